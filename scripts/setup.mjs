@@ -1,0 +1,216 @@
+// Makes a clone ready to run: packages, Node 24, Prisma client. Called before every npm script that needs them.
+// It runs on the stock Node of a fresh machine (20 or later), with no packages: nothing but node:* may be imported, and no TypeScript.
+// When all is in place it only compares a few files.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const OLDEST_NODE = 20;
+const WANTED_NODE = 24;
+/** A set-up that takes longer than this has died, although its process number is in use again. */
+const LONGEST_SETUP_MS = 30 * 60_000;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+/** What npm scripts find first on their PATH. */
+const nodeBinary =
+  process.platform === 'win32' ? join(modules, 'node', 'bin', 'node.exe') : join(modules, '.bin', 'node');
+const schema = join(root, 'prisma', 'schema.prisma');
+const generated = join(root, 'src', 'store', 'generated');
+const stamp = join(generated, '.made-from');
+
+/** One step of the set-up. `isDone` is cheap; `run` throws a SetupError or leaves `isDone` true. */
+const steps = [
+  { isDone: packagesMatchLock, run: installPackages },
+  { isDone: hasNode, run: installNode },
+  { isDone: clientMatchesSchema, run: generateClient },
+];
+
+class SetupError extends Error {}
+
+try {
+  await setUp();
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(`\nposthorn: ${error.message}`);
+  process.exitCode = 1;
+}
+
+async function setUp() {
+  if (nodeMajor(process.version) < OLDEST_NODE) {
+    throw new SetupError(
+      `this is Node ${process.version}; Posthorn wants Node ${OLDEST_NODE} or later to install itself.`,
+    );
+  }
+  if (steps.every((step) => step.isDone())) return;
+  const unlock = await lock();
+  try {
+    // Another set-up may have done some of it while this one waited.
+    for (const step of steps) if (!step.isDone()) step.run();
+  } finally {
+    unlock();
+  }
+}
+
+/** Whether npm installed what the lock file says. npm's own record of it is written last, so it is missing after an interruption. */
+function packagesMatchLock() {
+  const wanted = readJson(join(root, 'package-lock.json'))?.packages;
+  const installed = readJson(join(modules, '.package-lock.json'))?.packages;
+  if (!wanted || !installed) return false;
+  return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
+    const found = installed[path];
+    // Packages of other platforms are optional and never there.
+    if (path === '' || (found === undefined && optional)) return true;
+    return found?.version === version && (!integrity || !found.integrity || found.integrity === integrity);
+  });
+}
+
+function installPackages() {
+  say('installing packages (npm ci); the first time this takes half a minute or so');
+  // NODE_ENV=production would leave out Node 24 and Prisma's generator, which are what this is for.
+  if (!npm(root, 'ci', '--include=dev', '--loglevel=error', '--no-audit', '--no-fund')) {
+    throw new SetupError(
+      'npm ci failed; what it said is above. Without a connection to the package registry it cannot work.',
+    );
+  }
+}
+
+/** The npm package `node` puts Node 24 first on the PATH of npm scripts; a stock Node that is new enough will do as well. */
+function hasNode() {
+  return existsSync(nodeBinary) || nodeMajor(process.version) >= WANTED_NODE;
+}
+
+/** Runs the install script of the package `node`, for an npm that did not (ignore-scripts), and links what it brought. */
+function installNode() {
+  say(`installing Node ${WANTED_NODE}`);
+  if (npm(root, 'rebuild', 'node', '--ignore-scripts=false', '--loglevel=error') && runs(nodeBinary)) return;
+  throw new SetupError(
+    `the npm package node could not be installed for ${process.platform}-${process.arch}. ` +
+      `Install Node ${WANTED_NODE} yourself, or let npm run the install script of that package.`,
+  );
+}
+
+function clientMatchesSchema() {
+  return !existsSync(schema) || readText(stamp) === clientStamp();
+}
+
+/** What the client is made from: the schema and the version of the generator. */
+function clientStamp() {
+  const version = readJson(join(modules, 'prisma', 'package.json'))?.version;
+  return createHash('sha256').update(`${version}\n`).update(readFileSync(schema)).digest('hex');
+}
+
+function generateClient() {
+  say('generating the database client');
+  rmSync(stamp, { force: true });
+  const node = existsSync(nodeBinary) ? nodeBinary : process.execPath;
+  const { status, stdout, stderr } = spawnSync(
+    node,
+    [join(modules, 'prisma', 'build', 'index.js'), 'generate', '--schema', schema],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      // Prisma downloads its schema engine even where it is not needed; told of any existing file, it does not.
+      env: {
+        ...process.env,
+        PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+        PRISMA_HIDE_UPDATE_MESSAGE: '1',
+        CHECKPOINT_DISABLE: '1',
+      },
+    },
+  );
+  if (status !== 0) throw new SetupError(`prisma generate failed:\n${stdout}${stderr}`);
+  writeFileSync(stamp, clientStamp());
+}
+
+/** One set-up of a clone at a time; one whose process died holds nobody up. Resolves with the function that ends it. */
+async function lock() {
+  const path = join(tmpdir(), `posthorn-setup-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`);
+  for (let waited = false; ; waited = true) {
+    try {
+      mkdirSync(path, { mode: 0o755 });
+      writeFileSync(join(path, 'pid'), String(process.pid));
+      return () => rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw new SetupError(`cannot write to ${tmpdir()}: ${error.message}`);
+    }
+    if (isAbandoned(path)) discard(path);
+    else if (!waited) say('waiting for another set-up of this folder');
+    await delay(200);
+  }
+}
+
+function isAbandoned(path) {
+  const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+  const pid = Number(readText(join(path, 'pid')));
+  // Its owner may be about to write its number.
+  if (!pid) return age > 5_000;
+  return age > LONGEST_SETUP_MS || !isAlive(pid);
+}
+
+/** Renaming first: of several that find it abandoned, one removes it. */
+function discard(path) {
+  const aside = `${path}.${process.pid}`;
+  try {
+    renameSync(path, aside);
+    rmSync(aside, { recursive: true, force: true });
+  } catch (error) {
+    if (error.code !== 'ENOENT')
+      throw new SetupError(`cannot remove ${path}, left by an interrupted set-up: ${error.message}`);
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Runs the npm that runs us, if one does. Its output goes to the terminal. */
+function npm(cwd, ...args) {
+  const cli = process.env.npm_execpath;
+  const ours = cli && /npm-cli\.js$/.test(cli);
+  const [file, first] = ours ? [process.env.npm_node_execpath ?? process.execPath, [cli]] : ['npm', []];
+  const { status, error } = spawnSync(file, [...first, ...args], {
+    cwd,
+    stdio: 'inherit',
+    shell: !ours && process.platform === 'win32',
+  });
+  if (error) throw new SetupError(`cannot run npm: ${error.message}`);
+  return status === 0;
+}
+
+function runs(file) {
+  return spawnSync(file, ['--version']).status === 0;
+}
+
+function nodeMajor(version) {
+  return Number(version.slice(1).split('.')[0]);
+}
+
+function readText(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function readJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function say(text) {
+  console.log(`posthorn: ${text}`);
+}

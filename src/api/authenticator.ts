@@ -1,0 +1,65 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Refusal } from '../domain/errors.ts';
+import type { Caller } from '../domain/scope.ts';
+import type { KnownKey } from '../store/api-keys.ts';
+
+/** How long a key that was found good is trusted without asking again: a revoked key dies within this time on every process. */
+const TRUSTED_MS = 1_000;
+const REMEMBERED_KEYS = 10_000;
+
+export interface AuthenticatorOptions {
+  readonly operatorKey: string;
+  readonly find: (key: string) => Promise<KnownKey | null>;
+  readonly nowMs: () => number;
+}
+
+/** Tells who is calling from the `Authorization` header. */
+export class Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #operatorHash: Buffer;
+  // By hash, so that the memory of the process does not hold keys in the clear for longer than a request.
+  readonly #known = new Map<string, { caller: Caller; untilMs: number }>();
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    this.#operatorHash = sha256(options.operatorKey);
+  }
+
+  /** @throws Refusal 401, the same for every reason: what is wrong with a key is nobody's business. */
+  async authenticate(header: string | undefined): Promise<Caller> {
+    const key = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header ?? '')?.[1];
+    if (key === undefined) throw unauthorized('Send an API key as `Authorization: Bearer <key>`.');
+    const hash = sha256(key);
+    if (timingSafeEqual(hash, this.#operatorHash)) return { kind: 'operator', actor: 'operator' };
+    return this.#recall(hash) ?? (await this.#look(key, hash));
+  }
+
+  /** Forgets what is remembered: called when a key of this process's tenants was revoked. */
+  forget(): void {
+    this.#known.clear();
+  }
+
+  #recall(hash: Buffer): Caller | undefined {
+    const known = this.#known.get(hash.toString('base64'));
+    return known !== undefined && known.untilMs > this.#options.nowMs() ? known.caller : undefined;
+  }
+
+  async #look(key: string, hash: Buffer): Promise<Caller> {
+    const found = await this.#options.find(key);
+    if (found === null) throw unauthorized('The API key is not valid.');
+    const { id, tenantNum, tenantId, scopes, expiresAtMs } = found;
+    const caller: Caller = { kind: 'tenant', actor: id, tenant: { num: tenantNum, id: tenantId }, scopes: new Set(scopes) };
+    const untilMs = Math.min(this.#options.nowMs() + TRUSTED_MS, expiresAtMs ?? Number.POSITIVE_INFINITY);
+    if (this.#known.size >= REMEMBERED_KEYS) this.#known.clear();
+    this.#known.set(hash.toString('base64'), { caller, untilMs });
+    return caller;
+  }
+}
+
+function unauthorized(detail: string): Refusal {
+  return new Refusal(401, 'unauthorized', detail);
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

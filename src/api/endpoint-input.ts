@@ -1,0 +1,76 @@
+import type { Config } from '../config/config.ts';
+import { checkEndpointUrl } from '../delivery/endpoint-url.ts';
+import type { EgressPolicy } from '../delivery/egress-policy.ts';
+import type { SignatureScheme } from '../domain/endpoint.ts';
+import { type Fault, Refusal } from '../domain/errors.ts';
+import { generateSecret } from '../signing/generate-secret.ts';
+import { readSecret } from '../signing/secret.ts';
+import type { EndpointSettings } from '../store/endpoint-rows.ts';
+import type { EndpointPatch } from '../store/update-endpoint.ts';
+import type { EndpointPatchInput } from './endpoint-schema.ts';
+import { retentionProblem } from './retry-schedule-input.ts';
+
+interface Rules {
+  readonly policy: EgressPolicy;
+  readonly config: Config;
+}
+
+/**
+ * What a body sets, checked against what the installation allows. Absent fields stay absent; null ones become the default.
+ * @throws Refusal 422 with every fault
+ */
+export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules): EndpointPatch {
+  const faults: Fault[] = [];
+  const url = input.url === undefined ? undefined : checkEndpointUrl(policy, input.url);
+  if (url?.ok === false) faults.push({ path: 'url', message: url.message });
+  const tooLong = retentionProblem(input.retry_schedule ?? [], config.RETENTION_DAYS);
+  if (tooLong !== null) faults.push({ path: 'retry_schedule', message: tooLong });
+  if (faults.length > 0) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults });
+  const settings = {
+    url: url?.ok === true ? url.href : undefined,
+    description: input.description,
+    subscriptions: input.subscriptions,
+    enabled: input.enabled,
+    headers: input.headers,
+    signature: input.signature,
+    retrySchedule: input.retry_schedule === null ? [] : input.retry_schedule,
+    timeoutSeconds: input.timeout_seconds,
+    maxInFlight: input.max_in_flight,
+    metadata: input.metadata,
+  };
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
+
+/** Settings of an endpoint that says nothing but its URL. */
+export const defaultSettings: Omit<EndpointSettings, 'url'> = {
+  description: '',
+  subscriptions: [],
+  enabled: true,
+  headers: {},
+  signature: 'v1',
+  retrySchedule: [],
+  timeoutSeconds: null,
+  maxInFlight: null,
+  metadata: {},
+};
+
+/**
+ * The secret to sign with: the caller's own when it fits the scheme, else a new one.
+ * @param valid secrets that sign already: one of them again would not be a new one
+ * @throws Refusal 422 at `secret`, without a part of it
+ */
+export function secretFor(scheme: SignatureScheme, own: string | undefined, valid: readonly string[] = []): string {
+  if (own === undefined) return generateSecret(scheme);
+  const reading = readSecret(own);
+  const wanted = scheme === 'v1' ? 'symmetric' : 'private';
+  if (!reading.ok) throw badSecret(reading.detail);
+  if (reading.secret.kind !== wanted) {
+    throw badSecret(`expected ${scheme === 'v1' ? 'whsec_…' : 'whsk_…'}, because the signature of this endpoint is ${scheme}`);
+  }
+  if (valid.includes(own)) throw badSecret('is in use by this endpoint already');
+  return own;
+}
+
+function badSecret(message: string): Refusal {
+  return new Refusal(422, 'invalid', 'The body is not valid.', { faults: [{ path: 'secret', message }] });
+}

@@ -1,0 +1,39 @@
+import type { z } from 'zod';
+import { defaultScheduleMs } from '../delivery/retry-policy.ts';
+import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import type { Endpoint } from '../store/endpoint-rows.ts';
+import type { endpointSchema } from './endpoint-schema.ts';
+import { maskHeaders } from './header-input.ts';
+
+export interface Viewer {
+  readonly caller: Caller;
+  readonly tenant: TenantRef;
+  /** Where the endpoint does not set its own. */
+  readonly timeoutSeconds: number;
+}
+
+/** An endpoint as its API shows it, defaults filled in. Header values are for callers who could also set them. */
+export function endpointJson(endpoint: Endpoint, { caller, tenant, timeoutSeconds }: Viewer): z.infer<typeof endpointSchema> {
+  const mayWrite = caller.kind === 'operator' || caller.scopes.has('endpoints:write');
+  const schedule = endpoint.retrySchedule.length > 0 ? [...endpoint.retrySchedule] : defaultScheduleMs.map((ms) => ms / 1000);
+  return {
+    id: endpoint.id,
+    tenant_id: tenant.id,
+    url: endpoint.url,
+    description: endpoint.description,
+    subscriptions: endpoint.subscriptions as { types?: string[] }[],
+    enabled: endpoint.enabled,
+    disabled_reason: endpoint.disabledReason,
+    headers: mayWrite ? { ...endpoint.headers } : maskHeaders(endpoint.headers),
+    signature: endpoint.signature,
+    retry_schedule: schedule,
+    timeout_seconds: endpoint.timeoutSeconds ?? timeoutSeconds,
+    rate_limit: null,
+    max_in_flight: endpoint.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT,
+    order: 'none',
+    metadata: endpoint.metadata,
+    created_at: endpoint.createdAt.toISOString(),
+    updated_at: endpoint.updatedAt.toISOString(),
+  };
+}

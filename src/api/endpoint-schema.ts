@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { typePatternProblem } from '../routing/type-pattern.ts';
+import { readHeaders } from './header-input.ts';
+import { readMetadata } from './metadata-input.ts';
+import { plainText } from './plain-text.ts';
+import { retrySchedule } from './retry-schedule-input.ts';
+
+const MAX_SUBSCRIPTIONS = 100;
+const MAX_TYPES = 100;
+
+/** A field of the contract that this version does not build yet: refused rather than accepted and ignored. Null is nothing to build. */
+function notYet(what: string) {
+  const message = `this version does not support ${what} yet`;
+  return z.null(message).optional().describe(`Always null: ${message}.`);
+}
+
+const typePattern = z.string().superRefine((pattern, context) => {
+  const problem = typePatternProblem(pattern);
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});
+
+const subscription = z
+  .strictObject({
+    types: z
+      .array(typePattern)
+      .min(1)
+      .max(MAX_TYPES)
+      .optional()
+      .describe('Dotted globs: `*` stands for one segment, `**` for the rest. Absent: every type.'),
+    filter: notYet('filters'),
+  })
+  .transform(({ types }) => (types === undefined ? {} : { types }));
+
+const headersDescription =
+  'Sent with each delivery. Values are shown to callers who may write endpoints and as `***` to others; `***` is not taken as a value.';
+
+const fields = {
+  url: z.string().describe('http or https; an address that the operator has not allowed is refused.'),
+  description: plainText(0, 500),
+  subscriptions: z
+    .array(subscription)
+    .max(MAX_SUBSCRIPTIONS)
+    .describe('What the endpoint receives; none: everything. An event comes once, however many match.'),
+  enabled: z.boolean(),
+  headers: z
+    .unknown()
+    .meta({ type: 'object', additionalProperties: { type: 'string' }, description: headersDescription })
+    .transform(readHeaders),
+  signature: z
+    .enum(['v1', 'v1a'])
+    .describe('`v1`: HMAC-SHA256. `v1a`: Ed25519. Another scheme makes a new secret, and the old ones are void at once.'),
+  retry_schedule: retrySchedule,
+  timeout_seconds: z.int().min(1).max(120).nullable().describe('Total time of an attempt; null: the default.'),
+  rate_limit: notYet('rate limits'),
+  max_in_flight: z.int().min(1).max(1000).nullable().describe('Requests under way at once; null: the default.'),
+  order: z
+    .enum(['none', 'endpoint', 'subject'])
+    .refine((order) => order === 'none', 'this version does not support ordered delivery yet')
+    .describe('Always `none`: this version does not support ordered delivery yet.'),
+  metadata: z
+    .unknown()
+    .meta({ type: 'object', description: 'Anything of yours: at most 50 names and 16 KiB.' })
+    .transform(readMetadata),
+};
+
+export const endpointPatch = z.strictObject({
+  url: fields.url.optional(),
+  description: fields.description.optional(),
+  subscriptions: fields.subscriptions.optional(),
+  enabled: fields.enabled.optional(),
+  headers: fields.headers.optional(),
+  signature: fields.signature.optional(),
+  retry_schedule: fields.retry_schedule.optional(),
+  timeout_seconds: fields.timeout_seconds.optional(),
+  rate_limit: fields.rate_limit,
+  max_in_flight: fields.max_in_flight.optional(),
+  order: fields.order.optional(),
+  metadata: fields.metadata.optional(),
+});
+
+export type EndpointPatchInput = z.infer<typeof endpointPatch>;
+
+/** A signing secret of the caller's own: never repeated in an error. */
+export const ownSecret = z
+  .string()
+  .max(128)
+  .describe('`whsec_…` for v1, `whsk_…` for v1a; made by Posthorn when absent.');
+
+export const newEndpoint = endpointPatch.extend({ url: fields.url, secret: ownSecret.optional() });
+
+export const endpointSchema = z
+  .object({
+    id: z.string(),
+    tenant_id: z.string(),
+    url: z.string(),
+    description: z.string(),
+    subscriptions: z.array(z.object({ types: z.array(z.string()).optional() })),
+    enabled: z.boolean(),
+    disabled_reason: z.string().nullable(),
+    headers: z.record(z.string(), z.string()).describe(headersDescription),
+    signature: z.enum(['v1', 'v1a']),
+    retry_schedule: z.array(z.int()).describe('Seconds before each attempt, the first included.'),
+    timeout_seconds: z.int(),
+    rate_limit: z.null(),
+    max_in_flight: z.int(),
+    order: z.literal('none'),
+    metadata: z.record(z.string(), z.unknown()),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Endpoint' });
+
+export const createdEndpointSchema = endpointSchema
+  .extend({
+    secret: z.string().describe('The signing secret; later: `GET …/secret`.'),
+    public_key: z.string().optional().describe('`whpk_…`: what receivers verify `v1a` with.'),
+  })
+  .meta({ id: 'CreatedEndpoint' });

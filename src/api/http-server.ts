@@ -1,0 +1,62 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** The port or address cannot be listened on; `message` says which, why, and what to do. */
+export class ListenError extends Error {
+  constructor(host: string, port: number, code: string) {
+    const reasons: Record<string, string> = {
+      EADDRINUSE: `Port ${port} on ${host} is taken by another program. Choose another with PORT=<number>, or PORT=0 for any free one.`,
+      EACCES: `Port ${port} on ${host} may not be opened by this user. Choose one above 1023 with PORT=<number>.`,
+      EADDRNOTAVAIL: `This machine has no address ${host}. Choose one with HOST=<address>.`,
+    };
+    super(reasons[code] ?? `Cannot listen on ${host}, port ${port}: ${code}.`);
+    this.name = 'ListenError';
+  }
+}
+
+/** The HTTP listener: opened before anything else, so that a taken port is found at once; it answers 503 until it is given an app. */
+export class HttpServer {
+  readonly #server: Server;
+  #listener: RequestListener = (_request, response) => {
+    response.writeHead(503, { 'retry-after': '1', 'content-type': 'application/json' }).end('{"status":"starting"}');
+  };
+  #isStopping = false;
+
+  constructor() {
+    this.#server = createServer({ maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 }, (request, response) => {
+      if (this.#isStopping) response.setHeader('connection', 'close');
+      this.#listener(request, response);
+    });
+    // A client that sends a byte a second holds a socket for no longer than this.
+    this.#server.headersTimeout = 10_000;
+    this.#server.requestTimeout = 30_000;
+    this.#server.keepAliveTimeout = 65_000;
+    this.#server.maxRequestsPerSocket = 0;
+  }
+
+  /** @throws ListenError */
+  async listen(host: string, port: number): Promise<AddressInfo> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once('error', (error: NodeJS.ErrnoException) => reject(new ListenError(host, port, error.code ?? error.message)));
+    this.#server.listen(port, host, resolve);
+    await promise;
+    return this.#server.address() as AddressInfo;
+  }
+
+  serve(listener: RequestListener): void {
+    this.#listener = listener;
+  }
+
+  /** Takes no new connection, lets requests under way finish until the deadline, then cuts what is left. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#isStopping = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    // Connections that fall idle from now on are of no use either.
+    const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+    const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
+    await closed;
+    clearInterval(sweep);
+    clearTimeout(cut);
+  }
+}

@@ -1,0 +1,65 @@
+import { STATUS_CODES } from 'node:http';
+import { Refusal } from '../domain/errors.ts';
+
+/** RFC 9457 problem details, with our `code`, the request's id, and the faults of a 422. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly request_id: string;
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+}
+
+export function problemOf(refusal: Refusal, requestId: string): Problem {
+  const { status, code, message, faults } = refusal;
+  return {
+    type: `urn:posthorn:problem:${code}`,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail: message,
+    code,
+    request_id: requestId,
+    ...(faults.length > 0 ? { errors: faults } : {}),
+  };
+}
+
+/** What callers may see of an error. Bugs and lost infrastructure say nothing of themselves. */
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  if (isInfrastructureLoss(error)) {
+    return new Refusal(503, 'unavailable', 'A service that this call needs is away. Try again.', { retryAfterSeconds: 1 });
+  }
+  return fromParser(error) ?? new Refusal(500, 'internal', 'Something went wrong here. The request id tells the operator where to look.');
+}
+
+/** Errors that Express's body parser and router raise, told by their `type` or `status`. */
+function fromParser(error: unknown): Refusal | null {
+  const { type, status } = error as { type?: unknown; status?: unknown };
+  switch (type) {
+    case 'entity.too.large':
+      return new Refusal(413, 'too_large', 'The request body is larger than this call takes.');
+    case 'entity.parse.failed':
+      return new Refusal(400, 'invalid_json', 'The request body is not valid JSON.');
+    case 'encoding.unsupported':
+    case 'charset.unsupported':
+      return new Refusal(415, 'unsupported_encoding', 'Send the body as UTF-8 without a content encoding.');
+    case 'request.aborted':
+    case 'request.size.invalid':
+      return new Refusal(400, 'incomplete_body', 'The request body ended early.');
+  }
+  if (error instanceof URIError || status === 400) return new Refusal(400, 'invalid_request', 'The request is malformed.');
+  return null;
+}
+
+/** Lost connections, timeouts and shutdowns of Postgres: SQLSTATE classes 08, 53, 57 and 58, and socket errors. */
+export function isInfrastructureLoss(error: unknown): boolean {
+  const { code, message, cause, meta } = error as { code?: string; message?: string; cause?: unknown; meta?: { code?: string } };
+  if (typeof code === 'string' && /^(08|53|57|58|55P03)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/.test(code)) return true;
+  if (typeof meta?.code === 'string' && /^(08|53|57|58|55P03)/.test(meta.code)) return true;
+  if (/timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/.test(message ?? '')) {
+    return true;
+  }
+  return cause !== undefined && cause !== error && cause !== null && isInfrastructureLoss(cause);
+}

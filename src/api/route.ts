@@ -1,0 +1,47 @@
+import type { z } from 'zod';
+import type { Context } from '../context.ts';
+import type { Caller, Scope, TenantRef } from '../domain/scope.ts';
+
+/** Who may call: anybody, operators only, or whoever has the scope in the tenant that the path names. */
+export type Access = 'public' | 'operator' | Scope;
+
+export interface RouteRequest<Params, Query, Body> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  readonly caller: Caller;
+  /** The tenant that the path names, when it names one: it exists, and the caller may act in it. */
+  readonly tenant: TenantRef;
+  readonly requestId: string;
+}
+
+export interface Reply {
+  readonly status: number;
+  /** Sent as JSON; absent for 204. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * One call of the API. The list of routes (`routes/index.ts`) drives the mounting and the OpenAPI document alike, so that neither can
+ * say what the other does not.
+ */
+export interface Route<Params = unknown, Query = unknown, Body = unknown> {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** Express path with `:name` parameters. `:tenant_id` is resolved and authorised before the handler runs. */
+  readonly path: `/v1/${string}`;
+  readonly access: Access;
+  readonly summary: string;
+  readonly params: z.ZodType<Params>;
+  readonly query: z.ZodType<Query>;
+  /** Absent for a route that takes no body; then one that is sent is refused. */
+  readonly body?: z.ZodType<Body>;
+  /** Statuses of success with what they carry; null for no body. */
+  readonly responses: Readonly<Record<number, { readonly description: string; readonly schema: z.ZodType | null }>>;
+  readonly handle: (request: RouteRequest<Params, Query, Body>, context: Context) => Promise<Reply>;
+}
+
+/** Keeps the types of a route's schemas for its handler, and forgets them for the list. */
+export function defineRoute<Params, Query, Body>(route: Route<Params, Query, Body>): Route {
+  return route as unknown as Route;
+}

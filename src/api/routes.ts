@@ -1,0 +1,15 @@
+import type { Route } from './route.ts';
+import { listAudit } from './routes/audit.ts';
+import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
+import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpoint } from './routes/endpoints.ts';
+import { createKey, listKeys, revokeKey } from './routes/keys.ts';
+import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
+
+/** Every call of the API but ingest, in the order of the documentation. */
+export const routes: readonly Route[] = [
+  ...[createTenant, listTenants, getTenant, updateTenant, deleteTenant],
+  ...[createKey, listKeys, revokeKey],
+  ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
+  ...[getSecret, rotateSecret],
+  ...[listAudit],
+];

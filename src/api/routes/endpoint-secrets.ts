@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { publicKeyOf } from '../../signing/public-key-of.ts';
+import { type EndpointSecrets, findSecrets, rotateSecret as rotate } from '../../store/endpoint-secrets.ts';
+import { secretFor } from '../endpoint-input.ts';
+import { ownSecret } from '../endpoint-schema.ts';
+import { objectId } from '../object-id.ts';
+import { defineRoute } from '../route.ts';
+import { endpointNotFound } from './endpoints.ts';
+
+const DAY_SECONDS = 86_400;
+
+const noQuery = z.strictObject({});
+const params = z.strictObject({ endpoint_id: objectId('ep') });
+
+export const secretsSchema = z
+  .object({
+    secret: z.string().describe('What signs now: `whsec_…` (v1) or `whsk_…` (v1a).'),
+    public_key: z.string().optional().describe('`whpk_…`: what receivers verify `v1a` with.'),
+    previous: z
+      .array(z.object({ secret: z.string(), expires_at: z.iso.datetime() }))
+      .describe('Secrets that sign beside it until they expire.'),
+  })
+  .meta({ id: 'EndpointSecrets' });
+
+function toJson({ current, previous }: EndpointSecrets): z.infer<typeof secretsSchema> {
+  const publicKey = publicKeyOf(current);
+  return {
+    secret: current,
+    ...(publicKey === null ? {} : { public_key: publicKey }),
+    previous: previous.map(({ secret, expiresAt }) => ({ secret, expires_at: expiresAt.toISOString() })),
+  };
+}
+
+// Whoever may read endpoints may read their secrets: a receiver's own key needs no more than that to verify and to follow rotations.
+export const getSecret = defineRoute({
+  method: 'get',
+  path: '/v1/tenants/:tenant_id/endpoints/:endpoint_id/secret',
+  access: 'endpoints:read',
+  summary: 'Read the signing secrets of an endpoint',
+  params,
+  query: noQuery,
+  responses: { 200: { description: 'The secrets that sign now', schema: secretsSchema } },
+  handle: async (request, context) => {
+    const secrets = await findSecrets(context, request.tenant, request.params.endpoint_id);
+    if (secrets === null) throw endpointNotFound();
+    return { status: 200, body: toJson(secrets) };
+  },
+});
+
+export const rotateSecret = defineRoute({
+  method: 'post',
+  path: '/v1/tenants/:tenant_id/endpoints/:endpoint_id/secret/rotate',
+  access: 'endpoints:write',
+  summary: 'Give an endpoint a new signing secret; old and new sign together for the overlap',
+  params,
+  query: noQuery,
+  body: z.strictObject({
+    overlap_seconds: z
+      .int()
+      .min(0)
+      .max(7 * DAY_SECONDS)
+      .optional()
+      .describe('How long earlier secrets still sign, at most; a day when absent, 0: not at all.'),
+    secret: ownSecret.optional(),
+  }),
+  responses: { 200: { description: 'The secrets that sign now', schema: secretsSchema } },
+  handle: async ({ tenant, params: { endpoint_id: id }, body, caller }, context) => {
+    const secrets = await rotate(context, tenant, id, {
+      overlapSeconds: body.overlap_seconds ?? DAY_SECONDS,
+      secretFor: (scheme, valid) => secretFor(scheme, body.secret, valid),
+      actor: caller.actor,
+    });
+    if (secrets === null) throw endpointNotFound();
+    return { status: 200, body: toJson(secrets) };
+  },
+});

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import type { Context } from '../../context.ts';
+import { Refusal } from '../../domain/errors.ts';
+import { publicKeyOf } from '../../signing/public-key-of.ts';
+import * as endpoints from '../../store/endpoints.ts';
+import { updateEndpoint as update } from '../../store/update-endpoint.ts';
+import { defaultSettings, secretFor, settingsOf } from '../endpoint-input.ts';
+import { endpointJson } from '../endpoint-json.ts';
+import { createdEndpointSchema, endpointPatch, endpointSchema, newEndpoint } from '../endpoint-schema.ts';
+import { objectId } from '../object-id.ts';
+import { pageOf, pagingQuery, readPage } from '../paging.ts';
+import { defineRoute, type RouteRequest } from '../route.ts';
+
+const noParams = z.strictObject({});
+const noQuery = z.strictObject({});
+const params = z.strictObject({ endpoint_id: objectId('ep') });
+
+export function endpointNotFound(): Refusal {
+  return new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
+}
+
+function viewer({ caller, tenant }: Pick<RouteRequest<unknown, unknown, unknown>, 'caller' | 'tenant'>, { config }: Context) {
+  return { caller, tenant, timeoutSeconds: config.DELIVERY_TIMEOUT_SECONDS };
+}
+
+export const createEndpoint = defineRoute({
+  method: 'post',
+  path: '/v1/tenants/:tenant_id/endpoints',
+  access: 'endpoints:write',
+  summary: 'Create an endpoint',
+  params: noParams,
+  query: noQuery,
+  body: newEndpoint,
+  responses: { 201: { description: 'The endpoint, with its signing secret', schema: createdEndpointSchema } },
+  handle: async (request, context) => {
+    const { secret: own, ...input } = request.body;
+    const { url = '', ...given } = settingsOf(input, context);
+    const settings = { ...defaultSettings, ...given, url };
+    const secret = secretFor(settings.signature, own);
+    const created = await endpoints.createEndpoint(context, request.tenant, settings, secret, request.caller);
+    if (created.kind === 'tenant_gone') throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
+    if (created.kind === 'too_many') {
+      throw new Refusal(409, 'too_many_endpoints', `A tenant has at most ${endpoints.MAX_ENDPOINTS} endpoints.`);
+    }
+    const publicKey = publicKeyOf(secret);
+    const signing = { secret, ...(publicKey === null ? {} : { public_key: publicKey }) };
+    return { status: 201, body: { ...endpointJson(created.endpoint, viewer(request, context)), ...signing } };
+  },
+});
+
+export const listEndpoints = defineRoute({
+  method: 'get',
+  path: '/v1/tenants/:tenant_id/endpoints',
+  access: 'endpoints:read',
+  summary: 'List endpoints',
+  params: noParams,
+  query: z.strictObject(pagingQuery),
+  responses: { 200: { description: 'A page of endpoints', schema: pageOf(endpointSchema) } },
+  handle: async (request, context) => {
+    const { tenant, query } = request;
+    const fetch = (after: string | undefined, limit: number) => endpoints.listEndpoints(context, tenant, after, limit);
+    const { rows, next } = await readPage(context.cursors, query, ['endpoints', tenant.num], fetch, (row) => row.id);
+    return { status: 200, body: { data: rows.map((row) => endpointJson(row, viewer(request, context))), next } };
+  },
+});
+
+export const getEndpoint = defineRoute({
+  method: 'get',
+  path: '/v1/tenants/:tenant_id/endpoints/:endpoint_id',
+  access: 'endpoints:read',
+  summary: 'Read an endpoint',
+  params,
+  query: noQuery,
+  responses: { 200: { description: 'The endpoint', schema: endpointSchema } },
+  handle: async (request, context) => {
+    const endpoint = await endpoints.findEndpoint(context, request.tenant, request.params.endpoint_id);
+    if (endpoint === null) throw endpointNotFound();
+    return { status: 200, body: endpointJson(endpoint, viewer(request, context)) };
+  },
+});
+
+export const updateEndpoint = defineRoute({
+  method: 'patch',
+  path: '/v1/tenants/:tenant_id/endpoints/:endpoint_id',
+  access: 'endpoints:write',
+  summary: 'Change an endpoint: the fields given replace what they were, the others stay',
+  params,
+  query: noQuery,
+  body: endpointPatch,
+  responses: { 200: { description: 'The endpoint as it is now', schema: endpointSchema } },
+  handle: async (request, context) => {
+    const { tenant, caller, body } = request;
+    const id = request.params.endpoint_id;
+    const updated = await update(context, tenant, id, settingsOf(body, context), caller, (scheme) => secretFor(scheme, undefined));
+    if (updated === null) throw endpointNotFound();
+    if (updated.wasEnabled) context.ringEndpoints([updated.endpoint.num]);
+    return { status: 200, body: endpointJson(updated.endpoint, viewer(request, context)) };
+  },
+});
+
+export const deleteEndpoint = defineRoute({
+  method: 'delete',
+  path: '/v1/tenants/:tenant_id/endpoints/:endpoint_id',
+  access: 'endpoints:write',
+  summary: 'Delete an endpoint and cancel what waits for it',
+  params,
+  query: noQuery,
+  responses: { 204: { description: 'Deleted', schema: null } },
+  handle: async ({ tenant, params: { endpoint_id: id }, caller }, { prisma, ringEndpoints }) => {
+    const num = await endpoints.deleteEndpoint(prisma, tenant, id, caller.actor);
+    if (num === null) throw endpointNotFound();
+    ringEndpoints([num]);
+    return { status: 204 };
+  },
+});

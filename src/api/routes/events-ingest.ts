@@ -1,0 +1,63 @@
+import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import type { Context } from '../../context.ts';
+import { Refusal } from '../../domain/errors.ts';
+import { acceptEvents } from '../../ingest/accept.ts';
+import { idempotencyKey } from '../../ingest/event-input.ts';
+import type { ItemResult } from '../../ingest/plan-group.ts';
+import { type BodyFormat, readRequest } from '../../ingest/read-request.ts';
+import { authorize } from '../mount-route.ts';
+
+/**
+ * `POST /v1/events`: the hot route, mounted apart from the others because it reads raw bytes. The key is checked before the body is
+ * read, so that strangers cost nothing.
+ */
+export function mountIngest(app: Express, context: Context): void {
+  const { config, commits, clock, recallTenant } = context;
+  const read = express.raw({ type: () => true, limit: config.MAX_BATCH_BYTES, inflate: false });
+  const dependencies = { commits, findTenant: recallTenant, nowMs: () => clock.nowMs(), maxEventBytes: config.MAX_EVENT_BYTES };
+
+  const admit: RequestHandler = async (request, response, next) => {
+    response.locals.caller = await authorize(request, 'events:write', context);
+    response.locals.format = formatOf(request.headers['content-type']);
+    next();
+  };
+
+  app.post('/v1/events', admit, read, async (request: Request, response: Response) => {
+    const { isBatch, events } = readRequest(bodyOf(request), response.locals.format, { maxEvents: config.MAX_BATCH_EVENTS });
+    const options = { isBatch, caller: response.locals.caller, idempotencyKey: keyOf(request, isBatch) };
+    const items = await acceptEvents(events, options, dependencies);
+    response.status(202).json(isBatch ? batchReply(items) : items[0]);
+  });
+}
+
+function bodyOf(request: Request): Uint8Array {
+  return Buffer.isBuffer(request.body) ? request.body : new Uint8Array(0);
+}
+
+function batchReply(items: readonly ItemResult[]) {
+  const duplicates = items.filter((item) => item.status === 'duplicate').length;
+  return { accepted: items.length - duplicates, duplicates, items };
+}
+
+const JSON_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
+const NDJSON_TYPE = /^application\/(?:x-)?ndjson\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
+
+function formatOf(contentType: string | undefined): BodyFormat {
+  if (JSON_TYPE.test(contentType ?? '')) return 'json';
+  if (NDJSON_TYPE.test(contentType ?? '')) return 'ndjson';
+  throw new Refusal(415, 'unsupported_media_type', 'Send events as application/json or application/x-ndjson, in UTF-8.');
+}
+
+/** The `Idempotency-Key` header, bare or quoted (draft-ietf-httpapi-idempotency-key-header makes it a quoted string). */
+function keyOf(request: Request, isBatch: boolean): string | undefined {
+  const header = request.headers['idempotency-key'];
+  if (header === undefined) return undefined;
+  const text = typeof header === 'string' ? header.replace(/^"(.*)"$/, '$1') : '';
+  if (isBatch) throw keyProblem('a header names one event; in a batch, give each event its metadata.idempotency_key');
+  if (!idempotencyKey.safeParse(text).success) throw keyProblem('expected 1 to 255 printable ASCII characters');
+  return text;
+}
+
+function keyProblem(message: string): Refusal {
+  return new Refusal(422, 'invalid', 'The Idempotency-Key header is not usable.', { faults: [{ path: 'idempotency-key', message }] });
+}

@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { Authenticator } from './api/authenticator.ts';
+import { Cursors } from './api/cursor.ts';
+import type { Config } from './config/config.ts';
+import type { Context } from './context.ts';
+import type { EgressPolicy } from './delivery/egress-policy.ts';
+import { uuidFloor } from './domain/ids.ts';
+import type { TenantRef } from './domain/scope.ts';
+import { GroupCommit } from './ingest/group-commit.ts';
+import { RoutingCache } from './ingest/routing-cache.ts';
+import { LaneWaker } from './lane-waker.ts';
+import { Observer } from './observability/observer.ts';
+import { createQueueBackend } from './queues/backend.ts';
+import { Doorbell } from './queues/doorbell.ts';
+import { ProcessHealth } from './process-health.ts';
+import { laneOf } from './routing/lane-of.ts';
+import { findKey } from './store/api-keys.ts';
+import { BodyCache } from './store/body-cache.ts';
+import { Clock } from './store/clock.ts';
+import { type AppendGroup, appendEvents, findClaims, isRetryable } from './store/event-log.ts';
+import { createPool } from './store/pools.ts';
+import { createPrisma } from './store/prisma.ts';
+import { loadRouting } from './store/routing.ts';
+import { findTenant } from './store/tenants.ts';
+import { Vault } from './store/vault.ts';
+
+export interface ContextOptions {
+  readonly config: Config;
+  readonly databaseUrl: string;
+  readonly operatorKey: string;
+  readonly masterKeys: readonly string[];
+  readonly policy: EgressPolicy;
+  readonly log: Logger;
+}
+
+/** Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. */
+const CONNECT_MS = 800;
+const HOUR_MS = 3_600_000;
+
+/** Builds everything that a process shares. Opens no connection before it is used. */
+export function buildContext(options: ContextOptions): Context {
+  const { config, databaseUrl, log, policy } = options;
+  const observe = new Observer(log);
+  const pool = (name: string, size: number, statementMs: number) =>
+    createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, onError: (error) => observe.workFailed(`pool ${name}`, error) });
+  const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
+  const commitPool = pool('ingest', 3, 5_000);
+  const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000);
+  const prisma = createPrisma(apiPool);
+  const clock = new Clock();
+  const queues = createQueueBackend({ redisUrl: config.REDIS_URL, databaseUrl, prefix: config.REDIS_PREFIX, onError: (error) => observe.queueFailed(error) });
+  const doorbell = new Doorbell(queues, (error) => observe.queueFailed(error));
+  const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
+  const bodies = new BodyCache(config.MAX_BYTES_IN_FLIGHT);
+  const commits = new GroupCommit({
+    append: (group) => appendEvents(commitPool, group),
+    findClaims: (keys, before) => findClaims(commitPool, keys, before),
+    isRetryable,
+    routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
+    onStored: (group) => announce(group, { bodies, waker, observe }),
+    onFailure: (error, events) => observe.commitFailed(error, events),
+    keysExpireBefore: () => uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS),
+    maxEvents: config.INGEST_BUFFER_EVENTS,
+    maxBytes: config.INGEST_BUFFER_BYTES,
+    deadlineMs: config.INGEST_DEADLINE_MS,
+  });
+  return {
+    config,
+    version: productVersion(),
+    observe,
+    clock,
+    vault: new Vault(options.masterKeys),
+    policy,
+    apiPool,
+    workerPool,
+    prisma,
+    queues,
+    doorbell,
+    waker,
+    commits,
+    bodies,
+    authenticator: new Authenticator({
+      operatorKey: options.operatorKey,
+      find: (key) => findKey(prisma, key, clock.nowMs()),
+      nowMs: () => clock.nowMs(),
+    }),
+    health: new ProcessHealth(workerPool),
+    cursors: new Cursors(options.masterKeys[0]!),
+    findTenant: (id) => findTenant(prisma, id),
+    recallTenant: rememberTenants((id) => findTenant(prisma, id)),
+    ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
+    close: async () => {
+      commits.stop();
+      await doorbell.close();
+      await queues.close();
+      await prisma.$disconnect();
+      await Promise.all([apiPool, commitPool, workerPool].map((each) => each.end()));
+    },
+  };
+}
+
+function announce(group: AppendGroup, { bodies, waker, observe }: Pick<Context, 'bodies' | 'waker' | 'observe'>): void {
+  const counts = new Map<string, number>();
+  for (const { eventUuid } of group.deliveries) counts.set(eventUuid, (counts.get(eventUuid) ?? 0) + 1);
+  for (const { uuid, externalId, body, type, tenantNum } of group.events) {
+    const deliveries = counts.get(uuid) ?? 0;
+    if (deliveries > 0) bodies.put(uuid, { externalId, body, expunged: false });
+    observe.eventAccepted({ uuid, externalId, tenantNum, type, bytes: body.length, deliveries });
+  }
+  waker.wake(new Set(group.deliveries.map((delivery) => delivery.lane)));
+}
+
+const REMEMBERED_TENANTS = 10_000;
+
+/** Ids and numbers of tenants never change, and the commit sees to those that were deleted: remembering them is safe. */
+function rememberTenants(find: (id: string) => Promise<TenantRef | null>): Context['recallTenant'] {
+  const known = new Map<string, TenantRef>();
+  return async (id) => {
+    const remembered = known.get(id);
+    if (remembered !== undefined) return remembered;
+    const found = await find(id);
+    if (found === null) return null;
+    if (known.size >= REMEMBERED_TENANTS) known.clear();
+    const tenant = { num: found.num, id: found.id };
+    known.set(id, tenant);
+    return tenant;
+  };
+}
+
+/** The version in package.json: what the user agent of deliveries says. */
+export function productVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

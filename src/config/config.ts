@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { type VariableName, variables } from './variables.ts';
+
+export type Config = { readonly [Name in VariableName]: (typeof variables)[Name]['fallback'] };
+
+/** Every configuration error at once; `message` is a list ready to print. Values of secrets are never in it. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`Configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads the environment. An empty value counts as unset; `NAME_FILE` names a file that holds the value (its last newline is cut).
+ * @throws ConfigError with all problems together.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const config: Record<string, unknown> = {};
+  for (const name of Object.keys(variables) as VariableName[]) {
+    const text = rawValue(env, name, problems);
+    const { schema, fallback } = variables[name];
+    if (text === undefined) {
+      config[name] = fallback;
+      continue;
+    }
+    const parsed = schema.safeParse(text);
+    if (parsed.success) config[name] = parsed.data;
+    else problems.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`);
+  }
+  if (problems.length === 0) problems.push(...contradictions(config as Config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config as Config;
+}
+
+function rawValue(env: Readonly<Record<string, string | undefined>>, name: string, problems: string[]): string | undefined {
+  const direct = env[name] || undefined;
+  const path = env[`${name}_FILE`] || undefined;
+  if (direct !== undefined && path !== undefined) {
+    problems.push(`${name}: set both directly and through ${name}_FILE; keep one`);
+    return undefined;
+  }
+  if (path === undefined) return direct;
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '') || undefined;
+  } catch (error) {
+    problems.push(`${name}_FILE: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
+    return undefined;
+  }
+}
+
+function contradictions(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.DATABASE_URL !== undefined) {
+    if (config.OPERATOR_KEY === undefined) problems.push('OPERATOR_KEY: required with DATABASE_URL; make one with: openssl rand -hex 24');
+    if (config.MASTER_KEY === undefined) problems.push('MASTER_KEY: required with DATABASE_URL; make one with: openssl rand -base64 32');
+  } else if (config.ROLES.length === 1) {
+    problems.push('ROLES: a process with one role needs DATABASE_URL, because the embedded Postgres belongs to one process');
+  }
+  if (config.MAX_BATCH_BYTES < config.MAX_EVENT_BYTES) problems.push('MAX_BATCH_BYTES: smaller than MAX_EVENT_BYTES');
+  if (config.CONNECT_TIMEOUT_SECONDS > config.DELIVERY_TIMEOUT_SECONDS) {
+    problems.push('CONNECT_TIMEOUT_SECONDS: larger than DELIVERY_TIMEOUT_SECONDS');
+  }
+  return problems;
+}

@@ -1,0 +1,130 @@
+import { z } from 'zod';
+
+/** One environment variable: the only place that says its name, its range, its default and what it is for. */
+export interface Variable<T> {
+  readonly schema: z.ZodType<T, string>;
+  readonly fallback: T;
+  /** How the default reads in the documentation, where it is not the value itself. */
+  readonly fallbackText?: string;
+  readonly description: string;
+  readonly secret?: true;
+}
+
+const integer = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, 'expected a whole number')
+    .transform(Number)
+    .pipe(z.number().min(least).max(most));
+
+const flag = z.enum(['true', 'false', '1', '0'], 'expected true or false').transform((text) => text === 'true' || text === '1');
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+const url = (protocols: readonly string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `expected a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  });
+
+const cidrs = list.pipe(
+  z.array(z.string().regex(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'expected addresses or CIDRs such as 10.0.0.0/8, separated by commas')),
+);
+
+const masterKeys = list.pipe(
+  z
+    .array(
+      z.string().refine((text) => /^[A-Za-z0-9+/]{43}=$/.test(text), {
+        message: 'expected 32 bytes in base64 (44 characters); make one with: openssl rand -base64 32',
+      }),
+    )
+    .min(1),
+);
+
+const roles = list.pipe(z.array(z.enum(['api', 'worker'], 'expected api, worker, or both separated by a comma')).min(1));
+
+function variable<T>(schema: z.ZodType<T, string>, fallback: T, description: string, more: { fallbackText?: string; secret?: true } = {}) {
+  return { schema, fallback, description, ...more } satisfies Variable<T>;
+}
+
+const none = { fallbackText: 'none' };
+
+export const variables = {
+  DATABASE_URL: variable<string | undefined>(
+    url(['postgres:', 'postgresql:']),
+    undefined,
+    'Postgres 14 or later. Without it, an embedded Postgres starts under `DATA_DIR`.',
+    { fallbackText: 'embedded Postgres', secret: true },
+  ),
+  REDIS_URL: variable<string | undefined>(
+    url(['redis:', 'rediss:', 'redis+sentinel:', 'redis+cluster:']),
+    undefined,
+    'Redis 6.2+ or Valkey with `maxmemory-policy noeviction`. `redis+sentinel://host:26379,host:26379/mymaster` and `redis+cluster://host:6379,host:6379` name a Sentinel group or a Cluster. Without it, BullMQ runs on Postgres.',
+    { fallbackText: 'BullMQ on Postgres', secret: true },
+  ),
+  REDIS_PREFIX: variable(
+    z.string().regex(/^[\x21-\x7e]{1,64}$/, 'expected 1 to 64 printable characters'),
+    '{posthorn}',
+    'Prefix of all keys in Redis; the braces keep them in one slot of a Cluster.',
+  ),
+  PORT: variable(integer(0, 65535), 8080, 'Port of the API; 0 takes a free one.'),
+  HOST: variable(z.string().min(1), '127.0.0.1', 'Address that the API listens on (0.0.0.0 in the image).'),
+  ROLES: variable<('api' | 'worker')[]>(roles, ['api', 'worker'], 'What this process does: `api`, `worker`, or both, separated by a comma.', {
+    fallbackText: 'api,worker',
+  }),
+  OPERATOR_KEY: variable<string | undefined>(
+    z.string().min(24, 'expected at least 24 characters').max(256).regex(/^[\x21-\x7e]+$/, 'expected printable ASCII without spaces'),
+    undefined,
+    'The first operator API key. Embedded: made once, kept in `DATA_DIR`, printed at start. With `DATABASE_URL`: required.',
+    { fallbackText: 'made once when embedded', secret: true },
+  ),
+  MASTER_KEY: variable<string[] | undefined>(
+    masterKeys,
+    undefined,
+    '32 bytes in base64 that encrypt secrets at rest. A list, separated by commas, allows rotation: the first encrypts, all decrypt. Embedded: made once, kept in `DATA_DIR`. With `DATABASE_URL`: required.',
+    { fallbackText: 'made once when embedded', secret: true },
+  ),
+  DATA_DIR: variable(z.string().min(1), '.posthorn', 'Where embedded state is kept.'),
+  ALLOWED_NETWORKS: variable<string[]>(
+    cidrs,
+    [],
+    'CIDRs that deliveries may reach although they are private. Link-local and metadata addresses stay blocked unless a CIDR names them.',
+    none,
+  ),
+  ALLOWED_PORTS: variable<number[]>(
+    list.pipe(z.array(integer(1, 65535))),
+    [],
+    'Ports that deliveries may reach although they belong to well-known services (25, 5432, 6379, …).',
+    none,
+  ),
+  HTTPS_ONLY: variable(flag, false, 'Refuse endpoints whose URL is not https.'),
+  LANES: variable(
+    integer(1, 1024),
+    16,
+    'Number of lanes. Written to the database at first start; a later start with another value is refused, because two values at once would give an endpoint two owners.',
+  ),
+  MAX_EVENT_BYTES: variable(integer(256, 8 * 1024 * 1024), 262144, 'Largest event, as it is delivered.'),
+  MAX_BATCH_EVENTS: variable(integer(1, 10000), 1000, 'Most events in one request.'),
+  MAX_BATCH_BYTES: variable(integer(1024, 64 * 1024 * 1024), 8 * 1024 * 1024, 'Largest request body.'),
+  IDEMPOTENCY_HOURS: variable(integer(24, 24 * 30), 24, 'How long an idempotency key or event id is remembered.'),
+  RETENTION_DAYS: variable(integer(5, 3650), 30, 'Days that events and attempts are kept; older partitions are dropped.'),
+  DELIVERY_TIMEOUT_SECONDS: variable(integer(1, 120), 15, 'Total time of an attempt, where the endpoint does not set its own.'),
+  CONNECT_TIMEOUT_SECONDS: variable(integer(1, 30), 5, 'Time for DNS, TCP and TLS, within the total.'),
+  MAX_CONNECTIONS_PER_ORIGIN: variable(integer(1, 4096), 128, 'Sockets that one worker opens to one receiver origin.'),
+  MAX_DELIVERIES_IN_FLIGHT: variable(integer(1, 65536), 1024, 'Requests that one worker has under way at once.'),
+  MAX_BYTES_IN_FLIGHT: variable(integer(1024 * 1024, 4 * 1024 * 1024 * 1024), 64 * 1024 * 1024, 'Bytes of event bodies that one worker holds at once.'),
+  INGEST_BUFFER_EVENTS: variable(integer(100, 1000000), 20000, 'Events that wait for their commit at most; past that, 503 at once.'),
+  INGEST_BUFFER_BYTES: variable(integer(1024 * 1024, 4 * 1024 * 1024 * 1024), 64 * 1024 * 1024, 'Bytes that wait for their commit at most.'),
+  INGEST_DEADLINE_MS: variable(integer(50, 30000), 900, 'Longest wait for a commit before the producer gets 503.'),
+  DATABASE_API_CONNECTIONS: variable(integer(2, 500), 8, 'Size of the pool that the API uses.'),
+  DATABASE_WORKER_CONNECTIONS: variable(integer(2, 500), 6, 'Size of the pool that deliveries use.'),
+  SHUTDOWN_SECONDS: variable(integer(1, 300), 10, 'Time to finish or hand back what is under way after SIGTERM.'),
+  LOG_LEVEL: variable(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info', 'Lowest level that is logged.'),
+  DEMO: variable(flag, true, 'Run the demo when the embedded database is empty.'),
+} as const;
+
+export type VariableName = keyof typeof variables;

@@ -1,0 +1,46 @@
+import type pg from 'pg';
+import type { Authenticator } from './api/authenticator.ts';
+import type { Cursors } from './api/cursor.ts';
+import type { Config } from './config/config.ts';
+import type { EgressPolicy } from './delivery/egress-policy.ts';
+import type { TenantRef } from './domain/scope.ts';
+import type { GroupCommit } from './ingest/group-commit.ts';
+import type { LaneWaker } from './lane-waker.ts';
+import type { Observer } from './observability/observer.ts';
+import type { ProcessHealth } from './process-health.ts';
+import type { QueueBackend } from './queues/backend.ts';
+import type { Doorbell } from './queues/doorbell.ts';
+import type { BodyCache } from './store/body-cache.ts';
+import type { Clock } from './store/clock.ts';
+import type { PrismaClient } from './store/prisma.ts';
+import type { Vault } from './store/vault.ts';
+
+/** What every part of a process shares, built in one place (`build-context.ts`) and passed as an argument. Functions take only the fields they need. */
+export interface Context {
+  readonly config: Config;
+  readonly version: string;
+  readonly observe: Observer;
+  readonly clock: Clock;
+  readonly vault: Vault;
+  readonly policy: EgressPolicy;
+  /** For the API's reads and configuration changes. */
+  readonly apiPool: pg.Pool;
+  /** For deliveries: an API under load does not starve it. */
+  readonly workerPool: pg.Pool;
+  readonly queues: QueueBackend;
+  readonly doorbell: Doorbell;
+  readonly waker: LaneWaker;
+  readonly prisma: PrismaClient;
+  readonly commits: GroupCommit;
+  readonly bodies: BodyCache;
+  readonly authenticator: Authenticator;
+  readonly health: ProcessHealth;
+  readonly cursors: Cursors;
+  /** A tenant that exists, by its public id. */
+  readonly findTenant: (id: string) => Promise<TenantRef | null>;
+  /** The same from memory: it may have been deleted since, which the commit of an event finds out. */
+  readonly recallTenant: (id: string) => Promise<TenantRef | null>;
+  /** Wakes the lanes of endpoints that have something new to do. Returns at once. */
+  readonly ringEndpoints: (endpointNums: Iterable<number>) => void;
+  readonly close: () => Promise<void>;
+}

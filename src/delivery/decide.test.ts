@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import type { Outcome } from '../domain/outcome.ts';
+import { decide } from './decide.ts';
+
+const timing = { dnsMs: null, connectMs: null, firstByteMs: 1, totalMs: 1 };
+const context = { step: 0, schedule: [0, 1000, 2000], random: () => 0.5, nowMs: 0 };
+const answer = (status: number, headers: Record<string, string> = {}): Outcome => ({
+  kind: status >= 200 && status <= 299 ? 'delivered' : 'rejected',
+  response: { status, headers, body: new Uint8Array(0), truncated: false },
+  timing,
+});
+
+test('a 2xx is done, whatever its headers say', () => {
+  expect(decide(answer(200), context)).toEqual({ kind: 'done' });
+  expect(decide(answer(204, { 'webhook-delivery': 'disable' }), context)).toEqual({ kind: 'done' });
+});
+
+test('any other answer is retried by the schedule', () => {
+  for (const status of [300, 301, 400, 404, 429, 500, 503, 999]) {
+    expect(decide(answer(status), context), String(status)).toEqual({ kind: 'retry', delayMs: 1000 });
+  }
+});
+
+test('an exhausted schedule dead-letters', () => {
+  expect(decide(answer(500), { ...context, step: 2 })).toEqual({ kind: 'dead_letter' });
+  const unreachable: Outcome = { kind: 'unreachable', reason: 'dns', detail: 'x', timing };
+  expect(decide(unreachable, { ...context, step: 2 })).toEqual({ kind: 'dead_letter' });
+});
+
+test('Retry-After puts the retry off', () => {
+  expect(decide(answer(503, { 'retry-after': '60' }), { ...context, random: () => 0 })).toEqual({
+    kind: 'retry',
+    delayMs: 60_000,
+  });
+});
+
+test('410 and webhook-delivery: disable disable the endpoint', () => {
+  expect(decide(answer(410), context)).toMatchObject({ kind: 'disable' });
+  expect(decide(answer(400, { 'webhook-delivery': ' Disable ' }), context)).toMatchObject({ kind: 'disable' });
+  expect(decide(answer(500, { 'webhook-delivery': 'abort-message, disable' }), context)).toMatchObject({
+    kind: 'disable',
+  });
+});
+
+test('webhook-delivery: abort-message gives up this delivery alone', () => {
+  expect(decide(answer(503, { 'webhook-delivery': 'abort-message', 'retry-after': '5' }), context)).toEqual({
+    kind: 'dead_letter',
+  });
+});
+
+test('an unreachable or blocked endpoint is retried', () => {
+  expect(decide({ kind: 'unreachable', reason: 'timeout', detail: 'x', timing }, context)).toEqual({
+    kind: 'retry',
+    delayMs: 1000,
+  });
+  expect(decide({ kind: 'blocked', detail: 'x', timing }, context)).toEqual({ kind: 'retry', delayMs: 1000 });
+});
+
+test('a skipped delivery is cancelled', () => {
+  expect(decide({ kind: 'skipped', reason: 'endpoint_deleted' }, context)).toEqual({ kind: 'cancel' });
+});

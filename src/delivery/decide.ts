@@ -1,0 +1,46 @@
+import type { Decision, Outcome, ReceivedResponse } from '../domain/outcome.ts';
+import { nextDelayMs } from './retry-policy.ts';
+
+export interface DecisionContext {
+  /** Index in `schedule` of the attempt just made. */
+  readonly step: number;
+  /** Delay before each attempt, the first included, in milliseconds. */
+  readonly schedule: readonly number[];
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly nowMs: number;
+}
+
+/**
+ * What follows from an outcome. A 2xx is done whatever its headers say: the receiver has the event. On any other answer 410 and
+ * `webhook-delivery: disable` disable the endpoint, `webhook-delivery: abort-message` gives up this delivery alone, and the rest
+ * is retried by the schedule until it is exhausted. A blocked delivery is retried like any failure, because its operator may
+ * allow the network, or its owner mend the name, in the meantime.
+ */
+export function decide(outcome: Outcome, context: DecisionContext): Decision {
+  switch (outcome.kind) {
+    case 'delivered':
+      return { kind: 'done' };
+    case 'rejected':
+      return decideRejected(outcome.response, context);
+    case 'unreachable':
+    case 'blocked':
+      return retry(context, undefined);
+    case 'skipped':
+      return { kind: 'cancel' };
+  }
+}
+
+function decideRejected({ status, headers }: ReceivedResponse, context: DecisionContext): Decision {
+  if (status === 410) return { kind: 'disable', reason: 'The receiver answered 410 Gone.' };
+  const wishes = (headers['webhook-delivery'] ?? '').split(',').map((wish) => wish.trim().toLowerCase());
+  if (wishes.includes('disable'))
+    return { kind: 'disable', reason: 'The receiver answered with webhook-delivery: disable.' };
+  if (wishes.includes('abort-message')) return { kind: 'dead_letter' };
+  return retry(context, headers['retry-after']);
+}
+
+function retry(context: DecisionContext, retryAfter: string | undefined): Decision {
+  const delayMs = nextDelayMs({ ...context, retryAfter });
+  return delayMs === null ? { kind: 'dead_letter' } : { kind: 'retry', delayMs };
+}

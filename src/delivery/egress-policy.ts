@@ -1,0 +1,137 @@
+import { contains, isUnspecified, type Network, parseAddress, parseNetwork, sameAddress } from './ip-address.ts';
+import { deniedNetworks, deniedPorts } from './networks.ts';
+
+/** What the operator says about egress, as text. */
+export interface EgressRules {
+  /** CIDRs that deliveries may reach although private. */
+  readonly allowedNetworks?: readonly string[];
+  /** Exact `ip:port` or `[ip]:port` that may be reached whatever their network and port. */
+  readonly allowedSockets?: readonly string[];
+  /**
+   * Exact `ip:port` or `[ip]:port` that are never reached, whatever is allowed: our own address, Postgres, Redis. A service that
+   * listens on all addresses needs one for each interface; `0.0.0.0` stands for loopback only.
+   */
+  readonly forbiddenSockets?: readonly string[];
+  /** Denied ports that the operator opens. */
+  readonly allowedPorts?: readonly number[];
+  readonly httpsOnly?: boolean;
+}
+
+interface SocketAddress {
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+/** The rules made ready for checking; made by `compileEgressPolicy`. */
+export interface EgressPolicy {
+  readonly allowedNetworks: readonly Network[];
+  readonly allowedSockets: readonly SocketAddress[];
+  readonly forbiddenSockets: readonly SocketAddress[];
+  readonly allowedPorts: ReadonlySet<number>;
+  readonly httpsOnly: boolean;
+}
+
+/** `detail` names no address: it is shown to tenants, who must not learn through it what our name servers answer. */
+export type EgressVerdict = { readonly ok: true } | { readonly ok: false; readonly detail: string };
+
+const PERMITTED: EgressVerdict = { ok: true };
+
+const loopback = [parseNetwork('127.0.0.0/8')!, parseNetwork('::1/128')!];
+
+const denied = deniedNetworks.map((rule) => ({ ...rule, network: parseNetwork(rule.cidr)! }));
+
+/** @throws RangeError naming the rule that does not parse: a misconfiguration, to be met at start and not at a delivery. */
+export function compileEgressPolicy(rules: EgressRules): EgressPolicy {
+  return {
+    allowedNetworks: (rules.allowedNetworks ?? []).map((text) => {
+      const network = parseNetwork(text);
+      if (network === null) throw new RangeError(`not a CIDR: ${text}`);
+      return network;
+    }),
+    allowedSockets: (rules.allowedSockets ?? []).map(parseSocket),
+    forbiddenSockets: (rules.forbiddenSockets ?? []).map(parseSocket),
+    allowedPorts: new Set(rules.allowedPorts),
+    httpsOnly: rules.httpsOnly ?? false,
+  };
+}
+
+/**
+ * Whether a delivery may open a connection to `ip` (a literal, not a name) on `port`. Addresses that carry an IPv4 address
+ * inside (mapped, compatible, translated, NAT64, 6to4, Teredo) pass only if the address within passes too. A broad allowed
+ * CIDR opens neither link-local nor metadata addresses: those must be named by a CIDR that lies within their own network.
+ */
+export function checkAddress(policy: EgressPolicy, ip: string, port: number): EgressVerdict {
+  const address = parseAddress(ip);
+  if (address === null) return { ok: false, detail: 'not an IP address' };
+  if (policy.forbiddenSockets.some((socket) => reaches(socket, address, port))) {
+    return { ok: false, detail: `port ${port} of this address belongs to this service` };
+  }
+  if (policy.allowedSockets.some((socket) => socket.port === port && sameAddress(socket.address, address)))
+    return PERMITTED;
+  const onPort = checkPort(policy, port);
+  if (!onPort.ok) return onPort;
+  for (const form of [address, ...embeddedV4(address)]) {
+    const reason = denialOf(policy, form);
+    if (reason !== null) return { ok: false, detail: `address is in a network that is not allowed (${reason})` };
+  }
+  return PERMITTED;
+}
+
+/** Whether a delivery may use `port`, whatever the address. */
+export function checkPort(policy: EgressPolicy, port: number): EgressVerdict {
+  if (!Number.isInteger(port) || port < 1 || port > 65535) return { ok: false, detail: `port ${port} is not a port` };
+  const service = policy.allowedPorts.has(port) ? undefined : deniedPorts.get(port);
+  return service === undefined ? PERMITTED : { ok: false, detail: `port ${port} (${service}) is not allowed` };
+}
+
+/** Whether a delivery may use a URL protocol as `new URL()` gives it (`https:`). */
+export function checkProtocol(policy: EgressPolicy, protocol: string): EgressVerdict {
+  if (protocol === 'https:' || (protocol === 'http:' && !policy.httpsOnly)) return PERMITTED;
+  return { ok: false, detail: policy.httpsOnly ? 'only https is allowed' : 'only http and https are allowed' };
+}
+
+/**
+ * A connection to the unspecified address reaches this host, so it is held against every forbidden socket of the port; and a
+ * socket of ours that listens on the unspecified address is reached through every loopback address.
+ */
+function reaches(socket: SocketAddress, address: Uint8Array, port: number): boolean {
+  if (socket.port !== port) return false;
+  if (sameAddress(socket.address, address) || isUnspecified(address)) return true;
+  return isUnspecified(socket.address) && loopback.some((network) => contains(network, address));
+}
+
+function denialOf(policy: EgressPolicy, address: Uint8Array): string | null {
+  for (const { network, reason, namedOnly } of denied) {
+    if (!contains(network, address)) continue;
+    const least = namedOnly ? network.bits : 0;
+    if (!policy.allowedNetworks.some((allowed) => allowed.bits >= least && contains(allowed, address))) return reason;
+  }
+  return null;
+}
+
+/** Where v6 forms carry a v4 address: offset of its bytes, and whether they are inverted (Teredo, RFC 4380 §4). */
+const carriers = [
+  { cidr: '::/96', offset: 12 },
+  { cidr: '::ffff:0:0:0/96', offset: 12 },
+  { cidr: '64:ff9b::/96', offset: 12 },
+  { cidr: '64:ff9b:1::/48', offset: 12 },
+  { cidr: '2002::/16', offset: 2 },
+  { cidr: '2001::/32', offset: 4 },
+  { cidr: '2001::/32', offset: 12, inverted: true },
+].map((carrier) => ({ ...carrier, network: parseNetwork(carrier.cidr)! }));
+
+const ownV6 = [parseNetwork('::/128')!, parseNetwork('::1/128')!];
+
+function embeddedV4(address: Uint8Array): Uint8Array[] {
+  if (address.length === 4 || ownV6.some((own) => contains(own, address))) return [];
+  return carriers
+    .filter((carrier) => contains(carrier.network, address))
+    .map(({ offset, inverted }) => address.slice(offset, offset + 4).map((byte) => (inverted ? byte ^ 0xff : byte)));
+}
+
+function parseSocket(text: string): SocketAddress {
+  const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const address = parseAddress(v6 ?? v4 ?? '');
+  if (address === null || port === undefined) throw new RangeError(`not an ip:port: ${text}`);
+  return { address, port: Number(port) };
+}

@@ -1,0 +1,202 @@
+import type { Dispatcher } from 'undici';
+import type { AttemptTiming, Outcome, ReceivedResponse } from '../domain/outcome.ts';
+import { classify, DeliveryFailure, type Failure, isPrematureEnd, unreachable } from './classify.ts';
+import type { WheelEntry } from './deadline-wheel.ts';
+import type { Connection, ConnectionAware, OriginPool } from './origin-pools.ts';
+
+/** What one exchange needs of its sender. */
+export interface ExchangeHost {
+  readonly maxResponseBytes: number;
+  /** The exchange has come to its end: its deadline is no longer of interest. */
+  ended(exchange: Exchange): void;
+}
+
+type Controller = Dispatcher.DispatchController;
+
+const ABANDONED = new DeliveryFailure(unreachable('reset', 'request was given up'));
+const MAX_INFORMATIONAL = 64;
+const NO_BODY = new Uint8Array(0);
+
+/**
+ * One request and its answer: undici's handler, the entry in the deadline wheel, and the making of the outcome.
+ *
+ * The outcome follows the status as soon as there is one. The body is read until its end, the cap or the deadline, whichever is
+ * first; at the latter two, or when the connection breaks, it is kept as far as it came, `truncated`, and the socket is
+ * destroyed. Only a body that breaks the rules of HTTP (chunking) turns an answer into `unreachable`.
+ */
+export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, WheelEntry {
+  deadlineAt = 0;
+  wheelSlot = -1;
+  wheelIndex = -1;
+  connection: Connection | null = null;
+  readonly #host: ExchangeHost;
+  readonly #pool: OriginPool;
+  readonly #timeoutMs: number;
+  #onOutcome: ((outcome: Outcome) => void) | null;
+  readonly #startedAt = performance.now();
+  #dispatching = true;
+  #controller: Controller | null = null;
+  #dnsMs: number | null = null;
+  #connectMs: number | null = null;
+  #firstByteMs: number | null = null;
+  #informational = 0;
+  #status = 0;
+  #headers: Record<string, string> = {};
+  #body: Buffer | null = null;
+  #bodyBytes = 0;
+
+  constructor(host: ExchangeHost, pool: OriginPool, timeoutMs: number, onOutcome: (outcome: Outcome) => void) {
+    this.#host = host;
+    this.#pool = pool;
+    this.#timeoutMs = timeoutMs;
+    this.#onOutcome = onOutcome;
+    pool.busy++;
+  }
+
+  /** To be called when `dispatch` has returned: from then on an outcome may be reported at once. */
+  dispatched(): void {
+    this.#dispatching = false;
+  }
+
+  /** Gives up without an outcome. */
+  abandon(): void {
+    this.#onOutcome = null;
+    this.#host.ended(this);
+    this.#controller?.abort(ABANDONED);
+  }
+
+  onDeadline(): void {
+    if (this.#status !== 0) this.#respond(true);
+    else this.#fail(unreachable('timeout', this.#lateness()));
+    this.#controller?.abort(ABANDONED);
+  }
+
+  onRequestStart(controller: Controller): void {
+    const { connection } = this;
+    const opened = connection?.fresh === true;
+    if (connection !== null) connection.fresh = false;
+    // Thrown rather than aborted: an abort would destroy a socket that is as good as new.
+    if (this.#onOutcome === null) throw ABANDONED;
+    this.#controller = controller;
+    if (!opened) return;
+    this.#dnsMs = connection.dnsMs;
+    this.#connectMs = connection.connectMs;
+  }
+
+  onResponseStarted(): void {
+    this.#firstByteMs ??= performance.now() - this.#startedAt;
+  }
+
+  onResponseStart(
+    controller: Controller,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (this.#onOutcome === null) return;
+    if (status < 200) {
+      const flood = ++this.#informational > MAX_INFORMATIONAL;
+      if (status >= 100 && !flood) return;
+      this.#fail(
+        unreachable('protocol', flood ? 'response is an endless row of 1xx' : `response has the status ${status}`),
+      );
+      controller.abort(ABANDONED);
+      return;
+    }
+    this.#status = status;
+    this.#headers = joinHeaders(headers);
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    if (this.#onOutcome === null) return;
+    const room = this.#host.maxResponseBytes - this.#bodyBytes;
+    if (this.#body === null && chunk.length <= room) this.#body = chunk;
+    else this.#append(chunk.length <= room ? chunk : chunk.subarray(0, room));
+    this.#bodyBytes += Math.min(chunk.length, room);
+    if (chunk.length <= room) return;
+    this.#respond(true);
+    controller.abort(ABANDONED);
+  }
+
+  onResponseEnd(): void {
+    this.#pool.busy--;
+    if (this.#onOutcome !== null) this.#respond(false);
+  }
+
+  onResponseError(_controller: Controller | null, error: Error): void {
+    this.#pool.busy--;
+    if (this.#onOutcome === null) return;
+    if (this.#controller === null) this.#dnsMs = this.connection?.dnsMs ?? null;
+    if (this.#status !== 0 && isPrematureEnd(error)) this.#respond(true);
+    else this.#fail(classify(error));
+  }
+
+  /** From the second chunk on, one buffer of full size takes them all: a body dripped byte by byte would otherwise cost a buffer a byte. */
+  #append(chunk: Buffer): void {
+    if (this.#body === null || this.#body.length < this.#host.maxResponseBytes) {
+      const whole = Buffer.allocUnsafe(this.#host.maxResponseBytes);
+      this.#body?.copy(whole);
+      this.#body = whole;
+    }
+    chunk.copy(this.#body, this.#bodyBytes);
+  }
+
+  #respond(truncated: boolean): void {
+    const body =
+      this.#body === null
+        ? NO_BODY
+        : this.#bodyBytes < this.#body.length
+          ? this.#body.subarray(0, this.#bodyBytes)
+          : this.#body;
+    const response: ReceivedResponse = { status: this.#status, headers: this.#headers, body, truncated };
+    const kind = this.#status >= 200 && this.#status <= 299 ? 'delivered' : 'rejected';
+    this.#report({ kind, response, timing: this.#timing() });
+  }
+
+  #fail(failure: Failure): void {
+    this.#report({ ...failure, timing: this.#timing() });
+  }
+
+  #timing(): AttemptTiming {
+    return {
+      dnsMs: this.#dnsMs,
+      connectMs: this.#connectMs,
+      firstByteMs: this.#firstByteMs,
+      totalMs: performance.now() - this.#startedAt,
+    };
+  }
+
+  #report(outcome: Outcome): void {
+    const onOutcome = this.#onOutcome!;
+    this.#onOutcome = null;
+    this.#body = null;
+    this.#host.ended(this);
+    if (this.#dispatching) {
+      queueMicrotask(() => onOutcome(outcome));
+      return;
+    }
+    try {
+      onOutcome(outcome);
+    } catch (error) {
+      // undici would swallow it, but a throw from a callback is a bug that must be seen.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  #lateness(): string {
+    const seconds = this.#timeoutMs / 1000;
+    if (this.#controller !== null) return `no response within ${seconds} s`;
+    if (this.connection === null) return `no connection to this receiver became free within ${seconds} s`;
+    return `no connection within ${seconds} s`;
+  }
+}
+
+/** undici gives names in lower case, and a list where a header came more than once. */
+function joinHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value !== 'string') headers[name] = value === undefined ? '' : value.join(', ');
+  }
+  return headers as Record<string, string>;
+}

@@ -1,0 +1,230 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { classify, DeliveryFailure, type Failure, unreachable } from './classify.ts';
+import { checkAddress, checkProtocol, type EgressPolicy } from './egress-policy.ts';
+import type { Resolver } from './resolver.ts';
+import { createTlsSessions, type TlsSessions } from './tls-sessions.ts';
+
+export interface ConnectTarget {
+  /** `http:` or `https:`. */
+  readonly protocol: string;
+  /** A name, or an IP literal without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** Filled in while connecting. `connectMs` is TCP and TLS, without DNS. */
+export interface ConnectTiming {
+  dnsMs: number | null;
+  connectMs: number | null;
+}
+
+export type ConnectCallback = (error: DeliveryFailure | null, socket: Socket | null) => void;
+
+export interface GuardedConnector {
+  /** Opens a connection, and calls back exactly once, never before it returns. */
+  connect(target: ConnectTarget, timing: ConnectTiming, callback: ConnectCallback): void;
+  /** Fails every connection that is being opened. */
+  close(): void;
+}
+
+export interface GuardedConnectorOptions {
+  readonly policy: EgressPolicy;
+  readonly resolver: Resolver;
+  /** For DNS, TCP and TLS together. */
+  readonly timeoutMs: number;
+  /** PEM certificates to trust in place of the well-known ones. */
+  readonly ca?: readonly string[] | undefined;
+}
+
+const MAX_TLS_SESSIONS = 512;
+const MIN_ADDRESS_BUDGET_MS = 250;
+
+/**
+ * The one place where a delivery's socket opens, and where the egress policy holds: literals and every address that a name
+ * resolves to are checked, one denied address refuses the name, and the socket is opened to a checked address itself, so that
+ * no second resolution can change it. undici's own connector is not used: its `lookup` is never asked about literals.
+ */
+export function createGuardedConnector(options: GuardedConnectorOptions): GuardedConnector {
+  const sessions = createTlsSessions(MAX_TLS_SESSIONS);
+  const dials = new Set<Dial>();
+  return {
+    connect(target, timing, callback) {
+      const dial = new Dial(options, sessions, target, timing, (error, socket) => {
+        dials.delete(dial);
+        callback(error, socket);
+      });
+      dials.add(dial);
+      dial.start().catch((error: unknown) => dial.fail(classify(error)));
+    },
+    close() {
+      for (const dial of dials) dial.fail(unreachable('reset', 'connection was given up'));
+    },
+  };
+}
+
+/** One connection in the making: resolve, check, then try the addresses in turn, all within one budget of time. */
+class Dial {
+  readonly #options: GuardedConnectorOptions;
+  readonly #sessions: TlsSessions;
+  readonly #target: ConnectTarget;
+  readonly #timing: ConnectTiming;
+  readonly #callback: ConnectCallback;
+  readonly #startedAt = performance.now();
+  readonly #budget: NodeJS.Timeout;
+  #phase: 'dns' | 'tcp' | 'tls' = 'dns';
+  #connectingAt = 0;
+  #addresses: readonly string[] = [];
+  #socket: Socket | null = null;
+  #settled = false;
+
+  constructor(
+    options: GuardedConnectorOptions,
+    sessions: TlsSessions,
+    target: ConnectTarget,
+    timing: ConnectTiming,
+    callback: ConnectCallback,
+  ) {
+    this.#options = options;
+    this.#sessions = sessions;
+    this.#target = target;
+    this.#timing = timing;
+    this.#callback = callback;
+    this.#budget = setTimeout(() => this.#onTimeout(), options.timeoutMs);
+  }
+
+  async start(): Promise<void> {
+    const { protocol, hostname } = this.#target;
+    const allowed = checkProtocol(this.#options.policy, protocol);
+    const found = isIP(hostname) === 0 ? await this.#resolve(hostname) : await [hostname];
+    if (this.#settled) return;
+    if (!allowed.ok) this.fail({ kind: 'blocked', detail: allowed.detail });
+    else if (found !== null) this.#vet(found);
+  }
+
+  fail(failure: Failure): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    clearTimeout(this.#budget);
+    this.#socket?.destroy();
+    this.#callback(new DeliveryFailure(failure), null);
+  }
+
+  async #resolve(hostname: string): Promise<readonly string[] | null> {
+    const resolution = await this.#options.resolver.resolve(hostname);
+    if (this.#settled) return null;
+    this.#timing.dnsMs = performance.now() - this.#startedAt;
+    if (resolution.ok && resolution.addresses.length > 0) return resolution.addresses;
+    this.fail(
+      unreachable('dns', resolution.ok ? `${hostname}: the name has no addresses (ENODATA)` : resolution.detail),
+    );
+    return null;
+  }
+
+  #vet(addresses: readonly string[]): void {
+    const { hostname, port } = this.#target;
+    for (const address of addresses) {
+      const verdict = checkAddress(this.#options.policy, address, port);
+      if (!verdict.ok) {
+        this.fail({ kind: 'blocked', detail: `${hostname}: ${verdict.detail}` });
+        return;
+      }
+    }
+    this.#addresses = addresses;
+    this.#connectingAt = performance.now();
+    this.#tryAddress(0);
+  }
+
+  /** The next address is tried when this one refuses, or has used up its share of what is left of the budget. */
+  #tryAddress(at: number): void {
+    const address = this.#addresses[at]!;
+    const last = at === this.#addresses.length - 1;
+    this.#phase = 'tcp';
+    const socket = this.#open(address);
+    this.#socket = socket;
+    const leftMs = this.#options.timeoutMs - (performance.now() - this.#startedAt);
+    const share = last
+      ? null
+      : setTimeout(() => move(), Math.max(MIN_ADDRESS_BUDGET_MS, leftMs / (this.#addresses.length - at)));
+    const move = () => {
+      if (share !== null) clearTimeout(share);
+      if (this.#settled || this.#socket !== socket || this.#phase === 'tls') return;
+      socket.destroy();
+      this.#tryAddress(at + 1);
+    };
+    socket.once('connect', () => {
+      if (share !== null) clearTimeout(share);
+      this.#phase = 'tls';
+    });
+    socket.on('error', (error) => {
+      if (this.#socket !== socket) return;
+      if (!last && this.#phase === 'tcp') move();
+      else this.#onSocketError(error, share);
+    });
+    socket.once(this.#isSecure() ? 'secureConnect' : 'connect', () => this.#onConnected(socket));
+  }
+
+  #isSecure(): boolean {
+    return this.#target.protocol === 'https:';
+  }
+
+  #open(address: string): Socket {
+    const { hostname, port } = this.#target;
+    if (!this.#isSecure()) return connectTcp({ host: address, port, noDelay: true, keepAlive: true });
+    const key = `${hostname}:${port}`;
+    const session = this.#sessions.get(key);
+    const socket: TLSSocket = connectTls({
+      host: address,
+      port,
+      // A literal is not a server name (RFC 6066 §3); without one, node holds the certificate against the address.
+      servername: isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
+      ALPNProtocols: ['http/1.1'],
+      minVersion: 'TLSv1.2',
+      // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED in the environment cannot turn verification off.
+      rejectUnauthorized: true,
+      ...(session === undefined ? {} : { session }),
+      ...(this.#options.ca === undefined ? {} : { ca: [...this.#options.ca] }),
+    });
+    socket.on('session', (fresh) => this.#sessions.keep(key, fresh));
+    return socket.setNoDelay(true).setKeepAlive(true);
+  }
+
+  #onConnected(socket: Socket): void {
+    if (this.#settled || this.#socket !== socket) return;
+    const failure = this.#checkPeer(socket.remoteAddress);
+    if (failure !== null) {
+      this.fail(failure);
+      return;
+    }
+    this.#settled = true;
+    clearTimeout(this.#budget);
+    this.#timing.connectMs = performance.now() - this.#connectingAt;
+    this.#callback(null, socket);
+  }
+
+  /** The address was checked before; that the socket really reached one is checked too, because everything rests on it. */
+  #checkPeer(address: string | undefined): Failure | null {
+    if (address === undefined) return unreachable('reset', 'connection was closed at once');
+    const verdict = checkAddress(this.#options.policy, address, this.#target.port);
+    return verdict.ok ? null : { kind: 'blocked', detail: `${this.#target.hostname}: ${verdict.detail}` };
+  }
+
+  #onSocketError(error: Error, share: NodeJS.Timeout | null): void {
+    if (share !== null) clearTimeout(share);
+    const failure = classify(error);
+    const inHandshake =
+      this.#phase === 'tls' && this.#isSecure() && failure.kind === 'unreachable' && failure.reason !== 'tls';
+    this.fail(inHandshake ? unreachable('tls', `TLS handshake failed: ${failure.detail}`) : failure);
+  }
+
+  #onTimeout(): void {
+    const seconds = this.#options.timeoutMs / 1000;
+    if (this.#phase === 'dns') this.#timing.dnsMs = performance.now() - this.#startedAt;
+    if (this.#phase === 'dns')
+      this.fail(
+        unreachable('dns', `${this.#target.hostname}: name servers did not answer within ${seconds} s (ETIMEOUT)`),
+      );
+    else if (this.#phase === 'tcp') this.fail(unreachable('timeout', `no connection within ${seconds} s`));
+    else this.fail(unreachable('timeout', `no TLS handshake within ${seconds} s`));
+  }
+}

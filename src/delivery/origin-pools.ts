@@ -1,0 +1,148 @@
+import { Client, type Dispatcher, Pool } from 'undici';
+import type { ConnectTiming, GuardedConnector } from './guarded-connector.ts';
+
+/** What is known of the connection that a request goes out on. `fresh` until a request has taken its timing. */
+export interface Connection extends ConnectTiming {
+  fresh: boolean;
+}
+
+/** A handler that wants to know which connection its request was given to. */
+export interface ConnectionAware {
+  connection: Connection | null;
+}
+
+export interface OriginPool {
+  readonly origin: string;
+  readonly pool: Pool;
+  /** Requests that undici has not let go of. */
+  busy: number;
+  usedAt: number;
+}
+
+export interface OriginPools {
+  /** The pool of an origin, made when there is none. */
+  get(origin: string): OriginPool;
+  /** Closes pools that have been idle for long. To be called about once a second. */
+  sweep(): void;
+  /** Destroys every connection; requests under way fail. */
+  destroy(): Promise<void>;
+  readonly size: number;
+}
+
+export interface OriginPoolsOptions {
+  readonly connector: GuardedConnector;
+  readonly connectionsPerOrigin: number;
+  readonly maxOrigins: number;
+  readonly keepAliveMs: number;
+  readonly maxHeaderBytes: number;
+  readonly idlePoolMs: number;
+}
+
+/** A connection is replaced after so many requests, so that one in constant use still follows DNS in the end. */
+const REQUESTS_PER_CONNECTION = 1_000;
+const RECENCY_MS = 1_000;
+const EVICTION_SCAN = 16;
+
+/**
+ * Pools by origin, least recently used first. Over `maxOrigins` an idle one makes room; when none is idle the bound gives way,
+ * because what is in flight is bounded by the callers.
+ */
+export function createOriginPools(options: OriginPoolsOptions): OriginPools {
+  const pools = new Map<string, OriginPool>();
+
+  function drop(entry: OriginPool): void {
+    pools.delete(entry.origin);
+    void entry.pool.destroy();
+  }
+
+  function makeRoom(): void {
+    let scanned = 0;
+    for (const entry of pools.values()) {
+      if (entry.busy === 0) {
+        drop(entry);
+        return;
+      }
+      if (++scanned === EVICTION_SCAN) return;
+    }
+  }
+
+  return {
+    get(origin) {
+      const now = performance.now();
+      let entry = pools.get(origin);
+      if (entry === undefined) {
+        if (pools.size >= options.maxOrigins) makeRoom();
+        entry = { origin, pool: openPool(origin, options), busy: 0, usedAt: now };
+        pools.set(origin, entry);
+      } else if (now - entry.usedAt > RECENCY_MS) {
+        // Moved to the end of the Map at most once a second: exact recency is not worth two Map writes per request.
+        pools.delete(origin);
+        pools.set(origin, entry);
+        entry.usedAt = now;
+      }
+      return entry;
+    },
+    sweep() {
+      const idleSince = performance.now() - options.idlePoolMs;
+      for (const entry of pools.values()) {
+        if (entry.usedAt > idleSince) return;
+        if (entry.busy === 0) drop(entry);
+      }
+    },
+    async destroy() {
+      const destroyed = [...pools.values()].map((entry) => entry.pool.destroy());
+      pools.clear();
+      await Promise.all(destroyed);
+    },
+    get size() {
+      return pools.size;
+    },
+  };
+}
+
+function openPool(origin: string, options: OriginPoolsOptions): Pool {
+  return new Pool(origin, {
+    connections: options.connectionsPerOrigin,
+    allowH2: false,
+    factory: (url) => new GuardedClient(url, options),
+  });
+}
+
+/** One connection at a time to one origin, through the guard. It tells each handler the connection that it was given to. */
+class GuardedClient extends Client {
+  readonly #connection: Connection;
+
+  constructor(url: URL, { connector, keepAliveMs, maxHeaderBytes }: OriginPoolsOptions) {
+    const connection: Connection = { dnsMs: null, connectMs: null, fresh: false };
+    super(url, {
+      connect: ({ protocol, hostname, port }, callback) => {
+        connection.dnsMs = null;
+        connection.connectMs = null;
+        connection.fresh = true;
+        const target = { protocol, hostname, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
+        connector.connect(target, connection, (error, socket) => {
+          if (error !== null) callback(error, null);
+          else callback(null, socket!);
+        });
+      },
+      pipelining: 1,
+      allowH2: false,
+      // The deadline of `send` covers both: undici's own timers would cost one each per request, and never stop a slow drip.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: maxHeaderBytes,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMs * 4,
+      maxRequestsPerClient: REQUESTS_PER_CONNECTION,
+    });
+    this.#connection = connection;
+  }
+
+  override dispatch(
+    options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler & Partial<ConnectionAware>,
+  ): boolean {
+    handler.connection = this.#connection;
+    return super.dispatch(options, handler);
+  }
+}

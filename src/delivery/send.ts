@@ -1,0 +1,102 @@
+import type { Outcome } from '../domain/outcome.ts';
+import { createDeadlineWheel } from './deadline-wheel.ts';
+import type { EgressPolicy } from './egress-policy.ts';
+import { Exchange, type ExchangeHost } from './exchange.ts';
+import { createGuardedConnector } from './guarded-connector.ts';
+import { createOriginPools } from './origin-pools.ts';
+import type { PreparedRequest } from './prepare.ts';
+import type { Resolver } from './resolver.ts';
+
+export interface Sender {
+  /**
+   * Makes one request and reports its outcome exactly once, never before it returns, within the request's `timeoutMs` and a
+   * tick; not at all when `abortAll` comes first. Throws only after `close`.
+   */
+  send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): void;
+  /** Gives up everything under way, and says how much that was. None of it is reported: it may or may not have arrived. */
+  abortAll(): number;
+  /** Aborts what is under way and closes every connection. The resolver stays open. */
+  close(): Promise<void>;
+  /** Requests whose outcome is not known yet. */
+  readonly inFlight: number;
+}
+
+export interface SenderOptions {
+  readonly policy: EgressPolicy;
+  readonly resolver: Resolver;
+  readonly connectionsPerOrigin?: number;
+  /** Receivers whose connections are kept; the least recently used idle ones are closed. */
+  readonly maxOrigins?: number;
+  /** For DNS, TCP and TLS together, within the total. */
+  readonly connectTimeoutMs?: number;
+  /** Bytes of a response's body that are kept, as they came: never inflated. */
+  readonly maxResponseBytes?: number;
+  readonly maxHeaderBytes?: number;
+  /** How long an idle connection is kept where the receiver does not say otherwise. */
+  readonly keepAliveMs?: number;
+  readonly idlePoolMs?: number;
+  /** Grain of the deadlines. */
+  readonly tickMs?: number;
+  /** PEM certificates to trust in place of the well-known ones. */
+  readonly ca?: readonly string[] | undefined;
+}
+
+/**
+ * The only outbound network call of a delivery. Redirects are not followed, bodies not inflated, HTTP/2 not spoken.
+ *
+ * A request that undici has not written yet when its idle connection closes goes out on a new one, unseen. Once written it is
+ * never repeated here: a connection that closes without an answer says nothing of what the receiver did with the request, so
+ * the outcome is `unreachable` (`reset`) and the retry schedule decides.
+ */
+export function createSender(options: SenderOptions): Sender {
+  const { policy, resolver, connectTimeoutMs = 5_000, tickMs = 100, ca } = options;
+  const connector = createGuardedConnector({ policy, resolver, timeoutMs: connectTimeoutMs, ca });
+  const pools = createOriginPools({
+    connector,
+    connectionsPerOrigin: options.connectionsPerOrigin ?? 128,
+    maxOrigins: options.maxOrigins ?? 2_048,
+    keepAliveMs: options.keepAliveMs ?? 4_000,
+    maxHeaderBytes: options.maxHeaderBytes ?? 16_384,
+    idlePoolMs: options.idlePoolMs ?? 60_000,
+  });
+  const wheel = createDeadlineWheel<Exchange>(tickMs);
+  const sweeping = setInterval(pools.sweep, 1_000).unref();
+  const host: ExchangeHost = { maxResponseBytes: options.maxResponseBytes ?? 16_384, ended: wheel.remove };
+  let closed = false;
+
+  function abortAll(): number {
+    const underWay = wheel.entries();
+    for (const exchange of underWay) exchange.abandon();
+    return underWay.length;
+  }
+
+  return {
+    send(request, onOutcome) {
+      if (closed) throw new Error('the sender is closed');
+      if (request.origin === '') return refuse(onOutcome);
+      const pool = pools.get(request.origin);
+      const exchange = new Exchange(host, pool, request.timeoutMs, onOutcome);
+      wheel.add(exchange, request.timeoutMs);
+      const { path, headers, body } = request;
+      pool.pool.dispatch({ path, method: 'POST', headers, body, blocking: false }, exchange);
+      exchange.dispatched();
+    },
+    abortAll,
+    async close() {
+      closed = true;
+      abortAll();
+      wheel.stop();
+      clearInterval(sweeping);
+      connector.close();
+      await pools.destroy();
+    },
+    get inFlight() {
+      return wheel.size;
+    },
+  };
+}
+
+function refuse(onOutcome: (outcome: Outcome) => void): void {
+  const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
+  queueMicrotask(() => onOutcome({ kind: 'blocked', detail: 'the endpoint URL is not an http or https URL', timing }));
+}

@@ -1,0 +1,26 @@
+/** Signature schemes of Standard Webhooks 1.0.0: `v1` is HMAC-SHA256, `v1a` is Ed25519. */
+export type SignatureScheme = 'v1' | 'v1a';
+
+/** Requests under way at once to an endpoint that does not say otherwise. */
+export const DEFAULT_MAX_IN_FLIGHT = 16;
+
+/** What a delivery needs to know of its endpoint, as it is at the time of the attempt. Secrets are in the clear: never log it. */
+export interface DeliveryTarget {
+  readonly num: number;
+  readonly id: string;
+  readonly tenantNum: number;
+  readonly tenantId: string;
+  /** As normalised by `new URL(…).href`. */
+  readonly url: string;
+  readonly enabled: boolean;
+  readonly deleted: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Signing secrets that are valid now, newest first: `whsec_…` (v1) or `whsk_…` (v1a). */
+  readonly secrets: readonly string[];
+  /** Delay before each attempt, the first included. Its length is the number of attempts. */
+  readonly retryScheduleMs: readonly number[];
+  readonly timeoutMs: number;
+  readonly maxInFlight: number;
+  /** Rises with each change of the endpoint, its secrets or its tenant. */
+  readonly version: number;
+}

@@ -1,0 +1,50 @@
+/**
+ * What one attempt came to, and what follows from it. Both are closed unions, handled in one exhaustive `switch`:
+ * a failed HTTP call is a value, never an exception.
+ */
+
+/** Milliseconds spent in each phase of an attempt; null where the phase was not reached or the connection was reused. */
+export interface AttemptTiming {
+  readonly dnsMs: number | null;
+  readonly connectMs: number | null;
+  readonly firstByteMs: number | null;
+  readonly totalMs: number;
+}
+
+/** The receiver's answer as far as it is kept: the body is cut at 16 KiB and never inflated. */
+export interface ReceivedResponse {
+  readonly status: number;
+  /** Header names in lower case; values joined with ", " when a header came more than once. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  readonly truncated: boolean;
+}
+
+export type UnreachableReason = 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol';
+
+export type SkipReason = 'endpoint_deleted' | 'tenant_deleted' | 'payload_expunged' | 'cancelled_by_request';
+
+export type Outcome =
+  | { readonly kind: 'delivered'; readonly response: ReceivedResponse; readonly timing: AttemptTiming }
+  | { readonly kind: 'rejected'; readonly response: ReceivedResponse; readonly timing: AttemptTiming }
+  | {
+      readonly kind: 'unreachable';
+      readonly reason: UnreachableReason;
+      /** One line for people: no secret, no URL userinfo. */
+      readonly detail: string;
+      readonly timing: AttemptTiming;
+    }
+  /** The egress guard refused the address, port or scheme. */
+  | { readonly kind: 'blocked'; readonly detail: string; readonly timing: AttemptTiming }
+  /** No request was made and none will be. */
+  | { readonly kind: 'skipped'; readonly reason: SkipReason };
+
+export type Decision =
+  | { readonly kind: 'done' }
+  /** Try again after `delayMs` from the settle, on Postgres's clock. */
+  | { readonly kind: 'retry'; readonly delayMs: number }
+  | { readonly kind: 'dead_letter' }
+  /** Dead-letter this delivery and disable its endpoint; `reason` is shown to people. */
+  | { readonly kind: 'disable'; readonly reason: string }
+  /** The delivery will never be made: its endpoint, tenant or payload is gone, or someone cancelled it. */
+  | { readonly kind: 'cancel' };

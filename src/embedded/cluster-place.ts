@@ -1,0 +1,110 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, chown, link, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { EmbeddedPostgresError } from './embedded-error.ts';
+import type { Account } from './run-program.ts';
+import { canReach, serverAccount } from './server-account.ts';
+
+/** Where the files of one embedded Postgres are, and who it runs as. Paths are absolute and free of links. */
+export interface ClusterPlace {
+  readonly account: Account;
+  /** The operator's folder: password, log. */
+  readonly dataDir: string;
+  /** The folder of the cluster, its lock and, if they are needed, copies of the binaries: `dataDir` itself wherever possible. */
+  readonly base: string;
+  /** Postgres's own data folder. May not exist yet. */
+  readonly cluster: string;
+}
+
+/**
+ * Chooses the place of the cluster: `<DATA_DIR>/postgres`. Only as root with a DATA_DIR that the Postgres account cannot reach,
+ * as under a container's /root, it is `/var/lib/posthorn/<name>-<hash of DATA_DIR>-<random>/postgres`, which outlives restarts
+ * like the rest of /var/lib; the file `<DATA_DIR>/postgres-location` then names that folder and decides from then on.
+ * @throws EmbeddedPostgresError
+ */
+export async function chooseClusterPlace(dataDir: string, log: (line: string) => void): Promise<ClusterPlace> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const dir = await realpath(dataDir);
+  const pointer = join(dir, 'postgres-location');
+  const elsewhere = (await readFile(pointer, 'utf8').catch(nullIfMissing))?.trim();
+  if (elsewhere) return { ...placeAt(dir, elsewhere), account: await accountElsewhere(dir, elsewhere) };
+  const account = await serverAccount([join(dir, 'postgres'), dir]);
+  if (account === null) return { ...placeAt(dir, dir), account };
+  await admit(account, dir);
+  if ((await canReach(account, dir)) || (await exists(join(dir, 'postgres')))) return { ...placeAt(dir, dir), account };
+  const base = await makeOutsideBase(dir, log);
+  if (await point(pointer, base)) {
+    log(`${dir} is out of reach of the account that Postgres runs as, so its data is kept in ${base}.`);
+    return { ...placeAt(dir, base), account };
+  }
+  // Another process chose at the same moment: its choice counts.
+  await rm(base, { recursive: true });
+  return chooseClusterPlace(dataDir, log);
+}
+
+/** Writes the pointer whole or not at all. False when there is one already. */
+async function point(pointer: string, base: string): Promise<boolean> {
+  const draft = `${pointer}.${randomBytes(3).toString('hex')}`;
+  await writeFile(draft, `${base}\n`, { mode: 0o644, flush: true });
+  try {
+    await link(draft, pointer);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(draft);
+  }
+}
+
+function placeAt(dataDir: string, base: string) {
+  return { dataDir, base, cluster: join(base, 'postgres') };
+}
+
+async function accountElsewhere(dataDir: string, base: string): Promise<Account> {
+  if (process.getuid?.() !== 0) {
+    throw new EmbeddedPostgresError(
+      'no-permission',
+      `The database of ${dataDir} was made by root and is kept in ${base}. Start as root again, or set DATA_DIR to another folder.`,
+    );
+  }
+  if (!(await exists(base))) {
+    throw new EmbeddedPostgresError(
+      'failed',
+      `The database of ${dataDir} is kept in ${base}, which is gone. Bring that folder back, or delete ${join(dataDir, 'postgres-location')} to begin with an empty database.`,
+    );
+  }
+  return serverAccount([join(base, 'postgres')]);
+}
+
+/** Lets the account through our folder, and no further: reading it stays ours. */
+async function admit(account: NonNullable<Account>, dir: string): Promise<void> {
+  const { uid, mode } = await stat(dir);
+  if (uid !== 0 || (await canReach(account, dir))) return;
+  await chown(dir, uid, account.gid);
+  await chmod(dir, (mode & 0o7777) | 0o010);
+}
+
+async function makeOutsideBase(dataDir: string, log: (line: string) => void): Promise<string> {
+  const root = process.platform === 'darwin' ? '/usr/local/var/posthorn' : '/var/lib/posthorn';
+  const key = `${basename(dirname(dataDir)).replace(/[^\w-]/g, '')}-${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}`;
+  await mkdir(root, { recursive: true });
+  for (const former of (await readdir(root)).filter((name) => name.startsWith(`${key}-`))) {
+    log(`An earlier database of ${dataDir} is still in ${join(root, former)}; nothing uses it now.`);
+  }
+  const base = join(root, `${key}-${randomBytes(3).toString('hex')}`);
+  await mkdir(base);
+  // Whatever the umask is, the Postgres account has to get through.
+  await chmod(root, 0o755);
+  await chmod(base, 0o711);
+  return realpath(base);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(nullIfMissing)) !== null;
+}
+
+function nullIfMissing(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
+  throw error;
+}

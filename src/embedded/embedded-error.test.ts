@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { EmbeddedPostgresError, explainFailure } from './embedded-error.ts';
+
+test('a full disk is told as one, with the folder and what to do', () => {
+  for (const said of [
+    'ENOSPC: no space left on device, write',
+    'FATAL:  could not extend file "base/1/2691": wrote only 4096 of 8192 bytes at block 9\nHINT:  Check free disk space.',
+    'FATAL:  could not write lock file "postmaster.pid": No space left on device',
+  ]) {
+    const error = explainFailure('start the embedded Postgres', '/data', new Error(said));
+    expect(error).toMatchObject({ kind: 'no-space', message: expect.stringMatching(/disk of \/data.*DATA_DIR/s) });
+    expect(error.message).toContain(said);
+  }
+});
+
+test('a missing permission is told as one, with the folder and what to do', () => {
+  for (const said of ["EACCES: permission denied, mkdir '/data'", "EROFS: read-only file system, open '/data/x'"]) {
+    const error = explainFailure('start the embedded Postgres', '/data', new Error(said));
+    expect(error).toMatchObject({
+      kind: 'no-permission',
+      message: expect.stringMatching(/read and write \/data.*DATA_DIR/s),
+    });
+  }
+});
+
+test('anything else is told in the words of who failed', () => {
+  expect(explainFailure('start', '/data', 'FATAL:  boom')).toMatchObject({
+    kind: 'failed',
+    message: expect.stringContaining('FATAL:  boom'),
+  });
+});
+
+test('an explanation is not explained again', () => {
+  const error = new EmbeddedPostgresError('in-use', 'taken');
+  expect(explainFailure('start', '/data', error)).toBe(error);
+});

@@ -1,0 +1,60 @@
+/** Why the embedded Postgres could not start. */
+export type EmbeddedFailure =
+  | 'in-use'
+  | 'no-space'
+  | 'no-permission'
+  | 'no-account'
+  | 'no-binaries'
+  | 'wrong-version'
+  | 'aborted'
+  | 'failed';
+
+/** Its message is written for the operator: what happened, where, and what to do about it. */
+export class EmbeddedPostgresError extends Error {
+  readonly kind: EmbeddedFailure;
+
+  constructor(kind: EmbeddedFailure, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = 'EmbeddedPostgresError';
+    this.kind = kind;
+  }
+}
+
+/**
+ * Turns the failure of a file operation, or what a Postgres program printed before it ended, into a message that can be acted on.
+ * @param doing what was attempted, as in "Cannot <doing>".
+ * @param path the folder that the operator has to look at.
+ */
+export function explainFailure(doing: string, path: string, cause: unknown): EmbeddedPostgresError {
+  if (cause instanceof EmbeddedPostgresError) return cause;
+  const said = lastLines(cause instanceof Error ? cause.message : String(cause));
+  if (/ENOSPC|EDQUOT|No space left on device|Disk quota exceeded|Check free disk space/i.test(said)) {
+    return new EmbeddedPostgresError(
+      'no-space',
+      `Cannot ${doing}: no space is left on the disk of ${path}. Free some space there, or set DATA_DIR to a folder on another disk.\n${said}`,
+      { cause },
+    );
+  }
+  if (
+    /EACCES|EPERM|EROFS|Permission denied|Operation not permitted|Read-only file system|could not access directory/i.test(
+      said,
+    )
+  ) {
+    return new EmbeddedPostgresError(
+      'no-permission',
+      `Cannot ${doing}: ${userName()} may not read and write ${path}. Give it that folder, start as the user that owns it, or set DATA_DIR to another folder.\n${said}`,
+      { cause },
+    );
+  }
+  return new EmbeddedPostgresError('failed', `Cannot ${doing} (folder: ${path}).\n${said}`, { cause });
+}
+
+/** A program says what went wrong last. */
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-12).join('\n');
+}
+
+function userName(): string {
+  const uid = process.getuid?.();
+  return uid === undefined ? 'this user' : uid === 0 ? 'root, or the account that Postgres runs as,' : `user ${uid}`;
+}

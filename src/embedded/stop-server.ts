@@ -1,0 +1,39 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { processIdentity } from './process-identity.ts';
+
+/** Signals of the postmaster, mildest first, with the time that each is given (Postgres manual, "Shutting Down the Server"). */
+const STEPS: readonly (readonly [NodeJS.Signals, number])[] = [
+  // Fast: ends the sessions and writes a checkpoint. Never SIGTERM, which waits for the clients.
+  ['SIGINT', 10_000],
+  // Immediate: ends at once; the next start recovers from the log.
+  ['SIGQUIT', 5_000],
+  ['SIGKILL', 5_000],
+];
+
+/**
+ * Ends the Postgres server `pid`, each step only if the one before did not do it in its time.
+ * @param gone resolves when the process has ended.
+ * @returns the signal that ended it, or null if none did.
+ */
+export async function stopServer(pid: number, gone: Promise<unknown>, steps = STEPS): Promise<NodeJS.Signals | null> {
+  for (const [signal, patienceMs] of steps) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return signal;
+      throw error;
+    }
+    const timer = new AbortController();
+    const late = delay(patienceMs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
+    const outcome = await Promise.race([gone.then(() => 'gone' as const), late]);
+    timer.abort();
+    if (outcome === 'gone') return signal;
+  }
+  return null;
+}
+
+/** Resolves when a process that is not our child has ended; the system tells nobody but the parent, so this looks. */
+export async function processGone(pid: number): Promise<void> {
+  const first = await processIdentity(pid);
+  while (first !== null && (await processIdentity(pid)) === first) await delay(50);
+}

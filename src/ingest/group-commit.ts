@@ -1,0 +1,186 @@
+import { Refusal } from '../domain/errors.ts';
+import type { AppendGroup, AppendResult, ClaimedBy } from '../store/event-log.ts';
+import { planGroup, type Unit, type UnitResult } from './plan-group.ts';
+import type { RoutingCache } from './routing-cache.ts';
+
+export interface GroupCommitOptions {
+  readonly append: (group: AppendGroup) => Promise<AppendResult>;
+  readonly findClaims: (keys: readonly string[], expireBefore: string) => Promise<ReadonlyMap<string, ClaimedBy>>;
+  /** Serialization failures and deadlocks: the same group may be tried again at once. */
+  readonly isRetryable: (error: unknown) => boolean;
+  readonly routing: RoutingCache;
+  /** Lanes that have new due rows; called after the commit. */
+  readonly onStored: (group: AppendGroup) => void;
+  readonly onFailure: (error: unknown, events: number) => void;
+  /** Events older than this UUID have lost their claims. */
+  readonly keysExpireBefore: () => string;
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+  readonly deadlineMs: number;
+}
+
+interface Waiting {
+  readonly unit: Unit;
+  readonly bytes: number;
+  readonly since: number;
+  readonly resolve: (result: UnitResult) => void;
+  readonly reject: (refusal: Refusal) => void;
+}
+
+const GROUP_EVENTS = 1_000;
+const GROUP_BYTES = 4 * 1024 * 1024;
+/** One group is on its way while the next is being written. */
+const CONCURRENT_GROUPS = 2;
+const MAX_TRIES = 6;
+const TICK_MS = 50;
+
+const unavailable = () =>
+  new Refusal(503, 'storage_unavailable', 'The event could not be stored in time. Nothing was acknowledged: send it again with the same idempotency key.', {
+    retryAfterSeconds: 1,
+  });
+
+const overloaded = () =>
+  new Refusal(503, 'overloaded', 'More events are waiting to be stored than this process may hold. Send it again later.', { retryAfterSeconds: 1 });
+
+/**
+ * Requests that arrive while a commit is under way share the next one. The buffer is bounded in events and bytes, and nobody waits
+ * longer than the deadline: past it the producer gets 503, whatever becomes of the commit.
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  #waiting: Waiting[] = [];
+  readonly #committing = new Set<Waiting>();
+  #events = 0;
+  #bytes = 0;
+  #groups = 0;
+  #scheduled = false;
+  #onIdle: (() => void)[] = [];
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#expire(), TICK_MS).unref();
+  }
+
+  /**
+   * Stores the unit, or tells why not.
+   * @throws Refusal 503 when the buffer is full or the commit did not come in time.
+   */
+  submit(unit: Unit): Promise<UnitResult> {
+    const bytes = unit.reduce((sum, event) => sum + event.body.length, 0);
+    const { maxEvents, maxBytes } = this.#options;
+    const isFull = this.#events + unit.length > maxEvents || this.#bytes + bytes > maxBytes;
+    // A unit larger than the whole buffer still passes when nothing else waits.
+    if (isFull && this.#events > 0) return Promise.reject(overloaded());
+    this.#events += unit.length;
+    this.#bytes += bytes;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ unit, bytes, since: performance.now(), resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Waits for what was submitted; new units are still taken. */
+  drain(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#groups >= CONCURRENT_GROUPS || this.#waiting.length === 0) return;
+    this.#scheduled = true;
+    // Whatever else this turn of the event loop brings joins the group.
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#commitNext();
+    });
+  }
+
+  async #commitNext(): Promise<void> {
+    const members = this.#take();
+    if (members.length === 0) {
+      if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
+      return;
+    }
+    this.#groups++;
+    this.#schedule();
+    for (const member of members) this.#committing.add(member);
+    try {
+      const results = await this.#commit(members.map((member) => member.unit));
+      for (const [i, member] of members.entries()) member.resolve(results[i]!);
+    } catch (error) {
+      this.#options.onFailure(error, members.reduce((sum, member) => sum + member.unit.length, 0));
+      for (const member of members) member.reject(error instanceof Refusal ? error : unavailable());
+    } finally {
+      this.#groups--;
+      for (const member of members) {
+        this.#committing.delete(member);
+        this.#forget(member);
+      }
+      this.#schedule();
+      if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
+    }
+  }
+
+  #isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#groups === 0;
+  }
+
+  #take(): Waiting[] {
+    let events = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const { unit, bytes: size } of this.#waiting) {
+      if (count > 0 && (events + unit.length > GROUP_EVENTS || bytes + size > GROUP_BYTES)) break;
+      events += unit.length;
+      bytes += size;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #commit(units: readonly Unit[]): Promise<readonly UnitResult[]> {
+    const { routing, append, findClaims, isRetryable, onStored } = this.#options;
+    const tenants = units.flatMap((unit) => unit.map((event) => event.tenant.num));
+    const keys = units.flatMap((unit) => unit.flatMap((event) => event.keys));
+    let claimed: ReadonlyMap<string, ClaimedBy> = new Map();
+    for (let tries = 1; ; tries++) {
+      routing.trim();
+      const gone = new Set(await routing.prepare(tenants));
+      const plan = planGroup(units, { claimed, gone }, routing);
+      if (plan.group.events.length === 0) return plan.results;
+      const group = { ...plan.group, keysExpireBefore: this.#options.keysExpireBefore() };
+      const result = await append(group).catch((error: unknown) => {
+        if (tries < MAX_TRIES && isRetryable(error)) return { kind: 'again' as const };
+        throw error;
+      });
+      if (result.kind === 'stored') {
+        onStored(group);
+        return plan.results;
+      }
+      if (tries >= MAX_TRIES) throw new Error(`A group commit met ${result.kind} ${tries} times in a row.`);
+      if (result.kind === 'routing_changed') routing.forget(result.tenants);
+      if (result.kind === 'key_taken') claimed = await findClaims(keys, group.keysExpireBefore);
+    }
+  }
+
+  #expire(): void {
+    const before = performance.now() - this.#options.deadlineMs;
+    const late = this.#waiting.filter((member) => member.since < before);
+    if (late.length > 0) this.#waiting = this.#waiting.filter((member) => member.since >= before);
+    for (const member of late) {
+      this.#forget(member);
+      member.reject(unavailable());
+    }
+    for (const member of this.#committing) if (member.since < before) member.reject(unavailable());
+  }
+
+  #forget(member: Waiting): void {
+    this.#events -= member.unit.length;
+    this.#bytes -= member.bytes;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Positions of members and elements inside a JSON text that `JSON.parse` has accepted. Values are cut out of the text as they
+ * were sent, so that 9007199254740993, 1.10 and -0 reach the receiver unharmed.
+ */
+
+export interface Member {
+  readonly name: string;
+  /** The value's text, without white space outside strings. */
+  readonly text: string;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Deepest nesting of arrays and objects in any text, valid JSON or not; stops counting at `limit`. */
+export function nestingDepth(text: string, limit: number): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) i = stringEnd(text, i);
+    else if (code === 0x7b || code === 0x5b) {
+      if (++depth > deepest) deepest = depth;
+      if (deepest > limit) return deepest;
+    } else if (code === 0x7d || code === 0x5d) depth--;
+  }
+  return deepest;
+}
+
+/** Members of the object that `text` is, in order, repeated names included. */
+export function objectMembers(text: string): Member[] {
+  const members: Member[] = [];
+  let at = skipSpace(text, skipSpace(text, 0) + 1);
+  while (text.charCodeAt(at) !== 0x7d) {
+    const nameEnd = stringEnd(text, at) + 1;
+    const name = JSON.parse(text.slice(at, nameEnd)) as string;
+    const start = skipSpace(text, skipSpace(text, nameEnd) + 1);
+    const end = valueEnd(text, start);
+    members.push({ name, text: withoutSpace(text, start, end) });
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) === 0x2c) at = skipSpace(text, at + 1);
+  }
+  return members;
+}
+
+/** Texts of the elements of the array that `text` is. */
+export function arrayElements(text: string): string[] {
+  const elements: string[] = [];
+  let at = skipSpace(text, skipSpace(text, 0) + 1);
+  while (text.charCodeAt(at) !== 0x5d) {
+    const end = valueEnd(text, at);
+    elements.push(text.slice(at, end));
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) === 0x2c) at = skipSpace(text, at + 1);
+  }
+  return elements;
+}
+
+/** Index of the closing quote of the string that opens at `start`; the text's end when there is none. */
+function stringEnd(text: string, start: number): number {
+  let i = start + 1;
+  while (i < text.length) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) return i;
+    i += code === BACKSLASH ? 2 : 1;
+  }
+  return text.length;
+}
+
+function valueEnd(text: string, start: number): number {
+  let depth = 0;
+  for (let i = start; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) i = stringEnd(text, i);
+    else if (code === 0x7b || code === 0x5b) depth++;
+    else if (code === 0x7d || code === 0x5d) {
+      if (depth-- === 0) return i;
+      if (depth === 0) return i + 1;
+      continue;
+    } else if (depth === 0 && (code === 0x2c || isSpace(code))) return i;
+    if (depth === 0 && code === QUOTE) return i + 1;
+  }
+  return text.length;
+}
+
+function withoutSpace(text: string, start: number, end: number): string {
+  let kept = '';
+  let from = start;
+  for (let i = start; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) i = stringEnd(text, i);
+    else if (isSpace(code)) {
+      kept += text.slice(from, i);
+      from = i + 1;
+    }
+  }
+  return kept + text.slice(from, end);
+}
+
+function skipSpace(text: string, from: number): number {
+  let i = from;
+  while (i < text.length && isSpace(text.charCodeAt(i))) i++;
+  return i;
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}

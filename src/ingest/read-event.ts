@@ -1,0 +1,45 @@
+import type { z } from 'zod';
+import type { Fault } from '../domain/errors.ts';
+import { type EventInput, eventInput } from './event-input.ts';
+import { objectMembers } from './json-slices.ts';
+
+/** A producer's event, checked, with `data` and `metadata` as they were written. */
+export interface ReadEvent {
+  readonly input: EventInput;
+  readonly dataText: string;
+  readonly metadataText: string | null;
+}
+
+export type ReadResult = { readonly ok: true; readonly event: ReadEvent } | { readonly ok: false; readonly faults: readonly Fault[] };
+
+/**
+ * Checks one event.
+ * @param value what `JSON.parse` made of `text`
+ * @param text the event's own slice of the request, valid JSON
+ */
+export function readEvent(value: unknown, text: string): ReadResult {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { ok: false, faults: [{ path: '', message: 'expected an event object' }] };
+  }
+  const parsed = eventInput.safeParse(value);
+  const members = objectMembers(text);
+  const repeated = repeatedNames(members.map((member) => member.name));
+  if (!parsed.success || repeated.length > 0) {
+    return { ok: false, faults: [...faultsOf(parsed.error), ...repeated.map((path) => ({ path, message: 'given more than once' }))] };
+  }
+  const textOf = (name: string) => members.find((member) => member.name === name)?.text ?? null;
+  return { ok: true, event: { input: parsed.data, dataText: textOf('data') ?? 'null', metadataText: textOf('metadata') } };
+}
+
+/** zod's issues as faults with dotted paths; each unknown field is a fault of its own. */
+export function faultsOf(error: z.ZodError | undefined): Fault[] {
+  return (error?.issues ?? []).flatMap((issue): Fault[] => {
+    const path = issue.path.map(String).join('.');
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    return issue.keys.map((key) => ({ path: path === '' ? key : `${path}.${key}`, message: 'unknown field' }));
+  });
+}
+
+function repeatedNames(names: readonly string[]): string[] {
+  return new Set(names).size === names.length ? [] : [...new Set(names.filter((name, i) => names.indexOf(name) !== i))];
+}

@@ -1,0 +1,68 @@
+import { type Fault, Refusal } from '../domain/errors.ts';
+import type { RawEvent } from './accept.ts';
+import { arrayElements, nestingDepth } from './json-slices.ts';
+
+export interface RequestLimits {
+  readonly maxEvents: number;
+}
+
+/** How a request body is to be read: from its media type. */
+export type BodyFormat = 'json' | 'ndjson';
+
+/** The events of a request, and whether they came as a batch. */
+export interface ReadRequest {
+  readonly isBatch: boolean;
+  readonly events: readonly RawEvent[];
+}
+
+const MAX_DEPTH = 100;
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Reads the body of `POST /v1/events`.
+ * @throws Refusal 400 when it is not UTF-8 or not JSON, 413 when a batch has too many events, 422 when it is empty, nests too deep or
+ * is not made of events.
+ */
+export function readRequest(body: Uint8Array, format: BodyFormat, limits: RequestLimits): ReadRequest {
+  const text = decode(body);
+  if (format === 'ndjson') return readLines(text, limits);
+  const value = parse(text, '');
+  if (!Array.isArray(value)) return { isBatch: false, events: [{ value, text }] };
+  checkCount(value.length, limits);
+  const texts = arrayElements(text);
+  return { isBatch: true, events: value.map((item, i) => ({ value: item, text: texts[i]! })) };
+}
+
+function readLines(text: string, limits: RequestLimits): ReadRequest {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  checkCount(lines.length, limits);
+  return { isBatch: true, events: lines.map((line, i) => ({ value: parse(line, `line ${i + 1}: `), text: line })) };
+}
+
+function checkCount(count: number, { maxEvents }: RequestLimits): void {
+  if (count === 0) throw new Refusal(422, 'empty_batch', 'The batch holds no event.', { faults: [{ path: '', message: 'expected at least one event' }] });
+  if (count > maxEvents) throw new Refusal(413, 'too_large', `The batch holds ${count} events; at most ${maxEvents} are taken in one request.`);
+}
+
+function decode(body: Uint8Array): string {
+  if (body.length === 0) throw new Refusal(400, 'invalid_json', 'The request body is empty.');
+  try {
+    const text = decoder.decode(body);
+    if (text.charCodeAt(0) === 0xfeff) throw new TypeError('BOM');
+    return text;
+  } catch {
+    throw new Refusal(400, 'invalid_json', 'The request body is not UTF-8 without a byte order mark.');
+  }
+}
+
+function parse(text: string, where: string): unknown {
+  if (nestingDepth(text, MAX_DEPTH) > MAX_DEPTH) {
+    const faults: Fault[] = [{ path: '', message: `expected at most ${MAX_DEPTH} levels of nesting` }];
+    throw new Refusal(422, 'too_deep', `${where}The JSON nests deeper than ${MAX_DEPTH} levels.`, { faults });
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refusal(400, 'invalid_json', `${where}The body is not valid JSON.`);
+  }
+}

@@ -1,0 +1,59 @@
+import { eventIdOf } from '../domain/ids.ts';
+import type { TenantRef } from '../domain/scope.ts';
+import { dedupKey, digestUuid } from './dedup-key.ts';
+import type { ReadEvent } from './read-event.ts';
+
+
+/** An event in its final bytes, ready to be committed. */
+export interface PendingEvent {
+  readonly uuid: string;
+  readonly publicId: string;
+  readonly tenant: TenantRef;
+  readonly type: string;
+  readonly subject: string | null;
+  readonly externalId: string | null;
+  readonly body: Buffer;
+  /** What the event claims for itself alone: its idempotency key, its id, both or neither. */
+  readonly keys: readonly string[];
+  readonly bodyHash: string;
+}
+
+/**
+ * Writes the event as it is stored and delivered: minified, keys in the contract's order, values as the producer wrote them.
+ * @param headerKey the `Idempotency-Key` header; the event's own key goes before it
+ */
+export function sealEvent(event: ReadEvent, tenant: TenantRef, uuid: string, nowMs: number, headerKey: string | undefined): PendingEvent {
+  const { input } = event;
+  const publicId = input.id ?? eventIdOf(uuid);
+  const key = input.metadata?.idempotency_key ?? headerKey;
+  const keys: string[] = [];
+  if (key !== undefined) keys.push(dedupKey(tenant.num, 'k', key));
+  if (input.id !== undefined) keys.push(dedupKey(tenant.num, 'i', input.id));
+  return {
+    uuid,
+    publicId,
+    tenant,
+    type: input.type,
+    subject: input.subject ?? null,
+    externalId: input.id ?? null,
+    body: Buffer.from(bodyText(event, publicId, tenant.id, nowMs)),
+    keys,
+    bodyHash: keys.length === 0 ? '' : digestUuid(comparedText(event)),
+  };
+}
+
+function bodyText({ input, dataText, metadataText }: ReadEvent, publicId: string, tenantId: string, nowMs: number): string {
+  let text = `{"id":"${publicId}","type":"${input.type}","version":"${input.version ?? '1.0'}"`;
+  text += `,"timestamp":"${input.timestamp ?? new Date(nowMs).toISOString()}","tenant_id":"${tenantId}"`;
+  if (input.correlation_id !== undefined) text += `,"correlation_id":${JSON.stringify(input.correlation_id)}`;
+  if (input.subject !== undefined) text += `,"subject":${JSON.stringify(input.subject)}`;
+  text += `,"data":${dataText}`;
+  if (metadataText !== null) text += `,"metadata":${metadataText}`;
+  return `${text}}`;
+}
+
+/** What two posts of one key must have in common: everything the producer said, whatever its white space. */
+function comparedText({ input, dataText, metadataText }: ReadEvent): string {
+  const { id, type, version, timestamp, correlation_id, subject } = input;
+  return JSON.stringify([id, type, version, timestamp, correlation_id, subject, dataText, metadataText]);
+}

@@ -1,0 +1,105 @@
+import type { Logger } from 'pino';
+import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import type { Decision, Outcome } from '../domain/outcome.ts';
+
+export interface AcceptedEvent {
+  readonly uuid: string;
+  readonly externalId: string | null;
+  readonly tenantNum: number;
+  readonly type: string;
+  readonly bytes: number;
+  readonly deliveries: number;
+}
+
+export interface FinishedAttempt {
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+  readonly endpointId: string;
+  readonly tenantId: string;
+  readonly attempt: number;
+  readonly outcome: Outcome;
+  readonly decision: Decision;
+}
+
+/**
+ * Names every event of the business, and writes each as one wide line. Lines carry ids, classes, counts and times: never a secret, a
+ * header, a payload or a URL.
+ */
+export class Observer {
+  readonly #log: Logger;
+  #quiet = new Map<string, number>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  eventAccepted(event: AcceptedEvent): void {
+    const { uuid, externalId, tenantNum, type, bytes, deliveries } = event;
+    this.#log.info({ event: 'event.accepted', event_id: externalId ?? eventIdOf(uuid), tenant: tenantNum, type, bytes, deliveries });
+  }
+
+  attemptFinished({ eventUuid, endpointNum, endpointId, tenantId, attempt, outcome, decision }: FinishedAttempt): void {
+    this.#log.info({
+      event: 'attempt.finished',
+      delivery_id: deliveryIdOf(eventUuid, endpointNum),
+      endpoint_id: endpointId,
+      tenant_id: tenantId,
+      attempt,
+      outcome: outcome.kind,
+      ...('reason' in outcome ? { reason: outcome.reason } : {}),
+      ...('response' in outcome ? { status: outcome.response.status } : {}),
+      ...('timing' in outcome ? { total_ms: Math.round(outcome.timing.totalMs) } : {}),
+      decision: decision.kind,
+      ...(decision.kind === 'retry' ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
+    });
+  }
+
+  requestFailed(request: { requestId: string; method: string; path: string; status: number; error: unknown }): void {
+    const { requestId, method, path, status, error } = request;
+    this.#log.error({ event: 'request.failed', request_id: requestId, method, path, status, ...faultOf(error) });
+  }
+
+  commitFailed(error: unknown, events: number): void {
+    this.#throttled('commit.failed', { events, ...faultOf(error) });
+  }
+
+  /** Infrastructure that is away says so many times a second: one line a second for each thing is enough. */
+  workFailed(what: string, error: unknown): void {
+    this.#throttled('work.failed', { what, ...faultOf(error) }, what.replace(/\d+/g, ''));
+  }
+
+  queueFailed(error: unknown): void {
+    this.#throttled('queue.failed', faultOf(error));
+  }
+
+  lifecycle(what: string, details: Record<string, string | number | boolean> = {}): void {
+    this.#log.info({ event: `service.${what}`, ...details });
+  }
+
+  housekeeping(what: string, details: Record<string, string | number> = {}): void {
+    this.#log.info({ event: `housekeeping.${what}`, ...details });
+  }
+
+  fatal(what: string, error: unknown): void {
+    this.#log.fatal({ event: 'service.fatal', what, ...faultOf(error) });
+  }
+
+  #throttled(event: string, details: object, key: string = event): void {
+    const now = Date.now();
+    if (now - (this.#quiet.get(key) ?? 0) < 1_000) return;
+    if (this.#quiet.size > 1_000) this.#quiet.clear();
+    this.#quiet.set(key, now);
+    this.#log.warn({ event, ...details });
+  }
+}
+
+/** An error as far as a log may know it: drivers put connection strings and row values into other fields. */
+function faultOf(error: unknown): Record<string, unknown> {
+  const { name, message, code, stack } = error as { name?: string; message?: string; code?: string; stack?: string };
+  const isOurs = code === undefined && stack !== undefined;
+  return { error: name ?? 'unknown', ...(code === undefined ? {} : { code }), message: redact(message ?? String(error)), ...(isOurs ? { stack: redact(stack) } : {}) };
+}
+
+function redact(text: string): string {
+  return text.replace(/\b([a-z+]+:\/\/)[^\s/@]*@/gi, '$1***@').replace(/\b(wh[a-z]{2,3}_|phk_)[A-Za-z0-9+/=_-]+/g, '$1***');
+}

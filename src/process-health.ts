@@ -1,0 +1,55 @@
+import type pg from 'pg';
+import type { Health, HealthReport } from './api/health.ts';
+
+/** Says what is wrong, or null. */
+export type Check = () => string | null;
+
+/** How long the readiness probe waits for Postgres, in ms. */
+const PROBE_MS = 1_000;
+
+/** Gathers what the parts of a process say of themselves. */
+export class ProcessHealth implements Health {
+  readonly #pool: pg.Pool;
+  readonly #liveness: Check[] = [];
+  readonly #readiness: Check[] = [];
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  /** A check whose problem only a restart mends. */
+  addLiveness(check: Check): void {
+    this.#liveness.push(check);
+  }
+
+  addReadiness(check: Check): void {
+    this.#readiness.push(check);
+  }
+
+  live(): HealthReport {
+    return { problems: problemsOf(this.#liveness) };
+  }
+
+  async ready(): Promise<HealthReport> {
+    const postgres = (await this.#reachesPostgres()) ? [] : ['postgres does not answer'];
+    return { problems: [...postgres, ...problemsOf(this.#liveness), ...problemsOf(this.#readiness)] };
+  }
+
+  async #reachesPostgres(): Promise<boolean> {
+    const { promise: late, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), PROBE_MS);
+    const answered = this.#pool.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+    try {
+      return await Promise.race([answered, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function problemsOf(checks: readonly Check[]): string[] {
+  return checks.map((check) => check()).filter((problem) => problem !== null);
+}

@@ -1,0 +1,104 @@
+import type { Queue, Worker } from 'bullmq';
+import type { JobsOptions, QueueBackend } from './backend.ts';
+
+const QUEUE = 'lanes';
+const RING = 'ring';
+const TIMER = 'timer';
+
+/** Least time between two rings of one lane, in ms: an awake lane looks by itself, so more would tell it nothing. */
+const RING_INTERVAL_MS = 20;
+
+/** Longest that the processing of a ring may go unnoticed after its worker died, in ms. */
+const LOCK_MS = 6_000;
+
+/**
+ * Wakes sleeping lanes. A ring carries nothing but the lane's number; rings of one lane coalesce to at most one that is being
+ * answered and one that waits. Losing one costs latency only: the sweeper looks after lanes that nobody rang.
+ */
+export class Doorbell {
+  readonly #queue: Queue;
+  readonly #onError: (error: unknown) => void;
+  readonly #pending = new Set<number>();
+  readonly #rungAt = new Map<number, number>();
+  #sending = false;
+  #closed = false;
+
+  constructor(backend: QueueBackend, onError: (error: unknown) => void) {
+    this.#queue = backend.queue(QUEUE);
+    this.#onError = onError;
+  }
+
+  /** Returns at once and never throws. */
+  ring(lanes: Iterable<number>): void {
+    for (const lane of lanes) this.#pending.add(lane);
+    if (!this.#sending && !this.#closed && this.#pending.size > 0) void this.#send();
+  }
+
+  /**
+   * Rings a lane later. Timers have a deduplication id of their own: a delayed ring kept while the lane is awake would overwrite an
+   * immediate one. The last call for a lane holds, whether it is earlier or later.
+   */
+  ringIn(lane: number, delayMs: number): void {
+    const options: JobsOptions = { ...EPHEMERAL, delay: Math.ceil(delayMs), deduplication: { id: `timer-${lane}`, reschedule: true } };
+    this.#queue.add(TIMER, { lane }, options).catch(this.#onError);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#queue.close();
+  }
+
+  async #send(): Promise<void> {
+    this.#sending = true;
+    while (this.#pending.size > 0 && !this.#closed) {
+      const now = performance.now();
+      const ready = [...this.#pending].filter((lane) => now - (this.#rungAt.get(lane) ?? -RING_INTERVAL_MS) >= RING_INTERVAL_MS);
+      if (ready.length === 0) {
+        await new Promise((resolve) => setTimeout(resolve, RING_INTERVAL_MS / 2));
+        continue;
+      }
+      for (const lane of ready) {
+        this.#pending.delete(lane);
+        this.#rungAt.set(lane, now);
+      }
+      await this.#queue.addBulk(ready.map((lane) => ({ name: RING, data: { lane }, opts: ringOptions(lane) }))).catch(this.#onError);
+    }
+    this.#sending = false;
+  }
+}
+
+/** Jobs leave nothing behind. */
+const EPHEMERAL: JobsOptions = { removeOnComplete: true, removeOnFail: true };
+
+function ringOptions(lane: number): JobsOptions {
+  return { ...EPHEMERAL, deduplication: { id: `lane-${lane}`, keepLastIfActive: true, reschedule: true } };
+}
+
+export interface DoorbellListener {
+  /** How many lanes this process may hold at once. */
+  setConcurrency(lanes: number): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Answers rings: `answer(lane)` resolves when the lane is given back, so that no second ring of it is answered meanwhile.
+ */
+export function listenForRings(backend: QueueBackend, doorbell: Doorbell, concurrency: number, answer: (lane: number) => Promise<void>): DoorbellListener {
+  const worker: Worker = backend.worker(
+    QUEUE,
+    async (job) => {
+      const { lane } = job.data as { lane?: unknown };
+      if (typeof lane !== 'number' || !Number.isInteger(lane)) return;
+      if (job.name === TIMER) doorbell.ring([lane]);
+      else await answer(lane);
+    },
+    // A stall is no failure here: the lane's lease in Postgres decides who may work.
+    { concurrency, lockDuration: LOCK_MS, stalledInterval: LOCK_MS / 2, maxStalledCount: 1_000_000, drainDelay: 5 },
+  );
+  return {
+    setConcurrency: (lanes) => {
+      worker.concurrency = lanes;
+    },
+    close: () => worker.close(),
+  };
+}

@@ -1,0 +1,20 @@
+import { newUuid } from '../domain/ids.ts';
+import type { Prisma, Transaction } from './prisma.ts';
+
+export interface Change {
+  readonly tenantNum: number | null;
+  /** Key id, `operator`, or `system`. */
+  readonly actor: string;
+  /** `endpoint.created`, `key.revoked`, … */
+  readonly action: string;
+  /** Id of what was changed. */
+  readonly object: string;
+  /** Never a secret: say that it changed, not what it is. */
+  readonly before?: Prisma.InputJsonValue;
+  readonly after?: Prisma.InputJsonValue;
+}
+
+/** Appends a configuration change, in the transaction that makes it. */
+export async function appendAudit(transaction: Transaction, change: Change): Promise<void> {
+  await transaction.auditEntry.create({ data: { id: newUuid(), ...change } });
+}

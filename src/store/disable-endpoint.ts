@@ -1,0 +1,28 @@
+import { appendAudit } from './audit.ts';
+import type { PrismaClient } from './prisma.ts';
+import { changeRouting } from './routing.ts';
+
+/**
+ * Takes an endpoint out of service by itself (410, or days of nothing but failure): no event matches it from now on. Does nothing
+ * when it is disabled or deleted already.
+ * @param reason shown to people
+ */
+export async function disableEndpoint(prisma: PrismaClient, endpointNum: number, reason: string): Promise<void> {
+  const active = { num: endpointNum, enabled: true, deletedAt: null };
+  const endpoint = await prisma.endpoint.findFirst({ where: active, select: { id: true, tenantNum: true } });
+  if (endpoint === null) return;
+  await prisma.$transaction(async (transaction) => {
+    await changeRouting(transaction, endpoint.tenantNum);
+    const data = { enabled: false, disabledReason: reason, version: { increment: 1 }, updatedAt: new Date() };
+    const { count } = await transaction.endpoint.updateMany({ where: active, data });
+    if (count === 0) return;
+    await appendAudit(transaction, {
+      tenantNum: endpoint.tenantNum,
+      actor: 'system',
+      action: 'endpoint.disabled',
+      object: endpoint.id,
+      before: { enabled: true },
+      after: { enabled: false, disabled_reason: reason },
+    });
+  });
+}

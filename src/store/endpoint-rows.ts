@@ -1,0 +1,87 @@
+import type { SignatureScheme } from '../domain/endpoint.ts';
+import type { Prisma, Transaction } from './prisma.ts';
+import { sealedPlace, type Vault } from './vault.ts';
+
+export interface Subscription {
+  /** Type patterns; absent: every type. */
+  readonly types?: readonly string[] | undefined;
+}
+
+/** What a tenant sets of an endpoint. Header values are in the clear: never log them. */
+export interface EndpointSettings {
+  /** As normalised by `new URL(…).href`. */
+  readonly url: string;
+  readonly description: string;
+  readonly subscriptions: readonly Subscription[];
+  readonly enabled: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signature: SignatureScheme;
+  /** Seconds before each attempt, the first included; empty: the default schedule. */
+  readonly retrySchedule: readonly number[];
+  /** Null: the default of the installation. */
+  readonly timeoutSeconds: number | null;
+  /** Null: the default of the installation. */
+  readonly maxInFlight: number | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface Endpoint extends EndpointSettings {
+  readonly num: number;
+  readonly id: string;
+  readonly disabledReason: string | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export type EndpointRow = Prisma.EndpointGetPayload<object>;
+
+/** @throws UnsealError when the headers were sealed with a key that is not at hand. */
+export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
+  const { num, id, url, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight } = row;
+  const sealed = row.headersSealed;
+  return {
+    ...{ num, id, url, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight },
+    subscriptions: row.subscriptions as unknown as Subscription[],
+    headers: sealed === null ? {} : JSON.parse(vault.open(sealed, sealedPlace.endpointHeaders(id))),
+    signature: row.signature as SignatureScheme,
+    metadata: row.metadata as Record<string, unknown>,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+  };
+}
+
+/** The columns that hold these settings, for an insert or an update. */
+export function columnsOf<Settings extends Partial<EndpointSettings>>(settings: Settings, id: string, vault: Vault) {
+  const { subscriptions, headers, retrySchedule, metadata, ...plain } = settings;
+  return {
+    ...plain,
+    ...(subscriptions && { subscriptions: subscriptions as unknown as Prisma.InputJsonArray }),
+    ...(headers && { headersSealed: sealHeaders(headers, id, vault) }),
+    ...(retrySchedule && { retrySchedule: [...retrySchedule] }),
+    ...(metadata && { metadata: metadata as Prisma.InputJsonObject }),
+  };
+}
+
+function sealHeaders(headers: EndpointSettings['headers'], id: string, vault: Vault): Buffer<ArrayBuffer> | null {
+  if (Object.keys(headers).length === 0) return null;
+  return vault.seal(JSON.stringify(headers), sealedPlace.endpointHeaders(id));
+}
+
+/** Reads an endpoint and holds it until the transaction ends; null when the tenant has none of this id. */
+export async function lockEndpoint(transaction: Transaction, tenantNum: number, id: string): Promise<EndpointRow | null> {
+  await transaction.$queryRaw`SELECT num FROM endpoints WHERE id = ${id} AND tenant_num = ${tenantNum} FOR UPDATE`;
+  return transaction.endpoint.findFirst({ where: { id, tenantNum, deletedAt: null } });
+}
+
+/** Settings as the audit log keeps them: of headers the names alone, because their values are often credentials. */
+export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJsonObject {
+  const { url, description, subscriptions, enabled, signature, metadata } = settings;
+  const view = {
+    ...{ url, description, subscriptions, enabled, signature, metadata },
+    headers: settings.headers && Object.keys(settings.headers).sort(),
+    retry_schedule: settings.retrySchedule,
+    timeout_seconds: settings.timeoutSeconds,
+    max_in_flight: settings.maxInFlight,
+  };
+  return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== undefined)) as Prisma.InputJsonObject;
+}

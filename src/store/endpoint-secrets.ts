@@ -1,0 +1,123 @@
+import type { SignatureScheme } from '../domain/endpoint.ts';
+import { newId } from '../domain/ids.ts';
+import type { TenantRef } from '../domain/scope.ts';
+import { appendAudit } from './audit.ts';
+import { lockEndpoint } from './endpoint-rows.ts';
+import type { EndpointStore } from './endpoints.ts';
+import type { PrismaClient, Transaction } from './prisma.ts';
+import { sealedPlace, type Vault } from './vault.ts';
+
+/** Secrets before the current one that sign at once at most: each makes every delivery's signature header longer. */
+export const MAX_PREVIOUS_SECRETS = 8;
+
+/** Secrets that are valid now, in the clear: never log them. */
+export interface EndpointSecrets {
+  readonly current: string;
+  /** The last to expire first. */
+  readonly previous: readonly { readonly secret: string; readonly expiresAt: Date }[];
+}
+
+interface EndpointKeys {
+  readonly num: number;
+  readonly id: string;
+}
+
+/** Gives an endpoint a secret that signs from now on. */
+export async function insertSecret(
+  transaction: Transaction,
+  vault: Vault,
+  endpoint: EndpointKeys,
+  secret: string,
+): Promise<void> {
+  const id = newId('sec');
+  const sealed = vault.seal(secret, sealedPlace.endpointSecret(endpoint.id, id));
+  await transaction.endpointSecret.create({ data: { id, endpointNum: endpoint.num, sealed } });
+}
+
+/** Puts one secret in the place of all others, which are void at once. */
+export async function replaceSecrets(
+  transaction: Transaction,
+  vault: Vault,
+  endpoint: EndpointKeys,
+  secret: string,
+): Promise<void> {
+  await transaction.endpointSecret.deleteMany({ where: { endpointNum: endpoint.num } });
+  await insertSecret(transaction, vault, endpoint, secret);
+}
+
+/** @returns null when the tenant has no endpoint of this id. */
+export async function findSecrets(
+  { prisma, vault }: EndpointStore,
+  tenant: TenantRef,
+  endpointId: string,
+): Promise<EndpointSecrets | null> {
+  const where = { id: endpointId, tenantNum: tenant.num, deletedAt: null };
+  const endpoint = await prisma.endpoint.findFirst({ where, select: { num: true, id: true } });
+  return endpoint === null ? null : readSecrets(prisma, vault, endpoint);
+}
+
+/**
+ * Gives an endpoint a new secret. The one before signs beside it for the overlap, and none from before that signs for longer, so
+ * that an overlap of 0 leaves nothing behind of secrets that may have leaked. Of previous ones the last 8 stay.
+ * @param secretFor makes or checks the secret, for the endpoint's scheme and beside those that are valid
+ * @returns null when the tenant has no endpoint of this id.
+ */
+export async function rotateSecret(
+  { prisma, vault }: EndpointStore,
+  tenant: TenantRef,
+  endpointId: string,
+  options: {
+    readonly overlapSeconds: number;
+    readonly secretFor: (scheme: SignatureScheme, valid: readonly string[]) => string;
+    readonly actor: string;
+  },
+): Promise<EndpointSecrets | null> {
+  return prisma.$transaction(async (transaction) => {
+    const endpoint = await lockEndpoint(transaction, tenant.num, endpointId);
+    if (endpoint === null) return null;
+    const { current, previous } = await readSecrets(transaction, vault, endpoint);
+    const valid = [current, ...previous.map(({ secret }) => secret)];
+    const secret = options.secretFor(endpoint.signature as SignatureScheme, valid);
+    await expireSecrets(transaction, endpoint.num, options.overlapSeconds);
+    await insertSecret(transaction, vault, endpoint, secret);
+    const data = { version: { increment: 1 }, updatedAt: new Date() };
+    await transaction.endpoint.update({ where: { num: endpoint.num }, data });
+    const change = { action: 'endpoint.secret_rotated', object: endpointId, after: { overlap_seconds: options.overlapSeconds } };
+    await appendAudit(transaction, { tenantNum: tenant.num, actor: options.actor, ...change });
+    return readSecrets(transaction, vault, endpoint);
+  });
+}
+
+/** Expiry goes by Postgres's clock: it is what the loading of secrets for deliveries compares with. */
+async function expireSecrets(transaction: Transaction, endpointNum: number, overlapSeconds: number): Promise<void> {
+  await transaction.$executeRaw`
+    UPDATE endpoint_secrets SET expires_at = least(expires_at, date_trunc('milliseconds', now()) + make_interval(secs => ${overlapSeconds}::int))
+     WHERE endpoint_num = ${endpointNum}`;
+  await transaction.$executeRaw`
+    DELETE FROM endpoint_secrets WHERE endpoint_num = ${endpointNum} AND (expires_at <= now() OR id NOT IN (
+      SELECT id FROM endpoint_secrets WHERE endpoint_num = ${endpointNum} AND expires_at > now()
+       ORDER BY id DESC LIMIT ${MAX_PREVIOUS_SECRETS}::int))`;
+}
+
+interface SecretRow {
+  readonly id: string;
+  readonly sealed: Uint8Array;
+  readonly expires_at: Date | null;
+}
+
+/** @throws UnsealError when a secret was sealed with a key that is not at hand. */
+async function readSecrets(
+  client: PrismaClient | Transaction,
+  vault: Vault,
+  endpoint: EndpointKeys,
+): Promise<EndpointSecrets> {
+  const rows = await client.$queryRaw<SecretRow[]>`
+    SELECT id, sealed, expires_at FROM endpoint_secrets
+     WHERE endpoint_num = ${endpoint.num} AND (expires_at IS NULL OR expires_at > now())
+     ORDER BY expires_at DESC NULLS FIRST, id DESC`;
+  const open = (row: SecretRow) => vault.open(row.sealed, sealedPlace.endpointSecret(endpoint.id, row.id));
+  const current = rows.find((row) => row.expires_at === null);
+  if (current === undefined) throw new Error(`endpoint ${endpoint.id} has no current secret`);
+  const previous = rows.flatMap((row) => (row.expires_at === null ? [] : [{ secret: open(row), expiresAt: row.expires_at }]));
+  return { current: open(current), previous };
+}

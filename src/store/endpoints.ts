@@ -1,0 +1,100 @@
+import { newId } from '../domain/ids.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import { appendAudit } from './audit.ts';
+import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint } from './endpoint-rows.ts';
+import { insertSecret } from './endpoint-secrets.ts';
+import type { PrismaClient, Transaction } from './prisma.ts';
+import { changeRouting } from './routing.ts';
+import type { Vault } from './vault.ts';
+
+/** Endpoints of one tenant: a bound on what one tenant can make routing and memory carry. */
+export const MAX_ENDPOINTS = 10_000;
+
+export interface EndpointStore {
+  readonly prisma: PrismaClient;
+  readonly vault: Vault;
+}
+
+export type CreatedEndpoint =
+  | { readonly kind: 'created'; readonly endpoint: Endpoint }
+  | { readonly kind: 'too_many' }
+  | { readonly kind: 'tenant_gone' };
+
+/** @param secret the first signing secret, of the kind that `settings.signature` wants */
+export async function createEndpoint(
+  { prisma, vault }: EndpointStore,
+  tenant: TenantRef,
+  settings: EndpointSettings,
+  secret: string,
+  caller: Caller,
+): Promise<CreatedEndpoint> {
+  const id = newId('ep');
+  return prisma.$transaction(async (transaction): Promise<CreatedEndpoint> => {
+    await changeRouting(transaction, tenant.num);
+    const refused = await roomProblem(transaction, tenant);
+    if (refused !== null) return { kind: refused };
+    const disabledReason = settings.enabled ? null : disabledBy(caller);
+    const row = await transaction.endpoint.create({
+      data: { id, tenantNum: tenant.num, disabledReason, ...columnsOf(settings, id, vault) },
+    });
+    await insertSecret(transaction, vault, row, secret);
+    const change = { action: 'endpoint.created', object: id, after: auditView(settings) };
+    await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });
+    return { kind: 'created', endpoint: toEndpoint(row, vault) };
+  });
+}
+
+/** Under the lock of `changeRouting`, so that what it finds holds until the commit. */
+async function roomProblem(transaction: Transaction, tenant: TenantRef): Promise<'too_many' | 'tenant_gone' | null> {
+  const ours = { tenantNum: tenant.num, deletedAt: null };
+  const found = await transaction.tenant.findFirst({ where: { num: tenant.num, deletedAt: null }, select: { num: true } });
+  if (found === null) return 'tenant_gone';
+  return (await transaction.endpoint.count({ where: ours })) >= MAX_ENDPOINTS ? 'too_many' : null;
+}
+
+export async function findEndpoint(store: EndpointStore, tenant: TenantRef, id: string): Promise<Endpoint | null> {
+  const row = await store.prisma.endpoint.findFirst({ where: { id, tenantNum: tenant.num, deletedAt: null } });
+  return row === null ? null : toEndpoint(row, store.vault);
+}
+
+/** Newest first, after the one with id `after`. */
+export async function listEndpoints(
+  { prisma, vault }: EndpointStore,
+  tenant: TenantRef,
+  after: string | undefined,
+  limit: number,
+): Promise<readonly Endpoint[]> {
+  const position = after === undefined ? {} : { id: { lt: after } };
+  const where = { tenantNum: tenant.num, deletedAt: null, ...position };
+  const rows = await prisma.endpoint.findMany({ where, orderBy: { id: 'desc' }, take: limit });
+  return rows.map((row) => toEndpoint(row, vault));
+}
+
+/**
+ * Marks an endpoint as gone: no event matches it any more, and its lane cancels what waits.
+ * @returns its number; null when the tenant has none of this id.
+ */
+export async function deleteEndpoint(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  id: string,
+  actor: string,
+): Promise<number | null> {
+  const where = { id, tenantNum: tenant.num, deletedAt: null };
+  const found = await prisma.endpoint.findFirst({ where, select: { num: true } });
+  if (found === null) return null;
+  return prisma.$transaction(async (transaction) => {
+    await changeRouting(transaction, tenant.num);
+    const now = new Date();
+    const data = { deletedAt: now, updatedAt: now, version: { increment: 1 } };
+    const { count } = await transaction.endpoint.updateMany({ where, data });
+    if (count === 0) return null;
+    await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'endpoint.deleted', object: id });
+    return found.num;
+  });
+}
+
+/** What people read as the reason of an endpoint that somebody switched off. */
+export function disabledBy(caller: Caller): string {
+  return `disabled by ${caller.kind}`;
+}

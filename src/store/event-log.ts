@@ -1,0 +1,158 @@
+import type pg from 'pg';
+import { plainArray } from './plain-array.ts';
+
+/** One group commit: events, the keys that they claim, and the deliveries that they bring, in one statement. */
+export interface AppendGroup {
+  readonly events: readonly NewEvent[];
+  readonly claims: readonly Claim[];
+  readonly deliveries: readonly NewDelivery[];
+  /** The version of each tenant's routing that the deliveries were matched with. */
+  readonly routing: ReadonlyMap<number, bigint>;
+  /** Keys claimed by an event older than this UUID have expired and may be claimed again. */
+  readonly keysExpireBefore: string;
+}
+
+export interface NewEvent {
+  readonly uuid: string;
+  readonly tenantNum: number;
+  readonly type: string;
+  readonly subject: string | null;
+  readonly externalId: string | null;
+  readonly body: Uint8Array;
+}
+
+export interface Claim {
+  readonly key: string;
+  readonly eventUuid: string;
+  readonly bodyHash: string;
+  readonly deliveries: number;
+}
+
+export interface NewDelivery {
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+  readonly tenantNum: number;
+  readonly lane: number;
+}
+
+export type AppendResult =
+  | { readonly kind: 'stored' }
+  /** Nothing was stored: match these tenants' events again with the routing that now holds. */
+  | { readonly kind: 'routing_changed'; readonly tenants: readonly number[] }
+  /** Nothing was stored: another process claimed one of the keys first; look the keys up. */
+  | { readonly kind: 'key_taken' };
+
+export interface ClaimedBy {
+  readonly eventUuid: string;
+  readonly externalId: string | null;
+  readonly bodyHash: string;
+  readonly deliveries: number;
+}
+
+// Bodies travel as one binary parameter and are cut apart in Postgres: a bytea[] would be sent as escaped hex.
+// `checked` runs before anything is stored, because everything reads from it; `claimed` reads from `routed` for the same reason.
+const APPEND = `
+  WITH routed AS MATERIALIZED (SELECT assert_routing_versions($1::int[], $2::bigint[]) AS ok),
+  claimed AS (
+    INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries)
+    SELECT k.key, k.event_id, k.body_hash, k.deliveries
+      FROM routed, unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::int[]) AS k(key, event_id, body_hash, deliveries)
+     WHERE routed.ok ORDER BY k.key
+    ON CONFLICT (key) DO UPDATE
+       SET event_id = EXCLUDED.event_id, body_hash = EXCLUDED.body_hash, deliveries = EXCLUDED.deliveries
+     WHERE idempotency_keys.event_id < $7::uuid
+    RETURNING 1
+  ),
+  checked AS MATERIALIZED (
+    SELECT routed.ok AND assert_all_claimed((SELECT count(*) FROM claimed), cardinality($3::uuid[])) AS ok FROM routed
+  ),
+  stored AS (
+    INSERT INTO events (id, tenant_num, type, subject, external_id, body)
+    SELECT e.id, e.tenant_num, e.type, e.subject, e.external_id, substring($15::bytea FROM e.start FOR e.length)
+      FROM checked, unnest($8::uuid[], $9::int[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[])
+             AS e(id, tenant_num, type, subject, external_id, start, length)
+     WHERE checked.ok
+  )
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
+  SELECT d.event_id, date_trunc('milliseconds', now()), d.endpoint_num, d.tenant_num, d.lane
+    FROM checked, unnest($16::uuid[], $17::int[], $18::int[], $19::smallint[]) AS d(event_id, endpoint_num, tenant_num, lane)
+   WHERE checked.ok`;
+
+/**
+ * Stores the group whole or not at all. When it resolves with `stored`, all of it is durable.
+ * @throws whatever Postgres or the connection throws: then the outcome is unknown to the caller, who must not acknowledge.
+ */
+export async function appendEvents(pool: pg.Pool, group: AppendGroup): Promise<AppendResult> {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    await client.query({ name: 'append-events', text: APPEND, values: appendValues(group) });
+    return { kind: 'stored' };
+  } catch (error) {
+    const { code, detail } = error as { code?: string; detail?: string };
+    if (code === 'PH001') return { kind: 'routing_changed', tenants: (detail ?? '').split(',').map(Number) };
+    if (code === 'PH002') return { kind: 'key_taken' };
+    broken = !isRetryable(error);
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+function appendValues({ events, claims, deliveries, routing, keysExpireBefore }: AppendGroup): unknown[] {
+  const starts: number[] = [];
+  const lengths: number[] = [];
+  let offset = 1;
+  for (const { body } of events) {
+    starts.push(offset);
+    lengths.push(body.length);
+    offset += body.length;
+  }
+  return [
+    plainArray([...routing.keys()]),
+    plainArray([...routing.values()]),
+    plainArray(claims.map((claim) => claim.key)),
+    plainArray(claims.map((claim) => claim.eventUuid)),
+    plainArray(claims.map((claim) => claim.bodyHash)),
+    plainArray(claims.map((claim) => claim.deliveries)),
+    keysExpireBefore,
+    plainArray(events.map((event) => event.uuid)),
+    plainArray(events.map((event) => event.tenantNum)),
+    events.map((event) => event.type),
+    events.map((event) => event.subject),
+    events.map((event) => event.externalId),
+    plainArray(starts),
+    plainArray(lengths),
+    Buffer.concat(
+      events.map((event) => event.body),
+      offset - 1,
+    ),
+    plainArray(deliveries.map((delivery) => delivery.eventUuid)),
+    plainArray(deliveries.map((delivery) => delivery.endpointNum)),
+    plainArray(deliveries.map((delivery) => delivery.tenantNum)),
+    plainArray(deliveries.map((delivery) => delivery.lane)),
+  ];
+}
+
+/** Serialization failure and deadlock: nothing was stored and the same statement may succeed at once. */
+export function isRetryable(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === '40001' || code === '40P01';
+}
+
+/** Which of these keys are claimed, by which event. Keys whose event is older than `expireBefore` count as free. */
+export async function findClaims(pool: pg.Pool, keys: readonly string[], expireBefore: string): Promise<Map<string, ClaimedBy>> {
+  const { rows } = await pool.query<{ key: string; event_id: string; external_id: string | null; body_hash: string; deliveries: number }>({
+    name: 'find-claims',
+    text: `SELECT k.key, k.event_id, k.body_hash, k.deliveries, e.external_id
+             FROM idempotency_keys k LEFT JOIN events e ON e.id = k.event_id
+            WHERE k.key = ANY($1::uuid[]) AND k.event_id >= $2::uuid`,
+    values: [plainArray(keys), expireBefore],
+  });
+  return new Map(
+    rows.map((row) => [
+      row.key,
+      { eventUuid: row.event_id, externalId: row.external_id, bodyHash: row.body_hash, deliveries: row.deliveries },
+    ]),
+  );
+}

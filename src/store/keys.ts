@@ -1,0 +1,67 @@
+import { newId } from '../domain/ids.ts';
+import type { Scope, TenantRef } from '../domain/scope.ts';
+import { makeKey } from './api-keys.ts';
+import { appendAudit } from './audit.ts';
+import type { PrismaClient } from './prisma.ts';
+
+/** A tenant's API key as it may be shown: neither the key nor its hash. */
+export interface ApiKey {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt: Date | null;
+  readonly createdAt: Date;
+}
+
+export interface NewApiKey {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt: Date | null;
+}
+
+const shown = { id: true, name: true, scopes: true, expiresAt: true, createdAt: true } as const;
+
+/** @returns the key in the clear: the only time that anyone sees it. */
+export async function createKey(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  input: NewApiKey,
+  actor: string,
+): Promise<ApiKey & { readonly key: string }> {
+  const { key, prefix, hash } = makeKey();
+  return prisma.$transaction(async (transaction) => {
+    const data = { id: newId('key'), tenantNum: tenant.num, ...input, scopes: [...input.scopes], prefix, hash };
+    const row = await transaction.apiKey.create({ data, select: shown });
+    const after = { name: row.name, scopes: row.scopes, expires_at: row.expiresAt?.toISOString() ?? null };
+    await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'key.created', object: row.id, after });
+    return { ...toKey(row), key };
+  });
+}
+
+/** Keys that were not revoked (expired ones included), newest first, after the one with id `after`. */
+export async function listKeys(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  after: string | undefined,
+  limit: number,
+): Promise<readonly ApiKey[]> {
+  const position = after === undefined ? {} : { id: { lt: after } };
+  const where = { tenantNum: tenant.num, revokedAt: null, ...position };
+  const rows = await prisma.apiKey.findMany({ where, orderBy: { id: 'desc' }, take: limit, select: shown });
+  return rows.map(toKey);
+}
+
+/** @returns whether there was such a key to revoke. */
+export async function revokeKey(prisma: PrismaClient, tenant: TenantRef, id: string, actor: string): Promise<boolean> {
+  return prisma.$transaction(async (transaction) => {
+    const where = { id, tenantNum: tenant.num, revokedAt: null };
+    const { count } = await transaction.apiKey.updateMany({ where, data: { revokedAt: new Date() } });
+    if (count === 0) return false;
+    await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'key.revoked', object: id });
+    return true;
+  });
+}
+
+function toKey(row: Omit<ApiKey, 'scopes'> & { readonly scopes: string[] }): ApiKey {
+  return { ...row, scopes: row.scopes as Scope[] };
+}

@@ -1,0 +1,99 @@
+import type pg from 'pg';
+import { plainArray } from './plain-array.ts';
+
+/** The right to settle deliveries of a lane: void as soon as the lane's epoch has moved on. */
+export interface LaneLease {
+  readonly lane: number;
+  readonly epoch: number;
+}
+
+/** Longest time that a dead owner keeps its lanes, in ms. */
+export const LEASE_MS = 8_000;
+
+/**
+ * Writes the number of lanes at first start and holds every later start to it.
+ * @throws Error when the database has another number: two numbers at once would give an endpoint two owners.
+ */
+export async function prepareLanes(pool: pg.Pool, lanes: number): Promise<void> {
+  await pool.query(`INSERT INTO settings (name, value) VALUES ('lanes', $1) ON CONFLICT (name) DO NOTHING`, [String(lanes)]);
+  const { rows } = await pool.query<{ value: string }>(`SELECT value FROM settings WHERE name = 'lanes'`);
+  const stored = Number(rows[0]?.value);
+  if (stored !== lanes) {
+    throw new Error(`LANES is ${lanes}, but this database was set up with ${stored}. Start with LANES=${stored}.`);
+  }
+  await pool.query('INSERT INTO lanes (lane) SELECT generate_series(0, $1 - 1) ON CONFLICT (lane) DO NOTHING', [lanes]);
+}
+
+/** Takes those of the lanes that nobody holds. Each one's epoch rises, so that a former owner's settles change nothing. */
+export async function acquireLanes(pool: pg.Pool, owner: string, lanes: readonly number[]): Promise<LaneLease[]> {
+  const { rows } = await pool.query<{ lane: number; epoch: string }>({
+    name: 'acquire-lanes',
+    text: `UPDATE lanes SET epoch = epoch + 1, owner = $1, leased_until = now() + $3 * interval '1 ms'
+            WHERE lane IN (SELECT lane FROM lanes WHERE lane = ANY($2::smallint[]) AND leased_until < now() ORDER BY lane FOR UPDATE SKIP LOCKED)
+           RETURNING lane, epoch`,
+    values: [owner, plainArray(lanes), LEASE_MS],
+  });
+  return rows.map((row) => ({ lane: row.lane, epoch: Number(row.epoch) }));
+}
+
+export interface Heartbeat {
+  /** Lanes that are still ours. */
+  readonly held: ReadonlySet<number>;
+  /** Workers that were seen lately, this one included. */
+  readonly workers: number;
+}
+
+/** Renews the leases of an owner and its place among the workers, in one statement. */
+export async function heartbeat(pool: pg.Pool, owner: string, leases: readonly LaneLease[]): Promise<Heartbeat> {
+  const { rows } = await pool.query<{ held: number[] | null; workers: string }>({
+    name: 'heartbeat',
+    text: `WITH alive AS (
+             INSERT INTO workers (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = now()
+           ), mine AS (
+             SELECT l.lane FROM lanes l JOIN unnest($2::smallint[], $3::bigint[]) AS h(lane, epoch) USING (lane, epoch)
+              WHERE l.owner = $1 ORDER BY l.lane FOR UPDATE OF l
+           ), renewed AS (
+             UPDATE lanes SET leased_until = now() + $4 * interval '1 ms' WHERE lane IN (SELECT lane FROM mine) RETURNING lane
+           )
+           SELECT (SELECT array_agg(lane) FROM renewed) AS held,
+                  (SELECT count(*) FROM workers WHERE id <> $1 AND seen_at > now() - $4 * interval '1 ms') + 1 AS workers`,
+    values: [owner, plainArray(leases.map((l) => l.lane)), plainArray(leases.map((l) => l.epoch)), LEASE_MS],
+  });
+  return { held: new Set(rows[0]?.held ?? []), workers: Number(rows[0]?.workers ?? 1) };
+}
+
+/** Gives lanes back at once. Leases that are void already are left alone. */
+export async function releaseLanes(pool: pg.Pool, owner: string, leases: readonly LaneLease[]): Promise<void> {
+  await pool.query({
+    name: 'release-lanes',
+    text: `UPDATE lanes SET owner = NULL, leased_until = '-infinity'
+            WHERE lane IN (SELECT l.lane FROM lanes l JOIN unnest($2::smallint[], $3::bigint[]) AS h(lane, epoch) USING (lane, epoch)
+                            WHERE l.owner = $1 ORDER BY l.lane FOR UPDATE OF l)`,
+    values: [owner, plainArray(leases.map((l) => l.lane)), plainArray(leases.map((l) => l.epoch))],
+  });
+}
+
+/** Takes a worker off the list, so that the others share its lanes without waiting for it to be missed. */
+export async function forgetWorker(pool: pg.Pool, owner: string): Promise<void> {
+  await pool.query(`DELETE FROM workers WHERE id = $1 OR seen_at < now() - interval '1 hour'`, [owner]);
+}
+
+/** Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. Parked rows count when their endpoint is enabled. */
+export async function findSleepingLanes(pool: pg.Pool): Promise<number[]> {
+  const { rows } = await pool.query<{ lane: number }>({
+    name: 'sleeping-lanes',
+    text: `WITH RECURSIVE asleep AS (
+             SELECT lane FROM lanes WHERE leased_until < now()
+           ), parked AS (
+             SELECT a.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = a.lane AND m.parked) AS endpoint_num FROM asleep a
+             UNION ALL
+             SELECT p.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = p.lane AND m.parked AND m.endpoint_num > p.endpoint_num)
+               FROM parked p WHERE p.endpoint_num IS NOT NULL
+           )
+           SELECT lane FROM asleep a
+            WHERE EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = a.lane AND NOT m.parked AND m.due_at <= now())
+           UNION
+           SELECT p.lane FROM parked p JOIN endpoints e ON e.num = p.endpoint_num WHERE e.enabled OR e.deleted_at IS NOT NULL`,
+  });
+  return rows.map((row) => row.lane);
+}

@@ -1,0 +1,181 @@
+import type pg from 'pg';
+import { plainArray } from './plain-array.ts';
+
+/** A delivery that is due: a row of the mailbox, with the version of its endpoint's settings. */
+export interface DueDelivery {
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+  readonly tenantNum: number;
+  readonly lane: number;
+  /** Attempts on record; the next is this plus one. */
+  readonly attempt: number;
+  /** Position in the retry schedule. */
+  readonly step: number;
+  readonly dueAtMs: number;
+  readonly endpointVersion: number;
+}
+
+/** Where a lane's fetch goes on. Rows may become visible behind it (late commits), so that it starts over now and then. */
+export interface Cursor {
+  readonly dueAtMs: number;
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+}
+
+export const START: Cursor = { dueAtMs: 0, eventUuid: '00000000-0000-0000-0000-000000000000', endpointNum: 0 };
+
+export interface LaneFetch {
+  readonly lane: number;
+  readonly after: Cursor;
+  readonly limit: number;
+}
+
+interface Row {
+  event_id: string;
+  due_ms: number;
+  endpoint_num: number;
+  tenant_num: number;
+  lane: number;
+  attempt: number;
+  step: number;
+  version: string;
+}
+
+const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, e.version`;
+
+// One statement for all lanes of the process: an index range scan each, from the lane's cursor.
+const FETCH_DUE = `
+  SELECT ${COLUMNS}
+    FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[]) AS l(lane, due_ms, event_id, endpoint_num, size)
+   CROSS JOIN LATERAL (
+     SELECT * FROM mailbox
+      WHERE lane = l.lane AND NOT parked AND due_at <= now()
+        AND (due_at, event_id, endpoint_num) > (to_timestamp(l.due_ms / 1000), l.event_id, l.endpoint_num)
+      ORDER BY due_at, event_id, endpoint_num
+      LIMIT l.size
+   ) m
+    JOIN endpoints e ON e.num = m.endpoint_num
+   ORDER BY m.lane, m.due_at, m.event_id, m.endpoint_num`;
+
+/** Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks. */
+export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[]): Promise<DueDelivery[]> {
+  const { rows } = await pool.query<Row>({
+    name: 'fetch-due',
+    text: FETCH_DUE,
+    values: [
+      plainArray(lanes.map((fetch) => fetch.lane)),
+      plainArray(lanes.map((fetch) => fetch.after.dueAtMs)),
+      plainArray(lanes.map((fetch) => fetch.after.eventUuid)),
+      plainArray(lanes.map((fetch) => fetch.after.endpointNum)),
+      plainArray(lanes.map((fetch) => fetch.limit)),
+    ],
+  });
+  return rows.map(toDueDelivery);
+}
+
+const FETCH_PARKED = `
+  SELECT ${COLUMNS}
+    FROM unnest($1::smallint[], $2::int[], $3::float8[], $4::uuid[], $5::int[]) AS l(lane, endpoint_num, due_ms, event_id, size)
+   CROSS JOIN LATERAL (
+     SELECT * FROM mailbox
+      WHERE lane = l.lane AND endpoint_num = l.endpoint_num AND parked AND due_at <= now()
+        AND (due_at, event_id) > (to_timestamp(l.due_ms / 1000), l.event_id)
+      ORDER BY due_at, event_id
+      LIMIT l.size
+   ) m
+    JOIN endpoints e ON e.num = m.endpoint_num`;
+
+export interface ParkedFetch {
+  readonly lane: number;
+  readonly endpointNum: number;
+  readonly after: Cursor;
+  readonly limit: number;
+}
+
+/** Due rows of an endpoint's parked backlog. They stay parked in the table until they are settled. */
+export async function fetchParked(pool: pg.Pool, endpoints: readonly ParkedFetch[]): Promise<DueDelivery[]> {
+  const { rows } = await pool.query<Row>({
+    name: 'fetch-parked',
+    text: FETCH_PARKED,
+    values: [
+      plainArray(endpoints.map((fetch) => fetch.lane)),
+      plainArray(endpoints.map((fetch) => fetch.endpointNum)),
+      plainArray(endpoints.map((fetch) => fetch.after.dueAtMs)),
+      plainArray(endpoints.map((fetch) => fetch.after.eventUuid)),
+      plainArray(endpoints.map((fetch) => fetch.limit)),
+    ],
+  });
+  return rows.map(toDueDelivery);
+}
+
+function toDueDelivery(row: Row): DueDelivery {
+  return {
+    eventUuid: row.event_id,
+    endpointNum: row.endpoint_num,
+    tenantNum: row.tenant_num,
+    lane: row.lane,
+    attempt: row.attempt,
+    step: row.step,
+    dueAtMs: row.due_ms,
+    endpointVersion: Number(row.version),
+  };
+}
+
+/** Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. */
+export async function parkDeliveries(pool: pg.Pool, rows: readonly { eventUuid: string; endpointNum: number }[]): Promise<void> {
+  await pool.query({
+    name: 'park',
+    text: `UPDATE mailbox m SET parked = true
+             FROM unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num)
+            WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND NOT m.parked`,
+    values: [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))],
+  });
+}
+
+// A loose index scan: one probe per endpoint that has parked rows, however many rows it has.
+const PARKED_ENDPOINTS = `
+  WITH RECURSIVE found AS (
+    SELECT l.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = l.lane AND m.parked) AS endpoint_num
+      FROM unnest($1::smallint[]) AS l(lane)
+    UNION ALL
+    SELECT f.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = f.lane AND m.parked AND m.endpoint_num > f.endpoint_num)
+      FROM found f WHERE f.endpoint_num IS NOT NULL
+  )
+  SELECT lane, endpoint_num FROM found WHERE endpoint_num IS NOT NULL`;
+
+/** Which endpoints of these lanes have a parked backlog: what a new owner must know. */
+export async function parkedEndpoints(pool: pg.Pool, lanes: readonly number[]): Promise<{ lane: number; endpointNum: number }[]> {
+  const { rows } = await pool.query<{ lane: number; endpoint_num: number }>({
+    name: 'parked-endpoints',
+    text: PARKED_ENDPOINTS,
+    values: [plainArray(lanes)],
+  });
+  return rows.map((row) => ({ lane: row.lane, endpointNum: row.endpoint_num }));
+}
+
+/** When the next row of each lane falls due, in ms from now on Postgres's clock (0 = due already); lanes with none are absent. */
+export async function nextDue(pool: pg.Pool, lanes: readonly number[]): Promise<Map<number, number>> {
+  const { rows } = await pool.query<{ lane: number; in_ms: number | null }>({
+    name: 'next-due',
+    text: `SELECT l.lane, (SELECT greatest(0, extract(epoch FROM m.due_at - now()) * 1000)::float8
+                             FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked ORDER BY m.due_at LIMIT 1) AS in_ms
+             FROM unnest($1::smallint[]) AS l(lane)`,
+    values: [plainArray(lanes)],
+  });
+  return new Map(rows.flatMap((row) => (row.in_ms === null ? [] : [[row.lane, row.in_ms] as const])));
+}
+
+/** Bodies of events by UUID; an event whose partition is gone is absent. */
+export async function fetchBodies(pool: pg.Pool, uuids: readonly string[]): Promise<Map<string, EventBody>> {
+  const { rows } = await pool.query<{ id: string; external_id: string | null; body: Buffer; expunged: boolean }>({
+    text: `SELECT id, external_id, body, expunged_at IS NOT NULL AS expunged FROM events WHERE id = ANY($1::uuid[])`,
+    values: [plainArray(uuids)],
+  });
+  return new Map(rows.map((row) => [row.id, { externalId: row.external_id, body: row.body, expunged: row.expunged }]));
+}
+
+export interface EventBody {
+  readonly externalId: string | null;
+  readonly body: Uint8Array;
+  readonly expunged: boolean;
+}

@@ -1,0 +1,76 @@
+import { createHash, randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { listMigrations, type MigrationFile } from './migration-files.ts';
+
+/** Serialises migrations of processes that start together. Any fixed number will do; 7402 is ours. */
+const MIGRATION_LOCK = 7402;
+
+/** As `prisma migrate` creates it, so that Prisma's own tools read the history. */
+const CREATE_HISTORY = `
+  CREATE TABLE IF NOT EXISTS _prisma_migrations (
+    id VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum VARCHAR(64) NOT NULL,
+    finished_at TIMESTAMPTZ,
+    migration_name VARCHAR(255) NOT NULL,
+    logs TEXT,
+    rolled_back_at TIMESTAMPTZ,
+    started_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_steps_count INTEGER NOT NULL DEFAULT 0
+  )`;
+
+/**
+ * Brings the database to the newest migration: each one and its line of history in one transaction. Safe to run from many
+ * processes at once: one applies, the others wait and find nothing to do.
+ * @returns the names of the migrations that this call applied.
+ * @throws Error when a migration fails, or when an applied one was edited afterwards; nothing of the failed one stays.
+ */
+export async function migrate(databaseUrl: string): Promise<readonly string[]> {
+  const files = await listMigrations();
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'posthorn-migrate', connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    const pending = await pendingMigrations(client, files);
+    for (const migration of pending) await applyMigration(client, migration);
+    return pending.map((migration) => migration.name);
+  } finally {
+    await client.end();
+  }
+}
+
+async function pendingMigrations(client: pg.Client, files: readonly MigrationFile[]): Promise<MigrationFile[]> {
+  await client.query(CREATE_HISTORY);
+  const { rows } = await client.query<{ migration_name: string; checksum: string }>(
+    'SELECT migration_name, checksum FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL',
+  );
+  const applied = new Map(rows.map((row) => [row.migration_name, row.checksum]));
+  return files.filter((file) => {
+    const checksum = applied.get(file.name);
+    if (checksum !== undefined && checksum !== checksumOf(file)) {
+      throw new Error(`Migration ${file.name} was edited after it had been applied. Restore the file and add a new migration instead.`);
+    }
+    return checksum === undefined;
+  });
+}
+
+async function applyMigration(client: pg.Client, migration: MigrationFile): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    // A migration waits for no lock longer than this: behind a waiting ALTER every reader and writer would queue up.
+    await client.query(`SET LOCAL lock_timeout = '1s'`);
+    await client.query(migration.script);
+    await client.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ($1, $2, $3, now(), 1)`,
+      [randomUUID(), checksumOf(migration), migration.name],
+    );
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw new Error(`Migration ${migration.name} failed and was rolled back: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Prisma's checksum: SHA-256 of the script, in hex. */
+function checksumOf(migration: MigrationFile): string {
+  return createHash('sha256').update(migration.script).digest('hex');
+}

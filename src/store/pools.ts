@@ -1,0 +1,34 @@
+import pg from 'pg';
+
+export interface PoolOptions {
+  readonly databaseUrl: string;
+  readonly name: string;
+  readonly size: number;
+  /** Longest wait for a free connection or a new one, in ms. */
+  readonly connectMs: number;
+  /** Longest statement, in ms: Postgres cancels it. A little later the client gives up too, for a server that hangs. */
+  readonly statementMs: number;
+  readonly onError: (error: Error) => void;
+}
+
+/** A pool whose every wait is bounded, and that commits synchronously whatever the server's default says (G1). */
+export function createPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    application_name: `posthorn-${options.name}`,
+    max: options.size,
+    connectionTimeoutMillis: options.connectMs,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: options.statementMs,
+    query_timeout: options.statementMs + 500,
+    lock_timeout: options.statementMs,
+    idle_in_transaction_session_timeout: 10_000,
+    keepAlive: true,
+    options: '-c synchronous_commit=on -c jit=off',
+  });
+  // An idle connection that breaks is replaced at its next use; without a handler the event would end the process.
+  pool.on('error', options.onError);
+  // A connection that breaks in somebody's hands rejects the query as well; the event says nothing more.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pool;
+}

@@ -1,0 +1,20 @@
+import { createPool } from './pools.ts';
+import { prepareLanes } from './lanes.ts';
+import { migrate } from './migrate.ts';
+import { ensurePartitions } from './partitions.ts';
+
+/**
+ * Makes the database fit for this version: migrations, lanes, and partitions for the days ahead. Many processes may do so at once.
+ * @throws Error when a migration fails or `lanes` is not the number that the database was set up with.
+ */
+export async function prepareDatabase(databaseUrl: string, lanes: number): Promise<void> {
+  await migrate(databaseUrl);
+  const pool = createPool({ databaseUrl, name: 'setup', size: 1, connectMs: 10_000, statementMs: 30_000, onError: () => {} });
+  try {
+    await prepareLanes(pool, lanes);
+    const { rows } = await pool.query<{ ms: number }>('SELECT (extract(epoch FROM now()) * 1000)::float8 AS ms');
+    await ensurePartitions(pool, rows[0]!.ms);
+  } finally {
+    await pool.end();
+  }
+}

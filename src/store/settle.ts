@@ -1,0 +1,135 @@
+import type pg from 'pg';
+import type { Decision, Outcome } from '../domain/outcome.ts';
+import { DECISION, decisionCode, outcomeCode } from './codes.ts';
+import type { LaneLease } from './lanes.ts';
+import { plainArray } from './plain-array.ts';
+
+/** What became of one attempt, ready to be written. */
+export interface SettledAttempt {
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+  readonly tenantNum: number;
+  readonly lane: number;
+  /** Number of this attempt, from 1. */
+  readonly attempt: number;
+  /** Milliseconds since 1970, as signed into the request. */
+  readonly startedAtMs: number;
+  readonly outcome: Outcome;
+  readonly decision: Decision;
+}
+
+// `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
+// A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late.
+const SETTLE = `
+  WITH held AS MATERIALIZED (
+    SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+  ),
+  given AS MATERIALIZED (
+    SELECT a.* FROM unnest($3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::smallint[], $8::float8[], $9::smallint[], $10::smallint[],
+                           $11::float8[], $12::smallint[], $13::int[], $14::int[], $15::int[], $16::int[], $17::text[], $18::text[], $19::int[], $20::int[])
+           AS a(event_id, endpoint_num, tenant_num, lane, attempt, started_ms, outcome, decision, delay_ms,
+                status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, headers, body_start, body_length)
+      JOIN held USING (lane)
+  ),
+  removed AS (
+    DELETE FROM mailbox m USING given g
+     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision <> ${DECISION.retry}
+    RETURNING m.event_id, m.endpoint_num, NULL::timestamptz AS due_at
+  ),
+  rescheduled AS (
+    UPDATE mailbox m
+       SET due_at = date_trunc('milliseconds', now()) + g.delay_ms * interval '1 ms',
+           attempt = g.attempt, step = m.step + 1, parked = false, replay_num = NULL
+      FROM given g
+     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision = ${DECISION.retry}
+    RETURNING m.event_id, m.endpoint_num, m.due_at
+  ),
+  effective AS (SELECT * FROM removed UNION ALL SELECT * FROM rescheduled),
+  appended AS (
+    INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, status,
+                          dns_ms, connect_ms, first_byte_ms, total_ms, detail, response_headers, response_body, next_attempt_at)
+    SELECT g.event_id, to_timestamp(g.started_ms / 1000), g.endpoint_num, g.tenant_num, g.attempt, g.outcome,
+           CASE WHEN e.event_id IS NULL THEN ${DECISION.late} ELSE g.decision END, g.status,
+           g.dns_ms, g.connect_ms, g.first_byte_ms, g.total_ms, g.detail, g.headers,
+           CASE WHEN g.body_length > 0 THEN substring($21::bytea FROM g.body_start FOR g.body_length) END, e.due_at
+      FROM given g LEFT JOIN effective e USING (event_id, endpoint_num)
+    ON CONFLICT DO NOTHING
+  )
+  SELECT array_agg(lane) AS lanes FROM held`;
+
+/**
+ * Appends the attempts and moves their deliveries on, in one statement: all of it or nothing.
+ * @returns the lanes that were still ours; attempts of other lanes changed nothing.
+ */
+export async function settle(pool: pg.Pool, leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): Promise<ReadonlySet<number>> {
+  const { rows } = await pool.query<{ lanes: number[] | null }>({ name: 'settle', text: SETTLE, values: settleValues(leases, attempts) });
+  return new Set(rows[0]?.lanes ?? []);
+}
+
+function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): unknown[] {
+  const rows = attempts.map(attemptColumns);
+  const bodies: Uint8Array[] = [];
+  const starts: number[] = [];
+  let offset = 1;
+  for (const { body } of rows) {
+    starts.push(offset);
+    offset += body.length;
+    if (body.length > 0) bodies.push(body);
+  }
+  return [
+    plainArray(leases.map((lease) => lease.lane)),
+    plainArray(leases.map((lease) => lease.epoch)),
+    plainArray(attempts.map((a) => a.eventUuid)),
+    plainArray(attempts.map((a) => a.endpointNum)),
+    plainArray(attempts.map((a) => a.tenantNum)),
+    plainArray(attempts.map((a) => a.lane)),
+    plainArray(attempts.map((a) => a.attempt)),
+    plainArray(attempts.map((a) => a.startedAtMs)),
+    plainArray(attempts.map((a) => outcomeCode(a.outcome))),
+    plainArray(attempts.map((a) => decisionCode(a.decision))),
+    plainArray(attempts.map((a) => (a.decision.kind === 'retry' ? a.decision.delayMs : 0))),
+    nullableArray(rows.map((row) => row.status)),
+    nullableArray(rows.map((row) => row.dnsMs)),
+    nullableArray(rows.map((row) => row.connectMs)),
+    nullableArray(rows.map((row) => row.firstByteMs)),
+    nullableArray(rows.map((row) => row.totalMs)),
+    rows.map((row) => row.detail),
+    rows.map((row) => row.headers),
+    plainArray(starts),
+    plainArray(rows.map((row) => row.body.length)),
+    Buffer.concat(bodies),
+  ];
+}
+
+const NO_BODY = new Uint8Array(0);
+
+function attemptColumns({ outcome, decision }: SettledAttempt) {
+  const response = 'response' in outcome ? outcome.response : null;
+  const timing = 'timing' in outcome ? outcome.timing : null;
+  const round = (ms: number | null | undefined) => (ms === null || ms === undefined ? null : Math.round(ms));
+  return {
+    status: response?.status ?? null,
+    dnsMs: round(timing?.dnsMs),
+    connectMs: round(timing?.connectMs),
+    firstByteMs: round(timing?.firstByteMs),
+    totalMs: round(timing?.totalMs),
+    detail: withoutNul(detailOf(outcome, decision)),
+    headers: response === null ? null : withoutNul(JSON.stringify(response.headers)),
+    body: response?.body ?? NO_BODY,
+  };
+}
+
+function detailOf(outcome: Outcome, decision: Decision): string | null {
+  if (decision.kind === 'disable') return decision.reason;
+  if (outcome.kind === 'unreachable' || outcome.kind === 'blocked') return outcome.detail;
+  return outcome.kind === 'skipped' ? outcome.reason : null;
+}
+
+/** Postgres's text holds every character but this one. */
+function withoutNul(text: string | null): string | null {
+  return text === null ? null : text.replaceAll('\u0000', '\ufffd');
+}
+
+function nullableArray(values: readonly (number | null)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+}

@@ -1,0 +1,90 @@
+import type pg from 'pg';
+import type { DeliveryTarget, SignatureScheme } from '../domain/endpoint.ts';
+import { plainArray } from './plain-array.ts';
+import { sealedPlace, UnsealError, type Vault } from './vault.ts';
+
+export interface TargetDefaults {
+  readonly retryScheduleMs: readonly number[];
+  readonly timeoutMs: number;
+  readonly maxInFlight: number;
+}
+
+/** An endpoint as deliveries see it, or why it cannot be used (its secrets do not open with the keys at hand). */
+export type LoadedTarget =
+  | { readonly kind: 'target'; readonly target: DeliveryTarget; /** When one of its secrets expires. */ readonly refreshAtMs: number | null }
+  | { readonly kind: 'unusable'; readonly num: number; readonly version: number; readonly problem: string };
+
+interface Row {
+  num: number;
+  id: string;
+  tenant_num: number;
+  tenant_id: string;
+  url: string;
+  enabled: boolean;
+  deleted: boolean;
+  headers_sealed: Buffer | null;
+  signature: SignatureScheme;
+  retry_schedule: number[];
+  timeout_seconds: number | null;
+  max_in_flight: number | null;
+  version: string;
+  secret_ids: string[] | null;
+  secrets: Buffer[] | null;
+  next_expiry_ms: number | null;
+}
+
+const LOAD = `
+  SELECT e.num, e.id, e.tenant_num, t.id AS tenant_id, e.url, e.enabled, (e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL) AS deleted,
+         e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.version,
+         s.ids AS secret_ids, s.secrets, (extract(epoch FROM s.next_expiry) * 1000)::float8 AS next_expiry_ms
+    FROM endpoints e
+    JOIN tenants t ON t.num = e.tenant_num
+    LEFT JOIN LATERAL (
+      SELECT array_agg(id ORDER BY expires_at DESC NULLS FIRST, id DESC) AS ids,
+             array_agg(sealed ORDER BY expires_at DESC NULLS FIRST, id DESC) AS secrets, min(expires_at) AS next_expiry
+        FROM endpoint_secrets WHERE endpoint_num = e.num AND (expires_at IS NULL OR expires_at > now())
+    ) s ON true
+   WHERE e.num = ANY($1::int[])`;
+
+/** Endpoints by number, secrets opened. Numbers that do not exist are absent. */
+export async function loadTargets(pool: pg.Pool, vault: Vault, defaults: TargetDefaults, nums: readonly number[]): Promise<Map<number, LoadedTarget>> {
+  const { rows } = await pool.query<Row>({ name: 'load-targets', text: LOAD, values: [plainArray(nums)] });
+  return new Map(rows.map((row) => [row.num, toTarget(row, vault, defaults)]));
+}
+
+function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarget {
+  const { num, id } = row;
+  const version = Number(row.version);
+  try {
+    const ids = row.secret_ids ?? [];
+    const target: DeliveryTarget = {
+      num,
+      id,
+      tenantNum: row.tenant_num,
+      tenantId: row.tenant_id,
+      url: row.url,
+      enabled: row.enabled,
+      deleted: row.deleted,
+      headers: row.headers_sealed === null ? {} : JSON.parse(vault.open(row.headers_sealed, sealedPlace.endpointHeaders(id))),
+      secrets: (row.secrets ?? []).map((sealed, i) => vault.open(sealed, sealedPlace.endpointSecret(id, ids[i]!))),
+      retryScheduleMs: row.retry_schedule.length === 0 ? defaults.retryScheduleMs : row.retry_schedule.map((seconds) => seconds * 1000),
+      timeoutMs: row.timeout_seconds === null ? defaults.timeoutMs : row.timeout_seconds * 1000,
+      maxInFlight: row.max_in_flight ?? defaults.maxInFlight,
+      version,
+    };
+    return { kind: 'target', target, refreshAtMs: row.next_expiry_ms };
+  } catch (error) {
+    if (!(error instanceof UnsealError)) throw error;
+    return { kind: 'unusable', num, version, problem: error.message };
+  }
+}
+
+/** Versions of endpoints' settings, to see which of them changed. */
+export async function targetVersions(pool: pg.Pool, nums: readonly number[]): Promise<Map<number, number>> {
+  const { rows } = await pool.query<{ num: number; version: string }>({
+    name: 'target-versions',
+    text: 'SELECT num, version FROM endpoints WHERE num = ANY($1::int[])',
+    values: [plainArray(nums)],
+  });
+  return new Map(rows.map((row) => [row.num, Number(row.version)]));
+}

@@ -1,0 +1,68 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { SignatureScheme } from '../domain/endpoint.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import { appendAudit, type Change } from './audit.ts';
+import { auditView, columnsOf, type Endpoint, type EndpointSettings, lockEndpoint, toEndpoint } from './endpoint-rows.ts';
+import { replaceSecrets } from './endpoint-secrets.ts';
+import { disabledBy, type EndpointStore } from './endpoints.ts';
+import type { Prisma } from './prisma.ts';
+import { changeRouting } from './routing.ts';
+
+/** Settings to change; absent ones stay. */
+export type EndpointPatch = { readonly [Name in keyof EndpointSettings]?: EndpointSettings[Name] };
+
+export interface UpdatedEndpoint {
+  readonly endpoint: Endpoint;
+  /** Whether deliveries that waited may be made now. */
+  readonly wasEnabled: boolean;
+}
+
+/**
+ * Changes settings; those that already are as asked count as absent, and when nothing is left, nothing is written. Another
+ * signature scheme gets a new secret, and the old ones are void at once: they cannot sign in the new scheme.
+ * @returns null when the tenant has no endpoint of this id.
+ */
+export async function updateEndpoint(
+  { prisma, vault }: EndpointStore,
+  tenant: TenantRef,
+  id: string,
+  patch: EndpointPatch,
+  caller: Caller,
+  newSecret: (scheme: SignatureScheme) => string,
+): Promise<UpdatedEndpoint | null> {
+  return prisma.$transaction(async (transaction) => {
+    if (patch.subscriptions !== undefined || patch.enabled !== undefined) await changeRouting(transaction, tenant.num);
+    const row = await lockEndpoint(transaction, tenant.num, id);
+    if (row === null) return null;
+    const before = toEndpoint(row, vault);
+    const changes = changesOf(before, patch);
+    if (Object.keys(changes).length === 0) return { endpoint: before, wasEnabled: false };
+    const data = { ...columnsOf(changes, id, vault), ...reasonOf(changes, caller), version: { increment: 1 } };
+    const updated = await transaction.endpoint.update({ where: { num: row.num }, data: { ...data, updatedAt: new Date() } });
+    if (changes.signature !== undefined) await replaceSecrets(transaction, vault, row, newSecret(changes.signature));
+    await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, object: id, ...changeOf(before, changes) });
+    return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
+  });
+}
+
+function changesOf(before: Endpoint, patch: EndpointPatch): EndpointPatch {
+  const isChange = ([name, value]: [string, unknown]) =>
+    value !== undefined && !isDeepStrictEqual(value, before[name as keyof EndpointSettings]);
+  return Object.fromEntries(Object.entries(patch).filter(isChange)) as EndpointPatch;
+}
+
+function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?: string | null } {
+  if (enabled === undefined) return {};
+  return { disabledReason: enabled ? null : disabledBy(caller) };
+}
+
+/** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value. */
+function changeOf(before: Endpoint, changes: EndpointPatch): Pick<Change, 'action' | 'before' | 'after'> {
+  const names = Object.keys(changes) as (keyof EndpointSettings)[];
+  const old = Object.fromEntries(names.map((name) => [name, before[name]])) as EndpointPatch;
+  const after: Prisma.InputJsonObject = auditView(changes);
+  if (changes.headers === undefined) return { action: 'endpoint.updated', before: auditView(old), after };
+  const rewritten = Object.entries(changes.headers).filter(([name, value]) => before.headers[name] !== value);
+  const headersWritten = rewritten.map(([name]) => name).sort();
+  return { action: 'endpoint.updated', before: auditView(old), after: { ...after, headers_written: headersWritten } };
+}

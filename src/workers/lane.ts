@@ -1,0 +1,84 @@
+import type { LaneLease } from '../store/lanes.ts';
+import { type Cursor, type DueDelivery, type LaneFetch, START } from '../store/mailbox.ts';
+
+/** How long an idle lane lingers before it is given back, in ms. */
+const LINGER_MS = 250;
+/** How often an awake lane looks for rows that nobody woke it for, in ms: while it is busy, and when it has been quiet. */
+const BUSY_POLL_MS = 10;
+const QUIET_POLL_MS = 100;
+/** How often a lane reads from the start, for rows that became visible behind its cursor. */
+const RESCAN_MS = 1_000;
+/** How far behind its cursor a lane looks each time: commits are rarely later than this. */
+const OVERLAP_MS = 100;
+
+/** One lane in this process's hands, from its acquisition to its release. */
+export class Lane {
+  readonly lease: LaneLease;
+  /** Resolves when the lane is given back or lost. */
+  readonly released: Promise<void>;
+  readonly resolveReleased: () => void;
+  isHungry = true;
+  isDraining = false;
+  /** Rows in memory: waiting, under way, or not settled yet. */
+  held = 0;
+  #cursor: Cursor = START;
+  #fetchedAt = 0;
+  #rescannedAt = Number.NEGATIVE_INFINITY;
+  #foundAt: number;
+  #isContinuing = false;
+  #isFromStart = true;
+  #isQuiet = false;
+
+  constructor(lease: LaneLease, now: number) {
+    this.lease = lease;
+    this.#foundAt = now;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.released = promise;
+    this.resolveReleased = resolve;
+  }
+
+  get number(): number {
+    return this.lease.lane;
+  }
+
+  /** New rows were announced. */
+  wake(): void {
+    this.isHungry = true;
+    this.#isQuiet = false;
+  }
+
+  /** Whether nothing came for a while and a look from the start found nothing either. */
+  get isIdle(): boolean {
+    return this.held === 0 && !this.isHungry && this.#isQuiet;
+  }
+
+  /** Becomes hungry when it is time to look again. */
+  poll(now: number): void {
+    const interval = now - this.#foundAt < LINGER_MS ? BUSY_POLL_MS : QUIET_POLL_MS;
+    if (!this.isDraining && now - this.#fetchedAt >= interval) this.isHungry = true;
+  }
+
+  /** What to fetch now: rows in memory are still in the table, so they come on top of `size`. */
+  nextFetch(size: number, now: number): LaneFetch {
+    this.#fetchedAt = now;
+    const hasLingered = now - this.#foundAt >= LINGER_MS && this.held === 0;
+    this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
+    if (this.#isFromStart) this.#rescannedAt = now;
+    return { lane: this.number, after: this.#after(), limit: size + this.held };
+  }
+
+  /** Takes note of what a fetch brought, rows known already included. */
+  fetched(rows: readonly DueDelivery[], fresh: number, limit: number, now: number): void {
+    const last = rows.at(-1);
+    if (last !== undefined) this.#cursor = last;
+    this.#isContinuing = rows.length >= limit;
+    this.isHungry = this.#isContinuing;
+    if (fresh > 0) this.#foundAt = now;
+    this.#isQuiet = this.#isFromStart && rows.length === 0 && now - this.#foundAt >= LINGER_MS;
+  }
+
+  #after(): Cursor {
+    if (this.#isFromStart) return START;
+    return this.#isContinuing ? this.#cursor : { ...START, dueAtMs: Math.max(0, this.#cursor.dueAtMs - OVERLAP_MS) };
+  }
+}

@@ -1,0 +1,105 @@
+import type { LaneLease } from '../store/lanes.ts';
+import type { SettledAttempt } from '../store/settle.ts';
+
+export interface SettlerOptions {
+  readonly write: (leases: readonly LaneLease[], attempts: readonly SettledAttempt[]) => Promise<ReadonlySet<number>>;
+  /** The lease that this process has for a lane now; undefined when it lost it. */
+  readonly leaseOf: (lane: number) => LaneLease | undefined;
+  /** Called once for every attempt: `isWritten` is false when its lane is not ours any more. */
+  readonly onSettled: (attempt: SettledAttempt, isWritten: boolean) => void;
+  readonly onFailure: (error: unknown, attempts: number) => void;
+}
+
+const MAX_BATCH = 500;
+/** A response body is at most 16 KiB, so this bounds a statement to a few MB. */
+const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+
+/**
+ * Writes attempts in batches, one statement at a time: what ends while one is on its way goes with the next. Attempts stay here until
+ * they are written, however long Postgres is away; what is in flight bounds how many there can be.
+ */
+export class Settler {
+  readonly #options: SettlerOptions;
+  #queue: SettledAttempt[] = [];
+  #running: Promise<void> | null = null;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+  }
+
+  /** Attempts that are not written yet. */
+  get size(): number {
+    return this.#queue.length;
+  }
+
+  add(attempt: SettledAttempt): void {
+    this.#queue.push(attempt);
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when everything added so far is written. */
+  async drain(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Whatever else this turn of the event loop brings joins the batch.
+    await new Promise((resolve) => setImmediate(resolve));
+    let pauseMs = FIRST_PAUSE_MS;
+    while (this.#queue.length > 0) {
+      const batch = this.#nextBatch();
+      try {
+        await this.#writeBatch(batch);
+        this.#queue.splice(0, batch.length);
+        pauseMs = FIRST_PAUSE_MS;
+      } catch (error) {
+        this.#options.onFailure(error, batch.length);
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+      }
+    }
+    this.#running = null;
+  }
+
+  #nextBatch(): SettledAttempt[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { outcome } of this.#queue) {
+      bytes += 'response' in outcome ? outcome.response.body.length : 0;
+      if (count > 0 && (count >= MAX_BATCH || bytes > MAX_BATCH_BYTES)) break;
+      count++;
+    }
+    return this.#queue.slice(0, count);
+  }
+
+  /** A batch that Postgres refuses for what is in it is halved until the row at fault stands alone; that one is given up, loudly. */
+  async #writeBatch(batch: readonly SettledAttempt[]): Promise<void> {
+    const leases = new Map<number, LaneLease>();
+    for (const { lane } of batch) {
+      const lease = this.#options.leaseOf(lane);
+      if (lease !== undefined) leases.set(lane, lease);
+    }
+    try {
+      const held = leases.size === 0 ? new Set<number>() : await this.#options.write([...leases.values()], batch);
+      for (const attempt of batch) this.#options.onSettled(attempt, held.has(attempt.lane));
+    } catch (error) {
+      if (!isFaultOfData(error)) throw error;
+      if (batch.length === 1) {
+        this.#options.onFailure(error, 1);
+        this.#options.onSettled(batch[0]!, false);
+        return;
+      }
+      const middle = batch.length >> 1;
+      await this.#writeBatch(batch.slice(0, middle));
+      await this.#writeBatch(batch.slice(middle));
+    }
+  }
+}
+
+/** SQLSTATE classes 22 (data) and 23 (constraint): the same batch will fail again. */
+function isFaultOfData(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code !== undefined && /^2[23]/.test(code);
+}

@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto';
+import type { Context } from '../context.ts';
+import { openHostsFile } from '../delivery/hosts-file.ts';
+import { caresBackend, createResolver } from '../delivery/resolver.ts';
+import { defaultSchedule } from '../delivery/retry-policy.ts';
+import { createSender } from '../delivery/send.ts';
+import { periodic, type Service } from '../lifecycle.ts';
+import { listenForRings } from '../queues/doorbell.ts';
+import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
+import * as mailbox from '../store/mailbox.ts';
+import { disableEndpoint } from '../store/disable-endpoint.ts';
+import { readBodies } from '../store/read-bodies.ts';
+import { settle } from '../store/settle.ts';
+import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
+import { LaneOwner } from './lane-owner.ts';
+import type { LaneStore } from './lane-store.ts';
+import { Sweeper } from './sweeper.ts';
+
+const SWEEP_MS = 1_000;
+/** How long work may stand still before the process says that it is stuck. */
+const STUCK_MS = 12_000;
+const DEFAULT_MAX_IN_FLIGHT = 16;
+
+/** The services that make deliveries, in the order in which they start. */
+export function workerServices(context: Context): Service[] {
+  const { workerPool: pool, observe, waker, health } = context;
+  const id = `worker_${randomUUID()}`;
+  const owner = createOwner(context, id);
+  const sweeper = new Sweeper(() => findSleepingLanes(pool), owner);
+  waker.wakeLocal = (lanes) => owner.wake(lanes);
+  health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
+  health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
+  const fail = (name: string, error: unknown) => observe.workFailed(name, error);
+  return [
+    {
+      name: 'lane owner',
+      start: async () => owner.start(),
+      stop: async (deadlineMs) => {
+        await owner.stop(deadlineMs - RELEASE_MS);
+        await forgetWorker(pool, id);
+      },
+    },
+    doorbellListener(context, owner),
+    periodic('sweeper', SWEEP_MS, () => sweeper.runOnce(), fail),
+  ];
+}
+
+/** What giving the lanes back may take at the end of a stop. */
+const RELEASE_MS = 1_000;
+
+function doorbellListener({ queues, doorbell, config }: Context, owner: LaneOwner): Service {
+  let close = async () => {};
+  return {
+    name: 'doorbell listener',
+    start: async () => {
+      const listener = listenForRings(queues, doorbell, config.LANES, (lane) => owner.hold(lane));
+      owner.onShare = (lanes) => listener.setConcurrency(lanes);
+      close = () => listener.close();
+    },
+    // Its open answers resolve only when the owner gives the lanes back, so it closes in the background.
+    stop: async () => void close().catch(() => {}),
+  };
+}
+
+function createOwner({ config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context, id: string): LaneOwner {
+  const defaults: TargetDefaults = {
+    retryScheduleMs: defaultSchedule,
+    timeoutMs: config.DELIVERY_TIMEOUT_SECONDS * 1000,
+    maxInFlight: DEFAULT_MAX_IN_FLIGHT,
+  };
+  const store: LaneStore = {
+    acquire: (lanes) => acquireLanes(pool, id, lanes),
+    heartbeat: (leases) => heartbeat(pool, id, leases),
+    release: (leases) => releaseLanes(pool, id, leases),
+    fetchDue: (fetches) => mailbox.fetchDue(pool, fetches),
+    fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
+    park: (rows) => mailbox.parkDeliveries(pool, rows),
+    parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
+    nextDue: (lanes) => mailbox.nextDue(pool, lanes),
+    bodies: (uuids) => readBodies(pool, bodies, uuids),
+    targets: (nums) => loadTargets(pool, vault, defaults, nums),
+    targetVersions: (nums) => targetVersions(pool, nums),
+    settle: (leases, attempts) => settle(pool, leases, attempts),
+    disableEndpoint: (num, reason) => disableEndpoint(prisma, num, reason),
+  };
+  const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
+  return new LaneOwner({
+    store,
+    sender: createSender({
+      policy,
+      resolver,
+      connectionsPerOrigin: config.MAX_CONNECTIONS_PER_ORIGIN,
+      connectTimeoutMs: config.CONNECT_TIMEOUT_SECONDS * 1000,
+    }),
+    nowMs: () => clock.nowMs(),
+    userAgent: `Posthorn/${version}`,
+    lanes: config.LANES,
+    maxInFlight: config.MAX_DELIVERIES_IN_FLIGHT,
+    maxBytes: config.MAX_BYTES_IN_FLIGHT,
+    ring: (lanes) => doorbell.ring(lanes),
+    ringIn: (lane, delayMs) => doorbell.ringIn(lane, delayMs),
+    onAttempt: (attempt, tenantId, endpointId) => observe.attemptFinished({ ...attempt, tenantId, endpointId }),
+    onFailure: (what, error) => observe.workFailed(what, error),
+  });
+}

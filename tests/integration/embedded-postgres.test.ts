@@ -1,0 +1,305 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
+import { processIdentity } from '../../src/embedded/process-identity.ts';
+import { canReach } from '../../src/embedded/server-account.ts';
+
+const MODULE = new URL('../../src/embedded/embedded-postgres.ts', import.meta.url);
+const NOBODY = { uid: 65_534, gid: 65_534 };
+const isRoot = process.getuid?.() === 0;
+const nobodyReachesUs =
+  isRoot && (await canReach(NOBODY, dirname(MODULE.pathname))) && (await canReach(NOBODY, dirname(process.execPath)));
+
+// Each test starts real servers, on machines that may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let top: string;
+let dataDir: string;
+const servers: EmbeddedPostgres[] = [];
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  top = await mkdtemp(join(tmpdir(), 'posthorn-embedded-'));
+  await chmod(top, 0o755);
+  dataDir = join(top, 'data');
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await Promise.all(servers.splice(0).map((server) => server.stop()));
+  await rm(top, { recursive: true, force: true });
+});
+
+async function start(
+  options: { dataDir?: string; settings?: Record<string, string>; lines?: string[] } = {},
+): Promise<EmbeddedPostgres> {
+  const { lines = [], ...rest } = options;
+  const server = await startEmbeddedPostgres({ dataDir, log: (line) => lines.push(line), ...rest });
+  servers.push(server);
+  return server;
+}
+
+async function query(url: string, ...statements: string[]): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  // A server that is killed cuts the session; the tests look at the server.
+  client.on('error', () => undefined);
+  await client.connect();
+  const values: unknown[] = [];
+  for (const statement of statements) values.push(Object.values((await client.query(statement)).rows[0] ?? {})[0]);
+  await client.end();
+  return values;
+}
+
+/** Another process that starts the server on `dataDir`, stays, and survives SIGINT. */
+function startChild(options: { account?: typeof NOBODY } = {}) {
+  const script = `
+    import { startEmbeddedPostgres } from ${JSON.stringify(MODULE.href)};
+    process.on('SIGINT', () => console.log('interrupted'));
+    process.on('message', async () => { await server.stop(); process.disconnect(); process.exit(); });
+    const server = await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)}, log: () => {} });
+    console.log(JSON.stringify({ url: server.url, pid: server.pid }));`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    ...(options.account ? { ...options.account, env: { PATH: process.env.PATH } } : {}),
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  children.push(child);
+  if (!child.stdout) throw new Error('no output');
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => (await lines.next()).value ?? 'ended';
+  return { child, line, server: async (): Promise<{ url: string; pid: number }> => JSON.parse(await line()) };
+}
+
+/** Resolves once the server's log says it. */
+async function said(what: RegExp): Promise<void> {
+  while (!what.test(await readFile(join(dataDir, 'postgres.log'), 'utf8').catch(() => ''))) await delay(10);
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
+test('data outlives a stop and a start, with the settings that the product relies on', async () => {
+  const first = await start({ settings: { fsync: 'off' } });
+  await query(first.url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+  expect(
+    await query(
+      first.url,
+      'SHOW data_checksums',
+      'SHOW server_encoding',
+      'SHOW synchronous_commit',
+      'SHOW jit',
+      'SHOW fsync',
+      'SHOW listen_addresses',
+      'SELECT datcollate FROM pg_database WHERE datname = current_database()',
+    ),
+  ).toEqual(['on', 'UTF8', 'on', 'off', 'off', '127.0.0.1', 'C']);
+  await first.stop();
+  expect(await first.exited).toEqual({ code: 0, signal: null });
+  const second = await start();
+  expect(await query(second.url, 'SELECT id FROM kept', 'SHOW fsync')).toEqual([42, 'on']);
+});
+
+test('nobody gets in without the password, and only we can read it', async () => {
+  const { url } = await start();
+  const wrong = new URL(url);
+  wrong.password = 'guess';
+  await expect(query(wrong.href, 'SELECT 1')).rejects.toThrow(/password authentication failed/);
+  expect((await stat(join(dataDir, 'postgres-password'))).mode & 0o077).toBe(0);
+});
+
+test('a server killed with -9 is reported, frees its data folder, and loses nothing committed', async () => {
+  const first = await start();
+  await query(first.url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+  process.kill(first.pid, 'SIGKILL');
+  expect(await first.exited).toEqual({ code: null, signal: 'SIGKILL' });
+  const second = await start();
+  expect(await query(second.url, 'SELECT id FROM kept')).toEqual([42]);
+});
+
+test('a server left behind by a killed parent is ended at the next start, and nothing committed is lost', async () => {
+  const { child, server } = startChild();
+  const orphan = await server();
+  await query(orphan.url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+  await kill(child);
+  expect(await processIdentity(orphan.pid)).not.toBeNull();
+  const lines: string[] = [];
+  const next = await start({ lines });
+  expect(await processIdentity(orphan.pid)).toBeNull();
+  expect(lines.join()).toContain(`pid ${orphan.pid}`);
+  expect(await query(next.url, 'SELECT id FROM kept')).toEqual([42]);
+});
+
+test('a second start on a data folder that a live process uses is refused and disturbs nothing', async () => {
+  const { child, server } = startChild();
+  const { url } = await server();
+  await expect(start()).rejects.toMatchObject({
+    kind: 'in-use',
+    message: expect.stringMatching(new RegExp(`process ${child.pid}\\b.*${dataDir}`)),
+  });
+  expect(await query(url, 'SELECT 1')).toEqual([1]);
+  child.send('stop');
+  await once(child, 'exit');
+  await start();
+});
+
+test('Ctrl-C in a terminal leaves the server to the service, which ends it', async () => {
+  const { child, line, server } = startChild();
+  const { url, pid } = await server();
+  process.kill(-(child.pid ?? 0), 'SIGINT');
+  expect(await line()).toBe('interrupted');
+  expect(await query(url, 'SELECT 1')).toEqual([1]);
+  child.send('stop');
+  await once(child, 'exit');
+  expect(await processIdentity(pid)).toBeNull();
+});
+
+test('a first start that was killed half-way is done again', async () => {
+  const { child } = startChild();
+  const unfinished = async () =>
+    (await readdir(dataDir).catch(() => [])).find((name) => /^postgres\.unfinished-\w+$/.test(name));
+  while (!(await stat(join(dataDir, (await unfinished()) ?? 'none', 'PG_VERSION')).catch(() => null))) await delay(5);
+  await kill(child);
+  expect(await readdir(dataDir)).not.toContain('postgres');
+  const server = await start();
+  expect(await query(server.url, 'SELECT 1')).toEqual([1]);
+});
+
+test('a first start that is aborted leaves no half-made database behind, and the data folder free', async () => {
+  const abort = new AbortController();
+  const reason = new Error('not today');
+  const starting = startEmbeddedPostgres({ dataDir, log: () => abort.abort(reason), signal: abort.signal });
+  await expect(starting).rejects.toBe(reason);
+  expect((await readdir(dataDir)).filter((name) => /^postgres($|\.unfinished)/.test(name))).toEqual([]);
+  await start();
+});
+
+test('a start that is aborted while the server comes up leaves no server behind', async () => {
+  await (await start()).stop();
+  const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
+  const reason = new Error('not today');
+  let outcome: unknown;
+  // The server may be ready at the very moment of the abort: then it was not aborted, and another try is due.
+  for (let tries = 0; tries < 10 && outcome !== reason; tries++) {
+    const abort = new AbortController();
+    const starting = startEmbeddedPostgres({ dataDir, log: () => undefined, signal: abort.signal }).then(
+      (server) => server.stop(),
+      (error: unknown) => error,
+    );
+    while (!(await stat(pidFile).catch(() => null))) await delay(1);
+    abort.abort(reason);
+    outcome = await starting;
+  }
+  expect(outcome).toBe(reason);
+  expect(await stat(pidFile).catch(() => null)).toBeNull();
+});
+
+test('a pid file whose number belongs to another program by now does not keep the server from starting', async () => {
+  await (await start()).stop();
+  const cluster = join(dataDir, 'postgres');
+  const { uid, gid } = await stat(cluster);
+  // Postgres itself steps aside for a live process of its own user, unless it is its parent.
+  const other = spawn('sleep', ['60'], { cwd: '/', ...(isRoot ? { uid, gid } : {}) });
+  children.push(other);
+  await once(other, 'spawn');
+  await writeFile(join(cluster, 'postmaster.pid'), `${other.pid}\n${cluster}\n0\n5432\n\n127.0.0.1\n`);
+  const server = await start();
+  expect(await query(server.url, 'SELECT 1')).toEqual([1]);
+  expect(await processIdentity(other.pid ?? 0)).not.toBeNull();
+});
+
+test('a server that cannot start is quoted, and the data folder is free for the next try', async () => {
+  await expect(start({ settings: { shared_buffers: 'plenty' } })).rejects.toMatchObject({
+    name: 'EmbeddedPostgresError',
+    message: expect.stringMatching(/invalid value for parameter "shared_buffers".*postgres\.log/s),
+  });
+  await start();
+});
+
+test('a server waits for what is left of a killed one, rather than fail or touch its memory', async () => {
+  const first = await start();
+  const client = new pg.Client({ connectionString: first.url });
+  client.on('error', () => undefined);
+  await client.connect();
+  const backend: number = (await client.query('SELECT pg_backend_pid() AS pid')).rows[0].pid;
+  process.kill(backend, 'SIGSTOP');
+  process.kill(first.pid, 'SIGKILL');
+  await first.exited;
+  const starting = start();
+  await said(/pre-existing shared memory block/);
+  process.kill(backend, 'SIGKILL');
+  expect(await query((await starting).url, 'SELECT 1')).toEqual([1]);
+  await client.end().catch(() => undefined);
+});
+
+test('a server whose port was taken meanwhile tries again', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const port = String((taken.address() as AddressInfo).port);
+  const starting = start({ settings: { port } });
+  await said(/could not create any TCP\/IP sockets/);
+  taken.close();
+  const url = new URL((await starting).url);
+  url.port = port;
+  expect(await query(url.href, 'SELECT 1')).toEqual([1]);
+});
+
+test('a data folder that cannot be made is refused with what to do about it', async () => {
+  await writeFile(join(top, 'file'), '');
+  await expect(start({ dataDir: join(top, 'file', 'data') })).rejects.toMatchObject({
+    name: 'EmbeddedPostgresError',
+    message: expect.stringContaining(top),
+  });
+});
+
+test.runIf(isRoot)('as root, the server runs as another user', async () => {
+  const { pid } = await start();
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  expect(status).not.toMatch(/^Uid:\s+0\b/m);
+});
+
+test.runIf(isRoot)(
+  'as root, with a data folder that the other user cannot reach, the data is kept where it can, and found again',
+  async () => {
+    await mkdir(join(top, 'home'), { mode: 0o700 });
+    dataDir = join(top, 'home', 'data');
+    const first = await start();
+    const place = (await readFile(join(dataDir, 'postgres-location'), 'utf8')).trim();
+    try {
+      await query(first.url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+      await first.stop();
+      const second = await start();
+      expect(await query(second.url, 'SELECT id FROM kept')).toEqual([42]);
+      await expect(start()).rejects.toMatchObject({ kind: 'in-use' });
+      await second.stop();
+    } finally {
+      await Promise.all(servers.splice(0).map((server) => server.stop()));
+      await rm(place, { recursive: true });
+    }
+  },
+);
+
+test.runIf(nobodyReachesUs)(
+  'an ordinary user runs the server as itself, with the data in its data folder',
+  async () => {
+    await mkdir(dataDir);
+    await chown(dataDir, NOBODY.uid, NOBODY.gid);
+    const { child, server } = startChild({ account: NOBODY });
+    const { url } = await server();
+    expect(await query(url, 'SELECT 1')).toEqual([1]);
+    expect((await stat(join(dataDir, 'postgres'))).uid).toBe(NOBODY.uid);
+    child.send('stop');
+    await once(child, 'exit');
+  },
+);

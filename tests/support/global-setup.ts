@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
+import { createQueueBackend } from '../../src/queues/backend.ts';
+import { prepareDatabase } from '../../src/store/prepare-database.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A server that tests may create databases on. */
+    serverUrl: string;
+    /** A migrated database to copy. */
+    template: string;
+    /** Redis, or empty for BullMQ on Postgres. */
+    redisUrl: string;
+  }
+}
+
+export const TEST_LANES = 8;
+
+/**
+ * One Postgres for the whole run: `DATABASE_URL` when it is set (its user must be able to create databases), else an embedded one. Each
+ * test file copies the migrated template, so that files run side by side.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const given = process.env.DATABASE_URL || undefined;
+  const embedded = given === undefined ? await startEmbedded() : null;
+  const serverUrl = given ?? embedded!.url;
+  const template = `posthorn_template_${process.pid}`;
+  await onServer(serverUrl, `CREATE DATABASE ${template}`);
+  const templateUrl = databaseUrl(serverUrl, template);
+  await prepareDatabase(templateUrl, TEST_LANES);
+  await migrateQueues(templateUrl);
+  project.provide('serverUrl', serverUrl);
+  project.provide('template', template);
+  project.provide('redisUrl', process.env.REDIS_URL || '');
+  return async () => {
+    await onServer(serverUrl, `DROP DATABASE ${template} WITH (FORCE)`);
+    await embedded?.stop();
+  };
+}
+
+async function startEmbedded() {
+  const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-tests-'));
+  // Tests that are about durability start a Postgres of their own.
+  const settings = { fsync: 'off', full_page_writes: 'off', max_connections: '300' };
+  const postgres = await startEmbeddedPostgres({ dataDir, log: () => {}, settings });
+  return {
+    url: postgres.url,
+    stop: async () => {
+      await postgres.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function migrateQueues(templateUrl: string): Promise<void> {
+  const backend = createQueueBackend({ redisUrl: undefined, databaseUrl: templateUrl, prefix: '{test}', onError: () => {} });
+  const queue = backend.queue('lanes');
+  await queue.waitUntilReady();
+  await queue.close();
+}
+
+export async function onServer(serverUrl: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: serverUrl });
+  await client.connect();
+  await client.query(statement).finally(() => client.end());
+}
+
+export function databaseUrl(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}

@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import type { Express } from 'express';
+import pino from 'pino';
+import { inject } from 'vitest';
+import { createApp } from '../../src/api/app.ts';
+import { buildContext } from '../../src/build-context.ts';
+import { type Config, readConfig } from '../../src/config/config.ts';
+import type { Context } from '../../src/context.ts';
+import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
+import { type Service, startServices, stopServices } from '../../src/lifecycle.ts';
+import { workerServices } from '../../src/workers/worker-role.ts';
+import { TEST_LANES } from './global-setup.ts';
+import { createTestDatabase } from './test-database.ts';
+
+export const OPERATOR_KEY = 'pho_test_operator_key_0123456789';
+export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
+
+export interface TestServiceOptions {
+  readonly config?: Partial<Config>;
+  /** Whether deliveries are made; without it only the API runs. */
+  readonly worker?: boolean;
+  /** Shares the database of another service. */
+  readonly databaseUrl?: string;
+}
+
+export interface TestService {
+  readonly app: Express;
+  /** `http://127.0.0.1:port` of a real listener. */
+  readonly baseUrl: string;
+  readonly context: Context;
+  readonly databaseUrl: string;
+  stop(): Promise<void>;
+}
+
+/** A whole Posthorn in this process on a database of its own, which may deliver to loopback. Logs are silent. */
+export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : { url: options.databaseUrl, drop: async () => {} };
+  const config: Config = {
+    ...readConfig({ DATABASE_URL: database.url, OPERATOR_KEY, MASTER_KEY, REDIS_URL: inject('redisUrl'), LANES: String(TEST_LANES) }),
+    REDIS_PREFIX: `{test-${randomBytes(6).toString('hex')}}`,
+    SHUTDOWN_SECONDS: 3,
+    ...options.config,
+  };
+  const policy = compileEgressPolicy({ allowedNetworks: ['127.0.0.0/8', '::1/128'] });
+  const context = buildContext({
+    config,
+    databaseUrl: database.url,
+    operatorKey: OPERATOR_KEY,
+    masterKeys: config.MASTER_KEY ?? [MASTER_KEY],
+    policy,
+    log: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
+  });
+  await context.clock.calibrate(context.workerPool);
+  const services: Service[] = options.worker === true ? workerServices(context) : [];
+  await startServices(services, 3_000);
+  const app = createApp(context);
+  const server = createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    app,
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    context,
+    databaseUrl: database.url,
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await stopServices(services, 3_000, () => {});
+      await context.close();
+      await database.drop();
+    },
+  };
+}
