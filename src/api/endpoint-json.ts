@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { defaultScheduleMs } from '../delivery/retry-policy.ts';
+import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { Endpoint } from '../store/endpoint-rows.ts';
@@ -16,7 +16,7 @@ export interface Viewer {
 /** An endpoint as its API shows it, defaults filled in. Header values are for callers who could also set them. */
 export function endpointJson(endpoint: Endpoint, { caller, tenant, timeoutSeconds }: Viewer): z.infer<typeof endpointSchema> {
   const mayWrite = caller.kind === 'operator' || caller.scopes.has('endpoints:write');
-  const schedule = endpoint.retrySchedule.length > 0 ? [...endpoint.retrySchedule] : defaultScheduleMs.map((ms) => ms / 1000);
+  const schedule = endpoint.retrySchedule.length > 0 ? [...endpoint.retrySchedule] : defaultSchedule.map((ms) => ms / 1000);
   return {
     id: endpoint.id,
     tenant_id: tenant.id,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
+import { inTransaction, type Queryable } from './in-transaction.ts';
 import { isDeadlockOrTimeout } from './lock-errors.ts';
 
 const DAY_MS = 86_400_000;
@@ -45,8 +46,8 @@ export async function ensurePartitions(pool: pg.Pool, nowMs: number, daysAhead =
 }
 
 /** All day partitions of the log, and tables that were ones; oldest first. */
-export async function listPartitions(pool: pg.Pool): Promise<Partition[]> {
-  const { rows } = await pool.query<{ parent: Partitioned; name: string; pending: boolean | null }>(
+export async function listPartitions(db: Queryable): Promise<Partition[]> {
+  const { rows } = await db.query<{ parent: Partitioned; name: string; pending: boolean | null }>(
     `SELECT p.relname AS parent, c.relname AS name, i.inhdetachpending AS pending
        FROM pg_class p
        JOIN pg_class c ON c.relnamespace = p.relnamespace AND c.relkind = 'r' AND c.relname ~ ('^' || p.relname || '_p\\d{8}$')
@@ -66,25 +67,19 @@ export async function listPartitions(pool: pg.Pool): Promise<Partition[]> {
 /** @returns false when another process was faster. */
 async function attachPartition(pool: pg.Pool, parent: Partitioned, dayMs: number): Promise<boolean> {
   const name = partitionName(parent, dayMs);
-  const client = await pool.connect();
-  let broken = true;
-  try {
-    await client.query('BEGIN');
+  return inTransaction(pool, async (client) => {
     await client.query(`SET LOCAL lock_timeout = '1s'`);
     await client.query('SELECT pg_advisory_xact_lock($1)', [PARTITION_LOCK]);
-    const { rowCount } = await client.query('SELECT 1 FROM pg_inherits WHERE inhparent = $1::regclass AND inhrelid = to_regclass($2)', [parent, name]);
-    if (rowCount === 0) {
-      await client.query(`CREATE TABLE IF NOT EXISTS "${name}" (LIKE "${parent}" INCLUDING ALL)`);
-      const range = `FROM ('${uuidFloor(dayMs)}') TO ('${uuidFloor(dayMs + DAY_MS)}')`;
-      await client.query(`ALTER TABLE "${parent}" ATTACH PARTITION "${name}" FOR VALUES ${range}`);
-    }
-    await client.query('COMMIT');
-    broken = false;
-    return rowCount === 0;
-  } finally {
-    // A connection that fails inside a transaction is closed, and the transaction with it.
-    client.release(broken);
-  }
+    const known = await client.query(
+      'SELECT 1 FROM pg_inherits WHERE inhparent = $1::regclass AND inhrelid = to_regclass($2)',
+      [parent, name],
+    );
+    if (known.rowCount !== 0) return false;
+    await client.query(`CREATE TABLE IF NOT EXISTS "${name}" (LIKE "${parent}" INCLUDING ALL)`);
+    const range = `FROM ('${uuidFloor(dayMs)}') TO ('${uuidFloor(dayMs + DAY_MS)}')`;
+    await client.query(`ALTER TABLE "${parent}" ATTACH PARTITION "${name}" FOR VALUES ${range}`);
+    return true;
+  });
 }
 
 async function withRetries<T>(run: () => Promise<T>): Promise<T> {

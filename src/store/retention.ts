@@ -7,20 +7,38 @@ const DAY_MS = 86_400_000;
 const MAILBOX_PAGES = 2_000;
 const KEYS_PER_STATEMENT = 10_000;
 
+/** Held while a process drops partitions, so that two do not detach the same one. Any fixed number will do; 7404 is ours. */
+const RETENTION_LOCK = 7404;
+
 /**
  * Drops the days that are wholly older than the retention, and what still waited for delivery of them. Interrupted at any point, the
  * next call goes on: a half-done detachment is finished, and a table that was detached but not dropped is dropped.
- * @returns the names of the tables that were dropped.
+ * @returns the names of the tables that were dropped; none while another process is at it.
  */
 export async function dropOldPartitions(pool: pg.Pool, nowMs: number, retentionDays: number): Promise<readonly string[]> {
   const boundaryMs = retentionBoundary(nowMs, retentionDays);
-  const old = (await listPartitions(pool)).filter(({ dayMs }) => dayMs < boundaryMs);
-  if (old.length === 0) return [];
-  await deleteOldMailboxRows(pool, uuidFloor(boundaryMs));
+  if (!(await listPartitions(pool)).some(({ dayMs }) => dayMs < boundaryMs)) return [];
+  const client = await pool.connect();
+  let broken = true;
+  try {
+    const lock = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [RETENTION_LOCK]);
+    const dropped = lock.rows[0]?.taken === true ? await dropBefore(client, boundaryMs) : [];
+    await client.query('SELECT pg_advisory_unlock($1)', [RETENTION_LOCK]);
+    broken = false;
+    return dropped;
+  } finally {
+    // Closing the connection gives the lock back too.
+    client.release(broken);
+  }
+}
+
+async function dropBefore(client: pg.ClientBase, boundaryMs: number): Promise<readonly string[]> {
+  const old = (await listPartitions(client)).filter(({ dayMs }) => dayMs < boundaryMs);
+  await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
   // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next.
-  const order = [...old].sort((a, b) => Number(b.state === 'pending') - Number(a.state === 'pending') || a.dayMs - b.dayMs);
-  for (const partition of order) await dropPartition(pool, partition);
-  return order.map(({ name }) => name);
+  old.sort((a, b) => Number(b.state === 'pending') - Number(a.state === 'pending') || a.dayMs - b.dayMs);
+  for (const partition of old) await dropPartition(client, partition);
+  return old.map(({ name }) => name);
 }
 
 /** Start of the oldest day that is kept, in ms since 1970: nothing younger than `retentionDays` is ever dropped. */
@@ -28,21 +46,21 @@ export function retentionBoundary(nowMs: number, retentionDays: number): number 
   return startOfDay(nowMs - retentionDays * DAY_MS);
 }
 
-async function dropPartition(pool: pg.Pool, { parent, name, state }: Partition): Promise<void> {
+async function dropPartition(client: pg.ClientBase, { parent, name, state }: Partition): Promise<void> {
   // Neither form may run inside a transaction; neither locks the parent against reads or writes.
-  if (state === 'attached') await pool.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" CONCURRENTLY`);
-  if (state === 'pending') await pool.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" FINALIZE`);
-  await pool.query(`DROP TABLE IF EXISTS "${name}"`);
+  if (state === 'attached') await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" CONCURRENTLY`);
+  if (state === 'pending') await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" FINALIZE`);
+  await client.query(`DROP TABLE IF EXISTS "${name}"`);
 }
 
 /** One pass over the table by page ranges: no index leads with the event, and every statement stays bounded. */
-async function deleteOldMailboxRows(pool: pg.Pool, beforeUuid: string): Promise<void> {
-  const { rows } = await pool.query<{ pages: number }>(
+async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): Promise<void> {
+  const { rows } = await client.query<{ pages: number }>(
     `SELECT (pg_relation_size('mailbox') / current_setting('block_size')::int)::int AS pages`,
   );
   const pages = rows[0]?.pages ?? 0;
   for (let page = 0; page < pages; page += MAILBOX_PAGES) {
-    await pool.query('DELETE FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid', [
+    await client.query('DELETE FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid', [
       `(${page},0)`,
       `(${page + MAILBOX_PAGES},0)`,
       beforeUuid,
