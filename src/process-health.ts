@@ -6,12 +6,15 @@ export type Check = () => string | null;
 
 /** How long the readiness probe waits for Postgres, in ms. */
 const PROBE_MS = 1_000;
+/** How long an answer of Postgres proves that it is there, in ms: two looks at its clock. */
+const POSTGRES_FRESH_MS = 11_000;
 
 /** Gathers what the parts of a process say of themselves. */
 export class ProcessHealth implements Health {
   readonly #pool: pg.Pool;
   readonly #liveness: Check[] = [];
   readonly #readiness: Check[] = [];
+  #postgresSeenAt = Number.NEGATIVE_INFINITY;
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
@@ -26,8 +29,15 @@ export class ProcessHealth implements Health {
     this.#readiness.push(check);
   }
 
+  /** Postgres answered just now. */
+  sawPostgres(): void {
+    this.#postgresSeenAt = performance.now();
+  }
+
+  /** While Postgres is away nothing can move, and a restart would not bring it back: that is `ready`'s to say. */
   live(): HealthReport {
-    return { problems: problemsOf(this.#liveness) };
+    const isPostgresThere = performance.now() - this.#postgresSeenAt < POSTGRES_FRESH_MS;
+    return { problems: isPostgresThere ? problemsOf(this.#liveness) : [] };
   }
 
   async ready(): Promise<HealthReport> {

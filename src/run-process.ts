@@ -1,8 +1,9 @@
 import { lookup } from 'node:dns/promises';
+import { networkInterfaces } from 'node:os';
 import { createApp } from './api/app.ts';
 import { HttpServer } from './api/http-server.ts';
 import { buildContext } from './build-context.ts';
-import type { Config } from './config/config.ts';
+import { type Config, ConfigError } from './config/config.ts';
 import type { Context } from './context.ts';
 import { compileEgressPolicy } from './delivery/egress-policy.ts';
 import { Demo } from './embedded/demo.ts';
@@ -19,6 +20,7 @@ const CALIBRATE_MS = 5_000;
 /** Runs until it is told to stop. @returns the exit code. */
 export async function runProcess(config: Config): Promise<number> {
   const stopping = awaitSignal();
+  checkEgressRules(config);
   const { log, flush } = createLogger(config.LOG_LEVEL);
   const http = new HttpServer();
   const { port } = await http.listen(config.HOST, config.PORT);
@@ -113,9 +115,18 @@ async function lossOf(postgres: EmbeddedPostgres, isClosing: () => boolean): Pro
   return { text, exitCode: 1 };
 }
 
+/** @throws ConfigError when ALLOWED_NETWORKS names something that is no network. */
+function checkEgressRules({ ALLOWED_NETWORKS: allowedNetworks }: Config): void {
+  try {
+    compileEgressPolicy({ allowedNetworks });
+  } catch (error) {
+    throw new ConfigError([`ALLOWED_NETWORKS: ${(error as Error).message}`]);
+  }
+}
+
 /** Addresses that a delivery must never reach, whatever the operator allows: our own listener, Postgres and Redis. */
 async function ownSockets(config: Config, databaseUrl: string, port: number): Promise<string[]> {
-  const sockets = [format(config.HOST, port)];
+  const sockets = listeningAddresses(config.HOST).map((address) => format(address, port));
   const services: [string | undefined, number][] = [
     [databaseUrl, 5432],
     [config.REDIS_URL, 6379],
@@ -129,16 +140,27 @@ async function ownSockets(config: Config, databaseUrl: string, port: number): Pr
   return sockets;
 }
 
+/** The unspecified address listens on every address of the machine. */
+function listeningAddresses(host: string): string[] {
+  if (host !== '0.0.0.0' && host !== '::') return [host];
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return [host, ...own.map(({ address }) => address.replace(/%.*$/, ''))];
+}
+
 function format(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function servicesOf(context: Context, http: HttpServer): Service[] {
-  const { config, clock, workerPool, observe } = context;
+  const { config, clock, workerPool, observe, health } = context;
   const onFailure = (name: string, error: unknown) => observe.workFailed(name, error);
+  const readClock = async () => {
+    await clock.calibrate(workerPool);
+    health.sawPostgres();
+  };
   const services: Service[] = [
-    { name: 'context', start: () => clock.calibrate(workerPool), stop: () => context.close() },
-    periodic('clock', CALIBRATE_MS, () => clock.calibrate(workerPool), onFailure),
+    { name: 'context', start: readClock, stop: () => context.close() },
+    periodic('clock', CALIBRATE_MS, readClock, onFailure),
   ];
   if (config.ROLES.includes('worker')) services.push(...workerServices(context));
   services.push({

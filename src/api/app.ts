@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
 import { mountRoute } from './mount-route.ts';
 import { problemOf, refusalOf } from './problem.ts';
+import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { mountIngest } from './routes/events-ingest.ts';
 import { routes } from './routes.ts';
@@ -19,6 +20,7 @@ export function createApp(context: Context): Express {
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } }));
   app.use(identify);
   app.use(healthRoutes(context));
+  app.use(docsRoutes(routes, context.version));
   mountIngest(app, context);
   for (const route of routes) mountRoute(app, route, context);
   app.use((request: Request) => {

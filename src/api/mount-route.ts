@@ -27,7 +27,8 @@ export function mountRoute(app: Express, route: Route, context: Context): void {
       context,
     );
     for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
-    if (reply.body === undefined) response.status(reply.status).end();
+    if (reply.rawBody !== undefined) response.status(reply.status).type('application/json').send(reply.rawBody);
+    else if (reply.body === undefined) response.status(reply.status).end();
     else response.status(reply.status).json(reply.body);
   });
 }

@@ -19,6 +19,8 @@ export interface Reply {
   readonly status: number;
   /** Sent as JSON; absent for 204. */
   readonly body?: unknown;
+  /** JSON that is sent as it is, in place of `body`: stored bytes whose numbers must not pass through JavaScript's. */
+  readonly rawBody?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

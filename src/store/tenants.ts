@@ -24,6 +24,8 @@ export async function createTenant(prisma: PrismaClient, input: { id?: string | 
 }
 
 export async function findTenant(prisma: PrismaClient, id: string): Promise<Tenant | null> {
+  // Postgres refuses a NUL inside text: an id that cannot be one is not worth a query.
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(id)) return null;
   return prisma.tenant.findFirst({ where: { id, deletedAt: null } });
 }
 

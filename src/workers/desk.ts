@@ -8,6 +8,8 @@ import type { LoadedTarget } from '../store/targets.ts';
 export interface Letter {
   readonly due: DueDelivery;
   readonly body: EventBody;
+  /** When it came into memory, in ms of `performance.now()`. */
+  readonly admittedAt: number;
 }
 
 /**
@@ -49,6 +51,12 @@ export class Desk {
     this.keys = loaded.target.secrets.map(parseSigningKey);
   }
 
+  /** Whether its settings must be read again: they changed, one of its secrets expired, or they could not be used. */
+  isStale(newestVersion: number | undefined, nowMs: number): boolean {
+    const hasExpired = this.refreshAtMs !== null && this.refreshAtMs <= nowMs;
+    return (newestVersion ?? this.version) > this.version || hasExpired || this.problem !== null;
+  }
+
   markParked(): void {
     this.hasParked = true;
     this.parkedCursor = START;
@@ -67,6 +75,12 @@ export class Desk {
   /** Rows in memory that belong to this endpoint. */
   get held(): number {
     return this.waiting.length + this.inFlight;
+  }
+
+  /** Whether what waits here has waited for longer than this, because the endpoint takes no more. */
+  isSlow(now: number, ms: number): boolean {
+    const first = this.waiting[0];
+    return first !== undefined && !this.hasRoom && now - first.admittedAt > ms;
   }
 
   get hasRoom(): boolean {

@@ -58,13 +58,14 @@ export class Lane {
     if (!this.isDraining && now - this.#fetchedAt >= interval) this.isHungry = true;
   }
 
-  /** What to fetch now: rows in memory are still in the table, so they come on top of `size`. */
+  /** What to fetch now. Rows in memory are still in the table: where the fetch meets them again, they come on top of `size`. */
   nextFetch(size: number, now: number): LaneFetch {
     this.#fetchedAt = now;
     const hasLingered = now - this.#foundAt >= LINGER_MS && this.held === 0;
     this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
-    return { lane: this.number, after: this.#after(), limit: size + this.held };
+    const isPastHeld = this.#isContinuing && !this.#isFromStart;
+    return { lane: this.number, after: this.#after(), limit: isPastHeld ? size : size + this.held };
   }
 
   /** Takes note of what a fetch brought, rows known already included. */

@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { Refusal } from '../../domain/errors.ts';
 import * as tenants from '../../store/tenants.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
+import { plainText } from '../plain-text.ts';
 import { defineRoute } from '../route.ts';
 
 const tenantId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 letters, digits, _ and -');
-const name = z.string().trim().min(1).max(200);
+const name = plainText(1, 200);
 
 export const tenantSchema = z.object({ id: z.string(), name: z.string(), created_at: z.iso.datetime() }).meta({ id: 'Tenant' });
 

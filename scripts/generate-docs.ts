@@ -1,0 +1,39 @@
+// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md and .env.example. With --check it writes
+// nothing and exits 1, naming each file that is stale.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openApiDocument } from '../src/api/openapi.ts';
+import { routes } from '../src/api/routes.ts';
+import { configurationPage, environmentExample } from '../src/config/configuration-page.ts';
+
+const root = new URL('../', import.meta.url);
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
+
+const documents: Readonly<Record<string, string>> = {
+  'docs/openapi.json': `${JSON.stringify(openApiDocument(routes, version), null, 2)}\n`,
+  'docs/configuration.md': configurationPage(),
+  '.env.example': environmentExample(),
+};
+
+const stale = Object.entries(documents).filter(([name, text]) => present(name) !== text);
+
+if (process.argv.includes('--check')) {
+  for (const [name] of stale) console.error(`${name} is stale: run \`npm run docs\``);
+  process.exitCode = stale.length > 0 ? 1 : 0;
+} else {
+  for (const [name, text] of stale) {
+    const path = fileURLToPath(new URL(name, root));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    console.log(`wrote ${name}`);
+  }
+}
+
+function present(name: string): string | null {
+  try {
+    return readFileSync(new URL(name, root), 'utf8');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,96 @@
+import { isUtf8 } from 'node:buffer';
+import { z } from 'zod';
+import { deliveryIdOf, eventIdOf, uuidTime } from '../domain/ids.ts';
+import type { TenantRef } from '../domain/scope.ts';
+import type { StoredAttempt } from '../store/attempt-reads.ts';
+import { DECISION, OUTCOME_CODES, type OutcomeName } from '../store/codes.ts';
+import { DELIVERY_STATUSES, type Delivery, type LastAttempt } from '../store/delivery-reads.ts';
+
+const outcome = z
+  .enum(Object.keys(OUTCOME_CODES) as [OutcomeName, ...OutcomeName[]])
+  .describe('`skipped`: no request was made, and `detail` says why none will be.');
+
+const lastAttempt = z.object({
+  number: z.int(),
+  started_at: z.iso.datetime(),
+  outcome,
+  status: z.int().nullable().describe("The response's status; null without a response."),
+  detail: z.string().nullable(),
+});
+
+export const deliverySchema = z
+  .object({
+    id: z.string(),
+    event_id: z.string(),
+    event_type: z.string(),
+    endpoint_id: z.string(),
+    tenant_id: z.string(),
+    status: z.enum(DELIVERY_STATUSES),
+    attempts: z.int().describe('Requests made so far.'),
+    next_attempt_at: z.iso.datetime().nullable(),
+    last_attempt: lastAttempt.nullable(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Delivery' });
+
+export const attemptSchema = lastAttempt
+  .extend({
+    number: z.int().describe('Rises; a cancelled delivery leaves a gap.'),
+    is_late: z.boolean().describe('Whether it came back after the delivery had ended otherwise: a fact without effect.'),
+    response: z
+      .object({
+        headers: z.record(z.string(), z.string()),
+        body: z.string().describe('Its start, at most 16 KiB.'),
+        body_encoding: z.enum(['utf-8', 'base64']).describe('`base64` when the bytes are not UTF-8.'),
+      })
+      .nullable(),
+    timing: z
+      .object({ dns_ms: z.int().nullable(), connect_ms: z.int().nullable(), first_byte_ms: z.int().nullable(), total_ms: z.int() })
+      .nullable(),
+    next_attempt_at: z.iso.datetime().nullable(),
+  })
+  .meta({ id: 'Attempt' });
+
+export function deliveryJson(delivery: Delivery, tenant: TenantRef): z.infer<typeof deliverySchema> {
+  const { eventUuid, endpointNum, externalId, eventType, endpointId, status, attempts, nextAttemptAt, last } = delivery;
+  return {
+    id: deliveryIdOf(eventUuid, endpointNum),
+    event_id: externalId ?? eventIdOf(eventUuid),
+    event_type: eventType,
+    endpoint_id: endpointId,
+    tenant_id: tenant.id,
+    status,
+    attempts,
+    next_attempt_at: nextAttemptAt?.toISOString() ?? null,
+    last_attempt: last === null ? null : lastAttemptJson(last),
+    created_at: new Date(uuidTime(eventUuid)).toISOString(),
+  };
+}
+
+function lastAttemptJson({ number, startedAt, outcome, status, detail }: LastAttempt): z.infer<typeof lastAttempt> {
+  return { number, started_at: startedAt.toISOString(), outcome, status, detail };
+}
+
+export function attemptJson(attempt: StoredAttempt): z.infer<typeof attemptSchema> {
+  const { responseHeaders, dnsMs, connectMs, firstByteMs, totalMs, nextAttemptAt, decision } = attempt;
+  return {
+    ...lastAttemptJson(attempt),
+    is_late: decision === DECISION.late,
+    response: responseHeaders === null ? null : { headers: responseHeaders, ...bodyJson(attempt.responseBody ?? NO_BODY) },
+    timing:
+      totalMs === null ? null : { dns_ms: dnsMs, connect_ms: connectMs, first_byte_ms: firstByteMs, total_ms: totalMs },
+    next_attempt_at: nextAttemptAt?.toISOString() ?? null,
+  };
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/** Kept bodies are cut at a byte: half a character at the end does not make the rest binary. */
+function bodyJson(body: Buffer): { body: string; body_encoding: 'utf-8' | 'base64' } {
+  for (let cut = 0; cut <= Math.min(3, body.length); cut++) {
+    const start = body.subarray(0, body.length - cut);
+    const isCutCharacter = cut === 0 || body[body.length - cut]! >= 0xc2;
+    if (isUtf8(start) && isCutCharacter) return { body: start.toString(), body_encoding: 'utf-8' };
+  }
+  return { body: body.toString('base64'), body_encoding: 'base64' };
+}

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import type { JsonSchema } from './openapi-schema.ts';
+import type { OpenApiDocument, Operation } from './openapi.ts';
+
+const style = `
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2430;background:#fff}
+h2{margin-top:3rem;text-transform:capitalize}
+h3{margin:2rem 0 0;font-size:1rem}
+code{font:.9em ui-monospace,monospace;background:#f0f2f5;padding:.1em .3em;border-radius:3px}
+.method{display:inline-block;min-width:4rem;font-weight:700;text-transform:uppercase}
+.access{color:#5b6675}
+table{border-collapse:collapse;margin:.5rem 0;width:100%}
+td{border-top:1px solid #dde1e7;padding:.3rem .6rem .3rem 0;vertical-align:top}
+td:first-child{width:14rem}
+@media(prefers-color-scheme:dark){body{color:#dfe4ec;background:#14181f}code{background:#232a35}td{border-color:#313a47}.access{color:#98a3b3}}
+`;
+
+/** What the page may load: its own style and nothing else. */
+export const docsPolicy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+
+/** The calls of the API for people: one page that needs no script and no other file. */
+export function docsPage(document: OpenApiDocument): string {
+  const calls = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+  const tags = [...new Set(calls.map(({ operation }) => operation.tags[0] ?? ''))];
+  const sections = tags.map((tag) => {
+    const ours = calls.filter(({ operation }) => operation.tags[0] === tag);
+    return `<h2>${escape(tag)}</h2>${ours.map((call) => callHtml(call.method, call.path, call.operation, document)).join('')}`;
+  });
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Posthorn API</title><style>${style}</style></head><body><h1>Posthorn API ${escape(document.info.version)}</h1><p>${prose(document.info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</body></html>`;
+}
+
+function callHtml(method: string, path: string, operation: Operation, document: OpenApiDocument): string {
+  const body = operation.requestBody?.content['application/json']?.schema;
+  const more = operation.description === undefined ? '' : `<p>${prose(operation.description)}</p>`;
+  const parameters = operation.parameters.filter((parameter) => parameter.in !== 'path');
+  return [
+    `<h3 id="${escape(operation.operationId)}"><span class="method">${escape(method)}</span> <code>${escape(path)}</code></h3>`,
+    `<div>${prose(operation.summary)} <span class="access">(${escape(accessText(operation['x-access']))})</span></div>${more}`,
+    table(parameters.map(({ name, schema, description }) => [name, typeText(schema), description ?? ''])),
+    body === undefined ? '' : fieldsTable(body, document),
+    table(Object.entries(operation.responses).filter(([status]) => status < '400').map(([status, response]) => [status, answerText(response), response.description])),
+  ].join('');
+}
+
+function fieldsTable(body: JsonSchema, document: OpenApiDocument): string {
+  const schema = resolve(body, document);
+  const properties = Object.entries((schema.properties ?? {}) as Record<string, JsonSchema>);
+  return table(properties.map(([name, property]) => [name, typeText(property), String(property.description ?? '')]));
+}
+
+function resolve(schema: JsonSchema, document: OpenApiDocument): JsonSchema {
+  const first = Array.isArray(schema.oneOf) ? (schema.oneOf[0] as JsonSchema) : schema;
+  return typeof first.$ref === 'string' ? (document.components.schemas[nameOf(first.$ref)] ?? {}) : first;
+}
+
+function table(rows: readonly (readonly [string, string, string])[]): string {
+  if (rows.length === 0) return '';
+  const cells = rows.map(([name, type, text]) => `<tr><td><code>${escape(name)}</code></td><td>${escape(type)}</td><td>${prose(text)}</td></tr>`);
+  return `<table>${cells.join('')}</table>`;
+}
+
+function accessText(access: string): string {
+  if (access === 'operator') return 'operator keys only';
+  return access === 'public' ? 'no key' : `scope ${access}`;
+}
+
+function answerText(response: Operation['responses'][string]): string {
+  const schema = response.content?.['application/json']?.schema;
+  return schema === undefined ? '' : typeText(schema);
+}
+
+function typeText(schema: JsonSchema): string {
+  if (typeof schema.$ref === 'string') return nameOf(schema.$ref);
+  if (Array.isArray(schema.enum)) return schema.enum.map(String).join(' | ');
+  const choices = schema.anyOf ?? schema.oneOf;
+  if (Array.isArray(choices)) return choices.map((choice) => typeText(choice as JsonSchema)).join(' | ');
+  if (schema.type === 'array' && typeof schema.items === 'object') return `list of ${typeText(schema.items as JsonSchema)}`;
+  return Array.isArray(schema.type) ? schema.type.join(' | ') : String(schema.type ?? 'any');
+}
+
+function nameOf(reference: string): string {
+  return reference.slice(reference.lastIndexOf('/') + 1);
+}
+
+/** Text with `code` in it. */
+function prose(text: string): string {
+  return escape(text).replaceAll(/`([^`]*)`/g, '<code>$1</code>');
+}
+
+function escape(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}

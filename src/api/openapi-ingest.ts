@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { eventInput } from '../ingest/event-input.ts';
+import { problemResponses } from './openapi-problem.ts';
+import { type Components, jsonSchemaOf } from './openapi-schema.ts';
+
+const acceptedEvent = z
+  .object({
+    id: z.string(),
+    status: z.enum(['accepted', 'duplicate']),
+    deliveries: z.int().describe('Endpoints that it goes to.'),
+  })
+  .meta({ id: 'AcceptedEvent' });
+
+const acceptedBatch = z
+  .object({ accepted: z.int(), duplicates: z.int(), items: z.array(acceptedEvent) })
+  .meta({ id: 'AcceptedBatch' });
+
+const description =
+  'A 202 means that the events are durable, each exactly once per tenant and key: `metadata.idempotency_key`, else the `Idempotency-Key` header (single events), else `id`. The same key again answers `duplicate`, with another body 409. A batch is stored whole or not at all.';
+
+/** `POST /v1/events`, which is mounted apart from the list of routes because it reads raw bytes. */
+export function ingestPaths(components: Components): Record<string, unknown> {
+  const event = jsonSchemaOf(eventInput.meta({ id: 'NewEvent' }), 'input', components);
+  const single = jsonSchemaOf(acceptedEvent, 'output', components);
+  const batch = jsonSchemaOf(acceptedBatch, 'output', components);
+  const header = { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 255 } };
+  const operation = {
+    operationId: 'post_events',
+    tags: ['events'],
+    summary: 'Send one event, or a batch',
+    description,
+    'x-access': 'events:write',
+    parameters: [header],
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': { schema: { oneOf: [event, { type: 'array', items: event, minItems: 1 }] } },
+        'application/x-ndjson': { schema: { type: 'string', description: 'One event a line.' } },
+      },
+    },
+    responses: {
+      202: {
+        description: 'Accepted: the event, or the batch',
+        content: { 'application/json': { schema: { oneOf: [single, batch] } } },
+      },
+      ...problemResponses([400, 401, 403, 404, 409, 413, 415, 422, 503], components),
+    },
+  };
+  return { '/v1/events': { post: operation } };
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { Refusal } from '../../domain/errors.ts';
+import { laneOf } from '../../routing/lane-of.ts';
+import * as redrive from '../../store/redrive.ts';
+import { deliveryJson, deliverySchema } from '../delivery-json.ts';
+import { defineRoute } from '../route.ts';
+import { deliveryKey, deliveryNotFound, requireDelivery } from './deliveries.ts';
+
+const params = z.strictObject({ delivery_id: deliveryKey });
+const noQuery = z.strictObject({});
+const accepted = { 202: { description: 'The delivery as it is now', schema: deliverySchema } };
+/** Nothing can be said, so anything that is said is refused. */
+const noBody = z.strictObject({});
+
+export const retryDelivery = defineRoute({
+  method: 'post',
+  path: '/v1/tenants/:tenant_id/deliveries/:delivery_id/retry',
+  access: 'deliveries:write',
+  summary: 'Make a delivery due now: one that waits at once, one that has ended from the start of its schedule',
+  params,
+  query: noQuery,
+  body: noBody,
+  responses: accepted,
+  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints }) => {
+    const result = await redrive.retryDelivery(apiPool, tenant, key, laneOf(key.endpointNum, config.LANES), caller.actor);
+    switch (result) {
+      case 'not_found':
+        throw deliveryNotFound();
+      case 'endpoint_deleted':
+        throw new Refusal(409, 'endpoint_deleted', 'The endpoint was deleted: nothing can be delivered to it any more.');
+      case 'payload_expunged':
+        throw new Refusal(409, 'payload_expunged', 'The payload of the event was expunged: there is nothing to deliver.');
+      case 'queued':
+        ringEndpoints([key.endpointNum]);
+        return { status: 202, body: deliveryJson(await requireDelivery(apiPool, tenant, key), tenant) };
+    }
+  },
+});
+
+export const cancelDelivery = defineRoute({
+  method: 'post',
+  path: '/v1/tenants/:tenant_id/deliveries/:delivery_id/cancel',
+  access: 'deliveries:write',
+  summary: 'End a delivery that waits. An attempt that is in flight is not called back',
+  params,
+  query: noQuery,
+  body: noBody,
+  responses: accepted,
+  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool }) => {
+    const result = await redrive.cancelDelivery(apiPool, tenant, key, caller.actor);
+    switch (result) {
+      case 'not_found':
+        throw deliveryNotFound();
+      case 'ended':
+        throw new Refusal(409, 'delivery_ended', 'The delivery has ended already.');
+      case 'cancelled':
+        return { status: 202, body: deliveryJson(await requireDelivery(apiPool, tenant, key), tenant) };
+    }
+  },
+});

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { Refusal } from '../../domain/errors.ts';
+import type { TenantRef } from '../../domain/scope.ts';
+import { expungedBody } from '../../ingest/expunged-body.ts';
+import { EVENT_TYPE } from '../../routing/type-pattern.ts';
+import { listEvents as list, readEvent, findEventUuid } from '../../store/event-reads.ts';
+import { expungePayload as expunge } from '../../store/expunge.ts';
+import type { Context } from '../../context.ts';
+import { eventJson, eventPageJson, eventSchema } from '../event-json.ts';
+import { pageOf, pagingQuery } from '../paging.ts';
+import { defineRoute } from '../route.ts';
+import { readScannedPage } from '../scan-page.ts';
+import { timeQuery } from '../time-query.ts';
+
+/** Ours or the producer's: what ingest takes as an id. */
+export const eventId = z.string().regex(/^[A-Za-z0-9_:~-]{1,256}$/, 'expected an event id');
+const params = z.strictObject({ event_id: eventId });
+const noQuery = z.strictObject({});
+const uuidText = { format: (uuid: string) => uuid, parse: (text: string) => text };
+
+/** @throws Refusal 404 */
+export async function requireEvent(pool: Context['apiPool'], tenant: TenantRef, id: string): Promise<string> {
+  const uuid = await findEventUuid(pool, tenant.num, id);
+  if (uuid === null) throw eventNotFound();
+  return uuid;
+}
+
+const eventNotFound = () => new Refusal(404, 'event_not_found', 'The event does not exist, or its retention has ended.');
+
+export const listEvents = defineRoute({
+  method: 'get',
+  path: '/v1/tenants/:tenant_id/events',
+  access: 'events:read',
+  summary: 'List events. A page may hold fewer than `limit`: go on while `next` is not null',
+  params: z.strictObject({}),
+  query: z.strictObject({
+    ...pagingQuery,
+    ...timeQuery,
+    type: z.string().regex(EVENT_TYPE, 'expected an event type').optional(),
+    subject: z
+      .string()
+      .min(1)
+      .max(256)
+      .refine((text) => !text.includes('\u0000'), 'expected text without NUL')
+      .optional(),
+  }),
+  responses: { 200: { description: 'A page of events', schema: pageOf(eventSchema) } },
+  handle: async ({ tenant, query }, { apiPool, cursors }) => {
+    const { type, subject, since, until } = query;
+    const filter = { type, subject, sinceMs: since, untilMs: until };
+    const scan = (after: string | null, limit: number) => list(apiPool, tenant.num, filter, after, limit);
+    const belongsTo = ['events', tenant.num, type, subject, since, until];
+    const { rows, next } = await readScannedPage(cursors, query, belongsTo, uuidText, scan);
+    return { status: 200, rawBody: eventPageJson(rows, next) };
+  },
+});
+
+export const getEvent = defineRoute({
+  method: 'get',
+  path: '/v1/tenants/:tenant_id/events/:event_id',
+  access: 'events:read',
+  summary: 'Read an event, as stored and as delivered',
+  params,
+  query: noQuery,
+  responses: { 200: { description: 'The event', schema: eventSchema } },
+  handle: async ({ tenant, params: { event_id } }, { apiPool }) => {
+    const event = await readEvent(apiPool, tenant.num, await requireEvent(apiPool, tenant, event_id));
+    if (event === null) throw eventNotFound();
+    return { status: 200, rawBody: eventJson(event) };
+  },
+});
+
+export const expungePayload = defineRoute({
+  method: 'delete',
+  path: '/v1/tenants/:tenant_id/events/:event_id/payload',
+  access: 'events:write',
+  summary: 'Expunge the payload of an event for good and cancel its deliveries that wait; the fact and its attempts stay',
+  params,
+  query: noQuery,
+  responses: { 204: { description: 'Expunged', schema: null } },
+  handle: async ({ tenant, params: { event_id }, caller }, { apiPool, bodies }) => {
+    const uuid = await requireEvent(apiPool, tenant, event_id);
+    const event = { uuid, publicId: event_id };
+    const isKnown = await expunge(apiPool, tenant, event, caller.actor, expungedBody);
+    bodies.forget(uuid);
+    if (!isKnown) throw eventNotFound();
+    return { status: 204 };
+  },
+});

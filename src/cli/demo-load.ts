@@ -1,0 +1,244 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { SinkCommand, SinkReport } from './load-sink.ts';
+
+/**
+ * `npm run demo:load -- --events 20000 --endpoints 50`: a whole Posthorn in a folder of its own, a receiver and a load, each in its own
+ * process. Posts events in batches of 100, each to one endpoint, and counts: accepted = delivered = rows, or exit code 1.
+ */
+
+const BATCH = 100;
+const POSTS_AT_ONCE = 8;
+const DRAIN_TIMEOUT_MS = 120_000;
+const TENANT = 'load';
+const OPERATOR_KEY = 'pho_demo_load_operator_key_000';
+
+const agent = new Agent({ keepAlive: true, maxSockets: POSTS_AT_ONCE });
+
+interface Arguments {
+  readonly events: number;
+  readonly endpoints: number;
+}
+
+function readArguments(): Arguments {
+  const { values } = parseArgs({ options: { events: { type: 'string', default: '20000' }, endpoints: { type: 'string', default: '50' } } });
+  const events = Number(values.events);
+  const endpoints = Number(values.endpoints);
+  if (!Number.isInteger(events) || events < 1 || events > 10_000_000) throw new Error('--events: expected a whole number from 1 to 10000000');
+  if (!Number.isInteger(endpoints) || endpoints < 1 || endpoints > 5_000) throw new Error('--endpoints: expected a whole number from 1 to 5000');
+  return { events, endpoints };
+}
+
+async function main(): Promise<number> {
+  const { events, endpoints } = readArguments();
+  const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-load-'));
+  const sink = new Sink();
+  const service = startService(dataDir);
+  try {
+    const [port] = await Promise.all([service.port, sink.ready]);
+    const api = client(port);
+    await api('POST', '/v1/tenants', { id: TENANT });
+    sink.trust(await createEndpoints(api, endpoints, await sink.ready));
+    const startedAt = performance.now();
+    const bar = progress(events, () => ({ accepted, delivered: sink.report.delivered }), startedAt);
+    let accepted = 0;
+    await postAll(api, events, endpoints, (count) => {
+      accepted += count;
+    });
+    const acceptedS = (performance.now() - startedAt) / 1000;
+    await sink.reaches(events);
+    const totalS = (performance.now() - startedAt) / 1000;
+    bar.stop();
+    const rows = await deliveredRows(api, events);
+    return report({ events, accepted, rows, acceptedS, totalS, sink: sink.report });
+  } finally {
+    agent.destroy();
+    sink.stop();
+    await service.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+interface Result {
+  readonly events: number;
+  readonly accepted: number;
+  readonly rows: number;
+  readonly acceptedS: number;
+  readonly totalS: number;
+  readonly sink: SinkReport;
+}
+
+function report({ events, accepted, rows, acceptedS, totalS, sink }: Result): number {
+  const duplicates = sink.requests - sink.delivered;
+  const isRight = accepted === events && sink.delivered === events && rows === events && duplicates === 0 && sink.unverified === 0;
+  write(`accepted    ${accepted}   in ${acceptedS.toFixed(1)} s, ${Math.round(accepted / acceptedS)}/s\n`);
+  write(`delivered   ${sink.delivered}   in ${totalS.toFixed(1)} s, ${Math.round(sink.delivered / totalS)}/s\n`);
+  write(`rows        ${rows}\n`);
+  write(`duplicates  ${duplicates}\n`);
+  write(`${isRight ? 'All accepted events were delivered once.' : 'NOT as it should be.'}\n`);
+  return isRight ? 0 : 1;
+}
+
+class Sink {
+  readonly #child: ChildProcess;
+  report: SinkReport = { port: 0, requests: 0, delivered: 0, unverified: 0 };
+  readonly ready: Promise<number>;
+  #onReport: () => void = () => {};
+
+  constructor() {
+    this.#child = fork(fileURLToPath(new URL('./load-sink.ts', import.meta.url)), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.ready = promise;
+    this.#child.on('message', (message: SinkReport) => {
+      this.report = message;
+      resolve(message.port);
+      this.#onReport();
+    });
+  }
+
+  trust(secrets: SinkCommand['secrets']): void {
+    this.#child.send({ secrets } satisfies SinkCommand);
+  }
+
+  /** Resolves when so many deliveries came, or none came for a long time. A report later, so that a duplicate would show. */
+  async reaches(count: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, DRAIN_TIMEOUT_MS);
+    this.#onReport = () => {
+      if (this.report.delivered >= count) resolve();
+    };
+    await promise;
+    clearTimeout(timer);
+    this.#onReport = () => {};
+    await once(this.#child, 'message');
+  }
+
+  stop(): void {
+    this.#child.disconnect();
+  }
+}
+
+function startService(dataDir: string) {
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+  const env = { ...process.env, DATA_DIR: dataDir, PORT: '0', DEMO: 'false', ALLOWED_NETWORKS: '127.0.0.0/8', OPERATOR_KEY, LOG_LEVEL: 'info' };
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const { promise: port, resolve, reject } = Promise.withResolvers<number>();
+  createInterface(child.stdout).on('line', (line) => {
+    if (!line.includes('"service.started"')) return;
+    resolve((JSON.parse(line) as { port: number }).port);
+  });
+  const exited = once(child, 'exit');
+  void exited.then(([code]) => reject(new Error(`The service ended with exit code ${code}.`)));
+  return {
+    port,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+type Api = (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>;
+
+function client(port: number): Api {
+  return (method, path, body) =>
+    new Promise((resolve, reject) => {
+      const text = body === undefined ? '' : JSON.stringify(body);
+      const headers = { authorization: `Bearer ${OPERATOR_KEY}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+      const call = request({ host: '127.0.0.1', port, method, path, agent, headers }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          const answer = Buffer.concat(chunks).toString();
+          if (response.statusCode! < 300) resolve(answer === '' ? {} : JSON.parse(answer));
+          else if (response.statusCode === 503) setTimeout(() => client(port)(method, path, body).then(resolve, reject), 200);
+          else reject(new Error(`${method} ${path} answered ${response.statusCode}: ${answer}`));
+        });
+      });
+      call.on('error', reject);
+      call.end(text);
+    });
+}
+
+async function createEndpoints(api: Api, count: number, port: number): Promise<Record<string, string>> {
+  const secrets: Record<string, string> = {};
+  for (let i = 0; i < count; i++) {
+    const endpoint = await api('POST', `/v1/tenants/${TENANT}/endpoints`, {
+      url: `http://127.0.0.1:${port}/e${i}`,
+      subscriptions: [{ types: [`load.e${i}`] }],
+    });
+    const { secret } = await api('GET', `/v1/tenants/${TENANT}/endpoints/${endpoint.id}/secret`);
+    secrets[`/e${i}`] = String(secret);
+  }
+  return secrets;
+}
+
+async function postAll(api: Api, events: number, endpoints: number, onAccepted: (count: number) => void): Promise<void> {
+  let next = 0;
+  const post = async () => {
+    while (next < events) {
+      const size = Math.min(BATCH, events - next);
+      const batch = Array.from({ length: size }, (_, i) => makeEvent(next + i, endpoints));
+      next += size;
+      const answer = await api('POST', '/v1/events', batch);
+      onAccepted(Number(answer.accepted));
+    }
+  };
+  await Promise.all(Array.from({ length: POSTS_AT_ONCE }, post));
+}
+
+function makeEvent(index: number, endpoints: number) {
+  return {
+    id: `load-${index}`,
+    type: `load.e${index % endpoints}`,
+    tenant_id: TENANT,
+    correlation_id: `corr_${index}`,
+    data: { subscription: { id: `sub_${index}`, customer_id: `cus_${index}`, status: 'active', bundle_id: 'bundle_premium', price_id: 'price_monthly_99' } },
+    metadata: { source: 'demo-load' },
+  };
+}
+
+/** Deliveries that the API lists as delivered: the rows behind the numbers. */
+async function deliveredRows(api: Api, events: number): Promise<number> {
+  let rows = 0;
+  let cursor: string | null = null;
+  do {
+    const next: string = cursor === null ? '' : `&cursor=${cursor}`;
+    const page = await api('GET', `/v1/tenants/${TENANT}/deliveries?status=delivered&limit=250${next}`);
+    rows += (page.data as unknown[]).length;
+    cursor = page.next as string | null;
+  } while (cursor !== null && rows <= events);
+  return rows;
+}
+
+function progress(total: number, read: () => { accepted: number; delivered: number }, startedAt: number) {
+  const draw = () => {
+    const { accepted, delivered } = read();
+    const width = 30;
+    const filled = Math.round((width * Math.min(delivered, total)) / total);
+    const rate = Math.round(delivered / ((performance.now() - startedAt) / 1000));
+    const line = `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] accepted ${accepted}, delivered ${delivered} of ${total}, ${rate}/s`;
+    write(process.stdout.isTTY ? `\r${line}` : `${line}\n`);
+  };
+  const timer = setInterval(draw, process.stdout.isTTY ? 100 : 1_000);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      draw();
+      if (process.stdout.isTTY) write('\n');
+    },
+  };
+}
+
+function write(text: string): void {
+  process.stdout.write(text);
+}
+
+process.exitCode = await main();

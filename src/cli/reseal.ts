@@ -1,0 +1,78 @@
+import type { Config } from '../config/config.ts';
+import { ConfigError, readConfig } from '../config/config.ts';
+import { EmbeddedPostgresError } from '../embedded/embedded-error.ts';
+import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
+import { readLocalKeys } from '../embedded/local-keys.ts';
+import { createPool } from '../store/pools.ts';
+import { type ResealProgress, type ResealResult, reseal } from '../store/reseal.ts';
+import { Vault } from '../store/vault.ts';
+
+/**
+ * `npm run reseal`: encrypts every secret at rest with the first key of MASTER_KEY. First give every process the list
+ * `new,old`; then run this; then `old` can go. Exits 0 when nothing is left under an older key, 1 when something is, 2 for a
+ * configuration that is not valid.
+ */
+async function main(): Promise<number> {
+  try {
+    const config = readConfig(process.env);
+    const base = await openBase(config);
+    try {
+      return tell(await run(base.databaseUrl, new Vault(base.masterKeys)));
+    } finally {
+      await base.close();
+    }
+  } catch (error) {
+    const isForPeople = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
+    say(isForPeople ? error.message : `Could not reseal: ${error instanceof Error ? error.message : String(error)}`);
+    return error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+interface Base {
+  readonly databaseUrl: string;
+  readonly masterKeys: readonly string[];
+  readonly close: () => Promise<void>;
+}
+
+/** The embedded database belongs to one process: a service that runs on it has to be stopped first. */
+async function openBase(config: Config): Promise<Base> {
+  if (config.DATABASE_URL !== undefined) {
+    // `readConfig` requires it with DATABASE_URL.
+    return { databaseUrl: config.DATABASE_URL, masterKeys: config.MASTER_KEY!, close: async () => {} };
+  }
+  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: say });
+  const masterKeys = config.MASTER_KEY ?? [(await readLocalKeys(config.DATA_DIR)).masterKey];
+  return { databaseUrl: postgres.url, masterKeys, close: () => postgres.stop() };
+}
+
+async function run(databaseUrl: string, vault: Vault): Promise<ResealResult> {
+  const pool = createPool({ databaseUrl, name: 'reseal', size: 1, connectMs: 10_000, statementMs: 30_000, onError: () => {} });
+  try {
+    return await reseal(pool, vault, { onProgress });
+  } finally {
+    await pool.end();
+  }
+}
+
+function onProgress({ step, values }: ResealProgress): void {
+  say(`${step} ${values}`);
+}
+
+function tell(result: ResealResult): number {
+  if (result.kind === 'refused') {
+    say(`Nothing was changed: ${result.unopened} of ${result.values} values do not open with the keys in MASTER_KEY.`);
+    for (const problem of result.problems) say(`  - ${problem}`);
+    if (result.unopened > result.problems.length) say(`  - and ${result.unopened - result.problems.length} more`);
+    return 1;
+  }
+  say(`${result.resealed} of ${result.values} values were encrypted again; the others were under the first key already.`);
+  if (result.left === 0) return 0;
+  say(`${result.left} are under an older key: a process still seals with it. Give every process the new MASTER_KEY and run this again.`);
+  return 1;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+process.exit(await main());

@@ -1,0 +1,37 @@
+import { type Variable, variables } from './variables.ts';
+
+const entries: readonly (readonly [string, Variable<unknown>])[] = Object.entries(variables);
+
+/** The page of all variables, in Markdown. */
+export function configurationPage(): string {
+  const rows = entries.map(([name, variable]) => `| \`${name}\` | ${cell(variable.description)} | ${cell(defaultText(variable))} |`);
+  return `# Configuration
+
+Posthorn is configured by environment variables alone. An empty value counts as unset. Every variable can also be read from a file:
+\`NAME_FILE\` holds its path. All errors are reported together, and the process exits with code 2.
+
+This page is made from \`src/config/variables.ts\` by \`scripts/generate-docs.ts\`.
+
+| variable | meaning | default |
+| --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+/** Every variable, commented out, with its default where that is a value. */
+export function environmentExample(): string {
+  const blocks = entries.map(([name, variable]) => `# ${variable.description.replaceAll('`', '')}\n#${name}=${exampleValue(variable)}\n`);
+  return `# All configuration of Posthorn, made from src/config/variables.ts. Each variable can also be read from a file: NAME_FILE=path.\n\n${blocks.join('\n')}`;
+}
+
+function defaultText(variable: Variable<unknown>): string {
+  return variable.fallbackText ?? `\`${String(variable.fallback)}\``;
+}
+
+function exampleValue({ fallback }: Variable<unknown>): string {
+  return fallback === undefined ? '' : String(fallback);
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}

@@ -1,0 +1,117 @@
+import type pg from 'pg';
+import { DECISION, OUTCOME_CODES, type OutcomeName, outcomeName } from './codes.ts';
+import type { DeliveryKey } from './delivery-keys.ts';
+import { plainArray } from './plain-array.ts';
+
+export const DELIVERY_STATUSES = ['pending', 'retrying', 'delivered', 'dead_lettered', 'cancelled'] as const;
+
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+
+export interface Delivery extends DeliveryKey {
+  readonly eventType: string;
+  /** The producer's own id of the event; null when it is ours. */
+  readonly externalId: string | null;
+  readonly endpointId: string;
+  readonly status: DeliveryStatus;
+  /** Requests that were made. */
+  readonly attempts: number;
+  readonly nextAttemptAt: Date | null;
+  /** The last thing on record: a request, or the reason why there will be none. */
+  readonly last: LastAttempt | null;
+}
+
+export interface LastAttempt {
+  readonly number: number;
+  readonly startedAt: Date;
+  readonly outcome: OutcomeName;
+  readonly status: number | null;
+  readonly detail: string | null;
+}
+
+interface Row {
+  event_id: string;
+  endpoint_num: number;
+  type: string;
+  external_id: string | null;
+  endpoint_id: string;
+  waiting_attempt: number | null;
+  due_at: Date | null;
+  attempts: number;
+  ended: number | null;
+  last_number: number | null;
+  started_at: Date | null;
+  outcome: number | null;
+  status: number | null;
+  detail: string | null;
+}
+
+// The state is derived here and nowhere else: a row in the mailbox waits; else the last decision that ended the delivery holds.
+const READ = `
+  SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id, m.attempt AS waiting_attempt, m.due_at,
+         counted.attempts, ended.decision AS ended, latest.attempt AS last_number, latest.started_at, latest.outcome, latest.status, latest.detail
+    FROM unnest($2::uuid[], $3::int[]) WITH ORDINALITY AS k(event_id, endpoint_num, place)
+    JOIN events v ON v.id = k.event_id AND v.tenant_num = $1
+    JOIN endpoints e ON e.num = k.endpoint_num AND e.tenant_num = $1
+    LEFT JOIN mailbox m ON m.endpoint_num = k.endpoint_num AND m.event_id = k.event_id
+    LEFT JOIN LATERAL (
+      SELECT attempt, started_at, outcome, status, detail FROM attempts a
+       WHERE a.event_id = k.event_id AND a.endpoint_num = k.endpoint_num AND a.tenant_num = $1 ORDER BY a.attempt DESC LIMIT 1
+    ) latest ON true
+    LEFT JOIN LATERAL (
+      SELECT decision FROM attempts a
+       WHERE a.event_id = k.event_id AND a.endpoint_num = k.endpoint_num AND a.tenant_num = $1
+         AND a.decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})
+       ORDER BY a.attempt DESC LIMIT 1
+    ) ended ON true
+   CROSS JOIN LATERAL (
+      SELECT count(*)::int AS attempts FROM attempts a
+       WHERE a.event_id = k.event_id AND a.endpoint_num = k.endpoint_num AND a.tenant_num = $1 AND a.outcome <> ${OUTCOME_CODES.skipped}
+    ) counted
+   ORDER BY k.place`;
+
+/** Deliveries by key, in the order of the keys. What does not exist, or is not this tenant's, is absent. */
+export async function readDeliveries(
+  pool: pg.Pool,
+  tenantNum: number,
+  keys: readonly DeliveryKey[],
+): Promise<readonly Delivery[]> {
+  if (keys.length === 0) return [];
+  const { rows } = await pool.query<Row>({
+    name: 'read-deliveries',
+    text: READ,
+    values: [tenantNum, plainArray(keys.map((key) => key.eventUuid)), plainArray(keys.map((key) => key.endpointNum))],
+  });
+  return rows.filter((row) => row.waiting_attempt !== null || row.last_number !== null).map(toDelivery);
+}
+
+function toDelivery(row: Row): Delivery {
+  return {
+    eventUuid: row.event_id,
+    endpointNum: row.endpoint_num,
+    eventType: row.type,
+    externalId: row.external_id,
+    endpointId: row.endpoint_id,
+    status: statusOf(row),
+    attempts: row.attempts,
+    nextAttemptAt: row.due_at,
+    last: lastOf(row),
+  };
+}
+
+function statusOf({ waiting_attempt, ended }: Row): DeliveryStatus {
+  if (waiting_attempt !== null) return waiting_attempt === 0 ? 'pending' : 'retrying';
+  switch (ended) {
+    case DECISION.done:
+      return 'delivered';
+    case DECISION.deadLetter:
+      return 'dead_lettered';
+    default:
+      // Nothing waits and nothing ended it: only retention takes a waiting delivery away without a record.
+      return 'cancelled';
+  }
+}
+
+function lastOf({ last_number, started_at, outcome, status, detail }: Row): LastAttempt | null {
+  if (last_number === null) return null;
+  return { number: last_number, startedAt: started_at!, outcome: outcomeName(outcome!), status, detail };
+}

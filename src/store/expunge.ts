@@ -1,0 +1,56 @@
+import type pg from 'pg';
+import type { TenantRef } from '../domain/scope.ts';
+import { appendAuditRow } from './audit-row.ts';
+import { DECISION, OUTCOME_CODES } from './codes.ts';
+import { inTransaction, type Queryable } from './in-transaction.ts';
+
+/** The event to expunge, by UUID, and the public id that the audit log names it by. */
+export interface ExpungedEvent {
+  readonly uuid: string;
+  readonly publicId: string;
+}
+
+/**
+ * Takes the payload out of an event for good, and cancels its deliveries that wait. The fact that it was, its type and its attempts stay.
+ * Doing it again changes nothing.
+ * @param rewrite the body without the payload
+ * @returns false when the tenant has no such event (any more)
+ */
+export async function expungePayload(
+  pool: pg.Pool,
+  tenant: TenantRef,
+  event: ExpungedEvent,
+  actor: string,
+  rewrite: (body: Buffer) => Buffer,
+): Promise<boolean> {
+  return inTransaction(pool, async (client) => {
+    const { rows } = await client.query<{ body: Buffer; expunged_at: Date | null }>(
+      'SELECT body, expunged_at FROM events WHERE id = $1 AND tenant_num = $2 FOR UPDATE',
+      [event.uuid, tenant.num],
+    );
+    const found = rows[0];
+    if (found === undefined) return false;
+    if (found.expunged_at !== null) return true;
+    const change = [event.uuid, tenant.num, rewrite(found.body)];
+    await client.query('UPDATE events SET body = $3, expunged_at = now() WHERE id = $1 AND tenant_num = $2', change);
+    const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
+    const after = { deliveries_cancelled: cancelled };
+    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'event.expunged', object: event.publicId, after });
+    return true;
+  });
+}
+
+// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
+async function cancelWaiting(client: Queryable, tenantNum: number, eventUuid: string): Promise<number> {
+  const { rowCount } = await client.query(
+    `WITH removed AS (
+       DELETE FROM mailbox
+        WHERE endpoint_num = ANY(ARRAY(SELECT num FROM endpoints WHERE tenant_num = $1)) AND event_id = $2::uuid AND tenant_num = $1
+       RETURNING event_id, endpoint_num, tenant_num, attempt
+     )
+     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+     SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed`,
+    [tenantNum, eventUuid],
+  );
+  return rowCount ?? 0;
+}

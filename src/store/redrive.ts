@@ -1,0 +1,90 @@
+import type pg from 'pg';
+import type { TenantRef } from '../domain/scope.ts';
+import { appendAuditRow } from './audit-row.ts';
+import { DECISION, OUTCOME_CODES } from './codes.ts';
+import type { DeliveryKey } from './delivery-keys.ts';
+import { inTransaction, type Queryable } from './in-transaction.ts';
+
+export interface Redriven extends DeliveryKey {
+  readonly deliveryId: string;
+}
+
+export type RetryResult = 'queued' | 'not_found' | 'endpoint_deleted' | 'payload_expunged';
+
+/**
+ * Taken, for the length of a transaction, by whoever brings ended deliveries of a tenant back: two at once could both read the number
+ * of the last attempt before the other's delivery has made one more.
+ */
+export async function lockRedrives(client: Queryable, tenantNum: number): Promise<void> {
+  await client.query('SELECT pg_advisory_xact_lock(7405, $1)', [tenantNum]);
+}
+
+/** Makes a delivery due now: one that waits at once, one that has ended again from the start of its schedule. */
+export async function retryDelivery(
+  pool: pg.Pool,
+  tenant: TenantRef,
+  delivery: Redriven,
+  laneNumber: number,
+  actor: string,
+): Promise<RetryResult> {
+  const { eventUuid, endpointNum } = delivery;
+  return inTransaction(pool, async (client) => {
+    await lockRedrives(client, tenant.num);
+    const refused = await refusalOf(client, tenant.num, delivery);
+    if (refused !== null) return refused;
+    // Waits for a settle under way, so that the statement after it sees the attempt which that one writes.
+    const waiting = await client.query(
+      `UPDATE mailbox SET due_at = least(due_at, date_trunc('milliseconds', now())) WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
+      [endpointNum, eventUuid, tenant.num],
+    );
+    if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, delivery, laneNumber))) return 'not_found';
+    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'delivery.retried', object: delivery.deliveryId });
+    return 'queued';
+  });
+}
+
+async function refusalOf(client: Queryable, tenantNum: number, { eventUuid, endpointNum }: DeliveryKey): Promise<RetryResult | null> {
+  const { rows } = await client.query<{ deleted: boolean; expunged: boolean }>(
+    `SELECT e.deleted_at IS NOT NULL AS deleted, v.expunged_at IS NOT NULL AS expunged
+       FROM endpoints e, events v WHERE e.num = $1 AND e.tenant_num = $3 AND v.id = $2 AND v.tenant_num = $3`,
+    [endpointNum, eventUuid, tenantNum],
+  );
+  if (rows[0] === undefined) return 'not_found';
+  if (rows[0].deleted) return 'endpoint_deleted';
+  return rows[0].expunged ? 'payload_expunged' : null;
+}
+
+async function reopen(client: Queryable, tenantNum: number, { eventUuid, endpointNum }: DeliveryKey, laneNumber: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt)
+     SELECT $1, date_trunc('milliseconds', now()), $2, $3, $4, max(attempt) FROM attempts
+      WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3 HAVING max(attempt) IS NOT NULL
+     ON CONFLICT (endpoint_num, event_id) DO NOTHING`,
+    [eventUuid, endpointNum, tenantNum, laneNumber],
+  );
+  return rowCount === 1;
+}
+
+export type CancelResult = 'cancelled' | 'not_found' | 'ended';
+
+// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
+const CANCEL = `
+  WITH removed AS (
+    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 RETURNING event_id, endpoint_num, tenant_num, attempt
+  )
+  INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+  SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed`;
+
+/** Ends a delivery that waits. An attempt that is in flight is not called back. */
+export async function cancelDelivery(pool: pg.Pool, tenant: TenantRef, delivery: Redriven, actor: string): Promise<CancelResult> {
+  const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
+  return inTransaction(pool, async (client) => {
+    const { rowCount } = await client.query(CANCEL, key);
+    if (rowCount === 0) {
+      const known = await client.query('SELECT 1 FROM attempts WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 LIMIT 1', key);
+      return known.rowCount === 0 ? 'not_found' : 'ended';
+    }
+    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'delivery.cancelled', object: delivery.deliveryId });
+    return 'cancelled';
+  });
+}

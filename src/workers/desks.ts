@@ -1,0 +1,295 @@
+import { decide } from '../delivery/decide.ts';
+import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
+import type { Sender } from '../delivery/send.ts';
+import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import type { Outcome, SkipReason } from '../domain/outcome.ts';
+import type { DueDelivery, EventBody } from '../store/mailbox.ts';
+import type { SettledAttempt } from '../store/settle.ts';
+import type { LoadedTarget } from '../store/targets.ts';
+import { Desk, type Letter } from './desk.ts';
+import type { Lane } from './lane.ts';
+
+export interface DesksOptions {
+  readonly sender: Sender;
+  /** Postgres's clock. */
+  readonly nowMs: () => number;
+  readonly userAgent: string;
+  readonly maxInFlight: number;
+  readonly maxBytes: number;
+  readonly loadTargets: (nums: readonly number[]) => Promise<Map<number, LoadedTarget>>;
+  readonly disableEndpoint: (endpointNum: number, reason: string) => Promise<void>;
+  readonly settle: (attempt: SettledAttempt) => void;
+  /** There is room, or something to park or pull. */
+  readonly onChange: () => void;
+  readonly onFailure: (what: string, error: unknown) => void;
+}
+
+/** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
+const SLOW_MS = 1_000;
+
+/**
+ * The deliveries that a process has in memory, by endpoint: admit → prepare → send → decide. Bounded in rows, bytes and requests under
+ * way; an endpoint that is closed, or has more than its share here, has its rows put into `overflow`, to be parked in the table.
+ */
+export class Desks {
+  readonly #options: DesksOptions;
+  readonly #desks = new Map<number, Desk>();
+  /** Desks that may have something to send, in turn. */
+  readonly #ready = new Set<Desk>();
+  /** Rows in memory, by delivery, with the lane that they were fetched under. */
+  readonly #held = new Map<string, Lane>();
+  #overflow: DueDelivery[] = [];
+  #heldBytes = 0;
+  #inFlight = 0;
+  #busyDesks = 0;
+  #isDispatching = false;
+
+  constructor(options: DesksOptions) {
+    this.#options = options;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Rows that still fit. */
+  get room(): number {
+    return this.#options.maxInFlight * 2 - this.#held.size;
+  }
+
+  /** Small fetches cost as much as large ones: below a quarter of the window it is not worth asking. */
+  get hasRoom(): boolean {
+    return this.room >= this.#options.maxInFlight / 2 && this.#heldBytes < this.#options.maxBytes;
+  }
+
+  [Symbol.iterator](): Iterator<Desk> {
+    return this.#desks.values();
+  }
+
+  /** The desk of an endpoint, made if need be. */
+  of(num: number, lane: number): Desk {
+    let desk = this.#desks.get(num);
+    if (desk === undefined) {
+      desk = new Desk(num, lane);
+      this.#desks.set(num, desk);
+    }
+    return desk;
+  }
+
+  get(num: number): Desk | undefined {
+    return this.#desks.get(num);
+  }
+
+  isHeld(row: DeliveryKey): boolean {
+    return this.#held.has(keyOf(row));
+  }
+
+  /** Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone. */
+  admit(rows: readonly DueDelivery[], bodies: ReadonlyMap<string, EventBody>, laneOf: (row: DueDelivery) => Lane | undefined): void {
+    const admittedAt = performance.now();
+    this.#busyDesks = countBusy(this.#desks.values());
+    for (const due of rows) {
+      const lane = laneOf(due);
+      const body = bodies.get(due.eventUuid);
+      if (lane !== undefined && body !== undefined) this.#admitOne({ due, body, admittedAt }, lane);
+    }
+    this.dispatch();
+  }
+
+  #admitOne(letter: Letter, lane: Lane): void {
+    const { due, body } = letter;
+    const key = keyOf(due);
+    if (this.#held.has(key)) return;
+    const desk = this.of(due.endpointNum, due.lane);
+    const skip: SkipReason | null = body.expunged ? 'payload_expunged' : desk.isDeleted ? 'endpoint_deleted' : null;
+    if (skip === null && (!desk.isOpen || desk.waiting.length >= this.#shareOf(desk))) {
+      desk.markParked();
+      this.#overflow.push(due);
+      return;
+    }
+    this.#held.set(key, lane);
+    lane.held++;
+    this.#heldBytes += body.body.length;
+    if (skip !== null) this.#finish(letter, this.#options.nowMs(), { kind: 'skipped', reason: skip }, desk);
+    else {
+      desk.waiting.push(letter);
+      this.#ready.add(desk);
+    }
+  }
+
+  /** Rows of one endpoint that may wait in memory, so that one with a backlog leaves place for the others. */
+  #shareOf(desk: Desk): number {
+    return Math.max(2 * (desk.target?.maxInFlight ?? 0), (this.#options.maxInFlight * 2) / (this.#busyDesks + 1));
+  }
+
+  /** Sends one of each ready desk in turn until nothing may be sent. */
+  dispatch(): void {
+    // A request that fails at once calls back at once: the loop that is running goes on with what that freed.
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    while (this.#inFlight < this.#options.maxInFlight) {
+      const desk = this.#ready.values().next().value;
+      if (desk === undefined) break;
+      this.#ready.delete(desk);
+      if (!desk.isOpen || !desk.hasRoom) continue;
+      const letter = desk.waiting.shift();
+      if (letter === undefined) continue;
+      if (desk.waiting.length > 0) this.#ready.add(desk);
+      this.#send(letter, desk);
+    }
+    this.#isDispatching = false;
+  }
+
+  #send(letter: Letter, desk: Desk): void {
+    const { due, body } = letter;
+    const startedAtMs = this.#options.nowMs();
+    const delivery: AttemptToMake = {
+      deliveryId: deliveryIdOf(due.eventUuid, due.endpointNum),
+      eventId: body.externalId ?? eventIdOf(due.eventUuid),
+      attempt: due.attempt + 1,
+      body: body.body,
+    };
+    const request = this.#prepare(desk, delivery, startedAtMs);
+    if (request === null) {
+      desk.waiting.unshift(letter);
+      this.#shelve(desk);
+      return;
+    }
+    desk.inFlight++;
+    this.#inFlight++;
+    this.#options.sender.send(request, (outcome) => {
+      desk.inFlight--;
+      this.#inFlight--;
+      this.#finish(letter, startedAtMs, outcome, desk);
+      if (desk.waiting.length > 0) this.#ready.add(desk);
+      this.dispatch();
+      if (this.hasRoom) this.#options.onChange();
+    });
+  }
+
+  /** A delivery that cannot be prepared is parked with its endpoint; the others go on. */
+  #prepare(desk: Desk, delivery: AttemptToMake, startedAtMs: number): PreparedRequest | null {
+    try {
+      return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
+    } catch (error) {
+      desk.problem = (error as Error).message;
+      this.#options.onFailure(`preparing of delivery ${delivery.deliveryId}`, error);
+      return null;
+    }
+  }
+
+  #finish({ due, body }: Letter, startedAtMs: number, outcome: Outcome, desk: Desk): void {
+    this.#heldBytes -= body.body.length;
+    const decision = decide(outcome, {
+      step: due.step,
+      schedule: desk.target?.retryScheduleMs ?? [],
+      random: Math.random,
+      nowMs: this.#options.nowMs(),
+    });
+    const { eventUuid, endpointNum, tenantNum, lane } = due;
+    this.#options.settle({ eventUuid, endpointNum, tenantNum, lane, attempt: due.attempt + 1, startedAtMs, outcome, decision });
+    if (decision.kind === 'disable') this.#disable(desk, decision.reason);
+  }
+
+  #disable(desk: Desk, reason: string): void {
+    if (desk.target !== null) desk.target = { ...desk.target, enabled: false };
+    this.#shelve(desk);
+    this.#options
+      .disableEndpoint(desk.num, reason)
+      .catch((error: unknown) => this.#options.onFailure('disabling of an endpoint', error));
+  }
+
+  /** Ends the holding of a row that was settled. @returns the lane that it was fetched under. */
+  letGo(row: DeliveryKey): Lane | undefined {
+    const key = keyOf(row);
+    const lane = this.#held.get(key);
+    if (lane === undefined) return undefined;
+    this.#held.delete(key);
+    lane.held--;
+    return lane;
+  }
+
+  /** Puts what waits at a desk back into the table, parked. */
+  #shelve(desk: Desk): void {
+    for (const letter of this.#dropWaiting(desk)) this.#overflow.push(letter.due);
+    desk.markParked();
+    this.#options.onChange();
+  }
+
+  /** When memory runs short, what has waited long for endpoints that take no more goes back to the table. */
+  relieve(): void {
+    if (this.hasRoom) return;
+    const now = performance.now();
+    for (const desk of this.#desks.values()) if (desk.isSlow(now, SLOW_MS)) this.#shelve(desk);
+  }
+
+  #dropWaiting(desk: Desk): Letter[] {
+    const letters = desk.waiting.splice(0);
+    this.#ready.delete(desk);
+    for (const { due, body } of letters) {
+      this.letGo(due);
+      this.#heldBytes -= body.body.length;
+    }
+    return letters;
+  }
+
+  /** Rows that are to be parked; the caller takes them over. */
+  takeOverflow(): DueDelivery[] {
+    const rows = this.#overflow;
+    this.#overflow = [];
+    return rows;
+  }
+
+  returnOverflow(rows: readonly DueDelivery[]): void {
+    this.#overflow.push(...rows);
+  }
+
+  /** Lets go of what waits for a lane; what is under way goes on. */
+  dropLane(lane: number): void {
+    for (const desk of this.#desks.values()) if (desk.lane === lane) this.#dropWaiting(desk);
+  }
+
+  /** Drops a lane's waiting rows and everything known of its endpoints. */
+  forgetLane(lane: number): void {
+    this.dropLane(lane);
+    for (const desk of [...this.#desks.values()]) if (desk.lane === lane) this.#desks.delete(desk.num);
+  }
+
+  forgetIdle(): void {
+    for (const desk of [...this.#desks.values()]) if (desk.held === 0 && !desk.hasParked) this.#desks.delete(desk.num);
+  }
+
+  hasOpenParked(lane: number): boolean {
+    for (const desk of this.#desks.values()) if (desk.lane === lane && desk.hasParked && (desk.isOpen || desk.isDeleted)) return true;
+    return false;
+  }
+
+  /** Reads endpoints' settings anew, and closes or opens their desks accordingly. */
+  async loadTargets(desks: readonly Desk[]): Promise<void> {
+    if (desks.length === 0) return;
+    const targets = await this.#options.loadTargets(desks.map((desk) => desk.num));
+    for (const desk of desks) {
+      const loaded = targets.get(desk.num);
+      if (loaded === undefined) continue;
+      if (loaded.kind === 'unusable' && desk.problem === null) this.#options.onFailure(`endpoint ${desk.num}`, new Error(loaded.problem));
+      desk.load(loaded);
+      if (!desk.isOpen && desk.waiting.length > 0) this.#shelve(desk);
+      if (desk.isOpen && desk.hasParked) this.#options.onChange();
+    }
+  }
+}
+
+interface DeliveryKey {
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+}
+
+function keyOf({ eventUuid, endpointNum }: DeliveryKey): string {
+  return `${eventUuid}${endpointNum}`;
+}
+
+function countBusy(desks: Iterable<Desk>): number {
+  let busy = 0;
+  for (const desk of desks) if (desk.held > 0) busy++;
+  return busy;
+}

@@ -1,0 +1,40 @@
+import type { DueDelivery, ParkedFetch } from '../store/mailbox.ts';
+import { START } from '../store/mailbox.ts';
+import type { Desk } from './desk.ts';
+
+/** Endpoints whose backlog is read in one statement. */
+const DESKS_PER_ROUND = 64;
+
+/** Which of the desks get more of their parked backlog now: those that may send and have nothing left to. */
+export function desksToRefill(desks: Iterable<Desk>, isServed: (lane: number) => boolean): Desk[] {
+  const chosen: Desk[] = [];
+  for (const desk of desks) {
+    if (chosen.length >= DESKS_PER_ROUND) break;
+    const wants = desk.hasParked && (desk.isOpen || desk.isDeleted) && desk.hasRoom && desk.waiting.length === 0;
+    if (wants && isServed(desk.lane)) chosen.push(desk);
+  }
+  return chosen;
+}
+
+export interface Refill {
+  readonly desk: Desk;
+  readonly fetch: ParkedFetch;
+  readonly parkings: number;
+}
+
+/** What to read for a desk: a few rows more than it can send at once. Rows in memory are still parked in the table. */
+export function refillOf(desk: Desk): Refill {
+  const limit = 2 * (desk.target?.maxInFlight ?? 1) + desk.held;
+  return { desk, parkings: desk.parkings, fetch: { lane: desk.lane, endpointNum: desk.num, after: desk.parkedCursor, limit } };
+}
+
+/** Takes note of what a refill brought. */
+export function refilled({ desk, fetch, parkings }: Refill, rows: readonly DueDelivery[]): void {
+  // Something was parked while we read: what was read says nothing about it.
+  if (desk.parkings !== parkings) return;
+  const ours = rows.filter((row) => row.endpointNum === desk.num);
+  const isWhole = ours.length < fetch.limit;
+  // A read that began at the start and came to the end has seen every parked row: all of them are in memory now.
+  if (isWhole && fetch.after === START) desk.hasParked = false;
+  desk.parkedCursor = isWhole ? START : (ours.at(-1) ?? START);
+}

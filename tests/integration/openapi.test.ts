@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { OpenApiDocument } from '../../src/api/openapi.ts';
+import { routes } from '../../src/api/routes.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+let service: TestService;
+let document: OpenApiDocument;
+
+beforeAll(async () => {
+  service = await startTestService();
+  document = (await (await fetch(`${service.baseUrl}/openapi.json`)).json()) as OpenApiDocument;
+});
+
+afterAll(() => service.stop());
+
+const operations = () => Object.values(document.paths).flatMap((methods) => Object.values(methods));
+
+test('every route is in the document, and ingest', () => {
+  const described = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
+  const mounted = routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
+  expect(described.sort()).toEqual([...mounted, 'post /v1/events'].sort());
+});
+
+test('every operation has an id of its own, and every path parameter is described', () => {
+  const ids = operations().map((operation) => operation.operationId);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const [path, methods] of Object.entries(document.paths)) {
+    const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+    for (const { parameters } of Object.values(methods)) {
+      expect(parameters.filter((parameter) => parameter.in === 'path').map((parameter) => parameter.name)).toEqual(names);
+    }
+  }
+});
+
+test('every reference leads somewhere', () => {
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
+  expect(references.length).toBeGreaterThan(0);
+  const known = Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`);
+  expect(references.filter((reference) => !known.includes(reference))).toEqual([]);
+});
+
+test('an answer may gain fields without breaking the document; an input may not have unknown ones', () => {
+  expect(document.components.schemas.Endpoint).not.toHaveProperty('additionalProperties');
+  const create = document.paths['/v1/tenants/{tenant_id}/endpoints']!.post!;
+  expect(create.requestBody?.content['application/json']?.schema).toMatchObject({ additionalProperties: false, required: ['url'] });
+});
+
+test('the page for people shows every call, and loads nothing but the style that its policy names', async () => {
+  const response = await fetch(`${service.baseUrl}/docs`);
+  const html = await response.text();
+  const style = /<style>([^]*?)<\/style>/.exec(html)![1]!;
+  const hash = createHash('sha256').update(style).digest('base64');
+  expect(response.headers.get('content-security-policy')).toContain(`default-src 'none'; style-src 'sha256-${hash}'`);
+  expect(html).not.toMatch(/<script|<img|<link|style=|src=/);
+  for (const path of Object.keys(document.paths)) expect(html).toContain(`<code>${path}</code>`);
+});
+
+test('the documents made from the code are as the code is', async () => {
+  const script = fileURLToPath(new URL('../../scripts/generate-docs.ts', import.meta.url));
+  const child = spawn(process.execPath, [script, '--check'], { stdio: ['ignore', 'inherit', 'pipe'] });
+  const [stale, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  expect({ stale, code }).toEqual({ stale: '', code: 0 });
+});
