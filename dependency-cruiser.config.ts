@@ -56,16 +56,18 @@ const GENERATED = '^src/store/generated/';
 const folder = (name: string) => `^src/${name}/`;
 const npm = (name: string) => [`(^|/)node_modules/(@types/)?${name}/`, `^${name}(/|$)`];
 
-const rowRules = Object.entries(table).map(([name, allowed]): IForbiddenRuleType => ({
-  name: `row-${name}`,
-  severity: 'error',
-  comment: `${name} may import of ours: ${[...allowed, ...(rootFiles[name] ?? [])].join(', ') || 'nothing'}.`,
-  from: { path: folder(name), pathNot: TESTS },
-  to: {
-    path: '^src/',
-    pathNot: [folder(name), ...allowed.map(folder), ...(rootFiles[name] ?? []).map((file) => `^src/${file}\\.ts$`)],
-  },
-}));
+const rowRules = Object.entries(table).map(
+  ([name, allowed]): IForbiddenRuleType => ({
+    name: `row-${name}`,
+    severity: 'error',
+    comment: `${name} may import of ours: ${[...allowed, ...(rootFiles[name] ?? [])].join(', ') || 'nothing'}.`,
+    from: { path: folder(name), pathNot: TESTS },
+    to: {
+      path: '^src/',
+      pathNot: [folder(name), ...allowed.map(folder), ...(rootFiles[name] ?? []).map((file) => `^src/${file}\\.ts$`)],
+    },
+  }),
+);
 
 // A type-only import leaves nothing at run time, and a signature that names `pg.Pool` is not knowledge of SQL.
 const packageRules = packages.map(({ packages: names, in: places, why }): IForbiddenRuleType => {

@@ -85,9 +85,12 @@ export function attemptJson(attempt: StoredAttempt): z.infer<typeof attemptSchem
 
 const NO_BODY = Buffer.alloc(0);
 
-/** Kept bodies are cut at a byte: half a character at the end does not make the rest binary. */
+/** What is kept of a response body at most. */
+const KEPT_BYTES = 16 * 1024;
+
+/** A body that was cut was cut at a byte: part of a character at its end does not make the rest binary. */
 function bodyJson(body: Buffer): { body: string; body_encoding: 'utf-8' | 'base64' } {
-  for (let cut = 0; cut <= Math.min(3, body.length); cut++) {
+  for (let cut = 0; cut <= (body.length < KEPT_BYTES ? 0 : 3); cut++) {
     const start = body.subarray(0, body.length - cut);
     const isCutCharacter = cut === 0 || body[body.length - cut]! >= 0xc2;
     if (isUtf8(start) && isCutCharacter) return { body: start.toString(), body_encoding: 'utf-8' };

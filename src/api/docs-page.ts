@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { JsonSchema } from './openapi-schema.ts';
 import type { OpenApiDocument, Operation } from './openapi.ts';
+import type { JsonSchema } from './openapi-schema.ts';
 
 const style = `
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2430;background:#fff}
@@ -40,7 +40,11 @@ function callHtml(method: string, path: string, operation: Operation, document: 
     `<div>${prose(operation.summary)} <span class="access">(${escape(accessText(operation['x-access']))})</span></div>${more}`,
     table(parameters.map(({ name, schema, description }) => [name, typeText(schema), description ?? ''])),
     body === undefined ? '' : fieldsTable(body, document),
-    table(Object.entries(operation.responses).filter(([status]) => status < '400').map(([status, response]) => [status, answerText(response), response.description])),
+    table(
+      Object.entries(operation.responses)
+        .filter(([status]) => status < '400')
+        .map(([status, response]) => [status, answerText(response), response.description]),
+    ),
   ].join('');
 }
 
@@ -57,7 +61,10 @@ function resolve(schema: JsonSchema, document: OpenApiDocument): JsonSchema {
 
 function table(rows: readonly (readonly [string, string, string])[]): string {
   if (rows.length === 0) return '';
-  const cells = rows.map(([name, type, text]) => `<tr><td><code>${escape(name)}</code></td><td>${escape(type)}</td><td>${prose(text)}</td></tr>`);
+  const cells = rows.map(
+    ([name, type, text]) =>
+      `<tr><td><code>${escape(name)}</code></td><td>${escape(type)}</td><td>${prose(text)}</td></tr>`,
+  );
   return `<table>${cells.join('')}</table>`;
 }
 
@@ -76,7 +83,8 @@ function typeText(schema: JsonSchema): string {
   if (Array.isArray(schema.enum)) return schema.enum.map(String).join(' | ');
   const choices = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(choices)) return choices.map((choice) => typeText(choice as JsonSchema)).join(' | ');
-  if (schema.type === 'array' && typeof schema.items === 'object') return `list of ${typeText(schema.items as JsonSchema)}`;
+  if (schema.type === 'array' && typeof schema.items === 'object')
+    return `list of ${typeText(schema.items as JsonSchema)}`;
   return Array.isArray(schema.type) ? schema.type.join(' | ') : String(schema.type ?? 'any');
 }
 

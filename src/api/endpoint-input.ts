@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
-import { checkEndpointUrl } from '../delivery/endpoint-url.ts';
 import type { EgressPolicy } from '../delivery/egress-policy.ts';
+import { checkEndpointUrl } from '../delivery/endpoint-url.ts';
 import type { SignatureScheme } from '../domain/endpoint.ts';
 import { type Fault, Refusal } from '../domain/errors.ts';
 import { generateSecret } from '../signing/generate-secret.ts';
@@ -65,7 +65,9 @@ export function secretFor(scheme: SignatureScheme, own: string | undefined, vali
   const wanted = scheme === 'v1' ? 'symmetric' : 'private';
   if (!reading.ok) throw badSecret(reading.detail);
   if (reading.secret.kind !== wanted) {
-    throw badSecret(`expected ${scheme === 'v1' ? 'whsec_…' : 'whsk_…'}, because the signature of this endpoint is ${scheme}`);
+    throw badSecret(
+      `expected ${scheme === 'v1' ? 'whsec_…' : 'whsk_…'}, because the signature of this endpoint is ${scheme}`,
+    );
   }
   if (valid.includes(own)) throw badSecret('is in use by this endpoint already');
   return own;

@@ -14,9 +14,13 @@ export interface Viewer {
 }
 
 /** An endpoint as its API shows it, defaults filled in. Header values are for callers who could also set them. */
-export function endpointJson(endpoint: Endpoint, { caller, tenant, timeoutSeconds }: Viewer): z.infer<typeof endpointSchema> {
+export function endpointJson(
+  endpoint: Endpoint,
+  { caller, tenant, timeoutSeconds }: Viewer,
+): z.infer<typeof endpointSchema> {
   const mayWrite = caller.kind === 'operator' || caller.scopes.has('endpoints:write');
-  const schedule = endpoint.retrySchedule.length > 0 ? [...endpoint.retrySchedule] : defaultSchedule.map((ms) => ms / 1000);
+  const schedule =
+    endpoint.retrySchedule.length > 0 ? [...endpoint.retrySchedule] : defaultSchedule.map((ms) => ms / 1000);
   return {
     id: endpoint.id,
     tenant_id: tenant.id,

@@ -48,7 +48,9 @@ const fields = {
     .transform(readHeaders),
   signature: z
     .enum(['v1', 'v1a'])
-    .describe('`v1`: HMAC-SHA256. `v1a`: Ed25519. Another scheme makes a new secret, and the old ones are void at once.'),
+    .describe(
+      '`v1`: HMAC-SHA256. `v1a`: Ed25519. Another scheme makes a new secret, and the old ones are void at once.',
+    ),
   retry_schedule: retrySchedule,
   timeout_seconds: z.int().min(1).max(120).nullable().describe('Total time of an attempt; null: the default.'),
   rate_limit: notYet('rate limits'),

@@ -16,7 +16,8 @@ export function readHeaders(value: unknown, context: z.RefinementCtx): Record<st
   const headers = value as Record<string, string>;
   for (const { path, message } of checkCustomHeaders(headers)) addFault(context, path, message);
   for (const name of Object.keys(headers)) {
-    if (headers[name] === MASK) addFault(context, name, `${MASK} stands for a value that was not shown; send the value`);
+    if (headers[name] === MASK)
+      addFault(context, name, `${MASK} stands for a value that was not shown; send the value`);
   }
   return headers;
 }

@@ -23,7 +23,8 @@ function contentProblem(value: unknown): string | null {
   if (typeof value === 'number') return Number.isFinite(value) ? null : 'has a number that is too large';
   if (typeof value !== 'object' || value === null) return null;
   for (const [name, inner] of Object.entries(value)) {
-    const problem = name === '__proto__' ? 'must not have the name __proto__' : (textProblem(name) ?? contentProblem(inner));
+    const problem =
+      name === '__proto__' ? 'must not have the name __proto__' : (textProblem(name) ?? contentProblem(inner));
     if (problem !== null) return problem;
   }
   return null;

@@ -12,14 +12,17 @@ export type Components = Record<string, JsonSchema>;
 export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output', components: Components): JsonSchema {
   const made = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' }) as JsonSchema;
   const { $schema: _, $defs = {}, ...rest } = made;
-  for (const [id, definition] of Object.entries($defs as Components)) components[id] = tidy(definition, io) as JsonSchema;
+  for (const [id, definition] of Object.entries($defs as Components))
+    components[id] = tidy(definition, io) as JsonSchema;
   return tidy(rest, io) as JsonSchema;
 }
 
 function tidy(node: unknown, io: 'input' | 'output'): unknown {
   if (Array.isArray(node)) return node.map((item) => tidy(item, io));
   if (typeof node !== 'object' || node === null) return node;
-  const entries = Object.entries(node as JsonSchema).filter(([name, value]) => isWanted(name, value, node as JsonSchema, io));
+  const entries = Object.entries(node as JsonSchema).filter(([name, value]) =>
+    isWanted(name, value, node as JsonSchema, io),
+  );
   return Object.fromEntries(entries.map(([name, value]) => [name, name === '$ref' ? refOf(value) : tidy(value, io)]));
 }
 

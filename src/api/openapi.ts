@@ -39,7 +39,10 @@ const description =
 /** The OpenAPI 3.1 document, made from the same list that the routes are mounted from. */
 export function openApiDocument(routes: readonly Route[], version: string): OpenApiDocument {
   const schemas: Components = {};
-  const paths: Record<string, Record<string, Operation>> = ingestPaths(schemas) as Record<string, Record<string, Operation>>;
+  const paths: Record<string, Record<string, Operation>> = ingestPaths(schemas) as Record<
+    string,
+    Record<string, Operation>
+  >;
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method]: operationOf(route, schemas) };
@@ -55,7 +58,14 @@ export function openApiDocument(routes: readonly Route[], version: string): Open
 
 function operationOf(route: Route, components: Components): Operation {
   const parameters = [...pathParameters(route, components), ...queryParameters(route, components)];
-  const statuses = [401, 403, ...(route.path.includes('/:') ? [404] : []), ...(route.body === undefined ? [] : [400, 413, 415]), 422, 503];
+  const statuses = [
+    401,
+    403,
+    ...(route.path.includes('/:') ? [404] : []),
+    ...(route.body === undefined ? [] : [400, 413, 415]),
+    422,
+    503,
+  ];
   return {
     operationId: operationId(route),
     tags: [tagOf(route)],
@@ -64,14 +74,22 @@ function operationOf(route: Route, components: Components): Operation {
     ...(route.access === 'public' ? { security: [] } : {}),
     parameters,
     ...bodyOf(route, components),
-    responses: { ...successes(route, components), ...problemResponses(statuses.sort(), components) } as Operation['responses'],
+    responses: {
+      ...successes(route, components),
+      ...problemResponses(statuses.sort(), components),
+    } as Operation['responses'],
   };
 }
 
 /** `delete_tenants_keys` for `DELETE /v1/tenants/:tenant_id/keys/:key_id`, with `_by_id` where it ends in an id. */
 function operationId({ method, path }: Route): string {
-  const words = path.split('/').slice(2).filter((part) => !part.startsWith(':'));
-  return [method, ...words.map((word) => word.replaceAll('-', '_')), ...(/:\w+$/.test(path) ? ['by_id'] : [])].join('_');
+  const words = path
+    .split('/')
+    .slice(2)
+    .filter((part) => !part.startsWith(':'));
+  return [method, ...words.map((word) => word.replaceAll('-', '_')), ...(/:\w+$/.test(path) ? ['by_id'] : [])].join(
+    '_',
+  );
 }
 
 /** The resource: what comes after the tenant, or tenants themselves. */
@@ -81,7 +99,9 @@ function tagOf({ path }: Route): string {
 }
 
 function pathParameters(route: Route, components: Components): Parameter[] {
-  const { properties = {} } = jsonSchemaOf(route.params, 'input', components) as { properties?: Record<string, JsonSchema> };
+  const { properties = {} } = jsonSchemaOf(route.params, 'input', components) as {
+    properties?: Record<string, JsonSchema>;
+  };
   const names = [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1]!);
   return names.map((name) => ({ name, in: 'path', required: true, schema: properties[name] ?? { type: 'string' } }));
 }
@@ -112,7 +132,9 @@ function bodyOf(route: Route, components: Components): Pick<Operation, 'requestB
 function successes(route: Route, components: Components): Operation['responses'] {
   return Object.fromEntries(
     Object.entries(route.responses).map(([status, response]) => {
-      const content = response.schema && { 'application/json': { schema: jsonSchemaOf(response.schema, 'output', components) } };
+      const content = response.schema && {
+        'application/json': { schema: jsonSchemaOf(response.schema, 'output', components) },
+      };
       return [status, { description: response.description, ...(content && { content }) }];
     }),
   );

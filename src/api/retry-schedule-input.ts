@@ -15,11 +15,15 @@ export function wholeSchedule(delays: readonly number[]): number[] {
 function checkAscent(delays: readonly number[], context: z.RefinementCtx): void {
   delays.forEach((delay, i) => {
     const previous = delays[i - 1];
-    if (previous === undefined || delay >= previous) return;
+    // One that is out of range was told already.
+    if (previous === undefined || delay >= previous || delay < 0 || previous > MAX_DELAY_SECONDS) return;
     context.addIssue({ code: 'custom', path: [i], message: `expected at least the delay before it (${previous})` });
   });
   if (wholeSchedule(delays).length > MAX_ATTEMPTS) {
-    context.addIssue({ code: 'custom', message: `expected at most ${MAX_ATTEMPTS} attempts, the first (at once) included` });
+    context.addIssue({
+      code: 'custom',
+      message: `expected at most ${MAX_ATTEMPTS} attempts, the first (at once) included`,
+    });
   }
 }
 

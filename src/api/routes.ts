@@ -1,9 +1,13 @@
 import type { Route } from './route.ts';
 import { listAudit } from './routes/audit.ts';
 import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
+import { getDelivery, listAttempts, listDeliveries, listEventDeliveries } from './routes/deliveries.ts';
+import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpoint } from './routes/endpoints.ts';
+import { expungePayload, getEvent, listEvents } from './routes/events.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
 import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
+import { sendTestEvent } from './routes/test-event.ts';
 
 /** Every call of the API but ingest, in the order of the documentation. */
 export const routes: readonly Route[] = [
@@ -11,5 +15,8 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
+  ...[sendTestEvent],
+  ...[listEvents, getEvent, listEventDeliveries, expungePayload],
+  ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
   ...[listAudit],
 ];

@@ -46,7 +46,14 @@ async function openBase(config: Config): Promise<Base> {
 }
 
 async function run(databaseUrl: string, vault: Vault): Promise<ResealResult> {
-  const pool = createPool({ databaseUrl, name: 'reseal', size: 1, connectMs: 10_000, statementMs: 30_000, onError: () => {} });
+  const pool = createPool({
+    databaseUrl,
+    name: 'reseal',
+    size: 1,
+    connectMs: 10_000,
+    statementMs: 30_000,
+    onError: () => {},
+  });
   try {
     return await reseal(pool, vault, { onProgress });
   } finally {
@@ -65,9 +72,13 @@ function tell(result: ResealResult): number {
     if (result.unopened > result.problems.length) say(`  - and ${result.unopened - result.problems.length} more`);
     return 1;
   }
-  say(`${result.resealed} of ${result.values} values were encrypted again; the others were under the first key already.`);
+  say(
+    `${result.resealed} of ${result.values} values were encrypted again; the others were under the first key already.`,
+  );
   if (result.left === 0) return 0;
-  say(`${result.left} are under an older key: a process still seals with it. Give every process the new MASTER_KEY and run this again.`);
+  say(
+    `${result.left} are under an older key: a process still seals with it. Give every process the new MASTER_KEY and run this again.`,
+  );
   return 1;
 }
 

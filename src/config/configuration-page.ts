@@ -4,7 +4,9 @@ const entries: readonly (readonly [string, Variable<unknown>])[] = Object.entrie
 
 /** The page of all variables, in Markdown. */
 export function configurationPage(): string {
-  const rows = entries.map(([name, variable]) => `| \`${name}\` | ${cell(variable.description)} | ${cell(defaultText(variable))} |`);
+  const rows = entries.map(
+    ([name, variable]) => `| \`${name}\` | ${cell(variable.description)} | ${cell(defaultText(variable))} |`,
+  );
   return `# Configuration
 
 Posthorn is configured by environment variables alone. An empty value counts as unset. Every variable can also be read from a file:
@@ -20,7 +22,9 @@ ${rows.join('\n')}
 
 /** Every variable, commented out, with its default where that is a value. */
 export function environmentExample(): string {
-  const blocks = entries.map(([name, variable]) => `# ${variable.description.replaceAll('`', '')}\n#${name}=${exampleValue(variable)}\n`);
+  const blocks = entries.map(
+    ([name, variable]) => `# ${variable.description.replaceAll('`', '')}\n#${name}=${exampleValue(variable)}\n`,
+  );
   return `# All configuration of Posthorn, made from src/config/variables.ts. Each variable can also be read from a file: NAME_FILE=path.\n\n${blocks.join('\n')}`;
 }
 

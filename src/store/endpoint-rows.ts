@@ -68,7 +68,11 @@ function sealHeaders(headers: EndpointSettings['headers'], id: string, vault: Va
 }
 
 /** Reads an endpoint and holds it until the transaction ends; null when the tenant has none of this id. */
-export async function lockEndpoint(transaction: Transaction, tenantNum: number, id: string): Promise<EndpointRow | null> {
+export async function lockEndpoint(
+  transaction: Transaction,
+  tenantNum: number,
+  id: string,
+): Promise<EndpointRow | null> {
   await transaction.$queryRaw`SELECT num FROM endpoints WHERE id = ${id} AND tenant_num = ${tenantNum} FOR UPDATE`;
   return transaction.endpoint.findFirst({ where: { id, tenantNum, deletedAt: null } });
 }

@@ -82,7 +82,11 @@ export async function rotateSecret(
     await insertSecret(transaction, vault, endpoint, secret);
     const data = { version: { increment: 1 }, updatedAt: new Date() };
     await transaction.endpoint.update({ where: { num: endpoint.num }, data });
-    const change = { action: 'endpoint.secret_rotated', object: endpointId, after: { overlap_seconds: options.overlapSeconds } };
+    const change = {
+      action: 'endpoint.secret_rotated',
+      object: endpointId,
+      after: { overlap_seconds: options.overlapSeconds },
+    };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: options.actor, ...change });
     return readSecrets(transaction, vault, endpoint);
   });
@@ -118,6 +122,8 @@ async function readSecrets(
   const open = (row: SecretRow) => vault.open(row.sealed, sealedPlace.endpointSecret(endpoint.id, row.id));
   const current = rows.find((row) => row.expires_at === null);
   if (current === undefined) throw new Error(`endpoint ${endpoint.id} has no current secret`);
-  const previous = rows.flatMap((row) => (row.expires_at === null ? [] : [{ secret: open(row), expiresAt: row.expires_at }]));
+  const previous = rows.flatMap((row) =>
+    row.expires_at === null ? [] : [{ secret: open(row), expiresAt: row.expires_at }],
+  );
   return { current: open(current), previous };
 }

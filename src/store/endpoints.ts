@@ -47,7 +47,10 @@ export async function createEndpoint(
 /** Under the lock of `changeRouting`, so that what it finds holds until the commit. */
 async function roomProblem(transaction: Transaction, tenant: TenantRef): Promise<'too_many' | 'tenant_gone' | null> {
   const ours = { tenantNum: tenant.num, deletedAt: null };
-  const found = await transaction.tenant.findFirst({ where: { num: tenant.num, deletedAt: null }, select: { num: true } });
+  const found = await transaction.tenant.findFirst({
+    where: { num: tenant.num, deletedAt: null },
+    select: { num: true },
+  });
   if (found === null) return 'tenant_gone';
   return (await transaction.endpoint.count({ where: ours })) >= MAX_ENDPOINTS ? 'too_many' : null;
 }

@@ -10,7 +10,12 @@ export type ResealResult =
   /** `left`: values that a running service sealed with an older key meanwhile; run it again once every process has the new key first. */
   | { readonly kind: 'done'; readonly values: number; readonly resealed: number; readonly left: number }
   /** Some values do not open with the keys at hand; nothing was changed. `problems` names the first of them. */
-  | { readonly kind: 'refused'; readonly values: number; readonly unopened: number; readonly problems: readonly string[] };
+  | {
+      readonly kind: 'refused';
+      readonly values: number;
+      readonly unopened: number;
+      readonly problems: readonly string[];
+    };
 
 export interface ResealOptions {
   readonly batchSize?: number;
@@ -68,7 +73,10 @@ const sources: readonly Source[] = [
 ];
 
 /** Every sealed value, of deleted endpoints too, in pages that no statement holds for long. */
-async function* batches(pool: pg.Pool, batchSize: number): AsyncGenerator<{ source: Source; rows: readonly SealedRow[] }> {
+async function* batches(
+  pool: pg.Pool,
+  batchSize: number,
+): AsyncGenerator<{ source: Source; rows: readonly SealedRow[] }> {
   for (const source of sources) {
     let after = '';
     for (;;) {
@@ -80,7 +88,12 @@ async function* batches(pool: pg.Pool, batchSize: number): AsyncGenerator<{ sour
   }
 }
 
-async function checkAll(pool: pg.Pool, vault: Vault, batchSize: number, onProgress: (progress: ResealProgress) => void) {
+async function checkAll(
+  pool: pg.Pool,
+  vault: Vault,
+  batchSize: number,
+  onProgress: (progress: ResealProgress) => void,
+) {
   const problems: string[] = [];
   let values = 0;
   for await (const { source, rows } of batches(pool, batchSize)) {
@@ -108,12 +121,17 @@ async function resealBatch(pool: pg.Pool, vault: Vault, source: Source, rows: re
   const outdated = rows.filter((row) => !vault.isCurrent(row.sealed));
   if (outdated.length === 0) return 0;
   const sealed = outdated.map((row) => vault.seal(vault.open(row.sealed, source.placeOf(row)), source.placeOf(row)));
-  const { rowCount } = await pool.query(source.update, [outdated.map((row) => row.id), outdated.map((row) => row.sealed), sealed]);
+  const { rowCount } = await pool.query(source.update, [
+    outdated.map((row) => row.id),
+    outdated.map((row) => row.sealed),
+    sealed,
+  ]);
   return rowCount ?? 0;
 }
 
 async function countOutdated(pool: pg.Pool, vault: Vault, batchSize: number): Promise<number> {
   let count = 0;
-  for await (const { rows } of batches(pool, batchSize)) count += rows.filter((row) => !vault.isCurrent(row.sealed)).length;
+  for await (const { rows } of batches(pool, batchSize))
+    count += rows.filter((row) => !vault.isCurrent(row.sealed)).length;
   return count;
 }

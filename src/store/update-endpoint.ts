@@ -2,7 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { SignatureScheme } from '../domain/endpoint.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit, type Change } from './audit.ts';
-import { auditView, columnsOf, type Endpoint, type EndpointSettings, lockEndpoint, toEndpoint } from './endpoint-rows.ts';
+import {
+  auditView,
+  columnsOf,
+  type Endpoint,
+  type EndpointSettings,
+  lockEndpoint,
+  toEndpoint,
+} from './endpoint-rows.ts';
 import { replaceSecrets } from './endpoint-secrets.ts';
 import { disabledBy, type EndpointStore } from './endpoints.ts';
 import type { Prisma } from './prisma.ts';
@@ -38,9 +45,17 @@ export async function updateEndpoint(
     const changes = changesOf(before, patch);
     if (Object.keys(changes).length === 0) return { endpoint: before, wasEnabled: false };
     const data = { ...columnsOf(changes, id, vault), ...reasonOf(changes, caller), version: { increment: 1 } };
-    const updated = await transaction.endpoint.update({ where: { num: row.num }, data: { ...data, updatedAt: new Date() } });
+    const updated = await transaction.endpoint.update({
+      where: { num: row.num },
+      data: { ...data, updatedAt: new Date() },
+    });
     if (changes.signature !== undefined) await replaceSecrets(transaction, vault, row, newSecret(changes.signature));
-    await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, object: id, ...changeOf(before, changes) });
+    await appendAudit(transaction, {
+      tenantNum: tenant.num,
+      actor: caller.actor,
+      object: id,
+      ...changeOf(before, changes),
+    });
     return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
   });
 }

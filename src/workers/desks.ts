@@ -38,6 +38,8 @@ export class Desks {
   readonly #ready = new Set<Desk>();
   /** Rows in memory, by delivery, with the lane that they were fetched under. */
   readonly #held = new Map<string, Lane>();
+  /** Rows let go since the last read began. */
+  readonly #letGoMeanwhile = new Set<string>();
   #overflow: DueDelivery[] = [];
   #heldBytes = 0;
   #inFlight = 0;
@@ -80,8 +82,18 @@ export class Desks {
     return this.#desks.get(num);
   }
 
-  isHeld(row: DeliveryKey): boolean {
-    return this.#held.has(keyOf(row));
+  /**
+   * Reads rows and tells which of them are new here. A row that was settled while the statement was under way may still be in what it
+   * saw: taking it for new would deliver it twice. One read at a time.
+   */
+  async read(fetch: () => Promise<DueDelivery[]>): Promise<{ readonly rows: DueDelivery[]; readonly fresh: DueDelivery[] }> {
+    this.#letGoMeanwhile.clear();
+    const rows = await fetch();
+    const fresh = rows.filter((row) => {
+      const key = keyOf(row);
+      return !this.#held.has(key) && !this.#letGoMeanwhile.has(key);
+    });
+    return { rows, fresh };
   }
 
   /** Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone. */
@@ -205,6 +217,7 @@ export class Desks {
     const lane = this.#held.get(key);
     if (lane === undefined) return undefined;
     this.#held.delete(key);
+    this.#letGoMeanwhile.add(key);
     lane.held--;
     return lane;
   }

@@ -197,11 +197,11 @@ export class LaneOwner {
     const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(this.#desks.room / hungry.length)));
     for (const lane of hungry) lane.isHungry = false;
     const fetches = hungry.map((lane) => lane.nextFetch(size, now));
-    const rows = await this.#options.store.fetchDue(fetches).catch((error: unknown) => {
+    const read = this.#desks.read(() => this.#options.store.fetchDue(fetches));
+    const { rows, fresh } = await read.catch((error: unknown) => {
       for (const lane of hungry) lane.isHungry = true;
       throw error;
     });
-    const fresh = rows.filter((row) => !this.#desks.isHeld(row));
     for (const [i, lane] of hungry.entries()) {
       const ofLane = (row: DueDelivery) => row.lane === lane.number;
       const wasWoken = lane.isHungry;
@@ -245,9 +245,9 @@ export class LaneOwner {
     if (!this.#desks.hasRoom) return;
     const refills = desksToRefill(this.#desks, (lane) => this.#lanes.get(lane)?.isDraining === false).map(refillOf);
     if (refills.length === 0) return;
-    const rows = await this.#options.store.fetchParked(refills.map((refill) => refill.fetch));
+    const { rows, fresh } = await this.#desks.read(() => this.#options.store.fetchParked(refills.map((refill) => refill.fetch)));
     for (const refill of refills) refilled(refill, rows);
-    await this.#admit(rows.filter((row) => !this.#desks.isHeld(row)));
+    await this.#admit(fresh);
   }
 
   async #parkOverflow(): Promise<void> {

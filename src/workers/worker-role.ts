@@ -5,7 +5,7 @@ import { caresBackend, createResolver } from '../delivery/resolver.ts';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { createSender } from '../delivery/send.ts';
 import { periodic, type Service } from '../lifecycle.ts';
-import { listenForRings } from '../queues/doorbell.ts';
+import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
@@ -31,34 +31,28 @@ export function workerServices(context: Context): Service[] {
   health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
   health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
   const fail = (name: string, error: unknown) => observe.workFailed(name, error);
-  return [
-    {
-      name: 'lane owner',
-      start: async () => owner.start(),
-      stop: async (deadlineMs) => {
-        await owner.stop(deadlineMs - RELEASE_MS);
-        await forgetWorker(pool, id);
-      },
-    },
-    doorbellListener(context, owner),
-    periodic('sweeper', SWEEP_MS, () => sweeper.runOnce(), fail),
-  ];
+  return [lanesService(context, owner, id), periodic('sweeper', SWEEP_MS, () => sweeper.runOnce(), fail)];
 }
 
 /** What giving the lanes back may take at the end of a stop. */
 const RELEASE_MS = 1_000;
 
-function doorbellListener({ queues, doorbell, config }: Context, owner: LaneOwner): Service {
-  let close = async () => {};
+function lanesService({ queues, doorbell, config, workerPool }: Context, owner: LaneOwner, id: string): Service {
+  let listener: DoorbellListener | undefined;
   return {
-    name: 'doorbell listener',
+    name: 'lanes',
     start: async () => {
-      const listener = listenForRings(queues, doorbell, config.LANES, (lane) => owner.hold(lane));
-      owner.onShare = (lanes) => listener.setConcurrency(lanes);
-      close = () => listener.close();
+      owner.start();
+      listener = listenForRings(queues, doorbell, config.LANES, (lane) => owner.hold(lane));
+      owner.onShare = (lanes) => listener?.setConcurrency(lanes);
     },
-    // Its open answers resolve only when the owner gives the lanes back, so it closes in the background.
-    stop: async () => void close().catch(() => {}),
+    stop: async (deadlineMs) => {
+      // The listener's open answers end when the owner gives the lanes back, so both stop together.
+      const closing = listener?.close();
+      await owner.stop(deadlineMs - RELEASE_MS);
+      await forgetWorker(workerPool, id);
+      await closing;
+    },
   };
 }
 

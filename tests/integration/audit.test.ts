@@ -30,7 +30,9 @@ test('every change of a tenant is on record: who, what, from what, to what, newe
   const tenant = '/v1/tenants/acme';
   await api('POST', '/v1/tenants', { id: 'acme', name: 'Acme' });
   const key = (await api('POST', `${tenant}/keys`, { name: 'ops' })).body;
-  const { id } = (await api('POST', `${tenant}/endpoints`, { url: 'https://a.example/', headers: { A: 'v1', B: 'v1' } }, key.key)).body;
+  const { id } = (
+    await api('POST', `${tenant}/endpoints`, { url: 'https://a.example/', headers: { A: 'v1', B: 'v1' } }, key.key)
+  ).body;
   const endpoint = `${tenant}/endpoints/${id}`;
   await api('PATCH', endpoint, { timeout_seconds: 5, headers: { A: 'v2', B: 'v1' } }, key.key);
   await api('POST', `${endpoint}/secret/rotate`, { overlap_seconds: 60 }, key.key);
@@ -42,7 +44,13 @@ test('every change of a tenant is on record: who, what, from what, to what, newe
   expect(lines).toMatchObject([
     { actor: 'operator', action: 'key.revoked', object: key.id },
     { actor: 'operator', action: 'endpoint.deleted', object: id },
-    { actor: 'operator', action: 'tenant.updated', object: 'acme', before: { name: 'Acme' }, after: { name: 'Acme Ltd' } },
+    {
+      actor: 'operator',
+      action: 'tenant.updated',
+      object: 'acme',
+      before: { name: 'Acme' },
+      after: { name: 'Acme Ltd' },
+    },
     { actor: key.id, action: 'endpoint.secret_rotated', object: id, after: { overlap_seconds: 60 } },
     {
       actor: key.id,
@@ -51,7 +59,13 @@ test('every change of a tenant is on record: who, what, from what, to what, newe
       before: { timeout_seconds: null, headers: ['A', 'B'] },
       after: { timeout_seconds: 5, headers: ['A', 'B'], headers_written: ['A'] },
     },
-    { actor: key.id, action: 'endpoint.created', object: id, before: null, after: { url: 'https://a.example/', headers: ['A', 'B'] } },
+    {
+      actor: key.id,
+      action: 'endpoint.created',
+      object: id,
+      before: null,
+      after: { url: 'https://a.example/', headers: ['A', 'B'] },
+    },
     { actor: 'operator', action: 'key.created', object: key.id, after: { name: 'ops' } },
     { actor: 'operator', action: 'tenant.created', object: 'acme' },
   ]);

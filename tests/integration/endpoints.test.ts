@@ -70,42 +70,80 @@ test('what an endpoint sets is what its deliveries use', async () => {
   const { apiPool, vault } = service.context;
   const targets = await loadTargets(apiPool, vault, { retryScheduleMs: [0], timeoutMs: 1, maxInFlight: 1 }, [num]);
   expect(targets.get(num)).toMatchObject({
-    target: { url, headers: { 'X-Key': 'k' }, secrets: [secret], retryScheduleMs: [0, 10_000, 60_000], timeoutMs: 3000, maxInFlight: 2 },
+    target: {
+      url,
+      headers: { 'X-Key': 'k' },
+      secrets: [secret],
+      retryScheduleMs: [0, 10_000, 60_000],
+      timeoutMs: 3000,
+      maxInFlight: 2,
+    },
   });
 });
 
 test('PATCH replaces the fields that it names and leaves the others', async () => {
-  const { path, id } = await create({ description: 'old', headers: { a: '1', b: '2' }, metadata: { a: { b: 1 } }, timeout_seconds: 3 });
+  const { path, id } = await create({
+    description: 'old',
+    headers: { a: '1', b: '2' },
+    metadata: { a: { b: 1 } },
+    timeout_seconds: 3,
+  });
   const before = await stored(id);
   const changed = await api('PATCH', path, { headers: { b: '3' }, timeout_seconds: null, description: 'new' });
-  expect(changed.body).toMatchObject({ description: 'new', headers: { b: '3' }, timeout_seconds: 15, metadata: { a: { b: 1 } }, url });
+  expect(changed.body).toMatchObject({
+    description: 'new',
+    headers: { b: '3' },
+    timeout_seconds: 15,
+    metadata: { a: { b: 1 } },
+    url,
+  });
   expect(changed.body.headers).toEqual({ b: '3' });
   expect((await api('GET', path)).body).toEqual(changed.body);
   expect(Number((await stored(id)).version)).toBe(Number(before.version) + 1);
 });
 
 test('a PATCH that changes nothing writes nothing: no version, no audit, no time', async () => {
-  const { path, id } = await create({ headers: { a: '1' }, subscriptions: [{ types: ['a'] }], metadata: { x: 1, y: 2 } });
+  const { path, id } = await create({
+    headers: { a: '1' },
+    subscriptions: [{ types: ['a'] }],
+    metadata: { x: 1, y: 2 },
+  });
   const before = await stored(id);
   const shown = (await api('GET', path)).body;
-  for (const body of [{}, undefined, { headers: { a: '1' }, subscriptions: [{ types: ['a'] }], metadata: { y: 2, x: 1 }, enabled: true }]) {
+  for (const body of [
+    {},
+    undefined,
+    { headers: { a: '1' }, subscriptions: [{ types: ['a'] }], metadata: { y: 2, x: 1 }, enabled: true },
+  ]) {
     expect((await api('PATCH', path, body)).body).toEqual(shown);
   }
   expect(await stored(id)).toMatchObject({ version: before.version, audit: before.audit });
 });
 
 test('what reading shows can be written back', async () => {
-  const { path } = await create({ headers: { a: '1' }, retry_schedule: [5], subscriptions: [{ types: ['a.*'], filter: null }] });
+  const { path } = await create({
+    headers: { a: '1' },
+    retry_schedule: [5],
+    subscriptions: [{ types: ['a.*'], filter: null }],
+  });
   const { id, tenant_id, disabled_reason, created_at, updated_at, ...settings } = (await api('GET', path)).body;
   const answer = await api('PATCH', path, settings);
   expect(answer.status).toBe(200);
-  expect({ ...answer.body, updated_at }).toEqual({ id, tenant_id, disabled_reason, created_at, updated_at, ...settings });
+  expect({ ...answer.body, updated_at }).toEqual({
+    id,
+    tenant_id,
+    disabled_reason,
+    created_at,
+    updated_at,
+    ...settings,
+  });
 });
 
 test('header values are shown to those who may set them and masked for others, and the mask is never taken for a value', async () => {
   const { path } = await create({ headers: { Authorization: 'Bearer s3cret' } });
   const reader = (await api('POST', '/v1/tenants/acme/keys', { scopes: ['endpoints:read'] })).body.key;
-  const writer = (await api('POST', '/v1/tenants/acme/keys', { scopes: ['endpoints:read', 'endpoints:write'] })).body.key;
+  const writer = (await api('POST', '/v1/tenants/acme/keys', { scopes: ['endpoints:read', 'endpoints:write'] })).body
+    .key;
   expect((await api('GET', path, undefined, reader)).body.headers).toEqual({ Authorization: '***' });
   expect(JSON.stringify((await api('GET', endpoints, undefined, reader)).body)).not.toContain('s3cret');
   expect((await api('GET', path, undefined, writer)).body.headers).toEqual({ Authorization: 'Bearer s3cret' });
@@ -120,7 +158,12 @@ test('neither secrets nor header values lie in the database in the clear, the au
   for (const table of tables) {
     const { rows } = await service.context.apiPool.query(`SELECT r::text AS text FROM ${table} r`);
     const text = rows.map((row) => row.text).join();
-    for (const clear of ['unsealed', Buffer.from('unsealed').toString('hex'), secret.slice(6), Buffer.from(secret).toString('hex')]) {
+    for (const clear of [
+      'unsealed',
+      Buffer.from('unsealed').toString('hex'),
+      secret.slice(6),
+      Buffer.from(secret).toString('hex'),
+    ]) {
       expect(text).not.toContain(clear);
     }
   }
@@ -130,7 +173,11 @@ test('another signature scheme makes a new secret of its kind, and the old one i
   const { path, secret } = await create();
   await api('PATCH', path, { signature: 'v1a' });
   const after = (await api('GET', `${path}/secret`)).body;
-  expect(after).toMatchObject({ secret: expect.stringMatching(/^whsk_/), public_key: expect.stringMatching(/^whpk_/), previous: [] });
+  expect(after).toMatchObject({
+    secret: expect.stringMatching(/^whsk_/),
+    public_key: expect.stringMatching(/^whpk_/),
+    previous: [],
+  });
   await api('PATCH', path, { signature: 'v1' });
   const back = (await api('GET', `${path}/secret`)).body;
   expect(back.secret).toMatch(/^whsec_/);
@@ -139,7 +186,10 @@ test('another signature scheme makes a new secret of its kind, and the old one i
 
 test('an event accepted after a change was answered goes by the new subscriptions', async () => {
   await api('POST', '/v1/tenants', { id: 'routed' });
-  const { body } = await api('POST', '/v1/tenants/routed/endpoints', { url, subscriptions: [{ types: ['a'] }, { types: ['a.*'] }] });
+  const { body } = await api('POST', '/v1/tenants/routed/endpoints', {
+    url,
+    subscriptions: [{ types: ['a'] }, { types: ['a.*'] }],
+  });
   const path = `/v1/tenants/routed/endpoints/${body.id}`;
   expect([await matches('routed', 'a'), await matches('routed', 'b')]).toEqual([1, 0]);
   await api('PATCH', path, { subscriptions: [{ types: ['b'] }] });
@@ -156,7 +206,10 @@ test('a disabled endpoint says who disabled it; enabling clears that and wakes i
   const { path, id } = await create();
   const { num } = await stored(id);
   const ring = vi.spyOn(service.context, 'ringEndpoints');
-  expect((await api('PATCH', path, { enabled: false })).body).toMatchObject({ enabled: false, disabled_reason: 'disabled by operator' });
+  expect((await api('PATCH', path, { enabled: false })).body).toMatchObject({
+    enabled: false,
+    disabled_reason: 'disabled by operator',
+  });
   expect(ring).not.toHaveBeenCalled();
   expect((await api('PATCH', path, { enabled: true })).body).toMatchObject({ enabled: true, disabled_reason: null });
   expect(ring).toHaveBeenCalledWith([num]);
@@ -170,7 +223,13 @@ test('a deleted endpoint is gone from every call, and its lane is woken to cance
   expect((await api('DELETE', path)).status).toBe(204);
   expect(ring).toHaveBeenCalledWith([num]);
   ring.mockRestore();
-  const calls: [string, string, unknown?][] = [['GET', path], ['PATCH', path, { enabled: false }], ['DELETE', path], ['GET', `${path}/secret`], ['POST', `${path}/secret/rotate`, {}]];
+  const calls: [string, string, unknown?][] = [
+    ['GET', path],
+    ['PATCH', path, { enabled: false }],
+    ['DELETE', path],
+    ['GET', `${path}/secret`],
+    ['POST', `${path}/secret/rotate`, {}],
+  ];
   for (const [method, at, body] of calls) expect((await api(method, at, body)).status).toBe(404);
   expect((await api('GET', endpoints)).body.data.map((each: { id: string }) => each.id)).not.toContain(id);
 });
@@ -187,7 +246,9 @@ test('an endpoint that disables itself matches nothing more, says why, and is au
   expect(shown.body).toMatchObject({ enabled: false, disabled_reason: 'the receiver answered 410' });
   expect(Number((await stored(body.id)).version)).toBe(Number(version) + 1);
   const { data } = (await api('GET', '/v1/tenants/failing/audit')).body;
-  expect(data.filter((entry: { action: string }) => entry.action === 'endpoint.disabled')).toMatchObject([{ actor: 'system' }]);
+  expect(data.filter((entry: { action: string }) => entry.action === 'endpoint.disabled')).toMatchObject([
+    { actor: 'system' },
+  ]);
 });
 
 test('disabling does nothing to an endpoint that was deleted', async () => {
@@ -202,7 +263,9 @@ test('disabling does nothing to an endpoint that was deleted', async () => {
 test('two changes of one endpoint at once both take hold', async () => {
   const { path, id } = await create();
   const before = await stored(id);
-  const patches = Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? { description: `d${i}` } : { metadata: { n: i } }));
+  const patches = Array.from({ length: 6 }, (_, i) =>
+    i % 2 === 0 ? { description: `d${i}` } : { metadata: { n: i } },
+  );
   const answers = await Promise.all(patches.map((patch) => api('PATCH', path, patch)));
   expect(answers.map((answer) => answer.status)).toEqual(patches.map(() => 200));
   const { body } = await api('GET', path);
@@ -216,7 +279,10 @@ test('a tenant has at most 10,000 endpoints', async () => {
     `INSERT INTO endpoints (id, tenant_num, url, enabled) SELECT 'ep_full_' || i, t.num, 'https://x.example', false
        FROM tenants t, generate_series(1, 10000) i WHERE t.id = 'full'`,
   );
-  expect(await api('POST', '/v1/tenants/full/endpoints', { url })).toMatchObject({ status: 409, body: { code: 'too_many_endpoints' } });
+  expect(await api('POST', '/v1/tenants/full/endpoints', { url })).toMatchObject({
+    status: 409,
+    body: { code: 'too_many_endpoints' },
+  });
 });
 
 test('a schedule must end before events are dropped', async () => {

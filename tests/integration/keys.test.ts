@@ -30,7 +30,10 @@ test('a key is shown when it is made and never again, and the database cannot te
 test('a key may do what its scopes say, in its own tenant, and nothing else', async () => {
   const { key } = (await api('POST', keys, { scopes: ['endpoints:read', 'endpoints:read'] })).body;
   expect((await api('GET', '/v1/tenants/acme/endpoints', undefined, key)).status).toBe(200);
-  expect(await api('POST', '/v1/tenants/acme/endpoints', {}, key)).toMatchObject({ status: 403, body: { code: 'missing_scope' } });
+  expect(await api('POST', '/v1/tenants/acme/endpoints', {}, key)).toMatchObject({
+    status: 403,
+    body: { code: 'missing_scope' },
+  });
   expect((await api('POST', '/v1/events', { type: 'a', data: 1 }, key)).status).toBe(403);
 });
 

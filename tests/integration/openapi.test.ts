@@ -21,7 +21,9 @@ afterAll(() => service.stop());
 const operations = () => Object.values(document.paths).flatMap((methods) => Object.values(methods));
 
 test('every route is in the document, and ingest', () => {
-  const described = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
+  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
   const mounted = routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
   expect(described.sort()).toEqual([...mounted, 'post /v1/events'].sort());
 });
@@ -32,7 +34,9 @@ test('every operation has an id of its own, and every path parameter is describe
   for (const [path, methods] of Object.entries(document.paths)) {
     const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
     for (const { parameters } of Object.values(methods)) {
-      expect(parameters.filter((parameter) => parameter.in === 'path').map((parameter) => parameter.name)).toEqual(names);
+      expect(parameters.filter((parameter) => parameter.in === 'path').map((parameter) => parameter.name)).toEqual(
+        names,
+      );
     }
   }
 });
@@ -47,7 +51,10 @@ test('every reference leads somewhere', () => {
 test('an answer may gain fields without breaking the document; an input may not have unknown ones', () => {
   expect(document.components.schemas.Endpoint).not.toHaveProperty('additionalProperties');
   const create = document.paths['/v1/tenants/{tenant_id}/endpoints']!.post!;
-  expect(create.requestBody?.content['application/json']?.schema).toMatchObject({ additionalProperties: false, required: ['url'] });
+  expect(create.requestBody?.content['application/json']?.schema).toMatchObject({
+    additionalProperties: false,
+    required: ['url'],
+  });
 });
 
 test('the page for people shows every call, and loads nothing but the style that its policy names', async () => {

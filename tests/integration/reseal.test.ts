@@ -30,8 +30,12 @@ async function openAll(keys: string[]): Promise<string[]> {
   try {
     const { data } = (await call(other.baseUrl, 'GET', '/v1/tenants/acme/endpoints')).body;
     const secrets = [];
-    for (const { id } of data) secrets.push((await call(other.baseUrl, 'GET', `/v1/tenants/acme/endpoints/${id}/secret`)).body);
-    return [...data.map((endpoint: { headers: object }) => JSON.stringify(endpoint.headers)), ...secrets.map((each) => JSON.stringify(each))];
+    for (const { id } of data)
+      secrets.push((await call(other.baseUrl, 'GET', `/v1/tenants/acme/endpoints/${id}/secret`)).body);
+    return [
+      ...data.map((endpoint: { headers: object }) => JSON.stringify(endpoint.headers)),
+      ...secrets.map((each) => JSON.stringify(each)),
+    ];
   } finally {
     await other.stop();
   }
@@ -49,18 +53,34 @@ test('a reseal that was interrupted goes on where it stopped', async () => {
   const interrupt = ({ step, values }: { step: string; values: number }) => {
     if (step === 'resealed' && values >= 6) throw new Error('interrupted');
   };
-  await expect(reseal(service.context.apiPool, vault, { batchSize: 2, onProgress: interrupt })).rejects.toThrow('interrupted');
-  expect(await reseal(service.context.apiPool, vault, { batchSize: 2 })).toEqual({ kind: 'done', values: 15, resealed: 9, left: 0 });
+  await expect(reseal(service.context.apiPool, vault, { batchSize: 2, onProgress: interrupt })).rejects.toThrow(
+    'interrupted',
+  );
+  expect(await reseal(service.context.apiPool, vault, { batchSize: 2 })).toEqual({
+    kind: 'done',
+    values: 15,
+    resealed: 9,
+    left: 0,
+  });
 });
 
 test('when one value does not open, nothing is changed and the value is named', async () => {
   const { apiPool } = service.context;
-  const { rows } = await apiPool.query<{ id: string }>(`UPDATE endpoints SET headers_sealed = set_byte(headers_sealed, 20, get_byte(headers_sealed, 20) # 1)
+  const { rows } = await apiPool.query<{
+    id: string;
+  }>(`UPDATE endpoints SET headers_sealed = set_byte(headers_sealed, 20, get_byte(headers_sealed, 20) # 1)
     WHERE id = (SELECT max(id) FROM endpoints) RETURNING id`);
-  const sealed = async () => (await apiPool.query('SELECT md5(string_agg(sealed::text, id ORDER BY id)) AS all FROM endpoint_secrets')).rows[0].all;
+  const sealed = async () =>
+    (await apiPool.query('SELECT md5(string_agg(sealed::text, id ORDER BY id)) AS all FROM endpoint_secrets')).rows[0]
+      .all;
   const before = await sealed();
   const result = await reseal(apiPool, new Vault([NEW_KEY, MASTER_KEY]), { batchSize: 2 });
-  expect(result).toMatchObject({ kind: 'refused', values: 15, unopened: 1, problems: [expect.stringContaining(rows[0]!.id)] });
+  expect(result).toMatchObject({
+    kind: 'refused',
+    values: 15,
+    unopened: 1,
+    problems: [expect.stringContaining(rows[0]!.id)],
+  });
   expect(await sealed()).toBe(before);
 });
 

@@ -26,7 +26,9 @@ async function create(body: object = {}): Promise<{ id: string; path: string; se
 async function signing(id: string): Promise<readonly string[]> {
   const { apiPool, vault } = service.context;
   const { rows } = await apiPool.query('SELECT num FROM endpoints WHERE id = $1', [id]);
-  const targets = await loadTargets(apiPool, vault, { retryScheduleMs: [0], timeoutMs: 1, maxInFlight: 1 }, [rows[0].num]);
+  const targets = await loadTargets(apiPool, vault, { retryScheduleMs: [0], timeoutMs: 1, maxInFlight: 1 }, [
+    rows[0].num,
+  ]);
   const loaded = targets.get(rows[0].num);
   return loaded?.kind === 'target' ? loaded.target.secrets : [];
 }
@@ -90,15 +92,18 @@ test('rotations at once leave one current secret', async () => {
   expect(await signing(id)).toHaveLength(6);
 });
 
-test.each(['v1', 'v1a'] as const)('a secret of one’s own is taken for %s, at creation and at rotation', async (signature) => {
-  const [own, next] = [generateSecret(signature), generateSecret(signature)];
-  const { id, path, secret } = await create({ signature, secret: own });
-  expect(secret).toBe(own);
-  const rotated = await api('POST', `${path}/secret/rotate`, { secret: next, overlap_seconds: 60 });
-  expect(rotated.body).toMatchObject({ secret: next, previous: [{ secret: own }] });
-  expect('public_key' in rotated.body).toBe(signature === 'v1a');
-  expect(await signing(id)).toEqual([next, own]);
-});
+test.each(['v1', 'v1a'] as const)(
+  'a secret of one’s own is taken for %s, at creation and at rotation',
+  async (signature) => {
+    const [own, next] = [generateSecret(signature), generateSecret(signature)];
+    const { id, path, secret } = await create({ signature, secret: own });
+    expect(secret).toBe(own);
+    const rotated = await api('POST', `${path}/secret/rotate`, { secret: next, overlap_seconds: 60 });
+    expect(rotated.body).toMatchObject({ secret: next, previous: [{ secret: own }] });
+    expect('public_key' in rotated.body).toBe(signature === 'v1a');
+    expect(await signing(id)).toEqual([next, own]);
+  },
+);
 
 test.each([
   ['of the other scheme', generateSecret('v1a')],
@@ -110,7 +115,10 @@ test.each([
   ['huge', `whsec_${'A'.repeat(4000)}`],
 ])('a secret that is %s is refused without a part of it being said', async (_, secret) => {
   const { path } = await create();
-  for (const answer of [await api('POST', '/v1/tenants/acme/endpoints', { url: 'https://receiver.example/', secret }), await api('POST', `${path}/secret/rotate`, { secret })]) {
+  for (const answer of [
+    await api('POST', '/v1/tenants/acme/endpoints', { url: 'https://receiver.example/', secret }),
+    await api('POST', `${path}/secret/rotate`, { secret }),
+  ]) {
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: 'secret' }] } });
     if (secret !== '') expect(JSON.stringify(answer.body)).not.toContain(secret.slice(6) || secret);
   }
@@ -118,7 +126,10 @@ test.each([
 
 test('a secret that signs already is not taken for a new one', async () => {
   const { path, secret } = await create();
-  expect(await api('POST', `${path}/secret/rotate`, { secret })).toMatchObject({ status: 422, body: { errors: [{ path: 'secret' }] } });
+  expect(await api('POST', `${path}/secret/rotate`, { secret })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: 'secret' }] },
+  });
   expect((await api('GET', `${path}/secret`)).body).toMatchObject({ secret, previous: [] });
 });
 

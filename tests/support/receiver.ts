@@ -7,6 +7,8 @@ export interface ReceivedRequest {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly atMs: number;
+  /** What it was answered with; null while it is held, and when the sender hung up before. */
+  readonly answered: number | null;
 }
 
 /** Answers a request; `index` counts from 0. Not ending the response holds the request open. */
@@ -32,7 +34,11 @@ export async function startReceiver(behaviour: Behaviour = ok): Promise<Receiver
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const received = { path: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks), atMs: Date.now() };
+      const { url: path = '', headers } = request;
+      const received = { path, headers, body: Buffer.concat(chunks), atMs: Date.now(), answered: null as number | null };
+      response.on('finish', () => {
+        received.answered = response.statusCode;
+      });
       requests.push(received);
       behave(received, response, requests.length - 1);
       for (const waiter of waiting) if (requests.length >= waiter.count) waiter.resolve();

@@ -19,7 +19,10 @@ export function endpointNotFound(): Refusal {
   return new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
 }
 
-function viewer({ caller, tenant }: Pick<RouteRequest<unknown, unknown, unknown>, 'caller' | 'tenant'>, { config }: Context) {
+function viewer(
+  { caller, tenant }: Pick<RouteRequest<unknown, unknown, unknown>, 'caller' | 'tenant'>,
+  { config }: Context,
+) {
   return { caller, tenant, timeoutSeconds: config.DELIVERY_TIMEOUT_SECONDS };
 }
 
@@ -91,7 +94,9 @@ export const updateEndpoint = defineRoute({
   handle: async (request, context) => {
     const { tenant, caller, body } = request;
     const id = request.params.endpoint_id;
-    const updated = await update(context, tenant, id, settingsOf(body, context), caller, (scheme) => secretFor(scheme, undefined));
+    const updated = await update(context, tenant, id, settingsOf(body, context), caller, (scheme) =>
+      secretFor(scheme, undefined),
+    );
     if (updated === null) throw endpointNotFound();
     if (updated.wasEnabled) context.ringEndpoints([updated.endpoint.num]);
     return { status: 200, body: endpointJson(updated.endpoint, viewer(request, context)) };

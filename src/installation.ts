@@ -1,0 +1,57 @@
+import type { Config } from './config/config.ts';
+import { Demo } from './embedded/demo.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
+import { readLocalKeys } from './embedded/local-keys.ts';
+
+/** Why a process ends. */
+export interface Ending {
+  readonly text: string;
+  readonly exitCode: number;
+}
+
+/** What a process stands on: a database and keys, given or embedded. */
+export interface Installation {
+  readonly databaseUrl: string;
+  readonly operatorKey: string;
+  readonly masterKeys: readonly string[];
+  /** The demo of an embedded installation, with the one loopback socket that it opens for deliveries. */
+  readonly demo: { readonly run: Demo; readonly socket: string } | null;
+  /** Resolves when it gives way under the process. */
+  readonly lost: Promise<Ending>;
+  close(): Promise<void>;
+}
+
+/** Takes what the configuration gives, and starts the rest. */
+export async function openInstallation(config: Config): Promise<Installation> {
+  const { DATABASE_URL: databaseUrl, OPERATOR_KEY: operatorKey, MASTER_KEY: masterKeys } = config;
+  if (databaseUrl === undefined) return openEmbedded(config);
+  // `readConfig` requires both keys with DATABASE_URL.
+  return { databaseUrl, operatorKey: operatorKey!, masterKeys: masterKeys!, demo: null, lost: new Promise(() => {}), close: async () => {} };
+}
+
+async function openEmbedded(config: Config): Promise<Installation> {
+  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: (line) => void process.stdout.write(`${line}\n`) });
+  let isClosing = false;
+  const keys = await readLocalKeys(config.DATA_DIR);
+  const run = new Demo(config.DATA_DIR);
+  return {
+    databaseUrl: postgres.url,
+    operatorKey: config.OPERATOR_KEY ?? keys.operatorKey,
+    masterKeys: config.MASTER_KEY ?? [keys.masterKey],
+    demo: config.DEMO ? { run, socket: await run.open() } : null,
+    lost: lossOf(postgres, () => isClosing),
+    close: async () => {
+      isClosing = true;
+      if (config.DEMO) await run.close();
+      await postgres.stop();
+    },
+  };
+}
+
+async function lossOf(postgres: EmbeddedPostgres, isClosing: () => boolean): Promise<Ending> {
+  const { code, signal } = await postgres.exited;
+  if (isClosing()) return { text: 'closed', exitCode: 0 };
+  const text = `The embedded Postgres ended by itself (${signal ?? `exit code ${code}`}). Start Posthorn again: nothing acknowledged is lost.`;
+  process.stderr.write(`${text}\n`);
+  return { text, exitCode: 1 };
+}

@@ -1,0 +1,43 @@
+import { createServer } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { TEST_LANES } from '../support/global-setup.ts';
+import { runServiceProcess } from '../support/service-process.ts';
+import { environment } from '../support/stage.ts';
+import { createTestDatabase } from '../support/test-database.ts';
+
+const NOWHERE = 'postgresql://nobody@127.0.0.1:1/none';
+
+test('a port that is taken ends the start with exit code 1 and says which port and what to do', async () => {
+  const other = createServer();
+  const port = await new Promise<number>((resolve) => {
+    other.listen(0, '127.0.0.1', () => resolve((other.address() as { port: number }).port));
+  });
+  onTestFinished(() => void other.close());
+  const { code, output } = await runServiceProcess({ ...environment(NOWHERE), PORT: String(port) });
+  expect(code).toBe(1);
+  expect(output).toContain(`Port ${port} on 127.0.0.1 is taken`);
+  expect(output).toContain('PORT=');
+});
+
+test('all configuration errors are told together, without a secret, and the exit code is 2', async () => {
+  const wrong = { PORT: 'eighty', LANES: '0', MASTER_KEY: 'hunter2-master', OPERATOR_KEY: 'hunter2-op', ROLES: 'cook', REDIS_URL: 'http://x' };
+  const { code, output } = await runServiceProcess({ ...environment(NOWHERE), ...wrong });
+  expect(code).toBe(2);
+  for (const name of Object.keys(wrong)) expect(output).toContain(`- ${name}:`);
+  expect(output).not.toContain('hunter2');
+});
+
+test('F62: another number of lanes is refused, and the number that holds is named', async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const { code, output } = await runServiceProcess({ ...environment(database.url), LANES: String(TEST_LANES * 2) });
+  expect(code).toBe(1);
+  expect(output).toContain(`LANES=${TEST_LANES}`);
+});
+
+test('a database that does not answer ends the start with exit code 1 and no stack', async () => {
+  const { code, output } = await runServiceProcess(environment(NOWHERE));
+  expect(code).toBe(1);
+  expect(output).toMatch(/could not start: .*ECONNREFUSED/);
+  expect(output).not.toMatch(/^\s+at /m);
+});

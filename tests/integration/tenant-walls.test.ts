@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { Route } from '../../src/api/route.ts';
+import { routes } from '../../src/api/routes.ts';
+import { deliveryIdOf, newId, parseEventId } from '../../src/domain/ids.ts';
+import { type Answer, call } from '../support/api.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+/** Driven by the list of routes: a new route is tried without a line here, unless it names a kind of object that is not in `foreignIds`. */
+let service: TestService;
+let ownKey: string;
+/** Ids of the other tenant, by the name that a path, query or body gives them. */
+let foreignIds: Readonly<Record<string, string>>;
+
+const url = 'https://receiver.example/';
+
+beforeAll(async () => {
+  service = await startTestService();
+  for (const id of ['mine', 'theirs']) await call(service.baseUrl, 'POST', '/v1/tenants', { id });
+  ownKey = (await call(service.baseUrl, 'POST', '/v1/tenants/mine/keys', {})).body.key;
+  foreignIds = await makeObjects('theirs');
+});
+
+afterAll(() => service.stop());
+
+/** One object of each kind. */
+async function makeObjects(tenant: string): Promise<Record<string, string>> {
+  const { prisma } = service.context;
+  const key = await call(service.baseUrl, 'POST', `/v1/tenants/${tenant}/keys`, {});
+  const endpoint = await call(service.baseUrl, 'POST', `/v1/tenants/${tenant}/endpoints`, { url });
+  const event = await call(service.baseUrl, 'POST', '/v1/events', { type: 'a', tenant_id: tenant, data: {} });
+  const { num, tenantNum } = await prisma.endpoint.findUniqueOrThrow({ where: { id: endpoint.body.id } });
+  const replay = await prisma.replay.create({ data: { id: newId('rpl'), tenantNum, filter: {} } });
+  return {
+    key_id: key.body.id,
+    endpoint_id: endpoint.body.id,
+    event_id: event.body.id,
+    delivery_id: deliveryIdOf(parseEventId(event.body.id)!, num),
+    replay_id: replay.id,
+  };
+}
+
+/** Bodies that would change something; every other route is called with an empty one. */
+const bodies: Readonly<Record<string, unknown>> = {
+  'post /v1/tenants/:tenant_id/endpoints': { url },
+  'patch /v1/tenants/:tenant_id/endpoints/:endpoint_id': { enabled: false, url: 'https://elsewhere.example/' },
+  'patch /v1/tenants/:tenant_id': { name: 'taken over' },
+  'post /v1/tenants/:tenant_id/endpoints/:endpoint_id/test': { data: {} },
+};
+
+function parametersOf(route: Route): string[] {
+  return [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1]!).filter((name) => name !== 'tenant_id');
+}
+
+function pathOf(route: Route, tenant: string): string {
+  return route.path.replaceAll(/:(\w+)/g, (_, name: string) =>
+    name === 'tenant_id' ? tenant : (foreignIds[name] ?? `no-${name}`),
+  );
+}
+
+function knock(route: Route, path: string, key?: string): Promise<Answer> {
+  const body = route.body === undefined ? undefined : (bodies[`${route.method} ${route.path}`] ?? {});
+  return call(
+    service.baseUrl,
+    route.method.toUpperCase(),
+    path,
+    body,
+    key === undefined ? {} : { authorization: `Bearer ${key}` },
+  );
+}
+
+/** Everything that belongs to the other tenant, as text. */
+async function theirRows(): Promise<string> {
+  const tables = ['api_keys', 'endpoints', 'audit_log', 'replays', 'events', 'attempts', 'mailbox'];
+  const parts = tables.map(
+    (table) => `SELECT '${table}' || r::text AS row FROM ${table} r WHERE r.tenant_num = (SELECT num FROM them)`,
+  );
+  const { rows } = await service.context.apiPool.query<{ all: string }>(`
+    WITH them AS (SELECT num FROM tenants WHERE id = 'theirs'), facts AS (
+      SELECT t::text AS row FROM tenants t JOIN them USING (num)
+      UNION ALL SELECT s::text FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num JOIN them ON e.tenant_num = them.num
+      UNION ALL ${parts.join(' UNION ALL ')})
+    SELECT string_agg(row, chr(10) ORDER BY row) AS all FROM facts`);
+  return rows[0]!.all;
+}
+
+const inTenant = routes.filter((route) => route.path.includes(':tenant_id'));
+const withObject = inTenant.filter((route) => parametersOf(route).length > 0);
+const name = (route: Route) => `${route.method} ${route.path}` as const;
+
+test('every kind of object that a path names is tried here', () => {
+  expect(withObject.length).toBeGreaterThan(0);
+  const kinds = new Set(withObject.flatMap(parametersOf));
+  expect([...kinds].filter((kind) => !(kind in foreignIds))).toEqual([]);
+});
+
+test.each(withObject.map((route) => [name(route), route] as const))(
+  '%s: no key reads or changes another tenant’s',
+  async (_, route) => {
+    const before = await theirRows();
+    const refused = route.access === 'operator' ? [403] : [404];
+    expect(refused).toContain((await knock(route, pathOf(route, 'mine'), ownKey)).status);
+    expect(refused).toContain((await knock(route, pathOf(route, 'theirs'), ownKey)).status);
+    // An operator reaches every tenant, but an object only under its own.
+    expect((await knock(route, pathOf(route, 'mine'))).status).toBe(404);
+    expect(await theirRows()).toBe(before);
+  },
+);
+
+test.each(inTenant.map((route) => [name(route), route] as const))(
+  '%s: another tenant is as unknown as one that does not exist',
+  async (_, route) => {
+    const before = await theirRows();
+    const theirs = await knock(route, pathOf(route, 'theirs'), ownKey);
+    const nobodys = await knock(route, pathOf(route, 'nobody'), ownKey);
+    expect(theirs.status).toBe(route.access === 'operator' ? 403 : 404);
+    expect({ ...theirs.body, request_id: '' }).toEqual({ ...nobodys.body, request_id: '' });
+    expect(await theirRows()).toBe(before);
+  },
+);
+
+const lists = inTenant.filter(
+  (route) => route.method === 'get' && parametersOf(route).length === 0 && route.access !== 'operator',
+);
+
+test.each(lists.map((route) => [name(route), route] as const))(
+  '%s: lists nothing of another tenant, filtered or not',
+  async (_, route) => {
+    const filters = Object.keys(
+      (z.toJSONSchema(route.query, { io: 'input', unrepresentable: 'any' }) as { properties?: object }).properties ??
+        {},
+    );
+    const queries = [
+      '',
+      ...filters.filter((filter) => filter in foreignIds).map((filter) => `?${filter}=${foreignIds[filter]}`),
+    ];
+    for (const query of queries) {
+      const answer = await knock(route, `${pathOf(route, 'mine')}${query}`, ownKey);
+      if (query === '') expect(answer.status).toBe(200);
+      for (const id of Object.values(foreignIds)) expect(JSON.stringify(answer.body.data ?? [])).not.toContain(id);
+    }
+  },
+);
+
+test.each(lists.map((route) => [name(route), route] as const))(
+  '%s: a cursor of one tenant is refused by another',
+  async (_, route) => {
+    const belongs = { authorization: `Bearer ${ownKey}` };
+    const cursor = service.context.cursors.encode('0', ['any', 'other list']);
+    const answer = await call(service.baseUrl, 'GET', `${pathOf(route, 'mine')}?cursor=${cursor}`, undefined, belongs);
+    expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: 'cursor' }] } });
+  },
+);
+
+test('an event that names another tenant is not stored for it', async () => {
+  const before = await theirRows();
+  const answer = await call(
+    service.baseUrl,
+    'POST',
+    '/v1/events',
+    { type: 'a', tenant_id: 'theirs', data: {} },
+    { authorization: `Bearer ${ownKey}` },
+  );
+  expect(answer.status).toBeGreaterThanOrEqual(400);
+  expect(await theirRows()).toBe(before);
+});

@@ -1,0 +1,112 @@
+import { expect } from 'vitest';
+import { eventIdOf } from '../../src/domain/ids.ts';
+import { verifySignature } from '../../src/signing/verify-signature.ts';
+import { parseVerifyingKey } from '../../src/signing/verifying-key.ts';
+import { DECISION } from '../../src/store/codes.ts';
+import { eventually } from './eventually.ts';
+import type { SentEvent } from './loader.ts';
+import type { ReceivedRequest } from './receiver.ts';
+import { type CreatedEndpoint, query } from './stage.ts';
+
+export interface Evidence {
+  readonly databaseUrl: string;
+  /** What the producers know. */
+  readonly history: readonly SentEvent[];
+  /** What the receiver saw. */
+  readonly ledger: readonly ReceivedRequest[];
+  /** The endpoints that every event of the history matches, each at a path of its own. */
+  readonly endpoints: readonly CreatedEndpoint[];
+  /** Requests that may have been made twice: what was in flight at the crashes. 0 where nothing crashed. */
+  readonly duplicatesAtMost: number;
+  readonly healedWithinMs?: number;
+}
+
+interface StoredEvent {
+  readonly uuid: string;
+  readonly id: string;
+  readonly key: string;
+}
+
+interface StoredAttempt {
+  readonly event_id: string;
+  readonly endpoint_id: string;
+  readonly decision: number;
+}
+
+/**
+ * Waits until the service is quiet, then checks I1 to I6 and I11 from what producers and receiver know, with the database as the
+ * accused and not as the witness. @returns how many requests the receiver got more than once.
+ */
+export async function checkInvariants(evidence: Evidence): Promise<number> {
+  const { databaseUrl, healedWithinMs = 25_000 } = evidence;
+  const waiting = () => query(databaseUrl, 'SELECT count(*)::int AS count FROM mailbox');
+  await eventually(waiting, ([row]) => row.count === 0, healedWithinMs);
+  const events = await storedEvents(databaseUrl);
+  checkStored(evidence.history, events);
+  const attempts: StoredAttempt[] = await query(
+    databaseUrl,
+    'SELECT a.event_id, e.id AS endpoint_id, a.decision FROM attempts a JOIN endpoints e ON e.num = a.endpoint_num',
+  );
+  checkDeliveries(evidence, events, attempts);
+  return checkLedger(evidence, events, attempts);
+}
+
+async function storedEvents(databaseUrl: string): Promise<StoredEvent[]> {
+  const rows = await query(databaseUrl, `SELECT id, external_id, convert_from(body, 'UTF8') AS body FROM events`);
+  return rows.map(({ id, external_id, body }) => {
+    return { uuid: id, id: external_id ?? eventIdOf(id), key: JSON.parse(body).metadata?.idempotency_key };
+  });
+}
+
+function checkStored(history: readonly SentEvent[], events: readonly StoredEvent[]): void {
+  const byKey = Map.groupBy(events, (event) => event.key);
+  const repeated = [...byKey].filter(([, { length }]) => length > 1).map(([key]) => key);
+  expect(repeated, 'I1: keys that are stored more than once').toEqual([]);
+  const acknowledged = history.filter((sent) => sent.outcome === 'ok');
+  const lost = acknowledged.filter((sent) => byKey.get(sent.key)?.[0]?.id !== sent.id);
+  expect(lost, 'I1: events that were acknowledged and are not stored under their id').toEqual([]);
+  const refused = history.filter((sent) => sent.outcome === 'failed' && byKey.has(sent.key));
+  expect(refused, 'events that were refused and are stored').toEqual([]);
+}
+
+const ENDS: readonly number[] = [DECISION.done, DECISION.deadLetter, DECISION.cancel];
+
+function checkDeliveries(evidence: Evidence, events: readonly StoredEvent[], attempts: readonly StoredAttempt[]): void {
+  const ends = attempts.filter(({ decision }) => ENDS.includes(decision));
+  const counts = Map.groupBy(ends, (attempt) => `${attempt.event_id} ${attempt.endpoint_id}`);
+  const wanted = events.flatMap((event) => evidence.endpoints.map((endpoint) => `${event.uuid} ${endpoint.id}`));
+  const wrong = wanted.filter((delivery) => counts.get(delivery)?.length !== 1);
+  expect(wrong, 'I2, I3: deliveries without exactly one end').toEqual([]);
+}
+
+function checkLedger(evidence: Evidence, events: readonly StoredEvent[], attempts: readonly StoredAttempt[]): number {
+  const { ledger, endpoints, duplicatesAtMost } = evidence;
+  const idOf = new Map(events.map((event) => [event.uuid, event.id]));
+  const pathOf = new Map(endpoints.map((endpoint) => [endpoint.id, new URL(endpoint.url).pathname]));
+  const nameOf = (request: ReceivedRequest) => `${request.path} ${request.headers['webhook-id']}`;
+  const received = Map.groupBy(ledger, nameOf);
+  const isGood = (request: ReceivedRequest) => request.answered !== null && request.answered < 300;
+  const liars = attempts.filter(({ event_id, endpoint_id, decision }) => {
+    if (decision !== DECISION.done) return false;
+    return !(received.get(`${pathOf.get(endpoint_id)} ${idOf.get(event_id)}`) ?? []).some(isGood);
+  });
+  expect(liars, 'I4: deliveries that are called delivered without a 2xx').toEqual([]);
+  const twice = [...received.values()].filter((requests) => requests.filter(isGood).length > 1);
+  const surplus = twice.reduce((sum, requests) => sum + requests.filter(isGood).length - 1, 0);
+  expect(surplus, 'I5: requests that a receiver answered with 2xx and got again').toBeLessThanOrEqual(duplicatesAtMost);
+  const changed = [...received.values()].filter(([first, ...rest]) =>
+    rest.some(({ body }) => !body.equals(first!.body)),
+  );
+  expect(changed, 'I5: duplicates with another body').toEqual([]);
+  const unrecorded = ledger.length - attempts.length;
+  expect(unrecorded, 'I6: requests without an attempt on record').toBeLessThanOrEqual(duplicatesAtMost);
+  expect(unrecorded, 'I6: attempts on record without a request').toBeGreaterThanOrEqual(0);
+  checkSignatures(ledger, endpoints);
+  return surplus;
+}
+
+function checkSignatures(ledger: readonly ReceivedRequest[], endpoints: readonly CreatedEndpoint[]): void {
+  const keys = new Map(endpoints.map(({ url, secret }) => [new URL(url).pathname, [parseVerifyingKey(secret)]]));
+  const forged = ledger.filter(({ path, headers, body }) => !verifySignature(keys.get(path) ?? [], headers, body).ok);
+  expect(forged, 'I11: requests whose signature does not verify').toEqual([]);
+}

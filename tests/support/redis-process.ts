@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'vitest';
+import { freePort } from './postgres-process.ts';
+
+/** A Redis of the test's own, with an append-only file, always on one port. */
+export interface RedisProcess {
+  readonly url: string;
+  flushAll(): Promise<void>;
+  crash(): Promise<void>;
+  start(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  close(): Promise<void>;
+}
+
+/** Skips a test, saying why, on a machine without Redis; in CI it fails there instead. */
+export function requireRedis(context: TestContext): void {
+  if (spawnSync('redis-server', ['--version']).status === 0) return;
+  if (process.env.CI) throw new Error('redis-server is not installed, and CI must run the tests that need it');
+  context.skip('redis-server is not installed');
+}
+
+export async function startRedisProcess(): Promise<RedisProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-chaos-redis-'));
+  const port = await freePort();
+  let child = await launch(port, folder);
+  const crash = async () => {
+    const exited = once(child, 'exit');
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await exited;
+  };
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    flushAll: () => command(port, 'FLUSHALL'),
+    crash,
+    start: async () => {
+      child = await launch(port, folder);
+    },
+    signal: (signal) => void child.kill(signal),
+    close: async () => {
+      await crash();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(port: number, folder: string): Promise<ChildProcess> {
+  const settings = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--appendonly',
+    'yes',
+  ];
+  const child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
+  child.stdout.on('data', (chunk: Buffer) => chunk.includes('Ready to accept connections') && resolve());
+  child.on('close', () => reject(new Error('redis-server ended at its start')));
+  await ready;
+  return child;
+}
+
+async function command(port: number, text: string): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`${text}\r\n`);
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  if (!String(answer).startsWith('+OK')) throw new Error(`${text}: ${answer}`);
+}

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const START_MS = 30_000;
+/** Lines that are kept for the message of a failed test. */
+const KEPT_LINES = 300;
+
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Posthorn as operators run it: a process of its own, `node src/main.ts`. */
+export interface ServiceProcess {
+  readonly pid: number;
+  /** `http://127.0.0.1:port`. */
+  readonly baseUrl: string;
+  readonly exited: Promise<ProcessExit>;
+  /** The last lines that it wrote, standard error included. */
+  output(): string;
+  /** Resolves with the first line, past or to come, that says so. */
+  said(what: RegExp, timeoutMs?: number): Promise<string>;
+  /** Does nothing once it has ended. */
+  kill(signal: NodeJS.Signals): Promise<ProcessExit>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** Starts the process and resolves when it serves. @throws Error with its output when it ends instead. */
+export async function startServiceProcess(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+  const child = new Child(env);
+  const started = child.said(/"event":"service\.started"/, START_MS);
+  const ended = child.exited.then(({ code, signal }) => {
+    throw new Error(`The service ended at its start (${signal ?? `exit code ${code}`}):\n${child.output()}`);
+  });
+  const { port } = JSON.parse(await Promise.race([started, ended])) as { port: number };
+  ended.catch(() => {});
+  return Object.assign(child, { baseUrl: `http://127.0.0.1:${port}` });
+}
+
+/** Runs a process that is expected to end by itself. */
+export async function runServiceProcess(
+  env: Readonly<Record<string, string>>,
+): Promise<ProcessExit & { output: string }> {
+  const child = new Child(env);
+  const timer = setTimeout(() => child.signal('SIGKILL'), START_MS);
+  const exit = await child.exited;
+  clearTimeout(timer);
+  return { ...exit, output: child.output() };
+}
+
+class Child {
+  readonly exited: Promise<ProcessExit>;
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+  readonly #listeners = new Set<(line: string) => void>();
+  #hasEnded = false;
+
+  constructor(env: Readonly<Record<string, string>>) {
+    this.#child = spawn(process.execPath, [MAIN], {
+      cwd: ROOT,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) this.#read(stream);
+    // `close` comes after the last line; `exit` may not.
+    this.exited = once(this.#child, 'close').then(([code, signal]) => {
+      this.#hasEnded = true;
+      return { code, signal };
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  output(): string {
+    return this.#lines.join('\n');
+  }
+
+  said(what: RegExp, timeoutMs = 15_000): Promise<string> {
+    const known = this.#lines.find((line) => what.test(line));
+    if (known !== undefined) return Promise.resolve(known);
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const late = () => reject(new Error(`The service never said ${what}:\n${this.output()}`));
+    const timer = setTimeout(late, timeoutMs);
+    const listener = (line: string) => what.test(line) && resolve(line);
+    this.#listeners.add(listener);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#listeners.delete(listener);
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (!this.#hasEnded) this.#child.kill(signal);
+  }
+
+  kill(signal: NodeJS.Signals): Promise<ProcessExit> {
+    this.signal(signal);
+    return this.exited;
+  }
+
+  #read(stream: NodeJS.ReadableStream): void {
+    let rest = '';
+    stream.setEncoding('utf8');
+    stream.on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) {
+        this.#lines.push(line);
+        for (const listener of this.#listeners) listener(line);
+      }
+      if (this.#lines.length > KEPT_LINES) this.#lines.splice(0, this.#lines.length - KEPT_LINES);
+    });
+    stream.on('end', () => rest !== '' && this.#lines.push(rest));
+  }
+}

@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject, onTestFailed, onTestFinished } from 'vitest';
+import { call } from './api.ts';
+import { TEST_LANES } from './global-setup.ts';
+import { type Receiver, startReceiver } from './receiver.ts';
+import { type ServiceProcess, startServiceProcess } from './service-process.ts';
+import { createTestDatabase } from './test-database.ts';
+import { MASTER_KEY, OPERATOR_KEY } from './test-service.ts';
+
+export interface StageOptions {
+  /** A database of the caller's own; without it one is made, and dropped at the end. */
+  readonly databaseUrl?: string;
+  /** Environment of every process, over ours. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Where a play of several processes takes place: a database, a receiver with its ledger, and the processes that were started. */
+export interface Stage {
+  readonly databaseUrl: string;
+  readonly receiver: Receiver;
+  /** What a process is started with. */
+  readonly env: Readonly<Record<string, string>>;
+  start(roles: 'api' | 'worker' | 'api,worker', env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever columns they ask for.
+  query(text: string, values?: unknown[]): Promise<any[]>;
+  close(): Promise<void>;
+  /** What the processes wrote last. */
+  logs(): string;
+}
+
+/** A stage that is struck when the test ends, and tells what the processes wrote when the test fails. */
+export async function stageForTest(options: StageOptions = {}): Promise<Stage> {
+  const stage = await openStage(options);
+  onTestFinished(() => stage.close());
+  onTestFailed(() => console.error(stage.logs()));
+  return stage;
+}
+
+export async function openStage(options: StageOptions = {}): Promise<Stage> {
+  const given = options.databaseUrl;
+  const database = given === undefined ? await createTestDatabase() : { url: given, drop: async () => {} };
+  const receiver = await startReceiver();
+  const processes: ServiceProcess[] = [];
+  const env = { ...environment(database.url), ...options.env };
+  return {
+    databaseUrl: database.url,
+    receiver,
+    env,
+    start: async (roles, more = {}) => {
+      const started = await startServiceProcess({ ...env, ROLES: roles, ...more });
+      processes.push(started);
+      return started;
+    },
+    query: (text, values) => query(database.url, text, values),
+    close: async () => {
+      await Promise.all(processes.map((each) => each.kill('SIGKILL')));
+      await receiver.close();
+      await database.drop();
+    },
+    logs: () => processes.map((each) => `--- process ${each.pid}\n${each.output()}`).join('\n'),
+  };
+}
+
+/** What every process of ours is started with; it may deliver to loopback. */
+export function environment(databaseUrl: string): Record<string, string> {
+  return {
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: inject('redisUrl'),
+    REDIS_PREFIX: `{test-${randomBytes(6).toString('hex')}}`,
+    OPERATOR_KEY,
+    MASTER_KEY,
+    LANES: String(TEST_LANES),
+    PORT: '0',
+    ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
+    SHUTDOWN_SECONDS: '8',
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above.
+export async function query(databaseUrl: string, text: string, values: unknown[] = []): Promise<any[]> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+export const TENANT = 'acme';
+
+export interface CreatedEndpoint {
+  readonly id: string;
+  readonly url: string;
+  readonly secret: string;
+  readonly public_key?: string;
+}
+
+/** The endpoint of a tenant that is made if it is not there. `path` tells the endpoints of one receiver apart. */
+export async function createEndpoint(
+  baseUrl: string,
+  settings: Readonly<Record<string, unknown>>,
+  tenant = TENANT,
+): Promise<CreatedEndpoint> {
+  await call(baseUrl, 'POST', '/v1/tenants', { id: tenant });
+  const { status, body } = await call(baseUrl, 'POST', `/v1/tenants/${tenant}/endpoints`, settings);
+  if (status !== 201) throw new Error(`The endpoint was refused: ${status} ${JSON.stringify(body)}`);
+  return body;
+}
