@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Authenticator } from './api/authenticator.ts';
 import { Cursors } from './api/cursor.ts';
+import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
@@ -82,13 +83,13 @@ export function buildContext(options: ContextOptions): Context {
     bodies,
     authenticator: new Authenticator({
       operatorKey: options.operatorKey,
-      find: (key) => findKey(prisma, key, clock.nowMs()),
+      find: (key) => within(config.INGEST_DEADLINE_MS, findKey(prisma, key, clock.nowMs())),
       nowMs: () => clock.nowMs(),
     }),
     health: new ProcessHealth(workerPool),
     cursors: new Cursors(options.masterKeys[0]!),
     findTenant: (id) => findTenant(prisma, id),
-    recallTenant: rememberTenants((id) => findTenant(prisma, id)),
+    recallTenant: rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id))),
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
     close: async () => {
       commits.stop();

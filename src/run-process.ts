@@ -1,4 +1,4 @@
-import { createApp } from './api/app.ts';
+import { createApp, createHealthApp } from './api/app.ts';
 import { HttpServer } from './api/http-server.ts';
 import { buildContext } from './build-context.ts';
 import { type Config, ConfigError } from './config/config.ts';
@@ -80,7 +80,7 @@ function servicesOf(context: Context, http: HttpServer): Service[] {
     ...(config.ROLES.includes('worker') ? workerServices(context) : []),
     {
       name: 'http',
-      start: async () => http.serve(createApp(context)),
+      start: async () => http.serve(config.ROLES.includes('api') ? createApp(context) : createHealthApp(context)),
       stop: async (deadlineMs) => {
         await http.stop(deadlineMs);
         await commits.drain();

@@ -12,6 +12,19 @@ import { routes } from './routes.ts';
 
 /** The whole HTTP API. Has no effects until it is listened on. */
 export function createApp(context: Context): Express {
+  const app = createBase(context);
+  app.use(docsRoutes(routes, context.version));
+  mountIngest(app, context);
+  for (const route of routes) mountRoute(app, route, context);
+  return answerTheRest(app, context);
+}
+
+/** What a process without the API role says: how it is. */
+export function createHealthApp(context: Context): Express {
+  return answerTheRest(createBase(context), context);
+}
+
+function createBase(context: Context): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
@@ -20,9 +33,10 @@ export function createApp(context: Context): Express {
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } }));
   app.use(identify);
   app.use(healthRoutes(context));
-  app.use(docsRoutes(routes, context.version));
-  mountIngest(app, context);
-  for (const route of routes) mountRoute(app, route, context);
+  return app;
+}
+
+function answerTheRest(app: Express, context: Context): Express {
   app.use((request: Request) => {
     throw new Refusal(404, 'not_found', `There is no ${request.method} ${request.path.slice(0, 200)}.`);
   });

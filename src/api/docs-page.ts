@@ -26,9 +26,9 @@ export function docsPage(document: OpenApiDocument): string {
   const tags = [...new Set(calls.map(({ operation }) => operation.tags[0] ?? ''))];
   const sections = tags.map((tag) => {
     const ours = calls.filter(({ operation }) => operation.tags[0] === tag);
-    return `<h2>${escape(tag)}</h2>${ours.map((call) => callHtml(call.method, call.path, call.operation, document)).join('')}`;
+    return `<h2>${escapeHtml(tag)}</h2>${ours.map((call) => callHtml(call.method, call.path, call.operation, document)).join('')}`;
   });
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Posthorn API</title><style>${style}</style></head><body><h1>Posthorn API ${escape(document.info.version)}</h1><p>${prose(document.info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</body></html>`;
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Posthorn API</title><style>${style}</style></head><body><h1>Posthorn API ${escapeHtml(document.info.version)}</h1><p>${prose(document.info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</body></html>`;
 }
 
 function callHtml(method: string, path: string, operation: Operation, document: OpenApiDocument): string {
@@ -36,8 +36,8 @@ function callHtml(method: string, path: string, operation: Operation, document: 
   const more = operation.description === undefined ? '' : `<p>${prose(operation.description)}</p>`;
   const parameters = operation.parameters.filter((parameter) => parameter.in !== 'path');
   return [
-    `<h3 id="${escape(operation.operationId)}"><span class="method">${escape(method)}</span> <code>${escape(path)}</code></h3>`,
-    `<div>${prose(operation.summary)} <span class="access">(${escape(accessText(operation['x-access']))})</span></div>${more}`,
+    `<h3 id="${escapeHtml(operation.operationId)}"><span class="method">${escapeHtml(method)}</span> <code>${escapeHtml(path)}</code></h3>`,
+    `<div>${prose(operation.summary)} <span class="access">(${escapeHtml(accessText(operation['x-access']))})</span></div>${more}`,
     table(parameters.map(({ name, schema, description }) => [name, typeText(schema), description ?? ''])),
     body === undefined ? '' : fieldsTable(body, document),
     table(
@@ -63,7 +63,7 @@ function table(rows: readonly (readonly [string, string, string])[]): string {
   if (rows.length === 0) return '';
   const cells = rows.map(
     ([name, type, text]) =>
-      `<tr><td><code>${escape(name)}</code></td><td>${escape(type)}</td><td>${prose(text)}</td></tr>`,
+      `<tr><td><code>${escapeHtml(name)}</code></td><td>${escapeHtml(type)}</td><td>${prose(text)}</td></tr>`,
   );
   return `<table>${cells.join('')}</table>`;
 }
@@ -94,9 +94,9 @@ function nameOf(reference: string): string {
 
 /** Text with `code` in it. */
 function prose(text: string): string {
-  return escape(text).replaceAll(/`([^`]*)`/g, '<code>$1</code>');
+  return escapeHtml(text).replaceAll(/`([^`]*)`/g, '<code>$1</code>');
 }
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }

@@ -25,7 +25,7 @@ afterAll(() => stage.close());
 function expectVerified({ headers, body }: ReceivedRequest, secret: string): void {
   const received = headers as Record<string, string>;
   expect(new StandardWebhook(secret).verify(body.toString(), received)).toEqual(JSON.parse(body.toString()));
-  expect(new SvixWebhook(secret).verify(body.toString(), received)).toEqual(JSON.parse(body.toString()));
+  expect(() => new SvixWebhook(secret).verify(body.toString(), received)).not.toThrow();
   expect(verifySignature([parseVerifyingKey(secret)], headers, body)).toMatchObject({ ok: true, id: headers['webhook-id'] });
 }
 

@@ -60,7 +60,7 @@ test('an answer may gain fields without breaking the document; an input may not 
 test('the page for people shows every call, and loads nothing but the style that its policy names', async () => {
   const response = await fetch(`${service.baseUrl}/docs`);
   const html = await response.text();
-  const style = /<style>([^]*?)<\/style>/.exec(html)![1]!;
+  const style = /<style>([\s\S]*?)<\/style>/.exec(html)![1]!;
   const hash = createHash('sha256').update(style).digest('base64');
   expect(response.headers.get('content-security-policy')).toContain(`default-src 'none'; style-src 'sha256-${hash}'`);
   expect(html).not.toMatch(/<script|<img|<link|style=|src=/);

@@ -35,8 +35,16 @@ export async function schemaDiff(databaseUrl: string): Promise<string | null> {
 
 interface Engine {
   readonly SchemaEngine: typeof SchemaEngine;
-  __wbg_set_wasm(exports: WebAssembly.Exports): void;
+  __wbg_set_wasm(exports: object): void;
 }
+
+/** Neither Node's types nor the language's have it. */
+declare const WebAssembly: {
+  instantiate(
+    bytes: Uint8Array,
+    imports: object,
+  ): Promise<{ readonly instance: { readonly exports: Readonly<Record<string, unknown>> } }>;
+};
 
 let loading: Promise<Engine> | undefined;
 
@@ -50,7 +58,7 @@ async function load(): Promise<Engine> {
   const module = bindings as unknown as Engine;
   const path = fileURLToPath(import.meta.resolve('@prisma/schema-engine-wasm/schema_engine_bg'));
   const bytes = await readFile(path.replace(/\.js$/, '.wasm'));
-  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': bindings as never });
+  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': bindings });
   module.__wbg_set_wasm(instance.exports);
   // A panic of the engine calls this; without it the message would be lost.
   Object.assign(globalThis, {

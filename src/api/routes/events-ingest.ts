@@ -5,6 +5,7 @@ import { acceptEvents } from '../../ingest/accept.ts';
 import { idempotencyKey } from '../../ingest/event-input.ts';
 import type { ItemResult } from '../../ingest/plan-group.ts';
 import { type BodyFormat, readRequest } from '../../ingest/read-request.ts';
+import { bodyBudget } from '../body-budget.ts';
 import { authorize } from '../mount-route.ts';
 
 /**
@@ -16,13 +17,15 @@ export function mountIngest(app: Express, context: Context): void {
   const read = express.raw({ type: () => true, limit: config.MAX_BATCH_BYTES, inflate: false });
   const dependencies = { commits, findTenant: recallTenant, nowMs: () => clock.nowMs(), maxEventBytes: config.MAX_EVENT_BYTES };
 
+  const budget = bodyBudget(2 * config.INGEST_BUFFER_BYTES, config.MAX_BATCH_BYTES / 8);
+
   const admit: RequestHandler = async (request, response, next) => {
     response.locals.caller = await authorize(request, 'events:write', context);
     response.locals.format = formatOf(request.headers['content-type']);
     next();
   };
 
-  app.post('/v1/events', admit, read, async (request: Request, response: Response) => {
+  app.post('/v1/events', admit, budget, read, async (request: Request, response: Response) => {
     const { isBatch, events } = readRequest(bodyOf(request), response.locals.format, { maxEvents: config.MAX_BATCH_EVENTS });
     const options = { isBatch, caller: response.locals.caller, idempotencyKey: keyOf(request, isBatch) };
     const items = await acceptEvents(events, options, dependencies);

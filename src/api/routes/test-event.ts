@@ -20,7 +20,7 @@ export const sendTestEvent = defineRoute({
   summary: 'Send a test event through the real path to this endpoint alone, whatever it subscribes to',
   params: z.strictObject({ endpoint_id: objectId('ep') }),
   query: z.strictObject({}),
-  body: z.strictObject({ type: z.string().optional().describe(`Default \`${DEFAULT_TYPE}\`.`), data: z.unknown() }),
+  body: z.strictObject({ type: z.string().optional().describe(`Default \`${DEFAULT_TYPE}\`.`), data: z.unknown().optional() }),
   responses: {
     202: { description: 'Accepted', schema: z.object({ event_id: z.string(), delivery_id: z.string() }) },
   },

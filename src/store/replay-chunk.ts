@@ -1,0 +1,170 @@
+import type pg from 'pg';
+import { DECISION } from './codes.ts';
+import type { Queryable } from './in-transaction.ts';
+import { plainArray } from './plain-array.ts';
+import type { ReplayPlan, ReplayedStatus } from './replays.ts';
+
+/** A replay that is under way, held by this transaction. */
+export interface HeldReplay {
+  readonly num: number;
+  readonly tenantNum: number;
+  readonly plan: ReplayPlan;
+  /** The last event that was looked at; null at the start. */
+  readonly cursor: string | null;
+}
+
+/** Numbers of the replays that are not finished, oldest first. */
+export async function unfinishedReplays(pool: pg.Pool): Promise<readonly number[]> {
+  const { rows } = await pool.query<{ num: number }>(
+    `SELECT num FROM replays WHERE state IN ('pending', 'running') ORDER BY num LIMIT 1000`,
+  );
+  return rows.map(({ num }) => num);
+}
+
+/** Takes a replay for this transaction; null when it is finished or another worker has it. */
+export async function holdReplay(client: Queryable, num: number): Promise<HeldReplay | null> {
+  const { rows } = await client.query<{ tenant_num: number; filter: { plan: ReplayPlan }; cursor: string | null }>(
+    `SELECT tenant_num, filter, cursor FROM replays WHERE num = $1 AND state IN ('pending', 'running') FOR UPDATE SKIP LOCKED`,
+    [num],
+  );
+  const row = rows[0];
+  return row === undefined ? null : { num, tenantNum: row.tenant_num, plan: row.filter.plan, cursor: row.cursor };
+}
+
+/** How many deliveries of the replay wait for their attempt, counted no further than the limits; `open` are those not parked. */
+export async function countWaiting(client: Queryable, num: number, limits: { open: number; all: number }): Promise<{ open: number; all: number }> {
+  const { rows } = await client.query<{ open: number; all: number }>(
+    `SELECT (SELECT count(*)::int FROM (SELECT 1 FROM mailbox WHERE replay_num = $1 AND NOT parked LIMIT $2) o) AS open,
+            (SELECT count(*)::int FROM (SELECT 1 FROM mailbox WHERE replay_num = $1 LIMIT $3) a) AS all`,
+    [num, limits.open, limits.all],
+  );
+  return rows[0]!;
+}
+
+export interface ReplayedEvent {
+  readonly uuid: string;
+  readonly type: string;
+}
+
+export interface EventChunk {
+  /** Events that still have their payload, oldest first. */
+  readonly events: readonly ReplayedEvent[];
+  /** Where the next chunk starts; `to` when this was the last. */
+  readonly cursor: string;
+}
+
+/** The next events of the replay, oldest first. */
+export async function nextEvents(client: Queryable, replay: HeldReplay, size: number): Promise<EventChunk> {
+  const uuids = await nextUuids(client, replay, size);
+  const last = uuids.at(-1);
+  if (last === undefined) return { events: [], cursor: replay.plan.to };
+  const { rows } = await client.query<{ id: string; type: string }>(
+    'SELECT id, type FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL ORDER BY id',
+    [replay.tenantNum, plainArray(uuids)],
+  );
+  return { events: rows.map(({ id, type }) => ({ uuid: id, type })), cursor: last };
+}
+
+// Dead letters and cancellations are found through their own index; for everything else the log is walked.
+async function nextUuids(client: Queryable, { tenantNum, plan, cursor }: HeldReplay, size: number): Promise<readonly string[]> {
+  const { from, to, eventUuids, status } = plan;
+  if (eventUuids !== null) {
+    return eventUuids.filter((uuid) => uuid >= from && uuid < to && (cursor === null || uuid > cursor)).slice(0, size);
+  }
+  const source =
+    status === 'dead_lettered' || status === 'cancelled'
+      ? `SELECT event_id AS id FROM attempts WHERE tenant_num = $1 AND decision IN (${DECISION.deadLetter}, ${DECISION.cancel})
+            AND event_id >= $2::uuid AND event_id < $3::uuid AND ($4::uuid IS NULL OR event_id > $4::uuid) ORDER BY event_id LIMIT $5`
+      : `SELECT id FROM events WHERE tenant_num = $1
+            AND id >= $2::uuid AND id < $3::uuid AND ($4::uuid IS NULL OR id > $4::uuid) ORDER BY id LIMIT $5`;
+  const values = [tenantNum, cursor === null ? from : cursor, to, cursor, size];
+  const { rows } = await client.query<{ id: string }>(source, values);
+  return [...new Set(rows.map(({ id }) => id))];
+}
+
+export interface ReplayEndpoint {
+  readonly num: number;
+  readonly subscriptions: readonly { readonly types?: readonly string[] }[];
+}
+
+/** Endpoints that a replay may deliver to: the one that it names, or all that are enabled. Deleted ones never. */
+export async function replayEndpoints(client: Queryable, { tenantNum, plan }: HeldReplay): Promise<readonly ReplayEndpoint[]> {
+  const { rows } = await client.query<ReplayEndpoint>(
+    `SELECT num, subscriptions FROM endpoints
+      WHERE tenant_num = $1 AND deleted_at IS NULL AND (num = $2 OR ($2::int IS NULL AND enabled)) ORDER BY num`,
+    [tenantNum, plan.endpointNum],
+  );
+  return rows;
+}
+
+export interface QueueInput {
+  /** Events whose ended deliveries are made again. */
+  readonly again: readonly string[];
+  /** Events that the replay's endpoint gets although it never had them. */
+  readonly missed: readonly string[];
+  readonly endpoints: readonly { readonly num: number; readonly lane: number }[];
+}
+
+// What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
+// from them. Nobody else brings deliveries of this tenant back meanwhile (`lockRedrives`).
+const QUEUE = `
+  WITH again AS (
+    SELECT p.id AS event_id, a.endpoint_num, a.attempt
+      FROM unnest($3::uuid[]) AS p(id)
+     CROSS JOIN LATERAL (
+       SELECT endpoint_num, max(attempt) AS attempt,
+              (array_agg(decision ORDER BY attempt DESC) FILTER (WHERE decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})))[1] AS ended
+         FROM attempts WHERE event_id = p.id AND tenant_num = $2 AND ($7::int IS NULL OR endpoint_num = $7) GROUP BY endpoint_num
+     ) a
+     WHERE a.ended IS NOT NULL AND ($8::smallint IS NULL OR a.ended = $8)
+  ),
+  missed AS (
+    SELECT p.id AS event_id, $7::int AS endpoint_num, 0 AS attempt FROM unnest($4::uuid[]) AS p(id)
+     WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.event_id = p.id AND a.endpoint_num = $7)
+  )
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, replay_num, lane, attempt)
+  SELECT c.event_id, date_trunc('milliseconds', now()), c.endpoint_num, $2, $1, t.lane, c.attempt
+    FROM (SELECT * FROM again UNION ALL SELECT * FROM missed) c
+    JOIN unnest($5::int[], $6::smallint[]) AS t(endpoint_num, lane) USING (endpoint_num)
+   WHERE NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.endpoint_num = c.endpoint_num AND m.event_id = c.event_id)
+   ORDER BY c.event_id, c.endpoint_num
+  ON CONFLICT (endpoint_num, event_id) DO NOTHING
+  RETURNING endpoint_num`;
+
+/** Queues deliveries of these events. @returns the number of each one's endpoint. */
+export async function queueDeliveries(client: Queryable, { num, tenantNum, plan }: HeldReplay, input: QueueInput): Promise<readonly number[]> {
+  const { rows } = await client.query<{ endpoint_num: number }>(QUEUE, [
+    num,
+    tenantNum,
+    plainArray(input.again),
+    plainArray(input.missed),
+    plainArray(input.endpoints.map((endpoint) => endpoint.num)),
+    plainArray(input.endpoints.map((endpoint) => endpoint.lane)),
+    plan.endpointNum,
+    plan.status === null ? null : decisionOf(plan.status),
+  ]);
+  return rows.map((row) => row.endpoint_num);
+}
+
+function decisionOf(status: ReplayedStatus): number {
+  switch (status) {
+    case 'delivered':
+      return DECISION.done;
+    case 'dead_lettered':
+      return DECISION.deadLetter;
+    case 'cancelled':
+      return DECISION.cancel;
+  }
+}
+
+/** Moves the replay on, in the transaction that queued its deliveries. */
+export async function advanceReplay(client: Queryable, num: number, cursor: string, queued: number): Promise<void> {
+  await client.query(
+    `UPDATE replays SET state = 'running', cursor = $2, matched = matched + $3, queued = queued + $3 WHERE num = $1`,
+    [num, cursor, queued],
+  );
+}
+
+export async function completeReplay(client: Queryable, num: number): Promise<void> {
+  await client.query(`UPDATE replays SET state = 'completed', finished_at = now() WHERE num = $1`, [num]);
+}

@@ -1,0 +1,145 @@
+import type pg from 'pg';
+import { newId } from '../domain/ids.ts';
+import type { TenantRef } from '../domain/scope.ts';
+import { appendAuditRow } from './audit-row.ts';
+import { inTransaction } from './in-transaction.ts';
+
+export const REPLAY_STATES = ['pending', 'running', 'completed', 'cancelled'] as const;
+
+export type ReplayState = (typeof REPLAY_STATES)[number];
+
+/** Which ended deliveries are made again; absent: every one, and those that an endpoint missed. */
+export const REPLAYED_STATUSES = ['delivered', 'dead_lettered', 'cancelled'] as const;
+
+export type ReplayedStatus = (typeof REPLAYED_STATUSES)[number];
+
+/** What was asked for, as it is shown again. */
+export interface ReplayRequest {
+  readonly endpoint_id?: string;
+  readonly status?: ReplayedStatus;
+  readonly types?: readonly string[];
+  readonly event_ids?: readonly string[];
+  readonly since?: string;
+  readonly until?: string;
+}
+
+/** What was asked for, as the worker needs it: settled when the replay is made, so that it ends. */
+export interface ReplayPlan {
+  /** Events from this UUID on … */
+  readonly from: string;
+  /** … and before this one. */
+  readonly to: string;
+  /** These events alone, in rising order; null: all in the range. */
+  readonly eventUuids: readonly string[] | null;
+  readonly endpointNum: number | null;
+  readonly status: ReplayedStatus | null;
+  /** Type patterns; empty: every type. */
+  readonly types: readonly string[];
+}
+
+export interface Replay {
+  readonly num: number;
+  readonly id: string;
+  readonly state: ReplayState;
+  readonly request: ReplayRequest;
+  readonly matched: number;
+  /** Deliveries that were queued and not withdrawn. */
+  readonly queued: number;
+  /** Of these, how many still wait for their attempt. */
+  readonly waiting: number;
+  readonly createdAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+interface Row {
+  num: number;
+  id: string;
+  state: ReplayState;
+  filter: { request: ReplayRequest };
+  matched: number;
+  queued: number;
+  waiting: number;
+  created_at: Date;
+  finished_at: Date | null;
+}
+
+const COLUMNS = `r.num, r.id, r.state, r.filter, r.matched, r.queued, r.created_at, r.finished_at,
+                 (SELECT count(*)::int FROM mailbox m WHERE m.replay_num = r.num) AS waiting`;
+
+function toReplay({ filter, created_at, finished_at, ...row }: Row): Replay {
+  return { ...row, request: filter.request, createdAt: created_at, finishedAt: finished_at };
+}
+
+/** Replays of one tenant that may be unfinished at a time. */
+export const MAX_UNFINISHED = 10;
+
+/** @returns null when the tenant has too many that are unfinished. */
+export async function createReplay(
+  pool: pg.Pool,
+  tenant: TenantRef,
+  request: ReplayRequest,
+  plan: ReplayPlan,
+  actor: string,
+): Promise<Replay | null> {
+  return inTransaction(pool, async (client) => {
+    const id = newId('rpl');
+    // The tenant's row is held, so that two at once do not pass the limit together.
+    await client.query('SELECT 1 FROM tenants WHERE num = $1 FOR NO KEY UPDATE', [tenant.num]);
+    const { rows } = await client.query<Row>(
+      `INSERT INTO replays (id, tenant_num, filter)
+       SELECT $1, $2, $3 WHERE (SELECT count(*) FROM replays WHERE tenant_num = $2 AND state IN ('pending', 'running')) < $4
+       RETURNING num, id, state, filter, matched, queued, created_at, finished_at, 0 AS waiting`,
+      [id, tenant.num, JSON.stringify({ request, plan }), MAX_UNFINISHED],
+    );
+    if (rows[0] === undefined) return null;
+    const after = JSON.parse(JSON.stringify(request));
+    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'replay.created', object: id, after });
+    return toReplay(rows[0]);
+  });
+}
+
+export async function findReplay(pool: pg.Pool, tenantNum: number, id: string): Promise<Replay | null> {
+  const { rows } = await pool.query<Row>(`SELECT ${COLUMNS} FROM replays r WHERE r.id = $1 AND r.tenant_num = $2`, [id, tenantNum]);
+  return rows[0] === undefined ? null : toReplay(rows[0]);
+}
+
+/** Newest first, before the replay with id `before`. */
+export async function listReplays(
+  pool: pg.Pool,
+  tenantNum: number,
+  before: string | undefined,
+  limit: number,
+): Promise<readonly Replay[]> {
+  const { rows } = await pool.query<Row>(
+    `SELECT ${COLUMNS} FROM replays r WHERE r.tenant_num = $1 AND ($2::text IS NULL OR r.id < $2) ORDER BY r.id DESC LIMIT $3`,
+    [tenantNum, before ?? null, limit],
+  );
+  return rows.map(toReplay);
+}
+
+export type CancelReplayResult = 'cancelled' | 'finished' | 'not_found';
+
+/**
+ * Ends a replay: what it queued and nobody has tried yet is withdrawn, and such a delivery is again what it was before. One whose attempt
+ * is in flight is withdrawn too; that attempt is kept as a fact, marked late.
+ */
+export async function cancelReplay(pool: pg.Pool, tenant: TenantRef, id: string, actor: string): Promise<CancelReplayResult> {
+  return inTransaction(pool, async (client) => {
+    const found = await client.query<{ num: number; state: ReplayState }>(
+      'SELECT num, state FROM replays WHERE id = $1 AND tenant_num = $2 FOR UPDATE',
+      [id, tenant.num],
+    );
+    const replay = found.rows[0];
+    if (replay === undefined) return 'not_found';
+    if (replay.state === 'cancelled') return 'cancelled';
+    if (replay.state === 'completed') return 'finished';
+    const withdrawn = await client.query('DELETE FROM mailbox WHERE replay_num = $1', [replay.num]);
+    await client.query(`UPDATE replays SET state = 'cancelled', finished_at = now(), queued = queued - $2 WHERE num = $1`, [
+      replay.num,
+      withdrawn.rowCount,
+    ]);
+    const after = { deliveries_withdrawn: withdrawn.rowCount };
+    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'replay.cancelled', object: id, after });
+    return 'cancelled';
+  });
+}

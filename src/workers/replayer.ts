@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Context } from '../context.ts';
+import { laneOf } from '../routing/lane-of.ts';
+import { TenantRouting } from '../routing/tenant-routing.ts';
+import { matchesType } from '../routing/type-pattern.ts';
+import { inTransaction, type Queryable } from '../store/in-transaction.ts';
+import { lockRedrives } from '../store/redrive.ts';
+import {
+  advanceReplay,
+  completeReplay,
+  countWaiting,
+  type HeldReplay,
+  holdReplay,
+  nextEvents,
+  queueDeliveries,
+  type ReplayEndpoint,
+  type ReplayedEvent,
+  replayEndpoints,
+  unfinishedReplays,
+} from '../store/replay-chunk.ts';
+
+export interface ReplayerOptions {
+  readonly pool: Context['workerPool'];
+  readonly lanes: number;
+  /** Wakes the lanes of these endpoints. */
+  readonly ringEndpoints: Context['ringEndpoints'];
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** `moved`: look again at once. `waiting`: all replays wait for deliveries, look again soon. `idle`: there is none. */
+export type ReplayProgress = 'moved' | 'waiting' | 'idle';
+
+const MAX_CHUNK_EVENTS = 500;
+const FIRST_CHUNK_EVENTS = 50;
+/** A chunk that queued more than this makes the next one smaller. */
+const LARGE_CHUNK_DELIVERIES = 1_000;
+/** Deliveries of one replay that may stand in the lanes at once: what keeps a replay behind live traffic. */
+const MAX_OPEN = 500;
+/** Those that may wait in all, with the ones that were parked because their endpoint takes no more. */
+const MAX_WAITING = 50_000;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
+
+/**
+ * Makes replays happen, chunk by chunk. A chunk's deliveries and the replay's progress are one transaction under the replay's row lock:
+ * however many workers run, and wherever one dies, each delivery is queued once.
+ */
+export class Replayer {
+  readonly #options: ReplayerOptions;
+  /** Events of the next chunk, by replay: an event may have one delivery or thousands. */
+  readonly #chunkSizes = new Map<number, number>();
+
+  constructor(options: ReplayerOptions) {
+    this.#options = options;
+  }
+
+  /** Takes each unfinished replay one chunk further, as far as it may. One that fails does not hold the others up. */
+  async runOnce(signal?: AbortSignal): Promise<ReplayProgress> {
+    const nums = await unfinishedReplays(this.#options.pool);
+    let hasMoved = false;
+    for (const num of nums) {
+      if (signal?.aborted === true) break;
+      hasMoved = (await this.#step(num)) || hasMoved;
+    }
+    if (nums.length === 0) this.#chunkSizes.clear();
+    return hasMoved ? 'moved' : nums.length > 0 ? 'waiting' : 'idle';
+  }
+
+  /** Works until nothing is left to do, the signal fires, or `budgetMs` is spent. */
+  async drain(signal: AbortSignal, budgetMs: number): Promise<void> {
+    const end = performance.now() + budgetMs;
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!signal.aborted && performance.now() < end) {
+      const progress = await this.runOnce(signal);
+      if (progress === 'idle') return;
+      if (progress === 'waiting') await sleep(pauseMs, undefined, { signal }).catch(() => {});
+      pauseMs = progress === 'waiting' ? Math.min(pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+    }
+  }
+
+  async #step(num: number): Promise<boolean> {
+    const { pool, onFailure, ringEndpoints } = this.#options;
+    const size = this.#chunkSizes.get(num) ?? FIRST_CHUNK_EVENTS;
+    try {
+      const queued = await inTransaction(pool, (client) => this.#advance(client, num, size));
+      if (queued === null) return false;
+      ringEndpoints(new Set(queued));
+      const next = queued.length > LARGE_CHUNK_DELIVERIES ? size >> 1 : size * 2;
+      this.#chunkSizes.set(num, Math.min(Math.max(1, next), MAX_CHUNK_EVENTS));
+      return true;
+    } catch (error) {
+      // Too much for one statement, perhaps: one event is the least that can be asked for.
+      this.#chunkSizes.set(num, 1);
+      onFailure(error);
+      return false;
+    }
+  }
+
+  /** @returns the endpoints of the deliveries that were queued; null when the replay could not move. */
+  async #advance(client: Queryable, num: number, size: number): Promise<readonly number[] | null> {
+    const replay = await holdReplay(client, num);
+    if (replay === null) return null;
+    const waiting = await countWaiting(client, num, { open: MAX_OPEN, all: MAX_WAITING });
+    if (replay.cursor !== null && replay.cursor >= replay.plan.to) {
+      if (waiting.all > 0) return null;
+      await completeReplay(client, num);
+      return [];
+    }
+    if (waiting.open >= MAX_OPEN || waiting.all >= MAX_WAITING) return null;
+    await lockRedrives(client, replay.tenantNum);
+    const { events, cursor } = await nextEvents(client, replay, size);
+    const queued = await this.#queue(client, replay, events);
+    await advanceReplay(client, num, cursor, queued.length);
+    return queued;
+  }
+
+  async #queue(client: Queryable, replay: HeldReplay, events: readonly ReplayedEvent[]): Promise<readonly number[]> {
+    const { types } = replay.plan;
+    const wanted = events.filter(({ type }) => types.length === 0 || types.some((pattern) => matchesType(pattern, type)));
+    if (wanted.length === 0) return [];
+    const endpoints = await replayEndpoints(client, replay);
+    return queueDeliveries(client, replay, {
+      again: wanted.map(({ uuid }) => uuid),
+      missed: missedBy(endpoints, replay, wanted),
+      endpoints: endpoints.map(({ num }) => ({ num, lane: laneOf(num, this.#options.lanes) })),
+    });
+  }
+}
+
+/** Events that the replay's one endpoint would get today: if it never had them (disabled then, or made later), it gets them now. */
+function missedBy(endpoints: readonly ReplayEndpoint[], { plan }: HeldReplay, events: readonly ReplayedEvent[]): readonly string[] {
+  if (plan.endpointNum === null || plan.status !== null) return [];
+  const routing = new TenantRouting(endpoints);
+  return events.filter(({ type }) => routing.match(type).length > 0).map(({ uuid }) => uuid);
+}

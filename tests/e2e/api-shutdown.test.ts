@@ -1,0 +1,43 @@
+import pg from 'pg';
+import { expect, onTestFinished, test } from 'vitest';
+import { call } from '../support/api.ts';
+import { checkInvariants } from '../support/check-invariants.ts';
+import { eventually } from '../support/eventually.ts';
+import { resend, startLoader } from '../support/loader.ts';
+import { createEndpoint, TENANT, stageForTest } from '../support/stage.ts';
+
+test('F44: SIGTERM of an api process under load loses no accepted event, and a producer that got no answer can send again', async () => {
+  const stage = await stageForTest();
+  const [api, other] = await Promise.all([stage.start('api'), stage.start('api,worker')]);
+  const endpoints = [await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/`, retry_schedule: [0, 1, 1] })];
+  const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 20, paceMs: 5 });
+  await loader.acknowledged(200);
+  expect(await api.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  const history = await loader.stop();
+  const unanswered = history.filter((sent) => sent.outcome === 'unknown');
+  await Promise.all(unanswered.slice(0, 50).map((sent) => resend(sent, { baseUrl: () => other.baseUrl })));
+  expect(unanswered.slice(0, 50).every((sent) => sent.outcome === 'ok')).toBe(true);
+  await checkInvariants({ databaseUrl: stage.databaseUrl, history, ledger: stage.receiver.requests, endpoints, duplicatesAtMost: 0 });
+});
+
+test('F44: requests that are under way at SIGTERM are answered, and their connections are told to close', async () => {
+  const stage = await stageForTest();
+  const api = await stage.start('api', { INGEST_DEADLINE_MS: '20000' });
+  await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/` });
+  await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
+  const blocker = new pg.Client({ connectionString: stage.databaseUrl });
+  await blocker.connect();
+  onTestFinished(() => blocker.end().catch(() => {}));
+  await blocker.query('BEGIN');
+  await blocker.query('LOCK TABLE idempotency_keys IN ACCESS EXCLUSIVE MODE');
+  const event = { type: 'a.b', tenant_id: TENANT, data: {} };
+  const answers = Promise.all(Array.from({ length: 20 }, () => call(api.baseUrl, 'POST', '/v1/events', event)));
+  await eventually(() => stage.query('SELECT 1 FROM pg_locks WHERE NOT granted'), (rows) => rows.length > 0);
+  const exited = api.kill('SIGTERM');
+  await api.said(/"service\.stopping"/);
+  await expect(call(api.baseUrl, 'GET', '/healthz')).rejects.toThrow();
+  await blocker.query('COMMIT');
+  expect((await answers).map((answer) => answer.status)).toEqual(Array(20).fill(202));
+  expect(await exited).toEqual({ code: 0, signal: null });
+  expect((await stage.query('SELECT count(*)::int AS count FROM events'))[0].count).toBe(21);
+});

@@ -1,0 +1,100 @@
+import type { ServerResponse } from 'node:http';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DECISION } from '../../src/store/codes.ts';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import { ok } from '../support/receiver.ts';
+import { type ReceiverPaths, receiverPaths, statuses } from '../support/receiver-paths.ts';
+import { createEndpoint, openStage, type Stage } from '../support/stage.ts';
+
+let stage: Stage;
+let receiver: ReceiverPaths;
+let api: string;
+
+beforeAll(async () => {
+  stage = await openStage();
+  receiver = receiverPaths(stage.receiver);
+  const [{ baseUrl }] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  api = baseUrl;
+});
+
+afterAll(() => stage.close());
+
+const BACKLOG = 40;
+
+/** An endpoint that holds one request open while the rest of its backlog waits. */
+async function endpointWithBacklog(name: string) {
+  const held: ServerResponse[] = [];
+  receiver.behave(`/${name}`, (_request, response) => void held.push(response));
+  const { id } = await createEndpoint(api, { url: receiver.url(`/${name}`), max_in_flight: 1, retry_schedule: [0] }, name);
+  const event = { type: 'a.b', tenant_id: name, data: {} };
+  const { body } = await call(api, 'POST', '/v1/events', Array(BACKLOG).fill(event));
+  expect(body.accepted).toBe(BACKLOG);
+  await receiver.received(`/${name}`, 1);
+  return { path: `/v1/tenants/${name}/endpoints/${id}`, answerHeld: () => held.splice(0).forEach((response) => void response.writeHead(204).end()) };
+}
+
+async function waitingOf(tenant: string, where: string): Promise<number> {
+  const text = `SELECT count(*)::int AS count FROM mailbox m JOIN tenants t ON t.num = m.tenant_num WHERE t.id = $1 AND ${where}`;
+  return (await stage.query(text, [tenant]))[0].count;
+}
+
+function decisionsOf(tenant: string): Promise<number[]> {
+  const text = 'SELECT decision FROM attempts a JOIN tenants t ON t.num = a.tenant_num WHERE t.id = $1';
+  return stage.query(text, [tenant]).then((rows) => rows.map((row) => row.decision));
+}
+
+const idsAt = (path: string) => new Set(receiver.at(path).map(({ headers }) => headers['webhook-id']));
+
+test('what waits for an endpoint that is disabled goes out after it is enabled, each delivery once', async () => {
+  const { path, answerHeld } = await endpointWithBacklog('paused');
+  expect((await call(api, 'PATCH', path, { enabled: false })).status).toBe(200);
+  await eventually(() => waitingOf('paused', 'parked'), (count) => count >= BACKLOG - 1);
+  receiver.behave('/paused', ok);
+  answerHeld();
+  await eventually(() => waitingOf('paused', 'true'), (count) => count === BACKLOG - 1);
+  expect(receiver.at('/paused')).toHaveLength(1);
+  await call(api, 'PATCH', path, { enabled: true });
+  await eventually(() => waitingOf('paused', 'true'), (count) => count === 0);
+  expect(await decisionsOf('paused')).toEqual(Array(BACKLOG).fill(DECISION.done));
+  expect(receiver.at('/paused')).toHaveLength(BACKLOG);
+  expect(idsAt('/paused').size).toBe(BACKLOG);
+});
+
+test('an endpoint that is disabled while nothing of it is awake gets its deliveries once it is enabled', async () => {
+  const name = 'asleep';
+  receiver.behave(`/${name}`, statuses(500, 204));
+  const { id } = await createEndpoint(api, { url: receiver.url(`/${name}`), retry_schedule: [0, 1] }, name);
+  await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: name, data: {} });
+  await receiver.received(`/${name}`, 1);
+  await call(api, 'PATCH', `/v1/tenants/${name}/endpoints/${id}`, { enabled: false });
+  await eventually(() => waitingOf(name, 'parked'), (count) => count === 1);
+  await eventually(() => stage.query('SELECT lane FROM lanes WHERE owner IS NOT NULL'), (rows) => rows.length === 0);
+  expect(receiver.at(`/${name}`)).toHaveLength(1);
+  await call(api, 'PATCH', `/v1/tenants/${name}/endpoints/${id}`, { enabled: true });
+  await receiver.received(`/${name}`, 2);
+  await eventually(() => waitingOf(name, 'true'), (count) => count === 0);
+  expect(await decisionsOf(name)).toEqual([DECISION.retry, DECISION.done]);
+});
+
+test('what waits for an endpoint that is deleted is cancelled and never sent', async () => {
+  const { path, answerHeld } = await endpointWithBacklog('deleted');
+  expect((await call(api, 'DELETE', path)).status).toBe(204);
+  await eventually(() => waitingOf('deleted', 'true'), (count) => count === 1);
+  answerHeld();
+  await eventually(() => waitingOf('deleted', 'true'), (count) => count === 0);
+  const decisions = (await decisionsOf('deleted')).sort();
+  expect(decisions).toEqual([DECISION.done, ...Array(BACKLOG - 1).fill(DECISION.cancel)]);
+  expect(receiver.at('/deleted')).toHaveLength(1);
+});
+
+test('F52: a delivery that waits for its retry goes to the URL that the endpoint has by then', async () => {
+  receiver.behave('/old', statuses(500));
+  const { id } = await createEndpoint(api, { url: receiver.url('/old'), retry_schedule: [0, 1, 1] }, 'moved');
+  await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'moved', data: {} });
+  await receiver.received('/old', 1);
+  await call(api, 'PATCH', `/v1/tenants/moved/endpoints/${id}`, { url: receiver.url('/new') });
+  const [request] = await receiver.received('/new', 1);
+  expect(request!.headers['posthorn-attempt']).toBe('2');
+  expect(receiver.at('/old')).toHaveLength(1);
+});

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { checkInvariants } from '../support/check-invariants.ts';
+import { eventually } from '../support/eventually.ts';
+import { startLoader } from '../support/loader.ts';
+import { createEndpoint, type Stage, stageForTest } from '../support/stage.ts';
+
+const ENDPOINTS = 8;
+
+/** Endpoints on many lanes, all of which get every event. */
+async function manyEndpoints(stage: Stage, api: string) {
+  const paths = Array.from({ length: ENDPOINTS }, (_, i) => `/${i}`);
+  return Promise.all(paths.map((path) => createEndpoint(api, { url: stage.receiver.url + path, retry_schedule: [0, 1, 1, 2] })));
+}
+
+const workers = (stage: Stage, count: number) => eventually(() => stage.query('SELECT id FROM workers'), (rows) => rows.length === count);
+
+test('two workers share the lanes, and no delivery is made twice', async () => {
+  const stage = await stageForTest();
+  const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);
+  const endpoints = await manyEndpoints(stage, api.baseUrl);
+  await workers(stage, 2);
+  const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 4, paceMs: 20 });
+  await Promise.all([first, second].map((worker) => worker.said(/"attempt\.finished"/)));
+  const history = await loader.stop();
+  expect(history.every((sent) => sent.outcome === 'ok')).toBe(true);
+  const evidence = { databaseUrl: stage.databaseUrl, ledger: stage.receiver.requests, endpoints };
+  expect(await checkInvariants({ ...evidence, history, duplicatesAtMost: 0 })).toBe(0);
+});
+
+test('F43: SIGTERM of one of two workers under load: exit code 0, nothing lost, nothing twice, and the other takes over at once', async () => {
+  const stage = await stageForTest();
+  const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);
+  // Requests take a while, so that some are under way when the signal comes.
+  stage.receiver.behave((_request, response) => void setTimeout(() => response.writeHead(204).end(), 50));
+  const endpoints = await manyEndpoints(stage, api.baseUrl);
+  await workers(stage, 2);
+  const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 4, paceMs: 20 });
+  await Promise.all([first, second].map((worker) => worker.said(/"attempt\.finished"/)));
+  expect(await first.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  // A lane that its owner did not give back stays taken for the rest of its lease.
+  const owners = await stage.query(`SELECT DISTINCT owner FROM lanes WHERE leased_until > now()`);
+  expect(owners.length).toBeLessThanOrEqual(1);
+  expect(await stage.query('SELECT id FROM workers')).toHaveLength(1);
+  await loader.acknowledged(loader.history.length + 20);
+  const history = await loader.stop();
+  const evidence = { databaseUrl: stage.databaseUrl, ledger: stage.receiver.requests, endpoints };
+  expect(await checkInvariants({ ...evidence, history, duplicatesAtMost: 0, healedWithinMs: 5_000 })).toBe(0);
+});
