@@ -6,6 +6,8 @@ import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpoint } from './routes/endpoints.ts';
 import { expungePayload, getEvent, listEvents } from './routes/events.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
+import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
+import { getStats } from './routes/stats.ts';
 import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
 import { sendTestEvent } from './routes/test-event.ts';
 
@@ -15,8 +17,9 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
-  ...[sendTestEvent],
+  ...[sendTestEvent, getStats],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
+  ...[createReplay, listReplays, getReplay, cancelReplay],
   ...[listAudit],
 ];

@@ -32,9 +32,10 @@ export async function retryDelivery(
     await lockRedrives(client, tenant.num);
     const refused = await refusalOf(client, tenant.num, delivery);
     if (refused !== null) return refused;
-    // Waits for a settle under way, so that the statement after it sees the attempt which that one writes.
+    // Waits for a settle under way, so that the statement after it sees the attempt which that one writes. One that a replay queued is no
+    // longer the replay's to withdraw.
     const waiting = await client.query(
-      `UPDATE mailbox SET due_at = least(due_at, date_trunc('milliseconds', now())) WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
+      `UPDATE mailbox SET due_at = least(due_at, date_trunc('milliseconds', now())), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
       [endpointNum, eventUuid, tenant.num],
     );
     if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, delivery, laneNumber))) return 'not_found';

@@ -19,40 +19,40 @@ export interface SettledAttempt {
 }
 
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
-// A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late.
+// A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
+// Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch.
 const SETTLE = `
   WITH held AS MATERIALIZED (
     SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
   ),
   given AS MATERIALIZED (
-    SELECT a.* FROM unnest($3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::smallint[], $8::float8[], $9::smallint[], $10::smallint[],
-                           $11::float8[], $12::smallint[], $13::int[], $14::int[], $15::int[], $16::int[], $17::text[], $18::text[], $19::int[], $20::int[])
+    SELECT a.*, CASE WHEN a.decision = ${DECISION.retry} THEN date_trunc('milliseconds', now()) + a.delay_ms * interval '1 ms' END AS due_at
+      FROM unnest($3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::smallint[], $8::float8[], $9::smallint[], $10::smallint[],
+                  $11::float8[], $12::smallint[], $13::int[], $14::int[], $15::int[], $16::int[], $17::text[], $18::text[], $19::int[], $20::int[])
+           WITH ORDINALITY
            AS a(event_id, endpoint_num, tenant_num, lane, attempt, started_ms, outcome, decision, delay_ms,
-                status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, headers, body_start, body_length)
-      JOIN held USING (lane)
+                status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, headers, body_start, body_length, n)
+     WHERE a.lane IN (SELECT lane FROM held)
   ),
   removed AS (
     DELETE FROM mailbox m USING given g
      WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision <> ${DECISION.retry}
-    RETURNING m.event_id, m.endpoint_num, NULL::timestamptz AS due_at
+    RETURNING g.n
   ),
   rescheduled AS (
-    UPDATE mailbox m
-       SET due_at = date_trunc('milliseconds', now()) + g.delay_ms * interval '1 ms',
-           attempt = g.attempt, step = m.step + 1, parked = false, replay_num = NULL
+    UPDATE mailbox m SET due_at = g.due_at, attempt = g.attempt, step = m.step + 1, parked = false, replay_num = NULL
       FROM given g
      WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision = ${DECISION.retry}
-    RETURNING m.event_id, m.endpoint_num, m.due_at
+    RETURNING g.n
   ),
-  effective AS (SELECT * FROM removed UNION ALL SELECT * FROM rescheduled),
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, status,
                           dns_ms, connect_ms, first_byte_ms, total_ms, detail, response_headers, response_body, next_attempt_at)
     SELECT g.event_id, to_timestamp(g.started_ms / 1000), g.endpoint_num, g.tenant_num, g.attempt, g.outcome,
-           CASE WHEN e.event_id IS NULL THEN ${DECISION.late} ELSE g.decision END, g.status,
+           CASE WHEN g.counts THEN g.decision ELSE ${DECISION.late} END, g.status,
            g.dns_ms, g.connect_ms, g.first_byte_ms, g.total_ms, g.detail, g.headers,
-           CASE WHEN g.body_length > 0 THEN substring($21::bytea FROM g.body_start FOR g.body_length) END, e.due_at
-      FROM given g LEFT JOIN effective e USING (event_id, endpoint_num)
+           CASE WHEN g.body_length > 0 THEN substring($21::bytea FROM g.body_start FOR g.body_length) END, CASE WHEN g.counts THEN g.due_at END
+      FROM (SELECT given.*, n IN (SELECT n FROM removed UNION ALL SELECT n FROM rescheduled) AS counts FROM given) g
     ON CONFLICT DO NOTHING
   )
   SELECT array_agg(lane) AS lanes FROM held`;

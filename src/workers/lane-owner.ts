@@ -123,7 +123,8 @@ export class LaneOwner {
     this.#isStopping = true;
     for (const lane of this.#lanes.values()) this.#drain(lane);
     const giveUpAt = performance.now() + deadlineMs;
-    while (this.#desks.inFlight > 0 && performance.now() < giveUpAt) await pause(TICK_MS);
+    // A round that is under way may still be taking lanes: it ends before they are given back.
+    while ((this.#desks.inFlight > 0 || this.#isPumping) && performance.now() < giveUpAt) await pause(TICK_MS);
     sender.abortAll();
     await Promise.race([this.#settler.drain(), pause(Math.max(500, giveUpAt - performance.now()))]);
     for (const timer of this.#timers) clearInterval(timer);
@@ -174,6 +175,7 @@ export class LaneOwner {
     for (const lease of leases) {
       const lane = new Lane(lease, performance.now());
       this.#lanes.set(lease.lane, lane);
+      if (this.#isStopping) this.#drain(lane);
       void lane.released.then(requests.get(lease.lane)!.resolve);
     }
     for (const [number, request] of requests) {

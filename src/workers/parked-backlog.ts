@@ -10,7 +10,9 @@ export function desksToRefill(desks: Iterable<Desk>, isServed: (lane: number) =>
   const chosen: Desk[] = [];
   for (const desk of desks) {
     if (chosen.length >= DESKS_PER_ROUND) break;
-    const wants = desk.hasParked && (desk.isOpen || desk.isDeleted) && desk.hasRoom && desk.waiting.length === 0;
+    // What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
+    const mayMove = desk.isDeleted || (desk.isOpen && desk.hasRoom);
+    const wants = desk.hasParked && mayMove && desk.waiting.length === 0;
     if (wants && isServed(desk.lane)) chosen.push(desk);
   }
   return chosen;

@@ -1,10 +1,13 @@
 import pg from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { resend, startLoader } from '../support/loader.ts';
 import { createEndpoint, TENANT, stageForTest } from '../support/stage.ts';
+
+// Each test starts processes of its own, on machines that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 test('F44: SIGTERM of an api process under load loses no accepted event, and a producer that got no answer can send again', async () => {
   const stage = await stageForTest();

@@ -1,11 +1,14 @@
 import type { ServerResponse } from 'node:http';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { ok } from '../support/receiver.ts';
 import { type ReceiverPaths, receiverPaths, statuses } from '../support/receiver-paths.ts';
 import { createEndpoint, openStage, type Stage } from '../support/stage.ts';
+
+// Each test starts processes of its own, on machines that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 let stage: Stage;
 let receiver: ReceiverPaths;

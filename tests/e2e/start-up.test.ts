@@ -1,9 +1,12 @@
 import { createServer } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { TEST_LANES } from '../support/global-setup.ts';
 import { runServiceProcess } from '../support/service-process.ts';
 import { environment } from '../support/stage.ts';
 import { createTestDatabase } from '../support/test-database.ts';
+
+// Each test starts processes of its own, on machines that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const NOWHERE = 'postgresql://nobody@127.0.0.1:1/none';
 

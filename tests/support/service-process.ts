@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_MS = 30_000;
-/** Lines that are kept for the message of a failed test. */
-const KEPT_LINES = 300;
+/** Lines that are kept for the message of a failed test: of what there is a line per event, none. */
+const KEPT_LINES = 100;
+const ROUTINE = /"event":"(event\.accepted|attempt\.finished)"/;
 
 export interface ProcessExit {
   readonly code: number | null;
@@ -19,9 +20,9 @@ export interface ServiceProcess {
   /** `http://127.0.0.1:port`. */
   readonly baseUrl: string;
   readonly exited: Promise<ProcessExit>;
-  /** The last lines that it wrote, standard error included. */
+  /** The last lines that it wrote, standard error included; without the lines of single events and attempts. */
   output(): string;
-  /** Resolves with the first line, past or to come, that says so. */
+  /** Resolves with the first line, kept or to come, that says so. */
   said(what: RegExp, timeoutMs?: number): Promise<string>;
   /** Does nothing once it has ended. */
   kill(signal: NodeJS.Signals): Promise<ProcessExit>;
@@ -110,7 +111,7 @@ class Child {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop()!;
       for (const line of lines) {
-        this.#lines.push(line);
+        if (!ROUTINE.test(line)) this.#lines.push(line);
         for (const listener of this.#listeners) listener(line);
       }
       if (this.#lines.length > KEPT_LINES) this.#lines.splice(0, this.#lines.length - KEPT_LINES);

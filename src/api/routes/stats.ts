@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { Refusal } from '../../domain/errors.ts';
+import { uuidFloor } from '../../domain/ids.ts';
+import { findEndpointRef } from '../../store/endpoint-refs.ts';
+import { type EndpointStats, readEndpointStats } from '../../store/endpoint-stats.ts';
+import { objectId } from '../object-id.ts';
+import { defineRoute } from '../route.ts';
+
+const WINDOW_HOURS = 24;
+const HOUR_MS = 3_600_000;
+
+export const statsSchema = z
+  .object({
+    window_hours: z.int().describe('Events accepted within this time.'),
+    delivered: z.int(),
+    failed_attempts: z.int(),
+    dead_lettered: z.int(),
+    cancelled: z.int(),
+    success_rate: z.number().nullable().describe('Share of attempts that delivered, from 0 to 1; null without attempts.'),
+    latency_ms: z
+      .object({ p50: z.int(), p95: z.int(), p99: z.int() })
+      .nullable()
+      .describe('Of attempts that got a response; null without one.'),
+    sampled: z.boolean().describe('Whether only the newest 100,000 attempts were counted.'),
+    backlog: z.object({
+      pending: z.int(),
+      retrying: z.int(),
+      capped: z.boolean().describe('Whether counting ended at 100,000 and there may be more.'),
+    }),
+  })
+  .meta({ id: 'EndpointStats' });
+
+function toJson(stats: EndpointStats): z.infer<typeof statsSchema> {
+  const { delivered, failedAttempts, deadLettered, cancelled, latencyMs, sampled, pending, retrying, backlogCapped } = stats;
+  const attempts = delivered + failedAttempts;
+  return {
+    window_hours: WINDOW_HOURS,
+    delivered,
+    failed_attempts: failedAttempts,
+    dead_lettered: deadLettered,
+    cancelled,
+    success_rate: attempts === 0 ? null : delivered / attempts,
+    latency_ms: latencyMs,
+    sampled,
+    backlog: { pending, retrying, capped: backlogCapped },
+  };
+}
+
+export const getStats = defineRoute({
+  method: 'get',
+  path: '/v1/tenants/:tenant_id/endpoints/:endpoint_id/stats',
+  access: 'endpoints:read',
+  summary: 'Counts, success rate, latency and backlog of an endpoint',
+  params: z.strictObject({ endpoint_id: objectId('ep') }),
+  query: z.strictObject({}),
+  responses: { 200: { description: 'The statistics', schema: statsSchema } },
+  handle: async ({ tenant, params }, { apiPool, clock }) => {
+    const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
+    if (endpoint === null || endpoint.deleted) throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
+    const since = uuidFloor(clock.nowMs() - WINDOW_HOURS * HOUR_MS);
+    return { status: 200, body: toJson(await readEndpointStats(apiPool, tenant.num, endpoint.num, since)) };
+  },
+});

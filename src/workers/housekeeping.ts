@@ -1,0 +1,55 @@
+import type { Context } from '../context.ts';
+import { uuidFloor } from '../domain/ids.ts';
+import { ensurePartitions } from '../store/partitions.ts';
+import { dropExpiredKeys, dropOldPartitions } from '../store/retention.ts';
+
+export interface HousekeepingOptions {
+  readonly pool: Context['workerPool'];
+  readonly retentionDays: number;
+  readonly idempotencyHours: number;
+  /** Called for each duty that changed something, with what it did. */
+  readonly onDone: (duty: HousekeepingDuty, details: Record<string, string | number>) => void;
+  readonly onFailure: (duty: HousekeepingDuty, error: unknown) => void;
+}
+
+export type HousekeepingDuty = 'partitions_made' | 'partitions_dropped' | 'keys_forgotten';
+
+const HOUR_MS = 3_600_000;
+/** What a producer is promised is the least: a key is forgotten a little later. */
+const GRACE_MS = HOUR_MS;
+
+/** Makes the partitions of the days ahead and lets go of what is older than it must be kept. Every process may do so at any time. */
+export class Housekeeping {
+  readonly #options: HousekeepingOptions;
+
+  constructor(options: HousekeepingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Does every duty once; one that fails does not stop the others.
+   * @param nowMs Postgres's time
+   */
+  async runOnce(nowMs: number): Promise<void> {
+    const { pool, retentionDays, idempotencyHours } = this.#options;
+    await this.#do('partitions_made', async () => namesOf(await ensurePartitions(pool, nowMs)));
+    await this.#do('partitions_dropped', async () => namesOf(await dropOldPartitions(pool, nowMs, retentionDays)));
+    await this.#do('keys_forgotten', async () => {
+      const count = await dropExpiredKeys(pool, uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS));
+      return count === 0 ? null : { count };
+    });
+  }
+
+  async #do(duty: HousekeepingDuty, run: () => Promise<Record<string, string | number> | null>): Promise<void> {
+    try {
+      const details = await run();
+      if (details !== null) this.#options.onDone(duty, details);
+    } catch (error) {
+      this.#options.onFailure(duty, error);
+    }
+  }
+}
+
+function namesOf(names: readonly string[]): Record<string, string> | null {
+  return names.length === 0 ? null : { tables: names.join(',') };
+}

@@ -1,0 +1,82 @@
+import type { ServerResponse } from 'node:http';
+import { expect, test, vi } from 'vitest';
+import { call } from '../support/api.ts';
+import { checkInvariants } from '../support/check-invariants.ts';
+import { eventually } from '../support/eventually.ts';
+import { startLoader } from '../support/loader.ts';
+import { ok } from '../support/receiver.ts';
+import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
+
+// Each test starts processes of its own, on machines that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+
+/** Lane lease, sweep, and what a busy machine adds. */
+const TAKEOVER_MS = 15_000;
+
+test('F01: a worker killed while the receiver holds the request: another sends it again within 15 s, under the same id, exactly once', async () => {
+  const stage = await stageForTest();
+  const held: ServerResponse[] = [];
+  stage.receiver.behave((_request, response) => void held.push(response));
+  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  const endpoint = await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/held` });
+  const { body } = await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
+  await stage.receiver.received(1);
+  // Its listener must not be what saves us: the second worker starts when the first is dead.
+  await first.kill('SIGKILL');
+  stage.receiver.behave(ok);
+  await stage.start('worker');
+  const [lost, again] = await stage.receiver.received(2, TAKEOVER_MS);
+  expect([lost, again].map((request) => request!.headers['webhook-id'])).toEqual([body.id, body.id]);
+  expect(again!.headers['posthorn-attempt']).toBe('1');
+  expect(again!.body.equals(lost!.body)).toBe(true);
+  await checkInvariants({ databaseUrl: stage.databaseUrl, history: [], ledger: stage.receiver.requests, endpoints: [endpoint], duplicatesAtMost: 1 });
+  expect(stage.receiver.requests).toHaveLength(2);
+});
+
+test('F02: a worker killed after the receiver answered and before that was written: one duplicate, then delivered, never failed', async () => {
+  const stage = await stageForTest();
+  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  const endpoint = await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/answered` });
+  // The kill comes in the same turn as the answer, so that the worker has no time to write it down.
+  stage.receiver.behave((_request, response) => {
+    response.writeHead(204).end();
+    first.signal('SIGKILL');
+  });
+  await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
+  await first.exited;
+  stage.receiver.behave(ok);
+  await stage.start('worker');
+  const evidence = { databaseUrl: stage.databaseUrl, history: [], ledger: stage.receiver.requests, endpoints: [endpoint] };
+  await checkInvariants({ ...evidence, duplicatesAtMost: 1, healedWithinMs: TAKEOVER_MS });
+  const attempts = await stage.query('SELECT attempt, decision FROM attempts');
+  expect(attempts).toEqual([{ attempt: 1, decision: 1 }]);
+});
+
+test('F03: one of two workers killed under load: nothing lost, and at most what it had in flight is sent twice', async () => {
+  const stage = await stageForTest();
+  const inFlight = new Set<ServerResponse>();
+  let mostInFlight = 0;
+  stage.receiver.behave((_request, response) => {
+    inFlight.add(response);
+    mostInFlight = Math.max(mostInFlight, inFlight.size);
+    setTimeout(() => {
+      inFlight.delete(response);
+      response.writeHead(204).end();
+    }, 30);
+  });
+  const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);
+  const endpoints = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/${i}`, retry_schedule: [0, 1, 1, 2] })),
+  );
+  await eventually(() => stage.query('SELECT id FROM workers'), (rows) => rows.length === 2);
+  const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 4, paceMs: 40 });
+  await Promise.all([first, second].map((worker) => worker.said(/"attempt\.finished"/)));
+  await first.kill('SIGKILL');
+  await loader.acknowledged(loader.history.length + 20);
+  const history = await loader.stop();
+  expect(history.every((sent) => sent.outcome === 'ok')).toBe(true);
+  // What it had under way, and what it had not written down when it died: at most a settle more.
+  const duplicatesAtMost = 2 * mostInFlight;
+  const evidence = { databaseUrl: stage.databaseUrl, history, ledger: stage.receiver.requests, endpoints };
+  await checkInvariants({ ...evidence, duplicatesAtMost, healedWithinMs: TAKEOVER_MS + 5_000 });
+});
