@@ -51,6 +51,8 @@ export function buildContext(options: ContextOptions): Context {
   const prisma = createPrisma(apiPool);
   const clock = new Clock();
   const queues = createQueueBackend({ redisUrl: config.REDIS_URL, databaseUrl, prefix: config.REDIS_PREFIX, onError: (error) => observe.queueFailed(error) });
+  const health = new ProcessHealth(workerPool);
+  health.addReadiness(() => queues.problem());
   const doorbell = new Doorbell(queues, (error) => observe.queueFailed(error));
   const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
   const bodies = new BodyCache(config.MAX_BYTES_IN_FLIGHT);
@@ -86,7 +88,7 @@ export function buildContext(options: ContextOptions): Context {
       find: (key) => within(config.INGEST_DEADLINE_MS, findKey(prisma, key, clock.nowMs())),
       nowMs: () => clock.nowMs(),
     }),
-    health: new ProcessHealth(workerPool),
+    health,
     cursors: new Cursors(options.masterKeys[0]!),
     findTenant: (id) => findTenant(prisma, id),
     recallTenant: rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id))),

@@ -2,13 +2,17 @@ import { ListenError } from './api/http-server.ts';
 import { ConfigError, readConfig } from './config/config.ts';
 import { EmbeddedPostgresError } from './embedded/embedded-error.ts';
 import { runProcess } from './run-process.ts';
+import { MasterKeyError } from './store/check-master-key.ts';
+
+/** Errors whose message says what, where and what to do. */
+const forPeople = [ConfigError, ListenError, EmbeddedPostgresError, MasterKeyError];
 
 /** The process: one for every role. Exits 2 for a configuration that is not valid, 1 when it cannot start or a part of it is lost. */
 async function main(): Promise<number> {
   try {
     return await runProcess(readConfig(process.env));
   } catch (error) {
-    const isForPeople = error instanceof ConfigError || error instanceof ListenError || error instanceof EmbeddedPostgresError;
+    const isForPeople = forPeople.some((kind) => error instanceof kind);
     process.stderr.write(`${isForPeople ? error.message : describe(error)}\n`);
     return error instanceof ConfigError ? 2 : 1;
   }

@@ -9,6 +9,7 @@ import { type Ending, openInstallation } from './installation.ts';
 import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
 import { ownSockets } from './own-sockets.ts';
+import { checkMasterKey } from './store/check-master-key.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
 import { workerServices } from './workers/worker-role.ts';
 
@@ -69,13 +70,14 @@ async function runServices(context: Context, http: HttpServer, untilEnding: () =
 }
 
 function servicesOf(context: Context, http: HttpServer): Service[] {
-  const { config, clock, workerPool, observe, health, commits } = context;
+  const { config, clock, workerPool, observe, health, commits, vault } = context;
   const readClock = async () => {
     await clock.calibrate(workerPool);
     health.sawPostgres();
   };
   return [
     { name: 'context', start: readClock, stop: () => context.close() },
+    { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.includes('worker') ? workerServices(context) : []),
     {

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { Refusal } from '../domain/errors.ts';
+import { UnsealError } from '../store/vault.ts';
 
 /** RFC 9457 problem details, with our `code`, the request's id, and the faults of a 422. */
 export interface Problem {
@@ -28,6 +29,9 @@ export function problemOf(refusal: Refusal, requestId: string): Problem {
 /** What callers may see of an error. Bugs and lost infrastructure say nothing of themselves. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
+  if (error instanceof UnsealError) {
+    return new Refusal(500, 'secret_unreadable', 'A stored secret does not open with the MASTER_KEY at hand. The operator must restore the key.');
+  }
   if (isInfrastructureLoss(error)) {
     return new Refusal(503, 'unavailable', 'A service that this call needs is away. Try again.', { retryAfterSeconds: 1 });
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
 import { type VariableName, variables } from './variables.ts';
 
 export type Config = { readonly [Name in VariableName]: (typeof variables)[Name]['fallback'] };
@@ -30,14 +31,35 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     }
     const parsed = schema.safeParse(text);
     if (parsed.success) config[name] = parsed.data;
-    else problems.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`);
+    else problems.push(problemOf(name, parsed.error));
   }
   if (problems.length === 0) problems.push(...contradictions(config as Config));
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config;
 }
 
-function rawValue(env: Readonly<Record<string, string | undefined>>, name: string, problems: string[]): string | undefined {
+/**
+ * Reads `DATABASE_URL` alone, for what needs nothing else.
+ * @throws ConfigError when it is not set or not valid.
+ */
+export function readDatabaseUrl(env: Readonly<Record<string, string | undefined>>): string {
+  const problems: string[] = [];
+  const text = rawValue(env, 'DATABASE_URL', problems);
+  if (text === undefined) throw new ConfigError(problems.length > 0 ? problems : ['DATABASE_URL: required']);
+  const { data, error } = variables.DATABASE_URL.schema.safeParse(text);
+  if (data === undefined) throw new ConfigError([problemOf('DATABASE_URL', error)]);
+  return data;
+}
+
+function problemOf(name: string, error: z.ZodError | undefined): string {
+  return `${name}: ${error?.issues.map((issue) => issue.message).join('; ')}`;
+}
+
+function rawValue(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  problems: string[],
+): string | undefined {
   const direct = env[name] || undefined;
   const path = env[`${name}_FILE`] || undefined;
   if (direct !== undefined && path !== undefined) {
@@ -56,10 +78,14 @@ function rawValue(env: Readonly<Record<string, string | undefined>>, name: strin
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
   if (config.DATABASE_URL !== undefined) {
-    if (config.OPERATOR_KEY === undefined) problems.push('OPERATOR_KEY: required with DATABASE_URL; make one with: openssl rand -hex 24');
-    if (config.MASTER_KEY === undefined) problems.push('MASTER_KEY: required with DATABASE_URL; make one with: openssl rand -base64 32');
+    if (config.OPERATOR_KEY === undefined)
+      problems.push('OPERATOR_KEY: required with DATABASE_URL; make one with: openssl rand -hex 24');
+    if (config.MASTER_KEY === undefined)
+      problems.push('MASTER_KEY: required with DATABASE_URL; make one with: openssl rand -base64 32');
   } else if (config.ROLES.length === 1) {
-    problems.push('ROLES: a process with one role needs DATABASE_URL, because the embedded Postgres belongs to one process');
+    problems.push(
+      'ROLES: a process with one role needs DATABASE_URL, because the embedded Postgres belongs to one process',
+    );
   }
   if (config.MAX_BATCH_BYTES < config.MAX_EVENT_BYTES) problems.push('MAX_BATCH_BYTES: smaller than MAX_EVENT_BYTES');
   if (config.CONNECT_TIMEOUT_SECONDS > config.DELIVERY_TIMEOUT_SECONDS) {

@@ -17,7 +17,9 @@ const integer = (least: number, most: number) =>
     .transform(Number)
     .pipe(z.number().min(least).max(most));
 
-const flag = z.enum(['true', 'false', '1', '0'], 'expected true or false').transform((text) => text === 'true' || text === '1');
+const flag = z
+  .enum(['true', 'false', '1', '0'], 'expected true or false')
+  .transform((text) => text === 'true' || text === '1');
 
 const list = z.string().transform((text) =>
   text
@@ -32,7 +34,11 @@ const url = (protocols: readonly string[]) =>
   });
 
 const cidrs = list.pipe(
-  z.array(z.string().regex(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'expected addresses or CIDRs such as 10.0.0.0/8, separated by commas')),
+  z.array(
+    z
+      .string()
+      .regex(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'expected addresses or CIDRs such as 10.0.0.0/8, separated by commas'),
+  ),
 );
 
 const masterKeys = list.pipe(
@@ -45,9 +51,16 @@ const masterKeys = list.pipe(
     .min(1),
 );
 
-const roles = list.pipe(z.array(z.enum(['api', 'worker'], 'expected api, worker, or both separated by a comma')).min(1));
+const roles = list.pipe(
+  z.array(z.enum(['api', 'worker'], 'expected api, worker, or both separated by a comma')).min(1),
+);
 
-function variable<T>(schema: z.ZodType<T, string>, fallback: T, description: string, more: { fallbackText?: string; secret?: true } = {}) {
+function variable<T>(
+  schema: z.ZodType<T, string>,
+  fallback: T,
+  description: string,
+  more: { fallbackText?: string; secret?: true } = {},
+) {
   return { schema, fallback, description, ...more } satisfies Variable<T>;
 }
 
@@ -73,11 +86,20 @@ export const variables = {
   ),
   PORT: variable(integer(0, 65535), 8080, 'Port of the API; 0 takes a free one.'),
   HOST: variable(z.string().min(1), '127.0.0.1', 'Address that the API listens on (0.0.0.0 in the image).'),
-  ROLES: variable<('api' | 'worker')[]>(roles, ['api', 'worker'], 'What this process does: `api`, `worker`, or both, separated by a comma.', {
-    fallbackText: 'api,worker',
-  }),
+  ROLES: variable<('api' | 'worker')[]>(
+    roles,
+    ['api', 'worker'],
+    'What this process does: `api`, `worker`, or both, separated by a comma.',
+    {
+      fallbackText: 'api,worker',
+    },
+  ),
   OPERATOR_KEY: variable<string | undefined>(
-    z.string().min(24, 'expected at least 24 characters').max(256).regex(/^[\x21-\x7e]+$/, 'expected printable ASCII without spaces'),
+    z
+      .string()
+      .min(24, 'expected at least 24 characters')
+      .max(256)
+      .regex(/^[\x21-\x7e]+$/, 'expected printable ASCII without spaces'),
     undefined,
     'The first operator API key. Embedded: made once, kept in `DATA_DIR`, printed at start. With `DATABASE_URL`: required.',
     { fallbackText: 'made once when embedded', secret: true },
@@ -111,19 +133,43 @@ export const variables = {
   MAX_BATCH_EVENTS: variable(integer(1, 10000), 1000, 'Most events in one request.'),
   MAX_BATCH_BYTES: variable(integer(1024, 64 * 1024 * 1024), 8 * 1024 * 1024, 'Largest request body.'),
   IDEMPOTENCY_HOURS: variable(integer(24, 24 * 30), 24, 'How long an idempotency key or event id is remembered.'),
-  RETENTION_DAYS: variable(integer(5, 3650), 30, 'Days that events and attempts are kept; older partitions are dropped.'),
-  DELIVERY_TIMEOUT_SECONDS: variable(integer(1, 120), 15, 'Total time of an attempt, where the endpoint does not set its own.'),
+  RETENTION_DAYS: variable(
+    integer(5, 3650),
+    30,
+    'Days that events and attempts are kept; older partitions are dropped.',
+  ),
+  DELIVERY_TIMEOUT_SECONDS: variable(
+    integer(1, 120),
+    15,
+    'Total time of an attempt, where the endpoint does not set its own.',
+  ),
   CONNECT_TIMEOUT_SECONDS: variable(integer(1, 30), 5, 'Time for DNS, TCP and TLS, within the total.'),
   MAX_CONNECTIONS_PER_ORIGIN: variable(integer(1, 4096), 128, 'Sockets that one worker opens to one receiver origin.'),
   MAX_DELIVERIES_IN_FLIGHT: variable(integer(1, 65536), 1024, 'Requests that one worker has under way at once.'),
-  MAX_BYTES_IN_FLIGHT: variable(integer(1024 * 1024, 4 * 1024 * 1024 * 1024), 64 * 1024 * 1024, 'Bytes of event bodies that one worker holds at once.'),
-  INGEST_BUFFER_EVENTS: variable(integer(100, 1000000), 20000, 'Events that wait for their commit at most; past that, 503 at once.'),
-  INGEST_BUFFER_BYTES: variable(integer(1024 * 1024, 4 * 1024 * 1024 * 1024), 64 * 1024 * 1024, 'Bytes that wait for their commit at most.'),
+  MAX_BYTES_IN_FLIGHT: variable(
+    integer(1024 * 1024, 4 * 1024 * 1024 * 1024),
+    64 * 1024 * 1024,
+    'Bytes of event bodies that one worker holds at once.',
+  ),
+  INGEST_BUFFER_EVENTS: variable(
+    integer(100, 1000000),
+    20000,
+    'Events that wait for their commit at most; past that, 503 at once.',
+  ),
+  INGEST_BUFFER_BYTES: variable(
+    integer(1024 * 1024, 4 * 1024 * 1024 * 1024),
+    64 * 1024 * 1024,
+    'Bytes that wait for their commit at most.',
+  ),
   INGEST_DEADLINE_MS: variable(integer(50, 30000), 900, 'Longest wait for a commit before the producer gets 503.'),
   DATABASE_API_CONNECTIONS: variable(integer(2, 500), 8, 'Size of the pool that the API uses.'),
   DATABASE_WORKER_CONNECTIONS: variable(integer(2, 500), 6, 'Size of the pool that deliveries use.'),
   SHUTDOWN_SECONDS: variable(integer(1, 300), 10, 'Time to finish or hand back what is under way after SIGTERM.'),
-  LOG_LEVEL: variable(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info', 'Lowest level that is logged.'),
+  LOG_LEVEL: variable(
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    'info',
+    'Lowest level that is logged.',
+  ),
   DEMO: variable(flag, true, 'Run the demo when the embedded database is empty.'),
 } as const;
 

@@ -1,6 +1,7 @@
 import { createPostgresBackend, type JobsOptions, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq';
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import pg from 'pg';
+import { evictionProblem, openRedis, type RedisTuning } from './redis.ts';
 
 export interface QueueBackendOptions {
   readonly redisUrl: string | undefined;
@@ -12,16 +13,12 @@ export interface QueueBackendOptions {
 
 export type { JobsOptions, Processor };
 
-/** The connection settings that differ between our uses of Redis. */
-type RedisTuning = Pick<
-  RedisOptions,
-  'enableOfflineQueue' | 'maxRetriesPerRequest' | 'commandTimeout' | 'connectTimeout' | 'retryStrategy' | 'reconnectOnError'
->;
-
 /** BullMQ on Redis or on Postgres: the one place that knows which. */
 export interface QueueBackend {
   queue(name: string): Queue;
   worker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection'>): Worker;
+  /** What is wrong with the setting-up of the backend, for the readiness probe; null when nothing is. */
+  problem(): string | null;
   /** Closes the connections that this backend opened for its queues and workers. */
   close(): Promise<void>;
 }
@@ -44,15 +41,21 @@ function onPostgres({ databaseUrl, onError }: QueueBackendOptions): QueueBackend
     queue: (name) => watch(new Queue(name, { connection }, createPostgresBackend) as unknown as Queue, onError),
     worker: (name, processor, more) =>
       watch(new Worker(name, processor, { ...more, connection }, createPostgresBackend) as unknown as Worker, onError),
+    problem: () => null,
     close: async () => {},
   };
 }
 
 function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBackend {
   const opened: (Redis | Cluster)[] = [];
+  let problem: string | null = null;
   const connect = (options: RedisTuning) => {
     const client = openRedis(url, options);
     client.on('error', onError);
+    client.on('ready', async () => {
+      problem = await evictionProblem(client).catch(() => problem);
+      if (problem !== null) onError(new Error(problem));
+    });
     opened.push(client);
     return client;
   };
@@ -62,6 +65,7 @@ function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBa
   return {
     queue: (name) => watch(new Queue(name, { prefix, connection: connect(producer), skipWaitingForReady: true }), onError),
     worker: (name, processor, more) => watch(new Worker(name, processor, { ...more, prefix, connection: connect(consumer) }), onError),
+    problem: () => problem,
     close: async () => {
       for (const client of opened) client.disconnect();
     },
@@ -71,29 +75,4 @@ function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBa
 function watch<T extends { on(event: 'error', listener: (error: Error) => void): unknown }>(emitter: T, onError: (error: Error) => void): T {
   emitter.on('error', onError);
   return emitter;
-}
-
-/** Reconnects quickly and for ever; a replica that was promoted away answers READONLY, and the connection is made anew. */
-const RECONNECT: RedisTuning = {
-  connectTimeout: 5_000,
-  retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
-  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
-};
-
-/**
- * @param text `redis://`, `rediss://`, `redis+sentinel://host:port,host:port/master` or `redis+cluster://host:port,host:port`
- */
-export function openRedis(text: string, more: RedisTuning): Redis | Cluster {
-  const options = { ...RECONNECT, ...more };
-  const special = /^redis\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/]+)(?:\/([^/?]*))?$/.exec(text);
-  if (special === null) return new Redis(text, options);
-  const [, kind, userInfo, hosts, name] = special;
-  const nodes = hosts!.split(',').map((host) => {
-    const [address, port] = host.split(/:(?=\d+$)/);
-    return { host: address!, port: Number(port ?? (kind === 'sentinel' ? 26379 : 6379)) };
-  });
-  const [username, password] = (userInfo ?? '').split(':').map(decodeURIComponent);
-  const credentials = { ...(username ? { username } : {}), ...(password ? { password } : {}) };
-  if (kind === 'sentinel') return new Redis({ ...options, ...credentials, sentinels: nodes, name: name || 'mymaster' });
-  return new Cluster(nodes, { redisOptions: { ...options, ...credentials } });
 }

@@ -49,7 +49,12 @@ const STATS = `
     FROM looked`;
 
 /** Counts over an endpoint's events since a UUID. The work is bounded, and the answer says when it was cut short. */
-export async function readEndpointStats(pool: pg.Pool, tenantNum: number, endpointNum: number, sinceUuid: string): Promise<EndpointStats> {
+export async function readEndpointStats(
+  pool: pg.Pool,
+  tenantNum: number,
+  endpointNum: number,
+  sinceUuid: string,
+): Promise<EndpointStats> {
   const { rows } = await pool.query<Row>(STATS, [endpointNum, tenantNum, sinceUuid, MAX_ATTEMPTS, MAX_BACKLOG]);
   const row = rows[0]!;
   return {

@@ -28,6 +28,11 @@ export interface DesksOptions {
 const SLOW_MS = 1_000;
 
 /**
+ * How long a row may wait in memory before it is read again, in ms: it may have been cancelled, or its payload expunged, meanwhile.
+ */
+const STALE_MS = 5_000;
+
+/**
  * The deliveries that a process has in memory, by endpoint: admit → prepare → send → decide. Bounded in rows, bytes and requests under
  * way; an endpoint that is closed, or has more than its share here, has its rows put into `overflow`, to be parked in the table.
  */
@@ -146,6 +151,11 @@ export class Desks {
       if (!desk.isOpen || !desk.hasRoom) continue;
       const letter = desk.waiting.shift();
       if (letter === undefined) continue;
+      if (performance.now() - letter.admittedAt > STALE_MS) {
+        desk.waiting.unshift(letter);
+        this.#shelve(desk);
+        continue;
+      }
       if (desk.waiting.length > 0) this.#ready.add(desk);
       this.#send(letter, desk);
     }

@@ -4,6 +4,7 @@ import { openHostsFile } from '../delivery/hosts-file.ts';
 import { caresBackend, createResolver } from '../delivery/resolver.ts';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { createSender } from '../delivery/send.ts';
+import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
@@ -19,7 +20,6 @@ import { Sweeper } from './sweeper.ts';
 const SWEEP_MS = 1_000;
 /** How long work may stand still before the process says that it is stuck. */
 const STUCK_MS = 12_000;
-const DEFAULT_MAX_IN_FLIGHT = 16;
 
 /** The services that make deliveries, in the order in which they start. */
 export function workerServices(context: Context): Service[] {

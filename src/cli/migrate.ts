@@ -1,0 +1,28 @@
+import { ConfigError, readDatabaseUrl } from '../config/config.ts';
+import { migrate } from '../store/migrate.ts';
+
+/**
+ * `npm run migrate`: brings the database at DATABASE_URL to the newest migration, as every start of the service does by itself. Needs no
+ * other variable. Exits 0 when the database is at the newest migration, 1 when it is not, 2 for a configuration that is not valid.
+ */
+async function main(): Promise<number> {
+  try {
+    const applied = await migrate(readDatabaseUrl(process.env));
+    for (const name of applied) say(`applied ${name}`);
+    if (applied.length === 0) say('nothing to apply');
+    return 0;
+  } catch (error) {
+    say(
+      error instanceof ConfigError
+        ? error.message
+        : `Could not migrate: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+process.exit(await main());

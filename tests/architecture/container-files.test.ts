@@ -1,0 +1,92 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { readConfig } from '../../src/config/config.ts';
+import { variables } from '../../src/config/variables.ts';
+
+const ROOT = new URL('../../', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
+
+const dockerfile = read('Dockerfile').replaceAll('\\\n', ' ');
+const instructions = dockerfile
+  .split('\n')
+  .filter((line) => /^[A-Z]+ /.test(line))
+  .map((line) => ({ name: line.split(' ')[0]!, rest: line.slice(line.indexOf(' ') + 1).trim() }));
+const finalStage = instructions.slice(instructions.findLastIndex(({ name }) => name === 'FROM'));
+const compose = read('compose.yaml');
+const composeVariables = [...compose.matchAll(/^ {2}([A-Z][A-Z_]+): (.*)$/gm)].map(([, name, value]) => ({
+  name: name!,
+  value: value!,
+}));
+
+const last = (name: string) => finalStage.findLast((instruction) => instruction.name === name)?.rest;
+
+/** Whether .dockerignore, which excludes everything and lets some paths in again, keeps a path out of the build. */
+function isIgnored(path: string): boolean {
+  const lines = read('.dockerignore').split('\n').filter(Boolean);
+  return !lines.some(
+    (line) => line.startsWith('!') && (path === line.slice(1) || path.startsWith(`${line.slice(1)}/`)),
+  );
+}
+
+test('every path that the Dockerfile copies exists and reaches the build', () => {
+  const copied = instructions
+    .filter(({ name, rest }) => name === 'COPY' && !rest.startsWith('--from'))
+    .flatMap(({ rest }) => rest.split(' ').slice(0, -1));
+  expect(copied).toContain('src');
+  expect(copied.filter((path) => !existsSync(fileURLToPath(new URL(path, ROOT))))).toEqual([]);
+  expect(copied.filter(isIgnored)).toEqual([]);
+});
+
+test('the image takes neither tests nor a client that was generated elsewhere', () => {
+  expect(read('.dockerignore').split('\n')).toEqual(
+    expect.arrayContaining(['*', 'src/store/generated', '**/*.test.ts', '**/fixtures']),
+  );
+});
+
+test('the image runs as an unprivileged user, and signals reach the process', () => {
+  expect(last('USER')).toBe('node');
+  // The exec form: a shell in between would swallow SIGTERM.
+  expect(JSON.parse(last('CMD') ?? '')).toEqual(['node', 'src/main.ts']);
+  expect(last('STOPSIGNAL')).toBe('SIGTERM');
+});
+
+test('the image’s Node is the one that the tests run on', () => {
+  const bases = instructions.filter(({ name }) => name === 'FROM').map(({ rest }) => rest.split(' ')[0]);
+  expect(new Set(bases)).toEqual(new Set([`node:${process.versions.node.split('.')[0]}-slim`]));
+});
+
+test('every variable that the image and the composition set is one of the configuration', () => {
+  const known = new Set([...Object.keys(variables), 'NODE_ENV']);
+  const inImage = (last('ENV') ?? '').split(' ').map((pair) => pair.split('=')[0]!);
+  expect(inImage).toContain('HOST');
+  expect(composeVariables.map(({ name }) => name)).toContain('DATABASE_URL');
+  expect([...inImage, ...composeVariables.map(({ name }) => name)].filter((name) => !known.has(name))).toEqual([]);
+});
+
+test('the composition’s values make a valid configuration, and no secret has a default', () => {
+  const given: Record<string, string> = {
+    POSTGRES_PASSWORD: 'a'.repeat(48),
+    OPERATOR_KEY: 'b'.repeat(48),
+    MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+  };
+  const required = new Set<string>();
+  const environment = Object.fromEntries(
+    composeVariables.map(({ name, value }) => [
+      name,
+      value.replace(/\$\{([A-Z_]+):([?-])([^}]*)\}/g, (_all, variable: string, kind: string, text: string) => {
+        if (kind === '-') return text;
+        required.add(variable);
+        return given[variable]!;
+      }),
+    ]),
+  );
+  for (const role of ['api', 'worker']) expect(readConfig({ ...environment, ROLES: role }).ROLES).toEqual([role]);
+  expect([...required].sort()).toEqual(Object.keys(given).sort());
+});
+
+test('a container is given longer to stop than the process takes', () => {
+  const graceSeconds = Number(/^x-posthorn:[\s\S]*?stop_grace_period: (\d+)s/m.exec(compose)?.[1]);
+  const shutdownSeconds = Number(composeVariables.find(({ name }) => name === 'SHUTDOWN_SECONDS')?.value);
+  expect(graceSeconds).toBeGreaterThan(shutdownSeconds);
+});

@@ -1,0 +1,84 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { checkInvariants } from '../support/check-invariants.ts';
+import { type Loader, type SentEvent, startLoader } from '../support/loader.ts';
+import { type PostgresProcess, startPostgresProcess } from '../support/postgres-process.ts';
+import { type CreatedEndpoint, createEndpoint, type Stage, stageForTest } from '../support/stage.ts';
+
+// Each test starts processes of its own, on machines that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+
+const OUTAGE_MS = 5_000;
+/** A producer hears within a second that nothing was stored; the rest is what a busy machine may add. */
+const ANSWER_MS = 2_500;
+
+interface Play {
+  readonly stage: Stage;
+  readonly postgres: PostgresProcess;
+  readonly endpoints: readonly CreatedEndpoint[];
+  readonly loader: Loader;
+}
+
+/** An api and a worker on a Postgres of their own that means its fsync, under load. */
+async function play(): Promise<Play> {
+  const postgres = await startPostgresProcess();
+  onTestFinished(() => postgres.close());
+  const stage = await stageForTest({ databaseUrl: postgres.url, env: { REDIS_URL: '' } });
+  stage.receiver.behave((_request, response) => void setTimeout(() => response.writeHead(204).end(), 20));
+  const api = await stage.start('api');
+  await stage.start('worker');
+  const paths = Array.from({ length: 4 }, (_, i) => `/${i}`);
+  const endpoints = await Promise.all(
+    paths.map((path) => createEndpoint(api.baseUrl, { url: stage.receiver.url + path, retry_schedule: [0, 1, 2, 4] })),
+  );
+  const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 8, paceMs: 50 });
+  await loader.acknowledged(80);
+  return { stage, postgres, endpoints, loader };
+}
+
+/** Lets the producers meet the outage, and tells what they were answered. */
+async function refusalsDuring(loader: Loader, heal: () => Promise<void>): Promise<readonly SentEvent[]> {
+  const from = loader.history.length;
+  await new Promise((resolve) => setTimeout(resolve, OUTAGE_MS));
+  await heal();
+  const refused = loader.history.slice(from).filter((sent) => sent.status !== null && sent.status !== 202);
+  await loader.acknowledged(loader.history.filter((sent) => sent.outcome === 'ok').length + 80);
+  return refused;
+}
+
+function expectFastRefusals(refused: readonly SentEvent[]): void {
+  expect(refused.length).toBeGreaterThan(10);
+  expect(new Set(refused.map((sent) => sent.status))).toEqual(new Set([503]));
+  expect(refused.filter((sent) => !(Number(sent.retryAfter) >= 1))).toEqual([]);
+  expect(refused.filter((sent) => sent.tookMs > ANSWER_MS)).toEqual([]);
+}
+
+async function expectNothingLost({ stage, endpoints, loader }: Play): Promise<void> {
+  const history = await loader.stop();
+  const evidence = { databaseUrl: stage.databaseUrl, history, ledger: stage.receiver.requests, endpoints };
+  // Workers keep what they could not write down, so that an outage alone makes no duplicates.
+  await checkInvariants({ ...evidence, duplicatesAtMost: 0, healedWithinMs: 40_000 });
+}
+
+test('F17, F57: Postgres killed under load: no false 2xx, 503 at once with Retry-After, and everything acknowledged is delivered', async () => {
+  const current = await play();
+  await current.postgres.crash();
+  const refused = await refusalsDuring(current.loader, () => current.postgres.start());
+  expectFastRefusals(refused);
+  await expectNothingLost(current);
+});
+
+test('F18: Postgres that hangs for 5 s: 503 within the second, then all goes on, and no connection leaks', async () => {
+  const current = await play();
+  const { stage, postgres, loader } = current;
+  const connections = async () => {
+    const [row] = await stage.query(`SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name LIKE 'posthorn-%'`);
+    return row.count as number;
+  };
+  const thaw = await postgres.freeze();
+  onTestFinished(thaw);
+  const refused = await refusalsDuring(loader, async () => thaw());
+  expectFastRefusals(refused);
+  await expectNothingLost(current);
+  // Two processes, each with three pools: 8 + 3 + 6.
+  expect(await connections()).toBeLessThanOrEqual(2 * 17);
+});

@@ -1,0 +1,89 @@
+import { expect, onTestFinished, type TestContext, test, vi } from 'vitest';
+import { checkInvariants } from '../support/check-invariants.ts';
+import { type Loader, startLoader } from '../support/loader.ts';
+import { type RedisProcess, requireRedis, startRedisProcess } from '../support/redis-process.ts';
+import { type CreatedEndpoint, createEndpoint, type Stage, stageForTest } from '../support/stage.ts';
+
+// Each test starts processes of its own, on machines that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+
+/** How long Redis is away: longer than the pauses between attempts to reconnect. */
+const OUTAGE_MS = 5_000;
+
+interface Play {
+  readonly stage: Stage;
+  readonly redis: RedisProcess;
+  readonly endpoints: readonly CreatedEndpoint[];
+  readonly loader: Loader;
+}
+
+/** An api and a worker on a Redis of their own, under load, with deliveries of every kind: under way, waiting, to be retried. */
+async function play(context: TestContext): Promise<Play> {
+  requireRedis(context);
+  const redis = await startRedisProcess();
+  onTestFinished(() => redis.close());
+  const stage = await stageForTest({ env: { REDIS_URL: redis.url } });
+  let answers = 0;
+  stage.receiver.behave((_request, response) => {
+    const status = answers++ % 10 === 0 ? 503 : 204;
+    setTimeout(() => response.writeHead(status).end(), 20);
+  });
+  const [api] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  const paths = Array.from({ length: 4 }, (_, i) => `/${i}`);
+  const endpoints = await Promise.all(
+    paths.map((path) => createEndpoint(api.baseUrl, { url: stage.receiver.url + path, retry_schedule: [0, 1, 1, 2, 2, 2] })),
+  );
+  const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 4, paceMs: 50 });
+  await loader.acknowledged(40);
+  return { stage, redis, endpoints, loader };
+}
+
+/** During an outage the load is the clock: this many more posts, each answered, however slow the machine. */
+async function outage(loader: Loader): Promise<void> {
+  const end = Date.now() + OUTAGE_MS;
+  while (Date.now() < end) await loader.acknowledged(loader.history.filter((sent) => sent.outcome === 'ok').length + 5);
+}
+
+/** Producers noticed nothing, and everything arrived. */
+async function expectUnharmed({ stage, endpoints, loader }: Play, duplicatesAtMost: number): Promise<void> {
+  const history = await loader.stop();
+  expect(history.filter((sent) => sent.status !== 202)).toEqual([]);
+  const evidence = { databaseUrl: stage.databaseUrl, history, ledger: stage.receiver.requests, endpoints };
+  await checkInvariants({ ...evidence, duplicatesAtMost });
+}
+
+test('F11: FLUSHALL under load loses nothing and sends nothing twice', async (context) => {
+  const current = await play(context);
+  for (let i = 0; i < 3; i++) {
+    await current.redis.flushAll();
+    await current.loader.acknowledged(current.loader.history.length + 20);
+  }
+  // The lanes have owners in Postgres, so that not even what is in flight is sent twice.
+  await expectUnharmed(current, 0);
+});
+
+test('F09: Redis killed under load and back after 5 s: every post is answered 202, and deliveries go on by themselves', async (context) => {
+  const current = await play(context);
+  const { redis, loader, stage } = current;
+  await redis.crash();
+  const before = stage.receiver.requests.length;
+  await outage(loader);
+  await stage.receiver.received(before + 20);
+  await redis.start();
+  await loader.acknowledged(loader.history.length + 20);
+  await expectUnharmed(current, 0);
+});
+
+test('F15: Redis that hangs for 5 s holds up no post, and deliveries go on', async (context) => {
+  const current = await play(context);
+  const { redis, loader, stage } = current;
+  redis.signal('SIGSTOP');
+  const from = loader.history.length;
+  const before = stage.receiver.requests.length;
+  await outage(loader);
+  await stage.receiver.received(before + 20);
+  redis.signal('SIGCONT');
+  const during = loader.history.slice(from).map((sent) => sent.tookMs);
+  expect(Math.max(...during)).toBeLessThan(OUTAGE_MS - 1_000);
+  await expectUnharmed(current, 0);
+});

@@ -1,0 +1,139 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
+import { dropExpiredKeys, dropOldPartitions } from '../../src/store/retention.ts';
+import { Housekeeping, type HousekeepingDuty } from '../../src/workers/housekeeping.ts';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+
+const DAY_MS = 86_400_000;
+const NOW = Date.UTC(2031, 4, 10, 23, 59, 59, 999);
+let database: TestDatabase;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  pool = new pg.Pool({ connectionString: database.url, max: 8 });
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const uuidAt = (ms: number) => uuidFloor(ms).slice(0, 14) + newUuid().slice(14);
+const names = async () => (await listPartitions(pool)).map(({ name }) => name).filter((name) => name.includes('_p203'));
+const insertEvent = (ms: number) => pool.query(`INSERT INTO events (id, tenant_num, type, body) VALUES ($1, 1, 'a.b', '\\x7b7d')`, [uuidAt(ms)]);
+const insertAttempt = (ms: number) =>
+  pool.query('INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision) VALUES ($1, now(), 1, 1, 1, 1, 1)', [uuidAt(ms)]);
+
+test('many processes at once make each day once, from yesterday to the days ahead, and every instant of them can be stored', async () => {
+  const made = await Promise.all(Array.from({ length: 4 }, () => ensurePartitions(pool, NOW, 2)));
+  expect(made.flat().sort()).toEqual(await names());
+  expect(await names()).toEqual(
+    ['attempts', 'events'].flatMap((table) => ['09', '10', '11', '12'].map((day) => `${table}_p203105${day}`)),
+  );
+  expect(await ensurePartitions(pool, NOW, 2)).toEqual([]);
+  const [first, last] = [Date.UTC(2031, 4, 9), Date.UTC(2031, 4, 13) - 1];
+  for (const ms of [first, NOW, NOW + 1, last]) {
+    await insertEvent(ms);
+    await insertAttempt(ms);
+  }
+  for (const ms of [first - 1, last + 1]) await expect(insertEvent(ms)).rejects.toMatchObject({ code: '23514' });
+});
+
+test('a partition has every index of its parent', async () => {
+  const { rows } = await pool.query(
+    `SELECT parent.relname AS table, (SELECT count(*) FROM pg_index WHERE indrelid = parent.oid) AS wanted,
+            (SELECT count(*) FROM pg_index i JOIN pg_inherits h ON h.inhrelid = i.indexrelid WHERE i.indrelid = to_regclass(parent.relname || '_p20310510')) AS had
+       FROM pg_class parent WHERE parent.oid IN ('events'::regclass, 'attempts'::regclass) ORDER BY 1`,
+  );
+  expect(rows).toEqual([{ table: 'attempts', wanted: '3', had: '3' }, { table: 'events', wanted: '3', had: '3' }]);
+});
+
+test('making partitions waits for no reader and no writer', async () => {
+  const busy = await pool.connect();
+  try {
+    await busy.query('BEGIN');
+    await busy.query(`INSERT INTO events (id, tenant_num, type, body) VALUES ($1, 1, 'a.b', '\\x7b7d')`, [uuidAt(NOW)]);
+    await busy.query('SELECT count(*) FROM attempts');
+    expect(await ensurePartitions(pool, NOW, 3)).toHaveLength(2);
+  } finally {
+    await busy.query('ROLLBACK');
+    busy.release();
+  }
+});
+
+test('days that are wholly older than the retention go, with what waited for them; younger ones stay', async () => {
+  await ensurePartitions(pool, NOW - 6 * DAY_MS, 0);
+  const [old, young] = [uuidAt(NOW - 6 * DAY_MS), uuidAt(NOW - DAY_MS)];
+  for (const uuid of [old, young]) await pool.query('INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now(), 1, 1, 0)', [uuid]);
+  const { rows } = await pool.query(`SELECT max(day) AS newest FROM (SELECT right(c.relname, 8) AS day FROM pg_class c WHERE c.relname ~ '^events_p20[12]') d`);
+  expect(rows[0].newest < '20310503').toBe(true);
+  const dropped = await dropOldPartitions(pool, NOW, 5);
+  expect(dropped).toEqual(expect.arrayContaining(['events_p20310503', 'attempts_p20310503', 'events_p20310504', 'attempts_p20310504']));
+  const left = await names();
+  expect(left[0]).toBe('attempts_p20310509');
+  expect((await pool.query('SELECT event_id FROM mailbox')).rows).toEqual([{ event_id: young }]);
+  expect(await dropOldPartitions(pool, NOW, 5)).toEqual([]);
+});
+
+test('the day that the retention ends in is kept', async () => {
+  await ensurePartitions(pool, NOW - 4 * DAY_MS, 0);
+  await dropOldPartitions(pool, NOW, 5);
+  expect(await names()).toContain('events_p20310505');
+});
+
+test('a drop that was interrupted is finished by the next one', async () => {
+  await ensurePartitions(pool, NOW - 20 * DAY_MS, 1);
+  await pool.query('ALTER TABLE events DETACH PARTITION events_p20310420 CONCURRENTLY');
+  // A reader that has the table open keeps the detachment from its second half, and a timeout ends it there.
+  const reader = await pool.connect();
+  const detacher = await pool.connect();
+  try {
+    await reader.query('BEGIN');
+    await reader.query('SELECT count(*) FROM events');
+    await detacher.query(`SET statement_timeout = '300ms'`);
+    await expect(detacher.query('ALTER TABLE events DETACH PARTITION events_p20310419 CONCURRENTLY')).rejects.toMatchObject({ code: '57014' });
+    expect((await listPartitions(pool)).filter(({ state }) => state !== 'attached').map(({ name, state }) => [name, state])).toEqual([
+      ['events_p20310419', 'pending'],
+      ['events_p20310420', 'orphan'],
+    ]);
+  } finally {
+    await reader.query('ROLLBACK');
+    reader.release();
+    detacher.release(true);
+  }
+  const dropped = await dropOldPartitions(pool, NOW, 5);
+  expect(dropped[0]).toBe('events_p20310419');
+  expect(dropped).toEqual(expect.arrayContaining(['events_p20310420', 'attempts_p20310419', 'attempts_p20310420', 'attempts_p20310421', 'events_p20310421']));
+  expect((await listPartitions(pool)).every(({ state }) => state === 'attached')).toBe(true);
+});
+
+test('keys are forgotten when their event is old enough, and only then', async () => {
+  const [old, young] = [uuidAt(NOW - 2 * DAY_MS), uuidAt(NOW)];
+  await pool.query(
+    'INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries) SELECT gen_random_uuid(), $1, gen_random_uuid(), 0 FROM generate_series(1, 12000)',
+    [old],
+  );
+  await pool.query('INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries) VALUES (gen_random_uuid(), $1, gen_random_uuid(), 0)', [young]);
+  expect(await dropExpiredKeys(pool, uuidFloor(NOW - DAY_MS))).toBe(12_000);
+  expect((await pool.query('SELECT event_id FROM idempotency_keys')).rows).toEqual([{ event_id: young }]);
+});
+
+test('a duty of housekeeping that fails is reported and does not stop the others', async () => {
+  const done: HousekeepingDuty[] = [];
+  const failed: HousekeepingDuty[] = [];
+  const later = NOW + 30 * DAY_MS;
+  const blocked = Object.assign(Object.create(pool), {
+    query: (...given: Parameters<typeof pool.query>) =>
+      JSON.stringify(given[0]).includes('pg_inherits') ? Promise.reject(new Error('planted')) : pool.query(...given),
+  });
+  const make = (of: pg.Pool) =>
+    new Housekeeping({ pool: of, retentionDays: 5, idempotencyHours: 24, onDone: (duty) => done.push(duty), onFailure: (duty) => failed.push(duty) });
+  await make(blocked).runOnce(later);
+  expect([done, failed]).toEqual([['keys_forgotten'], ['partitions_made', 'partitions_dropped']]);
+  await make(pool).runOnce(later);
+  expect(done).toEqual(['keys_forgotten', 'partitions_made', 'partitions_dropped']);
+  expect(failed).toHaveLength(2);
+});
