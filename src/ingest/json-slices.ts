@@ -58,11 +58,11 @@ export function arrayElements(text: string): string[] {
 
 /** Index of the closing quote of the string that opens at `start`; the text's end when there is none. */
 function stringEnd(text: string, start: number): number {
-  let i = start + 1;
-  while (i < text.length) {
-    const code = text.charCodeAt(i);
-    if (code === QUOTE) return i;
-    i += code === BACKSLASH ? 2 : 1;
+  for (let quote = text.indexOf('"', start + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
+    // A quote is escaped when an odd number of backslashes stands before it. The opening quote ends the count at the latest.
+    let before = quote - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    if ((quote - before) % 2 === 1) return quote;
   }
   return text.length;
 }
