@@ -14,6 +14,7 @@ import { LaneWaker } from './lane-waker.ts';
 import { Observer } from './observability/observer.ts';
 import { createQueueBackend } from './queues/backend.ts';
 import { Doorbell } from './queues/doorbell.ts';
+import { ReplayBell } from './queues/replay-queue.ts';
 import { ProcessHealth } from './process-health.ts';
 import { laneOf } from './routing/lane-of.ts';
 import { findKey } from './store/api-keys.ts';
@@ -54,6 +55,7 @@ export function buildContext(options: ContextOptions): Context {
   const health = new ProcessHealth(workerPool);
   health.addReadiness(() => queues.problem());
   const doorbell = new Doorbell(queues, (error) => observe.queueFailed(error));
+  const replayBell = new ReplayBell(queues, (error) => observe.queueFailed(error));
   const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
   const bodies = new BodyCache(config.MAX_BYTES_IN_FLIGHT);
   const commits = new GroupCommit({
@@ -93,9 +95,10 @@ export function buildContext(options: ContextOptions): Context {
     findTenant: (id) => findTenant(prisma, id),
     recallTenant: rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id))),
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
+    ringReplays: () => replayBell.ring(),
     close: async () => {
       commits.stop();
-      await doorbell.close();
+      await Promise.all([doorbell.close(), replayBell.close()]);
       await queues.close();
       await prisma.$disconnect();
       await Promise.all([apiPool, commitPool, workerPool].map((each) => each.end()));

@@ -42,5 +42,7 @@ export interface Context {
   readonly recallTenant: (id: string) => Promise<TenantRef | null>;
   /** Wakes the lanes of endpoints that have something new to do. Returns at once. */
   readonly ringEndpoints: (endpointNums: Iterable<number>) => void;
+  /** Says that there is a replay to make. Returns at once. */
+  readonly ringReplays: () => void;
   readonly close: () => Promise<void>;
 }

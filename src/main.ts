@@ -12,13 +12,13 @@ async function main(): Promise<number> {
   try {
     return await runProcess(readConfig(process.env));
   } catch (error) {
-    const isForPeople = forPeople.some((kind) => error instanceof kind);
-    process.stderr.write(`${isForPeople ? error.message : describe(error)}\n`);
+    process.stderr.write(`${describe(error)}\n`);
     return error instanceof ConfigError ? 2 : 1;
   }
 }
 
 function describe(error: unknown): string {
+  if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) return error.message;
   return error instanceof Error ? `Posthorn could not start: ${error.message}` : `Posthorn could not start: ${String(error)}`;
 }
 

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { deliveryIdOf, eventIdOf, uuidTime } from '../domain/ids.ts';
 import type { TenantRef } from '../domain/scope.ts';
@@ -36,7 +35,9 @@ export const deliverySchema = z
 export const attemptSchema = lastAttempt
   .extend({
     number: z.int().describe('Rises; a cancelled delivery leaves a gap.'),
-    is_late: z.boolean().describe('Whether it came back after the delivery had ended otherwise: a fact without effect.'),
+    is_late: z
+      .boolean()
+      .describe('Whether it came back after the delivery had ended otherwise: a fact without effect.'),
     response: z
       .object({
         headers: z.record(z.string(), z.string()),
@@ -45,7 +46,12 @@ export const attemptSchema = lastAttempt
       })
       .nullable(),
     timing: z
-      .object({ dns_ms: z.int().nullable(), connect_ms: z.int().nullable(), first_byte_ms: z.int().nullable(), total_ms: z.int() })
+      .object({
+        dns_ms: z.int().nullable(),
+        connect_ms: z.int().nullable(),
+        first_byte_ms: z.int().nullable(),
+        total_ms: z.int(),
+      })
       .nullable(),
     next_attempt_at: z.iso.datetime().nullable(),
   })
@@ -76,7 +82,8 @@ export function attemptJson(attempt: StoredAttempt): z.infer<typeof attemptSchem
   return {
     ...lastAttemptJson(attempt),
     is_late: decision === DECISION.late,
-    response: responseHeaders === null ? null : { headers: responseHeaders, ...bodyJson(attempt.responseBody ?? NO_BODY) },
+    response:
+      responseHeaders === null ? null : { headers: responseHeaders, ...bodyJson(attempt.responseBody ?? NO_BODY) },
     timing:
       totalMs === null ? null : { dns_ms: dnsMs, connect_ms: connectMs, first_byte_ms: firstByteMs, total_ms: totalMs },
     next_attempt_at: nextAttemptAt?.toISOString() ?? null,
@@ -90,10 +97,10 @@ const KEPT_BYTES = 16 * 1024;
 
 /** A body that was cut was cut at a byte: part of a character at its end does not make the rest binary. */
 function bodyJson(body: Buffer): { body: string; body_encoding: 'utf-8' | 'base64' } {
-  for (let cut = 0; cut <= (body.length < KEPT_BYTES ? 0 : 3); cut++) {
-    const start = body.subarray(0, body.length - cut);
-    const isCutCharacter = cut === 0 || body[body.length - cut]! >= 0xc2;
-    if (isUtf8(start) && isCutCharacter) return { body: start.toString(), body_encoding: 'utf-8' };
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    return { body: decoder.decode(body, { stream: body.length >= KEPT_BYTES }), body_encoding: 'utf-8' };
+  } catch {
+    return { body: body.toString('base64'), body_encoding: 'base64' };
   }
-  return { body: body.toString('base64'), body_encoding: 'base64' };
 }

@@ -63,7 +63,9 @@ function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBa
   const producer: RedisTuning = { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 2_000 };
   const consumer: RedisTuning = { maxRetriesPerRequest: null };
   return {
-    queue: (name) => watch(new Queue(name, { prefix, connection: connect(producer), skipWaitingForReady: true }), onError),
+    // It waits for the first connection: with `skipWaitingForReady` BullMQ asks for Redis's version before there is one, fails for want
+    // of an offline queue, and every later call fails with it.
+    queue: (name) => watch(new Queue(name, { prefix, connection: connect(producer) }), onError),
     worker: (name, processor, more) => watch(new Worker(name, processor, { ...more, prefix, connection: connect(consumer) }), onError),
     problem: () => problem,
     close: async () => {

@@ -8,6 +8,8 @@ const TIMER = 'timer';
 /** Least time between two rings of one lane, in ms: an awake lane looks by itself, so more would tell it nothing. */
 const RING_INTERVAL_MS = 20;
 
+const MAX_TIMERS_UNDER_WAY = 1_000;
+
 /** Longest that the processing of a ring may go unnoticed after its worker died, in ms. */
 const LOCK_MS = 6_000;
 
@@ -22,6 +24,7 @@ export class Doorbell {
   readonly #rungAt = new Map<number, number>();
   #sending = false;
   #closed = false;
+  #timersUnderWay = 0;
 
   constructor(backend: QueueBackend, onError: (error: unknown) => void) {
     this.#queue = backend.queue(QUEUE);
@@ -40,7 +43,13 @@ export class Doorbell {
    */
   ringIn(lane: number, delayMs: number): void {
     const options: JobsOptions = { ...EPHEMERAL, delay: Math.ceil(delayMs), deduplication: { id: `timer-${lane}`, reschedule: true } };
-    this.#queue.add(TIMER, { lane }, options).catch(this.#onError);
+    // As long as Redis was never reached, nothing comes of an `add`: they must not pile up.
+    if (this.#timersUnderWay >= MAX_TIMERS_UNDER_WAY) return;
+    this.#timersUnderWay++;
+    const done = () => {
+      this.#timersUnderWay--;
+    };
+    this.#queue.add(TIMER, { lane }, options).catch(this.#onError).finally(done);
   }
 
   async close(): Promise<void> {

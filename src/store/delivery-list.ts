@@ -1,8 +1,16 @@
 import type pg from 'pg';
 import { type ScanStep, scanPage } from './bounded-scan.ts';
 import { DECISION } from './codes.ts';
-import { type DeliveryKey, endedKeys, endpointKeys, eventKeys, type KeyRange, type KeyStep, logKeys, waitingKeys } from './delivery-keys.ts';
+import {
+  type DeliveryKey,
+  endedKeys,
+  endpointKeys,
+  type KeyRange,
+  type KeyStep,
+  waitingKeys,
+} from './delivery-keys.ts';
 import { type Delivery, type DeliveryStatus, readDeliveries } from './delivery-reads.ts';
+import { eventKeys, logKeys } from './log-keys.ts';
 import { type TimeRange, uuidRange } from './time-range.ts';
 
 export interface DeliveryFilter extends TimeRange {
@@ -26,15 +34,25 @@ export async function listDeliveries(
   const look = await chooseKeys(pool, tenantNum, filter);
   const step = async (position: DeliveryKey | null, size: number) => {
     const { rows: keys, resume } = await look(position, size);
-    const wanted = keys.filter(({ endpointNum }) => filter.endpointNum === undefined || endpointNum === filter.endpointNum);
+    const wanted = keys.filter(
+      ({ endpointNum }) => filter.endpointNum === undefined || endpointNum === filter.endpointNum,
+    );
     const rows = await readDeliveries(pool, tenantNum, wanted);
     return { rows: rows.filter((delivery) => matches(delivery, filter)), resume };
   };
-  return scanPage<Delivery, DeliveryKey>({ after, limit, step, positionOf: ({ eventUuid, endpointNum }) => ({ eventUuid, endpointNum }) });
+  return scanPage<Delivery, DeliveryKey>({
+    after,
+    limit,
+    step,
+    positionOf: ({ eventUuid, endpointNum }) => ({ eventUuid, endpointNum }),
+  });
 }
 
 function matches({ status, eventType }: Delivery, filter: DeliveryFilter): boolean {
-  return (filter.status === undefined || filter.status === status) && (filter.type === undefined || filter.type === eventType);
+  return (
+    (filter.status === undefined || filter.status === status) &&
+    (filter.type === undefined || filter.type === eventType)
+  );
 }
 
 type Look = (after: DeliveryKey | null, size: number) => Promise<KeyStep>;
@@ -59,15 +77,18 @@ async function chooseKeys(pool: pg.Pool, tenantNum: number, filter: DeliveryFilt
       const only = { endpointNum, decision: status === 'cancelled' ? DECISION.cancel : DECISION.deadLetter };
       return (after, size) => endedKeys(pool, range, only, after, size);
     }
-    default:
+    default: {
       if (endpointNum !== null) return (after, size) => endpointKeys(pool, range, endpointNum, after, size);
-      return (after, size) => logKeys(pool, range, after, size);
+      const walk = { type: filter.type, onlyTried: status === 'delivered' };
+      return (after, size) => logKeys(pool, range, walk, after, size);
+    }
   }
 }
 
 async function countEndpoints(pool: pg.Pool, tenantNum: number): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>('SELECT count(*)::int AS count FROM endpoints WHERE tenant_num = $1', [
-    tenantNum,
-  ]);
+  const { rows } = await pool.query<{ count: number }>(
+    'SELECT count(*)::int AS count FROM endpoints WHERE tenant_num = $1',
+    [tenantNum],
+  );
   return rows[0]?.count ?? 0;
 }

@@ -35,7 +35,11 @@ export async function listEvents(
   const step = (position: string | null, size: number) => glance(pool, tenantNum, filter, position, size);
   const page = await scanPage<Glance, string>({ after, limit, step, positionOf: ({ uuid }) => uuid });
   const fitting = withinBytes(page.rows);
-  const rows = await readEvents(pool, tenantNum, fitting.map(({ uuid }) => uuid));
+  const rows = await readEvents(
+    pool,
+    tenantNum,
+    fitting.map(({ uuid }) => uuid),
+  );
   return { rows, resume: fitting.length < page.rows.length ? fitting.at(-1)!.uuid : page.resume };
 }
 
@@ -83,7 +87,12 @@ interface EventRow {
   body: Buffer;
 }
 
-const toEvent = ({ id, type, expunged_at, body }: EventRow): StoredEvent => ({ uuid: id, type, expungedAt: expunged_at, body });
+const toEvent = ({ id, type, expunged_at, body }: EventRow): StoredEvent => ({
+  uuid: id,
+  type,
+  expungedAt: expunged_at,
+  body,
+});
 
 async function readEvents(pool: pg.Pool, tenantNum: number, uuids: readonly string[]): Promise<StoredEvent[]> {
   if (uuids.length === 0) return [];
@@ -114,7 +123,9 @@ export async function findEventUuids(
   publicIds: readonly string[],
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  const ours = new Map(publicIds.flatMap((id) => (parseEventId(id) === null ? [] : [[parseEventId(id)!, id] as const])));
+  const ours = new Map(
+    publicIds.flatMap((id) => (parseEventId(id) === null ? [] : [[parseEventId(id)!, id] as const])),
+  );
   if (ours.size > 0) {
     const { rows } = await pool.query<{ id: string }>(
       'SELECT id FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND external_id IS NULL',

@@ -35,7 +35,13 @@ export async function expungePayload(
     await client.query('UPDATE events SET body = $3, expunged_at = now() WHERE id = $1 AND tenant_num = $2', change);
     const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
     const after = { deliveries_cancelled: cancelled };
-    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'event.expunged', object: event.publicId, after });
+    await appendAuditRow(client, {
+      tenantNum: tenant.num,
+      actor,
+      action: 'event.expunged',
+      object: event.publicId,
+      after,
+    });
     return true;
   });
 }

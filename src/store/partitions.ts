@@ -33,7 +33,9 @@ export interface Partition {
  * @returns the names of the partitions that this call made.
  */
 export async function ensurePartitions(pool: pg.Pool, nowMs: number, daysAhead = 7): Promise<readonly string[]> {
-  const attached = new Set((await listPartitions(pool)).filter(({ state }) => state === 'attached').map(({ name }) => name));
+  const attached = new Set(
+    (await listPartitions(pool)).filter(({ state }) => state === 'attached').map(({ name }) => name),
+  );
   const made: string[] = [];
   for (let day = -1; day <= daysAhead; day++) {
     const dayMs = startOfDay(nowMs) + day * DAY_MS;

@@ -39,12 +39,21 @@ export async function retryDelivery(
       [endpointNum, eventUuid, tenant.num],
     );
     if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, delivery, laneNumber))) return 'not_found';
-    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'delivery.retried', object: delivery.deliveryId });
+    await appendAuditRow(client, {
+      tenantNum: tenant.num,
+      actor,
+      action: 'delivery.retried',
+      object: delivery.deliveryId,
+    });
     return 'queued';
   });
 }
 
-async function refusalOf(client: Queryable, tenantNum: number, { eventUuid, endpointNum }: DeliveryKey): Promise<RetryResult | null> {
+async function refusalOf(
+  client: Queryable,
+  tenantNum: number,
+  { eventUuid, endpointNum }: DeliveryKey,
+): Promise<RetryResult | null> {
   const { rows } = await client.query<{ deleted: boolean; expunged: boolean }>(
     `SELECT e.deleted_at IS NOT NULL AS deleted, v.expunged_at IS NOT NULL AS expunged
        FROM endpoints e, events v WHERE e.num = $1 AND e.tenant_num = $3 AND v.id = $2 AND v.tenant_num = $3`,
@@ -55,7 +64,12 @@ async function refusalOf(client: Queryable, tenantNum: number, { eventUuid, endp
   return rows[0].expunged ? 'payload_expunged' : null;
 }
 
-async function reopen(client: Queryable, tenantNum: number, { eventUuid, endpointNum }: DeliveryKey, laneNumber: number): Promise<boolean> {
+async function reopen(
+  client: Queryable,
+  tenantNum: number,
+  { eventUuid, endpointNum }: DeliveryKey,
+  laneNumber: number,
+): Promise<boolean> {
   const { rowCount } = await client.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt)
      SELECT $1, date_trunc('milliseconds', now()), $2, $3, $4, max(attempt) FROM attempts
@@ -77,15 +91,28 @@ const CANCEL = `
   SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed`;
 
 /** Ends a delivery that waits. An attempt that is in flight is not called back. */
-export async function cancelDelivery(pool: pg.Pool, tenant: TenantRef, delivery: Redriven, actor: string): Promise<CancelResult> {
+export async function cancelDelivery(
+  pool: pg.Pool,
+  tenant: TenantRef,
+  delivery: Redriven,
+  actor: string,
+): Promise<CancelResult> {
   const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
   return inTransaction(pool, async (client) => {
     const { rowCount } = await client.query(CANCEL, key);
     if (rowCount === 0) {
-      const known = await client.query('SELECT 1 FROM attempts WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 LIMIT 1', key);
+      const known = await client.query(
+        'SELECT 1 FROM attempts WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 LIMIT 1',
+        key,
+      );
       return known.rowCount === 0 ? 'not_found' : 'ended';
     }
-    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'delivery.cancelled', object: delivery.deliveryId });
+    await appendAuditRow(client, {
+      tenantNum: tenant.num,
+      actor,
+      action: 'delivery.cancelled',
+      object: delivery.deliveryId,
+    });
     return 'cancelled';
   });
 }

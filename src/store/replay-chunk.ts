@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { DECISION } from './codes.ts';
 import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
-import type { ReplayPlan, ReplayedStatus } from './replays.ts';
+import type { ReplayedStatus, ReplayPlan } from './replays.ts';
 
 /** A replay that is under way, held by this transaction. */
 export interface HeldReplay {
@@ -32,7 +32,11 @@ export async function holdReplay(client: Queryable, num: number): Promise<HeldRe
 }
 
 /** How many deliveries of the replay wait for their attempt, counted no further than the limits; `open` are those not parked. */
-export async function countWaiting(client: Queryable, num: number, limits: { open: number; all: number }): Promise<{ open: number; all: number }> {
+export async function countWaiting(
+  client: Queryable,
+  num: number,
+  limits: { open: number; all: number },
+): Promise<{ open: number; all: number }> {
   const { rows } = await client.query<{ open: number; all: number }>(
     `SELECT (SELECT count(*)::int FROM (SELECT 1 FROM mailbox WHERE replay_num = $1 AND NOT parked LIMIT $2) o) AS open,
             (SELECT count(*)::int FROM (SELECT 1 FROM mailbox WHERE replay_num = $1 LIMIT $3) a) AS all`,
@@ -66,7 +70,11 @@ export async function nextEvents(client: Queryable, replay: HeldReplay, size: nu
 }
 
 // Dead letters and cancellations are found through their own index; for everything else the log is walked.
-async function nextUuids(client: Queryable, { tenantNum, plan, cursor }: HeldReplay, size: number): Promise<readonly string[]> {
+async function nextUuids(
+  client: Queryable,
+  { tenantNum, plan, cursor }: HeldReplay,
+  size: number,
+): Promise<readonly string[]> {
   const { from, to, eventUuids, status } = plan;
   if (eventUuids !== null) {
     return eventUuids.filter((uuid) => uuid >= from && uuid < to && (cursor === null || uuid > cursor)).slice(0, size);
@@ -88,7 +96,10 @@ export interface ReplayEndpoint {
 }
 
 /** Endpoints that a replay may deliver to: the one that it names, or all that are enabled. Deleted ones never. */
-export async function replayEndpoints(client: Queryable, { tenantNum, plan }: HeldReplay): Promise<readonly ReplayEndpoint[]> {
+export async function replayEndpoints(
+  client: Queryable,
+  { tenantNum, plan }: HeldReplay,
+): Promise<readonly ReplayEndpoint[]> {
   const { rows } = await client.query<ReplayEndpoint>(
     `SELECT num, subscriptions FROM endpoints
       WHERE tenant_num = $1 AND deleted_at IS NULL AND (num = $2 OR ($2::int IS NULL AND enabled)) ORDER BY num`,
@@ -132,7 +143,11 @@ const QUEUE = `
   RETURNING endpoint_num`;
 
 /** Queues deliveries of these events. @returns the number of each one's endpoint. */
-export async function queueDeliveries(client: Queryable, { num, tenantNum, plan }: HeldReplay, input: QueueInput): Promise<readonly number[]> {
+export async function queueDeliveries(
+  client: Queryable,
+  { num, tenantNum, plan }: HeldReplay,
+  input: QueueInput,
+): Promise<readonly number[]> {
   const { rows } = await client.query<{ endpoint_num: number }>(QUEUE, [
     num,
     tenantNum,

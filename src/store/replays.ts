@@ -99,7 +99,10 @@ export async function createReplay(
 }
 
 export async function findReplay(pool: pg.Pool, tenantNum: number, id: string): Promise<Replay | null> {
-  const { rows } = await pool.query<Row>(`SELECT ${COLUMNS} FROM replays r WHERE r.id = $1 AND r.tenant_num = $2`, [id, tenantNum]);
+  const { rows } = await pool.query<Row>(`SELECT ${COLUMNS} FROM replays r WHERE r.id = $1 AND r.tenant_num = $2`, [
+    id,
+    tenantNum,
+  ]);
   return rows[0] === undefined ? null : toReplay(rows[0]);
 }
 
@@ -123,7 +126,12 @@ export type CancelReplayResult = 'cancelled' | 'finished' | 'not_found';
  * Ends a replay: what it queued and nobody has tried yet is withdrawn, and such a delivery is again what it was before. One whose attempt
  * is in flight is withdrawn too; that attempt is kept as a fact, marked late.
  */
-export async function cancelReplay(pool: pg.Pool, tenant: TenantRef, id: string, actor: string): Promise<CancelReplayResult> {
+export async function cancelReplay(
+  pool: pg.Pool,
+  tenant: TenantRef,
+  id: string,
+  actor: string,
+): Promise<CancelReplayResult> {
   return inTransaction(pool, async (client) => {
     const found = await client.query<{ num: number; state: ReplayState }>(
       'SELECT num, state FROM replays WHERE id = $1 AND tenant_num = $2 FOR UPDATE',
@@ -134,10 +142,10 @@ export async function cancelReplay(pool: pg.Pool, tenant: TenantRef, id: string,
     if (replay.state === 'cancelled') return 'cancelled';
     if (replay.state === 'completed') return 'finished';
     const withdrawn = await client.query('DELETE FROM mailbox WHERE replay_num = $1', [replay.num]);
-    await client.query(`UPDATE replays SET state = 'cancelled', finished_at = now(), queued = queued - $2 WHERE num = $1`, [
-      replay.num,
-      withdrawn.rowCount,
-    ]);
+    await client.query(
+      `UPDATE replays SET state = 'cancelled', finished_at = now(), queued = queued - $2 WHERE num = $1`,
+      [replay.num, withdrawn.rowCount],
+    );
     const after = { deliveries_withdrawn: withdrawn.rowCount };
     await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'replay.cancelled', object: id, after });
     return 'cancelled';

@@ -15,7 +15,11 @@ const RETENTION_LOCK = 7404;
  * next call goes on: a half-done detachment is finished, and a table that was detached but not dropped is dropped.
  * @returns the names of the tables that were dropped; none while another process is at it.
  */
-export async function dropOldPartitions(pool: pg.Pool, nowMs: number, retentionDays: number): Promise<readonly string[]> {
+export async function dropOldPartitions(
+  pool: pg.Pool,
+  nowMs: number,
+  retentionDays: number,
+): Promise<readonly string[]> {
   const boundaryMs = retentionBoundary(nowMs, retentionDays);
   if (!(await listPartitions(pool)).some(({ dayMs }) => dayMs < boundaryMs)) return [];
   const client = await pool.connect();

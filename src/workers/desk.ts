@@ -12,6 +12,9 @@ export interface Letter {
   readonly admittedAt: number;
 }
 
+/** The version of settings that were not read yet. */
+export const UNKNOWN = -1;
+
 /**
  * Everything that a lane's owner knows of one endpoint: its settings, what waits for it and what is under way. It lives in memory
  * only, because an endpoint has one lane and a lane one owner.
@@ -19,7 +22,7 @@ export interface Letter {
 export class Desk {
   readonly num: number;
   readonly lane: number;
-  version = -1;
+  version = UNKNOWN;
   target: DeliveryTarget | null = null;
   keys: readonly SigningKey[] = [];
   /** Why nothing can be sent although the endpoint is enabled: its secrets do not open. */
@@ -27,6 +30,8 @@ export class Desk {
   refreshAtMs: number | null = null;
   readonly waiting: Letter[] = [];
   inFlight = 0;
+  /** When it was last asked for, in ms of `performance.now()`. */
+  usedAt = 0;
   /** Whether the table holds parked rows of this endpoint, and where to go on reading them. */
   hasParked = false;
   parkedCursor: Cursor = START;

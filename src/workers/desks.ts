@@ -6,7 +6,7 @@ import type { Outcome, SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
-import { Desk, type Letter } from './desk.ts';
+import { Desk, type Letter, UNKNOWN } from './desk.ts';
 import type { Lane } from './lane.ts';
 
 export interface DesksOptions {
@@ -26,6 +26,9 @@ export interface DesksOptions {
 
 /** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
 const SLOW_MS = 1_000;
+
+/** How long an endpoint that has nothing to send is remembered, in ms. */
+const IDLE_MS = 10_000;
 
 /**
  * How long a row may wait in memory before it is read again, in ms: it may have been cancelled, or its payload expunged, meanwhile.
@@ -80,6 +83,7 @@ export class Desks {
       desk = new Desk(num, lane);
       this.#desks.set(num, desk);
     }
+    desk.usedAt = performance.now();
     return desk;
   }
 
@@ -216,9 +220,11 @@ export class Desks {
   #disable(desk: Desk, reason: string): void {
     if (desk.target !== null) desk.target = { ...desk.target, enabled: false };
     this.#shelve(desk);
-    this.#options
-      .disableEndpoint(desk.num, reason)
-      .catch((error: unknown) => this.#options.onFailure('disabling of an endpoint', error));
+    this.#options.disableEndpoint(desk.num, reason).catch((error: unknown) => {
+      this.#options.onFailure('disabling of an endpoint', error);
+      // It is still enabled for everyone else: the next answer of its receiver disables it again.
+      desk.version = UNKNOWN;
+    });
   }
 
   /** Ends the holding of a row that was settled. @returns the lane that it was fetched under. */
@@ -239,6 +245,14 @@ export class Desks {
     this.#options.onChange();
   }
 
+  /** Whether memory is short because of endpoints that take no more: then a round is due although nothing can be fetched before it. */
+  get isClogged(): boolean {
+    if (this.hasRoom) return false;
+    const now = performance.now();
+    for (const desk of this.#desks.values()) if (desk.isSlow(now, SLOW_MS)) return true;
+    return false;
+  }
+
   /** When memory runs short, what has waited long for endpoints that take no more goes back to the table. */
   relieve(): void {
     if (this.hasRoom) return;
@@ -256,9 +270,9 @@ export class Desks {
     return letters;
   }
 
-  /** Rows that are to be parked; the caller takes them over. */
+  /** Rows that are to be parked; the caller takes them over. One that came back into memory meanwhile stays there. */
   takeOverflow(): DueDelivery[] {
-    const rows = this.#overflow;
+    const rows = this.#overflow.filter((row) => !this.#held.has(keyOf(row)));
     this.#overflow = [];
     return rows;
   }
@@ -278,8 +292,12 @@ export class Desks {
     for (const desk of [...this.#desks.values()]) if (desk.lane === lane) this.#desks.delete(desk.num);
   }
 
+  /** Not at once: what is being admitted has asked for its desk already, and would find one without settings. */
   forgetIdle(): void {
-    for (const desk of [...this.#desks.values()]) if (desk.held === 0 && !desk.hasParked) this.#desks.delete(desk.num);
+    const before = performance.now() - IDLE_MS;
+    for (const desk of [...this.#desks.values()]) {
+      if (desk.held === 0 && !desk.hasParked && desk.usedAt < before) this.#desks.delete(desk.num);
+    }
   }
 
   hasOpenParked(lane: number): boolean {

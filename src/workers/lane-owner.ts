@@ -2,6 +2,7 @@ import type { Sender } from '../delivery/send.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
 import type { DueDelivery } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
+import { UNKNOWN } from './desk.ts';
 import { Desks } from './desks.ts';
 import { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
@@ -31,6 +32,8 @@ const FETCH_SIZE = 500;
 const PAUSE_AFTER_FAILURE_MS = 200;
 /** How soon a lane is rung again that this process had no place for. */
 const TURN_AWAY_MS = 100;
+/** How often a lane's parked endpoints are looked for anew: a former owner may have parked rows after this one looked. */
+const PARKED_RESCAN_MS = 10_000;
 
 /**
  * Owns lanes: takes them, fetches what is due, hands it to the desks, writes down what became of it, gives lanes back. One of it lives
@@ -44,6 +47,10 @@ export class LaneOwner {
   readonly #desks: Desks;
   readonly #lanes = new Map<number, Lane>();
   readonly #requested = new Map<number, PromiseWithResolvers<void>>();
+  /** Lanes whose parked endpoints are to be looked for. */
+  readonly #unexplored = new Set<number>();
+  /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
+  #owesRefill = false;
   #share: number;
   #isPumping = false;
   #isKicked = false;
@@ -75,6 +82,7 @@ export class LaneOwner {
       setInterval(() => this.#tick(), TICK_MS),
       setInterval(() => void this.#beat(), HEARTBEAT_MS),
       setInterval(() => void this.#refresh(), REFRESH_MS),
+      setInterval(() => this.#exploreAll(), PARKED_RESCAN_MS),
     ];
     void this.#beat();
   }
@@ -159,6 +167,8 @@ export class LaneOwner {
 
   async #round(): Promise<void> {
     await this.#acquire();
+    await this.#findParked();
+    if (this.#owesRefill) await this.#refill();
     await this.#fetch();
     this.#desks.relieve();
     await this.#parkOverflow();
@@ -175,6 +185,7 @@ export class LaneOwner {
     for (const lease of leases) {
       const lane = new Lane(lease, performance.now());
       this.#lanes.set(lease.lane, lane);
+      this.#unexplored.add(lease.lane);
       if (this.#isStopping) this.#drain(lane);
       void lane.released.then(requests.get(lease.lane)!.resolve);
     }
@@ -182,14 +193,22 @@ export class LaneOwner {
       this.#requested.delete(number);
       if (!this.#lanes.has(number)) request.resolve();
     }
-    if (leases.length > 0) await this.#findParked(leases.map((lease) => lease.lane));
   }
 
-  async #findParked(lanes: readonly number[]): Promise<void> {
+  async #findParked(): Promise<void> {
+    const lanes = [...this.#unexplored].filter((lane) => this.#lanes.has(lane));
+    if (lanes.length === 0) return;
     const found = await this.#options.store.parkedEndpoints(lanes);
-    const desks = found.map(({ lane, endpointNum }) => this.#desks.of(endpointNum, lane));
-    for (const desk of desks) desk.markParked();
-    await this.#desks.loadTargets(desks.filter((desk) => desk.version < 0));
+    this.#unexplored.clear();
+    const ours = found.filter(({ lane }) => this.#lanes.has(lane));
+    const desks = ours.map(({ lane, endpointNum }) => this.#desks.of(endpointNum, lane));
+    for (const desk of desks) if (!desk.hasParked) desk.markParked();
+    await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
+  }
+
+  #exploreAll(): void {
+    for (const lane of this.#lanes.keys()) this.#unexplored.add(lane);
+    this.#kick();
   }
 
   async #fetch(): Promise<void> {
@@ -244,21 +263,25 @@ export class LaneOwner {
   }
 
   async #refill(): Promise<void> {
-    if (!this.#desks.hasRoom) return;
     const refills = desksToRefill(this.#desks, (lane) => this.#lanes.get(lane)?.isDraining === false).map(refillOf);
-    if (refills.length === 0) return;
+    this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
+    if (refills.length === 0 || this.#owesRefill) return;
     const { rows, fresh } = await this.#desks.read(() => this.#options.store.fetchParked(refills.map((refill) => refill.fetch)));
-    for (const refill of refills) refilled(refill, rows);
     await this.#admit(fresh);
+    // Not before: what did not come into memory is still to be read.
+    for (const refill of refills) refilled(refill, rows);
   }
 
   async #parkOverflow(): Promise<void> {
-    const rows = this.#desks.takeOverflow();
+    // A lane that is not ours any more has an owner who does not know what we would park.
+    const rows = this.#desks.takeOverflow().filter((row) => this.#lanes.has(row.lane));
     if (rows.length === 0) return;
     await this.#options.store.park(rows).catch((error: unknown) => {
       this.#desks.returnOverflow(rows);
       throw error;
     });
+    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
+    for (const row of rows) this.#desks.get(row.endpointNum)?.markParked();
   }
 
   async #releaseIdle(): Promise<void> {
@@ -328,7 +351,7 @@ export class LaneOwner {
     if (this.#lanes.size === 0) return;
     const now = performance.now();
     for (const lane of this.#lanes.values()) lane.poll(now);
-    if (this.#hasHungryLane() && this.#desks.hasRoom) this.#kick();
+    if (this.#hasHungryLane() && (this.#desks.hasRoom || this.#desks.isClogged)) this.#kick();
   }
 
   #hasHungryLane(): boolean {

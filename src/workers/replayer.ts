@@ -116,7 +116,9 @@ export class Replayer {
 
   async #queue(client: Queryable, replay: HeldReplay, events: readonly ReplayedEvent[]): Promise<readonly number[]> {
     const { types } = replay.plan;
-    const wanted = events.filter(({ type }) => types.length === 0 || types.some((pattern) => matchesType(pattern, type)));
+    const wanted = events.filter(
+      ({ type }) => types.length === 0 || types.some((pattern) => matchesType(pattern, type)),
+    );
     if (wanted.length === 0) return [];
     const endpoints = await replayEndpoints(client, replay);
     return queueDeliveries(client, replay, {
@@ -128,7 +130,11 @@ export class Replayer {
 }
 
 /** Events that the replay's one endpoint would get today: if it never had them (disabled then, or made later), it gets them now. */
-function missedBy(endpoints: readonly ReplayEndpoint[], { plan }: HeldReplay, events: readonly ReplayedEvent[]): readonly string[] {
+function missedBy(
+  endpoints: readonly ReplayEndpoint[],
+  { plan }: HeldReplay,
+  events: readonly ReplayedEvent[],
+): readonly string[] {
   if (plan.endpointNum === null || plan.status !== null) return [];
   const routing = new TenantRouting(endpoints);
   return events.filter(({ type }) => routing.match(type).length > 0).map(({ uuid }) => uuid);

@@ -7,17 +7,24 @@ import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
+import { listenForReplays } from '../queues/replay-queue.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { settle } from '../store/settle.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
+import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
 
 const SWEEP_MS = 1_000;
+const HOUSEKEEPING_MS = 3_600_000;
+const REPLAY_LOOK_MS = 2_000;
+/** How long one answer to the bell works at replays before another process may have its turn. */
+const REPLAY_TURN_MS = 10_000;
 /** How long work may stand still before the process says that it is stuck. */
 const STUCK_MS = 12_000;
 
@@ -31,7 +38,44 @@ export function workerServices(context: Context): Service[] {
   health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
   health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
   const fail = (name: string, error: unknown) => observe.workFailed(name, error);
-  return [lanesService(context, owner, id), periodic('sweeper', SWEEP_MS, () => sweeper.runOnce(), fail)];
+  const housekeeping = createHousekeeping(context);
+  return [
+    lanesService(context, owner, id),
+    periodic('sweeper', SWEEP_MS, () => sweeper.runOnce(), fail),
+    replayService(context),
+    periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
+  ];
+}
+
+/** Replays are made when their bell rings, and at a look of our own in case it was lost. */
+function replayService({ queues, config, workerPool: pool, ringEndpoints, observe }: Context): Service {
+  const stopping = new AbortController();
+  const onFailure = (error: unknown) => observe.workFailed('replay', error);
+  const replayer = new Replayer({ pool, lanes: config.LANES, ringEndpoints, onFailure });
+  const drain = () => replayer.drain(stopping.signal, REPLAY_TURN_MS);
+  const looking = periodic('replays', REPLAY_LOOK_MS, drain, (_name, error) => onFailure(error));
+  let listener: ReturnType<typeof listenForReplays> | undefined;
+  return {
+    name: 'replays',
+    start: async () => {
+      listener = listenForReplays(queues, drain);
+      await looking.start();
+    },
+    stop: async (deadlineMs) => {
+      stopping.abort();
+      await Promise.all([listener?.close(), looking.stop(deadlineMs)]);
+    },
+  };
+}
+
+function createHousekeeping({ config, workerPool: pool, observe }: Context): Housekeeping {
+  return new Housekeeping({
+    pool,
+    retentionDays: config.RETENTION_DAYS,
+    idempotencyHours: config.IDEMPOTENCY_HOURS,
+    onDone: (duty, details) => observe.housekeeping(duty, details),
+    onFailure: (duty, error) => observe.workFailed(duty, error),
+  });
 }
 
 /** What giving the lanes back may take at the end of a stop. */

@@ -51,6 +51,12 @@ test('the image runs as an unprivileged user, and signals reach the process', ()
   expect(last('STOPSIGNAL')).toBe('SIGTERM');
 });
 
+test('a signal to npm start reaches the process', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  // npm passes signals to its shell alone, which would die and leave the service behind.
+  expect(scripts.start).toBe('exec node src/main.ts');
+});
+
 test('the image’s Node is the one that the tests run on', () => {
   const bases = instructions.filter(({ name }) => name === 'FROM').map(({ rest }) => rest.split(' ')[0]);
   expect(new Set(bases)).toEqual(new Set([`node:${process.versions.node.split('.')[0]}-slim`]));

@@ -38,7 +38,12 @@ test('F05, F08: an api killed between the commit and the ring: a worker finds wh
   await loader.done;
   await api.kill('SIGKILL');
   expect(loader.history.every((sent) => sent.outcome === 'ok')).toBe(true);
-  const evidence = { databaseUrl: stage.databaseUrl, history: loader.history, ledger: stage.receiver.requests, endpoints };
+  const evidence = {
+    databaseUrl: stage.databaseUrl,
+    history: loader.history,
+    ledger: stage.receiver.requests,
+    endpoints,
+  };
   await checkInvariants({ ...evidence, duplicatesAtMost: 0, healedWithinMs: 8_000 });
 });
 
@@ -50,11 +55,19 @@ test('G2: events that were accepted while no worker ran are delivered by the fir
   await loader.done;
   await api.kill('SIGKILL');
   await stage.start('worker');
-  const evidence = { databaseUrl: stage.databaseUrl, history: loader.history, ledger: stage.receiver.requests, endpoints };
+  const evidence = {
+    databaseUrl: stage.databaseUrl,
+    history: loader.history,
+    ledger: stage.receiver.requests,
+    endpoints,
+  };
   await checkInvariants({ ...evidence, duplicatesAtMost: 0, healedWithinMs: 10_000 });
 });
 
-async function stopAfter(loader: ReturnType<typeof startLoader>, exited: Promise<unknown>): Promise<readonly SentEvent[]> {
+async function stopAfter(
+  loader: ReturnType<typeof startLoader>,
+  exited: Promise<unknown>,
+): Promise<readonly SentEvent[]> {
   await exited;
   return loader.stop();
 }

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { type Loader, type SentEvent, startLoader } from '../support/loader.ts';
 import { type PostgresProcess, startPostgresProcess } from '../support/postgres-process.ts';
@@ -11,8 +12,11 @@ const OUTAGE_MS = 5_000;
 /** A producer hears within a second that nothing was stored; the rest is what a busy machine may add. */
 const ANSWER_MS = 2_500;
 
+const STRANGER = 'stranger';
+
 interface Play {
   readonly stage: Stage;
+  readonly api: string;
   readonly postgres: PostgresProcess;
   readonly endpoints: readonly CreatedEndpoint[];
   readonly loader: Loader;
@@ -26,13 +30,14 @@ async function play(): Promise<Play> {
   stage.receiver.behave((_request, response) => void setTimeout(() => response.writeHead(204).end(), 20));
   const api = await stage.start('api');
   await stage.start('worker');
+  await call(api.baseUrl, 'POST', '/v1/tenants', { id: STRANGER });
   const paths = Array.from({ length: 4 }, (_, i) => `/${i}`);
   const endpoints = await Promise.all(
     paths.map((path) => createEndpoint(api.baseUrl, { url: stage.receiver.url + path, retry_schedule: [0, 1, 2, 4] })),
   );
   const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 8, paceMs: 50 });
   await loader.acknowledged(80);
-  return { stage, postgres, endpoints, loader };
+  return { stage, api: api.baseUrl, postgres, endpoints, loader };
 }
 
 /** Lets the producers meet the outage, and tells what they were answered. */
@@ -69,15 +74,22 @@ test('F17, F57: Postgres killed under load: no false 2xx, 503 at once with Retry
 
 test('F18: Postgres that hangs for 5 s: 503 within the second, then all goes on, and no connection leaks', async () => {
   const current = await play();
-  const { stage, postgres, loader } = current;
+  const { stage, api, postgres, loader } = current;
   const connections = async () => {
-    const [row] = await stage.query(`SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name LIKE 'posthorn-%'`);
+    const [row] = await stage.query(
+      `SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name LIKE 'posthorn-%'`,
+    );
     return row.count as number;
   };
   const thaw = await postgres.freeze();
   onTestFinished(thaw);
+  // A tenant that the process knows nothing of yet has to be looked up, which must not take longer.
+  const stranger = startLoader({ baseUrl: () => api, concurrency: 1, count: 1, tenant: STRANGER });
   const refused = await refusalsDuring(loader, async () => thaw());
+  await stranger.done;
   expectFastRefusals(refused);
+  expect(stranger.history).toMatchObject([{ status: 503, retryAfter: expect.stringMatching(/^\d+$/) }]);
+  expect(stranger.history[0]!.tookMs).toBeLessThan(ANSWER_MS);
   await expectNothingLost(current);
   // Two processes, each with three pools: 8 + 3 + 6.
   expect(await connections()).toBeLessThanOrEqual(2 * 17);

@@ -29,7 +29,13 @@ test('F01: a worker killed while the receiver holds the request: another sends i
   expect([lost, again].map((request) => request!.headers['webhook-id'])).toEqual([body.id, body.id]);
   expect(again!.headers['posthorn-attempt']).toBe('1');
   expect(again!.body.equals(lost!.body)).toBe(true);
-  await checkInvariants({ databaseUrl: stage.databaseUrl, history: [], ledger: stage.receiver.requests, endpoints: [endpoint], duplicatesAtMost: 1 });
+  await checkInvariants({
+    databaseUrl: stage.databaseUrl,
+    history: [],
+    ledger: stage.receiver.requests,
+    endpoints: [endpoint],
+    duplicatesAtMost: 1,
+  });
   expect(stage.receiver.requests).toHaveLength(2);
 });
 
@@ -46,7 +52,12 @@ test('F02: a worker killed after the receiver answered and before that was writt
   await first.exited;
   stage.receiver.behave(ok);
   await stage.start('worker');
-  const evidence = { databaseUrl: stage.databaseUrl, history: [], ledger: stage.receiver.requests, endpoints: [endpoint] };
+  const evidence = {
+    databaseUrl: stage.databaseUrl,
+    history: [],
+    ledger: stage.receiver.requests,
+    endpoints: [endpoint],
+  };
   await checkInvariants({ ...evidence, duplicatesAtMost: 1, healedWithinMs: TAKEOVER_MS });
   const attempts = await stage.query('SELECT attempt, decision FROM attempts');
   expect(attempts).toEqual([{ attempt: 1, decision: 1 }]);
@@ -66,9 +77,14 @@ test('F03: one of two workers killed under load: nothing lost, and at most what 
   });
   const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);
   const endpoints = await Promise.all(
-    Array.from({ length: 8 }, (_, i) => createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/${i}`, retry_schedule: [0, 1, 1, 2] })),
+    Array.from({ length: 8 }, (_, i) =>
+      createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/${i}`, retry_schedule: [0, 1, 1, 2] }),
+    ),
   );
-  await eventually(() => stage.query('SELECT id FROM workers'), (rows) => rows.length === 2);
+  await eventually(
+    () => stage.query('SELECT id FROM workers'),
+    (rows) => rows.length === 2,
+  );
   const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 4, paceMs: 40 });
   await Promise.all([first, second].map((worker) => worker.said(/"attempt\.finished"/)));
   await first.kill('SIGKILL');

@@ -4,7 +4,7 @@ import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { resend, startLoader } from '../support/loader.ts';
-import { createEndpoint, TENANT, stageForTest } from '../support/stage.ts';
+import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
 
 // Each test starts processes of its own, on machines that may be busy.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
@@ -20,7 +20,13 @@ test('F44: SIGTERM of an api process under load loses no accepted event, and a p
   const unanswered = history.filter((sent) => sent.outcome === 'unknown');
   await Promise.all(unanswered.slice(0, 50).map((sent) => resend(sent, { baseUrl: () => other.baseUrl })));
   expect(unanswered.slice(0, 50).every((sent) => sent.outcome === 'ok')).toBe(true);
-  await checkInvariants({ databaseUrl: stage.databaseUrl, history, ledger: stage.receiver.requests, endpoints, duplicatesAtMost: 0 });
+  await checkInvariants({
+    databaseUrl: stage.databaseUrl,
+    history,
+    ledger: stage.receiver.requests,
+    endpoints,
+    duplicatesAtMost: 0,
+  });
 });
 
 test('F44: requests that are under way at SIGTERM are answered, and their connections are told to close', async () => {
@@ -35,7 +41,10 @@ test('F44: requests that are under way at SIGTERM are answered, and their connec
   await blocker.query('LOCK TABLE idempotency_keys IN ACCESS EXCLUSIVE MODE');
   const event = { type: 'a.b', tenant_id: TENANT, data: {} };
   const answers = Promise.all(Array.from({ length: 20 }, () => call(api.baseUrl, 'POST', '/v1/events', event)));
-  await eventually(() => stage.query('SELECT 1 FROM pg_locks WHERE NOT granted'), (rows) => rows.length > 0);
+  await eventually(
+    () => stage.query('SELECT 1 FROM pg_locks WHERE NOT granted'),
+    (rows) => rows.length > 0,
+  );
   const exited = api.kill('SIGTERM');
   await api.said(/"service\.stopping"/);
   await expect(call(api.baseUrl, 'GET', '/healthz')).rejects.toThrow();

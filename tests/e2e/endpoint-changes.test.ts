@@ -29,12 +29,19 @@ const BACKLOG = 40;
 async function endpointWithBacklog(name: string) {
   const held: ServerResponse[] = [];
   receiver.behave(`/${name}`, (_request, response) => void held.push(response));
-  const { id } = await createEndpoint(api, { url: receiver.url(`/${name}`), max_in_flight: 1, retry_schedule: [0] }, name);
+  const { id } = await createEndpoint(
+    api,
+    { url: receiver.url(`/${name}`), max_in_flight: 1, retry_schedule: [0] },
+    name,
+  );
   const event = { type: 'a.b', tenant_id: name, data: {} };
   const { body } = await call(api, 'POST', '/v1/events', Array(BACKLOG).fill(event));
   expect(body.accepted).toBe(BACKLOG);
   await receiver.received(`/${name}`, 1);
-  return { path: `/v1/tenants/${name}/endpoints/${id}`, answerHeld: () => held.splice(0).forEach((response) => void response.writeHead(204).end()) };
+  return {
+    path: `/v1/tenants/${name}/endpoints/${id}`,
+    answerHeld: () => held.splice(0).forEach((response) => void response.writeHead(204).end()),
+  };
 }
 
 async function waitingOf(tenant: string, where: string): Promise<number> {
@@ -52,13 +59,22 @@ const idsAt = (path: string) => new Set(receiver.at(path).map(({ headers }) => h
 test('what waits for an endpoint that is disabled goes out after it is enabled, each delivery once', async () => {
   const { path, answerHeld } = await endpointWithBacklog('paused');
   expect((await call(api, 'PATCH', path, { enabled: false })).status).toBe(200);
-  await eventually(() => waitingOf('paused', 'parked'), (count) => count >= BACKLOG - 1);
+  await eventually(
+    () => waitingOf('paused', 'parked'),
+    (count) => count >= BACKLOG - 1,
+  );
   receiver.behave('/paused', ok);
   answerHeld();
-  await eventually(() => waitingOf('paused', 'true'), (count) => count === BACKLOG - 1);
+  await eventually(
+    () => waitingOf('paused', 'true'),
+    (count) => count === BACKLOG - 1,
+  );
   expect(receiver.at('/paused')).toHaveLength(1);
   await call(api, 'PATCH', path, { enabled: true });
-  await eventually(() => waitingOf('paused', 'true'), (count) => count === 0);
+  await eventually(
+    () => waitingOf('paused', 'true'),
+    (count) => count === 0,
+  );
   expect(await decisionsOf('paused')).toEqual(Array(BACKLOG).fill(DECISION.done));
   expect(receiver.at('/paused')).toHaveLength(BACKLOG);
   expect(idsAt('/paused').size).toBe(BACKLOG);
@@ -71,21 +87,36 @@ test('an endpoint that is disabled while nothing of it is awake gets its deliver
   await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: name, data: {} });
   await receiver.received(`/${name}`, 1);
   await call(api, 'PATCH', `/v1/tenants/${name}/endpoints/${id}`, { enabled: false });
-  await eventually(() => waitingOf(name, 'parked'), (count) => count === 1);
-  await eventually(() => stage.query('SELECT lane FROM lanes WHERE owner IS NOT NULL'), (rows) => rows.length === 0);
+  await eventually(
+    () => waitingOf(name, 'parked'),
+    (count) => count === 1,
+  );
+  await eventually(
+    () => stage.query('SELECT lane FROM lanes WHERE owner IS NOT NULL'),
+    (rows) => rows.length === 0,
+  );
   expect(receiver.at(`/${name}`)).toHaveLength(1);
   await call(api, 'PATCH', `/v1/tenants/${name}/endpoints/${id}`, { enabled: true });
   await receiver.received(`/${name}`, 2);
-  await eventually(() => waitingOf(name, 'true'), (count) => count === 0);
+  await eventually(
+    () => waitingOf(name, 'true'),
+    (count) => count === 0,
+  );
   expect(await decisionsOf(name)).toEqual([DECISION.retry, DECISION.done]);
 });
 
 test('what waits for an endpoint that is deleted is cancelled and never sent', async () => {
   const { path, answerHeld } = await endpointWithBacklog('deleted');
   expect((await call(api, 'DELETE', path)).status).toBe(204);
-  await eventually(() => waitingOf('deleted', 'true'), (count) => count === 1);
+  await eventually(
+    () => waitingOf('deleted', 'true'),
+    (count) => count === 1,
+  );
   answerHeld();
-  await eventually(() => waitingOf('deleted', 'true'), (count) => count === 0);
+  await eventually(
+    () => waitingOf('deleted', 'true'),
+    (count) => count === 0,
+  );
   const decisions = (await decisionsOf('deleted')).sort();
   expect(decisions).toEqual([DECISION.done, ...Array(BACKLOG - 1).fill(DECISION.cancel)]);
   expect(receiver.at('/deleted')).toHaveLength(1);

@@ -21,7 +21,8 @@ afterAll(() => stage.close());
 const endpointOf = (name: string, retrySchedule: readonly number[]) =>
   createEndpoint(api, { url: receiver.url(`/${name}`), retry_schedule: retrySchedule }, name);
 
-const post = (tenant: string, data: unknown = {}) => call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: tenant, data });
+const post = (tenant: string, data: unknown = {}) =>
+  call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: tenant, data });
 
 function attemptsOf(tenant: string) {
   return stage.query(
@@ -31,7 +32,11 @@ function attemptsOf(tenant: string) {
   );
 }
 
-const ended = (tenant: string, attempts: number) => eventually(() => attemptsOf(tenant), (rows) => rows.length === attempts);
+const ended = (tenant: string, attempts: number) =>
+  eventually(
+    () => attemptsOf(tenant),
+    (rows) => rows.length === attempts,
+  );
 
 function gapsMs(path: string): number[] {
   const times = receiver.at(path).map((request) => request.atMs);
@@ -42,7 +47,10 @@ const mailbox = () => stage.query('SELECT * FROM mailbox');
 
 test('a failing delivery is retried by its schedule, then dead-lettered with the last response', async () => {
   await endpointOf('scheduled', [0, 1, 2]);
-  receiver.behave('/scheduled', (_request, response, index) => void response.writeHead(500, { 'x-try': String(index) }).end(`no ${index}`));
+  receiver.behave(
+    '/scheduled',
+    (_request, response, index) => void response.writeHead(500, { 'x-try': String(index) }).end(`no ${index}`),
+  );
   await post('scheduled');
   const attempts = await ended('scheduled', 3);
   expect(attempts).toMatchObject([
@@ -92,7 +100,10 @@ test('webhook-delivery: abort-message ends that delivery alone', async () => {
   });
   await post('abort', { kind: 'unwanted' });
   await post('abort', { kind: 'wanted' });
-  expect(await ended('abort', 2)).toMatchObject([{ decision: DECISION.deadLetter, status: 400 }, { decision: DECISION.done }]);
+  expect(await ended('abort', 2)).toMatchObject([
+    { decision: DECISION.deadLetter, status: 400 },
+    { decision: DECISION.done },
+  ]);
   expect(await mailbox()).toEqual([]);
 });
 
@@ -100,6 +111,10 @@ test('a delivery that fails and then succeeds is delivered once, after as many a
   await endpointOf('recovering', [0, 0, 0, 0, 0]);
   receiver.behave('/recovering', statuses(500, 502, 204));
   await post('recovering');
-  expect((await ended('recovering', 3)).map((attempt) => attempt.decision)).toEqual([DECISION.retry, DECISION.retry, DECISION.done]);
+  expect((await ended('recovering', 3)).map((attempt) => attempt.decision)).toEqual([
+    DECISION.retry,
+    DECISION.retry,
+    DECISION.done,
+  ]);
   expect(await mailbox()).toEqual([]);
 });

@@ -12,10 +12,16 @@ const ENDPOINTS = 8;
 /** Endpoints on many lanes, all of which get every event. */
 async function manyEndpoints(stage: Stage, api: string) {
   const paths = Array.from({ length: ENDPOINTS }, (_, i) => `/${i}`);
-  return Promise.all(paths.map((path) => createEndpoint(api, { url: stage.receiver.url + path, retry_schedule: [0, 1, 1, 2] })));
+  return Promise.all(
+    paths.map((path) => createEndpoint(api, { url: stage.receiver.url + path, retry_schedule: [0, 1, 1, 2] })),
+  );
 }
 
-const workers = (stage: Stage, count: number) => eventually(() => stage.query('SELECT id FROM workers'), (rows) => rows.length === count);
+const workers = (stage: Stage, count: number) =>
+  eventually(
+    () => stage.query('SELECT id FROM workers'),
+    (rows) => rows.length === count,
+  );
 
 test('two workers share the lanes, and no delivery is made twice', async () => {
   const stage = await stageForTest();

@@ -26,11 +26,18 @@ function expectVerified({ headers, body }: ReceivedRequest, secret: string): voi
   const received = headers as Record<string, string>;
   expect(new StandardWebhook(secret).verify(body.toString(), received)).toEqual(JSON.parse(body.toString()));
   expect(() => new SvixWebhook(secret).verify(body.toString(), received)).not.toThrow();
-  expect(verifySignature([parseVerifyingKey(secret)], headers, body)).toMatchObject({ ok: true, id: headers['webhook-id'] });
+  expect(verifySignature([parseVerifyingKey(secret)], headers, body)).toMatchObject({
+    ok: true,
+    id: headers['webhook-id'],
+  });
 }
 
 test('an event posted to one process is delivered by another, body and headers as in the contract', async () => {
-  const { secret } = await createEndpoint(api, { url: receiver.url('/whole?a=1'), headers: { 'x-ours': 'yes' } }, 'whole');
+  const { secret } = await createEndpoint(
+    api,
+    { url: receiver.url('/whole?a=1'), headers: { 'x-ours': 'yes' } },
+    'whole',
+  );
   const posted = await call(api, 'POST', '/v1/events', {
     metadata: { source: 'subscription-service', idempotency_key: 'idem_xyz789' },
     data: { plan: 'gold', price: 1.1 },
@@ -91,7 +98,8 @@ test('while a secret is rotated a delivery verifies with the old one and with th
   await post();
   const after = (await receiver.received('/rotated', 3))[2]!;
   expectVerified(after, third);
-  for (const expired of [old, second]) expect(() => new StandardWebhook(expired).verify(after.body.toString(), after.headers as never)).toThrow();
+  for (const expired of [old, second])
+    expect(() => new StandardWebhook(expired).verify(after.body.toString(), after.headers as never)).toThrow();
 });
 
 test('an endpoint that wants v1a gets Ed25519 signatures that verify with its public key', async () => {

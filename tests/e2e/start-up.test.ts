@@ -23,7 +23,14 @@ test('a port that is taken ends the start with exit code 1 and says which port a
 });
 
 test('all configuration errors are told together, without a secret, and the exit code is 2', async () => {
-  const wrong = { PORT: 'eighty', LANES: '0', MASTER_KEY: 'hunter2-master', OPERATOR_KEY: 'hunter2-op', ROLES: 'cook', REDIS_URL: 'http://x' };
+  const wrong = {
+    PORT: 'eighty',
+    LANES: '0',
+    MASTER_KEY: 'hunter2-master',
+    OPERATOR_KEY: 'hunter2-op',
+    ROLES: 'cook',
+    REDIS_URL: 'http://x',
+  };
   const { code, output } = await runServiceProcess({ ...environment(NOWHERE), ...wrong });
   expect(code).toBe(2);
   for (const name of Object.keys(wrong)) expect(output).toContain(`- ${name}:`);

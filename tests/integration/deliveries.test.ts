@@ -2,7 +2,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf } from '../../src/domain/ids.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
-import { logAttempt, logEvent, logWaiting, makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
+import {
+  logAttempt,
+  logEvent,
+  logWaiting,
+  makeEndpoint,
+  makeTenant,
+  type TestEndpoint,
+  type TestTenant,
+} from '../support/log-fixture.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -28,7 +36,11 @@ beforeAll(async () => {
   service = await startTestService();
   receiver = await startReceiver();
   tenant = await makeTenant(service, 'lists');
-  endpoints = [await makeEndpoint(service, tenant), await makeEndpoint(service, tenant), await makeEndpoint(service, tenant)];
+  endpoints = [
+    await makeEndpoint(service, tenant),
+    await makeEndpoint(service, tenant),
+    await makeEndpoint(service, tenant),
+  ];
   const states = ['pending', 'retrying', 'delivered', 'dead_lettered', 'cancelled', 'reopened', 'redelivered'] as const;
   for (let i = 0; i < 60; i++) {
     const type = i % 3 === 0 ? 'order.created' : 'order.paid';
@@ -37,7 +49,13 @@ beforeAll(async () => {
       // Every fourth event went to one endpoint only, and every tenth to none.
       if ((i % 4 === 0 && j > 0) || i % 10 === 0) continue;
       const state = states[(i * 3 + j * 5) % states.length]!;
-      expected.unshift({ id: deliveryIdOf(eventUuid, endpoint.num), status: await makeDelivery(eventUuid, endpoint, state), type, eventUuid, endpoint: endpoint.id });
+      expected.unshift({
+        id: deliveryIdOf(eventUuid, endpoint.num),
+        status: await makeDelivery(eventUuid, endpoint, state),
+        type,
+        eventUuid,
+        endpoint: endpoint.id,
+      });
     }
   }
   const other = await makeTenant(service, 'lists-other');
@@ -52,8 +70,10 @@ afterAll(async () => {
 });
 
 async function makeDelivery(eventUuid: string, endpoint: TestEndpoint, state: string): Promise<string> {
-  const attempt = (n: number, ...rest: ['delivered' | 'rejected' | 'skipped', 'done' | 'retry' | 'deadLetter' | 'cancel']) =>
-    logAttempt(service, tenant, eventUuid, endpoint, n, ...rest);
+  const attempt = (
+    n: number,
+    ...rest: ['delivered' | 'rejected' | 'skipped', 'done' | 'retry' | 'deadLetter' | 'cancel']
+  ) => logAttempt(service, tenant, eventUuid, endpoint, n, ...rest);
   switch (state) {
     case 'pending':
       await logWaiting(service, tenant, eventUuid, endpoint);
@@ -84,11 +104,12 @@ async function makeDelivery(eventUuid: string, endpoint: TestEndpoint, state: st
   }
 }
 
-async function allPages(path: string, limit: number): Promise<string[]> {
+async function allPages(path: string, limit: number, of = tenant): Promise<string[]> {
   const ids: string[] = [];
   let cursor = '';
   for (let pages = 0; pages < 200; pages++) {
-    const { status, body } = await get(`${path}${path.includes('?') ? '&' : '?'}limit=${limit}${cursor}`);
+    const query = `${path.includes('?') ? '&' : '?'}limit=${limit}${cursor}`;
+    const { status, body } = await call(service.baseUrl, 'GET', `/v1/tenants/${of.id}${path}${query}`);
     expect(status).toBe(200);
     expect(body.data.length).toBeLessThanOrEqual(limit);
     ids.push(...body.data.map(({ id }: { id: string }) => id));
@@ -100,24 +121,44 @@ async function allPages(path: string, limit: number): Promise<string[]> {
 
 const statuses = [undefined, 'pending', 'retrying', 'delivered', 'dead_lettered', 'cancelled'];
 const combinations = statuses.flatMap((status) =>
-  [undefined, 1].flatMap((endpoint) => [undefined, 'order.paid'].flatMap((type) => [1, 7, 250].map((limit) => ({ status, endpoint, type, limit })))),
+  [undefined, 1].flatMap((endpoint) =>
+    [undefined, 'order.paid'].flatMap((type) => [1, 7, 250].map((limit) => ({ status, endpoint, type, limit }))),
+  ),
 );
 
-test.each(combinations)('a list of deliveries holds each one that its filters match exactly once, newest first: %o', async ({ status, endpoint, type, limit }) => {
-  const filters = [
-    ...(status === undefined ? [] : [`status=${status}`]),
-    ...(endpoint === undefined ? [] : [`endpoint_id=${endpoints[endpoint]!.id}`]),
-    ...(type === undefined ? [] : [`type=${type}`]),
-  ];
-  const wanted = expected.filter(
-    (each) =>
-      (status === undefined || each.status === status) &&
-      (endpoint === undefined || each.endpoint === endpoints[endpoint]!.id) &&
-      (type === undefined || each.type === type),
-  );
-  // Within an event the newest endpoint comes first; `expected` was filled the same way round.
-  expect(wanted.length).toBeGreaterThan(2);
-  expect(await allPages(`/deliveries?${filters.join('&')}`, limit)).toEqual(wanted.map(({ id }) => id));
+test.each(combinations)(
+  'a list of deliveries holds each one that its filters match exactly once, newest first: %o',
+  async ({ status, endpoint, type, limit }) => {
+    const filters = [
+      ...(status === undefined ? [] : [`status=${status}`]),
+      ...(endpoint === undefined ? [] : [`endpoint_id=${endpoints[endpoint]!.id}`]),
+      ...(type === undefined ? [] : [`type=${type}`]),
+    ];
+    const wanted = expected.filter(
+      (each) =>
+        (status === undefined || each.status === status) &&
+        (endpoint === undefined || each.endpoint === endpoints[endpoint]!.id) &&
+        (type === undefined || each.type === type),
+    );
+    // Within an event the newest endpoint comes first; `expected` was filled the same way round.
+    expect(wanted.length).toBeGreaterThan(2);
+    expect(await allPages(`/deliveries?${filters.join('&')}`, limit)).toEqual(wanted.map(({ id }) => id));
+  },
+);
+
+test('waiting deliveries are listed in full however unevenly they are spread over endpoints', async () => {
+  const uneven = await makeTenant(service, 'uneven');
+  const ten: TestEndpoint[] = [];
+  for (let i = 0; i < 10; i++) ten.push(await makeEndpoint(service, uneven));
+  const wanted: string[] = [];
+  for (let i = 0; i < 120; i++) {
+    const endpoint = ten[i < 60 ? 9 : 2]!;
+    const eventUuid = await logEvent(service, uneven);
+    await logWaiting(service, uneven, eventUuid, endpoint);
+    wanted.unshift(deliveryIdOf(eventUuid, endpoint.num));
+  }
+  for (const limit of [20, 50]) expect(await allPages('/deliveries?status=pending', limit, uneven)).toEqual(wanted);
+  expect(await allPages('/deliveries?status=retrying', 20, uneven)).toEqual([]);
 });
 
 test('the deliveries of one event are listed, by path and by filter', async () => {
@@ -128,19 +169,33 @@ test('the deliveries of one event are listed, by path and by filter', async () =
   expect(await allPages(`/events/${detail.body.event_id}/deliveries`, 2)).toEqual(wanted.map(({ id }) => id));
   expect(await allPages(`/deliveries?event_id=${detail.body.event_id}`, 1)).toEqual(wanted.map(({ id }) => id));
   const one = wanted[1]!;
-  expect(await allPages(`/deliveries?event_id=${detail.body.event_id}&endpoint_id=${one.endpoint}`, 1)).toEqual([one.id]);
+  expect(await allPages(`/deliveries?event_id=${detail.body.event_id}&endpoint_id=${one.endpoint}`, 1)).toEqual([
+    one.id,
+  ]);
 });
 
 test('since is included and until is not', async () => {
   const { body } = await get('/deliveries?limit=250');
   const times = [...new Set(body.data.map((each: { created_at: string }) => each.created_at))] as string[];
   const [since, until] = [times[Math.floor(times.length / 2)]!, times[1]!];
-  const wanted = body.data.filter((each: { created_at: string }) => each.created_at >= since && each.created_at < until);
+  const wanted = body.data.filter(
+    (each: { created_at: string }) => each.created_at >= since && each.created_at < until,
+  );
   expect(wanted.length).toBeGreaterThan(0);
-  for (const status of ['', '&status=pending', '&status=delivered', '&status=dead_lettered', `&endpoint_id=${endpoints[0]!.id}`]) {
+  for (const status of [
+    '',
+    '&status=pending',
+    '&status=delivered',
+    '&status=dead_lettered',
+    `&endpoint_id=${endpoints[0]!.id}`,
+  ]) {
     const ids = await allPages(`/deliveries?since=${since}&until=${until}${status}`, 3);
     const [name, value] = status.slice(1).split('=');
-    expect(ids).toEqual(wanted.filter((each: Record<string, string>) => status === '' || each[name!] === value).map((each: { id: string }) => each.id));
+    expect(ids).toEqual(
+      wanted
+        .filter((each: Record<string, string>) => status === '' || each[name!] === value)
+        .map((each: { id: string }) => each.id),
+    );
   }
 });
 
@@ -153,15 +208,45 @@ test('an endpoint or event that the tenant does not have gives an empty list, an
   const { id, endpoint_id, event_id } = theirs.body.data[0];
   expect((await get(`/deliveries?endpoint_id=${endpoint_id}`)).body.data).toEqual([]);
   expect((await get(`/deliveries?event_id=${event_id}`)).body.data).toEqual([]);
-  for (const path of [`/deliveries/${id}`, `/deliveries/${id}/attempts`, `/events/${event_id}`, `/events/${event_id}/deliveries`]) expect((await get(path)).status).toBe(404);
+  for (const path of [
+    `/deliveries/${id}`,
+    `/deliveries/${id}/attempts`,
+    `/events/${event_id}`,
+    `/events/${event_id}/deliveries`,
+  ])
+    expect((await get(path)).status).toBe(404);
   expect((await post(`/deliveries/${id}/retry`)).status).toBe(404);
   expect((await post(`/deliveries/${id}/cancel`)).status).toBe(404);
 });
 
 test.each([
-  'limit=0', 'limit=-1', 'limit=1e9', 'limit=1e2', 'limit=0x10', 'limit=NaN', 'limit=251', 'limit=1&limit=2', 'cursor=garbage', 'cursor=', 'cursor=%00',
-  'status=done', 'status=', 'type=a..b', 'type=*', 'since=yesterday', 'since=2024-02-30T00:00:00Z', 'until=1', 'event_id=a.b', 'event_id=a/b', 'event_id=%00',
-  `event_id=${'x'.repeat(257)}`, 'endpoint_id=%00', 'order=created_at;drop', 'id[$ne]=1', 'a[__proto__][b]=1', '__proto__=1',
+  'limit=0',
+  'limit=-1',
+  'limit=1e9',
+  'limit=1e2',
+  'limit=0x10',
+  'limit=NaN',
+  'limit=251',
+  'limit=1&limit=2',
+  'cursor=garbage',
+  'cursor=',
+  'cursor=%00',
+  'status=done',
+  'status=',
+  'type=a..b',
+  'type=*',
+  'since=yesterday',
+  'since=2024-02-30T00:00:00Z',
+  'until=1',
+  'event_id=a.b',
+  'event_id=a/b',
+  'event_id=%00',
+  `event_id=${'x'.repeat(257)}`,
+  'endpoint_id=%00',
+  'order=created_at;drop',
+  'id[$ne]=1',
+  'a[__proto__][b]=1',
+  '__proto__=1',
 ])('a bad query parameter is 422 with its path: %s', async (query) => {
   const answer = await get(`/deliveries?${query}`);
   expect(answer.status).toBe(422);
@@ -177,15 +262,25 @@ test('a cursor is good for its own list and tenant alone', async () => {
   expect((await get(`/deliveries?limit=1&cursor=${next.slice(0, -2)}AA`)).status).toBe(422);
 });
 
-test.each(['dlv_x', '..%2f..', 'x', `dlv_${'z'.repeat(32)}`, `dlv_${'0'.repeat(32)}`, '%00'])('an id that names no delivery is 404: %s', async (id) => {
-  for (const path of [`/deliveries/${id}`, `/deliveries/${id}/attempts`]) expect((await get(path)).status).toBe(404);
-  for (const action of ['retry', 'cancel']) expect((await post(`/deliveries/${id}/${action}`)).status).toBe(404);
-});
+test.each(['dlv_x', '..%2f..', 'x', `dlv_${'z'.repeat(32)}`, `dlv_${'0'.repeat(32)}`, '%00'])(
+  'an id that names no delivery is 404: %s',
+  async (id) => {
+    for (const path of [`/deliveries/${id}`, `/deliveries/${id}/attempts`]) expect((await get(path)).status).toBe(404);
+    for (const action of ['retry', 'cancel']) expect((await post(`/deliveries/${id}/${action}`)).status).toBe(404);
+  },
+);
 
 test('an ended delivery is reopened by retry with its next attempt number, and a waiting one is made due', async () => {
-  for (const [status, attempt] of [['dead_lettered', 1], ['cancelled', 2], ['pending', 0]] as const) {
+  for (const [status, attempt] of [
+    ['dead_lettered', 1],
+    ['cancelled', 2],
+    ['pending', 0],
+  ] as const) {
     const delivery = expected.findLast((each) => each.status === status)!;
-    expect((await post(`/deliveries/${delivery.id}/retry`)).body).toMatchObject({ id: delivery.id, status: attempt === 0 ? 'pending' : 'retrying' });
+    expect((await post(`/deliveries/${delivery.id}/retry`)).body).toMatchObject({
+      id: delivery.id,
+      status: attempt === 0 ? 'pending' : 'retrying',
+    });
     const { rows } = await service.context.apiPool.query(
       'SELECT attempt, step, due_at <= now() AS due FROM mailbox JOIN endpoints e ON e.num = endpoint_num WHERE event_id = $1 AND e.id = $2',
       [delivery.eventUuid, delivery.endpoint],
@@ -196,10 +291,20 @@ test('an ended delivery is reopened by retry with its next attempt number, and a
 
 test('cancelling ends a waiting delivery on record, and an ended one is 409', async () => {
   const delivery = expected.find((each) => each.status === 'pending')!;
-  expect(await post(`/deliveries/${delivery.id}/cancel`)).toMatchObject({ status: 202, body: { status: 'cancelled', attempts: 0, next_attempt_at: null } });
-  expect(await post(`/deliveries/${delivery.id}/cancel`)).toMatchObject({ status: 409, body: { code: 'delivery_ended' } });
-  expect((await get(`/deliveries/${delivery.id}/attempts`)).body.data).toMatchObject([{ number: 2, outcome: 'skipped', detail: 'cancelled_by_request', response: null }]);
-  expect((await get('/audit?limit=1')).body.data).toMatchObject([{ action: 'delivery.cancelled', object: delivery.id, actor: 'operator' }]);
+  expect(await post(`/deliveries/${delivery.id}/cancel`)).toMatchObject({
+    status: 202,
+    body: { status: 'cancelled', attempts: 0, next_attempt_at: null },
+  });
+  expect(await post(`/deliveries/${delivery.id}/cancel`)).toMatchObject({
+    status: 409,
+    body: { code: 'delivery_ended' },
+  });
+  expect((await get(`/deliveries/${delivery.id}/attempts`)).body.data).toMatchObject([
+    { number: 2, outcome: 'skipped', detail: 'cancelled_by_request', response: null },
+  ]);
+  expect((await get('/audit?limit=1')).body.data).toMatchObject([
+    { action: 'delivery.cancelled', object: delivery.id, actor: 'operator' },
+  ]);
 });
 
 test('retry is refused when the endpoint is deleted, and waits when it is disabled', async () => {
@@ -209,7 +314,10 @@ test('retry is refused when the endpoint is deleted, and waits when it is disabl
   const id = deliveryIdOf(eventUuid, endpoint.num);
   await call(service.baseUrl, 'PATCH', `/v1/tenants/lists/endpoints/${endpoint.id}`, { enabled: false });
   expect(await post(`/deliveries/${id}/retry`)).toMatchObject({ status: 202, body: { status: 'retrying' } });
-  expect(await post(`/endpoints/${endpoint.id}/test`)).toMatchObject({ status: 409, body: { code: 'endpoint_disabled' } });
+  expect(await post(`/endpoints/${endpoint.id}/test`)).toMatchObject({
+    status: 409,
+    body: { code: 'endpoint_disabled' },
+  });
   await call(service.baseUrl, 'DELETE', `/v1/tenants/lists/endpoints/${endpoint.id}`);
   expect(await post(`/deliveries/${id}/retry`)).toMatchObject({ status: 409, body: { code: 'endpoint_deleted' } });
   expect((await post(`/endpoints/${endpoint.id}/test`)).status).toBe(404);
@@ -218,17 +326,41 @@ test('retry is refused when the endpoint is deleted, and waits when it is disabl
 test('a test event reaches its endpoint alone, whatever that subscribes to, and its attempt is on record in full', async () => {
   const worker = await startTestService({ databaseUrl: service.databaseUrl, worker: true });
   try {
-    receiver.behave((_request, response) => void response.writeHead(200, { 'x-seen': 'yes' }).end(Buffer.from([0xff, 0xfe, 0x00])));
-    const endpoint = await makeEndpoint(service, tenant, { url: `${receiver.url}/test`, subscriptions: [{ types: ['nothing.at.all'] }] });
+    receiver.behave(
+      (_request, response) => void response.writeHead(200, { 'x-seen': 'yes' }).end(Buffer.from([0xff, 0xfe, 0x00])),
+    );
+    const endpoint = await makeEndpoint(service, tenant, {
+      url: `${receiver.url}/test`,
+      subscriptions: [{ types: ['nothing.at.all'] }],
+    });
     const answer = await post(`/endpoints/${endpoint.id}/test`, { data: { n: 1 } });
     expect(answer.status).toBe(202);
     const [request] = await receiver.received(1);
     expect(request).toMatchObject({ path: '/test', headers: { 'webhook-id': answer.body.event_id } });
     expect(JSON.parse(request!.body.toString())).toMatchObject({ type: 'posthorn.test', data: { n: 1 } });
-    const delivery = await eventually(() => get(`/deliveries/${answer.body.delivery_id}`), ({ body }) => body.status === 'delivered');
-    expect(delivery.body).toMatchObject({ event_id: answer.body.event_id, event_type: 'posthorn.test', endpoint_id: endpoint.id, tenant_id: 'lists', attempts: 1, next_attempt_at: null, last_attempt: { number: 1, outcome: 'delivered', status: 200 } });
+    const delivery = await eventually(
+      () => get(`/deliveries/${answer.body.delivery_id}`),
+      ({ body }) => body.status === 'delivered',
+    );
+    expect(delivery.body).toMatchObject({
+      event_id: answer.body.event_id,
+      event_type: 'posthorn.test',
+      endpoint_id: endpoint.id,
+      tenant_id: 'lists',
+      attempts: 1,
+      next_attempt_at: null,
+      last_attempt: { number: 1, outcome: 'delivered', status: 200 },
+    });
     const { body } = await get(`/deliveries/${answer.body.delivery_id}/attempts`);
-    expect(body.data).toMatchObject([{ number: 1, outcome: 'delivered', status: 200, is_late: false, response: { headers: { 'x-seen': 'yes' }, body: '//4A', body_encoding: 'base64' } }]);
+    expect(body.data).toMatchObject([
+      {
+        number: 1,
+        outcome: 'delivered',
+        status: 200,
+        is_late: false,
+        response: { headers: { 'x-seen': 'yes' }, body: '//4A', body_encoding: 'base64' },
+      },
+    ]);
     expect(body.data[0].timing.total_ms).toBeGreaterThanOrEqual(0);
     expect((await post(`/endpoints/${endpoint.id}/test`, { type: 'system.x' })).body.errors[0].path).toBe('type');
     expect((await post(`/endpoints/${endpoint.id}/test`, { colour: 1 })).body.errors[0].path).toBe('colour');

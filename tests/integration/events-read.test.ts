@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newUuid } from '../../src/domain/ids.ts';
+import { eventIdOf, newUuid } from '../../src/domain/ids.ts';
 import { call } from '../support/api.ts';
 import { OPERATOR_KEY, startTestService, type TestService } from '../support/test-service.ts';
 
@@ -10,7 +10,12 @@ beforeAll(async () => {
   service = await startTestService();
   for (const id of ['acme', 'other']) await call(service.baseUrl, 'POST', '/v1/tenants', { id });
   for (let i = 0; i < 30; i++) {
-    const event = { type: i % 5 === 0 ? 'user.deleted' : 'user.created', subject: `user/${i % 3}`, tenant_id: 'acme', data: { i } };
+    const event = {
+      type: i % 5 === 0 ? 'user.deleted' : 'user.created',
+      subject: `user/${i % 3}`,
+      tenant_id: 'acme',
+      data: { i },
+    };
     ids.unshift((await post(event)).body.id);
   }
 });
@@ -20,7 +25,10 @@ afterAll(() => service.stop());
 const post = (body: unknown) => call(service.baseUrl, 'POST', '/v1/events', body);
 const get = (path: string, tenant = 'acme') => call(service.baseUrl, 'GET', `/v1/tenants/${tenant}/events${path}`);
 
-async function allPages(query: string, limit: number): Promise<{ id: string; accepted_at: string; data: { i: number } }[]> {
+async function allPages(
+  query: string,
+  limit: number,
+): Promise<{ id: string; accepted_at: string; data: { i: number } }[]> {
   const events = [];
   for (let cursor = ''; ; ) {
     const { status, body } = await get(`?limit=${limit}&${query}${cursor}`);
@@ -32,14 +40,21 @@ async function allPages(query: string, limit: number): Promise<{ id: string; acc
 }
 
 test('an event is read back byte for byte as it is delivered, whatever its numbers, with our times at its end', async () => {
-  await post('{"tenant_id":"acme","id":"exact-1","type":"exact.one","timestamp":"2024-03-14T10:30:00Z","data":{"n":9007199254740993,"p":1.10,"z":-0},"metadata":{"b":1,"a":2}}');
-  const response = await fetch(`${service.baseUrl}/v1/tenants/acme/events/exact-1`, { headers: { authorization: `Bearer ${OPERATOR_KEY}` } });
+  await post(
+    '{"tenant_id":"acme","id":"exact-1","type":"exact.one","timestamp":"2024-03-14T10:30:00Z","data":{"n":9007199254740993,"p":1.10,"z":-0},"metadata":{"b":1,"a":2}}',
+  );
+  const response = await fetch(`${service.baseUrl}/v1/tenants/acme/events/exact-1`, {
+    headers: { authorization: `Bearer ${OPERATOR_KEY}` },
+  });
   const text = await response.text();
-  const stored = '{"id":"exact-1","type":"exact.one","version":"1.0","timestamp":"2024-03-14T10:30:00Z","tenant_id":"acme","data":{"n":9007199254740993,"p":1.10,"z":-0},"metadata":{"b":1,"a":2}';
+  const stored =
+    '{"id":"exact-1","type":"exact.one","version":"1.0","timestamp":"2024-03-14T10:30:00Z","tenant_id":"acme","data":{"n":9007199254740993,"p":1.10,"z":-0},"metadata":{"b":1,"a":2}';
   expect(response.headers.get('content-type')).toMatch(/^application\/json/);
   expect(text.startsWith(`${stored},"accepted_at":"`)).toBe(true);
   expect(Object.keys(JSON.parse(text)).slice(-2)).toEqual(['accepted_at', 'expunged_at']);
-  const list = await fetch(`${service.baseUrl}/v1/tenants/acme/events?type=exact.one`, { headers: { authorization: `Bearer ${OPERATOR_KEY}` } });
+  const list = await fetch(`${service.baseUrl}/v1/tenants/acme/events?type=exact.one`, {
+    headers: { authorization: `Bearer ${OPERATOR_KEY}` },
+  });
   expect(await list.text()).toBe(`{"data":[${text}],"next":null}`);
 });
 
@@ -88,6 +103,12 @@ test('a producer’s id that looks like one of ours names the producer’s event
   expect((await get(`/${id}`)).body).toMatchObject({ id, type: 'looks.like' });
 });
 
+test('an event with an id of its producer does not answer to the one that we would have given it', async () => {
+  await post({ id: 'mine-1', type: 'has.own', tenant_id: 'acme', data: {} });
+  const { rows } = await service.context.apiPool.query(`SELECT id FROM events WHERE external_id = 'mine-1'`);
+  expect((await get(`/${eventIdOf(rows[0].id)}`)).status).toBe(404);
+});
+
 test('an id that is used again after its claim expired names the newest event', async () => {
   await post({ id: 'again', type: 'first.use', tenant_id: 'acme', data: 1 });
   await service.context.apiPool.query(
@@ -97,17 +118,30 @@ test('an id that is used again after its claim expired names the newest event', 
   expect((await get('/again')).body).toMatchObject({ type: 'second.use', data: 2 });
 });
 
-test.each(['a.b', '..', '%2e%2e', 'a%0ab', '%00', 'x'.repeat(257), '%F0%9F%98%80', '%ff'])('an id that can name no event is refused: %s', async (id) => {
-  const { status } = await get(`/${id}`);
-  // `..` is taken out of the path before it is sent: what is left is the list.
-  expect(id === '..' || id === '%2e%2e' ? [200, 404] : [400, 404]).toContain(status);
-});
-
-test.each(['type=a..b', 'type=', 'type=A%20B', `type=${'t'.repeat(129)}`, 'subject=', 'subject=%00', 'since=1', 'until=2024-01-01', 'limit=0', 'cursor=x', 'status=done', 'type=a&type=b'])(
-  'a bad query parameter is 422 with its path: %s',
-  async (query) => {
-    const answer = await get(`?${query}`);
-    expect(answer.status).toBe(422);
-    expect(answer.body.errors[0].path).toBe(query.split('=')[0]);
+test.each(['a.b', '..', '%2e%2e', 'a%0ab', '%00', 'x'.repeat(257), '%F0%9F%98%80', '%ff'])(
+  'an id that can name no event is refused: %s',
+  async (id) => {
+    const { status } = await get(`/${id}`);
+    // `..` is taken out of the path before it is sent: what is left is the list.
+    expect(id === '..' || id === '%2e%2e' ? [200, 404] : [400, 404]).toContain(status);
   },
 );
+
+test.each([
+  'type=a..b',
+  'type=',
+  'type=A%20B',
+  `type=${'t'.repeat(129)}`,
+  'subject=',
+  'subject=%00',
+  'since=1',
+  'until=2024-01-01',
+  'limit=0',
+  'cursor=x',
+  'status=done',
+  'type=a&type=b',
+])('a bad query parameter is 422 with its path: %s', async (query) => {
+  const answer = await get(`?${query}`);
+  expect(answer.status).toBe(422);
+  expect(answer.body.errors[0].path).toBe(query.split('=')[0]);
+});

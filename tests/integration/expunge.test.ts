@@ -20,7 +20,14 @@ const audited = async (id: string) =>
   (await service.context.apiPool.query(`SELECT actor, action, after FROM audit_log WHERE object = $1`, [id])).rows;
 
 test('expunging leaves the fact and takes the payload: out of the log, out of memory, and out of what waits', async () => {
-  const event = { id: 'p-1', type: 'user.created', tenant_id: 'private', subject: 's', data: { ssn: 'secret-ssn' }, metadata: { source: 'secret-source' } };
+  const event = {
+    id: 'p-1',
+    type: 'user.created',
+    tenant_id: 'private',
+    subject: 's',
+    data: { ssn: 'secret-ssn' },
+    metadata: { source: 'secret-source' },
+  };
   const accepted = await call(service.baseUrl, 'POST', '/v1/events', event);
   expect(accepted.body.deliveries).toBe(2);
   const { rows } = await service.context.apiPool.query(`SELECT id FROM events WHERE external_id = 'p-1'`);
@@ -29,19 +36,33 @@ test('expunging leaves the fact and takes the payload: out of the log, out of me
   expect((await ask('DELETE', '/events/p-1/payload')).status).toBe(204);
 
   const { body } = await ask('GET', '/events/p-1');
-  expect(body).toMatchObject({ id: 'p-1', type: 'user.created', subject: 's', data: null, expunged_at: expect.any(String) });
+  expect(body).toMatchObject({
+    id: 'p-1',
+    type: 'user.created',
+    subject: 's',
+    data: null,
+    expunged_at: expect.any(String),
+  });
   expect(body).not.toHaveProperty('metadata');
-  const stored = await service.context.apiPool.query(`SELECT count(*)::int AS n FROM events WHERE position('secret' IN convert_from(body, 'UTF8')) > 0`);
+  const stored = await service.context.apiPool.query(
+    `SELECT count(*)::int AS n FROM events WHERE position('secret' IN convert_from(body, 'UTF8')) > 0`,
+  );
   expect(stored.rows).toEqual([{ n: 0 }]);
   expect(service.context.bodies.get(rows[0].id)).toBeUndefined();
   const deliveries = (await ask('GET', '/events/p-1/deliveries')).body.data;
   expect(deliveries).toHaveLength(2);
   for (const delivery of deliveries) {
-    expect(delivery).toMatchObject({ status: 'cancelled', attempts: 0, last_attempt: { outcome: 'skipped', detail: 'payload_expunged' } });
+    expect(delivery).toMatchObject({
+      status: 'cancelled',
+      attempts: 0,
+      last_attempt: { outcome: 'skipped', detail: 'payload_expunged' },
+    });
     const retried = await call(service.baseUrl, 'POST', `/v1/tenants/private/deliveries/${delivery.id}/retry`);
     expect(retried).toMatchObject({ status: 409, body: { code: 'payload_expunged' } });
   }
-  expect(await audited('p-1')).toEqual([{ actor: 'operator', action: 'event.expunged', after: { deliveries_cancelled: 2 } }]);
+  expect(await audited('p-1')).toEqual([
+    { actor: 'operator', action: 'event.expunged', after: { deliveries_cancelled: 2 } },
+  ]);
 });
 
 test('expunging again changes nothing', async () => {

@@ -4,13 +4,21 @@ import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { TEST_LANES } from '../support/global-setup.ts';
-import { logAttempt, logEvent, logWaiting, makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
+import {
+  logAttempt,
+  logEvent,
+  logWaiting,
+  makeEndpoint,
+  makeTenant,
+  type TestEndpoint,
+  type TestTenant,
+} from '../support/log-fixture.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
 const failures: unknown[] = [];
-let rung: number[] = [];
+const rung: number[] = [];
 
 beforeAll(async () => {
   service = await startTestService();
@@ -26,7 +34,8 @@ const makeReplayer = () =>
     onFailure: (error) => failures.push(error),
   });
 
-const ask = (tenant: TestTenant, method: string, path: string, body?: unknown) => call(service.baseUrl, method, `/v1/tenants/${tenant.id}${path}`, body);
+const ask = (tenant: TestTenant, method: string, path: string, body?: unknown) =>
+  call(service.baseUrl, method, `/v1/tenants/${tenant.id}${path}`, body);
 
 /** Lets the replayer go as far as it can without any delivery being made. */
 async function queueAll(replayer = makeReplayer()): Promise<void> {
@@ -40,7 +49,9 @@ async function replay(tenant: TestTenant, body: unknown): Promise<string> {
   return answer.body.id;
 }
 
-async function queued(tenant: TestTenant): Promise<{ event: string; endpoint: number; attempt: number; lane: number; replay: number | null }[]> {
+async function queued(
+  tenant: TestTenant,
+): Promise<{ event: string; endpoint: number; attempt: number; lane: number; replay: number | null }[]> {
   const { rows } = await service.context.apiPool.query(
     'SELECT event_id AS event, endpoint_num AS endpoint, attempt, lane, replay_num AS replay FROM mailbox WHERE tenant_num = $1 ORDER BY 1, 2',
     [tenant.num],
@@ -82,20 +93,34 @@ async function history(id: string) {
   return { tenant, one, two, dead, done, cancelled, missed, waiting, other };
 }
 
-const short = (rows: { event: string; endpoint: number; attempt: number }[]) => rows.map(({ event, endpoint, attempt }) => [event, endpoint, attempt]);
+const short = (rows: { event: string; endpoint: number; attempt: number }[]) =>
+  rows.map(({ event, endpoint, attempt }) => [event, endpoint, attempt]);
 
 test('a replay of a status reopens the deliveries that have it now, with their next attempt number, and completes when they had their attempt', async () => {
   const { tenant, one, two, dead, waiting } = await history('redrive');
   const id = await replay(tenant, { status: 'dead_lettered' });
   await queueAll();
   const rows = await queued(tenant);
-  expect(short(rows)).toEqual([[dead, one.num, 2], [dead, two.num, 1], [waiting, one.num, 1]]);
+  expect(short(rows)).toEqual([
+    [dead, one.num, 2],
+    [dead, two.num, 1],
+    [waiting, one.num, 1],
+  ]);
   expect(rung.filter((num) => num === one.num || num === two.num).sort()).toEqual([one.num, two.num].sort());
-  expect((await ask(tenant, 'GET', `/replays/${id}`)).body).toMatchObject({ id, state: 'running', matched: 2, done: 0, request: { status: 'dead_lettered' } });
+  expect((await ask(tenant, 'GET', `/replays/${id}`)).body).toMatchObject({
+    id,
+    state: 'running',
+    matched: 2,
+    done: 0,
+    request: { status: 'dead_lettered' },
+  });
   await deliverAll(tenant);
   await queueAll();
   expect((await ask(tenant, 'GET', `/replays/${id}`)).body).toMatchObject({ state: 'completed', matched: 2, done: 2 });
-  expect((await ask(tenant, 'GET', `/deliveries/${deliveryIdOf(dead, one.num)}`)).body).toMatchObject({ status: 'delivered', attempts: 3 });
+  expect((await ask(tenant, 'GET', `/deliveries/${deliveryIdOf(dead, one.num)}`)).body).toMatchObject({
+    status: 'delivered',
+    attempts: 3,
+  });
   expect((await ask(tenant, 'DELETE', `/replays/${id}`)).status).toBe(409);
 });
 
@@ -103,7 +128,13 @@ test.each(['delivered', 'cancelled'] as const)('a replay of what was %s leaves t
   const { tenant, one, two, done, cancelled, waiting } = await history(`replay-${status}`);
   await replay(tenant, { status });
   await queueAll();
-  const wanted = status === 'delivered' ? [[done, one.num, 1], [done, two.num, 2]] : [[cancelled, one.num, 2]];
+  const wanted =
+    status === 'delivered'
+      ? [
+          [done, one.num, 1],
+          [done, two.num, 2],
+        ]
+      : [[cancelled, one.num, 2]];
   expect(short(await queued(tenant))).toEqual([...wanted, [waiting, one.num, 1]]);
 });
 
@@ -111,11 +142,20 @@ test('without a status every ended delivery is made again, those waiting are lef
   const { tenant, one, two, dead, done, cancelled, missed, waiting } = await history('all-again');
   const id = await replay(tenant, { endpoint_id: one.id });
   await queueAll();
-  expect(short(await queued(tenant))).toEqual([[dead, one.num, 2], [done, one.num, 1], [cancelled, one.num, 2], [missed, one.num, 0], [waiting, one.num, 1]]);
+  expect(short(await queued(tenant))).toEqual([
+    [dead, one.num, 2],
+    [done, one.num, 1],
+    [cancelled, one.num, 2],
+    [missed, one.num, 0],
+    [waiting, one.num, 1],
+  ]);
   expect((await ask(tenant, 'GET', `/replays/${id}`)).body).toMatchObject({ matched: 4, done: 0 });
   await replay(tenant, {});
   await queueAll();
-  expect(short(await queued(tenant)).filter(([, endpoint]) => endpoint === two.num)).toEqual([[dead, two.num, 1], [done, two.num, 2]]);
+  expect(short(await queued(tenant)).filter(([, endpoint]) => endpoint === two.num)).toEqual([
+    [dead, two.num, 1],
+    [done, two.num, 2],
+  ]);
 });
 
 test('types, event ids and times narrow a replay', async () => {
@@ -131,7 +171,9 @@ test('types, event ids and times narrow a replay', async () => {
   expect(await idOf({ types: ['*.missed', 'invoice.**'] })).toEqual([missed]);
   expect(await idOf({ event_ids: [eventIdOf(done), eventIdOf(dead), eventIdOf(other)] })).toEqual([dead, done]);
   expect(await idOf({ until: '2020-01-01T00:00:00Z' })).toEqual([]);
-  expect(await idOf({ since: '2020-01-01T00:00:00Z', until: '2030-01-01T00:00:00Z', types: ['order.nothing'] })).toEqual([]);
+  expect(
+    await idOf({ since: '2020-01-01T00:00:00Z', until: '2030-01-01T00:00:00Z', types: ['order.nothing'] }),
+  ).toEqual([]);
   expect(await idOf({ since: '2020-01-01T00:00:00Z', types: ['order.done'] })).toEqual([done]);
 });
 
@@ -153,12 +195,17 @@ test('disabled and deleted endpoints and expunged events are passed over, and a 
   const { tenant, one, two, dead, done } = await history('passed-over');
   await ask(tenant, 'PATCH', `/endpoints/${one.id}`, { enabled: false });
   await ask(tenant, 'DELETE', `/events/${eventIdOf(dead)}/payload`);
-  expect(await ask(tenant, 'POST', '/replays', { endpoint_id: one.id })).toMatchObject({ status: 409, body: { code: 'endpoint_disabled' } });
+  expect(await ask(tenant, 'POST', '/replays', { endpoint_id: one.id })).toMatchObject({
+    status: 409,
+    body: { code: 'endpoint_disabled' },
+  });
   await replay(tenant, {});
   await queueAll();
   expect(short((await queued(tenant)).filter((row) => row.replay !== null))).toEqual([[done, two.num, 2]]);
   await ask(tenant, 'DELETE', `/endpoints/${two.id}`);
-  expect((await ask(tenant, 'POST', '/replays', { endpoint_id: two.id })).body.errors).toEqual([{ path: 'endpoint_id', message: 'no such endpoint' }]);
+  expect((await ask(tenant, 'POST', '/replays', { endpoint_id: two.id })).body.errors).toEqual([
+    { path: 'endpoint_id', message: 'no such endpoint' },
+  ]);
 });
 
 test('a large replay never has much more than 500 deliveries in the lanes, and workers side by side queue each delivery once', async () => {
@@ -182,8 +229,15 @@ test('a large replay never has much more than 500 deliveries in the lanes, and w
   }
   expect(most).toBeGreaterThanOrEqual(500);
   expect(most).toBeLessThan(1_000);
-  expect((await ask(tenant, 'GET', `/replays/${id}`)).body).toMatchObject({ state: 'completed', matched: total, done: total });
-  const { rows } = await service.context.apiPool.query('SELECT count(*)::int AS n, max(attempt) AS last FROM attempts WHERE tenant_num = $1', [tenant.num]);
+  expect((await ask(tenant, 'GET', `/replays/${id}`)).body).toMatchObject({
+    state: 'completed',
+    matched: total,
+    done: total,
+  });
+  const { rows } = await service.context.apiPool.query(
+    'SELECT count(*)::int AS n, max(attempt) AS last FROM attempts WHERE tenant_num = $1',
+    [tenant.num],
+  );
   expect(rows).toEqual([{ n: total * 2, last: 2 }]);
 });
 
@@ -199,7 +253,8 @@ test('a worker that dies in the middle of a chunk leaves nothing of it, and the 
         if (given.length > 0) return workerPool.connect(...given);
         const client = await workerPool.connect();
         const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-        client.query = ((text: unknown, ...rest: unknown[]) => query(text === 'COMMIT' ? 'SELECT 1/0' : text, ...rest)) as typeof client.query;
+        client.query = ((text: unknown, ...rest: unknown[]) =>
+          query(text === 'COMMIT' ? 'SELECT 1/0' : text, ...rest)) as typeof client.query;
         return client;
       },
     }),
@@ -215,8 +270,61 @@ test('a worker that dies in the middle of a chunk leaves nothing of it, and the 
   expect((await ask(tenant, 'GET', `/replays/${id}`)).body).toMatchObject({ matched: 1 });
 });
 
+test('a cancel that comes while a chunk is being queued withdraws that chunk too', async () => {
+  const { tenant, one } = await history('cancel-meanwhile');
+  const id = await replay(tenant, { endpoint_id: one.id, status: 'dead_lettered' });
+  const { workerPool } = service.context;
+  const reached = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const slow = new Replayer({
+    pool: Object.assign(Object.create(workerPool), {
+      connect: async (...given: Parameters<typeof workerPool.connect>) => {
+        if (given.length > 0) return workerPool.connect(...given);
+        const client = await workerPool.connect();
+        const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+        const gated = async (text: unknown, values: unknown[]) => {
+          if (String(text).includes('INSERT INTO mailbox') && values[1] === tenant.num) {
+            reached.resolve();
+            await gate.promise;
+          }
+          return query(text, values);
+        };
+        return Object.assign(Object.create(client), {
+          query: gated,
+          release: (broken: boolean) => client.release(broken),
+        });
+      },
+    }),
+    lanes: TEST_LANES,
+    ringEndpoints: () => {},
+    onFailure: (error) => failures.push(error),
+  });
+  const running = slow.runOnce();
+  await reached.promise;
+  let isAnswered = false;
+  const cancelled = ask(tenant, 'DELETE', `/replays/${id}`).finally(() => {
+    isAnswered = true;
+  });
+  await eventually(async () => isAnswered || (await lockWaits()) > 0, Boolean);
+  gate.resolve();
+  expect((await cancelled).status).toBe(204);
+  await running;
+  expect(failures).toEqual([]);
+  expect((await ask(tenant, 'GET', `/replays/${id}`)).body.state).toBe('cancelled');
+  expect((await queued(tenant)).filter((row) => row.replay !== null)).toEqual([]);
+});
+
+async function lockWaits(): Promise<number> {
+  const { rows } = await service.context.workerPool.query(
+    `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM replays%'`,
+  );
+  return rows[0].n;
+}
+
 async function unfinished(): Promise<number> {
-  const { rows } = await service.context.apiPool.query(`SELECT count(*)::int AS n FROM replays WHERE state IN ('pending', 'running')`);
+  const { rows } = await service.context.apiPool.query(
+    `SELECT count(*)::int AS n FROM replays WHERE state IN ('pending', 'running')`,
+  );
   return rows[0].n;
 }
 
@@ -226,14 +334,24 @@ test('replays are made by the lanes: same webhook-id, next attempt number', asyn
   try {
     const tenant = await makeTenant(service, 'by-lanes');
     const endpoint = await makeEndpoint(service, tenant, { url: receiver.url });
-    const { body } = await call(service.baseUrl, 'POST', '/v1/events', { type: 'order.created', tenant_id: tenant.id, data: {} });
-    await eventually(() => ask(tenant, 'GET', '/deliveries'), (answer) => answer.body.data[0]?.status === 'dead_lettered');
+    const { body } = await call(service.baseUrl, 'POST', '/v1/events', {
+      type: 'order.created',
+      tenant_id: tenant.id,
+      data: {},
+    });
+    await eventually(
+      () => ask(tenant, 'GET', '/deliveries'),
+      (answer) => answer.body.data[0]?.status === 'dead_lettered',
+    );
     receiver.behave((_request, response) => void response.writeHead(204).end());
     await ask(tenant, 'PATCH', `/endpoints/${endpoint.id}`, { enabled: true });
     const id = await replay(tenant, { status: 'dead_lettered' });
     await queueAll();
     const requests = await receiver.received(2);
-    expect(requests.map(({ headers }) => [headers['webhook-id'], headers['posthorn-attempt']])).toEqual([[body.id, '1'], [body.id, '2']]);
+    expect(requests.map(({ headers }) => [headers['webhook-id'], headers['posthorn-attempt']])).toEqual([
+      [body.id, '1'],
+      [body.id, '2'],
+    ]);
     await eventually(
       async () => {
         await queueAll();

@@ -37,10 +37,18 @@ test('statistics count the endpoint’s own attempts on events of the last 24 ho
   const neighbour = await makeEndpoint(service, tenant);
   const old = Date.now() - 25 * 3_600_000;
   await ensurePartitions(service.context.apiPool, old, 0);
-  const yesterday = newUuid().replace(/^.{13}/, () => `${old.toString(16).padStart(12, '0').slice(0, 8)}-${old.toString(16).padStart(12, '0').slice(8)}`);
+  const yesterday = newUuid().replace(
+    /^.{13}/,
+    () => `${old.toString(16).padStart(12, '0').slice(0, 8)}-${old.toString(16).padStart(12, '0').slice(8)}`,
+  );
   await logEvent(service, tenant, 'too.old', yesterday);
   await logAttempt(service, tenant, yesterday, endpoint, 1, 'delivered', 'done');
-  const [one, two, three, four] = [await logEvent(service, tenant), await logEvent(service, tenant), await logEvent(service, tenant), await logEvent(service, tenant)];
+  const [one, two, three, four] = [
+    await logEvent(service, tenant),
+    await logEvent(service, tenant),
+    await logEvent(service, tenant),
+    await logEvent(service, tenant),
+  ];
   await logAttempt(service, tenant, one, endpoint, 1, 'rejected', 'retry');
   await logAttempt(service, tenant, one, endpoint, 2, 'delivered', 'done');
   await logAttempt(service, tenant, one, neighbour, 1, 'delivered', 'done');

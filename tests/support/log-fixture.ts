@@ -21,17 +21,35 @@ export interface TestEndpoint {
 }
 
 /** An endpoint of the tenant, made through the API. */
-export async function makeEndpoint(service: TestService, tenant: TestTenant, settings: Record<string, unknown> = {}): Promise<TestEndpoint> {
+export async function makeEndpoint(
+  service: TestService,
+  tenant: TestTenant,
+  settings: Record<string, unknown> = {},
+): Promise<TestEndpoint> {
   const body = { url: 'http://127.0.0.1:9/', ...settings };
   const answer = await call(service.baseUrl, 'POST', `/v1/tenants/${tenant.id}/endpoints`, body);
   if (answer.status !== 201) throw new Error(`The endpoint was refused: ${JSON.stringify(answer.body)}`);
-  const { rows } = await service.context.apiPool.query<{ num: number }>('SELECT num FROM endpoints WHERE id = $1', [answer.body.id]);
+  const { rows } = await service.context.apiPool.query<{ num: number }>('SELECT num FROM endpoints WHERE id = $1', [
+    answer.body.id,
+  ]);
   return { id: answer.body.id, num: rows[0]!.num };
 }
 
 /** Puts an event straight into the log, as accepted at `atMs`. @returns its UUID. */
-export async function logEvent(service: TestService, tenant: TestTenant, type = 'order.created', uuid: string = newUuid()): Promise<string> {
-  const body = JSON.stringify({ id: uuid, type, version: '1.0', timestamp: new Date(uuidTime(uuid)).toISOString(), tenant_id: tenant.id, data: {} });
+export async function logEvent(
+  service: TestService,
+  tenant: TestTenant,
+  type = 'order.created',
+  uuid: string = newUuid(),
+): Promise<string> {
+  const body = JSON.stringify({
+    id: uuid,
+    type,
+    version: '1.0',
+    timestamp: new Date(uuidTime(uuid)).toISOString(),
+    tenant_id: tenant.id,
+    data: {},
+  });
   await service.context.apiPool.query('INSERT INTO events (id, tenant_num, type, body) VALUES ($1, $2, $3, $4)', [
     uuid,
     tenant.num,

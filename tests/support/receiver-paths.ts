@@ -1,5 +1,5 @@
 import { eventually } from './eventually.ts';
-import { type Behaviour, ok, type Receiver, type ReceivedRequest } from './receiver.ts';
+import { type Behaviour, ok, type ReceivedRequest, type Receiver } from './receiver.ts';
 
 /** One receiver for many endpoints: each has a path, its own behaviour and its own part of the ledger. */
 export interface ReceiverPaths {
@@ -20,7 +20,12 @@ export function receiverPaths(receiver: Receiver): ReceiverPaths {
     url: (path) => `${receiver.url}${path}`,
     behave: (path, behaviour) => void behaviours.set(path, behaviour),
     at,
-    received: (path, count, timeoutMs) => eventually(async () => at(path), (requests) => requests.length >= count, timeoutMs),
+    received: (path, count, timeoutMs) =>
+      eventually(
+        async () => at(path),
+        (requests) => requests.length >= count,
+        timeoutMs,
+      ),
   };
 }
 

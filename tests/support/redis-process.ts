@@ -11,6 +11,10 @@ import { freePort } from './postgres-process.ts';
 export interface RedisProcess {
   readonly url: string;
   flushAll(): Promise<void>;
+  /** Connections that wait for jobs now. */
+  consumers(): Promise<number>;
+  /** How many jobs were added to the queue of lanes since it was last flushed. */
+  jobsAdded(prefix: string): Promise<number>;
   crash(): Promise<void>;
   start(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
@@ -36,7 +40,9 @@ export async function startRedisProcess(): Promise<RedisProcess> {
   };
   return {
     url: `redis://127.0.0.1:${port}`,
-    flushAll: () => command(port, 'FLUSHALL'),
+    flushAll: async () => void (await command(port, 'FLUSHALL')),
+    jobsAdded: async (prefix) => Number((await command(port, `GET ${prefix}:lanes:id`)).split('\r\n')[1] ?? 0),
+    consumers: async () => (await command(port, 'CLIENT LIST')).match(/cmd=bzpopmin/g)?.length ?? 0,
     crash,
     start: async () => {
       child = await launch(port, folder);
@@ -70,10 +76,11 @@ async function launch(port: number, folder: string): Promise<ChildProcess> {
   return child;
 }
 
-async function command(port: number, text: string): Promise<void> {
+async function command(port: number, text: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.write(`${text}\r\n`);
   const [answer] = await once(socket, 'data');
   socket.destroy();
-  if (!String(answer).startsWith('+OK')) throw new Error(`${text}: ${answer}`);
+  if (String(answer).startsWith('-')) throw new Error(`${text}: ${answer}`);
+  return String(answer);
 }

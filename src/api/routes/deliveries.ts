@@ -35,7 +35,8 @@ const keyText = {
   parse: (text: string): DeliveryKey => ({ eventUuid: text.slice(0, 36), endpointNum: Number(text.slice(37)) }),
 };
 
-export const deliveryNotFound = () => new Refusal(404, 'delivery_not_found', 'The delivery does not exist, or its retention has ended.');
+export const deliveryNotFound = () =>
+  new Refusal(404, 'delivery_not_found', 'The delivery does not exist, or its retention has ended.');
 
 type PageContext = Pick<Context, 'apiPool' | 'cursors'>;
 
@@ -68,7 +69,8 @@ export const listDeliveries = defineRoute({
   responses: { 200: page },
   handle: async ({ tenant, query }, context) => {
     const { status, type, endpoint_id, event_id, since, until } = query;
-    const endpoint = endpoint_id === undefined ? undefined : await findEndpointRef(context.apiPool, tenant.num, endpoint_id);
+    const endpoint =
+      endpoint_id === undefined ? undefined : await findEndpointRef(context.apiPool, tenant.num, endpoint_id);
     const eventUuid = event_id === undefined ? undefined : await findEventUuid(context.apiPool, tenant.num, event_id);
     // Nothing goes to an endpoint, or comes from an event, that this tenant does not have.
     if (endpoint === null || eventUuid === null) return { status: 200, body: { data: [], next: null } };
@@ -94,7 +96,11 @@ export const listEventDeliveries = defineRoute({
 });
 
 /** @throws Refusal 404 */
-export async function requireDelivery(pool: Context['apiPool'], tenant: TenantRef, key: DeliveryKey): Promise<Delivery> {
+export async function requireDelivery(
+  pool: Context['apiPool'],
+  tenant: TenantRef,
+  key: DeliveryKey,
+): Promise<Delivery> {
   const [delivery] = await readDeliveries(pool, tenant.num, [key]);
   if (delivery === undefined) throw deliveryNotFound();
   return delivery;

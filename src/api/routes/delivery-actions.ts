@@ -22,14 +22,28 @@ export const retryDelivery = defineRoute({
   body: noBody,
   responses: accepted,
   handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints }) => {
-    const result = await redrive.retryDelivery(apiPool, tenant, key, laneOf(key.endpointNum, config.LANES), caller.actor);
+    const result = await redrive.retryDelivery(
+      apiPool,
+      tenant,
+      key,
+      laneOf(key.endpointNum, config.LANES),
+      caller.actor,
+    );
     switch (result) {
       case 'not_found':
         throw deliveryNotFound();
       case 'endpoint_deleted':
-        throw new Refusal(409, 'endpoint_deleted', 'The endpoint was deleted: nothing can be delivered to it any more.');
+        throw new Refusal(
+          409,
+          'endpoint_deleted',
+          'The endpoint was deleted: nothing can be delivered to it any more.',
+        );
       case 'payload_expunged':
-        throw new Refusal(409, 'payload_expunged', 'The payload of the event was expunged: there is nothing to deliver.');
+        throw new Refusal(
+          409,
+          'payload_expunged',
+          'The payload of the event was expunged: there is nothing to deliver.',
+        );
       case 'queued':
         ringEndpoints([key.endpointNum]);
         return { status: 202, body: deliveryJson(await requireDelivery(apiPool, tenant, key), tenant) };

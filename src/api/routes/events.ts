@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { TenantRef } from '../../domain/scope.ts';
 import { expungedBody } from '../../ingest/expunged-body.ts';
 import { EVENT_TYPE } from '../../routing/type-pattern.ts';
-import { listEvents as list, readEvent, findEventUuid } from '../../store/event-reads.ts';
+import { findEventUuid, listEvents as list, readEvent } from '../../store/event-reads.ts';
 import { expungePayload as expunge } from '../../store/expunge.ts';
-import type { Context } from '../../context.ts';
 import { eventJson, eventPageJson, eventSchema } from '../event-json.ts';
 import { pageOf, pagingQuery } from '../paging.ts';
 import { defineRoute } from '../route.ts';
@@ -25,7 +25,8 @@ export async function requireEvent(pool: Context['apiPool'], tenant: TenantRef, 
   return uuid;
 }
 
-const eventNotFound = () => new Refusal(404, 'event_not_found', 'The event does not exist, or its retention has ended.');
+const eventNotFound = () =>
+  new Refusal(404, 'event_not_found', 'The event does not exist, or its retention has ended.');
 
 export const listEvents = defineRoute({
   method: 'get',
@@ -74,7 +75,8 @@ export const expungePayload = defineRoute({
   method: 'delete',
   path: '/v1/tenants/:tenant_id/events/:event_id/payload',
   access: 'events:write',
-  summary: 'Expunge the payload of an event for good and cancel its deliveries that wait; the fact and its attempts stay',
+  summary:
+    'Expunge the payload of an event for good and cancel its deliveries that wait; the fact and its attempts stay',
   params,
   query: noQuery,
   responses: { 204: { description: 'Expunged', schema: null } },

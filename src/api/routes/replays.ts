@@ -60,7 +60,15 @@ export const replaySchema = z
 
 function toJson({ id, state, matched, queued, waiting, request, createdAt, finishedAt }: replays.Replay) {
   const done = Math.max(0, queued - waiting);
-  return { id, state, matched, done, request, created_at: createdAt.toISOString(), finished_at: finishedAt?.toISOString() ?? null };
+  return {
+    id,
+    state,
+    matched,
+    done,
+    request,
+    created_at: createdAt.toISOString(),
+    finished_at: finishedAt?.toISOString() ?? null,
+  };
 }
 
 const params = z.strictObject({ replay_id: objectId('rpl') });
@@ -82,8 +90,13 @@ export const createReplay = defineRoute({
     const replay = await replays.createReplay(context.apiPool, tenant, request, plan, caller.actor);
     if (replay === null) {
       const limit = replays.MAX_UNFINISHED;
-      throw new Refusal(409, 'too_many_replays', `The tenant has ${limit} replays under way: wait for one to end, or cancel one.`);
+      throw new Refusal(
+        409,
+        'too_many_replays',
+        `The tenant has ${limit} replays under way: wait for one to end, or cancel one.`,
+      );
     }
+    context.ringReplays();
     return { status: 202, body: toJson(replay) };
   },
 });
@@ -121,7 +134,11 @@ async function endpointNum(pool: Context['apiPool'], tenant: TenantRef, id: stri
   return endpoint.num;
 }
 
-async function eventUuids(pool: Context['apiPool'], tenant: TenantRef, ids: readonly string[]): Promise<readonly string[]> {
+async function eventUuids(
+  pool: Context['apiPool'],
+  tenant: TenantRef,
+  ids: readonly string[],
+): Promise<readonly string[]> {
   const found = await findEventUuids(pool, tenant.num, ids);
   const unknown = ids.flatMap((id, i) => (found.has(id) ? [] : [{ path: `event_ids.${i}`, message: 'no such event' }]));
   if (unknown.length > 0) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults: unknown });

@@ -16,7 +16,10 @@ export const statsSchema = z
     failed_attempts: z.int(),
     dead_lettered: z.int(),
     cancelled: z.int(),
-    success_rate: z.number().nullable().describe('Share of attempts that delivered, from 0 to 1; null without attempts.'),
+    success_rate: z
+      .number()
+      .nullable()
+      .describe('Share of attempts that delivered, from 0 to 1; null without attempts.'),
     latency_ms: z
       .object({ p50: z.int(), p95: z.int(), p99: z.int() })
       .nullable()
@@ -31,7 +34,8 @@ export const statsSchema = z
   .meta({ id: 'EndpointStats' });
 
 function toJson(stats: EndpointStats): z.infer<typeof statsSchema> {
-  const { delivered, failedAttempts, deadLettered, cancelled, latencyMs, sampled, pending, retrying, backlogCapped } = stats;
+  const { delivered, failedAttempts, deadLettered, cancelled, latencyMs, sampled, pending, retrying, backlogCapped } =
+    stats;
   const attempts = delivered + failedAttempts;
   return {
     window_hours: WINDOW_HOURS,
@@ -56,7 +60,8 @@ export const getStats = defineRoute({
   responses: { 200: { description: 'The statistics', schema: statsSchema } },
   handle: async ({ tenant, params }, { apiPool, clock }) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
-    if (endpoint === null || endpoint.deleted) throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
+    if (endpoint === null || endpoint.deleted)
+      throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     const since = uuidFloor(clock.nowMs() - WINDOW_HOURS * HOUR_MS);
     return { status: 200, body: toJson(await readEndpointStats(apiPool, tenant.num, endpoint.num, since)) };
   },

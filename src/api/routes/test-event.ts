@@ -5,8 +5,8 @@ import type { TenantRef } from '../../domain/scope.ts';
 import { readEvent } from '../../ingest/read-event.ts';
 import { type PendingEvent, sealEvent } from '../../ingest/seal-event.ts';
 import { laneOf } from '../../routing/lane-of.ts';
-import { appendEvents } from '../../store/event-log.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
+import { appendEvents } from '../../store/event-log.ts';
 import { objectId } from '../object-id.ts';
 import { defineRoute } from '../route.ts';
 
@@ -20,16 +20,25 @@ export const sendTestEvent = defineRoute({
   summary: 'Send a test event through the real path to this endpoint alone, whatever it subscribes to',
   params: z.strictObject({ endpoint_id: objectId('ep') }),
   query: z.strictObject({}),
-  body: z.strictObject({ type: z.string().optional().describe(`Default \`${DEFAULT_TYPE}\`.`), data: z.unknown().optional() }),
+  body: z.strictObject({
+    type: z.string().optional().describe(`Default \`${DEFAULT_TYPE}\`.`),
+    data: z.unknown().optional(),
+  }),
   responses: {
     202: { description: 'Accepted', schema: z.object({ event_id: z.string(), delivery_id: z.string() }) },
   },
   handle: async ({ tenant, params, body }, { apiPool, clock, config, ringEndpoints }) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
-    if (endpoint === null || endpoint.deleted) throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
+    if (endpoint === null || endpoint.deleted)
+      throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     if (!endpoint.enabled) throw new Refusal(409, 'endpoint_disabled', 'The endpoint is disabled: enable it first.');
     const event = testEvent(tenant, body, clock.nowMs());
-    const delivery = { eventUuid: event.uuid, endpointNum: endpoint.num, tenantNum: tenant.num, lane: laneOf(endpoint.num, config.LANES) };
+    const delivery = {
+      eventUuid: event.uuid,
+      endpointNum: endpoint.num,
+      tenantNum: tenant.num,
+      lane: laneOf(endpoint.num, config.LANES),
+    };
     await appendEvents(apiPool, {
       events: [{ ...event, tenantNum: tenant.num }],
       claims: [],
@@ -44,7 +53,11 @@ export const sendTestEvent = defineRoute({
 });
 
 /** @throws Refusal 422 when the type is not one that producers may use */
-function testEvent(tenant: TenantRef, { type, data }: { type?: string | undefined; data?: unknown }, nowMs: number): PendingEvent {
+function testEvent(
+  tenant: TenantRef,
+  { type, data }: { type?: string | undefined; data?: unknown },
+  nowMs: number,
+): PendingEvent {
   const input = { type: type ?? DEFAULT_TYPE, data: data === undefined ? DEFAULT_DATA : data };
   const read = readEvent(input, JSON.stringify(input));
   if (!read.ok) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults: read.faults });
