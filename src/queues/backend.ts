@@ -36,7 +36,15 @@ class ListenedClient extends pg.Client {
 }
 
 function onPostgres({ databaseUrl, onError }: QueueBackendOptions): QueueBackend {
-  const connection = { connectionString: databaseUrl, schema: 'bullmq', migrate: true, max: 4, connectionTimeoutMillis: 5_000, keepAlive: true, Client: ListenedClient };
+  const connection = {
+    connectionString: databaseUrl,
+    schema: 'bullmq',
+    migrate: true,
+    max: 4,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    Client: ListenedClient,
+  };
   return {
     queue: (name) => watch(new Queue(name, { connection }, createPostgresBackend) as unknown as Queue, onError),
     worker: (name, processor, more) =>
@@ -66,7 +74,8 @@ function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBa
     // It waits for the first connection: with `skipWaitingForReady` BullMQ asks for Redis's version before there is one, fails for want
     // of an offline queue, and every later call fails with it.
     queue: (name) => watch(new Queue(name, { prefix, connection: connect(producer) }), onError),
-    worker: (name, processor, more) => watch(new Worker(name, processor, { ...more, prefix, connection: connect(consumer) }), onError),
+    worker: (name, processor, more) =>
+      watch(new Worker(name, processor, { ...more, prefix, connection: connect(consumer) }), onError),
     problem: () => problem,
     close: async () => {
       for (const client of opened) client.disconnect();
@@ -74,7 +83,10 @@ function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBa
   };
 }
 
-function watch<T extends { on(event: 'error', listener: (error: Error) => void): unknown }>(emitter: T, onError: (error: Error) => void): T {
+function watch<T extends { on(event: 'error', listener: (error: Error) => void): unknown }>(
+  emitter: T,
+  onError: (error: Error) => void,
+): T {
   emitter.on('error', onError);
   return emitter;
 }

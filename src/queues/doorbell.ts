@@ -42,7 +42,11 @@ export class Doorbell {
    * immediate one. The last call for a lane holds, whether it is earlier or later.
    */
   ringIn(lane: number, delayMs: number): void {
-    const options: JobsOptions = { ...EPHEMERAL, delay: Math.ceil(delayMs), deduplication: { id: `timer-${lane}`, reschedule: true } };
+    const options: JobsOptions = {
+      ...EPHEMERAL,
+      delay: Math.ceil(delayMs),
+      deduplication: { id: `timer-${lane}`, reschedule: true },
+    };
     // As long as Redis was never reached, nothing comes of an `add`: they must not pile up.
     if (this.#timersUnderWay >= MAX_TIMERS_UNDER_WAY) return;
     this.#timersUnderWay++;
@@ -61,7 +65,9 @@ export class Doorbell {
     this.#sending = true;
     while (this.#pending.size > 0 && !this.#closed) {
       const now = performance.now();
-      const ready = [...this.#pending].filter((lane) => now - (this.#rungAt.get(lane) ?? -RING_INTERVAL_MS) >= RING_INTERVAL_MS);
+      const ready = [...this.#pending].filter(
+        (lane) => now - (this.#rungAt.get(lane) ?? -RING_INTERVAL_MS) >= RING_INTERVAL_MS,
+      );
       if (ready.length === 0) {
         await new Promise((resolve) => setTimeout(resolve, RING_INTERVAL_MS / 2));
         continue;
@@ -70,7 +76,9 @@ export class Doorbell {
         this.#pending.delete(lane);
         this.#rungAt.set(lane, now);
       }
-      await this.#queue.addBulk(ready.map((lane) => ({ name: RING, data: { lane }, opts: ringOptions(lane) }))).catch(this.#onError);
+      await this.#queue
+        .addBulk(ready.map((lane) => ({ name: RING, data: { lane }, opts: ringOptions(lane) })))
+        .catch(this.#onError);
     }
     this.#sending = false;
   }
@@ -92,7 +100,12 @@ export interface DoorbellListener {
 /**
  * Answers rings: `answer(lane)` resolves when the lane is given back, so that no second ring of it is answered meanwhile.
  */
-export function listenForRings(backend: QueueBackend, doorbell: Doorbell, concurrency: number, answer: (lane: number) => Promise<void>): DoorbellListener {
+export function listenForRings(
+  backend: QueueBackend,
+  doorbell: Doorbell,
+  concurrency: number,
+  answer: (lane: number) => Promise<void>,
+): DoorbellListener {
   const worker: Worker = backend.worker(
     QUEUE,
     async (job) => {

@@ -294,7 +294,7 @@ export class LaneOwner {
     await this.#options.store.release(leaving.map((lane) => lane.lease));
     for (const lane of leaving) {
       const inMs = due.get(lane.number);
-      if (lane.isHungry || inMs === 0) this.#options.ring([lane.number]);
+      if (lane.isHungry || inMs === 0 || this.#desks.hasOpenParked(lane.number)) this.#options.ring([lane.number]);
       else if (inMs !== undefined) this.#options.ringIn(lane.number, inMs);
       this.#forget(lane);
     }

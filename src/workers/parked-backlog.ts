@@ -27,7 +27,11 @@ export interface Refill {
 /** What to read for a desk: a few rows more than it can send at once. Rows in memory are still parked in the table. */
 export function refillOf(desk: Desk): Refill {
   const limit = 2 * (desk.target?.maxInFlight ?? 1) + desk.held;
-  return { desk, parkings: desk.parkings, fetch: { lane: desk.lane, endpointNum: desk.num, after: desk.parkedCursor, limit } };
+  return {
+    desk,
+    parkings: desk.parkings,
+    fetch: { lane: desk.lane, endpointNum: desk.num, after: desk.parkedCursor, limit },
+  };
 }
 
 /** Takes note of what a refill brought. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
 import { caresBackend, createResolver } from '../delivery/resolver.ts';
@@ -8,9 +9,9 @@ import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
 import { listenForReplays } from '../queues/replay-queue.ts';
+import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
-import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { settle } from '../store/settle.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
@@ -63,7 +64,7 @@ function replayService({ queues, config, workerPool: pool, ringEndpoints, observ
     },
     stop: async (deadlineMs) => {
       stopping.abort();
-      await Promise.all([listener?.close(), looking.stop(deadlineMs)]);
+      await Promise.all([farewell(listener?.close()), looking.stop(deadlineMs)]);
     },
   };
 }
@@ -76,6 +77,14 @@ function createHousekeeping({ config, workerPool: pool, observe }: Context): Hou
     onDone: (duty, details) => observe.housekeeping(duty, details),
     onFailure: (duty, error) => observe.workFailed(duty, error),
   });
+}
+
+/** What BullMQ may take to end its work in a queue. */
+const FAREWELL_MS = 500;
+
+/** Waits for a listener to close, but not for a Redis that is away, which BullMQ would do for ever and the deliveries pay for. */
+async function farewell(closing: Promise<void> | undefined): Promise<void> {
+  await Promise.race([closing, sleep(FAREWELL_MS, undefined, { ref: false })]);
 }
 
 /** What giving the lanes back may take at the end of a stop. */
@@ -95,12 +104,15 @@ function lanesService({ queues, doorbell, config, workerPool }: Context, owner: 
       const closing = listener?.close();
       await owner.stop(deadlineMs - RELEASE_MS);
       await forgetWorker(workerPool, id);
-      await closing;
+      await farewell(closing);
     },
   };
 }
 
-function createOwner({ config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context, id: string): LaneOwner {
+function createOwner(
+  { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
+  id: string,
+): LaneOwner {
   const defaults: TargetDefaults = {
     retryScheduleMs: defaultSchedule,
     timeoutMs: config.DELIVERY_TIMEOUT_SECONDS * 1000,

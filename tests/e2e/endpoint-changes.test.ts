@@ -123,12 +123,20 @@ test('what waits for an endpoint that is deleted is cancelled and never sent', a
 });
 
 test('F52: a delivery that waits for its retry goes to the URL that the endpoint has by then', async () => {
-  receiver.behave('/old', statuses(500));
+  // Another delivery stays under way all the while, so that the worker has no cause to learn the endpoint anew.
+  receiver.behave('/old', (request, response) => {
+    if (!request.body.includes('held')) response.writeHead(500).end();
+  });
   const { id } = await createEndpoint(api, { url: receiver.url('/old'), retry_schedule: [0, 1, 1] }, 'moved');
-  await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'moved', data: {} });
-  await receiver.received('/old', 1);
+  const event = { type: 'a.b', tenant_id: 'moved' };
+  await call(api, 'POST', '/v1/events', [
+    { ...event, data: 'held' },
+    { ...event, data: 'retried' },
+  ]);
+  await receiver.received('/old', 2);
   await call(api, 'PATCH', `/v1/tenants/moved/endpoints/${id}`, { url: receiver.url('/new') });
   const [request] = await receiver.received('/new', 1);
   expect(request!.headers['posthorn-attempt']).toBe('2');
-  expect(receiver.at('/old')).toHaveLength(1);
+  expect(request!.body.toString()).toContain('retried');
+  expect(receiver.at('/old')).toHaveLength(2);
 });

@@ -1,3 +1,4 @@
+import supertest from 'supertest';
 import { OPERATOR_KEY } from './test-service.ts';
 
 export interface Answer {
@@ -7,13 +8,24 @@ export interface Answer {
   readonly body: any;
 }
 
-/** Calls the API over a real socket. `body` is sent as it is when it is text, else as JSON. */
-export async function call(baseUrl: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-  const response = await fetch(`${baseUrl}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${OPERATOR_KEY}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+/** Calls the API over a real socket, as an operator unless told otherwise. `body` is sent as it is when it is text, else as JSON. */
+export async function call(
+  baseUrl: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  const verb = method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
+  const request = supertest(baseUrl)[verb](path).set({ authorization: `Bearer ${OPERATOR_KEY}`, ...type, ...headers });
+  // Text as it came: superagent would parse some types, and leave others.
+  request.buffer(true).parse((response, done) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer | string) => chunks.push(Buffer.from(chunk)));
+    response.on('end', () => done(null, Buffer.concat(chunks).toString()));
   });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  const response = await (body === undefined ? request : request.send(typeof body === 'string' ? body : JSON.stringify(body)));
+  const text = response.body as string;
+  return { status: response.status, headers: new Headers(response.headers), body: text === '' ? undefined : JSON.parse(text) };
 }

@@ -1,0 +1,250 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Refusal } from '../domain/errors.ts';
+import type { AppendGroup, AppendResult, ClaimedBy } from '../store/event-log.ts';
+import { GroupCommit, type GroupCommitOptions } from './group-commit.ts';
+import type { Unit } from './plan-group.ts';
+import { RoutingCache } from './routing-cache.ts';
+import type { PendingEvent } from './seal-event.ts';
+
+const DEADLINE_MS = 900;
+
+let made: GroupCommit[];
+let appended: AppendGroup[];
+let stored: AppendGroup[];
+let loads: number;
+let events = 0;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearInterval', 'clearTimeout', 'setImmediate', 'performance'] });
+  made = [];
+  appended = [];
+  stored = [];
+  loads = 0;
+});
+
+afterEach(() => {
+  for (const commits of made) commits.stop();
+  vi.useRealTimers();
+});
+
+function eventOf(given: Partial<PendingEvent> = {}): PendingEvent {
+  const uuid = `00000000-0000-7000-8000-${String(++events).padStart(12, '0')}`;
+  const tenant = { num: 1, id: 'tenant_1' };
+  return { uuid, publicId: `evt_${events}`, tenant, type: 't', subject: null, externalId: null, body: Buffer.alloc(10), keys: [], bodyHash: '', ...given };
+}
+
+const unitOf = (count = 1): Unit => Array.from({ length: count }, () => eventOf());
+
+/** `answer` is what becomes of each append, in turn; the last one goes on for ever. */
+function commitsWith(answers: readonly (() => Promise<AppendResult>)[], options: Partial<GroupCommitOptions> = {}): GroupCommit {
+  const load = async () => {
+    loads++;
+    return { version: BigInt(loads), endpoints: [{ num: 7, subscriptions: [] }] };
+  };
+  const commits = new GroupCommit({
+    append: (group) => {
+      appended.push(group);
+      return answers[Math.min(appended.length, answers.length) - 1]!();
+    },
+    findClaims: async () => new Map(),
+    isRetryable: (error) => (error as { code?: string }).code === '40001',
+    routing: new RoutingCache(load, 4),
+    onStored: (group) => stored.push(group),
+    onFailure: () => {},
+    keysExpireBefore: () => '00000000-0000-0000-0000-000000000000',
+    maxEvents: 5_000,
+    maxBytes: 1_000_000,
+    deadlineMs: DEADLINE_MS,
+    ...options,
+  });
+  made.push(commits);
+  return commits;
+}
+
+const succeeds = async (): Promise<AppendResult> => ({ kind: 'stored' });
+const never = () => new Promise<AppendResult>(() => {});
+const fails = () => Promise.reject(new Error('connection lost'));
+const refused = (code: string) => (error: unknown) => error instanceof Refusal && error.status === 503 && error.code === code;
+
+/** What became of a promise so far, without waiting for it. */
+function follow<T>(promise: Promise<T>) {
+  const followed: { value?: T; error?: unknown; isOver: boolean } = { isOver: false };
+  promise.then(
+    (value) => Object.assign(followed, { value, isOver: true }),
+    (error: unknown) => Object.assign(followed, { error, isOver: true }),
+  );
+  return followed;
+}
+
+test('requests of one turn of the event loop share a statement, and each is told of its own events', async () => {
+  const commits = commitsWith([succeeds]);
+  const units = [unitOf(1), unitOf(3), unitOf(2)];
+  const results = units.map((unit) => follow(commits.submit(unit)));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(appended).toHaveLength(1);
+  expect(appended[0]!.events).toHaveLength(6);
+  for (const [i, result] of results.entries()) {
+    expect(result.value).toMatchObject({ kind: 'accepted', items: units[i]!.map(({ publicId }) => ({ id: publicId, deliveries: 1 })) });
+  }
+});
+
+test('a statement holds at most a thousand events of several requests, and two are under way at once', async () => {
+  const commits = commitsWith([never]);
+  for (let i = 0; i < 5; i++) follow(commits.submit(unitOf(600)));
+  await vi.advanceTimersByTimeAsync(10);
+  expect(appended.map((group) => group.events.length)).toEqual([600, 600]);
+});
+
+test('when the buffer is full in events, 503 comes at once and what is buffered is not touched', async () => {
+  const commits = commitsWith([succeeds], { maxEvents: 5 });
+  const first = follow(commits.submit(unitOf(4)));
+  await expect(commits.submit(unitOf(2))).rejects.toSatisfy(refused('overloaded'));
+  const second = follow(commits.submit(unitOf(1)));
+  await vi.advanceTimersByTimeAsync(1);
+  expect([first.value?.kind, second.value?.kind]).toEqual(['accepted', 'accepted']);
+  expect(appended.flatMap((group) => group.events)).toHaveLength(5);
+});
+
+test('when the buffer is full in bytes, 503 comes at once', async () => {
+  const commits = commitsWith([succeeds], { maxBytes: 25 });
+  follow(commits.submit(unitOf(2)));
+  await expect(commits.submit(unitOf(1))).rejects.toSatisfy(refused('overloaded'));
+});
+
+test('a request larger than the whole buffer passes when nothing else waits', async () => {
+  const commits = commitsWith([succeeds], { maxEvents: 5, maxBytes: 25 });
+  const result = follow(commits.submit(unitOf(9)));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(result.value?.kind).toBe('accepted');
+});
+
+test('events under way count against the buffer until their commit has ended, and not after', async () => {
+  let finish: (result: AppendResult) => void = () => {};
+  const commits = commitsWith([() => new Promise((resolve) => (finish = resolve))], { maxEvents: 4 });
+  follow(commits.submit(unitOf(4)));
+  await vi.advanceTimersByTimeAsync(1);
+  await expect(commits.submit(unitOf(1))).rejects.toSatisfy(refused('overloaded'));
+  finish({ kind: 'stored' });
+  await vi.advanceTimersByTimeAsync(1);
+  expect(follow(commits.submit(unitOf(4))).isOver).toBe(false);
+});
+
+test('nobody waits longer than the deadline although the commit never answers', async () => {
+  const commits = commitsWith([never]);
+  const result = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(DEADLINE_MS - 50);
+  expect(result.isOver).toBe(false);
+  await vi.advanceTimersByTimeAsync(150);
+  expect(result.error).toSatisfy(refused('storage_unavailable'));
+  expect(stored).toHaveLength(0);
+});
+
+test('a request that expired before it was sent is never sent, and its place in the buffer is free again', async () => {
+  const finish: (() => void)[] = [];
+  const hanging = () => new Promise<AppendResult>((resolve) => finish.push(() => resolve({ kind: 'stored' })));
+  const commits = commitsWith([hanging], { maxEvents: 3_000 });
+  for (let i = 0; i < 2; i++) follow(commits.submit(unitOf(1_000)));
+  const late = unitOf(1_000);
+  const waiting = follow(commits.submit(late));
+  await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
+  expect(waiting.error).toSatisfy(refused('storage_unavailable'));
+  const next = follow(commits.submit(unitOf(1_000)));
+  for (const end of finish) end();
+  await vi.advanceTimersByTimeAsync(1);
+  for (const end of finish) end();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(next.value?.kind).toBe('accepted');
+  const sent = new Set(appended.flatMap((group) => group.events.map((event) => event.uuid)));
+  expect(late.some((event) => sent.has(event.uuid))).toBe(false);
+});
+
+test('a commit that succeeds after the deadline does not turn the 503 into a 202', async () => {
+  const commits = commitsWith([() => new Promise((resolve) => setTimeout(() => resolve({ kind: 'stored' }), 2_000))]);
+  const result = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(result.error).toSatisfy(refused('storage_unavailable'));
+  expect(stored).toHaveLength(1);
+});
+
+test('when the statement fails, everyone in it gets 503 and nobody is told that anything was accepted', async () => {
+  const failures: number[] = [];
+  const commits = commitsWith([fails], { onFailure: (_error, count) => failures.push(count) });
+  const results = [unitOf(1), unitOf(2)].map((unit) => follow(commits.submit(unit)));
+  await vi.advanceTimersByTimeAsync(1);
+  for (const result of results) expect(result.error).toSatisfy(refused('storage_unavailable'));
+  expect(stored).toHaveLength(0);
+  expect(appended).toHaveLength(1);
+  expect(failures).toEqual([3]);
+});
+
+test('a deadlock or serialization failure is tried again', async () => {
+  const commits = commitsWith([() => Promise.reject(Object.assign(new Error('deadlock'), { code: '40001' })), succeeds]);
+  const result = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(result.value?.kind).toBe('accepted');
+  expect(appended).toHaveLength(2);
+});
+
+test('when the routing has changed, the group is matched anew with the routing that now holds', async () => {
+  const commits = commitsWith([async () => ({ kind: 'routing_changed', tenants: [1] }), succeeds]);
+  const result = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(result.value?.kind).toBe('accepted');
+  expect(appended.map((group) => group.routing.get(1))).toEqual([1n, 2n]);
+});
+
+test('when a key was taken, the group is planned anew with what is claimed: a duplicate stores nothing', async () => {
+  const by: ClaimedBy = { eventUuid: '00000000-0000-7000-8000-000000000001', externalId: 'mine', bodyHash: 'a', deliveries: 3 };
+  const commits = commitsWith([async () => ({ kind: 'key_taken' })], { findClaims: async (keys) => new Map(keys.map((key) => [key, by])) });
+  const same = follow(commits.submit([eventOf({ keys: ['k'], bodyHash: 'a' })]));
+  const other = follow(commits.submit([eventOf({ keys: ['k'], bodyHash: 'b' })]));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(same.value).toEqual({ kind: 'accepted', items: [{ id: 'mine', status: 'duplicate', deliveries: 3 }] });
+  expect(other.value).toEqual({ kind: 'conflict', indexes: [0] });
+  expect(stored).toHaveLength(0);
+});
+
+test('a group that is turned away again and again ends in 503, not in a loop', async () => {
+  const commits = commitsWith([async () => ({ kind: 'routing_changed', tenants: [1] })]);
+  const result = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(result.error).toSatisfy(refused('storage_unavailable'));
+  expect(appended.length).toBeLessThan(20);
+});
+
+test('when the routing cannot be read, everyone gets 503 and the next requests are served', async () => {
+  let isAway = true;
+  const load = async () => {
+    if (isAway) throw new Error('connection lost');
+    return { version: 1n, endpoints: [] };
+  };
+  const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4) });
+  const first = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(first.error).toSatisfy(refused('storage_unavailable'));
+  isAway = false;
+  const second = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(second.value?.kind).toBe('accepted');
+});
+
+test('a drain ends when nothing is buffered or under way, at once when nothing was, and also after failures and expiries', async () => {
+  const commits = commitsWith([fails]);
+  await commits.drain();
+  follow(commits.submit(unitOf()));
+  const drained = follow(commits.drain());
+  expect(drained.isOver).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(drained.isOver).toBe(true);
+});
+
+test('a drain ends although all that waited has expired', async () => {
+  const finish: (() => void)[] = [];
+  const commits = commitsWith([() => new Promise((resolve) => finish.push(() => resolve({ kind: 'stored' })))]);
+  for (let i = 0; i < 3; i++) follow(commits.submit(unitOf(1_000)));
+  const drained = follow(commits.drain());
+  await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
+  for (const end of finish) end();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(drained.isOver).toBe(true);
+});

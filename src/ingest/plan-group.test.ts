@@ -1,0 +1,122 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { eventIdOf } from '../domain/ids.ts';
+import type { ClaimedBy } from '../store/event-log.ts';
+import { type Known, type Matcher, planGroup, type UnitResult } from './plan-group.ts';
+import type { PendingEvent } from './seal-event.ts';
+
+interface Given {
+  readonly keys: readonly string[];
+  readonly bodyHash: string;
+  readonly tenant: number;
+  readonly type: string;
+}
+
+const matcher: Matcher = {
+  match: (tenantNum, type) => ({
+    version: BigInt(tenantNum * 10),
+    endpoints: Array.from({ length: type.length - 1 }, (_, i) => ({ num: tenantNum * 100 + i, lane: i })),
+  }),
+};
+
+// Keys are of one tenant in truth: a hash over its number. So are these.
+const event = fc
+  .record({
+    keys: fc.uniqueArray(fc.constantFrom('k1', 'k2', 'k3', 'i1', 'i2'), { maxLength: 2 }),
+    bodyHash: fc.constantFrom('a', 'b'),
+    tenant: fc.constantFrom(1, 2),
+    type: fc.constantFrom('t', 'tt', 'ttt'),
+  })
+  .map((given): Given => ({ ...given, keys: given.keys.map((key) => `${given.tenant}${key}`) }));
+const units = fc.array(fc.array(event, { minLength: 1, maxLength: 4 }), { maxLength: 6 });
+const claimed = fc.dictionary(fc.constantFrom('1k1', '1i1', '2k2'), fc.constantFrom('a', 'b'));
+
+function pendingOf(given: Given, n: number): PendingEvent {
+  const uuid = `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+  const tenant = { num: given.tenant, id: `tenant_${given.tenant}` };
+  return { ...given, uuid, publicId: `evt_${n}`, tenant, subject: null, externalId: null, body: Buffer.from(`${n}`) };
+}
+
+/** contract.md, "Deduplication", unit by unit and event by event, with nothing but a map of what each key stands for. */
+function reference(given: readonly (readonly PendingEvent[])[], known: Known) {
+  let taken = new Map([...known.claimed].map(([key, by]) => [key, { hash: by.bodyHash, id: by.externalId ?? eventIdOf(by.eventUuid) }]));
+  const stored: PendingEvent[] = [];
+  const results = given.map((unit): unknown => {
+    const gone = [...unit.keys()].filter((i) => known.gone.has(unit[i]!.tenant.num));
+    if (gone.length > 0) return { kind: 'tenant_gone', indexes: gone };
+    const mine = new Map(taken);
+    const fresh: PendingEvent[] = [];
+    const conflicts: number[] = [];
+    const statuses = unit.map((one, i) => {
+      const holders = one.keys.filter((key) => mine.has(key)).map((key) => mine.get(key)!);
+      if (holders.some((holder) => holder.hash !== one.bodyHash)) return conflicts.push(i);
+      if (holders.length > 0) return { id: holders[0]!.id, status: 'duplicate' };
+      for (const key of one.keys) mine.set(key, { hash: one.bodyHash, id: one.publicId });
+      fresh.push(one);
+      return { id: one.publicId, status: 'accepted' };
+    });
+    if (conflicts.length > 0) return { kind: 'conflict', indexes: conflicts };
+    taken = mine;
+    stored.push(...fresh);
+    return { kind: 'accepted', items: statuses };
+  });
+  return { results, stored };
+}
+
+function withoutCounts(result: UnitResult): unknown {
+  return result.kind === 'accepted' ? { ...result, items: result.items.map(({ id, status }) => ({ id, status })) } : result;
+}
+
+function knownOf(hashes: Record<string, string>, gone: readonly number[]): Known {
+  const uuid = 'ffffffff-0000-7000-8000-000000000001';
+  const claims = Object.entries(hashes).map(([key, bodyHash]): [string, ClaimedBy] => [
+    key,
+    { eventUuid: uuid, externalId: key.includes('i') ? key : null, bodyHash, deliveries: 7 },
+  ]);
+  return { claimed: new Map(claims), gone: new Set(gone) };
+}
+
+test('a key with the same body is a duplicate, with another body a conflict, within a group and against what is stored', () => {
+  const property = fc.property(units, claimed, fc.subarray([1, 2]), fc.boolean(), (given, hashes, gone, areGone) => {
+    let n = 0;
+    const pending = given.map((unit) => unit.map((one) => pendingOf(one, ++n)));
+    const known = knownOf(hashes, areGone ? gone : []);
+    const plan = planGroup(pending, known, matcher);
+    const expected = reference(pending, known);
+    expect(plan.results.map(withoutCounts)).toEqual(expected.results);
+    expect(plan.group.events.map((stored) => stored.uuid)).toEqual(expected.stored.map((stored) => stored.uuid));
+  });
+  fc.assert(property, { numRuns: 2_000 });
+});
+
+test('what a group stores fits together: each key claimed once, deliveries as many as were promised, every tenant with its version', () => {
+  const property = fc.property(units, claimed, (given, hashes) => {
+    let n = 0;
+    const pending = given.map((unit) => unit.map((one) => pendingOf(one, ++n)));
+    const known = knownOf(hashes, []);
+    const { group, results } = planGroup(pending, known, matcher);
+    const claims = group.claims.map((claim) => claim.key);
+    expect(new Set(claims).size).toBe(claims.length);
+    for (const key of claims) expect(known.claimed.has(key)).toBe(false);
+    expect(new Set(claims)).toEqual(new Set(group.events.flatMap((stored) => pending.flat().find(({ uuid }) => uuid === stored.uuid)!.keys)));
+    for (const stored of group.events) {
+      const deliveries = group.deliveries.filter(({ eventUuid }) => eventUuid === stored.uuid);
+      const items = results.flatMap((result) => (result.kind === 'accepted' ? result.items : []));
+      const said = items.find(({ id, status }) => id === `evt_${Number(stored.uuid.slice(-12))}` && status === 'accepted');
+      expect(deliveries).toHaveLength(said!.deliveries);
+      expect(group.routing.get(stored.tenantNum)).toBe(BigInt(stored.tenantNum * 10));
+      expect(deliveries.every(({ tenantNum }) => tenantNum === stored.tenantNum)).toBe(true);
+    }
+    expect(group.deliveries.every(({ eventUuid }) => group.events.some(({ uuid }) => uuid === eventUuid))).toBe(true);
+  });
+  fc.assert(property, { numRuns: 1_000 });
+});
+
+test('a duplicate is told what the first was told: its id and its number of deliveries', () => {
+  const first = pendingOf({ keys: ['1k1'], bodyHash: 'a', tenant: 1, type: 'ttt' }, 1);
+  const { results } = planGroup([[first], [{ ...first, uuid: 'other', publicId: 'evt_other' }]], knownOf({ '1i1': 'a' }, []), matcher);
+  expect(results[1]).toEqual({ kind: 'accepted', items: [{ id: 'evt_1', status: 'duplicate', deliveries: 2 }] });
+  const again = pendingOf({ keys: ['1i1'], bodyHash: 'a', tenant: 1, type: 't' }, 2);
+  const stored = planGroup([[again]], knownOf({ '1i1': 'a' }, []), matcher).results[0];
+  expect(stored).toEqual({ kind: 'accepted', items: [{ id: '1i1', status: 'duplicate', deliveries: 7 }] });
+});

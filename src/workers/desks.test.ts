@@ -1,0 +1,193 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { DueDelivery, EventBody } from '../store/mailbox.ts';
+import type { SettledAttempt } from '../store/settle.ts';
+import { Desks } from './desks.ts';
+import { answered, FakeSender } from './fixtures/fake-sender.ts';
+import { keyOf, MailboxModel } from './fixtures/mailbox-model.ts';
+import { VirtualTime } from './fixtures/virtual-time.ts';
+import { Lane } from './lane.ts';
+
+const MAX_IN_FLIGHT = 8;
+
+let time: VirtualTime;
+let model: MailboxModel;
+let sender: FakeSender;
+let desks: Desks;
+let lane: Lane;
+let settled: SettledAttempt[];
+let body: EventBody;
+let answerAfterMs: number;
+
+beforeEach(() => {
+  time = new VirtualTime();
+  time.install();
+  model = new MailboxModel(() => time.now);
+  model.addLane(0);
+  lane = new Lane({ lane: 0, epoch: 1 }, 0);
+  settled = [];
+  answerAfterMs = 10;
+  body = { externalId: null, body: Buffer.alloc(10), expunged: false };
+  sender = new FakeSender(time, () => ({ outcome: answered(200), afterMs: answerAfterMs }));
+  const store = model.storeOf('w', async (_owner, _name, work) => work());
+  desks = new Desks({
+    sender,
+    nowMs: () => model.now,
+    userAgent: 'test',
+    maxInFlight: MAX_IN_FLIGHT,
+    maxBytes: 1_000,
+    loadTargets: (nums) => store.targets(nums),
+    disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
+    settle: (attempt) => {
+      settled.push(attempt);
+      desks.letGo(attempt);
+    },
+    onChange: () => {},
+    onFailure: () => {},
+  });
+});
+
+afterEach(() => time.restore());
+
+let events = 0;
+
+function rows(endpointNum: number, count: number): DueDelivery[] {
+  return Array.from({ length: count }, () => {
+    const { parked: _, ...row } = model.add(++events, endpointNum, time.now);
+    return { ...row, tenantNum: 1, endpointVersion: 1 };
+  });
+}
+
+async function admit(given: readonly DueDelivery[]): Promise<void> {
+  await desks.loadTargets([...new Set(given.map((row) => row.endpointNum))].map((num) => desks.of(num, 0)));
+  desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
+}
+
+test('a row that was let go while a read was under way is not new, although the read still saw it', async () => {
+  model.addEndpoint(1, 0, 4);
+  const [row] = rows(1, 1);
+  await admit([row!]);
+  const { rows: seen, fresh } = await desks.read(async () => {
+    await time.pass(50);
+    expect(settled).toHaveLength(1);
+    return [row!];
+  });
+  expect(seen).toHaveLength(1);
+  expect(fresh).toEqual([]);
+  expect((await desks.read(async () => [row!])).fresh).toEqual([row]);
+});
+
+test('endpoints that are ready send in turn', async () => {
+  for (const num of [1, 2]) model.addEndpoint(num, 0, 4);
+  const order: number[] = [];
+  sender.onSend = (sent) => order.push(sent.endpointNum);
+  await admit([...rows(1, 3), ...rows(2, 3)]);
+  expect(order).toEqual([1, 2, 1, 2, 1, 2]);
+});
+
+test('no more is under way than the process and the endpoint allow, and the room is used again as it comes free', async () => {
+  model.addEndpoint(1, 0, 2);
+  model.addEndpoint(2, 0, 20);
+  await admit([...rows(1, 4), ...rows(2, 9)]);
+  expect(sender.underWay.get(1)).toBe(2);
+  expect(sender.inFlight).toBe(MAX_IN_FLIGHT);
+  await time.pass(100);
+  expect(settled).toHaveLength(13);
+  expect(lane.held).toBe(0);
+});
+
+test('memory is short at three quarters of the rows, or at the bytes allowed, whichever comes first', async () => {
+  model.addEndpoint(1, 0, 20);
+  answerAfterMs = 1_000;
+  await admit(rows(1, 12));
+  expect([desks.room, desks.hasRoom]).toEqual([4, true]);
+  await admit(rows(1, 1));
+  expect([desks.room, desks.hasRoom]).toEqual([3, false]);
+  await time.pass(3_000);
+  expect([desks.room, desks.hasRoom]).toEqual([16, true]);
+  body = { ...body, body: Buffer.alloc(600) };
+  await admit(rows(1, 2));
+  expect(desks.hasRoom).toBe(false);
+  await time.pass(3_000);
+  expect(desks.hasRoom).toBe(true);
+});
+
+test('an endpoint with more than its share here has the rest put aside to be parked', async () => {
+  for (const num of [1, 2]) model.addEndpoint(num, 0, 1);
+  answerAfterMs = 1_000;
+  await admit(rows(2, 1));
+  await admit(rows(1, 15));
+  const overflow = desks.takeOverflow();
+  expect(overflow.length).toBeGreaterThan(0);
+  expect(overflow.every((row) => row.endpointNum === 1)).toBe(true);
+  expect(desks.get(1)!.hasParked).toBe(true);
+  expect(desks.get(1)!.held + overflow.length).toBe(15);
+});
+
+test('what a closed endpoint has in memory is put aside and not sent', async () => {
+  model.addEndpoint(1, 0, 1);
+  await admit(rows(1, 3));
+  model.change(1, { enabled: false });
+  await desks.loadTargets([desks.get(1)!]);
+  expect(desks.takeOverflow()).toHaveLength(2);
+  await time.pass(100);
+  expect(settled).toHaveLength(1);
+  expect(lane.held).toBe(0);
+});
+
+test('a row that came back into memory before it was parked is not parked', async () => {
+  model.addEndpoint(1, 0, 1);
+  const given = rows(1, 3);
+  await admit(given);
+  model.change(1, { enabled: false });
+  await desks.loadTargets([desks.get(1)!]);
+  model.change(1, { enabled: true });
+  await admit(given);
+  expect(desks.takeOverflow()).toEqual([]);
+});
+
+test('an expunged payload is not sent: its delivery is cancelled', async () => {
+  model.addEndpoint(1, 0, 1);
+  body = { ...body, expunged: true };
+  await admit(rows(1, 1));
+  expect(settled).toMatchObject([{ outcome: { kind: 'skipped', reason: 'payload_expunged' }, decision: { kind: 'cancel' }, attempt: 1 }]);
+  expect(sender.inFlight).toBe(0);
+});
+
+test('a lane that is dropped keeps nothing waiting, and what is under way is still settled', async () => {
+  model.addEndpoint(1, 0, 2);
+  const sent: string[] = [];
+  sender.onSend = ({ key }) => sent.push(key);
+  const given = rows(1, 5);
+  await admit(given);
+  desks.dropLane(0);
+  expect(lane.held).toBe(2);
+  await time.pass(100);
+  expect(settled.map(keyOf)).toEqual(given.slice(0, 2).map(keyOf));
+  expect(sent).toHaveLength(2);
+  expect([desks.room, lane.held]).toEqual([16, 0]);
+});
+
+test('a delivery that cannot be prepared closes its endpoint, and others go on', async () => {
+  for (const num of [1, 2]) model.addEndpoint(num, 0, 2);
+  await desks.loadTargets([1, 2].map((num) => desks.of(num, 0)));
+  desks.get(1)!.keys = null as never;
+  const given = [...rows(1, 2), ...rows(2, 2)];
+  desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
+  await time.pass(100);
+  expect(settled.map(({ endpointNum }) => endpointNum)).toEqual([2, 2]);
+  expect(desks.takeOverflow()).toHaveLength(2);
+  expect(desks.get(1)!.isStale(1, 0)).toBe(true);
+});
+
+test('an endpoint is forgotten only when it has long had nothing to do', async () => {
+  model.addEndpoint(1, 0, 2);
+  desks.of(1, 0);
+  await time.pass(1_000);
+  desks.forgetIdle();
+  expect(desks.get(1)).toBeDefined();
+  await time.pass(20_000);
+  desks.of(2, 0).markParked();
+  await time.pass(20_000);
+  desks.forgetIdle();
+  expect([desks.get(1), desks.get(2)?.num]).toEqual([undefined, 2]);
+});

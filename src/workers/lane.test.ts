@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { type DueDelivery, START } from '../store/mailbox.ts';
+import { Lane } from './lane.ts';
+
+const lease = { lane: 3, epoch: 1 };
+
+function row(dueAtMs: number): DueDelivery {
+  return { eventUuid: `u${dueAtMs}`, endpointNum: 1, tenantNum: 1, lane: 3, attempt: 0, step: 0, dueAtMs, endpointVersion: 1 };
+}
+
+test('a lane that was just taken looks from the start', () => {
+  expect(new Lane(lease, 0).nextFetch(100, 0)).toEqual({ lane: 3, after: START, limit: 100 });
+});
+
+test('a fetch that came back full goes on behind its last row and at once', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(2, 0);
+  lane.fetched([row(1_000), row(2_000)], 2, 2, 0);
+  expect(lane.isHungry).toBe(true);
+  lane.held = 2;
+  expect(lane.nextFetch(2, 1)).toMatchObject({ after: { dueAtMs: 2_000, eventUuid: 'u2000' }, limit: 2 });
+});
+
+test('a fetch that saw the end looks a little behind its cursor next time, with room for what it will meet again', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 0);
+  lane.fetched([row(2_000)], 1, 10, 0);
+  expect(lane.isHungry).toBe(false);
+  lane.held = 1;
+  const { after, limit } = lane.nextFetch(10, 20);
+  expect(after.dueAtMs).toBeLessThan(2_000);
+  expect(after.dueAtMs).toBeGreaterThan(0);
+  expect(limit).toBe(11);
+});
+
+test('however busy, a lane looks from the start every second, for rows that became visible behind its cursor', () => {
+  const lane = new Lane(lease, 0);
+  let lookedAt = 0;
+  for (let now = 0; now < 5_000; now += 10) {
+    if (lane.nextFetch(1, now).after === START) lookedAt = now;
+    lane.fetched([row(now + 10_000)], 1, 1, now);
+    expect(now - lookedAt).toBeLessThanOrEqual(1_000);
+  }
+});
+
+test('a lane is idle only after a look from the start found nothing and a while without anything new', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 0);
+  lane.fetched([], 0, 10, 0);
+  expect(lane.isIdle).toBe(false);
+  lane.nextFetch(10, 300);
+  lane.fetched([], 0, 10, 300);
+  expect(lane.isIdle).toBe(true);
+  lane.held = 1;
+  expect(lane.isIdle).toBe(false);
+  lane.held = 0;
+  lane.wake();
+  expect(lane.isIdle).toBe(false);
+});
+
+test('a busy lane looks every 10 ms, a quiet one every 100 ms, one that drains never', () => {
+  const lane = new Lane(lease, 0);
+  const isHungryAt = (now: number) => {
+    lane.isHungry = false;
+    lane.poll(now);
+    return lane.isHungry;
+  };
+  lane.nextFetch(10, 100);
+  expect([isHungryAt(105), isHungryAt(110)]).toEqual([false, true]);
+  lane.nextFetch(10, 1_000);
+  expect([isHungryAt(1_050), isHungryAt(1_100)]).toEqual([false, true]);
+  lane.isDraining = true;
+  expect(isHungryAt(5_000)).toBe(false);
+});

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import type { DeliveryTarget } from '../domain/endpoint.ts';
+import { Desk } from './desk.ts';
+import { desksToRefill } from './parked-backlog.ts';
+
+/** A desk with a parked backlog whose endpoint has as many requests under way as it takes. */
+function fullDesk(settings: Partial<DeliveryTarget>): Desk {
+  const desk = new Desk(1, 0);
+  desk.target = { enabled: true, deleted: false, maxInFlight: 1, ...settings } as DeliveryTarget;
+  desk.inFlight = 1;
+  desk.markParked();
+  return desk;
+}
+
+const chosen = (desk: Desk, isServed = true) => desksToRefill([desk], () => isServed);
+
+test('an endpoint that takes no more gets no more of its backlog', () => {
+  const desk = fullDesk({});
+  expect(chosen(desk)).toEqual([]);
+  desk.inFlight = 0;
+  expect(chosen(desk)).toEqual([desk]);
+});
+
+test('the backlog of a deleted endpoint is taken up, to be cancelled, although its receiver still holds a request', () => {
+  const desk = fullDesk({ deleted: true });
+  expect(chosen(desk)).toEqual([desk]);
+});
+
+test('a disabled endpoint and a lane that is not served keep their backlog', () => {
+  expect(chosen(fullDesk({ enabled: false }))).toEqual([]);
+  expect(chosen(fullDesk({ deleted: true }), false)).toEqual([]);
+});
