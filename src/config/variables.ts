@@ -29,9 +29,14 @@ const list = z.string().transform((text) =>
 );
 
 const url = (protocols: readonly string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+  z.string().refine((text) => URL.canParse(ofOneHost(text)) && protocols.includes(new URL(ofOneHost(text)).protocol), {
     message: `expected a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
   });
+
+/** Sentinel and Cluster URLs name several hosts, which no URL may: all but the first are left out. */
+function ofOneHost(text: string): string {
+  return text.startsWith('redis+') ? text.replace(/,[^/@]*(?=\/|$)/, '') : text;
+}
 
 const cidrs = list.pipe(
   z.array(

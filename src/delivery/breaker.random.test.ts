@@ -5,7 +5,7 @@ import { BreakerRig } from './fixtures/breaker-rig.ts';
 
 const results = fc.array(
   fc.record({ afterMs: fc.oneof(fc.constant(0), fc.nat(8_000), fc.nat(900_000)), success: fc.boolean() }),
-  { maxLength: 120 },
+  { maxLength: 120, size: 'max' },
 );
 const randoms = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
@@ -48,7 +48,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     success: fc.boolean(),
     ms: fc.oneof(fc.nat(2_000), fc.nat(700_000)),
   }),
-  { minLength: 50, maxLength: 400 },
+  { maxLength: 400, size: 'max' },
 );
 
 /**

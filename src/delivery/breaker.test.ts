@@ -87,15 +87,31 @@ test.each([
   }
 });
 
-test('the window survives a clock that steps back, little or far', () => {
+test('a clock that steps back, by little or by hours, keeps no attempt in the window for more than its minute', () => {
   for (const backMs of [1, 4_999, 20_000, 3_600_000]) {
     const rig = new BreakerRig();
     for (let i = 0; i < 18; i++) rig.record(i % 2 === 0);
     rig.nowMs -= backMs;
-    for (let i = 0; i < 18; i++) rig.record(true);
-    rig.nowMs += 70_000;
-    for (let i = 0; i < 10; i++) expect(rig.record(i % 2 === 0)).toBeNull();
+    rig.record(true);
+    rig.nowMs += 60_000 + Math.min(backMs, 60_000);
+    expect([rig.record(false), rig.record(true), rig.record(false)]).toEqual([null, null, null]);
   }
+});
+
+test('what it holds against an endpoint is saved, and nothing is once the endpoint has recovered', () => {
+  const rig = new BreakerRig();
+  rig.record(false);
+  rig.record(true);
+  expect(rig.breaker.save()).toMatchObject({ failuresInARow: 0, recent: [[expect.any(Number), 2, 1]] });
+  rig.nowMs += 60_000;
+  rig.record(true);
+  expect(rig.breaker.save()).toBeNull();
+  rig.open();
+  rig.recover();
+  expect(rig.breaker.save()).toMatchObject({ state: { phase: 'closed', sinceMs: rig.nowMs }, openings: 1 });
+  rig.nowMs += 600_000;
+  rig.record(true);
+  expect(rig.breaker.save()).toBeNull();
 });
 
 test('each opening without recovery doubles the time, from 30 s to 10 min', () => {

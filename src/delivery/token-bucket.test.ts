@@ -89,7 +89,7 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
     afterMs: fc.oneof(fc.constant(0), fc.nat(50), fc.nat(3_000), fc.double({ min: 0, max: 20, noNaN: true })),
     act: fc.constantFrom('take', 'take', 'drain', 'look', 'save'),
   }),
-  { maxLength: 80 },
+  { maxLength: 80, size: 'medium' },
 );
 
 /** Plays calls on a bucket, restoring it where they say so. @returns when each token was taken, by the latest time that the clock had shown. */
@@ -197,6 +197,11 @@ test('a clock that goes back and forth by a little mints nothing', () => {
   );
 });
 
+test('a clock that goes back by a little takes nothing away either', () => {
+  const bucket = new TokenBucket({ perSecond: 1, burst: 3 }, START);
+  expect(takeAll(bucket, START - 4_000)).toBe(3);
+});
+
 test('a clock that goes back by hours mints nothing, and tokens come on from there', () => {
   const bucket = new TokenBucket({ perSecond: 1, burst: 5 }, START);
   takeAll(bucket, START);
@@ -259,6 +264,8 @@ test('without anything saved a restored bucket is full', () => {
 test('new limits keep the tokens within the new burst, and mint none', () => {
   const full = new TokenBucket({ perSecond: 1, burst: 10 }, START);
   expect(takeAll(TokenBucket.restore(full.save(), { perSecond: 1, burst: 3 }, START), START)).toBe(3);
+  const narrowed = TokenBucket.restore(full.save(), { perSecond: 1, burst: 3 }, START);
+  expect(takeAll(TokenBucket.restore(narrowed.save(), { perSecond: 1, burst: 10 }, START), START)).toBe(3);
   for (let i = 0; i < 6; i++) full.take(START);
   const wider = TokenBucket.restore(full.save(), { perSecond: 5, burst: 100 }, START);
   expect([takeAll(wider, START), wider.nextTokenMs(START)]).toEqual([4, 200]);

@@ -43,7 +43,6 @@ export class TokenBucket {
     const bucket = new TokenBucket(limit, saved.atMs);
     bucket.#startTokens = Math.min(saved.tokens, limit.burst);
     bucket.#throttledUntilMs = saved.throttledUntilMs;
-    bucket.#observe(nowMs);
     return bucket;
   }
 
@@ -63,7 +62,7 @@ export class TokenBucket {
   nextTokenMs(nowMs: number): number {
     this.#observe(nowMs);
     if (this.#hasTokenAt(this.#seenMs)) return 0;
-    const missing = Math.max(0, 1 - this.#tokensAt(this.#seenMs));
+    const missing = 1 - this.#tokensAt(this.#seenMs);
     const tokenAtMs = this.#seenMs + (missing * 1000) / this.#limit.perSecond;
     const waitMs = Math.ceil(Math.max(tokenAtMs, this.#throttledUntilMs ?? 0) - nowMs);
     // The quotient may be rounded down by less than the product is.

@@ -52,7 +52,6 @@ export class Settler {
       const batch = this.#nextBatch();
       try {
         await this.#writeBatch(batch);
-        this.#queue.splice(0, batch.length);
         pauseMs = FIRST_PAUSE_MS;
       } catch (error) {
         this.#options.onFailure(error, batch.length);
@@ -81,20 +80,22 @@ export class Settler {
       const lease = this.#options.leaseOf(lane);
       if (lease !== undefined) leases.set(lane, lease);
     }
+    let held: ReadonlySet<number> = new Set();
     try {
-      const held = leases.size === 0 ? new Set<number>() : await this.#options.write([...leases.values()], batch);
-      for (const attempt of batch) this.#options.onSettled(attempt, held.has(attempt.lane));
+      if (leases.size > 0) held = await this.#options.write([...leases.values()], batch);
     } catch (error) {
       if (!isFaultOfData(error)) throw error;
-      if (batch.length === 1) {
-        this.#options.onFailure(error, 1);
-        this.#options.onSettled(batch[0]!, false);
+      if (batch.length > 1) {
+        const middle = batch.length >> 1;
+        await this.#writeBatch(batch.slice(0, middle));
+        await this.#writeBatch(batch.slice(middle));
         return;
       }
-      const middle = batch.length >> 1;
-      await this.#writeBatch(batch.slice(0, middle));
-      await this.#writeBatch(batch.slice(middle));
+      this.#options.onFailure(error, 1);
     }
+    // The batch is what the queue begins with. Its halves leave one by one, so that none is reported again when the other fails.
+    this.#queue.splice(0, batch.length);
+    for (const attempt of batch) this.#options.onSettled(attempt, held.has(attempt.lane));
   }
 }
 

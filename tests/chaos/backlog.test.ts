@@ -60,14 +60,16 @@ test('G4: a worker whose memory is full of what waits for a hung endpoint still 
   const receiver = receiverPaths(stage.receiver);
   const held: (() => void)[] = [];
   receiver.behave('/hung', (_request, response) => void held.push(() => response.writeHead(204).end()));
-  const { baseUrl: api } = await stage.start('api');
+  const [{ baseUrl: api }] = await Promise.all([
+    stage.start('api'),
+    stage.start('worker', { MAX_DELIVERIES_IN_FLIGHT: '64' }),
+  ]);
   const hung = await createEndpoint(
     api,
     { url: receiver.url('/hung'), max_in_flight: 8, timeout_seconds: 120 },
     'hung',
   );
   await call(api, 'POST', '/v1/events', Array(1_000).fill({ type: 'a.b', tenant_id: 'hung', data: {} }));
-  await stage.start('worker', { MAX_DELIVERIES_IN_FLIGHT: '64' });
   await receiver.received('/hung', 8);
   await neighbourOf(stage, api, hung.id, receiver.url('/healthy'));
   await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'healthy', data: {} });

@@ -29,7 +29,7 @@ test('F44: SIGTERM of an api process under load loses no accepted event, and a p
   });
 });
 
-test('F44: requests that are under way at SIGTERM are answered, and their connections are told to close', async () => {
+test('F44: requests that are under way at SIGTERM are answered, and no new connection is taken', async () => {
   const stage = await stageForTest();
   const api = await stage.start('api', { INGEST_DEADLINE_MS: '20000' });
   await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/` });

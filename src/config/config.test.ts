@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ConfigError, readConfig } from './config.ts';
+import { variables } from './variables.ts';
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'posthorn-config-'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+const MASTER_KEY = Buffer.alloc(32, 1).toString('base64');
+const OPERATOR_KEY = 'x'.repeat(24);
+
+test('an empty environment is a valid one, and gives every default', () => {
+  const config = readConfig({});
+  for (const [name, { fallback }] of Object.entries(variables)) expect([name, config[name as keyof typeof config]]).toEqual([name, fallback]);
+});
+
+test('an empty value counts as unset', () => {
+  expect(readConfig({ PORT: '', ROLES: '', DATABASE_URL: '', PORT_FILE: '' })).toEqual(readConfig({}));
+});
+
+test('a value is read from the file that NAME_FILE names, without its last newline', () => {
+  const path = join(folder, 'port');
+  writeFileSync(path, '9090\r\n');
+  expect(readConfig({ PORT_FILE: path }).PORT).toBe(9090);
+  writeFileSync(path, '');
+  expect(readConfig({ PORT_FILE: path }).PORT).toBe(8080);
+});
+
+test('a file that cannot be read, and a value given twice, are errors', () => {
+  expect(problemsOf({ PORT_FILE: join(folder, 'none') })).toEqual([expect.stringMatching(/^PORT_FILE: .*ENOENT/)]);
+  expect(problemsOf({ PORT: '1', PORT_FILE: 'x' })).toEqual([expect.stringMatching(/^PORT: .*PORT_FILE/)]);
+});
+
+test('all errors are reported together', () => {
+  expect(problemsOf({ PORT: 'abc', LANES: '0', ROLES: 'boss', HTTPS_ONLY: 'maybe' }).map((problem) => problem.split(':')[0])).toEqual([
+    'PORT',
+    'ROLES',
+    'HTTPS_ONLY',
+    'LANES',
+  ]);
+});
+
+test('the values of secrets are not in what is printed', () => {
+  const secret = 'hunter2-hunter2';
+  const problems = problemsOf({ OPERATOR_KEY: secret, MASTER_KEY: secret, DATABASE_URL: secret, REDIS_URL: secret });
+  expect(problems).toHaveLength(4);
+  expect(problems.join()).not.toContain(secret);
+});
+
+test.each<[string, string[], string[]]>([
+  ['PORT', ['0', '65535'], ['65536', '-1', '1.5', '1e3', ' 1', '0x10']],
+  ['ROLES', ['api,worker', ' worker , api ', 'api,worker,'], ['x', ',', 'api;worker']],
+  ['HTTPS_ONLY', ['true', 'false', '1', '0'], ['yes', 'TRUE']],
+  ['ALLOWED_NETWORKS', ['10.0.0.0/8, ::1', '127.0.0.1'], ['localhost', '10.0.0.0/8;::1']],
+  ['ALLOWED_PORTS', ['25,5432'], ['0', '65536', 'x']],
+  ['REDIS_URL', ['redis://h:1', 'rediss://h', 'redis+cluster://h:1,i:2', 'redis+sentinel://u:p,w@h:1,i:2/m'], ['http://h', 'h:1', 'redis://h:1,i:2', 'redis+cluster://h:x,i:2']],
+  ['MASTER_KEY', [MASTER_KEY, `${MASTER_KEY}, ${MASTER_KEY}`], ['x', MASTER_KEY.slice(1), `${MASTER_KEY},x`]],
+  ['OPERATOR_KEY', [OPERATOR_KEY], ['short', `${OPERATOR_KEY} `, 'ü'.repeat(30)]],
+])('%s is taken or refused by its range', (name, good, bad) => {
+  for (const value of good) expect([value, problemsOf({ [name]: value })]).toEqual([value, []]);
+  for (const value of bad) expect([value, problemsOf({ [name]: value }).length]).toEqual([value, 1]);
+});
+
+test('what contradicts itself is refused', () => {
+  const database = { DATABASE_URL: 'postgres://h/d', OPERATOR_KEY, MASTER_KEY };
+  expect(problemsOf(database)).toEqual([]);
+  expect(problemsOf({ ...database, ROLES: 'worker' })).toEqual([]);
+  expect(problemsOf({ DATABASE_URL: 'postgres://h/d' })).toHaveLength(2);
+  expect(problemsOf({ ROLES: 'worker' })).toEqual([expect.stringMatching(/^ROLES/)]);
+  expect(problemsOf({ MAX_BATCH_BYTES: '1024' })).toEqual([expect.stringMatching(/^MAX_BATCH_BYTES/)]);
+  expect(problemsOf({ CONNECT_TIMEOUT_SECONDS: '20' })).toEqual([expect.stringMatching(/^CONNECT_TIMEOUT/)]);
+});

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { Refusal } from '../domain/errors.ts';
+import type { Caller } from '../domain/scope.ts';
+import { type AcceptDependencies, acceptEvents } from './accept.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { Unit, UnitResult } from './plan-group.ts';
+
+const operator: Caller = { kind: 'operator', actor: 'operator' };
+const member: Caller = { kind: 'tenant', actor: 'key_1', tenant: { num: 1, id: 'tenant_1' }, scopes: new Set() };
+
+function desk(result?: UnitResult) {
+  const units: Unit[] = [];
+  const submit = async (unit: Unit): Promise<UnitResult> => {
+    units.push(unit);
+    return result ?? { kind: 'accepted', items: unit.map(({ publicId }) => ({ id: publicId, status: 'accepted', deliveries: 0 })) };
+  };
+  const dependencies: AcceptDependencies = {
+    commits: { submit } as unknown as GroupCommit,
+    findTenant: async (id) => (id === 'tenant_2' ? { num: 2, id } : null),
+    nowMs: () => 1_700_000_000_000,
+    maxEventBytes: 300,
+  };
+  return { units, dependencies };
+}
+
+async function accept(events: readonly unknown[], options: { caller?: Caller; isBatch?: boolean; key?: string; result?: UnitResult } = {}) {
+  const { caller = member, isBatch = events.length > 1, key } = options;
+  const { units, dependencies } = desk(options.result);
+  const raw = events.map((value) => ({ value, text: JSON.stringify(value) }));
+  const items = await acceptEvents(raw, { isBatch, caller, idempotencyKey: key }, dependencies).catch((error: unknown) => error);
+  const told = items instanceof Refusal ? { status: items.status, code: items.code, paths: items.faults.map(({ path }) => path) } : items;
+  return { units, told };
+}
+
+const event = (more: object = {}) => ({ type: 'a', data: 1, ...more });
+
+test('the events of one request go into one unit, so that they are stored together or not at all', async () => {
+  const { units, told } = await accept([event({ id: 'x' }), event({ id: 'y' })]);
+  expect(units).toHaveLength(1);
+  expect(told).toMatchObject([{ id: 'x' }, { id: 'y' }]);
+});
+
+test('one bad event in a batch is named with its index and path, and nothing is stored', async () => {
+  const { units, told } = await accept([event(), event({ type: 'a b' }), 5, event({ data: undefined })]);
+  expect(units).toEqual([]);
+  expect(told).toEqual({ status: 422, code: 'invalid_batch', paths: ['1.type', '2', '3.data'] });
+});
+
+test.each<[string, object, Caller, object]>([
+  ['an invalid event', event({ type: '' }), member, { status: 422, code: 'invalid_event', paths: ['type'] }],
+  ['an event that is too large', event({ data: 'x'.repeat(300) }), member, { status: 413, code: 'too_large', paths: [''] }],
+  ['another tenant than the key has', event({ tenant_id: 'tenant_2' }), member, { status: 404, code: 'tenant_not_found', paths: ['tenant_id'] }],
+  ['an operator who names no tenant', event(), operator, { status: 422, code: 'invalid_event', paths: ['tenant_id'] }],
+  ['an operator who names one that is not there', event({ tenant_id: 'x' }), operator, { status: 404, code: 'tenant_not_found', paths: ['tenant_id'] }],
+])('%s is refused and not stored', async (_name, given, caller, expected) => {
+  const { units, told } = await accept([given], { caller });
+  expect(told).toEqual(expected);
+  expect(units).toEqual([]);
+});
+
+test('an operator reaches the tenant that the event names; a tenant key may name its own', async () => {
+  const [[named], [own]] = await Promise.all([
+    accept([event({ tenant_id: 'tenant_2' })], { caller: operator }).then(({ units }) => units),
+    accept([event({ tenant_id: 'tenant_1' })]).then(({ units }) => units),
+  ]);
+  expect([named![0]!.tenant.num, own![0]!.tenant.num]).toEqual([2, 1]);
+});
+
+test('the Idempotency-Key header is the key of an event that has none', async () => {
+  const { units } = await accept([event()], { key: 'k' });
+  expect(units[0]![0]!.keys).toHaveLength(1);
+});
+
+test('a conflict is 409 for one event and names its index in a batch', async () => {
+  const result: UnitResult = { kind: 'conflict', indexes: [1] };
+  expect((await accept([event()], { result })).told).toMatchObject({ status: 409, code: 'idempotency_conflict' });
+  expect((await accept([event(), event()], { result })).told).toEqual({ status: 422, code: 'invalid_batch', paths: ['1'] });
+});
+
+test('a tenant that was deleted meanwhile is 404 for one event and names its index in a batch', async () => {
+  const result: UnitResult = { kind: 'tenant_gone', indexes: [0] };
+  expect((await accept([event()], { result })).told).toMatchObject({ status: 404, code: 'tenant_not_found' });
+  expect((await accept([event(), event()], { result })).told).toEqual({ status: 422, code: 'invalid_batch', paths: ['0.tenant_id'] });
+});
+
+test('the answer to a batch names at most a thousand faults', async () => {
+  const { told } = await accept(Array.from({ length: 2_000 }, () => 1));
+  expect((told as { paths: string[] }).paths).toHaveLength(1_000);
+});
