@@ -41,8 +41,9 @@ export class TokenBucket {
   static restore(saved: SavedBucket | null, limit: RateLimit, nowMs: number): TokenBucket {
     if (saved === null) return new TokenBucket(limit, nowMs);
     const bucket = new TokenBucket(limit, saved.atMs);
-    bucket.#startTokens = Math.min(saved.tokens, limit.burst);
+    bucket.#startTokens = saved.tokens;
     bucket.#throttledUntilMs = saved.throttledUntilMs;
+    bucket.#observe(nowMs);
     return bucket;
   }
 
@@ -84,7 +85,7 @@ export class TokenBucket {
     return this.#throttledUntilMs;
   }
 
-  /** Lets time pass. A clock that steps back mints nothing, neither by that nor on its way to where it was. */
+  /** Lets time pass, and what is beyond the burst go. A clock that steps back mints nothing, neither by that nor on its way to where it was. */
   #observe(nowMs: number): void {
     const backMs = this.#seenMs - nowMs;
     if (backMs > PATIENCE_MS) {

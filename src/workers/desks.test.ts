@@ -41,6 +41,7 @@ beforeEach(() => {
       settled.push(attempt);
       desks.letGo(attempt);
     },
+    onAttempt: () => {},
     onChange: () => {},
     onFailure: () => {},
   });

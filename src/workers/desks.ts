@@ -19,6 +19,7 @@ export interface DesksOptions {
   readonly loadTargets: (nums: readonly number[]) => Promise<Map<number, LoadedTarget>>;
   readonly disableEndpoint: (endpointNum: number, reason: string) => Promise<void>;
   readonly settle: (attempt: SettledAttempt) => void;
+  readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
   /** There is room, or something to park or pull. */
   readonly onChange: () => void;
   readonly onFailure: (what: string, error: unknown) => void;
@@ -206,14 +207,17 @@ export class Desks {
 
   #finish({ due, body }: Letter, startedAtMs: number, outcome: Outcome, desk: Desk): void {
     this.#heldBytes -= body.body.length;
+    const { target } = desk;
     const decision = decide(outcome, {
       step: due.step,
-      schedule: desk.target?.retryScheduleMs ?? [],
+      schedule: target?.retryScheduleMs ?? [],
       random: Math.random,
       nowMs: this.#options.nowMs(),
     });
     const { eventUuid, endpointNum, tenantNum, lane } = due;
-    this.#options.settle({ eventUuid, endpointNum, tenantNum, lane, attempt: due.attempt + 1, startedAtMs, outcome, decision });
+    const attempt = { eventUuid, endpointNum, tenantNum, lane, attempt: due.attempt + 1, startedAtMs, outcome, decision };
+    this.#options.settle(attempt);
+    this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
     if (decision.kind === 'disable') this.#disable(desk, decision.reason);
   }
 

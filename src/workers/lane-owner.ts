@@ -250,11 +250,9 @@ export class LaneOwner {
   }
 
   #settled(attempt: SettledAttempt, isWritten: boolean): void {
-    const target = this.#desks.get(attempt.endpointNum)?.target;
     const lane = this.#desks.letGo(attempt);
     if (lane === undefined) return;
-    if (isWritten) this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
-    else if (this.#lanes.get(attempt.lane) === lane) {
+    if (!isWritten && this.#lanes.get(attempt.lane) === lane) {
       // Ours, as far as we knew, and still not written: what this process believes of the lane is not to be trusted.
       this.#options.onFailure(`settle of delivery ${deliveryIdOf(attempt.eventUuid, attempt.endpointNum)}`, new Error('not written'));
       this.#forget(lane);

@@ -1,0 +1,79 @@
+import { beforeEach, expect, test } from 'vitest';
+import type { KnownKey } from '../store/api-keys.ts';
+import { Authenticator } from './authenticator.ts';
+
+const OPERATOR_KEY = 'operator-key-of-the-test';
+
+let now: number;
+let keys: Map<string, KnownKey>;
+let lookups: number;
+let authenticator: Authenticator;
+
+beforeEach(() => {
+  now = 1_000;
+  lookups = 0;
+  keys = new Map([['good', { id: 'key_1', tenantNum: 7, tenantId: 'tenant_7', scopes: ['events:write'], expiresAtMs: null }]]);
+  const find = async (key: string) => {
+    lookups++;
+    return keys.get(key) ?? null;
+  };
+  authenticator = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+});
+
+const refusal = expect.objectContaining({ status: 401, code: 'unauthorized' });
+
+test('the operator key opens everything and is not looked up', async () => {
+  expect(await authenticator.authenticate(`Bearer ${OPERATOR_KEY}`)).toEqual({ kind: 'operator', actor: 'operator' });
+  expect(lookups).toBe(0);
+});
+
+test('a tenant key says whose it is and what it may do; the scheme may be written in any case', async () => {
+  expect(await authenticator.authenticate('bearer good')).toEqual({
+    kind: 'tenant',
+    actor: 'key_1',
+    tenant: { num: 7, id: 'tenant_7' },
+    scopes: new Set(['events:write']),
+  });
+});
+
+test.each([undefined, '', 'good', 'Basic good', 'Bearer', 'Bearer ', 'Bearer a b', 'Bearer \u00e4', `Bearer ${'x'.repeat(513)}`, `x Bearer good`])(
+  'the header %s is refused without a look',
+  async (header) => {
+    await expect(authenticator.authenticate(header)).rejects.toEqual(refusal);
+    expect(lookups).toBe(0);
+  },
+);
+
+test('an unknown key is refused each time anew', async () => {
+  for (let i = 0; i < 2; i++) await expect(authenticator.authenticate('Bearer bad')).rejects.toEqual(refusal);
+  expect(lookups).toBe(2);
+});
+
+test('a revoked key dies within a second', async () => {
+  await authenticator.authenticate('Bearer good');
+  keys.clear();
+  now += 999;
+  await authenticator.authenticate('Bearer good');
+  now += 1;
+  await expect(authenticator.authenticate('Bearer good')).rejects.toEqual(refusal);
+});
+
+test('a key is never trusted past its expiry', async () => {
+  keys.set('good', { ...keys.get('good')!, expiresAtMs: now + 100 });
+  await authenticator.authenticate('Bearer good');
+  now += 100;
+  keys.clear();
+  await expect(authenticator.authenticate('Bearer good')).rejects.toEqual(refusal);
+});
+
+test('what is remembered is forgotten on demand', async () => {
+  await authenticator.authenticate('Bearer good');
+  keys.clear();
+  authenticator.forget();
+  await expect(authenticator.authenticate('Bearer good')).rejects.toEqual(refusal);
+});
+
+test('a key store that fails is not an unauthorized caller', async () => {
+  const failing = new Authenticator({ operatorKey: OPERATOR_KEY, find: () => Promise.reject(new Error('away')), nowMs: () => now });
+  await expect(failing.authenticate('Bearer good')).rejects.toThrow('away');
+});

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { Refusal } from '../domain/errors.ts';
+import { UnsealError } from '../store/vault.ts';
+import { problemOf, refusalOf } from './problem.ts';
+
+const errorWith = (more: object, message = 'secret') => Object.assign(new Error(message), more);
+
+test('a refusal is RFC 9457 problem details with its code, the id of the request and the faults', () => {
+  const refusal = new Refusal(422, 'invalid', 'No.', { faults: [{ path: 'a.0', message: 'expected b' }] });
+  expect(problemOf(refusal, 'req_1')).toEqual({
+    type: 'urn:posthorn:problem:invalid',
+    title: 'Unprocessable Entity',
+    status: 422,
+    detail: 'No.',
+    code: 'invalid',
+    request_id: 'req_1',
+    errors: [{ path: 'a.0', message: 'expected b' }],
+  });
+  expect(problemOf(new Refusal(404, 'not_found', 'No.'), 'req_1')).not.toHaveProperty('errors');
+});
+
+test.each<[string, unknown, number, string]>([
+  ['a bug', new TypeError('secret'), 500, 'internal'],
+  ['something that is no error', 'secret', 500, 'internal'],
+  ['a secret that does not open', new UnsealError('secret'), 500, 'secret_unreadable'],
+  ['a body that is too large', errorWith({ type: 'entity.too.large', status: 413 }), 413, 'too_large'],
+  ['a body that is not JSON', errorWith({ type: 'entity.parse.failed', status: 400 }), 400, 'invalid_json'],
+  ['an encoding that is not taken', errorWith({ type: 'encoding.unsupported', status: 415 }), 415, 'unsupported_encoding'],
+  ['a body that broke off', errorWith({ type: 'request.aborted', status: 400 }), 400, 'incomplete_body'],
+  ['a path that does not decode', new URIError('secret'), 400, 'invalid_request'],
+  ['a lost connection', errorWith({ code: 'ECONNREFUSED' }), 503, 'unavailable'],
+  ['a Postgres that shuts down', errorWith({ code: '57P01' }), 503, 'unavailable'],
+  ['too many connections', errorWith({ code: '53300' }), 503, 'unavailable'],
+  ['a statement that took too long', errorWith({ code: '57014' }), 503, 'unavailable'],
+  ['a lock that was not given', errorWith({ code: '55P03' }), 503, 'unavailable'],
+  ['a pool that is exhausted', errorWith({}, 'timeout exceeded when trying to connect'), 503, 'unavailable'],
+  ['a Prisma that cannot connect', errorWith({ code: 'P1001' }), 503, 'unavailable'],
+  ['a lost connection inside another error', errorWith({ cause: { code: 'ECONNRESET' } }), 503, 'unavailable'],
+  ['an error that is its own cause', (() => { const error = new Error('secret'); return Object.assign(error, { cause: error }); })(), 500, 'internal'],
+  ['a broken constraint', errorWith({ code: '23505' }), 500, 'internal'],
+])('%s', (_name, error, status, code) => {
+  const refusal = refusalOf(error);
+  expect([refusal.status, refusal.code]).toEqual([status, code]);
+  expect(refusal.message).not.toContain('secret"');
+  expect(refusal.message.startsWith('secret')).toBe(false);
+  expect(refusal.retryAfterSeconds).toBe(status === 503 ? 1 : undefined);
+});
+
+test('a refusal is answered as it is', () => {
+  const refusal = new Refusal(409, 'taken', 'No.');
+  expect(refusalOf(refusal)).toBe(refusal);
+});

@@ -1,0 +1,93 @@
+import type { Logger } from 'pino';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { deliveryIdOf, newUuid } from '../domain/ids.ts';
+import { type FinishedAttempt, Observer } from './observer.ts';
+
+let lines: (Record<string, unknown> & { level: string })[];
+let observe: Observer;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
+  lines = [];
+  const write = (level: string) => (line: object) => lines.push({ level, ...line });
+  const log = { info: write('info'), warn: write('warn'), error: write('error'), fatal: write('fatal') };
+  observe = new Observer(log as unknown as Logger);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const timing = { dnsMs: 1, connectMs: 2, firstByteMs: 3, totalMs: 4.6 };
+const attempt: Omit<FinishedAttempt, 'outcome' | 'decision'> = {
+  eventUuid: newUuid(),
+  endpointNum: 1,
+  endpointId: 'ep_1',
+  tenantId: 'tenant_1',
+  attempt: 2,
+};
+
+test('an attempt is one line of ids, classes, counts and times, without headers, body or detail of the response', () => {
+  const response = { status: 500, headers: { 'set-cookie': 'secret' }, body: Buffer.from('secret'), truncated: false };
+  observe.attemptFinished({ ...attempt, outcome: { kind: 'rejected', response, timing }, decision: { kind: 'retry', delayMs: 5_000.4 } });
+  expect(lines).toEqual([
+    {
+      level: 'info',
+      event: 'attempt.finished',
+      delivery_id: deliveryIdOf(attempt.eventUuid, 1),
+      endpoint_id: 'ep_1',
+      tenant_id: 'tenant_1',
+      attempt: 2,
+      outcome: 'rejected',
+      status: 500,
+      total_ms: 5,
+      decision: 'retry',
+      retry_in_ms: 5_000,
+    },
+  ]);
+});
+
+test('the reason of an attempt that reached nobody is told, its detail is not', () => {
+  const outcome = { kind: 'unreachable', reason: 'dns', detail: 'https://user:secret@host', timing } as const;
+  observe.attemptFinished({ ...attempt, outcome, decision: { kind: 'dead_letter' } });
+  expect(lines[0]).toMatchObject({ reason: 'dns', decision: 'dead_letter' });
+  expect(JSON.stringify(lines)).not.toContain('secret');
+});
+
+test.each([
+  ['postgres://user:s3cret@host:5432/db', 's3cret'],
+  ['redis+sentinel://:s3cret@host:1,host:2/m', 's3cret'],
+  ['https://s3cret@host/path', 's3cret'],
+  ['postgres://user:s3c/ret@host/db', 'ret@'],
+  ['postgres://user:s3c@ret@host/db', 'ret@'],
+  ['key phk_abcdefghijkl_ABC-def_123 refused', 'ABC-def'],
+  ['secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw= refused', 'MfKQ'],
+  ['secret whsk_AAAA/BBBB+CC== refused', 'AAAA'],
+])('what an error says goes into the log without its secrets: %s', (message, secret) => {
+  observe.fatal('start', new Error(message));
+  observe.workFailed('x', Object.assign(new Error(message), { code: 'E' }));
+  observe.requestFailed({ requestId: 'req_1', method: 'GET', path: '/v1', status: 500, error: new Error(message) });
+  expect(lines).toHaveLength(3);
+  expect(JSON.stringify(lines)).not.toContain(secret);
+});
+
+test('fields of a driver error beside its code and message stay out of the log', () => {
+  const error = Object.assign(new Error('duplicate key'), { code: '23505', detail: 'Key (x)=(secret)', parameters: ['secret'] });
+  observe.queueFailed(error);
+  expect(lines[0]).toMatchObject({ level: 'warn', code: '23505', message: 'duplicate key' });
+  expect(JSON.stringify(lines)).not.toContain('(secret)');
+});
+
+test.each([['text'], [undefined], [null], [5], [{}]])('a thrown %o is logged like any failure', (thrown) => {
+  observe.workFailed('x', thrown);
+  expect(lines).toHaveLength(1);
+});
+
+test('what fails many times a second is told once a second, each kind for itself, numbers in its name aside', () => {
+  for (let i = 0; i < 100; i++) observe.workFailed(`settle of ${i} attempts`, new Error('away'));
+  observe.workFailed('heartbeat', new Error('away'));
+  expect(lines.map(({ what }) => what)).toEqual(['settle of 0 attempts', 'heartbeat']);
+  vi.setSystemTime(1_700_000_001_000);
+  observe.workFailed('settle of 7 attempts', new Error('away'));
+  expect(lines).toHaveLength(3);
+});
