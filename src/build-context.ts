@@ -12,10 +12,10 @@ import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
 import { LaneWaker } from './lane-waker.ts';
 import { Observer } from './observability/observer.ts';
+import { ProcessHealth } from './process-health.ts';
 import { createQueueBackend } from './queues/backend.ts';
 import { Doorbell } from './queues/doorbell.ts';
 import { ReplayBell } from './queues/replay-queue.ts';
-import { ProcessHealth } from './process-health.ts';
 import { laneOf } from './routing/lane-of.ts';
 import { findKey } from './store/api-keys.ts';
 import { BodyCache } from './store/body-cache.ts';
@@ -45,13 +45,25 @@ export function buildContext(options: ContextOptions): Context {
   const { config, databaseUrl, log, policy } = options;
   const observe = new Observer(log);
   const pool = (name: string, size: number, statementMs: number) =>
-    createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, onError: (error) => observe.workFailed(`pool ${name}`, error) });
+    createPool({
+      databaseUrl,
+      name,
+      size,
+      connectMs: CONNECT_MS,
+      statementMs,
+      onError: (error) => observe.workFailed(`pool ${name}`, error),
+    });
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
   const commitPool = pool('ingest', 3, 5_000);
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000);
   const prisma = createPrisma(apiPool);
   const clock = new Clock();
-  const queues = createQueueBackend({ redisUrl: config.REDIS_URL, databaseUrl, prefix: config.REDIS_PREFIX, onError: (error) => observe.queueFailed(error) });
+  const queues = createQueueBackend({
+    redisUrl: config.REDIS_URL,
+    databaseUrl,
+    prefix: config.REDIS_PREFIX,
+    onError: (error) => observe.queueFailed(error),
+  });
   const health = new ProcessHealth(workerPool);
   health.addReadiness(() => queues.problem());
   const doorbell = new Doorbell(queues, (error) => observe.queueFailed(error));

@@ -26,11 +26,21 @@ export async function openInstallation(config: Config): Promise<Installation> {
   const { DATABASE_URL: databaseUrl, OPERATOR_KEY: operatorKey, MASTER_KEY: masterKeys } = config;
   if (databaseUrl === undefined) return openEmbedded(config);
   // `readConfig` requires both keys with DATABASE_URL.
-  return { databaseUrl, operatorKey: operatorKey!, masterKeys: masterKeys!, demo: null, lost: new Promise(() => {}), close: async () => {} };
+  return {
+    databaseUrl,
+    operatorKey: operatorKey!,
+    masterKeys: masterKeys!,
+    demo: null,
+    lost: new Promise(() => {}),
+    close: async () => {},
+  };
 }
 
 async function openEmbedded(config: Config): Promise<Installation> {
-  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: (line) => void process.stdout.write(`${line}\n`) });
+  const postgres = await startEmbeddedPostgres({
+    dataDir: config.DATA_DIR,
+    log: (line) => void process.stdout.write(`${line}\n`),
+  });
   let isClosing = false;
   const keys = await readLocalKeys(config.DATA_DIR);
   const run = new Demo(config.DATA_DIR);

@@ -12,7 +12,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function serviceOf(name: string, given: { start?: () => Promise<void>; stop?: (deadlineMs: number) => Promise<void> } = {}): Service {
+function serviceOf(
+  name: string,
+  given: { start?: () => Promise<void>; stop?: (deadlineMs: number) => Promise<void> } = {},
+): Service {
   return {
     name,
     start: async () => {

@@ -20,7 +20,11 @@ export async function startServices(services: readonly Service[], deadlineMs: nu
 }
 
 /** Stops services in reverse order, all within the deadline; one that fails or hangs does not keep the others. */
-export async function stopServices(services: readonly Service[], deadlineMs: number, onFailure: (name: string, error: unknown) => void): Promise<void> {
+export async function stopServices(
+  services: readonly Service[],
+  deadlineMs: number,
+  onFailure: (name: string, error: unknown) => void,
+): Promise<void> {
   const end = performance.now() + deadlineMs;
   for (const service of [...services].reverse()) {
     const leftMs = Math.max(250, end - performance.now());
@@ -37,7 +41,12 @@ export async function stopServices(services: readonly Service[], deadlineMs: num
 }
 
 /** A duty that is done again and again, never twice at once: `runOnce`, then a pause. A failure is reported and does not end it. */
-export function periodic(name: string, intervalMs: number, runOnce: () => Promise<void>, onFailure: (name: string, error: unknown) => void): Service {
+export function periodic(
+  name: string,
+  intervalMs: number,
+  runOnce: () => Promise<void>,
+  onFailure: (name: string, error: unknown) => void,
+): Service {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
   let isStopped = false;

@@ -19,7 +19,9 @@ async function main(): Promise<number> {
 
 function describe(error: unknown): string {
   if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) return error.message;
-  return error instanceof Error ? `Posthorn could not start: ${error.message}` : `Posthorn could not start: ${String(error)}`;
+  return error instanceof Error
+    ? `Posthorn could not start: ${error.message}`
+    : `Posthorn could not start: ${String(error)}`;
 }
 
 process.exit(await main());

@@ -40,7 +40,7 @@ test('a process is ready when Postgres answers and nothing is wrong', async () =
   expect(await health.ready()).toEqual({ problems: [] });
   health.addReadiness(() => 'Redis evicts keys');
   health.addLiveness(() => 'stuck');
-  expect((await health.ready()).problems.sort()).toEqual(['Redis evicts keys', 'stuck']);
+  expect([...(await health.ready()).problems].sort()).toEqual(['Redis evicts keys', 'stuck']);
 });
 
 test('a Postgres that does not answer holds the probe up for a second at most', async () => {

@@ -102,6 +102,7 @@ function checkEgressRules({ ALLOWED_NETWORKS: allowedNetworks }: Config): void {
 
 function awaitSignal(): Promise<Ending> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve({ text: signal, exitCode: 0 }));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => resolve({ text: signal, exitCode: 0 }));
   });
 }

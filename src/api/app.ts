@@ -1,13 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import helmet from 'helmet';
 import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
 import { mountRoute } from './mount-route.ts';
 import { problemOf, refusalOf } from './problem.ts';
 import { docsRoutes } from './routes/docs.ts';
-import { healthRoutes } from './routes/health.ts';
 import { mountIngest } from './routes/events-ingest.ts';
+import { healthRoutes } from './routes/health.ts';
 import { routes } from './routes.ts';
 
 /** The whole HTTP API. Has no effects until it is listened on. */
@@ -30,7 +36,11 @@ function createBase(context: Context): Express {
   app.set('query parser', 'simple');
   app.set('strict routing', false);
   app.set('etag', false);
-  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } }));
+  app.use(
+    helmet({
+      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    }),
+  );
   app.use(identify);
   app.use(healthRoutes(context));
   return app;
@@ -56,7 +66,8 @@ function answerErrors({ observe }: Context): ErrorRequestHandler {
   return (error: unknown, request: Request, response: Response, _next) => {
     const refusal = refusalOf(error);
     const requestId = response.locals.requestId as string;
-    if (refusal.status >= 500) observe.requestFailed({ requestId, method: request.method, path: request.path, status: refusal.status, error });
+    if (refusal.status >= 500)
+      observe.requestFailed({ requestId, method: request.method, path: request.path, status: refusal.status, error });
     if (response.headersSent) {
       response.destroy();
       return;
@@ -65,6 +76,9 @@ function answerErrors({ observe }: Context): ErrorRequestHandler {
     if (refusal.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(refusal.retryAfterSeconds));
     // What is left of an unread body must not be taken for the next request.
     if (!request.complete) response.setHeader('connection', 'close');
-    response.status(refusal.status).type('application/problem+json').send(JSON.stringify(problemOf(refusal, requestId)));
+    response
+      .status(refusal.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(refusal, requestId)));
   };
 }

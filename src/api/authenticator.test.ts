@@ -12,7 +12,9 @@ let authenticator: Authenticator;
 beforeEach(() => {
   now = 1_000;
   lookups = 0;
-  keys = new Map([['good', { id: 'key_1', tenantNum: 7, tenantId: 'tenant_7', scopes: ['events:write'], expiresAtMs: null }]]);
+  keys = new Map([
+    ['good', { id: 'key_1', tenantNum: 7, tenantId: 'tenant_7', scopes: ['events:write'], expiresAtMs: null }],
+  ]);
   const find = async (key: string) => {
     lookups++;
     return keys.get(key) ?? null;
@@ -36,13 +38,21 @@ test('a tenant key says whose it is and what it may do; the scheme may be writte
   });
 });
 
-test.each([undefined, '', 'good', 'Basic good', 'Bearer', 'Bearer ', 'Bearer a b', 'Bearer \u00e4', `Bearer ${'x'.repeat(513)}`, `x Bearer good`])(
-  'the header %s is refused without a look',
-  async (header) => {
-    await expect(authenticator.authenticate(header)).rejects.toEqual(refusal);
-    expect(lookups).toBe(0);
-  },
-);
+test.each([
+  undefined,
+  '',
+  'good',
+  'Basic good',
+  'Bearer',
+  'Bearer ',
+  'Bearer a b',
+  'Bearer \u00e4',
+  `Bearer ${'x'.repeat(513)}`,
+  `x Bearer good`,
+])('the header %s is refused without a look', async (header) => {
+  await expect(authenticator.authenticate(header)).rejects.toEqual(refusal);
+  expect(lookups).toBe(0);
+});
 
 test('an unknown key is refused each time anew', async () => {
   for (let i = 0; i < 2; i++) await expect(authenticator.authenticate('Bearer bad')).rejects.toEqual(refusal);
@@ -74,6 +84,10 @@ test('what is remembered is forgotten on demand', async () => {
 });
 
 test('a key store that fails is not an unauthorized caller', async () => {
-  const failing = new Authenticator({ operatorKey: OPERATOR_KEY, find: () => Promise.reject(new Error('away')), nowMs: () => now });
+  const failing = new Authenticator({
+    operatorKey: OPERATOR_KEY,
+    find: () => Promise.reject(new Error('away')),
+    nowMs: () => now,
+  });
   await expect(failing.authenticate('Bearer good')).rejects.toThrow('away');
 });

@@ -48,7 +48,12 @@ export class Authenticator {
     const found = await this.#options.find(key);
     if (found === null) throw unauthorized('The API key is not valid.');
     const { id, tenantNum, tenantId, scopes, expiresAtMs } = found;
-    const caller: Caller = { kind: 'tenant', actor: id, tenant: { num: tenantNum, id: tenantId }, scopes: new Set(scopes) };
+    const caller: Caller = {
+      kind: 'tenant',
+      actor: id,
+      tenant: { num: tenantNum, id: tenantId },
+      scopes: new Set(scopes),
+    };
     const untilMs = Math.min(this.#options.nowMs() + TRUSTED_MS, expiresAtMs ?? Number.POSITIVE_INFINITY);
     if (this.#known.size >= REMEMBERED_KEYS) this.#known.clear();
     this.#known.set(hash.toString('base64'), { caller, untilMs });

@@ -11,7 +11,12 @@ export function bodyBudget(budgetBytes: number, unannouncedBytes: number): Reque
   return (request, response, next) => {
     const announced = Number(request.headers['content-length'] ?? unannouncedBytes);
     if (takenBytes > 0 && takenBytes + announced > budgetBytes) {
-      throw new Refusal(503, 'overloaded', 'More request bodies are under way than this process may hold. Send it again later.', { retryAfterSeconds: 1 });
+      throw new Refusal(
+        503,
+        'overloaded',
+        'More request bodies are under way than this process may hold. Send it again later.',
+        { retryAfterSeconds: 1 },
+      );
     }
     takenBytes += announced;
     response.once('close', () => {

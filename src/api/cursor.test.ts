@@ -38,6 +38,8 @@ test('a cursor that was altered, cut, made with another key or made up is refuse
   });
   const foreign = new Cursors(key(2)).encode('position', LIST);
   for (const bad of [...altered, good.slice(0, -3), '', '!', 'a', 'x'.repeat(513), foreign]) {
-    expect(() => cursors.decode(bad, LIST)).toThrow(expect.objectContaining({ status: 422, faults: [expect.objectContaining({ path: 'cursor' })] }));
+    expect(() => cursors.decode(bad, LIST)).toThrow(
+      expect.objectContaining({ status: 422, faults: [expect.objectContaining({ path: 'cursor' })] }),
+    );
   }
 });

@@ -22,7 +22,8 @@ export class Cursors {
   decode(cursor: string, belongsTo: readonly unknown[]): string {
     const bytes = /^[A-Za-z0-9_-]{1,512}$/.test(cursor) ? Buffer.from(cursor, 'base64url') : Buffer.alloc(0);
     const position = bytes.subarray(TAG_BYTES).toString();
-    const isOurs = bytes.length > TAG_BYTES && timingSafeEqual(bytes.subarray(0, TAG_BYTES), this.#tag(position, belongsTo));
+    const isOurs =
+      bytes.length > TAG_BYTES && timingSafeEqual(bytes.subarray(0, TAG_BYTES), this.#tag(position, belongsTo));
     if (isOurs) return position;
     throw new Refusal(422, 'invalid_cursor', 'The cursor does not belong to this list. Start again without one.', {
       faults: [{ path: 'cursor', message: 'expected the `next` of the previous page of this same list' }],

@@ -37,7 +37,9 @@ export class HttpServer {
   /** @throws ListenError */
   async listen(host: string, port: number): Promise<AddressInfo> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once('error', (error: NodeJS.ErrnoException) => reject(new ListenError(host, port, error.code ?? error.message)));
+    this.#server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(new ListenError(host, port, error.code ?? error.message)),
+    );
     this.#server.listen(port, host, resolve);
     await promise;
     return this.#server.address() as AddressInfo;

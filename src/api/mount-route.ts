@@ -3,8 +3,8 @@ import type { z } from 'zod';
 import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
-import { faultsOf } from '../ingest/read-event.ts';
 import { nestingDepth } from '../ingest/json-slices.ts';
+import { faultsOf } from '../ingest/read-event.ts';
 import type { Access, Route } from './route.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -69,13 +69,16 @@ function check<T>(schema: z.ZodType<T>, value: unknown, where: 'params' | 'query
   const faults = faultsOf(parsed.error);
   // An id that cannot be one names nothing.
   if (where === 'params') throw new Refusal(404, 'not_found', 'No such object.');
-  throw new Refusal(422, 'invalid', `The ${where === 'query' ? 'query parameters are' : 'body is'} not valid.`, { faults });
+  throw new Refusal(422, 'invalid', `The ${where === 'query' ? 'query parameters are' : 'body is'} not valid.`, {
+    faults,
+  });
 }
 
 function readBody(route: Route): RequestHandler {
   const read = express.text({ type: () => true, limit: MAX_BODY_BYTES, inflate: false, defaultCharset: 'utf-8' });
   return (request, response, next) => {
-    const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+    const hasBody =
+      request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
     if (route.body !== undefined && hasBody && !isJson(request.headers['content-type'])) {
       throw new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
     }

@@ -25,7 +25,12 @@ test.each<[string, unknown, number, string]>([
   ['a secret that does not open', new UnsealError('secret'), 500, 'secret_unreadable'],
   ['a body that is too large', errorWith({ type: 'entity.too.large', status: 413 }), 413, 'too_large'],
   ['a body that is not JSON', errorWith({ type: 'entity.parse.failed', status: 400 }), 400, 'invalid_json'],
-  ['an encoding that is not taken', errorWith({ type: 'encoding.unsupported', status: 415 }), 415, 'unsupported_encoding'],
+  [
+    'an encoding that is not taken',
+    errorWith({ type: 'encoding.unsupported', status: 415 }),
+    415,
+    'unsupported_encoding',
+  ],
   ['a body that broke off', errorWith({ type: 'request.aborted', status: 400 }), 400, 'incomplete_body'],
   ['a path that does not decode', new URIError('secret'), 400, 'invalid_request'],
   ['a lost connection', errorWith({ code: 'ECONNREFUSED' }), 503, 'unavailable'],
@@ -36,7 +41,15 @@ test.each<[string, unknown, number, string]>([
   ['a pool that is exhausted', errorWith({}, 'timeout exceeded when trying to connect'), 503, 'unavailable'],
   ['a Prisma that cannot connect', errorWith({ code: 'P1001' }), 503, 'unavailable'],
   ['a lost connection inside another error', errorWith({ cause: { code: 'ECONNRESET' } }), 503, 'unavailable'],
-  ['an error that is its own cause', (() => { const error = new Error('secret'); return Object.assign(error, { cause: error }); })(), 500, 'internal'],
+  [
+    'an error that is its own cause',
+    (() => {
+      const error = new Error('secret');
+      return Object.assign(error, { cause: error });
+    })(),
+    500,
+    'internal',
+  ],
   ['a broken constraint', errorWith({ code: '23505' }), 500, 'internal'],
 ])('%s', (_name, error, status, code) => {
   const refusal = refusalOf(error);

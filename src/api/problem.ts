@@ -30,12 +30,21 @@ export function problemOf(refusal: Refusal, requestId: string): Problem {
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof UnsealError) {
-    return new Refusal(500, 'secret_unreadable', 'A stored secret does not open with the MASTER_KEY at hand. The operator must restore the key.');
+    return new Refusal(
+      500,
+      'secret_unreadable',
+      'A stored secret does not open with the MASTER_KEY at hand. The operator must restore the key.',
+    );
   }
   if (isInfrastructureLoss(error)) {
-    return new Refusal(503, 'unavailable', 'A service that this call needs is away. Try again.', { retryAfterSeconds: 1 });
+    return new Refusal(503, 'unavailable', 'A service that this call needs is away. Try again.', {
+      retryAfterSeconds: 1,
+    });
   }
-  return fromParser(error) ?? new Refusal(500, 'internal', 'Something went wrong here. The request id tells the operator where to look.');
+  return (
+    fromParser(error) ??
+    new Refusal(500, 'internal', 'Something went wrong here. The request id tells the operator where to look.')
+  );
 }
 
 /** Errors that Express's body parser and router raise, told by their `type` or `status`. */
@@ -53,16 +62,30 @@ function fromParser(error: unknown): Refusal | null {
     case 'request.size.invalid':
       return new Refusal(400, 'incomplete_body', 'The request body ended early.');
   }
-  if (error instanceof URIError || status === 400) return new Refusal(400, 'invalid_request', 'The request is malformed.');
+  if (error instanceof URIError || status === 400)
+    return new Refusal(400, 'invalid_request', 'The request is malformed.');
   return null;
 }
 
 /** Lost connections, timeouts and shutdowns of Postgres: SQLSTATE classes 08, 53, 57 and 58, and socket errors. */
 export function isInfrastructureLoss(error: unknown): boolean {
-  const { code, message, cause, meta } = error as { code?: string; message?: string; cause?: unknown; meta?: { code?: string } };
-  if (typeof code === 'string' && /^(08|53|57|58|55P03)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/.test(code)) return true;
+  const { code, message, cause, meta } = error as {
+    code?: string;
+    message?: string;
+    cause?: unknown;
+    meta?: { code?: string };
+  };
+  if (
+    typeof code === 'string' &&
+    /^(08|53|57|58|55P03)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/.test(code)
+  )
+    return true;
   if (typeof meta?.code === 'string' && /^(08|53|57|58|55P03)/.test(meta.code)) return true;
-  if (/timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/.test(message ?? '')) {
+  if (
+    /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/.test(
+      message ?? '',
+    )
+  ) {
     return true;
   }
   return cause !== undefined && cause !== error && cause !== null && isInfrastructureLoss(cause);

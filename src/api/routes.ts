@@ -1,8 +1,8 @@
 import type { Route } from './route.ts';
 import { listAudit } from './routes/audit.ts';
-import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
 import { getDelivery, listAttempts, listDeliveries, listEventDeliveries } from './routes/deliveries.ts';
 import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
+import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
 import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpoint } from './routes/endpoints.ts';
 import { expungePayload, getEvent, listEvents } from './routes/events.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';

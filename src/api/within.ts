@@ -7,7 +7,8 @@ import { Refusal } from '../domain/errors.ts';
  */
 export async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const refusal = () => new Refusal(503, 'unavailable', 'The database does not answer in time. Try again.', { retryAfterSeconds: 1 });
+  const refusal = () =>
+    new Refusal(503, 'unavailable', 'The database does not answer in time. Try again.', { retryAfterSeconds: 1 });
   const timer = setTimeout(() => reject(refusal()), deadlineMs);
   try {
     return await Promise.race([work, late]);

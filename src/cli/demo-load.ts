@@ -28,11 +28,15 @@ interface Arguments {
 }
 
 function readArguments(): Arguments {
-  const { values } = parseArgs({ options: { events: { type: 'string', default: '20000' }, endpoints: { type: 'string', default: '50' } } });
+  const { values } = parseArgs({
+    options: { events: { type: 'string', default: '20000' }, endpoints: { type: 'string', default: '50' } },
+  });
   const events = Number(values.events);
   const endpoints = Number(values.endpoints);
-  if (!Number.isInteger(events) || events < 1 || events > 10_000_000) throw new Error('--events: expected a whole number from 1 to 10000000');
-  if (!Number.isInteger(endpoints) || endpoints < 1 || endpoints > 5_000) throw new Error('--endpoints: expected a whole number from 1 to 5000');
+  if (!Number.isInteger(events) || events < 1 || events > 10_000_000)
+    throw new Error('--events: expected a whole number from 1 to 10000000');
+  if (!Number.isInteger(endpoints) || endpoints < 1 || endpoints > 5_000)
+    throw new Error('--endpoints: expected a whole number from 1 to 5000');
   return { events, endpoints };
 }
 
@@ -77,7 +81,8 @@ interface Result {
 
 function report({ events, accepted, rows, acceptedS, totalS, sink }: Result): number {
   const duplicates = sink.requests - sink.delivered;
-  const isRight = accepted === events && sink.delivered === events && rows === events && duplicates === 0 && sink.unverified === 0;
+  const isRight =
+    accepted === events && sink.delivered === events && rows === events && duplicates === 0 && sink.unverified === 0;
   write(`accepted    ${accepted}   in ${acceptedS.toFixed(1)} s, ${Math.round(accepted / acceptedS)}/s\n`);
   write(`delivered   ${sink.delivered}   in ${totalS.toFixed(1)} s, ${Math.round(sink.delivered / totalS)}/s\n`);
   write(`rows        ${rows}\n`);
@@ -93,7 +98,9 @@ class Sink {
   #onReport: () => void = () => {};
 
   constructor() {
-    this.#child = fork(fileURLToPath(new URL('./load-sink.ts', import.meta.url)), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child = fork(fileURLToPath(new URL('./load-sink.ts', import.meta.url)), {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     const { promise, resolve } = Promise.withResolvers<number>();
     this.ready = promise;
     this.#child.on('message', (message: SinkReport) => {
@@ -127,7 +134,15 @@ class Sink {
 
 function startService(dataDir: string) {
   const main = fileURLToPath(new URL('../main.ts', import.meta.url));
-  const env = { ...process.env, DATA_DIR: dataDir, PORT: '0', DEMO: 'false', ALLOWED_NETWORKS: '127.0.0.0/8', OPERATOR_KEY, LOG_LEVEL: 'info' };
+  const env = {
+    ...process.env,
+    DATA_DIR: dataDir,
+    PORT: '0',
+    DEMO: 'false',
+    ALLOWED_NETWORKS: '127.0.0.0/8',
+    OPERATOR_KEY,
+    LOG_LEVEL: 'info',
+  };
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const { promise: port, resolve, reject } = Promise.withResolvers<number>();
   createInterface(child.stdout).on('line', (line) => {
@@ -151,14 +166,19 @@ function client(port: number): Api {
   return (method, path, body) =>
     new Promise((resolve, reject) => {
       const text = body === undefined ? '' : JSON.stringify(body);
-      const headers = { authorization: `Bearer ${OPERATOR_KEY}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+      const headers = {
+        authorization: `Bearer ${OPERATOR_KEY}`,
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(text),
+      };
       const call = request({ host: '127.0.0.1', port, method, path, agent, headers }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => {
           const answer = Buffer.concat(chunks).toString();
           if (response.statusCode! < 300) resolve(answer === '' ? {} : JSON.parse(answer));
-          else if (response.statusCode === 503) setTimeout(() => client(port)(method, path, body).then(resolve, reject), 200);
+          else if (response.statusCode === 503)
+            setTimeout(() => client(port)(method, path, body).then(resolve, reject), 200);
           else reject(new Error(`${method} ${path} answered ${response.statusCode}: ${answer}`));
         });
       });
@@ -180,7 +200,12 @@ async function createEndpoints(api: Api, count: number, port: number): Promise<R
   return secrets;
 }
 
-async function postAll(api: Api, events: number, endpoints: number, onAccepted: (count: number) => void): Promise<void> {
+async function postAll(
+  api: Api,
+  events: number,
+  endpoints: number,
+  onAccepted: (count: number) => void,
+): Promise<void> {
   let next = 0;
   const post = async () => {
     while (next < events) {
@@ -200,7 +225,15 @@ function makeEvent(index: number, endpoints: number) {
     type: `load.e${index % endpoints}`,
     tenant_id: TENANT,
     correlation_id: `corr_${index}`,
-    data: { subscription: { id: `sub_${index}`, customer_id: `cus_${index}`, status: 'active', bundle_id: 'bundle_premium', price_id: 'price_monthly_99' } },
+    data: {
+      subscription: {
+        id: `sub_${index}`,
+        customer_id: `cus_${index}`,
+        status: 'active',
+        bundle_id: 'bundle_premium',
+        price_id: 'price_monthly_99',
+      },
+    },
     metadata: { source: 'demo-load' },
   };
 }

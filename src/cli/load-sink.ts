@@ -31,7 +31,12 @@ const server = createServer((request, response) => {
     const path = request.url ?? '';
     seen.add(`${path} ${String(request.headers['webhook-id'])}`);
     const known = keys.get(path);
-    if (requests % 100 === 0 && known !== undefined && !verifySignature(known, request.headers, Buffer.concat(chunks)).ok) unverified++;
+    if (
+      requests % 100 === 0 &&
+      known !== undefined &&
+      !verifySignature(known, request.headers, Buffer.concat(chunks)).ok
+    )
+      unverified++;
     response.writeHead(204).end();
   });
 });
@@ -43,5 +48,8 @@ process.on('disconnect', () => process.exit(0));
 
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
-  setInterval(() => process.send?.({ port, requests, delivered: seen.size, unverified } satisfies SinkReport), REPORT_MS);
+  setInterval(
+    () => process.send?.({ port, requests, delivered: seen.size, unverified } satisfies SinkReport),
+    REPORT_MS,
+  );
 });

@@ -28,7 +28,8 @@ const OPERATOR_KEY = 'x'.repeat(24);
 
 test('an empty environment is a valid one, and gives every default', () => {
   const config = readConfig({});
-  for (const [name, { fallback }] of Object.entries(variables)) expect([name, config[name as keyof typeof config]]).toEqual([name, fallback]);
+  for (const [name, { fallback }] of Object.entries(variables))
+    expect([name, config[name as keyof typeof config]]).toEqual([name, fallback]);
 });
 
 test('an empty value counts as unset', () => {
@@ -49,12 +50,9 @@ test('a file that cannot be read, and a value given twice, are errors', () => {
 });
 
 test('all errors are reported together', () => {
-  expect(problemsOf({ PORT: 'abc', LANES: '0', ROLES: 'boss', HTTPS_ONLY: 'maybe' }).map((problem) => problem.split(':')[0])).toEqual([
-    'PORT',
-    'ROLES',
-    'HTTPS_ONLY',
-    'LANES',
-  ]);
+  expect(
+    problemsOf({ PORT: 'abc', LANES: '0', ROLES: 'boss', HTTPS_ONLY: 'maybe' }).map((problem) => problem.split(':')[0]),
+  ).toEqual(['PORT', 'ROLES', 'HTTPS_ONLY', 'LANES']);
 });
 
 test('the values of secrets are not in what is printed', () => {
@@ -70,7 +68,11 @@ test.each<[string, string[], string[]]>([
   ['HTTPS_ONLY', ['true', 'false', '1', '0'], ['yes', 'TRUE']],
   ['ALLOWED_NETWORKS', ['10.0.0.0/8, ::1', '127.0.0.1'], ['localhost', '10.0.0.0/8;::1']],
   ['ALLOWED_PORTS', ['25,5432'], ['0', '65536', 'x']],
-  ['REDIS_URL', ['redis://h:1', 'rediss://h', 'redis+cluster://h:1,i:2', 'redis+sentinel://u:p,w@h:1,i:2/m'], ['http://h', 'h:1', 'redis://h:1,i:2', 'redis+cluster://h:x,i:2']],
+  [
+    'REDIS_URL',
+    ['redis://h:1', 'rediss://h', 'redis+cluster://h:1,i:2', 'redis+sentinel://u:p,w@h:1,i:2/m'],
+    ['http://h', 'h:1', 'redis://h:1,i:2', 'redis+cluster://h:x,i:2'],
+  ],
   ['MASTER_KEY', [MASTER_KEY, `${MASTER_KEY}, ${MASTER_KEY}`], ['x', MASTER_KEY.slice(1), `${MASTER_KEY},x`]],
   ['OPERATOR_KEY', [OPERATOR_KEY], ['short', `${OPERATOR_KEY} `, 'ü'.repeat(30)]],
 ])('%s is taken or refused by its range', (name, good, bad) => {

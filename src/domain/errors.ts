@@ -11,7 +11,12 @@ export class Refusal extends Error {
   readonly faults: readonly Fault[];
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: number, code: string, detail: string, options: { faults?: readonly Fault[]; retryAfterSeconds?: number } = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    options: { faults?: readonly Fault[]; retryAfterSeconds?: number } = {},
+  ) {
     super(detail);
     this.name = 'Refusal';
     this.status = status;

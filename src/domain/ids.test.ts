@@ -77,7 +77,13 @@ test('an event id gives back its UUID, and nothing else is taken for one', () =>
       expect(formatUuid(parseUuid(uuid))).toBe(uuid);
     }),
   );
-  for (const id of ['', 'evt_', 'evt_1234567890', `ep_${encodeBase32(new Uint8Array(16))}`, `evt_${encodeBase32(new Uint8Array(16))}`]) {
+  for (const id of [
+    '',
+    'evt_',
+    'evt_1234567890',
+    `ep_${encodeBase32(new Uint8Array(16))}`,
+    `evt_${encodeBase32(new Uint8Array(16))}`,
+  ]) {
     expect(parseEventId(id)).toBeNull();
   }
 });
@@ -90,5 +96,6 @@ test('a delivery id gives back its event and endpoint, and nothing else is taken
       expect(parseDeliveryId(id)).toEqual({ eventUuid, endpointNum });
     }),
   );
-  for (const id of ['', 'dlv_', 'dlv_x', `evt_${'0'.repeat(32)}`, `dlv_${'z'.repeat(32)}`]) expect(parseDeliveryId(id)).toBeNull();
+  for (const id of ['', 'dlv_', 'dlv_x', `evt_${'0'.repeat(32)}`, `dlv_${'z'.repeat(32)}`])
+    expect(parseDeliveryId(id)).toBeNull();
 });

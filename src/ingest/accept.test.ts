@@ -12,7 +12,12 @@ function desk(result?: UnitResult) {
   const units: Unit[] = [];
   const submit = async (unit: Unit): Promise<UnitResult> => {
     units.push(unit);
-    return result ?? { kind: 'accepted', items: unit.map(({ publicId }) => ({ id: publicId, status: 'accepted', deliveries: 0 })) };
+    return (
+      result ?? {
+        kind: 'accepted',
+        items: unit.map(({ publicId }) => ({ id: publicId, status: 'accepted', deliveries: 0 })),
+      }
+    );
   };
   const dependencies: AcceptDependencies = {
     commits: { submit } as unknown as GroupCommit,
@@ -23,12 +28,20 @@ function desk(result?: UnitResult) {
   return { units, dependencies };
 }
 
-async function accept(events: readonly unknown[], options: { caller?: Caller; isBatch?: boolean; key?: string; result?: UnitResult } = {}) {
+async function accept(
+  events: readonly unknown[],
+  options: { caller?: Caller; isBatch?: boolean; key?: string; result?: UnitResult } = {},
+) {
   const { caller = member, isBatch = events.length > 1, key } = options;
   const { units, dependencies } = desk(options.result);
   const raw = events.map((value) => ({ value, text: JSON.stringify(value) }));
-  const items = await acceptEvents(raw, { isBatch, caller, idempotencyKey: key }, dependencies).catch((error: unknown) => error);
-  const told = items instanceof Refusal ? { status: items.status, code: items.code, paths: items.faults.map(({ path }) => path) } : items;
+  const items = await acceptEvents(raw, { isBatch, caller, idempotencyKey: key }, dependencies).catch(
+    (error: unknown) => error,
+  );
+  const told =
+    items instanceof Refusal
+      ? { status: items.status, code: items.code, paths: items.faults.map(({ path }) => path) }
+      : items;
   return { units, told };
 }
 
@@ -48,10 +61,25 @@ test('one bad event in a batch is named with its index and path, and nothing is 
 
 test.each<[string, object, Caller, object]>([
   ['an invalid event', event({ type: '' }), member, { status: 422, code: 'invalid_event', paths: ['type'] }],
-  ['an event that is too large', event({ data: 'x'.repeat(300) }), member, { status: 413, code: 'too_large', paths: [''] }],
-  ['another tenant than the key has', event({ tenant_id: 'tenant_2' }), member, { status: 404, code: 'tenant_not_found', paths: ['tenant_id'] }],
+  [
+    'an event that is too large',
+    event({ data: 'x'.repeat(300) }),
+    member,
+    { status: 413, code: 'too_large', paths: [''] },
+  ],
+  [
+    'another tenant than the key has',
+    event({ tenant_id: 'tenant_2' }),
+    member,
+    { status: 404, code: 'tenant_not_found', paths: ['tenant_id'] },
+  ],
   ['an operator who names no tenant', event(), operator, { status: 422, code: 'invalid_event', paths: ['tenant_id'] }],
-  ['an operator who names one that is not there', event({ tenant_id: 'x' }), operator, { status: 404, code: 'tenant_not_found', paths: ['tenant_id'] }],
+  [
+    'an operator who names one that is not there',
+    event({ tenant_id: 'x' }),
+    operator,
+    { status: 404, code: 'tenant_not_found', paths: ['tenant_id'] },
+  ],
 ])('%s is refused and not stored', async (_name, given, caller, expected) => {
   const { units, told } = await accept([given], { caller });
   expect(told).toEqual(expected);
@@ -74,13 +102,21 @@ test('the Idempotency-Key header is the key of an event that has none', async ()
 test('a conflict is 409 for one event and names its index in a batch', async () => {
   const result: UnitResult = { kind: 'conflict', indexes: [1] };
   expect((await accept([event()], { result })).told).toMatchObject({ status: 409, code: 'idempotency_conflict' });
-  expect((await accept([event(), event()], { result })).told).toEqual({ status: 422, code: 'invalid_batch', paths: ['1'] });
+  expect((await accept([event(), event()], { result })).told).toEqual({
+    status: 422,
+    code: 'invalid_batch',
+    paths: ['1'],
+  });
 });
 
 test('a tenant that was deleted meanwhile is 404 for one event and names its index in a batch', async () => {
   const result: UnitResult = { kind: 'tenant_gone', indexes: [0] };
   expect((await accept([event()], { result })).told).toMatchObject({ status: 404, code: 'tenant_not_found' });
-  expect((await accept([event(), event()], { result })).told).toEqual({ status: 422, code: 'invalid_batch', paths: ['0.tenant_id'] });
+  expect((await accept([event(), event()], { result })).told).toEqual({
+    status: 422,
+    code: 'invalid_batch',
+    paths: ['0.tenant_id'],
+  });
 });
 
 test('the answer to a batch names at most a thousand faults', async () => {

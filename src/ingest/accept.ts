@@ -87,9 +87,14 @@ async function seal(
   return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
 
-async function tenantOf(event: ReadEvent, caller: Caller, findTenant: AcceptDependencies['findTenant']): Promise<TenantRef | Rejection> {
+async function tenantOf(
+  event: ReadEvent,
+  caller: Caller,
+  findTenant: AcceptDependencies['findTenant'],
+): Promise<TenantRef | Rejection> {
   const named = event.input.tenant_id;
-  if (caller.kind === 'tenant') return named === undefined || named === caller.tenant.id ? caller.tenant : UNKNOWN_TENANT;
+  if (caller.kind === 'tenant')
+    return named === undefined || named === caller.tenant.id ? caller.tenant : UNKNOWN_TENANT;
   if (named === undefined) {
     return invalid('The event names no tenant.', [{ path: 'tenant_id', message: 'required with an operator key' }]);
   }
@@ -106,9 +111,14 @@ function refusalFor(rejections: ReadonlyMap<number, Rejection>, isBatch: boolean
   const faults = [...rejections].flatMap(([index, rejection]) =>
     rejection.faults.map(({ path, message }) => ({ path: path === '' ? String(index) : `${index}.${path}`, message })),
   );
-  return new Refusal(422, 'invalid_batch', `Nothing was stored: ${rejections.size} of the events in the batch cannot be taken.`, {
-    faults: faults.slice(0, MAX_FAULTS),
-  });
+  return new Refusal(
+    422,
+    'invalid_batch',
+    `Nothing was stored: ${rejections.size} of the events in the batch cannot be taken.`,
+    {
+      faults: faults.slice(0, MAX_FAULTS),
+    },
+  );
 }
 
 const MAX_FAULTS = 1_000;

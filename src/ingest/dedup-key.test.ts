@@ -10,7 +10,11 @@ test('a key is stored as the first 16 bytes of a SHA-256, written as a UUID', ()
 });
 
 test('keys of tenants, and keys and ids of one tenant, never stand for one another', () => {
-  const claim = fc.tuple(fc.nat(30), fc.constantFrom<'k' | 'i'>('k', 'i'), fc.string({ unit: fc.constantFrom('0', '1', 'k', 'i'), maxLength: 3 }));
+  const claim = fc.tuple(
+    fc.nat(30),
+    fc.constantFrom<'k' | 'i'>('k', 'i'),
+    fc.string({ unit: fc.constantFrom('0', '1', 'k', 'i'), maxLength: 3 }),
+  );
   fc.assert(
     fc.property(claim, claim, (a, b) => {
       expect(dedupKey(...a) === dedupKey(...b)).toBe(JSON.stringify(a) === JSON.stringify(b));

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { EVENT_TYPE } from '../routing/type-pattern.ts';
 import { isReservedType } from '../routing/tenant-routing.ts';
+import { EVENT_TYPE } from '../routing/type-pattern.ts';
 
 // Printable and without surrogate halves: such text goes into headers, columns and logs as it is.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/u;
+const CONTROL = /\p{Cc}/u;
 const shortText = z
   .string()
   .min(1)
@@ -12,7 +12,10 @@ const shortText = z
 
 const eventId = z
   .string()
-  .regex(/^[A-Za-z0-9_:~-]{1,256}$/, 'expected 1 to 256 letters, digits, _, -, : or ~ (no dots: the signature uses them)');
+  .regex(
+    /^[A-Za-z0-9_:~-]{1,256}$/,
+    'expected 1 to 256 letters, digits, _, -, : or ~ (no dots: the signature uses them)',
+  );
 
 /** An idempotency key, from `metadata.idempotency_key` or the `Idempotency-Key` header. */
 export const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/, 'expected 1 to 255 printable ASCII characters');

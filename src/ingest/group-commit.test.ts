@@ -15,7 +15,9 @@ let loads: number;
 let events = 0;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearInterval', 'clearTimeout', 'setImmediate', 'performance'] });
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'setInterval', 'clearInterval', 'clearTimeout', 'setImmediate', 'performance'],
+  });
   made = [];
   appended = [];
   stored = [];
@@ -30,13 +32,27 @@ afterEach(() => {
 function eventOf(given: Partial<PendingEvent> = {}): PendingEvent {
   const uuid = `00000000-0000-7000-8000-${String(++events).padStart(12, '0')}`;
   const tenant = { num: 1, id: 'tenant_1' };
-  return { uuid, publicId: `evt_${events}`, tenant, type: 't', subject: null, externalId: null, body: Buffer.alloc(10), keys: [], bodyHash: '', ...given };
+  return {
+    uuid,
+    publicId: `evt_${events}`,
+    tenant,
+    type: 't',
+    subject: null,
+    externalId: null,
+    body: Buffer.alloc(10),
+    keys: [],
+    bodyHash: '',
+    ...given,
+  };
 }
 
 const unitOf = (count = 1): Unit => Array.from({ length: count }, () => eventOf());
 
 /** `answer` is what becomes of each append, in turn; the last one goes on for ever. */
-function commitsWith(answers: readonly (() => Promise<AppendResult>)[], options: Partial<GroupCommitOptions> = {}): GroupCommit {
+function commitsWith(
+  answers: readonly (() => Promise<AppendResult>)[],
+  options: Partial<GroupCommitOptions> = {},
+): GroupCommit {
   const load = async () => {
     loads++;
     return { version: BigInt(loads), endpoints: [{ num: 7, subscriptions: [] }] };
@@ -64,7 +80,8 @@ function commitsWith(answers: readonly (() => Promise<AppendResult>)[], options:
 const succeeds = async (): Promise<AppendResult> => ({ kind: 'stored' });
 const never = () => new Promise<AppendResult>(() => {});
 const fails = () => Promise.reject(new Error('connection lost'));
-const refused = (code: string) => (error: unknown) => error instanceof Refusal && error.status === 503 && error.code === code;
+const refused = (code: string) => (error: unknown) =>
+  error instanceof Refusal && error.status === 503 && error.code === code;
 
 /** What became of a promise so far, without waiting for it. */
 function follow<T>(promise: Promise<T>) {
@@ -84,7 +101,10 @@ test('requests of one turn of the event loop share a statement, and each is told
   expect(appended).toHaveLength(1);
   expect(appended[0]!.events).toHaveLength(6);
   for (const [i, result] of results.entries()) {
-    expect(result.value).toMatchObject({ kind: 'accepted', items: units[i]!.map(({ publicId }) => ({ id: publicId, deliveries: 1 })) });
+    expect(result.value).toMatchObject({
+      kind: 'accepted',
+      items: units[i]!.map(({ publicId }) => ({ id: publicId, deliveries: 1 })),
+    });
   }
 });
 
@@ -178,7 +198,10 @@ test('when the statement fails, everyone in it gets 503 and nobody is told that 
 });
 
 test('a deadlock or serialization failure is tried again', async () => {
-  const commits = commitsWith([() => Promise.reject(Object.assign(new Error('deadlock'), { code: '40001' })), succeeds]);
+  const commits = commitsWith([
+    () => Promise.reject(Object.assign(new Error('deadlock'), { code: '40001' })),
+    succeeds,
+  ]);
   const result = follow(commits.submit(unitOf()));
   await vi.advanceTimersByTimeAsync(1);
   expect(result.value?.kind).toBe('accepted');
@@ -194,8 +217,15 @@ test('when the routing has changed, the group is matched anew with the routing t
 });
 
 test('when a key was taken, the group is planned anew with what is claimed: a duplicate stores nothing', async () => {
-  const by: ClaimedBy = { eventUuid: '00000000-0000-7000-8000-000000000001', externalId: 'mine', bodyHash: 'a', deliveries: 3 };
-  const commits = commitsWith([async () => ({ kind: 'key_taken' })], { findClaims: async (keys) => new Map(keys.map((key) => [key, by])) });
+  const by: ClaimedBy = {
+    eventUuid: '00000000-0000-7000-8000-000000000001',
+    externalId: 'mine',
+    bodyHash: 'a',
+    deliveries: 3,
+  };
+  const commits = commitsWith([async () => ({ kind: 'key_taken' })], {
+    findClaims: async (keys) => new Map(keys.map((key) => [key, by])),
+  });
   const same = follow(commits.submit([eventOf({ keys: ['k'], bodyHash: 'a' })]));
   const other = follow(commits.submit([eventOf({ keys: ['k'], bodyHash: 'b' })]));
   await vi.advanceTimersByTimeAsync(1);

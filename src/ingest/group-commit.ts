@@ -35,12 +35,22 @@ const MAX_TRIES = 6;
 const TICK_MS = 50;
 
 const unavailable = () =>
-  new Refusal(503, 'storage_unavailable', 'The event could not be stored in time. Nothing was acknowledged: send it again with the same idempotency key.', {
-    retryAfterSeconds: 1,
-  });
+  new Refusal(
+    503,
+    'storage_unavailable',
+    'The event could not be stored in time. Nothing was acknowledged: send it again with the same idempotency key.',
+    {
+      retryAfterSeconds: 1,
+    },
+  );
 
 const overloaded = () =>
-  new Refusal(503, 'overloaded', 'More events are waiting to be stored than this process may hold. Send it again later.', { retryAfterSeconds: 1 });
+  new Refusal(
+    503,
+    'overloaded',
+    'More events are waiting to be stored than this process may hold. Send it again later.',
+    { retryAfterSeconds: 1 },
+  );
 
 /**
  * Requests that arrive while a commit is under way share the next one. The buffer is bounded in events and bytes, and nobody waits
@@ -113,7 +123,10 @@ export class GroupCommit {
       const results = await this.#commit(members.map((member) => member.unit));
       for (const [i, member] of members.entries()) member.resolve(results[i]!);
     } catch (error) {
-      this.#options.onFailure(error, members.reduce((sum, member) => sum + member.unit.length, 0));
+      this.#options.onFailure(
+        error,
+        members.reduce((sum, member) => sum + member.unit.length, 0),
+      );
       for (const member of members) member.reject(error instanceof Refusal ? error : unavailable());
     } finally {
       this.#groups--;

@@ -10,7 +10,24 @@ interface Written {
 }
 
 const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t'), maxLength: 3 });
-const letter = fc.constantFrom('a', '"', '\\', '{', '}', '[', ']', ',', ':', ' ', '\n', 'é', '\u2028', '\ud83d\ude00', '\ud800', '/');
+const letter = fc.constantFrom(
+  'a',
+  '"',
+  '\\',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  ' ',
+  '\n',
+  'é',
+  '\u2028',
+  '\ud83d\ude00',
+  '\ud800',
+  '/',
+);
 
 /** One character of a string as a producer may write it: as it is, or escaped in one of several ways. */
 const spelledLetter = fc.tuple(letter, fc.boolean(), fc.boolean()).map(([text, isEscaped, isUpper]) => {
@@ -21,7 +38,10 @@ const spelledLetter = fc.tuple(letter, fc.boolean(), fc.boolean()).map(([text, i
 const spelledString = fc.array(spelledLetter, { maxLength: 6 }).map((letters) => `"${letters.join('')}"`);
 
 const scalar = fc
-  .oneof(spelledString, fc.constantFrom('1.10', '-0', '1e5', '1E+05', '9007199254740993', '-0.0', '0', 'true', 'false', 'null', '1e-7'))
+  .oneof(
+    spelledString,
+    fc.constantFrom('1.10', '-0', '1e5', '1E+05', '9007199254740993', '-0.0', '0', 'true', 'false', 'null', '1e-7'),
+  )
   .map((text): Written => ({ spaced: text, bare: text, depth: 0 }));
 
 const joined = (parts: readonly Written[], open: string, close: string): Written => ({
@@ -38,7 +58,9 @@ function arrayOf(element: fc.Arbitrary<Written>) {
 }
 
 function objectOf(element: fc.Arbitrary<Written>) {
-  return fc.array(fc.tuple(fc.oneof(spelledString, fc.constant('"again"')), element, padding, padding), { maxLength: 4 });
+  return fc.array(fc.tuple(fc.oneof(spelledString, fc.constant('"again"')), element, padding, padding), {
+    maxLength: 4,
+  });
 }
 
 type Elements = readonly (readonly [Written, [string, string]])[];
@@ -63,7 +85,12 @@ const asObject = (members: Members) =>
   );
 
 const { value } = fc.letrec<{ value: Written }>((tie) => ({
-  value: fc.oneof({ maxDepth: 4, withCrossShrink: true }, scalar, arrayOf(tie('value')).map(asArray), objectOf(tie('value')).map(asObject)),
+  value: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    scalar,
+    arrayOf(tie('value')).map(asArray),
+    objectOf(tie('value')).map(asObject),
+  ),
 }));
 
 test('members come back in order, repeated names included, as they were written but for white space', () => {
@@ -106,7 +133,10 @@ test('numbers keep digits that a double does not have', () => {
 });
 
 test('any text has a nesting depth, never more than a step past the limit', () => {
-  const garbage = fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', '\\', ',', ' ', 'x', '\ud800'), maxLength: 60 });
+  const garbage = fc.string({
+    unit: fc.constantFrom('{', '}', '[', ']', '"', '\\', ',', ' ', 'x', '\ud800'),
+    maxLength: 60,
+  });
   fc.assert(
     fc.property(garbage, fc.integer({ min: 0, max: 10 }), (text, limit) => {
       const depth = nestingDepth(text, limit);

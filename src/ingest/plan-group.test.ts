@@ -39,7 +39,9 @@ function pendingOf(given: Given, n: number): PendingEvent {
 
 /** contract.md, "Deduplication", unit by unit and event by event, with nothing but a map of what each key stands for. */
 function reference(given: readonly (readonly PendingEvent[])[], known: Known) {
-  let taken = new Map([...known.claimed].map(([key, by]) => [key, { hash: by.bodyHash, id: by.externalId ?? eventIdOf(by.eventUuid) }]));
+  let taken = new Map(
+    [...known.claimed].map(([key, by]) => [key, { hash: by.bodyHash, id: by.externalId ?? eventIdOf(by.eventUuid) }]),
+  );
   const stored: PendingEvent[] = [];
   const results = given.map((unit): unknown => {
     const gone = [...unit.keys()].filter((i) => known.gone.has(unit[i]!.tenant.num));
@@ -64,7 +66,9 @@ function reference(given: readonly (readonly PendingEvent[])[], known: Known) {
 }
 
 function withoutCounts(result: UnitResult): unknown {
-  return result.kind === 'accepted' ? { ...result, items: result.items.map(({ id, status }) => ({ id, status })) } : result;
+  return result.kind === 'accepted'
+    ? { ...result, items: result.items.map(({ id, status }) => ({ id, status })) }
+    : result;
 }
 
 function knownOf(hashes: Record<string, string>, gone: readonly number[]): Known {
@@ -98,11 +102,15 @@ test('what a group stores fits together: each key claimed once, deliveries as ma
     const claims = group.claims.map((claim) => claim.key);
     expect(new Set(claims).size).toBe(claims.length);
     for (const key of claims) expect(known.claimed.has(key)).toBe(false);
-    expect(new Set(claims)).toEqual(new Set(group.events.flatMap((stored) => pending.flat().find(({ uuid }) => uuid === stored.uuid)!.keys)));
+    expect(new Set(claims)).toEqual(
+      new Set(group.events.flatMap((stored) => pending.flat().find(({ uuid }) => uuid === stored.uuid)!.keys)),
+    );
     for (const stored of group.events) {
       const deliveries = group.deliveries.filter(({ eventUuid }) => eventUuid === stored.uuid);
       const items = results.flatMap((result) => (result.kind === 'accepted' ? result.items : []));
-      const said = items.find(({ id, status }) => id === `evt_${Number(stored.uuid.slice(-12))}` && status === 'accepted');
+      const said = items.find(
+        ({ id, status }) => id === `evt_${Number(stored.uuid.slice(-12))}` && status === 'accepted',
+      );
       expect(deliveries).toHaveLength(said!.deliveries);
       expect(group.routing.get(stored.tenantNum)).toBe(BigInt(stored.tenantNum * 10));
       expect(deliveries.every(({ tenantNum }) => tenantNum === stored.tenantNum)).toBe(true);
@@ -114,7 +122,11 @@ test('what a group stores fits together: each key claimed once, deliveries as ma
 
 test('a duplicate is told what the first was told: its id and its number of deliveries', () => {
   const first = pendingOf({ keys: ['1k1'], bodyHash: 'a', tenant: 1, type: 'ttt' }, 1);
-  const { results } = planGroup([[first], [{ ...first, uuid: 'other', publicId: 'evt_other' }]], knownOf({ '1i1': 'a' }, []), matcher);
+  const { results } = planGroup(
+    [[first], [{ ...first, uuid: 'other', publicId: 'evt_other' }]],
+    knownOf({ '1i1': 'a' }, []),
+    matcher,
+  );
   expect(results[1]).toEqual({ kind: 'accepted', items: [{ id: 'evt_1', status: 'duplicate', deliveries: 2 }] });
   const again = pendingOf({ keys: ['1i1'], bodyHash: 'a', tenant: 1, type: 't' }, 2);
   const stored = planGroup([[again]], knownOf({ '1i1': 'a' }, []), matcher).results[0];

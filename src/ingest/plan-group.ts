@@ -1,5 +1,5 @@
-import type { AppendGroup, ClaimedBy, NewDelivery } from '../store/event-log.ts';
 import { eventIdOf } from '../domain/ids.ts';
+import type { AppendGroup, ClaimedBy, NewDelivery } from '../store/event-log.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 /** The events of one request: stored together or not at all. */
@@ -32,7 +32,10 @@ export interface GroupPlan {
 
 /** Where an event goes: endpoint numbers with their lanes, and the version of the routing that says so. */
 export interface Matcher {
-  match(tenantNum: number, type: string): { readonly version: bigint; readonly endpoints: readonly { num: number; lane: number }[] };
+  match(
+    tenantNum: number,
+    type: string,
+  ): { readonly version: bigint; readonly endpoints: readonly { num: number; lane: number }[] };
 }
 
 interface Holder {
@@ -65,7 +68,13 @@ interface PlannedEvent {
   readonly endpoints: readonly { num: number; lane: number }[];
 }
 
-function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent[], routing: Map<number, bigint>, matcher: Matcher): UnitResult {
+function planUnit(
+  unit: Unit,
+  holders: Map<string, Holder>,
+  stored: PlannedEvent[],
+  routing: Map<number, bigint>,
+  matcher: Matcher,
+): UnitResult {
   const ours = new Map<string, Holder>();
   const planned: PlannedEvent[] = [];
   const items: ItemResult[] = [];

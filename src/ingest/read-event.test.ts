@@ -9,7 +9,9 @@ function faultsIn(text: string) {
 }
 
 test('data and metadata keep the spelling that they were sent in', () => {
-  const result = read('{ "data": {"n": 9007199254740993, "x": 1.10}, "type": "a", "metadata": { "source": "\\u0061" } }');
+  const result = read(
+    '{ "data": {"n": 9007199254740993, "x": 1.10}, "type": "a", "metadata": { "source": "\\u0061" } }',
+  );
   expect(result).toMatchObject({
     ok: true,
     event: { dataText: '{"n":9007199254740993,"x":1.10}', metadataText: '{"source":"\\u0061"}', input: { type: 'a' } },
@@ -17,7 +19,10 @@ test('data and metadata keep the spelling that they were sent in', () => {
 });
 
 test('a name spelled with escapes is the same name', () => {
-  expect(read('{"ty\\u0070e":"a","d\\u0061ta":[1]}')).toMatchObject({ ok: true, event: { dataText: '[1]', metadataText: null } });
+  expect(read('{"ty\\u0070e":"a","d\\u0061ta":[1]}')).toMatchObject({
+    ok: true,
+    event: { dataText: '[1]', metadataText: null },
+  });
 });
 
 test('a field given more than once is refused, however it is spelled', () => {

@@ -10,7 +10,9 @@ export interface ReadEvent {
   readonly metadataText: string | null;
 }
 
-export type ReadResult = { readonly ok: true; readonly event: ReadEvent } | { readonly ok: false; readonly faults: readonly Fault[] };
+export type ReadResult =
+  | { readonly ok: true; readonly event: ReadEvent }
+  | { readonly ok: false; readonly faults: readonly Fault[] };
 
 /**
  * Checks one event.
@@ -25,10 +27,16 @@ export function readEvent(value: unknown, text: string): ReadResult {
   const members = objectMembers(text);
   const repeated = repeatedNames(members.map((member) => member.name));
   if (!parsed.success || repeated.length > 0) {
-    return { ok: false, faults: [...faultsOf(parsed.error), ...repeated.map((path) => ({ path, message: 'given more than once' }))] };
+    return {
+      ok: false,
+      faults: [...faultsOf(parsed.error), ...repeated.map((path) => ({ path, message: 'given more than once' }))],
+    };
   }
   const textOf = (name: string) => members.find((member) => member.name === name)?.text ?? null;
-  return { ok: true, event: { input: parsed.data, dataText: textOf('data') ?? 'null', metadataText: textOf('metadata') } };
+  return {
+    ok: true,
+    event: { input: parsed.data, dataText: textOf('data') ?? 'null', metadataText: textOf('metadata') },
+  };
 }
 
 /** zod's issues as faults with dotted paths; each unknown field is a fault of its own. */

@@ -40,8 +40,16 @@ function readLines(text: string, limits: RequestLimits): ReadRequest {
 }
 
 function checkCount(count: number, { maxEvents }: RequestLimits): void {
-  if (count === 0) throw new Refusal(422, 'empty_batch', 'The batch holds no event.', { faults: [{ path: '', message: 'expected at least one event' }] });
-  if (count > maxEvents) throw new Refusal(413, 'too_large', `The batch holds ${count} events; at most ${maxEvents} are taken in one request.`);
+  if (count === 0)
+    throw new Refusal(422, 'empty_batch', 'The batch holds no event.', {
+      faults: [{ path: '', message: 'expected at least one event' }],
+    });
+  if (count > maxEvents)
+    throw new Refusal(
+      413,
+      'too_large',
+      `The batch holds ${count} events; at most ${maxEvents} are taken in one request.`,
+    );
 }
 
 function decode(body: Uint8Array): string {

@@ -10,7 +10,10 @@ function cacheOf(load: (num: number) => LoadedRouting | null) {
   return { cache, loads };
 }
 
-const routingOf = (num: number): LoadedRouting => ({ version: BigInt(num), endpoints: [{ num: num * 10, subscriptions: [{ types: ['a.*'] }] }] });
+const routingOf = (num: number): LoadedRouting => ({
+  version: BigInt(num),
+  endpoints: [{ num: num * 10, subscriptions: [{ types: ['a.*'] }] }],
+});
 
 test('a tenant is loaded once, however often its events come, and anew when it was forgotten', async () => {
   const { cache, loads } = cacheOf(routingOf);

@@ -3,7 +3,6 @@ import type { TenantRef } from '../domain/scope.ts';
 import { dedupKey, digestUuid } from './dedup-key.ts';
 import type { ReadEvent } from './read-event.ts';
 
-
 /** An event in its final bytes, ready to be committed. */
 export interface PendingEvent {
   readonly uuid: string;
@@ -22,7 +21,13 @@ export interface PendingEvent {
  * Writes the event as it is stored and delivered: minified, keys in the contract's order, values as the producer wrote them.
  * @param headerKey the `Idempotency-Key` header; the event's own key goes before it
  */
-export function sealEvent(event: ReadEvent, tenant: TenantRef, uuid: string, nowMs: number, headerKey: string | undefined): PendingEvent {
+export function sealEvent(
+  event: ReadEvent,
+  tenant: TenantRef,
+  uuid: string,
+  nowMs: number,
+  headerKey: string | undefined,
+): PendingEvent {
   const { input } = event;
   const publicId = input.id ?? eventIdOf(uuid);
   const key = input.metadata?.idempotency_key ?? headerKey;
@@ -42,7 +47,12 @@ export function sealEvent(event: ReadEvent, tenant: TenantRef, uuid: string, now
   };
 }
 
-function bodyText({ input, dataText, metadataText }: ReadEvent, publicId: string, tenantId: string, nowMs: number): string {
+function bodyText(
+  { input, dataText, metadataText }: ReadEvent,
+  publicId: string,
+  tenantId: string,
+  nowMs: number,
+): string {
   let text = `{"id":"${publicId}","type":"${input.type}","version":"${input.version ?? '1.0'}"`;
   text += `,"timestamp":"${input.timestamp ?? new Date(nowMs).toISOString()}","tenant_id":"${tenantId}"`;
   if (input.correlation_id !== undefined) text += `,"correlation_id":${JSON.stringify(input.correlation_id)}`;

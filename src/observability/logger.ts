@@ -5,7 +5,15 @@ import pino, { type Logger } from 'pino';
  */
 export function createLogger(level: string): { log: Logger; flush: () => void } {
   const destination = pino.destination({ fd: 1, sync: false, minLength: 8_192, periodicFlush: 200 });
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, destination);
+  const log = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
   const flush = () => {
     try {
       destination.flushSync();

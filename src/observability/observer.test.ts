@@ -29,7 +29,11 @@ const attempt: Omit<FinishedAttempt, 'outcome' | 'decision'> = {
 
 test('an attempt is one line of ids, classes, counts and times, without headers, body or detail of the response', () => {
   const response = { status: 500, headers: { 'set-cookie': 'secret' }, body: Buffer.from('secret'), truncated: false };
-  observe.attemptFinished({ ...attempt, outcome: { kind: 'rejected', response, timing }, decision: { kind: 'retry', delayMs: 5_000.4 } });
+  observe.attemptFinished({
+    ...attempt,
+    outcome: { kind: 'rejected', response, timing },
+    decision: { kind: 'retry', delayMs: 5_000.4 },
+  });
   expect(lines).toEqual([
     {
       level: 'info',
@@ -72,7 +76,11 @@ test.each([
 });
 
 test('fields of a driver error beside its code and message stay out of the log', () => {
-  const error = Object.assign(new Error('duplicate key'), { code: '23505', detail: 'Key (x)=(secret)', parameters: ['secret'] });
+  const error = Object.assign(new Error('duplicate key'), {
+    code: '23505',
+    detail: 'Key (x)=(secret)',
+    parameters: ['secret'],
+  });
   observe.queueFailed(error);
   expect(lines[0]).toMatchObject({ level: 'warn', code: '23505', message: 'duplicate key' });
   expect(JSON.stringify(lines)).not.toContain('(secret)');

@@ -35,7 +35,14 @@ export class Observer {
 
   eventAccepted(event: AcceptedEvent): void {
     const { uuid, externalId, tenantNum, type, bytes, deliveries } = event;
-    this.#log.info({ event: 'event.accepted', event_id: externalId ?? eventIdOf(uuid), tenant: tenantNum, type, bytes, deliveries });
+    this.#log.info({
+      event: 'event.accepted',
+      event_id: externalId ?? eventIdOf(uuid),
+      tenant: tenantNum,
+      type,
+      bytes,
+      deliveries,
+    });
   }
 
   attemptFinished({ eventUuid, endpointNum, endpointId, tenantId, attempt, outcome, decision }: FinishedAttempt): void {
@@ -97,9 +104,16 @@ export class Observer {
 function faultOf(error: unknown): Record<string, unknown> {
   const { name, message, code, stack } = error as { name?: string; message?: string; code?: string; stack?: string };
   const isOurs = code === undefined && stack !== undefined;
-  return { error: name ?? 'unknown', ...(code === undefined ? {} : { code }), message: redact(message ?? String(error)), ...(isOurs ? { stack: redact(stack) } : {}) };
+  return {
+    error: name ?? 'unknown',
+    ...(code === undefined ? {} : { code }),
+    message: redact(message ?? String(error)),
+    ...(isOurs ? { stack: redact(stack) } : {}),
+  };
 }
 
 function redact(text: string): string {
-  return text.replace(/\b([a-z+]+:\/\/)[^\s/@]*@/gi, '$1***@').replace(/\b(wh[a-z]{2,3}_|phk_)[A-Za-z0-9+/=_-]+/g, '$1***');
+  return text
+    .replace(/\b([a-z+]+:\/\/)[^\s/@]*@/gi, '$1***@')
+    .replace(/\b(wh[a-z]{2,3}_|phk_)[A-Za-z0-9+/=_-]+/g, '$1***');
 }

@@ -3,7 +3,12 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis';
 /** The connection settings that differ between our uses of Redis. */
 export type RedisTuning = Pick<
   RedisOptions,
-  'enableOfflineQueue' | 'maxRetriesPerRequest' | 'commandTimeout' | 'connectTimeout' | 'retryStrategy' | 'reconnectOnError'
+  | 'enableOfflineQueue'
+  | 'maxRetriesPerRequest'
+  | 'commandTimeout'
+  | 'connectTimeout'
+  | 'retryStrategy'
+  | 'reconnectOnError'
 >;
 
 /** Reconnects quickly and for ever; a replica that was promoted away answers READONLY, and the connection is made anew. */

@@ -7,7 +7,10 @@ test('the lane of an endpoint never changes: rows in the mailbox carry it', () =
 
 test('the hash is FNV-1a over the four bytes, least significant first', () => {
   const fnv1a = (num: number) =>
-    [0, 8, 16, 24].reduce((hash, shift) => ((hash ^ BigInt((num >>> shift) & 255)) * 0x01000193n) & 0xffffffffn, 0x811c9dc5n);
+    [0, 8, 16, 24].reduce(
+      (hash, shift) => ((hash ^ BigInt((num >>> shift) & 255)) * 0x01000193n) & 0xffffffffn,
+      0x811c9dc5n,
+    );
   for (let num = 0; num < 3_000; num += 7) expect(laneOf(num * num, 1_024)).toBe(Number(fnv1a(num * num) % 1_024n));
 });
 

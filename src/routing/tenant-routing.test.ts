@@ -29,5 +29,11 @@ test('answers stay right when more types came than are remembered', () => {
 });
 
 test('only system and what is below it is kept for Posthorn', () => {
-  expect(['system', 'system.a', 'systematic', 'a.system', 'System'].map(isReservedType)).toEqual([true, true, false, false, false]);
+  expect(['system', 'system.a', 'systematic', 'a.system', 'System'].map(isReservedType)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
 });

@@ -22,7 +22,9 @@ export class TenantRouting {
   match(type: string): readonly number[] {
     const known = this.#remembered.get(type);
     if (known !== undefined) return known;
-    const matched = this.#endpoints.filter(({ patterns }) => patterns.some((pattern) => matchesType(pattern, type))).map(({ num }) => num);
+    const matched = this.#endpoints
+      .filter(({ patterns }) => patterns.some((pattern) => matchesType(pattern, type)))
+      .map(({ num }) => num);
     if (this.#remembered.size >= REMEMBERED_TYPES) this.#remembered.clear();
     this.#remembered.set(type, matched);
     return matched;

@@ -34,8 +34,12 @@ const pattern = fc.array(fc.oneof(segment, fc.constant('*'), fc.constant('**')),
 test('a pattern matches what the regular expression with the same meaning matches', () => {
   fc.assert(
     fc.property(pattern, type, (wanted, given) => {
-      const source = wanted.map((part) => (part === '**' ? '(?:\\.[a-z]+)*' : part === '*' ? '\\.[a-z]+' : `\\.${part}`)).join('');
-      expect(matchesType(wanted.join('.'), given.join('.'))).toBe(new RegExp(`^${source}$`).test(`.${given.join('.')}`));
+      const source = wanted
+        .map((part) => (part === '**' ? '(?:\\.[a-z]+)*' : part === '*' ? '\\.[a-z]+' : `\\.${part}`))
+        .join('');
+      expect(matchesType(wanted.join('.'), given.join('.'))).toBe(
+        new RegExp(`^${source}$`).test(`.${given.join('.')}`),
+      );
     }),
     { numRuns: 2_000 },
   );
@@ -47,7 +51,8 @@ test('a hostile pattern costs no more than its length times that of the type', (
 });
 
 test('patterns that mean nothing are refused with a reason', () => {
-  for (const good of ['a', 'a.b-c.d_e', '*', '**', 'a.*.b.**', '**.**.**.**']) expect(typePatternProblem(good)).toBeNull();
+  for (const good of ['a', 'a.b-c.d_e', '*', '**', 'a.*.b.**', '**.**.**.**'])
+    expect(typePatternProblem(good)).toBeNull();
   for (const bad of ['', '.', 'a.', '.a', 'a..b', 'a*', '***', 'a b', 'é', 'x'.repeat(129), '**.**.**.**.**']) {
     expect(typePatternProblem(bad)).toEqual(expect.any(String));
   }

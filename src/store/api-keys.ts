@@ -35,10 +35,19 @@ export interface KnownKey {
 export async function findKey(prisma: PrismaClient, key: string, nowMs: number): Promise<KnownKey | null> {
   const prefix = FORMAT.exec(key)?.[1];
   if (prefix === undefined) return null;
-  const row = await prisma.apiKey.findUnique({ where: { prefix }, include: { tenant: { select: { id: true, deletedAt: true } } } });
+  const row = await prisma.apiKey.findUnique({
+    where: { prefix },
+    include: { tenant: { select: { id: true, deletedAt: true } } },
+  });
   if (row === null || !timingSafeEqual(row.hash, hashKey(key))) return null;
   if (row.revokedAt !== null || row.tenant.deletedAt !== null) return null;
   if (row.expiresAt !== null && row.expiresAt.getTime() <= nowMs) return null;
   const { id, tenantNum } = row;
-  return { id, tenantNum, tenantId: row.tenant.id, scopes: row.scopes as Scope[], expiresAtMs: row.expiresAt?.getTime() ?? null };
+  return {
+    id,
+    tenantNum,
+    tenantId: row.tenant.id,
+    scopes: row.scopes as Scope[],
+    expiresAtMs: row.expiresAt?.getTime() ?? null,
+  };
 }

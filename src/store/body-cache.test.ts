@@ -5,7 +5,11 @@ import { BodyCache } from './body-cache.ts';
 const bodyOf = (bytes: number) => ({ externalId: null, body: new Uint8Array(bytes), expunged: false });
 
 test('the cache never holds more bytes than it may, and drops the oldest first', () => {
-  const action = fc.record({ uuid: fc.constantFrom('a', 'b', 'c', 'd', 'e'), bytes: fc.integer({ min: 0, max: 900 }), isForgotten: fc.boolean() });
+  const action = fc.record({
+    uuid: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+    bytes: fc.integer({ min: 0, max: 900 }),
+    isForgotten: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
       const cache = new BodyCache(2_000);

@@ -23,7 +23,10 @@ export async function checkMasterKey(pool: pg.Pool, vault: Vault): Promise<void>
     `SELECT s.id, e.id AS endpoint_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num ORDER BY s.id DESC LIMIT $1`,
     [SAMPLE],
   );
-  if (rows.length > 0 && !rows.some((row) => opens(vault, row.sealed, sealedPlace.endpointSecret(row.endpoint_id, row.id)))) {
+  if (
+    rows.length > 0 &&
+    !rows.some((row) => opens(vault, row.sealed, sealedPlace.endpointSecret(row.endpoint_id, row.id)))
+  ) {
     throw new MasterKeyError();
   }
 }

@@ -15,7 +15,9 @@ export class Clock {
   /** Measures the offset: half the round trip is what it may be wrong by. */
   async calibrate(pool: pg.Pool): Promise<void> {
     const before = performance.now();
-    const { rows } = await pool.query<{ ms: number }>('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms');
+    const { rows } = await pool.query<{ ms: number }>(
+      'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
+    );
     const after = performance.now();
     // An answer that was long on its way tells little; the next one will do.
     if (after - before > MAX_ROUND_TRIP_MS) return;

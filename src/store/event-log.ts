@@ -141,8 +141,18 @@ export function isRetryable(error: unknown): boolean {
 }
 
 /** Which of these keys are claimed, by which event. Keys whose event is older than `expireBefore` count as free. */
-export async function findClaims(pool: pg.Pool, keys: readonly string[], expireBefore: string): Promise<Map<string, ClaimedBy>> {
-  const { rows } = await pool.query<{ key: string; event_id: string; external_id: string | null; body_hash: string; deliveries: number }>({
+export async function findClaims(
+  pool: pg.Pool,
+  keys: readonly string[],
+  expireBefore: string,
+): Promise<Map<string, ClaimedBy>> {
+  const { rows } = await pool.query<{
+    key: string;
+    event_id: string;
+    external_id: string | null;
+    body_hash: string;
+    deliveries: number;
+  }>({
     name: 'find-claims',
     text: `SELECT k.key, k.event_id, k.body_hash, k.deliveries, e.external_id
              FROM idempotency_keys k LEFT JOIN events e ON e.id = k.event_id

@@ -15,7 +15,9 @@ export const LEASE_MS = 8_000;
  * @throws Error when the database has another number: two numbers at once would give an endpoint two owners.
  */
 export async function prepareLanes(pool: pg.Pool, lanes: number): Promise<void> {
-  await pool.query(`INSERT INTO settings (name, value) VALUES ('lanes', $1) ON CONFLICT (name) DO NOTHING`, [String(lanes)]);
+  await pool.query(`INSERT INTO settings (name, value) VALUES ('lanes', $1) ON CONFLICT (name) DO NOTHING`, [
+    String(lanes),
+  ]);
   const { rows } = await pool.query<{ value: string }>(`SELECT value FROM settings WHERE name = 'lanes'`);
   const stored = Number(rows[0]?.value);
   if (stored !== lanes) {

@@ -122,7 +122,10 @@ function toDueDelivery(row: Row): DueDelivery {
 }
 
 /** Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. */
-export async function parkDeliveries(pool: pg.Pool, rows: readonly { eventUuid: string; endpointNum: number }[]): Promise<void> {
+export async function parkDeliveries(
+  pool: pg.Pool,
+  rows: readonly { eventUuid: string; endpointNum: number }[],
+): Promise<void> {
   await pool.query({
     name: 'park',
     text: `UPDATE mailbox m SET parked = true
@@ -144,7 +147,10 @@ const PARKED_ENDPOINTS = `
   SELECT lane, endpoint_num FROM found WHERE endpoint_num IS NOT NULL`;
 
 /** Which endpoints of these lanes have a parked backlog: what a new owner must know. */
-export async function parkedEndpoints(pool: pg.Pool, lanes: readonly number[]): Promise<{ lane: number; endpointNum: number }[]> {
+export async function parkedEndpoints(
+  pool: pg.Pool,
+  lanes: readonly number[],
+): Promise<{ lane: number; endpointNum: number }[]> {
   const { rows } = await pool.query<{ lane: number; endpoint_num: number }>({
     name: 'parked-endpoints',
     text: PARKED_ENDPOINTS,

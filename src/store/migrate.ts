@@ -26,7 +26,11 @@ const CREATE_HISTORY = `
  */
 export async function migrate(databaseUrl: string): Promise<readonly string[]> {
   const files = await listMigrations();
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'posthorn-migrate', connectionTimeoutMillis: 10_000 });
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'posthorn-migrate',
+    connectionTimeoutMillis: 10_000,
+  });
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
@@ -47,7 +51,9 @@ async function pendingMigrations(client: pg.Client, files: readonly MigrationFil
   return files.filter((file) => {
     const checksum = applied.get(file.name);
     if (checksum !== undefined && checksum !== checksumOf(file)) {
-      throw new Error(`Migration ${file.name} was edited after it had been applied. Restore the file and add a new migration instead.`);
+      throw new Error(
+        `Migration ${file.name} was edited after it had been applied. Restore the file and add a new migration instead.`,
+      );
     }
     return checksum === undefined;
   });
@@ -66,7 +72,9 @@ async function applyMigration(client: pg.Client, migration: MigrationFile): Prom
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK');
-    throw new Error(`Migration ${migration.name} failed and was rolled back: ${(error as Error).message}`, { cause: error });
+    throw new Error(`Migration ${migration.name} failed and was rolled back: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

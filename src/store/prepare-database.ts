@@ -1,7 +1,7 @@
-import { createPool } from './pools.ts';
 import { prepareLanes } from './lanes.ts';
 import { migrate } from './migrate.ts';
 import { ensurePartitions } from './partitions.ts';
+import { createPool } from './pools.ts';
 
 /**
  * Makes the database fit for this version: migrations, lanes, and partitions for the days ahead. Many processes may do so at once.
@@ -9,7 +9,14 @@ import { ensurePartitions } from './partitions.ts';
  */
 export async function prepareDatabase(databaseUrl: string, lanes: number): Promise<void> {
   await migrate(databaseUrl);
-  const pool = createPool({ databaseUrl, name: 'setup', size: 1, connectMs: 10_000, statementMs: 30_000, onError: () => {} });
+  const pool = createPool({
+    databaseUrl,
+    name: 'setup',
+    size: 1,
+    connectMs: 10_000,
+    statementMs: 30_000,
+    onError: () => {},
+  });
   try {
     await prepareLanes(pool, lanes);
     const { rows } = await pool.query<{ ms: number }>('SELECT (extract(epoch FROM now()) * 1000)::float8 AS ms');

@@ -3,7 +3,11 @@ import type { BodyCache } from './body-cache.ts';
 import { type EventBody, fetchBodies } from './mailbox.ts';
 
 /** Bodies of events, from memory where they are known. Events whose partition is gone are absent. */
-export async function readBodies(pool: pg.Pool, cache: BodyCache, uuids: readonly string[]): Promise<Map<string, EventBody>> {
+export async function readBodies(
+  pool: pg.Pool,
+  cache: BodyCache,
+  uuids: readonly string[],
+): Promise<Map<string, EventBody>> {
   const found = new Map<string, EventBody>();
   const missing: string[] = [];
   for (const uuid of uuids) {

@@ -12,7 +12,10 @@ export async function changeRouting(transaction: Transaction, tenantNum: number)
 
 export interface StoredRouting {
   readonly version: bigint;
-  readonly endpoints: { readonly num: number; readonly subscriptions: readonly { readonly types?: readonly string[] }[] }[];
+  readonly endpoints: {
+    readonly num: number;
+    readonly subscriptions: readonly { readonly types?: readonly string[] }[];
+  }[];
 }
 
 /** A tenant's routing as committed: its enabled endpoints. Null when the tenant is deleted or unknown. */

@@ -61,8 +61,16 @@ const SETTLE = `
  * Appends the attempts and moves their deliveries on, in one statement: all of it or nothing.
  * @returns the lanes that were still ours; attempts of other lanes changed nothing.
  */
-export async function settle(pool: pg.Pool, leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): Promise<ReadonlySet<number>> {
-  const { rows } = await pool.query<{ lanes: number[] | null }>({ name: 'settle', text: SETTLE, values: settleValues(leases, attempts) });
+export async function settle(
+  pool: pg.Pool,
+  leases: readonly LaneLease[],
+  attempts: readonly SettledAttempt[],
+): Promise<ReadonlySet<number>> {
+  const { rows } = await pool.query<{ lanes: number[] | null }>({
+    name: 'settle',
+    text: SETTLE,
+    values: settleValues(leases, attempts),
+  });
   return new Set(rows[0]?.lanes ?? []);
 }
 

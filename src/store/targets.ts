@@ -11,7 +11,11 @@ export interface TargetDefaults {
 
 /** An endpoint as deliveries see it, or why it cannot be used (its secrets do not open with the keys at hand). */
 export type LoadedTarget =
-  | { readonly kind: 'target'; readonly target: DeliveryTarget; /** When one of its secrets expires. */ readonly refreshAtMs: number | null }
+  | {
+      readonly kind: 'target';
+      readonly target: DeliveryTarget /** When one of its secrets expires. */;
+      readonly refreshAtMs: number | null;
+    }
   | { readonly kind: 'unusable'; readonly num: number; readonly version: number; readonly problem: string };
 
 interface Row {
@@ -47,7 +51,12 @@ const LOAD = `
    WHERE e.num = ANY($1::int[])`;
 
 /** Endpoints by number, secrets opened. Numbers that do not exist are absent. */
-export async function loadTargets(pool: pg.Pool, vault: Vault, defaults: TargetDefaults, nums: readonly number[]): Promise<Map<number, LoadedTarget>> {
+export async function loadTargets(
+  pool: pg.Pool,
+  vault: Vault,
+  defaults: TargetDefaults,
+  nums: readonly number[],
+): Promise<Map<number, LoadedTarget>> {
   const { rows } = await pool.query<Row>({ name: 'load-targets', text: LOAD, values: [plainArray(nums)] });
   return new Map(rows.map((row) => [row.num, toTarget(row, vault, defaults)]));
 }
@@ -65,9 +74,13 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
       url: row.url,
       enabled: row.enabled,
       deleted: row.deleted,
-      headers: row.headers_sealed === null ? {} : JSON.parse(vault.open(row.headers_sealed, sealedPlace.endpointHeaders(id))),
+      headers:
+        row.headers_sealed === null ? {} : JSON.parse(vault.open(row.headers_sealed, sealedPlace.endpointHeaders(id))),
       secrets: (row.secrets ?? []).map((sealed, i) => vault.open(sealed, sealedPlace.endpointSecret(id, ids[i]!))),
-      retryScheduleMs: row.retry_schedule.length === 0 ? defaults.retryScheduleMs : row.retry_schedule.map((seconds) => seconds * 1000),
+      retryScheduleMs:
+        row.retry_schedule.length === 0
+          ? defaults.retryScheduleMs
+          : row.retry_schedule.map((seconds) => seconds * 1000),
       timeoutMs: row.timeout_seconds === null ? defaults.timeoutMs : row.timeout_seconds * 1000,
       maxInFlight: row.max_in_flight ?? defaults.maxInFlight,
       version,

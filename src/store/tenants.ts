@@ -12,13 +12,23 @@ export interface Tenant {
 }
 
 /** @returns null when the id is taken, by a deleted tenant too: its events still carry it. */
-export async function createTenant(prisma: PrismaClient, input: { id?: string | undefined; name: string }, actor: string): Promise<Tenant | null> {
+export async function createTenant(
+  prisma: PrismaClient,
+  input: { id?: string | undefined; name: string },
+  actor: string,
+): Promise<Tenant | null> {
   const id = input.id ?? newId('tenant');
   return prisma.$transaction(async (transaction) => {
     const { count } = await transaction.tenant.createMany({ data: [{ id, name: input.name }], skipDuplicates: true });
     if (count === 0) return null;
     const tenant = await transaction.tenant.findUniqueOrThrow({ where: { id } });
-    await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'tenant.created', object: id, after: { name: input.name } });
+    await appendAudit(transaction, {
+      tenantNum: tenant.num,
+      actor,
+      action: 'tenant.created',
+      object: id,
+      after: { name: input.name },
+    });
     return tenant;
   });
 }
@@ -30,7 +40,11 @@ export async function findTenant(prisma: PrismaClient, id: string): Promise<Tena
 }
 
 /** Newest first, after the tenant with number `before`. */
-export async function listTenants(prisma: PrismaClient, before: number | undefined, limit: number): Promise<readonly Tenant[]> {
+export async function listTenants(
+  prisma: PrismaClient,
+  before: number | undefined,
+  limit: number,
+): Promise<readonly Tenant[]> {
   return prisma.tenant.findMany({
     where: { deletedAt: null, ...(before === undefined ? {} : { num: { lt: before } }) },
     orderBy: { num: 'desc' },
@@ -38,12 +52,23 @@ export async function listTenants(prisma: PrismaClient, before: number | undefin
   });
 }
 
-export async function renameTenant(prisma: PrismaClient, tenant: TenantRef, name: string, actor: string): Promise<Tenant> {
+export async function renameTenant(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  name: string,
+  actor: string,
+): Promise<Tenant> {
   return prisma.$transaction(async (transaction) => {
     const before = await transaction.tenant.findUniqueOrThrow({ where: { num: tenant.num } });
     const after = await transaction.tenant.update({ where: { num: tenant.num }, data: { name } });
     const change = { before: { name: before.name }, after: { name } };
-    await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'tenant.updated', object: tenant.id, ...change });
+    await appendAudit(transaction, {
+      tenantNum: tenant.num,
+      actor,
+      action: 'tenant.updated',
+      object: tenant.id,
+      ...change,
+    });
     return after;
   });
 }
@@ -60,7 +85,10 @@ export async function deleteTenant(prisma: PrismaClient, tenant: TenantRef, acto
     const ours = { tenantNum: tenant.num, deletedAt: null };
     const endpoints = await transaction.endpoint.findMany({ where: ours, select: { num: true } });
     await transaction.endpoint.updateMany({ where: ours, data: { deletedAt: now, version: { increment: 1 } } });
-    await transaction.apiKey.updateMany({ where: { tenantNum: tenant.num, revokedAt: null }, data: { revokedAt: now } });
+    await transaction.apiKey.updateMany({
+      where: { tenantNum: tenant.num, revokedAt: null },
+      data: { revokedAt: now },
+    });
     await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'tenant.deleted', object: tenant.id });
     return endpoints.map((endpoint) => endpoint.num);
   });

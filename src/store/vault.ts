@@ -40,7 +40,8 @@ export class Vault {
   /** @throws UnsealError without a word about the content. */
   open(sealed: Uint8Array, place: string): string {
     const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-    if (bytes[0] !== FORMAT || bytes.length < HEADER + TAG) throw new UnsealError(`${place}: not a sealed value of a known format`);
+    if (bytes[0] !== FORMAT || bytes.length < HEADER + TAG)
+      throw new UnsealError(`${place}: not a sealed value of a known format`);
     const found = this.#keys.find(({ id }) => id.equals(bytes.subarray(1, 5)));
     if (found === undefined) throw new UnsealError(`${place}: sealed with a key that is not in MASTER_KEY`);
     const decipher = createDecipheriv('aes-256-gcm', found.key, bytes.subarray(5, HEADER)).setAAD(Buffer.from(place));

@@ -1,7 +1,7 @@
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
-import { type Cursor, START } from '../store/mailbox.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
+import { type Cursor, START } from '../store/mailbox.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 
 /** A delivery in the lane's hands, with its event. */

@@ -150,7 +150,9 @@ test('an expunged payload is not sent: its delivery is cancelled', async () => {
   model.addEndpoint(1, 0, 1);
   body = { ...body, expunged: true };
   await admit(rows(1, 1));
-  expect(settled).toMatchObject([{ outcome: { kind: 'skipped', reason: 'payload_expunged' }, decision: { kind: 'cancel' }, attempt: 1 }]);
+  expect(settled).toMatchObject([
+    { outcome: { kind: 'skipped', reason: 'payload_expunged' }, decision: { kind: 'cancel' }, attempt: 1 },
+  ]);
   expect(sender.inFlight).toBe(0);
 });
 

@@ -96,7 +96,9 @@ export class Desks {
    * Reads rows and tells which of them are new here. A row that was settled while the statement was under way may still be in what it
    * saw: taking it for new would deliver it twice. One read at a time.
    */
-  async read(fetch: () => Promise<DueDelivery[]>): Promise<{ readonly rows: DueDelivery[]; readonly fresh: DueDelivery[] }> {
+  async read(
+    fetch: () => Promise<DueDelivery[]>,
+  ): Promise<{ readonly rows: DueDelivery[]; readonly fresh: DueDelivery[] }> {
     this.#letGoMeanwhile.clear();
     const rows = await fetch();
     const fresh = rows.filter((row) => {
@@ -107,7 +109,11 @@ export class Desks {
   }
 
   /** Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone. */
-  admit(rows: readonly DueDelivery[], bodies: ReadonlyMap<string, EventBody>, laneOf: (row: DueDelivery) => Lane | undefined): void {
+  admit(
+    rows: readonly DueDelivery[],
+    bodies: ReadonlyMap<string, EventBody>,
+    laneOf: (row: DueDelivery) => Lane | undefined,
+  ): void {
     const admittedAt = performance.now();
     this.#busyDesks = countBusy(this.#desks.values());
     for (const due of rows) {
@@ -215,7 +221,16 @@ export class Desks {
       nowMs: this.#options.nowMs(),
     });
     const { eventUuid, endpointNum, tenantNum, lane } = due;
-    const attempt = { eventUuid, endpointNum, tenantNum, lane, attempt: due.attempt + 1, startedAtMs, outcome, decision };
+    const attempt = {
+      eventUuid,
+      endpointNum,
+      tenantNum,
+      lane,
+      attempt: due.attempt + 1,
+      startedAtMs,
+      outcome,
+      decision,
+    };
     this.#options.settle(attempt);
     this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
     if (decision.kind === 'disable') this.#disable(desk, decision.reason);
@@ -305,7 +320,8 @@ export class Desks {
   }
 
   hasOpenParked(lane: number): boolean {
-    for (const desk of this.#desks.values()) if (desk.lane === lane && desk.hasParked && (desk.isOpen || desk.isDeleted)) return true;
+    for (const desk of this.#desks.values())
+      if (desk.lane === lane && desk.hasParked && (desk.isOpen || desk.isDeleted)) return true;
     return false;
   }
 
@@ -316,7 +332,8 @@ export class Desks {
     for (const desk of desks) {
       const loaded = targets.get(desk.num);
       if (loaded === undefined) continue;
-      if (loaded.kind === 'unusable' && desk.problem === null) this.#options.onFailure(`endpoint ${desk.num}`, new Error(loaded.problem));
+      if (loaded.kind === 'unusable' && desk.problem === null)
+        this.#options.onFailure(`endpoint ${desk.num}`, new Error(loaded.problem));
       desk.load(loaded);
       if (!desk.isOpen && desk.waiting.length > 0) this.#shelve(desk);
       if (desk.isOpen && desk.hasParked) this.#options.onChange();

@@ -210,19 +210,22 @@ test('deliveries of a deleted endpoint are cancelled without a request, the park
   expect(rig.sent).toHaveLength(0);
 });
 
-test.each(['bodies', 'targets', 'fetchParked', 'parkedEndpoints'])('parked deliveries are not forgotten when %s fails once', async (name) => {
-  for (const num of [1, 2]) rig.model.addEndpoint(num, 0, 2);
-  fate = ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === 2 ? 60_000 : 5 });
-  const { owner } = rig.startWorker();
-  for (let i = 0; i < 5; i++) addRow(1).parked = true;
-  // Keeps the lane, so that nobody takes it anew.
-  addRow(2);
-  failing.add(name);
-  void owner.hold(0);
-  expect(await rig.time.pass(2_000, () => rig.failures.length > 0)).toBe(true);
-  failing.clear();
-  expect(await rig.time.pass(5_000, () => sentTo(1) === 5)).toBe(true);
-});
+test.each(['bodies', 'targets', 'fetchParked', 'parkedEndpoints'])(
+  'parked deliveries are not forgotten when %s fails once',
+  async (name) => {
+    for (const num of [1, 2]) rig.model.addEndpoint(num, 0, 2);
+    fate = ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === 2 ? 60_000 : 5 });
+    const { owner } = rig.startWorker();
+    for (let i = 0; i < 5; i++) addRow(1).parked = true;
+    // Keeps the lane, so that nobody takes it anew.
+    addRow(2);
+    failing.add(name);
+    void owner.hold(0);
+    expect(await rig.time.pass(2_000, () => rig.failures.length > 0)).toBe(true);
+    failing.clear();
+    expect(await rig.time.pass(5_000, () => sentTo(1) === 5)).toBe(true);
+  },
+);
 
 test('rows that a former owner parked behind the back of the present one are found in time', async () => {
   for (const num of [1, 2]) rig.model.addEndpoint(num, 0, 2);
@@ -252,7 +255,8 @@ test('an endpoint that could not be disabled is not left closed', async () => {
   rig.model.addEndpoint(1, 0, 1);
   rig.model.addEndpoint(2, 0, 2);
   const { owner } = rig.startWorker();
-  fate = ({ endpointNum }) => (endpointNum === 2 ? { outcome: answered(200), afterMs: 60_000 } : { outcome: answered(410), afterMs: 5 });
+  fate = ({ endpointNum }) =>
+    endpointNum === 2 ? { outcome: answered(200), afterMs: 60_000 } : { outcome: answered(410), afterMs: 5 };
   addRow(2);
   for (let i = 0; i < 3; i++) addRow(1);
   failing.add('disableEndpoint');

@@ -254,7 +254,10 @@ export class LaneOwner {
     if (lane === undefined) return;
     if (!isWritten && this.#lanes.get(attempt.lane) === lane) {
       // Ours, as far as we knew, and still not written: what this process believes of the lane is not to be trusted.
-      this.#options.onFailure(`settle of delivery ${deliveryIdOf(attempt.eventUuid, attempt.endpointNum)}`, new Error('not written'));
+      this.#options.onFailure(
+        `settle of delivery ${deliveryIdOf(attempt.eventUuid, attempt.endpointNum)}`,
+        new Error('not written'),
+      );
       this.#forget(lane);
     }
     if (lane.isDraining && lane.held === 0) this.#kick();
@@ -264,7 +267,9 @@ export class LaneOwner {
     const refills = desksToRefill(this.#desks, (lane) => this.#lanes.get(lane)?.isDraining === false).map(refillOf);
     this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
     if (refills.length === 0 || this.#owesRefill) return;
-    const { rows, fresh } = await this.#desks.read(() => this.#options.store.fetchParked(refills.map((refill) => refill.fetch)));
+    const { rows, fresh } = await this.#desks.read(() =>
+      this.#options.store.fetchParked(refills.map((refill) => refill.fetch)),
+    );
     await this.#admit(fresh);
     // Not before: what did not come into memory is still to be read.
     for (const refill of refills) refilled(refill, rows);
@@ -283,7 +288,8 @@ export class LaneOwner {
   }
 
   async #releaseIdle(): Promise<void> {
-    const mayLeave = (lane: Lane) => (lane.isDraining ? lane.held === 0 : lane.isIdle && !this.#desks.hasOpenParked(lane.number));
+    const mayLeave = (lane: Lane) =>
+      lane.isDraining ? lane.held === 0 : lane.isIdle && !this.#desks.hasOpenParked(lane.number);
     const idle = [...this.#lanes.values()].filter(mayLeave);
     if (idle.length === 0) return;
     const due = await this.#options.store.nextDue(idle.map((lane) => lane.number));

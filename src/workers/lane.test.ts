@@ -5,7 +5,16 @@ import { Lane } from './lane.ts';
 const lease = { lane: 3, epoch: 1 };
 
 function row(dueAtMs: number): DueDelivery {
-  return { eventUuid: `u${dueAtMs}`, endpointNum: 1, tenantNum: 1, lane: 3, attempt: 0, step: 0, dueAtMs, endpointVersion: 1 };
+  return {
+    eventUuid: `u${dueAtMs}`,
+    endpointNum: 1,
+    tenantNum: 1,
+    lane: 3,
+    attempt: 0,
+    step: 0,
+    dueAtMs,
+    endpointVersion: 1,
+  };
 }
 
 test('a lane that was just taken looks from the start', () => {

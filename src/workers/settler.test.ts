@@ -23,7 +23,16 @@ afterEach(() => time.restore());
 function attempt(endpointNum: number, lane = 0, bytes = 0): SettledAttempt {
   const outcome = answered(200);
   if (outcome.kind === 'delivered') Object.assign(outcome.response, { body: new Uint8Array(bytes) });
-  return { eventUuid: 'e', endpointNum, tenantNum: 1, lane, attempt: 1, startedAtMs: 0, outcome, decision: { kind: 'done' } };
+  return {
+    eventUuid: 'e',
+    endpointNum,
+    tenantNum: 1,
+    lane,
+    attempt: 1,
+    startedAtMs: 0,
+    outcome,
+    decision: { kind: 'done' },
+  };
 }
 
 type Write = (leases: readonly LaneLease[], attempts: readonly SettledAttempt[]) => Promise<ReadonlySet<number>>;
@@ -77,7 +86,8 @@ test('attempts stay until they are written, however long Postgres is away', asyn
 
 test('a batch that Postgres refuses is halved until the attempt at fault stands alone, and the others are written', async () => {
   const settler = settlerOf(async (given, attempts) => {
-    if (attempts.some(({ endpointNum }) => endpointNum === 5)) throw Object.assign(new Error('refused'), { code: '22021' });
+    if (attempts.some(({ endpointNum }) => endpointNum === 5))
+      throw Object.assign(new Error('refused'), { code: '22021' });
     return held(given, attempts);
   });
   for (let i = 0; i < 9; i++) settler.add(attempt(i));
@@ -92,7 +102,8 @@ test('when the connection is lost between the halves of a refused batch, each at
   let writes = 0;
   const settler = settlerOf(async (given, attempts) => {
     if (++writes === 3) throw new Error('connection lost');
-    if (attempts.some(({ endpointNum }) => endpointNum === 3)) throw Object.assign(new Error('refused'), { code: '23514' });
+    if (attempts.some(({ endpointNum }) => endpointNum === 3))
+      throw Object.assign(new Error('refused'), { code: '23514' });
     return held(given, attempts);
   });
   for (let i = 0; i < 4; i++) settler.add(attempt(i));

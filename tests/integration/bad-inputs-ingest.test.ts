@@ -21,7 +21,10 @@ async function countEvents(): Promise<number> {
 
 const json = { 'content-type': 'application/json' };
 
-async function post(body: string | Buffer, headers: Record<string, string> = json): Promise<{ status: number; paths: string[]; code: string }> {
+async function post(
+  body: string | Buffer,
+  headers: Record<string, string> = json,
+): Promise<{ status: number; paths: string[]; code: string }> {
   const response = await fetch(`${service.baseUrl}/v1/events`, {
     method: 'POST',
     headers: { authorization: `Bearer ${OPERATOR_KEY}`, ...headers },
@@ -32,7 +35,8 @@ async function post(body: string | Buffer, headers: Record<string, string> = jso
   return { status: response.status, code: problem.code, paths: (problem.errors ?? []).map((fault) => fault.path) };
 }
 
-const event = (fields: Record<string, unknown>) => JSON.stringify({ type: 'a.b', tenant_id: 'acme', data: {}, ...fields });
+const event = (fields: Record<string, unknown>) =>
+  JSON.stringify({ type: 'a.b', tenant_id: 'acme', data: {}, ...fields });
 
 // The request as it is sent, the status, and where the fault is said to be.
 const refused: [title: string, body: string | Buffer, status: number, path?: string][] = [
@@ -44,9 +48,19 @@ const refused: [title: string, body: string | Buffer, status: number, path?: str
   ['an empty batch', '[]', 422, ''],
   ['a batch of nothing but null', '[null]', 422, '0'],
   ['100,000 opened arrays', '['.repeat(100_000), 422, ''],
-  ['100,000 levels of arrays in data', event({ data: 1 }).replace(':1}', `:${'['.repeat(100_000)}${']'.repeat(100_000)}}`), 422, ''],
+  [
+    '100,000 levels of arrays in data',
+    event({ data: 1 }).replace(':1}', `:${'['.repeat(100_000)}${']'.repeat(100_000)}}`),
+    422,
+    '',
+  ],
   ['__proto__ beside the fields', '{"__proto__":{"x":1},"type":"a.b","tenant_id":"acme","data":{}}', 422, '__proto__'],
-  ['constructor beside the fields', '{"constructor":{"prototype":{}},"type":"a.b","tenant_id":"acme","data":{}}', 422, 'constructor'],
+  [
+    'constructor beside the fields',
+    '{"constructor":{"prototype":{}},"type":"a.b","tenant_id":"acme","data":{}}',
+    422,
+    'constructor',
+  ],
   ['a field given twice', '{"type":"a.b","type":"a.c","tenant_id":"acme","data":{}}', 422, 'type'],
   ['an unknown field', event({ colour: 'red' }), 422, 'colour'],
   ['no type', '{"tenant_id":"acme","data":{}}', 422, 'type'],
@@ -54,16 +68,34 @@ const refused: [title: string, body: string | Buffer, status: number, path?: str
   ['no tenant with an operator key', '{"type":"a.b","data":{}}', 422, 'tenant_id'],
   ['an unknown tenant', event({ tenant_id: 'nobody' }), 404, 'tenant_id'],
   ['a byte order mark', Buffer.from(`\ufeff${event({})}`), 400],
-  ['invalid UTF-8', Buffer.concat([Buffer.from('{"type":"a.b","tenant_id":"acme","data":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]), 400],
+  [
+    'invalid UTF-8',
+    Buffer.concat([
+      Buffer.from('{"type":"a.b","tenant_id":"acme","data":"'),
+      Buffer.from([0xff, 0xfe]),
+      Buffer.from('"}'),
+    ]),
+    400,
+  ],
   ['an event over the limit', event({ data: 'x'.repeat(262_144) }), 413],
   ['a 10 MB string', event({ data: 'x'.repeat(10_000_000) }), 413],
   ['a batch of 1,001', `[${Array(1_001).fill(event({})).join(',')}]`, 413],
   ['a batch with one bad item', `[${event({})},${event({ type: 'a..b' })},${event({})}]`, 422, '1.type'],
   ...['evt.1', 'a/b', '..', '%2e', 'a\nb', 'a\u0000b', 'x'.repeat(257), '😀', '', ' '].map(
-    (id): [string, string, number, string] => [`the event id ${JSON.stringify(id).slice(0, 20)}`, event({ id }), 422, 'id'],
+    (id): [string, string, number, string] => [
+      `the event id ${JSON.stringify(id).slice(0, 20)}`,
+      event({ id }),
+      422,
+      'id',
+    ],
   ),
   ...['a..b', '.a', 'a.', 'A B', '*', 'a.*', 'x'.repeat(129), '', 'a\u0000', 'system.endpoint.disabled', 'system'].map(
-    (type): [string, string, number, string] => [`the type ${JSON.stringify(type).slice(0, 20)}`, event({ type }), 422, 'type'],
+    (type): [string, string, number, string] => [
+      `the type ${JSON.stringify(type).slice(0, 20)}`,
+      event({ type }),
+      422,
+      'type',
+    ],
   ),
   ...['', 'x'.repeat(256), 'a\nb', '€'].map((key): [string, string, number, string] => [
     `the idempotency key ${JSON.stringify(key).slice(0, 20)}`,
@@ -72,10 +104,20 @@ const refused: [title: string, body: string | Buffer, status: number, path?: str
     'metadata.idempotency_key',
   ]),
   ...['yesterday', '2024-03-14', '2024-02-30T10:00:00Z', '2024-03-14T25:00:00Z', '2024-03-14T10:30:00', 1710412200].map(
-    (timestamp): [string, string, number, string] => [`the timestamp ${timestamp}`, event({ timestamp }), 422, 'timestamp'],
+    (timestamp): [string, string, number, string] => [
+      `the timestamp ${timestamp}`,
+      event({ timestamp }),
+      422,
+      'timestamp',
+    ],
   ),
   ['a subject with a control character', event({ subject: 'a\u0000b' }), 422, 'subject'],
-  ['a subject with half a surrogate', '{"type":"a.b","tenant_id":"acme","data":{},"subject":"\\ud800"}', 422, 'subject'],
+  [
+    'a subject with half a surrogate',
+    '{"type":"a.b","tenant_id":"acme","data":{},"subject":"\\ud800"}',
+    422,
+    'subject',
+  ],
   ['a version that is none', event({ version: 'latest' }), 422, 'version'],
 ];
 
@@ -105,16 +147,29 @@ test('a gzip bomb is not inflated: 415', async () => {
 });
 
 test('an NDJSON line cut in half is 400 and names its line', async () => {
-  const answer = await call(service.baseUrl, 'POST', '/v1/events', `${event({})}\n{"type":"a.b`, { 'content-type': 'application/x-ndjson' });
+  const answer = await call(service.baseUrl, 'POST', '/v1/events', `${event({})}\n{"type":"a.b`, {
+    'content-type': 'application/x-ndjson',
+  });
   expect(answer.status).toBe(400);
   expect(answer.body.detail).toMatch('line 2');
 });
 
 test('values that look dangerous and are not are taken as they are', async () => {
-  for (const data of ['{"__proto__":{"admin":true}}', '{"constructor":{"prototype":{}}}', '{"n":1e999}', '{"n":-0}', '{"n":9007199254740993}', '"\\u0000"', '{"a":1,"a":2}']) {
+  for (const data of [
+    '{"__proto__":{"admin":true}}',
+    '{"constructor":{"prototype":{}}}',
+    '{"n":1e999}',
+    '{"n":-0}',
+    '{"n":9007199254740993}',
+    '"\\u0000"',
+    '{"a":1,"a":2}',
+  ]) {
     const id = `odd-${Buffer.from(data).toString('hex').slice(0, 60)}`;
     expect((await post(`{"id":"${id}","type":"odd.value","tenant_id":"acme","data":${data}}`)).status).toBe(202);
-    const { rows } = await service.context.apiPool.query(`SELECT convert_from(body, 'UTF8') AS body FROM events WHERE external_id = $1`, [id]);
+    const { rows } = await service.context.apiPool.query(
+      `SELECT convert_from(body, 'UTF8') AS body FROM events WHERE external_id = $1`,
+      [id],
+    );
     expect(rows[0].body).toContain(`"data":${data}}`);
   }
   expect(({} as Record<string, unknown>).admin).toBeUndefined();
@@ -130,7 +185,8 @@ async function overSocket(text: string): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-const head = (more: string) => `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${OPERATOR_KEY}\r\ncontent-type: application/json\r\n${more}\r\n`;
+const head = (more: string) =>
+  `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${OPERATOR_KEY}\r\ncontent-type: application/json\r\n${more}\r\n`;
 
 test('a request with both Content-Length and Transfer-Encoding is refused: nothing is smuggled', async () => {
   const before = await countEvents();
@@ -149,12 +205,16 @@ test('pipelined requests are answered each, in order', async () => {
 });
 
 test('Expect: 100-continue is answered before the body', async () => {
-  const answer = await overSocket(`${head(`content-length: ${event({}).length}\r\nexpect: 100-continue\r\nconnection: close\r\n`)}${event({})}`);
+  const answer = await overSocket(
+    `${head(`content-length: ${event({}).length}\r\nexpect: 100-continue\r\nconnection: close\r\n`)}${event({})}`,
+  );
   expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 202/);
 });
 
 test('a stranger’s body is not read: 401 and the connection closes', async () => {
-  const answer = await overSocket('POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer nope\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n{');
+  const answer = await overSocket(
+    'POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer nope\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n{',
+  );
   expect(answer).toMatch(/^HTTP\/1\.1 401/);
   expect(answer.toLowerCase()).toContain('connection: close');
 });
@@ -178,7 +238,11 @@ test.each(keys)('%s is 401 with a challenge', async (_title, authorization) => {
 });
 
 test('a key in the query string is no key', async () => {
-  const response = await fetch(`${service.baseUrl}/v1/events?key=${OPERATOR_KEY}&access_token=${OPERATOR_KEY}`, { method: 'POST', headers: json, body: event({}) });
+  const response = await fetch(`${service.baseUrl}/v1/events?key=${OPERATOR_KEY}&access_token=${OPERATOR_KEY}`, {
+    method: 'POST',
+    headers: json,
+    body: event({}),
+  });
   expect(response.status).toBe(401);
 });
 

@@ -11,15 +11,21 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-const post = (body: unknown, headers?: Record<string, string>) => call(service.baseUrl, 'POST', '/v1/events', body, headers);
+const post = (body: unknown, headers?: Record<string, string>) =>
+  call(service.baseUrl, 'POST', '/v1/events', body, headers);
 
 async function storedEvents(type: string): Promise<{ id: string; body: string }[]> {
-  const { rows } = await service.context.apiPool.query('SELECT external_id AS id, convert_from(body, $2) AS body FROM events WHERE type = $1', [type, 'UTF8']);
+  const { rows } = await service.context.apiPool.query(
+    'SELECT external_id AS id, convert_from(body, $2) AS body FROM events WHERE type = $1',
+    [type, 'UTF8'],
+  );
   return rows;
 }
 
 test('an accepted event is stored once, in the contract’s key order, with the producer’s numbers unharmed', async () => {
-  const answer = await post('{ "metadata" : {"b":1, "a" : -0}, "data": {"big": 9007199254740993, "price":1.10, "s": "a b\\u0000"},\n "type":"exact.numbers","tenant_id":"acme", "id":"e-1", "timestamp": "2024-03-14T10:30:00+02:00" }');
+  const answer = await post(
+    '{ "metadata" : {"b":1, "a" : -0}, "data": {"big": 9007199254740993, "price":1.10, "s": "a b\\u0000"},\n "type":"exact.numbers","tenant_id":"acme", "id":"e-1", "timestamp": "2024-03-14T10:30:00+02:00" }',
+  );
   expect(answer).toMatchObject({ status: 202, body: { id: 'e-1', status: 'accepted', deliveries: 0 } });
   expect(await storedEvents('exact.numbers')).toEqual([
     {
@@ -42,7 +48,10 @@ test('the same key with another body is 409 and stores nothing', async () => {
   const event = { type: 'conflict.key', tenant_id: 'acme', data: { n: 1 } };
   expect((await post(event, { 'idempotency-key': 'c-1' })).body.status).toBe('accepted');
   expect((await post(event, { 'idempotency-key': '"c-1"' })).body.status).toBe('duplicate');
-  expect(await post({ ...event, data: { n: 2 } }, { 'idempotency-key': 'c-1' })).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
+  expect(await post({ ...event, data: { n: 2 } }, { 'idempotency-key': 'c-1' })).toMatchObject({
+    status: 409,
+    body: { code: 'idempotency_conflict' },
+  });
   expect(await storedEvents('conflict.key')).toHaveLength(1);
 });
 

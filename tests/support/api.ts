@@ -18,14 +18,22 @@ export async function call(
 ): Promise<Answer> {
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   const verb = method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
-  const request = supertest(baseUrl)[verb](path).set({ authorization: `Bearer ${OPERATOR_KEY}`, ...type, ...headers });
+  const request = supertest(baseUrl)
+    [verb](path)
+    .set({ authorization: `Bearer ${OPERATOR_KEY}`, ...type, ...headers });
   // Text as it came: superagent would parse some types, and leave others.
   request.buffer(true).parse((response, done) => {
     const chunks: Buffer[] = [];
     response.on('data', (chunk: Buffer | string) => chunks.push(Buffer.from(chunk)));
     response.on('end', () => done(null, Buffer.concat(chunks).toString()));
   });
-  const response = await (body === undefined ? request : request.send(typeof body === 'string' ? body : JSON.stringify(body)));
+  const response = await (body === undefined
+    ? request
+    : request.send(typeof body === 'string' ? body : JSON.stringify(body)));
   const text = response.body as string;
-  return { status: response.status, headers: new Headers(response.headers), body: text === '' ? undefined : JSON.parse(text) };
+  return {
+    status: response.status,
+    headers: new Headers(response.headers),
+    body: text === '' ? undefined : JSON.parse(text),
+  };
 }

@@ -57,7 +57,12 @@ async function startEmbedded() {
 }
 
 async function migrateQueues(templateUrl: string): Promise<void> {
-  const backend = createQueueBackend({ redisUrl: undefined, databaseUrl: templateUrl, prefix: '{test}', onError: () => {} });
+  const backend = createQueueBackend({
+    redisUrl: undefined,
+    databaseUrl: templateUrl,
+    prefix: '{test}',
+    onError: () => {},
+  });
   const queue = backend.queue('lanes');
   await queue.waitUntilReady();
   await queue.close();

@@ -35,7 +35,13 @@ export async function startReceiver(behaviour: Behaviour = ok): Promise<Receiver
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { url: path = '', headers } = request;
-      const received = { path, headers, body: Buffer.concat(chunks), atMs: Date.now(), answered: null as number | null };
+      const received = {
+        path,
+        headers,
+        body: Buffer.concat(chunks),
+        atMs: Date.now(),
+        answered: null as number | null,
+      };
       response.on('finish', () => {
         received.answered = response.statusCode;
       });
@@ -55,7 +61,10 @@ export async function startReceiver(behaviour: Behaviour = ok): Promise<Receiver
     received: async (count, timeoutMs = 10_000) => {
       if (requests.length >= count) return requests;
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const timer = setTimeout(() => reject(new Error(`${requests.length} of ${count} requests came within ${timeoutMs} ms`)), timeoutMs);
+      const timer = setTimeout(
+        () => reject(new Error(`${requests.length} of ${count} requests came within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
       waiting.push({ count, resolve });
       await promise.finally(() => clearTimeout(timer));
       return requests;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import pino from 'pino';
 import { inject } from 'vitest';
@@ -36,9 +36,16 @@ export interface TestService {
 
 /** A whole Posthorn in this process on a database of its own, which may deliver to loopback. Logs are silent. */
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
-  const database = options.databaseUrl === undefined ? await createTestDatabase() : { url: options.databaseUrl, drop: async () => {} };
+  const database =
+    options.databaseUrl === undefined ? await createTestDatabase() : { url: options.databaseUrl, drop: async () => {} };
   const config: Config = {
-    ...readConfig({ DATABASE_URL: database.url, OPERATOR_KEY, MASTER_KEY, REDIS_URL: inject('redisUrl'), LANES: String(TEST_LANES) }),
+    ...readConfig({
+      DATABASE_URL: database.url,
+      OPERATOR_KEY,
+      MASTER_KEY,
+      REDIS_URL: inject('redisUrl'),
+      LANES: String(TEST_LANES),
+    }),
     REDIS_PREFIX: `{test-${randomBytes(6).toString('hex')}}`,
     SHUTDOWN_SECONDS: 3,
     ...options.config,

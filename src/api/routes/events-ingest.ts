@@ -15,7 +15,12 @@ import { authorize } from '../mount-route.ts';
 export function mountIngest(app: Express, context: Context): void {
   const { config, commits, clock, recallTenant } = context;
   const read = express.raw({ type: () => true, limit: config.MAX_BATCH_BYTES, inflate: false });
-  const dependencies = { commits, findTenant: recallTenant, nowMs: () => clock.nowMs(), maxEventBytes: config.MAX_EVENT_BYTES };
+  const dependencies = {
+    commits,
+    findTenant: recallTenant,
+    nowMs: () => clock.nowMs(),
+    maxEventBytes: config.MAX_EVENT_BYTES,
+  };
 
   const budget = bodyBudget(2 * config.INGEST_BUFFER_BYTES, config.MAX_BATCH_BYTES / 8);
 
@@ -26,7 +31,9 @@ export function mountIngest(app: Express, context: Context): void {
   };
 
   app.post('/v1/events', admit, budget, read, async (request: Request, response: Response) => {
-    const { isBatch, events } = readRequest(bodyOf(request), response.locals.format, { maxEvents: config.MAX_BATCH_EVENTS });
+    const { isBatch, events } = readRequest(bodyOf(request), response.locals.format, {
+      maxEvents: config.MAX_BATCH_EVENTS,
+    });
     const options = { isBatch, caller: response.locals.caller, idempotencyKey: keyOf(request, isBatch) };
     const items = await acceptEvents(events, options, dependencies);
     response.status(202).json(isBatch ? batchReply(items) : items[0]);
@@ -48,7 +55,11 @@ const NDJSON_TYPE = /^application\/(?:x-)?ndjson\s*(?:;\s*charset="?utf-8"?\s*)?
 function formatOf(contentType: string | undefined): BodyFormat {
   if (JSON_TYPE.test(contentType ?? '')) return 'json';
   if (NDJSON_TYPE.test(contentType ?? '')) return 'ndjson';
-  throw new Refusal(415, 'unsupported_media_type', 'Send events as application/json or application/x-ndjson, in UTF-8.');
+  throw new Refusal(
+    415,
+    'unsupported_media_type',
+    'Send events as application/json or application/x-ndjson, in UTF-8.',
+  );
 }
 
 /** The `Idempotency-Key` header, bare or quoted (draft-ietf-httpapi-idempotency-key-header makes it a quoted string). */
@@ -62,5 +73,7 @@ function keyOf(request: Request, isBatch: boolean): string | undefined {
 }
 
 function keyProblem(message: string): Refusal {
-  return new Refusal(422, 'invalid', 'The Idempotency-Key header is not usable.', { faults: [{ path: 'idempotency-key', message }] });
+  return new Refusal(422, 'invalid', 'The Idempotency-Key header is not usable.', {
+    faults: [{ path: 'idempotency-key', message }],
+  });
 }

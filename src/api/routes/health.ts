@@ -6,11 +6,15 @@ export function healthRoutes({ health }: { readonly health: Health }): Router {
   const router = Router();
   router.get('/healthz', (_request, response) => {
     const { problems } = health.live();
-    response.status(problems.length === 0 ? 200 : 503).json({ status: problems.length === 0 ? 'ok' : 'stuck', problems });
+    response
+      .status(problems.length === 0 ? 200 : 503)
+      .json({ status: problems.length === 0 ? 'ok' : 'stuck', problems });
   });
   router.get('/readyz', async (_request, response) => {
     const { problems } = await health.ready();
-    response.status(problems.length === 0 ? 200 : 503).json({ status: problems.length === 0 ? 'ready' : 'not_ready', problems });
+    response
+      .status(problems.length === 0 ? 200 : 503)
+      .json({ status: problems.length === 0 ? 'ready' : 'not_ready', problems });
   });
   return router;
 }

@@ -8,7 +8,9 @@ import { defineRoute } from '../route.ts';
 const tenantId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 letters, digits, _ and -');
 const name = plainText(1, 200);
 
-export const tenantSchema = z.object({ id: z.string(), name: z.string(), created_at: z.iso.datetime() }).meta({ id: 'Tenant' });
+export const tenantSchema = z
+  .object({ id: z.string(), name: z.string(), created_at: z.iso.datetime() })
+  .meta({ id: 'Tenant' });
 
 const noParams = z.strictObject({});
 const noQuery = z.strictObject({});
@@ -27,8 +29,13 @@ export const createTenant = defineRoute({
   body: z.strictObject({ id: tenantId.optional(), name: name.optional() }),
   responses: { 201: { description: 'The tenant', schema: tenantSchema } },
   handle: async ({ body, caller }, { prisma }) => {
-    const tenant = await tenants.createTenant(prisma, { id: body.id, name: body.name ?? body.id ?? 'unnamed' }, caller.actor);
-    if (tenant === null) throw new Refusal(409, 'tenant_exists', `A tenant with the id ${body.id} exists already, or did.`);
+    const tenant = await tenants.createTenant(
+      prisma,
+      { id: body.id, name: body.name ?? body.id ?? 'unnamed' },
+      caller.actor,
+    );
+    if (tenant === null)
+      throw new Refusal(409, 'tenant_exists', `A tenant with the id ${body.id} exists already, or did.`);
     return { status: 201, body: toJson(tenant) };
   },
 });
@@ -42,7 +49,8 @@ export const listTenants = defineRoute({
   query: z.strictObject(pagingQuery),
   responses: { 200: { description: 'A page of tenants', schema: pageOf(tenantSchema) } },
   handle: async ({ query }, { prisma, cursors }) => {
-    const fetch = (after: string | undefined, limit: number) => tenants.listTenants(prisma, after === undefined ? undefined : Number(after), limit);
+    const fetch = (after: string | undefined, limit: number) =>
+      tenants.listTenants(prisma, after === undefined ? undefined : Number(after), limit);
     const { rows, next } = await readPage(cursors, query, ['tenants'], fetch, (tenant) => String(tenant.num));
     return { status: 200, body: { data: rows.map(toJson), next } };
   },
@@ -73,7 +81,10 @@ export const updateTenant = defineRoute({
   body: z.strictObject({ name: name.optional() }),
   responses: { 200: { description: 'The tenant', schema: tenantSchema } },
   handle: async ({ tenant, body, caller }, { prisma }) => {
-    const found = body.name === undefined ? await tenants.findTenant(prisma, tenant.id) : await tenants.renameTenant(prisma, tenant, body.name, caller.actor);
+    const found =
+      body.name === undefined
+        ? await tenants.findTenant(prisma, tenant.id)
+        : await tenants.renameTenant(prisma, tenant, body.name, caller.actor);
     if (found === null) throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
     return { status: 200, body: toJson(found) };
   },
