@@ -43,11 +43,13 @@ test('a stop lets the request under way finish, takes no new connection, and clo
   const response = await arrived;
   const idleClosed = once(idle, 'close');
   idle.resume();
+  const before = performance.now();
   const stopped = server.stop(10_000);
   await expect(ask()).rejects.toThrow();
   response.end('done');
   expect((await answer).statusCode).toBe(200);
   await Promise.all([stopped, idleClosed]);
+  expect(performance.now() - before).toBeLessThan(5_000);
 });
 
 test('a request that does not end is cut at the deadline', async () => {

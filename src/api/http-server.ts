@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 /** The port or address cannot be listened on; `message` says which, why, and what to do. */
 export class ListenError extends Error {
@@ -21,11 +21,16 @@ export class HttpServer {
     response.writeHead(503, { 'retry-after': '1', 'content-type': 'application/json' }).end('{"status":"starting"}');
   };
   #isStopping = false;
+  readonly #sockets = new Set<Socket>();
 
   constructor() {
     this.#server = createServer({ maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 }, (request, response) => {
       if (this.#isStopping) response.setHeader('connection', 'close');
       this.#listener(request, response);
+    });
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
     });
     // A client that sends a byte a second holds a socket for no longer than this.
     this.#server.headersTimeout = 10_000;
@@ -53,12 +58,18 @@ export class HttpServer {
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
+    this.#closeIdle();
     // Connections that fall idle from now on are of no use either.
-    const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+    const sweep = setInterval(() => this.#closeIdle(), 50);
     const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
     await closed;
     clearInterval(sweep);
     clearTimeout(cut);
+  }
+
+  /** Node takes a connection on which nothing ever came for a busy one: browsers and balancers open such ones in advance. */
+  #closeIdle(): void {
+    this.#server.closeIdleConnections();
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 }

@@ -85,7 +85,10 @@ export class TokenBucket {
     return this.#throttledUntilMs;
   }
 
-  /** Lets time pass, and what is beyond the burst go. A clock that steps back mints nothing, neither by that nor on its way to where it was. */
+  /**
+   * Lets time pass, and what is beyond the burst go. A clock that steps back mints nothing. For a small step time stands still until the
+   * clock is where it was; after a large one it goes on from there, with the tokens and the throttle that there were.
+   */
   #observe(nowMs: number): void {
     const backMs = this.#seenMs - nowMs;
     if (backMs > PATIENCE_MS) {

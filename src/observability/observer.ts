@@ -102,7 +102,12 @@ export class Observer {
 
 /** An error as far as a log may know it: drivers put connection strings and row values into other fields. */
 function faultOf(error: unknown): Record<string, unknown> {
-  const { name, message, code, stack } = error as { name?: string; message?: string; code?: string; stack?: string };
+  const { name, message, code, stack } = (error ?? {}) as {
+    name?: string;
+    message?: string;
+    code?: string;
+    stack?: string;
+  };
   const isOurs = code === undefined && stack !== undefined;
   return {
     error: name ?? 'unknown',
@@ -112,8 +117,9 @@ function faultOf(error: unknown): Record<string, unknown> {
   };
 }
 
+/** What stands before the last @ of a URL goes: passwords hold slashes and @ where nobody encoded them. */
 function redact(text: string): string {
   return text
-    .replace(/\b([a-z+]+:\/\/)[^\s/@]*@/gi, '$1***@')
+    .replace(/\b([a-z+]+:\/\/)[^\s"']*@/gi, '$1***@')
     .replace(/\b(wh[a-z]{2,3}_|phk_)[A-Za-z0-9+/=_-]+/g, '$1***');
 }

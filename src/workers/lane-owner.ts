@@ -1,12 +1,10 @@
 import type { Sender } from '../delivery/send.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
-import type { DueDelivery } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
-import { UNKNOWN } from './desk.ts';
 import { Desks } from './desks.ts';
 import { Lane } from './lane.ts';
+import { LaneReader } from './lane-reader.ts';
 import type { LaneStore } from './lane-store.ts';
-import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
 import { Settler } from './settler.ts';
 
 export interface LaneOwnerOptions {
@@ -28,7 +26,6 @@ export interface LaneOwnerOptions {
 const HEARTBEAT_MS = 2_000;
 const REFRESH_MS = 1_000;
 const TICK_MS = 10;
-const FETCH_SIZE = 500;
 const PAUSE_AFTER_FAILURE_MS = 200;
 /** How soon a lane is rung again that this process had no place for. */
 const TURN_AWAY_MS = 100;
@@ -45,12 +42,9 @@ export class LaneOwner {
   readonly #options: LaneOwnerOptions;
   readonly #settler: Settler;
   readonly #desks: Desks;
+  readonly #reader: LaneReader;
   readonly #lanes = new Map<number, Lane>();
   readonly #requested = new Map<number, PromiseWithResolvers<void>>();
-  /** Lanes whose parked endpoints are to be looked for. */
-  readonly #unexplored = new Set<number>();
-  /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
-  #owesRefill = false;
   #share: number;
   #isPumping = false;
   #isKicked = false;
@@ -69,6 +63,7 @@ export class LaneOwner {
       settle: (attempt) => this.#settler.add(attempt),
       onChange: () => this.#kick(),
     });
+    this.#reader = new LaneReader(store, this.#desks, this.#lanes);
     this.#settler = new Settler({
       write: (leases, attempts) => store.settle(leases, attempts),
       leaseOf: (lane) => this.#lanes.get(lane)?.lease,
@@ -167,13 +162,7 @@ export class LaneOwner {
 
   async #round(): Promise<void> {
     await this.#acquire();
-    await this.#findParked();
-    if (this.#owesRefill) await this.#refill();
-    await this.#fetch();
-    this.#desks.relieve();
-    await this.#parkOverflow();
-    await this.#refill();
-    await this.#parkOverflow();
+    await this.#reader.runOnce();
     await this.#releaseIdle();
     if (this.#hasHungryLane() && this.#desks.hasRoom) this.#isKicked = true;
   }
@@ -185,7 +174,7 @@ export class LaneOwner {
     for (const lease of leases) {
       const lane = new Lane(lease, performance.now());
       this.#lanes.set(lease.lane, lane);
-      this.#unexplored.add(lease.lane);
+      this.#reader.explore(lease.lane);
       if (this.#isStopping) this.#drain(lane);
       void lane.released.then(requests.get(lease.lane)!.resolve);
     }
@@ -193,60 +182,6 @@ export class LaneOwner {
       this.#requested.delete(number);
       if (!this.#lanes.has(number)) request.resolve();
     }
-  }
-
-  async #findParked(): Promise<void> {
-    const lanes = [...this.#unexplored].filter((lane) => this.#lanes.has(lane));
-    if (lanes.length === 0) return;
-    const found = await this.#options.store.parkedEndpoints(lanes);
-    this.#unexplored.clear();
-    const ours = found.filter(({ lane }) => this.#lanes.has(lane));
-    const desks = ours.map(({ lane, endpointNum }) => this.#desks.of(endpointNum, lane));
-    for (const desk of desks) if (!desk.hasParked) desk.markParked();
-    await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
-  }
-
-  #exploreAll(): void {
-    for (const lane of this.#lanes.keys()) this.#unexplored.add(lane);
-    this.#kick();
-  }
-
-  async #fetch(): Promise<void> {
-    const hungry = [...this.#lanes.values()].filter((lane) => lane.isHungry && !lane.isDraining);
-    if (hungry.length === 0 || !this.#desks.hasRoom) return;
-    const now = performance.now();
-    const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(this.#desks.room / hungry.length)));
-    for (const lane of hungry) lane.isHungry = false;
-    const fetches = hungry.map((lane) => lane.nextFetch(size, now));
-    const read = this.#desks.read(() => this.#options.store.fetchDue(fetches));
-    const { rows, fresh } = await read.catch((error: unknown) => {
-      for (const lane of hungry) lane.isHungry = true;
-      throw error;
-    });
-    for (const [i, lane] of hungry.entries()) {
-      const ofLane = (row: DueDelivery) => row.lane === lane.number;
-      const wasWoken = lane.isHungry;
-      lane.fetched(rows.filter(ofLane), fresh.filter(ofLane).length, fetches[i]!.limit, now);
-      if (wasWoken) lane.wake();
-    }
-    await this.#admit(fresh);
-  }
-
-  async #admit(rows: readonly DueDelivery[]): Promise<void> {
-    if (rows.length === 0) return;
-    const newest = new Map(rows.map((row) => [row.endpointNum, row]));
-    const stale = [...newest.values()]
-      .map((row) => ({ row, desk: this.#desks.of(row.endpointNum, row.lane) }))
-      .filter(({ row, desk }) => desk.version < row.endpointVersion);
-    const [bodies] = await Promise.all([
-      this.#options.store.bodies([...new Set(rows.map((row) => row.eventUuid))]),
-      this.#desks.loadTargets(stale.map(({ desk }) => desk)),
-    ]);
-    // A lane may have been lost, or told to drain, while the bodies came.
-    this.#desks.admit(rows, bodies, (row) => {
-      const lane = this.#lanes.get(row.lane);
-      return lane?.isDraining === false ? lane : undefined;
-    });
   }
 
   #settled(attempt: SettledAttempt, isWritten: boolean): void {
@@ -261,30 +196,6 @@ export class LaneOwner {
       this.#forget(lane);
     }
     if (lane.isDraining && lane.held === 0) this.#kick();
-  }
-
-  async #refill(): Promise<void> {
-    const refills = desksToRefill(this.#desks, (lane) => this.#lanes.get(lane)?.isDraining === false).map(refillOf);
-    this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
-    if (refills.length === 0 || this.#owesRefill) return;
-    const { rows, fresh } = await this.#desks.read(() =>
-      this.#options.store.fetchParked(refills.map((refill) => refill.fetch)),
-    );
-    await this.#admit(fresh);
-    // Not before: what did not come into memory is still to be read.
-    for (const refill of refills) refilled(refill, rows);
-  }
-
-  async #parkOverflow(): Promise<void> {
-    // A lane that is not ours any more has an owner who does not know what we would park.
-    const rows = this.#desks.takeOverflow().filter((row) => this.#lanes.has(row.lane));
-    if (rows.length === 0) return;
-    await this.#options.store.park(rows).catch((error: unknown) => {
-      this.#desks.returnOverflow(rows);
-      throw error;
-    });
-    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
-    for (const row of rows) this.#desks.get(row.endpointNum)?.markParked();
   }
 
   async #releaseIdle(): Promise<void> {
@@ -349,6 +260,11 @@ export class LaneOwner {
     } catch (error) {
       this.#options.onFailure('refresh of endpoints', error);
     }
+  }
+
+  #exploreAll(): void {
+    for (const lane of this.#lanes.keys()) this.#reader.explore(lane);
+    this.#kick();
   }
 
   #tick(): void {

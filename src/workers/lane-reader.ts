@@ -1,0 +1,117 @@
+import type { DueDelivery } from '../store/mailbox.ts';
+import { UNKNOWN } from './desk.ts';
+import type { Desks } from './desks.ts';
+import type { Lane } from './lane.ts';
+import type { LaneStore } from './lane-store.ts';
+import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
+
+type ReaderStore = Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'park' | 'parkedEndpoints' | 'bodies'>;
+
+const FETCH_SIZE = 500;
+
+/** Moves rows between the mailbox and the desks: what is due comes in, what an endpoint cannot take now goes back, parked. */
+export class LaneReader {
+  readonly #store: ReaderStore;
+  readonly #desks: Desks;
+  readonly #lanes: ReadonlyMap<number, Lane>;
+  /** Lanes whose parked endpoints are to be looked for. */
+  readonly #unexplored = new Set<number>();
+  /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
+  #owesRefill = false;
+
+  /** @param lanes those that this process holds, as they come and go */
+  constructor(store: ReaderStore, desks: Desks, lanes: ReadonlyMap<number, Lane>) {
+    this.#store = store;
+    this.#desks = desks;
+    this.#lanes = lanes;
+  }
+
+  /** One round of reading. */
+  async runOnce(): Promise<void> {
+    await this.#findParked();
+    if (this.#owesRefill) await this.#refill();
+    await this.#fetch();
+    this.#desks.relieve();
+    await this.#parkOverflow();
+    await this.#refill();
+    await this.#parkOverflow();
+  }
+
+  /** Has the parked endpoints of a lane looked for at the next round. */
+  explore(lane: number): void {
+    this.#unexplored.add(lane);
+  }
+
+  async #findParked(): Promise<void> {
+    const lanes = [...this.#unexplored].filter((lane) => this.#lanes.has(lane));
+    if (lanes.length === 0) return;
+    const found = await this.#store.parkedEndpoints(lanes);
+    this.#unexplored.clear();
+    const ours = found.filter(({ lane }) => this.#lanes.has(lane));
+    const desks = ours.map(({ lane, endpointNum }) => this.#desks.of(endpointNum, lane));
+    for (const desk of desks) if (!desk.hasParked) desk.markParked();
+    await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
+  }
+
+  async #fetch(): Promise<void> {
+    const hungry = [...this.#lanes.values()].filter((lane) => lane.isHungry && !lane.isDraining);
+    if (hungry.length === 0 || !this.#desks.hasRoom) return;
+    const now = performance.now();
+    const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(this.#desks.room / hungry.length)));
+    for (const lane of hungry) lane.isHungry = false;
+    const fetches = hungry.map((lane) => lane.nextFetch(size, now));
+    const read = this.#desks.read(() => this.#store.fetchDue(fetches));
+    const { rows, fresh } = await read.catch((error: unknown) => {
+      for (const lane of hungry) lane.isHungry = true;
+      throw error;
+    });
+    for (const [i, lane] of hungry.entries()) {
+      const ofLane = (row: DueDelivery) => row.lane === lane.number;
+      const wasWoken = lane.isHungry;
+      lane.fetched(rows.filter(ofLane), fresh.filter(ofLane).length, fetches[i]!.limit, now);
+      if (wasWoken) lane.wake();
+    }
+    await this.#admit(fresh);
+  }
+
+  async #admit(rows: readonly DueDelivery[]): Promise<void> {
+    if (rows.length === 0) return;
+    const newest = new Map(rows.map((row) => [row.endpointNum, row]));
+    const stale = [...newest.values()]
+      .map((row) => ({ row, desk: this.#desks.of(row.endpointNum, row.lane) }))
+      .filter(({ row, desk }) => desk.version < row.endpointVersion);
+    const [bodies] = await Promise.all([
+      this.#store.bodies([...new Set(rows.map((row) => row.eventUuid))]),
+      this.#desks.loadTargets(stale.map(({ desk }) => desk)),
+    ]);
+    // A lane may have been lost, or told to drain, while the bodies came.
+    this.#desks.admit(rows, bodies, (row) => {
+      const lane = this.#lanes.get(row.lane);
+      return lane?.isDraining === false ? lane : undefined;
+    });
+  }
+
+  async #refill(): Promise<void> {
+    const refills = desksToRefill(this.#desks, (lane) => this.#lanes.get(lane)?.isDraining === false).map(refillOf);
+    this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
+    if (refills.length === 0 || this.#owesRefill) return;
+    const { rows, fresh } = await this.#desks.read(() =>
+      this.#store.fetchParked(refills.map((refill) => refill.fetch)),
+    );
+    await this.#admit(fresh);
+    // Not before: what did not come into memory is still to be read.
+    for (const refill of refills) refilled(refill, rows);
+  }
+
+  async #parkOverflow(): Promise<void> {
+    // A lane that is not ours any more has an owner who does not know what we would park.
+    const rows = this.#desks.takeOverflow().filter((row) => this.#lanes.has(row.lane));
+    if (rows.length === 0) return;
+    await this.#store.park(rows).catch((error: unknown) => {
+      this.#desks.returnOverflow(rows);
+      throw error;
+    });
+    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
+    for (const row of rows) this.#desks.get(row.endpointNum)?.markParked();
+  }
+}
