@@ -1,12 +1,11 @@
 import { decide } from '../delivery/decide.ts';
-import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
 import type { Sender } from '../delivery/send.ts';
-import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
 import type { Outcome, SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 import { Desk, type Letter, UNKNOWN } from './desk.ts';
+import { Dispatcher } from './dispatcher.ts';
 import type { Lane } from './lane.ts';
 
 export interface DesksOptions {
@@ -32,35 +31,35 @@ const SLOW_MS = 1_000;
 const IDLE_MS = 10_000;
 
 /**
- * How long a row may wait in memory before it is read again, in ms: it may have been cancelled, or its payload expunged, meanwhile.
- */
-const STALE_MS = 5_000;
-
-/**
  * The deliveries that a process has in memory, by endpoint: admit → prepare → send → decide. Bounded in rows, bytes and requests under
  * way; an endpoint that is closed, or has more than its share here, has its rows put into `overflow`, to be parked in the table.
  */
 export class Desks {
   readonly #options: DesksOptions;
   readonly #desks = new Map<number, Desk>();
-  /** Desks that may have something to send, in turn. */
-  readonly #ready = new Set<Desk>();
+  readonly #dispatcher: Dispatcher;
   /** Rows in memory, by delivery, with the lane that they were fetched under. */
   readonly #held = new Map<string, Lane>();
   /** Rows let go since the last read began. */
   readonly #letGoMeanwhile = new Set<string>();
   #overflow: DueDelivery[] = [];
   #heldBytes = 0;
-  #inFlight = 0;
   #busyDesks = 0;
-  #isDispatching = false;
 
   constructor(options: DesksOptions) {
     this.#options = options;
+    this.#dispatcher = new Dispatcher({
+      ...options,
+      onOutcome: (letter, startedAtMs, outcome, desk) => this.#finish(letter, startedAtMs, outcome, desk),
+      onFreed: () => {
+        if (this.hasRoom) options.onChange();
+      },
+      shelve: (desk) => this.#shelve(desk),
+    });
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#dispatcher.inFlight;
   }
 
   /** Rows that still fit. */
@@ -121,7 +120,7 @@ export class Desks {
       const body = bodies.get(due.eventUuid);
       if (lane !== undefined && body !== undefined) this.#admitOne({ due, body, admittedAt }, lane);
     }
-    this.dispatch();
+    this.#dispatcher.run();
   }
 
   #admitOne(letter: Letter, lane: Lane): void {
@@ -141,74 +140,13 @@ export class Desks {
     if (skip !== null) this.#finish(letter, this.#options.nowMs(), { kind: 'skipped', reason: skip }, desk);
     else {
       desk.waiting.push(letter);
-      this.#ready.add(desk);
+      this.#dispatcher.offer(desk);
     }
   }
 
   /** Rows of one endpoint that may wait in memory, so that one with a backlog leaves place for the others. */
   #shareOf(desk: Desk): number {
     return Math.max(2 * (desk.target?.maxInFlight ?? 0), (this.#options.maxInFlight * 2) / (this.#busyDesks + 1));
-  }
-
-  /** Sends one of each ready desk in turn until nothing may be sent. */
-  dispatch(): void {
-    // A request that fails at once calls back at once: the loop that is running goes on with what that freed.
-    if (this.#isDispatching) return;
-    this.#isDispatching = true;
-    while (this.#inFlight < this.#options.maxInFlight) {
-      const desk = this.#ready.values().next().value;
-      if (desk === undefined) break;
-      this.#ready.delete(desk);
-      if (!desk.isOpen || !desk.hasRoom) continue;
-      const letter = desk.waiting.shift();
-      if (letter === undefined) continue;
-      if (performance.now() - letter.admittedAt > STALE_MS) {
-        desk.waiting.unshift(letter);
-        this.#shelve(desk);
-        continue;
-      }
-      if (desk.waiting.length > 0) this.#ready.add(desk);
-      this.#send(letter, desk);
-    }
-    this.#isDispatching = false;
-  }
-
-  #send(letter: Letter, desk: Desk): void {
-    const { due, body } = letter;
-    const startedAtMs = this.#options.nowMs();
-    const delivery: AttemptToMake = {
-      deliveryId: deliveryIdOf(due.eventUuid, due.endpointNum),
-      eventId: body.externalId ?? eventIdOf(due.eventUuid),
-      attempt: due.attempt + 1,
-      body: body.body,
-    };
-    const request = this.#prepare(desk, delivery, startedAtMs);
-    if (request === null) {
-      desk.waiting.unshift(letter);
-      this.#shelve(desk);
-      return;
-    }
-    desk.inFlight++;
-    this.#inFlight++;
-    this.#options.sender.send(request, (outcome) => {
-      desk.inFlight--;
-      this.#inFlight--;
-      this.#finish(letter, startedAtMs, outcome, desk);
-      if (desk.waiting.length > 0) this.#ready.add(desk);
-      this.dispatch();
-      if (this.hasRoom) this.#options.onChange();
-    });
-  }
-
-  /** A delivery that cannot be prepared is parked with its endpoint; the others go on. */
-  #prepare(desk: Desk, delivery: AttemptToMake, startedAtMs: number): PreparedRequest | null {
-    try {
-      return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
-    } catch (error) {
-      desk.problem = (error as Error).message;
-      this.#options.onFailure(`preparing of delivery ${delivery.deliveryId}`, error);
-      return null;
-    }
   }
 
   #finish({ due, body }: Letter, startedAtMs: number, outcome: Outcome, desk: Desk): void {
@@ -281,7 +219,7 @@ export class Desks {
 
   #dropWaiting(desk: Desk): Letter[] {
     const letters = desk.waiting.splice(0);
-    this.#ready.delete(desk);
+    this.#dispatcher.withdraw(desk);
     for (const { due, body } of letters) {
       this.letGo(due);
       this.#heldBytes -= body.body.length;

@@ -227,6 +227,67 @@ test.each(['bodies', 'targets', 'fetchParked', 'parkedEndpoints'])(
   },
 );
 
+test('parked deliveries are not forgotten when their events cannot be read just then', async () => {
+  for (const num of [1, 2]) rig.model.addEndpoint(num, 0, 2);
+  fate = ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === 2 ? 60_000 : 5 });
+  rig.model.change(1, { enabled: false });
+  const { owner } = rig.startWorker();
+  for (let i = 0; i < 3; i++) addRow(1);
+  addRow(2);
+  void owner.hold(0);
+  await rig.time.pass(500);
+  failing.add('bodies');
+  rig.model.change(1, { enabled: true });
+  expect(await rig.time.pass(2_000, () => rig.failures.length > 0)).toBe(true);
+  failing.clear();
+  expect(await rig.time.pass(5_000, () => sentTo(1) === 3)).toBe(true);
+});
+
+test('a backlog that is looked for while its rows are still on their way to be parked is not forgotten', async () => {
+  for (const num of [1, 2, 3]) rig.model.addEndpoint(num, 0, 1);
+  const afterMs = new Map([
+    [1, 2_500],
+    [3, 60_000],
+  ]);
+  fate = ({ endpointNum }) => ({ outcome: answered(200), afterMs: afterMs.get(endpointNum)! });
+  rig.model.change(2, { enabled: false });
+  const { owner } = rig.startWorker();
+  for (let i = 0; i < 3; i++) addRow(1);
+  addRow(3);
+  void owner.hold(0);
+  await rig.time.pass(400);
+  // A parking that takes long, while what waits for another endpoint leaves memory and the endpoint is open again.
+  heldUntil.set('park', 3_500);
+  addRow(2);
+  rig.wake(0);
+  await rig.time.pass(100);
+  rig.model.change(1, { enabled: false });
+  await rig.time.pass(700);
+  rig.model.change(1, { enabled: true });
+  await rig.time.pass(2_200);
+  heldUntil.clear();
+  afterMs.set(1, 5);
+  expect(sentTo(1)).toBe(1);
+  expect(await rig.time.pass(5_000, () => sentTo(1) === 3)).toBe(true);
+});
+
+test('a stop waits for attempts that cannot be written yet', async () => {
+  rig.model.addEndpoint(1, 0, 1);
+  const worker = rig.startWorker();
+  addRow(1);
+  failing.add('settle');
+  void worker.owner.hold(0);
+  expect(await rig.time.pass(1_000, () => rig.failures.length > 0)).toBe(true);
+  let isStopped = false;
+  void rig.stopWorker(worker, 5_000).then(() => {
+    isStopped = true;
+  });
+  await rig.time.pass(300);
+  failing.clear();
+  expect(await rig.time.pass(4_000, () => isStopped)).toBe(true);
+  expect(isSettled()).toBe(true);
+});
+
 test('rows that a former owner parked behind the back of the present one are found in time', async () => {
   for (const num of [1, 2]) rig.model.addEndpoint(num, 0, 2);
   fate = ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === 2 ? 60_000 : 5 });

@@ -46,7 +46,7 @@ export class LaneReader {
     const lanes = [...this.#unexplored].filter((lane) => this.#lanes.has(lane));
     if (lanes.length === 0) return;
     const found = await this.#store.parkedEndpoints(lanes);
-    this.#unexplored.clear();
+    for (const lane of lanes) this.#unexplored.delete(lane);
     const ours = found.filter(({ lane }) => this.#lanes.has(lane));
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.of(endpointNum, lane));
     for (const desk of desks) if (!desk.hasParked) desk.markParked();
