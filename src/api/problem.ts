@@ -29,6 +29,7 @@ export function problemOf(refusal: Refusal, requestId: string): Problem {
 /** What callers may see of an error. Bugs and lost infrastructure say nothing of themselves. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
+  if (typeof error !== 'object' || error === null) return internal();
   if (error instanceof UnsealError) {
     return new Refusal(
       500,
@@ -41,10 +42,11 @@ export function refusalOf(error: unknown): Refusal {
       retryAfterSeconds: 1,
     });
   }
-  return (
-    fromParser(error) ??
-    new Refusal(500, 'internal', 'Something went wrong here. The request id tells the operator where to look.')
-  );
+  return fromParser(error) ?? internal();
+}
+
+function internal(): Refusal {
+  return new Refusal(500, 'internal', 'Something went wrong here. The request id tells the operator where to look.');
 }
 
 /** Errors that Express's body parser and router raise, told by their `type` or `status`. */

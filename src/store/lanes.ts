@@ -26,12 +26,16 @@ export async function prepareLanes(pool: pg.Pool, lanes: number): Promise<void> 
   await pool.query('INSERT INTO lanes (lane) SELECT generate_series(0, $1 - 1) ON CONFLICT (lane) DO NOTHING', [lanes]);
 }
 
-/** Takes those of the lanes that nobody holds. Each one's epoch rises, so that a former owner's settles change nothing. */
+/**
+ * Takes those of the lanes that nobody else holds: one that is the caller's by a statement whose answer was lost comes to it again. Each
+ * one's epoch rises, so that a former owner's settles change nothing.
+ */
 export async function acquireLanes(pool: pg.Pool, owner: string, lanes: readonly number[]): Promise<LaneLease[]> {
   const { rows } = await pool.query<{ lane: number; epoch: string }>({
     name: 'acquire-lanes',
     text: `UPDATE lanes SET epoch = epoch + 1, owner = $1, leased_until = now() + $3 * interval '1 ms'
-            WHERE lane IN (SELECT lane FROM lanes WHERE lane = ANY($2::smallint[]) AND leased_until < now() ORDER BY lane FOR UPDATE SKIP LOCKED)
+            WHERE lane IN (SELECT lane FROM lanes WHERE lane = ANY($2::smallint[]) AND (leased_until < now() OR owner = $1)
+                           ORDER BY lane FOR UPDATE SKIP LOCKED)
            RETURNING lane, epoch`,
     values: [owner, plainArray(lanes), LEASE_MS],
   });
