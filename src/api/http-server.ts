@@ -14,6 +14,9 @@ export class ListenError extends Error {
   }
 }
 
+/** How long a new connection may say nothing before a stopping server takes it for an idle one, in ms. */
+const SILENT_MS = 500;
+
 /** The HTTP listener: opened before anything else, so that a taken port is found at once; it answers 503 until it is given an app. */
 export class HttpServer {
   readonly #server: Server;
@@ -21,7 +24,8 @@ export class HttpServer {
     response.writeHead(503, { 'retry-after': '1', 'content-type': 'application/json' }).end('{"status":"starting"}');
   };
   #isStopping = false;
-  readonly #sockets = new Set<Socket>();
+  /** Open connections, with when they were opened. */
+  readonly #sockets = new Map<Socket, number>();
 
   constructor() {
     this.#server = createServer({ maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 }, (request, response) => {
@@ -29,7 +33,7 @@ export class HttpServer {
       this.#listener(request, response);
     });
     this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket);
+      this.#sockets.set(socket, performance.now());
       socket.once('close', () => this.#sockets.delete(socket));
     });
     // A client that sends a byte a second holds a socket for no longer than this.
@@ -67,9 +71,15 @@ export class HttpServer {
     clearTimeout(cut);
   }
 
-  /** Node takes a connection on which nothing ever came for a busy one: browsers and balancers open such ones in advance. */
+  /**
+   * Node takes a connection on which nothing ever came for a busy one: browsers and balancers open such ones in advance. One that was
+   * opened just now may have its request on the way.
+   */
   #closeIdle(): void {
     this.#server.closeIdleConnections();
-    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    const before = performance.now() - SILENT_MS;
+    for (const [socket, openedAt] of this.#sockets) {
+      if (socket.bytesRead === 0 && openedAt < before) socket.destroy();
+    }
   }
 }

@@ -343,6 +343,11 @@ test('replays are made by the lanes: same webhook-id, next attempt number', asyn
       () => ask(tenant, 'GET', '/deliveries'),
       (answer) => answer.body.data[0]?.status === 'dead_lettered',
     );
+    // The 410 disables the endpoint in a statement of its own: enabling it before that would be undone.
+    await eventually(
+      () => ask(tenant, 'GET', `/endpoints/${endpoint.id}`),
+      (answer) => answer.body.enabled === false,
+    );
     receiver.behave((_request, response) => void response.writeHead(204).end());
     await ask(tenant, 'PATCH', `/endpoints/${endpoint.id}`, { enabled: true });
     const id = await replay(tenant, { status: 'dead_lettered' });
