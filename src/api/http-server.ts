@@ -61,6 +61,8 @@ export class HttpServer {
   /** Takes no new connection, lets requests under way finish until the deadline, then cuts what is left. */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
+    // Clients whose connection the system has taken already are served: closing now would reset those not yet accepted.
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#closeIdle();
     // Connections that fall idle from now on are of no use either.
