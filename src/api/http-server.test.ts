@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { HttpServer, ListenError } from './http-server.ts';
 
 let server: HttpServer;
@@ -45,7 +45,8 @@ test('a stop lets the request under way finish, takes no new connection, and clo
   idle.resume();
   const before = performance.now();
   const stopped = server.stop(10_000);
-  await expect(ask()).rejects.toThrow();
+  server.serve((_request, later) => later.end());
+  await vi.waitFor(() => expect(ask()).rejects.toThrow(), { timeout: 5_000 });
   response.end('done');
   expect((await answer).statusCode).toBe(200);
   await Promise.all([stopped, idleClosed]);

@@ -14,6 +14,8 @@ export class ListenError extends Error {
   }
 }
 
+/** How long a stopping server goes on taking connections, in ms: those that were on their way. */
+const ACCEPT_MS = 100;
 /** How long a new connection may say nothing before a stopping server takes it for an idle one, in ms. */
 const SILENT_MS = 500;
 
@@ -61,8 +63,8 @@ export class HttpServer {
   /** Takes no new connection, lets requests under way finish until the deadline, then cuts what is left. */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
-    // Clients whose connection the system has taken already are served: closing now would reset those not yet accepted.
-    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    // Clients whose connection the system has taken already are served: closing at once would reset those not yet accepted.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(ACCEPT_MS, deadlineMs)));
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#closeIdle();
     // Connections that fall idle from now on are of no use either.

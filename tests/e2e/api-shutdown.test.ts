@@ -65,7 +65,14 @@ test('F44: requests that are under way at SIGTERM are answered, and no new conne
   );
   const exited = api.kill('SIGTERM');
   await api.said(/"service\.stopping"/);
-  await expect(call(api.baseUrl, 'GET', '/healthz')).rejects.toThrow();
+  await eventually(
+    () =>
+      call(api.baseUrl, 'GET', '/healthz').then(
+        () => 'answered',
+        () => 'refused',
+      ),
+    (outcome) => outcome === 'refused',
+  );
   await blocker.query('COMMIT');
   expect(await answers).toEqual(Array(20).fill(202));
   expect(await exited).toEqual({ code: 0, signal: null });
