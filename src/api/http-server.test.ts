@@ -43,14 +43,13 @@ test('a stop lets the request under way finish, takes no new connection, and clo
   const response = await arrived;
   const idleClosed = once(idle, 'close');
   idle.resume();
-  const before = performance.now();
-  const stopped = server.stop(10_000);
+  // A deadline far beyond the test's own: a stop that waits for it fails.
+  const stopped = server.stop(600_000);
   server.serve((_request, later) => later.end());
   await vi.waitFor(() => expect(ask()).rejects.toThrow(), { timeout: 5_000 });
   response.end('done');
   expect((await answer).statusCode).toBe(200);
   await Promise.all([stopped, idleClosed]);
-  expect(performance.now() - before).toBeLessThan(5_000);
 });
 
 test('a request that does not end is cut at the deadline', async () => {
