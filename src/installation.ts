@@ -14,6 +14,8 @@ export interface Installation {
   readonly databaseUrl: string;
   readonly operatorKey: string;
   readonly masterKeys: readonly string[];
+  /** Whether it was started here, and nobody but us knows its keys. */
+  readonly isEmbedded: boolean;
   /** The demo of an embedded installation, with the one loopback socket that it opens for deliveries. */
   readonly demo: { readonly run: Demo; readonly socket: string } | null;
   /** Resolves when it gives way under the process. */
@@ -30,6 +32,7 @@ export async function openInstallation(config: Config): Promise<Installation> {
     databaseUrl,
     operatorKey: operatorKey!,
     masterKeys: masterKeys!,
+    isEmbedded: false,
     demo: null,
     lost: new Promise(() => {}),
     close: async () => {},
@@ -43,16 +46,17 @@ async function openEmbedded(config: Config): Promise<Installation> {
   });
   let isClosing = false;
   const keys = await readLocalKeys(config.DATA_DIR);
-  const run = new Demo(config.DATA_DIR);
+  const run = config.DEMO ? new Demo(config.DATA_DIR) : null;
   return {
     databaseUrl: postgres.url,
     operatorKey: config.OPERATOR_KEY ?? keys.operatorKey,
     masterKeys: config.MASTER_KEY ?? [keys.masterKey],
-    demo: config.DEMO ? { run, socket: await run.open() } : null,
+    isEmbedded: true,
+    demo: run === null ? null : { run, socket: await run.open() },
     lost: lossOf(postgres, () => isClosing),
     close: async () => {
       isClosing = true;
-      if (config.DEMO) await run.close();
+      await run?.close();
       await postgres.stop();
     },
   };

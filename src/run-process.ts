@@ -16,6 +16,8 @@ import { workerServices } from './workers/worker-role.ts';
 const CALIBRATE_MS = 5_000;
 /** What stopping the embedded Postgres may take of the shutdown's time. */
 const POSTGRES_STOP_MS = 1_500;
+/** How much of the shutdown's time requests under way may take. */
+const HTTP_STOP_SHARE = 0.3;
 
 /** Runs until it is told to stop. @returns the exit code. */
 export async function runProcess(config: Config): Promise<number> {
@@ -25,7 +27,7 @@ export async function runProcess(config: Config): Promise<number> {
   const http = new HttpServer();
   const listener = await http.listen(config.HOST, config.PORT);
   const installation = await openInstallation(config);
-  const { databaseUrl, operatorKey, demo } = installation;
+  const { databaseUrl, operatorKey, isEmbedded, demo } = installation;
   try {
     await prepareDatabase(databaseUrl, config.LANES);
     const own = await ownSockets(listener, [
@@ -43,7 +45,7 @@ export async function runProcess(config: Config): Promise<number> {
     return await runServices(context, http, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
       context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
-      if (demo !== null) await startupPage({ config, port, operatorKey, demo: demo.run, prisma: context.prisma });
+      if (isEmbedded) await startupPage({ config, port, operatorKey, demo: demo?.run ?? null, prisma: context.prisma });
       return Promise.race([stopping, installation.lost]);
     });
   } finally {
@@ -84,7 +86,8 @@ function servicesOf(context: Context, http: HttpServer): Service[] {
       name: 'http',
       start: async () => http.serve(config.ROLES.includes('api') ? createApp(context) : createHealthApp(context)),
       stop: async (deadlineMs) => {
-        await http.stop(deadlineMs);
+        // A client that is slow to finish its request must not take the time that deliveries under way need.
+        await http.stop(deadlineMs * HTTP_STOP_SHARE);
         await commits.drain();
       },
     },
@@ -100,9 +103,10 @@ function checkEgressRules({ ALLOWED_NETWORKS: allowedNetworks }: Config): void {
   }
 }
 
+/** A terminal signals the whole process group, and npm passes the signal on: the second of a pair must not cut the stop short. */
 function awaitSignal(): Promise<Ending> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.once(signal, () => resolve({ text: signal, exitCode: 0 }));
+      process.on(signal, () => resolve({ text: signal, exitCode: 0 }));
   });
 }

@@ -59,10 +59,12 @@ export function openApiDocument(routes: readonly Route[], version: string): Open
 function operationOf(route: Route, components: Components): Operation {
   const parameters = [...pathParameters(route, components), ...queryParameters(route, components)];
   const statuses = [
+    400,
     401,
     403,
     ...(route.path.includes('/:') ? [404] : []),
-    ...(route.body === undefined ? [] : [400, 413, 415]),
+    ...(route.method === 'get' ? [] : [409]),
+    ...(route.body === undefined ? [] : [413, 415]),
     422,
     503,
   ];
@@ -76,7 +78,7 @@ function operationOf(route: Route, components: Components): Operation {
     ...bodyOf(route, components),
     responses: {
       ...successes(route, components),
-      ...problemResponses(statuses.sort(), components),
+      ...problemResponses(statuses, components),
     } as Operation['responses'],
   };
 }

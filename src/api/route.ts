@@ -9,6 +9,8 @@ export interface RouteRequest<Params, Query, Body> {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
+  /** The JSON text that `body` was parsed from, as it was sent: its numbers have not passed through JavaScript's. '' when none was sent. */
+  readonly bodyText: string;
   readonly caller: Caller;
   /** The tenant that the path names, when it names one: it exists, and the caller may act in it. */
   readonly tenant: TenantRef;

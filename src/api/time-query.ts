@@ -9,3 +9,10 @@ export const dateTime = z.iso
 
 /** Query parameters of lists over time: `since` is included, `until` is not. */
 export const timeQuery = { since: dateTime.optional(), until: dateTime.optional() };
+
+/** For `refine` on a query that takes `timeQuery`. */
+export function isInOrder({ since, until }: { since?: number | undefined; until?: number | undefined }): boolean {
+  return since === undefined || until === undefined || since <= until;
+}
+
+export const outOfOrder = { path: ['until'], error: 'expected a time no earlier than `since`' };

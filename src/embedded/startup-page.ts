@@ -6,7 +6,8 @@ export interface StartupPageOptions {
   readonly config: Config;
   readonly port: number;
   readonly operatorKey: string;
-  readonly demo: Demo;
+  /** Null when it is switched off. */
+  readonly demo: Demo | null;
   readonly prisma: { readonly tenant: { count(): Promise<number> } };
 }
 
@@ -14,13 +15,14 @@ export interface StartupPageOptions {
 export async function startupPage({ config, port, operatorKey, demo, prisma }: StartupPageOptions): Promise<void> {
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
   const baseUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const api = apiClient(baseUrl, operatorKey);
-  const isEmpty = (await prisma.tenant.count()) === 0;
-  if (config.DEMO && isEmpty) write(demoPage(await demo.run(api)));
-  else if (config.DEMO) await demo.resume(api).catch(() => {});
+  if (demo !== null) {
+    const api = apiClient(baseUrl, operatorKey);
+    const isEmpty = (await prisma.tenant.count()) === 0;
+    if (isEmpty) write(demoPage(await demo.run(api)));
+    else await demo.resume(api).catch(() => {});
+  }
   write(summary(baseUrl, operatorKey, config));
-  if (config.DEMO)
-    demo.follow(({ headers, verdict }) => write(`  demo receiver: ${headers['webhook-id']} (${verdict})`));
+  demo?.follow(({ headers, verdict }) => write(`  demo receiver: ${headers['webhook-id']} (${verdict})`));
 }
 
 function demoPage({ headers, body, verdict }: DemoDelivery): string {
@@ -39,6 +41,8 @@ function demoPage({ headers, body, verdict }: DemoDelivery): string {
 }
 
 function summary(baseUrl: string, operatorKey: string, config: Config): string {
+  const curl = (path: string, body: string) =>
+    `  curl -s ${baseUrl}${path} -H 'authorization: Bearer ${operatorKey}' -H 'content-type: application/json' -d '${body}'`;
   const event = `{"type":"payment.captured","tenant_id":"${DEMO_TENANT}","data":{"amount":"12.50"}}`;
   return [
     '',
@@ -46,9 +50,11 @@ function summary(baseUrl: string, operatorKey: string, config: Config): string {
     `  Operator key:       ${operatorKey}`,
     `  Data:               ${config.DATA_DIR}`,
     '',
+    // The demo makes the tenant that the event names.
+    ...(config.DEMO ? [] : ['  Make a tenant:', '', curl('/v1/tenants', `{"id":"${DEMO_TENANT}"}`), '']),
     '  Send an event:',
     '',
-    `  curl -s ${baseUrl}/v1/events -H 'authorization: Bearer ${operatorKey}' -H 'content-type: application/json' -d '${event}'`,
+    curl('/v1/events', event),
     '',
     '  Ctrl-C stops it.',
     '',

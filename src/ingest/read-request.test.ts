@@ -31,6 +31,10 @@ test('lines are events, blank ones and carriage returns aside', () => {
   expect([isBatch, events.map(({ value }) => value)]).toEqual([true, [{ a: 1 }, { a: 2 }]]);
 });
 
+test('a bad line is named by its number in the text, blank ones counted', () => {
+  expect(() => read('\n{}\n\n{', 'ndjson')).toThrow('line 4: ');
+});
+
 test.each<[string, string | Uint8Array, BodyFormat, string]>([
   ['an empty body', '', 'json', '400 invalid_json'],
   ['a body that is not JSON', '{"a":}', 'json', '400 invalid_json'],

@@ -34,9 +34,14 @@ export function readRequest(body: Uint8Array, format: BodyFormat, limits: Reques
 }
 
 function readLines(text: string, limits: RequestLimits): ReadRequest {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  // Numbered before the blank ones go: an error names the line as an editor shows it.
+  const lines = text
+    .split('\n')
+    .map((line, i) => ({ line, number: i + 1 }))
+    .filter(({ line }) => line.trim() !== '');
   checkCount(lines.length, limits);
-  return { isBatch: true, events: lines.map((line, i) => ({ value: parse(line, `line ${i + 1}: `), text: line })) };
+  const events = lines.map(({ line, number }) => ({ value: parse(line, `line ${number}: `), text: line }));
+  return { isBatch: true, events };
 }
 
 function checkCount(count: number, { maxEvents }: RequestLimits): void {

@@ -87,10 +87,6 @@ export class Observer {
     this.#log.info({ event: `housekeeping.${what}`, ...details });
   }
 
-  fatal(what: string, error: unknown): void {
-    this.#log.fatal({ event: 'service.fatal', what, ...faultOf(error) });
-  }
-
   #throttled(event: string, details: object, key: string = event): void {
     const now = Date.now();
     if (now - (this.#quiet.get(key) ?? 0) < 1_000) return;
@@ -121,5 +117,5 @@ function faultOf(error: unknown): Record<string, unknown> {
 function redact(text: string): string {
   return text
     .replace(/\b([a-z+]+:\/\/)[^\s"']*@/gi, '$1***@')
-    .replace(/\b(wh[a-z]{2,3}_|phk_)[A-Za-z0-9+/=_-]+/g, '$1***');
+    .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');
 }

@@ -84,22 +84,28 @@ export async function forgetWorker(pool: pg.Pool, owner: string): Promise<void> 
   await pool.query(`DELETE FROM workers WHERE id = $1 OR seen_at < now() - interval '1 hour'`, [owner]);
 }
 
+/** A lane that nobody owns, and the epoch that it was last owned in. */
+export interface SleepingLane {
+  readonly lane: number;
+  readonly epoch: number;
+}
+
 /** Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. Parked rows count when their endpoint is enabled. */
-export async function findSleepingLanes(pool: pg.Pool): Promise<number[]> {
-  const { rows } = await pool.query<{ lane: number }>({
+export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> {
+  const { rows } = await pool.query<{ lane: number; epoch: string }>({
     name: 'sleeping-lanes',
     text: `WITH RECURSIVE asleep AS (
-             SELECT lane FROM lanes WHERE leased_until < now()
+             SELECT lane, epoch FROM lanes WHERE leased_until < now()
            ), parked AS (
              SELECT a.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = a.lane AND m.parked) AS endpoint_num FROM asleep a
              UNION ALL
              SELECT p.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = p.lane AND m.parked AND m.endpoint_num > p.endpoint_num)
                FROM parked p WHERE p.endpoint_num IS NOT NULL
            )
-           SELECT lane FROM asleep a
+           SELECT lane, epoch FROM asleep a
             WHERE EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = a.lane AND NOT m.parked AND m.due_at <= now())
            UNION
-           SELECT p.lane FROM parked p JOIN endpoints e ON e.num = p.endpoint_num WHERE e.enabled OR e.deleted_at IS NOT NULL`,
+           SELECT p.lane, a.epoch FROM parked p JOIN asleep a USING (lane) JOIN endpoints e ON e.num = p.endpoint_num WHERE e.enabled OR e.deleted_at IS NOT NULL`,
   });
-  return rows.map((row) => row.lane);
+  return rows.map((row) => ({ lane: row.lane, epoch: Number(row.epoch) }));
 }

@@ -135,6 +135,25 @@ export async function parkDeliveries(
   });
 }
 
+/** Those of the rows that are in the mailbox as they were read: the others were cancelled, or retried by hand, since. */
+export async function stillWaiting(
+  pool: pg.Pool,
+  rows: readonly DueDelivery[],
+): Promise<{ eventUuid: string; endpointNum: number }[]> {
+  const found = await pool.query<{ event_id: string; endpoint_num: number }>({
+    name: 'still-waiting',
+    text: `SELECT m.event_id, m.endpoint_num
+             FROM unnest($1::uuid[], $2::int[], $3::smallint[]) AS k(event_id, endpoint_num, attempt)
+             JOIN mailbox m USING (event_id, endpoint_num, attempt)`,
+    values: [
+      plainArray(rows.map((row) => row.eventUuid)),
+      plainArray(rows.map((row) => row.endpointNum)),
+      plainArray(rows.map((row) => row.attempt)),
+    ],
+  });
+  return found.rows.map((row) => ({ eventUuid: row.event_id, endpointNum: row.endpoint_num }));
+}
+
 // A loose index scan: one probe per endpoint that has parked rows, however many rows it has.
 const PARKED_ENDPOINTS = `
   WITH RECURSIVE found AS (

@@ -10,6 +10,8 @@ export interface Letter {
   readonly body: EventBody;
   /** When it came into memory, in ms of `performance.now()`. */
   readonly admittedAt: number;
+  /** When its row was last seen in the mailbox, likewise. */
+  checkedAt: number;
 }
 
 /** The version of settings that were not read yet. */

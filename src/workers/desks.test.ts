@@ -42,7 +42,7 @@ beforeEach(() => {
       desks.letGo(attempt);
     },
     onAttempt: () => {},
-    onChange: () => {},
+    onChange: () => void desks.recheck(async (rows) => rows),
     onFailure: () => {},
   });
 });

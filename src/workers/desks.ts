@@ -54,6 +54,7 @@ export class Desks {
       onFreed: () => {
         if (this.hasRoom) options.onChange();
       },
+      onUnsure: options.onChange,
       shelve: (desk) => this.#shelve(desk),
     });
   }
@@ -118,7 +119,8 @@ export class Desks {
     for (const due of rows) {
       const lane = laneOf(due);
       const body = bodies.get(due.eventUuid);
-      if (lane !== undefined && body !== undefined) this.#admitOne({ due, body, admittedAt }, lane);
+      if (lane !== undefined && body !== undefined)
+        this.#admitOne({ due, body, admittedAt, checkedAt: admittedAt }, lane);
     }
     this.#dispatcher.run();
   }
@@ -225,6 +227,32 @@ export class Desks {
       this.#heldBytes -= body.body.length;
     }
     return letters;
+  }
+
+  /** Looks for rows that have waited long: one that is gone from the mailbox (cancelled, expunged) is not sent any more. */
+  async recheck(stillWaiting: (rows: readonly DueDelivery[]) => Promise<readonly DeliveryKey[]>): Promise<void> {
+    const desks = this.#dispatcher.takeUnsure();
+    const letters = desks.flatMap((desk) => desk.waiting);
+    if (letters.length === 0) return;
+    const checkedAt = performance.now();
+    const found = await stillWaiting(letters.map((letter) => letter.due)).finally(() => {
+      for (const desk of desks) this.#dispatcher.offer(desk);
+    });
+    const there = new Set(found.map(keyOf));
+    for (const letter of letters) letter.checkedAt = checkedAt;
+    const gone = new Set(letters.filter((letter) => !there.has(keyOf(letter.due))));
+    for (const desk of desks) this.#dropGone(desk, gone);
+    this.#dispatcher.run();
+  }
+
+  #dropGone(desk: Desk, gone: ReadonlySet<Letter>): void {
+    const kept = desk.waiting.filter((letter) => !gone.has(letter));
+    if (kept.length === desk.waiting.length) return;
+    for (const letter of desk.waiting.splice(0, desk.waiting.length, ...kept)) {
+      if (!gone.has(letter)) continue;
+      this.letGo(letter.due);
+      this.#heldBytes -= letter.body.body.length;
+    }
   }
 
   /** Rows that are to be parked; the caller takes them over. One that came back into memory meanwhile stays there. */

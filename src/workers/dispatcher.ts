@@ -13,21 +13,26 @@ export interface DispatcherOptions {
   readonly onOutcome: (letter: Letter, startedAtMs: number, outcome: Outcome, desk: Desk) => void;
   /** A request has ended, and what could go in its place has gone. */
   readonly onFreed: () => void;
+  /** Rows wait to be looked for again: see `takeUnsure`. */
+  readonly onUnsure: () => void;
   /** Puts what waits at a desk back into the table. */
   readonly shelve: (desk: Desk) => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
 /**
- * How long a row may wait in memory before it is read again, in ms: it may have been cancelled, or its payload expunged, meanwhile.
+ * How long a row may wait in memory before it is looked for in the mailbox again, in ms: it may have been cancelled, or its payload
+ * expunged, meanwhile.
  */
-const STALE_MS = 5_000;
+const STALE_MS = 250;
 
 /** Sends what waits at the desks: prepare → send, one of each desk in turn, within the bound of the process and that of each endpoint. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** Desks that may have something to send, in turn. */
   readonly #ready = new Set<Desk>();
+  /** Desks whose rows have waited so long that they must be looked for again before they are sent. */
+  readonly #unsure = new Set<Desk>();
   #inFlight = 0;
   #isRunning = false;
 
@@ -47,6 +52,14 @@ export class Dispatcher {
   /** Nothing waits at the desk any more. */
   withdraw(desk: Desk): void {
     this.#ready.delete(desk);
+    this.#unsure.delete(desk);
+  }
+
+  /** Desks whose rows must be looked for again; the caller takes them over, and offers them anew. */
+  takeUnsure(): Desk[] {
+    const desks = [...this.#unsure];
+    this.#unsure.clear();
+    return desks;
   }
 
   /** Sends until nothing may be sent. */
@@ -66,9 +79,14 @@ export class Dispatcher {
   #sendNext(desk: Desk): void {
     const letter = desk.waiting.shift();
     if (letter === undefined) return;
+    if (performance.now() - letter.checkedAt > STALE_MS) {
+      desk.waiting.unshift(letter);
+      this.#unsure.add(desk);
+      this.#options.onUnsure();
+      return;
+    }
     const startedAtMs = this.#options.nowMs();
-    const isStale = performance.now() - letter.admittedAt > STALE_MS;
-    const request = isStale ? null : this.#prepare(desk, letter, startedAtMs);
+    const request = this.#prepare(desk, letter, startedAtMs);
     if (request === null) {
       desk.waiting.unshift(letter);
       this.#options.shelve(desk);

@@ -66,6 +66,7 @@ export class LaneOwner {
     this.#reader = new LaneReader(store, this.#desks, this.#lanes);
     this.#settler = new Settler({
       write: (leases, attempts) => store.settle(leases, attempts),
+      giveUp: (attempt) => store.giveUp(attempt),
       leaseOf: (lane) => this.#lanes.get(lane)?.lease,
       onSettled: (attempt, isWritten) => this.#settled(attempt, isWritten),
       onFailure: (error, attempts) => onFailure(`settle of ${attempts} attempts`, error),
@@ -193,6 +194,7 @@ export class LaneOwner {
         `settle of delivery ${deliveryIdOf(attempt.eventUuid, attempt.endpointNum)}`,
         new Error('not written'),
       );
+      void this.#options.store.release([lane.lease]).catch(() => {});
       this.#forget(lane);
     }
     if (lane.isDraining && lane.held === 0) this.#kick();

@@ -5,7 +5,7 @@ import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
 
-type ReaderStore = Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'park' | 'parkedEndpoints' | 'bodies'>;
+type ReaderStore = Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'park' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'>;
 
 const FETCH_SIZE = 500;
 
@@ -28,6 +28,7 @@ export class LaneReader {
 
   /** One round of reading. */
   async runOnce(): Promise<void> {
+    await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();

@@ -12,10 +12,13 @@ export interface LaneStore {
   fetchParked(fetches: readonly ParkedFetch[]): Promise<DueDelivery[]>;
   park(rows: readonly DueDelivery[]): Promise<void>;
   parkedEndpoints(lanes: readonly number[]): Promise<{ lane: number; endpointNum: number }[]>;
+  /** Those of the rows that are in the mailbox as they were read. */
+  stillWaiting(rows: readonly DueDelivery[]): Promise<{ eventUuid: string; endpointNum: number }[]>;
   nextDue(lanes: readonly number[]): Promise<Map<number, number>>;
   bodies(uuids: readonly string[]): Promise<Map<string, EventBody>>;
   targets(nums: readonly number[]): Promise<Map<number, LoadedTarget>>;
   targetVersions(nums: readonly number[]): Promise<Map<number, number>>;
   settle(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): Promise<ReadonlySet<number>>;
+  giveUp(attempt: SettledAttempt): Promise<void>;
   disableEndpoint(endpointNum: number, reason: string): Promise<void>;
 }

@@ -7,6 +7,7 @@ import { Settler } from './settler.ts';
 
 let time: VirtualTime;
 let settled: Map<number, boolean>;
+let givenUp: number[];
 let failures: number[];
 let leases: Map<number, LaneLease>;
 
@@ -15,6 +16,7 @@ beforeEach(() => {
   time.install();
   settled = new Map();
   failures = [];
+  givenUp = [];
   leases = new Map([[0, { lane: 0, epoch: 1 }]]);
 });
 
@@ -41,6 +43,7 @@ function settlerOf(write: Write): Settler {
   return new Settler({
     write,
     leaseOf: (lane) => leases.get(lane),
+    giveUp: async (attempt) => void givenUp.push(attempt.endpointNum),
     onSettled: (done, isWritten) => {
       expect(settled.has(done.endpointNum)).toBe(false);
       settled.set(done.endpointNum, isWritten);
@@ -92,7 +95,8 @@ test('a batch that Postgres refuses is halved until the attempt at fault stands 
   });
   for (let i = 0; i < 9; i++) settler.add(attempt(i));
   await time.pass(100);
-  expect([...settled].filter(([, isWritten]) => !isWritten)).toEqual([[5, false]]);
+  expect(givenUp).toEqual([5]);
+  expect([...settled].filter(([, isOurs]) => !isOurs)).toEqual([]);
   expect(settled.size).toBe(9);
   expect(failures).toEqual([1]);
   expect(settler.size).toBe(0);
@@ -112,8 +116,9 @@ test('when the connection is lost between the halves of a refused batch, each at
     [0, true],
     [1, true],
     [2, true],
-    [3, false],
+    [3, true],
   ]);
+  expect(givenUp).toEqual([3]);
 });
 
 test('attempts of a lane that is not ours any more are reported as not written', async () => {

@@ -5,7 +5,9 @@ export interface SettlerOptions {
   readonly write: (leases: readonly LaneLease[], attempts: readonly SettledAttempt[]) => Promise<ReadonlySet<number>>;
   /** The lease that this process has for a lane now; undefined when it lost it. */
   readonly leaseOf: (lane: number) => LaneLease | undefined;
-  /** Called once for every attempt: `isWritten` is false when its lane is not ours any more. */
+  /** Takes a delivery out of the mailbox whose attempt Postgres refuses for what is in it: kept, it would be made for ever. */
+  readonly giveUp: (attempt: SettledAttempt) => Promise<void>;
+  /** Called once for every attempt, written or given up: `isWritten` is false when its lane is not ours any more. */
   readonly onSettled: (attempt: SettledAttempt, isWritten: boolean) => void;
   readonly onFailure: (error: unknown, attempts: number) => void;
 }
@@ -92,6 +94,8 @@ export class Settler {
         return;
       }
       this.#options.onFailure(error, 1);
+      await this.#options.giveUp(batch[0]!);
+      held = new Set(leases.keys());
     }
     // The batch is what the queue begins with. Its halves leave one by one, so that none is reported again when the other fails.
     this.#queue.splice(0, batch.length);

@@ -1,25 +1,34 @@
+import type { SleepingLane } from '../store/lanes.ts';
 import type { LaneOwner } from './lane-owner.ts';
 
 /** Looks after lanes that have due work and no owner, whatever became of their ring: a crash, a lost job, a Redis that is away. */
 export class Sweeper {
-  readonly #findSleepingLanes: () => Promise<number[]>;
+  readonly #findSleepingLanes: () => Promise<SleepingLane[]>;
   readonly #owner: LaneOwner;
-  #neglectedSince: number | null = null;
+  /** Lanes found asleep, with the epoch that they were first found in and when. */
+  #neglected = new Map<number, { epoch: number; since: number }>();
 
-  constructor(findSleepingLanes: () => Promise<number[]>, owner: LaneOwner) {
+  constructor(findSleepingLanes: () => Promise<SleepingLane[]>, owner: LaneOwner) {
     this.#findSleepingLanes = findSleepingLanes;
     this.#owner = owner;
   }
 
   async runOnce(): Promise<void> {
-    const lanes = await this.#findSleepingLanes();
-    if (lanes.length === 0) this.#neglectedSince = null;
-    else this.#neglectedSince ??= performance.now();
-    for (const lane of lanes) void this.#owner.hold(lane);
+    const found = await this.#findSleepingLanes();
+    const now = performance.now();
+    this.#neglected = new Map(
+      found.map(({ lane, epoch }) => {
+        const known = this.#neglected.get(lane);
+        // Another epoch: somebody had the lane since the last look, and it fell asleep again.
+        return [lane, known?.epoch === epoch ? known : { epoch, since: now }];
+      }),
+    );
+    for (const { lane } of found) void this.#owner.hold(lane);
   }
 
-  /** How long there have been due lanes without an owner at every look. */
+  /** How long the lane that has waited longest has had due work and nobody took it. */
   get neglectedMs(): number {
-    return this.#neglectedSince === null ? 0 : performance.now() - this.#neglectedSince;
+    const oldest = Math.min(...[...this.#neglected.values()].map(({ since }) => since));
+    return Number.isFinite(oldest) ? performance.now() - oldest : 0;
   }
 }

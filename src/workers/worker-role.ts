@@ -13,7 +13,7 @@ import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { readBodies } from '../store/read-bodies.ts';
-import { settle } from '../store/settle.ts';
+import { giveUp, settle } from '../store/settle.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneOwner } from './lane-owner.ts';
@@ -126,11 +126,13 @@ function createOwner(
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
     park: (rows) => mailbox.parkDeliveries(pool, rows),
     parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
+    stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),
     bodies: (uuids) => readBodies(pool, bodies, uuids),
     targets: (nums) => loadTargets(pool, vault, defaults, nums),
     targetVersions: (nums) => targetVersions(pool, nums),
     settle: (leases, attempts) => settle(pool, leases, attempts),
+    giveUp: (attempt) => giveUp(pool, attempt),
     disableEndpoint: (num, reason) => disableEndpoint(prisma, num, reason),
   };
   const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });

@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { call } from '../support/api.ts';
 import { TEST_LANES } from '../support/global-setup.ts';
-import { runServiceProcess } from '../support/service-process.ts';
+import { runServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { environment } from '../support/stage.ts';
 import { createTestDatabase } from '../support/test-database.ts';
 
@@ -50,4 +54,20 @@ test('a database that does not answer ends the start with exit code 1 and no sta
   expect(code).toBe(1);
   expect(output).toMatch(/could not start: .*ECONNREFUSED/);
   expect(output).not.toMatch(/^\s+at /m);
+});
+
+test('with a database of its own and no demo, it prints where it listens and the key that it made', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-start-up-'));
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
+  const started = await startServiceProcess({ DATA_DIR: dataDir, PORT: '0', DEMO: 'false', SHUTDOWN_SECONDS: '8' });
+  try {
+    await started.said(/Ctrl-C stops it/);
+    expect(started.output()).toContain(`Posthorn listens on ${started.baseUrl}`);
+    const key = /Operator key: +(\S+)/.exec(started.output())?.[1];
+    expect(
+      (await call(started.baseUrl, 'GET', '/v1/tenants', undefined, { authorization: `Bearer ${key}` })).status,
+    ).toBe(200);
+  } finally {
+    await started.kill('SIGTERM');
+  }
 });

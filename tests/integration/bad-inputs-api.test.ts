@@ -396,3 +396,71 @@ test.each(['order=created_at;drop', 'id[$ne]=1', 'a[__proto__][b]=1', '__proto__
     for (const list of lists) expect([list, (await raw(`${list}?${encodeURI(query)}`)).status]).toEqual([list, 422]);
   },
 );
+
+test('a stranger learns nothing from a body, whatever it is: the key is looked at first', async () => {
+  const nobody = { authorization: 'Bearer nobody' };
+  const reader = (await api('POST', `${tenant}/keys`, { scopes: ['endpoints:read'] })).body.key;
+  for (const [body, type] of [
+    ['{', 'application/json'],
+    ['a', 'text/plain'],
+    ['a'.repeat(300_000), 'application/json'],
+  ] as const) {
+    const headers = { 'content-type': type };
+    expect((await api('POST', endpoints, body, { ...headers, ...nobody })).status).toBe(401);
+    expect((await api('POST', endpoints, body, { ...headers, authorization: `Bearer ${reader}` })).status).toBe(403);
+    expect((await api('POST', '/v1/tenants/nobody/endpoints', body, headers)).status).toBe(404);
+  }
+});
+
+test('an answer that did not wait for the body closes the connection', async () => {
+  const { hostname, port } = new URL(strict.url);
+  const headers = { authorization: 'Bearer nobody', 'content-type': 'application/json', 'content-length': '1000' };
+  const sent = request({ hostname, port, path: endpoints, method: 'POST', headers, agent: false });
+  sent.on('error', () => {});
+  sent.flushHeaders();
+  const response = await new Promise<import('node:http').IncomingMessage>((resolve) => sent.on('response', resolve));
+  expect([response.statusCode, response.headers.connection]).toEqual([401, 'close']);
+  response.destroy();
+});
+
+test.each([
+  ['a JSON object', '{}', { 'content-type': 'application/json' }],
+  ['text', 'a', { 'content-type': 'text/plain' }],
+  ['a chunked one', 'a', { 'transfer-encoding': 'chunked' }],
+  ['a compressed one', 'a', { 'content-encoding': 'gzip' }],
+  ['one of 300 KB', 'a'.repeat(300_000), {}],
+])('a body where none is taken is refused: %s', async (_, body, headers: Record<string, string>) => {
+  const before = await facts();
+  const { hostname, port } = new URL(strict.url);
+  const authorization = `Bearer ${OPERATOR_KEY}`;
+  const length: Record<string, string> = 'transfer-encoding' in headers ? {} : { 'content-length': `${body.length}` };
+  for (const method of ['DELETE', 'GET']) {
+    const all = { authorization, ...headers, ...length };
+    const sent = request({ hostname, port, path: `${endpoints}/${endpointId}`, method, headers: all, agent: false });
+    const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) =>
+      sent.on('response', resolve).on('error', reject).end(body),
+    );
+    expect([method, response.statusCode]).toEqual([method, 422]);
+    expect(JSON.parse(await text(response)).errors).toEqual([{ path: '', message: 'this call takes no body' }]);
+  }
+  expect(await facts()).toEqual(before);
+});
+
+test('an empty body is none, announced or chunked', async () => {
+  const { id } = (await api('POST', `${tenant}/keys`, {})).body;
+  const { hostname, port } = new URL(strict.url);
+  const authorization = `Bearer ${OPERATOR_KEY}`;
+  for (const [path, status, header] of [
+    [`${endpoints}/${endpointId}`, 200, { 'content-length': '0' }],
+    [`${endpoints}/${endpointId}`, 200, { 'transfer-encoding': 'chunked' }],
+    [`${tenant}/keys/${id}`, 204, { 'transfer-encoding': 'chunked' }],
+  ] as const) {
+    const method = status === 204 ? 'DELETE' : 'GET';
+    const sent = request({ hostname, port, path, method, headers: { authorization, ...header }, agent: false }).end();
+    const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) =>
+      sent.on('response', resolve).on('error', reject),
+    );
+    expect(response.statusCode).toBe(status);
+    response.resume();
+  }
+});

@@ -259,3 +259,12 @@ test('a batch must not carry one Idempotency-Key for all', async () => {
   const answer = await post(`[${event({})}]`, { ...json, 'idempotency-key': 'k' });
   expect(answer).toMatchObject({ status: 422, paths: ['idempotency-key'] });
 });
+
+test('a query parameter is refused by name, and to those alone who have a key', async () => {
+  const before = await countEvents();
+  const send = (authorization: string) =>
+    call(service.baseUrl, 'POST', '/v1/events?foo=1', event({}), { authorization });
+  expect(await send(`Bearer ${OPERATOR_KEY}`)).toMatchObject({ status: 422, body: { errors: [{ path: 'foo' }] } });
+  expect((await send('Bearer nobody')).status).toBe(401);
+  expect(await countEvents()).toBe(before);
+});

@@ -333,11 +333,14 @@ test('a test event reaches its endpoint alone, whatever that subscribes to, and 
       url: `${receiver.url}/test`,
       subscriptions: [{ types: ['nothing.at.all'] }],
     });
-    const answer = await post(`/endpoints/${endpoint.id}/test`, { data: { n: 1 } });
+    const data = '{"n":9007199254740993,"d":1.10}';
+    const answer = await post(`/endpoints/${endpoint.id}/test`, `{ "data": ${data} }`);
     expect(answer.status).toBe(202);
     const [request] = await receiver.received(1);
     expect(request).toMatchObject({ path: '/test', headers: { 'webhook-id': answer.body.event_id } });
-    expect(JSON.parse(request!.body.toString())).toMatchObject({ type: 'posthorn.test', data: { n: 1 } });
+    expect(JSON.parse(request!.body.toString())).toMatchObject({ type: 'posthorn.test' });
+    // Read and written again, its numbers would be others.
+    expect(request!.body.toString()).toContain(`"data":${data}`);
     const delivery = await eventually(
       () => get(`/deliveries/${answer.body.delivery_id}`),
       ({ body }) => body.status === 'delivered',
@@ -363,8 +366,15 @@ test('a test event reaches its endpoint alone, whatever that subscribes to, and 
     ]);
     expect(body.data[0].timing.total_ms).toBeGreaterThanOrEqual(0);
     expect((await post(`/endpoints/${endpoint.id}/test`, { type: 'system.x' })).body.errors[0].path).toBe('type');
+    expect((await post(`/endpoints/${endpoint.id}/test`, '{"data":1,"data":2}')).body.errors[0].path).toBe('data');
     expect((await post(`/endpoints/${endpoint.id}/test`, { colour: 1 })).body.errors[0].path).toBe('colour');
   } finally {
     await worker.stop();
   }
+});
+
+test('a time that ends before it begins is refused', async () => {
+  const answer = await get('/deliveries?since=2024-01-01T00:00:01Z&until=2024-01-01T00:00:00Z');
+  expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: 'until' }] } });
+  expect((await get('/deliveries?since=2024-01-01T00:00:00Z&until=2024-01-01T00:00:00Z')).status).toBe(200);
 });

@@ -136,6 +136,7 @@ test.each([
   'subject=%00',
   'since=1',
   'until=2024-01-01',
+  'until=2024-01-01T00:00:00Z&since=2024-01-01T00:00:01Z',
   'limit=0',
   'cursor=x',
   'status=done',

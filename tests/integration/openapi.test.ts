@@ -48,6 +48,18 @@ test('every reference leads somewhere', () => {
   expect(references.filter((reference) => !known.includes(reference))).toEqual([]);
 });
 
+test('every call says that it may be malformed, and every one that changes something that it may conflict', () => {
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      const problems = Object.keys(responses).filter(
+        (status) => responses[status]!.content?.['application/problem+json'],
+      );
+      expect([path, method, problems]).toEqual([path, method, expect.arrayContaining(['400', '422'])]);
+      expect([path, method, problems.includes('409')]).toEqual([path, method, method !== 'get']);
+    }
+  }
+});
+
 test('an answer may gain fields without breaking the document; an input may not have unknown ones', () => {
   expect(document.components.schemas.Endpoint).not.toHaveProperty('additionalProperties');
   const create = document.paths['/v1/tenants/{tenant_id}/endpoints']!.post!;

@@ -148,3 +148,22 @@ test('a key that may read endpoints reads secrets and does not rotate them', asy
   expect((await api('POST', `${path}/secret/rotate`, {}, reader)).status).toBe(403);
   expect((await api('GET', `${path}/secret`, undefined, other)).status).toBe(403);
 });
+
+test('a private key is shown to those alone who may change the endpoint; what verifies is shown to all readers', async () => {
+  const { path, secret: first } = await create({ signature: 'v1a' });
+  const full = (await api('POST', `${path}/secret/rotate`)).body;
+  const keyFor = async (...scopes: string[]) => (await api('POST', '/v1/tenants/acme/keys', { scopes })).body.key;
+  const reader = await keyFor('endpoints:read');
+  const writer = await keyFor('endpoints:read', 'endpoints:write');
+  const [previous] = full.previous;
+  expect(full).toMatchObject({ secret: expect.stringMatching(/^whsk_/), previous: [{ secret: first }] });
+  expect((await api('GET', `${path}/secret`, undefined, writer)).body).toEqual(full);
+  expect((await api('GET', `${path}/secret`)).body).toEqual(full);
+  expect((await api('GET', `${path}/secret`, undefined, reader)).body).toEqual({
+    ...full,
+    secret: '***',
+    previous: [{ ...previous, secret: '***' }],
+  });
+  const shared = await create();
+  expect((await api('GET', `${shared.path}/secret`, undefined, reader)).body.secret).toBe(shared.secret);
+});

@@ -14,7 +14,7 @@ import { attemptJson, attemptSchema, deliveryJson, deliverySchema } from '../del
 import { type PageQuery, pageOf, pagingQuery, readPage } from '../paging.ts';
 import { defineRoute } from '../route.ts';
 import { readScannedPage } from '../scan-page.ts';
-import { timeQuery } from '../time-query.ts';
+import { isInOrder, outOfOrder, timeQuery } from '../time-query.ts';
 import { eventId, requireEvent } from './events.ts';
 
 /** The id says which delivery it is: no look-up. */
@@ -58,14 +58,16 @@ export const listDeliveries = defineRoute({
   access: 'deliveries:read',
   summary: 'List deliveries. A page may hold fewer than `limit`: go on while `next` is not null',
   params: z.strictObject({}),
-  query: z.strictObject({
-    ...pagingQuery,
-    ...timeQuery,
-    status: status.optional(),
-    type: z.string().regex(EVENT_TYPE, 'expected an event type').optional(),
-    endpoint_id: z.string().min(1).max(64).regex(/^\w+$/, 'expected an endpoint id').optional(),
-    event_id: eventId.optional(),
-  }),
+  query: z
+    .strictObject({
+      ...pagingQuery,
+      ...timeQuery,
+      status: status.optional(),
+      type: z.string().regex(EVENT_TYPE, 'expected an event type').optional(),
+      endpoint_id: z.string().min(1).max(64).regex(/^\w+$/, 'expected an endpoint id').optional(),
+      event_id: eventId.optional(),
+    })
+    .refine(isInOrder, outOfOrder),
   responses: { 200: page },
   handle: async ({ tenant, query }, context) => {
     const { status, type, endpoint_id, event_id, since, until } = query;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Caller } from '../../domain/scope.ts';
 import { publicKeyOf } from '../../signing/public-key-of.ts';
 import { type EndpointSecrets, findSecrets, rotateSecret as rotate } from '../../store/endpoint-secrets.ts';
 import { secretFor } from '../endpoint-input.ts';
@@ -14,24 +15,31 @@ const params = z.strictObject({ endpoint_id: objectId('ep') });
 
 export const secretsSchema = z
   .object({
-    secret: z.string().describe('What signs now: `whsec_…` (v1) or `whsk_…` (v1a).'),
+    secret: z
+      .string()
+      .describe(
+        'What signs now: `whsec_…` (v1) or `whsk_…` (v1a). A `whsk_…` is a private key: callers without `endpoints:write` see `***`.',
+      ),
     public_key: z.string().optional().describe('`whpk_…`: what receivers verify `v1a` with.'),
     previous: z
       .array(z.object({ secret: z.string(), expires_at: z.iso.datetime() }))
-      .describe('Secrets that sign beside it until they expire.'),
+      .describe('Secrets that sign beside it until they expire, shown as `secret` is.'),
   })
   .meta({ id: 'EndpointSecrets' });
 
-function toJson({ current, previous }: EndpointSecrets): z.infer<typeof secretsSchema> {
+function toJson({ current, previous }: EndpointSecrets, caller: Caller): z.infer<typeof secretsSchema> {
   const publicKey = publicKeyOf(current);
+  const maySign = caller.kind === 'operator' || caller.scopes.has('endpoints:write');
+  const shown = (secret: string) => (maySign || publicKeyOf(secret) === null ? secret : '***');
   return {
-    secret: current,
+    secret: shown(current),
     ...(publicKey === null ? {} : { public_key: publicKey }),
-    previous: previous.map(({ secret, expiresAt }) => ({ secret, expires_at: expiresAt.toISOString() })),
+    previous: previous.map(({ secret, expiresAt }) => ({ secret: shown(secret), expires_at: expiresAt.toISOString() })),
   };
 }
 
-// Whoever may read endpoints may read their secrets: a receiver's own key needs no more than that to verify and to follow rotations.
+// Whoever may read endpoints may read what verifies: a receiver's own key needs no more than that to follow rotations. With v1a that is
+// the public key; the private one would let it sign in our name.
 export const getSecret = defineRoute({
   method: 'get',
   path: '/v1/tenants/:tenant_id/endpoints/:endpoint_id/secret',
@@ -43,7 +51,7 @@ export const getSecret = defineRoute({
   handle: async (request, context) => {
     const secrets = await findSecrets(context, request.tenant, request.params.endpoint_id);
     if (secrets === null) throw endpointNotFound();
-    return { status: 200, body: toJson(secrets) };
+    return { status: 200, body: toJson(secrets, request.caller) };
   },
 });
 
@@ -71,6 +79,6 @@ export const rotateSecret = defineRoute({
       actor: caller.actor,
     });
     if (secrets === null) throw endpointNotFound();
-    return { status: 200, body: toJson(secrets) };
+    return { status: 200, body: toJson(secrets, caller) };
   },
 });

@@ -1,4 +1,5 @@
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import { z } from 'zod';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { acceptEvents } from '../../ingest/accept.ts';
@@ -6,7 +7,10 @@ import { idempotencyKey } from '../../ingest/event-input.ts';
 import type { ItemResult } from '../../ingest/plan-group.ts';
 import { type BodyFormat, readRequest } from '../../ingest/read-request.ts';
 import { bodyBudget } from '../body-budget.ts';
+import { checkInput } from '../check-input.ts';
 import { authorize } from '../mount-route.ts';
+
+const noQuery = z.strictObject({});
 
 /**
  * `POST /v1/events`: the hot route, mounted apart from the others because it reads raw bytes. The key is checked before the body is
@@ -26,6 +30,7 @@ export function mountIngest(app: Express, context: Context): void {
 
   const admit: RequestHandler = async (request, response, next) => {
     response.locals.caller = await authorize(request, 'events:write', context);
+    checkInput(noQuery, request.query, 'query');
     response.locals.format = formatOf(request.headers['content-type']);
     next();
   };

@@ -10,7 +10,7 @@ import { eventJson, eventPageJson, eventSchema } from '../event-json.ts';
 import { pageOf, pagingQuery } from '../paging.ts';
 import { defineRoute } from '../route.ts';
 import { readScannedPage } from '../scan-page.ts';
-import { timeQuery } from '../time-query.ts';
+import { isInOrder, outOfOrder, timeQuery } from '../time-query.ts';
 
 /** Ours or the producer's: what ingest takes as an id. */
 export const eventId = z.string().regex(/^[A-Za-z0-9_:~-]{1,256}$/, 'expected an event id');
@@ -34,17 +34,19 @@ export const listEvents = defineRoute({
   access: 'events:read',
   summary: 'List events. A page may hold fewer than `limit`: go on while `next` is not null',
   params: z.strictObject({}),
-  query: z.strictObject({
-    ...pagingQuery,
-    ...timeQuery,
-    type: z.string().regex(EVENT_TYPE, 'expected an event type').optional(),
-    subject: z
-      .string()
-      .min(1)
-      .max(256)
-      .refine((text) => !text.includes('\u0000'), 'expected text without NUL')
-      .optional(),
-  }),
+  query: z
+    .strictObject({
+      ...pagingQuery,
+      ...timeQuery,
+      type: z.string().regex(EVENT_TYPE, 'expected an event type').optional(),
+      subject: z
+        .string()
+        .min(1)
+        .max(256)
+        .refine((text) => !text.includes('\u0000'), 'expected text without NUL')
+        .optional(),
+    })
+    .refine(isInOrder, outOfOrder),
   responses: { 200: { description: 'A page of events', schema: pageOf(eventSchema) } },
   handle: async ({ tenant, query }, { apiPool, cursors }) => {
     const { type, subject, since, until } = query;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Refusal } from '../../domain/errors.ts';
 import { deliveryIdOf, newUuid, uuidFloor } from '../../domain/ids.ts';
 import type { TenantRef } from '../../domain/scope.ts';
+import { type Member, objectMembers } from '../../ingest/json-slices.ts';
 import { readEvent } from '../../ingest/read-event.ts';
 import { type PendingEvent, sealEvent } from '../../ingest/seal-event.ts';
 import { laneOf } from '../../routing/lane-of.ts';
@@ -11,7 +12,10 @@ import { objectId } from '../object-id.ts';
 import { defineRoute } from '../route.ts';
 
 const DEFAULT_TYPE = 'posthorn.test';
-const DEFAULT_DATA = { message: 'This is a test event from Posthorn.' };
+const DEFAULTS: readonly Member[] = [
+  { name: 'type', text: JSON.stringify(DEFAULT_TYPE) },
+  { name: 'data', text: '{"message":"This is a test event from Posthorn."}' },
+];
 
 export const sendTestEvent = defineRoute({
   method: 'post',
@@ -27,12 +31,12 @@ export const sendTestEvent = defineRoute({
   responses: {
     202: { description: 'Accepted', schema: z.object({ event_id: z.string(), delivery_id: z.string() }) },
   },
-  handle: async ({ tenant, params, body }, { apiPool, clock, config, ringEndpoints }) => {
+  handle: async ({ tenant, params, bodyText }, { apiPool, clock, config, ringEndpoints }) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     if (!endpoint.enabled) throw new Refusal(409, 'endpoint_disabled', 'The endpoint is disabled: enable it first.');
-    const event = testEvent(tenant, body, clock.nowMs());
+    const event = testEvent(tenant, bodyText, clock.nowMs());
     const delivery = {
       eventUuid: event.uuid,
       endpointNum: endpoint.num,
@@ -52,14 +56,15 @@ export const sendTestEvent = defineRoute({
   },
 });
 
-/** @throws Refusal 422 when the type is not one that producers may use */
-function testEvent(
-  tenant: TenantRef,
-  { type, data }: { type?: string | undefined; data?: unknown },
-  nowMs: number,
-): PendingEvent {
-  const input = { type: type ?? DEFAULT_TYPE, data: data === undefined ? DEFAULT_DATA : data };
-  const read = readEvent(input, JSON.stringify(input));
+/**
+ * @param bodyText what was sent, '' or an object of nothing but `type` and `data`: they are kept to the letter
+ * @throws Refusal 422 when the type is not one that producers may use, or a field is given twice
+ */
+function testEvent(tenant: TenantRef, bodyText: string, nowMs: number): PendingEvent {
+  const sent = bodyText === '' ? [] : objectMembers(bodyText);
+  const absent = DEFAULTS.filter(({ name }) => !sent.some((member) => member.name === name));
+  const text = `{${[...sent, ...absent].map((member) => `${JSON.stringify(member.name)}:${member.text}`).join()}}`;
+  const read = readEvent(JSON.parse(text), text);
   if (!read.ok) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults: read.faults });
   return sealEvent(read.event, tenant, newUuid(nowMs), nowMs, undefined);
 }

@@ -1,0 +1,60 @@
+import express, { type Request, type RequestHandler } from 'express';
+import { Refusal } from '../domain/errors.ts';
+import { nestingDepth } from '../ingest/json-slices.ts';
+
+const MAX_BODY_BYTES = 256 * 1024;
+const MAX_DEPTH = 32;
+
+/** Reads a JSON body for `bodyTextOf`. Answers 415 when it is something else, 413 when it is too large. */
+export function readJsonBody(): RequestHandler {
+  const read = express.text({ type: () => true, limit: MAX_BODY_BYTES, inflate: false, defaultCharset: 'utf-8' });
+  return (request, response, next) => {
+    const hasBody =
+      request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+    if (hasBody && !isJson(request.headers['content-type'])) {
+      throw new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
+    }
+    read(request, response, next);
+  };
+}
+
+/** For calls that take no body: answers 422 to one of any size or kind. A chunked body without a chunk is none. */
+export function refuseBody(): RequestHandler {
+  const read = express.raw({ type: () => true, limit: 0, inflate: false });
+  return (request, response, next) => {
+    read(request, response, (error?: unknown) => next(error === undefined ? undefined : unexpectedBody()));
+  };
+}
+
+function unexpectedBody(): Refusal {
+  const message = 'this call takes no body';
+  return new Refusal(422, 'invalid', 'This call takes no body.', { faults: [{ path: '', message }] });
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(contentType ?? '');
+}
+
+/** The JSON text as it was sent; '' when there was none. */
+export function bodyTextOf(request: Request): string {
+  return typeof request.body === 'string' ? request.body : '';
+}
+
+/**
+ * What a body's text says; no text says `{}`.
+ * @throws Refusal 400 when it is not UTF-8 or not JSON, 422 when it nests too deep
+ */
+export function parseBodyText(text: string): unknown {
+  if (text === '') return {};
+  if (text.includes('\ufffd')) throw new Refusal(400, 'invalid_json', 'The request body is not valid UTF-8.');
+  if (nestingDepth(text, MAX_DEPTH) > MAX_DEPTH) {
+    throw new Refusal(422, 'too_deep', `The request body nests deeper than ${MAX_DEPTH} levels.`, {
+      faults: [{ path: '', message: `expected at most ${MAX_DEPTH} levels` }],
+    });
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refusal(400, 'invalid_json', 'The request body is not valid JSON.');
+  }
+}
