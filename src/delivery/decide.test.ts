@@ -10,9 +10,12 @@ const answer = (status: number, headers: Record<string, string> = {}): Outcome =
   timing,
 });
 
-test('a 2xx is done, whatever its headers say', () => {
+test('a 2xx is done, whatever its headers say, and may disable the endpoint', () => {
   expect(decide(answer(200), context)).toEqual({ kind: 'done' });
-  expect(decide(answer(204, { 'webhook-delivery': 'disable' }), context)).toEqual({ kind: 'done' });
+  expect(decide(answer(204, { 'webhook-delivery': 'disable' }), context)).toEqual({
+    kind: 'done',
+    disable: 'The receiver answered with webhook-delivery: disable.',
+  });
 });
 
 test('any other answer is retried by the schedule', () => {

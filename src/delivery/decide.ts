@@ -12,15 +12,17 @@ export interface DecisionContext {
 }
 
 /**
- * What follows from an outcome. A 2xx is done whatever its headers say: the receiver has the event. On any other answer 410 and
- * `webhook-delivery: disable` disable the endpoint, `webhook-delivery: abort-message` gives up this delivery alone, and the rest
- * is retried by the schedule until it is exhausted. A blocked delivery is retried like any failure, because its operator may
+ * What follows from an outcome. A 2xx is done: the receiver has the event, and with `webhook-delivery: disable` wants no more. On any
+ * other answer 410 and `webhook-delivery: disable` disable the endpoint, `webhook-delivery: abort-message` gives up this delivery alone,
+ * and the rest is retried by the schedule until it is exhausted. A blocked delivery is retried like any failure, because its operator may
  * allow the network, or its owner mend the name, in the meantime.
  */
 export function decide(outcome: Outcome, context: DecisionContext): Decision {
   switch (outcome.kind) {
     case 'delivered':
-      return { kind: 'done' };
+      return wishesOf(outcome.response.headers).includes('disable')
+        ? { kind: 'done', disable: ASKED }
+        : { kind: 'done' };
     case 'rejected':
       return decideRejected(outcome.response, context);
     case 'unreachable':
@@ -33,11 +35,17 @@ export function decide(outcome: Outcome, context: DecisionContext): Decision {
 
 function decideRejected({ status, headers }: ReceivedResponse, context: DecisionContext): Decision {
   if (status === 410) return { kind: 'disable', reason: 'The receiver answered 410 Gone.' };
-  const wishes = (headers['webhook-delivery'] ?? '').split(',').map((wish) => wish.trim().toLowerCase());
-  if (wishes.includes('disable'))
-    return { kind: 'disable', reason: 'The receiver answered with webhook-delivery: disable.' };
+  const wishes = wishesOf(headers);
+  if (wishes.includes('disable')) return { kind: 'disable', reason: ASKED };
   if (wishes.includes('abort-message')) return { kind: 'dead_letter' };
   return retry(context, headers['retry-after']);
+}
+
+const ASKED = 'The receiver answered with webhook-delivery: disable.';
+
+/** What the receiver asks for in `webhook-delivery`, in lower case. */
+function wishesOf(headers: ReceivedResponse['headers']): string[] {
+  return (headers['webhook-delivery'] ?? '').split(',').map((wish) => wish.trim().toLowerCase());
 }
 
 function retry(context: DecisionContext, retryAfter: string | undefined): Decision {

@@ -40,7 +40,8 @@ export type Outcome =
   | { readonly kind: 'skipped'; readonly reason: SkipReason };
 
 export type Decision =
-  | { readonly kind: 'done' }
+  /** `disable`: the receiver has the event and wants no more; why, for people. */
+  | { readonly kind: 'done'; readonly disable?: string }
   /** Try again after `delayMs` from the settle, on Postgres's clock. */
   | { readonly kind: 'retry'; readonly delayMs: number }
   | { readonly kind: 'dead_letter' }

@@ -12,6 +12,8 @@ export interface DueDelivery {
   /** Position in the retry schedule. */
   readonly step: number;
   readonly dueAtMs: number;
+  /** Whether a replay queued it: then live deliveries of its endpoint go before it. */
+  readonly isReplay: boolean;
   readonly endpointVersion: number;
 }
 
@@ -38,10 +40,11 @@ interface Row {
   lane: number;
   attempt: number;
   step: number;
+  is_replay: boolean;
   version: string;
 }
 
-const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, e.version`;
+const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version`;
 
 // One statement for all lanes of the process: an index range scan each, from the lane's cursor.
 const FETCH_DUE = `
@@ -117,6 +120,7 @@ function toDueDelivery(row: Row): DueDelivery {
     attempt: row.attempt,
     step: row.step,
     dueAtMs: row.due_ms,
+    isReplay: row.is_replay,
     endpointVersion: Number(row.version),
   };
 }

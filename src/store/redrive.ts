@@ -35,7 +35,7 @@ export async function retryDelivery(
     // Waits for a settle under way, so that the statement after it sees the attempt which that one writes. One that a replay queued is no
     // longer the replay's to withdraw.
     const waiting = await client.query(
-      `UPDATE mailbox SET due_at = least(due_at, date_trunc('milliseconds', now())), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
+      `UPDATE mailbox SET due_at = least(due_at, date_trunc('milliseconds', now())), step = greatest(step - 1, 0), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
       [endpointNum, eventUuid, tenant.num],
     );
     if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, delivery, laneNumber))) return 'not_found';

@@ -69,3 +69,17 @@ test('parking sends the reading of the backlog back to its start', () => {
   desk.markParked();
   expect(desk).toMatchObject({ hasParked: true, parkedCursor: { dueAtMs: 0 }, parkings: 1 });
 });
+
+test('what a replay queued waits behind live deliveries, each kind in its own order', () => {
+  const desk = deskWith(loaded());
+  for (const [eventUuid, isReplay] of [
+    ['r1', true],
+    ['r2', true],
+    ['l1', false],
+    ['r3', true],
+    ['l2', false],
+  ] as const) {
+    desk.enqueue({ due: { eventUuid, isReplay } } as Letter);
+  }
+  expect(desk.waiting.map(({ due }) => due.eventUuid)).toEqual(['l1', 'l2', 'r1', 'r2', 'r3']);
+});

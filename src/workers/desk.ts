@@ -64,6 +64,18 @@ export class Desk {
     return (newestVersion ?? this.version) > this.version || hasExpired || this.problem !== null;
   }
 
+  /** Puts a letter in its place: what a replay queued waits behind what did not come from one. */
+  enqueue(letter: Letter): void {
+    const isLastReplay = this.waiting.at(-1)?.due.isReplay === true;
+    if (letter.due.isReplay || !isLastReplay) this.waiting.push(letter);
+    else
+      this.waiting.splice(
+        this.waiting.findIndex(({ due }) => due.isReplay),
+        0,
+        letter,
+      );
+  }
+
   markParked(): void {
     this.hasParked = true;
     this.parkedCursor = START;

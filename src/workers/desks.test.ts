@@ -25,6 +25,7 @@ beforeEach(() => {
   model.addLane(0);
   lane = new Lane({ lane: 0, epoch: 1 }, 0);
   settled = [];
+  stillWaiting = (asked) => asked;
   answerAfterMs = 10;
   body = { externalId: null, body: Buffer.alloc(10), expunged: false };
   sender = new FakeSender(time, () => ({ outcome: answered(200), afterMs: answerAfterMs }));
@@ -42,7 +43,7 @@ beforeEach(() => {
       desks.letGo(attempt);
     },
     onAttempt: () => {},
-    onChange: () => void desks.recheck(async (rows) => rows),
+    onChange: () => void desks.recheck(async (asked) => stillWaiting(asked)),
     onFailure: () => {},
   });
 });
@@ -50,11 +51,12 @@ beforeEach(() => {
 afterEach(() => time.restore());
 
 let events = 0;
+let stillWaiting: (asked: readonly DueDelivery[]) => readonly DueDelivery[] = (asked) => asked;
 
 function rows(endpointNum: number, count: number): DueDelivery[] {
   return Array.from({ length: count }, () => {
     const { parked: _, ...row } = model.add(++events, endpointNum, time.now);
-    return { ...row, tenantNum: 1, endpointVersion: 1 };
+    return { ...row, isReplay: false, tenantNum: 1, endpointVersion: 1 };
   });
 }
 
@@ -193,4 +195,16 @@ test('an endpoint is forgotten only when it has long had nothing to do', async (
   await time.pass(20_000);
   desks.forgetIdle();
   expect([desks.get(1), desks.get(2)?.num]).toEqual([undefined, 2]);
+});
+
+test('a row that has waited and is gone from the mailbox meanwhile is not sent any more', async () => {
+  model.addEndpoint(1, 0, 1);
+  answerAfterMs = 1_000;
+  const given = rows(1, 3);
+  const cancelled = given[1]!;
+  stillWaiting = (asked) => asked.filter((row) => row.eventUuid !== cancelled.eventUuid);
+  await admit(given);
+  await time.pass(5_000);
+  expect(settled.map(({ eventUuid }) => eventUuid)).toEqual([given[0]!.eventUuid, given[2]!.eventUuid]);
+  expect([desks.room, desks.hasRoom]).toEqual([16, true]);
 });

@@ -70,7 +70,11 @@ export class Desks {
 
   /** Small fetches cost as much as large ones: below a quarter of the window it is not worth asking. */
   get hasRoom(): boolean {
-    return this.room >= this.#options.maxInFlight / 2 && this.#heldBytes < this.#options.maxBytes;
+    return this.room >= this.#options.maxInFlight / 2 && this.hasBytes;
+  }
+
+  get hasBytes(): boolean {
+    return this.#heldBytes < this.#options.maxBytes;
   }
 
   [Symbol.iterator](): Iterator<Desk> {
@@ -141,7 +145,7 @@ export class Desks {
     this.#heldBytes += body.body.length;
     if (skip !== null) this.#finish(letter, this.#options.nowMs(), { kind: 'skipped', reason: skip }, desk);
     else {
-      desk.waiting.push(letter);
+      desk.enqueue(letter);
       this.#dispatcher.offer(desk);
     }
   }
@@ -174,6 +178,7 @@ export class Desks {
     this.#options.settle(attempt);
     this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
     if (decision.kind === 'disable') this.#disable(desk, decision.reason);
+    if (decision.kind === 'done' && decision.disable !== undefined) this.#disable(desk, decision.disable);
   }
 
   #disable(desk: Desk, reason: string): void {

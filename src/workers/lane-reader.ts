@@ -8,6 +8,8 @@ import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
 type ReaderStore = Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'park' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'>;
 
 const FETCH_SIZE = 500;
+/** At the largest event size this many bodies are half of the memory that they may take together by default. */
+const BODIES_AT_ONCE = 128;
 
 /** Moves rows between the mailbox and the desks: what is due comes in, what an endpoint cannot take now goes back, parked. */
 export class LaneReader {
@@ -72,11 +74,23 @@ export class LaneReader {
       lane.fetched(rows.filter(ofLane), fresh.filter(ofLane).length, fetches[i]!.limit, now);
       if (wasWoken) lane.wake();
     }
-    await this.#admit(fresh);
+    if (await this.#admit(fresh)) return;
+    for (const lane of hungry) lane.wake();
   }
 
-  async #admit(rows: readonly DueDelivery[]): Promise<void> {
-    if (rows.length === 0) return;
+  /**
+   * Takes rows in, as many as memory has room for: bodies are read a part at a time, because nobody knows their size before.
+   * @returns whether all of them were taken; the others are read again later.
+   */
+  async #admit(rows: readonly DueDelivery[]): Promise<boolean> {
+    for (let start = 0; start < rows.length; start += BODIES_AT_ONCE) {
+      if (!this.#desks.hasBytes) return false;
+      await this.#admitPart(rows.slice(start, start + BODIES_AT_ONCE));
+    }
+    return true;
+  }
+
+  async #admitPart(rows: readonly DueDelivery[]): Promise<void> {
     const newest = new Map(rows.map((row) => [row.endpointNum, row]));
     const stale = [...newest.values()]
       .map((row) => ({ row, desk: this.#desks.of(row.endpointNum, row.lane) }))
@@ -99,7 +113,7 @@ export class LaneReader {
     const { rows, fresh } = await this.#desks.read(() =>
       this.#store.fetchParked(refills.map((refill) => refill.fetch)),
     );
-    await this.#admit(fresh);
+    if (!(await this.#admit(fresh))) return;
     // Not before: what did not come into memory is still to be read.
     for (const refill of refills) refilled(refill, rows);
   }

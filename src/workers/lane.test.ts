@@ -13,6 +13,7 @@ function row(dueAtMs: number): DueDelivery {
     attempt: 0,
     step: 0,
     dueAtMs,
+    isReplay: false,
     endpointVersion: 1,
   };
 }

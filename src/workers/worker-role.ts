@@ -9,6 +9,7 @@ import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
 import { listenForReplays } from '../queues/replay-queue.ts';
+import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
@@ -22,6 +23,7 @@ import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
 
 const SWEEP_MS = 1_000;
+const CANCEL_MS = 2_000;
 const HOUSEKEEPING_MS = 3_600_000;
 const REPLAY_LOOK_MS = 2_000;
 /** How long one answer to the bell works at replays before another process may have its turn. */
@@ -43,9 +45,15 @@ export function workerServices(context: Context): Service[] {
   return [
     lanesService(context, owner, id),
     periodic('sweeper', SWEEP_MS, () => sweeper.runOnce(), fail),
+    periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
     replayService(context),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
   ];
+}
+
+/** The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. */
+async function cancelAll(pool: Context['workerPool']): Promise<void> {
+  while (await cancelForDeletedEndpoints(pool));
 }
 
 /** Replays are made when their bell rings, and at a look of our own in case it was lost. */

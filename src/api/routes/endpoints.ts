@@ -3,6 +3,7 @@ import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { publicKeyOf } from '../../signing/public-key-of.ts';
 import * as endpoints from '../../store/endpoints.ts';
+import { cancelForDeletedEndpoints } from '../../store/cancel-deleted.ts';
 import { updateEndpoint as update } from '../../store/update-endpoint.ts';
 import { defaultSettings, secretFor, settingsOf } from '../endpoint-input.ts';
 import { endpointJson } from '../endpoint-json.ts';
@@ -111,9 +112,10 @@ export const deleteEndpoint = defineRoute({
   params,
   query: noQuery,
   responses: { 204: { description: 'Deleted', schema: null } },
-  handle: async ({ tenant, params: { endpoint_id: id }, caller }, { prisma, ringEndpoints }) => {
+  handle: async ({ tenant, params: { endpoint_id: id }, caller }, { prisma, apiPool, ringEndpoints }) => {
     const num = await endpoints.deleteEndpoint(prisma, tenant, id, caller.actor);
     if (num === null) throw endpointNotFound();
+    await cancelForDeletedEndpoints(apiPool);
     ringEndpoints([num]);
     return { status: 204 };
   },

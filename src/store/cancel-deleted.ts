@@ -1,0 +1,34 @@
+import type pg from 'pg';
+import { DECISION, OUTCOME_CODES } from './codes.ts';
+
+const CHUNK = 1_000;
+
+// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. Only endpoints deleted lately are looked
+// through: what an older one might still have is cancelled when it falls due.
+const CANCEL = `
+  WITH doomed AS MATERIALIZED (
+    SELECT m.endpoint_num, m.event_id
+      FROM endpoints e
+     CROSS JOIN LATERAL (SELECT endpoint_num, event_id FROM mailbox WHERE endpoint_num = e.num LIMIT ${CHUNK}) m
+     WHERE e.deleted_at > now() - interval '1 day'
+     LIMIT ${CHUNK}
+  ),
+  removed AS (
+    DELETE FROM mailbox m USING doomed d WHERE m.endpoint_num = d.endpoint_num AND m.event_id = d.event_id
+    RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt
+  ),
+  appended AS (
+    INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+    SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'endpoint_deleted' FROM removed
+    ON CONFLICT DO NOTHING
+  )
+  SELECT count(*)::int AS n FROM removed`;
+
+/**
+ * Cancels what waits for endpoints that were deleted, due or not: one bounded statement.
+ * @returns whether there may be more.
+ */
+export async function cancelForDeletedEndpoints(pool: pg.Pool): Promise<boolean> {
+  const { rows } = await pool.query<{ n: number }>({ name: 'cancel-for-deleted', text: CANCEL });
+  return rows[0]?.n === CHUNK;
+}
