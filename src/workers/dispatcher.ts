@@ -24,7 +24,7 @@ export interface DispatcherOptions {
  * How long a row may wait in memory before it is looked for in the mailbox again, in ms: it may have been cancelled, or its payload
  * expunged, meanwhile.
  */
-const STALE_MS = 250;
+const STALE_MS = 100;
 
 /** Sends what waits at the desks: prepare → send, one of each desk in turn, within the bound of the process and that of each endpoint. */
 export class Dispatcher {
