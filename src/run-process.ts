@@ -29,7 +29,9 @@ export async function runProcess(config: Config): Promise<number> {
   const installation = await openInstallation(config);
   const { databaseUrl, operatorKey, isEmbedded, demo } = installation;
   try {
-    await prepareDatabase(databaseUrl, config.LANES);
+    // Another process may be migrating for long: a signal must not have to wait for that.
+    const ending = await Promise.race([prepareDatabase(databaseUrl, config.LANES), stopping]);
+    if (ending !== undefined) return ending.exitCode;
     const own = await ownSockets(listener, [
       { url: databaseUrl, defaultPort: 5432 },
       { url: config.REDIS_URL, defaultPort: 6379 },

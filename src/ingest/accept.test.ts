@@ -123,3 +123,13 @@ test('the answer to a batch names at most a thousand faults', async () => {
   const { told } = await accept(Array.from({ length: 2_000 }, () => 1));
   expect((told as { paths: string[] }).paths).toHaveLength(1_000);
 });
+
+test('a batch that makes too many deliveries is 413 and says how many they are', async () => {
+  const result: UnitResult = { kind: 'too_many_deliveries', deliveries: 30_000 };
+  const { told } = await accept([event(), event()], { result });
+  expect(told).toMatchObject({ status: 413, code: 'fan_out_too_large' });
+  const { dependencies } = desk(result);
+  const options = { isBatch: true, caller: member, idempotencyKey: undefined };
+  const raw = [{ value: event(), text: JSON.stringify(event()) }];
+  await expect(acceptEvents(raw, options, dependencies)).rejects.toThrow(/30000 deliveries.*Split/);
+});

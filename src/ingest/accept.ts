@@ -2,7 +2,7 @@ import { type Fault, Refusal } from '../domain/errors.ts';
 import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { GroupCommit } from './group-commit.ts';
-import type { ItemResult } from './plan-group.ts';
+import { type ItemResult, MAX_UNIT_DELIVERIES } from './plan-group.ts';
 import { type ReadEvent, readEvent } from './read-event.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 
@@ -30,7 +30,8 @@ interface Rejection {
 
 /**
  * The one way in. Stores the events of one request, all or nothing; when it resolves they are durable (G1).
- * @throws Refusal 404, 409, 413 or 422 for a single event, 422 naming each bad index for a batch, 503 when they cannot be stored.
+ * @throws Refusal 404, 409, 413 or 422 for a single event, 422 naming each bad index for a batch and 413 for
+ * one that makes too many deliveries, 503 when they cannot be stored.
  */
 export async function acceptEvents(
   raw: readonly RawEvent[],
@@ -53,7 +54,17 @@ export async function acceptEvents(
       throw refusalFor(new Map(result.indexes.map((index) => [index, CONFLICT])), options.isBatch);
     case 'tenant_gone':
       throw refusalFor(new Map(result.indexes.map((index) => [index, UNKNOWN_TENANT])), options.isBatch);
+    case 'too_many_deliveries':
+      throw fanOutTooLarge(result.deliveries);
   }
+}
+
+function fanOutTooLarge(deliveries: number): Refusal {
+  return new Refusal(
+    413,
+    'fan_out_too_large',
+    `Nothing was stored: the batch would make ${deliveries} deliveries; at most ${MAX_UNIT_DELIVERIES} are taken at once. Split the batch.`,
+  );
 }
 
 const UNKNOWN_TENANT: Rejection = {

@@ -278,3 +278,69 @@ test('a drain ends although all that waited has expired', async () => {
   await vi.advanceTimersByTimeAsync(1);
   expect(drained.isOver).toBe(true);
 });
+
+const wideRouting = (endpoints: () => number) =>
+  new RoutingCache(
+    async () => ({
+      version: BigInt(++loads),
+      endpoints: Array.from({ length: endpoints() }, (_, num) => ({ num, subscriptions: [] })),
+    }),
+    4,
+  );
+
+test('requests that fan out too far together are stored in several statements, and one that fails takes no other with it', async () => {
+  const commits = commitsWith([succeeds, fails, succeeds], { routing: wideRouting(() => 10_000) });
+  const units = Array.from({ length: 6 }, () => unitOf(1));
+  const results = units.map((unit) => follow(commits.submit(unit)));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(appended.every((group) => group.deliveries.length <= 20_000)).toBe(true);
+  const sent = appended.flatMap((group) => group.events.map((event) => event.uuid));
+  expect(sent).toEqual(units.map((unit) => unit[0]!.uuid));
+  const failed = new Set(appended[1]!.events.map((event) => event.uuid));
+  for (const [i, result] of results.entries()) {
+    if (failed.has(units[i]![0]!.uuid)) expect(result.error).toSatisfy(refused('storage_unavailable'));
+    else expect(result.value).toMatchObject({ items: [{ id: units[i]![0]!.publicId, status: 'accepted' }] });
+  }
+});
+
+test('what expired while an earlier part of its group was being stored is never sent', async () => {
+  const finish: (() => void)[] = [];
+  const hanging = () => new Promise<AppendResult>((resolve) => finish.push(() => resolve({ kind: 'stored' })));
+  const commits = commitsWith([hanging], { routing: wideRouting(() => 10_000) });
+  for (let i = 0; i < 4; i++) follow(commits.submit(unitOf(1)));
+  await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
+  for (const end of finish) end();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(appended).toHaveLength(1);
+});
+
+test('a batch is not refused for its fan-out by a routing that no longer holds', async () => {
+  let endpoints = 10_000;
+  const commits = commitsWith([succeeds], { routing: wideRouting(() => endpoints) });
+  const before = follow(commits.submit(unitOf(3)));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(before.value).toEqual({ kind: 'too_many_deliveries', deliveries: 30_000 });
+  endpoints = 1;
+  const after = follow(commits.submit(unitOf(3)));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(after.value?.kind).toBe('accepted');
+});
+
+test('a tenant whose routing changes all the time costs itself 503, and nobody else', async () => {
+  const failures: number[] = [];
+  const commits = commitsWith([succeeds], {
+    append: async (group) => {
+      appended.push(group);
+      return group.routing.has(2) ? { kind: 'routing_changed', tenants: [2] } : { kind: 'stored' };
+    },
+    onFailure: (_error, count) => failures.push(count),
+  });
+  const restless = eventOf({ tenant: { num: 2, id: 'tenant_2' } });
+  const [first, second, both, last] = [unitOf(1), [restless], [eventOf(), restless], unitOf(2)].map((unit) =>
+    follow(commits.submit(unit)),
+  );
+  await vi.advanceTimersByTimeAsync(1);
+  expect([first!.value?.kind, last!.value?.kind]).toEqual(['accepted', 'accepted']);
+  for (const result of [second!, both!]) expect(result.error).toSatisfy(refused('storage_unavailable'));
+  expect(failures).toEqual([3]);
+});

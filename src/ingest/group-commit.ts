@@ -1,19 +1,8 @@
 import { Refusal } from '../domain/errors.ts';
-import type { AppendGroup, AppendResult, ClaimedBy } from '../store/event-log.ts';
-import { planGroup, type Unit, type UnitResult } from './plan-group.ts';
-import type { RoutingCache } from './routing-cache.ts';
+import { type CommitOptions, commitUnits, type Submission } from './commit-units.ts';
+import type { Unit, UnitResult } from './plan-group.ts';
 
-export interface GroupCommitOptions {
-  readonly append: (group: AppendGroup) => Promise<AppendResult>;
-  readonly findClaims: (keys: readonly string[], expireBefore: string) => Promise<ReadonlyMap<string, ClaimedBy>>;
-  /** Serialization failures and deadlocks: the same group may be tried again at once. */
-  readonly isRetryable: (error: unknown) => boolean;
-  readonly routing: RoutingCache;
-  /** Lanes that have new due rows; called after the commit. */
-  readonly onStored: (group: AppendGroup) => void;
-  readonly onFailure: (error: unknown, events: number) => void;
-  /** Events older than this UUID have lost their claims. */
-  readonly keysExpireBefore: () => string;
+export interface GroupCommitOptions extends CommitOptions {
   readonly maxEvents: number;
   readonly maxBytes: number;
   readonly deadlineMs: number;
@@ -25,13 +14,13 @@ interface Waiting {
   readonly since: number;
   readonly resolve: (result: UnitResult) => void;
   readonly reject: (refusal: Refusal) => void;
+  isExpired: boolean;
 }
 
 const GROUP_EVENTS = 1_000;
 const GROUP_BYTES = 4 * 1024 * 1024;
 /** One group is on its way while the next is being written. */
 const CONCURRENT_GROUPS = 2;
-const MAX_TRIES = 6;
 const TICK_MS = 50;
 
 const unavailable = () =>
@@ -85,7 +74,7 @@ export class GroupCommit {
     this.#events += unit.length;
     this.#bytes += bytes;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ unit, bytes, since: performance.now(), resolve, reject });
+      this.#waiting.push({ unit, bytes, since: performance.now(), resolve, reject, isExpired: false });
       this.#schedule();
     });
   }
@@ -120,14 +109,7 @@ export class GroupCommit {
     this.#schedule();
     for (const member of members) this.#committing.add(member);
     try {
-      const results = await this.#commit(members.map((member) => member.unit));
-      for (const [i, member] of members.entries()) member.resolve(results[i]!);
-    } catch (error) {
-      this.#options.onFailure(
-        error,
-        members.reduce((sum, member) => sum + member.unit.length, 0),
-      );
-      for (const member of members) member.reject(error instanceof Refusal ? error : unavailable());
+      await commitUnits(members.map(submissionOf), this.#options);
     } finally {
       this.#groups--;
       for (const member of members) {
@@ -156,31 +138,6 @@ export class GroupCommit {
     return this.#waiting.splice(0, count);
   }
 
-  async #commit(units: readonly Unit[]): Promise<readonly UnitResult[]> {
-    const { routing, append, findClaims, isRetryable, onStored } = this.#options;
-    const tenants = units.flatMap((unit) => unit.map((event) => event.tenant.num));
-    const keys = units.flatMap((unit) => unit.flatMap((event) => event.keys));
-    let claimed: ReadonlyMap<string, ClaimedBy> = new Map();
-    for (let tries = 1; ; tries++) {
-      routing.trim();
-      const gone = new Set(await routing.prepare(tenants));
-      const plan = planGroup(units, { claimed, gone }, routing);
-      if (plan.group.events.length === 0) return plan.results;
-      const group = { ...plan.group, keysExpireBefore: this.#options.keysExpireBefore() };
-      const result = await append(group).catch((error: unknown) => {
-        if (tries < MAX_TRIES && isRetryable(error)) return { kind: 'again' as const };
-        throw error;
-      });
-      if (result.kind === 'stored') {
-        onStored(group);
-        return plan.results;
-      }
-      if (tries >= MAX_TRIES) throw new Error(`A group commit met ${result.kind} ${tries} times in a row.`);
-      if (result.kind === 'routing_changed') routing.forget(result.tenants);
-      if (result.kind === 'key_taken') claimed = await findClaims(keys, group.keysExpireBefore);
-    }
-  }
-
   #expire(): void {
     const before = performance.now() - this.#options.deadlineMs;
     const late = this.#waiting.filter((member) => member.since < before);
@@ -189,11 +146,24 @@ export class GroupCommit {
       this.#forget(member);
       member.reject(unavailable());
     }
-    for (const member of this.#committing) if (member.since < before) member.reject(unavailable());
+    for (const member of this.#committing) {
+      if (member.since >= before) continue;
+      member.isExpired = true;
+      member.reject(unavailable());
+    }
   }
 
   #forget(member: Waiting): void {
     this.#events -= member.unit.length;
     this.#bytes -= member.bytes;
   }
+}
+
+function submissionOf(member: Waiting): Submission {
+  return {
+    unit: member.unit,
+    isExpired: () => member.isExpired,
+    settle: member.resolve,
+    fail: (error) => member.reject(error instanceof Refusal ? error : unavailable()),
+  };
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { eventIdOf } from '../domain/ids.ts';
 import type { ClaimedBy } from '../store/event-log.ts';
-import { type Known, type Matcher, planGroup, type UnitResult } from './plan-group.ts';
+import { groupOf, type Known, MAX_UNIT_DELIVERIES, type Matcher, planGroup, type UnitResult } from './plan-group.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 interface Given {
@@ -15,8 +15,9 @@ interface Given {
 const matcher: Matcher = {
   match: (tenantNum, type) => ({
     version: BigInt(tenantNum * 10),
-    endpoints: Array.from({ length: type.length - 1 }, (_, i) => ({ num: tenantNum * 100 + i, lane: i })),
+    endpoints: Array.from({ length: type.length - 1 }, (_, i) => tenantNum * 100 + i),
   }),
+  laneOf: (num) => num % 100,
 };
 
 // Keys are of one tenant in truth: a hash over its number. So are these.
@@ -88,7 +89,9 @@ test('a key with the same body is a duplicate, with another body a conflict, wit
     const plan = planGroup(pending, known, matcher);
     const expected = reference(pending, known);
     expect(plan.results.map(withoutCounts)).toEqual(expected.results);
-    expect(plan.group.events.map((stored) => stored.uuid)).toEqual(expected.stored.map((stored) => stored.uuid));
+    expect(plan.stored.map(({ event }) => event).map((stored) => stored.uuid)).toEqual(
+      expected.stored.map((stored) => stored.uuid),
+    );
   });
   fc.assert(property, { numRuns: 2_000 });
 });
@@ -98,7 +101,10 @@ test('what a group stores fits together: each key claimed once, deliveries as ma
     let n = 0;
     const pending = given.map((unit) => unit.map((one) => pendingOf(one, ++n)));
     const known = knownOf(hashes, []);
-    const { group, results } = planGroup(pending, known, matcher);
+    const plan = planGroup(pending, known, matcher);
+    const { results } = plan;
+    const group = groupOf(plan);
+    expect(group.deliveries).toHaveLength(plan.deliveries);
     const claims = group.claims.map((claim) => claim.key);
     expect(new Set(claims).size).toBe(claims.length);
     for (const key of claims) expect(known.claimed.has(key)).toBe(false);
@@ -114,6 +120,7 @@ test('what a group stores fits together: each key claimed once, deliveries as ma
       expect(deliveries).toHaveLength(said!.deliveries);
       expect(group.routing.get(stored.tenantNum)).toBe(BigInt(stored.tenantNum * 10));
       expect(deliveries.every(({ tenantNum }) => tenantNum === stored.tenantNum)).toBe(true);
+      expect(deliveries.every(({ endpointNum, lane }) => lane === endpointNum % 100)).toBe(true);
     }
     expect(group.deliveries.every(({ eventUuid }) => group.events.some(({ uuid }) => uuid === eventUuid))).toBe(true);
   });
@@ -131,4 +138,25 @@ test('a duplicate is told what the first was told: its id and its number of deli
   const again = pendingOf({ keys: ['1i1'], bodyHash: 'a', tenant: 1, type: 't' }, 2);
   const stored = planGroup([[again]], knownOf({ '1i1': 'a' }, []), matcher).results[0];
   expect(stored).toEqual({ kind: 'accepted', items: [{ id: '1i1', status: 'duplicate', deliveries: 7 }] });
+});
+
+test('a batch that makes too many deliveries is refused whole with their number, one that just fits is not, a single event never is', () => {
+  const wide: Matcher = {
+    match: () => ({ version: 1n, endpoints: new Array<number>(MAX_UNIT_DELIVERIES / 2).fill(1) }),
+    laneOf: () => 0,
+  };
+  const unit = (count: number, from: number) =>
+    Array.from({ length: count }, (_, i) =>
+      pendingOf({ keys: [`1k${from + i}`], bodyHash: 'a', tenant: 1, type: 't' }, from + i),
+    );
+  const plan = planGroup([unit(3, 1), unit(2, 4)], knownOf({}, []), wide);
+  expect(plan.results[0]).toEqual({ kind: 'too_many_deliveries', deliveries: 30_000 });
+  expect(plan.results[1]?.kind).toBe('accepted');
+  expect(plan.stored).toHaveLength(2);
+  // A key of the refused batch is not taken.
+  expect(planGroup([unit(3, 1), unit(1, 1)], knownOf({}, []), wide).results[1]).toMatchObject({
+    items: [{ status: 'accepted' }],
+  });
+  const widest: Matcher = { ...wide, match: () => ({ version: 1n, endpoints: new Array<number>(30_000).fill(1) }) };
+  expect(planGroup([unit(1, 1)], knownOf({}, []), widest).results[0]?.kind).toBe('accepted');
 });

@@ -16,7 +16,12 @@ export type UnitResult =
   /** Indexes of events whose key belongs to an event with another body. */
   | { readonly kind: 'conflict'; readonly indexes: readonly number[] }
   /** Indexes of events whose tenant was deleted meanwhile. */
-  | { readonly kind: 'tenant_gone'; readonly indexes: readonly number[] };
+  | { readonly kind: 'tenant_gone'; readonly indexes: readonly number[] }
+  /** The batch would bring more deliveries than one statement may store. */
+  | { readonly kind: 'too_many_deliveries'; readonly deliveries: number };
+
+/** Deliveries that a batch may bring. A single event is always taken: it brings no more than its tenant has endpoints. */
+export const MAX_UNIT_DELIVERIES = 20_000;
 
 /** What is known before the group is planned. */
 export interface Known {
@@ -25,17 +30,28 @@ export interface Known {
 }
 
 export interface GroupPlan {
-  readonly group: Omit<AppendGroup, 'keysExpireBefore'>;
+  readonly stored: readonly PlannedEvent[];
+  /** How many `groupOf` makes of `stored`. */
+  readonly deliveries: number;
   /** In the order of the units; they hold once the group is stored. */
   readonly results: readonly UnitResult[];
 }
 
-/** Where an event goes: endpoint numbers with their lanes, and the version of the routing that says so. */
+/** Where an event goes, by the routing of one version. */
+export interface Match {
+  readonly version: bigint;
+  /** Endpoint numbers: an array that events of one type share, so that counting deliveries allocates nothing for each. */
+  readonly endpoints: readonly number[];
+}
+
 export interface Matcher {
-  match(
-    tenantNum: number,
-    type: string,
-  ): { readonly version: bigint; readonly endpoints: readonly { num: number; lane: number }[] };
+  match(tenantNum: number, type: string): Match;
+  laneOf(endpointNum: number): number;
+}
+
+export interface PlannedEvent extends Match {
+  readonly event: PendingEvent;
+  readonly laneOf: Matcher['laneOf'];
 }
 
 interface Holder {
@@ -45,7 +61,8 @@ interface Holder {
 
 /**
  * Decides, without I/O, what a group commit stores and what each request will be told. Events whose keys are claimed already are
- * duplicates when the body is the same and conflicts when it is not; a unit with a conflict stores nothing.
+ * duplicates when the body is the same and conflicts when it is not; a unit with a conflict stores nothing. No object is
+ * made per delivery: `groupOf` does that, once their number is known to be bearable.
  */
 export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher): GroupPlan {
   const holders = new Map<string, Holder>();
@@ -54,27 +71,15 @@ export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher
     holders.set(key, { bodyHash: by.bodyHash, result: { id, status: 'duplicate', deliveries: by.deliveries } });
   }
   const stored: PlannedEvent[] = [];
-  const routing = new Map<number, bigint>();
   const results = units.map((unit): UnitResult => {
     const orphans = [...unit.keys()].filter((index) => known.gone.has(unit[index]!.tenant.num));
     if (orphans.length > 0) return { kind: 'tenant_gone', indexes: orphans };
-    return planUnit(unit, holders, stored, routing, matcher);
+    return planUnit(unit, holders, stored, matcher);
   });
-  return { group: { ...columnsOf(stored), routing }, results };
+  return { stored, deliveries: deliveriesOf(stored), results };
 }
 
-interface PlannedEvent {
-  readonly event: PendingEvent;
-  readonly endpoints: readonly { num: number; lane: number }[];
-}
-
-function planUnit(
-  unit: Unit,
-  holders: Map<string, Holder>,
-  stored: PlannedEvent[],
-  routing: Map<number, bigint>,
-  matcher: Matcher,
-): UnitResult {
+function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent[], matcher: Matcher): UnitResult {
   const ours = new Map<string, Holder>();
   const planned: PlannedEvent[] = [];
   const items: ItemResult[] = [];
@@ -87,22 +92,33 @@ function planUnit(
       items.push({ ...taken[0].result, status: 'duplicate' });
     } else {
       const { version, endpoints } = matcher.match(event.tenant.num, event.type);
-      routing.set(event.tenant.num, version);
-      planned.push({ event, endpoints });
+      planned.push({ event, version, endpoints, laneOf: matcher.laneOf });
       const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: endpoints.length };
       items.push(result);
       for (const key of event.keys) ours.set(key, { bodyHash: event.bodyHash, result });
     }
   }
   if (conflicts.length > 0) return { kind: 'conflict', indexes: conflicts };
+  const deliveries = deliveriesOf(planned);
+  if (unit.length > 1 && deliveries > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', deliveries };
   stored.push(...planned);
   for (const [key, holder] of ours) holders.set(key, holder);
   return { kind: 'accepted', items };
 }
 
-function columnsOf(stored: readonly PlannedEvent[]) {
-  const deliveries: NewDelivery[] = stored.flatMap(({ event, endpoints }) =>
-    endpoints.map(({ num, lane }) => ({ eventUuid: event.uuid, endpointNum: num, tenantNum: event.tenant.num, lane })),
+function deliveriesOf(planned: readonly PlannedEvent[]): number {
+  return planned.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
+}
+
+/** What a plan stores, row by row. */
+export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBefore'> {
+  const deliveries: NewDelivery[] = stored.flatMap(({ event, endpoints, laneOf }) =>
+    endpoints.map((num) => ({
+      eventUuid: event.uuid,
+      endpointNum: num,
+      tenantNum: event.tenant.num,
+      lane: laneOf(num),
+    })),
   );
   return {
     events: stored.map(({ event }) => ({ ...event, tenantNum: event.tenant.num })),
@@ -110,5 +126,6 @@ function columnsOf(stored: readonly PlannedEvent[]) {
       event.keys.map((key) => ({ key, eventUuid: event.uuid, bodyHash: event.bodyHash, deliveries: endpoints.length })),
     ),
     deliveries,
+    routing: new Map(stored.map(({ event, version }) => [event.tenant.num, version])),
   };
 }

@@ -1,6 +1,6 @@
 import { laneOf } from '../routing/lane-of.ts';
 import { type RoutedEndpoint, TenantRouting } from '../routing/tenant-routing.ts';
-import type { Matcher } from './plan-group.ts';
+import type { Match, Matcher } from './plan-group.ts';
 
 export interface LoadedRouting {
   readonly version: bigint;
@@ -15,6 +15,12 @@ interface Entry {
   readonly routing: TenantRouting;
 }
 
+/** Tenants that are gone, and a matcher for the others. */
+export interface Prepared {
+  readonly gone: ReadonlySet<number>;
+  readonly matcher: Matcher;
+}
+
 /** Tenants whose compiled routing is kept in memory. */
 const CAPACITY = 10_000;
 
@@ -22,7 +28,7 @@ const CAPACITY = 10_000;
  * Compiled routing by tenant. It may be stale: the commit compares versions and refuses, and then `forget` and `load` bring it up
  * to date. Least recently used tenants fall out.
  */
-export class RoutingCache implements Matcher {
+export class RoutingCache {
   readonly #load: LoadRouting;
   readonly #lanes: number;
   readonly #entries = new Map<number, Entry>();
@@ -32,25 +38,28 @@ export class RoutingCache implements Matcher {
     this.#lanes = lanes;
   }
 
-  /** Makes sure that these tenants can be matched. @returns those that are gone. */
-  async prepare(tenants: Iterable<number>): Promise<readonly number[]> {
-    const missing = [...new Set(tenants)].filter((num) => !this.#touch(num));
-    const gone = await Promise.all(
-      missing.map(async (num) => {
-        const loaded = await this.#load(num);
-        if (loaded === null) return [num];
-        this.#entries.set(num, { version: loaded.version, routing: new TenantRouting(loaded.endpoints) });
-        return [];
+  /**
+   * Reads what is missing. The matcher keeps the routing that it was made with, so that what another group forgets meanwhile does
+   * not pull it away: the commit finds out whether it was stale.
+   */
+  async prepare(tenants: Iterable<number>): Promise<Prepared> {
+    const entries = new Map<number, Entry>();
+    const gone = new Set<number>();
+    await Promise.all(
+      [...new Set(tenants)].map(async (num) => {
+        const entry = this.#touch(num) ?? (await this.#read(num));
+        if (entry === null) gone.add(num);
+        else entries.set(num, entry);
       }),
     );
-    return gone.flat();
+    return { gone, matcher: { match: (num, type) => matchIn(entries, num, type), laneOf: this.#laneOf } };
   }
 
   forget(tenants: Iterable<number>): void {
     for (const num of tenants) this.#entries.delete(num);
   }
 
-  /** Drops what was least recently used. Called between commits, so that a prepared tenant stays until its commit is planned. */
+  /** Drops what was least recently used. */
   trim(): void {
     for (const num of this.#entries.keys()) {
       if (this.#entries.size <= CAPACITY) return;
@@ -58,18 +67,27 @@ export class RoutingCache implements Matcher {
     }
   }
 
-  match(tenantNum: number, type: string) {
-    const entry = this.#entries.get(tenantNum);
-    if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
-    const endpoints = entry.routing.match(type).map((num) => ({ num, lane: laneOf(num, this.#lanes) }));
-    return { version: entry.version, endpoints };
+  readonly #laneOf = (endpointNum: number): number => laneOf(endpointNum, this.#lanes);
+
+  async #read(num: number): Promise<Entry | null> {
+    const loaded = await this.#load(num);
+    if (loaded === null) return null;
+    const entry = { version: loaded.version, routing: new TenantRouting(loaded.endpoints) };
+    this.#entries.set(num, entry);
+    return entry;
   }
 
-  #touch(num: number): boolean {
+  #touch(num: number): Entry | undefined {
     const entry = this.#entries.get(num);
-    if (entry === undefined) return false;
+    if (entry === undefined) return undefined;
     this.#entries.delete(num);
     this.#entries.set(num, entry);
-    return true;
+    return entry;
   }
+}
+
+function matchIn(entries: ReadonlyMap<number, Entry>, tenantNum: number, type: string): Match {
+  const entry = entries.get(tenantNum);
+  if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
+  return { version: entry.version, endpoints: entry.routing.match(type) };
 }

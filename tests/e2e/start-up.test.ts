@@ -71,3 +71,12 @@ test('with a database of its own and no demo, it prints where it listens and the
     await started.kill('SIGTERM');
   }
 });
+
+test('a pair of SIGINTs, as a terminal and npm together send them, stops the service in order', async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const service = await startServiceProcess(environment(database.url));
+  service.signal('SIGINT');
+  expect(await service.kill('SIGINT')).toEqual({ code: 0, signal: null });
+  expect(service.output()).toContain('"service.stopped"');
+});

@@ -1,0 +1,134 @@
+import type { AppendGroup, AppendResult, ClaimedBy } from '../store/event-log.ts';
+import { type GroupPlan, groupOf, MAX_UNIT_DELIVERIES, planGroup, type Unit, type UnitResult } from './plan-group.ts';
+import type { RoutingCache } from './routing-cache.ts';
+
+export interface CommitOptions {
+  readonly append: (group: AppendGroup) => Promise<AppendResult>;
+  readonly findClaims: (keys: readonly string[], expireBefore: string) => Promise<ReadonlyMap<string, ClaimedBy>>;
+  /** Serialization failures and deadlocks: the same group may be tried again at once. */
+  readonly isRetryable: (error: unknown) => boolean;
+  readonly routing: RoutingCache;
+  /** Lanes that have new due rows; called after the commit. */
+  readonly onStored: (group: AppendGroup) => void;
+  readonly onFailure: (error: unknown, events: number) => void;
+  /** Events older than this UUID have lost their claims. */
+  readonly keysExpireBefore: () => string;
+}
+
+/** A unit, and those who wait to hear what became of it. */
+export interface Submission {
+  readonly unit: Unit;
+  /** Whether they were told 503 already: what was not sent to Postgres by then never is. */
+  readonly isExpired: () => boolean;
+  readonly settle: (result: UnitResult) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+type Part = readonly Submission[];
+
+/** Deliveries of several units in one statement. */
+const MAX_GROUP_DELIVERIES = MAX_UNIT_DELIVERIES;
+const MAX_TRIES = 6;
+
+/**
+ * Stores the units in one statement, or in several when they fan out too far or when some tenants' routing will not hold still. Each
+ * unit is settled as soon as its own statement ends, so that one that fails takes no other with it. Never rejects.
+ */
+export async function commitUnits(submissions: Part, options: CommitOptions): Promise<void> {
+  const part = submissions.filter((submission) => !submission.isExpired());
+  if (part.length === 0) return;
+  let left: readonly Part[] = [];
+  try {
+    left = await storeOrSplit(part, options);
+  } catch (error) {
+    failAll(part, error, options);
+  }
+  for (const next of left) await commitUnits(next, options);
+}
+
+/** Settles what it stored. @returns the parts that are to be committed apart. */
+async function storeOrSplit(part: Part, options: CommitOptions): Promise<readonly Part[]> {
+  const units = part.map(({ unit }) => unit);
+  const changes = new Map<number, number>();
+  let claimed: ReadonlyMap<string, ClaimedBy> = new Map();
+  for (let tries = 1; ; tries++) {
+    const plan = await planUnits(units, claimed, options.routing);
+    if (plan.deliveries > MAX_GROUP_DELIVERIES && part.length > 1) return halvesOf(part);
+    if (plan.stored.length === 0) return settleAll(part, plan);
+    const group = { ...groupOf(plan), keysExpireBefore: options.keysExpireBefore() };
+    const result = await options.append(group).catch((error: unknown) => {
+      if (tries < MAX_TRIES && options.isRetryable(error)) return { kind: 'again' as const };
+      throw error;
+    });
+    if (result.kind === 'stored') {
+      options.onStored(group);
+      return settleAll(part, plan);
+    }
+    if (result.kind === 'routing_changed') {
+      options.routing.forget(result.tenants);
+      for (const num of result.tenants) changes.set(num, (changes.get(num) ?? 0) + 1);
+      if (tries >= MAX_TRIES) return withoutRestless(part, restlessOf(changes, result.tenants), options);
+    }
+    if (tries >= MAX_TRIES) throw new Error(`A group commit met ${result.kind} ${tries} times in a row.`);
+    if (result.kind === 'key_taken') {
+      const keys = units.flatMap((unit) => unit.flatMap((event) => event.keys));
+      claimed = await options.findClaims(keys, group.keysExpireBefore);
+    }
+  }
+}
+
+async function planUnits(
+  units: readonly Unit[],
+  claimed: ReadonlyMap<string, ClaimedBy>,
+  routing: RoutingCache,
+): Promise<GroupPlan> {
+  const plan = async () => {
+    routing.trim();
+    const { gone, matcher } = await routing.prepare(tenantsOf(units));
+    return planGroup(units, { claimed, gone }, matcher);
+  };
+  const first = await plan();
+  const refused = units.filter((_unit, i) => first.results[i]?.kind === 'too_many_deliveries');
+  if (refused.length === 0) return first;
+  // The commit checks the routing only of what it stores: without this, a stale routing would refuse batches for ever.
+  routing.forget(tenantsOf(refused));
+  return plan();
+}
+
+function tenantsOf(units: readonly Unit[]): Set<number> {
+  return new Set(units.flatMap((unit) => unit.map((event) => event.tenant.num)));
+}
+
+function halvesOf(part: Part): readonly Part[] {
+  const middle = Math.ceil(part.length / 2);
+  return [part.slice(0, middle), part.slice(middle)];
+}
+
+/** Tenants whose routing changed more than once while one group was tried; failing that, those that changed last. */
+function restlessOf(changes: ReadonlyMap<number, number>, last: readonly number[]): ReadonlySet<number> {
+  const often = [...changes].filter(([, times]) => times > 1).map(([num]) => num);
+  return new Set(often.length > 0 ? often : last);
+}
+
+/** Fails the units that touch these tenants, so that one tenant's constant changes cost no other its events. */
+function withoutRestless(part: Part, restless: ReadonlySet<number>, options: CommitOptions): readonly Part[] {
+  const touches = ({ unit }: Submission) => unit.some((event) => restless.has(event.tenant.num));
+  const others = part.filter((submission) => !touches(submission));
+  // Tenants that none of the units has would leave the same part again, for ever.
+  if (others.length === part.length) throw new Error('A group commit met a change of routing that is not its own.');
+  failAll(part.filter(touches), new Error(`The routing of tenants changed ${MAX_TRIES} times in a row.`), options);
+  return [others];
+}
+
+function settleAll(part: Part, plan: GroupPlan): readonly Part[] {
+  for (const [i, submission] of part.entries()) submission.settle(plan.results[i]!);
+  return [];
+}
+
+function failAll(part: Part, error: unknown, options: CommitOptions): void {
+  options.onFailure(
+    error,
+    part.reduce((sum, { unit }) => sum + unit.length, 0),
+  );
+  for (const submission of part) submission.fail(error);
+}
