@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 /** Lane lease, sweep, and what a busy machine adds. */
 const TAKEOVER_MS = 15_000;
 
-test('F01: a worker killed while the receiver holds the request: another sends it again within 15 s, under the same id, exactly once', async () => {
+test('G3, F01: a worker killed while the receiver holds the request: another sends it again within 15 s, under the same id, exactly once', async () => {
   const stage = await stageForTest();
   const held: ServerResponse[] = [];
   stage.receiver.behave((_request, response) => void held.push(response));
@@ -39,7 +39,7 @@ test('F01: a worker killed while the receiver holds the request: another sends i
   expect(stage.receiver.requests).toHaveLength(2);
 });
 
-test('F02: a worker killed after the receiver answered and before that was written: one duplicate, then delivered, never failed', async () => {
+test('G3, F02: a worker killed after the receiver answered and before that was written: one duplicate, then delivered, never failed', async () => {
   const stage = await stageForTest();
   const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
   const endpoint = await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/answered` });
@@ -63,7 +63,7 @@ test('F02: a worker killed after the receiver answered and before that was writt
   expect(attempts).toEqual([{ attempt: 1, decision: 1 }]);
 });
 
-test('F03: one of two workers killed under load: nothing lost, and at most what it had in flight is sent twice', async () => {
+test('G3, F03: one of two workers killed under load: nothing lost, and at most what it had in flight is sent twice', async () => {
   const stage = await stageForTest();
   const inFlight = new Set<ServerResponse>();
   let mostInFlight = 0;

@@ -23,7 +23,7 @@ const workers = (stage: Stage, count: number) =>
     (rows) => rows.length === count,
   );
 
-test('two workers share the lanes, and no delivery is made twice', async () => {
+test('G3: two workers share the lanes, and no delivery is made twice', async () => {
   const stage = await stageForTest();
   stage.receiver.behave((_request, response) => void setTimeout(() => response.writeHead(204).end(), 50));
   const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);

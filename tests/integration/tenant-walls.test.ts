@@ -90,14 +90,14 @@ const inTenant = routes.filter((route) => route.path.includes(':tenant_id'));
 const withObject = inTenant.filter((route) => parametersOf(route).length > 0);
 const name = (route: Route) => `${route.method} ${route.path}` as const;
 
-test('every kind of object that a path names is tried here', () => {
+test('G7: every kind of object that a path names is tried here', () => {
   expect(withObject.length).toBeGreaterThan(0);
   const kinds = new Set(withObject.flatMap(parametersOf));
   expect([...kinds].filter((kind) => !(kind in foreignIds))).toEqual([]);
 });
 
 test.each(withObject.map((route) => [name(route), route] as const))(
-  '%s: no key reads or changes another tenant’s',
+  'G7: %s: no key reads or changes another tenant’s',
   async (_, route) => {
     const before = await theirRows();
     const inMine = (await knock(route, pathOf(route, 'mine'), ownKey)).status;
@@ -110,7 +110,7 @@ test.each(withObject.map((route) => [name(route), route] as const))(
 );
 
 test.each(inTenant.map((route) => [name(route), route] as const))(
-  '%s: another tenant is as unknown as one that does not exist',
+  'G7: %s: another tenant is as unknown as one that does not exist',
   async (_, route) => {
     const before = await theirRows();
     const theirs = await knock(route, pathOf(route, 'theirs'), ownKey);
@@ -126,7 +126,7 @@ const lists = inTenant.filter(
 );
 
 test.each(lists.map((route) => [name(route), route] as const))(
-  '%s: lists nothing of another tenant, filtered or not',
+  'G7: %s: lists nothing of another tenant, filtered or not',
   async (_, route) => {
     const filters = Object.keys(
       (z.toJSONSchema(route.query, { io: 'input', unrepresentable: 'any' }) as { properties?: object }).properties ??
@@ -145,7 +145,7 @@ test.each(lists.map((route) => [name(route), route] as const))(
 );
 
 test.each(lists.map((route) => [name(route), route] as const))(
-  '%s: a cursor of one tenant is refused by another',
+  'G7: %s: a cursor of one tenant is refused by another',
   async (_, route) => {
     const theirs = await knock(route, `${pathOf(route, 'theirs')}?limit=1`);
     expect(theirs).toMatchObject({ status: 200, body: { next: expect.any(String) } });
@@ -154,7 +154,7 @@ test.each(lists.map((route) => [name(route), route] as const))(
   },
 );
 
-test('an event that names another tenant is not stored for it', async () => {
+test('G7: an event that names another tenant is not stored for it', async () => {
   const before = await theirRows();
   const answer = await call(
     service.baseUrl,

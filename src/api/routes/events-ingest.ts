@@ -26,7 +26,7 @@ export function mountIngest(app: Express, context: Context): void {
     maxEventBytes: config.MAX_EVENT_BYTES,
   };
 
-  const budget = bodyBudget(2 * config.INGEST_BUFFER_BYTES, config.MAX_BATCH_BYTES / 8);
+  const budget = bodyBudget(config.INGEST_BUFFER_BYTES / 2, config.MAX_BATCH_BYTES / 8);
 
   const admit: RequestHandler = async (request, response, next) => {
     response.locals.caller = await authorize(request, 'events:write', context);
