@@ -6,6 +6,7 @@ import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 import { Desk, type Letter, UNKNOWN } from './desk.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { type DeliveryKey, HeldRows, keyOf } from './held-rows.ts';
 import type { Lane } from './lane.ts';
 
 export interface DesksOptions {
@@ -38,10 +39,7 @@ export class Desks {
   readonly #options: DesksOptions;
   readonly #desks = new Map<number, Desk>();
   readonly #dispatcher: Dispatcher;
-  /** Rows in memory, by delivery, with the lane that they were fetched under. */
-  readonly #held = new Map<string, Lane>();
-  /** Rows let go since the last read began. */
-  readonly #letGoMeanwhile = new Set<string>();
+  readonly #held = new HeldRows();
   #overflow: DueDelivery[] = [];
   #heldBytes = 0;
   #busyDesks = 0;
@@ -96,20 +94,9 @@ export class Desks {
     return this.#desks.get(num);
   }
 
-  /**
-   * Reads rows and tells which of them are new here. A row that was settled while the statement was under way may still be in what it
-   * saw: taking it for new would deliver it twice. One read at a time.
-   */
-  async read(
-    fetch: () => Promise<DueDelivery[]>,
-  ): Promise<{ readonly rows: DueDelivery[]; readonly fresh: DueDelivery[] }> {
-    this.#letGoMeanwhile.clear();
-    const rows = await fetch();
-    const fresh = rows.filter((row) => {
-      const key = keyOf(row);
-      return !this.#held.has(key) && !this.#letGoMeanwhile.has(key);
-    });
-    return { rows, fresh };
+  /** See `HeldRows.read`. */
+  read(fetch: () => Promise<DueDelivery[]>): ReturnType<HeldRows['read']> {
+    return this.#held.read(fetch);
   }
 
   /** Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone. */
@@ -131,8 +118,7 @@ export class Desks {
 
   #admitOne(letter: Letter, lane: Lane): void {
     const { due, body } = letter;
-    const key = keyOf(due);
-    if (this.#held.has(key)) return;
+    if (this.#held.has(due)) return;
     const desk = this.of(due.endpointNum, due.lane);
     const skip: SkipReason | null = body.expunged ? 'payload_expunged' : desk.isDeleted ? 'endpoint_deleted' : null;
     if (skip === null && (!desk.isOpen || desk.waiting.length >= this.#shareOf(desk))) {
@@ -140,8 +126,7 @@ export class Desks {
       this.#overflow.push(due);
       return;
     }
-    this.#held.set(key, lane);
-    lane.held++;
+    this.#held.add(due, lane);
     this.#heldBytes += body.body.length;
     if (skip !== null) this.#finish(letter, this.#options.nowMs(), { kind: 'skipped', reason: skip }, desk);
     else {
@@ -193,13 +178,7 @@ export class Desks {
 
   /** Ends the holding of a row that was settled. @returns the lane that it was fetched under. */
   letGo(row: DeliveryKey): Lane | undefined {
-    const key = keyOf(row);
-    const lane = this.#held.get(key);
-    if (lane === undefined) return undefined;
-    this.#held.delete(key);
-    this.#letGoMeanwhile.add(key);
-    lane.held--;
-    return lane;
+    return this.#held.letGo(row);
   }
 
   /** Puts what waits at a desk back into the table, parked. */
@@ -262,7 +241,7 @@ export class Desks {
 
   /** Rows that are to be parked; the caller takes them over. One that came back into memory meanwhile stays there. */
   takeOverflow(): DueDelivery[] {
-    const rows = this.#overflow.filter((row) => !this.#held.has(keyOf(row)));
+    const rows = this.#overflow.filter((row) => !this.#held.has(row));
     this.#overflow = [];
     return rows;
   }
@@ -310,15 +289,6 @@ export class Desks {
       if (desk.isOpen && desk.hasParked) this.#options.onChange();
     }
   }
-}
-
-interface DeliveryKey {
-  readonly eventUuid: string;
-  readonly endpointNum: number;
-}
-
-function keyOf({ eventUuid, endpointNum }: DeliveryKey): string {
-  return `${eventUuid}${endpointNum}`;
 }
 
 function countBusy(desks: Iterable<Desk>): number {
