@@ -22,7 +22,7 @@ export interface ReceivedResponse {
 
 export type UnreachableReason = 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol';
 
-export type SkipReason = 'endpoint_deleted' | 'tenant_deleted' | 'payload_expunged' | 'cancelled_by_request';
+export type SkipReason = 'endpoint_deleted' | 'payload_expunged';
 
 export type Outcome =
   | { readonly kind: 'delivered'; readonly response: ReceivedResponse; readonly timing: AttemptTiming }

@@ -1,8 +1,13 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
+import { DECISION } from '../../src/store/codes.ts';
+import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { startLoader } from '../support/loader.ts';
-import { createEndpoint, type Stage, stageForTest } from '../support/stage.ts';
+import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
+import { OPERATOR_KEY } from '../support/test-service.ts';
 
 // Each test starts processes of its own, on machines that may be busy.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
@@ -55,4 +60,24 @@ test('F43: SIGTERM of one of two workers under load: exit code 0, nothing lost, 
   const history = await loader.stop();
   const evidence = { databaseUrl: stage.databaseUrl, ledger: stage.receiver.requests, endpoints };
   expect(await checkInvariants({ ...evidence, history, duplicatesAtMost: 0, healedWithinMs: 5_000 })).toBe(0);
+});
+
+test('G3: a client that never finishes its request does not take the time that deliveries need at SIGTERM: none is cut or doubled', async () => {
+  const stage = await stageForTest();
+  const service = await stage.start('api,worker');
+  await createEndpoint(service.baseUrl, { url: `${stage.receiver.url}/`, max_in_flight: 1 });
+  stage.receiver.behave((_request, response) => void setTimeout(() => response.writeHead(204).end(), 2_000));
+  const event = { type: 'a.b', tenant_id: TENANT, data: {} };
+  await call(service.baseUrl, 'POST', '/v1/events', Array(8).fill(event));
+  await stage.receiver.received(1);
+  const { hostname, port } = new URL(service.baseUrl);
+  const client = connect(Number(port), hostname).on('error', () => {});
+  client.write(
+    `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${OPERATOR_KEY}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`,
+  );
+  await once(client, 'ready');
+  expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  // Every request that was begun was waited for and written down.
+  const attempts = await stage.query('SELECT decision FROM attempts');
+  expect(attempts).toEqual(Array(stage.receiver.requests.length).fill({ decision: DECISION.done }));
 });
