@@ -5,6 +5,7 @@ import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
 import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpoint } from './routes/endpoints.ts';
 import { expungePayload, getEvent, listEvents } from './routes/events.ts';
+import { testFilter } from './routes/filter-test.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
 import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
 import { getStats } from './routes/stats.ts';
@@ -17,7 +18,7 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
-  ...[sendTestEvent, getStats],
+  ...[sendTestEvent, getStats, testFilter],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
   ...[createReplay, listReplays, getReplay, cancelReplay],
