@@ -66,8 +66,20 @@ export class Observer {
       ...('response' in outcome ? { status: outcome.response.status } : {}),
       ...('timing' in outcome ? { total_ms: Math.round(outcome.timing.totalMs) } : {}),
       decision: decision.kind,
-      ...(decision.kind === 'retry' ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
+      ...('delayMs' in decision ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
     });
+  }
+
+  egressChanged({
+    kind,
+    ...details
+  }: {
+    kind: 'held' | 'released';
+    fault: string;
+    failing: number;
+    endpoints: number;
+  }): void {
+    this.#log.warn({ event: `egress.${kind}`, ...details });
   }
 
   gateChanged({ kind, tenantId, endpointId, ...details }: GateChange): void {

@@ -15,6 +15,15 @@ export interface AttemptCloserOptions {
   readonly disable: (desk: Desk, reason: string) => void;
 }
 
+export interface Ending {
+  readonly startedAtMs: number;
+  readonly outcome: Outcome;
+  /** Whether it is a fault of our own egress. */
+  readonly isOurs: boolean;
+  /** What the endpoint's gate made of it. */
+  readonly news: readonly GateNews[];
+}
+
 /** The end of an attempt: decide → settle, and what follows for the endpoint. */
 export class AttemptCloser {
   readonly #options: AttemptCloserOptions;
@@ -23,14 +32,14 @@ export class AttemptCloser {
     this.#options = options;
   }
 
-  /** @param news what its gate made of the outcome */
-  close({ due }: Letter, startedAtMs: number, outcome: Outcome, desk: Desk, news: readonly GateNews[]): void {
+  close({ due }: Letter, { startedAtMs, outcome, isOurs, news }: Ending, desk: Desk): void {
     const { target } = desk;
     const decision = decide(outcome, {
       step: due.step,
       schedule: target?.retryScheduleMs ?? [],
       random: Math.random,
       nowMs: this.#options.nowMs(),
+      isOurs,
     });
     const { eventUuid, endpointNum, tenantNum, lane } = due;
     const attempt = {

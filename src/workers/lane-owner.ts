@@ -1,3 +1,4 @@
+import { type EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/send.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
@@ -24,6 +25,7 @@ export interface LaneOwnerOptions {
   readonly ringIn: (lane: number, delayMs: number) => void;
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
   readonly onGateNews: (news: GateNews, tenantId: string, endpointId: string) => void;
+  readonly onEgressChange: (change: EgressChange) => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
@@ -66,6 +68,7 @@ export class LaneOwner {
       loadTargets: (nums) => store.targets(nums),
       disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
       settle: (attempt) => this.#settler.add(attempt),
+      egress: new EgressWatch(),
       onGateNews: (news, { target }) => options.onGateNews(news, target!.tenantId, target!.id),
       onChange: () => this.#kick(),
     });

@@ -163,6 +163,7 @@ function createOwner(
     ringIn: (lane, delayMs) => doorbell.ringIn(lane, delayMs),
     onAttempt: (attempt, tenantId, endpointId) => observe.attemptFinished({ ...attempt, tenantId, endpointId }),
     onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
+    onEgressChange: (change) => observe.egressChanged(change),
     onFailure: (what, error) => observe.workFailed(what, error),
   });
 }
