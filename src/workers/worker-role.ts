@@ -11,6 +11,7 @@ import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
 import { listenForReplays } from '../queues/replay-queue.ts';
 import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
+import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
@@ -168,6 +169,7 @@ function createOwner(
     targets: (nums) => loadTargets(pool, vault, defaults, nums),
     targetVersions: (nums) => targetVersions(pool, nums),
     settle: (leases, attempts) => settle(pool, leases, attempts),
+    saveEndpointStates: (leases, states) => saveEndpointStates(pool, leases, states),
     giveUp: (attempt) => giveUp(pool, attempt),
     disableEndpoint: (num, reason) => disableEndpoint(prisma, num, reason),
   };
@@ -188,6 +190,7 @@ function createOwner(
     ring: (lanes) => doorbell.ring(lanes),
     ringIn: (lane, delayMs) => doorbell.ringIn(lane, delayMs),
     onAttempt: (attempt, tenantId, endpointId) => observe.attemptFinished({ ...attempt, tenantId, endpointId }),
+    onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
     onFailure: (what, error) => observe.workFailed(what, error),
   });
 }
