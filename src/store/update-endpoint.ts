@@ -12,6 +12,7 @@ import {
 } from './endpoint-rows.ts';
 import { replaceSecrets } from './endpoint-secrets.ts';
 import { disabledBy, type EndpointStore } from './endpoints.ts';
+import { appendNotice } from './notices.ts';
 import type { Prisma } from './prisma.ts';
 import { changeRouting } from './routing.ts';
 
@@ -56,6 +57,15 @@ export async function updateEndpoint(
       object: id,
       ...changeOf(before, changes),
     });
+    if (changes.enabled !== undefined) {
+      const kind = changes.enabled ? 'endpoint.enabled' : 'endpoint.disabled';
+      await appendNotice(transaction, {
+        kind,
+        tenantNum: tenant.num,
+        endpointNum: row.num,
+        detail: { by: caller.kind },
+      });
+    }
     return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
   });
 }

@@ -1,4 +1,5 @@
 import { decide } from '../delivery/decide.ts';
+import { noticeOf } from '../delivery/notice-of.ts';
 import type { Sender } from '../delivery/send.ts';
 import type { Outcome, SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
@@ -159,6 +160,7 @@ export class Desks {
       startedAtMs,
       outcome,
       decision,
+      notice: noticeOf(decision, due.step, body.body),
     };
     this.#options.settle(attempt);
     this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
