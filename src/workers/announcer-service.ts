@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { announcedAttempts, announcedEndpoints, systemSubscribers } from '../store/announcement-facts.ts';
 import { claimAnnouncements, endAnnouncements, foldNotices, forgetQuietWindows } from '../store/announcements.ts';
-import { Announcer } from './announcer.ts';
+import { type AnnouncementStore, Announcer } from './announcer.ts';
 
 /** Notices of other processes, and of the API, are found within this time. */
 const ANNOUNCE_MS = 1_000;
@@ -17,15 +17,7 @@ export interface AnnouncerService extends Service {
 /** Every worker has one: who folds notices and who claims an announcement is settled in Postgres. */
 export function announcerService({ workerPool: pool, commits, clock, observe }: Context): AnnouncerService {
   const announcer = new Announcer({
-    store: {
-      fold: (limit) => foldNotices(pool, limit),
-      claim: (limit) => claimAnnouncements(pool, limit),
-      end: (ids) => endAnnouncements(pool, ids),
-      forgetQuiet: () => forgetQuietWindows(pool),
-      subscribers: (tenantNums) => systemSubscribers(pool, tenantNums),
-      endpoints: (nums) => announcedEndpoints(pool, nums),
-      attempts: (keys) => announcedAttempts(pool, keys),
-    },
+    store: announcementStore(pool),
     submit: (unit) => commits.submit(unit),
     nowMs: () => clock.nowMs(),
     onAnnounced: (announcement, events) => observe.noticesTold({ ...announcement, events }),
@@ -50,5 +42,17 @@ export function announcerService({ workerPool: pool, commits, clock, observe }: 
       await rounds.stop(deadlineMs);
       await announcer.idle();
     },
+  };
+}
+
+export function announcementStore(pool: Context['workerPool']): AnnouncementStore {
+  return {
+    fold: (limit) => foldNotices(pool, limit),
+    claim: (limit) => claimAnnouncements(pool, limit),
+    end: (ids) => endAnnouncements(pool, ids),
+    forgetQuiet: () => forgetQuietWindows(pool),
+    subscribers: (tenantNums) => systemSubscribers(pool, tenantNums),
+    endpoints: (nums) => announcedEndpoints(pool, nums),
+    attempts: (keys) => announcedAttempts(pool, keys),
   };
 }
