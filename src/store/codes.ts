@@ -14,6 +14,7 @@ export const OUTCOME_CODES = {
   reset: 13,
   tls: 14,
   protocol: 15,
+  network: 16,
 } as const satisfies Record<Exclude<Outcome['kind'], 'unreachable'> | UnreachableReason, number>;
 
 export type OutcomeName = keyof typeof OUTCOME_CODES;
@@ -25,6 +26,8 @@ export const DECISION = {
   cancel: 4,
   /** The attempt came back after its delivery had ended otherwise: kept as a fact, without effect. */
   late: 5,
+  /** Tried again later without taking anything from the delivery's schedule. */
+  postpone: 6,
 } as const;
 
 /** How notices are written in `system_notices` and `announcements`. Never renumber. */
@@ -69,6 +72,8 @@ export function decisionCode(decision: Decision): number {
       return DECISION.done;
     case 'retry':
       return DECISION.retry;
+    case 'postpone':
+      return DECISION.postpone;
     case 'dead_letter':
     case 'disable':
       return DECISION.deadLetter;

@@ -21,6 +21,7 @@ const beyondPrisma = {
   functions: ['assert_all_claimed', 'assert_routing_versions', 'refuse_rewriting_history'],
   tablesWithOptions: [
     'announcements',
+    'endpoint_states',
     'idempotency_keys_event_id_idx',
     'lanes',
     'mailbox',
