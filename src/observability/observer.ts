@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import type { NoticeKind } from '../domain/notice.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 
 export interface AcceptedEvent {
@@ -19,6 +20,16 @@ export interface FinishedAttempt {
   readonly attempt: number;
   readonly outcome: Outcome;
   readonly decision: Decision;
+}
+
+export interface ToldNotices {
+  readonly tenantNum: number;
+  readonly endpointNum: number;
+  readonly kind: NoticeKind;
+  /** Notices that were told of together. */
+  readonly count: number;
+  /** Events made of them; 0 when no endpoint of the tenant subscribes to their type. */
+  readonly events: number;
 }
 
 /** What became of an endpoint's breaker or throttle. */
@@ -91,6 +102,10 @@ export class Observer {
       ...(reason === undefined ? {} : { reason }),
       ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
     });
+  }
+
+  noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
+    this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
   }
 
   requestFailed(request: { requestId: string; method: string; path: string; status: number; error: unknown }): void {

@@ -19,6 +19,7 @@ import { readBodies } from '../store/read-bodies.ts';
 import { giveUp, settle } from '../store/settle.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
+import { announcerService } from './announcer-service.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
@@ -40,7 +41,8 @@ const STUCK_MS = 12_000;
 export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
-  const owner = createOwner(context, id);
+  const announcer = announcerService(context);
+  const owner = createOwner(context, id, announcer.wake);
   const session = new WorkerSession({
     pool,
     workerId: id,
@@ -66,6 +68,7 @@ export function workerServices(context: Context): Service[] {
   const housekeeping = createHousekeeping(context);
   return [
     lanesService(context, owner, session, id),
+    announcer,
     periodic('sweeper', SWEEP_MS, sweep, fail),
     periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
     replayService(context),
@@ -149,6 +152,7 @@ function lanesService(
 function createOwner(
   { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
   id: string,
+  announce: () => void,
 ): LaneOwner {
   const defaults: TargetDefaults = {
     retryScheduleMs: defaultSchedule,
@@ -168,10 +172,17 @@ function createOwner(
     bodies: (uuids) => readBodies(pool, bodies, uuids),
     targets: (nums) => loadTargets(pool, vault, defaults, nums),
     targetVersions: (nums) => targetVersions(pool, nums),
-    settle: (leases, attempts) => settle(pool, leases, attempts),
+    settle: async (leases, attempts) => {
+      const held = await settle(pool, leases, attempts);
+      if (attempts.some(({ notice }) => notice !== null)) announce();
+      return held;
+    },
     saveEndpointStates: (leases, states) => saveEndpointStates(pool, leases, states),
     giveUp: (attempt) => giveUp(pool, attempt),
-    disableEndpoint: (num, reason) => disableEndpoint(prisma, num, reason),
+    disableEndpoint: async (num, reason) => {
+      await disableEndpoint(prisma, num, reason);
+      announce();
+    },
   };
   const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
   return new LaneOwner({
