@@ -92,7 +92,7 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
     } else if (taken[0] !== undefined) {
       items.push({ ...taken[0].result, status: 'duplicate' });
     } else {
-      const { version, endpoints } = matcher.match(event.tenant.num, event);
+      const { version, endpoints } = recipientsOf(event, matcher);
       planned.push({ event, version, endpoints, laneOf: matcher.laneOf });
       const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: endpoints.length };
       items.push(result);
@@ -105,6 +105,12 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
   stored.push(...planned);
   for (const [key, holder] of ours) holders.set(key, holder);
   return { kind: 'accepted', items };
+}
+
+function recipientsOf(event: PendingEvent, matcher: Matcher): Match {
+  const match = matcher.match(event.tenant.num, event);
+  if (event.exceptEndpoint === undefined) return match;
+  return { ...match, endpoints: match.endpoints.filter((num) => num !== event.exceptEndpoint) };
 }
 
 function deliveriesOf(planned: readonly PlannedEvent[]): number {

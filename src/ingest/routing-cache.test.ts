@@ -184,3 +184,15 @@ test('a large tenant is compiled in slices, between which others have their turn
   expect(turns).toBeGreaterThan(3);
   expect(match(matcher, 1, 'a', { customer: 'c7', amount: 8 }).endpoints).toEqual([7]);
 });
+
+test('who finds an old version stale does not throw away a newer one that another has loaded meanwhile', async () => {
+  let version = 1n;
+  const { cache, loads } = cacheOf((num) => ({ ...routingOf(num), version }));
+  await cache.prepare([1]);
+  version = 2n;
+  cache.forget([1], new Map([[1, 1n]]));
+  await cache.prepare([1]);
+  cache.forget([1], new Map([[1, 1n]]));
+  expect(match((await cache.prepare([1])).matcher, 1, 'a.b').version).toBe(2n);
+  expect(loads).toEqual([1, 1]);
+});

@@ -17,6 +17,8 @@ export interface PendingEvent {
   /** What the event claims for itself alone: its idempotency key, its id, both or neither. */
   readonly keys: readonly string[];
   readonly bodyHash: string;
+  /** Number of the endpoint that does not get it, whatever it subscribes to: the one that a system event is about. */
+  readonly exceptEndpoint?: number;
   /** The body, parsed without loss: for filters. */
   readonly content: () => unknown;
 }

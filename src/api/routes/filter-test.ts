@@ -19,7 +19,7 @@ export const testFilter = defineRoute({
   params: z.strictObject({}),
   query: z.strictObject({}),
   body: z.strictObject({
-    filter: filterInput,
+    filter: filterInput.optional(),
     types: typePatterns.optional(),
     event: z
       .record(z.string(), z.unknown())
