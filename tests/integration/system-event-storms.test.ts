@@ -114,6 +114,7 @@ function deadLetter(eventUuid: string) {
     outcome: { kind: 'unreachable', reason: 'refused', detail: 'refused', timing: NO_TIMING },
     decision: { kind: 'dead_letter' },
     notice: 'delivery.dead_lettered',
+    pauses: false,
   } as const;
 }
 
