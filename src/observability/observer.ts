@@ -130,6 +130,11 @@ export class Observer {
     this.#log.info({ event: `service.${what}`, ...details });
   }
 
+  /** Workers whose process died, and the lanes that need not wait for their leases. */
+  workersGone(gone: { readonly workers: number; readonly lanes: number }): void {
+    this.#log.warn({ event: 'worker.gone', ...gone });
+  }
+
   housekeeping(what: string, details: Record<string, string | number> = {}): void {
     this.#log.info({ event: `housekeeping.${what}`, ...details });
   }

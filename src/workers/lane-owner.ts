@@ -29,7 +29,7 @@ export interface LaneOwnerOptions {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 1_000;
 const REFRESH_MS = 1_000;
 const TICK_MS = 10;
 const PAUSE_AFTER_FAILURE_MS = 200;
@@ -90,11 +90,11 @@ export class LaneOwner {
   start(): void {
     this.#timers = [
       setInterval(() => this.#tick(), TICK_MS),
-      setInterval(() => void this.#beat(), HEARTBEAT_MS),
+      setInterval(() => void this.beat(), HEARTBEAT_MS),
       setInterval(() => void this.#refresh(), REFRESH_MS),
       setInterval(() => this.#exploreAll(), PARKED_RESCAN_MS),
     ];
-    void this.#beat();
+    void this.beat();
   }
 
   /** Takes a lane if nobody has it. Resolves when it is given back, lost, or was somebody else's. */
@@ -247,7 +247,8 @@ export class LaneOwner {
     lane.resolveReleased();
   }
 
-  async #beat(): Promise<void> {
+  /** Renews the leases and learns what is still ours, and of how many workers this one is. */
+  async beat(): Promise<void> {
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
     try {
       const { held, workers } = await this.#options.store.heartbeat(leases);
