@@ -1,4 +1,5 @@
 import { eventIdOf } from '../domain/ids.ts';
+import type { RoutedEvent } from '../routing/tenant-index.ts';
 import type { AppendGroup, ClaimedBy, NewDelivery } from '../store/event-log.ts';
 import type { PendingEvent } from './seal-event.ts';
 
@@ -40,12 +41,12 @@ export interface GroupPlan {
 /** Where an event goes, by the routing of one version. */
 export interface Match {
   readonly version: bigint;
-  /** Endpoint numbers: an array that events of one type share, so that counting deliveries allocates nothing for each. */
+  /** Endpoint numbers: an array that events may share, so that counting deliveries allocates nothing for each. */
   readonly endpoints: readonly number[];
 }
 
 export interface Matcher {
-  match(tenantNum: number, type: string): Match;
+  match(tenantNum: number, event: RoutedEvent): Match;
   laneOf(endpointNum: number): number;
 }
 
@@ -107,7 +108,7 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
 }
 
 function recipientsOf(event: PendingEvent, matcher: Matcher): Match {
-  const match = matcher.match(event.tenant.num, event.type);
+  const match = matcher.match(event.tenant.num, event);
   if (event.exceptEndpoint === undefined) return match;
   return { ...match, endpoints: match.endpoints.filter((num) => num !== event.exceptEndpoint) };
 }

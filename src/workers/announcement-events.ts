@@ -55,9 +55,10 @@ function seal(
   data: object,
 ): PendingEvent {
   const input = { type: systemType(kind), timestamp: iso(atMs), subject: endpoint.id, data };
-  const texts = { dataText: JSON.stringify(data), metadataText: '{"source":"posthorn"}' };
+  const metadata = { source: 'posthorn' };
+  const texts = { dataText: JSON.stringify(data), metadataText: JSON.stringify(metadata) };
   const key = `posthorn-${id}-${index}`;
-  const event = sealEvent({ input, ...texts }, endpoint.tenant, newUuid(nowMs), nowMs, key);
+  const event = sealEvent({ input, value: { data, metadata }, ...texts }, endpoint.tenant, newUuid(nowMs), nowMs, key);
   return { ...event, exceptEndpoint: endpointNum };
 }
 

@@ -5,6 +5,7 @@ import { deliveryIdOf } from '../domain/ids.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Desk } from './desk.ts';
 import { Desks } from './desks.ts';
+import { gateNotice } from './gate-notice.ts';
 import { GateSaver } from './gate-saver.ts';
 import { Lane } from './lane.ts';
 import { LaneReader } from './lane-reader.ts';
@@ -69,7 +70,11 @@ export class LaneOwner {
       disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
       settle: (attempt) => this.#settler.add(attempt),
       egress: new EgressWatch(),
-      onGateNews: (news, { target }) => options.onGateNews(news, target!.tenantId, target!.id),
+      onGateNews: (news, desk) => {
+        const notice = gateNotice(news, desk);
+        if (notice !== null) desk.notices.push(notice);
+        options.onGateNews(news, desk.target!.tenantId, desk.target!.id);
+      },
       onChange: () => this.#kick(),
     });
     this.#reader = new LaneReader(store, this.#desks, this.#lanes, options.nowMs);

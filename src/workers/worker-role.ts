@@ -177,7 +177,10 @@ function createOwner(
       if (attempts.some(({ notice }) => notice !== null)) announce();
       return held;
     },
-    saveEndpointStates: (leases, states) => saveEndpointStates(pool, leases, states),
+    saveEndpointStates: async (leases, states) => {
+      await saveEndpointStates(pool, leases, states);
+      if (states.some(({ notices }) => notices.length > 0)) announce();
+    },
     giveUp: (attempt) => giveUp(pool, attempt),
     disableEndpoint: async (num, reason) => {
       await disableEndpoint(prisma, num, reason);
