@@ -150,9 +150,9 @@ test('F35: a receiver that answers 410 has its tenant told that the endpoint is 
   await play('gone', {}, ['system.endpoint.*']);
   paths.behave('/gone/work', statuses(410));
   await post('gone');
-  const requests = await paths.received('/gone/ops', 1);
+  await paths.received('/gone/ops', 1);
   await quiet('gone');
-  expect(toldOf(requests)).toMatchObject([
+  expect(toldOf(paths.at('/gone/ops'))).toMatchObject([
     { type: 'system.endpoint.disabled', data: { reason: 'The receiver answered 410 Gone.', by: 'system' } },
   ]);
 });
@@ -173,6 +173,32 @@ test('an endpoint that is disabled and enabled by a PATCH is told of, and one th
     { type: 'system.endpoint.disabled', data: { by: 'operator' } },
     { type: 'system.endpoint.enabled', data: { by: 'operator', endpoint: { description: 'still' } } },
   ]);
+});
+
+test('a breaker that opens is told of once, and so is its reset by hand; a reset of what is closed is not', async () => {
+  const { work } = await play('broken', { retry_schedule: [0] }, ['system.endpoint.*']);
+  const reset = () => call(service.baseUrl, 'POST', `/v1/tenants/broken/endpoints/${work.id}/breaker/reset`);
+  expect((await reset()).status).toBe(200);
+  paths.behave('/broken/work', statuses(500));
+  for (let i = 0; i < 12; i++) await post('broken');
+  await paths.received('/broken/ops', 1);
+  paths.behave('/broken/work', statuses(204));
+  expect((await reset()).status).toBe(200);
+  await paths.received('/broken/ops', 2);
+  await quiet('broken');
+  expect(toldOf(paths.at('/broken/ops'))).toMatchObject([
+    { type: 'system.endpoint.breaker_opened', data: { endpoint: { id: work.id }, until: expect.any(String) } },
+    { type: 'system.endpoint.breaker_closed', data: { endpoint: { id: work.id }, by: 'operator' } },
+  ]);
+});
+
+test('a receiver that asks for a pause has its tenant told until when its deliveries wait', async () => {
+  await play('paused', {}, ['system.endpoint.throttled']);
+  paths.behave('/paused/work', (_request, response) => void response.writeHead(429, { 'retry-after': '3600' }).end());
+  await post('paused');
+  const [event] = toldOf(await paths.received('/paused/ops', 1));
+  const pauseMs = Date.parse(event.data.until) - Date.parse(event.timestamp);
+  expect(Math.round(pauseMs / 60_000)).toBe(60);
 });
 
 test.each([
