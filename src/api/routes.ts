@@ -6,6 +6,7 @@ import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
 import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpoint } from './routes/endpoints.ts';
 import { expungePayload, getEvent, listEvents } from './routes/events.ts';
+import { testFilter } from './routes/filter-test.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
 import { listPausedKeys, resumePausedKeys } from './routes/paused-keys.ts';
 import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
@@ -19,7 +20,7 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
-  ...[sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys],
+  ...[sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
   ...[createReplay, listReplays, getReplay, cancelReplay],
