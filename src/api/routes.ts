@@ -1,5 +1,7 @@
 import type { Route } from './route.ts';
 import { listAudit } from './routes/audit.ts';
+import { purgeDeadLetters, redriveDeadLetters } from './routes/dead-letter-actions.ts';
+import { getDeadLetter, getDeadLetterStats, listDeadLetters } from './routes/dead-letters.ts';
 import { getDelivery, listAttempts, listDeliveries, listEventDeliveries } from './routes/deliveries.ts';
 import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
@@ -20,6 +22,7 @@ export const routes: readonly Route[] = [
   ...[sendTestEvent, getStats],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
+  ...[listDeadLetters, getDeadLetterStats, getDeadLetter, redriveDeadLetters, purgeDeadLetters],
   ...[createReplay, listReplays, getReplay, cancelReplay],
   ...[listAudit],
 ];

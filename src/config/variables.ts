@@ -143,6 +143,11 @@ export const variables = {
     30,
     'Days that events and attempts are kept; older partitions are dropped.',
   ),
+  DEAD_LETTER_RETENTION_DAYS: variable(
+    integer(5, 3650),
+    90,
+    'Days that dead letters are kept, with their event and last attempt; `RETENTION_DAYS` where that is more.',
+  ),
   DELIVERY_TIMEOUT_SECONDS: variable(
     integer(1, 120),
     15,

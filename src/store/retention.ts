@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
+import { keepDeadLetters } from './kept-dead-letters.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
 
 const DAY_MS = 86_400_000;
@@ -11,8 +12,8 @@ const KEYS_PER_STATEMENT = 10_000;
 const RETENTION_LOCK = 7404;
 
 /**
- * Drops the days that are wholly older than the retention, and what still waited for delivery of them. Interrupted at any point, the
- * next call goes on: a half-done detachment is finished, and a table that was detached but not dropped is dropped.
+ * Drops the days that are wholly older than the retention, and what still waited for delivery of them; their dead letters are kept
+ * elsewhere. Interrupted at any point, the next call goes on: a half-done detachment is finished, and a table that was detached but not dropped is dropped.
  * @returns the names of the tables that were dropped; none while another process is at it.
  */
 export async function dropOldPartitions(
@@ -39,8 +40,14 @@ export async function dropOldPartitions(
 async function dropBefore(client: pg.ClientBase, boundaryMs: number): Promise<readonly string[]> {
   const old = (await listPartitions(client)).filter(({ dayMs }) => dayMs < boundaryMs);
   await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
-  // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next.
-  old.sort((a, b) => Number(b.state === 'pending') - Number(a.state === 'pending') || a.dayMs - b.dayMs);
+  // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next. Attempts go before the
+  // events of their day, which their dead letters are kept with.
+  old.sort(
+    (a, b) =>
+      Number(b.state === 'pending') - Number(a.state === 'pending') ||
+      a.dayMs - b.dayMs ||
+      a.parent.localeCompare(b.parent),
+  );
   for (const partition of old) await dropPartition(client, partition);
   return old.map(({ name }) => name);
 }
@@ -53,7 +60,12 @@ export function retentionBoundary(nowMs: number, retentionDays: number): number 
 async function dropPartition(client: pg.ClientBase, { parent, name, state }: Partition): Promise<void> {
   // Neither form may run inside a transaction; neither locks the parent against reads or writes.
   if (state === 'attached') await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" CONCURRENTLY`);
-  if (state === 'pending') await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" FINALIZE`);
+  if (state === 'pending') {
+    // Nobody reads it any more, and what holds the detachment up may do so for long: dead letters must not be out of sight as long.
+    if (parent === 'attempts') await keepDeadLetters(client, name);
+    await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" FINALIZE`);
+  }
+  if (parent === 'attempts') await keepDeadLetters(client, name);
   await client.query(`DROP TABLE IF EXISTS "${name}"`);
 }
 

@@ -159,6 +159,7 @@ test('a duty of housekeeping that fails is reported and does not stop the others
     new Housekeeping({
       pool: of,
       retentionDays: 5,
+      deadLetterDays: 5,
       idempotencyHours: 24,
       onDone: (duty) => done.push(duty),
       onFailure: (duty) => failed.push(duty),
