@@ -1,5 +1,6 @@
 import type { Route } from './route.ts';
 import { listAudit } from './routes/audit.ts';
+import { resetBreaker } from './routes/breaker.ts';
 import { purgeDeadLetters, redriveDeadLetters } from './routes/dead-letter-actions.ts';
 import { getDeadLetter, getDeadLetterStats, listDeadLetters } from './routes/dead-letters.ts';
 import { getDelivery, listAttempts, listDeliveries, listEventDeliveries } from './routes/deliveries.ts';
@@ -19,7 +20,7 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
-  ...[sendTestEvent, getStats],
+  ...[sendTestEvent, getStats, resetBreaker],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
   ...[listDeadLetters, getDeadLetterStats, getDeadLetter, redriveDeadLetters, purgeDeadLetters],

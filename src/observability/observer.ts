@@ -21,6 +21,15 @@ export interface FinishedAttempt {
   readonly decision: Decision;
 }
 
+/** What became of an endpoint's breaker or throttle. */
+export interface GateChange {
+  readonly kind: 'breaker_opened' | 'breaker_closed' | 'throttled' | 'worn_out';
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly reason?: string;
+  readonly untilMs?: number;
+}
+
 /**
  * Names every event of the business, and writes each as one wide line. Lines carry ids, classes, counts and times: never a secret, a
  * header, a payload or a URL.
@@ -57,7 +66,30 @@ export class Observer {
       ...('response' in outcome ? { status: outcome.response.status } : {}),
       ...('timing' in outcome ? { total_ms: Math.round(outcome.timing.totalMs) } : {}),
       decision: decision.kind,
-      ...(decision.kind === 'retry' ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
+      ...('delayMs' in decision ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
+    });
+  }
+
+  egressChanged({
+    kind,
+    ...details
+  }: {
+    kind: 'held' | 'released';
+    fault: string;
+    failing: number;
+    endpoints: number;
+  }): void {
+    this.#log.warn({ event: `egress.${kind}`, ...details });
+  }
+
+  gateChanged({ kind, tenantId, endpointId, ...details }: GateChange): void {
+    const { untilMs, reason } = details;
+    this.#log.warn({
+      event: `endpoint.${kind}`,
+      tenant_id: tenantId,
+      endpoint_id: endpointId,
+      ...(reason === undefined ? {} : { reason }),
+      ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
     });
   }
 

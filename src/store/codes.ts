@@ -13,6 +13,7 @@ export const OUTCOME_CODES = {
   reset: 13,
   tls: 14,
   protocol: 15,
+  network: 16,
 } as const satisfies Record<Exclude<Outcome['kind'], 'unreachable'> | UnreachableReason, number>;
 
 export type OutcomeName = keyof typeof OUTCOME_CODES;
@@ -24,6 +25,8 @@ export const DECISION = {
   cancel: 4,
   /** The attempt came back after its delivery had ended otherwise: kept as a fact, without effect. */
   late: 5,
+  /** Tried again later without taking anything from the delivery's schedule. */
+  postpone: 6,
 } as const;
 
 const OUTCOME_NAMES = new Map<number, OutcomeName>(
@@ -46,6 +49,8 @@ export function decisionCode(decision: Decision): number {
       return DECISION.done;
     case 'retry':
       return DECISION.retry;
+    case 'postpone':
+      return DECISION.postpone;
     case 'dead_letter':
     case 'disable':
       return DECISION.deadLetter;

@@ -18,6 +18,9 @@ export interface SettledAttempt {
   readonly decision: Decision;
 }
 
+/** Decisions after which the delivery stays in the mailbox. */
+const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
+
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
 // Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch.
@@ -26,7 +29,7 @@ const SETTLE = `
     SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
   ),
   given AS MATERIALIZED (
-    SELECT a.*, CASE WHEN a.decision = ${DECISION.retry} THEN date_trunc('milliseconds', now()) + a.delay_ms * interval '1 ms' END AS due_at
+    SELECT a.*, CASE WHEN a.decision IN ${GOES_ON} THEN date_trunc('milliseconds', now()) + a.delay_ms * interval '1 ms' END AS due_at
       FROM unnest($3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::smallint[], $8::float8[], $9::smallint[], $10::smallint[],
                   $11::float8[], $12::smallint[], $13::int[], $14::int[], $15::int[], $16::int[], $17::text[], $18::text[], $19::int[], $20::int[])
            WITH ORDINALITY
@@ -36,13 +39,13 @@ const SETTLE = `
   ),
   removed AS (
     DELETE FROM mailbox m USING given g
-     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision <> ${DECISION.retry}
+     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision NOT IN ${GOES_ON}
     RETURNING g.n
   ),
   rescheduled AS (
-    UPDATE mailbox m SET due_at = g.due_at, attempt = g.attempt, step = m.step + 1, parked = false, replay_num = NULL
+    UPDATE mailbox m SET due_at = g.due_at, attempt = g.attempt, step = m.step + (g.decision = ${DECISION.retry})::int, parked = false, replay_num = NULL
       FROM given g
-     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision = ${DECISION.retry}
+     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision IN ${GOES_ON}
     RETURNING g.n
   ),
   appended AS (
@@ -107,7 +110,7 @@ function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAt
     plainArray(attempts.map((a) => a.startedAtMs)),
     plainArray(attempts.map((a) => outcomeCode(a.outcome))),
     plainArray(attempts.map((a) => decisionCode(a.decision))),
-    plainArray(attempts.map((a) => (a.decision.kind === 'retry' ? a.decision.delayMs : 0))),
+    plainArray(attempts.map((a) => ('delayMs' in a.decision ? a.decision.delayMs : 0))),
     nullableArray(rows.map((row) => row.status)),
     nullableArray(rows.map((row) => row.dnsMs)),
     nullableArray(rows.map((row) => row.connectMs)),

@@ -4,6 +4,7 @@ import { uuidFloor } from '../../domain/ids.ts';
 import { countDeadLetters, type DeadLetterCounts } from '../../store/dead-letter-stats.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
 import { type EndpointStats, readEndpointStats } from '../../store/endpoint-stats.ts';
+import { breakerJson, breakerSchema } from '../breaker-json.ts';
 import { deadLetterCountsJson, deadLetterCountsSchema } from '../dead-letter-json.ts';
 import { objectId } from '../object-id.ts';
 import { defineRoute } from '../route.ts';
@@ -27,6 +28,7 @@ export const statsSchema = z
       .nullable()
       .describe('Of attempts that got a response; null without one.'),
     sampled: z.boolean().describe('Whether only the newest 100,000 attempts were counted.'),
+    breaker: breakerSchema,
     backlog: z.object({
       pending: z.int(),
       retrying: z.int(),
@@ -36,7 +38,7 @@ export const statsSchema = z
   })
   .meta({ id: 'EndpointStats' });
 
-function toJson(stats: EndpointStats, deadLetters: DeadLetterCounts): z.infer<typeof statsSchema> {
+function toJson(stats: EndpointStats, deadLetters: DeadLetterCounts, nowMs: number): z.infer<typeof statsSchema> {
   const { delivered, failedAttempts, deadLettered, cancelled, latencyMs, sampled, pending, retrying, backlogCapped } =
     stats;
   const attempts = delivered + failedAttempts;
@@ -49,6 +51,7 @@ function toJson(stats: EndpointStats, deadLetters: DeadLetterCounts): z.infer<ty
     success_rate: attempts === 0 ? null : delivered / attempts,
     latency_ms: latencyMs,
     sampled,
+    breaker: breakerJson(stats.gate, nowMs),
     backlog: { pending, retrying, capped: backlogCapped },
     dead_letters: deadLetterCountsJson(deadLetters),
   };
@@ -66,11 +69,11 @@ export const getStats = defineRoute({
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
-    const since = uuidFloor(clock.nowMs() - WINDOW_HOURS * HOUR_MS);
+    const nowMs = clock.nowMs();
     const [stats, deadLetters] = await Promise.all([
-      readEndpointStats(apiPool, tenant.num, endpoint.num, since),
+      readEndpointStats(apiPool, tenant.num, endpoint.num, uuidFloor(nowMs - WINDOW_HOURS * HOUR_MS)),
       countDeadLetters(apiPool, tenant.num, endpoint.num),
     ]);
-    return { status: 200, body: toJson(stats, deadLetters) };
+    return { status: 200, body: toJson(stats, deadLetters, nowMs) };
   },
 });
