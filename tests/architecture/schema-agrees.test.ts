@@ -15,7 +15,14 @@ const beyondPrisma = {
   ],
   triggers: ['audit_log_append_only'],
   functions: ['assert_all_claimed', 'assert_routing_versions', 'refuse_rewriting_history'],
-  tablesWithOptions: ['endpoint_states', 'idempotency_keys_event_id_idx', 'lanes', 'mailbox', 'workers'],
+  tablesWithOptions: [
+    'endpoint_states',
+    'idempotency_keys_event_id_idx',
+    'ingest_demand',
+    'lanes',
+    'mailbox',
+    'workers',
+  ],
 };
 
 let database: TestDatabase;
