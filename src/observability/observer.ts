@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import type { NoticeKind } from '../domain/notice.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 
 export interface AcceptedEvent {
@@ -19,6 +20,16 @@ export interface FinishedAttempt {
   readonly attempt: number;
   readonly outcome: Outcome;
   readonly decision: Decision;
+}
+
+export interface ToldNotices {
+  readonly tenantNum: number;
+  readonly endpointNum: number;
+  readonly kind: NoticeKind;
+  /** Notices that were told of together. */
+  readonly count: number;
+  /** Events made of them; 0 when no endpoint of the tenant subscribes to their type. */
+  readonly events: number;
 }
 
 /** What became of an endpoint's breaker or throttle. */
@@ -93,6 +104,10 @@ export class Observer {
     });
   }
 
+  noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
+    this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
+  }
+
   requestFailed(request: { requestId: string; method: string; path: string; status: number; error: unknown }): void {
     const { requestId, method, path, status, error } = request;
     this.#log.error({ event: 'request.failed', request_id: requestId, method, path, status, ...faultOf(error) });
@@ -113,6 +128,11 @@ export class Observer {
 
   lifecycle(what: string, details: Record<string, string | number | boolean> = {}): void {
     this.#log.info({ event: `service.${what}`, ...details });
+  }
+
+  /** Workers whose process died, and the lanes that need not wait for their leases. */
+  workersGone(gone: { readonly workers: number; readonly lanes: number }): void {
+    this.#log.warn({ event: 'worker.gone', ...gone });
   }
 
   housekeeping(what: string, details: Record<string, string | number> = {}): void {

@@ -1,5 +1,6 @@
 import { decide } from '../delivery/decide.ts';
 import type { GateNews } from '../delivery/gate.ts';
+import { noticeOf } from '../delivery/notice-of.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Desk } from './desk.ts';
@@ -32,7 +33,7 @@ export class AttemptCloser {
     this.#options = options;
   }
 
-  close({ due }: Letter, { startedAtMs, outcome, isOurs, news }: Ending, desk: Desk): void {
+  close({ due, body }: Letter, { startedAtMs, outcome, isOurs, news }: Ending, desk: Desk): void {
     const { target } = desk;
     const decision = decide(outcome, {
       step: due.step,
@@ -51,6 +52,7 @@ export class AttemptCloser {
       startedAtMs,
       outcome,
       decision,
+      notice: noticeOf(decision, due.step, body.body),
     };
     this.#options.settle(attempt);
     this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');

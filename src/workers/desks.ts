@@ -241,9 +241,11 @@ export class Desks {
     const letters = desks.flatMap((desk) => [...desk.waiting]);
     if (letters.length === 0) return;
     const checkedAt = performance.now();
-    const found = await stillWaiting(letters.map((letter) => letter.due)).finally(() => {
-      for (const desk of desks) this.#dispatcher.offer(desk);
+    const found = await stillWaiting(letters.map((letter) => letter.due)).catch((error: unknown) => {
+      this.#dispatcher.returnUnsure(desks);
+      throw error;
     });
+    for (const desk of desks) this.#dispatcher.offer(desk);
     const there = new Set(found.map(keyOf));
     for (const letter of letters) letter.checkedAt = checkedAt;
     const gone = new Set(letters.filter((letter) => !there.has(keyOf(letter.due))));

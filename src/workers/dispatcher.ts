@@ -91,6 +91,11 @@ export class Dispatcher {
     return desks;
   }
 
+  /** The look failed: they are still to be looked for. */
+  returnUnsure(desks: readonly Desk[]): void {
+    for (const desk of desks) if (desk.waiting.length > 0) this.#unsure.add(desk);
+  }
+
   /** Sends until nothing may be sent. */
   run(): void {
     // A request that fails at once calls back at once: the loop that is running goes on with what that freed.

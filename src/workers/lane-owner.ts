@@ -5,6 +5,7 @@ import { deliveryIdOf } from '../domain/ids.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Desk } from './desk.ts';
 import { Desks } from './desks.ts';
+import { gateNotice } from './gate-notice.ts';
 import { GateSaver } from './gate-saver.ts';
 import { Lane } from './lane.ts';
 import { LaneReader } from './lane-reader.ts';
@@ -29,7 +30,7 @@ export interface LaneOwnerOptions {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 1_000;
 const REFRESH_MS = 1_000;
 const TICK_MS = 10;
 const PAUSE_AFTER_FAILURE_MS = 200;
@@ -69,7 +70,11 @@ export class LaneOwner {
       disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
       settle: (attempt) => this.#settler.add(attempt),
       egress: new EgressWatch(),
-      onGateNews: (news, { target }) => options.onGateNews(news, target!.tenantId, target!.id),
+      onGateNews: (news, desk) => {
+        const notice = gateNotice(news, desk);
+        if (notice !== null) desk.notices.push(notice);
+        options.onGateNews(news, desk.target!.tenantId, desk.target!.id);
+      },
       onChange: () => this.#kick(),
     });
     this.#reader = new LaneReader(store, this.#desks, this.#lanes, options.nowMs);
@@ -90,11 +95,11 @@ export class LaneOwner {
   start(): void {
     this.#timers = [
       setInterval(() => this.#tick(), TICK_MS),
-      setInterval(() => void this.#beat(), HEARTBEAT_MS),
+      setInterval(() => void this.beat(), HEARTBEAT_MS),
       setInterval(() => void this.#refresh(), REFRESH_MS),
       setInterval(() => this.#exploreAll(), PARKED_RESCAN_MS),
     ];
-    void this.#beat();
+    void this.beat();
   }
 
   /** Takes a lane if nobody has it. Resolves when it is given back, lost, or was somebody else's. */
@@ -247,7 +252,8 @@ export class LaneOwner {
     lane.resolveReleased();
   }
 
-  async #beat(): Promise<void> {
+  /** Renews the leases and learns what is still ours, and of how many workers this one is. */
+  async beat(): Promise<void> {
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
     try {
       const { held, workers } = await this.#options.store.heartbeat(leases);
