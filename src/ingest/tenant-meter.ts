@@ -13,6 +13,8 @@ const BACKLOG_RETRY_S = 5;
 /** How much of the demand that was is forgotten with each exchange. */
 const DECAY = 0.5;
 
+const NO_HEADERS = {};
+
 /** What one tenant may still send through this process, and how much it asked for. */
 export class TenantMeter {
   #limits: IngestLimits;
@@ -101,6 +103,7 @@ export class TenantMeter {
    * fills again, r what is left of it, t the seconds until it is whole.
    */
   headers(nowMs: number): Readonly<Record<string, string>> {
+    if (!this.hasRate) return NO_HEADERS;
     const { eventsPerSecond, burstEvents, bytesPerSecond, burstBytes } = this.#limits;
     const policies: string[] = [];
     const states: string[] = [];
@@ -111,7 +114,7 @@ export class TenantMeter {
     };
     if (eventsPerSecond !== null) add('events', 'events', eventsPerSecond, burstEvents, this.#events);
     if (bytesPerSecond !== null) add('bytes', 'content-bytes', bytesPerSecond, burstBytes, this.#bytes);
-    return policies.length === 0 ? {} : { ratelimit: states.join(', '), 'ratelimit-policy': policies.join(', ') };
+    return { ratelimit: states.join(', '), 'ratelimit-policy': policies.join(', ') };
   }
 }
 

@@ -66,7 +66,7 @@ export const LETTERS = `
     SELECT k.event_id, k.endpoint_num, v.type, v.external_id, v.expunged_at, ${ATTEMPT}, ${REASON}, true, a.requests
       FROM keys k
       JOIN kept_dead_letters a ON a.event_id = k.event_id AND a.endpoint_num = k.endpoint_num AND a.tenant_num = $1
-      JOIN kept_events v ON v.id = k.event_id
+      JOIN kept_events v ON v.id = k.event_id AND v.tenant_num = $1
   ) l
   JOIN endpoints e ON e.num = l.endpoint_num AND e.tenant_num = $1`;
 

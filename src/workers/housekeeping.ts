@@ -35,13 +35,12 @@ export class Housekeeping {
    */
   async runOnce(nowMs: number): Promise<void> {
     const { pool, retentionDays, deadLetterDays, idempotencyHours } = this.#options;
+    const deadLettersUntil = uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)));
     await this.#do('partitions_made', async () => namesOf(await ensurePartitions(pool, nowMs)));
-    await this.#do('partitions_dropped', async () => namesOf(await dropOldPartitions(pool, nowMs, retentionDays)));
-    await this.#do('dead_letters_forgotten', async () =>
-      countOf(
-        await forgetDeadLetters(pool, uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)))),
-      ),
+    await this.#do('partitions_dropped', async () =>
+      namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays)),
     );
+    await this.#do('dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil)));
     await this.#do('keys_forgotten', async () =>
       countOf(await dropExpiredKeys(pool, uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS))),
     );

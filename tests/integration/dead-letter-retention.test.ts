@@ -54,7 +54,7 @@ async function oldDay(id: string) {
   return { tenant, one, two, dead, waiting };
 }
 
-const drop = () => dropOldPartitions(service.context.workerPool, Date.now(), 30);
+const drop = () => dropOldPartitions(service.context.workerPool, Date.now(), 30, 90);
 const oldPartitions = async () =>
   (await listPartitions(service.context.workerPool)).filter(({ dayMs }) => dayMs < Date.now() - 35 * DAY_MS);
 
@@ -167,7 +167,7 @@ test('a drop that was interrupted in the copying loses no dead letter, and copie
     return result;
   });
   const letters = (await lettersOf(tenant)).length;
-  await expect(dropOldPartitions(dying, Date.now(), 30)).rejects.toThrow('planted');
+  await expect(dropOldPartitions(dying, Date.now(), 30, 90)).rejects.toThrow('planted');
   // The lock of the one that died goes with its connection.
   await eventually(drop, (dropped) => dropped.length > 0);
   expect(await oldPartitions()).toEqual([]);
@@ -207,7 +207,7 @@ test('an expunge that comes while its event is being copied waits, and takes the
     await client.query('COMMIT');
     return result;
   });
-  const dropping = dropOldPartitions(slow, Date.now(), 30);
+  const dropping = dropOldPartitions(slow, Date.now(), 30, 90);
   await copied.promise;
   const expunging = ask(tenant, 'DELETE', `/events/${eventIdOf(dead)}/payload`);
   const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM events%FOR UPDATE%'`;
@@ -229,6 +229,14 @@ test('dead letters go when their own retention ends, with their events', async (
   expect(await forgetDeadLetters(service.context.workerPool, uuidFloor(OLD_MS + DAY_MS))).toBeGreaterThanOrEqual(3);
   expect(await lettersOf(tenant)).toEqual([]);
   expect(await query('SELECT (SELECT count(*)::int FROM kept_events) AS n')).toEqual([{ n: 0 }]);
+});
+
+test('no copy is made of what is not to be kept for longer than the rest', async () => {
+  const { tenant } = await oldDay('not-kept');
+  await dropOldPartitions(service.context.workerPool, Date.now(), 30, 30);
+  expect(await oldPartitions()).toEqual([]);
+  expect(await lettersOf(tenant)).toEqual([]);
+  expect(await query('SELECT id FROM kept_events WHERE tenant_num = $1', [tenant.num])).toEqual([]);
 });
 
 test('a purge after the day was dropped takes the copies, payload and all, with a line in the audit log', async () => {
