@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { uuidFloor } from '../../src/domain/ids.ts';
 import { DECISION, OUTCOME_CODES } from '../../src/store/codes.ts';
+import { CANDIDATES } from '../../src/store/dead-letter-list.ts';
 import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { TEST_LANES } from '../support/global-setup.ts';
@@ -111,4 +112,20 @@ test('a purge of what is left of them is one call', async () => {
     `SELECT sum((after->>'purged')::int)::int AS n FROM audit_log WHERE action = 'dead_letters.purged'`,
   );
   expect(rows).toEqual([{ n: (COUNT * 4) / 5 }]);
+});
+
+test('dead letters are found without wading through what was delivered since the statistics were made', async () => {
+  const { workerPool } = service.context;
+  await workerPool.query(
+    `INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision)
+     SELECT ($1 || lpad((n + 500000)::text, 12, '0'))::uuid, now(), 77, $2, 1, $3, $4 FROM generate_series(1, 50000) n`,
+    [`${uuidFloor(Date.now()).slice(0, 13)}-7000-8000-`, tenant.num, OUTCOME_CODES.delivered, DECISION.done],
+  );
+  const range = [tenant.num, uuidFloor(0), 'ffffffff-ffff-ffff-ffff-ffffffffffff', 0, 50];
+  const { rows } = await workerPool.query<{ 'QUERY PLAN': string }>(
+    `EXPLAIN (ANALYZE, TIMING OFF) ${CANDIDATES}`,
+    range,
+  );
+  const removed = rows.flatMap((row) => /Rows Removed by Filter: (\d+)/.exec(row['QUERY PLAN'])?.[1] ?? []).map(Number);
+  expect(removed.reduce((total, count) => total + count, 0)).toBeLessThan(1_000);
 });
