@@ -1,6 +1,8 @@
 import type { Route } from './route.ts';
 import { listAudit } from './routes/audit.ts';
 import { resetBreaker } from './routes/breaker.ts';
+import { purgeDeadLetters, redriveDeadLetters } from './routes/dead-letter-actions.ts';
+import { getDeadLetter, getDeadLetterStats, listDeadLetters } from './routes/dead-letters.ts';
 import { getDelivery, listAttempts, listDeliveries, listEventDeliveries } from './routes/deliveries.ts';
 import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
@@ -23,6 +25,7 @@ export const routes: readonly Route[] = [
   ...[sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
+  ...[listDeadLetters, getDeadLetterStats, getDeadLetter, redriveDeadLetters, purgeDeadLetters],
   ...[createReplay, listReplays, getReplay, cancelReplay],
   ...[listAudit],
 ];

@@ -25,15 +25,10 @@ export async function expungePayload(
   rewrite: (body: Buffer) => Buffer,
 ): Promise<boolean> {
   return inTransaction(pool, async (client) => {
-    const { rows } = await client.query<{ body: Buffer; expunged_at: Date | null }>(
-      'SELECT body, expunged_at FROM events WHERE id = $1 AND tenant_num = $2 FOR UPDATE',
-      [event.uuid, tenant.num],
-    );
-    const found = rows[0];
-    if (found === undefined) return false;
-    if (found.expunged_at !== null) return true;
-    const change = [event.uuid, tenant.num, rewrite(found.body)];
-    await client.query('UPDATE events SET body = $3, expunged_at = now() WHERE id = $1 AND tenant_num = $2', change);
+    // An event whose dead letters outlive its day is in one place, then for a moment in both, then in the other.
+    const places = [await expungeIn(client, 'events', tenant.num, event.uuid, rewrite)];
+    places.push(await expungeIn(client, 'kept_events', tenant.num, event.uuid, rewrite));
+    if (!places.includes('expunged')) return places.includes('was_expunged');
     const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
     const after = { deliveries_cancelled: cancelled };
     await appendAuditRow(client, {
@@ -45,6 +40,25 @@ export async function expungePayload(
     });
     return true;
   });
+}
+
+async function expungeIn(
+  client: Queryable,
+  table: 'events' | 'kept_events',
+  tenantNum: number,
+  uuid: string,
+  rewrite: (body: Buffer) => Buffer,
+): Promise<'absent' | 'was_expunged' | 'expunged'> {
+  const { rows } = await client.query<{ body: Buffer; expunged_at: Date | null }>(
+    `SELECT body, expunged_at FROM ${table} WHERE id = $1 AND tenant_num = $2 FOR UPDATE`,
+    [uuid, tenantNum],
+  );
+  const found = rows[0];
+  if (found === undefined) return 'absent';
+  if (found.expunged_at !== null) return 'was_expunged';
+  const change = [uuid, tenantNum, rewrite(found.body)];
+  await client.query(`UPDATE ${table} SET body = $3, expunged_at = now() WHERE id = $1 AND tenant_num = $2`, change);
+  return 'expunged';
 }
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.

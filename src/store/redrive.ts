@@ -5,12 +5,13 @@ import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { restoreKept } from './restore-kept.ts';
 
 export interface Redriven extends DeliveryKey {
   readonly deliveryId: string;
 }
 
-export type RetryResult = 'queued' | 'not_found' | 'endpoint_deleted' | 'payload_expunged';
+export type RetryRefusal = 'not_found' | 'endpoint_deleted' | 'payload_expunged';
 
 /**
  * Taken, for the length of a transaction, by whoever brings ended deliveries of a tenant back: two at once could both read the number
@@ -20,41 +21,56 @@ export async function lockRedrives(client: Queryable, tenantNum: number): Promis
   await client.query('SELECT pg_advisory_xact_lock(7405, $1)', [tenantNum]);
 }
 
-/** Makes a delivery due now: one that waits at once, one that has ended again from the start of its schedule. */
+/**
+ * Makes a delivery due now: one that waits at once, one that has ended again from the start of its schedule.
+ * @returns what it is called now: a dead letter that has outlived its day comes back under a new UUID
+ */
 export async function retryDelivery(
   pool: pg.Pool,
   tenant: TenantRef,
   delivery: Redriven,
   laneNumber: number,
   actor: string,
-): Promise<RetryResult> {
-  const { eventUuid, endpointNum } = delivery;
+): Promise<DeliveryKey | RetryRefusal> {
+  const { endpointNum } = delivery;
   return inTransaction(pool, async (client) => {
     await lockRedrives(client, tenant.num);
-    const refused = await refusalOf(client, tenant.num, delivery);
+    const eventUuid = await inTheLog(client, tenant.num, delivery);
+    const key = { eventUuid, endpointNum };
+    const refused = await refusalOf(client, tenant.num, key);
     if (refused !== null) return refused;
-    // One that stands behind another in order stays there. Waits for a settle under way, so that the statement after it sees the attempt which that one writes. One that a replay queued is no
-    // longer the replay's to withdraw.
+    // One that stands behind another in order stays there. Waits for a settle under way, so that the statement after it sees the attempt
+    // which that one writes. One that a replay queued is no longer the replay's to withdraw.
     const waiting = await client.query(
       `UPDATE mailbox SET due_at = CASE WHEN isfinite(due_at) THEN least(due_at, date_trunc('milliseconds', now())) ELSE due_at END, step = greatest(step - 1, 0), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
       [endpointNum, eventUuid, tenant.num],
     );
-    if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, delivery, laneNumber))) return 'not_found';
+    if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, key, laneNumber))) return 'not_found';
     await appendAuditRow(client, {
       tenantNum: tenant.num,
       actor,
       action: 'delivery.retried',
       object: delivery.deliveryId,
     });
-    return 'queued';
+    return key;
   });
+}
+
+async function inTheLog(
+  client: Queryable,
+  tenantNum: number,
+  { eventUuid, endpointNum }: DeliveryKey,
+): Promise<string> {
+  const only = [{ eventUuid, endpointNum }];
+  const wanted = { eventUuids: [eventUuid], endpointNums: null, reason: null, only };
+  return (await restoreKept(client, tenantNum, wanted)).get(eventUuid) ?? eventUuid;
 }
 
 async function refusalOf(
   client: Queryable,
   tenantNum: number,
   { eventUuid, endpointNum }: DeliveryKey,
-): Promise<RetryResult | null> {
+): Promise<RetryRefusal | null> {
   const { rows } = await client.query<{ deleted: boolean; expunged: boolean }>(
     `SELECT e.deleted_at IS NOT NULL AS deleted, v.expunged_at IS NOT NULL AS expunged
        FROM endpoints e, events v WHERE e.num = $1 AND e.tenant_num = $3 AND v.id = $2 AND v.tenant_num = $3`,

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { DECISION } from './codes.ts';
+import { REASON } from './dead-letter-reason.ts';
+import type { DeliveryKey } from './delivery-keys.ts';
 import type { Subscription } from './endpoint-rows.ts';
 import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
@@ -49,6 +51,8 @@ export async function countWaiting(
 export interface ReplayedEvent {
   readonly uuid: string;
   readonly type: string;
+  /** Whether its day was dropped: then it must be restored before its deliveries can be made. */
+  readonly isKept: boolean;
 }
 
 export interface EventChunk {
@@ -63,11 +67,14 @@ export async function nextEvents(client: Queryable, replay: HeldReplay, size: nu
   const uuids = await nextUuids(client, replay, size);
   const last = uuids.at(-1);
   if (last === undefined) return { events: [], cursor: replay.plan.to };
-  const { rows } = await client.query<{ id: string; type: string }>(
-    'SELECT id, type FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL ORDER BY id',
-    [replay.tenantNum, plainArray(uuids)],
+  const { rows } = await client.query<{ id: string; type: string; is_kept: boolean }>(
+    `SELECT id, type, false AS is_kept FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL
+      UNION ALL
+     SELECT id, type, true FROM kept_events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL AND $3
+      ORDER BY id`,
+    [replay.tenantNum, plainArray(uuids), replay.plan.status === 'dead_lettered'],
   );
-  return { events: rows.map(({ id, type }) => ({ uuid: id, type })), cursor: last };
+  return { events: rows.map(({ id, type, is_kept }) => ({ uuid: id, type, isKept: is_kept })), cursor: last };
 }
 
 /** Bodies of events, as they are delivered, by their UUIDs. */
@@ -93,15 +100,24 @@ async function nextUuids(
   if (eventUuids !== null) {
     return eventUuids.filter((uuid) => uuid >= from && uuid < to && (cursor === null || uuid > cursor)).slice(0, size);
   }
-  const source =
-    status === 'dead_lettered' || status === 'cancelled'
-      ? `SELECT event_id AS id FROM attempts WHERE tenant_num = $1 AND decision IN (${DECISION.deadLetter}, ${DECISION.cancel})
-            AND event_id >= $2::uuid AND event_id < $3::uuid AND ($4::uuid IS NULL OR event_id > $4::uuid) ORDER BY event_id LIMIT $5`
-      : `SELECT id FROM events WHERE tenant_num = $1
-            AND id >= $2::uuid AND id < $3::uuid AND ($4::uuid IS NULL OR id > $4::uuid) ORDER BY id LIMIT $5`;
   const values = [tenantNum, cursor === null ? from : cursor, to, cursor, size];
-  const { rows } = await client.query<{ id: string }>(source, values);
+  const { rows } = await client.query<{ id: string }>(sourceOf(status), values);
   return [...new Set(rows.map(({ id }) => id))];
+}
+
+function sourceOf(status: ReplayedStatus | null): string {
+  const side = (table: string, column: string, where: string) => `
+    (SELECT ${column} AS id FROM ${table} WHERE tenant_num = $1 AND ${where}
+        AND ${column} >= $2::uuid AND ${column} < $3::uuid AND ($4::uuid IS NULL OR ${column} > $4::uuid) ORDER BY ${column} LIMIT $5)`;
+  const ended = side('attempts', 'event_id', `decision IN (${DECISION.deadLetter}, ${DECISION.cancel})`);
+  switch (status) {
+    case 'dead_lettered':
+      return `${ended} UNION ALL ${side('kept_dead_letters', 'event_id', 'true')} ORDER BY id LIMIT $5`;
+    case 'cancelled':
+      return ended;
+    default:
+      return side('events', 'id', 'true');
+  }
 }
 
 export interface ReplayEndpoint {
@@ -127,22 +143,27 @@ export interface QueueInput {
   readonly again: readonly string[];
   /** Events that the replay's endpoint gets although it never had them. */
   readonly missed: readonly string[];
+  /** Deliveries of them that are wanted; null: every one. */
+  readonly only: readonly DeliveryKey[] | null;
   readonly endpoints: readonly { readonly num: number; readonly lane: number }[];
 }
 
 // In order, what is made again takes a new place behind all that wait; only a dead letter that its key waits for takes its old one
 // (see `REOPEN` in redrive.ts). What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
 // from them. Nobody else brings deliveries of this tenant back meanwhile (`lockRedrives`).
+const ENDING = `decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})`;
 const QUEUE = `
   WITH again AS (
     SELECT p.id AS event_id, a.endpoint_num, a.attempt
       FROM unnest($3::uuid[]) AS p(id)
      CROSS JOIN LATERAL (
        SELECT endpoint_num, max(attempt) AS attempt,
-              (array_agg(decision ORDER BY attempt DESC) FILTER (WHERE decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})))[1] AS ended
-         FROM attempts WHERE event_id = p.id AND tenant_num = $2 AND ($7::int IS NULL OR endpoint_num = $7) GROUP BY endpoint_num
+              (array_agg(decision ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1] AS ended,
+              (array_agg(CASE WHEN $9::text IS NULL THEN NULL ELSE ${REASON} END ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1] AS reason
+         FROM attempts a WHERE event_id = p.id AND tenant_num = $2 AND ($7::int IS NULL OR endpoint_num = $7) GROUP BY endpoint_num
      ) a
-     WHERE a.ended IS NOT NULL AND ($8::smallint IS NULL OR a.ended = $8)
+     WHERE a.ended IS NOT NULL AND ($8::smallint IS NULL OR a.ended = $8) AND ($9::text IS NULL OR a.reason = $9)
+       AND ($10::uuid[] IS NULL OR (p.id, a.endpoint_num) IN (SELECT * FROM unnest($10::uuid[], $11::int[])))
   ),
   missed AS (
     SELECT p.id AS event_id, $7::int AS endpoint_num, 0 AS attempt FROM unnest($4::uuid[]) AS p(id)
@@ -185,6 +206,9 @@ export async function queueDeliveries(
     plainArray(input.endpoints.map((endpoint) => endpoint.lane)),
     plan.endpointNum,
     plan.status === null ? null : decisionOf(plan.status),
+    plan.reason ?? null,
+    input.only === null ? null : plainArray(input.only.map((key) => key.eventUuid)),
+    plainArray((input.only ?? []).map((key) => key.endpointNum)),
   ]);
   return rows.map((row) => row.endpoint_num);
 }

@@ -2,6 +2,8 @@ import type pg from 'pg';
 import { newId } from '../domain/ids.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
+import type { DeadLetterReason } from './dead-letter-reason.ts';
+import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
 
@@ -20,6 +22,8 @@ export interface ReplayRequest {
   readonly status?: ReplayedStatus;
   readonly types?: readonly string[];
   readonly event_ids?: readonly string[];
+  readonly delivery_ids?: readonly string[];
+  readonly reason?: DeadLetterReason;
   readonly since?: string;
   readonly until?: string;
 }
@@ -34,6 +38,10 @@ export interface ReplayPlan {
   readonly eventUuids: readonly string[] | null;
   readonly endpointNum: number | null;
   readonly status: ReplayedStatus | null;
+  /** Dead letters of this reason alone. A plan that was written before there were reasons has none. */
+  readonly reason?: DeadLetterReason | null;
+  /** These deliveries alone, all of them of `eventUuids`. */
+  readonly only?: readonly DeliveryKey[] | null;
   /** Type patterns; empty: every type. */
   readonly types: readonly string[];
 }

@@ -107,6 +107,7 @@ function createHousekeeping({ config, workerPool: pool, observe }: Context): Hou
   return new Housekeeping({
     pool,
     retentionDays: config.RETENTION_DAYS,
+    deadLetterDays: config.DEAD_LETTER_RETENTION_DAYS,
     idempotencyHours: config.IDEMPOTENCY_HOURS,
     onDone: (duty, details) => observe.housekeeping(duty, details),
     onFailure: (duty, error) => observe.workFailed(duty, error),

@@ -24,6 +24,7 @@ const beyondPrisma = {
     'announcements',
     'endpoint_states',
     'idempotency_keys_event_id_idx',
+    'ingest_demand',
     'lanes',
     'mailbox',
     'system_notices',
