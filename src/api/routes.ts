@@ -8,6 +8,7 @@ import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpo
 import { expungePayload, getEvent, listEvents } from './routes/events.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
 import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
+import { listSetAside } from './routes/set-aside.ts';
 import { getStats } from './routes/stats.ts';
 import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
 import { sendTestEvent } from './routes/test-event.ts';
@@ -20,7 +21,7 @@ export const routes: readonly Route[] = [
   ...[getSecret, rotateSecret],
   ...[sendTestEvent, getStats, resetBreaker],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
-  ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
+  ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery, listSetAside],
   ...[createReplay, listReplays, getReplay, cancelReplay],
   ...[listAudit],
 ];

@@ -22,7 +22,8 @@ export interface ReceivedResponse {
 
 export type UnreachableReason = 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol';
 
-export type SkipReason = 'endpoint_deleted' | 'payload_expunged';
+/** `withdrawn`: it was cancelled, or retried by hand, between its fetch and its turn. */
+export type SkipReason = 'endpoint_deleted' | 'payload_expunged' | 'withdrawn';
 
 export type Outcome =
   | { readonly kind: 'delivered'; readonly response: ReceivedResponse; readonly timing: AttemptTiming }

@@ -34,9 +34,10 @@ export async function retryDelivery(
     if (refused !== null) return refused;
     // Waits for a settle under way, so that the statement after it sees the attempt which that one writes. One that a replay queued is no
     // longer the replay's to withdraw.
+    const wasSetAside = await forgetProblem(client, tenant.num, delivery);
     const waiting = await client.query(
-      `UPDATE mailbox SET due_at = least(due_at, date_trunc('milliseconds', now())), step = greatest(step - 1, 0), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
-      [endpointNum, eventUuid, tenant.num],
+      `UPDATE mailbox SET parked = parked AND NOT $4, due_at = least(due_at, date_trunc('milliseconds', now())), step = greatest(step - 1, 0), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
+      [endpointNum, eventUuid, tenant.num, wasSetAside],
     );
     if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, delivery, laneNumber))) return 'not_found';
     await appendAuditRow(client, {
@@ -47,6 +48,19 @@ export async function retryDelivery(
     });
     return 'queued';
   });
+}
+
+/** @returns whether it was set aside (src/store/suspects.ts). */
+async function forgetProblem(
+  client: Queryable,
+  tenantNum: number,
+  { eventUuid, endpointNum }: DeliveryKey,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'DELETE FROM poisoned_deliveries WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3',
+    [eventUuid, endpointNum, tenantNum],
+  );
+  return rowCount === 1;
 }
 
 async function refusalOf(
@@ -107,6 +121,7 @@ export async function cancelDelivery(
       );
       return known.rowCount === 0 ? 'not_found' : 'ended';
     }
+    await forgetProblem(client, tenant.num, delivery);
     await appendAuditRow(client, {
       tenantNum: tenant.num,
       actor,

@@ -17,6 +17,7 @@ import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes 
 import * as mailbox from '../store/mailbox.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { giveUp, settle } from '../store/settle.ts';
+import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -170,6 +171,9 @@ function createOwner(
     targetVersions: (nums) => targetVersions(pool, nums),
     settle: (leases, attempts) => settle(pool, leases, attempts),
     saveEndpointStates: (leases, states) => saveEndpointStates(pool, leases, states),
+    reviewSuspects: (lanes) => reviewSuspects(pool, lanes),
+    putOnTrial: (leases, deliveries) => putOnTrial(pool, leases, deliveries),
+    clearSuspects: (leases, deliveries) => clearSuspects(pool, leases, deliveries),
     giveUp: (attempt) => giveUp(pool, attempt),
     disableEndpoint: (num, reason) => disableEndpoint(prisma, num, reason),
   };
@@ -191,6 +195,7 @@ function createOwner(
     ringIn: (lane, delayMs) => doorbell.ringIn(lane, delayMs),
     onAttempt: (attempt, tenantId, endpointId) => observe.attemptFinished({ ...attempt, tenantId, endpointId }),
     onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
+    onSetAside: (delivery) => observe.deliverySetAside(delivery),
     onFailure: (what, error) => observe.workFailed(what, error),
   });
 }
