@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import type { NoticeKind } from '../domain/notice.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 
 export interface AcceptedEvent {
@@ -19,6 +20,16 @@ export interface FinishedAttempt {
   readonly attempt: number;
   readonly outcome: Outcome;
   readonly decision: Decision;
+}
+
+export interface ToldNotices {
+  readonly tenantNum: number;
+  readonly endpointNum: number;
+  readonly kind: NoticeKind;
+  /** Notices that were told of together. */
+  readonly count: number;
+  /** Events made of them; 0 when no endpoint of the tenant subscribes to their type. */
+  readonly events: number;
 }
 
 /** What became of an endpoint's breaker or throttle. */
@@ -73,8 +84,20 @@ export class Observer {
       ...('response' in outcome ? { status: outcome.response.status } : {}),
       ...('timing' in outcome ? { total_ms: Math.round(outcome.timing.totalMs) } : {}),
       decision: decision.kind,
-      ...(decision.kind === 'retry' ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
+      ...('delayMs' in decision ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
     });
+  }
+
+  egressChanged({
+    kind,
+    ...details
+  }: {
+    kind: 'held' | 'released';
+    fault: string;
+    failing: number;
+    endpoints: number;
+  }): void {
+    this.#log.warn({ event: `egress.${kind}`, ...details });
   }
 
   gateChanged({ kind, tenantId, endpointId, ...details }: GateChange): void {
@@ -86,6 +109,10 @@ export class Observer {
       ...(reason === undefined ? {} : { reason }),
       ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
     });
+  }
+
+  noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
+    this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
   }
 
   requestFailed(request: { requestId: string; method: string; path: string; status: number; error: unknown }): void {

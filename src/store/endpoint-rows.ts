@@ -6,6 +6,8 @@ import { sealedPlace, type Vault } from './vault.ts';
 export interface Subscription {
   /** Type patterns; absent: every type. */
   readonly types?: readonly string[] | undefined;
+  /** An event pattern; absent: every event of these types. */
+  readonly filter?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What a tenant sets of an endpoint. Header values are in the clear: never log them. */

@@ -13,6 +13,7 @@ import {
 import { replaceSecrets } from './endpoint-secrets.ts';
 import { rewriteEndpointState } from './endpoint-states.ts';
 import { disabledBy, type EndpointStore } from './endpoints.ts';
+import { appendNotice } from './notices.ts';
 import type { Prisma } from './prisma.ts';
 import { changeRouting } from './routing.ts';
 
@@ -65,6 +66,15 @@ export async function updateEndpoint(
       object: id,
       ...changeOf(before, changes),
     });
+    if (changes.enabled !== undefined) {
+      const kind = changes.enabled ? 'endpoint.enabled' : 'endpoint.disabled';
+      await appendNotice(transaction, {
+        kind,
+        tenantNum: tenant.num,
+        endpointNum: row.num,
+        detail: { by: caller.kind },
+      });
+    }
     return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
   });
 }

@@ -1,5 +1,6 @@
 import { decide } from '../delivery/decide.ts';
 import type { GateNews } from '../delivery/gate.ts';
+import { noticeOf } from '../delivery/notice-of.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Desk } from './desk.ts';
@@ -15,6 +16,15 @@ export interface AttemptCloserOptions {
   readonly disable: (desk: Desk, reason: string) => void;
 }
 
+export interface Ending {
+  readonly startedAtMs: number;
+  readonly outcome: Outcome;
+  /** Whether it is a fault of our own egress. */
+  readonly isOurs: boolean;
+  /** What the endpoint's gate made of it. */
+  readonly news: readonly GateNews[];
+}
+
 /** The end of an attempt: decide → settle, and what follows for the endpoint. */
 export class AttemptCloser {
   readonly #options: AttemptCloserOptions;
@@ -23,14 +33,14 @@ export class AttemptCloser {
     this.#options = options;
   }
 
-  /** @param news what its gate made of the outcome */
-  close({ due }: Letter, startedAtMs: number, outcome: Outcome, desk: Desk, news: readonly GateNews[]): void {
+  close({ due, body }: Letter, { startedAtMs, outcome, isOurs, news }: Ending, desk: Desk): void {
     const { target } = desk;
     const decision = decide(outcome, {
       step: due.step,
       schedule: target?.retryScheduleMs ?? [],
       random: Math.random,
       nowMs: this.#options.nowMs(),
+      isOurs,
     });
     const { eventUuid, endpointNum, tenantNum, lane } = due;
     const attempt = {
@@ -42,6 +52,7 @@ export class AttemptCloser {
       startedAtMs,
       outcome,
       decision,
+      notice: noticeOf(decision, due.step, body.body),
     };
     this.#options.settle(attempt);
     this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');

@@ -2,6 +2,7 @@ import { Gate, type SavedGate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
 import { type Cursor, START } from '../store/mailbox.ts';
+import type { EndpointNotice } from '../store/notices.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 import { LetterQueue } from './letter-queue.ts';
 
@@ -25,6 +26,8 @@ export class Desk {
   gate: Gate | null = null;
   /** How often somebody else rewrote what is remembered of the gate, as far as is known here. */
   resets = UNKNOWN;
+  /** What its tenant is to be told of the gate when that is saved. */
+  notices: EndpointNotice[] = [];
   readonly waiting = new LetterQueue();
   inFlight = 0;
   /** When it was last asked for, in ms of `performance.now()`. */

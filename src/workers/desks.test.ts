@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { EgressWatch } from '../delivery/egress-watch.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import { Desks } from './desks.ts';
@@ -44,6 +45,8 @@ beforeEach(() => {
     },
     onAttempt: () => {},
     onGateNews: () => {},
+    egress: new EgressWatch(),
+    onEgressChange: () => {},
     onChange: () => void desks.recheck(async (asked) => stillWaiting(asked)),
     onFailure: () => {},
   });

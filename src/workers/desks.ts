@@ -1,3 +1,4 @@
+import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/send.ts';
 import type { SkipReason } from '../domain/outcome.ts';
@@ -23,6 +24,8 @@ export interface DesksOptions {
   readonly settle: (attempt: SettledAttempt) => void;
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
   readonly onGateNews: (news: GateNews, desk: Desk) => void;
+  readonly egress: EgressWatch;
+  readonly onEgressChange: (change: EgressChange) => void;
   /** There is room, or something to park or pull. */
   readonly onChange: () => void;
   readonly onFailure: (what: string, error: unknown) => void;
@@ -147,7 +150,8 @@ export class Desks {
 
   #skip(letter: Letter, reason: SkipReason, desk: Desk): void {
     this.#heldBytes -= letter.body.body.length;
-    this.#closer.close(letter, this.#options.nowMs(), { kind: 'skipped', reason }, desk, []);
+    const startedAtMs = this.#options.nowMs();
+    this.#closer.close(letter, { startedAtMs, outcome: { kind: 'skipped', reason }, isOurs: false, news: [] }, desk);
   }
 
   /** Rows of one endpoint that may wait in memory, so that one with a backlog leaves place for the others. */
@@ -162,9 +166,11 @@ export class Desks {
   #finish({ letter, desk, startedAtMs, outcome, passage }: Finished): void {
     this.#heldBytes -= letter.body.body.length;
     const clock = { nowMs: this.#options.nowMs(), random: Math.random };
-    const news = desk.gate!.finish(outcome, passage, clock);
+    const { isOurs, change } = this.#options.egress.note(desk, outcome, clock.nowMs);
+    if (change !== null) this.#options.onEgressChange(change);
+    const news = isOurs ? [] : desk.gate!.finish(outcome, passage, clock);
     this.#isUrgent ||= desk.gate!.isUrgent;
-    this.#closer.close(letter, startedAtMs, outcome, desk, news);
+    this.#closer.close(letter, { startedAtMs, outcome, isOurs, news }, desk);
     if (desk.waiting.length > 0 && !desk.isOpen(clock.nowMs)) this.#shelve(desk);
   }
 
@@ -235,9 +241,11 @@ export class Desks {
     const letters = desks.flatMap((desk) => [...desk.waiting]);
     if (letters.length === 0) return;
     const checkedAt = performance.now();
-    const found = await stillWaiting(letters.map((letter) => letter.due)).finally(() => {
-      for (const desk of desks) this.#dispatcher.offer(desk);
+    const found = await stillWaiting(letters.map((letter) => letter.due)).catch((error: unknown) => {
+      this.#dispatcher.returnUnsure(desks);
+      throw error;
     });
+    for (const desk of desks) this.#dispatcher.offer(desk);
     const there = new Set(found.map(keyOf));
     for (const letter of letters) letter.checkedAt = checkedAt;
     const gone = new Set(letters.filter((letter) => !there.has(keyOf(letter.due))));

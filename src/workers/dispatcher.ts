@@ -1,3 +1,4 @@
+import type { EgressWatch } from '../delivery/egress-watch.ts';
 import type { Passage } from '../delivery/gate.ts';
 import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
 import type { Sender } from '../delivery/send.ts';
@@ -24,6 +25,7 @@ export interface DispatcherOptions {
   readonly nowMs: () => number;
   readonly userAgent: string;
   readonly maxInFlight: number;
+  readonly egress: Pick<EgressWatch, 'isHeld' | 'isReached'>;
   readonly onFinished: (finished: Finished) => void;
   /** A request has ended, and what could go in its place has gone. */
   readonly onFreed: () => void;
@@ -40,6 +42,9 @@ export interface DispatcherOptions {
  */
 const STALE_MS = 100;
 const RESUMED_AT_ONCE = 4;
+/** Requests to endpoints that are not reached, while our own egress seems to be at fault, and how soon it is tried again. */
+const PROBES = 8;
+const PROBE_PAUSE_MS = 500;
 
 /** Sends what waits at the desks: prepare → send, in fair turns, within the bounds of the process and those of each endpoint. */
 export class Dispatcher {
@@ -86,6 +91,11 @@ export class Dispatcher {
     return desks;
   }
 
+  /** The look failed: they are still to be looked for. */
+  returnUnsure(desks: readonly Desk[]): void {
+    for (const desk of desks) if (desk.waiting.length > 0) this.#unsure.add(desk);
+  }
+
   /** Sends until nothing may be sent. */
   run(): void {
     // A request that fails at once calls back at once: the loop that is running goes on with what that freed.
@@ -102,14 +112,19 @@ export class Dispatcher {
   #serve(desk: Desk): void {
     const nowMs = this.#options.nowMs();
     if (!desk.isOpen(nowMs) || !desk.hasRoom(nowMs)) return;
-    const tokenInMs = desk.gate!.tokenInMs(nowMs);
-    if (tokenInMs > 0) {
-      this.#naps.add(desk, tokenInMs);
+    const waitMs = Math.max(desk.gate!.tokenInMs(nowMs), this.#isHeldBack(desk) ? PROBE_PAUSE_MS : 0);
+    if (waitMs > 0) {
+      this.#naps.add(desk, waitMs);
       return;
     }
     const letter = desk.waiting.take(this.#turns.mayBegin);
     if (letter !== undefined) this.#sendOne(desk, letter, nowMs);
     else if (desk.waiting.length > 0) this.#deferred.add(desk);
+  }
+
+  #isHeldBack(desk: Desk): boolean {
+    const { egress } = this.#options;
+    return egress.isHeld && this.inFlight >= PROBES && !egress.isReached(desk.num);
   }
 
   #sendOne(desk: Desk, letter: Letter, startedAtMs: number): void {

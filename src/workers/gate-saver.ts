@@ -48,16 +48,29 @@ export class GateSaver {
     if (ours.length === 0) return;
     const nowMs = this.#options.nowMs();
     const states = ours.map((desk) => stateOf(desk, nowMs));
-    for (const { gate } of ours) gate!.markSaved();
+    for (const desk of ours) {
+      desk.gate!.markSaved();
+      desk.notices = [];
+    }
     try {
       await this.#options.save([...leases.values()], states);
     } catch (error) {
-      for (const { gate } of ours) gate!.markUnsaved();
+      for (const [i, desk] of ours.entries()) {
+        desk.gate!.markUnsaved();
+        desk.notices.unshift(...states[i]!.notices);
+      }
       throw error;
     }
   }
 }
 
-function stateOf({ num, lane, gate, resets }: Desk, nowMs: number): EndpointState {
-  return { endpointNum: num, lane, gate: gate!.save(nowMs), closedUntilMs: gate!.closedUntilMs(nowMs), resets };
+function stateOf({ num, lane, gate, resets, notices }: Desk, nowMs: number): EndpointState {
+  return {
+    notices,
+    endpointNum: num,
+    lane,
+    gate: gate!.save(nowMs),
+    closedUntilMs: gate!.closedUntilMs(nowMs),
+    resets,
+  };
 }

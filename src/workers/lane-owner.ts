@@ -1,3 +1,4 @@
+import { type EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/send.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
@@ -6,6 +7,7 @@ import type { StruckDelivery } from '../store/suspects.ts';
 import { CarefulSender } from './careful-sender.ts';
 import type { Desk } from './desk.ts';
 import { Desks } from './desks.ts';
+import { gateNotice } from './gate-notice.ts';
 import { GateSaver } from './gate-saver.ts';
 import { Lane } from './lane.ts';
 import { LaneReader } from './lane-reader.ts';
@@ -27,6 +29,7 @@ export interface LaneOwnerOptions {
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
   readonly onGateNews: (news: GateNews, tenantId: string, endpointId: string) => void;
   readonly onSetAside: (delivery: StruckDelivery) => void;
+  readonly onEgressChange: (change: EgressChange) => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
@@ -72,7 +75,12 @@ export class LaneOwner {
       loadTargets: (nums) => store.targets(nums),
       disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
       settle: (attempt) => this.#settler.add(attempt),
-      onGateNews: (news, { target }) => options.onGateNews(news, target!.tenantId, target!.id),
+      egress: new EgressWatch(),
+      onGateNews: (news, desk) => {
+        const notice = gateNotice(news, desk);
+        if (notice !== null) desk.notices.push(notice);
+        options.onGateNews(news, desk.target!.tenantId, desk.target!.id);
+      },
       onChange: () => this.#kick(),
     });
     this.#reader = new LaneReader(store, this.#desks, this.#lanes, options.nowMs);

@@ -20,6 +20,7 @@ import { giveUp, settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
+import { announcerService } from './announcer-service.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
@@ -41,7 +42,8 @@ const STUCK_MS = 12_000;
 export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
-  const owner = createOwner(context, id);
+  const announcer = announcerService(context);
+  const owner = createOwner(context, id, announcer.wake);
   const session = new WorkerSession({
     pool,
     workerId: id,
@@ -67,6 +69,7 @@ export function workerServices(context: Context): Service[] {
   const housekeeping = createHousekeeping(context);
   return [
     lanesService(context, owner, session, id),
+    announcer,
     periodic('sweeper', SWEEP_MS, sweep, fail),
     periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
     replayService(context),
@@ -150,6 +153,7 @@ function lanesService(
 function createOwner(
   { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
   id: string,
+  announce: () => void,
 ): LaneOwner {
   const defaults: TargetDefaults = {
     retryScheduleMs: defaultSchedule,
@@ -169,13 +173,23 @@ function createOwner(
     bodies: (uuids) => readBodies(pool, bodies, uuids),
     targets: (nums) => loadTargets(pool, vault, defaults, nums),
     targetVersions: (nums) => targetVersions(pool, nums),
-    settle: (leases, attempts) => settle(pool, leases, attempts),
-    saveEndpointStates: (leases, states) => saveEndpointStates(pool, leases, states),
+    settle: async (leases, attempts) => {
+      const held = await settle(pool, leases, attempts);
+      if (attempts.some(({ notice }) => notice !== null)) announce();
+      return held;
+    },
+    saveEndpointStates: async (leases, states) => {
+      await saveEndpointStates(pool, leases, states);
+      if (states.some(({ notices }) => notices.length > 0)) announce();
+    },
     reviewSuspects: (lanes) => reviewSuspects(pool, lanes),
     putOnTrial: (leases, deliveries) => putOnTrial(pool, leases, deliveries),
     clearSuspects: (leases, deliveries) => clearSuspects(pool, leases, deliveries),
     giveUp: (attempt) => giveUp(pool, attempt),
-    disableEndpoint: (num, reason) => disableEndpoint(prisma, num, reason),
+    disableEndpoint: async (num, reason) => {
+      await disableEndpoint(prisma, num, reason);
+      announce();
+    },
   };
   const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
   return new LaneOwner({
@@ -196,6 +210,7 @@ function createOwner(
     onAttempt: (attempt, tenantId, endpointId) => observe.attemptFinished({ ...attempt, tenantId, endpointId }),
     onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
     onSetAside: (delivery) => observe.deliverySetAside(delivery),
+    onEgressChange: (change) => observe.egressChanged(change),
     onFailure: (what, error) => observe.workFailed(what, error),
   });
 }
