@@ -128,7 +128,8 @@ export class LaneReader {
     // A lane that is not ours any more has an owner who does not know what we would park.
     const rows = this.#desks.takeOverflow().filter((row) => this.#lanes.has(row.lane));
     if (rows.length === 0) return;
-    await this.#store.park(rows).catch((error: unknown) => {
+    const leases = [...new Set(rows.map((row) => this.#lanes.get(row.lane)!.lease))];
+    await this.#store.park(leases, rows).catch((error: unknown) => {
       this.#desks.returnOverflow(rows);
       throw error;
     });

@@ -13,7 +13,7 @@ export interface LaneStore {
   release(lanes: readonly GivenLane[]): Promise<void>;
   fetchDue(fetches: readonly LaneFetch[]): Promise<DueDelivery[]>;
   fetchParked(fetches: readonly ParkedFetch[]): Promise<DueDelivery[]>;
-  park(rows: readonly DueDelivery[]): Promise<void>;
+  park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
   parkedEndpoints(lanes: readonly number[]): Promise<{ lane: number; endpointNum: number }[]>;
   /** Those of the rows that are in the mailbox as they were read. */
   stillWaiting(rows: readonly DueDelivery[]): Promise<{ eventUuid: string; endpointNum: number }[]>;

@@ -166,7 +166,7 @@ function createOwner(
     release: (leases) => releaseLanes(pool, id, leases),
     fetchDue: (fetches) => mailbox.fetchDue(pool, fetches),
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
-    park: (rows) => mailbox.parkDeliveries(pool, rows),
+    park: (leases, rows) => mailbox.parkDeliveries(pool, leases, rows),
     parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
     stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),

@@ -17,15 +17,15 @@ const SLOW_MS = 500;
 
 /** A worker that is started anew whenever it dies, as a supervisor does it. */
 function superviseWorker(stage: Stage) {
-  let current: ServiceProcess;
+  let current: Promise<ServiceProcess>;
   let kills = 0;
   let isOver = false;
   onTestFinished(() => {
     isOver = true;
   });
   const start = async (): Promise<void> => {
-    current = await stage.start('worker');
-    void current.exited.then(restart);
+    current = stage.start('worker');
+    void (await current).exited.then(restart);
   };
   const restart = async (): Promise<void> => {
     if (isOver) return;
@@ -35,12 +35,14 @@ function superviseWorker(stage: Stage) {
   };
   return {
     start,
-    kill: () => {
+    // It may send before it has said that it is up.
+    kill: async () => {
+      const killed = await current;
       kills++;
-      current.signal('SIGKILL');
+      killed.signal('SIGKILL');
     },
     kills: () => kills,
-    said: (what: RegExp) => current.said(what, 30_000),
+    said: async (what: RegExp) => (await current).said(what, 30_000),
   };
 }
 
@@ -50,7 +52,7 @@ test('F40, F41: a delivery that kills its worker is set aside after a few crashe
   const worker = superviseWorker(stage);
   const answerLater = (response: ServerResponse) => void setTimeout(() => response.writeHead(204).end(), SLOW_MS);
   stage.receiver.behave(({ path, body }, response) => {
-    if (path === '/poisoned' && body.includes('"poison":true')) worker.kill();
+    if (path === '/poisoned' && body.includes('"poison":true')) void worker.kill();
     else answerLater(response);
   });
   const paths = ['/poisoned', '/other', '/third'];
