@@ -29,6 +29,7 @@ export const deliverySchema = z
     status: z.enum(DELIVERY_STATUSES),
     attempts: z.int().describe('Requests made so far.'),
     next_attempt_at: z.iso.datetime().nullable(),
+    problem: z.string().nullable().describe('Why it is not tried although it waits: a retry by hand brings it back.'),
     last_attempt: lastAttemptSchema.nullable(),
     created_at: z.iso.datetime(),
   })
@@ -60,7 +61,7 @@ export const attemptSchema = lastAttemptSchema
   .meta({ id: 'Attempt' });
 
 export function deliveryJson(delivery: Delivery, tenant: TenantRef): z.infer<typeof deliverySchema> {
-  const { eventUuid, endpointNum, externalId, eventType, endpointId, status, attempts, nextAttemptAt, last } = delivery;
+  const { eventUuid, endpointNum, externalId, eventType, endpointId, status, attempts, last } = delivery;
   return {
     id: deliveryIdOf(eventUuid, endpointNum),
     event_id: externalId ?? eventIdOf(eventUuid),
@@ -69,7 +70,8 @@ export function deliveryJson(delivery: Delivery, tenant: TenantRef): z.infer<typ
     tenant_id: tenant.id,
     status,
     attempts,
-    next_attempt_at: nextAttemptAt?.toISOString() ?? null,
+    next_attempt_at: delivery.nextAttemptAt?.toISOString() ?? null,
+    problem: delivery.problem,
     last_attempt: last === null ? null : lastAttemptJson(last),
     created_at: new Date(uuidTime(eventUuid)).toISOString(),
   };

@@ -12,6 +12,7 @@ import { testFilter } from './routes/filter-test.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
 import { listPausedKeys, resumePausedKeys } from './routes/paused-keys.ts';
 import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
+import { listSetAside } from './routes/set-aside.ts';
 import { getStats } from './routes/stats.ts';
 import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
 import { sendTestEvent } from './routes/test-event.ts';
@@ -24,7 +25,7 @@ export const routes: readonly Route[] = [
   ...[getSecret, rotateSecret],
   ...[sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
-  ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
+  ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery, listSetAside],
   ...[listDeadLetters, getDeadLetterStats, getDeadLetter, redriveDeadLetters, purgeDeadLetters],
   ...[createReplay, listReplays, getReplay, cancelReplay],
   ...[listAudit],

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
 
 /** A delivery that is due: a row of the mailbox, with the version of its endpoint's settings. */
@@ -156,17 +157,29 @@ function orderOf({ order_key: key, seq, behind_seq: behind, is_paused: isPaused 
   return { key, seq: Number(seq), behindSeq: behind === null ? null : Number(behind), isPaused };
 }
 
-/** Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. */
+/**
+ * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. Rows of lanes that
+ * are the caller's no longer stay as they are: their owner would not know.
+ */
 export async function parkDeliveries(
   pool: pg.Pool,
+  leases: readonly LaneLease[],
   rows: readonly { eventUuid: string; endpointNum: number }[],
 ): Promise<void> {
   await pool.query({
     name: 'park',
-    text: `UPDATE mailbox m SET parked = true
+    text: `WITH held AS MATERIALIZED (
+             SELECT l.lane FROM lanes l JOIN unnest($3::smallint[], $4::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+           )
+           UPDATE mailbox m SET parked = true
              FROM unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num)
-            WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND NOT m.parked`,
-    values: [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))],
+            WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND NOT m.parked AND m.lane IN (SELECT lane FROM held)`,
+    values: [
+      plainArray(rows.map((row) => row.eventUuid)),
+      plainArray(rows.map((row) => row.endpointNum)),
+      plainArray(leases.map((lease) => lease.lane)),
+      plainArray(leases.map((lease) => lease.epoch)),
+    ],
   });
 }
 

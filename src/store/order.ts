@@ -11,16 +11,18 @@ export interface OrderKey {
 /** Rows of a key that are brought up at once when the first may go: what follows it need not be brought up one by one. */
 const PROMOTED_AT_ONCE = 16;
 
-// The first row of a key decides: where it waits for its retry, or is about to be sent, those behind it stay where they are.
+// The first row of a key decides: where it waits for its retry, is about to be sent, or was set aside (src/store/suspects.ts), those
+// behind it stay where they are.
 const PROMOTE = (keys: string) => `
   UPDATE mailbox m SET parked = false, due_at = date_trunc('milliseconds', now())
     FROM (${keys}) AS k(endpoint_num, order_key)
    CROSS JOIN LATERAL (
-     SELECT event_id, first_value(is_behind) OVER (ORDER BY seq) AS is_stuck
-       FROM (SELECT event_id, seq, parked AND due_at = 'infinity' AS is_behind FROM mailbox
-              WHERE endpoint_num = k.endpoint_num AND order_key = k.order_key ORDER BY seq LIMIT ${PROMOTED_AT_ONCE}) first_ones
+     SELECT event_id, is_behind, first_value(is_behind) OVER (ORDER BY seq) AS is_stuck
+       FROM (SELECT b.event_id, b.seq, b.parked AND b.due_at = 'infinity' AND NOT EXISTS (
+                      SELECT FROM poisoned_deliveries p WHERE p.event_id = b.event_id AND p.endpoint_num = b.endpoint_num) AS is_behind
+               FROM mailbox b WHERE b.endpoint_num = k.endpoint_num AND b.order_key = k.order_key ORDER BY b.seq LIMIT ${PROMOTED_AT_ONCE}) first_ones
    ) f
-   WHERE f.is_stuck AND m.endpoint_num = k.endpoint_num AND m.event_id = f.event_id AND m.parked AND m.due_at = 'infinity'
+   WHERE f.is_stuck AND f.is_behind AND m.endpoint_num = k.endpoint_num AND m.event_id = f.event_id AND m.parked AND m.due_at = 'infinity'
      AND NOT EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = k.endpoint_num AND p.order_key = k.order_key)`;
 
 const PROMOTE_GIVEN = PROMOTE('SELECT * FROM unnest($1::int[], $2::int[])');

@@ -39,12 +39,8 @@ export async function retryDelivery(
     const key = { eventUuid, endpointNum };
     const refused = await refusalOf(client, tenant.num, key);
     if (refused !== null) return refused;
-    // One that stands behind another in order stays there. Waits for a settle under way, so that the statement after it sees the attempt
-    // which that one writes. One that a replay queued is no longer the replay's to withdraw.
-    const waiting = await client.query(
-      `UPDATE mailbox SET due_at = CASE WHEN isfinite(due_at) THEN least(due_at, date_trunc('milliseconds', now())) ELSE due_at END, step = greatest(step - 1, 0), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
-      [endpointNum, eventUuid, tenant.num],
-    );
+    const wasSetAside = await forgetProblem(client, tenant.num, key);
+    const waiting = await client.query(RETRY, [endpointNum, eventUuid, tenant.num, wasSetAside]);
     if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, key, laneNumber))) return 'not_found';
     await appendAuditRow(client, {
       tenantNum: tenant.num,
@@ -56,6 +52,15 @@ export async function retryDelivery(
   });
 }
 
+// One that stands behind another in order stays there; one that was set aside comes back. Waits for a settle under way, so that the
+// statement after it sees the attempt which that one writes. One that a replay queued is no longer the replay's to withdraw.
+const RETRY = `
+  UPDATE mailbox
+     SET parked = parked AND NOT $4,
+         due_at = CASE WHEN isfinite(due_at) OR $4 THEN least(due_at, date_trunc('milliseconds', now())) ELSE due_at END,
+         step = greatest(step - 1, 0), replay_num = NULL
+   WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`;
+
 async function inTheLog(
   client: Queryable,
   tenantNum: number,
@@ -64,6 +69,19 @@ async function inTheLog(
   const only = [{ eventUuid, endpointNum }];
   const wanted = { eventUuids: [eventUuid], endpointNums: null, reason: null, only };
   return (await restoreKept(client, tenantNum, wanted)).get(eventUuid) ?? eventUuid;
+}
+
+/** @returns whether it was set aside (src/store/suspects.ts). */
+async function forgetProblem(
+  client: Queryable,
+  tenantNum: number,
+  { eventUuid, endpointNum }: DeliveryKey,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'DELETE FROM poisoned_deliveries WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3',
+    [eventUuid, endpointNum, tenantNum],
+  );
+  return rowCount === 1;
 }
 
 async function refusalOf(
@@ -135,6 +153,7 @@ export async function cancelDelivery(
       );
       return known.rowCount === 0 ? 'not_found' : 'ended';
     }
+    await forgetProblem(client, tenant.num, delivery);
     await appendAuditRow(client, {
       tenantNum: tenant.num,
       actor,

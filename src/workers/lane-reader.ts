@@ -1,3 +1,4 @@
+import type { LaneLease } from '../store/lanes.ts';
 import type { DueDelivery } from '../store/mailbox.ts';
 import { UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
@@ -160,7 +161,7 @@ export class LaneReader {
     const behind = aside.takeBehind(isHeld).filter(isOurs);
     await this.#write(
       parked,
-      (rows) => this.#store.park(rows),
+      (rows) => this.#store.park(this.#leasesOf(rows), rows),
       (rows) => aside.park(rows),
     );
     // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
@@ -173,6 +174,10 @@ export class LaneReader {
     // What they stood behind may have gone meanwhile.
     for (const { endpointNum, order } of behind) aside.ask(endpointNum, order!.key);
     await this.#promote();
+  }
+
+  #leasesOf(rows: readonly DueDelivery[]): LaneLease[] {
+    return [...new Set(rows.map((row) => this.#lanes.get(row.lane)!.lease))];
   }
 
   async #write(
