@@ -47,7 +47,7 @@ interface Row {
 
 // The state is derived here and nowhere else: a row in the mailbox waits; else the last decision that ended the delivery holds.
 const READ = `
-  SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id, m.attempt AS waiting_attempt, m.due_at,
+  SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id, m.attempt AS waiting_attempt, CASE WHEN isfinite(m.due_at) THEN m.due_at END AS due_at,
          counted.attempts, ended.decision AS ended, latest.attempt AS last_number, latest.started_at, latest.outcome, latest.status, latest.detail
     FROM unnest($2::uuid[], $3::int[]) WITH ORDINALITY AS k(event_id, endpoint_num, place)
     JOIN events v ON v.id = k.event_id AND v.tenant_num = $1

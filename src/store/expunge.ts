@@ -3,6 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
+import { orderKeysOf, promote } from './order.ts';
 
 /** The event to expunge, by UUID, and the public id that the audit log names it by. */
 export interface ExpungedEvent {
@@ -62,15 +63,18 @@ async function expungeIn(
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
 async function cancelWaiting(client: Queryable, tenantNum: number, eventUuid: string): Promise<number> {
-  const { rowCount } = await client.query(
+  const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(
     `WITH removed AS (
        DELETE FROM mailbox
         WHERE endpoint_num = ANY(ARRAY(SELECT num FROM endpoints WHERE tenant_num = $1)) AND event_id = $2::uuid AND tenant_num = $1
-       RETURNING event_id, endpoint_num, tenant_num, attempt
+       RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
+     ), appended AS (
+       INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+       SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed
      )
-     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-     SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed`,
+     SELECT endpoint_num, order_key FROM removed`,
     [tenantNum, eventUuid],
   );
-  return rowCount ?? 0;
+  await promote(client, orderKeysOf(rows));
+  return rows.length;
 }

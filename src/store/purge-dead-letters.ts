@@ -7,6 +7,7 @@ import { GIVEN_LETTERS, letterValues } from './dead-letter-reads.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
+import { type OrderKey, promote } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import { lockRedrives } from './redrive.ts';
 
@@ -17,6 +18,13 @@ export interface PurgeResult {
   readonly purged: number;
   /** Whether nothing is left: false when the time was up before. */
   readonly complete: boolean;
+  /** Endpoints with deliveries that stood behind one of them in order, and may be made now. */
+  readonly resumed: ReadonlySet<number>;
+}
+
+interface Chunk {
+  readonly purged: number;
+  readonly resumed: readonly OrderKey[];
 }
 
 const CHUNK = 2_000;
@@ -34,13 +42,15 @@ export async function purgeDeadLetters(
   { actor, asked, budgetMs }: { readonly actor: string; readonly asked: object; readonly budgetMs: number },
 ): Promise<PurgeResult> {
   const end = performance.now() + budgetMs;
+  const resumed = new Set<number>();
   let purged = 0;
   let after: DeliveryKey | null = null;
   for (;;) {
     const chunk = await inTransaction(pool, (client) => purgeChunk(client, tenant, selection, after, { actor, asked }));
     purged += chunk.purged;
-    if (chunk.resume === null) return { purged, complete: true };
-    if (performance.now() > end) return { purged, complete: false };
+    for (const { endpointNum } of chunk.resumed) resumed.add(endpointNum);
+    if (chunk.resume === null) return { purged, complete: true, resumed };
+    if (performance.now() > end) return { purged, complete: false, resumed };
     after = chunk.resume;
   }
 }
@@ -51,7 +61,7 @@ async function purgeChunk(
   selection: PurgeSelection,
   after: DeliveryKey | null,
   { actor, asked }: { readonly actor: string; readonly asked: object },
-): Promise<{ readonly purged: number; readonly resume: DeliveryKey | null }> {
+): Promise<Chunk & { readonly resume: DeliveryKey | null }> {
   // Nobody brings one of them back between the look and the purge.
   await lockRedrives(client, tenant.num);
   const filter = 'filter' in selection ? selection.filter : {};
@@ -59,7 +69,7 @@ async function purgeChunk(
     'keys' in selection
       ? { keys: selection.keys, resume: null }
       : await candidateKeys(client, tenant.num, filter, after, CHUNK);
-  const purged = await purge(client, tenant.num, keys, filter);
+  const { purged, resumed } = await purge(client, tenant.num, keys, filter);
   if (purged > 0) {
     await appendAuditRow(client, {
       tenantNum: tenant.num,
@@ -69,10 +79,11 @@ async function purgeChunk(
       after: JSON.parse(JSON.stringify({ purged, request: asked })),
     });
   }
-  return { purged, resume };
+  await promote(client, resumed);
+  return { purged, resumed, resume };
 }
 
-// An ordinal is left free for an attempt that may be in flight although its redrive was withdrawn: it will be kept, marked late.
+// Those that stand behind a purged one in order wait for it no more. An ordinal is left free for an attempt that may be in flight although its redrive was withdrawn: it will be kept, marked late.
 const PURGE = `
   ${GIVEN_LETTERS},
   appended AS (
@@ -87,18 +98,29 @@ const PURGE = `
     DELETE FROM kept_dead_letters d USING letters l
      WHERE l.is_kept AND d.event_id = l.event_id AND d.endpoint_num = l.endpoint_num AND d.tenant_num = $1
     RETURNING d.event_id
+  ),
+  resumed AS (
+    DELETE FROM paused_keys p USING letters l WHERE p.endpoint_num = l.endpoint_num AND p.event_id = l.event_id
+    RETURNING p.endpoint_num, p.order_key
   )
-  SELECT (SELECT count(*)::int FROM appended) + (SELECT count(*)::int FROM dropped) AS purged, ARRAY(SELECT DISTINCT event_id FROM dropped) AS kept`;
+  SELECT (SELECT count(*)::int FROM appended) + (SELECT count(*)::int FROM dropped) AS purged, ARRAY(SELECT DISTINCT event_id FROM dropped) AS kept,
+         (SELECT json_agg(json_build_object('endpointNum', endpoint_num, 'key', order_key)) FROM resumed) AS resumed`;
 
 async function purge(
   client: Queryable,
   tenantNum: number,
   keys: readonly DeliveryKey[],
   filter: DeadLetterFilter,
-): Promise<number> {
-  if (keys.length === 0) return 0;
-  const { rows } = await client.query<{ purged: number; kept: string[] }>(PURGE, letterValues(tenantNum, keys, filter));
-  const { purged, kept } = rows[0]!;
+): Promise<Chunk> {
+  if (keys.length === 0) return { purged: 0, resumed: [] };
+  const { rows } = await client.query<PurgedRow>(PURGE, letterValues(tenantNum, keys, filter));
+  const { purged, kept, resumed } = rows[0]!;
   if (kept.length > 0) await dropUnusedEvents(client, plainArray(kept));
-  return purged;
+  return { purged, resumed: resumed ?? [] };
+}
+
+interface PurgedRow {
+  purged: number;
+  kept: string[];
+  resumed: OrderKey[] | null;
 }

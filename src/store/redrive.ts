@@ -4,6 +4,7 @@ import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
+import { orderKeysOf, promote } from './order.ts';
 import { restoreKept } from './restore-kept.ts';
 
 export interface Redriven extends DeliveryKey {
@@ -38,10 +39,10 @@ export async function retryDelivery(
     const key = { eventUuid, endpointNum };
     const refused = await refusalOf(client, tenant.num, key);
     if (refused !== null) return refused;
-    // Waits for a settle under way, so that the statement after it sees the attempt which that one writes. One that a replay queued is no
+    // One that stands behind another in order stays there. Waits for a settle under way, so that the statement after it sees the attempt which that one writes. One that a replay queued is no
     // longer the replay's to withdraw.
     const waiting = await client.query(
-      `UPDATE mailbox SET due_at = least(due_at, date_trunc('milliseconds', now())), step = greatest(step - 1, 0), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
+      `UPDATE mailbox SET due_at = CASE WHEN isfinite(due_at) THEN least(due_at, date_trunc('milliseconds', now())) ELSE due_at END, step = greatest(step - 1, 0), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
       [endpointNum, eventUuid, tenant.num],
     );
     if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, key, laneNumber))) return 'not_found';
@@ -86,25 +87,35 @@ async function reopen(
   { eventUuid, endpointNum }: DeliveryKey,
   laneNumber: number,
 ): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt)
-     SELECT $1, date_trunc('milliseconds', now()), $2, $3, $4, max(attempt) FROM attempts
-      WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3 HAVING max(attempt) IS NOT NULL
-     ON CONFLICT (endpoint_num, event_id) DO NOTHING`,
-    [eventUuid, endpointNum, tenantNum, laneNumber],
-  );
+  const { rowCount } = await client.query(REOPEN, [eventUuid, endpointNum, tenantNum, laneNumber]);
   return rowCount === 1;
 }
+
+// The dead letter that its key waits for takes its old place, before those behind it, and they no longer wait for a person. Any other
+// takes a new place, behind all that wait.
+const REOPEN = `
+  WITH resumed AS (
+    DELETE FROM paused_keys WHERE endpoint_num = $2 AND event_id = $1 RETURNING seq
+  )
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt, order_key, seq)
+  SELECT $1, date_trunc('milliseconds', now()), $2, $3, $4, ended.attempt, k.order_key,
+         CASE WHEN k.order_key IS NOT NULL THEN coalesce((SELECT seq FROM resumed), nextval('mailbox_seq')) END
+    FROM (SELECT max(attempt) AS attempt FROM attempts
+           WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3 HAVING max(attempt) IS NOT NULL) ended,
+         (SELECT order_key(e.order_mode, v.subject) FROM endpoints e, events v WHERE e.num = $2 AND v.id = $1) AS k(order_key)
+  ON CONFLICT (endpoint_num, event_id) DO NOTHING`;
 
 export type CancelResult = 'cancelled' | 'not_found' | 'ended';
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
 const CANCEL = `
   WITH removed AS (
-    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 RETURNING event_id, endpoint_num, tenant_num, attempt
+    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
+  ), appended AS (
+    INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+    SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed
   )
-  INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-  SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed`;
+  SELECT endpoint_num, order_key FROM removed`;
 
 /** Ends a delivery that waits. An attempt that is in flight is not called back. */
 export async function cancelDelivery(
@@ -115,8 +126,9 @@ export async function cancelDelivery(
 ): Promise<CancelResult> {
   const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
   return inTransaction(pool, async (client) => {
-    const { rowCount } = await client.query(CANCEL, key);
-    if (rowCount === 0) {
+    const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(CANCEL, key);
+    await promote(client, orderKeysOf(rows));
+    if (rows.length === 0) {
       const known = await client.query(
         'SELECT 1 FROM attempts WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 LIMIT 1',
         key,

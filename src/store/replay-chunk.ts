@@ -148,7 +148,8 @@ export interface QueueInput {
   readonly endpoints: readonly { readonly num: number; readonly lane: number }[];
 }
 
-// What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
+// In order, what is made again takes a new place behind all that wait; only a dead letter that its key waits for takes its old one
+// (see `REOPEN` in redrive.ts). What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
 // from them. Nobody else brings deliveries of this tenant back meanwhile (`lockRedrives`).
 const ENDING = `decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})`;
 const QUEUE = `
@@ -167,13 +168,26 @@ const QUEUE = `
   missed AS (
     SELECT p.id AS event_id, $7::int AS endpoint_num, 0 AS attempt FROM unnest($4::uuid[]) AS p(id)
      WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.event_id = p.id AND a.endpoint_num = $7)
+  ),
+  chosen AS MATERIALIZED (
+    SELECT c.event_id, c.endpoint_num, c.attempt, t.lane, order_key(e.order_mode, v.subject) AS order_key
+      FROM (SELECT * FROM again UNION ALL SELECT * FROM missed) c
+      JOIN unnest($5::int[], $6::smallint[]) AS t(endpoint_num, lane) USING (endpoint_num)
+      JOIN endpoints e ON e.num = c.endpoint_num
+      LEFT JOIN events v ON v.id = c.event_id
+     WHERE NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.endpoint_num = c.endpoint_num AND m.event_id = c.event_id)
+     ORDER BY c.event_id, c.endpoint_num
+  ),
+  resumed AS (
+    DELETE FROM paused_keys p USING chosen c WHERE p.endpoint_num = c.endpoint_num AND p.event_id = c.event_id
+    RETURNING p.endpoint_num, p.event_id, p.seq
   )
-  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, replay_num, lane, attempt)
-  SELECT c.event_id, date_trunc('milliseconds', now()), c.endpoint_num, $2, $1, t.lane, c.attempt
-    FROM (SELECT * FROM again UNION ALL SELECT * FROM missed) c
-    JOIN unnest($5::int[], $6::smallint[]) AS t(endpoint_num, lane) USING (endpoint_num)
-   WHERE NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.endpoint_num = c.endpoint_num AND m.event_id = c.event_id)
-   ORDER BY c.event_id, c.endpoint_num
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, replay_num, lane, attempt, order_key, seq)
+  SELECT c.event_id, date_trunc('milliseconds', now()), c.endpoint_num, $2, $1, c.lane, c.attempt, c.order_key,
+         CASE WHEN c.order_key IS NOT NULL THEN
+           coalesce((SELECT seq FROM resumed r WHERE r.endpoint_num = c.endpoint_num AND r.event_id = c.event_id), nextval('mailbox_seq'))
+         END
+    FROM chosen c
   ON CONFLICT (endpoint_num, event_id) DO NOTHING
   RETURNING endpoint_num`;
 

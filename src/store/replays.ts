@@ -5,6 +5,7 @@ import { appendAuditRow } from './audit-row.ts';
 import type { DeadLetterReason } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
+import { orderKeysOf, promote } from './order.ts';
 
 export const REPLAY_STATES = ['pending', 'running', 'completed', 'cancelled'] as const;
 
@@ -149,7 +150,11 @@ export async function cancelReplay(
     if (replay === undefined) return 'not_found';
     if (replay.state === 'cancelled') return 'cancelled';
     if (replay.state === 'completed') return 'finished';
-    const withdrawn = await client.query('DELETE FROM mailbox WHERE replay_num = $1', [replay.num]);
+    const withdrawn = await client.query<{ endpoint_num: number; order_key: number | null }>(
+      'DELETE FROM mailbox WHERE replay_num = $1 RETURNING endpoint_num, order_key',
+      [replay.num],
+    );
+    await promote(client, orderKeysOf(withdrawn.rows));
     await client.query(
       `UPDATE replays SET state = 'cancelled', finished_at = now(), queued = queued - $2 WHERE num = $1`,
       [replay.num, withdrawn.rowCount],

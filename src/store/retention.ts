@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
 import { keepDeadLetters } from './kept-dead-letters.ts';
+import { orderKeysOf, promote } from './order.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
 
 const DAY_MS = 86_400_000;
@@ -83,11 +84,11 @@ async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): 
   );
   const pages = rows[0]?.pages ?? 0;
   for (let page = 0; page < pages; page += MAILBOX_PAGES) {
-    await client.query('DELETE FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid', [
-      `(${page},0)`,
-      `(${page + MAILBOX_PAGES},0)`,
-      beforeUuid,
-    ]);
+    const { rows: deleted } = await client.query<{ endpoint_num: number; order_key: number | null }>(
+      'DELETE FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid RETURNING endpoint_num, order_key',
+      [`(${page},0)`, `(${page + MAILBOX_PAGES},0)`, beforeUuid],
+    );
+    await promote(client, orderKeysOf(deleted));
   }
 }
 

@@ -15,6 +15,7 @@ import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
+import { promote, promoteAll, setBehind } from '../store/order.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { giveUp, settle } from '../store/settle.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
@@ -167,6 +168,9 @@ function createOwner(
     fetchDue: (fetches) => mailbox.fetchDue(pool, fetches),
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
     park: (rows) => mailbox.parkDeliveries(pool, rows),
+    setBehind: (rows) => setBehind(pool, rows),
+    promote: (keys) => promote(pool, keys),
+    promoteAll: (nums) => promoteAll(pool, nums),
     parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
     stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),

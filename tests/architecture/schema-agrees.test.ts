@@ -14,11 +14,12 @@ const beyondPrisma = {
     'endpoints_system_idx',
     'events_tenant_num_external_id_idx',
     'mailbox_due_idx',
+    'mailbox_order_idx',
     'mailbox_parked_idx',
     'mailbox_replay_idx',
   ],
   triggers: ['audit_log_append_only'],
-  functions: ['assert_all_claimed', 'assert_routing_versions', 'refuse_rewriting_history'],
+  functions: ['assert_all_claimed', 'assert_routing_versions', 'order_key', 'refuse_rewriting_history'],
   tablesWithOptions: [
     'announcements',
     'endpoint_states',

@@ -44,6 +44,7 @@ export const sendTestEvent = defineRoute({
       endpointNum: endpoint.num,
       tenantNum: tenant.num,
       lane: laneOf(endpoint.num, config.LANES),
+      orderKey: null,
     };
     await appendEvents(apiPool, {
       events: [{ ...event, tenantNum: tenant.num }],
