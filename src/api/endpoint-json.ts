@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
-import type { Endpoint } from '../store/endpoint-rows.ts';
+import type { Endpoint, Subscription } from '../store/endpoint-rows.ts';
 import type { endpointSchema } from './endpoint-schema.ts';
 import { maskHeaders } from './header-input.ts';
 
@@ -26,7 +26,7 @@ export function endpointJson(
     tenant_id: tenant.id,
     url: endpoint.url,
     description: endpoint.description,
-    subscriptions: endpoint.subscriptions as { types?: string[] }[],
+    subscriptions: endpoint.subscriptions.map(subscriptionJson),
     enabled: endpoint.enabled,
     disabled_reason: endpoint.disabledReason,
     headers: mayWrite ? { ...endpoint.headers } : maskHeaders(endpoint.headers),
@@ -43,5 +43,12 @@ export function endpointJson(
     metadata: endpoint.metadata,
     created_at: endpoint.createdAt.toISOString(),
     updated_at: endpoint.updatedAt.toISOString(),
+  };
+}
+
+function subscriptionJson({ types, filter }: Subscription): z.infer<typeof endpointSchema>['subscriptions'][number] {
+  return {
+    ...(types === undefined ? {} : { types: [...types] }),
+    ...(filter === undefined ? {} : { filter: JSON.parse(filter) as Record<string, unknown> }),
   };
 }

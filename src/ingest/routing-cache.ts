@@ -84,11 +84,16 @@ export class RoutingCache {
     return { gone, matcher: { match: (num, event) => matchIn(entries, num, event), laneOf: this.#laneOf } };
   }
 
-  /** Takes what is known of these tenants for stale. */
-  forget(tenants: Iterable<number>): void {
+  /**
+   * Takes what is known of these tenants for stale.
+   * @param used the versions that were found stale: what is newer already is kept
+   */
+  forget(tenants: Iterable<number>, used?: ReadonlyMap<number, bigint>): void {
     for (const num of tenants) {
       const tenant = this.#tenants.get(num);
       if (tenant === undefined) continue;
+      const stale = used?.get(num);
+      if (stale !== undefined && tenant.entry !== null && tenant.entry.version > stale) continue;
       tenant.entry = null;
       tenant.generation++;
     }

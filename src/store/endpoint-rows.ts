@@ -6,8 +6,8 @@ import { sealedPlace, type Vault } from './vault.ts';
 export interface Subscription {
   /** Type patterns; absent: every type. */
   readonly types?: readonly string[] | undefined;
-  /** An event pattern; absent: every event of these types. */
-  readonly filter?: Readonly<Record<string, unknown>> | undefined;
+  /** An event pattern, as JSON text: objects would lose the order of their names in the database. Absent: every event of these types. */
+  readonly filter?: string | undefined;
 }
 
 /** What a tenant sets of an endpoint. Header values are in the clear: never log them. */
