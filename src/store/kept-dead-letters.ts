@@ -1,5 +1,6 @@
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { Queryable } from './in-transaction.ts';
+import { orderKeysOf, promote } from './order.ts';
 
 /** Dead letters that one statement copies: each may bring an event of megabytes. */
 const COPIED_PER_STATEMENT = 100;
@@ -73,6 +74,12 @@ export async function keepDeadLetters(client: Queryable, table: string): Promise
 export async function forgetDeadLetters(db: Queryable, beforeUuid: string): Promise<number> {
   const total = await deleteInChunks(db, 'kept_dead_letters', 'event_id', beforeUuid);
   await deleteInChunks(db, 'kept_events', 'id', beforeUuid);
+  // What stood behind one of them in order would wait for ever: nobody can decide on it any more.
+  const { rows } = await db.query<{ endpoint_num: number; order_key: number | null }>(
+    'DELETE FROM paused_keys WHERE event_id < $1::uuid RETURNING endpoint_num, order_key',
+    [beforeUuid],
+  );
+  await promote(db, orderKeysOf(rows));
   return total;
 }
 

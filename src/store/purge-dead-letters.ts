@@ -7,7 +7,7 @@ import { GIVEN_LETTERS, letterValues } from './dead-letter-reads.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
-import { orderKeysOf, promote } from './order.ts';
+import { type OrderKey, promote } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import { lockRedrives } from './redrive.ts';
 
@@ -18,6 +18,13 @@ export interface PurgeResult {
   readonly purged: number;
   /** Whether nothing is left: false when the time was up before. */
   readonly complete: boolean;
+  /** Endpoints with deliveries that stood behind one of them in order, and may be made now. */
+  readonly resumed: ReadonlySet<number>;
+}
+
+interface Chunk {
+  readonly purged: number;
+  readonly resumed: readonly OrderKey[];
 }
 
 const CHUNK = 2_000;
@@ -35,13 +42,15 @@ export async function purgeDeadLetters(
   { actor, asked, budgetMs }: { readonly actor: string; readonly asked: object; readonly budgetMs: number },
 ): Promise<PurgeResult> {
   const end = performance.now() + budgetMs;
+  const resumed = new Set<number>();
   let purged = 0;
   let after: DeliveryKey | null = null;
   for (;;) {
     const chunk = await inTransaction(pool, (client) => purgeChunk(client, tenant, selection, after, { actor, asked }));
     purged += chunk.purged;
-    if (chunk.resume === null) return { purged, complete: true };
-    if (performance.now() > end) return { purged, complete: false };
+    for (const { endpointNum } of chunk.resumed) resumed.add(endpointNum);
+    if (chunk.resume === null) return { purged, complete: true, resumed };
+    if (performance.now() > end) return { purged, complete: false, resumed };
     after = chunk.resume;
   }
 }
@@ -52,7 +61,7 @@ async function purgeChunk(
   selection: PurgeSelection,
   after: DeliveryKey | null,
   { actor, asked }: { readonly actor: string; readonly asked: object },
-): Promise<{ readonly purged: number; readonly resume: DeliveryKey | null }> {
+): Promise<Chunk & { readonly resume: DeliveryKey | null }> {
   // Nobody brings one of them back between the look and the purge.
   await lockRedrives(client, tenant.num);
   const filter = 'filter' in selection ? selection.filter : {};
@@ -60,7 +69,7 @@ async function purgeChunk(
     'keys' in selection
       ? { keys: selection.keys, resume: null }
       : await candidateKeys(client, tenant.num, filter, after, CHUNK);
-  const purged = await purge(client, tenant.num, keys, filter);
+  const { purged, resumed } = await purge(client, tenant.num, keys, filter);
   if (purged > 0) {
     await appendAuditRow(client, {
       tenantNum: tenant.num,
@@ -70,10 +79,11 @@ async function purgeChunk(
       after: JSON.parse(JSON.stringify({ purged, request: asked })),
     });
   }
-  return { purged, resume };
+  await promote(client, resumed);
+  return { purged, resumed, resume };
 }
 
-// An ordinal is left free for an attempt that may be in flight although its redrive was withdrawn: it will be kept, marked late.
+// Those that stand behind a purged one in order wait for it no more. An ordinal is left free for an attempt that may be in flight although its redrive was withdrawn: it will be kept, marked late.
 const PURGE = `
   ${GIVEN_LETTERS},
   appended AS (
@@ -94,25 +104,23 @@ const PURGE = `
     RETURNING p.endpoint_num, p.order_key
   )
   SELECT (SELECT count(*)::int FROM appended) + (SELECT count(*)::int FROM dropped) AS purged, ARRAY(SELECT DISTINCT event_id FROM dropped) AS kept,
-         (SELECT coalesce(json_agg(resumed), '[]') FROM resumed) AS resumed`;
-
-interface PurgedRow {
-  purged: number;
-  kept: string[];
-  /** What stood behind them in order need not wait for a person any more. */
-  resumed: { endpoint_num: number; order_key: number }[];
-}
+         (SELECT json_agg(json_build_object('endpointNum', endpoint_num, 'key', order_key)) FROM resumed) AS resumed`;
 
 async function purge(
   client: Queryable,
   tenantNum: number,
   keys: readonly DeliveryKey[],
   filter: DeadLetterFilter,
-): Promise<number> {
-  if (keys.length === 0) return 0;
+): Promise<Chunk> {
+  if (keys.length === 0) return { purged: 0, resumed: [] };
   const { rows } = await client.query<PurgedRow>(PURGE, letterValues(tenantNum, keys, filter));
   const { purged, kept, resumed } = rows[0]!;
-  await promote(client, orderKeysOf(resumed));
   if (kept.length > 0) await dropUnusedEvents(client, plainArray(kept));
-  return purged;
+  return { purged, resumed: resumed ?? [] };
+}
+
+interface PurgedRow {
+  purged: number;
+  kept: string[];
+  resumed: OrderKey[] | null;
 }

@@ -71,9 +71,8 @@ const RESTORE = `
   letters AS (
     DELETE FROM kept_dead_letters d USING moved m WHERE d.event_id = m.old_id AND d.tenant_num = $1 RETURNING m.new_id, d.*
   ),
-  renamed AS (
-    UPDATE paused_keys p SET event_id = m.new_id FROM moved m WHERE p.event_id = m.old_id
-  ),
+  -- What stands behind one of them in order waits for it under its new name.
+  renamed AS (UPDATE paused_keys p SET event_id = m.new_id FROM moved m WHERE p.event_id = m.old_id),
   stored AS (
     INSERT INTO events (id, tenant_num, type, subject, external_id, body) SELECT new_id, $1, type, subject, public_id, body FROM taken
   )

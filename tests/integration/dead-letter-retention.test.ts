@@ -6,7 +6,15 @@ import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts'
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
-import { logAttempt, logEvent, logWaiting, makeEndpoint, makeTenant, type TestTenant } from '../support/log-fixture.ts';
+import {
+  logAttempt,
+  logEvent,
+  logPaused,
+  logWaiting,
+  makeEndpoint,
+  makeTenant,
+  type TestTenant,
+} from '../support/log-fixture.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -124,6 +132,38 @@ test('one dead letter is retried after its day was dropped, and all are by their
   expect((await ask(tenant, 'GET', '/dead-letters')).body.data.map((each: { reason: string }) => each.reason)).toEqual([
     'tls',
   ]);
+});
+
+test('in order, a dead letter that outlived its day still goes before what stands behind it, and lets it go when it is forgotten', async () => {
+  const { tenant, dead } = await oldDay('ordered');
+  const settings = { order: 'endpoint', on_dead_letter: 'pause', url: `${receiver.url}/ordered/in-turn` };
+  const [retried, forgotten] = [
+    await makeEndpoint(service, tenant, settings),
+    await makeEndpoint(service, tenant, settings),
+  ];
+  for (const endpoint of [retried, forgotten])
+    await logAttempt(service, tenant, dead, endpoint, 1, 'dns', 'deadLetter');
+  const behind = await logPaused(service, tenant, dead, retried);
+  const other = await logPaused(service, tenant, dead, forgotten);
+  await drop();
+  const pausedOf = () => query('SELECT event_id FROM paused_keys WHERE endpoint_num = $1', [forgotten.num]);
+  const delivered = (count: number) =>
+    eventually(
+      async () => receiver.requests.filter(({ path }) => path === '/ordered/in-turn'),
+      (found) => found.length === count,
+    );
+  await ask(tenant, 'POST', `/deliveries/${deliveryIdOf(dead, retried.num)}/retry`, {});
+  expect((await delivered(2)).map(({ headers }) => headers['webhook-id'])).toEqual([
+    eventIdOf(dead),
+    eventIdOf(behind),
+  ]);
+  // Its event was brought back for both.
+  const [renamed] = await pausedOf();
+  expect(renamed.event_id).not.toBe(dead);
+  await query('UPDATE paused_keys SET event_id = $1 WHERE endpoint_num = $2', [dead, forgotten.num]);
+  await forgetDeadLetters(service.context.workerPool, uuidFloor(OLD_MS + DAY_MS));
+  expect(await pausedOf()).toEqual([]);
+  expect((await delivered(3)).map(({ headers }) => headers['webhook-id'])).toContain(eventIdOf(other));
 });
 
 test('a redrive that is cancelled leaves what it brought back a dead letter', async () => {

@@ -7,6 +7,7 @@ import { TEST_LANES } from '../support/global-setup.ts';
 import {
   logAttempt,
   logEvent,
+  logPaused,
   logWaiting,
   makeEndpoint,
   makeTenant,
@@ -267,6 +268,20 @@ test('a purge by filter takes those that pass it, says who did it and what was a
     { actor: 'operator', object: tenant.id, after: { purged: 1, request: { reason: 'blocked' } } },
     { actor: 'operator', object: tenant.id, after: { purged: 3, request: { all: true } } },
   ]);
+});
+
+test('a purge of the dead letter that an ordered endpoint waits for lets go what stands behind it', async () => {
+  const tenant = await makeTenant(service, 'paused');
+  const endpoint = await makeEndpoint(service, tenant, { order: 'endpoint', on_dead_letter: 'pause' });
+  const dead = await logEvent(service, tenant);
+  await logAttempt(service, tenant, dead, endpoint, 1, 'timeout', 'deadLetter');
+  const behind = await logPaused(service, tenant, dead, endpoint);
+  expect((await ask(tenant, 'POST', '/dead-letters/purge', { all: true })).body.purged).toBe(1);
+  const due = await query('SELECT event_id FROM mailbox WHERE tenant_num = $1 AND due_at <= now() AND NOT parked', [
+    tenant.num,
+  ]);
+  expect(due).toEqual([{ event_id: behind }]);
+  expect(await query('SELECT event_id FROM paused_keys WHERE endpoint_num = $1', [endpoint.num])).toEqual([]);
 });
 
 test('nobody lists, inspects, redrives or purges the dead letters of another tenant', async () => {

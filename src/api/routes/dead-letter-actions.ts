@@ -72,12 +72,14 @@ export const purgeDeadLetters = defineRoute({
         .meta({ id: 'PurgeResult' }),
     },
   },
-  handle: async ({ tenant, body, caller }, { apiPool }) => {
+  handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints }) => {
     const selected = await selectionOf(tenant, body, apiPool);
     if (selected === null) return { status: 200, body: { purged: 0, complete: true } };
     const asked = { ...body, delivery_ids: body.delivery_ids?.map(({ deliveryId }) => deliveryId) };
     const how = { actor: caller.actor, asked, budgetMs: PURGE_MS };
-    return { status: 200, body: await purge(apiPool, tenant, selected, how) };
+    const { purged, complete, resumed } = await purge(apiPool, tenant, selected, how);
+    ringEndpoints(resumed);
+    return { status: 200, body: { purged, complete } };
   },
 });
 
