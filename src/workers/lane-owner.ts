@@ -240,13 +240,23 @@ export class LaneOwner {
     const leaving = idle.filter((lane) => mayLeave(lane) && (lane.isDraining || due.get(lane.number) !== 0));
     if (leaving.length === 0) return;
     await this.#saveGates(({ lane }) => leaving.some(({ number }) => number === lane));
-    await this.#options.store.release(leaving.map((lane) => ({ ...lane.lease, isDone: !lane.isDraining })));
+    await this.#release(leaving);
     for (const lane of leaving) {
       const inMs = soonest(due.get(lane.number), this.#desks.opensInMs(lane.number));
       if (lane.isHungry || inMs === 0 || this.#desks.hasOpenParked(lane.number)) this.#options.ring([lane.number]);
       else if (inMs !== undefined) this.#options.ringIn(lane.number, inMs);
       this.#forget(lane);
     }
+  }
+
+  /** Lanes whose release failed may be free already: they are not ours until they are taken anew. */
+  async #release(leaving: readonly Lane[]): Promise<void> {
+    const given = leaving.map((lane) => ({ ...lane.lease, isDone: !lane.isDraining }));
+    await this.#options.store.release(given).catch((error: unknown) => {
+      for (const lane of leaving) this.#forget(lane);
+      this.#options.ring(leaving.map(({ number }) => number));
+      throw error;
+    });
   }
 
   #drain(lane: Lane): void {
