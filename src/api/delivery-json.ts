@@ -11,7 +11,7 @@ const outcome = z
     '`skipped`: no request was made, and `detail` says why none will be. `network`: this host could not even try.',
   );
 
-const lastAttempt = z.object({
+export const lastAttemptSchema = z.object({
   number: z.int(),
   started_at: z.iso.datetime(),
   outcome,
@@ -30,12 +30,12 @@ export const deliverySchema = z
     attempts: z.int().describe('Requests made so far.'),
     next_attempt_at: z.iso.datetime().nullable(),
     problem: z.string().nullable().describe('Why it is not tried although it waits: a retry by hand brings it back.'),
-    last_attempt: lastAttempt.nullable(),
+    last_attempt: lastAttemptSchema.nullable(),
     created_at: z.iso.datetime(),
   })
   .meta({ id: 'Delivery' });
 
-export const attemptSchema = lastAttempt
+export const attemptSchema = lastAttemptSchema
   .extend({
     number: z.int().describe('Rises; a cancelled delivery leaves a gap.'),
     is_late: z
@@ -77,7 +77,8 @@ export function deliveryJson(delivery: Delivery, tenant: TenantRef): z.infer<typ
   };
 }
 
-function lastAttemptJson({ number, startedAt, outcome, status, detail }: LastAttempt): z.infer<typeof lastAttempt> {
+export function lastAttemptJson(attempt: LastAttempt): z.infer<typeof lastAttemptSchema> {
+  const { number, startedAt, outcome, status, detail } = attempt;
   return { number, started_at: startedAt.toISOString(), outcome, status, detail };
 }
 

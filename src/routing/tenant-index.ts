@@ -44,7 +44,7 @@ export class TenantIndex {
       num,
       clauses.map((clause) => this.#index.add(owner, clause)),
     );
-    if (wishes.some(({ filter }) => filter !== undefined && filter !== null)) this.#filtering.add(num);
+    if (wishes.some(({ filter }) => filter !== undefined)) this.#filtering.add(num);
   }
 
   delete(num: number): void {

@@ -126,12 +126,15 @@ export interface SleepingLane {
   readonly epoch: number;
 }
 
-/** Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. Parked rows count when their endpoint may be sent to. */
+/**
+ * Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. One whose owner did not give it back counts in any
+ * case: it may have left things undone that only an owner looks for. Parked rows count when their endpoint may be sent to.
+ */
 export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> {
   const { rows } = await pool.query<{ lane: number; epoch: string }>({
     name: 'sleeping-lanes',
     text: `WITH RECURSIVE asleep AS (
-             SELECT lane, epoch FROM lanes WHERE leased_until < now()
+             SELECT lane, epoch, owner FROM lanes WHERE leased_until < now()
            ), parked AS (
              SELECT a.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = a.lane AND m.parked) AS endpoint_num FROM asleep a
              UNION ALL
@@ -139,7 +142,7 @@ export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> 
                FROM parked p WHERE p.endpoint_num IS NOT NULL
            )
            SELECT lane, epoch FROM asleep a
-            WHERE EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = a.lane AND NOT m.parked AND m.due_at <= now())
+            WHERE a.owner IS NOT NULL OR EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = a.lane AND NOT m.parked AND m.due_at <= now())
            UNION
            SELECT p.lane, a.epoch
              FROM parked p JOIN asleep a USING (lane) JOIN endpoints e ON e.num = p.endpoint_num

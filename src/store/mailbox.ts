@@ -16,6 +16,18 @@ export interface DueDelivery {
   /** Whether a replay queued it: then live deliveries of its endpoint go before it. */
   readonly isReplay: boolean;
   readonly endpointVersion: number;
+  /** Null where it may overtake others. */
+  readonly order: OrderPlace | null;
+}
+
+/** The place of an ordered delivery among those of its key. */
+export interface OrderPlace {
+  readonly key: number;
+  readonly seq: number;
+  /** The number of the row just before it; null when it is the first. */
+  readonly behindSeq: number | null;
+  /** Whether its key waits for a person. */
+  readonly isPaused: boolean;
 }
 
 /** Where a lane's fetch goes on. Rows may become visible behind it (late commits), so that it starts over now and then. */
@@ -43,9 +55,22 @@ interface Row {
   step: number;
   is_replay: boolean;
   version: string;
+  order_key: number | null;
+  seq: string | null;
+  behind_seq: string | null;
+  is_paused: boolean;
 }
 
-const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version`;
+// Only for ordered rows are those before them looked for.
+const ORDER_COLUMNS = `m.order_key, m.seq,
+  CASE WHEN m.order_key IS NOT NULL THEN
+    (SELECT b.seq FROM mailbox b WHERE b.endpoint_num = m.endpoint_num AND b.order_key = m.order_key AND b.seq < m.seq ORDER BY b.seq DESC LIMIT 1)
+  END AS behind_seq,
+  CASE WHEN m.order_key IS NOT NULL THEN
+    EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = m.endpoint_num AND p.order_key = m.order_key)
+  ELSE false END AS is_paused`;
+
+const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version, ${ORDER_COLUMNS}`;
 
 // One statement for all lanes of the process: an index range scan each, from the lane's cursor.
 const FETCH_DUE = `
@@ -123,7 +148,13 @@ function toDueDelivery(row: Row): DueDelivery {
     dueAtMs: row.due_ms,
     isReplay: row.is_replay,
     endpointVersion: Number(row.version),
+    order: orderOf(row),
   };
+}
+
+function orderOf({ order_key: key, seq, behind_seq: behind, is_paused: isPaused }: Row): OrderPlace | null {
+  if (key === null) return null;
+  return { key, seq: Number(seq), behindSeq: behind === null ? null : Number(behind), isPaused };
 }
 
 /**

@@ -159,6 +159,7 @@ export class LaneOwner {
     for (const timer of this.#timers) clearInterval(timer);
     this.#desks.stop();
     await this.#saveGates(() => true);
+    await this.#reader.finish().catch((error: unknown) => onFailure('end of reading', error));
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
     await store.release(leases).catch((error: unknown) => onFailure('release of lanes', error));
     for (const lane of [...this.#lanes.values()]) this.#forget(lane);
@@ -216,7 +217,7 @@ export class LaneOwner {
 
   #settled(attempt: SettledAttempt, isWritten: boolean): void {
     if (isWritten) this.#sender.settled(attempt);
-    const lane = this.#desks.letGo(attempt);
+    const lane = this.#desks.settled(attempt, isWritten);
     if (lane === undefined) return;
     if (!isWritten && this.#lanes.get(attempt.lane) === lane) {
       // Ours, as far as we knew, and still not written: what this process believes of the lane is not to be trusted.

@@ -2,6 +2,7 @@ import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { EndpointState } from '../store/endpoint-states.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
 import type { DueDelivery, EventBody, LaneFetch, ParkedFetch } from '../store/mailbox.ts';
+import type { OrderKey } from '../store/order.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Review, TriedDelivery } from '../store/suspects.ts';
 import type { LoadedTarget } from '../store/targets.ts';
@@ -14,6 +15,10 @@ export interface LaneStore {
   fetchDue(fetches: readonly LaneFetch[]): Promise<DueDelivery[]>;
   fetchParked(fetches: readonly ParkedFetch[]): Promise<DueDelivery[]>;
   park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
+  setBehind(rows: readonly DueDelivery[]): Promise<void>;
+  /** @returns how many rows were brought up, likewise below. */
+  promote(keys: readonly OrderKey[]): Promise<number>;
+  promoteAll(endpointNums: readonly number[]): Promise<number>;
   parkedEndpoints(lanes: readonly number[]): Promise<{ lane: number; endpointNum: number }[]>;
   /** Those of the rows that are in the mailbox as they were read. */
   stillWaiting(rows: readonly DueDelivery[]): Promise<{ eventUuid: string; endpointNum: number }[]>;

@@ -15,6 +15,7 @@ import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
+import { promote, promoteAll, setBehind } from '../store/order.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { giveUp, settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
@@ -107,6 +108,7 @@ function createHousekeeping({ config, workerPool: pool, observe }: Context): Hou
   return new Housekeeping({
     pool,
     retentionDays: config.RETENTION_DAYS,
+    deadLetterDays: config.DEAD_LETTER_RETENTION_DAYS,
     idempotencyHours: config.IDEMPOTENCY_HOURS,
     onDone: (duty, details) => observe.housekeeping(duty, details),
     onFailure: (duty, error) => observe.workFailed(duty, error),
@@ -167,6 +169,9 @@ function createOwner(
     fetchDue: (fetches) => mailbox.fetchDue(pool, fetches),
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
     park: (leases, rows) => mailbox.parkDeliveries(pool, leases, rows),
+    setBehind: (rows) => setBehind(pool, rows),
+    promote: (keys) => promote(pool, keys),
+    promoteAll: (nums) => promoteAll(pool, nums),
     parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
     stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),
