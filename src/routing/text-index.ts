@@ -16,7 +16,7 @@ export interface Finder<V> {
 }
 
 /** Longest part of a literal that is looked for at every place of a text. */
-const PROBE_LENGTH = 16;
+const PROBE_LENGTH = 64;
 
 /** What is wanted of texts. It is found by the text: time is about its length, however much is wanted. */
 export class TextIndex<V extends object> {
@@ -44,8 +44,8 @@ export class TextIndex<V extends object> {
     for (const { place, tree } of this.#trees.values()) {
       const visit = place.isCertain ? hit : maybe;
       const folded = place.isFolded ? foldCase(text) : text;
-      if (place.side === 'within') for (let i = 0; i < folded.length; i++) tree.visit(folded, i, visit);
-      else tree.visit(place.side === 'end' ? reversed(folded) : folded, 0, visit);
+      if (place.side === 'within') tree.visitWithin(folded, visit);
+      else tree.visit(place.side === 'end' ? reversed(folded) : folded, visit);
     }
   }
 
