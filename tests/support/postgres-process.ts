@@ -8,6 +8,8 @@ import { query } from './query.ts';
 /** A Postgres of the test's own that may be killed, stopped and started again, always on one port, with `fsync` on. */
 export interface PostgresProcess {
   readonly url: string;
+  /** Of the server that runs now, or ran last. */
+  readonly pid: number;
   /** Ends it as a power cut does; the next start recovers. */
   crash(): Promise<void>;
   start(): Promise<void>;
@@ -32,6 +34,9 @@ export async function startPostgresProcess(options: PostgresProcessOptions = {})
   url.port = String(port);
   return {
     url: url.href,
+    get pid() {
+      return server.pid;
+    },
     crash: async () => {
       process.kill(server.pid, 'SIGKILL');
       await server.exited;

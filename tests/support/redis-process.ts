@@ -11,6 +11,8 @@ import { freePort } from './free-port.ts';
 export interface RedisProcess {
   readonly url: string;
   readonly port: number;
+  /** Of the server that runs now, or ran last. */
+  readonly pid: number;
   /** An inline command, and the answer as it came. @throws Error when Redis answers with an error. */
   command(text: string): Promise<string>;
   flushAll(): Promise<void>;
@@ -51,6 +53,9 @@ export async function startRedisProcess(settings: readonly string[] = APPEND_ONL
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    get pid() {
+      return child.pid!;
+    },
     command: (text) => command(port, text),
     flushAll: async () => void (await command(port, 'FLUSHALL')),
     jobsAdded: async (prefix) => Number((await command(port, `GET ${prefix}:lanes:id`)).split('\r\n')[1] ?? 0),

@@ -5,7 +5,7 @@ import { History } from './history.ts';
 import { type Allowances, judge } from './judge.ts';
 import type { LedgerRecord, RequestRecord } from './ledger-writer.ts';
 import { routesOf } from './routes.ts';
-import { PROBLEM, Tally } from './tally.ts';
+import { type Leniency, PROBLEM, Tally } from './tally.ts';
 
 const ALLOWED: Allowances = {
   repeatsAtMost: 0,
@@ -14,6 +14,7 @@ const ALLOWED: Allowances = {
   refusals: [],
   refusalAtMostMs: 1_000,
 };
+const STRICT: Leniency = { mayWait: () => false, mayMiss: () => false, endsOften: false };
 /** Two endpoints of one tenant, and one of another. */
 const routes = routesOf([{ tenant: 'acme' }, { tenant: 'acme' }, { tenant: 'globex' }]);
 const ACME = 0;
@@ -72,13 +73,13 @@ class MadeUp {
     this.ledger = this.ledger.filter((record) => !gone.has(record.request));
   }
 
-  verdicts(allowed: Partial<Allowances> = {}, isLeft: (endpoint: number) => boolean = () => false) {
+  verdicts(allowed: Partial<Allowances> = {}, leniency: Partial<Leniency> = {}) {
     const tally = new Tally(this.history, routes);
     for (const record of this.ledger) tally.ledger(record);
     for (const fact of this.stored) tally.stored(fact);
     for (const fact of this.attempts) tally.attempted(fact);
     for (const fact of this.waiting) tally.waiting(fact);
-    tally.compare(isLeft, false);
+    tally.compare({ ...STRICT, ...leniency });
     const violated = judge(tally, this.history, { ...ALLOWED, ...allowed }).filter(({ isHeld }) => !isHeld);
     return {
       names: violated.map(({ name }) => name.split(' ')[0]),
@@ -110,13 +111,21 @@ test('a lost delivery is found although its event is stored', () => {
   expect(run.verdicts()).toMatchObject({ names: ['I2', 'I3'], lost: 1 });
 });
 
+test('only an endpoint that was disabled meanwhile may be passed by', () => {
+  const run = new MadeUp();
+  run.attempts = run.attempts.filter(({ event, endpoint }) => event !== 2 || endpoint !== 1);
+  run.forget(2, 1);
+  expect(run.verdicts({}, { mayMiss: (endpoint) => endpoint === 1 })).toMatchObject({ names: [], lost: 0 });
+  expect(run.verdicts({}, { mayMiss: (endpoint) => endpoint === 0 })).toMatchObject({ names: ['I2', 'I3'], lost: 1 });
+});
+
 test('an event that is stored twice, under another id, after a refusal, or that nobody posted is found', () => {
   const twice = new MadeUp();
   twice.stored.push({ event: 0, id: parseUuid(newUuid()) });
   expect(twice.verdicts().evidence).toMatch(/stored more than once: event 0.*another id/);
   const refused = new MadeUp();
   const event = refused.history.add(ACME);
-  refused.history.refuse(event, 422, null, 5);
+  refused.history.refuse(event, { status: 422, retryAfter: null, code: 'invalid', tookMs: 5 });
   refused.stored.push({ event, id: parseUuid(newUuid()) });
   for (const endpoint of [0, 1])
     refused.attempts.push({ event, endpoint, attempt: 1, decision: DECISION.deadLetter, status: null });
@@ -156,7 +165,7 @@ test('a delivery that still waits is found, unless it is meant to', () => {
   run.forget(3, 2);
   run.waiting.push({ event: 3, endpoint: 2 });
   expect(run.verdicts()).toMatchObject({ names: ['I3'], lost: 1 });
-  expect(run.verdicts({}, (endpoint) => endpoint === 2)).toMatchObject({ names: [], lost: 0 });
+  expect(run.verdicts({}, { mayWait: (endpoint) => endpoint === 2 })).toMatchObject({ names: [], lost: 0 });
 });
 
 test('a recovery that took too long is found', () => {
@@ -228,7 +237,7 @@ test('a wrong signature is found', () => {
 test('a refusal that is not 503, that does not say when to come again, or that is slow is found', () => {
   const refuse = (status: number, retryAfter: string | null, tookMs: number) => {
     const run = new MadeUp();
-    run.history.refuse(run.history.add(ACME), status, retryAfter, tookMs);
+    run.history.refuse(run.history.add(ACME), { status, retryAfter, code: '', tookMs });
     return run.verdicts({ refusals: [503] }).names;
   };
   expect(refuse(503, '1', 900)).toEqual([]);

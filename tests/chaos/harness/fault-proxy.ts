@@ -96,6 +96,8 @@ export class FaultProxy {
     from.on('end', () => passOn(() => to.writable && to.end()));
     from.on('error', () => reset(to));
     from.on('close', () => {
+      // Nothing more can be said on it, and nobody waits for what the other side might still say.
+      passOn(() => to.destroySoon());
       if (from.destroyed && to.destroyed) this.#pairs.delete(pair);
     });
   }

@@ -6,9 +6,19 @@ export const KNOWN = { unknown: 0, ok: 1, failed: 2 } as const;
 /** Answers that were no 202. */
 export interface Refusals {
   readonly byStatus: Map<number, number>;
+  /** `503 storage_unavailable`: how often each was the reason. */
+  readonly byCode: Map<string, number>;
   /** 429 and 503 that did not say when to come again. */
   withoutRetryAfter: number;
   slowestMs: number;
+}
+
+export interface Refused {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  /** The problem's code, empty without one. */
+  readonly code: string;
+  readonly tookMs: number;
 }
 
 const UUID_BYTES = 16;
@@ -18,7 +28,7 @@ const UUID_BYTES = 16;
  * take some 30 MB: everything is in typed arrays.
  */
 export class History {
-  readonly refusals: Refusals = { byStatus: new Map(), withoutRetryAfter: 0, slowestMs: 0 };
+  readonly refusals: Refusals = { byStatus: new Map(), byCode: new Map(), withoutRetryAfter: 0, slowestMs: 0 };
   /** Posts that got no answer at all. */
   unanswered = 0;
   /** Answers that contradict what was answered before, such as another id for the same key. */
@@ -60,9 +70,11 @@ export class History {
     this.acknowledged++;
   }
 
-  refuse(event: number, status: number, retryAfter: string | null, tookMs: number): void {
+  refuse(event: number, { status, retryAfter, code, tookMs }: Refused): void {
     const { refusals } = this;
     refusals.byStatus.set(status, (refusals.byStatus.get(status) ?? 0) + 1);
+    const reason = `${status} ${code}`;
+    refusals.byCode.set(reason, (refusals.byCode.get(reason) ?? 0) + 1);
     refusals.slowestMs = Math.max(refusals.slowestMs, tookMs);
     const isPassing = status === 503 || status === 429;
     if (isPassing && !(Number(retryAfter) >= 1)) refusals.withoutRetryAfter++;

@@ -6,6 +6,9 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
+/** The answer of nobody. */
+export const NOBODY: HttpAnswer = { status: 0, retryAfter: null, text: '' };
+
 /** JSON over kept-alive connections to processes of ours, which come and go. */
 export class HttpClient {
   readonly #agent: Agent;
@@ -18,7 +21,7 @@ export class HttpClient {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** @returns null when no answer came: what became of the request is not known. */
+  /** @returns null when no answer came: what became of the request is not known; `NOBODY` when nobody listened, so that none was made. */
   call(baseUrl: string, method: string, path: string, body?: unknown): Promise<HttpAnswer | null> {
     const text = body === undefined ? '' : JSON.stringify(body);
     const headers = {
@@ -28,7 +31,7 @@ export class HttpClient {
     };
     return new Promise((resolve) => {
       const call = request(baseUrl + path, { method, agent: this.#agent, headers, timeout: this.#timeoutMs });
-      call.on('error', () => resolve(null));
+      call.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED' ? NOBODY : null));
       call.on('timeout', () => call.destroy());
       call.on('response', (response) => {
         const chunks: Buffer[] = [];

@@ -87,9 +87,9 @@ function over(what: string, count: number, most: number): string[] {
 }
 
 function refusalFaults({ refusals }: History, allowed: Allowances): string[] {
-  const unexpected = [...refusals.byStatus].filter(([status]) => !allowed.refusals.includes(status));
+  const unexpected = [...refusals.byCode].filter(([reason]) => !allowed.refusals.includes(Number.parseInt(reason, 10)));
   return [
-    ...unexpected.map(([status, count]) => `${count} answers ${status}`),
+    ...unexpected.map(([reason, count]) => `${count} answers ${reason}`),
     ...(refusals.withoutRetryAfter > 0 ? [`${refusals.withoutRetryAfter} without Retry-After`] : []),
     ...(refusals.slowestMs > allowed.refusalAtMostMs
       ? [`the slowest took ${Math.round(refusals.slowestMs)} ms, allowed ${allowed.refusalAtMostMs}`]
@@ -97,8 +97,8 @@ function refusalFaults({ refusals }: History, allowed: Allowances): string[] {
   ];
 }
 
-function refusals({ refusals: { byStatus, slowestMs }, unanswered }: History): string {
-  const counts = [...byStatus].map(([status, count]) => `${count} × ${status}`);
+function refusals({ refusals: { byCode, slowestMs }, unanswered }: History): string {
+  const counts = [...byCode].map(([reason, count]) => `${count} × ${reason}`);
   const list = counts.length === 0 ? 'no refusals' : `${counts.join(', ')}, the slowest in ${Math.round(slowestMs)} ms`;
   return unanswered === 0 ? list : `${list}; ${unanswered} posts without an answer`;
 }

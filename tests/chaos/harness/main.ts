@@ -34,7 +34,6 @@ let current: Play | null = null;
 
 function play(scenario: Scenario, options: Options) {
   const { seed, keep } = options;
-  const minutes = options.minutes ?? scenario.minutes;
   return runScenario(scenario, {
     seed,
     keep,
@@ -44,7 +43,7 @@ function play(scenario: Scenario, options: Options) {
     onPlay: (next) => {
       current = next;
     },
-    ...(minutes === undefined ? {} : { minutes }),
+    ...(options.minutes === undefined ? {} : { minutes: options.minutes }),
     ...(options.events === undefined ? {} : { events: options.events }),
   });
 }
@@ -79,13 +78,23 @@ function write(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** A terminal and npm send the same signal together. */
+const PAIR_MS = 1_000;
+let stoppedAt = Number.POSITIVE_INFINITY;
+
+// The first asks for an orderly end; whoever insists gets a quick one.
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+  process.on(signal, () => {
+    if (performance.now() - stoppedAt > PAIR_MS) process.exit(130);
+    stoppedAt = Math.min(stoppedAt, performance.now());
+    stopping.abort(new Error(`stopped by ${signal}`));
+  });
 process.on('exit', () => current?.killAll());
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
+/** Everything that was started has ended by then, and nothing that is left may hold up the answer. */
+process.exit(await main(process.argv.slice(2)).catch(misused));
+
+function misused(error: unknown): number {
   write(`${(error as Error).message}\n\n${USAGE}`);
-  process.exitCode = 2;
+  return 2;
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { query } from '../../support/query.ts';
 import type { Behaviour } from './behaviour.ts';
 import { ok } from './behaviour.ts';
@@ -21,6 +22,8 @@ export interface PlayOptions {
   /** Ledger and logs go here. */
   readonly folder: string;
   readonly say: (line: string) => void;
+  /** Ends every pause. */
+  readonly signal: AbortSignal;
   /** Over the scenario's own load. */
   readonly events?: number;
 }
@@ -141,6 +144,11 @@ export class Play {
     await Promise.all(this.producers.map((producer) => producer.stop()));
   }
 
+  /** Lets time pass. @throws AbortError when the run is told to stop, so that a step starts nothing after it. */
+  async pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#options.signal });
+  }
+
   /** The next living API in turn; null while there is none. */
   get api(): string | null {
     const living = this.apis.living;
@@ -206,7 +214,9 @@ export class Play {
 
   /** Ends our children without waiting for anything. */
   killAll(): void {
-    const pids = [...(this.apis?.pids ?? []), ...(this.workers?.pids ?? []), this.receiver?.pid];
+    const { postgres, redis } = this.servers ?? {};
+    const services = [...(this.apis?.pids ?? []), ...(this.workers?.pids ?? [])];
+    const pids = [...services, this.receiver?.pid, redis?.pid, postgres?.pid];
     for (const pid of pids) {
       try {
         if (pid !== undefined) process.kill(pid, 'SIGKILL');

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type History, KNOWN } from './history.ts';
-import type { HttpAnswer, HttpClient } from './http-client.ts';
+import { type HttpAnswer, type HttpClient, NOBODY } from './http-client.ts';
 import type { Random } from './random.ts';
 import type { Route } from './routes.ts';
 
@@ -105,9 +105,10 @@ export class Producer {
     const startedAt = performance.now();
     const answer = await client.call(baseUrl, 'POST', '/v1/events', bodies.length === 1 ? bodies[0] : bodies);
     const tookMs = performance.now() - startedAt;
+    if (answer === NOBODY) return false;
     if (answer === null) history.unanswered++;
     else if (answer.status === 202) acceptAll(history, events, answer);
-    else for (const event of events) history.refuse(event, answer.status, answer.retryAfter, tookMs);
+    else for (const event of events) history.refuse(event, { ...answer, code: codeOf(answer), tookMs });
     return events.every((event) => history.known(event) !== KNOWN.unknown);
   }
 
@@ -130,4 +131,12 @@ function acceptAll(history: History, events: readonly number[], { text }: HttpAn
   const body = JSON.parse(text) as { id: string } | { items: { id: string }[] };
   const items = 'items' in body ? body.items : [body];
   for (const [place, event] of events.entries()) history.accept(event, items[place]?.id ?? '');
+}
+
+function codeOf({ text }: HttpAnswer): string {
+  try {
+    return String((JSON.parse(text) as { code?: string }).code ?? '');
+  } catch {
+    return '';
+  }
 }

@@ -15,13 +15,15 @@ const CAPS = {
   redisMb: 64,
 };
 
+type Measure = 'apiMb' | 'workerMb' | 'files' | 'connections' | 'redisMb';
+
 const SAMPLE_MS = 500;
 const MB = 1024 * 1024;
 
 /** Looks at the processes twice a second for as long as the run lasts. */
 export class Sampler {
   readonly #play: Play;
-  readonly #most = { rssMb: 0, files: 0, connections: 0, redisMb: 0 };
+  readonly #most = { apiMb: 0, workerMb: 0, files: 0, connections: 0, redisMb: 0 };
   readonly #pg: pg.Pool;
   #timer: NodeJS.Timeout | undefined;
   #isSampling = false;
@@ -50,9 +52,10 @@ export class Sampler {
   verdict(): Verdict {
     const { apis, workers } = this.#play;
     const connectionCap = CAPS.connectionsPerProcess * (apis.places + workers.places);
-    const { rssMb, files, connections, redisMb } = this.#most;
+    const { apiMb, workerMb, files, connections, redisMb } = this.#most;
     const measured: [string, number, number][] = [
-      ['MB of RSS in a process', rssMb, CAPS.rssMb],
+      ['MB of RSS in an api', apiMb, CAPS.rssMb],
+      ['MB of RSS in a worker', workerMb, CAPS.rssMb],
       ['files and sockets of a process', files, CAPS.files],
       ['connections at Postgres', connections, connectionCap],
       ['MB in Redis', redisMb, CAPS.redisMb],
@@ -68,17 +71,18 @@ export class Sampler {
   }
 
   async #sample(): Promise<void> {
-    for (const { pid } of [...this.#play.apis.living, ...this.#play.workers.living]) this.#look(pid);
+    for (const { pid } of this.#play.apis.living) this.#look(pid, 'apiMb');
+    for (const { pid } of this.#play.workers.living) this.#look(pid, 'workerMb');
     if (this.#isSampling) return;
     this.#isSampling = true;
     await Promise.all([this.#connections(), this.#redis()]);
     this.#isSampling = false;
   }
 
-  #look(pid: number): void {
+  #look(pid: number, memory: 'apiMb' | 'workerMb'): void {
     try {
       const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      this.#max('rssMb', Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024));
+      this.#max(memory, Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024));
       this.#max('files', readdirSync(`/proc/${pid}/fd`).length);
     } catch {
       // It ended meanwhile, or the system has no /proc.
@@ -98,7 +102,7 @@ export class Sampler {
     this.#max('redisMb', Math.round(Number(/used_memory:(\d+)/.exec(memory ?? '')?.[1] ?? 0) / MB));
   }
 
-  #max(what: 'rssMb' | 'files' | 'connections' | 'redisMb', value: number): void {
+  #max(what: Measure, value: number): void {
     this.#most[what] = Math.max(this.#most[what], value);
   }
 }

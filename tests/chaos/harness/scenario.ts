@@ -20,6 +20,8 @@ export interface EndpointSpec {
   readonly healed?: Behaviour;
   /** Whether its deliveries may be left waiting at the end. */
   readonly isLeft?: boolean;
+  /** Whether events may pass it by, because it is disabled or deleted meanwhile. */
+  readonly isMissed?: boolean;
   /** Reached through the receiver's fault proxy. */
   readonly viaProxy?: boolean;
 }
@@ -96,6 +98,4 @@ export interface Scenario {
   readonly check?: (outcome: Outcome) => Promise<readonly Verdict[]>;
   /** Runs with the tests. */
   readonly ci?: boolean;
-  /** Takes long or much: not part of `--all`'s default pace, but run there too. */
-  readonly minutes?: number;
 }

@@ -47,6 +47,8 @@ export class Tally {
   readonly #hash: Uint32Array;
   readonly #stored: Uint8Array;
   readonly #open = new Map<number, Open>();
+  /** Deliveries whose request has no answer to this moment, so that there is nothing to record yet. */
+  #underWay: ReadonlySet<number> = new Set();
   readonly #lastOfSubject = new Map<number, number>();
 
   constructor(history: History, routes: readonly Route[]) {
@@ -108,39 +110,40 @@ export class Tally {
     this.#isWaiting[slot] = 1;
   }
 
-  /**
-   * Compares the witnesses, once everything was told.
-   * @param isLeft whether deliveries of an endpoint are meant to be left waiting
-   * @param endsOften whether deliveries may end more than once, as replays make them
-   */
-  compare(isLeft: (endpoint: number) => boolean, endsOften: boolean): void {
+  /** Compares the witnesses, once everything was told. */
+  compare(leniency: Leniency): void {
+    this.#underWay = new Set([...this.#open.values()].map(({ slot }) => slot));
     for (let event = 0; event < this.#history.count; event++) {
       const isAcknowledged = this.#history.known(event) === KNOWN.ok;
       const isStored = this.#stored[event] === 1;
       if (isAcknowledged && !isStored) this.problems.add(PROBLEM.notStored, `event ${event}`);
       for (const endpoint of this.slots.endpointsOf(event)) {
-        const delivery = { slot: this.slots.find(event, endpoint), name: `event ${event} to endpoint ${endpoint}` };
+        const slot = this.slots.find(event, endpoint);
+        const delivery = { slot, endpoint, name: `event ${event} to endpoint ${endpoint}` };
         this.#compareRecords(delivery);
-        if (isStored || isAcknowledged) this.#compareEnd(delivery, isAcknowledged, isLeft(endpoint), endsOften);
+        if (isStored || isAcknowledged) this.#compareEnd(delivery, isAcknowledged, leniency);
       }
     }
   }
 
-  #compareEnd({ slot, name }: Delivery, isAcknowledged: boolean, isLeft: boolean, endsOften: boolean): void {
+  #compareEnd({ slot, endpoint, name }: Delivery, isAcknowledged: boolean, leniency: Leniency): void {
     const [ends, isWaiting, good] = [this.#ends[slot]!, this.#isWaiting[slot] === 1, this.#good[slot]!];
+    const isLeft = isWaiting && leniency.mayWait(endpoint);
+    const isMissed = ends === 0 && !isWaiting && good === 0 && leniency.mayMiss(endpoint);
+    if (isMissed) return;
     if (ends === 0 && !isWaiting) this.problems.add(PROBLEM.noDelivery, name);
-    if (ends > 1 && !endsOften) this.problems.add(PROBLEM.endsTwice, name);
-    if (ends > 0 && isWaiting && !endsOften) this.problems.add(PROBLEM.endedAndWaits, name);
+    if (ends > 1 && !leniency.endsOften) this.problems.add(PROBLEM.endsTwice, name);
+    if (ends > 0 && isWaiting && !leniency.endsOften) this.problems.add(PROBLEM.endedAndWaits, name);
     if (isWaiting && !isLeft) this.problems.add(PROBLEM.stillWaiting, name);
     const isOver = good > 0 || (ends > 0 && this.#done[slot] === 0);
-    if (isAcknowledged && !isOver && !(isWaiting && isLeft)) this.problems.add(PROBLEM.lost, name);
+    if (isAcknowledged && !isOver && !isLeft) this.problems.add(PROBLEM.lost, name);
     if (this.#done[slot] === 1 && good === 0) this.problems.add(PROBLEM.falseDelivered, name);
   }
 
   #compareRecords({ slot, name }: Delivery): void {
     const invented = this.#answeredInDatabase[slot]! & ~this.#received[slot]!;
     if (invented !== 0) this.problems.add(PROBLEM.invented, name);
-    this.unrecorded += bits(this.#received[slot]! & ~this.#written[slot]!);
+    if (!this.#underWay.has(slot)) this.unrecorded += bits(this.#received[slot]! & ~this.#written[slot]!);
   }
 
   #request({ request, endpoint, event, webhookId, attempt, isVerified, isOwn, bodyHash }: RequestRecord): void {
@@ -184,8 +187,19 @@ export class Tally {
   }
 }
 
+/** What a scenario means to leave undone. */
+export interface Leniency {
+  /** Whether deliveries of an endpoint may be left waiting. */
+  readonly mayWait: (endpoint: number) => boolean;
+  /** Whether events may have no delivery for an endpoint, because it was disabled or deleted meanwhile. */
+  readonly mayMiss: (endpoint: number) => boolean;
+  /** Whether deliveries may end more than once, as replays make them. */
+  readonly endsOften: boolean;
+}
+
 interface Delivery {
   readonly slot: number;
+  readonly endpoint: number;
   readonly name: string;
 }
 

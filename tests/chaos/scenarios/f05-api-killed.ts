@@ -1,10 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { between } from '../harness/random.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { accepted, step } from '../steps/flow.ts';
 import { kill } from '../steps/processes.ts';
 
-const aWhile = step('', (play) => delay(between(play.random, 0, 400)));
+const aWhile = step('', (play) => play.pause(between(play.random, 0, 400)));
 
 export const f05: Scenario = {
   id: 'F05',

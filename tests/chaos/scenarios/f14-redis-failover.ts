@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../support/eventually.ts';
 import { startRedisProcess } from '../../support/redis-process.ts';
 import { verdict } from '../harness/judge.ts';
@@ -28,7 +27,7 @@ export const f14: Scenario = {
       );
       await replica.command('REPLICAOF NO ONE');
       await old.command(`REPLICAOF 127.0.0.1 ${replica.port}`);
-      await delay(2_000);
+      await play.pause(2_000);
       proxyOf(play, 'redis').retarget(replica.port);
       proxyOf(play, 'redis').cut();
       play.markHealed();

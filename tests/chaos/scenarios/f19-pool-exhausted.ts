@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { verdict } from '../harness/judge.ts';
 import type { Scenario } from '../harness/scenario.ts';
@@ -18,12 +17,12 @@ export const f19: Scenario = {
       await holder.connect();
       await holder.query('BEGIN');
       await holder.query('LOCK TABLE idempotency_keys IN ACCESS EXCLUSIVE MODE');
-      await delay(LOCK_MS / 2);
+      await play.pause(LOCK_MS / 2);
       const asked = performance.now();
       const health = await fetch(`${play.api}/healthz`, { signal: AbortSignal.timeout(3_000) }).catch(() => null);
       await health?.body?.cancel();
       const [{ waiting }] = await play.query('SELECT count(*)::int AS waiting FROM mailbox');
-      await delay(LOCK_MS / 2);
+      await play.pause(LOCK_MS / 2);
       await holder.query('ROLLBACK');
       await holder.end();
       play.markHealed();

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { verdict } from '../harness/judge.ts';
 import type { Play } from '../harness/play.ts';
@@ -8,13 +7,15 @@ import { accepted, step } from '../steps/flow.ts';
 
 const ROUNDS = 30;
 
-/** Takes the tables of a group commit in the opposite order: whoever has waited longer is the victim, and that is the commit. */
+/** Takes the tables of a group commit in one order or the other: whoever has waited longer is the victim, and that is the commit. */
 async function provoke(client: pg.Client, play: Play): Promise<void> {
+  const tables = ['mailbox', 'idempotency_keys'];
+  const [first, second] = play.random() < 0.5 ? tables : tables.reverse();
   await client.query('BEGIN');
   try {
-    await client.query('LOCK TABLE mailbox IN SHARE MODE');
-    await delay(between(play.random, 20, 60));
-    await client.query('LOCK TABLE idempotency_keys IN SHARE MODE');
+    await client.query(`LOCK TABLE ${first} IN SHARE MODE`);
+    await play.pause(between(play.random, 20, 60));
+    await client.query(`LOCK TABLE ${second} IN SHARE MODE`);
   } catch {
     // It was the victim itself this time.
   }
@@ -34,7 +35,7 @@ export const f21: Scenario = {
       await client.connect();
       for (let round = 0; round < ROUNDS; round++) {
         await provoke(client, play);
-        await delay(between(play.random, 20, 100));
+        await play.pause(between(play.random, 20, 100));
       }
       await client.end();
       play.markHealed();

@@ -13,7 +13,7 @@ const OUTCOMES: Readonly<Record<Misbehaviour, keyof typeof OUTCOME_CODES>> = {
   'endless-body': 'delivered',
   'huge-headers': 'protocol',
   'many-headers': 'protocol',
-  'bad-chunking': 'rejected',
+  'bad-chunking': 'protocol',
   'two-lengths': 'protocol',
   'informational-flood': 'protocol',
   'gzip-bomb': 'delivered',

@@ -28,8 +28,13 @@ export const f35: Scenario = {
   rows: ['F35'],
   expected: 'the endpoint is disabled and its backlog waits, or the delivery is given up; others do not notice',
   endpoints: [
-    { name: 'gone', behaviour: answer(410), isLeft: true },
-    { name: 'disables', behaviour: answer(500, { headers: { 'webhook-delivery': 'disable' } }), isLeft: true },
+    { name: 'gone', behaviour: answer(410), isLeft: true, isMissed: true },
+    {
+      name: 'disables',
+      behaviour: answer(500, { headers: { 'webhook-delivery': 'disable' } }),
+      isLeft: true,
+      isMissed: true,
+    },
     { name: 'aborts', behaviour: answer(500, { headers: { 'webhook-delivery': 'abort-message' } }) },
     { name: 'healthy', tenant: 'globex' },
   ],

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { answer, ok } from '../harness/behaviour.ts';
 import { verdict } from '../harness/judge.ts';
 import type { Play } from '../harness/play.ts';
@@ -34,7 +33,7 @@ export const f52: Scenario = {
     }),
     behave(ok),
     step('the disabled endpoint is enabled after 5 s', async (play) => {
-      await delay(5_000);
+      await play.pause(5_000);
       const { endpoints } = await play.receiver.report();
       const faults = [1, 2]
         .filter((i) => endpoints[i]!.requests > 20)

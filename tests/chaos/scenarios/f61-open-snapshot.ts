@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { verdict } from '../harness/judge.ts';
 import { lagsOf, quantile } from '../harness/lags.ts';
@@ -24,7 +23,7 @@ export const f61: Scenario = {
       await client.query('SELECT count(*) FROM mailbox');
       const marks = [play.history.count];
       for (let part = 0; part < 4; part++) {
-        await delay(PART_MS);
+        await play.pause(PART_MS);
         marks.push(play.history.count);
       }
       await client.query('ROLLBACK');

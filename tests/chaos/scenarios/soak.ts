@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { verdict } from '../harness/judge.ts';
 import type { Play } from '../harness/play.ts';
 import { between } from '../harness/random.ts';
@@ -52,7 +51,7 @@ async function suffer(play: Play, until: number): Promise<void> {
     const fault = randomFault(play);
     play.say(fault.what);
     await fault.run(play);
-    await delay(between(play.random, 200, 4_000));
+    await play.pause(between(play.random, 200, 4_000));
   }
   clearInterval(progress);
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../support/eventually.ts';
 import type { Behaviour } from '../harness/behaviour.ts';
 import type { Play } from '../harness/play.ts';
@@ -12,7 +11,7 @@ export function step(what: string, run: (play: Play) => Promise<void>): Step {
 
 /** The load goes on meanwhile. */
 export function wait(ms: number): Step {
-  return { what: '', run: () => delay(ms) };
+  return { what: '', run: (play) => play.pause(ms) };
 }
 
 /** Waits until so many more events are acknowledged. */

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { lagsOf, quantile } from '../harness/lags.ts';
 import type { Play } from '../harness/play.ts';
 import type { LoadSpec } from '../harness/scenario.ts';
@@ -14,7 +13,7 @@ export async function p99During(play: Play, load: LoadSpec, endpoint: number): P
   const producer = play.startLoad(load);
   await producer!.done;
   // What was posted last is on its way still.
-  await delay(SETTLE_MS);
+  await play.pause(SETTLE_MS);
   const to = play.history.count;
   const lags = await lagsOf(
     play,

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultProxy, ProxyMode } from '../harness/fault-proxy.ts';
 import type { Play } from '../harness/play.ts';
 import type { Step } from '../harness/scenario.ts';
@@ -19,7 +18,7 @@ export function network(place: Place, mode: ProxyMode, forMs: number): Step {
   return step(`network to ${place}: ${name} for ${forMs / 1000} s`, async (play) => {
     const proxy = proxyOf(play, place);
     await proxy.setMode(mode);
-    await delay(forMs);
+    await play.pause(forMs);
     await proxy.setMode({ kind: 'pass' });
     play.markHealed();
   });

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { verdict } from '../harness/judge.ts';
 import type { Play } from '../harness/play.ts';
 import { isReady } from '../harness/readiness.ts';
@@ -18,7 +17,7 @@ export function postgresAway(forMs: number): Step {
     mayInterrupt(play, forMs);
     await play.servers.postgres.crash();
     await untilUnready(play);
-    await delay(forMs);
+    await play.pause(forMs);
     await play.servers.postgres.start();
     play.markHealed();
   });
@@ -31,7 +30,7 @@ export function postgresHangs(forMs: number): Step {
     const thaw = await play.servers.postgres.freeze();
     play.onHeal(async () => thaw());
     const unready = untilUnready(play);
-    await delay(forMs);
+    await play.pause(forMs);
     await unready;
     thaw();
     play.markHealed();
@@ -48,7 +47,7 @@ async function untilUnready(play: Play): Promise<void> {
   while (ready.length > 0 && performance.now() - startedAt < UNREADY_WITHIN_MS) {
     const answers = await Promise.all(ready.map(({ baseUrl }) => isReady(baseUrl)));
     ready = ready.filter((_, i) => answers[i]);
-    if (ready.length > 0) await delay(100);
+    if (ready.length > 0) await play.pause(100);
   }
   const tookMs = Math.round(performance.now() - startedAt);
   const faults = ready.map(({ pid }) => `process ${pid} still calls itself ready after ${tookMs} ms`);

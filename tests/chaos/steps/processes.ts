@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Crew } from '../harness/crew.ts';
 import { verdict } from '../harness/judge.ts';
 import type { Play } from '../harness/play.ts';
@@ -13,7 +12,7 @@ export function kill(role: 'api' | 'worker', place = 0, restartAfterMs?: number)
     if (role === 'worker') play.interruptions++;
     await crewOf(play, role).end(place, 'SIGKILL');
     if (restartAfterMs === undefined) return;
-    await delay(restartAfterMs);
+    await play.pause(restartAfterMs);
     await crewOf(play, role).startAt(place);
     play.markHealed();
   });
@@ -46,7 +45,7 @@ export function freeze(role: 'api' | 'worker', place: number, forMs: number): St
     // Its lanes go to another meanwhile, and what it had under way with them.
     if (role === 'worker') play.interruptions++;
     process.signal('SIGSTOP');
-    await delay(forMs);
+    await play.pause(forMs);
     process.signal('SIGCONT');
     play.markHealed();
   });

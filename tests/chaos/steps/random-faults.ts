@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { answer, ok } from '../harness/behaviour.ts';
 import type { Play } from '../harness/play.ts';
 import { between, pick } from '../harness/random.ts';
@@ -34,7 +33,7 @@ export function randomFault(play: Play): Step {
 function receiversHang(forMs: number): Step {
   return step(`every receiver hangs for ${forMs / 1000} s`, async (play) => {
     for (const endpoint of play.endpoints.keys()) play.behave(endpoint, { kind: 'hold' });
-    await delay(forMs);
+    await play.pause(forMs);
     for (const endpoint of play.endpoints.keys()) {
       play.behave(endpoint, ok);
       play.receiver.release(endpoint);
@@ -46,7 +45,7 @@ function receiversHang(forMs: number): Step {
 function receiversFail(forMs: number): Step {
   return step(`every receiver answers 503 for ${forMs / 1000} s`, async (play) => {
     for (const endpoint of play.endpoints.keys()) play.behave(endpoint, answer(503));
-    await delay(forMs);
+    await play.pause(forMs);
     for (const endpoint of play.endpoints.keys()) play.behave(endpoint, ok);
     play.markHealed();
   });

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisProcess } from '../../support/redis-process.ts';
 import type { Play } from '../harness/play.ts';
 import type { Step } from '../harness/scenario.ts';
@@ -20,7 +19,7 @@ export function flushAll(): Step {
 export function redisAway(forMs: number): Step {
   return step(`kill -9 Redis, start after ${forMs / 1000} s`, async (play) => {
     await redisOf(play).crash();
-    await delay(forMs);
+    await play.pause(forMs);
     await redisOf(play).start();
     play.markHealed();
   });
@@ -29,7 +28,7 @@ export function redisAway(forMs: number): Step {
 export function redisHangs(forMs: number): Step {
   return step(`SIGSTOP Redis for ${forMs / 1000} s`, async (play) => {
     redisOf(play).signal('SIGSTOP');
-    await delay(forMs);
+    await play.pause(forMs);
     redisOf(play).signal('SIGCONT');
     play.markHealed();
   });
