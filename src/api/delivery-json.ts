@@ -7,7 +7,9 @@ import { DELIVERY_STATUSES, type Delivery, type LastAttempt } from '../store/del
 
 const outcome = z
   .enum(Object.keys(OUTCOME_CODES) as [OutcomeName, ...OutcomeName[]])
-  .describe('`skipped`: no request was made, and `detail` says why none will be.');
+  .describe(
+    '`skipped`: no request was made, and `detail` says why none will be. `network`: this host could not even try.',
+  );
 
 const lastAttempt = z.object({
   number: z.int(),

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { EgressPolicy } from '../delivery/egress-policy.ts';
 import { checkEndpointUrl } from '../delivery/endpoint-url.ts';
-import type { SignatureScheme } from '../domain/endpoint.ts';
+import type { RateLimit, SignatureScheme } from '../domain/endpoint.ts';
 import { type Fault, Refusal } from '../domain/errors.ts';
 import { generateSecret } from '../signing/generate-secret.ts';
 import { readSecret } from '../signing/secret.ts';
@@ -36,9 +36,15 @@ export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules)
     retrySchedule: input.retry_schedule === null ? [] : input.retry_schedule,
     timeoutSeconds: input.timeout_seconds,
     maxInFlight: input.max_in_flight,
+    rateLimit: rateLimitOf(input.rate_limit),
     metadata: input.metadata,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
+
+function rateLimitOf(input: EndpointPatchInput['rate_limit']): RateLimit | null | undefined {
+  if (input === undefined || input === null) return input;
+  return { perSecond: input.per_second, burst: input.burst ?? Math.max(1, input.per_second) };
 }
 
 /** Settings of an endpoint that says nothing but its URL. */
@@ -51,6 +57,7 @@ export const defaultSettings: Omit<EndpointSettings, 'url'> = {
   retrySchedule: [],
   timeoutSeconds: null,
   maxInFlight: null,
+  rateLimit: null,
   metadata: {},
 };
 

@@ -33,7 +33,10 @@ export function endpointJson(
     signature: endpoint.signature,
     retry_schedule: schedule,
     timeout_seconds: endpoint.timeoutSeconds ?? timeoutSeconds,
-    rate_limit: null,
+    rate_limit:
+      endpoint.rateLimit === null
+        ? null
+        : { per_second: endpoint.rateLimit.perSecond, burst: endpoint.rateLimit.burst },
     max_in_flight: endpoint.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT,
     order: 'none',
     metadata: endpoint.metadata,

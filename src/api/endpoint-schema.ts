@@ -53,7 +53,18 @@ const fields = {
     ),
   retry_schedule: retrySchedule,
   timeout_seconds: z.int().min(1).max(120).nullable().describe('Total time of an attempt; null: the default.'),
-  rate_limit: notYet('rate limits'),
+  rate_limit: z
+    .strictObject({
+      per_second: z.number().min(0.001).max(10_000).describe('Deliveries a second; fractions are allowed.'),
+      burst: z
+        .number()
+        .min(1)
+        .max(10_000)
+        .optional()
+        .describe('How many may come at once; default: what comes in a second.'),
+    })
+    .nullable()
+    .describe('Null: as fast as `max_in_flight` lets it.'),
   max_in_flight: z.int().min(1).max(1000).nullable().describe('Requests under way at once; null: the default.'),
   order: z
     .enum(['none', 'endpoint', 'subject'])
@@ -74,7 +85,7 @@ export const endpointPatch = z.strictObject({
   signature: fields.signature.optional(),
   retry_schedule: fields.retry_schedule.optional(),
   timeout_seconds: fields.timeout_seconds.optional(),
-  rate_limit: fields.rate_limit,
+  rate_limit: fields.rate_limit.optional(),
   max_in_flight: fields.max_in_flight.optional(),
   order: fields.order.optional(),
   metadata: fields.metadata.optional(),
@@ -103,7 +114,7 @@ export const endpointSchema = z
     signature: z.enum(['v1', 'v1a']),
     retry_schedule: z.array(z.int()).describe('Seconds before each attempt, the first included.'),
     timeout_seconds: z.int(),
-    rate_limit: z.null(),
+    rate_limit: z.object({ per_second: z.number(), burst: z.number() }).nullable(),
     max_in_flight: z.int(),
     order: z.literal('none'),
     metadata: z.record(z.string(), z.unknown()),

@@ -1,5 +1,6 @@
 import type { Route } from './route.ts';
 import { listAudit } from './routes/audit.ts';
+import { resetBreaker } from './routes/breaker.ts';
 import { getDelivery, listAttempts, listDeliveries, listEventDeliveries } from './routes/deliveries.ts';
 import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
@@ -17,7 +18,7 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
-  ...[sendTestEvent, getStats],
+  ...[sendTestEvent, getStats, resetBreaker],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
   ...[createReplay, listReplays, getReplay, cancelReplay],

@@ -6,10 +6,10 @@ const failed = (code: string | undefined, message = 'text', name = 'Error') =>
 
 test.each([
   ['ECONNREFUSED', 'refused'],
-  ['EHOSTUNREACH', 'refused'],
-  ['ENETUNREACH', 'refused'],
-  ['EADDRNOTAVAIL', 'refused'],
-  ['EMFILE', 'refused'],
+  ['EHOSTUNREACH', 'network'],
+  ['ENETUNREACH', 'network'],
+  ['EADDRNOTAVAIL', 'network'],
+  ['EMFILE', 'network'],
   ['ETIMEDOUT', 'timeout'],
   ['ECONNRESET', 'reset'],
   ['EPIPE', 'reset'],

@@ -3,7 +3,7 @@ import type { Outcome } from '../domain/outcome.ts';
 import { decide } from './decide.ts';
 
 const timing = { dnsMs: null, connectMs: null, firstByteMs: 1, totalMs: 1 };
-const context = { step: 0, schedule: [0, 1000, 2000], random: () => 0.5, nowMs: 0 };
+const context = { step: 0, schedule: [0, 1000, 2000], random: () => 0.5, nowMs: 0, isOurs: false };
 const answer = (status: number, headers: Record<string, string> = {}): Outcome => ({
   kind: status >= 200 && status <= 299 ? 'delivered' : 'rejected',
   response: { status, headers, body: new Uint8Array(0), truncated: false },
@@ -22,6 +22,11 @@ test('any other answer is retried by the schedule', () => {
   for (const status of [300, 301, 400, 404, 429, 500, 503, 999]) {
     expect(decide(answer(status), context), String(status)).toEqual({ kind: 'retry', delayMs: 1000 });
   }
+});
+
+test('a fault of our own egress puts a delivery off and takes nothing from its schedule', () => {
+  const unreachable: Outcome = { kind: 'unreachable', reason: 'dns', detail: 'x', timing };
+  expect(decide(unreachable, { ...context, step: 2, isOurs: true })).toEqual({ kind: 'postpone', delayMs: 7_500 });
 });
 
 test('an exhausted schedule dead-letters', () => {

@@ -9,7 +9,12 @@ export interface DecisionContext {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly nowMs: number;
+  /** Whether the outcome is a fault of our own egress: then it is not the delivery's. */
+  readonly isOurs: boolean;
 }
+
+/** How long a delivery is put off for a fault of our own egress, at least, and by how much more at most. */
+const POSTPONED_MS = 5_000;
 
 /**
  * What follows from an outcome. A 2xx is done: the receiver has the event, and with `webhook-delivery: disable` wants no more. On any
@@ -26,6 +31,8 @@ export function decide(outcome: Outcome, context: DecisionContext): Decision {
     case 'rejected':
       return decideRejected(outcome.response, context);
     case 'unreachable':
+      if (context.isOurs) return { kind: 'postpone', delayMs: Math.round(POSTPONED_MS * (1 + context.random())) };
+      return retry(context, undefined);
     case 'blocked':
       return retry(context, undefined);
     case 'skipped':

@@ -23,6 +23,7 @@ const target = (changes: Partial<DeliveryTarget> = {}): DeliveryTarget => ({
   retryScheduleMs: [0],
   timeoutMs: 15_000,
   maxInFlight: 1,
+  rateLimit: null,
   version: 1,
   ...changes,
 });

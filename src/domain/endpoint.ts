@@ -4,6 +4,12 @@ export type SignatureScheme = 'v1' | 'v1a';
 /** Requests under way at once to an endpoint that does not say otherwise. */
 export const DEFAULT_MAX_IN_FLIGHT = 16;
 
+/** Deliveries that an endpoint takes: `perSecond` > 0, fractions allowed; `burst` ≥ 1 may come at once. */
+export interface RateLimit {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
 /** What a delivery needs to know of its endpoint, as it is at the time of the attempt. Secrets are in the clear: never log it. */
 export interface DeliveryTarget {
   readonly num: number;
@@ -21,6 +27,7 @@ export interface DeliveryTarget {
   readonly retryScheduleMs: readonly number[];
   readonly timeoutMs: number;
   readonly maxInFlight: number;
+  readonly rateLimit: RateLimit | null;
   /** Rises with each change of the endpoint, its secrets or its tenant. */
   readonly version: number;
 }

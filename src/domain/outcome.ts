@@ -20,7 +20,8 @@ export interface ReceivedResponse {
   readonly truncated: boolean;
 }
 
-export type UnreachableReason = 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol';
+/** `network`: this host could not even try (no route, no socket, no local port). */
+export type UnreachableReason = 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network';
 
 export type SkipReason = 'endpoint_deleted' | 'payload_expunged';
 
@@ -44,6 +45,8 @@ export type Decision =
   | { readonly kind: 'done'; readonly disable?: string }
   /** Try again after `delayMs` from the settle, on Postgres's clock. */
   | { readonly kind: 'retry'; readonly delayMs: number }
+  /** As `retry`, but for a fault of our own: it takes nothing from the delivery's schedule. */
+  | { readonly kind: 'postpone'; readonly delayMs: number }
   | { readonly kind: 'dead_letter' }
   /** Dead-letter this delivery and disable its endpoint; `reason` is shown to people. */
   | { readonly kind: 'disable'; readonly reason: string }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { isReservedType } from '../routing/tenant-routing.ts';
-import { EVENT_TYPE } from '../routing/type-pattern.ts';
+import { EVENT_TYPE, isReservedType } from '../routing/type-pattern.ts';
 
 // Printable and without surrogate halves: such text goes into headers, columns and logs as it is.
 const CONTROL = /\p{Cc}/u;

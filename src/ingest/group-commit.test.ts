@@ -42,6 +42,7 @@ function eventOf(given: Partial<PendingEvent> = {}): PendingEvent {
     body: Buffer.alloc(10),
     keys: [],
     bodyHash: '',
+    content: () => null,
     ...given,
   };
 }
@@ -55,7 +56,7 @@ function commitsWith(
 ): GroupCommit {
   const load = async () => {
     loads++;
-    return { version: BigInt(loads), endpoints: [{ num: 7, subscriptions: [] }] };
+    return { version: BigInt(loads), endpoints: [{ num: 7, subscriptions: '[]' }] };
   };
   const commits = new GroupCommit({
     append: (group) => {
@@ -283,7 +284,7 @@ const wideRouting = (endpoints: () => number) =>
   new RoutingCache(
     async () => ({
       version: BigInt(++loads),
-      endpoints: Array.from({ length: endpoints() }, (_, num) => ({ num, subscriptions: [] })),
+      endpoints: Array.from({ length: endpoints() }, (_, num) => ({ num, subscriptions: '[]' })),
     }),
     4,
   );

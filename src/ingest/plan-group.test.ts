@@ -13,7 +13,7 @@ interface Given {
 }
 
 const matcher: Matcher = {
-  match: (tenantNum, type) => ({
+  match: (tenantNum, { type }) => ({
     version: BigInt(tenantNum * 10),
     endpoints: Array.from({ length: type.length - 1 }, (_, i) => tenantNum * 100 + i),
   }),
@@ -35,7 +35,16 @@ const claimed = fc.dictionary(fc.constantFrom('1k1', '1i1', '2k2'), fc.constantF
 function pendingOf(given: Given, n: number): PendingEvent {
   const uuid = `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
   const tenant = { num: given.tenant, id: `tenant_${given.tenant}` };
-  return { ...given, uuid, publicId: `evt_${n}`, tenant, subject: null, externalId: null, body: Buffer.from(`${n}`) };
+  return {
+    ...given,
+    uuid,
+    publicId: `evt_${n}`,
+    tenant,
+    subject: null,
+    externalId: null,
+    body: Buffer.from(`${n}`),
+    content: () => null,
+  };
 }
 
 /** contract.md, "Deduplication", unit by unit and event by event, with nothing but a map of what each key stands for. */

@@ -1,4 +1,5 @@
 import { eventIdOf } from '../domain/ids.ts';
+import type { RoutedEvent } from '../routing/tenant-index.ts';
 import type { AppendGroup, ClaimedBy, NewDelivery } from '../store/event-log.ts';
 import type { PendingEvent } from './seal-event.ts';
 
@@ -40,12 +41,12 @@ export interface GroupPlan {
 /** Where an event goes, by the routing of one version. */
 export interface Match {
   readonly version: bigint;
-  /** Endpoint numbers: an array that events of one type share, so that counting deliveries allocates nothing for each. */
+  /** Endpoint numbers: an array that events may share, so that counting deliveries allocates nothing for each. */
   readonly endpoints: readonly number[];
 }
 
 export interface Matcher {
-  match(tenantNum: number, type: string): Match;
+  match(tenantNum: number, event: RoutedEvent): Match;
   laneOf(endpointNum: number): number;
 }
 
@@ -91,7 +92,7 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
     } else if (taken[0] !== undefined) {
       items.push({ ...taken[0].result, status: 'duplicate' });
     } else {
-      const { version, endpoints } = matcher.match(event.tenant.num, event.type);
+      const { version, endpoints } = recipientsOf(event, matcher);
       planned.push({ event, version, endpoints, laneOf: matcher.laneOf });
       const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: endpoints.length };
       items.push(result);
@@ -104,6 +105,12 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
   stored.push(...planned);
   for (const [key, holder] of ours) holders.set(key, holder);
   return { kind: 'accepted', items };
+}
+
+function recipientsOf(event: PendingEvent, matcher: Matcher): Match {
+  const match = matcher.match(event.tenant.num, event);
+  if (event.exceptEndpoint === undefined) return match;
+  return { ...match, endpoints: match.endpoints.filter((num) => num !== event.exceptEndpoint) };
 }
 
 function deliveriesOf(planned: readonly PlannedEvent[]): number {

@@ -6,6 +6,8 @@ import { objectMembers } from './json-slices.ts';
 /** A producer's event, checked, with `data` and `metadata` as they were written. */
 export interface ReadEvent {
   readonly input: EventInput;
+  /** What it was read from, as `JSON.parse` made it. */
+  readonly value: Readonly<Record<string, unknown>>;
   readonly dataText: string;
   readonly metadataText: string | null;
 }
@@ -35,7 +37,12 @@ export function readEvent(value: unknown, text: string): ReadResult {
   const textOf = (name: string) => members.find((member) => member.name === name)?.text ?? null;
   return {
     ok: true,
-    event: { input: parsed.data, dataText: textOf('data') ?? 'null', metadataText: textOf('metadata') },
+    event: {
+      input: parsed.data,
+      value: value as Readonly<Record<string, unknown>>,
+      dataText: textOf('data') ?? 'null',
+      metadataText: textOf('metadata'),
+    },
   };
 }
 

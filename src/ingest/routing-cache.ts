@@ -1,18 +1,33 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { laneOf } from '../routing/lane-of.ts';
-import { type RoutedEndpoint, TenantRouting } from '../routing/tenant-routing.ts';
+import type { Subscription } from '../routing/subscription-clauses.ts';
+import { type RoutedEvent, TenantIndex } from '../routing/tenant-index.ts';
 import type { Match, Matcher } from './plan-group.ts';
 
 export interface LoadedRouting {
   readonly version: bigint;
-  readonly endpoints: readonly RoutedEndpoint[];
+  /** Subscriptions as JSON text: an endpoint whose text is the same is not compiled again. */
+  readonly endpoints: readonly { readonly num: number; readonly subscriptions: string }[];
 }
 
 /** Reads a tenant's routing as committed; null when the tenant is gone. */
 export type LoadRouting = (tenantNum: number) => Promise<LoadedRouting | null>;
 
+/** An index, and the version of the routing that it was brought up to. */
 interface Entry {
   readonly version: bigint;
-  readonly routing: TenantRouting;
+  readonly index: TenantIndex;
+}
+
+interface Tenant {
+  readonly index: TenantIndex;
+  readonly texts: Map<number, string>;
+  /** Null until it was loaded, and from when it was forgotten. */
+  entry: Entry | null;
+  /** How often it was forgotten: a load that began before brings nothing new. */
+  generation: number;
+  loading: { readonly generation: number; readonly promise: Promise<Entry | null> } | null;
+  size: number;
 }
 
 /** Tenants that are gone, and a matcher for the others. */
@@ -21,73 +36,148 @@ export interface Prepared {
   readonly matcher: Matcher;
 }
 
-/** Tenants whose compiled routing is kept in memory. */
-const CAPACITY = 10_000;
+export interface RoutingCapacity {
+  readonly tenants: number;
+  /** Of all tenants together; a clause takes about half a kilobyte. One tenant may have more. */
+  readonly clauses: number;
+}
+
+const CAPACITY: RoutingCapacity = { tenants: 10_000, clauses: 500_000 };
+
+/** Longest work on an index at a stretch: others wait for the event loop. */
+const SLICE_MS = 8;
 
 /**
- * Compiled routing by tenant. It may be stale: the commit compares versions and refuses, and then `forget` and `load` bring it up
- * to date. Least recently used tenants fall out.
+ * Compiled routing by tenant. It may be stale: the commit compares versions and refuses, and then `forget` and `prepare` bring it up
+ * to date, endpoint by endpoint. Least recently used tenants fall out.
+ *
+ * An index changes under those who prepared with its older version. What they match then may be of either set, and it does not matter:
+ * the change was committed before it was loaded here, so that the commit of the older version is refused.
  */
 export class RoutingCache {
   readonly #load: LoadRouting;
   readonly #lanes: number;
-  readonly #entries = new Map<number, Entry>();
+  readonly #capacity: RoutingCapacity;
+  readonly #tenants = new Map<number, Tenant>();
+  #size = 0;
 
-  constructor(load: LoadRouting, lanes: number) {
+  constructor(load: LoadRouting, lanes: number, capacity: RoutingCapacity = CAPACITY) {
     this.#load = load;
     this.#lanes = lanes;
+    this.#capacity = capacity;
   }
 
-  /**
-   * Reads what is missing. The matcher keeps the routing that it was made with, so that what another group forgets meanwhile does
-   * not pull it away: the commit finds out whether it was stale.
-   */
+  /** Reads what is missing or was forgotten. */
   async prepare(tenants: Iterable<number>): Promise<Prepared> {
     const entries = new Map<number, Entry>();
     const gone = new Set<number>();
     await Promise.all(
       [...new Set(tenants)].map(async (num) => {
-        const entry = this.#touch(num) ?? (await this.#read(num));
+        const entry = await this.#entryOf(num);
         if (entry === null) gone.add(num);
         else entries.set(num, entry);
       }),
     );
-    return { gone, matcher: { match: (num, type) => matchIn(entries, num, type), laneOf: this.#laneOf } };
+    return { gone, matcher: { match: (num, event) => matchIn(entries, num, event), laneOf: this.#laneOf } };
   }
 
+  /** Takes what is known of these tenants for stale. */
   forget(tenants: Iterable<number>): void {
-    for (const num of tenants) this.#entries.delete(num);
+    for (const num of tenants) {
+      const tenant = this.#tenants.get(num);
+      if (tenant === undefined) continue;
+      tenant.entry = null;
+      tenant.generation++;
+    }
   }
 
   /** Drops what was least recently used. */
   trim(): void {
-    for (const num of this.#entries.keys()) {
-      if (this.#entries.size <= CAPACITY) return;
-      this.#entries.delete(num);
+    const { tenants, clauses } = this.#capacity;
+    for (const num of this.#tenants.keys()) {
+      const isWithin = this.#tenants.size <= tenants && this.#size <= clauses;
+      if (isWithin || this.#tenants.size === 1) return;
+      this.#drop(num);
     }
   }
 
   readonly #laneOf = (endpointNum: number): number => laneOf(endpointNum, this.#lanes);
 
-  async #read(num: number): Promise<Entry | null> {
-    const loaded = await this.#load(num);
-    if (loaded === null) return null;
-    const entry = { version: loaded.version, routing: new TenantRouting(loaded.endpoints) };
-    this.#entries.set(num, entry);
-    return entry;
+  #entryOf(num: number): Promise<Entry | null> {
+    const tenant = this.#touch(num);
+    if (tenant.entry !== null) return Promise.resolve(tenant.entry);
+    const { loading, generation } = tenant;
+    if (loading?.generation === generation) return loading.promise;
+    // One after the other: two at once would change the index between each other.
+    const read = () => this.#read(num, tenant);
+    const promise = loading === null ? read() : loading.promise.then(read, read);
+    tenant.loading = { generation, promise };
+    return promise;
   }
 
-  #touch(num: number): Entry | undefined {
-    const entry = this.#entries.get(num);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(num);
-    this.#entries.set(num, entry);
-    return entry;
+  async #read(num: number, tenant: Tenant): Promise<Entry | null> {
+    const { generation } = tenant;
+    try {
+      const loaded = await this.#load(num);
+      if (loaded === null) {
+        this.#drop(num);
+        return null;
+      }
+      await bringUpToDate(tenant, loaded);
+      const entry = { version: loaded.version, index: tenant.index };
+      if (tenant.generation === generation) tenant.entry = entry;
+      this.#resize(num, tenant);
+      return entry;
+    } finally {
+      if (tenant.loading?.generation === generation) tenant.loading = null;
+    }
+  }
+
+  #touch(num: number): Tenant {
+    const known = this.#tenants.get(num);
+    const tenant = known ?? newTenant();
+    if (known !== undefined) this.#tenants.delete(num);
+    this.#tenants.set(num, tenant);
+    return tenant;
+  }
+
+  #resize(num: number, tenant: Tenant): void {
+    if (this.#tenants.get(num) !== tenant) return;
+    this.#size += tenant.index.size - tenant.size;
+    tenant.size = tenant.index.size;
+  }
+
+  #drop(num: number): void {
+    this.#size -= this.#tenants.get(num)?.size ?? 0;
+    this.#tenants.delete(num);
   }
 }
 
-function matchIn(entries: ReadonlyMap<number, Entry>, tenantNum: number, type: string): Match {
+function newTenant(): Tenant {
+  return { index: new TenantIndex(), texts: new Map(), entry: null, generation: 0, loading: null, size: 0 };
+}
+
+/** Changes what is not as it was, in slices. */
+async function bringUpToDate({ index, texts }: Tenant, { endpoints }: LoadedRouting): Promise<void> {
+  let sliceEnd = performance.now() + SLICE_MS;
+  const gone = new Set(texts.keys());
+  for (const { num, subscriptions } of endpoints) {
+    gone.delete(num);
+    if (texts.get(num) === subscriptions) continue;
+    index.set({ num, subscriptions: JSON.parse(subscriptions) as Subscription[] });
+    texts.set(num, subscriptions);
+    if (performance.now() < sliceEnd) continue;
+    await nextTurn();
+    sliceEnd = performance.now() + SLICE_MS;
+  }
+  for (const num of gone) {
+    index.delete(num);
+    texts.delete(num);
+  }
+}
+
+function matchIn(entries: ReadonlyMap<number, Entry>, tenantNum: number, event: RoutedEvent): Match {
   const entry = entries.get(tenantNum);
   if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
-  return { version: entry.version, endpoints: entry.routing.match(type) };
+  return { version: entry.version, endpoints: entry.index.match(event) };
 }

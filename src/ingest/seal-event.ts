@@ -1,6 +1,8 @@
 import { eventIdOf } from '../domain/ids.ts';
 import type { TenantRef } from '../domain/scope.ts';
+import { mayHaveExactNumbers, parseExactly } from '../routing/exact-number.ts';
 import { dedupKey, digestUuid } from './dedup-key.ts';
+import type { EventInput } from './event-input.ts';
 import type { ReadEvent } from './read-event.ts';
 
 /** An event in its final bytes, ready to be committed. */
@@ -15,6 +17,10 @@ export interface PendingEvent {
   /** What the event claims for itself alone: its idempotency key, its id, both or neither. */
   readonly keys: readonly string[];
   readonly bodyHash: string;
+  /** Number of the endpoint that does not get it, whatever it subscribes to: the one that a system event is about. */
+  readonly exceptEndpoint?: number;
+  /** The body, parsed without loss: for filters. */
+  readonly content: () => unknown;
 }
 
 /**
@@ -30,6 +36,8 @@ export function sealEvent(
 ): PendingEvent {
   const { input } = event;
   const publicId = input.id ?? eventIdOf(uuid);
+  const head = headOf(input, publicId, tenant.id, nowMs);
+  const body = Buffer.from(bodyText(head, event));
   const key = input.metadata?.idempotency_key ?? headerKey;
   const keys: string[] = [];
   if (key !== undefined) keys.push(dedupKey(tenant.num, 'k', key));
@@ -41,25 +49,35 @@ export function sealEvent(
     type: input.type,
     subject: input.subject ?? null,
     externalId: input.id ?? null,
-    body: Buffer.from(bodyText(event, publicId, tenant.id, nowMs)),
+    body,
     keys,
     bodyHash: keys.length === 0 ? '' : digestUuid(comparedText(event)),
+    content: () => contentOf(body, head, event.value),
   };
 }
 
-function bodyText(
-  { input, dataText, metadataText }: ReadEvent,
-  publicId: string,
-  tenantId: string,
-  nowMs: number,
-): string {
-  let text = `{"id":"${publicId}","type":"${input.type}","version":"${input.version ?? '1.0'}"`;
-  text += `,"timestamp":"${input.timestamp ?? new Date(nowMs).toISOString()}","tenant_id":"${tenantId}"`;
-  if (input.correlation_id !== undefined) text += `,"correlation_id":${JSON.stringify(input.correlation_id)}`;
-  if (input.subject !== undefined) text += `,"subject":${JSON.stringify(input.subject)}`;
-  text += `,"data":${dataText}`;
-  if (metadataText !== null) text += `,"metadata":${metadataText}`;
-  return `${text}}`;
+/** What comes before `data`, in the contract's order; absent fields are undefined. */
+function headOf(input: EventInput, publicId: string, tenantId: string, nowMs: number) {
+  return {
+    id: publicId,
+    type: input.type,
+    version: input.version ?? '1.0',
+    timestamp: input.timestamp ?? new Date(nowMs).toISOString(),
+    tenant_id: tenantId,
+    correlation_id: input.correlation_id,
+    subject: input.subject,
+  };
+}
+
+function bodyText(head: object, { dataText, metadataText }: ReadEvent): string {
+  const metadata = metadataText === null ? '' : `,"metadata":${metadataText}`;
+  return `${JSON.stringify(head).slice(0, -1)},"data":${dataText}${metadata}}`;
+}
+
+/** What the producer's request was parsed to, where that lost nothing. */
+function contentOf(body: Buffer, head: object, { data, metadata }: ReadEvent['value']): unknown {
+  if (mayHaveExactNumbers(body.toString('latin1'))) return parseExactly(body.toString());
+  return metadata === undefined ? { ...head, data } : { ...head, data, metadata };
 }
 
 /** What two posts of one key must have in common: everything the producer said, whatever its white space. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import type { NoticeKind } from '../domain/notice.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 
 export interface AcceptedEvent {
@@ -19,6 +20,25 @@ export interface FinishedAttempt {
   readonly attempt: number;
   readonly outcome: Outcome;
   readonly decision: Decision;
+}
+
+export interface ToldNotices {
+  readonly tenantNum: number;
+  readonly endpointNum: number;
+  readonly kind: NoticeKind;
+  /** Notices that were told of together. */
+  readonly count: number;
+  /** Events made of them; 0 when no endpoint of the tenant subscribes to their type. */
+  readonly events: number;
+}
+
+/** What became of an endpoint's breaker or throttle. */
+export interface GateChange {
+  readonly kind: 'breaker_opened' | 'breaker_closed' | 'throttled' | 'worn_out';
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly reason?: string;
+  readonly untilMs?: number;
 }
 
 /**
@@ -57,8 +77,35 @@ export class Observer {
       ...('response' in outcome ? { status: outcome.response.status } : {}),
       ...('timing' in outcome ? { total_ms: Math.round(outcome.timing.totalMs) } : {}),
       decision: decision.kind,
-      ...(decision.kind === 'retry' ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
+      ...('delayMs' in decision ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
     });
+  }
+
+  egressChanged({
+    kind,
+    ...details
+  }: {
+    kind: 'held' | 'released';
+    fault: string;
+    failing: number;
+    endpoints: number;
+  }): void {
+    this.#log.warn({ event: `egress.${kind}`, ...details });
+  }
+
+  gateChanged({ kind, tenantId, endpointId, ...details }: GateChange): void {
+    const { untilMs, reason } = details;
+    this.#log.warn({
+      event: `endpoint.${kind}`,
+      tenant_id: tenantId,
+      endpoint_id: endpointId,
+      ...(reason === undefined ? {} : { reason }),
+      ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
+    });
+  }
+
+  noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
+    this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
   }
 
   requestFailed(request: { requestId: string; method: string; path: string; status: number; error: unknown }): void {
@@ -81,6 +128,11 @@ export class Observer {
 
   lifecycle(what: string, details: Record<string, string | number | boolean> = {}): void {
     this.#log.info({ event: `service.${what}`, ...details });
+  }
+
+  /** Workers whose process died, and the lanes that need not wait for their leases. */
+  workersGone(gone: { readonly workers: number; readonly lanes: number }): void {
+    this.#log.warn({ event: 'worker.gone', ...gone });
   }
 
   housekeeping(what: string, details: Record<string, string | number> = {}): void {

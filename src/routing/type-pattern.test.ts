@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EVENT_TYPE, matchesType, typePatternProblem } from './type-pattern.ts';
+import { EVENT_TYPE, isReservedType, matchesType, typePatternProblem } from './type-pattern.ts';
 
 test.each([
   ['payment.created', 'payment.created', true],
@@ -66,4 +66,14 @@ test('every type is a pattern that matches it and nothing shorter or longer', ()
       expect(matchesType(text, `${text}.a`)).toBe(false);
     }),
   );
+});
+
+test('only system and what is below it is kept for Posthorn', () => {
+  expect(['system', 'system.a', 'systematic', 'a.system', 'System'].map(isReservedType)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
 });

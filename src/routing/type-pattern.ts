@@ -39,3 +39,8 @@ function matchesSegments(wanted: readonly string[], given: readonly string[]): b
   }
   return reachable[given.length]!;
 }
+
+/** Whether a producer may use this type: Posthorn keeps `system` and `system.…` for its own events. */
+export function isReservedType(type: string): boolean {
+  return type === SYSTEM_SEGMENT || type.startsWith(`${SYSTEM_SEGMENT}.`);
+}

@@ -1,3 +1,4 @@
+import type { NoticeKind } from '../domain/notice.ts';
 import type { Decision, Outcome, UnreachableReason } from '../domain/outcome.ts';
 
 /** How outcomes and decisions are written in the `attempts` table: small numbers, because there is a row per attempt. Never renumber. */
@@ -13,6 +14,7 @@ export const OUTCOME_CODES = {
   reset: 13,
   tls: 14,
   protocol: 15,
+  network: 16,
 } as const satisfies Record<Exclude<Outcome['kind'], 'unreachable'> | UnreachableReason, number>;
 
 export type OutcomeName = keyof typeof OUTCOME_CODES;
@@ -24,7 +26,31 @@ export const DECISION = {
   cancel: 4,
   /** The attempt came back after its delivery had ended otherwise: kept as a fact, without effect. */
   late: 5,
+  /** Tried again later without taking anything from the delivery's schedule. */
+  postpone: 6,
 } as const;
+
+/** How notices are written in `system_notices` and `announcements`. Never renumber. */
+export const NOTICE_CODES = {
+  'endpoint.disabled': 1,
+  'endpoint.enabled': 2,
+  'endpoint.breaker_opened': 3,
+  'endpoint.breaker_closed': 4,
+  'endpoint.throttled': 5,
+  'delivery.failing': 10,
+  'delivery.recovered': 11,
+  'delivery.dead_lettered': 12,
+} as const satisfies Record<NoticeKind, number>;
+
+const NOTICE_NAMES = new Map<number, NoticeKind>(
+  (Object.entries(NOTICE_CODES) as [NoticeKind, number][]).map(([kind, code]) => [code, kind]),
+);
+
+export function noticeKind(code: number): NoticeKind {
+  const kind = NOTICE_NAMES.get(code);
+  if (kind === undefined) throw new Error(`A notice has an unknown kind ${code}: a newer version wrote it.`);
+  return kind;
+}
 
 const OUTCOME_NAMES = new Map<number, OutcomeName>(
   (Object.entries(OUTCOME_CODES) as [OutcomeName, number][]).map(([name, code]) => [code, name]),
@@ -46,6 +72,8 @@ export function decisionCode(decision: Decision): number {
       return DECISION.done;
     case 'retry':
       return DECISION.retry;
+    case 'postpone':
+      return DECISION.postpone;
     case 'dead_letter':
     case 'disable':
       return DECISION.deadLetter;

@@ -1,4 +1,5 @@
 import { appendAudit } from './audit.ts';
+import { appendNotice } from './notices.ts';
 import type { PrismaClient } from './prisma.ts';
 import { changeRouting } from './routing.ts';
 
@@ -23,6 +24,13 @@ export async function disableEndpoint(prisma: PrismaClient, endpointNum: number,
       object: endpoint.id,
       before: { enabled: true },
       after: { enabled: false, disabled_reason: reason },
+    });
+    const { tenantNum } = endpoint;
+    await appendNotice(transaction, {
+      kind: 'endpoint.disabled',
+      tenantNum,
+      endpointNum,
+      detail: { reason, by: 'system' },
     });
   });
 }

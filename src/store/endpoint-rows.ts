@@ -1,10 +1,13 @@
-import type { SignatureScheme } from '../domain/endpoint.ts';
+import type { RateLimit, SignatureScheme } from '../domain/endpoint.ts';
 import type { Prisma, Transaction } from './prisma.ts';
+import { rateLimitOf } from './targets.ts';
 import { sealedPlace, type Vault } from './vault.ts';
 
 export interface Subscription {
   /** Type patterns; absent: every type. */
   readonly types?: readonly string[] | undefined;
+  /** An event pattern; absent: every event of these types. */
+  readonly filter?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What a tenant sets of an endpoint. Header values are in the clear: never log them. */
@@ -22,6 +25,7 @@ export interface EndpointSettings {
   readonly timeoutSeconds: number | null;
   /** Null: the default of the installation. */
   readonly maxInFlight: number | null;
+  readonly rateLimit: RateLimit | null;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -44,6 +48,7 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
     subscriptions: row.subscriptions as unknown as Subscription[],
     headers: sealed === null ? {} : JSON.parse(vault.open(sealed, sealedPlace.endpointHeaders(id))),
     signature: row.signature as SignatureScheme,
+    rateLimit: rateLimitOf(row.ratePerSecond, row.rateBurst),
     metadata: row.metadata as Record<string, unknown>,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
@@ -52,9 +57,13 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
 
 /** The columns that hold these settings, for an insert or an update. */
 export function columnsOf<Settings extends Partial<EndpointSettings>>(settings: Settings, id: string, vault: Vault) {
-  const { subscriptions, headers, retrySchedule, metadata, ...plain } = settings;
+  const { subscriptions, headers, retrySchedule, rateLimit, metadata, ...plain } = settings;
   return {
     ...plain,
+    ...(rateLimit !== undefined && {
+      ratePerSecond: rateLimit?.perSecond ?? null,
+      rateBurst: rateLimit?.burst ?? null,
+    }),
     ...(subscriptions && { subscriptions: subscriptions as unknown as Prisma.InputJsonArray }),
     ...(headers && { headersSealed: sealHeaders(headers, id, vault) }),
     ...(retrySchedule && { retrySchedule: [...retrySchedule] }),
@@ -86,6 +95,7 @@ export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJson
     retry_schedule: settings.retrySchedule,
     timeout_seconds: settings.timeoutSeconds,
     max_in_flight: settings.maxInFlight,
+    rate_limit: settings.rateLimit && { per_second: settings.rateLimit.perSecond, burst: settings.rateLimit.burst },
   };
   return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== undefined)) as Prisma.InputJsonObject;
 }

@@ -14,6 +14,8 @@ export interface EndpointStats {
   readonly retrying: number;
   /** Whether more is waiting than was counted. */
   readonly backlogCapped: boolean;
+  /** As the owner of the endpoint's lane saved it. */
+  readonly gate: unknown;
 }
 
 /** What one answer looks at, at most: the newest attempts, and as many mailbox rows. */
@@ -29,6 +31,7 @@ interface Row {
   latency: [number, number, number] | null;
   pending: number;
   retrying: number;
+  gate: unknown;
 }
 
 // A skipped delivery was no attempt, and a late one did not count for its delivery.
@@ -45,7 +48,8 @@ const STATS = `
          count(*) FILTER (WHERE decision = ${DECISION.cancel})::int AS cancelled,
          percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY total_ms) FILTER (WHERE status IS NOT NULL) AS latency,
          (SELECT count(*) FILTER (WHERE attempt = 0)::int FROM backlog) AS pending,
-         (SELECT count(*) FILTER (WHERE attempt > 0)::int FROM backlog) AS retrying
+         (SELECT count(*) FILTER (WHERE attempt > 0)::int FROM backlog) AS retrying,
+         (SELECT gate FROM endpoint_states WHERE endpoint_num = $1) AS gate
     FROM looked`;
 
 /** Counts over an endpoint's events since a UUID. The work is bounded, and the answer says when it was cut short. */
@@ -67,5 +71,6 @@ export async function readEndpointStats(
     pending: row.pending,
     retrying: row.retrying,
     backlogCapped: row.pending + row.retrying >= MAX_BACKLOG,
+    gate: row.gate,
   };
 }

@@ -90,7 +90,7 @@ export interface SleepingLane {
   readonly epoch: number;
 }
 
-/** Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. Parked rows count when their endpoint is enabled. */
+/** Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. Parked rows count when their endpoint may be sent to. */
 export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> {
   const { rows } = await pool.query<{ lane: number; epoch: string }>({
     name: 'sleeping-lanes',
@@ -105,7 +105,10 @@ export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> 
            SELECT lane, epoch FROM asleep a
             WHERE EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = a.lane AND NOT m.parked AND m.due_at <= now())
            UNION
-           SELECT p.lane, a.epoch FROM parked p JOIN asleep a USING (lane) JOIN endpoints e ON e.num = p.endpoint_num WHERE e.enabled OR e.deleted_at IS NOT NULL`,
+           SELECT p.lane, a.epoch
+             FROM parked p JOIN asleep a USING (lane) JOIN endpoints e ON e.num = p.endpoint_num
+             LEFT JOIN endpoint_states s ON s.endpoint_num = e.num
+            WHERE e.deleted_at IS NOT NULL OR (e.enabled AND coalesce(s.closed_until <= now(), true))`,
   });
   return rows.map((row) => ({ lane: row.lane, epoch: Number(row.epoch) }));
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { DECISION } from './codes.ts';
+import type { Subscription } from './endpoint-rows.ts';
 import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
 import type { ReplayedStatus, ReplayPlan } from './replays.ts';
@@ -69,6 +70,19 @@ export async function nextEvents(client: Queryable, replay: HeldReplay, size: nu
   return { events: rows.map(({ id, type }) => ({ uuid: id, type })), cursor: last };
 }
 
+/** Bodies of events, as they are delivered, by their UUIDs. */
+export async function replayedBodies(
+  client: Queryable,
+  tenantNum: number,
+  uuids: readonly string[],
+): Promise<ReadonlyMap<string, Buffer>> {
+  const { rows } = await client.query<{ id: string; body: Buffer }>(
+    'SELECT id, body FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[])',
+    [tenantNum, plainArray(uuids)],
+  );
+  return new Map(rows.map(({ id, body }) => [id, body]));
+}
+
 // Dead letters and cancellations are found through their own index; for everything else the log is walked.
 async function nextUuids(
   client: Queryable,
@@ -92,7 +106,7 @@ async function nextUuids(
 
 export interface ReplayEndpoint {
   readonly num: number;
-  readonly subscriptions: readonly { readonly types?: readonly string[] }[];
+  readonly subscriptions: readonly Subscription[];
 }
 
 /** Endpoints that a replay may deliver to: the one that it names, or all that are enabled. Deleted ones never. */

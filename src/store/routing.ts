@@ -12,17 +12,15 @@ export async function changeRouting(transaction: Transaction, tenantNum: number)
 
 export interface StoredRouting {
   readonly version: bigint;
-  readonly endpoints: {
-    readonly num: number;
-    readonly subscriptions: readonly { readonly types?: readonly string[] }[];
-  }[];
+  /** Subscriptions as JSON text, the same text for as long as they are the same. */
+  readonly endpoints: readonly { readonly num: number; readonly subscriptions: string }[];
 }
 
 /** A tenant's routing as committed: its enabled endpoints. Null when the tenant is deleted or unknown. */
 export async function loadRouting(pool: pg.Pool, tenantNum: number): Promise<StoredRouting | null> {
-  const { rows } = await pool.query<{ version: string; num: number | null; subscriptions: { types?: string[] }[] }>({
+  const { rows } = await pool.query<{ version: string; num: number | null; subscriptions: string }>({
     name: 'load-routing',
-    text: `SELECT t.routing_version AS version, e.num, e.subscriptions
+    text: `SELECT t.routing_version AS version, e.num, e.subscriptions::text
              FROM tenants t LEFT JOIN endpoints e ON e.tenant_num = t.num AND e.enabled AND e.deleted_at IS NULL
             WHERE t.num = $1 AND t.deleted_at IS NULL ORDER BY e.num`,
     values: [tenantNum],

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Decision, Outcome } from '../domain/outcome.ts';
-import { DECISION, decisionCode, outcomeCode } from './codes.ts';
+import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import type { LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
 
@@ -16,7 +16,15 @@ export interface SettledAttempt {
   readonly startedAtMs: number;
   readonly outcome: Outcome;
   readonly decision: Decision;
+  /** What the tenant is told of it, if it counts. */
+  readonly notice: DeliveryNotice | null;
 }
+
+/** `delivery.recovered` is not among them: whether a delivery was said to be failing stands in its row. */
+export type DeliveryNotice = 'delivery.failing' | 'delivery.dead_lettered';
+
+/** Decisions after which the delivery stays in the mailbox. */
+const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
 
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
@@ -26,24 +34,33 @@ const SETTLE = `
     SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
   ),
   given AS MATERIALIZED (
-    SELECT a.*, CASE WHEN a.decision = ${DECISION.retry} THEN date_trunc('milliseconds', now()) + a.delay_ms * interval '1 ms' END AS due_at
+    SELECT a.*, CASE WHEN a.decision IN ${GOES_ON} THEN date_trunc('milliseconds', now()) + a.delay_ms * interval '1 ms' END AS due_at
       FROM unnest($3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::smallint[], $8::float8[], $9::smallint[], $10::smallint[],
-                  $11::float8[], $12::smallint[], $13::int[], $14::int[], $15::int[], $16::int[], $17::text[], $18::text[], $19::int[], $20::int[])
+                  $11::float8[], $12::smallint[], $13::int[], $14::int[], $15::int[], $16::int[], $17::text[], $18::text[], $19::int[], $20::int[],
+                  $22::smallint[])
            WITH ORDINALITY
            AS a(event_id, endpoint_num, tenant_num, lane, attempt, started_ms, outcome, decision, delay_ms,
-                status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, headers, body_start, body_length, n)
+                status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, headers, body_start, body_length, notice, n)
      WHERE a.lane IN (SELECT lane FROM held)
   ),
   removed AS (
     DELETE FROM mailbox m USING given g
-     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision <> ${DECISION.retry}
-    RETURNING g.n
+     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision NOT IN ${GOES_ON}
+    RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt,
+              CASE WHEN g.decision = ${DECISION.done} AND m.failing_since IS NOT NULL THEN ${NOTICE_CODES['delivery.recovered']} ELSE g.notice END AS notice
   ),
   rescheduled AS (
-    UPDATE mailbox m SET due_at = g.due_at, attempt = g.attempt, step = m.step + 1, parked = false, replay_num = NULL
+    UPDATE mailbox m SET due_at = g.due_at, attempt = g.attempt, step = m.step + (g.decision = ${DECISION.retry})::int, parked = false, replay_num = NULL,
+                         failing_since = coalesce(m.failing_since, CASE WHEN g.notice IS NOT NULL THEN g.attempt END)
       FROM given g
-     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision = ${DECISION.retry}
-    RETURNING g.n
+     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision IN ${GOES_ON}
+    RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, CASE WHEN m.failing_since = g.attempt THEN g.notice END AS notice
+  ),
+  told AS (
+    INSERT INTO system_notices (tenant_num, endpoint_num, event_id, kind, attempt)
+    SELECT tenant_num, endpoint_num, event_id, notice, attempt FROM removed WHERE notice IS NOT NULL
+    UNION ALL
+    SELECT tenant_num, endpoint_num, event_id, notice, attempt FROM rescheduled WHERE notice IS NOT NULL
   ),
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, status,
@@ -107,7 +124,7 @@ function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAt
     plainArray(attempts.map((a) => a.startedAtMs)),
     plainArray(attempts.map((a) => outcomeCode(a.outcome))),
     plainArray(attempts.map((a) => decisionCode(a.decision))),
-    plainArray(attempts.map((a) => (a.decision.kind === 'retry' ? a.decision.delayMs : 0))),
+    plainArray(attempts.map((a) => ('delayMs' in a.decision ? a.decision.delayMs : 0))),
     nullableArray(rows.map((row) => row.status)),
     nullableArray(rows.map((row) => row.dnsMs)),
     nullableArray(rows.map((row) => row.connectMs)),
@@ -118,7 +135,14 @@ function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAt
     plainArray(starts),
     plainArray(rows.map((row) => row.body.length)),
     Buffer.concat(bodies),
+    noticeCodes(attempts),
   ];
+}
+
+/** Empty when there is nothing to tell, as in nearly every batch: `unnest` fills a shorter array up with nulls. */
+function noticeCodes(attempts: readonly SettledAttempt[]): string {
+  if (attempts.every(({ notice }) => notice === null)) return '{}';
+  return nullableArray(attempts.map(({ notice }) => (notice === null ? null : NOTICE_CODES[notice])));
 }
 
 const NO_BODY = new Uint8Array(0);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { DeliveryTarget, SignatureScheme } from '../domain/endpoint.ts';
+import type { DeliveryTarget, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
 import { plainArray } from './plain-array.ts';
 import { sealedPlace, UnsealError, type Vault } from './vault.ts';
 
@@ -13,8 +13,12 @@ export interface TargetDefaults {
 export type LoadedTarget =
   | {
       readonly kind: 'target';
-      readonly target: DeliveryTarget /** When one of its secrets expires. */;
+      readonly target: DeliveryTarget;
+      /** When one of its secrets expires. */
       readonly refreshAtMs: number | null;
+      /** What was remembered of its gate, as `saveEndpointStates` took it, and how often somebody else than the lane's owner rewrote that. */
+      readonly gate: unknown;
+      readonly resets: number;
     }
   | { readonly kind: 'unusable'; readonly num: number; readonly version: number; readonly problem: string };
 
@@ -31,6 +35,10 @@ interface Row {
   retry_schedule: number[];
   timeout_seconds: number | null;
   max_in_flight: number | null;
+  rate_per_second: number | null;
+  rate_burst: number | null;
+  gate: unknown;
+  resets: number;
   version: string;
   secret_ids: string[] | null;
   secrets: Buffer[] | null;
@@ -39,10 +47,12 @@ interface Row {
 
 const LOAD = `
   SELECT e.num, e.id, e.tenant_num, t.id AS tenant_id, e.url, e.enabled, (e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL) AS deleted,
-         e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.version,
+         e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.rate_per_second, e.rate_burst, e.version,
+         st.gate, coalesce(st.resets, 0) AS resets,
          s.ids AS secret_ids, s.secrets, (extract(epoch FROM s.next_expiry) * 1000)::float8 AS next_expiry_ms
     FROM endpoints e
     JOIN tenants t ON t.num = e.tenant_num
+    LEFT JOIN endpoint_states st ON st.endpoint_num = e.num
     LEFT JOIN LATERAL (
       SELECT array_agg(id ORDER BY expires_at DESC NULLS FIRST, id DESC) AS ids,
              array_agg(sealed ORDER BY expires_at DESC NULLS FIRST, id DESC) AS secrets, min(expires_at) AS next_expiry
@@ -83,13 +93,19 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
           : row.retry_schedule.map((seconds) => seconds * 1000),
       timeoutMs: row.timeout_seconds === null ? defaults.timeoutMs : row.timeout_seconds * 1000,
       maxInFlight: row.max_in_flight ?? defaults.maxInFlight,
+      rateLimit: rateLimitOf(row.rate_per_second, row.rate_burst),
       version,
     };
-    return { kind: 'target', target, refreshAtMs: row.next_expiry_ms };
+    return { kind: 'target', target, refreshAtMs: row.next_expiry_ms, gate: row.gate, resets: row.resets };
   } catch (error) {
     if (!(error instanceof UnsealError)) throw error;
     return { kind: 'unusable', num, version, problem: error.message };
   }
+}
+
+/** An endpoint's rate limit as its columns hold it: both or none. */
+export function rateLimitOf(perSecond: number | null, burst: number | null): RateLimit | null {
+  return perSecond === null || burst === null ? null : { perSecond, burst };
 }
 
 /** Versions of endpoints' settings, to see which of them changed. */

@@ -11,12 +11,20 @@ import {
   toEndpoint,
 } from './endpoint-rows.ts';
 import { replaceSecrets } from './endpoint-secrets.ts';
+import { rewriteEndpointState } from './endpoint-states.ts';
 import { disabledBy, type EndpointStore } from './endpoints.ts';
+import { appendNotice } from './notices.ts';
 import type { Prisma } from './prisma.ts';
 import { changeRouting } from './routing.ts';
 
 /** Settings to change; absent ones stay. */
 export type EndpointPatch = { readonly [Name in keyof EndpointSettings]?: EndpointSettings[Name] };
+
+export interface UpdateOptions {
+  readonly newSecret: (scheme: SignatureScheme) => string;
+  /** What an endpoint's gate is to be restored from when the endpoint is enabled. */
+  readonly toBeProbed: object;
+}
 
 export interface UpdatedEndpoint {
   readonly endpoint: Endpoint;
@@ -35,7 +43,7 @@ export async function updateEndpoint(
   id: string,
   patch: EndpointPatch,
   caller: Caller,
-  newSecret: (scheme: SignatureScheme) => string,
+  { newSecret, toBeProbed }: UpdateOptions,
 ): Promise<UpdatedEndpoint | null> {
   return prisma.$transaction(async (transaction) => {
     if (patch.subscriptions !== undefined || patch.enabled !== undefined) await changeRouting(transaction, tenant.num);
@@ -49,6 +57,8 @@ export async function updateEndpoint(
       where: { num: row.num },
       data: { ...data, updatedAt: new Date() },
     });
+    // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp.
+    if (changes.enabled === true) await rewriteEndpointState(transaction, row.num, toBeProbed);
     if (changes.signature !== undefined) await replaceSecrets(transaction, vault, row, newSecret(changes.signature));
     await appendAudit(transaction, {
       tenantNum: tenant.num,
@@ -56,6 +66,15 @@ export async function updateEndpoint(
       object: id,
       ...changeOf(before, changes),
     });
+    if (changes.enabled !== undefined) {
+      const kind = changes.enabled ? 'endpoint.enabled' : 'endpoint.disabled';
+      await appendNotice(transaction, {
+        kind,
+        tenantNum: tenant.num,
+        endpointNum: row.num,
+        detail: { by: caller.kind },
+      });
+    }
     return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
   });
 }

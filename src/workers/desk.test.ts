@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import type { LoadedTarget } from '../store/targets.ts';
-import { Desk, type Letter } from './desk.ts';
+import { Desk } from './desk.ts';
+import type { Letter } from './letter-queue.ts';
+
+const NOW = Date.UTC(2026, 10, 26);
 
 const target: DeliveryTarget = {
   num: 1,
@@ -16,6 +19,7 @@ const target: DeliveryTarget = {
   retryScheduleMs: [0],
   timeoutMs: 1_000,
   maxInFlight: 2,
+  rateLimit: null,
   version: 3,
 };
 
@@ -23,24 +27,26 @@ const loaded = (given: Partial<DeliveryTarget> = {}, refreshAtMs: number | null 
   kind: 'target',
   target: { ...target, ...given },
   refreshAtMs,
+  gate: null,
+  resets: 0,
 });
 
 function deskWith(given: LoadedTarget): Desk {
   const desk = new Desk(1, 0);
-  desk.load(given);
+  desk.load(given, NOW);
   return desk;
 }
 
 test('a desk is open only for an endpoint that is known, enabled and not deleted, and whose secrets open', () => {
-  expect(new Desk(1, 0).isOpen).toBe(false);
-  expect(deskWith(loaded()).isOpen).toBe(true);
-  expect(deskWith(loaded({ enabled: false })).isOpen).toBe(false);
-  expect(deskWith(loaded({ deleted: true })).isOpen).toBe(false);
+  expect(new Desk(1, 0).isOpen(NOW)).toBe(false);
+  expect(deskWith(loaded()).isOpen(NOW)).toBe(true);
+  expect(deskWith(loaded({ enabled: false })).isOpen(NOW)).toBe(false);
+  expect(deskWith(loaded({ deleted: true })).isOpen(NOW)).toBe(false);
   const desk = deskWith(loaded());
-  desk.load({ kind: 'unusable', num: 1, version: 4, problem: 'sealed with another key' });
-  expect(desk.isOpen).toBe(false);
-  desk.load(loaded({ version: 5 }));
-  expect(desk.isOpen).toBe(true);
+  desk.load({ kind: 'unusable', num: 1, version: 4, problem: 'sealed with another key' }, NOW);
+  expect(desk.isOpen(NOW)).toBe(false);
+  desk.load(loaded({ version: 5 }), NOW);
+  expect(desk.isOpen(NOW)).toBe(true);
 });
 
 test('settings are read again when they changed, when a secret has expired, or while they cannot be used', () => {
@@ -55,11 +61,11 @@ test('settings are read again when they changed, when a secret has expired, or w
 
 test('a desk is slow when what waits has waited long because the endpoint takes no more', () => {
   const desk = deskWith(loaded());
-  desk.waiting.push({ admittedAt: 100 } as Letter);
-  expect(desk.isSlow(5_000, 1_000)).toBe(false);
+  desk.waiting.push({ admittedAt: 100, due: { isReplay: false, step: 0 } } as Letter);
+  expect(desk.isSlow(5_000, 1_000, NOW)).toBe(false);
   desk.inFlight = 2;
-  expect(desk.isSlow(5_000, 1_000)).toBe(true);
-  expect(desk.isSlow(1_000, 1_000)).toBe(false);
+  expect(desk.isSlow(5_000, 1_000, NOW)).toBe(true);
+  expect(desk.isSlow(1_000, 1_000, NOW)).toBe(false);
   expect(desk.held).toBe(3);
 });
 
@@ -70,16 +76,16 @@ test('parking sends the reading of the backlog back to its start', () => {
   expect(desk).toMatchObject({ hasParked: true, parkedCursor: { dueAtMs: 0 }, parkings: 1 });
 });
 
-test('what a replay queued waits behind live deliveries, each kind in its own order', () => {
-  const desk = deskWith(loaded());
-  for (const [eventUuid, isReplay] of [
-    ['r1', true],
-    ['r2', true],
-    ['l1', false],
-    ['r3', true],
-    ['l2', false],
-  ] as const) {
-    desk.enqueue({ due: { eventUuid, isReplay } } as Letter);
-  }
-  expect(desk.waiting.map(({ due }) => due.eventUuid)).toEqual(['l1', 'l2', 'r1', 'r2', 'r3']);
+test('a gate is what was remembered of it, and stays what it became here until somebody else rewrites that', () => {
+  const closed = {
+    breaker: null,
+    bucket: { tokens: 1, atMs: NOW, throttledUntilMs: NOW + 60_000 },
+    failingSinceMs: null,
+  };
+  const desk = deskWith({ ...loaded(), gate: closed } as LoadedTarget);
+  expect(desk.isOpen(NOW)).toBe(false);
+  desk.load({ ...loaded({ version: 4 }), gate: null } as LoadedTarget, NOW);
+  expect(desk.isOpen(NOW)).toBe(false);
+  desk.load({ ...loaded({ version: 5 }), gate: null, resets: 1 } as LoadedTarget, NOW);
+  expect(desk.isOpen(NOW)).toBe(true);
 });

@@ -1,24 +1,16 @@
+import { Gate, type SavedGate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
-import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import { type Cursor, START } from '../store/mailbox.ts';
+import type { EndpointNotice } from '../store/notices.ts';
 import type { LoadedTarget } from '../store/targets.ts';
-
-/** A delivery in the lane's hands, with its event. */
-export interface Letter {
-  readonly due: DueDelivery;
-  readonly body: EventBody;
-  /** When it came into memory, in ms of `performance.now()`. */
-  readonly admittedAt: number;
-  /** When its row was last seen in the mailbox, likewise. */
-  checkedAt: number;
-}
+import { LetterQueue } from './letter-queue.ts';
 
 /** The version of settings that were not read yet. */
 export const UNKNOWN = -1;
 
 /**
- * Everything that a lane's owner knows of one endpoint: its settings, what waits for it and what is under way. It lives in memory
+ * Everything that a lane's owner knows of one endpoint: its settings, its gate, what waits for it and what is under way. It lives in memory
  * only, because an endpoint has one lane and a lane one owner.
  */
 export class Desk {
@@ -30,7 +22,13 @@ export class Desk {
   /** Why nothing can be sent although the endpoint is enabled: its secrets do not open. */
   problem: string | null = null;
   refreshAtMs: number | null = null;
-  readonly waiting: Letter[] = [];
+  /** Null until its settings are known. */
+  gate: Gate | null = null;
+  /** How often somebody else rewrote what is remembered of the gate, as far as is known here. */
+  resets = UNKNOWN;
+  /** What its tenant is to be told of the gate when that is saved. */
+  notices: EndpointNotice[] = [];
+  readonly waiting = new LetterQueue();
   inFlight = 0;
   /** When it was last asked for, in ms of `performance.now()`. */
   usedAt = 0;
@@ -45,7 +43,13 @@ export class Desk {
     this.lane = lane;
   }
 
-  load(loaded: LoadedTarget): void {
+  /** 0 until its settings are known. */
+  get tenantNum(): number {
+    return this.target?.tenantNum ?? 0;
+  }
+
+  /** @param nowMs Postgres's clock */
+  load(loaded: LoadedTarget, nowMs: number): void {
     if (loaded.kind === 'unusable') {
       this.version = loaded.version;
       this.problem = loaded.problem;
@@ -56,24 +60,16 @@ export class Desk {
     this.problem = null;
     this.refreshAtMs = loaded.refreshAtMs;
     this.keys = loaded.target.secrets.map(parseSigningKey);
+    const limits = { cap: loaded.target.maxInFlight, rate: loaded.target.rateLimit };
+    if (this.gate !== null && loaded.resets === this.resets) this.gate.setLimits(limits, nowMs);
+    else this.gate = Gate.restore(loaded.gate as SavedGate | null, limits, nowMs);
+    this.resets = loaded.resets;
   }
 
   /** Whether its settings must be read again: they changed, one of its secrets expired, or they could not be used. */
   isStale(newestVersion: number | undefined, nowMs: number): boolean {
     const hasExpired = this.refreshAtMs !== null && this.refreshAtMs <= nowMs;
     return (newestVersion ?? this.version) > this.version || hasExpired || this.problem !== null;
-  }
-
-  /** Puts a letter in its place: what a replay queued waits behind what did not come from one. */
-  enqueue(letter: Letter): void {
-    const isLastReplay = this.waiting.at(-1)?.due.isReplay === true;
-    if (letter.due.isReplay || !isLastReplay) this.waiting.push(letter);
-    else
-      this.waiting.splice(
-        this.waiting.findIndex(({ due }) => due.isReplay),
-        0,
-        letter,
-      );
   }
 
   markParked(): void {
@@ -83,7 +79,11 @@ export class Desk {
   }
 
   /** Whether its deliveries may be sent now. Those of a deleted endpoint are not sent either: they are cancelled on sight. */
-  get isOpen(): boolean {
+  isOpen(nowMs: number): boolean {
+    return this.isEnabled && this.gate?.closedUntilMs(nowMs) === null;
+  }
+
+  get isEnabled(): boolean {
     return this.problem === null && this.target !== null && this.target.enabled && !this.target.deleted;
   }
 
@@ -97,12 +97,18 @@ export class Desk {
   }
 
   /** Whether what waits here has waited for longer than this, because the endpoint takes no more. */
-  isSlow(now: number, ms: number): boolean {
-    const first = this.waiting[0];
-    return first !== undefined && !this.hasRoom && now - first.admittedAt > ms;
+  isSlow(now: number, ms: number, nowMs: number): boolean {
+    const first = this.waiting.oldest;
+    return first !== undefined && now - first.admittedAt > ms && !this.takesNow(nowMs);
   }
 
-  get hasRoom(): boolean {
-    return this.target !== null && this.inFlight < this.target.maxInFlight;
+  /** Whether another request may be under way, tokens aside. */
+  hasRoom(nowMs: number): boolean {
+    return this.gate?.hasRoom(nowMs, this.inFlight) === true;
+  }
+
+  /** Whether a request could begin at this moment. */
+  takesNow(nowMs: number): boolean {
+    return this.hasRoom(nowMs) && this.gate?.tokenInMs(nowMs) === 0;
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { EgressWatch } from '../delivery/egress-watch.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import { Desks } from './desks.ts';
@@ -43,6 +44,9 @@ beforeEach(() => {
       desks.letGo(attempt);
     },
     onAttempt: () => {},
+    onGateNews: () => {},
+    egress: new EgressWatch(),
+    onEgressChange: () => {},
     onChange: () => void desks.recheck(async (asked) => stillWaiting(asked)),
     onFailure: () => {},
   });
@@ -87,12 +91,13 @@ test('endpoints that are ready send in turn', async () => {
   expect(order).toEqual([1, 2, 1, 2, 1, 2]);
 });
 
-test('no more is under way than the process and the endpoint allow, and the room is used again as it comes free', async () => {
+test('no more is under way than the process, the tenant and the endpoint are given, and the room is used again as it comes free', async () => {
   model.addEndpoint(1, 0, 2);
   model.addEndpoint(2, 0, 20);
   await admit([...rows(1, 4), ...rows(2, 9)]);
   expect(sender.underWay.get(1)).toBe(2);
-  expect(sender.inFlight).toBe(MAX_IN_FLIGHT);
+  // Three quarters for one tenant: the rest is for the next.
+  expect(sender.inFlight).toBe(0.75 * MAX_IN_FLIGHT);
   await time.pass(100);
   expect(settled).toHaveLength(13);
   expect(lane.held).toBe(0);

@@ -1,13 +1,16 @@
-import { decide } from '../delivery/decide.ts';
+import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
+import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/send.ts';
-import type { Outcome, SkipReason } from '../domain/outcome.ts';
+import type { SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
-import { Desk, type Letter, UNKNOWN } from './desk.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { AttemptCloser } from './attempt-closer.ts';
+import { Desk, UNKNOWN } from './desk.ts';
+import { Dispatcher, type Finished } from './dispatcher.ts';
 import { type DeliveryKey, HeldRows, keyOf } from './held-rows.ts';
 import type { Lane } from './lane.ts';
+import { classOf, type Letter, type LetterClass } from './letter-queue.ts';
 
 export interface DesksOptions {
   readonly sender: Sender;
@@ -20,6 +23,9 @@ export interface DesksOptions {
   readonly disableEndpoint: (endpointNum: number, reason: string) => Promise<void>;
   readonly settle: (attempt: SettledAttempt) => void;
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
+  readonly onGateNews: (news: GateNews, desk: Desk) => void;
+  readonly egress: EgressWatch;
+  readonly onEgressChange: (change: EgressChange) => void;
   /** There is room, or something to park or pull. */
   readonly onChange: () => void;
   readonly onFailure: (what: string, error: unknown) => void;
@@ -39,22 +45,25 @@ export class Desks {
   readonly #options: DesksOptions;
   readonly #desks = new Map<number, Desk>();
   readonly #dispatcher: Dispatcher;
+  readonly #closer: AttemptCloser;
   readonly #held = new HeldRows();
   #overflow: DueDelivery[] = [];
   #heldBytes = 0;
   #busyDesks = 0;
+  #isUrgent = false;
 
   constructor(options: DesksOptions) {
     this.#options = options;
     this.#dispatcher = new Dispatcher({
       ...options,
-      onOutcome: (letter, startedAtMs, outcome, desk) => this.#finish(letter, startedAtMs, outcome, desk),
+      onFinished: (finished) => this.#finish(finished),
       onFreed: () => {
         if (this.hasRoom) options.onChange();
       },
       onUnsure: options.onChange,
       shelve: (desk) => this.#shelve(desk),
     });
+    this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => this.#disable(desk, reason) });
   }
 
   get inFlight(): number {
@@ -121,49 +130,48 @@ export class Desks {
     if (this.#held.has(due)) return;
     const desk = this.of(due.endpointNum, due.lane);
     const skip: SkipReason | null = body.expunged ? 'payload_expunged' : desk.isDeleted ? 'endpoint_deleted' : null;
-    if (skip === null && (!desk.isOpen || desk.waiting.length >= this.#shareOf(desk))) {
+    const kind = classOf(due);
+    if (
+      skip === null &&
+      (!desk.isOpen(this.#options.nowMs()) || desk.waiting.lengthOf(kind) >= this.#shareOf(desk, kind))
+    ) {
       desk.markParked();
       this.#overflow.push(due);
       return;
     }
     this.#held.add(due, lane);
     this.#heldBytes += body.body.length;
-    if (skip !== null) this.#finish(letter, this.#options.nowMs(), { kind: 'skipped', reason: skip }, desk);
+    if (skip !== null) this.#skip(letter, skip, desk);
     else {
-      desk.enqueue(letter);
+      desk.waiting.push(letter);
       this.#dispatcher.offer(desk);
     }
   }
 
-  /** Rows of one endpoint that may wait in memory, so that one with a backlog leaves place for the others. */
-  #shareOf(desk: Desk): number {
-    return Math.max(2 * (desk.target?.maxInFlight ?? 0), (this.#options.maxInFlight * 2) / (this.#busyDesks + 1));
+  #skip(letter: Letter, reason: SkipReason, desk: Desk): void {
+    this.#heldBytes -= letter.body.body.length;
+    const startedAtMs = this.#options.nowMs();
+    this.#closer.close(letter, { startedAtMs, outcome: { kind: 'skipped', reason }, isOurs: false, news: [] }, desk);
   }
 
-  #finish({ due, body }: Letter, startedAtMs: number, outcome: Outcome, desk: Desk): void {
-    this.#heldBytes -= body.body.length;
-    const { target } = desk;
-    const decision = decide(outcome, {
-      step: due.step,
-      schedule: target?.retryScheduleMs ?? [],
-      random: Math.random,
-      nowMs: this.#options.nowMs(),
-    });
-    const { eventUuid, endpointNum, tenantNum, lane } = due;
-    const attempt = {
-      eventUuid,
-      endpointNum,
-      tenantNum,
-      lane,
-      attempt: due.attempt + 1,
-      startedAtMs,
-      outcome,
-      decision,
-    };
-    this.#options.settle(attempt);
-    this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
-    if (decision.kind === 'disable') this.#disable(desk, decision.reason);
-    if (decision.kind === 'done' && decision.disable !== undefined) this.#disable(desk, decision.disable);
+  /** Rows of one endpoint that may wait in memory, so that one with a backlog leaves place for the others. */
+  #shareOf(desk: Desk, kind: LetterClass): number {
+    const share = Math.max(
+      2 * (desk.target?.maxInFlight ?? 0),
+      (this.#options.maxInFlight * 2) / (this.#busyDesks + 1),
+    );
+    return kind === 'first' ? share : share / 2;
+  }
+
+  #finish({ letter, desk, startedAtMs, outcome, passage }: Finished): void {
+    this.#heldBytes -= letter.body.body.length;
+    const clock = { nowMs: this.#options.nowMs(), random: Math.random };
+    const { isOurs, change } = this.#options.egress.note(desk, outcome, clock.nowMs);
+    if (change !== null) this.#options.onEgressChange(change);
+    const news = isOurs ? [] : desk.gate!.finish(outcome, passage, clock);
+    this.#isUrgent ||= desk.gate!.isUrgent;
+    this.#closer.close(letter, { startedAtMs, outcome, isOurs, news }, desk);
+    if (desk.waiting.length > 0 && !desk.isOpen(clock.nowMs)) this.#shelve(desk);
   }
 
   #disable(desk: Desk, reason: string): void {
@@ -174,6 +182,17 @@ export class Desks {
       // It is still enabled for everyone else: the next answer of its receiver disables it again.
       desk.version = UNKNOWN;
     });
+  }
+
+  /** Whether some gate has changed since the last call in a way that is to be saved at once. */
+  takeUrgency(): boolean {
+    const isUrgent = this.#isUrgent;
+    this.#isUrgent = false;
+    return isUrgent;
+  }
+
+  stop(): void {
+    this.#dispatcher.stop();
   }
 
   /** Ends the holding of a row that was settled. @returns the lane that it was fetched under. */
@@ -191,20 +210,23 @@ export class Desks {
   /** Whether memory is short because of endpoints that take no more: then a round is due although nothing can be fetched before it. */
   get isClogged(): boolean {
     if (this.hasRoom) return false;
-    const now = performance.now();
-    for (const desk of this.#desks.values()) if (desk.isSlow(now, SLOW_MS)) return true;
-    return false;
+    return this.#slowDesks().length > 0;
   }
 
   /** When memory runs short, what has waited long for endpoints that take no more goes back to the table. */
   relieve(): void {
     if (this.hasRoom) return;
+    for (const desk of this.#slowDesks()) this.#shelve(desk);
+  }
+
+  #slowDesks(): Desk[] {
     const now = performance.now();
-    for (const desk of this.#desks.values()) if (desk.isSlow(now, SLOW_MS)) this.#shelve(desk);
+    const nowMs = this.#options.nowMs();
+    return [...this.#desks.values()].filter((desk) => desk.isSlow(now, SLOW_MS, nowMs));
   }
 
   #dropWaiting(desk: Desk): Letter[] {
-    const letters = desk.waiting.splice(0);
+    const letters = desk.waiting.remove();
     this.#dispatcher.withdraw(desk);
     for (const { due, body } of letters) {
       this.letGo(due);
@@ -216,12 +238,14 @@ export class Desks {
   /** Looks for rows that have waited long: one that is gone from the mailbox (cancelled, expunged) is not sent any more. */
   async recheck(stillWaiting: (rows: readonly DueDelivery[]) => Promise<readonly DeliveryKey[]>): Promise<void> {
     const desks = this.#dispatcher.takeUnsure();
-    const letters = desks.flatMap((desk) => desk.waiting);
+    const letters = desks.flatMap((desk) => [...desk.waiting]);
     if (letters.length === 0) return;
     const checkedAt = performance.now();
-    const found = await stillWaiting(letters.map((letter) => letter.due)).finally(() => {
-      for (const desk of desks) this.#dispatcher.offer(desk);
+    const found = await stillWaiting(letters.map((letter) => letter.due)).catch((error: unknown) => {
+      this.#dispatcher.returnUnsure(desks);
+      throw error;
     });
+    for (const desk of desks) this.#dispatcher.offer(desk);
     const there = new Set(found.map(keyOf));
     for (const letter of letters) letter.checkedAt = checkedAt;
     const gone = new Set(letters.filter((letter) => !there.has(keyOf(letter.due))));
@@ -230,10 +254,7 @@ export class Desks {
   }
 
   #dropGone(desk: Desk, gone: ReadonlySet<Letter>): void {
-    const kept = desk.waiting.filter((letter) => !gone.has(letter));
-    if (kept.length === desk.waiting.length) return;
-    for (const letter of desk.waiting.splice(0, desk.waiting.length, ...kept)) {
-      if (!gone.has(letter)) continue;
+    for (const letter of desk.waiting.remove((each) => gone.has(each))) {
       this.letGo(letter.due);
       this.#heldBytes -= letter.body.body.length;
     }
@@ -265,14 +286,28 @@ export class Desks {
   forgetIdle(): void {
     const before = performance.now() - IDLE_MS;
     for (const desk of [...this.#desks.values()]) {
-      if (desk.held === 0 && !desk.hasParked && desk.usedAt < before) this.#desks.delete(desk.num);
+      const isKnown = desk.gate?.isDirty !== true;
+      if (isKnown && desk.held === 0 && !desk.hasParked && desk.usedAt < before) this.#desks.delete(desk.num);
     }
   }
 
   hasOpenParked(lane: number): boolean {
+    const nowMs = this.#options.nowMs();
     for (const desk of this.#desks.values())
-      if (desk.lane === lane && desk.hasParked && (desk.isOpen || desk.isDeleted)) return true;
+      if (desk.lane === lane && desk.hasParked && (desk.isOpen(nowMs) || desk.isDeleted)) return true;
     return false;
+  }
+
+  /** Milliseconds until the first endpoint of a lane that is closed for a while and has a backlog opens again; undefined without one. */
+  opensInMs(lane: number): number | undefined {
+    const nowMs = this.#options.nowMs();
+    let firstMs: number | undefined;
+    for (const desk of this.#desks.values()) {
+      if (desk.lane !== lane || !desk.hasParked || !desk.isEnabled) continue;
+      const untilMs = desk.gate?.closedUntilMs(nowMs) ?? null;
+      if (untilMs !== null) firstMs = Math.min(firstMs ?? Number.POSITIVE_INFINITY, untilMs - nowMs);
+    }
+    return firstMs;
   }
 
   /** Reads endpoints' settings anew, and closes or opens their desks accordingly. */
@@ -284,9 +319,11 @@ export class Desks {
       if (loaded === undefined) continue;
       if (loaded.kind === 'unusable' && desk.problem === null)
         this.#options.onFailure(`endpoint ${desk.num}`, new Error(loaded.problem));
-      desk.load(loaded);
-      if (!desk.isOpen && desk.waiting.length > 0) this.#shelve(desk);
-      if (desk.isOpen && desk.hasParked) this.#options.onChange();
+      const nowMs = this.#options.nowMs();
+      desk.load(loaded, nowMs);
+      if (!desk.isOpen(nowMs) && desk.waiting.length > 0) this.#shelve(desk);
+      if (desk.isOpen(nowMs) && desk.hasParked) this.#options.onChange();
+      this.#dispatcher.offer(desk);
     }
   }
 }

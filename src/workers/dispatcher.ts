@@ -1,8 +1,23 @@
+import type { EgressWatch } from '../delivery/egress-watch.ts';
+import type { Passage } from '../delivery/gate.ts';
 import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
 import type { Sender } from '../delivery/send.ts';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
-import type { Desk, Letter } from './desk.ts';
+import type { Desk } from './desk.ts';
+import { classOf, type Letter } from './letter-queue.ts';
+import { Naps } from './naps.ts';
+import { Turns } from './turns.ts';
+
+/** A request that has ended. */
+export interface Finished {
+  readonly letter: Letter;
+  readonly desk: Desk;
+  /** When it began, on Postgres's clock. */
+  readonly startedAtMs: number;
+  readonly outcome: Outcome;
+  readonly passage: Passage;
+}
 
 export interface DispatcherOptions {
   readonly sender: Sender;
@@ -10,7 +25,8 @@ export interface DispatcherOptions {
   readonly nowMs: () => number;
   readonly userAgent: string;
   readonly maxInFlight: number;
-  readonly onOutcome: (letter: Letter, startedAtMs: number, outcome: Outcome, desk: Desk) => void;
+  readonly egress: Pick<EgressWatch, 'isHeld' | 'isReached'>;
+  readonly onFinished: (finished: Finished) => void;
   /** A request has ended, and what could go in its place has gone. */
   readonly onFreed: () => void;
   /** Rows wait to be looked for again: see `takeUnsure`. */
@@ -25,33 +41,46 @@ export interface DispatcherOptions {
  * expunged, meanwhile.
  */
 const STALE_MS = 100;
+const RESUMED_AT_ONCE = 4;
+/** Requests to endpoints that are not reached, while our own egress seems to be at fault, and how soon it is tried again. */
+const PROBES = 8;
+const PROBE_PAUSE_MS = 500;
 
-/** Sends what waits at the desks: prepare → send, one of each desk in turn, within the bound of the process and that of each endpoint. */
+/** Sends what waits at the desks: prepare → send, in fair turns, within the bounds of the process and those of each endpoint. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  /** Desks that may have something to send, in turn. */
-  readonly #ready = new Set<Desk>();
+  readonly #turns: Turns;
+  /** Desks that wait for their rate limit. */
+  readonly #naps: Naps<Desk>;
+  /** Desks whose turn it was when no slot was left for the kind of delivery that they have. */
+  readonly #deferred = new Set<Desk>();
   /** Desks whose rows have waited so long that they must be looked for again before they are sent. */
   readonly #unsure = new Set<Desk>();
-  #inFlight = 0;
   #isRunning = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#turns = new Turns(options.maxInFlight);
+    this.#naps = new Naps((desks) => {
+      for (const desk of desks) this.#turns.add(desk);
+      this.run();
+    });
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#turns.inFlight;
   }
 
   /** The desk has something to send. */
   offer(desk: Desk): void {
-    this.#ready.add(desk);
+    if (desk.waiting.length > 0 && !this.#naps.has(desk)) this.#turns.add(desk);
   }
 
   /** Nothing waits at the desk any more. */
   withdraw(desk: Desk): void {
-    this.#ready.delete(desk);
+    this.#turns.delete(desk);
+    this.#naps.delete(desk);
+    this.#deferred.delete(desk);
     this.#unsure.delete(desk);
   }
 
@@ -62,47 +91,79 @@ export class Dispatcher {
     return desks;
   }
 
+  /** The look failed: they are still to be looked for. */
+  returnUnsure(desks: readonly Desk[]): void {
+    for (const desk of desks) if (desk.waiting.length > 0) this.#unsure.add(desk);
+  }
+
   /** Sends until nothing may be sent. */
   run(): void {
     // A request that fails at once calls back at once: the loop that is running goes on with what that freed.
     if (this.#isRunning) return;
     this.#isRunning = true;
-    while (this.#inFlight < this.#options.maxInFlight) {
-      const desk = this.#ready.values().next().value;
-      if (desk === undefined) break;
-      this.#ready.delete(desk);
-      if (desk.isOpen && desk.hasRoom) this.#sendNext(desk);
-    }
+    for (let desk = this.#turns.next(); desk !== undefined; desk = this.#turns.next()) this.#serve(desk);
     this.#isRunning = false;
   }
 
-  #sendNext(desk: Desk): void {
-    const letter = desk.waiting.shift();
-    if (letter === undefined) return;
+  stop(): void {
+    this.#naps.stop();
+  }
+
+  #serve(desk: Desk): void {
+    const nowMs = this.#options.nowMs();
+    if (!desk.isOpen(nowMs) || !desk.hasRoom(nowMs)) return;
+    const waitMs = Math.max(desk.gate!.tokenInMs(nowMs), this.#isHeldBack(desk) ? PROBE_PAUSE_MS : 0);
+    if (waitMs > 0) {
+      this.#naps.add(desk, waitMs);
+      return;
+    }
+    const letter = desk.waiting.take(this.#turns.mayBegin);
+    if (letter !== undefined) this.#sendOne(desk, letter, nowMs);
+    else if (desk.waiting.length > 0) this.#deferred.add(desk);
+  }
+
+  #isHeldBack(desk: Desk): boolean {
+    const { egress } = this.#options;
+    return egress.isHeld && this.inFlight >= PROBES && !egress.isReached(desk.num);
+  }
+
+  #sendOne(desk: Desk, letter: Letter, startedAtMs: number): void {
     if (performance.now() - letter.checkedAt > STALE_MS) {
-      desk.waiting.unshift(letter);
+      desk.waiting.putBack(letter);
       this.#unsure.add(desk);
       this.#options.onUnsure();
       return;
     }
-    const startedAtMs = this.#options.nowMs();
     const request = this.#prepare(desk, letter, startedAtMs);
     if (request === null) {
-      desk.waiting.unshift(letter);
+      desk.waiting.putBack(letter);
       this.#options.shelve(desk);
       return;
     }
-    if (desk.waiting.length > 0) this.#ready.add(desk);
+    const passage = desk.gate!.begin(startedAtMs);
+    const kind = classOf(letter.due);
     desk.inFlight++;
-    this.#inFlight++;
+    this.#turns.began(desk, kind);
+    this.offer(desk);
     this.#options.sender.send(request, (outcome) => {
       desk.inFlight--;
-      this.#inFlight--;
-      this.#options.onOutcome(letter, startedAtMs, outcome, desk);
-      if (desk.waiting.length > 0) this.#ready.add(desk);
+      this.#turns.ended(desk, kind);
+      this.#options.onFinished({ letter, desk, startedAtMs, outcome, passage });
+      this.offer(desk);
+      this.#resumeDeferred();
       this.run();
       this.#options.onFreed();
     });
+  }
+
+  /** One request that ended makes room for few: the others go on waiting, lest each end cost a look at all. */
+  #resumeDeferred(): void {
+    let left = RESUMED_AT_ONCE;
+    for (const desk of this.#deferred) {
+      if (left-- === 0) break;
+      this.#deferred.delete(desk);
+      this.offer(desk);
+    }
   }
 
   /** A delivery that cannot be prepared is parked with its endpoint; the others go on. */

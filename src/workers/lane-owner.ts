@@ -1,7 +1,12 @@
+import { type EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
+import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/send.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
 import type { SettledAttempt } from '../store/settle.ts';
+import type { Desk } from './desk.ts';
 import { Desks } from './desks.ts';
+import { gateNotice } from './gate-notice.ts';
+import { GateSaver } from './gate-saver.ts';
 import { Lane } from './lane.ts';
 import { LaneReader } from './lane-reader.ts';
 import type { LaneStore } from './lane-store.ts';
@@ -20,10 +25,12 @@ export interface LaneOwnerOptions {
   readonly ring: (lanes: Iterable<number>) => void;
   readonly ringIn: (lane: number, delayMs: number) => void;
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
+  readonly onGateNews: (news: GateNews, tenantId: string, endpointId: string) => void;
+  readonly onEgressChange: (change: EgressChange) => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 1_000;
 const REFRESH_MS = 1_000;
 const TICK_MS = 10;
 const PAUSE_AFTER_FAILURE_MS = 200;
@@ -41,6 +48,7 @@ export class LaneOwner {
   onShare: (lanes: number) => void = () => {};
   readonly #options: LaneOwnerOptions;
   readonly #settler: Settler;
+  readonly #gates: GateSaver;
   readonly #desks: Desks;
   readonly #reader: LaneReader;
   readonly #lanes = new Map<number, Lane>();
@@ -61,9 +69,20 @@ export class LaneOwner {
       loadTargets: (nums) => store.targets(nums),
       disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
       settle: (attempt) => this.#settler.add(attempt),
+      egress: new EgressWatch(),
+      onGateNews: (news, desk) => {
+        const notice = gateNotice(news, desk);
+        if (notice !== null) desk.notices.push(notice);
+        options.onGateNews(news, desk.target!.tenantId, desk.target!.id);
+      },
       onChange: () => this.#kick(),
     });
-    this.#reader = new LaneReader(store, this.#desks, this.#lanes);
+    this.#reader = new LaneReader(store, this.#desks, this.#lanes, options.nowMs);
+    this.#gates = new GateSaver({
+      save: (leases, states) => store.saveEndpointStates(leases, states),
+      leaseOf: (lane) => this.#lanes.get(lane)?.lease,
+      nowMs: options.nowMs,
+    });
     this.#settler = new Settler({
       write: (leases, attempts) => store.settle(leases, attempts),
       giveUp: (attempt) => store.giveUp(attempt),
@@ -76,11 +95,11 @@ export class LaneOwner {
   start(): void {
     this.#timers = [
       setInterval(() => this.#tick(), TICK_MS),
-      setInterval(() => void this.#beat(), HEARTBEAT_MS),
+      setInterval(() => void this.beat(), HEARTBEAT_MS),
       setInterval(() => void this.#refresh(), REFRESH_MS),
       setInterval(() => this.#exploreAll(), PARKED_RESCAN_MS),
     ];
-    void this.#beat();
+    void this.beat();
   }
 
   /** Takes a lane if nobody has it. Resolves when it is given back, lost, or was somebody else's. */
@@ -132,6 +151,8 @@ export class LaneOwner {
     sender.abortAll();
     await Promise.race([this.#settler.drain(), pause(Math.max(500, giveUpAt - performance.now()))]);
     for (const timer of this.#timers) clearInterval(timer);
+    this.#desks.stop();
+    await this.#saveGates(() => true);
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
     await store.release(leases).catch((error: unknown) => onFailure('release of lanes', error));
     for (const lane of [...this.#lanes.values()]) this.#forget(lane);
@@ -208,9 +229,10 @@ export class LaneOwner {
     const due = await this.#options.store.nextDue(idle.map((lane) => lane.number));
     const leaving = idle.filter((lane) => mayLeave(lane) && (lane.isDraining || due.get(lane.number) !== 0));
     if (leaving.length === 0) return;
+    await this.#saveGates(({ lane }) => leaving.some(({ number }) => number === lane));
     await this.#options.store.release(leaving.map((lane) => lane.lease));
     for (const lane of leaving) {
-      const inMs = due.get(lane.number);
+      const inMs = soonest(due.get(lane.number), this.#desks.opensInMs(lane.number));
       if (lane.isHungry || inMs === 0 || this.#desks.hasOpenParked(lane.number)) this.#options.ring([lane.number]);
       else if (inMs !== undefined) this.#options.ringIn(lane.number, inMs);
       this.#forget(lane);
@@ -230,7 +252,8 @@ export class LaneOwner {
     lane.resolveReleased();
   }
 
-  async #beat(): Promise<void> {
+  /** Renews the leases and learns what is still ours, and of how many workers this one is. */
+  async beat(): Promise<void> {
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
     try {
       const { held, workers } = await this.#options.store.heartbeat(leases);
@@ -253,7 +276,16 @@ export class LaneOwner {
     for (const lane of surplus) this.#drain(lane);
   }
 
+  /** What is not saved is only remembered less exactly by whoever comes next: that holds up nothing. */
+  async #saveGates(isWanted: (desk: Desk) => boolean): Promise<void> {
+    const desks = [...this.#desks].filter(isWanted);
+    await this.#gates
+      .save(desks)
+      .catch((error: unknown) => this.#options.onFailure('saving of endpoint states', error));
+  }
+
   async #refresh(): Promise<void> {
+    await this.#saveGates(() => true);
     try {
       const versions = await this.#options.store.targetVersions([...this.#desks].map((desk) => desk.num));
       const nowMs = this.#options.nowMs();
@@ -273,6 +305,7 @@ export class LaneOwner {
     if (this.#lanes.size === 0) return;
     const now = performance.now();
     for (const lane of this.#lanes.values()) lane.poll(now);
+    if (this.#desks.takeUrgency()) void this.#saveGates(({ gate }) => gate?.isUrgent === true);
     if (this.#hasHungryLane() && (this.#desks.hasRoom || this.#desks.isClogged)) this.#kick();
   }
 
@@ -280,6 +313,10 @@ export class LaneOwner {
     for (const lane of this.#lanes.values()) if (lane.isHungry && !lane.isDraining) return true;
     return false;
   }
+}
+
+function soonest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 function pause(ms: number): Promise<void> {

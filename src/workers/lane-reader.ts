@@ -16,13 +16,18 @@ export class LaneReader {
   readonly #store: ReaderStore;
   readonly #desks: Desks;
   readonly #lanes: ReadonlyMap<number, Lane>;
+  readonly #nowMs: () => number;
   /** Lanes whose parked endpoints are to be looked for. */
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
   #owesRefill = false;
 
-  /** @param lanes those that this process holds, as they come and go */
-  constructor(store: ReaderStore, desks: Desks, lanes: ReadonlyMap<number, Lane>) {
+  /**
+   * @param lanes those that this process holds, as they come and go
+   * @param nowMs Postgres's clock
+   */
+  constructor(store: ReaderStore, desks: Desks, lanes: ReadonlyMap<number, Lane>, nowMs: () => number) {
+    this.#nowMs = nowMs;
     this.#store = store;
     this.#desks = desks;
     this.#lanes = lanes;
@@ -107,7 +112,8 @@ export class LaneReader {
   }
 
   async #refill(): Promise<void> {
-    const refills = desksToRefill(this.#desks, (lane) => this.#lanes.get(lane)?.isDraining === false).map(refillOf);
+    const isServed = (lane: number) => this.#lanes.get(lane)?.isDraining === false;
+    const refills = desksToRefill(this.#desks, isServed, this.#nowMs()).map(refillOf);
     this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
     if (refills.length === 0 || this.#owesRefill) return;
     const { rows, fresh } = await this.#desks.read(() =>

@@ -1,3 +1,4 @@
+import type { EndpointState } from '../store/endpoint-states.ts';
 import type { Heartbeat, LaneLease } from '../store/lanes.ts';
 import type { DueDelivery, EventBody, LaneFetch, ParkedFetch } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
@@ -19,6 +20,7 @@ export interface LaneStore {
   targets(nums: readonly number[]): Promise<Map<number, LoadedTarget>>;
   targetVersions(nums: readonly number[]): Promise<Map<number, number>>;
   settle(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): Promise<ReadonlySet<number>>;
+  saveEndpointStates(leases: readonly LaneLease[], states: readonly EndpointState[]): Promise<void>;
   giveUp(attempt: SettledAttempt): Promise<void>;
   disableEndpoint(endpointNum: number, reason: string): Promise<void>;
 }

@@ -1,18 +1,22 @@
 import { expect, test } from 'vitest';
+import { Gate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { Desk } from './desk.ts';
 import { desksToRefill } from './parked-backlog.ts';
+
+const NOW = Date.UTC(2026, 10, 26);
 
 /** A desk with a parked backlog whose endpoint has as many requests under way as it takes. */
 function fullDesk(settings: Partial<DeliveryTarget>): Desk {
   const desk = new Desk(1, 0);
   desk.target = { enabled: true, deleted: false, maxInFlight: 1, ...settings } as DeliveryTarget;
+  desk.gate = Gate.restore(null, { cap: 1, rate: null }, NOW);
   desk.inFlight = 1;
   desk.markParked();
   return desk;
 }
 
-const chosen = (desk: Desk, isServed = true) => desksToRefill([desk], () => isServed);
+const chosen = (desk: Desk, isServed = true) => desksToRefill([desk], () => isServed, NOW);
 
 test('an endpoint that takes no more gets no more of its backlog', () => {
   const desk = fullDesk({});

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
+import { parseExactly } from '../routing/exact-number.ts';
 import { laneOf } from '../routing/lane-of.ts';
-import { TenantRouting } from '../routing/tenant-routing.ts';
+import { TenantIndex } from '../routing/tenant-index.ts';
 import { matchesType } from '../routing/type-pattern.ts';
 import { inTransaction, type Queryable } from '../store/in-transaction.ts';
 import { lockRedrives } from '../store/redrive.ts';
@@ -16,6 +17,7 @@ import {
   type ReplayEndpoint,
   type ReplayedEvent,
   replayEndpoints,
+  replayedBodies,
   unfinishedReplays,
 } from '../store/replay-chunk.ts';
 
@@ -123,19 +125,34 @@ export class Replayer {
     const endpoints = await replayEndpoints(client, replay);
     return queueDeliveries(client, replay, {
       again: wanted.map(({ uuid }) => uuid),
-      missed: missedBy(endpoints, replay, wanted),
+      missed: await missedBy(client, endpoints, replay, wanted),
       endpoints: endpoints.map(({ num }) => ({ num, lane: laneOf(num, this.#options.lanes) })),
     });
   }
 }
 
 /** Events that the replay's one endpoint would get today: if it never had them (disabled then, or made later), it gets them now. */
-function missedBy(
+async function missedBy(
+  client: Queryable,
   endpoints: readonly ReplayEndpoint[],
-  { plan }: HeldReplay,
+  { plan, tenantNum }: HeldReplay,
   events: readonly ReplayedEvent[],
-): readonly string[] {
+): Promise<readonly string[]> {
   if (plan.endpointNum === null || plan.status !== null) return [];
-  const routing = new TenantRouting(endpoints);
-  return events.filter(({ type }) => routing.match(type).length > 0).map(({ uuid }) => uuid);
+  const index = new TenantIndex();
+  for (const endpoint of endpoints) index.set(endpoint);
+  const missed: string[] = [];
+  for (let at = 0; at < events.length; at += BODIES_AT_ONCE) {
+    const some = events.slice(at, at + BODIES_AT_ONCE);
+    const uuids = some.map(({ uuid }) => uuid);
+    const bodies = index.readsContent ? await replayedBodies(client, tenantNum, uuids) : new Map<string, Buffer>();
+    const content = (uuid: string) => parseExactly(bodies.get(uuid)?.toString() ?? 'null');
+    missed.push(
+      ...uuids.filter((uuid, i) => index.match({ type: some[i]!.type, content: () => content(uuid) }).length > 0),
+    );
+  }
+  return missed;
 }
+
+/** Bodies may be large, and a chunk has hundreds of events. */
+const BODIES_AT_ONCE = 25;

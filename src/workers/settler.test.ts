@@ -34,6 +34,7 @@ function attempt(endpointNum: number, lane = 0, bytes = 0): SettledAttempt {
     startedAtMs: 0,
     outcome,
     decision: { kind: 'done' },
+    notice: null,
   };
 }
 

@@ -11,11 +11,15 @@ import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
 import { listenForReplays } from '../queues/replay-queue.ts';
 import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
+import { saveEndpointStates } from '../store/endpoint-states.ts';
+import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { giveUp, settle } from '../store/settle.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
+import { WorkerSession } from '../store/worker-session.ts';
+import { announcerService } from './announcer-service.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
@@ -23,6 +27,8 @@ import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
 
 const SWEEP_MS = 1_000;
+/** How long a worker must have held its own session before it judges others: Postgres may have dropped all of them, and they come back. */
+const JUDGE_MS = 2_000;
 const CANCEL_MS = 2_000;
 const HOUSEKEEPING_MS = 3_600_000;
 const REPLAY_LOOK_MS = 2_000;
@@ -35,16 +41,35 @@ const STUCK_MS = 12_000;
 export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
-  const owner = createOwner(context, id);
+  const announcer = announcerService(context);
+  const owner = createOwner(context, id, announcer.wake);
+  const session = new WorkerSession({
+    pool,
+    workerId: id,
+    onFailure: (error) => observe.workFailed('presence', error),
+  });
   const sweeper = new Sweeper(() => findSleepingLanes(pool), owner);
   waker.wakeLocal = (lanes) => owner.wake(lanes);
   health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
   health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
   const fail = (name: string, error: unknown) => observe.workFailed(name, error);
+  const takeOver = async () => {
+    if (session.heldMs < JUDGE_MS) return;
+    const freed = await freeLanesOfGone(pool, id, session.lockKey);
+    if (freed.workers === 0) return;
+    observe.workersGone(freed);
+    // With one worker less the share is larger.
+    await owner.beat();
+  };
+  const sweep = async () => {
+    await takeOver().catch((error: unknown) => fail('takeover', error));
+    await sweeper.runOnce();
+  };
   const housekeeping = createHousekeeping(context);
   return [
-    lanesService(context, owner, id),
-    periodic('sweeper', SWEEP_MS, () => sweeper.runOnce(), fail),
+    lanesService(context, owner, session, id),
+    announcer,
+    periodic('sweeper', SWEEP_MS, sweep, fail),
     periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
     replayService(context),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
@@ -98,11 +123,17 @@ async function farewell(closing: Promise<void> | undefined): Promise<void> {
 /** What giving the lanes back may take at the end of a stop. */
 const RELEASE_MS = 1_000;
 
-function lanesService({ queues, doorbell, config, workerPool }: Context, owner: LaneOwner, id: string): Service {
+function lanesService(
+  { queues, doorbell, config, workerPool }: Context,
+  owner: LaneOwner,
+  session: WorkerSession,
+  id: string,
+): Service {
   let listener: DoorbellListener | undefined;
   return {
     name: 'lanes',
     start: async () => {
+      session.start();
       owner.start();
       listener = listenForRings(queues, doorbell, config.LANES, (lane) => owner.hold(lane));
       owner.onShare = (lanes) => listener?.setConcurrency(lanes);
@@ -111,6 +142,7 @@ function lanesService({ queues, doorbell, config, workerPool }: Context, owner: 
       // The listener's open answers end when the owner gives the lanes back, so both stop together.
       const closing = listener?.close();
       await owner.stop(deadlineMs - RELEASE_MS);
+      await session.close();
       await forgetWorker(workerPool, id);
       await farewell(closing);
     },
@@ -120,6 +152,7 @@ function lanesService({ queues, doorbell, config, workerPool }: Context, owner: 
 function createOwner(
   { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
   id: string,
+  announce: () => void,
 ): LaneOwner {
   const defaults: TargetDefaults = {
     retryScheduleMs: defaultSchedule,
@@ -139,9 +172,20 @@ function createOwner(
     bodies: (uuids) => readBodies(pool, bodies, uuids),
     targets: (nums) => loadTargets(pool, vault, defaults, nums),
     targetVersions: (nums) => targetVersions(pool, nums),
-    settle: (leases, attempts) => settle(pool, leases, attempts),
+    settle: async (leases, attempts) => {
+      const held = await settle(pool, leases, attempts);
+      if (attempts.some(({ notice }) => notice !== null)) announce();
+      return held;
+    },
+    saveEndpointStates: async (leases, states) => {
+      await saveEndpointStates(pool, leases, states);
+      if (states.some(({ notices }) => notices.length > 0)) announce();
+    },
     giveUp: (attempt) => giveUp(pool, attempt),
-    disableEndpoint: (num, reason) => disableEndpoint(prisma, num, reason),
+    disableEndpoint: async (num, reason) => {
+      await disableEndpoint(prisma, num, reason);
+      announce();
+    },
   };
   const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
   return new LaneOwner({
@@ -160,6 +204,8 @@ function createOwner(
     ring: (lanes) => doorbell.ring(lanes),
     ringIn: (lane, delayMs) => doorbell.ringIn(lane, delayMs),
     onAttempt: (attempt, tenantId, endpointId) => observe.attemptFinished({ ...attempt, tenantId, endpointId }),
+    onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
+    onEgressChange: (change) => observe.egressChanged(change),
     onFailure: (what, error) => observe.workFailed(what, error),
   });
 }

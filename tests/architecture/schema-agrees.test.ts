@@ -7,7 +7,11 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 const beyondPrisma = {
   partitionedTables: ['attempts', 'events'],
   partialIndexes: [
+    'announcements_due_idx',
+    'announcements_open_idx',
+    'announcements_quiet_idx',
     'attempts_ended_idx',
+    'endpoints_system_idx',
     'events_tenant_num_external_id_idx',
     'mailbox_due_idx',
     'mailbox_parked_idx',
@@ -15,7 +19,15 @@ const beyondPrisma = {
   ],
   triggers: ['audit_log_append_only'],
   functions: ['assert_all_claimed', 'assert_routing_versions', 'refuse_rewriting_history'],
-  tablesWithOptions: ['idempotency_keys_event_id_idx', 'lanes', 'mailbox', 'workers'],
+  tablesWithOptions: [
+    'announcements',
+    'endpoint_states',
+    'idempotency_keys_event_id_idx',
+    'lanes',
+    'mailbox',
+    'system_notices',
+    'workers',
+  ],
 };
 
 let database: TestDatabase;

@@ -28,6 +28,13 @@ test('an endpoint without a past has no rates, rather than perfect ones', async 
     success_rate: null,
     latency_ms: null,
     sampled: false,
+    breaker: {
+      state: 'closed',
+      open_until: null,
+      failures_in_a_row: 0,
+      throttled_until: null,
+      failing_since: null,
+    },
     backlog: { pending: 0, retrying: 0, capped: false },
   });
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
+import { Gate } from '../../delivery/gate.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { publicKeyOf } from '../../signing/public-key-of.ts';
 import { cancelForDeletedEndpoints } from '../../store/cancel-deleted.ts';
@@ -95,9 +96,10 @@ export const updateEndpoint = defineRoute({
   handle: async (request, context) => {
     const { tenant, caller, body } = request;
     const id = request.params.endpoint_id;
-    const updated = await update(context, tenant, id, settingsOf(body, context), caller, (scheme) =>
-      secretFor(scheme, undefined),
-    );
+    const updated = await update(context, tenant, id, settingsOf(body, context), caller, {
+      newSecret: (scheme) => secretFor(scheme, undefined),
+      toBeProbed: Gate.toBeProbed,
+    });
     if (updated === null) throw endpointNotFound();
     if (updated.wasEnabled) context.ringEndpoints([updated.endpoint.num]);
     return { status: 200, body: endpointJson(updated.endpoint, viewer(request, context)) };

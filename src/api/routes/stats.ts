@@ -3,6 +3,7 @@ import { Refusal } from '../../domain/errors.ts';
 import { uuidFloor } from '../../domain/ids.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
 import { type EndpointStats, readEndpointStats } from '../../store/endpoint-stats.ts';
+import { breakerJson, breakerSchema } from '../breaker-json.ts';
 import { objectId } from '../object-id.ts';
 import { defineRoute } from '../route.ts';
 
@@ -25,6 +26,7 @@ export const statsSchema = z
       .nullable()
       .describe('Of attempts that got a response; null without one.'),
     sampled: z.boolean().describe('Whether only the newest 100,000 attempts were counted.'),
+    breaker: breakerSchema,
     backlog: z.object({
       pending: z.int(),
       retrying: z.int(),
@@ -33,7 +35,7 @@ export const statsSchema = z
   })
   .meta({ id: 'EndpointStats' });
 
-function toJson(stats: EndpointStats): z.infer<typeof statsSchema> {
+function toJson(stats: EndpointStats, nowMs: number): z.infer<typeof statsSchema> {
   const { delivered, failedAttempts, deadLettered, cancelled, latencyMs, sampled, pending, retrying, backlogCapped } =
     stats;
   const attempts = delivered + failedAttempts;
@@ -46,6 +48,7 @@ function toJson(stats: EndpointStats): z.infer<typeof statsSchema> {
     success_rate: attempts === 0 ? null : delivered / attempts,
     latency_ms: latencyMs,
     sampled,
+    breaker: breakerJson(stats.gate, nowMs),
     backlog: { pending, retrying, capped: backlogCapped },
   };
 }
@@ -62,7 +65,8 @@ export const getStats = defineRoute({
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
-    const since = uuidFloor(clock.nowMs() - WINDOW_HOURS * HOUR_MS);
-    return { status: 200, body: toJson(await readEndpointStats(apiPool, tenant.num, endpoint.num, since)) };
+    const nowMs = clock.nowMs();
+    const stats = await readEndpointStats(apiPool, tenant.num, endpoint.num, uuidFloor(nowMs - WINDOW_HOURS * HOUR_MS));
+    return { status: 200, body: toJson(stats, nowMs) };
   },
 });

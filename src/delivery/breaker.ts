@@ -1,0 +1,233 @@
+import type { Outcome } from '../domain/outcome.ts';
+import { AttemptWindow, type SavedWindow } from './attempt-window.ts';
+
+const FAILURES_IN_A_ROW = 10;
+const WINDOW_ATTEMPTS = 20;
+const WINDOW_FAILED_SHARE = 0.5;
+
+const FIRST_OPEN_MS = 30_000;
+const MOST_OPEN_MS = 600_000;
+const JITTER = 0.1;
+const LONGEST_OPEN_MS = MOST_OPEN_MS * (1 + JITTER);
+/** How long it must stay closed before its next opening is a first one again. */
+const RECOVERED_AFTER_MS = 600_000;
+
+export type BreakerPhase = 'closed' | 'open' | 'half_open' | 'ramp';
+
+export type OpenReason = 'failures_in_a_row' | 'failure_rate' | 'probe_failed' | 'ramp_failed';
+
+export type BreakerTransition =
+  /** `openings` counts from 1 and tells a first opening from one that follows without recovery. */
+  | { readonly kind: 'opened'; readonly untilMs: number; readonly reason: OpenReason; readonly openings: number }
+  | { readonly kind: 'ramping'; readonly allowance: number }
+  | { readonly kind: 'closed' };
+
+export interface BreakerResult {
+  readonly success: boolean;
+  /** `Breaker.generation` when the request began. */
+  readonly generation: number;
+}
+
+export interface BreakerContext {
+  /** Postgres's clock. */
+  readonly nowMs: number;
+  /** Requests that the endpoint takes at once, at least 1: the ramp ends there. */
+  readonly cap: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Half-open is not stored: it is open with its time over, so that a probe lost in a crash blocks nothing. */
+type BreakerState =
+  /** `sinceMs` is null when its earlier openings do not matter any more. */
+  | { readonly phase: 'closed'; readonly sinceMs: number | null }
+  | { readonly phase: 'open'; readonly untilMs: number }
+  /** `successes` were had at this allowance. */
+  | { readonly phase: 'ramp'; readonly allowance: number; readonly successes: number };
+
+/** Plain JSON of a few hundred bytes at most. */
+export interface SavedBreaker {
+  readonly state: BreakerState;
+  readonly openings: number;
+  readonly failuresInARow: number;
+  readonly recent: SavedWindow;
+}
+
+/**
+ * Whether an outcome speaks against the endpoint; null when it says nothing of it: our own guard refused, no request was made, or the
+ * receiver asked to be disabled (410, `webhook-delivery: disable`), which is an order and not a fault.
+ */
+export function countsAsFailure(outcome: Outcome): boolean | null {
+  switch (outcome.kind) {
+    case 'delivered':
+      return false;
+    case 'rejected':
+      return outcome.response.status === 410 || wishesDisable(outcome.response.headers['webhook-delivery'])
+        ? null
+        : true;
+    case 'unreachable':
+      return true;
+    case 'blocked':
+    case 'skipped':
+      return null;
+  }
+}
+
+function wishesDisable(header = ''): boolean {
+  return header.split(',').some((wish) => wish.trim().toLowerCase() === 'disable');
+}
+
+/**
+ * The circuit breaker of one endpoint (contract, "Delivery request"). Closed, it opens on 10 failures in a row or on a failure that makes
+ * half of at least 20 attempts of the last minute. Open, it lets nothing through for 30 s, doubling with each opening to 10 min (±10 %),
+ * until it has been closed for 10 min: closing alone does not start the doubling anew, or an endpoint that comes back just to fail again
+ * would be tried every 30 s for ever. Then one probe, then a ramp of 1, 2, 4, … at once, each step as many successes as it allows, to the
+ * endpoint's cap.
+ *
+ * Pure: it holds no timers and reads no clock. Results are told from late ones by their generation, not by their time, which may step back.
+ */
+export class Breaker {
+  #state: BreakerState = { phase: 'closed', sinceMs: null };
+  #openings = 0;
+  #failuresInARow = 0;
+  #generation = 0;
+  readonly #window = new AttemptWindow();
+
+  /** What `restore` makes a breaker of that lets one probe through, and then ramps: for an endpoint that was disabled. */
+  static readonly toBeProbed: SavedBreaker = {
+    state: { phase: 'open', untilMs: 0 },
+    openings: 0,
+    failuresInARow: 0,
+    recent: [],
+  };
+
+  /** The breaker as `save` left it; a new one for null. A probe that was under way is forgotten, and another is allowed. */
+  static restore(saved: SavedBreaker | null): Breaker {
+    const breaker = new Breaker();
+    if (saved === null) return breaker;
+    breaker.#state = saved.state;
+    breaker.#openings = saved.openings;
+    breaker.#failuresInARow = saved.failuresInARow;
+    breaker.#window.restore(saved.recent);
+    return breaker;
+  }
+
+  /** What a lane's next owner must know; null when it holds nothing against the endpoint, so that nothing need be kept. */
+  save(): SavedBreaker | null {
+    const { phase } = this.#state;
+    if (phase === 'closed' && this.#openings === 0 && this.#failuresInARow === 0 && this.#window.failures === 0)
+      return null;
+    return {
+      state: this.#state,
+      openings: this.#openings,
+      failuresInARow: this.#failuresInARow,
+      recent: this.#window.save(),
+    };
+  }
+
+  /**
+   * Requests belong to the generation in which they began. It rises when the breaker opens or is reset, and results of an older one are
+   * late: they say how the endpoint was, not how it is.
+   */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** How often it opened since the endpoint was last known to be well; 0 when it is, or when it was opened by hand to be probed. */
+  get openings(): number {
+    return this.#openings;
+  }
+
+  phaseAt(nowMs: number): BreakerPhase {
+    const state = this.#state;
+    if (state.phase !== 'open') return state.phase;
+    const leftMs = state.untilMs - nowMs;
+    // More than it was ever opened for is left only where the clock stepped back: that must not shut the endpoint for as long.
+    return leftMs > 0 && leftMs <= LONGEST_OPEN_MS ? 'open' : 'half_open';
+  }
+
+  /** When a probe is allowed, on Postgres's clock; null when the breaker is not open. In the past while half-open. */
+  get probeAtMs(): number | null {
+    return this.#state.phase === 'open' ? this.#state.untilMs : null;
+  }
+
+  /** How many requests may be under way now, those of older generations included: at half-open that makes the probe one alone. */
+  allowance(nowMs: number, cap: number): number {
+    const state = this.#state;
+    if (state.phase === 'closed') return cap;
+    if (state.phase === 'ramp') return Math.min(state.allowance, cap);
+    return this.phaseAt(nowMs) === 'open' ? 0 : 1;
+  }
+
+  /** Takes note of a result that `countsAsFailure` says something of. @returns what changed by it, if anything. */
+  record({ success, generation }: BreakerResult, context: BreakerContext): BreakerTransition | null {
+    if (generation !== this.#generation) return null;
+    const state = this.#state;
+    switch (state.phase) {
+      case 'closed':
+        return this.#recordClosed(success, context);
+      case 'open':
+        return success ? this.#ramp(1, context) : this.#open('probe_failed', context);
+      case 'ramp': {
+        if (!success) return this.#open('ramp_failed', context);
+        const successes = state.successes + 1;
+        if (successes >= Math.min(state.allowance, context.cap)) return this.#ramp(state.allowance * 2, context);
+        this.#state = { ...state, successes };
+        return null;
+      }
+    }
+  }
+
+  /** Closes it by hand and forgets everything. @returns null when it was closed already. */
+  reset(): BreakerTransition | null {
+    const { phase } = this.#state;
+    this.#openings = 0;
+    this.#generation++;
+    this.#startClean({ phase: 'closed', sinceMs: null });
+    return phase === 'closed' ? null : { kind: 'closed' };
+  }
+
+  #recordClosed(success: boolean, context: BreakerContext): BreakerTransition | null {
+    this.#forgiveOpenings(context.nowMs);
+    const window = this.#window;
+    window.add(success, context.nowMs);
+    this.#failuresInARow = success ? 0 : this.#failuresInARow + 1;
+    // An endpoint that has just answered is not shut for what was before.
+    if (success) return null;
+    if (this.#failuresInARow >= FAILURES_IN_A_ROW) return this.#open('failures_in_a_row', context);
+    const isMostlyFailing =
+      window.attempts >= WINDOW_ATTEMPTS && window.failures >= window.attempts * WINDOW_FAILED_SHARE;
+    return isMostlyFailing ? this.#open('failure_rate', context) : null;
+  }
+
+  #forgiveOpenings(nowMs: number): void {
+    if (this.#state.phase !== 'closed' || this.#state.sinceMs === null) return;
+    if (nowMs - this.#state.sinceMs < RECOVERED_AFTER_MS) return;
+    this.#openings = 0;
+    this.#state = { phase: 'closed', sinceMs: null };
+  }
+
+  #open(reason: OpenReason, { nowMs, random }: BreakerContext): BreakerTransition {
+    const openMs = Math.min(FIRST_OPEN_MS * 2 ** this.#openings, MOST_OPEN_MS);
+    const untilMs = nowMs + Math.round(openMs * (1 - JITTER + 2 * JITTER * random()));
+    this.#openings++;
+    this.#generation++;
+    this.#startClean({ phase: 'open', untilMs });
+    return { kind: 'opened', untilMs, reason, openings: this.#openings };
+  }
+
+  #ramp(allowance: number, { nowMs, cap }: BreakerContext): BreakerTransition {
+    if (allowance >= cap) {
+      this.#startClean({ phase: 'closed', sinceMs: nowMs });
+      return { kind: 'closed' };
+    }
+    this.#state = { phase: 'ramp', allowance, successes: 0 };
+    return { kind: 'ramping', allowance };
+  }
+
+  #startClean(state: BreakerState): void {
+    this.#state = state;
+    this.#failuresInARow = 0;
+    this.#window.clear();
+  }
+}

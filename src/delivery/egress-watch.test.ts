@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest';
+import type { Outcome, UnreachableReason } from '../domain/outcome.ts';
+import { EgressWatch } from './egress-watch.ts';
+
+const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 1 };
+const failed = (reason: UnreachableReason, connectMs: number | null = null): Outcome => ({
+  kind: 'unreachable',
+  reason,
+  detail: '',
+  timing: { ...timing, connectMs },
+});
+const answered = (status: number): Outcome => ({
+  kind: status < 300 ? 'delivered' : 'rejected',
+  response: { status, headers: {}, body: new Uint8Array(), truncated: false },
+  timing,
+});
+
+/** An endpoint of one of eight tenants. */
+const at = (num: number) => ({ num, tenantNum: num % 8 });
+
+/** Endpoints from..to, one after another. @returns the last verdict. */
+function noteAll(watch: EgressWatch, [from, to]: [number, number], outcome: Outcome, nowMs = 0) {
+  let last = watch.note(at(from), outcome, nowMs);
+  for (let num = from + 1; num <= to; num++) last = watch.note(at(num), outcome, nowMs);
+  return last;
+}
+
+test.each([
+  ['dns', failed('dns')],
+  ['network', failed('network')],
+  ['connect_timeout', failed('timeout')],
+])('when the tenth of ten endpoints fails by %s, that is held against none of them', (fault, outcome) => {
+  const watch = new EgressWatch();
+  expect(noteAll(watch, [1, 9], outcome)).toEqual({ isOurs: false, change: null });
+  expect(watch.note(at(10), outcome, 0)).toEqual({
+    isOurs: true,
+    change: { kind: 'held', fault, failing: 10, endpoints: 10 },
+  });
+  expect(watch.note(at(1), outcome, 0)).toEqual({ isOurs: true, change: null });
+});
+
+test.each([
+  ['refuse connections', failed('refused')],
+  ['reset them', failed('reset')],
+  ['have a bad certificate', failed('tls')],
+  ['are connected and do not answer', failed('timeout', 3)],
+  ['answer 500', answered(500)],
+])('endpoints that %s are at fault themselves, however many they are', (_what, outcome) => {
+  const watch = new EgressWatch();
+  expect(noteAll(watch, [1, 1_000], outcome)).toEqual({ isOurs: false, change: null });
+});
+
+test('one endpoint that fails often is one endpoint', () => {
+  const watch = new EgressWatch();
+  for (let i = 0; i < 100; i++) expect(watch.note(at(1), failed('dns'), 0).isOurs).toBe(false);
+});
+
+test('where one in four is reached, the others are at fault themselves', () => {
+  const watch = new EgressWatch();
+  noteAll(watch, [1, 25], answered(200));
+  expect(noteAll(watch, [26, 100], failed('dns')).isOurs).toBe(false);
+});
+
+test('other failures than the one that is held count as ever, and endpoints that are reached are free', () => {
+  const watch = new EgressWatch();
+  noteAll(watch, [1, 20], failed('dns'));
+  expect(watch.note(at(1), failed('refused'), 0).isOurs).toBe(false);
+  expect([watch.isHeld, watch.isReached(1), watch.isReached(2)]).toEqual([true, true, false]);
+});
+
+test('it is over, and told once, when most of them are reached again', () => {
+  const watch = new EgressWatch();
+  noteAll(watch, [1, 20], failed('dns'));
+  const changes = Array.from({ length: 20 }, (_, i) => watch.note(at(i + 1), answered(200), 1_000).change);
+  expect(changes.filter((change) => change !== null)).toEqual([
+    { kind: 'released', fault: 'dns', failing: expect.any(Number), endpoints: 20 },
+  ]);
+  expect(watch.isHeld).toBe(false);
+});
+
+test('what was seen half a minute ago does not count any more', () => {
+  const watch = new EgressWatch();
+  noteAll(watch, [1, 9], failed('dns'), 0);
+  expect(watch.note(at(10), failed('dns'), 30_000).isOurs).toBe(false);
+});
+
+test('after ten minutes it is how things are, until it has passed once', () => {
+  const watch = new EgressWatch();
+  noteAll(watch, [1, 20], failed('dns'), 0);
+  for (let ms = 10_000; ms < 600_000; ms += 10_000)
+    expect(noteAll(watch, [1, 20], failed('dns'), ms).isOurs).toBe(true);
+  expect(noteAll(watch, [1, 20], failed('dns'), 600_000).isOurs).toBe(false);
+  noteAll(watch, [1, 20], answered(200), 610_000);
+  expect(noteAll(watch, [1, 20], failed('dns'), 615_000).isOurs).toBe(true);
+});
+
+test('a tenant with a thousand dead endpoints puts no other tenant’s deliveries on hold', () => {
+  const watch = new EgressWatch();
+  for (let tenantNum = 1; tenantNum <= 3; tenantNum++) watch.note({ num: tenantNum, tenantNum }, answered(200), 0);
+  for (let num = 100; num < 1_100; num++)
+    expect(watch.note({ num, tenantNum: 9 }, failed('dns'), 0).isOurs).toBe(false);
+});

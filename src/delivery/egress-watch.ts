@@ -1,0 +1,136 @@
+import type { Outcome } from '../domain/outcome.ts';
+
+/** Kinds of failure that may be ours: a resolver that is down, a network that is gone, connections that lead nowhere. */
+export type EgressFault = 'dns' | 'network' | 'connect_timeout';
+
+export interface EgressChange {
+  readonly kind: 'held' | 'released';
+  readonly fault: EgressFault;
+  readonly failing: number;
+  readonly endpoints: number;
+}
+
+/** Endpoints that must have been tried lately before anything is concluded from them. */
+const ENOUGH_ENDPOINTS = 10;
+const HELD_SHARE = 0.8;
+const RELEASED_SHARE = 0.5;
+/** How long an endpoint's last outcome counts. */
+const RECENT_MS = 30_000;
+/** What lasts longer than this is how things are, and not a fault that will pass. */
+const LONGEST_HOLD_MS = 10 * 60_000;
+const MAX_REMEMBERED = 50_000;
+
+/**
+ * Tells a fault of our own egress from faults of endpoints: when most endpoints that were tried lately, of most tenants, fail alike, in a
+ * way that ours can be the cause of, that kind of failure is held against none of them until it has passed. Tenants count too, because
+ * one of them alone may well have nothing but dead endpoints. Pure: it reads no clock.
+ */
+export class EgressWatch {
+  readonly #endpoints = new LastOutcomes();
+  readonly #tenants = new LastOutcomes();
+  #held: { readonly fault: EgressFault; readonly sinceMs: number } | null = null;
+  /** A fault that lasted too long, until it has passed. */
+  #accepted: EgressFault | null = null;
+
+  /** Takes note of an outcome. @returns whether it is our own fault as far as one can tell, and what changed by it. */
+  note(
+    { num, tenantNum }: { readonly num: number; readonly tenantNum: number },
+    outcome: Outcome,
+    nowMs: number,
+  ): { isOurs: boolean; change: EgressChange | null } {
+    const fault = faultOf(outcome);
+    if (fault === undefined) return { isOurs: false, change: null };
+    this.#endpoints.set(num, fault, nowMs);
+    this.#tenants.set(tenantNum, fault, nowMs);
+    const change = this.#judge(fault, nowMs);
+    return { isOurs: fault !== null && this.#held?.fault === fault, change };
+  }
+
+  get isHeld(): boolean {
+    return this.#held !== null;
+  }
+
+  /** Whether the endpoint has lately been reached: then a hold does not concern it. */
+  isReached(endpointNum: number): boolean {
+    return this.#endpoints.get(endpointNum) === null;
+  }
+
+  #judge(fault: EgressFault | null, nowMs: number): EgressChange | null {
+    if (this.#accepted !== null && this.#shareOf(this.#accepted) < RELEASED_SHARE) this.#accepted = null;
+    const held = this.#held;
+    if (held === null) {
+      const isNew = fault !== null && fault !== this.#accepted && this.#endpoints.size >= ENOUGH_ENDPOINTS;
+      if (!isNew || this.#shareOf(fault) < HELD_SHARE) return null;
+      this.#held = { fault, sinceMs: nowMs };
+      return this.#changeTo('held', fault);
+    }
+    const lasts = nowMs - held.sinceMs < LONGEST_HOLD_MS;
+    if (lasts && this.#shareOf(held.fault) >= RELEASED_SHARE) return null;
+    if (!lasts) this.#accepted = held.fault;
+    this.#held = null;
+    return this.#changeTo('released', held.fault);
+  }
+
+  #changeTo(kind: EgressChange['kind'], fault: EgressFault): EgressChange {
+    return { kind, fault, failing: this.#endpoints.countOf(fault), endpoints: this.#endpoints.size };
+  }
+
+  #shareOf(fault: EgressFault): number {
+    return Math.min(this.#endpoints.shareOf(fault), this.#tenants.shareOf(fault));
+  }
+}
+
+/** The last outcome of each of many, as long as it is recent. */
+class LastOutcomes {
+  /** Oldest first. */
+  readonly #seen = new Map<number, { readonly fault: EgressFault | null; readonly atMs: number }>();
+  readonly #counts: Record<EgressFault, number> = { dns: 0, network: 0, connect_timeout: 0 };
+
+  get size(): number {
+    return this.#seen.size;
+  }
+
+  get(num: number): EgressFault | null | undefined {
+    return this.#seen.get(num)?.fault;
+  }
+
+  set(num: number, fault: EgressFault | null, nowMs: number): void {
+    this.#forget(num);
+    for (const [old, { atMs }] of this.#seen) {
+      if (this.#seen.size < MAX_REMEMBERED && nowMs - atMs < RECENT_MS) break;
+      this.#forget(old);
+    }
+    this.#seen.set(num, { fault, atMs: nowMs });
+    if (fault !== null) this.#counts[fault]++;
+  }
+
+  countOf(fault: EgressFault): number {
+    return this.#counts[fault];
+  }
+
+  shareOf(fault: EgressFault): number {
+    return this.#seen.size === 0 ? 0 : this.#counts[fault] / this.#seen.size;
+  }
+
+  #forget(num: number): void {
+    const seen = this.#seen.get(num);
+    if (seen === undefined) return;
+    this.#seen.delete(num);
+    if (seen.fault !== null) this.#counts[seen.fault]--;
+  }
+}
+
+/** Null: the endpoint, or something in front of it, was reached. Undefined: nothing was tried. */
+function faultOf(outcome: Outcome): EgressFault | null | undefined {
+  switch (outcome.kind) {
+    case 'delivered':
+    case 'rejected':
+      return null;
+    case 'unreachable':
+      if (outcome.reason === 'dns' || outcome.reason === 'network') return outcome.reason;
+      return outcome.reason === 'timeout' && outcome.timing.connectMs === null ? 'connect_timeout' : null;
+    case 'blocked':
+    case 'skipped':
+      return undefined;
+  }
+}

@@ -1,0 +1,235 @@
+import type { RateLimit } from '../domain/endpoint.ts';
+import type { Outcome } from '../domain/outcome.ts';
+import {
+  Breaker,
+  type BreakerPhase,
+  type BreakerTransition,
+  countsAsFailure,
+  type OpenReason,
+  type SavedBreaker,
+} from './breaker.ts';
+import { CongestionWindow } from './congestion-window.ts';
+import { parseRetryAfter } from './retry-policy.ts';
+import { type SavedBucket, TokenBucket } from './token-bucket.ts';
+
+/** What an endpoint's settings allow. */
+export interface GateLimits {
+  /** Requests under way at once, at least 1. */
+  readonly cap: number;
+  /** Null: as fast as `cap` lets it. */
+  readonly rate: RateLimit | null;
+}
+
+/** Plain JSON of some hundred bytes: what the next owner of the endpoint's lane must know. */
+export interface SavedGate {
+  readonly breaker: SavedBreaker | null;
+  readonly bucket: SavedBucket | null;
+  readonly failingSinceMs: number | null;
+}
+
+/** Something that people are told of. */
+export type GateNews =
+  | {
+      readonly kind: 'breaker_opened';
+      readonly untilMs: number;
+      readonly reason: OpenReason;
+      readonly openings: number;
+    }
+  | { readonly kind: 'breaker_closed' }
+  | { readonly kind: 'throttled'; readonly untilMs: number }
+  /** Nothing but failures for five days. */
+  | { readonly kind: 'worn_out'; readonly failingSinceMs: number };
+
+/** A request that has gone through the gate. */
+export interface Passage {
+  readonly generation: number;
+  readonly ticket: number;
+}
+
+export interface GateClock {
+  /** Postgres's clock. */
+  readonly nowMs: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Statuses that say "too much" rather than "wrong" (contract, "Delivery request"). */
+const THROTTLING = new Set([429, 502, 503, 504]);
+const LONGEST_THROTTLE_MS = 24 * 3_600_000;
+/** A throttle that ends within this is waited for in memory; a longer one sends what waits back to the table. */
+const SHORT_MS = 1_000;
+const WORN_OUT_MS = 5 * 24 * 3_600_000;
+/** No bucket is smaller than what its rate brings in this time: timers are no finer, and a smaller one would run over unseen. */
+const GRAIN_MS = 4;
+/** For an endpoint without a rate limit, whose bucket only ever throttles. */
+const UNLIMITED: RateLimit = { perSecond: 1e9, burst: 1e9 };
+
+/**
+ * Whether an endpoint takes another request now: circuit breaker, rate limit, throttle by `Retry-After`, and congestion window, as one. The
+ * owner of the endpoint's lane holds it in memory; what must outlive the owner is in `save`.
+ *
+ * Pure: no timers, no clock of its own. Times are in ms on Postgres's clock.
+ */
+export class Gate {
+  readonly #breaker: Breaker;
+  readonly #window = new CongestionWindow();
+  #limits: GateLimits;
+  #bucket: TokenBucket | null;
+  #failingSinceMs: number | null;
+  #isDirty = false;
+  #hasNews = false;
+
+  private constructor(limits: GateLimits, saved: SavedGate | null, nowMs: number) {
+    this.#limits = limits;
+    this.#breaker = Breaker.restore(saved?.breaker ?? null);
+    this.#failingSinceMs = saved?.failingSinceMs ?? null;
+    this.#bucket = bucketOf(saved?.bucket ?? null, limits.rate, nowMs);
+  }
+
+  /** What `restore` makes a gate of that lets one probe through, and then ramps: for an endpoint that is enabled again. */
+  static readonly toBeProbed: SavedGate = { breaker: Breaker.toBeProbed, bucket: null, failingSinceMs: null };
+
+  /** The gate as `save` left it; an open one for null. */
+  static restore(saved: SavedGate | null, limits: GateLimits, nowMs: number): Gate {
+    return new Gate(limits, saved, nowMs);
+  }
+
+  /** What is worth keeping; null when the endpoint has nothing held against it and a full bucket. */
+  save(nowMs: number): SavedGate | null {
+    const breaker = this.#breaker.save();
+    const bucket = this.#savedBucket(nowMs);
+    if (breaker === null && bucket === null && this.#failingSinceMs === null) return null;
+    return { breaker, bucket, failingSinceMs: this.#failingSinceMs };
+  }
+
+  /** Whether there is something that was not taken to be saved yet. */
+  get isDirty(): boolean {
+    return this.#isDirty;
+  }
+
+  /** Whether it is of a kind that must be saved at once. */
+  get isUrgent(): boolean {
+    return this.#isDirty && this.#hasNews;
+  }
+
+  /** What it was is being saved now. */
+  markSaved(): void {
+    this.#isDirty = false;
+    this.#hasNews = false;
+  }
+
+  /** The saving failed. */
+  markUnsaved(): void {
+    this.#isDirty = true;
+  }
+
+  /** New settings: tokens are kept within the new burst, and none are minted. */
+  setLimits(limits: GateLimits, nowMs: number): void {
+    const { rate } = this.#limits;
+    this.#limits = limits;
+    if (rate?.perSecond === limits.rate?.perSecond && rate?.burst === limits.rate?.burst) return;
+    this.#bucket = bucketOf(this.#savedBucket(nowMs), limits.rate, nowMs);
+  }
+
+  /** Until when nothing is sent, however long that is: its breaker is open, or it asked for a long pause. Null when it may be sent to. */
+  closedUntilMs(nowMs: number): number | null {
+    const probeAtMs = this.#breaker.phaseAt(nowMs) === 'open' ? this.#breaker.probeAtMs! : 0;
+    const throttledMs = this.#bucket?.throttledUntilMs ?? 0;
+    const untilMs = Math.max(probeAtMs, throttledMs - nowMs > SHORT_MS ? throttledMs : 0);
+    return untilMs > nowMs ? untilMs : null;
+  }
+
+  phaseAt(nowMs: number): BreakerPhase {
+    return this.#breaker.phaseAt(nowMs);
+  }
+
+  /** Whether another request may be under way besides these, tokens aside. */
+  hasRoom(nowMs: number, inFlight: number): boolean {
+    const { cap } = this.#limits;
+    return inFlight < Math.min(this.#breaker.allowance(nowMs, cap), this.#window.allowance(cap));
+  }
+
+  /** Whole milliseconds until there is a token; 0 when there is one. */
+  tokenInMs(nowMs: number): number {
+    return this.#bucket?.nextTokenMs(nowMs) ?? 0;
+  }
+
+  /** Takes a token. To be asked only when `hasRoom` says so and `tokenInMs` is 0. */
+  begin(nowMs: number): Passage {
+    if (this.#bucket?.take(nowMs) === true && this.#limits.rate !== null) this.#isDirty = true;
+    return { generation: this.#breaker.generation, ticket: this.#window.begin() };
+  }
+
+  /** Takes note of how a request ended. @returns what people are told of. */
+  finish(outcome: Outcome, { generation, ticket }: Passage, { nowMs, random }: GateClock): GateNews[] {
+    const failed = countsAsFailure(outcome);
+    if (failed === null) return [];
+    const news = [this.#throttle(outcome, ticket, nowMs), this.#wear(failed, nowMs)];
+    const { cap } = this.#limits;
+    const wasOpened = this.#breaker.openings > 0;
+    const transition = this.#breaker.record({ success: !failed, generation }, { nowMs, cap, random });
+    if (failed || transition !== null) this.#isDirty = true;
+    news.push(newsOf(transition, wasOpened));
+    if (transition !== null) this.#hasNews = true;
+    return news.filter((each) => each !== null);
+  }
+
+  /** "Too much" cuts the window, and with `Retry-After` stops the endpoint until then; what is well received widens the window. */
+  #throttle(outcome: Outcome, ticket: number, nowMs: number): GateNews | null {
+    if (outcome.kind === 'delivered') this.#window.widen(this.#limits.cap);
+    if (outcome.kind !== 'rejected' || !THROTTLING.has(outcome.response.status)) return null;
+    const asked = outcome.response.headers['retry-after'];
+    const waitMs = asked === undefined ? null : parseRetryAfter(asked, nowMs);
+    if (waitMs === null || waitMs === 0) {
+      this.#window.cut(ticket, this.#limits.cap);
+      return null;
+    }
+    const untilMs = nowMs + Math.min(waitMs, LONGEST_THROTTLE_MS);
+    this.#bucket ??= new TokenBucket(UNLIMITED, nowMs);
+    const wasThrottled = (this.#bucket.throttledUntilMs ?? 0) > nowMs;
+    if (!this.#bucket.throttleUntil(untilMs)) return null;
+    this.#isDirty = true;
+    this.#hasNews = true;
+    return wasThrottled || waitMs <= SHORT_MS ? null : { kind: 'throttled', untilMs };
+  }
+
+  #wear(failed: boolean, nowMs: number): GateNews | null {
+    if (!failed) {
+      if (this.#failingSinceMs !== null) this.#isDirty = true;
+      this.#failingSinceMs = null;
+      return null;
+    }
+    this.#failingSinceMs ??= nowMs;
+    const isWornOut = nowMs - this.#failingSinceMs >= WORN_OUT_MS;
+    return isWornOut ? { kind: 'worn_out', failingSinceMs: this.#failingSinceMs } : null;
+  }
+
+  #savedBucket(nowMs: number): SavedBucket | null {
+    const bucket = this.#bucket;
+    if (bucket === null) return null;
+    const saved = bucket.save();
+    const isThrottled = (saved.throttledUntilMs ?? 0) > nowMs;
+    const { rate } = this.#limits;
+    if (rate === null) return isThrottled ? saved : null;
+    const tokens = saved.tokens + ((nowMs - saved.atMs) * rate.perSecond) / 1000;
+    return isThrottled || tokens < burstOf(rate) ? saved : null;
+  }
+}
+
+function bucketOf(saved: SavedBucket | null, rate: RateLimit | null, nowMs: number): TokenBucket | null {
+  if (rate === null && saved === null) return null;
+  const limit = rate === null ? UNLIMITED : { perSecond: rate.perSecond, burst: burstOf(rate) };
+  return TokenBucket.restore(saved, limit, nowMs);
+}
+
+function burstOf({ perSecond, burst }: RateLimit): number {
+  return Math.max(burst, (perSecond * GRAIN_MS) / 1000);
+}
+
+/** Between opening and closing people need not hear of every probe and every ramp that failed. */
+function newsOf(transition: BreakerTransition | null, wasOpened: boolean): GateNews | null {
+  if (transition?.kind === 'closed') return wasOpened ? { kind: 'breaker_closed' } : null;
+  if (transition?.kind !== 'opened' || transition.reason.endsWith('_failed')) return null;
+  const { untilMs, reason, openings } = transition;
+  return { kind: 'breaker_opened', untilMs, reason, openings };
+}

@@ -1,0 +1,54 @@
+import { isConsistent } from './array-consistency.ts';
+import type { Clause } from './condition.ts';
+import { describeConditions } from './describe-condition.ts';
+import { ExactNumber } from './exact-number.ts';
+import type { IndexedTest } from './indexed-test.ts';
+import { internTest } from './intern-test.ts';
+import { PathNode } from './path-node.ts';
+import { readFields } from './read-fields.ts';
+import type { Leaf } from './satisfies.ts';
+
+export interface Failure {
+  /** The field, names joined by dots. */
+  readonly path: string;
+  readonly expected: string;
+  /** What the event has there, as JSON; a few of many. */
+  readonly found: readonly string[];
+}
+
+/** Why an event does not match; empty when it does. Of several clauses, of which one would do, the one that lacks least. */
+export function explainMatch(clauses: readonly Clause[], event: unknown): readonly Failure[] {
+  const root = new PathNode(null, '');
+  const tested = clauses.map((clause) => clause.map((field) => ({ path: field.path, test: internTest(root, field) })));
+  readFields(event, root, 1);
+  const failures = tested.map(failuresOf);
+  return failures.reduce((least, next) => (next.length < least.length ? next : least));
+}
+
+function failuresOf(clause: readonly { readonly path: string; readonly test: IndexedTest }[]): readonly Failure[] {
+  const failed = clause.filter(({ test }) => !test.holds(1));
+  const failures = failed.map(({ path, test }) => ({
+    path,
+    expected: describeConditions(test.anyOf),
+    found: foundAt(test.path),
+  }));
+  const tests = clause.map(({ test }) => test);
+  if (failures.length > 0 || isConsistent(tests, 1)) return failures;
+  const scattered = clause.filter(({ test }) => test.path.seq === 1 && test.path.inArrays > 0);
+  return scattered.map(({ path, test }) => ({
+    path,
+    expected: `${describeConditions(test.anyOf)}, in the same element of the array as the other fields`,
+    found: foundAt(test.path),
+  }));
+}
+
+const SHOWN = 5;
+
+function foundAt(path: PathNode): readonly string[] {
+  return path.seq === 1 ? path.values.slice(0, SHOWN).map(jsonOf) : [];
+}
+
+function jsonOf(value: Leaf): string {
+  const text = value instanceof ExactNumber ? value.text : JSON.stringify(value);
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

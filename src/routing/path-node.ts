@@ -1,0 +1,49 @@
+import type { IndexedTest } from './indexed-test.ts';
+import type { Leaf } from './satisfies.ts';
+
+/** An element of an array of the event, when the element is an object or an array itself. Compared by identity. */
+export interface ArrayElement {
+  readonly array: EventArray;
+}
+
+export interface EventArray {
+  /** The element that the array is in; null when it is in none. */
+  readonly within: ArrayElement | null;
+}
+
+/** A path that filters ask about, and what the event at hand has there. `seq` tells which event that was: others' is void. */
+export class PathNode {
+  readonly parent: PathNode | null;
+  readonly name: string;
+  children: Map<string, PathNode> | null = null;
+  /** Every distinct test of this path, by its key. */
+  tests: Map<string, IndexedTest> | null = null;
+  seq = 0;
+  values: Leaf[] = [];
+  /** The element that each value is in; as long as `values`. */
+  elements: (ArrayElement | null)[] = [];
+  /** How many values are in elements of arrays. */
+  inArrays = 0;
+
+  constructor(parent: PathNode | null, name: string) {
+    this.parent = parent;
+    this.name = name;
+  }
+
+  child(name: string): PathNode {
+    this.children ??= new Map();
+    let child = this.children.get(name);
+    if (child === undefined) {
+      child = new PathNode(this, name);
+      this.children.set(name, child);
+    }
+    return child;
+  }
+
+  /** Takes the path out of the tree when nothing asks about it or what is below it any more. */
+  prune(): void {
+    if (this.parent === null || (this.tests?.size ?? 0) > 0 || (this.children?.size ?? 0) > 0) return;
+    this.parent.children?.delete(this.name);
+    this.parent.prune();
+  }
+}

@@ -1,0 +1,66 @@
+import type { Condition, NumberRange } from './condition.ts';
+import { compareNumbers, type EventNumber, ExactNumber } from './exact-number.ts';
+import { foldCase } from './fold-case.ts';
+import { isWithin, parseIp } from './ip-network.ts';
+import { matchesType } from './type-pattern.ts';
+import { matchesWildcard } from './wildcard.ts';
+
+/** A value of an event that is no object and no array. */
+export type Leaf = string | EventNumber | boolean | null;
+
+/** Whether one value of the event is what the condition asks for. */
+export function satisfies(value: Leaf, condition: Condition): boolean {
+  switch (condition.kind) {
+    case 'exists':
+      return true;
+    case 'absent':
+      return false;
+    case 'except':
+      return !condition.of.some((excluded) => satisfies(value, excluded));
+    case 'literal':
+      return value === condition.value;
+    case 'number':
+      return isNumber(value) && compareNumbers(value, condition.value) === 0;
+    case 'range':
+      return isNumber(value) && isInRange(value, condition);
+    default:
+      return typeof value === 'string' && textSatisfies(value, condition);
+  }
+}
+
+type TextCondition = Exclude<
+  Condition,
+  { kind: 'exists' | 'absent' | 'except' | 'literal' | 'number' } | { kind: 'range' }
+>;
+
+function textSatisfies(value: string, condition: TextCondition): boolean {
+  switch (condition.kind) {
+    case 'string':
+      return value === condition.text;
+    case 'equals':
+      return foldCase(value) === condition.text;
+    case 'prefix':
+      return (condition.fold ? foldCase(value) : value).startsWith(condition.text);
+    case 'suffix':
+      return (condition.fold ? foldCase(value) : value).endsWith(condition.text);
+    case 'wildcard':
+      return matchesWildcard(condition.wildcard, value);
+    case 'glob':
+      return matchesType(condition.text, value);
+    case 'cidr': {
+      const address = parseIp(value);
+      return address !== null && isWithin(address, condition.network);
+    }
+  }
+}
+
+function isNumber(value: Leaf): value is EventNumber {
+  return typeof value === 'number' || value instanceof ExactNumber;
+}
+
+function isInRange(value: EventNumber, { low, lowOpen, high, highOpen }: NumberRange): boolean {
+  const above = low === -Infinity ? 1 : compareNumbers(value, low);
+  if (above < 0 || (above === 0 && lowOpen)) return false;
+  const below = high === Infinity ? -1 : compareNumbers(value, high);
+  return below < 0 || (below === 0 && !highOpen);
+}

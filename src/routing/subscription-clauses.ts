@@ -1,0 +1,28 @@
+import type { Clause, Condition, FieldTest } from './condition.ts';
+import { readFilter } from './read-filter.ts';
+
+/** What an endpoint asks for, as it is stored. */
+export interface Subscription {
+  readonly types?: readonly string[] | undefined;
+  /** An event pattern that `readFilter` found good when it was stored. */
+  readonly filter?: unknown;
+}
+
+/** The clauses of which an event must match one: the subscription's types, and each alternative of its filter. */
+export function subscriptionClauses({ types, filter }: Subscription): readonly Clause[] {
+  const test = typeTest(types);
+  if (filter === undefined || filter === null) return [[test]];
+  const reading = readFilter(filter);
+  // A filter that a later version no longer reads: too many events harm less than lost ones.
+  if (!reading.ok) return [[test]];
+  return reading.clauses.map((clause) => [test, ...clause]);
+}
+
+function typeTest(types: readonly string[] | undefined): FieldTest {
+  const patterns = types === undefined || types.length === 0 ? ['**'] : types;
+  return { path: 'type', anyOf: patterns.map(typeCondition) };
+}
+
+function typeCondition(text: string): Condition {
+  return { kind: text.includes('*') ? 'glob' : 'string', text };
+}

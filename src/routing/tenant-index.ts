@@ -1,0 +1,71 @@
+import { FilterIndex, type IndexedClause, Owner } from './filter-index.ts';
+import { type Subscription, subscriptionClauses } from './subscription-clauses.ts';
+
+/** An endpoint's wishes: no subscriptions means everything (but not Posthorn's own events). */
+export interface RoutedEndpoint {
+  readonly num: number;
+  readonly subscriptions: readonly Subscription[];
+}
+
+/** An event, as far as its routing is concerned. */
+export interface RoutedEvent {
+  readonly type: string;
+  /** The event as it is delivered, parsed; asked for only where filters need it. */
+  readonly content: () => unknown;
+}
+
+/** Types whose answer is remembered, per tenant: producers use few, and a hostile one must not fill the memory. */
+const REMEMBERED_TYPES = 1_000;
+
+/** A tenant's subscriptions, ready to match: which endpoints get an event, each once however many of its subscriptions match. */
+export class TenantIndex {
+  readonly #index = new FilterIndex();
+  readonly #clauses = new Map<number, readonly IndexedClause[]>();
+  readonly #filtering = new Set<number>();
+  readonly #remembered = new Map<string, readonly number[]>();
+
+  /** How much memory it takes, in clauses. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** Whether filters may ask for the content of events. */
+  get readsContent(): boolean {
+    return this.#filtering.size > 0;
+  }
+
+  /** Adds the endpoint, or replaces what it asked for. */
+  set({ num, subscriptions }: RoutedEndpoint): void {
+    this.delete(num);
+    const owner = new Owner(num);
+    const wishes: readonly Subscription[] = subscriptions.length === 0 ? [{}] : subscriptions;
+    const clauses = wishes.flatMap(subscriptionClauses);
+    this.#clauses.set(
+      num,
+      clauses.map((clause) => this.#index.add(owner, clause)),
+    );
+    if (wishes.some(({ filter }) => filter !== undefined && filter !== null)) this.#filtering.add(num);
+  }
+
+  delete(num: number): void {
+    this.#remembered.clear();
+    for (const clause of this.#clauses.get(num) ?? []) this.#index.remove(clause);
+    this.#clauses.delete(num);
+    this.#filtering.delete(num);
+  }
+
+  /** Numbers of the endpoints that an event goes to, in rising order of creation. The array may be shared: it is not to be changed. */
+  match({ type, content }: RoutedEvent): readonly number[] {
+    if (this.readsContent) return numbersOf(this.#index.match(content()));
+    const known = this.#remembered.get(type);
+    if (known !== undefined) return known;
+    const matched = numbersOf(this.#index.match({ type }));
+    if (this.#remembered.size >= REMEMBERED_TYPES) this.#remembered.clear();
+    this.#remembered.set(type, matched);
+    return matched;
+  }
+}
+
+function numbersOf(owners: readonly Owner[]): readonly number[] {
+  return owners.map(({ num }) => num).sort((a, b) => a - b);
+}

@@ -1,0 +1,84 @@
+import type pg from 'pg';
+import { NOTICE_CODES } from './codes.ts';
+import type { LaneLease } from './lanes.ts';
+import type { EndpointNotice } from './notices.ts';
+import { plainArray } from './plain-array.ts';
+import type { Transaction } from './prisma.ts';
+
+/** What the owner of an endpoint's lane wants remembered of it. */
+export interface EndpointState {
+  readonly endpointNum: number;
+  readonly lane: number;
+  /** Plain JSON: `SavedGate` of `src/delivery/gate.ts`; null when nothing is held against the endpoint. */
+  readonly gate: unknown;
+  readonly closedUntilMs: number | null;
+  /** As it was read: a row that somebody else has rewritten since is left as it is. */
+  readonly resets: number;
+  /** What the tenant is told of it. */
+  readonly notices: readonly EndpointNotice[];
+}
+
+const SAVE = `
+  WITH held AS MATERIALIZED (
+    SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+  ),
+  told AS (
+    INSERT INTO system_notices (kind, tenant_num, endpoint_num, detail)
+    SELECT n.kind, n.tenant_num, n.endpoint_num, n.detail
+      FROM unnest($8::smallint[], $9::int[], $10::int[], $11::jsonb[], $12::smallint[]) AS n(kind, tenant_num, endpoint_num, detail, lane)
+     WHERE n.lane IN (SELECT lane FROM held)
+  )
+  INSERT INTO endpoint_states AS s (endpoint_num, gate, closed_until, resets, updated_at)
+  SELECT g.endpoint_num, g.gate, to_timestamp(g.closed_until_ms / 1000), g.resets, now()
+    FROM unnest($3::int[], $4::smallint[], $5::jsonb[], $6::float8[], $7::int[]) AS g(endpoint_num, lane, gate, closed_until_ms, resets)
+   WHERE g.lane IN (SELECT lane FROM held)
+   ORDER BY g.endpoint_num
+  ON CONFLICT (endpoint_num) DO UPDATE
+     SET gate = EXCLUDED.gate, closed_until = EXCLUDED.closed_until, updated_at = now()
+   WHERE s.resets = EXCLUDED.resets`;
+
+/**
+ * Remembers the states of endpoints whose lanes are the caller's, and leaves the notices of what changed, in one statement; what concerns
+ * other lanes changes nothing.
+ */
+export async function saveEndpointStates(
+  pool: pg.Pool,
+  leases: readonly LaneLease[],
+  states: readonly EndpointState[],
+): Promise<void> {
+  const notices = states.flatMap((state) => state.notices.map((notice) => ({ ...notice, lane: state.lane })));
+  await pool.query({
+    name: 'save-endpoint-states',
+    text: SAVE,
+    values: [
+      plainArray(leases.map((lease) => lease.lane)),
+      plainArray(leases.map((lease) => lease.epoch)),
+      plainArray(states.map((state) => state.endpointNum)),
+      plainArray(states.map((state) => state.lane)),
+      states.map((state) => (state.gate === null ? null : JSON.stringify(state.gate))),
+      states.map((state) => state.closedUntilMs),
+      plainArray(states.map((state) => state.resets)),
+      plainArray(notices.map(({ kind }) => NOTICE_CODES[kind])),
+      plainArray(notices.map(({ tenantNum }) => tenantNum)),
+      plainArray(notices.map(({ endpointNum }) => endpointNum)),
+      notices.map(({ detail }) => JSON.stringify(detail)),
+      plainArray(notices.map(({ lane }) => lane)),
+    ],
+  });
+}
+
+/**
+ * Rewrites what is known of an endpoint. The owner of its lane takes it over within about a second, because the version rises too.
+ * @param gate what `Gate.restore` is to start from; null: nothing is held against the endpoint
+ */
+export async function rewriteEndpointState(
+  transaction: Pick<Transaction, '$executeRaw'>,
+  endpointNum: number,
+  gate: object | null,
+): Promise<void> {
+  const text = gate === null ? null : JSON.stringify(gate);
+  await transaction.$executeRaw`
+    INSERT INTO endpoint_states AS s (endpoint_num, gate, resets) VALUES (${endpointNum}, ${text}::jsonb, 1)
+    ON CONFLICT (endpoint_num) DO UPDATE SET gate = EXCLUDED.gate, closed_until = NULL, resets = s.resets + 1, updated_at = now()`;
+  await transaction.$executeRaw`UPDATE endpoints SET version = version + 1 WHERE num = ${endpointNum}`;
+}

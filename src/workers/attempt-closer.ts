@@ -1,0 +1,71 @@
+import { decide } from '../delivery/decide.ts';
+import type { GateNews } from '../delivery/gate.ts';
+import { noticeOf } from '../delivery/notice-of.ts';
+import type { Decision, Outcome } from '../domain/outcome.ts';
+import type { SettledAttempt } from '../store/settle.ts';
+import type { Desk } from './desk.ts';
+import type { Letter } from './letter-queue.ts';
+
+export interface AttemptCloserOptions {
+  /** Postgres's clock. */
+  readonly nowMs: () => number;
+  readonly settle: (attempt: SettledAttempt) => void;
+  readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
+  readonly onGateNews: (news: GateNews, desk: Desk) => void;
+  /** Takes the endpoint out of service. */
+  readonly disable: (desk: Desk, reason: string) => void;
+}
+
+export interface Ending {
+  readonly startedAtMs: number;
+  readonly outcome: Outcome;
+  /** Whether it is a fault of our own egress. */
+  readonly isOurs: boolean;
+  /** What the endpoint's gate made of it. */
+  readonly news: readonly GateNews[];
+}
+
+/** The end of an attempt: decide → settle, and what follows for the endpoint. */
+export class AttemptCloser {
+  readonly #options: AttemptCloserOptions;
+
+  constructor(options: AttemptCloserOptions) {
+    this.#options = options;
+  }
+
+  close({ due, body }: Letter, { startedAtMs, outcome, isOurs, news }: Ending, desk: Desk): void {
+    const { target } = desk;
+    const decision = decide(outcome, {
+      step: due.step,
+      schedule: target?.retryScheduleMs ?? [],
+      random: Math.random,
+      nowMs: this.#options.nowMs(),
+      isOurs,
+    });
+    const { eventUuid, endpointNum, tenantNum, lane } = due;
+    const attempt = {
+      eventUuid,
+      endpointNum,
+      tenantNum,
+      lane,
+      attempt: due.attempt + 1,
+      startedAtMs,
+      outcome,
+      decision,
+      notice: noticeOf(decision, due.step, body.body),
+    };
+    this.#options.settle(attempt);
+    this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
+    for (const each of news) this.#options.onGateNews(each, desk);
+    const reason = reasonToDisable(decision, news);
+    if (reason !== null) this.#options.disable(desk, reason);
+  }
+}
+
+function reasonToDisable(decision: Decision, news: readonly GateNews[]): string | null {
+  if (decision.kind === 'disable') return decision.reason;
+  if (decision.kind === 'done' && decision.disable !== undefined) return decision.disable;
+  const wornOut = news.find((each) => each.kind === 'worn_out');
+  if (wornOut === undefined) return null;
+  return `Nothing was delivered for five days, since ${new Date(wornOut.failingSinceMs).toISOString()}.`;
+}

@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { answered, type Fate } from './fixtures/fake-sender.ts';
+import { EPOCH_MS, LaneRig, type RigWorker } from './fixtures/lane-rig.ts';
+
+let rig: LaneRig;
+let fate: Fate;
+let events = 0;
+
+beforeEach(() => {
+  fate = () => ({ outcome: answered(200), afterMs: 5 });
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, fate: (sent) => fate(sent) });
+  rig.time.install();
+  rig.model.schedule = [0, ...Array(30).fill(2_000)];
+});
+
+afterEach(() => {
+  rig.time.restore();
+  expect(rig.violations).toEqual([]);
+});
+
+function store(endpointNum: number, count = 1): void {
+  for (let i = 0; i < count; i++) rig.model.add(++events, endpointNum, EPOCH_MS + rig.time.now);
+  rig.wake(0);
+}
+
+async function stop(worker: RigWorker): Promise<void> {
+  let isStopped = false;
+  void rig.stopWorker(worker, 1_000).then(() => {
+    isStopped = true;
+  });
+  expect(await rig.time.pass(3_000, () => isStopped)).toBe(true);
+}
+
+const sentTo = (endpointNum: number) => rig.sent.filter((sent) => sent.endpointNum === endpointNum);
+
+test('an endpoint that fails is left alone for half a minute, and its attempts are not used up meanwhile', async () => {
+  rig.model.addEndpoint(1, 0, 1);
+  rig.startWorker();
+  fate = () => ({ outcome: answered(500), afterMs: 5 });
+  store(1, 40);
+  await rig.time.pass(25_000);
+  expect(sentTo(1)).toHaveLength(10);
+  expect([...rig.model.rows.values()].filter((row) => row.attempt === 0)).toHaveLength(30);
+});
+
+test('when the time is over a single probe goes, and a success lets the backlog follow', async () => {
+  rig.model.addEndpoint(1, 0, 4);
+  rig.startWorker();
+  fate = () => ({ outcome: answered(500), afterMs: 5 });
+  store(1, 40);
+  await rig.time.pass(20_000);
+  const before = rig.sent.length;
+  let most = 0;
+  fate = () => ({ outcome: answered(200), afterMs: 200 });
+  for (const { sender } of rig.workers) {
+    const { onSend } = sender;
+    sender.onSend = (sent) => {
+      if (rig.sent.length <= before) expect(sender.underWay.get(1)).toBe(1);
+      most = Math.max(most, sender.underWay.get(1)!);
+      onSend(sent);
+    };
+  }
+  expect(await rig.time.pass(40_000, () => rig.model.rows.size === 0)).toBe(true);
+  expect(most).toBe(4);
+});
+
+test('a breaker opened by one worker is open for the next, and the lane is woken for the probe though nothing else is there', async () => {
+  rig.model.addEndpoint(1, 0, 1);
+  const first = rig.startWorker();
+  fate = () => ({ outcome: answered(500), afterMs: 5 });
+  store(1, 30);
+  await rig.time.pass(2_000);
+  await stop(first);
+  expect(rig.sent).toHaveLength(10);
+  fate = () => ({ outcome: answered(200), afterMs: 5 });
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(20_000);
+  expect(rig.sent).toHaveLength(10);
+  expect(rig.isFree(0)).toBe(true);
+  expect(await rig.time.pass(30_000, () => rig.model.rows.size === 0)).toBe(true);
+});
+
+test('a breaker that is reset by hand lets everything through within a second or so', async () => {
+  rig.model.addEndpoint(1, 0, 1);
+  rig.startWorker();
+  fate = () => ({ outcome: answered(500), afterMs: 5 });
+  store(1, 30);
+  await rig.time.pass(5_000);
+  fate = () => ({ outcome: answered(200), afterMs: 5 });
+  rig.model.resetGate(1);
+  rig.wake(0);
+  expect(await rig.time.pass(5_000, () => rig.model.rows.size === 0)).toBe(true);
+});
+
+test('in no window does a rate-limited endpoint get more than burst and rate, and over all it gets what the rate allows', async () => {
+  rig.model.addEndpoint(1, 0, 8).rateLimit = { perSecond: 50, burst: 10 };
+  const first = rig.startWorker();
+  store(1, 2_000);
+  await rig.time.pass(4_000);
+  // Another worker goes on with the tokens that this one left.
+  await stop(first);
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(16_000);
+  const at = sentTo(1).map((sent) => sent.at);
+  for (let from = 0; from < at.length; from++) {
+    for (let to = from; to < at.length; to++) {
+      const most = 10 + (50 * (at[to]! - at[from]! + 1)) / 1000;
+      if (to - from + 1 > most + 0.01) expect.fail(`${to - from + 1} in ${at[to]! - at[from]!} ms`);
+    }
+  }
+  expect(at.length).toBeGreaterThan(0.95 * 50 * 20);
+});
+
+test('a rate of one in ten seconds is kept, though the endpoint is forgotten in between', async () => {
+  rig.model.addEndpoint(1, 0, 8).rateLimit = { perSecond: 0.05, burst: 1 };
+  rig.startWorker();
+  store(1, 1);
+  await rig.time.pass(15_000);
+  expect(rig.isFree(0)).toBe(true);
+  store(1, 1);
+  await rig.time.pass(4_000);
+  expect(sentTo(1)).toHaveLength(1);
+  expect(await rig.time.pass(3_000, () => sentTo(1).length === 2)).toBe(true);
+});
+
+test('endpoints that are closed do not hold up the others of their lane', async () => {
+  rig.model.addEndpoint(1, 0, 4);
+  rig.model.addEndpoint(2, 0, 4);
+  rig.startWorker();
+  fate = ({ endpointNum }) => ({ outcome: answered(endpointNum === 1 ? 500 : 200), afterMs: 5 });
+  store(1, 500);
+  await rig.time.pass(3_000);
+  const waits: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    const at = rig.time.now;
+    const before = sentTo(2).length;
+    store(2);
+    await rig.time.pass(1_000, () => sentTo(2).length > before);
+    waits.push(rig.time.now - at);
+    await rig.time.pass(37);
+  }
+  expect(Math.max(...waits)).toBeLessThanOrEqual(20);
+});

@@ -1,0 +1,144 @@
+import type { ServerResponse } from 'node:http';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { call } from '../support/api.ts';
+import { checkInvariants } from '../support/check-invariants.ts';
+import { eventually } from '../support/eventually.ts';
+import { startPostgresProcess } from '../support/postgres-process.ts';
+import { type CreatedEndpoint, createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
+
+// Each test starts processes of its own, on machines that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+
+/** Each change of a lane's owner or lease, with the lease that there was and the moment on Postgres's clock. */
+const LOG_LANES = `
+  CREATE TABLE lane_log (lane int, owner text, epoch bigint, until timestamptz, at timestamptz, new_owner text, new_epoch bigint);
+  CREATE FUNCTION log_lane() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO lane_log VALUES (OLD.lane, OLD.owner, OLD.epoch, OLD.leased_until, clock_timestamp(), NEW.owner, NEW.epoch);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER log_lane AFTER UPDATE ON lanes FOR EACH ROW EXECUTE FUNCTION log_lane()`;
+
+const sessions = (stage: Stage) => stage.query('SELECT objid::text AS key, pid FROM pg_locks WHERE classid = 7410');
+
+interface Held {
+  readonly endpoint: CreatedEndpoint;
+  readonly answers: ServerResponse[];
+  readonly lane: { readonly lane: number; readonly owner: string; readonly epoch: string };
+}
+
+/** A worker with a request under way that the receiver holds. */
+async function holdOne(stage: Stage, api: string): Promise<Held> {
+  const answers: ServerResponse[] = [];
+  stage.receiver.behave((_request, response) => void answers.push(response));
+  const endpoint = await createEndpoint(api, { url: `${stage.receiver.url}/held`, timeout_seconds: 30 });
+  await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
+  await stage.receiver.received(1);
+  const [lane] = await stage.query('SELECT lane, owner, epoch FROM lanes WHERE leased_until > now()');
+  await stage.query(LOG_LANES);
+  return { endpoint, answers, lane };
+}
+
+const answerAll = ({ answers }: Held) => answers.forEach((answer) => void answer.writeHead(204).end());
+const evidenceOf = (stage: Stage, held: Held, duplicatesAtMost: number) => ({
+  databaseUrl: stage.databaseUrl,
+  history: [],
+  ledger: stage.receiver.requests,
+  endpoints: [held.endpoint],
+  duplicatesAtMost,
+});
+
+test('G2, F01: a worker that is killed loses its lanes to another before their leases have run out, and its delivery is made again', async () => {
+  const stage = await stageForTest();
+  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  const held = await holdOne(stage, api.baseUrl);
+  await stage.start('worker');
+  await eventually(
+    () => sessions(stage),
+    (found) => found.length === 2,
+  );
+  await first.kill('SIGKILL');
+  await stage.receiver.received(2, 15_000);
+  answerAll(held);
+  await checkInvariants(evidenceOf(stage, held, 1));
+  const [taken] = await stage.query(
+    `SELECT min(at) FILTER (WHERE new_epoch > epoch) < max(until) AS "wasEarly", min(new_epoch) FILTER (WHERE new_epoch > epoch) AS epoch
+       FROM lane_log WHERE lane = $1 AND epoch = $2`,
+    [held.lane.lane, held.lane.epoch],
+  );
+  expect(taken).toEqual({ wasEarly: true, epoch: String(Number(held.lane.epoch) + 1) });
+});
+
+test('G3: a worker that lives keeps its lanes although its session is ended again and again: nothing is sent twice', async () => {
+  const stage = await stageForTest();
+  const [api] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  const held = await holdOne(stage, api.baseUrl);
+  await stage.start('worker');
+  await eventually(
+    () => sessions(stage),
+    (found) => found.length === 2,
+  );
+  const sessionOf = `SELECT pid FROM pg_locks JOIN workers ON objid::bigint = lock_key WHERE classid = 7410 AND id = $1`;
+  for (let round = 0; round < 20; round++) {
+    const [ended] = await stage.query(`SELECT pid, pg_terminate_backend(pid) FROM (${sessionOf}) s`, [held.lane.owner]);
+    await eventually(
+      () => stage.query(sessionOf, [held.lane.owner]),
+      ([found]) => found !== undefined && found.pid !== ended.pid,
+    );
+  }
+  answerAll(held);
+  await checkInvariants(evidenceOf(stage, held, 0));
+  expect(await stage.query('SELECT 1 FROM lane_log WHERE lane = $1 AND new_epoch > epoch', [held.lane.lane])).toEqual(
+    [],
+  );
+  expect(stage.receiver.requests).toHaveLength(1);
+});
+
+test('G3, F17: a restart of Postgres moves no lane: every worker comes back and goes on, and nothing is sent twice', async () => {
+  const postgres = await startPostgresProcess();
+  onTestFinished(() => postgres.close());
+  const stage = await stageForTest({ databaseUrl: postgres.url, env: { REDIS_URL: '' } });
+  const [api] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  const held = await holdOne(stage, api.baseUrl);
+  await stage.start('worker');
+  await eventually(
+    () => sessions(stage),
+    (found) => found.length === 2,
+  );
+  await postgres.crash();
+  // Longer than a worker may be silent.
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  await postgres.start();
+  const [{ now }] = await stage.query('SELECT now()::text AS now');
+  await eventually(
+    () => stage.query(`SELECT 1 FROM workers WHERE seen_at > $1::timestamptz + interval '3 s'`, [now]),
+    (rows) => rows.length === 2,
+    20_000,
+  );
+  expect(await sessions(stage)).toHaveLength(2);
+  expect(await stage.query('SELECT epoch, owner FROM lanes WHERE lane = $1', [held.lane.lane])).toEqual([
+    { epoch: held.lane.epoch, owner: held.lane.owner },
+  ]);
+  answerAll(held);
+  await checkInvariants(evidenceOf(stage, held, 0));
+});
+
+test('G3, F15: a frozen worker keeps its lanes until their leases end; then another has them, and what the first says changes nothing', async () => {
+  const stage = await stageForTest();
+  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  const held = await holdOne(stage, api.baseUrl);
+  await stage.start('worker');
+  await eventually(
+    () => sessions(stage),
+    (found) => found.length === 2,
+  );
+  first.signal('SIGSTOP');
+  await stage.receiver.received(2, 25_000);
+  const [taken] = await stage.query(
+    'SELECT until < at AS "wasOver", epoch FROM lane_log WHERE lane = $1 AND new_epoch > epoch ORDER BY at LIMIT 1',
+    [held.lane.lane],
+  );
+  expect(taken).toEqual({ wasOver: true, epoch: held.lane.epoch });
+  first.signal('SIGCONT');
+  answerAll(held);
+  await checkInvariants(evidenceOf(stage, held, 1));
+});

@@ -1,0 +1,250 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { newUuid } from '../../src/domain/ids.ts';
+import { laneOf } from '../../src/routing/lane-of.ts';
+import type { Announcement } from '../../src/store/announcements.ts';
+import { NOTICE_CODES } from '../../src/store/codes.ts';
+import { acquireLanes, releaseLanes } from '../../src/store/lanes.ts';
+import { appendNotices } from '../../src/store/notices.ts';
+import { settle } from '../../src/store/settle.ts';
+import { type AnnouncementStore, Announcer, type AnnouncerOptions } from '../../src/workers/announcer.ts';
+import { announcementStore } from '../../src/workers/announcer-service.ts';
+import { call } from '../support/api.ts';
+import { TEST_LANES } from '../support/global-setup.ts';
+import { makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+let service: TestService;
+let tenant: TestTenant;
+let endpoint: TestEndpoint;
+let subscriber: TestEndpoint;
+let told: (Announcement & { events: number })[];
+
+beforeEach(async () => {
+  service = await startTestService();
+  tenant = await makeTenant(service, 'acme');
+  endpoint = await makeEndpoint(service, tenant);
+  subscriber = await makeEndpoint(service, tenant, { subscriptions: [{ types: ['system.**'] }] });
+  told = [];
+});
+
+afterEach(() => service.stop());
+
+function announcer(store: Partial<AnnouncementStore> = {}, options: Partial<AnnouncerOptions> = {}): Announcer {
+  const { context } = service;
+  return new Announcer({
+    store: { ...announcementStore(context.workerPool), ...store },
+    submit: (unit) => context.commits.submit(unit),
+    nowMs: () => context.clock.nowMs(),
+    onAnnounced: (announcement, events) => void told.push({ ...announcement, events }),
+    ...options,
+  });
+}
+
+const query = async (text: string, values: unknown[] = []) => (await service.context.apiPool.query(text, values)).rows;
+
+/** Notices that endpoints were throttled, written as a storm would. */
+async function throttle(count: number, endpointNum = endpoint.num): Promise<void> {
+  await query(
+    `INSERT INTO system_notices (tenant_num, endpoint_num, kind, detail)
+     SELECT $1, $2, ${NOTICE_CODES['endpoint.throttled']}, jsonb_build_object('status', 429) FROM generate_series(1, $3)`,
+    [tenant.num, endpointNum, count],
+  );
+}
+
+/** `data` of the tenant's system events, oldest first. */
+async function dataOfEvents() {
+  const rows = await query(
+    `SELECT convert_from(body, 'UTF8')::jsonb AS body FROM events WHERE tenant_num = $1 AND type LIKE 'system.%' ORDER BY id`,
+    [tenant.num],
+  );
+  return rows.map(({ body }) => body.data);
+}
+
+/** How many facts the events tell of. */
+const factsIn = (events: readonly { count?: number }[]) => events.reduce((sum, { count = 1 }) => sum + count, 0);
+
+/** Lets the time pass that a window lasts, or a lease. */
+const passWindow = () => query(`UPDATE announcements SET due_at = now(), window_ends_at = now()`);
+const passLease = () => query(`UPDATE announcements SET leased_until = now()`);
+
+test('a storm of 10,000 dead letters gives few events, which tell of each of them once', async () => {
+  const { context } = service;
+  const lane = laneOf(endpoint.num, TEST_LANES);
+  const uuids = Array.from({ length: 10_000 }, () => newUuid());
+  // The last ten were cancelled meanwhile: that they are settled counts for nothing, and nothing is told of them.
+  await query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
+     SELECT id, now() + interval '1 hour', $2, $3, $4 FROM unnest($1::uuid[]) id`,
+    [uuids.slice(0, -10), endpoint.num, tenant.num, lane],
+  );
+  const leases = await acquireLanes(context.workerPool, 'test', [lane]);
+  const receiver = await startReceiver();
+  await call(service.baseUrl, 'PATCH', `/v1/tenants/acme/endpoints/${subscriber.id}`, { url: receiver.url });
+  const worker = await startTestService({ databaseUrl: service.databaseUrl, worker: true });
+  try {
+    for (let start = 0; start < uuids.length; start += 500) {
+      await settle(context.workerPool, leases, uuids.slice(start, start + 500).map(deadLetter));
+    }
+    await releaseLanes(context.workerPool, 'test', leases);
+    await vi.waitFor(
+      async () => {
+        await passWindow();
+        expect(factsIn(receiver.requests.map(({ body }) => JSON.parse(body.toString()).data))).toBe(9_990);
+      },
+      { timeout: 30_000, interval: 500 },
+    );
+    expect(receiver.requests.length).toBeLessThan(80);
+  } finally {
+    await worker.stop();
+    await receiver.close();
+  }
+});
+
+function deadLetter(eventUuid: string) {
+  return {
+    eventUuid,
+    endpointNum: endpoint.num,
+    tenantNum: tenant.num,
+    lane: laneOf(endpoint.num, TEST_LANES),
+    attempt: 1,
+    startedAtMs: Date.now(),
+    outcome: { kind: 'unreachable', reason: 'refused', detail: 'refused', timing: NO_TIMING },
+    decision: { kind: 'dead_letter' },
+    notice: 'delivery.dead_lettered',
+  } as const;
+}
+
+const NO_TIMING = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 1 };
+
+test('up to five notices of an endpoint and kind are events of their own; what comes on top within ten seconds becomes one', async () => {
+  const announce = announcer();
+  await throttle(3);
+  await announce.runOnce();
+  await throttle(2);
+  await announce.runOnce();
+  expect(await dataOfEvents()).toHaveLength(5);
+  for (let i = 0; i < 3; i++) {
+    await throttle(4);
+    await announce.runOnce();
+  }
+  expect(await dataOfEvents()).toHaveLength(5);
+  await passWindow();
+  await announce.runOnce();
+  const events = await dataOfEvents();
+  expect(events).toHaveLength(6);
+  expect(events[5]).toMatchObject({ count: 12, examples: Array(5).fill({ status: 429, at: expect.any(String) }) });
+});
+
+test('one storm does not hold up the news of another endpoint or of another kind', async () => {
+  const announce = announcer();
+  const other = await makeEndpoint(service, tenant);
+  await throttle(100);
+  await announce.runOnce();
+  await throttle(100);
+  await throttle(1, other.num);
+  const place = { tenantNum: tenant.num, endpointNum: endpoint.num };
+  await appendNotices(service.context.apiPool, [{ kind: 'endpoint.disabled', ...place, detail: {} }]);
+  await announce.runOnce();
+  const events = (await dataOfEvents()).map(({ endpoint: { id }, count }) => `${id} ${count ?? 'single'}`);
+  expect(events.sort()).toEqual([`${endpoint.id} 100`, `${endpoint.id} single`, `${other.id} single`].sort());
+});
+
+test('a backlog of 100,000 notices is read in parts, and told of whole', async () => {
+  const folds: number[] = [];
+  const store = announcementStore(service.context.workerPool);
+  const announce = announcer({
+    fold: async (limit) => {
+      const count = await store.fold(limit);
+      folds.push(count);
+      return count;
+    },
+  });
+  await throttle(99_990);
+  await throttle(10, subscriber.num);
+  await announce.runOnce();
+  expect(Math.max(...folds)).toBeLessThanOrEqual(10_000);
+  // The subscriber is not told of itself.
+  expect((await dataOfEvents()).map(({ count }) => count)).toEqual([99_990]);
+  expect(told.map(({ count, events }) => [count, events]).sort()).toEqual([
+    [10, 0],
+    [99_990, 1],
+  ]);
+});
+
+test('many endpoints in trouble at once are all told of, a bounded number at a time', async () => {
+  await query(
+    `INSERT INTO endpoints (id, tenant_num, url) SELECT 'ep_storm_' || n, $1, 'http://127.0.0.1:9/' FROM generate_series(1, 350) n`,
+    [tenant.num],
+  );
+  await query(
+    `INSERT INTO system_notices (tenant_num, endpoint_num, kind) SELECT tenant_num, num, ${NOTICE_CODES['endpoint.throttled']} FROM endpoints WHERE id LIKE 'ep_storm_%'`,
+  );
+  await announcer().runOnce();
+  const ids = (await dataOfEvents()).map(({ endpoint: { id } }) => id);
+  expect([ids.length, new Set(ids).size]).toEqual([350, 350]);
+});
+
+test('an announcer that dies between the commit of its events and the end of the announcement tells nothing twice', async () => {
+  const dying = announcer({ end: () => Promise.reject(new Error('killed')) });
+  await throttle(3);
+  await throttle(7, subscriber.num);
+  await expect(dying.runOnce()).rejects.toThrow('killed');
+  expect(await dataOfEvents()).toHaveLength(3);
+  // More of the same comes meanwhile, and what was told of the endpoint would be told differently today.
+  await throttle(2);
+  await query(`UPDATE endpoints SET description = 'changed' WHERE num = $1`, [endpoint.num]);
+  await passLease();
+  await announcer().runOnce();
+  expect(await dataOfEvents()).toHaveLength(5);
+  await passLease();
+  await announcer().runOnce();
+  expect(factsIn(await dataOfEvents())).toBe(5);
+  expect(await query('SELECT 1 FROM announcements WHERE count > 0')).toEqual([]);
+});
+
+test('while ingest takes nothing notices wait, and they are told of once it does', async () => {
+  const refused = announcer({}, { submit: () => Promise.reject(new Error('overloaded')) });
+  await throttle(7);
+  await expect(refused.runOnce()).rejects.toThrow('overloaded');
+  expect(await dataOfEvents()).toEqual([]);
+  await announcer().runOnce();
+  expect(await dataOfEvents()).toEqual([]);
+  await passLease();
+  await announcer().runOnce();
+  expect((await dataOfEvents()).map(({ count }) => count)).toEqual([7]);
+});
+
+test('announcers of several processes at one backlog tell of each notice once', async () => {
+  await throttle(25_000);
+  const crowd = Array.from({ length: 4 }, () => announcer());
+  for (let i = 0; i < 5; i++) {
+    await Promise.all([...crowd.map((each) => each.runOnce()), throttle(10), throttle(1, subscriber.num)]);
+    await passWindow();
+  }
+  await crowd[0]!.runOnce();
+  expect(factsIn(await dataOfEvents())).toBe(25_050);
+});
+
+test('a subscription that was made a moment ago, through another process, hears of what happens next', async () => {
+  const late = await makeTenant(service, 'late');
+  const quiet = await makeEndpoint(service, late);
+  tenant = late;
+  endpoint = quiet;
+  const announce = announcer();
+  await throttle(1);
+  await announce.runOnce();
+  expect(told.map(({ events }) => events)).toEqual([0]);
+  const other = await startTestService({ databaseUrl: service.databaseUrl });
+  try {
+    await makeEndpoint(other, late, { subscriptions: [{ types: ['system.endpoint.throttled'] }] });
+  } finally {
+    await other.stop();
+  }
+  await throttle(1);
+  await announce.runOnce();
+  expect(await dataOfEvents()).toHaveLength(1);
+  expect(await query('SELECT 1 FROM mailbox WHERE tenant_num = $1', [late.num])).toHaveLength(1);
+});

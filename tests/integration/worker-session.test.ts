@@ -1,0 +1,176 @@
+import pg from 'pg';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { freeLanesOfGone } from '../../src/store/free-gone-lanes.ts';
+import { acquireLanes, heartbeat } from '../../src/store/lanes.ts';
+import { type Connection, WorkerSession } from '../../src/store/worker-session.ts';
+import { eventually } from '../support/eventually.ts';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+
+let database: TestDatabase;
+let pool: pg.Pool;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  pool = new pg.Pool({ connectionString: database.url, max: 4 });
+  pool.on('error', () => {});
+});
+
+afterEach(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const lockKeyOf = async (id: string) =>
+  (await pool.query('SELECT lock_key FROM workers WHERE id = $1', [id])).rows[0]?.lock_key ?? null;
+
+async function startSession(workerId: string, connect?: (pool: pg.Pool) => Promise<Connection>) {
+  const failures: string[] = [];
+  const session = new WorkerSession({
+    pool,
+    workerId,
+    onFailure: (error) => failures.push((error as Error).message),
+    ...(connect === undefined ? {} : { connect }),
+  });
+  session.start();
+  onTestFinished(() => session.close());
+  return { session, failures };
+}
+
+async function startHeld(workerId: string): Promise<WorkerSession> {
+  const { session } = await startSession(workerId);
+  await eventually(
+    async () => session.heldMs,
+    (ms) => ms > 0,
+  );
+  return session;
+}
+
+/** What a worker that died leaves: a lane under lease, a row that grows old, and no session. */
+async function leaveBehind(id: string, lane: number, change = ''): Promise<void> {
+  await acquireLanes(pool, id, [lane]);
+  await pool.query(
+    `INSERT INTO workers (id, seen_at, lock_key, server_started_at) VALUES ($1, now() - interval '3 s', 12345, pg_postmaster_start_time())`,
+    [id],
+  );
+  if (change !== '') await pool.query(`UPDATE workers SET ${change} WHERE id = $1`, [id]);
+}
+
+test('a worker that died gives up its lanes and its share at once, its lease and its last sign of life notwithstanding', async () => {
+  const judge = await startHeld('judge');
+  await leaveBehind('dead', 0);
+  expect(await acquireLanes(pool, 'judge', [0])).toEqual([]);
+  expect((await heartbeat(pool, 'judge', [])).workers).toBe(2);
+  expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 1, lanes: 1 });
+  expect(await acquireLanes(pool, 'judge', [0])).toMatchObject([{ lane: 0, epoch: 2 }]);
+  expect((await heartbeat(pool, 'judge', [])).workers).toBe(1);
+  expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 0, lanes: 0 });
+});
+
+test.each([
+  ['was seen within two seconds', `seen_at = now() - interval '1 s'`],
+  ['never said that others may go by its lock', 'lock_key = NULL'],
+  ['took its lock in another run of Postgres', `server_started_at = server_started_at - interval '1 microsecond'`],
+])('a worker that %s keeps its lanes until their leases end', async (_what, change) => {
+  const judge = await startHeld('judge');
+  await leaveBehind('quiet', 0, change);
+  expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 0, lanes: 0 });
+  expect(await acquireLanes(pool, 'judge', [0])).toEqual([]);
+});
+
+test('a worker whose session is there keeps its lanes however long it is silent', async () => {
+  const judge = await startHeld('judge');
+  const frozen = await startHeld('frozen');
+  await acquireLanes(pool, 'frozen', [0]);
+  await pool.query(`UPDATE workers SET seen_at = now() - interval '1 min' WHERE id = 'frozen'`);
+  expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 0, lanes: 0 });
+  await frozen.close();
+  expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 1, lanes: 1 });
+});
+
+test('nobody is judged by a worker whose own session is away: Postgres may have dropped them all', async () => {
+  const judge = await startHeld('judge');
+  await leaveBehind('dead', 0);
+  await judge.close();
+  expect(judge.heldMs).toBe(0);
+  expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 0, lanes: 0 });
+});
+
+test('a lane whose former owner is being written to is passed over, and freed at the next look', async () => {
+  const judge = await startHeld('judge');
+  await leaveBehind('dead', 0);
+  const settling = await pool.connect();
+  await settling.query('BEGIN');
+  await settling.query('SELECT 1 FROM lanes WHERE lane = 0 FOR SHARE');
+  expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 1, lanes: 0 });
+  await settling.query('COMMIT');
+  settling.release();
+  expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 1, lanes: 1 });
+});
+
+test('a lost session comes back by itself, under the same lock', async () => {
+  const { session, failures } = await startSession('worker');
+  const holder = async () =>
+    (await pool.query('SELECT pid FROM pg_locks WHERE classid = 7410 AND objid = $1::bigint::oid', [session.lockKey]))
+      .rows[0]?.pid ?? null;
+  const first = await eventually(holder, (pid) => pid !== null);
+  await pool.query('SELECT pg_terminate_backend($1)', [first]);
+  const second = await eventually(holder, (pid) => pid !== null && pid !== first);
+  expect(second).not.toBe(first);
+  expect(
+    await eventually(
+      () => lockKeyOf('worker'),
+      (key) => key !== null,
+    ),
+  ).toBe(session.lockKey);
+  expect(failures.length).toBeGreaterThan(0);
+});
+
+/** What a proxy that pools transactions makes of a connection: each statement may come to another session. */
+const pooled = async (): Promise<Connection> => {
+  const sessions = new pg.Pool({ connectionString: database.url, max: 2 });
+  let turn = 0;
+  const clients = [await sessions.connect(), await sessions.connect()];
+  return {
+    query: (text, values) => clients[turn++ % 2]!.query(text, values),
+    onLost: () => {},
+    close: async () => {
+      for (const client of clients) client.release(true);
+      await sessions.end();
+    },
+  };
+};
+
+test('behind a proxy that pools transactions a worker says that its lock tells nothing, and judges nobody', async () => {
+  const { session, failures } = await startSession('worker', pooled);
+  await eventually(
+    async () => failures.length,
+    (count) => count > 0,
+  );
+  expect(failures).toEqual([expect.stringContaining('pools transactions')]);
+  expect(await lockKeyOf('worker')).toBeNull();
+  expect(session.heldMs).toBe(0);
+});
+
+test('a session that goes to another connection while a transaction is open is known for a pooled one', async () => {
+  // As a pooler does: the free session goes to whoever asks next, and this connection then gets another one.
+  const first = await pool.connect();
+  const second = await pool.connect();
+  const pids = await Promise.all(
+    [first, second].map(async (c) => (await c.query('SELECT pg_backend_pid() AS pid')).rows[0].pid),
+  );
+  expect(new Set(pids).size).toBe(2);
+  let asked = 0;
+  const { failures } = await startSession('worker', async () => ({
+    query: (text, values) => (++asked <= 2 ? first : second).query(text, values),
+    onLost: () => {},
+    close: async () => {},
+  }));
+  await eventually(
+    async () => failures.length,
+    (count) => count > 0,
+  );
+  expect(failures).toEqual([expect.stringContaining('pools transactions')]);
+  expect(await lockKeyOf('worker')).toBeNull();
+  first.release(true);
+  second.release(true);
+});
