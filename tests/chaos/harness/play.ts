@@ -190,8 +190,8 @@ export class Play {
 
   async heal(): Promise<void> {
     const hasEnded = this.apis.living.length < this.apis.places || this.workers.living.length < this.workers.places;
-    if (hasEnded || this.#healing.length > 0 || this.healedAt === null) this.markHealed();
     for (const heal of this.#healing.splice(0).reverse()) await heal();
+    if (hasEnded || this.healedAt === null) this.markHealed();
     await Promise.all([this.apis.startMissing(), this.workers.startMissing()]);
     for (const [index, { healed }] of this.#specs.entries()) if (healed !== undefined) this.behave(index, healed);
   }

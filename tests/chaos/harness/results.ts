@@ -28,7 +28,8 @@ export function readResults(): Readonly<Record<string, Measured>> {
 export function recordResults(results: readonly Recorded[]): void {
   const all: Record<string, Measured> = { ...readResults() };
   for (const { scenario, result } of results) {
-    if (result === undefined) continue;
+    // A run that broke off measured nothing.
+    if (result === undefined || result.events === 0) continue;
     const { passed, recoveryMs, lost, duplicates, events } = result;
     all[scenario.id] = { passed, recoverySeconds: Math.round(recoveryMs / 100) / 10, lost, duplicates, events };
   }
