@@ -144,6 +144,15 @@ test('an id that changes for one key is found', () => {
   expect(run.verdicts()).toMatchObject({ names: ['I1'], evidence: expect.stringContaining('event 0 was first') });
 });
 
+test('an answer that was lost is told from a request that was', () => {
+  const run = new MadeUp();
+  const [stored, unknown] = [run.history.add(ACME), run.history.add(ACME)];
+  run.history.noAnswer([stored, unknown]);
+  run.history.accept(stored, eventIdOf(newUuid()), true);
+  run.history.accept(unknown, eventIdOf(newUuid()), false);
+  expect([run.history.unanswered, run.history.lostAnswers]).toEqual([1, 1]);
+});
+
 test('a delivery that ended twice, or ended and still waits, is found', () => {
   const twice = new MadeUp();
   twice.attempts.push({ event: 0, endpoint: 0, attempt: 2, decision: DECISION.deadLetter, status: null });

@@ -31,6 +31,9 @@ export class History {
   readonly refusals: Refusals = { byStatus: new Map(), byCode: new Map(), withoutRetryAfter: 0, slowestMs: 0 };
   /** Posts that got no answer at all. */
   unanswered = 0;
+  /** Of their events, those that turned out to be stored when they were sent again: the answer was lost, not the request. */
+  lostAnswers = 0;
+  readonly #unanswered = new Set<number>();
   /** Answers that contradict what was answered before, such as another id for the same key. */
   readonly contradictions: string[] = [];
   acknowledged = 0;
@@ -52,8 +55,14 @@ export class History {
     return this.#count++;
   }
 
+  noAnswer(events: readonly number[]): void {
+    this.unanswered++;
+    for (const event of events) this.#unanswered.add(event);
+  }
+
   /** The event was acknowledged under this id, which has to be one that the service made. */
-  accept(event: number, id: string): void {
+  accept(event: number, id: string, isDuplicate = false): void {
+    if (this.#unanswered.delete(event) && isDuplicate) this.lostAnswers++;
     const uuid = parseEventId(id);
     if (uuid === null) {
       this.contradictions.push(`event ${event} was accepted as ${id}, which is no id of ours`);

@@ -12,11 +12,14 @@ export const f44: Scenario = {
   stage: { apis: 2 },
   load: { perSecond: 150, slots: 12 },
   steps: [restart('api', 0), accepted(60), restart('api', 1), accepted(60)],
-  check: async ({ play: { history } }: Outcome) => [
-    verdict(
-      'no request was reset',
-      history.unanswered === 0 ? [] : [`${history.unanswered} got no answer`],
-      'every post was answered',
-    ),
-  ],
+  // A process that has just started on a busy machine may not have its first connection in time.
+  refusals: [503],
+  check: async ({ play: { history } }: Outcome) => {
+    const text = `${history.lostAnswers} answers lost, ${history.unanswered} posts without an answer in all`;
+    return [
+      verdict('what was stored was answered', history.lostAnswers === 0 ? [] : [text], text),
+      // A connection is closed while it is idle, and the client may begin to use it in that very moment: one for each of its slots.
+      verdict('few connections were closed under a client', history.unanswered <= 12 ? [] : [text], text),
+    ];
+  },
 };
