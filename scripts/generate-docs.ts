@@ -1,11 +1,12 @@
-// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md and .env.example. With --check it writes
-// nothing and exits 1, naming each file that is stale.
+// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md, docs/faults.md and .env.example. With
+// --check it writes nothing and exits 1, naming each file that is stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openApiDocument } from '../src/api/openapi.ts';
 import { routes } from '../src/api/routes.ts';
 import { configurationPage, environmentExample } from '../src/config/configuration-page.ts';
+import { faultsPage } from '../tests/chaos/faults-page.ts';
 
 const root = new URL('../', import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
@@ -13,6 +14,7 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8
 const documents: Readonly<Record<string, string>> = {
   'docs/openapi.json': `${JSON.stringify(openApiDocument(routes, version), null, 2)}\n`,
   'docs/configuration.md': configurationPage(),
+  'docs/faults.md': faultsPage(),
   '.env.example': environmentExample(),
 };
 

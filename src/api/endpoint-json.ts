@@ -38,7 +38,8 @@ export function endpointJson(
         ? null
         : { per_second: endpoint.rateLimit.perSecond, burst: endpoint.rateLimit.burst },
     max_in_flight: endpoint.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT,
-    order: 'none',
+    order: endpoint.order,
+    on_dead_letter: endpoint.onDeadLetter,
     metadata: endpoint.metadata,
     created_at: endpoint.createdAt.toISOString(),
     updated_at: endpoint.updatedAt.toISOString(),

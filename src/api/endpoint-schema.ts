@@ -57,8 +57,14 @@ const fields = {
   max_in_flight: z.int().min(1).max(1000).nullable().describe('Requests under way at once; null: the default.'),
   order: z
     .enum(['none', 'endpoint', 'subject'])
-    .refine((order) => order === 'none', 'this version does not support ordered delivery yet')
-    .describe('Always `none`: this version does not support ordered delivery yet.'),
+    .describe(
+      'What comes in the order of acceptance, one after the other, retries included: nothing, all, or what has the same `subject`. Holds for events accepted from then on.',
+    ),
+  on_dead_letter: z
+    .enum(['continue', 'pause'])
+    .describe(
+      'What becomes of those behind an ordered delivery that is dead-lettered: they go on, or wait until a person resumes them.',
+    ),
   metadata: z
     .unknown()
     .meta({ type: 'object', description: 'Anything of yours: at most 50 names and 16 KiB.' })
@@ -77,6 +83,7 @@ export const endpointPatch = z.strictObject({
   rate_limit: fields.rate_limit.optional(),
   max_in_flight: fields.max_in_flight.optional(),
   order: fields.order.optional(),
+  on_dead_letter: fields.on_dead_letter.optional(),
   metadata: fields.metadata.optional(),
 });
 
@@ -110,7 +117,8 @@ export const endpointSchema = z
     timeout_seconds: z.int(),
     rate_limit: z.object({ per_second: z.number(), burst: z.number() }).nullable(),
     max_in_flight: z.int(),
-    order: z.literal('none'),
+    order: z.enum(['none', 'endpoint', 'subject']),
+    on_dead_letter: z.enum(['continue', 'pause']),
     metadata: z.record(z.string(), z.unknown()),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),

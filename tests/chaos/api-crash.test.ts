@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { checkInvariants } from '../support/check-invariants.ts';
+import { freePort } from '../support/free-port.ts';
 import { resend, type SentEvent, startLoader } from '../support/loader.ts';
-import { freePort } from '../support/postgres-process.ts';
 import { createEndpoint, stageForTest } from '../support/stage.ts';
 
 // Each test starts processes of its own, on machines that may be busy.

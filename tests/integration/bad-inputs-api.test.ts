@@ -200,7 +200,7 @@ const badSettings: [string, Record<string, unknown>, string][] = [
   ['a rate limit without a rate', { rate_limit: { burst: 5 } }, 'rate_limit.per_second'],
   ['a burst that lets nothing through', { rate_limit: { per_second: 5, burst: 0.5 } }, 'rate_limit.burst'],
   ['a rate limit that is a number', { rate_limit: 5 }, 'rate_limit'],
-  ['an order, which is not built', { order: 'endpoint' }, 'order'],
+  ['another thing to do after a dead letter', { on_dead_letter: 'forget' }, 'on_dead_letter'],
   ['an order of no kind', { order: 'sideways' }, 'order'],
   ['an empty filter', { subscriptions: [{ types: ['a'], filter: {} }] }, 'subscriptions.0.filter'],
   ['a filter that is a list', filtered([]), 'subscriptions.0.filter'],

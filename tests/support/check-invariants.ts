@@ -5,8 +5,9 @@ import { parseVerifyingKey } from '../../src/signing/verifying-key.ts';
 import { DECISION } from '../../src/store/codes.ts';
 import { eventually } from './eventually.ts';
 import type { SentEvent } from './loader.ts';
+import { query } from './query.ts';
 import type { ReceivedRequest } from './receiver.ts';
-import { type CreatedEndpoint, query } from './stage.ts';
+import type { CreatedEndpoint } from './stage.ts';
 
 export interface Evidence {
   readonly databaseUrl: string;

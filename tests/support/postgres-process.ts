@@ -1,13 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
-import { query } from './stage.ts';
+import { freePort } from './free-port.ts';
+import { query } from './query.ts';
 
 /** A Postgres of the test's own that may be killed, stopped and started again, always on one port, with `fsync` on. */
 export interface PostgresProcess {
   readonly url: string;
+  /** Of the server that runs now, or ran last. */
+  readonly pid: number;
   /** Ends it as a power cut does; the next start recovers. */
   crash(): Promise<void>;
   start(): Promise<void>;
@@ -16,15 +18,25 @@ export interface PostgresProcess {
   close(): Promise<void>;
 }
 
-export async function startPostgresProcess(): Promise<PostgresProcess> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-chaos-postgres-'));
+export interface PostgresProcessOptions {
+  /** A folder of the caller's own; without it one is made, and removed at the end. */
+  readonly dataDir?: string;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export async function startPostgresProcess(options: PostgresProcessOptions = {}): Promise<PostgresProcess> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'posthorn-chaos-postgres-')));
   const port = await freePort();
-  const start = () => startEmbeddedPostgres({ dataDir, log: () => {}, settings: { port: String(port) } });
+  const settings = { port: String(port), ...options.settings };
+  const start = () => startEmbeddedPostgres({ dataDir, log: () => {}, settings });
   let server: EmbeddedPostgres = await start();
   const url = new URL(server.url);
   url.port = String(port);
   return {
     url: url.href,
+    get pid() {
+      return server.pid;
+    },
     crash: async () => {
       process.kill(server.pid, 'SIGKILL');
       await server.exited;
@@ -40,7 +52,7 @@ export async function startPostgresProcess(): Promise<PostgresProcess> {
     },
     close: async () => {
       await server.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
     },
   };
 }
@@ -54,13 +66,4 @@ function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   }
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
 }

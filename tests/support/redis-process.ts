@@ -5,11 +5,16 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'vitest';
-import { freePort } from './postgres-process.ts';
+import { freePort } from './free-port.ts';
 
-/** A Redis of the test's own, with an append-only file, always on one port. */
+/** A Redis of the test's own, always on one port. */
 export interface RedisProcess {
   readonly url: string;
+  readonly port: number;
+  /** Of the server that runs now, or ran last. */
+  readonly pid: number;
+  /** An inline command, and the answer as it came. @throws Error when Redis answers with an error. */
+  command(text: string): Promise<string>;
   flushAll(): Promise<void>;
   /** Connections that wait for jobs now. */
   consumers(): Promise<number>;
@@ -21,17 +26,24 @@ export interface RedisProcess {
   close(): Promise<void>;
 }
 
+export function hasRedis(): boolean {
+  return spawnSync('redis-server', ['--version']).status === 0;
+}
+
 /** Skips a test, saying why, on a machine without Redis; in CI it fails there instead. */
 export function requireRedis(context: TestContext): void {
-  if (spawnSync('redis-server', ['--version']).status === 0) return;
+  if (hasRedis()) return;
   if (process.env.CI) throw new Error('redis-server is not installed, and CI must run the tests that need it');
   context.skip('redis-server is not installed');
 }
 
-export async function startRedisProcess(): Promise<RedisProcess> {
+const APPEND_ONLY: readonly string[] = ['--appendonly', 'yes'];
+
+/** @param settings arguments of `redis-server` in place of the append-only file */
+export async function startRedisProcess(settings: readonly string[] = APPEND_ONLY): Promise<RedisProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-chaos-redis-'));
   const port = await freePort();
-  let child = await launch(port, folder);
+  let child = await launch(port, folder, settings);
   const crash = async () => {
     const exited = once(child, 'exit');
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -40,12 +52,17 @@ export async function startRedisProcess(): Promise<RedisProcess> {
   };
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
+    get pid() {
+      return child.pid!;
+    },
+    command: (text) => command(port, text),
     flushAll: async () => void (await command(port, 'FLUSHALL')),
     jobsAdded: async (prefix) => Number((await command(port, `GET ${prefix}:lanes:id`)).split('\r\n')[1] ?? 0),
     consumers: async () => (await command(port, 'CLIENT LIST')).match(/cmd=bzpopmin/g)?.length ?? 0,
     crash,
     start: async () => {
-      child = await launch(port, folder);
+      child = await launch(port, folder, settings);
     },
     signal: (signal) => void child.kill(signal),
     close: async () => {
@@ -55,19 +72,8 @@ export async function startRedisProcess(): Promise<RedisProcess> {
   };
 }
 
-async function launch(port: number, folder: string): Promise<ChildProcess> {
-  const settings = [
-    '--port',
-    String(port),
-    '--bind',
-    '127.0.0.1',
-    '--dir',
-    folder,
-    '--save',
-    '',
-    '--appendonly',
-    'yes',
-  ];
+async function launch(port: number, folder: string, more: readonly string[]): Promise<ChildProcess> {
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...more];
   const child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'ignore'] });
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
   child.stdout.on('data', (chunk: Buffer) => chunk.includes('Ready to accept connections') && resolve());

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
 import { inject, onTestFailed, onTestFinished } from 'vitest';
 import { call } from './api.ts';
 import { TEST_LANES } from './global-setup.ts';
+import { query } from './query.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { type ServiceProcess, startServiceProcess } from './service-process.ts';
 import { createTestDatabase } from './test-database.ts';
@@ -75,18 +75,6 @@ export function environment(databaseUrl: string): Record<string, string> {
     ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
     SHUTDOWN_SECONDS: '8',
   };
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: as above.
-export async function query(databaseUrl: string, text: string, values: unknown[] = []): Promise<any[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return (await client.query(text, values)).rows;
-  } finally {
-    await client.end();
-  }
 }
 
 export const TENANT = 'acme';

@@ -1,0 +1,72 @@
+import { type ProcessExit, type ServiceProcess, startServiceProcess } from '../../support/service-process.ts';
+
+type Env = Readonly<Record<string, string>>;
+
+/** The processes of one role: each has a place, and whoever ends can be started again in the same place. */
+export class Crew {
+  readonly role: 'api' | 'worker';
+  readonly #env: Env;
+  readonly #places: (ServiceProcess | null)[] = [];
+  readonly #all: ServiceProcess[] = [];
+  readonly #more: Env[] = [];
+
+  constructor(role: 'api' | 'worker', env: Env) {
+    this.role = role;
+    this.#env = env;
+  }
+
+  async start(places: number): Promise<void> {
+    await Promise.all(Array.from({ length: places }, (_, place) => this.startAt(place)));
+  }
+
+  /** @param more environment over everybody's, which holds for later starts at this place too */
+  async startAt(place: number, more: Env = this.#more[place] ?? {}): Promise<ServiceProcess> {
+    this.#more[place] = more;
+    const started = await startServiceProcess({ ...this.#env, ROLES: this.role, ...more });
+    this.#places[place] = started;
+    this.#all.push(started);
+    void started.exited.then(() => {
+      if (this.#places[place] === started) this.#places[place] = null;
+    });
+    return started;
+  }
+
+  get places(): number {
+    return this.#places.length;
+  }
+
+  at(place: number): ServiceProcess | null {
+    return this.#places[place] ?? null;
+  }
+
+  get living(): ServiceProcess[] {
+    return this.#places.filter((each) => each !== null);
+  }
+
+  /** Signals whoever is at the place, and waits for the end that follows. Null when nobody is there. */
+  async end(place: number, signal: 'SIGKILL' | 'SIGTERM'): Promise<ProcessExit | null> {
+    const process = this.at(place);
+    return process === null ? null : process.kill(signal);
+  }
+
+  /** Starts whoever is missing, as a supervisor does. */
+  async startMissing(): Promise<void> {
+    for (let place = 0; place < this.#places.length; place++)
+      if (this.#places[place] === null) await this.startAt(place);
+  }
+
+  /** Ends them all, those that hang too. */
+  async close(): Promise<void> {
+    await Promise.all(this.#all.map((each) => each.kill('SIGKILL')));
+  }
+
+  /** Pids of the living, for an end without time to wait. */
+  get pids(): number[] {
+    return this.living.map((each) => each.pid);
+  }
+
+  /** What they wrote last. */
+  logs(): string {
+    return this.#all.map((each) => `--- ${this.role} ${each.pid}\n${each.output()}`).join('\n');
+  }
+}

@@ -1,0 +1,69 @@
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  readonly mode: 'list' | 'one' | 'all' | 'ci' | 'soak';
+  /** In upper case for rows of the fault list; of `--scenario` only. */
+  readonly scenario: string;
+  readonly seed: number;
+  readonly minutes?: number;
+  readonly events?: number;
+  readonly backend?: 'redis' | 'postgres';
+  readonly keep: boolean;
+  readonly record: boolean;
+}
+
+export const USAGE = `npm run chaos -- --list                              every scenario, and the row of the fault list that it plays
+npm run chaos -- --scenario F11 [--minutes 5]        one, its faults again and again for so long
+npm run chaos -- --all                               one after the other
+npm run chaos -- --ci                                the subset that runs with the tests
+npm run chaos -- --soak [--minutes 10] [--events N]  faults at random under load
+  --seed 7                    the same randomness again
+  --backend redis|postgres    what carries the doorbell; Redis where redis-server is installed
+  --keep                      leaves ledger and logs where they are, and says where
+  --record                    writes recovery time and duplicates to tests/chaos/results.json`;
+
+/** @throws Error that says what is wrong with the arguments. */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      scenario: { type: 'string' },
+      list: { type: 'boolean', default: false },
+      all: { type: 'boolean', default: false },
+      ci: { type: 'boolean', default: false },
+      soak: { type: 'boolean', default: false },
+      seed: { type: 'string' },
+      minutes: { type: 'string' },
+      events: { type: 'string' },
+      backend: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
+    },
+  });
+  const { scenario, list, all, ci, soak, backend, keep, record } = values;
+  const modes = Object.entries({ one: scenario !== undefined, list, all, ci, soak }).filter(([, isAsked]) => isAsked);
+  if (modes.length !== 1) throw new Error('say one of --scenario, --list, --all, --ci and --soak');
+  if (backend !== undefined && backend !== 'redis' && backend !== 'postgres')
+    throw new Error('--backend: expected redis or postgres');
+  const minutes = number('--minutes', values.minutes, 0.01, 1_440);
+  const events = number('--events', values.events, 1, 100_000_000);
+  return {
+    mode: modes[0]![0] as Options['mode'],
+    scenario: scenario ?? '',
+    seed: number('--seed', values.seed, 0, 2 ** 32 - 1) ?? randomInt(1_000_000),
+    keep,
+    record,
+    ...(minutes === undefined ? {} : { minutes }),
+    ...(events === undefined ? {} : { events }),
+    ...(backend === undefined ? {} : { backend }),
+  };
+}
+
+function number(name: string, text: string | undefined, least: number, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= least && value <= most))
+    throw new Error(`${name}: expected a number from ${least} to ${most}`);
+  return value;
+}

@@ -1,0 +1,13 @@
+import type { Scenario } from '../harness/scenario.ts';
+import { accepted } from '../steps/flow.ts';
+import { postgresHangs } from '../steps/postgres.ts';
+
+export const f18: Scenario = {
+  id: 'F18',
+  title: 'Postgres hangs (SIGSTOP) for 20 s',
+  rows: ['F18'],
+  expected: 'every wait is bounded: 503 within the second, no connection leaks, all goes on by itself',
+  steps: [postgresHangs(20_000), accepted(60)],
+  refusals: [503],
+  recoveryAtMostMs: 40_000,
+};

@@ -1,0 +1,25 @@
+import { verdict } from '../harness/judge.ts';
+import type { Outcome, Scenario } from '../harness/scenario.ts';
+import { accepted } from '../steps/flow.ts';
+import { restart } from '../steps/processes.ts';
+
+export const f44: Scenario = {
+  id: 'F44',
+  title: 'SIGTERM of api processes under load',
+  rows: ['F44'],
+  expected:
+    'requests under way are answered, exit code 0; a producer that got no answer sends again under the same key',
+  stage: { apis: 2 },
+  load: { perSecond: 150, slots: 12 },
+  steps: [restart('api', 0), accepted(60), restart('api', 1), accepted(60)],
+  // A process that has just started on a busy machine may not have its first connection in time.
+  refusals: [503],
+  check: async ({ play: { history } }: Outcome) => {
+    const text = `${history.lostAnswers} answers lost, ${history.unanswered} posts without an answer in all`;
+    return [
+      verdict('what was stored was answered', history.lostAnswers === 0 ? [] : [text], text),
+      // A connection is closed while it is idle, and the client may begin to use it in that very moment: one for each of its slots.
+      verdict('few connections were closed under a client', history.unanswered <= 12 ? [] : [text], text),
+    ];
+  },
+};

@@ -1,0 +1,45 @@
+import { ok } from '../harness/behaviour.ts';
+import { verdict } from '../harness/judge.ts';
+import type { Scenario } from '../harness/scenario.ts';
+import { step } from '../steps/flow.ts';
+import { measure, measuredText } from '../steps/measure.ts';
+
+const DOWN = 300;
+const FACTOR = 2;
+const load = { perSecond: 40, events: 400, slots: 4, tenants: ['quiet'] };
+
+export const f49: Scenario = {
+  id: 'F49',
+  title:
+    '300 endpoints of a tenant hang at once, with 20 events each (10,000 endpoints would take longer to make than to play)',
+  rows: ['F49'],
+  expected: 'slots stay free: the p99 of a healthy endpoint of another tenant is at most twice what it is alone',
+  endpoints: [
+    { name: 'healthy', tenant: 'quiet' },
+    ...Array.from({ length: DOWN }, (_, i) => ({
+      name: `hangs ${i}`,
+      tenant: 'noisy',
+      group: `g${i}`,
+      behaviour: { kind: 'hold' } as const,
+      healed: ok,
+      settings: { timeout_seconds: 2 },
+      isLeft: true,
+    })),
+  ],
+  load: null,
+  steps: [
+    step('the healthy endpoint alone, then beside the others', async (play) => {
+      const alone = await measure(play, load, 0);
+      await play.startLoad({ perSecond: 1e6, events: DOWN * 20, batch: 500, slots: 4, tenants: ['noisy'] })!.done;
+      const beside = await measure(play, load, 0);
+      const text = `alone: ${measuredText(alone)}; beside ${DOWN} endpoints that hang: ${measuredText(beside)}`;
+      play.found.push(
+        verdict(
+          `the healthy endpoint’s p99 is at most ${FACTOR} times`,
+          beside.receiptMs <= alone.receiptMs * FACTOR ? [] : [text],
+          text,
+        ),
+      );
+    }),
+  ],
+};

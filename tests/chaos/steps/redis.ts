@@ -1,0 +1,35 @@
+import type { RedisProcess } from '../../support/redis-process.ts';
+import type { Play } from '../harness/play.ts';
+import type { Step } from '../harness/scenario.ts';
+import { step } from './flow.ts';
+
+export function redisOf(play: Play): RedisProcess {
+  const { redis } = play.servers;
+  if (redis === null) throw new Error('this scenario needs Redis');
+  return redis;
+}
+
+export function flushAll(): Step {
+  return step('FLUSHALL', async (play) => {
+    await redisOf(play).flushAll();
+    play.markHealed();
+  });
+}
+
+export function redisAway(forMs: number): Step {
+  return step(`kill -9 Redis, start after ${forMs / 1000} s`, async (play) => {
+    await redisOf(play).crash();
+    await play.pause(forMs);
+    await redisOf(play).start();
+    play.markHealed();
+  });
+}
+
+export function redisHangs(forMs: number): Step {
+  return step(`SIGSTOP Redis for ${forMs / 1000} s`, async (play) => {
+    redisOf(play).signal('SIGSTOP');
+    await play.pause(forMs);
+    redisOf(play).signal('SIGCONT');
+    play.markHealed();
+  });
+}
