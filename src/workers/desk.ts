@@ -39,6 +39,8 @@ export class Desk {
   /** Whether the table holds parked rows of this endpoint, and where to go on reading them. */
   hasParked = false;
   parkedCursor: Cursor = START;
+  /** Whether so much comes that its due rows are parked without being read. */
+  isFlooded = false;
   /** Rises with each parking, so that a read that was under way meanwhile does not conclude that nothing is parked. */
   parkings = 0;
 
