@@ -193,6 +193,7 @@ export async function parkDeliveries(
 
 /**
  * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
+ * Rows that stand behind others in order are set behind (see `setBehind`): call `promoteAll` afterwards.
  * @returns how many it parked, of each lane `limit` at most
  */
 export async function parkEndpoints(
@@ -207,12 +208,17 @@ export async function parkEndpoints(
              SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
            ), flood AS MATERIALIZED (
              SELECT f.* FROM held h CROSS JOIN LATERAL (
-               SELECT endpoint_num, event_id FROM mailbox
+               SELECT endpoint_num, event_id, order_key, seq FROM mailbox
                 WHERE lane = h.lane AND NOT parked AND due_at <= now() AND endpoint_num = ANY($3::int[])
                 ORDER BY due_at, event_id, endpoint_num LIMIT $4
              ) f
            )
-           UPDATE mailbox m SET parked = true FROM flood f
+           UPDATE mailbox m
+              SET parked = true,
+                  due_at = CASE WHEN f.order_key IS NOT NULL AND EXISTS (
+                    SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
+                  ) THEN 'infinity' ELSE m.due_at END
+             FROM flood f
             WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked`,
     values: [
       plainArray(leases.map((lease) => lease.lane)),

@@ -36,7 +36,7 @@ export interface DesksOptions {
 /** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
 const SLOW_MS = 1_000;
 
-/** Rows of one endpoint that are parked at once, as a share of the requests under way, above which no more of them are read. */
+/** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
 const FLOOD_SHARE = 1 / 16;
 
 /** How long an endpoint that has nothing to send is remembered, in ms. */
@@ -317,13 +317,13 @@ export class Desks {
     for (const { due } of letters) if (due.order !== null) this.#follow(desk, due.order, desk.lines.ended(due.order));
   }
 
-  /** Of rows that were parked together: an endpoint that many of them are for gets more than it can take. */
+  /** Of rows that were set aside together: an endpoint that many of them are for gets more than it can take. */
   noteFloods(rows: readonly DueDelivery[]): void {
     const many = Math.max(1, this.#options.maxInFlight * FLOOD_SHARE);
     if (rows.length < many) return;
     for (const [num, ours] of Map.groupBy(rows, (row) => row.endpointNum)) {
       const desk = this.#desks.get(num);
-      if (desk !== undefined && ours.length >= many) desk.isFlooded = true;
+      if (desk !== undefined && ours.length >= many) desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
     }
   }
 

@@ -166,7 +166,7 @@ export class LaneReader {
     const flooded: Desk[] = [];
     for (const desk of this.#desks) {
       if (flooded.length >= MAX_FLOODED) break;
-      if (desk.isFlooded && this.#lanes.get(desk.lane)?.isDraining === false) flooded.push(desk);
+      if (desk.flood !== null && this.#lanes.get(desk.lane)?.isDraining === false) flooded.push(desk);
     }
     return flooded;
   }
@@ -180,7 +180,13 @@ export class LaneReader {
     const nums = desks.map(({ num }) => num);
     const parked = await this.#store.parkEndpoints(leases, nums, FLOOD_SIZE);
     if (parked > 0) for (const desk of desks) desk.markParked();
-    if (parked < FLOOD_SIZE) this.#floodAt = now;
+    const ordered = desks.filter(({ flood }) => flood === 'ordered');
+    if (parked > 0 && (await this.#store.promoteAll(ordered.map(({ num }) => num))) > 0)
+      this.#wake(ordered.map(({ lane }) => lane));
+    if (parked >= FLOOD_SIZE) return;
+    this.#floodAt = now;
+    // What is brought up next in order is no flood.
+    for (const desk of ordered) desk.flood = null;
   }
 
   async #writeAside(): Promise<void> {
@@ -196,12 +202,12 @@ export class LaneReader {
     );
     // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
     for (const row of parked) this.#desks.get(row.endpointNum)?.markParked();
-    this.#desks.noteFloods(parked);
     await this.#write(
       behind,
       (rows) => this.#store.setBehind(rows),
       (rows) => aside.setBehind(rows),
     );
+    this.#desks.noteFloods([...parked, ...behind]);
     // What they stood behind may have gone meanwhile.
     for (const { endpointNum, order } of behind) aside.ask(endpointNum, order!.key);
     await this.#promote();

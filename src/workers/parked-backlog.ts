@@ -43,7 +43,7 @@ export function refilled({ desk, fetch, parkings }: Refill, rows: readonly DueDe
   // A read that began at the start and came to the end has seen every parked row: all of them are in memory now.
   if (isWhole && fetch.after === START) {
     desk.hasParked = false;
-    desk.isFlooded = false;
+    desk.flood = null;
   }
   desk.parkedCursor = isWhole ? START : (ours.at(-1) ?? START);
 }
