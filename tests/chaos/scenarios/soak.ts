@@ -3,7 +3,7 @@ import type { Play } from '../harness/play.ts';
 import { between } from '../harness/random.ts';
 import type { Outcome, Scenario } from '../harness/scenario.ts';
 import { step } from '../steps/flow.ts';
-import { randomFault } from '../steps/random-faults.ts';
+import { randomFault, usual } from '../steps/random-faults.ts';
 
 const MINUTES = 10;
 const PROGRESS_MS = 10_000;
@@ -27,6 +27,7 @@ export function soak(minutes: number | undefined, events: number | undefined): S
       tenant: i < 4 ? 'acme' : 'globex',
       group: `g${i % 4}`,
       settings: { max_in_flight: 32 },
+      behaviour: usual,
     })),
     load: { perSecond: isCounted ? FAST : STEADY, slots: 8, batch: 50, ...(events === undefined ? {} : { events }) },
     steps: [step('faults begin', (play) => suffer(play, performance.now() + forMs))],
