@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type pg from 'pg';
 import type { Logger } from 'pino';
 import { Authenticator } from './api/authenticator.ts';
 import { Cursors } from './api/cursor.ts';
+import { defaultLimits } from './api/limits-json.ts';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
@@ -10,6 +13,7 @@ import { uuidFloor } from './domain/ids.ts';
 import type { TenantRef } from './domain/scope.ts';
 import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
+import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
 import { Observer } from './observability/observer.ts';
 import { ProcessHealth } from './process-health.ts';
@@ -21,6 +25,7 @@ import { findKey } from './store/api-keys.ts';
 import { BodyCache } from './store/body-cache.ts';
 import { Clock } from './store/clock.ts';
 import { type AppendGroup, appendEvents, findClaims, isRetryable } from './store/event-log.ts';
+import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { createPool } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { loadRouting } from './store/routing.ts';
@@ -96,6 +101,7 @@ export function buildContext(options: ContextOptions): Context {
     doorbell,
     waker,
     commits,
+    ingestLimits: createLimiter(config, apiPool),
     bodies,
     authenticator: new Authenticator({
       operatorKey: options.operatorKey,
@@ -116,6 +122,20 @@ export function buildContext(options: ContextOptions): Context {
       await Promise.all([apiPool, commitPool, workerPool].map((each) => each.end()));
     },
   };
+}
+
+const LIMITED_TENANTS = 10_000;
+
+function createLimiter(config: Config, pool: pg.Pool): TenantLimiter {
+  const process = `api_${randomUUID()}`;
+  return new TenantLimiter({
+    exchange: (demands) => within(config.INGEST_DEADLINE_MS, exchangeDemand(pool, process, demands)),
+    countWaiting: (caps) => countWaitingOf(pool, caps),
+    leave: () => forgetDemand(pool, process),
+    defaults: defaultLimits(config),
+    nowMs: () => performance.now(),
+    maxTenants: LIMITED_TENANTS,
+  });
 }
 
 function announce(group: AppendGroup, { bodies, waker, observe }: Pick<Context, 'bodies' | 'waker' | 'observe'>): void {

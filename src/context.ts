@@ -5,6 +5,7 @@ import type { Config } from './config/config.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
 import type { GroupCommit } from './ingest/group-commit.ts';
+import type { TenantLimiter } from './ingest/tenant-limiter.ts';
 import type { LaneWaker } from './lane-waker.ts';
 import type { Observer } from './observability/observer.ts';
 import type { ProcessHealth } from './process-health.ts';
@@ -32,6 +33,7 @@ export interface Context {
   readonly waker: LaneWaker;
   readonly prisma: PrismaClient;
   readonly commits: GroupCommit;
+  readonly ingestLimits: TenantLimiter;
   readonly bodies: BodyCache;
   readonly authenticator: Authenticator;
   readonly health: ProcessHealth;

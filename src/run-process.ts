@@ -5,6 +5,7 @@ import { type Config, ConfigError } from './config/config.ts';
 import type { Context } from './context.ts';
 import { compileEgressPolicy } from './delivery/egress-policy.ts';
 import { startupPage } from './embedded/startup-page.ts';
+import { ingestLimitsService } from './ingest-limits-service.ts';
 import { type Ending, openInstallation } from './installation.ts';
 import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
@@ -84,6 +85,7 @@ function servicesOf(context: Context, http: HttpServer): Service[] {
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.includes('worker') ? workerServices(context) : []),
+    ...(config.ROLES.includes('api') ? [ingestLimitsService(context)] : []),
     {
       name: 'http',
       start: async () => http.serve(config.ROLES.includes('api') ? createApp(context) : createHealthApp(context)),

@@ -11,7 +11,7 @@ const outcome = z
     '`skipped`: no request was made, and `detail` says why none will be. `network`: this host could not even try.',
   );
 
-const lastAttempt = z.object({
+export const lastAttemptSchema = z.object({
   number: z.int(),
   started_at: z.iso.datetime(),
   outcome,
@@ -29,12 +29,13 @@ export const deliverySchema = z
     status: z.enum(DELIVERY_STATUSES),
     attempts: z.int().describe('Requests made so far.'),
     next_attempt_at: z.iso.datetime().nullable(),
-    last_attempt: lastAttempt.nullable(),
+    problem: z.string().nullable().describe('Why it is not tried although it waits: a retry by hand brings it back.'),
+    last_attempt: lastAttemptSchema.nullable(),
     created_at: z.iso.datetime(),
   })
   .meta({ id: 'Delivery' });
 
-export const attemptSchema = lastAttempt
+export const attemptSchema = lastAttemptSchema
   .extend({
     number: z.int().describe('Rises; a cancelled delivery leaves a gap.'),
     is_late: z
@@ -60,7 +61,7 @@ export const attemptSchema = lastAttempt
   .meta({ id: 'Attempt' });
 
 export function deliveryJson(delivery: Delivery, tenant: TenantRef): z.infer<typeof deliverySchema> {
-  const { eventUuid, endpointNum, externalId, eventType, endpointId, status, attempts, nextAttemptAt, last } = delivery;
+  const { eventUuid, endpointNum, externalId, eventType, endpointId, status, attempts, last } = delivery;
   return {
     id: deliveryIdOf(eventUuid, endpointNum),
     event_id: externalId ?? eventIdOf(eventUuid),
@@ -69,13 +70,15 @@ export function deliveryJson(delivery: Delivery, tenant: TenantRef): z.infer<typ
     tenant_id: tenant.id,
     status,
     attempts,
-    next_attempt_at: nextAttemptAt?.toISOString() ?? null,
+    next_attempt_at: delivery.nextAttemptAt?.toISOString() ?? null,
+    problem: delivery.problem,
     last_attempt: last === null ? null : lastAttemptJson(last),
     created_at: new Date(uuidTime(eventUuid)).toISOString(),
   };
 }
 
-function lastAttemptJson({ number, startedAt, outcome, status, detail }: LastAttempt): z.infer<typeof lastAttempt> {
+export function lastAttemptJson(attempt: LastAttempt): z.infer<typeof lastAttemptSchema> {
+  const { number, startedAt, outcome, status, detail } = attempt;
   return { number, started_at: startedAt.toISOString(), outcome, status, detail };
 }
 

@@ -37,6 +37,8 @@ export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules)
     timeoutSeconds: input.timeout_seconds,
     maxInFlight: input.max_in_flight,
     rateLimit: rateLimitOf(input.rate_limit),
+    order: input.order,
+    onDeadLetter: input.on_dead_letter,
     metadata: input.metadata,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
@@ -58,6 +60,8 @@ export const defaultSettings: Omit<EndpointSettings, 'url'> = {
   timeoutSeconds: null,
   maxInFlight: null,
   rateLimit: null,
+  order: 'none',
+  onDeadLetter: 'continue',
   metadata: {},
 };
 

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
-import type { Endpoint } from '../store/endpoint-rows.ts';
+import type { Endpoint, Subscription } from '../store/endpoint-rows.ts';
 import type { endpointSchema } from './endpoint-schema.ts';
 import { maskHeaders } from './header-input.ts';
 
@@ -26,7 +26,7 @@ export function endpointJson(
     tenant_id: tenant.id,
     url: endpoint.url,
     description: endpoint.description,
-    subscriptions: endpoint.subscriptions as { types?: string[] }[],
+    subscriptions: endpoint.subscriptions.map(subscriptionJson),
     enabled: endpoint.enabled,
     disabled_reason: endpoint.disabledReason,
     headers: mayWrite ? { ...endpoint.headers } : maskHeaders(endpoint.headers),
@@ -38,9 +38,17 @@ export function endpointJson(
         ? null
         : { per_second: endpoint.rateLimit.perSecond, burst: endpoint.rateLimit.burst },
     max_in_flight: endpoint.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT,
-    order: 'none',
+    order: endpoint.order,
+    on_dead_letter: endpoint.onDeadLetter,
     metadata: endpoint.metadata,
     created_at: endpoint.createdAt.toISOString(),
     updated_at: endpoint.updatedAt.toISOString(),
+  };
+}
+
+function subscriptionJson({ types, filter }: Subscription): z.infer<typeof endpointSchema>['subscriptions'][number] {
+  return {
+    ...(types === undefined ? {} : { types: [...types] }),
+    ...(filter === undefined ? {} : { filter: JSON.parse(filter) as Record<string, unknown> }),
   };
 }

@@ -1,35 +1,20 @@
 import { z } from 'zod';
-import { typePatternProblem } from '../routing/type-pattern.ts';
+import { filterDescription, filterInput, typePatterns } from './filter-input.ts';
 import { readHeaders } from './header-input.ts';
 import { readMetadata } from './metadata-input.ts';
 import { plainText } from './plain-text.ts';
 import { retrySchedule } from './retry-schedule-input.ts';
 
 const MAX_SUBSCRIPTIONS = 100;
-const MAX_TYPES = 100;
-
-/** A field of the contract that this version does not build yet: refused rather than accepted and ignored. Null is nothing to build. */
-function notYet(what: string) {
-  const message = `this version does not support ${what} yet`;
-  return z.null(message).optional().describe(`Always null: ${message}.`);
-}
-
-const typePattern = z.string().superRefine((pattern, context) => {
-  const problem = typePatternProblem(pattern);
-  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
-});
+/** Characters of JSON. */
+const MAX_FILTERS = 64 * 1024;
 
 const subscription = z
-  .strictObject({
-    types: z
-      .array(typePattern)
-      .min(1)
-      .max(MAX_TYPES)
-      .optional()
-      .describe('Dotted globs: `*` stands for one segment, `**` for the rest. Absent: every type.'),
-    filter: notYet('filters'),
-  })
-  .transform(({ types }) => (types === undefined ? {} : { types }));
+  .strictObject({ types: typePatterns.optional(), filter: filterInput.optional() })
+  .transform(({ types, filter }) => ({
+    ...(types === undefined ? {} : { types }),
+    ...(filter === undefined ? {} : { filter }),
+  }));
 
 const headersDescription =
   'Sent with each delivery. Values are shown to callers who may write endpoints and as `***` to others; `***` is not taken as a value.';
@@ -40,6 +25,10 @@ const fields = {
   subscriptions: z
     .array(subscription)
     .max(MAX_SUBSCRIPTIONS)
+    .refine(
+      (subscriptions) => subscriptions.reduce((sum, { filter }) => sum + (filter?.length ?? 0), 0) <= MAX_FILTERS,
+      `expected at most ${MAX_FILTERS} characters of filters`,
+    )
     .describe('What the endpoint receives; none: everything. An event comes once, however many match.'),
   enabled: z.boolean(),
   headers: z
@@ -68,8 +57,14 @@ const fields = {
   max_in_flight: z.int().min(1).max(1000).nullable().describe('Requests under way at once; null: the default.'),
   order: z
     .enum(['none', 'endpoint', 'subject'])
-    .refine((order) => order === 'none', 'this version does not support ordered delivery yet')
-    .describe('Always `none`: this version does not support ordered delivery yet.'),
+    .describe(
+      'What comes in the order of acceptance, one after the other, retries included: nothing, all, or what has the same `subject`. Holds for events accepted from then on.',
+    ),
+  on_dead_letter: z
+    .enum(['continue', 'pause'])
+    .describe(
+      'What becomes of those behind an ordered delivery that is dead-lettered: they go on, or wait until a person resumes them.',
+    ),
   metadata: z
     .unknown()
     .meta({ type: 'object', description: 'Anything of yours: at most 50 names and 16 KiB.' })
@@ -88,6 +83,7 @@ export const endpointPatch = z.strictObject({
   rate_limit: fields.rate_limit.optional(),
   max_in_flight: fields.max_in_flight.optional(),
   order: fields.order.optional(),
+  on_dead_letter: fields.on_dead_letter.optional(),
   metadata: fields.metadata.optional(),
 });
 
@@ -107,7 +103,12 @@ export const endpointSchema = z
     tenant_id: z.string(),
     url: z.string(),
     description: z.string(),
-    subscriptions: z.array(z.object({ types: z.array(z.string()).optional() })),
+    subscriptions: z.array(
+      z.object({
+        types: z.array(z.string()).optional(),
+        filter: z.record(z.string(), z.unknown()).optional().describe(filterDescription),
+      }),
+    ),
     enabled: z.boolean(),
     disabled_reason: z.string().nullable(),
     headers: z.record(z.string(), z.string()).describe(headersDescription),
@@ -116,7 +117,8 @@ export const endpointSchema = z
     timeout_seconds: z.int(),
     rate_limit: z.object({ per_second: z.number(), burst: z.number() }).nullable(),
     max_in_flight: z.int(),
-    order: z.literal('none'),
+    order: z.enum(['none', 'endpoint', 'subject']),
+    on_dead_letter: z.enum(['continue', 'pause']),
     metadata: z.record(z.string(), z.unknown()),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),

@@ -18,6 +18,20 @@ const acceptedBatch = z
 const description =
   'A 202 means that the events are durable, each exactly once per tenant and key: `metadata.idempotency_key`, else the `Idempotency-Key` header (single events), else `id`. The same key again answers `duplicate`, with another body 409. A batch is stored whole or not at all.';
 
+/** draft-ietf-httpapi-ratelimit-headers-10; on 429 as well. */
+const rateLimitHeaders = {
+  RateLimit: {
+    description:
+      'What is left of each limit (`r`), and the seconds until it is whole again (`t`); absent without limits.',
+    schema: { type: 'string' },
+  },
+  'RateLimit-Policy': {
+    description:
+      'What may be sent at once (`q`), in which unit (`qu`), and the seconds in which that fills again (`w`).',
+    schema: { type: 'string' },
+  },
+};
+
 /** `POST /v1/events`, which is mounted apart from the list of routes because it reads raw bytes. */
 export function ingestPaths(components: Components): Record<string, unknown> {
   const event = jsonSchemaOf(eventInput.meta({ id: 'NewEvent' }), 'input', components);
@@ -41,9 +55,10 @@ export function ingestPaths(components: Components): Record<string, unknown> {
     responses: {
       202: {
         description: 'Accepted: the event, or the batch',
+        headers: rateLimitHeaders,
         content: { 'application/json': { schema: { oneOf: [single, batch] } } },
       },
-      ...problemResponses([400, 401, 403, 404, 409, 413, 415, 422, 503], components),
+      ...problemResponses([400, 401, 403, 404, 409, 413, 415, 422, 429, 503], components),
     },
   };
   return { '/v1/events': { post: operation } };

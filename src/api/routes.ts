@@ -1,13 +1,18 @@
 import type { Route } from './route.ts';
 import { listAudit } from './routes/audit.ts';
 import { resetBreaker } from './routes/breaker.ts';
+import { purgeDeadLetters, redriveDeadLetters } from './routes/dead-letter-actions.ts';
+import { getDeadLetter, getDeadLetterStats, listDeadLetters } from './routes/dead-letters.ts';
 import { getDelivery, listAttempts, listDeliveries, listEventDeliveries } from './routes/deliveries.ts';
 import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
 import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpoint } from './routes/endpoints.ts';
 import { expungePayload, getEvent, listEvents } from './routes/events.ts';
+import { testFilter } from './routes/filter-test.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
+import { listPausedKeys, resumePausedKeys } from './routes/paused-keys.ts';
 import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
+import { listSetAside } from './routes/set-aside.ts';
 import { getStats } from './routes/stats.ts';
 import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
 import { sendTestEvent } from './routes/test-event.ts';
@@ -18,9 +23,10 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
-  ...[sendTestEvent, getStats, resetBreaker],
+  ...[sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
-  ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery],
+  ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery, listSetAside],
+  ...[listDeadLetters, getDeadLetterStats, getDeadLetter, redriveDeadLetters, purgeDeadLetters],
   ...[createReplay, listReplays, getReplay, cancelReplay],
   ...[listAudit],
 ];

@@ -17,6 +17,13 @@ const integer = (least: number, most: number) =>
     .transform(Number)
     .pipe(z.number().min(least).max(most));
 
+const rate = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}(\.\d{1,6})?$/, 'expected a number')
+    .transform(Number)
+    .pipe(z.number().min(least).max(most));
+
 const flag = z
   .enum(['true', 'false', '1', '0'], 'expected true or false')
   .transform((text) => text === 'true' || text === '1');
@@ -70,6 +77,7 @@ function variable<T>(
 }
 
 const none = { fallbackText: 'none' };
+const unlimited = { fallbackText: 'no limit' };
 
 export const variables = {
   DATABASE_URL: variable<string | undefined>(
@@ -143,6 +151,11 @@ export const variables = {
     30,
     'Days that events and attempts are kept; older partitions are dropped.',
   ),
+  DEAD_LETTER_RETENTION_DAYS: variable(
+    integer(5, 3650),
+    90,
+    'Days that dead letters are kept, with their event and last attempt; `RETENTION_DAYS` where that is more.',
+  ),
   DELIVERY_TIMEOUT_SECONDS: variable(
     integer(1, 120),
     15,
@@ -167,6 +180,36 @@ export const variables = {
     'Bytes that wait for their commit at most.',
   ),
   INGEST_DEADLINE_MS: variable(integer(50, 30000), 900, 'Longest wait for a commit before the producer gets 503.'),
+  TENANT_EVENTS_PER_SECOND: variable<number | undefined>(
+    rate(0.01, 1_000_000),
+    undefined,
+    'Events a second that a tenant may send whose own limits say nothing of it.',
+    unlimited,
+  ),
+  TENANT_BURST_EVENTS: variable<number | undefined>(
+    integer(1, 10_000_000),
+    undefined,
+    'Events that such a tenant may send at once.',
+    { fallbackText: 'those of one second' },
+  ),
+  TENANT_BYTES_PER_SECOND: variable<number | undefined>(
+    rate(1, 10_000_000_000),
+    undefined,
+    'Bytes of request bodies a second, likewise.',
+    unlimited,
+  ),
+  TENANT_BURST_BYTES: variable<number | undefined>(
+    integer(256, 10_000_000_000),
+    undefined,
+    'Bytes that such a tenant may send at once.',
+    { fallbackText: 'those of one second' },
+  ),
+  TENANT_BACKLOG: variable<number | undefined>(
+    integer(1, 1_000_000),
+    undefined,
+    'Deliveries that may wait for such a tenant before it can send no more.',
+    unlimited,
+  ),
   DATABASE_API_CONNECTIONS: variable(integer(2, 500), 8, 'Size of the pool that the API uses.'),
   DATABASE_WORKER_CONNECTIONS: variable(integer(2, 500), 6, 'Size of the pool that deliveries use.'),
   SHUTDOWN_SECONDS: variable(integer(1, 300), 10, 'Time to finish or hand back what is under way after SIGTERM.'),

@@ -24,6 +24,7 @@ const target = (changes: Partial<DeliveryTarget> = {}): DeliveryTarget => ({
   timeoutMs: 15_000,
   maxInFlight: 1,
   rateLimit: null,
+  onDeadLetter: 'continue',
   version: 1,
   ...changes,
 });

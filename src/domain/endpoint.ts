@@ -10,6 +10,12 @@ export interface RateLimit {
   readonly burst: number;
 }
 
+/** What is kept in order: nothing, all that an endpoint gets, or what it gets of each subject. */
+export type OrderMode = 'none' | 'endpoint' | 'subject';
+
+/** What becomes of those behind a delivery that is dead-lettered: they go on, or wait for a person. */
+export type OnDeadLetter = 'continue' | 'pause';
+
 /** What a delivery needs to know of its endpoint, as it is at the time of the attempt. Secrets are in the clear: never log it. */
 export interface DeliveryTarget {
   readonly num: number;
@@ -28,6 +34,7 @@ export interface DeliveryTarget {
   readonly timeoutMs: number;
   readonly maxInFlight: number;
   readonly rateLimit: RateLimit | null;
+  readonly onDeadLetter: OnDeadLetter;
   /** Rises with each change of the endpoint, its secrets or its tenant. */
   readonly version: number;
 }

@@ -23,7 +23,8 @@ export interface ReceivedResponse {
 /** `network`: this host could not even try (no route, no socket, no local port). */
 export type UnreachableReason = 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network';
 
-export type SkipReason = 'endpoint_deleted' | 'payload_expunged';
+/** `withdrawn`: it was cancelled, or retried by hand, between its fetch and its turn. */
+export type SkipReason = 'endpoint_deleted' | 'payload_expunged' | 'withdrawn';
 
 export type Outcome =
   | { readonly kind: 'delivered'; readonly response: ReceivedResponse; readonly timing: AttemptTiming }

@@ -65,7 +65,7 @@ async function storeOrSplit(part: Part, options: CommitOptions): Promise<readonl
       return settleAll(part, plan);
     }
     if (result.kind === 'routing_changed') {
-      options.routing.forget(result.tenants);
+      options.routing.forget(result.tenants, group.routing);
       for (const num of result.tenants) changes.set(num, (changes.get(num) ?? 0) + 1);
       if (tries >= MAX_TRIES) return withoutRestless(part, restlessOf(changes, result.tenants), options);
     }

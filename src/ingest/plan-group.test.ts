@@ -169,3 +169,10 @@ test('a batch that makes too many deliveries is refused whole with their number,
   const widest: Matcher = { ...wide, match: () => ({ version: 1n, endpoints: new Array<number>(30_000).fill(1) }) };
   expect(planGroup([unit(1, 1)], knownOf({}, []), widest).results[0]?.kind).toBe('accepted');
 });
+
+test('an event is kept from the endpoint that it is about, and from no other', () => {
+  const plain = pendingOf({ keys: [], bodyHash: 'a', tenant: 1, type: 'tttt' }, 1);
+  const plan = planGroup([[{ ...plain, exceptEndpoint: 101 }], [plain]], knownOf({}, []), matcher);
+  expect(groupOf(plan).deliveries.map(({ endpointNum }) => endpointNum)).toEqual([100, 102, 100, 101, 102]);
+  expect(plan.results[0]).toMatchObject({ items: [{ deliveries: 2 }] });
+});

@@ -1,4 +1,6 @@
+import type { OrderMode } from '../domain/endpoint.ts';
 import { eventIdOf } from '../domain/ids.ts';
+import { orderKey } from '../routing/order-key.ts';
 import type { RoutedEvent } from '../routing/tenant-index.ts';
 import type { AppendGroup, ClaimedBy, NewDelivery } from '../store/event-log.ts';
 import type { PendingEvent } from './seal-event.ts';
@@ -43,6 +45,8 @@ export interface Match {
   readonly version: bigint;
   /** Endpoint numbers: an array that events may share, so that counting deliveries allocates nothing for each. */
   readonly endpoints: readonly number[];
+  /** Those of the tenant's endpoints that want their deliveries in order; absent when none does. */
+  readonly ordered?: ReadonlyMap<number, OrderMode>;
 }
 
 export interface Matcher {
@@ -92,9 +96,9 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
     } else if (taken[0] !== undefined) {
       items.push({ ...taken[0].result, status: 'duplicate' });
     } else {
-      const { version, endpoints } = recipientsOf(event, matcher);
-      planned.push({ event, version, endpoints, laneOf: matcher.laneOf });
-      const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: endpoints.length };
+      const match = recipientsOf(event, matcher);
+      planned.push({ ...match, event, laneOf: matcher.laneOf });
+      const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: match.endpoints.length };
       items.push(result);
       for (const key of event.keys) ours.set(key, { bodyHash: event.bodyHash, result });
     }
@@ -119,12 +123,13 @@ function deliveriesOf(planned: readonly PlannedEvent[]): number {
 
 /** What a plan stores, row by row. */
 export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBefore'> {
-  const deliveries: NewDelivery[] = stored.flatMap(({ event, endpoints, laneOf }) =>
+  const deliveries: NewDelivery[] = stored.flatMap(({ event, endpoints, ordered, laneOf }) =>
     endpoints.map((num) => ({
       eventUuid: event.uuid,
       endpointNum: num,
       tenantNum: event.tenant.num,
       lane: laneOf(num),
+      orderKey: ordered === undefined ? null : orderKey(ordered.get(num) ?? 'none', event.subject),
     })),
   );
   return {

@@ -106,7 +106,7 @@ test('past its capacity of clauses the cache drops tenants too, but never the la
 });
 
 test('a tenant that changed is matched by what it changed to: endpoints that came, went and asked for something else', async () => {
-  const filter = { data: { amount: [{ numeric: ['>', 10] }] } };
+  const filter = JSON.stringify({ data: { amount: [{ numeric: ['>', 10] }] } });
   const versions: LoadedRouting['endpoints'][] = [
     [endpointOf(1, [{ types: ['a'] }]), endpointOf(2, [{ filter }]), endpointOf(3, [])],
     [endpointOf(1, [{ types: ['b'] }]), endpointOf(3, []), endpointOf(4, [{ filter }])],
@@ -164,7 +164,9 @@ test('a load that fails is tried anew by the next who asks', async () => {
 
 test('a large tenant is compiled in slices, between which others have their turn', async () => {
   const endpoints = Array.from({ length: 20_000 }, (_, num) =>
-    endpointOf(num, [{ filter: { data: { customer: [`c${num}`], amount: [{ numeric: ['>', num] }] } } }]),
+    endpointOf(num, [
+      { filter: JSON.stringify({ data: { customer: [`c${num}`], amount: [{ numeric: ['>', num] }] } }) },
+    ]),
   );
   const { cache } = cacheOf(() => ({ version: 1n, endpoints }));
   let turns = 0;
@@ -181,4 +183,16 @@ test('a large tenant is compiled in slices, between which others have their turn
   await watching;
   expect(turns).toBeGreaterThan(3);
   expect(match(matcher, 1, 'a', { customer: 'c7', amount: 8 }).endpoints).toEqual([7]);
+});
+
+test('who finds an old version stale does not throw away a newer one that another has loaded meanwhile', async () => {
+  let version = 1n;
+  const { cache, loads } = cacheOf((num) => ({ ...routingOf(num), version }));
+  await cache.prepare([1]);
+  version = 2n;
+  cache.forget([1], new Map([[1, 1n]]));
+  await cache.prepare([1]);
+  cache.forget([1], new Map([[1, 1n]]));
+  expect(match((await cache.prepare([1])).matcher, 1, 'a.b').version).toBe(2n);
+  expect(loads).toEqual([1, 1]);
 });

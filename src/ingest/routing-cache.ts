@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { OrderMode } from '../domain/endpoint.ts';
 import { laneOf } from '../routing/lane-of.ts';
 import type { Subscription } from '../routing/subscription-clauses.ts';
 import { type RoutedEvent, TenantIndex } from '../routing/tenant-index.ts';
@@ -7,7 +8,7 @@ import type { Match, Matcher } from './plan-group.ts';
 export interface LoadedRouting {
   readonly version: bigint;
   /** Subscriptions as JSON text: an endpoint whose text is the same is not compiled again. */
-  readonly endpoints: readonly { readonly num: number; readonly subscriptions: string }[];
+  readonly endpoints: readonly { readonly num: number; readonly subscriptions: string; readonly order?: OrderMode }[];
 }
 
 /** Reads a tenant's routing as committed; null when the tenant is gone. */
@@ -17,6 +18,8 @@ export type LoadRouting = (tenantNum: number) => Promise<LoadedRouting | null>;
 interface Entry {
   readonly version: bigint;
   readonly index: TenantIndex;
+  /** Endpoints that want their deliveries in order. */
+  readonly ordered: ReadonlyMap<number, OrderMode>;
 }
 
 interface Tenant {
@@ -81,11 +84,16 @@ export class RoutingCache {
     return { gone, matcher: { match: (num, event) => matchIn(entries, num, event), laneOf: this.#laneOf } };
   }
 
-  /** Takes what is known of these tenants for stale. */
-  forget(tenants: Iterable<number>): void {
+  /**
+   * Takes what is known of these tenants for stale.
+   * @param used the versions that were found stale: what is newer already is kept
+   */
+  forget(tenants: Iterable<number>, used?: ReadonlyMap<number, bigint>): void {
     for (const num of tenants) {
       const tenant = this.#tenants.get(num);
       if (tenant === undefined) continue;
+      const stale = used?.get(num);
+      if (stale !== undefined && tenant.entry !== null && tenant.entry.version > stale) continue;
       tenant.entry = null;
       tenant.generation++;
     }
@@ -124,7 +132,7 @@ export class RoutingCache {
         return null;
       }
       await bringUpToDate(tenant, loaded);
-      const entry = { version: loaded.version, index: tenant.index };
+      const entry = { version: loaded.version, index: tenant.index, ordered: orderedOf(loaded) };
       if (tenant.generation === generation) tenant.entry = entry;
       this.#resize(num, tenant);
       return entry;
@@ -157,6 +165,10 @@ function newTenant(): Tenant {
   return { index: new TenantIndex(), texts: new Map(), entry: null, generation: 0, loading: null, size: 0 };
 }
 
+function orderedOf({ endpoints }: LoadedRouting): ReadonlyMap<number, OrderMode> {
+  return new Map(endpoints.flatMap(({ num, order = 'none' }) => (order === 'none' ? [] : [[num, order] as const])));
+}
+
 /** Changes what is not as it was, in slices. */
 async function bringUpToDate({ index, texts }: Tenant, { endpoints }: LoadedRouting): Promise<void> {
   let sliceEnd = performance.now() + SLICE_MS;
@@ -179,5 +191,6 @@ async function bringUpToDate({ index, texts }: Tenant, { endpoints }: LoadedRout
 function matchIn(entries: ReadonlyMap<number, Entry>, tenantNum: number, event: RoutedEvent): Match {
   const entry = entries.get(tenantNum);
   if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
-  return { version: entry.version, endpoints: entry.index.match(event) };
+  const match = { version: entry.version, endpoints: entry.index.match(event) };
+  return entry.ordered.size === 0 ? match : { ...match, ordered: entry.ordered };
 }

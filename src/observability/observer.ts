@@ -41,6 +41,13 @@ export interface GateChange {
   readonly untilMs?: number;
 }
 
+export interface SetAsideDelivery {
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+  /** Workers that died while they tried it. */
+  readonly strikes: number;
+}
+
 /**
  * Names every event of the business, and writes each as one wide line. Lines carry ids, classes, counts and times: never a secret, a
  * header, a payload or a URL.
@@ -128,6 +135,15 @@ export class Observer {
 
   lifecycle(what: string, details: Record<string, string | number | boolean> = {}): void {
     this.#log.info({ event: `service.${what}`, ...details });
+  }
+
+  /** A delivery that killed its worker again and again is tried no more before someone retries it by hand. */
+  deliverySetAside({ eventUuid, endpointNum, strikes }: SetAsideDelivery): void {
+    this.#log.error({
+      event: 'delivery.set_aside',
+      delivery_id: deliveryIdOf(eventUuid, endpointNum),
+      crashes: strikes,
+    });
   }
 
   /** Workers whose process died, and the lanes that need not wait for their leases. */

@@ -10,6 +10,8 @@ import { type Finder, TextIndex } from './text-index.ts';
 export class Edge<T> {
   readonly test: IndexedTest;
   target: T;
+  /** The event that went this way last: several values of it may lead here. */
+  seq = 0;
 
   constructor(test: IndexedTest, target: T) {
     this.test = test;
@@ -23,7 +25,7 @@ export class FieldIndex<T> {
   readonly #numbers = new MultiMap<number, Edge<T>>();
   readonly #ranges = new IntervalTree<Edge<T>>();
   readonly #literals = new MultiMap<boolean | null, Edge<T>>();
-  /** `exists` and `anything-but`: nearly every value satisfies them, so each is asked. */
+  /** `exists` and `anything-but`: nearly every value satisfies them, so each is asked, but not for each value. */
   readonly #broad = new Set<Edge<T>>();
   readonly #absent = new Set<Edge<T>>();
   /** Edges by test, but for tests of one string: their string finds them. */
@@ -56,10 +58,14 @@ export class FieldIndex<T> {
     if (typeof value === 'string') this.#texts.visit(value, finder);
     else if (typeof value === 'number' || value instanceof ExactNumber) {
       const double = typeof value === 'number' ? value : value.double;
-      this.#numbers.visit(double, finder.maybe);
-      if (this.#ranges.size > 0) this.#ranges.visit(double, finder.maybe);
+      // What a double does not hold equals no number of a filter, and is on the same side of it as its double, unless that is the same.
+      if (typeof value === 'number') this.#numbers.visit(double, finder.hit);
+      if (this.#ranges.size > 0) this.#ranges.visit(double, finder.hit, finder.maybe);
     } else this.#literals.visit(value, finder.hit);
-    for (const edge of this.#broad) finder.maybe(edge);
+  }
+
+  visitBroad(visit: (edge: Edge<T>) => void): void {
+    for (const edge of this.#broad) visit(edge);
   }
 
   visitAbsent(visit: (edge: Edge<T>) => void): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseExactly } from './exact-number.ts';
 import { explainMatch } from './explain-match.ts';
-import { FilterIndex, Owner } from './filter-index.ts';
+import { FilterIndex } from './filter-index.ts';
 import { type FilterCase, filterCases } from './fixtures/filter-cases.ts';
 import { referenceMatch } from './fixtures/reference-match.ts';
 import { readFilter } from './read-filter.ts';
@@ -17,8 +17,7 @@ function clausesOf(filter: unknown) {
 /** All filters of the table in one index: each event finds its own among the others. */
 const index = new FilterIndex();
 for (const [num, { filter }] of filterCases.entries()) {
-  const owner = new Owner(num);
-  for (const clause of clausesOf(filter)) index.add(owner, clause);
+  for (const clause of clausesOf(filter)) index.add(num, clause);
 }
 
 const pairs = filterCases.flatMap(({ says, filter, yes, no }, num) => [
@@ -32,7 +31,7 @@ test('the table has at least 300 cases', () => {
 
 test.each(pairs)('$says on $text: $expected', ({ filter, num, text, expected }) => {
   const event = parseExactly(text);
-  expect(index.match(event).some((owner) => owner.num === num)).toBe(expected);
+  expect(index.match(event).includes(num)).toBe(expected);
   expect(explainMatch(clausesOf(filter), event).length === 0).toBe(expected);
   expect(referenceMatch(filter, text)).toBe(expected);
 });

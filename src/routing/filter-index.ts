@@ -7,27 +7,20 @@ import { PathNode } from './path-node.ts';
 import { readFields, releaseFields } from './read-fields.ts';
 import type { Leaf } from './satisfies.ts';
 
-/** Who wants the events that a clause matches. */
-export class Owner {
-  readonly num: number;
-  /** The event that it was last found for. */
-  seq = 0;
-
-  constructor(num: number) {
-    this.num = num;
-  }
-}
-
 /** A clause in the index: hand it back to take it out. */
 export interface IndexedClause {
-  readonly owner: Owner;
+  /** Who wants the events that it matches. */
+  readonly owner: number;
   /** In the order in which they are asked. */
   readonly tests: readonly IndexedTest[];
+  /** Length of `tests`: where all led here already, the list itself is not looked at. */
+  readonly count: number;
+  /** The bits of its paths. */
+  readonly pathBits: number;
 }
 
 /** Clauses that agree in their first tests. They are a list until there are too many for one, and then parted by their next test. */
 interface Place {
-  seq: number;
   few: IndexedClause[] | null;
   parted: Map<PathNode, FieldIndex<Target>> | null;
   /** Those of the fields that must not be there, or may be missing: an event that has nothing of them finds them. */
@@ -51,9 +44,10 @@ export class FilterIndex {
   #seq = 0;
   size = 0;
 
-  add(owner: Owner, clause: Clause): IndexedClause {
+  add(owner: number, clause: Clause): IndexedClause {
     const tests = [...clause].sort(compareTests).map((field) => internTest(this.#paths, field));
-    const indexed: IndexedClause = { owner, tests };
+    const pathBits = tests.reduce((bits, { path }) => bits | path.bit, 0);
+    const indexed: IndexedClause = { owner, tests, count: tests.length, pathBits };
     insert(this.#root, indexed, 0);
     this.size++;
     return indexed;
@@ -66,16 +60,17 @@ export class FilterIndex {
   }
 
   /**
-   * The owners of the clauses that an event matches, each once, in no order.
+   * The owners of the clauses that an event matches, each once, in rising order.
    * @param event what `JSON.parse` or `parseExactly` made of it
    */
-  match(event: unknown): Owner[] {
+  match(event: unknown): number[] {
     const seq = ++this.#seq;
     const touched = readFields(event, this.#paths, seq);
-    const search: Search = { seq, touched, found: [], hasArrays: touched.some((path) => path.inArrays > 0) };
+    const arrayBits = touched.reduce((bits, path) => (path.inArrays > 0 ? bits | path.bit : bits), 0);
+    const search: Search = { seq, touched, found: [], arrayBits };
     try {
       visitPlace(this.#root, 0, search);
-      return search.found;
+      return risingOnce(search.found);
     } finally {
       releaseFields(touched);
     }
@@ -84,14 +79,19 @@ export class FilterIndex {
 
 /** In an order that depends on the tests alone, so that clauses of the same fields share their way. */
 function compareTests(a: FieldTest, b: FieldTest): number {
-  const byRank = rankOf(a.anyOf) - rankOf(b.anyOf);
+  const byRank = rankIn(a) - rankIn(b);
   if (byRank !== 0) return byRank;
   if (a.path !== b.path) return a.path < b.path ? -1 : 1;
   return keyOf(a.anyOf) < keyOf(b.anyOf) ? -1 : 1;
 }
 
+/** One type goes before all: there are few, and what comes after them is then the last thing to be looked at. */
+function rankIn({ path, anyOf }: FieldTest): number {
+  return path === 'type' && anyOf.length === 1 && anyOf[0]!.kind === 'string' ? 0 : rankOf(anyOf);
+}
+
 function newPlace(): Place {
-  return { seq: 0, few: [], parted: null, absent: null, complete: null };
+  return { few: [], parted: null, absent: null, complete: null };
 }
 
 function isPlace(target: Target): target is Place {
@@ -166,8 +166,9 @@ function removeBelow(place: Place, test: IndexedTest, clause: IndexedClause, dep
 interface Search {
   readonly seq: number;
   readonly touched: readonly PathNode[];
-  readonly found: Owner[];
-  readonly hasArrays: boolean;
+  readonly found: number[];
+  /** The bits of the paths that have values in elements of arrays. */
+  readonly arrayBits: number;
 }
 
 function visitPlace(place: Place, depth: number, search: Search): void {
@@ -190,39 +191,44 @@ function visitPlace(place: Place, depth: number, search: Search): void {
 }
 
 function visitAbsent(field: FieldIndex<Target>, depth: number, search: Search): void {
-  field.visitAbsent((edge) => {
-    if (edge.test.holds(search.seq)) visitTarget(edge.target, depth + 1, search);
-  });
+  field.visitAbsent((edge) => followIfHolds(edge, depth, search));
 }
 
 function visitValues(path: PathNode, field: FieldIndex<Target>, depth: number, search: Search): void {
-  const { seq } = search;
   let value: Leaf = null;
-  const hit = ({ test, target }: Edge<Target>) => {
-    test.seq = seq;
-    test.result = true;
-    visitTarget(target, depth + 1, search);
-  };
+  // The tests of hits are not looked at: of a million, each that is touched comes from far away.
+  const hit = (edge: Edge<Target>) => follow(edge, depth, search);
   const maybe = (edge: Edge<Target>) => {
-    const { test } = edge;
-    if (test.seq === seq ? test.result : test.satisfiedBy(value)) hit(edge);
+    if (edge.seq !== search.seq && edge.test.satisfiedBy(value)) follow(edge, depth, search);
   };
   for (value of path.values) field.visit(value, { hit, maybe });
+  field.visitBroad((edge) => followIfHolds(edge, depth, search));
 }
 
-function visitTarget(target: Target, depth: number, search: Search): void {
-  if (!isPlace(target)) visitClause(target, depth, search);
-  // Values of one field lead to the same place more than once.
-  else if (target.seq !== search.seq) {
-    target.seq = search.seq;
-    visitPlace(target, depth, search);
+function followIfHolds(edge: Edge<Target>, depth: number, search: Search): void {
+  if (edge.seq !== search.seq && edge.test.holds(search.seq)) follow(edge, depth, search);
+}
+
+function follow(edge: Edge<Target>, depth: number, search: Search): void {
+  if (edge.seq === search.seq) return;
+  edge.seq = search.seq;
+  if (isPlace(edge.target)) visitPlace(edge.target, depth + 1, search);
+  else visitClause(edge.target, depth + 1, search);
+}
+
+function visitClause(clause: IndexedClause, depth: number, search: Search): void {
+  for (let i = depth; i < clause.count; i++) if (!clause.tests[i]!.holds(search.seq)) return;
+  if ((clause.pathBits & search.arrayBits) !== 0 && !isConsistent(clause.tests, search.seq)) return;
+  search.found.push(clause.owner);
+}
+
+function risingOnce(numbers: number[]): number[] {
+  numbers.sort((a, b) => a - b);
+  let kept = 0;
+  for (let i = 0; i < numbers.length; i++) {
+    if (i > 0 && numbers[i] === numbers[i - 1]) continue;
+    numbers[kept++] = numbers[i]!;
   }
-}
-
-function visitClause({ owner, tests }: IndexedClause, depth: number, search: Search): void {
-  if (owner.seq === search.seq) return;
-  for (let i = depth; i < tests.length; i++) if (!tests[i]!.holds(search.seq)) return;
-  if (search.hasArrays && !isConsistent(tests, search.seq)) return;
-  owner.seq = search.seq;
-  search.found.push(owner);
+  numbers.length = kept;
+  return numbers;
 }

@@ -7,8 +7,6 @@ export class IndexedTest {
   readonly path: PathNode;
   readonly anyOf: readonly Condition[];
   readonly key: string;
-  /** Low for what few events satisfy: such tests are asked first. */
-  readonly rank: number;
   refs = 0;
   seq = 0;
   result = false;
@@ -17,7 +15,6 @@ export class IndexedTest {
     this.path = path;
     this.anyOf = anyOf;
     this.key = key;
-    this.rank = rankOf(anyOf);
   }
 
   /** Whether the event's values satisfy it, each field for itself: which element of an array they are in is another question. */

@@ -42,17 +42,19 @@ export class IntervalTree<V> {
     this.size--;
   }
 
-  visit(point: number, visit: (value: V) => void): void {
-    visitAt(this.#root, point, visit);
+  /** Calls `inside` for the intervals that reach to both sides of the point, and `atEnd` for those of which it is an end. */
+  visit(point: number, inside: (value: V) => void, atEnd: (value: V) => void): void {
+    visitAt(this.#root, point, inside, atEnd);
   }
 }
 
-function visitAt<V>(item: Item<V> | null, point: number, visit: (value: V) => void): void {
+function visitAt<V>(item: Item<V> | null, point: number, inside: (value: V) => void, atEnd: (value: V) => void): void {
   if (item === null || item.reach < point) return;
-  visitAt(item.left, point, visit);
+  visitAt(item.left, point, inside, atEnd);
   if (item.low > point) return;
-  if (item.high >= point) visit(item.value);
-  visitAt(item.right, point, visit);
+  if (item.high > point && item.low < point) inside(item.value);
+  else if (item.high >= point) atEnd(item.value);
+  visitAt(item.right, point, inside, atEnd);
 }
 
 function isBefore(a: Item<unknown>, b: Item<unknown>): boolean {

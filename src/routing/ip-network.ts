@@ -1,59 +1,82 @@
-/** An address or a network, as a number in a space of 32 or 128 bits. */
+/** An address or a network, in groups of 16 bits: two for v4, eight for v6. */
 export interface IpNetwork {
-  readonly width: 32 | 128;
-  /** Length of the prefix; `width` for an address. */
+  readonly groups: readonly number[];
+  /** Length of the prefix; all bits for an address. */
   readonly bits: number;
-  /** The prefix alone: the host's bits are shifted out. */
-  readonly prefix: bigint;
 }
 
-/** What a CIDR such as `10.0.0.0/8` or `2001:db8::/32` says, host bits ignored; null when it is none. */
+const GROUP_BITS = 16;
+
+/** What a CIDR such as `10.0.0.0/8` or `2001:db8::/32` says; null when it is none. Host bits mean nothing. */
 export function parseCidr(text: string): IpNetwork | null {
   const [, address = '', length = ''] = /^([^/]*)\/(\d{1,3})$/.exec(text) ?? [];
-  const parsed = parseIp(address);
+  const groups = parseIp(address);
   const bits = Number(length);
-  if (parsed === null || bits > parsed.width) return null;
-  return { width: parsed.width, bits, prefix: prefixOf(parsed, bits) };
+  return groups === null || bits > groups.length * GROUP_BITS ? null : { groups, bits };
 }
 
-/** An address in the dotted form of v4 (no leading zeros) or a form of RFC 4291 (no zone); null for any other text. */
-export function parseIp(text: string): IpNetwork | null {
-  // Most texts are no addresses: this settles it before anything is built.
+/** The groups of an address in the dotted form of v4 (no leading zeros) or a form of RFC 4291 (no zone); null for any other text. */
+export function parseIp(text: string): readonly number[] | null {
   if (text.length < 2 || text.length > 45) return null;
-  if (V4.test(text)) return { width: 32, bits: 32, prefix: BigInt(v4Number(text)) };
-  return text.includes(':') ? parseV6(text) : null;
+  const colon = text.indexOf(':');
+  return colon === -1 || colon > 4 ? parseV4(text) : parseV6(text);
 }
 
-/** The first bits of an address. */
-export function prefixOf({ width, prefix }: IpNetwork, bits: number): bigint {
-  return prefix >> BigInt(width - bits);
+/** A text that addresses have in common when their first bits are the same. */
+export function prefixKey(groups: readonly number[], bits: number): string {
+  let key = '';
+  const whole = bits >> 4;
+  for (let i = 0; i < whole; i++) key += String.fromCharCode(groups[i]!);
+  const rest = bits & 15;
+  return rest === 0 ? key : key + String.fromCharCode(groups[whole]! >> (GROUP_BITS - rest));
 }
 
-export function isWithin(address: IpNetwork, network: IpNetwork): boolean {
-  return address.width === network.width && prefixOf(address, network.bits) === network.prefix;
+export function isWithin(groups: readonly number[], network: IpNetwork): boolean {
+  return (
+    groups.length === network.groups.length &&
+    prefixKey(groups, network.bits) === prefixKey(network.groups, network.bits)
+  );
 }
 
 const V4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 
-function v4Number(text: string): number {
-  return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+function parseV4(text: string): number[] | null {
+  if (text.length > 15 || !V4.test(text)) return null;
+  const [a, b, c, d] = text.split('.').map(Number) as [number, number, number, number];
+  return [a * 256 + b, c * 256 + d];
 }
 
-function parseV6(text: string): IpNetwork | null {
-  const lastColon = text.lastIndexOf(':');
-  const tail = text.slice(lastColon + 1);
-  let hex = text;
-  if (tail.includes('.')) {
-    if (!V4.test(tail)) return null;
-    const number = v4Number(tail);
-    hex = `${text.slice(0, lastColon + 1)}${Math.floor(number / 65_536).toString(16)}:${(number % 65_536).toString(16)}`;
+function parseV6(text: string): number[] | null {
+  const groups: number[] = [];
+  let gap = -1;
+  let at = 0;
+  if (text.startsWith('::')) {
+    gap = 0;
+    at = 2;
   }
-  const halves = hex.split('::');
-  if (halves.length > 2) return null;
-  const [head = [], rest = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
-  const missing = 8 - head.length - rest.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
-  const groups = [...head, ...new Array<string>(missing).fill('0'), ...rest];
-  if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return null;
-  return { width: 128, bits: 128, prefix: BigInt(`0x${groups.map((group) => group.padStart(4, '0')).join('')}`) };
+  while (at < text.length) {
+    const colon = text.indexOf(':', at);
+    const part = text.slice(at, colon === -1 ? text.length : colon);
+    const dotted = colon === -1 && part.includes('.') ? parseV4(part) : null;
+    if (dotted !== null) groups.push(...dotted);
+    else if (!HEX_GROUP.test(part)) return null;
+    else groups.push(Number.parseInt(part, 16));
+    if (colon === -1) break;
+    at = colon + 1;
+    if (at === text.length) return null;
+    if (text.charCodeAt(at) !== 0x3a) continue;
+    if (gap !== -1) return null;
+    gap = groups.length;
+    at++;
+  }
+  return withGap(groups, gap);
+}
+
+const HEX_GROUP = /^[0-9a-fA-F]{1,4}$/;
+
+/** Fills up with zeros at the place of `::`, which stands for one group at least. */
+function withGap(groups: readonly number[], gap: number): number[] | null {
+  const missing = 8 - groups.length;
+  if (gap === -1) return missing === 0 ? [...groups] : null;
+  return missing < 1 ? null : [...groups.slice(0, gap), ...new Array<number>(missing).fill(0), ...groups.slice(gap)];
 }

@@ -11,10 +11,14 @@ export interface EventArray {
   readonly within: ArrayElement | null;
 }
 
+let paths = 0;
+
 /** A path that filters ask about, and what the event at hand has there. `seq` tells which event that was: others' is void. */
 export class PathNode {
   readonly parent: PathNode | null;
   readonly name: string;
+  /** One of 31: what it has in common with another path is chance, what it has not is certain. */
+  readonly bit: number;
   children: Map<string, PathNode> | null = null;
   /** Every distinct test of this path, by its key. */
   tests: Map<string, IndexedTest> | null = null;
@@ -28,6 +32,7 @@ export class PathNode {
   constructor(parent: PathNode | null, name: string) {
     this.parent = parent;
     this.name = name;
+    this.bit = 1 << (paths++ % 31);
   }
 
   child(name: string): PathNode {

@@ -3,11 +3,14 @@ interface RadixNode<V> {
   label: string;
   values: V[] | null;
   children: Map<number, RadixNode<V>> | null;
+  /** The search that was here last. */
+  seq: number;
 }
 
 /** Values by text, found by any text that begins with theirs: time is the length of that text, however many there are. */
 export class RadixTree<V> {
-  readonly #root: RadixNode<V> = { label: '', values: null, children: null };
+  readonly #root: RadixNode<V> = { label: '', values: null, children: null, seq: 0 };
+  #seq = 0;
   size = 0;
 
   add(key: string, value: V): void {
@@ -19,7 +22,7 @@ export class RadixTree<V> {
       const code = rest.charCodeAt(0);
       const child = node.children.get(code);
       if (child === undefined) {
-        node.children.set(code, { label: rest, values: [value], children: null });
+        node.children.set(code, { label: rest, values: [value], children: null, seq: 0 });
         return;
       }
       const common = commonLength(child.label, rest);
@@ -35,14 +38,27 @@ export class RadixTree<V> {
     remove(this.#root, key, value);
   }
 
-  /** Calls for each value whose text `text` has at `from`. */
-  visit(text: string, from: number, visit: (value: V) => void): void {
+  /** Calls for each value with whose text `text` begins. */
+  visit(text: string, visit: (value: V) => void): void {
+    this.#visitAt(text, 0, ++this.#seq, visit);
+  }
+
+  /** Calls for each value whose text is anywhere in `text`, once. */
+  visitWithin(text: string, visit: (value: V) => void): void {
+    const seq = ++this.#seq;
+    for (let from = 0; from < text.length; from++) this.#visitAt(text, from, seq, visit);
+  }
+
+  #visitAt(text: string, from: number, seq: number, visit: (value: V) => void): void {
     let node: RadixNode<V> | undefined = this.#root;
     let at = from;
     while (node !== undefined) {
       if (node.label.length > 1 && !text.startsWith(node.label, at)) return;
       at += node.label.length;
-      if (node.values !== null) for (const value of node.values) visit(value);
+      if (node.values !== null && node.seq !== seq) {
+        node.seq = seq;
+        for (const value of node.values) visit(value);
+      }
       node = node.children === null || at >= text.length ? undefined : node.children.get(text.charCodeAt(at));
     }
   }
@@ -57,7 +73,7 @@ function commonLength(a: string, b: string): number {
 
 /** Puts a node in the middle of the way to the child. */
 function split<V>(parent: RadixNode<V>, child: RadixNode<V>, at: number): RadixNode<V> {
-  const middle: RadixNode<V> = { label: child.label.slice(0, at), values: null, children: new Map() };
+  const middle: RadixNode<V> = { label: child.label.slice(0, at), values: null, children: new Map(), seq: 0 };
   child.label = child.label.slice(at);
   middle.children!.set(child.label.charCodeAt(0), child);
   parent.children!.set(middle.label.charCodeAt(0), middle);

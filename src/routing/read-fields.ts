@@ -84,6 +84,8 @@ function addLeaf(value: Leaf, node: PathNode, within: ArrayElement | null, { tou
     node.inArrays = 0;
     touched.push(node);
   }
+  const last = node.values.length - 1;
+  if (last >= 0 && node.values[last] === value && node.elements[last] === within) return;
   node.values.push(value);
   node.elements.push(within);
   if (within !== null) node.inArrays++;

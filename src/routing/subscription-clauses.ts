@@ -1,18 +1,18 @@
 import type { Clause, Condition, FieldTest } from './condition.ts';
 import { readFilter } from './read-filter.ts';
 
-/** What an endpoint asks for, as it is stored. */
+/** What an endpoint asks for. */
 export interface Subscription {
   readonly types?: readonly string[] | undefined;
-  /** An event pattern that `readFilter` found good when it was stored. */
-  readonly filter?: unknown;
+  /** An event pattern as JSON text, which `readFilter` found good when it was stored. */
+  readonly filter?: string | undefined;
 }
 
 /** The clauses of which an event must match one: the subscription's types, and each alternative of its filter. */
 export function subscriptionClauses({ types, filter }: Subscription): readonly Clause[] {
   const test = typeTest(types);
-  if (filter === undefined || filter === null) return [[test]];
-  const reading = readFilter(filter);
+  if (filter === undefined) return [[test]];
+  const reading = readFilter(JSON.parse(filter));
   // A filter that a later version no longer reads: too many events harm less than lost ones.
   if (!reading.ok) return [[test]];
   return reading.clauses.map((clause) => [test, ...clause]);

@@ -1,4 +1,4 @@
-import { FilterIndex, type IndexedClause, Owner } from './filter-index.ts';
+import { FilterIndex, type IndexedClause } from './filter-index.ts';
 import { type Subscription, subscriptionClauses } from './subscription-clauses.ts';
 
 /** An endpoint's wishes: no subscriptions means everything (but not Posthorn's own events). */
@@ -37,14 +37,13 @@ export class TenantIndex {
   /** Adds the endpoint, or replaces what it asked for. */
   set({ num, subscriptions }: RoutedEndpoint): void {
     this.delete(num);
-    const owner = new Owner(num);
     const wishes: readonly Subscription[] = subscriptions.length === 0 ? [{}] : subscriptions;
     const clauses = wishes.flatMap(subscriptionClauses);
     this.#clauses.set(
       num,
-      clauses.map((clause) => this.#index.add(owner, clause)),
+      clauses.map((clause) => this.#index.add(num, clause)),
     );
-    if (wishes.some(({ filter }) => filter !== undefined && filter !== null)) this.#filtering.add(num);
+    if (wishes.some(({ filter }) => filter !== undefined)) this.#filtering.add(num);
   }
 
   delete(num: number): void {
@@ -56,16 +55,12 @@ export class TenantIndex {
 
   /** Numbers of the endpoints that an event goes to, in rising order of creation. The array may be shared: it is not to be changed. */
   match({ type, content }: RoutedEvent): readonly number[] {
-    if (this.readsContent) return numbersOf(this.#index.match(content()));
+    if (this.readsContent) return this.#index.match(content());
     const known = this.#remembered.get(type);
     if (known !== undefined) return known;
-    const matched = numbersOf(this.#index.match({ type }));
+    const matched = this.#index.match({ type });
     if (this.#remembered.size >= REMEMBERED_TYPES) this.#remembered.clear();
     this.#remembered.set(type, matched);
     return matched;
   }
-}
-
-function numbersOf(owners: readonly Owner[]): readonly number[] {
-  return owners.map(({ num }) => num).sort((a, b) => a - b);
 }

@@ -1,6 +1,6 @@
 import type { Condition } from './condition.ts';
 import { foldCase } from './fold-case.ts';
-import { parseIp, prefixOf } from './ip-network.ts';
+import { parseIp, prefixKey } from './ip-network.ts';
 import { MultiMap } from './multi-map.ts';
 import { RadixTree } from './radix-tree.ts';
 
@@ -16,14 +16,15 @@ export interface Finder<V> {
 }
 
 /** Longest part of a literal that is looked for at every place of a text. */
-const PROBE_LENGTH = 16;
+const PROBE_LENGTH = 64;
 
 /** What is wanted of texts. It is found by the text: time is about its length, however much is wanted. */
 export class TextIndex<V extends object> {
   readonly strings = new MultiMap<string, V>();
   readonly #folded = new MultiMap<string, V>();
-  readonly #networks = new Map<string, MultiMap<string, V>>();
-  readonly #trees = new Map<string, RadixTree<V>>();
+  /** By family and length of the prefix. */
+  readonly #networks = new Map<string, { groups: number; bits: number; values: MultiMap<string, V> }>();
+  readonly #trees = new Map<Place, { place: Place; tree: RadixTree<V> }>();
 
   add(condition: TextCondition, value: V): void {
     const { store, key } = this.#placeOf(condition);
@@ -31,48 +32,47 @@ export class TextIndex<V extends object> {
   }
 
   delete(condition: TextCondition, value: V): void {
-    const { store, key, tree } = this.#placeOf(condition);
+    const { store, key, place } = this.#placeOf(condition);
     store.delete(key, value);
-    if (tree !== undefined && store.size === 0) this.#trees.delete(tree);
+    if (place !== undefined && store.size === 0) this.#trees.delete(place);
   }
 
   visit(text: string, { hit, maybe }: Finder<V>): void {
     this.strings.visit(text, hit);
     if (this.#networks.size > 0) this.#visitNetworks(text, hit);
     if (this.#folded.size > 0) this.#folded.visit(foldCase(text), hit);
-    for (const [place, tree] of this.#trees) {
-      const visit = place.endsWith('?') ? maybe : hit;
-      if (place === 'within?') for (let i = 0; i < text.length; i++) tree.visit(text, i, visit);
-      else {
-        const folded = place.includes('fold') ? foldCase(text) : text;
-        tree.visit(place.startsWith('suffix') ? reversed(folded) : folded, 0, visit);
-      }
+    for (const { place, tree } of this.#trees.values()) {
+      const visit = place.isCertain ? hit : maybe;
+      const folded = place.isFolded ? foldCase(text) : text;
+      if (place.side === 'within') tree.visitWithin(folded, visit);
+      else tree.visit(place.side === 'end' ? reversed(folded) : folded, visit);
     }
   }
 
   #visitNetworks(text: string, hit: (value: V) => void): void {
     const address = parseIp(text);
     if (address === null) return;
-    for (const [name, networks] of this.#networks) {
-      const [width, bits] = name.split('/').map(Number) as [number, number];
-      if (width === address.width) networks.visit(prefixOf(address, bits).toString(16), hit);
+    for (const { groups, bits, values } of this.#networks.values()) {
+      if (groups === address.length) values.visit(prefixKey(address, bits), hit);
     }
   }
 
-  #placeOf(condition: TextCondition): { store: Store<V>; key: string; tree?: string } {
+  #placeOf(condition: TextCondition): { store: Store<V>; key: string; place?: Place } {
     switch (condition.kind) {
       case 'string':
         return { store: this.strings, key: condition.text };
       case 'equals':
         return { store: this.#folded, key: condition.text };
       case 'cidr': {
-        const { width, bits, prefix } = condition.network;
-        const store = getOrMake(this.#networks, `${width}/${bits}`, () => new MultiMap<string, V>());
-        return { store, key: prefix.toString(16) };
+        const { groups, bits } = condition.network;
+        const make = () => ({ groups: groups.length, bits, values: new MultiMap<string, V>() });
+        const { values } = getOrMake(this.#networks, `${groups.length}/${bits}`, make);
+        return { store: values, key: prefixKey(groups, bits) };
       }
       default: {
-        const { tree, key } = treeOf(condition);
-        return { store: getOrMake(this.#trees, tree, () => new RadixTree<V>()), key, tree };
+        const { place, key } = placeOf(condition);
+        const { tree } = getOrMake(this.#trees, place, () => ({ place, tree: new RadixTree<V>() }));
+        return { store: tree, key, place };
       }
     }
   }
@@ -84,29 +84,44 @@ interface Store<V> {
   delete(key: string, value: V): void;
 }
 
-/** Which tree finds a condition, by which key. The trees whose name ends with `?` find more than what is satisfied. */
-function treeOf(condition: PlacedCondition): { readonly tree: string; readonly key: string } {
+/** A tree, and what of a text is looked up in it. */
+interface Place {
+  readonly side: 'start' | 'end' | 'within';
+  readonly isFolded: boolean;
+  /** Whether what is found is also satisfied. */
+  readonly isCertain: boolean;
+}
+
+const PREFIXES: Place = { side: 'start', isFolded: false, isCertain: true };
+const FOLDED_PREFIXES: Place = { side: 'start', isFolded: true, isCertain: true };
+const SUFFIXES: Place = { side: 'end', isFolded: false, isCertain: true };
+const FOLDED_SUFFIXES: Place = { side: 'end', isFolded: true, isCertain: true };
+const BEGINNINGS: Place = { side: 'start', isFolded: false, isCertain: false };
+const ENDS: Place = { side: 'end', isFolded: false, isCertain: false };
+const MIDDLES: Place = { side: 'within', isFolded: false, isCertain: false };
+
+function placeOf(condition: PlacedCondition): { readonly place: Place; readonly key: string } {
   switch (condition.kind) {
     case 'prefix':
-      return { tree: condition.fold ? 'prefix fold' : 'prefix', key: condition.text };
+      return { place: condition.fold ? FOLDED_PREFIXES : PREFIXES, key: condition.text };
     case 'suffix':
-      return { tree: condition.fold ? 'suffix fold' : 'suffix', key: reversed(condition.text) };
+      return { place: condition.fold ? FOLDED_SUFFIXES : SUFFIXES, key: reversed(condition.text) };
     case 'wildcard':
-      return treeOfLiterals(condition.wildcard.literals);
+      return placeOfLiterals(condition.wildcard.literals);
     case 'glob':
       // `a.*` may match `a.b`, `a.**` also `a`: the dots beside stars are not certain.
-      return treeOfLiterals(condition.text.split(/\*+/).map((part) => part.replace(/^\.|\.$/g, '')));
+      return placeOfLiterals(condition.text.split(/\*+/).map((part) => part.replace(/^\.|\.$/g, '')));
   }
 }
 
 /** A text with stars goes by what it begins with, or ends with, or has in its middle: whichever says most. */
-function treeOfLiterals(literals: readonly string[]): { readonly tree: string; readonly key: string } {
+function placeOfLiterals(literals: readonly string[]): { readonly place: Place; readonly key: string } {
   const longest = literals.reduce((a, b) => (b.length > a.length ? b : a));
   const enough = longest.length / 2;
   const [first, last] = [literals[0]!, literals.at(-1)!];
-  if (first.length >= enough) return { tree: 'prefix?', key: first };
-  if (last.length >= enough) return { tree: 'suffix?', key: reversed(last) };
-  return { tree: 'within?', key: longest.slice(0, PROBE_LENGTH) };
+  if (first.length >= enough) return { place: BEGINNINGS, key: first };
+  if (last.length >= enough) return { place: ENDS, key: reversed(last) };
+  return { place: MIDDLES, key: longest.slice(0, PROBE_LENGTH) };
 }
 
 function reversed(text: string): string {
@@ -115,7 +130,7 @@ function reversed(text: string): string {
   return result;
 }
 
-function getOrMake<V>(map: Map<string, V>, key: string, make: () => V): V {
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);
   if (value === undefined) {
     value = make();

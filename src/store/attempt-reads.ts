@@ -21,7 +21,8 @@ export interface StoredAttempt {
   readonly nextAttemptAt: Date | null;
 }
 
-interface Row {
+/** A row of `attempts`. */
+export interface AttemptRow {
   attempt: number;
   started_at: Date;
   outcome: number;
@@ -45,13 +46,17 @@ export async function listAttempts(
   before: number | null,
   limit: number,
 ): Promise<readonly StoredAttempt[]> {
-  const { rows } = await pool.query<Row>(
+  const { rows } = await pool.query<AttemptRow>(
     `SELECT attempt, started_at, outcome, decision, status, detail, response_headers, response_body,
             dns_ms, connect_ms, first_byte_ms, total_ms, next_attempt_at
        FROM attempts WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3 AND attempt < $4 ORDER BY attempt DESC LIMIT $5`,
     [delivery.eventUuid, delivery.endpointNum, tenantNum, before ?? 32_767, limit],
   );
-  return rows.map((row) => ({
+  return rows.map(toStoredAttempt);
+}
+
+export function toStoredAttempt(row: AttemptRow): StoredAttempt {
+  return {
     number: row.attempt,
     startedAt: row.started_at,
     outcome: outcomeName(row.outcome),
@@ -65,5 +70,5 @@ export async function listAttempts(
     firstByteMs: row.first_byte_ms,
     totalMs: row.total_ms,
     nextAttemptAt: row.next_attempt_at,
-  }));
+  };
 }

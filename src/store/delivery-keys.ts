@@ -88,7 +88,10 @@ interface WaitingRow {
   horizon_num: number | null;
 }
 
-/** Deliveries that were dead-lettered or cancelled at some time, through the partial index on those decisions. */
+/**
+ * Deliveries that were dead-lettered or cancelled at some time, through the partial index on those decisions: the sum in the order keeps
+ * Postgres from the primary key, as in `dead-letter-list.ts`.
+ */
 export async function endedKeys(
   pool: pg.Pool,
   range: KeyRange,
@@ -101,7 +104,7 @@ export async function endedKeys(
     `SELECT event_id, endpoint_num, decision FROM attempts
       WHERE tenant_num = $1 AND decision IN (${DECISION.deadLetter}, ${DECISION.cancel})
         AND event_id >= $2::uuid AND event_id <= $3::uuid AND (event_id < $3::uuid OR endpoint_num < $4)
-      ORDER BY event_id DESC, endpoint_num DESC LIMIT $5`,
+      ORDER BY event_id DESC, endpoint_num + 0 DESC LIMIT $5`,
     [range.tenantNum, range.from, start.eventUuid, start.endpointNum, size],
   );
   const wanted = rows.filter(

@@ -15,7 +15,10 @@ export interface Delivery extends DeliveryKey {
   readonly status: DeliveryStatus;
   /** Requests that were made. */
   readonly attempts: number;
+  /** Null as well for one that waits for something else than time. */
   readonly nextAttemptAt: Date | null;
+  /** Why it is not tried although it waits: it was set aside. */
+  readonly problem: string | null;
   /** The last thing on record: a request, or the reason why there will be none. */
   readonly last: LastAttempt | null;
 }
@@ -36,6 +39,7 @@ interface Row {
   endpoint_id: string;
   waiting_attempt: number | null;
   due_at: Date | null;
+  problem: string | null;
   attempts: number;
   ended: number | null;
   last_number: number | null;
@@ -47,12 +51,13 @@ interface Row {
 
 // The state is derived here and nowhere else: a row in the mailbox waits; else the last decision that ended the delivery holds.
 const READ = `
-  SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id, m.attempt AS waiting_attempt, m.due_at,
+  SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id, m.attempt AS waiting_attempt, nullif(m.due_at, 'infinity') AS due_at, p.reason AS problem,
          counted.attempts, ended.decision AS ended, latest.attempt AS last_number, latest.started_at, latest.outcome, latest.status, latest.detail
     FROM unnest($2::uuid[], $3::int[]) WITH ORDINALITY AS k(event_id, endpoint_num, place)
     JOIN events v ON v.id = k.event_id AND v.tenant_num = $1
     JOIN endpoints e ON e.num = k.endpoint_num AND e.tenant_num = $1
     LEFT JOIN mailbox m ON m.endpoint_num = k.endpoint_num AND m.event_id = k.event_id
+    LEFT JOIN poisoned_deliveries p ON p.endpoint_num = m.endpoint_num AND p.event_id = m.event_id AND p.tenant_num = $1 AND m.due_at = 'infinity'
     LEFT JOIN LATERAL (
       SELECT attempt, started_at, outcome, status, detail FROM attempts a
        WHERE a.event_id = k.event_id AND a.endpoint_num = k.endpoint_num AND a.tenant_num = $1 ORDER BY a.attempt DESC LIMIT 1
@@ -94,6 +99,7 @@ function toDelivery(row: Row): Delivery {
     status: statusOf(row),
     attempts: row.attempts,
     nextAttemptAt: row.due_at,
+    problem: row.problem,
     last: lastOf(row),
   };
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Subscription } from './endpoint-rows.ts';
 
 /** An endpoint as far as its deliveries need it. Deleted ones are known: their deliveries still are. */
 export interface EndpointRef {
@@ -6,7 +7,7 @@ export interface EndpointRef {
   readonly id: string;
   readonly enabled: boolean;
   readonly deleted: boolean;
-  readonly subscriptions: readonly { readonly types?: readonly string[] }[];
+  readonly subscriptions: readonly Subscription[];
 }
 
 /** The tenant's endpoint by its public id, deleted or not; null when there was never one. */

@@ -1,4 +1,4 @@
-import type { RateLimit, SignatureScheme } from '../domain/endpoint.ts';
+import type { OnDeadLetter, OrderMode, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 import { rateLimitOf } from './targets.ts';
 import { sealedPlace, type Vault } from './vault.ts';
@@ -6,8 +6,8 @@ import { sealedPlace, type Vault } from './vault.ts';
 export interface Subscription {
   /** Type patterns; absent: every type. */
   readonly types?: readonly string[] | undefined;
-  /** An event pattern; absent: every event of these types. */
-  readonly filter?: Readonly<Record<string, unknown>> | undefined;
+  /** An event pattern, as JSON text: objects would lose the order of their names in the database. Absent: every event of these types. */
+  readonly filter?: string | undefined;
 }
 
 /** What a tenant sets of an endpoint. Header values are in the clear: never log them. */
@@ -26,6 +26,8 @@ export interface EndpointSettings {
   /** Null: the default of the installation. */
   readonly maxInFlight: number | null;
   readonly rateLimit: RateLimit | null;
+  readonly order: OrderMode;
+  readonly onDeadLetter: OnDeadLetter;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -49,6 +51,8 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
     headers: sealed === null ? {} : JSON.parse(vault.open(sealed, sealedPlace.endpointHeaders(id))),
     signature: row.signature as SignatureScheme,
     rateLimit: rateLimitOf(row.ratePerSecond, row.rateBurst),
+    order: row.orderMode as OrderMode,
+    onDeadLetter: row.onDeadLetter as OnDeadLetter,
     metadata: row.metadata as Record<string, unknown>,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
@@ -57,7 +61,7 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
 
 /** The columns that hold these settings, for an insert or an update. */
 export function columnsOf<Settings extends Partial<EndpointSettings>>(settings: Settings, id: string, vault: Vault) {
-  const { subscriptions, headers, retrySchedule, rateLimit, metadata, ...plain } = settings;
+  const { subscriptions, headers, retrySchedule, rateLimit, order, metadata, ...plain } = settings;
   return {
     ...plain,
     ...(rateLimit !== undefined && {
@@ -66,6 +70,7 @@ export function columnsOf<Settings extends Partial<EndpointSettings>>(settings: 
     }),
     ...(subscriptions && { subscriptions: subscriptions as unknown as Prisma.InputJsonArray }),
     ...(headers && { headersSealed: sealHeaders(headers, id, vault) }),
+    ...(order && { orderMode: order }),
     ...(retrySchedule && { retrySchedule: [...retrySchedule] }),
     ...(metadata && { metadata: metadata as Prisma.InputJsonObject }),
   };
@@ -95,6 +100,8 @@ export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJson
     retry_schedule: settings.retrySchedule,
     timeout_seconds: settings.timeoutSeconds,
     max_in_flight: settings.maxInFlight,
+    order: settings.order,
+    on_dead_letter: settings.onDeadLetter,
     rate_limit: settings.rateLimit && { per_second: settings.rateLimit.perSecond, burst: settings.rateLimit.burst },
   };
   return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== undefined)) as Prisma.InputJsonObject;

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { plainArray } from './plain-array.ts';
+import { nullableArray, plainArray } from './plain-array.ts';
 
 /** One group commit: events, the keys that they claim, and the deliveries that they bring, in one statement. */
 export interface AppendGroup {
@@ -33,6 +33,8 @@ export interface NewDelivery {
   readonly endpointNum: number;
   readonly tenantNum: number;
   readonly lane: number;
+  /** What it is kept in order by: see `src/routing/order-key.ts`. */
+  readonly orderKey: number | null;
 }
 
 export type AppendResult =
@@ -73,9 +75,10 @@ const APPEND = `
              AS e(id, tenant_num, type, subject, external_id, start, length)
      WHERE checked.ok
   )
-  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
-  SELECT d.event_id, date_trunc('milliseconds', now()), d.endpoint_num, d.tenant_num, d.lane
-    FROM checked, unnest($16::uuid[], $17::int[], $18::int[], $19::smallint[]) AS d(event_id, endpoint_num, tenant_num, lane)
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
+  SELECT d.event_id, date_trunc('milliseconds', now()), d.endpoint_num, d.tenant_num, d.lane, d.order_key,
+         CASE WHEN d.order_key IS NOT NULL THEN nextval('mailbox_seq') END
+    FROM checked, unnest($16::uuid[], $17::int[], $18::int[], $19::smallint[], $20::int[]) AS d(event_id, endpoint_num, tenant_num, lane, order_key)
    WHERE checked.ok`;
 
 /**
@@ -131,7 +134,14 @@ function appendValues({ events, claims, deliveries, routing, keysExpireBefore }:
     plainArray(deliveries.map((delivery) => delivery.endpointNum)),
     plainArray(deliveries.map((delivery) => delivery.tenantNum)),
     plainArray(deliveries.map((delivery) => delivery.lane)),
+    orderKeys(deliveries),
   ];
+}
+
+/** Empty when nothing is ordered, as mostly: `unnest` fills a shorter array up with nulls. */
+function orderKeys(deliveries: readonly NewDelivery[]): string {
+  if (deliveries.every(({ orderKey }) => orderKey === null)) return '{}';
+  return nullableArray(deliveries.map(({ orderKey }) => orderKey));
 }
 
 /** Serialization failure and deadlock: nothing was stored and the same statement may succeed at once. */

@@ -103,9 +103,15 @@ async function readEvents(pool: pg.Pool, tenantNum: number, uuids: readonly stri
   return rows.map(toEvent);
 }
 
-/** An event of the tenant by its UUID; null when there is none. */
+/** An event of the tenant by its UUID, kept for its dead letters or in the log; null when there is none. */
 export async function readEvent(pool: pg.Pool, tenantNum: number, uuid: string): Promise<StoredEvent | null> {
-  return (await readEvents(pool, tenantNum, [uuid]))[0] ?? null;
+  const [found] = await readEvents(pool, tenantNum, [uuid]);
+  if (found !== undefined) return found;
+  const { rows } = await pool.query<EventRow>(
+    'SELECT id, type, expunged_at, body FROM kept_events WHERE tenant_num = $1 AND id = $2',
+    [tenantNum, uuid],
+  );
+  return rows[0] === undefined ? null : toEvent(rows[0]);
 }
 
 /**
@@ -116,8 +122,20 @@ export async function findEventUuid(pool: pg.Pool, tenantNum: number, publicId: 
   return (await findEventUuids(pool, tenantNum, [publicId])).get(publicId) ?? null;
 }
 
-/** UUIDs by public id; ids that name nothing of this tenant are absent. */
+/** UUIDs by public id; ids that name nothing of this tenant are absent. Events that are kept for their dead letters are found too. */
 export async function findEventUuids(
+  pool: pg.Pool,
+  tenantNum: number,
+  publicIds: readonly string[],
+): Promise<Map<string, string>> {
+  const found = await findIn('events', pool, tenantNum, publicIds);
+  const rest = publicIds.filter((id) => !found.has(id));
+  for (const [id, uuid] of await findIn('kept_events', pool, tenantNum, rest)) found.set(id, uuid);
+  return found;
+}
+
+async function findIn(
+  table: 'events' | 'kept_events',
   pool: pg.Pool,
   tenantNum: number,
   publicIds: readonly string[],
@@ -128,7 +146,7 @@ export async function findEventUuids(
   );
   if (ours.size > 0) {
     const { rows } = await pool.query<{ id: string }>(
-      'SELECT id FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND external_id IS NULL',
+      `SELECT id FROM ${table} WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND external_id IS NULL`,
       [tenantNum, [...ours.keys()]],
     );
     for (const { id } of rows) found.set(ours.get(id)!, id);
@@ -136,7 +154,7 @@ export async function findEventUuids(
   const theirs = publicIds.filter((id) => !found.has(id));
   if (theirs.length === 0) return found;
   const { rows } = await pool.query<{ id: string; external_id: string }>(
-    'SELECT id, external_id FROM events WHERE tenant_num = $1 AND external_id = ANY($2::text[]) ORDER BY id',
+    `SELECT id, external_id FROM ${table} WHERE tenant_num = $1 AND external_id = ANY($2::text[]) ORDER BY id`,
     [tenantNum, theirs],
   );
   for (const { id, external_id } of rows) found.set(external_id, id);

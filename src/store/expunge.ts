@@ -3,6 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
+import { orderKeysOf, promote } from './order.ts';
 
 /** The event to expunge, by UUID, and the public id that the audit log names it by. */
 export interface ExpungedEvent {
@@ -24,15 +25,10 @@ export async function expungePayload(
   rewrite: (body: Buffer) => Buffer,
 ): Promise<boolean> {
   return inTransaction(pool, async (client) => {
-    const { rows } = await client.query<{ body: Buffer; expunged_at: Date | null }>(
-      'SELECT body, expunged_at FROM events WHERE id = $1 AND tenant_num = $2 FOR UPDATE',
-      [event.uuid, tenant.num],
-    );
-    const found = rows[0];
-    if (found === undefined) return false;
-    if (found.expunged_at !== null) return true;
-    const change = [event.uuid, tenant.num, rewrite(found.body)];
-    await client.query('UPDATE events SET body = $3, expunged_at = now() WHERE id = $1 AND tenant_num = $2', change);
+    // An event whose dead letters outlive its day is in one place, then for a moment in both, then in the other.
+    const places = [await expungeIn(client, 'events', tenant.num, event.uuid, rewrite)];
+    places.push(await expungeIn(client, 'kept_events', tenant.num, event.uuid, rewrite));
+    if (!places.includes('expunged')) return places.includes('was_expunged');
     const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
     const after = { deliveries_cancelled: cancelled };
     await appendAuditRow(client, {
@@ -46,17 +42,39 @@ export async function expungePayload(
   });
 }
 
+async function expungeIn(
+  client: Queryable,
+  table: 'events' | 'kept_events',
+  tenantNum: number,
+  uuid: string,
+  rewrite: (body: Buffer) => Buffer,
+): Promise<'absent' | 'was_expunged' | 'expunged'> {
+  const { rows } = await client.query<{ body: Buffer; expunged_at: Date | null }>(
+    `SELECT body, expunged_at FROM ${table} WHERE id = $1 AND tenant_num = $2 FOR UPDATE`,
+    [uuid, tenantNum],
+  );
+  const found = rows[0];
+  if (found === undefined) return 'absent';
+  if (found.expunged_at !== null) return 'was_expunged';
+  const change = [uuid, tenantNum, rewrite(found.body)];
+  await client.query(`UPDATE ${table} SET body = $3, expunged_at = now() WHERE id = $1 AND tenant_num = $2`, change);
+  return 'expunged';
+}
+
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
 async function cancelWaiting(client: Queryable, tenantNum: number, eventUuid: string): Promise<number> {
-  const { rowCount } = await client.query(
+  const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(
     `WITH removed AS (
        DELETE FROM mailbox
         WHERE endpoint_num = ANY(ARRAY(SELECT num FROM endpoints WHERE tenant_num = $1)) AND event_id = $2::uuid AND tenant_num = $1
-       RETURNING event_id, endpoint_num, tenant_num, attempt
+       RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
+     ), appended AS (
+       INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+       SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed
      )
-     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-     SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed`,
+     SELECT endpoint_num, order_key FROM removed`,
     [tenantNum, eventUuid],
   );
-  return rowCount ?? 0;
+  await promote(client, orderKeysOf(rows));
+  return rows.length;
 }

@@ -1,10 +1,23 @@
 import type pg from 'pg';
+import { SURVIVED_ANYWAY_MS, SURVIVED_MS } from '../domain/suspicion.ts';
 import { plainArray } from './plain-array.ts';
 
 /** The right to settle deliveries of a lane: void as soon as the lane's epoch has moved on. */
 export interface LaneLease {
   readonly lane: number;
   readonly epoch: number;
+}
+
+/** A lane that was taken just now. */
+export interface AcquiredLane extends LaneLease {
+  /** Owners in a row that ended without giving it back. */
+  readonly crashes: number;
+}
+
+/** A lane to give back. */
+export interface GivenLane extends LaneLease {
+  /** Whether its work was done: then its owner has survived it, and the crashes before count no longer. */
+  readonly isDone?: boolean;
 }
 
 /** Longest time that a dead owner keeps its lanes, in ms. */
@@ -28,30 +41,40 @@ export async function prepareLanes(pool: pg.Pool, lanes: number): Promise<void> 
 
 /**
  * Takes those of the lanes that nobody else holds: one that is the caller's by a statement whose answer was lost comes to it again. Each
- * one's epoch rises, so that a former owner's settles change nothing.
+ * one's epoch rises, so that a former owner's settles change nothing. A former owner that did not give it back counts as a crash.
  */
-export async function acquireLanes(pool: pg.Pool, owner: string, lanes: readonly number[]): Promise<LaneLease[]> {
-  const { rows } = await pool.query<{ lane: number; epoch: string }>({
+export async function acquireLanes(pool: pg.Pool, owner: string, lanes: readonly number[]): Promise<AcquiredLane[]> {
+  const { rows } = await pool.query<{ lane: number; epoch: string; crashes: number }>({
     name: 'acquire-lanes',
-    text: `UPDATE lanes SET epoch = epoch + 1, owner = $1, leased_until = now() + $3 * interval '1 ms'
+    text: `UPDATE lanes SET epoch = epoch + 1, owner = $1, leased_until = now() + $3 * interval '1 ms', acquired_at = now(),
+                  crashes = CASE WHEN owner <> $1 THEN least(crashes + 1, 1000) ELSE crashes END
             WHERE lane IN (SELECT lane FROM lanes WHERE lane = ANY($2::smallint[]) AND (leased_until < now() OR owner = $1)
                            ORDER BY lane FOR UPDATE SKIP LOCKED)
-           RETURNING lane, epoch`,
+           RETURNING lane, epoch, crashes`,
     values: [owner, plainArray(lanes), LEASE_MS],
   });
-  return rows.map((row) => ({ lane: row.lane, epoch: Number(row.epoch) }));
+  return rows.map((row) => ({ lane: row.lane, epoch: Number(row.epoch), crashes: row.crashes }));
 }
 
 export interface Heartbeat {
   /** Lanes that are still ours. */
   readonly held: ReadonlySet<number>;
+  /** Those of them whose crashes are not forgotten: an owner that has had a lane for long has survived it. */
+  readonly crashed: ReadonlySet<number>;
   /** Workers that were seen lately, this one included. */
   readonly workers: number;
 }
 
+// What may have killed the former owners must have been tried: it waits where lanes are served carefully.
+const HAS_SURVIVED = `
+  crashes > 0 AND acquired_at < now() - ${SURVIVED_MS} * interval '1 ms' AND (
+    acquired_at < now() - ${SURVIVED_ANYWAY_MS} * interval '1 ms' OR NOT (
+      EXISTS (SELECT 1 FROM lane_suspects s WHERE s.lane = lanes.lane AND s.strikes > 0) OR
+      EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = lanes.lane AND NOT m.parked AND m.due_at <= lanes.acquired_at)))`;
+
 /** Renews the leases of an owner and its place among the workers, in one statement. */
 export async function heartbeat(pool: pg.Pool, owner: string, leases: readonly LaneLease[]): Promise<Heartbeat> {
-  const { rows } = await pool.query<{ held: number[] | null; workers: string }>({
+  const { rows } = await pool.query<{ held: number[] | null; crashed: number[] | null; workers: string }>({
     name: 'heartbeat',
     text: `WITH alive AS (
              INSERT INTO workers (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = now()
@@ -59,23 +82,36 @@ export async function heartbeat(pool: pg.Pool, owner: string, leases: readonly L
              SELECT l.lane FROM lanes l JOIN unnest($2::smallint[], $3::bigint[]) AS h(lane, epoch) USING (lane, epoch)
               WHERE l.owner = $1 ORDER BY l.lane FOR UPDATE OF l
            ), renewed AS (
-             UPDATE lanes SET leased_until = now() + $4 * interval '1 ms' WHERE lane IN (SELECT lane FROM mine) RETURNING lane
+             UPDATE lanes SET leased_until = now() + $4 * interval '1 ms',
+                    crashes = CASE WHEN ${HAS_SURVIVED} THEN 0 ELSE crashes END
+              WHERE lane IN (SELECT lane FROM mine) RETURNING lane, crashes
            )
-           SELECT (SELECT array_agg(lane) FROM renewed) AS held,
+           SELECT (SELECT array_agg(lane) FROM renewed) AS held, (SELECT array_agg(lane) FROM renewed WHERE crashes > 0) AS crashed,
                   (SELECT count(*) FROM workers WHERE id <> $1 AND seen_at > now() - $4 * interval '1 ms') + 1 AS workers`,
     values: [owner, plainArray(leases.map((l) => l.lane)), plainArray(leases.map((l) => l.epoch)), LEASE_MS],
   });
-  return { held: new Set(rows[0]?.held ?? []), workers: Number(rows[0]?.workers ?? 1) };
+  const { held, crashed, workers } = rows[0]!;
+  return { held: new Set(held), crashed: new Set(crashed), workers: Number(workers) };
 }
 
-/** Gives lanes back at once. Leases that are void already are left alone. */
-export async function releaseLanes(pool: pg.Pool, owner: string, leases: readonly LaneLease[]): Promise<void> {
+/** Gives lanes back at once, and ends the trials of their suspects. Leases that are void already are left alone. */
+export async function releaseLanes(pool: pg.Pool, owner: string, lanes: readonly GivenLane[]): Promise<void> {
   await pool.query({
     name: 'release-lanes',
-    text: `UPDATE lanes SET owner = NULL, leased_until = '-infinity'
-            WHERE lane IN (SELECT l.lane FROM lanes l JOIN unnest($2::smallint[], $3::bigint[]) AS h(lane, epoch) USING (lane, epoch)
-                            WHERE l.owner = $1 ORDER BY l.lane FOR UPDATE OF l)`,
-    values: [owner, plainArray(leases.map((l) => l.lane)), plainArray(leases.map((l) => l.epoch))],
+    text: `WITH mine AS MATERIALIZED (
+             SELECT l.lane, h.is_done FROM lanes l JOIN unnest($2::smallint[], $3::bigint[], $4::boolean[]) AS h(lane, epoch, is_done) USING (lane, epoch)
+              WHERE l.owner = $1 ORDER BY l.lane FOR UPDATE OF l
+           ), ended AS (
+             UPDATE lane_suspects SET on_trial = false WHERE lane IN (SELECT lane FROM mine) AND on_trial
+           )
+           UPDATE lanes l SET owner = NULL, leased_until = '-infinity', crashes = CASE WHEN m.is_done THEN 0 ELSE l.crashes END
+             FROM mine m WHERE l.lane = m.lane`,
+    values: [
+      owner,
+      plainArray(lanes.map((l) => l.lane)),
+      plainArray(lanes.map((l) => l.epoch)),
+      `{${lanes.map((l) => l.isDone === true).join(',')}}`,
+    ],
   });
 }
 
@@ -90,12 +126,15 @@ export interface SleepingLane {
   readonly epoch: number;
 }
 
-/** Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. Parked rows count when their endpoint may be sent to. */
+/**
+ * Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. One whose owner did not give it back counts in any
+ * case: it may have left things undone that only an owner looks for. Parked rows count when their endpoint may be sent to.
+ */
 export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> {
   const { rows } = await pool.query<{ lane: number; epoch: string }>({
     name: 'sleeping-lanes',
     text: `WITH RECURSIVE asleep AS (
-             SELECT lane, epoch FROM lanes WHERE leased_until < now()
+             SELECT lane, epoch, owner FROM lanes WHERE leased_until < now()
            ), parked AS (
              SELECT a.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = a.lane AND m.parked) AS endpoint_num FROM asleep a
              UNION ALL
@@ -103,12 +142,13 @@ export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> 
                FROM parked p WHERE p.endpoint_num IS NOT NULL
            )
            SELECT lane, epoch FROM asleep a
-            WHERE EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = a.lane AND NOT m.parked AND m.due_at <= now())
+            WHERE a.owner IS NOT NULL OR EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = a.lane AND NOT m.parked AND m.due_at <= now())
            UNION
            SELECT p.lane, a.epoch
              FROM parked p JOIN asleep a USING (lane) JOIN endpoints e ON e.num = p.endpoint_num
              LEFT JOIN endpoint_states s ON s.endpoint_num = e.num
-            WHERE e.deleted_at IS NOT NULL OR (e.enabled AND coalesce(s.closed_until <= now(), true))`,
+            WHERE EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = p.lane AND m.endpoint_num = p.endpoint_num AND m.parked AND m.due_at <= now())
+              AND (e.deleted_at IS NOT NULL OR (e.enabled AND coalesce(s.closed_until <= now(), true)))`,
   });
   return rows.map((row) => ({ lane: row.lane, epoch: Number(row.epoch) }));
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
 
 /** A delivery that is due: a row of the mailbox, with the version of its endpoint's settings. */
@@ -15,6 +16,18 @@ export interface DueDelivery {
   /** Whether a replay queued it: then live deliveries of its endpoint go before it. */
   readonly isReplay: boolean;
   readonly endpointVersion: number;
+  /** Null where it may overtake others. */
+  readonly order: OrderPlace | null;
+}
+
+/** The place of an ordered delivery among those of its key. */
+export interface OrderPlace {
+  readonly key: number;
+  readonly seq: number;
+  /** The number of the row just before it; null when it is the first. */
+  readonly behindSeq: number | null;
+  /** Whether its key waits for a person. */
+  readonly isPaused: boolean;
 }
 
 /** Where a lane's fetch goes on. Rows may become visible behind it (late commits), so that it starts over now and then. */
@@ -42,9 +55,22 @@ interface Row {
   step: number;
   is_replay: boolean;
   version: string;
+  order_key: number | null;
+  seq: string | null;
+  behind_seq: string | null;
+  is_paused: boolean;
 }
 
-const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version`;
+// Only for ordered rows are those before them looked for.
+const ORDER_COLUMNS = `m.order_key, m.seq,
+  CASE WHEN m.order_key IS NOT NULL THEN
+    (SELECT b.seq FROM mailbox b WHERE b.endpoint_num = m.endpoint_num AND b.order_key = m.order_key AND b.seq < m.seq ORDER BY b.seq DESC LIMIT 1)
+  END AS behind_seq,
+  CASE WHEN m.order_key IS NOT NULL THEN
+    EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = m.endpoint_num AND p.order_key = m.order_key)
+  ELSE false END AS is_paused`;
+
+const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version, ${ORDER_COLUMNS}`;
 
 // One statement for all lanes of the process: an index range scan each, from the lane's cursor.
 const FETCH_DUE = `
@@ -122,20 +148,38 @@ function toDueDelivery(row: Row): DueDelivery {
     dueAtMs: row.due_ms,
     isReplay: row.is_replay,
     endpointVersion: Number(row.version),
+    order: orderOf(row),
   };
 }
 
-/** Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. */
+function orderOf({ order_key: key, seq, behind_seq: behind, is_paused: isPaused }: Row): OrderPlace | null {
+  if (key === null) return null;
+  return { key, seq: Number(seq), behindSeq: behind === null ? null : Number(behind), isPaused };
+}
+
+/**
+ * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. Rows of lanes that
+ * are the caller's no longer stay as they are: their owner would not know.
+ */
 export async function parkDeliveries(
   pool: pg.Pool,
+  leases: readonly LaneLease[],
   rows: readonly { eventUuid: string; endpointNum: number }[],
 ): Promise<void> {
   await pool.query({
     name: 'park',
-    text: `UPDATE mailbox m SET parked = true
+    text: `WITH held AS MATERIALIZED (
+             SELECT l.lane FROM lanes l JOIN unnest($3::smallint[], $4::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+           )
+           UPDATE mailbox m SET parked = true
              FROM unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num)
-            WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND NOT m.parked`,
-    values: [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))],
+            WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND NOT m.parked AND m.lane IN (SELECT lane FROM held)`,
+    values: [
+      plainArray(rows.map((row) => row.eventUuid)),
+      plainArray(rows.map((row) => row.endpointNum)),
+      plainArray(leases.map((lease) => lease.lane)),
+      plainArray(leases.map((lease) => lease.epoch)),
+    ],
   });
 }
 

@@ -1,8 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
-import { type Prisma, PrismaClient } from './generated/client.ts';
+import { Prisma, PrismaClient } from './generated/client.ts';
 
-export type { Prisma, PrismaClient };
+export type { PrismaClient };
+export { Prisma };
 
 /** Prisma over an existing pool: for configuration, where its types are worth more than its microseconds. Hot paths use the pool itself. */
 export function createPrisma(pool: pg.Pool): PrismaClient {

@@ -4,12 +4,14 @@ import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
+import { orderKeysOf, promote } from './order.ts';
+import { restoreKept } from './restore-kept.ts';
 
 export interface Redriven extends DeliveryKey {
   readonly deliveryId: string;
 }
 
-export type RetryResult = 'queued' | 'not_found' | 'endpoint_deleted' | 'payload_expunged';
+export type RetryRefusal = 'not_found' | 'endpoint_deleted' | 'payload_expunged';
 
 /**
  * Taken, for the length of a transaction, by whoever brings ended deliveries of a tenant back: two at once could both read the number
@@ -19,41 +21,74 @@ export async function lockRedrives(client: Queryable, tenantNum: number): Promis
   await client.query('SELECT pg_advisory_xact_lock(7405, $1)', [tenantNum]);
 }
 
-/** Makes a delivery due now: one that waits at once, one that has ended again from the start of its schedule. */
+/**
+ * Makes a delivery due now: one that waits at once, one that has ended again from the start of its schedule.
+ * @returns what it is called now: a dead letter that has outlived its day comes back under a new UUID
+ */
 export async function retryDelivery(
   pool: pg.Pool,
   tenant: TenantRef,
   delivery: Redriven,
   laneNumber: number,
   actor: string,
-): Promise<RetryResult> {
-  const { eventUuid, endpointNum } = delivery;
+): Promise<DeliveryKey | RetryRefusal> {
+  const { endpointNum } = delivery;
   return inTransaction(pool, async (client) => {
     await lockRedrives(client, tenant.num);
-    const refused = await refusalOf(client, tenant.num, delivery);
+    const eventUuid = await inTheLog(client, tenant.num, delivery);
+    const key = { eventUuid, endpointNum };
+    const refused = await refusalOf(client, tenant.num, key);
     if (refused !== null) return refused;
-    // Waits for a settle under way, so that the statement after it sees the attempt which that one writes. One that a replay queued is no
-    // longer the replay's to withdraw.
-    const waiting = await client.query(
-      `UPDATE mailbox SET due_at = least(due_at, date_trunc('milliseconds', now())), step = greatest(step - 1, 0), replay_num = NULL WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`,
-      [endpointNum, eventUuid, tenant.num],
-    );
-    if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, delivery, laneNumber))) return 'not_found';
+    const wasSetAside = await forgetProblem(client, tenant.num, key);
+    const waiting = await client.query(RETRY, [endpointNum, eventUuid, tenant.num, wasSetAside]);
+    if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, key, laneNumber))) return 'not_found';
     await appendAuditRow(client, {
       tenantNum: tenant.num,
       actor,
       action: 'delivery.retried',
       object: delivery.deliveryId,
     });
-    return 'queued';
+    return key;
   });
+}
+
+// One that stands behind another in order stays there; one that was set aside comes back. Waits for a settle under way, so that the
+// statement after it sees the attempt which that one writes. One that a replay queued is no longer the replay's to withdraw.
+const RETRY = `
+  UPDATE mailbox
+     SET parked = parked AND NOT $4,
+         due_at = CASE WHEN isfinite(due_at) OR $4 THEN least(due_at, date_trunc('milliseconds', now())) ELSE due_at END,
+         step = greatest(step - 1, 0), replay_num = NULL
+   WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`;
+
+async function inTheLog(
+  client: Queryable,
+  tenantNum: number,
+  { eventUuid, endpointNum }: DeliveryKey,
+): Promise<string> {
+  const only = [{ eventUuid, endpointNum }];
+  const wanted = { eventUuids: [eventUuid], endpointNums: null, reason: null, only };
+  return (await restoreKept(client, tenantNum, wanted)).get(eventUuid) ?? eventUuid;
+}
+
+/** @returns whether it was set aside (src/store/suspects.ts). */
+async function forgetProblem(
+  client: Queryable,
+  tenantNum: number,
+  { eventUuid, endpointNum }: DeliveryKey,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'DELETE FROM poisoned_deliveries WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3',
+    [eventUuid, endpointNum, tenantNum],
+  );
+  return rowCount === 1;
 }
 
 async function refusalOf(
   client: Queryable,
   tenantNum: number,
   { eventUuid, endpointNum }: DeliveryKey,
-): Promise<RetryResult | null> {
+): Promise<RetryRefusal | null> {
   const { rows } = await client.query<{ deleted: boolean; expunged: boolean }>(
     `SELECT e.deleted_at IS NOT NULL AS deleted, v.expunged_at IS NOT NULL AS expunged
        FROM endpoints e, events v WHERE e.num = $1 AND e.tenant_num = $3 AND v.id = $2 AND v.tenant_num = $3`,
@@ -70,25 +105,35 @@ async function reopen(
   { eventUuid, endpointNum }: DeliveryKey,
   laneNumber: number,
 ): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt)
-     SELECT $1, date_trunc('milliseconds', now()), $2, $3, $4, max(attempt) FROM attempts
-      WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3 HAVING max(attempt) IS NOT NULL
-     ON CONFLICT (endpoint_num, event_id) DO NOTHING`,
-    [eventUuid, endpointNum, tenantNum, laneNumber],
-  );
+  const { rowCount } = await client.query(REOPEN, [eventUuid, endpointNum, tenantNum, laneNumber]);
   return rowCount === 1;
 }
+
+// The dead letter that its key waits for takes its old place, before those behind it, and they no longer wait for a person. Any other
+// takes a new place, behind all that wait.
+const REOPEN = `
+  WITH resumed AS (
+    DELETE FROM paused_keys WHERE endpoint_num = $2 AND event_id = $1 RETURNING seq
+  )
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt, order_key, seq)
+  SELECT $1, date_trunc('milliseconds', now()), $2, $3, $4, ended.attempt, k.order_key,
+         CASE WHEN k.order_key IS NOT NULL THEN coalesce((SELECT seq FROM resumed), nextval('mailbox_seq')) END
+    FROM (SELECT max(attempt) AS attempt FROM attempts
+           WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3 HAVING max(attempt) IS NOT NULL) ended,
+         (SELECT order_key(e.order_mode, v.subject) FROM endpoints e, events v WHERE e.num = $2 AND v.id = $1) AS k(order_key)
+  ON CONFLICT (endpoint_num, event_id) DO NOTHING`;
 
 export type CancelResult = 'cancelled' | 'not_found' | 'ended';
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
 const CANCEL = `
   WITH removed AS (
-    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 RETURNING event_id, endpoint_num, tenant_num, attempt
+    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
+  ), appended AS (
+    INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+    SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed
   )
-  INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-  SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed`;
+  SELECT endpoint_num, order_key FROM removed`;
 
 /** Ends a delivery that waits. An attempt that is in flight is not called back. */
 export async function cancelDelivery(
@@ -99,14 +144,16 @@ export async function cancelDelivery(
 ): Promise<CancelResult> {
   const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
   return inTransaction(pool, async (client) => {
-    const { rowCount } = await client.query(CANCEL, key);
-    if (rowCount === 0) {
+    const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(CANCEL, key);
+    await promote(client, orderKeysOf(rows));
+    if (rows.length === 0) {
       const known = await client.query(
         'SELECT 1 FROM attempts WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 LIMIT 1',
         key,
       );
       return known.rowCount === 0 ? 'not_found' : 'ended';
     }
+    await forgetProblem(client, tenant.num, delivery);
     await appendAuditRow(client, {
       tenantNum: tenant.num,
       actor,

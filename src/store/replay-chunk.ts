@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { DECISION } from './codes.ts';
+import { REASON } from './dead-letter-reason.ts';
+import type { DeliveryKey } from './delivery-keys.ts';
 import type { Subscription } from './endpoint-rows.ts';
 import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
@@ -49,6 +51,8 @@ export async function countWaiting(
 export interface ReplayedEvent {
   readonly uuid: string;
   readonly type: string;
+  /** Whether its day was dropped: then it must be restored before its deliveries can be made. */
+  readonly isKept: boolean;
 }
 
 export interface EventChunk {
@@ -63,11 +67,14 @@ export async function nextEvents(client: Queryable, replay: HeldReplay, size: nu
   const uuids = await nextUuids(client, replay, size);
   const last = uuids.at(-1);
   if (last === undefined) return { events: [], cursor: replay.plan.to };
-  const { rows } = await client.query<{ id: string; type: string }>(
-    'SELECT id, type FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL ORDER BY id',
-    [replay.tenantNum, plainArray(uuids)],
+  const { rows } = await client.query<{ id: string; type: string; is_kept: boolean }>(
+    `SELECT id, type, false AS is_kept FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL
+      UNION ALL
+     SELECT id, type, true FROM kept_events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL AND $3
+      ORDER BY id`,
+    [replay.tenantNum, plainArray(uuids), replay.plan.status === 'dead_lettered'],
   );
-  return { events: rows.map(({ id, type }) => ({ uuid: id, type })), cursor: last };
+  return { events: rows.map(({ id, type, is_kept }) => ({ uuid: id, type, isKept: is_kept })), cursor: last };
 }
 
 /** Bodies of events, as they are delivered, by their UUIDs. */
@@ -93,15 +100,24 @@ async function nextUuids(
   if (eventUuids !== null) {
     return eventUuids.filter((uuid) => uuid >= from && uuid < to && (cursor === null || uuid > cursor)).slice(0, size);
   }
-  const source =
-    status === 'dead_lettered' || status === 'cancelled'
-      ? `SELECT event_id AS id FROM attempts WHERE tenant_num = $1 AND decision IN (${DECISION.deadLetter}, ${DECISION.cancel})
-            AND event_id >= $2::uuid AND event_id < $3::uuid AND ($4::uuid IS NULL OR event_id > $4::uuid) ORDER BY event_id LIMIT $5`
-      : `SELECT id FROM events WHERE tenant_num = $1
-            AND id >= $2::uuid AND id < $3::uuid AND ($4::uuid IS NULL OR id > $4::uuid) ORDER BY id LIMIT $5`;
   const values = [tenantNum, cursor === null ? from : cursor, to, cursor, size];
-  const { rows } = await client.query<{ id: string }>(source, values);
+  const { rows } = await client.query<{ id: string }>(sourceOf(status), values);
   return [...new Set(rows.map(({ id }) => id))];
+}
+
+function sourceOf(status: ReplayedStatus | null): string {
+  const side = (table: string, column: string, where: string) => `
+    (SELECT ${column} AS id FROM ${table} WHERE tenant_num = $1 AND ${where}
+        AND ${column} >= $2::uuid AND ${column} < $3::uuid AND ($4::uuid IS NULL OR ${column} > $4::uuid) ORDER BY ${column} LIMIT $5)`;
+  const ended = side('attempts', 'event_id', `decision IN (${DECISION.deadLetter}, ${DECISION.cancel})`);
+  switch (status) {
+    case 'dead_lettered':
+      return `${ended} UNION ALL ${side('kept_dead_letters', 'event_id', 'true')} ORDER BY id LIMIT $5`;
+    case 'cancelled':
+      return ended;
+    default:
+      return side('events', 'id', 'true');
+  }
 }
 
 export interface ReplayEndpoint {
@@ -127,32 +143,51 @@ export interface QueueInput {
   readonly again: readonly string[];
   /** Events that the replay's endpoint gets although it never had them. */
   readonly missed: readonly string[];
+  /** Deliveries of them that are wanted; null: every one. */
+  readonly only: readonly DeliveryKey[] | null;
   readonly endpoints: readonly { readonly num: number; readonly lane: number }[];
 }
 
-// What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
+// In order, what is made again takes a new place behind all that wait; only a dead letter that its key waits for takes its old one
+// (see `REOPEN` in redrive.ts). What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
 // from them. Nobody else brings deliveries of this tenant back meanwhile (`lockRedrives`).
+const ENDING = `decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})`;
 const QUEUE = `
   WITH again AS (
     SELECT p.id AS event_id, a.endpoint_num, a.attempt
       FROM unnest($3::uuid[]) AS p(id)
      CROSS JOIN LATERAL (
        SELECT endpoint_num, max(attempt) AS attempt,
-              (array_agg(decision ORDER BY attempt DESC) FILTER (WHERE decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})))[1] AS ended
-         FROM attempts WHERE event_id = p.id AND tenant_num = $2 AND ($7::int IS NULL OR endpoint_num = $7) GROUP BY endpoint_num
+              (array_agg(decision ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1] AS ended,
+              (array_agg(CASE WHEN $9::text IS NULL THEN NULL ELSE ${REASON} END ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1] AS reason
+         FROM attempts a WHERE event_id = p.id AND tenant_num = $2 AND ($7::int IS NULL OR endpoint_num = $7) GROUP BY endpoint_num
      ) a
-     WHERE a.ended IS NOT NULL AND ($8::smallint IS NULL OR a.ended = $8)
+     WHERE a.ended IS NOT NULL AND ($8::smallint IS NULL OR a.ended = $8) AND ($9::text IS NULL OR a.reason = $9)
+       AND ($10::uuid[] IS NULL OR (p.id, a.endpoint_num) IN (SELECT * FROM unnest($10::uuid[], $11::int[])))
   ),
   missed AS (
     SELECT p.id AS event_id, $7::int AS endpoint_num, 0 AS attempt FROM unnest($4::uuid[]) AS p(id)
      WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.event_id = p.id AND a.endpoint_num = $7)
+  ),
+  chosen AS MATERIALIZED (
+    SELECT c.event_id, c.endpoint_num, c.attempt, t.lane, order_key(e.order_mode, v.subject) AS order_key
+      FROM (SELECT * FROM again UNION ALL SELECT * FROM missed) c
+      JOIN unnest($5::int[], $6::smallint[]) AS t(endpoint_num, lane) USING (endpoint_num)
+      JOIN endpoints e ON e.num = c.endpoint_num
+      LEFT JOIN events v ON v.id = c.event_id
+     WHERE NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.endpoint_num = c.endpoint_num AND m.event_id = c.event_id)
+     ORDER BY c.event_id, c.endpoint_num
+  ),
+  resumed AS (
+    DELETE FROM paused_keys p USING chosen c WHERE p.endpoint_num = c.endpoint_num AND p.event_id = c.event_id
+    RETURNING p.endpoint_num, p.event_id, p.seq
   )
-  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, replay_num, lane, attempt)
-  SELECT c.event_id, date_trunc('milliseconds', now()), c.endpoint_num, $2, $1, t.lane, c.attempt
-    FROM (SELECT * FROM again UNION ALL SELECT * FROM missed) c
-    JOIN unnest($5::int[], $6::smallint[]) AS t(endpoint_num, lane) USING (endpoint_num)
-   WHERE NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.endpoint_num = c.endpoint_num AND m.event_id = c.event_id)
-   ORDER BY c.event_id, c.endpoint_num
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, replay_num, lane, attempt, order_key, seq)
+  SELECT c.event_id, date_trunc('milliseconds', now()), c.endpoint_num, $2, $1, c.lane, c.attempt, c.order_key,
+         CASE WHEN c.order_key IS NOT NULL THEN
+           coalesce((SELECT seq FROM resumed r WHERE r.endpoint_num = c.endpoint_num AND r.event_id = c.event_id), nextval('mailbox_seq'))
+         END
+    FROM chosen c
   ON CONFLICT (endpoint_num, event_id) DO NOTHING
   RETURNING endpoint_num`;
 
@@ -171,6 +206,9 @@ export async function queueDeliveries(
     plainArray(input.endpoints.map((endpoint) => endpoint.lane)),
     plan.endpointNum,
     plan.status === null ? null : decisionOf(plan.status),
+    plan.reason ?? null,
+    input.only === null ? null : plainArray(input.only.map((key) => key.eventUuid)),
+    plainArray((input.only ?? []).map((key) => key.endpointNum)),
   ]);
   return rows.map((row) => row.endpoint_num);
 }

@@ -2,7 +2,10 @@ import type pg from 'pg';
 import { newId } from '../domain/ids.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
+import type { DeadLetterReason } from './dead-letter-reason.ts';
+import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
+import { orderKeysOf, promote } from './order.ts';
 
 export const REPLAY_STATES = ['pending', 'running', 'completed', 'cancelled'] as const;
 
@@ -19,6 +22,8 @@ export interface ReplayRequest {
   readonly status?: ReplayedStatus;
   readonly types?: readonly string[];
   readonly event_ids?: readonly string[];
+  readonly delivery_ids?: readonly string[];
+  readonly reason?: DeadLetterReason;
   readonly since?: string;
   readonly until?: string;
 }
@@ -33,6 +38,10 @@ export interface ReplayPlan {
   readonly eventUuids: readonly string[] | null;
   readonly endpointNum: number | null;
   readonly status: ReplayedStatus | null;
+  /** Dead letters of this reason alone. A plan that was written before there were reasons has none. */
+  readonly reason?: DeadLetterReason | null;
+  /** These deliveries alone, all of them of `eventUuids`. */
+  readonly only?: readonly DeliveryKey[] | null;
   /** Type patterns; empty: every type. */
   readonly types: readonly string[];
 }
@@ -141,7 +150,11 @@ export async function cancelReplay(
     if (replay === undefined) return 'not_found';
     if (replay.state === 'cancelled') return 'cancelled';
     if (replay.state === 'completed') return 'finished';
-    const withdrawn = await client.query('DELETE FROM mailbox WHERE replay_num = $1', [replay.num]);
+    const withdrawn = await client.query<{ endpoint_num: number; order_key: number | null }>(
+      'DELETE FROM mailbox WHERE replay_num = $1 RETURNING endpoint_num, order_key',
+      [replay.num],
+    );
+    await promote(client, orderKeysOf(withdrawn.rows));
     await client.query(
       `UPDATE replays SET state = 'cancelled', finished_at = now(), queued = queued - $2 WHERE num = $1`,
       [replay.num, withdrawn.rowCount],

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
+import { keepDeadLetters } from './kept-dead-letters.ts';
+import { orderKeysOf, promote } from './order.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
 
 const DAY_MS = 86_400_000;
@@ -11,14 +13,16 @@ const KEYS_PER_STATEMENT = 10_000;
 const RETENTION_LOCK = 7404;
 
 /**
- * Drops the days that are wholly older than the retention, and what still waited for delivery of them. Interrupted at any point, the
- * next call goes on: a half-done detachment is finished, and a table that was detached but not dropped is dropped.
+ * Drops the days that are wholly older than the retention, and what still waited for delivery of them; their dead letters are kept
+ * elsewhere. Interrupted at any point, the next call goes on: a half-done detachment is finished, and a table that was detached but not dropped is dropped.
+ * @param deadLetterDays dead letters of days that are older than this are not kept either
  * @returns the names of the tables that were dropped; none while another process is at it.
  */
 export async function dropOldPartitions(
   pool: pg.Pool,
   nowMs: number,
   retentionDays: number,
+  deadLetterDays: number,
 ): Promise<readonly string[]> {
   const boundaryMs = retentionBoundary(nowMs, retentionDays);
   if (!(await listPartitions(pool)).some(({ dayMs }) => dayMs < boundaryMs)) return [];
@@ -26,7 +30,10 @@ export async function dropOldPartitions(
   let broken = true;
   try {
     const lock = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [RETENTION_LOCK]);
-    const dropped = lock.rows[0]?.taken === true ? await dropBefore(client, boundaryMs) : [];
+    const dropped =
+      lock.rows[0]?.taken === true
+        ? await dropBefore(client, boundaryMs, retentionBoundary(nowMs, deadLetterDays))
+        : [];
     await client.query('SELECT pg_advisory_unlock($1)', [RETENTION_LOCK]);
     broken = false;
     return dropped;
@@ -36,12 +43,18 @@ export async function dropOldPartitions(
   }
 }
 
-async function dropBefore(client: pg.ClientBase, boundaryMs: number): Promise<readonly string[]> {
+async function dropBefore(client: pg.ClientBase, boundaryMs: number, keptMs: number): Promise<readonly string[]> {
   const old = (await listPartitions(client)).filter(({ dayMs }) => dayMs < boundaryMs);
   await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
-  // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next.
-  old.sort((a, b) => Number(b.state === 'pending') - Number(a.state === 'pending') || a.dayMs - b.dayMs);
-  for (const partition of old) await dropPartition(client, partition);
+  // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next. Attempts go before the
+  // events of their day, which their dead letters are kept with.
+  old.sort(
+    (a, b) =>
+      Number(b.state === 'pending') - Number(a.state === 'pending') ||
+      a.dayMs - b.dayMs ||
+      a.parent.localeCompare(b.parent),
+  );
+  for (const partition of old) await dropPartition(client, partition, keptMs);
   return old.map(({ name }) => name);
 }
 
@@ -50,10 +63,17 @@ export function retentionBoundary(nowMs: number, retentionDays: number): number 
   return startOfDay(nowMs - retentionDays * DAY_MS);
 }
 
-async function dropPartition(client: pg.ClientBase, { parent, name, state }: Partition): Promise<void> {
+async function dropPartition(client: pg.ClientBase, partition: Partition, keptMs: number): Promise<void> {
+  const { parent, name, state, dayMs } = partition;
+  const hasDeadLetters = parent === 'attempts' && dayMs >= keptMs;
   // Neither form may run inside a transaction; neither locks the parent against reads or writes.
   if (state === 'attached') await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" CONCURRENTLY`);
-  if (state === 'pending') await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" FINALIZE`);
+  if (state === 'pending') {
+    // Nobody reads it any more, and what holds the detachment up may do so for long: dead letters must not be out of sight as long.
+    if (hasDeadLetters) await keepDeadLetters(client, name);
+    await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" FINALIZE`);
+  }
+  if (hasDeadLetters) await keepDeadLetters(client, name);
   await client.query(`DROP TABLE IF EXISTS "${name}"`);
 }
 
@@ -64,11 +84,11 @@ async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): 
   );
   const pages = rows[0]?.pages ?? 0;
   for (let page = 0; page < pages; page += MAILBOX_PAGES) {
-    await client.query('DELETE FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid', [
-      `(${page},0)`,
-      `(${page + MAILBOX_PAGES},0)`,
-      beforeUuid,
-    ]);
+    const { rows: deleted } = await client.query<{ endpoint_num: number; order_key: number | null }>(
+      'DELETE FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid RETURNING endpoint_num, order_key',
+      [`(${page},0)`, `(${page + MAILBOX_PAGES},0)`, beforeUuid],
+    );
+    await promote(client, orderKeysOf(deleted));
   }
 }
 

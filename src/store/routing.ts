@@ -1,9 +1,10 @@
 import type pg from 'pg';
+import type { OrderMode } from '../domain/endpoint.ts';
 import type { Transaction } from './prisma.ts';
 
 /**
- * Call first in every transaction that changes what a tenant's events match: the tenant, or an endpoint's existence, subscriptions
- * or `enabled`. It waits for commits under way and holds new ones back until this transaction ends; see `assert_routing_versions`.
+ * Call first in every transaction that changes what a tenant's events match: the tenant, or an endpoint's existence, subscriptions,
+ * order or `enabled`. It waits for commits under way and holds new ones back until this transaction ends; see `assert_routing_versions`.
  */
 export async function changeRouting(transaction: Transaction, tenantNum: number): Promise<void> {
   await transaction.$executeRaw`SELECT pg_advisory_xact_lock(7401, ${tenantNum} % 64)`;
@@ -13,19 +14,21 @@ export async function changeRouting(transaction: Transaction, tenantNum: number)
 export interface StoredRouting {
   readonly version: bigint;
   /** Subscriptions as JSON text, the same text for as long as they are the same. */
-  readonly endpoints: readonly { readonly num: number; readonly subscriptions: string }[];
+  readonly endpoints: readonly { readonly num: number; readonly subscriptions: string; readonly order: OrderMode }[];
 }
 
 /** A tenant's routing as committed: its enabled endpoints. Null when the tenant is deleted or unknown. */
 export async function loadRouting(pool: pg.Pool, tenantNum: number): Promise<StoredRouting | null> {
-  const { rows } = await pool.query<{ version: string; num: number | null; subscriptions: string }>({
+  const { rows } = await pool.query<{ version: string; num: number | null; subscriptions: string; order: OrderMode }>({
     name: 'load-routing',
-    text: `SELECT t.routing_version AS version, e.num, e.subscriptions::text
+    text: `SELECT t.routing_version AS version, e.num, e.subscriptions::text, e.order_mode AS "order"
              FROM tenants t LEFT JOIN endpoints e ON e.tenant_num = t.num AND e.enabled AND e.deleted_at IS NULL
             WHERE t.num = $1 AND t.deleted_at IS NULL ORDER BY e.num`,
     values: [tenantNum],
   });
   if (rows[0] === undefined) return null;
-  const endpoints = rows.flatMap(({ num, subscriptions }) => (num === null ? [] : [{ num, subscriptions }]));
+  const endpoints = rows.flatMap(({ num, subscriptions, order }) =>
+    num === null ? [] : [{ num, subscriptions, order }],
+  );
   return { version: BigInt(rows[0].version), endpoints };
 }

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import type { LaneLease } from './lanes.ts';
-import { plainArray } from './plain-array.ts';
+import { nullableArray, plainArray } from './plain-array.ts';
 
 /** What became of one attempt, ready to be written. */
 export interface SettledAttempt {
@@ -18,6 +18,8 @@ export interface SettledAttempt {
   readonly decision: Decision;
   /** What the tenant is told of it, if it counts. */
   readonly notice: DeliveryNotice | null;
+  /** Whether those that are kept in order behind it wait for a person, now that it is dead-lettered. */
+  readonly pauses: boolean;
 }
 
 /** `delivery.recovered` is not among them: whether a delivery was said to be failing stands in its row. */
@@ -37,16 +39,16 @@ const SETTLE = `
     SELECT a.*, CASE WHEN a.decision IN ${GOES_ON} THEN date_trunc('milliseconds', now()) + a.delay_ms * interval '1 ms' END AS due_at
       FROM unnest($3::uuid[], $4::int[], $5::int[], $6::smallint[], $7::smallint[], $8::float8[], $9::smallint[], $10::smallint[],
                   $11::float8[], $12::smallint[], $13::int[], $14::int[], $15::int[], $16::int[], $17::text[], $18::text[], $19::int[], $20::int[],
-                  $22::smallint[])
+                  $22::smallint[], $23::boolean[])
            WITH ORDINALITY
            AS a(event_id, endpoint_num, tenant_num, lane, attempt, started_ms, outcome, decision, delay_ms,
-                status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, headers, body_start, body_length, notice, n)
+                status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, headers, body_start, body_length, notice, pauses, n)
      WHERE a.lane IN (SELECT lane FROM held)
   ),
   removed AS (
     DELETE FROM mailbox m USING given g
      WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision NOT IN ${GOES_ON}
-    RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt,
+    RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, m.order_key, m.seq, g.pauses,
               CASE WHEN g.decision = ${DECISION.done} AND m.failing_since IS NOT NULL THEN ${NOTICE_CODES['delivery.recovered']} ELSE g.notice END AS notice
   ),
   rescheduled AS (
@@ -55,6 +57,11 @@ const SETTLE = `
       FROM given g
      WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND g.decision IN ${GOES_ON}
     RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, CASE WHEN m.failing_since = g.attempt THEN g.notice END AS notice
+  ),
+  paused AS (
+    INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq)
+    SELECT endpoint_num, order_key, event_id, seq FROM removed WHERE pauses AND order_key IS NOT NULL
+    ON CONFLICT DO NOTHING
   ),
   told AS (
     INSERT INTO system_notices (tenant_num, endpoint_num, event_id, kind, attempt)
@@ -136,6 +143,7 @@ function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAt
     plainArray(rows.map((row) => row.body.length)),
     Buffer.concat(bodies),
     noticeCodes(attempts),
+    attempts.some(({ pauses }) => pauses) ? plainArray(attempts.map(({ pauses }) => String(pauses))) : '{}',
   ];
 }
 
@@ -172,8 +180,4 @@ function detailOf(outcome: Outcome, decision: Decision): string | null {
 /** Postgres's text holds every character but this one. */
 function withoutNul(text: string | null): string | null {
   return text === null ? null : text.replaceAll('\u0000', '\ufffd');
-}
-
-function nullableArray(values: readonly (number | null)[]): string {
-  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 }

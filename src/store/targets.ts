@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { DeliveryTarget, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
+import type { DeliveryTarget, OnDeadLetter, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
 import { plainArray } from './plain-array.ts';
 import { sealedPlace, UnsealError, type Vault } from './vault.ts';
 
@@ -37,6 +37,7 @@ interface Row {
   max_in_flight: number | null;
   rate_per_second: number | null;
   rate_burst: number | null;
+  on_dead_letter: OnDeadLetter;
   gate: unknown;
   resets: number;
   version: string;
@@ -47,7 +48,7 @@ interface Row {
 
 const LOAD = `
   SELECT e.num, e.id, e.tenant_num, t.id AS tenant_id, e.url, e.enabled, (e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL) AS deleted,
-         e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.rate_per_second, e.rate_burst, e.version,
+         e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.rate_per_second, e.rate_burst, e.on_dead_letter, e.version,
          st.gate, coalesce(st.resets, 0) AS resets,
          s.ids AS secret_ids, s.secrets, (extract(epoch FROM s.next_expiry) * 1000)::float8 AS next_expiry_ms
     FROM endpoints e
@@ -94,6 +95,7 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
       timeoutMs: row.timeout_seconds === null ? defaults.timeoutMs : row.timeout_seconds * 1000,
       maxInFlight: row.max_in_flight ?? defaults.maxInFlight,
       rateLimit: rateLimitOf(row.rate_per_second, row.rate_burst),
+      onDeadLetter: row.on_dead_letter,
       version,
     };
     return { kind: 'target', target, refreshAtMs: row.next_expiry_ms, gate: row.gate, resets: row.resets };

@@ -1,25 +1,61 @@
 import { newId } from '../domain/ids.ts';
+import type { LimitSettings } from '../domain/ingest-limits.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
-import type { PrismaClient } from './prisma.ts';
+import { Prisma, type PrismaClient } from './prisma.ts';
 import { changeRouting } from './routing.ts';
 
 export interface Tenant {
   readonly num: number;
   readonly id: string;
   readonly name: string;
+  /** As its operator set them; null: the installation's defaults alone. */
+  readonly limits: LimitSettings | null;
   readonly createdAt: Date;
+}
+
+/** What may change; absent: stays. */
+export interface TenantPatch {
+  readonly name?: string | undefined;
+  readonly limits?: LimitSettings | null | undefined;
+}
+
+interface Row extends Omit<Tenant, 'limits'> {
+  readonly limits: Prisma.JsonValue;
+}
+
+function toTenant({ num, id, name, limits, createdAt }: Row): Tenant {
+  return { num, id, name, limits: limits as LimitSettings | null, createdAt };
+}
+
+function columnsOf({ name, limits }: TenantPatch) {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(limits === undefined ? {} : { limits: limits === null ? Prisma.DbNull : jsonOf(limits) }),
+  };
+}
+
+const jsonOf = (limits: LimitSettings): Prisma.InputJsonObject => JSON.parse(JSON.stringify(limits));
+
+function auditOf({ name, limits }: TenantPatch): Prisma.InputJsonObject {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(limits === undefined ? {} : { limits: limits === null ? null : jsonOf(limits) }),
+  };
 }
 
 /** @returns null when the id is taken, by a deleted tenant too: its events still carry it. */
 export async function createTenant(
   prisma: PrismaClient,
-  input: { id?: string | undefined; name: string },
+  input: TenantPatch & { id?: string | undefined; name: string },
   actor: string,
 ): Promise<Tenant | null> {
   const id = input.id ?? newId('tenant');
   return prisma.$transaction(async (transaction) => {
-    const { count } = await transaction.tenant.createMany({ data: [{ id, name: input.name }], skipDuplicates: true });
+    const { count } = await transaction.tenant.createMany({
+      data: [{ id, name: input.name, ...columnsOf(input) }],
+      skipDuplicates: true,
+    });
     if (count === 0) return null;
     const tenant = await transaction.tenant.findUniqueOrThrow({ where: { id } });
     await appendAudit(transaction, {
@@ -27,16 +63,17 @@ export async function createTenant(
       actor,
       action: 'tenant.created',
       object: id,
-      after: { name: input.name },
+      after: auditOf(input),
     });
-    return tenant;
+    return toTenant(tenant);
   });
 }
 
 export async function findTenant(prisma: PrismaClient, id: string): Promise<Tenant | null> {
   // Postgres refuses a NUL inside text: an id that cannot be one is not worth a query.
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(id)) return null;
-  return prisma.tenant.findFirst({ where: { id, deletedAt: null } });
+  const found = await prisma.tenant.findFirst({ where: { id, deletedAt: null } });
+  return found === null ? null : toTenant(found);
 }
 
 /** Newest first, after the tenant with number `before`. */
@@ -45,31 +82,37 @@ export async function listTenants(
   before: number | undefined,
   limit: number,
 ): Promise<readonly Tenant[]> {
-  return prisma.tenant.findMany({
+  const found = await prisma.tenant.findMany({
     where: { deletedAt: null, ...(before === undefined ? {} : { num: { lt: before } }) },
     orderBy: { num: 'desc' },
     take: limit,
   });
+  return found.map(toTenant);
 }
 
-export async function renameTenant(
+/** Changes what the patch names. Limits are replaced whole; every process goes by them within a second or two. */
+export async function updateTenant(
   prisma: PrismaClient,
   tenant: TenantRef,
-  name: string,
+  patch: TenantPatch,
   actor: string,
 ): Promise<Tenant> {
   return prisma.$transaction(async (transaction) => {
-    const before = await transaction.tenant.findUniqueOrThrow({ where: { num: tenant.num } });
-    const after = await transaction.tenant.update({ where: { num: tenant.num }, data: { name } });
-    const change = { before: { name: before.name }, after: { name } };
+    const before = toTenant(await transaction.tenant.findUniqueOrThrow({ where: { num: tenant.num } }));
+    const after = await transaction.tenant.update({ where: { num: tenant.num }, data: columnsOf(patch) });
+    const old = {
+      name: patch.name === undefined ? undefined : before.name,
+      limits: patch.limits === undefined ? undefined : before.limits,
+    };
     await appendAudit(transaction, {
       tenantNum: tenant.num,
       actor,
       action: 'tenant.updated',
       object: tenant.id,
-      ...change,
+      before: auditOf(old),
+      after: auditOf(patch),
     });
-    return after;
+    return toTenant(after);
   });
 }
 

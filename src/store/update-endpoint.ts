@@ -46,7 +46,7 @@ export async function updateEndpoint(
   { newSecret, toBeProbed }: UpdateOptions,
 ): Promise<UpdatedEndpoint | null> {
   return prisma.$transaction(async (transaction) => {
-    if (patch.subscriptions !== undefined || patch.enabled !== undefined) await changeRouting(transaction, tenant.num);
+    if (changesRouting(patch)) await changeRouting(transaction, tenant.num);
     const row = await lockEndpoint(transaction, tenant.num, id);
     if (row === null) return null;
     const before = toEndpoint(row, vault);
@@ -77,6 +77,10 @@ export async function updateEndpoint(
     }
     return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
   });
+}
+
+function changesRouting({ subscriptions, enabled, order }: EndpointPatch): boolean {
+  return subscriptions !== undefined || enabled !== undefined || order !== undefined;
 }
 
 function changesOf(before: Endpoint, patch: EndpointPatch): EndpointPatch {

@@ -53,6 +53,7 @@ export class AttemptCloser {
       outcome,
       decision,
       notice: noticeOf(decision, due.step, body.body),
+      pauses: due.order !== null && target?.onDeadLetter === 'pause' && isDeadLettering(decision),
     };
     this.#options.settle(attempt);
     this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
@@ -60,6 +61,10 @@ export class AttemptCloser {
     const reason = reasonToDisable(decision, news);
     if (reason !== null) this.#options.disable(desk, reason);
   }
+}
+
+function isDeadLettering({ kind }: Decision): boolean {
+  return kind === 'dead_letter' || kind === 'disable';
 }
 
 function reasonToDisable(decision: Decision, news: readonly GateNews[]): string | null {

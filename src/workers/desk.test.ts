@@ -20,6 +20,7 @@ const target: DeliveryTarget = {
   timeoutMs: 1_000,
   maxInFlight: 2,
   rateLimit: null,
+  onDeadLetter: 'continue',
   version: 3,
 };
 

@@ -4,6 +4,7 @@ import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
 import { type Cursor, START } from '../store/mailbox.ts';
 import type { EndpointNotice } from '../store/notices.ts';
 import type { LoadedTarget } from '../store/targets.ts';
+import { KeyLines } from './key-lines.ts';
 import { LetterQueue } from './letter-queue.ts';
 
 /** The version of settings that were not read yet. */
@@ -28,7 +29,10 @@ export class Desk {
   resets = UNKNOWN;
   /** What its tenant is to be told of the gate when that is saved. */
   notices: EndpointNotice[] = [];
+  /** What may be sent. */
   readonly waiting = new LetterQueue();
+  /** What is kept in order, whether it may be sent yet or not. */
+  readonly lines = new KeyLines();
   inFlight = 0;
   /** When it was last asked for, in ms of `performance.now()`. */
   usedAt = 0;
@@ -93,7 +97,7 @@ export class Desk {
 
   /** Rows in memory that belong to this endpoint. */
   get held(): number {
-    return this.waiting.length + this.inFlight;
+    return this.waiting.length + this.lines.waiting + this.inFlight;
   }
 
   /** Whether what waits here has waited for longer than this, because the endpoint takes no more. */

@@ -41,7 +41,7 @@ beforeEach(() => {
     disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
     settle: (attempt) => {
       settled.push(attempt);
-      desks.letGo(attempt);
+      desks.settled(attempt, true);
     },
     onAttempt: () => {},
     onGateNews: () => {},
@@ -60,7 +60,7 @@ let stillWaiting: (asked: readonly DueDelivery[]) => readonly DueDelivery[] = (a
 function rows(endpointNum: number, count: number): DueDelivery[] {
   return Array.from({ length: count }, () => {
     const { parked: _, ...row } = model.add(++events, endpointNum, time.now);
-    return { ...row, isReplay: false, tenantNum: 1, endpointVersion: 1 };
+    return { ...row, isReplay: false, tenantNum: 1, endpointVersion: 1, order: null };
   });
 }
 
@@ -124,7 +124,7 @@ test('an endpoint with more than its share here has the rest put aside to be par
   answerAfterMs = 1_000;
   await admit(rows(2, 1));
   await admit(rows(1, 15));
-  const overflow = desks.takeOverflow();
+  const overflow = desks.aside.takeParked(desks.isHeld);
   expect(overflow.length).toBeGreaterThan(0);
   expect(overflow.every((row) => row.endpointNum === 1)).toBe(true);
   expect(desks.get(1)!.hasParked).toBe(true);
@@ -136,7 +136,7 @@ test('what a closed endpoint has in memory is put aside and not sent', async () 
   await admit(rows(1, 3));
   model.change(1, { enabled: false });
   await desks.loadTargets([desks.get(1)!]);
-  expect(desks.takeOverflow()).toHaveLength(2);
+  expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
   await time.pass(100);
   expect(settled).toHaveLength(1);
   expect(lane.held).toBe(0);
@@ -150,7 +150,7 @@ test('a row that came back into memory before it was parked is not parked', asyn
   await desks.loadTargets([desks.get(1)!]);
   model.change(1, { enabled: true });
   await admit(given);
-  expect(desks.takeOverflow()).toEqual([]);
+  expect(desks.aside.takeParked(desks.isHeld)).toEqual([]);
 });
 
 test('an expunged payload is not sent: its delivery is cancelled', async () => {
@@ -185,7 +185,7 @@ test('a delivery that cannot be prepared closes its endpoint, and others go on',
   desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
   await time.pass(100);
   expect(settled.map(({ endpointNum }) => endpointNum)).toEqual([2, 2]);
-  expect(desks.takeOverflow()).toHaveLength(2);
+  expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
   expect(desks.get(1)!.isStale(1, 0)).toBe(true);
 });
 

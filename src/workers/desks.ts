@@ -2,15 +2,17 @@ import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/send.ts';
 import type { SkipReason } from '../domain/outcome.ts';
-import type { DueDelivery, EventBody } from '../store/mailbox.ts';
+import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 import { AttemptCloser } from './attempt-closer.ts';
 import { Desk, UNKNOWN } from './desk.ts';
 import { Dispatcher, type Finished } from './dispatcher.ts';
 import { type DeliveryKey, HeldRows, keyOf } from './held-rows.ts';
+import type { Aftermath } from './key-lines.ts';
 import type { Lane } from './lane.ts';
 import { classOf, type Letter, type LetterClass } from './letter-queue.ts';
+import { SetAside } from './set-aside.ts';
 
 export interface DesksOptions {
   readonly sender: Sender;
@@ -39,7 +41,7 @@ const IDLE_MS = 10_000;
 
 /**
  * The deliveries that a process has in memory, by endpoint: admit → prepare → send → decide. Bounded in rows, bytes and requests under
- * way; an endpoint that is closed, or has more than its share here, has its rows put into `overflow`, to be parked in the table.
+ * way; rows of an endpoint that is closed, or has more than its share here, and rows that stand behind others, are set `aside`, for the table.
  */
 export class Desks {
   readonly #options: DesksOptions;
@@ -47,7 +49,8 @@ export class Desks {
   readonly #dispatcher: Dispatcher;
   readonly #closer: AttemptCloser;
   readonly #held = new HeldRows();
-  #overflow: DueDelivery[] = [];
+  /** For the table. */
+  readonly aside = new SetAside();
   #heldBytes = 0;
   #busyDesks = 0;
   #isUrgent = false;
@@ -130,22 +133,40 @@ export class Desks {
     if (this.#held.has(due)) return;
     const desk = this.of(due.endpointNum, due.lane);
     const skip: SkipReason | null = body.expunged ? 'payload_expunged' : desk.isDeleted ? 'endpoint_deleted' : null;
-    const kind = classOf(due);
-    if (
-      skip === null &&
-      (!desk.isOpen(this.#options.nowMs()) || desk.waiting.lengthOf(kind) >= this.#shareOf(desk, kind))
-    ) {
-      desk.markParked();
-      this.#overflow.push(due);
+    if (skip !== null) {
+      this.#hold(letter, lane);
+      this.#skip(letter, skip, desk);
       return;
     }
+    if (!desk.isOpen(this.#options.nowMs()) || this.#isFull(desk, classOf(due))) this.#setAside(desk, due);
+    else this.#queue(letter, lane, desk);
+  }
+
+  #queue(letter: Letter, lane: Lane, desk: Desk): void {
+    const { due } = letter;
+    const standing = due.order === null ? 'go' : desk.lines.admit(letter, due.order);
+    if (standing === 'behind') {
+      this.aside.setBehind([due]);
+      return;
+    }
+    this.#hold(letter, lane);
+    if (standing === 'wait') return;
+    desk.waiting.push(letter);
+    this.#dispatcher.offer(desk);
+  }
+
+  #hold({ due, body }: Letter, lane: Lane): void {
     this.#held.add(due, lane);
     this.#heldBytes += body.body.length;
-    if (skip !== null) this.#skip(letter, skip, desk);
-    else {
-      desk.waiting.push(letter);
-      this.#dispatcher.offer(desk);
+  }
+
+  #setAside(desk: Desk, due: DueDelivery): void {
+    if (due.order !== null && (due.order.behindSeq !== null || due.order.isPaused)) {
+      this.aside.setBehind([due]);
+      return;
     }
+    desk.markParked();
+    this.aside.park([due]);
   }
 
   #skip(letter: Letter, reason: SkipReason, desk: Desk): void {
@@ -154,13 +175,13 @@ export class Desks {
     this.#closer.close(letter, { startedAtMs, outcome: { kind: 'skipped', reason }, isOurs: false, news: [] }, desk);
   }
 
-  /** Rows of one endpoint that may wait in memory, so that one with a backlog leaves place for the others. */
-  #shareOf(desk: Desk, kind: LetterClass): number {
+  /** Whether as many rows of one endpoint wait in memory as may, so that one with a backlog leaves place for the others. */
+  #isFull(desk: Desk, kind: LetterClass): boolean {
     const share = Math.max(
       2 * (desk.target?.maxInFlight ?? 0),
       (this.#options.maxInFlight * 2) / (this.#busyDesks + 1),
     );
-    return kind === 'first' ? share : share / 2;
+    return desk.waiting.lengthOf(kind) + desk.lines.waiting >= (kind === 'first' ? share : share / 2);
   }
 
   #finish({ letter, desk, startedAtMs, outcome, passage }: Finished): void {
@@ -195,14 +216,42 @@ export class Desks {
     this.#dispatcher.stop();
   }
 
-  /** Ends the holding of a row that was settled. @returns the lane that it was fetched under. */
-  letGo(row: DeliveryKey): Lane | undefined {
-    return this.#held.letGo(row);
+  /**
+   * Ends the holding of a row that was settled, and lets the next one of its key go.
+   * @param isWritten whether the attempt is in the table: what it would let go must not go before that
+   * @returns the lane that it was fetched under
+   */
+  settled(attempt: SettledAttempt, isWritten: boolean): Lane | undefined {
+    const held = this.#held.letGo(attempt);
+    const desk = this.#desks.get(attempt.endpointNum);
+    if (isWritten && desk !== undefined && held?.order != null) this.#advance(desk, held.order, attempt);
+    return held?.lane;
   }
 
-  /** Puts what waits at a desk back into the table, parked. */
+  #advance(desk: Desk, order: OrderPlace, { decision, pauses }: SettledAttempt): void {
+    const isOver = !('delayMs' in decision) && !pauses;
+    this.#follow(desk, order, isOver ? desk.lines.ended(order) : desk.lines.left(order));
+    this.#dispatcher.run();
+  }
+
+  /** What follows for those of a key when one of them has ended or left. */
+  #follow(desk: Desk, { key }: OrderPlace, { freed, behind, asksTable }: Aftermath): void {
+    this.#forgetLetters(behind);
+    this.aside.setBehind(behind.map(({ due }) => due));
+    if (freed !== null) {
+      desk.waiting.push(freed);
+      if (desk.isOpen(this.#options.nowMs())) this.#dispatcher.offer(desk);
+      else this.#shelve(desk);
+    }
+    if (asksTable) this.aside.ask(desk.num, key);
+    if (asksTable || behind.length > 0) this.#options.onChange();
+  }
+
+  /** Puts what waits at a desk back into the table. */
   #shelve(desk: Desk): void {
-    for (const letter of this.#dropWaiting(desk)) this.#overflow.push(letter.due);
+    const { next, behind } = this.#dropWaiting(desk);
+    this.aside.park(next.map(({ due }) => due));
+    this.aside.setBehind(behind.map(({ due }) => due));
     desk.markParked();
     this.#options.onChange();
   }
@@ -225,14 +274,20 @@ export class Desks {
     return [...this.#desks.values()].filter((desk) => desk.isSlow(now, SLOW_MS, nowMs));
   }
 
-  #dropWaiting(desk: Desk): Letter[] {
-    const letters = desk.waiting.remove();
+  #dropWaiting(desk: Desk): { next: readonly Letter[]; behind: readonly Letter[] } {
+    const next = desk.waiting.remove();
+    const behind = desk.lines.takeWaiting();
+    for (const { due } of next) if (due.order !== null) desk.lines.left(due.order);
     this.#dispatcher.withdraw(desk);
+    this.#forgetLetters([...next, ...behind]);
+    return { next, behind };
+  }
+
+  #forgetLetters(letters: readonly Letter[]): void {
     for (const { due, body } of letters) {
-      this.letGo(due);
+      this.#held.letGo(due);
       this.#heldBytes -= body.body.length;
     }
-    return letters;
   }
 
   /** Looks for rows that have waited long: one that is gone from the mailbox (cancelled, expunged) is not sent any more. */
@@ -254,22 +309,12 @@ export class Desks {
   }
 
   #dropGone(desk: Desk, gone: ReadonlySet<Letter>): void {
-    for (const letter of desk.waiting.remove((each) => gone.has(each))) {
-      this.letGo(letter.due);
-      this.#heldBytes -= letter.body.body.length;
-    }
+    const letters = desk.waiting.remove((each) => gone.has(each));
+    this.#forgetLetters(letters);
+    for (const { due } of letters) if (due.order !== null) this.#follow(desk, due.order, desk.lines.ended(due.order));
   }
 
-  /** Rows that are to be parked; the caller takes them over. One that came back into memory meanwhile stays there. */
-  takeOverflow(): DueDelivery[] {
-    const rows = this.#overflow.filter((row) => !this.#held.has(row));
-    this.#overflow = [];
-    return rows;
-  }
-
-  returnOverflow(rows: readonly DueDelivery[]): void {
-    this.#overflow.push(...rows);
-  }
+  isHeld = (row: DeliveryKey): boolean => this.#held.has(row);
 
   /** Lets go of what waits for a lane; what is under way goes on. */
   dropLane(lane: number): void {

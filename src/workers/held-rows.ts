@@ -1,4 +1,4 @@
-import type { DueDelivery } from '../store/mailbox.ts';
+import type { DueDelivery, OrderPlace } from '../store/mailbox.ts';
 import type { Lane } from './lane.ts';
 
 /** A delivery, as the mailbox tells them apart. */
@@ -7,34 +7,40 @@ export interface DeliveryKey {
   readonly endpointNum: number;
 }
 
-/** The rows that a process has in memory, each with the lane that it was fetched under. */
+/** How a row is held: the lane that it was fetched under, and its place among those that it is kept in order with. */
+export interface Held {
+  readonly lane: Lane;
+  readonly order: OrderPlace | null;
+}
+
+/** The rows that a process has in memory. */
 export class HeldRows {
-  readonly #lanes = new Map<string, Lane>();
+  readonly #rows = new Map<string, Held>();
   /** Rows let go since the last read began. */
   readonly #letGoMeanwhile = new Set<string>();
 
   get size(): number {
-    return this.#lanes.size;
+    return this.#rows.size;
   }
 
   has(row: DeliveryKey): boolean {
-    return this.#lanes.has(keyOf(row));
+    return this.#rows.has(keyOf(row));
   }
 
-  add(row: DeliveryKey, lane: Lane): void {
-    this.#lanes.set(keyOf(row), lane);
+  add(row: DueDelivery, lane: Lane): void {
+    this.#rows.set(keyOf(row), { lane, order: row.order });
     lane.held++;
   }
 
-  /** @returns the lane that the row was fetched under; undefined when it is not held (any more). */
-  letGo(row: DeliveryKey): Lane | undefined {
+  /** @returns how it was held; undefined when it is not held (any more). */
+  letGo(row: DeliveryKey): Held | undefined {
     const key = keyOf(row);
-    const lane = this.#lanes.get(key);
-    if (lane === undefined) return undefined;
-    this.#lanes.delete(key);
+    const held = this.#rows.get(key);
+    if (held === undefined) return undefined;
+    this.#rows.delete(key);
     this.#letGoMeanwhile.add(key);
-    lane.held--;
-    return lane;
+    held.lane.held--;
+    return held;
   }
 
   /**
@@ -48,7 +54,7 @@ export class HeldRows {
     const rows = await fetch();
     const fresh = rows.filter((row) => {
       const key = keyOf(row);
-      return !this.#lanes.has(key) && !this.#letGoMeanwhile.has(key);
+      return !this.#rows.has(key) && !this.#letGoMeanwhile.has(key);
     });
     return { rows, fresh };
   }

@@ -1,18 +1,21 @@
 import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
+import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
 import { ensurePartitions } from '../store/partitions.ts';
-import { dropExpiredKeys, dropOldPartitions } from '../store/retention.ts';
+import { dropExpiredKeys, dropOldPartitions, retentionBoundary } from '../store/retention.ts';
 
 export interface HousekeepingOptions {
   readonly pool: Context['workerPool'];
   readonly retentionDays: number;
+  /** Counts when it is more than `retentionDays`. */
+  readonly deadLetterDays: number;
   readonly idempotencyHours: number;
   /** Called for each duty that changed something, with what it did. */
   readonly onDone: (duty: HousekeepingDuty, details: Record<string, string | number>) => void;
   readonly onFailure: (duty: HousekeepingDuty, error: unknown) => void;
 }
 
-export type HousekeepingDuty = 'partitions_made' | 'partitions_dropped' | 'keys_forgotten';
+export type HousekeepingDuty = 'partitions_made' | 'partitions_dropped' | 'dead_letters_forgotten' | 'keys_forgotten';
 
 const HOUR_MS = 3_600_000;
 /** What a producer is promised is the least: a key is forgotten a little later. */
@@ -31,13 +34,16 @@ export class Housekeeping {
    * @param nowMs Postgres's time
    */
   async runOnce(nowMs: number): Promise<void> {
-    const { pool, retentionDays, idempotencyHours } = this.#options;
+    const { pool, retentionDays, deadLetterDays, idempotencyHours } = this.#options;
+    const deadLettersUntil = uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)));
     await this.#do('partitions_made', async () => namesOf(await ensurePartitions(pool, nowMs)));
-    await this.#do('partitions_dropped', async () => namesOf(await dropOldPartitions(pool, nowMs, retentionDays)));
-    await this.#do('keys_forgotten', async () => {
-      const count = await dropExpiredKeys(pool, uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS));
-      return count === 0 ? null : { count };
-    });
+    await this.#do('partitions_dropped', async () =>
+      namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays)),
+    );
+    await this.#do('dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil)));
+    await this.#do('keys_forgotten', async () =>
+      countOf(await dropExpiredKeys(pool, uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS))),
+    );
   }
 
   async #do(duty: HousekeepingDuty, run: () => Promise<Record<string, string | number> | null>): Promise<void> {
@@ -52,4 +58,8 @@ export class Housekeeping {
 
 function namesOf(names: readonly string[]): Record<string, string> | null {
   return names.length === 0 ? null : { tables: names.join(',') };
+}
+
+function countOf(count: number): Record<string, number> | null {
+  return count === 0 ? null : { count };
 }

@@ -3,6 +3,8 @@ import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/send.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
 import type { SettledAttempt } from '../store/settle.ts';
+import type { StruckDelivery } from '../store/suspects.ts';
+import { CarefulSender } from './careful-sender.ts';
 import type { Desk } from './desk.ts';
 import { Desks } from './desks.ts';
 import { gateNotice } from './gate-notice.ts';
@@ -26,6 +28,7 @@ export interface LaneOwnerOptions {
   readonly ringIn: (lane: number, delayMs: number) => void;
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
   readonly onGateNews: (news: GateNews, tenantId: string, endpointId: string) => void;
+  readonly onSetAside: (delivery: StruckDelivery) => void;
   readonly onEgressChange: (change: EgressChange) => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
@@ -49,6 +52,7 @@ export class LaneOwner {
   readonly #options: LaneOwnerOptions;
   readonly #settler: Settler;
   readonly #gates: GateSaver;
+  readonly #sender: CarefulSender;
   readonly #desks: Desks;
   readonly #reader: LaneReader;
   readonly #lanes = new Map<number, Lane>();
@@ -64,8 +68,10 @@ export class LaneOwner {
     const { store, onFailure } = options;
     this.#options = options;
     this.#share = options.lanes;
+    this.#sender = new CarefulSender({ ...options, laneOf: (num) => this.#desks.get(num)?.lane });
     this.#desks = new Desks({
       ...options,
+      sender: this.#sender,
       loadTargets: (nums) => store.targets(nums),
       disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
       settle: (attempt) => this.#settler.add(attempt),
@@ -142,17 +148,18 @@ export class LaneOwner {
 
   /** Stops fetching, waits for what is under way until the deadline, writes it down, and gives every lane back. */
   async stop(deadlineMs: number): Promise<void> {
-    const { store, sender, ring, onFailure } = this.#options;
+    const { store, ring, onFailure } = this.#options;
     this.#isStopping = true;
     for (const lane of this.#lanes.values()) this.#drain(lane);
     const giveUpAt = performance.now() + deadlineMs;
     // A round that is under way may still be taking lanes: it ends before they are given back.
     while ((this.#desks.inFlight > 0 || this.#isPumping) && performance.now() < giveUpAt) await pause(TICK_MS);
-    sender.abortAll();
+    this.#sender.abortAll();
     await Promise.race([this.#settler.drain(), pause(Math.max(500, giveUpAt - performance.now()))]);
     for (const timer of this.#timers) clearInterval(timer);
     this.#desks.stop();
     await this.#saveGates(() => true);
+    await this.#reader.finish().catch((error: unknown) => onFailure('end of reading', error));
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
     await store.release(leases).catch((error: unknown) => onFailure('release of lanes', error));
     for (const lane of [...this.#lanes.values()]) this.#forget(lane);
@@ -193,8 +200,10 @@ export class LaneOwner {
     if (this.#requested.size === 0) return;
     const requests = new Map(this.#requested);
     const leases = await this.#options.store.acquire([...requests.keys()]);
+    await this.#sender.review(leases);
     for (const lease of leases) {
       const lane = new Lane(lease, performance.now());
+      lane.isCareful = this.#sender.isCareful(lease.lane);
       this.#lanes.set(lease.lane, lane);
       this.#reader.explore(lease.lane);
       if (this.#isStopping) this.#drain(lane);
@@ -207,7 +216,8 @@ export class LaneOwner {
   }
 
   #settled(attempt: SettledAttempt, isWritten: boolean): void {
-    const lane = this.#desks.letGo(attempt);
+    if (isWritten) this.#sender.settled(attempt);
+    const lane = this.#desks.settled(attempt, isWritten);
     if (lane === undefined) return;
     if (!isWritten && this.#lanes.get(attempt.lane) === lane) {
       // Ours, as far as we knew, and still not written: what this process believes of the lane is not to be trusted.
@@ -230,13 +240,23 @@ export class LaneOwner {
     const leaving = idle.filter((lane) => mayLeave(lane) && (lane.isDraining || due.get(lane.number) !== 0));
     if (leaving.length === 0) return;
     await this.#saveGates(({ lane }) => leaving.some(({ number }) => number === lane));
-    await this.#options.store.release(leaving.map((lane) => lane.lease));
+    await this.#release(leaving);
     for (const lane of leaving) {
       const inMs = soonest(due.get(lane.number), this.#desks.opensInMs(lane.number));
       if (lane.isHungry || inMs === 0 || this.#desks.hasOpenParked(lane.number)) this.#options.ring([lane.number]);
       else if (inMs !== undefined) this.#options.ringIn(lane.number, inMs);
       this.#forget(lane);
     }
+  }
+
+  /** Lanes whose release failed may be free already: they are not ours until they are taken anew. */
+  async #release(leaving: readonly Lane[]): Promise<void> {
+    const given = leaving.map((lane) => ({ ...lane.lease, isDone: !lane.isDraining }));
+    await this.#options.store.release(given).catch((error: unknown) => {
+      for (const lane of leaving) this.#forget(lane);
+      this.#options.ring(leaving.map(({ number }) => number));
+      throw error;
+    });
   }
 
   #drain(lane: Lane): void {
@@ -248,6 +268,7 @@ export class LaneOwner {
   /** Forgets a lane. What is under way goes on, and its settle counts only if the lane comes back to us first. */
   #forget(lane: Lane): void {
     this.#lanes.delete(lane.number);
+    this.#sender.forget(lane.number);
     this.#desks.forgetLane(lane.number);
     lane.resolveReleased();
   }
@@ -256,15 +277,22 @@ export class LaneOwner {
   async beat(): Promise<void> {
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
     try {
-      const { held, workers } = await this.#options.store.heartbeat(leases);
+      const { held, crashed, workers } = await this.#options.store.heartbeat(leases);
       for (const lease of leases) {
         const lane = this.#lanes.get(lease.lane);
-        if (lane !== undefined && lane.lease === lease && !held.has(lease.lane)) this.#forget(lane);
+        if (lane === undefined || lane.lease !== lease) continue;
+        if (!held.has(lease.lane)) this.#forget(lane);
+        else if (lane.isCareful && !crashed.has(lease.lane)) this.#trust(lane);
       }
       this.#setShare(Math.ceil(this.#options.lanes / workers));
     } catch (error) {
       this.#options.onFailure('heartbeat', error);
     }
+  }
+
+  #trust(lane: Lane): void {
+    lane.isCareful = false;
+    this.#sender.forget(lane.number);
   }
 
   #setShare(share: number): void {

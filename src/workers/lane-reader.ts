@@ -1,3 +1,4 @@
+import type { LaneLease } from '../store/lanes.ts';
 import type { DueDelivery } from '../store/mailbox.ts';
 import { UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
@@ -5,7 +6,18 @@ import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
 
-type ReaderStore = Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'park' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'>;
+type ReaderStore = Pick<
+  LaneStore,
+  | 'fetchDue'
+  | 'fetchParked'
+  | 'park'
+  | 'setBehind'
+  | 'promote'
+  | 'promoteAll'
+  | 'parkedEndpoints'
+  | 'stillWaiting'
+  | 'bodies'
+>;
 
 const FETCH_SIZE = 500;
 /** At the largest event size this many bodies are half of the memory that they may take together by default. */
@@ -36,13 +48,14 @@ export class LaneReader {
   /** One round of reading. */
   async runOnce(): Promise<void> {
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
+    await this.#promote();
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();
     this.#desks.relieve();
-    await this.#parkOverflow();
+    await this.#writeAside();
     await this.#refill();
-    await this.#parkOverflow();
+    await this.#writeAside();
   }
 
   /** Has the parked endpoints of a lane looked for at the next round. */
@@ -59,6 +72,22 @@ export class LaneReader {
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.of(endpointNum, lane));
     for (const desk of desks) if (!desk.hasParked) desk.markParked();
     await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
+    if ((await this.#store.promoteAll(ours.map(({ endpointNum }) => endpointNum))) > 0) this.#wake(lanes);
+  }
+
+  /** Asks the table who is next of the keys where that is not known here. */
+  async #promote(): Promise<void> {
+    const keys = this.#desks.aside.takeAsked();
+    if (keys.length === 0) return;
+    const promoted = await this.#store.promote(keys).catch((error: unknown) => {
+      for (const { endpointNum, key } of keys) this.#desks.aside.ask(endpointNum, key);
+      throw error;
+    });
+    if (promoted > 0) this.#wake(keys.map(({ endpointNum }) => this.#desks.get(endpointNum)?.lane ?? -1));
+  }
+
+  #wake(lanes: Iterable<number>): void {
+    for (const lane of lanes) this.#lanes.get(lane)?.wake();
   }
 
   async #fetch(): Promise<void> {
@@ -124,15 +153,47 @@ export class LaneReader {
     for (const refill of refills) refilled(refill, rows);
   }
 
-  async #parkOverflow(): Promise<void> {
-    // A lane that is not ours any more has an owner who does not know what we would park.
-    const rows = this.#desks.takeOverflow().filter((row) => this.#lanes.has(row.lane));
+  async #writeAside(): Promise<void> {
+    const { aside, isHeld } = this.#desks;
+    // A lane that is not ours any more has an owner who does not know what we would set aside.
+    const isOurs = (row: DueDelivery) => this.#lanes.has(row.lane);
+    const parked = aside.takeParked(isHeld).filter(isOurs);
+    const behind = aside.takeBehind(isHeld).filter(isOurs);
+    await this.#write(
+      parked,
+      (rows) => this.#store.park(this.#leasesOf(rows), rows),
+      (rows) => aside.park(rows),
+    );
+    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
+    for (const row of parked) this.#desks.get(row.endpointNum)?.markParked();
+    await this.#write(
+      behind,
+      (rows) => this.#store.setBehind(rows),
+      (rows) => aside.setBehind(rows),
+    );
+    // What they stood behind may have gone meanwhile.
+    for (const { endpointNum, order } of behind) aside.ask(endpointNum, order!.key);
+    await this.#promote();
+  }
+
+  #leasesOf(rows: readonly DueDelivery[]): LaneLease[] {
+    return [...new Set(rows.map((row) => this.#lanes.get(row.lane)!.lease))];
+  }
+
+  async #write(
+    rows: readonly DueDelivery[],
+    write: (rows: readonly DueDelivery[]) => Promise<void>,
+    giveBack: (rows: readonly DueDelivery[]) => void,
+  ): Promise<void> {
     if (rows.length === 0) return;
-    await this.#store.park(rows).catch((error: unknown) => {
-      this.#desks.returnOverflow(rows);
+    await write(rows).catch((error: unknown) => {
+      giveBack(rows);
       throw error;
     });
-    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
-    for (const row of rows) this.#desks.get(row.endpointNum)?.markParked();
+  }
+
+  /** What is still to be said to the table when the process stops: rows that nobody would look for. */
+  async finish(): Promise<void> {
+    await this.#promote();
   }
 }

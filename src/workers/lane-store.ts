@@ -1,17 +1,24 @@
+import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { EndpointState } from '../store/endpoint-states.ts';
-import type { Heartbeat, LaneLease } from '../store/lanes.ts';
+import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
 import type { DueDelivery, EventBody, LaneFetch, ParkedFetch } from '../store/mailbox.ts';
+import type { OrderKey } from '../store/order.ts';
 import type { SettledAttempt } from '../store/settle.ts';
+import type { Review, TriedDelivery } from '../store/suspects.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 
 /** What a lane's owner asks of Postgres: each a batch, each one statement. */
 export interface LaneStore {
-  acquire(lanes: readonly number[]): Promise<LaneLease[]>;
+  acquire(lanes: readonly number[]): Promise<AcquiredLane[]>;
   heartbeat(leases: readonly LaneLease[]): Promise<Heartbeat>;
-  release(leases: readonly LaneLease[]): Promise<void>;
+  release(lanes: readonly GivenLane[]): Promise<void>;
   fetchDue(fetches: readonly LaneFetch[]): Promise<DueDelivery[]>;
   fetchParked(fetches: readonly ParkedFetch[]): Promise<DueDelivery[]>;
-  park(rows: readonly DueDelivery[]): Promise<void>;
+  park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
+  setBehind(rows: readonly DueDelivery[]): Promise<void>;
+  /** @returns how many rows were brought up, likewise below. */
+  promote(keys: readonly OrderKey[]): Promise<number>;
+  promoteAll(endpointNums: readonly number[]): Promise<number>;
   parkedEndpoints(lanes: readonly number[]): Promise<{ lane: number; endpointNum: number }[]>;
   /** Those of the rows that are in the mailbox as they were read. */
   stillWaiting(rows: readonly DueDelivery[]): Promise<{ eventUuid: string; endpointNum: number }[]>;
@@ -21,6 +28,10 @@ export interface LaneStore {
   targetVersions(nums: readonly number[]): Promise<Map<number, number>>;
   settle(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): Promise<ReadonlySet<number>>;
   saveEndpointStates(leases: readonly LaneLease[], states: readonly EndpointState[]): Promise<void>;
+  reviewSuspects(lanes: readonly AcquiredLane[]): Promise<Review>;
+  /** @returns those that are in the mailbox no longer as they were read. */
+  putOnTrial(leases: readonly LaneLease[], deliveries: readonly TriedDelivery[]): Promise<DeliveryKey[]>;
+  clearSuspects(leases: readonly LaneLease[], deliveries: readonly DeliveryKey[]): Promise<void>;
   giveUp(attempt: SettledAttempt): Promise<void>;
   disableEndpoint(endpointNum: number, reason: string): Promise<void>;
 }

@@ -15,6 +15,7 @@ function row(dueAtMs: number): DueDelivery {
     dueAtMs,
     isReplay: false,
     endpointVersion: 1,
+    order: null,
   };
 }
 

@@ -8,6 +8,8 @@ const BUSY_POLL_MS = 10;
 const QUIET_POLL_MS = 100;
 /** How often a lane reads from the start, for rows that became visible behind its cursor. */
 const RESCAN_MS = 1_000;
+/** Rows of a careful lane that are in memory before it fetches more: what waits there for its trial keeps others from their slots. */
+const CAREFUL_ROWS = 16;
 /** How far behind its cursor a lane looks each time: commits are rarely later than this. */
 const OVERLAP_MS = 100;
 
@@ -17,10 +19,12 @@ export class Lane {
   /** Resolves when the lane is given back or lost. */
   readonly released: Promise<void>;
   readonly resolveReleased: () => void;
-  isHungry = true;
+  /** Whether it is served carefully, a few rows at a time. */
+  isCareful = false;
   isDraining = false;
   /** Rows in memory: waiting, under way, or not settled yet. */
   held = 0;
+  #isHungry = true;
   #cursor: Cursor = START;
   #fetchedAt = 0;
   #rescannedAt = Number.NEGATIVE_INFINITY;
@@ -41,6 +45,15 @@ export class Lane {
     return this.lease.lane;
   }
 
+  /** Whether it would fetch. */
+  get isHungry(): boolean {
+    return this.#isHungry && !(this.isCareful && this.held >= CAREFUL_ROWS);
+  }
+
+  set isHungry(isHungry: boolean) {
+    this.#isHungry = isHungry;
+  }
+
   /** New rows were announced. */
   wake(): void {
     this.isHungry = true;
@@ -58,13 +71,14 @@ export class Lane {
     if (!this.isDraining && now - this.#fetchedAt >= interval) this.isHungry = true;
   }
 
-  /** What to fetch now. Rows in memory are still in the table: where the fetch meets them again, they come on top of `size`. */
-  nextFetch(size: number, now: number): LaneFetch {
+  /** What to fetch now. Rows in memory are still in the table: where the fetch meets them again, they come on top of `wanted`. */
+  nextFetch(wanted: number, now: number): LaneFetch {
     this.#fetchedAt = now;
     const hasLingered = now - this.#foundAt >= LINGER_MS && this.held === 0;
     this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
     const isPastHeld = this.#isContinuing && !this.#isFromStart;
+    const size = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
     return { lane: this.number, after: this.#after(), limit: isPastHeld ? size : size + this.held };
   }
 

@@ -20,6 +20,7 @@ import {
   replayedBodies,
   unfinishedReplays,
 } from '../store/replay-chunk.ts';
+import { restoreKept } from '../store/restore-kept.ts';
 
 export interface ReplayerOptions {
   readonly pool: Context['workerPool'];
@@ -123,9 +124,18 @@ export class Replayer {
     );
     if (wanted.length === 0) return [];
     const endpoints = await replayEndpoints(client, replay);
+    const { reason = null, only = null } = replay.plan;
+    const restored = await restoreKept(client, replay.tenantNum, {
+      eventUuids: wanted.filter(({ isKept }) => isKept).map(({ uuid }) => uuid),
+      endpointNums: endpoints.map(({ num }) => num),
+      reason,
+      only,
+    });
+    const nowOf = (uuid: string) => restored.get(uuid) ?? uuid;
     return queueDeliveries(client, replay, {
-      again: wanted.map(({ uuid }) => uuid),
+      again: wanted.map(({ uuid }) => nowOf(uuid)),
       missed: await missedBy(client, endpoints, replay, wanted),
+      only: only === null ? null : only.map((key) => ({ ...key, eventUuid: nowOf(key.eventUuid) })),
       endpoints: endpoints.map(({ num }) => ({ num, lane: laneOf(num, this.#options.lanes) })),
     });
   }

@@ -35,6 +35,7 @@ function attempt(endpointNum: number, lane = 0, bytes = 0): SettledAttempt {
     outcome,
     decision: { kind: 'done' },
     notice: null,
+    pauses: false,
   };
 }
 

@@ -15,8 +15,10 @@ import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
+import { promote, promoteAll, setBehind } from '../store/order.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { giveUp, settle } from '../store/settle.ts';
+import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
 import { announcerService } from './announcer-service.ts';
@@ -106,6 +108,7 @@ function createHousekeeping({ config, workerPool: pool, observe }: Context): Hou
   return new Housekeeping({
     pool,
     retentionDays: config.RETENTION_DAYS,
+    deadLetterDays: config.DEAD_LETTER_RETENTION_DAYS,
     idempotencyHours: config.IDEMPOTENCY_HOURS,
     onDone: (duty, details) => observe.housekeeping(duty, details),
     onFailure: (duty, error) => observe.workFailed(duty, error),
@@ -165,7 +168,10 @@ function createOwner(
     release: (leases) => releaseLanes(pool, id, leases),
     fetchDue: (fetches) => mailbox.fetchDue(pool, fetches),
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
-    park: (rows) => mailbox.parkDeliveries(pool, rows),
+    park: (leases, rows) => mailbox.parkDeliveries(pool, leases, rows),
+    setBehind: (rows) => setBehind(pool, rows),
+    promote: (keys) => promote(pool, keys),
+    promoteAll: (nums) => promoteAll(pool, nums),
     parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
     stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),
@@ -181,6 +187,9 @@ function createOwner(
       await saveEndpointStates(pool, leases, states);
       if (states.some(({ notices }) => notices.length > 0)) announce();
     },
+    reviewSuspects: (lanes) => reviewSuspects(pool, lanes),
+    putOnTrial: (leases, deliveries) => putOnTrial(pool, leases, deliveries),
+    clearSuspects: (leases, deliveries) => clearSuspects(pool, leases, deliveries),
     giveUp: (attempt) => giveUp(pool, attempt),
     disableEndpoint: async (num, reason) => {
       await disableEndpoint(prisma, num, reason);
@@ -205,6 +214,7 @@ function createOwner(
     ringIn: (lane, delayMs) => doorbell.ringIn(lane, delayMs),
     onAttempt: (attempt, tenantId, endpointId) => observe.attemptFinished({ ...attempt, tenantId, endpointId }),
     onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
+    onSetAside: (delivery) => observe.deliverySetAside(delivery),
     onEgressChange: (change) => observe.egressChanged(change),
     onFailure: (what, error) => observe.workFailed(what, error),
   });

@@ -18,7 +18,17 @@ const LOG_LANES = `
   END $$;
   CREATE TRIGGER log_lane AFTER UPDATE ON lanes FOR EACH ROW EXECUTE FUNCTION log_lane()`;
 
-const sessions = (stage: Stage) => stage.query('SELECT objid::text AS key, pid FROM pg_locks WHERE classid = 7410');
+// Locks are listed for the whole server, on which other tests run.
+const PRESENT = `classid = 7410 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+const sessions = (stage: Stage) => stage.query(`SELECT objid::text AS key, pid FROM pg_locks WHERE ${PRESENT}`);
+
+/** Resolves when both workers have shown signs of life for three seconds after that moment. */
+const bothSeenAfter = (stage: Stage, moment: string) =>
+  eventually(
+    () => stage.query(`SELECT 1 FROM workers WHERE seen_at > $1::timestamptz + interval '3 s'`, [moment]),
+    (rows) => rows.length === 2,
+    20_000,
+  );
 
 interface Held {
   readonly endpoint: CreatedEndpoint;
@@ -77,7 +87,7 @@ test('G3: a worker that lives keeps its lanes although its session is ended agai
     () => sessions(stage),
     (found) => found.length === 2,
   );
-  const sessionOf = `SELECT pid FROM pg_locks JOIN workers ON objid::bigint = lock_key WHERE classid = 7410 AND id = $1`;
+  const sessionOf = `SELECT pid FROM pg_locks JOIN workers ON objid::bigint = lock_key WHERE ${PRESENT} AND id = $1`;
   for (let round = 0; round < 20; round++) {
     const [ended] = await stage.query(`SELECT pid, pg_terminate_backend(pid) FROM (${sessionOf}) s`, [held.lane.owner]);
     await eventually(
@@ -104,16 +114,15 @@ test('G3, F17: a restart of Postgres moves no lane: every worker comes back and 
     () => sessions(stage),
     (found) => found.length === 2,
   );
+  // Both are past their start, their queues included.
+  const [{ now: started }] = await stage.query('SELECT now()::text AS now');
+  await bothSeenAfter(stage, started);
   await postgres.crash();
   // Longer than a worker may be silent.
   await new Promise((resolve) => setTimeout(resolve, 2_500));
   await postgres.start();
   const [{ now }] = await stage.query('SELECT now()::text AS now');
-  await eventually(
-    () => stage.query(`SELECT 1 FROM workers WHERE seen_at > $1::timestamptz + interval '3 s'`, [now]),
-    (rows) => rows.length === 2,
-    20_000,
-  );
+  await bothSeenAfter(stage, now);
   expect(await sessions(stage)).toHaveLength(2);
   expect(await stage.query('SELECT epoch, owner FROM lanes WHERE lane = $1', [held.lane.lane])).toEqual([
     { epoch: held.lane.epoch, owner: held.lane.owner },

@@ -159,6 +159,12 @@ test.each(badUrls)('the endpoint URL %j is refused when made and when changed, a
   expect(await facts()).toEqual(before);
 });
 
+const filtered = (filter: unknown) => ({ subscriptions: [{ types: ['a'], filter }] });
+const nestedFilter = (depth: number): unknown => (depth === 0 ? ['x'] : { a: nestedFilter(depth - 1) });
+const multiplyingFilter = Object.fromEntries(
+  Array.from({ length: 30 }, (_, i) => [`f${i}`, { $or: [{ a: ['x'] }, { b: ['y'] }] }]),
+);
+
 const badSettings: [string, Record<string, unknown>, string][] = [
   ['a header value with CR LF', { headers: { 'X-A': 'a\r\nB: c' } }, 'headers.X-A'],
   ['a header value with LF', { headers: { 'X-A': 'a\nb' } }, 'headers.X-A'],
@@ -194,14 +200,22 @@ const badSettings: [string, Record<string, unknown>, string][] = [
   ['a rate limit without a rate', { rate_limit: { burst: 5 } }, 'rate_limit.per_second'],
   ['a burst that lets nothing through', { rate_limit: { per_second: 5, burst: 0.5 } }, 'rate_limit.burst'],
   ['a rate limit that is a number', { rate_limit: 5 }, 'rate_limit'],
-  ['an order, which is not built', { order: 'endpoint' }, 'order'],
+  ['another thing to do after a dead letter', { on_dead_letter: 'forget' }, 'on_dead_letter'],
   ['an order of no kind', { order: 'sideways' }, 'order'],
-  [
-    'a filter, which is not built',
-    { subscriptions: [{ types: ['a'], filter: { type: ['a'] } }] },
-    'subscriptions.0.filter',
-  ],
   ['an empty filter', { subscriptions: [{ types: ['a'], filter: {} }] }, 'subscriptions.0.filter'],
+  ['a filter that is a list', filtered([]), 'subscriptions.0.filter'],
+  ['a filter that is text', filtered('{}'), 'subscriptions.0.filter'],
+  ['a filter with a bare value', filtered({ data: { a: 'x' } }), 'subscriptions.0.filter.data.a'],
+  ['a filter with an empty list', filtered({ data: { a: [] } }), 'subscriptions.0.filter.data.a'],
+  ['a misspelt operator', filtered({ data: { a: [{ prefx: 'x' }] } }), 'subscriptions.0.filter.data.a.0.prefx'],
+  ['an operator of no kind', filtered({ a: [{ constructor: 'x' }] }), 'subscriptions.0.filter.a.0.constructor'],
+  ['numeric over a string', filtered({ a: [{ numeric: ['>', '5'] }] }), 'subscriptions.0.filter.a.0.numeric.1'],
+  ['a wildcard with two stars', filtered({ a: [{ wildcard: 'x**' }] }), 'subscriptions.0.filter.a.0.wildcard'],
+  ['26 levels of fields', filtered(nestedFilter(26)), 'subscriptions.0.filter'],
+  ['700 branches of $or', filtered({ $or: Array(700).fill({ a: ['x'] }) }), 'subscriptions.0.filter.$or'],
+  ['$or that multiplies', filtered(multiplyingFilter), 'subscriptions.0.filter.f6.$or'],
+  ['a filter of 17 KB', filtered({ a: ['x'.repeat(17_000)] }), 'subscriptions.0.filter'],
+  ['filters of 70 KB', { subscriptions: Array(5).fill({ filter: { a: ['x'.repeat(14_000)] } }) }, 'subscriptions'],
   ['a type with an empty segment', { subscriptions: [{}, { types: ['a', 'a..b'] }] }, 'subscriptions.1.types.1'],
   ['a type with a space', { subscriptions: [{ types: ['A B'] }] }, 'subscriptions.0.types.0'],
   ['no types', { subscriptions: [{ types: [] }] }, 'subscriptions.0.types'],

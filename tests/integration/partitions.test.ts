@@ -79,19 +79,19 @@ test('days that are wholly older than the retention go, with what waited for the
       'INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now(), 1, 1, 0)',
       [uuid],
     );
-  const dropped = await dropOldPartitions(pool, NOW, 5);
+  const dropped = await dropOldPartitions(pool, NOW, 5, 5);
   expect(dropped).toEqual(
     expect.arrayContaining(['events_p20310503', 'attempts_p20310503', 'events_p20310504', 'attempts_p20310504']),
   );
   const left = await names();
   expect(left[0]).toBe('attempts_p20310509');
   expect((await pool.query('SELECT event_id FROM mailbox')).rows).toEqual([{ event_id: young }]);
-  expect(await dropOldPartitions(pool, NOW, 5)).toEqual([]);
+  expect(await dropOldPartitions(pool, NOW, 5, 5)).toEqual([]);
 });
 
 test('the day that the retention ends in is kept', async () => {
   await ensurePartitions(pool, NOW - 4 * DAY_MS, 0);
-  await dropOldPartitions(pool, NOW, 5);
+  await dropOldPartitions(pool, NOW, 5, 5);
   expect(await names()).toContain('events_p20310505');
 });
 
@@ -119,7 +119,7 @@ test('a drop that was interrupted is finished by the next one', async () => {
     reader.release();
     detacher.release(true);
   }
-  const dropped = await dropOldPartitions(pool, NOW, 5);
+  const dropped = await dropOldPartitions(pool, NOW, 5, 5);
   expect(dropped[0]).toBe('events_p20310419');
   expect(dropped).toEqual(
     expect.arrayContaining([
@@ -159,6 +159,7 @@ test('a duty of housekeeping that fails is reported and does not stop the others
     new Housekeeping({
       pool: of,
       retentionDays: 5,
+      deadLetterDays: 5,
       idempotencyHours: 24,
       onDone: (duty) => done.push(duty),
       onFailure: (duty) => failed.push(duty),

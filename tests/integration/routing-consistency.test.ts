@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let one: TestService;
@@ -57,6 +58,73 @@ test('events that race a change are each matched by the set before it or the set
     `SELECT count(*)::int AS n FROM mailbox m JOIN events e ON e.id = m.event_id WHERE e.type = 'race.event'`,
   );
   expect(rows[0].n).toBe(promised);
+});
+
+/** `data` is written as it stands. */
+const postData = (service: TestService, data: string) =>
+  call(service.baseUrl, 'POST', '/v1/events', `{"type":"filtered.event","tenant_id":"acme","data":${data}}`);
+
+test('after a filter change is answered, every process matches later events by the new filter', async () => {
+  const filterOf = (round: number) => ({ data: { round: [{ numeric: ['=', round] }] } });
+  const created = await call(one.baseUrl, 'POST', '/v1/tenants/acme/endpoints', {
+    url: 'https://example.com/',
+    subscriptions: [{ types: ['filtered.*'], filter: filterOf(0) }],
+  });
+  expect(created.status).toBe(201);
+  const path = `/v1/tenants/acme/endpoints/${created.body.id}`;
+  for (let round = 1; round <= 40; round++) {
+    const changer = round % 2 === 0 ? one : other;
+    const changed = await call(changer.baseUrl, 'PATCH', path, {
+      subscriptions: [{ types: ['filtered.*'], filter: filterOf(round) }],
+    });
+    expect(changed.status).toBe(200);
+    const answers = await Promise.all(
+      [one, other].flatMap((service) => [
+        postData(service, `{"round":${round}.0}`),
+        postData(service, `{"round":${round - 1}}`),
+        postData(service, `{"round":${round}.00000000000000000001}`),
+      ]),
+    );
+    expect(answers.map((answer) => answer.body.deliveries)).toEqual([1, 0, 0, 1, 0, 0]);
+  }
+  await call(one.baseUrl, 'DELETE', path);
+});
+
+test('events that race filter changes on both processes are matched and stored as promised, and after them by the last set', async () => {
+  const side = (name: string) => [{ types: ['filtered.*'], filter: { data: { side: [name] } } }];
+  const create = async (name: string) => {
+    const body = { url: 'https://example.com/', subscriptions: side(name) };
+    return (await call(one.baseUrl, 'POST', '/v1/tenants/acme/endpoints', body)).body.id as string;
+  };
+  // Both change sides again and again, each through a process of its own.
+  const ids = [await create('left'), await create('left')];
+  let isOver = false;
+  const changing = [one, other].map(async (service, i) => {
+    for (let round = 0; round < 12; round++) {
+      const subscriptions = side(round % 2 === 0 ? 'right' : 'left');
+      const path = `/v1/tenants/acme/endpoints/${ids[i]}`;
+      expect((await call(service.baseUrl, 'PATCH', path, { subscriptions })).status).toBe(200);
+    }
+    isOver = i === 1;
+  });
+  const promised: number[] = [];
+  const posting = [one, other, one, other].map(async (service, i) => {
+    for (let n = 0; n < 10 || (!isOver && n < 200); n++) {
+      // A tenant that changes without a pause may find its events refused for a moment; producers send them again.
+      const post = () => postData(service, `{"side":"${(n + i) % 2 === 0 ? 'left' : 'right'}"}`);
+      const answer = await eventually(post, ({ status }) => status !== 503);
+      expect(answer.status).toBe(202);
+      promised.push(answer.body.deliveries);
+    }
+  });
+  await Promise.all([...changing, ...posting]);
+  const { rows } = await one.context.apiPool.query<{ stored: number }>(
+    `SELECT count(*)::int AS stored FROM mailbox m JOIN events e ON e.id = m.event_id
+      WHERE e.type = 'filtered.event' AND convert_from(e.body, 'UTF8') LIKE '%"side"%'`,
+  );
+  expect(rows[0]!.stored).toBe(promised.reduce((sum, deliveries) => sum + deliveries, 0));
+  const after = await Promise.all(['left', 'right'].map((name) => postData(other, `{"side":"${name}"}`)));
+  expect(after.map(({ body }) => body.deliveries)).toEqual([2, 0]);
 });
 
 test('an event for a tenant that was deleted elsewhere is 404 and stores nothing', async () => {

@@ -36,6 +36,7 @@ test('an endpoint without a past has no rates, rather than perfect ones', async 
       failing_since: null,
     },
     backlog: { pending: 0, retrying: 0, capped: false },
+    dead_letters: { total: 0, by_reason: {}, capped: false },
   });
 });
 
@@ -73,6 +74,8 @@ test('statistics count the endpoint’s own attempts on events of the last 24 ho
     latency_ms: { p50: 20, p95: 30, p99: 30 },
     sampled: false,
     backlog: { pending: 1, retrying: 1, capped: false },
+    // The one that timed out waits to be made again.
+    dead_letters: { total: 0, by_reason: {} },
   });
 });
 

@@ -114,10 +114,29 @@ function deadLetter(eventUuid: string) {
     outcome: { kind: 'unreachable', reason: 'refused', detail: 'refused', timing: NO_TIMING },
     decision: { kind: 'dead_letter' },
     notice: 'delivery.dead_lettered',
+    pauses: false,
   } as const;
 }
 
 const NO_TIMING = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 1 };
+
+test('what a former owner of a lane settles is told of by nobody, and what the new one settles once', async () => {
+  const { workerPool } = service.context;
+  const uuid = newUuid();
+  const lane = laneOf(endpoint.num, TEST_LANES);
+  await query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now() + interval '1 hour', $2, $3, $4)`,
+    [uuid, endpoint.num, tenant.num, lane],
+  );
+  const former = await acquireLanes(workerPool, 'former', [lane]);
+  await releaseLanes(workerPool, 'former', former);
+  const leases = await acquireLanes(workerPool, 'test', [lane]);
+  await settle(workerPool, former, [deadLetter(uuid)]);
+  expect(await query('SELECT 1 FROM system_notices')).toEqual([]);
+  await settle(workerPool, leases, [deadLetter(uuid)]);
+  await settle(workerPool, leases, [deadLetter(uuid)]);
+  expect(await query('SELECT 1 FROM system_notices')).toHaveLength(1);
+});
 
 test('up to five notices of an endpoint and kind are events of their own; what comes on top within ten seconds becomes one', async () => {
   const announce = announcer();

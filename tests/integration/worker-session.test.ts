@@ -12,7 +12,9 @@ let pool: pg.Pool;
 beforeEach(async () => {
   database = await createTestDatabase();
   pool = new pg.Pool({ connectionString: database.url, max: 4 });
+  // The database is dropped while connections are being closed.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
 });
 
 afterEach(async () => {

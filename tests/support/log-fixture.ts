@@ -90,3 +90,24 @@ export async function logWaiting(
     [eventUuid, endpoint.num, tenant.num, laneOf(endpoint.num, TEST_LANES), attempt],
   );
 }
+
+/** Makes this dead letter the one that its ordered endpoint waits for, with an event behind it. @returns the UUID of that event. */
+export async function logPaused(
+  service: TestService,
+  tenant: TestTenant,
+  deadUuid: string,
+  endpoint: TestEndpoint,
+): Promise<string> {
+  const behind = await logEvent(service, tenant);
+  await logWaiting(service, tenant, behind, endpoint);
+  const { apiPool } = service.context;
+  await apiPool.query(
+    `UPDATE mailbox SET parked = true, due_at = 'infinity', order_key = 0, seq = 2 WHERE event_id = $1`,
+    [behind],
+  );
+  await apiPool.query('INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq) VALUES ($1, 0, $2, 1)', [
+    endpoint.num,
+    deadUuid,
+  ]);
+  return behind;
+}

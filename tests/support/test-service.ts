@@ -9,6 +9,7 @@ import { buildContext } from '../../src/build-context.ts';
 import { type Config, readConfig } from '../../src/config/config.ts';
 import type { Context } from '../../src/context.ts';
 import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
+import { ingestLimitsService } from '../../src/ingest-limits-service.ts';
 import { type Service, startServices, stopServices } from '../../src/lifecycle.ts';
 import { workerServices } from '../../src/workers/worker-role.ts';
 import { TEST_LANES } from './global-setup.ts';
@@ -60,7 +61,10 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     log: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
   });
   await context.clock.calibrate(context.workerPool);
-  const services: Service[] = options.worker === true ? workerServices(context) : [];
+  const services: Service[] = [
+    ingestLimitsService(context),
+    ...(options.worker === true ? workerServices(context) : []),
+  ];
   await startServices(services, 3_000);
   const app = createApp(context);
   const server = createServer(app);

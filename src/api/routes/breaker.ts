@@ -14,7 +14,7 @@ export const resetBreaker = defineRoute({
   query: z.strictObject({}),
   responses: { 200: { description: 'The breaker as it is now', schema: breakerSchema } },
   handle: async ({ tenant, params, caller }, { prisma, clock, ringEndpoints }) => {
-    const num = await reset(prisma, tenant, params.endpoint_id, caller.actor);
+    const num = await reset(prisma, tenant, params.endpoint_id, caller);
     if (num === null) throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     ringEndpoints([num]);
     return { status: 200, body: breakerJson(null, clock.nowMs()) };

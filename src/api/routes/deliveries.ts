@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
-import { parseDeliveryId } from '../../domain/ids.ts';
 import type { TenantRef } from '../../domain/scope.ts';
 import { EVENT_TYPE } from '../../routing/type-pattern.ts';
 import { listAttempts as readAttempts } from '../../store/attempt-reads.ts';
@@ -10,6 +9,7 @@ import { type DeliveryFilter, listDeliveries as list } from '../../store/deliver
 import { DELIVERY_STATUSES, type Delivery, readDeliveries } from '../../store/delivery-reads.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
 import { findEventUuid } from '../../store/event-reads.ts';
+import { deliveryKey } from '../dead-letter-json.ts';
 import { attemptJson, attemptSchema, deliveryJson, deliverySchema } from '../delivery-json.ts';
 import { type PageQuery, pageOf, pagingQuery, readPage } from '../paging.ts';
 import { defineRoute } from '../route.ts';
@@ -17,20 +17,13 @@ import { readScannedPage } from '../scan-page.ts';
 import { isInOrder, outOfOrder, timeQuery } from '../time-query.ts';
 import { eventId, requireEvent } from './events.ts';
 
-/** The id says which delivery it is: no look-up. */
-export const deliveryKey = z.string().transform((id, context): DeliveryKey & { readonly deliveryId: string } => {
-  const key = parseDeliveryId(id);
-  if (key !== null) return { ...key, deliveryId: id };
-  context.addIssue({ code: 'custom', message: 'expected a delivery id' });
-  return z.NEVER;
-});
-
 const params = z.strictObject({ delivery_id: deliveryKey });
 const noQuery = z.strictObject({});
 const status = z.enum(DELIVERY_STATUSES, `expected one of ${DELIVERY_STATUSES.join(', ')}`);
 const page = { description: 'A page of deliveries', schema: pageOf(deliverySchema) };
 
-const keyText = {
+/** Where a list of deliveries goes on. */
+export const deliveryPosition = {
   format: ({ eventUuid, endpointNum }: DeliveryKey) => `${eventUuid}/${endpointNum}`,
   parse: (text: string): DeliveryKey => ({ eventUuid: text.slice(0, 36), endpointNum: Number(text.slice(37)) }),
 };
@@ -48,7 +41,13 @@ async function replyWithPage(
   belongsTo: readonly unknown[],
 ) {
   const scan = (after: DeliveryKey | null, limit: number) => list(apiPool, tenant.num, filter, after, limit);
-  const { rows, next } = await readScannedPage<Delivery, DeliveryKey>(cursors, query, belongsTo, keyText, scan);
+  const { rows, next } = await readScannedPage<Delivery, DeliveryKey>(
+    cursors,
+    query,
+    belongsTo,
+    deliveryPosition,
+    scan,
+  );
   return { status: 200, body: { data: rows.map((row) => deliveryJson(row, tenant)), next } };
 }
 

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { Refusal } from '../../domain/errors.ts';
 import { laneOf } from '../../routing/lane-of.ts';
 import * as redrive from '../../store/redrive.ts';
+import { deliveryKey } from '../dead-letter-json.ts';
 import { deliveryJson, deliverySchema } from '../delivery-json.ts';
 import { defineRoute } from '../route.ts';
-import { deliveryKey, deliveryNotFound, requireDelivery } from './deliveries.ts';
+import { deliveryNotFound, requireDelivery } from './deliveries.ts';
 
 const params = z.strictObject({ delivery_id: deliveryKey });
 const noQuery = z.strictObject({});
@@ -29,6 +30,10 @@ export const retryDelivery = defineRoute({
       laneOf(key.endpointNum, config.LANES),
       caller.actor,
     );
+    if (typeof result === 'object') {
+      ringEndpoints([key.endpointNum]);
+      return { status: 202, body: deliveryJson(await requireDelivery(apiPool, tenant, result), tenant) };
+    }
     switch (result) {
       case 'not_found':
         throw deliveryNotFound();
@@ -44,9 +49,6 @@ export const retryDelivery = defineRoute({
           'payload_expunged',
           'The payload of the event was expunged: there is nothing to deliver.',
         );
-      case 'queued':
-        ringEndpoints([key.endpointNum]);
-        return { status: 202, body: deliveryJson(await requireDelivery(apiPool, tenant, key), tenant) };
     }
   },
 });

@@ -9,6 +9,7 @@ import { updateEndpoint as update } from '../../store/update-endpoint.ts';
 import { defaultSettings, secretFor, settingsOf } from '../endpoint-input.ts';
 import { endpointJson } from '../endpoint-json.ts';
 import { createdEndpointSchema, endpointPatch, endpointSchema, newEndpoint } from '../endpoint-schema.ts';
+import { refuseChangedNumbers } from '../filter-input.ts';
 import { objectId } from '../object-id.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { defineRoute, type RouteRequest } from '../route.ts';
@@ -39,6 +40,7 @@ export const createEndpoint = defineRoute({
   responses: { 201: { description: 'The endpoint, with its signing secret', schema: createdEndpointSchema } },
   handle: async (request, context) => {
     const { secret: own, ...input } = request.body;
+    refuseChangedNumbers(request.bodyText);
     const { url = '', ...given } = settingsOf(input, context);
     const settings = { ...defaultSettings, ...given, url };
     const secret = secretFor(settings.signature, own);
@@ -96,6 +98,7 @@ export const updateEndpoint = defineRoute({
   handle: async (request, context) => {
     const { tenant, caller, body } = request;
     const id = request.params.endpoint_id;
+    refuseChangedNumbers(request.bodyText);
     const updated = await update(context, tenant, id, settingsOf(body, context), caller, {
       newSecret: (scheme) => secretFor(scheme, undefined),
       toBeProbed: Gate.toBeProbed,

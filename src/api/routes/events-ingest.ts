@@ -8,6 +8,7 @@ import type { ItemResult } from '../../ingest/plan-group.ts';
 import { type BodyFormat, readRequest } from '../../ingest/read-request.ts';
 import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
+import { chargeLimits, checkLimits, countAccepted } from '../ingest-limits.ts';
 import { authorize } from '../mount-route.ts';
 
 const noQuery = z.strictObject({});
@@ -32,15 +33,18 @@ export function mountIngest(app: Express, context: Context): void {
     response.locals.caller = await authorize(request, 'events:write', context);
     checkInput(noQuery, request.query, 'query');
     response.locals.format = formatOf(request.headers['content-type']);
+    await checkLimits(request, response, response.locals.caller, context);
     next();
   };
 
   app.post('/v1/events', admit, budget, read, async (request: Request, response: Response) => {
-    const { isBatch, events } = readRequest(bodyOf(request), response.locals.format, {
-      maxEvents: config.MAX_BATCH_EVENTS,
-    });
-    const options = { isBatch, caller: response.locals.caller, idempotencyKey: keyOf(request, isBatch) };
+    const body = bodyOf(request);
+    const { isBatch, events } = readRequest(body, response.locals.format, { maxEvents: config.MAX_BATCH_EVENTS });
+    const { caller } = response.locals;
+    const options = { isBatch, caller, idempotencyKey: keyOf(request, isBatch) };
+    const owners = await chargeLimits(events, body.length, response, caller, context);
     const items = await acceptEvents(events, options, dependencies);
+    countAccepted(items, owners, context);
     response.status(202).json(isBatch ? batchReply(items) : items[0]);
   });
 }

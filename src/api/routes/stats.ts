@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { Refusal } from '../../domain/errors.ts';
 import { uuidFloor } from '../../domain/ids.ts';
+import { countDeadLetters, type DeadLetterCounts } from '../../store/dead-letter-stats.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
 import { type EndpointStats, readEndpointStats } from '../../store/endpoint-stats.ts';
 import { breakerJson, breakerSchema } from '../breaker-json.ts';
+import { deadLetterCountsJson, deadLetterCountsSchema } from '../dead-letter-json.ts';
 import { objectId } from '../object-id.ts';
 import { defineRoute } from '../route.ts';
 
@@ -32,10 +34,11 @@ export const statsSchema = z
       retrying: z.int(),
       capped: z.boolean().describe('Whether counting ended at 100,000 and there may be more.'),
     }),
+    dead_letters: deadLetterCountsSchema.describe('All that are kept now, whatever the window.'),
   })
   .meta({ id: 'EndpointStats' });
 
-function toJson(stats: EndpointStats, nowMs: number): z.infer<typeof statsSchema> {
+function toJson(stats: EndpointStats, deadLetters: DeadLetterCounts, nowMs: number): z.infer<typeof statsSchema> {
   const { delivered, failedAttempts, deadLettered, cancelled, latencyMs, sampled, pending, retrying, backlogCapped } =
     stats;
   const attempts = delivered + failedAttempts;
@@ -50,6 +53,7 @@ function toJson(stats: EndpointStats, nowMs: number): z.infer<typeof statsSchema
     sampled,
     breaker: breakerJson(stats.gate, nowMs),
     backlog: { pending, retrying, capped: backlogCapped },
+    dead_letters: deadLetterCountsJson(deadLetters),
   };
 }
 
@@ -66,7 +70,10 @@ export const getStats = defineRoute({
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     const nowMs = clock.nowMs();
-    const stats = await readEndpointStats(apiPool, tenant.num, endpoint.num, uuidFloor(nowMs - WINDOW_HOURS * HOUR_MS));
-    return { status: 200, body: toJson(stats, nowMs) };
+    const [stats, deadLetters] = await Promise.all([
+      readEndpointStats(apiPool, tenant.num, endpoint.num, uuidFloor(nowMs - WINDOW_HOURS * HOUR_MS)),
+      countDeadLetters(apiPool, tenant.num, endpoint.num),
+    ]);
+    return { status: 200, body: toJson(stats, deadLetters, nowMs) };
   },
 });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { Config } from '../../config/config.ts';
 import { Refusal } from '../../domain/errors.ts';
 import * as tenants from '../../store/tenants.ts';
+import { effectiveLimitsJson, effectiveLimitsSchema, limitsInput, limitsSchema } from '../limits-json.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { plainText } from '../plain-text.ts';
 import { defineRoute } from '../route.ts';
@@ -9,14 +11,27 @@ const tenantId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 let
 const name = plainText(1, 200);
 
 export const tenantSchema = z
-  .object({ id: z.string(), name: z.string(), created_at: z.iso.datetime() })
+  .object({
+    id: z.string(),
+    name: z.string(),
+    limits: limitsSchema.nullable().describe('What this tenant may send, as it was set.'),
+    effective_limits: effectiveLimitsSchema.describe('What it may send, the defaults of the installation included.'),
+    created_at: z.iso.datetime(),
+  })
   .meta({ id: 'Tenant' });
 
 const noParams = z.strictObject({});
 const noQuery = z.strictObject({});
 
-function toJson(tenant: tenants.Tenant): z.infer<typeof tenantSchema> {
-  return { id: tenant.id, name: tenant.name, created_at: tenant.createdAt.toISOString() };
+function toJson(tenant: tenants.Tenant, config: Config): z.infer<typeof tenantSchema> {
+  const { id, name, limits, createdAt } = tenant;
+  return {
+    id,
+    name,
+    limits: limits as z.infer<typeof limitsSchema> | null,
+    effective_limits: effectiveLimitsJson(limits, config),
+    created_at: createdAt.toISOString(),
+  };
 }
 
 export const createTenant = defineRoute({
@@ -26,17 +41,14 @@ export const createTenant = defineRoute({
   summary: 'Create a tenant',
   params: noParams,
   query: noQuery,
-  body: z.strictObject({ id: tenantId.optional(), name: name.optional() }),
+  body: z.strictObject({ id: tenantId.optional(), name: name.optional(), limits: limitsInput.nullish() }),
   responses: { 201: { description: 'The tenant', schema: tenantSchema } },
-  handle: async ({ body, caller }, { prisma }) => {
-    const tenant = await tenants.createTenant(
-      prisma,
-      { id: body.id, name: body.name ?? body.id ?? 'unnamed' },
-      caller.actor,
-    );
+  handle: async ({ body, caller }, { prisma, config }) => {
+    const input = { id: body.id, name: body.name ?? body.id ?? 'unnamed', limits: body.limits };
+    const tenant = await tenants.createTenant(prisma, input, caller.actor);
     if (tenant === null)
       throw new Refusal(409, 'tenant_exists', `A tenant with the id ${body.id} exists already, or did.`);
-    return { status: 201, body: toJson(tenant) };
+    return { status: 201, body: toJson(tenant, config) };
   },
 });
 
@@ -48,11 +60,11 @@ export const listTenants = defineRoute({
   params: noParams,
   query: z.strictObject(pagingQuery),
   responses: { 200: { description: 'A page of tenants', schema: pageOf(tenantSchema) } },
-  handle: async ({ query }, { prisma, cursors }) => {
+  handle: async ({ query }, { prisma, cursors, config }) => {
     const fetch = (after: string | undefined, limit: number) =>
       tenants.listTenants(prisma, after === undefined ? undefined : Number(after), limit);
     const { rows, next } = await readPage(cursors, query, ['tenants'], fetch, (tenant) => String(tenant.num));
-    return { status: 200, body: { data: rows.map(toJson), next } };
+    return { status: 200, body: { data: rows.map((row) => toJson(row, config)), next } };
   },
 });
 
@@ -64,10 +76,10 @@ export const getTenant = defineRoute({
   params: noParams,
   query: noQuery,
   responses: { 200: { description: 'The tenant', schema: tenantSchema } },
-  handle: async ({ tenant }, { prisma }) => {
+  handle: async ({ tenant }, { prisma, config }) => {
     const found = await tenants.findTenant(prisma, tenant.id);
     if (found === null) throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
-    return { status: 200, body: toJson(found) };
+    return { status: 200, body: toJson(found, config) };
   },
 });
 
@@ -75,18 +87,18 @@ export const updateTenant = defineRoute({
   method: 'patch',
   path: '/v1/tenants/:tenant_id',
   access: 'operator',
-  summary: 'Rename a tenant',
+  summary: 'Change the name or the limits of a tenant',
   params: noParams,
   query: noQuery,
-  body: z.strictObject({ name: name.optional() }),
+  body: z.strictObject({ name: name.optional(), limits: limitsInput.nullish() }),
   responses: { 200: { description: 'The tenant', schema: tenantSchema } },
-  handle: async ({ tenant, body, caller }, { prisma }) => {
-    const found =
-      body.name === undefined
-        ? await tenants.findTenant(prisma, tenant.id)
-        : await tenants.renameTenant(prisma, tenant, body.name, caller.actor);
+  handle: async ({ tenant, body, caller }, { prisma, config }) => {
+    const changesNothing = body.name === undefined && body.limits === undefined;
+    const found = changesNothing
+      ? await tenants.findTenant(prisma, tenant.id)
+      : await tenants.updateTenant(prisma, tenant, body, caller.actor);
     if (found === null) throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
-    return { status: 200, body: toJson(found) };
+    return { status: 200, body: toJson(found, config) };
   },
 });
 

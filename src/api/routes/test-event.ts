@@ -31,17 +31,20 @@ export const sendTestEvent = defineRoute({
   responses: {
     202: { description: 'Accepted', schema: z.object({ event_id: z.string(), delivery_id: z.string() }) },
   },
-  handle: async ({ tenant, params, bodyText }, { apiPool, clock, config, ringEndpoints }) => {
+  handle: async ({ tenant, params, bodyText }, { apiPool, clock, config, ingestLimits, ringEndpoints }) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     if (!endpoint.enabled) throw new Refusal(409, 'endpoint_disabled', 'The endpoint is disabled: enable it first.');
     const event = testEvent(tenant, bodyText, clock.nowMs());
+    const { refusal } = await ingestLimits.charge([{ tenant, events: 1, bytes: event.body.length }]);
+    if (refusal !== null) throw refusal;
     const delivery = {
       eventUuid: event.uuid,
       endpointNum: endpoint.num,
       tenantNum: tenant.num,
       lane: laneOf(endpoint.num, config.LANES),
+      orderKey: null,
     };
     await appendEvents(apiPool, {
       events: [{ ...event, tenantNum: tenant.num }],
@@ -51,6 +54,7 @@ export const sendTestEvent = defineRoute({
       routing: new Map(),
       keysExpireBefore: uuidFloor(0),
     });
+    ingestLimits.accepted(tenant, 1);
     ringEndpoints([endpoint.num]);
     return { status: 202, body: { event_id: event.publicId, delivery_id: deliveryIdOf(event.uuid, endpoint.num) } };
   },

@@ -1,0 +1,93 @@
+import type { Request, Response } from 'express';
+import type { Context } from '../context.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import type { RawEvent } from '../ingest/accept.ts';
+import type { ItemResult } from '../ingest/plan-group.ts';
+import type { LimitVerdict, TenantCost } from '../ingest/tenant-limiter.ts';
+
+type LimitContext = Pick<Context, 'ingestLimits' | 'recallTenant'>;
+
+/**
+ * Turns away, before the body is read, what a tenant could not send anyway. Whose an operator's events are is known only from the body.
+ * @throws Refusal 413 or 429
+ */
+export async function checkLimits(
+  request: Request,
+  response: Response,
+  caller: Caller,
+  { ingestLimits }: LimitContext,
+): Promise<void> {
+  if (caller.kind !== 'tenant') return;
+  const bytes = Number(request.headers['content-length'] ?? 0);
+  answer(await ingestLimits.peek(caller.tenant, { events: 1, bytes }), response);
+}
+
+/**
+ * Charges the tenants of a request for it, all of it or nothing.
+ * @returns the tenant of each event; null where it is unknown, which is refused later
+ * @throws Refusal 413 or 429
+ */
+export async function chargeLimits(
+  events: readonly RawEvent[],
+  bodyBytes: number,
+  response: Response,
+  caller: Caller,
+  { ingestLimits, recallTenant }: LimitContext,
+): Promise<readonly (TenantRef | null)[]> {
+  const owners = await ownersOf(events, caller, recallTenant);
+  answer(await ingestLimits.charge(costsOf(events, owners, bodyBytes)), response);
+  return owners;
+}
+
+/** Deliveries that were stored wait from now on. */
+export function countAccepted(
+  items: readonly ItemResult[],
+  owners: readonly (TenantRef | null)[],
+  { ingestLimits }: LimitContext,
+): void {
+  for (const [i, { status, deliveries }] of items.entries()) {
+    const owner = owners[i];
+    if (status === 'accepted' && owner) ingestLimits.accepted(owner, deliveries);
+  }
+}
+
+function answer({ refusal, headers }: LimitVerdict, response: Response): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (refusal !== null) throw refusal;
+}
+
+async function ownersOf(
+  events: readonly RawEvent[],
+  caller: Caller,
+  recallTenant: Context['recallTenant'],
+): Promise<readonly (TenantRef | null)[]> {
+  if (caller.kind === 'tenant') return events.map(() => caller.tenant);
+  const owners: (TenantRef | null)[] = [];
+  for (const { value } of events) {
+    const id = (value as { tenant_id?: unknown } | null)?.tenant_id;
+    owners.push(typeof id === 'string' ? await recallTenant(id) : null);
+  }
+  return owners;
+}
+
+function costsOf(
+  events: readonly RawEvent[],
+  owners: readonly (TenantRef | null)[],
+  bodyBytes: number,
+): readonly TenantCost[] {
+  const [first] = owners;
+  if (first && owners.every((owner) => owner?.num === first.num)) {
+    return [{ tenant: first, events: events.length, bytes: bodyBytes }];
+  }
+  const costs = new Map<number, TenantCost>();
+  for (const [i, owner] of owners.entries()) {
+    if (owner === null) continue;
+    const { events: count, bytes } = costs.get(owner.num) ?? { events: 0, bytes: 0 };
+    costs.set(owner.num, {
+      tenant: owner,
+      events: count + 1,
+      bytes: bytes + Buffer.byteLength(events[i]!.text),
+    });
+  }
+  return [...costs.values()];
+}

@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import type { Context } from '../../context.ts';
+import { Refusal } from '../../domain/errors.ts';
+import type { TenantRef } from '../../domain/scope.ts';
+import { findEndpointRef } from '../../store/endpoint-refs.ts';
+import { findEventUuid } from '../../store/event-reads.ts';
+import { type PurgeSelection, purgeDeadLetters as purge } from '../../store/purge-dead-letters.ts';
+import { deliveryIds } from '../dead-letter-json.ts';
+import { replayJson, replaySchema } from '../replay-json.ts';
+import { defineRoute } from '../route.ts';
+import { startReplay } from '../start-replay.ts';
+import { dateTimeText } from '../time-query.ts';
+import { letterFields } from './dead-letters.ts';
+
+/** How long one call purges before it leaves the rest to the next, in ms. */
+const PURGE_MS = 10_000;
+
+const noParams = z.strictObject({});
+const noQuery = z.strictObject({});
+const selection = {
+  delivery_ids: deliveryIds.optional(),
+  ...letterFields,
+  since: dateTimeText.optional().describe('Events accepted at or after this time.'),
+  until: dateTimeText.optional().describe('Events accepted before this time.'),
+};
+
+export const redriveDeadLetters = defineRoute({
+  method: 'post',
+  path: '/v1/tenants/:tenant_id/dead-letters/redrive',
+  access: 'deliveries:write',
+  summary: 'Make dead letters again: those that are named, those that pass the filter, or, with neither, all',
+  params: noParams,
+  query: noQuery,
+  body: z.strictObject(selection),
+  responses: { 202: { description: 'The replay that does it, with its progress', schema: replaySchema } },
+  handle: async ({ tenant, body, caller }, context) => {
+    const { type, event_id, ...rest } = body;
+    const input = {
+      ...rest,
+      status: 'dead_lettered' as const,
+      types: type === undefined ? undefined : [type],
+      event_ids: event_id === undefined ? undefined : [event_id],
+    };
+    return { status: 202, body: replayJson(await startReplay(tenant, input, caller, context)) };
+  },
+});
+
+const purgeBody = z
+  .strictObject({ ...selection, all: z.literal(true).optional().describe('Every dead letter of the tenant.') })
+  .superRefine(({ all, delivery_ids, ...filter }, context) => {
+    const ways = [all, delivery_ids, Object.values(filter).find((value) => value !== undefined)];
+    if (ways.filter((way) => way !== undefined).length === 1) return;
+    context.addIssue({ code: 'custom', message: 'expected `delivery_ids`, or a filter, or `all: true`' });
+  });
+
+export const purgeDeadLetters = defineRoute({
+  method: 'post',
+  path: '/v1/tenants/:tenant_id/dead-letters/purge',
+  access: 'deliveries:write',
+  summary: 'Give dead letters up for good: they become cancelled. Call again until `complete`',
+  params: noParams,
+  query: noQuery,
+  body: purgeBody,
+  responses: {
+    200: {
+      description: 'How many were purged',
+      schema: z
+        .object({
+          purged: z.int(),
+          complete: z.boolean().describe('False when there were too many for one call: call again.'),
+        })
+        .meta({ id: 'PurgeResult' }),
+    },
+  },
+  handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints }) => {
+    const selected = await selectionOf(tenant, body, apiPool);
+    if (selected === null) return { status: 200, body: { purged: 0, complete: true } };
+    const asked = { ...body, delivery_ids: body.delivery_ids?.map(({ deliveryId }) => deliveryId) };
+    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS };
+    const { purged, complete, resumed } = await purge(apiPool, tenant, selected, how);
+    ringEndpoints(resumed);
+    return { status: 200, body: { purged, complete } };
+  },
+});
+
+/** @returns null when it names an endpoint or an event that the tenant does not have */
+async function selectionOf(
+  tenant: TenantRef,
+  { delivery_ids, endpoint_id, event_id, type, reason, since, until }: z.infer<typeof purgeBody>,
+  pool: Context['apiPool'],
+): Promise<PurgeSelection | null> {
+  if (delivery_ids !== undefined) return { keys: delivery_ids };
+  const [sinceMs, untilMs] = [since, until].map((text) => (text === undefined ? undefined : Date.parse(text)));
+  if (sinceMs !== undefined && untilMs !== undefined && untilMs <= sinceMs) {
+    const faults = [{ path: 'until', message: 'expected a time after `since`' }];
+    throw new Refusal(422, 'invalid', 'The body is not valid.', { faults });
+  }
+  const endpoint = endpoint_id === undefined ? undefined : await findEndpointRef(pool, tenant.num, endpoint_id);
+  const eventUuid = event_id === undefined ? undefined : await findEventUuid(pool, tenant.num, event_id);
+  if (endpoint === null || eventUuid === null) return null;
+  return { filter: { type, reason, eventUuid, endpointNum: endpoint?.num, sinceMs, untilMs } };
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { parseExactly } from '../../routing/exact-number.ts';
+import { explainMatch } from '../../routing/explain-match.ts';
+import { subscriptionClauses } from '../../routing/subscription-clauses.ts';
+import { filterInput, refuseChangedNumbers, typePatterns } from '../filter-input.ts';
+import { defineRoute } from '../route.ts';
+
+const failure = z.object({
+  path: z.string().describe('The field, names joined by dots.'),
+  expected: z.string(),
+  found: z.array(z.string()).describe('What the event has there, as JSON; five values at most.'),
+});
+
+export const testFilter = defineRoute({
+  method: 'post',
+  path: '/v1/tenants/:tenant_id/filters/test',
+  access: 'endpoints:read',
+  summary: 'Tell whether a subscription would match an event, and if not, which fields failed',
+  params: z.strictObject({}),
+  query: z.strictObject({}),
+  body: z.strictObject({
+    filter: filterInput.optional(),
+    types: typePatterns.optional(),
+    event: z
+      .record(z.string(), z.unknown())
+      .describe('The event as it would be delivered: `type`, `subject`, `data`, `metadata`, …'),
+  }),
+  responses: {
+    200: {
+      description:
+        'The answer. Of the alternatives of `$or`, the fields that failed are those of the one that lacks least.',
+      schema: z.object({ matched: z.boolean(), failed: z.array(failure) }),
+    },
+  },
+  handle: async ({ body: { filter, types }, bodyText }) => {
+    refuseChangedNumbers(bodyText);
+    const { event } = parseExactly(bodyText) as { event: unknown };
+    const failed = explainMatch(subscriptionClauses({ filter, types }), event);
+    return { status: 200, body: { matched: failed.length === 0, failed } };
+  },
+});

@@ -1,0 +1,129 @@
+import type { Context } from '../context.ts';
+import { type Fault, Refusal } from '../domain/errors.ts';
+import { uuidFloor } from '../domain/ids.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import { readDeadLetters } from '../store/dead-letter-reads.ts';
+import type { DeadLetterReason } from '../store/dead-letter-reason.ts';
+import { findEndpointRef } from '../store/endpoint-refs.ts';
+import { findEventUuids } from '../store/event-reads.ts';
+import * as replays from '../store/replays.ts';
+import { retentionBoundary } from '../store/retention.ts';
+import type { NamedDelivery } from './dead-letter-json.ts';
+
+/** Events or deliveries that one replay may name. */
+export const MAX_IDS = 1_000;
+
+export interface ReplayInput {
+  readonly endpoint_id?: string | undefined;
+  readonly status?: replays.ReplayedStatus | undefined;
+  readonly types?: readonly string[] | undefined;
+  readonly event_ids?: readonly string[] | undefined;
+  readonly delivery_ids?: readonly NamedDelivery[] | undefined;
+  readonly reason?: DeadLetterReason | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+type StartContext = Pick<Context, 'apiPool' | 'clock' | 'config' | 'ringReplays'>;
+
+/**
+ * Makes a replay and rings for it.
+ * @throws Refusal 422 when it names what the tenant does not have, 409 when the endpoint is disabled or too many are under way
+ */
+export async function startReplay(
+  tenant: TenantRef,
+  input: ReplayInput,
+  caller: Caller,
+  context: StartContext,
+): Promise<replays.Replay> {
+  const plan = await planOf(tenant, input, context);
+  const said = { ...input, delivery_ids: input.delivery_ids?.map(({ deliveryId }) => deliveryId) };
+  const request = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+  const replay = await replays.createReplay(context.apiPool, tenant, request, plan, caller.actor);
+  if (replay === null) {
+    const limit = replays.MAX_UNFINISHED;
+    throw new Refusal(
+      409,
+      'too_many_replays',
+      `The tenant has ${limit} replays under way: wait for one to end, or cancel one.`,
+    );
+  }
+  context.ringReplays();
+  return replay;
+}
+
+async function planOf(tenant: TenantRef, input: ReplayInput, context: StartContext): Promise<replays.ReplayPlan> {
+  const { apiPool } = context;
+  checkDeadLettersOnly(input);
+  const { delivery_ids: named = null, event_ids } = input;
+  const uuids = event_ids === undefined ? null : await eventUuids(apiPool, tenant, event_ids);
+  if (named !== null) await checkDeadLetters(apiPool, tenant, named);
+  return {
+    ...rangeOf(input, context),
+    eventUuids: named === null ? uuids : commonUuids(named, uuids),
+    endpointNum: input.endpoint_id === undefined ? null : await endpointNum(apiPool, tenant, input.endpoint_id),
+    status: input.status ?? null,
+    reason: input.reason ?? null,
+    only: named === null ? null : named.map(({ eventUuid, endpointNum }) => ({ eventUuid, endpointNum })),
+    types: input.types ?? [],
+  };
+}
+
+function checkDeadLettersOnly({ status, delivery_ids, reason }: ReplayInput): void {
+  if (status === 'dead_lettered') return;
+  const faults = Object.entries({ delivery_ids, reason }).flatMap(([path, value]) =>
+    value === undefined ? [] : [{ path, message: 'takes `status: "dead_lettered"`' }],
+  );
+  if (faults.length > 0) throw invalid(faults);
+}
+
+/** Dead letters are kept for longer than anything else. */
+function rangeOf({ status, since, until }: ReplayInput, { clock, config }: StartContext): { from: string; to: string } {
+  const nowMs = clock.nowMs();
+  const isDead = status === 'dead_lettered';
+  const days = Math.max(config.RETENTION_DAYS, isDead ? config.DEAD_LETTER_RETENTION_DAYS : 0);
+  const sinceMs = Math.max(retentionBoundary(nowMs, days), since === undefined ? 0 : Date.parse(since));
+  const untilMs = Math.min(nowMs + 1, until === undefined ? nowMs + 1 : Date.parse(until));
+  if (since !== undefined && until !== undefined && Date.parse(until) <= Date.parse(since)) {
+    throw invalid([{ path: 'until', message: 'expected a time after `since`' }]);
+  }
+  return { from: uuidFloor(sinceMs), to: uuidFloor(Math.max(sinceMs, untilMs)) };
+}
+
+const invalid = (faults: readonly Fault[]) => new Refusal(422, 'invalid', 'The body is not valid.', { faults });
+
+async function endpointNum(pool: Context['apiPool'], tenant: TenantRef, id: string): Promise<number> {
+  const endpoint = id.includes('\u0000') ? null : await findEndpointRef(pool, tenant.num, id);
+  if (endpoint === null || endpoint.deleted) throw invalid([{ path: 'endpoint_id', message: 'no such endpoint' }]);
+  if (!endpoint.enabled) throw new Refusal(409, 'endpoint_disabled', 'The endpoint is disabled: enable it first.');
+  return endpoint.num;
+}
+
+async function eventUuids(
+  pool: Context['apiPool'],
+  tenant: TenantRef,
+  ids: readonly string[],
+): Promise<readonly string[]> {
+  const found = await findEventUuids(pool, tenant.num, ids);
+  const unknown = ids.flatMap((id, i) => (found.has(id) ? [] : [{ path: `event_ids.${i}`, message: 'no such event' }]));
+  if (unknown.length > 0) throw invalid(unknown);
+  return [...new Set(found.values())].sort();
+}
+
+async function checkDeadLetters(
+  pool: Context['apiPool'],
+  tenant: TenantRef,
+  named: readonly NamedDelivery[],
+): Promise<void> {
+  const letters = await readDeadLetters(pool, tenant.num, named);
+  const known = new Set(letters.map(({ eventUuid, endpointNum }) => `${eventUuid}/${endpointNum}`));
+  const others = named.flatMap(({ eventUuid, endpointNum }, i) =>
+    known.has(`${eventUuid}/${endpointNum}`) ? [] : [{ path: `delivery_ids.${i}`, message: 'no such dead letter' }],
+  );
+  if (others.length > 0) throw invalid(others);
+}
+
+function commonUuids(named: readonly NamedDelivery[], uuids: readonly string[] | null): readonly string[] {
+  const ofNamed = [...new Set(named.map(({ eventUuid }) => eventUuid))].sort();
+  return uuids === null ? ofNamed : ofNamed.filter((uuid) => uuids.includes(uuid));
+}

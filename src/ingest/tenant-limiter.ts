@@ -1,0 +1,156 @@
+import type { Refusal } from '../domain/errors.ts';
+import { type LimitSettings, limitsOf } from '../domain/ingest-limits.ts';
+import type { TenantRef } from '../domain/scope.ts';
+import type { TenantDemand } from '../store/ingest-demand.ts';
+import { type IngestCost, TenantMeter } from './tenant-meter.ts';
+
+export interface LimiterOptions {
+  /**
+   * Says what this process is asked for, by tenant (0: not measured yet, null: nothing to say), and hears of those tenants. One statement.
+   */
+  readonly exchange: (demands: ReadonlyMap<number, number | null>) => Promise<ReadonlyMap<number, TenantDemand>>;
+  /** Deliveries that wait, by tenant, each counted no further than told. One statement. */
+  readonly countWaiting: (caps: ReadonlyMap<number, number>) => Promise<ReadonlyMap<number, number>>;
+  /** Says that this process is asked for nothing any more. */
+  readonly leave: () => Promise<void>;
+  readonly defaults: LimitSettings;
+  /** A clock that never steps back, in ms. */
+  readonly nowMs: () => number;
+  /** Tenants that are remembered; the one that was asked for longest ago goes first. */
+  readonly maxTenants: number;
+}
+
+export interface TenantCost extends IngestCost {
+  readonly tenant: TenantRef;
+}
+
+/** Whether a request may pass, and the headers that its answer has either way. */
+export interface LimitVerdict {
+  readonly refusal: Refusal | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A tenant that is not heard of for so long is forgotten, in ms. */
+const FORGET_MS = 60_000;
+/** Counting may take this part of the time. */
+const COUNT_SHARE = 0.05;
+const PASSED: LimitVerdict = { refusal: null, headers: {} };
+
+/**
+ * Holds tenants to what they may send. Buckets are in memory and no request waits for Postgres, but the first of a tenant for its limits.
+ * Processes tell each other once a second what they are asked for, and each takes the part of the limits that is its part of that.
+ */
+export class TenantLimiter {
+  readonly #options: LimiterOptions;
+  /** In the order in which they were last asked for. */
+  readonly #meters = new Map<number, TenantMeter>();
+  readonly #loading = new Map<number, Promise<TenantMeter>>();
+  #exchangedMs: number;
+  #countAgainMs = 0;
+
+  constructor(options: LimiterOptions) {
+    this.#options = options;
+    this.#exchangedMs = options.nowMs();
+  }
+
+  /** Whether the tenant could send this now. Takes nothing. */
+  async peek(tenant: TenantRef, cost: IngestCost): Promise<LimitVerdict> {
+    const meter = await this.#meterOf(tenant.num);
+    const nowMs = this.#options.nowMs();
+    const refusal = meter.problem(cost, nowMs);
+    if (refusal === null) return PASSED;
+    meter.ask(cost.events);
+    return { refusal, headers: meter.headers(nowMs) };
+  }
+
+  /** Takes what a request costs from each of its tenants, or nothing from any. */
+  async charge(costs: readonly TenantCost[]): Promise<LimitVerdict> {
+    const meters: TenantMeter[] = [];
+    for (const { tenant } of costs) meters.push(await this.#meterOf(tenant.num));
+    // From here on nothing waits: nobody takes in between what was found to be there.
+    const nowMs = this.#options.nowMs();
+    for (const [i, meter] of meters.entries()) meter.ask(costs[i]!.events);
+    for (const [i, meter] of meters.entries()) {
+      const refusal = meter.problem(costs[i]!, nowMs);
+      if (refusal !== null) return { refusal, headers: meter.headers(nowMs) };
+    }
+    for (const [i, meter] of meters.entries()) meter.spend(costs[i]!, nowMs);
+    return meters.length === 1 ? { refusal: null, headers: meters[0]!.headers(nowMs) } : PASSED;
+  }
+
+  /** Deliveries of the tenant were stored: they wait, until the next count says better. */
+  accepted(tenant: TenantRef, deliveries: number): void {
+    this.#meters.get(tenant.num)?.accepted(deliveries);
+  }
+
+  /** To be called about once a second. */
+  async runOnce(): Promise<void> {
+    const nowMs = this.#options.nowMs();
+    for (const [num, meter] of this.#meters) if (nowMs - meter.usedMs > FORGET_MS) this.#meters.delete(num);
+    await this.#exchange(nowMs);
+    if (this.#options.nowMs() >= this.#countAgainMs) await this.#count();
+  }
+
+  async leave(): Promise<void> {
+    if ([...this.#meters.values()].some((meter) => meter.hasRate)) await this.#options.leave();
+  }
+
+  async #exchange(nowMs: number): Promise<void> {
+    const elapsedMs = nowMs - this.#exchangedMs;
+    this.#exchangedMs = nowMs;
+    const demands = new Map([...this.#meters].map(([num, meter]) => [num, meter.takeDemand(elapsedMs)] as const));
+    if (demands.size === 0) return;
+    const told = new Map(
+      [...demands].map(([num, demand]) => [num, demand > 0 && this.#meters.get(num)!.hasRate ? demand : null] as const),
+    );
+    const looks = await this.#options.exchange(told);
+    for (const [num, look] of looks) {
+      const limits = limitsOf(look.limits, this.#options.defaults);
+      this.#meters.get(num)?.configure(limits, shareOf(demands.get(num) ?? 0, look), this.#options.nowMs());
+    }
+  }
+
+  async #count(): Promise<void> {
+    const limited = [...this.#meters].filter(([, meter]) => meter.backlog !== null);
+    const accepted = new Map(limited.map(([num, meter]) => [num, meter.acceptedSince]));
+    if (limited.length === 0) return;
+    const startedMs = this.#options.nowMs();
+    const counts = await this.#options.countWaiting(new Map(limited.map(([num, meter]) => [num, meter.backlog!])));
+    const endedMs = this.#options.nowMs();
+    this.#countAgainMs = endedMs + (endedMs - startedMs) / COUNT_SHARE;
+    for (const [num, meter] of limited) meter.counted(counts.get(num) ?? 0, accepted.get(num)!);
+  }
+
+  /** @throws whatever the look for a tenant's limits throws: then it is not known whether the request may pass */
+  async #meterOf(num: number): Promise<TenantMeter> {
+    const known = this.#meters.get(num);
+    if (known !== undefined) {
+      this.#meters.delete(num);
+      this.#meters.set(num, known);
+      return known;
+    }
+    const loading = this.#loading.get(num) ?? this.#load(num).finally(() => this.#loading.delete(num));
+    this.#loading.set(num, loading);
+    return loading;
+  }
+
+  async #load(num: number): Promise<TenantMeter> {
+    const { exchange, defaults, nowMs, maxTenants } = this.#options;
+    const limits = limitsOf((await exchange(new Map([[num, null]]))).get(num)?.limits ?? null, defaults);
+    const hasRate = limits.eventsPerSecond !== null || limits.bytesPerSecond !== null;
+    // Told before the first request passes: of processes that begin at the same time at most one hears of no other.
+    const look = hasRate ? (await exchange(new Map([[num, 0]]))).get(num) : undefined;
+    const meter = new TenantMeter(limits, 1 / ((look?.others ?? 0) + 1), nowMs());
+    this.#meters.set(num, meter);
+    for (const oldest of this.#meters.keys()) {
+      if (this.#meters.size <= maxTenants) break;
+      this.#meters.delete(oldest);
+    }
+    return meter;
+  }
+}
+
+/** The part of a tenant's traffic that comes to this process. One that has not been measured yet counts as much as this one. */
+function shareOf(demand: number, { others, unmeasured, othersDemand }: TenantDemand): number {
+  return demand === 0 ? 1 / (others + 1) : demand / (demand * (1 + unmeasured) + othersDemand);
+}

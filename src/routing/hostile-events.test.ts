@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { parseExactly } from './exact-number.ts';
+import { FilterIndex } from './filter-index.ts';
+import { readFilter } from './read-filter.ts';
+
+// Each of these would take minutes or more if something were tried again and again; the time limit of the test is what tells.
+
+function indexOf(...filters: readonly unknown[]): FilterIndex {
+  const index = new FilterIndex();
+  for (const [num, filter] of filters.entries()) {
+    const reading = readFilter(filter);
+    if (!reading.ok) throw new Error(JSON.stringify(reading.faults));
+    for (const clause of reading.clauses) index.add(num, clause);
+  }
+  return index;
+}
+
+test('a wildcard with many stars over a text that nearly fits', () => {
+  const index = indexOf(
+    { a: [{ wildcard: `${'*a'.repeat(15)}*b` }] },
+    { a: [{ wildcard: '*a*a*a*a*a*b' }] },
+    { a: [{ wildcard: '*a*a*' }] },
+  );
+  expect(index.match({ a: 'a'.repeat(100_000) })).toEqual([2]);
+  const half = 'a'.repeat(4_000);
+  const long = indexOf({ a: [{ wildcard: `*${half}b*` }] }, { a: [{ wildcard: `*${half}*` }] });
+  expect(long.match({ a: 'a'.repeat(250_000) })).toEqual([1]);
+});
+
+test('thousands of filters over a text that begins, ends and goes on as they do', () => {
+  const letters = Array.from({ length: 5_000 }, (_, i) => 'a'.repeat(1 + (i % 50)) + String(i));
+  const index = indexOf(
+    ...letters.flatMap((text) => [
+      { p: [{ prefix: text }] },
+      { p: [{ suffix: text }] },
+      { p: [{ wildcard: `*${text}*` }] },
+    ]),
+  );
+  expect(index.match({ p: 'a'.repeat(100_000) })).toEqual([]);
+});
+
+test('arrays of many objects, of which one in the end has all fields', () => {
+  const fields = ['f', 'g', 'h', 'i'];
+  const filter = { e: Object.fromEntries(fields.map((name) => [name, ['x']])) };
+  const missing = { e: { f: ['x'], g: ['x'], no: [{ exists: false }], never: [{ exists: false }] } };
+  const element = (i: number) => ({
+    ...Object.fromEntries(fields.map((name, j) => [name, j === i % 4 ? 'y' : 'x'])),
+    no: 1,
+  });
+  const many = Array.from({ length: 20_000 }, (_, i) => element(i));
+  const index = indexOf(filter, missing);
+  expect(index.match({ e: many })).toEqual([]);
+  expect(index.match({ e: [...many, { f: 'x', g: 'x', h: 'x', i: 'x' }] })).toEqual([0, 1]);
+});
+
+/** The path a.b.c.d.e in all its 16 spellings, each with an array of as many elements as there are fields, with one field each. */
+function manySpellings(fields: number): unknown {
+  const event: Record<string, unknown> = {};
+  for (let bits = 0; bits < 16; bits++) {
+    const keys = ['a', 'b', 'c', 'd', 'e']
+      .reduce((path, name, i) => `${path}${(bits >> (i - 1)) & 1 ? '.' : '|'}${name}`)
+      .split('|');
+    let at = event;
+    for (const key of keys.slice(0, -1)) {
+      at[key] ??= {};
+      at = at[key] as Record<string, unknown>;
+    }
+    at[keys.at(-1)!] = Array.from({ length: fields }, (_, i) => ({ [`f${i}`]: 'x' }));
+  }
+  return event;
+}
+
+test('the same path by many spellings, with an array at each: all ways are tried while they are few', () => {
+  const filter = (fields: number) => ({
+    'a.b.c.d.e': Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, ['x']])),
+  });
+  expect(indexOf(filter(8)).match(manySpellings(8))).toEqual([0]);
+  expect(indexOf(filter(8)).match(manySpellings(7))).toEqual([]);
+  expect(indexOf(filter(29)).match(manySpellings(28))).toEqual([]);
+});
+
+test('numbers of many digits and of great exponents', () => {
+  const index = indexOf({ a: [{ numeric: ['>', 1e300] }] }, { a: [0] });
+  const digits = '9'.repeat(200_000);
+  expect(index.match(parseExactly(`{"a":${digits}}`))).toEqual([0]);
+  expect(index.match(parseExactly(`{"a":0.${'0'.repeat(200_000)}1}`))).toEqual([]);
+  expect(index.match(parseExactly(`{"a":1e${digits}}`))).toEqual([0]);
+  expect(index.match(parseExactly(`{"a":-1e${digits}}`))).toEqual([]);
+  expect(index.match(parseExactly(`{"a":1e-${digits}}`))).toEqual([]);
+  expect(index.match(parseExactly(`{"a":0e${digits}}`))).toEqual([1]);
+});
+
+test('an array of many values at a place where many filters part', () => {
+  const index = indexOf(...Array.from({ length: 5_000 }, (_, i) => ({ t: [`v${i}`], n: [{ numeric: ['>', i] }] })));
+  const values = Array.from({ length: 20_000 }, (_, i) => `v${i + 4_990}`);
+  expect(index.match({ t: values, n: 4_995 })).toEqual([4_990, 4_991, 4_992, 4_993, 4_994]);
+});

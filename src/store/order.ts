@@ -1,0 +1,83 @@
+import type pg from 'pg';
+import type { Queryable } from './in-transaction.ts';
+import { plainArray } from './plain-array.ts';
+
+/** What deliveries are kept in order by: see `src/routing/order-key.ts`. */
+export interface OrderKey {
+  readonly endpointNum: number;
+  readonly key: number;
+}
+
+/** Rows of a key that are brought up at once when the first may go: what follows it need not be brought up one by one. */
+const PROMOTED_AT_ONCE = 16;
+
+// The first row of a key decides: where it waits for its retry, is about to be sent, or was set aside (src/store/suspects.ts), those
+// behind it stay where they are.
+const PROMOTE = (keys: string) => `
+  UPDATE mailbox m SET parked = false, due_at = date_trunc('milliseconds', now())
+    FROM (${keys}) AS k(endpoint_num, order_key)
+   CROSS JOIN LATERAL (
+     SELECT event_id, is_behind, first_value(is_behind) OVER (ORDER BY seq) AS is_stuck
+       FROM (SELECT b.event_id, b.seq, b.parked AND b.due_at = 'infinity' AND NOT EXISTS (
+                      SELECT FROM poisoned_deliveries p WHERE p.event_id = b.event_id AND p.endpoint_num = b.endpoint_num) AS is_behind
+               FROM mailbox b WHERE b.endpoint_num = k.endpoint_num AND b.order_key = k.order_key ORDER BY b.seq LIMIT ${PROMOTED_AT_ONCE}) first_ones
+   ) f
+   WHERE f.is_stuck AND f.is_behind AND m.endpoint_num = k.endpoint_num AND m.event_id = f.event_id AND m.parked AND m.due_at = 'infinity'
+     AND NOT EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = k.endpoint_num AND p.order_key = k.order_key)`;
+
+const PROMOTE_GIVEN = PROMOTE('SELECT * FROM unnest($1::int[], $2::int[])');
+
+/**
+ * Brings up rows that wait behind others where nothing is before them any more. To be called after every statement that takes a row of
+ * a key away or sets one back, when it is committed: of two such statements at once the later call sees what both have done.
+ * @returns how many rows it brought up
+ */
+export async function promote(client: Queryable, keys: readonly OrderKey[]): Promise<number> {
+  if (keys.length === 0) return 0;
+  const { rowCount } = await client.query({
+    name: 'promote',
+    text: PROMOTE_GIVEN,
+    values: [plainArray(keys.map(({ endpointNum }) => endpointNum)), plainArray(keys.map(({ key }) => key))],
+  });
+  return rowCount ?? 0;
+}
+
+// A loose index scan: one probe per key, however many rows it has.
+const PROMOTE_ALL = PROMOTE(`
+  WITH RECURSIVE keys AS (
+    SELECT e.num AS endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = e.num AND m.order_key IS NOT NULL) AS order_key
+      FROM unnest($1::int[]) AS e(num)
+    UNION ALL
+    SELECT k.endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = k.endpoint_num AND m.order_key > k.order_key)
+      FROM keys k WHERE k.order_key IS NOT NULL
+  )
+  SELECT endpoint_num, order_key FROM keys WHERE order_key IS NOT NULL`);
+
+/** The same for all keys of these endpoints: for what a process did not live to bring up. */
+export async function promoteAll(pool: pg.Pool, endpointNums: readonly number[]): Promise<number> {
+  if (endpointNums.length === 0) return 0;
+  const { rowCount } = await pool.query({ name: 'promote-all', text: PROMOTE_ALL, values: [plainArray(endpointNums)] });
+  return rowCount ?? 0;
+}
+
+/** Sets rows back that are not the first of their key, where no fetch steps over them, until `promote` brings them up. */
+export async function setBehind(
+  pool: pg.Pool,
+  rows: readonly { readonly eventUuid: string; readonly endpointNum: number }[],
+): Promise<void> {
+  await pool.query({
+    name: 'set-behind',
+    text: `UPDATE mailbox m SET parked = true, due_at = 'infinity'
+             FROM unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num)
+            WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND m.order_key IS NOT NULL AND m.due_at <= now()`,
+    values: [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))],
+  });
+}
+
+/** Rows of a `RETURNING endpoint_num, order_key` as keys, each once. */
+export function orderKeysOf(rows: readonly { endpoint_num: number; order_key: number | null }[]): OrderKey[] {
+  const keys = new Map<string, OrderKey>();
+  for (const { endpoint_num: endpointNum, order_key: key } of rows)
+    if (key !== null) keys.set(`${endpointNum}/${key}`, { endpointNum, key });
+  return [...keys.values()];
+}

@@ -1,0 +1,159 @@
+import type pg from 'pg';
+import { CAREFUL_FROM, STRIKES_OUT } from '../domain/suspicion.ts';
+import type { DeliveryKey } from './delivery-keys.ts';
+import { inTransaction, type Queryable } from './in-transaction.ts';
+import type { AcquiredLane, LaneLease } from './lanes.ts';
+import { plainArray } from './plain-array.ts';
+
+/** A delivery that was tried when the lane's former owners died, once for each strike. */
+export interface StruckDelivery extends DeliveryKey {
+  readonly lane: number;
+  readonly strikes: number;
+}
+
+export interface Review {
+  /** Deliveries that stay under suspicion. */
+  readonly suspects: readonly StruckDelivery[];
+  /** Deliveries that were set aside now, and no longer wait in the lane. */
+  readonly setAside: readonly StruckDelivery[];
+}
+
+/**
+ * Gives a strike to what was being tried when the owners of these lanes died, and sets aside what has too many. To be called for lanes
+ * that were taken after crashes, before anything of them is sent; doing it again changes nothing.
+ */
+export async function reviewSuspects(pool: pg.Pool, lanes: readonly AcquiredLane[]): Promise<Review> {
+  return inTransaction(pool, async (client) => {
+    const ours = await lockLanes(client, lanes);
+    await forgetOthers(client, ours);
+    const struck = await strike(client, ours);
+    const setAside = struck.filter(({ strikes }) => strikes >= STRIKES_OUT);
+    await setThemAside(client, setAside);
+    return { suspects: struck.filter(({ strikes }) => strikes < STRIKES_OUT), setAside };
+  });
+}
+
+async function lockLanes(client: Queryable, lanes: readonly AcquiredLane[]): Promise<readonly AcquiredLane[]> {
+  const { rows } = await client.query<{ lane: number }>(
+    `SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l`,
+    leaseColumns(lanes),
+  );
+  const held = new Set(rows.map(({ lane }) => lane));
+  return lanes.filter(({ lane }) => held.has(lane));
+}
+
+/** Suspects of crashes that were survived since, and what has moved on or is gone from the mailbox. */
+async function forgetOthers(client: Queryable, lanes: readonly AcquiredLane[]): Promise<void> {
+  await client.query(
+    `DELETE FROM lane_suspects s USING unnest($1::smallint[], $2::boolean[]) AS h(lane, is_first)
+      WHERE s.lane = h.lane AND (h.is_first OR NOT EXISTS (
+              SELECT 1 FROM mailbox m WHERE m.endpoint_num = s.endpoint_num AND m.event_id = s.event_id AND m.attempt = s.attempt))`,
+    [plainArray(lanes.map(({ lane }) => lane)), `{${lanes.map(({ crashes }) => crashes <= CAREFUL_FROM).join(',')}}`],
+  );
+}
+
+async function strike(client: Queryable, lanes: readonly AcquiredLane[]): Promise<StruckDelivery[]> {
+  const { rows } = await client.query<{ event_id: string; endpoint_num: number; lane: number; strikes: number }>(
+    `UPDATE lane_suspects SET strikes = strikes + on_trial::int, on_trial = false WHERE lane = ANY($1::smallint[])
+     RETURNING event_id, endpoint_num, lane, strikes`,
+    [plainArray(lanes.map(({ lane }) => lane))],
+  );
+  return rows.map((row) => ({
+    eventUuid: row.event_id,
+    endpointNum: row.endpoint_num,
+    lane: row.lane,
+    strikes: row.strikes,
+  }));
+}
+
+const REASON =
+  'The worker died each time that this delivery was tried. It is not tried again before someone retries it by hand.';
+
+// Each set-aside also clears away the marks of deliveries that were retried, cancelled or dropped since: there are never many.
+async function setThemAside(client: Queryable, deliveries: readonly StruckDelivery[]): Promise<void> {
+  if (deliveries.length === 0) return;
+  const keys = keyColumns(deliveries);
+  await client.query(
+    `DELETE FROM poisoned_deliveries p WHERE NOT EXISTS (
+       SELECT 1 FROM mailbox m WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND m.due_at = 'infinity')`,
+  );
+  await client.query(
+    `WITH parked AS (
+       UPDATE mailbox m SET parked = true, due_at = 'infinity', replay_num = NULL FROM unnest($1::uuid[], $2::int[], $3::smallint[]) AS k(event_id, endpoint_num, strikes)
+        WHERE m.endpoint_num = k.endpoint_num AND m.event_id = k.event_id RETURNING m.event_id, m.endpoint_num, m.tenant_num, k.strikes
+     )
+     INSERT INTO poisoned_deliveries (event_id, endpoint_num, tenant_num, crashes, reason)
+     SELECT event_id, endpoint_num, tenant_num, strikes, $4 FROM parked
+     ON CONFLICT (event_id, endpoint_num) DO UPDATE SET crashes = excluded.crashes, reason = excluded.reason, set_aside_at = now()`,
+    [...keys, plainArray(deliveries.map(({ strikes }) => strikes)), REASON],
+  );
+  await client.query(
+    'DELETE FROM lane_suspects s USING unnest($1::uuid[], $2::int[]) AS k(event_id, endpoint_num) WHERE s.endpoint_num = k.endpoint_num AND s.event_id = k.event_id',
+    keys,
+  );
+}
+
+/** A delivery that is about to be sent. */
+export interface TriedDelivery extends DeliveryKey {
+  readonly lane: number;
+  /** As in its row: attempts on record. */
+  readonly attempt: number;
+}
+
+/**
+ * Notes deliveries before they are sent.
+ * @returns those that are in the mailbox no longer as they were read; of lanes that are the caller's no longer nothing is said or noted.
+ */
+export async function putOnTrial(
+  pool: pg.Pool,
+  leases: readonly LaneLease[],
+  deliveries: readonly TriedDelivery[],
+): Promise<DeliveryKey[]> {
+  const { rows } = await pool.query<{ event_id: string; endpoint_num: number }>({
+    name: 'put-on-trial',
+    text: `WITH held AS MATERIALIZED (
+             SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+           ), given AS MATERIALIZED (
+             SELECT k.*, EXISTS (SELECT 1 FROM mailbox m WHERE m.endpoint_num = k.endpoint_num AND m.event_id = k.event_id AND m.attempt = k.attempt) AS waits
+               FROM unnest($3::uuid[], $4::int[], $5::smallint[], $6::smallint[]) AS k(event_id, endpoint_num, lane, attempt) WHERE k.lane IN (SELECT lane FROM held)
+           ), noted AS (
+             INSERT INTO lane_suspects (event_id, endpoint_num, lane, attempt, on_trial)
+             SELECT event_id, endpoint_num, lane, attempt, true FROM given WHERE waits
+             ON CONFLICT (endpoint_num, event_id) DO UPDATE SET lane = excluded.lane, attempt = excluded.attempt, on_trial = true
+           )
+           SELECT event_id, endpoint_num FROM given WHERE NOT waits`,
+    values: [
+      ...leaseColumns(leases),
+      ...keyColumns(deliveries),
+      plainArray(deliveries.map(({ lane }) => lane)),
+      plainArray(deliveries.map(({ attempt }) => attempt)),
+    ],
+  });
+  return rows.map((row) => ({ eventUuid: row.event_id, endpointNum: row.endpoint_num }));
+}
+
+/** Clears deliveries of suspicion. Those of lanes that are the caller's no longer are left to whoever has them. */
+export async function clearSuspects(
+  pool: pg.Pool,
+  leases: readonly LaneLease[],
+  deliveries: readonly DeliveryKey[],
+): Promise<void> {
+  await pool.query({
+    name: 'clear-suspects',
+    text: `DELETE FROM lane_suspects s
+            USING unnest($3::uuid[], $4::int[]) AS k(event_id, endpoint_num), unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch), lanes l
+            WHERE s.endpoint_num = k.endpoint_num AND s.event_id = k.event_id AND s.lane = h.lane AND l.lane = h.lane AND l.epoch = h.epoch`,
+    values: [...leaseColumns(leases), ...keyColumns(deliveries)],
+  });
+}
+
+function leaseColumns(leases: readonly LaneLease[]): string[] {
+  return [plainArray(leases.map(({ lane }) => lane)), plainArray(leases.map(({ epoch }) => epoch))];
+}
+
+function keyColumns(deliveries: readonly DeliveryKey[]): string[] {
+  return [
+    plainArray(deliveries.map(({ eventUuid }) => eventUuid)),
+    plainArray(deliveries.map(({ endpointNum }) => endpointNum)),
+  ];
+}

@@ -1,0 +1,211 @@
+import type { PreparedRequest } from '../delivery/prepare.ts';
+import type { Sender } from '../delivery/send.ts';
+import { parseDeliveryId } from '../domain/ids.ts';
+import type { Outcome } from '../domain/outcome.ts';
+import { CAREFUL_FROM, mayTry, type Suspect, trialMs } from '../domain/suspicion.ts';
+import type { AcquiredLane } from '../store/lanes.ts';
+import type { StruckDelivery } from '../store/suspects.ts';
+import { type DeliveryKey, keyOf } from './held-rows.ts';
+import type { LaneStore } from './lane-store.ts';
+
+export interface CarefulSenderOptions {
+  readonly sender: Sender;
+  readonly store: Pick<LaneStore, 'reviewSuspects' | 'putOnTrial' | 'clearSuspects'>;
+  readonly laneOf: (endpointNum: number) => number | undefined;
+  /** A delivery was set aside. */
+  readonly onSetAside: (delivery: StruckDelivery) => void;
+  readonly onFailure: (what: string, error: unknown) => void;
+}
+
+/** A request of a careful lane, from its coming to the end of its trial. */
+interface Trial extends Suspect, DeliveryKey {
+  readonly attempt: number;
+  readonly request: PreparedRequest;
+  readonly onOutcome: (outcome: Outcome) => void;
+}
+
+interface CarefulLane {
+  readonly lease: AcquiredLane;
+  /** Strikes of deliveries that have some. */
+  readonly strikes: Map<string, number>;
+}
+
+const PAUSE_AFTER_FAILURE_MS = 200;
+
+/**
+ * Sends for lanes whose owners keep dying: each request waits until its delivery is noted in the table, a few of a lane at a time
+ * (src/domain/suspicion.ts). What others lanes send passes straight through. To whoever sends, a request that waits here is under way.
+ */
+export class CarefulSender implements Sender {
+  readonly #options: CarefulSenderOptions;
+  readonly #lanes = new Map<number, CarefulLane>();
+  #waiting: Trial[] = [];
+  readonly #running = new Map<string, Trial>();
+  /** Cleared deliveries that the table does not know of yet. */
+  #cleared: Trial[] = [];
+  #isNoting = false;
+  #isClearing = false;
+  #isStopped = false;
+
+  constructor(options: CarefulSenderOptions) {
+    this.#options = options;
+  }
+
+  /** Looks into lanes that were taken just now, before anything of them is sent. */
+  async review(lanes: readonly AcquiredLane[]): Promise<void> {
+    const crashed = lanes.filter(({ crashes }) => crashes > 0);
+    if (crashed.length === 0) return;
+    const { suspects, setAside } = await this.#options.store.reviewSuspects(crashed);
+    for (const delivery of setAside) this.#options.onSetAside(delivery);
+    for (const lease of crashed) {
+      if (lease.crashes < CAREFUL_FROM) continue;
+      const ofLane = suspects.filter(({ lane }) => lane === lease.lane);
+      const strikes = new Map(ofLane.map((suspect) => [keyOf(suspect), suspect.strikes]));
+      this.#lanes.set(lease.lane, { lease, strikes });
+    }
+  }
+
+  isCareful(lane: number): boolean {
+    return this.#lanes.has(lane);
+  }
+
+  /** The lane was survived, or is this process's no longer: what waits goes, as if it were under way already. */
+  forget(lane: number): void {
+    if (!this.#lanes.delete(lane)) return;
+    const going = this.#waiting.filter((trial) => trial.lane === lane);
+    this.#waiting = this.#waiting.filter((trial) => trial.lane !== lane);
+    for (const [key, trial] of this.#running) if (trial.lane === lane) this.#running.delete(key);
+    for (const { request, onOutcome } of going) this.#options.sender.send(request, onOutcome);
+    this.#note();
+  }
+
+  send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): void {
+    const trial = this.#lanes.size === 0 ? null : this.#trialOf(request, onOutcome);
+    if (trial === null) {
+      this.#options.sender.send(request, onOutcome);
+      return;
+    }
+    this.#waiting.push(trial);
+    this.#note();
+  }
+
+  /** The outcome of an attempt is written: whatever it was, it has killed nobody. */
+  settled(delivery: DeliveryKey): void {
+    if (this.#lanes.size > 0) this.#clear(keyOf(delivery));
+  }
+
+  abortAll(): number {
+    this.#isStopped = true;
+    const waiting = this.#waiting.length;
+    this.#waiting = [];
+    return waiting + this.#options.sender.abortAll();
+  }
+
+  close(): Promise<void> {
+    return this.#options.sender.close();
+  }
+
+  get inFlight(): number {
+    return this.#waiting.length + this.#options.sender.inFlight;
+  }
+
+  #trialOf(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): Trial | null {
+    const delivery = parseDeliveryId(headerOf(request, 'posthorn-delivery-id'));
+    const lane = delivery === null ? undefined : this.#options.laneOf(delivery.endpointNum);
+    const careful = lane === undefined ? undefined : this.#lanes.get(lane);
+    if (delivery === null || careful === undefined) return null;
+    const attempt = Number(headerOf(request, 'posthorn-attempt')) - 1;
+    const strikes = careful.strikes.get(keyOf(delivery)) ?? 0;
+    return { ...delivery, lane: careful.lease.lane, attempt, strikes, request, onOutcome };
+  }
+
+  /** Begins as many trials as there may be. */
+  #note(): void {
+    if (!this.#isNoting && !this.#isStopped && this.#waiting.length > 0) void this.#noteAll();
+  }
+
+  async #noteAll(): Promise<void> {
+    this.#isNoting = true;
+    for (let batch = this.#nextBatch(); batch.length > 0; batch = this.#nextBatch()) {
+      try {
+        await this.#try(batch);
+      } catch (error) {
+        this.#options.onFailure('noting of deliveries before they are sent', error);
+        this.#giveBack(batch);
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_FAILURE_MS));
+      }
+    }
+    this.#isNoting = false;
+  }
+
+  #nextBatch(): Trial[] {
+    const batch: Trial[] = [];
+    if (this.#isStopped) return batch;
+    this.#waiting = this.#waiting.filter((trial) => {
+      if (!mayTry(trial, this.#running.values())) return true;
+      this.#running.set(keyOf(trial), trial);
+      batch.push(trial);
+      return false;
+    });
+    return batch;
+  }
+
+  async #try(batch: readonly Trial[]): Promise<void> {
+    const gone = new Set((await this.#options.store.putOnTrial(this.#leases(), batch)).map(keyOf));
+    if (this.#isStopped) return;
+    for (const trial of batch) {
+      const key = keyOf(trial);
+      const careful = this.#lanes.get(trial.lane);
+      if (careful !== undefined) this.#clearLater(trial, trialMs(careful.lease.crashes));
+      // Settled like every attempt, it changes nothing: its row is gone.
+      if (gone.has(key)) queueMicrotask(() => trial.onOutcome({ kind: 'skipped', reason: 'withdrawn' }));
+      else this.#options.sender.send(trial.request, trial.onOutcome);
+    }
+  }
+
+  #clearLater(trial: Trial, ms: number): void {
+    const key = keyOf(trial);
+    const timer = setTimeout(() => this.#running.get(key) === trial && this.#clear(key), ms);
+    timer.unref?.();
+  }
+
+  /** What could not be noted waits again, but for what was let go meanwhile. */
+  #giveBack(batch: readonly Trial[]): void {
+    for (const trial of batch) {
+      if (this.#running.delete(keyOf(trial))) this.#waiting.unshift(trial);
+      else this.#options.sender.send(trial.request, trial.onOutcome);
+    }
+  }
+
+  #clear(key: string): void {
+    const trial = this.#running.get(key);
+    if (trial === undefined) return;
+    this.#running.delete(key);
+    this.#lanes.get(trial.lane)?.strikes.delete(key);
+    this.#cleared.push(trial);
+    if (!this.#isClearing) void this.#writeCleared();
+    this.#note();
+  }
+
+  /** One that stays in the table gets a strike too many if its owner dies: no harm. */
+  async #writeCleared(): Promise<void> {
+    this.#isClearing = true;
+    while (this.#cleared.length > 0) {
+      const batch = this.#cleared;
+      this.#cleared = [];
+      await this.#options.store
+        .clearSuspects(this.#leases(), batch)
+        .catch((error: unknown) => this.#options.onFailure('clearing of suspects', error));
+    }
+    this.#isClearing = false;
+  }
+
+  #leases(): AcquiredLane[] {
+    return [...this.#lanes.values()].map(({ lease }) => lease);
+  }
+}
+
+function headerOf({ headers }: PreparedRequest, name: string): string {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1]!;
+  return '';
+}

@@ -1,0 +1,67 @@
+import { expect, test, vi } from 'vitest';
+import { DECISION } from '../../src/store/codes.ts';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import { receiverPaths, statuses } from '../support/receiver-paths.ts';
+import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
+
+// The test starts processes of its own, on machines that may be busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
+
+const ENDPOINTS = 30;
+/** Posts of two events, each followed by a kill. Fewer failures than open a breaker. */
+const ROUNDS = 4;
+
+test('workers killed while they settle and announce: each dead letter is told of once, however often an event of it was sent', async () => {
+  const stage = await stageForTest();
+  const receiver = receiverPaths(stage.receiver);
+  receiver.behave('/dead', statuses(500));
+  const api = await stage.start('api');
+  const workers = [await stage.start('worker'), await stage.start('worker')];
+  for (let i = 0; i < ENDPOINTS; i++)
+    await createEndpoint(api.baseUrl, { url: receiver.url('/dead'), retry_schedule: [0] });
+  const subscriptions = [{ types: ['system.delivery.dead_lettered'] }];
+  await createEndpoint(api.baseUrl, { url: receiver.url('/ops'), subscriptions });
+  const event = { type: 'a.b', tenant_id: TENANT, data: {} };
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = receiver.at('/dead').length;
+    await call(api.baseUrl, 'POST', '/v1/events', [event, event]);
+    // Somewhere between the first answers and the last event.
+    await receiver.received('/dead', before + 10 * (round + 1), 30_000);
+    await workers.shift()!.kill('SIGKILL');
+    workers.push(await stage.start('worker'));
+  }
+  const facts = ENDPOINTS * ROUNDS * 2;
+  const dead = () =>
+    stage.query(
+      `SELECT p.id, count(*)::int AS count FROM attempts a JOIN endpoints p ON p.num = a.endpoint_num JOIN events e ON e.id = a.event_id
+        WHERE a.decision = ${DECISION.deadLetter} AND e.type = 'a.b' GROUP BY p.id`,
+    );
+  const toldOf = () => {
+    const told = new Map<string, number>();
+    const events = new Map(receiver.at('/ops').map(({ headers, body }) => [headers['webhook-id'], body]));
+    for (const body of events.values()) {
+      const { data } = JSON.parse(body.toString());
+      told.set(data.endpoint.id, (told.get(data.endpoint.id) ?? 0) + (data.count ?? 1));
+    }
+    return told;
+  };
+  const sum = (counts: Iterable<number>) => [...counts].reduce((all, count) => all + count, 0);
+  await eventually(
+    async () => sum(toldOf().values()),
+    (count) => count >= facts,
+    60_000,
+  );
+  // Nothing is under way any more that could be told of once too often.
+  await eventually(
+    () =>
+      stage.query(
+        'SELECT 1 FROM system_notices UNION ALL SELECT 1 FROM announcements WHERE count > 0 UNION ALL SELECT 1 FROM mailbox',
+      ),
+    (rows) => rows.length === 0,
+    30_000,
+  );
+  const expected = new Map((await dead()).map(({ id, count }) => [id as string, count as number]));
+  expect(sum(expected.values())).toBe(facts);
+  expect(Object.fromEntries(toldOf())).toEqual(Object.fromEntries(expected));
+});

@@ -1,0 +1,296 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deliveryIdOf, eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { forgetDeadLetters } from '../../src/store/kept-dead-letters.ts';
+import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
+import { dropOldPartitions } from '../../src/store/retention.ts';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  logAttempt,
+  logEvent,
+  logPaused,
+  logWaiting,
+  makeEndpoint,
+  makeTenant,
+  type TestTenant,
+} from '../support/log-fixture.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+const DAY_MS = 86_400_000;
+const OLD_MS = Date.now() - 40 * DAY_MS;
+
+let service: TestService;
+let receiver: Receiver;
+
+beforeAll(async () => {
+  receiver = await startReceiver((_request, response) => void response.writeHead(204).end());
+  service = await startTestService({ worker: true });
+});
+
+afterAll(async () => {
+  await service.stop();
+  await receiver.close();
+});
+
+const ask = (tenant: TestTenant, method: string, path: string, body?: unknown) =>
+  call(service.baseUrl, method, `/v1/tenants/${tenant.id}${path}`, body);
+const query = async (text: string, values: unknown[] = []) =>
+  (await service.context.workerPool.query(text, values)).rows;
+const oldUuid = () => uuidFloor(OLD_MS).slice(0, 14) + newUuid().slice(14);
+const lettersOf = async (tenant: TestTenant) =>
+  (await ask(tenant, 'GET', '/dead-letters')).body.data.map((letter: { delivery_id: string }) => letter.delivery_id);
+
+/** An event of forty days ago with two dead letters, and what else a day may hold. */
+async function oldDay(id: string) {
+  await ensurePartitions(service.context.workerPool, OLD_MS, 0);
+  const tenant = await makeTenant(service, id);
+  const one = await makeEndpoint(service, tenant, { url: `${receiver.url}/${id}/one` });
+  const two = await makeEndpoint(service, tenant, { url: `${receiver.url}/${id}/two` });
+  const log = (type?: string) => logEvent(service, tenant, type, oldUuid());
+  const [dead, delivered, purged, waiting] = [await log(), await log(), await log(), await log()];
+  await logAttempt(service, tenant, dead, one, 1, 'timeout', 'retry');
+  await logAttempt(service, tenant, dead, one, 2, 'rejected', 'deadLetter');
+  await logAttempt(service, tenant, dead, two, 1, 'tls', 'deadLetter');
+  await logAttempt(service, tenant, delivered, one, 1, 'tls', 'deadLetter');
+  await logAttempt(service, tenant, delivered, one, 2, 'delivered', 'done');
+  await logAttempt(service, tenant, purged, one, 1, 'tls', 'deadLetter');
+  await ask(tenant, 'POST', '/dead-letters/purge', { delivery_ids: [deliveryIdOf(purged, one.num)] });
+  await logAttempt(service, tenant, waiting, one, 1, 'dns', 'deadLetter');
+  await logWaiting(service, tenant, waiting, one, 1);
+  return { tenant, one, two, dead, waiting };
+}
+
+const drop = () => dropOldPartitions(service.context.workerPool, Date.now(), 30, 90);
+const oldPartitions = async () =>
+  (await listPartitions(service.context.workerPool)).filter(({ dayMs }) => dayMs < Date.now() - 35 * DAY_MS);
+
+test('dead letters outlive the day of their event: listed, inspected, counted and read as before; the rest goes', async () => {
+  const { tenant, one, two, dead, waiting } = await oldDay('outlive');
+  await ask(tenant, 'POST', '/endpoints', { url: 'http://127.0.0.1:9/' });
+  const path = `/dead-letters/${deliveryIdOf(dead, one.num)}`;
+  const before = [(await ask(tenant, 'GET', path)).body, (await ask(tenant, 'GET', `/events/${eventIdOf(dead)}`)).body];
+  const list = await lettersOf(tenant);
+  expect(list).toHaveLength(2);
+  await drop();
+  expect(await oldPartitions()).toEqual([]);
+  // The one that waited to be made again is a dead letter again.
+  expect((await lettersOf(tenant)).sort()).toEqual([...list, deliveryIdOf(waiting, one.num)].sort());
+  const after = [(await ask(tenant, 'GET', path)).body, (await ask(tenant, 'GET', `/events/${eventIdOf(dead)}`)).body];
+  expect(after).toEqual(before);
+  expect((await ask(tenant, 'GET', '/dead-letters/stats')).body).toMatchObject({
+    total: 3,
+    by_reason: { rejected: 1, tls: 1, dns: 1 },
+    by_endpoint: { [one.id]: 2, [two.id]: 1 },
+  });
+  expect((await ask(tenant, 'GET', '/dead-letters?reason=tls&type=order.created')).body.data).toHaveLength(1);
+  const { body } = await ask(tenant, 'GET', '/dead-letters?limit=1');
+  const rest = await ask(tenant, 'GET', `/dead-letters?limit=2&cursor=${body.next}`);
+  expect([...body.data, ...rest.body.data]).toHaveLength(3);
+  expect(await query('SELECT count(*)::int AS n FROM kept_events WHERE tenant_num = $1', [tenant.num])).toEqual([
+    { n: 2 },
+  ]);
+});
+
+test('a redrive after the day was dropped delivers the same event under the same webhook-id, and ends the dead letter', async () => {
+  const { tenant, one, dead } = await oldDay('brought-back');
+  const id = eventIdOf(dead);
+  await drop();
+  const { data } = (await ask(tenant, 'GET', `/events/${id}`)).body;
+  const answer = await ask(tenant, 'POST', '/dead-letters/redrive', {
+    delivery_ids: [deliveryIdOf(dead, one.num)],
+  });
+  expect(answer.status).toBe(202);
+  const done = await eventually(
+    () => ask(tenant, 'GET', `/replays/${answer.body.id}`),
+    ({ body }) => body.state === 'completed',
+  );
+  expect(done.body).toMatchObject({ matched: 1, done: 1 });
+  const requests = receiver.requests.filter(({ path }) => path === '/brought-back/one');
+  expect(requests.map(({ headers }) => [headers['webhook-id'], headers['posthorn-attempt']])).toEqual([[id, '3']]);
+  expect((await ask(tenant, 'GET', `/events/${id}`)).body.data).toEqual(data);
+  const deliveries = (await ask(tenant, 'GET', `/deliveries?event_id=${id}`)).body.data;
+  expect(deliveries.map((each: { status: string }) => each.status).sort()).toEqual(['dead_lettered', 'delivered']);
+  // What was not asked for is a dead letter still, and can be redriven as well.
+  expect((await ask(tenant, 'GET', `/dead-letters?event_id=${id}`)).body.data).toHaveLength(1);
+});
+
+test('one dead letter is retried after its day was dropped, and all are by their reason', async () => {
+  const { tenant, one, dead, waiting } = await oldDay('retried');
+  await drop();
+  const answer = await ask(tenant, 'POST', `/deliveries/${deliveryIdOf(dead, one.num)}/retry`, {});
+  expect(answer).toMatchObject({ status: 202, body: { event_id: eventIdOf(dead), endpoint_id: one.id } });
+  await ask(tenant, 'POST', '/replays', { status: 'dead_lettered', reason: 'dns' });
+  const delivered = () => receiver.requests.filter(({ path }) => path.startsWith('/retried/'));
+  await eventually(
+    async () => delivered(),
+    (found) => found.length === 2,
+  );
+  const ids = delivered().map(({ headers }) => headers['webhook-id']);
+  expect(ids.sort()).toEqual([eventIdOf(dead), eventIdOf(waiting)].sort());
+  expect((await ask(tenant, 'GET', '/dead-letters')).body.data.map((each: { reason: string }) => each.reason)).toEqual([
+    'tls',
+  ]);
+});
+
+test('in order, a dead letter that outlived its day still goes before what stands behind it, and lets it go when it is forgotten', async () => {
+  const { tenant, dead } = await oldDay('ordered');
+  const settings = { order: 'endpoint', on_dead_letter: 'pause', url: `${receiver.url}/ordered/in-turn` };
+  const [retried, forgotten] = [
+    await makeEndpoint(service, tenant, settings),
+    await makeEndpoint(service, tenant, settings),
+  ];
+  for (const endpoint of [retried, forgotten])
+    await logAttempt(service, tenant, dead, endpoint, 1, 'dns', 'deadLetter');
+  const behind = await logPaused(service, tenant, dead, retried);
+  const other = await logPaused(service, tenant, dead, forgotten);
+  await drop();
+  const pausedOf = () => query('SELECT event_id FROM paused_keys WHERE endpoint_num = $1', [forgotten.num]);
+  const delivered = (count: number) =>
+    eventually(
+      async () => receiver.requests.filter(({ path }) => path === '/ordered/in-turn'),
+      (found) => found.length === count,
+    );
+  await ask(tenant, 'POST', `/deliveries/${deliveryIdOf(dead, retried.num)}/retry`, {});
+  expect((await delivered(2)).map(({ headers }) => headers['webhook-id'])).toEqual([
+    eventIdOf(dead),
+    eventIdOf(behind),
+  ]);
+  // Its event was brought back for both.
+  const [renamed] = await pausedOf();
+  expect(renamed.event_id).not.toBe(dead);
+  await query('UPDATE paused_keys SET event_id = $1 WHERE endpoint_num = $2', [dead, forgotten.num]);
+  await forgetDeadLetters(service.context.workerPool, uuidFloor(OLD_MS + DAY_MS));
+  expect(await pausedOf()).toEqual([]);
+  expect((await delivered(3)).map(({ headers }) => headers['webhook-id'])).toContain(eventIdOf(other));
+});
+
+test('a redrive that is cancelled leaves what it brought back a dead letter', async () => {
+  const { tenant, one, dead } = await oldDay('cancelled-redrive');
+  await drop();
+  receiver.behave((_request, _response) => {});
+  const { id } = (await ask(tenant, 'POST', '/dead-letters/redrive', { endpoint_id: one.id })).body;
+  await eventually(
+    () => ask(tenant, 'GET', `/replays/${id}`),
+    ({ body }) => body.matched === 2,
+  );
+  expect((await ask(tenant, 'DELETE', `/replays/${id}`)).status).toBe(204);
+  receiver.behave((_request, response) => void response.writeHead(204).end());
+  expect(await lettersOf(tenant)).toHaveLength(3);
+  expect((await ask(tenant, 'GET', `/dead-letters?event_id=${eventIdOf(dead)}`)).body.data).toHaveLength(2);
+});
+
+type Copy = (client: pg.PoolClient, text: string, values: unknown[]) => Promise<unknown>;
+
+/** The worker's pool, on whose connections dead letters are copied in this way. */
+function poolThatCopies(copy: Copy): pg.Pool {
+  const { workerPool } = service.context;
+  return Object.assign(Object.create(workerPool), {
+    connect: async (...given: Parameters<typeof workerPool.connect>) => {
+      // `pool.query` asks with a callback.
+      if (given.length > 0) return workerPool.connect(...given);
+      const client = await workerPool.connect();
+      const query = (text: string, values: unknown[]) =>
+        text.includes('INSERT INTO kept_dead_letters') ? copy(client, text, values) : client.query(text, values);
+      return { query, release: (broken: boolean) => client.release(broken) };
+    },
+  });
+}
+
+test('a drop that was interrupted in the copying loses no dead letter, and copies none twice', async () => {
+  const { tenant } = await oldDay('interrupted');
+  // It is copied, but who did it never hears of it.
+  const dying = poolThatCopies(async (client, text, values) => {
+    const result = await client.query(text, values);
+    if (result.rows.length > 0) throw new Error('planted');
+    return result;
+  });
+  const letters = (await lettersOf(tenant)).length;
+  await expect(dropOldPartitions(dying, Date.now(), 30, 90)).rejects.toThrow('planted');
+  // The lock of the one that died goes with its connection.
+  await eventually(drop, (dropped) => dropped.length > 0);
+  expect(await oldPartitions()).toEqual([]);
+  expect(await lettersOf(tenant)).toHaveLength(letters + 1);
+});
+
+test('an expunge reaches the copy: no payload is left, and there is nothing to redrive', async () => {
+  const { tenant, one, dead } = await oldDay('expunged');
+  await query('UPDATE events SET body = $2 WHERE id = $1', [
+    dead,
+    Buffer.from(`{"id":"${eventIdOf(dead)}","type":"order.created","data":{"ssn":"secret-ssn"}}`),
+  ]);
+  await drop();
+  const id = eventIdOf(dead);
+  expect((await ask(tenant, 'DELETE', `/events/${id}/payload`)).status).toBe(204);
+  expect((await ask(tenant, 'DELETE', `/events/${id}/payload`)).status).toBe(204);
+  expect((await ask(tenant, 'GET', `/events/${id}`)).body).toMatchObject({
+    data: null,
+    expunged_at: expect.any(String),
+  });
+  const secrets = `SELECT count(*)::int AS n FROM kept_events WHERE position('secret' IN convert_from(body, 'UTF8')) > 0`;
+  expect(await query(secrets)).toEqual([{ n: 0 }]);
+  expect((await ask(tenant, 'POST', `/deliveries/${deliveryIdOf(dead, one.num)}/retry`, {})).status).toBe(404);
+});
+
+test('an expunge that comes while its event is being copied waits, and takes the payload out of both', async () => {
+  const { tenant, dead } = await oldDay('expunged-meanwhile');
+  const copied = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  // The copy is made in a transaction that stays open until the expunge waits for it.
+  const slow = poolThatCopies(async (client, text, values) => {
+    await client.query('BEGIN');
+    const result = await client.query(text, values);
+    // The first day that is dropped is empty.
+    if (result.rows.length > 0) copied.resolve();
+    if (result.rows.length > 0) await gate.promise;
+    await client.query('COMMIT');
+    return result;
+  });
+  const dropping = dropOldPartitions(slow, Date.now(), 30, 90);
+  await copied.promise;
+  const expunging = ask(tenant, 'DELETE', `/events/${eventIdOf(dead)}/payload`);
+  const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM events%FOR UPDATE%'`;
+  await eventually(
+    () => query(waits),
+    (rows) => rows.length > 0,
+  );
+  gate.resolve();
+  expect((await expunging).status).toBe(204);
+  await dropping;
+  expect((await ask(tenant, 'GET', `/events/${eventIdOf(dead)}`)).body.data).toBeNull();
+});
+
+test('dead letters go when their own retention ends, with their events', async () => {
+  const { tenant } = await oldDay('forgotten');
+  await drop();
+  expect(await forgetDeadLetters(service.context.workerPool, uuidFloor(OLD_MS - DAY_MS))).toBe(0);
+  expect(await lettersOf(tenant)).toHaveLength(3);
+  expect(await forgetDeadLetters(service.context.workerPool, uuidFloor(OLD_MS + DAY_MS))).toBeGreaterThanOrEqual(3);
+  expect(await lettersOf(tenant)).toEqual([]);
+  expect(await query('SELECT (SELECT count(*)::int FROM kept_events) AS n')).toEqual([{ n: 0 }]);
+});
+
+test('no copy is made of what is not to be kept for longer than the rest', async () => {
+  const { tenant } = await oldDay('not-kept');
+  await dropOldPartitions(service.context.workerPool, Date.now(), 30, 30);
+  expect(await oldPartitions()).toEqual([]);
+  expect(await lettersOf(tenant)).toEqual([]);
+  expect(await query('SELECT id FROM kept_events WHERE tenant_num = $1', [tenant.num])).toEqual([]);
+});
+
+test('a purge after the day was dropped takes the copies, payload and all, with a line in the audit log', async () => {
+  const { tenant, one, two } = await oldDay('purged-late');
+  await drop();
+  const purge = (body: object) => ask(tenant, 'POST', '/dead-letters/purge', body);
+  expect((await purge({ endpoint_id: one.id })).body).toEqual({ purged: 2, complete: true });
+  const left = await query('SELECT endpoint_num FROM kept_dead_letters WHERE tenant_num = $1', [tenant.num]);
+  expect(left).toEqual([{ endpoint_num: two.num }]);
+  expect((await purge({ all: true })).body).toEqual({ purged: 1, complete: true });
+  expect(await query('SELECT id FROM kept_events WHERE tenant_num = $1', [tenant.num])).toEqual([]);
+  const lines = await query(
+    `SELECT after->'purged' AS n FROM audit_log WHERE tenant_num = $1 AND action = 'dead_letters.purged' ORDER BY id`,
+    [tenant.num],
+  );
+  expect(lines.map(({ n }) => n)).toEqual([1, 2, 1]);
+});
