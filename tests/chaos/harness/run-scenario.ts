@@ -80,7 +80,7 @@ async function perform(play: Play, options: RunOptions, report: Report): Promise
   await unlessAborted(options.signal, play.heal());
   report.at('healed');
   const healedAt = play.healedAt ?? performance.now();
-  if (producer !== null) await unlessAborted(options.signal, lastEvents(play));
+  if (producer !== null) await unlessAborted(options.signal, lastEvents(play, options));
   await play.stopLoad();
   const isQuiet = await unlessAborted(options.signal, untilQuiet(play, healedAt));
   const recoveryMs = Math.round(performance.now() - healedAt);
@@ -89,8 +89,8 @@ async function perform(play: Play, options: RunOptions, report: Report): Promise
 }
 
 /** After the heal producers are served as before. A load that ends by itself is waited for. */
-async function lastEvents(play: Play): Promise<void> {
-  const hasEnd = play.scenario.load?.events !== undefined;
+async function lastEvents(play: Play, options: RunOptions): Promise<void> {
+  const hasEnd = (options.events ?? play.scenario.load?.events) !== undefined;
   if (hasEnd) await Promise.all(play.producers.map((producer) => producer.done));
   else await acknowledged(play, play.history.acknowledged + TAIL_EVENTS);
 }
