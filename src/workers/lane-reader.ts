@@ -76,7 +76,7 @@ export class LaneReader {
     const found = await this.#store.parkedEndpoints(lanes);
     for (const lane of lanes) this.#unexplored.delete(lane);
     const ours = found.filter(({ lane }) => this.#lanes.has(lane));
-    const desks = ours.map(({ lane, endpointNum }) => this.#desks.of(endpointNum, lane));
+    const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
     for (const desk of desks) if (!desk.hasParked) desk.markParked();
     await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
     if ((await this.#store.promoteAll(ours.map(({ endpointNum }) => endpointNum))) > 0) this.#wake(lanes);
@@ -90,7 +90,7 @@ export class LaneReader {
       for (const { endpointNum, key } of keys) this.#desks.aside.ask(endpointNum, key);
       throw error;
     });
-    if (promoted > 0) this.#wake(keys.map(({ endpointNum }) => this.#desks.get(endpointNum)?.lane ?? -1));
+    if (promoted > 0) this.#wake(keys.map(({ endpointNum }) => this.#desks.list.get(endpointNum)?.lane ?? -1));
   }
 
   #wake(lanes: Iterable<number>): void {
@@ -135,7 +135,7 @@ export class LaneReader {
   async #admitPart(rows: readonly DueDelivery[]): Promise<void> {
     const newest = new Map(rows.map((row) => [row.endpointNum, row]));
     const stale = [...newest.values()]
-      .map((row) => ({ row, desk: this.#desks.of(row.endpointNum, row.lane) }))
+      .map((row) => ({ row, desk: this.#desks.list.of(row.endpointNum, row.lane) }))
       .filter(({ row, desk }) => desk.version < row.endpointVersion);
     const [bodies] = await Promise.all([
       this.#store.bodies([...new Set(rows.map((row) => row.eventUuid))]),
@@ -150,7 +150,7 @@ export class LaneReader {
 
   async #refill(): Promise<void> {
     const isServed = (lane: number) => this.#lanes.get(lane)?.isDraining === false;
-    const refills = desksToRefill(this.#desks, isServed, this.#nowMs()).map(refillOf);
+    const refills = desksToRefill(this.#desks.list, isServed, this.#nowMs()).map(refillOf);
     this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
     if (refills.length === 0 || this.#owesRefill) return;
     const { rows, fresh } = await this.#desks.read(() =>
@@ -164,7 +164,7 @@ export class LaneReader {
   /** Endpoints with far more than they can take: what comes for them is parked by the thousand, so that others are not behind it. */
   #flooded(): Desk[] {
     const flooded: Desk[] = [];
-    for (const desk of this.#desks) {
+    for (const desk of this.#desks.list) {
       if (flooded.length >= MAX_FLOODED) break;
       if (desk.flood !== null && this.#lanes.get(desk.lane)?.isDraining === false) flooded.push(desk);
     }
@@ -201,7 +201,7 @@ export class LaneReader {
       (rows) => aside.park(rows),
     );
     // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
-    for (const row of parked) this.#desks.get(row.endpointNum)?.markParked();
+    for (const row of parked) this.#desks.list.get(row.endpointNum)?.markParked();
     await this.#write(
       behind,
       (rows) => this.#store.setBehind(rows),
