@@ -36,6 +36,9 @@ export interface DesksOptions {
 /** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
 const SLOW_MS = 1_000;
 
+/** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
+const FLOOD_SHARE = 1 / 16;
+
 /** How long an endpoint that has nothing to send is remembered, in ms. */
 const IDLE_MS = 10_000;
 
@@ -312,6 +315,16 @@ export class Desks {
     const letters = desk.waiting.remove((each) => gone.has(each));
     this.#forgetLetters(letters);
     for (const { due } of letters) if (due.order !== null) this.#follow(desk, due.order, desk.lines.ended(due.order));
+  }
+
+  /** Of rows that were set aside together: an endpoint that many of them are for gets more than it can take. */
+  noteFloods(rows: readonly DueDelivery[]): void {
+    const many = Math.max(1, this.#options.maxInFlight * FLOOD_SHARE);
+    if (rows.length < many) return;
+    for (const [num, ours] of Map.groupBy(rows, (row) => row.endpointNum)) {
+      const desk = this.#desks.get(num);
+      if (desk !== undefined && ours.length >= many) desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
+    }
   }
 
   isHeld = (row: DeliveryKey): boolean => this.#held.has(row);

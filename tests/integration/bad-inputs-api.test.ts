@@ -273,7 +273,7 @@ test('every fault of a body is told at once', async () => {
   const answer = await api('POST', endpoints, {
     url,
     timeout_seconds: 0,
-    order: 'endpoint',
+    order: 'sideways',
     headers: { Host: 'a', 'X-A': '\n' },
   });
   expect(paths(answer).sort()).toEqual(['headers.Host', 'headers.X-A', 'order', 'timeout_seconds']);
