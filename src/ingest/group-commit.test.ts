@@ -280,11 +280,12 @@ test('a drain ends although all that waited has expired', async () => {
   expect(drained.isOver).toBe(true);
 });
 
+// In order: their deliveries are never left to a worker.
 const wideRouting = (endpoints: () => number) =>
   new RoutingCache(
     async () => ({
       version: BigInt(++loads),
-      endpoints: Array.from({ length: endpoints() }, (_, num) => ({ num, subscriptions: '[]' })),
+      endpoints: Array.from({ length: endpoints() }, (_, num) => ({ num, subscriptions: '[]', order: 'endpoint' })),
     }),
     4,
   );

@@ -28,6 +28,8 @@ export interface WaitingFact {
   readonly endpoint: number;
 }
 
+const WAITING = `SELECT event_id, endpoint_num FROM mailbox
+  UNION ALL SELECT event_id, unnest(endpoints[next + 1:]) FROM expansions`;
 const PAGE = 10_000;
 // Events without a number, such as those that the service makes itself, are nobody's in the history.
 const NUMBER = `coalesce((convert_from(e.body, 'UTF8')::jsonb -> 'data' ->> 'n')::int, -1)`;
@@ -53,7 +55,7 @@ export function databaseFacts(databaseUrl: string, endpointIds: readonly string[
     waiting: () =>
       rowsOf(
         databaseUrl,
-        `SELECT ${NUMBER} AS event, ${place} AS endpoint FROM ${of('mailbox t')} WHERE e.type LIKE 'load.%'`,
+        `SELECT ${NUMBER} AS event, ${place} AS endpoint FROM ${of(`(${WAITING}) t`)} WHERE e.type LIKE 'load.%'`,
         [endpointIds],
       ),
   };
