@@ -296,6 +296,24 @@ test('what is still to be expanded counts as waiting for the tenant’s limit', 
   expect([...(await counted()).values(), ...(await most()).values()]).toEqual([400, 500]);
 });
 
+test('a batch of events with many deliveries together is taken, and a chunk goes on from one event to the next', async () => {
+  const bulk = await makeTenant(one, 'bulk');
+  await makeManyEndpoints(one, bulk, 'bulk.event', 150);
+  const event = { type: 'bulk.event', tenant_id: bulk.id, data: {} };
+  const { status } = await call(one.baseUrl, 'POST', '/v1/events', new Array(100).fill(event));
+  expect(status).toBe(202);
+  const written = () =>
+    query(
+      `SELECT count(*)::int AS n, count(DISTINCT endpoint_num)::int AS endpoints FROM mailbox WHERE tenant_num = $1
+        GROUP BY event_id ORDER BY event_id`,
+      [bulk.num],
+    );
+  await new Expander(workerOf(one)).runOnce();
+  expect((await written()).map(({ n }) => n)).toEqual([150, 150, 150, 50]);
+  await drainAll();
+  expect(await written()).toEqual(new Array(100).fill({ n: 150, endpoints: 150 }));
+});
+
 test('an event whose day is dropped before it was expanded is expanded to nobody', async () => {
   await accept({ id: 'old-1' });
   const inTenDays = one.context.clock.nowMs() + 10 * 86_400_000;
