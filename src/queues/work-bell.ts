@@ -1,5 +1,4 @@
-import type { Queue, Worker } from 'bullmq';
-import type { QueueBackend } from './backend.ts';
+import type { Consumer, Producer, QueueBackend } from './backend.ts';
 
 /** Kinds of work that any worker may do, each with a queue of its own. */
 export type WorkKind = 'replays' | 'expansions';
@@ -12,12 +11,12 @@ const LOCK_MS = 30_000;
  * Losing one costs latency only: the workers look by themselves too.
  */
 export class WorkBell {
-  readonly #queue: Queue;
+  readonly #queue: Producer;
   readonly #kind: WorkKind;
   readonly #onError: (error: unknown) => void;
 
   constructor(backend: QueueBackend, kind: WorkKind, onError: (error: unknown) => void) {
-    this.#queue = backend.queue(kind);
+    this.#queue = backend.producer(kind);
     this.#kind = kind;
     this.#onError = onError;
   }
@@ -34,13 +33,8 @@ export class WorkBell {
 }
 
 /** Answers rings, one at a time in this process. */
-export function listenForWork(
-  backend: QueueBackend,
-  kind: WorkKind,
-  answer: () => Promise<void>,
-): { close(): Promise<void> } {
+export function listenForWork(backend: QueueBackend, kind: WorkKind, answer: () => Promise<void>): Consumer {
   // A stall is no failure: a row lock in Postgres decides who may work.
   const options = { concurrency: 1, lockDuration: LOCK_MS, maxStalledCount: 1_000_000, drainDelay: 5 };
-  const worker: Worker = backend.worker(kind, answer, options);
-  return { close: () => worker.close() };
+  return backend.consumer(kind, answer, options);
 }

@@ -6,7 +6,7 @@ import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
-import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
+import { listenForRings } from '../queues/doorbell.ts';
 import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
@@ -118,7 +118,7 @@ function lanesService(
   session: WorkerSession,
   id: string,
 ): Service {
-  let listener: DoorbellListener | undefined;
+  let listener: ReturnType<typeof listenForRings> | undefined;
   return {
     name: 'lanes',
     start: async () => {
