@@ -69,7 +69,7 @@ function fromParser(error: unknown): Refusal | null {
   return null;
 }
 
-/** Lost connections, timeouts and shutdowns of Postgres: SQLSTATE classes 08, 53, 57 and 58, and socket errors. */
+/** Lost connections, timeouts, shutdowns and deadlocks of Postgres: SQLSTATE classes 08, 53, 57, 58 and some codes, and socket errors. */
 export function isInfrastructureLoss(error: unknown): boolean {
   const { code, message, cause, meta } = error as {
     code?: string;
@@ -79,10 +79,12 @@ export function isInfrastructureLoss(error: unknown): boolean {
   };
   if (
     typeof code === 'string' &&
-    /^(08|53|57|58|55P03)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/.test(code)
+    /^(08|53|57|58|55P03|40001|40P01)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/.test(
+      code,
+    )
   )
     return true;
-  if (typeof meta?.code === 'string' && /^(08|53|57|58|55P03)/.test(meta.code)) return true;
+  if (typeof meta?.code === 'string' && /^(08|53|57|58|55P03|40001|40P01)/.test(meta.code)) return true;
   if (
     /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/.test(
       message ?? '',

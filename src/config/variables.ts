@@ -162,7 +162,11 @@ export const variables = {
     'Total time of an attempt, where the endpoint does not set its own.',
   ),
   CONNECT_TIMEOUT_SECONDS: variable(integer(1, 30), 5, 'Time for DNS, TCP and TLS, within the total.'),
-  MAX_CONNECTIONS_PER_ORIGIN: variable(integer(1, 4096), 128, 'Sockets that one worker opens to one receiver origin.'),
+  MAX_CONNECTIONS_PER_ORIGIN: variable(
+    integer(1, 4096),
+    1024,
+    'Sockets that one worker opens for one tenant to one receiver origin. Fewer than its endpoints there may have under way at once make some of them fail for want of one.',
+  ),
   MAX_DELIVERIES_IN_FLIGHT: variable(integer(1, 65536), 1024, 'Requests that one worker has under way at once.'),
   MAX_BYTES_IN_FLIGHT: variable(
     integer(1024 * 1024, 4 * 1024 * 1024 * 1024),

@@ -220,3 +220,11 @@ test('people see the phase, the time of the next probe, the throttle and since w
   expect(viewGate(rig.gate.save(START), START + 60_000)).toMatchObject({ phase: 'half_open', throttledUntilMs: null });
   expect(viewGate(null, START)).toMatchObject({ phase: 'closed', failuresInARow: 0 });
 });
+
+test('answers to requests that began before a reset by hand do not undo it', () => {
+  const rig = new Rig();
+  const before = Array.from({ length: 20 }, () => rig.gate.begin(START));
+  rig.gate = Gate.restore(null, rig.limits, START);
+  for (const passage of before) rig.gate.finish(answer(500), passage, { nowMs: START, random: () => 0.5 });
+  expect([rig.closedUntilMs, rig.room]).toEqual([null, 8]);
+});

@@ -42,6 +42,7 @@ export type GateNews =
 
 /** A request that has gone through the gate. */
 export interface Passage {
+  readonly gate: Gate;
   readonly generation: number;
   readonly ticket: number;
 }
@@ -157,11 +158,15 @@ export class Gate {
   /** Takes a token. To be asked only when `hasRoom` says so and `tokenInMs` is 0. */
   begin(nowMs: number): Passage {
     if (this.#bucket?.take(nowMs) === true && this.#limits.rate !== null) this.#isDirty = true;
-    return { generation: this.#breaker.generation, ticket: this.#window.begin() };
+    return { gate: this, generation: this.#breaker.generation, ticket: this.#window.begin() };
   }
 
-  /** Takes note of how a request ended. @returns what people are told of. */
-  finish(outcome: Outcome, { generation, ticket }: Passage, { nowMs, random }: GateClock): GateNews[] {
+  /**
+   * Takes note of how a request ended; one that began before the gate was reset says nothing of what is now.
+   * @returns what people are told of
+   */
+  finish(outcome: Outcome, { gate, generation, ticket }: Passage, { nowMs, random }: GateClock): GateNews[] {
+    if (gate !== this) return [];
     const failed = countsAsFailure(outcome);
     if (failed === null) return [];
     const news = [this.#throttle(outcome, ticket, nowMs), this.#wear(failed, nowMs)];

@@ -12,7 +12,7 @@ export interface ConnectionAware {
 }
 
 export interface OriginPool {
-  readonly origin: string;
+  readonly key: string;
   readonly pool: Pool;
   /** Requests that undici has not let go of. */
   busy: number;
@@ -20,8 +20,8 @@ export interface OriginPool {
 }
 
 export interface OriginPools {
-  /** The pool of an origin, made when there is none. */
-  get(origin: string): OriginPool;
+  /** The pool of a tenant's requests to an origin, made when there is none: tenants do not wait for each other's connections. */
+  get(origin: string, tenantNum: number): OriginPool;
   /** Closes pools that have been idle for long. To be called about once a second. */
   sweep(): void;
   /** Destroys every connection; requests under way fail. */
@@ -44,14 +44,14 @@ const RECENCY_MS = 1_000;
 const EVICTION_SCAN = 16;
 
 /**
- * Pools by origin, least recently used first. Over `maxOrigins` an idle one makes room; when none is idle the bound gives way,
+ * Pools by tenant and origin, least recently used first. Over `maxOrigins` an idle one makes room; when none is idle the bound gives way,
  * because what is in flight is bounded by the callers.
  */
 export function createOriginPools(options: OriginPoolsOptions): OriginPools {
   const pools = new Map<string, OriginPool>();
 
   function drop(entry: OriginPool): void {
-    pools.delete(entry.origin);
+    pools.delete(entry.key);
     void entry.pool.destroy();
   }
 
@@ -67,17 +67,18 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
   }
 
   return {
-    get(origin) {
+    get(origin, tenantNum) {
       const now = performance.now();
-      let entry = pools.get(origin);
+      const key = `${tenantNum} ${origin}`;
+      let entry = pools.get(key);
       if (entry === undefined) {
         if (pools.size >= options.maxOrigins) makeRoom();
-        entry = { origin, pool: openPool(origin, options), busy: 0, usedAt: now };
-        pools.set(origin, entry);
+        entry = { key, pool: openPool(origin, options), busy: 0, usedAt: now };
+        pools.set(key, entry);
       } else if (now - entry.usedAt > RECENCY_MS) {
         // Moved to the end of the Map at most once a second: exact recency is not worth two Map writes per request.
-        pools.delete(origin);
-        pools.set(origin, entry);
+        pools.delete(key);
+        pools.set(key, entry);
         entry.usedAt = now;
       }
       return entry;

@@ -15,6 +15,8 @@ export interface AttemptToMake {
 export interface PreparedRequest {
   /** Scheme, host and port as in `new URL().origin`; empty when the endpoint's URL is not http or https. */
   readonly origin: string;
+  /** Whose connections it goes out on. */
+  readonly tenantNum: number;
   /** Path and query. */
   readonly path: string;
   readonly headers: string[];
@@ -62,7 +64,8 @@ export function prepare(
     String(delivery.attempt),
   ];
   for (const part of route.headers) headers.push(part);
-  return { origin: route.origin, path: route.path, headers, body: delivery.body, timeoutMs: target.timeoutMs };
+  const { timeoutMs, tenantNum } = target;
+  return { origin: route.origin, tenantNum, path: route.path, headers, body: delivery.body, timeoutMs };
 }
 
 function routeOf(target: DeliveryTarget, userAgent: string): Route {

@@ -53,7 +53,7 @@ export function createSender(options: SenderOptions): Sender {
   const connector = createGuardedConnector({ policy, resolver, timeoutMs: connectTimeoutMs, ca });
   const pools = createOriginPools({
     connector,
-    connectionsPerOrigin: options.connectionsPerOrigin ?? 128,
+    connectionsPerOrigin: options.connectionsPerOrigin ?? 1_024,
     maxOrigins: options.maxOrigins ?? 2_048,
     keepAliveMs: options.keepAliveMs ?? 4_000,
     maxHeaderBytes: options.maxHeaderBytes ?? 16_384,
@@ -74,7 +74,7 @@ export function createSender(options: SenderOptions): Sender {
     send(request, onOutcome) {
       if (closed) throw new Error('the sender is closed');
       if (request.origin === '') return refuse(onOutcome);
-      const pool = pools.get(request.origin);
+      const pool = pools.get(request.origin, request.tenantNum);
       const exchange = new Exchange(host, pool, request.timeoutMs, onOutcome);
       wheel.add(exchange, request.timeoutMs);
       const { path, headers, body } = request;

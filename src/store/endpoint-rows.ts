@@ -81,13 +81,16 @@ function sealHeaders(headers: EndpointSettings['headers'], id: string, vault: Va
   return vault.seal(JSON.stringify(headers), sealedPlace.endpointHeaders(id));
 }
 
-/** Reads an endpoint and holds it until the transaction ends; null when the tenant has none of this id. */
+/**
+ * Reads an endpoint and holds it until the transaction ends; null when the tenant has none of this id. Its key is not held: a worker that
+ * saves what it knows of the endpoint refers to it, and would wait here while we wait for what it saves.
+ */
 export async function lockEndpoint(
   transaction: Transaction,
   tenantNum: number,
   id: string,
 ): Promise<EndpointRow | null> {
-  await transaction.$queryRaw`SELECT num FROM endpoints WHERE id = ${id} AND tenant_num = ${tenantNum} FOR UPDATE`;
+  await transaction.$queryRaw`SELECT num FROM endpoints WHERE id = ${id} AND tenant_num = ${tenantNum} FOR NO KEY UPDATE`;
   return transaction.endpoint.findFirst({ where: { id, tenantNum, deletedAt: null } });
 }
 

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { isRetryable } from './lock-errors.ts';
 import { nullableArray, plainArray } from './plain-array.ts';
 
 /** One group commit: events, the keys that they claim, and the deliveries that they bring or are still to bring, in one statement. */
@@ -186,12 +187,6 @@ function appendValues({ events, claims, deliveries, routing, keysExpireBefore }:
 function orderKeys(deliveries: readonly NewDelivery[]): string {
   if (deliveries.every(({ orderKey }) => orderKey === null)) return '{}';
   return nullableArray(deliveries.map(({ orderKey }) => orderKey));
-}
-
-/** Serialization failure and deadlock: nothing was stored and the same statement may succeed at once. */
-export function isRetryable(error: unknown): boolean {
-  const { code } = error as { code?: string };
-  return code === '40001' || code === '40P01';
 }
 
 /** Which of these keys are claimed, by which event. Keys whose event is older than `expireBefore` count as free. */

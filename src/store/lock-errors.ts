@@ -1,5 +1,10 @@
-/** Whether a statement failed only because others were in its way (deadlock, lock_timeout, serialization): it may be tried again. */
-export function isDeadlockOrTimeout(error: unknown): boolean {
+/** Serialization failure and deadlock: nothing was changed, and the same statement may succeed at once. */
+export function isRetryable(error: unknown): boolean {
   const { code } = error as { code?: string };
-  return code === '40P01' || code === '55P03' || code === '40001';
+  return code === '40001' || code === '40P01';
+}
+
+/** Whether a statement failed only because others were in its way, `lock_timeout` included: it may be tried again. */
+export function isDeadlockOrTimeout(error: unknown): boolean {
+  return isRetryable(error) || (error as { code?: string }).code === '55P03';
 }

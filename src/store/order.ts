@@ -48,13 +48,14 @@ export async function promote(client: Queryable, keys: readonly OrderKey[]): Pro
   return rowCount ?? 0;
 }
 
-// A loose index scan: one probe per key, however many rows it has.
+// A loose index scan: one probe per key that has rows behind, however many, and none for keys of one row.
+const IS_BEHIND = `m.order_key IS NOT NULL AND m.due_at = 'infinity'`;
 const PROMOTE_ALL = PROMOTE(`
   keys AS (
-    SELECT e.num AS endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = e.num AND m.order_key IS NOT NULL) AS order_key
+    SELECT e.num AS endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = e.num AND ${IS_BEHIND}) AS order_key
       FROM unnest($1::int[]) AS e(num)
     UNION ALL
-    SELECT k.endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = k.endpoint_num AND m.order_key > k.order_key)
+    SELECT k.endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = k.endpoint_num AND ${IS_BEHIND} AND m.order_key > k.order_key)
       FROM keys k WHERE k.order_key IS NOT NULL
   ),
   wanted AS (SELECT endpoint_num, order_key FROM keys WHERE order_key IS NOT NULL)`);

@@ -45,11 +45,11 @@ export class DeskList {
     return busy;
   }
 
-  /** Those whose rows have waited long in memory because their endpoints take no more. */
-  slow(): Desk[] {
+  /** Those whose rows have waited long in memory because their endpoints take no more, or their tenants have no slot. */
+  slow(hasSlot: (desk: Desk) => boolean): Desk[] {
     const now = performance.now();
     const nowMs = this.#nowMs();
-    return [...this.#desks.values()].filter((desk) => desk.isSlow(now, SLOW_MS, nowMs));
+    return [...this.#desks.values()].filter((desk) => desk.isSlow(now, SLOW_MS, nowMs, hasSlot(desk)));
   }
 
   hasOpenParked(lane: number): boolean {

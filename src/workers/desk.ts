@@ -41,6 +41,8 @@ export class Desk {
   parkedCursor: Cursor = START;
   /** Whether so much comes that its due rows are set aside without being read, and of which kind it is. */
   flood: 'plain' | 'ordered' | null = null;
+  /** How often its backlog was read: those that were read less often go first. */
+  refills = 0;
   /** Rises with each parking, so that a read that was under way meanwhile does not conclude that nothing is parked. */
   parkings = 0;
 
@@ -102,10 +104,10 @@ export class Desk {
     return this.waiting.length + this.lines.waiting + this.inFlight;
   }
 
-  /** Whether what waits here has waited for longer than this, because the endpoint takes no more. */
-  isSlow(now: number, ms: number, nowMs: number): boolean {
+  /** Whether what waits here has waited for longer than this, because the endpoint takes no more or there is no slot for it. */
+  isSlow(now: number, ms: number, nowMs: number, hasSlot: boolean): boolean {
     const first = this.waiting.oldest;
-    return first !== undefined && now - first.admittedAt > ms && !this.takesNow(nowMs);
+    return first !== undefined && now - first.admittedAt > ms && !(hasSlot && this.takesNow(nowMs));
   }
 
   /** Whether another request may be under way, tokens aside. */

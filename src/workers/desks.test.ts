@@ -104,9 +104,9 @@ test('no more is under way than the process, the tenant and the endpoint are giv
 });
 
 test('memory is short at three quarters of the rows, or at the bytes allowed, whichever comes first', async () => {
-  model.addEndpoint(1, 0, 20);
+  for (const num of [1, 2]) model.addEndpoint(num, 0, 20);
   answerAfterMs = 1_000;
-  await admit(rows(1, 12));
+  await admit([...rows(1, 6), ...rows(2, 6)]);
   expect([desks.room, desks.hasRoom]).toEqual([4, true]);
   await admit(rows(1, 1, 2));
   expect([desks.room, desks.hasRoom]).toEqual([3, false]);
@@ -122,8 +122,8 @@ test('memory is short at three quarters of the rows, or at the bytes allowed, wh
 test('a tenant has three quarters of the rows and of the bytes at most, so that the next one always finds place', async () => {
   for (const num of [1, 2, 3]) model.addEndpoint(num, 0, 20);
   answerAfterMs = 1_000;
-  await admit([...rows(1, 10), ...rows(2, 10)]);
-  expect([desks.room, desks.aside.takeParked(desks.isHeld).length]).toEqual([4, 8]);
+  await admit([...rows(1, 8), ...rows(2, 8)]);
+  expect([desks.room, desks.aside.takeParked(desks.isHeld).length]).toEqual([4, 4]);
   expect([desks.mayTake(1), desks.mayTake(2)]).toEqual([false, true]);
   await admit(rows(3, 1, 2));
   expect(desks.aside.takeParked(desks.isHeld)).toEqual([]);

@@ -37,6 +37,9 @@ export interface DesksOptions {
 /** Rows and bytes that a tenant may have in memory for each that is free. */
 const TENANT_SHARE = 3;
 
+/** What may wait for one endpoint at the most, as a share of the rows that fit, however much it takes at once. */
+const MOST_OF_MEMORY = 0.5;
+
 /** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
 const LOOK_FOR_OTHERS_MS = 100;
 
@@ -186,10 +189,9 @@ export class Desks {
 
   /** Whether as many rows of one endpoint wait in memory as may, so that one with a backlog leaves place for the others. */
   #isFull(desk: Desk, kind: LetterClass): boolean {
-    const share = Math.max(
-      2 * (desk.target?.maxInFlight ?? 0),
-      (this.#options.maxInFlight * 2) / (this.#busyDesks + 1),
-    );
+    const all = this.#options.maxInFlight * 2;
+    const wanted = Math.max(2 * (desk.target?.maxInFlight ?? 0), all / (this.#busyDesks + 1));
+    const share = Math.min(wanted, Math.max(all * MOST_OF_MEMORY, 2));
     return desk.waiting.lengthOf(kind) + desk.lines.waiting >= (kind === 'first' ? share : share / 2);
   }
 
@@ -266,12 +268,16 @@ export class Desks {
 
   /** Whether memory is short because of endpoints that take no more: then a round is due although nothing can be fetched before it. */
   get isClogged(): boolean {
-    return !this.hasRoom && this.list.slow().length > 0;
+    return !this.hasRoom && this.#slow().length > 0;
   }
 
   /** When memory runs short, or a tenant's part of it, what has waited long for endpoints that take no more goes back to the table. */
   relieve(): void {
-    for (const desk of this.list.slow()) if (!this.hasRoom || !this.mayTake(desk.tenantNum)) this.#shelve(desk);
+    for (const desk of this.#slow()) if (!this.hasRoom || !this.mayTake(desk.tenantNum)) this.#shelve(desk);
+  }
+
+  #slow(): Desk[] {
+    return this.list.slow((desk) => this.#dispatcher.hasSlotFor(desk.tenantNum));
   }
 
   #dropWaiting(desk: Desk): { next: readonly Letter[]; behind: readonly Letter[] } {
@@ -292,13 +298,14 @@ export class Desks {
     const desks = this.#dispatcher.takeUnsure();
     const letters = desks.flatMap((desk) => [...desk.waiting]);
     if (letters.length === 0) return;
-    const checkedAt = performance.now();
     const found = await stillWaiting(letters.map((letter) => letter.due)).catch((error: unknown) => {
       this.#dispatcher.returnUnsure(desks);
       throw error;
     });
     for (const desk of desks) this.#dispatcher.offer(desk);
     const there = new Set(found.map(keyOf));
+    // From the answer on: where Postgres is slow, one that counts from the question would be too old on arrival, time and again.
+    const checkedAt = performance.now();
     for (const letter of letters) letter.checkedAt = checkedAt;
     const gone = new Set(letters.filter((letter) => !there.has(keyOf(letter.due))));
     for (const desk of desks) this.#dropGone(desk, gone);

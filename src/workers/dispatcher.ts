@@ -71,6 +71,10 @@ export class Dispatcher {
     return this.#turns.inFlight;
   }
 
+  hasSlotFor(tenantNum: number): boolean {
+    return this.#turns.hasSlotFor(tenantNum);
+  }
+
   /** The desk has something to send. */
   offer(desk: Desk): void {
     if (desk.waiting.length > 0 && !this.#naps.has(desk)) this.#turns.add(desk);

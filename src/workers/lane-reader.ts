@@ -27,6 +27,8 @@ const BODIES_AT_ONCE = 128;
 const MAX_FLOODED = 64;
 const FLOOD_SIZE = 2_000;
 const FLOOD_MS = 50;
+/** How often rows are looked for that stand behind nothing any more although nobody brought them up. */
+const STRANDED_MS = 60_000;
 
 /** Moves rows between the mailbox and the desks: what is due comes in, what an endpoint cannot take now goes back, parked. */
 export class LaneReader {
@@ -79,7 +81,22 @@ export class LaneReader {
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
     for (const desk of desks) if (!desk.hasParked) desk.markParked();
     await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
-    if ((await this.#store.promoteAll(ours.map(({ endpointNum }) => endpointNum))) > 0) this.#wake(lanes);
+    await this.#promoteStranded(
+      ours.filter(({ lane }) => this.#isStrandedDue(lane)).map(({ endpointNum }) => endpointNum),
+      lanes,
+    );
+  }
+
+  /** Now and then: what nobody lived to bring up is rare, and looking for it costs a probe for each key that has rows behind. */
+  #isStrandedDue(number: number): boolean {
+    const lane = this.#lanes.get(number);
+    return lane !== undefined && performance.now() - lane.strandedAt >= STRANDED_MS;
+  }
+
+  async #promoteStranded(endpointNums: readonly number[], lanes: readonly number[]): Promise<void> {
+    if (endpointNums.length > 0 && (await this.#store.promoteAll(endpointNums)) > 0) this.#wake(lanes);
+    const now = performance.now();
+    for (const number of lanes) if (this.#isStrandedDue(number)) this.#lanes.get(number)!.strandedAt = now;
   }
 
   /** Asks the table who is next of the keys where that is not known here. */
@@ -184,12 +201,18 @@ export class LaneReader {
     const parked = await this.#store.parkEndpoints(leases, nums, FLOOD_SIZE);
     if (parked > 0) for (const desk of desks) desk.markParked();
     const ordered = desks.filter(({ flood }) => flood === 'ordered');
-    if (parked > 0 && (await this.#store.promoteAll(ordered.map(({ num }) => num))) > 0)
-      this.#wake(ordered.map(({ lane }) => lane));
     if (parked >= FLOOD_SIZE) return;
     this.#floodAt = now;
+    await this.#promoteFlooded(ordered);
     // What is brought up next in order is no flood.
     for (const desk of ordered) desk.flood = null;
+  }
+
+  /** What the rows stood behind may have gone while they were set behind. */
+  async #promoteFlooded(ordered: readonly Desk[]): Promise<void> {
+    if (ordered.length === 0) return;
+    const promoted = await this.#store.promoteAll(ordered.map(({ num }) => num));
+    if (promoted > 0) this.#wake(ordered.map(({ lane }) => lane));
   }
 
   async #writeAside(): Promise<void> {

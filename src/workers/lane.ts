@@ -24,6 +24,8 @@ export class Lane {
   isDraining = false;
   /** Rows in memory: waiting, under way, or not settled yet. */
   held = 0;
+  /** When stranded rows were looked for, in ms of `performance.now()`. */
+  strandedAt = Number.NEGATIVE_INFINITY;
   #isHungry = true;
   #cursor: Cursor = START;
   #fetchedAt = 0;

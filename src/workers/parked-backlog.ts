@@ -5,15 +5,21 @@ import type { Desk } from './desk.ts';
 /** Endpoints whose backlog is read in one statement. */
 const DESKS_PER_ROUND = 64;
 
-/** Which of the desks get more of their parked backlog now: those that may send and have nothing left to. */
+/** Rows of one endpoint that are read at once at the most: the rest of memory is for others. */
+const MAX_REFILL = 256;
+
+/** Which of the desks get more of their parked backlog now: those that may send and have nothing left to, in turn. */
 export function desksToRefill(desks: Iterable<Desk>, isServed: (desk: Desk) => boolean, nowMs: number): Desk[] {
   const chosen: Desk[] = [];
   for (const desk of desks) {
-    if (chosen.length >= DESKS_PER_ROUND) break;
     // What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
     if (!desk.hasParked || desk.waiting.length > 0) continue;
     const mayMove = desk.isDeleted || (desk.isOpen(nowMs) && desk.hasRoom(nowMs));
     if (mayMove && isServed(desk)) chosen.push(desk);
+  }
+  if (chosen.length > DESKS_PER_ROUND) {
+    chosen.sort((a, b) => a.refills - b.refills);
+    chosen.length = DESKS_PER_ROUND;
   }
   return chosen;
 }
@@ -26,7 +32,8 @@ export interface Refill {
 
 /** What to read for a desk: a few rows more than it can send at once. Rows in memory are still parked in the table. */
 export function refillOf(desk: Desk): Refill {
-  const limit = 2 * (desk.target?.maxInFlight ?? 1) + desk.held;
+  const limit = Math.min(2 * (desk.target?.maxInFlight ?? 1), MAX_REFILL) + desk.held;
+  desk.refills++;
   return {
     desk,
     parkings: desk.parkings,

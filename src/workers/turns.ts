@@ -41,10 +41,9 @@ export class Turns {
 
   /** The desk whose turn it is, which leaves the queue; undefined when none may send. */
   next(): Desk | undefined {
-    const free = this.#slots - this.#inFlight;
-    if (free <= 0) return undefined;
+    if (this.#inFlight >= this.#slots) return undefined;
     for (const [tenant, desks] of this.#ready) {
-      if (this.#tenantLoad(tenant) >= SHARES.tenant * free) continue;
+      if (!this.hasSlotFor(tenant)) continue;
       const [desk] = desks;
       desks.delete(desk!);
       // Its tenant's next turn comes after those of the others.
@@ -53,6 +52,11 @@ export class Turns {
       return desk;
     }
     return undefined;
+  }
+
+  /** Whether a request of this tenant may begin now. */
+  hasSlotFor(tenant: number): boolean {
+    return this.#tenantLoad(tenant) < SHARES.tenant * (this.#slots - this.#inFlight);
   }
 
   /** Whether one of this class may begin now. */

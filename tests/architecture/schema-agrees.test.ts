@@ -13,6 +13,7 @@ const beyondPrisma = {
     'attempts_ended_idx',
     'endpoints_system_idx',
     'events_tenant_num_external_id_idx',
+    'mailbox_behind_idx',
     'mailbox_due_idx',
     'mailbox_order_idx',
     'mailbox_parked_idx',

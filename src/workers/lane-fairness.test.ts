@@ -1,0 +1,80 @@
+import { afterEach, expect, test } from 'vitest';
+import { answered } from './fixtures/fake-sender.ts';
+import { EPOCH_MS, LaneRig } from './fixtures/lane-rig.ts';
+import type { VirtualTime } from './fixtures/virtual-time.ts';
+
+let rig: LaneRig;
+let events = 0;
+
+afterEach(() => {
+  rig.time.restore();
+  expect(rig.violations).toEqual([]);
+});
+
+const NEIGHBOUR = 1_000;
+
+test.each([
+  ['one endpoint that takes 1,000 at once', 1_024, 1, 1_000, 6_000],
+  ['five endpoints', 64, 5, 16, 20],
+  ['a hundred endpoints', 64, 100, 16, 10],
+])(
+  'a tenant whose receivers are slow does not hold up another one: %s',
+  async (_what, slots, endpoints, cap, each) => {
+    rig = new LaneRig({
+      lanes: 1,
+      maxInFlight: slots,
+      fate: ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === NEIGHBOUR ? 5 : 15_000 }),
+    });
+    rig.time.install();
+    for (let num = 1; num <= endpoints; num++) rig.model.addEndpoint(num, 0, cap);
+    rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
+    for (let i = 0; i < each; i++) for (let num = 1; num <= endpoints; num++) rig.model.add(++events, num, EPOCH_MS);
+    void rig.startWorker().owner.hold(0);
+    await rig.time.pass(1_000);
+    for (let i = 0; i < 5; i++) {
+      const from = rig.time.now;
+      rig.model.add(++events, NEIGHBOUR, EPOCH_MS + from);
+      const isSent = () => rig.sent.filter(({ endpointNum }) => endpointNum === NEIGHBOUR).length > i;
+      expect(await rig.time.pass(2_000, isSent)).toBe(true);
+      await rig.time.pass(500);
+    }
+  },
+  100_000,
+);
+
+const slowStatements =
+  (ms: number) =>
+  (time: VirtualTime) =>
+  async (_owner: string, _name: string, work: () => unknown): Promise<unknown> => {
+    await time.sleep(ms);
+    const answer = work();
+    await time.sleep(ms);
+    return answer;
+  };
+
+test.each([10, 60, 200])('deliveries go on where each statement takes twice %i ms', async (ms) => {
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: 8,
+    fate: () => ({ outcome: answered(200), afterMs: 300 }),
+    travel: slowStatements(ms),
+  });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 2);
+  const { owner } = rig.startWorker();
+  for (let i = 0; i < 8; i++) rig.model.add(++events, 1, EPOCH_MS);
+  void owner.hold(0);
+  expect(await rig.time.pass(20_000, () => rig.model.rows.size === 0)).toBe(true);
+});
+
+test('of many endpoints with a backlog none waits until the others have done with theirs', async () => {
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, fate: () => ({ outcome: answered(200), afterMs: 5 }) });
+  rig.time.install();
+  for (let num = 1; num <= 150; num++) rig.model.addEndpoint(num, 0, 2);
+  for (let i = 0; i < 100; i++)
+    for (let num = 1; num <= 150; num++) rig.model.add(++events, num, EPOCH_MS).parked = true;
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(60_000, () => new Set(rig.sent.map(({ endpointNum }) => endpointNum)).size === 150);
+  expect(new Set(rig.sent.map(({ endpointNum }) => endpointNum)).size).toBe(150);
+  expect(rig.sent.length).toBeLessThan(0.3 * 15_000);
+});
