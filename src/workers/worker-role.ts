@@ -10,6 +10,7 @@ import { periodic, type Service } from '../lifecycle.ts';
 import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
 import { listenForReplays } from '../queues/replay-queue.ts';
 import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
+import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
@@ -22,6 +23,7 @@ import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts'
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
 import { announcerService } from './announcer-service.ts';
+import { CastBooks } from './cast-books.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
@@ -162,6 +164,7 @@ function createOwner(
     timeoutMs: config.DELIVERY_TIMEOUT_SECONDS * 1000,
     maxInFlight: DEFAULT_MAX_IN_FLIGHT,
   };
+  const castBooks = new CastBooks((tenantNum) => loadCasts(pool, tenantNum));
   const store: LaneStore = {
     acquire: (lanes) => acquireLanes(pool, id, lanes),
     heartbeat: (leases) => heartbeat(pool, id, leases),
@@ -176,7 +179,7 @@ function createOwner(
     stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),
     bodies: (uuids) => readBodies(pool, bodies, uuids),
-    targets: (nums) => loadTargets(pool, vault, defaults, nums),
+    targets: async (nums) => castBooks.equip(await loadTargets(pool, vault, defaults, nums)),
     targetVersions: (nums) => targetVersions(pool, nums),
     settle: async (leases, attempts) => {
       const held = await settle(pool, leases, attempts);
