@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compatibilityProblems } from './compatibility.ts';
 import { compileSchema } from './compile-schema.ts';
-import type { JsonSchema } from './json-schema.ts';
+import { type JsonSchema, subschemaPlaces } from './json-schema.ts';
 import { readSchema } from './read-schema.ts';
 
 const money = { type: 'object', required: ['amount'], properties: { amount: { type: 'integer', minimum: 0 } } };
@@ -10,6 +10,11 @@ const open = (properties: object, more: object = {}) => ({ type: 'object', prope
 const closed = (properties: object, more: object = {}) => open(properties, { additionalProperties: false, ...more });
 const text = { type: 'string' };
 const number = { type: 'number' };
+const condition = (test: object, consequence: object) =>
+  Object.fromEntries([
+    ['if', test],
+    ['then', consequence],
+  ]);
 
 /** [what changes, before, after, the first path that breaks; null: compatible] */
 const pairs: readonly (readonly [string, JsonSchema, JsonSchema, string | null])[] = [
@@ -199,8 +204,8 @@ const pairs: readonly (readonly [string, JsonSchema, JsonSchema, string | null])
   ['something is forbidden', text, { type: 'string', not: { const: 'a' } }, 'not'],
   ['less is forbidden', { not: { enum: ['a', 'b'] } }, { not: { enum: ['a'] } }, null],
   ['more is forbidden', { not: { enum: ['a'] } }, { not: { enum: ['a', 'b'] } }, 'not'],
-  ['a condition is added', open({}), open({}, { if: open({ a: text }), then: { required: ['b'] } }), 'if'],
-  ['a condition stays', { if: text, then: { maxLength: 2 } }, { if: text, then: { maxLength: 2 }, title: 'x' }, null],
+  ['a condition is added', open({}), open({}, condition(open({ a: text }), { required: ['b'] })), 'if'],
+  ['a condition stays', condition(text, { maxLength: 2 }), { ...condition(text, { maxLength: 2 }), title: 'x' }, null],
   ['a definition is written out', { $ref: '#/$defs/m', $defs: { m: money } }, money, null],
   [
     'a definition is narrowed',
@@ -229,11 +234,6 @@ test.each(pairs)('%s', (_, before, after, path) => {
   expect(first?.path ?? null).toBe(path);
 });
 
-test('there are at least 60 pairs of each kind together, and breaking ones among them', () => {
-  expect(pairs.length).toBeGreaterThanOrEqual(60);
-  expect(pairs.filter(([, , , path]) => path !== null).length).toBeGreaterThan(30);
-});
-
 /** Values that tell schemas of this test apart. */
 const value = fc.letrec((tie) => ({
   any: fc.oneof(
@@ -259,7 +259,20 @@ const leaf = fc.constantFrom<JsonSchema>(
   { minItems: 1, maxProperties: 2 },
 );
 
-/** Random schemas. Open ones say so: of what is said by silence, the comparison takes its one liberty. */
+/** Says of every schema that other properties are allowed, where it says nothing: of silence the comparison takes its one liberty. */
+function spoken(schema: JsonSchema): JsonSchema {
+  if (typeof schema !== 'object') return schema;
+  const said = Object.entries(schema).map(([keyword, value]) => {
+    const place = subschemaPlaces.get(keyword);
+    if (place === 'one') return [keyword, spoken(value as JsonSchema)];
+    if (place === 'list') return [keyword, (value as JsonSchema[]).map(spoken)];
+    if (place !== 'named') return [keyword, value];
+    return [keyword, Object.fromEntries(Object.entries(value as object).map(([name, each]) => [name, spoken(each)]))];
+  });
+  return { additionalProperties: true, ...Object.fromEntries(said) };
+}
+
+/** Random schemas. */
 const schema = fc.letrec<{ any: JsonSchema }>((tie) => ({
   any: fc.oneof(
     { maxDepth: 3, depthSize: 'small' },
@@ -284,8 +297,8 @@ const schema = fc.letrec<{ any: JsonSchema }>((tie) => ({
 
 /** A schema and one that differs from it a little. */
 const related = fc.tuple(schema, schema, fc.constantFrom('same', 'anyOf', 'allOf', 'other')).map(([a, b, how]) => {
-  if (how === 'same') return [a, a] as const;
-  return [a, how === 'other' ? b : { [how]: [a, b] }] as const;
+  const after = how === 'same' ? a : how === 'other' ? b : { [how]: [a, b] };
+  return [spoken(a), after] as const;
 });
 
 test('what is found compatible accepts every value that was accepted', () => {

@@ -44,7 +44,7 @@ export class LinearPattern {
 
   /** @throws OutOfFuel */
   test(text: string): boolean {
-    this.#first ??= this.#stateOf(this.#closure([0], true));
+    this.#first ??= this.#stateOf(this.#closure([0], true), true);
     let state = this.#first;
     for (const char of text) {
       if (state.isMatch) return true;
@@ -77,13 +77,13 @@ export class LinearPattern {
     return found;
   }
 
-  #stateOf(steps: readonly number[]): State {
-    const key = steps.join();
+  #stateOf(steps: readonly number[], isBegin = false): State {
+    const key = `${isBegin}${steps.join()}`;
     const known = this.#states.get(key);
     if (known !== undefined) return known;
     if (this.#states.size >= MAX_STATES) this.#forget();
     const isMatch = this.#hasMatch(steps);
-    const matchesAtEnd = isMatch || this.#hasMatch(this.#closure(steps, false, true));
+    const matchesAtEnd = isMatch || this.#hasMatch(this.#closure(steps, isBegin, true));
     const state = { steps, isMatch, matchesAtEnd, after: new Map<string, State>() };
     this.#states.set(key, state);
     return state;
