@@ -43,11 +43,11 @@ export interface Prepared {
 
 export interface RoutingCapacity {
   readonly tenants: number;
-  /** Of all tenants together; a clause takes about half a kilobyte. One tenant may have more. */
+  /** Of all tenants together; a clause takes about a kilobyte. One tenant may have more. */
   readonly clauses: number;
 }
 
-const CAPACITY: RoutingCapacity = { tenants: 10_000, clauses: 500_000 };
+const CAPACITY: RoutingCapacity = { tenants: 10_000, clauses: 250_000 };
 
 /** Longest work on an index at a stretch: others wait for the event loop. */
 const SLICE_MS = 8;

@@ -1,7 +1,9 @@
-import { createPostgresBackend, type JobsOptions, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq';
+import { type JobsOptions, type Processor, Queue, type Worker, type WorkerOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import pg from 'pg';
+import { PacedWorker } from './paced-worker.ts';
+import { postgresBackend } from './postgres-backend.ts';
 import { evictionProblem, openRedis, type RedisTuning } from './redis.ts';
+import { Restarting } from './restarting.ts';
 
 export interface QueueBackendOptions {
   readonly redisUrl: string | undefined;
@@ -11,12 +13,27 @@ export interface QueueBackendOptions {
   readonly onError: (error: Error) => void;
 }
 
-export type { JobsOptions, Processor };
+export type { JobsOptions };
 
-/** BullMQ on Redis or on Postgres: the one place that knows which. */
+/** Puts jobs into a queue. */
+export type Producer = Pick<Queue, 'add' | 'addBulk' | 'close'>;
+
+/** Takes jobs out of a queue. */
+export interface Consumer {
+  /** How many jobs it has under way at once. */
+  setConcurrency(jobs: number): void;
+  close(): Promise<void>;
+}
+
+export type ConsumerOptions = Pick<
+  WorkerOptions,
+  'lockDuration' | 'stalledInterval' | 'maxStalledCount' | 'drainDelay'
+> & { readonly concurrency: number };
+
+/** BullMQ on Redis or on Postgres: the one place that knows which. What is away when they start they wait for. */
 export interface QueueBackend {
-  queue(name: string): Queue;
-  worker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection'>): Worker;
+  producer(name: string): Producer;
+  consumer(name: string, processor: Processor, options: ConsumerOptions): Consumer;
   /** What is wrong with the setting-up of the backend, for the readiness probe; null when nothing is. */
   problem(): string | null;
   /** Closes the connections that this backend opened for its queues and workers. */
@@ -27,28 +44,17 @@ export function createQueueBackend(options: QueueBackendOptions): QueueBackend {
   return options.redisUrl === undefined ? onPostgres(options) : onRedis(options, options.redisUrl);
 }
 
-/** BullMQ checks connections out without listening to their errors, which would end the process when Postgres goes away. */
-class ListenedClient extends pg.Client {
-  constructor(config?: string | pg.ClientConfig) {
-    super(config);
-    this.on('error', () => {});
-  }
-}
-
 function onPostgres({ databaseUrl, onError }: QueueBackendOptions): QueueBackend {
-  const connection = {
-    connectionString: databaseUrl,
-    schema: 'bullmq',
-    migrate: true,
-    max: 4,
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-    Client: ListenedClient,
-  };
+  const backend = postgresBackend(databaseUrl);
+  // BullMQ wants one, and this backend has its own.
+  const connection = {};
   return {
-    queue: (name) => watch(new Queue(name, { connection }, createPostgresBackend) as unknown as Queue, onError),
-    worker: (name, processor, more) =>
-      watch(new Worker(name, processor, { ...more, connection }, createPostgresBackend) as unknown as Worker, onError),
+    producer: (name) => producerOf(() => new Queue(name, { connection }, backend) as unknown as Queue, onError),
+    consumer: (name, processor, more) => {
+      const build = (options: BuildOptions) =>
+        new PacedWorker(name, processor, { ...options, connection }, backend) as unknown as Worker;
+      return consumerOf(build, more, onError);
+    },
     problem: () => null,
     close: async () => {},
   };
@@ -73,13 +79,56 @@ function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBa
   return {
     // It waits for the first connection: with `skipWaitingForReady` BullMQ asks for Redis's version before there is one, fails for want
     // of an offline queue, and every later call fails with it.
-    queue: (name) => watch(new Queue(name, { prefix, connection: connect(producer) }), onError),
-    worker: (name, processor, more) =>
-      watch(new Worker(name, processor, { ...more, prefix, connection: connect(consumer) }), onError),
+    producer: (name) => {
+      const connection = connect(producer);
+      return producerOf(() => new Queue(name, { prefix, connection }), onError);
+    },
+    consumer: (name, processor, more) => {
+      const connection = connect(consumer);
+      return consumerOf(
+        (options) => new PacedWorker(name, processor, { ...options, prefix, connection }),
+        more,
+        onError,
+      );
+    },
     problem: () => problem,
     close: async () => {
       for (const client of opened) client.disconnect();
     },
+  };
+}
+
+function producerOf(build: () => Queue, onError: (error: Error) => void): Producer {
+  const queue = new Restarting({ build: () => watch(build(), onError), use: async () => {}, onError });
+  return {
+    add: (...job) => queue.current.add(...job),
+    addBulk: (jobs) => queue.current.addBulk(jobs),
+    close: () => queue.close(),
+  };
+}
+
+/** After a refused connection, in ms. BullMQ's own 15 s would leave the sweeper alone for as long. */
+const RETRY_MS = 1_000;
+
+type BuildOptions = ConsumerOptions & { readonly autorun: false; readonly runRetryDelay: number };
+
+function consumerOf(
+  build: (options: BuildOptions) => Worker,
+  options: ConsumerOptions,
+  onError: (error: Error) => void,
+): Consumer {
+  let { concurrency } = options;
+  const worker = new Restarting({
+    build: () => watch(build({ ...options, concurrency, autorun: false, runRetryDelay: RETRY_MS }), onError),
+    use: (started) => started.run(),
+    onError,
+  });
+  return {
+    setConcurrency: (jobs) => {
+      concurrency = jobs;
+      worker.current.concurrency = jobs;
+    },
+    close: () => worker.close(),
   };
 }
 

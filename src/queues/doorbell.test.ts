@@ -31,7 +31,7 @@ beforeEach(() => {
     },
     close: async () => {},
   };
-  doorbell = new Doorbell({ queue: () => queue } as unknown as QueueBackend, (error) => errors.push(error));
+  doorbell = new Doorbell({ producer: () => queue } as unknown as QueueBackend, (error) => errors.push(error));
 });
 
 afterEach(() => {

@@ -1,5 +1,4 @@
-import type { Queue, Worker } from 'bullmq';
-import type { JobsOptions, QueueBackend } from './backend.ts';
+import type { Consumer, JobsOptions, Producer, QueueBackend } from './backend.ts';
 
 const QUEUE = 'lanes';
 const RING = 'ring';
@@ -18,7 +17,7 @@ const LOCK_MS = 6_000;
  * answered and one that waits. Losing one costs latency only: the sweeper looks after lanes that nobody rang.
  */
 export class Doorbell {
-  readonly #queue: Queue;
+  readonly #queue: Producer;
   readonly #onError: (error: unknown) => void;
   readonly #pending = new Set<number>();
   readonly #rungAt = new Map<number, number>();
@@ -27,7 +26,7 @@ export class Doorbell {
   #timersUnderWay = 0;
 
   constructor(backend: QueueBackend, onError: (error: unknown) => void) {
-    this.#queue = backend.queue(QUEUE);
+    this.#queue = backend.producer(QUEUE);
     this.#onError = onError;
   }
 
@@ -91,22 +90,17 @@ function ringOptions(lane: number): JobsOptions {
   return { ...EPHEMERAL, deduplication: { id: `lane-${lane}`, keepLastIfActive: true, reschedule: true } };
 }
 
-export interface DoorbellListener {
-  /** How many lanes this process may hold at once. */
-  setConcurrency(lanes: number): void;
-  close(): Promise<void>;
-}
-
 /**
  * Answers rings: `answer(lane)` resolves when the lane is given back, so that no second ring of it is answered meanwhile.
+ * @param concurrency how many lanes this process may hold at once
  */
 export function listenForRings(
   backend: QueueBackend,
   doorbell: Doorbell,
   concurrency: number,
   answer: (lane: number) => Promise<void>,
-): DoorbellListener {
-  const worker: Worker = backend.worker(
+): Consumer {
+  return backend.consumer(
     QUEUE,
     async (job) => {
       const { lane } = job.data as { lane?: unknown };
@@ -117,10 +111,4 @@ export function listenForRings(
     // A stall is no failure here: the lane's lease in Postgres decides who may work.
     { concurrency, lockDuration: LOCK_MS, stalledInterval: LOCK_MS / 2, maxStalledCount: 1_000_000, drainDelay: 5 },
   );
-  return {
-    setConcurrency: (lanes) => {
-      worker.concurrency = lanes;
-    },
-    close: () => worker.close(),
-  };
 }

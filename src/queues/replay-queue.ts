@@ -1,5 +1,4 @@
-import type { Queue, Worker } from 'bullmq';
-import type { QueueBackend } from './backend.ts';
+import type { Consumer, Producer, QueueBackend } from './backend.ts';
 
 const QUEUE = 'replays';
 const RING = 'ring';
@@ -10,11 +9,11 @@ const LOCK_MS = 30_000;
  * Losing one costs latency only: the workers look by themselves too.
  */
 export class ReplayBell {
-  readonly #queue: Queue;
+  readonly #queue: Producer;
   readonly #onError: (error: unknown) => void;
 
   constructor(backend: QueueBackend, onError: (error: unknown) => void) {
-    this.#queue = backend.queue(QUEUE);
+    this.#queue = backend.producer(QUEUE);
     this.#onError = onError;
   }
 
@@ -30,9 +29,8 @@ export class ReplayBell {
 }
 
 /** Answers rings, one at a time in this process. */
-export function listenForReplays(backend: QueueBackend, answer: () => Promise<void>): { close(): Promise<void> } {
+export function listenForReplays(backend: QueueBackend, answer: () => Promise<void>): Consumer {
   // A stall is no failure: the replay's row lock in Postgres decides who may work.
   const options = { concurrency: 1, lockDuration: LOCK_MS, maxStalledCount: 1_000_000, drainDelay: 5 };
-  const worker: Worker = backend.worker(QUEUE, answer, options);
-  return { close: () => worker.close() };
+  return backend.consumer(QUEUE, answer, options);
 }

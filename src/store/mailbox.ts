@@ -78,7 +78,7 @@ const FETCH_DUE = `
     FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[]) AS l(lane, due_ms, event_id, endpoint_num, size)
    CROSS JOIN LATERAL (
      SELECT * FROM mailbox
-      WHERE lane = l.lane AND NOT parked AND due_at <= now()
+      WHERE lane = l.lane AND NOT parked AND due_at <= now() AND endpoint_num <> ALL($6::int[])
         AND (due_at, event_id, endpoint_num) > (to_timestamp(l.due_ms / 1000), l.event_id, l.endpoint_num)
       ORDER BY due_at, event_id, endpoint_num
       LIMIT l.size
@@ -86,8 +86,15 @@ const FETCH_DUE = `
     JOIN endpoints e ON e.num = m.endpoint_num
    ORDER BY m.lane, m.due_at, m.event_id, m.endpoint_num`;
 
-/** Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks. */
-export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[]): Promise<DueDelivery[]> {
+/**
+ * Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks.
+ * @param flooded endpoints whose rows are passed over: see `parkEndpoints`
+ */
+export async function fetchDue(
+  pool: pg.Pool,
+  lanes: readonly LaneFetch[],
+  flooded: readonly number[],
+): Promise<DueDelivery[]> {
   const { rows } = await pool.query<Row>({
     name: 'fetch-due',
     text: FETCH_DUE,
@@ -97,6 +104,7 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[]): Prom
       plainArray(lanes.map((fetch) => fetch.after.eventUuid)),
       plainArray(lanes.map((fetch) => fetch.after.endpointNum)),
       plainArray(lanes.map((fetch) => fetch.limit)),
+      plainArray(flooded),
     ],
   });
   return rows.map(toDueDelivery);
@@ -181,6 +189,45 @@ export async function parkDeliveries(
       plainArray(leases.map((lease) => lease.epoch)),
     ],
   });
+}
+
+/**
+ * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
+ * Rows that stand behind others in order are set behind (see `setBehind`): call `promoteAll` afterwards.
+ * @returns how many it parked, of each lane `limit` at most
+ */
+export async function parkEndpoints(
+  pool: pg.Pool,
+  leases: readonly LaneLease[],
+  endpointNums: readonly number[],
+  limit: number,
+): Promise<number> {
+  const { rowCount } = await pool.query({
+    name: 'park-endpoints',
+    text: `WITH held AS MATERIALIZED (
+             SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+           ), flood AS MATERIALIZED (
+             SELECT f.* FROM held h CROSS JOIN LATERAL (
+               SELECT endpoint_num, event_id, order_key, seq FROM mailbox
+                WHERE lane = h.lane AND NOT parked AND due_at <= now() AND endpoint_num = ANY($3::int[])
+                ORDER BY due_at, event_id, endpoint_num LIMIT $4
+             ) f
+           )
+           UPDATE mailbox m
+              SET parked = true,
+                  due_at = CASE WHEN f.order_key IS NOT NULL AND EXISTS (
+                    SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
+                  ) THEN 'infinity' ELSE m.due_at END
+             FROM flood f
+            WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked`,
+    values: [
+      plainArray(leases.map((lease) => lease.lane)),
+      plainArray(leases.map((lease) => lease.epoch)),
+      plainArray(endpointNums),
+      limit,
+    ],
+  });
+  return rowCount ?? 0;
 }
 
 /** Those of the rows that are in the mailbox as they were read: the others were cancelled, or retried by hand, since. */

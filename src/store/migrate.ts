@@ -31,6 +31,8 @@ export async function migrate(databaseUrl: string): Promise<readonly string[]> {
     application_name: 'posthorn-migrate',
     connectionTimeoutMillis: 10_000,
   });
+  // A connection that breaks rejects the query under way as well; without a handler the event would end the process.
+  client.on('error', () => {});
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);

@@ -13,19 +13,25 @@ const PROMOTED_AT_ONCE = 16;
 
 // The first row of a key decides: where it waits for its retry, is about to be sent, or was set aside (src/store/suspects.ts), those
 // behind it stay where they are.
+// Who is stuck is found before anything is updated: joined in one, each row of the endpoint would be tried with each key.
 const PROMOTE = (keys: string) => `
+  WITH RECURSIVE ${keys},
+  stuck AS MATERIALIZED (
+    SELECT k.endpoint_num, f.event_id
+      FROM wanted k
+     CROSS JOIN LATERAL (
+       SELECT event_id, is_behind, first_value(is_behind) OVER (ORDER BY seq) AS is_stuck
+         FROM (SELECT b.event_id, b.seq, b.parked AND b.due_at = 'infinity' AND NOT EXISTS (
+                        SELECT FROM poisoned_deliveries p WHERE p.event_id = b.event_id AND p.endpoint_num = b.endpoint_num) AS is_behind
+                 FROM mailbox b WHERE b.endpoint_num = k.endpoint_num AND b.order_key = k.order_key ORDER BY b.seq LIMIT ${PROMOTED_AT_ONCE}) first_ones
+     ) f
+     WHERE f.is_stuck AND f.is_behind
+       AND NOT EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = k.endpoint_num AND p.order_key = k.order_key)
+  )
   UPDATE mailbox m SET parked = false, due_at = date_trunc('milliseconds', now())
-    FROM (${keys}) AS k(endpoint_num, order_key)
-   CROSS JOIN LATERAL (
-     SELECT event_id, is_behind, first_value(is_behind) OVER (ORDER BY seq) AS is_stuck
-       FROM (SELECT b.event_id, b.seq, b.parked AND b.due_at = 'infinity' AND NOT EXISTS (
-                      SELECT FROM poisoned_deliveries p WHERE p.event_id = b.event_id AND p.endpoint_num = b.endpoint_num) AS is_behind
-               FROM mailbox b WHERE b.endpoint_num = k.endpoint_num AND b.order_key = k.order_key ORDER BY b.seq LIMIT ${PROMOTED_AT_ONCE}) first_ones
-   ) f
-   WHERE f.is_stuck AND f.is_behind AND m.endpoint_num = k.endpoint_num AND m.event_id = f.event_id AND m.parked AND m.due_at = 'infinity'
-     AND NOT EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = k.endpoint_num AND p.order_key = k.order_key)`;
+    FROM stuck s WHERE m.endpoint_num = s.endpoint_num AND m.event_id = s.event_id AND m.parked AND m.due_at = 'infinity'`;
 
-const PROMOTE_GIVEN = PROMOTE('SELECT * FROM unnest($1::int[], $2::int[])');
+const PROMOTE_GIVEN = PROMOTE('wanted AS (SELECT * FROM unnest($1::int[], $2::int[]) AS w(endpoint_num, order_key))');
 
 /**
  * Brings up rows that wait behind others where nothing is before them any more. To be called after every statement that takes a row of
@@ -44,14 +50,14 @@ export async function promote(client: Queryable, keys: readonly OrderKey[]): Pro
 
 // A loose index scan: one probe per key, however many rows it has.
 const PROMOTE_ALL = PROMOTE(`
-  WITH RECURSIVE keys AS (
+  keys AS (
     SELECT e.num AS endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = e.num AND m.order_key IS NOT NULL) AS order_key
       FROM unnest($1::int[]) AS e(num)
     UNION ALL
     SELECT k.endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = k.endpoint_num AND m.order_key > k.order_key)
       FROM keys k WHERE k.order_key IS NOT NULL
-  )
-  SELECT endpoint_num, order_key FROM keys WHERE order_key IS NOT NULL`);
+  ),
+  wanted AS (SELECT endpoint_num, order_key FROM keys WHERE order_key IS NOT NULL)`);
 
 /** The same for all keys of these endpoints: for what a process did not live to bring up. */
 export async function promoteAll(pool: pg.Pool, endpointNums: readonly number[]): Promise<number> {

@@ -41,6 +41,8 @@ export class Desk {
   /** Whether the table holds parked rows of this endpoint, and where to go on reading them. */
   hasParked = false;
   parkedCursor: Cursor = START;
+  /** Whether so much comes that its due rows are set aside without being read, and of which kind it is. */
+  flood: 'plain' | 'ordered' | null = null;
   /** Rises with each parking, so that a read that was under way meanwhile does not conclude that nothing is parked. */
   parkings = 0;
 

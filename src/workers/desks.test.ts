@@ -65,7 +65,7 @@ function rows(endpointNum: number, count: number): DueDelivery[] {
 }
 
 async function admit(given: readonly DueDelivery[]): Promise<void> {
-  await desks.loadTargets([...new Set(given.map((row) => row.endpointNum))].map((num) => desks.of(num, 0)));
+  await desks.loadTargets([...new Set(given.map((row) => row.endpointNum))].map((num) => desks.list.of(num, 0)));
   desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
 }
 
@@ -127,15 +127,15 @@ test('an endpoint with more than its share here has the rest put aside to be par
   const overflow = desks.aside.takeParked(desks.isHeld);
   expect(overflow.length).toBeGreaterThan(0);
   expect(overflow.every((row) => row.endpointNum === 1)).toBe(true);
-  expect(desks.get(1)!.hasParked).toBe(true);
-  expect(desks.get(1)!.held + overflow.length).toBe(15);
+  expect(desks.list.get(1)!.hasParked).toBe(true);
+  expect(desks.list.get(1)!.held + overflow.length).toBe(15);
 });
 
 test('what a closed endpoint has in memory is put aside and not sent', async () => {
   model.addEndpoint(1, 0, 1);
   await admit(rows(1, 3));
   model.change(1, { enabled: false });
-  await desks.loadTargets([desks.get(1)!]);
+  await desks.loadTargets([desks.list.get(1)!]);
   expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
   await time.pass(100);
   expect(settled).toHaveLength(1);
@@ -147,7 +147,7 @@ test('a row that came back into memory before it was parked is not parked', asyn
   const given = rows(1, 3);
   await admit(given);
   model.change(1, { enabled: false });
-  await desks.loadTargets([desks.get(1)!]);
+  await desks.loadTargets([desks.list.get(1)!]);
   model.change(1, { enabled: true });
   await admit(given);
   expect(desks.aside.takeParked(desks.isHeld)).toEqual([]);
@@ -179,27 +179,27 @@ test('a lane that is dropped keeps nothing waiting, and what is under way is sti
 
 test('a delivery that cannot be prepared closes its endpoint, and others go on', async () => {
   for (const num of [1, 2]) model.addEndpoint(num, 0, 2);
-  await desks.loadTargets([1, 2].map((num) => desks.of(num, 0)));
-  desks.get(1)!.keys = null as never;
+  await desks.loadTargets([1, 2].map((num) => desks.list.of(num, 0)));
+  desks.list.get(1)!.keys = null as never;
   const given = [...rows(1, 2), ...rows(2, 2)];
   desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
   await time.pass(100);
   expect(settled.map(({ endpointNum }) => endpointNum)).toEqual([2, 2]);
   expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
-  expect(desks.get(1)!.isStale(1, 0)).toBe(true);
+  expect(desks.list.get(1)!.isStale(1, 0)).toBe(true);
 });
 
 test('an endpoint is forgotten only when it has long had nothing to do', async () => {
   model.addEndpoint(1, 0, 2);
-  desks.of(1, 0);
+  desks.list.of(1, 0);
   await time.pass(1_000);
-  desks.forgetIdle();
-  expect(desks.get(1)).toBeDefined();
+  desks.list.forgetIdle();
+  expect(desks.list.get(1)).toBeDefined();
   await time.pass(20_000);
-  desks.of(2, 0).markParked();
+  desks.list.of(2, 0).markParked();
   await time.pass(20_000);
-  desks.forgetIdle();
-  expect([desks.get(1), desks.get(2)?.num]).toEqual([undefined, 2]);
+  desks.list.forgetIdle();
+  expect([desks.list.get(1), desks.list.get(2)?.num]).toEqual([undefined, 2]);
 });
 
 test('a row that has waited and is gone from the mailbox meanwhile is not sent any more', async () => {

@@ -6,7 +6,8 @@ import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 import { AttemptCloser } from './attempt-closer.ts';
-import { Desk, UNKNOWN } from './desk.ts';
+import { type Desk, UNKNOWN } from './desk.ts';
+import { DeskList } from './desk-list.ts';
 import { Dispatcher, type Finished } from './dispatcher.ts';
 import { type DeliveryKey, HeldRows, keyOf } from './held-rows.ts';
 import type { Aftermath } from './key-lines.ts';
@@ -33,11 +34,8 @@ export interface DesksOptions {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-/** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
-const SLOW_MS = 1_000;
-
-/** How long an endpoint that has nothing to send is remembered, in ms. */
-const IDLE_MS = 10_000;
+/** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
+const FLOOD_SHARE = 1 / 16;
 
 /**
  * The deliveries that a process has in memory, by endpoint: admit → prepare → send → decide. Bounded in rows, bytes and requests under
@@ -45,18 +43,19 @@ const IDLE_MS = 10_000;
  */
 export class Desks {
   readonly #options: DesksOptions;
-  readonly #desks = new Map<number, Desk>();
+  /** Those that it knows of. */
+  readonly list: DeskList;
   readonly #dispatcher: Dispatcher;
   readonly #closer: AttemptCloser;
   readonly #held = new HeldRows();
   /** For the table. */
   readonly aside = new SetAside();
-  #heldBytes = 0;
   #busyDesks = 0;
   #isUrgent = false;
 
   constructor(options: DesksOptions) {
     this.#options = options;
+    this.list = new DeskList(options.nowMs);
     this.#dispatcher = new Dispatcher({
       ...options,
       onFinished: (finished) => this.#finish(finished),
@@ -84,26 +83,7 @@ export class Desks {
   }
 
   get hasBytes(): boolean {
-    return this.#heldBytes < this.#options.maxBytes;
-  }
-
-  [Symbol.iterator](): Iterator<Desk> {
-    return this.#desks.values();
-  }
-
-  /** The desk of an endpoint, made if need be. */
-  of(num: number, lane: number): Desk {
-    let desk = this.#desks.get(num);
-    if (desk === undefined) {
-      desk = new Desk(num, lane);
-      this.#desks.set(num, desk);
-    }
-    desk.usedAt = performance.now();
-    return desk;
-  }
-
-  get(num: number): Desk | undefined {
-    return this.#desks.get(num);
+    return this.#held.bytes < this.#options.maxBytes;
   }
 
   /** See `HeldRows.read`. */
@@ -118,7 +98,7 @@ export class Desks {
     laneOf: (row: DueDelivery) => Lane | undefined,
   ): void {
     const admittedAt = performance.now();
-    this.#busyDesks = countBusy(this.#desks.values());
+    this.#busyDesks = this.list.busy;
     for (const due of rows) {
       const lane = laneOf(due);
       const body = bodies.get(due.eventUuid);
@@ -131,10 +111,10 @@ export class Desks {
   #admitOne(letter: Letter, lane: Lane): void {
     const { due, body } = letter;
     if (this.#held.has(due)) return;
-    const desk = this.of(due.endpointNum, due.lane);
+    const desk = this.list.of(due.endpointNum, due.lane);
     const skip: SkipReason | null = body.expunged ? 'payload_expunged' : desk.isDeleted ? 'endpoint_deleted' : null;
     if (skip !== null) {
-      this.#hold(letter, lane);
+      this.#held.add(due, lane, body.body.length);
       this.#skip(letter, skip, desk);
       return;
     }
@@ -149,15 +129,10 @@ export class Desks {
       this.aside.setBehind([due]);
       return;
     }
-    this.#hold(letter, lane);
+    this.#held.add(due, lane, letter.body.body.length);
     if (standing === 'wait') return;
     desk.waiting.push(letter);
     this.#dispatcher.offer(desk);
-  }
-
-  #hold({ due, body }: Letter, lane: Lane): void {
-    this.#held.add(due, lane);
-    this.#heldBytes += body.body.length;
   }
 
   #setAside(desk: Desk, due: DueDelivery): void {
@@ -170,7 +145,6 @@ export class Desks {
   }
 
   #skip(letter: Letter, reason: SkipReason, desk: Desk): void {
-    this.#heldBytes -= letter.body.body.length;
     const startedAtMs = this.#options.nowMs();
     this.#closer.close(letter, { startedAtMs, outcome: { kind: 'skipped', reason }, isOurs: false, news: [] }, desk);
   }
@@ -185,7 +159,6 @@ export class Desks {
   }
 
   #finish({ letter, desk, startedAtMs, outcome, passage }: Finished): void {
-    this.#heldBytes -= letter.body.body.length;
     const clock = { nowMs: this.#options.nowMs(), random: Math.random };
     const { isOurs, change } = this.#options.egress.note(desk, outcome, clock.nowMs);
     if (change !== null) this.#options.onEgressChange(change);
@@ -223,7 +196,7 @@ export class Desks {
    */
   settled(attempt: SettledAttempt, isWritten: boolean): Lane | undefined {
     const held = this.#held.letGo(attempt);
-    const desk = this.#desks.get(attempt.endpointNum);
+    const desk = this.list.get(attempt.endpointNum);
     if (isWritten && desk !== undefined && held?.order != null) this.#advance(desk, held.order, attempt);
     return held?.lane;
   }
@@ -259,19 +232,13 @@ export class Desks {
   /** Whether memory is short because of endpoints that take no more: then a round is due although nothing can be fetched before it. */
   get isClogged(): boolean {
     if (this.hasRoom) return false;
-    return this.#slowDesks().length > 0;
+    return this.list.slow().length > 0;
   }
 
   /** When memory runs short, what has waited long for endpoints that take no more goes back to the table. */
   relieve(): void {
     if (this.hasRoom) return;
-    for (const desk of this.#slowDesks()) this.#shelve(desk);
-  }
-
-  #slowDesks(): Desk[] {
-    const now = performance.now();
-    const nowMs = this.#options.nowMs();
-    return [...this.#desks.values()].filter((desk) => desk.isSlow(now, SLOW_MS, nowMs));
+    for (const desk of this.list.slow()) this.#shelve(desk);
   }
 
   #dropWaiting(desk: Desk): { next: readonly Letter[]; behind: readonly Letter[] } {
@@ -284,10 +251,7 @@ export class Desks {
   }
 
   #forgetLetters(letters: readonly Letter[]): void {
-    for (const { due, body } of letters) {
-      this.#held.letGo(due);
-      this.#heldBytes -= body.body.length;
-    }
+    for (const { due } of letters) this.#held.letGo(due);
   }
 
   /** Looks for rows that have waited long: one that is gone from the mailbox (cancelled, expunged) is not sent any more. */
@@ -314,45 +278,27 @@ export class Desks {
     for (const { due } of letters) if (due.order !== null) this.#follow(desk, due.order, desk.lines.ended(due.order));
   }
 
+  /** Of rows that were set aside together: an endpoint that many of them are for gets more than it can take. */
+  noteFloods(rows: readonly DueDelivery[]): void {
+    const many = Math.max(1, this.#options.maxInFlight * FLOOD_SHARE);
+    if (rows.length < many) return;
+    for (const [num, ours] of Map.groupBy(rows, (row) => row.endpointNum)) {
+      const desk = this.list.get(num);
+      if (desk !== undefined && ours.length >= many) desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
+    }
+  }
+
   isHeld = (row: DeliveryKey): boolean => this.#held.has(row);
 
   /** Lets go of what waits for a lane; what is under way goes on. */
   dropLane(lane: number): void {
-    for (const desk of this.#desks.values()) if (desk.lane === lane) this.#dropWaiting(desk);
+    for (const desk of this.list.ofLane(lane)) this.#dropWaiting(desk);
   }
 
   /** Drops a lane's waiting rows and everything known of its endpoints. */
   forgetLane(lane: number): void {
     this.dropLane(lane);
-    for (const desk of [...this.#desks.values()]) if (desk.lane === lane) this.#desks.delete(desk.num);
-  }
-
-  /** Not at once: what is being admitted has asked for its desk already, and would find one without settings. */
-  forgetIdle(): void {
-    const before = performance.now() - IDLE_MS;
-    for (const desk of [...this.#desks.values()]) {
-      const isKnown = desk.gate?.isDirty !== true;
-      if (isKnown && desk.held === 0 && !desk.hasParked && desk.usedAt < before) this.#desks.delete(desk.num);
-    }
-  }
-
-  hasOpenParked(lane: number): boolean {
-    const nowMs = this.#options.nowMs();
-    for (const desk of this.#desks.values())
-      if (desk.lane === lane && desk.hasParked && (desk.isOpen(nowMs) || desk.isDeleted)) return true;
-    return false;
-  }
-
-  /** Milliseconds until the first endpoint of a lane that is closed for a while and has a backlog opens again; undefined without one. */
-  opensInMs(lane: number): number | undefined {
-    const nowMs = this.#options.nowMs();
-    let firstMs: number | undefined;
-    for (const desk of this.#desks.values()) {
-      if (desk.lane !== lane || !desk.hasParked || !desk.isEnabled) continue;
-      const untilMs = desk.gate?.closedUntilMs(nowMs) ?? null;
-      if (untilMs !== null) firstMs = Math.min(firstMs ?? Number.POSITIVE_INFINITY, untilMs - nowMs);
-    }
-    return firstMs;
+    this.list.forgetLane(lane);
   }
 
   /** Reads endpoints' settings anew, and closes or opens their desks accordingly. */
@@ -364,17 +310,18 @@ export class Desks {
       if (loaded === undefined) continue;
       if (loaded.kind === 'unusable' && desk.problem === null)
         this.#options.onFailure(`endpoint ${desk.num}`, new Error(loaded.problem));
-      const nowMs = this.#options.nowMs();
-      desk.load(loaded, nowMs);
-      if (!desk.isOpen(nowMs) && desk.waiting.length > 0) this.#shelve(desk);
-      if (desk.isOpen(nowMs) && desk.hasParked) this.#options.onChange();
-      this.#dispatcher.offer(desk);
+      this.#load(desk, loaded);
     }
+    this.#dispatcher.run();
   }
-}
 
-function countBusy(desks: Iterable<Desk>): number {
-  let busy = 0;
-  for (const desk of desks) if (desk.held > 0) busy++;
-  return busy;
+  #load(desk: Desk, loaded: LoadedTarget): void {
+    const nowMs = this.#options.nowMs();
+    desk.load(loaded, nowMs);
+    const isOpen = desk.isOpen(nowMs);
+    if (!isOpen && desk.waiting.length > 0) this.#shelve(desk);
+    if (isOpen && desk.hasParked) this.#options.onChange();
+    // Its limits may be others now.
+    this.#dispatcher.reconsider(desk);
+  }
 }

@@ -76,6 +76,12 @@ export class Dispatcher {
     if (desk.waiting.length > 0 && !this.#naps.has(desk)) this.#turns.add(desk);
   }
 
+  /** The same, after what kept it waiting may have changed. */
+  reconsider(desk: Desk): void {
+    this.#naps.delete(desk);
+    this.offer(desk);
+  }
+
   /** Nothing waits at the desk any more. */
   withdraw(desk: Desk): void {
     this.#turns.delete(desk);

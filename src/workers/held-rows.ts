@@ -11,11 +11,14 @@ export interface DeliveryKey {
 export interface Held {
   readonly lane: Lane;
   readonly order: OrderPlace | null;
+  readonly bytes: number;
 }
 
 /** The rows that a process has in memory. */
 export class HeldRows {
   readonly #rows = new Map<string, Held>();
+  /** Of their bodies. */
+  bytes = 0;
   /** Rows let go since the last read began. */
   readonly #letGoMeanwhile = new Set<string>();
 
@@ -27,8 +30,9 @@ export class HeldRows {
     return this.#rows.has(keyOf(row));
   }
 
-  add(row: DueDelivery, lane: Lane): void {
-    this.#rows.set(keyOf(row), { lane, order: row.order });
+  add(row: DueDelivery, lane: Lane, bytes: number): void {
+    this.#rows.set(keyOf(row), { lane, order: row.order, bytes });
+    this.bytes += bytes;
     lane.held++;
   }
 
@@ -40,6 +44,7 @@ export class HeldRows {
     this.#rows.delete(key);
     this.#letGoMeanwhile.add(key);
     held.lane.held--;
+    this.bytes -= held.bytes;
     return held;
   }
 

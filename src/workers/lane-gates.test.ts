@@ -125,6 +125,21 @@ test('a rate of one in ten seconds is kept, though the endpoint is forgotten in 
   expect(await rig.time.pass(3_000, () => sentTo(1).length === 2)).toBe(true);
 });
 
+test('a rate limit that is raised or taken away holds within a second or so, also for what waits for the old one', async () => {
+  const endpoint = rig.model.addEndpoint(1, 0, 8);
+  endpoint.rateLimit = { perSecond: 0.01, burst: 1 };
+  rig.startWorker();
+  store(1, 20);
+  await rig.time.pass(3_000);
+  expect(sentTo(1)).toHaveLength(1);
+  endpoint.rateLimit = { perSecond: 5, burst: 1 };
+  endpoint.version++;
+  expect(await rig.time.pass(2_000, () => sentTo(1).length >= 3)).toBe(true);
+  endpoint.rateLimit = null;
+  endpoint.version++;
+  expect(await rig.time.pass(2_000, () => rig.model.rows.size === 0)).toBe(true);
+});
+
 test('endpoints that are closed do not hold up the others of their lane', async () => {
   rig.model.addEndpoint(1, 0, 4);
   rig.model.addEndpoint(2, 0, 4);

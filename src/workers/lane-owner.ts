@@ -5,13 +5,13 @@ import { deliveryIdOf } from '../domain/ids.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { StruckDelivery } from '../store/suspects.ts';
 import { CarefulSender } from './careful-sender.ts';
-import type { Desk } from './desk.ts';
 import { Desks } from './desks.ts';
+import { EndpointKeeper } from './endpoint-keeper.ts';
 import { gateNotice } from './gate-notice.ts';
-import { GateSaver } from './gate-saver.ts';
 import { Lane } from './lane.ts';
 import { LaneReader } from './lane-reader.ts';
 import type { LaneStore } from './lane-store.ts';
+import { Pump } from './pump.ts';
 import { Settler } from './settler.ts';
 
 export interface LaneOwnerOptions {
@@ -36,7 +36,6 @@ export interface LaneOwnerOptions {
 const HEARTBEAT_MS = 1_000;
 const REFRESH_MS = 1_000;
 const TICK_MS = 10;
-const PAUSE_AFTER_FAILURE_MS = 200;
 /** How soon a lane is rung again that this process had no place for. */
 const TURN_AWAY_MS = 100;
 /** How often a lane's parked endpoints are looked for anew: a former owner may have parked rows after this one looked. */
@@ -51,24 +50,23 @@ export class LaneOwner {
   onShare: (lanes: number) => void = () => {};
   readonly #options: LaneOwnerOptions;
   readonly #settler: Settler;
-  readonly #gates: GateSaver;
+  readonly #endpoints: EndpointKeeper;
   readonly #sender: CarefulSender;
   readonly #desks: Desks;
   readonly #reader: LaneReader;
   readonly #lanes = new Map<number, Lane>();
   readonly #requested = new Map<number, PromiseWithResolvers<void>>();
   #share: number;
-  #isPumping = false;
-  #isKicked = false;
+  readonly #pump: Pump;
   #isStopping = false;
-  #roundAt = performance.now();
   #timers: NodeJS.Timeout[] = [];
 
   constructor(options: LaneOwnerOptions) {
     const { store, onFailure } = options;
     this.#options = options;
     this.#share = options.lanes;
-    this.#sender = new CarefulSender({ ...options, laneOf: (num) => this.#desks.get(num)?.lane });
+    this.#pump = new Pump({ round: () => this.#round(), onFailure: (error) => onFailure('lane round', error) });
+    this.#sender = new CarefulSender({ ...options, laneOf: (num) => this.#desks.list.get(num)?.lane });
     this.#desks = new Desks({
       ...options,
       sender: this.#sender,
@@ -81,18 +79,15 @@ export class LaneOwner {
         if (notice !== null) desk.notices.push(notice);
         options.onGateNews(news, desk.target!.tenantId, desk.target!.id);
       },
-      onChange: () => this.#kick(),
+      onChange: () => this.#pump.kick(),
     });
     this.#reader = new LaneReader(store, this.#desks, this.#lanes, options.nowMs);
-    this.#gates = new GateSaver({
-      save: (leases, states) => store.saveEndpointStates(leases, states),
-      leaseOf: (lane) => this.#lanes.get(lane)?.lease,
-      nowMs: options.nowMs,
-    });
+    const leaseOf = (lane: number) => this.#lanes.get(lane)?.lease;
+    this.#endpoints = new EndpointKeeper({ ...options, desks: this.#desks, leaseOf });
     this.#settler = new Settler({
       write: (leases, attempts) => store.settle(leases, attempts),
       giveUp: (attempt) => store.giveUp(attempt),
-      leaseOf: (lane) => this.#lanes.get(lane)?.lease,
+      leaseOf,
       onSettled: (attempt, isWritten) => this.#settled(attempt, isWritten),
       onFailure: (error, attempts) => onFailure(`settle of ${attempts} attempts`, error),
     });
@@ -102,7 +97,7 @@ export class LaneOwner {
     this.#timers = [
       setInterval(() => this.#tick(), TICK_MS),
       setInterval(() => void this.beat(), HEARTBEAT_MS),
-      setInterval(() => void this.#refresh(), REFRESH_MS),
+      setInterval(() => void this.#endpoints.refresh(), REFRESH_MS),
       setInterval(() => this.#exploreAll(), PARKED_RESCAN_MS),
     ];
     void this.beat();
@@ -113,7 +108,7 @@ export class LaneOwner {
     const ours = this.#lanes.get(number);
     if (ours !== undefined) {
       ours.wake();
-      this.#kick();
+      this.#pump.kick();
       return ours.released;
     }
     if (this.#isStopping) return Promise.resolve();
@@ -125,7 +120,7 @@ export class LaneOwner {
     }
     const request = Promise.withResolvers<void>();
     this.#requested.set(number, request);
-    this.#kick();
+    this.#pump.kick();
     return request.promise;
   }
 
@@ -137,28 +132,29 @@ export class LaneOwner {
       if (lane === undefined || lane.isDraining) asleep.push(number);
       else lane.wake();
     }
-    this.#kick();
+    this.#pump.kick();
     return asleep;
   }
 
   /** Milliseconds since a round of work ended, while one is under way; 0 when there is nothing to do. */
   get stalledMs(): number {
-    return this.#isPumping ? performance.now() - this.#roundAt : 0;
+    return this.#pump.stalledMs;
   }
 
   /** Stops fetching, waits for what is under way until the deadline, writes it down, and gives every lane back. */
   async stop(deadlineMs: number): Promise<void> {
     const { store, ring, onFailure } = this.#options;
     this.#isStopping = true;
+    this.#pump.stop();
     for (const lane of this.#lanes.values()) this.#drain(lane);
     const giveUpAt = performance.now() + deadlineMs;
     // A round that is under way may still be taking lanes: it ends before they are given back.
-    while ((this.#desks.inFlight > 0 || this.#isPumping) && performance.now() < giveUpAt) await pause(TICK_MS);
+    while ((this.#desks.inFlight > 0 || this.#pump.isRunning) && performance.now() < giveUpAt) await pause(TICK_MS);
     this.#sender.abortAll();
     await Promise.race([this.#settler.drain(), pause(Math.max(500, giveUpAt - performance.now()))]);
     for (const timer of this.#timers) clearInterval(timer);
     this.#desks.stop();
-    await this.#saveGates(() => true);
+    await this.#endpoints.saveGates();
     await this.#reader.finish().catch((error: unknown) => onFailure('end of reading', error));
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
     await store.release(leases).catch((error: unknown) => onFailure('release of lanes', error));
@@ -167,33 +163,11 @@ export class LaneOwner {
     ring(leases.map((lease) => lease.lane));
   }
 
-  #kick(): void {
-    this.#isKicked = true;
-    if (!this.#isPumping) void this.#pump();
-  }
-
-  async #pump(): Promise<void> {
-    this.#isPumping = true;
-    this.#roundAt = performance.now();
-    while (this.#isKicked && !this.#isStopping) {
-      this.#isKicked = false;
-      try {
-        await this.#round();
-        this.#roundAt = performance.now();
-      } catch (error) {
-        this.#options.onFailure('lane round', error);
-        await pause(PAUSE_AFTER_FAILURE_MS);
-        this.#isKicked = true;
-      }
-    }
-    this.#isPumping = false;
-  }
-
   async #round(): Promise<void> {
     await this.#acquire();
     await this.#reader.runOnce();
     await this.#releaseIdle();
-    if (this.#hasHungryLane() && this.#desks.hasRoom) this.#isKicked = true;
+    if (this.#hasHungryLane() && this.#desks.hasRoom) this.#pump.kick();
   }
 
   async #acquire(): Promise<void> {
@@ -228,22 +202,22 @@ export class LaneOwner {
       void this.#options.store.release([lane.lease]).catch(() => {});
       this.#forget(lane);
     }
-    if (lane.isDraining && lane.held === 0) this.#kick();
+    if (lane.isDraining && lane.held === 0) this.#pump.kick();
   }
 
   async #releaseIdle(): Promise<void> {
     const mayLeave = (lane: Lane) =>
-      lane.isDraining ? lane.held === 0 : lane.isIdle && !this.#desks.hasOpenParked(lane.number);
+      lane.isDraining ? lane.held === 0 : lane.isIdle && !this.#desks.list.hasOpenParked(lane.number);
     const idle = [...this.#lanes.values()].filter(mayLeave);
     if (idle.length === 0) return;
     const due = await this.#options.store.nextDue(idle.map((lane) => lane.number));
     const leaving = idle.filter((lane) => mayLeave(lane) && (lane.isDraining || due.get(lane.number) !== 0));
     if (leaving.length === 0) return;
-    await this.#saveGates(({ lane }) => leaving.some(({ number }) => number === lane));
+    await this.#endpoints.saveGates(({ lane }) => leaving.some(({ number }) => number === lane));
     await this.#release(leaving);
     for (const lane of leaving) {
-      const inMs = soonest(due.get(lane.number), this.#desks.opensInMs(lane.number));
-      if (lane.isHungry || inMs === 0 || this.#desks.hasOpenParked(lane.number)) this.#options.ring([lane.number]);
+      const inMs = soonest(due.get(lane.number), this.#desks.list.opensInMs(lane.number));
+      if (lane.isHungry || inMs === 0 || this.#desks.list.hasOpenParked(lane.number)) this.#options.ring([lane.number]);
       else if (inMs !== undefined) this.#options.ringIn(lane.number, inMs);
       this.#forget(lane);
     }
@@ -262,7 +236,7 @@ export class LaneOwner {
   #drain(lane: Lane): void {
     lane.isDraining = true;
     this.#desks.dropLane(lane.number);
-    this.#kick();
+    this.#pump.kick();
   }
 
   /** Forgets a lane. What is under way goes on, and its settle counts only if the lane comes back to us first. */
@@ -304,37 +278,17 @@ export class LaneOwner {
     for (const lane of surplus) this.#drain(lane);
   }
 
-  /** What is not saved is only remembered less exactly by whoever comes next: that holds up nothing. */
-  async #saveGates(isWanted: (desk: Desk) => boolean): Promise<void> {
-    const desks = [...this.#desks].filter(isWanted);
-    await this.#gates
-      .save(desks)
-      .catch((error: unknown) => this.#options.onFailure('saving of endpoint states', error));
-  }
-
-  async #refresh(): Promise<void> {
-    await this.#saveGates(() => true);
-    try {
-      const versions = await this.#options.store.targetVersions([...this.#desks].map((desk) => desk.num));
-      const nowMs = this.#options.nowMs();
-      await this.#desks.loadTargets([...this.#desks].filter((desk) => desk.isStale(versions.get(desk.num), nowMs)));
-      this.#desks.forgetIdle();
-    } catch (error) {
-      this.#options.onFailure('refresh of endpoints', error);
-    }
-  }
-
   #exploreAll(): void {
     for (const lane of this.#lanes.keys()) this.#reader.explore(lane);
-    this.#kick();
+    this.#pump.kick();
   }
 
   #tick(): void {
     if (this.#lanes.size === 0) return;
     const now = performance.now();
     for (const lane of this.#lanes.values()) lane.poll(now);
-    if (this.#desks.takeUrgency()) void this.#saveGates(({ gate }) => gate?.isUrgent === true);
-    if (this.#hasHungryLane() && (this.#desks.hasRoom || this.#desks.isClogged)) this.#kick();
+    this.#endpoints.saveUrgentGates();
+    if (this.#hasHungryLane() && (this.#desks.hasRoom || this.#desks.isClogged)) this.#pump.kick();
   }
 
   #hasHungryLane(): boolean {

@@ -1,6 +1,6 @@
 import type { LaneLease } from '../store/lanes.ts';
 import type { DueDelivery } from '../store/mailbox.ts';
-import { UNKNOWN } from './desk.ts';
+import { type Desk, UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
@@ -11,6 +11,7 @@ type ReaderStore = Pick<
   | 'fetchDue'
   | 'fetchParked'
   | 'park'
+  | 'parkEndpoints'
   | 'setBehind'
   | 'promote'
   | 'promoteAll'
@@ -22,6 +23,10 @@ type ReaderStore = Pick<
 const FETCH_SIZE = 500;
 /** At the largest event size this many bodies are half of the memory that they may take together by default. */
 const BODIES_AT_ONCE = 128;
+/** Endpoints that may be passed over by the fetch at once, rows of them that a statement parks, and how often. */
+const MAX_FLOODED = 64;
+const FLOOD_SIZE = 2_000;
+const FLOOD_MS = 50;
 
 /** Moves rows between the mailbox and the desks: what is due comes in, what an endpoint cannot take now goes back, parked. */
 export class LaneReader {
@@ -33,6 +38,7 @@ export class LaneReader {
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
   #owesRefill = false;
+  #floodAt = Number.NEGATIVE_INFINITY;
 
   /**
    * @param lanes those that this process holds, as they come and go
@@ -52,6 +58,7 @@ export class LaneReader {
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();
+    await this.#parkFlood();
     this.#desks.relieve();
     await this.#writeAside();
     await this.#refill();
@@ -69,7 +76,7 @@ export class LaneReader {
     const found = await this.#store.parkedEndpoints(lanes);
     for (const lane of lanes) this.#unexplored.delete(lane);
     const ours = found.filter(({ lane }) => this.#lanes.has(lane));
-    const desks = ours.map(({ lane, endpointNum }) => this.#desks.of(endpointNum, lane));
+    const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
     for (const desk of desks) if (!desk.hasParked) desk.markParked();
     await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
     if ((await this.#store.promoteAll(ours.map(({ endpointNum }) => endpointNum))) > 0) this.#wake(lanes);
@@ -83,7 +90,7 @@ export class LaneReader {
       for (const { endpointNum, key } of keys) this.#desks.aside.ask(endpointNum, key);
       throw error;
     });
-    if (promoted > 0) this.#wake(keys.map(({ endpointNum }) => this.#desks.get(endpointNum)?.lane ?? -1));
+    if (promoted > 0) this.#wake(keys.map(({ endpointNum }) => this.#desks.list.get(endpointNum)?.lane ?? -1));
   }
 
   #wake(lanes: Iterable<number>): void {
@@ -97,7 +104,8 @@ export class LaneReader {
     const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(this.#desks.room / hungry.length)));
     for (const lane of hungry) lane.isHungry = false;
     const fetches = hungry.map((lane) => lane.nextFetch(size, now));
-    const read = this.#desks.read(() => this.#store.fetchDue(fetches));
+    const flooded = this.#flooded().map(({ num }) => num);
+    const read = this.#desks.read(() => this.#store.fetchDue(fetches, flooded));
     const { rows, fresh } = await read.catch((error: unknown) => {
       for (const lane of hungry) lane.isHungry = true;
       throw error;
@@ -127,7 +135,7 @@ export class LaneReader {
   async #admitPart(rows: readonly DueDelivery[]): Promise<void> {
     const newest = new Map(rows.map((row) => [row.endpointNum, row]));
     const stale = [...newest.values()]
-      .map((row) => ({ row, desk: this.#desks.of(row.endpointNum, row.lane) }))
+      .map((row) => ({ row, desk: this.#desks.list.of(row.endpointNum, row.lane) }))
       .filter(({ row, desk }) => desk.version < row.endpointVersion);
     const [bodies] = await Promise.all([
       this.#store.bodies([...new Set(rows.map((row) => row.eventUuid))]),
@@ -142,7 +150,7 @@ export class LaneReader {
 
   async #refill(): Promise<void> {
     const isServed = (lane: number) => this.#lanes.get(lane)?.isDraining === false;
-    const refills = desksToRefill(this.#desks, isServed, this.#nowMs()).map(refillOf);
+    const refills = desksToRefill(this.#desks.list, isServed, this.#nowMs()).map(refillOf);
     this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
     if (refills.length === 0 || this.#owesRefill) return;
     const { rows, fresh } = await this.#desks.read(() =>
@@ -151,6 +159,34 @@ export class LaneReader {
     if (!(await this.#admit(fresh))) return;
     // Not before: what did not come into memory is still to be read.
     for (const refill of refills) refilled(refill, rows);
+  }
+
+  /** Endpoints with far more than they can take: what comes for them is parked by the thousand, so that others are not behind it. */
+  #flooded(): Desk[] {
+    const flooded: Desk[] = [];
+    for (const desk of this.#desks.list) {
+      if (flooded.length >= MAX_FLOODED) break;
+      if (desk.flood !== null && this.#lanes.get(desk.lane)?.isDraining === false) flooded.push(desk);
+    }
+    return flooded;
+  }
+
+  async #parkFlood(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#floodAt < FLOOD_MS) return;
+    const desks = this.#flooded();
+    if (desks.length === 0) return;
+    const leases = [...new Set(desks.map(({ lane }) => this.#lanes.get(lane)!.lease))];
+    const nums = desks.map(({ num }) => num);
+    const parked = await this.#store.parkEndpoints(leases, nums, FLOOD_SIZE);
+    if (parked > 0) for (const desk of desks) desk.markParked();
+    const ordered = desks.filter(({ flood }) => flood === 'ordered');
+    if (parked > 0 && (await this.#store.promoteAll(ordered.map(({ num }) => num))) > 0)
+      this.#wake(ordered.map(({ lane }) => lane));
+    if (parked >= FLOOD_SIZE) return;
+    this.#floodAt = now;
+    // What is brought up next in order is no flood.
+    for (const desk of ordered) desk.flood = null;
   }
 
   async #writeAside(): Promise<void> {
@@ -165,12 +201,13 @@ export class LaneReader {
       (rows) => aside.park(rows),
     );
     // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
-    for (const row of parked) this.#desks.get(row.endpointNum)?.markParked();
+    for (const row of parked) this.#desks.list.get(row.endpointNum)?.markParked();
     await this.#write(
       behind,
       (rows) => this.#store.setBehind(rows),
       (rows) => aside.setBehind(rows),
     );
+    this.#desks.noteFloods([...parked, ...behind]);
     // What they stood behind may have gone meanwhile.
     for (const { endpointNum, order } of behind) aside.ask(endpointNum, order!.key);
     await this.#promote();

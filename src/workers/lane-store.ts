@@ -12,9 +12,10 @@ export interface LaneStore {
   acquire(lanes: readonly number[]): Promise<AcquiredLane[]>;
   heartbeat(leases: readonly LaneLease[]): Promise<Heartbeat>;
   release(lanes: readonly GivenLane[]): Promise<void>;
-  fetchDue(fetches: readonly LaneFetch[]): Promise<DueDelivery[]>;
+  fetchDue(fetches: readonly LaneFetch[], flooded: readonly number[]): Promise<DueDelivery[]>;
   fetchParked(fetches: readonly ParkedFetch[]): Promise<DueDelivery[]>;
   park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
+  parkEndpoints(leases: readonly LaneLease[], endpointNums: readonly number[], limit: number): Promise<number>;
   setBehind(rows: readonly DueDelivery[]): Promise<void>;
   /** @returns how many rows were brought up, likewise below. */
   promote(keys: readonly OrderKey[]): Promise<number>;

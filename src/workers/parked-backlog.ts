@@ -41,6 +41,9 @@ export function refilled({ desk, fetch, parkings }: Refill, rows: readonly DueDe
   const ours = rows.filter((row) => row.endpointNum === desk.num);
   const isWhole = ours.length < fetch.limit;
   // A read that began at the start and came to the end has seen every parked row: all of them are in memory now.
-  if (isWhole && fetch.after === START) desk.hasParked = false;
+  if (isWhole && fetch.after === START) {
+    desk.hasParked = false;
+    desk.flood = null;
+  }
   desk.parkedCursor = isWhole ? START : (ours.at(-1) ?? START);
 }

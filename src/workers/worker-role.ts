@@ -7,7 +7,7 @@ import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
-import { type DoorbellListener, listenForRings } from '../queues/doorbell.ts';
+import { listenForRings } from '../queues/doorbell.ts';
 import { listenForReplays } from '../queues/replay-queue.ts';
 import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
 import { loadCasts } from '../store/casts.ts';
@@ -134,7 +134,7 @@ function lanesService(
   session: WorkerSession,
   id: string,
 ): Service {
-  let listener: DoorbellListener | undefined;
+  let listener: ReturnType<typeof listenForRings> | undefined;
   return {
     name: 'lanes',
     start: async () => {
@@ -169,9 +169,10 @@ function createOwner(
     acquire: (lanes) => acquireLanes(pool, id, lanes),
     heartbeat: (leases) => heartbeat(pool, id, leases),
     release: (leases) => releaseLanes(pool, id, leases),
-    fetchDue: (fetches) => mailbox.fetchDue(pool, fetches),
+    fetchDue: (fetches, flooded) => mailbox.fetchDue(pool, fetches, flooded),
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
     park: (leases, rows) => mailbox.parkDeliveries(pool, leases, rows),
+    parkEndpoints: (leases, nums, limit) => mailbox.parkEndpoints(pool, leases, nums, limit),
     setBehind: (rows) => setBehind(pool, rows),
     promote: (keys) => promote(pool, keys),
     promoteAll: (nums) => promoteAll(pool, nums),

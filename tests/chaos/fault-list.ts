@@ -110,7 +110,11 @@ export const faultList: readonly FaultRow[] = [
   { id: 'F52', fault: 'endpoint changed while deliveries wait', tests: ['tests/e2e/endpoint-changes.test.ts'] },
   { id: 'F53', fault: 'replay during live traffic', tests: ['tests/integration/replays.test.ts'] },
   { id: 'F56', fault: 'slow Postgres' },
-  { id: 'F57', fault: 'Postgres killed under load with fsync', tests: ['tests/chaos/postgres-faults.test.ts'] },
+  {
+    id: 'F57',
+    fault: 'Postgres killed under load with fsync',
+    tests: ['tests/chaos/postgres-faults.test.ts', 'tests/chaos/queues-start.test.ts'],
+  },
   { id: 'F58', fault: 'soak', tests: ['tests/integration/partitions.test.ts'] },
   {
     id: 'F59',

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runMigrations } from 'bullmq';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
-import { createQueueBackend } from '../../src/queues/backend.ts';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
 
 declare module 'vitest' {
@@ -57,15 +57,9 @@ async function startEmbedded() {
 }
 
 async function migrateQueues(templateUrl: string): Promise<void> {
-  const backend = createQueueBackend({
-    redisUrl: undefined,
-    databaseUrl: templateUrl,
-    prefix: '{test}',
-    onError: () => {},
-  });
-  const queue = backend.queue('lanes');
-  await queue.waitUntilReady();
-  await queue.close();
+  const client = new pg.Client({ connectionString: templateUrl });
+  await client.connect();
+  await runMigrations(client).finally(() => client.end());
 }
 
 export async function onServer(serverUrl: string, statement: string): Promise<void> {

@@ -1,4 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ProcessExit, type ServiceProcess, startServiceProcess } from '../../support/service-process.ts';
+
+/** How often a process is started before its failing is taken for a fault. */
+const STARTS = 5;
+const RESTART_MS = 500;
 
 type Env = Readonly<Record<string, string>>;
 
@@ -22,13 +27,25 @@ export class Crew {
   /** @param more environment over everybody's, which holds for later starts at this place too */
   async startAt(place: number, more: Env = this.#more[place] ?? {}): Promise<ServiceProcess> {
     this.#more[place] = more;
-    const started = await startServiceProcess({ ...this.#env, ROLES: this.role, ...more });
+    const started = await this.#start({ ...this.#env, ROLES: this.role, ...more });
     this.#places[place] = started;
     this.#all.push(started);
     void started.exited.then(() => {
       if (this.#places[place] === started) this.#places[place] = null;
     });
     return started;
+  }
+
+  /** As a supervisor does it: a start that fails, because Postgres is away just then, is tried again. */
+  async #start(env: Env): Promise<ServiceProcess> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await startServiceProcess(env);
+      } catch (error) {
+        if (tries === STARTS) throw error;
+        await delay(RESTART_MS);
+      }
+    }
   }
 
   get places(): number {

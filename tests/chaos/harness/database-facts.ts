@@ -32,45 +32,44 @@ const PAGE = 10_000;
 // Events without a number, such as those that the service makes itself, are nobody's in the history.
 const NUMBER = `coalesce((convert_from(e.body, 'UTF8')::jsonb -> 'data' ->> 'n')::int, -1)`;
 
-/** @param endpointIds ids in the order of the play's list; what belongs to other endpoints has the place -1 */
-export function databaseFacts(databaseUrl: string, endpointIds: readonly string[]): DatabaseFacts {
-  const place = `coalesce(array_position($1::text[], p.id), 0) - 1`;
-  const of = (table: string) =>
-    `${table} JOIN events e ON e.id = t.event_id JOIN endpoints p ON p.num = t.endpoint_num`;
-  return {
-    events: () =>
-      rowsOf(
-        databaseUrl,
-        `SELECT ${NUMBER} AS event, uuid_send(e.id) AS id FROM events e WHERE e.type LIKE 'load.%'`,
-        [],
-      ),
-    attempts: () =>
-      rowsOf(
-        databaseUrl,
-        `SELECT ${NUMBER} AS event, ${place} AS endpoint, t.attempt, t.decision, t.status FROM ${of('attempts t')} WHERE e.type LIKE 'load.%'`,
-        [endpointIds],
-      ),
-    waiting: () =>
-      rowsOf(
-        databaseUrl,
-        `SELECT ${NUMBER} AS event, ${place} AS endpoint FROM ${of('mailbox t')} WHERE e.type LIKE 'load.%'`,
-        [endpointIds],
-      ),
-  };
-}
-
-async function* rowsOf<T>(databaseUrl: string, text: string, values: unknown[]): AsyncGenerator<T> {
+/**
+ * Reads everything in one snapshot, so that what moves on meanwhile contradicts nothing.
+ * @param endpointIds ids in the order of the play's list; what belongs to other endpoints has the place -1
+ */
+export async function withDatabaseFacts(
+  databaseUrl: string,
+  endpointIds: readonly string[],
+  use: (facts: DatabaseFacts) => Promise<void>,
+): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
+  const place = `coalesce(array_position($1::text[], p.id), 0) - 1`;
+  const of = (table: string) =>
+    `FROM ${table} t JOIN events e ON e.id = t.event_id JOIN endpoints p ON p.num = t.endpoint_num WHERE e.type LIKE 'load.%'`;
   try {
-    await client.query('BEGIN');
-    await client.query(`DECLARE facts NO SCROLL CURSOR FOR ${text}`, values);
-    for (;;) {
-      const { rows } = await client.query(`FETCH ${PAGE} FROM facts`);
-      if (rows.length === 0) return;
-      yield* rows as T[];
-    }
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await use({
+      events: () =>
+        rowsOf(client, `SELECT ${NUMBER} AS event, uuid_send(e.id) AS id FROM events e WHERE e.type LIKE 'load.%'`, []),
+      attempts: () =>
+        rowsOf(
+          client,
+          `SELECT ${NUMBER} AS event, ${place} AS endpoint, t.attempt, t.decision, t.status ${of('attempts')}`,
+          [endpointIds],
+        ),
+      waiting: () => rowsOf(client, `SELECT ${NUMBER} AS event, ${place} AS endpoint ${of('mailbox')}`, [endpointIds]),
+    });
   } finally {
     await client.end();
   }
+}
+
+async function* rowsOf<T>(client: pg.Client, text: string, values: unknown[]): AsyncGenerator<T> {
+  await client.query(`DECLARE facts NO SCROLL CURSOR FOR ${text}`, values);
+  for (;;) {
+    const { rows } = await client.query(`FETCH ${PAGE} FROM facts`);
+    if (rows.length === 0) break;
+    yield* rows as T[];
+  }
+  await client.query('CLOSE facts');
 }

@@ -12,7 +12,8 @@ import { writeSummary } from './summary.ts';
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   if (options.mode === 'list') {
-    for (const { id, title } of scenarios) write(`${id.padEnd(12)}${title}`);
+    for (const { id, title, rows } of scenarios)
+      write(`${id.padEnd(12)}${title}${rows.length > 0 ? ` (${rows.join(', ')})` : ''}`);
     return 0;
   }
   const chosen = choose(options);

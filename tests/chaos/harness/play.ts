@@ -4,6 +4,7 @@ import { query } from '../../support/query.ts';
 import type { Behaviour } from './behaviour.ts';
 import { ok } from './behaviour.ts';
 import { Crew } from './crew.ts';
+import { environmentOf, MAX_IN_FLIGHT, OPERATOR_KEY } from './environment.ts';
 import { FaultProxy } from './fault-proxy.ts';
 import { History } from './history.ts';
 import { HttpClient } from './http-client.ts';
@@ -34,11 +35,7 @@ export interface PlayedEndpoint {
   readonly spec: EndpointSpec;
 }
 
-const OPERATOR_KEY = 'pho_chaos_operator_key_0123456789';
-const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 const DEFAULT_TENANT = 'acme';
-/** Requests that one worker may have under way: with it a crash explains so many repeats. */
-const MAX_IN_FLIGHT = 128;
 const ENDPOINT_IN_FLIGHT = 16;
 /** Soon again, for as long as the longest outage of a scenario. */
 const RETRY_SCHEDULE = [0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 30, 30];
@@ -77,6 +74,7 @@ export class Play {
   healedAt: number | null = null;
   readonly #options: PlayOptions;
   readonly #specs: readonly EndpointSpec[];
+  readonly #load: LoadSpec | null;
   readonly #closing: (() => Promise<void>)[] = [];
   readonly #healing: (() => Promise<void>)[] = [];
   #turn = 0;
@@ -91,6 +89,7 @@ export class Play {
     this.ledgerPath = join(options.folder, 'ledger.tsv');
     this.say = options.say;
     this.#specs = scenario.endpoints ?? FOUR;
+    this.#load = scenario.load === undefined ? STEADY : scenario.load;
     this.routes = routesOf(this.#specs.map((spec) => ({ ...spec, tenant: spec.tenant ?? DEFAULT_TENANT })));
   }
 
@@ -103,7 +102,7 @@ export class Play {
     this.receiverProxy = await FaultProxy.start(this.receiver.port);
     this.#closing.push(() => this.receiverProxy.close());
     this.servers = await startServers(stage, this.backend === 'redis', (close) => this.#closing.push(close));
-    const env = this.#environment();
+    const env = { ...environmentOf(this.servers), ...stage.env };
     this.apis = new Crew('api', env);
     this.workers = new Crew('worker', env);
     this.#closing.push(
@@ -116,12 +115,13 @@ export class Play {
   }
 
   /** Posts events of the given tenants until `stopLoad`, or as many as are asked for. */
-  startLoad(load: LoadSpec | null = this.scenario.load === undefined ? STEADY : this.scenario.load): Producer | null {
+  startLoad(load: LoadSpec | null = this.#load): Producer | null {
     if (load === null) return null;
     const { routes, history, client, random } = this;
     const { tenants } = load;
     const uses = [...routes.keys()].filter((route) => tenants === undefined || tenants.includes(routes[route]!.tenant));
-    const events = this.#options.events ?? load.events;
+    // What was asked for on the command line is about the scenario's own load, not about what its steps post.
+    const events = (load === this.#load ? this.#options.events : undefined) ?? load.events;
     const producer = new Producer({
       client,
       history,
@@ -228,21 +228,6 @@ export class Play {
 
   logs(): string {
     return [this.apis?.logs(), this.workers?.logs()].join('\n');
-  }
-
-  #environment(): Record<string, string> {
-    return {
-      DATABASE_URL: this.servers.databaseUrl,
-      REDIS_URL: this.servers.redisUrl,
-      OPERATOR_KEY,
-      MASTER_KEY,
-      LANES: '8',
-      PORT: '0',
-      ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
-      SHUTDOWN_SECONDS: '8',
-      MAX_DELIVERIES_IN_FLIGHT: String(MAX_IN_FLIGHT),
-      ...this.scenario.stage?.env,
-    };
   }
 
   async #createEndpoints(): Promise<void> {

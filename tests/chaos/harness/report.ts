@@ -49,7 +49,8 @@ export class Report {
     this.#line('recovery', `${(recoveryMs / 1000).toFixed(1)} s from the heal to an empty backlog`);
     this.#line('lost', String(lost));
     this.#line('duplicates', String(tally.duplicates));
-    for (const { name, isHeld, evidence } of verdicts) this.#line(isHeld ? 'ok' : 'VIOLATED', `${name}: ${evidence}`);
+    for (const { name, isHeld, evidence } of merged(verdicts))
+      this.#line(isHeld ? 'ok' : 'VIOLATED', `${name}: ${evidence}`);
     return { passed, recoveryMs, lost, duplicates: tally.duplicates, events: history.count };
   }
 
@@ -62,6 +63,15 @@ export class Report {
   #line(name: string, text: string): void {
     this.#write(`${name.padEnd(COLUMN)}${text}`);
   }
+}
+
+/** What was found several times in the same way is told once. */
+function merged(verdicts: readonly Verdict[]): Verdict[] {
+  const byName = Map.groupBy(verdicts, ({ name, isHeld }) => `${name} ${isHeld}`);
+  return [...byName.values()].map((alike) => {
+    const { name, isHeld, evidence } = alike.at(-1)!;
+    return { name, isHeld, evidence: alike.length === 1 ? evidence : `${evidence} (${alike.length} times)` };
+  });
 }
 
 function loadText({ load, endpoints }: Scenario): string {

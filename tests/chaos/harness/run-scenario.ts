@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkCounters, checkReadiness, checkWalls } from './check-after.ts';
-import { databaseFacts } from './database-facts.ts';
+import { withDatabaseFacts } from './database-facts.ts';
 import { judge } from './judge.ts';
 import { Play } from './play.ts';
 import { readLedger } from './read-ledger.ts';
@@ -80,17 +80,20 @@ async function perform(play: Play, options: RunOptions, report: Report): Promise
   await unlessAborted(options.signal, play.heal());
   report.at('healed');
   const healedAt = play.healedAt ?? performance.now();
-  if (producer !== null) await unlessAborted(options.signal, lastEvents(play));
+  if (producer !== null) await unlessAborted(options.signal, lastEvents(play, options));
   await play.stopLoad();
   const isQuiet = await unlessAborted(options.signal, untilQuiet(play, healedAt));
   const recoveryMs = Math.round(performance.now() - healedAt);
   report.at(isQuiet ? 'quiet: nothing waits any more' : 'not quiet: deliveries still wait');
+  // Witnesses that are heard one after the other must speak of one moment.
+  if (!isQuiet)
+    await Promise.all([...Array(play.workers.places).keys()].map((place) => play.workers.end(place, 'SIGTERM')));
   return { play, sampler, recoveryMs };
 }
 
 /** After the heal producers are served as before. A load that ends by itself is waited for. */
-async function lastEvents(play: Play): Promise<void> {
-  const hasEnd = play.scenario.load?.events !== undefined;
+async function lastEvents(play: Play, options: RunOptions): Promise<void> {
+  const hasEnd = (options.events ?? play.scenario.load?.events) !== undefined;
   if (hasEnd) await Promise.all(play.producers.map((producer) => producer.done));
   else await acknowledged(play, play.history.acknowledged + TAIL_EVENTS);
 }
@@ -142,17 +145,16 @@ async function judgeAll({ play, sampler, recoveryMs }: Performed): Promise<Judge
 
 async function takeTally(play: Play): Promise<Tally> {
   const { history, routes, endpoints, scenario } = play;
-  // Requests under way to endpoints that are left hanging have no answer yet; all others have.
-  await play.receiver.report();
   const tally = new Tally(history, routes);
+  const ids = endpoints.map(({ id }) => id);
+  await withDatabaseFacts(play.servers.postgres.url, ids, async (facts) => {
+    for await (const fact of facts.events()) tally.stored(fact);
+    for await (const fact of facts.attempts()) tally.attempted(fact);
+    for await (const fact of facts.waiting()) tally.waiting(fact);
+  });
+  // Afterwards: whatever the database calls delivered the receiver must have had before.
+  await play.receiver.report();
   for await (const record of readLedger(play.ledgerPath)) tally.ledger(record);
-  const facts = databaseFacts(
-    play.servers.postgres.url,
-    endpoints.map(({ id }) => id),
-  );
-  for await (const fact of facts.events()) tally.stored(fact);
-  for await (const fact of facts.attempts()) tally.attempted(fact);
-  for await (const fact of facts.waiting()) tally.waiting(fact);
   tally.compare({
     mayWait: (endpoint) => endpoints[endpoint]!.spec.isLeft === true,
     mayMiss: (endpoint) => endpoints[endpoint]!.spec.isMissed === true,

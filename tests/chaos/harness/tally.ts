@@ -136,7 +136,8 @@ export class Tally {
     if (ends > 0 && isWaiting && !leniency.endsOften) this.problems.add(PROBLEM.endedAndWaits, name);
     if (isWaiting && !isLeft) this.problems.add(PROBLEM.stillWaiting, name);
     const isOver = good > 0 || (ends > 0 && this.#done[slot] === 0);
-    if (isAcknowledged && !isOver && !isLeft) this.problems.add(PROBLEM.lost, name);
+    // What waits is late, and said to be so; lost is what nobody will send any more.
+    if (isAcknowledged && !isOver && !isWaiting) this.problems.add(PROBLEM.lost, name);
     if (this.#done[slot] === 1 && good === 0) this.problems.add(PROBLEM.falseDelivered, name);
   }
 

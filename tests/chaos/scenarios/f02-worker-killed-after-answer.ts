@@ -27,4 +27,5 @@ export const f02: Scenario = {
   check: async ({ tally: { duplicates } }) => [
     verdict('one duplicate', duplicates === 1 ? [] : [`${duplicates} duplicates`], 'the receiver answered it twice'),
   ],
+  ci: true,
 };

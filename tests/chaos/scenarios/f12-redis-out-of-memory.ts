@@ -22,4 +22,5 @@ export const f12: Scenario = {
     }),
     accepted(60),
   ],
+  ci: true,
 };

@@ -18,4 +18,5 @@ export const f45: Scenario = {
     restart('api', 1),
     accepted(40),
   ],
+  ci: true,
 };

@@ -23,7 +23,6 @@ export const f49: Scenario = {
       behaviour: { kind: 'hold' } as const,
       healed: ok,
       settings: { timeout_seconds: 2 },
-      isLeft: true,
     })),
   ],
   load: null,
@@ -42,4 +41,6 @@ export const f49: Scenario = {
       );
     }),
   ],
+  // Their breakers have opened meanwhile, and look again after 30 s, or a minute.
+  recoveryAtMostMs: 150_000,
 };

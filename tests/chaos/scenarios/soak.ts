@@ -3,14 +3,16 @@ import type { Play } from '../harness/play.ts';
 import { between } from '../harness/random.ts';
 import type { Outcome, Scenario } from '../harness/scenario.ts';
 import { step } from '../steps/flow.ts';
-import { randomFault } from '../steps/random-faults.ts';
+import { randomFault, usual } from '../steps/random-faults.ts';
 
 const MINUTES = 10;
 const PROGRESS_MS = 10_000;
 const MB = 1024 * 1024;
 /** Events a second when time is the measure, and when their number is. */
 const STEADY = 400;
-const FAST = 3_000;
+const FAST = 2_000;
+/** Deliveries a second that a busy machine makes at least, once the faults are over. */
+const DRAINED = 1_000;
 
 /** Kills, wipes, restarts and hangs at random under load, for so many minutes, or until so many events were posted. */
 export function soak(minutes: number | undefined, events: number | undefined): Scenario {
@@ -27,12 +29,13 @@ export function soak(minutes: number | undefined, events: number | undefined): S
       tenant: i < 4 ? 'acme' : 'globex',
       group: `g${i % 4}`,
       settings: { max_in_flight: 32 },
+      behaviour: usual,
     })),
     load: { perSecond: isCounted ? FAST : STEADY, slots: 8, batch: 50, ...(events === undefined ? {} : { events }) },
     steps: [step('faults begin', (play) => suffer(play, performance.now() + forMs))],
     refusals: [503],
     refusalAtMostMs: 4_000,
-    recoveryAtMostMs: 180_000,
+    recoveryAtMostMs: 180_000 + ((events ?? 0) / DRAINED) * 1_000,
     check: async ({ play }: Outcome) => {
       const [{ dead }] = await play.query('SELECT count(*)::int AS dead FROM attempts WHERE decision = 3');
       return [verdict('no delivery was given up', dead === 0 ? [] : [`${dead} dead letters`], 'no dead letters')];

@@ -39,5 +39,6 @@ export async function medianOf(times: number, play: Play, load: LoadSpec, endpoi
 }
 
 export function measuredText({ postMs, receiptMs }: Measured): string {
+  if (Number.isNaN(receiptMs)) return `nothing received in time (p99 ${postMs} ms to the acknowledgement)`;
   return `p99 ${receiptMs} ms from the post to the receipt (${postMs} ms to the acknowledgement)`;
 }

@@ -1,4 +1,4 @@
-import { answer, ok } from '../harness/behaviour.ts';
+import { answer, some } from '../harness/behaviour.ts';
 import type { Play } from '../harness/play.ts';
 import { between, pick } from '../harness/random.ts';
 import type { Step } from '../harness/scenario.ts';
@@ -7,6 +7,9 @@ import { cut } from './network.ts';
 import { postgresAway, postgresHangs } from './postgres.ts';
 import { freeze, kill, restart } from './processes.ts';
 import { flushAll, redisAway, redisHangs } from './redis.ts';
+
+/** Slow enough that requests are under way whenever a fault comes. */
+export const usual = answer(204, { afterMs: 20 });
 
 /** One fault of any kind that the play can suffer, drawn with the play's own randomness. */
 export function randomFault(play: Play): Step {
@@ -35,18 +38,19 @@ function receiversHang(forMs: number): Step {
     for (const endpoint of play.endpoints.keys()) play.behave(endpoint, { kind: 'hold' });
     await play.pause(forMs);
     for (const endpoint of play.endpoints.keys()) {
-      play.behave(endpoint, ok);
+      play.behave(endpoint, usual);
       play.receiver.release(endpoint);
     }
     play.markHealed();
   });
 }
 
+/** Too few to open a breaker, which would only keep the load away. */
 function receiversFail(forMs: number): Step {
-  return step(`every receiver answers 503 for ${forMs / 1000} s`, async (play) => {
-    for (const endpoint of play.endpoints.keys()) play.behave(endpoint, answer(503));
+  return step(`every receiver answers 503 to 4 in 10 for ${forMs / 1000} s`, async (play) => {
+    for (const endpoint of play.endpoints.keys()) play.behave(endpoint, some(0.4, answer(503)));
     await play.pause(forMs);
-    for (const endpoint of play.endpoints.keys()) play.behave(endpoint, ok);
+    for (const endpoint of play.endpoints.keys()) play.behave(endpoint, usual);
     play.markHealed();
   });
 }

@@ -1,0 +1,84 @@
+import { Desk } from './desk.ts';
+
+/** How long an endpoint that has nothing to send is remembered, in ms. */
+const IDLE_MS = 10_000;
+/** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
+const SLOW_MS = 1_000;
+
+/** The endpoints that a process knows, each at its desk. */
+export class DeskList {
+  readonly #desks = new Map<number, Desk>();
+  /** Postgres's clock. */
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  [Symbol.iterator](): Iterator<Desk> {
+    return this.#desks.values();
+  }
+
+  get(num: number): Desk | undefined {
+    return this.#desks.get(num);
+  }
+
+  /** The desk of an endpoint, made if need be. */
+  of(num: number, lane: number): Desk {
+    let desk = this.#desks.get(num);
+    if (desk === undefined) {
+      desk = new Desk(num, lane);
+      this.#desks.set(num, desk);
+    }
+    desk.usedAt = performance.now();
+    return desk;
+  }
+
+  *ofLane(lane: number): Generator<Desk> {
+    for (const desk of this.#desks.values()) if (desk.lane === lane) yield desk;
+  }
+
+  /** Those with rows in memory. */
+  get busy(): number {
+    let busy = 0;
+    for (const desk of this.#desks.values()) if (desk.held > 0) busy++;
+    return busy;
+  }
+
+  /** Those whose rows have waited long in memory because their endpoints take no more. */
+  slow(): Desk[] {
+    const now = performance.now();
+    const nowMs = this.#nowMs();
+    return [...this.#desks.values()].filter((desk) => desk.isSlow(now, SLOW_MS, nowMs));
+  }
+
+  hasOpenParked(lane: number): boolean {
+    const nowMs = this.#nowMs();
+    for (const desk of this.ofLane(lane)) if (desk.hasParked && (desk.isOpen(nowMs) || desk.isDeleted)) return true;
+    return false;
+  }
+
+  /** Milliseconds until the first endpoint of a lane that is closed for a while and has a backlog opens again; undefined without one. */
+  opensInMs(lane: number): number | undefined {
+    const nowMs = this.#nowMs();
+    let firstMs: number | undefined;
+    for (const desk of this.ofLane(lane)) {
+      const untilMs = desk.hasParked && desk.isEnabled ? (desk.gate?.closedUntilMs(nowMs) ?? null) : null;
+      if (untilMs !== null) firstMs = Math.min(firstMs ?? Number.POSITIVE_INFINITY, untilMs - nowMs);
+    }
+    return firstMs;
+  }
+
+  forgetLane(lane: number): void {
+    for (const desk of [...this.ofLane(lane)]) this.#desks.delete(desk.num);
+  }
+
+  /** Not at once: what is being admitted has asked for its desk already, and would find one without settings. */
+  forgetIdle(): void {
+    const before = performance.now() - IDLE_MS;
+    for (const desk of [...this.#desks.values()]) {
+      const isSaved = desk.gate?.isDirty !== true;
+      if (isSaved && desk.held === 0 && !desk.hasParked && desk.usedAt < before) this.#desks.delete(desk.num);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+const PAUSE_AFTER_FAILURE_MS = 200;
+
+export interface PumpOptions {
+  readonly round: () => Promise<void>;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Runs rounds of work one at a time, for as long as somebody asks for another; one that fails is tried again after a pause. */
+export class Pump {
+  readonly #options: PumpOptions;
+  #isKicked = false;
+  #isStopped = false;
+  #roundAt = performance.now();
+  /** Whether a round is under way. */
+  isRunning = false;
+
+  constructor(options: PumpOptions) {
+    this.#options = options;
+  }
+
+  /** Asks for a round: what was asked for during one comes after it. */
+  kick(): void {
+    this.#isKicked = true;
+    if (!this.isRunning) void this.#run();
+  }
+
+  /** No round begins any more; the one under way ends. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Milliseconds since a round ended, while one is under way; 0 when there is nothing to do. */
+  get stalledMs(): number {
+    return this.isRunning ? performance.now() - this.#roundAt : 0;
+  }
+
+  async #run(): Promise<void> {
+    this.isRunning = true;
+    this.#roundAt = performance.now();
+    while (this.#isKicked && !this.#isStopped) {
+      this.#isKicked = false;
+      try {
+        await this.#options.round();
+        this.#roundAt = performance.now();
+      } catch (error) {
+        this.#options.onFailure(error);
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_FAILURE_MS));
+        this.#isKicked = true;
+      }
+    }
+    this.isRunning = false;
+  }
+}
