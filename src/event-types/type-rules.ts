@@ -3,6 +3,7 @@ import type { Fault } from '../domain/errors.ts';
 import type { ValidationMode, VersionState } from '../domain/event-type.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { Memo } from './memo.ts';
 import { compareVersions, parseVersion, type TypeVersion, versionText } from './type-version.ts';
 
 export interface LoadedRules {
@@ -24,8 +25,20 @@ export interface TypeRulesOptions {
   readonly loadVersion: (tenantNum: number) => Promise<bigint>;
   /** The schema of a version as JSON text. It never changes. */
   readonly loadSchema: (tenantNum: number, typeNum: number, version: TypeVersion) => Promise<string | null>;
-  readonly maxTenants?: number;
-  readonly maxValidators?: number;
+  readonly capacity?: RulesCapacity;
+}
+
+export interface RulesCapacity {
+  readonly tenants: number;
+  readonly validators: number;
+  /** Characters of the schemas that are compiled; compiled, each takes some 50 bytes. */
+  readonly schemaLength: number;
+}
+
+/** A schema ready for use, and how long it is. */
+interface Compiled {
+  readonly validate: Validator;
+  readonly length: number;
 }
 
 /** An event as far as its type is concerned. */
@@ -52,8 +65,7 @@ interface Entry {
 }
 
 const NONE: Entry = { version: 0n, rules: new Map() };
-const MAX_TENANTS = 10_000;
-const MAX_VALIDATORS = 2_000;
+const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, schemaLength: 1_000_000 };
 
 /**
  * What events of each tenant are checked by, in memory. It may be stale: the commit finds out and then `forget` lets it be read again.
@@ -61,8 +73,8 @@ const MAX_VALIDATORS = 2_000;
  */
 export class TypeRules {
   readonly #options: TypeRulesOptions;
-  readonly #tenants = new Map<number, Promise<Entry>>();
-  readonly #validators = new Map<string, Promise<Validator | null>>();
+  readonly #tenants: Memo<number, Entry>;
+  readonly #validators: Memo<string, Compiled | null>;
   #compiling: Promise<unknown> = Promise.resolve();
   /** Reads of versions that are under way, and those that begin when they end. */
   readonly #reads = new Map<number, Promise<void>>();
@@ -70,6 +82,10 @@ export class TypeRules {
 
   constructor(options: TypeRulesOptions) {
     this.#options = options;
+    const { tenants, validators, schemaLength } = options.capacity ?? CAPACITY;
+    this.#tenants = new Memo({ entries: tenants });
+    const weight = { most: schemaLength, of: (compiled: Compiled | null) => compiled?.length ?? 0 };
+    this.#validators = new Memo({ entries: validators, weight });
   }
 
   /** Checks an event by what is known of its type. @throws what loading throws */
@@ -119,8 +135,8 @@ export class TypeRules {
     if (found.state === 'archived') {
       return [{ path: 'version', message: `${versionText(found)} of ${rule.type} is archived; ${choiceOf(rule)}` }];
     }
-    const validate = await this.#validatorOf(tenantNum, rule.num, found);
-    const validation = validate?.(data) ?? { kind: 'valid' };
+    const compiled = await this.#validatorOf(tenantNum, rule.num, found);
+    const validation = compiled?.validate(data) ?? { kind: 'valid' };
     switch (validation.kind) {
       case 'valid':
         return [];
@@ -132,22 +148,22 @@ export class TypeRules {
   }
 
   #entryOf(tenantNum: number): Promise<Entry> {
-    return remember(this.#tenants, tenantNum, this.#options.maxTenants ?? MAX_TENANTS, async () => {
+    return this.#tenants.get(tenantNum, async () => {
       const loaded = await this.#options.load(tenantNum);
       if (loaded === null || (loaded.version === 0n && loaded.types.length === 0)) return NONE;
       return { version: loaded.version, rules: new Map(loaded.types.map((type) => [type.type, type])) };
     });
   }
 
-  #validatorOf(tenantNum: number, typeNum: number, version: TypeVersion): Promise<Validator | null> {
+  #validatorOf(tenantNum: number, typeNum: number, version: TypeVersion): Promise<Compiled | null> {
     const key = `${typeNum}@${versionText(version)}`;
-    return remember(this.#validators, key, this.#options.maxValidators ?? MAX_VALIDATORS, async () => {
+    return this.#validators.get(key, async () => {
       const text = await this.#options.loadSchema(tenantNum, typeNum, version);
       if (text === null) return null;
       // Compiling takes milliseconds: others get the event loop in between.
       const compiled = this.#compiling.then(async () => {
         await nextTurn();
-        return compileSchema(JSON.parse(text) as JsonSchema, 'data');
+        return { validate: compileSchema(JSON.parse(text) as JsonSchema, 'data'), length: text.length };
       });
       this.#compiling = compiled.catch(() => {});
       return compiled;
@@ -158,24 +174,4 @@ export class TypeRules {
 function choiceOf({ versions }: Rule): string {
   const taken = versions.filter(({ state }) => state !== 'archived').map(versionText);
   return taken.length === 0 ? 'none is taken' : `taken: ${taken.join(', ')}`;
-}
-
-/** What a key stands for, made once at a time and kept until others push it out. A failure is not kept. */
-function remember<Key, Value>(
-  known: Map<Key, Promise<Value>>,
-  key: Key,
-  most: number,
-  make: () => Promise<Value>,
-): Promise<Value> {
-  const remembered = known.get(key);
-  if (remembered !== undefined) {
-    known.delete(key);
-    known.set(key, remembered);
-    return remembered;
-  }
-  const made = make();
-  known.set(key, made);
-  made.catch(() => known.get(key) === made && known.delete(key));
-  if (known.size > most) known.delete(known.keys().next().value!);
-  return made;
 }
