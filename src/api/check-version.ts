@@ -96,6 +96,13 @@ function castsOf(version: TypeVersion, { casts }: VersionInput, others: readonly
   if (newest !== undefined && compareVersions(newest, version) > 0) {
     throw castRefusal('casts', `only the newest version of a type declares casts, and ${versionText(newest)} is there`);
   }
+  const first = others.find(({ major }) => major === version.major);
+  if (first !== undefined && first.casts === null) {
+    throw castRefusal(
+      'casts',
+      `${versionText(first)}, the first of its major, declares none: later ones cannot begin to`,
+    );
+  }
   const cast = wholeCast(casts);
   const faults = castFaults(cast);
   if (faults.length > 0) throw invalid(faults);
@@ -113,7 +120,13 @@ function sourceOf(from: string, version: TypeVersion, others: readonly EventType
       ? others.findLast(({ major }) => `${major}.x` === from)
       : others.find((other) => compareVersions(other, wanted) === 0);
   if (found === undefined) throw castRefusal('casts.from', 'no such version of this type');
-  if (found.major >= version.major) throw castRefusal('casts.from', 'expected a version of an older major');
+  const previous = others.findLast(({ major }) => major < version.major)?.major;
+  if (found.major !== previous) {
+    throw castRefusal(
+      'casts.from',
+      `expected a version of the major before${previous === undefined ? '' : `, ${previous}`}`,
+    );
+  }
   return found;
 }
 

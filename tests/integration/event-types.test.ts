@@ -279,3 +279,92 @@ test('the preset brings every type of the catalogue once, keeps what is there, a
   }
   expect((await api('POST', `/v1/tenants/${tenant}/event-types/presets/none`, {})).status).toBe(404);
 });
+
+const cast = (from: string, more: object = {}) => ({ from, ...more });
+
+test.each([
+  ['a version that is not there', '2.0', cast('1.7'), 'casts.from'],
+  ['a minor whose major has none', '1.1', cast('1.0'), 'casts'],
+  ['a path that is none', '2.0', cast('1.0', { renames: { 'a..b': 'c' } }), 'casts.renames.a..b'],
+  ['two paths that clash', '2.0', cast('1.0', { renames: { a: 'b' }, removes: ['a.c'] }), 'casts.removes.a.c'],
+  ['what the example of the older version does not fit', '2.0', cast('1.0', { renames: { id: 'key' } }), 'casts'],
+  ['what older receivers do not know', '2.0', cast('1.0', { defaults: { amount: 1 } }), 'casts'],
+])('casts from %s are refused', async (_, version, casts, path) => {
+  const tenant = await newTenant();
+  const example = { id: 'x', amount: 1 };
+  await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment, example });
+  const answer = await api('PUT', place(tenant, 'pay', version), { schema: payment, example, casts });
+  expect(answer).toMatchObject({ status: 422, body: { errors: [{ path }] } });
+});
+
+test('casts are declared with the first version of a major, shown, inherited, and never changed', async () => {
+  const tenant = await newTenant();
+  const put = (version: string, more: object = {}) =>
+    api('PUT', place(tenant, 'pay', version), { schema: payment, ...more });
+  const casts = { from: '1.x', renames: { a: 'b' }, defaults: { c: [1.5] }, removes: ['d'], restores: { e: null } };
+  for (const version of ['1.0', '1.1']) await put(version);
+  expect(await put('2.0', { casts })).toMatchObject({
+    status: 201,
+    body: { casts: { ...casts, from: '1.1', inherited: false } },
+  });
+  expect((await put('1.2')).status).toBe(201);
+  expect((await put('2.0', { casts })).status).toBe(200);
+  expect(await put('2.0')).toMatchObject({ status: 409, body: { code: 'version_exists' } });
+  expect(await put('2.0', { casts: { ...casts, removes: [] } })).toMatchObject({ status: 409 });
+  const inherited = { ...casts, from: '1.1', inherited: true };
+  expect(await put('2.1')).toMatchObject({ status: 201, body: { casts: inherited } });
+  expect((await put('2.1')).status).toBe(200);
+  expect(await put('2.0.1', { casts })).toMatchObject({ status: 422, body: { errors: [{ path: 'casts' }] } });
+  expect((await put('3.0')).status).toBe(201);
+  expect(await put('3.1', { casts: { from: '2.x' } })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: 'casts' }] },
+  });
+  expect(await put('4.0', { casts: { from: '2.0' } })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: 'casts.from' }] },
+  });
+});
+
+test('a version between two others goes together with both', async () => {
+  const tenant = await newTenant();
+  const put = (version: string, minimum: number) =>
+    api('PUT', place(tenant, 'pay', version), { schema: { type: 'number', minimum } });
+  for (const [version, minimum] of [
+    ['1.0', 5],
+    ['1.2', 3],
+  ] as const)
+    await put(version, minimum);
+  for (const [version, minimum] of [
+    ['1.1', 6],
+    ['1.1', 2],
+  ] as const) {
+    expect(await put(version, minimum)).toMatchObject({ status: 409, body: { errors: [{ path: 'schema.minimum' }] } });
+  }
+  expect((await put('1.1', 4)).status).toBe(201);
+  expect((await put('1.0.1', 5)).status).toBe(201);
+});
+
+test('two registrations of one version at once end as one version, and both are told so', async () => {
+  const tenant = await newTenant();
+  const answers = await Promise.all(
+    [service, other, service, other].map(({ baseUrl }) =>
+      call(baseUrl, 'PUT', place(tenant, 'pay', '1.0'), { schema: payment }),
+    ),
+  );
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 201]);
+});
+
+test('an endpoint shows its pins in their order, and refuses those that could match nothing', async () => {
+  const tenant = await newTenant();
+  const endpoints = `/v1/tenants/${tenant}/endpoints`;
+  const versions = { 'payment.captured': '2', 'payment.*': '1', '**': '3' };
+  const created = await api('POST', endpoints, { url: receiver.url, versions });
+  expect(JSON.stringify(created.body.versions)).toBe(JSON.stringify(versions));
+  const one = `${endpoints}/${created.body.id}`;
+  expect(JSON.stringify((await api('GET', one)).body.versions)).toBe(JSON.stringify(versions));
+  expect((await api('PATCH', one, { versions: {} })).body.versions).toEqual({});
+  for (const bad of [{ 'a..b': '1' }, { a: '1.0' }, { a: 1 }, { a: '' }]) {
+    expect((await api('PATCH', one, { versions: bad })).status).toBe(422);
+  }
+});
