@@ -20,7 +20,7 @@ import { Observer } from './observability/observer.ts';
 import { ProcessHealth } from './process-health.ts';
 import { createQueueBackend } from './queues/backend.ts';
 import { Doorbell } from './queues/doorbell.ts';
-import { ReplayBell } from './queues/replay-queue.ts';
+import { WorkBell, type WorkKind } from './queues/work-bell.ts';
 import { laneOf } from './routing/lane-of.ts';
 import { findKey } from './store/api-keys.ts';
 import { BodyCache } from './store/body-cache.ts';
@@ -74,7 +74,9 @@ export function buildContext(options: ContextOptions): Context {
   const health = new ProcessHealth(workerPool);
   health.addReadiness(() => queues.problem());
   const doorbell = new Doorbell(queues, (error) => observe.queueFailed(error));
-  const replayBell = new ReplayBell(queues, (error) => observe.queueFailed(error));
+  const bell = (kind: WorkKind) => new WorkBell(queues, kind, (error) => observe.queueFailed(error));
+  const replayBell = bell('replays');
+  const expansionBell = bell('expansions');
   const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
   const bodies = new BodyCache(config.MAX_BYTES_IN_FLIGHT);
   const commits = new GroupCommit({
@@ -82,7 +84,7 @@ export function buildContext(options: ContextOptions): Context {
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
     routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
-    onStored: (group) => announce(group, { bodies, waker, observe }),
+    onStored: (group) => announce(group, { bodies, waker, observe, expansionBell }),
     onFailure: (error, events) => observe.commitFailed(error, events),
     keysExpireBefore: () => uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS),
     maxEvents: config.INGEST_BUFFER_EVENTS,
@@ -119,7 +121,7 @@ export function buildContext(options: ContextOptions): Context {
     ringReplays: () => replayBell.ring(),
     close: async () => {
       commits.stop();
-      await Promise.all([doorbell.close(), replayBell.close()]);
+      await Promise.all([doorbell.close(), replayBell.close(), expansionBell.close()]);
       await queues.close();
       await prisma.$disconnect();
       await Promise.all([apiPool, commitPool, workerPool].map((each) => each.end()));
@@ -149,15 +151,21 @@ function createLimiter(config: Config, pool: pg.Pool): TenantLimiter {
   });
 }
 
-function announce(group: AppendGroup, { bodies, waker, observe }: Pick<Context, 'bodies' | 'waker' | 'observe'>): void {
+type Announcing = Pick<Context, 'bodies' | 'waker' | 'observe'> & { readonly expansionBell: WorkBell };
+
+function announce(group: AppendGroup, { bodies, waker, observe, expansionBell }: Announcing): void {
+  const { expansions = [] } = group;
   const counts = new Map<string, number>();
-  for (const { eventUuid } of group.deliveries) counts.set(eventUuid, (counts.get(eventUuid) ?? 0) + 1);
+  const count = (uuid: string, more: number) => counts.set(uuid, (counts.get(uuid) ?? 0) + more);
+  for (const { eventUuid } of group.deliveries) count(eventUuid, 1);
+  for (const { eventUuid, endpointNums } of expansions) count(eventUuid, endpointNums.length);
   for (const { uuid, externalId, body, type, tenantNum } of group.events) {
     const deliveries = counts.get(uuid) ?? 0;
     if (deliveries > 0) bodies.put(uuid, { externalId, body, expunged: false });
     observe.eventAccepted({ uuid, externalId, tenantNum, type, bytes: body.length, deliveries });
   }
   waker.wake(new Set(group.deliveries.map((delivery) => delivery.lane)));
+  if (expansions.length > 0) expansionBell.ring();
 }
 
 const REMEMBERED_TENANTS = 10_000;

@@ -1,5 +1,5 @@
 import type { AppendGroup, AppendResult, ClaimedBy } from '../store/event-log.ts';
-import { type GroupPlan, groupOf, MAX_UNIT_DELIVERIES, planGroup, type Unit, type UnitResult } from './plan-group.ts';
+import { type GroupPlan, groupOf, planGroup, type Unit, type UnitResult } from './plan-group.ts';
 import type { RoutingCache } from './routing-cache.ts';
 
 export interface CommitOptions {
@@ -26,8 +26,10 @@ export interface Submission {
 
 type Part = readonly Submission[];
 
-/** Deliveries of several units in one statement. */
-const MAX_GROUP_DELIVERIES = MAX_UNIT_DELIVERIES;
+/** Deliveries of several units in one statement: a longer one would let all of them wait. */
+const MAX_GROUP_DELIVERIES = 5_000;
+/** A unit that brings more than this has a statement of its own, after the others'. */
+const HEAVY_UNIT = 1_000;
 const MAX_TRIES = 6;
 
 /**
@@ -53,7 +55,8 @@ async function storeOrSplit(part: Part, options: CommitOptions): Promise<readonl
   let claimed: ReadonlyMap<string, ClaimedBy> = new Map();
   for (let tries = 1; ; tries++) {
     const plan = await planUnits(units, claimed, options.routing);
-    if (plan.deliveries > MAX_GROUP_DELIVERIES && part.length > 1) return halvesOf(part);
+    const parts = part.length > 1 ? divide(part, plan) : null;
+    if (parts !== null) return parts;
     if (plan.stored.length === 0) return settleAll(part, plan);
     const group = { ...groupOf(plan), keysExpireBefore: options.keysExpireBefore() };
     const result = await options.append(group).catch((error: unknown) => {
@@ -97,6 +100,17 @@ async function planUnits(
 
 function tenantsOf(units: readonly Unit[]): Set<number> {
   return new Set(units.flatMap((unit) => unit.map((event) => event.tenant.num)));
+}
+
+/** What is too much for one statement, or would let light units wait for heavy ones, is to be stored in parts; null when nothing is. */
+function divide(part: Part, plan: GroupPlan): readonly Part[] | null {
+  if (plan.deliveries <= HEAVY_UNIT) return null;
+  const rows = new Map(plan.stored.map(({ event, direct }) => [event, direct.length]));
+  const { light = [], heavy = [] } = Object.groupBy(part, ({ unit }) =>
+    unit.reduce((sum, event) => sum + (rows.get(event) ?? 0), 0) > HEAVY_UNIT ? 'heavy' : 'light',
+  );
+  if (heavy.length > 0) return [light, ...heavy.map((submission) => [submission])];
+  return plan.deliveries > MAX_GROUP_DELIVERIES ? halvesOf(part) : null;
 }
 
 function halvesOf(part: Part): readonly Part[] {

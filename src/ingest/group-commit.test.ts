@@ -280,11 +280,12 @@ test('a drain ends although all that waited has expired', async () => {
   expect(drained.isOver).toBe(true);
 });
 
+// In order: their deliveries are never left to a worker.
 const wideRouting = (endpoints: () => number) =>
   new RoutingCache(
     async () => ({
       version: BigInt(++loads),
-      endpoints: Array.from({ length: endpoints() }, (_, num) => ({ num, subscriptions: '[]' })),
+      endpoints: Array.from({ length: endpoints() }, (_, num) => ({ num, subscriptions: '[]', order: 'endpoint' })),
     }),
     4,
   );
@@ -302,6 +303,28 @@ test('requests that fan out too far together are stored in several statements, a
     if (failed.has(units[i]![0]!.uuid)) expect(result.error).toSatisfy(refused('storage_unavailable'));
     else expect(result.value).toMatchObject({ items: [{ id: units[i]![0]!.publicId, status: 'accepted' }] });
   }
+});
+
+test('a request that writes very many deliveries at once does not hold up those that came with it', async () => {
+  const commits = commitsWith([succeeds, fails], {
+    routing: new RoutingCache(
+      async (num) => ({
+        version: 1n,
+        endpoints: Array.from({ length: num === 2 ? 5_000 : 1 }, (_, i) => ({
+          num: i,
+          subscriptions: '[]',
+          order: 'endpoint',
+        })),
+      }),
+      4,
+    ),
+  });
+  const heavy = [eventOf({ tenant: { num: 2, id: 'tenant_2' } })];
+  const [before, wide, after] = [unitOf(1), heavy, unitOf(1)].map((unit) => follow(commits.submit(unit)));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(appended.map((group) => group.deliveries.length)).toEqual([2, 5_000]);
+  expect([before!.value?.kind, after!.value?.kind]).toEqual(['accepted', 'accepted']);
+  expect(wide!.error).toSatisfy(refused('storage_unavailable'));
 });
 
 test('what expired while an earlier part of its group was being stored is never sent', async () => {

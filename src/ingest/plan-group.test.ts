@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { eventIdOf } from '../domain/ids.ts';
 import type { ClaimedBy } from '../store/event-log.ts';
-import { groupOf, type Known, MAX_UNIT_DELIVERIES, type Matcher, planGroup, type UnitResult } from './plan-group.ts';
+import {
+  groupOf,
+  type Known,
+  MAX_UNIT_DELIVERIES,
+  type Match,
+  type Matcher,
+  planGroup,
+  type UnitResult,
+} from './plan-group.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 interface Given {
@@ -149,9 +157,13 @@ test('a duplicate is told what the first was told: its id and its number of deli
   expect(stored).toEqual({ kind: 'accepted', items: [{ id: '1i1', status: 'duplicate', deliveries: 7 }] });
 });
 
-test('a batch that makes too many deliveries is refused whole with their number, one that just fits is not, a single event never is', () => {
+test('a batch that would write too many deliveries at once is refused whole with their number, one that just fits is not, a single event never is', () => {
   const wide: Matcher = {
-    match: () => ({ version: 1n, endpoints: new Array<number>(MAX_UNIT_DELIVERIES / 2).fill(1) }),
+    match: () => ({
+      version: 1n,
+      endpoints: new Array<number>(MAX_UNIT_DELIVERIES / 2).fill(1),
+      ordered: new Map([[1, 'endpoint']]),
+    }),
     laneOf: () => 0,
   };
   const unit = (count: number, from: number) =>
@@ -166,7 +178,8 @@ test('a batch that makes too many deliveries is refused whole with their number,
   expect(planGroup([unit(3, 1), unit(1, 1)], knownOf({}, []), wide).results[1]).toMatchObject({
     items: [{ status: 'accepted' }],
   });
-  const widest: Matcher = { ...wide, match: () => ({ version: 1n, endpoints: new Array<number>(30_000).fill(1) }) };
+  const one = (match: Match): Match => ({ ...match, endpoints: new Array<number>(30_000).fill(1) });
+  const widest: Matcher = { ...wide, match: (...given) => one(wide.match(...given)) };
   expect(planGroup([unit(1, 1)], knownOf({}, []), widest).results[0]?.kind).toBe('accepted');
 });
 
@@ -191,4 +204,59 @@ test('a unit that was checked by older event types than those of the routing sto
   const plan = planGroup(units, known, newer);
   expect(plan.results.map(({ kind }) => kind)).toEqual(['types_changed', 'accepted', 'accepted', 'accepted']);
   expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_2', 'evt_3', 'evt_4']);
+});
+
+const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
+const matching = (match: (event: { readonly type: string }) => readonly number[]): Matcher => ({
+  match: (_tenant, event) => ({ version: 1n, endpoints: match(event) }),
+  laneOf: (num) => num % 100,
+});
+const plainEvents = (count: number) =>
+  range(1, count).map((n) => pendingOf({ keys: [`1k${n}`], bodyHash: 'a', tenant: 1, type: `t${n}` }, n));
+
+test('an event that matches very many endpoints is left to a worker whole, and its answer counts all of them', () => {
+  const [event] = plainEvents(1);
+  const plan = planGroup(
+    [[event!]],
+    knownOf({}, []),
+    matching(() => range(1, 5_000)),
+  );
+  const group = groupOf(plan);
+  expect(group.deliveries).toEqual([]);
+  expect(group.expansions).toEqual([{ eventUuid: event!.uuid, tenantNum: 1, endpointNums: range(1, 5_000) }]);
+  expect(plan.results[0]).toMatchObject({ items: [{ status: 'accepted', deliveries: 5_000 }] });
+  expect(group.claims).toMatchObject([{ deliveries: 5_000 }]);
+});
+
+test('a batch of 1,000 events for the same 5,000 endpoints is taken, and holds their numbers once', () => {
+  // As filters make them: a new array for each event.
+  const plan = planGroup(
+    [plainEvents(1_000)],
+    knownOf({}, []),
+    matching(() => range(1, 5_000)),
+  );
+  expect(plan.results[0]?.kind).toBe('accepted');
+  const { expansions = [] } = groupOf(plan);
+  expect(expansions).toHaveLength(1_000);
+  expect(new Set(expansions.map(({ endpointNums }) => endpointNums)).size).toBe(1);
+});
+
+test('a batch for very many different sets of endpoints is refused before its numbers fill the memory', () => {
+  const matcher = matching(({ type }) => range(Number(type.slice(1)), 5_000));
+  const plan = planGroup([plainEvents(1_000)], knownOf({}, []), matcher);
+  expect(plan.results[0]?.kind).toBe('too_many_deliveries');
+  expect(plan.stored).toEqual([]);
+});
+
+test('a batch whose events have some deliveries each is taken, however many they are together', () => {
+  const plan = planGroup(
+    [plainEvents(1_000)],
+    knownOf({}, []),
+    matching(() => range(1, 150)),
+  );
+  const { deliveries, expansions = [] } = groupOf(plan);
+  expect(plan.results[0]?.kind).toBe('accepted');
+  expect(deliveries.length).toBeLessThanOrEqual(MAX_UNIT_DELIVERIES);
+  const deferred = expansions.reduce((sum, { endpointNums }) => sum + endpointNums.length, 0);
+  expect(deliveries.length + deferred).toBe(150_000);
 });

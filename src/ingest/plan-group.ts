@@ -3,6 +3,8 @@ import { eventIdOf } from '../domain/ids.ts';
 import { orderKey } from '../routing/order-key.ts';
 import type { RoutedEvent } from '../routing/tenant-index.ts';
 import type { AppendGroup, ClaimedBy, NewDelivery } from '../store/event-log.ts';
+import { EndpointSets } from './endpoint-sets.ts';
+import { directBound, type FanOut, fanOut, MAX_DIRECT } from './fan-out.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 /** The events of one request: stored together or not at all. */
@@ -22,11 +24,17 @@ export type UnitResult =
   | { readonly kind: 'tenant_gone'; readonly indexes: readonly number[] }
   /** Some event was checked by event types that are no longer what they were. */
   | { readonly kind: 'types_changed' }
-  /** The batch would bring more deliveries than one statement may store. */
+  /** The batch would bring more deliveries than one statement may store: see `weightOf`. */
   | { readonly kind: 'too_many_deliveries'; readonly deliveries: number };
 
-/** Deliveries that a batch may bring. A single event is always taken: it brings no more than its tenant has endpoints. */
+/**
+ * Deliveries that a batch may write at once; what a worker writes later counts by what it takes until then (`weightOf`). A single event
+ * is always taken: it brings no more than its tenant has endpoints.
+ */
 export const MAX_UNIT_DELIVERIES = 20_000;
+/** Numbers of deferred deliveries that take the room of one row in a statement: those of one list, and those of all copies of it in the table. */
+const NUMBERS_A_ROW = 64;
+const COPIED_NUMBERS_A_ROW = 512;
 
 /** What is known before the group is planned. */
 export interface Known {
@@ -36,7 +44,7 @@ export interface Known {
 
 export interface GroupPlan {
   readonly stored: readonly PlannedEvent[];
-  /** How many `groupOf` makes of `stored`. */
+  /** How many deliveries `groupOf` makes of `stored`, with what deferred ones count as. */
   readonly deliveries: number;
   /** In the order of the units; they hold once the group is stored. */
   readonly results: readonly UnitResult[];
@@ -47,7 +55,7 @@ export interface Match {
   readonly version: bigint;
   /** Of the tenant's event types, as they were with this version of the routing; absent: it never had any. */
   readonly rulesVersion?: bigint;
-  /** Endpoint numbers: an array that events may share, so that counting deliveries allocates nothing for each. */
+  /** Endpoint numbers, rising: an array that events may share, so that counting deliveries allocates nothing for each. */
   readonly endpoints: readonly number[];
   /** Those of the tenant's endpoints that want their deliveries in order; absent when none does. */
   readonly ordered?: ReadonlyMap<number, OrderMode>;
@@ -58,7 +66,7 @@ export interface Matcher {
   laneOf(endpointNum: number): number;
 }
 
-export interface PlannedEvent extends Match {
+export interface PlannedEvent extends Match, FanOut {
   readonly event: PendingEvent;
   readonly laneOf: Matcher['laneOf'];
 }
@@ -71,7 +79,7 @@ interface Holder {
 /**
  * Decides, without I/O, what a group commit stores and what each request will be told. Events whose keys are claimed already are
  * duplicates when the body is the same and conflicts when it is not; a unit with a conflict stores nothing. No object is
- * made per delivery: `groupOf` does that, once their number is known to be bearable.
+ * made per delivery: `groupOf` does that, once their number is known to be bearable, and only for those that are not deferred.
  */
 export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher): GroupPlan {
   const holders = new Map<string, Holder>();
@@ -80,17 +88,27 @@ export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher
     holders.set(key, { bodyHash: by.bodyHash, result: { id, status: 'duplicate', deliveries: by.deliveries } });
   }
   const stored: PlannedEvent[] = [];
+  const sets = new EndpointSets();
   const results = units.map((unit): UnitResult => {
     const orphans = [...unit.keys()].filter((index) => known.gone.has(unit[index]!.tenant.num));
     if (orphans.length > 0) return { kind: 'tenant_gone', indexes: orphans };
-    return planUnit(unit, holders, stored, matcher);
+    return planUnit(unit, holders, stored, { matcher, sets });
   });
-  return { stored, deliveries: deliveriesOf(stored), results };
+  return { stored, deliveries: weightOf(stored), results };
 }
 
-function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent[], matcher: Matcher): UnitResult {
+interface Fresh extends Match {
+  readonly event: PendingEvent;
+}
+
+interface Planning {
+  readonly matcher: Matcher;
+  readonly sets: EndpointSets;
+}
+
+function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent[], planning: Planning): UnitResult {
   const ours = new Map<string, Holder>();
-  const planned: PlannedEvent[] = [];
+  const fresh: Fresh[] = [];
   const items: ItemResult[] = [];
   const conflicts: number[] = [];
   for (const [index, event] of unit.entries()) {
@@ -100,37 +118,59 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
     } else if (taken[0] !== undefined) {
       items.push({ ...taken[0].result, status: 'duplicate' });
     } else {
-      const match = recipientsOf(event, matcher);
+      const match = recipientsOf(event, planning);
       // What was checked by newer types than are known here, the commit finds out.
       if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
-      planned.push({ ...match, event, laneOf: matcher.laneOf });
+      fresh.push({ ...match, event });
       const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: match.endpoints.length };
       items.push(result);
       for (const key of event.keys) ours.set(key, { bodyHash: event.bodyHash, result });
     }
   }
   if (conflicts.length > 0) return { kind: 'conflict', indexes: conflicts };
-  const deliveries = deliveriesOf(planned);
+  const planned = divide(fresh, planning);
+  const deliveries = weightOf(planned);
   if (unit.length > 1 && deliveries > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', deliveries };
   stored.push(...planned);
   for (const [key, holder] of ours) holders.set(key, holder);
   return { kind: 'accepted', items };
 }
 
-function recipientsOf(event: PendingEvent, matcher: Matcher): Match {
+function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match {
   const match = matcher.match(event.tenant.num, event);
-  if (event.exceptEndpoint === undefined) return match;
-  return { ...match, endpoints: match.endpoints.filter((num) => num !== event.exceptEndpoint) };
+  const { exceptEndpoint } = event;
+  const wanted =
+    exceptEndpoint === undefined ? match.endpoints : match.endpoints.filter((num) => num !== exceptEndpoint);
+  return { ...match, endpoints: wanted.length > MAX_DIRECT ? sets.share(event.tenant.num, wanted) : wanted };
 }
 
-function deliveriesOf(planned: readonly PlannedEvent[]): number {
-  return planned.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
+function divide(fresh: readonly Fresh[], { matcher, sets }: Planning): readonly PlannedEvent[] {
+  const most = directBound(fresh, MAX_UNIT_DELIVERIES);
+  return fresh.map((one) => {
+    const { direct, deferred } = fanOut(one.event.subject, one, most);
+    return { ...one, direct, deferred: sets.share(one.event.tenant.num, deferred), laneOf: matcher.laneOf };
+  });
+}
+
+/** What storing these takes, in deliveries that are written at once. */
+function weightOf(planned: readonly PlannedEvent[]): number {
+  const sets = new Set<readonly number[]>();
+  let direct = 0;
+  let copied = 0;
+  for (const one of planned) {
+    direct += one.direct.length;
+    if (one.deferred.length === 0) continue;
+    copied += one.deferred.length;
+    sets.add(one.deferred);
+  }
+  const distinct = [...sets].reduce((sum, { length }) => sum + length, 0);
+  return direct + Math.ceil(distinct / NUMBERS_A_ROW + copied / COPIED_NUMBERS_A_ROW);
 }
 
 /** What a plan stores, row by row. */
 export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBefore'> {
-  const deliveries: NewDelivery[] = stored.flatMap(({ event, endpoints, ordered, laneOf }) =>
-    endpoints.map((num) => ({
+  const deliveries: NewDelivery[] = stored.flatMap(({ event, direct, ordered, laneOf }) =>
+    direct.map((num) => ({
       eventUuid: event.uuid,
       endpointNum: num,
       tenantNum: event.tenant.num,
@@ -144,6 +184,9 @@ export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBef
       event.keys.map((key) => ({ key, eventUuid: event.uuid, bodyHash: event.bodyHash, deliveries: endpoints.length })),
     ),
     deliveries,
+    expansions: stored.flatMap(({ event, deferred }) =>
+      deferred.length === 0 ? [] : [{ eventUuid: event.uuid, tenantNum: event.tenant.num, endpointNums: deferred }],
+    ),
     routing: new Map(stored.map(({ event, version }) => [event.tenant.num, version])),
   };
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { ScanStep } from './bounded-scan.ts';
 import { DECISION } from './codes.ts';
+import { UNEXPANDED } from './expansions.ts';
 
 /** A delivery, by what it is. Lists go down from the newest event, and within an event from the newest endpoint. */
 export interface DeliveryKey {
@@ -30,7 +31,9 @@ export function startOf(range: KeyRange, after: DeliveryKey | null): DeliveryKey
 }
 
 // Each endpoint gives its newest rows. One that gave as many as it may has been seen down to its last row only, so that the step
-// covers no more than the newest of those last rows (`horizon`).
+// covers no more than the newest of those last rows (`horizon`). The same holds for the events that are still to be expanded; of each of
+// them as many deliveries are looked at as the step may give.
+const WIDE_EVENTS = 32;
 const WAITING = `
   WITH ends AS (SELECT num FROM endpoints WHERE tenant_num = $1 AND ($2::int IS NULL OR num = $2)),
   seen AS MATERIALIZED (
@@ -43,11 +46,28 @@ const WAITING = `
         ) newest
       ) m
   ),
-  horizon AS (SELECT event_id, endpoint_num FROM seen WHERE n = $6 ORDER BY event_id DESC, endpoint_num DESC LIMIT 1)
+  wide AS MATERIALIZED (
+    SELECT * FROM expansions WHERE tenant_num = $1 AND event_id >= $3::uuid AND event_id <= $4::uuid AND NOT $8 ORDER BY event_id DESC LIMIT ${WIDE_EVENTS}
+  ),
+  every AS MATERIALIZED (
+    SELECT event_id, endpoint_num, attempt FROM seen
+    UNION ALL
+    SELECT x.event_id, d.num, 0 FROM wide x CROSS JOIN LATERAL (
+       SELECT num FROM unnest(${UNEXPANDED}) AS u(num)
+        WHERE ($2::int IS NULL OR num = $2) AND (x.event_id < $4::uuid OR num < $5) ORDER BY num DESC LIMIT $7
+    ) d
+  ),
+  horizon AS (
+    SELECT event_id, endpoint_num FROM (
+      (SELECT event_id, endpoint_num FROM seen WHERE n = $6)
+      UNION ALL
+      (SELECT event_id, 0 FROM wide ORDER BY event_id DESC OFFSET ${WIDE_EVENTS} - 1 LIMIT 1)
+    ) ends ORDER BY event_id DESC, endpoint_num DESC LIMIT 1
+  )
   SELECT s.event_id, s.endpoint_num, h.event_id AS horizon_event, h.endpoint_num AS horizon_num
     FROM (VALUES (1)) AS one
     LEFT JOIN horizon h ON true
-    LEFT JOIN seen s ON (s.attempt > 0) = $8 AND (h.event_id IS NULL OR (s.event_id, s.endpoint_num) >= (h.event_id, h.endpoint_num))
+    LEFT JOIN every s ON (s.attempt > 0) = $8 AND (h.event_id IS NULL OR (s.event_id, s.endpoint_num) >= (h.event_id, h.endpoint_num))
    ORDER BY s.event_id DESC, s.endpoint_num DESC LIMIT $7`;
 
 /** Deliveries that wait, through the mailbox's primary key: one probe per endpoint of the tenant, or of the one given. */
@@ -113,7 +133,10 @@ export async function endedKeys(
   return { rows: distinct(wanted.map(toKey)), resume: rows.length < size ? null : toKey(rows.at(-1)!) };
 }
 
-/** All deliveries to one endpoint: its attempts and its mailbox rows, each through its index, merged. */
+/**
+ * All deliveries to one endpoint: its attempts and its mailbox rows, each through its index, and what its tenant has to expand, which is
+ * seldom much, merged.
+ */
 export async function endpointKeys(
   pool: pg.Pool,
   range: KeyRange,
@@ -129,6 +152,9 @@ export async function endpointKeys(
        UNION ALL
        (SELECT event_id, endpoint_num FROM mailbox
          WHERE endpoint_num = $2 AND tenant_num = $1 AND event_id >= $3::uuid AND event_id < $4::uuid ORDER BY event_id DESC LIMIT $5)
+       UNION ALL
+       (SELECT x.event_id, $2 FROM expansions x
+         WHERE x.tenant_num = $1 AND x.event_id >= $3::uuid AND x.event_id < $4::uuid AND $2 = ANY(${UNEXPANDED}) ORDER BY x.event_id DESC LIMIT $5)
      ) both_sides ORDER BY event_id DESC LIMIT $5`,
     [range.tenantNum, endpointNum, range.from, start.eventUuid, size],
   );

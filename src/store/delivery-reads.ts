@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { DECISION, OUTCOME_CODES, type OutcomeName, outcomeName } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
+import { UNEXPANDED } from './expansions.ts';
 import { plainArray } from './plain-array.ts';
 
 export const DELIVERY_STATUSES = ['pending', 'retrying', 'delivered', 'dead_lettered', 'cancelled'] as const;
@@ -49,14 +50,17 @@ interface Row {
   detail: string | null;
 }
 
-// The state is derived here and nowhere else: a row in the mailbox waits; else the last decision that ended the delivery holds.
+// The state is derived here and nowhere else: a row in the mailbox waits, and so does what is still to be expanded; else the last decision
+// that ended the delivery holds.
 const READ = `
-  SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id, m.attempt AS waiting_attempt, nullif(m.due_at, 'infinity') AS due_at, p.reason AS problem,
+  SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id,
+         CASE WHEN x.event_id IS NOT NULL THEN 0 ELSE m.attempt END AS waiting_attempt, coalesce(nullif(m.due_at, 'infinity'), x.accepted_at) AS due_at, p.reason AS problem,
          counted.attempts, ended.decision AS ended, latest.attempt AS last_number, latest.started_at, latest.outcome, latest.status, latest.detail
     FROM unnest($2::uuid[], $3::int[]) WITH ORDINALITY AS k(event_id, endpoint_num, place)
     JOIN events v ON v.id = k.event_id AND v.tenant_num = $1
     JOIN endpoints e ON e.num = k.endpoint_num AND e.tenant_num = $1
     LEFT JOIN mailbox m ON m.endpoint_num = k.endpoint_num AND m.event_id = k.event_id
+    LEFT JOIN expansions x ON x.event_id = k.event_id AND x.tenant_num = $1 AND k.endpoint_num = ANY(${UNEXPANDED})
     LEFT JOIN poisoned_deliveries p ON p.endpoint_num = m.endpoint_num AND p.event_id = m.event_id AND p.tenant_num = $1 AND m.due_at = 'infinity'
     LEFT JOIN LATERAL (
       SELECT attempt, started_at, outcome, status, detail FROM attempts a

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
+import { UNEXPANDED } from './expansions.ts';
 
 export interface EndpointStats {
   readonly delivered: number;
@@ -21,6 +22,8 @@ export interface EndpointStats {
 /** What one answer looks at, at most: the newest attempts, and as many mailbox rows. */
 const MAX_ATTEMPTS = 100_000;
 const MAX_BACKLOG = 100_000;
+/** Events that are still to be expanded, each with a list to be searched. */
+const MAX_WIDE_EVENTS = 1_000;
 
 interface Row {
   looked: number;
@@ -40,7 +43,13 @@ const STATS = `
     SELECT outcome, decision, status, total_ms FROM attempts
      WHERE endpoint_num = $1 AND tenant_num = $2 AND event_id >= $3::uuid ORDER BY event_id DESC LIMIT $4
   ),
-  backlog AS MATERIALIZED (SELECT attempt FROM mailbox WHERE endpoint_num = $1 AND tenant_num = $2 LIMIT $5)
+  backlog AS MATERIALIZED (
+    SELECT attempt FROM (
+      SELECT attempt FROM mailbox WHERE endpoint_num = $1 AND tenant_num = $2
+      UNION ALL
+      (SELECT 0 FROM (SELECT * FROM expansions WHERE tenant_num = $2 ORDER BY event_id LIMIT ${MAX_WIDE_EVENTS}) x WHERE $1 = ANY(${UNEXPANDED}))
+    ) waiting LIMIT $5
+  )
   SELECT count(*)::int AS looked,
          count(*) FILTER (WHERE outcome = ${OUTCOME_CODES.delivered} AND decision <> ${DECISION.late})::int AS delivered,
          count(*) FILTER (WHERE outcome NOT IN (${OUTCOME_CODES.delivered}, ${OUTCOME_CODES.skipped}))::int AS failed,

@@ -1,11 +1,13 @@
 import type pg from 'pg';
 import { nullableArray, plainArray } from './plain-array.ts';
 
-/** One group commit: events, the keys that they claim, and the deliveries that they bring, in one statement. */
+/** One group commit: events, the keys that they claim, and the deliveries that they bring or are still to bring, in one statement. */
 export interface AppendGroup {
   readonly events: readonly NewEvent[];
   readonly claims: readonly Claim[];
   readonly deliveries: readonly NewDelivery[];
+  /** Absent: none. */
+  readonly expansions?: readonly NewExpansion[];
   /** The version of each tenant's routing that the deliveries were matched with. */
   readonly routing: ReadonlyMap<number, bigint>;
   /** Keys claimed by an event older than this UUID have expired and may be claimed again. */
@@ -37,6 +39,14 @@ export interface NewDelivery {
   readonly orderKey: number | null;
 }
 
+/** Deliveries that a worker is to write (`expansions.ts`). */
+export interface NewExpansion {
+  readonly eventUuid: string;
+  readonly tenantNum: number;
+  /** Each once, rising. Events that have the same array share it on its way too. */
+  readonly endpointNums: readonly number[];
+}
+
 export type AppendResult =
   | { readonly kind: 'stored' }
   /** Nothing was stored: match these tenants' events again with the routing that now holds. */
@@ -53,7 +63,7 @@ export interface ClaimedBy {
 
 // Bodies travel as one binary parameter and are cut apart in Postgres: a bytea[] would be sent as escaped hex.
 // `checked` runs before anything is stored, because everything reads from it; `claimed` reads from `routed` for the same reason.
-const APPEND = `
+const appendText = (more: string) => `
   WITH routed AS MATERIALIZED (SELECT assert_routing_versions($1::int[], $2::bigint[]) AS ok),
   claimed AS (
     INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries)
@@ -74,12 +84,26 @@ const APPEND = `
       FROM checked, unnest($8::uuid[], $9::int[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[])
              AS e(id, tenant_num, type, subject, external_id, start, length)
      WHERE checked.ok
-  )
+  )${more}
   INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
   SELECT d.event_id, date_trunc('milliseconds', now()), d.endpoint_num, d.tenant_num, d.lane, d.order_key,
          CASE WHEN d.order_key IS NOT NULL THEN nextval('mailbox_seq') END
     FROM checked, unnest($16::uuid[], $17::int[], $18::int[], $19::smallint[], $20::int[]) AS d(event_id, endpoint_num, tenant_num, lane, order_key)
    WHERE checked.ok`;
+
+const APPEND = appendText('');
+
+// Only where there is something to expand: most groups need not pay for it.
+const APPEND_WIDE = appendText(`,
+  sets AS MATERIALIZED (
+    SELECT s.place, s.nums::int[] AS nums FROM unnest($24::text[]) WITH ORDINALITY AS s(nums, place)
+  ),
+  deferred AS (
+    INSERT INTO expansions (event_id, tenant_num, endpoints, size)
+    SELECT x.event_id, x.tenant_num, sets.nums, cardinality(sets.nums)
+      FROM checked, unnest($21::uuid[], $22::int[], $23::int[]) AS x(event_id, tenant_num, place) JOIN sets USING (place)
+     WHERE checked.ok
+  )`);
 
 /**
  * Stores the group whole or not at all. When it resolves with `stored`, all of it is durable.
@@ -89,7 +113,7 @@ export async function appendEvents(pool: pg.Pool, group: AppendGroup): Promise<A
   const client = await pool.connect();
   let broken = false;
   try {
-    await client.query({ name: 'append-events', text: APPEND, values: appendValues(group) });
+    await client.query(appendQuery(group));
     return { kind: 'stored' };
   } catch (error) {
     const { code, detail } = error as { code?: string; detail?: string };
@@ -100,6 +124,26 @@ export async function appendEvents(pool: pg.Pool, group: AppendGroup): Promise<A
   } finally {
     client.release(broken);
   }
+}
+
+function appendQuery(group: AppendGroup) {
+  const values = appendValues(group);
+  const { expansions = [] } = group;
+  if (expansions.length === 0) return { name: 'append-events', text: APPEND, values };
+  return { name: 'append-wide-events', text: APPEND_WIDE, values: [...values, ...expansionValues(expansions)] };
+}
+
+function expansionValues(expansions: readonly NewExpansion[]): unknown[] {
+  const places = new Map<readonly number[], number>();
+  for (const { endpointNums } of expansions) {
+    if (!places.has(endpointNums)) places.set(endpointNums, places.size + 1);
+  }
+  return [
+    plainArray(expansions.map((expansion) => expansion.eventUuid)),
+    plainArray(expansions.map((expansion) => expansion.tenantNum)),
+    plainArray(expansions.map((expansion) => places.get(expansion.endpointNums)!)),
+    [...places.keys()].map(plainArray),
+  ];
 }
 
 function appendValues({ events, claims, deliveries, routing, keysExpireBefore }: AppendGroup): unknown[] {

@@ -4,6 +4,7 @@ import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { cancelUnexpanded } from './unexpanded.ts';
 
 /** The event to expunge, by UUID, and the public id that the audit log names it by. */
 export interface ExpungedEvent {
@@ -29,8 +30,10 @@ export async function expungePayload(
     const places = [await expungeIn(client, 'events', tenant.num, event.uuid, rewrite)];
     places.push(await expungeIn(client, 'kept_events', tenant.num, event.uuid, rewrite));
     if (!places.includes('expunged')) return places.includes('was_expunged');
+    // Before those that wait: a worker may be moving some of them there.
+    const unexpanded = await cancelUnexpanded(client, tenant.num, event.uuid, 'payload_expunged');
     const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
-    const after = { deliveries_cancelled: cancelled };
+    const after = { deliveries_cancelled: unexpanded + cancelled };
     await appendAuditRow(client, {
       tenantNum: tenant.num,
       actor,

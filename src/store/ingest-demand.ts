@@ -67,15 +67,16 @@ export async function forgetDemand(pool: pg.Pool, process: string): Promise<void
   await pool.query('DELETE FROM ingest_demand WHERE process = $1', [process]);
 }
 
-// Through the mailbox's primary key, which begins with the endpoint: a count of its own needs no index of its own.
+// Through the mailbox's primary key, which begins with the endpoint: a count of its own needs no index of its own. What is still to be
+// expanded waits too.
 const COUNT = `
-  SELECT t.num, (
+  SELECT t.num, least(t.cap, (
     SELECT count(*)::int FROM (
       SELECT 1 FROM endpoints e
        CROSS JOIN LATERAL (SELECT 1 FROM mailbox m WHERE m.endpoint_num = e.num LIMIT t.cap) m
        WHERE e.tenant_num = t.num AND e.deleted_at IS NULL LIMIT t.cap
     ) w
-  ) AS n FROM unnest($1::int[], $2::int[]) AS t(num, cap)`;
+  ) + (SELECT coalesce(sum(x.size - x.next), 0) FROM expansions x WHERE x.tenant_num = t.num))::int AS n FROM unnest($1::int[], $2::int[]) AS t(num, cap)`;
 
 /** Deliveries that wait for each tenant's endpoints, counted no further than its cap. */
 export async function countWaitingOf(pool: pg.Pool, caps: ReadonlyMap<number, number>): Promise<Map<number, number>> {

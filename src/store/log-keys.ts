@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { type DeliveryKey, type KeyRange, type KeyStep, startOf } from './delivery-keys.ts';
+import { UNEXPANDED } from './expansions.ts';
 import { plainArray } from './plain-array.ts';
 
 const MAX_NUM = 0x7fffffff;
@@ -54,12 +55,20 @@ const waitingOf = (events: string) => `
      ) m
      WHERE e.tenant_num = $1`;
 
+const TO_EXPAND = `
+    SELECT x.event_id, d.num AS endpoint_num FROM expansions x CROSS JOIN LATERAL (
+       SELECT num FROM unnest(${UNEXPANDED}) AS u(num) WHERE x.event_id < $3::uuid OR num < $4 ORDER BY num DESC LIMIT $5
+     ) d
+     WHERE x.tenant_num = $1 AND x.event_id = ANY($2::uuid[])`;
+
 const ordered = (sides: string) =>
   `SELECT event_id, endpoint_num FROM (${sides}) sides ORDER BY event_id DESC, endpoint_num DESC LIMIT $5`;
 
 const OF_TRIED = ordered(TRIED);
-const OF_NEIGHBOURS = ordered(`${TRIED} UNION ${waitingOf('event_id >= $6::uuid AND event_id <= $7::uuid')}`);
-const OF_SCATTERED = ordered(`${TRIED} UNION ${waitingOf('event_id = ANY($2::uuid[])')}`);
+const OF_NEIGHBOURS = ordered(
+  `${TRIED} UNION ${waitingOf('event_id >= $6::uuid AND event_id <= $7::uuid')} UNION ${TO_EXPAND}`,
+);
+const OF_SCATTERED = ordered(`${TRIED} UNION ${waitingOf('event_id = ANY($2::uuid[])')} UNION ${TO_EXPAND}`);
 
 /** Deliveries of these events (newest first) after a position. `resume` is null when all of them were given. */
 export async function eventKeys(

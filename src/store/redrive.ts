@@ -6,6 +6,7 @@ import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { restoreKept } from './restore-kept.ts';
+import { takeUnexpanded } from './unexpanded.ts';
 
 export interface Redriven extends DeliveryKey {
   readonly deliveryId: string;
@@ -40,6 +41,8 @@ export async function retryDelivery(
     const refused = await refusalOf(client, tenant.num, key);
     if (refused !== null) return refused;
     const wasSetAside = await forgetProblem(client, tenant.num, key);
+    if (await takeUnexpanded(client, tenant.num, key))
+      await client.query(QUEUE_FIRST, [eventUuid, endpointNum, tenant.num, laneNumber]);
     const waiting = await client.query(RETRY, [endpointNum, eventUuid, tenant.num, wasSetAside]);
     if (waiting.rowCount === 0 && !(await reopen(client, tenant.num, key, laneNumber))) return 'not_found';
     await appendAuditRow(client, {
@@ -60,6 +63,11 @@ const RETRY = `
          due_at = CASE WHEN isfinite(due_at) OR $4 THEN least(due_at, date_trunc('milliseconds', now())) ELSE due_at END,
          step = greatest(step - 1, 0), replay_num = NULL
    WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`;
+
+// Ordered deliveries are never left to be expanded.
+const QUEUE_FIRST = `
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, date_trunc('milliseconds', now()), $2, $3, $4)
+  ON CONFLICT (endpoint_num, event_id) DO NOTHING`;
 
 async function inTheLog(
   client: Queryable,
@@ -144,6 +152,10 @@ export async function cancelDelivery(
 ): Promise<CancelResult> {
   const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
   return inTransaction(pool, async (client) => {
+    if (await takeUnexpanded(client, tenant.num, delivery)) {
+      // Into the mailbox and out of it again: it ends as all others do. No lane sees it.
+      await client.query(QUEUE_FIRST, [delivery.eventUuid, delivery.endpointNum, tenant.num, 0]);
+    }
     const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(CANCEL, key);
     await promote(client, orderKeysOf(rows));
     if (rows.length === 0) {

@@ -3,6 +3,7 @@ import { DECISION } from './codes.ts';
 import { REASON } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { Subscription } from './endpoint-rows.ts';
+import { UNEXPANDED } from './expansions.ts';
 import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
 import type { ReplayedStatus, ReplayPlan } from './replays.ts';
@@ -168,6 +169,7 @@ const QUEUE = `
   missed AS (
     SELECT p.id AS event_id, $7::int AS endpoint_num, 0 AS attempt FROM unnest($4::uuid[]) AS p(id)
      WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.event_id = p.id AND a.endpoint_num = $7)
+       AND NOT EXISTS (SELECT 1 FROM expansions x WHERE x.event_id = p.id AND x.tenant_num = $2 AND $7 = ANY(${UNEXPANDED}))
   ),
   chosen AS MATERIALIZED (
     SELECT c.event_id, c.endpoint_num, c.attempt, t.lane, order_key(e.order_mode, v.subject) AS order_key

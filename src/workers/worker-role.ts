@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
 import { caresBackend, createResolver } from '../delivery/resolver.ts';
@@ -8,7 +7,6 @@ import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { listenForRings } from '../queues/doorbell.ts';
-import { listenForReplays } from '../queues/replay-queue.ts';
 import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
 import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
@@ -24,11 +22,14 @@ import { loadTargets, type TargetDefaults, targetVersions } from '../store/targe
 import { WorkerSession } from '../store/worker-session.ts';
 import { announcerService } from './announcer-service.ts';
 import { CastBooks } from './cast-books.ts';
+import { Expander } from './expander.ts';
+import { farewell } from './farewell.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
 import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
+import { workService } from './work-service.ts';
 
 const SWEEP_MS = 1_000;
 /** How long a worker must have held its own session before it judges others: Postgres may have dropped all of them, and they come back. */
@@ -36,8 +37,7 @@ const JUDGE_MS = 2_000;
 const CANCEL_MS = 2_000;
 const HOUSEKEEPING_MS = 3_600_000;
 const REPLAY_LOOK_MS = 2_000;
-/** How long one answer to the bell works at replays before another process may have its turn. */
-const REPLAY_TURN_MS = 10_000;
+const EXPANSION_LOOK_MS = 1_000;
 /** How long work may stand still before the process says that it is stuck. */
 const STUCK_MS = 12_000;
 
@@ -76,6 +76,7 @@ export function workerServices(context: Context): Service[] {
     periodic('sweeper', SWEEP_MS, sweep, fail),
     periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
     replayService(context),
+    expansionService(context),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
   ];
 }
@@ -85,25 +86,18 @@ async function cancelAll(pool: Context['workerPool']): Promise<void> {
   while (await cancelForDeletedEndpoints(pool));
 }
 
-/** Replays are made when their bell rings, and at a look of our own in case it was lost. */
 function replayService({ queues, config, workerPool: pool, ringEndpoints, observe }: Context): Service {
-  const stopping = new AbortController();
   const onFailure = (error: unknown) => observe.workFailed('replay', error);
   const replayer = new Replayer({ pool, lanes: config.LANES, ringEndpoints, onFailure });
-  const drain = () => replayer.drain(stopping.signal, REPLAY_TURN_MS);
-  const looking = periodic('replays', REPLAY_LOOK_MS, drain, (_name, error) => onFailure(error));
-  let listener: ReturnType<typeof listenForReplays> | undefined;
-  return {
-    name: 'replays',
-    start: async () => {
-      listener = listenForReplays(queues, drain);
-      await looking.start();
-    },
-    stop: async (deadlineMs) => {
-      stopping.abort();
-      await Promise.all([farewell(listener?.close()), looking.stop(deadlineMs)]);
-    },
-  };
+  const drain = (signal: AbortSignal, budgetMs: number) => replayer.drain(signal, budgetMs);
+  return workService({ kind: 'replays', queues, lookMs: REPLAY_LOOK_MS, drain, onFailure });
+}
+
+function expansionService({ queues, config, workerPool: pool, ringEndpoints, observe }: Context): Service {
+  const onFailure = (error: unknown) => observe.workFailed('expansion', error);
+  const expander = new Expander({ pool, lanes: config.LANES, ringEndpoints, onFailure });
+  const drain = (signal: AbortSignal, budgetMs: number) => expander.drain(signal, budgetMs);
+  return workService({ kind: 'expansions', queues, lookMs: EXPANSION_LOOK_MS, drain, onFailure });
 }
 
 function createHousekeeping({ config, workerPool: pool, observe }: Context): Housekeeping {
@@ -115,14 +109,6 @@ function createHousekeeping({ config, workerPool: pool, observe }: Context): Hou
     onDone: (duty, details) => observe.housekeeping(duty, details),
     onFailure: (duty, error) => observe.workFailed(duty, error),
   });
-}
-
-/** What BullMQ may take to end its work in a queue. */
-const FAREWELL_MS = 500;
-
-/** Waits for a listener to close, but not for a Redis that is away, which BullMQ would do for ever and the deliveries pay for. */
-async function farewell(closing: Promise<void> | undefined): Promise<void> {
-  await Promise.race([closing, sleep(FAREWELL_MS, undefined, { ref: false })]);
 }
 
 /** What giving the lanes back may take at the end of a stop. */

@@ -23,6 +23,7 @@ const beyondPrisma = {
   tablesWithOptions: [
     'announcements',
     'endpoint_states',
+    'expansions',
     'idempotency_keys_event_id_idx',
     'ingest_demand',
     'lanes',

@@ -105,7 +105,15 @@ export const faultList: readonly FaultRow[] = [
   { id: 'F47', fault: 'noisy neighbour with a backlog of 100,000', tests: ['tests/chaos/backlog.test.ts'] },
   { id: 'F48', fault: 'an endpoint comes back with a backlog due' },
   { id: 'F49', fault: 'very many endpoints down at once' },
-  { id: 'F50', fault: 'fan-out of one event to very many endpoints', tests: ['src/ingest/group-commit.test.ts'] },
+  {
+    id: 'F50',
+    fault: 'fan-out of one event to very many endpoints',
+    tests: [
+      'tests/chaos/fan-out-crash.test.ts',
+      'tests/integration/fan-out.test.ts',
+      'src/ingest/group-commit.test.ts',
+    ],
+  },
   { id: 'F51', fault: 'ingest beyond capacity', tests: ['src/ingest/group-commit.test.ts'] },
   { id: 'F52', fault: 'endpoint changed while deliveries wait', tests: ['tests/e2e/endpoint-changes.test.ts'] },
   { id: 'F53', fault: 'replay during live traffic', tests: ['tests/integration/replays.test.ts'] },

@@ -40,8 +40,9 @@ interface StoredAttempt {
  */
 export async function checkInvariants(evidence: Evidence): Promise<number> {
   const { databaseUrl, healedWithinMs = 25_000 } = evidence;
-  const waiting = () => query(databaseUrl, 'SELECT count(*)::int AS count FROM mailbox');
-  await eventually(waiting, ([row]) => row.count === 0, healedWithinMs);
+  const waiting = () =>
+    query(databaseUrl, 'SELECT (SELECT count(*) FROM mailbox) + (SELECT count(*) FROM expansions) AS count');
+  await eventually(waiting, ([row]) => Number(row.count) === 0, healedWithinMs);
   const events = await storedEvents(databaseUrl);
   checkStored(evidence.history, events);
   const attempts: StoredAttempt[] = await query(

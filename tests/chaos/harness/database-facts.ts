@@ -28,6 +28,8 @@ export interface WaitingFact {
   readonly endpoint: number;
 }
 
+const WAITING = `SELECT event_id, endpoint_num FROM mailbox
+  UNION ALL SELECT event_id, unnest(endpoints[next + 1:]) FROM expansions`;
 const PAGE = 10_000;
 // Events without a number, such as those that the service makes itself, are nobody's in the history.
 const NUMBER = `coalesce((convert_from(e.body, 'UTF8')::jsonb -> 'data' ->> 'n')::int, -1)`;
@@ -57,7 +59,8 @@ export async function withDatabaseFacts(
           `SELECT ${NUMBER} AS event, ${place} AS endpoint, t.attempt, t.decision, t.status ${of('attempts')}`,
           [endpointIds],
         ),
-      waiting: () => rowsOf(client, `SELECT ${NUMBER} AS event, ${place} AS endpoint ${of('mailbox')}`, [endpointIds]),
+      waiting: () =>
+        rowsOf(client, `SELECT ${NUMBER} AS event, ${place} AS endpoint ${of(`(${WAITING})`)}`, [endpointIds]),
     });
   } finally {
     await client.end();

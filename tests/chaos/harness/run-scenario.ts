@@ -113,7 +113,7 @@ async function acknowledged(play: Play, count: number): Promise<void> {
 async function untilQuiet(play: Play, since: number): Promise<boolean> {
   const end = since + (play.scenario.recoveryAtMostMs ?? RECOVERY_MS) + GRACE_MS;
   const leaving = play.endpoints.filter(({ spec }) => spec.isLeft === true).map(({ id }) => id);
-  const text = `SELECT 1 FROM mailbox m JOIN endpoints p ON p.num = m.endpoint_num WHERE p.id <> ALL($1::text[]) LIMIT 1`;
+  const text = `SELECT 1 FROM expansions UNION ALL SELECT 1 FROM mailbox m JOIN endpoints p ON p.num = m.endpoint_num WHERE p.id <> ALL($1::text[]) LIMIT 1`;
   while (performance.now() < end) {
     const rows = await play.query(text, [leaving]);
     if (rows.length === 0) return true;
