@@ -4,6 +4,13 @@ import { plainText } from './plain-text.ts';
 
 const description = plainText(0, 1000);
 
+/** Characters of JSON of an example, and of casts. */
+const MAX_LENGTH = 16 * 1024;
+const isShort = (value: unknown) => value === undefined || JSON.stringify(value).length <= MAX_LENGTH;
+const tooLong = `expected at most ${MAX_LENGTH} characters of JSON`;
+
+const example = z.unknown().refine(isShort, tooLong).optional();
+
 export const validationMode = z
   .enum(VALIDATION_MODES)
   .describe(
@@ -46,6 +53,7 @@ const castsInput = z
     removes: castFields.removes.optional(),
     restores: castFields.restores.optional(),
   })
+  .refine(isShort, tooLong)
   .describe(
     'How `data` goes between this version and one of an older major, in both directions. Paths are names joined by dots, `[]` for each item.',
   );
@@ -53,7 +61,7 @@ const castsInput = z
 export const versionInput = z.strictObject({
   schema: jsonSchema,
   description: description.optional(),
-  example: z.unknown().optional().describe('A `data` that the schema accepts.'),
+  example: example.describe('A `data` that the schema accepts.'),
   state: state.optional(),
   casts: castsInput.nullish(),
   validation: validationMode.optional(),
@@ -63,7 +71,7 @@ export type VersionInput = z.infer<typeof versionInput>;
 
 export const versionPatch = z.strictObject({
   description: description.optional(),
-  example: z.unknown().optional(),
+  example,
   state: state.optional(),
 });
 

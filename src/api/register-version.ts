@@ -4,7 +4,14 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import { compileSchema } from '../event-types/compile-schema.ts';
 import { compareVersions, type TypeVersion } from '../event-types/type-version.ts';
 import { registerVersion as register, typesVersionOf, updateVersion } from '../store/event-type-versions.ts';
-import { type EventTypeVersion, findWholeType, MAX_EVENT_TYPES, MAX_VERSIONS } from '../store/event-types.ts';
+import {
+  type EventTypeVersion,
+  findEventType,
+  findVersion,
+  findWholeType,
+  MAX_EVENT_TYPES,
+  MAX_VERSIONS,
+} from '../store/event-types.ts';
 import { checkExample, checkVersion, isKnown } from './check-version.ts';
 import type { VersionInput } from './event-type-schema.ts';
 
@@ -61,8 +68,8 @@ async function reread(
   type: string,
   version: TypeVersion,
 ): Promise<EventTypeVersion> {
-  const found = await findWholeType(prisma, tenant, type);
-  return found!.versions.find((each) => compareVersions(each, version) === 0)!;
+  const found = await findEventType(prisma, tenant, type);
+  return (await findVersion(prisma, found!, version))!;
 }
 
 function refusalOf(problem: 'tenant_gone' | 'too_many_types' | 'too_many_versions'): Refusal {

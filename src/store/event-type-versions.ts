@@ -66,7 +66,9 @@ export async function registerVersion(
     if (found !== null) await setValidation(transaction, tenant, found, version.validation, caller);
     const { validation: _, ...row } = version;
     await transaction.eventTypeVersion.create({ data: { typeNum: owner.num, ...row } });
-    const { major, minor, patch, ...after } = row;
+    // Schema and casts never change: the version itself shows them.
+    const { description, state, example } = row;
+    const after = { description, state, example };
     const change = { action: 'event_type_version.created', object: objectOf(type, version), after };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });
     return 'created';

@@ -78,6 +78,17 @@ export async function findWholeType(
   return row === null ? null : toEventType(row);
 }
 
+/** All that one version of a type says. */
+export async function findVersion(
+  prisma: PrismaClient,
+  { num: typeNum }: EventType,
+  { major, minor, patch }: Pick<VersionSummary, 'major' | 'minor' | 'patch'>,
+): Promise<EventTypeVersion | null> {
+  const where = { typeNum_major_minor_patch: { typeNum, major, minor, patch } };
+  const row = await prisma.eventTypeVersion.findUnique({ where });
+  return row === null ? null : { ...row, state: row.state as VersionState };
+}
+
 /** Newest first, after the one with number `before`. */
 export async function listEventTypes(
   prisma: PrismaClient,

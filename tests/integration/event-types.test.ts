@@ -221,6 +221,15 @@ test('a schema that is too large or too deep is refused, and the process lives',
     status: 422,
     body: { errors: [{ path: 'schema' }] },
   });
+  expect(await api('PUT', at, { schema: {}, example: 'x'.repeat(20_000) })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: 'example' }] },
+  });
+  const casts = { from: '1.x', defaults: { a: 'x'.repeat(20_000) } };
+  expect(await api('PUT', at, { schema: {}, casts })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: 'casts' }] },
+  });
   let deep: object = {};
   for (let i = 0; i < 40; i++) deep = { not: deep };
   expect((await api('PUT', at, { schema: deep })).status).toBe(422);

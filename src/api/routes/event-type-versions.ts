@@ -6,10 +6,15 @@ import { compatibilityProblems } from '../../event-types/compatibility.ts';
 import { compileSchema } from '../../event-types/compile-schema.ts';
 import type { JsonSchema } from '../../event-types/json-schema.ts';
 import { schemaDiff } from '../../event-types/schema-diff.ts';
-import { compareVersions, parseVersion, type TypeVersion, versionText } from '../../event-types/type-version.ts';
+import { parseVersion, type TypeVersion, versionText } from '../../event-types/type-version.ts';
 import { EVENT_TYPE, isReservedType } from '../../routing/type-pattern.ts';
 import * as versions from '../../store/event-type-versions.ts';
-import { type EventType, type EventTypeVersion, findWholeType } from '../../store/event-types.ts';
+import {
+  type EventType,
+  type EventTypeVersion,
+  findEventType,
+  findVersion as findOne,
+} from '../../store/event-types.ts';
 import { checkExample } from '../check-version.ts';
 import { eventTypeVersionJson } from '../event-type-json.ts';
 import { eventTypeVersionSchema, versionInput, versionPatch } from '../event-type-schema.ts';
@@ -29,11 +34,11 @@ interface Found {
 }
 
 async function findVersion(prisma: Context['prisma'], tenant: TenantRef, type: string, name: string): Promise<Found> {
-  const found = await findWholeType(prisma, tenant, type);
+  const found = await findEventType(prisma, tenant, type);
   if (found === null) throw typeNotFound();
   const wanted = parseVersion(name);
-  const known = found.versions.find((each) => wanted !== null && compareVersions(each, wanted) === 0);
-  if (known === undefined) throw new Refusal(404, 'version_not_found', 'The event type has no such version.');
+  const known = wanted === null ? null : await findOne(prisma, found, wanted);
+  if (known === null) throw new Refusal(404, 'version_not_found', 'The event type has no such version.');
   return { type: found, version: known };
 }
 
