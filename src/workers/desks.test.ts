@@ -57,10 +57,10 @@ afterEach(() => time.restore());
 let events = 0;
 let stillWaiting: (asked: readonly DueDelivery[]) => readonly DueDelivery[] = (asked) => asked;
 
-function rows(endpointNum: number, count: number): DueDelivery[] {
+function rows(endpointNum: number, count: number, tenantNum = 1): DueDelivery[] {
   return Array.from({ length: count }, () => {
     const { parked: _, ...row } = model.add(++events, endpointNum, time.now);
-    return { ...row, isReplay: false, tenantNum: 1, endpointVersion: 1, order: null };
+    return { ...row, isReplay: false, tenantNum, endpointVersion: 1, order: null };
   });
 }
 
@@ -94,12 +94,12 @@ test('endpoints that are ready send in turn', async () => {
 test('no more is under way than the process, the tenant and the endpoint are given, and the room is used again as it comes free', async () => {
   model.addEndpoint(1, 0, 2);
   model.addEndpoint(2, 0, 20);
-  await admit([...rows(1, 4), ...rows(2, 9)]);
+  await admit([...rows(1, 4), ...rows(2, 8)]);
   expect(sender.underWay.get(1)).toBe(2);
   // Three quarters for one tenant: the rest is for the next.
   expect(sender.inFlight).toBe(0.75 * MAX_IN_FLIGHT);
   await time.pass(100);
-  expect(settled).toHaveLength(13);
+  expect(settled).toHaveLength(12);
   expect(lane.held).toBe(0);
 });
 
@@ -108,7 +108,7 @@ test('memory is short at three quarters of the rows, or at the bytes allowed, wh
   answerAfterMs = 1_000;
   await admit(rows(1, 12));
   expect([desks.room, desks.hasRoom]).toEqual([4, true]);
-  await admit(rows(1, 1));
+  await admit(rows(1, 1, 2));
   expect([desks.room, desks.hasRoom]).toEqual([3, false]);
   await time.pass(3_000);
   expect([desks.room, desks.hasRoom]).toEqual([16, true]);
@@ -117,6 +117,20 @@ test('memory is short at three quarters of the rows, or at the bytes allowed, wh
   expect(desks.hasRoom).toBe(false);
   await time.pass(3_000);
   expect(desks.hasRoom).toBe(true);
+});
+
+test('a tenant has three quarters of the rows and of the bytes at most, so that the next one always finds place', async () => {
+  for (const num of [1, 2, 3]) model.addEndpoint(num, 0, 20);
+  answerAfterMs = 1_000;
+  await admit([...rows(1, 10), ...rows(2, 10)]);
+  expect([desks.room, desks.aside.takeParked(desks.isHeld).length]).toEqual([4, 8]);
+  expect([desks.mayTake(1), desks.mayTake(2)]).toEqual([false, true]);
+  await admit(rows(3, 1, 2));
+  expect(desks.aside.takeParked(desks.isHeld)).toEqual([]);
+  await time.pass(3_000);
+  body = { ...body, body: Buffer.alloc(400) };
+  await admit(rows(1, 5));
+  expect([desks.room, desks.mayTake(1), desks.mayTake(2)]).toEqual([14, false, true]);
 });
 
 test('an endpoint with more than its share here has the rest put aside to be parked', async () => {

@@ -34,6 +34,12 @@ export interface DesksOptions {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
+/** Rows and bytes that a tenant may have in memory for each that is free. */
+const TENANT_SHARE = 3;
+
+/** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
+const LOOK_FOR_OTHERS_MS = 100;
+
 /** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
 const FLOOD_SHARE = 1 / 16;
 
@@ -51,6 +57,7 @@ export class Desks {
   /** For the table. */
   readonly aside = new SetAside();
   #busyDesks = 0;
+  #fetchedAt = Number.NEGATIVE_INFINITY;
   #isUrgent = false;
 
   constructor(options: DesksOptions) {
@@ -77,9 +84,26 @@ export class Desks {
     return this.#options.maxInFlight * 2 - this.#held.size;
   }
 
-  /** Small fetches cost as much as large ones: below a quarter of the window it is not worth asking. */
+  /**
+   * Rows to fetch now: as many as fit though all of them be one tenant's, so that what is read is not set aside again. Small fetches cost
+   * as much as large ones: below a part of the window it is not worth asking, but now and then others are looked for all the same.
+   */
+  get fetchRoom(): number {
+    const { room } = this;
+    const { maxInFlight } = this.#options;
+    if (room < maxInFlight / 2 || !this.hasBytes) return 0;
+    const now = performance.now();
+    const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#held.largestLoad(now)) / (TENANT_SHARE + 1));
+    if (ofOneTenant >= maxInFlight / 4) return ofOneTenant;
+    return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? Math.floor(room / 2) : 0;
+  }
+
   get hasRoom(): boolean {
-    return this.room >= this.#options.maxInFlight / 2 && this.hasBytes;
+    return this.fetchRoom > 0;
+  }
+
+  noteFetch(now: number): void {
+    this.#fetchedAt = now;
   }
 
   get hasBytes(): boolean {
@@ -118,8 +142,9 @@ export class Desks {
       this.#skip(letter, skip, desk);
       return;
     }
-    if (!desk.isOpen(this.#options.nowMs()) || this.#isFull(desk, classOf(due))) this.#setAside(desk, due);
-    else this.#queue(letter, lane, desk);
+    const mayWait = this.mayTake(due.tenantNum) && !this.#isFull(desk, classOf(due));
+    if (mayWait && desk.isOpen(this.#options.nowMs())) this.#queue(letter, lane, desk);
+    else this.#setAside(desk, due);
   }
 
   #queue(letter: Letter, lane: Lane, desk: Desk): void {
@@ -147,6 +172,16 @@ export class Desks {
   #skip(letter: Letter, reason: SkipReason, desk: Desk): void {
     const startedAtMs = this.#options.nowMs();
     this.#closer.close(letter, { startedAtMs, outcome: { kind: 'skipped', reason }, isOurs: false, news: [] }, desk);
+  }
+
+  /**
+   * Whether more rows of this tenant may come into memory. What is left is there for the others, however many endpoints one tenant has: a
+   * dynamic threshold, as the slots have (`turns.ts`).
+   */
+  mayTake(tenantNum: number): boolean {
+    const { rows, bytes } = this.#held.loadOf(tenantNum);
+    const freeBytes = this.#options.maxBytes - this.#held.bytes;
+    return rows < TENANT_SHARE * this.room && (bytes === 0 || bytes < TENANT_SHARE * freeBytes);
   }
 
   /** Whether as many rows of one endpoint wait in memory as may, so that one with a backlog leaves place for the others. */
@@ -231,14 +266,12 @@ export class Desks {
 
   /** Whether memory is short because of endpoints that take no more: then a round is due although nothing can be fetched before it. */
   get isClogged(): boolean {
-    if (this.hasRoom) return false;
-    return this.list.slow().length > 0;
+    return !this.hasRoom && this.list.slow().length > 0;
   }
 
-  /** When memory runs short, what has waited long for endpoints that take no more goes back to the table. */
+  /** When memory runs short, or a tenant's part of it, what has waited long for endpoints that take no more goes back to the table. */
   relieve(): void {
-    if (this.hasRoom) return;
-    for (const desk of this.list.slow()) this.#shelve(desk);
+    for (const desk of this.list.slow()) if (!this.hasRoom || !this.mayTake(desk.tenantNum)) this.#shelve(desk);
   }
 
   #dropWaiting(desk: Desk): { next: readonly Letter[]; behind: readonly Letter[] } {

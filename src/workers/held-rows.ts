@@ -11,12 +11,27 @@ export interface DeliveryKey {
 export interface Held {
   readonly lane: Lane;
   readonly order: OrderPlace | null;
+  readonly tenantNum: number;
   readonly bytes: number;
 }
+
+/** What a tenant has in memory. */
+interface Load {
+  rows: number;
+  bytes: number;
+}
+
+/** It is asked for after each request that ends. */
+const LARGEST_MS = 3;
+
+const NOTHING: Readonly<Load> = { rows: 0, bytes: 0 };
 
 /** The rows that a process has in memory. */
 export class HeldRows {
   readonly #rows = new Map<string, Held>();
+  readonly #loads = new Map<number, Load>();
+  #largest = 0;
+  #largestAt = Number.NEGATIVE_INFINITY;
   /** Of their bodies. */
   bytes = 0;
   /** Rows let go since the last read began. */
@@ -31,8 +46,9 @@ export class HeldRows {
   }
 
   add(row: DueDelivery, lane: Lane, bytes: number): void {
-    this.#rows.set(keyOf(row), { lane, order: row.order, bytes });
-    this.bytes += bytes;
+    const { tenantNum, order } = row;
+    this.#rows.set(keyOf(row), { lane, order, tenantNum, bytes });
+    this.#count(tenantNum, 1, bytes);
     lane.held++;
   }
 
@@ -44,8 +60,30 @@ export class HeldRows {
     this.#rows.delete(key);
     this.#letGoMeanwhile.add(key);
     held.lane.held--;
-    this.bytes -= held.bytes;
+    this.#count(held.tenantNum, -1, -held.bytes);
     return held;
+  }
+
+  /** What this tenant has in memory. */
+  loadOf(tenantNum: number): Readonly<Load> {
+    return this.#loads.get(tenantNum) ?? NOTHING;
+  }
+
+  /** Rows of the tenant that has most, as it was a few milliseconds ago at the latest. */
+  largestLoad(now: number): number {
+    if (now - this.#largestAt < LARGEST_MS) return this.#largest;
+    this.#largestAt = now;
+    this.#largest = 0;
+    for (const { rows } of this.#loads.values()) this.#largest = Math.max(this.#largest, rows);
+    return this.#largest;
+  }
+
+  #count(tenantNum: number, rows: number, bytes: number): void {
+    this.bytes += bytes;
+    const before = this.loadOf(tenantNum);
+    const load = { rows: before.rows + rows, bytes: before.bytes + bytes };
+    if (load.rows === 0) this.#loads.delete(tenantNum);
+    else this.#loads.set(tenantNum, load);
   }
 
   /**

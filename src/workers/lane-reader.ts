@@ -99,9 +99,11 @@ export class LaneReader {
 
   async #fetch(): Promise<void> {
     const hungry = [...this.#lanes.values()].filter((lane) => lane.isHungry && !lane.isDraining);
-    if (hungry.length === 0 || !this.#desks.hasRoom) return;
+    const room = this.#desks.fetchRoom;
+    if (hungry.length === 0 || room === 0) return;
     const now = performance.now();
-    const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(this.#desks.room / hungry.length)));
+    const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / hungry.length)));
+    this.#desks.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
     const fetches = hungry.map((lane) => lane.nextFetch(size, now));
     const flooded = this.#flooded().map(({ num }) => num);
@@ -149,7 +151,8 @@ export class LaneReader {
   }
 
   async #refill(): Promise<void> {
-    const isServed = (lane: number) => this.#lanes.get(lane)?.isDraining === false;
+    const isServed = ({ lane, tenantNum }: Desk) =>
+      this.#lanes.get(lane)?.isDraining === false && this.#desks.mayTake(tenantNum);
     const refills = desksToRefill(this.#desks.list, isServed, this.#nowMs()).map(refillOf);
     this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
     if (refills.length === 0 || this.#owesRefill) return;

@@ -6,14 +6,14 @@ import type { Desk } from './desk.ts';
 const DESKS_PER_ROUND = 64;
 
 /** Which of the desks get more of their parked backlog now: those that may send and have nothing left to. */
-export function desksToRefill(desks: Iterable<Desk>, isServed: (lane: number) => boolean, nowMs: number): Desk[] {
+export function desksToRefill(desks: Iterable<Desk>, isServed: (desk: Desk) => boolean, nowMs: number): Desk[] {
   const chosen: Desk[] = [];
   for (const desk of desks) {
     if (chosen.length >= DESKS_PER_ROUND) break;
     // What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
     if (!desk.hasParked || desk.waiting.length > 0) continue;
     const mayMove = desk.isDeleted || (desk.isOpen(nowMs) && desk.hasRoom(nowMs));
-    if (mayMove && isServed(desk.lane)) chosen.push(desk);
+    if (mayMove && isServed(desk)) chosen.push(desk);
   }
   return chosen;
 }
