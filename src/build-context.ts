@@ -11,6 +11,7 @@ import type { Context } from './context.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import { uuidFloor } from './domain/ids.ts';
 import type { TenantRef } from './domain/scope.ts';
+import { TypeRules } from './event-types/type-rules.ts';
 import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
@@ -31,6 +32,7 @@ import { createPool } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { loadRouting } from './store/routing.ts';
 import { findTenant } from './store/tenants.ts';
+import { loadSchema, loadTypeRules, loadTypesVersion } from './store/type-rules.ts';
 import { Vault } from './store/vault.ts';
 
 export interface ContextOptions {
@@ -104,6 +106,7 @@ export function buildContext(options: ContextOptions): Context {
     doorbell,
     waker,
     commits,
+    typeRules: createTypeRules(config, apiPool),
     ingestLimits: createLimiter(config, apiPool),
     bodies,
     authenticator: new Authenticator({
@@ -125,6 +128,14 @@ export function buildContext(options: ContextOptions): Context {
       await Promise.all([apiPool, commitPool, workerPool].map((each) => each.end()));
     },
   };
+}
+
+function createTypeRules(config: Config, pool: pg.Pool): TypeRules {
+  return new TypeRules({
+    load: (tenantNum) => within(config.INGEST_DEADLINE_MS, loadTypeRules(pool, tenantNum)),
+    loadVersion: (tenantNum) => within(config.INGEST_DEADLINE_MS, loadTypesVersion(pool, tenantNum)),
+    loadSchema: (...version) => within(config.INGEST_DEADLINE_MS, loadSchema(pool, ...version)),
+  });
 }
 
 const LIMITED_TENANTS = 10_000;

@@ -4,6 +4,7 @@ import type { Cursors } from './api/cursor.ts';
 import type { Config } from './config/config.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
+import type { TypeRules } from './event-types/type-rules.ts';
 import type { GroupCommit } from './ingest/group-commit.ts';
 import type { TenantLimiter } from './ingest/tenant-limiter.ts';
 import type { LaneWaker } from './lane-waker.ts';
@@ -33,6 +34,7 @@ export interface Context {
   readonly waker: LaneWaker;
   readonly prisma: PrismaClient;
   readonly commits: GroupCommit;
+  readonly typeRules: TypeRules;
   readonly ingestLimits: TenantLimiter;
   readonly bodies: BodyCache;
   readonly authenticator: Authenticator;

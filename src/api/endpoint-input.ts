@@ -39,6 +39,7 @@ export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules)
     rateLimit: rateLimitOf(input.rate_limit),
     order: input.order,
     onDeadLetter: input.on_dead_letter,
+    versionPins: input.versions,
     metadata: input.metadata,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
@@ -62,6 +63,7 @@ export const defaultSettings: Omit<EndpointSettings, 'url'> = {
   rateLimit: null,
   order: 'none',
   onDeadLetter: 'continue',
+  versionPins: [],
   metadata: {},
 };
 

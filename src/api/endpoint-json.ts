@@ -5,6 +5,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { Endpoint, Subscription } from '../store/endpoint-rows.ts';
 import type { endpointSchema } from './endpoint-schema.ts';
 import { maskHeaders } from './header-input.ts';
+import { versionPinsJson } from './version-pins.ts';
 
 export interface Viewer {
   readonly caller: Caller;
@@ -40,6 +41,7 @@ export function endpointJson(
     max_in_flight: endpoint.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT,
     order: endpoint.order,
     on_dead_letter: endpoint.onDeadLetter,
+    versions: versionPinsJson(endpoint.versionPins),
     metadata: endpoint.metadata,
     created_at: endpoint.createdAt.toISOString(),
     updated_at: endpoint.updatedAt.toISOString(),

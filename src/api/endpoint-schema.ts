@@ -4,6 +4,7 @@ import { readHeaders } from './header-input.ts';
 import { readMetadata } from './metadata-input.ts';
 import { plainText } from './plain-text.ts';
 import { retrySchedule } from './retry-schedule-input.ts';
+import { versionPins, versionPinsDescription } from './version-pins.ts';
 
 const MAX_SUBSCRIPTIONS = 100;
 /** Characters of JSON. */
@@ -65,6 +66,7 @@ const fields = {
     .describe(
       'What becomes of those behind an ordered delivery that is dead-lettered: they go on, or wait until a person resumes them.',
     ),
+  versions: versionPins,
   metadata: z
     .unknown()
     .meta({ type: 'object', description: 'Anything of yours: at most 50 names and 16 KiB.' })
@@ -84,6 +86,7 @@ export const endpointPatch = z.strictObject({
   max_in_flight: fields.max_in_flight.optional(),
   order: fields.order.optional(),
   on_dead_letter: fields.on_dead_letter.optional(),
+  versions: fields.versions.optional(),
   metadata: fields.metadata.optional(),
 });
 
@@ -119,6 +122,7 @@ export const endpointSchema = z
     max_in_flight: z.int(),
     order: z.enum(['none', 'endpoint', 'subject']),
     on_dead_letter: z.enum(['continue', 'pause']),
+    versions: z.record(z.string(), z.string()).describe(versionPinsDescription),
     metadata: z.record(z.string(), z.unknown()),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),

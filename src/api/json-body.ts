@@ -1,6 +1,6 @@
 import express, { type Request, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
-import { nestingDepth } from '../ingest/json-slices.ts';
+import { nestingDepth } from '../domain/json-slices.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;

@@ -7,6 +7,14 @@ import { getDelivery, listAttempts, listDeliveries, listEventDeliveries } from '
 import { cancelDelivery, retryDelivery } from './routes/delivery-actions.ts';
 import { getSecret, rotateSecret } from './routes/endpoint-secrets.ts';
 import { createEndpoint, deleteEndpoint, getEndpoint, listEndpoints, updateEndpoint } from './routes/endpoints.ts';
+import { adoptPreset } from './routes/event-type-presets.ts';
+import {
+  diffEventTypeVersions,
+  getEventTypeVersion,
+  putEventTypeVersion,
+  updateEventTypeVersion,
+} from './routes/event-type-versions.ts';
+import { getEventType, listEventTypes, updateEventType } from './routes/event-types.ts';
 import { expungePayload, getEvent, listEvents } from './routes/events.ts';
 import { testFilter } from './routes/filter-test.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
@@ -24,6 +32,8 @@ export const routes: readonly Route[] = [
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
   ...[sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
+  ...[listEventTypes, getEventType, updateEventType, adoptPreset],
+  ...[putEventTypeVersion, getEventTypeVersion, updateEventTypeVersion, diffEventTypeVersions],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery, listSetAside],
   ...[listDeadLetters, getDeadLetterStats, getDeadLetter, redriveDeadLetters, purgeDeadLetters],

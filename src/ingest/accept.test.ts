@@ -8,6 +8,8 @@ import type { Unit, UnitResult } from './plan-group.ts';
 const operator: Caller = { kind: 'operator', actor: 'operator' };
 const member: Caller = { kind: 'tenant', actor: 'key_1', tenant: { num: 1, id: 'tenant_1' }, scopes: new Set() };
 
+const unchecked = { rulesVersion: 0n, mode: 'off', faults: [] } as const;
+
 function desk(result?: UnitResult) {
   const units: Unit[] = [];
   const submit = async (unit: Unit): Promise<UnitResult> => {
@@ -24,6 +26,10 @@ function desk(result?: UnitResult) {
     findTenant: async (id) => (id === 'tenant_2' ? { num: 2, id } : null),
     nowMs: () => 1_700_000_000_000,
     maxEventBytes: 300,
+    types: {
+      rules: { check: async () => unchecked, isCurrent: async () => true, forget: () => {} },
+      onMisfit: () => {},
+    },
   };
   return { units, dependencies };
 }

@@ -1,8 +1,9 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
 import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
+import { areCurrent, type CheckTypes, checkType, type Misfit } from './check-type.ts';
 import type { GroupCommit } from './group-commit.ts';
-import { type ItemResult, MAX_UNIT_DELIVERIES } from './plan-group.ts';
+import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
 import { type ReadEvent, readEvent } from './read-event.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 
@@ -12,6 +13,7 @@ export interface AcceptDependencies {
   /** Postgres's clock: it decides the day that an event is kept under. */
   readonly nowMs: () => number;
   readonly maxEventBytes: number;
+  readonly types: CheckTypes;
 }
 
 /** One event of a request: what `JSON.parse` made of it, and its own text. */
@@ -20,12 +22,25 @@ export interface RawEvent {
   readonly text: string;
 }
 
+export interface AcceptOptions {
+  readonly isBatch: boolean;
+  readonly caller: Caller;
+  readonly idempotencyKey: string | undefined;
+}
+
 /** A refusal of one event, before it is known whether it came alone or in a batch. */
 interface Rejection {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
   readonly faults: readonly Fault[];
+  /** The tenant whose event types say so, and the version of these. */
+  readonly rules?: readonly [number, bigint];
+}
+
+interface Sealed {
+  readonly event: PendingEvent;
+  readonly misfit: Misfit | null;
 }
 
 /**
@@ -35,28 +50,76 @@ interface Rejection {
  */
 export async function acceptEvents(
   raw: readonly RawEvent[],
-  options: { readonly isBatch: boolean; readonly caller: Caller; readonly idempotencyKey: string | undefined },
+  options: AcceptOptions,
   dependencies: AcceptDependencies,
 ): Promise<readonly ItemResult[]> {
-  const rejections = new Map<number, Rejection>();
+  const { commits, types } = dependencies;
+  for (let tries = 1; tries <= MAX_TRIES; tries++) {
+    const { pending, rejections, refusedBy, misfits } = await sealAll(raw, options, dependencies);
+    if (rejections.size > 0) {
+      if (await areCurrent(refusedBy, types)) throw refusalFor(rejections, options.isBatch);
+      continue;
+    }
+    const result = await commits.submit(pending);
+    if (result.kind !== 'types_changed') {
+      const items = itemsOf(result, options.isBatch);
+      for (const misfit of misfits) types.onMisfit(misfit);
+      return items;
+    }
+    for (const { tenant } of pending) types.rules.forget(tenant.num);
+  }
+  throw typesRestless();
+}
+
+/** Each change of a tenant's event types costs a try. */
+const MAX_TRIES = 6;
+
+interface SealedAll {
+  readonly pending: readonly PendingEvent[];
+  readonly rejections: ReadonlyMap<number, Rejection>;
+  /** Tenants whose event types refused something, and the version of these. */
+  readonly refusedBy: ReadonlyMap<number, bigint>;
+  readonly misfits: readonly Misfit[];
+}
+
+async function sealAll(
+  raw: readonly RawEvent[],
+  options: AcceptOptions,
+  dependencies: AcceptDependencies,
+): Promise<SealedAll> {
   const pending: PendingEvent[] = [];
+  const rejections = new Map<number, Rejection>();
+  const refusedBy = new Map<number, bigint>();
+  const misfits: Misfit[] = [];
   for (const [index, { value, text }] of raw.entries()) {
     const sealed = await seal(value, text, options, dependencies);
-    if ('publicId' in sealed) pending.push(sealed);
-    else rejections.set(index, sealed);
+    if ('status' in sealed) {
+      rejections.set(index, sealed);
+      if (sealed.rules !== undefined) refusedBy.set(...sealed.rules);
+    } else {
+      pending.push(sealed.event);
+      if (sealed.misfit !== null) misfits.push(sealed.misfit);
+    }
   }
-  if (rejections.size > 0) throw refusalFor(rejections, options.isBatch);
-  const result = await dependencies.commits.submit(pending);
+  return { pending, rejections, refusedBy, misfits };
+}
+
+function itemsOf(result: Exclude<UnitResult, { kind: 'types_changed' }>, isBatch: boolean): readonly ItemResult[] {
   switch (result.kind) {
     case 'accepted':
       return result.items;
     case 'conflict':
-      throw refusalFor(new Map(result.indexes.map((index) => [index, CONFLICT])), options.isBatch);
+      throw refusalFor(new Map(result.indexes.map((index) => [index, CONFLICT])), isBatch);
     case 'tenant_gone':
-      throw refusalFor(new Map(result.indexes.map((index) => [index, UNKNOWN_TENANT])), options.isBatch);
+      throw refusalFor(new Map(result.indexes.map((index) => [index, UNKNOWN_TENANT])), isBatch);
     case 'too_many_deliveries':
       throw fanOutTooLarge(result.deliveries);
   }
+}
+
+function typesRestless(): Refusal {
+  const detail = 'The event types of the tenant change too fast to check the event. Nothing was stored: send it again.';
+  return new Refusal(503, 'unavailable', detail, { retryAfterSeconds: 1 });
 }
 
 function fanOutTooLarge(deliveries: number): Refusal {
@@ -84,18 +147,20 @@ const CONFLICT: Rejection = {
 async function seal(
   value: unknown,
   text: string,
-  { caller, idempotencyKey }: { caller: Caller; idempotencyKey: string | undefined },
-  { findTenant, nowMs, maxEventBytes }: AcceptDependencies,
-): Promise<PendingEvent | Rejection> {
+  { caller, idempotencyKey }: AcceptOptions,
+  { findTenant, nowMs, maxEventBytes, types }: AcceptDependencies,
+): Promise<Sealed | Rejection> {
   const read = readEvent(value, text);
   if (!read.ok) return invalid('The event is not valid.', read.faults);
   const tenant = await tenantOf(read.event, caller, findTenant);
   if ('status' in tenant) return tenant;
   const now = nowMs();
   const event = sealEvent(read.event, tenant, newUuid(now), now, idempotencyKey);
-  if (event.body.length <= maxEventBytes) return event;
-  const detail = `The event has ${event.body.length} bytes as it would be delivered; at most ${maxEventBytes} are taken.`;
-  return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
+  if (event.body.length > maxEventBytes) return tooLarge(event.body.length, maxEventBytes);
+  const { faults, rulesVersion, misfit } = await checkType(read.event, tenant, types);
+  if (faults.length === 0) return { event: { ...event, rulesVersion }, misfit };
+  const refused = invalid('The event is not what the schema of its type says.', faults);
+  return { ...refused, rules: [tenant.num, rulesVersion] };
 }
 
 async function tenantOf(
@@ -110,6 +175,11 @@ async function tenantOf(
     return invalid('The event names no tenant.', [{ path: 'tenant_id', message: 'required with an operator key' }]);
   }
   return (await findTenant(named)) ?? UNKNOWN_TENANT;
+}
+
+function tooLarge(bytes: number, most: number): Rejection {
+  const detail = `The event has ${bytes} bytes as it would be delivered; at most ${most} are taken.`;
+  return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
 
 function invalid(detail: string, faults: readonly Fault[]): Rejection {

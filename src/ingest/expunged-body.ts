@@ -1,4 +1,4 @@
-import { objectMembers } from './json-slices.ts';
+import { objectMembers } from '../domain/json-slices.ts';
 
 /** The event's body with `"data":null` and without metadata; its other fields as they were, byte for byte. */
 export function expungedBody(body: Buffer): Buffer {

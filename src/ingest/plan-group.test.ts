@@ -190,6 +190,22 @@ test('an event is kept from the endpoint that it is about, and from no other', (
   expect(plan.results[0]).toMatchObject({ items: [{ deliveries: 2 }] });
 });
 
+test('a unit that was checked by older event types than those of the routing stores nothing, and others go on', () => {
+  const given = (n: number): PendingEvent => pendingOf({ keys: [`1k${n}`], bodyHash: 'a', tenant: 1, type: 'tt' }, n);
+  const newer: Matcher = { ...matcher, match: (...of) => ({ ...matcher.match(...of), rulesVersion: 4n }) };
+  const known = { claimed: new Map(), gone: new Set<number>() };
+  const units = [
+    [given(0), { ...given(1), rulesVersion: 3n }],
+    [{ ...given(2), rulesVersion: 4n }],
+    // The commit finds out that the routing is older.
+    [{ ...given(3), rulesVersion: 5n }],
+    [given(4)],
+  ];
+  const plan = planGroup(units, known, newer);
+  expect(plan.results.map(({ kind }) => kind)).toEqual(['types_changed', 'accepted', 'accepted', 'accepted']);
+  expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_2', 'evt_3', 'evt_4']);
+});
+
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 const matching = (match: (event: { readonly type: string }) => readonly number[]): Matcher => ({
   match: (_tenant, event) => ({ version: 1n, endpoints: match(event) }),

@@ -22,6 +22,8 @@ export type UnitResult =
   | { readonly kind: 'conflict'; readonly indexes: readonly number[] }
   /** Indexes of events whose tenant was deleted meanwhile. */
   | { readonly kind: 'tenant_gone'; readonly indexes: readonly number[] }
+  /** Some event was checked by event types that are no longer what they were. */
+  | { readonly kind: 'types_changed' }
   /** The batch would bring more deliveries than one statement may store: see `weightOf`. */
   | { readonly kind: 'too_many_deliveries'; readonly deliveries: number };
 
@@ -51,6 +53,8 @@ export interface GroupPlan {
 /** Where an event goes, by the routing of one version. */
 export interface Match {
   readonly version: bigint;
+  /** Of the tenant's event types, as they were with this version of the routing; absent: it never had any. */
+  readonly rulesVersion?: bigint;
   /** Endpoint numbers, rising: an array that events may share, so that counting deliveries allocates nothing for each. */
   readonly endpoints: readonly number[];
   /** Those of the tenant's endpoints that want their deliveries in order; absent when none does. */
@@ -115,6 +119,8 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
       items.push({ ...taken[0].result, status: 'duplicate' });
     } else {
       const match = recipientsOf(event, planning);
+      // What was checked by newer types than are known here, the commit finds out.
+      if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
       fresh.push({ ...match, event });
       const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: match.endpoints.length };
       items.push(result);

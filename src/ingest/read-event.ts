@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Fault } from '../domain/errors.ts';
+import { objectMembers } from '../domain/json-slices.ts';
 import { type EventInput, eventInput } from './event-input.ts';
-import { objectMembers } from './json-slices.ts';
 
 /** A producer's event, checked, with `data` and `metadata` as they were written. */
 export interface ReadEvent {

@@ -1,6 +1,6 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
+import { arrayElements, nestingDepth } from '../domain/json-slices.ts';
 import type { RawEvent } from './accept.ts';
-import { arrayElements, nestingDepth } from './json-slices.ts';
 
 export interface RequestLimits {
   readonly maxEvents: number;

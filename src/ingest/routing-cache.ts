@@ -7,6 +7,8 @@ import type { Match, Matcher } from './plan-group.ts';
 
 export interface LoadedRouting {
   readonly version: bigint;
+  /** Of the tenant's event types: it rises only together with `version`. Absent: it never had any. */
+  readonly rulesVersion?: bigint;
   /** Subscriptions as JSON text: an endpoint whose text is the same is not compiled again. */
   readonly endpoints: readonly { readonly num: number; readonly subscriptions: string; readonly order?: OrderMode }[];
 }
@@ -18,8 +20,8 @@ export type LoadRouting = (tenantNum: number) => Promise<LoadedRouting | null>;
 interface Entry {
   readonly version: bigint;
   readonly index: TenantIndex;
-  /** Endpoints that want their deliveries in order. */
-  readonly ordered: ReadonlyMap<number, OrderMode>;
+  /** What few tenants have: endpoints that want their deliveries in order, event types. Null: nothing of it. */
+  readonly extras: Pick<Match, 'ordered' | 'rulesVersion'> | null;
 }
 
 interface Tenant {
@@ -132,7 +134,7 @@ export class RoutingCache {
         return null;
       }
       await bringUpToDate(tenant, loaded);
-      const entry = { version: loaded.version, index: tenant.index, ordered: orderedOf(loaded) };
+      const entry = { version: loaded.version, index: tenant.index, extras: extrasOf(loaded) };
       if (tenant.generation === generation) tenant.entry = entry;
       this.#resize(num, tenant);
       return entry;
@@ -165,8 +167,12 @@ function newTenant(): Tenant {
   return { index: new TenantIndex(), texts: new Map(), entry: null, generation: 0, loading: null, size: 0 };
 }
 
-function orderedOf({ endpoints }: LoadedRouting): ReadonlyMap<number, OrderMode> {
-  return new Map(endpoints.flatMap(({ num, order = 'none' }) => (order === 'none' ? [] : [[num, order] as const])));
+function extrasOf({ endpoints, rulesVersion = 0n }: LoadedRouting): Entry['extras'] {
+  const ordered = new Map(
+    endpoints.flatMap(({ num, order = 'none' }) => (order === 'none' ? [] : [[num, order] as const])),
+  );
+  if (ordered.size === 0 && rulesVersion === 0n) return null;
+  return { ...(ordered.size === 0 ? {} : { ordered }), ...(rulesVersion === 0n ? {} : { rulesVersion }) };
 }
 
 /** Changes what is not as it was, in slices. */
@@ -192,5 +198,5 @@ function matchIn(entries: ReadonlyMap<number, Entry>, tenantNum: number, event: 
   const entry = entries.get(tenantNum);
   if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
   const match = { version: entry.version, endpoints: entry.index.match(event) };
-  return entry.ordered.size === 0 ? match : { ...match, ordered: entry.ordered };
+  return entry.extras === null ? match : { ...match, ...entry.extras };
 }

@@ -19,6 +19,8 @@ export interface PendingEvent {
   readonly bodyHash: string;
   /** Number of the endpoint that does not get it, whatever it subscribes to: the one that a system event is about. */
   readonly exceptEndpoint?: number;
+  /** The version of the tenant's event types that it was checked by; absent: it is none that producers send. */
+  readonly rulesVersion?: bigint;
   /** The body, parsed without loss: for filters. */
   readonly content: () => unknown;
 }

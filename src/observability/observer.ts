@@ -48,6 +48,14 @@ export interface SetAsideDelivery {
   readonly strikes: number;
 }
 
+/** An accepted event that is not what its type's schema says. */
+export interface MisfitEvent {
+  readonly tenantId: string;
+  readonly type: string;
+  readonly version: string;
+  readonly faults: readonly { readonly path: string }[];
+}
+
 /**
  * Names every event of the business, and writes each as one wide line. Lines carry ids, classes, counts and times: never a secret, a
  * header, a payload or a URL.
@@ -55,6 +63,8 @@ export interface SetAsideDelivery {
 export class Observer {
   readonly #log: Logger;
   #quiet = new Map<string, number>();
+  /** Events of a type that were no line of their own. */
+  readonly #misfits = new Map<string, number>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -70,6 +80,16 @@ export class Observer {
       bytes,
       deliveries,
     });
+  }
+
+  /** One line a second for each type says how many there were since the last. No paths: their names may come from the payload. */
+  eventMisfit({ tenantId, type, version, faults }: MisfitEvent): void {
+    const key = `event.misfit ${tenantId} ${type}`;
+    const count = (this.#misfits.get(key) ?? 0) + 1;
+    if (this.#misfits.size > 1_000) this.#misfits.clear();
+    this.#misfits.set(key, count);
+    const line = { tenant_id: tenantId, type, version, faults: faults.length, events: count };
+    if (this.#throttled('event.misfit', line, key)) this.#misfits.delete(key);
   }
 
   attemptFinished({ eventUuid, endpointNum, endpointId, tenantId, attempt, outcome, decision }: FinishedAttempt): void {
@@ -155,12 +175,14 @@ export class Observer {
     this.#log.info({ event: `housekeeping.${what}`, ...details });
   }
 
-  #throttled(event: string, details: object, key: string = event): void {
+  /** @returns whether it was written */
+  #throttled(event: string, details: object, key: string = event): boolean {
     const now = Date.now();
-    if (now - (this.#quiet.get(key) ?? 0) < 1_000) return;
+    if (now - (this.#quiet.get(key) ?? 0) < 1_000) return false;
     if (this.#quiet.size > 1_000) this.#quiet.clear();
     this.#quiet.set(key, now);
     this.#log.warn({ event, ...details });
+    return true;
   }
 }
 

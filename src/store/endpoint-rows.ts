@@ -1,4 +1,5 @@
 import type { OnDeadLetter, OrderMode, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
+import type { VersionPin } from '../domain/event-type.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 import { rateLimitOf } from './targets.ts';
 import { sealedPlace, type Vault } from './vault.ts';
@@ -28,6 +29,8 @@ export interface EndpointSettings {
   readonly rateLimit: RateLimit | null;
   readonly order: OrderMode;
   readonly onDeadLetter: OnDeadLetter;
+  /** The first that matches a type counts. */
+  readonly versionPins: readonly VersionPin[];
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -53,6 +56,7 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
     rateLimit: rateLimitOf(row.ratePerSecond, row.rateBurst),
     order: row.orderMode as OrderMode,
     onDeadLetter: row.onDeadLetter as OnDeadLetter,
+    versionPins: row.versionPins as unknown as VersionPin[],
     metadata: row.metadata as Record<string, unknown>,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
@@ -61,7 +65,7 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
 
 /** The columns that hold these settings, for an insert or an update. */
 export function columnsOf<Settings extends Partial<EndpointSettings>>(settings: Settings, id: string, vault: Vault) {
-  const { subscriptions, headers, retrySchedule, rateLimit, order, metadata, ...plain } = settings;
+  const { subscriptions, headers, retrySchedule, rateLimit, order, versionPins, metadata, ...plain } = settings;
   return {
     ...plain,
     ...(rateLimit !== undefined && {
@@ -71,6 +75,7 @@ export function columnsOf<Settings extends Partial<EndpointSettings>>(settings: 
     ...(subscriptions && { subscriptions: subscriptions as unknown as Prisma.InputJsonArray }),
     ...(headers && { headersSealed: sealHeaders(headers, id, vault) }),
     ...(order && { orderMode: order }),
+    ...(versionPins && { versionPins: versionPins as unknown as Prisma.InputJsonArray }),
     ...(retrySchedule && { retrySchedule: [...retrySchedule] }),
     ...(metadata && { metadata: metadata as Prisma.InputJsonObject }),
   };
@@ -105,6 +110,7 @@ export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJson
     max_in_flight: settings.maxInFlight,
     order: settings.order,
     on_dead_letter: settings.onDeadLetter,
+    versions: settings.versionPins && Object.fromEntries(settings.versionPins.map((pin) => [pin.pattern, pin.major])),
     rate_limit: settings.rateLimit && { per_second: settings.rateLimit.perSecond, burst: settings.rateLimit.burst },
   };
   return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== undefined)) as Prisma.InputJsonObject;

@@ -13,15 +13,25 @@ export async function changeRouting(transaction: Transaction, tenantNum: number)
 
 export interface StoredRouting {
   readonly version: bigint;
+  /** Of the tenant's event types: it rises only together with `version`. */
+  readonly rulesVersion: bigint;
   /** Subscriptions as JSON text, the same text for as long as they are the same. */
   readonly endpoints: readonly { readonly num: number; readonly subscriptions: string; readonly order: OrderMode }[];
 }
 
+interface Row {
+  version: string;
+  types_version: string;
+  num: number | null;
+  subscriptions: string;
+  order: OrderMode;
+}
+
 /** A tenant's routing as committed: its enabled endpoints. Null when the tenant is deleted or unknown. */
 export async function loadRouting(pool: pg.Pool, tenantNum: number): Promise<StoredRouting | null> {
-  const { rows } = await pool.query<{ version: string; num: number | null; subscriptions: string; order: OrderMode }>({
+  const { rows } = await pool.query<Row>({
     name: 'load-routing',
-    text: `SELECT t.routing_version AS version, e.num, e.subscriptions::text, e.order_mode AS "order"
+    text: `SELECT t.routing_version AS version, t.types_version, e.num, e.subscriptions::text, e.order_mode AS "order"
              FROM tenants t LEFT JOIN endpoints e ON e.tenant_num = t.num AND e.enabled AND e.deleted_at IS NULL
             WHERE t.num = $1 AND t.deleted_at IS NULL ORDER BY e.num`,
     values: [tenantNum],
@@ -30,5 +40,5 @@ export async function loadRouting(pool: pg.Pool, tenantNum: number): Promise<Sto
   const endpoints = rows.flatMap(({ num, subscriptions, order }) =>
     num === null ? [] : [{ num, subscriptions, order }],
   );
-  return { version: BigInt(rows[0].version), endpoints };
+  return { version: BigInt(rows[0].version), rulesVersion: BigInt(rows[0].types_version), endpoints };
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { DeliveryTarget, OnDeadLetter, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
+import type { VersionPin } from '../domain/event-type.ts';
 import { plainArray } from './plain-array.ts';
 import { sealedPlace, UnsealError, type Vault } from './vault.ts';
 
@@ -7,6 +8,12 @@ export interface TargetDefaults {
   readonly retryScheduleMs: readonly number[];
   readonly timeoutMs: number;
   readonly maxInFlight: number;
+}
+
+export interface PinnedTypes {
+  readonly pins: readonly VersionPin[];
+  /** How new what is said of the tenant's event types has to be. */
+  readonly typesVersion: bigint;
 }
 
 /** An endpoint as deliveries see it, or why it cannot be used (its secrets do not open with the keys at hand). */
@@ -19,6 +26,10 @@ export type LoadedTarget =
       /** What was remembered of its gate, as `saveEndpointStates` took it, and how often somebody else than the lane's owner rewrote that. */
       readonly gate: unknown;
       readonly resets: number;
+      /** Where it wants certain versions of types. */
+      readonly pinned?: PinnedTypes;
+      /** How a body becomes what it wants: for whoever knows the event types to set. */
+      readonly cast?: (body: Uint8Array) => Uint8Array;
     }
   | { readonly kind: 'unusable'; readonly num: number; readonly version: number; readonly problem: string };
 
@@ -38,6 +49,8 @@ interface Row {
   rate_per_second: number | null;
   rate_burst: number | null;
   on_dead_letter: OnDeadLetter;
+  version_pins: VersionPin[];
+  types_version: string;
   gate: unknown;
   resets: number;
   version: string;
@@ -48,7 +61,7 @@ interface Row {
 
 const LOAD = `
   SELECT e.num, e.id, e.tenant_num, t.id AS tenant_id, e.url, e.enabled, (e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL) AS deleted,
-         e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.rate_per_second, e.rate_burst, e.on_dead_letter, e.version,
+         e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.rate_per_second, e.rate_burst, e.on_dead_letter, e.version_pins, t.types_version, e.version,
          st.gate, coalesce(st.resets, 0) AS resets,
          s.ids AS secret_ids, s.secrets, (extract(epoch FROM s.next_expiry) * 1000)::float8 AS next_expiry_ms
     FROM endpoints e
@@ -98,7 +111,10 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
       onDeadLetter: row.on_dead_letter,
       version,
     };
-    return { kind: 'target', target, refreshAtMs: row.next_expiry_ms, gate: row.gate, resets: row.resets };
+    const { next_expiry_ms: refreshAtMs, gate, resets } = row;
+    const loaded = { kind: 'target' as const, target, refreshAtMs, gate, resets };
+    const { version_pins: pins, types_version: typesVersion } = row;
+    return pins.length === 0 ? loaded : { ...loaded, pinned: { pins, typesVersion: BigInt(typesVersion) } };
   } catch (error) {
     if (!(error instanceof UnsealError)) throw error;
     return { kind: 'unusable', num, version, problem: error.message };

@@ -121,8 +121,9 @@ export class Announcer {
       case 'conflict':
       case 'tenant_gone':
         return;
+      case 'types_changed':
       case 'too_many_deliveries':
-        throw new Error('A system event was refused for its fan-out, as no single event is.');
+        throw new Error(`A system event met ${result.kind}, as no single event of ours does.`);
     }
   }
 }

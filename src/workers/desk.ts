@@ -20,6 +20,8 @@ export class Desk {
   version = UNKNOWN;
   target: DeliveryTarget | null = null;
   keys: readonly SigningKey[] = [];
+  /** How a body becomes what the endpoint wants; null: it goes as it is. */
+  cast: ((body: Uint8Array) => Uint8Array) | null = null;
   /** Why nothing can be sent although the endpoint is enabled: its secrets do not open. */
   problem: string | null = null;
   refreshAtMs: number | null = null;
@@ -65,6 +67,7 @@ export class Desk {
     }
     this.version = loaded.target.version;
     this.target = loaded.target;
+    this.cast = loaded.cast ?? null;
     this.problem = null;
     this.refreshAtMs = loaded.refreshAtMs;
     this.keys = loaded.target.secrets.map(parseSigningKey);

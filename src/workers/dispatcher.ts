@@ -178,17 +178,15 @@ export class Dispatcher {
 
   /** A delivery that cannot be prepared is parked with its endpoint; the others go on. */
   #prepare(desk: Desk, { due, body }: Letter, startedAtMs: number): PreparedRequest | null {
-    const delivery: AttemptToMake = {
-      deliveryId: deliveryIdOf(due.eventUuid, due.endpointNum),
-      eventId: body.externalId ?? eventIdOf(due.eventUuid),
-      attempt: due.attempt + 1,
-      body: body.body,
-    };
+    const deliveryId = deliveryIdOf(due.eventUuid, due.endpointNum);
+    const eventId = body.externalId ?? eventIdOf(due.eventUuid);
     try {
+      const bytes = desk.cast === null ? body.body : desk.cast(body.body);
+      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, body: bytes };
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
       desk.problem = (error as Error).message;
-      this.#options.onFailure(`preparing of delivery ${delivery.deliveryId}`, error);
+      this.#options.onFailure(`preparing of delivery ${deliveryId}`, error);
       return null;
     }
   }

@@ -8,6 +8,7 @@ import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { listenForRings } from '../queues/doorbell.ts';
 import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
+import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
@@ -20,6 +21,7 @@ import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts'
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
 import { announcerService } from './announcer-service.ts';
+import { CastBooks } from './cast-books.ts';
 import { Expander } from './expander.ts';
 import { farewell } from './farewell.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -148,6 +150,7 @@ function createOwner(
     timeoutMs: config.DELIVERY_TIMEOUT_SECONDS * 1000,
     maxInFlight: DEFAULT_MAX_IN_FLIGHT,
   };
+  const castBooks = new CastBooks((tenantNum) => loadCasts(pool, tenantNum));
   const store: LaneStore = {
     acquire: (lanes) => acquireLanes(pool, id, lanes),
     heartbeat: (leases) => heartbeat(pool, id, leases),
@@ -163,7 +166,7 @@ function createOwner(
     stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),
     bodies: (uuids) => readBodies(pool, bodies, uuids),
-    targets: (nums) => loadTargets(pool, vault, defaults, nums),
+    targets: async (nums) => castBooks.equip(await loadTargets(pool, vault, defaults, nums)),
     targetVersions: (nums) => targetVersions(pool, nums),
     settle: async (leases, attempts) => {
       const held = await settle(pool, leases, attempts);

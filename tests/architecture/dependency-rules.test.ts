@@ -18,6 +18,7 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'row-config': breach('config', ['domain', 'store']),
   'row-signing': breach('signing', ['domain', 'config']),
   'row-routing': breach('routing', ['store', 'config']),
+  'row-event-types': breach('event-types', ['store', 'ingest']),
   'row-delivery': breach('delivery', ['store', 'config', 'queues', 'routing']),
   'row-store': breach('store', ['ingest', 'routing', 'delivery']),
   'row-queues': breach('queues', ['store', 'workers']),
@@ -39,6 +40,9 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'only-in-api': {
     'src/ingest/a.ts': `import express from 'express';\nexport const a = express;\n`,
     'src/embedded/b.ts': `import helmet from 'helmet';\nexport const b = helmet;\n`,
+  },
+  'only-in-event-types': {
+    'src/ingest/a.ts': `import { Ajv2020 } from 'ajv/dist/2020.js';\nexport const a = Ajv2020;\n`,
   },
   'only-in-observability': { 'src/store/a.ts': `import pino from 'pino';\nexport const a = pino;\n` },
   'only-in-config-api-ingest-embedded': { 'src/workers/a.ts': `import { z } from 'zod';\nexport const a = z;\n` },

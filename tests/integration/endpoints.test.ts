@@ -57,6 +57,7 @@ test('an endpoint of a URL alone has every default, and a secret of its scheme',
     max_in_flight: 16,
     order: 'none',
     on_dead_letter: 'continue',
+    versions: {},
     metadata: {},
   });
   expect(readSecret(secret)).toMatchObject({ ok: true, secret: { kind: 'symmetric' } });

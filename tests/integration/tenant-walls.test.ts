@@ -36,6 +36,9 @@ async function makeObjects(tenant: string): Promise<Record<string, string>> {
   const dead = await call(service.baseUrl, 'POST', '/v1/events', { type: 'b', tenant_id: tenant, data: {} });
   const { num, tenantNum } = await prisma.endpoint.findUniqueOrThrow({ where: { id: endpoint.body.id } });
   await deadLetter(parseEventId(dead.body.id)!, num, tenantNum);
+  const type = newId('evt').toLowerCase();
+  const version = `/v1/tenants/${tenant}/event-types/${type}/versions/7.77`;
+  await call(service.baseUrl, 'PUT', version, { schema: {} });
   const replay = await prisma.replay.create({ data: { id: newId('rpl'), tenantNum, filter: {} } });
   return {
     key_id: key.body.id,
@@ -43,6 +46,9 @@ async function makeObjects(tenant: string): Promise<Record<string, string>> {
     event_id: event.body.id,
     delivery_id: deliveryIdOf(parseEventId(event.body.id)!, num),
     replay_id: replay.id,
+    type,
+    version: '7.77',
+    preset: 'no-preset',
   };
 }
 
@@ -62,6 +68,14 @@ const bodies: Readonly<Record<string, unknown>> = {
   'patch /v1/tenants/:tenant_id': { name: 'taken over' },
   'post /v1/tenants/:tenant_id/endpoints/:endpoint_id/test': { data: {} },
   'post /v1/tenants/:tenant_id/dead-letters/purge': { all: true },
+  'put /v1/tenants/:tenant_id/event-types/:type/versions/:version': { schema: {}, validation: 'enforce' },
+  'patch /v1/tenants/:tenant_id/event-types/:type': { validation: 'enforce' },
+  'patch /v1/tenants/:tenant_id/event-types/:type/versions/:version': { state: 'archived' },
+};
+
+/** Queries that a route cannot do without. */
+const queries: Readonly<Record<string, string>> = {
+  'get /v1/tenants/:tenant_id/event-types/:type/diff': '?from=7.77&to=7.77',
 };
 
 function parametersOf(route: Route): string[] {
@@ -69,9 +83,10 @@ function parametersOf(route: Route): string[] {
 }
 
 function pathOf(route: Route, tenant: string): string {
-  return route.path.replaceAll(/:(\w+)/g, (_, name: string) =>
+  const path = route.path.replaceAll(/:(\w+)/g, (_, name: string) =>
     name === 'tenant_id' ? tenant : (foreignIds[name] ?? `no-${name}`),
   );
+  return path + (queries[`${route.method} ${route.path}`] ?? '');
 }
 
 function knock(route: Route, path: string, key?: string): Promise<Answer> {
@@ -97,6 +112,7 @@ async function theirRows(): Promise<string> {
     'mailbox',
     'kept_events',
     'kept_dead_letters',
+    'event_types',
   ];
   const parts = tables.map(
     (table) => `SELECT '${table}' || r::text AS row FROM ${table} r WHERE r.tenant_num = (SELECT num FROM them)`,
@@ -105,13 +121,15 @@ async function theirRows(): Promise<string> {
     WITH them AS (SELECT num FROM tenants WHERE id = 'theirs'), facts AS (
       SELECT t::text AS row FROM tenants t JOIN them USING (num)
       UNION ALL SELECT s::text FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num JOIN them ON e.tenant_num = them.num
+      UNION ALL SELECT v::text FROM event_type_versions v JOIN event_types y ON y.num = v.type_num JOIN them ON y.tenant_num = them.num
       UNION ALL ${parts.join(' UNION ALL ')})
     SELECT string_agg(row, chr(10) ORDER BY row) AS all FROM facts`);
   return rows[0]!.all;
 }
 
 const inTenant = routes.filter((route) => route.path.includes(':tenant_id'));
-const withObject = inTenant.filter((route) => parametersOf(route).length > 0);
+/** A PUT makes what it names: under a tenant's own name it is nobody else's. */
+const withObject = inTenant.filter((route) => parametersOf(route).length > 0 && route.method !== 'put');
 const name = (route: Route) => `${route.method} ${route.path}` as const;
 
 test('G7: every kind of object that a path names is tried here', () => {

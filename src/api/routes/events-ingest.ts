@@ -6,6 +6,7 @@ import { acceptEvents } from '../../ingest/accept.ts';
 import { idempotencyKey } from '../../ingest/event-input.ts';
 import type { ItemResult } from '../../ingest/plan-group.ts';
 import { type BodyFormat, readRequest } from '../../ingest/read-request.ts';
+import type { MisfitEvent } from '../../observability/observer.ts';
 import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
 import { chargeLimits, checkLimits, countAccepted } from '../ingest-limits.ts';
@@ -18,13 +19,14 @@ const noQuery = z.strictObject({});
  * read, so that strangers cost nothing.
  */
 export function mountIngest(app: Express, context: Context): void {
-  const { config, commits, clock, recallTenant } = context;
+  const { config, commits, clock, recallTenant, typeRules, observe } = context;
   const read = express.raw({ type: () => true, limit: config.MAX_BATCH_BYTES, inflate: false });
   const dependencies = {
     commits,
     findTenant: recallTenant,
     nowMs: () => clock.nowMs(),
     maxEventBytes: config.MAX_EVENT_BYTES,
+    types: { rules: typeRules, onMisfit: (event: MisfitEvent) => observe.eventMisfit(event) },
   };
 
   const budget = bodyBudget(config.INGEST_BUFFER_BYTES / 2, config.MAX_BATCH_BYTES / 8);

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { Refusal } from '../../domain/errors.ts';
 import { deliveryIdOf, newUuid, uuidFloor } from '../../domain/ids.ts';
+import { type Member, objectMembers } from '../../domain/json-slices.ts';
 import type { TenantRef } from '../../domain/scope.ts';
-import { type Member, objectMembers } from '../../ingest/json-slices.ts';
 import { readEvent } from '../../ingest/read-event.ts';
 import { type PendingEvent, sealEvent } from '../../ingest/seal-event.ts';
 import { laneOf } from '../../routing/lane-of.ts';

@@ -1,0 +1,159 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Fault, Refusal } from '../domain/errors.ts';
+import type { Cast, CastDirection } from '../event-types/cast.ts';
+import { castData, castPlan } from '../event-types/cast-data.ts';
+import { compatibilityProblems } from '../event-types/compatibility.ts';
+import { compileSchema, type Validator } from '../event-types/compile-schema.ts';
+import type { JsonSchema } from '../event-types/json-schema.ts';
+import { castFaults } from '../event-types/read-cast.ts';
+import { readSchema } from '../event-types/read-schema.ts';
+import { compareVersions, parseVersion, type TypeVersion, versionText } from '../event-types/type-version.ts';
+import type { EventTypeVersion } from '../store/event-types.ts';
+import type { VersionInput } from './event-type-schema.ts';
+
+/** The JSON texts of a version that may be registered. */
+export interface CheckedVersion {
+  readonly schema: string;
+  readonly example: string | null;
+  readonly casts: string | null;
+}
+
+/**
+ * Whether a version is registered already as the body has it.
+ * @throws Refusal 409 when it is there with another schema or other casts
+ */
+export function isKnown(known: EventTypeVersion, { schema, casts }: VersionInput): boolean {
+  const isSame = isDeepStrictEqual(JSON.parse(known.schema), schema) && isSameCast(known.casts, casts ?? null);
+  if (isSame) return true;
+  const detail = `Version ${versionText(known)} is registered with another schema or other casts. They never change: register a new version.`;
+  throw new Refusal(409, 'version_exists', detail);
+}
+
+function isSameCast(stored: string | null, given: VersionInput['casts'] | null): boolean {
+  const { inherited = false, ...cast } = (stored === null ? { inherited: true } : JSON.parse(stored)) as Partial<Cast>;
+  if (given === null || given === undefined || inherited) return (given ?? null) === null && inherited;
+  const from = given.from.endsWith('.x') ? `${cast.from?.split('.')[0]}.x` : cast.from;
+  return isDeepStrictEqual({ ...wholeCast(given), from: given.from }, { ...cast, from });
+}
+
+/**
+ * Checks a version that is new against what is registered of its type.
+ * @throws Refusal 422 for what is wrong with it by itself, 409 `incompatible_schema` for what breaks a promise of its major
+ */
+export function checkVersion(
+  version: TypeVersion,
+  input: VersionInput,
+  others: readonly EventTypeVersion[],
+): CheckedVersion {
+  const reading = readSchema(input.schema);
+  if (!reading.ok) throw invalid(reading.faults.map(({ path, message }) => ({ path: under('schema', path), message })));
+  const validate = compileSchema(reading.schema, 'example');
+  if (input.example !== undefined) checkExample(input.example, validate);
+  refuseIncompatible(version, reading.schema, others);
+  const casts = castsOf(version, input, others);
+  if (casts !== null) tryCasts(casts, input, validate, others);
+  return {
+    schema: JSON.stringify(input.schema),
+    example: input.example === undefined ? null : JSON.stringify(input.example),
+    casts: casts === null ? null : JSON.stringify(casts),
+  };
+}
+
+/** @throws Refusal 422 */
+export function checkExample(example: unknown, validate: Validator): void {
+  const validation = validate(example);
+  if (validation.kind === 'invalid') throw invalid(validation.faults);
+  if (validation.kind === 'too_costly') throw invalid([{ path: 'example', message: 'has too many values' }]);
+}
+
+/** Within a major each version accepts what those before it accepted. */
+function refuseIncompatible(version: TypeVersion, schema: JsonSchema, others: readonly EventTypeVersion[]): void {
+  const ofMajor = others.filter(({ major }) => major === version.major);
+  const before = ofMajor.findLast((other) => compareVersions(other, version) < 0);
+  const after = ofMajor.find((other) => compareVersions(other, version) > 0);
+  if (before !== undefined) compareWith(before, JSON.parse(before.schema) as JsonSchema, schema, 'accepted by');
+  if (after !== undefined) compareWith(after, schema, JSON.parse(after.schema) as JsonSchema, 'to be accepted by');
+}
+
+function compareWith(other: EventTypeVersion, older: JsonSchema, newer: JsonSchema, relation: string): void {
+  const problems = compatibilityProblems(older, newer);
+  if (problems.length === 0) return;
+  const detail = `The schema cannot be shown to go together with what is ${relation} version ${versionText(other)}. A version of the same major must accept what those before it accepted; a new major may break.`;
+  const faults = problems.slice(0, 50).map(({ path, message }) => ({ path: under('schema', path), message }));
+  throw new Refusal(409, 'incompatible_schema', detail, { faults });
+}
+
+/** The casts of a version: its own, else those of the version before it in its major. */
+function castsOf(version: TypeVersion, { casts }: VersionInput, others: readonly EventTypeVersion[]): Cast | null {
+  if (casts === undefined || casts === null) {
+    const inherited = others.findLast(
+      (other) => other.major === version.major && compareVersions(other, version) < 0 && other.casts !== null,
+    );
+    return inherited === undefined ? null : { ...(JSON.parse(inherited.casts!) as Cast), inherited: true };
+  }
+  const newest = others.at(-1);
+  // Else events that are on their way would be cast otherwise from now on.
+  if (newest !== undefined && compareVersions(newest, version) > 0) {
+    throw castRefusal('casts', `only the newest version of a type declares casts, and ${versionText(newest)} is there`);
+  }
+  const first = others.find(({ major }) => major === version.major);
+  if (first !== undefined && first.casts === null) {
+    throw castRefusal(
+      'casts',
+      `${versionText(first)}, the first of its major, declares none: later ones cannot begin to`,
+    );
+  }
+  const cast = wholeCast(casts);
+  const faults = castFaults(cast);
+  if (faults.length > 0) throw invalid(faults);
+  return { ...cast, from: versionText(sourceOf(casts.from, version, others)) };
+}
+
+function wholeCast({ renames = {}, defaults = {}, removes = [], restores = {} }: NonNullable<VersionInput['casts']>) {
+  return { renames, defaults, removes, restores };
+}
+
+function sourceOf(from: string, version: TypeVersion, others: readonly EventTypeVersion[]): EventTypeVersion {
+  const wanted = parseVersion(from);
+  const found =
+    wanted === null
+      ? others.findLast(({ major }) => `${major}.x` === from)
+      : others.find((other) => compareVersions(other, wanted) === 0);
+  if (found === undefined) throw castRefusal('casts.from', 'no such version of this type');
+  const previous = others.findLast(({ major }) => major < version.major)?.major;
+  if (found.major !== previous) {
+    throw castRefusal(
+      'casts.from',
+      `expected a version of the major before${previous === undefined ? '' : `, ${previous}`}`,
+    );
+  }
+  return found;
+}
+
+/** Casts are tried on the examples of both versions. */
+function tryCasts(cast: Cast, input: VersionInput, validate: Validator, others: readonly EventTypeVersion[]): void {
+  const source = others.find((other) => versionText(other) === cast.from)!;
+  const tryOne = (example: string, direction: CastDirection, check: Validator, of: string) => {
+    const made = JSON.parse(castData(example, castPlan(cast, direction))) as unknown;
+    const validation = check(made);
+    if (validation.kind !== 'invalid') return;
+    const [first] = validation.faults;
+    throw castRefusal('casts', `${of}, cast, is not valid: ${first?.path}: ${first?.message}`);
+  };
+  if (source.example !== null) tryOne(source.example, 'up', validate, `the example of ${cast.from}`);
+  if (input.example === undefined) return;
+  const older = compileSchema(JSON.parse(source.schema) as JsonSchema, 'data');
+  tryOne(JSON.stringify(input.example), 'down', older, `the example of this version for receivers of ${cast.from}`);
+}
+
+function castRefusal(path: string, message: string): Refusal {
+  return invalid([{ path, message }]);
+}
+
+function invalid(faults: readonly Fault[]): Refusal {
+  return new Refusal(422, 'invalid', 'The body is not valid.', { faults });
+}
+
+function under(place: string, path: string): string {
+  return path === '' ? place : `${place}.${path}`;
+}

@@ -1,0 +1,84 @@
+import type { Context } from '../context.ts';
+import { Refusal } from '../domain/errors.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import { compileSchema } from '../event-types/compile-schema.ts';
+import { compareVersions, type TypeVersion } from '../event-types/type-version.ts';
+import { registerVersion as register, typesVersionOf, updateVersion } from '../store/event-type-versions.ts';
+import {
+  type EventTypeVersion,
+  findEventType,
+  findVersion,
+  findWholeType,
+  MAX_EVENT_TYPES,
+  MAX_VERSIONS,
+} from '../store/event-types.ts';
+import { checkExample, checkVersion, isKnown } from './check-version.ts';
+import type { VersionInput } from './event-type-schema.ts';
+
+export interface RegisteredVersion {
+  readonly version: EventTypeVersion;
+  readonly isNew: boolean;
+}
+
+const MAX_TRIES = 5;
+
+/**
+ * Registers a version, or changes what may change of one that is there. It is checked without holding events up: where the tenant's
+ * event types change meanwhile, it is checked again.
+ * @throws Refusal 404, 409, 422
+ */
+export async function registerVersion(
+  prisma: Context['prisma'],
+  tenant: TenantRef,
+  type: string,
+  version: TypeVersion,
+  input: VersionInput,
+  caller: Caller,
+): Promise<RegisteredVersion> {
+  for (let tries = 1; tries <= MAX_TRIES; tries++) {
+    const checkedAt = await typesVersionOf(prisma, tenant);
+    const found = await findWholeType(prisma, tenant, type);
+    const known = found?.versions.find((each) => compareVersions(each, version) === 0);
+    if (found !== null && known !== undefined) {
+      isKnown(known, input);
+      const { description, state, validation } = input;
+      const example = exampleOf(input, known);
+      await updateVersion(prisma, tenant, found, known, { description, state, example, validation }, caller);
+      return { version: await reread(prisma, tenant, type, version), isNew: false };
+    }
+    const checked = checkVersion(version, input, found?.versions ?? []);
+    const { description = '', state = 'active', validation } = input;
+    const row = { ...version, description, state, validation, ...checked };
+    const result = await register(prisma, tenant, type, row, checkedAt, caller);
+    if (result === 'created') return { version: await reread(prisma, tenant, type, version), isNew: true };
+    if (result !== 'changed') throw refusalOf(result);
+  }
+  throw new Refusal(409, 'conflict', 'The event types of the tenant are being changed by others. Try again.');
+}
+
+function exampleOf({ example }: VersionInput, known: EventTypeVersion): string | undefined {
+  if (example === undefined) return undefined;
+  checkExample(example, compileSchema(JSON.parse(known.schema), 'example'));
+  return JSON.stringify(example);
+}
+
+async function reread(
+  prisma: Context['prisma'],
+  tenant: TenantRef,
+  type: string,
+  version: TypeVersion,
+): Promise<EventTypeVersion> {
+  const found = await findEventType(prisma, tenant, type);
+  return (await findVersion(prisma, found!, version))!;
+}
+
+function refusalOf(problem: 'tenant_gone' | 'too_many_types' | 'too_many_versions'): Refusal {
+  switch (problem) {
+    case 'tenant_gone':
+      return new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
+    case 'too_many_types':
+      return new Refusal(409, 'too_many_event_types', `A tenant has at most ${MAX_EVENT_TYPES} event types.`);
+    case 'too_many_versions':
+      return new Refusal(409, 'too_many_versions', `An event type has at most ${MAX_VERSIONS} versions.`);
+  }
+}

@@ -1,0 +1,150 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Cast } from './cast.ts';
+import { CastBook } from './cast-book.ts';
+import { castData, castPlan } from './cast-data.ts';
+import { castEvent } from './cast-event.ts';
+import { castFaults } from './read-cast.ts';
+
+const none = { from: '1.0', renames: {}, defaults: {}, removes: [], restores: {} };
+const castOf = (cast: Partial<Cast>): Cast => ({ ...none, ...cast });
+
+const cases: readonly (readonly [string, Partial<Cast>, string, string])[] = [
+  ['nothing is said', {}, '{"a":1.10,"b":[-0,9007199254740993]}', '{"a":1.10,"b":[-0,9007199254740993]}'],
+  ['a name changes', { renames: { a: 'b' } }, '{"x":0,"a":1.10}', '{"x":0,"b":1.10}'],
+  ['two names change places', { renames: { a: 'b', b: 'a' } }, '{"a":1,"b":2}', '{"b":1,"a":2}'],
+  [
+    'a value moves inwards',
+    { renames: { customer_id: 'customer.id' } },
+    '{"customer_id":"c"}',
+    '{"customer":{"id":"c"}}',
+  ],
+  [
+    'two values move inwards',
+    { renames: { cid: 'c.id', cname: 'c.name' } },
+    '{"cid":1,"cname":"n"}',
+    '{"c":{"id":1,"name":"n"}}',
+  ],
+  [
+    'a field is new',
+    { defaults: { 'p.currency': 'EUR' } },
+    '{"p":{"amount":1E2}}',
+    '{"p":{"amount":1E2,"currency":"EUR"}}',
+  ],
+  ['a field is gone and comes back', { restores: { legacy: true } }, '{"a":1,"legacy":true}', '{"a":1}'],
+  [
+    'an item field changes',
+    { renames: { 'items.[].sku': 'items.[].id' } },
+    '{"items":[{"sku":1.0},{"sku":2}]}',
+    '{"items":[{"id":1.0},{"id":2}]}',
+  ],
+  [
+    'an item field moves inwards',
+    { renames: { 'i.[].sku': 'i.[].product.sku' } },
+    '{"i":[{"sku":1}]}',
+    '{"i":[{"product":{"sku":1}}]}',
+  ],
+  ['names that play tricks', { renames: { constructor: 'toString' } }, '{"constructor":1}', '{"toString":1}'],
+];
+
+test.each(cases)('%s: up, and down again', (_, cast, older, newer) => {
+  expect(castFaults(castOf(cast))).toEqual([]);
+  expect(castData(older, castPlan(castOf(cast), 'up'))).toBe(newer);
+  expect(castData(newer, castPlan(castOf(cast), 'down'))).toBe(older);
+});
+
+test.each([
+  ['what is not there is not moved', { renames: { a: 'b' } }, '{"c":1}', '{"c":1}'],
+  ['a default does not replace', { defaults: { a: 1 } }, '{"a":2}', '{"a":2}'],
+  ['a moved value does not replace', { renames: { a: 'b' } }, '{"a":1,"b":2}', '{"b":2}'],
+  ['what stands in the way stays', { renames: { a: 'b.c' } }, '{"a":1,"b":"text"}', '{"b":"text"}'],
+  ['data that is no object', { renames: { a: 'b' }, defaults: { c: 1 } }, '"a"', '"a"'],
+  ['of a name that comes twice the last counts', { renames: { a: 'b' } }, '{"a":1,"a":2}', '{"b":2}'],
+  ['an emptied object goes', { removes: ['a.b.c'] }, '{"a":{"b":{"c":1}},"d":1}', '{"d":1}'],
+  ['an object that was empty stays', { removes: ['a.b'] }, '{"a":{}}', '{"a":{}}'],
+  [
+    'strings with brackets and escapes',
+    { renames: { a: 'b' } },
+    '{"x":"}]\\"{","a":"\\\\"}',
+    '{"x":"}]\\"{","b":"\\\\"}',
+  ],
+  ['an array where an object is expected', { renames: { 'a.b': 'c' } }, '{"a":[{"b":1}]}', '{"a":[{"b":1}]}'],
+] as const)('up: %s', (_, cast, older, newer) => {
+  expect(castData(older, castPlan(castOf(cast as Partial<Cast>), 'up'))).toBe(newer);
+});
+
+test('what a cast does not name stays to the letter, and the same data always gives the same text', () => {
+  const plan = castPlan(castOf({ renames: { moved: 'to.there' }, defaults: { added: [1] }, removes: ['gone'] }), 'up');
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), (rest, moved) => {
+      const { moved: _, gone: __, added: ___, to: ____, ...others } = rest as Record<string, unknown>;
+      const text = JSON.stringify({ ...others, gone: 1, moved });
+      const cast = castData(text, plan);
+      expect(cast).toBe(castData(text, plan));
+      expect(JSON.parse(cast)).toEqual(JSON.parse(JSON.stringify({ ...others, to: { there: moved }, added: [1] })));
+    }),
+  );
+});
+
+test.each([
+  [{ renames: { a: 'b', c: 'b' } }, 'casts.renames.c'],
+  [{ renames: { a: 'b' }, removes: ['a'] }, 'casts.removes.a'],
+  [{ renames: { a: 'b' }, defaults: { 'b.c': 1 } }, 'casts.defaults.b.c'],
+  [{ renames: { 'a.[].b': 'c' } }, 'casts.renames.a.[].b'],
+  [{ renames: { 'a.[].b': 'c.[].b' } }, 'casts.renames.a.[].b'],
+  [{ defaults: { 'a..b': 1 } }, 'casts.defaults.a..b'],
+  [{ defaults: { 'a.__proto__.b': 1 } }, 'casts.defaults.a.__proto__.b'],
+  [{ removes: ['a.[]'] }, 'casts.removes.a.[]'],
+] as const)('a cast whose result would hang on its order or leave its item is refused: %j', (cast, path) => {
+  expect(castFaults(castOf(cast as Partial<Cast>))[0]?.path).toBe(path);
+});
+
+const version = (major: number, minor: number, cast: Cast | null = null) => ({
+  type: 'pay.x',
+  major,
+  minor,
+  patch: 0,
+  cast,
+});
+const book = new CastBook([
+  version(3, 0, castOf({ from: '2.1', renames: { b: 'c' } })),
+  version(1, 0),
+  version(1, 1),
+  version(2, 0, castOf({ from: '1.1', renames: { a: 'b' } })),
+  version(2, 1, castOf({ from: '1.1', renames: { a: 'b' }, inherited: true })),
+  version(4, 0),
+]);
+const pin = (major: number) => [{ pattern: 'pay.*', major }];
+
+test.each([
+  [2, '1.0', '2.0', '{"b":1}', '{"a":1}'],
+  [3, '1.1', '3.0', '{"c":1}', '{"a":1}'],
+  [1, '3.0', '1.1', '{"a":1}', '{"c":1}'],
+  [1, '2.1', '1.1', '{"a":1}', '{"b":1}'],
+] as const)(
+  'an endpoint that pins %s gets an event of %s as one of %s, step by step',
+  (major, from, to, cast, data) => {
+    const body = Buffer.from(`{"id":"e","type":"pay.x","version":"${from}","data":${data},"metadata":{"n":1.0}}`);
+    expect(Buffer.from(castEvent(body, pin(major), book)).toString()).toBe(
+      `{"id":"e","type":"pay.x","version":"${to}","data":${cast},"metadata":{"n":1.0}}`,
+    );
+  },
+);
+
+test.each([
+  ['its own major', 2, 'pay.x', '2.0'],
+  ['no casts on the way', 4, 'pay.x', '1.0'],
+  ['no casts back', 1, 'pay.x', '4.0'],
+  ['a version that is not registered', 1, 'pay.x', '2.7'],
+  ['a major that is not there', 9, 'pay.x', '1.0'],
+  ['a type that no pin matches', 1, 'sub.x', '2.0'],
+] as const)('an event stays as it is, byte for byte: %s', (_, major, type, from) => {
+  const body = Buffer.from(`{"id":"e","type":"${type}","version":"${from}","data":{"b":1}}`);
+  expect(castEvent(body, pin(major), book)).toBe(body);
+});
+
+test('the first pin that matches counts', () => {
+  const pins = [...pin(1), { pattern: '**', major: 2 }];
+  expect(book.routeTo(pins, 'pay.x', '3.0')?.version).toBe('1.1');
+  expect(book.routeTo([...pins].reverse(), 'pay.x', '3.0')?.version).toBe('2.1');
+});

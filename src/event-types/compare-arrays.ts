@@ -1,0 +1,56 @@
+import type { Fault } from '../domain/errors.ts';
+import { boundProblem, type Comparison, fault, takes } from './compare-schemas.ts';
+import type { JsonSchema, SchemaObject } from './json-schema.ts';
+
+export function arrayProblems(comparison: Comparison): Fault[] {
+  const { older, newer } = comparison;
+  if (!takes(older, 'array')) return [];
+  const isUniqueNow = newer.uniqueItems === true && older.uniqueItems !== true;
+  return [
+    ...itemProblems(comparison),
+    ...boundProblem(comparison, 'minItems', 'min'),
+    ...boundProblem(comparison, 'maxItems', 'max'),
+    ...(isUniqueNow ? [fault('uniqueItems', 'refuses arrays that were accepted')] : []),
+    ...containsProblems(comparison),
+  ];
+}
+
+function itemProblems({ older, newer, inner }: Comparison): Fault[] {
+  const most = (older.maxItems as number | undefined) ?? Number.POSITIVE_INFINITY;
+  const prefix = Math.max(prefixOf(older).length, prefixOf(newer).length);
+  const places = Array.from({ length: Math.min(prefix, most) }, (_, i) => i);
+  const ofPrefix = places.flatMap((i) => {
+    const place = i < prefixOf(newer).length ? `prefixItems.${i}` : 'items';
+    return [...inner(itemAt(older, i), itemAt(newer, i), place)];
+  });
+  const ofRest = most > prefix ? inner(itemAt(older, prefix), itemAt(newer, prefix), 'items') : [];
+  return [...ofPrefix, ...ofRest];
+}
+
+function containsProblems({ older, newer, inner }: Comparison): Fault[] {
+  const {
+    contains,
+    minContains = 1,
+    maxContains,
+  } = newer as { contains?: JsonSchema; minContains?: number; maxContains?: number };
+  if (contains === undefined || (minContains === 0 && maxContains === undefined)) return [];
+  const before = older as typeof newer;
+  const isCounted = older.contains !== undefined && ((before.minContains as number | undefined) ?? 1) >= minContains;
+  const isKept = isCounted && inner(older.contains as JsonSchema, contains, 'contains').length === 0;
+  if (!isKept && minContains > 0) return [fault('contains', 'refuses arrays that were accepted')];
+  if (maxContains === undefined) return [];
+  // Fewer may count now than before, not more.
+  const isBounded =
+    older.contains !== undefined &&
+    ((before.maxContains as number | undefined) ?? Number.POSITIVE_INFINITY) <= maxContains &&
+    inner(contains, older.contains as JsonSchema, 'contains').length === 0;
+  return isBounded ? [] : [fault('maxContains', 'refuses arrays that were accepted')];
+}
+
+function prefixOf({ prefixItems = [] }: SchemaObject): readonly JsonSchema[] {
+  return prefixItems as JsonSchema[];
+}
+
+function itemAt(schema: SchemaObject, index: number): JsonSchema {
+  return prefixOf(schema)[index] ?? ((schema.items ?? true) as JsonSchema);
+}

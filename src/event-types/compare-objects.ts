@@ -1,0 +1,109 @@
+import type { Fault } from '../domain/errors.ts';
+import { boundProblem, type Comparison, fault, takes } from './compare-schemas.ts';
+import type { JsonSchema, SchemaObject } from './json-schema.ts';
+import { LinearPattern } from './linear-pattern.ts';
+
+export function objectProblems(comparison: Comparison): Fault[] {
+  if (!takes(comparison.older, 'object')) return [];
+  return [
+    ...requiredProblems(comparison),
+    ...namedProblems(comparison),
+    ...patternProblems(comparison),
+    ...otherProblems(comparison),
+    ...nameProblems(comparison),
+    ...boundProblem(comparison, 'minProperties', 'min'),
+    ...boundProblem(comparison, 'maxProperties', 'max'),
+  ];
+}
+
+function requiredProblems({ older, newer }: Comparison): Fault[] {
+  const before = new Set((older.required ?? []) as string[]);
+  const added = ((newer.required ?? []) as string[]).filter((name) => !before.has(name));
+  const dependent = (newer.dependentRequired ?? {}) as Record<string, string[]>;
+  const dependentBefore = (older.dependentRequired ?? {}) as Record<string, string[]>;
+  const addedDependent = Object.entries(dependent).flatMap(([name, wanted]) => {
+    const known = Object.hasOwn(dependentBefore, name) ? dependentBefore[name]! : [];
+    return wanted.filter((each) => !before.has(each) && !known.includes(each)).map((each) => `${name}.${each}`);
+  });
+  return [
+    ...added.map((name) => fault(`required.${name}`, 'is required now and was not; make it optional')),
+    ...addedDependent.map((name) => fault(`dependentRequired.${name}`, 'is required now and was not')),
+  ];
+}
+
+/** Properties that one of the two names. Of the schemas that say something of one, each may refuse it. */
+function namedProblems({ older, newer, isOpen, inner }: Comparison): Fault[] {
+  const names = new Set([...Object.keys(propertiesOf(older)), ...Object.keys(propertiesOf(newer))]);
+  return [...names].flatMap((name) => {
+    const before = schemasFor(older, name);
+    if (before.length === 0 && isOpen && older.additionalProperties === undefined) return [];
+    return schemasFor(newer, name).flatMap(({ place, schema }) => acceptedBy(before, schema, place, inner));
+  });
+}
+
+/** What is said of others by one pattern or by none must be accepted by each pattern of the newer schema. */
+function patternProblems({ older, newer, inner }: Comparison): Fault[] {
+  const before = patternsOf(older);
+  return Object.entries(patternsOf(newer)).flatMap(([pattern, schema]) => {
+    const place = `patternProperties.${pattern}`;
+    if (Object.hasOwn(before, pattern)) return [...inner(before[pattern]!, schema, place)];
+    const possible = [...Object.values(before), (older.additionalProperties ?? true) as JsonSchema];
+    return possible.flatMap((each) => [...inner(each, schema, place)]);
+  });
+}
+
+/** Properties that neither names. */
+function otherProblems({ older, newer, inner }: Comparison): Fault[] {
+  if (newer.additionalProperties === undefined) return [];
+  const kept = patternsOf(newer);
+  const dropped = Object.entries(patternsOf(older)).filter(([pattern]) => !Object.hasOwn(kept, pattern));
+  const possible = [...dropped.map(([, schema]) => schema), (older.additionalProperties ?? true) as JsonSchema];
+  return possible.flatMap((each) => [...inner(each, newer.additionalProperties as JsonSchema, 'additionalProperties')]);
+}
+
+function nameProblems({ older, newer, inner }: Comparison): Fault[] {
+  if (newer.propertyNames === undefined) return [];
+  const before = (older.propertyNames ?? true) as JsonSchema;
+  const names = before === false ? false : { type: 'string', ...(before === true ? {} : before) };
+  return [...inner(names, newer.propertyNames as JsonSchema, 'propertyNames')];
+}
+
+interface Placed {
+  readonly place: string;
+  readonly schema: JsonSchema;
+}
+
+/** All that a schema says of the property: a value has to satisfy each. None: it says nothing. */
+function schemasFor(schema: SchemaObject, name: string): readonly Placed[] {
+  const properties = propertiesOf(schema);
+  const named = Object.hasOwn(properties, name) ? [{ place: `properties.${name}`, schema: properties[name]! }] : [];
+  const matching = Object.entries(patternsOf(schema))
+    .filter(([pattern]) => new LinearPattern(pattern).test(name))
+    .map(([pattern, each]) => ({ place: `patternProperties.${pattern}`, schema: each }));
+  const found = [...named, ...matching];
+  const { additionalProperties: rest } = schema;
+  if (found.length > 0 || rest === undefined) return found;
+  return [{ place: 'additionalProperties', schema: rest as JsonSchema }];
+}
+
+/** One of the older schemas that all hold is enough to show that a value is accepted. */
+function acceptedBy(
+  before: readonly Placed[],
+  newer: JsonSchema,
+  place: string,
+  inner: Comparison['inner'],
+): readonly Fault[] {
+  const tried =
+    before.length === 0
+      ? [inner(true, newer, place)]
+      : before.map(({ schema }) => inner(schema, newer, place, before.length === 1));
+  return tried.find((problems) => problems.length === 0) ?? tried[0]!;
+}
+
+function propertiesOf({ properties = {} }: SchemaObject): Readonly<Record<string, JsonSchema>> {
+  return properties as Record<string, JsonSchema>;
+}
+
+function patternsOf({ patternProperties = {} }: SchemaObject): Readonly<Record<string, JsonSchema>> {
+  return patternProperties as Record<string, JsonSchema>;
+}

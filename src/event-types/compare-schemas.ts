@@ -1,0 +1,37 @@
+import type { Fault } from '../domain/errors.ts';
+import type { JsonSchema, SchemaObject } from './json-schema.ts';
+
+/** Two schemas of one place: whatever the older one accepts, the newer one is to accept. */
+export interface Comparison {
+  readonly older: SchemaObject;
+  readonly newer: SchemaObject;
+  /** Whether properties that the older schema says nothing of may be named by the newer one. */
+  readonly isOpen: boolean;
+  /**
+   * Compares schemas inside these.
+   * @param place dotted, from the newer one
+   * @param isWhole whether `older` is all that was said of the values
+   */
+  readonly inner: (older: JsonSchema, newer: JsonSchema, place: string, isWhole?: boolean) => readonly Fault[];
+}
+
+/** Whether values of this type may be accepted. */
+export function takes({ type }: SchemaObject, wanted: string): boolean {
+  if (type === undefined) return true;
+  const types = Array.isArray(type) ? type : [type];
+  return types.includes(wanted) || (wanted === 'integer' && types.includes('number'));
+}
+
+export function fault(path: string, message: string): Fault {
+  return { path, message };
+}
+
+/** A keyword that may only rise, or only fall; what was not bounded stays unbounded. */
+export function boundProblem({ older, newer }: Comparison, keyword: string, direction: 'min' | 'max'): Fault[] {
+  const bound = newer[keyword] as number | undefined;
+  if (bound === undefined || (direction === 'min' && bound === 0)) return [];
+  const before = older[keyword] as number | undefined;
+  if (before === undefined) return [fault(keyword, `${bound} is new: values beyond it were accepted`)];
+  const isTighter = direction === 'min' ? bound > before : bound < before;
+  return isTighter ? [fault(keyword, `is tightened from ${before} to ${bound}`)] : [];
+}

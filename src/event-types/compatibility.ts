@@ -1,0 +1,171 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Fault } from '../domain/errors.ts';
+import { arrayProblems } from './compare-arrays.ts';
+import { objectProblems } from './compare-objects.ts';
+import { type Comparison, fault } from './compare-schemas.ts';
+import { enumProblems, numberProblems, textProblems, typeProblems } from './compare-values.ts';
+import { compileSchema } from './compile-schema.ts';
+import { isObject, type JsonSchema, resolveRef, type SchemaObject } from './json-schema.ts';
+import { areSameSchemas, assertsNothing } from './schema-equality.ts';
+
+/** What two schemas are part of, and what their comparison may still cost. */
+interface Frame {
+  readonly olderRoot: JsonSchema;
+  readonly newerRoot: JsonSchema;
+  readonly isOpen: boolean;
+  readonly budget: { steps: number };
+}
+
+const MAX_STEPS = 20_000;
+const COMPILE_STEPS = 1_000;
+const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];
+
+/**
+ * Tells where a newer schema may refuse a value that an older one accepts. It looks at one keyword after the other, so that what it finds
+ * good is good, and what cannot be shown to be good this way is a problem as well. One liberty is taken: where the older schema says
+ * nothing of other properties (no `additionalProperties`), the newer one may describe some, as long as it requires none of them.
+ * @returns dotted paths in the newer schema
+ */
+export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): readonly Fault[] {
+  const frame = { olderRoot: older, newerRoot: newer, isOpen: true, budget: { steps: MAX_STEPS } };
+  const problems = compare(older, newer, frame);
+  if (frame.budget.steps > 0) return problems;
+  return [fault('', 'is too intricate to be compared with the version before: register a new major version')];
+}
+
+function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly Fault[] {
+  if (--frame.budget.steps <= 0) return [fault('', 'cannot be compared')];
+  if (newer === true || older === false || (isObject(newer) && assertsNothing(newer))) return [];
+  if (areSameSchemas(older, frame.olderRoot, newer, frame.newerRoot)) return [];
+  if (newer === false) return [fault('', 'forbids what was accepted')];
+  const before = isObject(older) ? older : {};
+  if (typeof newer.$ref === 'string') return compare(older, unfold(newer, frame.newerRoot), frame);
+  if (typeof before.$ref === 'string') return compare(unfold(before, frame.olderRoot), newer, frame);
+  const values = valuesOf(before);
+  if (values !== null) return valueProblems(values, newer, frame);
+  return withParts(before, newer, frame, compareKeywords(before, newer, frame));
+}
+
+function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {
+  const isOpen = frame.isOpen && IN_PLACE.every((keyword) => older[keyword] === undefined);
+  const inner: Comparison['inner'] = (a, b, place, isWhole = true) =>
+    under(place, compare(a, b, { ...frame, isOpen: isOpen && isWhole }));
+  const comparison = { older, newer, isOpen, inner };
+  return [
+    ...typeProblems(comparison),
+    ...enumProblems(comparison),
+    ...numberProblems(comparison),
+    ...textProblems(comparison),
+    ...objectProblems(comparison),
+    ...arrayProblems(comparison),
+    ...combinationProblems(older, newer, frame),
+  ];
+}
+
+/** What a schema does not show by itself, a part of its `allOf` may, or all alternatives of its `anyOf` or `oneOf` together. */
+function withParts(
+  older: SchemaObject,
+  newer: SchemaObject,
+  frame: Frame,
+  problems: readonly Fault[],
+): readonly Fault[] {
+  const strict = { ...frame, isOpen: false };
+  let left = problems;
+  for (const part of (older.allOf ?? []) as JsonSchema[]) {
+    if (left.length === 0) return left;
+    left = inBoth(left, compare(part, newer, strict));
+  }
+  for (const union of [older.anyOf, older.oneOf] as (readonly JsonSchema[] | undefined)[]) {
+    if (left.length === 0 || union === undefined) continue;
+    left = inBoth(
+      left,
+      union.flatMap((each) => compare(each, newer, strict)),
+    );
+  }
+  return left;
+}
+
+/** A path stands for what the newer schema says there: it is a problem when neither of two comparisons shows that it is none. */
+function inBoth(a: readonly Fault[], b: readonly Fault[]): readonly Fault[] {
+  return a.filter(({ path }) => b.some((other) => isInside(path, other.path) || isInside(other.path, path)));
+}
+
+function isInside(path: string, other: string): boolean {
+  return other === '' || path === other || path.startsWith(`${other}.`);
+}
+
+function combinationProblems(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {
+  const { allOf = [], anyOf, oneOf, not } = newer as Record<string, readonly JsonSchema[] | undefined>;
+  const problems = allOf.flatMap((part, i) => under(`allOf.${i}`, compare(older, part, frame)));
+  const closed = { ...frame, isOpen: false };
+  if (anyOf !== undefined && !anyOf.some((each) => compare(older, each, closed).length === 0)) {
+    problems.push(fault('anyOf', 'has no alternative that accepts all of what was accepted'));
+  }
+  if (oneOf !== undefined && !areSamePicks(older, newer, ['oneOf'], frame)) {
+    problems.push(fault('oneOf', 'cannot be compared unless it is as it was; anyOf may grow'));
+  }
+  if (not !== undefined && !forbidsLess(older.not as JsonSchema | undefined, newer.not as JsonSchema, closed)) {
+    problems.push(fault('not', 'forbids what was accepted'));
+  }
+  const conditions = ['if', 'then', 'else'];
+  if (newer.if !== undefined && !areSamePicks(older, newer, conditions, frame)) {
+    problems.push(fault('if', 'cannot be compared unless if, then and else are as they were'));
+  }
+  return problems;
+}
+
+function forbidsLess(older: JsonSchema | undefined, newer: JsonSchema, frame: Frame): boolean {
+  if (older === undefined) return newer === false;
+  const swapped = { ...frame, olderRoot: frame.newerRoot, newerRoot: frame.olderRoot };
+  return compare(newer, older, swapped).length === 0;
+}
+
+function areSamePicks(older: SchemaObject, newer: SchemaObject, names: readonly string[], frame: Frame): boolean {
+  const pick = (schema: SchemaObject) =>
+    Object.fromEntries(names.flatMap((name) => (schema[name] === undefined ? [] : [[name, schema[name]]])));
+  return areSameSchemas(pick(older), frame.olderRoot, pick(newer), frame.newerRoot);
+}
+
+function valuesOf(schema: SchemaObject): readonly unknown[] | null {
+  if (Object.hasOwn(schema, 'const')) return [schema.const];
+  return (schema.enum as unknown[] | undefined) ?? null;
+}
+
+/** Values that are all named can be tried. */
+function valueProblems(values: readonly unknown[], newer: SchemaObject, frame: Frame): readonly Fault[] {
+  const refused = values.filter((value) => !accepts(newer, value, frame));
+  if (refused.length === 0) return [];
+  const place = valuesOf(newer) === null ? '' : Object.hasOwn(newer, 'const') ? 'const' : 'enum';
+  return [fault(place, `no longer accepts ${JSON.stringify(refused[0])?.slice(0, 100)}`)];
+}
+
+function accepts(schema: SchemaObject, value: unknown, frame: Frame): boolean {
+  const allowed = valuesOf(schema);
+  if (allowed !== null && !allowed.some((each) => isDeepStrictEqual(each, value))) return false;
+  if (
+    Object.keys(schema).every(
+      (keyword) => keyword === 'enum' || keyword === 'const' || isTypeOf(keyword, schema, value),
+    )
+  ) {
+    return true;
+  }
+  frame.budget.steps -= COMPILE_STEPS;
+  if (frame.budget.steps <= 0) return false;
+  const $defs = isObject(frame.newerRoot) ? (frame.newerRoot.$defs ?? {}) : {};
+  return compileSchema({ ...schema, $defs }, '')(value).kind === 'valid';
+}
+
+function isTypeOf(keyword: string, { type }: SchemaObject, value: unknown): boolean {
+  return keyword === 'type' && typeof value === 'string' && [type].flat().includes('string');
+}
+
+/** References stand for what they name, beside whatever stands next to them. */
+function unfold({ $ref: ref, ...siblings }: SchemaObject, root: JsonSchema): JsonSchema {
+  const target = resolveRef(root, ref);
+  if (assertsNothing(siblings)) return target;
+  return { ...siblings, allOf: [...((siblings.allOf ?? []) as JsonSchema[]), target] };
+}
+
+function under(place: string, problems: readonly Fault[]): Fault[] {
+  return problems.map(({ path, message }) => fault(path === '' ? place : `${place}.${path}`, message));
+}

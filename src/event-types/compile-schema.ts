@@ -1,0 +1,129 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import type { Fault } from '../domain/errors.ts';
+import { formats } from './formats.ts';
+import { isObject, type JsonSchema } from './json-schema.ts';
+import { type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
+import { loadOf } from './schema-load.ts';
+
+/** What a value lacks. `too_costly`: to find out would take too long. */
+export type Validation =
+  | { readonly kind: 'valid' }
+  | { readonly kind: 'invalid'; readonly faults: readonly Fault[] }
+  | { readonly kind: 'too_costly' };
+
+export type Validator = (value: unknown) => Validation;
+
+/** Values of an event times schemas that are tried on each. */
+const MAX_WORK = 300_000;
+const FUEL = 5_000_000;
+const MAX_FAULTS = 20;
+
+/**
+ * Compiles a schema that `readSchema` has found good. ajv makes JavaScript of it, which holds of the schema nothing but what ajv has quoted.
+ * An instance of its own for each, so that it is gone when the validator is.
+ * @param place what the paths of faults begin with
+ */
+export function compileSchema(schema: JsonSchema, place: string): Validator {
+  const fuel: Fuel = { left: FUEL };
+  const ajv = ajvWith(fuel);
+  const validate = ajv.compile(withoutDialect(schema));
+  const load = loadOf(schema);
+  return (value) => {
+    if (countValues(value, MAX_WORK / load) > MAX_WORK / load) return { kind: 'too_costly' };
+    fuel.left = FUEL;
+    try {
+      if (validate(value)) return { kind: 'valid' };
+    } catch (error) {
+      if (error instanceof OutOfFuel) return { kind: 'too_costly' };
+      throw error;
+    }
+    const faults = (validate.errors ?? []).slice(0, MAX_FAULTS).map((error) => faultOf(error, place));
+    validate.errors = null;
+    return { kind: 'invalid', faults };
+  };
+}
+
+function ajvWith(fuel: Fuel): Ajv2020 {
+  const regExp = Object.assign((pattern: string) => new LinearPattern(pattern, fuel), { code: 'linearPattern' });
+  const ajv = new Ajv2020({
+    allErrors: true,
+    // Checked before, and names of our own for it: `read-schema.ts`.
+    strict: false,
+    meta: false,
+    validateSchema: false,
+    addUsedSchema: false,
+    inlineRefs: false,
+    // Else `toString` and `constructor` would be properties of every object.
+    ownProperties: true,
+    formats: { ...formats },
+    // ajv's own passes over its code take longer than all the rest.
+    code: { regExp, optimize: false },
+  });
+  ajv.removeKeyword('uniqueItems');
+  ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', errors: false, validate: areUnique });
+  return ajv;
+}
+
+/** ajv compares each with each. */
+function areUnique(isWanted: boolean, items: readonly unknown[]): boolean {
+  return !isWanted || new Set(items.map(canonical)).size === items.length;
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const members = Object.keys(value).sort();
+  return `{${members.map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join()}}`;
+}
+
+function withoutDialect(schema: JsonSchema): JsonSchema {
+  if (!isObject(schema)) return schema;
+  const { $schema: _, ...rest } = schema;
+  return rest;
+}
+
+/** Values inside a value, itself included; stops soon after `limit`. */
+function countValues(value: unknown, limit: number): number {
+  let count = 0;
+  const pending = [value];
+  for (let next = pending.pop(); pending.length > 0 || next !== undefined; next = pending.pop()) {
+    if (++count > limit) return count;
+    if (typeof next !== 'object' || next === null) continue;
+    for (const inner of Object.values(next)) pending.push(inner);
+  }
+  return count;
+}
+
+function faultOf({ instancePath, keyword, params, message }: ErrorObject, place: string): Fault {
+  const parts = instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const inner = keyword === 'required' ? [String(params.missingProperty)] : namedBy(keyword, params);
+  return { path: [place, ...parts, ...inner].join('.'), message: messageOf(keyword, params, message) };
+}
+
+function namedBy(keyword: string, params: Record<string, unknown>): string[] {
+  return keyword === 'additionalProperties' ? [String(params.additionalProperty)] : [];
+}
+
+function messageOf(keyword: string, params: Record<string, unknown>, message: string | undefined): string {
+  switch (keyword) {
+    case 'required':
+      return 'required';
+    case 'additionalProperties':
+      return 'not allowed by the schema';
+    case 'enum':
+      return `must be one of ${shorten(JSON.stringify(params.allowedValues))}`;
+    case 'const':
+      return `must be ${shorten(JSON.stringify(params.allowedValue))}`;
+    case 'uniqueItems':
+      return 'must not have the same item twice';
+    default:
+      return message ?? 'is not valid';
+  }
+}
+
+function shorten(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
+}

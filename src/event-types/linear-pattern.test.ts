@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { LinearPattern, OutOfFuel } from './linear-pattern.ts';
+
+/** Patterns over a small alphabet, so that they match now and then. */
+const pattern = fc.letrec<{ any: string }>((tie) => ({
+  any: fc.oneof(
+    { maxDepth: 3, depthSize: 'small' },
+    fc.constantFrom(
+      'a',
+      'b',
+      '.',
+      '[ab]',
+      '[^a]',
+      '\\d',
+      '\\w',
+      '\\s',
+      '^',
+      '$',
+      '€',
+      '\\u{1F600}',
+      '\\n',
+      '[\\]a-]',
+      '',
+    ),
+    fc.tuple(tie('any'), tie('any')).map(([a, b]) => a + b),
+    fc.tuple(tie('any'), tie('any')).map(([a, b]) => `(?:${a}|${b})`),
+    fc
+      .tuple(tie('any'), fc.constantFrom('*', '+', '?', '{2}', '{0,2}', '{1,}', '*?', '{0}'))
+      .map(([a, quantifier]) => `(${a})${quantifier}`),
+  ),
+})).any;
+
+const text = fc.string({ unit: fc.constantFrom('a', 'b', '1', ' ', '\n', '€', '😀', '-'), maxLength: 8 });
+
+test('a pattern matches exactly what the engine says', () => {
+  let matched = 0;
+  fc.assert(
+    fc.property(pattern, fc.array(text, { minLength: 3, maxLength: 6 }), (source, texts) => {
+      const [ours, theirs] = [new LinearPattern(source), new RegExp(source, 'u')];
+      for (const each of texts) {
+        expect([source, each, ours.test(each)]).toEqual([source, each, theirs.test(each)]);
+        if (theirs.test(each)) matched++;
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+  expect(matched).toBeGreaterThan(200);
+});
+
+test.each([
+  ['^(a+)+$', 'a'.repeat(100_000), '!'],
+  ['^(a|a)*$', 'a'.repeat(100_000), '!'],
+  ['(a*)*b', 'a'.repeat(100_000), ''],
+  ['^(a|b)*a(a|b){40}c$', 'ab'.repeat(50_000), ''],
+  ['(?:a?){50}a{50}$', 'a'.repeat(100_000), '!'],
+])(
+  'what makes an engine that goes back take for ever costs a bounded number of steps for each character: %s',
+  (source, body, end) => {
+    const fuel = { left: 0 };
+    const tried = new LinearPattern(source, fuel);
+    fuel.left = (body.length + 10) * tried.size;
+    expect(tried.test(body + end)).toBe(false);
+  },
+);
+
+test('a match that needs more work than is allowed is given up', () => {
+  const tried = new LinearPattern('^[ab]*c$', { left: 1_000 });
+  expect(() => tried.test('ab'.repeat(10_000))).toThrow(OutOfFuel);
+});
+
+test.each([
+  '(?=a)',
+  '(?!a)',
+  '(?<=a)b',
+  '(?<!a)b',
+  '(a)\\1',
+  '\\bword',
+  '(?<n>a)\\k<n>',
+  '(',
+  'a{2,1}',
+  '[b-a]',
+  'a{401}',
+  '(a{30}){30}',
+])('the pattern %s is refused', (source) => {
+  expect(() => new LinearPattern(source)).toThrow(expect.objectContaining({ message: expect.any(String) }));
+});
+
+test('repetitions of nothing cost no time', () => {
+  expect(() => new LinearPattern(`${'('.repeat(19)}${'){400}'.repeat(19)}`)).toThrow();
+  expect(() => new LinearPattern(`${'('.repeat(19)}a{0}${'){400}'.repeat(19)}`)).toThrow();
+});

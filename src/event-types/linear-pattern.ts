@@ -1,0 +1,115 @@
+import { type PatternStep, programOf } from './pattern-program.ts';
+import { parsePattern } from './pattern-tree.ts';
+
+/** What is left of the work that one validation may cost. */
+export interface Fuel {
+  left: number;
+}
+
+/** The validation of a value would take too long. */
+export class OutOfFuel extends Error {}
+
+/** Places in the program where matching may go on; what each character leads to is found once and remembered. */
+interface State {
+  readonly steps: readonly number[];
+  readonly isMatch: boolean;
+  /** Whether it is one when the text ends here. */
+  readonly matchesAtEnd: boolean;
+  readonly after: Map<string, State>;
+}
+
+const MAX_STATES = 300;
+
+/**
+ * A regular expression that is matched in time linear in the text, whatever it is: an automaton is followed in all its states at once,
+ * nothing is tried and taken back. Searches anywhere in the text, as `pattern` of JSON Schema does.
+ * @throws PatternProblem for what `parsePattern` and `programOf` refuse
+ */
+export class LinearPattern {
+  readonly source: string;
+  readonly #program: readonly PatternStep[];
+  readonly #fuel: Fuel;
+  readonly #states = new Map<string, State>();
+  #first: State | null = null;
+
+  constructor(source: string, fuel: Fuel = { left: Number.POSITIVE_INFINITY }) {
+    this.source = source;
+    this.#program = programOf(parsePattern(source));
+    this.#fuel = fuel;
+  }
+
+  get size(): number {
+    return this.#program.length;
+  }
+
+  /** @throws OutOfFuel */
+  test(text: string): boolean {
+    this.#first ??= this.#stateOf(this.#closure([0], true), true);
+    let state = this.#first;
+    for (const char of text) {
+      if (state.isMatch) return true;
+      const known = state.after.get(char);
+      this.#burn(known === undefined ? state.steps.length + 1 : 1);
+      state = known ?? this.#advance(state, char);
+    }
+    return state.matchesAtEnd;
+  }
+
+  /** What ajv tells patterns apart by. */
+  toString(): string {
+    return `/${this.source}/u`;
+  }
+
+  #burn(amount: number): void {
+    this.#fuel.left -= amount;
+    if (this.#fuel.left < 0) throw new OutOfFuel('The patterns of a schema take too long on this value.');
+  }
+
+  #advance(state: State, char: string): State {
+    const next: number[] = [];
+    for (const at of state.steps) {
+      const step = this.#program[at]!;
+      if (step.kind === 'one' && step.test(char)) next.push(step.next);
+    }
+    // A match may begin after any character.
+    const found = this.#stateOf(this.#closure([...next, 0], false));
+    state.after.set(char, found);
+    return found;
+  }
+
+  #stateOf(steps: readonly number[], isBegin = false): State {
+    const key = `${isBegin}${steps.join()}`;
+    const known = this.#states.get(key);
+    if (known !== undefined) return known;
+    if (this.#states.size >= MAX_STATES) this.#forget();
+    const isMatch = this.#hasMatch(steps);
+    const matchesAtEnd = isMatch || this.#hasMatch(this.#closure(steps, isBegin, true));
+    const state = { steps, isMatch, matchesAtEnd, after: new Map<string, State>() };
+    this.#states.set(key, state);
+    return state;
+  }
+
+  #forget(): void {
+    for (const state of this.#states.values()) state.after.clear();
+    this.#states.clear();
+    this.#first = null;
+  }
+
+  #hasMatch(steps: readonly number[]): boolean {
+    return steps.some((at) => this.#program[at]!.kind === 'match');
+  }
+
+  /** The steps that these lead to without a character. */
+  #closure(from: readonly number[], isBegin: boolean, isEnd = false): readonly number[] {
+    const seen = new Set<number>();
+    const pending = [...from];
+    for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+      if (seen.has(at)) continue;
+      seen.add(at);
+      const step = this.#program[at]!;
+      if (step.kind === 'either') pending.push(step.next, step.other);
+      else if ((step.kind === 'begin' && isBegin) || (step.kind === 'end' && isEnd)) pending.push(step.next);
+    }
+    return [...seen].filter((at) => this.#program[at]!.kind !== 'either').sort((a, b) => a - b);
+  }
+}

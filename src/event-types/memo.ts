@@ -1,0 +1,65 @@
+export interface MemoCapacity<Value> {
+  readonly entries: number;
+  /** Of all values together; no bound where it is absent. */
+  readonly weight?: { readonly most: number; readonly of: (value: Value) => number };
+}
+
+interface Slot<Value> {
+  readonly promise: Promise<Value>;
+  weight: number;
+}
+
+/** What keys stand for: made once, shared by those who ask meanwhile, kept until it is pushed out as the least recently used. Failures are not kept. */
+export class Memo<Key, Value> {
+  readonly #capacity: MemoCapacity<Value>;
+  readonly #slots = new Map<Key, Slot<Value>>();
+  #weight = 0;
+
+  constructor(capacity: MemoCapacity<Value>) {
+    this.#capacity = capacity;
+  }
+
+  get(key: Key, make: () => Promise<Value>): Promise<Value> {
+    const known = this.#slots.get(key);
+    if (known === undefined) return this.#make(key, make);
+    this.#slots.delete(key);
+    this.#slots.set(key, known);
+    return known.promise;
+  }
+
+  delete(key: Key): void {
+    this.#weight -= this.#slots.get(key)?.weight ?? 0;
+    this.#slots.delete(key);
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  #make(key: Key, make: () => Promise<Value>): Promise<Value> {
+    const slot: Slot<Value> = { promise: make(), weight: 0 };
+    this.#slots.set(key, slot);
+    slot.promise.then(
+      (value) => this.#weigh(key, slot, value),
+      () => this.#slots.get(key) === slot && this.delete(key),
+    );
+    this.#trim();
+    return slot.promise;
+  }
+
+  #weigh(key: Key, slot: Slot<Value>, value: Value): void {
+    if (this.#slots.get(key) !== slot) return;
+    slot.weight = this.#capacity.weight?.of(value) ?? 0;
+    this.#weight += slot.weight;
+    this.#trim();
+  }
+
+  #trim(): void {
+    const { entries, weight } = this.#capacity;
+    for (const key of this.#slots.keys()) {
+      const isWithin = this.#slots.size <= entries && (weight === undefined || this.#weight <= weight.most);
+      if (isWithin || this.#slots.size === 1) return;
+      this.delete(key);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import type { Fault } from '../domain/errors.ts';
+import { isObject, type JsonSchema, resolveRef, type SchemaObject } from './json-schema.ts';
+import { LinearPattern } from './linear-pattern.ts';
+
+/** Most schemas, each `$ref` counted as what it stands for. */
+const MAX_SCHEMAS = 500;
+/** Most schemas inside each other, likewise. */
+const MAX_DEPTH = 48;
+/** Most work at one place of an event: schemas that are tried there, a long enum or pattern counted as several. */
+export const MAX_LOAD = 64;
+const VALUES_A_UNIT = 16;
+const STEPS_A_UNIT = 32;
+
+/** Work at a place of the event, and at the places below it, level by level: the most that one of them may cost. */
+type Load = readonly number[];
+
+class Overload extends Error {
+  readonly path: string;
+
+  constructor(path: string, message: string) {
+    super(message);
+    this.path = path;
+  }
+}
+
+interface Walk {
+  readonly root: JsonSchema;
+  schemas: number;
+}
+
+/** Why a schema that is otherwise good would cost too much to compile or to run; null when it would not. */
+export function loadProblem(schema: JsonSchema): Fault | null {
+  try {
+    loadOf(schema);
+    return null;
+  } catch (error) {
+    if (error instanceof Overload) return { path: error.path, message: error.message };
+    throw error;
+  }
+}
+
+/**
+ * Most schemas that are tried at one place of an event. Together with the number of the event's values it bounds the time of a validation.
+ * @throws Overload
+ */
+export function loadOf(schema: JsonSchema): number {
+  const most = Math.max(...measure(schema, { root: schema, schemas: 0 }, '', [], 0));
+  if (most > MAX_LOAD) {
+    throw new Overload(
+      '',
+      `tries up to ${most} schemas on one value; at most ${MAX_LOAD} are taken: use fewer alternatives, or enum`,
+    );
+  }
+  return most;
+}
+
+function measure(schema: JsonSchema, walk: Walk, path: string, refs: readonly string[], depth: number): Load {
+  if (++walk.schemas > MAX_SCHEMAS) {
+    throw new Overload(path, `expected at most ${MAX_SCHEMAS} schemas, each $ref counted as what it stands for`);
+  }
+  if (depth > MAX_DEPTH) throw new Overload(path, `expected at most ${MAX_DEPTH} schemas inside each other`);
+  if (!isObject(schema)) return [1];
+  const inner = (name: string, value: unknown) =>
+    measure(value as JsonSchema, walk, path === '' ? name : `${path}.${name}`, refs, depth + 1);
+  const here = [ownLoad(schema), ...inPlace(schema, inner)];
+  const { $ref: ref } = schema;
+  if (typeof ref === 'string') {
+    const place = path === '' ? '$ref' : `${path}.$ref`;
+    if (refs.includes(ref)) throw new Overload(place, 'leads back to itself: recursive references are not supported');
+    here.push(measure(resolveRef(walk.root, ref), walk, place, [...refs, ref], depth + 1));
+  }
+  return sum([...here, below(greatest([objectLoad(schema, inner), arrayLoad(schema, inner)]))]);
+}
+
+type Inner = (name: string, value: unknown) => Load;
+
+function ownLoad({ enum: values, pattern, uniqueItems }: SchemaObject): Load {
+  const ofValues = Array.isArray(values) ? Math.ceil(values.length / VALUES_A_UNIT) : 0;
+  const ofPattern = typeof pattern === 'string' ? patternLoad(pattern) : 0;
+  return [1 + ofValues + ofPattern + (uniqueItems === true ? 2 : 0)];
+}
+
+function patternLoad(pattern: string): number {
+  return Math.ceil(new LinearPattern(pattern).size / STEPS_A_UNIT);
+}
+
+function inPlace(schema: SchemaObject, inner: Inner): Load[] {
+  const lists = ['allOf', 'anyOf', 'oneOf'].flatMap((name) =>
+    ((schema[name] ?? []) as unknown[]).map((each, i) => inner(`${name}.${i}`, each)),
+  );
+  const ones = ['not', 'if', 'then', 'else'].flatMap((name) =>
+    schema[name] === undefined ? [] : [inner(name, schema[name])],
+  );
+  return [...lists, ...ones];
+}
+
+/** Names differ, so of `properties` one at most is tried on a value. */
+function objectLoad(schema: SchemaObject, inner: Inner): Load {
+  const named = (keyword: string) =>
+    Object.entries((schema[keyword] ?? {}) as SchemaObject).map(([name, each]) => inner(`${keyword}.${name}`, each));
+  const patterns = Object.keys((schema.patternProperties ?? {}) as SchemaObject).map((each) => [patternLoad(each)]);
+  const others = ['additionalProperties', 'propertyNames'].flatMap((name) =>
+    schema[name] === undefined ? [] : [inner(name, schema[name])],
+  );
+  return sum([greatest(named('properties')), ...named('patternProperties'), ...patterns, ...others]);
+}
+
+function arrayLoad(schema: SchemaObject, inner: Inner): Load {
+  const prefix = ((schema.prefixItems ?? []) as unknown[]).map((each, i) => inner(`prefixItems.${i}`, each));
+  const items = schema.items === undefined ? [] : [inner('items', schema.items)];
+  const contains = schema.contains === undefined ? [] : [inner('contains', schema.contains)];
+  return sum([greatest([...prefix, ...items]), ...contains]);
+}
+
+function below(load: Load): Load {
+  return [0, ...load];
+}
+
+function sum(loads: readonly Load[]): Load {
+  return levels(loads, (numbers) => numbers.reduce((total, number) => total + number, 0));
+}
+
+function greatest(loads: readonly Load[]): Load {
+  return levels(loads, (numbers) => Math.max(0, ...numbers));
+}
+
+function levels(loads: readonly Load[], combine: (numbers: readonly number[]) => number): Load {
+  const depth = Math.max(0, ...loads.map((load) => load.length));
+  return Array.from({ length: depth }, (_, level) => combine(loads.map((load) => load[level] ?? 0)));
+}

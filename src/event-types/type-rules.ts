@@ -1,0 +1,177 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Fault } from '../domain/errors.ts';
+import type { ValidationMode, VersionState } from '../domain/event-type.ts';
+import { compileSchema, type Validator } from './compile-schema.ts';
+import type { JsonSchema } from './json-schema.ts';
+import { Memo } from './memo.ts';
+import { compareVersions, parseVersion, type TypeVersion, versionText } from './type-version.ts';
+
+export interface LoadedRules {
+  /** Rises with each change; 0: the tenant never had event types. */
+  readonly version: bigint;
+  /** Those that are validated. */
+  readonly types: readonly {
+    readonly num: number;
+    readonly type: string;
+    readonly validation: ValidationMode;
+    readonly versions: readonly (TypeVersion & { readonly state: VersionState })[];
+  }[];
+}
+
+export interface TypeRulesOptions {
+  /** Null when the tenant is gone. */
+  readonly load: (tenantNum: number) => Promise<LoadedRules | null>;
+  /** The version of what is said of a tenant's event types now. */
+  readonly loadVersion: (tenantNum: number) => Promise<bigint>;
+  /** The schema of a version as JSON text. It never changes. */
+  readonly loadSchema: (tenantNum: number, typeNum: number, version: TypeVersion) => Promise<string | null>;
+  readonly capacity?: RulesCapacity;
+}
+
+export interface RulesCapacity {
+  readonly tenants: number;
+  readonly validators: number;
+  /** Characters of the schemas that are compiled; compiled, each takes some 50 bytes. */
+  readonly schemaLength: number;
+}
+
+/** A schema ready for use, and how long it is. */
+interface Compiled {
+  readonly validate: Validator;
+  readonly length: number;
+}
+
+/** An event as far as its type is concerned. */
+export interface TypedEvent {
+  readonly tenantNum: number;
+  readonly type: string;
+  readonly version: string;
+  readonly data: unknown;
+}
+
+export interface Verdict {
+  /** The version of the tenant's rules that it was found by. */
+  readonly rulesVersion: bigint;
+  /** Whether faults refuse the event. */
+  readonly mode: ValidationMode;
+  readonly faults: readonly Fault[];
+}
+
+type Rule = LoadedRules['types'][number];
+
+interface Entry {
+  readonly version: bigint;
+  readonly rules: ReadonlyMap<string, Rule>;
+}
+
+const NONE: Entry = { version: 0n, rules: new Map() };
+const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, schemaLength: 1_000_000 };
+
+/**
+ * What events of each tenant are checked by, in memory. It may be stale: the commit finds out and then `forget` lets it be read again.
+ * Validators are compiled on first use, one in a turn of the event loop; what was least recently used falls out.
+ */
+export class TypeRules {
+  readonly #options: TypeRulesOptions;
+  readonly #tenants: Memo<number, Entry>;
+  readonly #validators: Memo<string, Compiled | null>;
+  #compiling: Promise<unknown> = Promise.resolve();
+  /** Reads of versions that are under way, and those that begin when they end. */
+  readonly #reads = new Map<number, Promise<void>>();
+  readonly #nextReads = new Map<number, Promise<bigint>>();
+
+  constructor(options: TypeRulesOptions) {
+    this.#options = options;
+    const { tenants, validators, schemaLength } = options.capacity ?? CAPACITY;
+    this.#tenants = new Memo({ entries: tenants });
+    const weight = { most: schemaLength, of: (compiled: Compiled | null) => compiled?.length ?? 0 };
+    this.#validators = new Memo({ entries: validators, weight });
+  }
+
+  /** Checks an event by what is known of its type. @throws what loading throws */
+  async check(event: TypedEvent): Promise<Verdict> {
+    const { version, rules } = await this.#entryOf(event.tenantNum);
+    const rule = rules.get(event.type);
+    if (rule === undefined) return { rulesVersion: version, mode: 'off', faults: [] };
+    return { rulesVersion: version, mode: rule.validation, faults: await this.#faultsOf(event, rule) };
+  }
+
+  forget(tenantNum: number): void {
+    this.#tenants.delete(tenantNum);
+  }
+
+  /** Whether rules of this version still hold, as of a moment after the call; forgets them when they do not. */
+  async isCurrent(tenantNum: number, version: bigint): Promise<boolean> {
+    const isCurrent = (await this.#currentVersion(tenantNum)) === version;
+    if (!isCurrent) this.forget(tenantNum);
+    return isCurrent;
+  }
+
+  /** Those who ask while a read is under way share the next one: a flood of bad events costs one read at a time. */
+  async #currentVersion(tenantNum: number): Promise<bigint> {
+    const waiting = this.#nextReads.get(tenantNum);
+    if (waiting !== undefined) return waiting;
+    const before = this.#reads.get(tenantNum);
+    const read = (before ?? Promise.resolve()).then(() => {
+      this.#nextReads.delete(tenantNum);
+      const reading = this.#options.loadVersion(tenantNum);
+      const settled = reading.then(
+        () => {},
+        () => {},
+      );
+      this.#reads.set(tenantNum, settled);
+      void settled.then(() => this.#reads.get(tenantNum) === settled && this.#reads.delete(tenantNum));
+      return reading;
+    });
+    this.#nextReads.set(tenantNum, read);
+    return read;
+  }
+
+  async #faultsOf({ tenantNum, version: text, data }: TypedEvent, rule: Rule): Promise<readonly Fault[]> {
+    const wanted = parseVersion(text);
+    const found = rule.versions.find((each) => wanted !== null && compareVersions(each, wanted) === 0);
+    if (found === undefined)
+      return [{ path: 'version', message: `no such version of ${rule.type}; ${choiceOf(rule)}` }];
+    if (found.state === 'archived') {
+      return [{ path: 'version', message: `${versionText(found)} of ${rule.type} is archived; ${choiceOf(rule)}` }];
+    }
+    const compiled = await this.#validatorOf(tenantNum, rule.num, found);
+    const validation = compiled?.validate(data) ?? { kind: 'valid' };
+    switch (validation.kind) {
+      case 'valid':
+        return [];
+      case 'invalid':
+        return validation.faults;
+      case 'too_costly':
+        return [{ path: 'data', message: 'has too many values to be checked against the schema of its type' }];
+    }
+  }
+
+  #entryOf(tenantNum: number): Promise<Entry> {
+    return this.#tenants.get(tenantNum, async () => {
+      const loaded = await this.#options.load(tenantNum);
+      if (loaded === null || (loaded.version === 0n && loaded.types.length === 0)) return NONE;
+      return { version: loaded.version, rules: new Map(loaded.types.map((type) => [type.type, type])) };
+    });
+  }
+
+  #validatorOf(tenantNum: number, typeNum: number, version: TypeVersion): Promise<Compiled | null> {
+    const key = `${typeNum}@${versionText(version)}`;
+    return this.#validators.get(key, async () => {
+      const text = await this.#options.loadSchema(tenantNum, typeNum, version);
+      if (text === null) return null;
+      // Compiling takes milliseconds: others get the event loop in between.
+      const compiled = this.#compiling.then(async () => {
+        await nextTurn();
+        return { validate: compileSchema(JSON.parse(text) as JsonSchema, 'data'), length: text.length };
+      });
+      this.#compiling = compiled.catch(() => {});
+      return compiled;
+    });
+  }
+}
+
+function choiceOf({ versions }: Rule): string {
+  const taken = versions.filter(({ state }) => state !== 'archived').map(versionText);
+  return taken.length === 0 ? 'none is taken' : `taken: ${taken.join(', ')}`;
+}

@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import type { Refusal } from '../domain/errors.ts';
+import type { Caller } from '../domain/scope.ts';
+import type { Verdict } from '../event-types/type-rules.ts';
+import { acceptEvents } from './accept.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { Unit, UnitResult } from './plan-group.ts';
+
+const caller: Caller = { kind: 'tenant', actor: 'key', tenant: { num: 1, id: 'one' }, scopes: new Set() };
+const raw = [{ value: { type: 'a', data: 1 }, text: '{"type":"a","data":1}' }];
+const good = (rulesVersion: bigint): Verdict => ({ rulesVersion, mode: 'enforce', faults: [] });
+const bad = (rulesVersion: bigint, mode: Verdict['mode'] = 'enforce'): Verdict => ({
+  rulesVersion,
+  mode,
+  faults: [{ path: 'data', message: 'must be string' }],
+});
+
+/** What is known here of the tenant's event types, verdict by verdict as it is read anew, and the version that holds. */
+async function accept(verdicts: readonly Verdict[], current: bigint) {
+  let known = 0;
+  const units: Unit[] = [];
+  const told: string[] = [];
+  const submit = async (unit: Unit): Promise<UnitResult> => {
+    units.push(unit);
+    if (unit[0]!.rulesVersion! < current) return { kind: 'types_changed' };
+    return { kind: 'accepted', items: [{ id: 'x', status: 'accepted', deliveries: 0 }] };
+  };
+  const rules = {
+    check: async () => verdicts[Math.min(known, verdicts.length - 1)]!,
+    forget: () => void known++,
+    isCurrent: async (_: number, version: bigint) => {
+      if (version !== current) known++;
+      return version === current;
+    },
+  };
+  const dependencies = {
+    commits: { submit } as unknown as GroupCommit,
+    findTenant: async () => null,
+    nowMs: () => 1_700_000_000_000,
+    maxEventBytes: 300,
+    types: { rules, onMisfit: ({ type }: { type: string }) => void told.push(type) },
+  };
+  const options = { isBatch: false, caller, idempotencyKey: undefined };
+  const status = await acceptEvents(raw, options, dependencies).then(
+    () => 202,
+    (error: Refusal) => error.status,
+  );
+  return { status, commits: units.length, told };
+}
+
+test.each([
+  ['good', [good(3n)], 3n, { status: 202, commits: 1, told: [] }],
+  ['refused by what holds', [bad(3n)], 3n, { status: 422, commits: 0, told: [] }],
+  ['refused by what held before', [bad(3n), good(4n)], 4n, { status: 202, commits: 1, told: [] }],
+  ['good by what held before', [good(3n), bad(4n)], 4n, { status: 422, commits: 1, told: [] }],
+  ['told of', [bad(3n, 'warn')], 3n, { status: 202, commits: 1, told: ['a'] }],
+  ['told of once, by what holds', [bad(3n, 'warn'), bad(4n, 'warn')], 4n, { status: 202, commits: 2, told: ['a'] }],
+  ['told of by what held before', [bad(3n, 'warn'), good(4n)], 4n, { status: 202, commits: 2, told: [] }],
+  ['checked by types that never hold still', [good(3n)], 4n, { status: 503, commits: 6, told: [] }],
+] as const)('an event that is %s', async (_, verdicts, current, expected) => {
+  expect(await accept(verdicts, current)).toEqual(expected);
+});

@@ -1,0 +1,48 @@
+import type { Fault } from '../domain/errors.ts';
+import type { TenantRef } from '../domain/scope.ts';
+import type { TypeRules } from '../event-types/type-rules.ts';
+import type { ReadEvent } from './read-event.ts';
+
+export interface CheckTypes {
+  readonly rules: Pick<TypeRules, 'check' | 'forget' | 'isCurrent'>;
+  /** Told of events that are taken although they are not what their type's schema says. */
+  readonly onMisfit: (event: Misfit) => void;
+}
+
+export interface Misfit {
+  readonly tenantId: string;
+  readonly type: string;
+  readonly version: string;
+  readonly faults: readonly Fault[];
+}
+
+/** What the event types of a tenant say of an event. */
+export interface TypeCheck {
+  readonly rulesVersion: bigint;
+  /** What refuses it. */
+  readonly faults: readonly Fault[];
+  /** What is only told. */
+  readonly misfit: Misfit | null;
+}
+
+/** By what is known here of the tenant's event types, which may be stale: the commit finds out, or `areCurrent`. */
+export async function checkType(
+  { input, value }: ReadEvent,
+  tenant: TenantRef,
+  { rules }: CheckTypes,
+): Promise<TypeCheck> {
+  const { type, version = '1.0' } = input;
+  const { mode, faults, rulesVersion } = await rules.check({ tenantNum: tenant.num, type, version, data: value.data });
+  if (mode === 'enforce') return { faults, rulesVersion, misfit: null };
+  const misfit = faults.length === 0 ? null : { tenantId: tenant.id, type, version, faults };
+  return { faults: [], rulesVersion, misfit };
+}
+
+/** Whether events were refused by rules that still hold: nothing else would find out, because what is refused is not committed. */
+export async function areCurrent(
+  refusedBy: ReadonlyMap<number, bigint>,
+  { rules }: Pick<CheckTypes, 'rules'>,
+): Promise<boolean> {
+  const checks = [...refusedBy].map(([tenantNum, version]) => rules.isCurrent(tenantNum, version));
+  return (await Promise.all(checks)).every((isCurrent) => isCurrent);
+}

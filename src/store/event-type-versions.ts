@@ -1,0 +1,156 @@
+import type { ValidationMode, VersionState } from '../domain/event-type.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import { appendAudit } from './audit.ts';
+import {
+  changesOf,
+  changeTypes,
+  type EventType,
+  type EventTypeVersion,
+  findEventType,
+  MAX_EVENT_TYPES,
+  MAX_VERSIONS,
+  pick,
+} from './event-types.ts';
+import type { PrismaClient, Transaction } from './prisma.ts';
+
+export interface VersionNumbers {
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+}
+
+/** JSON texts of a version that is to be registered, and whether its type is validated (absent: `warn` for a new type, else as it is). */
+export interface NewVersion extends VersionNumbers {
+  readonly description: string;
+  readonly state: VersionState;
+  readonly schema: string;
+  readonly example: string | null;
+  readonly casts: string | null;
+  readonly validation: ValidationMode | undefined;
+}
+
+export type Registered =
+  | 'created'
+  /** The tenant's event types are not as they were when the version was checked: check it again. */
+  | 'changed'
+  | 'tenant_gone'
+  | 'too_many_types'
+  | 'too_many_versions';
+
+/** The version of what is said of the tenant's event types; 0 without any. */
+export async function typesVersionOf(prisma: PrismaClient | Transaction, tenant: TenantRef): Promise<bigint> {
+  const row = await prisma.tenant.findUnique({ where: { num: tenant.num }, select: { typesVersion: true } });
+  return row?.typesVersion ?? 0n;
+}
+
+/**
+ * Registers a version that is not there yet, and its type where that is new.
+ * @param checkedAt the version of the tenant's event types that it was checked against
+ */
+export async function registerVersion(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  type: string,
+  version: NewVersion,
+  checkedAt: bigint,
+  caller: Caller,
+): Promise<Registered> {
+  return prisma.$transaction(async (transaction): Promise<Registered> => {
+    await changeTypes(transaction, tenant.num);
+    // This change has counted already.
+    if ((await typesVersionOf(transaction, tenant)) !== checkedAt + 1n) return 'changed';
+    const found = await findEventType(transaction, tenant, type);
+    const refused = await roomProblem(transaction, tenant, found);
+    if (refused !== null) return refused;
+    const owner = found ?? (await insertType(transaction, tenant, type, version, caller));
+    if (found !== null) await setValidation(transaction, tenant, found, version.validation, caller);
+    const { validation: _, ...row } = version;
+    await transaction.eventTypeVersion.create({ data: { typeNum: owner.num, ...row } });
+    // Schema and casts never change: the version itself shows them.
+    const { description, state, example } = row;
+    const after = { description, state, example };
+    const change = { action: 'event_type_version.created', object: objectOf(type, version), after };
+    await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });
+    return 'created';
+  });
+}
+
+export interface VersionPatch {
+  readonly description?: string | undefined;
+  readonly state?: VersionState | undefined;
+  readonly example?: string | null | undefined;
+}
+
+/**
+ * Changes what people read of a version, its state, and whether its type is validated.
+ * @param before as it was read: the audit says so
+ */
+export async function updateVersion(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  type: EventType,
+  before: EventTypeVersion,
+  { validation, ...patch }: VersionPatch & { readonly validation?: ValidationMode | undefined },
+  caller: Caller,
+): Promise<void> {
+  const changes = changesOf(before, patch);
+  const names = Object.keys(changes);
+  if (names.length === 0 && (validation === undefined || validation === type.validation)) return;
+  await prisma.$transaction(async (transaction) => {
+    await changeTypes(transaction, tenant.num);
+    await setValidation(transaction, tenant, type, validation, caller);
+    if (names.length === 0) return;
+    const { major, minor, patch: number } = before;
+    await transaction.eventTypeVersion.update({
+      where: { typeNum_major_minor_patch: { typeNum: type.num, major, minor, patch: number } },
+      data: { ...changes, updatedAt: new Date() },
+    });
+    const change = { action: 'event_type_version.updated', object: objectOf(type.type, before) };
+    const values = { before: pick(before, names), after: changes };
+    await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change, ...values });
+  });
+}
+
+async function insertType(
+  transaction: Transaction,
+  tenant: TenantRef,
+  type: string,
+  { description, validation = 'warn' }: NewVersion,
+  { actor }: Caller,
+): Promise<{ readonly num: number }> {
+  const data = { tenantNum: tenant.num, type, description, validation };
+  const created = await transaction.eventType.create({ data });
+  const change = { action: 'event_type.created', object: type, after: { description, validation } };
+  await appendAudit(transaction, { tenantNum: tenant.num, actor, ...change });
+  return created;
+}
+
+async function setValidation(
+  transaction: Transaction,
+  tenant: TenantRef,
+  { num, type, validation: before }: EventType,
+  validation: ValidationMode | undefined,
+  { actor }: Caller,
+): Promise<void> {
+  if (validation === undefined || validation === before) return;
+  await transaction.eventType.update({ where: { num }, data: { validation, updatedAt: new Date() } });
+  const change = { action: 'event_type.updated', object: type, before: { validation: before }, after: { validation } };
+  await appendAudit(transaction, { tenantNum: tenant.num, actor, ...change });
+}
+
+/** Under the lock of `changeTypes`, so that what it finds holds until the commit. */
+async function roomProblem(
+  transaction: Transaction,
+  tenant: TenantRef,
+  found: EventType | null,
+): Promise<Exclude<Registered, 'created' | 'changed'> | null> {
+  if ((await transaction.tenant.count({ where: { num: tenant.num, deletedAt: null } })) === 0) return 'tenant_gone';
+  if (found !== null) return found.versions.length >= MAX_VERSIONS ? 'too_many_versions' : null;
+  const types = await transaction.eventType.count({ where: { tenantNum: tenant.num } });
+  return types >= MAX_EVENT_TYPES ? 'too_many_types' : null;
+}
+
+/** What the audit log calls a version. */
+function objectOf(type: string, { major, minor, patch }: VersionNumbers): string {
+  return `${type}@${major}.${minor}${patch === 0 ? '' : `.${patch}`}`;
+}

@@ -1,0 +1,154 @@
+import type { ValidationMode, VersionState } from '../domain/event-type.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import { appendAudit } from './audit.ts';
+import type { Prisma, PrismaClient, Transaction } from './prisma.ts';
+import { changeRouting } from './routing.ts';
+
+/** Event types of a tenant, and versions of one type. */
+export const MAX_EVENT_TYPES = 1_000;
+export const MAX_VERSIONS = 100;
+
+/** What lists say of a version. */
+export interface VersionSummary {
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+  readonly description: string;
+  readonly state: VersionState;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface EventTypeVersion extends VersionSummary {
+  /** JSON texts. Schema and casts never change. */
+  readonly schema: string;
+  readonly example: string | null;
+  readonly casts: string | null;
+}
+
+export interface EventType<Version extends VersionSummary = VersionSummary> {
+  readonly num: number;
+  readonly type: string;
+  readonly description: string;
+  readonly validation: ValidationMode;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Oldest first. */
+  readonly versions: readonly Version[];
+}
+
+const oldestFirst = {
+  orderBy: [{ major: 'asc' }, { minor: 'asc' }, { patch: 'asc' }],
+} satisfies Prisma.EventType$versionsArgs;
+const summaries = {
+  ...oldestFirst,
+  omit: { schema: true, example: true, casts: true },
+} satisfies Prisma.EventType$versionsArgs;
+
+interface Row extends Omit<EventType, 'validation' | 'versions'> {
+  readonly validation: string;
+}
+
+function toEventType<Version extends { readonly state: string }>(row: Row & { readonly versions: readonly Version[] }) {
+  return {
+    ...row,
+    validation: row.validation as ValidationMode,
+    versions: row.versions.map((version) => ({ ...version, state: version.state as VersionState })),
+  };
+}
+
+export async function findEventType(
+  prisma: PrismaClient | Transaction,
+  tenant: TenantRef,
+  type: string,
+): Promise<EventType | null> {
+  const where = { tenantNum_type: { tenantNum: tenant.num, type } };
+  const row = await prisma.eventType.findUnique({ where, include: { versions: summaries } });
+  return row === null ? null : toEventType(row);
+}
+
+/** The same with all that its versions say. */
+export async function findWholeType(
+  prisma: PrismaClient | Transaction,
+  tenant: TenantRef,
+  type: string,
+): Promise<EventType<EventTypeVersion> | null> {
+  const where = { tenantNum_type: { tenantNum: tenant.num, type } };
+  const row = await prisma.eventType.findUnique({ where, include: { versions: oldestFirst } });
+  return row === null ? null : toEventType(row);
+}
+
+/** All that one version of a type says. */
+export async function findVersion(
+  prisma: PrismaClient,
+  { num: typeNum }: EventType,
+  { major, minor, patch }: Pick<VersionSummary, 'major' | 'minor' | 'patch'>,
+): Promise<EventTypeVersion | null> {
+  const where = { typeNum_major_minor_patch: { typeNum, major, minor, patch } };
+  const row = await prisma.eventTypeVersion.findUnique({ where });
+  return row === null ? null : { ...row, state: row.state as VersionState };
+}
+
+/** Newest first, after the one with number `before`. */
+export async function listEventTypes(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  before: number | undefined,
+  limit: number,
+): Promise<readonly EventType[]> {
+  const where = { tenantNum: tenant.num, ...(before === undefined ? {} : { num: { lt: before } }) };
+  const include = { versions: summaries };
+  const rows = await prisma.eventType.findMany({ where, orderBy: { num: 'desc' }, take: limit, include });
+  return rows.map(toEventType);
+}
+
+export interface TypePatch {
+  readonly description?: string | undefined;
+  readonly validation?: ValidationMode | undefined;
+}
+
+/** Changes what the patch names. @returns null when the tenant has no such type. */
+export async function updateEventType(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  type: string,
+  patch: TypePatch,
+  caller: Caller,
+): Promise<EventType | null> {
+  return prisma.$transaction(async (transaction) => {
+    await changeTypes(transaction, tenant.num);
+    const before = await findEventType(transaction, tenant, type);
+    if (before === null) return null;
+    const changes = changesOf(before, patch);
+    if (Object.keys(changes).length === 0) return before;
+    await transaction.eventType.update({ where: { num: before.num }, data: { ...changes, updatedAt: new Date() } });
+    await appendAudit(transaction, {
+      ...{ tenantNum: tenant.num, actor: caller.actor, action: 'event_type.updated', object: type },
+      before: pick(before, Object.keys(changes)),
+      after: changes,
+    });
+    return findEventType(transaction, tenant, type);
+  });
+}
+
+/** Those of the values that are given and differ from what is there. */
+export function changesOf<T extends object>(before: T, patch: { readonly [K in keyof T]?: string | null | undefined }) {
+  const isChange = ([name, value]: [string, unknown]) => value !== undefined && value !== before[name as keyof T];
+  return Object.fromEntries(Object.entries(patch).filter(isChange)) as Record<string, string>;
+}
+
+export function pick(from: object, names: readonly string[]): Prisma.InputJsonObject {
+  return Object.fromEntries(names.map((name) => [name, (from as Record<string, Prisma.InputJsonValue>)[name] ?? null]));
+}
+
+/**
+ * Call first in every transaction that changes what is said of a tenant's event types. Events that were checked before are checked
+ * anew by then (`changeRouting`), and deliveries to endpoints that pin versions are made with what is said now.
+ */
+export async function changeTypes(transaction: Transaction, tenantNum: number): Promise<void> {
+  await changeRouting(transaction, tenantNum);
+  await transaction.$executeRaw`UPDATE tenants SET types_version = types_version + 1 WHERE num = ${tenantNum}`;
+  await transaction.$executeRaw`
+    UPDATE endpoints SET version = version + 1
+     WHERE tenant_num = ${tenantNum} AND version_pins <> '[]' AND deleted_at IS NULL`;
+}

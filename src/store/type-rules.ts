@@ -1,0 +1,56 @@
+import type pg from 'pg';
+import type { ValidationMode, VersionState } from '../domain/event-type.ts';
+import type { VersionNumbers } from './event-type-versions.ts';
+
+/** What ingest checks of a tenant's events: the types that are validated, and their versions without the schemas. */
+export interface StoredTypeRules {
+  readonly version: bigint;
+  readonly types: readonly {
+    readonly num: number;
+    readonly type: string;
+    readonly validation: ValidationMode;
+    readonly versions: readonly (VersionNumbers & { readonly state: VersionState })[];
+  }[];
+}
+
+/** As committed; version 0 for a tenant that never had event types. Null when the tenant is unknown. */
+export async function loadTypeRules(pool: pg.Pool, tenantNum: number): Promise<StoredTypeRules | null> {
+  const { rows } = await pool.query<{ version: string; types: StoredTypeRules['types'] | null }>({
+    name: 'load-type-rules',
+    text: `SELECT t.types_version AS version, CASE WHEN t.types_version > 0 THEN (
+             SELECT json_agg(json_build_object('num', e.num, 'type', e.type, 'validation', e.validation, 'versions', (
+                      SELECT coalesce(json_agg(json_build_object('major', v.major, 'minor', v.minor, 'patch', v.patch, 'state', v.state)), '[]')
+                        FROM event_type_versions v WHERE v.type_num = e.num)))
+               FROM event_types e WHERE e.tenant_num = t.num AND e.validation <> 'off') END AS types
+             FROM tenants t WHERE t.num = $1`,
+    values: [tenantNum],
+  });
+  const row = rows[0];
+  return row === undefined ? null : { version: BigInt(row.version), types: row.types ?? [] };
+}
+
+/** The version alone; 0 for a tenant that is unknown. */
+export async function loadTypesVersion(pool: pg.Pool, tenantNum: number): Promise<bigint> {
+  const { rows } = await pool.query<{ version: string }>({
+    name: 'load-types-version',
+    text: 'SELECT types_version AS version FROM tenants WHERE num = $1',
+    values: [tenantNum],
+  });
+  return BigInt(rows[0]?.version ?? 0);
+}
+
+/** The schema of a version, as JSON text. */
+export async function loadSchema(
+  pool: pg.Pool,
+  tenantNum: number,
+  typeNum: number,
+  { major, minor, patch }: VersionNumbers,
+): Promise<string | null> {
+  const { rows } = await pool.query<{ schema: string }>({
+    name: 'load-schema',
+    text: `SELECT v.schema FROM event_type_versions v JOIN event_types e ON e.num = v.type_num
+            WHERE e.tenant_num = $1 AND e.num = $2 AND v.major = $3 AND v.minor = $4 AND v.patch = $5`,
+    values: [tenantNum, typeNum, major, minor, patch],
+  });
+  return rows[0]?.schema ?? null;
+}
