@@ -43,6 +43,8 @@ export class Desk {
   parkedCursor: Cursor = START;
   /** Whether so much comes that its due rows are set aside without being read, and of which kind it is. */
   flood: 'plain' | 'ordered' | null = null;
+  /** Whether rows of it were ever parked unread: then one that was in memory may be parked without our having seen it so. */
+  wasFlooded = false;
   /** How often its backlog was read: those that were read less often go first. */
   refills = 0;
   /** Rises with each parking, so that a read that was under way meanwhile does not conclude that nothing is parked. */

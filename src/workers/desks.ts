@@ -41,7 +41,7 @@ const TENANT_SHARE = 3;
 const MOST_OF_MEMORY = 0.5;
 
 /** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
-const LOOK_FOR_OTHERS_MS = 100;
+const LOOK_FOR_OTHERS_MS = 20;
 
 /** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
 const FLOOD_SHARE = 1 / 16;
@@ -98,7 +98,7 @@ export class Desks {
     const now = performance.now();
     const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#held.largestLoad(now)) / (TENANT_SHARE + 1));
     if (ofOneTenant >= maxInFlight / 4) return ofOneTenant;
-    return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? Math.floor(room / 2) : 0;
+    return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? room : 0;
   }
 
   get hasRoom(): boolean {
@@ -116,6 +116,15 @@ export class Desks {
   /** See `HeldRows.read`. */
   read(fetch: () => Promise<DueDelivery[]>): ReturnType<HeldRows['read']> {
     return this.#held.read(fetch);
+  }
+
+  /** Sets aside the rows of tenants that have their share: nobody need read their bodies. @returns the others. */
+  turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {
+    const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !this.mayTake(num)));
+    if (full.size === 0) return rows;
+    for (const due of rows)
+      if (full.has(due.tenantNum) && !this.#held.has(due)) this.#setAside(this.list.of(due.endpointNum, due.lane), due);
+    return rows.filter((row) => !full.has(row.tenantNum));
   }
 
   /** Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone. */
@@ -234,6 +243,7 @@ export class Desks {
   settled(attempt: SettledAttempt, isWritten: boolean): Lane | undefined {
     const held = this.#held.letGo(attempt);
     const desk = this.list.get(attempt.endpointNum);
+    if (desk?.wasFlooded === true && 'delayMs' in attempt.decision) desk.markParked();
     if (isWritten && desk !== undefined && held?.order != null) this.#advance(desk, held.order, attempt);
     return held?.lane;
   }

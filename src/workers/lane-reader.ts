@@ -143,7 +143,8 @@ export class LaneReader {
    * Takes rows in, as many as memory has room for: bodies are read a part at a time, because nobody knows their size before.
    * @returns whether all of them were taken; the others are read again later.
    */
-  async #admit(rows: readonly DueDelivery[]): Promise<boolean> {
+  async #admit(fresh: readonly DueDelivery[]): Promise<boolean> {
+    const rows = this.#desks.turnAway(fresh);
     for (let start = 0; start < rows.length; start += BODIES_AT_ONCE) {
       if (!this.#desks.hasBytes) return false;
       await this.#admitPart(rows.slice(start, start + BODIES_AT_ONCE));
@@ -198,6 +199,7 @@ export class LaneReader {
     if (desks.length === 0) return;
     const leases = [...new Set(desks.map(({ lane }) => this.#lanes.get(lane)!.lease))];
     const nums = desks.map(({ num }) => num);
+    for (const desk of desks) desk.wasFlooded = true;
     const parked = await this.#store.parkEndpoints(leases, nums, FLOOD_SIZE);
     if (parked > 0) for (const desk of desks) desk.markParked();
     const ordered = desks.filter(({ flood }) => flood === 'ordered');
