@@ -107,30 +107,30 @@ test('memory is short at three quarters of the rows, or at the bytes allowed, wh
   for (const num of [1, 2]) model.addEndpoint(num, 0, 20);
   answerAfterMs = 1_000;
   await admit([...rows(1, 6), ...rows(2, 6)]);
-  expect([desks.room, desks.hasRoom]).toEqual([4, true]);
+  expect([desks.memory.room, desks.memory.hasRoom]).toEqual([4, true]);
   await admit(rows(1, 1, 2));
-  expect([desks.room, desks.hasRoom]).toEqual([3, false]);
+  expect([desks.memory.room, desks.memory.hasRoom]).toEqual([3, false]);
   await time.pass(3_000);
-  expect([desks.room, desks.hasRoom]).toEqual([16, true]);
+  expect([desks.memory.room, desks.memory.hasRoom]).toEqual([16, true]);
   body = { ...body, body: Buffer.alloc(600) };
   await admit(rows(1, 2));
-  expect(desks.hasRoom).toBe(false);
+  expect(desks.memory.hasRoom).toBe(false);
   await time.pass(3_000);
-  expect(desks.hasRoom).toBe(true);
+  expect(desks.memory.hasRoom).toBe(true);
 });
 
 test('a tenant has three quarters of the rows and of the bytes at most, so that the next one always finds place', async () => {
   for (const num of [1, 2, 3]) model.addEndpoint(num, 0, 20);
   answerAfterMs = 1_000;
   await admit([...rows(1, 8), ...rows(2, 8)]);
-  expect([desks.room, desks.aside.takeParked(desks.isHeld).length]).toEqual([4, 4]);
-  expect([desks.mayTake(1), desks.mayTake(2)]).toEqual([false, true]);
+  expect([desks.memory.room, desks.aside.takeParked(desks.isHeld).length]).toEqual([4, 4]);
+  expect([desks.memory.mayTake(1), desks.memory.mayTake(2)]).toEqual([false, true]);
   await admit(rows(3, 1, 2));
   expect(desks.aside.takeParked(desks.isHeld)).toEqual([]);
   await time.pass(3_000);
   body = { ...body, body: Buffer.alloc(400) };
   await admit(rows(1, 5));
-  expect([desks.room, desks.mayTake(1), desks.mayTake(2)]).toEqual([14, false, true]);
+  expect([desks.memory.room, desks.memory.mayTake(1), desks.memory.mayTake(2)]).toEqual([14, false, true]);
 });
 
 test('an endpoint with more than its share here has the rest put aside to be parked', async () => {
@@ -188,7 +188,7 @@ test('a lane that is dropped keeps nothing waiting, and what is under way is sti
   await time.pass(100);
   expect(settled.map(keyOf)).toEqual(given.slice(0, 2).map(keyOf));
   expect(sent).toHaveLength(2);
-  expect([desks.room, lane.held]).toEqual([16, 0]);
+  expect([desks.memory.room, lane.held]).toEqual([16, 0]);
 });
 
 test('a delivery that cannot be prepared closes its endpoint, and others go on', async () => {
@@ -225,5 +225,5 @@ test('a row that has waited and is gone from the mailbox meanwhile is not sent a
   await admit(given);
   await time.pass(5_000);
   expect(settled.map(({ eventUuid }) => eventUuid)).toEqual([given[0]!.eventUuid, given[2]!.eventUuid]);
-  expect([desks.room, desks.hasRoom]).toEqual([16, true]);
+  expect([desks.memory.room, desks.memory.hasRoom]).toEqual([16, true]);
 });

@@ -13,6 +13,7 @@ import { type DeliveryKey, HeldRows, keyOf } from './held-rows.ts';
 import type { Aftermath } from './key-lines.ts';
 import type { Lane } from './lane.ts';
 import { classOf, type Letter, type LetterClass } from './letter-queue.ts';
+import { MemoryShares } from './memory-shares.ts';
 import { SetAside } from './set-aside.ts';
 
 export interface DesksOptions {
@@ -34,15 +35,6 @@ export interface DesksOptions {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-/** Rows and bytes that a tenant may have in memory for each that is free. */
-const TENANT_SHARE = 3;
-
-/** What may wait for one endpoint at the most, as a share of the rows that fit, however much it takes at once. */
-const MOST_OF_MEMORY = 0.5;
-
-/** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
-const LOOK_FOR_OTHERS_MS = 20;
-
 /** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
 const FLOOD_SHARE = 1 / 16;
 
@@ -57,20 +49,21 @@ export class Desks {
   readonly #dispatcher: Dispatcher;
   readonly #closer: AttemptCloser;
   readonly #held = new HeldRows();
+  readonly memory: MemoryShares;
   /** For the table. */
   readonly aside = new SetAside();
   #busyDesks = 0;
-  #fetchedAt = Number.NEGATIVE_INFINITY;
   #isUrgent = false;
 
   constructor(options: DesksOptions) {
     this.#options = options;
     this.list = new DeskList(options.nowMs);
+    this.memory = new MemoryShares(this.#held, options);
     this.#dispatcher = new Dispatcher({
       ...options,
       onFinished: (finished) => this.#finish(finished),
       onFreed: () => {
-        if (this.hasRoom) options.onChange();
+        if (this.memory.hasRoom) options.onChange();
       },
       onUnsure: options.onChange,
       shelve: (desk) => this.#shelve(desk),
@@ -82,37 +75,6 @@ export class Desks {
     return this.#dispatcher.inFlight;
   }
 
-  /** Rows that still fit. */
-  get room(): number {
-    return this.#options.maxInFlight * 2 - this.#held.size;
-  }
-
-  /**
-   * Rows to fetch now: as many as fit though all of them be one tenant's, so that what is read is not set aside again. Small fetches cost
-   * as much as large ones: below a part of the window it is not worth asking, but now and then others are looked for all the same.
-   */
-  get fetchRoom(): number {
-    const { room } = this;
-    const { maxInFlight } = this.#options;
-    if (room < maxInFlight / 2 || !this.hasBytes) return 0;
-    const now = performance.now();
-    const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#held.largestLoad(now)) / (TENANT_SHARE + 1));
-    if (ofOneTenant >= maxInFlight / 4) return ofOneTenant;
-    return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? room : 0;
-  }
-
-  get hasRoom(): boolean {
-    return this.fetchRoom > 0;
-  }
-
-  noteFetch(now: number): void {
-    this.#fetchedAt = now;
-  }
-
-  get hasBytes(): boolean {
-    return this.#held.bytes < this.#options.maxBytes;
-  }
-
   /** See `HeldRows.read`. */
   read(fetch: () => Promise<DueDelivery[]>): ReturnType<HeldRows['read']> {
     return this.#held.read(fetch);
@@ -120,7 +82,7 @@ export class Desks {
 
   /** Sets aside the rows of tenants that have their share: nobody need read their bodies. @returns the others. */
   turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {
-    const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !this.mayTake(num)));
+    const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !this.memory.mayTake(num)));
     if (full.size === 0) return rows;
     for (const due of rows)
       if (full.has(due.tenantNum) && !this.#held.has(due)) this.#setAside(this.list.of(due.endpointNum, due.lane), due);
@@ -154,7 +116,7 @@ export class Desks {
       this.#skip(letter, skip, desk);
       return;
     }
-    const mayWait = this.mayTake(due.tenantNum) && !this.#isFull(desk, classOf(due));
+    const mayWait = this.memory.mayTake(due.tenantNum) && !this.#isFull(desk, classOf(due));
     if (mayWait && desk.isOpen(this.#options.nowMs())) this.#queue(letter, lane, desk);
     else this.#setAside(desk, due);
   }
@@ -186,21 +148,8 @@ export class Desks {
     this.#closer.close(letter, { startedAtMs, outcome: { kind: 'skipped', reason }, isOurs: false, news: [] }, desk);
   }
 
-  /**
-   * Whether more rows of this tenant may come into memory. What is left is there for the others, however many endpoints one tenant has: a
-   * dynamic threshold, as the slots have (`turns.ts`).
-   */
-  mayTake(tenantNum: number): boolean {
-    const { rows, bytes } = this.#held.loadOf(tenantNum);
-    const freeBytes = this.#options.maxBytes - this.#held.bytes;
-    return rows < TENANT_SHARE * this.room && (bytes === 0 || bytes < TENANT_SHARE * freeBytes);
-  }
-
-  /** Whether as many rows of one endpoint wait in memory as may, so that one with a backlog leaves place for the others. */
   #isFull(desk: Desk, kind: LetterClass): boolean {
-    const all = this.#options.maxInFlight * 2;
-    const wanted = Math.max(2 * (desk.target?.maxInFlight ?? 0), all / (this.#busyDesks + 1));
-    const share = Math.min(wanted, Math.max(all * MOST_OF_MEMORY, 2));
+    const share = this.memory.ofEndpoint(desk.target?.maxInFlight ?? 0, this.#busyDesks);
     return desk.waiting.lengthOf(kind) + desk.lines.waiting >= (kind === 'first' ? share : share / 2);
   }
 
@@ -278,12 +227,13 @@ export class Desks {
 
   /** Whether memory is short because of endpoints that take no more: then a round is due although nothing can be fetched before it. */
   get isClogged(): boolean {
-    return !this.hasRoom && this.#slow().length > 0;
+    return !this.memory.hasRoom && this.#slow().length > 0;
   }
 
   /** When memory runs short, or a tenant's part of it, what has waited long for endpoints that take no more goes back to the table. */
   relieve(): void {
-    for (const desk of this.#slow()) if (!this.hasRoom || !this.mayTake(desk.tenantNum)) this.#shelve(desk);
+    for (const desk of this.#slow())
+      if (!this.memory.hasRoom || !this.memory.mayTake(desk.tenantNum)) this.#shelve(desk);
   }
 
   #slow(): Desk[] {

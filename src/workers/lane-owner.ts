@@ -167,7 +167,7 @@ export class LaneOwner {
     await this.#acquire();
     await this.#reader.runOnce();
     await this.#releaseIdle();
-    if (this.#hasHungryLane() && this.#desks.hasRoom) this.#pump.kick();
+    if (this.#hasHungryLane() && this.#desks.memory.hasRoom) this.#pump.kick();
   }
 
   async #acquire(): Promise<void> {
@@ -288,7 +288,7 @@ export class LaneOwner {
     const now = performance.now();
     for (const lane of this.#lanes.values()) lane.poll(now);
     this.#endpoints.saveUrgentGates();
-    if (this.#hasHungryLane() && (this.#desks.hasRoom || this.#desks.isClogged)) this.#pump.kick();
+    if (this.#hasHungryLane() && (this.#desks.memory.hasRoom || this.#desks.isClogged)) this.#pump.kick();
   }
 
   #hasHungryLane(): boolean {

@@ -116,11 +116,11 @@ export class LaneReader {
 
   async #fetch(): Promise<void> {
     const hungry = [...this.#lanes.values()].filter((lane) => lane.isHungry && !lane.isDraining);
-    const room = this.#desks.fetchRoom;
+    const room = this.#desks.memory.fetchRoom;
     if (hungry.length === 0 || room === 0) return;
     const now = performance.now();
     const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / hungry.length)));
-    this.#desks.noteFetch(now);
+    this.#desks.memory.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
     const fetches = hungry.map((lane) => lane.nextFetch(size, now));
     const flooded = this.#flooded().map(({ num }) => num);
@@ -146,7 +146,7 @@ export class LaneReader {
   async #admit(fresh: readonly DueDelivery[]): Promise<boolean> {
     const rows = this.#desks.turnAway(fresh);
     for (let start = 0; start < rows.length; start += BODIES_AT_ONCE) {
-      if (!this.#desks.hasBytes) return false;
+      if (!this.#desks.memory.hasBytes) return false;
       await this.#admitPart(rows.slice(start, start + BODIES_AT_ONCE));
     }
     return true;
@@ -170,9 +170,9 @@ export class LaneReader {
 
   async #refill(): Promise<void> {
     const isServed = ({ lane, tenantNum }: Desk) =>
-      this.#lanes.get(lane)?.isDraining === false && this.#desks.mayTake(tenantNum);
+      this.#lanes.get(lane)?.isDraining === false && this.#desks.memory.mayTake(tenantNum);
     const refills = desksToRefill(this.#desks.list, isServed, this.#nowMs()).map(refillOf);
-    this.#owesRefill = refills.length > 0 && !this.#desks.hasRoom;
+    this.#owesRefill = refills.length > 0 && !this.#desks.memory.hasRoom;
     if (refills.length === 0 || this.#owesRefill) return;
     const { rows, fresh } = await this.#desks.read(() =>
       this.#store.fetchParked(refills.map((refill) => refill.fetch)),

@@ -1,0 +1,80 @@
+import type { HeldRows } from './held-rows.ts';
+
+export interface MemoryLimits {
+  /** Requests that may be under way at once; twice as many rows fit. */
+  readonly maxInFlight: number;
+  /** Bytes of bodies that may be held. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Rows and bytes that a tenant may have in memory for each that is free: a dynamic threshold, as the slots have (`turns.ts`). What is left
+ * is there for the others, however many endpoints one tenant has.
+ */
+const TENANT_SHARE = 3;
+
+/** What may wait for one endpoint at the most, as a share of the rows that fit, however much it takes at once. */
+const MOST_OF_MEMORY = 0.5;
+
+/** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
+const LOOK_FOR_OTHERS_MS = 20;
+
+/** Who may have how much of a worker's memory. */
+export class MemoryShares {
+  readonly #held: HeldRows;
+  readonly #limits: MemoryLimits;
+  #fetchedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(held: HeldRows, limits: MemoryLimits) {
+    this.#held = held;
+    this.#limits = limits;
+  }
+
+  /** Rows that still fit. */
+  get room(): number {
+    return this.#limits.maxInFlight * 2 - this.#held.size;
+  }
+
+  /**
+   * Rows to fetch now: as many as fit though all of them be one tenant's, so that what is read is not set aside again. Small fetches cost
+   * as much as large ones: below a part of the window it is not worth asking, but now and then others are looked for all the same.
+   */
+  get fetchRoom(): number {
+    const { room } = this;
+    const { maxInFlight } = this.#limits;
+    if (room < maxInFlight / 2 || !this.hasBytes) return 0;
+    const now = performance.now();
+    const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#held.largestLoad(now)) / (TENANT_SHARE + 1));
+    if (ofOneTenant >= maxInFlight / 4) return ofOneTenant;
+    return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? room : 0;
+  }
+
+  get hasRoom(): boolean {
+    return this.fetchRoom > 0;
+  }
+
+  noteFetch(now: number): void {
+    this.#fetchedAt = now;
+  }
+
+  get hasBytes(): boolean {
+    return this.#held.bytes < this.#limits.maxBytes;
+  }
+
+  /** Whether more rows of this tenant may come into memory. */
+  mayTake(tenantNum: number): boolean {
+    const { rows, bytes } = this.#held.loadOf(tenantNum);
+    const freeBytes = this.#limits.maxBytes - this.#held.bytes;
+    return rows < TENANT_SHARE * this.room && (bytes === 0 || bytes < TENANT_SHARE * freeBytes);
+  }
+
+  /**
+   * Rows that may wait for one endpoint, so that one with a backlog leaves place for the others.
+   * @param cap requests that it takes at once
+   * @param busy endpoints that have rows in memory
+   */
+  ofEndpoint(cap: number, busy: number): number {
+    const all = this.#limits.maxInFlight * 2;
+    return Math.min(Math.max(2 * cap, all / (busy + 1)), Math.max(all * MOST_OF_MEMORY, 2));
+  }
+}
