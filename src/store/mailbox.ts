@@ -45,6 +45,12 @@ export interface LaneFetch {
   readonly limit: number;
 }
 
+/** Whose rows a fetch does not want: endpoints that are flooded (`parkEndpoints`), and tenants that have their share of memory. */
+export interface PassedOver {
+  readonly endpoints: readonly number[];
+  readonly tenants: readonly number[];
+}
+
 interface Row {
   event_id: string;
   due_ms: number;
@@ -78,7 +84,7 @@ const FETCH_DUE = `
     FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[]) AS l(lane, due_ms, event_id, endpoint_num, size)
    CROSS JOIN LATERAL (
      SELECT * FROM mailbox
-      WHERE lane = l.lane AND NOT parked AND due_at <= now() AND endpoint_num <> ALL($6::int[])
+      WHERE lane = l.lane AND NOT parked AND due_at <= now() AND endpoint_num <> ALL($6::int[]) AND tenant_num <> ALL($7::int[])
         AND (due_at, event_id, endpoint_num) > (to_timestamp(l.due_ms / 1000), l.event_id, l.endpoint_num)
       ORDER BY due_at, event_id, endpoint_num
       LIMIT l.size
@@ -88,13 +94,9 @@ const FETCH_DUE = `
 
 /**
  * Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks.
- * @param flooded endpoints whose rows are passed over: see `parkEndpoints`
+ * @param over whose rows are passed over
  */
-export async function fetchDue(
-  pool: pg.Pool,
-  lanes: readonly LaneFetch[],
-  flooded: readonly number[],
-): Promise<DueDelivery[]> {
+export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over: PassedOver): Promise<DueDelivery[]> {
   const { rows } = await pool.query<Row>({
     name: 'fetch-due',
     text: FETCH_DUE,
@@ -104,7 +106,8 @@ export async function fetchDue(
       plainArray(lanes.map((fetch) => fetch.after.eventUuid)),
       plainArray(lanes.map((fetch) => fetch.after.endpointNum)),
       plainArray(lanes.map((fetch) => fetch.limit)),
-      plainArray(flooded),
+      plainArray(over.endpoints),
+      plainArray(over.tenants),
     ],
   });
   return rows.map(toDueDelivery);

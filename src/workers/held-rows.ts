@@ -69,6 +69,11 @@ export class HeldRows {
     return this.#loads.get(tenantNum) ?? NOTHING;
   }
 
+  /** Tenants that have rows here. */
+  get tenants(): Iterable<number> {
+    return this.#loads.keys();
+  }
+
   /** Rows of the tenant that has most, as it was a few milliseconds ago at the latest. */
   largestLoad(now: number): number {
     if (now - this.#largestAt < LARGEST_MS) return this.#largest;

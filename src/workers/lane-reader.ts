@@ -123,8 +123,8 @@ export class LaneReader {
     this.#desks.memory.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
     const fetches = hungry.map((lane) => lane.nextFetch(size, now));
-    const flooded = this.#flooded().map(({ num }) => num);
-    const read = this.#desks.read(() => this.#store.fetchDue(fetches, flooded));
+    const over = { endpoints: this.#flooded().map(({ num }) => num), tenants: this.#desks.memory.fullTenants() };
+    const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
     const { rows, fresh } = await read.catch((error: unknown) => {
       for (const lane of hungry) lane.isHungry = true;
       throw error;
@@ -132,7 +132,9 @@ export class LaneReader {
     for (const [i, lane] of hungry.entries()) {
       const ofLane = (row: DueDelivery) => row.lane === lane.number;
       const wasWoken = lane.isHungry;
-      lane.fetched(rows.filter(ofLane), fresh.filter(ofLane).length, fetches[i]!.limit, now);
+      const found = { rows: rows.filter(ofLane), fresh: fresh.filter(ofLane).length, limit: fetches[i]!.limit };
+      if (over.tenants.length === 0) lane.fetched(found, now);
+      else lane.fetchedPast(found, now);
       if (wasWoken) lane.wake();
     }
     if (await this.#admit(fresh)) return;

@@ -1,7 +1,7 @@
 import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { EndpointState } from '../store/endpoint-states.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
-import type { DueDelivery, EventBody, LaneFetch, ParkedFetch } from '../store/mailbox.ts';
+import type { DueDelivery, EventBody, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Review, TriedDelivery } from '../store/suspects.ts';
@@ -12,7 +12,7 @@ export interface LaneStore {
   acquire(lanes: readonly number[]): Promise<AcquiredLane[]>;
   heartbeat(leases: readonly LaneLease[]): Promise<Heartbeat>;
   release(lanes: readonly GivenLane[]): Promise<void>;
-  fetchDue(fetches: readonly LaneFetch[], flooded: readonly number[]): Promise<DueDelivery[]>;
+  fetchDue(fetches: readonly LaneFetch[], over: PassedOver): Promise<DueDelivery[]>;
   fetchParked(fetches: readonly ParkedFetch[]): Promise<DueDelivery[]>;
   park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
   parkEndpoints(leases: readonly LaneLease[], endpointNums: readonly number[], limit: number): Promise<number>;

@@ -26,7 +26,7 @@ test('a lane that was just taken looks from the start', () => {
 test('a fetch that came back full goes on behind its last row and at once', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(2, 0);
-  lane.fetched([row(1_000), row(2_000)], 2, 2, 0);
+  lane.fetched({ rows: [row(1_000), row(2_000)], fresh: 2, limit: 2 }, 0);
   expect(lane.isHungry).toBe(true);
   lane.held = 2;
   expect(lane.nextFetch(2, 1)).toMatchObject({ after: { dueAtMs: 2_000, eventUuid: 'u2000' }, limit: 2 });
@@ -35,7 +35,7 @@ test('a fetch that came back full goes on behind its last row and at once', () =
 test('a fetch that saw the end looks a little behind its cursor next time, with room for what it will meet again', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0);
-  lane.fetched([row(2_000)], 1, 10, 0);
+  lane.fetched({ rows: [row(2_000)], fresh: 1, limit: 10 }, 0);
   expect(lane.isHungry).toBe(false);
   lane.held = 1;
   const { after, limit } = lane.nextFetch(10, 20);
@@ -49,7 +49,7 @@ test('however busy, a lane looks from the start every second, for rows that beca
   let lookedAt = 0;
   for (let now = 0; now < 5_000; now += 10) {
     if (lane.nextFetch(1, now).after === START) lookedAt = now;
-    lane.fetched([row(now + 10_000)], 1, 1, now);
+    lane.fetched({ rows: [row(now + 10_000)], fresh: 1, limit: 1 }, now);
     expect(now - lookedAt).toBeLessThanOrEqual(1_000);
   }
 });
@@ -57,10 +57,10 @@ test('however busy, a lane looks from the start every second, for rows that beca
 test('a lane is idle only after a look from the start found nothing and a while without anything new', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0);
-  lane.fetched([], 0, 10, 0);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 0);
   expect(lane.isIdle).toBe(false);
   lane.nextFetch(10, 300);
-  lane.fetched([], 0, 10, 300);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 300);
   expect(lane.isIdle).toBe(true);
   lane.held = 1;
   expect(lane.isIdle).toBe(false);
@@ -82,4 +82,14 @@ test('a busy lane looks every 10 ms, a quiet one every 100 ms, one that drains n
   expect([isHungryAt(1_050), isHungryAt(1_100)]).toEqual([false, true]);
   lane.isDraining = true;
   expect(isHungryAt(5_000)).toBe(false);
+});
+
+test('a fetch that passed over tenants leaves the cursor before their rows', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 0);
+  lane.fetched({ rows: [row(1_000), row(2_000)], fresh: 2, limit: 2 }, 0);
+  lane.nextFetch(10, 1);
+  lane.fetchedPast({ rows: [row(9_000)], fresh: 1, limit: 10 }, 1);
+  expect(lane.nextFetch(10, 2).after.dueAtMs).toBeLessThanOrEqual(2_000);
+  expect([lane.isIdle, lane.isHungry]).toEqual([false, false]);
 });

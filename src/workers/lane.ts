@@ -13,6 +13,14 @@ const CAREFUL_ROWS = 16;
 /** How far behind its cursor a lane looks each time: commits are rarely later than this. */
 const OVERLAP_MS = 100;
 
+/** What a fetch brought for one lane. */
+interface Fetched {
+  /** Those that are known already included. */
+  readonly rows: readonly DueDelivery[];
+  readonly fresh: number;
+  readonly limit: number;
+}
+
 /** One lane in this process's hands, from its acquisition to its release. */
 export class Lane {
   readonly lease: LaneLease;
@@ -84,14 +92,22 @@ export class Lane {
     return { lane: this.number, after: this.#after(), limit: isPastHeld ? size : size + this.held };
   }
 
-  /** Takes note of what a fetch brought, rows known already included. */
-  fetched(rows: readonly DueDelivery[], fresh: number, limit: number, now: number): void {
+  /** Takes note of what a fetch brought. */
+  fetched({ rows, fresh, limit }: Fetched, now: number): void {
     const last = rows.at(-1);
     if (last !== undefined) this.#cursor = last;
     this.#isContinuing = rows.length >= limit;
     this.isHungry = this.#isContinuing;
     if (fresh > 0) this.#foundAt = now;
     this.#isQuiet = this.#isFromStart && rows.length === 0 && now - this.#foundAt >= LINGER_MS;
+  }
+
+  /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
+  fetchedPast({ rows, fresh, limit }: Fetched, now: number): void {
+    this.#isContinuing = false;
+    this.isHungry = rows.length >= limit;
+    if (fresh > 0) this.#foundAt = now;
+    this.#isQuiet = false;
   }
 
   #after(): Cursor {

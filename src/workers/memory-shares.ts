@@ -68,6 +68,11 @@ export class MemoryShares {
     return rows < TENANT_SHARE * this.room && (bytes === 0 || bytes < TENANT_SHARE * freeBytes);
   }
 
+  /** Tenants that have their share: seldom more than one, because each that has it leaves less to the others. */
+  fullTenants(): number[] {
+    return [...this.#held.tenants].filter((num) => !this.mayTake(num));
+  }
+
   /**
    * Rows that may wait for one endpoint, so that one with a backlog leaves place for the others.
    * @param cap requests that it takes at once

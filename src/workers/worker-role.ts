@@ -155,7 +155,7 @@ function createOwner(
     acquire: (lanes) => acquireLanes(pool, id, lanes),
     heartbeat: (leases) => heartbeat(pool, id, leases),
     release: (leases) => releaseLanes(pool, id, leases),
-    fetchDue: (fetches, flooded) => mailbox.fetchDue(pool, fetches, flooded),
+    fetchDue: (fetches, over) => mailbox.fetchDue(pool, fetches, over),
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
     park: (leases, rows) => mailbox.parkDeliveries(pool, leases, rows),
     parkEndpoints: (leases, nums, limit) => mailbox.parkEndpoints(pool, leases, nums, limit),
