@@ -17,7 +17,7 @@ const TENANT_SHARE = 3;
 const MOST_OF_MEMORY = 0.5;
 
 /** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
-const LOOK_FOR_OTHERS_MS = 20;
+const LOOK_FOR_OTHERS_MS = 10;
 
 /** Who may have how much of a worker's memory. */
 export class MemoryShares {
