@@ -113,6 +113,20 @@ test('in no window does a rate-limited endpoint get more than burst and rate, an
   expect(at.length).toBeGreaterThan(0.95 * 50 * 20);
 });
 
+test('a worker that stops leaves what its gates learnt last: the next one has no second burst to give', async () => {
+  rig.model.addEndpoint(1, 0, 8).rateLimit = { perSecond: 0.05, burst: 3 };
+  const first = rig.startWorker();
+  store(1, 10);
+  // Less than the second after which gates are saved by habit.
+  await rig.time.pass(300);
+  expect(sentTo(1)).toHaveLength(3);
+  await stop(first);
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(5_000);
+  expect(sentTo(1)).toHaveLength(3);
+});
+
 test('a rate of one in ten seconds is kept, though the endpoint is forgotten in between', async () => {
   rig.model.addEndpoint(1, 0, 8).rateLimit = { perSecond: 0.05, burst: 1 };
   rig.startWorker();
