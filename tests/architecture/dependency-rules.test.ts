@@ -19,6 +19,7 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'row-signing': breach('signing', ['domain', 'config']),
   'row-routing': breach('routing', ['store', 'config']),
   'row-event-types': breach('event-types', ['store', 'ingest']),
+  'row-cloudevents': breach('cloudevents', ['ingest', 'event-types']),
   'row-delivery': breach('delivery', ['store', 'config', 'queues', 'routing']),
   'row-store': breach('store', ['ingest', 'routing', 'delivery']),
   'row-queues': breach('queues', ['store', 'workers']),
