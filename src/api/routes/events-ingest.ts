@@ -1,16 +1,22 @@
-import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { acceptEvents } from '../../ingest/accept.ts';
 import { idempotencyKey } from '../../ingest/event-input.ts';
-import type { ItemResult } from '../../ingest/plan-group.ts';
 import { type BodyFormat, readRequest } from '../../ingest/read-request.ts';
-import type { MisfitEvent } from '../../observability/observer.ts';
+import type { MisfitEvent } from '../../observability/facts.ts';
 import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
 import { chargeLimits, checkLimits, countAccepted } from '../ingest-limits.ts';
 import { authorize } from '../mount-route.ts';
+import { refusalOf } from '../problem.ts';
 
 const noQuery = z.strictObject({});
 
@@ -39,7 +45,12 @@ export function mountIngest(app: Express, context: Context): void {
     next();
   };
 
-  app.post('/v1/events', admit, budget, read, async (request: Request, response: Response) => {
+  const countRefusal: ErrorRequestHandler = (error, _request, _response, next) => {
+    observe.ingestRefused(refusalOf(error).code);
+    next(error);
+  };
+
+  const accept: RequestHandler = async (request: Request, response: Response) => {
     const body = bodyOf(request);
     const { isBatch, events } = readRequest(body, response.locals.format, { maxEvents: config.MAX_BATCH_EVENTS });
     const { caller } = response.locals;
@@ -47,17 +58,16 @@ export function mountIngest(app: Express, context: Context): void {
     const owners = await chargeLimits(events, body.length, response, caller, context);
     const items = await acceptEvents(events, options, dependencies);
     countAccepted(items, owners, context);
-    response.status(202).json(isBatch ? batchReply(items) : items[0]);
-  });
+    const duplicates = items.filter((item) => item.status === 'duplicate').length;
+    if (duplicates > 0) observe.eventsDuplicate(duplicates);
+    response.status(202).json(isBatch ? { accepted: items.length - duplicates, duplicates, items } : items[0]);
+  };
+
+  app.post('/v1/events', admit, budget, read, accept, countRefusal);
 }
 
 function bodyOf(request: Request): Uint8Array {
   return Buffer.isBuffer(request.body) ? request.body : new Uint8Array(0);
-}
-
-function batchReply(items: readonly ItemResult[]) {
-  const duplicates = items.filter((item) => item.status === 'duplicate').length;
-  return { accepted: items.length - duplicates, duplicates, items };
 }
 
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
