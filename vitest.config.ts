@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     globalSetup: ['tests/support/global-setup.ts'],
-    include: ['src/**/*.test.ts', 'tests/{architecture,integration,e2e,chaos}/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'tests/{architecture,integration,e2e,chaos,bench}/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 3,
     testTimeout: 60_000,
