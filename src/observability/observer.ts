@@ -137,6 +137,22 @@ export class Observer {
     this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
   }
 
+  /** What a consumer does now. */
+  sourceChanged({ id, name, state, error }: { id: string; name: string; state: string; error: string | null }): void {
+    this.#log.info({
+      event: 'source.changed',
+      source_id: id,
+      source: name,
+      state,
+      ...(error === null ? {} : { error }),
+    });
+  }
+
+  /** Messages of a source that are no event, by reason. One line a second for each source is enough. */
+  messagesRejected({ source, reasons }: { source: string; reasons: ReadonlyMap<string, number> }): void {
+    this.#throttled('source.rejected', { source, ...Object.fromEntries(reasons) }, `source.rejected ${source}`);
+  }
+
   requestFailed({ requestId, method, path, status, error }: FailedRequest): void {
     this.metrics.ingest.requestFailures.inc({ status: String(status) });
     this.#log.error({ event: 'request.failed', request_id: requestId, method, path, status, ...faultOf(error) });
