@@ -71,8 +71,14 @@ async function measure(options: Options): Promise<RunResult> {
   }
 }
 
-function playOf({ quick, seconds, minutes }: Options, limitUs: number): Play {
-  return { warmUpMs: quick ? 4_000 : 8_000, measureMs: seconds * 1_000, sustainMs: minutes * 60_000, limitUs };
+function playOf({ quick, seconds, minutes, events }: Options, limitUs: number): Play {
+  return {
+    warmUpMs: quick ? 4_000 : 8_000,
+    measureMs: seconds * 1_000,
+    sustainMs: minutes * 60_000,
+    keptEvents: events,
+    limitUs,
+  };
 }
 
 async function profileFolder(stamp: string): Promise<string> {

@@ -12,6 +12,8 @@ export interface Options {
   readonly profile: boolean;
   /** Length of `sustain`. */
   readonly minutes: number;
+  /** How many `kept` goes on to. */
+  readonly events: number;
   /** Of measuring, for each scenario that has a steady window. */
   readonly seconds: number;
   readonly compare: readonly string[];
@@ -27,6 +29,7 @@ npm run bench -- --compare FILE [FILE2]           two runs side by side; with on
   --redis                starts redis-server for BullMQ; REDIS_URL names one of yours
   --seconds 15           length of the measured window
   --minutes 5            length of sustain
+  --events 20000000      where kept ends
   --profile              --cpu-prof of the system's processes, into bench/profiles/<date>-<commit>/
   --no-save              writes no result
 DATABASE_URL names a Postgres of yours, in which databases may be made; without it one is started for the run.
@@ -45,6 +48,7 @@ export function readOptions(args: readonly string[]): Options {
       redis: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       minutes: { type: 'string', default: '5' },
+      events: { type: 'string', default: '20000000' },
       seconds: { type: 'string' },
       compare: { type: 'string' },
       'no-save': { type: 'boolean', default: false },
@@ -62,6 +66,7 @@ export function readOptions(args: readonly string[]): Options {
     redis,
     profile,
     minutes: numberOf('--minutes', values.minutes, 0.1, 1_440),
+    events: numberOf('--events', values.events, 2_000, 1_000_000_000),
     seconds: numberOf('--seconds', values.seconds ?? (quick ? '8' : '15'), 1, 3_600),
     compare: compare === undefined ? [] : [compare, ...positionals],
     save: !values['no-save'],

@@ -6,6 +6,7 @@ export interface Play {
   readonly warmUpMs: number;
   readonly measureMs: number;
   readonly sustainMs: number;
+  readonly keptEvents: number;
   /** CPU time of one request of the limit, in microseconds. */
   readonly limitUs: number;
 }

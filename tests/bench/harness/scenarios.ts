@@ -1,9 +1,21 @@
 import type { Scenario } from './scenario.ts';
+import { backlogScenarios } from './scenarios/backlog.ts';
+import { keptScenario } from './scenarios/kept.ts';
 import { latencyScenarios } from './scenarios/latency.ts';
-import { throughputScenarios } from './scenarios/throughput.ts';
+import { sustainScenario, throughputScenarios } from './scenarios/throughput.ts';
+import { tlsScenarios } from './scenarios/tls.ts';
+import { troubleScenarios } from './scenarios/trouble.ts';
 
 /** In the order in which they are played. */
-export const scenarios: readonly Scenario[] = [...throughputScenarios, ...latencyScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...throughputScenarios,
+  ...tlsScenarios,
+  ...latencyScenarios,
+  ...backlogScenarios,
+  ...troubleScenarios,
+  sustainScenario,
+  keptScenario,
+];
 
 const QUICK = ['batch100', 'latency1000'];
 

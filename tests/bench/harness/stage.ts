@@ -74,11 +74,24 @@ export class Stage {
     return { atMs, cpuMs, sink, load, ...(await this.#counters.read()) };
   }
 
-  /** Stops the load, waits until everything accepted has arrived and is written down, and says what is not as it should be. */
-  async finish(): Promise<readonly string[]> {
+  /** Two snapshots: after `warmUpMs`, and `measureMs` later. */
+  async window(warmUpMs: number, measureMs: number): Promise<[Snapshot, Snapshot]> {
+    await delay(warmUpMs);
+    const before = await this.snapshot();
+    await delay(measureMs);
+    return [before, await this.snapshot()];
+  }
+
+  /** Stops the load and waits until all that was accepted has arrived and is written down. @returns how many deliveries are still to be made */
+  async rest(): Promise<number> {
     const { accepted } = await this.load.stop();
     await this.arrived(accepted * this.plan.fanOut);
-    const left = await this.#settled();
+    return this.#settled();
+  }
+
+  /** Comes to rest, and says what is not as it should be. */
+  async finish(): Promise<readonly string[]> {
+    const left = await this.rest();
     return checkDeliveries({ plan: this.plan, load: await this.load.counts(), sink: await this.sink.counts(), left });
   }
 

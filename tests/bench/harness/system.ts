@@ -77,6 +77,15 @@ export class System {
     await running?.stop();
   }
 
+  /** Holds the process still (SIGSTOP) until `thaw`. */
+  freeze(role: Role): void {
+    this.#running.get(role)!.child.kill('SIGSTOP');
+  }
+
+  thaw(role: Role): void {
+    this.#running.get(role)!.child.kill('SIGCONT');
+  }
+
   async stopAll(): Promise<void> {
     const ends = await Promise.allSettled([...this.#running.keys()].map((role) => this.stop(role)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;

@@ -17,15 +17,18 @@ const atRate = (eventsPerSecond: number): Scenario => ({
 
 export const latencyScenarios: readonly Scenario[] = [atRate(1_000), atRate(5_000)];
 
-/** An open load and the window in its midst, in `monotonicMs`. The load is stopped, and all of it has arrived. */
-export async function playOpen(stage: Stage, eventsPerSecond: number, play: Play) {
+/**
+ * An open load and the window in its midst, in `monotonicMs`. When it resolves the load is stopped and all of it has arrived.
+ * @param onEnd called when the window is over
+ */
+export async function playOpen(stage: Stage, eventsPerSecond: number, play: Play, onEnd: () => void = () => {}) {
   stage.load.open(eventsPerSecond);
   await delay(play.warmUpMs);
-  const [before, fromMs] = [await stage.snapshot(), monotonicMs()];
-  await delay(play.measureMs);
-  const [after, toMs] = [await stage.snapshot(), monotonicMs()];
-  const { accepted } = await stage.load.stop();
-  await stage.arrived(accepted * stage.plan.fanOut);
+  const fromMs = monotonicMs();
+  const [before, after] = await stage.window(0, play.measureMs);
+  const toMs = monotonicMs();
+  onEnd();
+  await stage.rest();
   return { figures: figuresBetween(before, after, play.limitUs), fromMs, toMs };
 }
 

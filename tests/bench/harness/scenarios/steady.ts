@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ClosedLoad } from '../load-protocol.ts';
 import type { Play } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
@@ -15,9 +14,6 @@ export async function playSteady(
   measureMs = play.measureMs,
 ): Promise<Figures> {
   stage.load.closed(load);
-  await delay(play.warmUpMs);
-  const before = await stage.snapshot();
-  await delay(measureMs);
-  const after = await stage.snapshot();
+  const [before, after] = await stage.window(play.warmUpMs, measureMs);
   return figuresBetween(before, after, play.limitUs);
 }
