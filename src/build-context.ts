@@ -79,7 +79,8 @@ export function buildContext(options: ContextOptions): Context {
   const replayBell = bell('replays');
   const expansionBell = bell('expansions');
   const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
-  const bodies = new BodyCache(config.MAX_BYTES_IN_FLIGHT);
+  // Only for a process that delivers: another one would keep them for nobody.
+  const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT : 0);
   const commits = new GroupCommit({
     append: async (group) => {
       const since = performance.now();
