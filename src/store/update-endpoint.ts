@@ -23,7 +23,7 @@ export type EndpointPatch = { readonly [Name in keyof EndpointSettings]?: Endpoi
 
 export interface UpdateOptions {
   readonly newSecret: (scheme: SignatureScheme) => string;
-  /** What an endpoint's gate is to be restored from when the endpoint is enabled, or is another from now on. */
+  /** What an endpoint's gate is to be restored from when the endpoint is enabled. */
   readonly toBeProbed: object;
 }
 
@@ -58,10 +58,10 @@ export async function updateEndpoint(
       where: { num: row.num },
       data: { ...data, updatedAt: new Date() },
     });
-    // What was disabled may still not be well, and of another URL nothing is known: one probe goes first, and the backlog follows through
-    // the ramp.
-    if (changes.enabled === true || changes.url !== undefined)
-      await rewriteEndpointState(transaction, row.num, toBeProbed);
+    // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp. What is held against a URL
+    // says nothing of another.
+    const gate = changes.enabled === true ? toBeProbed : null;
+    if (changes.enabled === true || changes.url !== undefined) await rewriteEndpointState(transaction, row.num, gate);
     if (changes.signature !== undefined) await replaceSecrets(transaction, vault, row, newSecret(changes.signature));
     await appendAudit(transaction, {
       tenantNum: tenant.num,

@@ -219,7 +219,7 @@ test('a disabled endpoint says who disabled it; enabling clears that and wakes i
   ring.mockRestore();
 });
 
-test('an endpoint of another URL is met with one probe, whatever was held against the one before', async () => {
+test('what was held against a URL does not count for another', async () => {
   const { id, path } = await create();
   const { num } = await stored(id);
   await service.context.apiPool.query(
@@ -242,7 +242,7 @@ test('an endpoint of another URL is met with one probe, whatever was held agains
   await api('PATCH', path, { description: 'the same' });
   expect(await breaker()).toMatchObject({ state: 'open', failing_since: expect.any(String) });
   await api('PATCH', path, { url: 'https://receiver.example/other' });
-  expect(await breaker()).toMatchObject({ state: 'half_open', open_until: null, failing_since: null });
+  expect(await breaker()).toMatchObject({ state: 'closed', open_until: null, failing_since: null });
   const { rows } = await service.context.apiPool.query(
     'SELECT resets, closed_until FROM endpoint_states WHERE endpoint_num = $1',
     [num],
