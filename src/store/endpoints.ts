@@ -88,9 +88,10 @@ export async function deleteEndpoint(
   if (found === null) return null;
   return prisma.$transaction(async (transaction) => {
     await changeRouting(transaction, tenant.num);
-    const now = new Date();
-    const data = { deletedAt: now, updatedAt: now, version: { increment: 1 } };
-    const { count } = await transaction.endpoint.updateMany({ where, data });
+    // By Postgres's clock: what waits is cancelled for a day from then on.
+    const count = await transaction.$executeRaw`
+      UPDATE endpoints SET deleted_at = now(), updated_at = now(), version = version + 1
+       WHERE num = ${found.num} AND tenant_num = ${tenant.num} AND deleted_at IS NULL`;
     if (count === 0) return null;
     await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'endpoint.deleted', object: id });
     return found.num;

@@ -12,11 +12,12 @@ import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
+import { giveUp } from '../store/give-up.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, LEASE_MS, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { promote, promoteAll, setBehind } from '../store/order.ts';
 import { readBodies } from '../store/read-bodies.ts';
-import { giveUp, settle } from '../store/settle.ts';
+import { settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
@@ -206,7 +207,10 @@ function createOwner(
     reviewSuspects: (lanes) => reviewSuspects(pool, lanes),
     putOnTrial: (leases, deliveries) => putOnTrial(pool, leases, deliveries),
     clearSuspects: (leases, deliveries) => clearSuspects(pool, leases, deliveries),
-    giveUp: (attempt) => giveUp(pool, attempt),
+    giveUp: (attempt, reason) => {
+      observe.attemptGivenUp();
+      return giveUp(pool, attempt, reason);
+    },
     disableEndpoint: async (num, reason) => {
       await disableEndpoint(prisma, num, reason);
       announce();

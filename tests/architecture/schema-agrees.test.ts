@@ -11,6 +11,7 @@ const beyondPrisma = {
     'announcements_open_idx',
     'announcements_quiet_idx',
     'attempts_ended_idx',
+    'endpoints_deleted_idx',
     'endpoints_system_idx',
     'events_tenant_num_external_id_idx',
     'mailbox_behind_idx',
