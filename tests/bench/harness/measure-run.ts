@@ -59,7 +59,7 @@ function limitTimes({ quick }: Options, how: 'dispatch' | 'request'): Promise<Me
 
 function playOf({ quick, seconds, minutes, events }: Options): Play {
   return {
-    warmUpMs: quick ? 4_000 : 8_000,
+    warmUpMs: quick ? 3_000 : 8_000,
     measureMs: seconds * 1_000,
     sustainMs: minutes * 60_000,
     keptEvents: events,
