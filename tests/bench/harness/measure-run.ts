@@ -14,12 +14,14 @@ import { withRatio } from './window.ts';
 /**
  * The limit, and every scenario with the limit measured again after it: the machine that a scenario had is the one that it is compared with.
  * @param closers told how to undo whatever runs, for a run that is cut short
+ * @param signal aborted then, so that nothing is started after it
  */
 export async function measureRun(
   options: Options,
   chosen: readonly Scenario[],
   closers: Closers,
   tell: (line: string) => void,
+  signal: AbortSignal,
 ): Promise<RunResult> {
   const loadAverageAtStart = loadAverage();
   const head = { at: new Date().toISOString(), commit: currentCommit() };
@@ -31,6 +33,7 @@ export async function measureRun(
   closers.push(() => servers.close());
   const played: ScenarioResult[] = [];
   for (const scenario of chosen) {
+    signal.throwIfAborted();
     const startedAt = performance.now();
     tell(`${scenario.name}: ${scenario.title}`);
     const stageOptions = { name: scenario.name, servers, layout: options.layout, profileDir, closers };
