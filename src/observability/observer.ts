@@ -131,6 +131,10 @@ export class Observer {
     });
   }
 
+  endpointValidated({ endpointId, tenantId, result }: { endpointId: string; tenantId: string; result: string }): void {
+    this.#log.info({ event: `endpoint.validation_${result}`, tenant_id: tenantId, endpoint_id: endpointId });
+  }
+
   noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
     this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
   }

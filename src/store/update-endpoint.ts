@@ -16,6 +16,7 @@ import { disabledBy, type EndpointStore } from './endpoints.ts';
 import { appendNotice } from './notices.ts';
 import type { Prisma } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { validationColumns } from './validation-columns.ts';
 
 /** Settings to change; absent ones stay. */
 export type EndpointPatch = { readonly [Name in keyof EndpointSettings]?: EndpointSettings[Name] };
@@ -52,7 +53,12 @@ export async function updateEndpoint(
     const before = toEndpoint(row, vault);
     const changes = changesOf(before, patch);
     if (Object.keys(changes).length === 0) return { endpoint: before, wasEnabled: false };
-    const data = { ...columnsOf(changes, id, vault), ...reasonOf(changes, caller), version: { increment: 1 } };
+    const data = {
+      ...columnsOf(changes, id, vault),
+      ...reasonOf(changes, caller),
+      ...validationOf(before, changes),
+      version: { increment: 1 },
+    };
     const updated = await transaction.endpoint.update({
       where: { num: row.num },
       data: { ...data, updatedAt: new Date() },
@@ -75,7 +81,10 @@ export async function updateEndpoint(
         detail: { by: caller.kind },
       });
     }
-    return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
+    return {
+      endpoint: toEndpoint(updated, vault),
+      wasEnabled: changes.enabled === true || changes.validation === 'none',
+    };
   });
 }
 
@@ -92,6 +101,12 @@ function changesOf(before: Endpoint, patch: EndpointPatch): EndpointPatch {
 function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?: string | null } {
   if (enabled === undefined) return {};
   return { disabledReason: enabled ? null : disabledBy(caller) };
+}
+
+/** Another receiver has agreed to nothing yet. */
+function validationOf(before: Endpoint, { url, validation }: EndpointPatch) {
+  if (validation === undefined && (url === undefined || before.validation === 'none')) return {};
+  return { ...validationColumns(validation ?? before.validation), validationEpoch: { increment: 1 } };
 }
 
 /** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value. */
