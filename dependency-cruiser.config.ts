@@ -71,7 +71,11 @@ const packages = [
     in: ['src/event-types/'],
     why: 'Schemas of strangers are compiled in one place, behind its bounds.',
   },
-  { packages: ['pino'], in: ['src/observability/'], why: 'One module names every business event; nobody else logs.' },
+  {
+    packages: ['pino', 'prom-client'],
+    in: ['src/observability/'],
+    why: 'One module names every business event; nobody else logs or counts.',
+  },
   {
     packages: ['zod'],
     in: ['src/config/', 'src/api/', 'src/ingest/', 'src/embedded/'],
