@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { HandshakeVerdict } from '../../src/delivery/handshake.ts';
 import type { DeliveryTarget } from '../../src/domain/endpoint.ts';
@@ -100,6 +101,22 @@ test('two workers never ask one receiver at once, and each is asked once', async
   await Promise.all(workers.map(({ validator }) => validator.runOnce()));
   for (const { validator } of workers) await validator.runOnce();
   expect(asked.sort()).toEqual(endpoints.map(({ id }) => id).sort());
+});
+
+test('what one worker is about to claim no other claims, nor waits for', async () => {
+  await settleOthers();
+  await newEndpoint();
+  const { workerPool } = service.context;
+  const first = await workerPool.connect();
+  try {
+    await first.query('BEGIN');
+    expect(await claimValidations(first as unknown as pg.Pool, 10, 60_000)).toHaveLength(1);
+    expect(await claimValidations(workerPool, 10, 60_000)).toEqual([]);
+    await first.query('COMMIT');
+  } finally {
+    first.release();
+  }
+  expect(await claimValidations(workerPool, 10, 60_000)).toEqual([]);
 });
 
 test('the answer to a question that was asked anew meanwhile changes nothing', async () => {
