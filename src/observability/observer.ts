@@ -125,6 +125,10 @@ export class Observer {
     });
   }
 
+  endpointValidated({ endpointId, tenantId, result }: { endpointId: string; tenantId: string; result: string }): void {
+    this.#log.info({ event: `endpoint.validation_${result}`, tenant_id: tenantId, endpoint_id: endpointId });
+  }
+
   noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
     this.metrics.deliveries.notices.inc({ kind }, count);
     this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });

@@ -13,6 +13,7 @@ const beyondPrisma = {
     'attempts_ended_idx',
     'endpoints_deleted_idx',
     'endpoints_system_idx',
+    'endpoints_validation_due_at_idx',
     'events_tenant_num_external_id_idx',
     'mailbox_behind_idx',
     'mailbox_due_idx',
