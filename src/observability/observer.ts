@@ -135,6 +135,22 @@ export class Observer {
     this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
   }
 
+  /** What a consumer does now. */
+  sourceChanged({ id, name, state, error }: { id: string; name: string; state: string; error: string | null }): void {
+    this.#log.info({
+      event: 'source.changed',
+      source_id: id,
+      source: name,
+      state,
+      ...(error === null ? {} : { error }),
+    });
+  }
+
+  /** Messages of a source that are no event, by reason. One line a second for each source is enough. */
+  messagesRejected({ source, reasons }: { source: string; reasons: ReadonlyMap<string, number> }): void {
+    this.#throttled('source.rejected', { source, ...Object.fromEntries(reasons) }, `source.rejected ${source}`);
+  }
+
   requestFailed(request: { requestId: string; method: string; path: string; status: number; error: unknown }): void {
     const { requestId, method, path, status, error } = request;
     this.#log.error({ event: 'request.failed', request_id: requestId, method, path, status, ...faultOf(error) });
@@ -204,7 +220,7 @@ function faultOf(error: unknown): Record<string, unknown> {
 }
 
 /** What stands before the last @ of a URL goes: passwords hold slashes and @ where nobody encoded them. */
-function redact(text: string): string {
+export function redact(text: string): string {
   return text
     .replace(/\b([a-z+]+:\/\/)[^\s"']*@/gi, '$1***@')
     .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');
