@@ -12,10 +12,16 @@ export type ReadMessage =
 
 /** Reads a message as the event that the mapping says it is. Whether it is a good one is for `acceptEach` to say. */
 export function readMessage(message: IncomingMessage, mapping: SourceMapping): ReadMessage {
+  if ((message.wholeBytes ?? 0) > message.body.length) return { ok: false, problem: tooLarge(message.wholeBytes!) };
   try {
     return mapping.format === 'envelope' ? { ok: true, raw: readJson(message.body) } : mapMessage(message, mapping);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { ok: false, problem: { reason: error.code, detail: error.message, faults: error.faults } };
   }
+}
+
+function tooLarge(bytes: number): MessageProblem {
+  const detail = `The message has ${bytes} bytes, more than any event may have.`;
+  return { reason: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
