@@ -18,6 +18,16 @@ const field = z
   );
 
 const mapping = z.discriminatedUnion('format', [
+  z
+    .strictObject({
+      format: z.literal('cloudevents'),
+      tenant_extension: z
+        .string()
+        .regex(/^[a-z0-9]{1,64}$/, 'expected lower-case letters and digits')
+        .default('tenantid')
+        .describe('The extension attribute that names the tenant, where the source does not.'),
+    })
+    .describe('Each message is a CloudEvent, structured or binary by its headers.'),
   z.strictObject({ format: z.literal('envelope') }).describe('Each message is an event as `POST /v1/events` takes it.'),
   z
     .strictObject({

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaSource } from '../config/source-schema.ts';
-import { redact } from '../observability/observer.ts';
+import { redact } from '../observability/fault-of.ts';
 import type { Consumer, ConsumerState, SourceLag } from './consumer.ts';
 import type { Intake } from './intake.ts';
 import { KafkaSession } from './kafka-session.ts';

@@ -57,14 +57,11 @@ function attributesOf(message: RabbitmqMessage, queue: string): ReadonlyMap<stri
   return new Map(Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-// The AMQP binding of CloudEvents writes cloudEvents:id or cloudEvents_id where Kafka's writes ce_id; here they are read the same.
-const CLOUD_EVENTS = /^cloudEvents[:_]/;
-
 function headersOf(message: RabbitmqMessage): ReadonlyMap<string, Uint8Array> {
   const headers = new Map<string, Uint8Array>();
   for (const [name, value] of Object.entries(message.headers ?? {})) {
     const bytes = bytesOf(value);
-    if (bytes !== null) headers.set(name.replace(CLOUD_EVENTS, 'ce_'), bytes);
+    if (bytes !== null) headers.set(name, bytes);
   }
   // Where other transports have it.
   const type = bytesOf(message.rawContentType);
