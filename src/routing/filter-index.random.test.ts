@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseExactly } from './exact-number.ts';
 import { explainMatch } from './explain-match.ts';
-import { FilterIndex, type IndexedClause } from './filter-index.ts';
+import { FilterIndex } from './filter-index.ts';
 import { referenceMatch } from './fixtures/reference-match.ts';
 import { readFilter } from './read-filter.ts';
 
@@ -124,7 +124,7 @@ test('the index answers as the plain reading of every filter does, while filters
       }),
       (filters, steps) => {
         const index = new FilterIndex();
-        const present = new Map<number, readonly IndexedClause[]>();
+        const present = new Map<number, readonly number[]>();
         const clauses = filters.map((one) => {
           const reading = readFilter(one);
           if (!reading.ok) throw new Error(`${JSON.stringify(one)}: ${JSON.stringify(reading.faults)}`);
