@@ -46,7 +46,7 @@ interface Sealed {
 /**
  * The one way in. Stores the events of one request, all or nothing; when it resolves they are durable (G1).
  * @throws Refusal 404, 409, 413 or 422 for a single event, 422 naming each bad index for a batch and 413 for
- * one that makes too many deliveries, 503 when they cannot be stored.
+ * one whose deliveries take too much, 503 when they cannot be stored.
  */
 export async function acceptEvents(
   raw: readonly RawEvent[],
@@ -113,7 +113,7 @@ function itemsOf(result: Exclude<UnitResult, { kind: 'types_changed' }>, isBatch
     case 'tenant_gone':
       throw refusalFor(new Map(result.indexes.map((index) => [index, UNKNOWN_TENANT])), isBatch);
     case 'too_many_deliveries':
-      throw fanOutTooLarge(result.deliveries);
+      throw fanOutTooLarge(result.weight);
   }
 }
 
@@ -122,11 +122,11 @@ function typesRestless(): Refusal {
   return new Refusal(503, 'unavailable', detail, { retryAfterSeconds: 1 });
 }
 
-function fanOutTooLarge(deliveries: number): Refusal {
+function fanOutTooLarge(weight: number): Refusal {
   return new Refusal(
     413,
     'fan_out_too_large',
-    `Nothing was stored: the batch would make ${deliveries} deliveries; at most ${MAX_UNIT_DELIVERIES} are taken at once. Split the batch.`,
+    `Nothing was stored: storing the batch would take as much as ${weight} deliveries that are written at once (one that a worker writes later takes a part of that); at most ${MAX_UNIT_DELIVERIES} are taken. Split the batch.`,
   );
 }
 

@@ -10,13 +10,11 @@ import { HEAD } from './record-table.ts';
 import { SatisfiedConditions } from './satisfied-conditions.ts';
 import type { Leaf } from './satisfies.ts';
 
-/** Marks count up to here and then begin anew. */
-const MARKS = 2 ** 30;
-
 /** Takes events through an index, one at a time. */
 export class EventSearch implements IntervalVisitor {
   readonly #memory: IndexMemory;
   readonly #root: number;
+  readonly #marks: number;
   readonly #satisfied: SatisfiedConditions;
   #seq = 0;
   #mark = 0;
@@ -30,9 +28,11 @@ export class EventSearch implements IntervalVisitor {
   /** Adds up what is read only to have it in the cache. */
   #warmth = 0;
 
-  constructor(memory: IndexMemory, root: number) {
+  /** @param marks how many events are told apart by their marks, before all marks are wiped out and begin anew */
+  constructor(memory: IndexMemory, root: number, marks: number) {
     this.#memory = memory;
     this.#root = root;
+    this.#marks = marks;
     this.#satisfied = new SatisfiedConditions(memory);
   }
 
@@ -66,7 +66,7 @@ export class EventSearch implements IntervalVisitor {
 
   #begin(): number {
     this.#seq++;
-    this.#mark = (this.#seq % MARKS) + 1;
+    this.#mark = (this.#seq % this.#marks) + 1;
     if (this.#mark === 1) this.#forgetMarks();
     return this.#seq;
   }

@@ -4,6 +4,9 @@ import { EventSearch } from './event-search.ts';
 import { CLAUSE, newIndexMemory } from './index-memory.ts';
 import { rankOf } from './indexed-test.ts';
 
+/** Marks are words of 32 bits. */
+const MARKS = 2 ** 30;
+
 /**
  * Many clauses in one structure: a tree in which clauses that begin with the same tests share their way, the tests that few events
  * satisfy first. An event goes down only where it satisfies, finding each next test by its own values, so that the work is that of the
@@ -12,9 +15,14 @@ import { rankOf } from './indexed-test.ts';
 export class FilterIndex {
   readonly #memory = newIndexMemory();
   readonly #tree = new ClauseTree(this.#memory);
-  readonly #search = new EventSearch(this.#memory, this.#tree.root);
+  readonly #search: EventSearch;
   /** Clauses. */
   size = 0;
+
+  /** @param marks after how many events what is remembered of them is wiped out, because numbers for them are at an end */
+  constructor(marks = MARKS) {
+    this.#search = new EventSearch(this.#memory, this.#tree.root, marks);
+  }
 
   /** Bytes of what is kept, without what is free for later. */
   get bytes(): number {
