@@ -130,12 +130,14 @@ test('the answer to a batch names at most a thousand faults', async () => {
   expect((told as { paths: string[] }).paths).toHaveLength(1_000);
 });
 
-test('a batch that makes too many deliveries is 413 and says how many they are', async () => {
-  const result: UnitResult = { kind: 'too_many_deliveries', deliveries: 30_000 };
+test('a batch whose deliveries take too much is 413, and says that what it counts is what they take', async () => {
+  const result: UnitResult = { kind: 'too_many_deliveries', weight: 30_000 };
   const { told } = await accept([event(), event()], { result });
   expect(told).toMatchObject({ status: 413, code: 'fan_out_too_large' });
   const { dependencies } = desk(result);
   const options = { isBatch: true, caller: member, idempotencyKey: undefined };
   const raw = [{ value: event(), text: JSON.stringify(event()) }];
-  await expect(acceptEvents(raw, options, dependencies)).rejects.toThrow(/30000 deliveries.*Split/);
+  await expect(acceptEvents(raw, options, dependencies)).rejects.toThrow(
+    /take as much as 30000 deliveries that are written at once.*at most 20000.*Split/,
+  );
 });

@@ -48,7 +48,7 @@ interface Sealed {
 /**
  * The one way in. Stores the events of one request, all or nothing; when it resolves they are durable (G1).
  * @throws Refusal 404, 409, 413 or 422 for a single event, 422 naming each bad index for a batch and 413 for
- * one that makes too many deliveries, 503 when they cannot be stored.
+ * one whose deliveries take too much, 503 when they cannot be stored.
  */
 export async function acceptEvents(
   raw: readonly RawEvent[],
@@ -115,7 +115,7 @@ function itemsOf(result: Exclude<UnitResult, { kind: 'types_changed' }>, isBatch
     case 'tenant_gone':
       throw refusalFor(new Map(result.indexes.map((index) => [index, UNKNOWN_TENANT])), isBatch);
     case 'too_many_deliveries':
-      throw fanOutTooLarge(result.deliveries);
+      throw fanOutTooLarge(result.weight);
     case 'loose':
       throw new Error('A request was stored as if it were messages of a source.');
   }
@@ -126,11 +126,11 @@ export function typesRestless(): Refusal {
   return new Refusal(503, 'unavailable', detail, { retryAfterSeconds: 1 });
 }
 
-function fanOutTooLarge(deliveries: number): Refusal {
+function fanOutTooLarge(weight: number): Refusal {
   return new Refusal(
     413,
     'fan_out_too_large',
-    `Nothing was stored: the batch would make ${deliveries} deliveries; at most ${MAX_UNIT_DELIVERIES} are taken at once. Split the batch.`,
+    `Nothing was stored: storing the batch would take as much as ${weight} deliveries that are written at once (one that a worker writes later takes a part of that); at most ${MAX_UNIT_DELIVERIES} are taken. Split the batch.`,
   );
 }
 

@@ -343,7 +343,7 @@ test('a batch is not refused for its fan-out by a routing that no longer holds',
   const commits = commitsWith([succeeds], { routing: wideRouting(() => endpoints) });
   const before = follow(commits.submit(unitOf(3)));
   await vi.advanceTimersByTimeAsync(1);
-  expect(before.value).toEqual({ kind: 'too_many_deliveries', deliveries: 30_000 });
+  expect(before.value).toEqual({ kind: 'too_many_deliveries', weight: 30_000 });
   endpoints = 1;
   const after = follow(commits.submit(unitOf(3)));
   await vi.advanceTimersByTimeAsync(1);

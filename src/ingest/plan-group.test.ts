@@ -171,7 +171,7 @@ test('a batch that would write too many deliveries at once is refused whole with
       pendingOf({ keys: [`1k${from + i}`], bodyHash: 'a', tenant: 1, type: 't' }, from + i),
     );
   const plan = planGroup([unit(3, 1), unit(2, 4)], knownOf({}, []), wide);
-  expect(plan.results[0]).toEqual({ kind: 'too_many_deliveries', deliveries: 30_000 });
+  expect(plan.results[0]).toEqual({ kind: 'too_many_deliveries', weight: 30_000 });
   expect(plan.results[1]?.kind).toBe('accepted');
   expect(plan.stored).toHaveLength(2);
   // A key of the refused batch is not taken.

@@ -28,8 +28,8 @@ export type UnitResult =
   | { readonly kind: 'tenant_gone'; readonly indexes: readonly number[] }
   /** Some event was checked by event types that are no longer what they were. */
   | { readonly kind: 'types_changed' }
-  /** The batch would bring more deliveries than one statement may store: see `weightOf`. */
-  | { readonly kind: 'too_many_deliveries'; readonly deliveries: number };
+  /** Storing the batch would take more than one statement may: its weight, see `weightOf`. */
+  | { readonly kind: 'too_many_deliveries'; readonly weight: number };
 
 /**
  * Deliveries that a batch may write at once; what a worker writes later counts by what it takes until then (`weightOf`). A single event
@@ -128,8 +128,8 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
   const result = resultOf(unit, items);
   if (result.kind !== 'accepted' && result.kind !== 'loose') return result;
   const planned = divide(fresh, planning);
-  const deliveries = weightOf(planned);
-  if (unit.length > 1 && deliveries > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', deliveries };
+  const weight = weightOf(planned);
+  if (unit.length > 1 && weight > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', weight };
   stored.push(...planned);
   for (const [key, holder] of ours) holders.set(key, holder);
   return result;

@@ -43,7 +43,7 @@ export interface Prepared {
 
 export interface RoutingCapacity {
   readonly tenants: number;
-  /** Of all tenants together; a clause takes about a kilobyte. One tenant may have more. */
+  /** Of all tenants together; a clause takes a few hundred bytes. One tenant may have more. */
   readonly clauses: number;
 }
 

@@ -1,9 +1,8 @@
 import { isConsistent } from './array-consistency.ts';
-import type { Clause } from './condition.ts';
+import type { Clause, FieldTest } from './condition.ts';
 import { describeConditions } from './describe-condition.ts';
 import { ExactNumber } from './exact-number.ts';
-import type { IndexedTest } from './indexed-test.ts';
-import { internTest } from './intern-test.ts';
+import { IndexedTest } from './indexed-test.ts';
 import { PathNode } from './path-node.ts';
 import { readFields } from './read-fields.ts';
 import type { Leaf } from './satisfies.ts';
@@ -19,10 +18,16 @@ export interface Failure {
 /** Why an event does not match; empty when it does. Of several clauses, of which one would do, the one that lacks least. */
 export function explainMatch(clauses: readonly Clause[], event: unknown): readonly Failure[] {
   const root = new PathNode(null, '');
-  const tested = clauses.map((clause) => clause.map((field) => ({ path: field.path, test: internTest(root, field) })));
+  const tested = clauses.map((clause) => clause.map((field) => ({ path: field.path, test: testOf(root, field) })));
   readFields(event, root, 1);
   const failures = tested.map(failuresOf);
   return failures.reduce((least, next) => (next.length < least.length ? next : least));
+}
+
+function testOf(root: PathNode, { path, anyOf }: FieldTest): IndexedTest {
+  const node = root.below(path);
+  node.uses++;
+  return new IndexedTest(node, anyOf);
 }
 
 function failuresOf(clause: readonly { readonly path: string; readonly test: IndexedTest }[]): readonly Failure[] {

@@ -2,19 +2,16 @@ import type { Condition } from './condition.ts';
 import type { PathNode } from './path-node.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
 
-/** A test that all filters with the same words share, and what is known of it for the event at hand. */
+/** A test of one field, and what is known of it for the event at hand. */
 export class IndexedTest {
   readonly path: PathNode;
   readonly anyOf: readonly Condition[];
-  readonly key: string;
-  refs = 0;
   seq = 0;
   result = false;
 
-  constructor(path: PathNode, anyOf: readonly Condition[], key: string) {
+  constructor(path: PathNode, anyOf: readonly Condition[]) {
     this.path = path;
     this.anyOf = anyOf;
-    this.key = key;
   }
 
   /** Whether the event's values satisfy it, each field for itself: which element of an array they are in is another question. */
@@ -42,36 +39,6 @@ export class IndexedTest {
     // Values in elements of arrays may all be in elements that are not looked at.
     if (this.allowsAbsence && (!isPresent || path.inArrays === path.values.length)) return true;
     return isPresent && path.values.some((value) => this.satisfiedBy(value));
-  }
-}
-
-/** What makes two lists of conditions the same, whatever their order. */
-export function keyOf(anyOf: readonly Condition[]): string {
-  if (anyOf.length === 1) return conditionKey(anyOf[0]!);
-  return [...new Set(anyOf.map(conditionKey))].sort().join('\n');
-}
-
-function conditionKey(condition: Condition): string {
-  switch (condition.kind) {
-    case 'string':
-      return JSON.stringify(condition.text);
-    case 'number':
-    case 'literal':
-      return String(condition.value);
-    case 'exists':
-    case 'absent':
-      return condition.kind;
-    case 'range': {
-      const { low, lowOpen, high, highOpen } = condition;
-      return `${lowOpen ? '(' : '['}${low},${high}${highOpen ? ')' : ']'}`;
-    }
-    case 'except':
-      return `except(${keyOf(condition.of)})`;
-    case 'prefix':
-    case 'suffix':
-      return `${condition.kind}${condition.fold ? ' fold' : ''} ${JSON.stringify(condition.text)}`;
-    default:
-      return `${condition.kind} ${JSON.stringify(condition.text)}`;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { IndexedTest } from './indexed-test.ts';
+import type { PathProbes } from './path-probes.ts';
 import type { Leaf } from './satisfies.ts';
 
 /** An element of an array of the event, when the element is an object or an array itself. Compared by identity. */
@@ -20,8 +20,12 @@ export class PathNode {
   /** One of 31: what it has in common with another path is chance, what it has not is certain. */
   readonly bit: number;
   children: Map<string, PathNode> | null = null;
-  /** Every distinct test of this path, by its key. */
-  tests: Map<string, IndexedTest> | null = null;
+  /** How many things ask about its values. */
+  uses = 0;
+  /** Its number in the index that it belongs to. */
+  id = 0;
+  /** What its values are looked up by in that index. */
+  probes: PathProbes | null = null;
   seq = 0;
   values: Leaf[] = [];
   /** The element that each value is in; as long as `values`. */
@@ -35,7 +39,21 @@ export class PathNode {
     this.bit = 1 << (paths++ % 31);
   }
 
-  child(name: string): PathNode {
+  /** The node of a path below, names joined by dots; made when it is new. */
+  below(path: string): PathNode {
+    let node: PathNode = this;
+    for (const name of path.split('.')) node = node.#child(name);
+    return node;
+  }
+
+  /** Takes the path out of the tree when nothing asks about it or what is below it any more. */
+  prune(): void {
+    if (this.parent === null || this.uses > 0 || (this.children?.size ?? 0) > 0) return;
+    this.parent.children?.delete(this.name);
+    this.parent.prune();
+  }
+
+  #child(name: string): PathNode {
     this.children ??= new Map();
     let child = this.children.get(name);
     if (child === undefined) {
@@ -43,12 +61,5 @@ export class PathNode {
       this.children.set(name, child);
     }
     return child;
-  }
-
-  /** Takes the path out of the tree when nothing asks about it or what is below it any more. */
-  prune(): void {
-    if (this.parent === null || (this.tests?.size ?? 0) > 0 || (this.children?.size ?? 0) > 0) return;
-    this.parent.children?.delete(this.name);
-    this.parent.prune();
   }
 }

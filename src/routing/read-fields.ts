@@ -24,8 +24,8 @@ export function releaseFields(touched: readonly PathNode[]): void {
       node.values = [];
       node.elements = [];
     } else {
-      node.values.length = 0;
-      node.elements.length = 0;
+      // One by one, which keeps the room that they have; a length of 0 would give it back.
+      while (node.values.pop() !== undefined) node.elements.pop();
     }
   }
 }
@@ -63,7 +63,7 @@ function descend(node: PathNode, dotted: string): PathNode | undefined {
 
 function readValue(value: unknown, node: PathNode, within: ArrayElement | null, reading: Reading): void {
   if (typeof value !== 'object' || value === null || value instanceof ExactNumber) {
-    if (node.tests !== null) addLeaf(value as Leaf, node, within, reading);
+    if (node.uses > 0) addLeaf(value as Leaf, node, within, reading);
   } else if (Array.isArray(value)) readArray(value, node, within, reading);
   else readObject(value as Readonly<Record<string, unknown>>, node, within, reading);
 }

@@ -1,4 +1,4 @@
-import { FilterIndex, type IndexedClause } from './filter-index.ts';
+import { FilterIndex } from './filter-index.ts';
 import { type Subscription, subscriptionClauses } from './subscription-clauses.ts';
 
 /** An endpoint's wishes: no subscriptions means everything (but not Posthorn's own events). */
@@ -20,7 +20,8 @@ const REMEMBERED_TYPES = 1_000;
 /** A tenant's subscriptions, ready to match: which endpoints get an event, each once however many of its subscriptions match. */
 export class TenantIndex {
   readonly #index = new FilterIndex();
-  readonly #clauses = new Map<number, readonly IndexedClause[]>();
+  /** By endpoint: its clause, or a list of them when there are several. */
+  readonly #clauses = new Map<number, number | readonly number[]>();
   readonly #filtering = new Set<number>();
   readonly #remembered = new Map<string, readonly number[]>();
 
@@ -39,16 +40,15 @@ export class TenantIndex {
     this.delete(num);
     const wishes: readonly Subscription[] = subscriptions.length === 0 ? [{}] : subscriptions;
     const clauses = wishes.flatMap(subscriptionClauses);
-    this.#clauses.set(
-      num,
-      clauses.map((clause) => this.#index.add(num, clause)),
-    );
+    const added = clauses.map((clause) => this.#index.add(num, clause));
+    this.#clauses.set(num, added.length === 1 ? added[0]! : added);
     if (wishes.some(({ filter }) => filter !== undefined)) this.#filtering.add(num);
   }
 
   delete(num: number): void {
     this.#remembered.clear();
-    for (const clause of this.#clauses.get(num) ?? []) this.#index.remove(clause);
+    const clauses = this.#clauses.get(num) ?? [];
+    for (const clause of typeof clauses === 'number' ? [clauses] : clauses) this.#index.remove(clause);
     this.#clauses.delete(num);
     this.#filtering.delete(num);
   }

@@ -6,6 +6,8 @@ import { writeUuid } from '../domain/ids.ts';
 // The parameter's declared type must be the very one: `$1::int[]` takes `ints` and refuses `smallints`.
 
 const HEADER = 20;
+/** A SQLSTATE (PostgreSQL, appendix A). */
+const NUMERIC_VALUE_OUT_OF_RANGE = '22003';
 const OID = { smallint: 21, int: 23, bigint: 20, double: 701, uuid: 2950, text: 25, boolean: 16 } as const;
 
 export function smallints<T>(rows: readonly T[], pick: (row: T) => number | null): Buffer {
@@ -64,11 +66,21 @@ function fixed<T, V>(
     if (value === null) {
       hasNull = true;
     } else {
-      write(buffer, value, at);
+      place(buffer, value, at, write);
       at += size;
     }
   }
   return withHeader(buffer, oid, rows.length, hasNull).subarray(0, at);
+}
+
+/** Fails as Postgres does where a value is past what its type holds: whoever sent a batch knows then that one of its rows is at fault. */
+function place<V>(buffer: Buffer, value: V, at: number, write: (buffer: Buffer, value: V, at: number) => void): void {
+  try {
+    write(buffer, value, at);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw Object.assign(error, { code: NUMERIC_VALUE_OUT_OF_RANGE });
+  }
 }
 
 function withHeader(buffer: Buffer, oid: number, length: number, hasNull: boolean): Buffer {

@@ -41,4 +41,15 @@ describe('arrays in binary form', () => {
       );
     });
   }
+
+  it('a value past what its type holds fails with the code that Postgres has for it', () => {
+    for (const [encode, value] of [
+      [smallints, 32_768],
+      [ints, 2 ** 31],
+      [bigints, 2n ** 63n],
+    ] as const)
+      expect(() => (encode as typeof ints)([value as number], same)).toThrow(
+        expect.objectContaining({ code: '22003' }),
+      );
+  });
 });

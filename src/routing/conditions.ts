@@ -1,0 +1,208 @@
+import type { Condition, FieldTest } from './condition.ts';
+import { type PlainCondition, readWritten, writeCondition } from './condition-codec.ts';
+import { IndexedTest } from './indexed-test.ts';
+import { PathNode } from './path-node.ts';
+import { PathProbes } from './path-probes.ts';
+import { isCertain, isGuessed, KIND } from './record-kind.ts';
+import { HEAD, kindIn, pathIn, RecordTable, tagOf } from './record-table.ts';
+import { SeededHash } from './seeded-hash.ts';
+import { tellingLiteral } from './telling-literal.ts';
+import { doubleOf, UnitBuffer } from './unit-buffer.ts';
+import type { WordArena } from './word-arena.ts';
+import { matchesWritten } from './written-wildcard.ts';
+
+/** Tests that are kept as objects, of those that were asked. */
+const KEPT_TESTS = 4_096;
+
+/**
+ * What filters ask of fields, each condition and each list of conditions once: records that values of events find by what they are. A
+ * test is the record of its condition, or of its list when there are several.
+ */
+export class Conditions {
+  readonly root = new PathNode(null, '');
+  readonly table: RecordTable;
+  readonly hash: SeededHash;
+  readonly #arena: WordArena;
+  readonly #paths: (PathNode | null)[] = [null];
+  readonly #freePaths: number[] = [];
+  readonly #buffer = new UnitBuffer();
+  readonly #objects = new Map<number, IndexedTest>();
+
+  constructor(arena: WordArena) {
+    const [k0, k1] = crypto.getRandomValues(new Int32Array(2));
+    this.#arena = arena;
+    this.hash = new SeededHash(k0!, k1!);
+    this.table = new RecordTable(arena, this.hash);
+  }
+
+  /** The record of the test; `release` as often as this. */
+  acquire({ path, anyOf }: FieldTest): number {
+    const node = this.root.below(path);
+    return anyOf.length === 1 ? this.#acquireOne(node, anyOf[0]!) : this.#acquireList(node, KIND.several, anyOf);
+  }
+
+  release(record: number): void {
+    const { words } = this.#arena;
+    if (--words[record + HEAD.refs]! > 0) return;
+    const inner = this.listOf(record);
+    const path = this.pathOf(record);
+    const kind = this.kindOf(record);
+    if (isCertain(kind)) path.probes!.delete(kind, words[record + HEAD.length]!, this.#firstOf(record));
+    this.#objects.delete(record);
+    this.table.remove(record);
+    this.#leave(path);
+    for (const each of inner) this.release(each);
+  }
+
+  kindOf(record: number): number {
+    return kindIn(this.#arena.words[record]!);
+  }
+
+  pathOf(record: number): PathNode {
+    return this.#paths[pathIn(this.#arena.words[record]!)]!;
+  }
+
+  /** Records of the conditions in a list; none for a plain condition. */
+  listOf(record: number): number[] {
+    const kind = this.kindOf(record);
+    if (kind !== KIND.except && kind !== KIND.several) return [];
+    const units = this.#unitsOf(record);
+    return Array.from({ length: units.length / 2 }, (_, i) => units[i * 2]! | (units[i * 2 + 1]! << 16));
+  }
+
+  /** The ends of a range. */
+  boundsOf(record: number): { readonly low: number; readonly high: number } {
+    const units = this.#unitsOf(record);
+    return { low: doubleOf(units, 0), high: doubleOf(units, 4) };
+  }
+
+  /** Says that a condition leads on at one more place: values of events look for it from the first on. */
+  lead(record: number): void {
+    if (this.#arena.words[record + HEAD.edges]!++ > 0 || !isGuessed(this.kindOf(record))) return;
+    this.#chain(record);
+  }
+
+  unlead(record: number): void {
+    if (--this.#arena.words[record + HEAD.edges]! > 0 || !isGuessed(this.kindOf(record))) return;
+    this.#unchain(record);
+  }
+
+  /** Whether a text satisfies a wildcard or a glob. */
+  isSatisfied(record: number, text: string): boolean {
+    if (this.kindOf(record) === KIND.wildcard) {
+      const { units, from, length } = this.table.unitsOf(record);
+      const answer = matchesWritten(units, from, length, text);
+      if (answer !== null) return answer;
+    }
+    return this.objectOf(record).satisfiedBy(text);
+  }
+
+  /** The test as an object, for what is seldom asked. */
+  objectOf(record: number): IndexedTest {
+    const known = this.#objects.get(record);
+    if (known !== undefined) return known;
+    const conditions = this.kindOf(record) === KIND.several ? this.listOf(record) : [record];
+    const made = new IndexedTest(
+      this.pathOf(record),
+      conditions.map((each) => this.#read(each)),
+    );
+    if (this.#objects.size >= KEPT_TESTS) this.#objects.clear();
+    this.#objects.set(record, made);
+    return made;
+  }
+
+  #acquireOne(path: PathNode, condition: Condition): number {
+    if (condition.kind === 'except') return this.#acquireList(path, KIND.except, condition.of);
+    this.#buffer.clear();
+    const kind = writeCondition(condition, this.#buffer);
+    return this.#intern(path, kind);
+  }
+
+  #acquireList(path: PathNode, kind: number, conditions: readonly Condition[]): number {
+    const records = conditions.map((condition) => this.#acquireOne(path, condition)).sort((a, b) => a - b);
+    const distinct = records.filter((record, i) => record !== records[i - 1]);
+    this.#buffer.clear();
+    for (const record of distinct) this.#buffer.putInt(record);
+    const { size } = this.table;
+    const list = this.#intern(path, kind);
+    // A list holds each of its conditions once, however often it is acquired.
+    const isNew = this.table.size > size;
+    for (const [i, record] of records.entries()) if (!isNew || record === records[i - 1]) this.release(record);
+    return list;
+  }
+
+  /** What is in the buffer, as a record of the path. */
+  #intern(path: PathNode, kind: number): number {
+    if (path.uses === 0) this.#enter(path);
+    const record = this.table.intern(tagOf(kind, path.id), this.#buffer, 0);
+    if (this.#arena.words[record + HEAD.refs]!++ === 0) {
+      path.uses++;
+      const looksUp = isCertain(kind) || kind >= KIND.atStart;
+      if (looksUp) path.probes!.add(kind, this.#buffer.end, [this.#buffer.units[0]!, this.#buffer.units[1]!]);
+    }
+    return record;
+  }
+
+  #enter(path: PathNode): void {
+    path.id = this.#freePaths.pop() ?? this.#paths.length;
+    this.#paths[path.id] = path;
+    path.probes = new PathProbes();
+  }
+
+  #leave(path: PathNode): void {
+    if (--path.uses > 0) return;
+    this.#paths[path.id] = null;
+    this.#freePaths.push(path.id);
+    path.probes = null;
+    path.prune();
+  }
+
+  #chain(record: number): void {
+    const path = this.pathOf(record);
+    const { kind, text } = tellingLiteral(this.#read(record));
+    this.#buffer.clear();
+    this.#buffer.putText(text);
+    const literal = this.#intern(path, kind);
+    const { words } = this.#arena;
+    const first = words[literal + HEAD.next]!;
+    words[record + HEAD.next] = first;
+    words[record + HEAD.previous] = literal;
+    words[literal + HEAD.next] = record;
+    if (first !== 0) words[first + HEAD.previous] = record;
+  }
+
+  #unchain(record: number): void {
+    const path = this.pathOf(record);
+    const { kind, text } = tellingLiteral(this.#read(record));
+    this.#buffer.clear();
+    this.#buffer.putText(text);
+    const literal = this.table.lookUp(tagOf(kind, path.id), this.#buffer, 0);
+    const { words } = this.#arena;
+    const next = words[record + HEAD.next]!;
+    const previous = words[record + HEAD.previous]!;
+    words[previous + HEAD.next] = next;
+    if (next !== 0) words[next + HEAD.previous] = previous;
+    if (--words[literal + HEAD.refs]! > 0) return;
+    path.probes!.delete(kind, words[literal + HEAD.length]!, this.#firstOf(literal));
+    this.table.remove(literal);
+    this.#leave(path);
+  }
+
+  #read(record: number): Condition {
+    const kind = this.kindOf(record);
+    if (kind === KIND.except) return { kind: 'except', of: this.listOf(record).map((each) => this.#read(each)) };
+    return readWritten(kind, this.#unitsOf(record)) satisfies PlainCondition;
+  }
+
+  #unitsOf(record: number): Uint16Array {
+    const { units, from, length } = this.table.unitsOf(record);
+    const copy = new Uint16Array(length);
+    for (let i = 0; i < length; i++) copy[i] = units[from + i]!;
+    return copy;
+  }
+
+  #firstOf(record: number): [number, number] {
+    const { units, from } = this.table.unitsOf(record);
+    return [units[from] ?? 0, units[from + 1] ?? 0];
+  }
+}

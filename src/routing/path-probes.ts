@@ -1,0 +1,91 @@
+import { LengthSet } from './length-set.ts';
+import { KIND } from './record-kind.ts';
+
+/** Texts are looked up whole, or by all their beginnings, endings or parts of the lengths that are there. */
+export interface TextProbe {
+  readonly kind: number;
+  readonly side: 'whole' | 'start' | 'end' | 'within';
+  readonly isFolded: boolean;
+  readonly lengths: LengthSet;
+}
+
+const TEXTS: Readonly<Record<number, readonly [TextProbe['side'], boolean]>> = {
+  [KIND.string]: ['whole', false],
+  [KIND.equals]: ['whole', true],
+  [KIND.prefix]: ['start', false],
+  [KIND.foldedPrefix]: ['start', true],
+  [KIND.suffix]: ['end', false],
+  [KIND.foldedSuffix]: ['end', true],
+  [KIND.atStart]: ['start', false],
+  [KIND.atEnd]: ['end', false],
+  [KIND.within]: ['within', false],
+};
+
+/** How the values of one path are looked up: by what kinds of records there are, and of which lengths. */
+export class PathProbes {
+  readonly texts: TextProbe[] = [];
+  /** The first units of networks: family and length of the prefix. */
+  readonly networks = new LengthSet();
+  /** Two units with which parts begin, scrambled. */
+  readonly openings = new Openings();
+  numbers = 0;
+  literals = 0;
+
+  /** @param first the first two of its units */
+  add(kind: number, length: number, first: readonly [number, number]): void {
+    const text = TEXTS[kind];
+    if (text !== undefined) this.#textsOf(kind, text).lengths.add(length);
+    else if (kind === KIND.cidr) this.networks.add(first[0]);
+    else this.#count(kind, 1);
+    if (kind === KIND.within) this.openings.add(length, first, 1);
+  }
+
+  delete(kind: number, length: number, first: readonly [number, number]): void {
+    const text = TEXTS[kind];
+    if (text !== undefined) {
+      const probe = this.#textsOf(kind, text);
+      probe.lengths.delete(length);
+      if (probe.lengths.sorted.length === 0) this.texts.splice(this.texts.indexOf(probe), 1);
+    } else if (kind === KIND.cidr) this.networks.delete(first[0]);
+    else this.#count(kind, -1);
+    if (kind === KIND.within) this.openings.add(length, first, -1);
+  }
+
+  #textsOf(kind: number, [side, isFolded]: readonly [TextProbe['side'], boolean]): TextProbe {
+    const known = this.texts.find((probe) => probe.kind === kind);
+    if (known !== undefined) return known;
+    const probe: TextProbe = { kind, side, isFolded, lengths: new LengthSet() };
+    this.texts.push(probe);
+    return probe;
+  }
+
+  #count(kind: number, change: number): void {
+    if (kind === KIND.number) this.numbers += change;
+    else if (kind === KIND.literal) this.literals += change;
+  }
+}
+
+const BUCKETS = 512;
+
+/** With which two units the parts begin that are looked for everywhere in a text: at most places none does. */
+class Openings {
+  #counts: Uint32Array | null = null;
+  /** Parts that are too short to have two. */
+  #short = 0;
+
+  add(length: number, first: readonly [number, number], change: number): void {
+    if (length < 2) this.#short += change;
+    else {
+      this.#counts ??= new Uint32Array(BUCKETS);
+      this.#counts[bucketOf(first[0], first[1])]! += change;
+    }
+  }
+
+  mayBegin(units: Uint16Array, at: number): boolean {
+    return this.#short > 0 || (this.#counts !== null && this.#counts[bucketOf(units[at]!, units[at + 1]!)]! > 0);
+  }
+}
+
+function bucketOf(one: number, two: number): number {
+  return (Math.imul(one, 0x9e3779b1) ^ Math.imul(two, 0x85ebca77)) >>> 23;
+}
