@@ -5,6 +5,7 @@ import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint 
 import { insertSecret } from './endpoint-secrets.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { validationColumns } from './validation-columns.ts';
 import type { Vault } from './vault.ts';
 
 /** Endpoints of one tenant: a bound on what one tenant can make routing and memory carry. */
@@ -35,7 +36,11 @@ export async function createEndpoint(
     if (refused !== null) return { kind: refused };
     const disabledReason = settings.enabled ? null : disabledBy(caller);
     const row = await transaction.endpoint.create({
-      data: { id, tenantNum: tenant.num, disabledReason, ...columnsOf(settings, id, vault) },
+      data: {
+        ...{ id, tenantNum: tenant.num, disabledReason },
+        ...columnsOf(settings, id, vault),
+        ...validationColumns(settings.validation),
+      },
     });
     await insertSecret(transaction, vault, row, secret);
     const change = { action: 'endpoint.created', object: id, after: auditView(settings) };

@@ -16,6 +16,7 @@ import { disabledBy, type EndpointStore } from './endpoints.ts';
 import { appendNotice } from './notices.ts';
 import type { Prisma } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { validationColumns } from './validation-columns.ts';
 import { wakeLaneOf } from './wake-lane.ts';
 
 /** Settings to change; absent ones stay. */
@@ -53,7 +54,12 @@ export async function updateEndpoint(
     const before = toEndpoint(row, vault);
     const changes = changesOf(before, patch);
     if (Object.keys(changes).length === 0) return { endpoint: before, mayMove: false };
-    const data = { ...columnsOf(changes, id, vault), ...reasonOf(changes, caller), version: { increment: 1 } };
+    const data = {
+      ...columnsOf(changes, id, vault),
+      ...reasonOf(changes, caller),
+      ...validationOf(before, changes),
+      version: { increment: 1 },
+    };
     const written = await transaction.endpoint.update({
       where: { num: row.num },
       data: { ...data, updatedAt: new Date() },
@@ -85,8 +91,10 @@ export async function updateEndpoint(
 }
 
 /** Changes that may end what kept deliveries waiting: secrets and headers that do not open are replaced too. */
-function letsMove({ enabled, url, signature, headers }: EndpointPatch): boolean {
-  return enabled === true || url !== undefined || signature !== undefined || headers !== undefined;
+function letsMove({ enabled, url, signature, headers, validation }: EndpointPatch): boolean {
+  return (
+    enabled === true || validation === 'none' || url !== undefined || signature !== undefined || headers !== undefined
+  );
 }
 
 function changesRouting({ subscriptions, enabled, order }: EndpointPatch): boolean {
@@ -102,6 +110,12 @@ function changesOf(before: Endpoint, patch: EndpointPatch): EndpointPatch {
 function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?: string | null } {
   if (enabled === undefined) return {};
   return { disabledReason: enabled ? null : disabledBy(caller) };
+}
+
+/** Another receiver has agreed to nothing yet. */
+function validationOf(before: Endpoint, { url, validation }: EndpointPatch) {
+  if (validation === undefined && (url === undefined || before.validation === 'none')) return {};
+  return { ...validationColumns(validation ?? before.validation), validationEpoch: { increment: 1 } };
 }
 
 /** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value. */

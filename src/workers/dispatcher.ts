@@ -190,7 +190,8 @@ export class Dispatcher {
     const eventId = body.externalId ?? eventIdOf(due.eventUuid);
     try {
       const bytes = desk.cast === null ? body.body : desk.cast(body.body);
-      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, body: bytes };
+      const message = desk.envelope === null ? { body: bytes } : desk.envelope(bytes);
+      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, ...message };
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
       desk.problem = (error as Error).message;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
-import { caresBackend, createResolver } from '../delivery/resolver.ts';
+import { caresBackend, createResolver, type Resolver } from '../delivery/resolver.ts';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
@@ -31,6 +31,7 @@ import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
 import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
+import { validatorService } from './validator-service.ts';
 import { workService } from './work-service.ts';
 
 const SWEEP_MS = 1_000;
@@ -48,7 +49,8 @@ export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
   const announcer = announcerService(context);
-  const owner = createOwner(context, id, announcer.wake);
+  const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
+  const owner = createOwner(context, id, announcer.wake, resolver);
   const session = new WorkerSession({
     pool,
     workerId: id,
@@ -87,6 +89,11 @@ export function workerServices(context: Context): Service[] {
     periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
     replayService(context),
     expansionService(context),
+    validatorService({
+      context,
+      resolver,
+      targets: (nums) => loadTargets(pool, context.vault, targetDefaults(context), nums),
+    }),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
   ];
 }
@@ -161,16 +168,21 @@ function lanesService(
   };
 }
 
-function createOwner(
-  { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
-  id: string,
-  announce: () => void,
-): LaneOwner {
-  const defaults: TargetDefaults = {
+function targetDefaults({ config }: Pick<Context, 'config'>): TargetDefaults {
+  return {
     retryScheduleMs: defaultSchedule,
     timeoutMs: config.DELIVERY_TIMEOUT_SECONDS * 1000,
     maxInFlight: DEFAULT_MAX_IN_FLIGHT,
   };
+}
+
+function createOwner(
+  { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
+  id: string,
+  announce: () => void,
+  resolver: Resolver,
+): LaneOwner {
+  const defaults = targetDefaults({ config });
   const castBooks = new CastBooks((tenantNum) => loadCasts(pool, tenantNum));
   const store: LaneStore = {
     acquire: (lanes) => acquireLanes(pool, id, lanes),
@@ -217,7 +229,6 @@ function createOwner(
       announce();
     },
   };
-  const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
   return new LaneOwner({
     store,
     sender: createSender({

@@ -59,6 +59,9 @@ test('an endpoint of a URL alone has every default, and a secret of its scheme',
     order: 'none',
     on_dead_letter: 'continue',
     versions: {},
+    format: 'native',
+    validation: 'none',
+    validation_status: null,
     metadata: {},
   });
   expect(readSecret(secret)).toMatchObject({ ok: true, secret: { kind: 'symmetric' } });
@@ -129,13 +132,15 @@ test('what reading shows can be written back', async () => {
     retry_schedule: [5],
     subscriptions: [{ types: ['a.*'], filter: null }],
   });
-  const { id, tenant_id, disabled_reason, created_at, updated_at, ...settings } = (await api('GET', path)).body;
+  const shown = (await api('GET', path)).body;
+  const { id, tenant_id, disabled_reason, validation_status, created_at, updated_at, ...settings } = shown;
   const answer = await api('PATCH', path, settings);
   expect(answer.status).toBe(200);
   expect({ ...answer.body, updated_at }).toEqual({
     id,
     tenant_id,
     disabled_reason,
+    validation_status,
     created_at,
     updated_at,
     ...settings,

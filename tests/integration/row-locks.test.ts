@@ -98,30 +98,41 @@ test('bringing rows up waits for them in the order of endpoint and event, whatev
 });
 
 test('a settle gives its rows in that order', async () => {
-  let values: unknown[] = [];
-  const attempts = [
-    [2, 'b'],
-    [1, 'b'],
-    [2, 'a'],
-    [1, 'a'],
-  ].map(([endpointNum, eventUuid]) => ({
-    endpointNum,
-    eventUuid,
-    outcome: { kind: 'skipped', reason: 'withdrawn' },
-    decision: { kind: 'cancel' },
-    notice: null,
-  }));
-  await settle(
-    {
-      query: async (statement: { values: unknown[] }) => {
-        values = statement.values;
-        return { rows: [] };
-      },
-    } as never,
-    leases,
-    attempts as unknown as SettledAttempt[],
-  );
-  expect(values.slice(2, 4)).toEqual(['{a,b,a,b}', '{1,1,2,2}']);
+  const valuesOf = async (keys: readonly (readonly [number, number])[]) => {
+    let values: unknown[] = [];
+    const query = async (statement: { values: unknown[] }) => {
+      values = statement.values;
+      return { rows: [] };
+    };
+    const attempts = keys.map(([endpointNum, event]) => ({
+      endpointNum,
+      eventUuid: `00000000-0000-7000-8000-00000000000${event}`,
+      tenantNum: 1,
+      lane: 0,
+      attempt: 1,
+      startedAtMs: 0,
+      outcome: { kind: 'skipped', reason: 'withdrawn' },
+      decision: { kind: 'cancel' },
+      notice: null,
+      pauses: false,
+    }));
+    await settle({ query } as never, leases, attempts as unknown as SettledAttempt[]);
+    return values;
+  };
+  const inOrder = await valuesOf([
+    [1, 1],
+    [1, 2],
+    [2, 1],
+    [2, 2],
+  ]);
+  expect(
+    await valuesOf([
+      [2, 2],
+      [1, 2],
+      [2, 1],
+      [1, 1],
+    ]),
+  ).toEqual(inOrder);
 });
 
 test('F21: a transaction that loses a deadlock is run again, and both come to their end', async () => {

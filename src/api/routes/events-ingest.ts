@@ -6,14 +6,18 @@ import express, {
   type Response,
 } from 'express';
 import { z } from 'zod';
+import type { Config } from '../../config/config.ts';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
+import type { Caller } from '../../domain/scope.ts';
 import { acceptEvents } from '../../ingest/accept.ts';
 import { idempotencyKey } from '../../ingest/event-input.ts';
-import { type BodyFormat, readRequest } from '../../ingest/read-request.ts';
+import { readCloudEvents } from '../../ingest/read-cloud-events.ts';
+import { type ReadRequest, readRequest } from '../../ingest/read-request.ts';
 import type { MisfitEvent } from '../../observability/facts.ts';
 import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
+import { type IngestFormat, ingestFormatOf } from '../ingest-format.ts';
 import { chargeLimits, checkLimits, countAccepted } from '../ingest-limits.ts';
 import { authorize } from '../mount-route.ts';
 import { refusalOf } from '../problem.ts';
@@ -40,7 +44,7 @@ export function mountIngest(app: Express, context: Context): void {
   const admit: RequestHandler = async (request, response, next) => {
     response.locals.caller = await authorize(request, 'events:write', context);
     checkInput(noQuery, request.query, 'query');
-    response.locals.format = formatOf(request.headers['content-type']);
+    response.locals.format = ingestFormatOf(request.headers);
     await checkLimits(request, response, response.locals.caller, context);
     next();
   };
@@ -52,8 +56,12 @@ export function mountIngest(app: Express, context: Context): void {
 
   const accept: RequestHandler = async (request: Request, response: Response) => {
     const body = bodyOf(request);
-    const { isBatch, events } = readRequest(body, response.locals.format, { maxEvents: config.MAX_BATCH_EVENTS });
     const { caller } = response.locals;
+    const { isBatch, events } = eventsOf(request, body, response.locals.format, caller, config);
+    if (events.length === 0) {
+      response.status(202).json({ accepted: 0, duplicates: 0, items: [] });
+      return;
+    }
     const options = { isBatch, caller, idempotencyKey: keyOf(request, isBatch) };
     const owners = await chargeLimits(events, body.length, response, caller, context);
     const items = await acceptEvents(events, options, dependencies);
@@ -66,21 +74,21 @@ export function mountIngest(app: Express, context: Context): void {
   app.post('/v1/events', admit, budget, read, accept, countRefusal);
 }
 
-function bodyOf(request: Request): Uint8Array {
-  return Buffer.isBuffer(request.body) ? request.body : new Uint8Array(0);
+function eventsOf(
+  request: Request,
+  body: Uint8Array,
+  format: IngestFormat,
+  caller: Caller,
+  { MAX_BATCH_EVENTS: maxEvents, CLOUDEVENTS_TENANT_EXTENSION: tenantExtension }: Config,
+): ReadRequest {
+  if (format === 'json' || format === 'ndjson') return readRequest(body, format, { maxEvents });
+  const { rawHeaders, headers } = request;
+  const message = { mode: format, contentType: headers['content-type'], rawHeaders, body };
+  return readCloudEvents(message, caller.kind === 'operator' ? tenantExtension : null, { maxEvents });
 }
 
-const JSON_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
-const NDJSON_TYPE = /^application\/(?:x-)?ndjson\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
-
-function formatOf(contentType: string | undefined): BodyFormat {
-  if (JSON_TYPE.test(contentType ?? '')) return 'json';
-  if (NDJSON_TYPE.test(contentType ?? '')) return 'ndjson';
-  throw new Refusal(
-    415,
-    'unsupported_media_type',
-    'Send events as application/json or application/x-ndjson, in UTF-8.',
-  );
+function bodyOf(request: Request): Uint8Array {
+  return Buffer.isBuffer(request.body) ? request.body : new Uint8Array(0);
 }
 
 /** The `Idempotency-Key` header, bare or quoted (draft-ietf-httpapi-idempotency-key-header makes it a quoted string). */
