@@ -4,12 +4,13 @@ import { DECISION, OUTCOME_CODES } from './codes.ts';
 const CHUNK = 1_000;
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. Only endpoints deleted lately are looked
-// through: what an older one might still have is cancelled when it falls due.
+// through: what an older one might still have is cancelled when it falls due. What another statement has locked is passed over, so that this one
+// never waits: it is settled, or looked for again in two seconds.
 const CANCEL = `
   WITH doomed AS MATERIALIZED (
     SELECT m.endpoint_num, m.event_id
       FROM endpoints e
-     CROSS JOIN LATERAL (SELECT endpoint_num, event_id FROM mailbox WHERE endpoint_num = e.num LIMIT ${CHUNK}) m
+     CROSS JOIN LATERAL (SELECT endpoint_num, event_id FROM mailbox WHERE endpoint_num = e.num LIMIT ${CHUNK} FOR UPDATE SKIP LOCKED) m
      WHERE e.deleted_at > now() - interval '1 day'
      LIMIT ${CHUNK}
   ),

@@ -67,10 +67,13 @@ async function expungeIn(
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
 async function cancelWaiting(client: Queryable, tenantNum: number, eventUuid: string): Promise<number> {
   const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(
-    `WITH removed AS (
-       DELETE FROM mailbox
+    `WITH ours AS MATERIALIZED (
+       SELECT endpoint_num, event_id FROM mailbox
         WHERE endpoint_num = ANY(ARRAY(SELECT num FROM endpoints WHERE tenant_num = $1)) AND event_id = $2::uuid AND tenant_num = $1
-       RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
+        ORDER BY endpoint_num, event_id FOR UPDATE
+     ), removed AS (
+       DELETE FROM mailbox m USING ours o WHERE m.endpoint_num = o.endpoint_num AND m.event_id = o.event_id
+       RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt, m.order_key
      ), appended AS (
        INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
        SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed

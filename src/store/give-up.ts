@@ -17,7 +17,7 @@ const GIVE_UP = `
   WITH removed AS (${DELETE} RETURNING endpoint_num, event_id, tenant_num, order_key, seq),
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, tenant_num, least($3::int + 1, 32767), $4, $5, 'The record of this attempt was refused by Postgres: ' || $6::text FROM removed
+    SELECT event_id, now(), endpoint_num, tenant_num, least($3::int + 1, 32767), $4, $5, 'The record of this attempt was refused: ' || $6::text FROM removed
     ON CONFLICT DO NOTHING
   ),
   told AS (

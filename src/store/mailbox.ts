@@ -1,6 +1,5 @@
 import type pg from 'pg';
 import { uuids } from './binary-array.ts';
-import type { LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
 
 /** A delivery that is due: a row of the mailbox, with the version of its endpoint's settings. */
@@ -167,71 +166,6 @@ function toDueDelivery(row: Row): DueDelivery {
 function orderOf({ order_key: key, seq, behind_seq: behind, is_paused: isPaused }: Row): OrderPlace | null {
   if (key === null) return null;
   return { key, seq: Number(seq), behindSeq: behind === null ? null : Number(behind), isPaused };
-}
-
-/**
- * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. Rows of lanes that
- * are the caller's no longer stay as they are: their owner would not know.
- */
-export async function parkDeliveries(
-  pool: pg.Pool,
-  leases: readonly LaneLease[],
-  rows: readonly { eventUuid: string; endpointNum: number }[],
-): Promise<void> {
-  await pool.query({
-    name: 'park',
-    text: `WITH held AS MATERIALIZED (
-             SELECT l.lane FROM lanes l JOIN unnest($3::smallint[], $4::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
-           )
-           UPDATE mailbox m SET parked = true
-             FROM unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num)
-            WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND NOT m.parked AND m.lane IN (SELECT lane FROM held)`,
-    values: [
-      plainArray(rows.map((row) => row.eventUuid)),
-      plainArray(rows.map((row) => row.endpointNum)),
-      plainArray(leases.map((lease) => lease.lane)),
-      plainArray(leases.map((lease) => lease.epoch)),
-    ],
-  });
-}
-
-/**
- * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
- * Rows that stand behind others in order are set behind (see `setBehind`): call `promoteAll` afterwards.
- * @returns how many it parked, of each lane `limit` at most
- */
-export async function parkEndpoints(
-  pool: pg.Pool,
-  leases: readonly LaneLease[],
-  endpointNums: readonly number[],
-  limit: number,
-): Promise<number> {
-  const { rowCount } = await pool.query({
-    name: 'park-endpoints',
-    text: `WITH held AS MATERIALIZED (
-             SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
-           ), flood AS MATERIALIZED (
-             SELECT f.* FROM held h CROSS JOIN LATERAL (
-               SELECT endpoint_num, event_id, order_key, seq FROM mailbox
-                WHERE lane = h.lane AND NOT parked AND due_at <= now() AND endpoint_num = ANY($3::int[])
-                ORDER BY due_at, event_id, endpoint_num LIMIT $4
-             ) f
-           )
-           UPDATE mailbox m
-              SET parked = true,
-                  due_at = CASE WHEN f.order_key IS NOT NULL AND EXISTS (
-                    SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
-                  ) THEN 'infinity' ELSE m.due_at END
-             FROM flood f
-            WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked`,
-    values: [
-      plainArray(leases.map((lease) => lease.lane)),
-      plainArray(leases.map((lease) => lease.epoch)),
-      plainArray(endpointNums),
-      limit,
-    ],
-  });
-  return rowCount ?? 0;
 }
 
 /** Those of the rows that are in the mailbox as they were read: the others were cancelled, or retried by hand, since. */

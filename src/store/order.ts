@@ -13,6 +13,8 @@ const PROMOTED_AT_ONCE = 16;
 
 // The first row of a key decides: where it waits for its retry, is about to be sent, or was set aside (src/store/suspects.ts), those
 // behind it stay where they are.
+// Rows are locked in the one order of all statements that wait for several (endpoint, then event), lest two wait for each other. They are
+// not passed over when another has them, as in `setBehind`: nobody would bring them up later.
 // Who is stuck is found before anything is updated: joined in one, each row of the endpoint would be tried with each key.
 const PROMOTE = (keys: string) => `
   WITH RECURSIVE ${keys},
@@ -27,9 +29,13 @@ const PROMOTE = (keys: string) => `
      ) f
      WHERE f.is_stuck AND f.is_behind
        AND NOT EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = k.endpoint_num AND p.order_key = k.order_key)
+  ),
+  locked AS MATERIALIZED (
+    SELECT m.endpoint_num, m.event_id FROM mailbox m JOIN stuck s USING (endpoint_num, event_id)
+     WHERE m.parked AND m.due_at = 'infinity' ORDER BY m.endpoint_num, m.event_id FOR UPDATE OF m
   )
   UPDATE mailbox m SET parked = false, due_at = date_trunc('milliseconds', now())
-    FROM stuck s WHERE m.endpoint_num = s.endpoint_num AND m.event_id = s.event_id AND m.parked AND m.due_at = 'infinity'`;
+    FROM locked s WHERE m.endpoint_num = s.endpoint_num AND m.event_id = s.event_id AND m.parked AND m.due_at = 'infinity'`;
 
 const PROMOTE_GIVEN = PROMOTE('wanted AS (SELECT * FROM unnest($1::int[], $2::int[]) AS w(endpoint_num, order_key))');
 
@@ -74,9 +80,12 @@ export async function setBehind(
 ): Promise<void> {
   await pool.query({
     name: 'set-behind',
-    text: `UPDATE mailbox m SET parked = true, due_at = 'infinity'
-             FROM unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num)
-            WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND m.order_key IS NOT NULL AND m.due_at <= now()`,
+    // What another statement has locked is passed over, so that this one never waits: it is due, and comes here again.
+    text: `WITH free AS MATERIALIZED (
+             SELECT m.event_id, m.endpoint_num FROM mailbox m JOIN unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num) USING (endpoint_num, event_id)
+              WHERE m.order_key IS NOT NULL AND m.due_at <= now() FOR UPDATE OF m SKIP LOCKED
+           )
+           UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id`,
     values: [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))],
   });
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
+import { detachWithLetters } from './detach-with-letters.ts';
 import { keepDeadLetters } from './kept-dead-letters.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
@@ -67,14 +68,17 @@ export function retentionBoundary(nowMs: number, retentionDays: number): number 
 async function dropPartition(client: pg.ClientBase, partition: Partition, keptMs: number): Promise<void> {
   const { parent, name, state, dayMs } = partition;
   const hasDeadLetters = parent === 'attempts' && dayMs >= keptMs;
-  // Neither form may run inside a transaction; neither locks the parent against reads or writes.
-  if (state === 'attached') await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" CONCURRENTLY`);
+  const isMoved = state === 'attached' && hasDeadLetters && (await detachWithLetters(client, parent, name));
+  // Neither form may run inside a transaction; neither locks the parent against reads or writes. Of a day that is too much in use to be moved
+  // at one moment the dead letters are out of sight until they are copied.
+  if (state === 'attached' && !isMoved)
+    await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" CONCURRENTLY`);
   if (state === 'pending') {
     // Nobody reads it any more, and what holds the detachment up may do so for long: dead letters must not be out of sight as long.
     if (hasDeadLetters) await keepDeadLetters(client, name);
     await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" FINALIZE`);
   }
-  if (hasDeadLetters) await keepDeadLetters(client, name);
+  if (hasDeadLetters && !isMoved) await keepDeadLetters(client, name);
   await client.query(`DROP TABLE IF EXISTS "${name}"`);
 }
 
@@ -86,7 +90,11 @@ async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): 
   const pages = rows[0]?.pages ?? 0;
   for (let page = 0; page < pages; page += MAILBOX_PAGES) {
     const { rows: deleted } = await client.query<{ endpoint_num: number; order_key: number | null }>(
-      'DELETE FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid RETURNING endpoint_num, order_key',
+      `WITH old AS MATERIALIZED (
+         SELECT endpoint_num, event_id FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid
+          ORDER BY endpoint_num, event_id FOR UPDATE
+       )
+       DELETE FROM mailbox m USING old o WHERE m.endpoint_num = o.endpoint_num AND m.event_id = o.event_id RETURNING m.endpoint_num, m.order_key`,
       [`(${page},0)`, `(${page + MAILBOX_PAGES},0)`, beforeUuid],
     );
     await promote(client, orderKeysOf(deleted));

@@ -16,6 +16,7 @@ import { giveUp } from '../store/give-up.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, LEASE_MS, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { promote, promoteAll, setBehind } from '../store/order.ts';
+import { parkDeliveries, parkEndpoints } from '../store/park.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
@@ -194,8 +195,8 @@ function createOwner(
       return rows;
     },
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
-    park: (leases, rows) => mailbox.parkDeliveries(pool, leases, rows),
-    parkEndpoints: (leases, nums, limit) => mailbox.parkEndpoints(pool, leases, nums, limit),
+    park: (leases, rows) => parkDeliveries(pool, leases, rows),
+    parkEndpoints: (leases, nums, limit) => parkEndpoints(pool, leases, nums, limit),
     setBehind: (rows) => setBehind(pool, rows),
     promote: (keys) => promote(pool, keys),
     promoteAll: (nums) => promoteAll(pool, nums),

@@ -93,6 +93,49 @@ test('dead letters outlive the day of their event: listed, inspected, counted an
   ]);
 });
 
+test('a dead letter is in sight at every moment of the dropping of its day', async () => {
+  const { tenant } = await oldDay('in-sight');
+  const list = await lettersOf(tenant);
+  const day = `attempts_p${new Date(OLD_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+  const seen: string[][] = [];
+  const slow = poolThatCopies(async (client, text, values) => {
+    const look = async () => text.includes(day) && seen.push(await lettersOf(tenant));
+    await look();
+    const result = await client.query(text, values);
+    await look();
+    return result;
+  });
+  await dropOldPartitions(slow, Date.now(), 30, 90);
+  expect(seen).toHaveLength(2);
+  for (const each of [...seen, await lettersOf(tenant)]) expect(each).toEqual(expect.arrayContaining(list));
+  // In one place at a time.
+  for (const each of seen) expect(new Set(each).size).toBe(each.length);
+  expect(await oldPartitions()).toEqual([]);
+});
+
+test('a day that somebody reads all the while is dropped all the same, and keeps its dead letters', async () => {
+  const { tenant } = await oldDay('in-use');
+  const list = await lettersOf(tenant);
+  const reader = await service.context.apiPool.connect();
+  try {
+    await reader.query('BEGIN');
+    await reader.query('SELECT count(*) FROM attempts');
+    const dropping = drop();
+    // The concurrent detachment waits for the reader.
+    const waiting = () =>
+      query(
+        `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%DETACH PARTITION%CONCURRENTLY%' AND wait_event_type = 'Lock'`,
+      );
+    await eventually(waiting, ({ length }) => length > 0);
+    await reader.query('COMMIT');
+    await dropping;
+  } finally {
+    reader.release(true);
+  }
+  expect(await lettersOf(tenant)).toEqual(expect.arrayContaining(list));
+  expect(await oldPartitions()).toEqual([]);
+});
+
 test('a redrive after the day was dropped delivers the same event under the same webhook-id, and ends the dead letter', async () => {
   const { tenant, one, dead } = await oldDay('brought-back');
   const id = eventIdOf(dead);
@@ -239,12 +282,10 @@ test('an expunge that comes while its event is being copied waits, and takes the
   const gate = Promise.withResolvers<void>();
   // The copy is made in a transaction that stays open until the expunge waits for it.
   const slow = poolThatCopies(async (client, text, values) => {
-    await client.query('BEGIN');
     const result = await client.query(text, values);
     // The first day that is dropped is empty.
     if (result.rows.length > 0) copied.resolve();
     if (result.rows.length > 0) await gate.promise;
-    await client.query('COMMIT');
     return result;
   });
   const dropping = dropOldPartitions(slow, Date.now(), 30, 90);

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { acquireLanes } from '../../src/store/lanes.ts';
-import { parkDeliveries } from '../../src/store/mailbox.ts';
+import { parkDeliveries } from '../../src/store/park.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
 let database: TestDatabase;

@@ -11,7 +11,8 @@ export interface TestTenant {
 }
 
 export async function makeTenant(service: TestService, id: string): Promise<TestTenant> {
-  await call(service.baseUrl, 'POST', '/v1/tenants', { id });
+  const { status, body } = await call(service.baseUrl, 'POST', '/v1/tenants', { id });
+  if (status !== 201) throw new Error(`The tenant was refused: ${status} ${JSON.stringify(body)}`);
   return { id, num: (await service.context.findTenant(id))!.num };
 }
 

@@ -1,0 +1,68 @@
+import type pg from 'pg';
+import type { LaneLease } from './lanes.ts';
+import { plainArray } from './plain-array.ts';
+
+// Both statements pass over rows that another has locked, so that they never wait for a row and stand in no deadlock. Such a row is being
+// settled or cancelled, or is parked next time: until then the fetch steps over it once more.
+
+const HELD = `held AS MATERIALIZED (
+  SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+)`;
+
+const PARK = `
+  WITH ${HELD},
+  free AS MATERIALIZED (
+    SELECT m.event_id, m.endpoint_num FROM mailbox m JOIN unnest($3::uuid[], $4::int[]) AS p(event_id, endpoint_num) USING (endpoint_num, event_id)
+     WHERE NOT m.parked AND m.lane IN (SELECT lane FROM held) FOR UPDATE OF m SKIP LOCKED
+  )
+  UPDATE mailbox m SET parked = true FROM free f WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id`;
+
+/**
+ * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. Rows of lanes that
+ * are the caller's no longer stay as they are: their owner would not know.
+ */
+export async function parkDeliveries(
+  pool: pg.Pool,
+  leases: readonly LaneLease[],
+  rows: readonly { eventUuid: string; endpointNum: number }[],
+): Promise<void> {
+  const keys = [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))];
+  await pool.query({ name: 'park', text: PARK, values: [...leaseColumns(leases), ...keys] });
+}
+
+const PARK_ENDPOINTS = `
+  WITH ${HELD},
+  flood AS MATERIALIZED (
+    SELECT f.* FROM held h CROSS JOIN LATERAL (
+      SELECT endpoint_num, event_id, order_key, seq FROM mailbox
+       WHERE lane = h.lane AND NOT parked AND due_at <= now() AND endpoint_num = ANY($3::int[])
+       ORDER BY due_at, event_id, endpoint_num LIMIT $4 FOR UPDATE SKIP LOCKED
+    ) f
+  )
+  UPDATE mailbox m
+     SET parked = true,
+         due_at = CASE WHEN f.order_key IS NOT NULL AND EXISTS (
+           SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
+         ) THEN 'infinity' ELSE m.due_at END
+    FROM flood f
+   WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked`;
+
+/**
+ * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
+ * Rows that stand behind others in order are set behind (see `setBehind`): call `promoteAll` afterwards.
+ * @returns how many it parked, of each lane `limit` at most
+ */
+export async function parkEndpoints(
+  pool: pg.Pool,
+  leases: readonly LaneLease[],
+  endpointNums: readonly number[],
+  limit: number,
+): Promise<number> {
+  const values = [...leaseColumns(leases), plainArray(endpointNums), limit];
+  const { rowCount } = await pool.query({ name: 'park-endpoints', text: PARK_ENDPOINTS, values });
+  return rowCount ?? 0;
+}
+
+function leaseColumns(leases: readonly LaneLease[]): string[] {
+  return [plainArray(leases.map(({ lane }) => lane)), plainArray(leases.map(({ epoch }) => epoch))];
+}

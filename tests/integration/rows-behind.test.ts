@@ -1,0 +1,57 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { promoteAll } from '../../src/store/order.ts';
+import { call } from '../support/api.ts';
+import { logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { startTestService } from '../support/test-service.ts';
+
+test('to look for rows that stand behind nothing costs nothing for keys that have none behind', async () => {
+  const service = await startTestService();
+  onTestFinished(() => service.stop());
+  const tenant = await makeTenant(service, 'acme');
+  const endpoint = await makeEndpoint(service, tenant, { order: 'subject' });
+  const pool = service.context.workerPool;
+  let text = '';
+  await promoteAll(
+    {
+      query: async (statement: { text: string }) => {
+        text = statement.text;
+        return { rowCount: 0 };
+      },
+    } as never,
+    [endpoint.num],
+  );
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
+     SELECT gen_random_uuid(), now(), $1, $2, 0, n, n FROM generate_series(1, 20000) n`,
+    [endpoint.num, tenant.num],
+  );
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq)
+     VALUES (gen_random_uuid(), 'infinity', $1, $2, 0, true, 30000, 30000)`,
+    [endpoint.num, tenant.num],
+  );
+  await pool.query('VACUUM ANALYZE mailbox');
+  const { rows } = await pool.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`, [`{${endpoint.num}}`]);
+  const { Plan: plan } = rows[0]['QUERY PLAN'][0];
+  expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(100);
+});
+
+test('a worker that takes a lane brings up what nobody lived to bring up, though no delivery of the key will ever end again', async () => {
+  const api = await startTestService();
+  onTestFinished(() => api.stop());
+  const receiver = await startReceiver();
+  onTestFinished(() => receiver.close());
+  const tenant = await makeTenant(api, 'acme');
+  await makeEndpoint(api, tenant, { url: receiver.url, order: 'subject' });
+  await logEvent(api, tenant);
+  await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'acme', subject: 's', data: {} });
+  // As left by a worker that died between the end of the first and the call for the next.
+  const { rowCount } = await api.context.apiPool.query(
+    `UPDATE mailbox SET parked = true, due_at = 'infinity' WHERE order_key IS NOT NULL`,
+  );
+  expect(rowCount).toBe(1);
+  const worker = await startTestService({ databaseUrl: api.databaseUrl, worker: true });
+  onTestFinished(() => worker.stop());
+  await receiver.received(1);
+});
