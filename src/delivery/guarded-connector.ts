@@ -37,7 +37,8 @@ export interface GuardedConnectorOptions {
   readonly ca?: readonly string[] | undefined;
 }
 
-const MAX_TLS_SESSIONS = 512;
+/** A few kB each. Fewer than the receivers in use are hardly better than none: each would be gone before it is wanted again. */
+const MAX_TLS_SESSIONS = 4_096;
 const MIN_ADDRESS_BUDGET_MS = 250;
 
 /**
