@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { hasRabbitmq } from '../../support/rabbitmq-process.ts';
 import { hasRedis } from '../../support/redis-process.ts';
 import type { Need, Scenario } from './scenario.ts';
 
@@ -14,6 +15,7 @@ export function faketimeLibrary(): string | undefined {
 
 const missing: Readonly<Record<Need, () => string | null>> = {
   redis: () => (hasRedis() ? null : 'redis-server is not installed'),
+  rabbitmq: () => (hasRabbitmq() ? null : 'rabbitmq-server is not installed'),
   faketime: () =>
     faketimeLibrary() === undefined ? 'libfaketime is not installed (apt-get install libfaketime)' : null,
   tmpfs: () =>

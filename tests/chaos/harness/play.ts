@@ -149,6 +149,11 @@ export class Play {
     await delay(ms, undefined, { signal: this.#options.signal });
   }
 
+  /** How many events were asked for on the command line. */
+  get askedEvents(): number | undefined {
+    return this.#options.events;
+  }
+
   /** The next living API in turn; null while there is none. */
   get api(): string | null {
     const living = this.apis.living;

@@ -39,6 +39,7 @@ import { frozenWorker } from './frozen-worker.ts';
 import { isolation } from './isolation.ts';
 import { order } from './order.ts';
 import { postgresConnections } from './postgres-connections.ts';
+import { rabbitmq } from './rabbitmq.ts';
 import { rateLimit } from './rate-limit.ts';
 
 /** Every scenario: the rows of the fault list in their order, then what goes beyond them. */
@@ -83,5 +84,6 @@ export const scenarios: readonly Scenario[] = [
   isolation,
   order,
   postgresConnections,
+  rabbitmq,
   rateLimit,
 ];
