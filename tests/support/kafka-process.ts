@@ -66,7 +66,7 @@ export async function startKafkaProcess(): Promise<KafkaProcess> {
   const broker = `127.0.0.1:${port}`;
   const options = { clientId: 'posthorn-tests', bootstrapBrokers: [broker], retries: 5, retryDelay: 200 };
   const admin = new Admin(options);
-  let producer = new Producer({ ...options, acks: -1 });
+  let producer = new Producer({ ...options, acks: -1, idempotent: true });
   let child = await launch(config, admin);
   const crash = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -86,6 +86,7 @@ export async function startKafkaProcess(): Promise<KafkaProcess> {
       await admin.deleteTopics({ topics: [topic] });
     },
     send: async (messages) => {
+      // Idempotent: a request that is sent again, as after a restart, must not bring its messages twice.
       await producer.send({ messages: messages.map(toMessage), acks: -1 });
     },
     committed: (group) => committedOf(admin, group),
@@ -98,7 +99,7 @@ export async function startKafkaProcess(): Promise<KafkaProcess> {
       await crash();
     },
     start: async () => {
-      producer = new Producer({ ...options, acks: -1 });
+      producer = new Producer({ ...options, acks: -1, idempotent: true });
       child = await launch(config, admin);
     },
     close: async () => {
