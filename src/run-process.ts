@@ -27,7 +27,7 @@ export async function runProcess(config: Config): Promise<number> {
   checkEgressRules(config);
   if (config.SOURCES_FILE !== undefined) readSourcesFile(config.SOURCES_FILE);
   const stopping = awaitSignal();
-  const { log, flush } = createLogger(config.LOG_LEVEL);
+  const { log, writeInfo, flush } = createLogger(config.LOG_LEVEL);
   const http = new HttpServer();
   const listener = await http.listen(config.HOST, config.PORT);
   const installation = await openInstallation(config);
@@ -47,7 +47,7 @@ export async function runProcess(config: Config): Promise<number> {
       forbiddenSockets: own,
       httpsOnly: config.HTTPS_ONLY,
     });
-    const context = buildContext({ ...installation, config, policy, log });
+    const context = buildContext({ ...installation, config, policy, log, writeInfo });
     return await runServices(context, http, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
       context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { kafkaConnection } from './kafka-connection.ts';
+import { rabbitmqConnection } from './rabbitmq-connection.ts';
+import { rabbitmqConsume, rabbitmqOnRejected } from './rabbitmq-source.ts';
 
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 const topic = z.string().regex(TOPIC, 'expected a topic: 1 to 249 letters, digits, ., _ and -');
@@ -92,11 +94,20 @@ const kafkaSource = z.strictObject({
     .describe('Where messages that are no event are published to as well.'),
 });
 
+const rabbitmqSource = z.strictObject({
+  type: z.literal('rabbitmq'),
+  ...common,
+  connection: rabbitmqConnection,
+  consume: rabbitmqConsume,
+  on_rejected: rabbitmqOnRejected.optional().describe('Where messages that are no event are published to as well.'),
+});
+
 /** A source as an operator describes it, by the API or in `SOURCES_FILE`. */
-export const sourceInput = z.discriminatedUnion('type', [kafkaSource]);
+export const sourceInput = z.discriminatedUnion('type', [kafkaSource, rabbitmqSource]);
 
 export type SourceInput = z.infer<typeof sourceInput>;
 export type KafkaSource = z.infer<typeof kafkaSource>;
+export type RabbitmqSource = z.infer<typeof rabbitmqSource>;
 export type SourceMapping = z.infer<typeof mapping>;
 
 function isPattern(text: string): boolean {

@@ -143,6 +143,18 @@ export const variables = {
     none,
   ),
   HTTPS_ONLY: variable(flag, false, 'Refuse endpoints whose URL is not https.'),
+  WEBHOOK_ORIGIN: variable<string | undefined>(
+    z
+      .string()
+      .max(253)
+      .regex(
+        /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/,
+        'expected a DNS name',
+      ),
+    undefined,
+    'DNS name that receivers of endpoints with `validation` are asked to agree to. One for all processes.',
+    { fallbackText: 'the name of the host' },
+  ),
   LANES: variable(
     integer(1, 1024),
     16,

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import { attemptMembers } from './attempt-line.ts';
 import { BoundedLabel } from './bounded-label.ts';
 import { countSettled } from './count-settled.ts';
 import type {
@@ -16,6 +17,7 @@ import type {
 } from './facts.ts';
 import { faultOf } from './fault-of.ts';
 import type { Figures } from './installation-figures.ts';
+import type { InfoWriter } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import type { CountedPool } from './pool-metrics.ts';
 import type { StateReaders } from './process-states.ts';
@@ -27,14 +29,16 @@ import type { StateReaders } from './process-states.ts';
 export class Observer {
   readonly metrics = new Metrics();
   readonly #log: Logger;
+  readonly #writeInfo: InfoWriter;
   readonly #work = new BoundedLabel();
   readonly #codes = new BoundedLabel();
   #quiet = new Map<string, number>();
   /** Events of a type that were no line of their own. */
   readonly #misfits = new Map<string, number>();
 
-  constructor(log: Logger) {
+  constructor(log: Logger, writeInfo: InfoWriter) {
     this.#log = log;
+    this.#writeInfo = writeInfo;
   }
 
   /** Events that were committed together. */
@@ -45,14 +49,10 @@ export class Observer {
     for (const { uuid, externalId, tenantNum, type, bytes, deliveries } of events) {
       allBytes += bytes;
       allDeliveries += deliveries;
-      this.#log.info({
-        event: 'event.accepted',
-        event_id: externalId ?? eventIdOf(uuid),
-        tenant: tenantNum,
-        type,
-        bytes,
-        deliveries,
-      });
+      const id = JSON.stringify(externalId ?? eventIdOf(uuid));
+      this.#writeInfo(
+        `"event":"event.accepted","event_id":${id},"tenant":${tenantNum},"type":${JSON.stringify(type)},"bytes":${bytes},"deliveries":${deliveries}`,
+      );
     }
     accepted.inc(events.length);
     acceptedBytes.inc(allBytes);
@@ -85,20 +85,8 @@ export class Observer {
     if (this.#throttled('event.misfit', line, key)) this.#misfits.delete(key);
   }
 
-  attemptFinished({ eventUuid, endpointNum, endpointId, tenantId, attempt, outcome, decision }: FinishedAttempt): void {
-    this.#log.info({
-      event: 'attempt.finished',
-      delivery_id: deliveryIdOf(eventUuid, endpointNum),
-      endpoint_id: endpointId,
-      tenant_id: tenantId,
-      attempt,
-      outcome: outcome.kind,
-      ...('reason' in outcome ? { reason: outcome.reason } : {}),
-      ...('response' in outcome ? { status: outcome.response.status } : {}),
-      ...('timing' in outcome ? { total_ms: Math.round(outcome.timing.totalMs) } : {}),
-      decision: decision.kind,
-      ...('delayMs' in decision ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
-    });
+  attemptFinished(attempt: FinishedAttempt): void {
+    this.#writeInfo(attemptMembers(attempt));
   }
 
   /**
@@ -109,6 +97,11 @@ export class Observer {
     countSettled(this.metrics.deliveries, attempts, held);
     this.metrics.deliveries.settleAttempts.observe(attempts.length);
     this.metrics.deliveries.settleSeconds.observe(ms / 1000);
+  }
+
+  /** Postgres refused the record of an attempt for what is in it, and the delivery was ended without it. */
+  attemptGivenUp(): void {
+    this.metrics.deliveries.givenUp.inc();
   }
 
   /** The statement that fetches due deliveries has ended. */
@@ -131,6 +124,10 @@ export class Observer {
       ...(reason === undefined ? {} : { reason }),
       ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
     });
+  }
+
+  endpointValidated({ endpointId, tenantId, result }: { endpointId: string; tenantId: string; result: string }): void {
+    this.#log.info({ event: `endpoint.validation_${result}`, tenant_id: tenantId, endpoint_id: endpointId });
   }
 
   noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {

@@ -16,6 +16,7 @@ export type ReadMessage =
  * @param hasTenant whose event it is follows from the source
  */
 export function readMessage(message: IncomingMessage, mapping: SourceMapping, hasTenant: boolean): ReadMessage {
+  if ((message.wholeBytes ?? 0) > message.body.length) return { ok: false, problem: tooLarge(message.wholeBytes!) };
   try {
     return { ok: true, raw: rawOf(message, mapping, hasTenant) };
   } catch (error) {
@@ -36,4 +37,9 @@ function rawOf(message: IncomingMessage, mapping: SourceMapping, hasTenant: bool
     case 'mapped':
       return mapMessage(message, mapping);
   }
+}
+
+function tooLarge(bytes: number): MessageProblem {
+  const detail = `The message has ${bytes} bytes, more than any event may have.`;
+  return { reason: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
