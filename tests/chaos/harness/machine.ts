@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { fetchKafka } from '../../support/kafka-jars.ts';
 import { hasRabbitmq } from '../../support/rabbitmq-process.ts';
 import { hasRedis } from '../../support/redis-process.ts';
 import type { Need, Scenario } from './scenario.ts';
@@ -18,6 +19,10 @@ const missing: Readonly<Record<Need, () => string | null>> = {
   rabbitmq: () => (hasRabbitmq() ? null : 'rabbitmq-server is not installed'),
   faketime: () =>
     faketimeLibrary() === undefined ? 'libfaketime is not installed (apt-get install libfaketime)' : null,
+  kafka: () => {
+    const had = fetchKafka();
+    return had.kind === 'there' ? null : `Kafka cannot be had: ${had.why}`;
+  },
   tmpfs: () =>
     process.platform === 'linux' && process.getuid?.() === 0 ? null : 'mounting a small disk needs root on Linux',
 };
