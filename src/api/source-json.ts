@@ -64,7 +64,10 @@ function consumerJson({ process, state, seenAt }: SourceStateRow): ConsumerJson 
   return { process, state: kind, ...rest, seen_at: seenAt.toISOString() };
 }
 
+/** Each part once: several processes that share a queue each report all that waits in it. */
 function totalOf(consumers: readonly ConsumerJson[]): number | null {
-  const known = consumers.flatMap(({ lag }) => lag.flatMap(({ messages }) => (messages === null ? [] : [messages])));
-  return known.length === 0 ? null : known.reduce((sum, messages) => sum + messages, 0);
+  const byPart = new Map<string, number>();
+  for (const { part, messages } of consumers.flatMap(({ lag }) => lag))
+    if (messages !== null) byPart.set(part, Math.max(messages, byPart.get(part) ?? 0));
+  return byPart.size === 0 ? null : [...byPart.values()].reduce((sum, messages) => sum + messages, 0);
 }

@@ -260,3 +260,34 @@ test('a batch whose events have some deliveries each is taken, however many they
   const deferred = expansions.reduce((sum, { endpointNums }) => sum + endpointNums.length, 0);
   expect(deliveries.length + deferred).toBe(150_000);
 });
+
+test('messages of a source stand for themselves: a conflict or a tenant that is gone costs the neighbours nothing', () => {
+  const message = (n: number, given: Partial<Given>, place: string | null): PendingEvent => ({
+    ...pendingOf({ keys: [], bodyHash: 'a', tenant: 1, type: 'tt', ...given }, n),
+    source: { key: place },
+  });
+  const unit = [
+    message(1, {}, 'p1'),
+    message(2, { keys: ['1k1'] }, 'p2'),
+    message(3, { tenant: 2 }, 'p3'),
+    // The same place again, though it is read as something else by now.
+    message(4, { keys: ['1k2'], bodyHash: 'b' }, 'p1'),
+    message(5, {}, null),
+  ];
+  const by = { eventUuid: '00000000-0000-7000-8000-000000000009', externalId: 'known', deliveries: 3 };
+  const known = { claimed: new Map([['1k1', { ...by, bodyHash: 'other' }]]), gone: new Set([2]) };
+  const plan = planGroup([unit], known, matcher);
+  expect(plan.results).toEqual([
+    {
+      kind: 'loose',
+      items: [
+        { id: 'evt_1', status: 'accepted', deliveries: 1 },
+        'conflict',
+        'tenant_gone',
+        { id: 'evt_1', status: 'duplicate', deliveries: 1 },
+        { id: 'evt_5', status: 'accepted', deliveries: 1 },
+      ],
+    },
+  ]);
+  expect(groupOf(plan).claims.map(({ key, bodyHash }) => [key, bodyHash])).toEqual([['p1', 'p1']]);
+});

@@ -80,3 +80,10 @@ export interface FailedRequest {
   readonly status: number;
   readonly error: unknown;
 }
+
+/** What became of messages of a source. */
+export interface TakenMessages {
+  readonly events: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+}

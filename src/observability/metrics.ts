@@ -5,12 +5,14 @@ import { type MetricDescription, MetricKit } from './metric-kit.ts';
 import { PoolMetrics } from './pool-metrics.ts';
 import { ProcessStates } from './process-states.ts';
 import { RuntimeMetrics } from './runtime-metrics.ts';
+import { sourceMetrics } from './source-metrics.ts';
 import { workMetrics } from './work-metrics.ts';
 
 /** Every metric of a process. */
 export class Metrics {
   readonly #kit = new MetricKit();
   readonly ingest = ingestMetrics(this.#kit);
+  readonly sources = sourceMetrics(this.#kit);
   readonly deliveries = deliveryMetrics(this.#kit);
   readonly work = workMetrics(this.#kit);
   readonly states = new ProcessStates(this.#kit);

@@ -12,6 +12,7 @@ import type {
   MisfitEvent,
   SetAsideDelivery,
   SettledFact,
+  TakenMessages,
   ToldNotices,
 } from './facts.ts';
 import { faultOf } from './fault-of.ts';
@@ -145,8 +146,17 @@ export class Observer {
     });
   }
 
+  /** Messages of a source are durable. */
+  messagesTaken(type: string, { events, duplicates, rejected }: TakenMessages): void {
+    const { messages } = this.metrics.sources;
+    messages.inc({ type, outcome: 'event' }, events);
+    messages.inc({ type, outcome: 'duplicate' }, duplicates);
+    messages.inc({ type, outcome: 'rejected' }, rejected);
+  }
+
   /** Messages of a source that are no event, by reason. One line a second for each source is enough. */
   messagesRejected({ source, reasons }: { source: string; reasons: ReadonlyMap<string, number> }): void {
+    for (const [reason, count] of reasons) this.metrics.sources.rejected.inc({ reason: this.#codes.of(reason) }, count);
     this.#throttled('source.rejected', { source, ...Object.fromEntries(reasons) }, `source.rejected ${source}`);
   }
 

@@ -19,6 +19,7 @@ export interface IntakeOptions {
   /** Keeps messages that are no event; when it resolves they are durable. */
   readonly reject: (messages: readonly RejectedMessage[], isRetry: boolean) => Promise<number>;
   readonly onRejected: (reasons: ReadonlyMap<string, number>) => void;
+  readonly onTaken: (counts: IntakeCounts) => void;
 }
 
 /** What one source took in since this process began with it. */
@@ -54,8 +55,11 @@ export function createIntake(options: IntakeOptions): SourceIntake {
       counts.rejected += await options.reject(bad, isRetry);
       options.onRejected(countReasons(bad));
     }
-    for (const fate of fates) if (fate === 'accepted') counts.events++;
-    for (const fate of fates) if (fate === 'duplicate') counts.duplicates++;
+    const countOf = (fate: Fate) => fates.filter((each) => each === fate).length;
+    const taken = { events: countOf('accepted'), duplicates: countOf('duplicate'), rejected: bad.length };
+    counts.events += taken.events;
+    counts.duplicates += taken.duplicates;
+    options.onTaken(taken);
   };
   return {
     take: (messages) =>

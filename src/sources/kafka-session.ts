@@ -91,6 +91,8 @@ export class KafkaSession {
     consumer.on('consumer:heartbeat:stalled', ({ lastError }) =>
       fail(lastError ?? new Error('The group coordinator is silent.')),
     );
+    // From the first word of a rebalance nothing more is begun: whoever is given a partition next comes after what is under way here.
+    consumer.on('consumer:group:rebalance', () => this.#generation?.hold(true));
     consumer.on('consumer:group:join', () => this.#turn());
     // Held for the whole session: otherwise each generation that ends would leave the topics, and the next would have to rejoin for them.
     consumer.topics.trackAll(...this.#topics.keys());

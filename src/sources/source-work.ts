@@ -25,6 +25,7 @@ export function beginSource(source: OpenSource, process: string, context: Contex
     limits: context.ingestLimits,
     reject: (messages, isRetry) =>
       keepRejected(pool, source.num, messages, { isRetry, publish: input.on_rejected !== undefined }),
+    onTaken: (counts) => observe.messagesTaken(input.type, counts),
     onRejected: (reasons) => observe.messagesRejected({ source: source.name, reasons }),
   });
   const transport = openTransport(input, {

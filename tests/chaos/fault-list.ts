@@ -127,7 +127,12 @@ export const faultList: readonly FaultRow[] = [
   {
     id: 'F59',
     fault: 'Kafka and RabbitMQ: broker restarts, poison messages',
-    notHere: 'these sources are not built yet',
+    tests: [
+      'tests/chaos/kafka.test.ts',
+      'tests/integration/kafka-source.test.ts',
+      'tests/integration/rabbitmq-consumer.test.ts',
+      'tests/integration/rabbitmq-source.test.ts',
+    ],
   },
   { id: 'F60', fault: 'egress proxy down', notHere: 'deliveries cannot be sent through a proxy yet' },
   { id: 'F61', fault: 'a snapshot that stays open' },

@@ -14,11 +14,15 @@ import { fetchKafka } from './kafka-jars.ts';
 export interface KafkaProcess {
   /** `127.0.0.1:port` */
   readonly broker: string;
+  /** Of the server that runs now, or ran last. */
+  readonly pid: number;
   createTopic(topic: string, partitions: number): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   send(messages: readonly KafkaRecord[]): Promise<void>;
   /** What the group has committed, by `topic/partition`. */
   committed(group: string): Promise<ReadonlyMap<string, number>>;
+  /** Sets what the group has committed; it must have no members. */
+  rewind(group: string, topic: string, partitions: number): Promise<void>;
   crash(): Promise<void>;
   start(): Promise<void>;
   close(): Promise<void>;
@@ -62,7 +66,7 @@ export async function startKafkaProcess(): Promise<KafkaProcess> {
   const broker = `127.0.0.1:${port}`;
   const options = { clientId: 'posthorn-tests', bootstrapBrokers: [broker], retries: 5, retryDelay: 200 };
   const admin = new Admin(options);
-  let producer = new Producer({ ...options, acks: -1 });
+  let producer = new Producer({ ...options, acks: -1, idempotent: true });
   let child = await launch(config, admin);
   const crash = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -72,6 +76,9 @@ export async function startKafkaProcess(): Promise<KafkaProcess> {
   };
   return {
     broker,
+    get pid() {
+      return child.pid!;
+    },
     createTopic: async (topic, partitions) => {
       await admin.createTopics({ topics: [topic], partitions, replicas: 1 });
     },
@@ -79,15 +86,20 @@ export async function startKafkaProcess(): Promise<KafkaProcess> {
       await admin.deleteTopics({ topics: [topic] });
     },
     send: async (messages) => {
+      // Idempotent: a request that is sent again, as after a restart, must not bring its messages twice.
       await producer.send({ messages: messages.map(toMessage), acks: -1 });
     },
     committed: (group) => committedOf(admin, group),
+    rewind: async (group, topic, partitions) => {
+      const offsets = Array.from({ length: partitions }, (_, partition) => ({ partition, offset: 0n }));
+      await admin.alterConsumerGroupOffsets({ groupId: group, topics: [{ name: topic, partitionOffsets: offsets }] });
+    },
     crash: async () => {
       await producer.close(true).catch(() => {});
       await crash();
     },
     start: async () => {
-      producer = new Producer({ ...options, acks: -1 });
+      producer = new Producer({ ...options, acks: -1, idempotent: true });
       child = await launch(config, admin);
     },
     close: async () => {

@@ -9,13 +9,13 @@ type Env = Readonly<Record<string, string>>;
 
 /** The processes of one role: each has a place, and whoever ends can be started again in the same place. */
 export class Crew {
-  readonly role: 'api' | 'worker';
+  readonly role: 'api' | 'worker' | 'ingest';
   readonly #env: Env;
   readonly #places: (ServiceProcess | null)[] = [];
   readonly #all: ServiceProcess[] = [];
   readonly #more: Env[] = [];
 
-  constructor(role: 'api' | 'worker', env: Env) {
+  constructor(role: 'api' | 'worker' | 'ingest', env: Env) {
     this.role = role;
     this.#env = env;
   }

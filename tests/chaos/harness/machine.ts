@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { fetchKafka } from '../../support/kafka-jars.ts';
+import { hasRabbitmq } from '../../support/rabbitmq-process.ts';
 import { hasRedis } from '../../support/redis-process.ts';
 import type { Need, Scenario } from './scenario.ts';
 
@@ -14,8 +16,13 @@ export function faketimeLibrary(): string | undefined {
 
 const missing: Readonly<Record<Need, () => string | null>> = {
   redis: () => (hasRedis() ? null : 'redis-server is not installed'),
+  rabbitmq: () => (hasRabbitmq() ? null : 'rabbitmq-server is not installed'),
   faketime: () =>
     faketimeLibrary() === undefined ? 'libfaketime is not installed (apt-get install libfaketime)' : null,
+  kafka: () => {
+    const had = fetchKafka();
+    return had.kind === 'there' ? null : `Kafka cannot be had: ${had.why}`;
+  },
   tmpfs: () =>
     process.platform === 'linux' && process.getuid?.() === 0 ? null : 'mounting a small disk needs root on Linux',
 };

@@ -63,6 +63,8 @@ export class Play {
   readonly say: (line: string) => void;
   /** What steps found out, to be judged with the invariants. */
   readonly found: Verdict[] = [];
+  /** Children that steps started: whoever has them says which live. */
+  readonly others: (() => readonly number[])[] = [];
   servers!: Servers;
   receiver!: ReceiverProcess;
   receiverProxy!: FaultProxy;
@@ -149,6 +151,11 @@ export class Play {
     await delay(ms, undefined, { signal: this.#options.signal });
   }
 
+  /** How many events were asked for on the command line. */
+  get askedEvents(): number | undefined {
+    return this.#options.events;
+  }
+
   /** The next living API in turn; null while there is none. */
   get api(): string | null {
     const living = this.apis.living;
@@ -216,7 +223,8 @@ export class Play {
   killAll(): void {
     const { postgres, redis } = this.servers ?? {};
     const services = [...(this.apis?.pids ?? []), ...(this.workers?.pids ?? [])];
-    const pids = [...services, this.receiver?.pid, redis?.pid, postgres?.pid];
+    const others = this.others.flatMap((living) => living());
+    const pids = [...services, ...others, this.receiver?.pid, redis?.pid, postgres?.pid];
     for (const pid of pids) {
       try {
         if (pid !== undefined) process.kill(pid, 'SIGKILL');
@@ -224,6 +232,11 @@ export class Play {
         // It has ended already.
       }
     }
+  }
+
+  /** Events that the command line asked for. */
+  get events(): number | undefined {
+    return this.#options.events;
   }
 
   logs(): string {

@@ -4,7 +4,7 @@ import type { Play } from './play.ts';
 import type { Tally } from './tally.ts';
 
 /** What a machine has to have for a scenario. */
-export type Need = 'redis' | 'faketime' | 'tmpfs';
+export type Need = 'redis' | 'rabbitmq' | 'faketime' | 'kafka' | 'tmpfs';
 
 export interface EndpointSpec {
   /** For people. */

@@ -37,8 +37,10 @@ import { f57 } from './f57-postgres-killed.ts';
 import { f61 } from './f61-open-snapshot.ts';
 import { frozenWorker } from './frozen-worker.ts';
 import { isolation } from './isolation.ts';
+import { kafka } from './kafka.ts';
 import { order } from './order.ts';
 import { postgresConnections } from './postgres-connections.ts';
+import { rabbitmq } from './rabbitmq.ts';
 import { rateLimit } from './rate-limit.ts';
 
 /** Every scenario: the rows of the fault list in their order, then what goes beyond them. */
@@ -81,7 +83,9 @@ export const scenarios: readonly Scenario[] = [
   f61,
   frozenWorker,
   isolation,
+  kafka,
   order,
   postgresConnections,
+  rabbitmq,
   rateLimit,
 ];

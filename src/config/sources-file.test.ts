@@ -1,0 +1,81 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ConfigError } from './config.ts';
+import { joinSecrets, splitSecrets } from './source-secrets.ts';
+import { readSourcesFile } from './sources-file.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'posthorn-sources-'));
+
+function fileOf(text: string): string {
+  const path = join(folder, `${Math.random()}.yaml`);
+  writeFileSync(path, text);
+  return path;
+}
+
+function problemsOf(text: string): readonly string[] {
+  try {
+    readSourcesFile(fileOf(text));
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+const secret = fileOf('from a file\n');
+const GOOD = `
+sources:
+  - type: kafka
+    name: orders
+    connection:
+      brokers: ["[::1]:9092", kafka:9093]
+      sasl: { mechanism: PLAIN, username: me, password_file: ${secret} }
+    consume: { pattern: "orders\\\\..*", group: posthorn }
+    mapping: { format: mapped, type: "attribute:topic" }
+`;
+
+test('a source of the file is what the API would take, with secrets from files', () => {
+  const [source] = readSourcesFile(fileOf(GOOD));
+  expect(source).toMatchObject({
+    name: 'orders',
+    connection: { tls: false, sasl: { password: 'from a file' } },
+    consume: { start: 'earliest' },
+    mapping: { data: 'body' },
+  });
+});
+
+test('all faults are told together, each with its place', () => {
+  const problems = problemsOf(`
+sources:
+  - { type: kafka, name: "bad name", connection: { brokers: [nowhere] }, consume: { topics: [a], pattern: a, group: g }, mapping: { format: envelope } }
+  - { type: kafka, name: b, connection: { brokers: ["k:1"] }, consume: { topics: [a], group: g }, mapping: { format: mapped, type: "somewhere:else" }, extra: 1 }
+`);
+  const places = ['0.name', '0.connection.brokers.0', '0.consume', '1.mapping.type'];
+  for (const place of places) expect(problems).toContainEqual(expect.stringContaining(`sources.${place}`));
+  expect(problems).toContainEqual(expect.stringMatching(/extra/));
+});
+
+test.each([
+  ['no YAML', 'sources: [', /not YAML/],
+  ['another form', 'source: []', /SOURCES_FILE/],
+  ['a name twice', `${GOOD}${GOOD.replace('sources:', '')}`, /orders is given more than once/],
+  ['a secret file that is not there', GOOD.replace(secret, '/nowhere/at/all'), /cannot read/],
+])('%s is refused', (_what, text, problem) => {
+  expect(problemsOf(text)).toContainEqual(expect.stringMatching(problem));
+});
+
+test('a secret is in no message, whatever is wrong around it', () => {
+  const text = GOOD.replace(`password_file: ${secret}`, 'password: hunter22').replace('PLAIN', 'BASE64');
+  expect(problemsOf(text).join()).not.toContain('hunter22');
+  expect(problemsOf(`${text}\n  - [`).join()).not.toContain('hunter22');
+});
+
+test('secrets are taken out of a description and put back', () => {
+  const [source] = readSourcesFile(fileOf(GOOD));
+  const { plain, secrets } = splitSecrets(source!);
+  expect(secrets).toEqual({ 'connection.sasl.password': 'from a file' });
+  expect(JSON.stringify(plain)).not.toContain('from a file');
+  expect(joinSecrets({ plain, secrets })).toEqual(source);
+});
