@@ -1,6 +1,7 @@
 import { newId } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
+import { destinationColumns } from './endpoint-destination.ts';
 import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint } from './endpoint-rows.ts';
 import { insertSecret } from './endpoint-secrets.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
@@ -35,7 +36,11 @@ export async function createEndpoint(
     if (refused !== null) return { kind: refused };
     const disabledReason = settings.enabled ? null : disabledBy(caller);
     const row = await transaction.endpoint.create({
-      data: { id, tenantNum: tenant.num, disabledReason, ...columnsOf(settings, id, vault) },
+      data: {
+        ...{ id, tenantNum: tenant.num, disabledReason },
+        ...columnsOf(settings, id, vault),
+        ...destinationColumns(settings.destination, id, vault),
+      },
     });
     await insertSecret(transaction, vault, row, secret);
     const change = { action: 'endpoint.created', object: id, after: auditView(settings) };

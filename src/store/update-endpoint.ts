@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { type Destination, passwordOf } from '../domain/destination.ts';
 import type { SignatureScheme } from '../domain/endpoint.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit, type Change } from './audit.ts';
@@ -21,6 +22,8 @@ import { changeRouting } from './routing.ts';
 export type EndpointPatch = { readonly [Name in keyof EndpointSettings]?: EndpointSettings[Name] };
 
 export interface UpdateOptions {
+  /** Where events go from now on, given where they went; undefined: that stays. */
+  readonly destination: (before: Destination) => Destination | undefined;
   readonly newSecret: (scheme: SignatureScheme) => string;
   /** What an endpoint's gate is to be restored from when the endpoint is enabled. */
   readonly toBeProbed: object;
@@ -41,16 +44,16 @@ export async function updateEndpoint(
   { prisma, vault }: EndpointStore,
   tenant: TenantRef,
   id: string,
-  patch: EndpointPatch,
+  patch: Omit<EndpointPatch, 'destination'>,
   caller: Caller,
-  { newSecret, toBeProbed }: UpdateOptions,
+  { destination, newSecret, toBeProbed }: UpdateOptions,
 ): Promise<UpdatedEndpoint | null> {
   return prisma.$transaction(async (transaction) => {
     if (changesRouting(patch)) await changeRouting(transaction, tenant.num);
     const row = await lockEndpoint(transaction, tenant.num, id);
     if (row === null) return null;
     const before = toEndpoint(row, vault);
-    const changes = changesOf(before, patch);
+    const changes = changesOf(before, { ...patch, destination: destination(before.destination) });
     if (Object.keys(changes).length === 0) return { endpoint: before, wasEnabled: false };
     const data = { ...columnsOf(changes, id, vault), ...reasonOf(changes, caller), version: { increment: 1 } };
     const updated = await transaction.endpoint.update({
@@ -83,7 +86,10 @@ function changesRouting({ subscriptions, enabled, order }: EndpointPatch): boole
   return subscriptions !== undefined || enabled !== undefined || order !== undefined;
 }
 
-function changesOf(before: Endpoint, patch: EndpointPatch): EndpointPatch {
+function changesOf(
+  before: Endpoint,
+  patch: { readonly [Name in keyof EndpointPatch]: EndpointPatch[Name] | undefined },
+): EndpointPatch {
   const isChange = ([name, value]: [string, unknown]) =>
     value !== undefined && !isDeepStrictEqual(value, before[name as keyof EndpointSettings]);
   return Object.fromEntries(Object.entries(patch).filter(isChange)) as EndpointPatch;
@@ -94,13 +100,22 @@ function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?
   return { disabledReason: enabled ? null : disabledBy(caller) };
 }
 
-/** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value. */
+/** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value; of a password that it did. */
 function changeOf(before: Endpoint, changes: EndpointPatch): Pick<Change, 'action' | 'before' | 'after'> {
   const names = Object.keys(changes) as (keyof EndpointSettings)[];
   const old = Object.fromEntries(names.map((name) => [name, before[name]])) as EndpointPatch;
-  const after: Prisma.InputJsonObject = auditView(changes);
+  const after: Prisma.InputJsonObject = {
+    ...auditView(changes),
+    ...(isNewPassword(before, changes) && { password_written: true }),
+  };
   if (changes.headers === undefined) return { action: 'endpoint.updated', before: auditView(old), after };
   const rewritten = Object.entries(changes.headers).filter(([name, value]) => before.headers[name] !== value);
   const headersWritten = rewritten.map(([name]) => name).sort();
   return { action: 'endpoint.updated', before: auditView(old), after: { ...after, headers_written: headersWritten } };
+}
+
+function isNewPassword(before: Endpoint, { destination }: EndpointPatch): boolean {
+  if (destination === undefined || destination.type === 'http') return false;
+  const old = before.destination.type === 'http' ? null : passwordOf(before.destination);
+  return passwordOf(destination) !== old;
 }

@@ -1,7 +1,7 @@
 import type { EgressWatch } from '../delivery/egress-watch.ts';
 import type { Passage } from '../delivery/gate.ts';
 import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
-import type { Sender } from '../delivery/send.ts';
+import type { Sender } from '../delivery/sender.ts';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Desk } from './desk.ts';
@@ -182,7 +182,8 @@ export class Dispatcher {
     const eventId = body.externalId ?? eventIdOf(due.eventUuid);
     try {
       const bytes = desk.cast === null ? body.body : desk.cast(body.body);
-      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, body: bytes };
+      const attempt = due.attempt + 1;
+      const delivery: AttemptToMake = { deliveryId, eventId, attempt, body: bytes, event: body.body };
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
       desk.problem = (error as Error).message;
