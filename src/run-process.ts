@@ -76,11 +76,13 @@ async function runServices(context: Context, http: HttpServer, untilEnding: () =
 
 function servicesOf(context: Context, http: HttpServer): Service[] {
   const { config, clock, workerPool, observe, health, commits, vault } = context;
+  const { runtime } = observe.metrics;
   const readClock = async () => {
     await clock.calibrate(workerPool);
     health.sawPostgres();
   };
   return [
+    { name: 'measurements', start: async () => runtime.start(), stop: async () => runtime.stop() },
     { name: 'context', start: readClock, stop: () => context.close() },
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),

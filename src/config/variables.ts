@@ -161,6 +161,11 @@ export const variables = {
   MAX_EVENT_BYTES: variable(integer(256, 8 * 1024 * 1024), 262144, 'Largest event, as it is delivered.'),
   MAX_BATCH_EVENTS: variable(integer(1, 10000), 1000, 'Most events in one request.'),
   MAX_BATCH_BYTES: variable(integer(1024, 64 * 1024 * 1024), 8 * 1024 * 1024, 'Largest request body.'),
+  CLOUDEVENTS_TENANT_EXTENSION: variable(
+    z.string().regex(/^[a-z0-9]{1,64}$/, 'expected an extension name: lower-case letters and digits'),
+    'tenantid',
+    'Extension attribute that names the tenant of a CloudEvent sent with an operator key.',
+  ),
   IDEMPOTENCY_HOURS: variable(integer(24, 24 * 30), 24, 'How long an idempotency key or event id is remembered.'),
   RETENTION_DAYS: variable(
     integer(5, 3650),

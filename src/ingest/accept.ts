@@ -4,7 +4,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import { areCurrent, type CheckTypes, checkType, type Misfit } from './check-type.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
-import { type ReadEvent, readEvent } from './read-event.ts';
+import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 
 export interface AcceptDependencies {
@@ -20,6 +20,8 @@ export interface AcceptDependencies {
 export interface RawEvent {
   readonly value: unknown;
   readonly text: string;
+  /** What was made of it already, where its text is not an event's. */
+  readonly read?: ReadResult;
 }
 
 export interface AcceptOptions {
@@ -91,8 +93,8 @@ async function sealAll(
   const rejections = new Map<number, Rejection>();
   const refusedBy = new Map<number, bigint>();
   const misfits: Misfit[] = [];
-  for (const [index, { value, text }] of raw.entries()) {
-    const sealed = await seal(value, text, options, dependencies);
+  for (const [index, each] of raw.entries()) {
+    const sealed = await seal(each, options, dependencies);
     if ('status' in sealed) {
       rejections.set(index, sealed);
       if (sealed.rules !== undefined) refusedBy.set(...sealed.rules);
@@ -145,12 +147,11 @@ const CONFLICT: Rejection = {
 };
 
 async function seal(
-  value: unknown,
-  text: string,
+  { value, text, read: known }: RawEvent,
   { caller, idempotencyKey }: AcceptOptions,
   { findTenant, nowMs, maxEventBytes, types }: AcceptDependencies,
 ): Promise<Sealed | Rejection> {
-  const read = readEvent(value, text);
+  const read = known ?? readEvent(value, text);
   if (!read.ok) return invalid('The event is not valid.', read.faults);
   const tenant = await tenantOf(read.event, caller, findTenant);
   if ('status' in tenant) return tenant;
@@ -172,7 +173,8 @@ async function tenantOf(
   if (caller.kind === 'tenant')
     return named === undefined || named === caller.tenant.id ? caller.tenant : UNKNOWN_TENANT;
   if (named === undefined) {
-    return invalid('The event names no tenant.', [{ path: 'tenant_id', message: 'required with an operator key' }]);
+    const path = event.tenantField ?? 'tenant_id';
+    return invalid('The event names no tenant.', [{ path, message: 'required with an operator key' }]);
   }
   return (await findTenant(named)) ?? UNKNOWN_TENANT;
 }

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 
 /**
- * What a tenant's idempotency key (`k`) or event id (`i`) is stored as: the first 16 bytes of SHA-256, as a UUID. Keys of any length
+ * What a tenant's idempotency key (`k`), event id (`i`) or CloudEvent's source and id (`c`) is stored as: the first 16 bytes of SHA-256, as a UUID. Keys of any length
  * cost the same, and none is kept in the clear.
  */
-export function dedupKey(tenantNum: number, kind: 'k' | 'i', text: string): string {
+export function dedupKey(tenantNum: number, kind: 'k' | 'i' | 'c', text: string): string {
   return digestUuid(`${tenantNum}\0${kind}\0${text}`);
 }
 

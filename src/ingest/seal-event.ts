@@ -14,7 +14,7 @@ export interface PendingEvent {
   readonly subject: string | null;
   readonly externalId: string | null;
   readonly body: Buffer;
-  /** What the event claims for itself alone: its idempotency key, its id, both or neither. */
+  /** What the event claims for itself alone: its idempotency key, its id, a CloudEvent's source and id; those that it has. */
   readonly keys: readonly string[];
   readonly bodyHash: string;
   /** Number of the endpoint that does not get it, whatever it subscribes to: the one that a system event is about. */
@@ -44,6 +44,7 @@ export function sealEvent(
   const keys: string[] = [];
   if (key !== undefined) keys.push(dedupKey(tenant.num, 'k', key));
   if (input.id !== undefined) keys.push(dedupKey(tenant.num, 'i', input.id));
+  if (event.claim !== undefined) keys.push(dedupKey(tenant.num, 'c', event.claim));
   return {
     uuid,
     publicId,

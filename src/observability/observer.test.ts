@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { deliveryIdOf, newUuid } from '../domain/ids.ts';
-import { type FinishedAttempt, Observer } from './observer.ts';
+import type { FinishedAttempt } from './facts.ts';
+import { Observer } from './observer.ts';
 
 let lines: (Record<string, unknown> & { level: string })[];
 let observe: Observer;

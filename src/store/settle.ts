@@ -12,6 +12,8 @@ export interface SettledAttempt {
   readonly lane: number;
   /** Number of this attempt, from 1. */
   readonly attempt: number;
+  /** Whether it is the first since a replay queued the delivery. */
+  readonly isReplay: boolean;
   /** Milliseconds since 1970, as signed into the request. */
   readonly startedAtMs: number;
   readonly outcome: Outcome;

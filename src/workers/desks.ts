@@ -75,6 +75,11 @@ export class Desks {
     return this.#dispatcher.inFlight;
   }
 
+  /** What is in memory. */
+  get held(): Pick<HeldRows, 'size' | 'bytes'> {
+    return this.#held;
+  }
+
   /** See `HeldRows.read`. */
   read(fetch: () => Promise<DueDelivery[]>): ReturnType<HeldRows['read']> {
     return this.#held.read(fetch);

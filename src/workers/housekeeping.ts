@@ -10,8 +10,8 @@ export interface HousekeepingOptions {
   /** Counts when it is more than `retentionDays`. */
   readonly deadLetterDays: number;
   readonly idempotencyHours: number;
-  /** Called for each duty that changed something, with what it did. */
-  readonly onDone: (duty: HousekeepingDuty, details: Record<string, string | number>) => void;
+  /** Called for each duty, with what it changed; null when there was nothing to do. */
+  readonly onDone: (duty: HousekeepingDuty, details: Record<string, string | number> | null) => void;
   readonly onFailure: (duty: HousekeepingDuty, error: unknown) => void;
 }
 
@@ -48,8 +48,7 @@ export class Housekeeping {
 
   async #do(duty: HousekeepingDuty, run: () => Promise<Record<string, string | number> | null>): Promise<void> {
     try {
-      const details = await run();
-      if (details !== null) this.#options.onDone(duty, details);
+      this.#options.onDone(duty, await run());
     } catch (error) {
       this.#options.onFailure(duty, error);
     }

@@ -167,6 +167,7 @@ test('a lane that its heartbeat reports lost is let go of, with what waits for i
   await rig.time.pass(100);
   rig.model.steal(0);
   expect(await rig.time.pass(2_100, () => isOver)).toBe(true);
+  expect(rig.lost).toEqual([0]);
   await rig.time.pass(5_000);
   expect(rig.sent).toHaveLength(1);
 });

@@ -30,7 +30,20 @@ export interface LaneOwnerOptions {
   readonly onGateNews: (news: GateNews, tenantId: string, endpointId: string) => void;
   readonly onSetAside: (delivery: StruckDelivery) => void;
   readonly onEgressChange: (change: EgressChange) => void;
+  /** Somebody else has a lane that was thought to be held here. */
+  readonly onLeaseLost: (lane: number) => void;
   readonly onFailure: (what: string, error: unknown) => void;
+}
+
+/** What an owner has in hand. */
+export interface OwnerLoad {
+  readonly lanes: number;
+  readonly inFlight: number;
+  /** Deliveries in memory, and the bytes of their bodies. */
+  readonly rows: number;
+  readonly bytes: number;
+  /** Attempts that are not written down yet. */
+  readonly unsettled: number;
 }
 
 const HEARTBEAT_MS = 1_000;
@@ -141,6 +154,11 @@ export class LaneOwner {
     return this.#pump.stalledMs;
   }
 
+  get load(): OwnerLoad {
+    const { inFlight, held } = this.#desks;
+    return { lanes: this.#lanes.size, inFlight, rows: held.size, bytes: held.bytes, unsettled: this.#settler.size };
+  }
+
   /** Stops fetching, waits for what is under way until the deadline, writes it down, and gives every lane back. */
   async stop(deadlineMs: number): Promise<void> {
     const { store, ring, onFailure } = this.#options;
@@ -200,7 +218,7 @@ export class LaneOwner {
         new Error('not written'),
       );
       void this.#options.store.release([lane.lease]).catch(() => {});
-      this.#forget(lane);
+      this.#lose(lane);
     }
     if (lane.isDraining && lane.held === 0) this.#pump.kick();
   }
@@ -247,6 +265,11 @@ export class LaneOwner {
     lane.resolveReleased();
   }
 
+  #lose(lane: Lane): void {
+    this.#options.onLeaseLost(lane.number);
+    this.#forget(lane);
+  }
+
   /** Renews the leases and learns what is still ours, and of how many workers this one is. */
   async beat(): Promise<void> {
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
@@ -255,7 +278,7 @@ export class LaneOwner {
       for (const lease of leases) {
         const lane = this.#lanes.get(lease.lane);
         if (lane === undefined || lane.lease !== lease) continue;
-        if (!held.has(lease.lane)) this.#forget(lane);
+        if (!held.has(lease.lane)) this.#lose(lane);
         else if (lane.isCareful && !crashed.has(lease.lane)) this.#trust(lane);
       }
       this.#setShare(Math.ceil(this.#options.lanes / workers));

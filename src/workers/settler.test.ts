@@ -31,6 +31,7 @@ function attempt(endpointNum: number, lane = 0, bytes = 0): SettledAttempt {
     tenantNum: 1,
     lane,
     attempt: 1,
+    isReplay: false,
     startedAtMs: 0,
     outcome,
     decision: { kind: 'done' },

@@ -55,8 +55,16 @@ export function workerServices(context: Context): Service[] {
     workerId: id,
     onFailure: (error) => observe.workFailed('presence', error),
   });
-  const sweeper = new Sweeper(() => findSleepingLanes(pool), owner);
+  const sweeper = new Sweeper(
+    () => findSleepingLanes(pool),
+    owner,
+    (lanes) => observe.lanesFoundAsleep(lanes),
+  );
   waker.wakeLocal = (lanes) => owner.wake(lanes);
+  observe.watchProcess({
+    ...ownerStates(owner),
+    neglected_seconds: () => sweeper.neglectedMs / 1000,
+  });
   health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
   health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
   const fail = (name: string, error: unknown) => observe.workFailed(name, error);
@@ -82,6 +90,17 @@ export function workerServices(context: Context): Service[] {
     expansionService(context),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
   ];
+}
+
+function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProcess']>[0] {
+  return {
+    lanes_owned: () => owner.load.lanes,
+    requests_in_flight: () => owner.load.inFlight,
+    deliveries_held: () => owner.load.rows,
+    held_bytes: () => owner.load.bytes,
+    attempts_unsettled: () => owner.load.unsettled,
+    stalled_seconds: () => owner.stalledMs / 1000,
+  };
 }
 
 /** The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. */
@@ -110,7 +129,7 @@ function createHousekeeping({ config, workerPool: pool, observe }: Context): Hou
     deadLetterDays: config.DEAD_LETTER_RETENTION_DAYS,
     idempotencyHours: config.IDEMPOTENCY_HOURS,
     onDone: (duty, details) => observe.housekeeping(duty, details),
-    onFailure: (duty, error) => observe.workFailed(duty, error),
+    onFailure: (duty, error) => observe.housekeepingFailed(duty, error),
   });
 }
 
@@ -158,7 +177,12 @@ function createOwner(
     acquire: (lanes) => acquireLanes(pool, id, lanes),
     heartbeat: (leases) => heartbeat(pool, id, leases),
     release: (leases) => releaseLanes(pool, id, leases),
-    fetchDue: (fetches, over) => mailbox.fetchDue(pool, fetches, over),
+    fetchDue: async (fetches, over) => {
+      const since = performance.now();
+      const rows = await mailbox.fetchDue(pool, fetches, over);
+      observe.fetched(performance.now() - since);
+      return rows;
+    },
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
     park: (leases, rows) => mailbox.parkDeliveries(pool, leases, rows),
     parkEndpoints: (leases, nums, limit) => mailbox.parkEndpoints(pool, leases, nums, limit),
@@ -172,7 +196,9 @@ function createOwner(
     targets: async (nums) => castBooks.equip(await loadTargets(pool, vault, defaults, nums)),
     targetVersions: (nums) => targetVersions(pool, nums),
     settle: async (leases, attempts) => {
+      const since = performance.now();
       const held = await settle(pool, leases, attempts);
+      observe.attemptsSettled(attempts, held, performance.now() - since);
       if (attempts.some(({ notice }) => notice !== null)) announce();
       return held;
     },
@@ -209,6 +235,7 @@ function createOwner(
     onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
     onSetAside: (delivery) => observe.deliverySetAside(delivery),
     onEgressChange: (change) => observe.egressChanged(change),
+    onLeaseLost: (lane) => observe.leaseLost(lane),
     onFailure: (what, error) => observe.workFailed(what, error),
   });
 }

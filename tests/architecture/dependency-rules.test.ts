@@ -19,6 +19,7 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'row-signing': breach('signing', ['domain', 'config']),
   'row-routing': breach('routing', ['store', 'config']),
   'row-event-types': breach('event-types', ['store', 'ingest']),
+  'row-cloudevents': breach('cloudevents', ['ingest', 'event-types']),
   'row-delivery': breach('delivery', ['store', 'config', 'queues', 'routing']),
   'row-store': breach('store', ['ingest', 'routing', 'delivery']),
   'row-queues': breach('queues', ['store', 'workers']),
@@ -44,7 +45,10 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'only-in-event-types': {
     'src/ingest/a.ts': `import { Ajv2020 } from 'ajv/dist/2020.js';\nexport const a = Ajv2020;\n`,
   },
-  'only-in-observability': { 'src/store/a.ts': `import pino from 'pino';\nexport const a = pino;\n` },
+  'only-in-observability': {
+    'src/store/a.ts': `import pino from 'pino';\nexport const a = pino;\n`,
+    'src/workers/b.ts': `import { Counter } from 'prom-client';\nexport const b = Counter;\n`,
+  },
   'only-in-config-api-ingest-embedded': { 'src/workers/a.ts': `import { z } from 'zod';\nexport const a = z;\n` },
   'folder-in-the-table': { 'src/helpers/a.ts': `import { join } from 'node:path';\nexport const a = join;\n` },
   'generated-client-only-in-store': {

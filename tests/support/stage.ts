@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inject, onTestFailed, onTestFinished } from 'vitest';
 import { call } from './api.ts';
+import { eventually } from './eventually.ts';
 import { TEST_LANES } from './global-setup.ts';
 import { query } from './query.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
@@ -86,13 +87,21 @@ export interface CreatedEndpoint {
   readonly public_key?: string;
 }
 
+/** Makes a tenant, or finds that it is there. A process that has just started may answer 503 for a moment. */
+async function ensureTenant(baseUrl: string, id: string): Promise<void> {
+  await eventually(
+    () => call(baseUrl, 'POST', '/v1/tenants', { id }),
+    ({ status }) => status === 201 || status === 409,
+  );
+}
+
 /** The endpoint of a tenant that is made if it is not there. `path` tells the endpoints of one receiver apart. */
 export async function createEndpoint(
   baseUrl: string,
   settings: Readonly<Record<string, unknown>>,
   tenant = TENANT,
 ): Promise<CreatedEndpoint> {
-  await call(baseUrl, 'POST', '/v1/tenants', { id: tenant });
+  await ensureTenant(baseUrl, tenant);
   const { status, body } = await call(baseUrl, 'POST', `/v1/tenants/${tenant}/endpoints`, settings);
   if (status !== 201) throw new Error(`The endpoint was refused: ${status} ${JSON.stringify(body)}`);
   return body;

@@ -1,0 +1,29 @@
+import { readFile } from 'node:fs/promises';
+import { parsePeakMb } from './process-stat.ts';
+import type { ScenarioResult } from './run-result.ts';
+import type { Play, Scenario } from './scenario.ts';
+import { Stage, type StageOptions } from './stage.ts';
+import type { Figures } from './window.ts';
+
+/** Plays one scenario on a stage of its own, and checks that all that it accepted was delivered exactly once. */
+export async function playScenario(scenario: Scenario, options: StageOptions, play: Play): Promise<ScenarioResult> {
+  const { name, title } = scenario;
+  const stage = await Stage.open(scenario.stage, options);
+  try {
+    const figures = await scenario.play(stage, play);
+    const problems = await stage.finish();
+    return { name, title, figures: { ...figures, ...(await peaks(stage)) }, problems };
+  } finally {
+    await stage.close();
+  }
+}
+
+/** The peak of the resident set of each process that runs at the end, and of all together. */
+async function peaks(stage: Stage): Promise<Figures> {
+  const byRole: Record<string, number | null> = {};
+  for (const [role, pid] of stage.system.pids)
+    byRole[`rss_mb_${role}`] = parsePeakMb(await readFile(`/proc/${pid}/status`, 'utf8'));
+  const all = Object.values(byRole);
+  const sum = all.reduce<number>((total, one) => total + (one ?? 0), 0);
+  return { rss_mb: all.includes(null) ? null : sum, ...byRole };
+}
