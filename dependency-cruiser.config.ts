@@ -65,6 +65,11 @@ const packages = [
     in: ['src/delivery/'],
     why: 'Deliveries are the only outbound network calls, behind the egress guard.',
   },
+  {
+    packages: ['@platformatic/kafka', 'rabbitmq-client'],
+    in: ['src/brokers/', 'src/sources/', 'src/delivery/'],
+    why: 'Brokers are spoken to by sources and by deliveries, and described in one place.',
+  },
   { packages: ['express', 'helmet'], in: ['src/api/'], why: 'The API is the only place that knows HTTP servers.' },
   {
     packages: ['ajv'],

@@ -42,6 +42,9 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'src/ingest/a.ts': `import express from 'express';\nexport const a = express;\n`,
     'src/embedded/b.ts': `import helmet from 'helmet';\nexport const b = helmet;\n`,
   },
+  'only-in-brokers-sources-delivery': {
+    'src/api/a.ts': `import { Consumer } from '@platformatic/kafka';\nexport const a = Consumer;\n`,
+  },
   'only-in-event-types': {
     'src/ingest/a.ts': `import { Ajv2020 } from 'ajv/dist/2020.js';\nexport const a = Ajv2020;\n`,
   },
