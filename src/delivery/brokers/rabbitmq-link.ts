@@ -4,6 +4,7 @@ import type { RabbitmqDestination } from '../../domain/destination.ts';
 import { DeliveryFailure, unreachable } from '../classify.ts';
 import type { RabbitmqMessage } from '../prepare.ts';
 import { parseBrokerHost } from './broker-host.ts';
+import { guardReads } from './guard-reads.ts';
 import { brokerTls, type HostGuard } from './host-guard.ts';
 import { RabbitmqChannel } from './rabbitmq-channel.ts';
 import type { BrokerReport } from './shipment.ts';
@@ -21,8 +22,8 @@ export interface RabbitmqLinkOptions {
 const MAX_CHANNELS = 128;
 const FRAME_BYTES = 128 * 1024;
 const HEARTBEAT_SECONDS = 30;
-/** What a broker may send beyond twice of what it was sent: answers are smaller than messages, and those that it gives back as large. */
-const SPARE_BYTES = 4 * 1024 * 1024;
+/** The largest frame that is read: larger than the one that was agreed on, for those before the agreement. */
+const MAX_READ_BYTES = 1024 * 1024;
 
 /** One connection to RabbitMQ, opened through the guard. It does not come back by itself: the next one is resolved and checked anew. */
 export class RabbitmqLink {
@@ -125,7 +126,7 @@ async function connect(
     ...(tls ? { tls: brokerTls(name, ca) } : {}),
   });
   const socket = socketOf(connection);
-  boundReading(socket);
+  guardReads(socket, MAX_READ_BYTES);
   try {
     await new Promise<void>((resolve, reject) => {
       connection.once('connection', resolve);
@@ -146,12 +147,4 @@ function socketOf(connection: Connection): Socket {
   const { _socket: socket } = connection as unknown as { _socket?: Socket };
   if (socket === undefined) throw new DeliveryFailure(unreachable('protocol', 'the client shows no socket'));
   return socket;
-}
-
-/** The broker is whatever the tenant points at: what it sends must not pile up. */
-function boundReading(socket: Socket): void {
-  socket.on('readable', () => {
-    if (socket.bytesRead > 2 * socket.bytesWritten + SPARE_BYTES)
-      socket.destroy(new DeliveryFailure(unreachable('protocol', 'the broker sends more than it was asked for')));
-  });
 }
