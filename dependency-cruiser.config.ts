@@ -11,11 +11,13 @@ const table: Readonly<Record<string, readonly string[]>> = {
   routing: ['domain'],
   'event-types': ['domain', 'routing'],
   cloudevents: ['domain'],
-  delivery: ['domain', 'signing'],
+  brokers: ['domain', 'config'],
+  delivery: ['domain', 'signing', 'brokers'],
   store: ['domain', 'config'],
   queues: ['domain', 'config'],
   observability: ['domain', 'config'],
   ingest: ['domain', 'routing', 'event-types', 'cloudevents', 'store', 'queues'],
+  sources: ['domain', 'config', 'event-types', 'brokers', 'store', 'observability', 'ingest'],
   workers: [
     'domain',
     'config',
@@ -23,6 +25,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'routing',
     'event-types',
     'cloudevents',
+    'brokers',
     'delivery',
     'store',
     'queues',
@@ -36,6 +39,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'routing',
     'event-types',
     'cloudevents',
+    'brokers',
     'delivery',
     'store',
     'queues',
@@ -48,6 +52,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
 
 /** Files directly under src that folders may import; all others of them are for each other and for the entry. */
 const rootFiles: Readonly<Record<string, readonly string[]>> = {
+  sources: ['context', 'lifecycle'],
   workers: ['context', 'lifecycle'],
   api: ['context'],
 };
@@ -70,6 +75,7 @@ const packages = [
     in: ['src/brokers/', 'src/sources/', 'src/delivery/'],
     why: 'Brokers are spoken to by sources and by deliveries, and described in one place.',
   },
+  { packages: ['yaml'], in: ['src/config/'], why: 'Configuration is read where it is checked.' },
   { packages: ['express', 'helmet'], in: ['src/api/'], why: 'The API is the only place that knows HTTP servers.' },
   {
     packages: ['ajv'],
@@ -151,8 +157,8 @@ export default {
     {
       name: 'sockets-where-they-belong',
       severity: 'error',
-      comment: 'Whatever opens a socket is in delivery (behind the guard), api, embedded or cli.',
-      from: { path: '^src/', pathNot: [TESTS, folder('(delivery|api|embedded|cli)')] },
+      comment: 'Whatever opens a socket is in delivery (behind the guard), brokers, api, embedded or cli.',
+      from: { path: '^src/', pathNot: [TESTS, folder('(brokers|delivery|api|embedded|cli)')] },
       to: { path: '^(node:)?(http|https|http2|net|tls|dgram)$', dependencyTypesNot: ['type-only'] },
     },
     {

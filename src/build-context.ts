@@ -16,6 +16,7 @@ import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
+import type { InfoWriter } from './observability/logger.ts';
 import { Observer } from './observability/observer.ts';
 import { ProcessHealth } from './process-health.ts';
 import { createQueueBackend } from './queues/backend.ts';
@@ -43,6 +44,7 @@ export interface ContextOptions {
   readonly masterKeys: readonly string[];
   readonly policy: EgressPolicy;
   readonly log: Logger;
+  readonly writeInfo: InfoWriter;
 }
 
 /** Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. */
@@ -51,8 +53,8 @@ const HOUR_MS = 3_600_000;
 
 /** Builds everything that a process shares. Opens no connection before it is used. */
 export function buildContext(options: ContextOptions): Context {
-  const { config, databaseUrl, log, policy } = options;
-  const observe = new Observer(log);
+  const { config, databaseUrl, log, writeInfo, policy } = options;
+  const observe = new Observer(log, writeInfo);
   const pool = (name: string, size: number, statementMs: number) => {
     const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
     const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, onError });
@@ -77,7 +79,8 @@ export function buildContext(options: ContextOptions): Context {
   const replayBell = bell('replays');
   const expansionBell = bell('expansions');
   const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
-  const bodies = new BodyCache(config.MAX_BYTES_IN_FLIGHT);
+  // Only for a process that delivers: another one would keep them for nobody.
+  const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT : 0);
   const commits = new GroupCommit({
     append: async (group) => {
       const since = performance.now();

@@ -19,8 +19,10 @@ import { expungePayload, getEvent, listEvents } from './routes/events.ts';
 import { testFilter } from './routes/filter-test.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
 import { listPausedKeys, resumePausedKeys } from './routes/paused-keys.ts';
+import { discardRejected, getRejected, listRejected, retryRejected } from './routes/rejected-messages.ts';
 import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
 import { listSetAside } from './routes/set-aside.ts';
+import { createSource, deleteSource, getSource, listSources, pauseSource, resumeSource } from './routes/sources.ts';
 import { getStats } from './routes/stats.ts';
 import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
 import { sendTestEvent } from './routes/test-event.ts';
@@ -38,5 +40,7 @@ export const routes: readonly Route[] = [
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery, listSetAside],
   ...[listDeadLetters, getDeadLetterStats, getDeadLetter, redriveDeadLetters, purgeDeadLetters],
   ...[createReplay, listReplays, getReplay, cancelReplay],
+  ...[createSource, listSources, getSource, deleteSource, pauseSource, resumeSource],
+  ...[listRejected, getRejected, retryRejected, discardRejected],
   ...[listAudit],
 ];

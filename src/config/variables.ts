@@ -64,7 +64,7 @@ const masterKeys = list.pipe(
 );
 
 const roles = list.pipe(
-  z.array(z.enum(['api', 'worker'], 'expected api, worker, or both separated by a comma')).min(1),
+  z.array(z.enum(['api', 'worker', 'ingest'], 'expected api, worker, ingest, or several separated by commas')).min(1),
 );
 
 const DESTINATIONS = ['http', 'kafka', 'rabbitmq'] as const;
@@ -105,13 +105,19 @@ export const variables = {
   ),
   PORT: variable(integer(0, 65535), 8080, 'Port of the API; 0 takes a free one.'),
   HOST: variable(z.string().min(1), '127.0.0.1', 'Address that the API listens on (0.0.0.0 in the image).'),
-  ROLES: variable<('api' | 'worker')[]>(
+  ROLES: variable<('api' | 'worker' | 'ingest')[]>(
     roles,
-    ['api', 'worker'],
-    'What this process does: `api`, `worker`, or both, separated by a comma.',
+    ['api', 'worker', 'ingest'],
+    'What this process does: `api`, `worker`, `ingest` (takes events in from sources), or several, separated by commas.',
     {
-      fallbackText: 'api,worker',
+      fallbackText: 'api,worker,ingest',
     },
+  ),
+  SOURCES_FILE: variable<string | undefined>(
+    z.string().min(1),
+    undefined,
+    'A YAML or JSON file of sources that processes with the role `ingest` consume, beside those made by the API (`docs/sources.md`).',
+    none,
   ),
   OPERATOR_KEY: variable<string | undefined>(
     z

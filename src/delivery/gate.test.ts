@@ -83,6 +83,19 @@ test('a probe that fails, and a ramp that fails, close it again without more new
   expect(rig.closedUntilMs).toBe(rig.nowMs + 120_000);
 });
 
+test('that a quiet endpoint is closed again is told when the time of its ramp is over, and is to be saved', () => {
+  const rig = new Rig();
+  rig.passMany(answer(500), 10);
+  rig.nowMs += 30_000;
+  rig.pass(answer(200));
+  rig.nowMs += 59_999;
+  rig.gate.markSaved();
+  expect([rig.gate.tick(rig.nowMs), rig.gate.isUrgent, rig.room]).toEqual([[], false, 1]);
+  rig.nowMs += 1;
+  expect([rig.gate.tick(rig.nowMs), rig.gate.isUrgent, rig.room]).toEqual([[{ kind: 'breaker_closed' }], true, 8]);
+  expect(rig.gate.tick(rig.nowMs)).toEqual([]);
+});
+
 test('an endpoint that is enabled again gets one probe, then the ramp, and nobody is told that a breaker closed', () => {
   const rig = new Rig();
   rig.gate = Gate.restore(Gate.toBeProbed, rig.limits, START);

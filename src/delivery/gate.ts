@@ -179,6 +179,17 @@ export class Gate {
     return news.filter((each) => each !== null);
   }
 
+  /** Lets time have its effect on an endpoint that gets nothing. @returns what people are told of */
+  tick(nowMs: number): GateNews[] {
+    const wasOpened = this.#breaker.openings > 0;
+    const transition = this.#breaker.endRamp(nowMs);
+    if (transition === null) return [];
+    this.#isDirty = true;
+    this.#hasNews = true;
+    const news = newsOf(transition, wasOpened);
+    return news === null ? [] : [news];
+  }
+
   /** "Too much" cuts the window, and with `Retry-After` stops the endpoint until then; what is well received widens the window. */
   #throttle(outcome: Outcome, ticket: number, nowMs: number): GateNews | null {
     if (outcome.kind === 'delivered') this.#window.widen(this.#limits.cap);

@@ -13,13 +13,11 @@ export function routeSender({ http, kafka, rabbitmq }: Senders): Sender {
     send(request, onOutcome) {
       switch (request.type) {
         case 'http':
-          http.send(request, onOutcome);
-          return;
+          return http.send(request, onOutcome);
         case 'kafka':
-          kafka.send(request, onOutcome);
-          return;
+          return kafka.send(request, onOutcome);
         case 'rabbitmq':
-          rabbitmq.send(request, onOutcome);
+          return rabbitmq.send(request, onOutcome);
       }
     },
     abortAll: () => http.abortAll() + kafka.abortAll() + rabbitmq.abortAll(),

@@ -6,7 +6,7 @@ import { createGuardedConnector } from './guarded-connector.ts';
 import { createOriginPools } from './origin-pools.ts';
 import type { HttpRequest } from './prepare.ts';
 import type { Resolver } from './resolver.ts';
-import type { Sender } from './sender.ts';
+import type { Abandonable, Sender } from './sender.ts';
 
 export interface SenderOptions {
   readonly policy: EgressPolicy;
@@ -67,6 +67,7 @@ export function createSender(options: SenderOptions): Sender<HttpRequest> {
       const { path, headers, body } = request;
       pool.pool.dispatch({ path, method: 'POST', headers, body, blocking: false }, exchange);
       exchange.dispatched();
+      return exchange;
     },
     abortAll,
     async close() {
@@ -83,7 +84,16 @@ export function createSender(options: SenderOptions): Sender<HttpRequest> {
   };
 }
 
-function refuse(onOutcome: (outcome: Outcome) => void): void {
+function refuse(onOutcome: (outcome: Outcome) => void): Abandonable {
   const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
-  queueMicrotask(() => onOutcome({ kind: 'blocked', detail: 'the endpoint URL is not an http or https URL', timing }));
+  let isAbandoned = false;
+  queueMicrotask(() => {
+    if (isAbandoned) return;
+    onOutcome({ kind: 'blocked', detail: 'the endpoint URL is not an http or https URL', timing });
+  });
+  return {
+    abandon: () => {
+      isAbandoned = true;
+    },
+  };
 }

@@ -9,7 +9,7 @@ import { randomBytes, randomFillSync } from 'node:crypto';
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const VALUES = new Map([...ALPHABET].map((letter, value) => [letter, value]));
 
-export type IdPrefix = 'evt' | 'dlv' | 'ep' | 'key' | 'rpl' | 'sec' | 'req' | 'tenant';
+export type IdPrefix = 'evt' | 'dlv' | 'ep' | 'key' | 'rpl' | 'sec' | 'req' | 'src' | 'tenant';
 
 /** Encodes bytes, first bits first; the last letter is padded with zero bits. 16 bytes become 26 letters, 20 become 32. */
 export function encodeBase32(bytes: Uint8Array): string {

@@ -31,7 +31,7 @@ export interface AcceptOptions {
 }
 
 /** A refusal of one event, before it is known whether it came alone or in a batch. */
-interface Rejection {
+export interface Rejection {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
@@ -74,7 +74,7 @@ export async function acceptEvents(
 }
 
 /** Each change of a tenant's event types costs a try. */
-const MAX_TRIES = 6;
+export const MAX_TRIES = 6;
 
 interface SealedAll {
   readonly pending: readonly PendingEvent[];
@@ -116,10 +116,12 @@ function itemsOf(result: Exclude<UnitResult, { kind: 'types_changed' }>, isBatch
       throw refusalFor(new Map(result.indexes.map((index) => [index, UNKNOWN_TENANT])), isBatch);
     case 'too_many_deliveries':
       throw fanOutTooLarge(result.deliveries);
+    case 'loose':
+      throw new Error('A request was stored as if it were messages of a source.');
   }
 }
 
-function typesRestless(): Refusal {
+export function typesRestless(): Refusal {
   const detail = 'The event types of the tenant change too fast to check the event. Nothing was stored: send it again.';
   return new Refusal(503, 'unavailable', detail, { retryAfterSeconds: 1 });
 }
@@ -132,23 +134,24 @@ function fanOutTooLarge(deliveries: number): Refusal {
   );
 }
 
-const UNKNOWN_TENANT: Rejection = {
+export const UNKNOWN_TENANT: Rejection = {
   status: 404,
   code: 'tenant_not_found',
   detail: 'The tenant does not exist.',
   faults: [{ path: 'tenant_id', message: 'no such tenant' }],
 };
 
-const CONFLICT: Rejection = {
+export const CONFLICT: Rejection = {
   status: 409,
   code: 'idempotency_conflict',
   detail: 'The idempotency key or id belongs to an event with another body.',
   faults: [{ path: '', message: 'the idempotency key or id belongs to an event with another body' }],
 };
 
-async function seal(
+/** An event in its final bytes, or why it is none. */
+export async function seal(
   { value, text, read: known }: RawEvent,
-  { caller, idempotencyKey }: AcceptOptions,
+  { caller, idempotencyKey }: Omit<AcceptOptions, 'isBatch'>,
   { findTenant, nowMs, maxEventBytes, types }: AcceptDependencies,
 ): Promise<Sealed | Rejection> {
   const read = known ?? readEvent(value, text);

@@ -8,6 +8,11 @@ export function dedupKey(tenantNum: number, kind: 'k' | 'i' | 'c', text: string)
   return digestUuid(`${tenantNum}\0${kind}\0${text}`);
 }
 
+/** What the place of a message in its source is stored as, likewise: the same place is the same message, whatever it says. */
+export function sourceKey(sourceId: string, identity: string): string {
+  return digestUuid(`${sourceId}\0s\0${identity}`);
+}
+
 /** The first 16 bytes of the SHA-256 of a text, written as a UUID. */
 export function digestUuid(text: string): string {
   const hex = hash('sha256', text, 'hex');

@@ -16,7 +16,7 @@ export function faultOf(error: unknown): Record<string, unknown> {
 }
 
 /** What stands before the last @ of a URL goes: passwords hold slashes and @ where nobody encoded them. */
-function redact(text: string): string {
+export function redact(text: string): string {
   return text
     .replace(/\b([a-z+]+:\/\/)[^\s"']*@/gi, '$1***@')
     .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');

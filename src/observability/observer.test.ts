@@ -12,7 +12,7 @@ beforeEach(() => {
   lines = [];
   const write = (level: string) => (line: object) => lines.push({ level, ...line });
   const log = { info: write('info'), warn: write('warn'), error: write('error'), fatal: write('fatal') };
-  observe = new Observer(log as unknown as Logger);
+  observe = new Observer(log as unknown as Logger, (members) => write('info')(JSON.parse(`{${members}}`)));
 });
 
 afterEach(() => {

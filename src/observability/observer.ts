@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import { attemptMembers } from './attempt-line.ts';
 import { BoundedLabel } from './bounded-label.ts';
 import { countSettled } from './count-settled.ts';
 import type {
@@ -15,6 +16,7 @@ import type {
 } from './facts.ts';
 import { faultOf } from './fault-of.ts';
 import type { Figures } from './installation-figures.ts';
+import type { InfoWriter } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import type { CountedPool } from './pool-metrics.ts';
 import type { StateReaders } from './process-states.ts';
@@ -26,14 +28,16 @@ import type { StateReaders } from './process-states.ts';
 export class Observer {
   readonly metrics = new Metrics();
   readonly #log: Logger;
+  readonly #writeInfo: InfoWriter;
   readonly #work = new BoundedLabel();
   readonly #codes = new BoundedLabel();
   #quiet = new Map<string, number>();
   /** Events of a type that were no line of their own. */
   readonly #misfits = new Map<string, number>();
 
-  constructor(log: Logger) {
+  constructor(log: Logger, writeInfo: InfoWriter) {
     this.#log = log;
+    this.#writeInfo = writeInfo;
   }
 
   /** Events that were committed together. */
@@ -44,14 +48,10 @@ export class Observer {
     for (const { uuid, externalId, tenantNum, type, bytes, deliveries } of events) {
       allBytes += bytes;
       allDeliveries += deliveries;
-      this.#log.info({
-        event: 'event.accepted',
-        event_id: externalId ?? eventIdOf(uuid),
-        tenant: tenantNum,
-        type,
-        bytes,
-        deliveries,
-      });
+      const id = JSON.stringify(externalId ?? eventIdOf(uuid));
+      this.#writeInfo(
+        `"event":"event.accepted","event_id":${id},"tenant":${tenantNum},"type":${JSON.stringify(type)},"bytes":${bytes},"deliveries":${deliveries}`,
+      );
     }
     accepted.inc(events.length);
     acceptedBytes.inc(allBytes);
@@ -84,20 +84,8 @@ export class Observer {
     if (this.#throttled('event.misfit', line, key)) this.#misfits.delete(key);
   }
 
-  attemptFinished({ eventUuid, endpointNum, endpointId, tenantId, attempt, outcome, decision }: FinishedAttempt): void {
-    this.#log.info({
-      event: 'attempt.finished',
-      delivery_id: deliveryIdOf(eventUuid, endpointNum),
-      endpoint_id: endpointId,
-      tenant_id: tenantId,
-      attempt,
-      outcome: outcome.kind,
-      ...('reason' in outcome ? { reason: outcome.reason } : {}),
-      ...('response' in outcome ? { status: outcome.response.status } : {}),
-      ...('timing' in outcome ? { total_ms: Math.round(outcome.timing.totalMs) } : {}),
-      decision: decision.kind,
-      ...('delayMs' in decision ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
-    });
+  attemptFinished(attempt: FinishedAttempt): void {
+    this.#writeInfo(attemptMembers(attempt));
   }
 
   /**
@@ -135,6 +123,22 @@ export class Observer {
   noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
     this.metrics.deliveries.notices.inc({ kind }, count);
     this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
+  }
+
+  /** What a consumer does now. */
+  sourceChanged({ id, name, state, error }: { id: string; name: string; state: string; error: string | null }): void {
+    this.#log.info({
+      event: 'source.changed',
+      source_id: id,
+      source: name,
+      state,
+      ...(error === null ? {} : { error }),
+    });
+  }
+
+  /** Messages of a source that are no event, by reason. One line a second for each source is enough. */
+  messagesRejected({ source, reasons }: { source: string; reasons: ReadonlyMap<string, number> }): void {
+    this.#throttled('source.rejected', { source, ...Object.fromEntries(reasons) }, `source.rejected ${source}`);
   }
 
   requestFailed({ requestId, method, path, status, error }: FailedRequest): void {

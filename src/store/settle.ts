@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import type { Decision, Outcome } from '../domain/outcome.ts';
+import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './binary-array.ts';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import type { LaneLease } from './lanes.ts';
-import { nullableArray, plainArray } from './plain-array.ts';
 
 /** What became of one attempt, ready to be written. */
 export interface SettledAttempt {
@@ -124,36 +124,36 @@ function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAt
     if (body.length > 0) bodies.push(body);
   }
   return [
-    plainArray(leases.map((lease) => lease.lane)),
-    plainArray(leases.map((lease) => lease.epoch)),
-    plainArray(attempts.map((a) => a.eventUuid)),
-    plainArray(attempts.map((a) => a.endpointNum)),
-    plainArray(attempts.map((a) => a.tenantNum)),
-    plainArray(attempts.map((a) => a.lane)),
-    plainArray(attempts.map((a) => a.attempt)),
-    plainArray(attempts.map((a) => a.startedAtMs)),
-    plainArray(attempts.map((a) => outcomeCode(a.outcome))),
-    plainArray(attempts.map((a) => decisionCode(a.decision))),
-    plainArray(attempts.map((a) => ('delayMs' in a.decision ? a.decision.delayMs : 0))),
-    nullableArray(rows.map((row) => row.status)),
-    nullableArray(rows.map((row) => row.dnsMs)),
-    nullableArray(rows.map((row) => row.connectMs)),
-    nullableArray(rows.map((row) => row.firstByteMs)),
-    nullableArray(rows.map((row) => row.totalMs)),
-    rows.map((row) => row.detail),
-    rows.map((row) => row.headers),
-    plainArray(starts),
-    plainArray(rows.map((row) => row.body.length)),
+    smallints(leases, (lease) => lease.lane),
+    bigints(leases, (lease) => lease.epoch),
+    uuids(attempts, (a) => a.eventUuid),
+    ints(attempts, (a) => a.endpointNum),
+    ints(attempts, (a) => a.tenantNum),
+    smallints(attempts, (a) => a.lane),
+    smallints(attempts, (a) => a.attempt),
+    doubles(attempts, (a) => a.startedAtMs),
+    smallints(attempts, (a) => outcomeCode(a.outcome)),
+    smallints(attempts, (a) => decisionCode(a.decision)),
+    doubles(attempts, (a) => ('delayMs' in a.decision ? a.decision.delayMs : 0)),
+    smallints(rows, (row) => row.status),
+    ints(rows, (row) => row.dnsMs),
+    ints(rows, (row) => row.connectMs),
+    ints(rows, (row) => row.firstByteMs),
+    ints(rows, (row) => row.totalMs),
+    texts(rows, (row) => row.detail),
+    texts(rows, (row) => row.headers),
+    ints(starts, (start) => start),
+    ints(rows, (row) => row.body.length),
     Buffer.concat(bodies),
     noticeCodes(attempts),
-    attempts.some(({ pauses }) => pauses) ? plainArray(attempts.map(({ pauses }) => String(pauses))) : '{}',
+    attempts.some(({ pauses }) => pauses) ? booleans(attempts, ({ pauses }) => pauses) : '{}',
   ];
 }
 
 /** Empty when there is nothing to tell, as in nearly every batch: `unnest` fills a shorter array up with nulls. */
-function noticeCodes(attempts: readonly SettledAttempt[]): string {
+function noticeCodes(attempts: readonly SettledAttempt[]): Buffer | string {
   if (attempts.every(({ notice }) => notice === null)) return '{}';
-  return nullableArray(attempts.map(({ notice }) => (notice === null ? null : NOTICE_CODES[notice])));
+  return smallints(attempts, ({ notice }) => (notice === null ? null : NOTICE_CODES[notice]));
 }
 
 const NO_BODY = new Uint8Array(0);

@@ -63,5 +63,6 @@ export class Vault {
 export const sealedPlace = {
   endpointHeaders: (endpointId: string) => `endpoint-headers:${endpointId}`,
   endpointDestination: (endpointId: string) => `endpoint-destination:${endpointId}`,
+  sourceSecrets: (sourceId: string) => `source-secrets:${sourceId}`,
   endpointSecret: (endpointId: string, secretId: string) => `endpoint-secret:${endpointId}:${secretId}`,
 };

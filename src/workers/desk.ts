@@ -4,6 +4,7 @@ import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
 import { type Cursor, START } from '../store/mailbox.ts';
 import type { EndpointNotice } from '../store/notices.ts';
 import type { LoadedTarget } from '../store/targets.ts';
+import { Flights } from './flights.ts';
 import { KeyLines } from './key-lines.ts';
 import { LetterQueue } from './letter-queue.ts';
 
@@ -35,7 +36,7 @@ export class Desk {
   readonly waiting = new LetterQueue();
   /** What is kept in order, whether it may be sent yet or not. */
   readonly lines = new KeyLines();
-  inFlight = 0;
+  readonly flights = new Flights();
   /** When it was last asked for, in ms of `performance.now()`. */
   usedAt = 0;
   /** Whether the table holds parked rows of this endpoint, and where to go on reading them. */
@@ -53,6 +54,10 @@ export class Desk {
   constructor(num: number, lane: number) {
     this.num = num;
     this.lane = lane;
+  }
+
+  get inFlight(): number {
+    return this.flights.count;
   }
 
   /** 0 until its settings are known. */

@@ -178,6 +178,17 @@ export class Desks {
     });
   }
 
+  /** Lets time have its effect on gates. */
+  passTime(): void {
+    const nowMs = this.#options.nowMs();
+    for (const desk of this.list) {
+      const news = desk.gate?.tick(nowMs) ?? [];
+      for (const each of news) this.#options.onGateNews(each, desk);
+      if (news.length > 0) this.#dispatcher.reconsider(desk);
+    }
+    this.#dispatcher.run();
+  }
+
   /** Whether some gate has changed since the last call in a way that is to be saved at once. */
   takeUrgency(): boolean {
     const isUrgent = this.#isUrgent;
@@ -298,6 +309,12 @@ export class Desks {
   /** Lets go of what waits for a lane; what is under way goes on. */
   dropLane(lane: number): void {
     for (const desk of this.list.ofLane(lane)) this.#dropWaiting(desk);
+  }
+
+  /** Somebody else serves the lane now: what is under way would come on top of what that one sends, and cannot be settled any more. */
+  abandonLane(lane: number): void {
+    for (const desk of this.list.ofLane(lane)) this.#forgetLetters(this.#dispatcher.abandon(desk));
+    this.#dispatcher.run();
   }
 
   /** Drops a lane's waiting rows and everything known of its endpoints. */

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
 import { ensurePartitions } from '../store/partitions.ts';
+import { forgetRejected } from '../store/rejected-messages.ts';
 import { dropExpiredKeys, dropOldPartitions, retentionBoundary } from '../store/retention.ts';
 
 export interface HousekeepingOptions {
@@ -15,7 +16,12 @@ export interface HousekeepingOptions {
   readonly onFailure: (duty: HousekeepingDuty, error: unknown) => void;
 }
 
-export type HousekeepingDuty = 'partitions_made' | 'partitions_dropped' | 'dead_letters_forgotten' | 'keys_forgotten';
+export type HousekeepingDuty =
+  | 'partitions_made'
+  | 'partitions_dropped'
+  | 'dead_letters_forgotten'
+  | 'rejected_messages_forgotten'
+  | 'keys_forgotten';
 
 const HOUR_MS = 3_600_000;
 /** What a producer is promised is the least: a key is forgotten a little later. */
@@ -41,6 +47,7 @@ export class Housekeeping {
       namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays)),
     );
     await this.#do('dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil)));
+    await this.#do('rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil)));
     await this.#do('keys_forgotten', async () =>
       countOf(await dropExpiredKeys(pool, uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS))),
     );

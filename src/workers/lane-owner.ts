@@ -21,6 +21,8 @@ export interface LaneOwnerOptions {
   readonly nowMs: () => number;
   readonly userAgent: string;
   readonly lanes: number;
+  /** How long a lease lasts from the moment that it is asked for. */
+  readonly leaseMs: number;
   readonly maxInFlight: number;
   readonly maxBytes: number;
   /** Rings lanes for whoever is free. */
@@ -49,6 +51,8 @@ export interface OwnerLoad {
 const HEARTBEAT_MS = 1_000;
 const REFRESH_MS = 1_000;
 const TICK_MS = 10;
+/** How long before its end a lease counts as over. */
+const FENCE_MS = 500;
 /** How soon a lane is rung again that this process had no place for. */
 const TURN_AWAY_MS = 100;
 /** How often a lane's parked endpoints are looked for anew: a former owner may have parked rows after this one looked. */
@@ -72,6 +76,8 @@ export class LaneOwner {
   #share: number;
   readonly #pump: Pump;
   #isStopping = false;
+  /** Whether no other worker was seen lately. */
+  #isAlone = true;
   #timers: NodeJS.Timeout[] = [];
 
   constructor(options: LaneOwnerOptions) {
@@ -191,10 +197,11 @@ export class LaneOwner {
   async #acquire(): Promise<void> {
     if (this.#requested.size === 0) return;
     const requests = new Map(this.#requested);
+    const askedAt = performance.now();
     const leases = await this.#options.store.acquire([...requests.keys()]);
     await this.#sender.review(leases);
     for (const lease of leases) {
-      const lane = new Lane(lease, performance.now());
+      const lane = new Lane(lease, performance.now(), askedAt);
       lane.isCareful = this.#sender.isCareful(lease.lane);
       this.#lanes.set(lease.lane, lane);
       this.#reader.explore(lease.lane);
@@ -265,22 +272,41 @@ export class LaneOwner {
     lane.resolveReleased();
   }
 
+  /** Somebody else has the lane, or may have it at any moment. */
   #lose(lane: Lane): void {
     this.#options.onLeaseLost(lane.number);
+    this.#desks.dropLane(lane.number);
+    this.#desks.abandonLane(lane.number);
     this.#forget(lane);
+  }
+
+  /**
+   * A lease that must have run out by our own clock is lost: what is under way is hung up on before anybody else can send to the same
+   * endpoints. Where no other worker was seen the lane is kept, because slow requests would be repeated for nothing.
+   */
+  #fence(now: number): void {
+    if (this.#isAlone) return;
+    for (const lane of [...this.#lanes.values()])
+      if (now - lane.renewedAt > this.#options.leaseMs - FENCE_MS) this.#lose(lane);
   }
 
   /** Renews the leases and learns what is still ours, and of how many workers this one is. */
   async beat(): Promise<void> {
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
+    const askedAt = performance.now();
     try {
       const { held, crashed, workers } = await this.#options.store.heartbeat(leases);
       for (const lease of leases) {
         const lane = this.#lanes.get(lease.lane);
         if (lane === undefined || lane.lease !== lease) continue;
-        if (!held.has(lease.lane)) this.#lose(lane);
-        else if (lane.isCareful && !crashed.has(lease.lane)) this.#trust(lane);
+        if (!held.has(lease.lane)) {
+          this.#lose(lane);
+          continue;
+        }
+        lane.renewedAt = askedAt;
+        if (lane.isCareful && !crashed.has(lease.lane)) this.#trust(lane);
       }
+      this.#isAlone = workers === 1;
       this.#setShare(Math.ceil(this.#options.lanes / workers));
     } catch (error) {
       this.#options.onFailure('heartbeat', error);
@@ -309,6 +335,7 @@ export class LaneOwner {
   #tick(): void {
     if (this.#lanes.size === 0) return;
     const now = performance.now();
+    this.#fence(now);
     for (const lane of this.#lanes.values()) lane.poll(now);
     this.#endpoints.saveUrgentGates();
     if (this.#hasHungryLane() && (this.#desks.memory.hasRoom || this.#desks.isClogged)) this.#pump.kick();

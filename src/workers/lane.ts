@@ -30,6 +30,8 @@ export class Lane {
   /** Whether it is served carefully, a few rows at a time. */
   isCareful = false;
   isDraining = false;
+  /** When the lease was last asked for, in ms of `performance.now()`: it lasts from then on at the least. */
+  renewedAt: number;
   /** Rows in memory: waiting, under way, or not settled yet. */
   held = 0;
   /** When stranded rows were looked for, in ms of `performance.now()`. */
@@ -43,8 +45,10 @@ export class Lane {
   #isFromStart = true;
   #isQuiet = false;
 
-  constructor(lease: LaneLease, now: number) {
+  /** @param renewedAt when the lease was asked for */
+  constructor(lease: LaneLease, now: number, renewedAt = now) {
     this.lease = lease;
+    this.renewedAt = renewedAt;
     this.#foundAt = now;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.released = promise;

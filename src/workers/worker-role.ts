@@ -15,7 +15,7 @@ import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
-import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
+import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, LEASE_MS, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { promote, promoteAll, setBehind } from '../store/order.ts';
 import { readBodies } from '../store/read-bodies.ts';
@@ -227,6 +227,7 @@ function createOwner(
     nowMs: () => clock.nowMs(),
     userAgent: `Posthorn/${version}`,
     lanes: config.LANES,
+    leaseMs: LEASE_MS,
     maxInFlight: config.MAX_DELIVERIES_IN_FLIGHT,
     maxBytes: config.MAX_BYTES_IN_FLIGHT,
     ring: (lanes) => doorbell.ring(lanes),

@@ -21,12 +21,14 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'row-event-types': breach('event-types', ['store', 'ingest']),
   'row-cloudevents': breach('cloudevents', ['ingest', 'event-types']),
   'row-delivery': breach('delivery', ['store', 'config', 'queues', 'routing']),
+  'row-brokers': breach('brokers', ['delivery', 'store']),
   'row-store': breach('store', ['ingest', 'routing', 'delivery']),
   'row-queues': breach('queues', ['store', 'workers']),
   'row-observability': breach('observability', ['store', 'delivery']),
   'row-ingest': breach('ingest', ['delivery', 'workers', 'api']),
-  'row-workers': breach('workers', ['api', 'embedded']),
-  'row-api': breach('api', ['workers', 'embedded']),
+  'row-sources': breach('sources', ['workers', 'api', 'delivery']),
+  'row-workers': breach('workers', ['api', 'embedded', 'sources']),
+  'row-api': breach('api', ['workers', 'embedded', 'sources']),
   'row-embedded': breach('embedded', ['store', 'api']),
   'row-cli': breach('cli', ['workers', 'api']),
   'only-in-store': {
@@ -45,6 +47,7 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'only-in-brokers-sources-delivery': {
     'src/api/a.ts': `import { Consumer } from '@platformatic/kafka';\nexport const a = Consumer;\n`,
   },
+  'only-in-config': { 'src/sources/a.ts': `import { parse } from 'yaml';\nexport const a = parse;\n` },
   'only-in-event-types': {
     'src/ingest/a.ts': `import { Ajv2020 } from 'ajv/dist/2020.js';\nexport const a = Ajv2020;\n`,
   },

@@ -36,6 +36,8 @@ export function createBrokerSender<Message extends BrokerMessage>(
         entry.busy--;
         wheel.remove(shipment);
       },
+      // Somebody else makes this delivery from now on, and those that follow it in order: what was written here must not come after them.
+      abandoned: () => entry.line.close(),
       late: (shipment: Shipment<Message>) => entry.line.late(shipment),
     };
   }
@@ -54,6 +56,7 @@ export function createBrokerSender<Message extends BrokerMessage>(
       entry.busy++;
       wheel.add(shipment, message.timeoutMs);
       entry.line.send(shipment);
+      return shipment;
     },
     abortAll,
     async close() {

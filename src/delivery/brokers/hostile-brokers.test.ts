@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { BrokerDestination } from '../../domain/destination.ts';
 import type { Outcome } from '../../domain/outcome.ts';
 import { compileEgressPolicy } from '../egress-policy.ts';
@@ -14,6 +14,8 @@ const TYPES = ['kafka', 'rabbitmq'] as const;
 const ca = pem('ca');
 const closing: (() => Promise<void>)[] = [];
 
+// The clients are loaded when they are first needed, which takes its time.
+beforeAll(() => Promise.all([import('./kafka-client.ts'), import('./rabbitmq-link.ts')]), 60_000);
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });

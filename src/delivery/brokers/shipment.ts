@@ -15,6 +15,8 @@ export type BrokerReport =
 export interface ShipmentHost<Message extends BrokerMessage> {
   /** It has come to its end: its deadline is no longer of interest. */
   ended(shipment: Shipment<Message>): void;
+  /** Nobody wants it to arrive any more. */
+  abandoned(): void;
   /** It was not answered in time. @returns what it waited for, for people. */
   late(shipment: Shipment<Message>): string;
 }
@@ -53,8 +55,10 @@ export class Shipment<Message extends BrokerMessage = BrokerMessage> implements 
 
   /** Gives up without an outcome. */
   abandon(): void {
+    if (this.#onOutcome === null) return;
     this.#onOutcome = null;
     this.#host.ended(this);
+    this.#host.abandoned();
   }
 
   onDeadline(): void {

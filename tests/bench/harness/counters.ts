@@ -2,11 +2,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type ProcessStat, parseProcessStat, treeCpuMs } from './process-stat.ts';
+import type { StatementStat } from './statement-stats.ts';
 
 /** Readings that only grow; null for what cannot be known here. */
 export interface Readings {
-  /** Statements of clients in the scenario's database, BEGIN and COMMIT among them, by pg_stat_statements. */
-  readonly statements: number | null;
+  /** Statements of clients in the scenario's database, BEGIN and COMMIT among them; null without pg_stat_statements. */
+  readonly statements: readonly StatementStat[] | null;
   /** By pg_stat_database. It lags up to a second behind where sessions are busy. */
   readonly transactions: number;
   /** Of the whole server. */
@@ -81,12 +82,13 @@ export class Counters {
     await this.#client.end();
   }
 
-  async #readStatements(): Promise<number> {
-    const { rows } = await this.#client.query<{ calls: string | null }>(
-      `SELECT sum(calls) AS calls FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid WHERE datname = $1`,
+  async #readStatements(): Promise<StatementStat[]> {
+    const { rows } = await this.#client.query<{ id: string; text: string; calls: string; exec_ms: number }>(
+      `SELECT queryid || '/' || userid || '/' || toplevel AS id, query AS text, calls, total_exec_time AS exec_ms
+         FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid WHERE datname = $1`,
       [this.#database],
     );
-    return Number(rows[0]!.calls);
+    return rows.map(({ id, text, calls, exec_ms }) => ({ id, text, calls: Number(calls), execMs: exec_ms }));
   }
 
   async #readRedis(): Promise<Pick<Readings, 'redisCommands' | 'redisCpuMs'>> {

@@ -1,16 +1,10 @@
-import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { type Closers, closeAll } from './closers.ts';
 import { compareRuns } from './compare.ts';
-import { describeMachine, loadAverage } from './machine.ts';
-import { measureLimit } from './measure-limit.ts';
-import { type Options, readOptions, USAGE } from './options.ts';
-import { playScenario } from './play-scenario.ts';
+import { measureRun } from './measure-run.ts';
+import { type Options, readOptions, USAGE, UsageError } from './options.ts';
 import { quickLine, reportText } from './report.ts';
-import { currentCommit, newestResult, readResult, saveResult, stampOf } from './results-folder.ts';
-import type { RunResult, ScenarioResult } from './run-result.ts';
-import type { Play } from './scenario.ts';
+import { newestResult, readResult, saveResult } from './results-folder.ts';
 import { chooseScenarios, scenarios } from './scenarios.ts';
-import { startServers } from './servers.ts';
 
 /** `npm run bench`: see `USAGE`, and docs/performance.md for what each figure means. */
 async function main(args: readonly string[]): Promise<number> {
@@ -34,66 +28,39 @@ async function compare([first, second]: readonly string[]): Promise<number> {
 
 async function run(options: Options): Promise<number> {
   if (process.platform !== 'linux') throw new Error('CPU times are read from /proc: npm run bench needs Linux.');
-  const result = await measure(options);
-  write(`\n${reportText(result)}`);
-  if (options.save) write(`\nwritten to ${await saveResult(result)}`);
-  if (options.quick) write(quickLine(result));
-  return result.scenarios.some(({ problems }) => problems.length > 0) ? 1 : 0;
-}
-
-/** Connections of the limit's loop. More make undici's pool slower, which would flatter the ratio. */
-const LIMIT_CONNECTIONS = 64;
-
-async function measure(options: Options): Promise<RunResult> {
-  const loadAverageAtStart = loadAverage();
   const chosen = chooseScenarios(options.only, options.quick);
-  const head = { at: new Date().toISOString(), commit: currentCommit() };
-  const profileDir = options.profile ? await profileFolder(stampOf(head)) : null;
-  write('the limit');
-  const limit = await measureLimit(LIMIT_CONNECTIONS, options.quick ? 1_000 : 2_000, options.quick ? 2_000 : 5_000);
-  const servers = await startServers(options.redis);
+  const closers: Closers = [];
   try {
-    const played: ScenarioResult[] = [];
-    for (const scenario of chosen) {
-      write(`${scenario.name}: ${scenario.title}`);
-      const stageOptions = { name: scenario.name, servers, layout: options.layout, profileDir };
-      played.push(await playScenario(scenario, stageOptions, playOf(options, limit.dispatchCpuUs)));
-    }
-    const machine = describeMachine(
-      { version: servers.postgresVersion, isEmbedded: servers.isEmbedded },
-      loadAverageAtStart,
-    );
-    const { quick, layout, profile: profiled, seconds: measuredSeconds } = options;
-    const bell = servers.redisUrl === undefined ? 'postgres' : 'redis';
-    return { ...head, quick, layout, bell, profiled, measuredSeconds, machine, limit, scenarios: played };
+    const result = await Promise.race([measureRun(options, chosen, closers, write), interruption()]);
+    write(`\n${reportText(result)}`);
+    if (options.save) write(`\nwritten to ${await saveResult(result)}`);
+    await closeAll(closers);
+    if (options.quick) write(quickLine(result));
+    return result.scenarios.some(({ problems }) => problems.length > 0) ? 1 : 0;
   } finally {
-    await servers.close();
+    await closeAll(closers);
   }
 }
 
-function playOf({ quick, seconds, minutes, events }: Options, limitUs: number): Play {
-  return {
-    warmUpMs: quick ? 4_000 : 8_000,
-    measureMs: seconds * 1_000,
-    sustainMs: minutes * 60_000,
-    keptEvents: events,
-    limitUs,
-  };
-}
-
-async function profileFolder(stamp: string): Promise<string> {
-  const folder = fileURLToPath(new URL(`../../../bench/profiles/${stamp}`, import.meta.url));
-  await mkdir(folder, { recursive: true });
-  return folder;
+/** Rejects when a person or an operator ends the run, so that what runs is ended too. */
+function interruption(): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => reject(new Error(`cut short by ${signal}`)));
+  });
 }
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function misused(error: unknown): number {
-  process.stderr.write(`${(error as Error).stack}\n\n${USAGE}`);
-  return 2;
+function failed(error: unknown): number {
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\n\n${USAGE}`);
+    return 2;
+  }
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return 1;
 }
 
-process.exit(await main(process.argv.slice(2)).catch(misused));
+process.exit(await main(process.argv.slice(2)).catch(failed));

@@ -35,29 +35,16 @@ npm run bench -- --compare FILE [FILE2]           two runs side by side; with on
 DATABASE_URL names a Postgres of yours, in which databases may be made; without it one is started for the run.
 `;
 
-/** @throws Error that says what is wrong with the arguments. */
+/** What is wrong with the arguments. */
+export class UsageError extends Error {}
+
+/** @throws UsageError */
 export function readOptions(args: readonly string[]): Options {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      only: { type: 'string', default: '' },
-      list: { type: 'boolean', default: false },
-      quick: { type: 'boolean', default: false },
-      layout: { type: 'string', default: 'split' },
-      redis: { type: 'boolean', default: false },
-      profile: { type: 'boolean', default: false },
-      minutes: { type: 'string', default: '5' },
-      events: { type: 'string', default: '20000000' },
-      seconds: { type: 'string' },
-      compare: { type: 'string' },
-      'no-save': { type: 'boolean', default: false },
-    },
-  });
+  const { values, positionals } = parse(args);
   const { list, quick, layout, redis, profile, compare } = values;
-  if (layout !== 'split' && layout !== 'one') throw new Error('--layout: expected split or one');
-  if (compare === undefined && positionals.length > 0) throw new Error(`${positionals[0]}: not an option`);
-  if (positionals.length > 1) throw new Error('--compare: expected one file or two');
+  if (layout !== 'split' && layout !== 'one') throw new UsageError('--layout: expected split or one');
+  if (compare === undefined && positionals.length > 0) throw new UsageError(`${positionals[0]}: not an option`);
+  if (positionals.length > 1) throw new UsageError('--compare: expected one file or two');
   return {
     mode: list ? 'list' : compare === undefined ? 'run' : 'compare',
     only: values.only.split(',').filter((name) => name !== ''),
@@ -73,9 +60,33 @@ export function readOptions(args: readonly string[]): Options {
   };
 }
 
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', default: '' },
+        list: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+        layout: { type: 'string', default: 'split' },
+        redis: { type: 'boolean', default: false },
+        profile: { type: 'boolean', default: false },
+        minutes: { type: 'string', default: '5' },
+        events: { type: 'string', default: '20000000' },
+        seconds: { type: 'string' },
+        compare: { type: 'string' },
+        'no-save': { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
 function numberOf(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= least && value <= most))
-    throw new Error(`${name}: expected a number from ${least} to ${most}`);
+    throw new UsageError(`${name}: expected a number from ${least} to ${most}`);
   return value;
 }

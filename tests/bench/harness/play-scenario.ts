@@ -3,6 +3,7 @@ import { parsePeakMb } from './process-stat.ts';
 import type { ScenarioResult } from './run-result.ts';
 import type { Play, Scenario } from './scenario.ts';
 import { Stage, type StageOptions } from './stage.ts';
+import { type StatementShare, topStatements } from './statement-stats.ts';
 import type { Figures } from './window.ts';
 
 /** Plays one scenario on a stage of its own, and checks that all that it accepted was delivered exactly once. */
@@ -12,10 +13,18 @@ export async function playScenario(scenario: Scenario, options: StageOptions, pl
   try {
     const figures = await scenario.play(stage, play);
     const problems = await stage.finish();
-    return { name, title, figures: { ...figures, ...(await peaks(stage)) }, problems };
+    const statements = statementsOfLastWindow(stage, figures);
+    return { name, title, figures: { ...figures, ...(await peaks(stage)) }, statements, problems };
   } finally {
     await stage.close();
   }
+}
+
+function statementsOfLastWindow({ lastTwo: [before, after] }: Stage, figures: Figures): readonly StatementShare[] {
+  if (!before?.statements || !after?.statements) return [];
+  const deliveries = after.sink.delivered - before.sink.delivered;
+  const units = 'cpu_us_per_event' in figures ? after.load.accepted - before.load.accepted : deliveries;
+  return units === 0 ? [] : topStatements(before.statements, after.statements, units);
 }
 
 /** The peak of the resident set of each process that runs at the end, and of all together. */

@@ -18,9 +18,15 @@ const columns: readonly (readonly [figure: string, head: string])[] = [
   ['redis_commands_per_delivery', 'redis/deliv'],
   ['wal_bytes_per_event', 'WAL B/event'],
   ['rss_mb', 'RSS MB'],
+  ['loop_p99_ms_api', 'loop p99 api'],
+  ['loop_p99_ms_worker', 'worker'],
+  ['loop_p99_ms_posthorn', 'loop p99 ms'],
   ['p50_ms', 'p50 ms'],
   ['p99_ms', 'p99 ms'],
   ['p999_ms', 'p99.9 ms'],
+  ['rate_of_1k', 'of 1k'],
+  ['longest_silence_ms', 'silence ms'],
+  ['resumed_share', 'resumed'],
 ];
 
 /** What a run prints: the machine, the limit, the scenarios, the goals beside the figures, and what went wrong. */

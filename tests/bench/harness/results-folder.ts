@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { UsageError } from './options.ts';
 import type { RunResult } from './run-result.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -20,23 +21,23 @@ export function stampOf({ at, commit }: Pick<RunResult, 'at' | 'commit'>): strin
   return `${at.slice(0, 10)}-${at.slice(11, 16).replace(':', '')}-${commit.replace('+', '')}`;
 }
 
-/** @throws Error that says which file cannot be read */
+/** @throws UsageError that says which file cannot be read */
 export async function readResult(path: string): Promise<RunResult> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as RunResult;
   } catch (error) {
-    throw new Error(`--compare: ${path}: ${(error as Error).message}`);
+    throw new UsageError(`--compare: ${path}: ${(error as Error).message}`);
   }
 }
 
-/** The newest result other than `path`, which the comparison starts from. @throws Error when there is none */
+/** The newest result other than `path`, which the comparison starts from. @throws UsageError when there is none */
 export async function newestResult(): Promise<string> {
   const names = await readdir(join(ROOT, FOLDER)).catch(() => []);
   const newest = names
     .filter((name) => name.endsWith('.json'))
     .sort()
     .at(-1);
-  if (newest === undefined) throw new Error(`--compare: ${FOLDER} has no result to compare with`);
+  if (newest === undefined) throw new UsageError(`--compare: ${FOLDER} has no result to compare with`);
   return join(ROOT, FOLDER, newest);
 }
 

@@ -1,11 +1,14 @@
 import type { Machine } from './machine.ts';
 import type { Limit } from './measure-limit.ts';
+import type { StatementShare } from './statement-stats.ts';
 import type { Figures } from './window.ts';
 
 export interface ScenarioResult {
   readonly name: string;
   readonly title: string;
   readonly figures: Figures;
+  /** Of the last window; empty where they are not counted. */
+  readonly statements: readonly StatementShare[];
   /** Why what was accepted was not delivered exactly once; the run fails with any. */
   readonly problems: readonly string[];
 }

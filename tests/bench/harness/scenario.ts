@@ -7,8 +7,6 @@ export interface Play {
   readonly measureMs: number;
   readonly sustainMs: number;
   readonly keptEvents: number;
-  /** CPU time of one request of the limit, in microseconds. */
-  readonly limitUs: number;
 }
 
 /** One measurement, on a stage of its own. What it accepted is checked when it has ended. */

@@ -1,3 +1,4 @@
+import { UsageError } from './options.ts';
 import type { Scenario } from './scenario.ts';
 import { backlogScenarios } from './scenarios/backlog.ts';
 import { keptScenario } from './scenarios/kept.ts';
@@ -19,11 +20,11 @@ export const scenarios: readonly Scenario[] = [
 
 const QUICK = ['batch100', 'latency1000'];
 
-/** @param only names; empty for the default set @throws Error that names what is no scenario */
+/** @param only names; empty for the default set @throws UsageError that names what is no scenario */
 export function chooseScenarios(only: readonly string[], quick: boolean): readonly Scenario[] {
   const known = new Set(scenarios.map(({ name }) => name));
   for (const name of only)
-    if (!known.has(name) && name !== 'limit') throw new Error(`--only: there is no scenario ${name}; see --list`);
+    if (!known.has(name) && name !== 'limit') throw new UsageError(`--only: there is no scenario ${name}; see --list`);
   if (only.length > 0) return scenarios.filter(({ name }) => only.includes(name));
   if (quick) return scenarios.filter(({ name }) => QUICK.includes(name));
   return scenarios.filter(({ onlyByName }) => onlyByName !== true);

@@ -6,6 +6,7 @@ import { type Closers, closeAll } from './closers.ts';
 import type { Counters } from './counters.ts';
 import { createEndpoints, type EndpointSettings } from './create-endpoints.ts';
 import { Load } from './load.ts';
+import { type LoopDelay, readLoopDelay } from './loop-delay.ts';
 import { endpointCount, type Plan } from './plan.ts';
 import { parseProcessStat } from './process-stat.ts';
 import type { Servers } from './servers.ts';
@@ -28,6 +29,8 @@ export interface StageOptions {
   readonly servers: Servers;
   readonly layout: 'split' | 'one';
   readonly profileDir: string | null;
+  /** Of the run: told how to undo the stage as long as it stands. */
+  readonly closers: Closers;
 }
 
 /** How long nothing may arrive before what is missing counts as lost. */
@@ -41,6 +44,8 @@ export class Stage {
   readonly load: Load;
   readonly system: System;
   readonly databaseUrl: string;
+  /** The last two snapshots: the window that a scenario ended with. */
+  lastTwo: readonly [Snapshot | null, Snapshot | null] = [null, null];
   readonly #counters: Counters;
   readonly #closers: Closers;
 
@@ -54,15 +59,12 @@ export class Stage {
     this.#closers = closers;
   }
 
-  /** Everything runs when it resolves; when it fails, nothing is left. */
+  /** Everything runs when it resolves. */
   static async open(spec: StageSpec, options: StageOptions): Promise<Stage> {
     const closers: Closers = [];
-    try {
-      return await openStage(spec, options, closers, (...parts) => new Stage(...parts));
-    } catch (error) {
-      await closeAll(closers).catch(() => {});
-      throw error;
-    }
+    // Also while it opens: a run may be cut short at any moment.
+    options.closers.push(() => closeAll(closers));
+    return openStage(spec, options, closers, (...parts) => new Stage(...parts));
   }
 
   async snapshot(): Promise<Snapshot> {
@@ -71,7 +73,12 @@ export class Stage {
       cpuMs[role] = parseProcessStat(await readFile(`/proc/${pid}/stat`, 'utf8')).cpuMs;
     const [sink, load] = await Promise.all([this.sink.counts(), this.load.counts()]);
     const atMs = performance.now();
-    return { atMs, cpuMs, sink, load, ...(await this.#counters.read()) };
+    const readings = await this.#counters.read();
+    const loopDelay: Record<string, LoopDelay | null> = {};
+    for (const [role, port] of this.system.ports) loopDelay[role] = await readLoopDelay(port);
+    const snapshot = { atMs, cpuMs, sink, load, ...readings, loopDelay };
+    this.lastTwo = [this.lastTwo[1], snapshot];
+    return snapshot;
   }
 
   /** Two snapshots: after `warmUpMs`, and `measureMs` later. */

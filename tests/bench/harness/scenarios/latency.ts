@@ -29,7 +29,7 @@ export async function playOpen(stage: Stage, eventsPerSecond: number, play: Play
   const toMs = monotonicMs();
   onEnd();
   await stage.rest();
-  return { figures: figuresBetween(before, after, play.limitUs), fromMs, toMs };
+  return { figures: figuresBetween(before, after), fromMs, toMs };
 }
 
 /**

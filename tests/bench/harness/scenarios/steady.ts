@@ -15,5 +15,5 @@ export async function playSteady(
 ): Promise<Figures> {
   stage.load.closed(load);
   const [before, after] = await stage.window(play.warmUpMs, measureMs);
-  return figuresBetween(before, after, play.limitUs);
+  return figuresBetween(before, after);
 }

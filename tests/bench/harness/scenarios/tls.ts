@@ -13,7 +13,7 @@ export const tlsScenarios: readonly Scenario[] = [
     play: async (stage, play) => {
       stage.load.closed(BATCHES);
       const [before, after] = await stage.window(play.warmUpMs, play.measureMs);
-      return { ...figuresBetween(before, after, play.limitUs), ...handshakes(before.sink, after.sink) };
+      return { ...figuresBetween(before, after), ...handshakes(before.sink, after.sink) };
     },
   },
   {
@@ -23,7 +23,7 @@ export const tlsScenarios: readonly Scenario[] = [
     play: async (stage, play) => {
       stage.load.open(150);
       const [before, after] = await stage.window(play.warmUpMs, play.measureMs);
-      return { ...figuresBetween(before, after, play.limitUs), ...handshakes(before.sink, after.sink) };
+      return { ...figuresBetween(before, after), ...handshakes(before.sink, after.sink) };
     },
   },
 ];

@@ -37,7 +37,7 @@ export const troubleScenarios: readonly Scenario[] = [
       stage.sink.behave({ status: 200, slow: null });
       const seconds = (after.atMs - before.atMs) / 1_000;
       return {
-        ...figuresBetween(before, after, play.limitUs, 'event'),
+        ...figuresBetween(before, after, 'event'),
         attempts_per_s: (after.sink.requests - before.sink.requests) / seconds,
       };
     },
