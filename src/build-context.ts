@@ -50,6 +50,8 @@ export interface ContextOptions {
 /** Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. */
 const CONNECT_MS = 800;
 const HOUR_MS = 3_600_000;
+/** Bodies are remembered from their acceptance to their first delivery: seconds, not the whole backlog. */
+const BODY_CACHE_SHARE = 1 / 4;
 
 /** Builds everything that a process shares. Opens no connection before it is used. */
 export function buildContext(options: ContextOptions): Context {
@@ -80,7 +82,7 @@ export function buildContext(options: ContextOptions): Context {
   const expansionBell = bell('expansions');
   const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
   // Only for a process that delivers: another one would keep them for nobody.
-  const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT : 0);
+  const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
   const commits = new GroupCommit({
     append: async (group) => {
       const since = performance.now();

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type BrokerDestination, type Destination, passwordOf } from '../domain/destination.ts';
 import { Refusal } from '../domain/errors.ts';
+import type { EndpointSettings } from '../store/endpoint-rows.ts';
 import type { GivenDestination } from './destination-input.ts';
 
 /**
@@ -18,6 +19,17 @@ export function chooseDestination(
   const whole = withPassword(byDestination, before);
   if (byUrl === undefined || isDeepStrictEqual(byUrl, whole) || isDeepStrictEqual(byUrl, before)) return whole;
   throw refusal('url', 'says something else than destination: expected one of them');
+}
+
+/** @throws Refusal 422 when an endpoint with this destination cannot have these settings */
+export function checkTogether(
+  destination: Destination,
+  { format, validation }: Pick<EndpointSettings, 'format' | 'validation'>,
+): void {
+  if (destination.type === 'http') return;
+  if (validation !== 'none') throw refusal('validation', 'is by HTTP: an endpoint that goes to a broker has none');
+  if (format === 'cloudevents_binary')
+    throw refusal('format', 'is for HTTP: expected native or cloudevents for an endpoint that goes to a broker');
 }
 
 function withPassword(destination: Destination, before: Destination | null): Destination {

@@ -44,6 +44,8 @@ export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules)
     order: input.order,
     onDeadLetter: input.on_dead_letter,
     versionPins: input.versions,
+    format: input.format,
+    validation: input.validation,
     metadata: input.metadata,
   };
   return { given, settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) };
@@ -68,6 +70,8 @@ export const defaultSettings: Omit<EndpointSettings, 'destination'> = {
   order: 'none',
   onDeadLetter: 'continue',
   versionPins: [],
+  format: 'native',
+  validation: 'none',
   metadata: {},
 };
 

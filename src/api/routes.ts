@@ -26,6 +26,7 @@ import { createSource, deleteSource, getSource, listSources, pauseSource, resume
 import { getStats } from './routes/stats.ts';
 import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
 import { sendTestEvent } from './routes/test-event.ts';
+import { validateEndpoint } from './routes/validation.ts';
 
 /** Every call of the API but ingest, in the order of the documentation. */
 export const routes: readonly Route[] = [
@@ -33,7 +34,7 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
-  ...[sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
+  ...[validateEndpoint, sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
   ...[listEventTypes, getEventType, updateEventType, adoptPreset],
   ...[putEventTypeVersion, getEventTypeVersion, updateEventTypeVersion, diffEventTypeVersions],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],

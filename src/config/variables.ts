@@ -159,6 +159,18 @@ export const variables = {
     'Where endpoints may have their events sent. Leave the brokers out where tenants reach networks of `ALLOWED_NETWORKS` in which brokers ask for no password.',
     { fallbackText: DESTINATIONS.join(',') },
   ),
+  WEBHOOK_ORIGIN: variable<string | undefined>(
+    z
+      .string()
+      .max(253)
+      .regex(
+        /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/,
+        'expected a DNS name',
+      ),
+    undefined,
+    'DNS name that receivers of endpoints with `validation` are asked to agree to. One for all processes.',
+    { fallbackText: 'the name of the host' },
+  ),
   LANES: variable(
     integer(1, 1024),
     16,

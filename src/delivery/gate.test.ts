@@ -190,6 +190,20 @@ test('a throttle outlives a change of the rate limit', () => {
   expect(rig.closedUntilMs).toBe(START + 60_000);
 });
 
+test('five days in which the guard refuses every request wear an endpoint out like failures, and open no breaker', () => {
+  const blocked: Outcome = {
+    kind: 'blocked',
+    detail: 'private',
+    timing,
+  };
+  const rig = new Rig();
+  expect(rig.passMany(blocked, 30)).toEqual([]);
+  expect([rig.closedUntilMs, rig.room, rig.gate.isDirty]).toEqual([null, 8, true]);
+  rig.handOver();
+  rig.nowMs += 5 * DAY_MS;
+  expect(rig.pass(blocked)).toEqual([{ kind: 'worn_out', failingSinceMs: START }]);
+});
+
 test('five days of nothing but failures wear an endpoint out; one success in between does not', () => {
   const worn = new Rig();
   worn.pass(answer(500));
@@ -203,13 +217,6 @@ test('five days of nothing but failures wear an endpoint out; one success in bet
   well.pass(answer(200));
   well.nowMs += 5 * DAY_MS;
   expect(well.pass(answer(500))).toEqual([]);
-});
-
-test('what our own guard refused says nothing of the endpoint', () => {
-  const rig = new Rig();
-  const blocked: Outcome = { kind: 'blocked', detail: 'private network', timing };
-  expect(rig.passMany(blocked, 30)).toEqual([]);
-  expect([rig.closedUntilMs, rig.gate.save(START)]).toEqual([null, null]);
 });
 
 test('an endpoint that is well has nothing to save, and neither has a bucket that is full again', () => {

@@ -168,6 +168,8 @@ export class Gate {
   finish(outcome: Outcome, { gate, generation, ticket }: Passage, { nowMs, random }: GateClock): GateNews[] {
     if (gate !== this) return [];
     const failed = countsAsFailure(outcome);
+    // That our guard refuses it says nothing of the receiver's health, but nothing is delivered either.
+    if (outcome.kind === 'blocked') return [this.#wear(true, nowMs)].filter((each) => each !== null);
     if (failed === null) return [];
     const news = [this.#throttle(outcome, ticket, nowMs), this.#wear(failed, nowMs)];
     const { cap } = this.#limits;
@@ -215,6 +217,7 @@ export class Gate {
       this.#failingSinceMs = null;
       return null;
     }
+    if (this.#failingSinceMs === null) this.#isDirty = true;
     this.#failingSinceMs ??= nowMs;
     const isWornOut = nowMs - this.#failingSinceMs >= WORN_OUT_MS;
     return isWornOut ? { kind: 'worn_out', failingSinceMs: this.#failingSinceMs } : null;

@@ -12,6 +12,10 @@ export interface AttemptToMake {
   readonly attempt: number;
   readonly body: Uint8Array;
   readonly event: Uint8Array;
+  /** Of the body; JSON where it does not say. */
+  readonly contentType?: string;
+  /** Names and values in turn: what goes before the body beside our own headers. */
+  readonly headers?: readonly string[];
 }
 
 /** A signed request or message, ready for `send`. It carries credentials: never log it. */
@@ -35,6 +39,8 @@ export interface HttpRequest extends Prepared {
   readonly origin: string;
   /** Path and query. */
   readonly path: string;
+  /** `POST` where it does not say. */
+  readonly method?: 'OPTIONS';
 }
 
 export interface KafkaMessage extends Prepared {
@@ -86,7 +92,10 @@ export function prepare(
     delivery.deliveryId,
     'posthorn-attempt',
     String(delivery.attempt),
+    'content-type',
+    delivery.contentType ?? 'application/json',
   ];
+  if (delivery.headers !== undefined) headers.push(...delivery.headers);
   for (const part of route.headers) headers.push(part);
   const { destination, timeoutMs, tenantNum } = target;
   const { body } = delivery;
@@ -106,11 +115,15 @@ export function prepare(
   }
 }
 
-function routeOf({ destination, headers: own }: DeliveryTarget, userAgent: string): Route {
+/** What of a request follows from its target alone. */
+export function routeOf(target: DeliveryTarget, userAgent: string): Route {
+  const { destination, headers: own } = target;
   const url = usableUrl(destination);
-  const headers = ['content-type', 'application/json'];
-  if (destination.type === 'http') headers.push('user-agent', userAgent);
+  const headers = destination.type === 'http' ? ['user-agent', userAgent] : [];
+  if (target.requestOrigin !== null) headers.push('webhook-request-origin', target.requestOrigin);
   for (const [name, value] of Object.entries(own)) {
+    // There an attribute of the event would be what the endpoint says.
+    if (target.format === 'cloudevents_binary' && /^ce-/i.test(name)) continue;
     if (isCustomHeaderName(name) && isCustomHeaderValue(value)) headers.push(name, value);
   }
   return {

@@ -64,8 +64,8 @@ export function createSender(options: SenderOptions): Sender<HttpRequest> {
       const pool = pools.get(request.origin, request.tenantNum);
       const exchange = new Exchange(host, pool, request.timeoutMs, onOutcome);
       wheel.add(exchange, request.timeoutMs);
-      const { path, headers, body } = request;
-      pool.pool.dispatch({ path, method: 'POST', headers, body, blocking: false }, exchange);
+      const { path, method = 'POST', headers, body } = request;
+      pool.pool.dispatch({ path, method, headers, body, blocking: false }, exchange);
       exchange.dispatched();
       return exchange;
     },

@@ -35,6 +35,10 @@ export function deliveryMetrics(kit: MetricKit) {
       'attempts_void_total',
       'Attempts that changed nothing, because their lane had another owner when they ended.',
     ),
+    givenUp: kit.counter(
+      'attempts_given_up_total',
+      'Attempts whose record Postgres refused; their deliveries were ended without it.',
+    ),
     setAside: kit.counter(
       'deliveries_set_aside_total',
       'Deliveries that were set aside because their workers kept dying.',

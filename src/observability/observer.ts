@@ -98,6 +98,11 @@ export class Observer {
     this.metrics.deliveries.settleSeconds.observe(ms / 1000);
   }
 
+  /** Postgres refused the record of an attempt for what is in it, and the delivery was ended without it. */
+  attemptGivenUp(): void {
+    this.metrics.deliveries.givenUp.inc();
+  }
+
   /** The statement that fetches due deliveries has ended. */
   fetched(ms: number): void {
     this.metrics.deliveries.fetchSeconds.observe(ms / 1000);
@@ -118,6 +123,10 @@ export class Observer {
       ...(reason === undefined ? {} : { reason }),
       ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
     });
+  }
+
+  endpointValidated({ endpointId, tenantId, result }: { endpointId: string; tenantId: string; result: string }): void {
+    this.#log.info({ event: `endpoint.validation_${result}`, tenant_id: tenantId, endpoint_id: endpointId });
   }
 
   noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {

@@ -1,3 +1,5 @@
+import { writeUuid } from '../domain/ids.ts';
+
 // One-dimensional arrays as Postgres's `array_recv` takes them (src/backend/utils/adt/arrayfuncs.c): number of dimensions, whether there
 // are nulls, the elements' type, the dimension's size and lower bound, then each element's length (-1: null) and bytes, all big-endian. The
 // driver sends a Buffer as it is. Beside the text form, neither side writes or reads digits: worth it where rows come by the hundred.
@@ -76,17 +78,4 @@ function withHeader(buffer: Buffer, oid: number, length: number, hasNull: boolea
   buffer.writeInt32BE(length, 12);
   buffer.writeInt32BE(1, 16);
   return buffer;
-}
-
-const NIBBLES = new Uint8Array(128);
-for (let digit = 0; digit < 16; digit++) NIBBLES[digit.toString(16).charCodeAt(0)] = digit;
-
-/** Where the two digits of each byte begin in `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`. */
-const PLACES = Uint8Array.from([0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]);
-
-function writeUuid(buffer: Buffer, uuid: string, at: number): void {
-  for (let i = 0; i < 16; i++) {
-    const place = PLACES[i]!;
-    buffer[at + i] = (NIBBLES[uuid.charCodeAt(place)]! << 4) | NIBBLES[uuid.charCodeAt(place + 1)]!;
-  }
 }

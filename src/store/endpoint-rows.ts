@@ -1,9 +1,17 @@
 import type { Destination } from '../domain/destination.ts';
-import type { OnDeadLetter, OrderMode, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
+import type {
+  EventFormat,
+  OnDeadLetter,
+  OrderMode,
+  RateLimit,
+  SignatureScheme,
+  Validation,
+} from '../domain/endpoint.ts';
 import type { VersionPin } from '../domain/event-type.ts';
 import { auditedDestination, destinationColumns, openDestination } from './endpoint-destination.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 import { rateLimitOf } from './targets.ts';
+import { type ValidationStatus, validationStatusOf } from './validation-columns.ts';
 import { sealedPlace, type Vault } from './vault.ts';
 
 export interface Subscription {
@@ -32,6 +40,8 @@ export interface EndpointSettings {
   readonly onDeadLetter: OnDeadLetter;
   /** The first that matches a type counts. */
   readonly versionPins: readonly VersionPin[];
+  readonly format: EventFormat;
+  readonly validation: Validation;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -39,6 +49,8 @@ export interface Endpoint extends EndpointSettings {
   readonly num: number;
   readonly id: string;
   readonly disabledReason: string | null;
+  /** Null where no validation is wanted. */
+  readonly validationStatus: ValidationStatus | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -59,6 +71,9 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
     order: row.orderMode as OrderMode,
     onDeadLetter: row.onDeadLetter as OnDeadLetter,
     versionPins: row.versionPins as unknown as VersionPin[],
+    format: row.format as EventFormat,
+    validation: row.validation as Validation,
+    validationStatus: validationStatusOf(row),
     metadata: row.metadata as Record<string, unknown>,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
@@ -105,10 +120,10 @@ export async function lockEndpoint(
 
 /** Settings as the audit log keeps them: of headers the names alone, because their values are often credentials, and no password. */
 export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJsonObject {
-  const { destination, description, subscriptions, enabled, signature, metadata } = settings;
+  const { destination, description, subscriptions, enabled, signature, format, validation, metadata } = settings;
   const view = {
     ...(destination && auditedDestination(destination)),
-    ...{ description, subscriptions, enabled, signature, metadata },
+    ...{ description, subscriptions, enabled, signature, format, validation, metadata },
     headers: settings.headers && Object.keys(settings.headers).sort(),
     retry_schedule: settings.retrySchedule,
     timeout_seconds: settings.timeoutSeconds,

@@ -101,18 +101,6 @@ export async function settle(
   return new Set(rows[0]?.lanes ?? []);
 }
 
-/**
- * Takes a delivery out of the mailbox without a record of its attempt: Postgres refuses the record (its day was dropped meanwhile, or its
- * number is past what a column holds). What it was before stays on record.
- */
-export async function giveUp(pool: pg.Pool, { eventUuid, endpointNum, attempt }: SettledAttempt): Promise<void> {
-  await pool.query('DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND attempt = $3', [
-    endpointNum,
-    eventUuid,
-    attempt - 1,
-  ]);
-}
-
 function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): unknown[] {
   const rows = attempts.map(attemptColumns);
   const bodies: Uint8Array[] = [];

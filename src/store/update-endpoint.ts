@@ -17,13 +17,15 @@ import { disabledBy, type EndpointStore } from './endpoints.ts';
 import { appendNotice } from './notices.ts';
 import type { Prisma } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { validationColumns } from './validation-columns.ts';
+import { wakeLaneOf } from './wake-lane.ts';
 
 /** Settings to change; absent ones stay. */
 export type EndpointPatch = { readonly [Name in keyof EndpointSettings]?: EndpointSettings[Name] };
 
 export interface UpdateOptions {
-  /** Where events go from now on, given where they went; undefined: that stays. */
-  readonly destination: (before: Destination) => Destination | undefined;
+  /** Where events go from now on, given what was; undefined: that stays. May refuse, and then nothing is changed. */
+  readonly destination: (before: Endpoint) => Destination | undefined;
   readonly newSecret: (scheme: SignatureScheme) => string;
   /** What an endpoint's gate is to be restored from when the endpoint is enabled. */
   readonly toBeProbed: object;
@@ -32,7 +34,7 @@ export interface UpdateOptions {
 export interface UpdatedEndpoint {
   readonly endpoint: Endpoint;
   /** Whether deliveries that waited may be made now. */
-  readonly wasEnabled: boolean;
+  readonly mayMove: boolean;
 }
 
 /**
@@ -48,20 +50,28 @@ export async function updateEndpoint(
   caller: Caller,
   { destination, newSecret, toBeProbed }: UpdateOptions,
 ): Promise<UpdatedEndpoint | null> {
-  return prisma.$transaction(async (transaction) => {
+  const updated = await prisma.$transaction(async (transaction) => {
     if (changesRouting(patch)) await changeRouting(transaction, tenant.num);
     const row = await lockEndpoint(transaction, tenant.num, id);
     if (row === null) return null;
     const before = toEndpoint(row, vault);
-    const changes = changesOf(before, { ...patch, destination: destination(before.destination) });
-    if (Object.keys(changes).length === 0) return { endpoint: before, wasEnabled: false };
-    const data = { ...columnsOf(changes, id, vault), ...reasonOf(changes, caller), version: { increment: 1 } };
-    const updated = await transaction.endpoint.update({
+    const changes = changesOf(before, { ...patch, destination: destination(before) });
+    if (Object.keys(changes).length === 0) return { endpoint: before, mayMove: false };
+    const data = {
+      ...columnsOf(changes, id, vault),
+      ...reasonOf(changes, caller),
+      ...validationOf(before, changes),
+      version: { increment: 1 },
+    };
+    const written = await transaction.endpoint.update({
       where: { num: row.num },
       data: { ...data, updatedAt: new Date() },
     });
-    // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp.
-    if (changes.enabled === true) await rewriteEndpointState(transaction, row.num, toBeProbed);
+    // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp. What is held against a URL
+    // says nothing of another.
+    const gate = changes.enabled === true ? toBeProbed : null;
+    if (changes.enabled === true || changes.destination !== undefined)
+      await rewriteEndpointState(transaction, row.num, gate);
     if (changes.signature !== undefined) await replaceSecrets(transaction, vault, row, newSecret(changes.signature));
     await appendAudit(transaction, {
       tenantNum: tenant.num,
@@ -78,8 +88,21 @@ export async function updateEndpoint(
         detail: { by: caller.kind },
       });
     }
-    return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
+    return { endpoint: toEndpoint(written, vault), mayMove: letsMove(changes) };
   });
+  if (updated?.mayMove === true) await wakeLaneOf(prisma, updated.endpoint.num);
+  return updated;
+}
+
+/** Changes that may end what kept deliveries waiting: secrets and headers that do not open are replaced too. */
+function letsMove({ enabled, destination, signature, headers, validation }: EndpointPatch): boolean {
+  return (
+    enabled === true ||
+    validation === 'none' ||
+    destination !== undefined ||
+    signature !== undefined ||
+    headers !== undefined
+  );
 }
 
 function changesRouting({ subscriptions, enabled, order }: EndpointPatch): boolean {
@@ -98,6 +121,12 @@ function changesOf(
 function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?: string | null } {
   if (enabled === undefined) return {};
   return { disabledReason: enabled ? null : disabledBy(caller) };
+}
+
+/** Another receiver has agreed to nothing yet. */
+function validationOf(before: Endpoint, { destination, validation }: EndpointPatch) {
+  if (validation === undefined && (destination === undefined || before.validation === 'none')) return {};
+  return { ...validationColumns(validation ?? before.validation), validationEpoch: { increment: 1 } };
 }
 
 /** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value; of a password that it did. */

@@ -190,8 +190,8 @@ export class Dispatcher {
     const eventId = body.externalId ?? eventIdOf(due.eventUuid);
     try {
       const bytes = desk.cast === null ? body.body : desk.cast(body.body);
-      const attempt = due.attempt + 1;
-      const delivery: AttemptToMake = { deliveryId, eventId, attempt, body: bytes, event: body.body };
+      const message = desk.envelope === null ? { body: bytes } : desk.envelope(bytes);
+      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, event: body.body, ...message };
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
       desk.problem = (error as Error).message;

@@ -55,8 +55,8 @@ const TICK_MS = 10;
 const FENCE_MS = 500;
 /** How soon a lane is rung again that this process had no place for. */
 const TURN_AWAY_MS = 100;
-/** How often a lane's parked endpoints are looked for anew: a former owner may have parked rows after this one looked. */
-const PARKED_RESCAN_MS = 10_000;
+/** How often lanes are looked through for those whose parked endpoints are to be looked for anew. */
+const PARKED_RESCAN_MS = 1_000;
 
 /**
  * Owns lanes: takes them, fetches what is due, hands it to the desks, writes down what became of it, gives lanes back. One of it lives
@@ -105,7 +105,7 @@ export class LaneOwner {
     this.#endpoints = new EndpointKeeper({ ...options, desks: this.#desks, leaseOf });
     this.#settler = new Settler({
       write: (leases, attempts) => store.settle(leases, attempts),
-      giveUp: (attempt) => store.giveUp(attempt),
+      giveUp: (attempt, reason) => store.giveUp(attempt, reason),
       leaseOf,
       onSettled: (attempt, isWritten) => this.#settled(attempt, isWritten),
       onFailure: (error, attempts) => onFailure(`settle of ${attempts} attempts`, error),
@@ -250,7 +250,9 @@ export class LaneOwner {
 
   /** Lanes whose release failed may be free already: they are not ours until they are taken anew. */
   async #release(leaving: readonly Lane[]): Promise<void> {
-    const given = leaving.map((lane) => ({ ...lane.lease, isDone: !lane.isDraining }));
+    const given = leaving.map(({ lease, number, isDraining }) =>
+      isDraining ? lease : { ...lease, isDone: true, wakeInMs: this.#desks.list.wakeInMs(number) },
+    );
     await this.#options.store.release(given).catch((error: unknown) => {
       for (const lane of leaving) this.#forget(lane);
       this.#options.ring(leaving.map(({ number }) => number));
@@ -328,7 +330,8 @@ export class LaneOwner {
   }
 
   #exploreAll(): void {
-    for (const lane of this.#lanes.keys()) this.#reader.explore(lane);
+    const now = performance.now();
+    for (const [number, lane] of this.#lanes) if (lane.isUnexplored(now)) this.#reader.explore(number);
     this.#pump.kick();
   }
 

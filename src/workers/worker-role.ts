@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { createKafkaSender } from '../delivery/brokers/kafka-sender.ts';
 import { createRabbitmqSender } from '../delivery/brokers/rabbitmq-sender.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
-import { caresBackend, createResolver } from '../delivery/resolver.ts';
+import { caresBackend, createResolver, type Resolver } from '../delivery/resolver.ts';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { routeSender } from '../delivery/route-sender.ts';
 import { createSender } from '../delivery/send.ts';
@@ -15,11 +15,12 @@ import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
+import { giveUp } from '../store/give-up.ts';
 import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, LEASE_MS, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { promote, promoteAll, setBehind } from '../store/order.ts';
 import { readBodies } from '../store/read-bodies.ts';
-import { giveUp, settle } from '../store/settle.ts';
+import { settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
@@ -32,6 +33,7 @@ import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
 import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
+import { validatorService } from './validator-service.ts';
 import { workService } from './work-service.ts';
 
 const SWEEP_MS = 1_000;
@@ -49,7 +51,8 @@ export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
   const announcer = announcerService(context);
-  const owner = createOwner(context, id, announcer.wake);
+  const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
+  const owner = createOwner(context, id, announcer.wake, resolver);
   const session = new WorkerSession({
     pool,
     workerId: id,
@@ -88,6 +91,11 @@ export function workerServices(context: Context): Service[] {
     periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
     replayService(context),
     expansionService(context),
+    validatorService({
+      context,
+      resolver,
+      targets: (nums) => loadTargets(pool, context.vault, targetDefaults(context), nums),
+    }),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
   ];
 }
@@ -162,16 +170,21 @@ function lanesService(
   };
 }
 
-function createOwner(
-  { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
-  id: string,
-  announce: () => void,
-): LaneOwner {
-  const defaults: TargetDefaults = {
+function targetDefaults({ config }: Pick<Context, 'config'>): TargetDefaults {
+  return {
     retryScheduleMs: defaultSchedule,
     timeoutMs: config.DELIVERY_TIMEOUT_SECONDS * 1000,
     maxInFlight: DEFAULT_MAX_IN_FLIGHT,
   };
+}
+
+function createOwner(
+  { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
+  id: string,
+  announce: () => void,
+  resolver: Resolver,
+): LaneOwner {
+  const defaults = targetDefaults({ config });
   const castBooks = new CastBooks((tenantNum) => loadCasts(pool, tenantNum));
   const store: LaneStore = {
     acquire: (lanes) => acquireLanes(pool, id, lanes),
@@ -209,13 +222,15 @@ function createOwner(
     reviewSuspects: (lanes) => reviewSuspects(pool, lanes),
     putOnTrial: (leases, deliveries) => putOnTrial(pool, leases, deliveries),
     clearSuspects: (leases, deliveries) => clearSuspects(pool, leases, deliveries),
-    giveUp: (attempt) => giveUp(pool, attempt),
+    giveUp: (attempt, reason) => {
+      observe.attemptGivenUp();
+      return giveUp(pool, attempt, reason);
+    },
     disableEndpoint: async (num, reason) => {
       await disableEndpoint(prisma, num, reason);
       announce();
     },
   };
-  const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
   const egress = { policy, resolver, connectTimeoutMs: config.CONNECT_TIMEOUT_SECONDS * 1000 };
   return new LaneOwner({
     store,

@@ -163,6 +163,20 @@ test.each([
   expect(await faultsOf('POST', endpoints, { destination })).toContain(path);
 });
 
+test('what only HTTP can carry is refused of a broker, together with it or after it', async () => {
+  const at = { validation: 'validation', format: 'format' };
+  for (const [settings, path] of [
+    [{ validation: 'cloudevents' }, at.validation],
+    [{ format: 'cloudevents_binary' }, at.format],
+  ] as const) {
+    expect(await faultsOf('POST', endpoints, { destination: kafka(), ...settings })).toEqual([path]);
+    const broker = await create(kafka());
+    expect(await faultsOf('PATCH', broker.path, settings)).toEqual([path]);
+    const { body } = await api('POST', endpoints, { url: 'https://a.example/', ...settings });
+    expect(await faultsOf('PATCH', `${endpoints}/${body.id}`, { destination: kafka() })).toEqual([path]);
+  }
+});
+
 test('an installation may leave kinds of destinations out', async () => {
   const other = await startTestService({
     databaseUrl: service.databaseUrl,

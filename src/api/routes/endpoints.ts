@@ -6,7 +6,7 @@ import { publicKeyOf } from '../../signing/public-key-of.ts';
 import { cancelForDeletedEndpoints } from '../../store/cancel-deleted.ts';
 import * as endpoints from '../../store/endpoints.ts';
 import { updateEndpoint as update } from '../../store/update-endpoint.ts';
-import { chooseDestination } from '../choose-destination.ts';
+import { checkTogether, chooseDestination } from '../choose-destination.ts';
 import { defaultSettings, secretFor, settingsOf } from '../endpoint-input.ts';
 import { endpointJson } from '../endpoint-json.ts';
 import { createdEndpointSchema, endpointPatch, endpointSchema, newEndpoint } from '../endpoint-schema.ts';
@@ -51,6 +51,7 @@ export const createEndpoint = defineRoute({
     const destination = chooseDestination(given, null);
     if (destination === undefined) throw noDestination();
     const settings = { ...defaultSettings, ...wanted, destination };
+    checkTogether(destination, settings);
     const secret = secretFor(settings.signature, own);
     const created = await endpoints.createEndpoint(context, request.tenant, settings, secret, request.caller);
     if (created.kind === 'tenant_gone') throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
@@ -109,12 +110,16 @@ export const updateEndpoint = defineRoute({
     refuseChangedNumbers(request.bodyText);
     const { given, settings } = settingsOf(body, context);
     const updated = await update(context, tenant, id, settings, caller, {
-      destination: (before) => chooseDestination(given, before),
+      destination: (before) => {
+        const chosen = chooseDestination(given, before.destination);
+        checkTogether(chosen ?? before.destination, { ...before, ...settings });
+        return chosen;
+      },
       newSecret: (scheme) => secretFor(scheme, undefined),
       toBeProbed: Gate.toBeProbed,
     });
     if (updated === null) throw endpointNotFound();
-    if (updated.wasEnabled) context.ringEndpoints([updated.endpoint.num]);
+    if (updated.mayMove) context.ringEndpoints([updated.endpoint.num]);
     return { status: 200, body: endpointJson(updated.endpoint, viewer(request, context)) };
   },
 });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { endpointCount, groupOf, type Plan, tenantOf, typeOf } from './plan.ts';
 import { OPERATOR_KEY } from './system.ts';
@@ -14,6 +15,8 @@ export interface EndpointsToMake {
 }
 
 const AT_ONCE = 16;
+const TRIES = 20;
+const PAUSE_MS = 250;
 
 /** Makes the tenants and endpoints of a plan. @returns the secrets, by number of endpoint @throws Error when the API refuses one */
 export async function createEndpoints({
@@ -50,10 +53,15 @@ async function each(count: number, work: (i: number) => Promise<unknown>): Promi
   await Promise.all(Array.from({ length: AT_ONCE }, slot));
 }
 
+/** Tried again for a while as long as the answer is 503: right after its start, on a machine that is busy, a service may be short of something. */
 async function post(pool: Pool, path: string, body: unknown): Promise<Record<string, unknown>> {
   const headers = { authorization: `Bearer ${OPERATOR_KEY}`, 'content-type': 'application/json' };
-  const answer = await pool.request({ path, method: 'POST', headers, body: JSON.stringify(body) });
-  const text = await answer.body.text();
-  if (answer.statusCode !== 201) throw new Error(`POST ${path} answered ${answer.statusCode}: ${text}`);
-  return JSON.parse(text) as Record<string, unknown>;
+  for (let tries = 1; ; tries++) {
+    const answer = await pool.request({ path, method: 'POST', headers, body: JSON.stringify(body) });
+    const text = await answer.body.text();
+    if (answer.statusCode === 201) return JSON.parse(text) as Record<string, unknown>;
+    if (answer.statusCode !== 503 || tries === TRIES)
+      throw new Error(`POST ${path} answered ${answer.statusCode}: ${text}`);
+    await delay(PAUSE_MS);
+  }
 }

@@ -30,8 +30,9 @@ async function run(options: Options): Promise<number> {
   if (process.platform !== 'linux') throw new Error('CPU times are read from /proc: npm run bench needs Linux.');
   const chosen = chooseScenarios(options.only, options.quick);
   const closers: Closers = [];
+  const cut = new AbortController();
   try {
-    const result = await Promise.race([measureRun(options, chosen, closers, write), interruption()]);
+    const result = await Promise.race([measureRun(options, chosen, closers, write, cut.signal), interruption(cut)]);
     write(`\n${reportText(result)}`);
     if (options.save) write(`\nwritten to ${await saveResult(result)}`);
     await closeAll(closers);
@@ -43,10 +44,13 @@ async function run(options: Options): Promise<number> {
 }
 
 /** Rejects when a person or an operator ends the run, so that what runs is ended too. */
-function interruption(): Promise<never> {
+function interruption(cut: AbortController): Promise<never> {
   return new Promise((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.once(signal, () => reject(new Error(`cut short by ${signal}`)));
+      process.once(signal, () => {
+        cut.abort();
+        reject(new Error(`cut short by ${signal}`));
+      });
   });
 }
 

@@ -14,12 +14,14 @@ import { withRatio } from './window.ts';
 /**
  * The limit, and every scenario with the limit measured again after it: the machine that a scenario had is the one that it is compared with.
  * @param closers told how to undo whatever runs, for a run that is cut short
+ * @param signal aborted then, so that nothing is started after it
  */
 export async function measureRun(
   options: Options,
   chosen: readonly Scenario[],
   closers: Closers,
   tell: (line: string) => void,
+  signal: AbortSignal,
 ): Promise<RunResult> {
   const loadAverageAtStart = loadAverage();
   const head = { at: new Date().toISOString(), commit: currentCommit() };
@@ -31,6 +33,7 @@ export async function measureRun(
   closers.push(() => servers.close());
   const played: ScenarioResult[] = [];
   for (const scenario of chosen) {
+    signal.throwIfAborted();
     const startedAt = performance.now();
     tell(`${scenario.name}: ${scenario.title}`);
     const stageOptions = { name: scenario.name, servers, layout: options.layout, profileDir, closers };
@@ -59,7 +62,7 @@ function limitTimes({ quick }: Options, how: 'dispatch' | 'request'): Promise<Me
 
 function playOf({ quick, seconds, minutes, events }: Options): Play {
   return {
-    warmUpMs: quick ? 4_000 : 8_000,
+    warmUpMs: quick ? 3_000 : 8_000,
     measureMs: seconds * 1_000,
     sustainMs: minutes * 60_000,
     keptEvents: events,

@@ -54,7 +54,7 @@ export function readOptions(args: readonly string[]): Options {
     profile,
     minutes: numberOf('--minutes', values.minutes, 0.1, 1_440),
     events: numberOf('--events', values.events, 2_000, 1_000_000_000),
-    seconds: numberOf('--seconds', values.seconds ?? (quick ? '8' : '15'), 1, 3_600),
+    seconds: numberOf('--seconds', values.seconds ?? (quick ? '7' : '15'), 1, 3_600),
     compare: compare === undefined ? [] : [compare, ...positionals],
     save: !values['no-save'],
   };

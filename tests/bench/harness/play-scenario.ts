@@ -6,18 +6,36 @@ import { Stage, type StageOptions } from './stage.ts';
 import { type StatementShare, topStatements } from './statement-stats.ts';
 import type { Figures } from './window.ts';
 
-/** Plays one scenario on a stage of its own, and checks that all that it accepted was delivered exactly once. */
+/**
+ * Plays one scenario on a stage of its own, and checks that all that it accepted was delivered exactly once. Whatever fails is a problem of
+ * that scenario: what others found in a run of half an hour is not lost with it.
+ */
 export async function playScenario(scenario: Scenario, options: StageOptions, play: Play): Promise<ScenarioResult> {
   const { name, title } = scenario;
-  const stage = await Stage.open(scenario.stage, options);
+  const played = { name, title, figures: {}, statements: [] };
   try {
-    const figures = await scenario.play(stage, play);
-    const problems = await stage.finish();
-    const statements = statementsOfLastWindow(stage, figures);
-    return { name, title, figures: { ...figures, ...(await peaks(stage)) }, statements, problems };
-  } finally {
+    const stage = await Stage.open(scenario.stage, options);
+    const result = await playOn(stage, scenario, play).catch((error: unknown) => ({
+      ...played,
+      problems: [textOf(error)],
+    }));
     await stage.close();
+    return result;
+  } catch (error) {
+    return { ...played, problems: [textOf(error)] };
   }
+}
+
+async function playOn(stage: Stage, scenario: Scenario, play: Play): Promise<ScenarioResult> {
+  const { name, title } = scenario;
+  const figures = await scenario.play(stage, play);
+  const problems = await stage.finish();
+  const statements = statementsOfLastWindow(stage, figures);
+  return { name, title, figures: { ...figures, ...(await peaks(stage)) }, statements, problems };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function statementsOfLastWindow({ lastTwo: [before, after] }: Stage, figures: Figures): readonly StatementShare[] {

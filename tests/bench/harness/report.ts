@@ -26,6 +26,8 @@ const columns: readonly (readonly [figure: string, head: string])[] = [
   ['p999_ms', 'p99.9 ms'],
   ['rate_of_1k', 'of 1k'],
   ['longest_silence_ms', 'silence ms'],
+  ['p99_ms_near', 'p99 near'],
+  ['p99_ms_apart', 'p99 apart'],
   ['resumed_share', 'resumed'],
 ];
 

@@ -6,6 +6,7 @@ import { latencyScenarios } from './scenarios/latency.ts';
 import { sustainScenario, throughputScenarios } from './scenarios/throughput.ts';
 import { tlsScenarios } from './scenarios/tls.ts';
 import { troubleScenarios } from './scenarios/trouble.ts';
+import { wideScenario } from './scenarios/wide.ts';
 
 /** In the order in which they are played. */
 export const scenarios: readonly Scenario[] = [
@@ -14,6 +15,7 @@ export const scenarios: readonly Scenario[] = [
   ...latencyScenarios,
   ...backlogScenarios,
   ...troubleScenarios,
+  wideScenario,
   sustainScenario,
   keptScenario,
 ];

@@ -59,12 +59,17 @@ export class Stage {
     this.#closers = closers;
   }
 
-  /** Everything runs when it resolves. */
+  /** Everything runs when it resolves; when it rejects, nothing is left. */
   static async open(spec: StageSpec, options: StageOptions): Promise<Stage> {
     const closers: Closers = [];
     // Also while it opens: a run may be cut short at any moment.
     options.closers.push(() => closeAll(closers));
-    return openStage(spec, options, closers, (...parts) => new Stage(...parts));
+    try {
+      return await openStage(spec, options, closers, (...parts) => new Stage(...parts));
+    } catch (error) {
+      await closeAll(closers).catch(() => {});
+      throw error;
+    }
   }
 
   async snapshot(): Promise<Snapshot> {
