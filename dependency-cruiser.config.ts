@@ -17,7 +17,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   queues: ['domain', 'config'],
   observability: ['domain', 'config'],
   ingest: ['domain', 'routing', 'event-types', 'cloudevents', 'store', 'queues'],
-  sources: ['domain', 'config', 'event-types', 'brokers', 'store', 'observability', 'ingest'],
+  sources: ['domain', 'config', 'event-types', 'cloudevents', 'brokers', 'store', 'observability', 'ingest'],
   workers: [
     'domain',
     'config',

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { kafkaConnection } from './kafka-connection.ts';
+import { rabbitmqConnection } from './rabbitmq-connection.ts';
+import { rabbitmqConsume, rabbitmqOnRejected } from './rabbitmq-source.ts';
 
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 const topic = z.string().regex(TOPIC, 'expected a topic: 1 to 249 letters, digits, ., _ and -');
@@ -16,6 +18,16 @@ const field = z
   );
 
 const mapping = z.discriminatedUnion('format', [
+  z
+    .strictObject({
+      format: z.literal('cloudevents'),
+      tenant_extension: z
+        .string()
+        .regex(/^[a-z0-9]{1,64}$/, 'expected lower-case letters and digits')
+        .default('tenantid')
+        .describe('The extension attribute that names the tenant, where the source does not.'),
+    })
+    .describe('Each message is a CloudEvent, structured or binary by its headers.'),
   z.strictObject({ format: z.literal('envelope') }).describe('Each message is an event as `POST /v1/events` takes it.'),
   z
     .strictObject({
@@ -82,11 +94,20 @@ const kafkaSource = z.strictObject({
     .describe('Where messages that are no event are published to as well.'),
 });
 
+const rabbitmqSource = z.strictObject({
+  type: z.literal('rabbitmq'),
+  ...common,
+  connection: rabbitmqConnection,
+  consume: rabbitmqConsume,
+  on_rejected: rabbitmqOnRejected.optional().describe('Where messages that are no event are published to as well.'),
+});
+
 /** A source as an operator describes it, by the API or in `SOURCES_FILE`. */
-export const sourceInput = z.discriminatedUnion('type', [kafkaSource]);
+export const sourceInput = z.discriminatedUnion('type', [kafkaSource, rabbitmqSource]);
 
 export type SourceInput = z.infer<typeof sourceInput>;
 export type KafkaSource = z.infer<typeof kafkaSource>;
+export type RabbitmqSource = z.infer<typeof rabbitmqSource>;
 export type SourceMapping = z.infer<typeof mapping>;
 
 function isPattern(text: string): boolean {

@@ -31,15 +31,6 @@ export function readRequest(body: Uint8Array, format: BodyFormat, limits: Reques
   return { isBatch: true, events: value.map((item, i) => ({ value: item, text: texts[i]! })) };
 }
 
-/**
- * Reads one JSON value.
- * @throws Refusal 400 or 422, as `readRequest` does
- */
-export function readJson(body: Uint8Array): RawEvent {
-  const text = decodeText(body);
-  return { value: parseJson(text, ''), text };
-}
-
 function readLines(text: string, limits: RequestLimits): ReadRequest {
   // Numbered before the blank ones go: an error names the line as an editor shows it.
   const lines = text

@@ -84,7 +84,7 @@ async function fatesOf(items: readonly Item[], options: IntakeOptions): Promise<
   const fates = new Array<Fate>(items.length);
   const good: { readonly index: number; readonly raw: RawEvent }[] = [];
   for (const [index, { message }] of items.entries()) {
-    const read = readMessage(message, mapping);
+    const read = readMessage(message, mapping, options.source.tenantId !== undefined);
     if (read.ok) good.push({ index, raw: read.raw });
     else fates[index] = read.problem;
   }

@@ -14,6 +14,8 @@ export interface IncomingMessage {
   readonly key: Uint8Array | null;
   readonly headers: ReadonlyMap<string, Uint8Array>;
   readonly body: Uint8Array;
+  /** What the body had, where it is so large that only its beginning was held: it is no event. */
+  readonly wholeBytes?: number;
   /** When the broker or its producer says that it was sent, in ms since 1970. */
   readonly timestampMs: number | null;
 }

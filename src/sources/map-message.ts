@@ -1,11 +1,11 @@
 import type { SourceMapping } from '../config/source-schema.ts';
 import { Refusal } from '../domain/errors.ts';
-import { readJson } from '../ingest/read-request.ts';
+import type { RawEvent } from '../ingest/accept.ts';
+import { decodeText, parseJson } from '../ingest/json-text.ts';
 import type { IncomingMessage } from './intake.ts';
 import { textAt } from './json-pointer.ts';
-import type { ReadMessage } from './read-message.ts';
 
-export type DeclaredMapping = Extract<SourceMapping, { format: 'mapped' }>;
+type DeclaredMapping = Extract<SourceMapping, { format: 'mapped' }>;
 
 const HEAD = ['tenant_id', 'type', 'id', 'version', 'timestamp', 'correlation_id', 'subject'] as const;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -15,8 +15,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * left out of the event; `type` and `data` must be.
  * @throws Refusal when the body is not JSON although the mapping looks into it
  */
-export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping): ReadMessage {
-  const body = lazily(() => readJson(message.body).text);
+export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping): RawEvent {
+  const body = lazily(() => jsonText(message.body));
   const head: Record<string, unknown> = {};
   for (const name of HEAD) {
     const from = mapping[name];
@@ -30,7 +30,7 @@ export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping): 
   const idempotency = key === undefined ? undefined : textOf(fieldOf(key, message, body), 'idempotency_key', key);
   const metadata = idempotency === undefined ? '' : `,"metadata":${JSON.stringify({ idempotency_key: idempotency })}`;
   const text = `${JSON.stringify(head).slice(0, -1)},"data":${data}${metadata}}`;
-  return { ok: true, raw: { value: JSON.parse(text), text } };
+  return { value: JSON.parse(text), text };
 }
 
 /** The JSON text of what a mapping names; undefined when the message has no such thing. */
@@ -87,4 +87,10 @@ function lazily<T>(make: () => T): () => T {
     made ??= { value: make() };
     return made.value;
   };
+}
+
+function jsonText(body: Uint8Array): string {
+  const text = decodeText(body);
+  parseJson(text, '');
+  return text;
 }

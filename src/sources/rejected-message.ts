@@ -17,8 +17,12 @@ export function rejectedMessage(
   problem: MessageProblem,
 ): RejectedMessage {
   const headers = keptHeaders(message.headers);
+  const { wholeBytes = message.body.length } = message;
   const isCut =
-    message.body.length > BODY_BYTES || (message.key?.length ?? 0) > KEY_BYTES || headers.length < message.headers.size;
+    wholeBytes > message.body.length ||
+    message.body.length > BODY_BYTES ||
+    (message.key?.length ?? 0) > KEY_BYTES ||
+    headers.length < message.headers.size;
   return {
     position: message.position,
     // A message that nothing makes known is another one each time it comes.
@@ -33,7 +37,7 @@ export function rejectedMessage(
     headers,
     key: message.key === null ? null : message.key.subarray(0, KEY_BYTES),
     body: message.body.subarray(0, BODY_BYTES),
-    bodyBytes: message.body.length,
+    bodyBytes: wholeBytes,
     truncated: isCut,
     messageAt: message.timestampMs === null ? null : new Date(message.timestampMs),
   };

@@ -30,6 +30,7 @@ export function beginSource(source: OpenSource, process: string, context: Contex
   const transport = openTransport(input, {
     clientId: `posthorn-${process}`,
     intake: intake.take,
+    maxEventBytes: context.config.MAX_EVENT_BYTES,
     onFailure: (error) => observe.workFailed(`source ${source.name}`, error),
   });
   const { deadLetters } = transport;

@@ -2,12 +2,11 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TestContext } from 'vitest';
-import { freePort } from './free-port.ts';
 
 /** A RabbitMQ of the test's own, always on one port, with its data kept over restarts. */
 export interface RabbitmqProcess {
@@ -69,7 +68,10 @@ export function requireRabbitmq(context: TestContext): void {
 export async function startRabbitmqProcess(options: RabbitmqProcessOptions = {}): Promise<RabbitmqProcess> {
   const place = await makePlace(options);
   const epmd = await startEpmd(place);
-  let server = await launch(place);
+  let server = await launch(place).catch((error: unknown) => {
+    epmd.kill('SIGKILL');
+    throw error;
+  });
   const end = async (signal: NodeJS.Signals) => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const exited = once(server, 'exit');
@@ -130,13 +132,8 @@ interface Place {
 
 async function makePlace(options: RabbitmqProcessOptions): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-tests-rabbitmq-'));
-  const [port, distribution, control, epmdPort] = [
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-  ];
-  const tlsPort = options.tls === undefined ? null : await freePort();
+  const [port, distribution, control, epmdPort] = [await lowPort(), await lowPort(), await lowPort(), await lowPort()];
+  const tlsPort = options.tls === undefined ? null : await lowPort();
   await mkdir(join(folder, 'log'));
   await writeFile(join(folder, 'rabbitmq.conf'), settingsOf(port, tlsPort, options).join('\n'));
   await writeFile(join(folder, 'plugins'), '[].\n');
@@ -144,6 +141,7 @@ async function makePlace(options: RabbitmqProcessOptions): Promise<Place> {
     PATH: process.env.PATH,
     // Where Erlang keeps the cookie by which the server and rabbitmqctl trust each other.
     HOME: folder,
+    ERL_CRASH_DUMP_BYTES: '0',
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_EPMD_PORT: String(epmdPort),
     // The start script becomes the server in place of watching it: its pid is the server's.
@@ -166,6 +164,23 @@ async function makePlace(options: RabbitmqProcessOptions): Promise<Place> {
     RABBITMQ_PID_FILE: join(folder, 'pid'),
   };
   return { folder, port, tlsPort, epmdPort, env };
+}
+
+/**
+ * A free port below those that the system gives to whoever connects: it takes the server seconds to listen, and restarts leave the port free
+ * for as long.
+ */
+async function lowPort(): Promise<number> {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 20_000);
+    const probe = createServer();
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    probe.on('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => resolve(true));
+    const isFree = await promise;
+    probe.close();
+    if (isFree) return port;
+  }
 }
 
 const LOOPBACK_ONLY = '-kernel inet_dist_use_interface {127,0,0,1}';
@@ -214,7 +229,11 @@ function answers(port: number): Promise<boolean> {
 }
 
 async function launch(place: Place): Promise<ChildProcess> {
-  const child = spawn(`${PROGRAMS}/rabbitmq-server`, [], { env: place.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(`${PROGRAMS}/rabbitmq-server`, [], {
+    cwd: place.folder,
+    env: place.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
   let said = '';
   const listen = (chunk: Buffer) => {

@@ -16,13 +16,15 @@ export interface StageOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+type Roles = 'api' | 'worker' | 'ingest' | 'api,worker' | 'api,ingest';
+
 /** Where a play of several processes takes place: a database, a receiver with its ledger, and the processes that were started. */
 export interface Stage {
   readonly databaseUrl: string;
   readonly receiver: Receiver;
   /** What a process is started with. */
   readonly env: Readonly<Record<string, string>>;
-  start(roles: 'api' | 'worker' | 'api,worker', env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
+  start(roles: Roles, env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   // biome-ignore lint/suspicious/noExplicitAny: tests read whatever columns they ask for.
   query(text: string, values?: unknown[]): Promise<any[]>;
   close(): Promise<void>;

@@ -11,6 +11,7 @@ import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
 import { ingestLimitsService } from '../../src/ingest-limits-service.ts';
 import { type Service, startServices, stopServices } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { ingestServices } from '../../src/sources/ingest-role.ts';
 import { workerServices } from '../../src/workers/worker-role.ts';
 import { TEST_LANES } from './global-setup.ts';
 import { createTestDatabase } from './test-database.ts';
@@ -22,6 +23,8 @@ export interface TestServiceOptions {
   readonly config?: Partial<Config>;
   /** Whether deliveries are made; without it only the API runs. */
   readonly worker?: boolean;
+  /** Whether sources are consumed. */
+  readonly ingest?: boolean;
   /** Shares the database of another service. */
   readonly databaseUrl?: string;
 }
@@ -64,6 +67,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   const services: Service[] = [
     ingestLimitsService(context),
     ...(options.worker === true ? workerServices(context) : []),
+    ...(options.ingest === true ? ingestServices(context) : []),
   ];
   await startServices(services, 3_000);
   const app = createApp(context);
