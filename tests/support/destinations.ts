@@ -24,7 +24,11 @@ export function destinationCalls(baseUrl: string, tenant: string) {
   };
   return {
     create: async (settings: Readonly<Record<string, unknown>>): Promise<BrokerEndpoint> => {
-      await call(baseUrl, 'POST', '/v1/tenants', { id: tenant });
+      // On a machine that is busy the first connection to Postgres may take longer than a caller is kept waiting.
+      await eventually(
+        () => call(baseUrl, 'POST', '/v1/tenants', { id: tenant }),
+        (answer) => answer.status === 201 || answer.status === 409,
+      );
       const { status, body } = await call(baseUrl, 'POST', `${root}/endpoints`, settings);
       if (status !== 201) throw new Error(`The endpoint was refused: ${status} ${JSON.stringify(body)}`);
       return { ...body, path: `${root}/endpoints/${body.id}` };

@@ -14,14 +14,25 @@ import { fetchKafka } from './kafka-jars.ts';
 export interface KafkaProcess {
   /** `127.0.0.1:port` */
   readonly broker: string;
+  /** Of the server that runs now, or ran last. */
+  readonly pid: number;
   createTopic(topic: string, partitions: number): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   send(messages: readonly KafkaRecord[]): Promise<void>;
   /** What the group has committed, by `topic/partition`. */
   committed(group: string): Promise<ReadonlyMap<string, number>>;
+  /** Sets what the group has committed; it must have no members. */
+  rewind(group: string, topic: string, partitions: number): Promise<void>;
   crash(): Promise<void>;
   start(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface KafkaOptions {
+  /** Settings of the server beside ours; those of listeners are added to ours. */
+  readonly more?: Readonly<Record<string, string>>;
+  /** `name=…,password=…` of those who log in by SCRAM-SHA-512. */
+  readonly scramUsers?: readonly string[];
 }
 
 export interface KafkaRecord {
@@ -51,12 +62,21 @@ const JAVA = ['-Xms96m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=
 const START_MS = 90_000;
 
 /** @throws Error where `requireKafka` would skip */
-export async function startKafkaProcess(): Promise<KafkaProcess> {
+export async function startKafkaProcess({ more = {}, scramUsers = [] }: KafkaOptions = {}): Promise<KafkaProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-kafka-'));
   const port = await freePort();
   const config = join(folder, 'server.properties');
-  await writeFile(config, properties(folder, port, await freePort()));
-  const format = java(['kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url'), '-c', config]);
+  await writeFile(config, properties(folder, port, await freePort(), more));
+  const users = scramUsers.flatMap((user) => ['--add-scram', `SCRAM-SHA-512=[${user}]`]);
+  const format = java([
+    'kafka.tools.StorageTool',
+    'format',
+    '-t',
+    randomBytes(16).toString('base64url'),
+    '-c',
+    config,
+    ...users,
+  ]);
   const formatted = spawnSync('java', format, { encoding: 'utf8' });
   if (formatted.status !== 0) throw new Error(`Kafka's storage could not be formatted: ${formatted.stderr}`);
   const broker = `127.0.0.1:${port}`;
@@ -72,6 +92,9 @@ export async function startKafkaProcess(): Promise<KafkaProcess> {
   };
   return {
     broker,
+    get pid() {
+      return child.pid!;
+    },
     createTopic: async (topic, partitions) => {
       await admin.createTopics({ topics: [topic], partitions, replicas: 1 });
     },
@@ -82,6 +105,10 @@ export async function startKafkaProcess(): Promise<KafkaProcess> {
       await producer.send({ messages: messages.map(toMessage), acks: -1 });
     },
     committed: (group) => committedOf(admin, group),
+    rewind: async (group, topic, partitions) => {
+      const offsets = Array.from({ length: partitions }, (_, partition) => ({ partition, offset: 0n }));
+      await admin.alterConsumerGroupOffsets({ groupId: group, topics: [{ name: topic, partitionOffsets: offsets }] });
+    },
     crash: async () => {
       await producer.close(true).catch(() => {});
       await crash();
@@ -104,7 +131,12 @@ function java(more: readonly string[]): readonly string[] {
   return [...JAVA, '-cp', had.classPath, ...more];
 }
 
-function properties(folder: string, port: number, controllerPort: number): string {
+function properties(
+  folder: string,
+  port: number,
+  controllerPort: number,
+  more: Readonly<Record<string, string>>,
+): string {
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -123,10 +155,16 @@ function properties(folder: string, port: number, controllerPort: number): strin
     'num.network.threads': 2,
     'num.io.threads': 2,
   };
-  return Object.entries(settings)
+  const added = Object.entries(more).map(([name, value]) => [
+    name,
+    LISTS.has(name) ? `${settings[name as keyof typeof settings]},${value}` : value,
+  ]);
+  return Object.entries({ ...settings, ...Object.fromEntries(added) })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
 }
+
+const LISTS = new Set(['listeners', 'advertised.listeners', 'listener.security.protocol.map']);
 
 async function launch(config: string, admin: Admin): Promise<ChildProcess> {
   const child = spawn('java', java(['kafka.Kafka', config]), { stdio: ['ignore', 'ignore', 'pipe'] });
