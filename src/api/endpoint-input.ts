@@ -1,12 +1,12 @@
 import type { Config } from '../config/config.ts';
 import type { EgressPolicy } from '../delivery/egress-policy.ts';
-import { checkEndpointUrl } from '../delivery/endpoint-url.ts';
 import type { RateLimit, SignatureScheme } from '../domain/endpoint.ts';
 import { type Fault, Refusal } from '../domain/errors.ts';
 import { generateSecret } from '../signing/generate-secret.ts';
 import { readSecret } from '../signing/secret.ts';
 import type { EndpointSettings } from '../store/endpoint-rows.ts';
 import type { EndpointPatch } from '../store/update-endpoint.ts';
+import { type GivenDestination, readDestination } from './destination-input.ts';
 import type { EndpointPatchInput } from './endpoint-schema.ts';
 import { retentionProblem } from './retry-schedule-input.ts';
 
@@ -15,19 +15,23 @@ interface Rules {
   readonly config: Config;
 }
 
+interface GivenSettings {
+  /** For `chooseDestination`. */
+  readonly given: GivenDestination;
+  readonly settings: Omit<EndpointPatch, 'destination'>;
+}
+
 /**
  * What a body sets, checked against what the installation allows. Absent fields stay absent; null ones become the default.
  * @throws Refusal 422 with every fault
  */
-export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules): EndpointPatch {
+export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules): GivenSettings {
   const faults: Fault[] = [];
-  const url = input.url === undefined ? undefined : checkEndpointUrl(policy, input.url);
-  if (url?.ok === false) faults.push({ path: 'url', message: url.message });
+  const given = readDestination(input, { policy, types: config.DESTINATION_TYPES }, faults);
   const tooLong = retentionProblem(input.retry_schedule ?? [], config.RETENTION_DAYS);
   if (tooLong !== null) faults.push({ path: 'retry_schedule', message: tooLong });
   if (faults.length > 0) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults });
   const settings = {
-    url: url?.ok === true ? url.href : undefined,
     description: input.description,
     subscriptions: input.subscriptions,
     enabled: input.enabled,
@@ -44,7 +48,7 @@ export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules)
     validation: input.validation,
     metadata: input.metadata,
   };
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  return { given, settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) };
 }
 
 function rateLimitOf(input: EndpointPatchInput['rate_limit']): RateLimit | null | undefined {
@@ -52,8 +56,8 @@ function rateLimitOf(input: EndpointPatchInput['rate_limit']): RateLimit | null 
   return { perSecond: input.per_second, burst: input.burst ?? Math.max(1, input.per_second) };
 }
 
-/** Settings of an endpoint that says nothing but its URL. */
-export const defaultSettings: Omit<EndpointSettings, 'url'> = {
+/** Settings of an endpoint that says nothing but where its events go. */
+export const defaultSettings: Omit<EndpointSettings, 'destination'> = {
   description: '',
   subscriptions: [],
   enabled: true,

@@ -1,8 +1,10 @@
 import type { z } from 'zod';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
+import { urlOf } from '../domain/destination.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { Endpoint, Subscription } from '../store/endpoint-rows.ts';
+import { destinationJson } from './destination-json.ts';
 import type { endpointSchema } from './endpoint-schema.ts';
 import { maskHeaders } from './header-input.ts';
 import { versionPinsJson } from './version-pins.ts';
@@ -25,7 +27,8 @@ export function endpointJson(
   return {
     id: endpoint.id,
     tenant_id: tenant.id,
-    url: endpoint.url,
+    url: urlOf(endpoint.destination),
+    destination: destinationJson(endpoint.destination),
     description: endpoint.description,
     subscriptions: endpoint.subscriptions.map(subscriptionJson),
     enabled: endpoint.enabled,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EVENT_FORMATS, VALIDATIONS } from '../domain/endpoint.ts';
+import { destinationInput, destinationOutput } from './destination-schema.ts';
 import { filterDescription, filterInput, typePatterns } from './filter-input.ts';
 import { readHeaders } from './header-input.ts';
 import { readMetadata } from './metadata-input.ts';
@@ -22,7 +23,11 @@ const headersDescription =
   'Sent with each delivery. Values are shown to callers who may write endpoints and as `***` to others; `***` is not taken as a value.';
 
 const fields = {
-  url: z.string().describe('http or https; an address that the operator has not allowed is refused.'),
+  url: z
+    .string()
+    .describe(
+      'http or https; an address that the operator has not allowed is refused. Short for a `destination` of type `http`; a new endpoint has one of the two.',
+    ),
   description: plainText(0, 500),
   subscriptions: z
     .array(subscription)
@@ -86,6 +91,7 @@ const fields = {
 
 export const endpointPatch = z.strictObject({
   url: fields.url.optional(),
+  destination: destinationInput.optional(),
   description: fields.description.optional(),
   subscriptions: fields.subscriptions.optional(),
   enabled: fields.enabled.optional(),
@@ -111,13 +117,14 @@ export const ownSecret = z
   .max(128)
   .describe('`whsec_…` for v1, `whsk_…` for v1a; made by Posthorn when absent.');
 
-export const newEndpoint = endpointPatch.extend({ url: fields.url, secret: ownSecret.optional() });
+export const newEndpoint = endpointPatch.extend({ secret: ownSecret.optional() });
 
 export const endpointSchema = z
   .object({
     id: z.string(),
     tenant_id: z.string(),
-    url: z.string(),
+    url: z.string().describe('Of a destination that is no URL a line that stands for it: `kafka://…`, `rabbitmq://…`.'),
+    destination: destinationOutput,
     description: z.string(),
     subscriptions: z.array(
       z.object({

@@ -67,6 +67,12 @@ const roles = list.pipe(
   z.array(z.enum(['api', 'worker', 'ingest'], 'expected api, worker, ingest, or several separated by commas')).min(1),
 );
 
+const DESTINATIONS = ['http', 'kafka', 'rabbitmq'] as const;
+
+const destinations = list.pipe(
+  z.array(z.enum(DESTINATIONS, `expected some of ${DESTINATIONS.join(', ')}, separated by commas`)).min(1),
+);
+
 function variable<T>(
   schema: z.ZodType<T, string>,
   fallback: T,
@@ -142,7 +148,17 @@ export const variables = {
     'Ports that deliveries may reach although they belong to well-known services (25, 5432, 6379, …).',
     none,
   ),
-  HTTPS_ONLY: variable(flag, false, 'Refuse endpoints whose URL is not https.'),
+  HTTPS_ONLY: variable(
+    flag,
+    false,
+    'Refuse endpoints whose URL is not https, or whose broker is not to be reached by TLS.',
+  ),
+  DESTINATION_TYPES: variable<(typeof DESTINATIONS)[number][]>(
+    destinations,
+    [...DESTINATIONS],
+    'Where endpoints may have their events sent. Leave the brokers out where tenants reach networks of `ALLOWED_NETWORKS` in which brokers ask for no password.',
+    { fallbackText: DESTINATIONS.join(',') },
+  ),
   WEBHOOK_ORIGIN: variable<string | undefined>(
     z
       .string()

@@ -46,7 +46,8 @@ function malformation(text: string): string | null {
   return URL.canParse(text) ? null : 'is not a valid URL';
 }
 
-function checkHost(policy: EgressPolicy, hostname: string, port: number): EgressVerdict {
+/** Whether a host, as `new URL()` gives it, may be delivered to as far as its name tells. */
+export function checkHost(policy: EgressPolicy, hostname: string, port: number): EgressVerdict {
   const literal = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
   if (isIP(literal) !== 0) return checkAddress(policy, literal, port);
   if (hostname.endsWith('.')) return { ok: false, detail: 'host name must not end with a dot' };

@@ -55,7 +55,7 @@ export interface GateClock {
 }
 
 /** Statuses that say "too much" rather than "wrong" (contract, "Delivery request"). */
-const THROTTLING = new Set([429, 502, 503, 504]);
+const THROTTLING = new Set<number | null>([429, 502, 503, 504]);
 const LONGEST_THROTTLE_MS = 24 * 3_600_000;
 /** A throttle that ends within this is waited for in memory; a longer one sends what waits back to the table. */
 const SHORT_MS = 1_000;

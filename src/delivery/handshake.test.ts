@@ -23,7 +23,7 @@ const target: DeliveryTarget = {
   id: 'ep_1',
   tenantNum: 7,
   tenantId: 'acme',
-  url: 'https://receiver.example/hooks?a=b',
+  destination: { type: 'http', url: 'https://receiver.example/hooks?a=b' },
   enabled: true,
   deleted: false,
   headers: { Authorization: 'Bearer x' },
@@ -41,6 +41,7 @@ const target: DeliveryTarget = {
 
 test('the request goes to the very URL of the endpoint, with its headers, our name and the rate that it wants', () => {
   expect(prepareHandshake(target, ORIGIN, 'Posthorn/1')).toEqual({
+    type: 'http',
     origin: 'https://receiver.example',
     tenantNum: 7,
     path: '/hooks?a=b',

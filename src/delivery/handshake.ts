@@ -1,6 +1,6 @@
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import type { Outcome, ReceivedResponse } from '../domain/outcome.ts';
-import { type PreparedRequest, routeOf } from './prepare.ts';
+import { type HttpRequest, routeOf } from './prepare.ts';
 
 /** What a receiver's answer, or its silence, says of deliveries to it. */
 export type HandshakeVerdict =
@@ -19,10 +19,11 @@ const MAX_QUOTED = 100;
  * endpoint's own headers. It carries credentials: never log it.
  * @param origin the DNS name that we send under
  */
-export function prepareHandshake(target: DeliveryTarget, origin: string, userAgent: string): PreparedRequest {
+export function prepareHandshake(target: DeliveryTarget, origin: string, userAgent: string): HttpRequest {
   const { origin: where, path, headers } = routeOf({ ...target, requestOrigin: origin }, userAgent);
   const rate = askedPerMinute(target);
   return {
+    type: 'http',
     origin: where,
     tenantNum: target.tenantNum,
     path,
@@ -48,7 +49,7 @@ export function readHandshake(outcome: Outcome, origin: string): HandshakeVerdic
       return verdictOf(outcome.response, origin);
     case 'rejected': {
       const { status } = outcome.response;
-      const kind = status >= 500 || status === 429 || status === 408 ? 'unknown' : 'refused';
+      const kind = status === null || status >= 500 || status === 429 || status === 408 ? 'unknown' : 'refused';
       return { kind, detail: `the receiver answered OPTIONS with ${status}` };
     }
   }

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { Client } from 'undici';
 import { expect, test } from 'vitest';
+import type { KafkaDestination, RabbitmqDestination } from '../domain/destination.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { parseSigningKey } from '../signing/signing-key.ts';
 import { checkCustomHeaders } from './custom-headers.ts';
 import { compileEgressPolicy } from './egress-policy.ts';
 import { checkEndpointUrl } from './endpoint-url.ts';
-import { prepare } from './prepare.ts';
+import { type HttpRequest, prepare } from './prepare.ts';
 
 const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const keys = [parseSigningKey(secret)];
@@ -15,7 +16,7 @@ const target = (changes: Partial<DeliveryTarget> = {}): DeliveryTarget => ({
   id: 'ep_1',
   tenantNum: 1,
   tenantId: 'tenant_1',
-  url: 'https://example.com:8443/hooks?a=b',
+  destination: { type: 'http', url: 'https://example.com:8443/hooks?a=b' },
   enabled: true,
   deleted: false,
   headers: {},
@@ -36,9 +37,11 @@ const delivery = {
   eventId: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
   attempt: 3,
   body: Buffer.from('{"test": 2432232314}'),
+  event: Buffer.from('{"id":"evt_1","type":"order.paid","subject":"order-7","data":{}}'),
 };
 const prepared = (changes: Partial<DeliveryTarget> = {}) =>
-  prepare(target(changes), keys, delivery, 1614265330, 'Posthorn/0.1.0');
+  prepare(target(changes), keys, delivery, 1614265330, 'Posthorn/0.1.0') as HttpRequest;
+const at = (url: string): Partial<DeliveryTarget> => ({ destination: { type: 'http', url } });
 const headersOf = (changes: Partial<DeliveryTarget> = {}) => {
   const { headers } = prepared(changes);
   return Object.fromEntries(
@@ -80,14 +83,41 @@ test('a target is read once, and another version of it anew', () => {
   const first = target({ headers: { 'x-a': '1' } });
   prepare(first, keys, delivery, 1, 'A');
   expect(prepare(first, keys, delivery, 1, 'B').headers).toContain('B');
-  expect(prepare({ ...first, url: 'http://other.example/' }, keys, delivery, 1, 'A').origin).toBe(
-    'http://other.example',
-  );
+  const other = prepare({ ...first, ...at('http://other.example/') }, keys, delivery, 1, 'A');
+  expect(other).toMatchObject({ origin: 'http://other.example' });
 });
 
 test('a URL that is not http or https becomes a request that is never sent', () => {
   for (const url of ['', 'nonsense', 'ftp://example.com/', 'file:///etc/passwd'])
-    expect(prepared({ url }).origin, url).toBe('');
+    expect(prepared(at(url)).origin, url).toBe('');
+});
+
+const kafka: KafkaDestination = {
+  type: 'kafka',
+  ...{ brokers: ['b.example:9092'], topic: 'events', key: 'subject', tls: true, ca: null, sasl: null },
+};
+const rabbitmq: RabbitmqDestination = {
+  type: 'rabbitmq',
+  ...{ hosts: ['r.example:5671'], vhost: '/', exchange: 'events', routing: { from: 'type' }, tls: true, ca: null },
+  ...{ username: 'u', password: 'p' },
+};
+
+test('a message for a broker has the body and the signed headers of an HTTP request, and a key', () => {
+  const http = prepared({ headers: { 'x-a': '1' } });
+  const message = prepare(target({ destination: kafka, headers: { 'x-a': '1' } }), keys, delivery, 1614265330, 'P/1');
+  expect(message).toMatchObject({ type: 'kafka', key: 'order-7', body: http.body, tenantNum: 1, timeoutMs: 15_000 });
+  const agent = http.headers.indexOf('user-agent');
+  expect(message.headers).toEqual(http.headers.toSpliced(agent, 2));
+});
+
+test.each([
+  [{ from: 'type' }, 'order.paid'],
+  [{ from: 'subject' }, 'order-7'],
+  [{ from: 'tenant' }, 'tenant_1'],
+  [{ key: 'fixed' }, 'fixed'],
+] as const)('with %j the routing key is %s', (routing, routingKey) => {
+  const message = prepare(target({ destination: { ...rabbitmq, routing } }), keys, delivery, 1, 'P/1');
+  expect(message).toMatchObject({ type: 'rabbitmq', routingKey });
 });
 
 /** Why undici refuses a request before it even connects; null when it does not. */
@@ -125,7 +155,7 @@ test('whatever may be written as URL and headers, undici accepts the request', (
         const headers = Object.fromEntries(
           pairs.filter(([name, value]) => checkCustomHeaders({ [name]: value }).length === 0),
         );
-        expect(refusalOf(prepared(url.ok ? { url: url.href, headers } : { headers }))).toBeNull();
+        expect(refusalOf(prepared(url.ok ? { ...at(url.href), headers } : { headers }))).toBeNull();
       },
     ),
     { numRuns: 300 },

@@ -1,34 +1,58 @@
+import type { Destination, KafkaDestination, RabbitmqDestination } from '../domain/destination.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { signWebhook } from '../signing/sign-webhook.ts';
 import type { SigningKey } from '../signing/signing-key.ts';
 import { isCustomHeaderName, isCustomHeaderValue } from './custom-headers.ts';
+import { messageKey } from './message-key.ts';
 
-/** One attempt to make. `attempt` counts from 1; `body` is what is signed and sent, byte for byte. */
+/** One attempt to make. `attempt` counts from 1; `body` is what is signed and sent, byte for byte; `event` is the event as stored. */
 export interface AttemptToMake {
   readonly deliveryId: string;
   readonly eventId: string;
   readonly attempt: number;
   readonly body: Uint8Array;
+  readonly event: Uint8Array;
   /** Of the body; JSON where it does not say. */
   readonly contentType?: string;
   /** Names and values in turn: what goes before the body beside our own headers. */
   readonly headers?: readonly string[];
 }
 
-/** A signed request, ready for `send`. Headers are a flat list of names and values. It carries credentials: never log it. */
-export interface PreparedRequest {
-  /** Scheme, host and port as in `new URL().origin`; empty when the endpoint's URL is not http or https. */
-  readonly origin: string;
+/** A signed request or message, ready for `send`. It carries credentials: never log it. */
+export type PreparedRequest = HttpRequest | BrokerMessage;
+
+export type BrokerMessage = KafkaMessage | RabbitmqMessage;
+
+interface Prepared {
   /** Whose connections it goes out on. */
   readonly tenantNum: number;
-  /** Path and query. */
-  readonly path: string;
-  /** `POST` where it does not say. */
-  readonly method?: 'OPTIONS';
+  /** A flat list of names and values. */
   readonly headers: string[];
   readonly body: Uint8Array;
   /** Total time for the attempt, from the call of `send`. */
   readonly timeoutMs: number;
+}
+
+export interface HttpRequest extends Prepared {
+  readonly type: 'http';
+  /** Scheme, host and port as in `new URL().origin`; empty when the endpoint's URL is not http or https. */
+  readonly origin: string;
+  /** Path and query. */
+  readonly path: string;
+  /** `POST` where it does not say. */
+  readonly method?: 'OPTIONS';
+}
+
+export interface KafkaMessage extends Prepared {
+  readonly type: 'kafka';
+  readonly destination: KafkaDestination;
+  readonly key: string | null;
+}
+
+export interface RabbitmqMessage extends Prepared {
+  readonly type: 'rabbitmq';
+  readonly destination: RabbitmqDestination;
+  readonly routingKey: string;
 }
 
 interface Route {
@@ -73,25 +97,45 @@ export function prepare(
   ];
   if (delivery.headers !== undefined) headers.push(...delivery.headers);
   for (const part of route.headers) headers.push(part);
-  const { timeoutMs, tenantNum } = target;
-  return { origin: route.origin, tenantNum, path: route.path, headers, body: delivery.body, timeoutMs };
+  const { destination, timeoutMs, tenantNum } = target;
+  const { body } = delivery;
+  switch (destination.type) {
+    case 'http':
+      return { type: 'http', origin: route.origin, tenantNum, path: route.path, headers, body, timeoutMs };
+    case 'kafka': {
+      const key = messageKey(destination.key, target.tenantId, delivery.event);
+      return { type: 'kafka', destination, key, tenantNum, headers, body, timeoutMs };
+    }
+    case 'rabbitmq': {
+      const { routing } = destination;
+      const routingKey =
+        'key' in routing ? routing.key : (messageKey(routing.from, target.tenantId, delivery.event) ?? '');
+      return { type: 'rabbitmq', destination, routingKey, tenantNum, headers, body, timeoutMs };
+    }
+  }
 }
 
 /** What of a request follows from its target alone. */
 export function routeOf(target: DeliveryTarget, userAgent: string): Route {
-  const url = URL.canParse(target.url) ? new URL(target.url) : null;
-  const usable = url !== null && (url.protocol === 'http:' || url.protocol === 'https:');
-  const headers = ['user-agent', userAgent];
+  const { destination, headers: own } = target;
+  const url = usableUrl(destination);
+  const headers = destination.type === 'http' ? ['user-agent', userAgent] : [];
   if (target.requestOrigin !== null) headers.push('webhook-request-origin', target.requestOrigin);
-  for (const [name, value] of Object.entries(target.headers)) {
+  for (const [name, value] of Object.entries(own)) {
     // There an attribute of the event would be what the endpoint says.
     if (target.format === 'cloudevents_binary' && /^ce-/i.test(name)) continue;
     if (isCustomHeaderName(name) && isCustomHeaderValue(value)) headers.push(name, value);
   }
   return {
-    origin: usable ? url.origin : '',
-    path: usable ? url.pathname + url.search : '/',
+    origin: url?.origin ?? '',
+    path: url === null ? '/' : url.pathname + url.search,
     userAgent,
     headers,
   };
+}
+
+function usableUrl(destination: Destination): URL | null {
+  if (destination.type !== 'http' || !URL.canParse(destination.url)) return null;
+  const url = new URL(destination.url);
+  return url.protocol === 'http:' || url.protocol === 'https:' ? url : null;
 }

@@ -4,28 +4,9 @@ import type { EgressPolicy } from './egress-policy.ts';
 import { Exchange, type ExchangeHost } from './exchange.ts';
 import { createGuardedConnector } from './guarded-connector.ts';
 import { createOriginPools } from './origin-pools.ts';
-import type { PreparedRequest } from './prepare.ts';
+import type { HttpRequest } from './prepare.ts';
 import type { Resolver } from './resolver.ts';
-
-/** A request under way. */
-export interface Abandonable {
-  /** Hangs up: its outcome is not reported. It may or may not have arrived. */
-  abandon(): void;
-}
-
-export interface Sender {
-  /**
-   * Makes one request and reports its outcome exactly once, never before it returns, within the request's `timeoutMs` and a
-   * tick; not at all when it is abandoned first, or `abortAll` comes. Throws only after `close`.
-   */
-  send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): Abandonable;
-  /** Gives up everything under way, and says how much that was. None of it is reported: it may or may not have arrived. */
-  abortAll(): number;
-  /** Aborts what is under way and closes every connection. The resolver stays open. */
-  close(): Promise<void>;
-  /** Requests whose outcome is not known yet. */
-  readonly inFlight: number;
-}
+import type { Abandonable, Sender } from './sender.ts';
 
 export interface SenderOptions {
   readonly policy: EgressPolicy;
@@ -48,13 +29,13 @@ export interface SenderOptions {
 }
 
 /**
- * The only outbound network call of a delivery. Redirects are not followed, bodies not inflated, HTTP/2 not spoken.
+ * Sends over HTTP. Redirects are not followed, bodies not inflated, HTTP/2 not spoken.
  *
  * A request that undici has not written yet when its idle connection closes goes out on a new one, unseen. Once written it is
  * never repeated here: a connection that closes without an answer says nothing of what the receiver did with the request, so
  * the outcome is `unreachable` (`reset`) and the retry schedule decides.
  */
-export function createSender(options: SenderOptions): Sender {
+export function createSender(options: SenderOptions): Sender<HttpRequest> {
   const { policy, resolver, connectTimeoutMs = 5_000, tickMs = 100, ca } = options;
   const connector = createGuardedConnector({ policy, resolver, timeoutMs: connectTimeoutMs, ca });
   const pools = createOriginPools({

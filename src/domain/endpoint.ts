@@ -1,3 +1,5 @@
+import type { Destination } from './destination.ts';
+
 /** Signature schemes of Standard Webhooks 1.0.0: `v1` is HMAC-SHA256, `v1a` is Ed25519. */
 export type SignatureScheme = 'v1' | 'v1a';
 
@@ -30,8 +32,7 @@ export interface DeliveryTarget {
   readonly id: string;
   readonly tenantNum: number;
   readonly tenantId: string;
-  /** As normalised by `new URL(…).href`. */
-  readonly url: string;
+  readonly destination: Destination;
   readonly enabled: boolean;
   readonly deleted: boolean;
   readonly headers: Readonly<Record<string, string>>;

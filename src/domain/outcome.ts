@@ -11,9 +11,12 @@ export interface AttemptTiming {
   readonly totalMs: number;
 }
 
-/** The receiver's answer as far as it is kept: the body is cut at 16 KiB and never inflated. */
+/**
+ * The receiver's answer as far as it is kept: the body is cut at 16 KiB and never inflated. That of a broker has no status and no body;
+ * its headers say where the message is (`topic`, `partition`, `offset`; `exchange`, `routing-key`), or the broker's error `code`.
+ */
 export interface ReceivedResponse {
-  readonly status: number;
+  readonly status: number | null;
   /** Header names in lower case; values joined with ", " when a header came more than once. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
@@ -28,7 +31,13 @@ export type SkipReason = 'endpoint_deleted' | 'payload_expunged' | 'withdrawn';
 
 export type Outcome =
   | { readonly kind: 'delivered'; readonly response: ReceivedResponse; readonly timing: AttemptTiming }
-  | { readonly kind: 'rejected'; readonly response: ReceivedResponse; readonly timing: AttemptTiming }
+  | {
+      readonly kind: 'rejected';
+      readonly response: ReceivedResponse;
+      /** One line for people, where the response alone does not say why. */
+      readonly detail?: string;
+      readonly timing: AttemptTiming;
+    }
   | {
       readonly kind: 'unreachable';
       readonly reason: UnreachableReason;

@@ -1,3 +1,4 @@
+import type { Destination } from '../domain/destination.ts';
 import type {
   EventFormat,
   OnDeadLetter,
@@ -7,6 +8,7 @@ import type {
   Validation,
 } from '../domain/endpoint.ts';
 import type { VersionPin } from '../domain/event-type.ts';
+import { auditedDestination, destinationColumns, openDestination } from './endpoint-destination.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 import { rateLimitOf } from './targets.ts';
 import { type ValidationStatus, validationStatusOf } from './validation-columns.ts';
@@ -19,10 +21,9 @@ export interface Subscription {
   readonly filter?: string | undefined;
 }
 
-/** What a tenant sets of an endpoint. Header values are in the clear: never log them. */
+/** What a tenant sets of an endpoint. Header values and passwords are in the clear: never log them. */
 export interface EndpointSettings {
-  /** As normalised by `new URL(…).href`. */
-  readonly url: string;
+  readonly destination: Destination;
   readonly description: string;
   readonly subscriptions: readonly Subscription[];
   readonly enabled: boolean;
@@ -58,10 +59,11 @@ export type EndpointRow = Prisma.EndpointGetPayload<object>;
 
 /** @throws UnsealError when the headers were sealed with a key that is not at hand. */
 export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
-  const { num, id, url, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight } = row;
+  const { num, id, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight } = row;
   const sealed = row.headersSealed;
   return {
-    ...{ num, id, url, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight },
+    ...{ num, id, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight },
+    destination: openDestination(row.url, row.destination, row.destinationSealed, id, vault),
     subscriptions: row.subscriptions as unknown as Subscription[],
     headers: sealed === null ? {} : JSON.parse(vault.open(sealed, sealedPlace.endpointHeaders(id))),
     signature: row.signature as SignatureScheme,
@@ -80,9 +82,11 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
 
 /** The columns that hold these settings, for an insert or an update. */
 export function columnsOf<Settings extends Partial<EndpointSettings>>(settings: Settings, id: string, vault: Vault) {
-  const { subscriptions, headers, retrySchedule, rateLimit, order, versionPins, metadata, ...plain } = settings;
+  const { destination, subscriptions, headers, retrySchedule, rateLimit, order, versionPins, metadata, ...plain } =
+    settings;
   return {
     ...plain,
+    ...(destination && destinationColumns(destination, id, vault)),
     ...(rateLimit !== undefined && {
       ratePerSecond: rateLimit?.perSecond ?? null,
       rateBurst: rateLimit?.burst ?? null,
@@ -114,11 +118,12 @@ export async function lockEndpoint(
   return transaction.endpoint.findFirst({ where: { id, tenantNum, deletedAt: null } });
 }
 
-/** Settings as the audit log keeps them: of headers the names alone, because their values are often credentials. */
+/** Settings as the audit log keeps them: of headers the names alone, because their values are often credentials, and no password. */
 export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJsonObject {
-  const { url, description, subscriptions, enabled, signature, format, validation, metadata } = settings;
+  const { destination, description, subscriptions, enabled, signature, format, validation, metadata } = settings;
   const view = {
-    ...{ url, description, subscriptions, enabled, signature, format, validation, metadata },
+    ...(destination && auditedDestination(destination)),
+    ...{ description, subscriptions, enabled, signature, format, validation, metadata },
     headers: settings.headers && Object.keys(settings.headers).sort(),
     retry_schedule: settings.retrySchedule,
     timeout_seconds: settings.timeoutSeconds,

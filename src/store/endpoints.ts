@@ -1,6 +1,7 @@
 import { newId } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
+import { destinationColumns } from './endpoint-destination.ts';
 import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint } from './endpoint-rows.ts';
 import { insertSecret } from './endpoint-secrets.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
@@ -39,6 +40,7 @@ export async function createEndpoint(
       data: {
         ...{ id, tenantNum: tenant.num, disabledReason },
         ...columnsOf(settings, id, vault),
+        ...destinationColumns(settings.destination, id, vault),
         ...validationColumns(settings.validation),
       },
     });

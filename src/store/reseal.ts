@@ -54,6 +54,17 @@ interface SealedRow {
   readonly sealed: Buffer;
 }
 
+/** Of sealed columns of endpoints. */
+function inEndpoints(column: string, placeOf: (endpointId: string) => string): Source {
+  return {
+    select: `SELECT id, id AS owner_id, ${column} AS sealed FROM endpoints
+              WHERE ${column} IS NOT NULL AND id > $1 ORDER BY id LIMIT $2`,
+    update: `UPDATE endpoints e SET ${column} = new.sealed FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new(id, was, sealed)
+              WHERE e.id = new.id AND e.${column} = new.was`,
+    placeOf: (row) => placeOf(row.owner_id),
+  };
+}
+
 const sources: readonly Source[] = [
   {
     select: `SELECT s.id, e.id AS owner_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num
@@ -63,13 +74,8 @@ const sources: readonly Source[] = [
               WHERE s.id = new.id AND s.sealed = new.was`,
     placeOf: (row) => sealedPlace.endpointSecret(row.owner_id, row.id),
   },
-  {
-    select: `SELECT id, id AS owner_id, headers_sealed AS sealed FROM endpoints
-              WHERE headers_sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2`,
-    update: `UPDATE endpoints e SET headers_sealed = new.sealed FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new(id, was, sealed)
-              WHERE e.id = new.id AND e.headers_sealed = new.was`,
-    placeOf: (row) => sealedPlace.endpointHeaders(row.owner_id),
-  },
+  inEndpoints('headers_sealed', sealedPlace.endpointHeaders),
+  inEndpoints('destination_sealed', sealedPlace.endpointDestination),
   {
     select: `SELECT id, id AS owner_id, secrets_sealed AS sealed FROM sources
               WHERE secrets_sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2`,

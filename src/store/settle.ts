@@ -173,6 +173,7 @@ function attemptColumns({ outcome, decision }: SettledAttempt) {
 function detailOf(outcome: Outcome, decision: Decision): string | null {
   if (decision.kind === 'disable') return decision.reason;
   if (outcome.kind === 'unreachable' || outcome.kind === 'blocked') return outcome.detail;
+  if (outcome.kind === 'rejected') return outcome.detail ?? null;
   return outcome.kind === 'skipped' ? outcome.reason : null;
 }
 

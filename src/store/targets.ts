@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { DeliveryTarget, EventFormat, OnDeadLetter, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
 import type { VersionPin } from '../domain/event-type.ts';
+import { openDestination } from './endpoint-destination.ts';
 import { plainArray } from './plain-array.ts';
 import { sealedPlace, UnsealError, type Vault } from './vault.ts';
 
@@ -39,6 +40,8 @@ interface Row {
   tenant_num: number;
   tenant_id: string;
   url: string;
+  destination: unknown;
+  destination_sealed: Buffer | null;
   enabled: boolean;
   deleted: boolean;
   headers_sealed: Buffer | null;
@@ -64,7 +67,7 @@ interface Row {
 }
 
 const LOAD = `
-  SELECT e.num, e.id, e.tenant_num, t.id AS tenant_id, e.url, e.enabled, (e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL) AS deleted,
+  SELECT e.num, e.id, e.tenant_num, t.id AS tenant_id, e.url, e.destination, e.destination_sealed, e.enabled, (e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL) AS deleted,
          e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.rate_per_second, e.rate_burst, e.on_dead_letter, e.version_pins, t.types_version, e.version,
          e.format, (e.validation <> 'none' AND e.validation_state IS DISTINCT FROM 'validated') AS held, e.validated_origin, e.allowed_per_minute,
          st.gate, coalesce(st.resets, 0) AS resets,
@@ -100,7 +103,7 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
       id,
       tenantNum: row.tenant_num,
       tenantId: row.tenant_id,
-      url: row.url,
+      destination: openDestination(row.url, row.destination, row.destination_sealed, id, vault),
       enabled: row.enabled,
       deleted: row.deleted,
       headers:

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { type Destination, passwordOf } from '../domain/destination.ts';
 import type { SignatureScheme } from '../domain/endpoint.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit, type Change } from './audit.ts';
@@ -23,6 +24,8 @@ import { wakeLaneOf } from './wake-lane.ts';
 export type EndpointPatch = { readonly [Name in keyof EndpointSettings]?: EndpointSettings[Name] };
 
 export interface UpdateOptions {
+  /** Where events go from now on, given what was; undefined: that stays. May refuse, and then nothing is changed. */
+  readonly destination: (before: Endpoint) => Destination | undefined;
   readonly newSecret: (scheme: SignatureScheme) => string;
   /** What an endpoint's gate is to be restored from when the endpoint is enabled. */
   readonly toBeProbed: object;
@@ -43,16 +46,16 @@ export async function updateEndpoint(
   { prisma, vault }: EndpointStore,
   tenant: TenantRef,
   id: string,
-  patch: EndpointPatch,
+  patch: Omit<EndpointPatch, 'destination'>,
   caller: Caller,
-  { newSecret, toBeProbed }: UpdateOptions,
+  { destination, newSecret, toBeProbed }: UpdateOptions,
 ): Promise<UpdatedEndpoint | null> {
   const updated = await prisma.$transaction(async (transaction) => {
     if (changesRouting(patch)) await changeRouting(transaction, tenant.num);
     const row = await lockEndpoint(transaction, tenant.num, id);
     if (row === null) return null;
     const before = toEndpoint(row, vault);
-    const changes = changesOf(before, patch);
+    const changes = changesOf(before, { ...patch, destination: destination(before) });
     if (Object.keys(changes).length === 0) return { endpoint: before, mayMove: false };
     const data = {
       ...columnsOf(changes, id, vault),
@@ -67,7 +70,8 @@ export async function updateEndpoint(
     // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp. What is held against a URL
     // says nothing of another.
     const gate = changes.enabled === true ? toBeProbed : null;
-    if (changes.enabled === true || changes.url !== undefined) await rewriteEndpointState(transaction, row.num, gate);
+    if (changes.enabled === true || changes.destination !== undefined)
+      await rewriteEndpointState(transaction, row.num, gate);
     if (changes.signature !== undefined) await replaceSecrets(transaction, vault, row, newSecret(changes.signature));
     await appendAudit(transaction, {
       tenantNum: tenant.num,
@@ -91,9 +95,13 @@ export async function updateEndpoint(
 }
 
 /** Changes that may end what kept deliveries waiting: secrets and headers that do not open are replaced too. */
-function letsMove({ enabled, url, signature, headers, validation }: EndpointPatch): boolean {
+function letsMove({ enabled, destination, signature, headers, validation }: EndpointPatch): boolean {
   return (
-    enabled === true || validation === 'none' || url !== undefined || signature !== undefined || headers !== undefined
+    enabled === true ||
+    validation === 'none' ||
+    destination !== undefined ||
+    signature !== undefined ||
+    headers !== undefined
   );
 }
 
@@ -101,7 +109,10 @@ function changesRouting({ subscriptions, enabled, order }: EndpointPatch): boole
   return subscriptions !== undefined || enabled !== undefined || order !== undefined;
 }
 
-function changesOf(before: Endpoint, patch: EndpointPatch): EndpointPatch {
+function changesOf(
+  before: Endpoint,
+  patch: { readonly [Name in keyof EndpointPatch]: EndpointPatch[Name] | undefined },
+): EndpointPatch {
   const isChange = ([name, value]: [string, unknown]) =>
     value !== undefined && !isDeepStrictEqual(value, before[name as keyof EndpointSettings]);
   return Object.fromEntries(Object.entries(patch).filter(isChange)) as EndpointPatch;
@@ -113,18 +124,27 @@ function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?
 }
 
 /** Another receiver has agreed to nothing yet. */
-function validationOf(before: Endpoint, { url, validation }: EndpointPatch) {
-  if (validation === undefined && (url === undefined || before.validation === 'none')) return {};
+function validationOf(before: Endpoint, { destination, validation }: EndpointPatch) {
+  if (validation === undefined && (destination === undefined || before.validation === 'none')) return {};
   return { ...validationColumns(validation ?? before.validation), validationEpoch: { increment: 1 } };
 }
 
-/** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value. */
+/** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value; of a password that it did. */
 function changeOf(before: Endpoint, changes: EndpointPatch): Pick<Change, 'action' | 'before' | 'after'> {
   const names = Object.keys(changes) as (keyof EndpointSettings)[];
   const old = Object.fromEntries(names.map((name) => [name, before[name]])) as EndpointPatch;
-  const after: Prisma.InputJsonObject = auditView(changes);
+  const after: Prisma.InputJsonObject = {
+    ...auditView(changes),
+    ...(isNewPassword(before, changes) && { password_written: true }),
+  };
   if (changes.headers === undefined) return { action: 'endpoint.updated', before: auditView(old), after };
   const rewritten = Object.entries(changes.headers).filter(([name, value]) => before.headers[name] !== value);
   const headersWritten = rewritten.map(([name]) => name).sort();
   return { action: 'endpoint.updated', before: auditView(old), after: { ...after, headers_written: headersWritten } };
+}
+
+function isNewPassword(before: Endpoint, { destination }: EndpointPatch): boolean {
+  if (destination === undefined || destination.type === 'http') return false;
+  const old = before.destination.type === 'http' ? null : passwordOf(before.destination);
+  return passwordOf(destination) !== old;
 }

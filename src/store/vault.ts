@@ -62,6 +62,7 @@ export class Vault {
 /** Places, as `Vault` binds values to them. */
 export const sealedPlace = {
   endpointHeaders: (endpointId: string) => `endpoint-headers:${endpointId}`,
+  endpointDestination: (endpointId: string) => `endpoint-destination:${endpointId}`,
   sourceSecrets: (sourceId: string) => `source-secrets:${sourceId}`,
   endpointSecret: (endpointId: string, secretId: string) => `endpoint-secret:${endpointId}:${secretId}`,
 };

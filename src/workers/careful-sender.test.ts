@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { PreparedRequest } from '../delivery/prepare.ts';
-import type { Abandonable } from '../delivery/send.ts';
+import type { Abandonable } from '../delivery/sender.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { CAREFUL_FROM, STRIKES_OUT, TRIALS_PER_LANE, trialMs } from '../domain/suspicion.ts';

@@ -1,5 +1,5 @@
 import type { PreparedRequest } from '../delivery/prepare.ts';
-import type { Abandonable, Sender } from '../delivery/send.ts';
+import type { Abandonable, Sender } from '../delivery/sender.ts';
 import { parseDeliveryId } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { CAREFUL_FROM, mayTry, type Suspect, trialMs } from '../domain/suspicion.ts';

@@ -11,7 +11,7 @@ const target: DeliveryTarget = {
   id: 'ep_1',
   tenantNum: 1,
   tenantId: 'tenant_1',
-  url: 'https://receiver.test/',
+  destination: { type: 'http', url: 'https://receiver.test/' },
   enabled: true,
   deleted: false,
   headers: {},

@@ -1,6 +1,6 @@
 import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
-import type { Sender } from '../delivery/send.ts';
+import type { Sender } from '../delivery/sender.ts';
 import type { SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';

@@ -1,7 +1,7 @@
 import type { EgressWatch } from '../delivery/egress-watch.ts';
 import type { Passage } from '../delivery/gate.ts';
 import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
-import type { Sender } from '../delivery/send.ts';
+import type { Sender } from '../delivery/sender.ts';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Desk } from './desk.ts';
@@ -191,7 +191,7 @@ export class Dispatcher {
     try {
       const bytes = desk.cast === null ? body.body : desk.cast(body.body);
       const message = desk.envelope === null ? { body: bytes } : desk.envelope(bytes);
-      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, ...message };
+      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, event: body.body, ...message };
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
       desk.problem = (error as Error).message;

@@ -1,4 +1,4 @@
-import type { Abandonable } from '../delivery/send.ts';
+import type { Abandonable } from '../delivery/sender.ts';
 import type { Letter, LetterClass } from './letter-queue.ts';
 
 /** A request that is under way. */

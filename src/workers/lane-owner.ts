@@ -1,6 +1,6 @@
 import { type EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
-import type { Sender } from '../delivery/send.ts';
+import type { Sender } from '../delivery/sender.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { StruckDelivery } from '../store/suspects.ts';

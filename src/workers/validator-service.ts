@@ -1,8 +1,10 @@
 import { hostname } from 'node:os';
 import type { Context } from '../context.ts';
 import { type HandshakeVerdict, prepareHandshake, readHandshake } from '../delivery/handshake.ts';
+import type { HttpRequest } from '../delivery/prepare.ts';
 import type { Resolver } from '../delivery/resolver.ts';
-import { createSender, type Sender } from '../delivery/send.ts';
+import { createSender } from '../delivery/send.ts';
+import type { Sender } from '../delivery/sender.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { claimValidations, recordValidation } from '../store/endpoint-validations.ts';
@@ -60,7 +62,7 @@ interface Asking {
   readonly signal: AbortSignal;
 }
 
-function ask(sender: Sender, target: DeliveryTarget, { origin, userAgent, signal }: Asking) {
+function ask(sender: Sender<HttpRequest>, target: DeliveryTarget, { origin, userAgent, signal }: Asking) {
   const { promise, resolve } = Promise.withResolvers<HandshakeVerdict | null>();
   const giveUp = () => resolve(null);
   if (signal.aborted) return Promise.resolve(null);

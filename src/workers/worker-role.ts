@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../context.ts';
+import { createKafkaSender } from '../delivery/brokers/kafka-sender.ts';
+import { createRabbitmqSender } from '../delivery/brokers/rabbitmq-sender.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
 import { caresBackend, createResolver, type Resolver } from '../delivery/resolver.ts';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
+import { routeSender } from '../delivery/route-sender.ts';
 import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
@@ -229,13 +232,13 @@ function createOwner(
       announce();
     },
   };
+  const egress = { policy, resolver, connectTimeoutMs: config.CONNECT_TIMEOUT_SECONDS * 1000 };
   return new LaneOwner({
     store,
-    sender: createSender({
-      policy,
-      resolver,
-      connectionsPerOrigin: config.MAX_CONNECTIONS_PER_ORIGIN,
-      connectTimeoutMs: config.CONNECT_TIMEOUT_SECONDS * 1000,
+    sender: routeSender({
+      http: createSender({ ...egress, connectionsPerOrigin: config.MAX_CONNECTIONS_PER_ORIGIN }),
+      kafka: createKafkaSender(egress),
+      rabbitmq: createRabbitmqSender(egress),
     }),
     nowMs: () => clock.nowMs(),
     userAgent: `Posthorn/${version}`,

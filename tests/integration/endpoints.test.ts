@@ -46,6 +46,7 @@ test('an endpoint of a URL alone has every default, and a secret of its scheme',
   expect(rest).toEqual({
     tenant_id: 'acme',
     url,
+    destination: { type: 'http', url },
     description: '',
     subscriptions: [],
     enabled: true,
@@ -77,7 +78,7 @@ test('what an endpoint sets is what its deliveries use', async () => {
   const targets = await loadTargets(apiPool, vault, { retryScheduleMs: [0], timeoutMs: 1, maxInFlight: 1 }, [num]);
   expect(targets.get(num)).toMatchObject({
     target: {
-      url,
+      destination: { type: 'http', url },
       headers: { 'X-Key': 'k' },
       secrets: [secret],
       retryScheduleMs: [0, 10_000, 60_000],

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { HandshakeVerdict } from '../../src/delivery/handshake.ts';
+import { urlOf } from '../../src/domain/destination.ts';
 import type { DeliveryTarget } from '../../src/domain/endpoint.ts';
 import { claimValidations, recordValidation, type ValidationResult } from '../../src/store/endpoint-validations.ts';
 import { loadTargets } from '../../src/store/targets.ts';
@@ -130,8 +131,8 @@ test('the answer to a question that was asked anew meanwhile changes nothing', a
   expect(results).toEqual([]);
   expect(await statusOf()).toMatchObject({ state: 'pending', tries: 0 });
   const urls: string[] = [];
-  const second = makeValidator(async ({ url }) => {
-    urls.push(url);
+  const second = makeValidator(async ({ destination }) => {
+    urls.push(urlOf(destination));
     return allow();
   });
   await second.validator.runOnce();

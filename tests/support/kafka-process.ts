@@ -28,6 +28,13 @@ export interface KafkaProcess {
   close(): Promise<void>;
 }
 
+export interface KafkaOptions {
+  /** Settings of the server beside ours; those of listeners are added to ours. */
+  readonly more?: Readonly<Record<string, string>>;
+  /** `name=…,password=…` of those who log in by SCRAM-SHA-512. */
+  readonly scramUsers?: readonly string[];
+}
+
 export interface KafkaRecord {
   readonly topic: string;
   readonly partition?: number;
@@ -55,12 +62,21 @@ const JAVA = ['-Xms96m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=
 const START_MS = 90_000;
 
 /** @throws Error where `requireKafka` would skip */
-export async function startKafkaProcess(): Promise<KafkaProcess> {
+export async function startKafkaProcess({ more = {}, scramUsers = [] }: KafkaOptions = {}): Promise<KafkaProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-kafka-'));
   const port = await freePort();
   const config = join(folder, 'server.properties');
-  await writeFile(config, properties(folder, port, await freePort()));
-  const format = java(['kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url'), '-c', config]);
+  await writeFile(config, properties(folder, port, await freePort(), more));
+  const users = scramUsers.flatMap((user) => ['--add-scram', `SCRAM-SHA-512=[${user}]`]);
+  const format = java([
+    'kafka.tools.StorageTool',
+    'format',
+    '-t',
+    randomBytes(16).toString('base64url'),
+    '-c',
+    config,
+    ...users,
+  ]);
   const formatted = spawnSync('java', format, { encoding: 'utf8' });
   if (formatted.status !== 0) throw new Error(`Kafka's storage could not be formatted: ${formatted.stderr}`);
   const broker = `127.0.0.1:${port}`;
@@ -116,7 +132,12 @@ function java(more: readonly string[]): readonly string[] {
   return [...JAVA, '-cp', had.classPath, ...more];
 }
 
-function properties(folder: string, port: number, controllerPort: number): string {
+function properties(
+  folder: string,
+  port: number,
+  controllerPort: number,
+  more: Readonly<Record<string, string>>,
+): string {
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -135,10 +156,16 @@ function properties(folder: string, port: number, controllerPort: number): strin
     'num.network.threads': 2,
     'num.io.threads': 2,
   };
-  return Object.entries(settings)
+  const added = Object.entries(more).map(([name, value]) => [
+    name,
+    LISTS.has(name) ? `${settings[name as keyof typeof settings]},${value}` : value,
+  ]);
+  return Object.entries({ ...settings, ...Object.fromEntries(added) })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
 }
+
+const LISTS = new Set(['listeners', 'advertised.listeners', 'listener.security.protocol.map']);
 
 async function launch(config: string, admin: Admin): Promise<ChildProcess> {
   const child = spawn('java', java(['kafka.Kafka', config]), { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -6,6 +6,7 @@ import { publicKeyOf } from '../../signing/public-key-of.ts';
 import { cancelForDeletedEndpoints } from '../../store/cancel-deleted.ts';
 import * as endpoints from '../../store/endpoints.ts';
 import { updateEndpoint as update } from '../../store/update-endpoint.ts';
+import { checkTogether, chooseDestination } from '../choose-destination.ts';
 import { defaultSettings, secretFor, settingsOf } from '../endpoint-input.ts';
 import { endpointJson } from '../endpoint-json.ts';
 import { createdEndpointSchema, endpointPatch, endpointSchema, newEndpoint } from '../endpoint-schema.ts';
@@ -20,6 +21,11 @@ const params = z.strictObject({ endpoint_id: objectId('ep') });
 
 export function endpointNotFound(): Refusal {
   return new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
+}
+
+function noDestination(): Refusal {
+  const faults = [{ path: 'url', message: 'expected url or destination' }];
+  return new Refusal(422, 'invalid', 'The body is not valid.', { faults });
 }
 
 function viewer(
@@ -41,8 +47,11 @@ export const createEndpoint = defineRoute({
   handle: async (request, context) => {
     const { secret: own, ...input } = request.body;
     refuseChangedNumbers(request.bodyText);
-    const { url = '', ...given } = settingsOf(input, context);
-    const settings = { ...defaultSettings, ...given, url };
+    const { given, settings: wanted } = settingsOf(input, context);
+    const destination = chooseDestination(given, null);
+    if (destination === undefined) throw noDestination();
+    const settings = { ...defaultSettings, ...wanted, destination };
+    checkTogether(destination, settings);
     const secret = secretFor(settings.signature, own);
     const created = await endpoints.createEndpoint(context, request.tenant, settings, secret, request.caller);
     if (created.kind === 'tenant_gone') throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
@@ -99,7 +108,13 @@ export const updateEndpoint = defineRoute({
     const { tenant, caller, body } = request;
     const id = request.params.endpoint_id;
     refuseChangedNumbers(request.bodyText);
-    const updated = await update(context, tenant, id, settingsOf(body, context), caller, {
+    const { given, settings } = settingsOf(body, context);
+    const updated = await update(context, tenant, id, settings, caller, {
+      destination: (before) => {
+        const chosen = chooseDestination(given, before.destination);
+        checkTogether(chosen ?? before.destination, { ...before, ...settings });
+        return chosen;
+      },
       newSecret: (scheme) => secretFor(scheme, undefined),
       toBeProbed: Gate.toBeProbed,
     });

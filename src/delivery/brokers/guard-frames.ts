@@ -1,0 +1,53 @@
+import type { Socket } from 'node:net';
+
+/** Bytes of the length in front of each response of a Kafka broker. */
+const PREFIX = 4;
+
+/**
+ * Stands between a socket and the client that reads it, because the peer is whatever a tenant points at. A frame (a length of four bytes,
+ * and as many bytes) that is larger than `maxBytes` or shorter than every response destroys the socket before the client sees it, which
+ * would hold whatever comes; and so does what the client throws in reading a frame, which would end the process.
+ */
+export function guardFrames(socket: Socket, maxBytes: number, onData: () => void): void {
+  const emit = socket.emit.bind(socket) as (event: string | symbol, ...values: unknown[]) => boolean;
+  const frames = new FrameReader(maxBytes);
+  socket.emit = (event: string | symbol, ...values: unknown[]): boolean => {
+    if (event !== 'data') return emit(event, ...values);
+    try {
+      if (!frames.admits(values[0] as Buffer)) throw new Error('a frame is too large or malformed');
+      onData();
+      return emit(event, ...values);
+    } catch (error) {
+      socket.destroy(error as Error);
+      return true;
+    }
+  };
+}
+
+class FrameReader {
+  readonly #maxBytes: number;
+  readonly #prefix = Buffer.alloc(PREFIX);
+  #prefixBytes = 0;
+  #left = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  admits(chunk: Buffer): boolean {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#left > 0) {
+        const skipped = Math.min(this.#left, chunk.length - at);
+        this.#left -= skipped;
+        at += skipped;
+        continue;
+      }
+      this.#prefix[this.#prefixBytes++] = chunk[at++]!;
+      if (this.#prefixBytes < PREFIX) continue;
+      this.#prefixBytes = 0;
+      this.#left = this.#prefix.readInt32BE();
+      if (this.#left < PREFIX || this.#left > this.#maxBytes) return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,81 @@
+import type { RabbitmqDestination } from '../../domain/destination.ts';
+import type { RabbitmqMessage } from '../prepare.ts';
+import type { BrokerSenderOptions } from './broker-sender.ts';
+import { classifyRabbitmq } from './classify-rabbitmq.ts';
+import { createHostGuard } from './host-guard.ts';
+import type { Line } from './line-pool.ts';
+import type { RabbitmqLink } from './rabbitmq-link.ts';
+import type { Shipment } from './shipment.ts';
+
+type Shipped = Shipment<RabbitmqMessage>;
+
+/** The way to one RabbitMQ as one user: one connection, made when there is something to send. */
+export class RabbitmqLine implements Line<RabbitmqMessage> {
+  readonly #destination: RabbitmqDestination;
+  readonly #options: BrokerSenderOptions;
+  #link: Promise<RabbitmqLink> | null = null;
+  #blocked: () => string | null = () => null;
+  /** When the broker last took or refused a message, in ms of `performance.now()`. */
+  #answeredAt = 0;
+
+  constructor(destination: RabbitmqDestination, options: BrokerSenderOptions) {
+    this.#destination = destination;
+    this.#options = options;
+  }
+
+  send(shipment: Shipped): void {
+    void this.#send(shipment);
+  }
+
+  /** Where no message was answered since, the connection is cut: what was written to it would arrive after its time, or never. */
+  late(shipment: Shipped): string {
+    const reason = this.#blocked();
+    if (this.#answeredAt < shipment.startedAt) this.close();
+    return reason === null ? 'no confirm of the broker' : `the broker takes no messages (${reason}): no confirm`;
+  }
+
+  close(): void {
+    const link = this.#link;
+    this.#forget(link);
+    void link?.then(
+      (each) => each.close(),
+      () => {},
+    );
+  }
+
+  async #send(shipment: Shipped): Promise<void> {
+    this.#link ??= this.#open();
+    const linking = this.#link;
+    try {
+      const link = await linking;
+      if (!shipment.isOver) shipment.end(await link.publish(shipment.message));
+    } catch (error) {
+      this.#forget(linking);
+      shipment.end(classifyRabbitmq(error));
+    }
+  }
+
+  #forget(link: Promise<RabbitmqLink> | null): void {
+    if (this.#link !== link) return;
+    this.#link = null;
+    this.#blocked = () => null;
+  }
+
+  async #open(): Promise<RabbitmqLink> {
+    // As with Kafka: who delivers nothing to RabbitMQ never loads its client.
+    const { RabbitmqLink } = await import('./rabbitmq-link.ts');
+    const { connectTimeoutMs = 5_000 } = this.#options;
+    const opening: Promise<RabbitmqLink> | null = this.#link;
+    const link = await RabbitmqLink.open({
+      destination: this.#destination,
+      guard: createHostGuard(this.#options, this.#destination),
+      connectTimeoutMs,
+      onAnswer: () => {
+        this.#answeredAt = performance.now();
+      },
+      onEnd: () => this.#forget(opening),
+    });
+    this.#blocked = () => link.blocked;
+    return link;
+  }
+}

@@ -1,0 +1,57 @@
+import { type BrokerDestination, type Destination, passwordOf, urlOf } from '../domain/destination.ts';
+import { Prisma } from './prisma.ts';
+import { sealedPlace, type Vault } from './vault.ts';
+
+/** The columns of an endpoint that say where its events go. */
+export interface DestinationColumns {
+  readonly url: string;
+  readonly destination: Prisma.InputJsonObject | typeof Prisma.DbNull;
+  readonly destinationSealed: Buffer<ArrayBuffer> | null;
+}
+
+export function destinationColumns(destination: Destination, endpointId: string, vault: Vault): DestinationColumns {
+  const url = urlOf(destination);
+  if (destination.type === 'http') return { url, destination: Prisma.DbNull, destinationSealed: null };
+  const password = passwordOf(destination);
+  return {
+    url,
+    destination: withoutPassword(destination),
+    destinationSealed: password === null ? null : vault.seal(password, sealedPlace.endpointDestination(endpointId)),
+  };
+}
+
+/**
+ * The destination that the columns hold. Where `url` is http or https, `stored` counts for nothing: an older version may have written
+ * the one and not known of the other.
+ * @throws UnsealError when the password was sealed with a key that is not at hand.
+ */
+export function openDestination(
+  url: string,
+  stored: unknown,
+  sealed: Uint8Array | null,
+  endpointId: string,
+  vault: Vault,
+): Destination {
+  if (stored === null || /^https?:/.test(url)) return { type: 'http', url };
+  const destination = stored as BrokerDestination;
+  if (sealed === null) return destination;
+  const password = vault.open(sealed, sealedPlace.endpointDestination(endpointId));
+  if (destination.type === 'rabbitmq') return { ...destination, password };
+  return destination.sasl === null ? destination : { ...destination, sasl: { ...destination.sasl, password } };
+}
+
+/** As the audit log keeps it. */
+export function auditedDestination(destination: Destination): Prisma.InputJsonObject {
+  const url = urlOf(destination);
+  return destination.type === 'http' ? { url } : { url, destination: withoutPassword(destination) };
+}
+
+function withoutPassword(destination: BrokerDestination): Prisma.InputJsonObject {
+  if (destination.type === 'rabbitmq') {
+    const { password: _, ...shown } = destination;
+    return shown as unknown as Prisma.InputJsonObject;
+  }
+  const { sasl, ...rest } = destination;
+  const shown = sasl === null ? null : { mechanism: sasl.mechanism, username: sasl.username };
+  return { ...rest, sasl: shown } as unknown as Prisma.InputJsonObject;
+}

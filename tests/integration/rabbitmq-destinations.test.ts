@@ -1,0 +1,164 @@
+import { Connection } from 'rabbitmq-client';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { call } from '../support/api.ts';
+import { type BrokerEndpoint, destinationCalls } from '../support/destinations.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  hasRabbitmq,
+  type RabbitmqProcess,
+  requireRabbitmq,
+  startRabbitmqProcess,
+} from '../support/rabbitmq-process.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+let rabbitmq: RabbitmqProcess;
+let service: TestService;
+let calls: ReturnType<typeof destinationCalls>;
+
+beforeEach(requireRabbitmq);
+beforeAll(async () => {
+  if (!hasRabbitmq()) return;
+  [rabbitmq, service] = await Promise.all([startRabbitmqProcess(), startTestService({ worker: true })]);
+  calls = destinationCalls(service.baseUrl, 'acme');
+}, 90_000);
+afterAll(() => Promise.all([rabbitmq?.close(), service?.stop()]));
+
+const destination = (changes: object = {}) => ({
+  type: 'rabbitmq',
+  hosts: [`127.0.0.1:${rabbitmq.port}`],
+  ...{ tls: false, exchange: 'events', username: rabbitmq.username, password: rabbitmq.password },
+  ...changes,
+});
+const soon = { retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], timeout_seconds: 5 };
+const only = (type: string) => ({ subscriptions: [{ types: [type] }] });
+
+type Channel = Awaited<ReturnType<Connection['acquire']>>;
+
+async function withChannel<T>(use: (channel: Channel) => Promise<T>): Promise<T> {
+  const connection = new Connection(rabbitmq.url);
+  connection.on('error', () => {});
+  return use(await connection.acquire()).finally(() => connection.unsafeDestroy());
+}
+
+/** A topic exchange with a queue for what has this routing key. */
+async function bind(exchange: string, queue: string, routingKey: string): Promise<void> {
+  await withChannel(async (channel) => {
+    await channel.exchangeDeclare({ exchange, type: 'topic', durable: true });
+    await channel.queueDeclare({ queue, durable: true });
+    await channel.queueBind({ exchange, queue, routingKey });
+  });
+}
+
+function take(queue: string) {
+  const get = () => withChannel((channel) => channel.basicGet({ queue, noAck: true }));
+  return eventually(get, (message) => message !== undefined).then((message) => message!);
+}
+
+test('a queue holds the event as an HTTP endpoint gets it, and its signature verifies', async () => {
+  await bind('events', 'orders', 'order.#');
+  const endpoint = await calls.create({
+    destination: destination(),
+    headers: { 'X-Team': 'blue' },
+    ...only('order.*'),
+  });
+  const eventId = await calls.post({ type: 'order.paid', subject: 'order-7', data: { amount: '12.50', name: 'Zoë' } });
+  const message = await take('orders');
+  const headers = message.headers as Record<string, string>;
+  // The client has parsed what says that it is JSON; the signature is over the bytes.
+  const body = JSON.stringify(message.body);
+  expect(new Webhook(endpoint.secret).verify(body, headers)).toMatchObject({ id: eventId, data: { name: 'Zoë' } });
+  expect(message).toMatchObject({
+    routingKey: 'order.paid',
+    messageId: eventId,
+    contentType: 'application/json',
+    durable: true,
+    headers: { 'webhook-id': eventId, 'posthorn-attempt': '1', 'content-type': 'application/json', 'X-Team': 'blue' },
+  });
+  await calls.settled(eventId, endpoint, 'delivered');
+  const [attempt] = await calls.attempts(eventId, endpoint);
+  expect(attempt).toMatchObject({
+    ...{ outcome: 'delivered', status: null, detail: null },
+    response: { headers: { exchange: 'events', 'routing-key': 'order.paid' } },
+  });
+  expect(headers['posthorn-delivery-id']).toMatch(/^dlv_/);
+});
+
+test('what no queue takes and what no exchange is there for is rejected, and the neighbours arrive', async () => {
+  await bind('mixed', 'mixed', 'mix.known');
+  const lost = await calls.create({ destination: destination({ exchange: 'absent' }), ...only('mix.*'), ...soon });
+  const mixed = await calls.create({ destination: destination({ exchange: 'mixed' }), ...only('mix.*'), ...soon });
+  const [unbound, ...known] = await Promise.all(
+    ['mix.unknown', 'mix.known', 'mix.known', 'mix.known'].map((type) => calls.post({ type })),
+  );
+  for (const event of known) await calls.settled(event, mixed, 'delivered');
+  expect((await calls.attempts(unbound!, mixed))[0]).toMatchObject({
+    ...{ outcome: 'rejected', status: null, response: { headers: { code: 'NO_ROUTE' } } },
+    detail: expect.stringContaining('no queue is bound'),
+  });
+  expect((await calls.attempts(unbound!, lost))[0]).toMatchObject({
+    ...{ outcome: 'rejected', response: { headers: { code: 'NOT_FOUND' } } },
+    detail: expect.stringContaining("no exchange 'absent'"),
+  });
+  for (const event of known) expect(await calls.attempts(event, mixed)).toHaveLength(1);
+});
+
+test('a wrong password is rejected, and no attempt, audit line or reading shows it', async () => {
+  const password = 'not-the-password-1234';
+  const endpoint = await calls.create({ destination: destination({ password }), ...only('login.*') });
+  const eventId = await calls.post({ type: 'login.tried' });
+  const attempts = await calls.attempts(eventId, endpoint);
+  expect(attempts[0]).toMatchObject({ outcome: 'rejected', detail: expect.stringContaining('ACCESS_REFUSED') });
+  const shown = await Promise.all([
+    call(service.baseUrl, 'GET', endpoint.path),
+    call(service.baseUrl, 'GET', '/v1/tenants/acme/audit'),
+  ]);
+  const stored = await service.context.apiPool.query('SELECT e::text FROM endpoints e');
+  const text = JSON.stringify([attempts, shown.map(({ body }) => body), stored.rows, endpoint]);
+  expect(text).not.toContain(password);
+});
+
+test('a broker that is stopped: attempts say so, the breaker opens, and when it is back everything arrives', async () => {
+  await bind('outage', 'outage', '#');
+  const endpoint = await calls.create({ destination: destination({ exchange: 'outage' }), ...only('out.*'), ...soon });
+  await rabbitmq.settle();
+  await rabbitmq.stop();
+  const events = await Promise.all(Array.from({ length: 12 }, () => calls.post({ type: 'out.sent' })));
+  await eventually(
+    () => calls.stats(endpoint),
+    (stats) => stats.breaker.state === 'open',
+    30_000,
+  );
+  const tried = (await calls.attempts(events[0]!, endpoint))[0]!;
+  expect(tried).toMatchObject({ outcome: 'refused', status: null, response: null });
+  await rabbitmq.start();
+  await call(service.baseUrl, 'POST', `${endpoint.path}/breaker/reset`);
+  for (const event of events) await calls.settled(event, endpoint, 'delivered', 40_000);
+}, 120_000);
+
+test('a broker that hangs costs an attempt its time and no more', async () => {
+  await bind('frozen', 'frozen', '#');
+  const settings = { ...only('ice.*'), ...soon, timeout_seconds: 1 };
+  const endpoint = await calls.create({ destination: destination({ exchange: 'frozen' }), ...settings });
+  await calls.settled(await calls.post({ type: 'ice.before' }), endpoint, 'delivered');
+  const thaw = rabbitmq.freeze();
+  const eventId = await calls.post({ type: 'ice.during' });
+  const [attempt] = await calls.attempts(eventId, endpoint).finally(thaw);
+  expect(attempt).toMatchObject({ outcome: 'timeout', detail: expect.stringContaining('within 1 s') });
+  await calls.settled(eventId, endpoint, 'delivered');
+});
+
+test('a broker that blocks publishers is named as the reason, and is delivered to afterwards', async () => {
+  await bind('blocked', 'blocked', '#');
+  const settings = { ...only('full.*'), ...soon, timeout_seconds: 2 };
+  const endpoint: BrokerEndpoint = await calls.create({
+    destination: destination({ exchange: 'blocked' }),
+    ...settings,
+  });
+  await calls.settled(await calls.post({ type: 'full.before' }), endpoint, 'delivered');
+  await rabbitmq.alarm(true);
+  const eventId = await calls.post({ type: 'full.during' });
+  const attempts = await calls.attempts(eventId, endpoint, 2).finally(() => rabbitmq.alarm(false));
+  expect(attempts[0]).toMatchObject({ outcome: 'timeout', detail: expect.stringContaining('takes no messages') });
+  await calls.settled(eventId, endpoint, 'delivered', 30_000);
+}, 60_000);
