@@ -133,6 +133,8 @@ export async function endAnnouncements(pool: pg.Pool, ids: readonly string[]): P
 export async function forgetQuietWindows(pool: pg.Pool): Promise<void> {
   await pool.query({
     name: 'forget-quiet-windows',
-    text: 'DELETE FROM announcements WHERE count = 0 AND window_ends_at < now()',
+    // What another process is at may stay until the next time: to wait for it could be a deadlock.
+    text: `DELETE FROM announcements WHERE id IN (
+             SELECT id FROM announcements WHERE count = 0 AND window_ends_at < now() FOR UPDATE SKIP LOCKED)`,
   });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
@@ -61,8 +62,10 @@ test('events that race a change are each matched by the set before it or the set
 });
 
 /** `data` is written as it stands. */
-const postData = (service: TestService, data: string) =>
-  call(service.baseUrl, 'POST', '/v1/events', `{"type":"filtered.event","tenant_id":"acme","data":${data}}`);
+const postData = (service: TestService, data: string, key: string = randomUUID()) =>
+  call(service.baseUrl, 'POST', '/v1/events', `{"type":"filtered.event","tenant_id":"acme","data":${data}}`, {
+    'idempotency-key': key,
+  });
 
 test('after a filter change is answered, every process matches later events by the new filter', async () => {
   const filterOf = (round: number) => ({ data: { round: [{ numeric: ['=', round] }] } });
@@ -111,7 +114,9 @@ test('events that race filter changes on both processes are matched and stored a
   const posting = [one, other, one, other].map(async (service, i) => {
     for (let n = 0; n < 10 || (!isOver && n < 200); n++) {
       // A tenant that changes without a pause may find its events refused for a moment; producers send them again.
-      const post = () => postData(service, `{"side":"${(n + i) % 2 === 0 ? 'left' : 'right'}"}`);
+      // What a 503 says nothing of may be stored already: the key tells.
+      const key = randomUUID();
+      const post = () => postData(service, `{"side":"${(n + i) % 2 === 0 ? 'left' : 'right'}"}`, key);
       const answer = await eventually(post, ({ status }) => status !== 503);
       expect(answer.status).toBe(202);
       promised.push(answer.body.deliveries);
