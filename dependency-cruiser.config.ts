@@ -10,17 +10,22 @@ const table: Readonly<Record<string, readonly string[]>> = {
   signing: [],
   routing: ['domain'],
   'event-types': ['domain', 'routing'],
-  delivery: ['domain', 'signing'],
+  cloudevents: ['domain'],
+  brokers: ['domain', 'config'],
+  delivery: ['domain', 'signing', 'brokers'],
   store: ['domain', 'config'],
   queues: ['domain', 'config'],
   observability: ['domain', 'config'],
-  ingest: ['domain', 'routing', 'event-types', 'store', 'queues'],
+  ingest: ['domain', 'routing', 'event-types', 'cloudevents', 'store', 'queues'],
+  sources: ['domain', 'config', 'event-types', 'cloudevents', 'brokers', 'store', 'observability', 'ingest'],
   workers: [
     'domain',
     'config',
     'signing',
     'routing',
     'event-types',
+    'cloudevents',
+    'brokers',
     'delivery',
     'store',
     'queues',
@@ -33,6 +38,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'signing',
     'routing',
     'event-types',
+    'cloudevents',
+    'brokers',
     'delivery',
     'store',
     'queues',
@@ -45,6 +52,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
 
 /** Files directly under src that folders may import; all others of them are for each other and for the entry. */
 const rootFiles: Readonly<Record<string, readonly string[]>> = {
+  sources: ['context', 'lifecycle'],
   workers: ['context', 'lifecycle'],
   api: ['context'],
 };
@@ -62,13 +70,23 @@ const packages = [
     in: ['src/delivery/'],
     why: 'Deliveries are the only outbound network calls, behind the egress guard.',
   },
+  {
+    packages: ['@platformatic/kafka', 'rabbitmq-client'],
+    in: ['src/brokers/', 'src/sources/', 'src/delivery/'],
+    why: 'Brokers are spoken to by sources and by deliveries, and described in one place.',
+  },
+  { packages: ['yaml'], in: ['src/config/'], why: 'Configuration is read where it is checked.' },
   { packages: ['express', 'helmet'], in: ['src/api/'], why: 'The API is the only place that knows HTTP servers.' },
   {
     packages: ['ajv'],
     in: ['src/event-types/'],
     why: 'Schemas of strangers are compiled in one place, behind its bounds.',
   },
-  { packages: ['pino'], in: ['src/observability/'], why: 'One module names every business event; nobody else logs.' },
+  {
+    packages: ['pino', 'prom-client'],
+    in: ['src/observability/'],
+    why: 'One module names every business event; nobody else logs or counts.',
+  },
   {
     packages: ['zod'],
     in: ['src/config/', 'src/api/', 'src/ingest/', 'src/embedded/'],
@@ -139,8 +157,8 @@ export default {
     {
       name: 'sockets-where-they-belong',
       severity: 'error',
-      comment: 'Whatever opens a socket is in delivery (behind the guard), api, embedded or cli.',
-      from: { path: '^src/', pathNot: [TESTS, folder('(delivery|api|embedded|cli)')] },
+      comment: 'Whatever opens a socket is in delivery (behind the guard), brokers, api, embedded or cli.',
+      from: { path: '^src/', pathNot: [TESTS, folder('(brokers|delivery|api|embedded|cli)')] },
       to: { path: '^(node:)?(http|https|http2|net|tls|dgram)$', dependencyTypesNot: ['type-only'] },
     },
     {

@@ -3,11 +3,11 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     globalSetup: ['tests/support/global-setup.ts'],
-    include: ['src/**/*.test.ts', 'tests/{architecture,integration,e2e,chaos}/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'tests/{architecture,integration,e2e,chaos,bench}/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     reporters: process.env.CI ? ['default', 'json'] : ['default'],
     outputFile: { json: 'tmp/test-results.json' },
   },

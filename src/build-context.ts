@@ -16,6 +16,7 @@ import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
+import type { InfoWriter } from './observability/logger.ts';
 import { Observer } from './observability/observer.ts';
 import { ProcessHealth } from './process-health.ts';
 import { createQueueBackend } from './queues/backend.ts';
@@ -27,6 +28,7 @@ import { BodyCache } from './store/body-cache.ts';
 import { Clock } from './store/clock.ts';
 import { type AppendGroup, appendEvents, findClaims } from './store/event-log.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
+import { readFigures } from './store/installation-figures.ts';
 import { isRetryable } from './store/lock-errors.ts';
 import { createPool } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
@@ -42,25 +44,25 @@ export interface ContextOptions {
   readonly masterKeys: readonly string[];
   readonly policy: EgressPolicy;
   readonly log: Logger;
+  readonly writeInfo: InfoWriter;
 }
 
 /** Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. */
 const CONNECT_MS = 800;
 const HOUR_MS = 3_600_000;
+/** Bodies are remembered from their acceptance to their first delivery: seconds, not the whole backlog. */
+const BODY_CACHE_SHARE = 1 / 4;
 
 /** Builds everything that a process shares. Opens no connection before it is used. */
 export function buildContext(options: ContextOptions): Context {
-  const { config, databaseUrl, log, policy } = options;
-  const observe = new Observer(log);
-  const pool = (name: string, size: number, statementMs: number) =>
-    createPool({
-      databaseUrl,
-      name,
-      size,
-      connectMs: CONNECT_MS,
-      statementMs,
-      onError: (error) => observe.workFailed(`pool ${name}`, error),
-    });
+  const { config, databaseUrl, log, writeInfo, policy } = options;
+  const observe = new Observer(log, writeInfo);
+  const pool = (name: string, size: number, statementMs: number) => {
+    const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
+    const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, onError });
+    observe.watchPool(name, created);
+    return created;
+  };
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
   const commitPool = pool('ingest', 3, 5_000);
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000);
@@ -79,9 +81,15 @@ export function buildContext(options: ContextOptions): Context {
   const replayBell = bell('replays');
   const expansionBell = bell('expansions');
   const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
-  const bodies = new BodyCache(config.MAX_BYTES_IN_FLIGHT);
+  // Only for a process that delivers: another one would keep them for nobody.
+  const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
   const commits = new GroupCommit({
-    append: (group) => appendEvents(commitPool, group),
+    append: async (group) => {
+      const since = performance.now();
+      const result = await appendEvents(commitPool, group);
+      if (result.kind === 'stored') observe.committed(group.events.length, performance.now() - since);
+      return result;
+    },
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
     routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
@@ -92,9 +100,17 @@ export function buildContext(options: ContextOptions): Context {
     maxBytes: config.INGEST_BUFFER_BYTES,
     deadlineMs: config.INGEST_DEADLINE_MS,
   });
+  const version = productVersion();
+  observe.metrics.noteBuild(version);
+  observe.watchInstallation(() => readFigures(workerPool));
+  observe.watchProcess({
+    commit_waiting_events: () => commits.waitingEvents,
+    commit_waiting_bytes: () => commits.waitingBytes,
+    queue_refuses_writes: () => Number(queues.refusesWrites),
+  });
   return {
     config,
-    version: productVersion(),
+    version,
     observe,
     clock,
     vault: new Vault(options.masterKeys),
@@ -160,11 +176,12 @@ function announce(group: AppendGroup, { bodies, waker, observe, expansionBell }:
   const count = (uuid: string, more: number) => counts.set(uuid, (counts.get(uuid) ?? 0) + more);
   for (const { eventUuid } of group.deliveries) count(eventUuid, 1);
   for (const { eventUuid, endpointNums } of expansions) count(eventUuid, endpointNums.length);
-  for (const { uuid, externalId, body, type, tenantNum } of group.events) {
+  const accepted = group.events.map(({ uuid, externalId, body, type, tenantNum }) => {
     const deliveries = counts.get(uuid) ?? 0;
     if (deliveries > 0) bodies.put(uuid, { externalId, body, expunged: false });
-    observe.eventAccepted({ uuid, externalId, tenantNum, type, bytes: body.length, deliveries });
-  }
+    return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries };
+  });
+  observe.eventsAccepted(accepted);
   waker.wake(new Set(group.deliveries.map((delivery) => delivery.lane)));
   if (expansions.length > 0) expansionBell.ring();
 }

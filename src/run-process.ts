@@ -2,6 +2,7 @@ import { createApp, createHealthApp } from './api/app.ts';
 import { HttpServer } from './api/http-server.ts';
 import { buildContext } from './build-context.ts';
 import { type Config, ConfigError } from './config/config.ts';
+import { readSourcesFile } from './config/sources-file.ts';
 import type { Context } from './context.ts';
 import { compileEgressPolicy } from './delivery/egress-policy.ts';
 import { startupPage } from './embedded/startup-page.ts';
@@ -10,6 +11,7 @@ import { type Ending, openInstallation } from './installation.ts';
 import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
 import { ownSockets } from './own-sockets.ts';
+import { ingestServices } from './sources/ingest-role.ts';
 import { checkMasterKey } from './store/check-master-key.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
 import { workerServices } from './workers/worker-role.ts';
@@ -23,8 +25,9 @@ const HTTP_STOP_SHARE = 0.3;
 /** Runs until it is told to stop. @returns the exit code. */
 export async function runProcess(config: Config): Promise<number> {
   checkEgressRules(config);
+  if (config.SOURCES_FILE !== undefined) readSourcesFile(config.SOURCES_FILE);
   const stopping = awaitSignal();
-  const { log, flush } = createLogger(config.LOG_LEVEL);
+  const { log, writeInfo, flush } = createLogger(config.LOG_LEVEL);
   const http = new HttpServer();
   const listener = await http.listen(config.HOST, config.PORT);
   const installation = await openInstallation(config);
@@ -44,7 +47,7 @@ export async function runProcess(config: Config): Promise<number> {
       forbiddenSockets: own,
       httpsOnly: config.HTTPS_ONLY,
     });
-    const context = buildContext({ ...installation, config, policy, log });
+    const context = buildContext({ ...installation, config, policy, log, writeInfo });
     return await runServices(context, http, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
       context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
@@ -76,16 +79,19 @@ async function runServices(context: Context, http: HttpServer, untilEnding: () =
 
 function servicesOf(context: Context, http: HttpServer): Service[] {
   const { config, clock, workerPool, observe, health, commits, vault } = context;
+  const { runtime } = observe.metrics;
   const readClock = async () => {
     await clock.calibrate(workerPool);
     health.sawPostgres();
   };
   return [
+    { name: 'measurements', start: async () => runtime.start(), stop: async () => runtime.stop() },
     { name: 'context', start: readClock, stop: () => context.close() },
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.includes('worker') ? workerServices(context) : []),
-    ...(config.ROLES.includes('api') ? [ingestLimitsService(context)] : []),
+    ...(config.ROLES.some((role) => role !== 'worker') ? [ingestLimitsService(context)] : []),
+    ...(config.ROLES.includes('ingest') ? ingestServices(context) : []),
     {
       name: 'http',
       start: async () => http.serve(config.ROLES.includes('api') ? createApp(context) : createHealthApp(context)),

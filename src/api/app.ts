@@ -14,6 +14,7 @@ import { problemOf, refusalOf } from './problem.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { mountIngest } from './routes/events-ingest.ts';
 import { healthRoutes } from './routes/health.ts';
+import { metricsRoute } from './routes/metrics.ts';
 import { routes } from './routes.ts';
 
 /** The whole HTTP API. Has no effects until it is listened on. */
@@ -25,7 +26,7 @@ export function createApp(context: Context): Express {
   return answerTheRest(app, context);
 }
 
-/** What a process without the API role says: how it is. */
+/** What a process without the API role says: how it is, and what it measures. */
 export function createHealthApp(context: Context): Express {
   return answerTheRest(createBase(context), context);
 }
@@ -43,6 +44,7 @@ function createBase(context: Context): Express {
   );
   app.use(identify);
   app.use(healthRoutes(context));
+  app.use(metricsRoute(context));
   return app;
 }
 

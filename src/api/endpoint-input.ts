@@ -40,6 +40,8 @@ export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules)
     order: input.order,
     onDeadLetter: input.on_dead_letter,
     versionPins: input.versions,
+    format: input.format,
+    validation: input.validation,
     metadata: input.metadata,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
@@ -64,6 +66,8 @@ export const defaultSettings: Omit<EndpointSettings, 'url'> = {
   order: 'none',
   onDeadLetter: 'continue',
   versionPins: [],
+  format: 'native',
+  validation: 'none',
   metadata: {},
 };
 

@@ -42,9 +42,22 @@ export function endpointJson(
     order: endpoint.order,
     on_dead_letter: endpoint.onDeadLetter,
     versions: versionPinsJson(endpoint.versionPins),
+    format: endpoint.format,
+    validation: endpoint.validation,
+    validation_status: validationJson(endpoint.validationStatus),
     metadata: endpoint.metadata,
     created_at: endpoint.createdAt.toISOString(),
     updated_at: endpoint.updatedAt.toISOString(),
+  };
+}
+
+function validationJson(status: Endpoint['validationStatus']): z.infer<typeof endpointSchema>['validation_status'] {
+  if (status === null) return null;
+  const { state, detail, tries, validatedAt, allowedPerMinute } = status;
+  return {
+    ...{ state, detail, tries },
+    validated_at: validatedAt?.toISOString() ?? null,
+    allowed_per_minute: allowedPerMinute,
   };
 }
 

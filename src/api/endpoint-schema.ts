@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EVENT_FORMATS, VALIDATIONS } from '../domain/endpoint.ts';
 import { filterDescription, filterInput, typePatterns } from './filter-input.ts';
 import { readHeaders } from './header-input.ts';
 import { readMetadata } from './metadata-input.ts';
@@ -67,6 +68,16 @@ const fields = {
       'What becomes of those behind an ordered delivery that is dead-lettered: they go on, or wait until a person resumes them.',
     ),
   versions: versionPins,
+  format: z
+    .enum(EVENT_FORMATS)
+    .describe(
+      'What deliveries look like: events of Posthorn’s, or CloudEvents 1.0 in structured (`cloudevents`) or binary content mode.',
+    ),
+  validation: z
+    .enum(VALIDATIONS)
+    .describe(
+      '`cloudevents`: before the first delivery the receiver is asked to agree (CloudEvents, HTTP 1.1 Web Hooks, §4); until it has, deliveries wait. Asked again when the URL changes.',
+    ),
   metadata: z
     .unknown()
     .meta({ type: 'object', description: 'Anything of yours: at most 50 names and 16 KiB.' })
@@ -87,6 +98,8 @@ export const endpointPatch = z.strictObject({
   order: fields.order.optional(),
   on_dead_letter: fields.on_dead_letter.optional(),
   versions: fields.versions.optional(),
+  format: fields.format.optional(),
+  validation: fields.validation.optional(),
   metadata: fields.metadata.optional(),
 });
 
@@ -123,6 +136,20 @@ export const endpointSchema = z
     order: z.enum(['none', 'endpoint', 'subject']),
     on_dead_letter: z.enum(['continue', 'pause']),
     versions: z.record(z.string(), z.string()).describe(versionPinsDescription),
+    format: z.enum(EVENT_FORMATS),
+    validation: z.enum(VALIDATIONS),
+    validation_status: z
+      .object({
+        state: z.enum(['pending', 'validated', 'refused']).describe('Unless it is `validated`, deliveries wait.'),
+        detail: z.string().nullable().describe('Why it is not validated.'),
+        tries: z.int().describe('Requests made since it was last to be validated.'),
+        validated_at: z.iso.datetime().nullable(),
+        allowed_per_minute: z
+          .int()
+          .nullable()
+          .describe('What the receiver allows, within `rate_limit`; null: it sets no limit.'),
+      })
+      .nullable(),
     metadata: z.record(z.string(), z.unknown()),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),

@@ -15,8 +15,24 @@ const acceptedBatch = z
   .object({ accepted: z.int(), duplicates: z.int(), items: z.array(acceptedEvent) })
   .meta({ id: 'AcceptedBatch' });
 
+/** For readers of the document: `src/cloudevents` says what is taken. */
+const cloudEventInput = z
+  .looseObject({
+    specversion: z.literal('1.0'),
+    id: z.string(),
+    source: z.string(),
+    type: z.string(),
+    subject: z.string().nullish(),
+    time: z.iso.datetime({ offset: true }).nullish(),
+    datacontenttype: z.string().nullish(),
+    dataschema: z.string().nullish(),
+    data: z.unknown().optional(),
+    data_base64: z.base64().nullish(),
+  })
+  .meta({ id: 'CloudEvent', description: 'A CloudEvent in the JSON event format 1.0; other members are extensions.' });
+
 const description =
-  'A 202 means that the events are durable, each exactly once per tenant and key: `metadata.idempotency_key`, else the `Idempotency-Key` header (single events), else `id`. The same key again answers `duplicate`, with another body 409. A batch is stored whole or not at all.';
+  'A 202 means that the events are durable, each exactly once per tenant and key: `metadata.idempotency_key`, else the `Idempotency-Key` header (single events), else `id`. The same key again answers `duplicate`, with another body 409. A batch is stored whole or not at all.\n\nCloudEvents 1.0 are told by their content type, or in binary mode by their `ce-` headers, whatever the content type of their data. They are deduplicated by `source` and `id`; with an operator key an extension, `tenantid`, names the tenant.';
 
 /** draft-ietf-httpapi-ratelimit-headers-10; on 429 as well. */
 const rateLimitHeaders = {
@@ -37,6 +53,7 @@ export function ingestPaths(components: Components): Record<string, unknown> {
   const event = jsonSchemaOf(eventInput.meta({ id: 'NewEvent' }), 'input', components);
   const single = jsonSchemaOf(acceptedEvent, 'output', components);
   const batch = jsonSchemaOf(acceptedBatch, 'output', components);
+  const cloudEvent = jsonSchemaOf(cloudEventInput, 'input', components);
   const header = { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 255 } };
   const operation = {
     operationId: 'post_events',
@@ -50,6 +67,8 @@ export function ingestPaths(components: Components): Record<string, unknown> {
       content: {
         'application/json': { schema: { oneOf: [event, { type: 'array', items: event, minItems: 1 }] } },
         'application/x-ndjson': { schema: { type: 'string', description: 'One event a line.' } },
+        'application/cloudevents+json': { schema: cloudEvent },
+        'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent } },
       },
     },
     responses: {

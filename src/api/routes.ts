@@ -19,11 +19,14 @@ import { expungePayload, getEvent, listEvents } from './routes/events.ts';
 import { testFilter } from './routes/filter-test.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
 import { listPausedKeys, resumePausedKeys } from './routes/paused-keys.ts';
+import { discardRejected, getRejected, listRejected, retryRejected } from './routes/rejected-messages.ts';
 import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
 import { listSetAside } from './routes/set-aside.ts';
+import { createSource, deleteSource, getSource, listSources, pauseSource, resumeSource } from './routes/sources.ts';
 import { getStats } from './routes/stats.ts';
 import { createTenant, deleteTenant, getTenant, listTenants, updateTenant } from './routes/tenants.ts';
 import { sendTestEvent } from './routes/test-event.ts';
+import { validateEndpoint } from './routes/validation.ts';
 
 /** Every call of the API but ingest, in the order of the documentation. */
 export const routes: readonly Route[] = [
@@ -31,12 +34,14 @@ export const routes: readonly Route[] = [
   ...[createKey, listKeys, revokeKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
-  ...[sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
+  ...[validateEndpoint, sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],
   ...[listEventTypes, getEventType, updateEventType, adoptPreset],
   ...[putEventTypeVersion, getEventTypeVersion, updateEventTypeVersion, diffEventTypeVersions],
   ...[listEvents, getEvent, listEventDeliveries, expungePayload],
   ...[listDeliveries, getDelivery, listAttempts, retryDelivery, cancelDelivery, listSetAside],
   ...[listDeadLetters, getDeadLetterStats, getDeadLetter, redriveDeadLetters, purgeDeadLetters],
   ...[createReplay, listReplays, getReplay, cancelReplay],
+  ...[createSource, listSources, getSource, deleteSource, pauseSource, resumeSource],
+  ...[listRejected, getRejected, retryRejected, discardRejected],
   ...[listAudit],
 ];

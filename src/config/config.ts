@@ -82,9 +82,9 @@ function contradictions(config: Config): string[] {
       problems.push('OPERATOR_KEY: required with DATABASE_URL; make one with: openssl rand -hex 24');
     if (config.MASTER_KEY === undefined)
       problems.push('MASTER_KEY: required with DATABASE_URL; make one with: openssl rand -base64 32');
-  } else if (config.ROLES.length === 1) {
+  } else if (!config.ROLES.includes('api') || !config.ROLES.includes('worker')) {
     problems.push(
-      'ROLES: a process with one role needs DATABASE_URL, because the embedded Postgres belongs to one process',
+      'ROLES: a process that is not api and worker at once needs DATABASE_URL, because the embedded Postgres belongs to one process',
     );
   }
   if (config.MAX_BATCH_BYTES < config.MAX_EVENT_BYTES) problems.push('MAX_BATCH_BYTES: smaller than MAX_EVENT_BYTES');

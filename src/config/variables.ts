@@ -64,7 +64,7 @@ const masterKeys = list.pipe(
 );
 
 const roles = list.pipe(
-  z.array(z.enum(['api', 'worker'], 'expected api, worker, or both separated by a comma')).min(1),
+  z.array(z.enum(['api', 'worker', 'ingest'], 'expected api, worker, ingest, or several separated by commas')).min(1),
 );
 
 function variable<T>(
@@ -99,13 +99,19 @@ export const variables = {
   ),
   PORT: variable(integer(0, 65535), 8080, 'Port of the API; 0 takes a free one.'),
   HOST: variable(z.string().min(1), '127.0.0.1', 'Address that the API listens on (0.0.0.0 in the image).'),
-  ROLES: variable<('api' | 'worker')[]>(
+  ROLES: variable<('api' | 'worker' | 'ingest')[]>(
     roles,
-    ['api', 'worker'],
-    'What this process does: `api`, `worker`, or both, separated by a comma.',
+    ['api', 'worker', 'ingest'],
+    'What this process does: `api`, `worker`, `ingest` (takes events in from sources), or several, separated by commas.',
     {
-      fallbackText: 'api,worker',
+      fallbackText: 'api,worker,ingest',
     },
+  ),
+  SOURCES_FILE: variable<string | undefined>(
+    z.string().min(1),
+    undefined,
+    'A YAML or JSON file of sources that processes with the role `ingest` consume, beside those made by the API (`docs/sources.md`).',
+    none,
   ),
   OPERATOR_KEY: variable<string | undefined>(
     z
@@ -137,6 +143,18 @@ export const variables = {
     none,
   ),
   HTTPS_ONLY: variable(flag, false, 'Refuse endpoints whose URL is not https.'),
+  WEBHOOK_ORIGIN: variable<string | undefined>(
+    z
+      .string()
+      .max(253)
+      .regex(
+        /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/,
+        'expected a DNS name',
+      ),
+    undefined,
+    'DNS name that receivers of endpoints with `validation` are asked to agree to. One for all processes.',
+    { fallbackText: 'the name of the host' },
+  ),
   LANES: variable(
     integer(1, 1024),
     16,
@@ -145,6 +163,11 @@ export const variables = {
   MAX_EVENT_BYTES: variable(integer(256, 8 * 1024 * 1024), 262144, 'Largest event, as it is delivered.'),
   MAX_BATCH_EVENTS: variable(integer(1, 10000), 1000, 'Most events in one request.'),
   MAX_BATCH_BYTES: variable(integer(1024, 64 * 1024 * 1024), 8 * 1024 * 1024, 'Largest request body.'),
+  CLOUDEVENTS_TENANT_EXTENSION: variable(
+    z.string().regex(/^[a-z0-9]{1,64}$/, 'expected an extension name: lower-case letters and digits'),
+    'tenantid',
+    'Extension attribute that names the tenant of a CloudEvent sent with an operator key.',
+  ),
   IDEMPOTENCY_HOURS: variable(integer(24, 24 * 30), 24, 'How long an idempotency key or event id is remembered.'),
   RETENTION_DAYS: variable(
     integer(5, 3650),

@@ -194,6 +194,46 @@ test('the ramp tells each of its steps, and at last that it is closed', () => {
   ]);
 });
 
+test('a ramp lasts a minute at the most, whatever comes meanwhile', () => {
+  const rig = new BreakerRig();
+  rig.open();
+  rig.waitForProbe();
+  rig.record(true);
+  rig.nowMs += 50_000;
+  expect(rig.record(true)).toEqual({ kind: 'ramping', allowance: 2 });
+  rig.nowMs += 9_999;
+  expect([rig.phase, rig.allowance, rig.breaker.endRamp(rig.nowMs)]).toEqual(['ramp', 2, null]);
+  rig.nowMs += 1;
+  const restored = Breaker.restore(rig.breaker.save());
+  expect([rig.phase, rig.allowance]).toEqual(['closed', 16]);
+  expect(rig.breaker.endRamp(rig.nowMs)).toEqual({ kind: 'closed' });
+  expect(rig.breaker.endRamp(rig.nowMs)).toBeNull();
+  expect([restored.phaseAt(rig.nowMs), restored.phaseAt(rig.nowMs - 1)]).toEqual(['closed', 'ramp']);
+});
+
+test.each([true, false])(
+  'the first result (%s) after the time of a ramp closes it, and counts like any other',
+  (success) => {
+    const rig = new BreakerRig();
+    rig.open();
+    rig.waitForProbe();
+    rig.record(true);
+    rig.nowMs += 60_000;
+    expect(rig.record(success)).toEqual({ kind: 'closed' });
+    expect(rig.breaker.save()?.failuresInARow).toBe(success ? 0 : 1);
+  },
+);
+
+test('a ramp that an older version saved goes by its successes, and by time from its next step on', () => {
+  const state = { phase: 'ramp', allowance: 1, successes: 0 } as const;
+  const rig = new BreakerRig(16, Breaker.restore({ state, openings: 1, failuresInARow: 0, recent: [] }));
+  rig.nowMs += 3_600_000;
+  expect(rig.phase).toBe('ramp');
+  rig.record(true);
+  rig.nowMs += 60_000;
+  expect(rig.phase).toBe('closed');
+});
+
 test('any failure in the ramp opens it again, longer', () => {
   for (let successes = 1; successes < 16; successes++) {
     const rig = new BreakerRig();

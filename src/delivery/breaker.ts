@@ -9,6 +9,8 @@ const FIRST_OPEN_MS = 30_000;
 const MOST_OPEN_MS = 600_000;
 const JITTER = 0.1;
 const LONGEST_OPEN_MS = MOST_OPEN_MS * (1 + JITTER);
+/** How long a ramp lasts at the most: an endpoint that gets a delivery a day would be in it for weeks. */
+const RAMP_MS = 60_000;
 /** How long it must stay closed before its next opening is a first one again. */
 const RECOVERED_AFTER_MS = 600_000;
 
@@ -42,8 +44,8 @@ type BreakerState =
   /** `sinceMs` is null when its earlier openings do not matter any more. */
   | { readonly phase: 'closed'; readonly sinceMs: number | null }
   | { readonly phase: 'open'; readonly untilMs: number }
-  /** `successes` were had at this allowance. */
-  | { readonly phase: 'ramp'; readonly allowance: number; readonly successes: number };
+  /** `successes` were had at this allowance. Of a ramp that an older version saved it is not known when it began. */
+  | { readonly phase: 'ramp'; readonly allowance: number; readonly successes: number; readonly sinceMs?: number };
 
 /** Plain JSON of a few hundred bytes at most. */
 export interface SavedBreaker {
@@ -82,7 +84,7 @@ function wishesDisable(header = ''): boolean {
  * half of at least 20 attempts of the last minute. Open, it lets nothing through for 30 s, doubling with each opening to 10 min (±10 %),
  * until it has been closed for 10 min: closing alone does not start the doubling anew, or an endpoint that comes back just to fail again
  * would be tried every 30 s for ever. Then one probe, then a ramp of 1, 2, 4, … at once, each step as many successes as it allows, to the
- * endpoint's cap.
+ * endpoint's cap, or until a minute has passed without a failure.
  *
  * Pure: it holds no timers and reads no clock. Results are told from late ones by their generation, not by their time, which may step back.
  */
@@ -140,6 +142,7 @@ export class Breaker {
 
   phaseAt(nowMs: number): BreakerPhase {
     const state = this.#state;
+    if (this.#isRampOver(nowMs)) return 'closed';
     if (state.phase !== 'open') return state.phase;
     const leftMs = state.untilMs - nowMs;
     // More than it was ever opened for is left only where the clock stepped back: that must not shut the endpoint for as long.
@@ -154,7 +157,7 @@ export class Breaker {
   /** How many requests may be under way now, those of older generations included: at half-open that makes the probe one alone. */
   allowance(nowMs: number, cap: number): number {
     const state = this.#state;
-    if (state.phase === 'closed') return cap;
+    if (state.phase === 'closed' || this.#isRampOver(nowMs)) return cap;
     if (state.phase === 'ramp') return Math.min(state.allowance, cap);
     return this.phaseAt(nowMs) === 'open' ? 0 : 1;
   }
@@ -162,10 +165,12 @@ export class Breaker {
   /** Takes note of a result that `countsAsFailure` says something of. @returns what changed by it, if anything. */
   record({ success, generation }: BreakerResult, context: BreakerContext): BreakerTransition | null {
     if (generation !== this.#generation) return null;
+    const ended = this.endRamp(context.nowMs);
     const state = this.#state;
     switch (state.phase) {
       case 'closed':
-        return this.#recordClosed(success, context);
+        // One result alone does not open it.
+        return this.#recordClosed(success, context) ?? ended;
       case 'open':
         return success ? this.#ramp(1, context) : this.#open('probe_failed', context);
       case 'ramp': {
@@ -176,6 +181,18 @@ export class Breaker {
         return null;
       }
     }
+  }
+
+  /** Ends a ramp whose time is over. @returns that it is closed now; null when there was no such ramp */
+  endRamp(nowMs: number): BreakerTransition | null {
+    if (!this.#isRampOver(nowMs)) return null;
+    this.#startClean({ phase: 'closed', sinceMs: nowMs });
+    return { kind: 'closed' };
+  }
+
+  #isRampOver(nowMs: number): boolean {
+    const state = this.#state;
+    return state.phase === 'ramp' && state.sinceMs !== undefined && nowMs - state.sinceMs >= RAMP_MS;
   }
 
   /** Closes it by hand and forgets everything. @returns null when it was closed already. */
@@ -221,7 +238,8 @@ export class Breaker {
       this.#startClean({ phase: 'closed', sinceMs: nowMs });
       return { kind: 'closed' };
     }
-    this.#state = { phase: 'ramp', allowance, successes: 0 };
+    const sinceMs = (this.#state.phase === 'ramp' ? this.#state.sinceMs : undefined) ?? nowMs;
+    this.#state = { phase: 'ramp', allowance, successes: 0, sinceMs };
     return { kind: 'ramping', allowance };
   }
 

@@ -19,6 +19,8 @@ const RECENT_MS = 30_000;
 /** What lasts longer than this is how things are, and not a fault that will pass. */
 const LONGEST_HOLD_MS = 10 * 60_000;
 const MAX_REMEMBERED = 50_000;
+/** How exactly it is known when an outcome came. */
+const GRAIN_MS = 1_000;
 
 /**
  * Tells a fault of our own egress from faults of endpoints: when most endpoints that were tried lately, of most tenants, fail alike, in a
@@ -95,6 +97,9 @@ class LastOutcomes {
   }
 
   set(num: number, fault: EgressFault | null, nowMs: number): void {
+    const known = this.#seen.get(num);
+    // Nearly always nothing has changed: then the entry need not move to the end each time.
+    if (known !== undefined && known.fault === fault && nowMs - known.atMs < GRAIN_MS) return;
     this.#forget(num);
     for (const [old, { atMs }] of this.#seen) {
       if (this.#seen.size < MAX_REMEMBERED && nowMs - atMs < RECENT_MS) break;

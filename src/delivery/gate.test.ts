@@ -83,6 +83,19 @@ test('a probe that fails, and a ramp that fails, close it again without more new
   expect(rig.closedUntilMs).toBe(rig.nowMs + 120_000);
 });
 
+test('that a quiet endpoint is closed again is told when the time of its ramp is over, and is to be saved', () => {
+  const rig = new Rig();
+  rig.passMany(answer(500), 10);
+  rig.nowMs += 30_000;
+  rig.pass(answer(200));
+  rig.nowMs += 59_999;
+  rig.gate.markSaved();
+  expect([rig.gate.tick(rig.nowMs), rig.gate.isUrgent, rig.room]).toEqual([[], false, 1]);
+  rig.nowMs += 1;
+  expect([rig.gate.tick(rig.nowMs), rig.gate.isUrgent, rig.room]).toEqual([[{ kind: 'breaker_closed' }], true, 8]);
+  expect(rig.gate.tick(rig.nowMs)).toEqual([]);
+});
+
 test('an endpoint that is enabled again gets one probe, then the ramp, and nobody is told that a breaker closed', () => {
   const rig = new Rig();
   rig.gate = Gate.restore(Gate.toBeProbed, rig.limits, START);
@@ -177,6 +190,20 @@ test('a throttle outlives a change of the rate limit', () => {
   expect(rig.closedUntilMs).toBe(START + 60_000);
 });
 
+test('five days in which the guard refuses every request wear an endpoint out like failures, and open no breaker', () => {
+  const blocked: Outcome = {
+    kind: 'blocked',
+    detail: 'private',
+    timing,
+  };
+  const rig = new Rig();
+  expect(rig.passMany(blocked, 30)).toEqual([]);
+  expect([rig.closedUntilMs, rig.room, rig.gate.isDirty]).toEqual([null, 8, true]);
+  rig.handOver();
+  rig.nowMs += 5 * DAY_MS;
+  expect(rig.pass(blocked)).toEqual([{ kind: 'worn_out', failingSinceMs: START }]);
+});
+
 test('five days of nothing but failures wear an endpoint out; one success in between does not', () => {
   const worn = new Rig();
   worn.pass(answer(500));
@@ -190,13 +217,6 @@ test('five days of nothing but failures wear an endpoint out; one success in bet
   well.pass(answer(200));
   well.nowMs += 5 * DAY_MS;
   expect(well.pass(answer(500))).toEqual([]);
-});
-
-test('what our own guard refused says nothing of the endpoint', () => {
-  const rig = new Rig();
-  const blocked: Outcome = { kind: 'blocked', detail: 'private network', timing };
-  expect(rig.passMany(blocked, 30)).toEqual([]);
-  expect([rig.closedUntilMs, rig.gate.save(START)]).toEqual([null, null]);
 });
 
 test('an endpoint that is well has nothing to save, and neither has a bucket that is full again', () => {

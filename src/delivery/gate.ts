@@ -168,6 +168,8 @@ export class Gate {
   finish(outcome: Outcome, { gate, generation, ticket }: Passage, { nowMs, random }: GateClock): GateNews[] {
     if (gate !== this) return [];
     const failed = countsAsFailure(outcome);
+    // That our guard refuses it says nothing of the receiver's health, but nothing is delivered either.
+    if (outcome.kind === 'blocked') return [this.#wear(true, nowMs)].filter((each) => each !== null);
     if (failed === null) return [];
     const news = [this.#throttle(outcome, ticket, nowMs), this.#wear(failed, nowMs)];
     const { cap } = this.#limits;
@@ -177,6 +179,17 @@ export class Gate {
     news.push(newsOf(transition, wasOpened));
     if (transition !== null) this.#hasNews = true;
     return news.filter((each) => each !== null);
+  }
+
+  /** Lets time have its effect on an endpoint that gets nothing. @returns what people are told of */
+  tick(nowMs: number): GateNews[] {
+    const wasOpened = this.#breaker.openings > 0;
+    const transition = this.#breaker.endRamp(nowMs);
+    if (transition === null) return [];
+    this.#isDirty = true;
+    this.#hasNews = true;
+    const news = newsOf(transition, wasOpened);
+    return news === null ? [] : [news];
   }
 
   /** "Too much" cuts the window, and with `Retry-After` stops the endpoint until then; what is well received widens the window. */
@@ -204,6 +217,7 @@ export class Gate {
       this.#failingSinceMs = null;
       return null;
     }
+    if (this.#failingSinceMs === null) this.#isDirty = true;
     this.#failingSinceMs ??= nowMs;
     const isWornOut = nowMs - this.#failingSinceMs >= WORN_OUT_MS;
     return isWornOut ? { kind: 'worn_out', failingSinceMs: this.#failingSinceMs } : null;

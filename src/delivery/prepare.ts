@@ -9,6 +9,10 @@ export interface AttemptToMake {
   readonly eventId: string;
   readonly attempt: number;
   readonly body: Uint8Array;
+  /** Of the body; JSON where it does not say. */
+  readonly contentType?: string;
+  /** Names and values in turn: what goes before the body beside our own headers. */
+  readonly headers?: readonly string[];
 }
 
 /** A signed request, ready for `send`. Headers are a flat list of names and values. It carries credentials: never log it. */
@@ -19,6 +23,8 @@ export interface PreparedRequest {
   readonly tenantNum: number;
   /** Path and query. */
   readonly path: string;
+  /** `POST` where it does not say. */
+  readonly method?: 'OPTIONS';
   readonly headers: string[];
   readonly body: Uint8Array;
   /** Total time for the attempt, from the call of `send`. */
@@ -62,17 +68,24 @@ export function prepare(
     delivery.deliveryId,
     'posthorn-attempt',
     String(delivery.attempt),
+    'content-type',
+    delivery.contentType ?? 'application/json',
   ];
+  if (delivery.headers !== undefined) headers.push(...delivery.headers);
   for (const part of route.headers) headers.push(part);
   const { timeoutMs, tenantNum } = target;
   return { origin: route.origin, tenantNum, path: route.path, headers, body: delivery.body, timeoutMs };
 }
 
-function routeOf(target: DeliveryTarget, userAgent: string): Route {
+/** What of a request follows from its target alone. */
+export function routeOf(target: DeliveryTarget, userAgent: string): Route {
   const url = URL.canParse(target.url) ? new URL(target.url) : null;
   const usable = url !== null && (url.protocol === 'http:' || url.protocol === 'https:');
-  const headers = ['content-type', 'application/json', 'user-agent', userAgent];
+  const headers = ['user-agent', userAgent];
+  if (target.requestOrigin !== null) headers.push('webhook-request-origin', target.requestOrigin);
   for (const [name, value] of Object.entries(target.headers)) {
+    // There an attribute of the event would be what the endpoint says.
+    if (target.format === 'cloudevents_binary' && /^ce-/i.test(name)) continue;
     if (isCustomHeaderName(name) && isCustomHeaderValue(value)) headers.push(name, value);
   }
   return {

@@ -157,6 +157,26 @@ test('abortAll gives up everything under way and reports none of it', async () =
   expect(receiver.requests).toHaveLength(2);
 });
 
+test('a request that is abandoned is hung up on and not reported, and the others go on', async () => {
+  let answer = () => {};
+  await using receiver = await rawReceiver((socket, count) => {
+    if (count === 2) answer = () => socket.write(ok());
+  });
+  await using rig = deliveryRig();
+  const reported: string[] = [];
+  const send = (name: string) => rig.sender.send(rig.request(receiver.url), () => reported.push(name));
+  const first = send('first');
+  await until(() => receiver.requests.length === 1);
+  send('second');
+  await until(() => receiver.requests.length === 2);
+  first.abandon();
+  rig.sender.send({ ...rig.request(receiver.url), origin: '' }, () => reported.push('no URL')).abandon();
+  answer();
+  await until(() => reported.length > 0);
+  await until(() => receiver.connections[0]!.closed);
+  expect([reported, rig.sender.inFlight]).toEqual([['second'], 0]);
+});
+
 test('after abortAll the sender still sends', async () => {
   let answering = false;
   await using receiver = await rawReceiver((socket) => answering && socket.write(ok()));

@@ -7,12 +7,18 @@ import { createOriginPools } from './origin-pools.ts';
 import type { PreparedRequest } from './prepare.ts';
 import type { Resolver } from './resolver.ts';
 
+/** A request under way. */
+export interface Abandonable {
+  /** Hangs up: its outcome is not reported. It may or may not have arrived. */
+  abandon(): void;
+}
+
 export interface Sender {
   /**
    * Makes one request and reports its outcome exactly once, never before it returns, within the request's `timeoutMs` and a
-   * tick; not at all when `abortAll` comes first. Throws only after `close`.
+   * tick; not at all when it is abandoned first, or `abortAll` comes. Throws only after `close`.
    */
-  send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): void;
+  send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): Abandonable;
   /** Gives up everything under way, and says how much that was. None of it is reported: it may or may not have arrived. */
   abortAll(): number;
   /** Aborts what is under way and closes every connection. The resolver stays open. */
@@ -77,9 +83,10 @@ export function createSender(options: SenderOptions): Sender {
       const pool = pools.get(request.origin, request.tenantNum);
       const exchange = new Exchange(host, pool, request.timeoutMs, onOutcome);
       wheel.add(exchange, request.timeoutMs);
-      const { path, headers, body } = request;
-      pool.pool.dispatch({ path, method: 'POST', headers, body, blocking: false }, exchange);
+      const { path, method = 'POST', headers, body } = request;
+      pool.pool.dispatch({ path, method, headers, body, blocking: false }, exchange);
       exchange.dispatched();
+      return exchange;
     },
     abortAll,
     async close() {
@@ -96,7 +103,16 @@ export function createSender(options: SenderOptions): Sender {
   };
 }
 
-function refuse(onOutcome: (outcome: Outcome) => void): void {
+function refuse(onOutcome: (outcome: Outcome) => void): Abandonable {
   const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
-  queueMicrotask(() => onOutcome({ kind: 'blocked', detail: 'the endpoint URL is not an http or https URL', timing }));
+  let isAbandoned = false;
+  queueMicrotask(() => {
+    if (isAbandoned) return;
+    onOutcome({ kind: 'blocked', detail: 'the endpoint URL is not an http or https URL', timing });
+  });
+  return {
+    abandon: () => {
+      isAbandoned = true;
+    },
+  };
 }

@@ -16,6 +16,14 @@ export type OrderMode = 'none' | 'endpoint' | 'subject';
 /** What becomes of those behind a delivery that is dead-lettered: they go on, or wait for a person. */
 export type OnDeadLetter = 'continue' | 'pause';
 
+/** What a delivery looks like: an event of ours, or a CloudEvent 1.0 in structured or binary content mode. */
+export const EVENT_FORMATS = ['native', 'cloudevents', 'cloudevents_binary'] as const;
+export type EventFormat = (typeof EVENT_FORMATS)[number];
+
+/** Whether a receiver must agree to deliveries before the first one, and by which handshake. */
+export const VALIDATIONS = ['none', 'cloudevents'] as const;
+export type Validation = (typeof VALIDATIONS)[number];
+
 /** What a delivery needs to know of its endpoint, as it is at the time of the attempt. Secrets are in the clear: never log it. */
 export interface DeliveryTarget {
   readonly num: number;
@@ -35,6 +43,11 @@ export interface DeliveryTarget {
   readonly maxInFlight: number;
   readonly rateLimit: RateLimit | null;
   readonly onDeadLetter: OnDeadLetter;
+  readonly format: EventFormat;
+  /** Its receiver has not agreed to deliveries yet: they wait. */
+  readonly isHeld: boolean;
+  /** The origin that its receiver agreed to, which every delivery carries; null where no agreement is wanted. */
+  readonly requestOrigin: string | null;
   /** Rises with each change of the endpoint, its secrets or its tenant. */
   readonly version: number;
 }

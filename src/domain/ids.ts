@@ -9,23 +9,35 @@ import { randomBytes, randomFillSync } from 'node:crypto';
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const VALUES = new Map([...ALPHABET].map((letter, value) => [letter, value]));
 
-export type IdPrefix = 'evt' | 'dlv' | 'ep' | 'key' | 'rpl' | 'sec' | 'req' | 'tenant';
+export type IdPrefix = 'evt' | 'dlv' | 'ep' | 'key' | 'rpl' | 'sec' | 'req' | 'src' | 'tenant';
+
+const LETTERS = Uint8Array.from(ALPHABET, (letter) => letter.charCodeAt(0));
+
+/** Where ids are put together, letter by letter: a string that grows by single letters costs several times as much. */
+const scratch = Buffer.alloc(256);
 
 /** Encodes bytes, first bits first; the last letter is padded with zero bits. 16 bytes become 26 letters, 20 become 32. */
 export function encodeBase32(bytes: Uint8Array): string {
-  let text = '';
+  const space = bytes.length <= 128 ? scratch : Buffer.allocUnsafe(bytes.length * 2);
+  return space.toString('latin1', 0, writeBase32(space, bytes, 0));
+}
+
+/** @returns where the letters end */
+function writeBase32(space: Uint8Array, bytes: Uint8Array, at: number): number {
+  let end = at;
   let buffer = 0;
   let bits = 0;
-  for (const byte of bytes) {
-    buffer = (buffer << 8) | byte;
+  for (let i = 0; i < bytes.length; i++) {
+    buffer = (buffer << 8) | bytes[i]!;
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += ALPHABET[(buffer >>> bits) & 31];
+      space[end++] = LETTERS[(buffer >>> bits) & 31]!;
     }
     buffer &= (1 << bits) - 1;
   }
-  return bits > 0 ? text + ALPHABET[(buffer << (5 - bits)) & 31] : text;
+  if (bits > 0) space[end++] = LETTERS[(buffer << (5 - bits)) & 31]!;
+  return end;
 }
 
 /** The inverse of `encodeBase32` for exactly `length` bytes; null for anything that it would not have written. */
@@ -96,21 +108,40 @@ function uuidBytes(nowMs: number): Uint8Array {
   return bytes;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const DIGITS = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+const NIBBLES = new Uint8Array(128);
+for (let digit = 0; digit < 16; digit++) {
+  NIBBLES[DIGITS[digit]!] = digit;
+  NIBBLES[digit.toString(16).toUpperCase().charCodeAt(0)] = digit;
+}
+const DASH = '-'.charCodeAt(0);
+/** Where the two digits of each byte begin in `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`. */
+const PLACES = Uint8Array.from([0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]);
 
 /** Sixteen bytes as `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`. */
 export function formatUuid(bytes: Uint8Array): string {
-  let text = '';
+  scratch[8] = scratch[13] = scratch[18] = scratch[23] = DASH;
   for (let i = 0; i < 16; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) text += '-';
-    text += HEX[bytes[i]!];
+    const place = PLACES[i]!;
+    scratch[place] = DIGITS[bytes[i]! >>> 4]!;
+    scratch[place + 1] = DIGITS[bytes[i]! & 15]!;
   }
-  return text;
+  return scratch.toString('latin1', 0, 36);
+}
+
+/** Writes the sixteen bytes of a UUID in text form. The caller vouches that it is one. */
+export function writeUuid(bytes: Uint8Array, uuid: string, at: number): void {
+  for (let i = 0; i < 16; i++) {
+    const place = PLACES[i]!;
+    bytes[at + i] = (NIBBLES[uuid.charCodeAt(place)]! << 4) | NIBBLES[uuid.charCodeAt(place + 1)]!;
+  }
 }
 
 /** The sixteen bytes of a UUID in text form. The caller vouches that it is one. */
 export function parseUuid(uuid: string): Buffer {
-  return Buffer.from(uuid.replaceAll('-', ''), 'hex');
+  const bytes = Buffer.allocUnsafe(16);
+  writeUuid(bytes, uuid, 0);
+  return bytes;
 }
 
 /** The smallest UUID of a millisecond: the boundary of a day partition, the start of a time range. */
@@ -126,8 +157,12 @@ export function uuidTime(uuid: string): number {
 
 /** `evt_…` for an event that came without an id of its own. */
 export function eventIdOf(uuid: string): string {
-  return `evt_${encodeBase32(parseUuid(uuid))}`;
+  writeUuid(eventKey, uuid, 0);
+  scratch.write('evt_', 0, 'latin1');
+  return scratch.toString('latin1', 0, writeBase32(scratch, eventKey, 4));
 }
+
+const eventKey = new Uint8Array(16);
 
 /** The UUID inside an `evt_…` of ours; null for a producer's own id. */
 export function parseEventId(id: string): string | null {
@@ -138,11 +173,13 @@ export function parseEventId(id: string): string | null {
 
 /** A delivery is an event to an endpoint, and its id says so: nothing needs to be stored or looked up to know either. */
 export function deliveryIdOf(eventUuid: string, endpointNum: number): string {
-  const bytes = Buffer.alloc(20);
-  parseUuid(eventUuid).copy(bytes);
-  bytes.writeUInt32BE(endpointNum, 16);
-  return `dlv_${encodeBase32(bytes)}`;
+  writeUuid(deliveryKey, eventUuid, 0);
+  deliveryKey.writeUInt32BE(endpointNum, 16);
+  scratch.write('dlv_', 0, 'latin1');
+  return scratch.toString('latin1', 0, writeBase32(scratch, deliveryKey, 4));
 }
+
+const deliveryKey = Buffer.alloc(20);
 
 /** The inverse of `deliveryIdOf`; null for anything else. */
 export function parseDeliveryId(id: string): { eventUuid: string; endpointNum: number } | null {

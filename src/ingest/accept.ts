@@ -4,7 +4,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import { areCurrent, type CheckTypes, checkType, type Misfit } from './check-type.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
-import { type ReadEvent, readEvent } from './read-event.ts';
+import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 
 export interface AcceptDependencies {
@@ -20,6 +20,8 @@ export interface AcceptDependencies {
 export interface RawEvent {
   readonly value: unknown;
   readonly text: string;
+  /** What was made of it already, where its text is not an event's. */
+  readonly read?: ReadResult;
 }
 
 export interface AcceptOptions {
@@ -29,7 +31,7 @@ export interface AcceptOptions {
 }
 
 /** A refusal of one event, before it is known whether it came alone or in a batch. */
-interface Rejection {
+export interface Rejection {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
@@ -72,7 +74,7 @@ export async function acceptEvents(
 }
 
 /** Each change of a tenant's event types costs a try. */
-const MAX_TRIES = 6;
+export const MAX_TRIES = 6;
 
 interface SealedAll {
   readonly pending: readonly PendingEvent[];
@@ -91,8 +93,8 @@ async function sealAll(
   const rejections = new Map<number, Rejection>();
   const refusedBy = new Map<number, bigint>();
   const misfits: Misfit[] = [];
-  for (const [index, { value, text }] of raw.entries()) {
-    const sealed = await seal(value, text, options, dependencies);
+  for (const [index, each] of raw.entries()) {
+    const sealed = await seal(each, options, dependencies);
     if ('status' in sealed) {
       rejections.set(index, sealed);
       if (sealed.rules !== undefined) refusedBy.set(...sealed.rules);
@@ -114,10 +116,12 @@ function itemsOf(result: Exclude<UnitResult, { kind: 'types_changed' }>, isBatch
       throw refusalFor(new Map(result.indexes.map((index) => [index, UNKNOWN_TENANT])), isBatch);
     case 'too_many_deliveries':
       throw fanOutTooLarge(result.weight);
+    case 'loose':
+      throw new Error('A request was stored as if it were messages of a source.');
   }
 }
 
-function typesRestless(): Refusal {
+export function typesRestless(): Refusal {
   const detail = 'The event types of the tenant change too fast to check the event. Nothing was stored: send it again.';
   return new Refusal(503, 'unavailable', detail, { retryAfterSeconds: 1 });
 }
@@ -130,27 +134,27 @@ function fanOutTooLarge(weight: number): Refusal {
   );
 }
 
-const UNKNOWN_TENANT: Rejection = {
+export const UNKNOWN_TENANT: Rejection = {
   status: 404,
   code: 'tenant_not_found',
   detail: 'The tenant does not exist.',
   faults: [{ path: 'tenant_id', message: 'no such tenant' }],
 };
 
-const CONFLICT: Rejection = {
+export const CONFLICT: Rejection = {
   status: 409,
   code: 'idempotency_conflict',
   detail: 'The idempotency key or id belongs to an event with another body.',
   faults: [{ path: '', message: 'the idempotency key or id belongs to an event with another body' }],
 };
 
-async function seal(
-  value: unknown,
-  text: string,
-  { caller, idempotencyKey }: AcceptOptions,
+/** An event in its final bytes, or why it is none. */
+export async function seal(
+  { value, text, read: known }: RawEvent,
+  { caller, idempotencyKey }: Omit<AcceptOptions, 'isBatch'>,
   { findTenant, nowMs, maxEventBytes, types }: AcceptDependencies,
 ): Promise<Sealed | Rejection> {
-  const read = readEvent(value, text);
+  const read = known ?? readEvent(value, text);
   if (!read.ok) return invalid('The event is not valid.', read.faults);
   const tenant = await tenantOf(read.event, caller, findTenant);
   if ('status' in tenant) return tenant;
@@ -172,7 +176,8 @@ async function tenantOf(
   if (caller.kind === 'tenant')
     return named === undefined || named === caller.tenant.id ? caller.tenant : UNKNOWN_TENANT;
   if (named === undefined) {
-    return invalid('The event names no tenant.', [{ path: 'tenant_id', message: 'required with an operator key' }]);
+    const path = event.tenantField ?? 'tenant_id';
+    return invalid('The event names no tenant.', [{ path, message: 'required with an operator key' }]);
   }
   return (await findTenant(named)) ?? UNKNOWN_TENANT;
 }

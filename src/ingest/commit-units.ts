@@ -1,6 +1,7 @@
 import type { AppendGroup, AppendResult, ClaimedBy } from '../store/event-log.ts';
 import { type GroupPlan, groupOf, planGroup, type Unit, type UnitResult } from './plan-group.ts';
 import type { RoutingCache } from './routing-cache.ts';
+import { claimsOf } from './seal-event.ts';
 
 export interface CommitOptions {
   readonly append: (group: AppendGroup) => Promise<AppendResult>;
@@ -74,7 +75,7 @@ async function storeOrSplit(part: Part, options: CommitOptions): Promise<readonl
     }
     if (tries >= MAX_TRIES) throw new Error(`A group commit met ${result.kind} ${tries} times in a row.`);
     if (result.kind === 'key_taken') {
-      const keys = units.flatMap((unit) => unit.flatMap((event) => event.keys));
+      const keys = units.flatMap((unit) => unit.flatMap((event) => claimsOf(event).map(({ key }) => key)));
       claimed = await options.findClaims(keys, group.keysExpireBefore);
     }
   }

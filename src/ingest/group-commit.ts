@@ -79,6 +79,16 @@ export class GroupCommit {
     });
   }
 
+  /** Events that were submitted and whose fate is open. */
+  get waitingEvents(): number {
+    return this.#events;
+  }
+
+  /** Bytes of their bodies. */
+  get waitingBytes(): number {
+    return this.#bytes;
+  }
+
   /** Waits for what was submitted; new units are still taken. */
   drain(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();

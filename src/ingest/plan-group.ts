@@ -5,9 +5,9 @@ import type { RoutedEvent } from '../routing/tenant-index.ts';
 import type { AppendGroup, ClaimedBy, NewDelivery } from '../store/event-log.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import { directBound, type FanOut, fanOut, MAX_DIRECT } from './fan-out.ts';
-import type { PendingEvent } from './seal-event.ts';
+import { claimsOf, type PendingEvent } from './seal-event.ts';
 
-/** The events of one request: stored together or not at all. */
+/** The events of one request, stored together or not at all; or messages of a source, each of which stands for itself. One statement either way. */
 export type Unit = readonly PendingEvent[];
 
 export interface ItemResult {
@@ -16,8 +16,12 @@ export interface ItemResult {
   readonly deliveries: number;
 }
 
+/** What becomes of a source's message that cannot be stored; its neighbours are. */
+export type LooseResult = ItemResult | 'conflict' | 'tenant_gone';
+
 export type UnitResult =
   | { readonly kind: 'accepted'; readonly items: readonly ItemResult[] }
+  | { readonly kind: 'loose'; readonly items: readonly LooseResult[] }
   /** Indexes of events whose key belongs to an event with another body. */
   | { readonly kind: 'conflict'; readonly indexes: readonly number[] }
   /** Indexes of events whose tenant was deleted meanwhile. */
@@ -88,12 +92,8 @@ export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher
     holders.set(key, { bodyHash: by.bodyHash, result: { id, status: 'duplicate', deliveries: by.deliveries } });
   }
   const stored: PlannedEvent[] = [];
-  const sets = new EndpointSets();
-  const results = units.map((unit): UnitResult => {
-    const orphans = [...unit.keys()].filter((index) => known.gone.has(unit[index]!.tenant.num));
-    if (orphans.length > 0) return { kind: 'tenant_gone', indexes: orphans };
-    return planUnit(unit, holders, stored, { matcher, sets });
-  });
+  const planning = { matcher, sets: new EndpointSets(), gone: known.gone };
+  const results = units.map((unit) => planUnit(unit, holders, stored, planning));
   return { stored, deliveries: weightOf(stored), results };
 }
 
@@ -104,36 +104,62 @@ interface Fresh extends Match {
 interface Planning {
   readonly matcher: Matcher;
   readonly sets: EndpointSets;
+  readonly gone: ReadonlySet<number>;
 }
 
 function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent[], planning: Planning): UnitResult {
   const ours = new Map<string, Holder>();
   const fresh: Fresh[] = [];
-  const items: ItemResult[] = [];
-  const conflicts: number[] = [];
-  for (const [index, event] of unit.entries()) {
-    const taken = event.keys.map((key) => ours.get(key) ?? holders.get(key)).filter((holder) => holder !== undefined);
-    if (taken.some((holder) => holder.bodyHash !== event.bodyHash)) {
-      conflicts.push(index);
-    } else if (taken[0] !== undefined) {
-      items.push({ ...taken[0].result, status: 'duplicate' });
-    } else {
-      const match = recipientsOf(event, planning);
-      // What was checked by newer types than are known here, the commit finds out.
-      if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
-      fresh.push({ ...match, event });
-      const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: match.endpoints.length };
-      items.push(result);
-      for (const key of event.keys) ours.set(key, { bodyHash: event.bodyHash, result });
+  const items: LooseResult[] = [];
+  for (const event of unit) {
+    const known = fateOf(event, (key) => ours.get(key) ?? holders.get(key), planning.gone);
+    if (known !== null) {
+      items.push(known);
+      continue;
     }
+    const match = recipientsOf(event, planning);
+    // What was checked by newer types than are known here, the commit finds out.
+    if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
+    fresh.push({ ...match, event });
+    const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: match.endpoints.length };
+    items.push(result);
+    for (const { key, bodyHash } of claimsOf(event)) ours.set(key, { bodyHash, result });
   }
-  if (conflicts.length > 0) return { kind: 'conflict', indexes: conflicts };
+  const result = resultOf(unit, items);
+  if (result.kind !== 'accepted' && result.kind !== 'loose') return result;
   const planned = divide(fresh, planning);
   const weight = weightOf(planned);
   if (unit.length > 1 && weight > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', weight };
   stored.push(...planned);
   for (const [key, holder] of ours) holders.set(key, holder);
-  return { kind: 'accepted', items };
+  return result;
+}
+
+/** What becomes of an event without being stored; null when it is to be. */
+function fateOf(
+  event: PendingEvent,
+  holderOf: (key: string) => Holder | undefined,
+  gone: ReadonlySet<number>,
+): LooseResult | null {
+  if (gone.has(event.tenant.num)) return 'tenant_gone';
+  const place = event.source?.key ?? null;
+  // Before the event's own keys: what a message is read as may have changed since it was taken.
+  const sameMessage = place === null ? undefined : holderOf(place);
+  if (sameMessage !== undefined) return { ...sameMessage.result, status: 'duplicate' };
+  const taken = event.keys.map(holderOf).filter((holder) => holder !== undefined);
+  if (taken.some((holder) => holder.bodyHash !== event.bodyHash)) return 'conflict';
+  return taken[0] === undefined ? null : { ...taken[0].result, status: 'duplicate' };
+}
+
+/** What the unit's owner is told: a request that has one bad event is bad. */
+function resultOf(unit: Unit, items: readonly LooseResult[]): UnitResult {
+  if (unit[0]?.source !== undefined) return { kind: 'loose', items };
+  const indexesOf = (fate: LooseResult) => [...items.keys()].filter((index) => items[index] === fate);
+  const orphans = indexesOf('tenant_gone');
+  if (orphans.length > 0) return { kind: 'tenant_gone', indexes: orphans };
+  const conflicts = indexesOf('conflict');
+  if (conflicts.length > 0) return { kind: 'conflict', indexes: conflicts };
+  return { kind: 'accepted', items: items.filter((item) => typeof item === 'object') };
 }
 
 function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match {
@@ -181,7 +207,7 @@ export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBef
   return {
     events: stored.map(({ event }) => ({ ...event, tenantNum: event.tenant.num })),
     claims: stored.flatMap(({ event, endpoints }) =>
-      event.keys.map((key) => ({ key, eventUuid: event.uuid, bodyHash: event.bodyHash, deliveries: endpoints.length })),
+      claimsOf(event).map((claim) => ({ ...claim, eventUuid: event.uuid, deliveries: endpoints.length })),
     ),
     deliveries,
     expansions: stored.flatMap(({ event, deferred }) =>

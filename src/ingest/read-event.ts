@@ -10,6 +10,10 @@ export interface ReadEvent {
   readonly value: Readonly<Record<string, unknown>>;
   readonly dataText: string;
   readonly metadataText: string | null;
+  /** What it claims for itself alone beside its key and its id: source and id of a CloudEvent. */
+  readonly claim?: string;
+  /** What its producer calls the field that names its tenant, where that is not `tenant_id`. */
+  readonly tenantField?: string;
 }
 
 export type ReadResult =

@@ -1,6 +1,7 @@
-import { type Fault, Refusal } from '../domain/errors.ts';
-import { arrayElements, nestingDepth } from '../domain/json-slices.ts';
+import { Refusal } from '../domain/errors.ts';
+import { arrayElements } from '../domain/json-slices.ts';
 import type { RawEvent } from './accept.ts';
+import { decodeText, parseJson } from './json-text.ts';
 
 export interface RequestLimits {
   readonly maxEvents: number;
@@ -15,18 +16,15 @@ export interface ReadRequest {
   readonly events: readonly RawEvent[];
 }
 
-const MAX_DEPTH = 100;
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /**
  * Reads the body of `POST /v1/events`.
  * @throws Refusal 400 when it is not UTF-8 or not JSON, 413 when a batch has too many events, 422 when it is empty, nests too deep or
  * is not made of events.
  */
 export function readRequest(body: Uint8Array, format: BodyFormat, limits: RequestLimits): ReadRequest {
-  const text = decode(body);
+  const text = decodeText(body);
   if (format === 'ndjson') return readLines(text, limits);
-  const value = parse(text, '');
+  const value = parseJson(text, '');
   if (!Array.isArray(value)) return { isBatch: false, events: [{ value, text }] };
   checkCount(value.length, limits);
   const texts = arrayElements(text);
@@ -40,11 +38,12 @@ function readLines(text: string, limits: RequestLimits): ReadRequest {
     .map((line, i) => ({ line, number: i + 1 }))
     .filter(({ line }) => line.trim() !== '');
   checkCount(lines.length, limits);
-  const events = lines.map(({ line, number }) => ({ value: parse(line, `line ${number}: `), text: line }));
+  const events = lines.map(({ line, number }) => ({ value: parseJson(line, `line ${number}: `), text: line }));
   return { isBatch: true, events };
 }
 
-function checkCount(count: number, { maxEvents }: RequestLimits): void {
+/** @throws Refusal 422 when there is no event, 413 when there are too many */
+export function checkCount(count: number, { maxEvents }: RequestLimits): void {
   if (count === 0)
     throw new Refusal(422, 'empty_batch', 'The batch holds no event.', {
       faults: [{ path: '', message: 'expected at least one event' }],
@@ -55,27 +54,4 @@ function checkCount(count: number, { maxEvents }: RequestLimits): void {
       'too_large',
       `The batch holds ${count} events; at most ${maxEvents} are taken in one request.`,
     );
-}
-
-function decode(body: Uint8Array): string {
-  if (body.length === 0) throw new Refusal(400, 'invalid_json', 'The request body is empty.');
-  try {
-    const text = decoder.decode(body);
-    if (text.charCodeAt(0) === 0xfeff) throw new TypeError('BOM');
-    return text;
-  } catch {
-    throw new Refusal(400, 'invalid_json', 'The request body is not UTF-8 without a byte order mark.');
-  }
-}
-
-function parse(text: string, where: string): unknown {
-  if (nestingDepth(text, MAX_DEPTH) > MAX_DEPTH) {
-    const faults: Fault[] = [{ path: '', message: `expected at most ${MAX_DEPTH} levels of nesting` }];
-    throw new Refusal(422, 'too_deep', `${where}The JSON nests deeper than ${MAX_DEPTH} levels.`, { faults });
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Refusal(400, 'invalid_json', `${where}The body is not valid JSON.`);
-  }
 }

@@ -14,9 +14,14 @@ export interface PendingEvent {
   readonly subject: string | null;
   readonly externalId: string | null;
   readonly body: Buffer;
-  /** What the event claims for itself alone: its idempotency key, its id, both or neither. */
+  /** What the event claims for itself alone: its idempotency key, its id, a CloudEvent's source and id; those that it has. */
   readonly keys: readonly string[];
   readonly bodyHash: string;
+  /**
+   * Only on messages of sources: each stands for itself in its unit, and claims its place in the source (`sourceKey`), where it has a lasting
+   * one.
+   */
+  readonly source?: { readonly key: string | null };
   /** Number of the endpoint that does not get it, whatever it subscribes to: the one that a system event is about. */
   readonly exceptEndpoint?: number;
   /** The version of the tenant's event types that it was checked by; absent: it is none that producers send. */
@@ -44,6 +49,7 @@ export function sealEvent(
   const keys: string[] = [];
   if (key !== undefined) keys.push(dedupKey(tenant.num, 'k', key));
   if (input.id !== undefined) keys.push(dedupKey(tenant.num, 'i', input.id));
+  if (event.claim !== undefined) keys.push(dedupKey(tenant.num, 'c', event.claim));
   return {
     uuid,
     publicId,
@@ -56,6 +62,13 @@ export function sealEvent(
     bodyHash: keys.length === 0 ? '' : digestUuid(comparedText(event)),
     content: () => contentOf(body, head, event.value),
   };
+}
+
+/** Every key that an event claims, and what must be the same where it is claimed already: a place in a source only has to be the same place. */
+export function claimsOf({ keys, bodyHash, source }: PendingEvent): readonly { key: string; bodyHash: string }[] {
+  const claims = keys.map((key) => ({ key, bodyHash }));
+  const place = source?.key ?? null;
+  return place === null ? claims : [...claims, { key: place, bodyHash: place }];
 }
 
 /** What comes before `data`, in the contract's order; absent fields are undefined. */

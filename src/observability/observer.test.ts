@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { deliveryIdOf, newUuid } from '../domain/ids.ts';
-import { type FinishedAttempt, Observer } from './observer.ts';
+import type { FinishedAttempt } from './facts.ts';
+import { Observer } from './observer.ts';
 
 let lines: (Record<string, unknown> & { level: string })[];
 let observe: Observer;
@@ -11,7 +12,7 @@ beforeEach(() => {
   lines = [];
   const write = (level: string) => (line: object) => lines.push({ level, ...line });
   const log = { info: write('info'), warn: write('warn'), error: write('error'), fatal: write('fatal') };
-  observe = new Observer(log as unknown as Logger);
+  observe = new Observer(log as unknown as Logger, (members) => write('info')(JSON.parse(`{${members}}`)));
 });
 
 afterEach(() => {

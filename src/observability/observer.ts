@@ -1,89 +1,81 @@
 import type { Logger } from 'pino';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
-import type { NoticeKind } from '../domain/notice.ts';
-import type { Decision, Outcome } from '../domain/outcome.ts';
-
-export interface AcceptedEvent {
-  readonly uuid: string;
-  readonly externalId: string | null;
-  readonly tenantNum: number;
-  readonly type: string;
-  readonly bytes: number;
-  readonly deliveries: number;
-}
-
-export interface FinishedAttempt {
-  readonly eventUuid: string;
-  readonly endpointNum: number;
-  readonly endpointId: string;
-  readonly tenantId: string;
-  readonly attempt: number;
-  readonly outcome: Outcome;
-  readonly decision: Decision;
-}
-
-export interface ToldNotices {
-  readonly tenantNum: number;
-  readonly endpointNum: number;
-  readonly kind: NoticeKind;
-  /** Notices that were told of together. */
-  readonly count: number;
-  /** Events made of them; 0 when no endpoint of the tenant subscribes to their type. */
-  readonly events: number;
-}
-
-/** What became of an endpoint's breaker or throttle. */
-export interface GateChange {
-  readonly kind: 'breaker_opened' | 'breaker_closed' | 'throttled' | 'worn_out';
-  readonly tenantId: string;
-  readonly endpointId: string;
-  readonly reason?: string;
-  readonly untilMs?: number;
-}
-
-export interface SetAsideDelivery {
-  readonly eventUuid: string;
-  readonly endpointNum: number;
-  /** Workers that died while they tried it. */
-  readonly strikes: number;
-}
-
-/** An accepted event that is not what its type's schema says. */
-export interface MisfitEvent {
-  readonly tenantId: string;
-  readonly type: string;
-  readonly version: string;
-  readonly faults: readonly { readonly path: string }[];
-}
+import { attemptMembers } from './attempt-line.ts';
+import { BoundedLabel } from './bounded-label.ts';
+import { countSettled } from './count-settled.ts';
+import type {
+  AcceptedEvent,
+  EgressChange,
+  FailedRequest,
+  FinishedAttempt,
+  GateChange,
+  MisfitEvent,
+  SetAsideDelivery,
+  SettledFact,
+  ToldNotices,
+} from './facts.ts';
+import { faultOf } from './fault-of.ts';
+import type { Figures } from './installation-figures.ts';
+import type { InfoWriter } from './logger.ts';
+import { Metrics } from './metrics.ts';
+import type { CountedPool } from './pool-metrics.ts';
+import type { StateReaders } from './process-states.ts';
 
 /**
- * Names every event of the business, and writes each as one wide line. Lines carry ids, classes, counts and times: never a secret, a
- * header, a payload or a URL.
+ * Names every event of the business, writes each as one wide line, and counts it. Lines carry ids, classes, counts and times: never a
+ * secret, a header, a payload or a URL. What comes by the thousand a second comes here in batches.
  */
 export class Observer {
+  readonly metrics = new Metrics();
   readonly #log: Logger;
+  readonly #writeInfo: InfoWriter;
+  readonly #work = new BoundedLabel();
+  readonly #codes = new BoundedLabel();
   #quiet = new Map<string, number>();
   /** Events of a type that were no line of their own. */
   readonly #misfits = new Map<string, number>();
 
-  constructor(log: Logger) {
+  constructor(log: Logger, writeInfo: InfoWriter) {
     this.#log = log;
+    this.#writeInfo = writeInfo;
   }
 
-  eventAccepted(event: AcceptedEvent): void {
-    const { uuid, externalId, tenantNum, type, bytes, deliveries } = event;
-    this.#log.info({
-      event: 'event.accepted',
-      event_id: externalId ?? eventIdOf(uuid),
-      tenant: tenantNum,
-      type,
-      bytes,
-      deliveries,
-    });
+  /** Events that were committed together. */
+  eventsAccepted(events: readonly AcceptedEvent[]): void {
+    const { accepted, acceptedBytes, queued } = this.metrics.ingest;
+    let allBytes = 0;
+    let allDeliveries = 0;
+    for (const { uuid, externalId, tenantNum, type, bytes, deliveries } of events) {
+      allBytes += bytes;
+      allDeliveries += deliveries;
+      const id = JSON.stringify(externalId ?? eventIdOf(uuid));
+      this.#writeInfo(
+        `"event":"event.accepted","event_id":${id},"tenant":${tenantNum},"type":${JSON.stringify(type)},"bytes":${bytes},"deliveries":${deliveries}`,
+      );
+    }
+    accepted.inc(events.length);
+    acceptedBytes.inc(allBytes);
+    queued.inc(allDeliveries);
+  }
+
+  eventsDuplicate(count: number): void {
+    this.metrics.ingest.duplicates.inc(count);
+  }
+
+  /** A request that brought events was refused, with the code of its problem. */
+  ingestRefused(code: string): void {
+    this.metrics.ingest.refused.inc({ code: this.#codes.of(code) });
+  }
+
+  /** The statement of a group commit has ended well. */
+  committed(events: number, ms: number): void {
+    this.metrics.ingest.commitEvents.observe(events);
+    this.metrics.ingest.commitSeconds.observe(ms / 1000);
   }
 
   /** One line a second for each type says how many there were since the last. No paths: their names may come from the payload. */
   eventMisfit({ tenantId, type, version, faults }: MisfitEvent): void {
+    this.metrics.ingest.misfits.inc();
     const key = `event.misfit ${tenantId} ${type}`;
     const count = (this.#misfits.get(key) ?? 0) + 1;
     if (this.#misfits.size > 1_000) this.#misfits.clear();
@@ -92,36 +84,38 @@ export class Observer {
     if (this.#throttled('event.misfit', line, key)) this.#misfits.delete(key);
   }
 
-  attemptFinished({ eventUuid, endpointNum, endpointId, tenantId, attempt, outcome, decision }: FinishedAttempt): void {
-    this.#log.info({
-      event: 'attempt.finished',
-      delivery_id: deliveryIdOf(eventUuid, endpointNum),
-      endpoint_id: endpointId,
-      tenant_id: tenantId,
-      attempt,
-      outcome: outcome.kind,
-      ...('reason' in outcome ? { reason: outcome.reason } : {}),
-      ...('response' in outcome ? { status: outcome.response.status } : {}),
-      ...('timing' in outcome ? { total_ms: Math.round(outcome.timing.totalMs) } : {}),
-      decision: decision.kind,
-      ...('delayMs' in decision ? { retry_in_ms: Math.round(decision.delayMs) } : {}),
-    });
+  attemptFinished(attempt: FinishedAttempt): void {
+    this.#writeInfo(attemptMembers(attempt));
   }
 
-  egressChanged({
-    kind,
-    ...details
-  }: {
-    kind: 'held' | 'released';
-    fault: string;
-    failing: number;
-    endpoints: number;
-  }): void {
+  /**
+   * A statement wrote attempts down.
+   * @param held the lanes that were still ours: attempts of others changed nothing
+   */
+  attemptsSettled(attempts: readonly SettledFact[], held: ReadonlySet<number>, ms: number): void {
+    countSettled(this.metrics.deliveries, attempts, held);
+    this.metrics.deliveries.settleAttempts.observe(attempts.length);
+    this.metrics.deliveries.settleSeconds.observe(ms / 1000);
+  }
+
+  /** Postgres refused the record of an attempt for what is in it, and the delivery was ended without it. */
+  attemptGivenUp(): void {
+    this.metrics.deliveries.givenUp.inc();
+  }
+
+  /** The statement that fetches due deliveries has ended. */
+  fetched(ms: number): void {
+    this.metrics.deliveries.fetchSeconds.observe(ms / 1000);
+  }
+
+  egressChanged({ kind, ...details }: EgressChange): void {
     this.#log.warn({ event: `egress.${kind}`, ...details });
+    this.metrics.deliveries.egressHeld.set(kind === 'held' ? 1 : 0);
   }
 
   gateChanged({ kind, tenantId, endpointId, ...details }: GateChange): void {
     const { untilMs, reason } = details;
+    this.metrics.deliveries.gateChanges.inc({ kind });
     this.#log.warn({
       event: `endpoint.${kind}`,
       tenant_id: tenantId,
@@ -131,25 +125,52 @@ export class Observer {
     });
   }
 
+  endpointValidated({ endpointId, tenantId, result }: { endpointId: string; tenantId: string; result: string }): void {
+    this.#log.info({ event: `endpoint.validation_${result}`, tenant_id: tenantId, endpoint_id: endpointId });
+  }
+
   noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
+    this.metrics.deliveries.notices.inc({ kind }, count);
     this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
   }
 
-  requestFailed(request: { requestId: string; method: string; path: string; status: number; error: unknown }): void {
-    const { requestId, method, path, status, error } = request;
+  /** What a consumer does now. */
+  sourceChanged({ id, name, state, error }: { id: string; name: string; state: string; error: string | null }): void {
+    this.#log.info({
+      event: 'source.changed',
+      source_id: id,
+      source: name,
+      state,
+      ...(error === null ? {} : { error }),
+    });
+  }
+
+  /** Messages of a source that are no event, by reason. One line a second for each source is enough. */
+  messagesRejected({ source, reasons }: { source: string; reasons: ReadonlyMap<string, number> }): void {
+    this.#throttled('source.rejected', { source, ...Object.fromEntries(reasons) }, `source.rejected ${source}`);
+  }
+
+  requestFailed({ requestId, method, path, status, error }: FailedRequest): void {
+    this.metrics.ingest.requestFailures.inc({ status: String(status) });
     this.#log.error({ event: 'request.failed', request_id: requestId, method, path, status, ...faultOf(error) });
   }
 
   commitFailed(error: unknown, events: number): void {
+    this.metrics.ingest.commitFailures.inc(events);
     this.#throttled('commit.failed', { events, ...faultOf(error) });
   }
 
-  /** Infrastructure that is away says so many times a second: one line a second for each thing is enough. */
+  /**
+   * Infrastructure that is away says so many times a second: one line a second for each thing is enough.
+   * @param what its first word says of what kind it is
+   */
   workFailed(what: string, error: unknown): void {
+    this.metrics.work.failures.inc({ work: this.#work.of(what.split(' ', 1)[0]!) });
     this.#throttled('work.failed', { what, ...faultOf(error) }, what.replace(/\d+/g, ''));
   }
 
   queueFailed(error: unknown): void {
+    this.metrics.work.queueFailures.inc();
     this.#throttled('queue.failed', faultOf(error));
   }
 
@@ -159,6 +180,7 @@ export class Observer {
 
   /** A delivery that killed its worker again and again is tried no more before someone retries it by hand. */
   deliverySetAside({ eventUuid, endpointNum, strikes }: SetAsideDelivery): void {
+    this.metrics.deliveries.setAside.inc();
     this.#log.error({
       event: 'delivery.set_aside',
       delivery_id: deliveryIdOf(eventUuid, endpointNum),
@@ -168,11 +190,46 @@ export class Observer {
 
   /** Workers whose process died, and the lanes that need not wait for their leases. */
   workersGone(gone: { readonly workers: number; readonly lanes: number }): void {
+    this.metrics.work.workersGone.inc(gone.workers);
+    this.metrics.work.lanesFreed.inc(gone.lanes);
     this.#log.warn({ event: 'worker.gone', ...gone });
   }
 
-  housekeeping(what: string, details: Record<string, string | number> = {}): void {
-    this.#log.info({ event: `housekeeping.${what}`, ...details });
+  /** Somebody else has a lane that this process thought to hold. */
+  leaseLost(lane: number): void {
+    this.metrics.work.leasesLost.inc();
+    this.#log.warn({ event: 'lane.lost', lane });
+  }
+
+  /** Due work that nobody had been woken for. */
+  lanesFoundAsleep(lanes: number): void {
+    this.metrics.work.lanesFound.inc(lanes);
+  }
+
+  /** A duty was done. @param details what it changed; null when there was nothing to do */
+  housekeeping(duty: string, details: Record<string, string | number> | null): void {
+    this.metrics.work.duties.inc({ duty, result: 'ok' });
+    this.metrics.work.dutiesAt.set({ duty }, Math.floor(Date.now() / 1000));
+    if (details !== null) this.#log.info({ event: `housekeeping.${duty}`, ...details });
+  }
+
+  housekeepingFailed(duty: string, error: unknown): void {
+    this.metrics.work.duties.inc({ duty, result: 'failed' });
+    this.workFailed(duty, error);
+  }
+
+  /** What the process can say of itself at any moment. */
+  watchProcess(readers: StateReaders): void {
+    this.metrics.states.add(readers);
+  }
+
+  watchPool(name: string, pool: CountedPool): void {
+    this.metrics.pools.add(name, pool);
+  }
+
+  /** What only Postgres knows. @param read one cheap statement */
+  watchInstallation(read: () => Promise<Figures>): void {
+    this.metrics.figures.readBy(read);
   }
 
   /** @returns whether it was written */
@@ -184,28 +241,4 @@ export class Observer {
     this.#log.warn({ event, ...details });
     return true;
   }
-}
-
-/** An error as far as a log may know it: drivers put connection strings and row values into other fields. */
-function faultOf(error: unknown): Record<string, unknown> {
-  const { name, message, code, stack } = (error ?? {}) as {
-    name?: string;
-    message?: string;
-    code?: string;
-    stack?: string;
-  };
-  const isOurs = code === undefined && stack !== undefined;
-  return {
-    error: name ?? 'unknown',
-    ...(code === undefined ? {} : { code }),
-    message: redact(message ?? String(error)),
-    ...(isOurs ? { stack: redact(stack) } : {}),
-  };
-}
-
-/** What stands before the last @ of a URL goes: passwords hold slashes and @ where nobody encoded them. */
-function redact(text: string): string {
-  return text
-    .replace(/\b([a-z+]+:\/\/)[^\s"']*@/gi, '$1***@')
-    .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');
 }

@@ -4,6 +4,7 @@ import { PacedWorker } from './paced-worker.ts';
 import { postgresBackend } from './postgres-backend.ts';
 import { evictionProblem, openRedis, type RedisTuning } from './redis.ts';
 import { Restarting } from './restarting.ts';
+import { WriteWatch } from './write-watch.ts';
 
 export interface QueueBackendOptions {
   readonly redisUrl: string | undefined;
@@ -36,6 +37,8 @@ export interface QueueBackend {
   consumer(name: string, processor: Processor, options: ConsumerOptions): Consumer;
   /** What is wrong with the setting-up of the backend, for the readiness probe; null when nothing is. */
   problem(): string | null;
+  /** Whether writes are refused by a backend that answers; they fail, and work is found by looking. */
+  readonly refusesWrites: boolean;
   /** Closes the connections that this backend opened for its queues and workers. */
   close(): Promise<void>;
 }
@@ -48,8 +51,10 @@ function onPostgres({ databaseUrl, onError }: QueueBackendOptions): QueueBackend
   const backend = postgresBackend(databaseUrl);
   // BullMQ wants one, and this backend has its own.
   const connection = {};
+  const writes = new WriteWatch();
   return {
-    producer: (name) => producerOf(() => new Queue(name, { connection }, backend) as unknown as Queue, onError),
+    refusesWrites: false,
+    producer: (name) => producerOf(() => new Queue(name, { connection }, backend) as unknown as Queue, writes, onError),
     consumer: (name, processor, more) => {
       const build = (options: BuildOptions) =>
         new PacedWorker(name, processor, { ...options, connection }, backend) as unknown as Worker;
@@ -60,8 +65,13 @@ function onPostgres({ databaseUrl, onError }: QueueBackendOptions): QueueBackend
   };
 }
 
-function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBackend {
+function onRedis({ prefix, onError: report }: QueueBackendOptions, url: string): QueueBackend {
   const opened: (Redis | Cluster)[] = [];
+  const writes = new WriteWatch();
+  const onError = (error: Error) => {
+    writes.failed(error);
+    report(error);
+  };
   let problem: string | null = null;
   const connect = (options: RedisTuning) => {
     const client = openRedis(url, options);
@@ -81,7 +91,7 @@ function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBa
     // of an offline queue, and every later call fails with it.
     producer: (name) => {
       const connection = connect(producer);
-      return producerOf(() => new Queue(name, { prefix, connection }), onError);
+      return producerOf(() => new Queue(name, { prefix, connection }), writes, onError);
     },
     consumer: (name, processor, more) => {
       const connection = connect(consumer);
@@ -92,17 +102,27 @@ function onRedis({ prefix, onError }: QueueBackendOptions, url: string): QueueBa
       );
     },
     problem: () => problem,
+    get refusesWrites() {
+      return writes.refuses;
+    },
     close: async () => {
       for (const client of opened) client.disconnect();
     },
   };
 }
 
-function producerOf(build: () => Queue, onError: (error: Error) => void): Producer {
+function producerOf(build: () => Queue, writes: WriteWatch, onError: (error: Error) => void): Producer {
   const queue = new Restarting({ build: () => watch(build(), onError), use: async () => {}, onError });
+  const noted = <T>(write: Promise<T>): Promise<T> => {
+    write.then(
+      () => writes.took(),
+      (error: unknown) => writes.failed(error),
+    );
+    return write;
+  };
   return {
-    add: (...job) => queue.current.add(...job),
-    addBulk: (jobs) => queue.current.addBulk(jobs),
+    add: (...job) => noted(queue.current.add(...job)),
+    addBulk: (jobs) => noted(queue.current.addBulk(jobs)),
     close: () => queue.close(),
   };
 }

@@ -4,8 +4,11 @@ const QUEUE = 'lanes';
 const RING = 'ring';
 const TIMER = 'timer';
 
-/** Least time between two rings of one lane, in ms: an awake lane looks by itself, so more would tell it nothing. */
-const RING_INTERVAL_MS = 20;
+/**
+ * Least time between two rings of one lane, in ms. A lane that was rung stays awake for longer than this and looks by itself, so that a
+ * ring meanwhile would tell it nothing; what came meanwhile is rung for afterwards all the same.
+ */
+const RING_INTERVAL_MS = 100;
 
 const MAX_TIMERS_UNDER_WAY = 1_000;
 
@@ -22,6 +25,7 @@ export class Doorbell {
   readonly #pending = new Set<number>();
   readonly #rungAt = new Map<number, number>();
   #sending = false;
+  #endPause: () => void = () => {};
   #closed = false;
   #timersUnderWay = 0;
 
@@ -32,7 +36,12 @@ export class Doorbell {
 
   /** Returns at once and never throws. */
   ring(lanes: Iterable<number>): void {
-    for (const lane of lanes) this.#pending.add(lane);
+    let isReady = false;
+    for (const lane of lanes) {
+      this.#pending.add(lane);
+      isReady ||= this.#isReady(lane, performance.now());
+    }
+    if (isReady) this.#endPause();
     if (!this.#sending && !this.#closed && this.#pending.size > 0) void this.#send();
   }
 
@@ -64,11 +73,9 @@ export class Doorbell {
     this.#sending = true;
     while (this.#pending.size > 0 && !this.#closed) {
       const now = performance.now();
-      const ready = [...this.#pending].filter(
-        (lane) => now - (this.#rungAt.get(lane) ?? -RING_INTERVAL_MS) >= RING_INTERVAL_MS,
-      );
+      const ready = [...this.#pending].filter((lane) => this.#isReady(lane, now));
       if (ready.length === 0) {
-        await new Promise((resolve) => setTimeout(resolve, RING_INTERVAL_MS / 2));
+        await this.#pause();
         continue;
       }
       for (const lane of ready) {
@@ -80,6 +87,21 @@ export class Doorbell {
         .catch(this.#onError);
     }
     this.#sending = false;
+  }
+
+  #isReady(lane: number, now: number): boolean {
+    return now - (this.#rungAt.get(lane) ?? Number.NEGATIVE_INFINITY) >= RING_INTERVAL_MS;
+  }
+
+  /** Until one of the lanes that wait may be rung, or another one is to be rung that may be at once. */
+  #pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, RING_INTERVAL_MS / 4);
+    this.#endPause = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    return promise;
   }
 }
 

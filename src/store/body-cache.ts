@@ -3,36 +3,45 @@ import type { EventBody } from './mailbox.ts';
 /**
  * Bodies of recent events, bounded in bytes, oldest out first. A process that takes events in and delivers them need not read
  * them back; an event for many endpoints is read once.
+ *
+ * Two generations: when the young one has half of the bytes, the old one goes whole. (One Map that loses its first entry at each `put`
+ * would step over the holes of those that went before.)
  */
 export class BodyCache {
   readonly #maxBytes: number;
-  readonly #bodies = new Map<string, EventBody>();
-  #bytes = 0;
+  #young = new Map<string, EventBody>();
+  #old = new Map<string, EventBody>();
+  #youngBytes = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
   get(uuid: string): EventBody | undefined {
-    return this.#bodies.get(uuid);
+    return this.#young.get(uuid) ?? this.#old.get(uuid);
   }
 
   put(uuid: string, body: EventBody): void {
     this.forget(uuid);
-    this.#bodies.set(uuid, body);
-    this.#bytes += weight(body);
-    for (const [oldest, { body: bytes }] of this.#bodies) {
-      if (this.#bytes <= this.#maxBytes) return;
-      this.#bodies.delete(oldest);
-      this.#bytes -= bytes.length + OVERHEAD;
+    const bytes = weight(body);
+    if (bytes > this.#maxBytes / 2) return;
+    if (this.#youngBytes + bytes > this.#maxBytes / 2) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#youngBytes = 0;
     }
+    this.#young.set(uuid, body);
+    this.#youngBytes += bytes;
   }
 
   forget(uuid: string): void {
-    const known = this.#bodies.get(uuid);
-    if (known === undefined) return;
-    this.#bodies.delete(uuid);
-    this.#bytes -= weight(known);
+    const young = this.#young.get(uuid);
+    if (young === undefined) {
+      this.#old.delete(uuid);
+      return;
+    }
+    this.#young.delete(uuid);
+    this.#youngBytes -= weight(young);
   }
 }
 

@@ -1,7 +1,15 @@
-import type { OnDeadLetter, OrderMode, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
+import type {
+  EventFormat,
+  OnDeadLetter,
+  OrderMode,
+  RateLimit,
+  SignatureScheme,
+  Validation,
+} from '../domain/endpoint.ts';
 import type { VersionPin } from '../domain/event-type.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 import { rateLimitOf } from './targets.ts';
+import { type ValidationStatus, validationStatusOf } from './validation-columns.ts';
 import { sealedPlace, type Vault } from './vault.ts';
 
 export interface Subscription {
@@ -31,6 +39,8 @@ export interface EndpointSettings {
   readonly onDeadLetter: OnDeadLetter;
   /** The first that matches a type counts. */
   readonly versionPins: readonly VersionPin[];
+  readonly format: EventFormat;
+  readonly validation: Validation;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -38,6 +48,8 @@ export interface Endpoint extends EndpointSettings {
   readonly num: number;
   readonly id: string;
   readonly disabledReason: string | null;
+  /** Null where no validation is wanted. */
+  readonly validationStatus: ValidationStatus | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -57,6 +69,9 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
     order: row.orderMode as OrderMode,
     onDeadLetter: row.onDeadLetter as OnDeadLetter,
     versionPins: row.versionPins as unknown as VersionPin[],
+    format: row.format as EventFormat,
+    validation: row.validation as Validation,
+    validationStatus: validationStatusOf(row),
     metadata: row.metadata as Record<string, unknown>,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
@@ -101,9 +116,9 @@ export async function lockEndpoint(
 
 /** Settings as the audit log keeps them: of headers the names alone, because their values are often credentials. */
 export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJsonObject {
-  const { url, description, subscriptions, enabled, signature, metadata } = settings;
+  const { url, description, subscriptions, enabled, signature, format, validation, metadata } = settings;
   const view = {
-    ...{ url, description, subscriptions, enabled, signature, metadata },
+    ...{ url, description, subscriptions, enabled, signature, format, validation, metadata },
     headers: settings.headers && Object.keys(settings.headers).sort(),
     retry_schedule: settings.retrySchedule,
     timeout_seconds: settings.timeoutSeconds,

@@ -5,6 +5,7 @@ import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint 
 import { insertSecret } from './endpoint-secrets.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { validationColumns } from './validation-columns.ts';
 import type { Vault } from './vault.ts';
 
 /** Endpoints of one tenant: a bound on what one tenant can make routing and memory carry. */
@@ -35,7 +36,11 @@ export async function createEndpoint(
     if (refused !== null) return { kind: refused };
     const disabledReason = settings.enabled ? null : disabledBy(caller);
     const row = await transaction.endpoint.create({
-      data: { id, tenantNum: tenant.num, disabledReason, ...columnsOf(settings, id, vault) },
+      data: {
+        ...{ id, tenantNum: tenant.num, disabledReason },
+        ...columnsOf(settings, id, vault),
+        ...validationColumns(settings.validation),
+      },
     });
     await insertSecret(transaction, vault, row, secret);
     const change = { action: 'endpoint.created', object: id, after: auditView(settings) };
@@ -88,9 +93,10 @@ export async function deleteEndpoint(
   if (found === null) return null;
   return prisma.$transaction(async (transaction) => {
     await changeRouting(transaction, tenant.num);
-    const now = new Date();
-    const data = { deletedAt: now, updatedAt: now, version: { increment: 1 } };
-    const { count } = await transaction.endpoint.updateMany({ where, data });
+    // By Postgres's clock: what waits is cancelled for a day from then on.
+    const count = await transaction.$executeRaw`
+      UPDATE endpoints SET deleted_at = now(), updated_at = now(), version = version + 1
+       WHERE num = ${found.num} AND tenant_num = ${tenant.num} AND deleted_at IS NULL`;
     if (count === 0) return null;
     await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'endpoint.deleted', object: id });
     return found.num;

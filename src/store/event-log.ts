@@ -1,6 +1,7 @@
 import type pg from 'pg';
+import { bigints, ints, smallints, texts, uuids } from './binary-array.ts';
 import { isRetryable } from './lock-errors.ts';
-import { nullableArray, plainArray } from './plain-array.ts';
+import { plainArray } from './plain-array.ts';
 
 /** One group commit: events, the keys that they claim, and the deliveries that they bring or are still to bring, in one statement. */
 export interface AppendGroup {
@@ -149,44 +150,43 @@ function expansionValues(expansions: readonly NewExpansion[]): unknown[] {
 
 function appendValues({ events, claims, deliveries, routing, keysExpireBefore }: AppendGroup): unknown[] {
   const starts: number[] = [];
-  const lengths: number[] = [];
   let offset = 1;
   for (const { body } of events) {
     starts.push(offset);
-    lengths.push(body.length);
     offset += body.length;
   }
+  const routes = [...routing];
   return [
-    plainArray([...routing.keys()]),
-    plainArray([...routing.values()]),
-    plainArray(claims.map((claim) => claim.key)),
-    plainArray(claims.map((claim) => claim.eventUuid)),
-    plainArray(claims.map((claim) => claim.bodyHash)),
-    plainArray(claims.map((claim) => claim.deliveries)),
+    ints(routes, ([tenantNum]) => tenantNum),
+    bigints(routes, ([, version]) => version),
+    uuids(claims, (claim) => claim.key),
+    uuids(claims, (claim) => claim.eventUuid),
+    uuids(claims, (claim) => claim.bodyHash),
+    ints(claims, (claim) => claim.deliveries),
     keysExpireBefore,
-    plainArray(events.map((event) => event.uuid)),
-    plainArray(events.map((event) => event.tenantNum)),
-    events.map((event) => event.type),
-    events.map((event) => event.subject),
-    events.map((event) => event.externalId),
-    plainArray(starts),
-    plainArray(lengths),
+    uuids(events, (event) => event.uuid),
+    ints(events, (event) => event.tenantNum),
+    texts(events, (event) => event.type),
+    texts(events, (event) => event.subject),
+    texts(events, (event) => event.externalId),
+    ints(starts, (start) => start),
+    ints(events, (event) => event.body.length),
     Buffer.concat(
       events.map((event) => event.body),
       offset - 1,
     ),
-    plainArray(deliveries.map((delivery) => delivery.eventUuid)),
-    plainArray(deliveries.map((delivery) => delivery.endpointNum)),
-    plainArray(deliveries.map((delivery) => delivery.tenantNum)),
-    plainArray(deliveries.map((delivery) => delivery.lane)),
+    uuids(deliveries, (delivery) => delivery.eventUuid),
+    ints(deliveries, (delivery) => delivery.endpointNum),
+    ints(deliveries, (delivery) => delivery.tenantNum),
+    smallints(deliveries, (delivery) => delivery.lane),
     orderKeys(deliveries),
   ];
 }
 
 /** Empty when nothing is ordered, as mostly: `unnest` fills a shorter array up with nulls. */
-function orderKeys(deliveries: readonly NewDelivery[]): string {
+function orderKeys(deliveries: readonly NewDelivery[]): Buffer | string {
   if (deliveries.every(({ orderKey }) => orderKey === null)) return '{}';
-  return nullableArray(deliveries.map(({ orderKey }) => orderKey));
+  return ints(deliveries, ({ orderKey }) => orderKey);
 }
 
 /** Which of these keys are claimed, by which event. Keys whose event is older than `expireBefore` count as free. */

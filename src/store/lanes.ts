@@ -18,6 +18,8 @@ export interface AcquiredLane extends LaneLease {
 export interface GivenLane extends LaneLease {
   /** Whether its work was done: then its owner has survived it, and the crashes before count no longer. */
   readonly isDone?: boolean;
+  /** In how many ms somebody is to look at it although nobody rings, for what is parked in it; without it at once. */
+  readonly wakeInMs?: number;
 }
 
 /** Longest time that a dead owner keeps its lanes, in ms. */
@@ -46,7 +48,7 @@ export async function prepareLanes(pool: pg.Pool, lanes: number): Promise<void> 
 export async function acquireLanes(pool: pg.Pool, owner: string, lanes: readonly number[]): Promise<AcquiredLane[]> {
   const { rows } = await pool.query<{ lane: number; epoch: string; crashes: number }>({
     name: 'acquire-lanes',
-    text: `UPDATE lanes SET epoch = epoch + 1, owner = $1, leased_until = now() + $3 * interval '1 ms', acquired_at = now(),
+    text: `UPDATE lanes SET epoch = epoch + 1, owner = $1, leased_until = now() + $3 * interval '1 ms', acquired_at = now(), wake_at = 'infinity',
                   crashes = CASE WHEN owner <> $1 THEN least(crashes + 1, 1000) ELSE crashes END
             WHERE lane IN (SELECT lane FROM lanes WHERE lane = ANY($2::smallint[]) AND (leased_until < now() OR owner = $1)
                            ORDER BY lane FOR UPDATE SKIP LOCKED)
@@ -94,23 +96,31 @@ export async function heartbeat(pool: pg.Pool, owner: string, leases: readonly L
   return { held: new Set(held), crashed: new Set(crashed), workers: Number(workers) };
 }
 
-/** Gives lanes back at once, and ends the trials of their suspects. Leases that are void already are left alone. */
+/** A lane is looked at after this time whatever its last owner knew, in ms: one of an older version said nothing. */
+const LONGEST_SLEEP_MS = 300_000;
+
+/**
+ * Gives lanes back at once, and ends the trials of their suspects. Leases that are void already are left alone. Who asked for the lane to be
+ * looked at while it was owned (`wakeLaneOf`) is not overruled: its owner may not have seen the reason yet.
+ */
 export async function releaseLanes(pool: pg.Pool, owner: string, lanes: readonly GivenLane[]): Promise<void> {
   await pool.query({
     name: 'release-lanes',
     text: `WITH mine AS MATERIALIZED (
-             SELECT l.lane, h.is_done FROM lanes l JOIN unnest($2::smallint[], $3::bigint[], $4::boolean[]) AS h(lane, epoch, is_done) USING (lane, epoch)
+             SELECT l.lane, h.is_done, h.wake_ms FROM lanes l JOIN unnest($2::smallint[], $3::bigint[], $4::boolean[], $5::float8[]) AS h(lane, epoch, is_done, wake_ms) USING (lane, epoch)
               WHERE l.owner = $1 ORDER BY l.lane FOR UPDATE OF l
            ), ended AS (
              UPDATE lane_suspects SET on_trial = false WHERE lane IN (SELECT lane FROM mine) AND on_trial
            )
-           UPDATE lanes l SET owner = NULL, leased_until = '-infinity', crashes = CASE WHEN m.is_done THEN 0 ELSE l.crashes END
+           UPDATE lanes l SET owner = NULL, leased_until = '-infinity', crashes = CASE WHEN m.is_done THEN 0 ELSE l.crashes END,
+                  wake_at = least(l.wake_at, now() + m.wake_ms * interval '1 ms')
              FROM mine m WHERE l.lane = m.lane`,
     values: [
       owner,
       plainArray(lanes.map((l) => l.lane)),
       plainArray(lanes.map((l) => l.epoch)),
       `{${lanes.map((l) => l.isDone === true).join(',')}}`,
+      plainArray(lanes.map((l) => Math.min(l.wakeInMs ?? 0, LONGEST_SLEEP_MS))),
     ],
   });
 }
@@ -128,27 +138,17 @@ export interface SleepingLane {
 
 /**
  * Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. One whose owner did not give it back counts in any
- * case: it may have left things undone that only an owner looks for. Parked rows count when their endpoint may be sent to.
+ * case: it may have left things undone that only an owner looks for. Parked rows are not looked at, however many endpoints are closed: when
+ * one of them opens was known to the last owner (`wakeInMs`).
  */
 export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> {
   const { rows } = await pool.query<{ lane: number; epoch: string }>({
     name: 'sleeping-lanes',
-    text: `WITH RECURSIVE asleep AS (
-             SELECT lane, epoch, owner FROM lanes WHERE leased_until < now()
-           ), parked AS (
-             SELECT a.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = a.lane AND m.parked) AS endpoint_num FROM asleep a
-             UNION ALL
-             SELECT p.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = p.lane AND m.parked AND m.endpoint_num > p.endpoint_num)
-               FROM parked p WHERE p.endpoint_num IS NOT NULL
-           )
-           SELECT lane, epoch FROM asleep a
-            WHERE a.owner IS NOT NULL OR EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = a.lane AND NOT m.parked AND m.due_at <= now())
-           UNION
-           SELECT p.lane, a.epoch
-             FROM parked p JOIN asleep a USING (lane) JOIN endpoints e ON e.num = p.endpoint_num
-             LEFT JOIN endpoint_states s ON s.endpoint_num = e.num
-            WHERE EXISTS (SELECT 1 FROM mailbox m WHERE m.lane = p.lane AND m.endpoint_num = p.endpoint_num AND m.parked AND m.due_at <= now())
-              AND (e.deleted_at IS NOT NULL OR (e.enabled AND coalesce(s.closed_until <= now(), true)))`,
+    // Not EXISTS, which may be planned as one scan over all that is due in all lanes.
+    text: `SELECT lane, epoch FROM lanes l
+            WHERE leased_until < now()
+              AND (owner IS NOT NULL OR wake_at <= now() OR
+                   (SELECT true FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked AND m.due_at <= now() ORDER BY m.due_at LIMIT 1))`,
   });
   return rows.map((row) => ({ lane: row.lane, epoch: Number(row.epoch) }));
 }

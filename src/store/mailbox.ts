@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { uuids } from './binary-array.ts';
 import type { LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
 
@@ -289,10 +290,10 @@ export async function nextDue(pool: pg.Pool, lanes: readonly number[]): Promise<
 }
 
 /** Bodies of events by UUID; an event whose partition is gone is absent. */
-export async function fetchBodies(pool: pg.Pool, uuids: readonly string[]): Promise<Map<string, EventBody>> {
+export async function fetchBodies(pool: pg.Pool, ids: readonly string[]): Promise<Map<string, EventBody>> {
   const { rows } = await pool.query<{ id: string; external_id: string | null; body: Buffer; expunged: boolean }>({
     text: `SELECT id, external_id, body, expunged_at IS NOT NULL AS expunged FROM events WHERE id = ANY($1::uuid[])`,
-    values: [plainArray(uuids)],
+    values: [uuids(ids, (id) => id)],
   });
   return new Map(rows.map((row) => [row.id, { externalId: row.external_id, body: row.body, expunged: row.expunged }]));
 }

@@ -2,8 +2,3 @@
 export function plainArray(values: readonly (number | bigint | string)[]): string {
   return `{${values.join(',')}}`;
 }
-
-/** The same where values may be absent. */
-export function nullableArray(values: readonly (number | null)[]): string {
-  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
-}

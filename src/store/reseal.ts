@@ -50,25 +50,32 @@ interface Source {
 
 interface SealedRow {
   readonly id: string;
-  readonly endpoint_id: string;
+  readonly owner_id: string;
   readonly sealed: Buffer;
 }
 
 const sources: readonly Source[] = [
   {
-    select: `SELECT s.id, e.id AS endpoint_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num
+    select: `SELECT s.id, e.id AS owner_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num
               WHERE s.id > $1 ORDER BY s.id LIMIT $2`,
     // A value that was replaced since it was read is left alone.
     update: `UPDATE endpoint_secrets s SET sealed = new.sealed FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new(id, was, sealed)
               WHERE s.id = new.id AND s.sealed = new.was`,
-    placeOf: (row) => sealedPlace.endpointSecret(row.endpoint_id, row.id),
+    placeOf: (row) => sealedPlace.endpointSecret(row.owner_id, row.id),
   },
   {
-    select: `SELECT id, id AS endpoint_id, headers_sealed AS sealed FROM endpoints
+    select: `SELECT id, id AS owner_id, headers_sealed AS sealed FROM endpoints
               WHERE headers_sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2`,
     update: `UPDATE endpoints e SET headers_sealed = new.sealed FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new(id, was, sealed)
               WHERE e.id = new.id AND e.headers_sealed = new.was`,
-    placeOf: (row) => sealedPlace.endpointHeaders(row.endpoint_id),
+    placeOf: (row) => sealedPlace.endpointHeaders(row.owner_id),
+  },
+  {
+    select: `SELECT id, id AS owner_id, secrets_sealed AS sealed FROM sources
+              WHERE secrets_sealed IS NOT NULL AND id > $1 ORDER BY id LIMIT $2`,
+    update: `UPDATE sources s SET secrets_sealed = new.sealed FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new(id, was, sealed)
+              WHERE s.id = new.id AND s.secrets_sealed = new.was`,
+    placeOf: (row) => sealedPlace.sourceSecrets(row.owner_id),
   },
 ];
 

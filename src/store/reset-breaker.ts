@@ -4,6 +4,7 @@ import { lockEndpoint } from './endpoint-rows.ts';
 import { rewriteEndpointState } from './endpoint-states.ts';
 import { appendNotice } from './notices.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
+import { wakeLaneOf } from './wake-lane.ts';
 
 /**
  * Forgets what is held against an endpoint.
@@ -15,7 +16,7 @@ export async function resetBreaker(
   id: string,
   caller: Caller,
 ): Promise<number | null> {
-  return prisma.$transaction(async (transaction) => {
+  const num = await prisma.$transaction(async (transaction) => {
     const row = await lockEndpoint(transaction, tenant.num, id);
     if (row === null) return null;
     const wasOpened = await hasOpened(transaction, row.num);
@@ -26,6 +27,8 @@ export async function resetBreaker(
     if (wasOpened) await appendNotice(transaction, { kind: 'endpoint.breaker_closed', ...place, detail: { by } });
     return row.num;
   });
+  if (num !== null) await wakeLaneOf(prisma, num);
+  return num;
 }
 
 /** Whether its breaker has opened and not closed since: then people were told, and wait to hear of its end. */

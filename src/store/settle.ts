@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import type { Decision, Outcome } from '../domain/outcome.ts';
+import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './binary-array.ts';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import type { LaneLease } from './lanes.ts';
-import { nullableArray, plainArray } from './plain-array.ts';
 
 /** What became of one attempt, ready to be written. */
 export interface SettledAttempt {
@@ -12,6 +12,8 @@ export interface SettledAttempt {
   readonly lane: number;
   /** Number of this attempt, from 1. */
   readonly attempt: number;
+  /** Whether it is the first since a replay queued the delivery. */
+  readonly isReplay: boolean;
   /** Milliseconds since 1970, as signed into the request. */
   readonly startedAtMs: number;
   readonly outcome: Outcome;
@@ -99,18 +101,6 @@ export async function settle(
   return new Set(rows[0]?.lanes ?? []);
 }
 
-/**
- * Takes a delivery out of the mailbox without a record of its attempt: Postgres refuses the record (its day was dropped meanwhile, or its
- * number is past what a column holds). What it was before stays on record.
- */
-export async function giveUp(pool: pg.Pool, { eventUuid, endpointNum, attempt }: SettledAttempt): Promise<void> {
-  await pool.query('DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND attempt = $3', [
-    endpointNum,
-    eventUuid,
-    attempt - 1,
-  ]);
-}
-
 function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): unknown[] {
   const rows = attempts.map(attemptColumns);
   const bodies: Uint8Array[] = [];
@@ -122,36 +112,36 @@ function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAt
     if (body.length > 0) bodies.push(body);
   }
   return [
-    plainArray(leases.map((lease) => lease.lane)),
-    plainArray(leases.map((lease) => lease.epoch)),
-    plainArray(attempts.map((a) => a.eventUuid)),
-    plainArray(attempts.map((a) => a.endpointNum)),
-    plainArray(attempts.map((a) => a.tenantNum)),
-    plainArray(attempts.map((a) => a.lane)),
-    plainArray(attempts.map((a) => a.attempt)),
-    plainArray(attempts.map((a) => a.startedAtMs)),
-    plainArray(attempts.map((a) => outcomeCode(a.outcome))),
-    plainArray(attempts.map((a) => decisionCode(a.decision))),
-    plainArray(attempts.map((a) => ('delayMs' in a.decision ? a.decision.delayMs : 0))),
-    nullableArray(rows.map((row) => row.status)),
-    nullableArray(rows.map((row) => row.dnsMs)),
-    nullableArray(rows.map((row) => row.connectMs)),
-    nullableArray(rows.map((row) => row.firstByteMs)),
-    nullableArray(rows.map((row) => row.totalMs)),
-    rows.map((row) => row.detail),
-    rows.map((row) => row.headers),
-    plainArray(starts),
-    plainArray(rows.map((row) => row.body.length)),
+    smallints(leases, (lease) => lease.lane),
+    bigints(leases, (lease) => lease.epoch),
+    uuids(attempts, (a) => a.eventUuid),
+    ints(attempts, (a) => a.endpointNum),
+    ints(attempts, (a) => a.tenantNum),
+    smallints(attempts, (a) => a.lane),
+    smallints(attempts, (a) => a.attempt),
+    doubles(attempts, (a) => a.startedAtMs),
+    smallints(attempts, (a) => outcomeCode(a.outcome)),
+    smallints(attempts, (a) => decisionCode(a.decision)),
+    doubles(attempts, (a) => ('delayMs' in a.decision ? a.decision.delayMs : 0)),
+    smallints(rows, (row) => row.status),
+    ints(rows, (row) => row.dnsMs),
+    ints(rows, (row) => row.connectMs),
+    ints(rows, (row) => row.firstByteMs),
+    ints(rows, (row) => row.totalMs),
+    texts(rows, (row) => row.detail),
+    texts(rows, (row) => row.headers),
+    ints(starts, (start) => start),
+    ints(rows, (row) => row.body.length),
     Buffer.concat(bodies),
     noticeCodes(attempts),
-    attempts.some(({ pauses }) => pauses) ? plainArray(attempts.map(({ pauses }) => String(pauses))) : '{}',
+    attempts.some(({ pauses }) => pauses) ? booleans(attempts, ({ pauses }) => pauses) : '{}',
   ];
 }
 
 /** Empty when there is nothing to tell, as in nearly every batch: `unnest` fills a shorter array up with nulls. */
-function noticeCodes(attempts: readonly SettledAttempt[]): string {
+function noticeCodes(attempts: readonly SettledAttempt[]): Buffer | string {
   if (attempts.every(({ notice }) => notice === null)) return '{}';
-  return nullableArray(attempts.map(({ notice }) => (notice === null ? null : NOTICE_CODES[notice])));
+  return smallints(attempts, ({ notice }) => (notice === null ? null : NOTICE_CODES[notice]));
 }
 
 const NO_BODY = new Uint8Array(0);

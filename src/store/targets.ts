@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { DeliveryTarget, OnDeadLetter, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
+import type { DeliveryTarget, EventFormat, OnDeadLetter, RateLimit, SignatureScheme } from '../domain/endpoint.ts';
 import type { VersionPin } from '../domain/event-type.ts';
 import { plainArray } from './plain-array.ts';
 import { sealedPlace, UnsealError, type Vault } from './vault.ts';
@@ -51,6 +51,10 @@ interface Row {
   on_dead_letter: OnDeadLetter;
   version_pins: VersionPin[];
   types_version: string;
+  format: EventFormat;
+  held: boolean;
+  validated_origin: string | null;
+  allowed_per_minute: number | null;
   gate: unknown;
   resets: number;
   version: string;
@@ -62,6 +66,7 @@ interface Row {
 const LOAD = `
   SELECT e.num, e.id, e.tenant_num, t.id AS tenant_id, e.url, e.enabled, (e.deleted_at IS NOT NULL OR t.deleted_at IS NOT NULL) AS deleted,
          e.headers_sealed, e.signature, e.retry_schedule, e.timeout_seconds, e.max_in_flight, e.rate_per_second, e.rate_burst, e.on_dead_letter, e.version_pins, t.types_version, e.version,
+         e.format, (e.validation <> 'none' AND e.validation_state IS DISTINCT FROM 'validated') AS held, e.validated_origin, e.allowed_per_minute,
          st.gate, coalesce(st.resets, 0) AS resets,
          s.ids AS secret_ids, s.secrets, (extract(epoch FROM s.next_expiry) * 1000)::float8 AS next_expiry_ms
     FROM endpoints e
@@ -107,8 +112,11 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
           : row.retry_schedule.map((seconds) => seconds * 1000),
       timeoutMs: row.timeout_seconds === null ? defaults.timeoutMs : row.timeout_seconds * 1000,
       maxInFlight: row.max_in_flight ?? defaults.maxInFlight,
-      rateLimit: rateLimitOf(row.rate_per_second, row.rate_burst),
+      rateLimit: slowerOf(rateLimitOf(row.rate_per_second, row.rate_burst), row.allowed_per_minute),
       onDeadLetter: row.on_dead_letter,
+      format: row.format,
+      isHeld: row.held,
+      requestOrigin: row.validated_origin,
       version,
     };
     const { next_expiry_ms: refreshAtMs, gate, resets } = row;
@@ -124,6 +132,18 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
 /** An endpoint's rate limit as its columns hold it: both or none. */
 export function rateLimitOf(perSecond: number | null, burst: number | null): RateLimit | null {
   return perSecond === null || burst === null ? null : { perSecond, burst };
+}
+
+/** An endpoint's own rate limit, within what its receiver has allowed it. */
+function slowerOf(own: RateLimit | null, allowedPerMinute: number | null): RateLimit | null {
+  if (allowedPerMinute === null) return own;
+  const perSecond = allowedPerMinute / 60;
+  const allowed = { perSecond, burst: Math.max(1, perSecond) };
+  if (own === null) return allowed;
+  return {
+    perSecond: Math.min(own.perSecond, allowed.perSecond),
+    burst: Math.min(own.burst, allowed.burst),
+  };
 }
 
 /** Versions of endpoints' settings, to see which of them changed. */

@@ -16,6 +16,8 @@ import { disabledBy, type EndpointStore } from './endpoints.ts';
 import { appendNotice } from './notices.ts';
 import type { Prisma } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { validationColumns } from './validation-columns.ts';
+import { wakeLaneOf } from './wake-lane.ts';
 
 /** Settings to change; absent ones stay. */
 export type EndpointPatch = { readonly [Name in keyof EndpointSettings]?: EndpointSettings[Name] };
@@ -29,7 +31,7 @@ export interface UpdateOptions {
 export interface UpdatedEndpoint {
   readonly endpoint: Endpoint;
   /** Whether deliveries that waited may be made now. */
-  readonly wasEnabled: boolean;
+  readonly mayMove: boolean;
 }
 
 /**
@@ -45,20 +47,27 @@ export async function updateEndpoint(
   caller: Caller,
   { newSecret, toBeProbed }: UpdateOptions,
 ): Promise<UpdatedEndpoint | null> {
-  return prisma.$transaction(async (transaction) => {
+  const updated = await prisma.$transaction(async (transaction) => {
     if (changesRouting(patch)) await changeRouting(transaction, tenant.num);
     const row = await lockEndpoint(transaction, tenant.num, id);
     if (row === null) return null;
     const before = toEndpoint(row, vault);
     const changes = changesOf(before, patch);
-    if (Object.keys(changes).length === 0) return { endpoint: before, wasEnabled: false };
-    const data = { ...columnsOf(changes, id, vault), ...reasonOf(changes, caller), version: { increment: 1 } };
-    const updated = await transaction.endpoint.update({
+    if (Object.keys(changes).length === 0) return { endpoint: before, mayMove: false };
+    const data = {
+      ...columnsOf(changes, id, vault),
+      ...reasonOf(changes, caller),
+      ...validationOf(before, changes),
+      version: { increment: 1 },
+    };
+    const written = await transaction.endpoint.update({
       where: { num: row.num },
       data: { ...data, updatedAt: new Date() },
     });
-    // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp.
-    if (changes.enabled === true) await rewriteEndpointState(transaction, row.num, toBeProbed);
+    // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp. What is held against a URL
+    // says nothing of another.
+    const gate = changes.enabled === true ? toBeProbed : null;
+    if (changes.enabled === true || changes.url !== undefined) await rewriteEndpointState(transaction, row.num, gate);
     if (changes.signature !== undefined) await replaceSecrets(transaction, vault, row, newSecret(changes.signature));
     await appendAudit(transaction, {
       tenantNum: tenant.num,
@@ -75,8 +84,17 @@ export async function updateEndpoint(
         detail: { by: caller.kind },
       });
     }
-    return { endpoint: toEndpoint(updated, vault), wasEnabled: changes.enabled === true };
+    return { endpoint: toEndpoint(written, vault), mayMove: letsMove(changes) };
   });
+  if (updated?.mayMove === true) await wakeLaneOf(prisma, updated.endpoint.num);
+  return updated;
+}
+
+/** Changes that may end what kept deliveries waiting: secrets and headers that do not open are replaced too. */
+function letsMove({ enabled, url, signature, headers, validation }: EndpointPatch): boolean {
+  return (
+    enabled === true || validation === 'none' || url !== undefined || signature !== undefined || headers !== undefined
+  );
 }
 
 function changesRouting({ subscriptions, enabled, order }: EndpointPatch): boolean {
@@ -92,6 +110,12 @@ function changesOf(before: Endpoint, patch: EndpointPatch): EndpointPatch {
 function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?: string | null } {
   if (enabled === undefined) return {};
   return { disabledReason: enabled ? null : disabledBy(caller) };
+}
+
+/** Another receiver has agreed to nothing yet. */
+function validationOf(before: Endpoint, { url, validation }: EndpointPatch) {
+  if (validation === undefined && (url === undefined || before.validation === 'none')) return {};
+  return { ...validationColumns(validation ?? before.validation), validationEpoch: { increment: 1 } };
 }
 
 /** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value. */

@@ -62,5 +62,6 @@ export class Vault {
 /** Places, as `Vault` binds values to them. */
 export const sealedPlace = {
   endpointHeaders: (endpointId: string) => `endpoint-headers:${endpointId}`,
+  sourceSecrets: (sourceId: string) => `source-secrets:${sourceId}`,
   endpointSecret: (endpointId: string, secretId: string) => `endpoint-secret:${endpointId}:${secretId}`,
 };

@@ -49,6 +49,7 @@ export class AttemptCloser {
       tenantNum,
       lane,
       attempt: due.attempt + 1,
+      isReplay: due.isReplay,
       startedAtMs,
       outcome,
       decision,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { PreparedRequest } from '../delivery/prepare.ts';
+import type { Abandonable } from '../delivery/send.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { CAREFUL_FROM, STRIKES_OUT, TRIALS_PER_LANE, trialMs } from '../domain/suspicion.ts';
@@ -57,10 +58,10 @@ beforeEach(() => {
 
 afterEach(() => time.restore());
 
-function send(n: number): void {
+function send(n: number): Abandonable {
   const headers = ['webhook-id', 'posthorn-attempt', 'posthorn-delivery-id', deliveryIdOf(uuid(n), ENDPOINT)];
   const request = { headers: [...headers, 'posthorn-attempt', '1'] } as unknown as PreparedRequest;
-  careful.send(request, (outcome) => outcomes.push(outcome));
+  return careful.send(request, (outcome) => outcomes.push(outcome));
 }
 
 test('what lanes send that are well passes straight through', async () => {
@@ -132,6 +133,20 @@ test('a lane that was survived, or lost, keeps nothing back: every request has a
   await time.pass(10);
   expect(log.filter((line) => line.startsWith('sent'))).toHaveLength(TRIALS_PER_LANE + 3);
   expect(careful.isCareful(3)).toBe(false);
+});
+
+test('what is abandoned is not sent any more, hung up on where it was sent, and makes room for another trial', async () => {
+  await careful.review([lane(CAREFUL_FROM)]);
+  const requests = [1, 2, 3, 4, 5, 6].map(send);
+  await time.pass(10);
+  for (const n of [1, 5]) requests[n - 1]!.abandon();
+  expect(careful.inFlight).toBe(4);
+  careful.settled(key(2));
+  await time.pass(10);
+  careful.forget(3);
+  await time.pass(LATE_MS + 10);
+  expect(log.filter((line) => line.startsWith('sent'))).toEqual([1, 2, 3, 4, 6].map((n) => `sent ${n}`));
+  expect(outcomes).toHaveLength(4);
 });
 
 test('after the end of a stop nothing more is sent', async () => {

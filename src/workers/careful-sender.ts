@@ -1,5 +1,5 @@
 import type { PreparedRequest } from '../delivery/prepare.ts';
-import type { Sender } from '../delivery/send.ts';
+import type { Abandonable, Sender } from '../delivery/send.ts';
 import { parseDeliveryId } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { CAREFUL_FROM, mayTry, type Suspect, trialMs } from '../domain/suspicion.ts';
@@ -22,6 +22,9 @@ interface Trial extends Suspect, DeliveryKey {
   readonly attempt: number;
   readonly request: PreparedRequest;
   readonly onOutcome: (outcome: Outcome) => void;
+  /** Once it has gone. */
+  sent: Abandonable | null;
+  isAbandoned: boolean;
 }
 
 interface CarefulLane {
@@ -75,18 +78,27 @@ export class CarefulSender implements Sender {
     const going = this.#waiting.filter((trial) => trial.lane === lane);
     this.#waiting = this.#waiting.filter((trial) => trial.lane !== lane);
     for (const [key, trial] of this.#running) if (trial.lane === lane) this.#running.delete(key);
-    for (const { request, onOutcome } of going) this.#options.sender.send(request, onOutcome);
+    for (const trial of going) this.#pass(trial);
     this.#note();
   }
 
-  send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): void {
+  send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): Abandonable {
     const trial = this.#lanes.size === 0 ? null : this.#trialOf(request, onOutcome);
-    if (trial === null) {
-      this.#options.sender.send(request, onOutcome);
-      return;
-    }
+    if (trial === null) return this.#options.sender.send(request, onOutcome);
     this.#waiting.push(trial);
     this.#note();
+    return { abandon: () => this.#abandon(trial) };
+  }
+
+  #abandon(trial: Trial): void {
+    trial.isAbandoned = true;
+    trial.sent?.abandon();
+    this.#waiting = this.#waiting.filter((other) => other !== trial);
+    if (this.#running.get(keyOf(trial)) === trial) this.#running.delete(keyOf(trial));
+  }
+
+  #pass(trial: Trial): void {
+    if (!trial.isAbandoned) trial.sent = this.#options.sender.send(trial.request, trial.onOutcome);
   }
 
   /** The outcome of an attempt is written: whatever it was, it has killed nobody. */
@@ -116,7 +128,16 @@ export class CarefulSender implements Sender {
     if (delivery === null || careful === undefined) return null;
     const attempt = Number(headerOf(request, 'posthorn-attempt')) - 1;
     const strikes = careful.strikes.get(keyOf(delivery)) ?? 0;
-    return { ...delivery, lane: careful.lease.lane, attempt, strikes, request, onOutcome };
+    return {
+      ...delivery,
+      lane: careful.lease.lane,
+      attempt,
+      strikes,
+      request,
+      onOutcome,
+      sent: null,
+      isAbandoned: false,
+    };
   }
 
   /** Begins as many trials as there may be. */
@@ -158,8 +179,9 @@ export class CarefulSender implements Sender {
       const careful = this.#lanes.get(trial.lane);
       if (careful !== undefined) this.#clearLater(trial, trialMs(careful.lease.crashes));
       // Settled like every attempt, it changes nothing: its row is gone.
-      if (gone.has(key)) queueMicrotask(() => trial.onOutcome({ kind: 'skipped', reason: 'withdrawn' }));
-      else this.#options.sender.send(trial.request, trial.onOutcome);
+      if (gone.has(key))
+        queueMicrotask(() => trial.isAbandoned || trial.onOutcome({ kind: 'skipped', reason: 'withdrawn' }));
+      else this.#pass(trial);
     }
   }
 
@@ -173,7 +195,7 @@ export class CarefulSender implements Sender {
   #giveBack(batch: readonly Trial[]): void {
     for (const trial of batch) {
       if (this.#running.delete(keyOf(trial))) this.#waiting.unshift(trial);
-      else this.#options.sender.send(trial.request, trial.onOutcome);
+      else this.#pass(trial);
     }
   }
 

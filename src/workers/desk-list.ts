@@ -2,6 +2,8 @@ import { Desk } from './desk.ts';
 
 /** How long an endpoint that has nothing to send is remembered, in ms. */
 const IDLE_MS = 10_000;
+/** How often a sleeping lane is looked at that has something parked, in ms: what ended its reason may have gone unheard. */
+const PARKED_LOOK_MS = 60_000;
 /** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
 const SLOW_MS = 1_000;
 
@@ -67,6 +69,16 @@ export class DeskList {
       if (untilMs !== null) firstMs = Math.min(firstMs ?? Number.POSITIVE_INFINITY, untilMs - nowMs);
     }
     return firstMs;
+  }
+
+  /** When a lane is to be looked at that nobody rings, in ms: when the first of its closed endpoints opens, and now and then. */
+  wakeInMs(lane: number): number {
+    let hasParked = false;
+    for (const desk of this.ofLane(lane)) hasParked ||= desk.hasParked;
+    return Math.min(
+      this.opensInMs(lane) ?? Number.POSITIVE_INFINITY,
+      hasParked ? PARKED_LOOK_MS : Number.POSITIVE_INFINITY,
+    );
   }
 
   forgetLane(lane: number): void {

@@ -16,6 +16,9 @@ const target: DeliveryTarget = {
   deleted: false,
   headers: {},
   secrets: [`whsec_${Buffer.alloc(24, 1).toString('base64')}`],
+  format: 'native',
+  isHeld: false,
+  requestOrigin: null,
   retryScheduleMs: [0],
   timeoutMs: 1_000,
   maxInFlight: 2,
@@ -62,10 +65,11 @@ test('settings are read again when they changed, when a secret has expired, or w
 
 test('a desk is slow when what waits has waited long because the endpoint takes no more', () => {
   const desk = deskWith(loaded());
-  desk.waiting.push({ admittedAt: 100, due: { isReplay: false, step: 0 } } as Letter);
+  const letter = { admittedAt: 100, due: { isReplay: false, step: 0 } } as Letter;
+  desk.waiting.push(letter);
   expect(desk.isSlow(5_000, 1_000, NOW, true)).toBe(false);
   expect(desk.isSlow(5_000, 1_000, NOW, false)).toBe(true);
-  desk.inFlight = 2;
+  for (let i = 0; i < 2; i++) desk.flights.begin({ letter, kind: 'first', request: null });
   expect(desk.isSlow(5_000, 1_000, NOW, true)).toBe(true);
   expect(desk.isSlow(1_000, 1_000, NOW, true)).toBe(false);
   expect(desk.held).toBe(3);

@@ -4,6 +4,8 @@ import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
 import { type Cursor, START } from '../store/mailbox.ts';
 import type { EndpointNotice } from '../store/notices.ts';
 import type { LoadedTarget } from '../store/targets.ts';
+import { type Envelope, envelopeFor } from './envelopes.ts';
+import { Flights } from './flights.ts';
 import { KeyLines } from './key-lines.ts';
 import { LetterQueue } from './letter-queue.ts';
 
@@ -22,6 +24,8 @@ export class Desk {
   keys: readonly SigningKey[] = [];
   /** How a body becomes what the endpoint wants; null: it goes as it is. */
   cast: ((body: Uint8Array) => Uint8Array) | null = null;
+  /** How that is written for it; null: as it is. */
+  envelope: Envelope | null = null;
   /** Why nothing can be sent although the endpoint is enabled: its secrets do not open. */
   problem: string | null = null;
   refreshAtMs: number | null = null;
@@ -35,7 +39,7 @@ export class Desk {
   readonly waiting = new LetterQueue();
   /** What is kept in order, whether it may be sent yet or not. */
   readonly lines = new KeyLines();
-  inFlight = 0;
+  readonly flights = new Flights();
   /** When it was last asked for, in ms of `performance.now()`. */
   usedAt = 0;
   /** Whether the table holds parked rows of this endpoint, and where to go on reading them. */
@@ -55,6 +59,10 @@ export class Desk {
     this.lane = lane;
   }
 
+  get inFlight(): number {
+    return this.flights.count;
+  }
+
   /** 0 until its settings are known. */
   get tenantNum(): number {
     return this.target?.tenantNum ?? 0;
@@ -70,6 +78,7 @@ export class Desk {
     this.version = loaded.target.version;
     this.target = loaded.target;
     this.cast = loaded.cast ?? null;
+    this.envelope = envelopeFor(loaded.target.format);
     this.problem = null;
     this.refreshAtMs = loaded.refreshAtMs;
     this.keys = loaded.target.secrets.map(parseSigningKey);
@@ -97,7 +106,8 @@ export class Desk {
   }
 
   get isEnabled(): boolean {
-    return this.problem === null && this.target !== null && this.target.enabled && !this.target.deleted;
+    const { problem, target } = this;
+    return problem === null && target !== null && target.enabled && !target.deleted && !target.isHeld;
   }
 
   get isDeleted(): boolean {

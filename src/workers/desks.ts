@@ -75,6 +75,11 @@ export class Desks {
     return this.#dispatcher.inFlight;
   }
 
+  /** What is in memory. */
+  get held(): Pick<HeldRows, 'size' | 'bytes'> {
+    return this.#held;
+  }
+
   /** See `HeldRows.read`. */
   read(fetch: () => Promise<DueDelivery[]>): ReturnType<HeldRows['read']> {
     return this.#held.read(fetch);
@@ -171,6 +176,17 @@ export class Desks {
       // It is still enabled for everyone else: the next answer of its receiver disables it again.
       desk.version = UNKNOWN;
     });
+  }
+
+  /** Lets time have its effect on gates. */
+  passTime(): void {
+    const nowMs = this.#options.nowMs();
+    for (const desk of this.list) {
+      const news = desk.gate?.tick(nowMs) ?? [];
+      for (const each of news) this.#options.onGateNews(each, desk);
+      if (news.length > 0) this.#dispatcher.reconsider(desk);
+    }
+    this.#dispatcher.run();
   }
 
   /** Whether some gate has changed since the last call in a way that is to be saved at once. */
@@ -293,6 +309,12 @@ export class Desks {
   /** Lets go of what waits for a lane; what is under way goes on. */
   dropLane(lane: number): void {
     for (const desk of this.list.ofLane(lane)) this.#dropWaiting(desk);
+  }
+
+  /** Somebody else serves the lane now: what is under way would come on top of what that one sends, and cannot be settled any more. */
+  abandonLane(lane: number): void {
+    for (const desk of this.list.ofLane(lane)) this.#forgetLetters(this.#dispatcher.abandon(desk));
+    this.#dispatcher.run();
   }
 
   /** Drops a lane's waiting rows and everything known of its endpoints. */

@@ -5,6 +5,7 @@ import type { Sender } from '../delivery/send.ts';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Desk } from './desk.ts';
+import type { Flight } from './flights.ts';
 import { classOf, type Letter } from './letter-queue.ts';
 import { Naps } from './naps.ts';
 import { Turns } from './turns.ts';
@@ -151,19 +152,26 @@ export class Dispatcher {
       return;
     }
     const passage = desk.gate!.begin(startedAtMs);
-    const kind = classOf(letter.due);
-    desk.inFlight++;
-    this.#turns.began(desk, kind);
+    const flight: Flight = { letter, kind: classOf(letter.due), request: null };
+    desk.flights.begin(flight);
+    this.#turns.began(desk, flight.kind);
     this.offer(desk);
-    this.#options.sender.send(request, (outcome) => {
-      desk.inFlight--;
-      this.#turns.ended(desk, kind);
+    flight.request = this.#options.sender.send(request, (outcome) => {
+      if (!desk.flights.end(flight)) return;
+      this.#turns.ended(desk, flight.kind);
       this.#options.onFinished({ letter, desk, startedAtMs, outcome, passage });
       this.offer(desk);
       this.#resumeDeferred();
       this.run();
       this.#options.onFreed();
     });
+  }
+
+  /** Hangs up on what is under way to the endpoint. @returns the letters, which nobody will hear of any more */
+  abandon(desk: Desk): readonly Letter[] {
+    const abandoned = desk.flights.abandon();
+    for (const { kind } of abandoned) this.#turns.ended(desk, kind);
+    return abandoned.map(({ letter }) => letter);
   }
 
   /** One request that ended makes room for few: the others go on waiting, lest each end cost a look at all. */
@@ -182,7 +190,8 @@ export class Dispatcher {
     const eventId = body.externalId ?? eventIdOf(due.eventUuid);
     try {
       const bytes = desk.cast === null ? body.body : desk.cast(body.body);
-      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, body: bytes };
+      const message = desk.envelope === null ? { body: bytes } : desk.envelope(bytes);
+      const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, ...message };
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
       desk.problem = (error as Error).message;

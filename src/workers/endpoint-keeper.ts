@@ -38,8 +38,9 @@ export class EndpointKeeper {
     if (this.#options.desks.takeUrgency()) void this.saveGates(({ gate }) => gate?.isUrgent === true);
   }
 
-  /** Saves all gates, reads settings that have changed, and forgets endpoints that have nothing to send. */
+  /** Ends what time ends, saves all gates, reads settings that have changed, and forgets endpoints that have nothing to send. */
   async refresh(): Promise<void> {
+    this.#options.desks.passTime();
     await this.saveGates();
     const { store, desks, nowMs, onFailure } = this.#options;
     try {

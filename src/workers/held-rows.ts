@@ -85,10 +85,14 @@ export class HeldRows {
 
   #count(tenantNum: number, rows: number, bytes: number): void {
     this.bytes += bytes;
-    const before = this.loadOf(tenantNum);
-    const load = { rows: before.rows + rows, bytes: before.bytes + bytes };
+    const load = this.#loads.get(tenantNum);
+    if (load === undefined) {
+      this.#loads.set(tenantNum, { rows, bytes });
+      return;
+    }
+    load.rows += rows;
+    load.bytes += bytes;
     if (load.rows === 0) this.#loads.delete(tenantNum);
-    else this.#loads.set(tenantNum, load);
   }
 
   /**

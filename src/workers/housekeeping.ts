@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
 import { ensurePartitions } from '../store/partitions.ts';
+import { forgetRejected } from '../store/rejected-messages.ts';
 import { dropExpiredKeys, dropOldPartitions, retentionBoundary } from '../store/retention.ts';
 
 export interface HousekeepingOptions {
@@ -10,12 +11,17 @@ export interface HousekeepingOptions {
   /** Counts when it is more than `retentionDays`. */
   readonly deadLetterDays: number;
   readonly idempotencyHours: number;
-  /** Called for each duty that changed something, with what it did. */
-  readonly onDone: (duty: HousekeepingDuty, details: Record<string, string | number>) => void;
+  /** Called for each duty, with what it changed; null when there was nothing to do. */
+  readonly onDone: (duty: HousekeepingDuty, details: Record<string, string | number> | null) => void;
   readonly onFailure: (duty: HousekeepingDuty, error: unknown) => void;
 }
 
-export type HousekeepingDuty = 'partitions_made' | 'partitions_dropped' | 'dead_letters_forgotten' | 'keys_forgotten';
+export type HousekeepingDuty =
+  | 'partitions_made'
+  | 'partitions_dropped'
+  | 'dead_letters_forgotten'
+  | 'rejected_messages_forgotten'
+  | 'keys_forgotten';
 
 const HOUR_MS = 3_600_000;
 /** What a producer is promised is the least: a key is forgotten a little later. */
@@ -41,6 +47,7 @@ export class Housekeeping {
       namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays)),
     );
     await this.#do('dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil)));
+    await this.#do('rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil)));
     await this.#do('keys_forgotten', async () =>
       countOf(await dropExpiredKeys(pool, uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS))),
     );
@@ -48,8 +55,7 @@ export class Housekeeping {
 
   async #do(duty: HousekeepingDuty, run: () => Promise<Record<string, string | number> | null>): Promise<void> {
     try {
-      const details = await run();
-      if (details !== null) this.#options.onDone(duty, details);
+      this.#options.onDone(duty, await run());
     } catch (error) {
       this.#options.onFailure(duty, error);
     }

@@ -81,6 +81,24 @@ test('a breaker opened by one worker is open for the next, and the lane is woken
   expect(await rig.time.pass(30_000, () => rig.model.rows.size === 0)).toBe(true);
 });
 
+test('an endpoint that gets few deliveries is back at its cap a minute after the probe', async () => {
+  rig.model.addEndpoint(1, 0, 8);
+  rig.startWorker();
+  fate = () => ({ outcome: answered(500), afterMs: 5 });
+  store(1, 10);
+  await rig.time.pass(5_000);
+  fate = () => ({ outcome: answered(200), afterMs: 5 });
+  rig.model.rows.clear();
+  store(1);
+  expect(await rig.time.pass(40_000, () => rig.model.rows.size === 0)).toBe(true);
+  await rig.time.pass(60_000);
+  fate = () => ({ outcome: answered(200), afterMs: 3_000 });
+  store(1, 8);
+  await rig.time.pass(2_000);
+  expect(rig.workers[0]!.sender.underWay.get(1)).toBe(8);
+  expect(rig.model.closedUntil.get(1)).toBe(0);
+});
+
 test('a breaker that is reset by hand lets everything through within a second or so', async () => {
   rig.model.addEndpoint(1, 0, 1);
   rig.startWorker();

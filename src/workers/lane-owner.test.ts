@@ -8,14 +8,14 @@ let rig: LaneRig;
 let fate: Fate;
 /** Statements that fail from now on. */
 let failing: Set<string>;
-/** Statements whose answer does not come before this moment of virtual time. */
+/** Statements whose answer, and workers whose statements, do not come before this moment of virtual time. */
 let heldUntil: Map<string, number>;
 let events = 0;
 
 const travel =
   (time: VirtualTime): Travel =>
-  async (_owner, name, work) => {
-    await time.sleep(1);
+  async (owner, name, work) => {
+    await time.sleep(Math.max(1, (heldUntil.get(owner) ?? 0) - time.now));
     if (failing.has(name)) throw new Error(`${name} fails`);
     const answer = work();
     await time.sleep(Math.max(1, (heldUntil.get(name) ?? 0) - time.now));
@@ -167,6 +167,7 @@ test('a lane that its heartbeat reports lost is let go of, with what waits for i
   await rig.time.pass(100);
   rig.model.steal(0);
   expect(await rig.time.pass(2_100, () => isOver)).toBe(true);
+  expect(rig.lost).toEqual([0]);
   await rig.time.pass(5_000);
   expect(rig.sent).toHaveLength(1);
 });
@@ -355,4 +356,59 @@ test('lanes past the share of this worker are turned away and rung again a littl
   await rig.time.pass(500);
   expect([0, 1].filter((lane) => rig.model.leaseOf(first.id, lane).isHeld)).toEqual([0]);
   expect(await rig.time.pass(5_000, isSettled)).toBe(true);
+});
+
+test('an endpoint never has more under way than it takes when its lane is lost and comes back to the same process', async () => {
+  rig.model.addEndpoint(1, 0, 2);
+  fate = () => ({ outcome: answered(200), afterMs: 4_000 });
+  const { owner, sender } = rig.startWorker();
+  for (let i = 0; i < 6; i++) addRow(1);
+  void owner.hold(0);
+  await rig.time.pass(300);
+  expect(sender.inFlight).toBe(2);
+  rig.model.steal(0);
+  expect(await rig.time.pass(2_000, () => rig.lost.length > 0)).toBe(true);
+  void owner.hold(0);
+  await rig.time.pass(1_000);
+  expect([sender.inFlight, rig.sent.length]).toEqual([2, 4]);
+  expect(await rig.time.pass(20_000, isSettled)).toBe(true);
+});
+
+test('a lease that has run out by its owner’s clock is lost: it hangs up before another sends to the same endpoint', async () => {
+  rig.model.addEndpoint(1, 0, 2);
+  fate = () => ({ outcome: answered(200), afterMs: 20_000 });
+  const cutOff = rig.startWorker();
+  const other = rig.startWorker();
+  await rig.time.pass(1_100);
+  for (let i = 0; i < 6; i++) addRow(1);
+  void cutOff.owner.hold(0);
+  await rig.time.pass(200);
+  expect(cutOff.sender.inFlight).toBe(2);
+  // Its statements go nowhere from now on; the other takes the lane as soon as the lease has run out.
+  heldUntil.set(cutOff.id, Number.POSITIVE_INFINITY);
+  const ask = () => {
+    void other.owner.hold(0);
+    rig.time.after(10, ask);
+  };
+  ask();
+  let most = 0;
+  other.sender.onSend = () => {
+    most = Math.max(most, cutOff.sender.inFlight + other.sender.inFlight);
+  };
+  expect(await rig.time.pass(6_000, () => other.sender.inFlight === 2)).toBe(true);
+  expect([most, cutOff.sender.inFlight]).toEqual([2, 0]);
+});
+
+test('a worker that is alone keeps its lanes while Postgres is away: slow requests need not be made again', async () => {
+  rig.model.addEndpoint(1, 0, 2);
+  fate = () => ({ outcome: answered(200), afterMs: 6_000 });
+  const { owner } = rig.startWorker();
+  addRow(1);
+  void owner.hold(0);
+  await rig.time.pass(100);
+  failing.add('heartbeat');
+  await rig.time.pass(5_000);
+  failing.clear();
+  expect(await rig.time.pass(3_000, isSettled)).toBe(true);
+  expect(rig.sent).toHaveLength(1);
 });

@@ -21,6 +21,8 @@ export interface LaneOwnerOptions {
   readonly nowMs: () => number;
   readonly userAgent: string;
   readonly lanes: number;
+  /** How long a lease lasts from the moment that it is asked for. */
+  readonly leaseMs: number;
   readonly maxInFlight: number;
   readonly maxBytes: number;
   /** Rings lanes for whoever is free. */
@@ -30,16 +32,31 @@ export interface LaneOwnerOptions {
   readonly onGateNews: (news: GateNews, tenantId: string, endpointId: string) => void;
   readonly onSetAside: (delivery: StruckDelivery) => void;
   readonly onEgressChange: (change: EgressChange) => void;
+  /** Somebody else has a lane that was thought to be held here. */
+  readonly onLeaseLost: (lane: number) => void;
   readonly onFailure: (what: string, error: unknown) => void;
+}
+
+/** What an owner has in hand. */
+export interface OwnerLoad {
+  readonly lanes: number;
+  readonly inFlight: number;
+  /** Deliveries in memory, and the bytes of their bodies. */
+  readonly rows: number;
+  readonly bytes: number;
+  /** Attempts that are not written down yet. */
+  readonly unsettled: number;
 }
 
 const HEARTBEAT_MS = 1_000;
 const REFRESH_MS = 1_000;
 const TICK_MS = 10;
+/** How long before its end a lease counts as over. */
+const FENCE_MS = 500;
 /** How soon a lane is rung again that this process had no place for. */
 const TURN_AWAY_MS = 100;
-/** How often a lane's parked endpoints are looked for anew: a former owner may have parked rows after this one looked. */
-const PARKED_RESCAN_MS = 10_000;
+/** How often lanes are looked through for those whose parked endpoints are to be looked for anew. */
+const PARKED_RESCAN_MS = 1_000;
 
 /**
  * Owns lanes: takes them, fetches what is due, hands it to the desks, writes down what became of it, gives lanes back. One of it lives
@@ -59,6 +76,8 @@ export class LaneOwner {
   #share: number;
   readonly #pump: Pump;
   #isStopping = false;
+  /** Whether no other worker was seen lately. */
+  #isAlone = true;
   #timers: NodeJS.Timeout[] = [];
 
   constructor(options: LaneOwnerOptions) {
@@ -86,7 +105,7 @@ export class LaneOwner {
     this.#endpoints = new EndpointKeeper({ ...options, desks: this.#desks, leaseOf });
     this.#settler = new Settler({
       write: (leases, attempts) => store.settle(leases, attempts),
-      giveUp: (attempt) => store.giveUp(attempt),
+      giveUp: (attempt, reason) => store.giveUp(attempt, reason),
       leaseOf,
       onSettled: (attempt, isWritten) => this.#settled(attempt, isWritten),
       onFailure: (error, attempts) => onFailure(`settle of ${attempts} attempts`, error),
@@ -141,6 +160,11 @@ export class LaneOwner {
     return this.#pump.stalledMs;
   }
 
+  get load(): OwnerLoad {
+    const { inFlight, held } = this.#desks;
+    return { lanes: this.#lanes.size, inFlight, rows: held.size, bytes: held.bytes, unsettled: this.#settler.size };
+  }
+
   /** Stops fetching, waits for what is under way until the deadline, writes it down, and gives every lane back. */
   async stop(deadlineMs: number): Promise<void> {
     const { store, ring, onFailure } = this.#options;
@@ -173,10 +197,11 @@ export class LaneOwner {
   async #acquire(): Promise<void> {
     if (this.#requested.size === 0) return;
     const requests = new Map(this.#requested);
+    const askedAt = performance.now();
     const leases = await this.#options.store.acquire([...requests.keys()]);
     await this.#sender.review(leases);
     for (const lease of leases) {
-      const lane = new Lane(lease, performance.now());
+      const lane = new Lane(lease, performance.now(), askedAt);
       lane.isCareful = this.#sender.isCareful(lease.lane);
       this.#lanes.set(lease.lane, lane);
       this.#reader.explore(lease.lane);
@@ -200,7 +225,7 @@ export class LaneOwner {
         new Error('not written'),
       );
       void this.#options.store.release([lane.lease]).catch(() => {});
-      this.#forget(lane);
+      this.#lose(lane);
     }
     if (lane.isDraining && lane.held === 0) this.#pump.kick();
   }
@@ -225,7 +250,9 @@ export class LaneOwner {
 
   /** Lanes whose release failed may be free already: they are not ours until they are taken anew. */
   async #release(leaving: readonly Lane[]): Promise<void> {
-    const given = leaving.map((lane) => ({ ...lane.lease, isDone: !lane.isDraining }));
+    const given = leaving.map(({ lease, number, isDraining }) =>
+      isDraining ? lease : { ...lease, isDone: true, wakeInMs: this.#desks.list.wakeInMs(number) },
+    );
     await this.#options.store.release(given).catch((error: unknown) => {
       for (const lane of leaving) this.#forget(lane);
       this.#options.ring(leaving.map(({ number }) => number));
@@ -247,17 +274,41 @@ export class LaneOwner {
     lane.resolveReleased();
   }
 
+  /** Somebody else has the lane, or may have it at any moment. */
+  #lose(lane: Lane): void {
+    this.#options.onLeaseLost(lane.number);
+    this.#desks.dropLane(lane.number);
+    this.#desks.abandonLane(lane.number);
+    this.#forget(lane);
+  }
+
+  /**
+   * A lease that must have run out by our own clock is lost: what is under way is hung up on before anybody else can send to the same
+   * endpoints. Where no other worker was seen the lane is kept, because slow requests would be repeated for nothing.
+   */
+  #fence(now: number): void {
+    if (this.#isAlone) return;
+    for (const lane of [...this.#lanes.values()])
+      if (now - lane.renewedAt > this.#options.leaseMs - FENCE_MS) this.#lose(lane);
+  }
+
   /** Renews the leases and learns what is still ours, and of how many workers this one is. */
   async beat(): Promise<void> {
     const leases = [...this.#lanes.values()].map((lane) => lane.lease);
+    const askedAt = performance.now();
     try {
       const { held, crashed, workers } = await this.#options.store.heartbeat(leases);
       for (const lease of leases) {
         const lane = this.#lanes.get(lease.lane);
         if (lane === undefined || lane.lease !== lease) continue;
-        if (!held.has(lease.lane)) this.#forget(lane);
-        else if (lane.isCareful && !crashed.has(lease.lane)) this.#trust(lane);
+        if (!held.has(lease.lane)) {
+          this.#lose(lane);
+          continue;
+        }
+        lane.renewedAt = askedAt;
+        if (lane.isCareful && !crashed.has(lease.lane)) this.#trust(lane);
       }
+      this.#isAlone = workers === 1;
       this.#setShare(Math.ceil(this.#options.lanes / workers));
     } catch (error) {
       this.#options.onFailure('heartbeat', error);
@@ -279,13 +330,15 @@ export class LaneOwner {
   }
 
   #exploreAll(): void {
-    for (const lane of this.#lanes.keys()) this.#reader.explore(lane);
+    const now = performance.now();
+    for (const [number, lane] of this.#lanes) if (lane.isUnexplored(now)) this.#reader.explore(number);
     this.#pump.kick();
   }
 
   #tick(): void {
     if (this.#lanes.size === 0) return;
     const now = performance.now();
+    this.#fence(now);
     for (const lane of this.#lanes.values()) lane.poll(now);
     this.#endpoints.saveUrgentGates();
     if (this.#hasHungryLane() && (this.#desks.memory.hasRoom || this.#desks.isClogged)) this.#pump.kick();

@@ -76,7 +76,11 @@ export class LaneReader {
     const lanes = [...this.#unexplored].filter((lane) => this.#lanes.has(lane));
     if (lanes.length === 0) return;
     const found = await this.#store.parkedEndpoints(lanes);
-    for (const lane of lanes) this.#unexplored.delete(lane);
+    const now = performance.now();
+    for (const lane of lanes) {
+      this.#unexplored.delete(lane);
+      this.#lanes.get(lane)?.explored(found.filter((each) => each.lane === lane).length, now);
+    }
     const ours = found.filter(({ lane }) => this.#lanes.has(lane));
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
     for (const desk of desks) if (!desk.hasParked) desk.markParked();

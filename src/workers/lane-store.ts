@@ -1,5 +1,6 @@
 import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { EndpointState } from '../store/endpoint-states.ts';
+import type { GivenUp } from '../store/give-up.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
 import type { DueDelivery, EventBody, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
@@ -33,6 +34,6 @@ export interface LaneStore {
   /** @returns those that are in the mailbox no longer as they were read. */
   putOnTrial(leases: readonly LaneLease[], deliveries: readonly TriedDelivery[]): Promise<DeliveryKey[]>;
   clearSuspects(leases: readonly LaneLease[], deliveries: readonly DeliveryKey[]): Promise<void>;
-  giveUp(attempt: SettledAttempt): Promise<void>;
+  giveUp(attempt: SettledAttempt, reason: string): Promise<GivenUp>;
   disableEndpoint(endpointNum: number, reason: string): Promise<void>;
 }

@@ -12,6 +12,9 @@ const RESCAN_MS = 1_000;
 const CAREFUL_ROWS = 16;
 /** How far behind its cursor a lane looks each time: commits are rarely later than this. */
 const OVERLAP_MS = 100;
+/** How often a lane's parked endpoints are looked for anew, in ms: rarely, where they are so many that looking takes long. */
+const EXPLORE_MS = 10_000;
+const EXPLORE_MS_PER_ENDPOINT = 20;
 
 /** What a fetch brought for one lane. */
 interface Fetched {
@@ -30,10 +33,13 @@ export class Lane {
   /** Whether it is served carefully, a few rows at a time. */
   isCareful = false;
   isDraining = false;
+  /** When the lease was last asked for, in ms of `performance.now()`: it lasts from then on at the least. */
+  renewedAt: number;
   /** Rows in memory: waiting, under way, or not settled yet. */
   held = 0;
   /** When stranded rows were looked for, in ms of `performance.now()`. */
   strandedAt = Number.NEGATIVE_INFINITY;
+  #exploreAt = 0;
   #isHungry = true;
   #cursor: Cursor = START;
   #fetchedAt = 0;
@@ -43,8 +49,10 @@ export class Lane {
   #isFromStart = true;
   #isQuiet = false;
 
-  constructor(lease: LaneLease, now: number) {
+  /** @param renewedAt when the lease was asked for */
+  constructor(lease: LaneLease, now: number, renewedAt = now) {
     this.lease = lease;
+    this.renewedAt = renewedAt;
     this.#foundAt = now;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.released = promise;
@@ -73,6 +81,16 @@ export class Lane {
   /** Whether nothing came for a while and a look from the start found nothing either. */
   get isIdle(): boolean {
     return this.held === 0 && !this.isHungry && this.#isQuiet;
+  }
+
+  /** Whether its parked endpoints are to be looked for anew. */
+  isUnexplored(now: number): boolean {
+    return now >= this.#exploreAt;
+  }
+
+  /** So many were found just now. */
+  explored(endpoints: number, now: number): void {
+    this.#exploreAt = now + Math.max(EXPLORE_MS, endpoints * EXPLORE_MS_PER_ENDPOINT);
   }
 
   /** Becomes hungry when it is time to look again. */

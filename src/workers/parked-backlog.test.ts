@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { Gate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { Desk } from './desk.ts';
+import type { Letter } from './letter-queue.ts';
 import { desksToRefill } from './parked-backlog.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
@@ -11,7 +12,7 @@ function fullDesk(settings: Partial<DeliveryTarget>): Desk {
   const desk = new Desk(1, 0);
   desk.target = { enabled: true, deleted: false, maxInFlight: 1, ...settings } as DeliveryTarget;
   desk.gate = Gate.restore(null, { cap: 1, rate: null }, NOW);
-  desk.inFlight = 1;
+  desk.flights.begin({ letter: {} as Letter, kind: 'first', request: null });
   desk.markParked();
   return desk;
 }
@@ -21,7 +22,7 @@ const chosen = (desk: Desk, isServed = true) => desksToRefill([desk], () => isSe
 test('an endpoint that takes no more gets no more of its backlog', () => {
   const desk = fullDesk({});
   expect(chosen(desk)).toEqual([]);
-  desk.inFlight = 0;
+  desk.flights.abandon();
   expect(chosen(desk)).toEqual([desk]);
 });
 

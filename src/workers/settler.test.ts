@@ -31,6 +31,7 @@ function attempt(endpointNum: number, lane = 0, bytes = 0): SettledAttempt {
     tenantNum: 1,
     lane,
     attempt: 1,
+    isReplay: false,
     startedAtMs: 0,
     outcome,
     decision: { kind: 'done' },
@@ -45,7 +46,10 @@ function settlerOf(write: Write): Settler {
   return new Settler({
     write,
     leaseOf: (lane) => leases.get(lane),
-    giveUp: async (attempt) => void givenUp.push(attempt.endpointNum),
+    giveUp: async (attempt) => {
+      givenUp.push(attempt.endpointNum);
+      return { pauses: false };
+    },
     onSettled: (done, isWritten) => {
       expect(settled.has(done.endpointNum)).toBe(false);
       settled.set(done.endpointNum, isWritten);
@@ -101,6 +105,27 @@ test('a batch that Postgres refuses is halved until the attempt at fault stands 
   expect([...settled].filter(([, isOurs]) => !isOurs)).toEqual([]);
   expect(settled.size).toBe(9);
   expect(failures).toEqual([1]);
+  expect(settler.size).toBe(0);
+});
+
+test('a delivery whose attempt cannot be written is over, though it was to be retried', async () => {
+  const seen: SettledAttempt[] = [];
+  const settler = new Settler({
+    write: async () => {
+      throw Object.assign(new Error('refused'), { code: '22021' });
+    },
+    giveUp: async () => ({ pauses: true }),
+    leaseOf: (lane) => leases.get(lane),
+    onSettled: (ended) => seen.push(ended),
+    onFailure: () => {},
+  });
+  settler.add({ ...attempt(1), decision: { kind: 'retry', delayMs: 5 } });
+  settler.add(attempt(2));
+  await time.pass(100);
+  expect(seen).toMatchObject([
+    { endpointNum: 1, decision: { kind: 'dead_letter' }, pauses: true },
+    { endpointNum: 2, decision: { kind: 'done' } },
+  ]);
   expect(settler.size).toBe(0);
 });
 

@@ -1,3 +1,5 @@
+import { isFaultOfData } from '../store/data-errors.ts';
+import type { GivenUp } from '../store/give-up.ts';
 import type { LaneLease } from '../store/lanes.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 
@@ -5,8 +7,8 @@ export interface SettlerOptions {
   readonly write: (leases: readonly LaneLease[], attempts: readonly SettledAttempt[]) => Promise<ReadonlySet<number>>;
   /** The lease that this process has for a lane now; undefined when it lost it. */
   readonly leaseOf: (lane: number) => LaneLease | undefined;
-  /** Takes a delivery out of the mailbox whose attempt Postgres refuses for what is in it: kept, it would be made for ever. */
-  readonly giveUp: (attempt: SettledAttempt) => Promise<void>;
+  /** Ends a delivery whose attempt Postgres refuses for what is in it: kept, it would be made for ever. */
+  readonly giveUp: (attempt: SettledAttempt, reason: string) => Promise<GivenUp>;
   /** Called once for every attempt, written or given up: `isWritten` is false when its lane is not ours any more. */
   readonly onSettled: (attempt: SettledAttempt, isWritten: boolean) => void;
   readonly onFailure: (error: unknown, attempts: number) => void;
@@ -94,8 +96,10 @@ export class Settler {
         return;
       }
       this.#options.onFailure(error, 1);
-      await this.#options.giveUp(batch[0]!);
-      held = new Set(leases.keys());
+      const ended = endedAs(batch[0]!, await this.#options.giveUp(batch[0]!, (error as { code: string }).code));
+      this.#queue.splice(0, 1);
+      this.#options.onSettled(ended, leases.has(ended.lane));
+      return;
     }
     // The batch is what the queue begins with. Its halves leave one by one, so that none is reported again when the other fails.
     this.#queue.splice(0, batch.length);
@@ -103,8 +107,9 @@ export class Settler {
   }
 }
 
-/** SQLSTATE classes 22 (data) and 23 (constraint): the same batch will fail again. */
-function isFaultOfData(error: unknown): boolean {
-  const { code } = error as { code?: string };
-  return code !== undefined && /^2[23]/.test(code);
+/** It is over, whatever was decided before. */
+function endedAs(attempt: SettledAttempt, { pauses }: GivenUp): SettledAttempt {
+  return 'delayMs' in attempt.decision
+    ? { ...attempt, decision: { kind: 'dead_letter' }, pauses }
+    : { ...attempt, pauses };
 }

@@ -5,12 +5,18 @@ import type { LaneOwner } from './lane-owner.ts';
 export class Sweeper {
   readonly #findSleepingLanes: () => Promise<SleepingLane[]>;
   readonly #owner: LaneOwner;
+  readonly #onFound: (lanes: number) => void;
   /** Lanes found asleep, with the epoch that they were first found in and when. */
   #neglected = new Map<number, { epoch: number; since: number }>();
 
-  constructor(findSleepingLanes: () => Promise<SleepingLane[]>, owner: LaneOwner) {
+  constructor(
+    findSleepingLanes: () => Promise<SleepingLane[]>,
+    owner: LaneOwner,
+    onFound: (lanes: number) => void = () => {},
+  ) {
     this.#findSleepingLanes = findSleepingLanes;
     this.#owner = owner;
+    this.#onFound = onFound;
   }
 
   async runOnce(): Promise<void> {
@@ -23,6 +29,7 @@ export class Sweeper {
         return [lane, known?.epoch === epoch ? known : { epoch, since: now }];
       }),
     );
+    if (found.length > 0) this.#onFound(found.length);
     for (const { lane } of found) void this.#owner.hold(lane);
   }
 

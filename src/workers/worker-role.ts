@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
-import { caresBackend, createResolver } from '../delivery/resolver.ts';
+import { caresBackend, createResolver, type Resolver } from '../delivery/resolver.ts';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
 import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
@@ -12,11 +12,12 @@ import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
-import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, releaseLanes } from '../store/lanes.ts';
+import { giveUp } from '../store/give-up.ts';
+import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, LEASE_MS, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { promote, promoteAll, setBehind } from '../store/order.ts';
 import { readBodies } from '../store/read-bodies.ts';
-import { giveUp, settle } from '../store/settle.ts';
+import { settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
@@ -29,6 +30,7 @@ import { LaneOwner } from './lane-owner.ts';
 import type { LaneStore } from './lane-store.ts';
 import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
+import { validatorService } from './validator-service.ts';
 import { workService } from './work-service.ts';
 
 const SWEEP_MS = 1_000;
@@ -46,14 +48,23 @@ export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
   const announcer = announcerService(context);
-  const owner = createOwner(context, id, announcer.wake);
+  const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
+  const owner = createOwner(context, id, announcer.wake, resolver);
   const session = new WorkerSession({
     pool,
     workerId: id,
     onFailure: (error) => observe.workFailed('presence', error),
   });
-  const sweeper = new Sweeper(() => findSleepingLanes(pool), owner);
+  const sweeper = new Sweeper(
+    () => findSleepingLanes(pool),
+    owner,
+    (lanes) => observe.lanesFoundAsleep(lanes),
+  );
   waker.wakeLocal = (lanes) => owner.wake(lanes);
+  observe.watchProcess({
+    ...ownerStates(owner),
+    neglected_seconds: () => sweeper.neglectedMs / 1000,
+  });
   health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
   health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
   const fail = (name: string, error: unknown) => observe.workFailed(name, error);
@@ -77,8 +88,24 @@ export function workerServices(context: Context): Service[] {
     periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
     replayService(context),
     expansionService(context),
+    validatorService({
+      context,
+      resolver,
+      targets: (nums) => loadTargets(pool, context.vault, targetDefaults(context), nums),
+    }),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
   ];
+}
+
+function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProcess']>[0] {
+  return {
+    lanes_owned: () => owner.load.lanes,
+    requests_in_flight: () => owner.load.inFlight,
+    deliveries_held: () => owner.load.rows,
+    held_bytes: () => owner.load.bytes,
+    attempts_unsettled: () => owner.load.unsettled,
+    stalled_seconds: () => owner.stalledMs / 1000,
+  };
 }
 
 /** The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. */
@@ -107,7 +134,7 @@ function createHousekeeping({ config, workerPool: pool, observe }: Context): Hou
     deadLetterDays: config.DEAD_LETTER_RETENTION_DAYS,
     idempotencyHours: config.IDEMPOTENCY_HOURS,
     onDone: (duty, details) => observe.housekeeping(duty, details),
-    onFailure: (duty, error) => observe.workFailed(duty, error),
+    onFailure: (duty, error) => observe.housekeepingFailed(duty, error),
   });
 }
 
@@ -140,22 +167,32 @@ function lanesService(
   };
 }
 
-function createOwner(
-  { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
-  id: string,
-  announce: () => void,
-): LaneOwner {
-  const defaults: TargetDefaults = {
+function targetDefaults({ config }: Pick<Context, 'config'>): TargetDefaults {
+  return {
     retryScheduleMs: defaultSchedule,
     timeoutMs: config.DELIVERY_TIMEOUT_SECONDS * 1000,
     maxInFlight: DEFAULT_MAX_IN_FLIGHT,
   };
+}
+
+function createOwner(
+  { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
+  id: string,
+  announce: () => void,
+  resolver: Resolver,
+): LaneOwner {
+  const defaults = targetDefaults({ config });
   const castBooks = new CastBooks((tenantNum) => loadCasts(pool, tenantNum));
   const store: LaneStore = {
     acquire: (lanes) => acquireLanes(pool, id, lanes),
     heartbeat: (leases) => heartbeat(pool, id, leases),
     release: (leases) => releaseLanes(pool, id, leases),
-    fetchDue: (fetches, over) => mailbox.fetchDue(pool, fetches, over),
+    fetchDue: async (fetches, over) => {
+      const since = performance.now();
+      const rows = await mailbox.fetchDue(pool, fetches, over);
+      observe.fetched(performance.now() - since);
+      return rows;
+    },
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
     park: (leases, rows) => mailbox.parkDeliveries(pool, leases, rows),
     parkEndpoints: (leases, nums, limit) => mailbox.parkEndpoints(pool, leases, nums, limit),
@@ -169,7 +206,9 @@ function createOwner(
     targets: async (nums) => castBooks.equip(await loadTargets(pool, vault, defaults, nums)),
     targetVersions: (nums) => targetVersions(pool, nums),
     settle: async (leases, attempts) => {
+      const since = performance.now();
       const held = await settle(pool, leases, attempts);
+      observe.attemptsSettled(attempts, held, performance.now() - since);
       if (attempts.some(({ notice }) => notice !== null)) announce();
       return held;
     },
@@ -180,13 +219,15 @@ function createOwner(
     reviewSuspects: (lanes) => reviewSuspects(pool, lanes),
     putOnTrial: (leases, deliveries) => putOnTrial(pool, leases, deliveries),
     clearSuspects: (leases, deliveries) => clearSuspects(pool, leases, deliveries),
-    giveUp: (attempt) => giveUp(pool, attempt),
+    giveUp: (attempt, reason) => {
+      observe.attemptGivenUp();
+      return giveUp(pool, attempt, reason);
+    },
     disableEndpoint: async (num, reason) => {
       await disableEndpoint(prisma, num, reason);
       announce();
     },
   };
-  const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
   return new LaneOwner({
     store,
     sender: createSender({
@@ -198,6 +239,7 @@ function createOwner(
     nowMs: () => clock.nowMs(),
     userAgent: `Posthorn/${version}`,
     lanes: config.LANES,
+    leaseMs: LEASE_MS,
     maxInFlight: config.MAX_DELIVERIES_IN_FLIGHT,
     maxBytes: config.MAX_BYTES_IN_FLIGHT,
     ring: (lanes) => doorbell.ring(lanes),
@@ -206,6 +248,7 @@ function createOwner(
     onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
     onSetAside: (delivery) => observe.deliverySetAside(delivery),
     onEgressChange: (change) => observe.egressChanged(change),
+    onLeaseLost: (lane) => observe.leaseLost(lane),
     onFailure: (what, error) => observe.workFailed(what, error),
   });
 }

@@ -19,13 +19,16 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'row-signing': breach('signing', ['domain', 'config']),
   'row-routing': breach('routing', ['store', 'config']),
   'row-event-types': breach('event-types', ['store', 'ingest']),
+  'row-cloudevents': breach('cloudevents', ['ingest', 'event-types']),
   'row-delivery': breach('delivery', ['store', 'config', 'queues', 'routing']),
+  'row-brokers': breach('brokers', ['delivery', 'store']),
   'row-store': breach('store', ['ingest', 'routing', 'delivery']),
   'row-queues': breach('queues', ['store', 'workers']),
   'row-observability': breach('observability', ['store', 'delivery']),
   'row-ingest': breach('ingest', ['delivery', 'workers', 'api']),
-  'row-workers': breach('workers', ['api', 'embedded']),
-  'row-api': breach('api', ['workers', 'embedded']),
+  'row-sources': breach('sources', ['workers', 'api', 'delivery']),
+  'row-workers': breach('workers', ['api', 'embedded', 'sources']),
+  'row-api': breach('api', ['workers', 'embedded', 'sources']),
   'row-embedded': breach('embedded', ['store', 'api']),
   'row-cli': breach('cli', ['workers', 'api']),
   'only-in-store': {
@@ -41,10 +44,17 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'src/ingest/a.ts': `import express from 'express';\nexport const a = express;\n`,
     'src/embedded/b.ts': `import helmet from 'helmet';\nexport const b = helmet;\n`,
   },
+  'only-in-brokers-sources-delivery': {
+    'src/api/a.ts': `import { Consumer } from '@platformatic/kafka';\nexport const a = Consumer;\n`,
+  },
+  'only-in-config': { 'src/sources/a.ts': `import { parse } from 'yaml';\nexport const a = parse;\n` },
   'only-in-event-types': {
     'src/ingest/a.ts': `import { Ajv2020 } from 'ajv/dist/2020.js';\nexport const a = Ajv2020;\n`,
   },
-  'only-in-observability': { 'src/store/a.ts': `import pino from 'pino';\nexport const a = pino;\n` },
+  'only-in-observability': {
+    'src/store/a.ts': `import pino from 'pino';\nexport const a = pino;\n`,
+    'src/workers/b.ts': `import { Counter } from 'prom-client';\nexport const b = Counter;\n`,
+  },
   'only-in-config-api-ingest-embedded': { 'src/workers/a.ts': `import { z } from 'zod';\nexport const a = z;\n` },
   'folder-in-the-table': { 'src/helpers/a.ts': `import { join } from 'node:path';\nexport const a = join;\n` },
   'generated-client-only-in-store': {

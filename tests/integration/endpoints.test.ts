@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readSecret } from '../../src/signing/secret.ts';
+import { cancelForDeletedEndpoints } from '../../src/store/cancel-deleted.ts';
 import { disableEndpoint } from '../../src/store/disable-endpoint.ts';
 import { loadTargets } from '../../src/store/targets.ts';
 import { call } from '../support/api.ts';
@@ -58,6 +59,9 @@ test('an endpoint of a URL alone has every default, and a secret of its scheme',
     order: 'none',
     on_dead_letter: 'continue',
     versions: {},
+    format: 'native',
+    validation: 'none',
+    validation_status: null,
     metadata: {},
   });
   expect(readSecret(secret)).toMatchObject({ ok: true, secret: { kind: 'symmetric' } });
@@ -128,13 +132,15 @@ test('what reading shows can be written back', async () => {
     retry_schedule: [5],
     subscriptions: [{ types: ['a.*'], filter: null }],
   });
-  const { id, tenant_id, disabled_reason, created_at, updated_at, ...settings } = (await api('GET', path)).body;
+  const shown = (await api('GET', path)).body;
+  const { id, tenant_id, disabled_reason, validation_status, created_at, updated_at, ...settings } = shown;
   const answer = await api('PATCH', path, settings);
   expect(answer.status).toBe(200);
   expect({ ...answer.body, updated_at }).toEqual({
     id,
     tenant_id,
     disabled_reason,
+    validation_status,
     created_at,
     updated_at,
     ...settings,
@@ -216,6 +222,77 @@ test('a disabled endpoint says who disabled it; enabling clears that and wakes i
   expect((await api('PATCH', path, { enabled: true })).body).toMatchObject({ enabled: true, disabled_reason: null });
   expect(ring).toHaveBeenCalledWith([num]);
   ring.mockRestore();
+});
+
+test('what was held against a URL does not count for another', async () => {
+  const { id, path } = await create();
+  const { num } = await stored(id);
+  await service.context.apiPool.query(
+    `INSERT INTO endpoint_states (endpoint_num, gate, closed_until) VALUES ($1, $2, now() + interval '1 hour')`,
+    [
+      num,
+      {
+        breaker: {
+          state: { phase: 'open', untilMs: Date.now() + 500_000 },
+          openings: 4,
+          failuresInARow: 0,
+          recent: [],
+        },
+        bucket: null,
+        failingSinceMs: 1,
+      },
+    ],
+  );
+  const breaker = async () => (await api('GET', `${path}/stats`)).body.breaker;
+  await api('PATCH', path, { description: 'the same' });
+  expect(await breaker()).toMatchObject({ state: 'open', failing_since: expect.any(String) });
+  await api('PATCH', path, { url: 'https://receiver.example/other' });
+  expect(await breaker()).toMatchObject({ state: 'closed', open_until: null, failing_since: null });
+  const { rows } = await service.context.apiPool.query(
+    'SELECT resets, closed_until FROM endpoint_states WHERE endpoint_num = $1',
+    [num],
+  );
+  expect(rows).toEqual([{ resets: 1, closed_until: null }]);
+});
+
+test('when an endpoint or a tenant was deleted is Postgres’s time, whatever this process thinks it is', async () => {
+  const { id, path } = await create();
+  await api('POST', '/v1/tenants', { id: 'short-lived' });
+  await api('POST', '/v1/tenants/short-lived/endpoints', { url });
+  await api('POST', '/v1/tenants/short-lived/keys', { scopes: ['events:write'] });
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3 * 86_400_000 });
+  try {
+    expect((await api('DELETE', path)).status).toBe(204);
+    expect((await api('DELETE', '/v1/tenants/short-lived')).status).toBe(204);
+  } finally {
+    vi.useRealTimers();
+  }
+  const { rows } = await service.context.apiPool.query(
+    `SELECT deleted_at > now() - interval '1 hour' AS is_now FROM endpoints
+      WHERE id = $1 OR tenant_num = (SELECT num FROM tenants WHERE id = 'short-lived')
+      UNION ALL SELECT deleted_at > now() - interval '1 hour' FROM tenants WHERE id = 'short-lived'
+      UNION ALL SELECT revoked_at > now() - interval '1 hour' FROM api_keys k JOIN tenants t ON t.num = k.tenant_num WHERE t.id = 'short-lived'`,
+    [id],
+  );
+  expect(rows).toEqual(Array(4).fill({ is_now: true }));
+});
+
+test('what waits for deleted endpoints is looked for by an index', async () => {
+  let text = '';
+  await cancelForDeletedEndpoints({
+    query: async (statement: { text: string }) => {
+      text = statement.text;
+      return { rows: [] };
+    },
+  } as never);
+  const client = await service.context.apiPool.connect();
+  try {
+    await client.query('SET enable_seqscan = off');
+    const { rows } = await client.query(`EXPLAIN ${text}`);
+    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toContain('endpoints_deleted_idx');
+  } finally {
+    client.release(true);
+  }
 });
 
 test('a deleted endpoint is gone from every call, and its lane is woken to cancel what waits', async () => {

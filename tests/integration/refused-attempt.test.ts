@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { startReceiver } from '../support/receiver.ts';
@@ -25,6 +26,8 @@ test('G3: an attempt that Postgres refuses to record is given up: it is not made
     () => count('mailbox'),
     (waiting) => waiting === 0,
   );
-  expect(await count('attempts')).toBe(9);
+  expect(await count('attempts')).toBe(10);
   expect(receiver.requests).toHaveLength(10);
+  const { rows } = await api.context.apiPool.query('SELECT decision, detail FROM attempts WHERE attempt = 32767');
+  expect(rows).toEqual([{ decision: DECISION.done, detail: expect.stringContaining('22003') }]);
 });

@@ -167,8 +167,8 @@ test('a delivery that is gone, or was tried meanwhile, is named and not noted', 
 
 test('a lane in which only deliveries that were set aside wait is left asleep', async () => {
   await addRow(1);
-  await pool.query(`UPDATE mailbox SET parked = true, due_at = now()`);
+  await pool.query(`UPDATE lanes SET wake_at = 'infinity'`);
   expect(await findSleepingLanes(pool)).toMatchObject([{ lane: 3 }]);
-  await pool.query(`UPDATE mailbox SET due_at = 'infinity'`);
+  await pool.query(`UPDATE mailbox SET parked = true, due_at = 'infinity'`);
   expect(await findSleepingLanes(pool)).toEqual([]);
 });

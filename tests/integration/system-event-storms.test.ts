@@ -110,6 +110,7 @@ function deadLetter(eventUuid: string) {
     tenantNum: tenant.num,
     lane: laneOf(endpoint.num, TEST_LANES),
     attempt: 1,
+    isReplay: false,
     startedAtMs: Date.now(),
     outcome: { kind: 'unreachable', reason: 'refused', detail: 'refused', timing: NO_TIMING },
     decision: { kind: 'dead_letter' },

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 /** One request as the receiver saw it: the ledger that our own database is checked against. */
 export interface ReceivedRequest {
+  readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
@@ -34,8 +35,9 @@ export async function startReceiver(behaviour: Behaviour = ok): Promise<Receiver
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const { url: path = '', headers } = request;
+      const { method = '', url: path = '', headers } = request;
       const received = {
+        method,
         path,
         headers,
         body: Buffer.concat(chunks),

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const START_MS = 30_000;
+const START_MS = 60_000;
 /** Lines that are kept for the message of a failed test: of what there is a line per event, none. */
 const KEPT_LINES = 100;
 const ROUTINE = /"event":"(event\.accepted|attempt\.finished)"/;
@@ -81,7 +81,7 @@ class Child {
     return this.#lines.join('\n');
   }
 
-  said(what: RegExp, timeoutMs = 15_000): Promise<string> {
+  said(what: RegExp, timeoutMs = 30_000): Promise<string> {
     const known = this.#lines.find((line) => what.test(line));
     if (known !== undefined) return Promise.resolve(known);
     const { promise, resolve, reject } = Promise.withResolvers<string>();

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inject, onTestFailed, onTestFinished } from 'vitest';
 import { call } from './api.ts';
+import { eventually } from './eventually.ts';
 import { TEST_LANES } from './global-setup.ts';
 import { query } from './query.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
@@ -15,13 +16,15 @@ export interface StageOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+type Roles = 'api' | 'worker' | 'ingest' | 'api,worker' | 'api,ingest';
+
 /** Where a play of several processes takes place: a database, a receiver with its ledger, and the processes that were started. */
 export interface Stage {
   readonly databaseUrl: string;
   readonly receiver: Receiver;
   /** What a process is started with. */
   readonly env: Readonly<Record<string, string>>;
-  start(roles: 'api' | 'worker' | 'api,worker', env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
+  start(roles: Roles, env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   // biome-ignore lint/suspicious/noExplicitAny: tests read whatever columns they ask for.
   query(text: string, values?: unknown[]): Promise<any[]>;
   close(): Promise<void>;
@@ -86,13 +89,21 @@ export interface CreatedEndpoint {
   readonly public_key?: string;
 }
 
+/** Makes a tenant, or finds that it is there. A process that has just started may answer 503 for a moment. */
+async function ensureTenant(baseUrl: string, id: string): Promise<void> {
+  await eventually(
+    () => call(baseUrl, 'POST', '/v1/tenants', { id }),
+    ({ status }) => status === 201 || status === 409,
+  );
+}
+
 /** The endpoint of a tenant that is made if it is not there. `path` tells the endpoints of one receiver apart. */
 export async function createEndpoint(
   baseUrl: string,
   settings: Readonly<Record<string, unknown>>,
   tenant = TENANT,
 ): Promise<CreatedEndpoint> {
-  await call(baseUrl, 'POST', '/v1/tenants', { id: tenant });
+  await ensureTenant(baseUrl, tenant);
   const { status, body } = await call(baseUrl, 'POST', `/v1/tenants/${tenant}/endpoints`, settings);
   if (status !== 201) throw new Error(`The endpoint was refused: ${status} ${JSON.stringify(body)}`);
   return body;

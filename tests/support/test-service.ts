@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
-import pino from 'pino';
 import { inject } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import { buildContext } from '../../src/build-context.ts';
@@ -11,6 +10,8 @@ import type { Context } from '../../src/context.ts';
 import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
 import { ingestLimitsService } from '../../src/ingest-limits-service.ts';
 import { type Service, startServices, stopServices } from '../../src/lifecycle.ts';
+import { createLogger } from '../../src/observability/logger.ts';
+import { ingestServices } from '../../src/sources/ingest-role.ts';
 import { workerServices } from '../../src/workers/worker-role.ts';
 import { TEST_LANES } from './global-setup.ts';
 import { createTestDatabase } from './test-database.ts';
@@ -22,6 +23,8 @@ export interface TestServiceOptions {
   readonly config?: Partial<Config>;
   /** Whether deliveries are made; without it only the API runs. */
   readonly worker?: boolean;
+  /** Whether sources are consumed. */
+  readonly ingest?: boolean;
   /** Shares the database of another service. */
   readonly databaseUrl?: string;
 }
@@ -58,12 +61,13 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     operatorKey: OPERATOR_KEY,
     masterKeys: config.MASTER_KEY ?? [MASTER_KEY],
     policy,
-    log: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
+    ...createLogger(process.env.TEST_LOG_LEVEL ?? 'silent'),
   });
   await context.clock.calibrate(context.workerPool);
   const services: Service[] = [
     ingestLimitsService(context),
     ...(options.worker === true ? workerServices(context) : []),
+    ...(options.ingest === true ? ingestServices(context) : []),
   ];
   await startServices(services, 3_000);
   const app = createApp(context);

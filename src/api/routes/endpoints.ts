@@ -104,7 +104,7 @@ export const updateEndpoint = defineRoute({
       toBeProbed: Gate.toBeProbed,
     });
     if (updated === null) throw endpointNotFound();
-    if (updated.wasEnabled) context.ringEndpoints([updated.endpoint.num]);
+    if (updated.mayMove) context.ringEndpoints([updated.endpoint.num]);
     return { status: 200, body: endpointJson(updated.endpoint, viewer(request, context)) };
   },
 });

@@ -1,16 +1,26 @@
-import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import { z } from 'zod';
+import type { Config } from '../../config/config.ts';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
+import type { Caller } from '../../domain/scope.ts';
 import { acceptEvents } from '../../ingest/accept.ts';
 import { idempotencyKey } from '../../ingest/event-input.ts';
-import type { ItemResult } from '../../ingest/plan-group.ts';
-import { type BodyFormat, readRequest } from '../../ingest/read-request.ts';
-import type { MisfitEvent } from '../../observability/observer.ts';
+import { readCloudEvents } from '../../ingest/read-cloud-events.ts';
+import { type ReadRequest, readRequest } from '../../ingest/read-request.ts';
+import type { MisfitEvent } from '../../observability/facts.ts';
 import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
+import { type IngestFormat, ingestFormatOf } from '../ingest-format.ts';
 import { chargeLimits, checkLimits, countAccepted } from '../ingest-limits.ts';
 import { authorize } from '../mount-route.ts';
+import { refusalOf } from '../problem.ts';
 
 const noQuery = z.strictObject({});
 
@@ -34,43 +44,51 @@ export function mountIngest(app: Express, context: Context): void {
   const admit: RequestHandler = async (request, response, next) => {
     response.locals.caller = await authorize(request, 'events:write', context);
     checkInput(noQuery, request.query, 'query');
-    response.locals.format = formatOf(request.headers['content-type']);
+    response.locals.format = ingestFormatOf(request.headers);
     await checkLimits(request, response, response.locals.caller, context);
     next();
   };
 
-  app.post('/v1/events', admit, budget, read, async (request: Request, response: Response) => {
+  const countRefusal: ErrorRequestHandler = (error, _request, _response, next) => {
+    observe.ingestRefused(refusalOf(error).code);
+    next(error);
+  };
+
+  const accept: RequestHandler = async (request: Request, response: Response) => {
     const body = bodyOf(request);
-    const { isBatch, events } = readRequest(body, response.locals.format, { maxEvents: config.MAX_BATCH_EVENTS });
     const { caller } = response.locals;
+    const { isBatch, events } = eventsOf(request, body, response.locals.format, caller, config);
+    if (events.length === 0) {
+      response.status(202).json({ accepted: 0, duplicates: 0, items: [] });
+      return;
+    }
     const options = { isBatch, caller, idempotencyKey: keyOf(request, isBatch) };
     const owners = await chargeLimits(events, body.length, response, caller, context);
     const items = await acceptEvents(events, options, dependencies);
     countAccepted(items, owners, context);
-    response.status(202).json(isBatch ? batchReply(items) : items[0]);
-  });
+    const duplicates = items.filter((item) => item.status === 'duplicate').length;
+    if (duplicates > 0) observe.eventsDuplicate(duplicates);
+    response.status(202).json(isBatch ? { accepted: items.length - duplicates, duplicates, items } : items[0]);
+  };
+
+  app.post('/v1/events', admit, budget, read, accept, countRefusal);
+}
+
+function eventsOf(
+  request: Request,
+  body: Uint8Array,
+  format: IngestFormat,
+  caller: Caller,
+  { MAX_BATCH_EVENTS: maxEvents, CLOUDEVENTS_TENANT_EXTENSION: tenantExtension }: Config,
+): ReadRequest {
+  if (format === 'json' || format === 'ndjson') return readRequest(body, format, { maxEvents });
+  const { rawHeaders, headers } = request;
+  const message = { mode: format, contentType: headers['content-type'], rawHeaders, body };
+  return readCloudEvents(message, caller.kind === 'operator' ? tenantExtension : null, { maxEvents });
 }
 
 function bodyOf(request: Request): Uint8Array {
   return Buffer.isBuffer(request.body) ? request.body : new Uint8Array(0);
-}
-
-function batchReply(items: readonly ItemResult[]) {
-  const duplicates = items.filter((item) => item.status === 'duplicate').length;
-  return { accepted: items.length - duplicates, duplicates, items };
-}
-
-const JSON_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
-const NDJSON_TYPE = /^application\/(?:x-)?ndjson\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
-
-function formatOf(contentType: string | undefined): BodyFormat {
-  if (JSON_TYPE.test(contentType ?? '')) return 'json';
-  if (NDJSON_TYPE.test(contentType ?? '')) return 'ndjson';
-  throw new Refusal(
-    415,
-    'unsupported_media_type',
-    'Send events as application/json or application/x-ndjson, in UTF-8.',
-  );
 }
 
 /** The `Idempotency-Key` header, bare or quoted (draft-ietf-httpapi-idempotency-key-header makes it a quoted string). */

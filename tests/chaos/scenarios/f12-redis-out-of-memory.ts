@@ -1,12 +1,13 @@
 import type { Scenario } from '../harness/scenario.ts';
 import { accepted, step, wait } from '../steps/flow.ts';
-import { redisOf } from '../steps/redis.ts';
+import { alarm, redisOf } from '../steps/redis.ts';
 
 export const f12: Scenario = {
   id: 'F12',
   title: 'Redis at maxmemory, refusing every write, for 8 s',
   rows: ['F12'],
-  expected: 'every post is answered 202, the sweeper finds what nobody could ring for, recovery by itself',
+  expected:
+    'every post is answered 202, the alarm sounds, the sweeper finds what nobody could ring for, recovery by itself',
   backend: 'redis',
   steps: [
     step(
@@ -14,6 +15,7 @@ export const f12: Scenario = {
       async (play) => void (await redisOf(play).command('CONFIG SET maxmemory 1mb')),
     ),
     accepted(100),
+    alarm('sounds', 1),
     wait(6_000),
     accepted(60),
     step('maxmemory raised', async (play) => {
@@ -21,6 +23,7 @@ export const f12: Scenario = {
       play.markHealed();
     }),
     accepted(60),
+    alarm('ends', 0),
   ],
   ci: true,
 };

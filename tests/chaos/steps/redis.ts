@@ -1,4 +1,7 @@
+import { eventually } from '../../support/eventually.ts';
 import type { RedisProcess } from '../../support/redis-process.ts';
+import { scrape } from '../../support/scrape.ts';
+import { verdict } from '../harness/judge.ts';
 import type { Play } from '../harness/play.ts';
 import type { Step } from '../harness/scenario.ts';
 import { step } from './flow.ts';
@@ -7,6 +10,23 @@ export function redisOf(play: Play): RedisProcess {
   const { redis } = play.servers;
   if (redis === null) throw new Error('this scenario needs Redis');
   return redis;
+}
+
+/** Waits until the metric says that Redis refuses writes, or that it does not. */
+export function alarm(what: 'sounds' | 'ends', value: 0 | 1): Step {
+  return {
+    what: '',
+    run: async (play) => {
+      const isSo = await eventually(
+        () => scrape(play.api!),
+        (found) => found.sum('posthorn_queue_refuses_writes') === value,
+      ).then(
+        () => true,
+        () => false,
+      );
+      play.found.push(verdict(`the alarm ${what}`, isSo ? [] : [`it was not ${value} within 10 s`], `it is ${value}`));
+    },
+  };
 }
 
 export function flushAll(): Step {

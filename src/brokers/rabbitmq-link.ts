@@ -1,0 +1,59 @@
+import { type Channel, Connection, type ConnectionOptions } from 'rabbitmq-client';
+import { keepBodies } from './keep-bodies.ts';
+
+/** One connection, for as long as it lasts: it never comes back by itself, so that whoever uses it knows what was lost. */
+export interface RabbitmqLink {
+  /** Resolves, with the reason, when it is over. */
+  readonly closed: Promise<Error>;
+  /** The broker is short of memory or disk and takes nothing that is published. */
+  isBlocked(): boolean;
+  /** A channel whose messages have their bodies as bytes, of which no more than `keepBytes` are kept. Its errors end it alone. */
+  channel(keepBytes?: number): Promise<Channel>;
+  /** Ends it in order, or after a second without. Channels are to be closed before. */
+  close(): Promise<void>;
+  destroy(): void;
+}
+
+/** @throws Error when there is no connection within the time that the options give; its text has no secrets. */
+export async function openRabbitmq(options: ConnectionOptions): Promise<RabbitmqLink> {
+  const connection = new Connection(options);
+  const { promise: closed, resolve } = Promise.withResolvers<Error>();
+  let isOver = false;
+  const end = (reason: Error) => {
+    isOver = true;
+    resolve(reason);
+    // Before the client connects again by itself.
+    connection.unsafeDestroy();
+  };
+  let isBlocked = false;
+  connection.on('error', (error: Error) => end(error));
+  connection.on('connection.blocked', () => {
+    isBlocked = true;
+  });
+  connection.on('connection.unblocked', () => {
+    isBlocked = false;
+  });
+  const { promise: connected, resolve: connect } = Promise.withResolvers<null>();
+  connection.on('connection', () => connect(null));
+  const failure = await Promise.race([connected, closed]);
+  if (failure !== null) throw failure;
+  return {
+    closed,
+    isBlocked: () => isBlocked,
+    channel: async (keepBytes = Infinity) => {
+      const channel = await connection.acquire({ emitErrorsFromChannel: true });
+      channel.on('error', () => {});
+      keepBodies(channel, keepBytes);
+      return channel;
+    },
+    close: async () => {
+      if (isOver) return;
+      const timer = setTimeout(() => connection.unsafeDestroy(), CLOSE_MS);
+      await connection.close().finally(() => clearTimeout(timer));
+      end(new Error('The connection was closed by us.'));
+    },
+    destroy: () => end(new Error('The connection was closed by us.')),
+  };
+}
+
+const CLOSE_MS = 1_000;

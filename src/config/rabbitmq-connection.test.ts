@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { rabbitmqConnection } from './rabbitmq-connection.ts';
+
+const whole = {
+  hosts: ['rabbit.example:5672'],
+  vhost: '/',
+  username: 'u',
+  password: 'p',
+  tls: false,
+  heartbeat_seconds: 10,
+};
+
+test('a URL is taken apart, and what comes of it is accepted again', () => {
+  const parsed = rabbitmqConnection.parse({ url: 'amqps://us%40er:p%2Fw@[::1]:5679/my%2Fhost', heartbeat_seconds: 5 });
+  expect(parsed).toEqual({
+    hosts: ['[::1]:5679'],
+    vhost: 'my/host',
+    username: 'us@er',
+    password: 'p/w',
+    tls: true,
+    heartbeat_seconds: 5,
+  });
+  expect(rabbitmqConnection.parse(parsed)).toEqual(parsed);
+  const bare = rabbitmqConnection.parse({ url: 'amqp://u:p@rabbit.example' });
+  expect(bare).toEqual(whole);
+  expect(rabbitmqConnection.parse({ url: 'amqps://u:p@rabbit.example/' }).hosts).toEqual(['rabbit.example:5671']);
+});
+
+test.each([
+  [{}, 'hosts: expected hosts, or a url'],
+  [{ hosts: ['a:1'] }, 'username: required'],
+  [{ hosts: ['a:1'], username: 'u' }, 'password: required'],
+  [{ hosts: ['a'], username: 'u', password: 'p' }, 'hosts.0: expected host:port'],
+  [{ hosts: ['a:0'], username: 'u', password: 'p' }, 'hosts.0: expected host:port'],
+  [{ hosts: [], username: 'u', password: 'p' }, 'hosts: '],
+  [{ url: 'http://u:secret@h' }, 'url: expected amqp://'],
+  [{ url: 'amqp://u:secret@h:99999' }, 'url: expected amqp://'],
+  [{ url: 'not a url secret' }, 'url: expected amqp://'],
+  [{ url: 'amqp://u:secret@h/a/b' }, 'url: expected one path segment'],
+  [{ url: 'amqp://u:secret@h?heartbeat=0' }, 'url: expected nothing behind'],
+  [{ url: 'amqp://u:%zz-secret@h' }, 'url: expected percent-encoding'],
+  [{ url: 'amqp://u:secret@' }, 'url: expected'],
+  [{ url: 'amqp://h' }, 'username: required'],
+  [{ url: 'amqp://u:secret@h', password: 'p' }, 'password: is in the url already'],
+  [{ url: 'amqps://u:secret@h', tls: false }, 'tls: contradicts'],
+  [{ ...whole, vhost: 'a\nb' }, 'vhost: expected no control characters'],
+  [{ ...whole, vhost: 'é'.repeat(128) }, 'vhost: expected at most 255 bytes'],
+  [{ ...whole, heartbeat_seconds: 0 }, 'heartbeat_seconds: '],
+  [{ ...whole, tls: { ca: 'x' } }, 'tls'],
+  [{ ...whole, __proto__: null, nonsense: 1 }, ''],
+])('%j is refused with its path and without its secrets', (input, expected) => {
+  const issues = rabbitmqConnection.safeParse(input).error?.issues ?? [];
+  const texts = issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  expect(texts.some((text) => text.includes(expected))).toBe(true);
+  expect(JSON.stringify(texts)).not.toContain('secret');
+});

@@ -1,0 +1,93 @@
+import type { Caller } from '../domain/scope.ts';
+import {
+  type AcceptDependencies,
+  CONFLICT,
+  MAX_TRIES,
+  type RawEvent,
+  type Rejection,
+  seal,
+  typesRestless,
+  UNKNOWN_TENANT,
+} from './accept.ts';
+import { areCurrent, type Misfit } from './check-type.ts';
+import type { ItemResult, LooseResult } from './plan-group.ts';
+import type { PendingEvent } from './seal-event.ts';
+
+/** A message of a source, read as an event. */
+export interface LooseEvent {
+  readonly raw: RawEvent;
+  readonly caller: Caller;
+  /** What it is known by when it comes again: see `sourceKey`. */
+  readonly sourceKey: string | null;
+}
+
+/**
+ * Stores events that stand for themselves: one that cannot be taken leaves the others alone. They are committed in the order given, in one
+ * statement unless they fan out too far. When it resolves, what was taken is durable (G1).
+ * @throws Refusal 503 when they cannot be stored; some of them may be then.
+ */
+export async function acceptEach(
+  events: readonly LooseEvent[],
+  dependencies: AcceptDependencies,
+): Promise<readonly (ItemResult | Rejection)[]> {
+  const { types } = dependencies;
+  for (let tries = 1; tries <= MAX_TRIES; tries++) {
+    const sealed = await sealEach(events, dependencies);
+    const refusedBy = new Map(sealed.flatMap((one) => ('rules' in one && one.rules !== undefined ? [one.rules] : [])));
+    if (!(await areCurrent(refusedBy, types))) continue;
+    const pending = sealed.flatMap((one) => ('event' in one ? [one] : []));
+    const result = await commit(pending, dependencies);
+    if (result === 'too_many') return acceptHalves(events, dependencies);
+    if (result !== 'types_changed') {
+      let at = 0;
+      return sealed.map((one) => ('event' in one ? resultOf(result[at++]!) : one));
+    }
+    for (const { event } of pending) types.rules.forget(event.tenant.num);
+  }
+  throw typesRestless();
+}
+
+interface Pending {
+  readonly event: PendingEvent;
+  readonly misfit: Misfit | null;
+}
+
+async function sealEach(
+  events: readonly LooseEvent[],
+  dependencies: AcceptDependencies,
+): Promise<readonly (Pending | Rejection)[]> {
+  const sealed: (Pending | Rejection)[] = [];
+  for (const { raw, caller, sourceKey } of events) {
+    const one = await seal(raw, { caller, idempotencyKey: undefined }, dependencies);
+    sealed.push('status' in one ? one : { ...one, event: { ...one.event, source: { key: sourceKey } } });
+  }
+  return sealed;
+}
+
+async function commit(
+  pending: readonly Pending[],
+  { commits, types }: AcceptDependencies,
+): Promise<readonly LooseResult[] | 'types_changed' | 'too_many'> {
+  if (pending.length === 0) return [];
+  const result = await commits.submit(pending.map(({ event }) => event));
+  if (result.kind === 'types_changed') return 'types_changed';
+  if (result.kind === 'too_many_deliveries') return 'too_many';
+  if (result.kind !== 'loose') throw new Error(`Messages of a source were stored as a request: ${result.kind}.`);
+  for (const { misfit } of pending) if (misfit !== null) types.onMisfit(misfit);
+  return result.items;
+}
+
+/** One after the other, so that they stay in order. */
+async function acceptHalves(
+  events: readonly LooseEvent[],
+  dependencies: AcceptDependencies,
+): Promise<readonly (ItemResult | Rejection)[]> {
+  const middle = Math.ceil(events.length / 2);
+  const first = await acceptEach(events.slice(0, middle), dependencies);
+  return [...first, ...(await acceptEach(events.slice(middle), dependencies))];
+}
+
+function resultOf(result: LooseResult): ItemResult | Rejection {
+  if (result === 'conflict') return CONFLICT;
+  return result === 'tenant_gone' ? UNKNOWN_TENANT : result;
+}

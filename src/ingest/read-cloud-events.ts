@@ -1,0 +1,61 @@
+import type { CloudEventResult } from '../cloudevents/compose-cloud-event.ts';
+import { attributesOfHeaders } from '../cloudevents/http-headers.ts';
+import { readBinary } from '../cloudevents/read-binary.ts';
+import { readStructured } from '../cloudevents/read-structured.ts';
+import { Refusal } from '../domain/errors.ts';
+import { arrayElements } from '../domain/json-slices.ts';
+import { decodeText, parseJson } from './json-text.ts';
+import { readCloudEvent } from './read-cloud-event.ts';
+import { checkCount, type ReadRequest, type RequestLimits } from './read-request.ts';
+
+/** The content modes of the HTTP binding, with the JSON format. */
+export type CloudEventsMode = 'structured' | 'batched' | 'binary';
+
+/** A request that carries CloudEvents. */
+export interface CloudEventsMessage {
+  readonly mode: CloudEventsMode;
+  readonly contentType: string | undefined;
+  /** Names and values in turn, as Node gives them. */
+  readonly rawHeaders: readonly string[];
+  readonly body: Uint8Array;
+}
+
+/**
+ * Reads a request of CloudEvents 1.0. An event that is not valid is among the events, with its faults.
+ * @param tenantExtension see `CloudEventOptions`
+ * @throws Refusal as `readRequest` does; an empty batch is none, because the specification allows it.
+ */
+export function readCloudEvents(
+  message: CloudEventsMessage,
+  tenantExtension: string | null,
+  limits: RequestLimits,
+): ReadRequest {
+  if (message.mode === 'binary') return { isBatch: false, events: [readBinaryEvent(message, tenantExtension)] };
+  const text = decodeText(message.body);
+  const value = parseJson(text, '');
+  const read = (each: string) => readCloudEvent(readStructured(each), each, { tenantExtension });
+  if (message.mode === 'structured') return { isBatch: false, events: [read(text)] };
+  if (!Array.isArray(value)) {
+    const faults = [{ path: '', message: 'expected an array of CloudEvents' }];
+    throw new Refusal(422, 'invalid_batch', 'The body is not a batch of CloudEvents.', { faults });
+  }
+  if (value.length > 0) checkCount(value.length, limits);
+  return { isBatch: true, events: arrayElements(text).map(read) };
+}
+
+function readBinaryEvent({ rawHeaders, contentType, body }: CloudEventsMessage, tenantExtension: string | null) {
+  const { attributes, faults } = attributesOfHeaders(rawHeaders);
+  const result = readBinary({ attributes, contentType, body });
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
+  return readCloudEvent(withFaults(result, faults), text, { tenantExtension, placeOf });
+}
+
+function withFaults(result: CloudEventResult, faults: readonly { path: string; message: string }[]): CloudEventResult {
+  if (faults.length === 0) return result;
+  return { ok: false, faults: [...faults, ...(result.ok ? [] : result.faults)] };
+}
+
+function placeOf(attribute: string): string {
+  if (attribute === 'datacontenttype') return 'content-type';
+  return /^data($|\.)/.test(attribute) ? attribute : `ce-${attribute}`;
+}

@@ -1,0 +1,82 @@
+import type { NoticeKind } from '../domain/notice.ts';
+import type { Decision, Outcome } from '../domain/outcome.ts';
+
+export interface AcceptedEvent {
+  readonly uuid: string;
+  readonly externalId: string | null;
+  readonly tenantNum: number;
+  readonly type: string;
+  readonly bytes: number;
+  readonly deliveries: number;
+}
+
+export interface FinishedAttempt {
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+  readonly endpointId: string;
+  readonly tenantId: string;
+  readonly attempt: number;
+  readonly outcome: Outcome;
+  readonly decision: Decision;
+}
+
+export interface ToldNotices {
+  readonly tenantNum: number;
+  readonly endpointNum: number;
+  readonly kind: NoticeKind;
+  /** Notices that were told of together. */
+  readonly count: number;
+  /** Events made of them; 0 when no endpoint of the tenant subscribes to their type. */
+  readonly events: number;
+}
+
+/** What became of an endpoint's breaker or throttle. */
+export interface GateChange {
+  readonly kind: 'breaker_opened' | 'breaker_closed' | 'throttled' | 'worn_out';
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly reason?: string;
+  readonly untilMs?: number;
+}
+
+export interface SetAsideDelivery {
+  readonly eventUuid: string;
+  readonly endpointNum: number;
+  /** Workers that died while they tried it. */
+  readonly strikes: number;
+}
+
+/** An accepted event that is not what its type's schema says. */
+export interface MisfitEvent {
+  readonly tenantId: string;
+  readonly type: string;
+  readonly version: string;
+  readonly faults: readonly { readonly path: string }[];
+}
+
+/** An attempt that is written down. */
+export interface SettledFact {
+  readonly eventUuid: string;
+  readonly lane: number;
+  /** Whether a replay queued the delivery: then nobody waited for it since its event was accepted. */
+  readonly isReplay: boolean;
+  /** On the clock that made the event's id. */
+  readonly startedAtMs: number;
+  readonly outcome: Outcome;
+  readonly decision: Decision;
+}
+
+export interface EgressChange {
+  readonly kind: 'held' | 'released';
+  readonly fault: string;
+  readonly failing: number;
+  readonly endpoints: number;
+}
+
+export interface FailedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly error: unknown;
+}

@@ -1,0 +1,23 @@
+/** An error as far as a log may know it: drivers put connection strings and row values into other fields. */
+export function faultOf(error: unknown): Record<string, unknown> {
+  const { name, message, code, stack } = (error ?? {}) as {
+    name?: string;
+    message?: string;
+    code?: string;
+    stack?: string;
+  };
+  const isOurs = code === undefined && stack !== undefined;
+  return {
+    error: name ?? 'unknown',
+    ...(code === undefined ? {} : { code }),
+    message: redact(message ?? String(error)),
+    ...(isOurs ? { stack: redact(stack) } : {}),
+  };
+}
+
+/** What stands before the last @ of a URL goes: passwords hold slashes and @ where nobody encoded them. */
+export function redact(text: string): string {
+  return text
+    .replace(/\b([a-z+]+:\/\/)[^\s"']*@/gi, '$1***@')
+    .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');
+}

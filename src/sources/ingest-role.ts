@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import { ConfigError } from '../config/config.ts';
+import { splitSecrets } from '../config/source-secrets.ts';
+import { readSourcesFile } from '../config/sources-file.ts';
+import type { Context } from '../context.ts';
+import { periodic, type Service } from '../lifecycle.ts';
+import { forgetStates, reportStates } from '../store/source-states.ts';
+import { applySourcesFile, openSources } from '../store/sources.ts';
+import { beginSource } from './source-work.ts';
+import { type ReportedState, Supervisor } from './supervisor.ts';
+
+const LOOK_MS = 1_000;
+const REPORT_MS = 2_000;
+
+/** The services that take events in from sources, in the order in which they start. Any number of processes may have them. */
+export function ingestServices(context: Context): Service[] {
+  const { prisma, vault, apiPool, observe } = context;
+  const process = `ingest_${randomUUID()}`;
+  const fail = (name: string, error: unknown) => observe.workFailed(name, error);
+  const supervisor = new Supervisor({
+    load: () => openSources(prisma, vault, (id, error) => fail(`source ${id}`, error)),
+    begin: (source) => beginSource(source, process, context),
+    report: everySoOften(REPORT_MS, (states) => reportStates(apiPool, process, states.map(toReport))),
+    onChange: ({ id, name }, { kind, error }) => observe.sourceChanged({ id, name, state: kind, error }),
+    onFailure: fail,
+  });
+  const looking = periodic('sources', LOOK_MS, () => supervisor.runOnce(), fail);
+  return [
+    { name: 'sources file', start: () => applyFile(context), stop: async () => {} },
+    {
+      ...looking,
+      stop: async (deadlineMs) => {
+        await looking.stop(deadlineMs);
+        await supervisor.stop();
+        await forgetStates(apiPool, process);
+      },
+    },
+  ];
+}
+
+/** @throws ConfigError when the file is not valid or cannot be had beside what the API made */
+async function applyFile({ config, prisma, vault }: Context): Promise<void> {
+  if (config.SOURCES_FILE === undefined) return;
+  const sources = readSourcesFile(config.SOURCES_FILE);
+  const taken = await applySourcesFile(
+    prisma,
+    vault,
+    sources.map((source) => ({ name: source.name, type: source.type, ...splitSecrets(source) })),
+  );
+  if (taken.length === 0) return;
+  throw new ConfigError(
+    taken.map(
+      (name) => `SOURCES_FILE: the API has made a source ${name} already; delete it there or name this one otherwise`,
+    ),
+  );
+}
+
+function toReport({ sourceNum, ...state }: ReportedState) {
+  return { sourceNum, state };
+}
+
+/** Nothing is written while there is nothing to say: a process without sources costs nothing. */
+function everySoOften(
+  ms: number,
+  report: (states: readonly ReportedState[]) => Promise<void>,
+): (states: readonly ReportedState[]) => Promise<void> {
+  let saidMs = Number.NEGATIVE_INFINITY;
+  let saidKinds = '';
+  return async (states) => {
+    const kinds = states.map(({ sourceNum, kind }) => `${sourceNum} ${kind}`).join();
+    const isNews = kinds !== saidKinds;
+    if (!isNews && (states.length === 0 || performance.now() - saidMs < ms)) return;
+    await report(states);
+    saidMs = performance.now();
+    saidKinds = kinds;
+  };
+}

@@ -1,0 +1,46 @@
+import { Producer } from '@platformatic/kafka';
+import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
+import type { KafkaSource } from '../config/source-schema.ts';
+import type { StoredRejection } from '../store/rejected-messages.ts';
+import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
+
+const ALL_REPLICAS = -1;
+
+/** Publishes rejected messages to the source's dead-letter topic: key, headers and body as they were, with headers that say why. */
+export function createKafkaDeadLetters(source: KafkaSource, clientId: string): DeadLetterPublisher {
+  const topic = source.on_rejected!.dead_letter_topic;
+  let producer: Producer | null = null;
+  return {
+    publish: async (messages) => {
+      producer ??= new Producer({ ...kafkaClientOptions(source.connection, clientId), acks: ALL_REPLICAS });
+      try {
+        await producer.send({
+          messages: messages.map((message) => recordOf(message, topic, source.name)),
+          acks: ALL_REPLICAS,
+        });
+      } catch (error) {
+        // The next attempt begins with new connections.
+        await producer.close(true).catch(() => {});
+        producer = null;
+        throw error;
+      }
+    },
+    close: async () => {
+      await producer?.close().catch(() => {});
+    },
+  };
+}
+
+function recordOf(message: StoredRejection, topic: string, source: string) {
+  const { id, position, reason, detail, truncated } = message;
+  const said = { id, source, position, reason, detail, truncated: String(truncated) };
+  const headers = new Map(message.headers.map(([name, value]) => [Buffer.from(name), Buffer.from(value, 'base64')]));
+  for (const [name, value] of Object.entries(said))
+    headers.set(Buffer.from(`posthorn-rejected-${name}`), Buffer.from(value));
+  return {
+    topic,
+    ...(message.key === null ? {} : { key: Buffer.from(message.key) }),
+    value: Buffer.from(message.body),
+    headers,
+  };
+}

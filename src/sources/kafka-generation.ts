@@ -1,0 +1,116 @@
+import type { Consumer, MessagesStream } from '@platformatic/kafka';
+import type { Intake } from './intake.ts';
+import { type KafkaMessage, kafkaMessage } from './kafka-message.ts';
+import type { KafkaTopics } from './kafka-topics.ts';
+import { MessageLines } from './message-lines.ts';
+import { OffsetCommitter, type PartitionOffset } from './offset-committer.ts';
+import { Pump } from './pump.ts';
+
+/** Bytes of messages that may wait in memory; past that nothing is fetched. */
+const MOST_BYTES = 16 * 1024 * 1024;
+const FETCH_BYTES = 4 * 1024 * 1024;
+const PARTITION_BYTES = 1024 * 1024;
+const FETCH_WAIT_MS = 500;
+const BUFFERED_MESSAGES = 1_024;
+
+export interface GenerationOptions {
+  readonly consumer: Consumer;
+  readonly topics: KafkaTopics;
+  readonly intake: Intake;
+  readonly isHeld: boolean;
+  readonly onOffset: (offset: PartitionOffset) => void;
+  readonly onTrouble: (error: unknown) => void;
+  readonly onCommitFailure: (error: unknown) => void;
+  /** The stream broke: the session must begin anew. */
+  readonly onBroken: (error: unknown) => void;
+}
+
+/**
+ * What a member of the group does between two rebalances: reads the partitions that it was given from where the group is, and takes them
+ * in. With the next rebalance all that waits here is dropped and read again, by whoever is given the partition then.
+ */
+export class KafkaGeneration {
+  readonly #options: GenerationOptions;
+  readonly #lines = new MessageLines<KafkaMessage>();
+  readonly #pump: Pump<KafkaMessage>;
+  readonly #committer: OffsetCommitter;
+  readonly #abort = new AbortController();
+  #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | null = null;
+  #pumping: Promise<void> = Promise.resolve();
+  #isFull = false;
+
+  constructor(options: GenerationOptions) {
+    this.#options = options;
+    const { consumer, intake, onTrouble, onCommitFailure } = options;
+    this.#committer = new OffsetCommitter((offsets) => consumer.commit({ offsets }), onCommitFailure);
+    this.#pump = new Pump({
+      lines: this.#lines,
+      intake,
+      onDone: (batch) => this.#done(batch),
+      onTrouble,
+      nowMs: () => performance.now(),
+    });
+    this.#pump.hold(options.isHeld);
+  }
+
+  async open(): Promise<void> {
+    const { consumer, topics, onBroken } = this.#options;
+    const stream = await consumer.consume({
+      topics: [...topics.keys()],
+      mode: 'committed',
+      // Where the group has been nowhere yet, or what it has not read is gone.
+      fallbackMode: 'earliest',
+      autocommit: false,
+      maxBytes: FETCH_BYTES,
+      maxBytesPerPartition: PARTITION_BYTES,
+      maxWaitTime: FETCH_WAIT_MS,
+      highWaterMark: BUFFERED_MESSAGES,
+    });
+    this.#stream = stream;
+    stream.on('error', (error) => {
+      if (!this.#abort.signal.aborted) onBroken(error);
+    });
+    stream.on('data', (record) => {
+      const topic = topics.get(record.topic);
+      if (topic === undefined || this.#abort.signal.aborted) return;
+      this.#lines.push(kafkaMessage(record, topic.id));
+      this.#throttle();
+      this.#pump.wake();
+    });
+    this.#pumping = this.#pump.run(this.#abort.signal);
+  }
+
+  hold(isHeld: boolean): void {
+    this.#pump.hold(isHeld);
+  }
+
+  /** Ends once the batch under way has ended and the broker was told of it, as far as it can be told. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    const closing = this.#stream?.close().catch(() => {});
+    await this.#pumping;
+    await this.#committer.settled();
+    await closing;
+  }
+
+  #done(batch: readonly KafkaMessage[]): void {
+    for (const { topic, partition, offset, leaderEpoch } of lastOfEach(batch)) {
+      const done = { topic, partition, offset: offset + 1n, leaderEpoch };
+      this.#committer.add(done);
+      this.#options.onOffset(done);
+    }
+    this.#throttle();
+  }
+
+  #throttle(): void {
+    const isFull = this.#lines.bytes > (this.#isFull ? MOST_BYTES / 2 : MOST_BYTES);
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    if (isFull) this.#stream?.pause();
+    else this.#stream?.resume();
+  }
+}
+
+function lastOfEach(batch: readonly KafkaMessage[]): Iterable<KafkaMessage> {
+  return new Map(batch.map((message) => [message.group, message])).values();
+}

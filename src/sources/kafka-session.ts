@@ -1,0 +1,204 @@
+import { Consumer } from '@platformatic/kafka';
+import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
+import type { KafkaSource } from '../config/source-schema.ts';
+import type { SourceLag } from './consumer.ts';
+import type { Intake } from './intake.ts';
+import { KafkaGeneration } from './kafka-generation.ts';
+import { type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
+import type { PartitionOffset } from './offset-committer.ts';
+
+/** How long a member may be silent before its partitions go to others, and how long members have to join a rebalance. */
+const SESSION_MS = 10_000;
+const REBALANCE_MS = 30_000;
+const HEARTBEAT_MS = 2_000;
+const LAG_MS = 5_000;
+const TOPICS_MS = 15_000;
+const LATEST = -1n;
+
+export interface SessionOptions {
+  readonly source: KafkaSource;
+  readonly clientId: string;
+  readonly intake: Intake;
+  readonly isHeld: () => boolean;
+  /** Partitions were given to this member: it is at work. */
+  readonly onJoined: (missing: readonly string[]) => void;
+  readonly onLag: (lag: readonly SourceLag[]) => void;
+  /** Messages cannot be stored; null: they can again. */
+  readonly onTrouble: (error: unknown) => void;
+  readonly onCommitFailure: (error: unknown) => void;
+}
+
+/** One membership in the consumer group: from the first connection until something breaks, the topics change or it is told to end. */
+export class KafkaSession {
+  readonly #options: SessionOptions;
+  readonly #finder: TopicFinder;
+  readonly #ended = Promise.withResolvers<void>();
+  #consumer: Consumer | null = null;
+  #topics: KafkaTopics = new Map();
+  #generation: KafkaGeneration | null = null;
+  /** Generations follow each other, never two at once. */
+  #turning: Promise<void> = Promise.resolve();
+  #positions = new Map<string, bigint>();
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#finder = new TopicFinder(options.source, options.clientId);
+    // Whoever waits for it comes later than the first failure may.
+    this.#ended.promise.catch(() => {});
+  }
+
+  hold(isHeld: boolean): void {
+    this.#generation?.hold(isHeld);
+  }
+
+  /** @throws what broke; returns when the signal aborts or the topics have changed, and the next session should begin. */
+  async run(signal: AbortSignal): Promise<void> {
+    const end = () => this.#ended.resolve();
+    signal.addEventListener('abort', end);
+    const timers: NodeJS.Timeout[] = [];
+    try {
+      this.#topics = await this.#finder.find();
+      const { source } = this.#options;
+      const missing = missingTopics(source, this.#topics);
+      if (this.#topics.size > 0) await this.#join();
+      this.#options.onJoined(missing);
+      timers.push(
+        setInterval(() => this.#lookForTopics(), TOPICS_MS),
+        setInterval(() => this.#lookForLag(), LAG_MS),
+      );
+      this.#lookForLag();
+      if (!signal.aborted) await this.#ended.promise;
+    } finally {
+      signal.removeEventListener('abort', end);
+      for (const timer of timers) clearInterval(timer);
+      await this.#close();
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { source, clientId } = this.#options;
+    const consumer = new Consumer({
+      ...kafkaClientOptions(source.connection, clientId),
+      groupId: source.consume.group,
+      sessionTimeout: SESSION_MS,
+      rebalanceTimeout: REBALANCE_MS,
+      heartbeatInterval: HEARTBEAT_MS,
+      autocommit: false,
+    });
+    this.#consumer = consumer;
+    const fail = (error: unknown) => this.#ended.reject(error);
+    consumer.on('error', fail);
+    consumer.on('consumer:heartbeat:stalled', ({ lastError }) =>
+      fail(lastError ?? new Error('The group coordinator is silent.')),
+    );
+    consumer.on('consumer:group:join', () => this.#turn());
+    // Held for the whole session: otherwise each generation that ends would leave the topics, and the next would have to rejoin for them.
+    consumer.topics.trackAll(...this.#topics.keys());
+    await consumer.joinGroup({});
+    await this.#turning;
+  }
+
+  /** The group has met anew: what was read under the old assignment is dropped, and the new one is read from where the group is. */
+  #turn(): void {
+    this.#turning = this.#turning
+      .then(() => this.#nextGeneration())
+      .catch((error: unknown) => this.#ended.reject(error));
+  }
+
+  async #nextGeneration(): Promise<void> {
+    const consumer = this.#consumer;
+    await this.#generation?.close();
+    this.#generation = null;
+    if (consumer === null) return;
+    this.#positions = await this.#positionsOf(consumer);
+    const { intake, isHeld, onTrouble, onCommitFailure } = this.#options;
+    const generation = new KafkaGeneration({
+      consumer,
+      topics: this.#topics,
+      intake,
+      isHeld: isHeld(),
+      onOffset: ({ topic, partition, offset }: PartitionOffset) => this.#positions.set(`${topic}/${partition}`, offset),
+      onTrouble,
+      onCommitFailure,
+      onBroken: (error) => this.#ended.reject(error),
+    });
+    this.#generation = generation;
+    await generation.open();
+    generation.hold(isHeld());
+  }
+
+  /**
+   * Where the group is in each partition of ours. Where it has been nowhere and is to begin with what comes next, that place is committed
+   * now: otherwise a rebalance before the first message is taken in would begin later, and pass over it.
+   */
+  async #positionsOf(consumer: Consumer): Promise<Map<string, bigint>> {
+    const assignments = consumer.assignments ?? [];
+    const positions = new Map<string, bigint>();
+    if (assignments.length === 0) return positions;
+    const committed = await consumer.listCommittedOffsets({ topics: assignments });
+    const begin = this.#options.source.consume.start;
+    const fresh = assignments.flatMap(({ topic, partitions }) =>
+      partitions
+        .filter((partition) => (committed.get(topic)?.[partition] ?? -1n) < 0n)
+        .map((partition) => ({ topic, partition })),
+    );
+    for (const { topic, partitions } of assignments) {
+      for (const partition of partitions)
+        positions.set(`${topic}/${partition}`, committed.get(topic)?.[partition] ?? -1n);
+    }
+    if (fresh.length === 0) return positions;
+    const timestamp = begin === 'latest' ? LATEST : -2n;
+    const starts = await consumer.listOffsets({ topics: [...new Set(fresh.map(({ topic }) => topic))], timestamp });
+    const offsets = fresh.map((place) => ({
+      ...place,
+      offset: starts.get(place.topic)?.[place.partition] ?? 0n,
+      leaderEpoch: -1,
+    }));
+    if (begin === 'latest') await consumer.commit({ offsets });
+    for (const { topic, partition, offset } of offsets) positions.set(`${topic}/${partition}`, offset);
+    return positions;
+  }
+
+  #lookForTopics(): void {
+    this.#finder.find().then(
+      (found) => {
+        if (!sameTopics(found, this.#topics)) this.#ended.resolve();
+      },
+      (error: unknown) => this.#ended.reject(error),
+    );
+  }
+
+  #lookForLag(): void {
+    const consumer = this.#consumer;
+    const topics = consumer?.assignments?.map(({ topic }) => topic) ?? [];
+    if (consumer === null || topics.length === 0) {
+      this.#options.onLag([]);
+      return;
+    }
+    consumer.listOffsets({ topics, timestamp: LATEST }).then(
+      (ends) => this.#options.onLag(lagOf(ends, this.#positions)),
+      // What is wrong with the broker the stream finds out.
+      () => {},
+    );
+  }
+
+  async #close(): Promise<void> {
+    const consumer = this.#consumer;
+    await this.#turning;
+    await this.#generation?.close();
+    this.#generation = null;
+    this.#consumer = null;
+    await Promise.all([this.#finder.close().catch(() => {}), consumer?.close(true).catch(() => {})]);
+  }
+}
+
+function lagOf(
+  ends: ReadonlyMap<string, readonly bigint[]>,
+  positions: ReadonlyMap<string, bigint>,
+): readonly SourceLag[] {
+  return [...positions].map(([part, position]) => {
+    const slash = part.lastIndexOf('/');
+    const end = ends.get(part.slice(0, slash))?.[Number(part.slice(slash + 1))];
+    return { part, messages: end === undefined ? null : Math.max(0, Number(end - position)) };
+  });
+}

@@ -1,0 +1,56 @@
+import { Admin } from '@platformatic/kafka';
+import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
+import type { KafkaSource } from '../config/source-schema.ts';
+
+export interface KafkaTopic {
+  /** Another one when the topic is deleted and made anew. */
+  readonly id: string;
+  readonly partitions: number;
+}
+
+/** The topics that a source consumes and the cluster has. */
+export type KafkaTopics = ReadonlyMap<string, KafkaTopic>;
+
+/** Looks which topics there are that the source names or that match its pattern. */
+export class TopicFinder {
+  readonly #source: KafkaSource;
+  readonly #admin: Admin;
+
+  constructor(source: KafkaSource, clientId: string) {
+    this.#source = source;
+    this.#admin = new Admin(kafkaClientOptions(source.connection, clientId));
+  }
+
+  async find(): Promise<KafkaTopics> {
+    const { topics, pattern } = this.#source.consume;
+    const there = await this.#admin.listTopics({ includeInternals: false });
+    const matches = pattern === undefined ? null : new RegExp(`^(?:${pattern})$`, 'v');
+    const wanted = there.filter((topic) => (matches === null ? topics?.includes(topic) : isMatch(matches, topic)));
+    if (wanted.length === 0) return new Map();
+    const metadata = await this.#admin.metadata({ topics: wanted, forceUpdate: true });
+    return new Map(
+      [...metadata.topics].map(([topic, { id, partitionsCount }]) => [topic, { id, partitions: partitionsCount }]),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#admin.close();
+  }
+}
+
+/** Kafka's own topics and those of tools around it begin with _. */
+function isMatch(pattern: RegExp, topic: string): boolean {
+  return !topic.startsWith('_') && pattern.test(topic);
+}
+
+/** Names that the source asks for and the cluster does not have. */
+export function missingTopics({ consume }: KafkaSource, found: KafkaTopics): readonly string[] {
+  return (consume.topics ?? []).filter((topic) => !found.has(topic));
+}
+
+export function sameTopics(a: KafkaTopics, b: KafkaTopics): boolean {
+  return (
+    a.size === b.size &&
+    [...a].every(([name, { id, partitions }]) => b.get(name)?.id === id && b.get(name)?.partitions === partitions)
+  );
+}

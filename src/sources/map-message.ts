@@ -1,0 +1,96 @@
+import type { SourceMapping } from '../config/source-schema.ts';
+import { Refusal } from '../domain/errors.ts';
+import type { RawEvent } from '../ingest/accept.ts';
+import { decodeText, parseJson } from '../ingest/json-text.ts';
+import type { IncomingMessage } from './intake.ts';
+import { textAt } from './json-pointer.ts';
+
+type DeclaredMapping = Extract<SourceMapping, { format: 'mapped' }>;
+
+const HEAD = ['tenant_id', 'type', 'id', 'version', 'timestamp', 'correlation_id', 'subject'] as const;
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Makes an event of a message, field by field. `data` is cut out of the body as it is written there. Fields that are not in the message are
+ * left out of the event; `type` and `data` must be.
+ * @throws Refusal when the body is not JSON although the mapping looks into it
+ */
+export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping): RawEvent {
+  const body = lazily(() => jsonText(message.body));
+  const head: Record<string, unknown> = {};
+  for (const name of HEAD) {
+    const from = mapping[name];
+    const value = from === undefined ? undefined : textOf(fieldOf(from, message, body), name, from);
+    if (value !== undefined) head[name] = value;
+  }
+  if (head.type === undefined) throw unmapped('type', mapping.type, 'is not there');
+  const data = fieldOf(mapping.data, message, body);
+  if (data === undefined) throw unmapped('data', mapping.data, 'is not there');
+  const key = mapping.idempotency_key;
+  const idempotency = key === undefined ? undefined : textOf(fieldOf(key, message, body), 'idempotency_key', key);
+  const metadata = idempotency === undefined ? '' : `,"metadata":${JSON.stringify({ idempotency_key: idempotency })}`;
+  const text = `${JSON.stringify(head).slice(0, -1)},"data":${data}${metadata}}`;
+  return { value: JSON.parse(text), text };
+}
+
+/** The JSON text of what a mapping names; undefined when the message has no such thing. */
+function fieldOf(from: string, message: IncomingMessage, body: () => string): string | undefined {
+  const colon = from.indexOf(':');
+  const [kind, rest] = colon < 0 ? [from, ''] : [from.slice(0, colon), from.slice(colon + 1)];
+  switch (kind) {
+    case 'body':
+      return textAt(body(), rest);
+    case 'const':
+      return JSON.stringify(rest);
+    case 'header':
+      return jsonOfBytes(message.headers.get(rest), from);
+    case 'attribute':
+      return JSON.stringify(message.attributes.get(rest));
+    case 'key':
+      return jsonOfBytes(message.key ?? undefined, from);
+    case 'text':
+      return jsonOfBytes(message.body, from);
+    case 'base64':
+      return JSON.stringify(Buffer.from(message.body).toString('base64'));
+    default:
+      return message.timestampMs === null ? undefined : JSON.stringify(new Date(message.timestampMs).toISOString());
+  }
+}
+
+function jsonOfBytes(bytes: Uint8Array | undefined, from: string): string | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    return JSON.stringify(decoder.decode(bytes));
+  } catch {
+    throw new Refusal(422, 'unmapped', `${from} is not UTF-8.`, { faults: [{ path: from, message: 'not UTF-8' }] });
+  }
+}
+
+/** A field of text: numbers and booleans as they are written, null as if it were not there. */
+function textOf(json: string | undefined, name: string, from: string): string | undefined {
+  const text = json?.trim();
+  if (text === undefined || text === 'null') return undefined;
+  if (text.startsWith('"')) return JSON.parse(text) as string;
+  if (text.startsWith('{') || text.startsWith('[')) throw unmapped(name, from, 'is no text');
+  return text;
+}
+
+function unmapped(name: string, from: string, problem: string): Refusal {
+  return new Refusal(422, 'unmapped', `${name}: ${from} ${problem}.`, {
+    faults: [{ path: name, message: `${from} ${problem}` }],
+  });
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function jsonText(body: Uint8Array): string {
+  const text = decodeText(body);
+  parseJson(text, '');
+  return text;
+}

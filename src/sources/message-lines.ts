@@ -1,0 +1,92 @@
+import type { IncomingMessage } from './intake.ts';
+
+/** Most messages and bytes that are taken in at once. */
+const BATCH_MESSAGES = 1_000;
+const BATCH_BYTES = 2 * 1024 * 1024;
+/** What a message takes in memory beside its bytes, about. */
+const OVERHEAD_BYTES = 512;
+
+interface Line<T> {
+  readonly group: string;
+  waiting: T[];
+  /** Most messages of it that are taken at once: fewer while its tenant may not send more. */
+  most: number;
+  notBeforeMs: number;
+}
+
+/** Messages that have come and are not durable yet, in a line for each group. Pure: the caller brings the time. */
+export class MessageLines<T extends IncomingMessage> {
+  readonly #lines = new Map<string, Line<T>>();
+  #bytes = 0;
+
+  /** What waits, in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  push(message: T): void {
+    const line = this.#lines.get(message.group) ?? {
+      group: message.group,
+      waiting: [],
+      most: BATCH_MESSAGES,
+      notBeforeMs: 0,
+    };
+    this.#lines.set(message.group, line);
+    line.waiting.push(message);
+    this.#bytes += sizeOf(message);
+  }
+
+  /** The next messages to take in, each line's first, from every line that may go on now: each gets its share. They stay until `done`. */
+  next(nowMs: number): readonly T[] {
+    const ready = [...this.#lines.values()].filter((line) => line.waiting.length > 0 && line.notBeforeMs <= nowMs);
+    const batch: T[] = [];
+    let bytes = 0;
+    for (const [i, line] of ready.entries()) {
+      const share = Math.max(1, Math.floor((BATCH_MESSAGES - batch.length) / (ready.length - i)));
+      const shareBytes = (BATCH_BYTES - bytes) / (ready.length - i);
+      let lineBytes = 0;
+      for (const message of line.waiting.slice(0, Math.min(share, line.most))) {
+        lineBytes += sizeOf(message);
+        // A message that is larger than the share still goes, alone.
+        if (lineBytes > shareBytes && lineBytes > sizeOf(message)) break;
+        batch.push(message);
+        bytes += sizeOf(message);
+      }
+    }
+    return batch;
+  }
+
+  /** When a line that waits may go on, in ms; null when nothing waits for time. */
+  nextMs(): number | null {
+    const times = [...this.#lines.values()].filter((line) => line.waiting.length > 0).map((line) => line.notBeforeMs);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  /** These are durable. They are the first of their lines, as `next` gave them. */
+  done(batch: readonly T[]): void {
+    const counts = new Map<string, number>();
+    for (const message of batch) {
+      counts.set(message.group, (counts.get(message.group) ?? 0) + 1);
+      this.#bytes -= sizeOf(message);
+    }
+    for (const [group, count] of counts) {
+      const line = this.#lines.get(group)!;
+      line.waiting.splice(0, count);
+      line.most = Math.min(BATCH_MESSAGES, line.most * 2);
+      line.notBeforeMs = 0;
+      if (line.waiting.length === 0 && line.most === BATCH_MESSAGES) this.#lines.delete(group);
+    }
+  }
+
+  /** The line could not go on with so many: it waits, and then tries fewer. */
+  narrow(group: string, tried: number, notBeforeMs: number): void {
+    const line = this.#lines.get(group);
+    if (line === undefined) return;
+    line.most = Math.max(1, Math.floor(tried / 2));
+    line.notBeforeMs = notBeforeMs;
+  }
+}
+
+function sizeOf({ body, key }: IncomingMessage): number {
+  return OVERHEAD_BYTES + body.length + (key?.length ?? 0);
+}

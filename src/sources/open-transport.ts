@@ -1,0 +1,46 @@
+import type { SourceInput } from '../config/source-schema.ts';
+import type { Consumer } from './consumer.ts';
+import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
+import type { Intake } from './intake.ts';
+import { createKafkaConsumer } from './kafka-consumer.ts';
+import { createKafkaDeadLetters } from './kafka-dead-letters.ts';
+import { RabbitmqConsumer } from './rabbitmq-consumer.ts';
+import { createRabbitmqDeadLetters } from './rabbitmq-dead-letters.ts';
+
+export interface TransportOptions {
+  /** What the broker sees of us. */
+  readonly clientId: string;
+  readonly intake: Intake;
+  readonly maxEventBytes: number;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** How a source's broker is spoken to. */
+export interface Transport {
+  readonly consumer: Consumer;
+  /** null: rejected messages are published nowhere. */
+  readonly deadLetters: DeadLetterPublisher | null;
+}
+
+/** Bytes of a body that are held, where the broker would send more: more than any event may have and than is kept of what is rejected. */
+const KEPT_BYTES = 256 * 1024;
+
+/** The transport of a source, by its type. Opens no connection before the consumer runs. */
+export function openTransport(source: SourceInput, options: TransportOptions): Transport {
+  switch (source.type) {
+    case 'kafka':
+      return {
+        consumer: createKafkaConsumer({ source, ...options }),
+        deadLetters: source.on_rejected === undefined ? null : createKafkaDeadLetters(source, options.clientId),
+      };
+    case 'rabbitmq':
+      return {
+        consumer: new RabbitmqConsumer({
+          source,
+          intake: options.intake,
+          keepBytes: Math.max(options.maxEventBytes, KEPT_BYTES) + 1,
+        }),
+        deadLetters: source.on_rejected === undefined ? null : createRabbitmqDeadLetters(source),
+      };
+  }
+}

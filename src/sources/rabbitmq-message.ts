@@ -1,0 +1,78 @@
+import { hash } from 'node:crypto';
+import type { AsyncMessage } from 'rabbitmq-client';
+import type { RawMessage } from '../brokers/keep-bodies.ts';
+import type { IncomingMessage } from './intake.ts';
+
+export type RabbitmqMessage = Omit<AsyncMessage, 'body' | 'contentType'> & RawMessage;
+
+/** Where a message came in: the queue, and a name of the channel that no other channel has. */
+export interface RabbitmqPlace {
+  readonly queue: string;
+  readonly channel: string;
+  /** Whether messages of the queue are in order in this channel, or spread over several. */
+  readonly isOrdered: boolean;
+}
+
+/**
+ * A delivery as the intake takes it. It has no offset: with a message id, it is the same message as every other of the same id, application,
+ * exchange and routing key; without, it is known only for as long as this channel holds it, so that another try of ours is no second event.
+ */
+export function toIncoming(message: RabbitmqMessage, { queue, channel, isOrdered }: RabbitmqPlace): IncomingMessage {
+  return {
+    position: message.messageId ? nameOf(queue, message) : `${queue}/${channel}/${message.deliveryTag}`,
+    group: isOrdered ? queue : `${queue}/${channel}`,
+    attributes: attributesOf(message, queue),
+    key: Buffer.from(message.routingKey),
+    headers: headersOf(message),
+    body: message.body,
+    wholeBytes: message.wholeBytes,
+    timestampMs: message.timestamp === undefined ? null : message.timestamp * 1000,
+  };
+}
+
+const LONGEST_NAME = 250;
+
+function nameOf(queue: string, { appId = '', exchange, routingKey, messageId }: RabbitmqMessage): string {
+  // As JSON, so that no two ways of dividing the same letters are one name.
+  const name = `${queue}/${JSON.stringify([exchange, routingKey, appId, messageId])}`;
+  return name.length <= LONGEST_NAME ? name : `${queue.slice(0, 100)}/sha256:${hash('sha256', name, 'hex')}`;
+}
+
+/** What AMQP says of it beside headers, body and key. */
+function attributesOf(message: RabbitmqMessage, queue: string): ReadonlyMap<string, string> {
+  const attributes = {
+    queue,
+    exchange: message.exchange,
+    routing_key: message.routingKey,
+    redelivered: String(message.redelivered),
+    message_id: message.messageId,
+    app_id: message.appId,
+    type: message.type,
+    correlation_id: message.correlationId,
+    reply_to: message.replyTo,
+    user_id: message.userId,
+    content_type: message.rawContentType,
+    content_encoding: message.contentEncoding,
+  };
+  return new Map(Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+function headersOf(message: RabbitmqMessage): ReadonlyMap<string, Uint8Array> {
+  const headers = new Map<string, Uint8Array>();
+  for (const [name, value] of Object.entries(message.headers ?? {})) {
+    const bytes = bytesOf(value);
+    if (bytes !== null) headers.set(name, bytes);
+  }
+  // Where other transports have it.
+  const type = bytesOf(message.rawContentType);
+  if (type !== null && !headers.has('content-type')) headers.set('content-type', type);
+  return headers;
+}
+
+/** A value of an AMQP table as text: what is no text, number or bytes, as JSON. */
+function bytesOf(value: unknown): Uint8Array | null {
+  if (value === undefined || value === null) return null;
+  if (value instanceof Uint8Array) return value;
+  if (typeof value === 'object') return Buffer.from(JSON.stringify(value));
+  return Buffer.from(String(value));
+}

@@ -1,0 +1,49 @@
+import { readBinary } from '../cloudevents/read-binary.ts';
+import { readStructured } from '../cloudevents/read-structured.ts';
+import { Refusal } from '../domain/errors.ts';
+import type { RawEvent } from '../ingest/accept.ts';
+import { decodeText, parseJson } from '../ingest/json-text.ts';
+import { readCloudEvent } from '../ingest/read-cloud-event.ts';
+import type { IncomingMessage } from './intake.ts';
+
+/** What attributes are called among headers: Kafka's binding (kafka-protocol-binding.md §3.2.3) and AMQP's (amqp-protocol-binding.md §3.1.3). */
+const PREFIX = /^(?:ce_|cloudEvents[:_])/;
+const STRUCTURED = /^application\/cloudevents(?:\+json)?\s*(?:;|$)/i;
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Reads a message as a CloudEvent: structured when its content type says so, binary otherwise.
+ * @param tenantExtension the extension that names the tenant; null: the source says whose it is
+ * @throws Refusal when it is not even JSON, or in a form that nobody reads here
+ */
+export function readCloudMessage(message: IncomingMessage, tenantExtension: string | null): RawEvent {
+  const contentType = textOf(message.headers.get('content-type'), 'content-type');
+  if (contentType !== undefined && STRUCTURED.test(contentType)) {
+    const text = decodeText(message.body);
+    parseJson(text, '');
+    return readCloudEvent(readStructured(text), text, { tenantExtension });
+  }
+  if (contentType !== undefined && /^application\/cloudevents/i.test(contentType)) {
+    throw new Refusal(
+      415,
+      'unsupported_media_type',
+      'Of structured CloudEvents the JSON format is read, one event a message.',
+    );
+  }
+  const attributes = [...message.headers].flatMap(([name, value]) =>
+    PREFIX.test(name) ? [[name.replace(PREFIX, ''), textOf(value, name)] as const] : [],
+  );
+  const result = readBinary({ attributes, contentType, body: message.body });
+  return readCloudEvent(result, Buffer.from(message.body).toString('latin1'), { tenantExtension });
+}
+
+function textOf(bytes: Uint8Array | undefined, name: string): string | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new Refusal(422, 'invalid_event', `The header ${name} is not UTF-8.`, {
+      faults: [{ path: name, message: 'not UTF-8' }],
+    });
+  }
+}

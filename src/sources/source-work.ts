@@ -1,0 +1,76 @@
+import { type SourceInput, sourceInput } from '../config/source-schema.ts';
+import { joinSecrets } from '../config/source-secrets.ts';
+import type { Context } from '../context.ts';
+import type { AcceptDependencies } from '../ingest/accept.ts';
+import { claimRetries, forgetRetried, keepRejected, publishRejected } from '../store/rejected-messages.ts';
+import type { OpenSource } from '../store/sources.ts';
+import { createIntake, type SourceIntake } from './create-intake.ts';
+import { openTransport } from './open-transport.ts';
+import type { SourceWork } from './supervisor.ts';
+
+/** Messages that are tried again, or published as dead letters, in one round. */
+const AT_ONCE = 100;
+
+/**
+ * Everything that one process does for a source.
+ * @throws Error when its description is not one that this version knows
+ */
+export function beginSource(source: OpenSource, process: string, context: Context): SourceWork {
+  const { apiPool: pool, observe } = context;
+  const input = inputOf(source);
+  const intake = createIntake({
+    source: { id: source.id, name: source.name, tenantId: input.tenant_id },
+    mapping: input.mapping,
+    accept: acceptDependencies(context),
+    limits: context.ingestLimits,
+    reject: (messages, isRetry) =>
+      keepRejected(pool, source.num, messages, { isRetry, publish: input.on_rejected !== undefined }),
+    onRejected: (reasons) => observe.messagesRejected({ source: source.name, reasons }),
+  });
+  const transport = openTransport(input, {
+    clientId: `posthorn-${process}`,
+    intake: intake.take,
+    maxEventBytes: context.config.MAX_EVENT_BYTES,
+    onFailure: (error) => observe.workFailed(`source ${source.name}`, error),
+  });
+  const { deadLetters } = transport;
+  return {
+    consumer: transport.consumer,
+    counts: intake.counts,
+    runOnce: async () => {
+      await retrySome(source, intake, context);
+      if (deadLetters === null) return;
+      await publishRejected(pool, source.num, AT_ONCE, (messages) => deadLetters.publish(messages));
+    },
+    close: async () => deadLetters?.close(),
+  };
+}
+
+function inputOf(source: OpenSource): SourceInput {
+  const parsed = sourceInput.safeParse(joinSecrets({ plain: source.config, secrets: source.secrets }));
+  if (parsed.success) return parsed.data;
+  throw new Error(`The source ${source.name} is described in a way that this version does not know.`);
+}
+
+function acceptDependencies({ config, commits, clock, recallTenant, typeRules, observe }: Context): AcceptDependencies {
+  return {
+    commits,
+    findTenant: recallTenant,
+    nowMs: () => clock.nowMs(),
+    maxEventBytes: config.MAX_EVENT_BYTES,
+    types: { rules: typeRules, onMisfit: (event) => observe.eventMisfit(event) },
+  };
+}
+
+/** Tries rejected messages again that someone asked for. They come when they come: not in their old order among others. */
+async function retrySome(source: OpenSource, intake: SourceIntake, { apiPool: pool }: Context): Promise<void> {
+  if (source.paused) return;
+  const rows = await claimRetries(pool, source.num, AT_ONCE);
+  if (rows.length === 0) return;
+  await intake.retry(rows);
+  await forgetRetried(
+    pool,
+    source.num,
+    rows.map(({ id }) => id),
+  );
+}

@@ -1,0 +1,99 @@
+import type pg from 'pg';
+import { newUuid } from '../domain/ids.ts';
+import type { Caller, TenantRef } from '../domain/scope.ts';
+import { appendAudit } from './audit.ts';
+import { type Endpoint, lockEndpoint, toEndpoint } from './endpoint-rows.ts';
+import type { EndpointStore } from './endpoints.ts';
+import { toBeAsked } from './validation-columns.ts';
+
+/** An endpoint whose receiver is to be asked now. */
+export interface ClaimedValidation {
+  readonly endpointNum: number;
+  /** Which question this is: see `recordValidation`. */
+  readonly epoch: number;
+  /** This one included. */
+  readonly tries: number;
+}
+
+/** What came of a question. */
+export type ValidationResult =
+  | { readonly kind: 'validated'; readonly origin: string; readonly allowedPerMinute: number | null }
+  | { readonly kind: 'refused'; readonly detail: string }
+  | { readonly kind: 'postponed'; readonly detail: string; readonly delayMs: number };
+
+const CLAIM = `
+  UPDATE endpoints e
+     SET validation_epoch = e.validation_epoch + 1, validation_tries = e.validation_tries + 1,
+         validation_due_at = now() + $2::int * interval '1 millisecond'
+    FROM (SELECT p.num FROM endpoints p JOIN tenants t ON t.num = p.tenant_num
+           WHERE p.validation_due_at <= now() AND p.enabled AND p.deleted_at IS NULL AND t.deleted_at IS NULL
+           ORDER BY p.validation_due_at LIMIT $1 FOR NO KEY UPDATE OF p SKIP LOCKED) due
+   WHERE e.num = due.num
+  RETURNING e.num AS "endpointNum", e.validation_epoch AS epoch, e.validation_tries AS tries`;
+
+/** Takes endpoints that are due for this process alone; one that does not record in time leaves them to be taken again. */
+export async function claimValidations(pool: pg.Pool, limit: number, leaseMs: number): Promise<ClaimedValidation[]> {
+  return (await pool.query<ClaimedValidation>(CLAIM, [limit, leaseMs])).rows;
+}
+
+/** Versions rise, so that the lane's owner reads the endpoint anew; the audit says what happened. */
+const CONCLUDE = `
+  WITH concluded AS (
+    UPDATE endpoints
+       SET validation_state = $3, validation_detail = $4, validated_origin = $5, allowed_per_minute = $6,
+           validated_at = CASE WHEN $3 = 'validated' THEN now() END, validation_due_at = NULL, version = version + 1, updated_at = now()
+     WHERE num = $1 AND validation_epoch = $2 AND validation_due_at IS NOT NULL AND deleted_at IS NULL
+    RETURNING id, tenant_num
+  )
+  INSERT INTO audit_log (id, tenant_num, actor, action, object, after)
+  SELECT $7, tenant_num, 'system', $8, id, $9 FROM concluded`;
+
+const POSTPONE = `
+  UPDATE endpoints SET validation_detail = $3, validation_due_at = now() + $4::int * interval '1 millisecond'
+   WHERE num = $1 AND validation_epoch = $2 AND validation_due_at IS NOT NULL`;
+
+/** @returns false when the endpoint was asked for anew or deleted meanwhile: then the answer changes nothing. */
+export async function recordValidation(
+  pool: pg.Pool,
+  { endpointNum, epoch }: ClaimedValidation,
+  result: ValidationResult,
+): Promise<boolean> {
+  const { rowCount } = await (result.kind === 'postponed'
+    ? pool.query(POSTPONE, [endpointNum, epoch, result.detail, result.delayMs])
+    : pool.query(CONCLUDE, [endpointNum, epoch, ...conclusionOf(result)]));
+  return rowCount === 1;
+}
+
+function conclusionOf(result: Exclude<ValidationResult, { kind: 'postponed' }>): unknown[] {
+  if (result.kind === 'refused') {
+    const { kind, detail } = result;
+    return [kind, detail, null, null, newUuid(), 'endpoint.validation_refused', { detail }];
+  }
+  const { kind, origin, allowedPerMinute } = result;
+  const after = { origin, allowed_per_minute: allowedPerMinute };
+  return [kind, null, origin, allowedPerMinute, newUuid(), 'endpoint.validated', after];
+}
+
+/**
+ * Has a receiver asked again; until it has answered, deliveries wait.
+ * @returns null when the tenant has no endpoint of this id, 'not_wanted' when the endpoint asks for no validation.
+ */
+export async function askValidation(
+  { prisma, vault }: EndpointStore,
+  tenant: TenantRef,
+  id: string,
+  caller: Caller,
+): Promise<Endpoint | 'not_wanted' | null> {
+  return prisma.$transaction(async (transaction) => {
+    const row = await lockEndpoint(transaction, tenant.num, id);
+    if (row === null) return null;
+    if (row.validation === 'none') return 'not_wanted';
+    const updated = await transaction.endpoint.update({
+      where: { num: row.num },
+      data: { ...toBeAsked(), validationEpoch: { increment: 1 }, version: { increment: 1 }, updatedAt: new Date() },
+    });
+    const { actor } = caller;
+    await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'endpoint.validation_asked', object: id });
+    return toEndpoint(updated, vault);
+  });
+}

@@ -1,0 +1,68 @@
+import type pg from 'pg';
+import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
+import { isFaultOfData } from './data-errors.ts';
+import { orderKeysOf, promote } from './order.ts';
+import type { SettledAttempt } from './settle.ts';
+
+/** What became of a delivery whose attempt could not be recorded. */
+export interface GivenUp {
+  /** Whether those that are kept in order behind it wait for a person. */
+  readonly pauses: boolean;
+}
+
+const DELETE = `DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND attempt = $3`;
+
+// The highest number that a column holds stands for those past it.
+const GIVE_UP = `
+  WITH removed AS (${DELETE} RETURNING endpoint_num, event_id, tenant_num, order_key, seq),
+  appended AS (
+    INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+    SELECT event_id, now(), endpoint_num, tenant_num, least($3::int + 1, 32767), $4, $5, 'The record of this attempt was refused by Postgres: ' || $6::text FROM removed
+    ON CONFLICT DO NOTHING
+  ),
+  told AS (
+    INSERT INTO system_notices (tenant_num, endpoint_num, event_id, kind, attempt)
+    SELECT tenant_num, endpoint_num, event_id, ${NOTICE_CODES['delivery.dead_lettered']}, least($3::int + 1, 32767) FROM removed WHERE $7
+  ),
+  pausing AS (
+    SELECT r.* FROM removed r JOIN endpoints e ON e.num = r.endpoint_num
+     WHERE r.order_key IS NOT NULL AND e.on_dead_letter = 'pause' AND $5 = ${DECISION.deadLetter}
+  ),
+  paused AS (
+    INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq) SELECT endpoint_num, order_key, event_id, seq FROM pausing
+    ON CONFLICT DO NOTHING
+  )
+  SELECT endpoint_num, order_key, EXISTS (SELECT FROM pausing) AS pauses FROM removed`;
+
+interface Row {
+  endpoint_num: number;
+  order_key: number | null;
+  pauses: boolean;
+}
+
+/**
+ * Ends a delivery whose attempt Postgres refuses to record for what is in it: kept, it would be made for ever. It gets a record without what
+ * may be at fault, as delivered when it was, else as a dead letter, and the next in order comes up. Where even that is refused, because the
+ * day of its event was dropped meanwhile, it goes with its event.
+ */
+export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<GivenUp> {
+  const rows = await end(pool, attempt, reason);
+  if (rows[0]?.pauses !== true) await promote(pool, orderKeysOf(rows));
+  return { pauses: rows[0]?.pauses === true };
+}
+
+async function end(
+  pool: pg.Pool,
+  { endpointNum, eventUuid, attempt, outcome, decision, notice }: SettledAttempt,
+  reason: string,
+): Promise<readonly Row[]> {
+  const key = [endpointNum, eventUuid, attempt - 1];
+  const final = 'delayMs' in decision ? DECISION.deadLetter : decisionCode(decision);
+  const isTold = notice !== null && final === DECISION.deadLetter;
+  try {
+    return (await pool.query<Row>(GIVE_UP, [...key, outcomeCode(outcome), final, reason, isTold])).rows;
+  } catch (error) {
+    if (!isFaultOfData(error)) throw error;
+    return (await pool.query<Row>(`${DELETE} RETURNING endpoint_num, order_key, false AS pauses`, key)).rows;
+  }
+}

@@ -1,0 +1,38 @@
+import type pg from 'pg';
+
+/** Counting stops here: what is more than this is far too many in any case, and a look must stay cheap. */
+const MOST = 10_000;
+
+const count = (from: string) => `(SELECT count(*)::int FROM (SELECT FROM ${from} LIMIT ${MOST}) few)`;
+const estimate = (table: string) => `coalesce(pg_stat_get_live_tuples('${table}'::regclass), 0)::float8`;
+
+const FIGURES = `
+  SELECT coalesce(greatest(0, extract(epoch FROM now() - (
+           SELECT min(first.due_at) FROM lanes l
+            CROSS JOIN LATERAL (SELECT due_at FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked ORDER BY due_at LIMIT 1) first))), 0)::float8 AS due_age_seconds,
+         ${estimate('mailbox')} AS mailbox_rows,
+         ${count(`endpoint_states WHERE closed_until > now() AND gate #>> '{breaker,state,phase}' = 'open'`)} AS breakers_open,
+         ${count('lanes WHERE leased_until < now()')} AS lanes_without_owner,
+         ${count('lanes WHERE crashes > 0')} AS lanes_crashed,
+         ${count('lane_suspects')} AS suspects,
+         ${count('poisoned_deliveries')} AS deliveries_set_aside,
+         (SELECT coalesce(sum(size - next), 0)::float8 FROM (SELECT size, next FROM expansions LIMIT ${MOST}) few) AS expansions_waiting,
+         ${count('system_notices')} AS notices_waiting,
+         ${estimate('kept_dead_letters')} AS dead_letters_kept`;
+
+/** What only the database knows of the whole installation, by names of the metrics. One statement, cheap however large the tables are. */
+export async function readFigures(pool: pg.Pool) {
+  const { rows } = await pool.query<{
+    due_age_seconds: number;
+    mailbox_rows: number;
+    breakers_open: number;
+    lanes_without_owner: number;
+    lanes_crashed: number;
+    suspects: number;
+    deliveries_set_aside: number;
+    expansions_waiting: number;
+    notices_waiting: number;
+    dead_letters_kept: number;
+  }>({ name: 'installation-figures', text: FIGURES });
+  return rows[0]!;
+}

@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  readonly mode: 'run' | 'list' | 'compare';
+  /** Names of scenarios; empty for all of the default set. */
+  readonly only: readonly string[];
+  readonly quick: boolean;
+  /** How many processes the system has: API and worker apart, or both in one, as `npm start` runs them. */
+  readonly layout: 'split' | 'one';
+  /** Starts a Redis of its own where `REDIS_URL` gives none. */
+  readonly redis: boolean;
+  readonly profile: boolean;
+  /** Length of `sustain`. */
+  readonly minutes: number;
+  /** How many `kept` goes on to. */
+  readonly events: number;
+  /** Of measuring, for each scenario that has a steady window. */
+  readonly seconds: number;
+  readonly compare: readonly string[];
+  readonly save: boolean;
+}
+
+export const USAGE = `npm run bench                                     every scenario, the table, and bench/results/<date>-<commit>.json
+npm run bench -- --quick                          the limit, batch100 and latency1000 in under a minute
+npm run bench -- --only batch100,single           some of them; "limit" for the limit alone
+npm run bench -- --list                           their names, and what each measures
+npm run bench -- --compare FILE [FILE2]           two runs side by side; with one file, the newest of bench/results is the other
+  --layout split|one     API and worker in two processes (default), or in one as npm start does
+  --redis                starts redis-server for BullMQ; REDIS_URL names one of yours
+  --seconds 15           length of the measured window
+  --minutes 5            length of sustain
+  --events 20000000      where kept ends
+  --profile              --cpu-prof of the system's processes, into bench/profiles/<date>-<commit>/
+  --no-save              writes no result
+DATABASE_URL names a Postgres of yours, in which databases may be made; without it one is started for the run.
+`;
+
+/** What is wrong with the arguments. */
+export class UsageError extends Error {}
+
+/** @throws UsageError */
+export function readOptions(args: readonly string[]): Options {
+  const { values, positionals } = parse(args);
+  const { list, quick, layout, redis, profile, compare } = values;
+  if (layout !== 'split' && layout !== 'one') throw new UsageError('--layout: expected split or one');
+  if (compare === undefined && positionals.length > 0) throw new UsageError(`${positionals[0]}: not an option`);
+  if (positionals.length > 1) throw new UsageError('--compare: expected one file or two');
+  return {
+    mode: list ? 'list' : compare === undefined ? 'run' : 'compare',
+    only: values.only.split(',').filter((name) => name !== ''),
+    quick,
+    layout,
+    redis,
+    profile,
+    minutes: numberOf('--minutes', values.minutes, 0.1, 1_440),
+    events: numberOf('--events', values.events, 2_000, 1_000_000_000),
+    seconds: numberOf('--seconds', values.seconds ?? (quick ? '7' : '15'), 1, 3_600),
+    compare: compare === undefined ? [] : [compare, ...positionals],
+    save: !values['no-save'],
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', default: '' },
+        list: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+        layout: { type: 'string', default: 'split' },
+        redis: { type: 'boolean', default: false },
+        profile: { type: 'boolean', default: false },
+        minutes: { type: 'string', default: '5' },
+        events: { type: 'string', default: '20000000' },
+        seconds: { type: 'string' },
+        compare: { type: 'string' },
+        'no-save': { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function numberOf(name: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= least && value <= most))
+    throw new UsageError(`${name}: expected a number from ${least} to ${most}`);
+  return value;
+}

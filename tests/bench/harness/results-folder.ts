@@ -1,0 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { UsageError } from './options.ts';
+import type { RunResult } from './run-result.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const FOLDER = 'bench/results';
+
+/** @returns the file's path from the root of the project */
+export async function saveResult(result: RunResult): Promise<string> {
+  const file = `${FOLDER}/${stampOf(result)}.json`;
+  await mkdir(join(ROOT, FOLDER), { recursive: true });
+  await writeFile(join(ROOT, file), `${JSON.stringify(rounded(result), null, 2)}\n`);
+  return file;
+}
+
+/** `2026-11-26-1142-0a1b2c3`, for names of files. */
+export function stampOf({ at, commit }: Pick<RunResult, 'at' | 'commit'>): string {
+  return `${at.slice(0, 10)}-${at.slice(11, 16).replace(':', '')}-${commit.replace('+', '')}`;
+}
+
+/** @throws UsageError that says which file cannot be read */
+export async function readResult(path: string): Promise<RunResult> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as RunResult;
+  } catch (error) {
+    throw new UsageError(`--compare: ${path}: ${(error as Error).message}`);
+  }
+}
+
+/** The newest result other than `path`, which the comparison starts from. @throws UsageError when there is none */
+export async function newestResult(): Promise<string> {
+  const names = await readdir(join(ROOT, FOLDER)).catch(() => []);
+  const newest = names
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .at(-1);
+  if (newest === undefined) throw new UsageError(`--compare: ${FOLDER} has no result to compare with`);
+  return join(ROOT, FOLDER, newest);
+}
+
+/** The commit that is checked out, `+` when tracked files differ from it; `unknown` outside a repository. */
+export function currentCommit(): string {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
+  try {
+    const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
+    return `${git('rev-parse', '--short', 'HEAD')}${changed ? '+' : ''}`;
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** Five figures are more than any of them is worth, and keep the files readable. */
+function rounded(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isInteger(value) ? value : Number(value.toPrecision(5));
+  if (Array.isArray(value)) return value.map(rounded);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rounded(inner)]));
+}

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import type { Decision, Outcome } from '../../src/domain/outcome.ts';
+import { DECISION, NOTICE_CODES, OUTCOME_CODES } from '../../src/store/codes.ts';
+import { giveUp } from '../../src/store/give-up.ts';
+import type { SettledAttempt } from '../../src/store/settle.ts';
+import { logEvent, makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+let service: TestService;
+let tenant: TestTenant;
+let endpoint: TestEndpoint;
+
+beforeAll(async () => {
+  service = await startTestService();
+  tenant = await makeTenant(service, 'acme');
+});
+
+afterAll(() => service.stop());
+
+beforeEach(async () => {
+  endpoint = await makeEndpoint(service, tenant, { order: 'subject' });
+});
+
+const query = async (text: string, values: unknown[] = []) =>
+  (await service.context.workerPool.query(text, values)).rows;
+
+/** Waits as the one of its key that may go, or behind it. */
+async function addRow(eventUuid: string, isBehind = false): Promise<string> {
+  await query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, attempt, order_key, seq)
+     VALUES ($1, CASE WHEN $4 THEN 'infinity' ELSE now() END, $2, $3, 0, $4, 3, 7, nextval('mailbox_seq'))`,
+    [eventUuid, endpoint.num, tenant.num, isBehind],
+  );
+  return eventUuid;
+}
+
+const timing = { dnsMs: 1, connectMs: 1, firstByteMs: 1, totalMs: 1 };
+const unreachable: Outcome = { kind: 'unreachable', reason: 'tls', detail: 'at fault', timing };
+const response = { status: 200, headers: {}, body: Buffer.alloc(0), truncated: false };
+
+function attemptOf(eventUuid: string, outcome: Outcome, decision: Decision): SettledAttempt {
+  return {
+    eventUuid,
+    endpointNum: endpoint.num,
+    tenantNum: tenant.num,
+    lane: 0,
+    attempt: 4,
+    isReplay: false,
+    startedAtMs: Date.now(),
+    outcome,
+    decision,
+    notice: outcome.kind === 'delivered' ? null : 'delivery.failing',
+    pauses: false,
+  };
+}
+
+const give = (attempt: SettledAttempt) => giveUp(service.context.workerPool, attempt, '22021');
+const attempts = (eventUuid: string) =>
+  query('SELECT attempt, outcome, decision, detail FROM attempts WHERE event_id = $1', [eventUuid]);
+const waiting = () =>
+  query('SELECT event_id, parked FROM mailbox WHERE endpoint_num = $1 ORDER BY seq', [endpoint.num]);
+const retry: Decision = { kind: 'retry', delayMs: 1_000 };
+
+test('G2: a delivery whose attempt cannot be recorded ends as a dead letter that says why, which is told, and the next in order goes', async () => {
+  const first = await addRow(await logEvent(service, tenant));
+  const next = await addRow(await logEvent(service, tenant), true);
+  expect(await give(attemptOf(first, unreachable, retry))).toEqual({ pauses: false });
+  expect(await attempts(first)).toEqual([
+    { attempt: 4, outcome: OUTCOME_CODES.tls, decision: DECISION.deadLetter, detail: expect.stringContaining('22021') },
+  ]);
+  expect(await waiting()).toEqual([{ event_id: next, parked: false }]);
+  expect(await query('SELECT kind FROM system_notices WHERE event_id = $1', [first])).toEqual([
+    { kind: NOTICE_CODES['delivery.dead_lettered'] },
+  ]);
+});
+
+test('one that was delivered is on record as delivered, and nobody is told of a dead letter', async () => {
+  const first = await addRow(await logEvent(service, tenant));
+  await give(attemptOf(first, { kind: 'delivered', response, timing }, { kind: 'done' }));
+  expect(await attempts(first)).toMatchObject([{ outcome: OUTCOME_CODES.delivered, decision: DECISION.done }]);
+  expect(await query('SELECT 1 FROM system_notices WHERE event_id = $1', [first])).toEqual([]);
+});
+
+test('where a dead letter pauses its key, one whose attempt cannot be recorded does too', async () => {
+  await query(`UPDATE endpoints SET on_dead_letter = 'pause' WHERE num = $1`, [endpoint.num]);
+  const first = await addRow(await logEvent(service, tenant));
+  const next = await addRow(await logEvent(service, tenant), true);
+  expect(await give(attemptOf(first, unreachable, retry))).toEqual({ pauses: true });
+  expect(await waiting()).toEqual([{ event_id: next, parked: true }]);
+  expect(await query('SELECT event_id FROM paused_keys WHERE endpoint_num = $1', [endpoint.num])).toEqual([
+    { event_id: first },
+  ]);
+});
+
+test('one whose day was dropped goes with its event, and the next in order goes', async () => {
+  const old = await addRow(uuidFloor(Date.UTC(2001, 0, 1)).replace(/0$/, '1'));
+  const next = await addRow(newUuid(), true);
+  expect(await give(attemptOf(old, unreachable, retry))).toEqual({ pauses: false });
+  expect(await waiting()).toEqual([{ event_id: next, parked: false }]);
+});
+
+test('one that was cancelled meanwhile changes nothing', async () => {
+  const uuid = await logEvent(service, tenant);
+  expect(await give(attemptOf(uuid, unreachable, retry))).toEqual({ pauses: false });
+  expect(await attempts(uuid)).toEqual([]);
+});

@@ -1,0 +1,252 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import { fetchKafka } from '../support/kafka-jars.ts';
+import { type KafkaProcess, requireKafka, startKafkaProcess } from '../support/kafka-process.ts';
+import { createSource, kafkaSource, untilSource } from '../support/kafka-source.ts';
+import { query } from '../support/query.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 });
+
+let kafka: KafkaProcess | undefined;
+let service: TestService;
+let topics = 0;
+
+beforeAll(async () => {
+  if (fetchKafka().kind === 'there') kafka = await startKafkaProcess();
+});
+afterAll(() => kafka?.close());
+
+beforeEach(async (context) => {
+  requireKafka(context);
+  service = await startTestService({ ingest: true });
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
+});
+afterEach(() => service?.stop());
+
+async function newTopic(partitions = 1): Promise<string> {
+  const topic = `orders-${++topics}`;
+  await kafka!.createTopic(topic, partitions);
+  return topic;
+}
+
+const event = (n: number, more: object = {}) => JSON.stringify({ type: 'order.created', data: { n }, ...more });
+
+/** Every event's `data.n`, in the order of the log. */
+async function logged(count: number): Promise<number[]> {
+  const ask = async () => {
+    const rows = await query(service.databaseUrl, 'SELECT body FROM events ORDER BY id');
+    return rows.map(({ body }) => JSON.parse(body.toString()).data.n as number);
+  };
+  return eventually(ask, (found) => found.length >= count, 40_000);
+}
+
+const rejectedOf = async (id: string, more = '') =>
+  (await call(service.baseUrl, 'GET', `/v1/sources/${id}/rejected${more}`)).body.data;
+
+test('messages of every partition become events, in the order of each partition, and the broker is told', async () => {
+  const topic = await newTopic(3);
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  const messages = Array.from({ length: 300 }, (_, n) => ({ topic, partition: n % 3, value: event(n) }));
+  await kafka!.send(messages);
+  const found = await logged(300);
+  expect(found).toHaveLength(300);
+  for (const partition of [0, 1, 2]) {
+    const ours = found.filter((n) => n % 3 === partition);
+    expect(ours).toEqual([...ours].sort((a, b) => a - b));
+  }
+  await eventually(
+    () => kafka!.committed(`posthorn-${topic}`),
+    (offsets) => [0, 1, 2].every((partition) => offsets.get(`${topic}/${partition}`) === 100),
+  );
+  const source = await untilSource(
+    service.baseUrl,
+    id,
+    ({ lag, consumers }) => lag === 0 && consumers[0].events === 300,
+  );
+  expect(source.consumers[0]).toMatchObject({ state: 'running', error: null, duplicates: 0, rejected: 0 });
+  expect(source.consumers[0].lag).toHaveLength(3);
+});
+
+test('a message whose own id or idempotency key is known is no second event; with another body it is rejected', async () => {
+  const topic = await newTopic();
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  const values = [event(1), event(1), event(2, { id: 'known' }), event(2, { id: 'known' }), event(3, { id: 'known' })];
+  await kafka!.send(values.map((value) => ({ topic, value })));
+  const rows = await eventually(
+    () => rejectedOf(id),
+    (found) => found.length === 1,
+  );
+  expect(rows[0]).toMatchObject({ reason: 'idempotency_conflict', position: `${topic}/0/4` });
+  expect(await logged(3)).toEqual([1, 1, 2]);
+});
+
+test('a poison message is kept with its reason, and what stands behind it is taken', async () => {
+  const topic = await newTopic();
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  const bad = [
+    '{',
+    '',
+    Buffer.from([0xff, 0xfe]),
+    '[]',
+    '{"type":"order.created"}',
+    event(1, { tenant_id: 'other' }),
+    `"${'x'.repeat(300_000)}"`,
+  ];
+  await kafka!.send([...bad.map((value) => ({ topic, value })), { topic, value: event(7) }]);
+  expect(await logged(1)).toEqual([7]);
+  const rows = await eventually(
+    () => rejectedOf(id),
+    (found) => found.length === bad.length,
+  );
+  expect(rows.map(({ reason }: { reason: string }) => reason).reverse()).toEqual([
+    'invalid_json',
+    'invalid_json',
+    'invalid_json',
+    'invalid_event',
+    'invalid_event',
+    'tenant_not_found',
+    'invalid_event',
+  ]);
+  expect(rows.at(-1)).toMatchObject({ position: `${topic}/0/0`, group: `${topic}/0`, truncated: false, attempts: 1 });
+  const { body } = await call(service.baseUrl, 'GET', `/v1/sources/${id}/rejected/${rows.at(-1).id}`);
+  expect(Buffer.from(body.body_base64, 'base64').toString()).toBe('{');
+  expect(rows[0]).toMatchObject({ truncated: true, body_bytes: 300_002 });
+  await eventually(
+    () => kafka!.committed(`posthorn-${topic}`),
+    (offsets) => offsets.get(`${topic}/0`) === bad.length + 1,
+  );
+});
+
+test('rejected messages that are tried again become events once what was wrong is mended; others stay, with what is wrong now', async () => {
+  const topic = await newTopic();
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic], { tenant_id: undefined }));
+  await kafka!.send([
+    { topic, value: event(1, { tenant_id: 'late' }) },
+    { topic, value: event(2, { tenant_id: 'never' }) },
+  ]);
+  await eventually(
+    () => rejectedOf(id),
+    (found) => found.length === 2,
+  );
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'late' });
+  const retry = await call(service.baseUrl, 'POST', `/v1/sources/${id}/rejected/retry`, {});
+  expect([retry.status, retry.body]).toEqual([202, { messages: 2 }]);
+  expect(await logged(1)).toEqual([1]);
+  const left = await eventually(
+    () => rejectedOf(id),
+    (found) => found.length === 1 && found[0].attempts === 2,
+  );
+  expect(left[0]).toMatchObject({ position: `${topic}/0/1`, reason: 'tenant_not_found', retry_requested: false });
+  const discard = await call(service.baseUrl, 'POST', `/v1/sources/${id}/rejected/discard`, {
+    reason: 'tenant_not_found',
+  });
+  expect(discard.body).toEqual({ messages: 1 });
+  expect(await rejectedOf(id)).toEqual([]);
+});
+
+test('rejected messages are published to the dead-letter topic with what is wrong', async () => {
+  const [topic, dead] = [await newTopic(), await newTopic()];
+  await createSource(
+    service.baseUrl,
+    kafkaSource(kafka!.broker, [topic], { on_rejected: { dead_letter_topic: dead } }),
+  );
+  const mapping = {
+    format: 'mapped',
+    type: 'const:dead.letter',
+    correlation_id: 'header:posthorn-rejected-position',
+    subject: 'header:posthorn-rejected-reason',
+    data: 'text',
+  };
+  await createSource(service.baseUrl, kafkaSource(kafka!.broker, [dead], { mapping }));
+  await kafka!.send([{ topic, value: 'no event' }]);
+  const [row] = await eventually(
+    () => query(service.databaseUrl, 'SELECT body FROM events'),
+    (rows) => rows.length === 1,
+    40_000,
+  );
+  expect(JSON.parse(row.body)).toMatchObject({
+    type: 'dead.letter',
+    subject: 'invalid_json',
+    correlation_id: `${topic}/0/0`,
+    data: 'no event',
+  });
+});
+
+test('a paused source takes nothing in, and goes on when it is resumed', async () => {
+  const topic = await newTopic();
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  await untilSource(service.baseUrl, id, ({ consumers }) => consumers[0]?.state === 'running');
+  await call(service.baseUrl, 'POST', `/v1/sources/${id}/pause`);
+  await untilSource(service.baseUrl, id, ({ consumers }) => consumers[0]?.state === 'paused');
+  await kafka!.send([{ topic, value: event(1) }]);
+  await untilSource(service.baseUrl, id, ({ lag }) => lag === 1);
+  expect(await query(service.databaseUrl, 'SELECT 1 FROM events')).toEqual([]);
+  await call(service.baseUrl, 'POST', `/v1/sources/${id}/resume`);
+  expect(await logged(1)).toEqual([1]);
+});
+
+test('topics that match a pattern are consumed, those that come later too', async () => {
+  const [first, second] = [`shop-${++topics}-a`, `shop-${topics}-b`];
+  await kafka!.createTopic(first, 1);
+  const consume = { pattern: `shop-${topics}-.*`, group: `shop-${topics}` };
+  await createSource(service.baseUrl, kafkaSource(kafka!.broker, [first], { consume }));
+  await kafka!.send([{ topic: first, value: event(1) }]);
+  await logged(1);
+  await kafka!.createTopic(second, 1);
+  await kafka!.send([{ topic: second, value: event(2) }]);
+  expect(await logged(2)).toEqual([1, 2]);
+});
+
+test('a source that begins with the latest takes what comes after it began, though nothing was taken before a rebalance', async () => {
+  const topic = await newTopic();
+  await kafka!.send([{ topic, value: event(0) }]);
+  const consume = { topics: [topic], group: `posthorn-${topic}`, start: 'latest' };
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic], { consume }));
+  await untilSource(service.baseUrl, id, ({ lag }) => lag === 0);
+  expect((await kafka!.committed(`posthorn-${topic}`)).get(`${topic}/0`)).toBe(1);
+  await kafka!.send([{ topic, value: event(1) }]);
+  expect(await logged(1)).toEqual([1]);
+});
+
+test("a tenant's limit slows its partition, refuses nothing and lets the other partitions go on", async () => {
+  const topic = await newTopic(2);
+  const limits = { events_per_second: 5, burst_events: 5 };
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'slow', limits });
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic], { tenant_id: undefined }));
+  const messages = Array.from({ length: 40 }, (_, n) => ({
+    topic,
+    partition: n % 2,
+    value: event(n, { tenant_id: n % 2 === 0 ? 'slow' : 'acme' }),
+  }));
+  await kafka!.send(messages);
+  const early = await logged(20);
+  expect(early.filter((n) => n % 2 === 1)).toHaveLength(20);
+  expect(early.filter((n) => n % 2 === 0).length).toBeLessThan(20);
+  const all = await logged(40);
+  expect(all.filter((n) => n % 2 === 0)).toEqual(Array.from({ length: 20 }, (_, i) => i * 2));
+  expect(await rejectedOf(id)).toEqual([]);
+});
+
+test('a broker that cannot be reached is told of, without secrets, and found again', async () => {
+  const description = kafkaSource('127.0.0.1:1', ['nowhere'], {
+    connection: { brokers: ['127.0.0.1:1'], sasl: { mechanism: 'PLAIN', username: 'me', password: 'very-secret' } },
+  });
+  const id = await createSource(service.baseUrl, description);
+  const source = await untilSource(service.baseUrl, id, ({ consumers }) => consumers[0]?.state === 'failing');
+  expect(source.consumers[0].error).toMatch(/127\.0\.0\.1/);
+  expect(JSON.stringify(source)).not.toContain('very-secret');
+});
+
+test('a topic that was deleted and made anew gives new messages, though their offsets were there before', async () => {
+  const topic = await newTopic();
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  await kafka!.send([{ topic, value: event(1) }]);
+  await logged(1);
+  await kafka!.deleteTopic(topic);
+  await untilSource(service.baseUrl, id, ({ consumers }) => consumers[0]?.state === 'failing', 60_000);
+  await kafka!.createTopic(topic, 1);
+  await kafka!.send([{ topic, value: event(2) }]);
+  expect(await logged(2)).toEqual([1, 2]);
+});

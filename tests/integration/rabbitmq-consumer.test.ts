@@ -1,0 +1,482 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Channel, Connection } from 'rabbitmq-client';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type RabbitmqSource, sourceInput } from '../../src/config/source-schema.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import type { IncomingMessage } from '../../src/sources/intake.ts';
+import { RabbitmqConsumer } from '../../src/sources/rabbitmq-consumer.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  hasRabbitmq,
+  type RabbitmqProcess,
+  requireRabbitmq,
+  startRabbitmqProcess,
+} from '../support/rabbitmq-process.ts';
+
+let rabbitmq: RabbitmqProcess;
+let connection: Connection;
+let channel: Channel;
+const ending: (() => Promise<void>)[] = [];
+
+beforeEach(requireRabbitmq);
+beforeAll(async () => {
+  if (!hasRabbitmq()) return;
+  rabbitmq = await startRabbitmqProcess();
+  connection = new Connection({ url: rabbitmq.url, retryLow: 100, retryHigh: 200 });
+  connection.on('error', () => {});
+  channel = await publishing();
+}, 90_000);
+afterEach(async () => {
+  await Promise.all(ending.splice(0).map((end) => end()));
+});
+afterAll(async () => {
+  connection?.unsafeDestroy();
+  await rabbitmq?.close();
+});
+
+async function publishing(): Promise<Channel> {
+  const opened = await connection.acquire();
+  await opened.confirmSelect();
+  return opened;
+}
+
+let queues = 0;
+
+/** Consumes as a process does. `take` stands for the intake. */
+function consume(
+  take: (messages: readonly IncomingMessage[]) => void | Promise<void>,
+  consumed: Record<string, unknown> = {},
+  more: Record<string, unknown> = {},
+) {
+  const { queue: ofQueue, ...rest } = consumed as { queue?: object };
+  const name = `queue-${++queues}`;
+  const source = sourceInput.parse({
+    type: 'rabbitmq',
+    name,
+    mapping: { format: 'envelope' },
+    connection: { url: rabbitmq.url },
+    consume: { queue: { name, ...ofQueue }, ...rest },
+    ...more,
+  }) as RabbitmqSource;
+  const taken: IncomingMessage[] = [];
+  const intake = async (messages: readonly IncomingMessage[]) => {
+    await take(messages);
+    taken.push(...messages);
+  };
+  const begin = () => {
+    const consumer = new RabbitmqConsumer({ source, intake, keepBytes: 1024 * 1024 });
+    const abort = new AbortController();
+    const ran = consumer.run(abort.signal);
+    const end = async () => {
+      abort.abort();
+      await ran;
+    };
+    ending.push(end);
+    return { consumer, end };
+  };
+  return {
+    ...begin(),
+    again: begin,
+    taken,
+    queue: source.consume.queue.name,
+    texts: () => taken.map(({ body }) => Buffer.from(body).toString()),
+  };
+}
+
+async function running(consumer: RabbitmqConsumer): Promise<void> {
+  await eventually(
+    async () => consumer.state(),
+    ({ kind }) => kind === 'running',
+    30_000,
+  );
+}
+
+async function send(routingKey: string, texts: readonly string[], more: object = {}): Promise<void> {
+  const sent = texts.map((text) => channel.basicPublish({ routingKey, durable: true, ...more }, Buffer.from(text)));
+  await Promise.all(sent);
+}
+
+async function waiting(queue: string): Promise<number> {
+  const other = await connection.acquire({ emitErrorsFromChannel: true });
+  other.on('error', () => {});
+  const { messageCount } = await other.queueDeclare({ queue, passive: true });
+  await other.close();
+  return messageCount;
+}
+
+const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => String(from + i));
+
+test('a body is taken as the bytes that came, whatever its content type says', async () => {
+  const { consumer, queue, taken } = consume(() => {});
+  await running(consumer);
+  const bodies = ['{"n":9007199254740993,"a":1,"a":2}', ' { "x" : 1e2 } ', '{"broken', '', 'text'];
+  for (const body of bodies) await send(queue, [body], { contentType: 'application/json' });
+  const invalid = Buffer.from([0xff, 0xfe, 0x7b]);
+  await channel.basicPublish({ routingKey: queue, contentType: 'text/plain' }, invalid);
+  await eventually(
+    async () => taken.length,
+    (length) => length === 6,
+  );
+  expect(taken.map(({ body }) => Buffer.from(body))).toEqual([...bodies.map((body) => Buffer.from(body)), invalid]);
+  expect(taken[0]!.attributes.get('content_type')).toBe('application/json');
+  expect(Buffer.from(taken[0]!.headers.get('content-type')!).toString()).toBe('application/json');
+});
+
+test('properties and headers are there for mappings, the routing key as the key', async () => {
+  const { consumer, queue, taken } = consume(() => {});
+  await running(consumer);
+  const headers = { tenant: 'acme', n: 7, yes: true, list: [1, 'x'] };
+  const properties = {
+    messageId: 'm-1',
+    appId: 'shop',
+    type: 'order.paid',
+    correlationId: 'c-1',
+    timestamp: 1_700_000_000,
+    headers,
+  };
+  await channel.basicPublish({ routingKey: queue, ...properties }, Buffer.from('x'));
+  await eventually(
+    async () => taken.length,
+    (length) => length === 1,
+  );
+  const [message] = taken;
+  expect(message!.position).toBe(`${queue}/["","${queue}","shop","m-1"]`);
+  expect(Buffer.from(message!.key!).toString()).toBe(queue);
+  expect(message!.timestampMs).toBe(1_700_000_000_000);
+  expect(Object.fromEntries(message!.attributes)).toMatchObject({
+    message_id: 'm-1',
+    app_id: 'shop',
+    type: 'order.paid',
+    correlation_id: 'c-1',
+    routing_key: queue,
+    redelivered: 'false',
+  });
+  const read = Object.fromEntries([...message!.headers].map(([name, value]) => [name, Buffer.from(value).toString()]));
+  expect(read).toEqual({ tenant: 'acme', n: '7', yes: 'true', list: '[1,"x"]' });
+});
+
+test.each([
+  ['topic', [{ routing_key: 'orders.#' }], ['orders.paid.now', 'users.new', 'orders'], ['orders.paid.now', 'orders']],
+  ['direct', [{ routing_key: 'a' }, { routing_key: 'b' }], ['a', 'b', 'c'], ['a', 'b']],
+  ['fanout', [{}], ['a', ''], ['a', '']],
+])('declares a %s exchange, a queue and what is between them', async (type, bindings, keys, expected) => {
+  const exchange = `events-${type}`;
+  const { consumer, taken } = consume(() => {}, { exchange: { name: exchange, type }, bindings });
+  await running(consumer);
+  for (const routingKey of keys)
+    await channel.basicPublish({ exchange, routingKey, durable: true }, Buffer.from(routingKey));
+  await eventually(
+    async () => taken.length,
+    (length) => length === expected.length,
+  );
+  expect(taken.map(({ attributes }) => attributes.get('routing_key'))).toEqual(expected);
+});
+
+test('with declare false nothing is made: what is missing is said, and consumed once it is there', async () => {
+  const declare = false;
+  const exchange = { name: 'later', declare };
+  const { consumer, queue, taken } = consume(() => {}, {
+    exchange,
+    queue: { declare },
+    bindings: [{ routing_key: '#' }],
+  });
+  await eventually(
+    async () => consumer.state(),
+    ({ kind, error }) => kind === 'failing' && /no exchange 'later'/.test(error!),
+  );
+  await channel.exchangeDeclare({ exchange: 'later', type: 'topic', durable: true });
+  await eventually(
+    async () => consumer.state().error,
+    (error) => /no queue/.test(error!),
+  );
+  await channel.queueDeclare({ queue, durable: true });
+  await running(consumer);
+  await channel.basicPublish({ exchange: 'later', routingKey: 'x' }, Buffer.from('x'));
+  await eventually(
+    async () => taken.length,
+    (length) => length === 1,
+  );
+});
+
+test('nothing is acknowledged before it is durable, and no more than prefetch is held', async () => {
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const { consumer, queue, end, again, texts, taken } = consume(() => gate, { prefetch: 5 });
+  await running(consumer);
+  await send(queue, numbers(20));
+  await eventually(
+    () => waiting(queue),
+    (count) => count === 15,
+  );
+  await eventually(
+    async () => consumer.state().lag[0]!.messages,
+    (messages) => messages === 20,
+  );
+  await end();
+  await eventually(
+    () => waiting(queue),
+    (count) => count === 20,
+  );
+  open();
+  await eventually(
+    async () => taken.length,
+    () => true,
+  );
+  taken.splice(0);
+  await running(again().consumer);
+  await eventually(
+    async () => taken.length,
+    (length) => length === 20,
+  );
+  expect(texts()).toEqual(numbers(20));
+  await eventually(
+    () => waiting(queue),
+    (count) => count === 0,
+  );
+});
+
+test('while messages cannot be stored they are held, not sent round: each comes once, in order, and the queue keeps the rest', async () => {
+  let isAway = true;
+  let refused = 0;
+  const { consumer, queue, texts, taken } = consume(
+    () => {
+      if (!isAway) return;
+      refused++;
+      throw new Refusal(503, 'unavailable', 'Postgres is away.');
+    },
+    { prefetch: 10 },
+  );
+  await running(consumer);
+  await send(queue, numbers(30));
+  await eventually(
+    async () => refused,
+    (count) => count >= 4,
+  );
+  expect(consumer.state()).toMatchObject({ kind: 'waiting', error: 'Postgres is away.' });
+  expect(await waiting(queue)).toBe(20);
+  isAway = false;
+  await eventually(
+    async () => taken.length,
+    (length) => length === 30,
+    20_000,
+  );
+  expect(texts()).toEqual(numbers(30));
+  expect(taken.every(({ attributes }) => attributes.get('redelivered') === 'false')).toBe(true);
+  expect(consumer.state()).toMatchObject({ kind: 'running', error: null });
+});
+
+test('a message without an id is known again for as long as it is held, and no longer', async () => {
+  const seen: string[] = [];
+  let tries = 0;
+  const { consumer, queue, end, again } = consume((messages) => {
+    seen.push(...messages.map(({ position }) => position));
+    if (++tries < 4) throw new Error('The answer of the commit was lost.');
+  });
+  await running(consumer);
+  await send(queue, ['same']);
+  await eventually(
+    async () => tries,
+    (count) => count >= 2,
+  );
+  await end();
+  await running(again().consumer);
+  await eventually(
+    async () => tries,
+    (count) => count >= 4,
+    20_000,
+  );
+  expect(seen[0]).toBe(seen[1]);
+  expect(new Set(seen).size).toBe(2);
+});
+
+test('the order of the queue is kept over a consumer that ends with messages in its hands', async () => {
+  let isAway = false;
+  const source = consume(
+    async (messages) => {
+      if (isAway) throw new Error('away');
+      if (messages.length > 3) throw new Refusal(429, 'slow', 'fewer at once');
+    },
+    { prefetch: 50, queue: { single_active_consumer: true } },
+  );
+  const other = source.again();
+  await eventually(
+    async () => [source.consumer.state().kind, other.consumer.state().kind],
+    (kinds) => kinds.every((kind) => kind === 'running'),
+  );
+  await send(source.queue, numbers(100));
+  await eventually(
+    async () => source.taken.length,
+    (length) => length >= 10,
+    20_000,
+  );
+  isAway = true;
+  await eventually(
+    async () => [source.consumer, other.consumer].map((each) => each.state().kind),
+    (kinds) => kinds.includes('waiting'),
+  );
+  await source.end();
+  isAway = false;
+  await eventually(
+    async () => source.taken.length,
+    (length) => length === 100,
+    30_000,
+  );
+  expect(source.texts()).toEqual(numbers(100));
+});
+
+test('pause takes nothing more in and resume goes on', async () => {
+  const { consumer, queue, taken, texts } = consume(() => {});
+  await running(consumer);
+  await send(queue, numbers(3));
+  await eventually(
+    async () => taken.length,
+    (length) => length === 3,
+  );
+  consumer.pause();
+  await eventually(
+    async () => (await channel.queueDeclare({ queue, passive: true })).consumerCount,
+    (count) => count === 0,
+  );
+  await send(queue, numbers(3, 3));
+  await eventually(
+    async () => consumer.state().lag[0]!.messages,
+    (messages) => messages === 3,
+  );
+  expect(consumer.state().kind).toBe('paused');
+  expect(taken.length).toBe(3);
+  consumer.resume();
+  await eventually(
+    async () => taken.length,
+    (length) => length === 6,
+  );
+  expect(texts()).toEqual(numbers(6));
+});
+
+test('a queue that is deleted under a consumer is made again', async () => {
+  const { consumer, queue, taken } = consume(() => {});
+  await running(consumer);
+  await channel.queueDelete(queue);
+  await eventually(
+    async () => consumer.state(),
+    ({ kind }) => kind === 'failing',
+  );
+  await running(consumer);
+  await send(queue, ['after']);
+  await eventually(
+    async () => taken.length,
+    (length) => length === 1,
+  );
+});
+
+test('a queue with other properties is not touched, and the state says which', async () => {
+  const queue = { name: 'classic-one' };
+  await channel.queueDeclare({ queue: queue.name, durable: true });
+  const { consumer } = consume(() => {}, { queue });
+  await eventually(
+    async () => consumer.state(),
+    ({ kind }) => kind === 'failing',
+  );
+  expect(consumer.state().error).toMatch(/PRECONDITION_FAILED.*x-queue-type.*classic-one/);
+});
+
+test('of a body that is far too large only a part is held', async () => {
+  const { consumer, queue, taken } = consume(() => {});
+  await running(consumer);
+  await channel.basicPublish({ routingKey: queue }, Buffer.alloc(3 * 1024 * 1024, 'x'));
+  await send(queue, ['after']);
+  await eventually(
+    async () => taken.length,
+    (length) => length === 2,
+    20_000,
+  );
+  expect(taken.map(({ body }) => body.length)).toEqual([1024 * 1024, 5]);
+});
+
+test('a wrong password is said without being shown', async () => {
+  const url = rabbitmq.url.replace(rabbitmq.password, 'hunter2-wrong');
+  const { consumer } = consume(() => {}, {}, { connection: { url } });
+  await eventually(
+    async () => consumer.state(),
+    ({ kind }) => kind === 'failing',
+  );
+  expect(consumer.state().error).toMatch(/ACCESS_REFUSED/);
+  expect(JSON.stringify(consumer.state())).not.toContain('hunter2');
+});
+
+test('publishers blocked by the memory alarm do not keep a consumer from acknowledging', async () => {
+  const { consumer, queue, taken } = consume(() => {});
+  await running(consumer);
+  consumer.pause();
+  await eventually(
+    async () => (await channel.queueDeclare({ queue, passive: true })).consumerCount,
+    (count) => count === 0,
+  );
+  await send(queue, numbers(5));
+  await rabbitmq.alarm(true);
+  consumer.resume();
+  await eventually(
+    async () => taken.length,
+    (length) => length === 5,
+  );
+  await eventually(
+    async () => consumer.state().lag[0]!.messages,
+    (messages) => messages === 0,
+  );
+  await rabbitmq.alarm(false);
+  await send(queue, ['after']);
+  await eventually(
+    async () => taken.length,
+    (length) => length === 6,
+  );
+}, 60_000);
+
+test('it comes back by itself after the broker was restarted, killed and frozen, with nothing lost', async () => {
+  const { consumer, queue, texts } = consume(
+    () => delay(5),
+    {},
+    { connection: { url: rabbitmq.url, heartbeat_seconds: 1 } },
+  );
+  await running(consumer);
+  await send(queue, numbers(50));
+  await rabbitmq.restart();
+  await eventually(
+    async () => new Set(texts()).size,
+    (size) => size === 50,
+    60_000,
+  );
+  channel = await publishing();
+  await send(queue, numbers(50, 50));
+  await rabbitmq.settle();
+  await rabbitmq.crash();
+  await eventually(
+    async () => consumer.state().kind,
+    (kind) => kind === 'failing',
+    30_000,
+  );
+  await rabbitmq.start();
+  await eventually(
+    async () => new Set(texts()).size,
+    (size) => size === 100,
+    60_000,
+  );
+  channel = await publishing();
+  await running(consumer);
+  const thaw = rabbitmq.freeze();
+  await eventually(
+    async () => consumer.state(),
+    ({ kind }) => kind === 'failing',
+    30_000,
+  );
+  thaw();
+  await eventually(
+    async () => consumer.state(),
+    ({ kind }) => kind === 'running',
+    30_000,
+  );
+  channel = await publishing();
+  await send(queue, ['end']);
+  await eventually(
+    async () => texts().includes('end'),
+    (isThere) => isThere,
+    30_000,
+  );
+}, 180_000);

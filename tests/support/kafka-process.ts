@@ -1,0 +1,167 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Admin, Producer } from '@platformatic/kafka';
+import type { TestContext } from 'vitest';
+import { freePort } from './free-port.ts';
+import { fetchKafka } from './kafka-jars.ts';
+
+/** An Apache Kafka of the test's own: one node (KRaft), always on one port. */
+export interface KafkaProcess {
+  /** `127.0.0.1:port` */
+  readonly broker: string;
+  createTopic(topic: string, partitions: number): Promise<void>;
+  deleteTopic(topic: string): Promise<void>;
+  send(messages: readonly KafkaRecord[]): Promise<void>;
+  /** What the group has committed, by `topic/partition`. */
+  committed(group: string): Promise<ReadonlyMap<string, number>>;
+  crash(): Promise<void>;
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface KafkaRecord {
+  readonly topic: string;
+  readonly partition?: number;
+  readonly key?: string;
+  readonly value: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const jars = () => {
+  found ??= fetchKafka();
+  return found;
+};
+let found: ReturnType<typeof fetchKafka> | undefined;
+
+/** Skips a test, saying why, on a machine that cannot run Kafka; in CI it fails there instead. */
+export function requireKafka(context: TestContext): void {
+  const { kind, ...rest } = jars();
+  if (kind === 'there') return;
+  const why = `Kafka cannot be had: ${(rest as { why: string }).why}`;
+  if (process.env.CI) throw new Error(`${why}, and CI must run the tests that need it`);
+  context.skip(why);
+}
+
+const JAVA = ['-Xms96m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
+const START_MS = 90_000;
+
+/** @throws Error where `requireKafka` would skip */
+export async function startKafkaProcess(): Promise<KafkaProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-kafka-'));
+  const port = await freePort();
+  const config = join(folder, 'server.properties');
+  await writeFile(config, properties(folder, port, await freePort()));
+  const format = java(['kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url'), '-c', config]);
+  const formatted = spawnSync('java', format, { encoding: 'utf8' });
+  if (formatted.status !== 0) throw new Error(`Kafka's storage could not be formatted: ${formatted.stderr}`);
+  const broker = `127.0.0.1:${port}`;
+  const options = { clientId: 'posthorn-tests', bootstrapBrokers: [broker], retries: 5, retryDelay: 200 };
+  const admin = new Admin(options);
+  let producer = new Producer({ ...options, acks: -1 });
+  let child = await launch(config, admin);
+  const crash = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  };
+  return {
+    broker,
+    createTopic: async (topic, partitions) => {
+      await admin.createTopics({ topics: [topic], partitions, replicas: 1 });
+    },
+    deleteTopic: async (topic) => {
+      await admin.deleteTopics({ topics: [topic] });
+    },
+    send: async (messages) => {
+      await producer.send({ messages: messages.map(toMessage), acks: -1 });
+    },
+    committed: (group) => committedOf(admin, group),
+    crash: async () => {
+      await producer.close(true).catch(() => {});
+      await crash();
+    },
+    start: async () => {
+      producer = new Producer({ ...options, acks: -1 });
+      child = await launch(config, admin);
+    },
+    close: async () => {
+      await Promise.all([admin.close(), producer.close(true)].map((closing) => closing.catch(() => {})));
+      await crash();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function java(more: readonly string[]): readonly string[] {
+  const had = jars();
+  if (had.kind === 'missing') throw new Error(`Kafka cannot be had: ${had.why}`);
+  return [...JAVA, '-cp', had.classPath, ...more];
+}
+
+function properties(folder: string, port: number, controllerPort: number): string {
+  const settings = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'log.dirs': join(folder, 'data'),
+    'auto.create.topics.enable': false,
+    'offsets.topic.num.partitions': 1,
+    'offsets.topic.replication.factor': 1,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'group.initial.rebalance.delay.ms': 0,
+    'num.network.threads': 2,
+    'num.io.threads': 2,
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+async function launch(config: string, admin: Admin): Promise<ChildProcess> {
+  const child = spawn('java', java(['kafka.Kafka', config]), { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk).slice(-2_000);
+  });
+  const end = performance.now() + START_MS;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`Kafka ended at its start: ${said}`);
+    if (performance.now() > end) throw new Error(`Kafka did not answer within ${START_MS} ms: ${said}`);
+    try {
+      await admin.listTopics();
+      return child;
+    } catch {
+      await sleep(100);
+    }
+  }
+}
+
+function toMessage({ topic, partition, key, value, headers }: KafkaRecord) {
+  return {
+    topic,
+    ...(partition === undefined ? {} : { partition }),
+    ...(key === undefined ? {} : { key: Buffer.from(key) }),
+    value: Buffer.from(value),
+    headers: new Map(Object.entries(headers ?? {}).map(([name, text]) => [Buffer.from(name), Buffer.from(text)])),
+  };
+}
+
+async function committedOf(admin: Admin, group: string): Promise<ReadonlyMap<string, number>> {
+  const [offsets] = await admin.listConsumerGroupOffsets({ groups: [group] });
+  return new Map(
+    (offsets?.topics ?? []).flatMap(({ name, partitions }) =>
+      partitions.map(({ partitionIndex, committedOffset }) => [`${name}/${partitionIndex}`, Number(committedOffset)]),
+    ),
+  );
+}
