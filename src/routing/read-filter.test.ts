@@ -208,3 +208,14 @@ test('an explanation names each field that failed, what was expected there and w
   ]);
   expect(explain(filter, '{"type":"bb","data":{"n":2}}')).toEqual([]);
 });
+
+test.each([
+  ['values', { a: Array(130_000).fill(0) }],
+  ['alternatives', { $or: Array(130_000).fill(0) }],
+  ['excluded values', { a: [{ 'anything-but': Array(130_000).fill(0) }] }],
+])('a filter of as many %s as fit in a body is refused for its length', (_what, filter) => {
+  expect(readFilter(filter)).toEqual({
+    ok: false,
+    faults: [{ path: '', message: 'expected at most 16384 characters of JSON' }],
+  });
+});

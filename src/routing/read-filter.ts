@@ -42,7 +42,10 @@ function isTooLarge(value: unknown, progress: Progress): boolean {
 
 function depthOf(value: unknown, above: number): number {
   if (typeof value !== 'object' || value === null || above > filterBounds.depth * 2) return above;
-  return Math.max(above, ...Object.values(value).map((inner) => depthOf(inner, above + 1)));
+  let depth = above;
+  // Not as arguments of one call: a body may hold more values than the stack.
+  for (const inner of Object.values(value)) depth = Math.max(depth, depthOf(inner, above + 1));
+  return depth;
 }
 
 /** @returns the clauses so far, each with what the object adds to it; several when it has `$or`. */

@@ -6,7 +6,7 @@ import { PROBE, ValueProbes } from './value-probes.ts';
 
 /** Words of a cache line: most records are in two. */
 const LINE = 16;
-const INITIAL = 64;
+const INITIAL = 16;
 const KEPT = 4_096;
 
 /**

@@ -1,4 +1,4 @@
-const INITIAL_UNITS = 256;
+const INITIAL_UNITS = 64;
 const KEPT_UNITS = 16_384;
 const double = new Float64Array(1);
 const doubleUnits = new Uint16Array(double.buffer);

@@ -14,7 +14,7 @@ import { UnitBuffer } from './unit-buffer.ts';
 /** Words of a probe. */
 export const PROBE = { hash: 0, tag: 1, from: 2, length: 3, value: 4, record: 5, words: 8 } as const;
 
-const INITIAL_PROBES = 64;
+const INITIAL_PROBES = 16;
 /** More of them at once would no longer be in the cache when they are needed. */
 const MOST_PROBES = 1_024;
 const LITERALS: readonly Leaf[] = [null, false, true];

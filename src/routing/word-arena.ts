@@ -1,7 +1,7 @@
 /** Records are handed out in multiples of this many words, so that freed ones fit again. */
 const GRAIN = 4;
 const SMALL_WORDS = 64;
-const INITIAL_WORDS = 256;
+const INITIAL_WORDS = 128;
 
 /**
  * Records of 32-bit words in one typed array, by their offset; never 0, always a multiple of 4. Millions of them are one object for
