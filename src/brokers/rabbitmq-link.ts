@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net';
 import { type Channel, Connection, type ConnectionOptions } from 'rabbitmq-client';
+import { guardReads } from './guard-reads.ts';
 import { keepBodies } from './keep-bodies.ts';
 
 /** One connection, for as long as it lasts: it never comes back by itself, so that whoever uses it knows what was lost. */
@@ -17,6 +19,7 @@ export interface RabbitmqLink {
 /** @throws Error when there is no connection within the time that the options give; its text has no secrets. */
 export async function openRabbitmq(options: ConnectionOptions): Promise<RabbitmqLink> {
   const connection = new Connection(options);
+  guardReads(socketOf(connection), MAX_READ_BYTES);
   const { promise: closed, resolve } = Promise.withResolvers<Error>();
   let isOver = false;
   const end = (reason: Error) => {
@@ -57,3 +60,13 @@ export async function openRabbitmq(options: ConnectionOptions): Promise<Rabbitmq
 }
 
 const CLOSE_MS = 1_000;
+/** The largest frame that is read: far larger than any that is agreed on. */
+const MAX_READ_BYTES = 1024 * 1024;
+
+/** Not public, but there from the start, and the version is pinned. @throws Error where it is not: then nothing is read */
+function socketOf(connection: Connection): Socket {
+  const { _socket: socket } = connection as unknown as { _socket?: Socket };
+  if (socket !== undefined) return socket;
+  connection.unsafeDestroy();
+  throw new Error('rabbitmq-client is not the version that src/brokers/rabbitmq-link.ts was written for.');
+}

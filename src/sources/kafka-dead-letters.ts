@@ -1,10 +1,12 @@
 import { Producer } from '@platformatic/kafka';
+import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
 import type { StoredRejection } from '../store/rejected-messages.ts';
 import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
 
 const ALL_REPLICAS = -1;
+const SEND_MS = 10_000;
 
 /** Publishes rejected messages to the source's dead-letter topic: key, headers and body as they were, with headers that say why. */
 export function createKafkaDeadLetters(source: KafkaSource, clientId: string): DeadLetterPublisher {
@@ -12,23 +14,34 @@ export function createKafkaDeadLetters(source: KafkaSource, clientId: string): D
   let producer: Producer | null = null;
   return {
     publish: async (messages) => {
-      producer ??= new Producer({ ...kafkaClientOptions(source.connection, clientId), acks: ALL_REPLICAS });
+      producer ??= open(source, clientId);
+      const current = producer;
+      // A broker that is silent holds up the other sources of this process no longer than this.
+      const timer = setTimeout(() => cutKafka(current), SEND_MS);
       try {
-        await producer.send({
+        await current.send({
           messages: messages.map((message) => recordOf(message, topic, source.name)),
           acks: ALL_REPLICAS,
         });
       } catch (error) {
         // The next attempt begins with new connections.
-        await producer.close(true).catch(() => {});
+        cutKafka(current);
         producer = null;
         throw error;
+      } finally {
+        clearTimeout(timer);
       }
     },
     close: async () => {
       await producer?.close().catch(() => {});
     },
   };
+}
+
+function open(source: KafkaSource, clientId: string): Producer {
+  const producer = new Producer({ ...kafkaClientOptions(source.connection, clientId), acks: ALL_REPLICAS });
+  guardKafka(producer);
+  return producer;
 }
 
 function recordOf(message: StoredRejection, topic: string, source: string) {

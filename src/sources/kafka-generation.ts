@@ -1,4 +1,5 @@
 import type { Consumer, MessagesStream } from '@platformatic/kafka';
+import { guardKafka } from '../brokers/guard-kafka.ts';
 import type { Intake } from './intake.ts';
 import { type KafkaMessage, kafkaMessage } from './kafka-message.ts';
 import type { KafkaTopics } from './kafka-topics.ts';
@@ -66,6 +67,7 @@ export class KafkaGeneration {
       maxWaitTime: FETCH_WAIT_MS,
       highWaterMark: BUFFERED_MESSAGES,
     });
+    guardKafka(stream);
     this.#stream = stream;
     stream.on('error', (error) => {
       if (!this.#abort.signal.aborted) onBroken(error);

@@ -1,4 +1,5 @@
 import { Consumer } from '@platformatic/kafka';
+import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
 import type { SourceLag } from './consumer.ts';
@@ -13,6 +14,8 @@ const REBALANCE_MS = 30_000;
 const HEARTBEAT_MS = 2_000;
 const LAG_MS = 5_000;
 const TOPICS_MS = 15_000;
+/** How long the broker has to answer once the end was asked for. */
+const END_MS = 3_000;
 const LATEST = -1n;
 
 export interface SessionOptions {
@@ -53,9 +56,12 @@ export class KafkaSession {
 
   /** @throws what broke; returns when the signal aborts or the topics have changed, and the next session should begin. */
   async run(signal: AbortSignal): Promise<void> {
-    const end = () => this.#ended.resolve();
-    signal.addEventListener('abort', end);
     const timers: NodeJS.Timeout[] = [];
+    const end = () => {
+      this.#ended.resolve();
+      timers.push(setTimeout(() => this.#cut(), END_MS));
+    };
+    signal.addEventListener('abort', end);
     try {
       this.#topics = await this.#finder.find();
       const { source } = this.#options;
@@ -70,8 +76,8 @@ export class KafkaSession {
       if (!signal.aborted) await this.#ended.promise;
     } finally {
       signal.removeEventListener('abort', end);
-      for (const timer of timers) clearInterval(timer);
       await this.#close();
+      for (const timer of timers) clearInterval(timer);
     }
   }
 
@@ -85,6 +91,7 @@ export class KafkaSession {
       heartbeatInterval: HEARTBEAT_MS,
       autocommit: false,
     });
+    guardKafka(consumer);
     this.#consumer = consumer;
     const fail = (error: unknown) => this.#ended.reject(error);
     consumer.on('error', fail);
@@ -182,6 +189,12 @@ export class KafkaSession {
       // What is wrong with the broker the stream finds out.
       () => {},
     );
+  }
+
+  /** Whatever waits for the broker fails. What is being taken in is not touched. */
+  #cut(): void {
+    this.#finder.cut();
+    if (this.#consumer !== null) cutKafka(this.#consumer);
   }
 
   async #close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { Admin } from '@platformatic/kafka';
+import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
 
@@ -19,6 +20,7 @@ export class TopicFinder {
   constructor(source: KafkaSource, clientId: string) {
     this.#source = source;
     this.#admin = new Admin(kafkaClientOptions(source.connection, clientId));
+    guardKafka(this.#admin);
   }
 
   async find(): Promise<KafkaTopics> {
@@ -35,6 +37,11 @@ export class TopicFinder {
 
   close(): Promise<void> {
     return this.#admin.close();
+  }
+
+  /** Ends what is being looked for, too. */
+  cut(): void {
+    cutKafka(this.#admin);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Broker, type Connection, type ConnectionOptions, ConnectionPool } from '@platformatic/kafka';
+import { guardFrames } from '../../brokers/guard-frames.ts';
 import { DeliveryFailure, unreachable } from '../classify.ts';
-import { guardFrames } from './guard-frames.ts';
 import { brokerTls, type HostGuard } from './host-guard.ts';
 
 export interface KafkaGuard {

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import { Connection } from 'rabbitmq-client';
+import { guardReads } from '../../brokers/guard-reads.ts';
 import type { RabbitmqDestination } from '../../domain/destination.ts';
 import { DeliveryFailure, unreachable } from '../classify.ts';
 import type { RabbitmqMessage } from '../prepare.ts';
 import { parseBrokerHost } from './broker-host.ts';
-import { guardReads } from './guard-reads.ts';
 import { brokerTls, type HostGuard } from './host-guard.ts';
 import { RabbitmqChannel } from './rabbitmq-channel.ts';
 import type { BrokerReport } from './shipment.ts';
@@ -24,6 +24,8 @@ const FRAME_BYTES = 128 * 1024;
 const HEARTBEAT_SECONDS = 30;
 /** The largest frame that is read: larger than the one that was agreed on, for those before the agreement. */
 const MAX_READ_BYTES = 1024 * 1024;
+/** What a peer may send beyond twice of what it was sent: answers are smaller than messages, and those that it gives back as large. */
+const SPARE_BYTES = 4 * 1024 * 1024;
 
 /** One connection to RabbitMQ, opened through the guard. It does not come back by itself: the next one is resolved and checked anew. */
 export class RabbitmqLink {
@@ -126,7 +128,7 @@ async function connect(
     ...(tls ? { tls: brokerTls(name, ca) } : {}),
   });
   const socket = socketOf(connection);
-  guardReads(socket, MAX_READ_BYTES);
+  guardReads(socket, MAX_READ_BYTES, SPARE_BYTES);
   try {
     await new Promise<void>((resolve, reject) => {
       connection.once('connection', resolve);

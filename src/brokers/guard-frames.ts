@@ -4,11 +4,11 @@ import type { Socket } from 'node:net';
 const PREFIX = 4;
 
 /**
- * Stands between a socket and the client that reads it, because the peer is whatever a tenant points at. A frame (a length of four bytes,
+ * Stands between a socket and the client that reads it, because the peer may be no broker at all. A frame (a length of four bytes,
  * and as many bytes) that is larger than `maxBytes` or shorter than every response destroys the socket before the client sees it, which
  * would hold whatever comes; and so does what the client throws in reading a frame, which would end the process.
  */
-export function guardFrames(socket: Socket, maxBytes: number, onData: () => void): void {
+export function guardFrames(socket: Socket, maxBytes: number, onData: () => void = () => {}): void {
   const emit = socket.emit.bind(socket) as (event: string | symbol, ...values: unknown[]) => boolean;
   const frames = new FrameReader(maxBytes);
   socket.emit = (event: string | symbol, ...values: unknown[]): boolean => {
