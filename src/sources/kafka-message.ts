@@ -1,5 +1,6 @@
 import type { Message } from '@platformatic/kafka';
 import type { IncomingMessage } from './intake.ts';
+import { sentAt } from './sent-at.ts';
 
 /** A record of a partition. */
 export interface KafkaMessage extends IncomingMessage {
@@ -41,9 +42,3 @@ export function kafkaMessage(record: Record, topicId: string): KafkaMessage {
 }
 
 const NO_BYTES = new Uint8Array(0);
-/** The end of the year 9999, in ms: what comes later no column and no RFC 3339 text holds. */
-const LATEST_MS = 253_402_300_799_999n;
-
-function sentAt(timestamp: bigint): number | null {
-  return timestamp < 0n || timestamp > LATEST_MS ? null : Number(timestamp);
-}

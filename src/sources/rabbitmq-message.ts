@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { AsyncMessage } from 'rabbitmq-client';
 import type { RawMessage } from '../brokers/keep-bodies.ts';
 import type { IncomingMessage } from './intake.ts';
+import { sentAt } from './sent-at.ts';
 
 export type RabbitmqMessage = Omit<AsyncMessage, 'body' | 'contentType'> & RawMessage;
 
@@ -26,7 +27,7 @@ export function toIncoming(message: RabbitmqMessage, { queue, channel, isOrdered
     headers: headersOf(message),
     body: message.body,
     wholeBytes: message.wholeBytes,
-    timestampMs: message.timestamp === undefined ? null : message.timestamp * 1000,
+    timestampMs: message.timestamp === undefined ? null : sentAt(message.timestamp * 1000),
   };
 }
 

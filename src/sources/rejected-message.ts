@@ -17,12 +17,14 @@ export function rejectedMessage(
   problem: MessageProblem,
 ): RejectedMessage {
   const headers = keptHeaders(message.headers);
+  const attributes = [...message.attributes].map(([name, value]) => [name, plain(value)] as const);
   const { wholeBytes = message.body.length } = message;
   const isCut =
     wholeBytes > message.body.length ||
     message.body.length > BODY_BYTES ||
     (message.key?.length ?? 0) > KEY_BYTES ||
-    headers.length < message.headers.size;
+    headers.length < message.headers.size ||
+    attributes.some(([name, value]) => value !== message.attributes.get(name));
   return {
     position: message.position,
     // A message that nothing makes known is another one each time it comes.
@@ -33,7 +35,7 @@ export function rejectedMessage(
     faults: problem.faults
       .slice(0, FAULTS)
       .map(({ path, message: text }) => ({ path: plain(path), message: plain(text) })),
-    attributes: Object.fromEntries(message.attributes),
+    attributes: Object.fromEntries(attributes),
     headers,
     key: message.key === null ? null : message.key.subarray(0, KEY_BYTES),
     body: message.body.subarray(0, BODY_BYTES),
