@@ -72,6 +72,18 @@ test('a secret is in no message, whatever is wrong around it', () => {
   expect(problemsOf(`${text}\n  - [`).join()).not.toContain('hunter22');
 });
 
+test('what the parser only warns of is a fault, and no line of the file is printed', async () => {
+  const warnings: unknown[] = [];
+  const note = (warning: unknown) => warnings.push(warning);
+  process.on('warning', note);
+  const problems = problemsOf(GOOD.replace(/password_file: \S+/, 'password: !vault hunter22'));
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', note);
+  expect(warnings).toEqual([]);
+  expect(problems).toEqual([expect.stringContaining('Unresolved tag: !vault at line')]);
+  expect(problems.join()).not.toContain('hunter22');
+});
+
 test('secrets are taken out of a description and put back', () => {
   const [source] = readSourcesFile(fileOf(GOOD));
   const { plain, secrets } = splitSecrets(source!);

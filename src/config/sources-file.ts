@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ConfigError } from './config.ts';
 import { type SourceInput, sourceInput } from './source-schema.ts';
@@ -38,7 +38,11 @@ function parseFile(path: string): unknown {
     throw new ConfigError([`SOURCES_FILE: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`]);
   }
   try {
-    return parse(text, { maxAliasCount: 0 });
+    // Warnings are faults too: as warnings they would be printed, with the lines that they are about.
+    const document = parseDocument(text, { logLevel: 'silent' });
+    const [fault] = [...document.errors, ...document.warnings];
+    if (fault !== undefined) throw fault;
+    return document.toJS({ maxAliasCount: 0 });
   } catch (error) {
     // Only what the parser says first: below it shows the lines, which may hold secrets.
     const [first] = String((error as Error).message).split('\n');
