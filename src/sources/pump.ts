@@ -1,5 +1,6 @@
 import { Refusal } from '../domain/errors.ts';
 import type { IncomingMessage, Intake } from './intake.ts';
+import { isOfTenant } from './is-of-tenant.ts';
 import type { MessageLines } from './message-lines.ts';
 
 export interface PumpOptions<T extends IncomingMessage> {
@@ -106,11 +107,6 @@ export class Pump<T extends IncomingMessage> {
     const end = this.#options.nowMs() + ms;
     while (!signal.aborted && this.#options.nowMs() < end) await this.#pause(end, signal);
   }
-}
-
-/** A tenant's limits: no fault of the infrastructure, and no reason to let other lines wait. */
-function isOfTenant(error: unknown): boolean {
-  return error instanceof Refusal && (error.status === 429 || error.status === 413);
 }
 
 function waitMs(error: unknown, failures: number): number {

@@ -6,6 +6,7 @@ import { claimRetries, forgetRetried, keepRejected, publishRejected } from '../s
 import type { OpenSource } from '../store/sources.ts';
 import { createIntake, type SourceIntake } from './create-intake.ts';
 import { openTransport } from './open-transport.ts';
+import { retryApart } from './retry-apart.ts';
 import type { SourceWork } from './supervisor.ts';
 
 /** Messages that are tried again, or published as dead letters, in one round. */
@@ -68,10 +69,12 @@ async function retrySome(source: OpenSource, intake: SourceIntake, { apiPool: po
   if (source.paused) return;
   const rows = await claimRetries(pool, source.num, AT_ONCE);
   if (rows.length === 0) return;
-  await intake.retry(rows);
+  // Those whose tenant may not send them now come again when the claim has run out.
+  const done = await retryApart(rows, intake.retry);
+  if (done.length === 0) return;
   await forgetRetried(
     pool,
     source.num,
-    rows.map(({ id }) => id),
+    done.map(({ id }) => id),
   );
 }

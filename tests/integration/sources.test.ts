@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
 import { kafkaSource } from '../support/kafka-source.ts';
 import { query } from '../support/query.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -7,7 +8,7 @@ import { startTestService, type TestService } from '../support/test-service.ts';
 let service: TestService;
 
 beforeEach(async () => {
-  service = await startTestService();
+  service = await startTestService({ ingest: true });
   await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
 });
 afterEach(() => service.stop());
@@ -63,3 +64,22 @@ test.each([
   expect(status).toBe(422);
   expect(body.errors.map((error: { path: string }) => error.path)).toContain(path);
 });
+
+test('rejected messages that are more than their tenant may send at once are tried again in parts', async () => {
+  const limits = { events_per_second: 100, burst_events: 20 };
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'slow', limits });
+  const { body } = await create({ tenant_id: 'slow' });
+  await query(
+    service.databaseUrl,
+    `INSERT INTO rejected_messages (id, source_num, position, identity, message_group, reason, detail, body, body_bytes, truncated)
+     SELECT gen_random_uuid(), num, 'orders/0/' || n, gen_random_uuid(), 'orders/0', 'invalid_event', '',
+            convert_to('{"type":"order.created","data":{}}', 'UTF8'), 34, false
+       FROM sources, generate_series(1, 30) AS n`,
+  );
+  const retry = await call(service.baseUrl, 'POST', `/v1/sources/${body.id}/rejected/retry`, {});
+  expect(retry.body).toEqual({ messages: 30 });
+  const left = () => query(service.databaseUrl, 'SELECT id FROM rejected_messages');
+  await eventually(left, (rows) => rows.length < 30, 20_000);
+  const events = await query(service.databaseUrl, 'SELECT id FROM events');
+  expect(events.length).toBeGreaterThanOrEqual(15);
+}, 60_000);
