@@ -30,6 +30,7 @@ export function rabbitmqOptions(
     connectionTimeout: CONNECT_MS,
     acquireTimeout: CONNECT_MS,
     noDelay: true,
+    frameMax: FRAME_BYTES,
     // The type asks for a port here too, which the client does not.
     socket: { ...socket } as unknown as NonNullable<ConnectionOptions['socket']>,
     ...(secure === null ? {} : { tls: secure }),
@@ -37,3 +38,5 @@ export function rabbitmqOptions(
 }
 
 const CONNECT_MS = 10_000;
+/** What RabbitMQ agrees to by default. The properties and headers of a message are one frame: with less, large ones cannot be published. */
+const FRAME_BYTES = 128 * 1024;

@@ -18,7 +18,7 @@ beforeEach(requireRabbitmq);
 beforeAll(async () => {
   if (!hasRabbitmq()) return;
   rabbitmq = await startRabbitmqProcess();
-  connection = new Connection(rabbitmq.url);
+  connection = new Connection({ url: rabbitmq.url, frameMax: 128 * 1024 });
   connection.on('error', () => {});
   channel = await connection.acquire();
   await channel.confirmSelect();
@@ -66,9 +66,11 @@ test('a poison message is kept, told of and published as a dead letter, and does
   await channel.queueBind({ exchange: 'dead', queue: 'dead-letters' });
   const on_rejected = { dead_letter_exchange: 'dead' };
   const { service, source, stored, state } = await serve('poison', { on_rejected });
-  const headers = { trace: 'abc', CC: ['elsewhere'] };
+  const headers = { trace: 'abc', large: 'x'.repeat(12_000), CC: ['elsewhere'] };
   await publish('poison', event(1));
-  await publish('poison', '{"type":', { messageId: 'bad-1', contentType: 'application/json', headers });
+  // Milliseconds where AMQP has seconds: in the year 55,000.
+  const timestamp = 1_700_000_000_000;
+  await publish('poison', '{"type":', { messageId: 'bad-1', contentType: 'application/json', headers, timestamp });
   await publish('poison', event(2));
   await eventually(stored, (numbers) => numbers.length === 2);
   const rejected = async () => (await call(service.baseUrl, 'GET', `/v1/sources/${source.id}/rejected`)).body;
