@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +38,19 @@ test('all configuration errors are told together, without a secret, and the exit
   const { code, output } = await runServiceProcess({ ...environment(NOWHERE), ...wrong });
   expect(code).toBe(2);
   for (const name of Object.keys(wrong)) expect(output).toContain(`- ${name}:`);
+  expect(output).not.toContain('hunter2');
+});
+
+test('all faults of the file of sources are told together, without a secret, and the exit code is 2', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-start-up-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'sources.yaml');
+  const sources = ['{type: kafka, name: a, connection: {brokers: [h], sasl: {password: hunter2}}}', '{type: nonsense}'];
+  await writeFile(file, `sources:\n${sources.map((source) => `  - ${source}\n`).join('')}`);
+  const { code, output } = await runServiceProcess({ ...environment(NOWHERE), ROLES: 'ingest', SOURCES_FILE: file });
+  expect(code).toBe(2);
+  for (const place of ['sources.0.connection.brokers.0', 'sources.0.consume', 'sources.1.type'])
+    expect(output).toContain(`SOURCES_FILE: ${place}:`);
   expect(output).not.toContain('hunter2');
 });
 
