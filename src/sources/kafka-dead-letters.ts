@@ -7,6 +7,10 @@ import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
 
 const ALL_REPLICAS = -1;
 const SEND_MS = 10_000;
+/** A batch of Kafka may have a little more than 1 MB (`max.message.bytes`), and is refused as a whole. */
+const BATCH_BYTES = 768 * 1024;
+/** What key and headers of a message add at most, about. */
+const OVERHEAD_BYTES = 24 * 1024;
 
 /** Publishes rejected messages to the source's dead-letter topic: key, headers and body as they were, with headers that say why. */
 export function createKafkaDeadLetters(source: KafkaSource, clientId: string): DeadLetterPublisher {
@@ -19,10 +23,11 @@ export function createKafkaDeadLetters(source: KafkaSource, clientId: string): D
       // A broker that is silent holds up the other sources of this process no longer than this.
       const timer = setTimeout(() => cutKafka(current), SEND_MS);
       try {
-        await current.send({
-          messages: messages.map((message) => recordOf(message, topic, source.name)),
-          acks: ALL_REPLICAS,
-        });
+        for (const batch of batchesOf(messages)) {
+          const records = batch.map((message) => recordOf(message, topic, source.name));
+          await current.send({ messages: records, acks: ALL_REPLICAS });
+          timer.refresh();
+        }
       } catch (error) {
         // The next attempt begins with new connections.
         cutKafka(current);
@@ -36,6 +41,21 @@ export function createKafkaDeadLetters(source: KafkaSource, clientId: string): D
       await producer?.close().catch(() => {});
     },
   };
+}
+
+/** In their order, none larger than `BATCH_BYTES` by its bodies, unless one message is. */
+function batchesOf(messages: readonly StoredRejection[]): readonly (readonly StoredRejection[])[] {
+  const batches: StoredRejection[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const message of messages) {
+    bytes += message.body.length + OVERHEAD_BYTES;
+    if (bytes > BATCH_BYTES) {
+      batches.push([]);
+      bytes = message.body.length + OVERHEAD_BYTES;
+    }
+    batches.at(-1)!.push(message);
+  }
+  return batches;
 }
 
 function open(source: KafkaSource, clientId: string): Producer {

@@ -174,6 +174,20 @@ test('rejected messages are published to the dead-letter topic with what is wron
   });
 });
 
+test('dead letters that are more than a batch of Kafka may have are published all the same', async () => {
+  const topic = await newTopic();
+  const dead = await newTopic();
+  for (let n = 0; n < 8; n++) await kafka!.send([{ topic, value: 'x'.repeat(200_000) }]);
+  const more = { on_rejected: { dead_letter_topic: dead } };
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic], more));
+  await eventually(
+    () => rejectedOf(id),
+    (found) => found.length === 8,
+  );
+  const unpublished = () => query(service.databaseUrl, 'SELECT id FROM rejected_messages WHERE publish');
+  await eventually(unpublished, (rows) => rows.length === 0, 20_000);
+});
+
 test('a paused source takes nothing in, and goes on when it is resumed', async () => {
   const topic = await newTopic();
   const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
