@@ -97,7 +97,8 @@ export async function startRabbitmqProcess(options: RabbitmqProcessOptions = {})
       await ctl('add_user', name, password);
       await ctl('set_permissions', name, '.*', '.*', '.*');
     },
-    settle: async () => void (await ctl('eval', 'mnesia:sync_log().')),
+    // The directory of the quorum queues is in dets tables, which are saved every half second.
+    settle: async () => void (await ctl('eval', 'mnesia:sync_log(), [dets:sync(T) || T <- dets:all()].')),
     alarm: async (isOn) => void (await ctl('set_vm_memory_high_watermark', 'absolute', isOn ? '1MB' : '2GB')),
     stop: () => end('SIGTERM'),
     crash: () => end('SIGKILL'),
