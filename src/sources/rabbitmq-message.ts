@@ -16,7 +16,7 @@ export interface RabbitmqPlace {
 
 /**
  * A delivery as the intake takes it. It has no offset: with a message id, it is the same message as every other of the same id, application,
- * exchange and routing key; without, it is known only for as long as this channel holds it, so that another try of ours is no second event.
+ * exchange, routing key and body (a producer that uses an id again for something else has sent something else); without, it is known only for as long as this channel holds it, so that another try of ours is no second event.
  */
 export function toIncoming(message: RabbitmqMessage, { queue, channel, isOrdered }: RabbitmqPlace): IncomingMessage {
   return {
@@ -33,9 +33,9 @@ export function toIncoming(message: RabbitmqMessage, { queue, channel, isOrdered
 
 const LONGEST_NAME = 250;
 
-function nameOf(queue: string, { appId = '', exchange, routingKey, messageId }: RabbitmqMessage): string {
+function nameOf(queue: string, { appId = '', exchange, routingKey, messageId, body }: RabbitmqMessage): string {
   // As JSON, so that no two ways of dividing the same letters are one name.
-  const name = `${queue}/${JSON.stringify([exchange, routingKey, appId, messageId])}`;
+  const name = `${queue}/${JSON.stringify([exchange, routingKey, appId, messageId, hash('sha256', body, 'base64url')])}`;
   return name.length <= LONGEST_NAME ? name : `${queue.slice(0, 100)}/sha256:${hash('sha256', name, 'hex')}`;
 }
 

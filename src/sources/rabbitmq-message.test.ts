@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { type RabbitmqMessage, toIncoming } from './rabbitmq-message.ts';
+
+const place = { queue: 'orders', channel: 'c1', isOrdered: true };
+
+function message(fields: Partial<RabbitmqMessage>): RabbitmqMessage {
+  const body = Buffer.from('{"a":1}');
+  return {
+    exchange: 'shop',
+    routingKey: 'order.placed',
+    deliveryTag: 1,
+    redelivered: false,
+    body,
+    ...fields,
+  } as RabbitmqMessage;
+}
+
+const positionOf = (fields: Partial<RabbitmqMessage>) => toIncoming(message(fields), place).position;
+
+test('a message with an id is known again, whenever and on whatever channel it comes', () => {
+  const again = toIncoming(message({ messageId: 'm1', deliveryTag: 9, redelivered: true }), {
+    ...place,
+    channel: 'c2',
+  });
+  expect(again.position).toBe(positionOf({ messageId: 'm1' }));
+});
+
+test('an id that comes again with another body, key, application or exchange is another message: nothing is lost', () => {
+  const known = positionOf({ messageId: 'm1' });
+  const others = [
+    { body: Buffer.from('{"a":2}') },
+    { routingKey: 'order.paid' },
+    { appId: 'till' },
+    { exchange: 'store' },
+  ].map((fields) => positionOf({ messageId: 'm1', ...fields }));
+  expect(new Set([known, ...others]).size).toBe(5);
+});
+
+test('a message without an id is known only while its channel holds it', () => {
+  expect(positionOf({})).toBe(positionOf({ redelivered: true }));
+  expect(positionOf({})).not.toBe(positionOf({ deliveryTag: 2 }));
+});
