@@ -188,6 +188,18 @@ test.each(['plain', 'scram-sha-512'])(
   },
 );
 
+test('an ordered endpoint has its events in the topic in the order of their acceptance, and a replay brings them once more', async () => {
+  const topic = await makeTopic(1);
+  const endpoint = await calls.create({ destination: destination(topic), order: 'endpoint', ...only('line.*') });
+  const ids: string[] = [];
+  for (let n = 0; n < 30; n++) ids.push(await calls.post({ type: 'line.moved', data: { n } }));
+  const received = async (count: number) =>
+    (await read(topic, count)).map((message) => headersOf(message)['webhook-id']);
+  expect(await received(30)).toEqual(ids);
+  await calls.replay(endpoint, ids);
+  expect((await received(60)).slice(30).sort()).toEqual([...ids].sort());
+});
+
 test('a cluster that names an address that is not allowed as the place of its broker is blocked', async () => {
   const topic = await makeTopic();
   const endpoint = await calls.create({

@@ -162,3 +162,18 @@ test('a broker that blocks publishers is named as the reason, and is delivered t
   expect(attempts[0]).toMatchObject({ outcome: 'timeout', detail: expect.stringContaining('takes no messages') });
   await calls.settled(eventId, endpoint, 'delivered', 30_000);
 }, 60_000);
+
+test('an ordered endpoint has its events in the queue in the order of their acceptance, and a replay brings them once more', async () => {
+  await bind('events', 'line', 'line.#');
+  const endpoint = await calls.create({ destination: destination(), order: 'endpoint', ...only('line.*') });
+  const ids: string[] = [];
+  for (let n = 0; n < 30; n++) ids.push(await calls.post({ type: 'line.moved', data: { n } }));
+  const received = async () => {
+    const taken: string[] = [];
+    for (let n = 0; n < 30; n++) taken.push((await take('line')).messageId!);
+    return taken;
+  };
+  expect(await received()).toEqual(ids);
+  await calls.replay(endpoint, ids);
+  expect((await received()).sort()).toEqual([...ids].sort());
+});

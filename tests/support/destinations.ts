@@ -57,6 +57,12 @@ export function destinationCalls(baseUrl: string, tenant: string) {
         (attempts) => attempts.length >= count,
         timeoutMs,
       ),
+    /** Sends events that were delivered once more, by a replay. */
+    replay: async (endpoint: BrokerEndpoint, eventIds: readonly string[]): Promise<void> => {
+      const filter = { endpoint_id: endpoint.id, event_ids: eventIds };
+      const { status, body } = await call(baseUrl, 'POST', `${root}/replays`, filter);
+      if (status !== 202) throw new Error(`The replay was refused: ${status} ${JSON.stringify(body)}`);
+    },
     stats: async (endpoint: BrokerEndpoint) => (await call(baseUrl, 'GET', `${endpoint.path}/stats`)).body,
   };
 }
