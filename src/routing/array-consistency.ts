@@ -1,4 +1,5 @@
 import type { IndexedTest } from './indexed-test.ts';
+import { holdInOneElement } from './one-array.ts';
 import type { ArrayElement, EventArray } from './path-node.ts';
 
 /**
@@ -9,6 +10,8 @@ import type { ArrayElement, EventArray } from './path-node.ts';
 export function isConsistent(tests: readonly IndexedTest[], seq: number): boolean {
   const hasChoice = tests.some(({ path }) => path.seq === seq && path.inArrays > 0);
   if (!hasChoice || (tests.length === 1 && !tests[0]!.allowsAbsence)) return true;
+  const answer = holdInOneElement(tests);
+  if (answer !== null) return answer;
   const whole = newSpot();
   const totals = new Array<number>(tests.length).fill(0);
   const spots = new Map<ArrayElement | EventArray, Spot>();

@@ -1,4 +1,5 @@
 import type { Condition } from './condition.ts';
+import { ConditionList } from './condition-list.ts';
 import type { PathNode } from './path-node.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
 
@@ -8,10 +9,12 @@ export class IndexedTest {
   readonly anyOf: readonly Condition[];
   seq = 0;
   result = false;
+  readonly #list: ConditionList | null;
 
   constructor(path: PathNode, anyOf: readonly Condition[]) {
     this.path = path;
     this.anyOf = anyOf;
+    this.#list = weightOf(anyOf) > FEW ? new ConditionList(anyOf) : null;
   }
 
   /** Whether the event's values satisfy it, each field for itself: which element of an array they are in is another question. */
@@ -29,6 +32,7 @@ export class IndexedTest {
 
   satisfiedBy(value: Leaf): boolean {
     const { anyOf } = this;
+    if (this.#list !== null) return this.#list.satisfiedBy(value);
     for (let i = 0; i < anyOf.length; i++) if (satisfies(value, anyOf[i]!)) return true;
     return false;
   }
@@ -40,6 +44,14 @@ export class IndexedTest {
     if (this.allowsAbsence && (!isPresent || path.inArrays === path.values.length)) return true;
     return isPresent && path.values.some((value) => this.satisfiedBy(value));
   }
+}
+
+/** Conditions that are tried one after the other. */
+const FEW = 8;
+
+/** How many conditions there are, those that are excluded counted one by one. */
+export function weightOf(anyOf: readonly Condition[]): number {
+  return anyOf.reduce((sum, condition) => sum + (condition.kind === 'except' ? condition.of.length : 1), 0);
 }
 
 const KIND_RANKS: Readonly<Record<Condition['kind'], number>> = {

@@ -4,6 +4,8 @@ import type { Leaf } from './satisfies.ts';
 /** An element of an array of the event, when the element is an object or an array itself. Compared by identity. */
 export interface ArrayElement {
   readonly array: EventArray;
+  /** When it was last found good: see `one-array.ts`. */
+  round: number;
 }
 
 export interface EventArray {

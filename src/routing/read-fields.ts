@@ -74,7 +74,7 @@ function readArray(values: readonly unknown[], node: PathNode, within: ArrayElem
   for (const value of values) {
     const isNested = typeof value === 'object' && value !== null && !(value instanceof ExactNumber);
     if (isNested) array ??= { within };
-    readValue(value, node, isNested ? { array: array! } : within, reading);
+    readValue(value, node, isNested ? { array: array!, round: 0 } : within, reading);
   }
 }
 
