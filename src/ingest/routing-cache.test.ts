@@ -105,6 +105,22 @@ test('past its capacity of clauses the cache drops tenants too, but never the la
   expect(smallLoads).toEqual([1]);
 });
 
+test('filters of long texts and of many names take the room of many clauses', async () => {
+  const long = [JSON.stringify({ a: ['x'.repeat(15_000)] })];
+  const broad = [JSON.stringify(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`name${i}`, [i]])))];
+  for (const filters of [long, broad]) {
+    const { cache, loads } = cacheOf(
+      (num) => ({ version: 1n, endpoints: filters.map((filter) => endpointOf(num, [{ filter }])) }),
+      { tenants: 100, clauses: 25 },
+    );
+    await cache.prepare([1, 2, 3, 4]);
+    cache.trim();
+    await cache.prepare([4]);
+    await cache.prepare([1]);
+    expect(loads).toEqual([1, 2, 3, 4, 1]);
+  }
+});
+
 test('a tenant that changed is matched by what it changed to: endpoints that came, went and asked for something else', async () => {
   const filter = JSON.stringify({ data: { amount: [{ numeric: ['>', 10] }] } });
   const versions: LoadedRouting['endpoints'][] = [

@@ -38,6 +38,11 @@ export class Conditions {
     this.table = new RecordTable(arena, this.hash);
   }
 
+  /** How many paths are asked about. */
+  get paths(): number {
+    return this.#paths.length - 1 - this.#freePaths.length;
+  }
+
   /** The record of the test; `release` as often as this. */
   acquire({ path, anyOf }: FieldTest): number {
     const node = this.root.below(path);
