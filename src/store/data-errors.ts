@@ -1,8 +1,8 @@
 /**
- * Whether the same statement will fail again for what is in it: SQLSTATE classes 22 (data) and 23 (constraint), or a number that does not fit
- * the bytes that it is sent in (`binary-array.ts`).
+ * Whether the same statement will fail again for what is in it: SQLSTATE classes 22 (data) and 23 (constraint). `binary-array.ts` fails with
+ * such a code too, where a number does not fit the bytes that it is sent in.
  */
 export function isFaultOfData(error: unknown): boolean {
   const { code } = error as { code?: string };
-  return code !== undefined && (/^2[23]/.test(code) || code === 'ERR_OUT_OF_RANGE');
+  return code !== undefined && /^2[23]/.test(code);
 }

@@ -2,6 +2,7 @@ import { newUuid, uuidTime } from '../../src/domain/ids.ts';
 import { laneOf } from '../../src/routing/lane-of.ts';
 import { DECISION, OUTCOME_CODES, type OutcomeName } from '../../src/store/codes.ts';
 import { call } from './api.ts';
+import { ensureTenant } from './ensure-tenant.ts';
 import { TEST_LANES } from './global-setup.ts';
 import type { TestService } from './test-service.ts';
 
@@ -10,9 +11,9 @@ export interface TestTenant {
   readonly num: number;
 }
 
+/** A tenant, made if it is not there. */
 export async function makeTenant(service: TestService, id: string): Promise<TestTenant> {
-  const { status, body } = await call(service.baseUrl, 'POST', '/v1/tenants', { id });
-  if (status !== 201) throw new Error(`The tenant was refused: ${status} ${JSON.stringify(body)}`);
+  await ensureTenant(service.baseUrl, id);
   return { id, num: (await service.context.findTenant(id))!.num };
 }
 

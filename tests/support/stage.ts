@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inject, onTestFailed, onTestFinished } from 'vitest';
 import { call } from './api.ts';
-import { eventually } from './eventually.ts';
+import { ensureTenant } from './ensure-tenant.ts';
 import { TEST_LANES } from './global-setup.ts';
 import { query } from './query.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
@@ -87,14 +87,6 @@ export interface CreatedEndpoint {
   readonly url: string;
   readonly secret: string;
   readonly public_key?: string;
-}
-
-/** Makes a tenant, or finds that it is there. A process that has just started may answer 503 for a moment. */
-async function ensureTenant(baseUrl: string, id: string): Promise<void> {
-  await eventually(
-    () => call(baseUrl, 'POST', '/v1/tenants', { id }),
-    ({ status }) => status === 201 || status === 409,
-  );
 }
 
 /** The endpoint of a tenant that is made if it is not there. `path` tells the endpoints of one receiver apart. */
