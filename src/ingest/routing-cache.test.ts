@@ -178,13 +178,14 @@ test('a load that fails is tried anew by the next who asks', async () => {
   expect(loads).toEqual([1, 1]);
 });
 
-test('a large tenant is compiled in slices, between which others have their turn', async () => {
+test('a large tenant is compiled, and emptied, in slices, between which others have their turn', async () => {
   const endpoints = Array.from({ length: 20_000 }, (_, num) =>
     endpointOf(num, [
       { filter: JSON.stringify({ data: { customer: [`c${num}`], amount: [{ numeric: ['>', num] }] } }) },
     ]),
   );
-  const { cache } = cacheOf(() => ({ version: 1n, endpoints }));
+  let isEmptied = false;
+  const { cache } = cacheOf(() => ({ version: 1n, endpoints: isEmptied ? [] : endpoints }));
   let turns = 0;
   let isOver = false;
   const watch = async () => {
@@ -195,10 +196,15 @@ test('a large tenant is compiled in slices, between which others have their turn
   };
   const watching = watch();
   const { matcher } = await cache.prepare([1]);
-  isOver = true;
-  await watching;
   expect(turns).toBeGreaterThan(3);
   expect(match(matcher, 1, 'a', { customer: 'c7', amount: 8 }).endpoints).toEqual([7]);
+  const before = turns;
+  isEmptied = true;
+  cache.forget([1]);
+  await cache.prepare([1]);
+  expect(turns - before).toBeGreaterThan(3);
+  isOver = true;
+  await watching;
 });
 
 test('who finds an old version stale does not throw away a newer one that another has loaded meanwhile', async () => {

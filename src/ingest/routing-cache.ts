@@ -189,19 +189,22 @@ function extrasOf({ endpoints, rulesVersion = 0n }: LoadedRouting): Entry['extra
 /** Changes what is not as it was, in slices. */
 async function bringUpToDate({ index, texts }: Tenant, { endpoints }: LoadedRouting): Promise<void> {
   let sliceEnd = performance.now() + SLICE_MS;
+  const rest = async () => {
+    await nextTurn();
+    sliceEnd = performance.now() + SLICE_MS;
+  };
   const gone = new Set(texts.keys());
   for (const { num, subscriptions } of endpoints) {
     gone.delete(num);
     if (texts.get(num) === subscriptions) continue;
     index.set({ num, subscriptions: JSON.parse(subscriptions) as Subscription[] });
     texts.set(num, subscriptions);
-    if (performance.now() < sliceEnd) continue;
-    await nextTurn();
-    sliceEnd = performance.now() + SLICE_MS;
+    if (performance.now() >= sliceEnd) await rest();
   }
   for (const num of gone) {
     index.delete(num);
     texts.delete(num);
+    if (performance.now() >= sliceEnd) await rest();
   }
 }
 
