@@ -114,3 +114,17 @@ test('thousands of filters whose fields are all there, but in no element togethe
   expect(index.match({ e: elements })).toEqual([]);
   expect(index.match({ e: [...elements, { f: 'x', g: 'x' }] })).toHaveLength(3_000);
 });
+
+test('thousands of filters whose fields are all there, in arrays of arrays, or where one must be missing', () => {
+  const filters = Array.from({ length: 3_000 }, (_, i) => [
+    { items: { sku: ['a', `k${i}`], t: { x: ['b', `k${i}`] } } },
+    { items: { sku: ['a', `k${i}`], t: { x: ['c', `k${i}`] }, no: [{ exists: false }] } },
+  ]).flat();
+  const elements = Array.from({ length: 8_000 }, (_, i) =>
+    i % 2 === 0 ? { sku: 'a', no: 1, t: [{ x: 'c' }] } : { sku: 'b', t: [{ x: 'b' }] },
+  );
+  const index = indexOf(...filters);
+  expect(index.match({ items: elements })).toEqual([]);
+  expect(index.match({ items: [...elements, { sku: 'a', t: [{ x: 'b' }, { x: 'c' }] }] })).toHaveLength(6_000);
+  expect(index.match({ items: [...elements, { sku: 'k5', t: [{ x: 'b' }] }] })).toEqual([10]);
+});

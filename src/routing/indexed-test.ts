@@ -9,11 +9,19 @@ export class IndexedTest {
   readonly anyOf: readonly Condition[];
   seq = 0;
   result = false;
+  /** The number of what satisfies it of the event at hand, and which event that is: see `array-consistency.ts`. */
+  hits = 0;
+  hitsSeq = 0;
+  readonly allowsAbsence: boolean;
+  /** The values that satisfy it; null when it does not list them. */
+  readonly exactValues: readonly Leaf[] | null;
   readonly #list: ConditionList | null;
 
   constructor(path: PathNode, anyOf: readonly Condition[]) {
     this.path = path;
     this.anyOf = anyOf;
+    this.allowsAbsence = anyOf.some((condition) => condition.kind === 'absent');
+    this.exactValues = exactValuesOf(anyOf);
     this.#list = weightOf(anyOf) > FEW ? new ConditionList(anyOf) : null;
   }
 
@@ -24,10 +32,6 @@ export class IndexedTest {
       this.result = this.#evaluate(seq);
     }
     return this.result;
-  }
-
-  get allowsAbsence(): boolean {
-    return this.anyOf.some((condition) => condition.kind === 'absent');
   }
 
   satisfiedBy(value: Leaf): boolean {
@@ -44,6 +48,17 @@ export class IndexedTest {
     if (this.allowsAbsence && (!isPresent || path.inArrays === path.values.length)) return true;
     return isPresent && path.values.some((value) => this.satisfiedBy(value));
   }
+}
+
+function exactValuesOf(anyOf: readonly Condition[]): readonly Leaf[] | null {
+  const values: Leaf[] = [];
+  for (const condition of anyOf) {
+    if (condition.kind === 'string') values.push(condition.text);
+    // A number that no double holds is none of a filter.
+    else if (condition.kind === 'number' || condition.kind === 'literal') values.push(condition.value);
+    else if (condition.kind !== 'absent') return null;
+  }
+  return values;
 }
 
 /** Conditions that are tried one after the other. */
