@@ -66,13 +66,16 @@ export function checkExample(example: unknown, validate: Validator): void {
   if (validation.kind === 'too_costly') throw invalid([{ path: 'example', message: 'has too many values' }]);
 }
 
-/** Within a major each version accepts what those before it accepted. */
+/**
+ * Within a major each version accepts what those before it accepted. All are looked at, not the nearest alone: what one left open the next may
+ * describe, and an earlier one may have described it otherwise.
+ */
 function refuseIncompatible(version: TypeVersion, schema: JsonSchema, others: readonly EventTypeVersion[]): void {
   const ofMajor = others.filter(({ major }) => major === version.major);
-  const before = ofMajor.findLast((other) => compareVersions(other, version) < 0);
-  const after = ofMajor.find((other) => compareVersions(other, version) > 0);
-  if (before !== undefined) compareWith(before, JSON.parse(before.schema) as JsonSchema, schema, 'accepted by');
-  if (after !== undefined) compareWith(after, schema, JSON.parse(after.schema) as JsonSchema, 'to be accepted by');
+  const before = ofMajor.filter((other) => compareVersions(other, version) < 0).reverse();
+  const after = ofMajor.filter((other) => compareVersions(other, version) > 0);
+  for (const other of before) compareWith(other, JSON.parse(other.schema) as JsonSchema, schema, 'accepted by');
+  for (const other of after) compareWith(other, schema, JSON.parse(other.schema) as JsonSchema, 'to be accepted by');
 }
 
 function compareWith(other: EventTypeVersion, older: JsonSchema, newer: JsonSchema, relation: string): void {

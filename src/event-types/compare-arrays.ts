@@ -27,7 +27,7 @@ function itemProblems({ older, newer, inner }: Comparison): Fault[] {
   return [...ofPrefix, ...ofRest];
 }
 
-function containsProblems({ older, newer, inner }: Comparison): Fault[] {
+function containsProblems({ older, newer, inner, isWithin }: Comparison): Fault[] {
   const {
     contains,
     minContains = 1,
@@ -43,7 +43,7 @@ function containsProblems({ older, newer, inner }: Comparison): Fault[] {
   const isBounded =
     older.contains !== undefined &&
     ((before.maxContains as number | undefined) ?? Number.POSITIVE_INFINITY) <= maxContains &&
-    inner(contains, older.contains as JsonSchema, 'contains').length === 0;
+    isWithin(contains, older.contains as JsonSchema);
   return isBounded ? [] : [fault('maxContains', 'refuses arrays that were accepted')];
 }
 

@@ -36,8 +36,10 @@ function namedProblems({ older, newer, isOpen, inner }: Comparison): Fault[] {
   const names = new Set([...Object.keys(propertiesOf(older)), ...Object.keys(propertiesOf(newer))]);
   return [...names].flatMap((name) => {
     const before = schemasFor(older, name);
-    if (before.length === 0 && isOpen && older.additionalProperties === undefined) return [];
-    return schemasFor(newer, name).flatMap(({ place, schema }) => acceptedBy(before, schema, place, inner));
+    const isFree = before.length === 0 && isOpen && older.additionalProperties === undefined;
+    // To describe a property is free then, to forbid it is not.
+    const said = schemasFor(newer, name).filter(({ schema }) => !isFree || schema === false);
+    return said.flatMap(({ place, schema }) => acceptedBy(before, schema, place, inner));
   });
 }
 

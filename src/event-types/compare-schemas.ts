@@ -13,6 +13,8 @@ export interface Comparison {
    * @param isWhole whether `older` is all that was said of the values
    */
   readonly inner: (older: JsonSchema, newer: JsonSchema, place: string, isWhole?: boolean) => readonly Fault[];
+  /** The other way round: whether a part of the older schema accepts whatever a part of the newer one accepts. No liberty is taken. */
+  readonly isWithin: (newer: JsonSchema, older: JsonSchema) => boolean;
 }
 
 /** Whether values of this type may be accepted. */

@@ -107,6 +107,32 @@ const pairs: readonly (readonly [string, JsonSchema, JsonSchema, string | null])
     open({}, { required: ['b'], dependentRequired: { a: ['b'] } }),
     null,
   ],
+  ['a property that was never described is forbidden', open({}), open({ a: false }), 'properties.a'],
+  [
+    'what is counted is wider, and few may be',
+    { contains: { const: 1 }, minContains: 0, maxContains: 1 },
+    { contains: { enum: [1, 2] }, minContains: 0, maxContains: 1 },
+    'maxContains',
+  ],
+  [
+    'what is counted by a definition is wider, and few may be',
+    { contains: { $ref: '#/$defs/x' }, minContains: 0, maxContains: 1, $defs: { x: text } },
+    { contains: { $ref: '#/$defs/x' }, minContains: 0, maxContains: 1, $defs: { x: { type: ['string', 'null'] } } },
+    'maxContains',
+  ],
+  [
+    'objects that are counted are described less, and few may be',
+    { contains: open({ a: text }), minContains: 0, maxContains: 1 },
+    { contains: open({}), minContains: 0, maxContains: 1 },
+    'maxContains',
+  ],
+  [
+    'what is counted is narrower, and few may be',
+    { contains: { enum: [1, 2] }, minContains: 0, maxContains: 1 },
+    { contains: { const: 1 }, minContains: 0, maxContains: 1 },
+    null,
+  ],
+  ['a constant gets an enum without it', { const: 1 }, { const: 1, enum: [2] }, 'const'],
   ['an enum is narrowed', { enum: ['a', 'b'] }, { enum: ['a'] }, 'enum'],
   ['an enum is widened', { enum: ['a'] }, { enum: ['a', 'b'] }, null],
   ['an enum is new', text, { type: 'string', enum: ['a'] }, 'enum'],
@@ -292,6 +318,7 @@ const schema = fc.letrec<{ any: JsonSchema }>((tie) => ({
       .map(([keyword, parts]) => ({ [keyword]: parts })),
     tie('any').map((not) => ({ not })),
     fc.tuple(tie('any'), fc.integer({ min: 0, max: 2 })).map(([contains, minContains]) => ({ contains, minContains })),
+    fc.tuple(tie('any'), fc.nat(2)).map(([contains, maxContains]) => ({ contains, minContains: 0, maxContains })),
   ),
 })).any;
 

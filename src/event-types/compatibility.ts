@@ -4,7 +4,7 @@ import { arrayProblems } from './compare-arrays.ts';
 import { objectProblems } from './compare-objects.ts';
 import { type Comparison, fault } from './compare-schemas.ts';
 import { enumProblems, numberProblems, textProblems, typeProblems } from './compare-values.ts';
-import { compileSchema } from './compile-schema.ts';
+import { compileSchema, type Validator } from './compile-schema.ts';
 import { isObject, type JsonSchema, resolveRef, type SchemaObject } from './json-schema.ts';
 import { areSameSchemas, assertsNothing } from './schema-equality.ts';
 
@@ -50,7 +50,8 @@ function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame)
   const isOpen = frame.isOpen && IN_PLACE.every((keyword) => older[keyword] === undefined);
   const inner: Comparison['inner'] = (a, b, place, isWhole = true) =>
     under(place, compare(a, b, { ...frame, isOpen: isOpen && isWhole }));
-  const comparison = { older, newer, isOpen, inner };
+  const isWithin: Comparison['isWithin'] = (b, a) => compare(b, a, reversed(frame)).length === 0;
+  const comparison = { older, newer, isOpen, inner, isWithin };
   return [
     ...typeProblems(comparison),
     ...enumProblems(comparison),
@@ -116,8 +117,12 @@ function combinationProblems(older: SchemaObject, newer: SchemaObject, frame: Fr
 
 function forbidsLess(older: JsonSchema | undefined, newer: JsonSchema, frame: Frame): boolean {
   if (older === undefined) return newer === false;
-  const swapped = { ...frame, olderRoot: frame.newerRoot, newerRoot: frame.olderRoot };
-  return compare(newer, older, swapped).length === 0;
+  return compare(newer, older, reversed(frame)).length === 0;
+}
+
+/** For the question whether the older schema accepts what the newer one does. */
+function reversed({ olderRoot, newerRoot, budget }: Frame): Frame {
+  return { olderRoot: newerRoot, newerRoot: olderRoot, isOpen: false, budget };
 }
 
 function areSamePicks(older: SchemaObject, newer: SchemaObject, names: readonly string[], frame: Frame): boolean {
@@ -133,26 +138,34 @@ function valuesOf(schema: SchemaObject): readonly unknown[] | null {
 
 /** Values that are all named can be tried. */
 function valueProblems(values: readonly unknown[], newer: SchemaObject, frame: Frame): readonly Fault[] {
-  const refused = values.filter((value) => !accepts(newer, value, frame));
+  const accepts = acceptorOf(newer, frame);
+  const refused = values.filter((value) => !accepts(value));
   if (refused.length === 0) return [];
   const place = valuesOf(newer) === null ? '' : Object.hasOwn(newer, 'const') ? 'const' : 'enum';
   return [fault(place, `no longer accepts ${JSON.stringify(refused[0])?.slice(0, 100)}`)];
 }
 
-function accepts(schema: SchemaObject, value: unknown, frame: Frame): boolean {
-  const allowed = valuesOf(schema);
-  if (allowed !== null && !allowed.some((each) => isDeepStrictEqual(each, value))) return false;
-  if (
-    Object.keys(schema).every(
+function acceptorOf(schema: SchemaObject, frame: Frame): (value: unknown) => boolean {
+  const { enum: allowed } = schema as { enum?: readonly unknown[] };
+  let validate: Validator | null = null;
+  return (value) => {
+    if (Object.hasOwn(schema, 'const') && !isDeepStrictEqual(schema.const, value)) return false;
+    if (allowed !== undefined && !allowed.some((each) => isDeepStrictEqual(each, value))) return false;
+    const isNamed = Object.keys(schema).every(
       (keyword) => keyword === 'enum' || keyword === 'const' || isTypeOf(keyword, schema, value),
-    )
-  ) {
-    return true;
-  }
-  frame.budget.steps -= COMPILE_STEPS;
-  if (frame.budget.steps <= 0) return false;
-  const $defs = isObject(frame.newerRoot) ? (frame.newerRoot.$defs ?? {}) : {};
-  return compileSchema({ ...schema, $defs }, '')(value).kind === 'valid';
+    );
+    if (isNamed) return true;
+    validate ??= compiled(schema, frame);
+    return validate !== null && validate(value).kind === 'valid';
+  };
+}
+
+/** Null when it would cost too much. */
+function compiled(schema: SchemaObject, { budget, newerRoot }: Frame): Validator | null {
+  budget.steps -= COMPILE_STEPS;
+  if (budget.steps <= 0) return null;
+  const $defs = isObject(newerRoot) ? (newerRoot.$defs ?? {}) : {};
+  return compileSchema({ ...schema, $defs }, '');
 }
 
 function isTypeOf(keyword: string, { type }: SchemaObject, value: unknown): boolean {

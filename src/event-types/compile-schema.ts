@@ -1,4 +1,4 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject, type KeywordErrorDefinition, str } from 'ajv/dist/2020.js';
 import type { Fault } from '../domain/errors.ts';
 import { formats } from './formats.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
@@ -61,7 +61,17 @@ function ajvWith(fuel: Fuel): Ajv2020 {
   });
   ajv.removeKeyword('uniqueItems');
   ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', errors: false, validate: areUnique });
+  ajv.removeKeyword('multipleOf');
+  const multipleOf = { keyword: 'multipleOf', type: 'number', schemaType: 'number', errors: false } as const;
+  const error: KeywordErrorDefinition = { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` };
+  ajv.addKeyword({ ...multipleOf, validate: isMultiple, error });
   return ajv;
+}
+
+/** ajv finds none past 1e21, where JavaScript writes numbers with an exponent; what is past the doubles is taken for one. */
+function isMultiple(step: number, value: number): boolean {
+  const ratio = value / step;
+  return Number.isInteger(ratio) || !Number.isFinite(ratio);
 }
 
 /** ajv compares each with each. */

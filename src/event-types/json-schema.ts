@@ -43,7 +43,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const REF = /^#\/\$defs\/([^/]+)$/;
+// White space is no part of a reference, and what reads it may cut it off.
+const REF = /^#\/\$defs\/([^/\s]+)$/;
 
 /** The name in `$defs` that a `$ref` names; null for every other reference. */
 export function refName(ref: unknown): string | null {

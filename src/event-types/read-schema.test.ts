@@ -9,6 +9,7 @@ const good: readonly JsonSchema[] = [
   { $schema: 'https://json-schema.org/draft/2020-12/schema', type: ['object', 'null'], title: 'x', default: 1 },
   { $defs: { a: { type: 'string' }, b: { $ref: '#/$defs/a' } }, properties: { x: { $ref: '#/$defs/b' } } },
   { $defs: { 'a/b': {} }, $ref: '#/$defs/a~1b' },
+  { $defs: { ' ': {} }, $ref: '#/$defs/%20' },
   { properties: { constructor: { type: 'string' }, $ref: { type: 'string' }, pattern: {} } },
   { enum: Array.from({ length: 500 }, (_, i) => `value ${i}`) },
 ];
@@ -25,6 +26,8 @@ test.each([
   [[], ''],
   [{ $ref: 'other.json' }, '$ref'],
   [{ $ref: '#/$defs/none' }, '$ref'],
+  [{ $ref: '#/$defs/ ', $defs: { ' ': {} } }, '$ref'],
+  [{ $ref: '#/$defs/a ', $defs: { 'a ': {} } }, '$ref'],
   [{ $ref: '#/properties/a', properties: { a: {} } }, '$ref'],
   [
     { $defs: { a: { $ref: '#/$defs/b' }, b: { anyOf: [{ $ref: '#/$defs/a' }] } }, $ref: '#/$defs/a' },
@@ -54,6 +57,20 @@ test.each([
 ])('%j is refused at %s', (schema, path) => {
   const reading = readSchema(schema);
   expect(reading.ok ? 'taken' : reading.faults[0]?.path).toBe(path);
+});
+
+test.each([
+  [1, 1e21, true],
+  [0.5, 1e300, true],
+  [0.5, 1e308, true],
+  [1e-5, 1e308, true],
+  [0.1, 3, true],
+  [2, 3, false],
+  [1, 1.5, false],
+  [1, 0, true],
+  [2, -4, true],
+])('of multiples of %d, %d is one: %s', (multipleOf, value, expected) => {
+  expect(compileSchema({ multipleOf }, 'data')(value).kind).toBe(expected ? 'valid' : 'invalid');
 });
 
 test('an event with more values than may be tried against the schema is not tried', () => {

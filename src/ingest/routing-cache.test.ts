@@ -105,6 +105,22 @@ test('past its capacity of clauses the cache drops tenants too, but never the la
   expect(smallLoads).toEqual([1]);
 });
 
+test('filters of long texts and of many names take the room of many clauses', async () => {
+  const long = [JSON.stringify({ a: ['x'.repeat(15_000)] })];
+  const broad = [JSON.stringify(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`name${i}`, [i]])))];
+  for (const filters of [long, broad]) {
+    const { cache, loads } = cacheOf(
+      (num) => ({ version: 1n, endpoints: filters.map((filter) => endpointOf(num, [{ filter }])) }),
+      { tenants: 100, clauses: 25 },
+    );
+    await cache.prepare([1, 2, 3, 4]);
+    cache.trim();
+    await cache.prepare([4]);
+    await cache.prepare([1]);
+    expect(loads).toEqual([1, 2, 3, 4, 1]);
+  }
+});
+
 test('a tenant that changed is matched by what it changed to: endpoints that came, went and asked for something else', async () => {
   const filter = JSON.stringify({ data: { amount: [{ numeric: ['>', 10] }] } });
   const versions: LoadedRouting['endpoints'][] = [
@@ -162,13 +178,14 @@ test('a load that fails is tried anew by the next who asks', async () => {
   expect(loads).toEqual([1, 1]);
 });
 
-test('a large tenant is compiled in slices, between which others have their turn', async () => {
+test('a large tenant is compiled, and emptied, in slices, between which others have their turn', async () => {
   const endpoints = Array.from({ length: 20_000 }, (_, num) =>
     endpointOf(num, [
       { filter: JSON.stringify({ data: { customer: [`c${num}`], amount: [{ numeric: ['>', num] }] } }) },
     ]),
   );
-  const { cache } = cacheOf(() => ({ version: 1n, endpoints }));
+  let isEmptied = false;
+  const { cache } = cacheOf(() => ({ version: 1n, endpoints: isEmptied ? [] : endpoints }));
   let turns = 0;
   let isOver = false;
   const watch = async () => {
@@ -179,10 +196,15 @@ test('a large tenant is compiled in slices, between which others have their turn
   };
   const watching = watch();
   const { matcher } = await cache.prepare([1]);
-  isOver = true;
-  await watching;
   expect(turns).toBeGreaterThan(3);
   expect(match(matcher, 1, 'a', { customer: 'c7', amount: 8 }).endpoints).toEqual([7]);
+  const before = turns;
+  isEmptied = true;
+  cache.forget([1]);
+  await cache.prepare([1]);
+  expect(turns - before).toBeGreaterThan(3);
+  isOver = true;
+  await watching;
 });
 
 test('who finds an old version stale does not throw away a newer one that another has loaded meanwhile', async () => {

@@ -43,11 +43,14 @@ export interface Prepared {
 
 export interface RoutingCapacity {
   readonly tenants: number;
-  /** Of all tenants together; a clause takes a few hundred bytes. One tenant may have more. */
+  /** Of all tenants together; what takes more than a usual clause counts as several. One tenant may have more. */
   readonly clauses: number;
 }
 
 const CAPACITY: RoutingCapacity = { tenants: 10_000, clauses: 250_000 };
+
+/** Most that a clause of a usual filter takes, with its text. */
+const CLAUSE_BYTES = 2_000;
 
 /** Longest work on an index at a stretch: others wait for the event loop. */
 const SLICE_MS = 8;
@@ -153,14 +156,22 @@ export class RoutingCache {
 
   #resize(num: number, tenant: Tenant): void {
     if (this.#tenants.get(num) !== tenant) return;
-    this.#size += tenant.index.size - tenant.size;
-    tenant.size = tenant.index.size;
+    const size = sizeOf(tenant);
+    this.#size += size - tenant.size;
+    tenant.size = size;
   }
 
   #drop(num: number): void {
     this.#size -= this.#tenants.get(num)?.size ?? 0;
     this.#tenants.delete(num);
   }
+}
+
+/** In clauses: filters of long texts, or of many names, take the room of many. */
+function sizeOf({ index, texts }: Tenant): number {
+  let bytes = index.bytes;
+  for (const text of texts.values()) bytes += text.length;
+  return Math.max(index.clauses, Math.ceil(bytes / CLAUSE_BYTES));
 }
 
 function newTenant(): Tenant {
@@ -178,19 +189,22 @@ function extrasOf({ endpoints, rulesVersion = 0n }: LoadedRouting): Entry['extra
 /** Changes what is not as it was, in slices. */
 async function bringUpToDate({ index, texts }: Tenant, { endpoints }: LoadedRouting): Promise<void> {
   let sliceEnd = performance.now() + SLICE_MS;
+  const rest = async () => {
+    await nextTurn();
+    sliceEnd = performance.now() + SLICE_MS;
+  };
   const gone = new Set(texts.keys());
   for (const { num, subscriptions } of endpoints) {
     gone.delete(num);
     if (texts.get(num) === subscriptions) continue;
     index.set({ num, subscriptions: JSON.parse(subscriptions) as Subscription[] });
     texts.set(num, subscriptions);
-    if (performance.now() < sliceEnd) continue;
-    await nextTurn();
-    sliceEnd = performance.now() + SLICE_MS;
+    if (performance.now() >= sliceEnd) await rest();
   }
   for (const num of gone) {
     index.delete(num);
     texts.delete(num);
+    if (performance.now() >= sliceEnd) await rest();
   }
 }
 

@@ -1,133 +1,98 @@
+import { Spot, spotOf } from './array-spot.ts';
+import { hasWay } from './array-ways.ts';
 import type { IndexedTest } from './indexed-test.ts';
-import type { ArrayElement, EventArray } from './path-node.ts';
+import { holdInOneElement } from './one-array.ts';
+import type { PathNode } from './path-node.ts';
+import { type Hits, ValueGroups } from './value-groups.ts';
+
+const FEW = 64;
 
 /**
- * Whether the tests of a clause, each of which holds, hold together: from each array of the event one element at most is taken, and
- * only one in which something of the clause is found. Fields that must not be there must not be where something is taken, nor in an
+ * Whether tests of clauses, each of which one event satisfies, hold together: from each array of the event one element at most is taken,
+ * and only one in which something of the clause is found. Fields that must not be there must not be where something is taken, nor in an
  * array from which nothing is.
+ *
+ * Many clauses may ask the same of a large event. Where values stand is found out once; which of them satisfy a test, once for the test;
+ * and what clauses ask that the same values satisfy, once for all of them.
  */
-export function isConsistent(tests: readonly IndexedTest[], seq: number): boolean {
-  const hasChoice = tests.some(({ path }) => path.seq === seq && path.inArrays > 0);
-  if (!hasChoice || (tests.length === 1 && !tests[0]!.allowsAbsence)) return true;
-  const whole = newSpot();
-  const totals = new Array<number>(tests.length).fill(0);
-  const spots = new Map<ArrayElement | EventArray, Spot>();
-  for (const [i, test] of tests.entries()) {
-    if (test.path.seq !== seq) continue;
-    for (const [at, value] of test.path.values.entries()) {
-      const satisfied = test.satisfiedBy(value);
-      if (satisfied) totals[i]!++;
-      if (satisfied || test.allowsAbsence) place(test.path.elements[at]!, 1 << i, i, { satisfied, whole, spots });
-    }
+export class ArrayConsistency {
+  readonly #seq: number;
+  readonly #few: number;
+  readonly #whole = new Spot(null);
+  readonly #groups = new Map<PathNode, ValueGroups>();
+  readonly #hits: Hits[] = [];
+  readonly #answers = new Map<string, boolean>();
+  #round = 0;
+
+  /**
+   * @param seq the event's, which paths have that it has values for
+   * @param few how many values of a clause's fields are looked at one by one, without anything being made
+   */
+  constructor(seq: number, few = FEW) {
+    this.#seq = seq;
+    this.#few = few;
   }
-  const optional = tests.reduce((bits, test, i) => (test.allowsAbsence ? bits | (1 << i) : bits), 0);
-  const all = 2 ** tests.length - 1;
-  const known: Known = { totals, optional, required: all & ~optional };
-  return waysOf(whole, known).some(({ found, present }) => (found | (optional & ~present)) === all);
-}
 
-/** The event, an array or an element of it, with what the clause has to do with it. Tests are bits. */
-interface Spot {
-  /** Satisfied by a value that stands here, in no array below. */
-  found: number;
-  /** Those that have any value here. */
-  present: number;
-  /** Anywhere here or below. */
-  presentBelow: number;
-  /** How many values satisfy each test, here or below; for arrays. */
-  readonly counts: number[];
-  readonly inner: Spot[];
-}
-
-/** What a choice of elements comes to. */
-interface Way {
-  readonly found: number;
-  readonly present: number;
-}
-
-interface Known {
-  readonly totals: readonly number[];
-  readonly optional: number;
-  readonly required: number;
-}
-
-function newSpot(): Spot {
-  return { found: 0, present: 0, presentBelow: 0, counts: [], inner: [] };
-}
-
-interface Placing {
-  readonly satisfied: boolean;
-  readonly whole: Spot;
-  readonly spots: Map<ArrayElement | EventArray, Spot>;
-}
-
-function place(element: ArrayElement | null, bit: number, index: number, placing: Placing): void {
-  const { satisfied, spots, whole } = placing;
-  const spot = spotOf(element, spots, whole);
-  spot.present |= bit;
-  if (satisfied) spot.found |= bit;
-  for (let at = element; at !== null; at = at.array.within) {
-    const array = spotOf(at.array, spots, whole);
-    array.presentBelow |= bit;
-    if (satisfied) array.counts[index] = (array.counts[index] ?? 0) + 1;
+  holdTogether(tests: readonly IndexedTest[]): boolean {
+    const hasChoice = tests.some(({ path }) => path.seq === this.#seq && path.inArrays > 0);
+    if (!hasChoice || (tests.length === 1 && !tests[0]!.allowsAbsence)) return true;
+    const isSmall = tests.reduce((sum, { path }) => sum + path.values.length, 0) <= this.#few;
+    const answer = isSmall ? holdInOneElement(tests) : null;
+    return answer ?? this.#findAnswer(tests.filter(({ path }) => path.seq === this.#seq));
   }
-}
 
-/** Makes the spot, and those around it, when it is new. */
-function spotOf(key: ArrayElement | EventArray | null, spots: Placing['spots'], whole: Spot): Spot {
-  if (key === null) return whole;
-  const known = spots.get(key);
-  if (known !== undefined) return known;
-  const spot = newSpot();
-  spots.set(key, spot);
-  spotOf('array' in key ? key.array : key.within, spots, whole).inner.push(spot);
-  return spot;
-}
+  #findAnswer(tests: readonly IndexedTest[]): boolean {
+    const hits = tests.map((test) => this.#hitsOf(test));
+    const key = hits
+      .map(({ num }, i) => (tests[i]!.allowsAbsence ? ~num : num))
+      .sort((a, b) => a - b)
+      .join();
+    const known = this.#answers.get(key);
+    if (known !== undefined) return known;
+    const answer = this.#tryElements(tests, hits);
+    this.#answers.set(key, answer);
+    return answer;
+  }
 
-/**
- * More ways than these are not followed. One array has more than one way that matters only when the event spells a path both with dots
- * and without, or when fields may be missing; real events have a few.
- */
-const MAX_WAYS = 256;
+  #hitsOf(test: IndexedTest): Hits {
+    if (test.hitsSeq === this.#seq) return this.#hits[test.hits]!;
+    const hits = this.#groupsOf(test.path).hitsOf(test, this.#hits.length);
+    this.#hits[hits.num] = hits;
+    test.hits = hits.num;
+    test.hitsSeq = this.#seq;
+    return hits;
+  }
 
-function waysOf(spot: Spot, known: Known): readonly Way[] {
-  let ways: readonly Way[] = [{ found: spot.found, present: spot.present }];
-  for (const array of spot.inner) {
-    const choices = choicesOf(array, known);
-    const next: Way[] = [];
-    for (const way of ways) {
-      for (const choice of choices) {
-        addWay(next, { found: way.found | choice.found, present: way.present | choice.present });
+  #groupsOf(path: PathNode): ValueGroups {
+    const known = this.#groups.get(path);
+    if (known !== undefined) return known;
+    const made = new ValueGroups(path);
+    this.#groups.set(path, made);
+    return made;
+  }
+
+  #tryElements(tests: readonly IndexedTest[], hits: readonly Hits[]): boolean {
+    const whole = this.#whole;
+    const round = ++this.#round;
+    let optional = 0;
+    whole.enter(round);
+    for (const [i, { path, allowsAbsence }] of tests.entries()) {
+      const bit = 1 << i;
+      const { elements } = path;
+      if (allowsAbsence) {
+        optional |= bit;
+        for (const element of elements) {
+          const spot = spotOf(element, whole);
+          spot.enter(round);
+          spot.addPresent(bit);
+        }
       }
+      this.#groupsOf(path).forEachHit(hits[i]!, (at) => {
+        const spot = spotOf(elements[at]!, whole);
+        spot.enter(round);
+        spot.addFound(bit);
+      });
     }
-    ways = next;
+    return hasWay(whole, { optional, required: (2 ** tests.length - 1) & ~optional });
   }
-  return ways;
-}
-
-function choicesOf(array: Spot, known: Known): readonly Way[] {
-  // What is found nowhere else must be found in the element that is taken.
-  let needed = 0;
-  for (const [i, total] of known.totals.entries()) {
-    if (total > 0 && array.counts[i] === total && (known.required & (1 << i)) !== 0) needed |= 1 << i;
-  }
-  const choices: Way[] = [];
-  if (needed === 0) addWay(choices, { found: 0, present: array.presentBelow });
-  for (const element of array.inner) {
-    for (const way of waysOf(element, known)) {
-      if (way.found !== 0 && (way.found & needed) === needed) addWay(choices, way);
-    }
-  }
-  return choices;
-}
-
-/** Adds a way unless another is as good: finds all that it finds, with nothing present that it has not. */
-function addWay(ways: Way[], way: Way): void {
-  if (ways.length >= MAX_WAYS || ways.some((other) => isAsGood(other, way))) return;
-  for (let i = ways.length - 1; i >= 0; i--) if (isAsGood(way, ways[i]!)) ways.splice(i, 1);
-  ways.push(way);
-}
-
-function isAsGood(a: Way, b: Way): boolean {
-  return (a.found & b.found) === b.found && (a.present & ~b.present) === 0;
 }

@@ -1,6 +1,6 @@
 import type { Condition, FieldTest } from './condition.ts';
 import { type PlainCondition, readWritten, writeCondition } from './condition-codec.ts';
-import { IndexedTest } from './indexed-test.ts';
+import { IndexedTest, weightOf } from './indexed-test.ts';
 import { PathNode } from './path-node.ts';
 import { PathProbes } from './path-probes.ts';
 import { isCertain, isGuessed, KIND } from './record-kind.ts';
@@ -11,8 +11,9 @@ import { doubleOf, UnitBuffer } from './unit-buffer.ts';
 import type { WordArena } from './word-arena.ts';
 import { matchesWritten } from './written-wildcard.ts';
 
-/** Tests that are kept as objects, of those that were asked. */
+/** Tests that are kept as objects, of those that were asked; and conditions in them. */
 const KEPT_TESTS = 4_096;
+const KEPT_CONDITIONS = 250_000;
 
 /**
  * What filters ask of fields, each condition and each list of conditions once: records that values of events find by what they are. A
@@ -27,12 +28,19 @@ export class Conditions {
   readonly #freePaths: number[] = [];
   readonly #buffer = new UnitBuffer();
   readonly #objects = new Map<number, IndexedTest>();
+  /** Conditions in these, those included that are gone since. */
+  #keptConditions = 0;
 
   constructor(arena: WordArena) {
     const [k0, k1] = crypto.getRandomValues(new Int32Array(2));
     this.#arena = arena;
     this.hash = new SeededHash(k0!, k1!);
     this.table = new RecordTable(arena, this.hash);
+  }
+
+  /** How many paths are asked about. */
+  get paths(): number {
+    return this.#paths.length - 1 - this.#freePaths.length;
   }
 
   /** The record of the test; `release` as often as this. */
@@ -106,8 +114,12 @@ export class Conditions {
       this.pathOf(record),
       conditions.map((each) => this.#read(each)),
     );
-    if (this.#objects.size >= KEPT_TESTS) this.#objects.clear();
+    if (this.#objects.size >= KEPT_TESTS || this.#keptConditions >= KEPT_CONDITIONS) {
+      this.#objects.clear();
+      this.#keptConditions = 0;
+    }
     this.#objects.set(record, made);
+    this.#keptConditions += weightOf(made.anyOf);
     return made;
   }
 

@@ -1,4 +1,4 @@
-import { isConsistent } from './array-consistency.ts';
+import { ArrayConsistency } from './array-consistency.ts';
 import { LINK, LINKS } from './edge-links.ts';
 import { ExactNumber } from './exact-number.ts';
 import { AT, CLAUSE, type IndexMemory, PLACE } from './index-memory.ts';
@@ -21,6 +21,7 @@ export class EventSearch implements IntervalVisitor {
   #touched: readonly PathNode[] = [];
   /** Bits of the paths that have values in elements of arrays. */
   #arrayBits = 0;
+  #arrays: ArrayConsistency | null = null;
   #found: number[] = [];
   #place = 0;
   #depth = 0;
@@ -50,6 +51,7 @@ export class EventSearch implements IntervalVisitor {
     } finally {
       releaseFields(touched);
       this.#satisfied.release();
+      this.#arrays = null;
     }
   }
 
@@ -204,7 +206,8 @@ export class EventSearch implements IntervalVisitor {
   #isConsistent(clause: number, count: number): boolean {
     const { arena, conditions } = this.#memory;
     const tests = Array.from({ length: count }, (_, i) => conditions.objectOf(arena.words[clause + CLAUSE.tests + i]!));
-    return isConsistent(tests, this.#seq);
+    this.#arrays ??= new ArrayConsistency(this.#seq);
+    return this.#arrays.holdTogether(tests);
   }
 }
 

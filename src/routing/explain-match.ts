@@ -1,4 +1,4 @@
-import { isConsistent } from './array-consistency.ts';
+import { ArrayConsistency } from './array-consistency.ts';
 import type { Clause, FieldTest } from './condition.ts';
 import { describeConditions } from './describe-condition.ts';
 import { ExactNumber } from './exact-number.ts';
@@ -20,7 +20,8 @@ export function explainMatch(clauses: readonly Clause[], event: unknown): readon
   const root = new PathNode(null, '');
   const tested = clauses.map((clause) => clause.map((field) => ({ path: field.path, test: testOf(root, field) })));
   readFields(event, root, 1);
-  const failures = tested.map(failuresOf);
+  const arrays = new ArrayConsistency(1);
+  const failures = tested.map((clause) => failuresOf(clause, arrays));
   return failures.reduce((least, next) => (next.length < least.length ? next : least));
 }
 
@@ -30,7 +31,10 @@ function testOf(root: PathNode, { path, anyOf }: FieldTest): IndexedTest {
   return new IndexedTest(node, anyOf);
 }
 
-function failuresOf(clause: readonly { readonly path: string; readonly test: IndexedTest }[]): readonly Failure[] {
+function failuresOf(
+  clause: readonly { readonly path: string; readonly test: IndexedTest }[],
+  arrays: ArrayConsistency,
+): readonly Failure[] {
   const failed = clause.filter(({ test }) => !test.holds(1));
   const failures = failed.map(({ path, test }) => ({
     path,
@@ -38,7 +42,7 @@ function failuresOf(clause: readonly { readonly path: string; readonly test: Ind
     found: foundAt(test.path),
   }));
   const tests = clause.map(({ test }) => test);
-  if (failures.length > 0 || isConsistent(tests, 1)) return failures;
+  if (failures.length > 0 || arrays.holdTogether(tests)) return failures;
   const scattered = clause.filter(({ test }) => test.path.seq === 1 && test.path.inArrays > 0);
   return scattered.map(({ path, test }) => ({
     path,

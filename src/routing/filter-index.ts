@@ -4,6 +4,9 @@ import { EventSearch } from './event-search.ts';
 import { CLAUSE, newIndexMemory } from './index-memory.ts';
 import { rankOf } from './indexed-test.ts';
 
+/** A path and what its values are looked up by, about. */
+const PATH_BYTES = 1_000;
+
 /** Marks are words of 32 bits. */
 const MARKS = 2 ** 30;
 
@@ -27,7 +30,8 @@ export class FilterIndex {
   /** Bytes of what is kept, without what is free for later. */
   get bytes(): number {
     const { arena, pairs, intervals, conditions } = this.#memory;
-    return arena.used * 4 + pairs.size * 16 + conditions.table.size * 8 + intervals.size * 48;
+    const records = arena.used * 4 + pairs.size * 16 + conditions.table.size * 8 + intervals.size * 48;
+    return records + conditions.paths * PATH_BYTES;
   }
 
   /** @returns the clause, to be handed back to `remove` */

@@ -95,3 +95,36 @@ test('an array of many values at a place where many filters part', () => {
   const values = Array.from({ length: 20_000 }, (_, i) => `v${i + 4_990}`);
   expect(index.match({ t: values, n: 4_995 })).toEqual([4_990, 4_991, 4_992, 4_993, 4_994]);
 });
+
+test('thousands of values against filters that list thousands of others', () => {
+  const listed = (i: number) => Array.from({ length: 1_900 }, (_, k) => `${i}${(k * 40).toString(36)}`);
+  const numbers = (i: number) => Array.from({ length: 1_900 }, (_, k) => k * 100 + i);
+  const values = Array.from({ length: 60_000 }, (_, k) => (k % 2 === 0 ? 'v' : 'w'));
+  const index = indexOf(
+    ...Array.from({ length: 100 }, (_, i) => ({ a: [...numbers(i), { exists: false }] })),
+    ...Array.from({ length: 100 }, (_, i) => ({ a: [{ 'anything-but': { prefix: [...listed(i), 'v', 'w'] } }] })),
+  );
+  expect(index.match({ a: values })).toEqual([]);
+});
+
+test('thousands of filters whose fields are all there, but in no element together', () => {
+  const filters = Array.from({ length: 3_000 }, (_, i) => ({ e: { f: ['x', `x${i}`], g: ['x'] } }));
+  const elements = Array.from({ length: 8_000 }, (_, i) => (i % 2 === 0 ? { f: 'x', g: 'y' } : { f: 'y', g: 'x' }));
+  const index = indexOf(...filters);
+  expect(index.match({ e: elements })).toEqual([]);
+  expect(index.match({ e: [...elements, { f: 'x', g: 'x' }] })).toHaveLength(3_000);
+});
+
+test('thousands of filters whose fields are all there, in arrays of arrays, or where one must be missing', () => {
+  const filters = Array.from({ length: 3_000 }, (_, i) => [
+    { items: { sku: ['a', `k${i}`], t: { x: ['b', `k${i}`] } } },
+    { items: { sku: ['a', `k${i}`], t: { x: ['c', `k${i}`] }, no: [{ exists: false }] } },
+  ]).flat();
+  const elements = Array.from({ length: 8_000 }, (_, i) =>
+    i % 2 === 0 ? { sku: 'a', no: 1, t: [{ x: 'c' }] } : { sku: 'b', t: [{ x: 'b' }] },
+  );
+  const index = indexOf(...filters);
+  expect(index.match({ items: elements })).toEqual([]);
+  expect(index.match({ items: [...elements, { sku: 'a', t: [{ x: 'b' }, { x: 'c' }] }] })).toHaveLength(6_000);
+  expect(index.match({ items: [...elements, { sku: 'k5', t: [{ x: 'b' }] }] })).toEqual([10]);
+});

@@ -1,4 +1,5 @@
 import type { Condition } from './condition.ts';
+import { ConditionList } from './condition-list.ts';
 import type { PathNode } from './path-node.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
 
@@ -8,10 +9,20 @@ export class IndexedTest {
   readonly anyOf: readonly Condition[];
   seq = 0;
   result = false;
+  /** The number of what satisfies it of the event at hand, and which event that is: see `array-consistency.ts`. */
+  hits = 0;
+  hitsSeq = 0;
+  readonly allowsAbsence: boolean;
+  /** The values that satisfy it; null when it does not list them. */
+  readonly exactValues: readonly Leaf[] | null;
+  readonly #list: ConditionList | null;
 
   constructor(path: PathNode, anyOf: readonly Condition[]) {
     this.path = path;
     this.anyOf = anyOf;
+    this.allowsAbsence = anyOf.some((condition) => condition.kind === 'absent');
+    this.exactValues = exactValuesOf(anyOf);
+    this.#list = weightOf(anyOf) > FEW ? new ConditionList(anyOf) : null;
   }
 
   /** Whether the event's values satisfy it, each field for itself: which element of an array they are in is another question. */
@@ -23,12 +34,9 @@ export class IndexedTest {
     return this.result;
   }
 
-  get allowsAbsence(): boolean {
-    return this.anyOf.some((condition) => condition.kind === 'absent');
-  }
-
   satisfiedBy(value: Leaf): boolean {
     const { anyOf } = this;
+    if (this.#list !== null) return this.#list.satisfiedBy(value);
     for (let i = 0; i < anyOf.length; i++) if (satisfies(value, anyOf[i]!)) return true;
     return false;
   }
@@ -40,6 +48,25 @@ export class IndexedTest {
     if (this.allowsAbsence && (!isPresent || path.inArrays === path.values.length)) return true;
     return isPresent && path.values.some((value) => this.satisfiedBy(value));
   }
+}
+
+function exactValuesOf(anyOf: readonly Condition[]): readonly Leaf[] | null {
+  const values: Leaf[] = [];
+  for (const condition of anyOf) {
+    if (condition.kind === 'string') values.push(condition.text);
+    // A number that no double holds is none of a filter.
+    else if (condition.kind === 'number' || condition.kind === 'literal') values.push(condition.value);
+    else if (condition.kind !== 'absent') return null;
+  }
+  return values;
+}
+
+/** Conditions that are tried one after the other. */
+const FEW = 8;
+
+/** How many conditions there are, those that are excluded counted one by one. */
+export function weightOf(anyOf: readonly Condition[]): number {
+  return anyOf.reduce((sum, condition) => sum + (condition.kind === 'except' ? condition.of.length : 1), 0);
 }
 
 const KIND_RANKS: Readonly<Record<Condition['kind'], number>> = {

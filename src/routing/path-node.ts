@@ -1,14 +1,20 @@
+import type { Spot } from './array-spot.ts';
 import type { PathProbes } from './path-probes.ts';
 import type { Leaf } from './satisfies.ts';
 
 /** An element of an array of the event, when the element is an object or an array itself. Compared by identity. */
 export interface ArrayElement {
   readonly array: EventArray;
+  /** When it was last found good: see `one-array.ts`. */
+  round: number;
+  /** Made when a clause asks for more than that. */
+  spot: Spot | null;
 }
 
 export interface EventArray {
   /** The element that the array is in; null when it is in none. */
   readonly within: ArrayElement | null;
+  spot: Spot | null;
 }
 
 let paths = 0;

@@ -73,8 +73,8 @@ function readArray(values: readonly unknown[], node: PathNode, within: ArrayElem
   let array: EventArray | null = null;
   for (const value of values) {
     const isNested = typeof value === 'object' && value !== null && !(value instanceof ExactNumber);
-    if (isNested) array ??= { within };
-    readValue(value, node, isNested ? { array: array! } : within, reading);
+    if (isNested) array ??= { within, spot: null };
+    readValue(value, node, isNested ? { array: array!, round: 0, spot: null } : within, reading);
   }
 }
 

@@ -79,7 +79,7 @@ test('what an endpoint asked for before is forgotten when it is set anew, and al
   expect(matchType(index, 'b')).toEqual([1]);
   index.delete(1);
   expect(matchType(index, 'b')).toEqual([]);
-  expect(index.size).toBe(0);
+  expect(index.clauses).toBe(0);
 });
 
 test('a stored filter that cannot be read any more brings every event of its types, rather than none', () => {

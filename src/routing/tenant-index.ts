@@ -25,9 +25,13 @@ export class TenantIndex {
   readonly #filtering = new Set<number>();
   readonly #remembered = new Map<string, readonly number[]>();
 
-  /** How much memory it takes, in clauses. */
-  get size(): number {
+  get clauses(): number {
     return this.#index.size;
+  }
+
+  /** About how much memory it takes. */
+  get bytes(): number {
+    return this.#index.bytes;
   }
 
   /** Whether filters may ask for the content of events. */

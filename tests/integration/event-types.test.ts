@@ -354,6 +354,19 @@ test('a version between two others goes together with both', async () => {
   expect((await put('1.0.1', 5)).status).toBe(201);
 });
 
+test('a version goes together with all before it in its major, also where the one between says nothing', async () => {
+  const tenant = await newTenant();
+  const put = (version: string, properties: object) =>
+    api('PUT', place(tenant, 'pay', version), { schema: { type: 'object', properties } });
+  expect((await put('1.0', { note: { type: 'string' } })).status).toBe(201);
+  expect((await put('1.1', {})).status).toBe(201);
+  expect(await put('1.2', { note: { type: 'number' } })).toMatchObject({
+    status: 409,
+    body: { code: 'incompatible_schema', errors: [{ path: 'schema.properties.note.type' }] },
+  });
+  expect((await put('2.0', { note: { type: 'number' } })).status).toBe(201);
+});
+
 test('two registrations of one version at once end as one version, and both are told so', async () => {
   const tenant = await newTenant();
   const answers = await Promise.all(

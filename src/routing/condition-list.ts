@@ -1,0 +1,117 @@
+import type { Condition } from './condition.ts';
+import { foldCase } from './fold-case.ts';
+import { type IpNetwork, parseIp, prefixKey } from './ip-network.ts';
+import { type Leaf, satisfies } from './satisfies.ts';
+
+type Affix = Extract<Condition, { kind: 'prefix' | 'suffix' }>;
+
+/**
+ * Conditions of which a value is to satisfy one. A filter may list two thousand, and an event bring tens of thousands of values: what a value
+ * can be looked up by is looked up, so that their product is never the work.
+ */
+export class ConditionList {
+  readonly #texts = new Set<string>();
+  readonly #folded = new Set<string>();
+  readonly #numbers = new Set<number>();
+  readonly #affixes: AffixTable[] = [];
+  /** By family and length of the prefix. */
+  readonly #networks = new Map<number, Set<string>>();
+  readonly #exceptions: ConditionList[] = [];
+  readonly #others: Condition[] = [];
+
+  constructor(conditions: readonly Condition[]) {
+    for (const condition of conditions) this.#add(condition);
+  }
+
+  satisfiedBy(value: Leaf): boolean {
+    if (typeof value === 'string' ? this.#hasText(value) : typeof value === 'number' && this.#numbers.has(value)) {
+      return true;
+    }
+    return (
+      this.#others.some((condition) => satisfies(value, condition)) ||
+      this.#exceptions.some((excluded) => !excluded.satisfiedBy(value))
+    );
+  }
+
+  #add(condition: Condition): void {
+    switch (condition.kind) {
+      case 'string':
+        this.#texts.add(condition.text);
+        return;
+      case 'equals':
+        this.#folded.add(condition.text);
+        return;
+      case 'number':
+        // Numbers that a double does not hold equal none of a filter.
+        this.#numbers.add(condition.value);
+        return;
+      case 'prefix':
+      case 'suffix':
+        this.#affixTable(condition).add(condition.text);
+        return;
+      case 'cidr':
+        this.#addNetwork(condition.network);
+        return;
+      case 'except':
+        this.#exceptions.push(new ConditionList(condition.of));
+        return;
+      default:
+        this.#others.push(condition);
+    }
+  }
+
+  #affixTable({ kind, fold }: Affix): AffixTable {
+    const known = this.#affixes.find((table) => table.kind === kind && table.fold === fold);
+    if (known !== undefined) return known;
+    const table = new AffixTable(kind, fold);
+    this.#affixes.push(table);
+    return table;
+  }
+
+  #addNetwork({ groups, bits }: IpNetwork): void {
+    const key = (groups.length << 8) | bits;
+    this.#networks.set(key, (this.#networks.get(key) ?? new Set()).add(prefixKey(groups, bits)));
+  }
+
+  #hasText(text: string): boolean {
+    if (this.#texts.has(text)) return true;
+    const isFolding = this.#folded.size > 0 || this.#affixes.some(({ fold }) => fold);
+    const folded = isFolding ? foldCase(text) : text;
+    if (this.#folded.has(folded)) return true;
+    return this.#affixes.some((table) => table.has(table.fold ? folded : text)) || this.#isWithin(text);
+  }
+
+  #isWithin(text: string): boolean {
+    if (this.#networks.size === 0) return false;
+    const address = parseIp(text);
+    if (address === null) return false;
+    for (const [key, prefixes] of this.#networks) {
+      if (key >>> 8 === address.length && prefixes.has(prefixKey(address, key & 0xff))) return true;
+    }
+    return false;
+  }
+}
+
+/** Beginnings, or ends, by their length: of those a filter has room for few. */
+class AffixTable {
+  readonly kind: Affix['kind'];
+  readonly fold: boolean;
+  readonly #byLength = new Map<number, Set<string>>();
+
+  constructor(kind: Affix['kind'], fold: boolean) {
+    this.kind = kind;
+    this.fold = fold;
+  }
+
+  add(text: string): void {
+    this.#byLength.set(text.length, (this.#byLength.get(text.length) ?? new Set()).add(text));
+  }
+
+  has(text: string): boolean {
+    for (const [length, affixes] of this.#byLength) {
+      if (length > text.length) continue;
+      if (affixes.has(this.kind === 'prefix' ? text.slice(0, length) : text.slice(text.length - length))) return true;
+    }
+    return false;
+  }
+}
