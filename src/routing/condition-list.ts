@@ -1,6 +1,8 @@
-import type { Condition } from './condition.ts';
+import type { Condition, NumberRange } from './condition.ts';
+import { ExactNumber } from './exact-number.ts';
 import { foldCase } from './fold-case.ts';
 import { type IpNetwork, parseIp, prefixKey } from './ip-network.ts';
+import { NumberRanges } from './number-ranges.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
 
 type Affix = Extract<Condition, { kind: 'prefix' | 'suffix' }>;
@@ -13,6 +15,7 @@ export class ConditionList {
   readonly #texts = new Set<string>();
   readonly #folded = new Set<string>();
   readonly #numbers = new Set<number>();
+  readonly #ranges: NumberRanges;
   readonly #affixes: AffixTable[] = [];
   /** By family and length of the prefix. */
   readonly #networks = new Map<number, Set<string>>();
@@ -20,12 +23,19 @@ export class ConditionList {
   readonly #others: Condition[] = [];
 
   constructor(conditions: readonly Condition[]) {
-    for (const condition of conditions) this.#add(condition);
+    const ranges: NumberRange[] = [];
+    for (const condition of conditions) {
+      if (condition.kind === 'range') ranges.push(condition);
+      else this.#add(condition);
+    }
+    this.#ranges = new NumberRanges(ranges);
   }
 
   satisfiedBy(value: Leaf): boolean {
-    if (typeof value === 'string' ? this.#hasText(value) : typeof value === 'number' && this.#numbers.has(value)) {
-      return true;
+    if (typeof value === 'string') {
+      if (this.#hasText(value)) return true;
+    } else if (typeof value === 'number' || value instanceof ExactNumber) {
+      if ((typeof value === 'number' && this.#numbers.has(value)) || this.#ranges.has(value)) return true;
     }
     return (
       this.#others.some((condition) => satisfies(value, condition)) ||
@@ -33,7 +43,7 @@ export class ConditionList {
     );
   }
 
-  #add(condition: Condition): void {
+  #add(condition: Exclude<Condition, NumberRange>): void {
     switch (condition.kind) {
       case 'string':
         this.#texts.add(condition.text);
