@@ -48,8 +48,16 @@ async function makeTopic(partitions = 3, settings: Record<string, string> = {}):
   const admin = new Admin({ clientId: 'tests', bootstrapBrokers: [broker] });
   const configs = Object.entries(settings).map(([name, value]) => ({ name, value }));
   await admin.createTopics({ topics: [topic], partitions, replicas: 1, configs });
+  await eventually(() => isWhole(admin, topic, partitions), Boolean);
   await admin.close();
   return topic;
+}
+
+/** A topic is made at once and known with all its leaders a little later. */
+async function isWhole(admin: Admin, topic: string, partitions: number): Promise<boolean> {
+  const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true }).catch(() => ({ topics: new Map() }));
+  const known = topics.get(topic)?.partitions ?? [];
+  return Array.from({ length: partitions }, (_, at) => known[at]).every((each) => (each?.leader ?? -1) >= 0);
 }
 
 /** So many messages of a topic, in the order in which they are read. */
