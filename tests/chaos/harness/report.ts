@@ -51,7 +51,7 @@ export class Report {
     this.#line('duplicates', String(tally.duplicates));
     for (const { name, isHeld, evidence } of merged(verdicts))
       this.#line(isHeld ? 'ok' : 'VIOLATED', `${name}: ${evidence}`);
-    return { passed, recoveryMs, lost, duplicates: tally.duplicates, events: history.count };
+    return { passed, recoveryMs, lost, duplicates: tally.duplicates, events: history.count || (play.events ?? 0) };
   }
 
   /** The run did not get as far as a verdict. */
