@@ -5,6 +5,7 @@ import { appendAudit } from './audit.ts';
 import { type Endpoint, lockEndpoint, toEndpoint } from './endpoint-rows.ts';
 import type { EndpointStore } from './endpoints.ts';
 import { toBeAsked } from './validation-columns.ts';
+import { wakeLaneOf } from './wake-lane.ts';
 
 /** An endpoint whose receiver is to be asked now. */
 export interface ClaimedValidation {
@@ -61,7 +62,9 @@ export async function recordValidation(
   const { rowCount } = await (result.kind === 'postponed'
     ? pool.query(POSTPONE, [endpointNum, epoch, result.detail, result.delayMs])
     : pool.query(CONCLUDE, [endpointNum, epoch, ...conclusionOf(result)]));
-  return rowCount === 1;
+  const isWritten = rowCount === 1;
+  if (isWritten && result.kind === 'validated') await wakeLaneOf((text, num) => pool.query(text, [num]), endpointNum);
+  return isWritten;
 }
 
 function conclusionOf(result: Exclude<ValidationResult, { kind: 'postponed' }>): unknown[] {

@@ -27,7 +27,7 @@ export async function resetBreaker(
     if (wasOpened) await appendNotice(transaction, { kind: 'endpoint.breaker_closed', ...place, detail: { by } });
     return row.num;
   });
-  if (num !== null) await wakeLaneOf(prisma, num);
+  if (num !== null) await wakeLaneOf((text, param) => prisma.$executeRawUnsafe(text, param), num);
   return num;
 }
 

@@ -90,7 +90,8 @@ export async function updateEndpoint(
     }
     return { endpoint: toEndpoint(written, vault), mayMove: letsMove(changes) };
   });
-  if (updated?.mayMove === true) await wakeLaneOf(prisma, updated.endpoint.num);
+  if (updated?.mayMove === true)
+    await wakeLaneOf((text, num) => prisma.$executeRawUnsafe(text, num), updated.endpoint.num);
   return updated;
 }
 

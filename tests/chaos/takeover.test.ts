@@ -43,7 +43,7 @@ async function holdOne(stage: Stage, api: string): Promise<Held> {
   const endpoint = await createEndpoint(api, { url: `${stage.receiver.url}/held`, timeout_seconds: 30 });
   await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
   await stage.receiver.received(1);
-  const [lane] = await stage.query('SELECT lane, owner, epoch FROM lanes WHERE leased_until > now()');
+  const [lane] = await stage.query('SELECT lane, owner, epoch FROM lanes JOIN mailbox USING (lane)');
   await stage.query(LOG_LANES);
   return { endpoint, answers, lane };
 }

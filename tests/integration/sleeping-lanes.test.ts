@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { laneOf } from '../../src/routing/lane-of.ts';
+import { claimValidations, recordValidation } from '../../src/store/endpoint-validations.ts';
 import { acquireLanes, findSleepingLanes, releaseLanes } from '../../src/store/lanes.ts';
 import { call } from '../support/api.ts';
 import { TEST_LANES } from '../support/global-setup.ts';
@@ -74,6 +75,20 @@ test('a lane with due work that is not parked is looked at, whenever its owner w
 
 const patch = (body: object) => call(service.baseUrl, 'PATCH', `/v1/tenants/acme/endpoints/${endpoint.id}`, body);
 const reset = () => call(service.baseUrl, 'POST', `/v1/tenants/acme/endpoints/${endpoint.id}/breaker/reset`);
+
+async function validate(): Promise<void> {
+  await patch({ validation: 'cloudevents' });
+  const { workerPool } = service.context;
+  const [claimed] = await claimValidations(workerPool, 1, 60_000);
+  await query(`UPDATE lanes SET wake_at = 'infinity'`);
+  await recordValidation(workerPool, claimed!, { kind: 'validated', origin: 'a.example', allowedPerMinute: null });
+}
+
+test('the lane of an endpoint whose receiver has agreed is looked at though nobody rings, also when its owner gives it back just then', async () => {
+  await park();
+  await ownAndRelease({ isDone: true, wakeInMs: 60_000 }, validate);
+  expect(await sleeping()).toEqual([lane]);
+});
 
 test.each([
   ['enabled', () => patch({ enabled: true })],

@@ -71,8 +71,8 @@ export async function startKafkaProcess({ more = {}, scramUsers = [] }: KafkaOpt
   const format = java([
     'kafka.tools.StorageTool',
     'format',
-    '-t',
-    randomBytes(16).toString('base64url'),
+    // With an equals sign: an id may begin with a dash.
+    `--cluster-id=${randomBytes(16).toString('base64url')}`,
     '-c',
     config,
     ...users,
