@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { resend, startLoader } from '../support/loader.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
 import { OPERATOR_KEY } from '../support/test-service.ts';
@@ -87,3 +89,80 @@ test('F44: requests that are under way at SIGTERM are answered, and no new conne
   expect(await exited).toEqual({ code: 0, signal: null });
   expect((await stage.query('SELECT count(*)::int AS count FROM events'))[0].count).toBe(21);
 });
+
+test('F44: a client that posts over connections that it keeps alive loses no request to a restart', async () => {
+  const stage = await stageForTest();
+  const PORT = String(await freePort());
+  const api = await stage.start('api', { PORT });
+  await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/` });
+  const client = new KeepAliveClient(api.baseUrl, 12);
+  onTestFinished(() => client.stop());
+  await client.answered(300);
+  const exited = api.kill('SIGTERM');
+  await api.said(/"service\.stopping"/);
+  const stopping = await fetch(`${api.baseUrl}/readyz`).then(
+    (answer) => answer.json(),
+    () => null,
+  );
+  // Where the listener was quicker, nobody can ask any more.
+  if (stopping !== null) expect(stopping).toMatchObject({ problems: ['stopping'] });
+  expect(await exited).toEqual({ code: 0, signal: null });
+  await stage.start('api', { PORT });
+  await client.answered(300);
+  await client.stop();
+  expect(client.errors).toEqual([]);
+  expect((await stage.query('SELECT count(*)::int AS count FROM events'))[0].count).toBe(client.accepted);
+});
+
+/** Posts over a few connections, and comes again only where no request was made, or it was told to. */
+class KeepAliveClient {
+  accepted = 0;
+  readonly errors: string[] = [];
+  readonly #url: string;
+  readonly #agent: Agent;
+  readonly #slots: Promise<void>[];
+  #isStopped = false;
+
+  constructor(baseUrl: string, slots: number) {
+    this.#url = `${baseUrl}/v1/events`;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: slots });
+    this.#slots = Array.from({ length: slots }, () => this.#run());
+  }
+
+  async answered(more: number): Promise<void> {
+    const wanted = this.accepted + more;
+    await eventually(
+      async () => this.accepted,
+      (accepted) => accepted >= wanted,
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#slots);
+    this.#agent.destroy();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      const outcome = await this.#post().catch(({ code, message }) => (code === 'ECONNREFUSED' ? code : message));
+      if (outcome === 202) this.accepted++;
+      else if (outcome !== 503 && outcome !== 'ECONNREFUSED') this.errors.push(outcome);
+      // Long enough that some connections are idle at any time.
+      await delay(20);
+    }
+  }
+
+  #post(): Promise<number | string> {
+    const headers = { authorization: `Bearer ${OPERATOR_KEY}`, 'content-type': 'application/json' };
+    const { promise, resolve, reject } = Promise.withResolvers<number | string>();
+    const call = request(this.#url, { method: 'POST', agent: this.#agent, headers });
+    call.on('error', reject);
+    call.on('response', (response) => {
+      const status = response.statusCode ?? 0;
+      response.resume().on('end', () => resolve(status === 202 || status === 503 ? status : `status ${status}`));
+    });
+    call.end(JSON.stringify({ type: 'a.b', tenant_id: TENANT, data: {} }));
+    return promise;
+  }
+}
