@@ -39,6 +39,7 @@ export async function runProcess(config: Config): Promise<number> {
     const own = await ownSockets(listener, [
       { url: databaseUrl, defaultPort: 5432 },
       { url: config.REDIS_URL, defaultPort: 6379 },
+      { url: config.EGRESS_PROXY_URL, defaultPort: 80 },
     ]);
     const policy = compileEgressPolicy({
       allowedNetworks: config.ALLOWED_NETWORKS,

@@ -7,10 +7,11 @@ const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 export const MAX_IN_FLIGHT = 128;
 
 /** What every process is started with; it may deliver to loopback. */
-export function environmentOf({ databaseUrl, redisUrl }: Servers): Record<string, string> {
+export function environmentOf({ databaseUrl, redisUrl, egressProxy }: Servers): Record<string, string> {
   return {
     DATABASE_URL: databaseUrl,
     REDIS_URL: redisUrl,
+    EGRESS_PROXY_URL: egressProxy?.url ?? '',
     OPERATOR_KEY,
     MASTER_KEY,
     LANES: '8',

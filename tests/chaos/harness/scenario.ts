@@ -45,6 +45,8 @@ export interface StageSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** Which servers the processes reach through a fault proxy. */
   readonly proxied?: readonly ('postgres' | 'redis')[];
+  /** Whether deliveries go through an egress proxy. */
+  readonly egressProxy?: boolean;
   readonly postgres?: Readonly<Record<string, string>>;
   /** Puts Postgres's data on a file system of so many MB of its own. */
   readonly postgresDiskMb?: number;

@@ -8,17 +8,22 @@ export const f44: Scenario = {
   title: 'SIGTERM of api processes under load',
   rows: ['F44'],
   expected:
-    'every request that was sent is answered, exit code 0: connections that are kept alive are closed after an answer says so',
+    'every request that was accepted is answered, exit code 0; connections that are kept alive close after an answer that says so',
   stage: { apis: 2 },
   load: { perSecond: 150, slots: 12 },
   steps: [restart('api', 0), accepted(60), restart('api', 1), accepted(60)],
   // A process that has just started on a busy machine may not have its first connection in time.
   refusals: [503],
-  check: async ({ play: { history } }: Outcome) => {
+  check: async ({ play: { history, client } }: Outcome) => {
     const text = `${history.lostAnswers} answers lost, ${history.unanswered} posts without an answer in all`;
     return [
       verdict('what was stored was answered', history.lostAnswers === 0 ? [] : [text], text),
-      verdict('no connection was closed under a client', history.unanswered === 0 ? [] : [text], text),
+      // One that the system took just as the listener closed was never accepted: it is reset, and was no request yet.
+      verdict(
+        'no connection in use was closed under a client',
+        client.brokenReuses === 0 ? [] : [`${client.brokenReuses} connections; ${text}`],
+        text,
+      ),
     ];
   },
 };
