@@ -36,6 +36,7 @@ was told, what the receiver saw and what the database holds.
 npm run chaos -- --list
 npm run chaos -- --scenario F11 --seed 7 --minutes 5
 npm run chaos -- --all
+npm run chaos -- --all --short
 npm run chaos -- --soak --minutes 30
 \`\`\`
 
@@ -48,7 +49,8 @@ of the receiver's schedule and of the lanes' leases included. Duplicates are ans
 `;
 
 function scenarioRow({ id, title, expected }: Scenario, measured: Measured | undefined): string[] {
-  if (measured === undefined) return [id, title, expected, 'not measured yet', '', ''];
+  if (measured === undefined || (measured.title ?? title) !== title)
+    return [id, title, expected, 'not measured yet', '', ''];
   const { passed, recoverySeconds, lost, duplicates } = measured;
   const recovery = passed ? `${recoverySeconds} s` : `${recoverySeconds} s, **failed**`;
   return [id, title, expected, recovery, String(lost), String(duplicates)];

@@ -100,4 +100,6 @@ export interface Scenario {
   readonly check?: (outcome: Outcome) => Promise<readonly Verdict[]>;
   /** Runs with the tests. */
   readonly ci?: boolean;
+  /** The same, smaller: what `--short` plays, and what runs with the tests if it says so. */
+  readonly short?: Scenario;
 }

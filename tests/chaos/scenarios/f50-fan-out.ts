@@ -3,22 +3,20 @@ import type { Scenario } from '../harness/scenario.ts';
 import { step } from '../steps/flow.ts';
 import { measure, measuredText } from '../steps/measure.ts';
 
-const ENDPOINTS = 1_000;
 const BOUND_MS = 1_000;
 
-export const f50: Scenario = {
+const fanOut = (endpoints: number): Scenario => ({
   id: 'F50',
-  title:
-    'one event for 1,000 endpoints, again and again, beside another tenant (5,000 would take longer to make than to play)',
+  title: `one event for ${endpoints.toLocaleString('en')} endpoints, ten times, beside another tenant`,
   rows: ['F50'],
   expected: 'each is stored whole, and the other tenant’s p99 stays below a second',
   endpoints: [
     { name: 'neighbour', tenant: 'quiet' },
-    ...Array.from({ length: ENDPOINTS }, (_, i) => ({ name: `fan ${i}`, tenant: 'wide' })),
+    ...Array.from({ length: endpoints }, (_, i) => ({ name: `fan ${i}`, tenant: 'wide' })),
   ],
   load: null,
   steps: [
-    step('ten events for 1,000 endpoints each', async (play) => {
+    step(`ten events for ${endpoints} endpoints each`, async (play) => {
       const wide = play.startLoad({ perSecond: 2, events: 10, slots: 2, tenants: ['wide'] });
       const measured = await measure(play, { perSecond: 40, events: 300, slots: 4, tenants: ['quiet'] }, 0);
       await wide!.done;
@@ -28,5 +26,7 @@ export const f50: Scenario = {
       );
     }),
   ],
-  recoveryAtMostMs: 60_000,
-};
+  recoveryAtMostMs: 180_000,
+});
+
+export const f50: Scenario = { ...fanOut(5_000), short: fanOut(1_000) };
