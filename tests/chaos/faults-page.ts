@@ -1,4 +1,5 @@
 import { type FaultRow, faultList } from './fault-list.ts';
+import { ciSubset } from './harness/ci-subset.ts';
 import { type Measured, readResults } from './harness/results.ts';
 import type { Scenario } from './harness/scenario.ts';
 import { scenarios } from './scenarios/all.ts';
@@ -7,7 +8,9 @@ import { soak } from './scenarios/soak.ts';
 /** The text of docs/faults.md: the fault list, what plays each row, and what was measured last. */
 export function faultsPage(): string {
   const results = readResults();
-  const all = [...scenarios, soak(undefined, undefined)];
+  // How long the soak lasted is chosen anew each time.
+  const lastSoak = soak(undefined, undefined);
+  const all = [...scenarios, { ...lastSoak, title: results.soak?.title ?? lastSoak.title }];
   return `${[
     HEAD,
     '## Scenarios',
@@ -39,6 +42,10 @@ npm run chaos -- --all
 npm run chaos -- --all --short
 npm run chaos -- --soak --minutes 30
 \`\`\`
+
+\`--short\` plays a smaller variant of what takes minutes. With the tests run ${ciSubset(scenarios)
+  .map(({ id }) => id)
+  .join(', ')}.
 
 The last line is \`PASS\` or \`FAIL\`, and the exit code says the same. The same seed draws the same faults. \`--keep\` leaves the ledger and
 the logs of the processes, \`--backend postgres\` plays without Redis. Some scenarios need root (a small disk) or libfaketime (a wrong clock);
