@@ -1,7 +1,7 @@
 import type { Servers } from './servers.ts';
 
 export const OPERATOR_KEY = 'pho_chaos_operator_key_0123456789';
-const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
+export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 
 /** Requests that one worker may have under way: with it a crash explains so many repeats. */
 export const MAX_IN_FLIGHT = 128;

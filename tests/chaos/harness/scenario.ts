@@ -22,6 +22,8 @@ export interface EndpointSpec {
   readonly isLeft?: boolean;
   /** Whether events may pass it by, because it is disabled or deleted meanwhile. */
   readonly isMissed?: boolean;
+  /** Made like the endpoint before the first of these in a row, whose tenant and settings it has: for thousands of them. */
+  readonly isCopy?: boolean;
   /** Reached through the receiver's fault proxy. */
   readonly viaProxy?: boolean;
 }

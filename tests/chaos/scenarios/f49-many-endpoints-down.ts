@@ -21,6 +21,7 @@ const hang = (down: number, eventsEach: number): Scenario => ({
       behaviour: { kind: 'hold' } as const,
       healed: ok,
       settings: { timeout_seconds: 2 },
+      isCopy: i > 0,
     })),
   ],
   load: null,
