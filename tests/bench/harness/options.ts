@@ -22,7 +22,8 @@ export interface Options {
 
 export const USAGE = `npm run bench                                     every scenario, the table, and bench/results/<date>-<commit>.json
 npm run bench -- --quick                          the limit, batch100 and latency1000 in under a minute
-npm run bench -- --only batch100,single           some of them; "limit" for the limit alone
+npm run bench -- --only batch100,single           some of them; "limit" for the limit alone, "scaling" for those
+                                                  that vary one thing each
 npm run bench -- --list                           their names, and what each measures
 npm run bench -- --compare FILE [FILE2]           two runs side by side; with one file, the newest of bench/results is the other
   --layout split|one     API and worker in two processes (default), or in one as npm start does
