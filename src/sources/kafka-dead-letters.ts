@@ -1,4 +1,4 @@
-import { Producer } from '@platformatic/kafka';
+import type { Producer } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
@@ -18,7 +18,7 @@ export function createKafkaDeadLetters(source: KafkaSource, clientId: string): D
   let producer: Producer | null = null;
   return {
     publish: async (messages) => {
-      producer ??= open(source, clientId);
+      producer ??= await open(source, clientId);
       const current = producer;
       // A broker that is silent holds up the other sources of this process no longer than this.
       const timer = setTimeout(() => cutKafka(current), SEND_MS);
@@ -58,7 +58,8 @@ function batchesOf(messages: readonly StoredRejection[]): readonly (readonly Sto
   return batches;
 }
 
-function open(source: KafkaSource, clientId: string): Producer {
+async function open(source: KafkaSource, clientId: string): Promise<Producer> {
+  const { Producer } = await import('@platformatic/kafka');
   const producer = new Producer({ ...kafkaClientOptions(source.connection, clientId), acks: ALL_REPLICAS });
   guardKafka(producer);
   return producer;
