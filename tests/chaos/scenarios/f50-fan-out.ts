@@ -5,13 +5,16 @@ import { measure, measuredText } from '../steps/measure.ts';
 
 /** Deliveries a second: what two cores make beside the harness. */
 const PER_SECOND = 4_000;
-const BOUND_MS = 1_000;
+/** 99th percentiles of the neighbour: five thousand deliveries at once take more of a second than those of one event. */
+const POST_MS = 500;
+const RECEIPT_MS = 2_000;
 
 const fanOut = (endpoints: number): Scenario => ({
   id: 'F50',
   title: `one event for ${endpoints.toLocaleString('en')} endpoints, ten times, beside another tenant`,
   rows: ['F50'],
-  expected: 'each is stored whole, and the other tenant’s p99 stays below a second',
+  expected:
+    'each is stored whole; of the other tenant, posts are acknowledged within half a second and delivered within two (p99)',
   endpoints: [
     { name: 'neighbour', tenant: 'quiet' },
     ...Array.from({ length: endpoints }, (_, i) => ({ name: `fan ${i}`, tenant: 'wide', isCopy: i > 0 })),
@@ -23,9 +26,8 @@ const fanOut = (endpoints: number): Scenario => ({
       const measured = await measure(play, { perSecond: 40, events: 400, slots: 4, tenants: ['quiet'] }, 0);
       await wide!.done;
       const text = measuredText(measured);
-      play.found.push(
-        verdict('the neighbour’s p99 stays below a second', measured.receiptMs < BOUND_MS ? [] : [text], text),
-      );
+      const isHeld = measured.postMs < POST_MS && measured.receiptMs < RECEIPT_MS;
+      play.found.push(verdict('the neighbour’s posts and deliveries are not held up', isHeld ? [] : [text], text));
     }),
   ],
   recoveryAtMostMs: 180_000,
