@@ -29,6 +29,8 @@ export interface SessionOptions {
   /** Messages cannot be stored; null: they can again. */
   readonly onTrouble: (error: unknown) => void;
   readonly onCommitFailure: (error: unknown) => void;
+  /** A connection broke: what whoever used it is told does not say why. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** One membership in the consumer group: from the first connection until something breaks, the topics change or it is told to end. */
@@ -45,7 +47,7 @@ export class KafkaSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#finder = new TopicFinder(options.source, options.clientId);
+    this.#finder = new TopicFinder(options.source, options.clientId, options.onFault);
     // Whoever waits for it comes later than the first failure may.
     this.#ended.promise.catch(() => {});
   }
@@ -91,7 +93,7 @@ export class KafkaSession {
       heartbeatInterval: HEARTBEAT_MS,
       autocommit: false,
     });
-    guardKafka(consumer);
+    guardKafka(consumer, this.#options.onFault);
     this.#consumer = consumer;
     const fail = (error: unknown) => this.#ended.reject(error);
     consumer.on('error', fail);
@@ -120,7 +122,7 @@ export class KafkaSession {
     this.#generation = null;
     if (consumer === null) return;
     this.#positions = await this.#positionsOf(consumer);
-    const { intake, isHeld, onTrouble, onCommitFailure } = this.#options;
+    const { intake, isHeld, onTrouble, onCommitFailure, onFault } = this.#options;
     const generation = new KafkaGeneration({
       consumer,
       topics: this.#topics,
@@ -129,6 +131,7 @@ export class KafkaSession {
       onOffset: ({ topic, partition, offset }: PartitionOffset) => this.#positions.set(`${topic}/${partition}`, offset),
       onTrouble,
       onCommitFailure,
+      onFault,
       onBroken: (error) => this.#ended.reject(error),
     });
     this.#generation = generation;
