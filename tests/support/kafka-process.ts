@@ -18,7 +18,7 @@ export interface KafkaProcess {
   readonly tlsBrokers: ReadonlyMap<string, string>;
   /** Of the server that runs now, or ran last. */
   readonly pid: number;
-  createTopic(topic: string, partitions: number): Promise<void>;
+  createTopic(topic: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   send(messages: readonly KafkaRecord[]): Promise<void>;
   /** What the group has committed, by `topic/partition`. */
@@ -115,8 +115,9 @@ export async function startKafkaProcess(given: KafkaOptions = {}): Promise<Kafka
     get pid() {
       return child.pid!;
     },
-    createTopic: async (topic, partitions) => {
-      await admin.createTopics({ topics: [topic], partitions, replicas: 1 });
+    createTopic: async (topic, partitions, settings = {}) => {
+      const configs = Object.entries(settings).map(([name, value]) => ({ name, value }));
+      await admin.createTopics({ topics: [topic], partitions, replicas: 1, configs });
     },
     deleteTopic: async (topic) => {
       await admin.deleteTopics({ topics: [topic] });
