@@ -1,27 +1,12 @@
-import { ListenError } from './api/http-server.ts';
-import { ConfigError, readConfig } from './config/config.ts';
-import { EmbeddedPostgresError } from './embedded/embedded-error.ts';
-import { runProcess } from './run-process.ts';
-import { MasterKeyError } from './store/check-master-key.ts';
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import { join } from 'node:path';
 
-/** Errors whose message says what, where and what to do. */
-const forPeople = [ConfigError, ListenError, EmbeddedPostgresError, MasterKeyError];
+// What Node makes of each file (types taken out, compiled) is kept beside the packages: the next start takes half the time and less memory.
+// Nothing of ours may be imported before this line. Where the folder cannot be written, nothing is kept and all goes as before.
+enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/compiled'));
+const { start } = await import('./start.ts');
+// Not only at the end, which a process that is killed does not reach.
+flushCompileCache();
 
-/** The process: one for every role. Exits 2 for a configuration that is not valid, 1 when it cannot start or a part of it is lost. */
-async function main(): Promise<number> {
-  try {
-    return await runProcess(readConfig(process.env));
-  } catch (error) {
-    process.stderr.write(`${describe(error)}\n`);
-    return error instanceof ConfigError ? 2 : 1;
-  }
-}
-
-function describe(error: unknown): string {
-  if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) return error.message;
-  return error instanceof Error
-    ? `Posthorn could not start: ${error.message}`
-    : `Posthorn could not start: ${String(error)}`;
-}
-
-process.exit(await main());
+/** The process: one for every role. */
+process.exit(await start());

@@ -3,7 +3,7 @@ import type { KafkaSource } from '../config/source-schema.ts';
 import { redact } from '../observability/fault-of.ts';
 import type { Consumer, ConsumerState, SourceLag } from './consumer.ts';
 import type { Intake } from './intake.ts';
-import { KafkaSession } from './kafka-session.ts';
+import type { KafkaSession } from './kafka-session.ts';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
@@ -28,8 +28,10 @@ export function createKafkaConsumer({ source, clientId, intake, onFailure }: Kaf
   let fault: unknown = null;
   let lag: readonly SourceLag[] = [];
 
-  const begin = () =>
-    new KafkaSession({
+  const begin = async () => {
+    // The library costs memory and time: a process that consumes nothing of Kafka never loads it.
+    const { KafkaSession } = await import('./kafka-session.ts');
+    return new KafkaSession({
       source,
       clientId,
       intake,
@@ -52,11 +54,12 @@ export function createKafkaConsumer({ source, clientId, intake, onFailure }: Kaf
         fault = error;
       },
     });
+  };
 
   const runOnce = async (signal: AbortSignal) => {
     fault = null;
-    session = begin();
     try {
+      session = await begin();
       await session.run(signal);
     } catch (error) {
       failures++;

@@ -1,4 +1,4 @@
-import { findErrorBy, Producer } from '@platformatic/kafka';
+import type { GenericError, Producer } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
@@ -19,14 +19,13 @@ export function createKafkaDeadLetters(source: KafkaSource, clientId: string): D
   let producer: Producer | null = null;
   return {
     publish: async (messages) => {
-      producer ??= open(source, clientId);
+      producer ??= await open(source, clientId);
       const current = producer;
       // A broker that is silent holds up the other sources of this process no longer than this.
       const timer = setTimeout(() => cutKafka(current), SEND_MS);
       const send = async (batch: readonly StoredRejection[]) => {
         const records = batch.map((message) => recordOf(message, topic, source.name));
-        await current.send({ messages: records, acks: ALL_REPLICAS });
-        timer.refresh();
+        await current.send({ messages: records, acks: ALL_REPLICAS }).finally(() => timer.refresh());
       };
       const notTaken = new Map<string, string>();
       try {
@@ -59,7 +58,9 @@ async function sendApart(
     await send(batch);
     return new Map();
   } catch (error) {
-    const code = OF_THE_RECORD.find((each) => findErrorBy(error as Error, 'apiId', each) !== null);
+    // Of other errors than the client's own there is nothing to find.
+    const { findBy } = error as Partial<GenericError>;
+    const code = OF_THE_RECORD.find((each) => findBy?.call(error as GenericError, 'apiId', each) != null);
     if (code === undefined) throw error;
     if (batch.length === 1) return new Map([[batch[0]!.id, code]]);
     const notTaken = new Map<string, string>();
@@ -87,7 +88,8 @@ function batchesOf(messages: readonly StoredRejection[]): readonly (readonly Sto
   return batches;
 }
 
-function open(source: KafkaSource, clientId: string): Producer {
+async function open(source: KafkaSource, clientId: string): Promise<Producer> {
+  const { Producer } = await import('@platformatic/kafka');
   const producer = new Producer({ ...kafkaClientOptions(source.connection, clientId), acks: ALL_REPLICAS });
   guardKafka(producer);
   return producer;

@@ -1,0 +1,25 @@
+import { ListenError } from './api/http-server.ts';
+import { ConfigError, readConfig } from './config/config.ts';
+import { EmbeddedPostgresError } from './embedded/embedded-error.ts';
+import { runProcess } from './run-process.ts';
+import { MasterKeyError } from './store/check-master-key.ts';
+
+/** Errors whose message says what, where and what to do. */
+const forPeople = [ConfigError, ListenError, EmbeddedPostgresError, MasterKeyError];
+
+/** @returns the exit code: 2 for a configuration that is not valid, 1 when it cannot start or a part of it is lost. Never rejects. */
+export async function start(): Promise<number> {
+  try {
+    return await runProcess(readConfig(process.env));
+  } catch (error) {
+    process.stderr.write(`${describe(error)}\n`);
+    return error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+function describe(error: unknown): string {
+  if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) return error.message;
+  return error instanceof Error
+    ? `Posthorn could not start: ${error.message}`
+    : `Posthorn could not start: ${String(error)}`;
+}

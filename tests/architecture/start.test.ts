@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+test('nothing of ours is loaded before what Node makes of it is kept for the next start', () => {
+  const main = readFileSync(join(ROOT, 'src/main.ts'), 'utf8');
+  const imports = [...main.matchAll(/^import .* from '(.+)';$/gm)].map(([, from]) => from);
+  expect(imports).toEqual(['node:module', 'node:path']);
+  expect(main.indexOf('enableCompileCache(')).toBeLessThan(main.indexOf("import('./start.ts')"));
+});
+
+/** Loads the whole service, as a process does before it knows its roles, and says which packages came with it. */
+const LIST_PACKAGES = `
+  const packages = new Set();
+  require('node:module').registerHooks({
+    resolve(specifier, context, next) {
+      const resolved = next(specifier, context);
+      const name = /\\/node_modules\\/((?:@[^/]+\\/)?[^/]+)\\//.exec(resolved.url);
+      if (name !== null) packages.add(name[1]);
+      return resolved;
+    },
+  });
+  import('./src/start.ts').then(() => console.log(JSON.stringify([...packages])));`;
+
+test('a process loads the client of Kafka, which takes as long as a third of all others together, only where there is a use for it', () => {
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', LIST_PACKAGES], { cwd: ROOT, encoding: 'utf8' });
+  expect(stderr).toBe('');
+  const packages = JSON.parse(stdout);
+  expect(packages).toContain('bullmq');
+  expect(packages).not.toContain('@platformatic/kafka');
+});
