@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SkippedReporter } from './tests/support/skipped-reporter.ts';
 
 export default defineConfig({
   test: {
@@ -8,7 +9,7 @@ export default defineConfig({
     maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    reporters: process.env.CI ? ['default', 'json'] : ['default'],
+    reporters: [...(process.env.CI ? ['default', 'json'] : ['default']), new SkippedReporter()],
     outputFile: { json: 'tmp/test-results.json' },
   },
 });
