@@ -28,11 +28,12 @@ export const f60: Scenario = {
   rows: ['F60'],
   expected: 'held and said so, no breaker opens, no attempt of a schedule is used up, recovery by itself',
   stage: { egressProxy: true },
-  // Used up within seconds, if these failures counted. A request that dies with its tunnel may count, and may be repeated.
+  // Used up within seconds, if these failures counted. A request that dies with its tunnel counts, and
+  // may be repeated: of an endpoint there are fewer of them than open its breaker.
   endpoints: ['acme', 'acme', 'globex', 'globex'].map((tenant, i) => ({
     name: `${i} of ${tenant}`,
     tenant,
-    settings: { retry_schedule: [0, 1, 1] },
+    settings: { retry_schedule: [0, 1, 1, 1], max_in_flight: 4 },
   })),
   steps: [
     step(`egress proxy away for ${AWAY_MS / 1000} s`, async (play) => {
