@@ -22,7 +22,7 @@ beforeAll(async () => {
   connection.on('error', () => {});
   channel = await connection.acquire();
   await channel.confirmSelect();
-}, 90_000);
+});
 afterAll(async () => {
   connection?.unsafeDestroy();
   await rabbitmq?.close();
@@ -44,7 +44,7 @@ async function serve(name: string, more: object = {}) {
     ...more,
   });
   const state = async () => (await call(service.baseUrl, 'GET', `/v1/sources/${source.id}`)).body;
-  await eventually(state, ({ consumers }) => consumers[0]?.state === 'running', 20_000);
+  await eventually(state, ({ consumers }) => consumers[0]?.state === 'running');
   const stored = async (): Promise<string[]> => {
     const rows = await stage.query(
       `SELECT convert_from(body, 'UTF8')::jsonb -> 'data' ->> 'n' AS n FROM events ORDER BY id`,
@@ -80,7 +80,6 @@ test('a poison message is kept, told of and published as a dead letter, and does
   const letter = await eventually(
     () => channel.basicGet('dead-letters'),
     (message) => message !== undefined,
-    20_000,
   );
   // The client parses what says that it is JSON and is; this is not, and stays bytes.
   expect(Buffer.from(letter!.body).toString()).toBe('{"type":');
@@ -88,7 +87,7 @@ test('a poison message is kept, told of and published as a dead letter, and does
   expect(letter!.headers).toMatchObject({ trace: 'abc', 'posthorn-rejected-reason': 'invalid_json' });
   expect(letter!.headers!.CC).toBeUndefined();
   await eventually(state, ({ consumers: [{ events, rejected }] }) => events === 2 && rejected === 1);
-}, 90_000);
+});
 
 test('the password is never shown, and a source can be paused, resumed and deleted', async () => {
   const { service, source, stored, state } = await serve('controlled');
@@ -114,7 +113,7 @@ test('the password is never shown, and a source can be paused, resumed and delet
     () => channel.queueDeclare({ queue: 'controlled', passive: true }),
     ({ consumerCount }) => consumerCount === 0,
   );
-}, 90_000);
+});
 
 test('messages with an id that come again after a kill -9 are events once, and none is lost', async () => {
   const { service, stored, start, stage } = await serve('killed', {
@@ -125,7 +124,7 @@ test('messages with an id that come again after a kill -9 are events once, and n
   await eventually(stored, (numbers) => numbers.length > 40);
   await service.kill('SIGKILL');
   await start();
-  await eventually(stored, (numbers) => new Set(numbers).size === 400, 20_000);
+  await eventually(stored, (numbers) => new Set(numbers).size === 400);
   await eventually(
     () => channel.queueDeclare({ queue: 'killed', passive: true }),
     ({ messageCount }) => messageCount === 0,
@@ -136,4 +135,4 @@ test('messages with an id that come again after a kill -9 are events once, and n
   await eventually(stored, (numbers) => numbers.includes('400'));
   expect(await stored()).toEqual([...wanted, 400].map(String));
   expect(await stage.query('SELECT count(*)::int AS count FROM rejected_messages')).toEqual([{ count: 0 }]);
-}, 120_000);
+});
