@@ -15,6 +15,8 @@ const schemaAgrees = 'tests/architecture/schema-agrees.test.ts';
 
 /** For tests that wait for signals: how long one may wait is in tests/support/patience.ts. A machine may be as slow as it likes. */
 const patient = { testTimeout: 300_000, hookTimeout: 300_000 };
+/** Files that bring along what they change: to load the service for each of them would cost more than most of them do. */
+const inOneWorld = { isolate: false, setupFiles: 'tests/support/undo-fakes.ts' };
 const onServers = { globalSetup: 'tests/support/global-setup.ts', pool: 'forks', ...patient } as const;
 
 export default defineConfig({
@@ -23,14 +25,12 @@ export default defineConfig({
     outputFile: { json: 'tmp/test-results.json' },
     projects: [
       {
-        // They share nothing but the time of day, so that they need no process each.
         test: {
           name: 'unit',
           include: unit,
           exclude: [schemaAgrees],
-          setupFiles: ['tests/support/undo-fakes.ts'],
           pool: 'threads',
-          isolate: false,
+          ...inOneWorld,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
           ...patient,
@@ -41,6 +41,7 @@ export default defineConfig({
           name: 'integration',
           include: ['tests/integration/**/*.test.ts', schemaAgrees],
           ...onServers,
+          ...inOneWorld,
           maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
