@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { SkippedReporter } from './tests/support/skipped-reporter.ts';
 
 // The processes in which files run keep what Node makes of the packages that they load, where the service keeps it too.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url));
@@ -14,14 +15,14 @@ const unit = [
 const schemaAgrees = 'tests/architecture/schema-agrees.test.ts';
 
 /** For tests that wait for signals: how long one may wait is in tests/support/patience.ts. A machine may be as slow as it likes. */
-const patient = { testTimeout: 300_000, hookTimeout: 300_000 };
+const patient = { testTimeout: 300_000, hookTimeout: 400_000 };
 /** Files that bring along what they change: to load the service for each of them would cost more than most of them do. */
 const inOneWorld = { isolate: false, setupFiles: 'tests/support/undo-fakes.ts' };
 const onServers = { globalSetup: 'tests/support/global-setup.ts', pool: 'forks', ...patient } as const;
 
 export default defineConfig({
   test: {
-    reporters: process.env.CI ? ['default', 'json'] : ['default'],
+    reporters: [...(process.env.CI ? ['default', 'json'] : ['default']), new SkippedReporter()],
     outputFile: { json: 'tmp/test-results.json' },
     projects: [
       {

@@ -18,6 +18,12 @@ export const rejectedMessageSchema = z
     truncated: z.boolean().describe('It was too large to be kept whole, and cannot be tried again.'),
     attempts: z.number().int(),
     retry_requested: z.boolean(),
+    dead_letter_error: z
+      .string()
+      .nullable()
+      .describe(
+        'Why the dead-letter topic or exchange has not taken it; it is tried again, after five minutes at first and ever more seldom then.',
+      ),
     message_at: z.iso.datetime().nullable(),
     rejected_at: z.iso.datetime(),
   })
@@ -45,6 +51,7 @@ export function rejectedMessageJson(message: StoredRejection): z.infer<typeof re
     truncated,
     attempts,
     retry_requested: message.retryRequested,
+    dead_letter_error: message.publishError,
     message_at: message.messageAt?.toISOString() ?? null,
     rejected_at: message.rejectedAt.toISOString(),
   };

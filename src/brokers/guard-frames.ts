@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** Bytes of the length in front of each response of a Kafka broker. */
 const PREFIX = 4;
@@ -11,10 +12,16 @@ const PREFIX = 4;
 export function guardFrames(socket: Socket, maxBytes: number, onData: () => void = () => {}): void {
   const emit = socket.emit.bind(socket) as (event: string | symbol, ...values: unknown[]) => boolean;
   const frames = new FrameReader(maxBytes);
+  const isTls = socket instanceof TLSSocket;
+  let hasData = false;
   socket.emit = (event: string | symbol, ...values: unknown[]): boolean => {
     if (event !== 'data') return emit(event, ...values);
+    const isFirst = !hasData;
+    hasData = true;
     try {
-      if (!frames.admits(values[0] as Buffer)) throw new Error('a frame is too large or malformed');
+      // The client knows what that is, ends the connection itself and says that the broker requires TLS.
+      const isRecord = isFirst && !isTls && isTlsRecord(values[0] as Buffer);
+      if (!isRecord && !frames.admits(values[0] as Buffer)) throw new Error('a frame is too large or malformed');
       onData();
       return emit(event, ...values);
     } catch (error) {
@@ -22,6 +29,12 @@ export function guardFrames(socket: Socket, maxBytes: number, onData: () => void
       return true;
     }
   };
+}
+
+/** RFC 8446, section 5.1, as the client tells it. */
+function isTlsRecord(chunk: Buffer): boolean {
+  const [type = 0, major, minor = 255] = chunk;
+  return type >= 0x14 && type <= 0x17 && major === 3 && minor <= 4;
 }
 
 class FrameReader {

@@ -7,11 +7,17 @@ import { guardFrames } from './guard-frames.ts';
  */
 const MAX_RESPONSE_BYTES = 256 * 1024 * 1024;
 
-/** Every connection that a Kafka client opens through this pool is guarded, so that a peer that is no broker costs it that connection alone. */
-export function guardKafka({ connections }: { readonly connections: ConnectionPool }): void {
-  for (const [, connection] of connections) guard(connection);
+/**
+ * Every connection that a Kafka client opens through this pool is guarded, so that a peer that is no broker costs it that connection alone.
+ * @param onFault hears what broke a connection: to those who wait for an answer by it the client says that it was closed, and not why
+ */
+export function guardKafka(
+  { connections }: { readonly connections: ConnectionPool },
+  onFault: (error: unknown) => void = () => {},
+): void {
+  for (const [, connection] of connections) guard(connection, onFault);
   // The socket is opened in this turn of the event loop, and heard of in another.
-  connections.on('connecting', ({ connection }) => queueMicrotask(() => guard(connection as Connection)));
+  connections.on('connecting', ({ connection }) => queueMicrotask(() => guard(connection as Connection, onFault)));
 }
 
 /** Ends all that a client has under way, at once: a peer that is silent would be waited for half a minute, and asked again. */
@@ -22,10 +28,13 @@ export function cutKafka({ connections }: { readonly connections: ConnectionPool
   for (const { socket } of open) (socket as typeof socket | undefined)?.destroy();
 }
 
-function guard(connection: Connection): void {
+function guard(connection: Connection, onFault: (error: unknown) => void): void {
   // None, where what it was to connect to is no address.
   const socket = connection.socket as Connection['socket'] | undefined;
   if (socket !== undefined) guardFrames(socket, MAX_RESPONSE_BYTES);
   // The client listens to the first error alone, a second one would end the process; and it leaves the socket of a failed login open.
-  connection.on('error', () => socket?.destroy());
+  connection.on('error', (error) => {
+    onFault(error);
+    socket?.destroy();
+  });
 }

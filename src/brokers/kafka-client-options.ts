@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { BaseOptions } from '@platformatic/kafka';
 import type { KafkaConnection } from '../config/kafka-connection.ts';
 import { tlsOptions } from './tls-options.ts';
@@ -16,9 +17,14 @@ export function kafkaClientOptions(connection: KafkaConnection, clientId: string
     retries: 3,
     retryDelay: RETRY_MS,
     autocreateTopics: false,
-    ...(secure === null ? {} : { tls: secure, tlsServerName: secure.servername ?? true }),
+    ...(secure === null ? {} : { tls: secure, tlsServerName: secure.servername ?? brokers.some(hasName) }),
     ...(sasl === undefined ? {} : { sasl: { ...sasl } }),
   };
+}
+
+/** An address is no server name (RFC 6066); certificates are held against it all the same. */
+function hasName(broker: string): boolean {
+  return !broker.startsWith('[') && isIP(broker.slice(0, broker.lastIndexOf(':'))) === 0;
 }
 
 const CONNECT_MS = 5_000;

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'rabbitmq-client';
 import type { RabbitmqConnection } from '../config/rabbitmq-connection.ts';
 import { tlsOptions } from './tls-options.ts';
@@ -33,8 +34,13 @@ export function rabbitmqOptions(
     frameMax: FRAME_BYTES,
     // The type asks for a port here too, which the client does not.
     socket: { ...socket } as unknown as NonNullable<ConnectionOptions['socket']>,
-    ...(secure === null ? {} : { tls: secure }),
+    ...(secure === null ? {} : { tls: { ...serverName(hostname!), ...secure } }),
   };
+}
+
+/** Node names the server in a TLS handshake only where it is told to. An address is no server name (RFC 6066). */
+function serverName(hostname: string): { readonly servername?: string } {
+  return isIP(hostname) === 0 ? { servername: hostname } : {};
 }
 
 const CONNECT_MS = 10_000;

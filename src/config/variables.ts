@@ -119,6 +119,11 @@ export const variables = {
     'A YAML or JSON file of sources that processes with the role `ingest` consume, beside those made by the API (`docs/sources.md`).',
     none,
   ),
+  REJECTED_MESSAGES_PER_SOURCE: variable(
+    integer(100, 1_000_000),
+    10_000,
+    'Rejected messages of one source that are kept, each of at most 300 KB; past that the oldest are dropped, counted and logged.',
+  ),
   OPERATOR_KEY: variable<string | undefined>(
     z
       .string()

@@ -160,6 +160,19 @@ export class Observer {
     this.#throttled('source.rejected', { source, ...Object.fromEntries(reasons) }, `source.rejected ${source}`);
   }
 
+  /** Rejected messages were dropped because their source has more than it may. */
+  rejectedDropped({ source, count, unpublished }: { source: string; count: number; unpublished: number }): void {
+    this.metrics.sources.dropped.inc(count);
+    this.#log.warn({ event: 'source.rejected_dropped', source, count, unpublished });
+  }
+
+  /** The broker takes some dead letters of a source not: they are tried again later. */
+  deadLettersRefused({ source, reasons }: { source: string; reasons: ReadonlySet<string> }, count: number): void {
+    this.metrics.sources.deadLettersRefused.inc(count);
+    const details = { source, count, reasons: [...reasons].slice(0, 5) };
+    this.#throttled('source.dead_letters_refused', details, `source.dead_letters_refused ${source}`);
+  }
+
   requestFailed({ requestId, method, path, status, error }: FailedRequest): void {
     this.metrics.ingest.requestFailures.inc({ status: String(status) });
     this.#log.error({ event: 'request.failed', request_id: requestId, method, path, status, ...faultOf(error) });

@@ -10,5 +10,13 @@ export function sourceMetrics(kit: MetricKit) {
     rejected: kit.counter('source_messages_rejected_total', 'Messages of sources that are no event, by the reason.', [
       'reason',
     ]),
+    dropped: kit.counter(
+      'source_rejected_messages_dropped_total',
+      'Rejected messages that were dropped, oldest first, because their source had more than `REJECTED_MESSAGES_PER_SOURCE`.',
+    ),
+    deadLettersRefused: kit.counter(
+      'source_dead_letters_refused_total',
+      'How often a dead-letter topic or exchange did not take a rejected message. It is tried again.',
+    ),
   };
 }

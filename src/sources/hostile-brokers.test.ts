@@ -77,7 +77,7 @@ test.each(TYPES)(
     const letter = {
       ...{ id: '0', identity: '0', position: 'p', group: 'g', reason: 'r', detail: 'd', faults: [], attributes: {} },
       ...{ headers: [], key: null, body: Buffer.from('x'), bodyBytes: 1, truncated: false, messageAt: null },
-      ...{ rejectedAt: new Date(0), attempts: 1, retryRequested: false },
+      ...{ rejectedAt: new Date(0), attempts: 1, retryRequested: false, publishError: null },
     };
     await expect(deadLetters.publish([letter])).rejects.toThrow();
     await expect(deadLetters.publish([letter])).rejects.toThrow();

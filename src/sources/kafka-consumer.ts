@@ -24,6 +24,8 @@ export function createKafkaConsumer({ source, clientId, intake, onFailure }: Kaf
   let missing: readonly string[] = [];
   let trouble: string | null = null;
   let failure: string | null = null;
+  /** What broke a connection of this session last. */
+  let fault: unknown = null;
   let lag: readonly SourceLag[] = [];
 
   const begin = async () => {
@@ -48,16 +50,20 @@ export function createKafkaConsumer({ source, clientId, intake, onFailure }: Kaf
         if (error !== null) onFailure(error);
       },
       onCommitFailure: onFailure,
+      onFault: (error) => {
+        fault = error;
+      },
     });
   };
 
   const runOnce = async (signal: AbortSignal) => {
+    fault = null;
     try {
       session = await begin();
       await session.run(signal);
     } catch (error) {
       failures++;
-      failure = textOf(error);
+      failure = textOf(error, fault);
       onFailure(error);
       await sleep(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10)), undefined, {
         signal,
@@ -97,8 +103,13 @@ function missingText(missing: readonly string[]): string | null {
 
 const LONGEST_TEXT = 500;
 
-function textOf(error: unknown): string {
-  return redact(messagesOf(error).join(' ')).slice(0, LONGEST_TEXT);
+const CLOSED = 'Connection closed';
+
+/** @param fault what broke a connection, where that is why it was closed */
+function textOf(error: unknown, fault: unknown = null): string {
+  const messages = messagesOf(error);
+  const why = fault !== null && messages.includes(CLOSED) ? messagesOf(fault) : [];
+  return redact([...new Set([...messages, ...why])].join(' ')).slice(0, LONGEST_TEXT);
 }
 
 /** What the client says lies beneath: the first line alone is "Connection to … failed" and the like. */

@@ -1,7 +1,8 @@
-import type { Producer } from '@platformatic/kafka';
+import type { GenericError, Producer } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
+import type { NotTaken } from '../store/publish-rejected.ts';
 import type { StoredRejection } from '../store/rejected-messages.ts';
 import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
 
@@ -22,12 +23,14 @@ export function createKafkaDeadLetters(source: KafkaSource, clientId: string): D
       const current = producer;
       // A broker that is silent holds up the other sources of this process no longer than this.
       const timer = setTimeout(() => cutKafka(current), SEND_MS);
+      const send = async (batch: readonly StoredRejection[]) => {
+        const records = batch.map((message) => recordOf(message, topic, source.name));
+        await current.send({ messages: records, acks: ALL_REPLICAS }).finally(() => timer.refresh());
+      };
+      const notTaken = new Map<string, string>();
       try {
-        for (const batch of batchesOf(messages)) {
-          const records = batch.map((message) => recordOf(message, topic, source.name));
-          await current.send({ messages: records, acks: ALL_REPLICAS });
-          timer.refresh();
-        }
+        for (const batch of batchesOf(messages)) addAll(notTaken, await sendApart(batch, send));
+        return notTaken;
       } catch (error) {
         // The next attempt begins with new connections.
         cutKafka(current);
@@ -41,6 +44,33 @@ export function createKafkaDeadLetters(source: KafkaSource, clientId: string): D
       await producer?.close().catch(() => {});
     },
   };
+}
+
+/** Errors that a broker has for what a record is: another one may well pass. */
+const OF_THE_RECORD = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP'];
+
+/** All at once, or, where the broker refuses a record, each alone: a batch is refused as a whole. */
+async function sendApart(
+  batch: readonly StoredRejection[],
+  send: (some: readonly StoredRejection[]) => Promise<void>,
+): Promise<NotTaken> {
+  try {
+    await send(batch);
+    return new Map();
+  } catch (error) {
+    // Of other errors than the client's own there is nothing to find.
+    const { findBy } = error as Partial<GenericError>;
+    const code = OF_THE_RECORD.find((each) => findBy?.call(error as GenericError, 'apiId', each) != null);
+    if (code === undefined) throw error;
+    if (batch.length === 1) return new Map([[batch[0]!.id, code]]);
+    const notTaken = new Map<string, string>();
+    for (const message of batch) addAll(notTaken, await sendApart([message], send));
+    return notTaken;
+  }
+}
+
+function addAll(all: Map<string, string>, some: NotTaken): void {
+  for (const [id, why] of some) all.set(id, why);
 }
 
 /** In their order, none larger than `BATCH_BYTES` by its bodies, unless one message is. */

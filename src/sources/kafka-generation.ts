@@ -22,6 +22,8 @@ export interface GenerationOptions {
   readonly onOffset: (offset: PartitionOffset) => void;
   readonly onTrouble: (error: unknown) => void;
   readonly onCommitFailure: (error: unknown) => void;
+  /** A connection broke. */
+  readonly onFault: (error: unknown) => void;
   /** The stream broke: the session must begin anew. */
   readonly onBroken: (error: unknown) => void;
 }
@@ -55,7 +57,7 @@ export class KafkaGeneration {
   }
 
   async open(): Promise<void> {
-    const { consumer, topics, onBroken } = this.#options;
+    const { consumer, topics, onFault, onBroken } = this.#options;
     const stream = await consumer.consume({
       topics: [...topics.keys()],
       mode: 'committed',
@@ -67,7 +69,7 @@ export class KafkaGeneration {
       maxWaitTime: FETCH_WAIT_MS,
       highWaterMark: BUFFERED_MESSAGES,
     });
-    guardKafka(stream);
+    guardKafka(stream, onFault);
     this.#stream = stream;
     stream.on('error', (error) => {
       if (!this.#abort.signal.aborted) onBroken(error);

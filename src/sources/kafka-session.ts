@@ -5,6 +5,7 @@ import type { KafkaSource } from '../config/source-schema.ts';
 import type { SourceLag } from './consumer.ts';
 import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
+import { groupLag, groupPositions } from './kafka-positions.ts';
 import { type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
 import type { PartitionOffset } from './offset-committer.ts';
 
@@ -16,7 +17,6 @@ const LAG_MS = 5_000;
 const TOPICS_MS = 15_000;
 /** How long the broker has to answer once the end was asked for. */
 const END_MS = 3_000;
-const LATEST = -1n;
 
 export interface SessionOptions {
   readonly source: KafkaSource;
@@ -29,6 +29,8 @@ export interface SessionOptions {
   /** Messages cannot be stored; null: they can again. */
   readonly onTrouble: (error: unknown) => void;
   readonly onCommitFailure: (error: unknown) => void;
+  /** A connection broke: what whoever used it is told does not say why. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** One membership in the consumer group: from the first connection until something breaks, the topics change or it is told to end. */
@@ -45,7 +47,7 @@ export class KafkaSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#finder = new TopicFinder(options.source, options.clientId);
+    this.#finder = new TopicFinder(options.source, options.clientId, options.onFault);
     // Whoever waits for it comes later than the first failure may.
     this.#ended.promise.catch(() => {});
   }
@@ -91,7 +93,7 @@ export class KafkaSession {
       heartbeatInterval: HEARTBEAT_MS,
       autocommit: false,
     });
-    guardKafka(consumer);
+    guardKafka(consumer, this.#options.onFault);
     this.#consumer = consumer;
     const fail = (error: unknown) => this.#ended.reject(error);
     consumer.on('error', fail);
@@ -119,8 +121,8 @@ export class KafkaSession {
     await this.#generation?.close();
     this.#generation = null;
     if (consumer === null) return;
-    this.#positions = await this.#positionsOf(consumer);
-    const { intake, isHeld, onTrouble, onCommitFailure } = this.#options;
+    this.#positions = await groupPositions(consumer, this.#options.source.consume.start);
+    const { intake, isHeld, onTrouble, onCommitFailure, onFault } = this.#options;
     const generation = new KafkaGeneration({
       consumer,
       topics: this.#topics,
@@ -129,43 +131,12 @@ export class KafkaSession {
       onOffset: ({ topic, partition, offset }: PartitionOffset) => this.#positions.set(`${topic}/${partition}`, offset),
       onTrouble,
       onCommitFailure,
+      onFault,
       onBroken: (error) => this.#ended.reject(error),
     });
     this.#generation = generation;
     await generation.open();
     generation.hold(isHeld());
-  }
-
-  /**
-   * Where the group is in each partition of ours. Where it has been nowhere and is to begin with what comes next, that place is committed
-   * now: otherwise a rebalance before the first message is taken in would begin later, and pass over it.
-   */
-  async #positionsOf(consumer: Consumer): Promise<Map<string, bigint>> {
-    const assignments = consumer.assignments ?? [];
-    const positions = new Map<string, bigint>();
-    if (assignments.length === 0) return positions;
-    const committed = await consumer.listCommittedOffsets({ topics: assignments });
-    const begin = this.#options.source.consume.start;
-    const fresh = assignments.flatMap(({ topic, partitions }) =>
-      partitions
-        .filter((partition) => (committed.get(topic)?.[partition] ?? -1n) < 0n)
-        .map((partition) => ({ topic, partition })),
-    );
-    for (const { topic, partitions } of assignments) {
-      for (const partition of partitions)
-        positions.set(`${topic}/${partition}`, committed.get(topic)?.[partition] ?? -1n);
-    }
-    if (fresh.length === 0) return positions;
-    const timestamp = begin === 'latest' ? LATEST : -2n;
-    const starts = await consumer.listOffsets({ topics: [...new Set(fresh.map(({ topic }) => topic))], timestamp });
-    const offsets = fresh.map((place) => ({
-      ...place,
-      offset: starts.get(place.topic)?.[place.partition] ?? 0n,
-      leaderEpoch: -1,
-    }));
-    if (begin === 'latest') await consumer.commit({ offsets });
-    for (const { topic, partition, offset } of offsets) positions.set(`${topic}/${partition}`, offset);
-    return positions;
   }
 
   #lookForTopics(): void {
@@ -184,8 +155,8 @@ export class KafkaSession {
       this.#options.onLag([]);
       return;
     }
-    consumer.listOffsets({ topics, timestamp: LATEST }).then(
-      (ends) => this.#options.onLag(lagOf(ends, this.#positions)),
+    groupLag(consumer, topics, this.#positions).then(
+      (lag) => this.#options.onLag(lag),
       // What is wrong with the broker the stream finds out.
       () => {},
     );
@@ -205,15 +176,4 @@ export class KafkaSession {
     this.#consumer = null;
     await Promise.all([this.#finder.close().catch(() => {}), consumer?.close(true).catch(() => {})]);
   }
-}
-
-function lagOf(
-  ends: ReadonlyMap<string, readonly bigint[]>,
-  positions: ReadonlyMap<string, bigint>,
-): readonly SourceLag[] {
-  return [...positions].map(([part, position]) => {
-    const slash = part.lastIndexOf('/');
-    const end = ends.get(part.slice(0, slash))?.[Number(part.slice(slash + 1))];
-    return { part, messages: end === undefined ? null : Math.max(0, Number(end - position)) };
-  });
 }

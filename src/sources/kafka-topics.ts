@@ -17,10 +17,10 @@ export class TopicFinder {
   readonly #source: KafkaSource;
   readonly #admin: Admin;
 
-  constructor(source: KafkaSource, clientId: string) {
+  constructor(source: KafkaSource, clientId: string, onFault: (error: unknown) => void) {
     this.#source = source;
     this.#admin = new Admin(kafkaClientOptions(source.connection, clientId));
-    guardKafka(this.#admin);
+    guardKafka(this.#admin, onFault);
   }
 
   async find(): Promise<KafkaTopics> {

@@ -2,9 +2,12 @@ import { type SourceInput, sourceInput } from '../config/source-schema.ts';
 import { joinSecrets } from '../config/source-secrets.ts';
 import type { Context } from '../context.ts';
 import type { AcceptDependencies } from '../ingest/accept.ts';
-import { claimRetries, forgetRetried, keepRejected, publishRejected } from '../store/rejected-messages.ts';
+import { publishRejected } from '../store/publish-rejected.ts';
+import { claimRetries, forgetRetried, keepRejected } from '../store/rejected-messages.ts';
 import type { OpenSource } from '../store/sources.ts';
+import { trimRejected } from '../store/trim-rejected.ts';
 import { createIntake, type SourceIntake } from './create-intake.ts';
+import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
 import { openTransport } from './open-transport.ts';
 import { retryApart } from './retry-apart.ts';
 import type { SourceWork } from './supervisor.ts';
@@ -19,13 +22,19 @@ const AT_ONCE = 100;
 export function beginSource(source: OpenSource, process: string, context: Context): SourceWork {
   const { apiPool: pool, observe } = context;
   const input = inputOf(source);
+  // What an earlier process left is looked at once.
+  let mayBeTooMany = true;
   const intake = createIntake({
     source: { id: source.id, name: source.name, tenantId: input.tenant_id },
     mapping: input.mapping,
     accept: acceptDependencies(context),
     limits: context.ingestLimits,
-    reject: (messages, isRetry) =>
-      keepRejected(pool, source.num, messages, { isRetry, publish: input.on_rejected !== undefined }),
+    reject: async (messages, isRetry) => {
+      const options = { isRetry, publish: input.on_rejected !== undefined };
+      const kept = await keepRejected(pool, source.num, messages, options);
+      mayBeTooMany ||= kept > 0;
+      return kept;
+    },
     onTaken: (counts) => observe.messagesTaken(input.type, counts),
     onRejected: (reasons) => observe.messagesRejected({ source: source.name, reasons }),
   });
@@ -41,8 +50,11 @@ export function beginSource(source: OpenSource, process: string, context: Contex
     counts: intake.counts,
     runOnce: async () => {
       await retrySome(source, intake, context);
-      if (deadLetters === null) return;
-      await publishRejected(pool, source.num, AT_ONCE, (messages) => deadLetters.publish(messages));
+      if (mayBeTooMany) {
+        mayBeTooMany = false;
+        await trim(source, context);
+      }
+      if (deadLetters !== null) await publishSome(source, deadLetters, context);
     },
     close: async () => deadLetters?.close(),
   };
@@ -77,4 +89,16 @@ async function retrySome(source: OpenSource, intake: SourceIntake, { apiPool: po
     source.num,
     done.map(({ id }) => id),
   );
+}
+
+async function publishSome(source: OpenSource, to: DeadLetterPublisher, context: Context): Promise<void> {
+  const { apiPool: pool, observe } = context;
+  const { notTaken } = await publishRejected(pool, source.num, AT_ONCE, (messages) => to.publish(messages));
+  if (notTaken.size > 0)
+    observe.deadLettersRefused({ source: source.name, reasons: new Set(notTaken.values()) }, notTaken.size);
+}
+
+async function trim(source: OpenSource, { apiPool: pool, config, observe }: Context): Promise<void> {
+  const { dropped, unpublished } = await trimRejected(pool, source.num, config.REJECTED_MESSAGES_PER_SOURCE);
+  if (dropped > 0) observe.rejectedDropped({ source: source.name, count: dropped, unpublished });
 }

@@ -32,12 +32,14 @@ export interface StoredRejection extends RejectedMessage {
   readonly attempts: number;
   /** Whether someone asked for it to be tried again and it has not been yet. */
   readonly retryRequested: boolean;
+  /** Why the dead-letter topic or exchange has not taken it yet; null: it has, or there is none, or nobody tried. */
+  readonly publishError: string | null;
 }
 
-const COLUMNS = `id, position, identity, message_group, reason, detail, faults, attributes, headers, key, body, body_bytes, truncated,
-  message_at, rejected_at, attempts, retry_at IS NOT NULL AS retry_requested`;
+export const COLUMNS = `id, position, identity, message_group, reason, detail, faults, attributes, headers, key, body, body_bytes, truncated,
+  message_at, rejected_at, attempts, retry_at IS NOT NULL AS retry_requested, publish_error`;
 
-interface Row {
+export interface RejectionRow {
   readonly id: string;
   readonly position: string;
   readonly identity: string;
@@ -55,6 +57,7 @@ interface Row {
   readonly rejected_at: Date;
   readonly attempts: number;
   readonly retry_requested: boolean;
+  readonly publish_error: string | null;
 }
 
 /**
@@ -117,7 +120,7 @@ export async function listRejected(
   after: string | undefined,
   limit: number,
 ): Promise<readonly StoredRejection[]> {
-  const { rows } = await pool.query<Row>(
+  const { rows } = await pool.query<RejectionRow>(
     `SELECT ${COLUMNS.replace(' body,', " ''::bytea AS body,")} FROM rejected_messages
       WHERE source_num = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR reason = $3)
         AND ($4::text IS NULL OR message_group = $4)
@@ -128,10 +131,10 @@ export async function listRejected(
 }
 
 export async function findRejected(pool: pg.Pool, sourceNum: number, id: string): Promise<StoredRejection | null> {
-  const { rows } = await pool.query<Row>(`SELECT ${COLUMNS} FROM rejected_messages WHERE source_num = $1 AND id = $2`, [
-    sourceNum,
-    id,
-  ]);
+  const { rows } = await pool.query<RejectionRow>(
+    `SELECT ${COLUMNS} FROM rejected_messages WHERE source_num = $1 AND id = $2`,
+    [sourceNum, id],
+  );
   return rows[0] === undefined ? null : toRejection(rows[0]);
 }
 
@@ -202,7 +205,7 @@ export async function claimRetries(
   sourceNum: number,
   limit: number,
 ): Promise<readonly StoredRejection[]> {
-  const { rows } = await pool.query<Row>(
+  const { rows } = await pool.query<RejectionRow>(
     `WITH due AS (
        SELECT id FROM rejected_messages WHERE source_num = $1 AND retry_at <= now() ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
      ), claimed AS (
@@ -222,39 +225,6 @@ export async function forgetRetried(pool: pg.Pool, sourceNum: number, ids: reado
   );
 }
 
-/**
- * Publishes some that are to be, and notes that they were, in one transaction: when `publish` fails or the process dies they stay to be
- * published, so that each is published at least once. @returns how many.
- */
-export async function publishRejected(
-  pool: pg.Pool,
-  sourceNum: number,
-  limit: number,
-  publish: (messages: readonly StoredRejection[]) => Promise<void>,
-): Promise<number> {
-  const client = await pool.connect();
-  let broken = true;
-  try {
-    await client.query('BEGIN');
-    const { rows } = await client.query<Row>(
-      `SELECT ${COLUMNS} FROM rejected_messages WHERE source_num = $1 AND publish ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED`,
-      [sourceNum, limit],
-    );
-    if (rows.length > 0) {
-      await publish(rows.map(toRejection));
-      await client.query('UPDATE rejected_messages SET publish = false WHERE id = ANY($1::uuid[])', [
-        plainArray(rows.map(({ id }) => id)),
-      ]);
-    }
-    await client.query('COMMIT');
-    broken = false;
-    return rows.length;
-  } finally {
-    // Closing the connection rolls back.
-    client.release(broken);
-  }
-}
-
 const FORGOTTEN_AT_ONCE = 5_000;
 
 /** Forgets what was rejected before `until`, some at a time. @returns how many. */
@@ -269,7 +239,7 @@ export async function forgetRejected(pool: pg.Pool, until: string): Promise<numb
   }
 }
 
-function toRejection(row: Row): StoredRejection {
+export function toRejection(row: RejectionRow): StoredRejection {
   return {
     id: row.id,
     position: row.position,
@@ -288,5 +258,6 @@ function toRejection(row: Row): StoredRejection {
     rejectedAt: row.rejected_at,
     attempts: row.attempts,
     retryRequested: row.retry_requested,
+    publishError: row.publish_error,
   };
 }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { readConfig } from '../../src/config/config.ts';
 import { variables } from '../../src/config/variables.ts';
 
@@ -89,6 +90,52 @@ test('the composition’s values make a valid configuration, and no secret has a
   );
   for (const role of ['api', 'worker']) expect(readConfig({ ...environment, ROLES: role }).ROLES).toEqual([role]);
   expect([...required].sort()).toEqual(Object.keys(given).sort());
+});
+
+interface Composition {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+}
+
+interface Service {
+  readonly profiles?: readonly string[];
+  readonly image?: string;
+  readonly environment?: Readonly<Record<string, unknown>>;
+  readonly volumes?: readonly string[];
+}
+
+test.each(['kafka', 'rabbitmq'])(
+  'the profile %s brings its broker and a process that takes events in from it',
+  (profile) => {
+    const { services, volumes } = parse(compose, { merge: true }) as Composition;
+    const begun = (profiles: readonly string[]) =>
+      Object.entries(services).filter(
+        ([, service]) => service.profiles?.some((each) => profiles.includes(each)) ?? true,
+      );
+    const without = begun([]).map(([name]) => name);
+    const added = begun([profile]).filter(([name]) => !without.includes(name));
+    expect(without).toEqual(expect.arrayContaining(['api', 'worker', 'postgres', 'redis']));
+    expect(added.map(([name]) => name).sort()).toEqual(['ingest', profile].sort());
+    const { ingest, [profile]: broker } = Object.fromEntries(added);
+    expect(readConfig({ ...secrets, ROLES: String(ingest!.environment!.ROLES) }).ROLES).toEqual(['ingest']);
+    expect(ingest!.environment).toMatchObject({ DATABASE_URL: expect.stringContaining('@postgres:5432/') });
+    expect(broker!.image).toMatch(new RegExp(`${profile}:\\d`));
+    for (const volume of broker!.volumes!) expect(Object.keys(volumes)).toContain(volume.split(':')[0]);
+  },
+);
+
+const secrets = {
+  DATABASE_URL: 'postgresql://posthorn:x@postgres:5432/posthorn',
+  OPERATOR_KEY: 'x'.repeat(48),
+  MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+};
+
+test('the Kafka of the composition sends its clients to where the others reach it', () => {
+  const { services } = parse(compose, { merge: true }) as Composition;
+  const { environment = {} } = services.kafka!;
+  expect(environment.KAFKA_ADVERTISED_LISTENERS).toBe('PLAINTEXT://kafka:9092');
+  expect(environment.KAFKA_LISTENERS).toContain('PLAINTEXT://:9092');
+  expect(environment.KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR).toBe(1);
 });
 
 test('a container is given longer to stop than the process takes', () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { fetchKafka } from '../support/kafka-jars.ts';
@@ -7,9 +7,6 @@ import { createSource, kafkaSource, untilSource } from '../support/kafka-source.
 import { PATIENCE_MS } from '../support/patience.ts';
 import { startPostgresProcess } from '../support/postgres-process.ts';
 import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
-
-// The first start may have to fetch Kafka's jars.
-vi.setConfig({ hookTimeout: 400_000 });
 
 /** Kafka waits for the session of a dead member to run out, on top of everything else. */
 const LONG_MS = 2 * PATIENCE_MS;

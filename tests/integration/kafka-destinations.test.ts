@@ -2,6 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { Admin, Consumer, type Message, MessagesStreamModes } from '@platformatic/kafka';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createKafkaSender } from '../../src/delivery/brokers/kafka-sender.ts';
+import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
+import { fakeResolver } from '../../src/delivery/fixtures/delivery-rig.ts';
+import type { KafkaDestination } from '../../src/domain/destination.ts';
+import type { Outcome } from '../../src/domain/outcome.ts';
 import { call } from '../support/api.ts';
 import { destinationCalls } from '../support/destinations.ts';
 import { eventually } from '../support/eventually.ts';
@@ -166,6 +171,25 @@ test('an unknown topic, and a message that the topic does not take, are rejected
     outcome: 'rejected',
     response: { headers: { code: 'UNKNOWN_TOPIC_OR_PARTITION' } },
   });
+});
+
+test('a topic that is not there costs what goes to another topic of the cluster at the same time nothing', async () => {
+  const topic = await makeTopic();
+  const policy = compileEgressPolicy({ allowedNetworks: ['127.0.0.0/8'] });
+  const sender = createKafkaSender({ policy, resolver: fakeResolver({}) });
+  const send = (to: string) =>
+    new Promise<Outcome>((resolve) => {
+      const place = { ...destination(to), key: 'subject', sasl: null, ca: null } as KafkaDestination;
+      const message = { tenantNum: 1, headers: ['webhook-id', 'evt_1'], body: Buffer.from('{}'), timeoutMs: 10_000 };
+      sender.send({ type: 'kafka', destination: place, key: null, ...message }, resolve);
+    });
+  const outcomes: string[] = [];
+  for (let round = 0; round < 40; round++) {
+    const [absent, there] = await Promise.all([send('absent'), send(topic)]);
+    outcomes.push(`${absent.kind} ${there.kind}`);
+  }
+  await sender.close();
+  expect(new Set(outcomes)).toEqual(new Set(['rejected delivered']));
 });
 
 test.each(['plain', 'scram-sha-512'])(

@@ -1,4 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type KafkaSource, sourceInput } from '../../src/config/source-schema.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import type { IncomingMessage, Intake } from '../../src/sources/intake.ts';
+import { createKafkaConsumer } from '../../src/sources/kafka-consumer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { fetchKafka } from '../support/kafka-jars.ts';
@@ -185,6 +189,51 @@ test('dead letters that are more than a batch of Kafka may have are published al
   await eventually(unpublished, (rows) => rows.length === 0);
 });
 
+test('a dead letter that its topic does not take stays with the reason, and the others are published all the same', async () => {
+  const [topic, dead] = [await newTopic(), `small-${topics}`];
+  await kafka!.createTopic(dead, 1, { 'max.message.bytes': '4000' });
+  const bodies = ['bad 1', 'x'.repeat(9_000), 'bad 2', 'bad 3'];
+  await kafka!.send(bodies.map((value) => ({ topic, value })));
+  const more = { on_rejected: { dead_letter_topic: dead } };
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic], more));
+  const rows = await eventually(
+    () => rejectedOf(id),
+    (found) => found.length === 4 && found.some((row: { dead_letter_error: unknown }) => row.dead_letter_error),
+  );
+  expect(rows.map((row: { dead_letter_error: unknown }) => row.dead_letter_error).reverse()).toEqual([
+    null,
+    'MESSAGE_TOO_LARGE',
+    null,
+    null,
+  ]);
+  const waiting = await query(service.databaseUrl, 'SELECT position FROM rejected_messages WHERE publish');
+  expect(waiting).toEqual([{ position: `${topic}/0/1` }]);
+  await kafka!.send([{ topic, value: 'bad 4' }]);
+  await eventually(
+    () => query(service.databaseUrl, 'SELECT publish FROM rejected_messages ORDER BY id DESC'),
+    (found) => found.length === 5 && found[0].publish === false,
+  );
+});
+
+test('of a source that has more rejected messages than it may the oldest are dropped, which is counted and logged', async () => {
+  const topic = await newTopic();
+  await service.stop();
+  service = await startTestService({ ingest: true, config: { REJECTED_MESSAGES_PER_SOURCE: 100 } });
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  await kafka!.send(Array.from({ length: 1_250 }, (_, n) => ({ topic, value: `bad ${n}` })));
+  await kafka!.send([{ topic, value: event(1) }]);
+  expect(await logged(1)).toEqual([1]);
+  const left = () => query(service.databaseUrl, 'SELECT position FROM rejected_messages ORDER BY id');
+  const rows = await eventually(left, ({ length }) => length === 100);
+  const last = Array.from({ length: 100 }, (_, i) => `${topic}/0/${1_150 + i}`);
+  expect(rows.map(({ position }) => position).sort()).toEqual(last.sort());
+  const metrics = await service.context.observe.metrics.text();
+  expect(metrics).toContain('posthorn_source_rejected_messages_dropped_total 1150');
+  const { consumers } = await untilSource(service.baseUrl, id, (source) => source.consumers[0]?.rejected === 1_250);
+  expect(consumers[0].state).toBe('running');
+});
+
 test('a paused source takes nothing in, and goes on when it is resumed', async () => {
   const topic = await newTopic();
   const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
@@ -250,6 +299,113 @@ test('a broker that cannot be reached is told of, without secrets, and found aga
   const source = await untilSource(service.baseUrl, id, ({ consumers }) => consumers[0]?.state === 'failing');
   expect(source.consumers[0].error).toMatch(/127\.0\.0\.1/);
   expect(JSON.stringify(source)).not.toContain('very-secret');
+});
+
+test('CloudEvents come in both modes, the tenant from the declared extension', async () => {
+  const topic = await newTopic();
+  const mapping = { format: 'cloudevents', tenant_extension: 'customer' };
+  const id = await createSource(
+    service.baseUrl,
+    kafkaSource(kafka!.broker, [topic], { tenant_id: undefined, mapping }),
+  );
+  const attributes = {
+    specversion: '1.0',
+    id: 'c-1',
+    source: '/shop',
+    type: 'shop.paid',
+    subject: 's-1',
+    customer: 'acme',
+  };
+  const asHeaders = Object.entries({ ...attributes, id: 'c-2' }).map(([name, value]) => [`ce_${name}`, value]);
+  const structured = { 'content-type': 'application/cloudevents+json; charset=UTF-8' };
+  const binary = { ...Object.fromEntries(asHeaders), 'content-type': 'application/json' };
+  await kafka!.send([
+    { topic, value: JSON.stringify({ ...attributes, data: { n: 1 } }), headers: structured },
+    { topic, value: '{"n":2}', headers: binary },
+    { topic, value: JSON.stringify({ ...attributes, data: { n: 1 } }), headers: structured },
+    { topic, value: '{"n":3}', headers: { ...binary, ce_id: 'c-3', ce_customer: 'nobody' } },
+  ]);
+  expect(await logged(2)).toEqual([1, 2]);
+  const source = await untilSource(service.baseUrl, id, ({ consumers }) => consumers[0]?.rejected === 1);
+  expect(source.consumers[0]).toMatchObject({ events: 2, duplicates: 1, rejected: 1 });
+  const rows = await query(service.databaseUrl, 'SELECT body, subject FROM events ORDER BY id');
+  expect(rows.map(({ subject }) => subject)).toEqual(['s-1', 's-1']);
+});
+
+test('while messages cannot be stored nothing is told to Kafka and the state says why; then it goes on by itself, each once', async () => {
+  const topic = await newTopic(2);
+  const source = sourceInput.parse(kafkaSource(kafka!.broker, [topic])) as KafkaSource;
+  const taken: string[] = [];
+  let isAway = true;
+  let refused = 0;
+  const intake: Intake = async (messages) => {
+    if (isAway) refused++;
+    if (isAway) throw new Refusal(503, 'overloaded', 'The buffer is full.');
+    taken.push(...messages.map(({ position }) => position));
+  };
+  const consumer = createKafkaConsumer({ source, clientId: 'waits', intake, onFailure: () => {} });
+  const abort = new AbortController();
+  const ran = consumer.run(abort.signal);
+  await kafka!.send(Array.from({ length: 60 }, (_, n) => ({ topic, partition: n % 2, value: event(n) })));
+  await eventually(
+    async () => refused,
+    (count) => count >= 3,
+  );
+  expect(consumer.state()).toMatchObject({ kind: 'waiting', error: 'The buffer is full.' });
+  const committed = () => kafka!.committed(`posthorn-${topic}`);
+  expect([...(await committed()).values()].filter((offset) => offset > 0)).toEqual([]);
+  isAway = false;
+  await eventually(committed, (offsets) => [0, 1].every((each) => offsets.get(`${topic}/${each}`) === 30));
+  expect(consumer.state()).toMatchObject({ kind: 'running', error: null });
+  abort.abort();
+  await ran;
+  for (const partition of [0, 1])
+    expect(taken.filter((position) => position.startsWith(`${topic}/${partition}/`))).toEqual(
+      Array.from({ length: 30 }, (_, offset) => `${topic}/${partition}/${offset}`),
+    );
+});
+
+test('a rebalance in mid-batch: what one member had under way and another reads again is one event, in its order', async () => {
+  const topic = await newTopic(4);
+  const source = sourceInput.parse(kafkaSource(kafka!.broker, [topic])) as KafkaSource;
+  const log = new Map<string, number>();
+  const store = (messages: readonly IncomingMessage[]) => {
+    for (const { identity, body } of messages)
+      if (!log.has(identity!)) log.set(identity!, JSON.parse(Buffer.from(body).toString()).data.n);
+  };
+  const abort = new AbortController();
+  const begin = (clientId: string, intake: Intake) =>
+    createKafkaConsumer({ source, clientId, intake, onFailure: () => {} }).run(abort.signal);
+  const gate = Promise.withResolvers<void>();
+  let held: readonly IncomingMessage[] = [];
+  const first = begin('first', async (messages) => {
+    if (held.length === 0) {
+      held = messages;
+      await gate.promise;
+    }
+    store(messages);
+  });
+  const send = (from: number, to: number) =>
+    kafka!.send(
+      Array.from({ length: to - from }, (_, i) => ({ topic, partition: (from + i) % 4, value: event(from + i) })),
+    );
+  await send(0, 200);
+  await eventually(async () => held.length, Boolean);
+  const second = begin('second', async (messages) => store(messages));
+  // The second member reads what the first one still has in its hands: nothing of that is committed.
+  await eventually(async () => log.size, Boolean);
+  gate.resolve();
+  await send(200, 400);
+  await eventually(
+    async () => log.size,
+    (size) => size === 400,
+  );
+  abort.abort();
+  await Promise.all([first, second]);
+  for (const partition of [0, 1, 2, 3]) {
+    const ours = [...log.values()].filter((n) => n % 4 === partition);
+    expect(ours).toEqual(Array.from({ length: 100 }, (_, i) => partition + 4 * i));
+  }
 });
 
 test('a topic that was deleted and made anew gives new messages, though their offsets were there before', async () => {

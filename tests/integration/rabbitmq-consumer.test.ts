@@ -171,6 +171,24 @@ test.each([
   expect(taken.map(({ attributes }) => attributes.get('routing_key'))).toEqual(expected);
 });
 
+test('declares a headers exchange, and takes what its bindings compare', async () => {
+  const exchange = { name: 'events-headers', type: 'headers' };
+  const bindings = [
+    { headers: { 'x-match': 'all', region: 'eu', level: 2 } },
+    { headers: { 'x-match': 'any', urgent: true } },
+  ];
+  const { consumer, texts } = consume(() => {}, { exchange, bindings });
+  await running(consumer);
+  const all = [{ region: 'eu', level: 2 }, { region: 'eu' }, { urgent: true, region: 'us' }, { urgent: false }];
+  for (const [n, headers] of all.entries())
+    await channel.basicPublish({ exchange: exchange.name, headers, durable: true }, Buffer.from(String(n)));
+  await eventually(
+    async () => texts().length,
+    (length) => length === 2,
+  );
+  expect(texts()).toEqual(['0', '2']);
+});
+
 test('with declare false nothing is made: what is missing is said, and consumed once it is there', async () => {
   const declare = false;
   const exchange = { name: 'later', declare };

@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Channel, Connection } from 'rabbitmq-client';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { stringify } from 'yaml';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -88,6 +92,103 @@ test('a poison message is kept, told of and published as a dead letter, and does
   expect(letter!.headers!.CC).toBeUndefined();
   await eventually(state, ({ consumers: [{ events, rejected }] }) => events === 2 && rejected === 1);
 });
+
+test('dead letters that no queue or the broker takes stay with the reason; the others are published, and not over and over', async () => {
+  await channel.exchangeDeclare({ exchange: 'picky', type: 'direct', durable: true });
+  await channel.queueDeclare({ queue: 'picky', durable: true });
+  await channel.queueBind({ exchange: 'picky', queue: 'picky', routingKey: 'known' });
+  await channel.exchangeDeclare({ exchange: 'in', type: 'fanout', durable: true });
+  const exchange = { name: 'in', type: 'fanout' };
+  const consume = { exchange, bindings: [{}], queue: { name: 'picky-in' } };
+  const { service, source } = await serve('picky-in', { consume, on_rejected: { dead_letter_exchange: 'picky' } });
+  await channel.queueDeclare({ queue: 'picky-in', passive: true });
+  const publishTo = (routingKey: string, body: string) =>
+    channel.basicPublish({ exchange: 'in', routingKey, durable: true }, Buffer.from(body));
+  await rabbitmq.ctl('eval', 'application:set_env(rabbit, max_message_size, 5000).');
+  try {
+    const path = `/v1/sources/${source.id}`;
+    await call(service.baseUrl, 'POST', `${path}/pause`);
+    // This channel is older than the setting.
+    for (const [key, body] of PICKY) await publishTo(key, body);
+    await call(service.baseUrl, 'POST', `${path}/resume`);
+    const rejected = async () => (await call(service.baseUrl, 'GET', `${path}/rejected`)).body.data;
+    const rows = await eventually(
+      rejected,
+      (found) => found?.filter((row: { dead_letter_error: unknown }) => row.dead_letter_error !== null).length === 2,
+    );
+    const errors = rows.map((row: { dead_letter_error: string | null }) => row.dead_letter_error).reverse();
+    expect(errors).toEqual([
+      null,
+      expect.stringContaining('has no queue'),
+      null,
+      expect.stringContaining('max size'),
+      null,
+    ]);
+  } finally {
+    await rabbitmq.ctl('eval', 'application:unset_env(rabbit, max_message_size).');
+  }
+  const published = async () => (await channel.queueDeclare({ queue: 'picky', passive: true })).messageCount;
+  const before = await published();
+  expect(before).toBeGreaterThanOrEqual(3);
+  await publishTo('known', 'bad 6');
+  await eventually(published, (count) => count > before);
+  expect(await published()).toBe(before + 1);
+});
+
+const PICKY = [
+  ['known', 'bad 1'],
+  ['unknown', 'bad 2'],
+  ['known', 'bad 3'],
+  ['known', 'x'.repeat(9_000)],
+  ['known', 'bad 5'],
+] as const;
+
+test.each(['yaml', 'json'])(
+  'sources of a %s file are consumed; one that is taken out of it is deleted at the next start',
+  async (form) => {
+    const stage = await stageForTest();
+    const folder = await mkdtemp(join(tmpdir(), 'posthorn-sources-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const [path, secret] = [join(folder, `sources.${form}`), join(folder, 'password')];
+    await writeFile(secret, `${rabbitmq.password}\n`);
+    const connection = { hosts: [`127.0.0.1:${rabbitmq.port}`], username: rabbitmq.username, password_file: secret };
+    const sourceOf = (name: string) => ({
+      ...{ type: 'rabbitmq', name, tenant_id: 'acme', connection, mapping: { format: 'envelope' } },
+      consume: {
+        exchange: { name: `ex-${name}`, type: 'direct' },
+        queue: { name },
+        bindings: [{ routing_key: 'a' }],
+      },
+    });
+    const write = (names: readonly string[]) => {
+      const sources = names.map((name) => sourceOf(`${form}-${name}`));
+      // Two sources have one connection here, which the writer would make an alias of.
+      const yaml = () => stringify({ sources }, { aliasDuplicateObjects: false });
+      return writeFile(path, form === 'json' ? JSON.stringify({ sources }) : yaml());
+    };
+    await write(['one', 'two']);
+    const api = await stage.start('api');
+    await call(api.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
+    const ingest = await stage.start('ingest', { SOURCES_FILE: path });
+    const list = async () => (await call(api.baseUrl, 'GET', '/v1/sources')).body.data;
+    const isRunning = ({ consumers }: { consumers: { state: string }[] }) => consumers[0]?.state === 'running';
+    const sources = await eventually(list, (found) => found.length === 2 && found.every(isRunning));
+    expect(sources.map(({ name, origin }: { name: string; origin: string }) => [name, origin]).sort()).toEqual([
+      [`${form}-one`, 'file'],
+      [`${form}-two`, 'file'],
+    ]);
+    expect(JSON.stringify(sources)).not.toContain(rabbitmq.password);
+    await channel.basicPublish({ exchange: `ex-${form}-one`, routingKey: 'a', durable: true }, Buffer.from(event(1)));
+    await eventually(
+      () => stage.query('SELECT id FROM events'),
+      (rows) => rows.length === 1,
+    );
+    await ingest.kill('SIGTERM');
+    await write(['two']);
+    await stage.start('ingest', { SOURCES_FILE: path });
+    await eventually(list, (found) => found.length === 1 && found[0].name === `${form}-two` && isRunning(found[0]));
+  },
+);
 
 test('the password is never shown, and a source can be paused, resumed and deleted', async () => {
   const { service, source, stored, state } = await serve('controlled');

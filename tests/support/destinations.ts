@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { call } from './api.ts';
 import { eventually } from './eventually.ts';
 
@@ -24,17 +25,19 @@ export function destinationCalls(baseUrl: string, tenant: string) {
   };
   return {
     create: async (settings: Readonly<Record<string, unknown>>): Promise<BrokerEndpoint> => {
-      // On a machine that is busy the first connection to Postgres may take longer than a caller is kept waiting.
       await eventually(
         () => call(baseUrl, 'POST', '/v1/tenants', { id: tenant }),
         (answer) => answer.status === 201 || answer.status === 409,
       );
-      const { status, body } = await call(baseUrl, 'POST', `${root}/endpoints`, settings);
+      const { status, body } = await patiently(() => call(baseUrl, 'POST', `${root}/endpoints`, settings));
       if (status !== 201) throw new Error(`The endpoint was refused: ${status} ${JSON.stringify(body)}`);
       return { ...body, path: `${root}/endpoints/${body.id}` };
     },
     post: async (event: Readonly<Record<string, unknown>>): Promise<string> => {
-      const { status, body } = await call(baseUrl, 'POST', '/v1/events', { tenant_id: tenant, data: {}, ...event });
+      const again = { 'idempotency-key': randomUUID() };
+      const { status, body } = await patiently(() =>
+        call(baseUrl, 'POST', '/v1/events', { tenant_id: tenant, data: {}, ...event }, again),
+      );
       if (status !== 202) throw new Error(`The event was refused: ${status} ${JSON.stringify(body)}`);
       return body.id;
     },
@@ -63,4 +66,9 @@ export function destinationCalls(baseUrl: string, tenant: string) {
     },
     stats: async (endpoint: BrokerEndpoint) => (await call(baseUrl, 'GET', `${endpoint.path}/stats`)).body,
   };
+}
+
+/** On a machine that is busy Postgres may take longer than a caller is kept waiting: as producers do, it is asked again. */
+function patiently<T extends { readonly status: number }>(ask: () => Promise<T>): Promise<T> {
+  return eventually(ask, ({ status }) => status !== 503);
 }

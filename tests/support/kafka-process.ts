@@ -14,9 +14,11 @@ import { fetchKafka } from './kafka-jars.ts';
 export interface KafkaProcess {
   /** `127.0.0.1:port` */
   readonly broker: string;
+  /** The same by one of `tls`, by its name. */
+  readonly tlsBrokers: ReadonlyMap<string, string>;
   /** Of the server that runs now, or ran last. */
   readonly pid: number;
-  createTopic(topic: string, partitions: number): Promise<void>;
+  createTopic(topic: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   send(messages: readonly KafkaRecord[]): Promise<void>;
   /** What the group has committed, by `topic/partition`. */
@@ -31,8 +33,22 @@ export interface KafkaProcess {
 export interface KafkaOptions {
   /** Settings of the server beside ours; those of listeners are added to ours. */
   readonly more?: Readonly<Record<string, string>>;
-  /** `name=…,password=…` of those who log in by SCRAM-SHA-512. */
+  /** `name=…,password=…` of those who log in by SCRAM. */
   readonly scramUsers?: readonly string[];
+  /** Listeners that speak TLS, beside the one in clear text. */
+  readonly tls?: readonly TlsListener[];
+}
+
+/** Paths are of PEM files. */
+export interface TlsListener {
+  /** Capital letters. */
+  readonly name: string;
+  /** A private key and its certificate. */
+  readonly certificate: string;
+  /** The authority of the certificate that clients must have; absent: they need none. */
+  readonly clientCa?: string;
+  /** Passwords by the names of those who log in by PLAIN, beside the `scramUsers`; absent: nobody logs in. */
+  readonly plainUsers?: Readonly<Record<string, string>>;
 }
 
 export interface KafkaRecord {
@@ -62,12 +78,15 @@ const JAVA = ['-Xms96m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=
 const START_MS = 90_000;
 
 /** @throws Error where `requireKafka` would skip */
-export async function startKafkaProcess({ more = {}, scramUsers = [] }: KafkaOptions = {}): Promise<KafkaProcess> {
+export async function startKafkaProcess(given: KafkaOptions = {}): Promise<KafkaProcess> {
+  const { more = {}, scramUsers = [], tls = [] } = given;
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-kafka-'));
   const port = await freePort();
+  const tlsBrokers = new Map<string, string>();
+  for (const { name } of tls) tlsBrokers.set(name, `127.0.0.1:${await freePort()}`);
   const config = join(folder, 'server.properties');
-  await writeFile(config, properties(folder, port, await freePort(), more));
-  const users = scramUsers.flatMap((user) => ['--add-scram', `SCRAM-SHA-512=[${user}]`]);
+  await writeFile(config, properties(folder, port, await freePort(), { ...tlsSettings(tls, tlsBrokers), ...more }));
+  const users = scramUsers.flatMap((user) => SCRAM.flatMap((mechanism) => ['--add-scram', `${mechanism}=[${user}]`]));
   const format = java([
     'kafka.tools.StorageTool',
     'format',
@@ -92,11 +111,13 @@ export async function startKafkaProcess({ more = {}, scramUsers = [] }: KafkaOpt
   };
   return {
     broker,
+    tlsBrokers,
     get pid() {
       return child.pid!;
     },
-    createTopic: async (topic, partitions) => {
-      await admin.createTopics({ topics: [topic], partitions, replicas: 1 });
+    createTopic: async (topic, partitions, settings = {}) => {
+      const configs = Object.entries(settings).map(([name, value]) => ({ name, value }));
+      await admin.createTopics({ topics: [topic], partitions, replicas: 1, configs });
     },
     deleteTopic: async (topic) => {
       await admin.deleteTopics({ topics: [topic] });
@@ -163,6 +184,44 @@ function properties(
   return Object.entries({ ...settings, ...Object.fromEntries(added) })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
+}
+
+const SCRAM = ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
+const MODULES = 'org.apache.kafka.common.security';
+
+function tlsSettings(
+  listeners: readonly TlsListener[],
+  brokers: ReadonlyMap<string, string>,
+): Readonly<Record<string, string>> {
+  if (listeners.length === 0) return {};
+  const addresses = listeners.map(({ name }) => `${name}://${brokers.get(name)}`).join(',');
+  const protocols = listeners.map(({ name, plainUsers }) => `${name}:${plainUsers === undefined ? 'SSL' : 'SASL_SSL'}`);
+  return {
+    listeners: addresses,
+    'advertised.listeners': addresses,
+    'listener.security.protocol.map': protocols.join(','),
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'sasl.enabled.mechanisms': ['PLAIN', ...SCRAM].join(','),
+    ...Object.assign({}, ...listeners.map(settingsOf)),
+  };
+}
+
+function settingsOf({ name, certificate, clientCa, plainUsers }: TlsListener): Readonly<Record<string, string>> {
+  const own: Record<string, string> = { 'ssl.keystore.type': 'PEM', 'ssl.keystore.location': certificate };
+  if (clientCa !== undefined)
+    Object.assign(own, {
+      'ssl.client.auth': 'required',
+      'ssl.truststore.type': 'PEM',
+      'ssl.truststore.location': clientCa,
+    });
+  if (plainUsers !== undefined) {
+    const users = Object.entries(plainUsers).map(([user, password]) => ` user_${user}="${password}"`);
+    own['plain.sasl.jaas.config'] = `${MODULES}.plain.PlainLoginModule required${users.join('')};`;
+    for (const mechanism of SCRAM)
+      own[`${mechanism.toLowerCase()}.sasl.jaas.config`] = `${MODULES}.scram.ScramLoginModule required;`;
+  }
+  const prefix = `listener.name.${name.toLowerCase()}`;
+  return Object.fromEntries(Object.entries(own).map(([key, value]) => [`${prefix}.${key}`, value]));
 }
 
 const LISTS = new Set(['listeners', 'advertised.listeners', 'listener.security.protocol.map']);

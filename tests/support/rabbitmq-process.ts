@@ -43,8 +43,8 @@ export interface RabbitmqProcess {
 }
 
 export interface RabbitmqProcessOptions {
-  /** PEM files. With it there is a TLS listener, which asks for a client certificate of this CA when `isClientAsked`. */
-  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string; readonly isClientAsked?: boolean };
+  /** Paths of PEM files. With it there is a TLS listener, which takes a client certificate of this CA, and clients without. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
   /** More lines of `rabbitmq.conf`. */
   readonly settings?: readonly string[];
 }
@@ -192,8 +192,8 @@ function settingsOf(port: number, tlsPort: number | null, { tls, settings = [] }
     `ssl_options.cacertfile = ${tls?.ca}`,
     `ssl_options.certfile = ${tls?.cert}`,
     `ssl_options.keyfile = ${tls?.key}`,
-    `ssl_options.verify = ${tls?.isClientAsked ? 'verify_peer' : 'verify_none'}`,
-    `ssl_options.fail_if_no_peer_cert = ${tls?.isClientAsked === true}`,
+    'ssl_options.verify = verify_peer',
+    'ssl_options.fail_if_no_peer_cert = false',
   ];
   return [
     `listeners.tcp.local = 127.0.0.1:${port}`,

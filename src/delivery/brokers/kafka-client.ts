@@ -1,22 +1,11 @@
-import {
-  type Broker,
-  type Callback,
-  type Connection,
-  compatibilityPartitioner,
-  kGetBootstrapConnection,
-  kGetConnection,
-  type MessageToProduce,
-  ProduceAcks,
-  type ProduceResult,
-  Producer,
-  type ProducerOptions,
-} from '@platformatic/kafka';
+import { compatibilityPartitioner, type MessageToProduce, ProduceAcks, type ProduceResult } from '@platformatic/kafka';
 import type { KafkaDestination } from '../../domain/destination.ts';
-import { DeliveryFailure, unreachable } from '../classify.ts';
+import { unreachable } from '../classify.ts';
 import type { KafkaMessage } from '../prepare.ts';
 import { parseBrokerHost } from './broker-host.ts';
 import { classifyKafka } from './classify-kafka.ts';
-import { KafkaConnections, type KafkaGuard } from './kafka-connections.ts';
+import { GuardedProducer } from './guarded-producer.ts';
+import type { KafkaGuard } from './kafka-connections.ts';
 import { saslOptions } from './kafka-login.ts';
 import { type PartitionResult, partitionResults } from './kafka-results.ts';
 import type { BrokerReport, Shipment } from './shipment.ts';
@@ -38,44 +27,9 @@ const REQUEST_MS = 30_000;
 /** How long an election of a partition's leader may take before the one repetition. */
 const ELECTION_MS = 250;
 
-const NO_LEADER = 'LEADER_NOT_AVAILABLE: the partition has no leader';
 const STALE = new Set(['NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'FENCED_LEADER_EPOCH']);
+const UNKNOWN = 'UNKNOWN_TOPIC_OR_PARTITION';
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
-
-/** Every connection that the client asks for comes from the guarded pool. Its own is closed from the start, and never opens a socket. */
-class GuardedProducer extends Producer<Buffer, Buffer, Buffer, Buffer> {
-  readonly #named: readonly Broker[];
-  readonly #pool: KafkaConnections;
-
-  constructor(options: ProducerOptions<Buffer, Buffer, Buffer, Buffer>, named: readonly Broker[], guard: KafkaGuard) {
-    super(options);
-    void this.connections.close();
-    this.#named = named;
-    this.#pool = new KafkaConnections(CLIENT_ID, { ...options, ownerId: this.instanceId }, guard);
-  }
-
-  override [kGetConnection](broker: Broker | undefined, callback: Callback<Connection>): void {
-    if (broker?.host === undefined)
-      callback(new DeliveryFailure(unreachable('refused', NO_LEADER)), undefined as never);
-    else answer(this.#pool.get(broker), callback);
-  }
-
-  override [kGetBootstrapConnection](callback: Callback<Connection>): void {
-    answer(this.#pool.getAny([...this.#named, ...(this.currentMetadata?.brokers.values() ?? [])]), callback);
-  }
-
-  destroy(): void {
-    this.#pool.destroy();
-    void this.close(true).catch(() => {});
-  }
-}
-
-function answer(connecting: Promise<Connection>, callback: Callback<Connection>): void {
-  void connecting.then(
-    (connection) => callback(null, connection),
-    (error: Error) => callback(error, undefined as never),
-  );
-}
 
 /**
  * A producer to one cluster, through the guard. Acknowledged by all replicas in sync. Not idempotent in Kafka's sense: that holds within
@@ -83,6 +37,8 @@ function answer(connecting: Promise<Connection>, callback: Callback<Connection>)
  */
 export class KafkaClient {
   readonly #producer: GuardedProducer;
+  /** Topics of which what is known may be wrong. */
+  readonly #stale = new Set<string>();
   #spread = Math.floor(Math.random() * 1_000);
 
   constructor({ destination, guard, connectTimeoutMs }: KafkaClientOptions) {
@@ -112,7 +68,6 @@ export class KafkaClient {
   async produce(topic: string, shipments: readonly Shipped[]): Promise<void> {
     const again = await this.#try(topic, shipments);
     if (again.stale.length > 0) {
-      this.#producer.clearMetadata();
       await new Promise((resolve) => setTimeout(resolve, ELECTION_MS));
     }
     const late = [...again.stale, ...again.alone].filter((shipment) => !shipment.isOver);
@@ -132,6 +87,7 @@ export class KafkaClient {
     const { results, failure } = await this.#send(topic, partitions);
     for (const [partition, placed] of partitions) {
       const result = results.get(partition);
+      if (result?.kind === 'refused' && (STALE.has(result.code) || result.code === UNKNOWN)) this.#stale.add(topic);
       if (!isLast && result?.kind === 'refused' && STALE.has(result.code)) again.stale.push(...placed);
       else if (!isLast && placed.length > 1 && result?.kind === 'refused' && TOO_LARGE.has(result.code))
         again.alone.push(...placed);
@@ -144,12 +100,13 @@ export class KafkaClient {
 
   /** The shipments by partition; null when they have ended, because nothing could be learnt of the topic. */
   async #place(topic: string, shipments: readonly Shipped[]): Promise<Map<number, Shipped[]> | null> {
+    const forceUpdate = this.#stale.delete(topic);
     let count: number;
     try {
-      await this.#producer.metadata({ topics: [topic], metadataMaxAge: METADATA_MS });
-      count = this.#partitionsOf(topic);
+      const known = await this.#producer.metadata({ topics: [topic], metadataMaxAge: METADATA_MS, forceUpdate });
+      count = known.topics.get(topic)!.partitionsCount;
     } catch (error) {
-      this.#producer.clearMetadata();
+      this.#stale.add(topic);
       const report = classifyKafka(error);
       for (const shipment of shipments) shipment.end(report);
       return null;
@@ -157,19 +114,6 @@ export class KafkaClient {
     // Messages without a key go to one partition, and the next batch to another, so that there are few requests.
     const next = this.#spread++;
     return Map.groupBy(shipments, ({ message }) => (message.key === null ? next : partitionOf(message.key)) % count);
-  }
-
-  /** The metadata is the broker's: the client would fall over a partition that is missing or has no leader. */
-  #partitionsOf(topic: string): number {
-    const known = this.#producer.currentMetadata?.topics.get(topic);
-    const isWhole =
-      known !== undefined &&
-      known.partitionsCount > 0 &&
-      Array.from({ length: known.partitionsCount }, (_, at) => known.partitions[at]).every(
-        (each) => each !== undefined,
-      );
-    if (!isWhole) throw new DeliveryFailure(unreachable('protocol', 'the metadata of the topic lacks partitions'));
-    return known.partitionsCount;
   }
 
   async #send(topic: string, partitions: ReadonlyMap<number, readonly Shipped[]>) {
@@ -184,7 +128,7 @@ export class KafkaClient {
       const results = partitionResults(error);
       if (results.size === partitions.size) return { results, failure };
       // A broker that was not reached may have given its partitions to another.
-      this.#producer.clearMetadata();
+      this.#stale.add(topic);
       return { results, failure: classifyKafka(error) };
     }
   }

@@ -1,0 +1,163 @@
+import { Connection } from 'rabbitmq-client';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { call } from '../support/api.ts';
+import { certificateOf, certificatePath, keyOf } from '../support/certificates.ts';
+import { destinationCalls } from '../support/destinations.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
+import { createSource, untilSource } from '../support/kafka-source.ts';
+import { query } from '../support/query.ts';
+import {
+  hasRabbitmq,
+  type RabbitmqProcess,
+  requireRabbitmq,
+  startRabbitmqProcess,
+} from '../support/rabbitmq-process.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+const ca = certificateOf('ca');
+
+let rabbitmq: RabbitmqProcess;
+let service: TestService;
+let calls: ReturnType<typeof destinationCalls>;
+/** The broker by an address that is not in its certificate. */
+let strange: string;
+
+beforeEach(requireRabbitmq);
+beforeAll(async () => {
+  if (!hasRabbitmq()) return;
+  strange = `127.0.0.2:${await freePort()}`;
+  const certificate = certificatePath('localhost');
+  [rabbitmq, service] = await Promise.all([
+    startRabbitmqProcess({
+      tls: { ca: certificatePath('ca'), cert: certificate, key: certificate },
+      settings: [`listeners.ssl.strange = ${strange}`],
+    }),
+    startTestService({ worker: true, ingest: true }),
+  ]);
+  calls = destinationCalls(service.baseUrl, 'acme');
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
+});
+afterAll(() => Promise.all([service?.stop(), rabbitmq?.close()]));
+
+const secure = () => `127.0.0.1:${rabbitmq.tlsPort}`;
+
+async function sourceOf(name: string, host: string, connection: object, more: object = {}): Promise<string> {
+  const { username, password } = rabbitmq;
+  return createSource(service.baseUrl, {
+    type: 'rabbitmq',
+    name,
+    tenant_id: 'acme',
+    connection: { hosts: [host], username, password, ...connection },
+    consume: { queue: { name } },
+    mapping: { format: 'envelope' },
+    ...more,
+  });
+}
+
+/** What the source says once it is in this state. */
+async function told(id: string, state: string) {
+  const isSo = ({ consumers }: { consumers: { state: string }[] }) => consumers[0]?.state === state;
+  const source = await untilSource(service.baseUrl, id, isSo);
+  expect(JSON.stringify(source)).not.toMatch(new RegExp(`${rabbitmq.password}|wrong-password|PRIVATE KEY`));
+  return source.consumers[0].error as string | null;
+}
+
+async function withChannel<T>(use: (channel: Awaited<ReturnType<Connection['acquire']>>) => Promise<T>): Promise<T> {
+  const connection = new Connection(rabbitmq.url);
+  connection.on('error', () => {});
+  return use(await connection.acquire()).finally(() => connection.unsafeDestroy());
+}
+
+test('a source takes messages in over TLS, by the authority that it is given, and shows its own certificate', async () => {
+  await withChannel(async (channel) => {
+    await channel.exchangeDeclare({ exchange: 'dead', type: 'fanout', durable: true });
+    await channel.queueDeclare({ queue: 'dead', durable: true });
+    await channel.queueBind({ exchange: 'dead', queue: 'dead' });
+  });
+  const tls = { ca, cert: certificateOf('localhost'), key: keyOf('localhost') };
+  const id = await sourceOf('secure', secure(), { tls }, { on_rejected: { dead_letter_exchange: 'dead' } });
+  expect(await told(id, 'running')).toBeNull();
+  await withChannel(async (channel) => {
+    await channel.confirmSelect();
+    for (const body of ['no event', '{"type":"bus.in","data":{}}'])
+      await channel.basicPublish({ routingKey: 'secure', durable: true }, Buffer.from(body));
+  });
+  const found = () => query(service.databaseUrl, `SELECT 1 FROM events WHERE type = 'bus.in'`);
+  await eventually(found, (rows) => rows.length === 1);
+  const letter = () => withChannel((channel) => channel.basicGet({ queue: 'dead', noAck: true }));
+  await eventually(letter, (message) => message?.headers?.['posthorn-rejected-source'] === 'secure');
+  const seen = await rabbitmq.ctl('list_connections', 'ssl', 'peer_cert_subject', '--no-table-headers');
+  expect(seen).toMatch(/true\tCN=localhost/);
+});
+
+test('a source takes no certificate of another authority, or for another name, and says which it is', async () => {
+  const stranger = certificateOf('self-signed');
+  const ids = [
+    await sourceOf('well-known', secure(), { tls: true }),
+    await sourceOf('stranger', secure(), { tls: { ca: stranger } }),
+    await sourceOf('misnamed', strange, { tls: { ca } }),
+    await sourceOf('named-wrongly', secure(), { tls: { ca, server_name: 'other.test' } }),
+  ];
+  const errors = [];
+  for (const id of ids) errors.push(await told(id, 'failing'));
+  for (const error of errors.slice(0, 2)) expect(error).toMatch(/self-signed certificate in certificate chain/);
+  for (const error of errors.slice(2)) expect(error).toMatch(/does not match certificate's altnames/i);
+  await told(await sourceOf('named', strange, { tls: { ca, server_name: 'receiver.test' } }), 'running');
+});
+
+test('a source with a wrong password, of an unknown user, or for an unknown virtual host says so', async () => {
+  const ids = [
+    await sourceOf('password', secure(), { tls: { ca }, password: 'wrong-password-1' }),
+    await sourceOf('user', secure(), { tls: { ca }, username: 'nobody' }),
+    await sourceOf('vhost', secure(), { tls: { ca }, vhost: 'nowhere' }),
+  ];
+  const errors = [];
+  for (const id of ids) errors.push(await told(id, 'failing'));
+  expect(errors).toEqual([
+    expect.stringContaining('ACCESS_REFUSED'),
+    expect.stringContaining('ACCESS_REFUSED'),
+    expect.stringMatching(/NOT_ALLOWED.*nowhere/),
+  ]);
+});
+
+test('a source that speaks TLS to a listener that does not, or the other way round, fails', async () => {
+  const wrongly = await sourceOf('too-secure', `127.0.0.1:${rabbitmq.port}`, { tls: true });
+  const plain = await sourceOf('too-plain', secure(), {});
+  expect(await told(wrongly, 'failing')).toMatch(/TLS|SSL/i);
+  expect(await told(plain, 'failing')).not.toBeNull();
+});
+
+const destinationOf = (host: string, more: object) => ({
+  destination: {
+    ...{ type: 'rabbitmq', hosts: [host], tls: true, exchange: '', routing_key: 'out' },
+    ...{ username: rabbitmq.username, password: rabbitmq.password },
+    ...more,
+  },
+});
+
+test('a destination is written to over TLS, by the authority that it is given', async () => {
+  await withChannel((channel) => channel.queueDeclare({ queue: 'out', durable: true }));
+  const subscriptions = [{ types: ['out.*'] }];
+  const endpoint = await calls.create({ ...destinationOf(secure(), { ca }), subscriptions });
+  const eventId = await calls.post({ type: 'out.sent' });
+  await calls.settled(eventId, endpoint, 'delivered');
+  expect(await calls.attempts(eventId, endpoint)).toHaveLength(1);
+});
+
+test('a destination takes no certificate of another authority, or for another name, and says which it is', async () => {
+  const tries = [
+    [secure(), {}, /SELF_SIGNED_CERT_IN_CHAIN/],
+    [secure(), { ca: certificateOf('self-signed') }, /SELF_SIGNED_CERT_IN_CHAIN/],
+    [strange, { ca }, /ERR_TLS_CERT_ALTNAME_INVALID/],
+  ] as const;
+  const subscriptions = [{ types: ['refused.*'] }];
+  const endpoints = [];
+  for (const [host, more] of tries) endpoints.push(await calls.create({ ...destinationOf(host, more), subscriptions }));
+  const eventId = await calls.post({ type: 'refused.sent' });
+  for (const [i, [, , detail]] of tries.entries())
+    expect((await calls.attempts(eventId, endpoints[i]!))[0]).toMatchObject({
+      outcome: 'tls',
+      detail: expect.stringMatching(detail),
+    });
+});
