@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
@@ -10,9 +10,6 @@ import { freePort } from '../support/free-port.ts';
 import { resend, startLoader } from '../support/loader.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
 import { OPERATOR_KEY } from '../support/test-service.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 test('F44: SIGTERM of an api process under load loses no accepted event, and a producer that got no answer can send again', async () => {
   const stage = await stageForTest();
@@ -58,7 +55,7 @@ function post(url: string, body: unknown): { sent: Promise<unknown>; status: Pro
 
 test('F44: requests that are under way at SIGTERM are answered, and no new connection is taken', async () => {
   const stage = await stageForTest();
-  const api = await stage.start('api', { INGEST_DEADLINE_MS: '20000' });
+  const api = await stage.start('api');
   await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/` });
   await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
   const blocker = new pg.Client({ connectionString: stage.databaseUrl });
