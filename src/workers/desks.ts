@@ -27,7 +27,7 @@ export interface DesksOptions {
   readonly disableEndpoint: (endpointNum: number, reason: string) => Promise<void>;
   readonly settle: (attempt: SettledAttempt) => void;
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
-  readonly onGateNews: (news: GateNews, desk: Desk) => void;
+  readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
   readonly egress: EgressWatch;
   readonly onEgressChange: (change: EgressChange) => void;
   /** There is room, or something to park or pull. */
@@ -183,7 +183,7 @@ export class Desks {
     const nowMs = this.#options.nowMs();
     for (const desk of this.list) {
       const news = desk.gate?.tick(nowMs) ?? [];
-      for (const each of news) this.#options.onGateNews(each, desk);
+      for (const each of news) this.#options.onGateNews(each, desk, false);
       if (news.length > 0) this.#dispatcher.reconsider(desk);
     }
     this.#dispatcher.run();
