@@ -203,6 +203,33 @@ test('a delivery that cannot be prepared closes its endpoint, and others go on',
   expect(desks.list.get(1)!.isStale(1, 0)).toBe(true);
 });
 
+test.each(['cast', 'key'] as const)(
+  'a delivery whose event is damaged fails alone, found out by its %s: the others of its endpoint go on',
+  async (by) => {
+    model.addEndpoint(1, 0, 2);
+    const given = rows(1, 3);
+    const desk = desks.list.of(1, 0);
+    await desks.loadTargets([desk]);
+    const damaged: EventBody = { ...body, body: Buffer.from('{"id":') };
+    const whole: EventBody = { ...body, body: Buffer.from('{"id":"e","type":"a.b","data":{}}') };
+    if (by === 'cast') desk.cast = (bytes) => Buffer.from(JSON.stringify(JSON.parse(Buffer.from(bytes).toString())));
+    else {
+      const destination = { type: 'rabbitmq', routing: { from: 'type' } } as never;
+      desk.target = { ...desk.target!, destination };
+    }
+    desks.admit(given, new Map(given.map((row, i) => [row.eventUuid, i === 0 ? damaged : whole])), () => lane);
+    await time.pass(100);
+    expect(settled.map(({ outcome, decision }) => [outcome.kind, decision.kind])).toEqual([
+      ['blocked', 'retry'],
+      ['delivered', 'done'],
+      ['delivered', 'done'],
+    ]);
+    // What was thrown may quote the payload.
+    expect(settled[0]!.outcome).toMatchObject({ detail: expect.not.stringContaining('id') });
+    expect([desk.problem, desks.aside.takeParked(desks.isHeld)]).toEqual([null, []]);
+  },
+);
+
 test('an endpoint is forgotten only when it has long had nothing to do', async () => {
   model.addEndpoint(1, 0, 2);
   desks.list.of(1, 0);

@@ -1,7 +1,7 @@
 import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/sender.ts';
-import type { SkipReason } from '../domain/outcome.ts';
+import type { AttemptTiming, Outcome, SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
@@ -35,6 +35,8 @@ export interface DesksOptions {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
+const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
+
 /** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
 const FLOOD_SHARE = 1 / 16;
 
@@ -67,6 +69,10 @@ export class Desks {
       },
       onUnsure: options.onChange,
       shelve: (desk) => this.#shelve(desk),
+      onUnmade: (desk, letter, startedAtMs, detail) => {
+        const outcome: Outcome = { kind: 'blocked', detail, timing: NO_TIMING };
+        this.#closer.close(letter, { startedAtMs, outcome, isOurs: false, news: [] }, desk);
+      },
     });
     this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => this.#disable(desk, reason) });
   }
