@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EgressWatch } from '../delivery/egress-watch.ts';
+import type { Outcome } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import { Desks } from './desks.ts';
@@ -18,6 +19,7 @@ let lane: Lane;
 let settled: SettledAttempt[];
 let body: EventBody;
 let answerAfterMs: number;
+let outcome: Outcome;
 
 beforeEach(() => {
   time = new VirtualTime();
@@ -28,8 +30,9 @@ beforeEach(() => {
   settled = [];
   stillWaiting = (asked) => asked;
   answerAfterMs = 10;
+  outcome = answered(200);
   body = { externalId: null, body: Buffer.alloc(10), expunged: false };
-  sender = new FakeSender(time, () => ({ outcome: answered(200), afterMs: answerAfterMs }));
+  sender = new FakeSender(time, () => ({ outcome, afterMs: answerAfterMs }));
   const store = model.storeOf('w', async (_owner, _name, work) => work());
   desks = new Desks({
     sender,
@@ -201,6 +204,24 @@ test('a delivery that cannot be prepared closes its endpoint, and others go on',
   expect(settled.map(({ endpointNum }) => endpointNum)).toEqual([2, 2]);
   expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
   expect(desks.list.get(1)!.isStale(1, 0)).toBe(true);
+});
+
+test('while names resolve for nobody no breaker opens, and no delivery moves on in its schedule', async () => {
+  const nums = Array.from({ length: 10 }, (_, i) => i + 1);
+  for (const num of nums) model.addEndpoint(num, 0, 2);
+  const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 1 };
+  outcome = { kind: 'unreachable', reason: 'dns', detail: '', timing };
+  await admit(nums.flatMap((num) => rows(num, 1)));
+  await time.pass(2_000);
+  // Nine failed before there were enough to conclude from.
+  expect(settled.filter(({ decision }) => decision.kind === 'retry')).toHaveLength(9);
+  for (let round = 0; round < 12; round++) {
+    await admit(nums.flatMap((num) => rows(num, 1)));
+    await time.pass(2_000);
+  }
+  expect(settled).toHaveLength(130);
+  expect(new Set(settled.slice(10).map(({ decision }) => decision.kind))).toEqual(new Set(['postpone']));
+  expect(nums.map((num) => desks.list.get(num)!.gate!.phaseAt(model.now))).toEqual(nums.map(() => 'closed'));
 });
 
 test.each(['cast', 'key'] as const)(
