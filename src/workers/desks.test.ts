@@ -224,6 +224,15 @@ test('while names resolve for nobody no breaker opens, and no delivery moves on 
   expect(nums.map((num) => desks.list.get(num)!.gate!.phaseAt(model.now))).toEqual(nums.map(() => 'closed'));
 });
 
+test('an endpoint that answers 410 gets nothing more, although its settings still say that it is enabled', async () => {
+  model.addEndpoint(1, 0, 1);
+  outcome = answered(410);
+  await admit(rows(1, 3));
+  await time.pass(500);
+  expect(settled.map(({ decision }) => decision.kind)).toEqual(['disable']);
+  expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
+});
+
 test.each(['cast', 'key'] as const)(
   'a delivery whose event is damaged fails alone, found out by its %s: the others of its endpoint go on',
   async (by) => {
