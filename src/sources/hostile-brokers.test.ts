@@ -41,6 +41,7 @@ async function sourceOf(type: (typeof TYPES)[number], behave: (socket: Socket) =
   const { consumer, deadLetters } = openTransport(sourceInput.parse({ ...common, ...own }), {
     clientId: 'posthorn',
     intake: async () => {},
+    recallStarts: (_, look) => look(),
     maxEventBytes: 1024,
     onFailure: () => {},
   });

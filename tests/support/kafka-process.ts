@@ -19,6 +19,8 @@ export interface KafkaProcess {
   /** Of the server that runs now, or ran last. */
   readonly pid: number;
   createTopic(topic: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
+  /** Until the topic has as many. */
+  addPartitions(topic: string, partitions: number): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   send(messages: readonly KafkaRecord[]): Promise<void>;
   /** What the group has committed, by `topic/partition`. */
@@ -118,6 +120,11 @@ export async function startKafkaProcess(given: KafkaOptions = {}): Promise<Kafka
     createTopic: async (topic, partitions, settings = {}) => {
       const configs = Object.entries(settings).map(([name, value]) => ({ name, value }));
       await admin.createTopics({ topics: [topic], partitions, replicas: 1, configs });
+    },
+    addPartitions: async (topic, partitions) => {
+      await admin.createPartitions({ topics: [{ name: topic, count: partitions }] });
+      // What the producer knows of the topic is as old as its last look.
+      producer.clearMetadata();
     },
     deleteTopic: async (topic) => {
       await admin.deleteTopics({ topics: [topic] });
