@@ -161,7 +161,8 @@ test('a broker that blocks publishers is named as the reason, and is delivered t
   const attempts = await calls.attempts(eventId, endpoint, 2).finally(() => rabbitmq.alarm(false));
   expect(attempts[0]).toMatchObject({ outcome: 'timeout', detail: expect.stringContaining('takes no messages') });
   await calls.settled(eventId, endpoint, 'delivered', 30_000);
-}, 60_000);
+  // More than all that is waited for, so that what did not come is named.
+}, 120_000);
 
 test('an ordered endpoint has its events in the queue in the order of their acceptance, and a replay brings them once more', async () => {
   await bind('events', 'line', 'line.#');
