@@ -19,8 +19,8 @@ import { workerServices } from './workers/worker-role.ts';
 const CALIBRATE_MS = 5_000;
 /** What stopping the embedded Postgres may take of the shutdown's time. */
 const POSTGRES_STOP_MS = 1_500;
-/** How much of the shutdown's time requests under way may take. */
-const HTTP_STOP_SHARE = 0.3;
+/** How much of the shutdown's time requests under way may take: what they stored must still be written down. */
+const HTTP_STOP_SHARE = 0.8;
 
 /** Runs until it is told to stop. @returns the exit code. */
 export async function runProcess(config: Config): Promise<number> {
@@ -39,6 +39,7 @@ export async function runProcess(config: Config): Promise<number> {
     const own = await ownSockets(listener, [
       { url: databaseUrl, defaultPort: 5432 },
       { url: config.REDIS_URL, defaultPort: 6379 },
+      { url: config.EGRESS_PROXY_URL, defaultPort: 80 },
     ]);
     const policy = compileEgressPolicy({
       allowedNetworks: config.ALLOWED_NETWORKS,
@@ -48,6 +49,7 @@ export async function runProcess(config: Config): Promise<number> {
       httpsOnly: config.HTTPS_ONLY,
     });
     const context = buildContext({ ...installation, config, policy, log, writeInfo });
+    context.health.addReadiness(() => (http.isStopping ? 'stopping' : null));
     return await runServices(context, http, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
       context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
@@ -80,6 +82,7 @@ async function runServices(context: Context, http: HttpServer, untilEnding: () =
 function servicesOf(context: Context, http: HttpServer): Service[] {
   const { config, clock, workerPool, observe, health, commits, vault } = context;
   const { runtime } = observe.metrics;
+  let drained: Promise<void> | undefined;
   const readClock = async () => {
     await clock.calibrate(workerPool);
     health.sawPostgres();
@@ -89,16 +92,23 @@ function servicesOf(context: Context, http: HttpServer): Service[] {
     { name: 'context', start: readClock, stop: () => context.close() },
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
-    ...(config.ROLES.includes('worker') ? workerServices(context) : []),
     ...(config.ROLES.some((role) => role !== 'worker') ? [ingestLimitsService(context)] : []),
+    {
+      name: 'requests',
+      start: async () => {},
+      stop: async () => {
+        await drained;
+        await commits.drain();
+      },
+    },
+    ...(config.ROLES.includes('worker') ? workerServices(context) : []),
     ...(config.ROLES.includes('ingest') ? ingestServices(context) : []),
     {
       name: 'http',
       start: async () => http.serve(config.ROLES.includes('api') ? createApp(context) : createHealthApp(context)),
+      // Only begun here: a client that is slow with its request must not take the time that deliveries under way need.
       stop: async (deadlineMs) => {
-        // A client that is slow to finish its request must not take the time that deliveries under way need.
-        await http.stop(deadlineMs * HTTP_STOP_SHARE);
-        await commits.drain();
+        drained = http.stop(deadlineMs * HTTP_STOP_SHARE);
       },
     },
   ];

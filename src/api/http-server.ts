@@ -1,5 +1,5 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 
 /** The port or address cannot be listened on; `message` says which, why, and what to do. */
 export class ListenError extends Error {
@@ -16,8 +16,14 @@ export class ListenError extends Error {
 
 /** How long a stopping server goes on taking connections, in ms: those that were on their way. */
 const ACCEPT_MS = 100;
+/**
+ * How long a stopping server keeps connections that are idle, in ms, and at most half of what it has: a client that is about to use one
+ * gets its answer, and is told there to use it no more. Without it a request that is on its way meets a reset.
+ */
+const IDLE_GRACE_MS = 2_000;
 /** How long a new connection may say nothing before a stopping server takes it for an idle one, in ms. */
 const SILENT_MS = 500;
+const SWEEP_MS = 50;
 
 /** The HTTP listener: opened before anything else, so that a taken port is found at once; it answers 503 until it is given an app. */
 export class HttpServer {
@@ -26,15 +32,22 @@ export class HttpServer {
     response.writeHead(503, { 'retry-after': '1', 'content-type': 'application/json' }).end('{"status":"starting"}');
   };
   #isStopping = false;
+  /** Connections taken so far. */
+  #accepted = 0;
   /** Open connections, with when they were opened. */
   readonly #sockets = new Map<Socket, number>();
+  /** Answers under way. */
+  readonly #responses = new Set<ServerResponse>();
 
   constructor() {
     this.#server = createServer({ maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 }, (request, response) => {
-      if (this.#isStopping) response.setHeader('connection', 'close');
+      this.#responses.add(response);
+      response.once('close', () => this.#responses.delete(response));
+      if (this.#isStopping) sayClose(response);
       this.#listener(request, response);
     });
     this.#server.on('connection', (socket) => {
+      this.#accepted++;
       this.#sockets.set(socket, performance.now());
       socket.once('close', () => this.#sockets.delete(socket));
     });
@@ -60,19 +73,42 @@ export class HttpServer {
     this.#listener = listener;
   }
 
-  /** Takes no new connection, lets requests under way finish until the deadline, then cuts what is left. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /**
+   * From now on every answer says `connection: close`. Takes no new connection, keeps idle ones for a little, lets requests under way
+   * finish until the deadline, then cuts what is left.
+   */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
+    for (const response of this.#responses) sayClose(response);
+    const idleFrom = performance.now() + Math.min(IDLE_GRACE_MS, deadlineMs / 2);
+    const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
     // Clients whose connection the system has taken already are served: closing at once would reset those not yet accepted.
     await new Promise((resolve) => setTimeout(resolve, Math.min(ACCEPT_MS, deadlineMs)));
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#closeIdle();
-    // Connections that fall idle from now on are of no use either.
-    const sweep = setInterval(() => this.#closeIdle(), 50);
-    const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
+    await this.#untilNobodyWaits(performance.now() + deadlineMs / 2);
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    // The close of an HTTP server would close the idle connections with it.
+    NetServer.prototype.close.call(this.#server, () => resolve());
+    const sweep = setInterval(async () => {
+      if (performance.now() < idleFrom) return;
+      await afterPoll();
+      this.#closeIdle();
+    }, SWEEP_MS);
     await closed;
     clearInterval(sweep);
     clearTimeout(cut);
+  }
+
+  /** The event loop accepts one connection a turn, and those that the system holds ready are reset when the listener closes. */
+  async #untilNobodyWaits(until: number): Promise<void> {
+    let before: number;
+    do {
+      before = this.#accepted;
+      await afterPoll();
+    } while (this.#accepted !== before && performance.now() < until);
   }
 
   /**
@@ -86,4 +122,13 @@ export class HttpServer {
       if (socket.bytesRead === 0 && openedAt < before) socket.destroy();
     }
   }
+}
+
+function sayClose(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close');
+}
+
+/** What has reached this process has been read by then: a timer of a busy process runs before that. */
+function afterPoll(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

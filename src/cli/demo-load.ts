@@ -1,12 +1,12 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { type Api, type ApiClient, apiClient, storedOf } from './api-client.ts';
 import type { SinkCommand, SinkReport } from './load-sink.ts';
 
 /**
@@ -19,8 +19,6 @@ const POSTS_AT_ONCE = 8;
 const DRAIN_TIMEOUT_MS = 120_000;
 const TENANT = 'load';
 const OPERATOR_KEY = 'pho_demo_load_operator_key_000';
-
-const agent = new Agent({ keepAlive: true, maxSockets: POSTS_AT_ONCE });
 
 interface Arguments {
   readonly events: number;
@@ -45,9 +43,11 @@ async function main(): Promise<number> {
   const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-load-'));
   const sink = new Sink();
   const service = startService(dataDir);
+  let client: ApiClient | undefined;
   try {
     const [port] = await Promise.all([service.port, sink.ready]);
-    const api = client(port);
+    client = apiClient(port, OPERATOR_KEY, POSTS_AT_ONCE);
+    const api = client.call;
     await api('POST', '/v1/tenants', { id: TENANT });
     sink.trust(await createEndpoints(api, endpoints, await sink.ready));
     const startedAt = performance.now();
@@ -63,7 +63,7 @@ async function main(): Promise<number> {
     const rows = await settledRows(api, events);
     return report({ events, accepted, rows, acceptedS, totalS, sink: sink.report });
   } finally {
-    agent.destroy();
+    client?.close();
     sink.stop();
     await service.stop();
     await rm(dataDir, { recursive: true, force: true });
@@ -160,33 +160,6 @@ function startService(dataDir: string) {
   };
 }
 
-type Api = (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>;
-
-function client(port: number): Api {
-  return (method, path, body) =>
-    new Promise((resolve, reject) => {
-      const text = body === undefined ? '' : JSON.stringify(body);
-      const headers = {
-        authorization: `Bearer ${OPERATOR_KEY}`,
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(text),
-      };
-      const call = request({ host: '127.0.0.1', port, method, path, agent, headers }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          const answer = Buffer.concat(chunks).toString();
-          if (response.statusCode! < 300) resolve(answer === '' ? {} : JSON.parse(answer));
-          else if (response.statusCode === 503)
-            setTimeout(() => client(port)(method, path, body).then(resolve, reject), 200);
-          else reject(new Error(`${method} ${path} answered ${response.statusCode}: ${answer}`));
-        });
-      });
-      call.on('error', reject);
-      call.end(text);
-    });
-}
-
 async function createEndpoints(api: Api, count: number, port: number): Promise<Record<string, string>> {
   const secrets: Record<string, string> = {};
   for (let i = 0; i < count; i++) {
@@ -213,7 +186,7 @@ async function postAll(
       const batch = Array.from({ length: size }, (_, i) => makeEvent(next + i, endpoints));
       next += size;
       const answer = await api('POST', '/v1/events', batch);
-      onAccepted(Number(answer.accepted));
+      onAccepted(storedOf(answer));
     }
   };
   await Promise.all(Array.from({ length: POSTS_AT_ONCE }, post));

@@ -153,6 +153,14 @@ export const variables = {
     'Ports that deliveries may reach although they belong to well-known services (25, 5432, 6379, …).',
     none,
   ),
+  EGRESS_PROXY_URL: variable<string | undefined>(
+    url(['http:']).refine((text) => !URL.canParse(text) || ['', '/'].includes(new URL(text).pathname), {
+      message: 'expected no path',
+    }),
+    undefined,
+    'HTTP proxy that deliveries over HTTP go through, `http://user:password@host:port`. It is asked by `CONNECT` for addresses that the egress rules allow, never for names.',
+    { fallbackText: 'none', secret: true },
+  ),
   HTTPS_ONLY: variable(
     flag,
     false,

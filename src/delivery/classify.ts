@@ -2,7 +2,12 @@ import type { UnreachableReason } from '../domain/outcome.ts';
 
 /** Why an attempt got no answer: the part of an `Outcome` that is not timing. `detail` is one line for people. */
 export type Failure =
-  | { readonly kind: 'unreachable'; readonly reason: UnreachableReason; readonly detail: string }
+  | {
+      readonly kind: 'unreachable';
+      readonly reason: UnreachableReason;
+      readonly detail: string;
+      readonly ours?: 'proxy';
+    }
   | { readonly kind: 'blocked'; readonly detail: string };
 
 /** A failure known at its source, on its way through undici, which wants an Error. */

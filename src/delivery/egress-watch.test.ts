@@ -39,6 +39,18 @@ test.each([
   expect(watch.note(at(1), outcome, 0)).toEqual({ isOurs: true, change: null });
 });
 
+test('one fault of the egress proxy is ours, holds what is not reached, and is never got used to', () => {
+  const watch = new EgressWatch();
+  const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
+  expect(watch.note(at(1), outcome, 0)).toMatchObject({ isOurs: true, change: { kind: 'held', fault: 'proxy' } });
+  expect([watch.isHeld, watch.isReached(1)]).toEqual([true, false]);
+  const anHour = 3_600_000;
+  expect(watch.note(at(2), outcome, anHour)).toEqual({ isOurs: true, change: null });
+  expect(watch.isHeld).toBe(true);
+  const released = noteAll(watch, [1, 2], answered(200), anHour + 1);
+  expect([released.isOurs, watch.isHeld]).toEqual([false, false]);
+});
+
 test.each([
   ['refuse connections', failed('refused')],
   ['reset them', failed('reset')],

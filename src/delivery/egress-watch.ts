@@ -1,7 +1,7 @@
 import type { Outcome } from '../domain/outcome.ts';
 
-/** Kinds of failure that may be ours: a resolver that is down, a network that is gone, connections that lead nowhere. */
-export type EgressFault = 'dns' | 'network' | 'connect_timeout';
+/** Kinds of failure that may be ours: a resolver that is down, a network that is gone, connections that lead nowhere. That of the egress proxy is. */
+export type EgressFault = 'dns' | 'network' | 'connect_timeout' | 'proxy';
 
 export interface EgressChange {
   readonly kind: 'held' | 'released';
@@ -45,7 +45,7 @@ export class EgressWatch {
     this.#endpoints.set(num, fault, nowMs);
     this.#tenants.set(tenantNum, fault, nowMs);
     const change = this.#judge(fault, nowMs);
-    return { isOurs: fault !== null && this.#held?.fault === fault, change };
+    return { isOurs: fault === 'proxy' || (fault !== null && this.#held?.fault === fault), change };
   }
 
   get isHeld(): boolean {
@@ -61,16 +61,22 @@ export class EgressWatch {
     if (this.#accepted !== null && this.#shareOf(this.#accepted) < RELEASED_SHARE) this.#accepted = null;
     const held = this.#held;
     if (held === null) {
+      // One failure of many is no reason to hold others back; it is not its endpoint's, all the same.
+      if (fault === 'proxy') return this.#shareOf(fault) < RELEASED_SHARE ? null : this.#hold(fault, nowMs);
       const isNew = fault !== null && fault !== this.#accepted && this.#endpoints.size >= ENOUGH_ENDPOINTS;
       if (!isNew || this.#shareOf(fault) < HELD_SHARE) return null;
-      this.#held = { fault, sinceMs: nowMs };
-      return this.#changeTo('held', fault);
+      return this.#hold(fault, nowMs);
     }
-    const lasts = nowMs - held.sinceMs < LONGEST_HOLD_MS;
+    const lasts = held.fault === 'proxy' || nowMs - held.sinceMs < LONGEST_HOLD_MS;
     if (lasts && this.#shareOf(held.fault) >= RELEASED_SHARE) return null;
     if (!lasts) this.#accepted = held.fault;
     this.#held = null;
     return this.#changeTo('released', held.fault);
+  }
+
+  #hold(fault: EgressFault, nowMs: number): EgressChange {
+    this.#held = { fault, sinceMs: nowMs };
+    return this.#changeTo('held', fault);
   }
 
   #changeTo(kind: EgressChange['kind'], fault: EgressFault): EgressChange {
@@ -86,7 +92,7 @@ export class EgressWatch {
 class LastOutcomes {
   /** Oldest first. */
   readonly #seen = new Map<number, { readonly fault: EgressFault | null; readonly atMs: number }>();
-  readonly #counts: Record<EgressFault, number> = { dns: 0, network: 0, connect_timeout: 0 };
+  readonly #counts: Record<EgressFault, number> = { dns: 0, network: 0, connect_timeout: 0, proxy: 0 };
 
   get size(): number {
     return this.#seen.size;
@@ -132,6 +138,7 @@ function faultOf(outcome: Outcome): EgressFault | null | undefined {
     case 'rejected':
       return null;
     case 'unreachable':
+      if (outcome.ours !== undefined) return outcome.ours;
       if (outcome.reason === 'dns' || outcome.reason === 'network') return outcome.reason;
       return outcome.reason === 'timeout' && outcome.timing.connectMs === null ? 'connect_timeout' : null;
     case 'blocked':

@@ -1,7 +1,8 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { classify, DeliveryFailure, type Failure, unreachable } from './classify.ts';
 import { checkAddress, checkProtocol, type EgressPolicy } from './egress-policy.ts';
+import { type EgressProxy, openTunnel, ours, type Tunnel } from './egress-proxy.ts';
 import type { Resolver } from './resolver.ts';
 import { createTlsSessions, type TlsSessions } from './tls-sessions.ts';
 
@@ -35,6 +36,8 @@ export interface GuardedConnectorOptions {
   readonly timeoutMs: number;
   /** PEM certificates to trust in place of the well-known ones. */
   readonly ca?: readonly string[] | undefined;
+  /** Through which every connection goes; directly without one. */
+  readonly proxy?: EgressProxy | null;
 }
 
 /** A few kB each. Fewer than the receivers in use are hardly better than none: each would be gone before it is wanted again. */
@@ -44,7 +47,7 @@ const MIN_ADDRESS_BUDGET_MS = 250;
 /**
  * The one place where a delivery's socket opens, and where the egress policy holds: literals and every address that a name
  * resolves to are checked, one denied address refuses the name, and the socket is opened to a checked address itself, so that
- * no second resolution can change it. undici's own connector is not used: its `lookup` is never asked about literals.
+ * no second resolution can change it. Where there is an egress proxy, it is asked for that address. undici's own connector is not used: its `lookup` is never asked about literals.
  */
 export function createGuardedConnector(options: GuardedConnectorOptions): GuardedConnector {
   const sessions = createTlsSessions(MAX_TLS_SESSIONS);
@@ -73,10 +76,11 @@ class Dial {
   readonly #callback: ConnectCallback;
   readonly #startedAt = performance.now();
   readonly #budget: NodeJS.Timeout;
-  #phase: 'dns' | 'tcp' | 'tls' = 'dns';
+  #phase: 'dns' | 'proxy' | 'tcp' | 'tls' = 'dns';
   #connectingAt = 0;
   #addresses: readonly string[] = [];
   #socket: Socket | null = null;
+  #tunnel: Tunnel | null = null;
   #settled = false;
 
   constructor(
@@ -107,6 +111,7 @@ class Dial {
     if (this.#settled) return;
     this.#settled = true;
     clearTimeout(this.#budget);
+    this.#tunnel?.destroy();
     this.#socket?.destroy();
     this.#callback(new DeliveryFailure(failure), null);
   }
@@ -133,7 +138,29 @@ class Dial {
     }
     this.#addresses = addresses;
     this.#connectingAt = performance.now();
-    this.#tryAddress(0);
+    if (this.#options.proxy) this.#tunnelTo(this.#options.proxy, 0);
+    else this.#tryAddress(0);
+  }
+
+  /** As below, for each address that the proxy cannot reach; how long it may try is the proxy's to say. */
+  #tunnelTo(proxy: EgressProxy, at: number): void {
+    this.#phase = 'proxy';
+    const target = { address: this.#addresses[at]!, port: this.#target.port };
+    this.#tunnel = openTunnel(proxy, this.#options.resolver, target, (failure, socket) => {
+      if (failure === null) this.#enter(socket!);
+      else if (failure.kind === 'unreachable' && failure.ours === undefined && at + 1 < this.#addresses.length)
+        this.#tunnelTo(proxy, at + 1);
+      else this.fail(failure);
+    });
+  }
+
+  #enter(tunnel: Socket): void {
+    this.#phase = 'tls';
+    const socket = this.#isSecure() ? this.#openTls({ socket: tunnel }) : tunnel;
+    this.#socket = socket;
+    socket.on('error', (error) => this.#onSocketError(error, null));
+    if (this.#isSecure()) socket.once('secureConnect', () => this.#onConnected(socket));
+    else this.#onConnected(socket);
   }
 
   /** The next address is tried when this one refuses, or has used up its share of what is left of the budget. */
@@ -170,13 +197,17 @@ class Dial {
   }
 
   #open(address: string): Socket {
-    const { hostname, port } = this.#target;
+    const { port } = this.#target;
     if (!this.#isSecure()) return connectTcp({ host: address, port, noDelay: true, keepAlive: true });
+    return this.#openTls({ host: address, port });
+  }
+
+  #openTls(over: ConnectionOptions): TLSSocket {
+    const { hostname, port } = this.#target;
     const key = `${hostname}:${port}`;
     const session = this.#sessions.get(key);
     const socket: TLSSocket = connectTls({
-      host: address,
-      port,
+      ...over,
       // A literal is not a server name (RFC 6066 §3); without one, node holds the certificate against the address.
       servername: isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
       ALPNProtocols: ['http/1.1'],
@@ -192,7 +223,8 @@ class Dial {
 
   #onConnected(socket: Socket): void {
     if (this.#settled || this.#socket !== socket) return;
-    const failure = this.#checkPeer(socket.remoteAddress);
+    // At the other end of a tunnel is the proxy.
+    const failure = this.#tunnel === null ? this.#checkPeer(socket.remoteAddress) : null;
     if (failure !== null) {
       this.fail(failure);
       return;
@@ -225,7 +257,9 @@ class Dial {
       this.fail(
         unreachable('dns', `${this.#target.hostname}: name servers did not answer within ${seconds} s (ETIMEOUT)`),
       );
-    else if (this.#phase === 'tcp') this.fail(unreachable('timeout', `no connection within ${seconds} s`));
+    else if (this.#phase === 'proxy' && this.#tunnel?.isAsked === false)
+      this.fail(ours(`no connection within ${seconds} s`));
+    else if (this.#phase !== 'tls') this.fail(unreachable('timeout', `no connection within ${seconds} s`));
     else this.fail(unreachable('timeout', `no TLS handshake within ${seconds} s`));
   }
 }

@@ -1,6 +1,7 @@
 import type { Outcome } from '../domain/outcome.ts';
 import { createDeadlineWheel } from './deadline-wheel.ts';
 import type { EgressPolicy } from './egress-policy.ts';
+import type { EgressProxy } from './egress-proxy.ts';
 import { Exchange, type ExchangeHost } from './exchange.ts';
 import { createGuardedConnector } from './guarded-connector.ts';
 import { createOriginPools } from './origin-pools.ts';
@@ -26,6 +27,7 @@ export interface SenderOptions {
   readonly tickMs?: number;
   /** PEM certificates to trust in place of the well-known ones. */
   readonly ca?: readonly string[] | undefined;
+  readonly proxy?: EgressProxy | null;
 }
 
 /**
@@ -36,8 +38,8 @@ export interface SenderOptions {
  * the outcome is `unreachable` (`reset`) and the retry schedule decides.
  */
 export function createSender(options: SenderOptions): Sender<HttpRequest> {
-  const { policy, resolver, connectTimeoutMs = 5_000, tickMs = 100, ca } = options;
-  const connector = createGuardedConnector({ policy, resolver, timeoutMs: connectTimeoutMs, ca });
+  const { policy, resolver, connectTimeoutMs = 5_000, tickMs = 100, ca, proxy = null } = options;
+  const connector = createGuardedConnector({ policy, resolver, timeoutMs: connectTimeoutMs, ca, proxy });
   const pools = createOriginPools({
     connector,
     connectionsPerOrigin: options.connectionsPerOrigin ?? 1_024,

@@ -43,6 +43,8 @@ export type Outcome =
       readonly reason: UnreachableReason;
       /** One line for people: no secret, no URL userinfo. */
       readonly detail: string;
+      /** The fault is known to be our own, however other endpoints fare: the egress proxy does not do its work. */
+      readonly ours?: 'proxy';
       readonly timing: AttemptTiming;
     }
   /** The egress guard refused the address, port or scheme. */

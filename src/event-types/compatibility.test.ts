@@ -78,6 +78,18 @@ const pairs: readonly (readonly [string, JsonSchema, JsonSchema, string | null])
     open({ a: text }, { patternProperties: { '^x': text } }),
     'patternProperties.^x.type',
   ],
+  [
+    'a property of what may be anything is described',
+    open({ a: true }),
+    open({ a: { properties: { b: text } } }),
+    'properties.a.properties.b.type',
+  ],
+  [
+    'a property of items that may be anything is described',
+    {},
+    { items: { properties: { a: text } } },
+    'items.properties.a.type',
+  ],
   ['a pattern of names is dropped', open({}, { patternProperties: { '^x': text } }), open({}), null],
   [
     'a pattern of names is dropped from a closed schema',

@@ -23,7 +23,8 @@ const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];
 /**
  * Tells where a newer schema may refuse a value that an older one accepts. It looks at one keyword after the other, so that what it finds
  * good is good, and what cannot be shown to be good this way is a problem as well. One liberty is taken: where the older schema says
- * nothing of other properties (no `additionalProperties`), the newer one may describe some, as long as it requires none of them.
+ * nothing of other properties (no `additionalProperties`), the newer one may describe some, as long as it requires none of them. What may
+ * be anything (`true`, or items that are not described) has no other properties to be silent about.
  * @returns dotted paths in the newer schema
  */
 export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): readonly Fault[] {
@@ -43,7 +44,9 @@ function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly F
   if (typeof before.$ref === 'string') return compare(unfold(before, frame.olderRoot), newer, frame);
   const values = valuesOf(before);
   if (values !== null) return valueProblems(values, newer, frame);
-  return withParts(before, newer, frame, compareKeywords(before, newer, frame));
+  // `true` is no silence: it says that everything is allowed.
+  const said = older === true ? { ...frame, isOpen: false } : frame;
+  return withParts(before, newer, said, compareKeywords(before, newer, said));
 }
 
 function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {

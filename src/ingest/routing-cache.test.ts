@@ -151,7 +151,7 @@ test('a tenant that changed is matched by what it changed to: endpoints that cam
 test('those who ask while a load is under way share it; after a change was seen they wait for one that began later', async () => {
   const arrive: ((routing: LoadedRouting) => void)[] = [];
   const cache = new RoutingCache(() => new Promise((resolve) => arrive.push(resolve)), 4);
-  const loadNumber = (count: number) => vi.waitFor(() => expect(arrive).toHaveLength(count));
+  const loadNumber = (count: number) => vi.waitFor(() => expect(arrive).toHaveLength(count), 30_000);
   const routing = (version: bigint, type: string) => ({ version, endpoints: [endpointOf(1, [{ types: [type] }])] });
   const early = [cache.prepare([1]), cache.prepare([1])];
   await loadNumber(1);

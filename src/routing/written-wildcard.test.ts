@@ -19,7 +19,7 @@ test('a wildcard where it is written matches what it matches when it was read', 
     }),
     { numRuns: 3_000 },
   );
-  expect(matched).toBeGreaterThan(100);
+  expect(matched).toBeGreaterThan(30);
 });
 
 test('a match that would take the product of the lengths is given up', () => {

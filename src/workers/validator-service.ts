@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { Context } from '../context.ts';
+import { readEgressProxy } from '../delivery/egress-proxy.ts';
 import { type HandshakeVerdict, prepareHandshake, readHandshake } from '../delivery/handshake.ts';
 import type { HttpRequest } from '../delivery/prepare.ts';
 import type { Resolver } from '../delivery/resolver.ts';
@@ -26,7 +27,8 @@ export function validatorService({ context, resolver, targets }: ValidatorServic
   const { workerPool: pool, policy, config, version, observe, ringEndpoints } = context;
   const origin = config.WEBHOOK_ORIGIN ?? hostname();
   const connectTimeoutMs = config.CONNECT_TIMEOUT_SECONDS * 1000;
-  const sender = createSender({ policy, resolver, connectionsPerOrigin: 4, maxOrigins: 64, connectTimeoutMs });
+  const proxy = readEgressProxy(config.EGRESS_PROXY_URL);
+  const sender = createSender({ policy, resolver, proxy, connectionsPerOrigin: 4, maxOrigins: 64, connectTimeoutMs });
   const stopping = new AbortController();
   const validator = new Validator({
     claim: (limit) => claimValidations(pool, limit, LEASE_MS),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { createKafkaSender } from '../delivery/brokers/kafka-sender.ts';
 import { createRabbitmqSender } from '../delivery/brokers/rabbitmq-sender.ts';
+import { readEgressProxy } from '../delivery/egress-proxy.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
 import { caresBackend, createResolver, type Resolver } from '../delivery/resolver.ts';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
@@ -233,10 +234,11 @@ function createOwner(
     },
   };
   const egress = { policy, resolver, connectTimeoutMs: config.CONNECT_TIMEOUT_SECONDS * 1000 };
+  const proxy = readEgressProxy(config.EGRESS_PROXY_URL);
   return new LaneOwner({
     store,
     sender: routeSender({
-      http: createSender({ ...egress, connectionsPerOrigin: config.MAX_CONNECTIONS_PER_ORIGIN }),
+      http: createSender({ ...egress, proxy, connectionsPerOrigin: config.MAX_CONNECTIONS_PER_ORIGIN }),
       kafka: createKafkaSender(egress),
       rabbitmq: createRabbitmqSender(egress),
     }),

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFailed, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFailed, onTestFinished, test } from 'vitest';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { startLoader } from '../support/loader.ts';
@@ -9,9 +9,6 @@ import { startReceiver } from '../support/receiver.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { createEndpoint } from '../support/stage.ts';
 import { MASTER_KEY, OPERATOR_KEY } from '../support/test-service.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 /** A service with its database under a data folder of its own, as `npm start` runs it, and an endpoint under load. */
 async function embeddedPlay() {

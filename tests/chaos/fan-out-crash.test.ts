@@ -1,22 +1,24 @@
 import pg from 'pg';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
+import { ensureTenant } from '../support/ensure-tenant.ts';
 import { eventually } from '../support/eventually.ts';
-import { type CreatedEndpoint, createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
+import { type CreatedEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
 
 const ENDPOINTS = 1_000;
 /** What the worker writes in one transaction. */
 const CHUNK = 500;
 
 async function createMany(baseUrl: string, receiverUrl: string): Promise<CreatedEndpoint[]> {
+  await ensureTenant(baseUrl, TENANT);
   const endpoints: CreatedEndpoint[] = [];
   let made = 0;
   const slot = async () => {
-    while (made < ENDPOINTS) endpoints.push(await createEndpoint(baseUrl, { url: `${receiverUrl}/${made++}` }));
+    while (made < ENDPOINTS) {
+      const url = `${receiverUrl}/${made++}`;
+      endpoints.push((await call(baseUrl, 'POST', `/v1/tenants/${TENANT}/endpoints`, { url })).body);
+    }
   };
   await Promise.all(Array.from({ length: 8 }, slot));
   return endpoints;
@@ -46,18 +48,17 @@ test('G2, F50: a worker killed in the middle of an expansion: another goes on, a
   // Its second chunk is under way and cannot end; the first is delivered, and that is written down.
   const letGo = await holdUp(stage, CHUNK + CHUNK / 2);
   const first = await stage.start('worker');
-  await stage.receiver.received(CHUNK, 30_000);
+  await stage.receiver.received(CHUNK);
   const isHeldUp = `SELECT (SELECT count(*)::int FROM attempts) AS attempts,
     EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO mailbox%') AS waits`;
   await eventually(
     () => stage.query(isHeldUp),
     ([state]) => state.attempts === CHUNK && state.waits,
-    30_000,
   );
   await first.kill('SIGKILL');
   await letGo();
   await stage.start('worker');
-  await stage.receiver.received(ENDPOINTS, 30_000);
+  await stage.receiver.received(ENDPOINTS);
   await checkInvariants({
     databaseUrl: stage.databaseUrl,
     history: [],
@@ -80,7 +81,7 @@ test('G2, F50: an API process killed as soon as it has answered for wide events:
   expect(body.deliveries).toBe(ENDPOINTS);
   // Whatever it rang with is lost too.
   await stage.start('worker', { REDIS_PREFIX: '{test-another}' });
-  await stage.receiver.received(ENDPOINTS, 30_000);
+  await stage.receiver.received(ENDPOINTS);
   const evidence = { databaseUrl: stage.databaseUrl, history: [], ledger: stage.receiver.requests, endpoints };
   await checkInvariants({ ...evidence, duplicatesAtMost: 0 });
 });

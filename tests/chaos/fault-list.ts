@@ -134,7 +134,11 @@ export const faultList: readonly FaultRow[] = [
       'tests/integration/rabbitmq-source.test.ts',
     ],
   },
-  { id: 'F60', fault: 'egress proxy down', notHere: 'deliveries cannot be sent through a proxy yet' },
+  {
+    id: 'F60',
+    fault: 'egress proxy down',
+    tests: ['src/delivery/egress-proxy.test.ts', 'src/delivery/egress-watch.test.ts'],
+  },
   { id: 'F61', fault: 'a snapshot that stays open' },
   {
     id: 'F62',

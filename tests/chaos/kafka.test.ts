@@ -1,16 +1,15 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { fetchKafka } from '../support/kafka-jars.ts';
 import { type KafkaProcess, requireKafka, startKafkaProcess } from '../support/kafka-process.ts';
 import { createSource, kafkaSource, untilSource } from '../support/kafka-source.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { startPostgresProcess } from '../support/postgres-process.ts';
 import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
 
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 400_000 });
-
-const LONG_MS = 90_000;
+/** Kafka waits for the session of a dead member to run out, on top of everything else. */
+const LONG_MS = 2 * PATIENCE_MS;
 const PARTITIONS = 4;
 
 let kafka: KafkaProcess | undefined;
@@ -133,7 +132,7 @@ test('F59: Postgres killed under way: nothing is told to Kafka meanwhile, nothin
     await untilLogged(stage, 1);
     await postgres.crash();
     await send(topic, 200, 400);
-    await api.said(/"event":"work\.failed","what":"source /, LONG_MS);
+    await api.said(/"event":"work\.failed","what":"source /);
     const told = [...(await kafka!.committed(group)).values()].reduce((sum, offset) => sum + Math.max(0, offset), 0);
     await postgres.start();
     expectWhole(await untilLogged(stage, 400), 400);
@@ -159,7 +158,7 @@ test('G5, F59: an ordered endpoint gets the messages of a partition in their ord
   });
   const { topic } = await prepare(api.baseUrl);
   await send(topic, 0, 300);
-  await stage.receiver.received(20, LONG_MS);
+  await stage.receiver.received(20);
   await first.kill('SIGKILL');
   await stage.start('ingest');
   await send(topic, 300, 400);

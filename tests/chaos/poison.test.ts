@@ -1,15 +1,13 @@
 import type { ServerResponse } from 'node:http';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { deliveryIdOf } from '../../src/domain/ids.ts';
 import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { ok } from '../support/receiver.ts';
 import type { ServiceProcess } from '../support/service-process.ts';
 import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 90_000 });
 
 const EVENTS = 30;
 /** A receiver that takes its time, so that innocent deliveries are under way at each kill. */
@@ -42,7 +40,7 @@ function superviseWorker(stage: Stage) {
       killed.signal('SIGKILL');
     },
     kills: () => kills,
-    said: async (what: RegExp) => (await current).said(what, 30_000),
+    said: async (what: RegExp) => (await current).said(what),
   };
 }
 
@@ -67,12 +65,13 @@ test('F40, F41: a delivery that kills its worker is set aside after a few crashe
   const [row] = await eventually(
     () => stage.query('SELECT event_id, endpoint_num, crashes FROM poisoned_deliveries'),
     (rows) => rows.length > 0,
-    150_000,
+    // Several leases have to end, one after the other.
+    4 * PATIENCE_MS,
   );
   expect(worker.kills()).toBeLessThanOrEqual(5);
   await worker.said(/"delivery.set_aside"/);
   const delivered = () => stage.query(`SELECT count(*)::int AS count FROM attempts WHERE decision = ${DECISION.done}`);
-  await eventually(delivered, ([{ count }]) => count === paths.length * EVENTS - 1, 60_000);
+  await eventually(delivered, ([{ count }]) => count === paths.length * EVENTS - 1);
 
   const id = deliveryIdOf(row.event_id, row.endpoint_num);
   const path = `/v1/tenants/${TENANT}/deliveries/${id}`;
@@ -89,7 +88,7 @@ test('F40, F41: a delivery that kills its worker is set aside after a few crashe
 
   stage.receiver.behave(ok);
   expect((await call(api, 'POST', `${path}/retry`, {})).status).toBe(202);
-  await eventually(delivered, ([{ count }]) => count === paths.length * EVENTS, 30_000);
+  await eventually(delivered, ([{ count }]) => count === paths.length * EVENTS);
   expect((await call(api, 'GET', path)).body).toMatchObject({ status: 'delivered', problem: null });
   expect(await setAside()).toEqual([]);
   expect(await stage.query('SELECT 1 FROM poisoned_deliveries')).toEqual([]);

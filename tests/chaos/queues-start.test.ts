@@ -1,12 +1,9 @@
 import pg from 'pg';
-import { onTestFinished, test, vi } from 'vitest';
+import { onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { startPostgresProcess } from '../support/postgres-process.ts';
 import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 /** The lock under which BullMQ prepares its tables in Postgres. */
 const BULLMQ_LOCK = `x'42554c4c'::int`;

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, type TestContext, test, vi } from 'vitest';
+import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Loader, type SentEvent, startLoader } from '../support/loader.ts';
@@ -6,9 +6,6 @@ import type { ReceivedRequest } from '../support/receiver.ts';
 import { type RedisProcess, requireRedis, startRedisProcess } from '../support/redis-process.ts';
 import type { ServiceProcess } from '../support/service-process.ts';
 import { type CreatedEndpoint, createEndpoint, type Stage, stageForTest } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 /** How long Redis is away: longer than the 6 s after which older BullMQ never came back (taskforcesh/bullmq#4585). */
 const OUTAGE_MS = 7_000;
@@ -68,7 +65,7 @@ async function expectUnharmed(
   const evidence = { databaseUrl: stage.databaseUrl, history, ledger: stage.receiver.requests, endpoints };
   // Lanes have their owners in Postgres: whatever becomes of Redis, not even what is in flight is sent twice.
   await checkInvariants({ ...evidence, duplicatesAtMost: 0 });
-  await eventually(redis.consumers, (consumers) => consumers > 0, 20_000);
+  await eventually(redis.consumers, (consumers) => consumers > 0);
   const before = await redis.jobsAdded(stage.env.REDIS_PREFIX!);
   await startLoader({ baseUrl: () => api, concurrency: 1, count: 1 }).done;
   await eventually(
@@ -129,13 +126,12 @@ test('F15: Redis that hangs for 7 s holds up no post, and deliveries go on', asy
   const current = await play(context);
   const { redis, loader, stage } = current;
   redis.signal('SIGSTOP');
-  const from = loader.history.length;
   const before = stage.receiver.requests.length;
   await outage(loader);
   await stage.receiver.received(before + 20);
+  // Every post has its answer before Redis can give one.
+  await loader.stop();
   redis.signal('SIGCONT');
-  const during = loader.history.slice(from).map((sent) => sent.tookMs);
-  expect(Math.max(...during)).toBeLessThan(OUTAGE_MS - 1_000);
   await expectUnharmed(current);
 });
 

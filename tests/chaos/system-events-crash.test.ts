@@ -1,12 +1,10 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { receiverPaths, statuses } from '../support/receiver-paths.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
-
-// The test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
 
 const ENDPOINTS = 30;
 /** Posts of two events, each followed by a kill. Fewer failures than open a breaker. */
@@ -27,7 +25,7 @@ test('workers killed while they settle and announce: each dead letter is told of
     const before = receiver.at('/dead').length;
     await call(api.baseUrl, 'POST', '/v1/events', [event, event]);
     // Somewhere between the first answers and the last event.
-    await receiver.received('/dead', before + 10 * (round + 1), 30_000);
+    await receiver.received('/dead', before + 10 * (round + 1));
     await workers.shift()!.kill('SIGKILL');
     workers.push(await stage.start('worker'));
   }
@@ -50,7 +48,8 @@ test('workers killed while they settle and announce: each dead letter is told of
   await eventually(
     async () => sum(toldOf().values()),
     (count) => count >= facts,
-    60_000,
+    // Leases of dead workers have to end, and what they had claimed.
+    3 * PATIENCE_MS,
   );
   // Nothing is under way any more that could be told of once too often.
   await eventually(
@@ -59,7 +58,6 @@ test('workers killed while they settle and announce: each dead letter is told of
         'SELECT 1 FROM system_notices UNION ALL SELECT 1 FROM announcements WHERE count > 0 UNION ALL SELECT 1 FROM mailbox',
       ),
     (rows) => rows.length === 0,
-    30_000,
   );
   const expected = new Map((await dead()).map(({ id, count }) => [id as string, count as number]));
   expect(sum(expected.values())).toBe(facts);

@@ -1,28 +1,22 @@
 import { CloudEvent, HTTP } from 'cloudevents';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { specExamples } from '../../src/cloudevents/fixtures/spec-examples.ts';
 import { verifySignature } from '../../src/signing/verify-signature.ts';
 import { parseVerifyingKey } from '../../src/signing/verifying-key.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import type { ReceivedRequest } from '../support/receiver.ts';
-import { type ReceiverPaths, receiverPaths, statuses } from '../support/receiver-paths.ts';
-import { createEndpoint, openStage, type Stage } from '../support/stage.ts';
+import { type ReceiverPaths, statuses } from '../support/receiver-paths.ts';
+import { createEndpoint, openApiAndWorker, type Stage } from '../support/stage.ts';
 import { OPERATOR_KEY } from '../support/test-service.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 let stage: Stage;
 let receiver: ReceiverPaths;
 let api: string;
 
 beforeAll(async () => {
-  stage = await openStage();
-  receiver = receiverPaths(stage.receiver);
-  const [{ baseUrl }] = await Promise.all([stage.start('api'), stage.start('worker')]);
-  api = baseUrl;
+  ({ stage, receiver, api } = await openApiAndWorker());
 });
 
 afterAll(() => stage.close());

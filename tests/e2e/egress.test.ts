@@ -1,13 +1,10 @@
 import { type AddressInfo, createServer } from 'node:net';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { OUTCOME_CODES } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { receiverPaths } from '../support/receiver-paths.ts';
 import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 /** Loopback and the unspecified address in every spelling that some parser takes for one. */
 const LITERALS = [
@@ -69,7 +66,6 @@ test('G6: an endpoint whose address turns into loopback after it was written get
   await eventually(
     () => stage.query('SELECT 1 FROM mailbox'),
     (rows) => rows.length === 0,
-    20_000,
   );
   const outcomes = await stage.query(
     'SELECT e.url, a.outcome, a.detail FROM attempts a JOIN endpoints e ON e.num = a.endpoint_num',

@@ -1,25 +1,19 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { ok } from '../support/receiver.ts';
-import { type ReceiverPaths, receiverPaths, statuses } from '../support/receiver-paths.ts';
-import { createEndpoint, openStage, type Stage } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+import { type ReceiverPaths, statuses } from '../support/receiver-paths.ts';
+import { createEndpoint, openApiAndWorker, type Stage } from '../support/stage.ts';
 
 let stage: Stage;
 let receiver: ReceiverPaths;
 let api: string;
 
 beforeAll(async () => {
-  stage = await openStage();
-  receiver = receiverPaths(stage.receiver);
-  const [{ baseUrl }] = await Promise.all([stage.start('api'), stage.start('worker')]);
-  api = baseUrl;
+  ({ stage, receiver, api } = await openApiAndWorker());
 });
 
 afterAll(() => stage.close());

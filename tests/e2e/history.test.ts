@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { type ReceiverPaths, receiverPaths, statuses } from '../support/receiver-paths.ts';
 import { createEndpoint, openStage, type Stage, TENANT } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 let stage: Stage;
 let receiver: ReceiverPaths;

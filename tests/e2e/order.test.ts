@@ -84,7 +84,6 @@ test('subjects come in the order of acceptance, across failures, retries and a k
   await eventually(
     async () => delivered(received).length,
     (count) => count === 280,
-    25_000,
   );
   const bySubject = Map.groupBy(delivered(received), subject);
   expect(bySubject.size).toBe(7);

@@ -1,10 +1,7 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
-
-// Processes of its own, on a machine that may be busy.
-vi.setConfig({ testTimeout: 120_000 });
 
 const CHANGES = 40;
 const SIDES = ['left', 'right'] as const;

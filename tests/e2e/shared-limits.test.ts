@@ -1,9 +1,6 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const RATE = 40;
 const BURST = 40;
@@ -25,7 +22,7 @@ async function flood(bases: readonly string[], accepted: number): Promise<number
 }
 
 test('two API processes hold a tenant to its limit in total, and one that stops leaves its part to the other', async () => {
-  const stage = await stageForTest({ env: { INGEST_DEADLINE_MS: '20000' } });
+  const stage = await stageForTest();
   const [first, second] = await Promise.all([stage.start('api'), stage.start('api')]);
   await createEndpoint(first.baseUrl, { url: stage.receiver.url });
   await call(first.baseUrl, 'PATCH', `/v1/tenants/${TENANT}`, { limits });

@@ -5,18 +5,15 @@ import { verifySignature } from '../../src/signing/verify-signature.ts';
 import { parseVerifyingKey } from '../../src/signing/verifying-key.ts';
 import { call } from '../support/api.ts';
 import type { ReceivedRequest } from '../support/receiver.ts';
-import { type ReceiverPaths, receiverPaths, statuses } from '../support/receiver-paths.ts';
-import { createEndpoint, openStage, type Stage } from '../support/stage.ts';
+import { type ReceiverPaths, statuses } from '../support/receiver-paths.ts';
+import { createEndpoint, openApiAndWorker, type Stage } from '../support/stage.ts';
 
 let stage: Stage;
 let receiver: ReceiverPaths;
 let api: string;
 
 beforeAll(async () => {
-  stage = await openStage();
-  receiver = receiverPaths(stage.receiver);
-  const [{ baseUrl }] = await Promise.all([stage.start('api'), stage.start('worker')]);
-  api = baseUrl;
+  ({ stage, receiver, api } = await openApiAndWorker());
 });
 
 afterAll(() => stage.close());

@@ -2,15 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { TEST_LANES } from '../support/global-setup.ts';
 import { runServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { environment } from '../support/stage.ts';
 import { createTestDatabase } from '../support/test-database.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const NOWHERE = 'postgresql://nobody@127.0.0.1:1/none';
 

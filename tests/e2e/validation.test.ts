@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import type { Behaviour } from '../support/receiver.ts';
 import { type ReceiverPaths, receiverPaths } from '../support/receiver-paths.ts';
 import { createEndpoint, openStage, type Stage, stageForTest, TENANT } from '../support/stage.ts';
-
-// Each test starts processes of its own, on machines that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const ORIGIN = 'events.example.com';
 
@@ -38,7 +35,7 @@ async function endpointOf(tenant: string, settings: object = {}) {
   const { id } = await createEndpoint(api, given, tenant);
   const path = `/v1/tenants/${tenant}/endpoints/${id}`;
   const status = async () => (await call(api, 'GET', path)).body.validation_status;
-  return { path, is: (state: string) => eventually(status, (now) => now.state === state, 30_000) };
+  return { path, is: (state: string) => eventually(status, (now) => now.state === state) };
 }
 
 const post = (tenant: string, data: unknown = {}) =>

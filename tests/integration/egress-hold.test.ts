@@ -29,6 +29,6 @@ test('when names resolve for nobody, deliveries are put off without using up the
       'SELECT DISTINCT m.endpoint_num FROM attempts a JOIN mailbox m USING (endpoint_num, event_id) WHERE a.decision = $1 AND m.step < m.attempt',
       [DECISION.postpone],
     );
-  await eventually(putOff, ({ rowCount }) => (rowCount ?? 0) > ENDPOINTS / 2, 25_000);
+  await eventually(putOff, ({ rowCount }) => (rowCount ?? 0) > ENDPOINTS / 2);
   expect((await scrape(service.baseUrl)).sum('posthorn_egress_held')).toBe(1);
 });

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { processIdentity } from '../../src/embedded/process-identity.ts';
 import { canReach } from '../../src/embedded/server-account.ts';
@@ -17,9 +17,6 @@ const NOBODY = { uid: 65_534, gid: 65_534 };
 const isRoot = process.getuid?.() === 0;
 const nobodyReachesUs =
   isRoot && (await canReach(NOBODY, dirname(MODULE.pathname))) && (await canReach(NOBODY, dirname(process.execPath)));
-
-// Each test starts real servers, on machines that may be busy.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let top: string;
 let dataDir: string;

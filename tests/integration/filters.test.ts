@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { call } from '../support/api.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -42,7 +43,7 @@ async function deliveries(tenant: string, fields: string): Promise<number> {
 /** Bodies that the tenant's endpoint got, once there are as many. */
 async function received(tenant: string, count: number): Promise<readonly string[]> {
   const ours = () => receiver.requests.filter(({ path }) => path === `/${tenant}`).map(({ body }) => body.toString());
-  await vi.waitFor(() => expect(ours().length).toBeGreaterThanOrEqual(count), 10_000);
+  await vi.waitFor(() => expect(ours().length).toBeGreaterThanOrEqual(count), PATIENCE_MS);
   return ours();
 }
 

@@ -26,7 +26,7 @@ afterAll(async () => {
 const post = (type: string, more: Record<string, unknown> = {}) =>
   call(service.baseUrl, 'POST', '/v1/events', { type, tenant_id: tenant.id, data: {}, ...more });
 
-const scraped = (satisfies: (found: Scrape) => boolean) => eventually(() => scrape(service.baseUrl), satisfies, 15_000);
+const scraped = (satisfies: (found: Scrape) => boolean) => eventually(() => scrape(service.baseUrl), satisfies);
 
 test('traffic changes the numbers: what was accepted, known already, refused, delivered, retried and dead-lettered', async () => {
   const paths = receiverPaths(receiver);

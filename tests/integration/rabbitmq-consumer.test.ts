@@ -25,7 +25,7 @@ beforeAll(async () => {
   connection = new Connection({ url: rabbitmq.url, retryLow: 100, retryHigh: 200 });
   connection.on('error', () => {});
   channel = await publishing();
-}, 90_000);
+});
 afterEach(async () => {
   await Promise.all(ending.splice(0).map((end) => end()));
 });
@@ -87,7 +87,6 @@ async function running(consumer: RabbitmqConsumer): Promise<void> {
   await eventually(
     async () => consumer.state(),
     ({ kind }) => kind === 'running',
-    30_000,
   );
 }
 
@@ -275,7 +274,6 @@ test('while messages cannot be stored they are held, not sent round: each comes 
   await eventually(
     async () => taken.length,
     (length) => length === 30,
-    20_000,
   );
   expect(texts()).toEqual(numbers(30));
   expect(taken.every(({ attributes }) => attributes.get('redelivered') === 'false')).toBe(true);
@@ -300,7 +298,6 @@ test('a message without an id is known again for as long as it is held, and no l
   await eventually(
     async () => tries,
     (count) => count >= 4,
-    20_000,
   );
   expect(seen[0]).toBe(seen[1]);
   expect(new Set(seen).size).toBe(2);
@@ -324,7 +321,6 @@ test('the order of the queue is kept over a consumer that ends with messages in 
   await eventually(
     async () => source.taken.length,
     (length) => length >= 10,
-    20_000,
   );
   isAway = true;
   await eventually(
@@ -336,7 +332,6 @@ test('the order of the queue is kept over a consumer that ends with messages in 
   await eventually(
     async () => source.taken.length,
     (length) => length === 100,
-    30_000,
   );
   expect(source.texts()).toEqual(numbers(100));
 });
@@ -404,7 +399,6 @@ test('of a body that is far too large only a part is held', async () => {
   await eventually(
     async () => taken.length,
     (length) => length === 2,
-    20_000,
   );
   expect(taken.map(({ body }) => body.length)).toEqual([1024 * 1024, 5]);
 });
@@ -445,7 +439,7 @@ test('publishers blocked by the memory alarm do not keep a consumer from acknowl
     async () => taken.length,
     (length) => length === 6,
   );
-}, 60_000);
+});
 
 test('it comes back by itself after the broker was restarted, killed and frozen, with nothing lost', async () => {
   const { consumer, queue, texts } = consume(
@@ -459,7 +453,6 @@ test('it comes back by itself after the broker was restarted, killed and frozen,
   await eventually(
     async () => new Set(texts()).size,
     (size) => size === 50,
-    60_000,
   );
   channel = await publishing();
   await send(queue, numbers(50, 50));
@@ -468,13 +461,11 @@ test('it comes back by itself after the broker was restarted, killed and frozen,
   await eventually(
     async () => consumer.state().kind,
     (kind) => kind === 'failing',
-    30_000,
   );
   await rabbitmq.start();
   await eventually(
     async () => new Set(texts()).size,
     (size) => size === 100,
-    60_000,
   );
   channel = await publishing();
   await running(consumer);
@@ -482,19 +473,16 @@ test('it comes back by itself after the broker was restarted, killed and frozen,
   await eventually(
     async () => consumer.state(),
     ({ kind }) => kind === 'failing',
-    30_000,
   );
   thaw();
   await eventually(
     async () => consumer.state(),
     ({ kind }) => kind === 'running',
-    30_000,
   );
   channel = await publishing();
   await send(queue, ['end']);
   await eventually(
     async () => texts().includes('end'),
     (isThere) => isThere,
-    30_000,
   );
-}, 180_000);
+});

@@ -13,7 +13,7 @@ let rabbitmq: RabbitmqProcess | undefined;
 beforeEach(requireRabbitmq);
 beforeAll(async () => {
   if (hasRabbitmq()) rabbitmq = await startRabbitmqProcess();
-}, 90_000);
+});
 afterAll(() => rabbitmq?.close());
 
 test('the RabbitMQ of the tests keeps what it confirmed when it is killed, on the same port', async () => {
@@ -33,8 +33,8 @@ test('the RabbitMQ of the tests keeps what it confirmed when it is killed, on th
       await channel.queueDeclare(queue);
       return (await channel.basicGet('kept'))?.body.toString();
     }).catch(() => undefined);
-  expect(await eventually(body, (text) => text !== undefined, 60_000)).toBe('x');
-}, 120_000);
+  expect(await eventually(body, (text) => text !== undefined)).toBe('x');
+});
 
 type Channel = Awaited<ReturnType<Connection['acquire']>>;
 

@@ -26,7 +26,7 @@ beforeAll(async () => {
   connection.on('error', () => {});
   channel = await connection.acquire();
   await channel.confirmSelect();
-}, 90_000);
+});
 afterAll(async () => {
   connection?.unsafeDestroy();
   await rabbitmq?.close();
@@ -48,7 +48,7 @@ async function serve(name: string, more: object = {}) {
     ...more,
   });
   const state = async () => (await call(service.baseUrl, 'GET', `/v1/sources/${source.id}`)).body;
-  await eventually(state, ({ consumers }) => consumers[0]?.state === 'running', 20_000);
+  await eventually(state, ({ consumers }) => consumers[0]?.state === 'running');
   const stored = async (): Promise<string[]> => {
     const rows = await stage.query(
       `SELECT convert_from(body, 'UTF8')::jsonb -> 'data' ->> 'n' AS n FROM events ORDER BY id`,
@@ -84,7 +84,6 @@ test('a poison message is kept, told of and published as a dead letter, and does
   const letter = await eventually(
     () => channel.basicGet('dead-letters'),
     (message) => message !== undefined,
-    20_000,
   );
   // The client parses what says that it is JSON and is; this is not, and stays bytes.
   expect(Buffer.from(letter!.body).toString()).toBe('{"type":');
@@ -92,7 +91,7 @@ test('a poison message is kept, told of and published as a dead letter, and does
   expect(letter!.headers).toMatchObject({ trace: 'abc', 'posthorn-rejected-reason': 'invalid_json' });
   expect(letter!.headers!.CC).toBeUndefined();
   await eventually(state, ({ consumers: [{ events, rejected }] }) => events === 2 && rejected === 1);
-}, 90_000);
+});
 
 test('dead letters that no queue or the broker takes stay with the reason; the others are published, and not over and over', async () => {
   await channel.exchangeDeclare({ exchange: 'picky', type: 'direct', durable: true });
@@ -116,7 +115,6 @@ test('dead letters that no queue or the broker takes stay with the reason; the o
     const rows = await eventually(
       rejected,
       (found) => found?.filter((row: { dead_letter_error: unknown }) => row.dead_letter_error !== null).length === 2,
-      30_000,
     );
     const errors = rows.map((row: { dead_letter_error: string | null }) => row.dead_letter_error).reverse();
     expect(errors).toEqual([
@@ -135,7 +133,7 @@ test('dead letters that no queue or the broker takes stay with the reason; the o
   await publishTo('known', 'bad 6');
   await eventually(published, (count) => count > before);
   expect(await published()).toBe(before + 1);
-}, 90_000);
+});
 
 const PICKY = [
   ['known', 'bad 1'],
@@ -174,7 +172,7 @@ test.each(['yaml', 'json'])(
     const ingest = await stage.start('ingest', { SOURCES_FILE: path });
     const list = async () => (await call(api.baseUrl, 'GET', '/v1/sources')).body.data;
     const isRunning = ({ consumers }: { consumers: { state: string }[] }) => consumers[0]?.state === 'running';
-    const sources = await eventually(list, (found) => found.length === 2 && found.every(isRunning), 30_000);
+    const sources = await eventually(list, (found) => found.length === 2 && found.every(isRunning));
     expect(sources.map(({ name, origin }: { name: string; origin: string }) => [name, origin]).sort()).toEqual([
       [`${form}-one`, 'file'],
       [`${form}-two`, 'file'],
@@ -188,13 +186,8 @@ test.each(['yaml', 'json'])(
     await ingest.kill('SIGTERM');
     await write(['two']);
     await stage.start('ingest', { SOURCES_FILE: path });
-    await eventually(
-      list,
-      (found) => found.length === 1 && found[0].name === `${form}-two` && isRunning(found[0]),
-      30_000,
-    );
+    await eventually(list, (found) => found.length === 1 && found[0].name === `${form}-two` && isRunning(found[0]));
   },
-  90_000,
 );
 
 test('the password is never shown, and a source can be paused, resumed and deleted', async () => {
@@ -221,7 +214,7 @@ test('the password is never shown, and a source can be paused, resumed and delet
     () => channel.queueDeclare({ queue: 'controlled', passive: true }),
     ({ consumerCount }) => consumerCount === 0,
   );
-}, 90_000);
+});
 
 test('messages with an id that come again after a kill -9 are events once, and none is lost', async () => {
   const { service, stored, start, stage } = await serve('killed', {
@@ -232,7 +225,7 @@ test('messages with an id that come again after a kill -9 are events once, and n
   await eventually(stored, (numbers) => numbers.length > 40);
   await service.kill('SIGKILL');
   await start();
-  await eventually(stored, (numbers) => new Set(numbers).size === 400, 20_000);
+  await eventually(stored, (numbers) => new Set(numbers).size === 400);
   await eventually(
     () => channel.queueDeclare({ queue: 'killed', passive: true }),
     ({ messageCount }) => messageCount === 0,
@@ -243,4 +236,4 @@ test('messages with an id that come again after a kill -9 are events once, and n
   await eventually(stored, (numbers) => numbers.includes('400'));
   expect(await stored()).toEqual([...wanted, 400].map(String));
   expect(await stage.query('SELECT count(*)::int AS count FROM rejected_messages')).toEqual([{ count: 0 }]);
-}, 120_000);
+});

@@ -37,7 +37,7 @@ beforeAll(async () => {
   ]);
   calls = destinationCalls(service.baseUrl, 'acme');
   await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
-}, 90_000);
+});
 afterAll(() => Promise.all([service?.stop(), rabbitmq?.close()]));
 
 const secure = () => `127.0.0.1:${rabbitmq.tlsPort}`;
@@ -84,9 +84,9 @@ test('a source takes messages in over TLS, by the authority that it is given, an
       await channel.basicPublish({ routingKey: 'secure', durable: true }, Buffer.from(body));
   });
   const found = () => query(service.databaseUrl, `SELECT 1 FROM events WHERE type = 'bus.in'`);
-  await eventually(found, (rows) => rows.length === 1, 20_000);
+  await eventually(found, (rows) => rows.length === 1);
   const letter = () => withChannel((channel) => channel.basicGet({ queue: 'dead', noAck: true }));
-  await eventually(letter, (message) => message?.headers?.['posthorn-rejected-source'] === 'secure', 20_000);
+  await eventually(letter, (message) => message?.headers?.['posthorn-rejected-source'] === 'secure');
   const seen = await rabbitmq.ctl('list_connections', 'ssl', 'peer_cert_subject', '--no-table-headers');
   expect(seen).toMatch(/true\tCN=localhost/);
 });

@@ -11,10 +11,9 @@ import { announcementStore } from '../../src/workers/announcer-service.ts';
 import { call } from '../support/api.ts';
 import { TEST_LANES } from '../support/global-setup.ts';
 import { makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let service: TestService;
 let tenant: TestTenant;
@@ -94,7 +93,7 @@ test('a storm of 10,000 dead letters gives few events, which tell of each of the
         await passWindow();
         expect(factsIn(receiver.requests.map(({ body }) => JSON.parse(body.toString()).data))).toBe(9_990);
       },
-      { timeout: 30_000, interval: 500 },
+      { timeout: PATIENCE_MS, interval: 500 },
     );
     expect(receiver.requests.length).toBeLessThan(80);
   } finally {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NOTICE_KINDS } from '../../src/domain/notice.ts';
 import { verifySignature } from '../../src/signing/verify-signature.ts';
 import { parseVerifyingKey } from '../../src/signing/verifying-key.ts';
@@ -9,8 +9,6 @@ import { type ReceivedRequest, type Receiver, startReceiver } from '../support/r
 import { type ReceiverPaths, receiverPaths, statuses } from '../support/receiver-paths.ts';
 import { type CreatedEndpoint, createEndpoint } from '../support/stage.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let receiver: Receiver;
 let paths: ReceiverPaths;
@@ -67,7 +65,6 @@ async function quiet(tenant: string): Promise<void> {
   await eventually(
     async () => Number((await service.context.apiPool.query(text, [tenant])).rows[0].left),
     (left) => left === 0,
-    30_000,
   );
 }
 

@@ -19,7 +19,6 @@ export interface Evidence {
   readonly endpoints: readonly CreatedEndpoint[];
   /** Requests that may have been made twice: what was in flight at the crashes. 0 where nothing crashed. */
   readonly duplicatesAtMost: number;
-  readonly healedWithinMs?: number;
 }
 
 interface StoredEvent {
@@ -39,10 +38,10 @@ interface StoredAttempt {
  * accused and not as the witness. @returns how many requests the receiver got more than once.
  */
 export async function checkInvariants(evidence: Evidence): Promise<number> {
-  const { databaseUrl, healedWithinMs = 25_000 } = evidence;
+  const { databaseUrl } = evidence;
   const waiting = () =>
     query(databaseUrl, 'SELECT (SELECT count(*) FROM mailbox) + (SELECT count(*) FROM expansions) AS count');
-  await eventually(waiting, ([row]) => Number(row.count) === 0, healedWithinMs);
+  await eventually(waiting, ([row]) => Number(row.count) === 0);
   const events = await storedEvents(databaseUrl);
   checkStored(evidence.history, events);
   const attempts: StoredAttempt[] = await query(

@@ -42,14 +42,13 @@ export function destinationCalls(baseUrl: string, tenant: string) {
       return body.id;
     },
     /** Resolves when the delivery of an event has come to this state. */
-    settled: (eventId: string, endpoint: BrokerEndpoint, status: string, timeoutMs = 20_000) =>
+    settled: (eventId: string, endpoint: BrokerEndpoint, status: string) =>
       eventually(
         () => deliveriesOf(eventId, endpoint.id),
         (delivery) => delivery?.status === status,
-        timeoutMs,
       ),
     /** The first attempts of an event's delivery, oldest first, once there are so many. */
-    attempts: (eventId: string, endpoint: BrokerEndpoint, count = 1, timeoutMs = 20_000) =>
+    attempts: (eventId: string, endpoint: BrokerEndpoint, count = 1) =>
       eventually(
         async (): Promise<ShownAttempt[]> => {
           const delivery = await deliveriesOf(eventId, endpoint.id);
@@ -58,7 +57,6 @@ export function destinationCalls(baseUrl: string, tenant: string) {
           return body.data.toReversed();
         },
         (attempts) => attempts.length >= count,
-        timeoutMs,
       ),
     /** Sends events that were delivered once more, by a replay. */
     replay: async (endpoint: BrokerEndpoint, eventIds: readonly string[]): Promise<void> => {

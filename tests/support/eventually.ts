@@ -1,8 +1,10 @@
+import { PATIENCE_MS } from './patience.ts';
+
 /** Asks until the answer satisfies. For what leaves no signal to wait on, such as a row that another process writes. */
 export async function eventually<T>(
   ask: () => Promise<T>,
   satisfies: (answer: T) => boolean,
-  timeoutMs = 30_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {

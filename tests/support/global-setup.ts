@@ -20,11 +20,33 @@ declare module 'vitest' {
 
 export const TEST_LANES = 8;
 
+interface Servers {
+  readonly serverUrl: string;
+  readonly template: string;
+  readonly stop: () => Promise<void>;
+}
+
+/** Of the whole run: each project of vitest calls a copy of this module. */
+const run = globalThis as { posthornTests?: { readonly servers: Promise<Servers>; users: number } };
+
 /**
  * One Postgres for the whole run: `DATABASE_URL` when it is set (its user must be able to create databases), else an embedded one. Each
  * test file copies the migrated template, so that files run side by side.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  run.posthornTests ??= { servers: startServers(), users: 0 };
+  const ours = run.posthornTests;
+  ours.users++;
+  const { serverUrl, template, stop } = await ours.servers;
+  project.provide('serverUrl', serverUrl);
+  project.provide('template', template);
+  project.provide('redisUrl', process.env.REDIS_URL || '');
+  return async () => {
+    if (--ours.users === 0) await stop();
+  };
+}
+
+async function startServers(): Promise<Servers> {
   const given = process.env.DATABASE_URL || undefined;
   const embedded = given === undefined ? await startEmbedded() : null;
   const serverUrl = given ?? embedded!.url;
@@ -33,13 +55,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const templateUrl = databaseUrl(serverUrl, template);
   await prepareDatabase(templateUrl, TEST_LANES);
   await migrateQueues(templateUrl);
-  project.provide('serverUrl', serverUrl);
-  project.provide('template', template);
-  project.provide('redisUrl', process.env.REDIS_URL || '');
-  return async () => {
+  const stop = async () => {
     await onServer(serverUrl, `DROP DATABASE ${template} WITH (FORCE)`);
     await embedded?.stop();
   };
+  return { serverUrl, template, stop };
 }
 
 async function startEmbedded() {

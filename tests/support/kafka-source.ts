@@ -1,5 +1,6 @@
 import { call } from './api.ts';
 import { eventually } from './eventually.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 /** What a Kafka source of a test is described as. */
 export function kafkaSource(broker: string, topics: readonly string[], more: Readonly<Record<string, unknown>> = {}) {
@@ -22,8 +23,13 @@ export async function createSource(baseUrl: string, description: object): Promis
 }
 
 /** Waits until some process consumes it, or as many of its processes as are asked for do. */
-// biome-ignore lint/suspicious/noExplicitAny: tests read whatever fields they ask for.
-export async function untilSource(baseUrl: string, id: string, isSo: (source: any) => boolean, timeoutMs = 40_000) {
+export async function untilSource(
+  baseUrl: string,
+  id: string,
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever fields they ask for.
+  isSo: (source: any) => boolean,
+  timeoutMs = PATIENCE_MS,
+) {
   const ask = async () => (await call(baseUrl, 'GET', `/v1/sources/${id}`)).body;
   return eventually(ask, isSo, timeoutMs);
 }

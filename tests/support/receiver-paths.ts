@@ -7,7 +7,7 @@ export interface ReceiverPaths {
   /** `index` counts the requests of this path. */
   behave(path: string, behaviour: Behaviour): void;
   at(path: string): readonly ReceivedRequest[];
-  received(path: string, count: number, timeoutMs?: number): Promise<readonly ReceivedRequest[]>;
+  received(path: string, count: number): Promise<readonly ReceivedRequest[]>;
 }
 
 export function receiverPaths(receiver: Receiver): ReceiverPaths {
@@ -20,11 +20,10 @@ export function receiverPaths(receiver: Receiver): ReceiverPaths {
     url: (path) => `${receiver.url}${path}`,
     behave: (path, behaviour) => void behaviours.set(path, behaviour),
     at,
-    received: (path, count, timeoutMs) =>
+    received: (path, count) =>
       eventually(
         async () => at(path),
         (requests) => requests.length >= count,
-        timeoutMs,
       ),
   };
 }

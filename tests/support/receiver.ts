@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PATIENCE_MS } from './patience.ts';
 
 /** One request as the receiver saw it: the ledger that our own database is checked against. */
 export interface ReceivedRequest {
@@ -20,7 +21,7 @@ export interface Receiver {
   readonly requests: readonly ReceivedRequest[];
   behave(behaviour: Behaviour): void;
   /** Resolves when at least `count` requests have come, with all of them. */
-  received(count: number, timeoutMs?: number): Promise<readonly ReceivedRequest[]>;
+  received(count: number): Promise<readonly ReceivedRequest[]>;
   close(): Promise<void>;
 }
 
@@ -60,12 +61,12 @@ export async function startReceiver(behaviour: Behaviour = ok): Promise<Receiver
     behave: (next) => {
       behave = next;
     },
-    received: async (count, timeoutMs = 10_000) => {
+    received: async (count) => {
       if (requests.length >= count) return requests;
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const timer = setTimeout(
-        () => reject(new Error(`${requests.length} of ${count} requests came within ${timeoutMs} ms`)),
-        timeoutMs,
+        () => reject(new Error(`${requests.length} of ${count} requests came within ${PATIENCE_MS} ms`)),
+        PATIENCE_MS,
       );
       waiting.push({ count, resolve });
       await promise.finally(() => clearTimeout(timer));

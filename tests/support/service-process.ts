@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { PATIENCE_MS } from './patience.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const START_MS = 60_000;
 /** Lines that are kept for the message of a failed test: of what there is a line per event, none. */
 const KEPT_LINES = 100;
 const ROUTINE = /"event":"(event\.accepted|attempt\.finished)"/;
@@ -23,7 +23,7 @@ export interface ServiceProcess {
   /** The last lines that it wrote, standard error included; without the lines of single events and attempts. */
   output(): string;
   /** Resolves with the first line, kept or to come, that says so. */
-  said(what: RegExp, timeoutMs?: number): Promise<string>;
+  said(what: RegExp): Promise<string>;
   /** Does nothing once it has ended. */
   kill(signal: NodeJS.Signals): Promise<ProcessExit>;
   signal(signal: NodeJS.Signals): void;
@@ -32,7 +32,7 @@ export interface ServiceProcess {
 /** Starts the process and resolves when it serves. @throws Error with its output when it ends instead. */
 export async function startServiceProcess(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
   const child = new Child(env);
-  const started = child.said(/"event":"service\.started"/, START_MS);
+  const started = child.said(/"event":"service\.started"/);
   const ended = child.exited.then(({ code, signal }) => {
     throw new Error(`The service ended at its start (${signal ?? `exit code ${code}`}):\n${child.output()}`);
   });
@@ -46,7 +46,7 @@ export async function runServiceProcess(
   env: Readonly<Record<string, string>>,
 ): Promise<ProcessExit & { output: string }> {
   const child = new Child(env);
-  const timer = setTimeout(() => child.signal('SIGKILL'), START_MS);
+  const timer = setTimeout(() => child.signal('SIGKILL'), PATIENCE_MS);
   const exit = await child.exited;
   clearTimeout(timer);
   return { ...exit, output: child.output() };
@@ -81,12 +81,12 @@ class Child {
     return this.#lines.join('\n');
   }
 
-  said(what: RegExp, timeoutMs = 30_000): Promise<string> {
+  said(what: RegExp): Promise<string> {
     const known = this.#lines.find((line) => what.test(line));
     if (known !== undefined) return Promise.resolve(known);
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const late = () => reject(new Error(`The service never said ${what}:\n${this.output()}`));
-    const timer = setTimeout(late, timeoutMs);
+    const timer = setTimeout(late, PATIENCE_MS);
     const listener = (line: string) => what.test(line) && resolve(line);
     this.#listeners.add(listener);
     return promise.finally(() => {

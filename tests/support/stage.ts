@@ -5,9 +5,10 @@ import { ensureTenant } from './ensure-tenant.ts';
 import { TEST_LANES } from './global-setup.ts';
 import { query } from './query.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
+import { type ReceiverPaths, receiverPaths } from './receiver-paths.ts';
 import { type ServiceProcess, startServiceProcess } from './service-process.ts';
 import { createTestDatabase } from './test-database.ts';
-import { MASTER_KEY, OPERATOR_KEY } from './test-service.ts';
+import { MASTER_KEY, OPERATOR_KEY, PATIENT_DEADLINE_MS } from './test-service.ts';
 
 export interface StageOptions {
   /** A database of the caller's own; without it one is made, and dropped at the end. */
@@ -65,6 +66,13 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   };
 }
 
+/** A stage with an API and a worker, apart, and a receiver for many endpoints. */
+export async function openApiAndWorker(): Promise<{ stage: Stage; receiver: ReceiverPaths; api: string }> {
+  const stage = await openStage();
+  const [{ baseUrl }] = await Promise.all([stage.start('api'), stage.start('worker')]);
+  return { stage, receiver: receiverPaths(stage.receiver), api: baseUrl };
+}
+
 /** What every process of ours is started with; it may deliver to loopback. */
 export function environment(databaseUrl: string): Record<string, string> {
   return {
@@ -77,6 +85,7 @@ export function environment(databaseUrl: string): Record<string, string> {
     PORT: '0',
     ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
     SHUTDOWN_SECONDS: '8',
+    INGEST_DEADLINE_MS: String(PATIENT_DEADLINE_MS),
   };
 }
 

@@ -19,6 +19,9 @@ import { createTestDatabase } from './test-database.ts';
 export const OPERATOR_KEY = 'pho_test_operator_key_0123456789';
 export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 
+/** A 503 is for databases that are away, not for machines that are slow. */
+export const PATIENT_DEADLINE_MS = 20_000;
+
 export interface TestServiceOptions {
   readonly config?: Partial<Config>;
   /** Whether deliveries are made; without it only the API runs. */
@@ -52,6 +55,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     }),
     REDIS_PREFIX: `{test-${randomBytes(6).toString('hex')}}`,
     SHUTDOWN_SECONDS: 3,
+    INGEST_DEADLINE_MS: PATIENT_DEADLINE_MS,
     ...options.config,
   };
   const policy = compileEgressPolicy({ allowedNetworks: ['127.0.0.0/8', '::1/128'] });

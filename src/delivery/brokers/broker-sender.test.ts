@@ -77,7 +77,7 @@ test('each message is reported once: what comes after its end changes nothing', 
 test('whatever a line does, an attempt ends with its time, and a late answer is of no account', async () => {
   const { lines, outcomes, send } = rig();
   send(message(base, 1, 50));
-  await vi.waitFor(() => expect(outcomes).toHaveLength(1));
+  await vi.waitFor(() => expect(outcomes).toHaveLength(1), 30_000);
   expect(outcomes[0]).toMatchObject({ kind: 'unreachable', reason: 'timeout', detail: 'no answer within 0.05 s' });
   expect(lines[0]!.shipments[0]!.isOver).toBe(true);
   lines[0]!.shipments[0]!.end({ kind: 'delivered', receipt: {} });

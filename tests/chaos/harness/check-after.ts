@@ -4,6 +4,8 @@ import type { Play } from './play.ts';
 import { isReady } from './readiness.ts';
 import type { Tally } from './tally.ts';
 
+/** Of more endpoints some are looked at, spread evenly. */
+const MOST_COUNTERS = 500;
 const READY_WITHIN_MS = 15_000;
 
 /** I10: every process, started again if it had ended, says that it can work. */
@@ -22,7 +24,10 @@ export async function checkReadiness({ apis, workers }: Play): Promise<Verdict> 
 /** I12: what the API counts for each endpoint is what the database holds. */
 export async function checkCounters(play: Play, tally: Tally): Promise<Verdict> {
   const faults: string[] = [];
-  for (const [index, { id, tenant }] of play.endpoints.entries()) {
+  const { endpoints } = play;
+  const everySoMany = Math.ceil(endpoints.length / MOST_COUNTERS);
+  for (const [index, { id, tenant }] of endpoints.entries()) {
+    if (index % everySoMany !== 0) continue;
     const stats = await play.call('GET', `/v1/tenants/${tenant}/endpoints/${id}/stats`).catch(() => null);
     // One that was deleted has no statistics; of one with very many attempts only the newest are counted.
     if (stats === null || stats.sampled) continue;
@@ -30,7 +35,11 @@ export async function checkCounters(play: Play, tally: Tally): Promise<Verdict> 
     if (stats.delivered !== done)
       faults.push(`endpoint ${index}: ${stats.delivered} in its statistics, ${done} in the database`);
   }
-  return verdict('I12 the counters agree with the database', faults, `${play.endpoints.length} endpoints`);
+  return verdict(
+    'I12 the counters agree with the database',
+    faults,
+    `${Math.ceil(endpoints.length / everySoMany)} of ${endpoints.length} endpoints`,
+  );
 }
 
 /** I7: a key of one tenant sees nothing of another. */

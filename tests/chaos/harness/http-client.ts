@@ -11,6 +11,8 @@ export const NOBODY: HttpAnswer = { status: 0, retryAfter: null, text: '' };
 
 /** JSON over kept-alive connections to processes of ours, which come and go. */
 export class HttpClient {
+  /** Requests without an answer on connections that had been answered on before: closed under the client. */
+  brokenReuses = 0;
   readonly #agent: Agent;
   readonly #key: string;
   readonly #timeoutMs: number;
@@ -31,7 +33,10 @@ export class HttpClient {
     };
     return new Promise((resolve) => {
       const call = request(baseUrl + path, { method, agent: this.#agent, headers, timeout: this.#timeoutMs });
-      call.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED' ? NOBODY : null));
+      call.on('error', ({ code }: NodeJS.ErrnoException) => {
+        if (call.reusedSocket) this.brokenReuses++;
+        resolve(code === 'ECONNREFUSED' ? NOBODY : null);
+      });
       call.on('timeout', () => call.destroy());
       call.on('response', (response) => {
         const chunks: Buffer[] = [];

@@ -1,8 +1,11 @@
 import { scenarios } from '../scenarios/all.ts';
 import { soak } from '../scenarios/soak.ts';
+import { ciSubset } from './ci-subset.ts';
+import { Leftovers } from './leftovers.ts';
 import { backendFor, whyNotHere } from './machine.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import type { Play } from './play.ts';
+import { playAll } from './play-all.ts';
 import { type Recorded, recordResults } from './results.ts';
 import { runScenario } from './run-scenario.ts';
 import type { Scenario } from './scenario.ts';
@@ -17,29 +20,38 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const chosen = choose(options);
-  const results: Recorded[] = [];
-  for (const scenario of chosen) {
-    const reason = whyNotHere(scenario, options.backend);
-    results.push(reason === null ? { scenario, result: await play(scenario, options) } : { scenario, skipped: reason });
-    if (reason !== null) write(`skipped     ${scenario.id}: ${reason}`);
-    write('');
-    if (stopping.signal.aborted) break;
-  }
-  if (options.record) recordResults(results);
+  const leftovers = new Leftovers();
+  const results = await playAll(chosen, {
+    whyNot: (scenario) => whyNotHere(scenario, options.backend),
+    play: (scenario) => play(scenario, options),
+    clear: () => leftovers.clear(options.keep),
+    onResult: (result) => options.record && recordResults([result]),
+    isStopped: () => stopping.signal.aborted,
+    write,
+  });
+  leftovers.close(options.keep);
   if (options.mode === 'ci') writeSummary(results);
   return conclude(results, options);
 }
 
 const stopping = new AbortController();
 let current: Play | null = null;
+/** Of the scenario that is played. */
+let breaking = new AbortController();
+
+/** Past what a scenario is asked to last, it is ended: the others are to have their turn. */
+const LONGEST_MS = 20 * 60_000;
 
 function play(scenario: Scenario, options: Options) {
-  const { seed, keep } = options;
-  return runScenario(scenario, {
+  const { seed, keep, minutes = 0, events = 0 } = options;
+  breaking = new AbortController();
+  // Of a load that ends by its number a thousand a second are posted at the very least.
+  const timer = setTimeout(() => giveUp('it took too long'), LONGEST_MS + minutes * 60_000 + events);
+  const run = runScenario(scenario, {
     seed,
     keep,
     backend: backendFor(scenario, options.backend),
-    signal: stopping.signal,
+    signal: AbortSignal.any([stopping.signal, breaking.signal]),
     write,
     onPlay: (next) => {
       current = next;
@@ -47,15 +59,21 @@ function play(scenario: Scenario, options: Options) {
     ...(options.minutes === undefined ? {} : { minutes: options.minutes }),
     ...(options.events === undefined ? {} : { events: options.events }),
   });
+  return run.finally(() => clearTimeout(timer));
 }
 
-function choose({ mode, scenario, minutes, events }: Options): readonly Scenario[] {
-  if (mode === 'all') return scenarios;
-  if (mode === 'ci') return scenarios.filter(({ ci }) => ci === true);
+function giveUp(why: string): void {
+  breaking.abort(new Error(why));
+}
+
+function choose({ mode, scenario, minutes, events, short }: Options): readonly Scenario[] {
+  const sized = (each: Scenario) => (short ? (each.short ?? each) : each);
+  if (mode === 'all') return scenarios.map(sized);
+  if (mode === 'ci') return ciSubset(scenarios);
   if (mode === 'soak') return [soak(minutes, events)];
   const found = scenarios.find(({ id }) => id.toLowerCase() === scenario.toLowerCase());
   if (found === undefined) throw new Error(`there is no scenario ${scenario}; --list shows them all`);
-  return [found];
+  return [sized(found)];
 }
 
 function conclude(results: readonly Recorded[], { mode }: Options): number {
@@ -91,6 +109,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     stopping.abort(new Error(`stopped by ${signal}`));
   });
 process.on('exit', () => current?.killAll());
+// One that nobody waited for, in a step, is that scenario's failure and not the end of the others.
+for (const event of ['unhandledRejection', 'uncaughtException'] as const)
+  process.on(event, (error: unknown) => giveUp(`${event}: ${error instanceof Error ? error.stack : String(error)}`));
 
 /** Everything that was started has ended by then, and nothing that is left may hold up the answer. */
 process.exit(await main(process.argv.slice(2)).catch(misused));

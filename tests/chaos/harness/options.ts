@@ -9,6 +9,8 @@ export interface Options {
   readonly minutes?: number;
   readonly events?: number;
   readonly backend?: 'redis' | 'postgres';
+  /** Plays the smaller variant where a scenario has one. */
+  readonly short: boolean;
   readonly keep: boolean;
   readonly record: boolean;
 }
@@ -19,6 +21,7 @@ npm run chaos -- --all                               one after the other
 npm run chaos -- --ci                                the subset that runs with the tests
 npm run chaos -- --soak [--minutes 10] [--events N]  faults at random under load
   --seed 7                    the same randomness again
+  --short                     the smaller variant, where there is one
   --backend redis|postgres    what carries the doorbell; Redis where redis-server is installed
   --keep                      leaves ledger and logs where they are, and says where
   --record                    writes recovery time and duplicates to tests/chaos/results.json`;
@@ -37,21 +40,25 @@ export function readOptions(args: readonly string[]): Options {
       minutes: { type: 'string' },
       events: { type: 'string' },
       backend: { type: 'string' },
+      short: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
     },
   });
-  const { scenario, list, all, ci, soak, backend, keep, record } = values;
+  const { scenario, list, all, ci, soak, backend, short, keep, record } = values;
   const modes = Object.entries({ one: scenario !== undefined, list, all, ci, soak }).filter(([, isAsked]) => isAsked);
   if (modes.length !== 1) throw new Error('say one of --scenario, --list, --all, --ci and --soak');
   if (backend !== undefined && backend !== 'redis' && backend !== 'postgres')
     throw new Error('--backend: expected redis or postgres');
+  // What the table tells was played in full.
+  if (record && (short || ci)) throw new Error('--record goes with the scenarios in full: not with --short or --ci');
   const minutes = number('--minutes', values.minutes, 0.01, 1_440);
   const events = number('--events', values.events, 1, 100_000_000);
   return {
     mode: modes[0]![0] as Options['mode'],
     scenario: scenario ?? '',
     seed: number('--seed', values.seed, 0, 2 ** 32 - 1) ?? randomInt(1_000_000),
+    short,
     keep,
     record,
     ...(minutes === undefined ? {} : { minutes }),

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { query } from '../../support/query.ts';
 import type { Behaviour } from './behaviour.ts';
 import { ok } from './behaviour.ts';
+import { copyEndpoints } from './copy-endpoints.ts';
 import { Crew } from './crew.ts';
 import { environmentOf, MAX_IN_FLIGHT, OPERATOR_KEY } from './environment.ts';
 import { FaultProxy } from './fault-proxy.ts';
@@ -246,23 +247,41 @@ export class Play {
   async #createEndpoints(): Promise<void> {
     for (const tenant of new Set(this.#specs.map((spec) => spec.tenant ?? DEFAULT_TENANT)))
       await this.call('POST', '/v1/tenants', { id: tenant }, 201);
-    for (const [index, spec] of this.#specs.entries()) await this.#createEndpoint(index, spec);
+    for (const [index, spec] of this.#specs.entries())
+      if (spec.isCopy !== true) await this.#createEndpoint(index, spec);
     // Whatever was said to the receiver before is obeyed when this is answered.
     await this.receiver.report();
   }
 
   async #createEndpoint(index: number, spec: EndpointSpec): Promise<void> {
-    const { tenant = DEFAULT_TENANT, settings, behaviour = ok, viaProxy } = spec;
-    const port = viaProxy === true ? this.receiverProxy.port : this.receiver.port;
+    const { tenant = DEFAULT_TENANT, settings } = spec;
     const body = {
-      url: `http://127.0.0.1:${port}/${index}`,
+      url: this.#urlOf(index),
       retry_schedule: RETRY_SCHEDULE,
       subscriptions: subscriptionsOf(spec),
       ...settings,
     };
     const { id, secret, public_key } = await this.call('POST', `/v1/tenants/${tenant}/endpoints`, body, 201);
-    this.receiver.trust(index, tenant, [public_key ?? secret]);
+    const trusted = public_key ?? secret;
+    this.#know(index, id, trusted);
+    const end = this.#specs.findIndex((each, at) => at > index && each.isCopy !== true);
+    const copies = [...this.#specs.keys()].slice(index + 1, end === -1 ? undefined : end);
+    if (copies.length === 0) return;
+    const rows = copies.map((at) => ({ url: this.#urlOf(at), subscriptions: subscriptionsOf(this.#specs[at]!) }));
+    const ids = await copyEndpoints(this.servers.postgres.url, { id, secret }, rows);
+    for (const [i, at] of copies.entries()) this.#know(at, ids[i]!, trusted);
+  }
+
+  #know(index: number, id: string, trusted: string): void {
+    const spec = this.#specs[index]!;
+    const { tenant = DEFAULT_TENANT, behaviour = ok } = spec;
+    this.receiver.trust(index, tenant, [trusted]);
     this.behave(index, behaviour);
-    this.endpoints.push({ id, tenant, spec });
+    this.endpoints[index] = { id, tenant, spec };
+  }
+
+  #urlOf(index: number): string {
+    const port = this.#specs[index]!.viaProxy === true ? this.receiverProxy.port : this.receiver.port;
+    return `http://127.0.0.1:${port}/${index}`;
   }
 }

@@ -11,6 +11,8 @@ export interface Recorded {
 
 /** What was measured last, by scenario. */
 export interface Measured {
+  /** Of what was played: a scenario that has been made another since was not measured yet. */
+  readonly title?: string;
   readonly passed: boolean;
   readonly recoverySeconds: number;
   readonly lost: number;
@@ -31,7 +33,14 @@ export function recordResults(results: readonly Recorded[]): void {
     // A run that broke off measured nothing; one that passed without a post had its events from brokers.
     if (result === undefined || (result.events === 0 && !result.passed)) continue;
     const { passed, recoveryMs, lost, duplicates, events } = result;
-    all[scenario.id] = { passed, recoverySeconds: Math.round(recoveryMs / 100) / 10, lost, duplicates, events };
+    all[scenario.id] = {
+      title: scenario.title,
+      passed,
+      recoverySeconds: Math.round(recoveryMs / 100) / 10,
+      lost,
+      duplicates,
+      events,
+    };
   }
   const sorted = Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
   writeFileSync(FILE, `${JSON.stringify(sorted, null, 2)}\n`);

@@ -39,18 +39,31 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const play = new Play({ scenario, folder, say: (line) => report.at(line), ...options });
   options.onPlay?.(play);
   try {
-    return report.end(await judgeAll(await perform(play, options, report)));
+    const performed = await perform(play, options, report);
+    return report.end(await unlessAborted(options.signal, judgeAll(performed)));
   } catch (error) {
     report.at(`failed: ${error instanceof Error ? error.message : String(error)}`);
     return report.broken();
   } finally {
     if (report.hasFailed) options.write(play.logs());
     if (options.keep) await writeFile(join(folder, 'processes.log'), play.logs());
-    await play.close();
+    await closeInTime(play);
     options.onPlay?.(null);
     if (options.keep) options.write(`kept      ${folder}`);
     else await rm(folder, { recursive: true, force: true });
   }
+}
+
+const CLOSE_MS = 60_000;
+
+/** What does not end by itself is killed. */
+async function closeInTime(play: Play): Promise<void> {
+  const late = new AbortController();
+  const closed = play.close().then(() => late.abort());
+  await Promise.race([closed, delay(CLOSE_MS, undefined, { signal: late.signal }).catch(() => {})]);
+  if (late.signal.aborted) return;
+  play.say('not closed in time: killed');
+  play.killAll();
 }
 
 interface Performed {

@@ -22,6 +22,8 @@ export interface EndpointSpec {
   readonly isLeft?: boolean;
   /** Whether events may pass it by, because it is disabled or deleted meanwhile. */
   readonly isMissed?: boolean;
+  /** Made like the endpoint before the first of these in a row, whose tenant and settings it has: for thousands of them. */
+  readonly isCopy?: boolean;
   /** Reached through the receiver's fault proxy. */
   readonly viaProxy?: boolean;
 }
@@ -45,6 +47,8 @@ export interface StageSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** Which servers the processes reach through a fault proxy. */
   readonly proxied?: readonly ('postgres' | 'redis')[];
+  /** Whether deliveries go through an egress proxy. */
+  readonly egressProxy?: boolean;
   readonly postgres?: Readonly<Record<string, string>>;
   /** Puts Postgres's data on a file system of so many MB of its own. */
   readonly postgresDiskMb?: number;
@@ -98,4 +102,6 @@ export interface Scenario {
   readonly check?: (outcome: Outcome) => Promise<readonly Verdict[]>;
   /** Runs with the tests. */
   readonly ci?: boolean;
+  /** The same, smaller: what `--short` plays, and what runs with the tests if it says so. */
+  readonly short?: Scenario;
 }

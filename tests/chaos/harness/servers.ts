@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startEgressProxy, type TestProxy } from '../../support/egress-proxy.ts';
 import { type PostgresProcess, startPostgresProcess } from '../../support/postgres-process.ts';
 import { type RedisProcess, startRedisProcess } from '../../support/redis-process.ts';
 import { FaultProxy } from './fault-proxy.ts';
@@ -13,6 +14,7 @@ export interface Servers {
   readonly redis: RedisProcess | null;
   readonly postgresProxy: FaultProxy | null;
   readonly redisProxy: FaultProxy | null;
+  readonly egressProxy: TestProxy | null;
   /** What the service is told, through the proxies; empty Redis for none. */
   readonly databaseUrl: string;
   readonly redisUrl: string;
@@ -41,11 +43,14 @@ export async function startServers(spec: StageSpec, withRedis: boolean, onClose:
   const { proxied = [] } = spec;
   const postgresProxy = await proxyFor(postgres.url, proxied.includes('postgres'));
   const redisProxy = redis === null ? null : await proxyFor(redis.url, proxied.includes('redis'));
+  const egressProxy = spec.egressProxy === true ? await startEgressProxy() : null;
+  if (egressProxy !== null) onClose(() => egressProxy.stop());
   return {
     postgres,
     redis,
     postgresProxy,
     redisProxy,
+    egressProxy,
     databaseUrl: through(postgres.url, postgresProxy),
     dataDir: dataDir ?? null,
     redisUrl: redis === null ? '' : through(redis.url, redisProxy),

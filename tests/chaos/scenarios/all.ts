@@ -34,6 +34,7 @@ import { f52 } from './f52-endpoint-changed.ts';
 import { f53 } from './f53-replay-beside-traffic.ts';
 import { f56 } from './f56-slow-postgres.ts';
 import { f57 } from './f57-postgres-killed.ts';
+import { f60 } from './f60-egress-proxy.ts';
 import { f61 } from './f61-open-snapshot.ts';
 import { frozenWorker } from './frozen-worker.ts';
 import { isolation } from './isolation.ts';
@@ -80,6 +81,7 @@ export const scenarios: readonly Scenario[] = [
   f53,
   f56,
   f57,
+  f60,
   f61,
   frozenWorker,
   isolation,

@@ -20,5 +20,4 @@ export const f01: Scenario = {
       '2 requests for one event',
     ),
   ],
-  ci: true,
 };

@@ -10,5 +10,4 @@ export const f10: Scenario = {
   backend: 'redis',
   stage: { redis: ['--appendonly', 'no'] },
   steps: [redisAway(1_000), accepted(60), redisAway(1_000), accepted(60)],
-  ci: true,
 };

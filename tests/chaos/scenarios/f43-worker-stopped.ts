@@ -24,5 +24,4 @@ export const f43: Scenario = {
     restart('worker', 1),
     accepted(40),
   ],
-  ci: true,
 };

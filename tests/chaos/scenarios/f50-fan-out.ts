@@ -3,30 +3,34 @@ import type { Scenario } from '../harness/scenario.ts';
 import { step } from '../steps/flow.ts';
 import { measure, measuredText } from '../steps/measure.ts';
 
-const ENDPOINTS = 1_000;
-const BOUND_MS = 1_000;
+/** Deliveries a second: what two cores make beside the harness. */
+const PER_SECOND = 4_000;
+/** 99th percentiles of the neighbour: five thousand deliveries at once take more of a second than those of one event. */
+const POST_MS = 500;
+const RECEIPT_MS = 2_000;
 
-export const f50: Scenario = {
+const fanOut = (endpoints: number): Scenario => ({
   id: 'F50',
-  title:
-    'one event for 1,000 endpoints, again and again, beside another tenant (5,000 would take longer to make than to play)',
+  title: `one event for ${endpoints.toLocaleString('en')} endpoints, ten times, beside another tenant`,
   rows: ['F50'],
-  expected: 'each is stored whole, and the other tenant’s p99 stays below a second',
+  expected:
+    'each is stored whole; of the other tenant, posts are acknowledged within half a second and delivered within two (p99)',
   endpoints: [
     { name: 'neighbour', tenant: 'quiet' },
-    ...Array.from({ length: ENDPOINTS }, (_, i) => ({ name: `fan ${i}`, tenant: 'wide' })),
+    ...Array.from({ length: endpoints }, (_, i) => ({ name: `fan ${i}`, tenant: 'wide', isCopy: i > 0 })),
   ],
   load: null,
   steps: [
-    step('ten events for 1,000 endpoints each', async (play) => {
-      const wide = play.startLoad({ perSecond: 2, events: 10, slots: 2, tenants: ['wide'] });
-      const measured = await measure(play, { perSecond: 40, events: 300, slots: 4, tenants: ['quiet'] }, 0);
+    step(`ten events for ${endpoints} endpoints each`, async (play) => {
+      const wide = play.startLoad({ perSecond: PER_SECOND / endpoints, events: 10, slots: 2, tenants: ['wide'] });
+      const measured = await measure(play, { perSecond: 40, events: 400, slots: 4, tenants: ['quiet'] }, 0);
       await wide!.done;
       const text = measuredText(measured);
-      play.found.push(
-        verdict('the neighbour’s p99 stays below a second', measured.receiptMs < BOUND_MS ? [] : [text], text),
-      );
+      const isHeld = measured.postMs < POST_MS && measured.receiptMs < RECEIPT_MS;
+      play.found.push(verdict('the neighbour’s posts and deliveries are not held up', isHeld ? [] : [text], text));
     }),
   ],
-  recoveryAtMostMs: 60_000,
-};
+  recoveryAtMostMs: 180_000,
+});
+
+export const f50: Scenario = { ...fanOut(5_000), short: fanOut(1_000) };

@@ -12,5 +12,4 @@ export const f57: Scenario = {
   steps: [postgresAway(3_000), accepted(40)],
   refusals: [503],
   recoveryAtMostMs: 30_000,
-  ci: true,
 };

@@ -1,0 +1,105 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startEgressProxy, type TestProxy } from '../../tests/support/egress-proxy.ts';
+import { readEgressProxy } from './egress-proxy.ts';
+import { deliveryRig, freePort, listen, ok, pem, rawReceiver } from './fixtures/delivery-rig.ts';
+import type { SenderOptions } from './send.ts';
+
+let proxy: TestProxy;
+
+beforeEach(async () => {
+  proxy = await startEgressProxy();
+});
+
+afterEach(() => proxy.stop().catch(() => {}));
+
+const zone = { 'receiver.test': ['127.0.0.1'], 'stranger.test': ['127.0.0.1'], 'two.test': ['127.0.0.2', '127.0.0.1'] };
+const rigOf = (more: Partial<SenderOptions> & { rules?: object; url?: string } = {}) =>
+  deliveryRig({ zone, proxy: readEgressProxy(more.url ?? proxy.url), ...more });
+
+test('a delivery goes through the proxy, to the address that was checked and not to a name', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  await using rig = rigOf({ url: proxy.url.replace('//', '//us%40er:s3cret@') });
+  const url = `http://receiver.test:${receiver.port}/hook`;
+  for (let i = 0; i < 6; i++) expect(await rig.deliver(url)).toMatchObject({ kind: 'delivered' });
+  const credentials = `Basic ${Buffer.from('us@er:s3cret').toString('base64')}`;
+  expect(proxy.asked[0]).toEqual({ authority: `127.0.0.1:${receiver.port}`, credentials });
+  // A tunnel is kept like any connection.
+  expect(proxy.asked.length).toBeLessThan(6);
+  expect(receiver.requests[0]).toContain(`host: receiver.test:${receiver.port}`);
+  expect(receiver.requests.join('')).not.toContain('proxy-authorization');
+});
+
+test('TLS is spoken with the receiver through the proxy, and its certificate held against its name', async () => {
+  const identity = { key: pem('localhost'), cert: pem('localhost') };
+  const server = createTlsServer(identity, (socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => socket.write(ok()));
+  });
+  const port = await listen(server);
+  await using rig = rigOf({ ca: [pem('ca')] });
+  expect(await rig.deliver(`https://receiver.test:${port}/`)).toMatchObject({ kind: 'delivered' });
+  expect(await rig.deliver(`https://stranger.test:${port}/`)).toMatchObject({ kind: 'unreachable', reason: 'tls' });
+  expect(proxy.asked.map(({ authority }) => authority)).toEqual([`127.0.0.1:${port}`, `127.0.0.1:${port}`]);
+  await rig.sender.close();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('what the egress rules deny is never asked of the proxy', async () => {
+  await using rig = rigOf({ rules: { allowedNetworks: [] } });
+  expect(await rig.deliver('http://receiver.test/')).toMatchObject({ kind: 'blocked' });
+  expect(await rig.deliver('http://169.254.169.254/')).toMatchObject({ kind: 'blocked' });
+  expect(proxy.asked).toEqual([]);
+});
+
+test('an address that the proxy cannot reach gives way to the next, and the last one’s failure is the receiver’s', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  await using rig = rigOf();
+  expect(await rig.deliver(`http://two.test:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
+  const outcome = await rig.deliver(`http://two.test:${await freePort()}/`);
+  expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'network', detail: expect.stringContaining('502') });
+  expect(outcome).not.toHaveProperty('ours');
+});
+
+test.each([
+  ['wants credentials', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', '407'],
+  ['has a fault', 'HTTP/1.1 500 Oops\r\n\r\n', '500'],
+  ['speaks something else', 'SSH-2.0-OpenSSH\r\n\r\n', 'not HTTP'],
+  ['hangs up', '', 'closed before an answer'],
+  ['adds a body to the tunnel', 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'body'],
+])('a proxy that %s is a fault of our own', async (_what, answer, detail) => {
+  proxy.answer = answer;
+  await using rig = rigOf();
+  expect(await rig.deliver('http://receiver.test/')).toMatchObject({
+    kind: 'unreachable',
+    reason: 'network',
+    ours: 'proxy',
+    detail: expect.stringMatching(`^egress proxy: .*${detail}`),
+  });
+});
+
+test('a proxy that is not there is a fault of our own; one that forbids a receiver blocks it', async () => {
+  proxy.answer = 'HTTP/1.1 403 Forbidden\r\n\r\n';
+  await using rig = rigOf();
+  expect(await rig.deliver('http://receiver.test/')).toMatchObject({ kind: 'blocked' });
+  await proxy.stop();
+  for (const url of [proxy.url, 'http://nowhere.test:3128']) {
+    await using other = rigOf({ url });
+    expect(await other.deliver('http://receiver.test/')).toMatchObject({ kind: 'unreachable', ours: 'proxy' });
+  }
+});
+
+test('a proxy that takes the connection and says nothing costs no more than the time to connect', async () => {
+  const silent = createServer();
+  silent.on('connect', () => {});
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  await using rig = rigOf({ url: `http://127.0.0.1:${port}` });
+  const outcome = await rig.deliver('http://receiver.test/');
+  // It may be the receiver that does not answer the proxy: then it is no fault of the proxy.
+  expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'timeout', timing: { connectMs: null } });
+  silent.closeAllConnections();
+  silent.close();
+});

@@ -1,0 +1,137 @@
+import { connect, isIP, type Socket } from 'node:net';
+import { classify, type Failure, unreachable } from './classify.ts';
+import type { Resolver } from './resolver.ts';
+
+/** An HTTP proxy that every connection to a receiver goes through. */
+export interface EgressProxy {
+  readonly hostname: string;
+  readonly port: number;
+  /** The value of `Proxy-Authorization`: never log it. */
+  readonly authorization: string | null;
+}
+
+/** A tunnel in the making, and once it stands. `socket` is null until the proxy's name is resolved. */
+export interface Tunnel {
+  readonly socket: Socket | null;
+  /** Whether the proxy has been asked for the tunnel: from then on it may be the receiver that keeps us waiting. */
+  readonly isAsked: boolean;
+  /** Ends it, without a call back if there was none yet. */
+  destroy(): void;
+}
+
+const MAX_HEAD_BYTES = 16_384;
+
+/** @param url as `EGRESS_PROXY_URL` is checked to be: `http://user:password@host:port` */
+export function readEgressProxy(url: string | undefined): EgressProxy | null {
+  if (url === undefined) return null;
+  const { hostname, port, username, password } = new URL(url);
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return {
+    hostname: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? 80 : Number(port),
+    authorization: username === '' ? null : `Basic ${Buffer.from(credentials).toString('base64')}`,
+  };
+}
+
+/**
+ * Has the proxy connect to an address (RFC 9110 §9.3.6) that the egress policy has allowed. An address and never a name, so that the proxy
+ * has nothing to resolve. Calls back at most once, never before it returns.
+ */
+export function openTunnel(
+  proxy: EgressProxy,
+  resolver: Resolver,
+  target: { readonly address: string; readonly port: number },
+  callback: (failure: Failure | null, socket: Socket | null) => void,
+): Tunnel {
+  let socket: Socket | null = null;
+  let isAsked = false;
+  let isSettled = false;
+  const settle = (failure: Failure | null) => {
+    if (isSettled) return;
+    isSettled = true;
+    if (failure !== null) socket?.destroy();
+    callback(failure, failure === null ? socket : null);
+  };
+  const open = (address: string) => {
+    socket = connect({ host: address, port: proxy.port, noDelay: true, keepAlive: true });
+    socket.on('error', (error) => settle(ours(classify(error).detail)));
+    socket.on('close', () => settle(ours('connection was closed before an answer')));
+    socket.once('connect', () => {
+      isAsked = true;
+      socket!.write(connectRequest(proxy, target));
+    });
+    readHead(socket, settle);
+  };
+  addressOf(proxy, resolver).then(
+    (address) => {
+      if (isSettled) return;
+      if (address === null) settle(ours('its name has no address'));
+      else open(address);
+    },
+    () => settle(ours('its name could not be resolved')),
+  );
+  return {
+    get socket() {
+      return socket;
+    },
+    get isAsked() {
+      return isAsked;
+    },
+    destroy() {
+      isSettled = true;
+      socket?.destroy();
+    },
+  };
+}
+
+/** A fault of the proxy itself: no receiver is to blame for it. */
+export function ours(detail: string): Failure {
+  return { kind: 'unreachable', reason: 'network', detail: `egress proxy: ${detail}`, ours: 'proxy' };
+}
+
+async function addressOf({ hostname }: EgressProxy, resolver: Resolver): Promise<string | null> {
+  if (isIP(hostname) !== 0) return hostname;
+  const resolution = await resolver.resolve(hostname);
+  return resolution.ok ? (resolution.addresses[0] ?? null) : null;
+}
+
+function connectRequest({ authorization }: EgressProxy, target: { address: string; port: number }): string {
+  const authority = `${isIP(target.address) === 6 ? `[${target.address}]` : target.address}:${target.port}`;
+  const credentials = authorization === null ? '' : `Proxy-Authorization: ${authorization}\r\n`;
+  return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${credentials}\r\n`;
+}
+
+function readHead(socket: Socket, settle: (failure: Failure | null) => void): void {
+  let head = '';
+  const onData = (chunk: Buffer) => {
+    head += chunk.toString('latin1');
+    const end = head.indexOf('\r\n\r\n');
+    if (end === -1 && head.length < MAX_HEAD_BYTES) return;
+    socket.off('data', onData);
+    socket.pause();
+    const status = end === -1 ? undefined : /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1];
+    if (status === undefined) settle(ours('its answer is not HTTP'));
+    // A receiver never speaks first, so that whatever follows the head is none of its.
+    else if (status.startsWith('2') && head.length > end + 4) settle(ours('it answered CONNECT with a body'));
+    else settle(failureOf(Number(status)));
+  };
+  socket.on('data', onData);
+}
+
+/** 502 to 504 are about the receiver as the proxy sees it; when most receivers fare so, that is held against none of them. */
+function failureOf(status: number): Failure | null {
+  if (status >= 200 && status <= 299) return null;
+  switch (status) {
+    case 403:
+      return { kind: 'blocked', detail: 'the egress proxy does not allow this receiver (403)' };
+    case 502:
+    case 503:
+      return unreachable('network', `the egress proxy could not reach the receiver (${status})`);
+    case 504:
+      return unreachable('timeout', 'the egress proxy did not reach the receiver in time (504)');
+    case 407:
+      return ours('it does not accept our credentials (407)');
+    default:
+      return ours(`it answered CONNECT with ${status}`);
+  }
+}
