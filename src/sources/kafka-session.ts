@@ -1,8 +1,9 @@
-import { Consumer } from '@platformatic/kafka';
+import type { Consumer } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
 import type { SourceStarts } from '../store/source-starts.ts';
+import { CommittedConsumer } from './committed-consumer.ts';
 import type { SourceLag } from './consumer.ts';
 import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
@@ -91,7 +92,7 @@ export class KafkaSession {
 
   async #join(): Promise<void> {
     const { source, clientId } = this.#options;
-    const consumer = new Consumer({
+    const consumer = new CommittedConsumer({
       ...kafkaClientOptions(source.connection, clientId),
       groupId: source.consume.group,
       sessionTimeout: SESSION_MS,

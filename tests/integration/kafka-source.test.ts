@@ -448,6 +448,23 @@ test('a rebalance in mid-batch: what one member had under way and another reads 
   }
 });
 
+test('what a producer took back is no event, in however many transactions, and what it kept is', async () => {
+  const topic = await newTopic();
+  const large = 'x'.repeat(200_000);
+  const one = (n: number) => [{ topic, value: event(n) }];
+  await kafka!.transact('abort', one(1));
+  await kafka!.transact('commit', one(2));
+  await kafka!.transact('abort', one(3));
+  // More than is fetched at once, so that its end is in another answer than its beginning.
+  const many = Array.from({ length: 12 }, (_, i) => ({ topic, value: event(10 + i, { data: { n: 10 + i, large } }) }));
+  await kafka!.transact('abort', many);
+  await kafka!.transact('commit', one(4));
+  await kafka!.send(one(5));
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  await untilSource(service.baseUrl, id, ({ lag }) => lag === 0);
+  expect(await logged(3)).toEqual([2, 4, 5]);
+});
+
 test('a topic that was deleted and made anew gives new messages, though their offsets were there before', async () => {
   const topic = await newTopic();
   const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
