@@ -99,6 +99,7 @@ test('a poison message is kept with its reason, and what stands behind it is tak
     '{"type":"order.created"}',
     event(1, { tenant_id: 'other' }),
     `"${'x'.repeat(300_000)}"`,
+    event(1, { data: 'x'.repeat(300_000) }),
   ];
   await kafka!.send([...bad.map((value) => ({ topic, value })), { topic, value: event(7) }]);
   expect(await logged(1)).toEqual([7]);
@@ -114,11 +115,12 @@ test('a poison message is kept with its reason, and what stands behind it is tak
     'invalid_event',
     'tenant_not_found',
     'invalid_event',
+    'too_large',
   ]);
   expect(rows.at(-1)).toMatchObject({ position: `${topic}/0/0`, group: `${topic}/0`, truncated: false, attempts: 1 });
   const { body } = await call(service.baseUrl, 'GET', `/v1/sources/${id}/rejected/${rows.at(-1).id}`);
   expect(Buffer.from(body.body_base64, 'base64').toString()).toBe('{');
-  expect(rows[0]).toMatchObject({ truncated: true, body_bytes: 300_002 });
+  expect(rows[1]).toMatchObject({ truncated: true, body_bytes: 300_002 });
   await eventually(
     () => kafka!.committed(`posthorn-${topic}`),
     (offsets) => offsets.get(`${topic}/0`) === bad.length + 1,
