@@ -1,5 +1,8 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { type Closers, closeAll } from './closers.ts';
 import { compareRuns } from './compare.ts';
+import { type CpuProfile, flameGraph } from './flame-graph.ts';
 import { measureRun } from './measure-run.ts';
 import { type Options, readOptions, USAGE, UsageError } from './options.ts';
 import { quickLine, reportText } from './report.ts';
@@ -16,6 +19,8 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     case 'compare':
       return compare(options.compare);
+    case 'flame':
+      return flame(options.flame);
     case 'run':
       return run(options);
   }
@@ -23,6 +28,16 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function compare([first, second]: readonly string[]): Promise<number> {
   write(compareRuns(await readResult(first!), await readResult(second ?? (await newestResult()))));
+  return 0;
+}
+
+/** The middle of the profile: neither the start of the process nor the end of the load. */
+const STEADY = { from: 0.5, to: 0.85 };
+
+async function flame([profile, picture]: readonly string[]): Promise<number> {
+  const text = await readFile(profile!, 'utf8');
+  const svg = flameGraph(JSON.parse(text) as CpuProfile, basename(profile!, '.cpuprofile'), STEADY);
+  await writeFile(picture!, svg);
   return 0;
 }
 

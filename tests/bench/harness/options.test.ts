@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { readOptions, UsageError } from './options.ts';
+import { scalingScenarios } from './scenarios/scaling.ts';
 import { chooseScenarios } from './scenarios.ts';
 
 test('two files may be compared, or one with the newest result', () => {
@@ -30,4 +31,5 @@ test('a quick run plays two scenarios, a whole one all but those that are asked 
   expect(names([], false)).toContain('drain1m');
   expect(names([], false)).not.toContain('kept');
   expect(names(['kept'], false)).toEqual(['kept']);
+  expect(names(['kept', 'scaling'], false)).toEqual(['kept', ...scalingScenarios.map(({ name }) => name)]);
 });

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 export interface Options {
-  readonly mode: 'run' | 'list' | 'compare';
+  readonly mode: 'run' | 'list' | 'compare' | 'flame';
   /** Names of scenarios; empty for all of the default set. */
   readonly only: readonly string[];
   readonly quick: boolean;
@@ -17,14 +17,18 @@ export interface Options {
   /** Of measuring, for each scenario that has a steady window. */
   readonly seconds: number;
   readonly compare: readonly string[];
+  /** A profile, and the picture to make of it. */
+  readonly flame: readonly string[];
   readonly save: boolean;
 }
 
 export const USAGE = `npm run bench                                     every scenario, the table, and bench/results/<date>-<commit>.json
 npm run bench -- --quick                          the limit, batch100 and latency1000 in under a minute
-npm run bench -- --only batch100,single           some of them; "limit" for the limit alone
+npm run bench -- --only batch100,single           some of them; "limit" for the limit alone, "scaling" for those
+                                                  that vary one thing each
 npm run bench -- --list                           their names, and what each measures
 npm run bench -- --compare FILE [FILE2]           two runs side by side; with one file, the newest of bench/results is the other
+npm run bench -- --flame PROFILE PICTURE.svg      a flame graph of a .cpuprofile, without its start and its end
   --layout split|one     API and worker in two processes (default), or in one as npm start does
   --redis                starts redis-server for BullMQ; REDIS_URL names one of yours
   --seconds 15           length of the measured window
@@ -41,12 +45,15 @@ export class UsageError extends Error {}
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): Options {
   const { values, positionals } = parse(args);
-  const { list, quick, layout, redis, profile, compare } = values;
+  const { list, quick, layout, redis, profile, compare, flame } = values;
   if (layout !== 'split' && layout !== 'one') throw new UsageError('--layout: expected split or one');
-  if (compare === undefined && positionals.length > 0) throw new UsageError(`${positionals[0]}: not an option`);
+  if (flame !== undefined && positionals.length !== 1)
+    throw new UsageError('--flame: expected a profile and a picture');
+  if (compare === undefined && flame === undefined && positionals.length > 0)
+    throw new UsageError(`${positionals[0]}: not an option`);
   if (positionals.length > 1) throw new UsageError('--compare: expected one file or two');
   return {
-    mode: list ? 'list' : compare === undefined ? 'run' : 'compare',
+    mode: list ? 'list' : flame !== undefined ? 'flame' : compare === undefined ? 'run' : 'compare',
     only: values.only.split(',').filter((name) => name !== ''),
     quick,
     layout,
@@ -56,6 +63,7 @@ export function readOptions(args: readonly string[]): Options {
     events: numberOf('--events', values.events, 2_000, 1_000_000_000),
     seconds: numberOf('--seconds', values.seconds ?? (quick ? '7' : '15'), 1, 3_600),
     compare: compare === undefined ? [] : [compare, ...positionals],
+    flame: flame === undefined ? [] : [flame, ...positionals],
     save: !values['no-save'],
   };
 }
@@ -76,6 +84,7 @@ function parse(args: readonly string[]) {
         events: { type: 'string', default: '20000000' },
         seconds: { type: 'string' },
         compare: { type: 'string' },
+        flame: { type: 'string' },
         'no-save': { type: 'boolean', default: false },
       },
     });

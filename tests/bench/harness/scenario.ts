@@ -16,6 +16,8 @@ export interface Scenario {
   readonly title: string;
   /** Left out unless asked for by name. */
   readonly onlyByName?: true;
+  /** A name for several of them. */
+  readonly set?: string;
   readonly stage: StageSpec;
   play(stage: Stage, play: Play): Promise<Figures>;
 }

@@ -11,7 +11,7 @@ import { endpointCount, type Plan } from './plan.ts';
 import { parseProcessStat } from './process-stat.ts';
 import type { Servers } from './servers.ts';
 import { Sink } from './sink.ts';
-import { OPERATOR_KEY, type Role, System } from './system.ts';
+import { kindOf, OPERATOR_KEY, type Role, System } from './system.ts';
 import type { Snapshot } from './window.ts';
 
 export interface StageSpec {
@@ -74,8 +74,10 @@ export class Stage {
 
   async snapshot(): Promise<Snapshot> {
     const cpuMs: Record<string, number> = {};
-    for (const [role, pid] of this.system.pids)
-      cpuMs[role] = parseProcessStat(await readFile(`/proc/${pid}/stat`, 'utf8')).cpuMs;
+    for (const [role, pid] of this.system.pids) {
+      const { cpuMs: ofOne } = parseProcessStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
+      cpuMs[kindOf(role)] = (cpuMs[kindOf(role)] ?? 0) + ofOne;
+    }
     const [sink, load] = await Promise.all([this.sink.counts(), this.load.counts()]);
     const atMs = performance.now();
     const readings = await this.#counters.read();

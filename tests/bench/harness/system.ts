@@ -11,7 +11,11 @@ const KEPT = 16_384;
 
 export const OPERATOR_KEY = 'pho_bench_operator_key_0123456789';
 
-export type Role = 'posthorn' | 'api' | 'worker';
+/** Workers beyond the first have a number. */
+export type Role = 'posthorn' | 'api' | 'worker' | `worker${number}`;
+
+/** The role without its number. */
+export const kindOf = (role: Role): string => role.replace(/[0-9]+$/, '');
 
 export interface Profile {
   readonly dir: string;
@@ -65,7 +69,7 @@ export class System {
 
   /** @throws Error with what it wrote last, when it ends instead. */
   async start(role: Role): Promise<void> {
-    const running = new Running(role, this.#spec, role === 'worker' ? 0 : this.#apiPort);
+    const running = new Running(role, this.#spec, role.startsWith('worker') ? 0 : this.#apiPort);
     this.#running.set(role, running);
     await running.started;
   }
@@ -155,7 +159,7 @@ function environmentOf(role: Role, { databaseUrl, redisUrl, trustsSink }: System
     ...(redisUrl === undefined
       ? {}
       : { REDIS_URL: redisUrl, REDIS_PREFIX: `{${new URL(databaseUrl).pathname.slice(1)}}` }),
-    ROLES: role === 'posthorn' ? 'api,worker' : role,
+    ROLES: role === 'posthorn' ? 'api,worker' : kindOf(role),
     OPERATOR_KEY,
     MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
     PORT: String(port),
