@@ -107,7 +107,7 @@ export class Desks {
     laneOf: (row: DueDelivery) => Lane | undefined,
   ): void {
     const admittedAt = performance.now();
-    this.#busyDesks = this.list.busy;
+    this.#busyDesks = this.#held.endpoints;
     for (const due of rows) {
       const lane = laneOf(due);
       const body = bodies.get(due.eventUuid);
