@@ -20,6 +20,7 @@ let settled: SettledAttempt[];
 let body: EventBody;
 let answerAfterMs: number;
 let outcome: Outcome;
+let isWrittenAtOnce: boolean;
 
 beforeEach(() => {
   time = new VirtualTime();
@@ -28,6 +29,7 @@ beforeEach(() => {
   model.addLane(0);
   lane = new Lane({ lane: 0, epoch: 1 }, 0);
   settled = [];
+  isWrittenAtOnce = true;
   stillWaiting = (asked) => asked;
   answerAfterMs = 10;
   outcome = answered(200);
@@ -44,7 +46,7 @@ beforeEach(() => {
     disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
     settle: (attempt) => {
       settled.push(attempt);
-      desks.settled(attempt, true);
+      if (isWrittenAtOnce) desks.settled(attempt, true);
     },
     onAttempt: () => {},
     onGateNews: () => {},
@@ -84,6 +86,21 @@ test('a row that was let go while a read was under way is not new, although the 
   expect(seen).toHaveLength(1);
   expect(fresh).toEqual([]);
   expect((await desks.read(async () => [row!])).fresh).toEqual([row]);
+});
+
+test('the next of a key goes when what became of the one before it is written, and not before', async () => {
+  model.addEndpoint(1, 0, 4);
+  isWrittenAtOnce = false;
+  const [first, second] = rows(1, 2).map((row, i) => ({
+    ...row,
+    order: { key: 7, seq: i + 1, behindSeq: i === 0 ? null : i, isPaused: false },
+  }));
+  await admit([first!, second!]);
+  await time.pass(100);
+  expect(settled.map((attempt) => attempt.eventUuid)).toEqual([first!.eventUuid]);
+  desks.settled(settled[0]!, true);
+  await time.pass(100);
+  expect(settled.map((attempt) => attempt.eventUuid)).toEqual([first!.eventUuid, second!.eventUuid]);
 });
 
 test('endpoints that are ready send in turn', async () => {
