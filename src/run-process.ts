@@ -1,4 +1,4 @@
-import { createApp, createHealthApp } from './api/app.ts';
+import type { RequestListener } from 'node:http';
 import { HttpServer } from './api/http-server.ts';
 import { buildContext } from './build-context.ts';
 import { type Config, ConfigError } from './config/config.ts';
@@ -11,10 +11,8 @@ import { type Ending, openInstallation } from './installation.ts';
 import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
 import { ownSockets } from './own-sockets.ts';
-import { ingestServices } from './sources/ingest-role.ts';
 import { checkMasterKey } from './store/check-master-key.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
-import { workerServices } from './workers/worker-role.ts';
 
 const CALIBRATE_MS = 5_000;
 /** What stopping the embedded Postgres may take of the shutdown's time. */
@@ -67,7 +65,7 @@ export async function runProcess(config: Config): Promise<number> {
 async function runServices(context: Context, http: HttpServer, untilEnding: () => Promise<Ending>): Promise<number> {
   const { config, observe } = context;
   const stopMs = config.SHUTDOWN_SECONDS * 1000 - POSTGRES_STOP_MS;
-  const services = servicesOf(context, http);
+  const services = servicesOf(context, http, await loadRoles(config.ROLES));
   await startServices(services, stopMs);
   try {
     const ending = await untilEnding();
@@ -79,7 +77,22 @@ async function runServices(context: Context, http: HttpServer, untilEnding: () =
   }
 }
 
-function servicesOf(context: Context, http: HttpServer): Service[] {
+interface Roles {
+  /** In the order in which they start. */
+  readonly servicesOf: readonly ((context: Context) => Service[])[];
+  readonly createApp: (context: Context) => RequestListener;
+}
+
+/** Of the roles only those that the process has: each costs memory, and time at the start. */
+async function loadRoles(roles: Config['ROLES']): Promise<Roles> {
+  const servicesOf = [];
+  if (roles.includes('worker')) servicesOf.push((await import('./workers/worker-role.ts')).workerServices);
+  if (roles.includes('ingest')) servicesOf.push((await import('./sources/ingest-role.ts')).ingestServices);
+  if (roles.includes('api')) return { servicesOf, createApp: (await import('./api/app.ts')).createApp };
+  return { servicesOf, createApp: (await import('./api/health-app.ts')).createHealthApp };
+}
+
+function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[] {
   const { config, clock, workerPool, observe, health, commits, vault } = context;
   const { runtime } = observe.metrics;
   let drained: Promise<void> | undefined;
@@ -101,11 +114,10 @@ function servicesOf(context: Context, http: HttpServer): Service[] {
         await commits.drain();
       },
     },
-    ...(config.ROLES.includes('worker') ? workerServices(context) : []),
-    ...(config.ROLES.includes('ingest') ? ingestServices(context) : []),
+    ...roles.servicesOf.flatMap((services) => services(context)),
     {
       name: 'http',
-      start: async () => http.serve(config.ROLES.includes('api') ? createApp(context) : createHealthApp(context)),
+      start: async () => http.serve(roles.createApp(context)),
       // Only begun here: a client that is slow with its request must not take the time that deliveries under way need.
       stop: async (deadlineMs) => {
         drained = http.stop(deadlineMs * HTTP_STOP_SHARE);

@@ -1,20 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import express, {
-  type ErrorRequestHandler,
-  type Express,
-  type Request,
-  type RequestHandler,
-  type Response,
-} from 'express';
-import helmet from 'helmet';
+import type { Express } from 'express';
 import type { Context } from '../context.ts';
-import { Refusal } from '../domain/errors.ts';
+import { answerTheRest, createBase } from './base-app.ts';
 import { mountRoute } from './mount-route.ts';
-import { problemOf, refusalOf } from './problem.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { mountIngest } from './routes/events-ingest.ts';
-import { healthRoutes } from './routes/health.ts';
-import { metricsRoute } from './routes/metrics.ts';
 import { routes } from './routes.ts';
 
 /** The whole HTTP API. Has no effects until it is listened on. */
@@ -24,63 +13,4 @@ export function createApp(context: Context): Express {
   mountIngest(app, context);
   for (const route of routes) mountRoute(app, route, context);
   return answerTheRest(app, context);
-}
-
-/** What a process without the API role says: how it is, and what it measures. */
-export function createHealthApp(context: Context): Express {
-  return answerTheRest(createBase(context), context);
-}
-
-function createBase(context: Context): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.set('query parser', 'simple');
-  app.set('strict routing', false);
-  app.set('etag', false);
-  app.use(
-    helmet({
-      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    }),
-  );
-  app.use(identify);
-  app.use(healthRoutes(context));
-  app.use(metricsRoute(context));
-  return app;
-}
-
-function answerTheRest(app: Express, context: Context): Express {
-  app.use((request: Request) => {
-    throw new Refusal(404, 'not_found', `There is no ${request.method} ${request.path.slice(0, 200)}.`);
-  });
-  app.use(answerErrors(context));
-  return app;
-}
-
-/** Every request has an id: in its answers, its problems and its log lines. */
-const identify: RequestHandler = (_request, response, next) => {
-  response.locals.requestId = `req_${randomUUID().replaceAll('-', '')}`;
-  response.setHeader('x-request-id', response.locals.requestId);
-  response.setHeader('cache-control', 'no-store');
-  next();
-};
-
-function answerErrors({ observe }: Context): ErrorRequestHandler {
-  return (error: unknown, request: Request, response: Response, _next) => {
-    const refusal = refusalOf(error);
-    const requestId = response.locals.requestId as string;
-    if (refusal.status >= 500)
-      observe.requestFailed({ requestId, method: request.method, path: request.path, status: refusal.status, error });
-    if (response.headersSent) {
-      response.destroy();
-      return;
-    }
-    if (refusal.status === 401) response.setHeader('www-authenticate', 'Bearer');
-    if (refusal.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(refusal.retryAfterSeconds));
-    // What is left of an unread body must not be taken for the next request.
-    if (!request.complete) response.setHeader('connection', 'close');
-    response
-      .status(refusal.status)
-      .type('application/problem+json')
-      .send(JSON.stringify(problemOf(refusal, requestId)));
-  };
 }

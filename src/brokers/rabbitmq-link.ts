@@ -16,8 +16,11 @@ export interface RabbitmqLink {
   destroy(): void;
 }
 
-/** @throws Error when there is no connection within the time that the options give; its text has no secrets. */
-export async function openRabbitmq(options: ConnectionOptions): Promise<RabbitmqLink> {
+/**
+ * @param signal gives up what is not connected yet
+ * @throws Error when there is no connection within the time that the options give; its text has no secrets.
+ */
+export async function openRabbitmq(options: ConnectionOptions, signal?: AbortSignal): Promise<RabbitmqLink> {
   const connection = new Connection(options);
   guardReads(socketOf(connection), MAX_READ_BYTES);
   const { promise: closed, resolve } = Promise.withResolvers<Error>();
@@ -38,7 +41,10 @@ export async function openRabbitmq(options: ConnectionOptions): Promise<Rabbitmq
   });
   const { promise: connected, resolve: connect } = Promise.withResolvers<null>();
   connection.on('connection', () => connect(null));
+  const giveUp = () => end(new Error('The connection was given up.'));
+  signal?.addEventListener('abort', giveUp);
   const failure = await Promise.race([connected, closed]);
+  signal?.removeEventListener('abort', giveUp);
   if (failure !== null) throw failure;
   return {
     closed,

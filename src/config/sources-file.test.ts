@@ -46,6 +46,18 @@ test('a source of the file is what the API would take, with secrets from files',
   });
 });
 
+test('certificates are taken from files too; one that is given twice, or is no PEM, is refused with its place', () => {
+  const authority = fileOf('-----BEGIN CERTIFICATE-----\nabc\n');
+  const withTls = (tls: string) => GOOD.replace('      sasl:', `      tls: { ${tls} }\n      sasl:`);
+  const [source] = readSourcesFile(fileOf(withTls(`ca_file: ${authority}, cert_file: ${authority}`)));
+  const pem = '-----BEGIN CERTIFICATE-----\nabc';
+  expect(source!.connection.tls).toEqual({ ca: pem, cert: pem });
+  expect(problemsOf(withTls(`ca: "${pem.replace('\n', '')}", ca_file: ${authority}`))).toContainEqual(
+    expect.stringContaining('sources.0.connection.tls.ca: given directly and as ca_file'),
+  );
+  expect(problemsOf(withTls(`ca_file: ${secret}`)).join()).toMatch(/connection\.tls/);
+});
+
 test('all faults are told together, each with its place', () => {
   const problems = problemsOf(`
 sources:

@@ -8,7 +8,8 @@ import { placeOf, SECRET_PATHS } from './source-secrets.ts';
 const document = z.strictObject({ sources: z.array(z.unknown()).max(1_000) });
 
 /**
- * Reads the file of sources: YAML, or JSON, which is YAML too. A secret may be given as `<name>_file`, the path of a file that holds it.
+ * Reads the file of sources: YAML, or JSON, which is YAML too. Secrets and certificates may be given as `<name>_file`, the path of a file
+ * that holds them.
  * @throws ConfigError with all problems together
  */
 export function readSourcesFile(path: string): readonly SourceInput[] {
@@ -18,7 +19,7 @@ export function readSourcesFile(path: string): readonly SourceInput[] {
   const sources: SourceInput[] = [];
   for (const [i, raw] of parsed.data.sources.entries()) {
     const where = `sources.${i}`;
-    problems.push(...readSecrets(raw, where));
+    problems.push(...readFiles(raw, where));
     const source = sourceInput.safeParse(raw);
     if (source.success) sources.push(source.data);
     else problems.push(...problemsOf(source.error, where));
@@ -50,10 +51,12 @@ function parseFile(path: string): unknown {
   }
 }
 
-/** Puts the contents of `<name>_file` in the place of secrets. */
-function readSecrets(raw: unknown, where: string): readonly string[] {
+const FILE_PATHS = [...SECRET_PATHS, 'connection.tls.ca', 'connection.tls.cert'];
+
+/** Puts the contents of `<name>_file` in its place. */
+function readFiles(raw: unknown, where: string): readonly string[] {
   if (typeof raw !== 'object' || raw === null) return [];
-  return SECRET_PATHS.flatMap((path) => {
+  return FILE_PATHS.flatMap((path) => {
     const { parent, leaf } = placeOf(raw as Record<string, unknown>, path);
     const file = parent?.[`${leaf}_file`];
     if (parent === null || typeof file !== 'string') return [];

@@ -51,6 +51,14 @@ test('one fault of the egress proxy is ours, holds what is not reached, and is n
   expect([released.isOurs, watch.isHeld]).toEqual([false, false]);
 });
 
+test('a fault of the egress proxy that few meet is ours too, and holds nobody back', () => {
+  const watch = new EgressWatch();
+  noteAll(watch, [1, 20], answered(200));
+  const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
+  expect(watch.note(at(1), outcome, 0)).toEqual({ isOurs: true, change: null });
+  expect(watch.isHeld).toBe(false);
+});
+
 test.each([
   ['refuse connections', failed('refused')],
   ['reset them', failed('reset')],

@@ -1,4 +1,5 @@
 import type { Decision } from '../domain/outcome.ts';
+import { isSystemEvent } from './is-system-event.ts';
 
 /** The step of the fourth attempt of a schedule. */
 const FOURTH = 3;
@@ -18,14 +19,4 @@ export function noticeOf(
   const isDead = kind === 'dead_letter' || kind === 'disable';
   if ((!isFailing && !isDead) || isSystemEvent(body)) return null;
   return isFailing ? 'delivery.failing' : 'delivery.dead_lettered';
-}
-
-/** Ids have at most 256 letters, of which none needs escaping. */
-const HEAD_BYTES = 320;
-const SYSTEM_HEAD = /^\{"id":"[^"]*","type":"system[."]/;
-
-/** Every body is stored with its id and type in front: no need to parse the whole. */
-function isSystemEvent(body: Uint8Array): boolean {
-  const head = Buffer.from(body.buffer, body.byteOffset, Math.min(body.byteLength, HEAD_BYTES));
-  return SYSTEM_HEAD.test(head.toString('latin1'));
 }

@@ -47,7 +47,7 @@ export type Outcome =
       readonly ours?: 'proxy';
       readonly timing: AttemptTiming;
     }
-  /** The egress guard refused the address, port or scheme. */
+  /** No request was made: the egress guard refused the address, port or scheme, or the stored event is damaged. */
   | { readonly kind: 'blocked'; readonly detail: string; readonly timing: AttemptTiming }
   /** No request was made and none will be. */
   | { readonly kind: 'skipped'; readonly reason: SkipReason };

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { apiClient, DEMO_TENANT, type Demo } from './demo.ts';
+import { type ApiClient, apiClient, DEMO_TENANT, type Demo } from './demo.ts';
 import type { DemoDelivery } from './demo-receiver.ts';
 
 export interface StartupPageOptions {
@@ -15,14 +15,20 @@ export interface StartupPageOptions {
 export async function startupPage({ config, port, operatorKey, demo, prisma }: StartupPageOptions): Promise<void> {
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
   const baseUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  if (demo !== null) {
-    const api = apiClient(baseUrl, operatorKey);
-    const isEmpty = (await prisma.tenant.count()) === 0;
-    if (isEmpty) write(demoPage(await demo.run(api)));
-    else await demo.resume(api).catch(() => {});
-  }
+  // The installation runs: what the demo comes to on a machine that is busy is no reason to end it.
+  if (demo !== null) await showDemo(demo, apiClient(baseUrl, operatorKey), prisma).catch(sayWhy);
   write(summary(baseUrl, operatorKey, config));
   demo?.follow(({ headers, verdict }) => write(`  demo receiver: ${headers['webhook-id']} (${verdict})`));
+}
+
+async function showDemo(demo: Demo, api: ApiClient, prisma: StartupPageOptions['prisma']): Promise<void> {
+  const isEmpty = (await prisma.tenant.count()) === 0;
+  if (isEmpty) write(demoPage(await demo.run(api)));
+  else await demo.resume(api).catch(() => {});
+}
+
+function sayWhy(error: unknown): void {
+  write(`\n  The demo could not be shown: ${(error as Error).message}`);
 }
 
 function demoPage({ headers, body, verdict }: DemoDelivery): string {

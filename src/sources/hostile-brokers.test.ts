@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { sourceInput } from '../config/source-schema.ts';
 import { openTransport } from './open-transport.ts';
 
@@ -8,6 +8,7 @@ const TYPES = ['kafka', 'rabbitmq'] as const;
 const closing: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
+  vi.useRealTimers();
   for (const close of closing.splice(0)) await close();
 });
 
@@ -41,6 +42,7 @@ async function sourceOf(type: (typeof TYPES)[number], behave: (socket: Socket) =
   const { consumer, deadLetters } = openTransport(sourceInput.parse({ ...common, ...own }), {
     clientId: 'posthorn',
     intake: async () => {},
+    recallStarts: (_, look) => look(),
     maxEventBytes: 1024,
     onFailure: () => {},
   });
@@ -103,9 +105,12 @@ test.each(TYPES)(
   '%s: a peer that says nothing does not keep a source from ending',
   async (type) => {
     const source = await sourceOf(type, (socket) => void socket.resume());
+    // What would end by itself, after the time that a connection may take, does not.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const ran = source.begin();
-    await expect.poll(() => source.sockets.length).toBeGreaterThan(0);
+    await expect.poll(() => source.sockets.length, { timeout: 10_000 }).toBeGreaterThan(0);
     source.end();
+    await vi.advanceTimersByTimeAsync(4_000);
     await ran;
   },
   30_000,

@@ -25,13 +25,19 @@ export function ingestServices(context: Context): Service[] {
     onFailure: fail,
   });
   const looking = periodic('sources', LOOK_MS, () => supervisor.runOnce(), fail);
+  const working = periodic('rejected messages', LOOK_MS, () => supervisor.runWork(), fail);
   return [
     { name: 'sources file', start: () => applyFile(context), stop: async () => {} },
     {
-      ...looking,
+      name: looking.name,
+      start: async () => {
+        await looking.start();
+        await working.start();
+      },
       stop: async (deadlineMs) => {
         await looking.stop(deadlineMs);
-        await supervisor.stop();
+        // What is being published ends when the sources are closed.
+        await Promise.all([supervisor.stop(), working.stop(deadlineMs)]);
         await forgetStates(apiPool, process);
       },
     },

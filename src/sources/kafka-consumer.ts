@@ -4,6 +4,7 @@ import { redact } from '../observability/fault-of.ts';
 import type { Consumer, ConsumerState, SourceLag } from './consumer.ts';
 import type { Intake } from './intake.ts';
 import type { KafkaSession } from './kafka-session.ts';
+import type { RecallStarts } from './kafka-starts.ts';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
@@ -12,11 +13,13 @@ export interface KafkaConsumerOptions {
   readonly source: KafkaSource;
   readonly clientId: string;
   readonly intake: Intake;
+  readonly recallStarts: RecallStarts;
   readonly onFailure: (error: unknown) => void;
 }
 
 /** A source's messages from Kafka: membership after membership in its consumer group, for as long as it is wanted. */
-export function createKafkaConsumer({ source, clientId, intake, onFailure }: KafkaConsumerOptions): Consumer {
+export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
+  const { source, clientId, intake, recallStarts, onFailure } = options;
   let session: KafkaSession | null = null;
   let isHeld = false;
   let isJoined = false;
@@ -35,6 +38,7 @@ export function createKafkaConsumer({ source, clientId, intake, onFailure }: Kaf
       source,
       clientId,
       intake,
+      recallStarts,
       isHeld: () => isHeld,
       onJoined: (names) => {
         missing = names;

@@ -1,39 +1,42 @@
 import type { Consumer } from '@platformatic/kafka';
-import type { KafkaSource } from '../config/source-schema.ts';
+import type { SourceStarts } from '../store/source-starts.ts';
 import type { SourceLag } from './consumer.ts';
+import type { KafkaTopics } from './kafka-topics.ts';
 
 const LATEST = -1n;
 const EARLIEST = -2n;
 
 /**
- * Where the group is in each partition that the consumer was given, by `topic/partition`. Where it has been nowhere and is to begin with what
- * comes next, that place is committed now: otherwise a rebalance before the first message is taken in would begin later, and pass over it.
+ * Where the group is in each partition that the consumer was given, by `topic/partition`. Where it has been nowhere and a start is known,
+ * that place is committed now: it stays the start though the group is rebalanced before the first message is taken in.
+ * @param starts where it begins, by topic id and partition; absent: with the first message there is
  */
 export async function groupPositions(
   consumer: Consumer,
-  begin: KafkaSource['consume']['start'],
+  topics: KafkaTopics,
+  starts: SourceStarts,
 ): Promise<Map<string, bigint>> {
   const assignments = consumer.assignments ?? [];
   const positions = new Map<string, bigint>();
   if (assignments.length === 0) return positions;
   const committed = await consumer.listCommittedOffsets({ topics: assignments });
   const places = assignments.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })));
-  const fresh = [];
+  const begun = [];
+  const whole = [];
   for (const { topic, partition } of places) {
     const offset = committed.get(topic)?.[partition] ?? -1n;
-    positions.set(`${topic}/${partition}`, offset);
-    if (offset < 0n) fresh.push({ topic, partition });
+    const start = starts[topics.get(topic)?.id ?? '']?.[partition];
+    if (offset >= 0n) positions.set(`${topic}/${partition}`, offset);
+    else if (start === undefined) whole.push({ topic, partition });
+    else begun.push({ topic, partition, offset: BigInt(start), leaderEpoch: -1 });
   }
-  if (fresh.length === 0) return positions;
-  const timestamp = begin === 'latest' ? LATEST : EARLIEST;
-  const starts = await consumer.listOffsets({ topics: [...new Set(fresh.map(({ topic }) => topic))], timestamp });
-  const offsets = fresh.map((place) => ({
-    ...place,
-    offset: starts.get(place.topic)?.[place.partition] ?? 0n,
-    leaderEpoch: -1,
-  }));
-  if (begin === 'latest') await consumer.commit({ offsets });
-  for (const { topic, partition, offset } of offsets) positions.set(`${topic}/${partition}`, offset);
+  if (begun.length > 0) await consumer.commit({ offsets: begun });
+  for (const { topic, partition, offset } of begun) positions.set(`${topic}/${partition}`, offset);
+  if (whole.length === 0) return positions;
+  const names = [...new Set(whole.map(({ topic }) => topic))];
+  const firsts = await consumer.listOffsets({ topics: names, timestamp: EARLIEST });
+  for (const { topic, partition } of whole)
+    positions.set(`${topic}/${partition}`, firsts.get(topic)?.[partition] ?? 0n);
   return positions;
 }
 

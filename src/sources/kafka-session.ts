@@ -1,11 +1,14 @@
-import { Consumer } from '@platformatic/kafka';
+import type { Consumer } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
+import type { SourceStarts } from '../store/source-starts.ts';
+import { CommittedConsumer } from './committed-consumer.ts';
 import type { SourceLag } from './consumer.ts';
 import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
 import { groupLag, groupPositions } from './kafka-positions.ts';
+import { kafkaStarts, type RecallStarts } from './kafka-starts.ts';
 import { type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
 import type { PartitionOffset } from './offset-committer.ts';
 
@@ -22,6 +25,7 @@ export interface SessionOptions {
   readonly source: KafkaSource;
   readonly clientId: string;
   readonly intake: Intake;
+  readonly recallStarts: RecallStarts;
   readonly isHeld: () => boolean;
   /** Partitions were given to this member: it is at work. */
   readonly onJoined: (missing: readonly string[]) => void;
@@ -40,6 +44,7 @@ export class KafkaSession {
   readonly #ended = Promise.withResolvers<void>();
   #consumer: Consumer | null = null;
   #topics: KafkaTopics = new Map();
+  #starts: SourceStarts = {};
   #generation: KafkaGeneration | null = null;
   /** Generations follow each other, never two at once. */
   #turning: Promise<void> = Promise.resolve();
@@ -66,7 +71,9 @@ export class KafkaSession {
     signal.addEventListener('abort', end);
     try {
       this.#topics = await this.#finder.find();
-      const { source } = this.#options;
+      const { source, recallStarts } = this.#options;
+      // Before the first look that finds nothing, too: what is made after it is read from its beginning.
+      this.#starts = await kafkaStarts(source, this.#finder, this.#topics, recallStarts);
       const missing = missingTopics(source, this.#topics);
       if (this.#topics.size > 0) await this.#join();
       this.#options.onJoined(missing);
@@ -85,7 +92,7 @@ export class KafkaSession {
 
   async #join(): Promise<void> {
     const { source, clientId } = this.#options;
-    const consumer = new Consumer({
+    const consumer = new CommittedConsumer({
       ...kafkaClientOptions(source.connection, clientId),
       groupId: source.consume.group,
       sessionTimeout: SESSION_MS,
@@ -121,7 +128,7 @@ export class KafkaSession {
     await this.#generation?.close();
     this.#generation = null;
     if (consumer === null) return;
-    this.#positions = await groupPositions(consumer, this.#options.source.consume.start);
+    this.#positions = await groupPositions(consumer, this.#topics, this.#starts);
     const { intake, isHeld, onTrouble, onCommitFailure, onFault } = this.#options;
     const generation = new KafkaGeneration({
       consumer,

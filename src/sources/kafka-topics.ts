@@ -2,6 +2,7 @@ import { Admin } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
+import type { SourceStarts } from '../store/source-starts.ts';
 
 export interface KafkaTopic {
   /** Another one when the topic is deleted and made anew. */
@@ -35,6 +36,22 @@ export class TopicFinder {
     );
   }
 
+  /** Another one when the addresses lead to another cluster. */
+  async clusterId(): Promise<string> {
+    return (await this.#admin.metadata({ topics: [] })).id;
+  }
+
+  /** Where each partition ends, by the topic's id. */
+  async ends(topics: KafkaTopics): Promise<SourceStarts> {
+    if (topics.size === 0) return {};
+    const asked = [...topics].map(([name, { partitions }]) => ({
+      name,
+      partitions: Array.from({ length: partitions }, (_, partitionIndex) => ({ partitionIndex, timestamp: LATEST })),
+    }));
+    const found = await this.#admin.listOffsets({ topics: asked });
+    return Object.fromEntries(found.map(({ name, partitions }) => [topics.get(name)!.id, inOrder(partitions)]));
+  }
+
   close(): Promise<void> {
     return this.#admin.close();
   }
@@ -43,6 +60,16 @@ export class TopicFinder {
   cut(): void {
     cutKafka(this.#admin);
   }
+}
+
+const LATEST = -1n;
+
+function inOrder(
+  partitions: readonly { readonly partitionIndex: number; readonly offset: bigint }[],
+): readonly string[] {
+  const ends: string[] = [];
+  for (const { partitionIndex, offset } of partitions) ends[partitionIndex] = String(offset);
+  return ends;
 }
 
 /** Kafka's own topics and those of tools around it begin with _. */

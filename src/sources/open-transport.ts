@@ -4,6 +4,7 @@ import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
 import type { Intake } from './intake.ts';
 import { createKafkaConsumer } from './kafka-consumer.ts';
 import { createKafkaDeadLetters } from './kafka-dead-letters.ts';
+import type { RecallStarts } from './kafka-starts.ts';
 import { RabbitmqConsumer } from './rabbitmq-consumer.ts';
 import { createRabbitmqDeadLetters } from './rabbitmq-dead-letters.ts';
 
@@ -11,6 +12,7 @@ export interface TransportOptions {
   /** What the broker sees of us. */
   readonly clientId: string;
   readonly intake: Intake;
+  readonly recallStarts: RecallStarts;
   readonly maxEventBytes: number;
   readonly onFailure: (error: unknown) => void;
 }

@@ -17,6 +17,8 @@ export interface RabbitmqConsumerOptions {
 }
 
 const DRAIN_MS = 3_000;
+/** After this a broker that does not answer is waited for no more, once the end was asked for. */
+const END_MS = 5_000;
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
 
@@ -76,7 +78,12 @@ export class RabbitmqConsumer implements Consumer {
   async #session(signal: AbortSignal): Promise<void> {
     const { source } = this.#options;
     const use = { turn: this.#turn++, name: `Posthorn source ${source.name}` };
-    const link = await openRabbitmq(rabbitmqOptions(source.connection, use));
+    const link = await openRabbitmq(rabbitmqOptions(source.connection, use), signal);
+    let forced: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      forced = setTimeout(() => link.destroy(), END_MS);
+    };
+    signal.addEventListener('abort', onAbort);
     try {
       const control = await link.channel();
       await declareTopology(control, source);
@@ -94,6 +101,8 @@ export class RabbitmqConsumer implements Consumer {
       }
     } finally {
       await link.close();
+      signal.removeEventListener('abort', onAbort);
+      clearTimeout(forced);
     }
   }
 

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import type { AcceptDependencies } from '../ingest/accept.ts';
 import { publishRejected } from '../store/publish-rejected.ts';
 import { claimRetries, forgetRetried, keepRejected } from '../store/rejected-messages.ts';
+import { recallStarts } from '../store/source-starts.ts';
 import type { OpenSource } from '../store/sources.ts';
 import { trimRejected } from '../store/trim-rejected.ts';
 import { createIntake, type SourceIntake } from './create-intake.ts';
@@ -41,6 +42,7 @@ export function beginSource(source: OpenSource, process: string, context: Contex
   const transport = openTransport(input, {
     clientId: `posthorn-${process}`,
     intake: intake.take,
+    recallStarts: (scope, look) => recallStarts(pool, source.num, scope, look),
     maxEventBytes: context.config.MAX_EVENT_BYTES,
     onFailure: (error) => observe.workFailed(`source ${source.name}`, error),
   });

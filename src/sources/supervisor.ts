@@ -33,10 +33,14 @@ interface Running {
   lastKind: ConsumerState['kind'];
 }
 
+/** How long a consumer has to end. One that has not by then is left behind: what it still takes in is known by its place. */
+const END_MS = 10_000;
+
 /** Keeps consumers as the table of sources says: begins, ends, pauses and resumes them, and tells what they do. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #running = new Map<string, Running>();
+  #isStopped = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -47,14 +51,26 @@ export class Supervisor {
     const sources = await this.#options.load();
     await this.#endOthers(sources);
     for (const source of sources) this.#keep(source);
-    for (const { source, work } of this.#running.values()) {
-      await work.runOnce().catch((error: unknown) => this.#options.onFailure(`source ${source.name}`, error));
-    }
     await this.#options.report(this.#states());
+  }
+
+  /**
+   * Everything beside the messages that come, source by source, so that few connections to Postgres are held. Apart from `runOnce`: a broker
+   * that takes its time over dead letters holds up no pause and no other source's consumer. To be called about once a second.
+   */
+  async runWork(): Promise<void> {
+    for (const [id, running] of [...this.#running]) {
+      if (this.#isStopped || this.#running.get(id) !== running) continue;
+      const { source, work } = running;
+      await work.runOnce().catch((error: unknown) => this.#options.onFailure(`source ${source.name}`, error));
+      // It has ended meanwhile, and what was opened since is to be closed, too.
+      if (this.#running.get(id) !== running) await work.close();
+    }
   }
 
   /** Ends every consumer, within a few seconds. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await Promise.all([...this.#running.values()].map((running) => this.#end(running)));
   }
 
@@ -89,9 +105,11 @@ export class Supervisor {
 
   async #end(running: Running): Promise<void> {
     this.#running.delete(running.source.id);
-    running.abort.abort();
-    await running.done;
-    await running.work.close();
+    const { source, work, abort, done } = running;
+    abort.abort();
+    if (!(await isWithin(END_MS, done)))
+      this.#options.onFailure(`source ${source.name}`, new Error(`Its consumer did not end within ${END_MS} ms.`));
+    await work.close();
   }
 
   #states(): readonly ReportedState[] {
@@ -102,4 +120,10 @@ export class Supervisor {
       return { sourceNum: running.source.num, ...state, ...running.work.counts() };
     });
   }
+}
+
+async function isWithin(ms: number, done: Promise<void>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), ms);
+  return Promise.race([done.then(() => true), late.promise]).finally(() => clearTimeout(timer));
 }

@@ -1,5 +1,6 @@
 import { decide } from '../delivery/decide.ts';
 import type { GateNews } from '../delivery/gate.ts';
+import { isSystemEvent } from '../delivery/is-system-event.ts';
 import { noticeOf } from '../delivery/notice-of.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 import type { SettledAttempt } from '../store/settle.ts';
@@ -11,7 +12,8 @@ export interface AttemptCloserOptions {
   readonly nowMs: () => number;
   readonly settle: (attempt: SettledAttempt) => void;
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
-  readonly onGateNews: (news: GateNews, desk: Desk) => void;
+  /** `isOfSystemEvent`: whether the delivery of a system event brought it. */
+  readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
   /** Takes the endpoint out of service. */
   readonly disable: (desk: Desk, reason: string) => void;
 }
@@ -58,7 +60,7 @@ export class AttemptCloser {
     };
     this.#options.settle(attempt);
     this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
-    for (const each of news) this.#options.onGateNews(each, desk);
+    for (const each of news) this.#options.onGateNews(each, desk, isSystemEvent(body.body));
     const reason = reasonToDisable(decision, news);
     if (reason !== null) this.#options.disable(desk, reason);
   }

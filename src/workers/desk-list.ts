@@ -6,12 +6,16 @@ const IDLE_MS = 10_000;
 const PARKED_LOOK_MS = 60_000;
 /** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
 const SLOW_MS = 1_000;
+/** How often all of them are looked at for such, in ms. */
+const SLOW_LOOK_MS = 100;
 
 /** The endpoints that a process knows, each at its desk. */
 export class DeskList {
   readonly #desks = new Map<number, Desk>();
   /** Postgres's clock. */
   readonly #nowMs: () => number;
+  #slow: readonly Desk[] = [];
+  #slowAt = Number.NEGATIVE_INFINITY;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -40,18 +44,20 @@ export class DeskList {
     for (const desk of this.#desks.values()) if (desk.lane === lane) yield desk;
   }
 
-  /** Those with rows in memory. */
-  get busy(): number {
-    let busy = 0;
-    for (const desk of this.#desks.values()) if (desk.held > 0) busy++;
-    return busy;
-  }
-
-  /** Those whose rows have waited long in memory because their endpoints take no more, or their tenants have no slot. */
+  /**
+   * Those whose rows have waited long in memory because their endpoints take no more, or their tenants have no slot. All are looked at a
+   * few times a second, because there may be very many; in between, those that were found are.
+   */
   slow(hasSlot: (desk: Desk) => boolean): Desk[] {
     const now = performance.now();
     const nowMs = this.#nowMs();
-    return [...this.#desks.values()].filter((desk) => desk.isSlow(now, SLOW_MS, nowMs, hasSlot(desk)));
+    const isDue = now - this.#slowAt >= SLOW_LOOK_MS;
+    if (isDue) this.#slowAt = now;
+    const slow: Desk[] = [];
+    for (const desk of isDue ? this.#desks.values() : this.#slow)
+      if (desk.isSlow(now, SLOW_MS, nowMs, hasSlot)) slow.push(desk);
+    this.#slow = slow;
+    return slow;
   }
 
   hasOpenParked(lane: number): boolean {

@@ -67,11 +67,11 @@ test('a desk is slow when what waits has waited long because the endpoint takes 
   const desk = deskWith(loaded());
   const letter = { admittedAt: 100, due: { isReplay: false, step: 0 } } as Letter;
   desk.waiting.push(letter);
-  expect(desk.isSlow(5_000, 1_000, NOW, true)).toBe(false);
-  expect(desk.isSlow(5_000, 1_000, NOW, false)).toBe(true);
+  expect(desk.isSlow(5_000, 1_000, NOW, () => true)).toBe(false);
+  expect(desk.isSlow(5_000, 1_000, NOW, () => false)).toBe(true);
   for (let i = 0; i < 2; i++) desk.flights.begin({ letter, kind: 'first', request: null });
-  expect(desk.isSlow(5_000, 1_000, NOW, true)).toBe(true);
-  expect(desk.isSlow(1_000, 1_000, NOW, true)).toBe(false);
+  expect(desk.isSlow(5_000, 1_000, NOW, () => true)).toBe(true);
+  expect(desk.isSlow(1_000, 1_000, NOW, () => true)).toBe(false);
   expect(desk.held).toBe(3);
 });
 

@@ -120,9 +120,9 @@ export class Desk {
   }
 
   /** Whether what waits here has waited for longer than this, because the endpoint takes no more or there is no slot for it. */
-  isSlow(now: number, ms: number, nowMs: number, hasSlot: boolean): boolean {
+  isSlow(now: number, ms: number, nowMs: number, hasSlot: (desk: Desk) => boolean): boolean {
     const first = this.waiting.oldest;
-    return first !== undefined && now - first.admittedAt > ms && !(hasSlot && this.takesNow(nowMs));
+    return first !== undefined && now - first.admittedAt > ms && !(hasSlot(this) && this.takesNow(nowMs));
   }
 
   /** Whether another request may be under way, tokens aside. */

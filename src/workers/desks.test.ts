@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EgressWatch } from '../delivery/egress-watch.ts';
+import type { Outcome } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import { Desks } from './desks.ts';
@@ -18,6 +19,8 @@ let lane: Lane;
 let settled: SettledAttempt[];
 let body: EventBody;
 let answerAfterMs: number;
+let outcome: Outcome;
+let isWrittenAtOnce: boolean;
 
 beforeEach(() => {
   time = new VirtualTime();
@@ -26,10 +29,12 @@ beforeEach(() => {
   model.addLane(0);
   lane = new Lane({ lane: 0, epoch: 1 }, 0);
   settled = [];
+  isWrittenAtOnce = true;
   stillWaiting = (asked) => asked;
   answerAfterMs = 10;
+  outcome = answered(200);
   body = { externalId: null, body: Buffer.alloc(10), expunged: false };
-  sender = new FakeSender(time, () => ({ outcome: answered(200), afterMs: answerAfterMs }));
+  sender = new FakeSender(time, () => ({ outcome, afterMs: answerAfterMs }));
   const store = model.storeOf('w', async (_owner, _name, work) => work());
   desks = new Desks({
     sender,
@@ -41,7 +46,7 @@ beforeEach(() => {
     disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
     settle: (attempt) => {
       settled.push(attempt);
-      desks.settled(attempt, true);
+      if (isWrittenAtOnce) desks.settled(attempt, true);
     },
     onAttempt: () => {},
     onGateNews: () => {},
@@ -81,6 +86,21 @@ test('a row that was let go while a read was under way is not new, although the 
   expect(seen).toHaveLength(1);
   expect(fresh).toEqual([]);
   expect((await desks.read(async () => [row!])).fresh).toEqual([row]);
+});
+
+test('the next of a key goes when what became of the one before it is written, and not before', async () => {
+  model.addEndpoint(1, 0, 4);
+  isWrittenAtOnce = false;
+  const [first, second] = rows(1, 2).map((row, i) => ({
+    ...row,
+    order: { key: 7, seq: i + 1, behindSeq: i === 0 ? null : i, isPaused: false },
+  }));
+  await admit([first!, second!]);
+  await time.pass(100);
+  expect(settled.map((attempt) => attempt.eventUuid)).toEqual([first!.eventUuid]);
+  desks.settled(settled[0]!, true);
+  await time.pass(100);
+  expect(settled.map((attempt) => attempt.eventUuid)).toEqual([first!.eventUuid, second!.eventUuid]);
 });
 
 test('endpoints that are ready send in turn', async () => {
@@ -202,6 +222,60 @@ test('a delivery that cannot be prepared closes its endpoint, and others go on',
   expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
   expect(desks.list.get(1)!.isStale(1, 0)).toBe(true);
 });
+
+test('while names resolve for nobody no breaker opens, and no delivery moves on in its schedule', async () => {
+  const nums = Array.from({ length: 10 }, (_, i) => i + 1);
+  for (const num of nums) model.addEndpoint(num, 0, 2);
+  const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 1 };
+  outcome = { kind: 'unreachable', reason: 'dns', detail: '', timing };
+  await admit(nums.flatMap((num) => rows(num, 1)));
+  await time.pass(2_000);
+  // Nine failed before there were enough to conclude from.
+  expect(settled.filter(({ decision }) => decision.kind === 'retry')).toHaveLength(9);
+  for (let round = 0; round < 12; round++) {
+    await admit(nums.flatMap((num) => rows(num, 1)));
+    await time.pass(2_000);
+  }
+  expect(settled).toHaveLength(130);
+  expect(new Set(settled.slice(10).map(({ decision }) => decision.kind))).toEqual(new Set(['postpone']));
+  expect(nums.map((num) => desks.list.get(num)!.gate!.phaseAt(model.now))).toEqual(nums.map(() => 'closed'));
+});
+
+test('an endpoint that answers 410 gets nothing more, although its settings still say that it is enabled', async () => {
+  model.addEndpoint(1, 0, 1);
+  outcome = answered(410);
+  await admit(rows(1, 3));
+  await time.pass(500);
+  expect(settled.map(({ decision }) => decision.kind)).toEqual(['disable']);
+  expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
+});
+
+test.each(['cast', 'key'] as const)(
+  'a delivery whose event is damaged fails alone, found out by its %s: the others of its endpoint go on',
+  async (by) => {
+    model.addEndpoint(1, 0, 2);
+    const given = rows(1, 3);
+    const desk = desks.list.of(1, 0);
+    await desks.loadTargets([desk]);
+    const damaged: EventBody = { ...body, body: Buffer.from('{"id":') };
+    const whole: EventBody = { ...body, body: Buffer.from('{"id":"e","type":"a.b","data":{}}') };
+    if (by === 'cast') desk.cast = (bytes) => Buffer.from(JSON.stringify(JSON.parse(Buffer.from(bytes).toString())));
+    else {
+      const destination = { type: 'rabbitmq', routing: { from: 'type' } } as never;
+      desk.target = { ...desk.target!, destination };
+    }
+    desks.admit(given, new Map(given.map((row, i) => [row.eventUuid, i === 0 ? damaged : whole])), () => lane);
+    await time.pass(100);
+    expect(settled.map(({ outcome, decision }) => [outcome.kind, decision.kind])).toEqual([
+      ['blocked', 'retry'],
+      ['delivered', 'done'],
+      ['delivered', 'done'],
+    ]);
+    // What was thrown may quote the payload.
+    expect(settled[0]!.outcome).toMatchObject({ detail: expect.not.stringContaining('id') });
+    expect([desk.problem, desks.aside.takeParked(desks.isHeld)]).toEqual([null, []]);
+  },
+);
 
 test('an endpoint is forgotten only when it has long had nothing to do', async () => {
   model.addEndpoint(1, 0, 2);

@@ -1,7 +1,7 @@
 import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/sender.ts';
-import type { SkipReason } from '../domain/outcome.ts';
+import type { AttemptTiming, Outcome, SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
@@ -27,13 +27,15 @@ export interface DesksOptions {
   readonly disableEndpoint: (endpointNum: number, reason: string) => Promise<void>;
   readonly settle: (attempt: SettledAttempt) => void;
   readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
-  readonly onGateNews: (news: GateNews, desk: Desk) => void;
+  readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
   readonly egress: EgressWatch;
   readonly onEgressChange: (change: EgressChange) => void;
   /** There is room, or something to park or pull. */
   readonly onChange: () => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
+
+const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
 
 /** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
 const FLOOD_SHARE = 1 / 16;
@@ -67,6 +69,10 @@ export class Desks {
       },
       onUnsure: options.onChange,
       shelve: (desk) => this.#shelve(desk),
+      onUnmade: (desk, letter, startedAtMs, detail) => {
+        const outcome: Outcome = { kind: 'blocked', detail, timing: NO_TIMING };
+        this.#closer.close(letter, { startedAtMs, outcome, isOurs: false, news: [] }, desk);
+      },
     });
     this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => this.#disable(desk, reason) });
   }
@@ -101,7 +107,7 @@ export class Desks {
     laneOf: (row: DueDelivery) => Lane | undefined,
   ): void {
     const admittedAt = performance.now();
-    this.#busyDesks = this.list.busy;
+    this.#busyDesks = this.#held.endpoints;
     for (const due of rows) {
       const lane = laneOf(due);
       const body = bodies.get(due.eventUuid);
@@ -183,7 +189,7 @@ export class Desks {
     const nowMs = this.#options.nowMs();
     for (const desk of this.list) {
       const news = desk.gate?.tick(nowMs) ?? [];
-      for (const each of news) this.#options.onGateNews(each, desk);
+      for (const each of news) this.#options.onGateNews(each, desk, false);
       if (news.length > 0) this.#dispatcher.reconsider(desk);
     }
     this.#dispatcher.run();

@@ -34,6 +34,8 @@ export interface DispatcherOptions {
   readonly onUnsure: () => void;
   /** Puts what waits at a desk back into the table. */
   readonly shelve: (desk: Desk) => void;
+  /** No request can be made of this event for this endpoint: an attempt that failed before it began. */
+  readonly onUnmade: (desk: Desk, letter: Letter, startedAtMs: number, detail: string) => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
@@ -46,6 +48,8 @@ const RESUMED_AT_ONCE = 4;
 /** Requests to endpoints that are not reached, while our own egress seems to be at fault, and how soon it is tried again. */
 const PROBES = 8;
 const PROBE_PAUSE_MS = 500;
+/** Not what was thrown: that may quote the payload, which an expunge could not take out of the attempt. */
+const UNMADE = 'the event cannot be written for this endpoint: its bytes are damaged, or a cast failed';
 
 /** Sends what waits at the desks: prepare → send, in fair turns, within the bounds of the process and those of each endpoint. */
 export class Dispatcher {
@@ -147,8 +151,7 @@ export class Dispatcher {
     }
     const request = this.#prepare(desk, letter, startedAtMs);
     if (request === null) {
-      desk.waiting.putBack(letter);
-      this.#options.shelve(desk);
+      this.offer(desk);
       return;
     }
     const passage = desk.gate!.begin(startedAtMs);
@@ -184,19 +187,30 @@ export class Dispatcher {
     }
   }
 
-  /** A delivery that cannot be prepared is parked with its endpoint; the others go on. */
-  #prepare(desk: Desk, { due, body }: Letter, startedAtMs: number): PreparedRequest | null {
+  /** What cannot be prepared fails alone where its event is at fault, and is parked with all of its endpoint where that is. Others go on. */
+  #prepare(desk: Desk, letter: Letter, startedAtMs: number): PreparedRequest | null {
+    const { due, body } = letter;
     const deliveryId = deliveryIdOf(due.eventUuid, due.endpointNum);
     const eventId = body.externalId ?? eventIdOf(due.eventUuid);
+    let isOfEvent = true;
     try {
       const bytes = desk.cast === null ? body.body : desk.cast(body.body);
       const message = desk.envelope === null ? { body: bytes } : desk.envelope(bytes);
+      isOfEvent = false;
       const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, event: body.body, ...message };
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
-      desk.problem = (error as Error).message;
       this.#options.onFailure(`preparing of delivery ${deliveryId}`, error);
+      // Of what is prepared only the key of a broker's message is parsed, out of the event.
+      if (isOfEvent || error instanceof SyntaxError) this.#options.onUnmade(desk, letter, startedAtMs, UNMADE);
+      else this.#park(desk, letter, (error as Error).message);
       return null;
     }
+  }
+
+  #park(desk: Desk, letter: Letter, problem: string): void {
+    desk.problem = problem;
+    desk.waiting.putBack(letter);
+    this.#options.shelve(desk);
   }
 }

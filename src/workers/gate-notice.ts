@@ -8,10 +8,15 @@ const REASONS = {
   ramp_failed: 'An attempt failed while the endpoint was recovering.',
 } as const;
 
-/** What the tenant is told of a gate's news; null for what is told when it takes effect. */
+/**
+ * What the tenant is told of a gate's news; null for what is told when it takes effect. That an endpoint asks for a pause is not told where
+ * it was a system event that it did not take: of two that ask each would be told of the other's pause, and ask again, without end.
+ * @param isOfSystemEvent whether the delivery of a system event brought the news
+ */
 export function gateNotice(
   news: GateNews,
   { num, tenantNum }: { readonly num: number; readonly tenantNum: number },
+  isOfSystemEvent: boolean,
 ): EndpointNotice | null {
   const endpoint = { tenantNum, endpointNum: num };
   switch (news.kind) {
@@ -24,6 +29,7 @@ export function gateNotice(
     case 'breaker_closed':
       return { ...endpoint, kind: 'endpoint.breaker_closed', detail: {} };
     case 'throttled':
+      if (isOfSystemEvent) return null;
       return {
         ...endpoint,
         kind: 'endpoint.throttled',

@@ -30,6 +30,8 @@ const NOTHING: Readonly<Load> = { rows: 0, bytes: 0 };
 export class HeldRows {
   readonly #rows = new Map<string, Held>();
   readonly #loads = new Map<number, Load>();
+  /** Rows of each endpoint that has any. */
+  readonly #endpoints = new Map<number, number>();
   #largest = 0;
   #largestAt = Number.NEGATIVE_INFINITY;
   /** Of their bodies. */
@@ -49,6 +51,7 @@ export class HeldRows {
     const { tenantNum, order } = row;
     this.#rows.set(keyOf(row), { lane, order, tenantNum, bytes });
     this.#count(tenantNum, 1, bytes);
+    this.#endpoints.set(row.endpointNum, (this.#endpoints.get(row.endpointNum) ?? 0) + 1);
     lane.held++;
   }
 
@@ -61,12 +64,20 @@ export class HeldRows {
     this.#letGoMeanwhile.add(key);
     held.lane.held--;
     this.#count(held.tenantNum, -1, -held.bytes);
+    const left = this.#endpoints.get(row.endpointNum)! - 1;
+    if (left > 0) this.#endpoints.set(row.endpointNum, left);
+    else this.#endpoints.delete(row.endpointNum);
     return held;
   }
 
   /** What this tenant has in memory. */
   loadOf(tenantNum: number): Readonly<Load> {
     return this.#loads.get(tenantNum) ?? NOTHING;
+  }
+
+  /** How many endpoints have rows here. */
+  get endpoints(): number {
+    return this.#endpoints.size;
   }
 
   /** Tenants that have rows here. */

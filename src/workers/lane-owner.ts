@@ -93,8 +93,8 @@ export class LaneOwner {
       disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
       settle: (attempt) => this.#settler.add(attempt),
       egress: new EgressWatch(),
-      onGateNews: (news, desk) => {
-        const notice = gateNotice(news, desk);
+      onGateNews: (news, desk, isOfSystemEvent) => {
+        const notice = gateNotice(news, desk, isOfSystemEvent);
         if (notice !== null) desk.notices.push(notice);
         options.onGateNews(news, desk.target!.tenantId, desk.target!.id);
       },

@@ -102,6 +102,7 @@ interface Service {
   readonly image?: string;
   readonly environment?: Readonly<Record<string, unknown>>;
   readonly volumes?: readonly string[];
+  readonly ports?: readonly string[];
 }
 
 test.each(['kafka', 'rabbitmq'])(
@@ -133,9 +134,31 @@ const secrets = {
 test('the Kafka of the composition sends its clients to where the others reach it', () => {
   const { services } = parse(compose, { merge: true }) as Composition;
   const { environment = {} } = services.kafka!;
-  expect(environment.KAFKA_ADVERTISED_LISTENERS).toBe('PLAINTEXT://kafka:9092');
+  const advertised = String(environment.KAFKA_ADVERTISED_LISTENERS).split(',');
+  expect(advertised).toEqual(['PLAINTEXT://kafka:9092', 'HOST://localhost:29092']);
+  expect(services.kafka!.ports).toEqual(['127.0.0.1:29092:29092']);
+  expect(environment.KAFKA_INTER_BROKER_LISTENER_NAME).toBe('PLAINTEXT');
   expect(environment.KAFKA_LISTENERS).toContain('PLAINTEXT://:9092');
   expect(environment.KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR).toBe(1);
+  for (const name of String(environment.KAFKA_LISTENERS)
+    .split(',')
+    .map((each) => each.split(':')[0]))
+    expect(environment.KAFKA_LISTENER_SECURITY_PROTOCOL_MAP).toContain(`${name}:PLAINTEXT`);
+});
+
+test('the Kafka of the composition keeps its data in its volume', () => {
+  const { services } = parse(compose, { merge: true }) as Composition;
+  const { environment = {}, volumes = [] } = services.kafka!;
+  expect(volumes.map((volume) => volume.split(':')[1])).toContain(environment.KAFKA_LOG_DIRS);
+});
+
+test('no service of the composition has a password that is written here, or listens beyond this machine', () => {
+  const { services } = parse(compose, { merge: true }) as Composition;
+  for (const { environment = {}, ports = [] } of Object.values(services)) {
+    for (const [name, value] of Object.entries(environment))
+      if (/PASS|KEY/.test(name)) expect(value, name).toMatch(/^\$\{[A-Z_]+:(\?[^}]*|-)\}$/);
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+  }
 });
 
 test('a container is given longer to stop than the process takes', () => {

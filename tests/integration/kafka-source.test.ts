@@ -3,6 +3,7 @@ import { type KafkaSource, sourceInput } from '../../src/config/source-schema.ts
 import { Refusal } from '../../src/domain/errors.ts';
 import type { IncomingMessage, Intake } from '../../src/sources/intake.ts';
 import { createKafkaConsumer } from '../../src/sources/kafka-consumer.ts';
+import type { SourceStarts } from '../../src/store/source-starts.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { fetchKafka } from '../support/kafka-jars.ts';
@@ -34,6 +35,9 @@ async function newTopic(partitions = 1): Promise<string> {
 }
 
 const event = (n: number, more: object = {}) => JSON.stringify({ type: 'order.created', data: { n }, ...more });
+
+/** What a consumer of a test has of its surroundings. */
+const alone = { recallStarts: (_: string, look: () => Promise<SourceStarts>) => look(), onFailure: () => {} };
 
 /** Every event's `data.n`, in the order of the log. */
 async function logged(count: number): Promise<number[]> {
@@ -95,6 +99,7 @@ test('a poison message is kept with its reason, and what stands behind it is tak
     '{"type":"order.created"}',
     event(1, { tenant_id: 'other' }),
     `"${'x'.repeat(300_000)}"`,
+    event(1, { data: 'x'.repeat(300_000) }),
   ];
   await kafka!.send([...bad.map((value) => ({ topic, value })), { topic, value: event(7) }]);
   expect(await logged(1)).toEqual([7]);
@@ -110,11 +115,12 @@ test('a poison message is kept with its reason, and what stands behind it is tak
     'invalid_event',
     'tenant_not_found',
     'invalid_event',
+    'too_large',
   ]);
   expect(rows.at(-1)).toMatchObject({ position: `${topic}/0/0`, group: `${topic}/0`, truncated: false, attempts: 1 });
   const { body } = await call(service.baseUrl, 'GET', `/v1/sources/${id}/rejected/${rows.at(-1).id}`);
   expect(Buffer.from(body.body_base64, 'base64').toString()).toBe('{');
-  expect(rows[0]).toMatchObject({ truncated: true, body_bytes: 300_002 });
+  expect(rows[1]).toMatchObject({ truncated: true, body_bytes: 300_002 });
   await eventually(
     () => kafka!.committed(`posthorn-${topic}`),
     (offsets) => offsets.get(`${topic}/0`) === bad.length + 1,
@@ -270,6 +276,42 @@ test('a source that begins with the latest takes what comes after it began, thou
   expect(await logged(1)).toEqual([1]);
 });
 
+test('a source that begins with the latest takes all of a topic or partition that is made after it began', async () => {
+  const prefix = `later-${++topics}`;
+  const [old, made] = [`${prefix}-old`, `${prefix}-made`];
+  await kafka!.createTopic(old, 1);
+  await kafka!.send([{ topic: old, value: event(0) }]);
+  const consume = { pattern: `${prefix}-.*`, group: prefix, start: 'latest' };
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [old], { consume }));
+  await untilSource(service.baseUrl, id, ({ lag }) => lag === 0);
+  // All of it is there before anybody has looked which topics there are now.
+  await kafka!.createTopic(made, 1);
+  await kafka!.addPartitions(old, 2);
+  await kafka!.send([
+    { topic: made, value: event(1) },
+    { topic: old, partition: 1, value: event(2) },
+  ]);
+  expect((await logged(2)).sort()).toEqual([1, 2]);
+});
+
+test('what came while no process consumed a source that begins with the latest is taken, of a topic made meanwhile too', async () => {
+  await service.stop();
+  service = await startTestService();
+  const { databaseUrl } = service;
+  let ingest = await startTestService({ ingest: true, databaseUrl });
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
+  const [topic, made] = [await newTopic(), `orders-${topics}-made`];
+  await kafka!.send([{ topic, value: event(0) }]);
+  const consume = { topics: [topic, made], group: `posthorn-${topic}`, start: 'latest' };
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic], { consume }));
+  await untilSource(service.baseUrl, id, ({ lag }) => lag === 0);
+  await ingest.stop();
+  await kafka!.createTopic(made, 1);
+  await kafka!.send([topic, made].map((each, n) => ({ topic: each, value: event(n + 1) })));
+  ingest = await startTestService({ ingest: true, databaseUrl });
+  expect((await logged(2).finally(() => ingest.stop())).sort()).toEqual([1, 2]);
+});
+
 test("a tenant's limit slows its partition, refuses nothing and lets the other partitions go on", async () => {
   const topic = await newTopic(2);
   const limits = { events_per_second: 5, burst_events: 5 };
@@ -343,7 +385,7 @@ test('while messages cannot be stored nothing is told to Kafka and the state say
     if (isAway) throw new Refusal(503, 'overloaded', 'The buffer is full.');
     taken.push(...messages.map(({ position }) => position));
   };
-  const consumer = createKafkaConsumer({ source, clientId: 'waits', intake, onFailure: () => {} });
+  const consumer = createKafkaConsumer({ source, clientId: 'waits', intake, ...alone });
   const abort = new AbortController();
   const ran = consumer.run(abort.signal);
   await kafka!.send(Array.from({ length: 60 }, (_, n) => ({ topic, partition: n % 2, value: event(n) })));
@@ -375,7 +417,7 @@ test('a rebalance in mid-batch: what one member had under way and another reads 
   };
   const abort = new AbortController();
   const begin = (clientId: string, intake: Intake) =>
-    createKafkaConsumer({ source, clientId, intake, onFailure: () => {} }).run(abort.signal);
+    createKafkaConsumer({ source, clientId, intake, ...alone }).run(abort.signal);
   const gate = Promise.withResolvers<void>();
   let held: readonly IncomingMessage[] = [];
   const first = begin('first', async (messages) => {
@@ -406,6 +448,23 @@ test('a rebalance in mid-batch: what one member had under way and another reads 
     const ours = [...log.values()].filter((n) => n % 4 === partition);
     expect(ours).toEqual(Array.from({ length: 100 }, (_, i) => partition + 4 * i));
   }
+});
+
+test('what a producer took back is no event, in however many transactions, and what it kept is', async () => {
+  const topic = await newTopic();
+  const large = 'x'.repeat(200_000);
+  const one = (n: number) => [{ topic, value: event(n) }];
+  await kafka!.transact('abort', one(1));
+  await kafka!.transact('commit', one(2));
+  await kafka!.transact('abort', one(3));
+  // More than is fetched at once, so that its end is in another answer than its beginning.
+  const many = Array.from({ length: 12 }, (_, i) => ({ topic, value: event(10 + i, { data: { n: 10 + i, large } }) }));
+  await kafka!.transact('abort', many);
+  await kafka!.transact('commit', one(4));
+  await kafka!.send(one(5));
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  await untilSource(service.baseUrl, id, ({ lag }) => lag === 0);
+  expect(await logged(3)).toEqual([2, 4, 5]);
 });
 
 test('a topic that was deleted and made anew gives new messages, though their offsets were there before', async () => {

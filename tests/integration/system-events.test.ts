@@ -223,6 +223,23 @@ test.each([
   },
 );
 
+test('two endpoints that ask for pauses and want to hear of pauses do not keep each other busy', async () => {
+  const types = ['order.*', 'system.endpoint.throttled'];
+  for (const path of ['/pauses/a', '/pauses/b']) {
+    paths.behave(path, (_request, response) => void response.writeHead(429, { 'retry-after': '2' }).end());
+    const settings = { url: paths.url(path), retry_schedule: [0], subscriptions: [{ types }] };
+    await createEndpoint(service.baseUrl, settings, 'pauses');
+  }
+  await post('pauses');
+  // Each is told of the other’s pause for the order, and asks for a pause again: that is told to nobody.
+  await paths.received('/pauses/a', 2);
+  await paths.received('/pauses/b', 2);
+  await quiet('pauses');
+  const { body } = await call(service.baseUrl, 'GET', '/v1/tenants/pauses/events');
+  const type = 'system.endpoint.throttled';
+  expect(body.data.map((event: { type: string }) => event.type)).toEqual([type, type, 'order.created']);
+});
+
 test('another tenant never sees what happens to an endpoint', async () => {
   await play('mine', { retry_schedule: [0] });
   await play('theirs');

@@ -19,8 +19,12 @@ export interface KafkaProcess {
   /** Of the server that runs now, or ran last. */
   readonly pid: number;
   createTopic(topic: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
+  /** Until the topic has as many. */
+  addPartitions(topic: string, partitions: number): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   send(messages: readonly KafkaRecord[]): Promise<void>;
+  /** Sends each message in a request of its own, all in one transaction, and keeps or takes back what was sent. */
+  transact(end: 'commit' | 'abort', messages: readonly KafkaRecord[]): Promise<void>;
   /** What the group has committed, by `topic/partition`. */
   committed(group: string): Promise<ReadonlyMap<string, number>>;
   /** Sets what the group has committed; it must have no members. */
@@ -102,6 +106,7 @@ export async function startKafkaProcess(given: KafkaOptions = {}): Promise<Kafka
   const options = { clientId: 'posthorn-tests', bootstrapBrokers: [broker], retries: 5, retryDelay: 200 };
   const admin = new Admin(options);
   let producer = new Producer({ ...options, acks: -1, idempotent: true });
+  let transactional: Producer | undefined;
   let child = await launch(config, admin);
   const crash = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -119,12 +124,24 @@ export async function startKafkaProcess(given: KafkaOptions = {}): Promise<Kafka
       const configs = Object.entries(settings).map(([name, value]) => ({ name, value }));
       await admin.createTopics({ topics: [topic], partitions, replicas: 1, configs });
     },
+    addPartitions: async (topic, partitions) => {
+      await admin.createPartitions({ topics: [{ name: topic, count: partitions }] });
+      // What the producer knows of the topic is as old as its last look.
+      producer.clearMetadata();
+    },
     deleteTopic: async (topic) => {
       await admin.deleteTopics({ topics: [topic] });
     },
     send: async (messages) => {
       // Idempotent: a request that is sent again, as after a restart, must not bring its messages twice.
       await producer.send({ messages: messages.map(toMessage), acks: -1 });
+    },
+    transact: async (end, messages) => {
+      // One id for all, so that the broker knows them as one producer.
+      transactional ??= new Producer({ ...options, acks: -1, idempotent: true, transactionalId: 'posthorn-tests' });
+      const transaction = await transactional.beginTransaction();
+      for (const message of messages) await transaction.send({ messages: [toMessage(message)], acks: -1 });
+      await transaction[end]();
     },
     committed: (group) => committedOf(admin, group),
     rewind: async (group, topic, partitions) => {
@@ -140,7 +157,9 @@ export async function startKafkaProcess(given: KafkaOptions = {}): Promise<Kafka
       child = await launch(config, admin);
     },
     close: async () => {
-      await Promise.all([admin.close(), producer.close(true)].map((closing) => closing.catch(() => {})));
+      await Promise.all(
+        [admin.close(), producer.close(true), transactional?.close(true)].map((closing) => closing?.catch(() => {})),
+      );
       await crash();
       await rm(folder, { recursive: true, force: true });
     },
@@ -173,6 +192,7 @@ function properties(
     'offsets.topic.replication.factor': 1,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 1,
     'group.initial.rebalance.delay.ms': 0,
     'num.network.threads': 2,
     'num.io.threads': 2,

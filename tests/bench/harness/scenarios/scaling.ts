@@ -8,13 +8,14 @@ const NORMAL = { tenants: 100, groups: 1_000, fanOut: 1 };
 /** `batch100` with one thing changed: how the cost of a delivery depends on it. */
 const varied = (name: string, what: string, change: Partial<Omit<Plan, 'run'>>, roles?: readonly Role[]): Scenario => {
   const plan = { ...NORMAL, ...change };
+  const twoPosts = 2 * BATCHES.batch * plan.fanOut;
   return {
     name,
     title: `batch100 with ${what}`,
     set: 'scaling',
     onlyByName: true,
     stage: { plan, ...(roles === undefined ? {} : { roles }) },
-    play: (stage, play) => playSteady(stage, { ...BATCHES, maxBacklog: BATCHES.maxBacklog * plan.fanOut }, play),
+    play: (stage, play) => playSteady(stage, { ...BATCHES, maxBacklog: Math.max(BATCHES.maxBacklog, twoPosts) }, play),
   };
 };
 

@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
+import helmet from 'helmet';
+import type { Context } from '../context.ts';
+import { Refusal } from '../domain/errors.ts';
+import { problemOf, refusalOf } from './problem.ts';
+import { healthRoutes } from './routes/health.ts';
+import { metricsRoute } from './routes/metrics.ts';
+
+/** What every process says, whatever its roles: how it is, and what it measures. Others mount theirs, and let `answerTheRest` end it. */
+export function createBase(context: Context): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('query parser', 'simple');
+  app.set('strict routing', false);
+  app.set('etag', false);
+  app.use(
+    helmet({
+      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    }),
+  );
+  app.use(identify);
+  app.use(healthRoutes(context));
+  app.use(metricsRoute(context));
+  return app;
+}
+
+/** What nothing was mounted for, and errors. */
+export function answerTheRest(app: Express, context: Context): Express {
+  app.use((request: Request) => {
+    throw new Refusal(404, 'not_found', `There is no ${request.method} ${request.path.slice(0, 200)}.`);
+  });
+  app.use(answerErrors(context));
+  return app;
+}
+
+/** Every request has an id: in its answers, its problems and its log lines. */
+const identify: RequestHandler = (_request, response, next) => {
+  response.locals.requestId = `req_${randomUUID().replaceAll('-', '')}`;
+  response.setHeader('x-request-id', response.locals.requestId);
+  response.setHeader('cache-control', 'no-store');
+  next();
+};
+
+function answerErrors({ observe }: Context): ErrorRequestHandler {
+  return (error: unknown, request: Request, response: Response, _next) => {
+    const refusal = refusalOf(error);
+    const requestId = response.locals.requestId as string;
+    if (refusal.status >= 500)
+      observe.requestFailed({ requestId, method: request.method, path: request.path, status: refusal.status, error });
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    if (refusal.status === 401) response.setHeader('www-authenticate', 'Bearer');
+    if (refusal.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(refusal.retryAfterSeconds));
+    // What is left of an unread body must not be taken for the next request.
+    if (!request.complete) response.setHeader('connection', 'close');
+    response
+      .status(refusal.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(refusal, requestId)));
+  };
+}
