@@ -42,6 +42,34 @@ test.each([
   100_000,
 );
 
+test('what others are to be sent does not wait for the statement that parks a flood', async () => {
+  let parking = 0;
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: 64,
+    fate: ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === NEIGHBOUR ? 5 : 15_000 }),
+    travel: (time) => async (_owner, name, work) => {
+      await time.sleep(1);
+      const answer = work();
+      if (name !== 'parkEndpoints') return answer;
+      parking++;
+      await time.sleep(5_000);
+      parking--;
+      return answer;
+    },
+  });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 16);
+  rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
+  for (let i = 0; i < 2_000; i++) rig.model.add(++events, 1, EPOCH_MS);
+  void rig.startWorker().owner.hold(0);
+  expect(await rig.time.pass(2_000, () => parking === 1)).toBe(true);
+  rig.model.add(++events, NEIGHBOUR, EPOCH_MS + rig.time.now);
+  const isSent = () => rig.sent.some(({ endpointNum }) => endpointNum === NEIGHBOUR);
+  expect(await rig.time.pass(500, isSent)).toBe(true);
+  expect(parking).toBe(1);
+});
+
 const slowStatements =
   (ms: number) =>
   (time: VirtualTime) =>

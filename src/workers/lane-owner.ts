@@ -232,7 +232,9 @@ export class LaneOwner {
 
   async #releaseIdle(): Promise<void> {
     const mayLeave = (lane: Lane) =>
-      lane.isDraining ? lane.held === 0 : lane.isIdle && !this.#desks.list.hasOpenParked(lane.number);
+      lane.isDraining
+        ? lane.held === 0
+        : lane.isIdle && !this.#reader.isParking && !this.#desks.list.hasOpenParked(lane.number);
     const idle = [...this.#lanes.values()].filter(mayLeave);
     if (idle.length === 0) return;
     const due = await this.#options.store.nextDue(idle.map((lane) => lane.number));

@@ -25,7 +25,7 @@ const FETCH_SIZE = 500;
 const BODIES_AT_ONCE = 128;
 /** Endpoints that may be passed over by the fetch at once, rows of them that a statement parks, and how often. */
 const MAX_FLOODED = 64;
-const FLOOD_SIZE = 2_000;
+const FLOOD_SIZE = 500;
 const FLOOD_MS = 50;
 /** How often rows are looked for that stand behind nothing any more although nobody brought them up. */
 const STRANDED_MS = 60_000;
@@ -41,6 +41,8 @@ export class LaneReader {
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
   #owesRefill = false;
   #floodAt = Number.NEGATIVE_INFINITY;
+  #parking: Promise<void> | null = null;
+  #parkingFailure: unknown = null;
 
   /**
    * @param lanes those that this process holds, as they come and go
@@ -55,16 +57,28 @@ export class LaneReader {
 
   /** One round of reading. */
   async runOnce(): Promise<void> {
+    this.#throwParkingFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
     await this.#promote();
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();
-    await this.#parkFlood();
+    this.#parkFlood();
     this.#desks.relieve();
     await this.#writeAside();
     await this.#refill();
     await this.#writeAside();
+  }
+
+  /** Whether rows are being parked that this process may not know of yet. */
+  get isParking(): boolean {
+    return this.#parking !== null;
+  }
+
+  #throwParkingFailure(): void {
+    const failure = this.#parkingFailure;
+    this.#parkingFailure = null;
+    if (failure !== null) throw failure;
   }
 
   /** Has the parked endpoints of a lane looked for at the next round. */
@@ -198,11 +212,21 @@ export class LaneReader {
     return flooded;
   }
 
-  async #parkFlood(): Promise<void> {
-    const now = performance.now();
-    if (now - this.#floodAt < FLOOD_MS) return;
+  /** Beside the rounds: a statement that changes very many rows takes long, and what others are to be sent does not wait for it. */
+  #parkFlood(): void {
+    if (this.#parking !== null || performance.now() - this.#floodAt < FLOOD_MS) return;
     const desks = this.#flooded();
     if (desks.length === 0) return;
+    this.#parking = this.#parkSome(desks)
+      .catch((error: unknown) => {
+        this.#parkingFailure = error;
+      })
+      .finally(() => {
+        this.#parking = null;
+      });
+  }
+
+  async #parkSome(desks: readonly Desk[]): Promise<void> {
     const leases = [...new Set(desks.map(({ lane }) => this.#lanes.get(lane)!.lease))];
     const nums = desks.map(({ num }) => num);
     for (const desk of desks) desk.wasFlooded = true;
@@ -210,7 +234,7 @@ export class LaneReader {
     if (parked > 0) for (const desk of desks) desk.markParked();
     const ordered = desks.filter(({ flood }) => flood === 'ordered');
     if (parked >= FLOOD_SIZE) return;
-    this.#floodAt = now;
+    this.#floodAt = performance.now();
     await this.#promoteFlooded(ordered);
     // What is brought up next in order is no flood.
     for (const desk of ordered) desk.flood = null;
@@ -265,6 +289,7 @@ export class LaneReader {
 
   /** What is still to be said to the table when the process stops: rows that nobody would look for. */
   async finish(): Promise<void> {
+    await this.#parking;
     await this.#promote();
   }
 }
