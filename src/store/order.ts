@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Queryable } from './in-transaction.ts';
+import { isGiven } from './is-given.ts';
 import { plainArray } from './plain-array.ts';
 
 /** What deliveries are kept in order by: see `src/routing/order-key.ts`. */
@@ -73,6 +74,8 @@ export async function promoteAll(pool: pg.Pool, endpointNums: readonly number[])
   return rowCount ?? 0;
 }
 
+const IS_GIVEN = isGiven('= ANY($1::uuid[])');
+
 /** Sets rows back that are not the first of their key, where no fetch steps over them, until `promote` brings them up. */
 export async function setBehind(
   pool: pg.Pool,
@@ -83,9 +86,9 @@ export async function setBehind(
     // What another statement has locked is passed over, so that this one never waits: it is due, and comes here again.
     text: `WITH free AS MATERIALIZED (
              SELECT m.event_id, m.endpoint_num FROM mailbox m JOIN unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num) USING (endpoint_num, event_id)
-              WHERE m.order_key IS NOT NULL AND m.due_at <= now() FOR UPDATE OF m SKIP LOCKED
+              WHERE m.order_key IS NOT NULL AND m.due_at <= now() AND ${IS_GIVEN} FOR UPDATE OF m SKIP LOCKED
            )
-           UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id`,
+           UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND ${IS_GIVEN}`,
     values: [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))],
   });
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { isGiven } from './is-given.ts';
 import type { LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
 
@@ -9,13 +10,15 @@ const HELD = `held AS MATERIALIZED (
   SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
 )`;
 
+const IS_GIVEN = isGiven('= ANY($3::uuid[])');
+
 const PARK = `
   WITH ${HELD},
   free AS MATERIALIZED (
     SELECT m.event_id, m.endpoint_num FROM mailbox m JOIN unnest($3::uuid[], $4::int[]) AS p(event_id, endpoint_num) USING (endpoint_num, event_id)
-     WHERE NOT m.parked AND m.lane IN (SELECT lane FROM held) FOR UPDATE OF m SKIP LOCKED
+     WHERE NOT m.parked AND m.lane IN (SELECT lane FROM held) AND ${IS_GIVEN} FOR UPDATE OF m SKIP LOCKED
   )
-  UPDATE mailbox m SET parked = true FROM free f WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id`;
+  UPDATE mailbox m SET parked = true FROM free f WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND ${IS_GIVEN}`;
 
 /**
  * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. Rows of lanes that
@@ -45,7 +48,7 @@ const PARK_ENDPOINTS = `
            SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
          ) THEN 'infinity' ELSE m.due_at END
     FROM flood f
-   WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked`;
+   WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked AND ${isGiven('IN (SELECT event_id FROM flood)')}`;
 
 /**
  * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
