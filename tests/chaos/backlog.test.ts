@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { laneOf } from '../../src/routing/lane-of.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import { receiverPaths } from '../support/receiver-paths.ts';
 import { createEndpoint, type Stage, stageForTest } from '../support/stage.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 
 const BACKLOG = 2_000;
 const MAX_IN_FLIGHT = 16;

@@ -8,7 +8,7 @@ import { startLoader } from '../support/loader.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { createEndpoint } from '../support/stage.ts';
-import { MASTER_KEY, OPERATOR_KEY } from '../support/test-service.ts';
+import { MASTER_KEY, OPERATOR_KEY } from '../support/test-settings.ts';
 
 /** A service with its database under a data folder of its own, as `npm start` runs it, and an endpoint under load. */
 async function embeddedPlay() {

@@ -129,8 +129,10 @@ export const faultList: readonly FaultRow[] = [
     fault: 'Kafka and RabbitMQ: broker restarts, poison messages',
     tests: [
       'tests/chaos/kafka.test.ts',
+      'tests/chaos/kafka-outages.test.ts',
       'tests/integration/kafka-source.test.ts',
       'tests/integration/rabbitmq-consumer.test.ts',
+      'tests/integration/rabbitmq-outages.test.ts',
       'tests/integration/rabbitmq-source.test.ts',
     ],
   },

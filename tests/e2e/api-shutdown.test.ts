@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { resend, startLoader } from '../support/loader.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
-import { OPERATOR_KEY } from '../support/test-service.ts';
+import { OPERATOR_KEY } from '../support/test-settings.ts';
 
 test('F44: SIGTERM of an api process under load loses no accepted event, and a producer that got no answer can send again', async () => {
   const stage = await stageForTest();

@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import type { ReceivedRequest } from '../support/receiver.ts';
 import { type ReceiverPaths, statuses } from '../support/receiver-paths.ts';
 import { createEndpoint, openApiAndWorker, type Stage } from '../support/stage.ts';
-import { OPERATOR_KEY } from '../support/test-service.ts';
+import { OPERATOR_KEY } from '../support/test-settings.ts';
 
 let stage: Stage;
 let receiver: ReceiverPaths;

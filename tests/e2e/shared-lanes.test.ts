@@ -7,7 +7,7 @@ import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { startLoader } from '../support/loader.ts';
 import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
-import { OPERATOR_KEY } from '../support/test-service.ts';
+import { OPERATOR_KEY } from '../support/test-settings.ts';
 
 const ENDPOINTS = 8;
 

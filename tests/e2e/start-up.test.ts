@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import { runServiceProcess, startServiceProcess } from '../support/service-process.ts';
 import { environment } from '../support/stage.ts';
 import { createTestDatabase } from '../support/test-database.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 
 const NOWHERE = 'postgresql://nobody@127.0.0.1:1/none';
 

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
 import { call } from '../support/api.ts';
-import { OPERATOR_KEY, startTestService, type TestService } from '../support/test-service.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+import { OPERATOR_KEY } from '../support/test-settings.ts';
 
 let service: TestService;
 /** The API with nothing allowed: the other listener of the service lets deliveries reach loopback. */

@@ -2,7 +2,8 @@ import { CloudEvent, HTTP } from 'cloudevents';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { specBatch, specExamples } from '../../src/cloudevents/fixtures/spec-examples.ts';
 import { call } from '../support/api.ts';
-import { OPERATOR_KEY, startTestService, type TestService } from '../support/test-service.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+import { OPERATOR_KEY } from '../support/test-settings.ts';
 
 let service: TestService;
 let acmeKey: string;

@@ -3,7 +3,6 @@ import { deliveryIdOf, eventIdOf, newUuid } from '../../src/domain/ids.ts';
 import { DECISION, OUTCOME_CODES } from '../../src/store/codes.ts';
 import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import {
   logAttempt,
   logEvent,
@@ -14,6 +13,7 @@ import {
   type TestEndpoint,
   type TestTenant,
 } from '../support/log-fixture.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;

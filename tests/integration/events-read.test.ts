@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventIdOf, newUuid } from '../../src/domain/ids.ts';
 import { call } from '../support/api.ts';
-import { OPERATOR_KEY, startTestService, type TestService } from '../support/test-service.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+import { OPERATOR_KEY } from '../support/test-settings.ts';
 
 let service: TestService;
 const ids: string[] = [];

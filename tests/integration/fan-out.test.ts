@@ -5,9 +5,9 @@ import { dropOldPartitions } from '../../src/store/retention.ts';
 import { Expander } from '../../src/workers/expander.ts';
 import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import { makeEndpoint, makeTenant, type TestTenant } from '../support/log-fixture.ts';
 import { makeManyEndpoints } from '../support/many-endpoints.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let one: TestService;

@@ -10,40 +10,20 @@ import type { Outcome } from '../../src/domain/outcome.ts';
 import { call } from '../support/api.ts';
 import { destinationCalls } from '../support/destinations.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
-import { fetchKafka } from '../support/kafka-jars.ts';
-import { type KafkaProcess, requireKafka, startKafkaProcess } from '../support/kafka-process.ts';
+import { hasKafka, requireKafka } from '../support/require-kafka.ts';
+import { type SharedKafka, sharedKafka } from '../support/shared-kafka.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
 let calls: ReturnType<typeof destinationCalls>;
-let kafka: KafkaProcess;
+let kafka: SharedKafka;
 let broker: string;
-let saslBroker: string;
-let strayBroker: string;
 
 beforeEach(requireKafka);
 beforeAll(async () => {
-  if (fetchKafka().kind === 'missing') return;
-  [saslBroker, strayBroker] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
-  const port = strayBroker.split(':')[1];
-  kafka = await startKafkaProcess({
-    scramUsers: ['name=bob,password=bob-secret'],
-    more: {
-      listeners: `SASL://${saslBroker},STRAY://${strayBroker}`,
-      // Where clients are sent that ask at this listener.
-      'advertised.listeners': `SASL://${saslBroker},STRAY://10.255.0.1:${port}`,
-      'listener.security.protocol.map': 'SASL:SASL_PLAINTEXT,STRAY:PLAINTEXT',
-      'inter.broker.listener.name': 'PLAINTEXT',
-      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
-      'listener.name.sasl.plain.sasl.jaas.config':
-        'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice-secret";',
-      'listener.name.sasl.scram-sha-512.sasl.jaas.config':
-        'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-    },
-  });
+  if (!hasKafka()) return;
+  [kafka, service] = await Promise.all([sharedKafka(), startTestService({ worker: true })]);
   broker = kafka.broker;
-  service = await startTestService({ worker: true });
   calls = destinationCalls(service.baseUrl, 'acme');
 });
 afterAll(() => Promise.all([service?.stop(), kafka?.close()]));
@@ -200,11 +180,14 @@ test.each(['plain', 'scram-sha-512'])(
     const sasl = { mechanism, username, password: `${username}-secret` };
     const type = `login.${mechanism}`;
     const good = await calls.create({
-      destination: destination(topic, { brokers: [saslBroker], sasl }),
+      destination: destination(topic, { brokers: [kafka.brokerOf('SASL')], sasl }),
       ...only(type),
     });
     const bad = await calls.create({
-      destination: destination(topic, { brokers: [saslBroker], sasl: { ...sasl, password: 'wrong-password-1' } }),
+      destination: destination(topic, {
+        brokers: [kafka.brokerOf('SASL')],
+        sasl: { ...sasl, password: 'wrong-password-1' },
+      }),
       ...only(type),
     });
     const eventId = await calls.post({ type });
@@ -235,43 +218,9 @@ test('an ordered endpoint has its events in the topic in the order of their acce
 test('a cluster that names an address that is not allowed as the place of its broker is blocked', async () => {
   const topic = await makeTopic();
   const endpoint = await calls.create({
-    destination: destination(topic, { brokers: [strayBroker] }),
+    destination: destination(topic, { brokers: [kafka.brokerOf('STRAY')] }),
     ...only('stray.*'),
   });
   const [attempt] = await calls.attempts(await calls.post({ type: 'stray.sent' }), endpoint);
   expect(attempt).toMatchObject({ outcome: 'blocked', detail: expect.stringContaining('not allowed (private)') });
-});
-
-const soon = { retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], timeout_seconds: 5 };
-
-test('a broker that hangs costs an attempt its time, and is delivered to once it goes on', async () => {
-  const topic = await makeTopic();
-  const settings = { ...only('ice.*'), ...soon, timeout_seconds: 1 };
-  const endpoint = await calls.create({ destination: destination(topic), ...settings });
-  await calls.settled(await calls.post({ type: 'ice.before' }), endpoint, 'delivered');
-  process.kill(kafka.pid, 'SIGSTOP');
-  const eventId = await calls.post({ type: 'ice.during' });
-  const thaw = () => process.kill(kafka.pid, 'SIGCONT');
-  const [attempt] = await calls.attempts(eventId, endpoint).finally(thaw);
-  expect(attempt).toMatchObject({ outcome: 'timeout', detail: expect.stringContaining('within 1 s') });
-  await calls.settled(eventId, endpoint, 'delivered');
-});
-
-test('a broker that is killed: attempts say so, the breaker opens, and when it is back everything arrives', async () => {
-  const topic = await makeTopic();
-  const endpoint = await calls.create({ destination: destination(topic), ...only('out.*'), ...soon });
-  await calls.settled(await calls.post({ type: 'out.before' }), endpoint, 'delivered');
-  await kafka.crash();
-  const events = await Promise.all(Array.from({ length: 12 }, () => calls.post({ type: 'out.sent' })));
-  await eventually(
-    () => calls.stats(endpoint),
-    (stats) => stats.breaker.state === 'open',
-  );
-  expect((await calls.attempts(events[0]!, endpoint)).at(-1)).toMatchObject({
-    outcome: expect.stringMatching(/^(refused|reset)$/),
-    response: null,
-  });
-  await kafka.start();
-  await call(service.baseUrl, 'POST', `${endpoint.path}/breaker/reset`);
-  for (const event of events) await calls.settled(event, endpoint, 'delivered');
 });

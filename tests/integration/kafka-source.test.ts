@@ -6,18 +6,18 @@ import { createKafkaConsumer } from '../../src/sources/kafka-consumer.ts';
 import type { SourceStarts } from '../../src/store/source-starts.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
-import { fetchKafka } from '../support/kafka-jars.ts';
-import { type KafkaProcess, requireKafka, startKafkaProcess } from '../support/kafka-process.ts';
 import { createSource, kafkaSource, untilSource } from '../support/kafka-source.ts';
 import { query } from '../support/query.ts';
+import { hasKafka, requireKafka } from '../support/require-kafka.ts';
+import { type SharedKafka, sharedKafka } from '../support/shared-kafka.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
-let kafka: KafkaProcess | undefined;
+let kafka: SharedKafka | undefined;
 let service: TestService;
 let topics = 0;
 
 beforeAll(async () => {
-  if (fetchKafka().kind === 'there') kafka = await startKafkaProcess();
+  if (hasKafka()) kafka = await sharedKafka();
 });
 afterAll(() => kafka?.close());
 

@@ -1,42 +1,31 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { certificateOf, certificatePath, keyOf } from '../support/certificates.ts';
+import { KAFKA_PASSWORDS } from '../support/broker-host.ts';
+import { certificateOf, keyOf } from '../support/certificates.ts';
 import { destinationCalls } from '../support/destinations.ts';
 import { eventually } from '../support/eventually.ts';
-import { fetchKafka } from '../support/kafka-jars.ts';
-import { type KafkaProcess, requireKafka, startKafkaProcess } from '../support/kafka-process.ts';
 import { createSource, kafkaSource, untilSource } from '../support/kafka-source.ts';
 import { query } from '../support/query.ts';
+import { hasKafka, requireKafka } from '../support/require-kafka.ts';
+import { type SharedKafka, sharedKafka } from '../support/shared-kafka.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 const ca = certificateOf('ca');
-const PASSWORDS = { alice: 'alice-secret', bob: 'bob-secret' };
 const LOGINS = [
   ['PLAIN', 'alice'],
   ['SCRAM-SHA-256', 'bob'],
   ['SCRAM-SHA-512', 'bob'],
 ] as const;
 
-let kafka: KafkaProcess;
+let kafka: SharedKafka;
 let service: TestService;
 let calls: ReturnType<typeof destinationCalls>;
 let topics = 0;
 
 beforeEach(requireKafka);
 beforeAll(async () => {
-  if (fetchKafka().kind === 'missing') return;
-  const certificate = certificatePath('localhost');
-  [kafka, service] = await Promise.all([
-    startKafkaProcess({
-      scramUsers: [`name=bob,password=${PASSWORDS.bob}`],
-      tls: [
-        { name: 'LOGIN', certificate, plainUsers: { alice: PASSWORDS.alice } },
-        { name: 'MUTUAL', certificate, clientCa: certificatePath('ca') },
-        { name: 'STRANGE', certificate: certificatePath('wrong-host') },
-      ],
-    }),
-    startTestService({ worker: true, ingest: true }),
-  ]);
+  if (!hasKafka()) return;
+  [kafka, service] = await Promise.all([sharedKafka(), startTestService({ worker: true, ingest: true })]);
   calls = destinationCalls(service.baseUrl, 'acme');
   await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
 });
@@ -48,7 +37,7 @@ async function newTopic(): Promise<string> {
   return topic;
 }
 
-const at = (listener: string) => kafka.tlsBrokers.get(listener)!;
+const at = (listener: string) => kafka.brokerOf(listener);
 
 async function sourceOf(topic: string, connection: object, more: object = {}): Promise<string> {
   return createSource(service.baseUrl, kafkaSource('', [topic], { connection, ...more }));
@@ -72,7 +61,7 @@ test('a source logs in by each mechanism over TLS, by the authority that it is g
   const consumed: string[] = [];
   for (const [mechanism, username] of LOGINS) {
     const [topic, dead] = [await newTopic(), await newTopic()];
-    const sasl = { mechanism, username, password: PASSWORDS[username] };
+    const sasl = { mechanism, username, password: KAFKA_PASSWORDS[username] };
     const connection = { brokers: [at('LOGIN')], tls: { ca }, sasl };
     await sourceOf(topic, connection, { on_rejected: { dead_letter_topic: dead } });
     const values = ['no event', JSON.stringify({ type: `${topic}.in`, data: {} })];
@@ -138,7 +127,7 @@ test('a destination logs in over TLS, by the authority that it is given', async 
   const topic = await newTopic();
   const endpoints = [];
   for (const [mechanism, username] of LOGINS) {
-    const sasl = { mechanism: mechanism.toLowerCase(), username, password: PASSWORDS[username] };
+    const sasl = { mechanism: mechanism.toLowerCase(), username, password: KAFKA_PASSWORDS[username] };
     const subscriptions = [{ types: ['out.*'] }];
     endpoints.push(await calls.create({ ...destinationOf(topic, 'LOGIN', { ca, sasl }), subscriptions }));
   }

@@ -5,8 +5,8 @@ import { CANDIDATES } from '../../src/store/dead-letter-list.ts';
 import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import { makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 const COUNT = 50_000;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, test } from 'vitest';
-import { databaseUrl, onServer } from '../support/global-setup.ts';
+import { databaseUrl, onServer } from '../support/test-server.ts';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/migrate.ts', import.meta.url));
 

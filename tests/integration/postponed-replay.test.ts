@@ -4,8 +4,8 @@ import { acquireLanes } from '../../src/store/lanes.ts';
 import { fetchDue, START } from '../../src/store/mailbox.ts';
 import { settle } from '../../src/store/settle.ts';
 import { call } from '../support/api.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import { logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;

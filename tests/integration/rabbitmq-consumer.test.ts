@@ -1,94 +1,28 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, Connection } from 'rabbitmq-client';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type RabbitmqSource, sourceInput } from '../../src/config/source-schema.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Refusal } from '../../src/domain/errors.ts';
-import type { IncomingMessage } from '../../src/sources/intake.ts';
-import { RabbitmqConsumer } from '../../src/sources/rabbitmq-consumer.ts';
+import { consumeRabbitmq, isRunning } from '../support/consume-rabbitmq.ts';
 import { eventually } from '../support/eventually.ts';
-import {
-  hasRabbitmq,
-  type RabbitmqProcess,
-  requireRabbitmq,
-  startRabbitmqProcess,
-} from '../support/rabbitmq-process.ts';
+import { hasRabbitmq, requireRabbitmq } from '../support/rabbitmq-process.ts';
+import { type SharedRabbitmq, sharedRabbitmq } from '../support/shared-rabbitmq.ts';
 
-let rabbitmq: RabbitmqProcess;
+let rabbitmq: SharedRabbitmq;
 let connection: Connection;
 let channel: Channel;
-const ending: (() => Promise<void>)[] = [];
 
 beforeEach(requireRabbitmq);
 beforeAll(async () => {
   if (!hasRabbitmq()) return;
-  rabbitmq = await startRabbitmqProcess();
+  rabbitmq = await sharedRabbitmq();
   connection = new Connection({ url: rabbitmq.url, retryLow: 100, retryHigh: 200 });
   connection.on('error', () => {});
-  channel = await publishing();
+  channel = await connection.acquire();
+  await channel.confirmSelect();
 });
-afterEach(async () => {
-  await Promise.all(ending.splice(0).map((end) => end()));
-});
-afterAll(async () => {
-  connection?.unsafeDestroy();
-  await rabbitmq?.close();
-});
+afterAll(() => connection?.unsafeDestroy());
 
-async function publishing(): Promise<Channel> {
-  const opened = await connection.acquire();
-  await opened.confirmSelect();
-  return opened;
-}
-
-let queues = 0;
-
-/** Consumes as a process does. `take` stands for the intake. */
-function consume(
-  take: (messages: readonly IncomingMessage[]) => void | Promise<void>,
-  consumed: Record<string, unknown> = {},
-  more: Record<string, unknown> = {},
-) {
-  const { queue: ofQueue, ...rest } = consumed as { queue?: object };
-  const name = `queue-${++queues}`;
-  const source = sourceInput.parse({
-    type: 'rabbitmq',
-    name,
-    mapping: { format: 'envelope' },
-    connection: { url: rabbitmq.url },
-    consume: { queue: { name, ...ofQueue }, ...rest },
-    ...more,
-  }) as RabbitmqSource;
-  const taken: IncomingMessage[] = [];
-  const intake = async (messages: readonly IncomingMessage[]) => {
-    await take(messages);
-    taken.push(...messages);
-  };
-  const begin = () => {
-    const consumer = new RabbitmqConsumer({ source, intake, keepBytes: 1024 * 1024 });
-    const abort = new AbortController();
-    const ran = consumer.run(abort.signal);
-    const end = async () => {
-      abort.abort();
-      await ran;
-    };
-    ending.push(end);
-    return { consumer, end };
-  };
-  return {
-    ...begin(),
-    again: begin,
-    taken,
-    queue: source.consume.queue.name,
-    texts: () => taken.map(({ body }) => Buffer.from(body).toString()),
-  };
-}
-
-async function running(consumer: RabbitmqConsumer): Promise<void> {
-  await eventually(
-    async () => consumer.state(),
-    ({ kind }) => kind === 'running',
-  );
-}
+const consume = (take: Parameters<typeof consumeRabbitmq>[1], consumed: object = {}, more: object = {}) =>
+  consumeRabbitmq(rabbitmq.url, take, { ...consumed }, { ...more });
 
 async function send(routingKey: string, texts: readonly string[], more: object = {}): Promise<void> {
   const sent = texts.map((text) => channel.basicPublish({ routingKey, durable: true, ...more }, Buffer.from(text)));
@@ -107,7 +41,7 @@ const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i
 
 test('a body is taken as the bytes that came, whatever its content type says', async () => {
   const { consumer, queue, taken } = consume(() => {});
-  await running(consumer);
+  await isRunning(consumer);
   const bodies = ['{"n":9007199254740993,"a":1,"a":2}', ' { "x" : 1e2 } ', '{"broken', '', 'text'];
   for (const body of bodies) await send(queue, [body], { contentType: 'application/json' });
   const invalid = Buffer.from([0xff, 0xfe, 0x7b]);
@@ -123,7 +57,7 @@ test('a body is taken as the bytes that came, whatever its content type says', a
 
 test('properties and headers are there for mappings, the routing key as the key', async () => {
   const { consumer, queue, taken } = consume(() => {});
-  await running(consumer);
+  await isRunning(consumer);
   const headers = { tenant: 'acme', n: 7, yes: true, list: [1, 'x'] };
   const properties = {
     messageId: 'm-1',
@@ -161,7 +95,7 @@ test.each([
 ])('declares a %s exchange, a queue and what is between them', async (type, bindings, keys, expected) => {
   const exchange = `events-${type}`;
   const { consumer, taken } = consume(() => {}, { exchange: { name: exchange, type }, bindings });
-  await running(consumer);
+  await isRunning(consumer);
   for (const routingKey of keys)
     await channel.basicPublish({ exchange, routingKey, durable: true }, Buffer.from(routingKey));
   await eventually(
@@ -178,7 +112,7 @@ test('declares a headers exchange, and takes what its bindings compare', async (
     { headers: { 'x-match': 'any', urgent: true } },
   ];
   const { consumer, texts } = consume(() => {}, { exchange, bindings });
-  await running(consumer);
+  await isRunning(consumer);
   const all = [{ region: 'eu', level: 2 }, { region: 'eu' }, { urgent: true, region: 'us' }, { urgent: false }];
   for (const [n, headers] of all.entries())
     await channel.basicPublish({ exchange: exchange.name, headers, durable: true }, Buffer.from(String(n)));
@@ -207,7 +141,7 @@ test('with declare false nothing is made: what is missing is said, and consumed 
     (error) => /no queue/.test(error!),
   );
   await channel.queueDeclare({ queue, durable: true });
-  await running(consumer);
+  await isRunning(consumer);
   await channel.basicPublish({ exchange: 'later', routingKey: 'x' }, Buffer.from('x'));
   await eventually(
     async () => taken.length,
@@ -218,7 +152,7 @@ test('with declare false nothing is made: what is missing is said, and consumed 
 test('nothing is acknowledged before it is durable, and no more than prefetch is held', async () => {
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
   const { consumer, queue, end, again, texts, taken } = consume(() => gate, { prefetch: 5 });
-  await running(consumer);
+  await isRunning(consumer);
   await send(queue, numbers(20));
   await eventually(
     () => waiting(queue),
@@ -239,7 +173,7 @@ test('nothing is acknowledged before it is durable, and no more than prefetch is
     () => true,
   );
   taken.splice(0);
-  await running(again().consumer);
+  await isRunning(again().consumer);
   await eventually(
     async () => taken.length,
     (length) => length === 20,
@@ -262,7 +196,7 @@ test('while messages cannot be stored they are held, not sent round: each comes 
     },
     { prefetch: 10 },
   );
-  await running(consumer);
+  await isRunning(consumer);
   await send(queue, numbers(30));
   await eventually(
     async () => refused,
@@ -287,14 +221,14 @@ test('a message without an id is known again for as long as it is held, and no l
     seen.push(...messages.map(({ position }) => position));
     if (++tries < 4) throw new Error('The answer of the commit was lost.');
   });
-  await running(consumer);
+  await isRunning(consumer);
   await send(queue, ['same']);
   await eventually(
     async () => tries,
     (count) => count >= 2,
   );
   await end();
-  await running(again().consumer);
+  await isRunning(again().consumer);
   await eventually(
     async () => tries,
     (count) => count >= 4,
@@ -338,7 +272,7 @@ test('the order of the queue is kept over a consumer that ends with messages in 
 
 test('pause takes nothing more in and resume goes on', async () => {
   const { consumer, queue, taken, texts } = consume(() => {});
-  await running(consumer);
+  await isRunning(consumer);
   await send(queue, numbers(3));
   await eventually(
     async () => taken.length,
@@ -366,13 +300,13 @@ test('pause takes nothing more in and resume goes on', async () => {
 
 test('a queue that is deleted under a consumer is made again', async () => {
   const { consumer, queue, taken } = consume(() => {});
-  await running(consumer);
+  await isRunning(consumer);
   await channel.queueDelete(queue);
   await eventually(
     async () => consumer.state(),
     ({ kind }) => kind === 'failing',
   );
-  await running(consumer);
+  await isRunning(consumer);
   await send(queue, ['after']);
   await eventually(
     async () => taken.length,
@@ -393,7 +327,7 @@ test('a queue with other properties is not touched, and the state says which', a
 
 test('of a body that is far too large only a part is held', async () => {
   const { consumer, queue, taken } = consume(() => {});
-  await running(consumer);
+  await isRunning(consumer);
   await channel.basicPublish({ routingKey: queue }, Buffer.alloc(3 * 1024 * 1024, 'x'));
   await send(queue, ['after']);
   await eventually(
@@ -412,77 +346,4 @@ test('a wrong password is said without being shown', async () => {
   );
   expect(consumer.state().error).toMatch(/ACCESS_REFUSED/);
   expect(JSON.stringify(consumer.state())).not.toContain('hunter2');
-});
-
-test('publishers blocked by the memory alarm do not keep a consumer from acknowledging', async () => {
-  const { consumer, queue, taken } = consume(() => {});
-  await running(consumer);
-  consumer.pause();
-  await eventually(
-    async () => (await channel.queueDeclare({ queue, passive: true })).consumerCount,
-    (count) => count === 0,
-  );
-  await send(queue, numbers(5));
-  await rabbitmq.alarm(true);
-  consumer.resume();
-  await eventually(
-    async () => taken.length,
-    (length) => length === 5,
-  );
-  await eventually(
-    async () => consumer.state().lag[0]!.messages,
-    (messages) => messages === 0,
-  );
-  await rabbitmq.alarm(false);
-  await send(queue, ['after']);
-  await eventually(
-    async () => taken.length,
-    (length) => length === 6,
-  );
-});
-
-test('it comes back by itself after the broker was restarted, killed and frozen, with nothing lost', async () => {
-  const { consumer, queue, texts } = consume(
-    () => delay(5),
-    {},
-    { connection: { url: rabbitmq.url, heartbeat_seconds: 1 } },
-  );
-  await running(consumer);
-  await send(queue, numbers(50));
-  await rabbitmq.restart();
-  await eventually(
-    async () => new Set(texts()).size,
-    (size) => size === 50,
-  );
-  channel = await publishing();
-  await send(queue, numbers(50, 50));
-  await rabbitmq.settle();
-  await rabbitmq.crash();
-  await eventually(
-    async () => consumer.state().kind,
-    (kind) => kind === 'failing',
-  );
-  await rabbitmq.start();
-  await eventually(
-    async () => new Set(texts()).size,
-    (size) => size === 100,
-  );
-  channel = await publishing();
-  await running(consumer);
-  const thaw = rabbitmq.freeze();
-  await eventually(
-    async () => consumer.state(),
-    ({ kind }) => kind === 'failing',
-  );
-  thaw();
-  await eventually(
-    async () => consumer.state(),
-    ({ kind }) => kind === 'running',
-  );
-  channel = await publishing();
-  await send(queue, ['end']);
-  await eventually(
-    async () => texts().includes('end'),
-    (isThere) => isThere,
-  );
 });

@@ -1,45 +1,35 @@
-import { Connection } from 'rabbitmq-client';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { type BrokerEndpoint, destinationCalls } from '../support/destinations.ts';
+import { destinationCalls } from '../support/destinations.ts';
 import { eventually } from '../support/eventually.ts';
-import {
-  hasRabbitmq,
-  type RabbitmqProcess,
-  requireRabbitmq,
-  startRabbitmqProcess,
-} from '../support/rabbitmq-process.ts';
+import { hasRabbitmq, requireRabbitmq } from '../support/rabbitmq-process.ts';
+import { type SharedRabbitmq, sharedRabbitmq } from '../support/shared-rabbitmq.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { type Channel, withRabbitmqChannel } from '../support/with-rabbitmq-channel.ts';
 
-let rabbitmq: RabbitmqProcess;
+let rabbitmq: SharedRabbitmq;
 let service: TestService;
 let calls: ReturnType<typeof destinationCalls>;
 
 beforeEach(requireRabbitmq);
 beforeAll(async () => {
   if (!hasRabbitmq()) return;
-  [rabbitmq, service] = await Promise.all([startRabbitmqProcess(), startTestService({ worker: true })]);
+  [rabbitmq, service] = await Promise.all([sharedRabbitmq(), startTestService({ worker: true })]);
   calls = destinationCalls(service.baseUrl, 'acme');
 });
-afterAll(() => Promise.all([rabbitmq?.close(), service?.stop()]));
+afterAll(() => service?.stop());
 
 const destination = (changes: object = {}) => ({
   type: 'rabbitmq',
   hosts: [`127.0.0.1:${rabbitmq.port}`],
-  ...{ tls: false, exchange: 'events', username: rabbitmq.username, password: rabbitmq.password },
+  ...{ tls: false, exchange: 'destinations', username: rabbitmq.username, password: rabbitmq.password },
   ...changes,
 });
 const soon = { retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], timeout_seconds: 5 };
 const only = (type: string) => ({ subscriptions: [{ types: [type] }] });
 
-type Channel = Awaited<ReturnType<Connection['acquire']>>;
-
-async function withChannel<T>(use: (channel: Channel) => Promise<T>): Promise<T> {
-  const connection = new Connection(rabbitmq.url);
-  connection.on('error', () => {});
-  return use(await connection.acquire()).finally(() => connection.unsafeDestroy());
-}
+const withChannel = <T>(use: (channel: Channel) => Promise<T>) => withRabbitmqChannel(rabbitmq.url, use);
 
 /** A topic exchange with a queue for what has this routing key. */
 async function bind(exchange: string, queue: string, routingKey: string): Promise<void> {
@@ -56,7 +46,7 @@ function take(queue: string) {
 }
 
 test('a queue holds the event as an HTTP endpoint gets it, and its signature verifies', async () => {
-  await bind('events', 'orders', 'order.#');
+  await bind('destinations', 'orders', 'order.#');
   const endpoint = await calls.create({
     destination: destination(),
     headers: { 'X-Team': 'blue' },
@@ -79,7 +69,7 @@ test('a queue holds the event as an HTTP endpoint gets it, and its signature ver
   const [attempt] = await calls.attempts(eventId, endpoint);
   expect(attempt).toMatchObject({
     ...{ outcome: 'delivered', status: null, detail: null },
-    response: { headers: { exchange: 'events', 'routing-key': 'order.paid' } },
+    response: { headers: { exchange: 'destinations', 'routing-key': 'order.paid' } },
   });
   expect(headers['posthorn-delivery-id']).toMatch(/^dlv_/);
 });
@@ -118,52 +108,8 @@ test('a wrong password is rejected, and no attempt, audit line or reading shows 
   expect(text).not.toContain(password);
 });
 
-test('a broker that is stopped: attempts say so, the breaker opens, and when it is back everything arrives', async () => {
-  await bind('outage', 'outage', '#');
-  const endpoint = await calls.create({ destination: destination({ exchange: 'outage' }), ...only('out.*'), ...soon });
-  await rabbitmq.settle();
-  await rabbitmq.stop();
-  const events = await Promise.all(Array.from({ length: 12 }, () => calls.post({ type: 'out.sent' })));
-  await eventually(
-    () => calls.stats(endpoint),
-    (stats) => stats.breaker.state === 'open',
-  );
-  const tried = (await calls.attempts(events[0]!, endpoint))[0]!;
-  expect(tried).toMatchObject({ outcome: 'refused', status: null, response: null });
-  await rabbitmq.start();
-  await call(service.baseUrl, 'POST', `${endpoint.path}/breaker/reset`);
-  for (const event of events) await calls.settled(event, endpoint, 'delivered');
-});
-
-test('a broker that hangs costs an attempt its time and no more', async () => {
-  await bind('frozen', 'frozen', '#');
-  const settings = { ...only('ice.*'), ...soon, timeout_seconds: 1 };
-  const endpoint = await calls.create({ destination: destination({ exchange: 'frozen' }), ...settings });
-  await calls.settled(await calls.post({ type: 'ice.before' }), endpoint, 'delivered');
-  const thaw = rabbitmq.freeze();
-  const eventId = await calls.post({ type: 'ice.during' });
-  const [attempt] = await calls.attempts(eventId, endpoint).finally(thaw);
-  expect(attempt).toMatchObject({ outcome: 'timeout', detail: expect.stringContaining('within 1 s') });
-  await calls.settled(eventId, endpoint, 'delivered');
-});
-
-test('a broker that blocks publishers is named as the reason, and is delivered to afterwards', async () => {
-  await bind('blocked', 'blocked', '#');
-  const settings = { ...only('full.*'), ...soon, timeout_seconds: 2 };
-  const endpoint: BrokerEndpoint = await calls.create({
-    destination: destination({ exchange: 'blocked' }),
-    ...settings,
-  });
-  await calls.settled(await calls.post({ type: 'full.before' }), endpoint, 'delivered');
-  await rabbitmq.alarm(true);
-  const eventId = await calls.post({ type: 'full.during' });
-  const attempts = await calls.attempts(eventId, endpoint, 2).finally(() => rabbitmq.alarm(false));
-  expect(attempts[0]).toMatchObject({ outcome: 'timeout', detail: expect.stringContaining('takes no messages') });
-  await calls.settled(eventId, endpoint, 'delivered');
-});
-
 test('an ordered endpoint has its events in the queue in the order of their acceptance, and a replay brings them once more', async () => {
-  await bind('events', 'line', 'line.#');
+  await bind('destinations', 'line', 'line.#');
   const endpoint = await calls.create({ destination: destination(), order: 'endpoint', ...only('line.*') });
   const ids: string[] = [];
   for (let n = 0; n < 30; n++) ids.push(await calls.post({ type: 'line.moved', data: { n } }));

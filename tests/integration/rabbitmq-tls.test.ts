@@ -1,44 +1,29 @@
-import { Connection } from 'rabbitmq-client';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { certificateOf, certificatePath, keyOf } from '../support/certificates.ts';
+import { certificateOf, keyOf } from '../support/certificates.ts';
 import { destinationCalls } from '../support/destinations.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
 import { createSource, untilSource } from '../support/kafka-source.ts';
 import { query } from '../support/query.ts';
-import {
-  hasRabbitmq,
-  type RabbitmqProcess,
-  requireRabbitmq,
-  startRabbitmqProcess,
-} from '../support/rabbitmq-process.ts';
+import { hasRabbitmq, requireRabbitmq } from '../support/rabbitmq-process.ts';
+import { type SharedRabbitmq, sharedRabbitmq } from '../support/shared-rabbitmq.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { withRabbitmqChannel } from '../support/with-rabbitmq-channel.ts';
 
 const ca = certificateOf('ca');
 
-let rabbitmq: RabbitmqProcess;
+let rabbitmq: SharedRabbitmq;
 let service: TestService;
 let calls: ReturnType<typeof destinationCalls>;
-/** The broker by an address that is not in its certificate. */
-let strange: string;
 
 beforeEach(requireRabbitmq);
 beforeAll(async () => {
   if (!hasRabbitmq()) return;
-  strange = `127.0.0.2:${await freePort()}`;
-  const certificate = certificatePath('localhost');
-  [rabbitmq, service] = await Promise.all([
-    startRabbitmqProcess({
-      tls: { ca: certificatePath('ca'), cert: certificate, key: certificate },
-      settings: [`listeners.ssl.strange = ${strange}`],
-    }),
-    startTestService({ worker: true, ingest: true }),
-  ]);
+  [rabbitmq, service] = await Promise.all([sharedRabbitmq(), startTestService({ worker: true, ingest: true })]);
   calls = destinationCalls(service.baseUrl, 'acme');
   await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
 });
-afterAll(() => Promise.all([service?.stop(), rabbitmq?.close()]));
+afterAll(() => service?.stop());
 
 const secure = () => `127.0.0.1:${rabbitmq.tlsPort}`;
 
@@ -63,31 +48,26 @@ async function told(id: string, state: string) {
   return source.consumers[0].error as string | null;
 }
 
-async function withChannel<T>(use: (channel: Awaited<ReturnType<Connection['acquire']>>) => Promise<T>): Promise<T> {
-  const connection = new Connection(rabbitmq.url);
-  connection.on('error', () => {});
-  return use(await connection.acquire()).finally(() => connection.unsafeDestroy());
-}
-
 test('a source takes messages in over TLS, by the authority that it is given, and shows its own certificate', async () => {
-  await withChannel(async (channel) => {
-    await channel.exchangeDeclare({ exchange: 'dead', type: 'fanout', durable: true });
-    await channel.queueDeclare({ queue: 'dead', durable: true });
-    await channel.queueBind({ exchange: 'dead', queue: 'dead' });
+  await withRabbitmqChannel(rabbitmq.url, async (channel) => {
+    await channel.exchangeDeclare({ exchange: 'tls-dead', type: 'fanout', durable: true });
+    await channel.queueDeclare({ queue: 'tls-dead', durable: true });
+    await channel.queueBind({ exchange: 'tls-dead', queue: 'tls-dead' });
   });
   const tls = { ca, cert: certificateOf('localhost'), key: keyOf('localhost') };
-  const id = await sourceOf('secure', secure(), { tls }, { on_rejected: { dead_letter_exchange: 'dead' } });
+  const id = await sourceOf('secure', secure(), { tls }, { on_rejected: { dead_letter_exchange: 'tls-dead' } });
   expect(await told(id, 'running')).toBeNull();
-  await withChannel(async (channel) => {
+  await withRabbitmqChannel(rabbitmq.url, async (channel) => {
     await channel.confirmSelect();
     for (const body of ['no event', '{"type":"bus.in","data":{}}'])
       await channel.basicPublish({ routingKey: 'secure', durable: true }, Buffer.from(body));
   });
   const found = () => query(service.databaseUrl, `SELECT 1 FROM events WHERE type = 'bus.in'`);
   await eventually(found, (rows) => rows.length === 1);
-  const letter = () => withChannel((channel) => channel.basicGet({ queue: 'dead', noAck: true }));
+  const letter = () =>
+    withRabbitmqChannel(rabbitmq.url, (channel) => channel.basicGet({ queue: 'tls-dead', noAck: true }));
   await eventually(letter, (message) => message?.headers?.['posthorn-rejected-source'] === 'secure');
-  const seen = await rabbitmq.ctl('list_connections', 'ssl', 'peer_cert_subject', '--no-table-headers');
+  const seen = await rabbitmq.look('list_connections', 'ssl', 'peer_cert_subject', '--no-table-headers');
   expect(seen).toMatch(/true\tCN=localhost/);
 });
 
@@ -96,14 +76,14 @@ test('a source takes no certificate of another authority, or for another name, a
   const ids = [
     await sourceOf('well-known', secure(), { tls: true }),
     await sourceOf('stranger', secure(), { tls: { ca: stranger } }),
-    await sourceOf('misnamed', strange, { tls: { ca } }),
+    await sourceOf('misnamed', rabbitmq.strange, { tls: { ca } }),
     await sourceOf('named-wrongly', secure(), { tls: { ca, server_name: 'other.test' } }),
   ];
   const errors = [];
   for (const id of ids) errors.push(await told(id, 'failing'));
   for (const error of errors.slice(0, 2)) expect(error).toMatch(/self-signed certificate in certificate chain/);
   for (const error of errors.slice(2)) expect(error).toMatch(/does not match certificate's altnames/i);
-  await told(await sourceOf('named', strange, { tls: { ca, server_name: 'receiver.test' } }), 'running');
+  await told(await sourceOf('named', rabbitmq.strange, { tls: { ca, server_name: 'receiver.test' } }), 'running');
 });
 
 test('a source with a wrong password, of an unknown user, or for an unknown virtual host says so', async () => {
@@ -137,7 +117,7 @@ const destinationOf = (host: string, more: object) => ({
 });
 
 test('a destination is written to over TLS, by the authority that it is given', async () => {
-  await withChannel((channel) => channel.queueDeclare({ queue: 'out', durable: true }));
+  await withRabbitmqChannel(rabbitmq.url, (channel) => channel.queueDeclare({ queue: 'out', durable: true }));
   const subscriptions = [{ types: ['out.*'] }];
   const endpoint = await calls.create({ ...destinationOf(secure(), { ca }), subscriptions });
   const eventId = await calls.post({ type: 'out.sent' });
@@ -149,7 +129,7 @@ test('a destination takes no certificate of another authority, or for another na
   const tries = [
     [secure(), {}, /SELF_SIGNED_CERT_IN_CHAIN/],
     [secure(), { ca: certificateOf('self-signed') }, /SELF_SIGNED_CERT_IN_CHAIN/],
-    [strange, { ca }, /ERR_TLS_CERT_ALTNAME_INVALID/],
+    [rabbitmq.strange, { ca }, /ERR_TLS_CERT_ALTNAME_INVALID/],
   ] as const;
   const subscriptions = [{ types: ['refused.*'] }];
   const endpoints = [];

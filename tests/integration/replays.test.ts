@@ -3,7 +3,6 @@ import { deliveryIdOf, eventIdOf } from '../../src/domain/ids.ts';
 import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import {
   logAttempt,
   logEvent,
@@ -14,6 +13,7 @@ import {
   type TestTenant,
 } from '../support/log-fixture.ts';
 import { startReceiver } from '../support/receiver.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;

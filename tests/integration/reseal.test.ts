@@ -6,7 +6,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { reseal } from '../../src/store/reseal.ts';
 import { Vault } from '../../src/store/vault.ts';
 import { call } from '../support/api.ts';
-import { MASTER_KEY, OPERATOR_KEY, startTestService, type TestService } from '../support/test-service.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+import { MASTER_KEY, OPERATOR_KEY } from '../support/test-settings.ts';
 
 const NEW_KEY = Buffer.alloc(32, 8).toString('base64');
 

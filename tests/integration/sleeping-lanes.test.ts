@@ -3,8 +3,8 @@ import { laneOf } from '../../src/routing/lane-of.ts';
 import { claimValidations, recordValidation } from '../../src/store/endpoint-validations.ts';
 import { acquireLanes, findSleepingLanes, releaseLanes } from '../../src/store/lanes.ts';
 import { call } from '../support/api.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import { logEvent, makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;

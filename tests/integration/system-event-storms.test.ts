@@ -9,10 +9,10 @@ import { settle } from '../../src/store/settle.ts';
 import { type AnnouncementStore, Announcer, type AnnouncerOptions } from '../../src/workers/announcer.ts';
 import { announcementStore } from '../../src/workers/announcer-service.ts';
 import { call } from '../support/api.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import { makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { startReceiver } from '../support/receiver.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;

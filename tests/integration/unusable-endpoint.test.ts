@@ -4,9 +4,9 @@ import { laneOf } from '../../src/routing/lane-of.ts';
 import { findSleepingLanes } from '../../src/store/lanes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
-import { TEST_LANES } from '../support/global-setup.ts';
 import { makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { startReceiver } from '../support/receiver.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService } from '../support/test-service.ts';
 
 test('an endpoint whose secret does not open lets its lane sleep, and gets its deliveries when it has one that does', async () => {

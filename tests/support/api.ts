@@ -1,5 +1,5 @@
 import supertest from 'supertest';
-import { OPERATOR_KEY } from './test-service.ts';
+import { OPERATOR_KEY } from './test-settings.ts';
 
 export interface Answer {
   readonly status: number;

@@ -6,6 +6,8 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
+import { startBrokerHost } from './broker-host.ts';
+import { databaseUrl, onServer, TEST_LANES } from './test-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,14 +17,15 @@ declare module 'vitest' {
     template: string;
     /** Redis, or empty for BullMQ on Postgres. */
     redisUrl: string;
+    /** Where `askBrokerHost` asks for the brokers that files share. */
+    brokerHost: string;
   }
 }
-
-export const TEST_LANES = 8;
 
 interface Servers {
   readonly serverUrl: string;
   readonly template: string;
+  readonly brokerHost: string;
   readonly stop: () => Promise<void>;
 }
 
@@ -31,15 +34,16 @@ const run = globalThis as { posthornTests?: { readonly servers: Promise<Servers>
 
 /**
  * One Postgres for the whole run: `DATABASE_URL` when it is set (its user must be able to create databases), else an embedded one. Each
- * test file copies the migrated template, so that files run side by side.
+ * test file copies the migrated template, so that files run side by side. Kafka and RabbitMQ are started when a file asks for them.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   run.posthornTests ??= { servers: startServers(), users: 0 };
   const ours = run.posthornTests;
   ours.users++;
-  const { serverUrl, template, stop } = await ours.servers;
+  const { serverUrl, template, brokerHost, stop } = await ours.servers;
   project.provide('serverUrl', serverUrl);
   project.provide('template', template);
+  project.provide('brokerHost', brokerHost);
   project.provide('redisUrl', process.env.REDIS_URL || '');
   return async () => {
     if (--ours.users === 0) await stop();
@@ -55,11 +59,13 @@ async function startServers(): Promise<Servers> {
   const templateUrl = databaseUrl(serverUrl, template);
   await prepareDatabase(templateUrl, TEST_LANES);
   await migrateQueues(templateUrl);
+  const brokers = await startBrokerHost();
   const stop = async () => {
+    await brokers.stop();
     await onServer(serverUrl, `DROP DATABASE ${template} WITH (FORCE)`);
     await embedded?.stop();
   };
-  return { serverUrl, template, stop };
+  return { serverUrl, template, brokerHost: brokers.url, stop };
 }
 
 async function startEmbedded() {
@@ -80,16 +86,4 @@ async function migrateQueues(templateUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: templateUrl });
   await client.connect();
   await runMigrations(client).finally(() => client.end());
-}
-
-export async function onServer(serverUrl: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  await client.query(statement).finally(() => client.end());
-}
-
-export function databaseUrl(serverUrl: string, database: string): string {
-  const url = new URL(serverUrl);
-  url.pathname = `/${database}`;
-  return url.href;
 }

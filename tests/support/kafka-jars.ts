@@ -16,6 +16,13 @@ export type KafkaJars =
  * `~/.cache/posthorn-tests`) so that they are fetched once.
  */
 export function fetchKafka(): KafkaJars {
+  found ??= fetch();
+  return found;
+}
+
+let found: KafkaJars | undefined;
+
+function fetch(): KafkaJars {
   const java = javaVersion();
   if (java === null) return missing('java is not installed');
   if (java < OLDEST_JAVA) return missing(`java is ${java}, and Kafka ${VERSION} needs ${OLDEST_JAVA} or later`);

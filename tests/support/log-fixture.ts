@@ -3,7 +3,7 @@ import { laneOf } from '../../src/routing/lane-of.ts';
 import { DECISION, OUTCOME_CODES, type OutcomeName } from '../../src/store/codes.ts';
 import { call } from './api.ts';
 import { ensureTenant } from './ensure-tenant.ts';
-import { TEST_LANES } from './global-setup.ts';
+import { TEST_LANES } from './test-server.ts';
 import type { TestService } from './test-service.ts';
 
 export interface TestTenant {

@@ -2,14 +2,15 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TestContext } from 'vitest';
+import { freePort } from './free-port.ts';
 
-/** A RabbitMQ of the test's own, always on one port, with its data kept over restarts. */
-export interface RabbitmqProcess {
+/** Where a RabbitMQ is, in what JSON can hold. */
+export interface RabbitmqServer {
   /** `amqp://user:password@127.0.0.1:port`. */
   readonly url: string;
   readonly port: number;
@@ -17,6 +18,13 @@ export interface RabbitmqProcess {
   readonly tlsPort: number | null;
   readonly username: string;
   readonly password: string;
+  /** By which its programs find it. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A RabbitMQ of the caller's own, always on one port, with its data kept over restarts. */
+export interface RabbitmqProcess extends Omit<RabbitmqServer, 'env'> {
+  readonly server: RabbitmqServer;
   /** Of the server that runs now, or ran last. */
   readonly pid: number;
   /** A command of `rabbitmqctl`, and what it printed. @throws Error when it fails. Takes about a second. */
@@ -52,7 +60,8 @@ export interface RabbitmqProcessOptions {
 // Debian's wrappers in /usr/sbin change to the user rabbitmq and to the system's own data; these are the programs behind them.
 const PROGRAMS = '/usr/lib/rabbitmq/bin';
 const EPMD = '/usr/bin/epmd';
-const START_MS = 60_000;
+/** No machine on which the tests can pass is as slow as this. */
+const START_MS = 180_000;
 
 export function hasRabbitmq(): boolean {
   return existsSync(`${PROGRAMS}/rabbitmq-server`) && existsSync(EPMD);
@@ -81,14 +90,11 @@ export async function startRabbitmqProcess(options: RabbitmqProcessOptions = {})
   const start = async () => {
     server = await launch(place);
   };
-  const ctl = async (...command: readonly string[]) =>
-    (await execute(`${PROGRAMS}/rabbitmqctl`, ['--quiet', ...command], { env: place.env })).stdout;
+  const ctl = (...command: readonly string[]) => rabbitmqCtl(place.env, command);
+  const { env, ...known } = whereIs(place);
   return {
-    url: `amqp://${USERNAME}:${PASSWORD}@127.0.0.1:${place.port}`,
-    port: place.port,
-    tlsPort: place.tlsPort,
-    username: USERNAME,
-    password: PASSWORD,
+    ...known,
+    server: { env, ...known },
     get pid() {
       return server.pid!;
     },
@@ -119,6 +125,11 @@ export async function startRabbitmqProcess(options: RabbitmqProcessOptions = {})
   };
 }
 
+/** A command of `rabbitmqctl`, and what it printed. @throws Error when it fails. Takes about a second. */
+export async function rabbitmqCtl(env: Readonly<Record<string, string>>, command: readonly string[]): Promise<string> {
+  return (await execute(`${PROGRAMS}/rabbitmqctl`, ['--quiet', ...command], { env })).stdout;
+}
+
 const USERNAME = 'posthorn';
 const PASSWORD = 'rabbit-secret-of-the-tests';
 const execute = promisify(execFile);
@@ -128,18 +139,23 @@ interface Place {
   readonly port: number;
   readonly tlsPort: number | null;
   readonly epmdPort: number;
-  readonly env: NodeJS.ProcessEnv;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 async function makePlace(options: RabbitmqProcessOptions): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-tests-rabbitmq-'));
-  const [port, distribution, control, epmdPort] = [await lowPort(), await lowPort(), await lowPort(), await lowPort()];
-  const tlsPort = options.tls === undefined ? null : await lowPort();
+  const [port, distribution, control, epmdPort] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
+  const tlsPort = options.tls === undefined ? null : await freePort();
   await mkdir(join(folder, 'log'));
   await writeFile(join(folder, 'rabbitmq.conf'), settingsOf(port, tlsPort, options).join('\n'));
   await writeFile(join(folder, 'plugins'), '[].\n');
   const env = {
-    PATH: process.env.PATH,
+    PATH: process.env.PATH ?? '',
     // Where Erlang keeps the cookie by which the server and rabbitmqctl trust each other.
     HOME: folder,
     ERL_CRASH_DUMP_BYTES: '0',
@@ -167,21 +183,9 @@ async function makePlace(options: RabbitmqProcessOptions): Promise<Place> {
   return { folder, port, tlsPort, epmdPort, env };
 }
 
-/**
- * A free port below those that the system gives to whoever connects: it takes the server seconds to listen, and restarts leave the port free
- * for as long.
- */
-async function lowPort(): Promise<number> {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 20_000);
-    const probe = createServer();
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    probe.on('error', () => resolve(false));
-    probe.listen(port, '127.0.0.1', () => resolve(true));
-    const isFree = await promise;
-    probe.close();
-    if (isFree) return port;
-  }
+function whereIs({ port, tlsPort, env }: Place): RabbitmqServer {
+  const url = `amqp://${USERNAME}:${PASSWORD}@127.0.0.1:${port}`;
+  return { url, port, tlsPort, username: USERNAME, password: PASSWORD, env };
 }
 
 const LOOPBACK_ONLY = '-kernel inet_dist_use_interface {127,0,0,1}';

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { inject, onTestFailed, onTestFinished } from 'vitest';
 import { call } from './api.ts';
 import { ensureTenant } from './ensure-tenant.ts';
-import { TEST_LANES } from './global-setup.ts';
 import { query } from './query.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { type ReceiverPaths, receiverPaths } from './receiver-paths.ts';
 import { type ServiceProcess, startServiceProcess } from './service-process.ts';
 import { createTestDatabase } from './test-database.ts';
-import { MASTER_KEY, OPERATOR_KEY, PATIENT_DEADLINE_MS } from './test-service.ts';
+import { TEST_LANES } from './test-server.ts';
+import { MASTER_KEY, OPERATOR_KEY, PATIENT_DEADLINE_MS } from './test-settings.ts';
 
 export interface StageOptions {
   /** A database of the caller's own; without it one is made, and dropped at the end. */

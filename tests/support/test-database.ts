@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
-import { databaseUrl, onServer } from './global-setup.ts';
+import { databaseUrl, onServer } from './test-server.ts';
 
 export interface TestDatabase {
   readonly url: string;
