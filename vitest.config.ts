@@ -53,6 +53,7 @@ export default defineConfig({
           name: 'processes',
           include: ['tests/{e2e,chaos}/*.test.ts'],
           ...onServers,
+          ...inOneWorld,
           maxWorkers: 2,
           sequence: { groupOrder: 3 },
         },

@@ -1,31 +1,45 @@
 import pg from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed, onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
-import { ensureTenant } from '../support/ensure-tenant.ts';
 import { eventually } from '../support/eventually.ts';
-import { type CreatedEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
+import { type CreatedEndpoint, createEndpoint, openStage, type Stage, TENANT } from '../support/stage.ts';
+import { copyEndpoints } from './harness/copy-endpoints.ts';
 
 const ENDPOINTS = 1_000;
 /** What the worker writes in one transaction. */
 const CHUNK = 500;
+const ATTEMPTS = 'SELECT count(*)::int AS attempts FROM attempts';
 
-async function createMany(baseUrl: string, receiverUrl: string): Promise<CreatedEndpoint[]> {
-  await ensureTenant(baseUrl, TENANT);
-  const endpoints: CreatedEndpoint[] = [];
-  let made = 0;
-  const slot = async () => {
-    while (made < ENDPOINTS) {
-      const url = `${receiverUrl}/${made++}`;
-      endpoints.push((await call(baseUrl, 'POST', `/v1/tenants/${TENANT}/endpoints`, { url })).body);
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, slot));
-  return endpoints;
+let stage: Stage;
+let endpoints: readonly CreatedEndpoint[];
+
+beforeAll(async () => {
+  stage = await openStage();
+  const api = await stage.start('api');
+  const first = await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/0` });
+  await api.kill('SIGTERM');
+  const urls = Array.from({ length: ENDPOINTS - 1 }, (_, i) => `${stage.receiver.url}/${i + 1}`);
+  const copies = urls.map((url) => ({ url, subscriptions: [] }));
+  const ids = await copyEndpoints(stage.databaseUrl, first, copies);
+  endpoints = [first, ...ids.map((id, i) => ({ ...first, id, url: urls[i]! }))];
+});
+afterAll(() => stage?.close());
+beforeEach(() => onTestFailed(() => console.error(stage.logs())));
+
+/** What came since so many requests had come: each endpoint exactly once, by the id of the event. */
+async function expectEachOnce(eventId: string, before: number): Promise<void> {
+  await stage.receiver.received(before + ENDPOINTS);
+  const ledger = stage.receiver.requests;
+  await checkInvariants({ databaseUrl: stage.databaseUrl, history: [], ledger, endpoints, duplicatesAtMost: 0 });
+  const ours = ledger.slice(before);
+  expect(ours).toHaveLength(ENDPOINTS);
+  expect(new Set(ours.map(({ path }) => path)).size).toBe(ENDPOINTS);
+  expect(ours.every(({ headers }) => headers['webhook-id'] === eventId)).toBe(true);
 }
 
 /** Keeps whoever writes the delivery of the event to the endpoint with this place waiting, until it is let go. */
-async function holdUp(stage: Stage, place: number): Promise<() => Promise<void>> {
+async function holdUp(place: number): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: stage.databaseUrl });
   await client.connect();
   onTestFinished(() => client.end());
@@ -38,50 +52,40 @@ async function holdUp(stage: Stage, place: number): Promise<() => Promise<void>>
   return async () => void (await client.query('ROLLBACK'));
 }
 
+/** @param key tells the events apart */
+const post = (baseUrl: string, key: string) =>
+  call(baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {}, metadata: { idempotency_key: key } });
+
 test('G2, F50: a worker killed in the middle of an expansion: another goes on, and each of 1,000 endpoints gets the event exactly once', async () => {
-  const stage = await stageForTest();
   const api = await stage.start('api');
-  const endpoints = await createMany(api.baseUrl, stage.receiver.url);
-  const event = { type: 'a.b', tenant_id: TENANT, data: {} };
-  const { body } = await call(api.baseUrl, 'POST', '/v1/events', event);
+  const [before, [{ attempts }]] = [stage.receiver.requests.length, await stage.query(ATTEMPTS)];
+  const { body } = await post(api.baseUrl, 'expansion');
   expect(body).toMatchObject({ status: 'accepted', deliveries: ENDPOINTS });
   // Its second chunk is under way and cannot end; the first is delivered, and that is written down.
-  const letGo = await holdUp(stage, CHUNK + CHUNK / 2);
+  const letGo = await holdUp(CHUNK + CHUNK / 2);
   const first = await stage.start('worker');
-  await stage.receiver.received(CHUNK);
-  const isHeldUp = `SELECT (SELECT count(*)::int FROM attempts) AS attempts,
+  await stage.receiver.received(before + CHUNK);
+  const isHeldUp = `SELECT (${ATTEMPTS}) AS attempts,
     EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO mailbox%') AS waits`;
   await eventually(
     () => stage.query(isHeldUp),
-    ([state]) => state.attempts === CHUNK && state.waits,
+    ([state]) => state.attempts === attempts + CHUNK && state.waits,
   );
   await first.kill('SIGKILL');
   await letGo();
-  await stage.start('worker');
-  await stage.receiver.received(ENDPOINTS);
-  await checkInvariants({
-    databaseUrl: stage.databaseUrl,
-    history: [],
-    ledger: stage.receiver.requests,
-    endpoints,
-    duplicatesAtMost: 0,
-  });
-  expect(stage.receiver.requests).toHaveLength(ENDPOINTS);
-  expect(new Set(stage.receiver.requests.map(({ path }) => path)).size).toBe(ENDPOINTS);
-  expect(stage.receiver.requests.every(({ headers }) => headers['webhook-id'] === body.id)).toBe(true);
+  const second = await stage.start('worker');
+  await expectEachOnce(body.id, before);
+  await Promise.all([api, second].map((each) => each.kill('SIGTERM')));
 });
 
 test('G2, F50: an API process killed as soon as it has answered for wide events: a worker finds them by itself', async () => {
-  const stage = await stageForTest();
   const api = await stage.start('api');
-  const endpoints = await createMany(api.baseUrl, stage.receiver.url);
-  const event = { type: 'a.b', tenant_id: TENANT, data: {} };
-  const { body } = await call(api.baseUrl, 'POST', '/v1/events', event);
+  const before = stage.receiver.requests.length;
+  const { body } = await post(api.baseUrl, 'answer');
   await api.kill('SIGKILL');
   expect(body.deliveries).toBe(ENDPOINTS);
   // Whatever it rang with is lost too.
-  await stage.start('worker', { REDIS_PREFIX: '{test-another}' });
-  await stage.receiver.received(ENDPOINTS);
-  const evidence = { databaseUrl: stage.databaseUrl, history: [], ledger: stage.receiver.requests, endpoints };
-  await checkInvariants({ ...evidence, duplicatesAtMost: 0 });
+  const worker = await stage.start('worker', { REDIS_PREFIX: '{test-another}' });
+  await expectEachOnce(body.id, before);
+  await worker.kill('SIGTERM');
 });

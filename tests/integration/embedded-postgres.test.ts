@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { processIdentity } from '../../src/embedded/process-identity.ts';
 import { canReach } from '../../src/embedded/server-account.ts';
@@ -18,10 +18,25 @@ const isRoot = process.getuid?.() === 0;
 const nobodyReachesUs =
   isRoot && (await canReach(NOBODY, dirname(MODULE.pathname))) && (await canReach(NOBODY, dirname(process.execPath)));
 
+/** A data folder whose server was started once and stopped, for tests that have no use for a first start. */
+let made: string;
 let top: string;
 let dataDir: string;
 const servers: EmbeddedPostgres[] = [];
 const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  made = await mkdtemp(join(tmpdir(), 'posthorn-embedded-made-'));
+  await chmod(made, 0o755);
+  await (await startEmbeddedPostgres({ dataDir: join(made, 'data'), log: () => {} })).stop();
+});
+
+afterAll(() => rm(made, { recursive: true, force: true }));
+
+/** Lets `dataDir` be as after a first start; with its owners, which a copy by Node would lose. */
+function copyMade(): void {
+  execFileSync('cp', ['-a', join(made, 'data'), dataDir]);
+}
 
 beforeEach(async () => {
   top = await mkdtemp(join(tmpdir(), 'posthorn-embedded-'));
@@ -109,6 +124,7 @@ test('data outlives a stop and a start, with the settings that the product relie
 });
 
 test('nobody gets in without the password, and only we can read it', async () => {
+  copyMade();
   const { url } = await start();
   const wrong = new URL(url);
   wrong.password = 'guess';
@@ -117,6 +133,7 @@ test('nobody gets in without the password, and only we can read it', async () =>
 });
 
 test('a server killed with -9 is reported, frees its data folder, and loses nothing committed', async () => {
+  copyMade();
   const first = await start();
   await query(first.url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
   process.kill(first.pid, 'SIGKILL');
@@ -126,6 +143,7 @@ test('a server killed with -9 is reported, frees its data folder, and loses noth
 });
 
 test('a server left behind by a killed parent is ended at the next start, and nothing committed is lost', async () => {
+  copyMade();
   const { child, server } = startChild();
   const orphan = await server();
   await query(orphan.url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
@@ -139,6 +157,7 @@ test('a server left behind by a killed parent is ended at the next start, and no
 });
 
 test('a second start on a data folder that a live process uses is refused and disturbs nothing', async () => {
+  copyMade();
   const { child, server } = startChild();
   const { url } = await server();
   await expect(start()).rejects.toMatchObject({
@@ -152,6 +171,7 @@ test('a second start on a data folder that a live process uses is refused and di
 });
 
 test('Ctrl-C in a terminal leaves the server to the service, which ends it', async () => {
+  copyMade();
   const { child, line, server } = startChild();
   const { url, pid } = await server();
   process.kill(-(child.pid ?? 0), 'SIGINT');
@@ -183,7 +203,7 @@ test('a first start that is aborted leaves no half-made database behind, and the
 });
 
 test('a start that is aborted while the server comes up leaves no server behind', async () => {
-  await (await start()).stop();
+  copyMade();
   const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
   const reason = new Error('not today');
   let outcome: unknown;
@@ -203,7 +223,7 @@ test('a start that is aborted while the server comes up leaves no server behind'
 });
 
 test('a pid file whose number belongs to another program by now does not keep the server from starting', async () => {
-  await (await start()).stop();
+  copyMade();
   const cluster = join(dataDir, 'postgres');
   const { uid, gid } = await stat(cluster);
   // Postgres itself steps aside for a live process of its own user, unless it is its parent.
@@ -217,6 +237,7 @@ test('a pid file whose number belongs to another program by now does not keep th
 });
 
 test('a server that cannot start is quoted, and the data folder is free for the next try', async () => {
+  copyMade();
   await expect(start({ settings: { shared_buffers: 'plenty' } })).rejects.toMatchObject({
     name: 'EmbeddedPostgresError',
     message: expect.stringMatching(/invalid value for parameter "shared_buffers".*postgres\.log/s),
@@ -225,6 +246,7 @@ test('a server that cannot start is quoted, and the data folder is free for the 
 });
 
 test('a server waits for what is left of a killed one, rather than fail or touch its memory', async () => {
+  copyMade();
   const first = await start();
   const client = new pg.Client({ connectionString: first.url });
   client.on('error', () => undefined);
@@ -241,6 +263,7 @@ test('a server waits for what is left of a killed one, rather than fail or touch
 });
 
 test('a server whose port was taken meanwhile tries again', async () => {
+  copyMade();
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const port = String((taken.address() as AddressInfo).port);
@@ -261,6 +284,7 @@ test('a data folder that cannot be made is refused with what to do about it', as
 });
 
 test.runIf(isRoot)('as root, the server runs as another user', async () => {
+  copyMade();
   const { pid } = await start();
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   expect(status).not.toMatch(/^Uid:\s+0\b/m);
