@@ -1,10 +1,10 @@
 import { type AddressInfo, createServer } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed, onTestFinished, test } from 'vitest';
 import { OUTCOME_CODES } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { receiverPaths } from '../support/receiver-paths.ts';
-import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
+import { createEndpoint, openStage, type Stage, stageForTest, TENANT } from '../support/stage.ts';
 
 /** Loopback and the unspecified address in every spelling that some parser takes for one. */
 const LITERALS = [
@@ -28,11 +28,19 @@ async function openCanary() {
 const attempts = (stage: Stage, outcome: number) => () =>
   stage.query('SELECT DISTINCT endpoint_num FROM attempts WHERE outcome = $1', [outcome]);
 
-test('G6: an endpoint at loopback, in whatever spelling, is refused when it is written', async () => {
-  const stage = await stageForTest({ env: { ALLOWED_NETWORKS: '' } });
-  const { baseUrl: api } = await stage.start('api');
-  const canary = await openCanary();
+let guarded: Stage;
+let api: string;
+
+beforeAll(async () => {
+  guarded = await openStage({ env: { ALLOWED_NETWORKS: '' } });
+  api = (await guarded.start('api,worker')).baseUrl;
   await call(api, 'POST', '/v1/tenants', { id: TENANT });
+});
+beforeEach(() => onTestFailed(() => console.error(guarded.logs())));
+afterAll(() => guarded?.close());
+
+test('G6: an endpoint at loopback, in whatever spelling, is refused when it is written', async () => {
+  const canary = await openCanary();
   for (const host of [
     ...LITERALS,
     'localhost',
@@ -49,14 +57,12 @@ test('G6: an endpoint at loopback, in whatever spelling, is refused when it is w
 });
 
 test('G6: an endpoint whose address turns into loopback after it was written gets no connection, only blocked attempts', async () => {
-  const stage = await stageForTest({ env: { ALLOWED_NETWORKS: '' } });
-  const { baseUrl: api } = await stage.start('api,worker');
   const canary = await openCanary();
   const hosts = [...LITERALS, 'localhost', 'localhost.'];
   for (const host of hosts) {
     const { id } = await createEndpoint(api, { url: 'http://receiver.example/', retry_schedule: [0] });
     // Behind the API's back, as a name's owner does who changes what it resolves to; also unnormalised, which the API never stores.
-    await stage.query('UPDATE endpoints SET url = $2, version = version + 1 WHERE id = $1', [
+    await guarded.query('UPDATE endpoints SET url = $2, version = version + 1 WHERE id = $1', [
       id,
       `http://${host}:${canary.port}/`,
     ]);
@@ -64,10 +70,10 @@ test('G6: an endpoint whose address turns into loopback after it was written get
   const { body } = await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
   expect(body.deliveries).toBe(hosts.length);
   await eventually(
-    () => stage.query('SELECT 1 FROM mailbox'),
+    () => guarded.query('SELECT 1 FROM mailbox'),
     (rows) => rows.length === 0,
   );
-  const outcomes = await stage.query(
+  const outcomes = await guarded.query(
     'SELECT e.url, a.outcome, a.detail FROM attempts a JOIN endpoints e ON e.num = a.endpoint_num',
   );
   const notBlocked = outcomes.filter(({ outcome }) => outcome !== OUTCOME_CODES.blocked);
@@ -80,7 +86,7 @@ test('G6: an endpoint whose address turns into loopback after it was written get
 
 test('G6, F34: a redirect is not followed, be it to the metadata service, to the receiver itself or to a third party', async () => {
   const stage = await stageForTest();
-  const { baseUrl: api } = await stage.start('api,worker');
+  const { baseUrl } = await stage.start('api,worker');
   const canary = await openCanary();
   const receiver = receiverPaths(stage.receiver);
   const targets = [
@@ -91,9 +97,9 @@ test('G6, F34: a redirect is not followed, be it to the metadata service, to the
   const codes = [301, 302, 303, 307, 308];
   for (const [i, location] of targets.entries()) {
     receiver.behave(`/${i}`, (_request, response, index) => void response.writeHead(codes[index]!, { location }).end());
-    await createEndpoint(api, { url: receiver.url(`/${i}`), retry_schedule: [0, 0, 0, 0, 0] });
+    await createEndpoint(baseUrl, { url: receiver.url(`/${i}`), retry_schedule: [0, 0, 0, 0, 0] });
   }
-  await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
+  await call(baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
   await eventually(
     () => stage.query('SELECT 1 FROM mailbox'),
     (rows) => rows.length === 0,
