@@ -29,6 +29,7 @@ import { Clock } from './store/clock.ts';
 import { type AppendGroup, appendEvents, findClaims } from './store/event-log.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { readFigures } from './store/installation-figures.ts';
+import { LaneCalls } from './store/lane-calls.ts';
 import { isRetryable } from './store/lock-errors.ts';
 import { createPool } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
@@ -80,7 +81,8 @@ export function buildContext(options: ContextOptions): Context {
   const bell = (kind: WorkKind) => new WorkBell(queues, kind, (error) => observe.queueFailed(error));
   const replayBell = bell('replays');
   const expansionBell = bell('expansions');
-  const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
+  const laneCalls = new LaneCalls(workerPool, (error) => observe.workFailed('lane call', error));
+  const waker = new LaneWaker({ ring: (lanes) => doorbell.ring(lanes), call: (lanes) => laneCalls.call(lanes) });
   // Only for a process that delivers: another one would keep them for nobody.
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
   const commits = new GroupCommit({
@@ -138,6 +140,7 @@ export function buildContext(options: ContextOptions): Context {
     ringReplays: () => replayBell.ring(),
     close: async () => {
       commits.stop();
+      laneCalls.close();
       await Promise.all([doorbell.close(), replayBell.close(), expansionBell.close()]);
       await queues.close();
       await prisma.$disconnect();
@@ -182,7 +185,7 @@ function announce(group: AppendGroup, { bodies, waker, observe, expansionBell }:
     return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries };
   });
   observe.eventsAccepted(accepted);
-  waker.wake(new Set(group.deliveries.map((delivery) => delivery.lane)));
+  waker.wake(new Set(group.deliveries.map((delivery) => delivery.lane)), group.deliveries.length);
   if (expansions.length > 0) expansionBell.ring();
 }
 

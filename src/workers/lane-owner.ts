@@ -146,12 +146,16 @@ export class LaneOwner {
   /** Tells awake lanes that they have new rows. @returns the lanes that are not awake here. */
   wake(numbers: Iterable<number>): number[] {
     const asleep: number[] = [];
+    let isAnyAwake = false;
     for (const number of numbers) {
       const lane = this.#lanes.get(number);
       if (lane === undefined || lane.isDraining) asleep.push(number);
-      else lane.wake();
+      else {
+        lane.wake();
+        isAnyAwake = true;
+      }
     }
-    this.#pump.kick();
+    if (isAnyAwake) this.#pump.kick();
     return asleep;
   }
 

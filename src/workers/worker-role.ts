@@ -59,6 +59,7 @@ export function workerServices(context: Context): Service[] {
     pool,
     workerId: id,
     onFailure: (error) => observe.workFailed('presence', error),
+    onCall: (lanes) => void owner.wake(lanes),
   });
   const sweeper = new Sweeper(
     () => findSleepingLanes(pool),
