@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { Connection } from './worker-session.ts';
 
 /** Least time from one call to the next, in ms: what comes meanwhile goes along. */
-const INTERVAL_MS = 2;
+const INTERVAL_MS = 5;
 const PAUSE_AFTER_FAILURE_MS = 1_000;
 /** Of `posthorn_` and the MD5 of the schema: one channel for each installation of a database. */
 const CHANNEL = 'posthorn_';
