@@ -38,9 +38,6 @@ export interface DesksOptions {
 
 const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
 
-/** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
-const FLOOD_SHARE = 1 / 16;
-
 /**
  * The deliveries that a process has in memory, by endpoint: admit → prepare → send → decide. Bounded in rows, bytes and requests under
  * way; rows of an endpoint that is closed, or has more than its share here, and rows that stand behind others, are set `aside`, for the table.
@@ -197,16 +194,6 @@ export class Desks {
   /** See `recheck`. */
   recheck(stillWaiting: (rows: readonly DueDelivery[]) => Promise<readonly DeliveryKey[]>): Promise<void> {
     return recheck(this.#dispatcher, this.#clearer, stillWaiting);
-  }
-
-  /** Of rows that were set aside together: an endpoint that many of them are for gets more than it can take. */
-  noteFloods(rows: readonly DueDelivery[]): void {
-    const many = Math.max(1, this.#options.maxInFlight * FLOOD_SHARE);
-    if (rows.length < many) return;
-    for (const [num, ours] of Map.groupBy(rows, (row) => row.endpointNum)) {
-      const desk = this.list.get(num);
-      if (desk !== undefined && ours.length >= many) desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
-    }
   }
 
   isHeld = (row: DeliveryKey): boolean => this.#held.has(row);

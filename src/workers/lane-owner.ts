@@ -94,7 +94,7 @@ export class LaneOwner {
     this.#leases = new LeaseKeeper({ ...parts, onShare: (lanes) => this.onShare(lanes) });
     const { byNumber } = this.#lanes;
     const leaseOf = (lane: number) => byNumber.get(lane)?.lease;
-    this.#reader = new LaneReader(store, this.#desks, byNumber, options.nowMs);
+    this.#reader = new LaneReader({ ...parts, lanes: byNumber });
     this.#endpoints = new EndpointKeeper({ ...parts, leaseOf });
     this.#return = new LaneReturn({ ...parts, reader: this.#reader, endpoints: this.#endpoints });
     this.#settler = new Settler({
