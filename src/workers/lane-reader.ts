@@ -1,5 +1,5 @@
-import type { LaneLease } from '../store/lanes.ts';
 import type { DueDelivery } from '../store/mailbox.ts';
+import { AsideWriter } from './aside-writer.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
 import { FloodParker } from './flood-parker.ts';
@@ -43,6 +43,7 @@ export class LaneReader {
   readonly #lanes: ReadonlyMap<number, Lane>;
   readonly #nowMs: () => number;
   readonly #floods: FloodParker;
+  readonly #aside: AsideWriter;
   /** Lanes whose parked endpoints are to be looked for. */
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
@@ -55,21 +56,22 @@ export class LaneReader {
     this.#lanes = lanes;
     this.#nowMs = nowMs;
     this.#floods = new FloodParker({ ...options, list: desks.list });
+    this.#aside = new AsideWriter({ ...options, floods: this.#floods });
   }
 
   /** One round of reading. */
   async runOnce(): Promise<void> {
     this.#floods.throwFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
-    await this.#promote();
+    await this.#aside.promote();
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();
     this.#floods.start();
     this.#desks.relieve();
-    await this.#writeAside();
+    await this.#aside.write();
     await this.#refill();
-    await this.#writeAside();
+    await this.#aside.write();
   }
 
   /** Whether rows are being parked that this process may not know of yet. */
@@ -108,24 +110,10 @@ export class LaneReader {
   }
 
   async #promoteStranded(endpointNums: readonly number[], lanes: readonly number[]): Promise<void> {
-    if (endpointNums.length > 0 && (await this.#store.promoteAll(endpointNums)) > 0) this.#wake(lanes);
+    if (endpointNums.length > 0 && (await this.#store.promoteAll(endpointNums)) > 0)
+      for (const lane of lanes) this.#lanes.get(lane)?.wake();
     const now = performance.now();
     for (const number of lanes) if (this.#isStrandedDue(number)) this.#lanes.get(number)!.strandedAt = now;
-  }
-
-  /** Asks the table who is next of the keys where that is not known here. */
-  async #promote(): Promise<void> {
-    const keys = this.#desks.aside.takeAsked();
-    if (keys.length === 0) return;
-    const promoted = await this.#store.promote(keys).catch((error: unknown) => {
-      for (const { endpointNum, key } of keys) this.#desks.aside.ask(endpointNum, key);
-      throw error;
-    });
-    if (promoted > 0) this.#wake(keys.map(({ endpointNum }) => this.#desks.list.get(endpointNum)?.lane ?? -1));
-  }
-
-  #wake(lanes: Iterable<number>): void {
-    for (const lane of lanes) this.#lanes.get(lane)?.wake();
   }
 
   async #fetch(): Promise<void> {
@@ -198,49 +186,9 @@ export class LaneReader {
     for (const refill of refills) refilled(refill, rows);
   }
 
-  async #writeAside(): Promise<void> {
-    const { aside, isHeld } = this.#desks;
-    // A lane that is not ours any more has an owner who does not know what we would set aside.
-    const isOurs = (row: DueDelivery) => this.#lanes.has(row.lane);
-    const parked = aside.takeParked(isHeld).filter(isOurs);
-    const behind = aside.takeBehind(isHeld).filter(isOurs);
-    await this.#write(
-      parked,
-      (rows) => this.#store.park(this.#leasesOf(rows), rows),
-      (rows) => aside.park(rows),
-    );
-    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
-    for (const row of parked) this.#desks.list.get(row.endpointNum)?.markParked();
-    await this.#write(
-      behind,
-      (rows) => this.#store.setBehind(rows),
-      (rows) => aside.setBehind(rows),
-    );
-    this.#floods.note([...parked, ...behind]);
-    // What they stood behind may have gone meanwhile.
-    for (const { endpointNum, order } of behind) aside.ask(endpointNum, order!.key);
-    await this.#promote();
-  }
-
-  #leasesOf(rows: readonly DueDelivery[]): LaneLease[] {
-    return [...new Set(rows.map((row) => this.#lanes.get(row.lane)!.lease))];
-  }
-
-  async #write(
-    rows: readonly DueDelivery[],
-    write: (rows: readonly DueDelivery[]) => Promise<void>,
-    giveBack: (rows: readonly DueDelivery[]) => void,
-  ): Promise<void> {
-    if (rows.length === 0) return;
-    await write(rows).catch((error: unknown) => {
-      giveBack(rows);
-      throw error;
-    });
-  }
-
   /** What is still to be said to the table when the process stops: rows that nobody would look for. */
   async finish(): Promise<void> {
     await this.#floods.finish();
-    await this.#promote();
+    await this.#aside.promote();
   }
 }
