@@ -62,16 +62,8 @@ export function workerServices(context: Context): Service[] {
   health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
   health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
   const fail = (name: string, error: unknown) => observe.workFailed(name, error);
-  const takeOver = async () => {
-    if (session.heldMs < JUDGE_MS) return;
-    const freed = await freeLanesOfGone(pool, id, session.lockKey);
-    if (freed.workers === 0) return;
-    observe.workersGone(freed);
-    // With one worker less the share is larger.
-    await owner.beat();
-  };
   const sweep = async () => {
-    await takeOver().catch((error: unknown) => fail('takeover', error));
+    await takeOver(context, owner, session, id).catch((error: unknown) => fail('takeover', error));
     await sweeper.runOnce();
   };
   const housekeeping = createHousekeeping(context);
@@ -89,6 +81,21 @@ export function workerServices(context: Context): Service[] {
     }),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
   ];
+}
+
+/** Frees the lanes of workers that are gone. */
+async function takeOver(
+  { workerPool: pool, observe }: Context,
+  owner: LaneOwner,
+  session: WorkerSession,
+  id: string,
+): Promise<void> {
+  if (session.heldMs < JUDGE_MS) return;
+  const freed = await freeLanesOfGone(pool, id, session.lockKey);
+  if (freed.workers === 0) return;
+  observe.workersGone(freed);
+  // With one worker less the share is larger.
+  await owner.beat();
 }
 
 function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProcess']>[0] {
