@@ -24,7 +24,7 @@ export interface LaneStoreOptions {
 
 /** What a lane's owner asks of Postgres, and what of it is observed and announced. */
 export function createLaneStore(options: LaneStoreOptions): LaneStore {
-  return { ...leases(options), ...rows(options), ...endpoints(options), ...attempts(options) };
+  return { ...leases(options), ...reads(options), ...setAside(options), ...endpoints(options), ...attempts(options) };
 }
 
 type LeaseStore = Pick<
@@ -43,22 +43,12 @@ function leases({ context: { workerPool: pool }, workerId: id }: LaneStoreOption
   };
 }
 
-type RowStore = Pick<
+type ReadStore = Pick<
   LaneStore,
-  | 'fetchDue'
-  | 'fetchParked'
-  | 'park'
-  | 'parkEndpoints'
-  | 'setBehind'
-  | 'promote'
-  | 'promoteAll'
-  | 'parkedEndpoints'
-  | 'stillWaiting'
-  | 'nextDue'
-  | 'bodies'
+  'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'nextDue' | 'bodies'
 >;
 
-function rows({ context: { workerPool: pool, bodies, observe } }: LaneStoreOptions): RowStore {
+function reads({ context: { workerPool: pool, bodies, observe } }: LaneStoreOptions): ReadStore {
   return {
     fetchDue: async (fetches, over) => {
       const since = performance.now();
@@ -67,15 +57,22 @@ function rows({ context: { workerPool: pool, bodies, observe } }: LaneStoreOptio
       return rows;
     },
     fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
+    parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
+    stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
+    nextDue: (lanes) => mailbox.nextDue(pool, lanes),
+    bodies: (uuids) => readBodies(pool, bodies, uuids),
+  };
+}
+
+type AsideStore = Pick<LaneStore, 'park' | 'parkEndpoints' | 'setBehind' | 'promote' | 'promoteAll'>;
+
+function setAside({ context: { workerPool: pool } }: LaneStoreOptions): AsideStore {
+  return {
     park: (leases, rows) => parkDeliveries(pool, leases, rows),
     parkEndpoints: (leases, nums, limit) => parkEndpoints(pool, leases, nums, limit),
     setBehind: (rows) => setBehind(pool, rows),
     promote: (keys) => promote(pool, keys),
     promoteAll: (nums) => promoteAll(pool, nums),
-    parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
-    stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
-    nextDue: (lanes) => mailbox.nextDue(pool, lanes),
-    bodies: (uuids) => readBodies(pool, bodies, uuids),
   };
 }
 

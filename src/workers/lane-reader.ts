@@ -1,26 +1,16 @@
 import type { DueDelivery } from '../store/mailbox.ts';
-import { AsideWriter } from './aside-writer.ts';
+import { AsideWriter, type AsideWriterOptions } from './aside-writer.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
-import { FloodParker } from './flood-parker.ts';
+import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
 
 export interface LaneReaderOptions {
-  readonly store: Pick<
-    LaneStore,
-    | 'fetchDue'
-    | 'fetchParked'
-    | 'park'
-    | 'parkEndpoints'
-    | 'setBehind'
-    | 'promote'
-    | 'promoteAll'
-    | 'parkedEndpoints'
-    | 'stillWaiting'
-    | 'bodies'
-  >;
+  readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
+    FloodParkerOptions['store'] &
+    AsideWriterOptions['store'];
   readonly desks: Desks;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
