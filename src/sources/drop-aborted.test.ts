@@ -3,11 +3,11 @@ import { dropAborted, type FetchedBatch, type FetchedPartition } from './drop-ab
 
 const marker = (offset: number, producer: number, kind: 'abort' | 'commit'): FetchedBatch => ({
   ...{ firstOffset: BigInt(offset), lastOffsetDelta: 0, attributes: 0x30, producerId: BigInt(producer) },
-  records: [{ key: Buffer.from([0, 0, 0, kind === 'abort' ? 0 : 1]) }],
+  records: [{ key: Buffer.from([0, 0, 0, kind === 'abort' ? 0 : 1]), offsetDelta: 0 }],
 });
 const batch = (offset: number, producer: number, attributes = 0x10): FetchedBatch => ({
   ...{ firstOffset: BigInt(offset), lastOffsetDelta: 1, attributes, producerId: BigInt(producer) },
-  records: [{ key: null }, { key: null }],
+  records: [0, 1].map((offsetDelta) => ({ key: null, offsetDelta })),
 });
 const aborted = (...pairs: readonly [number, number][]) =>
   pairs.map(([producer, offset]) => ({ producerId: BigInt(producer), firstOffset: BigInt(offset) }));

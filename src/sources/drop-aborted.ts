@@ -14,7 +14,12 @@ export interface FetchedBatch {
   readonly lastOffsetDelta: number;
   readonly attributes: number;
   readonly producerId: bigint;
-  records: readonly { readonly key: Buffer | null }[];
+  records: readonly FetchedRecord[];
+}
+
+export interface FetchedRecord {
+  readonly key: Buffer | null;
+  readonly offsetDelta: number;
 }
 
 const IS_TRANSACTIONAL = 0x10;
@@ -41,6 +46,11 @@ export function dropAborted(partition: FetchedPartition): void {
   }
 }
 
-function isAbort({ attributes, records }: FetchedBatch): boolean {
-  return (attributes & IS_CONTROL) !== 0 && records[0]?.key?.readInt16BE(KIND_AT) === ABORT;
+/** The mark at the end of a transaction, which is no message. */
+export function isControl({ attributes }: FetchedBatch): boolean {
+  return (attributes & IS_CONTROL) !== 0;
+}
+
+function isAbort(batch: FetchedBatch): boolean {
+  return isControl(batch) && batch.records[0]?.key?.readInt16BE(KIND_AT) === ABORT;
 }

@@ -88,6 +88,12 @@ export class KafkaGeneration {
     this.#pump.hold(isHeld);
   }
 
+  /** Nothing before this is still to be taken in. */
+  reach(offset: PartitionOffset): void {
+    this.#committer.add(offset);
+    this.#options.onOffset(offset);
+  }
+
   /** Ends once the batch under way has ended and the broker was told of it, as far as it can be told. */
   async close(): Promise<void> {
     this.#abort.abort();
@@ -98,11 +104,8 @@ export class KafkaGeneration {
   }
 
   #done(batch: readonly KafkaMessage[]): void {
-    for (const { topic, partition, offset, leaderEpoch } of lastOfEach(batch)) {
-      const done = { topic, partition, offset: offset + 1n, leaderEpoch };
-      this.#committer.add(done);
-      this.#options.onOffset(done);
-    }
+    for (const { topic, partition, offset, leaderEpoch } of lastOfEach(batch))
+      this.reach({ topic, partition, offset: offset + 1n, leaderEpoch });
     this.#throttle();
   }
 

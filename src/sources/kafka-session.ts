@@ -1,4 +1,3 @@
-import type { Consumer } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
@@ -20,6 +19,8 @@ const LAG_MS = 5_000;
 const TOPICS_MS = 15_000;
 /** How long the broker has to answer once the end was asked for. */
 const END_MS = 3_000;
+/** What the log has there is not known. */
+const NO_EPOCH = -1;
 
 export interface SessionOptions {
   readonly source: KafkaSource;
@@ -42,7 +43,7 @@ export class KafkaSession {
   readonly #options: SessionOptions;
   readonly #finder: TopicFinder;
   readonly #ended = Promise.withResolvers<void>();
-  #consumer: Consumer | null = null;
+  #consumer: CommittedConsumer | null = null;
   #topics: KafkaTopics = new Map();
   #starts: SourceStarts = {};
   #generation: KafkaGeneration | null = null;
@@ -162,11 +163,22 @@ export class KafkaSession {
       this.#options.onLag([]);
       return;
     }
+    this.#passOver(consumer);
     groupLag(consumer, topics, this.#positions).then(
       (lag) => this.#options.onLag(lag),
       // What is wrong with the broker the stream finds out.
       () => {},
     );
+  }
+
+  /** What is no message is not behind: otherwise a partition that ends in one would look so for as long as nothing more comes. */
+  #passOver({ passedOver }: CommittedConsumer): void {
+    for (const [part, position] of this.#positions) {
+      const slash = part.lastIndexOf('/');
+      const [topic, partition] = [part.slice(0, slash), Number(part.slice(slash + 1))];
+      const offset = passedOver.after(this.#topics.get(topic)?.id ?? '', partition, position);
+      if (offset !== position) this.#generation?.reach({ topic, partition, offset, leaderEpoch: NO_EPOCH });
+    }
   }
 
   /** Whatever waits for the broker fails. What is being taken in is not touched. */

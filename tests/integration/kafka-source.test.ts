@@ -467,6 +467,25 @@ test('what a producer took back is no event, in however many transactions, and w
   expect(await logged(3)).toEqual([2, 4, 5]);
 });
 
+test('a partition that ends in the mark of a transaction, or in what was taken back, is not behind', async () => {
+  const topic = await newTopic();
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  const atEnd = async (end: number) => {
+    await eventually(
+      () => kafka!.committed(`posthorn-${topic}`),
+      (offsets) => offsets.get(`${topic}/0`) === end,
+    );
+    await untilSource(service.baseUrl, id, ({ lag }) => lag === 0);
+  };
+  await kafka!.transact('commit', [{ topic, value: event(1) }]);
+  await logged(1);
+  await atEnd(2);
+  await kafka!.transact('abort', [{ topic, value: event(2) }]);
+  await atEnd(4);
+  await kafka!.send([{ topic, value: event(3) }]);
+  expect(await logged(2)).toEqual([1, 3]);
+});
+
 test('a topic that was deleted and made anew gives new messages, though their offsets were there before', async () => {
   const topic = await newTopic();
   const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
