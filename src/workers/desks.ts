@@ -1,6 +1,5 @@
 import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
-import type { Sender } from '../delivery/sender.ts';
 import type { AttemptTiming, Outcome, SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
@@ -8,7 +7,7 @@ import type { LoadedTarget } from '../store/targets.ts';
 import { AttemptCloser } from './attempt-closer.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import { DeskList } from './desk-list.ts';
-import { Dispatcher, type Finished } from './dispatcher.ts';
+import { Dispatcher, type DispatcherOptions, type Finished } from './dispatcher.ts';
 import { type DeliveryKey, HeldRows, keyOf } from './held-rows.ts';
 import type { Aftermath } from './key-lines.ts';
 import type { Lane } from './lane.ts';
@@ -17,7 +16,7 @@ import { MemoryShares } from './memory-shares.ts';
 import { SetAside } from './set-aside.ts';
 
 export interface DesksOptions {
-  readonly sender: Sender;
+  readonly sender: DispatcherOptions['sender'];
   /** Postgres's clock. */
   readonly nowMs: () => number;
   readonly userAgent: string;

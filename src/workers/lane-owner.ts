@@ -85,7 +85,7 @@ export class LaneOwner {
     this.#options = options;
     this.#share = options.lanes;
     this.#pump = new Pump({ round: () => this.#round(), onFailure: (error) => onFailure('lane round', error) });
-    this.#sender = new CarefulSender({ ...options, laneOf: (num) => this.#desks.list.get(num)?.lane });
+    this.#sender = new CarefulSender(options);
     this.#desks = new Desks({
       ...options,
       sender: this.#sender,
