@@ -8,12 +8,10 @@ import { defaultLimits } from './api/limits-json.ts';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
+import { createGroupCommit } from './create-group-commit.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
-import { uuidFloor } from './domain/ids.ts';
 import type { TenantRef } from './domain/scope.ts';
 import { TypeRules } from './event-types/type-rules.ts';
-import { GroupCommit } from './ingest/group-commit.ts';
-import { RoutingCache } from './ingest/routing-cache.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
 import type { InfoWriter } from './observability/logger.ts';
@@ -26,13 +24,11 @@ import { laneOf } from './routing/lane-of.ts';
 import { findKey } from './store/api-keys.ts';
 import { BodyCache } from './store/body-cache.ts';
 import { Clock } from './store/clock.ts';
-import { type AppendGroup, appendEvents, findClaims } from './store/event-log.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { readFigures } from './store/installation-figures.ts';
-import { isRetryable } from './store/lock-errors.ts';
+import { LaneCalls } from './store/lane-calls.ts';
 import { createPool } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
-import { loadRouting } from './store/routing.ts';
 import { findTenant } from './store/tenants.ts';
 import { loadSchema, loadTypeRules, loadTypesVersion } from './store/type-rules.ts';
 import { Vault } from './store/vault.ts';
@@ -49,7 +45,6 @@ export interface ContextOptions {
 
 /** Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. */
 const CONNECT_MS = 800;
-const HOUR_MS = 3_600_000;
 /** Bodies are remembered from their acceptance to their first delivery: seconds, not the whole backlog. */
 const BODY_CACHE_SHARE = 1 / 4;
 
@@ -80,26 +75,11 @@ export function buildContext(options: ContextOptions): Context {
   const bell = (kind: WorkKind) => new WorkBell(queues, kind, (error) => observe.queueFailed(error));
   const replayBell = bell('replays');
   const expansionBell = bell('expansions');
-  const waker = new LaneWaker((lanes) => doorbell.ring(lanes));
+  const laneCalls = new LaneCalls(workerPool, (error) => observe.workFailed('lane call', error));
+  const waker = new LaneWaker({ ring: (lanes) => doorbell.ring(lanes), call: (lanes) => laneCalls.call(lanes) });
   // Only for a process that delivers: another one would keep them for nobody.
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
-  const commits = new GroupCommit({
-    append: async (group) => {
-      const since = performance.now();
-      const result = await appendEvents(commitPool, group);
-      if (result.kind === 'stored') observe.committed(group.events.length, performance.now() - since);
-      return result;
-    },
-    findClaims: (keys, before) => findClaims(commitPool, keys, before),
-    isRetryable,
-    routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
-    onStored: (group) => announce(group, { bodies, waker, observe, expansionBell }),
-    onFailure: (error, events) => observe.commitFailed(error, events),
-    keysExpireBefore: () => uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS),
-    maxEvents: config.INGEST_BUFFER_EVENTS,
-    maxBytes: config.INGEST_BUFFER_BYTES,
-    deadlineMs: config.INGEST_DEADLINE_MS,
-  });
+  const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, expansionBell });
   const version = productVersion();
   observe.metrics.noteBuild(version);
   observe.watchInstallation(() => readFigures(workerPool));
@@ -138,6 +118,7 @@ export function buildContext(options: ContextOptions): Context {
     ringReplays: () => replayBell.ring(),
     close: async () => {
       commits.stop();
+      laneCalls.close();
       await Promise.all([doorbell.close(), replayBell.close(), expansionBell.close()]);
       await queues.close();
       await prisma.$disconnect();
@@ -166,24 +147,6 @@ function createLimiter(config: Config, pool: pg.Pool): TenantLimiter {
     nowMs: () => performance.now(),
     maxTenants: LIMITED_TENANTS,
   });
-}
-
-type Announcing = Pick<Context, 'bodies' | 'waker' | 'observe'> & { readonly expansionBell: WorkBell };
-
-function announce(group: AppendGroup, { bodies, waker, observe, expansionBell }: Announcing): void {
-  const { expansions = [] } = group;
-  const counts = new Map<string, number>();
-  const count = (uuid: string, more: number) => counts.set(uuid, (counts.get(uuid) ?? 0) + more);
-  for (const { eventUuid } of group.deliveries) count(eventUuid, 1);
-  for (const { eventUuid, endpointNums } of expansions) count(eventUuid, endpointNums.length);
-  const accepted = group.events.map(({ uuid, externalId, body, type, tenantNum }) => {
-    const deliveries = counts.get(uuid) ?? 0;
-    if (deliveries > 0) bodies.put(uuid, { externalId, body, expunged: false });
-    return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries };
-  });
-  observe.eventsAccepted(accepted);
-  waker.wake(new Set(group.deliveries.map((delivery) => delivery.lane)));
-  if (expansions.length > 0) expansionBell.ring();
 }
 
 const REMEMBERED_TENANTS = 10_000;

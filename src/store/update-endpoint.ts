@@ -15,7 +15,7 @@ import { replaceSecrets } from './endpoint-secrets.ts';
 import { rewriteEndpointState } from './endpoint-states.ts';
 import { disabledBy, type EndpointStore } from './endpoints.ts';
 import { appendNotice } from './notices.ts';
-import type { Prisma } from './prisma.ts';
+import type { Prisma, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
 import { validationColumns } from './validation-columns.ts';
 import { wakeLaneOf } from './wake-lane.ts';
@@ -79,20 +79,23 @@ export async function updateEndpoint(
       object: id,
       ...changeOf(before, changes),
     });
-    if (changes.enabled !== undefined) {
-      const kind = changes.enabled ? 'endpoint.enabled' : 'endpoint.disabled';
-      await appendNotice(transaction, {
-        kind,
-        tenantNum: tenant.num,
-        endpointNum: row.num,
-        detail: { by: caller.kind },
-      });
-    }
+    await noteEnabled(transaction, { tenantNum: tenant.num, endpointNum: row.num }, changes, caller);
     return { endpoint: toEndpoint(written, vault), mayMove: letsMove(changes) };
   });
   if (updated?.mayMove === true)
     await wakeLaneOf((text, num) => prisma.$executeRawUnsafe(text, num), updated.endpoint.num);
   return updated;
+}
+
+async function noteEnabled(
+  transaction: Transaction,
+  endpoint: { readonly tenantNum: number; readonly endpointNum: number },
+  { enabled }: EndpointPatch,
+  caller: Caller,
+): Promise<void> {
+  if (enabled === undefined) return;
+  const kind = enabled ? 'endpoint.enabled' : 'endpoint.disabled';
+  await appendNotice(transaction, { kind, ...endpoint, detail: { by: caller.kind } });
 }
 
 /** Changes that may end what kept deliveries waiting: secrets and headers that do not open are replaced too. */

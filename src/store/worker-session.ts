@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { hearLaneCalls } from './lane-calls.ts';
 import { PRESENCE_CLASS, PRESENCE_LOCKS } from './presence-locks.ts';
 
 /** A connection to Postgres that is one session, or is meant to be. */
@@ -8,6 +9,8 @@ export interface Connection {
   query<R extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<R>>;
   /** Calls back once when the connection is lost. */
   onLost(lost: () => void): void;
+  /** @param channel in small letters, digits and _ */
+  listen(channel: string, heard: (payload: string) => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -15,6 +18,8 @@ export interface WorkerSessionOptions {
   readonly pool: pg.Pool;
   readonly workerId: string;
   readonly onFailure: (error: unknown) => void;
+  /** Some process has new rows for these lanes, whoever has them. */
+  readonly onCall?: (lanes: readonly number[]) => void;
   /** Opens the connection; tests put a pooler in its place. */
   readonly connect?: (pool: pg.Pool) => Promise<Connection>;
 }
@@ -86,6 +91,7 @@ export class WorkerSession {
     this.#connection.onLost(() => lost.reject(new Error('the session of this worker was lost')));
     const pid = await this.#takeLock(this.#connection);
     if (pid === null || !(await this.#isVisible(this.#connection, pid))) return this.#distrust();
+    await hearLaneCalls(this.#connection, this.#options.onCall ?? (() => {}));
     await this.#announce(this.lockKey);
     this.#heldSince = performance.now();
     while (!this.#stopping.signal.aborted) {
@@ -174,6 +180,10 @@ async function connectSession(pool: pg.Pool): Promise<Connection> {
   return {
     query: (text, values) => client.query(text, values),
     onLost: (lost) => void client.once('end', lost),
+    listen: async (channel, heard) => {
+      client.on('notification', ({ channel: from, payload }) => from === channel && heard(payload ?? ''));
+      await client.query(`LISTEN ${channel}`);
+    },
     close: () => client.end(),
   };
 }

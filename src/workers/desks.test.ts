@@ -56,7 +56,7 @@ beforeEach(() => {
     onGateNews: () => {},
     egress: new EgressWatch(),
     onEgressChange: () => {},
-    onChange: () => void desks.recheck(async (asked) => stillWaiting(asked)),
+    onChange: () => void lookAgain().catch(() => {}),
     onFailure: () => {},
   });
 });
@@ -65,6 +65,8 @@ afterEach(() => time.restore());
 
 let events = 0;
 let stillWaiting: (asked: readonly DueDelivery[]) => readonly DueDelivery[] = (asked) => asked;
+
+const lookAgain = () => desks.recheck(async (asked) => stillWaiting(asked));
 
 function rows(endpointNum: number, count: number, tenantNum = 1): DueDelivery[] {
   return Array.from({ length: count }, () => {
@@ -167,6 +169,8 @@ test('an endpoint with more than its share here has the rest put aside to be par
   expect(overflow.every((row) => row.endpointNum === 1)).toBe(true);
   expect(desks.list.get(1)!.hasParked).toBe(true);
   expect(desks.list.get(1)!.held + overflow.length).toBe(15);
+  // Half of the rows that fit, with one other endpoint there, although the tenant may have more.
+  expect(desks.list.get(1)!.held).toBe(8);
 });
 
 test('what a closed endpoint has in memory is put aside and not sent', async () => {
@@ -331,4 +335,20 @@ test('a row that has waited and is gone from the mailbox meanwhile is not sent a
   await time.pass(5_000);
   expect(settled.map(({ eventUuid }) => eventUuid)).toEqual([given[0]!.eventUuid, given[2]!.eventUuid]);
   expect([desks.memory.room, desks.memory.hasRoom]).toEqual([16, true]);
+});
+
+test('rows that could not be looked for are looked for again, and sent', async () => {
+  model.addEndpoint(1, 0, 1);
+  answerAfterMs = 1_000;
+  let looks = 0;
+  stillWaiting = (asked) => {
+    if (++looks === 1) throw new Error('Postgres is away');
+    return asked;
+  };
+  await admit(rows(1, 2));
+  await time.pass(3_000);
+  expect([looks, settled.length]).toEqual([1, 1]);
+  await lookAgain();
+  await time.pass(3_000);
+  expect([looks, settled.length]).toEqual([2, 2]);
 });

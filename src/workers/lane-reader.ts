@@ -1,84 +1,72 @@
-import type { LaneLease } from '../store/lanes.ts';
 import type { DueDelivery } from '../store/mailbox.ts';
+import { AsideWriter, type AsideWriterOptions } from './aside-writer.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
+import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
 
-type ReaderStore = Pick<
-  LaneStore,
-  | 'fetchDue'
-  | 'fetchParked'
-  | 'park'
-  | 'parkEndpoints'
-  | 'setBehind'
-  | 'promote'
-  | 'promoteAll'
-  | 'parkedEndpoints'
-  | 'stillWaiting'
-  | 'bodies'
->;
+export interface LaneReaderOptions {
+  readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
+    FloodParkerOptions['store'] &
+    AsideWriterOptions['store'];
+  readonly desks: Desks;
+  /** Those that this process holds, as they come and go. */
+  readonly lanes: ReadonlyMap<number, Lane>;
+  /** Requests that may be under way at once. */
+  readonly maxInFlight: number;
+  /** Postgres's clock. */
+  readonly nowMs: () => number;
+}
 
 const FETCH_SIZE = 500;
 /** At the largest event size this many bodies are half of the memory that they may take together by default. */
 const BODIES_AT_ONCE = 128;
-/** Endpoints that may be passed over by the fetch at once, rows of them that a statement parks, and how often. */
-const MAX_FLOODED = 64;
-const FLOOD_SIZE = 500;
-const FLOOD_MS = 50;
 /** How often rows are looked for that stand behind nothing any more although nobody brought them up. */
 const STRANDED_MS = 60_000;
 
 /** Moves rows between the mailbox and the desks: what is due comes in, what an endpoint cannot take now goes back, parked. */
 export class LaneReader {
-  readonly #store: ReaderStore;
+  readonly #store: LaneReaderOptions['store'];
   readonly #desks: Desks;
   readonly #lanes: ReadonlyMap<number, Lane>;
   readonly #nowMs: () => number;
+  readonly #floods: FloodParker;
+  readonly #aside: AsideWriter;
   /** Lanes whose parked endpoints are to be looked for. */
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
   #owesRefill = false;
-  #floodAt = Number.NEGATIVE_INFINITY;
-  #parking: Promise<void> | null = null;
-  #parkingFailure: unknown = null;
 
-  /**
-   * @param lanes those that this process holds, as they come and go
-   * @param nowMs Postgres's clock
-   */
-  constructor(store: ReaderStore, desks: Desks, lanes: ReadonlyMap<number, Lane>, nowMs: () => number) {
-    this.#nowMs = nowMs;
+  constructor(options: LaneReaderOptions) {
+    const { store, desks, lanes, nowMs } = options;
     this.#store = store;
     this.#desks = desks;
     this.#lanes = lanes;
+    this.#nowMs = nowMs;
+    this.#floods = new FloodParker({ ...options, list: desks.list });
+    this.#aside = new AsideWriter({ ...options, floods: this.#floods });
   }
 
   /** One round of reading. */
   async runOnce(): Promise<void> {
-    this.#throwParkingFailure();
+    this.#floods.throwFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
-    await this.#promote();
+    await this.#aside.promote();
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();
-    this.#parkFlood();
+    this.#floods.start();
     this.#desks.relieve();
-    await this.#writeAside();
+    await this.#aside.write();
     await this.#refill();
-    await this.#writeAside();
+    await this.#aside.write();
   }
 
   /** Whether rows are being parked that this process may not know of yet. */
   get isParking(): boolean {
-    return this.#parking !== null;
-  }
-
-  #throwParkingFailure(): void {
-    const failure = this.#parkingFailure;
-    this.#parkingFailure = null;
-    if (failure !== null) throw failure;
+    return this.#floods.isParking;
   }
 
   /** Has the parked endpoints of a lane looked for at the next round. */
@@ -112,24 +100,10 @@ export class LaneReader {
   }
 
   async #promoteStranded(endpointNums: readonly number[], lanes: readonly number[]): Promise<void> {
-    if (endpointNums.length > 0 && (await this.#store.promoteAll(endpointNums)) > 0) this.#wake(lanes);
+    if (endpointNums.length > 0 && (await this.#store.promoteAll(endpointNums)) > 0)
+      for (const lane of lanes) this.#lanes.get(lane)?.wake();
     const now = performance.now();
     for (const number of lanes) if (this.#isStrandedDue(number)) this.#lanes.get(number)!.strandedAt = now;
-  }
-
-  /** Asks the table who is next of the keys where that is not known here. */
-  async #promote(): Promise<void> {
-    const keys = this.#desks.aside.takeAsked();
-    if (keys.length === 0) return;
-    const promoted = await this.#store.promote(keys).catch((error: unknown) => {
-      for (const { endpointNum, key } of keys) this.#desks.aside.ask(endpointNum, key);
-      throw error;
-    });
-    if (promoted > 0) this.#wake(keys.map(({ endpointNum }) => this.#desks.list.get(endpointNum)?.lane ?? -1));
-  }
-
-  #wake(lanes: Iterable<number>): void {
-    for (const lane of lanes) this.#lanes.get(lane)?.wake();
   }
 
   async #fetch(): Promise<void> {
@@ -141,7 +115,7 @@ export class LaneReader {
     this.#desks.memory.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
     const fetches = hungry.map((lane) => lane.nextFetch(size, now));
-    const over = { endpoints: this.#flooded().map(({ num }) => num), tenants: this.#desks.memory.fullTenants() };
+    const over = { endpoints: this.#floods.flooded().map(({ num }) => num), tenants: this.#desks.memory.fullTenants() };
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
     const { rows, fresh } = await read.catch((error: unknown) => {
       for (const lane of hungry) lane.isHungry = true;
@@ -202,94 +176,9 @@ export class LaneReader {
     for (const refill of refills) refilled(refill, rows);
   }
 
-  /** Endpoints with far more than they can take: what comes for them is parked by the thousand, so that others are not behind it. */
-  #flooded(): Desk[] {
-    const flooded: Desk[] = [];
-    for (const desk of this.#desks.list) {
-      if (flooded.length >= MAX_FLOODED) break;
-      if (desk.flood !== null && this.#lanes.get(desk.lane)?.isDraining === false) flooded.push(desk);
-    }
-    return flooded;
-  }
-
-  /** Beside the rounds: a statement that changes very many rows takes long, and what others are to be sent does not wait for it. */
-  #parkFlood(): void {
-    if (this.#parking !== null || performance.now() - this.#floodAt < FLOOD_MS) return;
-    const desks = this.#flooded();
-    if (desks.length === 0) return;
-    this.#parking = this.#parkSome(desks)
-      .catch((error: unknown) => {
-        this.#parkingFailure = error;
-      })
-      .finally(() => {
-        this.#parking = null;
-      });
-  }
-
-  async #parkSome(desks: readonly Desk[]): Promise<void> {
-    const leases = [...new Set(desks.map(({ lane }) => this.#lanes.get(lane)!.lease))];
-    const nums = desks.map(({ num }) => num);
-    for (const desk of desks) desk.wasFlooded = true;
-    const parked = await this.#store.parkEndpoints(leases, nums, FLOOD_SIZE);
-    if (parked > 0) for (const desk of desks) desk.markParked();
-    const ordered = desks.filter(({ flood }) => flood === 'ordered');
-    if (parked >= FLOOD_SIZE) return;
-    this.#floodAt = performance.now();
-    await this.#promoteFlooded(ordered);
-    // What is brought up next in order is no flood.
-    for (const desk of ordered) desk.flood = null;
-  }
-
-  /** What the rows stood behind may have gone while they were set behind. */
-  async #promoteFlooded(ordered: readonly Desk[]): Promise<void> {
-    if (ordered.length === 0) return;
-    const promoted = await this.#store.promoteAll(ordered.map(({ num }) => num));
-    if (promoted > 0) this.#wake(ordered.map(({ lane }) => lane));
-  }
-
-  async #writeAside(): Promise<void> {
-    const { aside, isHeld } = this.#desks;
-    // A lane that is not ours any more has an owner who does not know what we would set aside.
-    const isOurs = (row: DueDelivery) => this.#lanes.has(row.lane);
-    const parked = aside.takeParked(isHeld).filter(isOurs);
-    const behind = aside.takeBehind(isHeld).filter(isOurs);
-    await this.#write(
-      parked,
-      (rows) => this.#store.park(this.#leasesOf(rows), rows),
-      (rows) => aside.park(rows),
-    );
-    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
-    for (const row of parked) this.#desks.list.get(row.endpointNum)?.markParked();
-    await this.#write(
-      behind,
-      (rows) => this.#store.setBehind(rows),
-      (rows) => aside.setBehind(rows),
-    );
-    this.#desks.noteFloods([...parked, ...behind]);
-    // What they stood behind may have gone meanwhile.
-    for (const { endpointNum, order } of behind) aside.ask(endpointNum, order!.key);
-    await this.#promote();
-  }
-
-  #leasesOf(rows: readonly DueDelivery[]): LaneLease[] {
-    return [...new Set(rows.map((row) => this.#lanes.get(row.lane)!.lease))];
-  }
-
-  async #write(
-    rows: readonly DueDelivery[],
-    write: (rows: readonly DueDelivery[]) => Promise<void>,
-    giveBack: (rows: readonly DueDelivery[]) => void,
-  ): Promise<void> {
-    if (rows.length === 0) return;
-    await write(rows).catch((error: unknown) => {
-      giveBack(rows);
-      throw error;
-    });
-  }
-
   /** What is still to be said to the table when the process stops: rows that nobody would look for. */
   async finish(): Promise<void> {
-    await this.#parking;
-    await this.#promote();
+    await this.#floods.finish();
+    await this.#aside.promote();
   }
 }

@@ -12,27 +12,16 @@ import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { listenForRings } from '../queues/doorbell.ts';
 import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
-import { loadCasts } from '../store/casts.ts';
-import { disableEndpoint } from '../store/disable-endpoint.ts';
-import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
-import { giveUp } from '../store/give-up.ts';
-import { acquireLanes, findSleepingLanes, forgetWorker, heartbeat, LEASE_MS, releaseLanes } from '../store/lanes.ts';
-import * as mailbox from '../store/mailbox.ts';
-import { promote, promoteAll, setBehind } from '../store/order.ts';
-import { parkDeliveries, parkEndpoints } from '../store/park.ts';
-import { readBodies } from '../store/read-bodies.ts';
-import { settle } from '../store/settle.ts';
-import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
-import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
+import { findSleepingLanes, forgetWorker, LEASE_MS } from '../store/lanes.ts';
+import { loadTargets, type TargetDefaults } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
 import { announcerService } from './announcer-service.ts';
-import { CastBooks } from './cast-books.ts';
+import { createLaneStore } from './create-lane-store.ts';
 import { Expander } from './expander.ts';
 import { farewell } from './farewell.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneOwner } from './lane-owner.ts';
-import type { LaneStore } from './lane-store.ts';
 import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
 import { validatorService } from './validator-service.ts';
@@ -59,6 +48,7 @@ export function workerServices(context: Context): Service[] {
     pool,
     workerId: id,
     onFailure: (error) => observe.workFailed('presence', error),
+    onCall: (lanes) => void owner.wake(lanes),
   });
   const sweeper = new Sweeper(
     () => findSleepingLanes(pool),
@@ -73,16 +63,8 @@ export function workerServices(context: Context): Service[] {
   health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
   health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
   const fail = (name: string, error: unknown) => observe.workFailed(name, error);
-  const takeOver = async () => {
-    if (session.heldMs < JUDGE_MS) return;
-    const freed = await freeLanesOfGone(pool, id, session.lockKey);
-    if (freed.workers === 0) return;
-    observe.workersGone(freed);
-    // With one worker less the share is larger.
-    await owner.beat();
-  };
   const sweep = async () => {
-    await takeOver().catch((error: unknown) => fail('takeover', error));
+    await takeOver(context, owner, session, id).catch((error: unknown) => fail('takeover', error));
     await sweeper.runOnce();
   };
   const housekeeping = createHousekeeping(context);
@@ -100,6 +82,21 @@ export function workerServices(context: Context): Service[] {
     }),
     periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
   ];
+}
+
+/** Frees the lanes of workers that are gone. */
+async function takeOver(
+  { workerPool: pool, observe }: Context,
+  owner: LaneOwner,
+  session: WorkerSession,
+  id: string,
+): Promise<void> {
+  if (session.heldMs < JUDGE_MS) return;
+  const freed = await freeLanesOfGone(pool, id, session.lockKey);
+  if (freed.workers === 0) return;
+  observe.workersGone(freed);
+  // With one worker less the share is larger.
+  await owner.beat();
 }
 
 function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProcess']>[0] {
@@ -180,59 +177,9 @@ function targetDefaults({ config }: Pick<Context, 'config'>): TargetDefaults {
   };
 }
 
-function createOwner(
-  { config, clock, version, policy, observe, doorbell, vault, workerPool: pool, bodies, prisma }: Context,
-  id: string,
-  announce: () => void,
-  resolver: Resolver,
-): LaneOwner {
-  const defaults = targetDefaults({ config });
-  const castBooks = new CastBooks((tenantNum) => loadCasts(pool, tenantNum));
-  const store: LaneStore = {
-    acquire: (lanes) => acquireLanes(pool, id, lanes),
-    heartbeat: (leases) => heartbeat(pool, id, leases),
-    release: (leases) => releaseLanes(pool, id, leases),
-    fetchDue: async (fetches, over) => {
-      const since = performance.now();
-      const rows = await mailbox.fetchDue(pool, fetches, over);
-      observe.fetched(performance.now() - since);
-      return rows;
-    },
-    fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
-    park: (leases, rows) => parkDeliveries(pool, leases, rows),
-    parkEndpoints: (leases, nums, limit) => parkEndpoints(pool, leases, nums, limit),
-    setBehind: (rows) => setBehind(pool, rows),
-    promote: (keys) => promote(pool, keys),
-    promoteAll: (nums) => promoteAll(pool, nums),
-    parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
-    stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
-    nextDue: (lanes) => mailbox.nextDue(pool, lanes),
-    bodies: (uuids) => readBodies(pool, bodies, uuids),
-    targets: async (nums) => castBooks.equip(await loadTargets(pool, vault, defaults, nums)),
-    targetVersions: (nums) => targetVersions(pool, nums),
-    settle: async (leases, attempts) => {
-      const since = performance.now();
-      const held = await settle(pool, leases, attempts);
-      observe.attemptsSettled(attempts, held, performance.now() - since);
-      if (attempts.some(({ notice }) => notice !== null)) announce();
-      return held;
-    },
-    saveEndpointStates: async (leases, states) => {
-      await saveEndpointStates(pool, leases, states);
-      if (states.some(({ notices }) => notices.length > 0)) announce();
-    },
-    reviewSuspects: (lanes) => reviewSuspects(pool, lanes),
-    putOnTrial: (leases, deliveries) => putOnTrial(pool, leases, deliveries),
-    clearSuspects: (leases, deliveries) => clearSuspects(pool, leases, deliveries),
-    giveUp: (attempt, reason) => {
-      observe.attemptGivenUp();
-      return giveUp(pool, attempt, reason);
-    },
-    disableEndpoint: async (num, reason) => {
-      await disableEndpoint(prisma, num, reason);
-      announce();
-    },
-  };
+function createOwner(context: Context, id: string, announce: () => void, resolver: Resolver): LaneOwner {
+  const { config, clock, version, policy, observe, doorbell } = context;
+  const store = createLaneStore({ context, workerId: id, defaults: targetDefaults(context), announce });
   const egress = { policy, resolver, connectTimeoutMs: config.CONNECT_TIMEOUT_SECONDS * 1000 };
   const proxy = readEgressProxy(config.EGRESS_PROXY_URL);
   return new LaneOwner({

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { freeLanesOfGone } from '../../src/store/free-gone-lanes.ts';
+import { LaneCalls } from '../../src/store/lane-calls.ts';
 import { acquireLanes, heartbeat } from '../../src/store/lanes.ts';
 import { type Connection, WorkerSession } from '../../src/store/worker-session.ts';
 import { eventually } from '../support/eventually.ts';
@@ -27,15 +28,17 @@ const lockKeyOf = async (id: string) =>
 
 async function startSession(workerId: string, connect?: (pool: pg.Pool) => Promise<Connection>) {
   const failures: string[] = [];
+  const calls: (readonly number[])[] = [];
   const session = new WorkerSession({
     pool,
     workerId,
     onFailure: (error) => failures.push((error as Error).message),
+    onCall: (lanes) => calls.push(lanes),
     ...(connect === undefined ? {} : { connect }),
   });
   session.start();
   onTestFinished(() => session.close());
-  return { session, failures };
+  return { session, failures, calls };
 }
 
 async function startHeld(workerId: string): Promise<WorkerSession> {
@@ -127,6 +130,41 @@ test('a lost session comes back by itself, under the same lock', async () => {
   expect(failures.length).toBeGreaterThan(0);
 });
 
+test('a call is heard by every worker of its installation, by no other, and again after a session was lost', async () => {
+  const one = await startSession('one');
+  const two = await startSession('two');
+  const other = await createTestDatabase();
+  onTestFinished(() => other.drop());
+  const elsewhere = new pg.Pool({ connectionString: other.url, max: 1 });
+  elsewhere.on('error', () => {});
+  onTestFinished(() => elsewhere.end());
+  const failures: unknown[] = [];
+  const ours = new LaneCalls(pool, (error) => failures.push(error));
+  const theirs = new LaneCalls(elsewhere, (error) => failures.push(error));
+  onTestFinished(() => {
+    ours.close();
+    theirs.close();
+  });
+  const heard = (session: typeof one) => new Set(session.calls.flat());
+  const untilHeard = (lane: number) =>
+    eventually(
+      async () => {
+        theirs.call([99]);
+        ours.call([lane, 3]);
+        return [heard(one), heard(two)];
+      },
+      (sets) => sets.every((set) => set.has(lane) && set.has(3)),
+    );
+  await untilHeard(7);
+  await pool.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = 7410 AND objid = ANY($1::bigint[]::oid[])`,
+    [[one.session.lockKey, two.session.lockKey]],
+  );
+  await untilHeard(8);
+  expect([heard(one), heard(two)]).toEqual([new Set([7, 3, 8]), new Set([7, 3, 8])]);
+  expect(failures).toEqual([]);
+});
+
 /** What a proxy that pools transactions makes of a connection: each statement may come to another session. */
 const pooled = async (): Promise<Connection> => {
   const sessions = new pg.Pool({ connectionString: database.url, max: 2 });
@@ -135,6 +173,7 @@ const pooled = async (): Promise<Connection> => {
   return {
     query: (text, values) => clients[turn++ % 2]!.query(text, values),
     onLost: () => {},
+    listen: async () => {},
     close: async () => {
       for (const client of clients) client.release(true);
       await sessions.end();
@@ -165,6 +204,7 @@ test('a session that goes to another connection while a transaction is open is k
   const { failures } = await startSession('worker', async () => ({
     query: (text, values) => (++asked <= 2 ? first : second).query(text, values),
     onLost: () => {},
+    listen: async () => {},
     close: async () => {},
   }));
   await eventually(

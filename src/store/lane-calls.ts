@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Connection } from './worker-session.ts';
+
+/** Least time from one call to the next, in ms: what comes meanwhile goes along. */
+const INTERVAL_MS = 5;
+const PAUSE_AFTER_FAILURE_MS = 1_000;
+/** Of `posthorn_` and the MD5 of the schema: one channel for each installation of a database. */
+const CHANNEL = 'posthorn_';
+
+/**
+ * Calls out to all workers that lanes have new rows, by NOTIFY, in a transaction of its own: within that of the events it would make their
+ * commits wait for each other. A worker that has such a lane awake reads it at once, rather than when it looks next. Losing a
+ * call costs these milliseconds and nothing else; taking lanes that nobody has is the doorbell's.
+ */
+export class LaneCalls {
+  readonly #pool: pg.Pool;
+  readonly #onFailure: (error: unknown) => void;
+  #pending = new Set<number>();
+  #isCalling = false;
+  #isClosed = false;
+
+  constructor(pool: pg.Pool, onFailure: (error: unknown) => void) {
+    this.#pool = pool;
+    this.#onFailure = onFailure;
+  }
+
+  /** Returns at once and never throws. */
+  call(lanes: Iterable<number>): void {
+    for (const lane of lanes) this.#pending.add(lane);
+    if (!this.#isCalling && !this.#isClosed && this.#pending.size > 0) void this.#run();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #run(): Promise<void> {
+    this.#isCalling = true;
+    while (this.#pending.size > 0 && !this.#isClosed) {
+      const lanes = [...this.#pending];
+      this.#pending = new Set();
+      const pauseMs = await this.#notify(lanes).then(
+        () => INTERVAL_MS,
+        (error: unknown) => {
+          this.#onFailure(error);
+          return PAUSE_AFTER_FAILURE_MS;
+        },
+      );
+      await sleep(pauseMs, undefined, { ref: false });
+    }
+    this.#isCalling = false;
+  }
+
+  async #notify(lanes: readonly number[]): Promise<void> {
+    await this.#pool.query({
+      name: 'call-lanes',
+      text: `SELECT pg_notify('${CHANNEL}' || md5(current_schema()), $1)`,
+      values: [lanes.join(' ')],
+    });
+  }
+}
+
+/** Hears what the calls of this installation say, for as long as the connection lasts. @throws when it cannot be asked for */
+export async function hearLaneCalls(connection: Connection, heard: (lanes: readonly number[]) => void): Promise<void> {
+  const { rows } = await connection.query<{ schema: string }>('SELECT current_schema() AS schema');
+  const channel = `${CHANNEL}${createHash('md5').update(rows[0]!.schema).digest('hex')}`;
+  await connection.listen(channel, (payload) => heard(payload.split(' ').map(Number)));
+}

@@ -1,0 +1,109 @@
+import type { SkipReason } from '../domain/outcome.ts';
+import type { DueDelivery, EventBody } from '../store/mailbox.ts';
+import type { AttemptCloser } from './attempt-closer.ts';
+import type { Desk } from './desk.ts';
+import type { DeskList } from './desk-list.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { HeldRows } from './held-rows.ts';
+import type { Lane } from './lane.ts';
+import { classOf, type Letter, type LetterClass } from './letter-queue.ts';
+import type { MemoryShares } from './memory-shares.ts';
+import type { SetAside } from './set-aside.ts';
+
+export interface AdmissionOptions {
+  /** Postgres's clock. */
+  readonly nowMs: () => number;
+  readonly list: DeskList;
+  readonly held: HeldRows;
+  readonly memory: MemoryShares;
+  readonly aside: SetAside;
+  readonly dispatcher: Pick<Dispatcher, 'offer' | 'run'>;
+  readonly closer: Pick<AttemptCloser, 'close'>;
+}
+
+/** Decides over each row that was read: it waits at its desk, is set aside for the table, or is skipped. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  #busyDesks = 0;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Sets aside the rows of tenants that have their share: nobody need read their bodies. @returns the others. */
+  turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {
+    const { list, held, memory } = this.#options;
+    const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !memory.mayTake(num)));
+    if (full.size === 0) return rows;
+    for (const due of rows)
+      if (full.has(due.tenantNum) && !held.has(due)) this.#setAside(list.of(due.endpointNum, due.lane), due);
+    return rows.filter((row) => !full.has(row.tenantNum));
+  }
+
+  /** Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone. */
+  admit(
+    rows: readonly DueDelivery[],
+    bodies: ReadonlyMap<string, EventBody>,
+    laneOf: (row: DueDelivery) => Lane | undefined,
+  ): void {
+    const admittedAt = performance.now();
+    this.#busyDesks = this.#options.held.endpoints;
+    for (const due of rows) {
+      const lane = laneOf(due);
+      const body = bodies.get(due.eventUuid);
+      if (lane !== undefined && body !== undefined)
+        this.#admitOne({ due, body, admittedAt, checkedAt: admittedAt }, lane);
+    }
+    this.#options.dispatcher.run();
+  }
+
+  #admitOne(letter: Letter, lane: Lane): void {
+    const { due, body } = letter;
+    const { list, held, memory, nowMs } = this.#options;
+    if (held.has(due)) return;
+    const desk = list.of(due.endpointNum, due.lane);
+    const skip: SkipReason | null = body.expunged ? 'payload_expunged' : desk.isDeleted ? 'endpoint_deleted' : null;
+    if (skip !== null) {
+      held.add(due, lane, body.body.length);
+      this.#skip(letter, skip, desk);
+      return;
+    }
+    const mayWait = memory.mayTake(due.tenantNum) && !this.#isFull(desk, classOf(due));
+    if (mayWait && desk.isOpen(nowMs())) this.#queue(letter, lane, desk);
+    else this.#setAside(desk, due);
+  }
+
+  #queue(letter: Letter, lane: Lane, desk: Desk): void {
+    const { due } = letter;
+    const { held, aside, dispatcher } = this.#options;
+    const standing = due.order === null ? 'go' : desk.lines.admit(letter, due.order);
+    if (standing === 'behind') {
+      aside.setBehind([due]);
+      return;
+    }
+    held.add(due, lane, letter.body.body.length);
+    if (standing === 'wait') return;
+    desk.waiting.push(letter);
+    dispatcher.offer(desk);
+  }
+
+  #setAside(desk: Desk, due: DueDelivery): void {
+    const { aside } = this.#options;
+    if (due.order !== null && (due.order.behindSeq !== null || due.order.isPaused)) {
+      aside.setBehind([due]);
+      return;
+    }
+    desk.markParked();
+    aside.park([due]);
+  }
+
+  #skip(letter: Letter, reason: SkipReason, desk: Desk): void {
+    const { nowMs, closer } = this.#options;
+    closer.close(letter, { startedAtMs: nowMs(), outcome: { kind: 'skipped', reason }, isOurs: false, news: [] }, desk);
+  }
+
+  #isFull(desk: Desk, kind: LetterClass): boolean {
+    const share = this.#options.memory.ofEndpoint(desk.target?.maxInFlight ?? 0, this.#busyDesks);
+    return desk.waiting.lengthOf(kind) + desk.lines.waiting >= (kind === 'first' ? share : share / 2);
+  }
+}

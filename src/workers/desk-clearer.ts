@@ -1,0 +1,77 @@
+import type { OrderPlace } from '../store/mailbox.ts';
+import type { Desk } from './desk.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { HeldRows } from './held-rows.ts';
+import type { Aftermath } from './key-lines.ts';
+import type { Letter } from './letter-queue.ts';
+import type { SetAside } from './set-aside.ts';
+
+export interface DeskClearerOptions {
+  /** Postgres's clock. */
+  readonly nowMs: () => number;
+  readonly held: HeldRows;
+  readonly aside: SetAside;
+  readonly dispatcher: Pick<Dispatcher, 'offer' | 'withdraw'>;
+  /** There is something to park or pull. */
+  readonly onChange: () => void;
+}
+
+/** What waited at a desk: what could have gone next, and what stood behind others of its key. */
+interface Cleared {
+  readonly next: readonly Letter[];
+  readonly behind: readonly Letter[];
+}
+
+/** Takes letters off desks otherwise than by sending them, and says what follows for those that stood behind them. */
+export class DeskClearer {
+  readonly #options: DeskClearerOptions;
+
+  constructor(options: DeskClearerOptions) {
+    this.#options = options;
+  }
+
+  /** Puts what waits at a desk back into the table. */
+  shelve(desk: Desk): void {
+    const { aside, onChange } = this.#options;
+    const { next, behind } = this.clear(desk);
+    aside.park(next.map(({ due }) => due));
+    aside.setBehind(behind.map(({ due }) => due));
+    desk.markParked();
+    onChange();
+  }
+
+  /** Lets go of what waits at a desk. */
+  clear(desk: Desk): Cleared {
+    const next = desk.waiting.remove();
+    const behind = desk.lines.takeWaiting();
+    for (const { due } of next) if (due.order !== null) desk.lines.left(due.order);
+    this.#options.dispatcher.withdraw(desk);
+    this.forget([...next, ...behind]);
+    return { next, behind };
+  }
+
+  /** Lets go of what is gone from the mailbox. */
+  dropGone(desk: Desk, gone: ReadonlySet<Letter>): void {
+    const letters = desk.waiting.remove((each) => gone.has(each));
+    this.forget(letters);
+    for (const { due } of letters) if (due.order !== null) this.follow(desk, due.order, desk.lines.ended(due.order));
+  }
+
+  forget(letters: readonly Letter[]): void {
+    for (const { due } of letters) this.#options.held.letGo(due);
+  }
+
+  /** What follows for those of a key when one of them has ended or left. */
+  follow(desk: Desk, { key }: OrderPlace, { freed, behind, asksTable }: Aftermath): void {
+    const { nowMs, aside, dispatcher, onChange } = this.#options;
+    this.forget(behind);
+    aside.setBehind(behind.map(({ due }) => due));
+    if (freed !== null) {
+      desk.waiting.push(freed);
+      if (desk.isOpen(nowMs())) dispatcher.offer(desk);
+      else this.shelve(desk);
+    }
+    if (asksTable) aside.ask(desk.num, key);
+    if (asksTable || behind.length > 0) onChange();
+  }
+}
