@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { freePort } from '../support/free-port.ts';
-import { resend, type SentEvent, startLoader } from '../support/loader.ts';
+import { resend, resendUnknown, type SentEvent, startLoader } from '../support/loader.ts';
 import { createEndpoint, stageForTest } from '../support/stage.ts';
 
 test('G1, F07: an api killed under load: every 2xx is stored, and a retry under the same key gives the same id, once', async () => {
@@ -33,6 +33,7 @@ test('F05, F08: an api killed between the commit and the ring: a worker finds wh
   await stage.start('worker', { REDIS_URL: '' });
   const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 20, count: 60 });
   await loader.done;
+  await resendUnknown(loader.history, { baseUrl: () => api.baseUrl });
   await api.kill('SIGKILL');
   expect(loader.history.every((sent) => sent.outcome === 'ok')).toBe(true);
   const evidence = {
@@ -50,6 +51,7 @@ test('G2: events that were accepted while no worker ran are delivered by the fir
   const endpoints = [await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/` })];
   const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 10, count: 50 });
   await loader.done;
+  await resendUnknown(loader.history, { baseUrl: () => api.baseUrl });
   await api.kill('SIGKILL');
   await stage.start('worker');
   const evidence = {

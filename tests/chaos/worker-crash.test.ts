@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
-import { startLoader } from '../support/loader.ts';
+import { resendUnknown, startLoader } from '../support/loader.ts';
 import { ok } from '../support/receiver.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
 
@@ -84,6 +84,7 @@ test('G3, F03: one of two workers killed under load: nothing lost, and at most w
   await first.kill('SIGKILL');
   await loader.acknowledged(loader.history.length + 20);
   const history = await loader.stop();
+  await resendUnknown(history, { baseUrl: () => api.baseUrl });
   expect(history.every((sent) => sent.outcome === 'ok')).toBe(true);
   // What it had under way, and what it had not written down when it died: at most a settle more.
   const duplicatesAtMost = 2 * mostInFlight;

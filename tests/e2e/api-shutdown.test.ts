@@ -7,7 +7,7 @@ import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
-import { resend, startLoader } from '../support/loader.ts';
+import { resendUnknown, startLoader } from '../support/loader.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
 import { OPERATOR_KEY } from '../support/test-service.ts';
 
@@ -19,18 +19,7 @@ test('F44: SIGTERM of an api process under load loses no accepted event, and a p
   await loader.acknowledged(200);
   expect(await api.kill('SIGTERM')).toEqual({ code: 0, signal: null });
   const history = await loader.stop();
-  const unanswered = history.filter((sent) => sent.outcome === 'unknown');
-  // A machine that is busy may answer 503 first: a producer tries again.
-  const again = async (sent: (typeof unanswered)[number]) => {
-    await resend(sent, { baseUrl: () => other.baseUrl });
-    return sent.outcome;
-  };
-  for (const sent of unanswered.slice(0, 50)) {
-    await eventually(
-      () => again(sent),
-      (outcome) => outcome === 'ok',
-    );
-  }
+  await resendUnknown(history, { baseUrl: () => other.baseUrl });
   await checkInvariants({
     databaseUrl: stage.databaseUrl,
     history,

@@ -5,7 +5,7 @@ import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
-import { startLoader } from '../support/loader.ts';
+import { resendUnknown, startLoader } from '../support/loader.ts';
 import { createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
 import { OPERATOR_KEY } from '../support/test-service.ts';
 
@@ -34,6 +34,7 @@ test('G3: two workers share the lanes, and no delivery is made twice', async () 
   const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 4, paceMs: 20 });
   await Promise.all([first, second].map((worker) => worker.said(/"attempt\.finished"/)));
   const history = await loader.stop();
+  await resendUnknown(history, { baseUrl: () => api.baseUrl });
   expect(history.every((sent) => sent.outcome === 'ok')).toBe(true);
   const evidence = { databaseUrl: stage.databaseUrl, ledger: stage.receiver.requests, endpoints };
   expect(await checkInvariants({ ...evidence, history, duplicatesAtMost: 0 })).toBe(0);

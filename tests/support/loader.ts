@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { call } from './api.ts';
+import { eventually } from './eventually.ts';
 import { TENANT } from './stage.ts';
 
 /** What a producer knows of an event that it sent: acknowledged, refused, or not known (no answer came, or a 503). */
@@ -77,12 +78,22 @@ export function startLoader(options: LoaderOptions): Loader {
   };
 }
 
-/** Sends an event of the history once more under its key, as a producer does that got no answer. */
-export async function resend(
-  sent: SentEvent,
-  options: Pick<LoaderOptions, 'baseUrl' | 'type' | 'tenant'>,
-): Promise<void> {
-  await send(sent, options);
+type Resending = Pick<LoaderOptions, 'baseUrl' | 'type' | 'tenant'>;
+
+/** Sends an event of the history once more under its key, as a producer does that got no answer, until there is one: a busy machine says 503 first. */
+export async function resend(sent: SentEvent, options: Resending): Promise<void> {
+  await eventually(
+    async () => {
+      await send(sent, options);
+      return sent.status;
+    },
+    (status) => status !== null && status < 500,
+  );
+}
+
+/** The same with all that was not acknowledged. What was refused for good stays refused. */
+export async function resendUnknown(history: readonly SentEvent[], options: Resending): Promise<void> {
+  for (const sent of history) if (sent.outcome === 'unknown') await resend(sent, options);
 }
 
 function newSent(key: string): SentEvent {
