@@ -95,6 +95,19 @@ export class Gate {
     return new Gate(limits, saved, nowMs);
   }
 
+  /**
+   * The gate that somebody else makes of this one (a reset by hand, say): what is held against the endpoint is as they say, but tokens that
+   * were taken here are gone. Whatever is forgiven, the receiver's limit holds.
+   */
+  rewritten(saved: SavedGate | null, limits: GateLimits, nowMs: number): Gate {
+    const taken = this.#savedBucket(nowMs);
+    if (taken === null) return new Gate(limits, saved, nowMs);
+    const bucket = { ...taken, throttledUntilMs: saved?.bucket?.throttledUntilMs ?? null };
+    const gate = new Gate(limits, { breaker: null, failingSinceMs: null, ...saved, bucket }, nowMs);
+    gate.#isDirty = true;
+    return gate;
+  }
+
   /** What is worth keeping; null when the endpoint has nothing held against it and a full bucket. */
   save(nowMs: number): SavedGate | null {
     const breaker = this.#breaker.save();

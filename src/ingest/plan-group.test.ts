@@ -185,7 +185,7 @@ test('a batch that would write too many deliveries at once is refused whole with
 
 test('an event is kept from the endpoint that it is about, and from no other', () => {
   const plain = pendingOf({ keys: [], bodyHash: 'a', tenant: 1, type: 'tttt' }, 1);
-  const plan = planGroup([[{ ...plain, exceptEndpoint: 101 }], [plain]], knownOf({}, []), matcher);
+  const plan = planGroup([[{ ...plain, exceptEndpoints: new Set([101]) }], [plain]], knownOf({}, []), matcher);
   expect(groupOf(plan).deliveries.map(({ endpointNum }) => endpointNum)).toEqual([100, 102, 100, 101, 102]);
   expect(plan.results[0]).toMatchObject({ items: [{ deliveries: 2 }] });
 });

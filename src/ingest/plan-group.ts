@@ -164,9 +164,8 @@ function resultOf(unit: Unit, items: readonly LooseResult[]): UnitResult {
 
 function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match {
   const match = matcher.match(event.tenant.num, event);
-  const { exceptEndpoint } = event;
-  const wanted =
-    exceptEndpoint === undefined ? match.endpoints : match.endpoints.filter((num) => num !== exceptEndpoint);
+  const { exceptEndpoints: except } = event;
+  const wanted = except === undefined ? match.endpoints : match.endpoints.filter((num) => !except.has(num));
   return { ...match, endpoints: wanted.length > MAX_DIRECT ? sets.share(event.tenant.num, wanted) : wanted };
 }
 

@@ -22,8 +22,8 @@ export interface PendingEvent {
    * one.
    */
   readonly source?: { readonly key: string | null };
-  /** Number of the endpoint that does not get it, whatever it subscribes to: the one that a system event is about. */
-  readonly exceptEndpoint?: number;
+  /** Numbers of the endpoints that do not get it, whatever they subscribe to: those that a system event is about. */
+  readonly exceptEndpoints?: ReadonlySet<number>;
   /** The version of the tenant's event types that it was checked by; absent: it is none that producers send. */
   readonly rulesVersion?: bigint;
   /** The body, parsed without loss: for filters. */

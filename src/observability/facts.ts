@@ -22,7 +22,8 @@ export interface FinishedAttempt {
 
 export interface ToldNotices {
   readonly tenantNum: number;
-  readonly endpointNum: number;
+  /** One, or many that had news of the kind at once. */
+  readonly endpointNums: readonly number[];
   readonly kind: NoticeKind;
   /** Notices that were told of together. */
   readonly count: number;

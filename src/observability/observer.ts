@@ -130,9 +130,10 @@ export class Observer {
     this.#log.info({ event: `endpoint.validation_${result}`, tenant_id: tenantId, endpoint_id: endpointId });
   }
 
-  noticesTold({ tenantNum, endpointNum, kind, count, events }: ToldNotices): void {
+  noticesTold({ tenantNum, endpointNums, kind, count, events }: ToldNotices): void {
     this.metrics.deliveries.notices.inc({ kind }, count);
-    this.#log.info({ event: 'notices.told', tenant: tenantNum, endpoint: endpointNum, kind, count, events });
+    const about = endpointNums.length > 1 ? { endpoints: endpointNums.length } : { endpoint: endpointNums[0] };
+    this.#log.info({ event: 'notices.told', tenant: tenantNum, ...about, kind, count, events });
   }
 
   /** What a consumer does now. */

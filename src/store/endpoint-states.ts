@@ -68,7 +68,8 @@ export async function saveEndpointStates(
 }
 
 /**
- * Rewrites what is known of an endpoint. The owner of its lane takes it over within about a second, because the version rises too.
+ * Rewrites what is known of an endpoint, but for the tokens that are gone from its bucket: its rate limit holds whatever is forgiven. The owner
+ * of its lane takes it over within about a second, because the version rises too.
  * @param gate what `Gate.restore` is to start from; null: nothing is held against the endpoint
  */
 export async function rewriteEndpointState(
@@ -79,6 +80,11 @@ export async function rewriteEndpointState(
   const text = gate === null ? null : JSON.stringify(gate);
   await transaction.$executeRaw`
     INSERT INTO endpoint_states AS s (endpoint_num, gate, resets) VALUES (${endpointNum}, ${text}::jsonb, 1)
-    ON CONFLICT (endpoint_num) DO UPDATE SET gate = EXCLUDED.gate, closed_until = NULL, resets = s.resets + 1, updated_at = now()`;
+    ON CONFLICT (endpoint_num) DO UPDATE
+       SET gate = CASE WHEN jsonb_typeof(s.gate->'bucket') = 'object'
+                       THEN coalesce(EXCLUDED.gate, '{"breaker": null, "failingSinceMs": null}')
+                            || jsonb_build_object('bucket', s.gate->'bucket' || '{"throttledUntilMs": null}')
+                       ELSE EXCLUDED.gate END,
+           closed_until = NULL, resets = s.resets + 1, updated_at = now()`;
   await transaction.$executeRaw`UPDATE endpoints SET version = version + 1 WHERE num = ${endpointNum}`;
 }

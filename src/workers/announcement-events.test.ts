@@ -14,12 +14,20 @@ const endpoint = { id: 'ep_06ex4z2m8qwyk1n5x0t9b2hj4d', description: 'Billing', 
 const uuidOf = (n: number) => `019abf8e-9a00-7000-8000-${String(n).padStart(12, '0')}`;
 
 function noticeOf(detail: NoticeDetail, attempt: number | null, n = 1): NoticeSample {
-  return { atMs: AT + n * 1000, eventUuid: attempt === null ? null : uuidOf(n), attempt, detail };
+  return { endpointNum: 7, atMs: AT + n * 1000, eventUuid: attempt === null ? null : uuidOf(n), attempt, detail };
 }
 
 function announcement(kind: NoticeKind, samples: readonly NoticeSample[], count = samples.length): Announcement {
   const times = { firstAtMs: samples[0]!.atMs, lastAtMs: AT + count * 1000 };
-  return { id: uuidOf(0), tenantNum: 1, endpointNum: 7, kind, count, samples, ...times };
+  return { id: uuidOf(0), tenantNum: 1, endpointNums: [7], kind, count, samples, ...times };
+}
+
+/** That breakers of so many endpoints have opened. */
+function ofMany(endpoints: number): Announcement {
+  const endpointNums = Array.from({ length: endpoints }, (_, i) => 7 + i);
+  const detail = { reason: 'Ten attempts in a row failed.', until: new Date(AT + 31_000).toISOString() };
+  const samples = endpointNums.slice(0, 5).map((endpointNum, i) => ({ ...noticeOf(detail, null, i + 1), endpointNum }));
+  return { ...announcement('endpoint.breaker_opened', samples, endpoints), endpointNums };
 }
 
 function attemptOf(more: Partial<AnnouncedAttempt>) {
@@ -37,8 +45,9 @@ function attemptOf(more: Partial<AnnouncedAttempt>) {
 }
 
 function eventsOf(given: Announcement, attempt: Partial<AnnouncedAttempt> | null = {}) {
-  const facts = { endpoint, attemptOf: attempt === null ? () => undefined : attemptOf(attempt), nowMs: AT };
-  return announcementEvents(given, facts);
+  const endpointOf = (num: number) => (num === 7 ? endpoint : { ...endpoint, id: `${endpoint.id.slice(0, -4)}${num}` });
+  const attempts = attempt === null ? () => undefined : attemptOf(attempt);
+  return announcementEvents(given, { endpoint, endpointOf, attemptOf: attempts, nowMs: AT });
 }
 
 const bodyOf = ({ body }: { body: Buffer }) => JSON.parse(body.toString());
@@ -60,6 +69,7 @@ function examples() {
     delivery('delivery.recovered', 5, { outcome: 'delivered', status: 204 }),
     delivery('delivery.dead_lettered', 10, { outcome: 'timeout', status: null }),
     eventsOf(announcement('delivery.dead_lettered', storm, 1240), { outcome: 'timeout', status: null }),
+    eventsOf(ofMany(21)),
   ].flatMap((events) => events.map(bodyOf));
 }
 
@@ -88,6 +98,16 @@ test('up to five notices are events of their own, at the time of each; a sixth m
   expect(one.data).toMatchObject({ count: 6, examples: singles.map(({ data }) => ({ delivery: data.delivery })) });
 });
 
+test('an event about ten thousand endpoints says of how many, names a hundred, and is no longer than others', () => {
+  const [event, ...more] = eventsOf(ofMany(10_000));
+  expect(more).toEqual([]);
+  const { data, ...body } = bodyOf(event!);
+  expect(body).not.toHaveProperty('subject');
+  expect(data).toMatchObject({ count: 10_000, endpoint_count: 10_000 });
+  expect([data.endpoint_ids.length, data.examples.length]).toEqual([100, 5]);
+  expect(event!.body.length).toBeLessThan(6_000);
+});
+
 test('the events of an announcement have the same keys however often they are made, and no two have the same', () => {
   const given = announcement('delivery.failing', [noticeOf({}, 4, 1), noticeOf({}, 4, 2)]);
   const keys = () => eventsOf(given).flatMap((event) => event.keys);
@@ -98,7 +118,8 @@ test('the events of an announcement have the same keys however often they are ma
 
 test('every event is kept from the endpoint that it is about', () => {
   const all = NOTICE_KINDS.flatMap((kind) => eventsOf(announcement(kind, [noticeOf({}, 1)])));
-  expect(all.map(({ exceptEndpoint }) => exceptEndpoint)).toEqual(NOTICE_KINDS.map(() => 7));
+  expect(all.map(({ exceptEndpoints }) => exceptEndpoints)).toEqual(NOTICE_KINDS.map(() => new Set([7])));
+  expect(eventsOf(ofMany(300))[0]!.exceptEndpoints).toEqual(new Set(ofMany(300).endpointNums));
 });
 
 test('a delivery whose records retention has dropped already is still told of', () => {

@@ -1,7 +1,8 @@
 import type { Context } from '../context.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { announcedAttempts, announcedEndpoints, systemSubscribers } from '../store/announcement-facts.ts';
-import { claimAnnouncements, endAnnouncements, foldNotices, forgetQuietWindows } from '../store/announcements.ts';
+import { endAnnouncements, foldNotices, forgetQuietWindows } from '../store/announcements.ts';
+import { claimAnnouncements } from '../store/claim-announcements.ts';
 import { type AnnouncementStore, Announcer } from './announcer.ts';
 
 /** Notices of other processes, and of the API, are found within this time. */

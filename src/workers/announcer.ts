@@ -10,7 +10,7 @@ import {
   type SystemSubscriber,
 } from '../store/announcement-facts.ts';
 import type { Announcement, NoticeSample } from '../store/announcements.ts';
-import { announcementEvents } from './announcement-events.ts';
+import { announcementEvents, MOST_NAMED } from './announcement-events.ts';
 
 /** What the announcer asks of Postgres: each a batch, each one statement. */
 export interface AnnouncementStore {
@@ -38,8 +38,8 @@ const FOLD_SIZE = 10_000;
 const CLAIM_SIZE = 100;
 
 /**
- * Makes system events of notices, through the ordinary ingest. Notices are folded by endpoint and kind, so that a storm of them costs
- * a row; what is claimed and not ended, because ingest or Postgres was away or the process died, is tried again.
+ * Makes system events of notices, through the ordinary ingest. Notices are folded by endpoint and kind, and those of many
+ * endpoints gathered, so that a storm of them costs a row; what is claimed and not ended, because ingest or Postgres was away or the process died, is tried again.
  */
 export class Announcer {
   readonly #options: AnnouncerOptions;
@@ -69,7 +69,7 @@ export class Announcer {
     do {
       claimed = await store.claim(CLAIM_SIZE);
       if (claimed.length > 0) await this.#announce(claimed);
-    } while (claimed.length === CLAIM_SIZE && signal?.aborted !== true);
+    } while (claimed.length > 0 && signal?.aborted !== true);
     await store.forgetQuiet();
   }
 
@@ -97,17 +97,17 @@ export class Announcer {
     if (announcements.length === 0) return new Map();
     const { store, nowMs } = this.#options;
     const [endpoints, attempts] = await Promise.all([
-      store.endpoints(announcements.map(({ endpointNum }) => endpointNum)),
+      store.endpoints(announcements.flatMap(({ endpointNums }) => endpointNums.slice(0, MOST_NAMED))),
       store.attempts(announcements.flatMap(attemptsOf)),
     ]);
     const byKey = new Map(attempts.map((attempt) => [keyOf(attempt), attempt]));
+    const attemptOf = (sample: NoticeSample) => byKey.get(keyOf(sample));
+    const endpointOf = (num: number) => endpoints.get(num);
     return new Map(
       announcements.flatMap((announcement) => {
-        const { endpointNum } = announcement;
-        const endpoint = endpoints.get(endpointNum);
+        const endpoint = announcement.endpointNums.map(endpointOf).find((each) => each !== undefined);
         if (endpoint === undefined) return [];
-        const attemptOf = (sample: NoticeSample) => byKey.get(keyOf({ ...sample, endpointNum }));
-        const facts = { endpoint, attemptOf, nowMs: nowMs() };
+        const facts = { endpoint, endpointOf, attemptOf, nowMs: nowMs() };
         return [[announcement, announcementEvents(announcement, facts)] as const];
       }),
     );
@@ -128,25 +128,20 @@ export class Announcer {
   }
 }
 
-function isWanted({ tenantNum, endpointNum, kind }: Announcement, subscribers: readonly SystemSubscriber[]): boolean {
+function isWanted({ tenantNum, endpointNums, kind }: Announcement, subscribers: readonly SystemSubscriber[]): boolean {
   const ours = subscribers.filter((subscriber) => subscriber.tenantNum === tenantNum);
   if (ours.length >= MOST_SUBSCRIBERS) return true;
+  const about = new Set(endpointNums);
   const type = systemType(kind);
-  return ours.some(
-    ({ num, patterns }) => num !== endpointNum && patterns.some((pattern) => matchesType(pattern, type)),
-  );
+  return ours.some(({ num, patterns }) => !about.has(num) && patterns.some((pattern) => matchesType(pattern, type)));
 }
 
-function attemptsOf({ endpointNum, samples }: Announcement): AttemptKey[] {
-  return samples.flatMap(({ eventUuid, attempt }) =>
+function attemptsOf({ samples }: Announcement): AttemptKey[] {
+  return samples.flatMap(({ endpointNum, eventUuid, attempt }) =>
     eventUuid === null || attempt === null ? [] : [{ eventUuid, endpointNum, attempt }],
   );
 }
 
-function keyOf({
-  eventUuid,
-  endpointNum,
-  attempt,
-}: Pick<NoticeSample, 'eventUuid' | 'attempt'> & { endpointNum: number }) {
+function keyOf({ eventUuid, endpointNum, attempt }: Pick<NoticeSample, 'eventUuid' | 'endpointNum' | 'attempt'>) {
   return `${eventUuid}/${endpointNum}/${attempt}`;
 }

@@ -19,6 +19,8 @@ let review: Review;
 /** What was noted, sent and cleared, in order. */
 let log: string[];
 let gone: number[];
+/** Of what no request can be made. */
+let unmade: number[];
 let failures: number;
 let outcomes: Outcome[];
 let careful: CarefulSender;
@@ -34,6 +36,7 @@ beforeEach(() => {
   review = { suspects: [], setAside: [] };
   log = [];
   gone = [];
+  unmade = [];
   failures = 0;
   outcomes = [];
   const sender = new FakeSender(time, () => ({ outcome: answered(200), afterMs: LATE_MS }));
@@ -50,7 +53,6 @@ beforeEach(() => {
       putOnTrial: async (leases, rows) => note(leases, rows),
       clearSuspects: async (_leases, rows) => void log.push(`cleared ${rows.map(numberOf).join()}`),
     },
-    laneOf: () => 3,
     onSetAside: (row) => log.push(`set aside ${numberOf(row)}`),
     onFailure: (what) => log.push(what),
   });
@@ -61,7 +63,13 @@ afterEach(() => time.restore());
 function send(n: number): Abandonable {
   const headers = ['webhook-id', 'posthorn-attempt', 'posthorn-delivery-id', deliveryIdOf(uuid(n), ENDPOINT)];
   const request = { headers: [...headers, 'posthorn-attempt', '1'] } as unknown as PreparedRequest;
-  return careful.send(request, (outcome) => outcomes.push(outcome));
+  const onOutcome = (outcome: Outcome) => outcomes.push(outcome);
+  if (!careful.isCareful(3)) return careful.send(request, onOutcome);
+  const make = () => {
+    if (unmade.includes(n)) log.push(`not made ${n}`);
+    return unmade.includes(n) ? null : request;
+  };
+  return careful.tryOut({ ...key(n), lane: 3, attempt: 0 }, make, onOutcome);
 }
 
 test('what lanes send that are well passes straight through', async () => {
@@ -83,6 +91,15 @@ test('in a careful lane nothing is sent before it is noted, and a few at a time:
   careful.settled(key(2));
   await time.pass(10);
   expect(log.slice(first.length)).toEqual(['cleared 2', 'noted 5 of 1 lanes', 'sent 5']);
+});
+
+test('a delivery is noted before its request is made; where none can be made it is cleared', async () => {
+  await careful.review([lane(CAREFUL_FROM)]);
+  unmade = [1];
+  send(1);
+  await time.pass(10);
+  expect(log).toEqual(['noted 1 of 1 lanes', 'not made 1', 'cleared 1']);
+  expect([outcomes, careful.inFlight]).toEqual([[], 0]);
 });
 
 test('a delivery under which the worker lives on is cleared, and leaves its place to the next', async () => {

@@ -1,26 +1,26 @@
 import type { PreparedRequest } from '../delivery/prepare.ts';
 import type { Abandonable, Sender } from '../delivery/sender.ts';
-import { parseDeliveryId } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { CAREFUL_FROM, mayTry, type Suspect, trialMs } from '../domain/suspicion.ts';
 import type { AcquiredLane } from '../store/lanes.ts';
-import type { StruckDelivery } from '../store/suspects.ts';
+import type { StruckDelivery, TriedDelivery } from '../store/suspects.ts';
 import { type DeliveryKey, keyOf } from './held-rows.ts';
 import type { LaneStore } from './lane-store.ts';
 
 export interface CarefulSenderOptions {
   readonly sender: Sender;
   readonly store: Pick<LaneStore, 'reviewSuspects' | 'putOnTrial' | 'clearSuspects'>;
-  readonly laneOf: (endpointNum: number) => number | undefined;
   /** A delivery was set aside. */
   readonly onSetAside: (delivery: StruckDelivery) => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-/** A request of a careful lane, from its coming to the end of its trial. */
-interface Trial extends Suspect, DeliveryKey {
-  readonly attempt: number;
-  readonly request: PreparedRequest;
+/** Makes the request of a delivery; null where none can be made, and its giver has seen to that: then no outcome is reported. */
+type Make = () => PreparedRequest | null;
+
+/** A delivery of a careful lane, from its coming to the end of its trial. */
+interface Trial extends Suspect, TriedDelivery {
+  readonly make: Make;
   readonly onOutcome: (outcome: Outcome) => void;
   /** Once it has gone. */
   sent: Abandonable | null;
@@ -36,8 +36,9 @@ interface CarefulLane {
 const PAUSE_AFTER_FAILURE_MS = 200;
 
 /**
- * Sends for lanes whose owners keep dying: each request waits until its delivery is noted in the table, a few of a lane at a time
- * (src/domain/suspicion.ts). What others lanes send passes straight through. To whoever sends, a request that waits here is under way.
+ * Sends for lanes whose owners keep dying: each delivery waits until it is noted in the table, a few of a lane at a time
+ * (src/domain/suspicion.ts), before even its request is made. What other lanes send passes straight through. To whoever sends, what waits
+ * here is under way.
  */
 export class CarefulSender implements Sender {
   readonly #options: CarefulSenderOptions;
@@ -83,8 +84,18 @@ export class CarefulSender implements Sender {
   }
 
   send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): Abandonable {
-    const trial = this.#lanes.size === 0 ? null : this.#trialOf(request, onOutcome);
-    if (trial === null) return this.#options.sender.send(request, onOutcome);
+    return this.#options.sender.send(request, onOutcome);
+  }
+
+  /** The same for a delivery of a careful lane, whose request is made once it is noted. */
+  tryOut(
+    { eventUuid, endpointNum, lane, attempt }: TriedDelivery,
+    make: Make,
+    onOutcome: (outcome: Outcome) => void,
+  ): Abandonable {
+    const delivery = { eventUuid, endpointNum, lane, attempt };
+    const strikes = this.#lanes.get(lane)?.strikes.get(keyOf(delivery)) ?? 0;
+    const trial: Trial = { ...delivery, strikes, make, onOutcome, sent: null, isAbandoned: false };
     this.#waiting.push(trial);
     this.#note();
     return { abandon: () => this.#abandon(trial) };
@@ -98,7 +109,10 @@ export class CarefulSender implements Sender {
   }
 
   #pass(trial: Trial): void {
-    if (!trial.isAbandoned) trial.sent = this.#options.sender.send(trial.request, trial.onOutcome);
+    if (trial.isAbandoned) return;
+    const request = trial.make();
+    if (request === null) this.#clear(keyOf(trial));
+    else trial.sent = this.#options.sender.send(request, trial.onOutcome);
   }
 
   /** The outcome of an attempt is written: whatever it was, it has killed nobody. */
@@ -119,25 +133,6 @@ export class CarefulSender implements Sender {
 
   get inFlight(): number {
     return this.#waiting.length + this.#options.sender.inFlight;
-  }
-
-  #trialOf(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): Trial | null {
-    const delivery = parseDeliveryId(headerOf(request, 'posthorn-delivery-id'));
-    const lane = delivery === null ? undefined : this.#options.laneOf(delivery.endpointNum);
-    const careful = lane === undefined ? undefined : this.#lanes.get(lane);
-    if (delivery === null || careful === undefined) return null;
-    const attempt = Number(headerOf(request, 'posthorn-attempt')) - 1;
-    const strikes = careful.strikes.get(keyOf(delivery)) ?? 0;
-    return {
-      ...delivery,
-      lane: careful.lease.lane,
-      attempt,
-      strikes,
-      request,
-      onOutcome,
-      sent: null,
-      isAbandoned: false,
-    };
   }
 
   /** Begins as many trials as there may be. */
@@ -225,9 +220,4 @@ export class CarefulSender implements Sender {
   #leases(): AcquiredLane[] {
     return [...this.#lanes.values()].map(({ lease }) => lease);
   }
-}
-
-function headerOf({ headers }: PreparedRequest, name: string): string {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1]!;
-  return '';
 }

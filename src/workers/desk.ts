@@ -83,8 +83,10 @@ export class Desk {
     this.refreshAtMs = loaded.refreshAtMs;
     this.keys = loaded.target.secrets.map(parseSigningKey);
     const limits = { cap: loaded.target.maxInFlight, rate: loaded.target.rateLimit };
-    if (this.gate !== null && loaded.resets === this.resets) this.gate.setLimits(limits, nowMs);
-    else this.gate = Gate.restore(loaded.gate as SavedGate | null, limits, nowMs);
+    const saved = loaded.gate as SavedGate | null;
+    if (this.gate === null) this.gate = Gate.restore(saved, limits, nowMs);
+    else if (loaded.resets === this.resets) this.gate.setLimits(limits, nowMs);
+    else this.gate = this.gate.rewritten(saved, limits, nowMs);
     this.resets = loaded.resets;
   }
 

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EgressWatch } from '../delivery/egress-watch.ts';
 import type { Outcome } from '../domain/outcome.ts';
+import { CAREFUL_FROM } from '../domain/suspicion.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
+import { CarefulSender } from './careful-sender.ts';
 import { Desks } from './desks.ts';
 import { answered, FakeSender } from './fixtures/fake-sender.ts';
 import { keyOf, MailboxModel } from './fixtures/mailbox-model.ts';
@@ -14,6 +16,7 @@ const MAX_IN_FLIGHT = 8;
 let time: VirtualTime;
 let model: MailboxModel;
 let sender: FakeSender;
+let careful: CarefulSender;
 let desks: Desks;
 let lane: Lane;
 let settled: SettledAttempt[];
@@ -36,8 +39,9 @@ beforeEach(() => {
   body = { externalId: null, body: Buffer.alloc(10), expunged: false };
   sender = new FakeSender(time, () => ({ outcome, afterMs: answerAfterMs }));
   const store = model.storeOf('w', async (_owner, _name, work) => work());
+  careful = new CarefulSender({ sender, store, onSetAside: () => {}, onFailure: () => {} });
   desks = new Desks({
-    sender,
+    sender: careful,
     nowMs: () => model.now,
     userAgent: 'test',
     maxInFlight: MAX_IN_FLIGHT,
@@ -254,9 +258,15 @@ test('an endpoint that answers 410 gets nothing more, although its settings stil
   expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
 });
 
-test.each(['cast', 'key'] as const)(
-  'a delivery whose event is damaged fails alone, found out by its %s: the others of its endpoint go on',
-  async (by) => {
+test.each([
+  ['cast', 'well', 0],
+  ['key', 'well', 0],
+  ['cast', 'served carefully', CAREFUL_FROM],
+  ['key', 'served carefully', CAREFUL_FROM],
+] as const)(
+  'a delivery whose event is damaged fails alone, found out by its %s in a lane that is %s: the others of its endpoint go on',
+  async (by, _, crashes) => {
+    await careful.review([{ ...lane.lease, crashes }]);
     model.addEndpoint(1, 0, 2);
     const given = rows(1, 3);
     const desk = desks.list.of(1, 0);
@@ -278,6 +288,27 @@ test.each(['cast', 'key'] as const)(
     // What was thrown may quote the payload.
     expect(settled[0]!.outcome).toMatchObject({ detail: expect.not.stringContaining('id') });
     expect([desk.problem, desks.aside.takeParked(desks.isHeld)]).toEqual([null, []]);
+    expect([desk.inFlight, desks.inFlight, desks.held.size]).toEqual([0, 0, 0]);
+  },
+);
+
+test.each([
+  ['well', 0],
+  ['served carefully', CAREFUL_FROM],
+] as const)(
+  'where an endpoint is at fault all that waits for it is parked, in a lane that is %s',
+  async (_, crashes) => {
+    await careful.review([{ ...lane.lease, crashes }]);
+    model.addEndpoint(1, 0, 2);
+    const desk = desks.list.of(1, 0);
+    await desks.loadTargets([desk]);
+    desk.keys = undefined as never;
+    const given = rows(1, 5);
+    desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
+    await time.pass(100);
+    expect(desk.problem).not.toBeNull();
+    expect(desks.aside.takeParked(desks.isHeld).map(keyOf).sort()).toEqual(given.map(keyOf).sort());
+    expect([settled, desk.inFlight, desks.inFlight, desks.held.size]).toEqual([[], 0, 0, 0]);
   },
 );
 

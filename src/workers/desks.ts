@@ -1,6 +1,5 @@
 import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
-import type { Sender } from '../delivery/sender.ts';
 import type { AttemptTiming, Outcome } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
@@ -10,7 +9,7 @@ import { AttemptCloser } from './attempt-closer.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import { DeskClearer } from './desk-clearer.ts';
 import { DeskList } from './desk-list.ts';
-import { Dispatcher, type Finished } from './dispatcher.ts';
+import { Dispatcher, type DispatcherOptions, type Finished } from './dispatcher.ts';
 import { type DeliveryKey, HeldRows } from './held-rows.ts';
 import type { Lane } from './lane.ts';
 import { MemoryShares } from './memory-shares.ts';
@@ -18,7 +17,7 @@ import { recheck } from './recheck.ts';
 import { SetAside } from './set-aside.ts';
 
 export interface DesksOptions {
-  readonly sender: Sender;
+  readonly sender: DispatcherOptions['sender'];
   /** Postgres's clock. */
   readonly nowMs: () => number;
   readonly userAgent: string;

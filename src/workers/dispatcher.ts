@@ -1,9 +1,9 @@
 import type { EgressWatch } from '../delivery/egress-watch.ts';
 import type { Passage } from '../delivery/gate.ts';
 import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
-import type { Sender } from '../delivery/sender.ts';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
+import type { CarefulSender } from './careful-sender.ts';
 import type { Desk } from './desk.ts';
 import type { Flight } from './flights.ts';
 import { classOf, type Letter } from './letter-queue.ts';
@@ -21,7 +21,7 @@ export interface Finished {
 }
 
 export interface DispatcherOptions {
-  readonly sender: Sender;
+  readonly sender: Pick<CarefulSender, 'send' | 'isCareful' | 'tryOut'>;
   /** Postgres's clock. */
   readonly nowMs: () => number;
   readonly userAgent: string;
@@ -149,8 +149,10 @@ export class Dispatcher {
       this.#options.onUnsure();
       return;
     }
-    const request = this.#prepare(desk, letter, startedAtMs);
-    if (request === null) {
+    const { sender } = this.#options;
+    const isOnTrial = sender.isCareful(desk.lane);
+    const request = isOnTrial ? null : this.#prepare(desk, letter, startedAtMs);
+    if (request === null && !isOnTrial) {
       this.offer(desk);
       return;
     }
@@ -159,15 +161,37 @@ export class Dispatcher {
     desk.flights.begin(flight);
     this.#turns.began(desk, flight.kind);
     this.offer(desk);
-    flight.request = this.#options.sender.send(request, (outcome) => {
-      if (!desk.flights.end(flight)) return;
-      this.#turns.ended(desk, flight.kind);
+    const onOutcome = (outcome: Outcome) => {
+      if (!this.#land(desk, flight)) return;
       this.#options.onFinished({ letter, desk, startedAtMs, outcome, passage });
-      this.offer(desk);
-      this.#resumeDeferred();
-      this.run();
-      this.#options.onFreed();
-    });
+      this.#goOn(desk);
+    };
+    flight.request =
+      request === null
+        ? sender.tryOut(letter.due, () => this.#prepareOnTrial(desk, flight), onOutcome)
+        : sender.send(request, onOutcome);
+  }
+
+  /** It was noted, and may kill us. When nothing can be made of it, it was not under way after all. */
+  #prepareOnTrial(desk: Desk, flight: Flight): PreparedRequest | null {
+    const request = this.#prepare(desk, flight.letter, this.#options.nowMs(), flight);
+    if (request === null) this.#goOn(desk);
+    return request;
+  }
+
+  /** @returns false when it was abandoned already */
+  #land(desk: Desk, flight: Flight): boolean {
+    const wasUnderWay = desk.flights.end(flight);
+    if (wasUnderWay) this.#turns.ended(desk, flight.kind);
+    return wasUnderWay;
+  }
+
+  /** Something of the desk is under way no longer. */
+  #goOn(desk: Desk): void {
+    this.offer(desk);
+    this.#resumeDeferred();
+    this.run();
+    this.#options.onFreed();
   }
 
   /** Hangs up on what is under way to the endpoint. @returns the letters, which nobody will hear of any more */
@@ -188,7 +212,7 @@ export class Dispatcher {
   }
 
   /** What cannot be prepared fails alone where its event is at fault, and is parked with all of its endpoint where that is. Others go on. */
-  #prepare(desk: Desk, letter: Letter, startedAtMs: number): PreparedRequest | null {
+  #prepare(desk: Desk, letter: Letter, startedAtMs: number, flight?: Flight): PreparedRequest | null {
     const { due, body } = letter;
     const deliveryId = deliveryIdOf(due.eventUuid, due.endpointNum);
     const eventId = body.externalId ?? eventIdOf(due.eventUuid);
@@ -201,6 +225,7 @@ export class Dispatcher {
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
       this.#options.onFailure(`preparing of delivery ${deliveryId}`, error);
+      if (flight !== undefined) this.#land(desk, flight);
       // Of what is prepared only the key of a broker's message is parsed, out of the event.
       if (isOfEvent || error instanceof SyntaxError) this.#options.onUnmade(desk, letter, startedAtMs, UNMADE);
       else this.#park(desk, letter, (error as Error).message);

@@ -145,6 +145,28 @@ test('a worker that stops leaves what its gates learnt last: the next one has no
   expect(sentTo(1)).toHaveLength(3);
 });
 
+test.each([
+  ['at once', 300],
+  ['later', 5_000],
+])(
+  'a reset by hand mints no tokens, %s after they were taken, nor for the next owner of the lane',
+  async (_, afterMs) => {
+    rig.model.addEndpoint(1, 0, 8).rateLimit = { perSecond: 0.05, burst: 3 };
+    const first = rig.startWorker();
+    store(1, 10);
+    await rig.time.pass(afterMs);
+    rig.model.resetGate(1);
+    rig.wake(0);
+    await rig.time.pass(3_000);
+    expect(sentTo(1)).toHaveLength(3);
+    await stop(first);
+    rig.startWorker();
+    rig.wake(0);
+    await rig.time.pass(3_000);
+    expect(sentTo(1)).toHaveLength(3);
+  },
+);
+
 test('a rate of one in ten seconds is kept, though the endpoint is forgotten in between', async () => {
   rig.model.addEndpoint(1, 0, 8).rateLimit = { perSecond: 0.05, burst: 1 };
   rig.startWorker();

@@ -79,7 +79,7 @@ export class LaneOwner {
     const { store, onFailure } = options;
     this.#options = options;
     this.#pump = new Pump({ round: () => this.#round(), onFailure: (error) => onFailure('lane round', error) });
-    this.#sender = new CarefulSender({ ...options, laneOf: (num) => this.#desks.list.get(num)?.lane });
+    this.#sender = new CarefulSender(options);
     this.#desks = this.#createDesks();
     this.#lanes = new HeldLanes({
       ...options,

@@ -11,8 +11,8 @@ interface Story {
   /** The endpoint of each delivery. */
   readonly rows: readonly number[];
   readonly poison: number;
-  /** How long after it was sent the poison kills its worker: at once, or when its receiver answers. */
-  readonly killsAfterMs: number;
+  /** How long after it was sent the poison kills its worker: at once, or when its receiver answers. Null: while its request is made. */
+  readonly killsAfterMs: number | null;
   readonly workers: number;
 }
 
@@ -24,7 +24,7 @@ const story: fc.Arbitrary<Story> = fc.record({
   }),
   rows: fc.array(fc.nat(), { minLength: 1, maxLength: 40 }),
   poison: fc.nat(),
-  killsAfterMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 2_500 })),
+  killsAfterMs: fc.oneof(fc.constant(null), fc.constant(0), fc.integer({ min: 1, max: 2_500 })),
   workers: fc.integer({ min: 1, max: 2 }),
 });
 
@@ -44,7 +44,7 @@ async function play({ lanes, answersAfterMs, rows, poison, killsAfterMs, workers
   const fate: Fate = ({ key, endpointNum }: Sent) => {
     const { worker } = rig.sent.at(-1)!;
     const isPoison = poisoned !== undefined && key === keyOf(poisoned);
-    if (isPoison) rig.time.after(Math.max(1, killsAfterMs), () => kill(worker));
+    if (isPoison) rig.time.after(Math.max(1, killsAfterMs ?? 0), () => kill(worker));
     return { outcome: answered(200), afterMs: isPoison ? LIMIT_MS : answersAfterMs[endpointNum - 1]! };
   };
   const rig: LaneRig = new LaneRig({ lanes, maxInFlight: 64, fate });
@@ -56,6 +56,9 @@ async function play({ lanes, answersAfterMs, rows, poison, killsAfterMs, workers
       rig.model.add(i + 1, 1 + (row % answersAfterMs.length), rig.model.now - rows.length + i),
     );
     poisoned = added[poison % added.length]!;
+    rig.model.onCast = (owner, eventUuid) => {
+      if (killsAfterMs === null && eventUuid === poisoned?.eventUuid) kill(owner);
+    };
     const anyone = () => rig.workers.findLast(({ sender }) => !sender.isDead);
     const sweep = () => {
       // As the sweeper does: a ring that a dead worker answered is held for ever here.
@@ -73,7 +76,7 @@ async function play({ lanes, answersAfterMs, rows, poison, killsAfterMs, workers
   }
 }
 
-test('a delivery that kills its worker is set aside after five crashes; every other is delivered, and none is taken for it', {
+test('a delivery that kills its worker, when it is sent or before, is set aside after five crashes; every other is delivered, and none is taken for it', {
   timeout: 120_000,
 }, async () => {
   const property = fc.asyncProperty(story, async (given) => {

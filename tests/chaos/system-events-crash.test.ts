@@ -11,7 +11,7 @@ const ENDPOINTS = 30;
 /** Posts of two events, each followed by a kill. Fewer failures than open a breaker. */
 const ROUNDS = 4;
 
-test('workers killed while they settle and announce: each dead letter is told of once, however often an event of it was sent', async () => {
+test('workers killed while they settle and announce: each dead letter is told of once, alone or among those of many endpoints', async () => {
   const stage = await stageForTest();
   const receiver = receiverPaths(stage.receiver);
   receiver.behave('/dead', statuses(500));
@@ -41,7 +41,8 @@ test('workers killed while they settle and announce: each dead letter is told of
     const events = new Map(receiver.at('/ops').map(({ headers, body }) => [headers['webhook-id'], body]));
     for (const body of events.values()) {
       const { data } = JSON.parse(body.toString());
-      told.set(data.endpoint.id, (told.get(data.endpoint.id) ?? 0) + (data.count ?? 1));
+      const about = data.endpoint?.id ?? 'many';
+      told.set(about, (told.get(about) ?? 0) + (data.count ?? 1));
     }
     return told;
   };
@@ -61,6 +62,7 @@ test('workers killed while they settle and announce: each dead letter is told of
     (rows) => rows.length === 0,
   );
   const expected = new Map((await dead()).map(({ id, count }) => [id as string, count as number]));
-  expect(sum(expected.values())).toBe(facts);
-  expect(Object.fromEntries(toldOf())).toEqual(Object.fromEntries(expected));
+  const told = toldOf();
+  expect([sum(expected.values()), sum(told.values())]).toEqual([facts, facts]);
+  for (const [id, count] of told) if (id !== 'many') expect(count).toBeLessThanOrEqual(expected.get(id)!);
 });

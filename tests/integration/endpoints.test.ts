@@ -256,6 +256,36 @@ test('what was held against a URL does not count for another', async () => {
   expect(rows).toEqual([{ resets: 1, closed_until: null }]);
 });
 
+test.each([
+  ['a reset by hand', (path: string) => api('POST', `${path}/breaker/reset`)],
+  [
+    'a PATCH that enables',
+    async (path: string) => {
+      await api('PATCH', path, { enabled: false });
+      await api('PATCH', path, { enabled: true });
+    },
+  ],
+])('%s ends the pause that was asked for, and leaves the tokens of the rate limit as they are', async (_, forgive) => {
+  const { id, path } = await create();
+  const { num } = await stored(id);
+  const bucket = { tokens: 0.5, atMs: Date.now(), throttledUntilMs: Date.now() + 500_000 };
+  await service.context.apiPool.query(
+    `INSERT INTO endpoint_states (endpoint_num, gate, closed_until) VALUES ($1, $2, now() + interval '1 hour')`,
+    [num, { breaker: null, bucket, failingSinceMs: 1 }],
+  );
+  await forgive(path);
+  const { rows } = await service.context.apiPool.query(
+    'SELECT gate, closed_until FROM endpoint_states WHERE endpoint_num = $1',
+    [num],
+  );
+  expect(rows).toEqual([
+    {
+      closed_until: null,
+      gate: expect.objectContaining({ bucket: { ...bucket, throttledUntilMs: null }, failingSinceMs: null }),
+    },
+  ]);
+});
+
 test('when an endpoint or a tenant was deleted is Postgres’s time, whatever this process thinks it is', async () => {
   const { id, path } = await create();
   await api('POST', '/v1/tenants', { id: 'short-lived' });

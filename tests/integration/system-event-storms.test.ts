@@ -193,17 +193,132 @@ test('a backlog of 100,000 notices is read in parts, and told of whole', async (
   ]);
 });
 
-test('many endpoints in trouble at once are all told of, a bounded number at a time', async () => {
+/** Endpoints of a tenant whose breakers opened just now, as a host that went down would have it. @returns their ids, in that order */
+async function openBreakers(count: number, of = tenant, subscriptions: object[] = []): Promise<string[]> {
+  const made = await query(
+    `INSERT INTO endpoints (id, tenant_num, url, subscriptions) SELECT 'ep_storm_' || gen_random_uuid(), $1, 'http://127.0.0.1:9/', $3
+       FROM generate_series(1, $2) RETURNING num, id`,
+    [of.num, count, JSON.stringify(subscriptions)],
+  );
   await query(
-    `INSERT INTO endpoints (id, tenant_num, url) SELECT 'ep_storm_' || n, $1, 'http://127.0.0.1:9/' FROM generate_series(1, 350) n`,
+    `INSERT INTO system_notices (tenant_num, endpoint_num, kind, detail)
+     SELECT $1, num, ${NOTICE_CODES['endpoint.breaker_opened']}, '{"reason": "Ten attempts in a row failed."}' FROM unnest($2::int[]) num ORDER BY num`,
+    [of.num, made.map(({ num }) => num)],
+  );
+  return made.sort((a, b) => a.num - b.num).map(({ id }) => id);
+}
+
+const passTenantWindow = () =>
+  query(`WITH windows AS (UPDATE announcement_windows SET ends_at = now()) UPDATE announcements SET due_at = now()`);
+
+test('breakers of 5,000 endpoints that open at once are told of by one event, which says how many, and names the first hundred', async () => {
+  const ids = await openBreakers(5_000);
+  await announcer().runOnce();
+  const [data, ...more] = await dataOfEvents();
+  expect(more).toEqual([]);
+  expect(data).toMatchObject({ endpoint_count: 5_000, count: 5_000, endpoint_ids: ids.slice(0, 100) });
+  expect(data.examples.map(({ endpoint: { id } }: { endpoint: { id: string } }) => id)).toEqual(ids.slice(0, 5));
+  expect(data.examples[0]).toMatchObject({ reason: 'Ten attempts in a row failed.' });
+});
+
+test('the first twenty endpoints of a storm are told of one by one, those on top of them together at the end of the window', async () => {
+  const announce = announcer();
+  const first = await openBreakers(20);
+  await announce.runOnce();
+  expect((await dataOfEvents()).map(({ endpoint: { id } }) => id).sort()).toEqual([...first].sort());
+  for (let i = 0; i < 3; i++) {
+    await openBreakers(30);
+    await announce.runOnce();
+  }
+  // Other news of the tenant, and that of others, is told meanwhile.
+  await throttle(1);
+  const other = await makeTenant(service, 'other');
+  await makeEndpoint(service, other, { subscriptions: [{ types: ['system.**'] }] });
+  await openBreakers(20, other);
+  await announce.runOnce();
+  expect(await dataOfEvents()).toHaveLength(21);
+  expect(await query(`SELECT 1 FROM events WHERE tenant_num = $1`, [other.num])).toHaveLength(20);
+  await passTenantWindow();
+  await announce.runOnce();
+  const events = await dataOfEvents();
+  expect(events).toHaveLength(22);
+  expect(events[21]).toMatchObject({ endpoint_count: 90, count: 90 });
+  expect(await query('SELECT 1 FROM announcements WHERE count > 0 UNION ALL SELECT 1 FROM wide_announcements')).toEqual(
+    [],
+  );
+});
+
+test('many endpoints with much news each are all told of: every notice is in one event', async () => {
+  await openBreakers(300);
+  const kind = NOTICE_CODES['endpoint.breaker_opened'];
+  const again = () =>
+    query(
+      `INSERT INTO system_notices (tenant_num, endpoint_num, kind) SELECT tenant_num, num, ${kind} FROM endpoints WHERE id LIKE 'ep_storm_%'`,
+    );
+  const crowd = Array.from({ length: 4 }, () => announcer());
+  for (let i = 0; i < 5; i++) {
+    await Promise.all([...crowd.map((each) => each.runOnce()), again()]);
+    await passTenantWindow();
+  }
+  await crowd[0]!.runOnce();
+  const events = await dataOfEvents();
+  expect(factsIn(events)).toBe(6 * 300);
+  expect(events.length).toBeLessThan(20);
+});
+
+test('the endpoint for alarms hears of all the others while its own breaker is open too, and no endpoint of itself', async () => {
+  const alarmed = await openBreakers(30, tenant, [{ types: ['system.**'] }]);
+  await openBreakers(1_000);
+  const { workerPool } = service.context;
+  const own = {
+    kind: 'endpoint.breaker_opened',
+    tenantNum: tenant.num,
+    endpointNum: subscriber.num,
+    detail: {},
+  } as const;
+  await appendNotices(workerPool, [own]);
+  await announcer().runOnce();
+  const deliveries = await query(
+    `SELECT p.id, (convert_from(e.body, 'UTF8')::jsonb)->'data'->>'endpoint_count' AS about
+       FROM mailbox m JOIN endpoints p ON p.num = m.endpoint_num JOIN events e ON e.id = m.event_id WHERE m.tenant_num = $1`,
     [tenant.num],
   );
-  await query(
-    `INSERT INTO system_notices (tenant_num, endpoint_num, kind) SELECT tenant_num, num, ${NOTICE_CODES['endpoint.throttled']} FROM endpoints WHERE id LIKE 'ep_storm_%'`,
-  );
+  // What is told of the thirty and itself would go to none but those.
+  const everyone = [...alarmed, subscriber.id].map((id) => ({ id, about: '1000' }));
+  expect(deliveries.sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual(everyone.sort((a, b) => (a.id < b.id ? -1 : 1)));
+});
+
+test('an announcer that dies while it tells of many endpoints leaves the same event to be told, once', async () => {
+  const ids = await openBreakers(50);
+  const dying = announcer({ end: () => Promise.reject(new Error('killed')) });
+  await expect(dying.runOnce()).rejects.toThrow('killed');
+  const deaf = announcer({}, { submit: () => Promise.reject(new Error('overloaded')) });
+  await openBreakers(40);
+  await passTenantWindow();
+  await expect(deaf.runOnce()).rejects.toThrow('overloaded');
+  await query('UPDATE wide_announcements SET leased_until = now()');
   await announcer().runOnce();
-  const ids = (await dataOfEvents()).map(({ endpoint: { id } }) => id);
-  expect([ids.length, new Set(ids).size]).toEqual([350, 350]);
+  const events = await dataOfEvents();
+  expect(events.map(({ endpoint_count }) => endpoint_count)).toEqual([50, 40]);
+  expect(events[0].endpoint_ids).toEqual(ids);
+});
+
+test('few endpoints of each of many tenants are told of one by one, a bounded number at a time', async () => {
+  const claims: number[] = [];
+  const store = announcementStore(service.context.workerPool);
+  const claim = async (limit: number) => {
+    const claimed = await store.claim(limit);
+    claims.push(claimed.length);
+    return claimed;
+  };
+  for (let i = 0; i < 20; i++) {
+    const each = await makeTenant(service, `tenant_${i}`);
+    await makeEndpoint(service, each, { subscriptions: [{ types: ['system.**'] }] });
+    await openBreakers(17, each);
+  }
+  await announcer({ claim }).runOnce();
+  expect(await query(`SELECT 1 FROM events WHERE type LIKE 'system.%'`)).toHaveLength(340);
+  expect(claims).toEqual([100, 100, 100, 40, 0]);
 });
 
 test('an announcer that dies between the commit of its events and the end of the announcement tells nothing twice', async () => {
