@@ -40,7 +40,7 @@ afterAll(async () => {
 const fill = (events: readonly string[]) =>
   pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
-     SELECT id, now(), 1, 1, 0, n, n FROM unnest($1::uuid[]) WITH ORDINALITY AS r(id, n)`,
+     SELECT id, now() - interval '1 ms', 1, 1, 0, n, n FROM unnest($1::uuid[]) WITH ORDINALITY AS r(id, n)`,
     [events],
   );
 

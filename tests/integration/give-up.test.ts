@@ -29,7 +29,7 @@ const query = async (text: string, values: unknown[] = []) =>
 async function addRow(eventUuid: string, isBehind = false): Promise<string> {
   await query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, attempt, order_key, seq)
-     VALUES ($1, CASE WHEN $4 THEN 'infinity' ELSE now() END, $2, $3, 0, $4, 3, 7, nextval('mailbox_seq'))`,
+     VALUES ($1, CASE WHEN $4 THEN 'infinity' ELSE now() - interval '1 ms' END, $2, $3, 0, $4, 3, 7, nextval('mailbox_seq'))`,
     [eventUuid, endpoint.num, tenant.num, isBehind],
   );
   return eventUuid;

@@ -22,7 +22,7 @@ afterAll(async () => {
 test('a former owner of a lane parks nothing: only the owner may take rows from where they are fetched', async () => {
   const row = { eventUuid: '00000000-0000-7000-8000-000000000001', endpointNum: 1 };
   await pool.query(
-    'INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now(), 1, 1, 3)',
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now() - interval '1 ms', 1, 1, 3)`,
     [row.eventUuid],
   );
   const isParked = async () => (await pool.query('SELECT parked FROM mailbox')).rows[0].parked;

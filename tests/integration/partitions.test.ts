@@ -76,7 +76,7 @@ test('days that are wholly older than the retention go, with what waited for the
   const [old, young] = [uuidAt(NOW - 6 * DAY_MS), uuidAt(NOW - DAY_MS)];
   for (const uuid of [old, young])
     await pool.query(
-      'INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now(), 1, 1, 0)',
+      `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now() - interval '1 ms', 1, 1, 0)`,
       [uuid],
     );
   const dropped = await dropOldPartitions(pool, NOW, 5, 5);

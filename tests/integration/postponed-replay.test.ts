@@ -33,7 +33,7 @@ test.each([
   const lane = laneOf(endpoint.num, TEST_LANES);
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, replay_num)
-     VALUES ($1, now(), $2, $3, $4, (SELECT num FROM replays WHERE id = $5))`,
+     VALUES ($1, now() - interval '1 ms', $2, $3, $4, (SELECT num FROM replays WHERE id = $5))`,
     [uuid, endpoint.num, tenant.num, lane, replay],
   );
   const leases = await acquireLanes(pool, 'owner', [lane]);

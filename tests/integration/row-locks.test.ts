@@ -39,7 +39,7 @@ beforeEach(async () => {
   await pool.query('DELETE FROM mailbox');
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
-     SELECT id, now(), num, 1, 0, 7, num FROM unnest($1::uuid[], $2::int[]) AS r(id, num)`,
+     SELECT id, now() - interval '1 ms', num, 1, 0, 7, num FROM unnest($1::uuid[], $2::int[]) AS r(id, num)`,
     [rows.map((row) => row.eventUuid), rows.map((row) => row.endpointNum)],
   );
   holder = await pool.connect();

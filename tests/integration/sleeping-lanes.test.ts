@@ -22,7 +22,12 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 const query = (text: string, values: unknown[] = []) => service.context.workerPool.query(text, values);
-const sleeping = async () => (await findSleepingLanes(service.context.workerPool)).map((found) => found.lane);
+
+async function sleeping(): Promise<number[]> {
+  // Moments are kept in whole milliseconds, and may be rounded up.
+  await query('SELECT pg_sleep(0.001)');
+  return (await findSleepingLanes(service.context.workerPool)).map((found) => found.lane);
+}
 
 beforeEach(async () => {
   await query('DELETE FROM mailbox');
@@ -31,7 +36,7 @@ beforeEach(async () => {
 
 async function park(): Promise<void> {
   await query(
-    'INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked) VALUES ($1, now(), $2, $3, $4, true)',
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked) VALUES ($1, now() - interval '1 ms', $2, $3, $4, true)`,
     [await logEvent(service, tenant), endpoint.num, tenant.num, lane],
   );
 }
@@ -122,7 +127,7 @@ test('looking for sleeping lanes costs the same beside 3,000 endpoints that are 
   const before = await buffers();
   await query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked)
-     SELECT gen_random_uuid(), now(), 1000 + n, $1, n % ${TEST_LANES}, true FROM generate_series(1, 3000) n`,
+     SELECT gen_random_uuid(), now() - interval '1 ms', 1000 + n, $1, n % ${TEST_LANES}, true FROM generate_series(1, 3000) n`,
     [tenant.num],
   );
   await query('ANALYZE mailbox');

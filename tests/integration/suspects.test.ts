@@ -30,7 +30,7 @@ const keyOf = (n: number) => ({ eventUuid: uuid(n), endpointNum: 1 });
 
 async function addRow(n: number): Promise<void> {
   await pool.query(
-    'INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now(), 1, 1, 3)',
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now() - interval '1 ms', 1, 1, 3)`,
     [uuid(n)],
   );
 }

@@ -66,7 +66,8 @@ async function dataOfEvents() {
 const factsIn = (events: readonly { count?: number }[]) => events.reduce((sum, { count = 1 }) => sum + count, 0);
 
 /** Lets the time pass that a window lasts, or a lease. */
-const passWindow = () => query(`UPDATE announcements SET due_at = now(), window_ends_at = now()`);
+const passWindow = () =>
+  query(`UPDATE announcements SET due_at = now() - interval '1 ms', window_ends_at = now() - interval '1 ms'`);
 const passLease = () => query(`UPDATE announcements SET leased_until = now()`);
 
 test('a storm of 10,000 dead letters gives few events, which tell of each of them once', async () => {
@@ -209,7 +210,9 @@ async function openBreakers(count: number, of = tenant, subscriptions: object[] 
 }
 
 const passTenantWindow = () =>
-  query(`WITH windows AS (UPDATE announcement_windows SET ends_at = now()) UPDATE announcements SET due_at = now()`);
+  query(
+    `WITH windows AS (UPDATE announcement_windows SET ends_at = now() - interval '1 ms') UPDATE announcements SET due_at = now() - interval '1 ms'`,
+  );
 
 test('breakers of 5,000 endpoints that open at once are told of by one event, which says how many, and names the first hundred', async () => {
   const ids = await openBreakers(5_000);
