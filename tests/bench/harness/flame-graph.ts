@@ -49,7 +49,7 @@ export function flameGraph(profile: CpuProfile, title: string, part: Part): stri
   draw(root, 0, 0);
   const height = (rows + 3) * ROW;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="monospace" font-size="10">
-<rect width="100%" height="100%" fill="#fff"/><text x="6" y="14" font-size="12">${escaped(title)}</text>
+<title>${escaped(title)}</title><rect width="100%" height="100%" fill="#fff"/><text x="6" y="14" font-size="12">${escaped(title)}</text>
 ${boxes.join('\n')}
 </svg>
 `;
