@@ -19,6 +19,7 @@ test('a flame graph shows shares of the time that was not idle, within the part 
   const svg = flameGraph(PROFILE, 'worker & co', { from: 0, to: 0.6 });
   const titles = [...svg.matchAll(/<title>(.+?)<\/title>/g)].map(([, title]) => title);
   expect(titles).toEqual([
+    'worker &amp; co',
     'all, 100.0 %',
     'run src/workers/lane.ts, 100.0 %',
     'a&lt;b node:net, 50.0 %',
