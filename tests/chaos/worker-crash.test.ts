@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { apiForTest } from '../support/api-for-test.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { resendUnknown, startLoader } from '../support/loader.ts';
@@ -12,7 +11,7 @@ test('G3, F01: a worker killed while the receiver holds the request: another sen
   const stage = await stageForTest();
   const held: ServerResponse[] = [];
   stage.receiver.behave((_request, response) => void held.push(response));
-  const [api, first] = await Promise.all([apiForTest(stage), stage.start('worker')]);
+  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
   const endpoint = await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/held` });
   const { body } = await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
   await stage.receiver.received(1);
@@ -36,7 +35,7 @@ test('G3, F01: a worker killed while the receiver holds the request: another sen
 
 test('G3, F02: a worker killed after the receiver answered and before that was written: one duplicate, then delivered, never failed', async () => {
   const stage = await stageForTest();
-  const [api, first] = await Promise.all([apiForTest(stage), stage.start('worker')]);
+  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
   const endpoint = await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/answered` });
   // The kill comes in the same turn as the answer, so that the worker has no time to write it down.
   stage.receiver.behave((_request, response) => {
@@ -70,7 +69,7 @@ test('G3, F03: one of two workers killed under load: nothing lost, and at most w
       response.writeHead(204).end();
     }, 30);
   });
-  const [api, first, second] = await Promise.all([apiForTest(stage), stage.start('worker'), stage.start('worker')]);
+  const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);
   const endpoints = await Promise.all(
     Array.from({ length: 8 }, (_, i) =>
       createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/${i}`, retry_schedule: [0, 1, 1, 2] }),

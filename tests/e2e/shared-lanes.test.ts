@@ -3,7 +3,6 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
-import { apiForTest } from '../support/api-for-test.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { resendUnknown, startLoader } from '../support/loader.ts';
@@ -29,7 +28,7 @@ const workers = (stage: Stage, count: number) =>
 test('G3: two workers share the lanes, and no delivery is made twice', async () => {
   const stage = await stageForTest();
   stage.receiver.behave((_request, response) => void setTimeout(() => response.writeHead(204).end(), 50));
-  const [api, first, second] = await Promise.all([apiForTest(stage), stage.start('worker'), stage.start('worker')]);
+  const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);
   const endpoints = await manyEndpoints(stage, api.baseUrl);
   await workers(stage, 2);
   const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 4, paceMs: 20 });
@@ -43,7 +42,7 @@ test('G3: two workers share the lanes, and no delivery is made twice', async () 
 
 test('F43: SIGTERM of one of two workers under load: exit code 0, nothing lost, nothing twice, and the other takes over at once', async () => {
   const stage = await stageForTest();
-  const [api, first, second] = await Promise.all([apiForTest(stage), stage.start('worker'), stage.start('worker')]);
+  const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);
   // Requests take a while, so that some are under way when the signal comes.
   stage.receiver.behave((_request, response) => void setTimeout(() => response.writeHead(204).end(), 50));
   const endpoints = await manyEndpoints(stage, api.baseUrl);
