@@ -3,7 +3,6 @@ import { expect, onTestFinished, test } from 'vitest';
 import { deliveryIdOf } from '../../src/domain/ids.ts';
 import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
-import { apiForTest } from '../support/api-for-test.ts';
 import { eventually } from '../support/eventually.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { ok } from '../support/receiver.ts';
@@ -47,7 +46,7 @@ function superviseWorker(stage: Stage) {
 
 test('F40, F41: a delivery that kills its worker is set aside after a few crashes, all others are delivered, and a retry by hand brings it back', async () => {
   const stage = await stageForTest();
-  const api = (await apiForTest(stage)).baseUrl;
+  const api = (await stage.start('api')).baseUrl;
   const worker = superviseWorker(stage);
   const answerLater = (response: ServerResponse) => void setTimeout(() => response.writeHead(204).end(), SLOW_MS);
   stage.receiver.behave(({ path, body }, response) => {

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
-import { apiForTest } from '../support/api-for-test.ts';
 import { eventually } from '../support/eventually.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { receiverPaths, statuses } from '../support/receiver-paths.ts';
@@ -15,7 +14,7 @@ test('workers killed while they settle and announce: each dead letter is told of
   const stage = await stageForTest();
   const receiver = receiverPaths(stage.receiver);
   receiver.behave('/dead', statuses(500));
-  const api = await apiForTest(stage);
+  const api = await stage.start('api');
   const workers = [await stage.start('worker'), await stage.start('worker')];
   for (let i = 0; i < ENDPOINTS; i++)
     await createEndpoint(api.baseUrl, { url: receiver.url('/dead'), retry_schedule: [0] });

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { apiForTest } from '../support/api-for-test.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { startPostgresProcess } from '../support/postgres-process.ts';
@@ -75,7 +74,7 @@ const evidenceOf = (stage: Stage, held: Held, duplicatesAtMost: number) => ({
 
 test('G2, F01: a worker that is killed loses its lanes to another before their leases have run out, and its delivery is made again', async () => {
   const stage = await stageForTest();
-  const [api, first] = await Promise.all([apiForTest(stage), stage.start('worker')]);
+  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
   const held = await holdOne(stage, api.baseUrl);
   await stage.start('worker');
   await eventually(
@@ -91,7 +90,7 @@ test('G2, F01: a worker that is killed loses its lanes to another before their l
 
 test('G3: a worker that lives keeps its lanes although its session is ended again and again: nothing is sent twice', async () => {
   const stage = await stageForTest();
-  const [api] = await Promise.all([apiForTest(stage), stage.start('worker')]);
+  const [api] = await Promise.all([stage.start('api'), stage.start('worker')]);
   const held = await holdOne(stage, api.baseUrl);
   await stage.start('worker');
   await eventually(
@@ -138,7 +137,7 @@ test('G3, F17: a restart of Postgres moves no lane: every worker comes back and 
 
 test('G3, F15: a frozen worker keeps its lanes until their leases end; then another has them, and what the first says changes nothing', async () => {
   const stage = await stageForTest();
-  const [api, first] = await Promise.all([apiForTest(stage), stage.start('worker')]);
+  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
   const held = await holdOne(stage, api.baseUrl);
   await stage.start('worker');
   await eventually(

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { apiForTest } from '../support/api-for-test.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import type { Behaviour } from '../support/receiver.ts';
@@ -140,7 +139,7 @@ test('another URL has agreed to nothing: what waits is held until it does', asyn
 
 test('the egress guard stands before a handshake as before a delivery', async () => {
   const guarded = await stageForTest();
-  const [{ baseUrl }] = await Promise.all([apiForTest(guarded), guarded.start('worker', { ALLOWED_NETWORKS: '' })]);
+  const [{ baseUrl }] = await Promise.all([guarded.start('api'), guarded.start('worker', { ALLOWED_NETWORKS: '' })]);
   const url = `${guarded.receiver.url}/guarded`;
   const { id } = await createEndpoint(baseUrl, { url, validation: 'cloudevents' });
   const status = async () =>
