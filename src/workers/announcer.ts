@@ -38,8 +38,8 @@ const FOLD_SIZE = 10_000;
 const CLAIM_SIZE = 100;
 
 /**
- * Makes system events of notices, through the ordinary ingest. Notices are folded by endpoint and kind, and those of many
- * endpoints gathered, so that a storm of them costs a row; what is claimed and not ended, because ingest or Postgres was away or the process died, is tried again.
+ * Makes system events of notices, through the ordinary ingest. Notices are folded by endpoint and kind, and those of many endpoints gathered,
+ * so that a storm of them costs a row; what is claimed and not ended, because ingest or Postgres was away or the process died, is tried again.
  */
 export class Announcer {
   readonly #options: AnnouncerOptions;

@@ -106,6 +106,20 @@ test('with a second worker there, surplus lanes are drained: nothing new is sent
   expect(await rig.time.pass(20_000, isSettled)).toBe(true);
 });
 
+test('lanes that were being taken when the share became smaller are surplus too: the other worker gets its part', async () => {
+  for (const num of [1, 2]) rig.model.addEndpoint(num, num - 1, 1);
+  fate = () => ({ outcome: answered(200), afterMs: 700 });
+  rig.startWorker();
+  await rig.time.pass(50);
+  for (const num of [1, 2]) for (let i = 0; i < 8; i++) addRow(num);
+  const second = rig.startWorker();
+  for (const lane of [0, 1]) void second.owner.hold(lane);
+  const heldBySecond = () => [0, 1].filter((lane) => rig.model.leaseOf(second.id, lane).isHeld).length;
+  expect(await rig.time.pass(100, () => heldBySecond() === 2)).toBe(true);
+  expect(await rig.time.pass(4_000, () => heldBySecond() === 1)).toBe(true);
+  expect(await rig.time.pass(20_000, isSettled)).toBe(true);
+});
+
 test('what a stop finds under way is settled, what waits is not sent, and every lane is free afterwards', async () => {
   rig.model.addEndpoint(1, 0, 2);
   fate = () => ({ outcome: answered(200), afterMs: 300 });

@@ -45,6 +45,7 @@ export class LeaseKeeper {
       }
       this.#isAlone = workers === 1;
       this.#setShare(Math.ceil(lanes / workers));
+      this.#drainSurplus();
     } catch (error) {
       onFailure('heartbeat', error);
     }
@@ -65,8 +66,13 @@ export class LeaseKeeper {
     if (share === held.share) return;
     held.share = share;
     onShare(share);
+  }
+
+  /** At each beat, and not only when the share changes: lanes that were being taken just then came after. */
+  #drainSurplus(): void {
+    const { held } = this.#options;
     const kept = [...held].filter((lane) => !lane.isDraining);
-    const surplus = kept.sort((a, b) => a.held - b.held).slice(0, Math.max(0, kept.length - share));
+    const surplus = kept.sort((a, b) => a.held - b.held).slice(0, Math.max(0, kept.length - held.share));
     for (const lane of surplus) held.drain(lane);
   }
 }
