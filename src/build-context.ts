@@ -52,14 +52,14 @@ const BODY_CACHE_SHARE = 1 / 4;
 export function buildContext(options: ContextOptions): Context {
   const { config, databaseUrl, log, writeInfo, policy } = options;
   const observe = new Observer(log, writeInfo);
-  const pool = (name: string, size: number, statementMs: number) => {
+  const pool = (name: string, size: number, statementMs: number, pipeline = false) => {
     const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
-    const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, onError });
+    const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, pipeline, onError });
     observe.watchPool(name, created);
     return created;
   };
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
-  const commitPool = pool('ingest', 3, 5_000);
+  const commitPool = pool('ingest', 3, 5_000, true);
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000);
   const prisma = createPrisma(apiPool);
   const clock = new Clock();
@@ -76,7 +76,11 @@ export function buildContext(options: ContextOptions): Context {
   const replayBell = bell('replays');
   const expansionBell = bell('expansions');
   const laneCalls = new LaneCalls(workerPool, (error) => observe.workFailed('lane call', error));
-  const waker = new LaneWaker({ ring: (lanes) => doorbell.ring(lanes), call: (lanes) => laneCalls.call(lanes) });
+  const waker = new LaneWaker({
+    ring: (lanes) => doorbell.ring(lanes),
+    call: (lanes) => laneCalls.call(lanes),
+    callBehind: (lanes) => laneCalls.callBehind(lanes),
+  });
   // Only for a process that delivers: another one would keep them for nobody.
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
   const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, expansionBell });

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { bigints, ints, smallints, texts, uuids } from './binary-array.ts';
+import type { CallQuery } from './lane-calls.ts';
 import { isRetryable } from './lock-errors.ts';
 import { plainArray } from './plain-array.ts';
 
@@ -109,13 +110,21 @@ const APPEND_WIDE = appendText(`,
 
 /**
  * Stores the group whole or not at all. When it resolves with `stored`, all of it is durable.
+ * @param call sent behind it on the same connection, without waiting: executed after the commit, or after its failure. Its own failure is nobody's
+ * concern. The pool has to be one that pipelines.
  * @throws whatever Postgres or the connection throws: then the outcome is unknown to the caller, who must not acknowledge.
  */
-export async function appendEvents(pool: pg.Pool, group: AppendGroup): Promise<AppendResult> {
+export async function appendEvents(
+  pool: pg.Pool,
+  group: AppendGroup,
+  call: CallQuery | null = null,
+): Promise<AppendResult> {
   const client = await pool.connect();
   let broken = false;
   try {
-    await client.query(appendQuery(group));
+    const stored = client.query(appendQuery(group));
+    if (call !== null) client.query(call).catch(() => {});
+    await stored;
     return { kind: 'stored' };
   } catch (error) {
     const { code, detail } = error as { code?: string; detail?: string };
