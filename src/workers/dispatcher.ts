@@ -157,7 +157,7 @@ export class Dispatcher {
       return;
     }
     const passage = desk.gate!.begin(startedAtMs);
-    const flight: Flight = { letter, kind: classOf(letter.due), request: null };
+    const flight: Flight = { letter, kind: classOf(letter.due), request: null, place: -1 };
     desk.flights.begin(flight);
     this.#turns.began(desk, flight.kind);
     this.offer(desk);
