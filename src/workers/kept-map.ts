@@ -1,5 +1,5 @@
 /** Below this many entries none is looked for that could go. */
-const FEW = 256;
+const FEW = 4_096;
 
 /**
  * A Map by number whose values stay when nothing is to be said of them any more, and go together now and then. On the hot path, where entries
