@@ -152,7 +152,12 @@ export function uuidFloor(ms: number): string {
 
 /** Milliseconds since 1970 at which a UUIDv7 was made. */
 export function uuidTime(uuid: string): number {
-  return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
+  let ms = 0;
+  for (let i = 0; i < 6; i++) {
+    const place = PLACES[i]!;
+    ms = ms * 256 + (NIBBLES[uuid.charCodeAt(place)]! << 4) + NIBBLES[uuid.charCodeAt(place + 1)]!;
+  }
+  return ms;
 }
 
 /** `evt_…` for an event that came without an id of its own. */

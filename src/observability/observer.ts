@@ -5,6 +5,7 @@ import { BoundedLabel } from './bounded-label.ts';
 import { countSettled } from './count-settled.ts';
 import type {
   AcceptedEvent,
+  AttemptIds,
   EgressChange,
   FailedRequest,
   FinishedAttempt,
@@ -85,8 +86,8 @@ export class Observer {
     if (this.#throttled('event.misfit', line, key)) this.#misfits.delete(key);
   }
 
-  attemptFinished(attempt: FinishedAttempt): void {
-    this.#writeInfo(attemptMembers(attempt));
+  attemptFinished(attempt: FinishedAttempt, ids: AttemptIds): void {
+    this.#writeInfo(attemptMembers(attempt, ids));
   }
 
   /**
