@@ -46,6 +46,9 @@ export class Memo<Key, Value> {
   }
 
   #touch(key: Key, slot: Slot<Value>): void {
+    const { entries, weight } = this.#capacity;
+    // As long as there is much room, the order does not matter.
+    if (weight === undefined && this.#slots.size * 2 <= entries) return;
     this.#slots.delete(key);
     this.#slots.set(key, slot);
   }

@@ -188,7 +188,10 @@ function sealFor(
 }
 
 function judge(event: PendingEvent, { faults, rulesVersion, misfit }: TypeCheck): Maybe {
-  if (faults.length === 0) return { event: { ...event, rulesVersion }, misfit };
+  if (faults.length === 0) {
+    event.rulesVersion = rulesVersion;
+    return { event, misfit };
+  }
   const refused = invalid('The event is not what the schema of its type says.', faults);
   return { ...refused, rules: [event.tenant.num, rulesVersion] };
 }

@@ -148,6 +148,9 @@ export class RoutingCache {
 
   #touch(num: number): Tenant {
     const known = this.#tenants.get(num);
+    const { tenants, clauses } = this.#capacity;
+    // As long as there is much room, the order does not matter.
+    if (known !== undefined && this.#tenants.size * 2 <= tenants && this.#size * 2 <= clauses) return known;
     const tenant = known ?? newTenant();
     if (known !== undefined) this.#tenants.delete(num);
     this.#tenants.set(num, tenant);
