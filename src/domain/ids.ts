@@ -141,6 +141,14 @@ export function writeUuid(bytes: Uint8Array, uuid: string, at: number): void {
   }
 }
 
+/** The same from the letters of the text, which begin at `from`. */
+export function writeUuidLetters(bytes: Uint8Array, letters: Uint8Array, from: number, at: number): void {
+  for (let i = 0; i < 16; i++) {
+    const place = from + PLACES[i]!;
+    bytes[at + i] = (NIBBLES[letters[place]!]! << 4) | NIBBLES[letters[place + 1]!]!;
+  }
+}
+
 /** The sixteen bytes of a UUID in text form. The caller vouches that it is one. */
 export function parseUuid(uuid: string): Buffer {
   const bytes = Buffer.allocUnsafe(16);

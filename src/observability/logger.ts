@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { gatherLines } from './gather-lines.ts';
 
 /** Where lines go, and how they leave before the process ends. */
 export interface ProcessLog {
@@ -17,7 +18,8 @@ export type InfoWriter = (members: string) => void;
  * JSON lines on standard output. Lines are gathered and written in blocks, off the hot path; `flush` before the process ends.
  */
 export function createLogger(level: string): ProcessLog {
-  const destination = pino.destination({ fd: 1, sync: false, minLength: 8_192, periodicFlush: 200 });
+  const destination = pino.destination({ fd: 1, sync: false });
+  const lines = gatherLines((block) => destination.write(block));
   const log = pino(
     {
       level,
@@ -25,16 +27,19 @@ export function createLogger(level: string): ProcessLog {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination,
+    lines,
   );
   const flush = () => {
     try {
+      lines.drain();
       destination.flushSync();
     } catch {
       // The reader of our output is gone: there is nobody left to tell.
     }
   };
-  return { log, writeInfo: infoWriter(log, (line) => destination.write(line)), flush };
+  // Of a process that ends by an error nobody says so.
+  if (log.isLevelEnabled('error')) process.once('exit', flush);
+  return { log, writeInfo: infoWriter(log, lines.write), flush };
 }
 
 /** Lines like pino's own, with one text for the time for all lines of a millisecond. */
