@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash as digest, timingSafeEqual } from 'node:crypto';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller } from '../domain/scope.ts';
 import type { KnownKey } from '../store/api-keys.ts';
@@ -66,5 +66,5 @@ function unauthorized(detail: string): Refusal {
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return digest('sha256', text, 'buffer');
 }
