@@ -13,17 +13,17 @@ export function readBytes(limit: number): RequestHandler {
     if (!isPlain(request.headers, limit)) return readAny(request, response, next);
     const chunks: Buffer[] = [];
     let isOver = false;
-    const end = (error?: unknown) => {
-      if (isOver) return;
-      isOver = true;
-      next(error);
-    };
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
+      isOver = true;
       request.body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-      end();
+      next();
     });
-    const cut = () => end(new Refusal(400, 'incomplete_body', 'The request body ended early.'));
+    const cut = () => {
+      if (isOver) return;
+      isOver = true;
+      next(new Refusal(400, 'incomplete_body', 'The request body ended early.'));
+    };
     request.on('error', cut);
     request.on('close', cut);
   };
