@@ -158,9 +158,7 @@ const REMEMBERED_TENANTS = 10_000;
 /** Ids and numbers of tenants never change, and the commit sees to those that were deleted: remembering them is safe. */
 function rememberTenants(find: (id: string) => Promise<TenantRef | null>): Context['recallTenant'] {
   const known = new Map<string, TenantRef>();
-  return async (id) => {
-    const remembered = known.get(id);
-    if (remembered !== undefined) return remembered;
+  const look = async (id: string) => {
     const found = await find(id);
     if (found === null) return null;
     if (known.size >= REMEMBERED_TENANTS) known.clear();
@@ -168,6 +166,7 @@ function rememberTenants(find: (id: string) => Promise<TenantRef | null>): Conte
     known.set(id, tenant);
     return tenant;
   };
+  return (id) => known.get(id) ?? look(id);
 }
 
 /** The version in package.json: what the user agent of deliveries says. */
