@@ -63,6 +63,13 @@ export function texts<T>(rows: readonly T[], pick: (row: T) => string | null): B
   return withHeader(buffer, OID.text, values.length, hasNull).subarray(0, at);
 }
 
+type Write<V> = <T>(rows: readonly T[], pick: (row: T) => V | null) => Buffer;
+
+/** Empty where all are null: unnested beside others, a shorter array is filled up with nulls. Alone it would give no rows. */
+export function someOf<T, V>(write: Write<V>, rows: readonly T[], pick: (row: T) => V | null): Buffer | string {
+  return rows.every((row) => pick(row) === null) ? '{}' : write(rows, pick);
+}
+
 function fixed<T, V>(
   rows: readonly T[],
   pick: (row: T) => V | null,

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { APPEND_STATEMENTS } from './append-statements.ts';
-import { bigints, ints, smallints, texts, uuids } from './binary-array.ts';
+import { bigints, ints, smallints, someOf, texts, uuids } from './binary-array.ts';
 import type { CallQuery } from './lane-calls.ts';
 import { isRetryable, UNIQUE_VIOLATION } from './lock-errors.ts';
 import { plainArray } from './plain-array.ts';
@@ -146,8 +146,8 @@ function appendValues({ events, claims, deliveries, routing }: AppendGroup): unk
     uuids(events, (event) => event.uuid),
     ints(events, (event) => event.tenantNum),
     texts(events, (event) => event.type),
-    texts(events, (event) => event.subject),
-    texts(events, (event) => event.externalId),
+    someOf(texts, events, (event) => event.subject),
+    someOf(texts, events, (event) => event.externalId),
     ints(starts, (start) => start),
     ints(events, (event) => event.body.length),
     Buffer.concat(
@@ -158,14 +158,8 @@ function appendValues({ events, claims, deliveries, routing }: AppendGroup): unk
     ints(deliveries, (delivery) => delivery.endpointNum),
     ints(deliveries, (delivery) => delivery.tenantNum),
     smallints(deliveries, (delivery) => delivery.lane),
-    orderKeys(deliveries),
+    someOf(ints, deliveries, (delivery) => delivery.orderKey),
   ];
-}
-
-/** Empty when nothing is ordered, as mostly: `unnest` fills a shorter array up with nulls. */
-function orderKeys(deliveries: readonly NewDelivery[]): Buffer | string {
-  if (deliveries.every(({ orderKey }) => orderKey === null)) return '{}';
-  return ints(deliveries, ({ orderKey }) => orderKey);
 }
 
 /** Which of these keys are claimed, by which event. Keys whose event is older than `expireBefore` count as free. */

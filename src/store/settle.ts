@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Decision, Outcome } from '../domain/outcome.ts';
-import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './binary-array.ts';
+import { bigints, booleans, doubles, ints, smallints, someOf, texts, uuids } from './binary-array.ts';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { isGiven } from './is-given.ts';
 import type { LaneLease } from './lanes.ts';
@@ -141,25 +141,19 @@ function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAt
     smallints(attempts, (a) => outcomeCode(a.outcome)),
     smallints(attempts, (a) => decisionCode(a.decision)),
     doubles(attempts, (a) => ('delayMs' in a.decision ? a.decision.delayMs : 0)),
-    smallints(rows, (row) => row.status),
-    ints(rows, (row) => row.dnsMs),
-    ints(rows, (row) => row.connectMs),
-    ints(rows, (row) => row.firstByteMs),
-    ints(rows, (row) => row.totalMs),
-    texts(rows, (row) => row.detail),
-    texts(rows, (row) => row.headers),
+    someOf(smallints, rows, (row) => row.status),
+    someOf(ints, rows, (row) => row.dnsMs),
+    someOf(ints, rows, (row) => row.connectMs),
+    someOf(ints, rows, (row) => row.firstByteMs),
+    someOf(ints, rows, (row) => row.totalMs),
+    someOf(texts, rows, (row) => row.detail),
+    someOf(texts, rows, (row) => row.headers),
     ints(starts, (start) => start),
     ints(rows, (row) => row.body.length),
     Buffer.concat(bodies),
-    noticeCodes(attempts),
-    attempts.some(({ pauses }) => pauses) ? booleans(attempts, ({ pauses }) => pauses) : '{}',
+    someOf(smallints, attempts, ({ notice }) => (notice === null ? null : NOTICE_CODES[notice])),
+    someOf(booleans, attempts, ({ pauses }) => pauses || null),
   ];
-}
-
-/** Empty when there is nothing to tell, as in nearly every batch: `unnest` fills a shorter array up with nulls. */
-function noticeCodes(attempts: readonly SettledAttempt[]): Buffer | string {
-  if (attempts.every(({ notice }) => notice === null)) return '{}';
-  return smallints(attempts, ({ notice }) => (notice === null ? null : NOTICE_CODES[notice]));
 }
 
 const NO_BODY = new Uint8Array(0);
