@@ -52,14 +52,14 @@ const BODY_CACHE_SHARE = 1 / 4;
 export function buildContext(options: ContextOptions): Context {
   const { config, databaseUrl, log, writeInfo, policy } = options;
   const observe = new Observer(log, writeInfo);
-  const pool = (name: string, size: number, statementMs: number) => {
+  const pool = (name: string, size: number, statementMs: number, pipeline = false) => {
     const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
-    const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, onError });
+    const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, pipeline, onError });
     observe.watchPool(name, created);
     return created;
   };
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
-  const commitPool = pool('ingest', 3, 5_000);
+  const commitPool = pool('ingest', 3, 5_000, true);
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000);
   const prisma = createPrisma(apiPool);
   const clock = new Clock();
@@ -76,7 +76,11 @@ export function buildContext(options: ContextOptions): Context {
   const replayBell = bell('replays');
   const expansionBell = bell('expansions');
   const laneCalls = new LaneCalls(workerPool, (error) => observe.workFailed('lane call', error));
-  const waker = new LaneWaker({ ring: (lanes) => doorbell.ring(lanes), call: (lanes) => laneCalls.call(lanes) });
+  const waker = new LaneWaker({
+    ring: (lanes) => doorbell.ring(lanes),
+    call: (lanes) => laneCalls.call(lanes),
+    callBehind: (lanes) => laneCalls.callBehind(lanes),
+  });
   // Only for a process that delivers: another one would keep them for nobody.
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
   const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, expansionBell });
@@ -154,9 +158,7 @@ const REMEMBERED_TENANTS = 10_000;
 /** Ids and numbers of tenants never change, and the commit sees to those that were deleted: remembering them is safe. */
 function rememberTenants(find: (id: string) => Promise<TenantRef | null>): Context['recallTenant'] {
   const known = new Map<string, TenantRef>();
-  return async (id) => {
-    const remembered = known.get(id);
-    if (remembered !== undefined) return remembered;
+  const look = async (id: string) => {
     const found = await find(id);
     if (found === null) return null;
     if (known.size >= REMEMBERED_TENANTS) known.clear();
@@ -164,6 +166,7 @@ function rememberTenants(find: (id: string) => Promise<TenantRef | null>): Conte
     known.set(id, tenant);
     return tenant;
   };
+  return (id) => known.get(id) ?? look(id);
 }
 
 /** The version in package.json: what the user agent of deliveries says. */

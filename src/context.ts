@@ -42,8 +42,8 @@ export interface Context {
   readonly cursors: Cursors;
   /** A tenant that exists, by its public id. */
   readonly findTenant: (id: string) => Promise<TenantRef | null>;
-  /** The same from memory: it may have been deleted since, which the commit of an event finds out. */
-  readonly recallTenant: (id: string) => Promise<TenantRef | null>;
+  /** The same from memory, at once where it is there: it may have been deleted since, which the commit of an event finds out. */
+  readonly recallTenant: (id: string) => TenantRef | Promise<TenantRef | null>;
   /** Wakes the lanes of endpoints that have something new to do. Returns at once. */
   readonly ringEndpoints: (endpointNums: Iterable<number>) => void;
   /** Says that there is a replay to make. Returns at once. */

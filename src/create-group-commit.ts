@@ -17,18 +17,21 @@ const HOUR_MS = 3_600_000;
 
 /** The way of events into the log, and what follows for those that wait for them: lanes are woken, fan-outs rung. */
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
-  const { config, observe, clock, commitPool } = parts;
+  const { config, observe, clock, commitPool, waker } = parts;
+  const called = new WeakSet<AppendGroup>();
   return new GroupCommit({
     append: async (group) => {
       const since = performance.now();
-      const result = await appendEvents(commitPool, group);
+      const call = waker.callBehind(lanesOf(group), group.deliveries.length);
+      if (call !== null) called.add(group);
+      const result = await appendEvents(commitPool, group, call);
       if (result.kind === 'stored') observe.committed(group.events.length, performance.now() - since);
       return result;
     },
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
     routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
-    onStored: (group) => announce(group, parts),
+    onStored: (group) => announce(group, called.has(group), parts),
     onFailure: (error, events) => observe.commitFailed(error, events),
     keysExpireBefore: () => uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS),
     maxEvents: config.INGEST_BUFFER_EVENTS,
@@ -37,7 +40,11 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   });
 }
 
-function announce(group: AppendGroup, { bodies, waker, observe, expansionBell }: GroupCommitParts): void {
+function announce(
+  group: AppendGroup,
+  isCalled: boolean,
+  { bodies, waker, observe, expansionBell }: GroupCommitParts,
+): void {
   const { expansions = [] } = group;
   const counts = new Map<string, number>();
   const count = (uuid: string, more: number) => counts.set(uuid, (counts.get(uuid) ?? 0) + more);
@@ -49,6 +56,10 @@ function announce(group: AppendGroup, { bodies, waker, observe, expansionBell }:
     return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries };
   });
   observe.eventsAccepted(accepted);
-  waker.wake(new Set(group.deliveries.map((delivery) => delivery.lane)), group.deliveries.length);
+  waker.wake(lanesOf(group), group.deliveries.length, isCalled);
   if (expansions.length > 0) expansionBell.ring();
+}
+
+function lanesOf(group: AppendGroup): Set<number> {
+  return new Set(group.deliveries.map((delivery) => delivery.lane));
 }

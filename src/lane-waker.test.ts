@@ -4,7 +4,11 @@ import { LaneWaker } from './lane-waker.ts';
 function createWaker() {
   const rung: number[] = [];
   const called: number[] = [];
-  const waker = new LaneWaker({ ring: (lanes) => rung.push(...lanes), call: (lanes) => called.push(...lanes) });
+  const waker = new LaneWaker({
+    ring: (lanes) => rung.push(...lanes),
+    call: (lanes) => called.push(...lanes),
+    callBehind: (lanes) => ({ name: 'call', text: '', values: [[...lanes].join(' ')] }),
+  });
   return { waker, take: () => ({ rung: rung.splice(0), called: called.splice(0) }) };
 }
 
@@ -21,4 +25,19 @@ test('under load nobody is called: lanes that are awake look by themselves', () 
   const { waker, take } = createWaker();
   waker.wake([1, 2], 50);
   expect(take()).toEqual({ rung: [1, 2], called: [] });
+});
+
+test('lanes that were called behind their commit are not called again', () => {
+  const { waker, take } = createWaker();
+  expect(waker.callBehind(new Set([1, 2]), 2)).toMatchObject({ values: ['1 2'] });
+  waker.wake([1, 2], 2, true);
+  expect(take()).toEqual({ rung: [1, 2], called: [] });
+});
+
+test('nobody is called behind a commit of many deliveries, or of none, or where lanes are awake in the same process', () => {
+  const { waker } = createWaker();
+  expect(waker.callBehind(new Set([1]), 50)).toBeNull();
+  expect(waker.callBehind(new Set(), 0)).toBeNull();
+  waker.wakeLocal = () => [];
+  expect(waker.callBehind(new Set([1]), 1)).toBeNull();
 });

@@ -1,8 +1,12 @@
+import type { CallQuery } from './store/lane-calls.ts';
+
 export interface LaneBells {
   /** For whoever is free to take them. */
   readonly ring: (lanes: Iterable<number>) => void;
   /** For whoever has them awake. */
   readonly call: (lanes: Iterable<number>) => void;
+  /** The call as a statement to be sent behind the commit of what it is about; null: not now. */
+  readonly callBehind: (lanes: Iterable<number>) => CallQuery | null;
 }
 
 /** From so many deliveries at once on, lanes that are awake elsewhere are not called: under load they look by themselves soon enough. */
@@ -12,17 +16,29 @@ const MANY = 50;
 export class LaneWaker {
   readonly #bells: LaneBells;
   /** Set by the worker role: wakes what is awake here and returns the rest. */
-  wakeLocal: (lanes: Iterable<number>) => Iterable<number> = (lanes) => lanes;
+  wakeLocal: ((lanes: Iterable<number>) => Iterable<number>) | null = null;
 
   constructor(bells: LaneBells) {
     this.#bells = bells;
   }
 
-  /** @param deliveries how many are new, as far as that is known */
-  wake(lanes: Iterable<number>, deliveries = 1): void {
-    const elsewhere = [...this.wakeLocal(lanes)];
+  /**
+   * @param deliveries how many are new, as far as that is known
+   * @param isCalled whether `callBehind` went out for them
+   */
+  wake(lanes: Iterable<number>, deliveries = 1, isCalled = false): void {
+    const elsewhere = [...(this.wakeLocal?.(lanes) ?? lanes)];
     if (elsewhere.length === 0) return;
     this.#bells.ring(elsewhere);
-    if (deliveries < MANY) this.#bells.call(elsewhere);
+    if (deliveries < MANY && !isCalled) this.#bells.call(elsewhere);
+  }
+
+  /**
+   * What calls these lanes behind a commit that is about to be sent. Null where some may be awake here, where there are many or none, and where
+   * the last call is too short a while ago: then `wake` sees to it.
+   */
+  callBehind(lanes: ReadonlySet<number>, deliveries: number): CallQuery | null {
+    if (this.wakeLocal !== null || lanes.size === 0 || deliveries >= MANY) return null;
+    return this.#bells.callBehind(lanes);
   }
 }

@@ -8,9 +8,8 @@ import { routes } from './routes.ts';
 
 /** The whole HTTP API. Has no effects until it is listened on. */
 export function createApp(context: Context): Express {
-  const app = createBase(context);
+  const app = createBase(context, (base) => mountIngest(base, context));
   app.use(docsRoutes(routes, context.version));
-  mountIngest(app, context);
   for (const route of routes) mountRoute(app, route, context);
   return answerTheRest(app, context);
 }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller } from '../domain/scope.ts';
 import type { KnownKey } from '../store/api-keys.ts';
@@ -22,16 +22,16 @@ export class Authenticator {
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
-    this.#operatorHash = sha256(options.operatorKey);
+    this.#operatorHash = Buffer.from(sha256(options.operatorKey));
   }
 
   /** @throws Refusal 401, the same for every reason: what is wrong with a key is nobody's business. */
   async authenticate(header: string | undefined): Promise<Caller> {
     const key = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header ?? '')?.[1];
     if (key === undefined) throw unauthorized('Send an API key as `Authorization: Bearer <key>`.');
-    const hash = sha256(key);
-    if (timingSafeEqual(hash, this.#operatorHash)) return { kind: 'operator', actor: 'operator' };
-    return this.#recall(hash) ?? (await this.#look(key, hash));
+    const keyHash = sha256(key);
+    if (timingSafeEqual(Buffer.from(keyHash), this.#operatorHash)) return { kind: 'operator', actor: 'operator' };
+    return this.#recall(keyHash) ?? (await this.#look(key, keyHash));
   }
 
   /** Forgets what is remembered: called when a key of this process's tenants was revoked. */
@@ -39,12 +39,12 @@ export class Authenticator {
     this.#known.clear();
   }
 
-  #recall(hash: Buffer): Caller | undefined {
-    const known = this.#known.get(hash.toString('base64'));
+  #recall(keyHash: string): Caller | undefined {
+    const known = this.#known.get(keyHash);
     return known !== undefined && known.untilMs > this.#options.nowMs() ? known.caller : undefined;
   }
 
-  async #look(key: string, hash: Buffer): Promise<Caller> {
+  async #look(key: string, keyHash: string): Promise<Caller> {
     const found = await this.#options.find(key);
     if (found === null) throw unauthorized('The API key is not valid.');
     const { id, tenantNum, tenantId, scopes, expiresAtMs } = found;
@@ -56,7 +56,7 @@ export class Authenticator {
     };
     const untilMs = Math.min(this.#options.nowMs() + TRUSTED_MS, expiresAtMs ?? Number.POSITIVE_INFINITY);
     if (this.#known.size >= REMEMBERED_KEYS) this.#known.clear();
-    this.#known.set(hash.toString('base64'), { caller, untilMs });
+    this.#known.set(keyHash, { caller, untilMs });
     return caller;
   }
 }
@@ -65,6 +65,6 @@ function unauthorized(detail: string): Refusal {
   return new Refusal(401, 'unauthorized', detail);
 }
 
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+function sha256(text: string): string {
+  return hash('sha256', text, 'hex');
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import express, {
   type ErrorRequestHandler,
   type Express,
@@ -6,25 +5,25 @@ import express, {
   type RequestHandler,
   type Response,
 } from 'express';
-import helmet from 'helmet';
 import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
+import { setFixedHeaders } from './fixed-headers.ts';
 import { problemOf, refusalOf } from './problem.ts';
+import { newRequestId } from './request-id.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metricsRoute } from './routes/metrics.ts';
 
-/** What every process says, whatever its roles: how it is, and what it measures. Others mount theirs, and let `answerTheRest` end it. */
-export function createBase(context: Context): Express {
+/**
+ * What every process says, whatever its roles: how it is, and what it measures. Others mount theirs, and let `answerTheRest` end it.
+ * @param mountFirst for a route that is not to pay for the rest; what it answers has the fixed headers and an id by its own doing
+ */
+export function createBase(context: Context, mountFirst: (app: Express) => void = () => {}): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.set('strict routing', false);
   app.set('etag', false);
-  app.use(
-    helmet({
-      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    }),
-  );
+  mountFirst(app);
   app.use(identify);
   app.use(healthRoutes(context));
   app.use(metricsRoute(context));
@@ -40,11 +39,10 @@ export function answerTheRest(app: Express, context: Context): Express {
   return app;
 }
 
-/** Every request has an id: in its answers, its problems and its log lines. */
 const identify: RequestHandler = (_request, response, next) => {
-  response.locals.requestId = `req_${randomUUID().replaceAll('-', '')}`;
+  response.locals.requestId = newRequestId();
+  setFixedHeaders(response);
   response.setHeader('x-request-id', response.locals.requestId);
-  response.setHeader('cache-control', 'no-store');
   next();
 };
 

@@ -65,7 +65,8 @@ async function ownersOf(
   const owners: (TenantRef | null)[] = [];
   for (const { value } of events) {
     const id = (value as { tenant_id?: unknown } | null)?.tenant_id;
-    owners.push(typeof id === 'string' ? await recallTenant(id) : null);
+    const owner = typeof id === 'string' ? recallTenant(id) : null;
+    owners.push(owner instanceof Promise ? await owner : owner);
   }
   return owners;
 }
@@ -86,7 +87,7 @@ function costsOf(
     costs.set(owner.num, {
       tenant: owner,
       events: count + 1,
-      bytes: bytes + Buffer.byteLength(events[i]!.text),
+      bytes: bytes + (events[i]!.bytes ?? Buffer.byteLength(events[i]!.text)),
     });
   }
   return [...costs.values()];

@@ -51,9 +51,12 @@ function decideRejected({ status, headers }: ReceivedResponse, context: Decision
 const ASKED = 'The receiver answered with webhook-delivery: disable.';
 
 /** What the receiver asks for in `webhook-delivery`, in lower case. */
-function wishesOf(headers: ReceivedResponse['headers']): string[] {
-  return (headers['webhook-delivery'] ?? '').split(',').map((wish) => wish.trim().toLowerCase());
+function wishesOf(headers: ReceivedResponse['headers']): readonly string[] {
+  const wishes = headers['webhook-delivery'];
+  return wishes === undefined ? NONE : wishes.split(',').map((wish) => wish.trim().toLowerCase());
 }
+
+const NONE: readonly string[] = [];
 
 function retry(context: DecisionContext, retryAfter: string | undefined): Decision {
   const delayMs = nextDelayMs({ ...context, retryAfter });

@@ -16,6 +16,7 @@ type Controller = Dispatcher.DispatchController;
 const ABANDONED = new DeliveryFailure(unreachable('reset', 'request was given up'));
 const MAX_INFORMATIONAL = 64;
 const NO_BODY = new Uint8Array(0);
+const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 /**
  * One request and its answer: undici's handler, the entry in the deadline wheel, and the making of the outcome.
@@ -41,7 +42,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   #firstByteMs: number | null = null;
   #informational = 0;
   #status = 0;
-  #headers: Record<string, string> = {};
+  #headers: Readonly<Record<string, string>> = NO_HEADERS;
   #body: Buffer | null = null;
   #bodyBytes = 0;
 

@@ -23,11 +23,11 @@ class Rig {
     this.gate = Gate.restore(null, this.limits, START);
   }
 
-  pass(outcome: Outcome): GateNews[] {
+  pass(outcome: Outcome): readonly GateNews[] {
     return this.gate.finish(outcome, this.gate.begin(this.nowMs), { nowMs: this.nowMs, random: () => 0.5 });
   }
 
-  passMany(outcome: Outcome, count: number): GateNews[] {
+  passMany(outcome: Outcome, count: number): readonly GateNews[] {
     return Array.from({ length: count }, () => this.pass(outcome)).flat();
   }
 

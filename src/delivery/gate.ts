@@ -56,6 +56,7 @@ export interface GateClock {
 
 /** Statuses that say "too much" rather than "wrong" (contract, "Delivery request"). */
 const THROTTLING = new Set<number | null>([429, 502, 503, 504]);
+const NO_NEWS: readonly GateNews[] = [];
 const LONGEST_THROTTLE_MS = 24 * 3_600_000;
 /** A throttle that ends within this is waited for in memory; a longer one sends what waits back to the table. */
 const SHORT_MS = 1_000;
@@ -178,20 +179,20 @@ export class Gate {
    * Takes note of how a request ended; one that began before the gate was reset says nothing of what is now.
    * @returns what people are told of
    */
-  finish(outcome: Outcome, { gate, generation, ticket }: Passage, { nowMs, random }: GateClock): GateNews[] {
-    if (gate !== this) return [];
+  finish(outcome: Outcome, { gate, generation, ticket }: Passage, { nowMs, random }: GateClock): readonly GateNews[] {
+    if (gate !== this) return NO_NEWS;
     const failed = countsAsFailure(outcome);
     // That our guard refuses it says nothing of the receiver's health, but nothing is delivered either.
-    if (outcome.kind === 'blocked') return [this.#wear(true, nowMs)].filter((each) => each !== null);
-    if (failed === null) return [];
-    const news = [this.#throttle(outcome, ticket, nowMs), this.#wear(failed, nowMs)];
+    if (outcome.kind === 'blocked') return newsAmong(this.#wear(true, nowMs));
+    if (failed === null) return NO_NEWS;
+    const throttled = this.#throttle(outcome, ticket, nowMs);
+    const worn = this.#wear(failed, nowMs);
     const { cap } = this.#limits;
     const wasOpened = this.#breaker.openings > 0;
     const transition = this.#breaker.record({ success: !failed, generation }, { nowMs, cap, random });
     if (failed || transition !== null) this.#isDirty = true;
-    news.push(newsOf(transition, wasOpened));
     if (transition !== null) this.#hasNews = true;
-    return news.filter((each) => each !== null);
+    return newsAmong(throttled, worn, newsOf(transition, wasOpened));
   }
 
   /** Lets time have its effect on an endpoint that gets nothing. @returns what people are told of */
@@ -256,6 +257,16 @@ function bucketOf(saved: SavedBucket | null, rate: RateLimit | null, nowMs: numb
 
 function burstOf({ perSecond, burst }: RateLimit): number {
   return Math.max(burst, (perSecond * GRAIN_MS) / 1000);
+}
+
+/** Nearly always there is none: then nothing is made of it. */
+function newsAmong(
+  first: GateNews | null,
+  second: GateNews | null = null,
+  third: GateNews | null = null,
+): readonly GateNews[] {
+  if (first === null && second === null && third === null) return NO_NEWS;
+  return [first, second, third].filter((each) => each !== null);
 }
 
 /** Between opening and closing people need not hear of every probe and every ramp that failed. */

@@ -12,7 +12,8 @@ export interface ConnectionAware {
 }
 
 export interface OriginPool {
-  readonly key: string;
+  readonly origin: string;
+  readonly tenantNum: number;
   readonly pool: Pool;
   /** Requests that undici has not let go of. */
   busy: number;
@@ -48,16 +49,23 @@ const EVICTION_SCAN = 16;
  * because what is in flight is bounded by the callers.
  */
 export function createOriginPools(options: OriginPoolsOptions): OriginPools {
-  const pools = new Map<string, OriginPool>();
+  /** Least recently used first. */
+  const pools = new Set<OriginPool>();
+  // Looked into for each request: a key of both parts would be a new string each time.
+  const byTenant = new Map<number, Map<string, OriginPool>>();
 
   function drop(entry: OriginPool): void {
-    pools.delete(entry.key);
+    const { tenantNum, origin } = entry;
+    pools.delete(entry);
+    const ofTenant = byTenant.get(tenantNum)!;
+    ofTenant.delete(origin);
+    if (ofTenant.size === 0) byTenant.delete(tenantNum);
     void entry.pool.destroy();
   }
 
   function makeRoom(): void {
     let scanned = 0;
-    for (const entry of pools.values()) {
+    for (const entry of pools) {
       if (entry.busy === 0) {
         drop(entry);
         return;
@@ -66,33 +74,40 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
     }
   }
 
+  function open(origin: string, tenantNum: number, now: number): OriginPool {
+    if (pools.size >= options.maxOrigins) makeRoom();
+    const entry = { origin, tenantNum, pool: openPool(origin, options), busy: 0, usedAt: now };
+    pools.add(entry);
+    const ofTenant = byTenant.get(tenantNum);
+    if (ofTenant === undefined) byTenant.set(tenantNum, new Map([[origin, entry]]));
+    else ofTenant.set(origin, entry);
+    return entry;
+  }
+
   return {
     get(origin, tenantNum) {
       const now = performance.now();
-      const key = `${tenantNum} ${origin}`;
-      let entry = pools.get(key);
-      if (entry === undefined) {
-        if (pools.size >= options.maxOrigins) makeRoom();
-        entry = { key, pool: openPool(origin, options), busy: 0, usedAt: now };
-        pools.set(key, entry);
-      } else if (now - entry.usedAt > RECENCY_MS) {
-        // Moved to the end of the Map at most once a second: exact recency is not worth two Map writes per request.
-        pools.delete(key);
-        pools.set(key, entry);
-        entry.usedAt = now;
+      const known = byTenant.get(tenantNum)?.get(origin);
+      if (known === undefined) return open(origin, tenantNum, now);
+      if (now - known.usedAt > RECENCY_MS) {
+        // Moved to the end at most once a second: exact recency is not worth two writes per request.
+        pools.delete(known);
+        pools.add(known);
+        known.usedAt = now;
       }
-      return entry;
+      return known;
     },
     sweep() {
       const idleSince = performance.now() - options.idlePoolMs;
-      for (const entry of pools.values()) {
+      for (const entry of pools) {
         if (entry.usedAt > idleSince) return;
         if (entry.busy === 0) drop(entry);
       }
     },
     async destroy() {
-      const destroyed = [...pools.values()].map((entry) => entry.pool.destroy());
+      const destroyed = [...pools].map((entry) => entry.pool.destroy());
       pools.clear();
+      byTenant.clear();
       await Promise.all(destroyed);
     },
     get size() {

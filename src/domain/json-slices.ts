@@ -57,7 +57,7 @@ export function arrayElements(text: string): string[] {
 }
 
 /** Index of the closing quote of the string that opens at `start`; the text's end when there is none. */
-function stringEnd(text: string, start: number): number {
+export function stringEnd(text: string, start: number): number {
   for (let quote = text.indexOf('"', start + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
     // A quote is escaped when an odd number of backslashes stands before it. The opening quote ends the count at the latest.
     let before = quote - 1;
@@ -83,7 +83,7 @@ function valueEnd(text: string, start: number): number {
   return text.length;
 }
 
-function withoutSpace(text: string, start: number, end: number): string {
+export function withoutSpace(text: string, start: number, end: number): string {
   let kept = '';
   let from = start;
   for (let i = start; i < end; i++) {
@@ -97,12 +97,12 @@ function withoutSpace(text: string, start: number, end: number): string {
   return kept + text.slice(from, end);
 }
 
-function skipSpace(text: string, from: number): number {
+export function skipSpace(text: string, from: number): number {
   let i = from;
   while (i < text.length && isSpace(text.charCodeAt(i))) i++;
   return i;
 }
 
-function isSpace(code: number): boolean {
+export function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }

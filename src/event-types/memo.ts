@@ -6,6 +6,8 @@ export interface MemoCapacity<Value> {
 
 interface Slot<Value> {
   readonly promise: Promise<Value>;
+  /** Once it is made. */
+  value?: Value;
   weight: number;
 }
 
@@ -22,9 +24,16 @@ export class Memo<Key, Value> {
   get(key: Key, make: () => Promise<Value>): Promise<Value> {
     const known = this.#slots.get(key);
     if (known === undefined) return this.#make(key, make);
-    this.#slots.delete(key);
-    this.#slots.set(key, known);
+    this.#touch(key, known);
     return known.promise;
+  }
+
+  /** What the key stands for, where that is made already. */
+  peek(key: Key): Value | undefined {
+    const known = this.#slots.get(key);
+    if (known?.value === undefined) return undefined;
+    this.#touch(key, known);
+    return known.value;
   }
 
   delete(key: Key): void {
@@ -34,6 +43,14 @@ export class Memo<Key, Value> {
 
   get size(): number {
     return this.#slots.size;
+  }
+
+  #touch(key: Key, slot: Slot<Value>): void {
+    const { entries, weight } = this.#capacity;
+    // As long as there is much room, the order does not matter.
+    if (weight === undefined && this.#slots.size * 2 <= entries) return;
+    this.#slots.delete(key);
+    this.#slots.set(key, slot);
   }
 
   #make(key: Key, make: () => Promise<Value>): Promise<Value> {
@@ -49,6 +66,7 @@ export class Memo<Key, Value> {
 
   #weigh(key: Key, slot: Slot<Value>, value: Value): void {
     if (this.#slots.get(key) !== slot) return;
+    slot.value = value;
     slot.weight = this.#capacity.weight?.of(value) ?? 0;
     this.#weight += slot.weight;
     this.#trim();

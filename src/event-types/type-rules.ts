@@ -64,6 +64,7 @@ interface Entry {
   readonly rules: ReadonlyMap<string, Rule>;
 }
 
+const NO_FAULTS: readonly Fault[] = [];
 const NONE: Entry = { version: 0n, rules: new Map() };
 const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, schemaLength: 1_000_000 };
 
@@ -88,12 +89,20 @@ export class TypeRules {
     this.#validators = new Memo({ entries: validators, weight });
   }
 
-  /** Checks an event by what is known of its type. @throws what loading throws */
-  async check(event: TypedEvent): Promise<Verdict> {
-    const { version, rules } = await this.#entryOf(event.tenantNum);
+  /**
+   * Checks an event by what is known of its type; a promise where something has to be loaded, or there is a rule to check it by.
+   * @throws what loading throws
+   */
+  check(event: TypedEvent): Verdict | Promise<Verdict> {
+    const known = this.#tenants.peek(event.tenantNum);
+    if (known !== undefined) return this.#checkBy(known, event);
+    return this.#entryOf(event.tenantNum).then((entry) => this.#checkBy(entry, event));
+  }
+
+  #checkBy({ version, rules }: Entry, event: TypedEvent): Verdict | Promise<Verdict> {
     const rule = rules.get(event.type);
-    if (rule === undefined) return { rulesVersion: version, mode: 'off', faults: [] };
-    return { rulesVersion: version, mode: rule.validation, faults: await this.#faultsOf(event, rule) };
+    if (rule === undefined) return { rulesVersion: version, mode: 'off', faults: NO_FAULTS };
+    return this.#faultsOf(event, rule).then((faults) => ({ rulesVersion: version, mode: rule.validation, faults }));
   }
 
   forget(tenantNum: number): void {

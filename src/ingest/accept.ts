@@ -1,15 +1,17 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
 import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
-import { areCurrent, type CheckTypes, checkType, type Misfit } from './check-type.ts';
+import { areCurrent, type CheckTypes, checkType, type Misfit, type TypeCheck } from './check-type.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
 import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
+import type { EventSlice } from './slice-events.ts';
 
 export interface AcceptDependencies {
   readonly commits: GroupCommit;
-  readonly findTenant: (id: string) => Promise<TenantRef | null>;
+  /** At once, where it is known. */
+  readonly findTenant: (id: string) => TenantRef | null | Promise<TenantRef | null>;
   /** Postgres's clock: it decides the day that an event is kept under. */
   readonly nowMs: () => number;
   readonly maxEventBytes: number;
@@ -20,6 +22,10 @@ export interface AcceptDependencies {
 export interface RawEvent {
   readonly value: unknown;
   readonly text: string;
+  /** Of the text, where somebody counted. */
+  readonly bytes?: number | undefined;
+  /** The text, cut up, where it could be. */
+  readonly slice?: EventSlice;
   /** What was made of it already, where its text is not an event's. */
   readonly read?: ReadResult;
 }
@@ -94,7 +100,9 @@ async function sealAll(
   const refusedBy = new Map<number, bigint>();
   const misfits: Misfit[] = [];
   for (const [index, each] of raw.entries()) {
-    const sealed = await seal(each, options, dependencies);
+    const sealing = seal(each, options, dependencies);
+    // Nearly always all is known: a turn of the queue for each event would cost as much as its checks.
+    const sealed = sealing instanceof Promise ? await sealing : sealing;
     if ('status' in sealed) {
       rejections.set(index, sealed);
       if (sealed.rules !== undefined) refusedBy.set(...sealed.rules);
@@ -148,30 +156,51 @@ export const CONFLICT: Rejection = {
   faults: [{ path: '', message: 'the idempotency key or id belongs to an event with another body' }],
 };
 
-/** An event in its final bytes, or why it is none. */
-export async function seal(
-  { value, text, read: known }: RawEvent,
-  { caller, idempotencyKey }: Omit<AcceptOptions, 'isBatch'>,
-  { findTenant, nowMs, maxEventBytes, types }: AcceptDependencies,
-): Promise<Sealed | Rejection> {
-  const read = known ?? readEvent(value, text);
+type SealOptions = Omit<AcceptOptions, 'isBatch'>;
+type Maybe = Sealed | Rejection;
+
+/** An event in its final bytes, or why it is none; a promise where something has to be looked up first. */
+export function seal(
+  { value, text, slice, read: known }: RawEvent,
+  options: SealOptions,
+  dependencies: AcceptDependencies,
+): Maybe | Promise<Maybe> {
+  const read = known ?? readEvent(value, text, slice);
   if (!read.ok) return invalid('The event is not valid.', read.faults);
-  const tenant = await tenantOf(read.event, caller, findTenant);
-  if ('status' in tenant) return tenant;
-  const now = nowMs();
-  const event = sealEvent(read.event, tenant, newUuid(now), now, idempotencyKey);
-  if (event.body.length > maxEventBytes) return tooLarge(event.body.length, maxEventBytes);
-  const { faults, rulesVersion, misfit } = await checkType(read.event, tenant, types);
-  if (faults.length === 0) return { event: { ...event, rulesVersion }, misfit };
-  const refused = invalid('The event is not what the schema of its type says.', faults);
-  return { ...refused, rules: [tenant.num, rulesVersion] };
+  const { event } = read;
+  const tenant = tenantOf(event, options.caller, dependencies.findTenant);
+  if (tenant instanceof Promise) return tenant.then((found) => sealFor(event, found, options, dependencies));
+  return sealFor(event, tenant, options, dependencies);
 }
 
-async function tenantOf(
+function sealFor(
+  event: ReadEvent,
+  tenant: TenantRef | Rejection,
+  { idempotencyKey }: SealOptions,
+  { nowMs, maxEventBytes, types }: AcceptDependencies,
+): Maybe | Promise<Maybe> {
+  if ('status' in tenant) return tenant;
+  const now = nowMs();
+  const sealed = sealEvent(event, tenant, newUuid(now), now, idempotencyKey);
+  if (sealed.body.length > maxEventBytes) return tooLarge(sealed.body.length, maxEventBytes);
+  const check = checkType(event, tenant, types);
+  return check instanceof Promise ? check.then((checked) => judge(sealed, checked)) : judge(sealed, check);
+}
+
+function judge(event: PendingEvent, { faults, rulesVersion, misfit }: TypeCheck): Maybe {
+  if (faults.length === 0) {
+    event.rulesVersion = rulesVersion;
+    return { event, misfit };
+  }
+  const refused = invalid('The event is not what the schema of its type says.', faults);
+  return { ...refused, rules: [event.tenant.num, rulesVersion] };
+}
+
+function tenantOf(
   event: ReadEvent,
   caller: Caller,
   findTenant: AcceptDependencies['findTenant'],
-): Promise<TenantRef | Rejection> {
+): TenantRef | Rejection | Promise<TenantRef | Rejection> {
   const named = event.input.tenant_id;
   if (caller.kind === 'tenant')
     return named === undefined || named === caller.tenant.id ? caller.tenant : UNKNOWN_TENANT;
@@ -179,7 +208,8 @@ async function tenantOf(
     const path = event.tenantField ?? 'tenant_id';
     return invalid('The event names no tenant.', [{ path, message: 'required with an operator key' }]);
   }
-  return (await findTenant(named)) ?? UNKNOWN_TENANT;
+  const found = findTenant(named);
+  return found instanceof Promise ? found.then((tenant) => tenant ?? UNKNOWN_TENANT) : (found ?? UNKNOWN_TENANT);
 }
 
 function tooLarge(bytes: number, most: number): Rejection {

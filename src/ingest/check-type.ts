@@ -1,6 +1,6 @@
 import type { Fault } from '../domain/errors.ts';
 import type { TenantRef } from '../domain/scope.ts';
-import type { TypeRules } from '../event-types/type-rules.ts';
+import type { TypeRules, Verdict } from '../event-types/type-rules.ts';
 import type { ReadEvent } from './read-event.ts';
 
 export interface CheckTypes {
@@ -25,14 +25,22 @@ export interface TypeCheck {
   readonly misfit: Misfit | null;
 }
 
-/** By what is known here of the tenant's event types, which may be stale: the commit finds out, or `areCurrent`. */
-export async function checkType(
+/**
+ * By what is known here of the tenant's event types, which may be stale: the commit finds out, or `areCurrent`. A promise where nothing is
+ * known yet, or the type has a schema.
+ */
+export function checkType(
   { input, value }: ReadEvent,
   tenant: TenantRef,
   { rules }: CheckTypes,
-): Promise<TypeCheck> {
+): TypeCheck | Promise<TypeCheck> {
   const { type, version = '1.0' } = input;
-  const { mode, faults, rulesVersion } = await rules.check({ tenantNum: tenant.num, type, version, data: value.data });
+  const verdict = rules.check({ tenantNum: tenant.num, type, version, data: value.data });
+  if (verdict instanceof Promise) return verdict.then((found) => checkOf(found, tenant, type, version));
+  return checkOf(verdict, tenant, type, version);
+}
+
+function checkOf({ mode, faults, rulesVersion }: Verdict, tenant: TenantRef, type: string, version: string): TypeCheck {
   if (mode === 'enforce') return { faults, rulesVersion, misfit: null };
   const misfit = faults.length === 0 ? null : { tenantId: tenant.id, type, version, faults };
   return { faults: [], rulesVersion, misfit };

@@ -1,5 +1,6 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
 import { nestingDepth } from '../domain/json-slices.ts';
+import { type SlicedText, sliceEvents } from './slice-events.ts';
 
 const MAX_DEPTH = 100;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -13,6 +14,27 @@ export function decodeText(body: Uint8Array): string {
     return text;
   } catch {
     throw new Refusal(400, 'invalid_json', 'The request body is not UTF-8 without a byte order mark.');
+  }
+}
+
+/** What a text says, and its events where they are written as they mostly are. */
+export interface ParsedEvents {
+  readonly value: unknown;
+  readonly sliced: SlicedText | null;
+}
+
+/**
+ * `parseJson` for a text that should be events.
+ * @throws Refusal as `parseJson` does
+ */
+export function parseEvents(text: string, where: string): ParsedEvents {
+  const sliced = sliceEvents(text, MAX_DEPTH);
+  if (sliced === null) return { value: parseJson(text, where), sliced };
+  try {
+    return { value: JSON.parse(text), sliced };
+  } catch {
+    // It says what is wrong.
+    return { value: parseJson(text, where), sliced: null };
   }
 }
 

@@ -97,8 +97,9 @@ export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher
   return { stored, deliveries: weightOf(stored), results };
 }
 
-interface Fresh extends Match {
+interface Fresh {
   readonly event: PendingEvent;
+  readonly match: Match;
 }
 
 interface Planning {
@@ -108,11 +109,24 @@ interface Planning {
 }
 
 function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent[], planning: Planning): UnitResult {
-  const ours = new Map<string, Holder>();
+  // Its claims are among the others' at once, and taken back where it is not stored.
+  const claimed: string[] = [];
+  const result = judgeUnit(unit, holders, claimed, stored, planning);
+  if (result.kind !== 'accepted' && result.kind !== 'loose') for (const key of claimed) holders.delete(key);
+  return result;
+}
+
+function judgeUnit(
+  unit: Unit,
+  holders: Map<string, Holder>,
+  claimed: string[],
+  stored: PlannedEvent[],
+  planning: Planning,
+): UnitResult {
   const fresh: Fresh[] = [];
   const items: LooseResult[] = [];
   for (const event of unit) {
-    const known = fateOf(event, (key) => ours.get(key) ?? holders.get(key), planning.gone);
+    const known = fateOf(event, holders, planning.gone);
     if (known !== null) {
       items.push(known);
       continue;
@@ -120,60 +134,74 @@ function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent
     const match = recipientsOf(event, planning);
     // What was checked by newer types than are known here, the commit finds out.
     if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
-    fresh.push({ ...match, event });
+    fresh.push({ event, match });
     const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: match.endpoints.length };
     items.push(result);
-    for (const { key, bodyHash } of claimsOf(event)) ours.set(key, { bodyHash, result });
+    for (const { key, bodyHash } of claimsOf(event)) {
+      holders.set(key, { bodyHash, result });
+      claimed.push(key);
+    }
   }
   const result = resultOf(unit, items);
   if (result.kind !== 'accepted' && result.kind !== 'loose') return result;
   const planned = divide(fresh, planning);
   const weight = weightOf(planned);
   if (unit.length > 1 && weight > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', weight };
-  stored.push(...planned);
-  for (const [key, holder] of ours) holders.set(key, holder);
+  for (const one of planned) stored.push(one);
   return result;
 }
 
-/** What becomes of an event without being stored; null when it is to be. */
+/** What becomes of an event without being stored; null when it is to be: then nobody has any of its keys. */
 function fateOf(
   event: PendingEvent,
-  holderOf: (key: string) => Holder | undefined,
+  holders: ReadonlyMap<string, Holder>,
   gone: ReadonlySet<number>,
 ): LooseResult | null {
   if (gone.has(event.tenant.num)) return 'tenant_gone';
   const place = event.source?.key ?? null;
   // Before the event's own keys: what a message is read as may have changed since it was taken.
-  const sameMessage = place === null ? undefined : holderOf(place);
+  const sameMessage = place === null ? undefined : holders.get(place);
   if (sameMessage !== undefined) return { ...sameMessage.result, status: 'duplicate' };
-  const taken = event.keys.map(holderOf).filter((holder) => holder !== undefined);
-  if (taken.some((holder) => holder.bodyHash !== event.bodyHash)) return 'conflict';
-  return taken[0] === undefined ? null : { ...taken[0].result, status: 'duplicate' };
+  let first: Holder | undefined;
+  for (const key of event.keys) {
+    const holder = holders.get(key);
+    if (holder !== undefined && holder.bodyHash !== event.bodyHash) return 'conflict';
+    first ??= holder;
+  }
+  return first === undefined ? null : { ...first.result, status: 'duplicate' };
 }
 
 /** What the unit's owner is told: a request that has one bad event is bad. */
 function resultOf(unit: Unit, items: readonly LooseResult[]): UnitResult {
   if (unit[0]?.source !== undefined) return { kind: 'loose', items };
+  if (items.every(isItem)) return { kind: 'accepted', items };
   const indexesOf = (fate: LooseResult) => [...items.keys()].filter((index) => items[index] === fate);
   const orphans = indexesOf('tenant_gone');
   if (orphans.length > 0) return { kind: 'tenant_gone', indexes: orphans };
-  const conflicts = indexesOf('conflict');
-  if (conflicts.length > 0) return { kind: 'conflict', indexes: conflicts };
-  return { kind: 'accepted', items: items.filter((item) => typeof item === 'object') };
+  return { kind: 'conflict', indexes: indexesOf('conflict') };
+}
+
+function isItem(result: LooseResult): result is ItemResult {
+  return typeof result === 'object';
 }
 
 function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match {
   const match = matcher.match(event.tenant.num, event);
   const { exceptEndpoints: except } = event;
+  if (except === undefined && match.endpoints.length <= MAX_DIRECT) return match;
   const wanted = except === undefined ? match.endpoints : match.endpoints.filter((num) => !except.has(num));
   return { ...match, endpoints: wanted.length > MAX_DIRECT ? sets.share(event.tenant.num, wanted) : wanted };
 }
 
 function divide(fresh: readonly Fresh[], { matcher, sets }: Planning): readonly PlannedEvent[] {
-  const most = directBound(fresh, MAX_UNIT_DELIVERIES);
-  return fresh.map((one) => {
-    const { direct, deferred } = fanOut(one.event.subject, one, most);
-    return { ...one, direct, deferred: sets.share(one.event.tenant.num, deferred), laneOf: matcher.laneOf };
+  const most = directBound(
+    fresh.map(({ match }) => match),
+    MAX_UNIT_DELIVERIES,
+  );
+  return fresh.map(({ event, match }) => {
+    const { direct, deferred } = fanOut(event.subject, match, most);
+    const shared = deferred.length === 0 ? deferred : sets.share(event.tenant.num, deferred);
+    return { ...match, event, direct, deferred: shared, laneOf: matcher.laneOf };
   });
 }
 
@@ -204,7 +232,9 @@ export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBef
     })),
   );
   return {
-    events: stored.map(({ event }) => ({ ...event, tenantNum: event.tenant.num })),
+    events: stored.map(({ event: { uuid, tenant, type, subject, externalId, body } }) => {
+      return { uuid, tenantNum: tenant.num, type, subject, externalId, body };
+    }),
     claims: stored.flatMap(({ event, endpoints }) =>
       claimsOf(event).map((claim) => ({ ...claim, eventUuid: event.uuid, deliveries: endpoints.length })),
     ),

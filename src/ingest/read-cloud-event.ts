@@ -14,6 +14,8 @@ export interface CloudEventOptions {
   readonly placeOf?: (attribute: string) => string;
 }
 
+const inputWithoutMetadata = eventInput.omit({ metadata: true });
+
 /** What fields of ours are called among CloudEvents. */
 const ATTRIBUTES: Readonly<Record<string, string>> = {
   timestamp: 'time',
@@ -40,7 +42,7 @@ function convert(event: CloudEvent, { tenantExtension, placeOf }: CloudEventOpti
   const native = toNative(event);
   const tenant = event.extensions.find(({ name }) => name === tenantExtension)?.value;
   const value = fieldsOf(native, tenant);
-  const parsed = eventInput.omit({ metadata: true }).safeParse(withoutMetadata(value));
+  const parsed = inputWithoutMetadata.safeParse(withoutMetadata(value));
   if (!parsed.success)
     return { ok: false, faults: faultsOf(parsed.error).map((fault) => renamed(fault, tenantExtension)) };
   return {

@@ -2,6 +2,8 @@ import type { z } from 'zod';
 import type { Fault } from '../domain/errors.ts';
 import { objectMembers } from '../domain/json-slices.ts';
 import { type EventInput, eventInput } from './event-input.ts';
+import { plainInput } from './plain-input.ts';
+import type { EventSlice } from './slice-events.ts';
 
 /** A producer's event, checked, with `data` and `metadata` as they were written. */
 export interface ReadEvent {
@@ -24,11 +26,26 @@ export type ReadResult =
  * Checks one event.
  * @param value what `JSON.parse` made of `text`
  * @param text the event's own slice of the request, valid JSON
+ * @param slice the same, cut up, where it could be
  */
-export function readEvent(value: unknown, text: string): ReadResult {
+export function readEvent(value: unknown, text: string, slice?: EventSlice): ReadResult {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { ok: false, faults: [{ path: '', message: 'expected an event object' }] };
   }
+  const plain = slice === undefined ? null : readPlain(value, slice);
+  return plain === null ? readAny(value, text) : { ok: true, event: plain };
+}
+
+/** Null when `readAny` is to say whether it is an event. */
+function readPlain(value: object, { members, dataText, metadataText }: EventSlice): ReadEvent | null {
+  const plain = plainInput(value);
+  // `JSON.parse` keeps one of several members of a name.
+  if (plain === null || plain.members !== members || dataText === null) return null;
+  if ((plain.input.metadata === undefined) !== (metadataText === null)) return null;
+  return { input: plain.input, value: value as ReadEvent['value'], dataText, metadataText };
+}
+
+function readAny(value: object, text: string): ReadResult {
   const parsed = eventInput.safeParse(value);
   const members = objectMembers(text);
   const repeated = repeatedNames(members.map((member) => member.name));

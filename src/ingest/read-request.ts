@@ -1,7 +1,8 @@
 import { Refusal } from '../domain/errors.ts';
 import { arrayElements } from '../domain/json-slices.ts';
 import type { RawEvent } from './accept.ts';
-import { decodeText, parseJson } from './json-text.ts';
+import { decodeText, parseEvents } from './json-text.ts';
+import type { EventSlice } from './slice-events.ts';
 
 export interface RequestLimits {
   readonly maxEvents: number;
@@ -23,22 +24,34 @@ export interface ReadRequest {
  */
 export function readRequest(body: Uint8Array, format: BodyFormat, limits: RequestLimits): ReadRequest {
   const text = decodeText(body);
-  if (format === 'ndjson') return readLines(text, limits);
-  const value = parseJson(text, '');
-  if (!Array.isArray(value)) return { isBatch: false, events: [{ value, text }] };
+  // As many bytes as UTF-16 units: each is one of ASCII.
+  const isAscii = text.length === body.length;
+  if (format === 'ndjson') return readLines(text, isAscii, limits);
+  const { value, sliced } = parseEvents(text, '');
+  if (!Array.isArray(value)) return { isBatch: false, events: [rawEvent(value, text, isAscii, sliced?.events[0])] };
   checkCount(value.length, limits);
+  if (sliced !== null)
+    return { isBatch: true, events: sliced.events.map((slice, i) => rawEvent(value[i], slice.text, isAscii, slice)) };
   const texts = arrayElements(text);
-  return { isBatch: true, events: value.map((item, i) => ({ value: item, text: texts[i]! })) };
+  return { isBatch: true, events: value.map((item, i) => rawEvent(item, texts[i]!, isAscii, undefined)) };
 }
 
-function readLines(text: string, limits: RequestLimits): ReadRequest {
+function rawEvent(value: unknown, text: string, isAscii: boolean, slice: EventSlice | undefined): RawEvent {
+  const bytes = isAscii ? text.length : undefined;
+  return slice === undefined ? { value, text, bytes } : { value, text, bytes, slice };
+}
+
+function readLines(text: string, isAscii: boolean, limits: RequestLimits): ReadRequest {
   // Numbered before the blank ones go: an error names the line as an editor shows it.
   const lines = text
     .split('\n')
     .map((line, i) => ({ line, number: i + 1 }))
     .filter(({ line }) => line.trim() !== '');
   checkCount(lines.length, limits);
-  const events = lines.map(({ line, number }) => ({ value: parseJson(line, `line ${number}: `), text: line }));
+  const events = lines.map(({ line, number }) => {
+    const { value, sliced } = parseEvents(line, `line ${number}: `);
+    return rawEvent(value, line, isAscii, sliced?.isArray === false ? sliced.events[0] : undefined);
+  });
   return { isBatch: true, events };
 }
 

@@ -79,13 +79,17 @@ export class RoutingCache {
   async prepare(tenants: Iterable<number>): Promise<Prepared> {
     const entries = new Map<number, Entry>();
     const gone = new Set<number>();
-    await Promise.all(
-      [...new Set(tenants)].map(async (num) => {
-        const entry = await this.#entryOf(num);
-        if (entry === null) gone.add(num);
-        else entries.set(num, entry);
-      }),
-    );
+    const missing: Promise<void>[] = [];
+    const note = (num: number, entry: Entry | null) => {
+      if (entry === null) gone.add(num);
+      else entries.set(num, entry);
+    };
+    for (const num of new Set(tenants)) {
+      const known = this.#entryOf(num);
+      if (known instanceof Promise) missing.push(known.then((entry) => note(num, entry)));
+      else note(num, known);
+    }
+    if (missing.length > 0) await Promise.all(missing);
     return { gone, matcher: { match: (num, event) => matchIn(entries, num, event), laneOf: this.#laneOf } };
   }
 
@@ -116,9 +120,9 @@ export class RoutingCache {
 
   readonly #laneOf = (endpointNum: number): number => laneOf(endpointNum, this.#lanes);
 
-  #entryOf(num: number): Promise<Entry | null> {
+  #entryOf(num: number): Entry | Promise<Entry | null> {
     const tenant = this.#touch(num);
-    if (tenant.entry !== null) return Promise.resolve(tenant.entry);
+    if (tenant.entry !== null) return tenant.entry;
     const { loading, generation } = tenant;
     if (loading?.generation === generation) return loading.promise;
     // One after the other: two at once would change the index between each other.
@@ -148,6 +152,9 @@ export class RoutingCache {
 
   #touch(num: number): Tenant {
     const known = this.#tenants.get(num);
+    const { tenants, clauses } = this.#capacity;
+    // As long as there is much room, the order does not matter.
+    if (known !== undefined && this.#tenants.size * 2 <= tenants && this.#size * 2 <= clauses) return known;
     const tenant = known ?? newTenant();
     if (known !== undefined) this.#tenants.delete(num);
     this.#tenants.set(num, tenant);

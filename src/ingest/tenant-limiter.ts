@@ -55,7 +55,7 @@ export class TenantLimiter {
 
   /** Whether the tenant could send this now. Takes nothing. */
   async peek(tenant: TenantRef, cost: IngestCost): Promise<LimitVerdict> {
-    const meter = await this.#meterOf(tenant.num);
+    const meter = this.#recall(tenant.num) ?? (await this.#find(tenant.num));
     const nowMs = this.#options.nowMs();
     const refusal = meter.problem(cost, nowMs);
     if (refusal === null) return PASSED;
@@ -66,7 +66,7 @@ export class TenantLimiter {
   /** Takes what a request costs from each of its tenants, or nothing from any. */
   async charge(costs: readonly TenantCost[]): Promise<LimitVerdict> {
     const meters: TenantMeter[] = [];
-    for (const { tenant } of costs) meters.push(await this.#meterOf(tenant.num));
+    for (const { tenant } of costs) meters.push(this.#recall(tenant.num) ?? (await this.#find(tenant.num)));
     // From here on nothing waits: nobody takes in between what was found to be there.
     const nowMs = this.#options.nowMs();
     for (const [i, meter] of meters.entries()) meter.ask(costs[i]!.events);
@@ -121,14 +121,17 @@ export class TenantLimiter {
     for (const [num, meter] of limited) meter.counted(counts.get(num) ?? 0, accepted.get(num)!);
   }
 
-  /** @throws whatever the look for a tenant's limits throws: then it is not known whether the request may pass */
-  async #meterOf(num: number): Promise<TenantMeter> {
+  #recall(num: number): TenantMeter | undefined {
     const known = this.#meters.get(num);
-    if (known !== undefined) {
-      this.#meters.delete(num);
-      this.#meters.set(num, known);
-      return known;
-    }
+    // As long as there is much room, the order does not matter.
+    if (known === undefined || this.#meters.size * 2 <= this.#options.maxTenants) return known;
+    this.#meters.delete(num);
+    this.#meters.set(num, known);
+    return known;
+  }
+
+  /** @throws whatever the look for a tenant's limits throws: then it is not known whether the request may pass */
+  async #find(num: number): Promise<TenantMeter> {
     const loading = this.#loading.get(num) ?? this.#load(num).finally(() => this.#loading.delete(num));
     this.#loading.set(num, loading);
     return loading;

@@ -8,21 +8,35 @@ export function countSettled(
   attempts: readonly SettledFact[],
   held: ReadonlySet<number>,
 ): void {
-  const kinds = new Map<string, { readonly fact: SettledFact; count: number }>();
+  const kinds = new Map<string, Kind>();
+  // Nearly all are of one kind: no text is made for those that are like the one before.
+  let last: Kind | null = null;
   let lost = 0;
   for (const fact of attempts) {
     if (!held.has(fact.lane)) {
       lost++;
       continue;
     }
-    const kind = kindOf(fact);
-    const known = kinds.get(kind);
-    if (known === undefined) kinds.set(kind, { fact, count: 1 });
-    else known.count++;
+    if (last === null || !isOfKind(last.fact, fact)) {
+      const kind = kindOf(fact);
+      last = kinds.get(kind) ?? { fact, count: 0 };
+      kinds.set(kind, last);
+    }
+    last.count++;
     observeTimes(metrics, fact);
   }
   if (lost > 0) metrics.lateAttempts.inc(lost);
   for (const { fact, count } of kinds.values()) countKind(metrics, fact, count);
+}
+
+interface Kind {
+  readonly fact: SettledFact;
+  count: number;
+}
+
+function isOfKind(known: SettledFact, { outcome, decision }: SettledFact): boolean {
+  if (known.outcome.kind !== outcome.kind || known.decision.kind !== decision.kind) return false;
+  return outcome.kind !== 'unreachable' || outcome.reason === (known.outcome as typeof outcome).reason;
 }
 
 function kindOf({ outcome, decision }: SettledFact): string {

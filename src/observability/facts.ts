@@ -10,11 +10,14 @@ export interface AcceptedEvent {
   readonly deliveries: number;
 }
 
-export interface FinishedAttempt {
-  readonly eventUuid: string;
-  readonly endpointNum: number;
+/** Whose an attempt was. */
+export interface AttemptIds {
+  readonly deliveryId: string;
   readonly endpointId: string;
   readonly tenantId: string;
+}
+
+export interface FinishedAttempt {
   readonly attempt: number;
   readonly outcome: Outcome;
   readonly decision: Decision;

@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { gatherLines } from './gather-lines.ts';
 
 /** Where lines go, and how they leave before the process ends. */
 export interface ProcessLog {
@@ -17,7 +18,7 @@ export type InfoWriter = (members: string) => void;
  * JSON lines on standard output. Lines are gathered and written in blocks, off the hot path; `flush` before the process ends.
  */
 export function createLogger(level: string): ProcessLog {
-  const destination = pino.destination({ fd: 1, sync: false, minLength: 8_192, periodicFlush: 200 });
+  const destination = gatherLines(pino.destination({ fd: 1, sync: false, minLength: 8_192, periodicFlush: 200 }));
   const log = pino(
     {
       level,

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { deliveryIdOf, newUuid } from '../domain/ids.ts';
-import type { FinishedAttempt } from './facts.ts';
 import { Observer } from './observer.ts';
 
 let lines: (Record<string, unknown> & { level: string })[];
@@ -20,26 +19,17 @@ afterEach(() => {
 });
 
 const timing = { dnsMs: 1, connectMs: 2, firstByteMs: 3, totalMs: 4.6 };
-const attempt: Omit<FinishedAttempt, 'outcome' | 'decision'> = {
-  eventUuid: newUuid(),
-  endpointNum: 1,
-  endpointId: 'ep_1',
-  tenantId: 'tenant_1',
-  attempt: 2,
-};
+const ids = { deliveryId: deliveryIdOf(newUuid(), 1), endpointId: 'ep_1', tenantId: 'tenant_1' };
 
 test('an attempt is one line of ids, classes, counts and times, without headers, body or detail of the response', () => {
   const response = { status: 500, headers: { 'set-cookie': 'secret' }, body: Buffer.from('secret'), truncated: false };
-  observe.attemptFinished({
-    ...attempt,
-    outcome: { kind: 'rejected', response, timing },
-    decision: { kind: 'retry', delayMs: 5_000.4 },
-  });
+  const outcome = { kind: 'rejected', response, timing } as const;
+  observe.attemptFinished({ attempt: 2, outcome, decision: { kind: 'retry', delayMs: 5_000.4 } }, ids);
   expect(lines).toEqual([
     {
       level: 'info',
       event: 'attempt.finished',
-      delivery_id: deliveryIdOf(attempt.eventUuid, 1),
+      delivery_id: ids.deliveryId,
       endpoint_id: 'ep_1',
       tenant_id: 'tenant_1',
       attempt: 2,
@@ -54,7 +44,7 @@ test('an attempt is one line of ids, classes, counts and times, without headers,
 
 test('the reason of an attempt that reached nobody is told, its detail is not', () => {
   const outcome = { kind: 'unreachable', reason: 'dns', detail: 'https://user:secret@host', timing } as const;
-  observe.attemptFinished({ ...attempt, outcome, decision: { kind: 'dead_letter' } });
+  observe.attemptFinished({ attempt: 2, outcome, decision: { kind: 'dead_letter' } }, ids);
   expect(lines[0]).toMatchObject({ reason: 'dns', decision: 'dead_letter' });
   expect(JSON.stringify(lines)).not.toContain('secret');
 });

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
 import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import { quoted } from '../domain/quoted.ts';
 import { attemptMembers } from './attempt-line.ts';
 import { BoundedLabel } from './bounded-label.ts';
 import { countSettled } from './count-settled.ts';
 import type {
   AcceptedEvent,
+  AttemptIds,
   EgressChange,
   FailedRequest,
   FinishedAttempt,
@@ -49,9 +51,9 @@ export class Observer {
     for (const { uuid, externalId, tenantNum, type, bytes, deliveries } of events) {
       allBytes += bytes;
       allDeliveries += deliveries;
-      const id = JSON.stringify(externalId ?? eventIdOf(uuid));
+      const id = quoted(externalId ?? eventIdOf(uuid));
       this.#writeInfo(
-        `"event":"event.accepted","event_id":${id},"tenant":${tenantNum},"type":${JSON.stringify(type)},"bytes":${bytes},"deliveries":${deliveries}`,
+        `"event":"event.accepted","event_id":${id},"tenant":${tenantNum},"type":${quoted(type)},"bytes":${bytes},"deliveries":${deliveries}`,
       );
     }
     accepted.inc(events.length);
@@ -85,8 +87,8 @@ export class Observer {
     if (this.#throttled('event.misfit', line, key)) this.#misfits.delete(key);
   }
 
-  attemptFinished(attempt: FinishedAttempt): void {
-    this.#writeInfo(attemptMembers(attempt));
+  attemptFinished(attempt: FinishedAttempt, ids: AttemptIds): void {
+    this.#writeInfo(attemptMembers(attempt, ids));
   }
 
   /**

@@ -1,5 +1,5 @@
 import { sign } from 'node:crypto';
-import { hmacSignature, isWebhookId, joinSignedContent, signedPrefix } from './signed-content.ts';
+import { isWebhookId, joinSignedContent, signedPrefix } from './signed-content.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /**
@@ -33,7 +33,7 @@ export function signWebhook(
 function signatureOf({ scheme, key }: SigningKey, prefix: string, body: Uint8Array): string {
   switch (scheme) {
     case 'v1':
-      return `v1,${hmacSignature(key, prefix, body)}`;
+      return `v1,${key.sign(prefix, body)}`;
     case 'v1a':
       return `v1a,${sign(null, joinSignedContent(prefix, body), key).toString('base64')}`;
   }

@@ -1,18 +1,18 @@
 import type { KeyObject } from 'node:crypto';
-import { InvalidSecretError, parseSecret, type SignatureScheme } from './secret.ts';
+import { HmacKey } from './hmac-key.ts';
+import { InvalidSecretError, parseSecret } from './secret.ts';
 
 /** A secret made ready to sign with. Making one costs as much as several signatures: make it once and keep it. */
-export interface SigningKey {
-  readonly scheme: SignatureScheme;
-  readonly key: KeyObject;
-}
+export type SigningKey =
+  | { readonly scheme: 'v1'; readonly key: HmacKey }
+  | { readonly scheme: 'v1a'; readonly key: KeyObject };
 
 /** Reads a `whsec_` or a `whsk_` (see `readSecret`). Throws `InvalidSecretError` for anything else. */
 export function parseSigningKey(text: string): SigningKey {
   const secret = parseSecret(text);
   switch (secret.kind) {
     case 'symmetric':
-      return { scheme: 'v1', key: secret.key };
+      return { scheme: 'v1', key: new HmacKey(secret.key) };
     case 'private':
       return { scheme: 'v1a', key: secret.privateKey };
     case 'public':

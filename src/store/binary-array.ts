@@ -1,4 +1,4 @@
-import { writeUuid } from '../domain/ids.ts';
+import { writeUuidLetters } from '../domain/ids.ts';
 
 // One-dimensional arrays as Postgres's `array_recv` takes them (src/backend/utils/adt/arrayfuncs.c): number of dimensions, whether there
 // are nulls, the elements' type, the dimension's size and lower bound, then each element's length (-1: null) and bytes, all big-endian. The
@@ -32,7 +32,20 @@ export function booleans<T>(rows: readonly T[], pick: (row: T) => boolean | null
 
 /** UUIDs in text form, lower case. The caller vouches that they are. */
 export function uuids<T>(rows: readonly T[], pick: (row: T) => string | null): Buffer {
-  return fixed(rows, pick, OID.uuid, 16, writeUuid);
+  const values = rows.map(pick);
+  // All at once, because reading the letters of a string one by one costs many times what it costs to read bytes.
+  const letters = Buffer.from(values.join(''), 'latin1');
+  const buffer = Buffer.allocUnsafe(HEADER + values.length * (4 + 16));
+  let at = HEADER;
+  let from = 0;
+  for (const value of values) {
+    at = buffer.writeInt32BE(value === null ? -1 : 16, at);
+    if (value === null) continue;
+    writeUuidLetters(buffer, letters, from, at);
+    from += value.length;
+    at += 16;
+  }
+  return withHeader(buffer, OID.uuid, values.length, values.includes(null)).subarray(0, at);
 }
 
 export function texts<T>(rows: readonly T[], pick: (row: T) => string | null): Buffer {
@@ -48,6 +61,13 @@ export function texts<T>(rows: readonly T[], pick: (row: T) => string | null): B
     at = buffer.writeInt32BE(length, at) + Math.max(0, length);
   }
   return withHeader(buffer, OID.text, values.length, hasNull).subarray(0, at);
+}
+
+type Write<V> = <T>(rows: readonly T[], pick: (row: T) => V | null) => Buffer;
+
+/** Empty where all are null: unnested beside others, a shorter array is filled up with nulls. Alone it would give no rows. */
+export function someOf<T, V>(write: Write<V>, rows: readonly T[], pick: (row: T) => V | null): Buffer | string {
+  return rows.every((row) => pick(row) === null) ? '{}' : write(rows, pick);
 }
 
 function fixed<T, V>(

@@ -22,9 +22,13 @@ export class BodyCache {
   }
 
   put(uuid: string, body: EventBody): void {
-    this.forget(uuid);
     const bytes = weight(body);
-    if (bytes > this.#maxBytes / 2) return;
+    if (bytes > this.#maxBytes / 2) {
+      this.forget(uuid);
+      return;
+    }
+    // One that is in the old generation stays there unseen, and goes with it: nearly always there is none, and no need to look.
+    this.#dropYoung(uuid);
     if (this.#youngBytes + bytes > this.#maxBytes / 2) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -35,13 +39,15 @@ export class BodyCache {
   }
 
   forget(uuid: string): void {
-    const young = this.#young.get(uuid);
-    if (young === undefined) {
-      this.#old.delete(uuid);
-      return;
-    }
+    this.#dropYoung(uuid);
+    this.#old.delete(uuid);
+  }
+
+  #dropYoung(uuid: string): void {
+    const known = this.#young.get(uuid);
+    if (known === undefined) return;
     this.#young.delete(uuid);
-    this.#youngBytes -= weight(young);
+    this.#youngBytes -= weight(known);
   }
 }
 

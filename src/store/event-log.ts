@@ -1,6 +1,8 @@
 import type pg from 'pg';
-import { bigints, ints, smallints, texts, uuids } from './binary-array.ts';
-import { isRetryable } from './lock-errors.ts';
+import { APPEND_STATEMENTS } from './append-statements.ts';
+import { bigints, ints, smallints, someOf, texts, uuids } from './binary-array.ts';
+import type { CallQuery } from './lane-calls.ts';
+import { isRetryable, UNIQUE_VIOLATION } from './lock-errors.ts';
 import { plainArray } from './plain-array.ts';
 
 /** One group commit: events, the keys that they claim, and the deliveries that they bring or are still to bring, in one statement. */
@@ -63,59 +65,21 @@ export interface ClaimedBy {
   readonly deliveries: number;
 }
 
-// Bodies travel as one binary parameter and are cut apart in Postgres: a bytea[] would be sent as escaped hex.
-// `checked` runs before anything is stored, because everything reads from it; `claimed` reads from `routed` for the same reason.
-const appendText = (more: string) => `
-  WITH routed AS MATERIALIZED (SELECT assert_routing_versions($1::int[], $2::bigint[]) AS ok),
-  claimed AS (
-    INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries)
-    SELECT k.key, k.event_id, k.body_hash, k.deliveries
-      FROM routed, unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::int[]) AS k(key, event_id, body_hash, deliveries)
-     WHERE routed.ok ORDER BY k.key
-    ON CONFLICT (key) DO UPDATE
-       SET event_id = EXCLUDED.event_id, body_hash = EXCLUDED.body_hash, deliveries = EXCLUDED.deliveries
-     WHERE idempotency_keys.event_id < $7::uuid
-    RETURNING 1
-  ),
-  checked AS MATERIALIZED (
-    SELECT routed.ok AND assert_all_claimed((SELECT count(*) FROM claimed), cardinality($3::uuid[])) AS ok FROM routed
-  ),
-  stored AS (
-    INSERT INTO events (id, tenant_num, type, subject, external_id, body)
-    SELECT e.id, e.tenant_num, e.type, e.subject, e.external_id, substring($15::bytea FROM e.start FOR e.length)
-      FROM checked, unnest($8::uuid[], $9::int[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[])
-             AS e(id, tenant_num, type, subject, external_id, start, length)
-     WHERE checked.ok
-  )${more}
-  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
-  SELECT d.event_id, date_trunc('milliseconds', now()), d.endpoint_num, d.tenant_num, d.lane, d.order_key,
-         CASE WHEN d.order_key IS NOT NULL THEN nextval('mailbox_seq') END
-    FROM checked, unnest($16::uuid[], $17::int[], $18::int[], $19::smallint[], $20::int[]) AS d(event_id, endpoint_num, tenant_num, lane, order_key)
-   WHERE checked.ok`;
-
-const APPEND = appendText('');
-
-// Only where there is something to expand: most groups need not pay for it.
-const APPEND_WIDE = appendText(`,
-  sets AS MATERIALIZED (
-    SELECT s.place, s.nums::int[] AS nums FROM unnest($24::text[]) WITH ORDINALITY AS s(nums, place)
-  ),
-  deferred AS (
-    INSERT INTO expansions (event_id, tenant_num, endpoints, size)
-    SELECT x.event_id, x.tenant_num, sets.nums, cardinality(sets.nums)
-      FROM checked, unnest($21::uuid[], $22::int[], $23::int[]) AS x(event_id, tenant_num, place) JOIN sets USING (place)
-     WHERE checked.ok
-  )`);
-
 /**
  * Stores the group whole or not at all. When it resolves with `stored`, all of it is durable.
+ * @param call sent behind it on the same connection, without waiting: executed after the commit, or after its failure. Its own failure is nobody's
+ * concern. The pool has to be one that pipelines.
  * @throws whatever Postgres or the connection throws: then the outcome is unknown to the caller, who must not acknowledge.
  */
-export async function appendEvents(pool: pg.Pool, group: AppendGroup): Promise<AppendResult> {
+export async function appendEvents(
+  pool: pg.Pool,
+  group: AppendGroup,
+  call: CallQuery | null = null,
+): Promise<AppendResult> {
   const client = await pool.connect();
   let broken = false;
   try {
-    await client.query(appendQuery(group));
+    await append(client, group, call);
     return { kind: 'stored' };
   } catch (error) {
     const { code, detail } = error as { code?: string; detail?: string };
@@ -128,11 +92,27 @@ export async function appendEvents(pool: pg.Pool, group: AppendGroup): Promise<A
   }
 }
 
-function appendQuery(group: AppendGroup) {
-  const values = appendValues(group);
+async function append(client: pg.ClientBase, group: AppendGroup, call: CallQuery | null): Promise<void> {
   const { expansions = [] } = group;
-  if (expansions.length === 0) return { name: 'append-events', text: APPEND, values };
-  return { name: 'append-wide-events', text: APPEND_WIDE, values: [...values, ...expansionValues(expansions)] };
+  const { asNew, overExpired } = expansions.length === 0 ? APPEND_STATEMENTS.narrow : APPEND_STATEMENTS.wide;
+  const values = [...appendValues(group), ...(expansions.length === 0 ? [] : expansionValues(expansions))];
+  const send = async (query: pg.QueryConfig) => {
+    const stored = client.query(query);
+    if (call !== null) client.query(call).catch(() => {});
+    await stored;
+  };
+  try {
+    await send({ ...asNew, values });
+  } catch (error) {
+    if (!isKnownKey(error)) throw error;
+    await send({ ...overExpired, values: [...values, group.keysExpireBefore] });
+  }
+}
+
+/** Whether a key that was claimed as a new one is there already, be it that it has expired. */
+function isKnownKey(error: unknown): boolean {
+  const { code, table } = error as { code?: string; table?: string };
+  return code === UNIQUE_VIOLATION && table === 'idempotency_keys';
 }
 
 function expansionValues(expansions: readonly NewExpansion[]): unknown[] {
@@ -148,7 +128,7 @@ function expansionValues(expansions: readonly NewExpansion[]): unknown[] {
   ];
 }
 
-function appendValues({ events, claims, deliveries, routing, keysExpireBefore }: AppendGroup): unknown[] {
+function appendValues({ events, claims, deliveries, routing }: AppendGroup): unknown[] {
   const starts: number[] = [];
   let offset = 1;
   for (const { body } of events) {
@@ -163,12 +143,11 @@ function appendValues({ events, claims, deliveries, routing, keysExpireBefore }:
     uuids(claims, (claim) => claim.eventUuid),
     uuids(claims, (claim) => claim.bodyHash),
     ints(claims, (claim) => claim.deliveries),
-    keysExpireBefore,
     uuids(events, (event) => event.uuid),
     ints(events, (event) => event.tenantNum),
     texts(events, (event) => event.type),
-    texts(events, (event) => event.subject),
-    texts(events, (event) => event.externalId),
+    someOf(texts, events, (event) => event.subject),
+    someOf(texts, events, (event) => event.externalId),
     ints(starts, (start) => start),
     ints(events, (event) => event.body.length),
     Buffer.concat(
@@ -179,14 +158,8 @@ function appendValues({ events, claims, deliveries, routing, keysExpireBefore }:
     ints(deliveries, (delivery) => delivery.endpointNum),
     ints(deliveries, (delivery) => delivery.tenantNum),
     smallints(deliveries, (delivery) => delivery.lane),
-    orderKeys(deliveries),
+    someOf(ints, deliveries, (delivery) => delivery.orderKey),
   ];
-}
-
-/** Empty when nothing is ordered, as mostly: `unnest` fills a shorter array up with nulls. */
-function orderKeys(deliveries: readonly NewDelivery[]): Buffer | string {
-  if (deliveries.every(({ orderKey }) => orderKey === null)) return '{}';
-  return ints(deliveries, ({ orderKey }) => orderKey);
 }
 
 /** Which of these keys are claimed, by which event. Keys whose event is older than `expireBefore` count as free. */

@@ -8,3 +8,6 @@ export function isRetryable(error: unknown): boolean {
 export function isDeadlockOrTimeout(error: unknown): boolean {
   return isRetryable(error) || (error as { code?: string }).code === '55P03';
 }
+
+/** A SQLSTATE: the row is there already. */
+export const UNIQUE_VIOLATION = '23505';

@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import { uuids } from './binary-array.ts';
 import { plainArray } from './plain-array.ts';
 
 /** A delivery that is due: a row of the mailbox, with the version of its endpoint's settings. */
@@ -221,15 +220,6 @@ export async function nextDue(pool: pg.Pool, lanes: readonly number[]): Promise<
     values: [plainArray(lanes)],
   });
   return new Map(rows.flatMap((row) => (row.in_ms === null ? [] : [[row.lane, row.in_ms] as const])));
-}
-
-/** Bodies of events by UUID; an event whose partition is gone is absent. */
-export async function fetchBodies(pool: pg.Pool, ids: readonly string[]): Promise<Map<string, EventBody>> {
-  const { rows } = await pool.query<{ id: string; external_id: string | null; body: Buffer; expunged: boolean }>({
-    text: `SELECT id, external_id, body, expunged_at IS NOT NULL AS expunged FROM events WHERE id = ANY($1::uuid[])`,
-    values: [uuids(ids, (id) => id)],
-  });
-  return new Map(rows.map((row) => [row.id, { externalId: row.external_id, body: row.body, expunged: row.expunged }]));
 }
 
 export interface EventBody {

@@ -8,6 +8,8 @@ export interface PoolOptions {
   readonly connectMs: number;
   /** Longest statement, in ms: Postgres cancels it. A little later the client gives up too, for a server that hangs. */
   readonly statementMs: number;
+  /** Whether statements go out on a connection behind those that are under way, rather than wait for their results. Default: no. */
+  readonly pipeline?: boolean;
   readonly onError: (error: Error) => void;
 }
 
@@ -24,6 +26,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     lock_timeout: options.statementMs,
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
+    pipeline: options.pipeline ?? false,
     options: '-c synchronous_commit=on -c jit=off',
   });
   // An idle connection that breaks is replaced at its next use; without a handler the event would end the process.

@@ -52,7 +52,7 @@ export class Admission {
       const lane = laneOf(due);
       const body = bodies.get(due.eventUuid);
       if (lane !== undefined && body !== undefined)
-        this.#admitOne({ due, body, admittedAt, checkedAt: admittedAt }, lane);
+        this.#admitOne({ due, body, admittedAt, checkedAt: admittedAt, deliveryId: null }, lane);
     }
     this.#options.dispatcher.run();
   }

@@ -3,15 +3,16 @@ import type { GateNews } from '../delivery/gate.ts';
 import { isSystemEvent } from '../delivery/is-system-event.ts';
 import { noticeOf } from '../delivery/notice-of.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
+import type { AttemptIds } from '../observability/facts.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Desk } from './desk.ts';
-import type { Letter } from './letter-queue.ts';
+import { deliveryIdOfLetter, type Letter } from './letter-queue.ts';
 
 export interface AttemptCloserOptions {
   /** Postgres's clock. */
   readonly nowMs: () => number;
   readonly settle: (attempt: SettledAttempt) => void;
-  readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
+  readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   /** `isOfSystemEvent`: whether the delivery of a system event brought it. */
   readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
   /** Takes the endpoint out of service. */
@@ -35,7 +36,8 @@ export class AttemptCloser {
     this.#options = options;
   }
 
-  close({ due, body }: Letter, { startedAtMs, outcome, isOurs, news }: Ending, desk: Desk): void {
+  close(letter: Letter, { startedAtMs, outcome, isOurs, news }: Ending, desk: Desk): void {
+    const { due, body } = letter;
     const { target } = desk;
     const decision = decide(outcome, {
       step: due.step,
@@ -59,7 +61,11 @@ export class AttemptCloser {
       pauses: due.order !== null && target?.onDeadLetter === 'pause' && isDeadLettering(decision),
     };
     this.#options.settle(attempt);
-    this.#options.onAttempt(attempt, target?.tenantId ?? '', target?.id ?? '');
+    this.#options.onAttempt(attempt, {
+      deliveryId: deliveryIdOfLetter(letter),
+      tenantId: target?.tenantId ?? '',
+      endpointId: target?.id ?? '',
+    });
     for (const each of news) this.#options.onGateNews(each, desk, isSystemEvent(body.body));
     const reason = reasonToDisable(decision, news);
     if (reason !== null) this.#options.disable(desk, reason);

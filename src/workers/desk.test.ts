@@ -69,7 +69,7 @@ test('a desk is slow when what waits has waited long because the endpoint takes 
   desk.waiting.push(letter);
   expect(desk.isSlow(5_000, 1_000, NOW, () => true)).toBe(false);
   expect(desk.isSlow(5_000, 1_000, NOW, () => false)).toBe(true);
-  for (let i = 0; i < 2; i++) desk.flights.begin({ letter, kind: 'first', request: null });
+  for (let i = 0; i < 2; i++) desk.flights.begin({ letter, kind: 'first', request: null, place: -1 });
   expect(desk.isSlow(5_000, 1_000, NOW, () => true)).toBe(true);
   expect(desk.isSlow(1_000, 1_000, NOW, () => true)).toBe(false);
   expect(desk.held).toBe(3);

@@ -8,6 +8,7 @@ import { type Envelope, envelopeFor } from './envelopes.ts';
 import { Flights } from './flights.ts';
 import { KeyLines } from './key-lines.ts';
 import { LetterQueue } from './letter-queue.ts';
+import type { TenantTurns } from './turns.ts';
 
 /** The version of settings that were not read yet. */
 export const UNKNOWN = -1;
@@ -40,6 +41,8 @@ export class Desk {
   /** What is kept in order, whether it may be sent yet or not. */
   readonly lines = new KeyLines();
   readonly flights = new Flights();
+  /** Where it waits for its turn; null when it does not. `Turns` owns it. */
+  turns: TenantTurns | null = null;
   /** When it was last asked for, in ms of `performance.now()`. */
   usedAt = 0;
   /** Whether the table holds parked rows of this endpoint, and where to go on reading them. */

@@ -1,6 +1,7 @@
 import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { AttemptTiming, Outcome } from '../domain/outcome.ts';
+import type { AttemptIds } from '../observability/facts.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
@@ -26,7 +27,7 @@ export interface DesksOptions {
   readonly loadTargets: (nums: readonly number[]) => Promise<Map<number, LoadedTarget>>;
   readonly disableEndpoint: (endpointNum: number, reason: string) => Promise<void>;
   readonly settle: (attempt: SettledAttempt) => void;
-  readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
+  readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
   readonly egress: EgressWatch;
   readonly onEgressChange: (change: EgressChange) => void;

@@ -1,12 +1,12 @@
 import type { EgressWatch } from '../delivery/egress-watch.ts';
 import type { Passage } from '../delivery/gate.ts';
 import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
-import { deliveryIdOf, eventIdOf } from '../domain/ids.ts';
+import { eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { CarefulSender } from './careful-sender.ts';
 import type { Desk } from './desk.ts';
 import type { Flight } from './flights.ts';
-import { classOf, type Letter } from './letter-queue.ts';
+import { classOf, deliveryIdOfLetter, type Letter } from './letter-queue.ts';
 import { Naps } from './naps.ts';
 import { Turns } from './turns.ts';
 
@@ -157,7 +157,7 @@ export class Dispatcher {
       return;
     }
     const passage = desk.gate!.begin(startedAtMs);
-    const flight: Flight = { letter, kind: classOf(letter.due), request: null };
+    const flight: Flight = { letter, kind: classOf(letter.due), request: null, place: -1 };
     desk.flights.begin(flight);
     this.#turns.began(desk, flight.kind);
     this.offer(desk);
@@ -214,7 +214,7 @@ export class Dispatcher {
   /** What cannot be prepared fails alone where its event is at fault, and is parked with all of its endpoint where that is. Others go on. */
   #prepare(desk: Desk, letter: Letter, startedAtMs: number, flight?: Flight): PreparedRequest | null {
     const { due, body } = letter;
-    const deliveryId = deliveryIdOf(due.eventUuid, due.endpointNum);
+    const deliveryId = deliveryIdOfLetter(letter);
     const eventId = body.externalId ?? eventIdOf(due.eventUuid);
     let isOfEvent = true;
     try {

@@ -1,5 +1,7 @@
 import type { DueDelivery, OrderPlace } from '../store/mailbox.ts';
+import { KeptMap } from './kept-map.ts';
 import type { Lane } from './lane.ts';
+import { RowTable, type TableRow } from './row-table.ts';
 
 /** A delivery, as the mailbox tells them apart. */
 export interface DeliveryKey {
@@ -8,15 +10,20 @@ export interface DeliveryKey {
 }
 
 /** How a row is held: the lane that it was fetched under, and its place among those that it is kept in order with. */
-export interface Held {
+export interface Held extends DeliveryKey {
   readonly lane: Lane;
   readonly order: OrderPlace | null;
   readonly tenantNum: number;
   readonly bytes: number;
 }
 
+interface HeldRow extends Held, TableRow<HeldRow> {
+  isLetGo: boolean;
+}
+
 /** What a tenant has in memory. */
 interface Load {
+  readonly tenantNum: number;
   rows: number;
   bytes: number;
 }
@@ -24,65 +31,66 @@ interface Load {
 /** It is asked for after each request that ends. */
 const LARGEST_MS = 3;
 
-const NOTHING: Readonly<Load> = { rows: 0, bytes: 0 };
+const NOTHING: Readonly<Omit<Load, 'tenantNum'>> = { rows: 0, bytes: 0 };
 
 /** The rows that a process has in memory. */
 export class HeldRows {
-  readonly #rows = new Map<string, Held>();
-  readonly #loads = new Map<number, Load>();
-  /** Rows of each endpoint that has any. */
-  readonly #endpoints = new Map<number, number>();
+  /** And those that were let go since the read began that is under way. */
+  readonly #rows = new RowTable<HeldRow>();
+  readonly #loads = new KeptMap<Load>(
+    (tenantNum) => ({ tenantNum, rows: 0, bytes: 0 }),
+    ({ rows }) => rows === 0,
+  );
+  readonly #endpoints = new KeptMap<{ rows: number }>(
+    () => ({ rows: 0 }),
+    ({ rows }) => rows === 0,
+  );
   #largest = 0;
   #largestAt = Number.NEGATIVE_INFINITY;
   /** Of their bodies. */
   bytes = 0;
-  /** Rows let go since the last read began. */
-  readonly #letGoMeanwhile = new Set<string>();
+  size = 0;
+  /** How many endpoints have rows here. */
+  endpoints = 0;
+  /** Null while no read is under way. */
+  #letGoMeanwhile: HeldRow[] | null = null;
 
-  get size(): number {
-    return this.#rows.size;
+  has({ eventUuid, endpointNum }: DeliveryKey): boolean {
+    return this.#rows.find(eventUuid, endpointNum, isStillHeld) !== undefined;
   }
 
-  has(row: DeliveryKey): boolean {
-    return this.#rows.has(keyOf(row));
-  }
-
-  add(row: DueDelivery, lane: Lane, bytes: number): void {
-    const { tenantNum, order } = row;
-    this.#rows.set(keyOf(row), { lane, order, tenantNum, bytes });
+  add({ eventUuid, endpointNum, tenantNum, order }: DueDelivery, lane: Lane, bytes: number): void {
+    this.#rows.add({ eventUuid, endpointNum, lane, order, tenantNum, bytes, isLetGo: false, next: null });
+    this.size++;
     this.#count(tenantNum, 1, bytes);
-    this.#endpoints.set(row.endpointNum, (this.#endpoints.get(row.endpointNum) ?? 0) + 1);
+    if (++this.#endpoints.of(endpointNum).rows === 1) this.endpoints++;
     lane.held++;
   }
 
   /** @returns how it was held; undefined when it is not held (any more). */
-  letGo(row: DeliveryKey): Held | undefined {
-    const key = keyOf(row);
-    const held = this.#rows.get(key);
-    if (held === undefined) return undefined;
-    this.#rows.delete(key);
-    this.#letGoMeanwhile.add(key);
-    held.lane.held--;
-    this.#count(held.tenantNum, -1, -held.bytes);
-    const left = this.#endpoints.get(row.endpointNum)! - 1;
-    if (left > 0) this.#endpoints.set(row.endpointNum, left);
-    else this.#endpoints.delete(row.endpointNum);
-    return held;
+  letGo({ eventUuid, endpointNum }: DeliveryKey): Held | undefined {
+    const row = this.#rows.find(eventUuid, endpointNum, isStillHeld);
+    if (row === undefined) return undefined;
+    row.isLetGo = true;
+    if (this.#letGoMeanwhile === null) this.#rows.remove(row);
+    else this.#letGoMeanwhile.push(row);
+    this.size--;
+    this.#count(row.tenantNum, -1, -row.bytes);
+    if (--this.#endpoints.of(endpointNum).rows === 0) this.endpoints--;
+    row.lane.held--;
+    return row;
   }
 
   /** What this tenant has in memory. */
-  loadOf(tenantNum: number): Readonly<Load> {
+  loadOf(tenantNum: number): typeof NOTHING {
     return this.#loads.get(tenantNum) ?? NOTHING;
   }
 
-  /** How many endpoints have rows here. */
-  get endpoints(): number {
-    return this.#endpoints.size;
-  }
-
   /** Tenants that have rows here. */
-  get tenants(): Iterable<number> {
-    return this.#loads.keys();
+  get tenants(): readonly number[] {
+    const tenants: number[] = [];
+    for (const { tenantNum, rows } of this.#loads.values()) if (rows > 0) tenants.push(tenantNum);
+    return tenants;
   }
 
   /** Rows of the tenant that has most, as it was a few milliseconds ago at the latest. */
@@ -96,14 +104,9 @@ export class HeldRows {
 
   #count(tenantNum: number, rows: number, bytes: number): void {
     this.bytes += bytes;
-    const load = this.#loads.get(tenantNum);
-    if (load === undefined) {
-      this.#loads.set(tenantNum, { rows, bytes });
-      return;
-    }
+    const load = this.#loads.of(tenantNum);
     load.rows += rows;
     load.bytes += bytes;
-    if (load.rows === 0) this.#loads.delete(tenantNum);
   }
 
   /**
@@ -113,15 +116,23 @@ export class HeldRows {
   async read(
     fetch: () => Promise<DueDelivery[]>,
   ): Promise<{ readonly rows: DueDelivery[]; readonly fresh: DueDelivery[] }> {
-    this.#letGoMeanwhile.clear();
-    const rows = await fetch();
-    const fresh = rows.filter((row) => {
-      const key = keyOf(row);
-      return !this.#rows.has(key) && !this.#letGoMeanwhile.has(key);
-    });
-    return { rows, fresh };
+    const letGo: HeldRow[] = [];
+    this.#letGoMeanwhile = letGo;
+    try {
+      const rows = await fetch();
+      return {
+        rows,
+        fresh: rows.filter((row) => this.#rows.find(row.eventUuid, row.endpointNum, isAny) === undefined),
+      };
+    } finally {
+      this.#letGoMeanwhile = null;
+      for (const row of letGo) this.#rows.remove(row);
+    }
   }
 }
+
+const isAny = () => true;
+const isStillHeld = ({ isLetGo }: HeldRow) => !isLetGo;
 
 export function keyOf({ eventUuid, endpointNum }: DeliveryKey): string {
   return `${eventUuid}${endpointNum}`;

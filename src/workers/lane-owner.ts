@@ -2,6 +2,7 @@ import { type EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/sender.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
+import type { AttemptIds } from '../observability/facts.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { StruckDelivery } from '../store/suspects.ts';
 import { CarefulSender } from './careful-sender.ts';
@@ -30,7 +31,7 @@ export interface LaneOwnerOptions {
   /** Rings lanes for whoever is free. */
   readonly ring: (lanes: Iterable<number>) => void;
   readonly ringIn: (lane: number, delayMs: number) => void;
-  readonly onAttempt: (attempt: SettledAttempt, tenantId: string, endpointId: string) => void;
+  readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   readonly onGateNews: (news: GateNews, tenantId: string, endpointId: string) => void;
   readonly onSetAside: (delivery: StruckDelivery) => void;
   readonly onEgressChange: (change: EgressChange) => void;

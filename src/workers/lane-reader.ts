@@ -20,6 +20,8 @@ export interface LaneReaderOptions {
   readonly nowMs: () => number;
 }
 
+type ByLane = Map<number, DueDelivery[]>;
+
 const FETCH_SIZE = 500;
 /** At the largest event size this many bodies are half of the memory that they may take together by default. */
 const BODIES_AT_ONCE = 128;
@@ -121,10 +123,14 @@ export class LaneReader {
       for (const lane of hungry) lane.isHungry = true;
       throw error;
     });
+    const [rowsOf, freshOf] = [rows, fresh].map((some) => Map.groupBy(some, (row) => row.lane)) as [ByLane, ByLane];
     for (const [i, lane] of hungry.entries()) {
-      const ofLane = (row: DueDelivery) => row.lane === lane.number;
       const wasWoken = lane.isHungry;
-      const found = { rows: rows.filter(ofLane), fresh: fresh.filter(ofLane).length, limit: fetches[i]!.limit };
+      const found = {
+        rows: rowsOf.get(lane.number) ?? [],
+        fresh: freshOf.get(lane.number)?.length ?? 0,
+        limit: fetches[i]!.limit,
+      };
       if (over.tenants.length === 0) lane.fetched(found, now);
       else lane.fetchedPast(found, now);
       if (wasWoken) lane.wake();

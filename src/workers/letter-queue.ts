@@ -1,3 +1,4 @@
+import { deliveryIdOf } from '../domain/ids.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 
 /** A delivery in the lane's hands, with its event. */
@@ -8,6 +9,13 @@ export interface Letter {
   readonly admittedAt: number;
   /** When its row was last seen in the mailbox, likewise. */
   checkedAt: number;
+  /** Once it was asked for. */
+  deliveryId: string | null;
+}
+
+export function deliveryIdOfLetter(letter: Letter): string {
+  letter.deliveryId ??= deliveryIdOf(letter.due.eventUuid, letter.due.endpointNum);
+  return letter.deliveryId;
 }
 
 /** First attempts, retries, and what a replay queued. */

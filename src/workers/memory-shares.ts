@@ -70,7 +70,7 @@ export class MemoryShares {
 
   /** Tenants that have their share: seldom more than one, because each that has it leaves less to the others. */
   fullTenants(): number[] {
-    return [...this.#held.tenants].filter((num) => !this.mayTake(num));
+    return this.#held.tenants.filter((num) => !this.mayTake(num));
   }
 
   /**

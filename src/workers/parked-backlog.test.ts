@@ -12,7 +12,7 @@ function fullDesk(settings: Partial<DeliveryTarget>): Desk {
   const desk = new Desk(1, 0);
   desk.target = { enabled: true, deleted: false, maxInFlight: 1, ...settings } as DeliveryTarget;
   desk.gate = Gate.restore(null, { cap: 1, rate: null }, NOW);
-  desk.flights.begin({ letter: {} as Letter, kind: 'first', request: null });
+  desk.flights.begin({ letter: {} as Letter, kind: 'first', request: null, place: -1 });
   desk.markParked();
   return desk;
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Desk } from './desk.ts';
 import { Turns } from './turns.ts';
 
-const deskOf = (tenantNum: number) => ({ tenantNum }) as Desk;
+const deskOf = (tenantNum: number) => ({ tenantNum, turns: null }) as Desk;
 
 /** Lets desks that always have something to send take slots until no more are given. @returns what each tenant got. */
 function fill(turns: Turns, desks: readonly Desk[]): number[] {

@@ -1,4 +1,5 @@
 import type { Desk } from './desk.ts';
+import { KeptMap } from './kept-map.ts';
 import type { LetterClass } from './letter-queue.ts';
 
 /**
@@ -7,15 +8,26 @@ import type { LetterClass } from './letter-queue.ts';
  */
 const SHARES = { tenant: 3, retry: 2, replay: 1 } as const;
 
+/** What a tenant has in these turns. */
+export interface TenantTurns {
+  /** Those that may have something to send, in the order of their turns. */
+  readonly desks: Desk[];
+  /** Requests under way. */
+  inFlight: number;
+}
+
 /**
  * Who sends next: tenants in turn, and the desks of one tenant in turn, within a share of the process's slots for each tenant, for retries
  * and for replays. A tenant whose receivers are all slow cannot take every slot, because each one that it takes makes its share smaller.
  */
 export class Turns {
   readonly #slots: number;
-  /** Desks that may have something to send, by tenant, both in the order of their turns. */
-  readonly #ready = new Map<number, Set<Desk>>();
-  readonly #ofTenant = new Map<number, number>();
+  /** Tenants whose desks may have something to send, in the order of their turns. */
+  readonly #ready: TenantTurns[] = [];
+  readonly #tenants = new KeptMap<TenantTurns>(
+    () => ({ desks: [], inFlight: 0 }),
+    ({ desks, inFlight }) => desks.length === 0 && inFlight === 0,
+  );
   readonly #ofClass: Record<LetterClass, number> = { first: 0, retry: 0, replay: 0 };
   #inFlight = 0;
 
@@ -29,34 +41,44 @@ export class Turns {
   }
 
   add(desk: Desk): void {
-    const desks = this.#ready.get(desk.tenantNum);
-    if (desks === undefined) this.#ready.set(desk.tenantNum, new Set([desk]));
-    else desks.add(desk);
+    if (desk.turns !== null) return;
+    const tenant = this.#tenants.of(desk.tenantNum);
+    desk.turns = tenant;
+    if (tenant.desks.push(desk) === 1) this.#ready.push(tenant);
   }
 
   delete(desk: Desk): void {
-    const desks = this.#ready.get(desk.tenantNum);
-    if (desks?.delete(desk) === true && desks.size === 0) this.#ready.delete(desk.tenantNum);
+    const tenant = desk.turns;
+    if (tenant === null) return;
+    desk.turns = null;
+    tenant.desks.splice(tenant.desks.indexOf(desk), 1);
+    if (tenant.desks.length === 0) this.#ready.splice(this.#ready.indexOf(tenant), 1);
   }
 
   /** The desk whose turn it is, which leaves the queue; undefined when none may send. */
   next(): Desk | undefined {
     if (this.#inFlight >= this.#slots) return undefined;
-    for (const [tenant, desks] of this.#ready) {
-      if (!this.hasSlotFor(tenant)) continue;
-      const [desk] = desks;
-      desks.delete(desk!);
+    for (let i = 0; i < this.#ready.length; i++) {
+      const tenant = this.#ready[i]!;
+      if (!this.#hasSlot(tenant)) continue;
+      const desk = tenant.desks.shift()!;
+      desk.turns = null;
+      if (i === 0) this.#ready.shift();
+      else this.#ready.splice(i, 1);
       // Its tenant's next turn comes after those of the others.
-      this.#ready.delete(tenant);
-      if (desks.size > 0) this.#ready.set(tenant, desks);
+      if (tenant.desks.length > 0) this.#ready.push(tenant);
       return desk;
     }
     return undefined;
   }
 
   /** Whether a request of this tenant may begin now. */
-  hasSlotFor(tenant: number): boolean {
-    return this.#tenantLoad(tenant) < SHARES.tenant * (this.#slots - this.#inFlight);
+  hasSlotFor(tenantNum: number): boolean {
+    return this.#hasSlot(this.#tenants.of(tenantNum));
+  }
+
+  #hasSlot({ inFlight }: TenantTurns): boolean {
+    return inFlight < SHARES.tenant * (this.#slots - this.#inFlight);
   }
 
   /** Whether one of this class may begin now. */
@@ -67,18 +89,12 @@ export class Turns {
   began(desk: Desk, kind: LetterClass): void {
     this.#inFlight++;
     this.#ofClass[kind]++;
-    this.#ofTenant.set(desk.tenantNum, this.#tenantLoad(desk.tenantNum) + 1);
+    this.#tenants.of(desk.tenantNum).inFlight++;
   }
 
   ended(desk: Desk, kind: LetterClass): void {
     this.#inFlight--;
     this.#ofClass[kind]--;
-    const left = this.#tenantLoad(desk.tenantNum) - 1;
-    if (left > 0) this.#ofTenant.set(desk.tenantNum, left);
-    else this.#ofTenant.delete(desk.tenantNum);
-  }
-
-  #tenantLoad(tenant: number): number {
-    return this.#ofTenant.get(tenant) ?? 0;
+    this.#tenants.of(desk.tenantNum).inFlight--;
   }
 }

@@ -197,7 +197,7 @@ function createOwner(context: Context, id: string, announce: () => void, resolve
     maxBytes: config.MAX_BYTES_IN_FLIGHT,
     ring: (lanes) => doorbell.ring(lanes),
     ringIn: (lane, delayMs) => doorbell.ringIn(lane, delayMs),
-    onAttempt: (attempt, tenantId, endpointId) => observe.attemptFinished({ ...attempt, tenantId, endpointId }),
+    onAttempt: (attempt, ids) => observe.attemptFinished(attempt, ids),
     onGateNews: (news, tenantId, endpointId) => observe.gateChanged({ ...news, tenantId, endpointId }),
     onSetAside: (delivery) => observe.deliverySetAside(delivery),
     onEgressChange: (change) => observe.egressChanged(change),

@@ -165,6 +165,31 @@ test('a call is heard by every worker of its installation, by no other, and agai
   expect(failures).toEqual([]);
 });
 
+test('one call in five milliseconds may go out behind a commit; what comes meanwhile is called after its own', async () => {
+  const { session, failures, calls } = await startSession('one');
+  await eventually(
+    async () => session.heldMs,
+    (ms) => ms > 0,
+  );
+  const ours = new LaneCalls(pool, (error) => failures.push(String(error)));
+  onTestFinished(() => ours.close());
+  const behind = ours.callBehind([1, 2]);
+  expect(behind).toMatchObject({ values: ['1 2'] });
+  expect(ours.callBehind([3])).toBeNull();
+  ours.call([3]);
+  await eventually(
+    async () => calls.flat(),
+    (lanes) => lanes.includes(3),
+  );
+  // What goes out behind a commit is the commit's to send.
+  expect(calls).toEqual([[3]]);
+  await eventually(
+    async () => ours.callBehind([4]),
+    (query) => query !== null,
+  );
+  expect(failures).toEqual([]);
+});
+
 /** What a proxy that pools transactions makes of a connection: each statement may come to another session. */
 const pooled = async (): Promise<Connection> => {
   const sessions = new pg.Pool({ connectionString: database.url, max: 2 });

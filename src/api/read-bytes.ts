@@ -1,0 +1,41 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import express, { type RequestHandler } from 'express';
+import { Refusal } from '../domain/errors.ts';
+
+/**
+ * Reads the body of a request into `request.body`, as bytes. One whose length is told and bearable is gathered here; whatever else there is
+ * (chunks, too much, an encoding, nothing) is express's to read or to refuse.
+ * @throws Refusal 400 when the request ends before its body does
+ */
+export function readBytes(limit: number): RequestHandler {
+  const readAny = express.raw({ type: () => true, limit, inflate: false });
+  return (request, response, next) => {
+    if (!isPlain(request.headers, limit)) return readAny(request, response, next);
+    const chunks: Buffer[] = [];
+    let isOver = false;
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      isOver = true;
+      request.body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+      next();
+    });
+    const cut = () => {
+      if (isOver) return;
+      isOver = true;
+      next(new Refusal(400, 'incomplete_body', 'The request body ended early.'));
+    };
+    request.on('error', cut);
+    request.on('close', cut);
+  };
+}
+
+/** Node's parser sees to it that what comes is as long as `content-length` says. */
+function isPlain(headers: IncomingHttpHeaders, limit: number): boolean {
+  const length = Number(headers['content-length'] ?? 0);
+  return (
+    length > 0 &&
+    length <= limit &&
+    headers['content-encoding'] === undefined &&
+    headers['transfer-encoding'] === undefined
+  );
+}

@@ -1,0 +1,63 @@
+// The statement of a group commit (`event-log.ts`), in four forms. Its parameters: 1–2 routing, 3–6 claims, 7–13 events, 14 their bodies,
+// 15–19 deliveries; 20–23 expansions where there are any; and at the end, where expired claims are taken over, what they are older than.
+
+// A key is written as a new one: Postgres finds out by itself when it is there already. Only then is the statement made again, in the form that
+// looks whether what is there has expired. To be ready for that costs each key a search and a record of the WAL more.
+const AS_NEW = '';
+const overExpired = (expireBefore: string) => `
+    ON CONFLICT (key) DO UPDATE
+       SET event_id = EXCLUDED.event_id, body_hash = EXCLUDED.body_hash, deliveries = EXCLUDED.deliveries
+     WHERE idempotency_keys.event_id < ${expireBefore}::uuid`;
+
+// Bodies travel as one binary parameter and are cut apart in Postgres: a bytea[] would be sent as escaped hex.
+// Arrays are unnested side by side in lists of columns: in FROM, Postgres writes each of them out and reads it again.
+// `checked` runs before anything is stored, because everything reads from it; `claimed` reads from `routed` for the same reason.
+const appendText = (taken: string, more: string) => `
+  WITH routed AS MATERIALIZED (SELECT assert_routing_versions($1::int[], $2::bigint[]) AS ok),
+  claimed AS (
+    INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries)
+    SELECT k.key, k.event_id, k.body_hash, k.deliveries
+      FROM routed, (SELECT unnest($3::uuid[]) AS key, unnest($4::uuid[]) AS event_id, unnest($5::uuid[]) AS body_hash, unnest($6::int[]) AS deliveries) k
+     WHERE routed.ok ORDER BY k.key${taken}
+    RETURNING 1
+  ),
+  checked AS MATERIALIZED (
+    SELECT routed.ok AND assert_all_claimed((SELECT count(*) FROM claimed), cardinality($3::uuid[])) AS ok FROM routed
+  ),
+  stored AS (
+    INSERT INTO events (id, tenant_num, type, subject, external_id, body)
+    SELECT e.id, e.tenant_num, e.type, e.subject, e.external_id, substring($14::bytea FROM e.start FOR e.length)
+      FROM checked, (SELECT unnest($7::uuid[]) AS id, unnest($8::int[]) AS tenant_num, unnest($9::text[]) AS type, unnest($10::text[]) AS subject,
+                            unnest($11::text[]) AS external_id, unnest($12::int[]) AS start, unnest($13::int[]) AS length) e
+     WHERE checked.ok
+  )${more}
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
+  SELECT d.event_id, date_trunc('milliseconds', now()), d.endpoint_num, d.tenant_num, d.lane, d.order_key,
+         CASE WHEN d.order_key IS NOT NULL THEN nextval('mailbox_seq') END
+    FROM checked, (SELECT unnest($15::uuid[]) AS event_id, unnest($16::int[]) AS endpoint_num, unnest($17::int[]) AS tenant_num,
+                          unnest($18::smallint[]) AS lane, unnest($19::int[]) AS order_key) d
+   WHERE checked.ok`;
+
+// Only where there is something to expand: most groups need not pay for it.
+const EXPANSIONS = `,
+  sets AS MATERIALIZED (
+    SELECT s.place, s.nums::int[] AS nums FROM unnest($23::text[]) WITH ORDINALITY AS s(nums, place)
+  ),
+  deferred AS (
+    INSERT INTO expansions (event_id, tenant_num, endpoints, size)
+    SELECT x.event_id, x.tenant_num, sets.nums, cardinality(sets.nums)
+      FROM checked, unnest($20::uuid[], $21::int[], $22::int[]) AS x(event_id, tenant_num, place) JOIN sets USING (place)
+     WHERE checked.ok
+  )`;
+
+/** By what a group brings. */
+export const APPEND_STATEMENTS = {
+  narrow: {
+    asNew: { name: 'append-new', text: appendText(AS_NEW, '') },
+    overExpired: { name: 'append-over-expired', text: appendText(overExpired('$20'), '') },
+  },
+  wide: {
+    asNew: { name: 'append-wide-new', text: appendText(AS_NEW, EXPANSIONS) },
+    overExpired: { name: 'append-wide-over-expired', text: appendText(overExpired('$24'), EXPANSIONS) },
+  },
+} as const;

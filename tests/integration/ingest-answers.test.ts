@@ -1,0 +1,118 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+import { OPERATOR_KEY } from '../support/test-settings.ts';
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startTestService();
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
+});
+
+afterAll(() => service.stop());
+
+const post = (body: unknown, headers?: Record<string, string>) =>
+  call(service.baseUrl, 'POST', '/v1/events', body, headers);
+
+/** Headers that say nothing of one answer alone. */
+function lasting(headers: Headers): Record<string, string> {
+  const own = new Set(['x-request-id', 'date', 'content-length', 'content-type']);
+  return Object.fromEntries([...headers].filter(([name]) => !own.has(name)));
+}
+
+test('answers to events have the headers of every other answer, whether they are taken or not', async () => {
+  const { headers } = await call(service.baseUrl, 'GET', '/v1/tenants');
+  const event = { type: 'headers', tenant_id: 'acme', data: {} };
+  const answers = [
+    await post(event),
+    await post([event, event]),
+    await post('[]', { 'content-type': 'application/cloudevents-batch+json' }),
+    await post('{'),
+    await post({ type: 'headers' }),
+    await post(event, { authorization: 'Bearer nobody' }),
+    await post(event, { 'content-type': 'text/plain' }),
+    await call(service.baseUrl, 'POST', '/v1/events?a=b', event),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 400, 422, 401, 415, 422]);
+  const expected = lasting(headers);
+  expect(expected).toMatchObject({
+    'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+    'x-content-type-options': 'nosniff',
+    'strict-transport-security': expect.any(String),
+    'cache-control': 'no-store',
+  });
+  for (const answer of answers) {
+    expect(lasting(answer.headers)).toMatchObject(expected);
+    expect(answer.headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
+    const type = answer.status === 202 ? 'application/json' : 'application/problem+json';
+    expect(answer.headers.get('content-type')).toBe(`${type}; charset=utf-8`);
+  }
+  expect(new Set(answers.map((answer) => answer.headers.get('x-request-id'))).size).toBe(answers.length);
+});
+
+/** What the server answers to bytes that come in pieces. */
+async function answerTo(pieces: readonly (string | Buffer)[]): Promise<string> {
+  const { hostname, port } = new URL(service.baseUrl);
+  const socket = connect(Number(port), hostname).setNoDelay(true);
+  let answer = '';
+  // What it has to say, it has said.
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => {
+    answer += chunk;
+  });
+  for (const piece of pieces) {
+    await new Promise((resolve) => socket.write(piece, resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await eventually(
+    async () => answer,
+    (text) => text.includes('\r\n\r\n'),
+  );
+  socket.destroy();
+  return answer;
+}
+
+const head = (more: string) =>
+  `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${OPERATOR_KEY}\r\ncontent-type: application/json\r\n${more}\r\n\r\n`;
+
+test('a body is the same event in whatever pieces it comes, cut within a character or sent as chunks', async () => {
+  const body = Buffer.from(JSON.stringify({ type: 'pieces', tenant_id: 'acme', data: { name: 'Zoë €' } }));
+  const pieces = Array.from(body, (byte) => Buffer.from([byte]));
+  expect(await answerTo([head(`content-length: ${body.length}`), ...pieces])).toMatch(/^HTTP\/1.1 202 /);
+  const chunks = pieces.map((piece) => Buffer.concat([Buffer.from('1\r\n'), piece, Buffer.from('\r\n')]));
+  expect(await answerTo([head('transfer-encoding: chunked'), ...chunks, '0\r\n\r\n'])).toMatch(/^HTTP\/1.1 202 /);
+  const { rows } = await service.context.apiPool.query(
+    "SELECT convert_from(body, 'UTF8')::json->'data'->>'name' AS name FROM events WHERE type = 'pieces'",
+  );
+  expect(rows).toEqual([{ name: 'Zoë €' }, { name: 'Zoë €' }]);
+});
+
+test('a producer that goes away in the midst of a body has stored nothing, and is counted', async () => {
+  const counted = async () =>
+    /^posthorn_ingest_requests_refused_total\{code="incomplete_body"\} (\d+)/m.exec(
+      await service.context.observe.metrics.text(),
+    )?.[1] ?? '0';
+  const before = Number(await counted());
+  const { hostname, port } = new URL(service.baseUrl);
+  const socket = connect(Number(port), hostname);
+  const body = JSON.stringify({ type: 'cut', tenant_id: 'acme', data: {} });
+  await new Promise((resolve) => socket.write(head(`content-length: ${body.length}`) + body.slice(0, -1), resolve));
+  socket.end();
+  await eventually(counted, (count) => Number(count) === before + 1);
+  const { rows } = await service.context.apiPool.query("SELECT 1 FROM events WHERE type = 'cut'");
+  expect(rows).toEqual([]);
+});
+
+test('what no length was told of, or too much, is refused as ever', async () => {
+  expect(await answerTo([head('content-length: 0')])).toMatch(/^HTTP\/1.1 400 [\s\S]*invalid_json/);
+  expect(await answerTo([head('content-length: 3\r\ncontent-encoding: gzip'), 'abc'])).toMatch(
+    /^HTTP\/1.1 415 [\s\S]*unsupported_encoding/,
+  );
+  const most = service.context.config.MAX_BATCH_BYTES;
+  expect(await answerTo([head(`content-length: ${most + 1}`), Buffer.alloc(most + 1, ' ')])).toMatch(
+    /^HTTP\/1.1 413 [\s\S]*too_large/,
+  );
+});

@@ -1,0 +1,52 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newUuid } from '../../src/domain/ids.ts';
+import { BodyCache } from '../../src/store/body-cache.ts';
+import { ensurePartitions } from '../../src/store/partitions.ts';
+import { readBodies } from '../../src/store/read-bodies.ts';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+
+let database: TestDatabase;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  await ensurePartitions(pool, Date.now());
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+async function store(bodies: readonly Buffer[]): Promise<readonly string[]> {
+  const ids = bodies.map(() => newUuid());
+  for (const [i, body] of bodies.entries()) {
+    await pool.query(`INSERT INTO events (id, tenant_num, type, body) VALUES ($1, 1, 'a', $2)`, [ids[i], body]);
+  }
+  return ids;
+}
+
+const TEXTS = [
+  '{"a":1}',
+  '\ufeff{"a":"\ufeff"}',
+  '{"a":"zażółć – 漢字 – 🦔"}',
+  '{"a":"\\u0000\\x41"}',
+  '\\x7b7d',
+  '',
+].map((text) => Buffer.from(text));
+const NO_TEXTS = [Buffer.from([0x7b, 0xff, 0x7d]), Buffer.from([0x7b, 0x00, 0x7d]), Buffer.from([0xed, 0xa0, 0x80])];
+
+test.each([
+  ['all are text', TEXTS],
+  ['some are none, as after damage to the table', [...TEXTS, ...NO_TEXTS]],
+])('bodies are read byte for byte where %s', async (_what, bodies) => {
+  const ids = await store(bodies);
+  const missing = newUuid();
+  const read = await readBodies(pool, new BodyCache(0), [...ids, missing]);
+  expect([...read.keys()].sort()).toEqual([...ids].sort());
+  expect(ids.map((id) => Buffer.from(read.get(id)!.body).toString('hex'))).toEqual(
+    bodies.map((body) => body.toString('hex')),
+  );
+});
