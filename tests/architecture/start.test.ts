@@ -8,7 +8,8 @@ const ROOT = join(import.meta.dirname, '../..');
 test('nothing of ours is loaded before what Node makes of it is kept for the next start', () => {
   const main = readFileSync(join(ROOT, 'src/main.ts'), 'utf8');
   const imports = [...main.matchAll(/^import .* from '(.+)';$/gm)].map(([, from]) => from);
-  expect(imports).toEqual(['node:module', 'node:path']);
+  expect(imports).toContain('node:module');
+  for (const from of imports) expect(from).toMatch(/^node:/);
   expect(main.indexOf('enableCompileCache(')).toBeLessThan(main.indexOf("import('./start.ts')"));
 });
 
