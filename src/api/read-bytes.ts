@@ -11,6 +11,8 @@ export function readBytes(limit: number): RequestHandler {
   const readAny = express.raw({ type: () => true, limit, inflate: false });
   return (request, response, next) => {
     if (!isPlain(request.headers, limit)) return readAny(request, response, next);
+    // Neither data nor an end is to come, and the close may have been.
+    if (request.destroyed) return next(incomplete());
     const chunks: Buffer[] = [];
     let isOver = false;
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -22,11 +24,15 @@ export function readBytes(limit: number): RequestHandler {
     const cut = () => {
       if (isOver) return;
       isOver = true;
-      next(new Refusal(400, 'incomplete_body', 'The request body ended early.'));
+      next(incomplete());
     };
     request.on('error', cut);
     request.on('close', cut);
   };
+}
+
+function incomplete(): Refusal {
+  return new Refusal(400, 'incomplete_body', 'The request body ended early.');
 }
 
 /** Node's parser sees to it that what comes is as long as `content-length` says. */

@@ -24,33 +24,39 @@ export async function readBodies(
   return found;
 }
 
-const BODIES = (body: string) =>
-  `SELECT id, external_id, ${body} AS body, expunged_at IS NOT NULL AS expunged FROM events WHERE id = ANY($1::uuid[])`;
-const AS_TEXT = BODIES(`convert_from(body, 'UTF8')`);
-const AS_BYTES = BODIES('body');
+const BODIES = (text: string, bytes: string) =>
+  `SELECT id, external_id, ${text} AS text, ${bytes} AS bytes, expunged_at IS NOT NULL AS expunged FROM events WHERE id = ANY($1::uuid[])`;
+// Only where the database speaks UTF-8 itself: what goes to another encoding and back may come as another letter (¦ does, by EUC_JP).
+const IS_UTF8 = `getdatabaseencoding() = 'UTF8'`;
+const AS_TEXT = BODIES(
+  `CASE WHEN ${IS_UTF8} THEN convert_from(body, 'UTF8') END`,
+  `CASE WHEN NOT (${IS_UTF8}) THEN body END`,
+);
+const AS_BYTES = BODIES('NULL', 'body');
 
 // As the text that they are: bytes are sent in hexadecimal digits, twice as long. The statement has no name, so that it is planned each time: a
 // plan that is kept would be made of days that have few events yet, by going through all of them.
 async function fetchBodies(pool: pg.Pool, ids: readonly string[]): Promise<Map<string, EventBody>> {
   const values = [uuids(ids, (id) => id)];
   const { rows } = await pool.query<BodyRow>({ text: AS_TEXT, values }).catch((error: unknown) => {
-    if (!NO_TEXT.has((error as { code?: string }).code ?? '')) throw error;
+    if ((error as { code?: string }).code !== NO_TEXT) throw error;
     return pool.query<BodyRow>({ text: AS_BYTES, values });
   });
   return new Map(
-    rows.map(({ id, external_id, body, expunged }) => [
+    rows.map(({ id, external_id, text, bytes, expunged }) => [
       id,
-      { externalId: external_id, body: typeof body === 'string' ? Buffer.from(body) : body, expunged },
+      { externalId: external_id, body: text === null ? bytes! : Buffer.from(text), expunged },
     ]),
   );
 }
 
-/** SQLSTATEs where one of the bodies is not valid UTF-8, as nothing is that we wrote, or has letters that the database's encoding has not. */
-const NO_TEXT: ReadonlySet<string> = new Set(['22021', '22P05']);
+/** The SQLSTATE where one of the bodies is not valid UTF-8, as nothing is that we wrote. */
+const NO_TEXT = '22021';
 
 interface BodyRow {
   id: string;
   external_id: string | null;
-  body: string | Buffer;
+  text: string | null;
+  bytes: Buffer | null;
   expunged: boolean;
 }

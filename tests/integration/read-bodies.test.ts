@@ -1,10 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { BodyCache } from '../../src/store/body-cache.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { readBodies } from '../../src/store/read-bodies.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { databaseUrl, onServer } from '../support/test-server.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -49,4 +51,23 @@ test.each([
   expect(ids.map((id) => Buffer.from(read.get(id)!.body).toString('hex'))).toEqual(
     bodies.map((body) => body.toString('hex')),
   );
+});
+
+test('bodies are read byte for byte from a database of another encoding, whose letters may come back as others', async () => {
+  const serverUrl = inject('serverUrl');
+  const name = `posthorn_test_${randomBytes(6).toString('hex')}`;
+  await onServer(serverUrl, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'EUC_JP' LOCALE 'C'`);
+  const other = new pg.Pool({ connectionString: databaseUrl(serverUrl, name), max: 1 });
+  try {
+    await other.query('CREATE TABLE events (id uuid, external_id text, body bytea, expunged_at timestamptz)');
+    const bodies = ['{"a":"¦"}', '{}'].map((text) => Buffer.from(text));
+    const ids = bodies.map(() => newUuid());
+    for (const [i, body] of bodies.entries())
+      await other.query('INSERT INTO events (id, body) VALUES ($1, $2)', [ids[i], body]);
+    const read = await readBodies(other, new BodyCache(0), ids);
+    expect(ids.map((id) => Buffer.from(read.get(id)!.body).toString())).toEqual(bodies.map(String));
+  } finally {
+    await other.end();
+    await onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+  }
 });

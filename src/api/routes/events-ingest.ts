@@ -36,7 +36,11 @@ export function mountIngest(app: Express, context: Context): void {
     types: { rules: typeRules, onMisfit: (event: MisfitEvent) => observe.eventMisfit(event) },
   };
 
-  const budget = bodyBudget(config.INGEST_BUFFER_BYTES / 2, config.MAX_BATCH_BYTES / 8);
+  const budget = bodyBudget({
+    budgetBytes: config.INGEST_BUFFER_BYTES / 2,
+    largestBytes: config.MAX_BATCH_BYTES,
+    unannouncedBytes: config.MAX_BATCH_BYTES / 8,
+  });
 
   const admit: RequestHandler = async (request, response, next) => {
     response.locals.requestId = newRequestId();

@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import { afterEach, expect, test } from 'vitest';
+import { bodyBudget } from './body-budget.ts';
+import { readBytes } from './read-bytes.ts';
+
+let server: Server;
+
+afterEach(() => new Promise((resolve) => server.close(resolve)));
+
+/** A producer that is gone before its key was looked up; then another, with as much to say. */
+async function afterOneThatLeft(rest: readonly (RequestHandler | ErrorRequestHandler)[]): Promise<number> {
+  const asked = Promise.withResolvers<void>();
+  const known = Promise.withResolvers<void>();
+  let isFirst = true;
+  const lookUp: RequestHandler = async (_request, response, next) => {
+    if (isFirst) {
+      isFirst = false;
+      const gone = once(response, 'close');
+      asked.resolve();
+      await gone;
+      next();
+      known.resolve();
+      return;
+    }
+    next();
+  };
+  const answer: RequestHandler = (_request, response) => void response.sendStatus(202);
+  const app = express().post('/', lookUp, ...rest, answer);
+  server = app.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 60\r\n\r\n{');
+  await asked.promise;
+  socket.destroy();
+  await known.promise;
+  const { status } = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'x'.repeat(60) });
+  return status;
+}
+
+const BUDGET = { budgetBytes: 100, largestBytes: 100, unannouncedBytes: 10 };
+const refuse: ErrorRequestHandler = (error, _request, response, _next) => void response.sendStatus(error.status);
+
+test('what is set aside for a body whose producer left before it was read is not set aside for good', async () => {
+  expect(await afterOneThatLeft([bodyBudget(BUDGET), refuse])).toBe(202);
+});
+
+test('a body whose producer left before it was asked for is told to have ended', async () => {
+  const refusals: unknown[] = [];
+  const note: ErrorRequestHandler = (error, _request, response, _next) => {
+    refusals.push(error.code);
+    response.end();
+  };
+  expect(await afterOneThatLeft([readBytes(100), note])).toBe(202);
+  expect(refusals).toEqual(['incomplete_body']);
+});
+
+test('a body that is too large to be taken holds no others up, however slowly it comes', async () => {
+  const asked = Promise.withResolvers<void>();
+  const hold: RequestHandler = (request, response) => {
+    if (request.headers['content-length'] === '101') asked.resolve();
+    else response.sendStatus(202);
+  };
+  server = express().post('/', bodyBudget(BUDGET), hold, refuse).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\n\r\n{');
+  await asked.promise;
+  const { status } = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: '{}' });
+  socket.destroy();
+  expect(status).toBe(202);
+});
