@@ -7,7 +7,11 @@ function createWaker() {
   const waker = new LaneWaker({
     ring: (lanes) => rung.push(...lanes),
     call: (lanes) => called.push(...lanes),
-    callBehind: (lanes) => ({ name: 'call', text: '', values: [[...lanes].join(' ')] }),
+    callBehind: (lanes) => ({
+      query: { name: 'call', text: '', values: [[...lanes].join(' ')] },
+      failed: () => {},
+      settled: () => {},
+    }),
   });
   return { waker, take: () => ({ rung: rung.splice(0), called: called.splice(0) }) };
 }
@@ -29,7 +33,7 @@ test('under load nobody is called: lanes that are awake look by themselves', () 
 
 test('lanes that were called behind their commit are not called again', () => {
   const { waker, take } = createWaker();
-  expect(waker.callBehind(new Set([1, 2]), 2)).toMatchObject({ values: ['1 2'] });
+  expect(waker.callBehind(new Set([1, 2]), 2)).toMatchObject({ query: { values: ['1 2'] } });
   waker.wake([1, 2], 2, true);
   expect(take()).toEqual({ rung: [1, 2], called: [] });
 });

@@ -1,4 +1,4 @@
-import type { CallQuery } from './store/lane-calls.ts';
+import type { CallBehind } from './store/lane-calls.ts';
 
 export interface LaneBells {
   /** For whoever is free to take them. */
@@ -6,7 +6,7 @@ export interface LaneBells {
   /** For whoever has them awake. */
   readonly call: (lanes: Iterable<number>) => void;
   /** The call as a statement to be sent behind the commit of what it is about; null: not now. */
-  readonly callBehind: (lanes: Iterable<number>) => CallQuery | null;
+  readonly callBehind: (lanes: Iterable<number>) => CallBehind | null;
 }
 
 /** From so many deliveries at once on, lanes that are awake elsewhere are not called: under load they look by themselves soon enough. */
@@ -37,7 +37,7 @@ export class LaneWaker {
    * What calls these lanes behind a commit that is about to be sent. Null where some may be awake here, where there are many or none, and where
    * the last call is too short a while ago: then `wake` sees to it.
    */
-  callBehind(lanes: ReadonlySet<number>, deliveries: number): CallQuery | null {
+  callBehind(lanes: ReadonlySet<number>, deliveries: number): CallBehind | null {
     if (this.wakeLocal !== null || lanes.size === 0 || deliveries >= MANY) return null;
     return this.#bells.callBehind(lanes);
   }

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { APPEND_STATEMENTS } from './append-statements.ts';
 import { bigints, ints, smallints, someOf, texts, uuids } from './binary-array.ts';
-import type { CallQuery } from './lane-calls.ts';
+import type { CallBehind } from './lane-calls.ts';
 import { isRetryable, UNIQUE_VIOLATION } from './lock-errors.ts';
 import { plainArray } from './plain-array.ts';
 
@@ -67,19 +67,28 @@ export interface ClaimedBy {
 
 /**
  * Stores the group whole or not at all. When it resolves with `stored`, all of it is durable.
- * @param call sent behind it on the same connection, without waiting: executed after the commit, or after its failure. Its own failure is nobody's
- * concern. The pool has to be one that pipelines.
+ * @param call sent behind it on the same connection, without waiting: executed after the commit, or after its failure. The connection is free when
+ * it has been answered, lest another commit wait for that. The pool has to be one that pipelines.
  * @throws whatever Postgres or the connection throws: then the outcome is unknown to the caller, who must not acknowledge.
  */
 export async function appendEvents(
   pool: pg.Pool,
   group: AppendGroup,
-  call: CallQuery | null = null,
+  call: CallBehind | null = null,
 ): Promise<AppendResult> {
-  const client = await pool.connect();
+  const client = await pool.connect().catch((error: unknown) => {
+    call?.settled();
+    throw error;
+  });
+  const calls: Promise<void>[] = [];
   let broken = false;
+  const send = async (query: pg.QueryConfig) => {
+    const stored = client.query(query);
+    if (call !== null) calls.push(client.query(call.query).then(() => {}, call.failed));
+    await stored;
+  };
   try {
-    await append(client, group, call);
+    await append(send, group);
     return { kind: 'stored' };
   } catch (error) {
     const { code, detail } = error as { code?: string; detail?: string };
@@ -88,19 +97,19 @@ export async function appendEvents(
     broken = !isRetryable(error);
     throw error;
   } finally {
-    client.release(broken);
+    const free = () => {
+      client.release(broken);
+      call?.settled();
+    };
+    if (calls.length === 0) free();
+    else void Promise.all(calls).then(free);
   }
 }
 
-async function append(client: pg.ClientBase, group: AppendGroup, call: CallQuery | null): Promise<void> {
+async function append(send: (query: pg.QueryConfig) => Promise<void>, group: AppendGroup): Promise<void> {
   const { expansions = [] } = group;
   const { asNew, overExpired } = expansions.length === 0 ? APPEND_STATEMENTS.narrow : APPEND_STATEMENTS.wide;
   const values = [...appendValues(group), ...(expansions.length === 0 ? [] : expansionValues(expansions))];
-  const send = async (query: pg.QueryConfig) => {
-    const stored = client.query(query);
-    if (call !== null) client.query(call).catch(() => {});
-    await stored;
-  };
   try {
     await send({ ...asNew, values });
   } catch (error) {

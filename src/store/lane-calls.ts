@@ -16,6 +16,14 @@ export interface CallQuery {
   readonly values: string[];
 }
 
+/** A call that goes out behind a commit. */
+export interface CallBehind {
+  readonly query: CallQuery;
+  readonly failed: (error: unknown) => void;
+  /** To be said once, when it has been answered, and also when it was not sent. */
+  readonly settled: () => void;
+}
+
 /**
  * Calls out to all workers that lanes have new rows, by NOTIFY, in a transaction of its own: within that of the events it would make their
  * commits wait for each other. A worker that has such a lane awake reads it at once, rather than when it looks next. Losing a
@@ -26,6 +34,7 @@ export class LaneCalls {
   readonly #onFailure: (error: unknown) => void;
   #pending = new Set<number>();
   #isCalling = false;
+  #isBehind = false;
   #isClosed = false;
 
   constructor(pool: pg.Pool, onFailure: (error: unknown) => void) {
@@ -41,12 +50,17 @@ export class LaneCalls {
 
   /**
    * The call for a commit that is about to be sent, to go out right behind it on its connection: it is heard as soon as the rows are to be seen,
-   * without a round trip between. Null when the last call is too short a while ago: then these lanes are to be called after the commit.
+   * without a round trip between. Null when the last one is under way, or too short a while ago: then these lanes are to be called after the
+   * commit. So calls that hang hold one connection of the commits, not all.
    */
-  callBehind(lanes: Iterable<number>): CallQuery | null {
-    if (this.#isCalling || this.#isClosed) return null;
+  callBehind(lanes: Iterable<number>): CallBehind | null {
+    if (this.#isCalling || this.#isBehind || this.#isClosed) return null;
+    this.#isBehind = true;
     void this.#run(INTERVAL_MS);
-    return callQuery([...lanes]);
+    const settled = () => {
+      this.#isBehind = false;
+    };
+    return { query: callQuery([...lanes]), failed: this.#onFailure, settled };
   }
 
   close(): void {
