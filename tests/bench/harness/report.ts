@@ -25,6 +25,7 @@ const columns: readonly (readonly [figure: string, head: string])[] = [
   ['p99_ms', 'p99 ms'],
   ['p999_ms', 'p99.9 ms'],
   ['rate_of_1k', 'of 1k'],
+  ['rate_of_first', 'of first'],
   ['longest_silence_ms', 'silence ms'],
   ['p99_ms_near', 'p99 near'],
   ['p99_ms_apart', 'p99 apart'],
