@@ -22,7 +22,7 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   return new GroupCommit({
     append: async (group) => {
       const since = performance.now();
-      const call = waker.callBehind(lanesOf(group), group.deliveries.length);
+      const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
       if (call !== null) called.add(group);
       const result = await appendEvents(commitPool, group, call);
       if (result.kind === 'stored') observe.committed(group.events.length, performance.now() - since);

@@ -34,11 +34,12 @@ export class LaneWaker {
   }
 
   /**
-   * What calls these lanes behind a commit that is about to be sent. Null where some may be awake here, where there are many or none, and where
+   * What calls lanes behind a commit that is about to be sent. Null where some may be awake here, where there are many or none, and where
    * the last call is too short a while ago: then `wake` sees to it.
+   * @param lanes asked for only where there are few
    */
-  callBehind(lanes: ReadonlySet<number>, deliveries: number): CallBehind | null {
-    if (this.wakeLocal !== null || lanes.size === 0 || deliveries >= MANY) return null;
-    return this.#bells.callBehind(lanes);
+  callBehind(deliveries: number, lanes: () => Iterable<number>): CallBehind | null {
+    if (this.wakeLocal !== null || deliveries === 0 || deliveries >= MANY) return null;
+    return this.#bells.callBehind(lanes());
   }
 }
