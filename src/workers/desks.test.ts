@@ -35,6 +35,7 @@ beforeEach(() => {
   isWrittenAtOnce = true;
   stillWaiting = (asked) => asked;
   answerAfterMs = 10;
+  pauseMs = 0;
   outcome = answered(200);
   body = { externalId: null, body: Buffer.alloc(10), expunged: false };
   sender = new FakeSender(time, () => ({ outcome, afterMs: answerAfterMs }));
@@ -46,6 +47,7 @@ beforeEach(() => {
     userAgent: 'test',
     maxInFlight: MAX_IN_FLIGHT,
     maxBytes: 1_000,
+    pauseMs: () => pauseMs,
     loadTargets: (nums) => store.targets(nums),
     disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
     settle: (attempt) => {
@@ -64,6 +66,7 @@ beforeEach(() => {
 afterEach(() => time.restore());
 
 let events = 0;
+let pauseMs: number;
 let stillWaiting: (asked: readonly DueDelivery[]) => readonly DueDelivery[] = (asked) => asked;
 
 const lookAgain = () => desks.recheck(async (asked) => stillWaiting(asked));
@@ -143,6 +146,17 @@ test('memory is short at three quarters of the rows, or at the bytes allowed, wh
   expect(desks.memory.hasRoom).toBe(false);
   await time.pass(3_000);
   expect(desks.memory.hasRoom).toBe(true);
+});
+
+test('a process that is busy waits for its pause from one fetch to the next; memory is not short for that', async () => {
+  pauseMs = 25;
+  expect(desks.memory.mayFetch).toBe(true);
+  desks.memory.noteFetch(performance.now());
+  expect([desks.memory.mayFetch, desks.memory.hasRoom]).toEqual([false, true]);
+  await time.pass(24);
+  expect(desks.memory.mayFetch).toBe(false);
+  await time.pass(1);
+  expect(desks.memory.mayFetch).toBe(true);
 });
 
 test('a tenant has three quarters of the rows and of the bytes at most, so that the next one always finds place', async () => {

@@ -24,6 +24,8 @@ export interface DesksOptions {
   readonly userAgent: string;
   readonly maxInFlight: number;
   readonly maxBytes: number;
+  /** See `MemoryLimits`. */
+  readonly pauseMs: () => number;
   readonly loadTargets: (nums: readonly number[]) => Promise<Map<number, LoadedTarget>>;
   readonly disableEndpoint: (endpointNum: number, reason: string) => Promise<void>;
   readonly settle: (attempt: SettledAttempt) => void;
@@ -92,7 +94,7 @@ export class Desks {
   }
 
   /** What is in memory. */
-  get held(): Pick<HeldRows, 'size' | 'bytes'> {
+  get held(): Pick<HeldRows, 'size' | 'bytes' | 'keysOf'> {
     return this.#held;
   }
 

@@ -69,3 +69,16 @@ test('rows, bytes, tenants and endpoints are counted as they come and go', () =>
   held.letGo(b);
   expect([held.size, held.bytes, held.endpoints, held.loadOf(1).rows, [...held.tenants]]).toEqual([0, 0, 0, 0, []]);
 });
+
+test('the rows of some lanes are told, and not those of others or those that were let go', () => {
+  const held = new HeldRows();
+  const [one, two] = [lane(), lane()];
+  held.add(rowOf(1), one, 10);
+  held.add(rowOf(1, 2), one, 10);
+  held.add(rowOf(2), one, 10);
+  held.add(rowOf(3), two, 10);
+  held.letGo(rowOf(2));
+  const told = held.keysOf(new Set([one])).map(({ eventUuid, endpointNum }) => `${eventUuid} ${endpointNum}`);
+  expect(told.sort()).toEqual([`${rowOf(1).eventUuid} 1`, `${rowOf(1).eventUuid} 2`]);
+  expect(held.keysOf(new Set())).toEqual([]);
+});

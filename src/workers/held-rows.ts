@@ -81,6 +81,13 @@ export class HeldRows {
     return row;
   }
 
+  /** Rows of these lanes. */
+  keysOf(lanes: ReadonlySet<Lane>): readonly DeliveryKey[] {
+    const keys: DeliveryKey[] = [];
+    if (lanes.size > 0) this.#rows.each((row) => void (lanes.has(row.lane) && keys.push(row)));
+    return keys;
+  }
+
   /** What this tenant has in memory. */
   loadOf(tenantNum: number): typeof NOTHING {
     return this.#loads.get(tenantNum) ?? NOTHING;

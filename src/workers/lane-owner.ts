@@ -28,6 +28,8 @@ export interface LaneOwnerOptions {
   readonly leaseMs: number;
   readonly maxInFlight: number;
   readonly maxBytes: number;
+  /** See `MemoryLimits`. */
+  readonly pauseMs: () => number;
   /** Rings lanes for whoever is free. */
   readonly ring: (lanes: Iterable<number>) => void;
   readonly ringIn: (lane: number, delayMs: number) => void;
@@ -195,7 +197,7 @@ export class LaneOwner {
     await this.#lanes.acquire();
     await this.#reader.runOnce();
     await this.#return.runOnce();
-    if (this.#lanes.hasHungry && this.#desks.memory.hasRoom) this.#pump.kick();
+    if (this.#lanes.hasHungry && this.#desks.memory.mayFetch) this.#pump.kick();
   }
 
   #settled(attempt: SettledAttempt, isWritten: boolean): void {
@@ -226,7 +228,7 @@ export class LaneOwner {
     this.#leases.fence(now);
     for (const lane of this.#lanes) lane.poll(now);
     this.#endpoints.saveUrgentGates();
-    if (this.#lanes.hasHungry && (this.#desks.memory.hasRoom || this.#desks.isClogged)) this.#pump.kick();
+    if (this.#lanes.hasHungry && (this.#desks.memory.mayFetch || this.#desks.isClogged)) this.#pump.kick();
   }
 }
 

@@ -117,7 +117,11 @@ export class LaneReader {
     this.#desks.memory.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
     const fetches = hungry.map((lane) => lane.nextFetch(size, now));
-    const over = { endpoints: this.#floods.flooded().map(({ num }) => num), tenants: this.#desks.memory.fullTenants() };
+    const over = {
+      endpoints: this.#floods.flooded().map(({ num }) => num),
+      tenants: this.#desks.memory.fullTenants(),
+      rows: this.#desks.held.keysOf(new Set(hungry.filter((_, i) => fetches[i]!.meetsHeld))),
+    };
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
     const { rows, fresh } = await read.catch((error: unknown) => {
       for (const lane of hungry) lane.isHungry = true;

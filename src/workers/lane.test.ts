@@ -20,7 +20,12 @@ function row(dueAtMs: number): DueDelivery {
 }
 
 test('a lane that was just taken looks from the start', () => {
-  expect(new Lane(lease, 0).nextFetch(100, 0)).toEqual({ lane: 3, after: START, limit: 100 });
+  expect(new Lane(lease, 0).nextFetch(100, 0)).toEqual({
+    lane: 3,
+    after: START,
+    limit: 100,
+    meetsHeld: false,
+  });
 });
 
 test('a fetch that came back full goes on behind its last row and at once', () => {
@@ -29,19 +34,23 @@ test('a fetch that came back full goes on behind its last row and at once', () =
   lane.fetched({ rows: [row(1_000), row(2_000)], fresh: 2, limit: 2 }, 0);
   expect(lane.isHungry).toBe(true);
   lane.held = 2;
-  expect(lane.nextFetch(2, 1)).toMatchObject({ after: { dueAtMs: 2_000, eventUuid: 'u2000' }, limit: 2 });
+  expect(lane.nextFetch(2, 1)).toMatchObject({
+    after: { dueAtMs: 2_000, eventUuid: 'u2000' },
+    limit: 2,
+    meetsHeld: false,
+  });
 });
 
-test('a fetch that saw the end looks a little behind its cursor next time, with room for what it will meet again', () => {
+test('a fetch that saw the end looks a little behind its cursor next time, where it meets what is in memory', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0);
   lane.fetched({ rows: [row(2_000)], fresh: 1, limit: 10 }, 0);
   expect(lane.isHungry).toBe(false);
   lane.held = 1;
-  const { after, limit } = lane.nextFetch(10, 20);
+  const { after, limit, meetsHeld } = lane.nextFetch(10, 20);
   expect(after.dueAtMs).toBeLessThan(2_000);
   expect(after.dueAtMs).toBeGreaterThan(0);
-  expect(limit).toBe(11);
+  expect([limit, meetsHeld]).toEqual([10, true]);
 });
 
 test('however busy, a lane looks from the start every second, for rows that became visible behind its cursor', () => {
@@ -67,6 +76,18 @@ test('a lane is idle only after a look from the start found nothing and a while 
   lane.held = 0;
   lane.wake();
   expect(lane.isIdle).toBe(false);
+});
+
+test('a look that left out what is in memory does not make a lane idle', () => {
+  const lane = new Lane(lease, 0);
+  lane.held = 1;
+  lane.nextFetch(10, 300);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 300);
+  lane.held = 0;
+  expect(lane.isIdle).toBe(false);
+  lane.nextFetch(10, 600);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 600);
+  expect(lane.isIdle).toBe(true);
 });
 
 test('a busy lane looks every 10 ms, a quiet one every 100 ms, one that drains never', () => {

@@ -16,9 +16,14 @@ const OVERLAP_MS = 100;
 const EXPLORE_MS = 10_000;
 const EXPLORE_MS_PER_ENDPOINT = 20;
 
+export interface NextFetch extends LaneFetch {
+  /** Whether it may come upon rows of the lane that are in memory: they are in the table until they are settled. */
+  readonly meetsHeld: boolean;
+}
+
 /** What a fetch brought for one lane. */
 interface Fetched {
-  /** Those that are known already included. */
+  /** Those that were settled meanwhile included. */
   readonly rows: readonly DueDelivery[];
   readonly fresh: number;
   readonly limit: number;
@@ -99,15 +104,18 @@ export class Lane {
     if (!this.isDraining && now - this.#fetchedAt >= interval) this.isHungry = true;
   }
 
-  /** What to fetch now. Rows in memory are still in the table: where the fetch meets them again, they come on top of `wanted`. */
-  nextFetch(wanted: number, now: number): LaneFetch {
+  /** What to fetch now. */
+  nextFetch(wanted: number, now: number): NextFetch {
     this.#fetchedAt = now;
     const hasLingered = now - this.#foundAt >= LINGER_MS && this.held === 0;
     this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
-    const isPastHeld = this.#isContinuing && !this.#isFromStart;
-    const size = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
-    return { lane: this.number, after: this.#after(), limit: isPastHeld ? size : size + this.held };
+    return {
+      lane: this.number,
+      after: this.#after(),
+      limit: this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted,
+      meetsHeld: this.held > 0 && (this.#isFromStart || !this.#isContinuing),
+    };
   }
 
   /** Takes note of what a fetch brought. */
@@ -117,7 +125,7 @@ export class Lane {
     this.#isContinuing = rows.length >= limit;
     this.isHungry = this.#isContinuing;
     if (fresh > 0) this.#foundAt = now;
-    this.#isQuiet = this.#isFromStart && rows.length === 0 && now - this.#foundAt >= LINGER_MS;
+    this.#isQuiet = this.#isFromStart && this.held === 0 && rows.length === 0 && now - this.#foundAt >= LINGER_MS;
   }
 
   /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */

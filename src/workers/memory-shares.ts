@@ -5,6 +5,8 @@ export interface MemoryLimits {
   readonly maxInFlight: number;
   /** Bytes of bodies that may be held. */
   readonly maxBytes: number;
+  /** Least time between two fetches just now, in ms: see `BusyPause`. */
+  readonly pauseMs: () => number;
 }
 
 /**
@@ -40,17 +42,27 @@ export class MemoryShares {
    * as much as large ones: below a part of the window it is not worth asking, but now and then others are looked for all the same.
    */
   get fetchRoom(): number {
+    const now = performance.now();
+    return now - this.#fetchedAt < this.#limits.pauseMs() ? 0 : this.#freeRows(now);
+  }
+
+  /** Whether a fetch would bring anything. */
+  get mayFetch(): boolean {
+    return this.fetchRoom > 0;
+  }
+
+  /** Whether memory is not short, be it time for a fetch or not. */
+  get hasRoom(): boolean {
+    return this.#freeRows(performance.now()) > 0;
+  }
+
+  #freeRows(now: number): number {
     const { room } = this;
     const { maxInFlight } = this.#limits;
     if (room < maxInFlight / 2 || !this.hasBytes) return 0;
-    const now = performance.now();
     const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#held.largestLoad(now)) / (TENANT_SHARE + 1));
     if (ofOneTenant >= maxInFlight / 4) return ofOneTenant;
     return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? room : 0;
-  }
-
-  get hasRoom(): boolean {
-    return this.fetchRoom > 0;
   }
 
   noteFetch(now: number): void {

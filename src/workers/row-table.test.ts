@@ -29,6 +29,9 @@ test('it finds what a Map by event and endpoint would, whatever was added and re
         }
         expect(table.size).toBe(model.size);
       }
+      const all = new Set<Row>();
+      table.each((row) => all.add(row));
+      expect(all).toEqual(new Set(model.values()));
     }),
   );
 });

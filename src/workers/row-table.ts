@@ -28,6 +28,11 @@ export class RowTable<R extends TableRow<R>> {
     return undefined;
   }
 
+  /** All rows, in no order. */
+  each(take: (row: R) => void): void {
+    for (const first of this.#buckets) for (let row = first; row !== null; row = row.next) take(row);
+  }
+
   add(row: R): void {
     if (this.#size >= this.#buckets.length) this.#grow();
     this.#place(row);

@@ -17,6 +17,7 @@ import { findSleepingLanes, forgetWorker, LEASE_MS } from '../store/lanes.ts';
 import { loadTargets, type TargetDefaults } from '../store/targets.ts';
 import { WorkerSession } from '../store/worker-session.ts';
 import { announcerService } from './announcer-service.ts';
+import { BusyPause } from './busy-pause.ts';
 import { createLaneStore } from './create-lane-store.ts';
 import { Expander } from './expander.ts';
 import { farewell } from './farewell.ts';
@@ -182,6 +183,7 @@ function createOwner(context: Context, id: string, announce: () => void, resolve
   const store = createLaneStore({ context, workerId: id, defaults: targetDefaults(context), announce });
   const egress = { policy, resolver, connectTimeoutMs: config.CONNECT_TIMEOUT_SECONDS * 1000 };
   const proxy = readEgressProxy(config.EGRESS_PROXY_URL);
+  const pause = new BusyPause();
   return new LaneOwner({
     store,
     sender: routeSender({
@@ -195,6 +197,7 @@ function createOwner(context: Context, id: string, announce: () => void, resolve
     leaseMs: LEASE_MS,
     maxInFlight: config.MAX_DELIVERIES_IN_FLIGHT,
     maxBytes: config.MAX_BYTES_IN_FLIGHT,
+    pauseMs: () => pause.ms,
     ring: (lanes) => doorbell.ring(lanes),
     ringIn: (lane, delayMs) => doorbell.ringIn(lane, delayMs),
     onAttempt: (attempt, ids) => observe.attemptFinished(attempt, ids),

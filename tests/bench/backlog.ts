@@ -66,7 +66,9 @@ try {
     await addBacklog(pool, step - waiting);
     waiting = step;
     const cells = [
-      await medianMs(() => fetchDue(pool, [{ lane: 0, after: START, limit: 500 }], { endpoints: [], tenants: [] })),
+      await medianMs(() =>
+        fetchDue(pool, [{ lane: 0, after: START, limit: 500 }], { endpoints: [], tenants: [], rows: [] }),
+      ),
       await medianMs(() => nextDue(pool, [0])),
       await medianMs(() => findSleepingLanes(pool)),
       await medianMs(() => promote(pool, keys)),

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
-import { stillWaiting } from '../../src/store/mailbox.ts';
+import { fetchDue, START, stillWaiting } from '../../src/store/mailbox.ts';
 import { promote, setBehind } from '../../src/store/order.ts';
 import { parkDeliveries, parkEndpoints } from '../../src/store/park.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
@@ -108,6 +108,10 @@ test.each<[string, (pool: pg.Pool) => Promise<unknown>]>([
         client,
         given.map((_, i) => ({ endpointNum: 1, key: i + 1 })),
       ),
+  ],
+  [
+    'a fetch that leaves out what is in memory',
+    (client) => fetchDue(client, [{ lane: 0, after: START, limit: 9 }], { endpoints: [], tenants: [], rows: given }),
   ],
   ['looking for rows', (client) => stillWaiting(client, given.map((row) => ({ ...row, attempt: 0 })) as never)],
 ])(

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, test } from 'vitest';
-import { databaseUrl, onServer } from '../support/test-server.ts';
+import { databaseUrl, dropDatabase, onServer } from '../support/test-server.ts';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/migrate.ts', import.meta.url));
 
@@ -24,7 +24,7 @@ test('migrate needs DATABASE_URL alone, says what it applied, and does nothing t
     expect(first).toEqual({ code: 0, output: expect.stringContaining('applied 20261123000000_spine\n') });
     expect(second).toEqual({ code: 0, output: 'nothing to apply\n' });
   } finally {
-    await onServer(inject('serverUrl'), `DROP DATABASE ${name} WITH (FORCE)`);
+    await dropDatabase(inject('serverUrl'), name);
   }
 });
 

@@ -54,7 +54,7 @@ test.each([
     },
   ]);
   expect([...held]).toEqual([lane]);
-  const due = await fetchDue(pool, [{ lane, after: START, limit: 9 }], { endpoints: [], tenants: [] });
+  const due = await fetchDue(pool, [{ lane, after: START, limit: 9 }], { endpoints: [], tenants: [], rows: [] });
   expect(due.filter((row) => row.eventUuid === uuid)).toMatchObject([
     { isReplay: isKept, attempt: 1, step: isKept ? 0 : 1 },
   ]);

@@ -6,7 +6,7 @@ import { BodyCache } from '../../src/store/body-cache.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { readBodies } from '../../src/store/read-bodies.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
-import { databaseUrl, onServer } from '../support/test-server.ts';
+import { databaseUrl, dropDatabase, onServer } from '../support/test-server.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -68,6 +68,6 @@ test('bodies are read byte for byte from a database of another encoding, whose l
     expect(ids.map((id) => Buffer.from(read.get(id)!.body).toString())).toEqual(bodies.map(String));
   } finally {
     await other.end();
-    await onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+    await dropDatabase(serverUrl, name);
   }
 });

@@ -7,7 +7,7 @@ import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
 import { startBrokerHost } from './broker-host.ts';
-import { databaseUrl, onServer, TEST_LANES } from './test-server.ts';
+import { databaseUrl, dropDatabase, onServer, TEST_LANES } from './test-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -62,7 +62,7 @@ async function startServers(): Promise<Servers> {
   const brokers = await startBrokerHost();
   const stop = async () => {
     await brokers.stop();
-    await onServer(serverUrl, `DROP DATABASE ${template} WITH (FORCE)`);
+    await dropDatabase(serverUrl, template);
     await embedded?.stop();
   };
   return { serverUrl, template, brokerHost: brokers.url, stop };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
-import { databaseUrl, onServer } from './test-server.ts';
+import { databaseUrl, dropDatabase, onServer } from './test-server.ts';
 
 export interface TestDatabase {
   readonly url: string;
@@ -13,5 +13,5 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const serverUrl = inject('serverUrl');
   // A copy of the files: half the work of the default, which writes every page to the log.
   await onServer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${inject('template')} STRATEGY FILE_COPY`);
-  return { url: databaseUrl(serverUrl, name), drop: () => onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`) };
+  return { url: databaseUrl(serverUrl, name), drop: () => dropDatabase(serverUrl, name) };
 }

@@ -83,12 +83,24 @@ export class Counters {
   }
 
   async #readStatements(): Promise<StatementStat[]> {
-    const { rows } = await this.#client.query<{ id: string; text: string; calls: string; exec_ms: number }>(
-      `SELECT queryid || '/' || userid || '/' || toplevel AS id, query AS text, calls, total_exec_time AS exec_ms
+    const { rows } = await this.#client.query<{
+      id: string;
+      text: string;
+      calls: string;
+      rows: string;
+      exec_ms: number;
+    }>(
+      `SELECT queryid || '/' || userid || '/' || toplevel AS id, query AS text, calls, rows, total_exec_time AS exec_ms
          FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid WHERE datname = $1`,
       [this.#database],
     );
-    return rows.map(({ id, text, calls, exec_ms }) => ({ id, text, calls: Number(calls), execMs: exec_ms }));
+    return rows.map(({ id, text, calls, rows: affected, exec_ms }) => ({
+      id,
+      text,
+      calls: Number(calls),
+      rows: Number(affected),
+      execMs: exec_ms,
+    }));
   }
 
   async #readRedis(): Promise<Pick<Readings, 'redisCommands' | 'redisCpuMs'>> {

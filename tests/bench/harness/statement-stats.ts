@@ -3,6 +3,8 @@ export interface StatementStat {
   readonly id: string;
   readonly text: string;
   readonly calls: number;
+  /** Rows that they returned or changed. */
+  readonly rows: number;
   readonly execMs: number;
 }
 
@@ -10,6 +12,8 @@ export interface StatementStat {
 export interface StatementShare {
   readonly text: string;
   readonly calls: number;
+  /** Rows that they returned or changed. */
+  readonly rows: number;
   /** Time of execution, waits for locks and for the disk included; not CPU time, and without parsing and planning. */
   readonly us: number;
 }
@@ -28,9 +32,10 @@ export function topStatements(
   units: number,
 ): StatementShare[] {
   const known = new Map(before.map((stat) => [stat.id, stat]));
-  const shares = after.map(({ id, text, calls, execMs }) => ({
+  const shares = after.map(({ id, text, calls, rows, execMs }) => ({
     text: text.replace(/\s+/g, ' ').trim().slice(0, TEXT),
     calls: (calls - (known.get(id)?.calls ?? 0)) / units,
+    rows: (rows - (known.get(id)?.rows ?? 0)) / units,
     us: ((execMs - (known.get(id)?.execMs ?? 0)) * 1_000) / units,
   }));
   return shares
