@@ -46,7 +46,7 @@ export interface ContextOptions {
 /** Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. */
 const CONNECT_MS = 800;
 /** Bodies are remembered from their acceptance to their first delivery: seconds, not the whole backlog. */
-const BODY_CACHE_SHARE = 1 / 4;
+const BODY_CACHE_SHARE = 1 / 8;
 
 /** Builds everything that a process shares. Opens no connection before it is used. */
 export function buildContext(options: ContextOptions): Context {

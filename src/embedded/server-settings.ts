@@ -1,3 +1,19 @@
+import { totalmem } from 'node:os';
+import { constrainedMemory } from 'node:process';
+
+const MIB = 1024 * 1024;
+
+/**
+ * An eighth of the memory that there is, in bytes, so that the keys of millions of events stay in reach: they come in no order, and a page of
+ * them that is out of reach is read from the disk and written back.
+ */
+export function sharedBuffers(memory: number): string {
+  return `${Math.round(Math.min(Math.max(memory / 8, 128 * MIB), 1024 * MIB) / MIB)}MB`;
+}
+
+/** What the machine has, or what the container may take of it, in bytes. */
+const memory = Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY);
+
 /**
  * Settings of the embedded Postgres, for a service that shares a small machine with it. They are written to `posthorn.conf` at
  * each start, which `postgresql.conf` includes in its first own line: what an operator adds below that line, or sets by
@@ -5,11 +21,12 @@
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   max_connections: '100',
-  shared_buffers: '256MB',
+  shared_buffers: sharedBuffers(memory),
   // A 202 promises that the event is on disk.
   synchronous_commit: 'on',
   wal_compression: 'on',
-  max_wal_size: '2GB',
+  // The first change of a page after a checkpoint writes it whole: the fewer checkpoints, the fewer pages.
+  max_wal_size: '4GB',
   // Statements are short and many: compiling them never pays.
   jit: 'off',
   random_page_cost: '1.1',

@@ -28,6 +28,8 @@ const run: RunResult = {
     dispatchCpuUsSamples: [20],
     requestPerSecond: 25_000,
     requestCpuUs: 40,
+    spreadPerSecond: 30_000,
+    spreadCpuUs: 30,
   },
   scenarios: [
     {

@@ -7,14 +7,13 @@ import type { LimitCommand, LimitMessage } from './limit-protocol.ts';
 import { eventBody, eventId, type Plan } from './plan.ts';
 
 /**
- * The limit: one process that does nothing but sign and send requests like those of a delivery, to the same sink, over as many connections as
- * a worker has. Nothing is fetched, guarded, timed or written down.
+ * The limit: one process that does nothing but sign and send requests like those of a delivery, to the same sink. Nothing is fetched, guarded, timed or written down.
  */
 
 const keys = [parseSigningKey(generateSecret('v1'))];
 
 class Loop {
-  readonly #pool: Pool;
+  readonly #pools: readonly Pool[];
   readonly #plan: Plan;
   readonly #body: Buffer;
   #next = 0;
@@ -22,35 +21,35 @@ class Loop {
   done = 0;
   underWay = 0;
 
-  constructor({ plan, port, connections }: LimitCommand) {
+  constructor({ plan, port, pools, connections }: LimitCommand) {
     this.#plan = plan;
     this.#body = Buffer.from(eventBody(plan, 100_000));
-    this.#pool = new Pool(`http://127.0.0.1:${port}`, {
-      connections,
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    const options = { connections, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 };
+    this.#pools = Array.from({ length: pools }, () => new Pool(`http://127.0.0.1:${port}`, options));
   }
 
   dispatch(): void {
     if (this.isOver) return;
     this.underWay++;
-    this.#pool.dispatch(this.#request(), new Answer(this));
+    this.#nextPool().dispatch(this.#request(), new Answer(this));
   }
 
   async requests(): Promise<void> {
     while (!this.isOver) {
       this.underWay++;
-      const { body } = await this.#pool.request(this.#request());
+      const { body } = await this.#nextPool().request(this.#request());
       await body.arrayBuffer();
       this.underWay--;
       this.done++;
     }
   }
 
-  close(): Promise<void> {
-    return this.#pool.destroy();
+  async close(): Promise<void> {
+    await Promise.all(this.#pools.map((pool) => pool.destroy()));
+  }
+
+  #nextPool(): Pool {
+    return this.#pools[this.#next % this.#pools.length]!;
   }
 
   #request(): Dispatcher.DispatchOptions {
@@ -101,7 +100,7 @@ class Answer implements Dispatcher.DispatchHandler {
 
 async function run(command: LimitCommand): Promise<LimitMessage> {
   const loop = new Loop(command);
-  for (let i = 0; i < command.connections; i++) {
+  for (let i = 0; i < command.pools * command.connections; i++) {
     if (command.how === 'dispatch') loop.dispatch();
     else void loop.requests();
   }

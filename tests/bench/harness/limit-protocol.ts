@@ -6,6 +6,8 @@ export type LimitCommand = {
   readonly how: 'dispatch' | 'request';
   readonly plan: Plan;
   readonly port: number;
+  readonly pools: number;
+  /** Of each pool. */
   readonly connections: number;
   readonly warmUpMs: number;
   readonly measureMs: number;

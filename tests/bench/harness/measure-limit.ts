@@ -11,6 +11,9 @@ export interface Limit {
   readonly dispatchCpuUsSamples: readonly number[];
   readonly requestPerSecond: number;
   readonly requestCpuUs: number;
+  /** Of `dispatch` over as many connections as the system opens under load. */
+  readonly spreadPerSecond: number;
+  readonly spreadCpuUs: number;
 }
 
 export interface Measured {
@@ -20,21 +23,27 @@ export interface Measured {
 
 const PLAN = { tenants: 1, groups: 1_000, fanOut: 1 };
 
-/** Connections of the loop. More make undici's pool slower (it looks for a free one in a list), which would flatter the ratio. */
-const CONNECTIONS = 64;
+/**
+ * `dispatch` is the limit, over connections so few that the processor's caches hold them; `request` makes a promise and a body stream for each.
+ * `spread` is `dispatch` over a pool for each of a hundred tenants, as the system has them, and about as many connections as that opens.
+ */
+export type LimitKind = 'dispatch' | 'request' | 'spread';
+
+const CONNECTIONS = {
+  dispatch: { pools: 1, connections: 64 },
+  request: { pools: 1, connections: 64 },
+  spread: { pools: 100, connections: 8 },
+} as const;
 
 /** @throws Error when the sink did not have every request exactly once */
-export async function measureLimit(
-  how: 'dispatch' | 'request',
-  warmUpMs: number,
-  measureMs: number,
-): Promise<Measured> {
-  const plan = { run: `limit${how}`, ...PLAN };
+export async function measureLimit(kind: LimitKind, warmUpMs: number, measureMs: number): Promise<Measured> {
+  const plan = { run: `limit${kind}`, ...PLAN };
   const sink = await Sink.open({ plan, ports: 1, tls: false });
   const talk = new Talk<LimitCommand, LimitMessage>('./limit-main.ts');
   try {
+    const how = kind === 'request' ? 'request' : 'dispatch';
     const done = await talk.ask(
-      { kind: 'run', how, plan, port: sink.ports[0]!, connections: CONNECTIONS, warmUpMs, measureMs },
+      { kind: 'run', how, plan, port: sink.ports[0]!, ...CONNECTIONS[kind], warmUpMs, measureMs },
       'done',
     );
     const { delivered, requests } = await sink.counts();
@@ -47,13 +56,15 @@ export async function measureLimit(
 }
 
 /** @param dispatches at least one */
-export function limitOf(dispatches: readonly Measured[], request: Measured): Limit {
+export function limitOf(dispatches: readonly Measured[], request: Measured, spread: Measured): Limit {
   return {
     dispatchPerSecond: median(dispatches.map(({ requestsPerSecond }) => requestsPerSecond)),
     dispatchCpuUs: median(dispatches.map(({ cpuUsPerRequest }) => cpuUsPerRequest)),
     dispatchCpuUsSamples: dispatches.map(({ cpuUsPerRequest }) => cpuUsPerRequest),
     requestPerSecond: request.requestsPerSecond,
     requestCpuUs: request.cpuUsPerRequest,
+    spreadPerSecond: spread.requestsPerSecond,
+    spreadCpuUs: spread.cpuUsPerRequest,
   };
 }
 

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Closers } from './closers.ts';
 import { describeMachine, loadAverage } from './machine.ts';
-import { limitOf, type Measured, measureLimit } from './measure-limit.ts';
+import { type LimitKind, limitOf, type Measured, measureLimit } from './measure-limit.ts';
 import type { Options } from './options.ts';
 import { playScenario } from './play-scenario.ts';
 import { currentCommit, stampOf } from './results-folder.ts';
@@ -28,6 +28,7 @@ export async function measureRun(
   const profileDir = options.profile ? await profileFolder(stampOf(head)) : null;
   tell('the limit');
   const request = await limitTimes(options, 'request');
+  const spread = await limitTimes(options, 'spread');
   const dispatches = [await limitTimes(options, 'dispatch')];
   const servers = await startServers(options.redis);
   closers.push(() => servers.close());
@@ -41,7 +42,7 @@ export async function measureRun(
     dispatches.push(await limitTimes(options, 'dispatch'));
     tell(`  ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`);
   }
-  const limit = limitOf(dispatches, request);
+  const limit = limitOf(dispatches, request, spread);
   const { quick, layout, profile: profiled, seconds: measuredSeconds } = options;
   return {
     ...head,
@@ -56,8 +57,8 @@ export async function measureRun(
   };
 }
 
-function limitTimes({ quick }: Options, how: 'dispatch' | 'request'): Promise<Measured> {
-  return quick ? measureLimit(how, 500, 1_500) : measureLimit(how, 1_500, 4_000);
+function limitTimes({ quick }: Options, kind: LimitKind): Promise<Measured> {
+  return quick ? measureLimit(kind, 500, 1_500) : measureLimit(kind, 1_500, 4_000);
 }
 
 function playOf({ quick, seconds, minutes, events }: Options): Play {

@@ -5,8 +5,8 @@ export interface Options {
   /** Names of scenarios; empty for all of the default set. */
   readonly only: readonly string[];
   readonly quick: boolean;
-  /** How many processes the system has: API and worker apart, or both in one, as `npm start` runs them. */
-  readonly layout: 'split' | 'one';
+  /** How many processes the system has: API and worker in one, as `npm start` runs them, or apart. */
+  readonly layout: 'one' | 'split';
   /** Starts a Redis of its own where `REDIS_URL` gives none. */
   readonly redis: boolean;
   readonly profile: boolean;
@@ -29,7 +29,7 @@ npm run bench -- --only batch100,single           some of them; "limit" for the 
 npm run bench -- --list                           their names, and what each measures
 npm run bench -- --compare FILE [FILE2]           two runs side by side; with one file, the newest of bench/results is the other
 npm run bench -- --flame PROFILE PICTURE.svg      a flame graph of a .cpuprofile, without its start and its end
-  --layout split|one     API and worker in two processes (default), or in one as npm start does
+  --layout one|split     API and worker in one process, as npm start runs them (default), or in two
   --redis                starts redis-server for BullMQ; REDIS_URL names one of yours
   --seconds 15           length of the measured window
   --minutes 5            length of sustain
@@ -46,7 +46,7 @@ export class UsageError extends Error {}
 export function readOptions(args: readonly string[]): Options {
   const { values, positionals } = parse(args);
   const { list, quick, layout, redis, profile, compare, flame } = values;
-  if (layout !== 'split' && layout !== 'one') throw new UsageError('--layout: expected split or one');
+  if (layout !== 'one' && layout !== 'split') throw new UsageError('--layout: expected one or split');
   if (flame !== undefined && positionals.length !== 1)
     throw new UsageError('--flame: expected a profile and a picture');
   if (compare === undefined && flame === undefined && positionals.length > 0)
@@ -77,7 +77,7 @@ function parse(args: readonly string[]) {
         only: { type: 'string', default: '' },
         list: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
-        layout: { type: 'string', default: 'split' },
+        layout: { type: 'string', default: 'one' },
         redis: { type: 'boolean', default: false },
         profile: { type: 'boolean', default: false },
         minutes: { type: 'string', default: '5' },

@@ -66,7 +66,7 @@ function headLines({ at, commit, layout, bell, profiled, measuredSeconds, machin
   return [
     `${at}  commit ${commit}  ${processes}, BullMQ on ${bell}, windows of ${measuredSeconds} s${profiled ? ', PROFILED: figures are not comparable' : ''}`,
     `${cpu}, ${cores} cores, ${memoryMb} MB, Node ${node}, Postgres ${postgres}${embedded ? ' embedded' : ''}; load average ${loadAverageAtStart} at the start, ${loadAverageAtEnd} at the end`,
-    `limit: dispatch ${shortNumber(limit.dispatchCpuUs)} µs CPU, ${shortNumber(limit.dispatchPerSecond)}/s; Pool.request ${shortNumber(limit.requestCpuUs)} µs CPU, ${shortNumber(limit.requestPerSecond)}/s (one process)`,
+    `limit: dispatch ${shortNumber(limit.dispatchCpuUs)} µs CPU, ${shortNumber(limit.dispatchPerSecond)}/s; over 800 connections in 100 pools ${shortNumber(limit.spreadCpuUs)} µs; Pool.request ${shortNumber(limit.requestCpuUs)} µs CPU, ${shortNumber(limit.requestPerSecond)}/s (one process)`,
   ].join('\n');
 }
 

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import { topStatements } from './statement-stats.ts';
 
-const stat = (id: string, calls: number, execMs: number) => ({ id, text: `SELECT\n  ${id}`, calls, rows: 3 * calls, execMs });
+const stat = (id: string, calls: number, execMs: number) => ({
+  id,
+  text: `SELECT\n  ${id}`,
+  calls,
+  rows: 3 * calls,
+  execMs,
+});
 
 test('statements are counted from the first reading to the second, those that took the most time first', () => {
   const before = [stat('a', 10, 5), stat('b', 4, 1)];
