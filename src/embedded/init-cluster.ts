@@ -5,7 +5,7 @@ import type { ClusterPlace } from './cluster-place.ts';
 import { EmbeddedPostgresError, explainFailure } from './embedded-error.ts';
 import { runProgram } from './run-program.ts';
 import type { ServerBinaries } from './server-binaries.ts';
-import { settingsFile } from './server-settings.ts';
+import { roomAt, settingsFile } from './server-settings.ts';
 
 export const DATABASE_USER = 'posthorn';
 
@@ -27,7 +27,7 @@ export async function initCluster(
   if (version === null) await makeCluster(place, binaries, log, signal);
   else if (version.trim() !== binaries.major) throw wrongVersion(place, version.trim(), binaries.major);
   const settings = join(place.cluster, 'posthorn.conf');
-  await writeFile(settings, settingsFile());
+  await writeFile(settings, settingsFile(await roomAt(place.cluster)));
   await giveTo(place, settings);
   return readPassword(place);
 }

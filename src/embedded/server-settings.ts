@@ -1,32 +1,41 @@
+import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { constrainedMemory } from 'node:process';
 
 const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
 
-/**
- * An eighth of the memory that there is, in bytes, so that the keys of millions of events stay in reach: they come in no order, and a page of
- * them that is out of reach is read from the disk and written back.
- */
-export function sharedBuffers(memory: number): string {
-  return `${Math.round(Math.min(Math.max(memory / 8, 128 * MIB), 1024 * MIB) / MIB)}MB`;
+/** What there is for Postgres, in bytes. */
+export interface Room {
+  /** Of the machine, or what the container may take of it. */
+  readonly memory: number;
+  /** Free where the data is. */
+  readonly disk: number;
 }
 
-/** What the machine has, or what the container may take of it, in bytes. */
-const memory = Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY);
+export async function roomAt(folder: string): Promise<Room> {
+  const { bavail, bsize } = await statfs(folder);
+  return { memory: Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY), disk: bavail * bsize };
+}
+
+function eighthOf(bytes: number, least: number, most: number): string {
+  return `${Math.round(Math.min(Math.max(bytes / 8, least), most) / MIB)}MB`;
+}
 
 /**
  * Settings of the embedded Postgres, for a service that shares a small machine with it. They are written to `posthorn.conf` at
  * each start, which `postgresql.conf` includes in its first own line: what an operator adds below that line, or sets by
  * ALTER SYSTEM, wins.
  */
-const SETTINGS: Readonly<Record<string, string>> = {
+const settingsFor = ({ memory, disk }: Room): Readonly<Record<string, string>> => ({
   max_connections: '100',
-  shared_buffers: sharedBuffers(memory),
+  // The keys of millions of events come in no order: a page of them that is not here is read from the disk and written back.
+  shared_buffers: eighthOf(memory, 128 * MIB, GIB),
   // A 202 promises that the event is on disk.
   synchronous_commit: 'on',
   wal_compression: 'on',
   // The first change of a page after a checkpoint writes it whole: the fewer checkpoints, the fewer pages.
-  max_wal_size: '4GB',
+  max_wal_size: eighthOf(disk, GIB, 4 * GIB),
   // Statements are short and many: compiling them never pays.
   jit: 'off',
   random_page_cost: '1.1',
@@ -40,13 +49,13 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_line_prefix: '%m [%p] ',
   timezone: 'UTC',
   log_timezone: 'UTC',
-};
+});
 
 /** The text of `posthorn.conf`. */
-export function settingsFile(): string {
+export function settingsFile(room: Room): string {
   return [
     '# Written at each start. Put your own settings at the end of postgresql.conf.',
-    ...Object.entries(SETTINGS).map(line),
+    ...Object.entries(settingsFor(room)).map(line),
     '',
   ].join('\n');
 }

@@ -3,8 +3,8 @@ import { processIdentity } from './process-identity.ts';
 
 /** Signals of the postmaster, mildest first, with the time that each is given (Postgres manual, "Shutting Down the Server"). */
 const STEPS: readonly (readonly [NodeJS.Signals, number])[] = [
-  // Fast: ends the sessions and writes a checkpoint. Never SIGTERM, which waits for the clients.
-  ['SIGINT', 10_000],
+  // Fast: ends the sessions and writes a checkpoint, of a gigabyte of pages at the most (`server-settings.ts`). Never SIGTERM, which waits for the clients.
+  ['SIGINT', 30_000],
   // Immediate: ends at once; the next start recovers from the log.
   ['SIGQUIT', 5_000],
   ['SIGKILL', 5_000],

@@ -65,8 +65,9 @@ export class Desks {
     this.#dispatcher = new Dispatcher({
       ...options,
       onFinished: (finished) => this.#finish(finished),
-      onFreed: () => {
-        if (this.memory.hasRoom) options.onChange();
+      onFreed: (desk) => {
+        const wantsRefill = desk.hasParked && desk.waiting.length === 0 && this.memory.hasRoom;
+        if (wantsRefill || this.memory.mayFetch) options.onChange();
       },
       onUnsure: options.onChange,
       shelve: (desk) => this.#clearer.shelve(desk),
@@ -94,7 +95,7 @@ export class Desks {
   }
 
   /** What is in memory. */
-  get held(): Pick<HeldRows, 'size' | 'bytes' | 'keysOf'> {
+  get held(): Pick<HeldRows, 'size' | 'bytes' | 'metBy'> {
     return this.#held;
   }
 

@@ -28,8 +28,8 @@ export interface DispatcherOptions {
   readonly maxInFlight: number;
   readonly egress: Pick<EgressWatch, 'isHeld' | 'isReached'>;
   readonly onFinished: (finished: Finished) => void;
-  /** A request has ended, and what could go in its place has gone. */
-  readonly onFreed: () => void;
+  /** A request of that desk has ended, and what could go in its place has gone. */
+  readonly onFreed: (desk: Desk) => void;
   /** Rows wait to be looked for again: see `takeUnsure`. */
   readonly onUnsure: () => void;
   /** Puts what waits at a desk back into the table. */
@@ -191,7 +191,7 @@ export class Dispatcher {
     this.offer(desk);
     this.#resumeDeferred();
     this.run();
-    this.#options.onFreed();
+    this.#options.onFreed(desk);
   }
 
   /** Hangs up on what is under way to the endpoint. @returns the letters, which nobody will hear of any more */

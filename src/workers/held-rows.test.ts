@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { DueDelivery } from '../store/mailbox.ts';
+import { type DueDelivery, START } from '../store/mailbox.ts';
 import { HeldRows } from './held-rows.ts';
 import { Lane } from './lane.ts';
 
@@ -70,15 +70,18 @@ test('rows, bytes, tenants and endpoints are counted as they come and go', () =>
   expect([held.size, held.bytes, held.endpoints, held.loadOf(1).rows, [...held.tenants]]).toEqual([0, 0, 0, 0, []]);
 });
 
-test('the rows of some lanes are told, and not those of others or those that were let go', () => {
+test('the rows that fetches come upon are told: of their lanes, from their cursor on, and not let go', () => {
   const held = new HeldRows();
-  const [one, two] = [lane(), lane()];
-  held.add(rowOf(1), one, 10);
-  held.add(rowOf(1, 2), one, 10);
-  held.add(rowOf(2), one, 10);
-  held.add(rowOf(3), two, 10);
-  held.letGo(rowOf(2));
-  const told = held.keysOf(new Set([one])).map(({ eventUuid, endpointNum }) => `${eventUuid} ${endpointNum}`);
-  expect(told.sort()).toEqual([`${rowOf(1).eventUuid} 1`, `${rowOf(1).eventUuid} 2`]);
-  expect(held.keysOf(new Set())).toEqual([]);
+  const other = new Lane({ lane: 2, epoch: 1 }, 0);
+  const due = (n: number, dueAtMs: number, endpointNum = 1) => ({ ...rowOf(n, endpointNum), dueAtMs });
+  held.add(due(1, 99), lane(), 10);
+  held.add(due(2, 100), lane(), 10);
+  held.add(due(2, 100, 2), lane(), 10);
+  held.add(due(3, 101), lane(), 10);
+  held.add(due(4, 101), other, 10);
+  held.letGo(rowOf(3));
+  const fetch = { lane: 1, after: { ...START, dueAtMs: 100 }, limit: 9 };
+  const told = held.metBy([fetch]).map(({ eventUuid, endpointNum }) => `${eventUuid} ${endpointNum}`);
+  expect(told.sort()).toEqual([`${rowOf(2).eventUuid} 1`, `${rowOf(2).eventUuid} 2`]);
+  expect(held.metBy([fetch, { ...fetch, lane: 2 }])).toHaveLength(3);
 });

@@ -1,4 +1,4 @@
-import type { DueDelivery, OrderPlace } from '../store/mailbox.ts';
+import type { DueDelivery, LaneFetch, OrderPlace } from '../store/mailbox.ts';
 import { KeptMap } from './kept-map.ts';
 import type { Lane } from './lane.ts';
 import { RowTable, type TableRow } from './row-table.ts';
@@ -18,6 +18,7 @@ export interface Held extends DeliveryKey {
 }
 
 interface HeldRow extends Held, TableRow<HeldRow> {
+  readonly dueAtMs: number;
   isLetGo: boolean;
 }
 
@@ -59,8 +60,8 @@ export class HeldRows {
     return this.#rows.find(eventUuid, endpointNum, isStillHeld) !== undefined;
   }
 
-  add({ eventUuid, endpointNum, tenantNum, order }: DueDelivery, lane: Lane, bytes: number): void {
-    this.#rows.add({ eventUuid, endpointNum, lane, order, tenantNum, bytes, isLetGo: false, next: null });
+  add({ eventUuid, endpointNum, tenantNum, order, dueAtMs }: DueDelivery, lane: Lane, bytes: number): void {
+    this.#rows.add({ eventUuid, endpointNum, lane, order, tenantNum, bytes, dueAtMs, isLetGo: false, next: null });
     this.size++;
     this.#count(tenantNum, 1, bytes);
     if (++this.#endpoints.of(endpointNum).rows === 1) this.endpoints++;
@@ -81,10 +82,13 @@ export class HeldRows {
     return row;
   }
 
-  /** Rows of these lanes. */
-  keysOf(lanes: ReadonlySet<Lane>): readonly DeliveryKey[] {
+  /** Rows that such fetches come upon: they are in the table until they are settled. */
+  metBy(fetches: readonly LaneFetch[]): readonly DeliveryKey[] {
+    const from = new Map(fetches.map(({ lane, after }) => [lane, after.dueAtMs]));
     const keys: DeliveryKey[] = [];
-    if (lanes.size > 0) this.#rows.each((row) => void (lanes.has(row.lane) && keys.push(row)));
+    this.#rows.each((row) => {
+      if (row.dueAtMs >= (from.get(row.lane.number) ?? Number.POSITIVE_INFINITY)) keys.push(row);
+    });
     return keys;
   }
 

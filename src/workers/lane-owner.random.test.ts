@@ -11,6 +11,7 @@ const story: fc.Arbitrary<Story> = fc.record({
   workers: fc.integer({ min: 1, max: 2 }),
   isRough: fc.boolean(),
   withTraffic: fc.boolean(),
+  isBusy: fc.boolean(),
 });
 
 test('whatever comes in whatever order, every delivery ends, and none is sent twice by an owner that kept its lane', async () => {

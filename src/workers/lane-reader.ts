@@ -120,7 +120,7 @@ export class LaneReader {
     const over = {
       endpoints: this.#floods.flooded().map(({ num }) => num),
       tenants: this.#desks.memory.fullTenants(),
-      rows: this.#desks.held.keysOf(new Set(hungry.filter((_, i) => fetches[i]!.meetsHeld))),
+      rows: this.#desks.held.metBy(fetches),
     };
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
     const { rows, fresh } = await read.catch((error: unknown) => {

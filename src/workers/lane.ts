@@ -16,14 +16,9 @@ const OVERLAP_MS = 100;
 const EXPLORE_MS = 10_000;
 const EXPLORE_MS_PER_ENDPOINT = 20;
 
-export interface NextFetch extends LaneFetch {
-  /** Whether it may come upon rows of the lane that are in memory: they are in the table until they are settled. */
-  readonly meetsHeld: boolean;
-}
-
 /** What a fetch brought for one lane. */
 interface Fetched {
-  /** Those that were settled meanwhile included. */
+  /** Without those that were in memory when it began. */
   readonly rows: readonly DueDelivery[];
   readonly fresh: number;
   readonly limit: number;
@@ -52,6 +47,8 @@ export class Lane {
   #foundAt: number;
   #isContinuing = false;
   #isFromStart = true;
+  /** Whether the lane had rows in memory when the last fetch began. */
+  #leavesOut = false;
   #isQuiet = false;
 
   /** @param renewedAt when the lease was asked for */
@@ -105,27 +102,25 @@ export class Lane {
   }
 
   /** What to fetch now. */
-  nextFetch(wanted: number, now: number): NextFetch {
+  nextFetch(wanted: number, now: number): LaneFetch {
     this.#fetchedAt = now;
     const hasLingered = now - this.#foundAt >= LINGER_MS && this.held === 0;
     this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
-    return {
-      lane: this.number,
-      after: this.#after(),
-      limit: this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted,
-      meetsHeld: this.held > 0 && (this.#isFromStart || !this.#isContinuing),
-    };
+    this.#leavesOut = this.held > 0;
+    const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
+    return { lane: this.number, after: this.#after(), limit };
   }
 
   /** Takes note of what a fetch brought. */
   fetched({ rows, fresh, limit }: Fetched, now: number): void {
     const last = rows.at(-1);
-    if (last !== undefined) this.#cursor = last;
     this.#isContinuing = rows.length >= limit;
+    // A row that became visible late, alone, says nothing of those behind it.
+    if (last !== undefined && (this.#isContinuing || last.dueAtMs >= this.#cursor.dueAtMs)) this.#cursor = last;
     this.isHungry = this.#isContinuing;
     if (fresh > 0) this.#foundAt = now;
-    this.#isQuiet = this.#isFromStart && this.held === 0 && rows.length === 0 && now - this.#foundAt >= LINGER_MS;
+    this.#isQuiet = this.#isFromStart && !this.#leavesOut && rows.length === 0 && now - this.#foundAt >= LINGER_MS;
   }
 
   /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */

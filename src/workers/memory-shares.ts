@@ -18,6 +18,9 @@ const TENANT_SHARE = 3;
 /** What may wait for one endpoint at the most, as a share of the rows that fit, however much it takes at once. */
 const MOST_OF_MEMORY = 0.5;
 
+/** Requests under way at once from which on the pause is what it is. */
+const UNSHORTENED = 1_024;
+
 /** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
 const LOOK_FOR_OTHERS_MS = 10;
 
@@ -43,7 +46,13 @@ export class MemoryShares {
    */
   get fetchRoom(): number {
     const now = performance.now();
-    return now - this.#fetchedAt < this.#limits.pauseMs() ? 0 : this.#freeRows(now);
+    return now - this.#fetchedAt < this.#pauseMs() ? 0 : this.#freeRows(now);
+  }
+
+  /** Shorter where few rows fit: they must not run out before it is over. */
+  #pauseMs(): number {
+    const { pauseMs, maxInFlight } = this.#limits;
+    return pauseMs() * Math.min(1, maxInFlight / UNSHORTENED);
   }
 
   /** Whether a fetch would bring anything. */

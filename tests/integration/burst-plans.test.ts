@@ -111,7 +111,8 @@ test.each<[string, (pool: pg.Pool) => Promise<unknown>]>([
   ],
   [
     'a fetch that leaves out what is in memory',
-    (client) => fetchDue(client, [{ lane: 0, after: START, limit: 9 }], { endpoints: [], tenants: [], rows: given }),
+    (client) =>
+      fetchDue(client, [{ lane: 0, after: START, limit: WAITING }], { endpoints: [], tenants: [], rows: given }),
   ],
   ['looking for rows', (client) => stillWaiting(client, given.map((row) => ({ ...row, attempt: 0 })) as never)],
 ])(

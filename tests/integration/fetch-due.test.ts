@@ -45,3 +45,29 @@ test('a fetch leaves out the deliveries that are in memory, and no others of the
   for (let times = 0; times < 7; times++) expect(await fetched(held)).toEqual(['first 1', 'second 2']);
   expect(await fetched(held, 1)).toEqual(['first 1']);
 });
+
+test('what is to be left out is looked up in a hash table, also by the plan that is kept', async () => {
+  const client = await pool.connect();
+  let text = '';
+  const query = async (statement: { text: string }) => {
+    ({ text } = statement);
+    return { rows: [] };
+  };
+  await fetchDue({ query } as never, [], { endpoints: [], tenants: [], rows: [] });
+  try {
+    await client.query(`PREPARE fetch AS ${text}`);
+    for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+      await client.query(`SET plan_cache_mode = ${mode}`);
+      const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+        `EXPLAIN EXECUTE fetch ('{3}', '{0}', ARRAY[gen_random_uuid()], '{0}', '{500}', '{}', '{}',
+           ARRAY(SELECT gen_random_uuid() FROM generate_series(1, 2000)), ARRAY(SELECT generate_series(1, 2000)))`,
+      );
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+      expect(plan).toMatch(/hashed SubPlan/);
+      expect(plan).toMatch(/Index.* mailbox_due_idx/);
+    }
+  } finally {
+    await client.query('RESET plan_cache_mode');
+    client.release();
+  }
+});
