@@ -45,7 +45,7 @@ export interface ContextOptions {
 
 /** Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. */
 const CONNECT_MS = 800;
-/** Bodies are remembered from their acceptance to their first delivery: seconds, not the whole backlog. */
+/** Bodies are remembered from their acceptance to their first delivery: of a second or so at full load, not of the whole backlog. */
 const BODY_CACHE_SHARE = 1 / 8;
 
 /** Builds everything that a process shares. Opens no connection before it is used. */
