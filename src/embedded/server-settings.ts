@@ -13,7 +13,7 @@ export interface Room {
   readonly disk: number;
 }
 
-/** @param folder where the data is, or will be */
+/** @param folder where the data is */
 export async function roomAt(folder: string): Promise<Room> {
   const { bavail, bsize } = await statfs(folder);
   return { memory: Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY), disk: bavail * bsize };

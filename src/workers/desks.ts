@@ -66,8 +66,7 @@ export class Desks {
       ...options,
       onFinished: (finished) => this.#finish(finished),
       onFreed: (desk) => {
-        const wantsRefill = desk.hasParked && desk.waiting.length === 0 && this.memory.hasRoom;
-        if (wantsRefill || this.memory.mayFetch) options.onChange();
+        if (this.memory.mayFetch || this.#wantsRefill(desk)) options.onChange();
       },
       onUnsure: options.onChange,
       shelve: (desk) => this.#clearer.shelve(desk),
@@ -126,6 +125,12 @@ export class Desks {
     this.#isUrgent ||= desk.gate!.isUrgent;
     this.#closer.close(letter, { startedAtMs, outcome, isOurs, news }, desk);
     if (desk.waiting.length > 0 && !desk.isOpen(clock.nowMs)) this.#clearer.shelve(desk);
+  }
+
+  /** Whether it has a backlog in the table, nothing left here, and memory for more. */
+  #wantsRefill(desk: Desk): boolean {
+    if (!desk.hasParked || desk.waiting.length > 0 || !desk.isOpen(this.#options.nowMs())) return false;
+    return this.memory.hasRoom && this.memory.mayTake(desk.tenantNum);
   }
 
   #disable(desk: Desk, reason: string): void {

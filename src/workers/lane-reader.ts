@@ -116,7 +116,7 @@ export class LaneReader {
     const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / hungry.length)));
     this.#desks.memory.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
-    const fetches = hungry.map((lane) => lane.nextFetch(size, now));
+    const fetches = hungry.map((lane) => lane.nextFetch(size, now, this.#nowMs()));
     const over = {
       endpoints: this.#floods.flooded().map(({ num }) => num),
       tenants: this.#desks.memory.fullTenants(),

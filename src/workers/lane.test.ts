@@ -60,6 +60,13 @@ test('one row that became visible late does not take the cursor back to it', () 
   expect(lane.nextFetch(10, 1_010).after.dueAtMs).toBeGreaterThan(8_000);
 });
 
+test('where the clock of Postgres was set back, a lane looks before its cursor', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 0);
+  lane.fetched({ rows: [row(9_000)], fresh: 1, limit: 10 }, 0);
+  expect(lane.nextFetch(10, 10, 3_000).after.dueAtMs).toBe(2_900);
+});
+
 test('however busy, a lane looks from the start every second, for rows that became visible behind its cursor', () => {
   const lane = new Lane(lease, 0);
   let lookedAt = 0;

@@ -101,15 +101,18 @@ export class Lane {
     if (!this.isDraining && now - this.#fetchedAt >= interval) this.isHungry = true;
   }
 
-  /** What to fetch now. */
-  nextFetch(wanted: number, now: number): LaneFetch {
+  /**
+   * What to fetch now.
+   * @param clockMs Postgres's clock: where it was set back, new rows are due before the cursor
+   */
+  nextFetch(wanted: number, now: number, clockMs = Number.POSITIVE_INFINITY): LaneFetch {
     this.#fetchedAt = now;
     const hasLingered = now - this.#foundAt >= LINGER_MS && this.held === 0;
     this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
     this.#leavesOut = this.held > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
-    return { lane: this.number, after: this.#after(), limit };
+    return { lane: this.number, after: this.#after(clockMs), limit };
   }
 
   /** Takes note of what a fetch brought. */
@@ -131,8 +134,9 @@ export class Lane {
     this.#isQuiet = false;
   }
 
-  #after(): Cursor {
+  #after(clockMs: number): Cursor {
     if (this.#isFromStart) return START;
-    return this.#isContinuing ? this.#cursor : { ...START, dueAtMs: Math.max(0, this.#cursor.dueAtMs - OVERLAP_MS) };
+    if (this.#isContinuing) return this.#cursor;
+    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - OVERLAP_MS) };
   }
 }

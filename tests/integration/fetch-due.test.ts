@@ -54,13 +54,14 @@ test('what is to be left out is looked up in a hash table, also by the plan that
     return { rows: [] };
   };
   await fetchDue({ query } as never, [], { endpoints: [], tenants: [], rows: [] });
+  const events = Array.from({ length: 2_000 }, () => newUuid());
+  const endpoints = events.map((_, n) => n + 1);
   try {
-    await client.query(`PREPARE fetch AS ${text}`);
+    await client.query(`PREPARE looks AS ${text}`);
     for (const mode of ['force_custom_plan', 'force_generic_plan']) {
       await client.query(`SET plan_cache_mode = ${mode}`);
       const { rows } = await client.query<{ 'QUERY PLAN': string }>(
-        `EXPLAIN EXECUTE fetch ('{3}', '{0}', ARRAY[gen_random_uuid()], '{0}', '{500}', '{}', '{}',
-           ARRAY(SELECT gen_random_uuid() FROM generate_series(1, 2000)), ARRAY(SELECT generate_series(1, 2000)))`,
+        `EXPLAIN EXECUTE looks ('{3}', '{0}', '{${events[0]}}', '{0}', '{500}', '{}', '{}', '{${events}}', '{${endpoints}}')`,
       );
       const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
       expect(plan).toMatch(/hashed SubPlan/);
