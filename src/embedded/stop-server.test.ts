@@ -38,10 +38,17 @@ test('a server that does not end in its time is ended by the next stronger signa
 test.skipIf(process.platform === 'win32')(
   'a process counts as ended even while its parent leaves it a zombie',
   async () => {
-    // The parent becomes a program that never asks what became of its child.
-    child = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
-    const [line] = child.stdout ? await once(child.stdout, 'data') : [];
-    const pid = Number(line);
+    // The parent becomes a program that never asks what became of its child, and says when it has: the shell that it was might ask.
+    const program = `process.stdout.write('up'); setInterval(() => {}, 1000)`;
+    child = spawn('/bin/sh', ['-c', `sleep 60 & echo $!; exec "$0" -e "$1"`, process.execPath, program], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let said = '';
+    for await (const chunk of child.stdout!) {
+      said += chunk;
+      if (said.endsWith('up')) break;
+    }
+    const pid = Number.parseInt(said, 10);
     const gone = processGone(pid);
     process.kill(pid, 'SIGKILL');
     await gone;
