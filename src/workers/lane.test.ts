@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { type DueDelivery, START } from '../store/mailbox.ts';
 import { Lane } from './lane.ts';
 
+/** Postgres's clock, after everything that is due here. */
+const CLOCK_MS = 1_000_000;
 const lease = { lane: 3, epoch: 1 };
 
 function row(dueAtMs: number): DueDelivery {
@@ -20,7 +22,7 @@ function row(dueAtMs: number): DueDelivery {
 }
 
 test('a lane that was just taken looks from the start', () => {
-  expect(new Lane(lease, 0).nextFetch(100, 0)).toEqual({
+  expect(new Lane(lease, 0).nextFetch(100, 0, CLOCK_MS)).toEqual({
     lane: 3,
     after: START,
     limit: 100,
@@ -29,11 +31,11 @@ test('a lane that was just taken looks from the start', () => {
 
 test('a fetch that came back full goes on behind its last row and at once', () => {
   const lane = new Lane(lease, 0);
-  lane.nextFetch(2, 0);
+  lane.nextFetch(2, 0, CLOCK_MS);
   lane.fetched({ rows: [row(1_000), row(2_000)], fresh: 2, limit: 2 }, 0);
   expect(lane.isHungry).toBe(true);
   lane.held = 2;
-  expect(lane.nextFetch(2, 1)).toMatchObject({
+  expect(lane.nextFetch(2, 1, CLOCK_MS)).toMatchObject({
     after: { dueAtMs: 2_000, eventUuid: 'u2000' },
     limit: 2,
   });
@@ -41,11 +43,11 @@ test('a fetch that came back full goes on behind its last row and at once', () =
 
 test('a fetch that saw the end looks a little behind its cursor next time', () => {
   const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(2_000)], fresh: 1, limit: 10 }, 0);
   expect(lane.isHungry).toBe(false);
   lane.held = 1;
-  const { after, limit } = lane.nextFetch(10, 20);
+  const { after, limit } = lane.nextFetch(10, 20, CLOCK_MS);
   expect(after.dueAtMs).toBeLessThan(2_000);
   expect(after.dueAtMs).toBeGreaterThan(0);
   expect(limit).toBe(10);
@@ -53,16 +55,16 @@ test('a fetch that saw the end looks a little behind its cursor next time', () =
 
 test('one row that became visible late does not take the cursor back to it', () => {
   const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(9_000)], fresh: 1, limit: 10 }, 0);
-  lane.nextFetch(10, 1_000);
+  lane.nextFetch(10, 1_000, CLOCK_MS);
   lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 10 }, 1_000);
-  expect(lane.nextFetch(10, 1_010).after.dueAtMs).toBeGreaterThan(8_000);
+  expect(lane.nextFetch(10, 1_010, CLOCK_MS).after.dueAtMs).toBeGreaterThan(8_000);
 });
 
 test('where the clock of Postgres was set back, a lane looks before its cursor', () => {
   const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(9_000)], fresh: 1, limit: 10 }, 0);
   expect(lane.nextFetch(10, 10, 3_000).after.dueAtMs).toBe(2_900);
 });
@@ -71,7 +73,7 @@ test('however busy, a lane looks from the start every second, for rows that beca
   const lane = new Lane(lease, 0);
   let lookedAt = 0;
   for (let now = 0; now < 5_000; now += 10) {
-    if (lane.nextFetch(1, now).after === START) lookedAt = now;
+    if (lane.nextFetch(1, now, CLOCK_MS).after === START) lookedAt = now;
     lane.fetched({ rows: [row(now + 10_000)], fresh: 1, limit: 1 }, now);
     expect(now - lookedAt).toBeLessThanOrEqual(1_000);
   }
@@ -79,10 +81,10 @@ test('however busy, a lane looks from the start every second, for rows that beca
 
 test('a lane is idle only after a look from the start found nothing and a while without anything new', () => {
   const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 0);
   expect(lane.isIdle).toBe(false);
-  lane.nextFetch(10, 300);
+  lane.nextFetch(10, 300, CLOCK_MS);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 300);
   expect(lane.isIdle).toBe(true);
   lane.held = 1;
@@ -94,14 +96,14 @@ test('a lane is idle only after a look from the start found nothing and a while 
 
 test('a look that left out what was in memory does not make a lane idle, though it was settled meanwhile', () => {
   const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 10 }, 0);
   lane.held = 1;
-  lane.nextFetch(10, 1_300);
+  lane.nextFetch(10, 1_300, CLOCK_MS);
   lane.held = 0;
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_300);
   expect(lane.isIdle).toBe(false);
-  lane.nextFetch(10, 1_600);
+  lane.nextFetch(10, 1_600, CLOCK_MS);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_600);
   expect(lane.isIdle).toBe(true);
 });
@@ -113,9 +115,9 @@ test('a busy lane looks every 10 ms, a quiet one every 100 ms, one that drains n
     lane.poll(now);
     return lane.isHungry;
   };
-  lane.nextFetch(10, 100);
+  lane.nextFetch(10, 100, CLOCK_MS);
   expect([isHungryAt(105), isHungryAt(110)]).toEqual([false, true]);
-  lane.nextFetch(10, 1_000);
+  lane.nextFetch(10, 1_000, CLOCK_MS);
   expect([isHungryAt(1_050), isHungryAt(1_100)]).toEqual([false, true]);
   lane.isDraining = true;
   expect(isHungryAt(5_000)).toBe(false);
@@ -123,11 +125,11 @@ test('a busy lane looks every 10 ms, a quiet one every 100 ms, one that drains n
 
 test('a fetch that passed over tenants leaves the cursor before their rows', () => {
   const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(1_000), row(2_000)], fresh: 2, limit: 2 }, 0);
-  lane.nextFetch(10, 1);
+  lane.nextFetch(10, 1, CLOCK_MS);
   lane.fetchedPast({ rows: [row(9_000)], fresh: 1, limit: 10 }, 1);
-  expect(lane.nextFetch(10, 2).after.dueAtMs).toBeLessThanOrEqual(2_000);
+  expect(lane.nextFetch(10, 2, CLOCK_MS).after.dueAtMs).toBeLessThanOrEqual(2_000);
   expect([lane.isIdle, lane.isHungry]).toEqual([false, false]);
 });
 

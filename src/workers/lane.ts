@@ -105,7 +105,7 @@ export class Lane {
    * What to fetch now.
    * @param clockMs Postgres's clock: where it was set back, new rows are due before the cursor
    */
-  nextFetch(wanted: number, now: number, clockMs = Number.POSITIVE_INFINITY): LaneFetch {
+  nextFetch(wanted: number, now: number, clockMs: number): LaneFetch {
     this.#fetchedAt = now;
     const hasLingered = now - this.#foundAt >= LINGER_MS && this.held === 0;
     this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;

@@ -55,7 +55,7 @@ export class MemoryShares {
     return pauseMs() * Math.min(1, maxInFlight / UNSHORTENED);
   }
 
-  /** Whether a fetch would bring anything. */
+  /** Whether it is time for a fetch, and there is room for what it brings. */
   get mayFetch(): boolean {
     return this.fetchRoom > 0;
   }

@@ -26,7 +26,7 @@ function limitRows({ limit: a }: RunResult, { limit: b }: RunResult): Row[] {
     ['limit: dispatch, CPU µs', a.dispatchCpuUs, b.dispatchCpuUs],
     ['limit: Pool.request, CPU µs', a.requestCpuUs, b.requestCpuUs],
     // Results of 2026-11-26 have none.
-    ['limit: 800 connections, CPU µs', a.spreadCpuUs ?? null, b.spreadCpuUs ?? null],
+    ['limit: spread over many connections, CPU µs', a.spreadCpuUs ?? null, b.spreadCpuUs ?? null],
   ];
 }
 

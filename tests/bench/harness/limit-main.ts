@@ -7,7 +7,8 @@ import type { LimitCommand, LimitMessage } from './limit-protocol.ts';
 import { eventBody, eventId, type Plan } from './plan.ts';
 
 /**
- * The limit: one process that does nothing but sign and send requests like those of a delivery, to the same sink. Nothing is fetched, guarded, timed or written down.
+ * The limit: one process that does nothing but sign and send requests like those of a delivery, to the same sink.
+ * Nothing is fetched, guarded, timed or written down.
  */
 
 const keys = [parseSigningKey(generateSecret('v1'))];

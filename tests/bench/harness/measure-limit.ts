@@ -29,10 +29,13 @@ const PLAN = { tenants: 1, groups: 1_000, fanOut: 1 };
  */
 export type LimitKind = 'dispatch' | 'request' | 'spread';
 
+/** `connections` are those of each pool. */
+export const SPREAD = { pools: 100, connections: 8 } as const;
+
 const CONNECTIONS = {
   dispatch: { pools: 1, connections: 64 },
   request: { pools: 1, connections: 64 },
-  spread: { pools: 100, connections: 8 },
+  spread: SPREAD,
 } as const;
 
 /** @throws Error when the sink did not have every request exactly once */

@@ -1,4 +1,5 @@
 import { judgeGoals } from './goals.ts';
+import { SPREAD } from './measure-limit.ts';
 import type { RunResult, ScenarioResult } from './run-result.ts';
 import { shortNumber, textTable } from './text-table.ts';
 
@@ -66,7 +67,7 @@ function headLines({ at, commit, layout, bell, profiled, measuredSeconds, machin
   return [
     `${at}  commit ${commit}  ${processes}, BullMQ on ${bell}, windows of ${measuredSeconds} s${profiled ? ', PROFILED: figures are not comparable' : ''}`,
     `${cpu}, ${cores} cores, ${memoryMb} MB, Node ${node}, Postgres ${postgres}${embedded ? ' embedded' : ''}; load average ${loadAverageAtStart} at the start, ${loadAverageAtEnd} at the end`,
-    `limit: dispatch ${shortNumber(limit.dispatchCpuUs)} µs CPU, ${shortNumber(limit.dispatchPerSecond)}/s; over 800 connections in 100 pools ${shortNumber(limit.spreadCpuUs)} µs; Pool.request ${shortNumber(limit.requestCpuUs)} µs CPU, ${shortNumber(limit.requestPerSecond)}/s (one process)`,
+    `limit: dispatch ${shortNumber(limit.dispatchCpuUs)} µs CPU, ${shortNumber(limit.dispatchPerSecond)}/s; over ${SPREAD.pools} pools of ${SPREAD.connections} connections ${shortNumber(limit.spreadCpuUs)} µs; Pool.request ${shortNumber(limit.requestCpuUs)} µs CPU, ${shortNumber(limit.requestPerSecond)}/s (one process)`,
   ].join('\n');
 }
 
