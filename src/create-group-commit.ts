@@ -4,8 +4,9 @@ import { uuidFloor } from './domain/ids.ts';
 import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
 import type { WorkBell } from './queues/work-bell.ts';
-import { type AppendGroup, appendEvents, findClaims } from './store/event-log.ts';
+import { type AppendGroup, type AppendResult, appendEvents, findClaims } from './store/event-log.ts';
 import { isRetryable } from './store/lock-errors.ts';
+import type { EventBody } from './store/mailbox.ts';
 import { loadRouting } from './store/routing.ts';
 
 export interface GroupCommitParts extends Pick<Context, 'config' | 'observe' | 'clock' | 'bodies' | 'waker'> {
@@ -15,23 +16,14 @@ export interface GroupCommitParts extends Pick<Context, 'config' | 'observe' | '
 
 const HOUR_MS = 3_600_000;
 
-/** The way of events into the log, and what follows for those that wait for them: lanes are woken, fan-outs rung. */
+/** The way of events into the log, and what follows for those that wait for them: deliveries are handed over, lanes woken, fan-outs rung. */
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
-  const { config, observe, clock, commitPool, waker } = parts;
-  const called = new WeakSet<AppendGroup>();
+  const { config, observe, clock, commitPool } = parts;
   return new GroupCommit({
-    append: async (group) => {
-      const since = performance.now();
-      const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
-      if (call !== null) called.add(group);
-      const result = await appendEvents(commitPool, group, call);
-      if (result.kind === 'stored') observe.committed(group.events.length, performance.now() - since);
-      return result;
-    },
+    append: (group) => append(group, parts),
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
     routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
-    onStored: (group) => announce(group, called.has(group), parts),
     onFailure: (error, events) => observe.commitFailed(error, events),
     keysExpireBefore: () => uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS),
     maxEvents: config.INGEST_BUFFER_EVENTS,
@@ -40,24 +32,45 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   });
 }
 
-function announce(
-  group: AppendGroup,
-  isCalled: boolean,
-  { bodies, waker, observe, expansionBell }: GroupCommitParts,
-): void {
+async function append(group: AppendGroup, parts: GroupCommitParts): Promise<AppendResult> {
+  const { observe, commitPool, waker } = parts;
+  const since = performance.now();
+  const expected = waker.local?.expect(group.deliveries) ?? null;
+  const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
+  let result: AppendResult | null = null;
+  try {
+    result = await appendEvents(commitPool, expected === null ? group : { ...group, endpoints: expected.endpoints }, call);
+  } finally {
+    if (result?.kind !== 'stored') expected?.missed();
+  }
+  if (result.kind !== 'stored') return result;
+  observe.committed(group.events.length, performance.now() - since);
+  const bodies = announceEvents(group, parts);
+  const lanes = expected === null ? lanesOf(group) : expected.arrived(result.changed ?? [], bodies);
+  if (lanes.size > 0) waker.wake(lanes, group.deliveries.length, call !== null);
+  if ((group.expansions ?? []).length > 0) parts.expansionBell.ring();
+  return result;
+}
+
+/** @returns the bodies of those that have deliveries. */
+function announceEvents(group: AppendGroup, { bodies, observe }: GroupCommitParts): ReadonlyMap<string, EventBody> {
   const { expansions = [] } = group;
   const counts = new Map<string, number>();
   const count = (uuid: string, more: number) => counts.set(uuid, (counts.get(uuid) ?? 0) + more);
   for (const { eventUuid } of group.deliveries) count(eventUuid, 1);
   for (const { eventUuid, endpointNums } of expansions) count(eventUuid, endpointNums.length);
+  const wanted = new Map<string, EventBody>();
   const accepted = group.events.map(({ uuid, externalId, body, type, tenantNum }) => {
     const deliveries = counts.get(uuid) ?? 0;
-    if (deliveries > 0) bodies.put(uuid, { externalId, body, expunged: false });
+    if (deliveries > 0) {
+      const known = { externalId, body, expunged: false };
+      bodies.put(uuid, known);
+      wanted.set(uuid, known);
+    }
     return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries };
   });
   observe.eventsAccepted(accepted);
-  waker.wake(lanesOf(group), group.deliveries.length, isCalled);
-  if (expansions.length > 0) expansionBell.ring();
+  return wanted;
 }
 
 function lanesOf(group: AppendGroup): Set<number> {

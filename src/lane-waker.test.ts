@@ -20,7 +20,7 @@ test('lanes that are awake here are told directly, and only the others are rung 
   const { waker, take } = createWaker();
   waker.wake([1, 2]);
   expect(take()).toEqual({ rung: [1, 2], called: [1, 2] });
-  waker.wakeLocal = (lanes) => [...lanes].filter((lane) => lane !== 1);
+  waker.local = { wake: (lanes) => [...lanes].filter((lane) => lane !== 1), expect: () => null };
   waker.wake([1, 2]);
   expect(take()).toEqual({ rung: [2], called: [2] });
 });
@@ -42,6 +42,6 @@ test('nobody is called behind a commit of many deliveries, or of none, or where 
   const { waker } = createWaker();
   expect(waker.callBehind(50, () => [1])).toBeNull();
   expect(waker.callBehind(0, () => [])).toBeNull();
-  waker.wakeLocal = () => [];
+  waker.local = { wake: () => [], expect: () => null };
   expect(waker.callBehind(1, () => [1])).toBeNull();
 });

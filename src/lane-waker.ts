@@ -1,4 +1,6 @@
+import type { NewDelivery } from './store/event-log.ts';
 import type { CallBehind } from './store/lane-calls.ts';
+import type { EventBody } from './store/mailbox.ts';
 
 export interface LaneBells {
   /** For whoever is free to take them. */
@@ -9,14 +11,36 @@ export interface LaneBells {
   readonly callBehind: (lanes: Iterable<number>) => CallBehind | null;
 }
 
+/** What the owner of lanes in this process does for those who commit deliveries in it. */
+export interface LocalLanes {
+  /** Wakes those that are awake here. @returns the others. */
+  readonly wake: (lanes: Iterable<number>) => Iterable<number>;
+  /** Asked just before a commit is sent. Null: it takes none of its deliveries from memory. */
+  readonly expect: (deliveries: readonly NewDelivery[]) => ExpectedDeliveries | null;
+}
+
+/** What the owner of lanes in this process takes from memory of the deliveries of a commit. One of the two functions is to be called. */
+export interface ExpectedDeliveries {
+  /** The endpoints of these, with the versions of their settings that are known here. */
+  readonly endpoints: ReadonlyMap<number, number>;
+  /**
+   * They are committed.
+   * @param changed endpoints whose settings are not what they were known as
+   * @returns the lanes that are still to be woken, for what is not taken
+   */
+  arrived(changed: readonly number[], bodies: Pick<ReadonlyMap<string, EventBody>, 'get'>): Set<number>;
+  /** They are not committed, or nobody knows whether they are. */
+  missed(): void;
+}
+
 /** From so many deliveries at once on, lanes that are awake elsewhere are not called: under load they look by themselves soon enough. */
 const MANY = 50;
 
 /** Tells lanes of this process directly that they have work, and rings and calls for the others. */
 export class LaneWaker {
   readonly #bells: LaneBells;
-  /** Set by the worker role: wakes what is awake here and returns the rest. */
-  wakeLocal: ((lanes: Iterable<number>) => Iterable<number>) | null = null;
+  /** Set by the worker role. */
+  local: LocalLanes | null = null;
 
   constructor(bells: LaneBells) {
     this.#bells = bells;
@@ -27,7 +51,7 @@ export class LaneWaker {
    * @param isCalled whether `callBehind` went out for them
    */
   wake(lanes: Iterable<number>, deliveries = 1, isCalled = false): void {
-    const elsewhere = [...(this.wakeLocal?.(lanes) ?? lanes)];
+    const elsewhere = [...(this.local?.wake(lanes) ?? lanes)];
     if (elsewhere.length === 0) return;
     this.#bells.ring(elsewhere);
     if (deliveries < MANY && !isCalled) this.#bells.call(elsewhere);
@@ -39,7 +63,7 @@ export class LaneWaker {
    * @param lanes asked for only where there are few
    */
   callBehind(deliveries: number, lanes: () => Iterable<number>): CallBehind | null {
-    if (this.wakeLocal !== null || deliveries === 0 || deliveries >= MANY) return null;
+    if (this.local !== null || deliveries === 0 || deliveries >= MANY) return null;
     return this.#bells.callBehind(lanes());
   }
 }

@@ -4,13 +4,12 @@ import type { RoutingCache } from './routing-cache.ts';
 import { claimsOf } from './seal-event.ts';
 
 export interface CommitOptions {
+  /** Stores a group, and sees to what follows from that. */
   readonly append: (group: AppendGroup) => Promise<AppendResult>;
   readonly findClaims: (keys: readonly string[], expireBefore: string) => Promise<ReadonlyMap<string, ClaimedBy>>;
   /** Serialization failures and deadlocks: the same group may be tried again at once. */
   readonly isRetryable: (error: unknown) => boolean;
   readonly routing: RoutingCache;
-  /** Lanes that have new due rows; called after the commit. */
-  readonly onStored: (group: AppendGroup) => void;
   readonly onFailure: (error: unknown, events: number) => void;
   /** Events older than this UUID have lost their claims. */
   readonly keysExpireBefore: () => string;
@@ -64,10 +63,7 @@ async function storeOrSplit(part: Part, options: CommitOptions): Promise<readonl
       if (tries < MAX_TRIES && options.isRetryable(error)) return { kind: 'again' as const };
       throw error;
     });
-    if (result.kind === 'stored') {
-      options.onStored(group);
-      return settleAll(part, plan);
-    }
+    if (result.kind === 'stored') return settleAll(part, plan);
     if (result.kind === 'routing_changed') {
       options.routing.forget(result.tenants, group.routing);
       for (const num of result.tenants) changes.set(num, (changes.get(num) ?? 0) + 1);

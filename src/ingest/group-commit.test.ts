@@ -59,14 +59,15 @@ function commitsWith(
     return { version: BigInt(loads), endpoints: [{ num: 7, subscriptions: '[]' }] };
   };
   const commits = new GroupCommit({
-    append: (group) => {
+    append: async (group) => {
       appended.push(group);
-      return answers[Math.min(appended.length, answers.length) - 1]!();
+      const result = await answers[Math.min(appended.length, answers.length) - 1]!();
+      if (result.kind === 'stored') stored.push(group);
+      return result;
     },
     findClaims: async () => new Map(),
     isRetryable: (error) => (error as { code?: string }).code === '40001',
     routing: new RoutingCache(load, 4),
-    onStored: (group) => stored.push(group),
     onFailure: () => {},
     keysExpireBefore: () => '00000000-0000-0000-0000-000000000000',
     maxEvents: 5_000,

@@ -1,5 +1,6 @@
 // The statement of a group commit (`event-log.ts`), in four forms. Its parameters: 1–2 routing, 3–6 claims, 7–13 events, 14 their bodies,
-// 15–19 deliveries; 20–23 expansions where there are any; and at the end, where expired claims are taken over, what they are older than.
+// 15–19 deliveries, 20–21 endpoints as they are known; 22–25 expansions where there are any; and at the end, where expired claims are taken
+// over, what they are older than. Its rows are those endpoints that are not as they are known.
 
 // A key is written as a new one: Postgres finds out by itself when it is there already. Only then is the statement made again, in the form that
 // looks whether what is there has expired. To be ready for that costs each key a search and a record of the WAL more.
@@ -30,23 +31,27 @@ const appendText = (taken: string, more: string) => `
       FROM checked, (SELECT unnest($7::uuid[]) AS id, unnest($8::int[]) AS tenant_num, unnest($9::text[]) AS type, unnest($10::text[]) AS subject,
                             unnest($11::text[]) AS external_id, unnest($12::int[]) AS start, unnest($13::int[]) AS length) e
      WHERE checked.ok
-  )${more}
-  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
-  SELECT d.event_id, date_trunc('milliseconds', now()), d.endpoint_num, d.tenant_num, d.lane, d.order_key,
-         CASE WHEN d.order_key IS NOT NULL THEN nextval('mailbox_seq') END
-    FROM checked, (SELECT unnest($15::uuid[]) AS event_id, unnest($16::int[]) AS endpoint_num, unnest($17::int[]) AS tenant_num,
-                          unnest($18::smallint[]) AS lane, unnest($19::int[]) AS order_key) d
-   WHERE checked.ok`;
+  )${more},
+  queued AS (
+    INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
+    SELECT d.event_id, date_trunc('milliseconds', now()), d.endpoint_num, d.tenant_num, d.lane, d.order_key,
+           CASE WHEN d.order_key IS NOT NULL THEN nextval('mailbox_seq') END
+      FROM checked, (SELECT unnest($15::uuid[]) AS event_id, unnest($16::int[]) AS endpoint_num, unnest($17::int[]) AS tenant_num,
+                            unnest($18::smallint[]) AS lane, unnest($19::int[]) AS order_key) d
+     WHERE checked.ok
+  )
+  SELECT k.num FROM (SELECT unnest($20::int[]) AS num, unnest($21::bigint[]) AS version) k
+   WHERE k.version IS DISTINCT FROM (SELECT e.version FROM endpoints e WHERE e.num = k.num)`;
 
 // Only where there is something to expand: most groups need not pay for it.
 const EXPANSIONS = `,
   sets AS MATERIALIZED (
-    SELECT s.place, s.nums::int[] AS nums FROM unnest($23::text[]) WITH ORDINALITY AS s(nums, place)
+    SELECT s.place, s.nums::int[] AS nums FROM unnest($25::text[]) WITH ORDINALITY AS s(nums, place)
   ),
   deferred AS (
     INSERT INTO expansions (event_id, tenant_num, endpoints, size)
     SELECT x.event_id, x.tenant_num, sets.nums, cardinality(sets.nums)
-      FROM checked, unnest($20::uuid[], $21::int[], $22::int[]) AS x(event_id, tenant_num, place) JOIN sets USING (place)
+      FROM checked, unnest($22::uuid[], $23::int[], $24::int[]) AS x(event_id, tenant_num, place) JOIN sets USING (place)
      WHERE checked.ok
   )`;
 
@@ -54,10 +59,10 @@ const EXPANSIONS = `,
 export const APPEND_STATEMENTS = {
   narrow: {
     asNew: { name: 'append-new', text: appendText(AS_NEW, '') },
-    overExpired: { name: 'append-over-expired', text: appendText(overExpired('$20'), '') },
+    overExpired: { name: 'append-over-expired', text: appendText(overExpired('$22'), '') },
   },
   wide: {
     asNew: { name: 'append-wide-new', text: appendText(AS_NEW, EXPANSIONS) },
-    overExpired: { name: 'append-wide-over-expired', text: appendText(overExpired('$24'), EXPANSIONS) },
+    overExpired: { name: 'append-wide-over-expired', text: appendText(overExpired('$26'), EXPANSIONS) },
   },
 } as const;

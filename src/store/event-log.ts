@@ -14,6 +14,8 @@ export interface AppendGroup {
   readonly expansions?: readonly NewExpansion[];
   /** The version of each tenant's routing that the deliveries were matched with. */
   readonly routing: ReadonlyMap<number, bigint>;
+  /** Endpoints whose settings are known, with the version that is: the result tells which of them are others by now. Absent: none. */
+  readonly endpoints?: ReadonlyMap<number, number>;
   /** Keys claimed by an event older than this UUID have expired and may be claimed again. */
   readonly keysExpireBefore: string;
 }
@@ -52,7 +54,8 @@ export interface NewExpansion {
 }
 
 export type AppendResult =
-  | { readonly kind: 'stored' }
+  /** With the numbers of those of `endpoints` whose settings have changed; absent when none has. */
+  | { readonly kind: 'stored'; readonly changed?: readonly number[] }
   /** Nothing was stored: match these tenants' events again with the routing that now holds. */
   | { readonly kind: 'routing_changed'; readonly tenants: readonly number[] }
   /** Nothing was stored: another process claimed one of the keys first; look the keys up. */
@@ -83,13 +86,13 @@ export async function appendEvents(
   const calls: Promise<void>[] = [];
   let broken = false;
   const send = async (query: pg.QueryConfig) => {
-    const stored = client.query(query);
+    const stored = client.query<{ num: number }>(query);
     if (call !== null) calls.push(client.query(call.query).then(() => {}, call.failed));
-    await stored;
+    return (await stored).rows;
   };
   try {
-    await append(send, group);
-    return { kind: 'stored' };
+    const changed = await append(send, group);
+    return changed.length === 0 ? { kind: 'stored' } : { kind: 'stored', changed: changed.map(({ num }) => num) };
   } catch (error) {
     const { code, detail } = error as { code?: string; detail?: string };
     if (code === 'PH001') return { kind: 'routing_changed', tenants: (detail ?? '').split(',').map(Number) };
@@ -106,15 +109,15 @@ export async function appendEvents(
   }
 }
 
-async function append(send: (query: pg.QueryConfig) => Promise<void>, group: AppendGroup): Promise<void> {
+async function append<R>(send: (query: pg.QueryConfig) => Promise<R>, group: AppendGroup): Promise<R> {
   const { expansions = [] } = group;
   const { asNew, overExpired } = expansions.length === 0 ? APPEND_STATEMENTS.narrow : APPEND_STATEMENTS.wide;
   const values = [...appendValues(group), ...(expansions.length === 0 ? [] : expansionValues(expansions))];
   try {
-    await send({ ...asNew, values });
+    return await send({ ...asNew, values });
   } catch (error) {
     if (!isKnownKey(error)) throw error;
-    await send({ ...overExpired, values: [...values, group.keysExpireBefore] });
+    return send({ ...overExpired, values: [...values, group.keysExpireBefore] });
   }
 }
 
@@ -123,6 +126,8 @@ function isKnownKey(error: unknown): boolean {
   const { code, table } = error as { code?: string; table?: string };
   return code === UNIQUE_VIOLATION && table === 'idempotency_keys';
 }
+
+const NO_ENDPOINTS: ReadonlyMap<number, number> = new Map();
 
 function expansionValues(expansions: readonly NewExpansion[]): unknown[] {
   const places = new Map<readonly number[], number>();
@@ -137,7 +142,7 @@ function expansionValues(expansions: readonly NewExpansion[]): unknown[] {
   ];
 }
 
-function appendValues({ events, claims, deliveries, routing }: AppendGroup): unknown[] {
+function appendValues({ events, claims, deliveries, routing, endpoints = NO_ENDPOINTS }: AppendGroup): unknown[] {
   const starts: number[] = [];
   let offset = 1;
   for (const { body } of events) {
@@ -145,6 +150,7 @@ function appendValues({ events, claims, deliveries, routing }: AppendGroup): unk
     offset += body.length;
   }
   const routes = [...routing];
+  const known = [...endpoints];
   return [
     ints(routes, ([tenantNum]) => tenantNum),
     bigints(routes, ([, version]) => version),
@@ -168,6 +174,8 @@ function appendValues({ events, claims, deliveries, routing }: AppendGroup): unk
     ints(deliveries, (delivery) => delivery.tenantNum),
     smallints(deliveries, (delivery) => delivery.lane),
     someOf(ints, deliveries, (delivery) => delivery.orderKey),
+    ints(known, ([num]) => num),
+    bigints(known, ([, version]) => version),
   ];
 }
 

@@ -43,7 +43,7 @@ export class Admission {
   /** Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone. */
   admit(
     rows: readonly DueDelivery[],
-    bodies: ReadonlyMap<string, EventBody>,
+    bodies: Pick<ReadonlyMap<string, EventBody>, 'get'>,
     laneOf: (row: DueDelivery) => Lane | undefined,
   ): void {
     const admittedAt = performance.now();

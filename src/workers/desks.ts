@@ -94,7 +94,7 @@ export class Desks {
   }
 
   /** What is in memory. */
-  get held(): Pick<HeldRows, 'size' | 'bytes' | 'metBy'> {
+  get held(): Pick<HeldRows, 'size' | 'bytes' | 'metBy' | 'expect' | 'expectNoMore' | 'expected'> {
     return this.#held;
   }
 
@@ -111,7 +111,7 @@ export class Desks {
   /** See `Admission.admit`. */
   admit(
     rows: readonly DueDelivery[],
-    bodies: ReadonlyMap<string, EventBody>,
+    bodies: Pick<ReadonlyMap<string, EventBody>, 'get'>,
     laneOf: (row: DueDelivery) => Lane | undefined,
   ): void {
     this.#admission.admit(rows, bodies, laneOf);

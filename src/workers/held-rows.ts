@@ -17,9 +17,10 @@ export interface Held extends DeliveryKey {
   readonly bytes: number;
 }
 
-interface HeldRow extends Held, TableRow<HeldRow> {
+export interface HeldRow extends Held, TableRow<HeldRow> {
   readonly dueAtMs: number;
-  isLetGo: boolean;
+  /** `expected`: its commit is under way. */
+  state: 'expected' | 'held' | 'let go';
 }
 
 /** What a tenant has in memory. */
@@ -36,7 +37,7 @@ const NOTHING: Readonly<Omit<Load, 'tenantNum'>> = { rows: 0, bytes: 0 };
 
 /** The rows that a process has in memory. */
 export class HeldRows {
-  /** And those that were let go since the read began that is under way. */
+  /** And those that are expected, and those that were let go since the read began that is under way. */
   readonly #rows = new RowTable<HeldRow>();
   readonly #loads = new KeptMap<Load>(
     (tenantNum) => ({ tenantNum, rows: 0, bytes: 0 }),
@@ -53,15 +54,34 @@ export class HeldRows {
   size = 0;
   /** How many endpoints have rows here. */
   endpoints = 0;
+  /** How many rows are expected. */
+  expected = 0;
   /** Null while no read is under way. */
   #letGoMeanwhile: HeldRow[] | null = null;
 
   has({ eventUuid, endpointNum }: DeliveryKey): boolean {
-    return this.#rows.find(eventUuid, endpointNum, isStillHeld) !== undefined;
+    return this.#rows.find(eventUuid, endpointNum, isHeld) !== undefined;
+  }
+
+  /**
+   * Notes a row that a commit under way brings: whoever made that commit has it already, so that no read may take it for new, whenever it
+   * becomes visible. It counts for nothing until it is added.
+   */
+  expect({ eventUuid, endpointNum, tenantNum, order, dueAtMs }: DueDelivery, lane: Lane): HeldRow {
+    const row = { eventUuid, endpointNum, lane, order, tenantNum, bytes: 0, dueAtMs, state: 'expected' as const, next: null };
+    this.#rows.add(row);
+    this.expected++;
+    return row;
+  }
+
+  /** Its commit has ended: the row is added at once, or left to the next read. */
+  expectNoMore(row: HeldRow): void {
+    this.#rows.remove(row);
+    this.expected--;
   }
 
   add({ eventUuid, endpointNum, tenantNum, order, dueAtMs }: DueDelivery, lane: Lane, bytes: number): void {
-    this.#rows.add({ eventUuid, endpointNum, lane, order, tenantNum, bytes, dueAtMs, isLetGo: false, next: null });
+    this.#rows.add({ eventUuid, endpointNum, lane, order, tenantNum, bytes, dueAtMs, state: 'held', next: null });
     this.size++;
     this.#count(tenantNum, 1, bytes);
     if (++this.#endpoints.of(endpointNum).rows === 1) this.endpoints++;
@@ -70,9 +90,9 @@ export class HeldRows {
 
   /** @returns how it was held; undefined when it is not held (any more). */
   letGo({ eventUuid, endpointNum }: DeliveryKey): Held | undefined {
-    const row = this.#rows.find(eventUuid, endpointNum, isStillHeld);
+    const row = this.#rows.find(eventUuid, endpointNum, isHeld);
     if (row === undefined) return undefined;
-    row.isLetGo = true;
+    row.state = 'let go';
     if (this.#letGoMeanwhile === null) this.#rows.remove(row);
     else this.#letGoMeanwhile.push(row);
     this.size--;
@@ -143,7 +163,7 @@ export class HeldRows {
 }
 
 const isAny = () => true;
-const isStillHeld = ({ isLetGo }: HeldRow) => !isLetGo;
+const isHeld = ({ state }: HeldRow) => state === 'held';
 
 export function keyOf({ eventUuid, endpointNum }: DeliveryKey): string {
   return `${eventUuid}${endpointNum}`;

@@ -2,13 +2,16 @@ import { type EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import type { Sender } from '../delivery/sender.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
+import type { ExpectedDeliveries } from '../lane-waker.ts';
 import type { AttemptIds } from '../observability/facts.ts';
+import type { NewDelivery } from '../store/event-log.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { StruckDelivery } from '../store/suspects.ts';
 import { CarefulSender } from './careful-sender.ts';
 import { Desks } from './desks.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { gateNotice } from './gate-notice.ts';
+import { HandOver } from './hand-over.ts';
 import { HeldLanes } from './held-lanes.ts';
 import { LaneReader } from './lane-reader.ts';
 import { LaneReturn } from './lane-return.ts';
@@ -76,6 +79,7 @@ export class LaneOwner {
   readonly #reader: LaneReader;
   readonly #return: LaneReturn;
   readonly #pump: Pump;
+  readonly #handOver: HandOver;
   #timers: NodeJS.Timeout[] = [];
 
   constructor(options: LaneOwnerOptions) {
@@ -98,6 +102,7 @@ export class LaneOwner {
     const { byNumber } = this.#lanes;
     const leaseOf = (lane: number) => byNumber.get(lane)?.lease;
     this.#reader = new LaneReader({ ...parts, lanes: byNumber });
+    this.#handOver = new HandOver({ ...parts, lanes: byNumber });
     this.#endpoints = new EndpointKeeper({ ...parts, leaseOf });
     this.#return = new LaneReturn({ ...parts, reader: this.#reader, endpoints: this.#endpoints });
     this.#settler = new Settler({
@@ -161,6 +166,11 @@ export class LaneOwner {
     }
     if (isAnyAwake) this.#pump.kick();
     return asleep;
+  }
+
+  /** See `HandOver.expect`. */
+  expect(deliveries: readonly NewDelivery[]): ExpectedDeliveries | null {
+    return this.#handOver.expect(deliveries);
   }
 
   /** Milliseconds since a round of work ended, while one is under way; 0 when there is nothing to do. */

@@ -140,7 +140,7 @@ export class LaneReader {
       if (wasWoken) lane.wake();
     }
     if (await this.#admit(fresh)) return;
-    for (const lane of hungry) lane.wake();
+    for (const lane of hungry) lane.fellBehind();
   }
 
   /**

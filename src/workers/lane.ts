@@ -45,6 +45,12 @@ export class Lane {
   #fetchedAt = 0;
   #rescannedAt = Number.NEGATIVE_INFINITY;
   #foundAt: number;
+  /** When rows came from memory last. */
+  #handedAt = Number.NEGATIVE_INFINITY;
+  /** Postgres's clock when the last fetch began. */
+  #fetchClockMs = 0;
+  /** Whether the last fetch left rows in the table that are due, or none was made yet. */
+  #isBehind = true;
   #isContinuing = false;
   #isFromStart = true;
   /** Whether the lane had rows in memory when the last fetch began. */
@@ -80,6 +86,23 @@ export class Lane {
     this.#isQuiet = false;
   }
 
+  /** Whether new rows may come from memory: not before those that wait in the table. */
+  get takesFromMemory(): boolean {
+    return !this.isDraining && !this.isCareful && !this.#isBehind;
+  }
+
+  /** Rows came from memory. */
+  handed(now: number): void {
+    this.#handedAt = now;
+    this.#isQuiet = false;
+  }
+
+  /** Of what was fetched not everything was taken in: it is to be read again. */
+  fellBehind(): void {
+    this.#isBehind = true;
+    this.wake();
+  }
+
   /** Whether nothing came for a while and a look from the start found nothing either. */
   get isIdle(): boolean {
     return this.held === 0 && !this.isHungry && this.#isQuiet;
@@ -107,7 +130,8 @@ export class Lane {
    */
   nextFetch(wanted: number, now: number, clockMs: number): LaneFetch {
     this.#fetchedAt = now;
-    const hasLingered = now - this.#foundAt >= LINGER_MS && this.held === 0;
+    this.#fetchClockMs = clockMs;
+    const hasLingered = this.#hasLingered(now) && this.held === 0;
     this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
     this.#leavesOut = this.held > 0;
@@ -119,19 +143,28 @@ export class Lane {
   fetched({ rows, fresh, limit }: Fetched, now: number): void {
     const last = rows.at(-1);
     this.#isContinuing = rows.length >= limit;
+    this.#isBehind = this.#isContinuing;
     // A row that became visible late, alone, says nothing of those behind it.
     if (last !== undefined && (this.#isContinuing || last.dueAtMs >= this.#cursor.dueAtMs)) this.#cursor = last;
+    // All that was due when it began was read, or is in memory: the next look need not step over it.
+    if (!this.#isContinuing && this.#fetchClockMs > this.#cursor.dueAtMs)
+      this.#cursor = { ...START, dueAtMs: this.#fetchClockMs };
     this.isHungry = this.#isContinuing;
     if (fresh > 0) this.#foundAt = now;
-    this.#isQuiet = this.#isFromStart && !this.#leavesOut && rows.length === 0 && now - this.#foundAt >= LINGER_MS;
+    this.#isQuiet = this.#isFromStart && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
   }
 
   /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
   fetchedPast({ rows, fresh, limit }: Fetched, now: number): void {
     this.#isContinuing = false;
-    this.isHungry = rows.length >= limit;
+    this.#isBehind = rows.length >= limit;
+    this.isHungry = this.#isBehind;
     if (fresh > 0) this.#foundAt = now;
     this.#isQuiet = false;
+  }
+
+  #hasLingered(now: number): boolean {
+    return now - Math.max(this.#foundAt, this.#handedAt) >= LINGER_MS;
   }
 
   #after(clockMs: number): Cursor {

@@ -21,6 +21,9 @@ const MOST_OF_MEMORY = 0.5;
 /** Requests under way at once from which on the pause is what it is. */
 const UNSHORTENED = 1_024;
 
+/** What commits may bring from memory, as a share of what a fetch may bring. */
+const NEW_SHARE = 0.5;
+
 /** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
 const LOOK_FOR_OTHERS_MS = 10;
 
@@ -63,6 +66,11 @@ export class MemoryShares {
   /** Whether memory is not short, be it time for a fetch or not. */
   get hasRoom(): boolean {
     return this.#freeRows(performance.now()) > 0;
+  }
+
+  /** Rows that may come from commits under way, without taking all the room that reads need. */
+  get roomForNew(): number {
+    return Math.floor(this.#freeRows(performance.now()) * NEW_SHARE) - this.#held.expected;
   }
 
   #freeRows(now: number): number {

@@ -56,7 +56,7 @@ export function workerServices(context: Context): Service[] {
     owner,
     (lanes) => observe.lanesFoundAsleep(lanes),
   );
-  waker.wakeLocal = (lanes) => owner.wake(lanes);
+  waker.local = { wake: (lanes) => owner.wake(lanes), expect: (deliveries) => owner.expect(deliveries) };
   observe.watchProcess({
     ...ownerStates(owner),
     neglected_seconds: () => sweeper.neglectedMs / 1000,
