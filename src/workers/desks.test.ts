@@ -48,6 +48,7 @@ beforeEach(() => {
     maxInFlight: MAX_IN_FLIGHT,
     maxBytes: 1_000,
     pauseMs: () => pauseMs,
+    awaitsRoom: () => true,
     loadTargets: (nums) => store.targets(nums),
     disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
     settle: (attempt) => {

@@ -33,6 +33,8 @@ export interface DesksOptions {
   readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
   readonly egress: EgressWatch;
   readonly onEgressChange: (change: EgressChange) => void;
+  /** Whether something is to be fetched for which there was no room. */
+  readonly awaitsRoom: () => boolean;
   /** There is room, or something to park or pull. */
   readonly onChange: () => void;
   readonly onFailure: (what: string, error: unknown) => void;
@@ -66,7 +68,7 @@ export class Desks {
       ...options,
       onFinished: (finished) => this.#finish(finished),
       onFreed: (desk) => {
-        if (this.memory.mayFetch || this.#wantsRefill(desk)) options.onChange();
+        if ((options.awaitsRoom() && this.memory.mayFetch) || this.#wantsRefill(desk)) options.onChange();
       },
       onUnsure: options.onChange,
       shelve: (desk) => this.#clearer.shelve(desk),

@@ -81,6 +81,8 @@ export class LaneOwner {
   readonly #pump: Pump;
   readonly #handOver: HandOver;
   #timers: NodeJS.Timeout[] = [];
+  /** Whether a lane was hungry at the end of the last round, or at the last tick: asked for after each request that ends. */
+  #awaitsRoom = false;
 
   constructor(options: LaneOwnerOptions) {
     const { store, onFailure } = options;
@@ -128,6 +130,7 @@ export class LaneOwner {
         if (notice !== null) desk.notices.push(notice);
         onGateNews(news, desk.target!.tenantId, desk.target!.id);
       },
+      awaitsRoom: () => this.#awaitsRoom,
       onChange: () => this.#pump.kick(),
     });
   }
@@ -207,7 +210,8 @@ export class LaneOwner {
     await this.#lanes.acquire();
     await this.#reader.runOnce();
     await this.#return.runOnce();
-    if (this.#lanes.hasHungry && this.#desks.memory.mayFetch) this.#pump.kick();
+    this.#awaitsRoom = this.#lanes.hasHungry;
+    if (this.#awaitsRoom && this.#desks.memory.mayFetch) this.#pump.kick();
   }
 
   #settled(attempt: SettledAttempt, isWritten: boolean): void {
@@ -238,7 +242,8 @@ export class LaneOwner {
     this.#leases.fence(now);
     for (const lane of this.#lanes) lane.poll(now);
     this.#endpoints.saveUrgentGates();
-    if (this.#lanes.hasHungry && (this.#desks.memory.mayFetch || this.#desks.isClogged)) this.#pump.kick();
+    this.#awaitsRoom = this.#lanes.hasHungry;
+    if (this.#awaitsRoom && (this.#desks.memory.mayFetch || this.#desks.isClogged)) this.#pump.kick();
   }
 }
 

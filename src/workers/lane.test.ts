@@ -47,10 +47,43 @@ test('a fetch that saw the end looks a little behind its cursor next time', () =
   lane.fetched({ rows: [row(2_000)], fresh: 1, limit: 10 }, 0);
   expect(lane.isHungry).toBe(false);
   lane.held = 1;
-  const { after, limit } = lane.nextFetch(10, 20, CLOCK_MS);
-  expect(after.dueAtMs).toBeLessThan(2_000);
-  expect(after.dueAtMs).toBeGreaterThan(0);
+  const { after, limit } = lane.nextFetch(10, 20, CLOCK_MS + 20);
+  expect(after.dueAtMs).toBeLessThan(CLOCK_MS);
+  expect(after.dueAtMs).toBeGreaterThan(2_000);
   expect(limit).toBe(10);
+});
+
+test('a lane takes rows from memory from when it has read what waits in the table, and not while it is behind or drained', () => {
+  const lane = new Lane(lease, 0);
+  expect(lane.takesFromMemory).toBe(false);
+  lane.nextFetch(1, 0, CLOCK_MS);
+  lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 1 }, 0);
+  expect(lane.takesFromMemory).toBe(false);
+  lane.nextFetch(2, 1, CLOCK_MS);
+  lane.fetched({ rows: [row(2_000)], fresh: 1, limit: 2 }, 1);
+  expect(lane.takesFromMemory).toBe(true);
+  lane.fellBehind();
+  expect([lane.takesFromMemory, lane.isHungry]).toEqual([false, true]);
+  lane.nextFetch(2, 2, CLOCK_MS);
+  lane.fetchedPast({ rows: [], fresh: 0, limit: 2 }, 2);
+  expect(lane.takesFromMemory).toBe(true);
+  lane.isDraining = true;
+  expect(lane.takesFromMemory).toBe(false);
+});
+
+test('a lane to which rows come from memory is not idle, and looks no more often for that', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 300, CLOCK_MS);
+  lane.handed(300);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 300);
+  expect(lane.isIdle).toBe(false);
+  lane.poll(350);
+  expect(lane.isHungry).toBe(false);
+  lane.poll(400);
+  expect(lane.isHungry).toBe(true);
+  lane.nextFetch(10, 1_400, CLOCK_MS);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_400);
+  expect(lane.isIdle).toBe(true);
 });
 
 test('one row that became visible late does not take the cursor back to it', () => {
