@@ -39,7 +39,11 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
   const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
   let result: AppendResult | null = null;
   try {
-    result = await appendEvents(commitPool, expected === null ? group : { ...group, endpoints: expected.endpoints }, call);
+    result = await appendEvents(
+      commitPool,
+      expected === null ? group : { ...group, endpoints: expected.endpoints },
+      call,
+    );
   } finally {
     if (result?.kind !== 'stored') expected?.missed();
   }

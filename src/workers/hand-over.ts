@@ -46,7 +46,15 @@ export class HandOver {
       const lane = lanes.get(delivery.lane);
       const desk = list.get(delivery.endpointNum);
       if (room > 0 && lane?.takesFromMemory === true && desk !== undefined && this.#takes(desk, delivery, dueAtMs)) {
-        const due = { ...delivery, attempt: 0, step: 0, dueAtMs, isReplay: false, endpointVersion: desk.version, order: null };
+        const due = {
+          ...delivery,
+          attempt: 0,
+          step: 0,
+          dueAtMs,
+          isReplay: false,
+          endpointVersion: desk.version,
+          order: null,
+        };
         rows.push({ due, row: held.expect(due, lane) });
         endpoints.set(desk.num, desk.version);
         room--;

@@ -85,3 +85,29 @@ test('the rows that fetches come upon are told: of their lanes, from their curso
   expect(told.sort()).toEqual([`${rowOf(2).eventUuid} 1`, `${rowOf(2).eventUuid} 2`]);
   expect(held.metBy([fetch, { ...fetch, lane: 2 }])).toHaveLength(3);
 });
+
+test('a row that a commit under way brings is not new to any read, counts for nothing, and is new again when it is not handed over', async () => {
+  const held = new HeldRows();
+  const ours = lane();
+  const row = rowOf(1);
+  const expected = held.expect(row, ours);
+  expect((await held.read(async () => [row])).fresh).toEqual([]);
+  expect([held.has(row), held.size, held.expected, ours.held, held.letGo(row)]).toEqual([false, 0, 1, 0, undefined]);
+  expect(held.metBy([{ lane: 1, after: START, limit: 9 }])).toHaveLength(1);
+  held.expectNoMore(expected);
+  expect(held.expected).toBe(0);
+  expect((await held.read(async () => [row])).fresh).toEqual([row]);
+});
+
+test('a row that was handed over, delivered and let go while a read was under way is not new to it', async () => {
+  const held = new HeldRows();
+  const row = rowOf(1);
+  const expected = held.expect(row, lane());
+  const { fresh } = await held.read(async () => {
+    held.expectNoMore(expected);
+    held.add(row, lane(), 10);
+    held.letGo(row);
+    return [row];
+  });
+  expect(fresh).toEqual([]);
+});

@@ -68,7 +68,17 @@ export class HeldRows {
    * becomes visible. It counts for nothing until it is added.
    */
   expect({ eventUuid, endpointNum, tenantNum, order, dueAtMs }: DueDelivery, lane: Lane): HeldRow {
-    const row = { eventUuid, endpointNum, lane, order, tenantNum, bytes: 0, dueAtMs, state: 'expected' as const, next: null };
+    const row = {
+      eventUuid,
+      endpointNum,
+      lane,
+      order,
+      tenantNum,
+      bytes: 0,
+      dueAtMs,
+      state: 'expected' as const,
+      next: null,
+    };
     this.#rows.add(row);
     this.expected++;
     return row;
