@@ -53,7 +53,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
 /** Files directly under src that folders may import; all others of them are for each other and for the entry. */
 const rootFiles: Readonly<Record<string, readonly string[]>> = {
   sources: ['context', 'lifecycle'],
-  workers: ['context', 'lifecycle'],
+  workers: ['context', 'lane-waker', 'lifecycle'],
   api: ['context'],
 };
 
