@@ -50,7 +50,7 @@ function untilDelivered(tenant: string): Promise<number> {
 async function untilAwake(tenant: string, prefix: string): Promise<void> {
   await post(tenant, 'first');
   await eventually(
-    () => at(prefix).length,
+    async () => at(prefix).length,
     (n) => n === 1,
   );
   await untilDelivered(tenant);
@@ -66,7 +66,7 @@ test('after a change of settings is answered by another process, later events go
     // Of the settings that were read for the first one the second one is handed over.
     expect((await post('movers', round)).status).toBe(202);
     await eventually(
-      () => at('/movers/').length,
+      async () => at('/movers/').length,
       (n) => n === 1 + 2 * round,
     );
   }
