@@ -51,30 +51,29 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
   observe.committed(group.events.length, performance.now() - since);
   const bodies = announceEvents(group, parts);
   const lanes = expected === null ? lanesOf(group) : expected.arrived(result.changed ?? [], bodies);
+  const { length: expansions } = group.expansions ?? [];
+  // What was handed over with all its bodies is not looked for again.
+  if (lanes.size + expansions > 0) for (const [uuid, body] of bodies) parts.bodies.put(uuid, body);
   if (lanes.size > 0) waker.wake(lanes, group.deliveries.length, call !== null);
-  if ((group.expansions ?? []).length > 0) parts.expansionBell.ring();
+  if (expansions > 0) parts.expansionBell.ring();
   return result;
 }
 
 /** @returns the bodies of those that have deliveries. */
-function announceEvents(group: AppendGroup, { bodies, observe }: GroupCommitParts): ReadonlyMap<string, EventBody> {
+function announceEvents(group: AppendGroup, { observe }: GroupCommitParts): ReadonlyMap<string, EventBody> {
   const { expansions = [] } = group;
   const counts = new Map<string, number>();
   const count = (uuid: string, more: number) => counts.set(uuid, (counts.get(uuid) ?? 0) + more);
   for (const { eventUuid } of group.deliveries) count(eventUuid, 1);
   for (const { eventUuid, endpointNums } of expansions) count(eventUuid, endpointNums.length);
-  const wanted = new Map<string, EventBody>();
+  const bodies = new Map<string, EventBody>();
   const accepted = group.events.map(({ uuid, externalId, body, type, tenantNum }) => {
     const deliveries = counts.get(uuid) ?? 0;
-    if (deliveries > 0) {
-      const known = { externalId, body, expunged: false };
-      bodies.put(uuid, known);
-      wanted.set(uuid, known);
-    }
+    if (deliveries > 0) bodies.set(uuid, { externalId, body, expunged: false });
     return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries };
   });
   observe.eventsAccepted(accepted);
-  return wanted;
+  return bodies;
 }
 
 function lanesOf(group: AppendGroup): Set<number> {

@@ -12,6 +12,7 @@ export interface HandOverOptions {
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Postgres's clock. */
   readonly nowMs: () => number;
+  readonly onFailure: (what: string, error: unknown) => void;
 }
 
 type Bodies = Parameters<ExpectedDeliveries['arrived']>[1];
@@ -98,12 +99,13 @@ export class HandOver {
       desks.held.expectNoMore(row);
       row.lane.handed(now);
     }
-    const ours = taken.filter(({ row }) => this.#isOurs(row.lane));
-    desks.admit(
-      ours.map(({ due }) => due),
-      bodies,
-      ({ lane }) => this.#options.lanes.get(lane),
-    );
+    const ours = taken.filter(({ row }) => this.#isOurs(row.lane)).map(({ due }) => due);
+    try {
+      desks.admit(ours, bodies, ({ lane }) => this.#options.lanes.get(lane));
+    } catch (error) {
+      // They are in the table, and are read when their lanes look again.
+      this.#options.onFailure('hand-over', error);
+    }
   }
 
   /** Lost and taken again is another lane: somebody else may have sent its deliveries meanwhile. */
