@@ -94,7 +94,7 @@ export class Desks {
   }
 
   /** What is in memory. */
-  get held(): Pick<HeldRows, 'size' | 'bytes' | 'metBy'> {
+  get held(): Pick<HeldRows, 'size' | 'bytes' | 'endpoints' | 'metBy' | 'ofEndpoints'> {
     return this.#held;
   }
 

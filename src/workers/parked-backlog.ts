@@ -1,6 +1,7 @@
 import type { DueDelivery, ParkedFetch } from '../store/mailbox.ts';
 import { START } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
+import type { MemoryShares } from './memory-shares.ts';
 
 /** Endpoints whose backlog is read in one statement. */
 const DESKS_PER_ROUND = 64;
@@ -17,11 +18,9 @@ export function desksToRefill(desks: Iterable<Desk>, isServed: (desk: Desk) => b
     const mayMove = desk.isDeleted || (desk.isOpen(nowMs) && desk.hasRoom(nowMs));
     if (mayMove && isServed(desk)) chosen.push(desk);
   }
-  if (chosen.length > DESKS_PER_ROUND) {
-    chosen.sort((a, b) => a.refills - b.refills);
-    chosen.length = DESKS_PER_ROUND;
-  }
-  return chosen;
+  // In turn, although there may be room for all of them now: who comes first gets what is left of it.
+  chosen.sort((a, b) => a.refills - b.refills);
+  return chosen.slice(0, DESKS_PER_ROUND);
 }
 
 export interface Refill {
@@ -30,15 +29,27 @@ export interface Refill {
   readonly parkings: number;
 }
 
-/** What to read for a desk: a few rows more than it can send at once. Rows in memory are still parked in the table. */
-export function refillOf(desk: Desk): Refill {
-  const limit = Math.min(2 * (desk.target?.maxInFlight ?? 1), MAX_REFILL) + desk.held;
-  desk.refills++;
-  return {
-    desk,
-    parkings: desk.parkings,
-    fetch: { lane: desk.lane, endpointNum: desk.num, after: desk.parkedCursor, limit },
-  };
+/**
+ * What to read for desks: for each a few rows more than it can send at once, for all of them what memory has room for.
+ * @param busy endpoints that have rows in memory
+ */
+export function refillsOf(
+  desks: readonly Desk[],
+  memory: Pick<MemoryShares, 'ofEndpoint' | 'shareOut'>,
+  busy: number,
+): Refill[] {
+  const refills: Refill[] = [];
+  const share = memory.shareOut();
+  for (const desk of desks) {
+    const cap = desk.target?.maxInFlight ?? 1;
+    const wanted = Math.min(2 * cap, MAX_REFILL, Math.ceil(memory.ofEndpoint(cap, busy)));
+    const limit = share(desk.tenantNum, wanted);
+    if (limit === 0) continue;
+    desk.refills++;
+    const fetch = { lane: desk.lane, endpointNum: desk.num, after: desk.parkedCursor, limit };
+    refills.push({ desk, parkings: desk.parkings, fetch });
+  }
+  return refills;
 }
 
 /** Takes note of what a refill brought. */
