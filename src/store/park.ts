@@ -22,7 +22,8 @@ const PARK = `
 
 /**
  * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. Rows of lanes that
- * are the caller's no longer stay as they are: their owner would not know.
+ * are the caller's no longer stay as they are: their owner would not know. The statement has no name, so that it is planned each time: a plan
+ * that was made while few rows waited is kept until Postgres counts the table again, and takes a hundred times as long beside thousands.
  */
 export async function parkDeliveries(
   pool: pg.Pool,
@@ -30,7 +31,7 @@ export async function parkDeliveries(
   rows: readonly { eventUuid: string; endpointNum: number }[],
 ): Promise<void> {
   const keys = [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))];
-  await pool.query({ name: 'park', text: PARK, values: [...leaseColumns(leases), ...keys] });
+  await pool.query({ text: PARK, values: [...leaseColumns(leases), ...keys] });
 }
 
 const PARK_ENDPOINTS = `
