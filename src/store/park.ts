@@ -10,7 +10,7 @@ const HELD = `held AS MATERIALIZED (
   SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
 )`;
 
-const IS_GIVEN = isGiven('= ANY($3::uuid[])');
+const IS_GIVEN = isGiven('SELECT unnest($3::uuid[]), unnest($4::int[])');
 
 const PARK = `
   WITH ${HELD},
@@ -49,7 +49,7 @@ const PARK_ENDPOINTS = `
            SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
          ) THEN 'infinity' ELSE m.due_at END
     FROM flood f
-   WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked AND ${isGiven('IN (SELECT event_id FROM flood)')}`;
+   WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked AND ${isGiven('SELECT event_id, endpoint_num FROM flood')}`;
 
 /**
  * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
