@@ -180,13 +180,9 @@ export class LaneReader {
     this.#owesRefill = desks.length > 0 && !memory.hasRoom;
     if (desks.length === 0 || this.#owesRefill) return;
     const refills = refillsOf(desks, memory, held.endpoints);
-    const inMemory = held.ofEndpoints(new Set(desks.map(({ num }) => num)));
-    const { rows, fresh } = await this.#desks.read(() =>
-      this.#store.fetchParked(
-        refills.map((refill) => refill.fetch),
-        inMemory,
-      ),
-    );
+    const fetches = refills.map(({ fetch }) => fetch);
+    const inMemory = held.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
+    const { rows, fresh } = await this.#desks.read(() => this.#store.fetchParked(fetches, inMemory));
     if (!(await this.#admit(fresh))) return;
     // Not before: what did not come into memory is still to be read.
     for (const refill of refills) refilled(refill, rows);

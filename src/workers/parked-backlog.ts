@@ -9,7 +9,7 @@ const DESKS_PER_ROUND = 64;
 /** Rows of one endpoint that are read at once at the most: the rest of memory is for others. */
 const MAX_REFILL = 256;
 
-/** Which of the desks get more of their parked backlog now: those that may send and have nothing left to, in turn. */
+/** Which of the desks want more of their parked backlog now: those that may send and have nothing left to, in the order of their turns. */
 export function desksToRefill(desks: Iterable<Desk>, isServed: (desk: Desk) => boolean, nowMs: number): Desk[] {
   const chosen: Desk[] = [];
   for (const desk of desks) {
@@ -18,9 +18,7 @@ export function desksToRefill(desks: Iterable<Desk>, isServed: (desk: Desk) => b
     const mayMove = desk.isDeleted || (desk.isOpen(nowMs) && desk.hasRoom(nowMs));
     if (mayMove && isServed(desk)) chosen.push(desk);
   }
-  // In turn, although there may be room for all of them now: who comes first gets what is left of it.
-  chosen.sort((a, b) => a.refills - b.refills);
-  return chosen.slice(0, DESKS_PER_ROUND);
+  return chosen.sort((a, b) => a.refills - b.refills);
 }
 
 export interface Refill {
@@ -30,7 +28,8 @@ export interface Refill {
 }
 
 /**
- * What to read for desks: for each a few rows more than it can send at once, for all of them what memory has room for.
+ * What to read for desks: for each a few rows more than it can send at once, for all of them what memory has room for. Whose tenant has its
+ * share does not take another's turn.
  * @param busy endpoints that have rows in memory
  */
 export function refillsOf(
@@ -41,6 +40,7 @@ export function refillsOf(
   const refills: Refill[] = [];
   const share = memory.shareOut();
   for (const desk of desks) {
+    if (refills.length === DESKS_PER_ROUND) break;
     const cap = desk.target?.maxInFlight ?? 1;
     const wanted = Math.min(2 * cap, MAX_REFILL, Math.ceil(memory.ofEndpoint(cap, busy)));
     const limit = share(desk.tenantNum, wanted);
