@@ -17,6 +17,8 @@ export interface DueDelivery {
   /** Whether a replay queued it: then live deliveries of its endpoint go before it. */
   readonly isReplay: boolean;
   readonly endpointVersion: number;
+  /** Whether it was read from its endpoint's parked backlog: there it is until it is settled. */
+  readonly isParked: boolean;
   /** Null where it may overtake others. */
   readonly order: OrderPlace | null;
 }
@@ -116,7 +118,7 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over:
       ints(over.rows, (row) => row.endpointNum),
     ],
   });
-  return rows.map(toDueDelivery);
+  return rows.map((row) => toDueDelivery(row, false));
 }
 
 const FETCH_PARKED = `
@@ -126,6 +128,7 @@ const FETCH_PARKED = `
      SELECT * FROM mailbox
       WHERE lane = l.lane AND endpoint_num = l.endpoint_num AND parked AND due_at <= now()
         AND (due_at, event_id) > (to_timestamp(l.due_ms / 1000), l.event_id)
+        AND (event_id, endpoint_num) NOT IN (SELECT unnest($6::uuid[]), unnest($7::int[]))
       ORDER BY due_at, event_id
       LIMIT l.size
    ) m
@@ -138,10 +141,17 @@ export interface ParkedFetch {
   readonly limit: number;
 }
 
-/** Due rows of an endpoint's parked backlog. They stay parked in the table until they are settled. */
-export async function fetchParked(pool: pg.Pool, endpoints: readonly ParkedFetch[]): Promise<DueDelivery[]> {
+/**
+ * Due rows of endpoints' parked backlogs. They stay parked in the table until they are settled. The statement has no name, for the reason that
+ * `parkDeliveries` gives.
+ * @param held rows that are passed over: those in memory
+ */
+export async function fetchParked(
+  pool: pg.Pool,
+  endpoints: readonly ParkedFetch[],
+  held: readonly DeliveryKey[],
+): Promise<DueDelivery[]> {
   const { rows } = await pool.query<Row>({
-    name: 'fetch-parked',
     text: FETCH_PARKED,
     values: [
       plainArray(endpoints.map((fetch) => fetch.lane)),
@@ -149,12 +159,14 @@ export async function fetchParked(pool: pg.Pool, endpoints: readonly ParkedFetch
       plainArray(endpoints.map((fetch) => fetch.after.dueAtMs)),
       plainArray(endpoints.map((fetch) => fetch.after.eventUuid)),
       plainArray(endpoints.map((fetch) => fetch.limit)),
+      uuids(held, (row) => row.eventUuid),
+      ints(held, (row) => row.endpointNum),
     ],
   });
-  return rows.map(toDueDelivery);
+  return rows.map((row) => toDueDelivery(row, true));
 }
 
-function toDueDelivery(row: Row): DueDelivery {
+function toDueDelivery(row: Row, isParked: boolean): DueDelivery {
   return {
     eventUuid: row.event_id,
     endpointNum: row.endpoint_num,
@@ -165,6 +177,7 @@ function toDueDelivery(row: Row): DueDelivery {
     dueAtMs: row.due_ms,
     isReplay: row.is_replay,
     endpointVersion: Number(row.version),
+    isParked,
     order: orderOf(row),
   };
 }

@@ -74,7 +74,7 @@ export async function promoteAll(pool: pg.Pool, endpointNums: readonly number[])
   return rowCount ?? 0;
 }
 
-const IS_GIVEN = isGiven('= ANY($1::uuid[])');
+const IS_GIVEN = isGiven('SELECT unnest($1::uuid[]), unnest($2::int[])');
 
 /** Sets rows back that are not the first of their key, where no fetch steps over them, until `promote` brings them up. */
 export async function setBehind(

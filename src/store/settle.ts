@@ -32,7 +32,7 @@ export type DeliveryNotice = 'delivery.failing' | 'delivery.dead_lettered';
 /** Decisions after which the delivery stays in the mailbox. */
 const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
 
-const IS_GIVEN = isGiven('= ANY($3::uuid[])');
+const IS_GIVEN = isGiven('SELECT unnest($3::uuid[]), unnest($4::int[])');
 
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which

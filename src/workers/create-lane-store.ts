@@ -56,7 +56,7 @@ function reads({ context: { workerPool: pool, bodies, observe } }: LaneStoreOpti
       observe.fetched(performance.now() - since);
       return rows;
     },
-    fetchParked: (fetches) => mailbox.fetchParked(pool, fetches),
+    fetchParked: (fetches, held) => mailbox.fetchParked(pool, fetches, held),
     parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
     stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),

@@ -75,7 +75,7 @@ const lookAgain = () => desks.recheck(async (asked) => stillWaiting(asked));
 function rows(endpointNum: number, count: number, tenantNum = 1): DueDelivery[] {
   return Array.from({ length: count }, () => {
     const { parked: _, ...row } = model.add(++events, endpointNum, time.now);
-    return { ...row, isReplay: false, tenantNum, endpointVersion: 1, order: null };
+    return { ...row, isReplay: false, tenantNum, endpointVersion: 1, isParked: false, order: null };
   });
 }
 

@@ -53,6 +53,7 @@ export class HandOver {
           step: 0,
           dueAtMs,
           isReplay: false,
+          isParked: false,
           endpointVersion: desk.version,
           order: null,
         };

@@ -15,6 +15,7 @@ const rowOf = (n: number, endpointNum = 1): DueDelivery => ({
   dueAtMs: 0,
   isReplay: false,
   endpointVersion: 1,
+  isParked: false,
   order: null,
 });
 

@@ -122,6 +122,15 @@ export class HeldRows {
     return keys;
   }
 
+  /** Rows of these endpoints. */
+  ofEndpoints(endpointNums: ReadonlySet<number>): readonly DeliveryKey[] {
+    const keys: DeliveryKey[] = [];
+    this.#rows.each((row) => {
+      if (endpointNums.has(row.endpointNum)) keys.push(row);
+    });
+    return keys;
+  }
+
   /** What this tenant has in memory. */
   loadOf(tenantNum: number): typeof NOTHING {
     return this.#loads.get(tenantNum) ?? NOTHING;

@@ -5,7 +5,7 @@ import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
+import { desksToRefill, refilled, refillsOf } from './parked-backlog.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
@@ -175,12 +175,14 @@ export class LaneReader {
   async #refill(): Promise<void> {
     const isServed = ({ lane, tenantNum }: Desk) =>
       this.#lanes.get(lane)?.isDraining === false && this.#desks.memory.mayTake(tenantNum);
-    const refills = desksToRefill(this.#desks.list, isServed, this.#nowMs()).map(refillOf);
-    this.#owesRefill = refills.length > 0 && !this.#desks.memory.hasRoom;
-    if (refills.length === 0 || this.#owesRefill) return;
-    const { rows, fresh } = await this.#desks.read(() =>
-      this.#store.fetchParked(refills.map((refill) => refill.fetch)),
-    );
+    const { list, memory, held } = this.#desks;
+    const desks = desksToRefill(list, isServed, this.#nowMs());
+    this.#owesRefill = desks.length > 0 && !memory.hasRoom;
+    if (desks.length === 0 || this.#owesRefill) return;
+    const refills = refillsOf(desks, memory, held.endpoints);
+    const fetches = refills.map(({ fetch }) => fetch);
+    const inMemory = held.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
+    const { rows, fresh } = await this.#desks.read(() => this.#store.fetchParked(fetches, inMemory));
     if (!(await this.#admit(fresh))) return;
     // Not before: what did not come into memory is still to be read.
     for (const refill of refills) refilled(refill, rows);

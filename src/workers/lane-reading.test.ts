@@ -41,3 +41,52 @@ test('a busy process fetches every 25 ms at the most, however often it is woken'
   await rig.time.pass(500, () => rig.model.rows.size === 0);
   expect(rig.sent).toHaveLength(501);
 });
+
+/** Parked backlogs of endpoints of one tenant, read until nothing is left, or for a while. */
+async function drain(given: { endpoints: number; each: number; cap: number; afterMs: number }): Promise<void> {
+  const { endpoints, each, cap, afterMs } = given;
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, fate: () => ({ outcome: answered(200), afterMs }) });
+  rig.time.install();
+  for (let num = 1; num <= endpoints; num++) rig.model.addEndpoint(num, 0, cap);
+  for (let i = 0; i < each; i++)
+    for (let num = 1; num <= endpoints; num++) rig.model.add(i * endpoints + num, num, EPOCH_MS).parked = true;
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(10_000, () => rig.model.rows.size === 0);
+}
+
+const sum = (counts: readonly number[]) => counts.reduce((all, count) => all + count, 0);
+
+test.each([
+  ['one endpoint that takes 16 at once', { endpoints: 1, each: 600, cap: 16, afterMs: 100 }],
+  ['endpoints that take more at once than memory has room for', { endpoints: 5, each: 100, cap: 200, afterMs: 200 }],
+  ['a hundred endpoints', { endpoints: 100, each: 20, cap: 2, afterMs: 20 }],
+])('of a parked backlog each row is read once, and what was read is not parked again: %s', async (_what, given) => {
+  await drain(given);
+  expect(rig.sent).toHaveLength(given.endpoints * given.each);
+  expect(sum(rig.model.refills)).toBe(rig.sent.length);
+  expect(sum(rig.model.parkings)).toBe(0);
+});
+
+test('of the parked backlogs of very many slow endpoints no more is read than memory has room for', async () => {
+  await drain({ endpoints: 150, each: 10, cap: 16, afterMs: 1_000 });
+  expect(rig.sent.length).toBeGreaterThan(400);
+  // What waits for longer than a second goes back, so that endpoints take turns.
+  expect(sum(rig.model.refills)).toBeLessThan(2 * rig.sent.length);
+  expect(sum(rig.model.parkings)).toBe(0);
+});
+
+test('what goes back to a parked backlog since its breaker opens is not parked again', async () => {
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, fate: () => ({ outcome: answered(500), afterMs: 50 }) });
+  rig.time.install();
+  rig.model.schedule = [0, 60_000];
+  rig.model.addEndpoint(1, 0, 16);
+  for (let event = 1; event <= 100; event++) rig.model.add(event, 1, EPOCH_MS).parked = true;
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(1_000);
+  expect(sum(rig.model.refills)).toBe(32);
+  expect(rig.sent.length).toBeLessThan(32);
+  expect(sum(rig.model.parkings)).toBe(0);
+  expect([...rig.model.rows.values()].filter(({ parked }) => parked)).toHaveLength(100 - rig.sent.length);
+});

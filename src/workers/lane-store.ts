@@ -14,7 +14,7 @@ export interface LaneStore {
   heartbeat(leases: readonly LaneLease[]): Promise<Heartbeat>;
   release(lanes: readonly GivenLane[]): Promise<void>;
   fetchDue(fetches: readonly LaneFetch[], over: PassedOver): Promise<DueDelivery[]>;
-  fetchParked(fetches: readonly ParkedFetch[]): Promise<DueDelivery[]>;
+  fetchParked(fetches: readonly ParkedFetch[], held: readonly DeliveryKey[]): Promise<DueDelivery[]>;
   park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
   parkEndpoints(leases: readonly LaneLease[], endpointNums: readonly number[], limit: number): Promise<number>;
   setBehind(rows: readonly DueDelivery[]): Promise<void>;

@@ -17,6 +17,7 @@ function row(dueAtMs: number): DueDelivery {
     dueAtMs,
     isReplay: false,
     endpointVersion: 1,
+    isParked: false,
     order: null,
   };
 }

@@ -8,9 +8,9 @@ export class SetAside {
   #behind: DueDelivery[] = [];
   #asked = new Map<string, OrderKey>();
 
-  /** Their endpoint cannot take them now. */
+  /** Their endpoint cannot take them now. Those that were read from its parked backlog are there still. */
   park(rows: readonly DueDelivery[]): void {
-    for (const row of rows) this.#parked.push(row);
+    for (const row of rows) if (!row.isParked) this.#parked.push(row);
   }
 
   /** They stand behind others of their key. */

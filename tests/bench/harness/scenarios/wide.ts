@@ -1,4 +1,5 @@
 import { setTimeout as delay, setInterval as every } from 'node:timers/promises';
+import type { SavedGate } from '../../../../src/delivery/gate.ts';
 import { newId } from '../../../../src/domain/ids.ts';
 import { query } from '../../../support/query.ts';
 import { monotonicMs } from '../monotonic-ms.ts';
@@ -12,6 +13,8 @@ const ENDPOINTS = 5_000;
 const EVERY_MS = 500;
 const TENANT = 'bench-wide';
 const TYPE = 'bench.wide';
+/** The longest that a receiver is given. */
+const PAUSE_MS = 86_400_000;
 /** After a wide event: what is sent so soon may share a statement with it, and what is sent then does not. */
 const NEAR_MS = 100;
 const APART_MS = [250, 500] as const;
@@ -59,16 +62,22 @@ export const wideScenario: Scenario = {
   },
 };
 
-/** By SQL, and with their breakers open: the deliveries are written and wait. */
+/** By SQL, and as if they had asked for a pause of a day: the deliveries are written and wait. */
 async function makeClosedEndpoints({ databaseUrl }: Stage): Promise<void> {
   const ids = Array.from({ length: ENDPOINTS }, () => newId('ep'));
+  const atMs = Date.now();
+  const gate: SavedGate = {
+    breaker: null,
+    bucket: { tokens: 0, atMs, throttledUntilMs: atMs + PAUSE_MS },
+    failingSinceMs: null,
+  };
   await query(
     databaseUrl,
     `WITH tenant AS (INSERT INTO tenants (id, name) VALUES ($1, $1) RETURNING num),
           made AS (INSERT INTO endpoints (id, tenant_num, url, subscriptions)
                    SELECT ids.id, num, 'http://127.0.0.1:9/', $3 FROM tenant, unnest($2::text[]) AS ids(id) RETURNING num)
-     INSERT INTO endpoint_states (endpoint_num, closed_until) SELECT num, now() + interval '1 day' FROM made`,
-    [TENANT, ids, JSON.stringify([{ types: [TYPE] }])],
+     INSERT INTO endpoint_states (endpoint_num, gate, closed_until) SELECT num, $4, to_timestamp($5::float8 / 1000) FROM made`,
+    [TENANT, ids, JSON.stringify([{ types: [TYPE] }]), JSON.stringify(gate), atMs + PAUSE_MS],
   );
 }
 
