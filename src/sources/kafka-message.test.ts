@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { newId } from '../domain/ids.ts';
 import { sourceKey } from '../ingest/dedup-key.ts';
 import { kafkaMessage } from './kafka-message.ts';
 
 const topicId = randomUUID();
+const sourceId = newId('src');
 
 function keyOf(fields: { partition?: number; offset?: bigint; leaderEpoch?: number }, topic = topicId): string {
   const record = {
@@ -15,7 +17,7 @@ function keyOf(fields: { partition?: number; offset?: bigint; leaderEpoch?: numb
     headers: new Map(),
     ...fields,
   };
-  return sourceKey('src_1', kafkaMessage({ key: undefined, value: undefined, ...record } as never, topic).identity!);
+  return sourceKey(sourceId, kafkaMessage({ key: undefined, value: undefined, ...record } as never, topic).identity!);
 }
 
 test('a record is known by topic id, partition, offset and leader epoch, and by nothing else', () => {
