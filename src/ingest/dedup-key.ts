@@ -23,9 +23,9 @@ export function digestUuid(text: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** @param claim all that is hashed, with the producer's own text at its end */
+/** @param claim all that is hashed @param text the part of it that is the producer's own */
 function placed(claim: string, text: string): string {
-  const place = keyPlace(claim, claim.length - text.length);
+  const place = keyPlace(text);
   const hex = hash('sha256', claim, 'hex');
   const first = `${THREE_DIGITS[place >>> 12]}${THREE_DIGITS[place & 0xfff]}${hex.slice(0, 2)}`;
   return `${first}-${hex.slice(2, 6)}-${hex.slice(6, 10)}-${hex.slice(10, 14)}-${hex.slice(14, 26)}`;

@@ -1,20 +1,20 @@
 /**
- * Where in their index a claim's key goes: 24 bits that are the same for claims that are neighbours, which are likely to come soon after each
- * other. Producers' keys mostly come in an order, and hashes in none; so each key would touch a page of its own.
+ * Where in their index a producer's key, event id or place in a source goes: 24 bits that are the same for those that are neighbours, which are
+ * likely to come soon after each other. Most are counted up, or begin with a time; by a hash alone each would touch a page of its own.
  *
- * Neighbours have in common: a UUIDv7 (RFC 9562 §5.7) or ULID of the same minute or so, and what stands before it; in other claims, everything
- * but the end of the last number (`hashNumbered`). What is taken for neighbours and is not, or the other way round, costs locality and nothing else.
- * The hash is quick and no secret: a producer can choose where its own keys go, and gains and harms nothing by it.
- * @param from where the producer's own text begins
+ * Neighbours have in common: a UUIDv7 (RFC 9562 §5.7) or ULID of the same minute or so, whatever stands before it; without one, everything but the
+ * end of the last number (`hashNumbered`). What is taken for neighbours and is not, or the other way round, costs locality and nothing else.
+ * Tenants have their places in common: often one counter goes through the events of all, and always one clock.
+ * The hash is quick and no secret: a producer can choose where its keys go, and can do no more by it than fill pages that others write too.
  */
-export function keyPlace(claim: string, from: number): number {
-  const at = findTimeId(claim, from);
-  if (at === -1) return mix(hashNumbered(hashPart(BASIS, claim, 0, from), claim, from));
-  const isUuid = claim.charCodeAt(at + 8) === DASH;
-  const known = hashPart(BASIS, claim, 0, at + (isUuid ? UUID_MINUTE : ULID_HALF_MINUTE));
+export function keyPlace(text: string): number {
+  const at = findTimeId(text);
+  if (at === -1) return mix(hashNumbered(BASIS, text, 0));
+  const isUuid = text.charCodeAt(at + 8) === DASH;
+  const known = hashPart(BASIS, text, at, at + (isUuid ? UUID_MINUTE : ULID_HALF_MINUTE));
   const end = at + (isUuid ? UUID_LENGTH : ULID_LENGTH);
   // What is longer may well be random.
-  return mix(claim.length - end > SHORT ? known : hashNumbered(known, claim, end));
+  return mix(text.length - end > SHORT ? known : hashNumbered(known, text, end));
 }
 
 const UUID_LENGTH = 36;
@@ -29,14 +29,13 @@ const LEADING_DIGITS = 8;
 const COUNTED_DIGITS = 3;
 
 /**
- * Where the first UUIDv7 or ULID is that stands by itself, between what is neither letter nor digit; -1 without one. Both begin with a zero and
+ * Where the last UUIDv7 or ULID is that stands by itself, between what is neither letter nor digit; -1 without one. Both begin with a zero and
  * something else from 2004 until 2527; two zeros begin a number that is filled up.
  */
-function findTimeId(text: string, from: number): number {
-  const last = text.length - ULID_LENGTH;
-  for (let i = from; i <= last; i++) {
+function findTimeId(text: string): number {
+  for (let i = text.length - ULID_LENGTH; i >= 0; i--) {
     if (text.charCodeAt(i) !== ZERO || text.charCodeAt(i + 1) === ZERO) continue;
-    if (i > from && isOf(WORD, text.charCodeAt(i - 1))) continue;
+    if (i > 0 && isOf(WORD, text.charCodeAt(i - 1))) continue;
     if (isUuid7(text, i) || isUlid(text, i)) return i;
   }
   return -1;
