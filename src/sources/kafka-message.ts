@@ -17,7 +17,8 @@ type Record = Pick<
 
 /**
  * A record as sources know messages. It is known by its topic's id and its leader's epoch, beside partition and offset: a topic that was
- * deleted and made anew counts from 0 again, and after an unclean election offsets are given twice.
+ * deleted and made anew counts from 0 again, and after an unclean election offsets are given twice. The offset comes last: keys that differ
+ * in their last number alone are neighbours in their index (`keyPlace`).
  */
 export function kafkaMessage(record: Record, topicId: string): KafkaMessage {
   const { topic, partition, offset, leaderEpoch, key, value, timestamp, headers } = record;
@@ -27,7 +28,7 @@ export function kafkaMessage(record: Record, topicId: string): KafkaMessage {
     offset,
     leaderEpoch,
     position: `${topic}/${partition}/${offset}`,
-    identity: `${topicId}/${partition}/${offset}/${leaderEpoch}`,
+    identity: `${topicId}/${partition}/${leaderEpoch}/${offset}`,
     group: `${topic}/${partition}`,
     attributes: new Map([
       ['topic', topic],
