@@ -132,7 +132,8 @@ const FETCH_PARKED = `
       ORDER BY due_at, event_id
       LIMIT l.size
    ) m
-    JOIN endpoints e ON e.num = m.endpoint_num`;
+    JOIN endpoints e ON e.num = m.endpoint_num
+   ORDER BY m.endpoint_num, m.due_at, m.event_id`;
 
 export interface ParkedFetch {
   readonly lane: number;
@@ -142,7 +143,7 @@ export interface ParkedFetch {
 }
 
 /**
- * Due rows of endpoints' parked backlogs. They stay parked in the table until they are settled. The statement has no name, for the reason that
+ * Due rows of endpoints' parked backlogs, in due order within an endpoint. They stay parked in the table until they are settled. The statement has no name, for the reason that
  * `parkDeliveries` gives.
  * @param held rows that are passed over: those in memory
  */

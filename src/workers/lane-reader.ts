@@ -5,7 +5,7 @@ import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import { desksToRefill, refilled, refillsOf } from './parked-backlog.ts';
+import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
@@ -176,10 +176,9 @@ export class LaneReader {
     const isServed = ({ lane, tenantNum }: Desk) =>
       this.#lanes.get(lane)?.isDraining === false && this.#desks.memory.mayTake(tenantNum);
     const { list, memory, held } = this.#desks;
-    const desks = desksToRefill(list, isServed, this.#nowMs());
-    this.#owesRefill = desks.length > 0 && !memory.hasRoom;
-    if (desks.length === 0 || this.#owesRefill) return;
-    const refills = refillsOf(desks, memory, held.endpoints);
+    const refills = desksToRefill(list, isServed, this.#nowMs()).map(refillOf);
+    this.#owesRefill = refills.length > 0 && !memory.hasRoom;
+    if (refills.length === 0 || this.#owesRefill) return;
     const fetches = refills.map(({ fetch }) => fetch);
     const inMemory = held.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
     const { rows, fresh } = await this.#desks.read(() => this.#store.fetchParked(fetches, inMemory));

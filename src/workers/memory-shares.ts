@@ -97,21 +97,6 @@ export class MemoryShares {
     return rows < TENANT_SHARE * this.room && (bytes === 0 || bytes < TENANT_SHARE * freeBytes);
   }
 
-  /** Shares out what is free: each call says how many of the rows that are wanted for a tenant would come in, and counts them as taken. */
-  shareOut(): (tenantNum: number, wanted: number) => number {
-    let { room } = this;
-    const taken = new Map<number, number>();
-    return (tenantNum, wanted) => {
-      const rows = taken.get(tenantNum) ?? this.#held.loadOf(tenantNum).rows;
-      // So many that the last of them comes in by `mayTake`.
-      const free = Math.ceil((TENANT_SHARE * room - rows) / (TENANT_SHARE + 1));
-      const given = Math.max(0, Math.min(wanted, free));
-      room -= given;
-      taken.set(tenantNum, rows + given);
-      return given;
-    };
-  }
-
   /** Tenants that have their share: seldom more than one, because each that has it leaves less to the others. */
   fullTenants(): number[] {
     return this.#held.tenants.filter((num) => !this.mayTake(num));

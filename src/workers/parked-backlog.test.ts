@@ -2,10 +2,8 @@ import { expect, test } from 'vitest';
 import { Gate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { Desk } from './desk.ts';
-import { HeldRows } from './held-rows.ts';
 import type { Letter } from './letter-queue.ts';
-import { MemoryShares } from './memory-shares.ts';
-import { desksToRefill, refillsOf } from './parked-backlog.ts';
+import { desksToRefill } from './parked-backlog.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
 
@@ -36,18 +34,4 @@ test('the backlog of a deleted endpoint is taken up, to be cancelled, although i
 test('a disabled endpoint and a lane that is not served keep their backlog', () => {
   expect(chosen(fullDesk({ enabled: false }))).toEqual([]);
   expect(chosen(fullDesk({ deleted: true }), false)).toEqual([]);
-});
-
-test('endpoints of a tenant that has thousands with a backlog leave room and turns to another tenant', () => {
-  const deskOf = (num: number, tenantNum: number) => {
-    const desk = new Desk(num, 0);
-    desk.target = { enabled: true, deleted: false, maxInFlight: 16, tenantNum } as DeliveryTarget;
-    return desk;
-  };
-  const many = Array.from({ length: 1_000 }, (_, i) => deskOf(i + 1, 1));
-  const memory = new MemoryShares(new HeldRows(), { maxInFlight: 256, maxBytes: 1, pauseMs: () => 0 });
-  const refills = refillsOf([...many, deskOf(2_000, 2)], memory, 0);
-  const rowsOf = (tenantNum: number) =>
-    refills.filter(({ desk }) => desk.tenantNum === tenantNum).reduce((rows, { fetch }) => rows + fetch.limit, 0);
-  expect([rowsOf(1), rowsOf(2)]).toEqual([384, 32]);
 });

@@ -1,7 +1,6 @@
 import type { DueDelivery, ParkedFetch } from '../store/mailbox.ts';
 import { START } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
-import type { MemoryShares } from './memory-shares.ts';
 
 /** Endpoints whose backlog is read in one statement. */
 const DESKS_PER_ROUND = 64;
@@ -9,7 +8,7 @@ const DESKS_PER_ROUND = 64;
 /** Rows of one endpoint that are read at once at the most: the rest of memory is for others. */
 const MAX_REFILL = 256;
 
-/** Which of the desks want more of their parked backlog now: those that may send and have nothing left to, in the order of their turns. */
+/** Which of the desks get more of their parked backlog now: those that may send and have nothing left to, in turn. */
 export function desksToRefill(desks: Iterable<Desk>, isServed: (desk: Desk) => boolean, nowMs: number): Desk[] {
   const chosen: Desk[] = [];
   for (const desk of desks) {
@@ -18,7 +17,11 @@ export function desksToRefill(desks: Iterable<Desk>, isServed: (desk: Desk) => b
     const mayMove = desk.isDeleted || (desk.isOpen(nowMs) && desk.hasRoom(nowMs));
     if (mayMove && isServed(desk)) chosen.push(desk);
   }
-  return chosen.sort((a, b) => a.refills - b.refills);
+  if (chosen.length > DESKS_PER_ROUND) {
+    chosen.sort((a, b) => a.refills - b.refills);
+    chosen.length = DESKS_PER_ROUND;
+  }
+  return chosen;
 }
 
 export interface Refill {
@@ -27,29 +30,15 @@ export interface Refill {
   readonly parkings: number;
 }
 
-/**
- * What to read for desks: for each a few rows more than it can send at once, for all of them what memory has room for. Whose tenant has its
- * share does not take another's turn.
- * @param busy endpoints that have rows in memory
- */
-export function refillsOf(
-  desks: readonly Desk[],
-  memory: Pick<MemoryShares, 'ofEndpoint' | 'shareOut'>,
-  busy: number,
-): Refill[] {
-  const refills: Refill[] = [];
-  const share = memory.shareOut();
-  for (const desk of desks) {
-    if (refills.length === DESKS_PER_ROUND) break;
-    const cap = desk.target?.maxInFlight ?? 1;
-    const wanted = Math.min(2 * cap, MAX_REFILL, Math.ceil(memory.ofEndpoint(cap, busy)));
-    const limit = share(desk.tenantNum, wanted);
-    if (limit === 0) continue;
-    desk.refills++;
-    const fetch = { lane: desk.lane, endpointNum: desk.num, after: desk.parkedCursor, limit };
-    refills.push({ desk, parkings: desk.parkings, fetch });
-  }
-  return refills;
+/** What to read for a desk, beside what it has in memory: a few rows more than it can send at once. */
+export function refillOf(desk: Desk): Refill {
+  const limit = Math.min(2 * (desk.target?.maxInFlight ?? 1), MAX_REFILL);
+  desk.refills++;
+  return {
+    desk,
+    parkings: desk.parkings,
+    fetch: { lane: desk.lane, endpointNum: desk.num, after: desk.parkedCursor, limit },
+  };
 }
 
 /** Takes note of what a refill brought. */
