@@ -36,43 +36,45 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
   const { observe, commitPool, waker } = parts;
   const since = performance.now();
   const expected = waker.local?.expect(group.deliveries) ?? null;
-  const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
-  let result: AppendResult | null = null;
   try {
-    result = await appendEvents(
-      commitPool,
-      expected === null ? group : { ...group, endpoints: expected.endpoints },
-      call,
+    const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
+    const known = expected === null ? group : { ...group, endpoints: expected.endpoints };
+    const result = await appendEvents(commitPool, known, call);
+    if (result.kind !== 'stored') return result;
+    const counts = countDeliveries(group);
+    const bodies = bodiesOf(group, counts);
+    const lanes = expected === null ? lanesOf(group) : expected.arrived(result.changed ?? [], bodies);
+    observe.committed(group.events.length, performance.now() - since);
+    observe.eventsAccepted(
+      group.events.map(({ uuid, externalId, body, type, tenantNum }) => {
+        return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries: counts.get(uuid) ?? 0 };
+      }),
     );
+    const { length: expansions } = group.expansions ?? [];
+    // What was handed over with all its bodies is not looked for again.
+    if (lanes.size + expansions > 0) for (const [uuid, body] of bodies) parts.bodies.put(uuid, body);
+    if (lanes.size > 0) waker.wake(lanes, group.deliveries.length, call !== null);
+    if (expansions > 0) parts.expansionBell.ring();
+    return result;
   } finally {
-    if (result?.kind !== 'stored') expected?.missed();
+    // Whatever went wrong, what was not handed over must not be kept from those who read.
+    expected?.missed();
   }
-  if (result.kind !== 'stored') return result;
-  observe.committed(group.events.length, performance.now() - since);
-  const bodies = announceEvents(group, parts);
-  const lanes = expected === null ? lanesOf(group) : expected.arrived(result.changed ?? [], bodies);
-  const { length: expansions } = group.expansions ?? [];
-  // What was handed over with all its bodies is not looked for again.
-  if (lanes.size + expansions > 0) for (const [uuid, body] of bodies) parts.bodies.put(uuid, body);
-  if (lanes.size > 0) waker.wake(lanes, group.deliveries.length, call !== null);
-  if (expansions > 0) parts.expansionBell.ring();
-  return result;
 }
 
-/** @returns the bodies of those that have deliveries. */
-function announceEvents(group: AppendGroup, { observe }: GroupCommitParts): ReadonlyMap<string, EventBody> {
-  const { expansions = [] } = group;
+/** How many deliveries each event has that has any. */
+function countDeliveries({ deliveries, expansions = [] }: AppendGroup): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   const count = (uuid: string, more: number) => counts.set(uuid, (counts.get(uuid) ?? 0) + more);
-  for (const { eventUuid } of group.deliveries) count(eventUuid, 1);
+  for (const { eventUuid } of deliveries) count(eventUuid, 1);
   for (const { eventUuid, endpointNums } of expansions) count(eventUuid, endpointNums.length);
+  return counts;
+}
+
+function bodiesOf({ events }: AppendGroup, counts: ReadonlyMap<string, number>): ReadonlyMap<string, EventBody> {
   const bodies = new Map<string, EventBody>();
-  const accepted = group.events.map(({ uuid, externalId, body, type, tenantNum }) => {
-    const deliveries = counts.get(uuid) ?? 0;
-    if (deliveries > 0) bodies.set(uuid, { externalId, body, expunged: false });
-    return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries };
-  });
-  observe.eventsAccepted(accepted);
+  for (const { uuid, externalId, body } of events)
+    if (counts.has(uuid)) bodies.set(uuid, { externalId, body, expunged: false });
   return bodies;
 }
 

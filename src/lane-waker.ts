@@ -19,7 +19,7 @@ export interface LocalLanes {
   readonly expect: (deliveries: readonly NewDelivery[]) => ExpectedDeliveries | null;
 }
 
-/** What the owner of lanes in this process takes from memory of the deliveries of a commit. One of the two functions is to be called. */
+/** What the owner of lanes in this process takes from memory of the deliveries of a commit. Of the two functions the first call counts, and there must be one. */
 export interface ExpectedDeliveries {
   /** The endpoints of these, with the versions of their settings that are known here. */
   readonly endpoints: ReadonlyMap<number, number>;

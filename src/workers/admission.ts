@@ -40,11 +40,15 @@ export class Admission {
     return rows.filter((row) => !full.has(row.tenantNum));
   }
 
-  /** Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone. */
+  /**
+   * Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone.
+   * @param seenAt when they were known to be in the table, in ms of `performance.now()`
+   */
   admit(
     rows: readonly DueDelivery[],
     bodies: Pick<ReadonlyMap<string, EventBody>, 'get'>,
     laneOf: (row: DueDelivery) => Lane | undefined,
+    seenAt = performance.now(),
   ): void {
     const admittedAt = performance.now();
     this.#busyDesks = this.#options.held.endpoints;
@@ -52,7 +56,7 @@ export class Admission {
       const lane = laneOf(due);
       const body = bodies.get(due.eventUuid);
       if (lane !== undefined && body !== undefined)
-        this.#admitOne({ due, body, admittedAt, checkedAt: admittedAt, deliveryId: null }, lane);
+        this.#admitOne({ due, body, admittedAt, checkedAt: seenAt, deliveryId: null }, lane);
     }
     this.#options.dispatcher.run();
   }

@@ -54,6 +54,8 @@ export class Desk {
   wasFlooded = false;
   /** How often its backlog was read: those that were read less often go first. */
   refills = 0;
+  /** Rows that commits under way bring it from memory. */
+  expected = 0;
   /** Rises with each parking, so that a read that was under way meanwhile does not conclude that nothing is parked. */
   parkings = 0;
 
@@ -121,7 +123,7 @@ export class Desk {
 
   /** Rows in memory that belong to this endpoint. */
   get held(): number {
-    return this.waiting.length + this.lines.waiting + this.inFlight;
+    return this.waiting.length + this.lines.waiting + this.inFlight + this.expected;
   }
 
   /** Whether what waits here has waited for longer than this, because the endpoint takes no more or there is no slot for it. */

@@ -115,8 +115,9 @@ export class Desks {
     rows: readonly DueDelivery[],
     bodies: Pick<ReadonlyMap<string, EventBody>, 'get'>,
     laneOf: (row: DueDelivery) => Lane | undefined,
+    seenAt = performance.now(),
   ): void {
-    this.#admission.admit(rows, bodies, laneOf);
+    this.#admission.admit(rows, bodies, laneOf, seenAt);
   }
 
   #finish({ letter, desk, startedAtMs, outcome, passage }: Finished): void {

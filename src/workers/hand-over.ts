@@ -7,11 +7,15 @@ import type { HeldRow } from './held-rows.ts';
 import type { Lane } from './lane.ts';
 
 export interface HandOverOptions {
-  readonly desks: Pick<Desks, 'list' | 'memory' | 'held' | 'admit'>;
+  readonly desks: Pick<Desks, 'list' | 'memory' | 'held' | 'admit' | 'aside'>;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Postgres's clock. */
   readonly nowMs: () => number;
+  /** Loses lanes whose lease must have run out: the process may have stood still while a commit was under way. */
+  readonly fence: () => void;
+  /** There is something to park. */
+  readonly onChange: () => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
@@ -20,12 +24,26 @@ type Bodies = Parameters<ExpectedDeliveries['arrived']>[1];
 interface Awaited {
   readonly due: DueDelivery;
   readonly row: HeldRow;
+  readonly desk: Desk;
+}
+
+/** What is awaited of one commit. */
+interface Commit {
+  readonly rows: Awaited[];
+  /** Lanes of what is not taken. */
+  readonly left: Set<number>;
+  /** Those of them for which there was no room: what comes later may not go before it. */
+  readonly short: Set<number>;
+  readonly endpoints: Map<number, number>;
+  /** Just before it was sent, in ms of `performance.now()`. */
+  readonly sentAt: number;
 }
 
 /**
  * Hands deliveries over in memory where the process that commits them owns their lanes: they need not be read. They are expected before the
  * commit is sent, so that no read takes them too, and the commit tells whether their endpoints are still what they are known as here. Only
- * what could be sent at once is taken so; everything else waits for the next read, as what other processes commit does.
+ * what there is room for is taken so, and nothing for an endpoint that is closed, has a backlog or keeps an order; everything else waits for
+ * the next read, as what other processes commit does.
  */
 export class HandOver {
   readonly #options: HandOverOptions;
@@ -36,81 +54,113 @@ export class HandOver {
 
   /** To be called just before the commit is sent. Null when nothing of it is taken. */
   expect(deliveries: readonly NewDelivery[]): ExpectedDeliveries | null {
-    const { desks, lanes, nowMs } = this.#options;
-    const { held, list, memory } = desks;
-    const dueAtMs = nowMs();
-    const endpoints = new Map<number, number>();
-    const left = new Set<number>();
-    const rows: Awaited[] = [];
-    let room = memory.roomForNew;
-    for (const delivery of deliveries) {
-      const lane = lanes.get(delivery.lane);
-      const desk = list.get(delivery.endpointNum);
-      if (room > 0 && lane?.takesFromMemory === true && desk !== undefined && this.#takes(desk, delivery, dueAtMs)) {
-        const due = {
-          ...delivery,
-          attempt: 0,
-          step: 0,
-          dueAtMs,
-          isReplay: false,
-          isParked: false,
-          endpointVersion: desk.version,
-          order: null,
-        };
-        rows.push({ due, row: held.expect(due, lane) });
-        endpoints.set(desk.num, desk.version);
-        room--;
-      } else left.add(delivery.lane);
-    }
-    if (rows.length === 0) return null;
+    const { memory, held } = this.#options.desks;
+    const commit: Commit = {
+      rows: [],
+      left: new Set(),
+      short: new Set(),
+      endpoints: new Map(),
+      sentAt: performance.now(),
+    };
+    const room = memory.roomForNew;
+    const places = (desk: Desk) => memory.ofEndpoint(desk.target!.maxInFlight, held.endpoints);
+    const dueAtMs = this.#options.nowMs();
+    for (const delivery of deliveries) this.#await(delivery, commit, { room, places, dueAtMs });
+    if (commit.rows.length === 0) return null;
+    let isOver = false;
+    const once = <T>(end: () => T, otherwise: T): T => {
+      if (isOver) return otherwise;
+      isOver = true;
+      return end();
+    };
     return {
-      endpoints,
-      arrived: (changed, bodies) => this.#arrive(rows, left, new Set(changed), bodies),
-      missed: () => {
-        for (const { row } of rows) held.expectNoMore(row);
-      },
+      endpoints: commit.endpoints,
+      arrived: (changed, bodies) => once(() => this.#arrive(commit, new Set(changed), bodies), commit.left),
+      missed: () => once(() => this.#miss(commit), undefined),
     };
   }
 
-  /** Whether the delivery could go now: what waits already, or is kept in order, goes first. */
-  #takes(desk: Desk, { orderKey, tenantNum }: NewDelivery, nowMs: number): boolean {
-    if (orderKey !== null || desk.hasParked || desk.flood !== null || !desk.isOpen(nowMs)) return false;
-    return desk.waiting.length < desk.target!.maxInFlight && this.#options.desks.memory.mayTake(tenantNum);
+  #await(
+    delivery: NewDelivery,
+    { rows, left, short, endpoints }: Commit,
+    { room, places, dueAtMs }: { room: number; places: (desk: Desk) => number; dueAtMs: number },
+  ): void {
+    const { list, held, memory } = this.#options.desks;
+    const { lane: number, endpointNum, tenantNum, orderKey } = delivery;
+    const lane = this.#options.lanes.get(number);
+    const desk = list.get(endpointNum);
+    const isKnown = lane?.takesFromMemory === true && desk !== undefined && orderKey === null;
+    if (!isKnown || desk.hasParked || desk.flood !== null || !desk.isOpen(dueAtMs)) {
+      left.add(number);
+      return;
+    }
+    const isTaken = desk.waiting.length + desk.lines.waiting + desk.expected < places(desk);
+    if (rows.length >= room || !isTaken || !memory.mayTake(tenantNum)) {
+      left.add(number);
+      short.add(number);
+      return;
+    }
+    const kind = { attempt: 0, step: 0, isReplay: false, isParked: false, order: null };
+    const due = { ...delivery, ...kind, dueAtMs, endpointVersion: desk.version };
+    desk.expected++;
+    rows.push({ due, row: held.expect(due, lane), desk });
+    endpoints.set(desk.num, desk.version);
   }
 
-  #arrive(rows: readonly Awaited[], left: Set<number>, changed: ReadonlySet<number>, bodies: Bodies): Set<number> {
+  /** @returns the lanes of what is left to be read */
+  #arrive({ rows, left, short, sentAt }: Commit, changed: ReadonlySet<number>, bodies: Bodies): Set<number> {
+    const { desks, lanes, fence } = this.#options;
+    fence();
     const taken: Awaited[] = [];
     for (const one of rows) {
-      const { row } = one;
-      if (this.#isOurs(row.lane) && !changed.has(row.endpointNum)) taken.push(one);
-      else {
-        this.#options.desks.held.expectNoMore(row);
-        left.add(row.lane.number);
+      const { row, desk } = one;
+      if (row.state === 'expected' && this.#isOurs(one) && !changed.has(row.endpointNum)) {
+        taken.push(one);
+        continue;
       }
+      desk.expected--;
+      desks.held.expectNoMore(row);
+      left.add(row.lane.number);
     }
+    for (const number of short) lanes.get(number)?.fellBehind();
     // Producers hear of their events first.
-    if (taken.length > 0) setImmediate(() => this.#admit(taken, bodies));
+    if (taken.length > 0) setImmediate(() => this.#admit(taken, bodies, sentAt));
     return left;
   }
 
-  #admit(taken: readonly Awaited[], bodies: Bodies): void {
-    const { desks } = this.#options;
+  #admit(taken: readonly Awaited[], bodies: Bodies, sentAt: number): void {
+    const { desks, lanes, fence, onChange, onFailure } = this.#options;
+    fence();
     const now = performance.now();
-    for (const { row } of taken) {
-      desks.held.expectNoMore(row);
-      row.lane.handed(now);
+    const rows: DueDelivery[] = [];
+    for (const one of taken) {
+      const isAwaited = one.row.state === 'expected';
+      one.desk.expected--;
+      desks.held.expectNoMore(one.row);
+      one.row.lane.handed(now);
+      if (isAwaited && this.#isOurs(one)) rows.push(one.due);
     }
-    const ours = taken.filter(({ row }) => this.#isOurs(row.lane)).map(({ due }) => due);
     try {
-      desks.admit(ours, bodies, ({ lane }) => this.#options.lanes.get(lane));
+      desks.admit(rows, bodies, ({ lane }) => lanes.get(lane), sentAt);
     } catch (error) {
       // They are in the table, and are read when their lanes look again.
-      this.#options.onFailure('hand-over', error);
+      onFailure('hand-over', error);
     }
+    if (!desks.aside.isEmpty) onChange();
   }
 
-  /** Lost and taken again is another lane: somebody else may have sent its deliveries meanwhile. */
-  #isOurs(lane: Lane): boolean {
-    return this.#options.lanes.get(lane.number) === lane && !lane.isDraining;
+  #miss({ rows }: Commit): void {
+    for (const { row, desk } of rows) {
+      desk.expected--;
+      this.#options.desks.held.expectNoMore(row);
+      row.lane.lookBack();
+    }
+    this.#options.onChange();
+  }
+
+  /** Lost and taken again is another lane, with other desks: somebody else may have sent its deliveries meanwhile. */
+  #isOurs({ row: { lane }, desk }: Awaited): boolean {
+    const { lanes, desks } = this.#options;
+    return lanes.get(lane.number) === lane && !lane.isDraining && desks.list.get(desk.num) === desk;
   }
 }

@@ -19,6 +19,8 @@ export interface Held extends DeliveryKey {
 
 export interface HeldRow extends Held, TableRow<HeldRow> {
   readonly dueAtMs: number;
+  /** Since when it is held or expected, in ms of `performance.now()`. */
+  readonly since: number;
   /** `expected`: its commit is under way. */
   state: 'expected' | 'held' | 'let go';
 }
@@ -76,6 +78,7 @@ export class HeldRows {
       tenantNum,
       bytes: 0,
       dueAtMs,
+      since: performance.now(),
       state: 'expected' as const,
       next: null,
     };
@@ -84,14 +87,27 @@ export class HeldRows {
     return row;
   }
 
-  /** Its commit has ended: the row is added at once, or left to the next read. */
+  /** Its commit has ended: the row is added at once, or left to the next read. Nothing where a read has taken it already. */
   expectNoMore(row: HeldRow): void {
+    if (row.state !== 'expected') return;
+    row.state = 'let go';
     this.#rows.remove(row);
     this.expected--;
   }
 
   add({ eventUuid, endpointNum, tenantNum, order, dueAtMs }: DueDelivery, lane: Lane, bytes: number): void {
-    this.#rows.add({ eventUuid, endpointNum, lane, order, tenantNum, bytes, dueAtMs, state: 'held', next: null });
+    this.#rows.add({
+      eventUuid,
+      endpointNum,
+      lane,
+      order,
+      tenantNum,
+      bytes,
+      dueAtMs,
+      since: 0,
+      state: 'held',
+      next: null,
+    });
     this.size++;
     this.#count(tenantNum, 1, bytes);
     if (++this.#endpoints.of(endpointNum).rows === 1) this.endpoints++;
@@ -116,8 +132,10 @@ export class HeldRows {
   metBy(fetches: readonly LaneFetch[]): readonly DeliveryKey[] {
     const from = new Map(fetches.map(({ lane, after }) => [lane, after.dueAtMs]));
     const keys: DeliveryKey[] = [];
+    const now = performance.now();
     this.#rows.each((row) => {
-      if (row.dueAtMs >= (from.get(row.lane.number) ?? Number.POSITIVE_INFINITY)) keys.push(row);
+      if (!isOverdue(row, now) && row.dueAtMs >= (from.get(row.lane.number) ?? Number.POSITIVE_INFINITY))
+        keys.push(row);
     });
     return keys;
   }
@@ -126,7 +144,7 @@ export class HeldRows {
   ofEndpoints(endpointNums: ReadonlySet<number>): readonly DeliveryKey[] {
     const keys: DeliveryKey[] = [];
     this.#rows.each((row) => {
-      if (endpointNums.has(row.endpointNum)) keys.push(row);
+      if (row.state !== 'expected' && endpointNums.has(row.endpointNum)) keys.push(row);
     });
     return keys;
   }
@@ -172,16 +190,32 @@ export class HeldRows {
       const rows = await fetch();
       return {
         rows,
-        fresh: rows.filter((row) => this.#rows.find(row.eventUuid, row.endpointNum, isAny) === undefined),
+        fresh: rows.filter((row) => this.#isNew(row)),
       };
     } finally {
       this.#letGoMeanwhile = null;
       for (const row of letGo) this.#rows.remove(row);
     }
   }
+
+  #isNew({ eventUuid, endpointNum }: DueDelivery): boolean {
+    const known = this.#rows.find(eventUuid, endpointNum, isAny);
+    if (known === undefined) return true;
+    if (!isOverdue(known, performance.now())) return false;
+    this.expectNoMore(known);
+    return true;
+  }
 }
 
 const isAny = () => true;
+
+/** A commit that takes so long may never be answered, though it is done: who reads its rows by then takes them. */
+const EXPECTED_MS = 1_000;
+
+function isOverdue({ state, since }: HeldRow, now: number): boolean {
+  return state === 'expected' && now - since > EXPECTED_MS;
+}
+
 const isHeld = ({ state }: HeldRow) => state === 'held';
 
 export function keyOf({ eventUuid, endpointNum }: DeliveryKey): string {

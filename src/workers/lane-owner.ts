@@ -104,7 +104,12 @@ export class LaneOwner {
     const { byNumber } = this.#lanes;
     const leaseOf = (lane: number) => byNumber.get(lane)?.lease;
     this.#reader = new LaneReader({ ...parts, lanes: byNumber });
-    this.#handOver = new HandOver({ ...parts, lanes: byNumber });
+    this.#handOver = new HandOver({
+      ...parts,
+      lanes: byNumber,
+      fence: () => this.#leases.fence(performance.now()),
+      onChange: () => this.#pump.kick(),
+    });
     this.#endpoints = new EndpointKeeper({ ...parts, leaseOf });
     this.#return = new LaneReturn({ ...parts, reader: this.#reader, endpoints: this.#endpoints });
     this.#settler = new Settler({

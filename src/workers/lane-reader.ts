@@ -139,8 +139,11 @@ export class LaneReader {
       else lane.fetchedPast(found, now);
       if (wasWoken) lane.wake();
     }
-    if (await this.#admit(fresh)) return;
-    for (const lane of hungry) lane.fellBehind();
+    const isTakenIn = await this.#admit(fresh);
+    for (const lane of hungry) {
+      if (isTakenIn) lane.tookIn();
+      else lane.fellBehind();
+    }
   }
 
   /**

@@ -49,7 +49,9 @@ export class Lane {
   #handedAt = Number.NEGATIVE_INFINITY;
   /** Postgres's clock when the last fetch began. */
   #fetchClockMs = 0;
-  /** Whether the last fetch left rows in the table that are due, or none was made yet. */
+  /** Whether the last fetch brought all that was due. */
+  #isComplete = false;
+  /** Whether rows that are due may wait in the table: none was read yet, or not all of them were taken in. */
   #isBehind = true;
   #isContinuing = false;
   #isFromStart = true;
@@ -97,10 +99,21 @@ export class Lane {
     this.#isQuiet = false;
   }
 
-  /** Of what was fetched not everything was taken in: it is to be read again. */
+  /** What the last fetch brought was taken in, or set aside. */
+  tookIn(): void {
+    this.#isBehind = !this.#isComplete;
+  }
+
+  /** Rows that are due are left in the table: they are to be read before others come from memory. */
   fellBehind(): void {
     this.#isBehind = true;
     this.wake();
+  }
+
+  /** Rows may stand in the table behind the cursor. */
+  lookBack(): void {
+    this.#rescannedAt = Number.NEGATIVE_INFINITY;
+    this.fellBehind();
   }
 
   /** Whether nothing came for a while and a look from the start found nothing either. */
@@ -143,12 +156,14 @@ export class Lane {
   fetched({ rows, fresh, limit }: Fetched, now: number): void {
     const last = rows.at(-1);
     this.#isContinuing = rows.length >= limit;
-    this.#isBehind = this.#isContinuing;
+    this.#isComplete = !this.#isContinuing;
+    this.#isBehind ||= this.#isContinuing;
     // A row that became visible late, alone, says nothing of those behind it.
     if (last !== undefined && (this.#isContinuing || last.dueAtMs >= this.#cursor.dueAtMs)) this.#cursor = last;
-    // All that was due when it began was read, or is in memory: the next look need not step over it.
-    if (!this.#isContinuing && this.#fetchClockMs > this.#cursor.dueAtMs)
-      this.#cursor = { ...START, dueAtMs: this.#fetchClockMs };
+    // What was due so long before it began was read, or is in memory: the next look need not step over it. What may still become visible
+    // there is found from the start, as ever; our clock is an estimate of Postgres's.
+    const settledMs = this.#fetchClockMs - RESCAN_MS;
+    if (this.#isComplete && settledMs > this.#cursor.dueAtMs) this.#cursor = { ...START, dueAtMs: settledMs };
     this.isHungry = this.#isContinuing;
     if (fresh > 0) this.#foundAt = now;
     this.#isQuiet = this.#isFromStart && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
@@ -157,8 +172,9 @@ export class Lane {
   /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
   fetchedPast({ rows, fresh, limit }: Fetched, now: number): void {
     this.#isContinuing = false;
-    this.#isBehind = rows.length >= limit;
-    this.isHungry = this.#isBehind;
+    this.#isComplete = false;
+    this.#isBehind = true;
+    this.isHungry = rows.length >= limit;
     if (fresh > 0) this.#foundAt = now;
     this.#isQuiet = false;
   }

@@ -8,6 +8,10 @@ export class SetAside {
   #behind: DueDelivery[] = [];
   #asked = new Map<string, OrderKey>();
 
+  get isEmpty(): boolean {
+    return this.#parked.length + this.#behind.length + this.#asked.size === 0;
+  }
+
   /** Their endpoint cannot take them now. Those that were read from its parked backlog are there still. */
   park(rows: readonly DueDelivery[]): void {
     for (const row of rows) if (!row.isParked) this.#parked.push(row);
