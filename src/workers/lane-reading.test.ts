@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { answered } from './fixtures/fake-sender.ts';
 import { EPOCH_MS, LaneRig } from './fixtures/lane-rig.ts';
+import { keyOf } from './fixtures/mailbox-model.ts';
 
 let rig: LaneRig;
 
@@ -85,4 +86,26 @@ test('what goes back to a parked backlog since its breaker opens is not parked a
   expect(rig.sent.length).toBeLessThan(32);
   expect(sum(rig.model.parkings)).toBe(0);
   expect([...rig.model.rows.values()].filter(({ parked }) => parked)).toHaveLength(100 - rig.sent.length);
+});
+
+test('rows that become visible late, one after the other or all at once, are read when their lane is woken', async () => {
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: 64,
+    fate: ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === 2 ? 20_000 : 5 }),
+  });
+  rig.time.install();
+  for (const num of [1, 2]) rig.model.addEndpoint(num, 0, 16);
+  // One that is under way keeps the lane from looking from the start.
+  rig.model.add(1, 2, EPOCH_MS);
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(2_000);
+  for (let event = 2; event <= 10; event++) {
+    await rig.time.pass(130);
+    const late = rig.model.add(event, 1, rig.model.now - 600);
+    const at = rig.time.now;
+    rig.wake(0);
+    expect(await rig.time.pass(50, () => !rig.model.rows.has(keyOf(late)))).toBe(true);
+    expect(rig.time.now - at).toBeLessThan(50);
+  }
 });

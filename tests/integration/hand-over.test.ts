@@ -76,21 +76,6 @@ test('after a change of settings is answered by another process, later events go
   expect(told.filter(([path, data]) => path !== `/movers/${data}/`)).toEqual([]);
 });
 
-test('what is disabled, or deleted, by another process is not sent to once that is answered', async () => {
-  const endpoint = await createEndpoint('leavers', '/leavers/');
-  await untilAwake('leavers', '/leavers/');
-  await call(other.baseUrl, 'PATCH', endpoint, { enabled: false });
-  const { body: none } = await post('leavers', 'while disabled');
-  expect(none.deliveries).toBe(0);
-  await call(other.baseUrl, 'PATCH', endpoint, { enabled: true });
-  await post('leavers', 'after');
-  await untilDelivered('leavers');
-  expect(at('/leavers/').map(({ body }) => JSON.parse(body.toString()).data)).toEqual(['first', 'after']);
-  expect((await call(other.baseUrl, 'DELETE', endpoint)).status).toBe(204);
-  expect((await post('leavers', 'gone')).body.deliveries).toBe(0);
-  expect(at('/leavers/')).toHaveLength(2);
-});
-
 test('of thousands of events that come in batches while rows are read too, each is delivered once', async () => {
   await createEndpoint('many', '/many/a/');
   await createEndpoint('many', '/many/b/');
