@@ -40,7 +40,10 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
     const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
     const known = expected === null ? group : { ...group, endpoints: expected.endpoints };
     const result = await appendEvents(commitPool, known, call);
-    if (result.kind !== 'stored') return result;
+    if (result.kind !== 'stored') {
+      expected?.missed(false);
+      return result;
+    }
     const counts = countDeliveries(group);
     const bodies = bodiesOf(group, counts);
     const lanes = expected === null ? lanesOf(group) : expected.arrived(result.changed ?? [], bodies);
@@ -56,9 +59,10 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
     if (lanes.size > 0) waker.wake(lanes, group.deliveries.length, call !== null);
     if (expansions > 0) parts.expansionBell.ring();
     return result;
-  } finally {
-    // Whatever went wrong, what was not handed over must not be kept from those who read.
-    expected?.missed();
+  } catch (error) {
+    // Whatever went wrong, and wherever: what was not handed over must not be kept from those who read.
+    expected?.missed(!isRetryable(error));
+    throw error;
   }
 }
 

@@ -19,7 +19,7 @@ export interface LocalLanes {
   readonly expect: (deliveries: readonly NewDelivery[]) => ExpectedDeliveries | null;
 }
 
-/** What the owner of lanes in this process takes from memory of the deliveries of a commit. Of the two functions the first call counts, and there must be one. */
+/** What the owner of lanes in this process takes from memory of the deliveries of a commit. Call `arrived` or `missed`; calls after the first do nothing. */
 export interface ExpectedDeliveries {
   /** The endpoints of these, with the versions of their settings that are known here. */
   readonly endpoints: ReadonlyMap<number, number>;
@@ -29,8 +29,8 @@ export interface ExpectedDeliveries {
    * @returns the lanes that are still to be woken, for what is not taken
    */
   arrived(changed: readonly number[], bodies: Pick<ReadonlyMap<string, EventBody>, 'get'>): Set<number>;
-  /** They are not committed, or nobody knows whether they are. */
-  missed(): void;
+  /** They are not committed, or nobody knows whether they are (`mayBeStored`). */
+  missed(mayBeStored: boolean): void;
 }
 
 /** From so many deliveries at once on, lanes that are awake elsewhere are not called: under load they look by themselves soon enough. */

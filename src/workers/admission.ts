@@ -42,7 +42,7 @@ export class Admission {
 
   /**
    * Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone.
-   * @param seenAt when they were known to be in the table, in ms of `performance.now()`
+   * @param seenAt from when on nothing is known of them, in ms of `performance.now()`: when they were read, or just before their commit was sent
    */
   admit(
     rows: readonly DueDelivery[],

@@ -121,7 +121,7 @@ export class Desk {
     return this.target?.deleted === true;
   }
 
-  /** Rows in memory that belong to this endpoint. */
+  /** Rows in memory that belong to this endpoint, and those that are about to come. */
   get held(): number {
     return this.waiting.length + this.lines.waiting + this.inFlight + this.expected;
   }

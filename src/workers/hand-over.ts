@@ -31,9 +31,9 @@ interface Awaited {
 interface Commit {
   readonly rows: Awaited[];
   /** Lanes of what is not taken. */
-  readonly left: Set<number>;
-  /** Those of them for which there was no room: what comes later may not go before it. */
-  readonly short: Set<number>;
+  readonly lanesLeft: Set<number>;
+  /** Those of them where there was no room or place: what comes later may not go before it. */
+  readonly lanesWithoutRoom: Set<number>;
   readonly endpoints: Map<number, number>;
   /** Just before it was sent, in ms of `performance.now()`. */
   readonly sentAt: number;
@@ -57,8 +57,8 @@ export class HandOver {
     const { memory, held } = this.#options.desks;
     const commit: Commit = {
       rows: [],
-      left: new Set(),
-      short: new Set(),
+      lanesLeft: new Set(),
+      lanesWithoutRoom: new Set(),
       endpoints: new Map(),
       sentAt: performance.now(),
     };
@@ -66,23 +66,25 @@ export class HandOver {
     const places = (desk: Desk) => memory.ofEndpoint(desk.target!.maxInFlight, held.endpoints);
     const dueAtMs = this.#options.nowMs();
     for (const delivery of deliveries) this.#await(delivery, commit, { room, places, dueAtMs });
-    if (commit.rows.length === 0) return null;
+    if (commit.rows.length === 0 && commit.lanesWithoutRoom.size === 0) return null;
     let isOver = false;
-    const once = <T>(end: () => T, otherwise: T): T => {
-      if (isOver) return otherwise;
-      isOver = true;
-      return end();
-    };
     return {
       endpoints: commit.endpoints,
-      arrived: (changed, bodies) => once(() => this.#arrive(commit, new Set(changed), bodies), commit.left),
-      missed: () => once(() => this.#miss(commit), undefined),
+      arrived: (changed, bodies) => {
+        if (!isOver) this.#arrive(commit, new Set(changed), bodies);
+        isOver = true;
+        return commit.lanesLeft;
+      },
+      missed: (mayBeStored) => {
+        if (!isOver) this.#miss(commit, mayBeStored);
+        isOver = true;
+      },
     };
   }
 
   #await(
     delivery: NewDelivery,
-    { rows, left, short, endpoints }: Commit,
+    { rows, lanesLeft, lanesWithoutRoom, endpoints }: Commit,
     { room, places, dueAtMs }: { room: number; places: (desk: Desk) => number; dueAtMs: number },
   ): void {
     const { list, held, memory } = this.#options.desks;
@@ -91,13 +93,13 @@ export class HandOver {
     const desk = list.get(endpointNum);
     const isKnown = lane?.takesFromMemory === true && desk !== undefined && orderKey === null;
     if (!isKnown || desk.hasParked || desk.flood !== null || !desk.isOpen(dueAtMs)) {
-      left.add(number);
+      lanesLeft.add(number);
       return;
     }
-    const isTaken = desk.waiting.length + desk.lines.waiting + desk.expected < places(desk);
-    if (rows.length >= room || !isTaken || !memory.mayTake(tenantNum)) {
-      left.add(number);
-      short.add(number);
+    const hasPlace = desk.waiting.length + desk.lines.waiting + desk.expected < places(desk);
+    if (rows.length >= room || !hasPlace || !memory.mayTake(tenantNum)) {
+      lanesLeft.add(number);
+      lanesWithoutRoom.add(number);
       return;
     }
     const kind = { attempt: 0, step: 0, isReplay: false, isParked: false, order: null };
@@ -107,38 +109,40 @@ export class HandOver {
     endpoints.set(desk.num, desk.version);
   }
 
-  /** @returns the lanes of what is left to be read */
-  #arrive({ rows, left, short, sentAt }: Commit, changed: ReadonlySet<number>, bodies: Bodies): Set<number> {
-    const { desks, lanes, fence } = this.#options;
-    fence();
+  #arrive({ rows, lanesLeft, lanesWithoutRoom, sentAt }: Commit, changed: ReadonlySet<number>, bodies: Bodies): void {
+    const { desks, lanes } = this.#options;
+    const isFenced = this.#fence();
     const taken: Awaited[] = [];
     for (const one of rows) {
       const { row, desk } = one;
-      if (row.state === 'expected' && this.#isOurs(one) && !changed.has(row.endpointNum)) {
+      if (isFenced && row.state === 'expected' && this.#isOurs(one) && !changed.has(row.endpointNum)) {
         taken.push(one);
         continue;
       }
       desk.expected--;
       desks.held.expectNoMore(row);
-      left.add(row.lane.number);
+      // It may have been parked with a flood while nobody could see it.
+      if (desk.wasFlooded) desk.markParked();
+      lanesLeft.add(row.lane.number);
     }
-    for (const number of short) lanes.get(number)?.fellBehind();
+    for (const number of lanesWithoutRoom) lanes.get(number)?.fellBehind();
     // Producers hear of their events first.
     if (taken.length > 0) setImmediate(() => this.#admit(taken, bodies, sentAt));
-    return left;
   }
 
   #admit(taken: readonly Awaited[], bodies: Bodies, sentAt: number): void {
-    const { desks, lanes, fence, onChange, onFailure } = this.#options;
-    fence();
+    const { desks, lanes, onChange, onFailure } = this.#options;
+    const isFenced = this.#fence();
     const now = performance.now();
     const rows: DueDelivery[] = [];
     for (const one of taken) {
-      const isAwaited = one.row.state === 'expected';
-      one.desk.expected--;
-      desks.held.expectNoMore(one.row);
-      one.row.lane.handed(now);
-      if (isAwaited && this.#isOurs(one)) rows.push(one.due);
+      const { row, desk, due } = one;
+      const isAwaited = row.state === 'expected';
+      desk.expected--;
+      desks.held.expectNoMore(row);
+      row.lane.handed(now);
+      if (isFenced && isAwaited && this.#isOurs(one)) rows.push(due);
+      else row.lane.wake();
     }
     try {
       desks.admit(rows, bodies, ({ lane }) => lanes.get(lane), sentAt);
@@ -146,21 +150,33 @@ export class HandOver {
       // They are in the table, and are read when their lanes look again.
       onFailure('hand-over', error);
     }
-    if (!desks.aside.isEmpty) onChange();
+    if (!desks.aside.isEmpty || rows.length < taken.length) onChange();
   }
 
-  #miss({ rows }: Commit): void {
+  #miss({ rows }: Commit, mayBeStored: boolean): void {
     for (const { row, desk } of rows) {
       desk.expected--;
       this.#options.desks.held.expectNoMore(row);
-      row.lane.lookBack();
+      if (mayBeStored) row.lane.lookBack();
     }
-    this.#options.onChange();
+    if (mayBeStored) this.#options.onChange();
   }
 
-  /** Lost and taken again is another lane, with other desks: somebody else may have sent its deliveries meanwhile. */
+  /** @returns whether it is known whose the lanes are: losing one hangs up on what is under way for it, and lets others go. */
+  #fence(): boolean {
+    try {
+      this.#options.fence();
+      return true;
+    } catch (error) {
+      this.#options.onFailure('hand-over', error);
+      return false;
+    }
+  }
+
+  /** Lost, or given back, and taken again is another lane, with other desks: somebody else may have sent its deliveries meanwhile. */
   #isOurs({ row: { lane }, desk }: Awaited): boolean {
     const { lanes, desks } = this.#options;
-    return lanes.get(lane.number) === lane && !lane.isDraining && desks.list.get(desk.num) === desk;
+    if (lanes.get(lane.number) !== lane || lane.isDraining || lane.isLeaving) return false;
+    return desks.list.get(desk.num) === desk;
   }
 }

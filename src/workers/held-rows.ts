@@ -19,7 +19,7 @@ export interface Held extends DeliveryKey {
 
 export interface HeldRow extends Held, TableRow<HeldRow> {
   readonly dueAtMs: number;
-  /** Since when it is held or expected, in ms of `performance.now()`. */
+  /** Since when it is expected, in ms of `performance.now()`; of others nobody asks. */
   readonly since: number;
   /** `expected`: its commit is under way. */
   state: 'expected' | 'held' | 'let go';

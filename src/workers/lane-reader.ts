@@ -139,10 +139,15 @@ export class LaneReader {
       else lane.fetchedPast(found, now);
       if (wasWoken) lane.wake();
     }
-    const isTakenIn = await this.#admit(fresh);
-    for (const lane of hungry) {
-      if (isTakenIn) lane.tookIn();
-      else lane.fellBehind();
+    let isTakenIn = false;
+    try {
+      isTakenIn = await this.#admit(fresh);
+    } finally {
+      for (const lane of hungry) {
+        // The cursor is behind what was read.
+        if (isTakenIn) lane.tookIn();
+        else lane.lookBack();
+      }
     }
   }
 

@@ -26,9 +26,19 @@ export class LaneReturn {
 
   /** Gives back those that may leave now. */
   async runOnce(): Promise<void> {
-    const { store, held, endpoints } = this.#options;
-    const idle = [...held].filter((lane) => this.#mayLeave(lane));
+    const idle = [...this.#options.held].filter((lane) => this.#mayLeave(lane));
     if (idle.length === 0) return;
+    // From here on nothing may come from memory: it would be sent under a lease that is given back.
+    for (const lane of idle) lane.isLeaving = true;
+    try {
+      await this.#giveBack(idle);
+    } finally {
+      for (const lane of idle) lane.isLeaving = false;
+    }
+  }
+
+  async #giveBack(idle: readonly Lane[]): Promise<void> {
+    const { store, held, endpoints } = this.#options;
     const due = await store.nextDue(idle.map((lane) => lane.number));
     const leaving = idle.filter((lane) => this.#mayLeave(lane) && (lane.isDraining || due.get(lane.number) !== 0));
     if (leaving.length === 0) return;

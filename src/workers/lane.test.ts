@@ -86,8 +86,22 @@ test('a lane takes rows from memory from when it has taken in what waits in the 
   fetch(3, 0, 2);
   lane.tookIn();
   expect(lane.takesFromMemory).toBe(true);
+  lane.isLeaving = true;
+  expect(lane.takesFromMemory).toBe(false);
+  lane.isLeaving = false;
   lane.isDraining = true;
   expect(lane.takesFromMemory).toBe(false);
+});
+
+test('a lane that falls behind while it is read is behind until it is read again', () => {
+  const lane = new Lane(lease, 0);
+  for (const isRead of [false, true]) {
+    lane.nextFetch(2, 0, CLOCK_MS);
+    if (!isRead) lane.fellBehind();
+    lane.fetched({ rows: [], fresh: 0, limit: 2 }, 0);
+    lane.tookIn();
+    expect(lane.takesFromMemory).toBe(isRead);
+  }
 });
 
 test('a lane whose rows may stand behind its cursor looks from the start', () => {

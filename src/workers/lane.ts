@@ -33,6 +33,8 @@ export class Lane {
   /** Whether it is served carefully, a few rows at a time. */
   isCareful = false;
   isDraining = false;
+  /** Whether it is being given back: somebody else may have it before this process hears so. */
+  isLeaving = false;
   /** When the lease was last asked for, in ms of `performance.now()`: it lasts from then on at the least. */
   renewedAt: number;
   /** Rows in memory: waiting, under way, or not settled yet. */
@@ -51,6 +53,8 @@ export class Lane {
   #fetchClockMs = 0;
   /** Whether the last fetch brought all that was due. */
   #isComplete = false;
+  /** Whether it fell behind since the last fetch began, which then says nothing of it. */
+  #fellMeanwhile = false;
   /** Whether rows that are due may wait in the table: none was read yet, or not all of them were taken in. */
   #isBehind = true;
   #isContinuing = false;
@@ -90,7 +94,7 @@ export class Lane {
 
   /** Whether new rows may come from memory: not before those that wait in the table. */
   get takesFromMemory(): boolean {
-    return !this.isDraining && !this.isCareful && !this.#isBehind;
+    return !this.isDraining && !this.isLeaving && !this.isCareful && !this.#isBehind;
   }
 
   /** Rows came from memory. */
@@ -101,12 +105,13 @@ export class Lane {
 
   /** What the last fetch brought was taken in, or set aside. */
   tookIn(): void {
-    this.#isBehind = !this.#isComplete;
+    this.#isBehind = !this.#isComplete || this.#fellMeanwhile;
   }
 
   /** Rows that are due are left in the table: they are to be read before others come from memory. */
   fellBehind(): void {
     this.#isBehind = true;
+    this.#fellMeanwhile = true;
     this.wake();
   }
 
@@ -144,6 +149,7 @@ export class Lane {
   nextFetch(wanted: number, now: number, clockMs: number): LaneFetch {
     this.#fetchedAt = now;
     this.#fetchClockMs = clockMs;
+    this.#fellMeanwhile = false;
     const hasLingered = this.#hasLingered(now) && this.held === 0;
     this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
