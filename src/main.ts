@@ -2,9 +2,9 @@ import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 
-// By default V8 lets the old part of its heap grow to several times what lives in it. To 1.7 times as much costs little time at 10,000
-// deliveries a second, and a fifth less memory stays resident.
-setFlagsFromString('--heap-growing-percent=70');
+// By default V8 lets the old part of its heap grow to several times what lives in it. To twice as much costs no time that could be measured at
+// 10,000 deliveries a second, and a sixth less memory stays resident.
+setFlagsFromString('--heap-growing-percent=100');
 
 // What Node makes of each file (types taken out, compiled) is kept beside the packages: the next start takes half the time and less memory.
 // Nothing of ours may be imported before this line. Where the folder cannot be written, nothing is kept and all goes as before.
