@@ -15,7 +15,7 @@ export interface LaneBells {
 export interface LocalLanes {
   /** Wakes those that are awake here. @returns the others. */
   readonly wake: (lanes: Iterable<number>) => Iterable<number>;
-  /** Asked just before a commit is sent. Null: it takes none of its deliveries from memory. */
+  /** Asked just before a commit is sent. Null: it has no part in it. */
   readonly expect: (deliveries: readonly NewDelivery[]) => ExpectedDeliveries | null;
 }
 

@@ -6,7 +6,7 @@ import { keyPlace } from './key-place.ts';
  * it goes (`keyPlace`), then the first 104 bits of SHA-256. Keys of any length cost the same in Postgres, and none is kept in the clear.
  *
  * The tenant is part of what is hashed, so that nobody comes upon another's key but by a second preimage of those 104 bits. The 24 resist nothing: whoever
- * chooses texts chooses them. Two texts of one tenant that collide take 2^52 hashes to find; the second of them is a conflict, because its body is another.
+ * chooses texts chooses them. Two texts of one tenant that collide take 2^52 hashes to find; the second of them is a conflict, unless its body is the same.
  */
 export function dedupKey(tenantNum: number, kind: 'k' | 'i' | 'c', text: string): string {
   return placed(`${tenantNum}\0${kind}\0${text}`, text);

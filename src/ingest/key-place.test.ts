@@ -134,13 +134,3 @@ test('places are spread evenly, however alike the texts are', () => {
   for (let i = 0; i < 16_000; i++) counts[keyPlace(`r${i}000`) >>> 20]!++;
   for (const count of counts) expect(count).toBeGreaterThan(800);
 });
-
-test('any text has one place of 24 bits', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
-      const at = keyPlace(text);
-      expect(keyPlace(`${text.slice(0, 3)}${text.slice(3)}`)).toBe(at);
-      expect(Number.isInteger(at) && at >= 0 && at < 2 ** 24).toBe(true);
-    }),
-  );
-});

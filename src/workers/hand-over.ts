@@ -52,7 +52,7 @@ export class HandOver {
     this.#options = options;
   }
 
-  /** To be called just before the commit is sent. Null when nothing of it is taken. */
+  /** To be called just before the commit is sent. Null when nothing of it is taken, and not for want of room: that its lane is to know. */
   expect(deliveries: readonly NewDelivery[]): ExpectedDeliveries | null {
     const { memory, held } = this.#options.desks;
     const commit: Commit = {

@@ -1,23 +1,15 @@
-import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { resendUnknown, startLoader } from '../support/loader.ts';
+import { answersAfter } from '../support/receiver.ts';
 import { createEndpoint, stageForTest } from '../support/stage.ts';
 
 // API and worker in one process, as `npm start` runs them: what it commits goes to its own lanes in memory.
 
 test('G1, G2, G3: a whole process killed under load: what it had committed and only had in memory is delivered, at most what was under way twice', async () => {
   const stage = await stageForTest();
-  const inFlight = new Set<ServerResponse>();
-  let mostInFlight = 0;
-  stage.receiver.behave((_request, response) => {
-    inFlight.add(response);
-    mostInFlight = Math.max(mostInFlight, inFlight.size);
-    setTimeout(() => {
-      inFlight.delete(response);
-      response.writeHead(204).end();
-    }, 20);
-  });
+  const receiver = answersAfter(20);
+  stage.receiver.behave(receiver.behaviour);
   let current = await stage.start('api,worker');
   const endpoints = await Promise.all(
     Array.from({ length: 4 }, (_, i) =>
@@ -35,7 +27,7 @@ test('G1, G2, G3: a whole process killed under load: what it had committed and o
   await resendUnknown(history, { baseUrl: () => current.baseUrl });
   expect(history.every((sent) => sent.outcome === 'ok')).toBe(true);
   // At each crash what it had under way, and what it had not written down: at most a settle more.
-  const duplicatesAtMost = 2 * 2 * mostInFlight;
+  const duplicatesAtMost = 2 * 2 * receiver.most();
   const evidence = { databaseUrl: stage.databaseUrl, history, ledger: stage.receiver.requests, endpoints };
   await checkInvariants({ ...evidence, duplicatesAtMost });
 });

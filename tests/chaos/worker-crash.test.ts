@@ -4,7 +4,7 @@ import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { resendUnknown, startLoader } from '../support/loader.ts';
-import { ok } from '../support/receiver.ts';
+import { answersAfter, ok } from '../support/receiver.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
 
 test('G3, F01: a worker killed while the receiver holds the request: another sends it again, under the same id, exactly once', async () => {
@@ -59,16 +59,8 @@ test('G3, F02: a worker killed after the receiver answered and before that was w
 
 test('G3, F03: one of two workers killed under load: nothing lost, and at most what it had in flight is sent twice', async () => {
   const stage = await stageForTest();
-  const inFlight = new Set<ServerResponse>();
-  let mostInFlight = 0;
-  stage.receiver.behave((_request, response) => {
-    inFlight.add(response);
-    mostInFlight = Math.max(mostInFlight, inFlight.size);
-    setTimeout(() => {
-      inFlight.delete(response);
-      response.writeHead(204).end();
-    }, 30);
-  });
+  const receiver = answersAfter(30);
+  stage.receiver.behave(receiver.behaviour);
   const [api, first, second] = await Promise.all([stage.start('api'), stage.start('worker'), stage.start('worker')]);
   const endpoints = await Promise.all(
     Array.from({ length: 8 }, (_, i) =>
@@ -87,7 +79,7 @@ test('G3, F03: one of two workers killed under load: nothing lost, and at most w
   await resendUnknown(history, { baseUrl: () => api.baseUrl });
   expect(history.every((sent) => sent.outcome === 'ok')).toBe(true);
   // What it had under way, and what it had not written down when it died: at most a settle more.
-  const duplicatesAtMost = 2 * mostInFlight;
+  const duplicatesAtMost = 2 * receiver.most();
   const evidence = { databaseUrl: stage.databaseUrl, history, ledger: stage.receiver.requests, endpoints };
   await checkInvariants({ ...evidence, duplicatesAtMost });
 });

@@ -27,6 +27,21 @@ export interface Receiver {
 
 export const ok: Behaviour = (_request, response) => void response.writeHead(204).end();
 
+/** Answers each request after so many ms. `most` is how many were under way at once. */
+export function answersAfter(ms: number): { readonly behaviour: Behaviour; readonly most: () => number } {
+  const inFlight = new Set<ServerResponse>();
+  let most = 0;
+  const behaviour: Behaviour = (_request, response) => {
+    inFlight.add(response);
+    most = Math.max(most, inFlight.size);
+    setTimeout(() => {
+      inFlight.delete(response);
+      response.writeHead(204).end();
+    }, ms);
+  };
+  return { behaviour, most: () => most };
+}
+
 /** A receiver on loopback that keeps a ledger of every request and behaves as told. */
 export async function startReceiver(behaviour: Behaviour = ok): Promise<Receiver> {
   const requests: ReceivedRequest[] = [];
