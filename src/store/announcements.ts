@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { NoticeDetail, NoticeKind } from '../domain/notice.ts';
+import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
 
 /** Events that an endpoint and kind may have for themselves in a window; more become one. Also how many notices an announcement keeps. */
@@ -7,6 +8,9 @@ export const MOST_SINGLES = 5;
 
 /** Held while notices are folded: two at once would wait for each other's rows. Any fixed number will do; 7430 is ours. */
 const FOLD_LOCK = 7430;
+
+/** Now, and not the millisecond after, to which the column would round it: who claims right behind would find nothing due, and its window begun. */
+const AT_ONCE = `date_trunc('milliseconds', now())`;
 
 // Rows leave the outbox in the statement that counts them: each notice is in one announcement, whatever dies.
 const FOLD = `
@@ -24,15 +28,15 @@ const FOLD = `
   ),
   folded AS (
     INSERT INTO announcements AS a (id, tenant_num, endpoint_num, kind, count, first_at, last_at, samples, due_at, window_ends_at)
-    SELECT gen_random_uuid(), tenant_num, endpoint_num, kind, count, first_at, last_at, samples, now(), now()
+    SELECT gen_random_uuid(), tenant_num, endpoint_num, kind, count, first_at, last_at, samples, ${AT_ONCE}, ${AT_ONCE}
       FROM grouped ORDER BY endpoint_num, kind
     ON CONFLICT (endpoint_num, kind) WHERE NOT sealed DO UPDATE
        SET count = a.count + EXCLUDED.count,
            first_at = least(a.first_at, EXCLUDED.first_at),
            last_at = greatest(a.last_at, EXCLUDED.last_at),
            samples = jsonb_path_query_array(a.samples || EXCLUDED.samples, '$[0 to ${MOST_SINGLES - 1}]'),
-           due_at = CASE WHEN a.spent + a.count + EXCLUDED.count <= ${MOST_SINGLES} THEN now()
-                         ELSE greatest(now(), a.window_ends_at) END
+           due_at = CASE WHEN a.spent + a.count + EXCLUDED.count <= ${MOST_SINGLES} THEN ${AT_ONCE}
+                         ELSE greatest(${AT_ONCE}, a.window_ends_at) END
   )
   SELECT count(*)::int AS count FROM taken`;
 
@@ -40,8 +44,8 @@ const FOLD = `
  * Folds the oldest notices into the announcements of their endpoints and kinds.
  * @returns how many; 0 also while another process does it.
  */
-export async function foldNotices(pool: pg.Pool, limit: number): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>({ name: 'fold-notices', text: FOLD, values: [limit] });
+export async function foldNotices(queryable: Queryable, limit: number): Promise<number> {
+  const { rows } = await queryable.query<{ count: number }>({ name: 'fold-notices', text: FOLD, values: [limit] });
   return rows[0]!.count;
 }
 

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { laneOf } from '../../src/routing/lane-of.ts';
-import type { Announcement } from '../../src/store/announcements.ts';
+import { type Announcement, foldNotices } from '../../src/store/announcements.ts';
 import { NOTICE_CODES } from '../../src/store/codes.ts';
+import { inTransaction } from '../../src/store/in-transaction.ts';
 import { acquireLanes, releaseLanes } from '../../src/store/lanes.ts';
 import { appendNotices } from '../../src/store/notices.ts';
 import { settle } from '../../src/store/settle.ts';
@@ -68,7 +69,7 @@ const factsIn = (events: readonly { count?: number }[]) => events.reduce((sum, {
 /** Lets the time pass that a window lasts, or a lease. */
 const passWindow = () =>
   query(`UPDATE announcements SET due_at = now() - interval '1 ms', window_ends_at = now() - interval '1 ms'`);
-const passLease = () => query(`UPDATE announcements SET leased_until = now()`);
+const passLease = () => query(`UPDATE announcements SET leased_until = '-infinity'`);
 
 test('a storm of 10,000 dead letters gives few events, which tell of each of them once', async () => {
   const { context } = service;
@@ -156,6 +157,20 @@ test('up to five notices of an endpoint and kind are events of their own; what c
   const events = await dataOfEvents();
   expect(events).toHaveLength(6);
   expect(events[5]).toMatchObject({ count: 12, examples: Array(5).fill({ status: 429, at: expect.any(String) }) });
+});
+
+test('what is folded is due to whoever claims right behind, and its window over, in whichever part of a millisecond', async () => {
+  for (let i = 0; i < 30; i++) {
+    await throttle(1);
+    const folded = await inTransaction(service.context.workerPool, async (client) => {
+      await foldNotices(client, 10);
+      const text =
+        'SELECT due_at <= now() AS due, window_ends_at <= now() AS over FROM announcements ORDER BY first_at DESC LIMIT 1';
+      return (await client.query(text)).rows;
+    });
+    expect(folded).toEqual([{ due: true, over: true }]);
+    await query('DELETE FROM announcements');
+  }
 });
 
 test('one storm does not hold up the news of another endpoint or of another kind', async () => {
@@ -299,7 +314,7 @@ test('an announcer that dies while it tells of many endpoints leaves the same ev
   await openBreakers(40);
   await passTenantWindow();
   await expect(deaf.runOnce()).rejects.toThrow('overloaded');
-  await query('UPDATE wide_announcements SET leased_until = now()');
+  await query(`UPDATE wide_announcements SET leased_until = '-infinity'`);
   await announcer().runOnce();
   const events = await dataOfEvents();
   expect(events.map(({ endpoint_count }) => endpoint_count)).toEqual([50, 40]);
