@@ -46,18 +46,19 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
     }
     const counts = countDeliveries(group);
     const bodies = bodiesOf(group, counts);
-    const lanes = expected === null ? lanesOf(group) : expected.arrived(result.changed ?? [], bodies);
+    const left = expected?.arrived(result.changed ?? [], bodies) ?? { lanes: lanesOf(group), events: bodies.keys() };
     observe.committed(group.events.length, performance.now() - since);
     observe.eventsAccepted(
       group.events.map(({ uuid, externalId, body, type, tenantNum }) => {
         return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries: counts.get(uuid) ?? 0 };
       }),
     );
-    const { length: expansions } = group.expansions ?? [];
-    // What was handed over with all its bodies is not looked for again.
-    if (lanes.size + expansions > 0) for (const [uuid, body] of bodies) parts.bodies.put(uuid, body);
-    if (lanes.size > 0) waker.wake(lanes, group.deliveries.length, call !== null);
-    if (expansions > 0) parts.expansionBell.ring();
+    const { expansions = [] } = group;
+    // The bodies of what was handed over are not looked for again.
+    for (const uuid of left.events) parts.bodies.put(uuid, bodies.get(uuid)!);
+    for (const { eventUuid } of expansions) parts.bodies.put(eventUuid, bodies.get(eventUuid)!);
+    if (left.lanes.size > 0) waker.wake(left.lanes, group.deliveries.length, call !== null);
+    if (expansions.length > 0) parts.expansionBell.ring();
     return result;
   } catch (error) {
     // Whatever went wrong, and wherever: what was not handed over must not be kept from those who read.

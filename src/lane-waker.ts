@@ -26,11 +26,18 @@ export interface ExpectedDeliveries {
   /**
    * They are committed.
    * @param changed endpoints whose settings are not what they were known as
-   * @returns the lanes that are still to be woken, for what is not taken
+   * @returns what is not taken
    */
-  arrived(changed: readonly number[], bodies: Pick<ReadonlyMap<string, EventBody>, 'get'>): Set<number>;
+  arrived(changed: readonly number[], bodies: Pick<ReadonlyMap<string, EventBody>, 'get'>): LeftDeliveries;
   /** They are not committed, or nobody knows whether they are (`mayBeStored`). */
   missed(mayBeStored: boolean): void;
+}
+
+export interface LeftDeliveries {
+  /** Still to be woken. */
+  readonly lanes: ReadonlySet<number>;
+  /** Whose bodies this process will soon read. */
+  readonly events: ReadonlySet<string>;
 }
 
 /** From so many deliveries at once on, lanes that are awake elsewhere are not called: under load they look by themselves soon enough. */

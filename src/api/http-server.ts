@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { SlotList } from './slot-list.ts';
 
 /** The port or address cannot be listened on; `message` says which, why, and what to do. */
 export class ListenError extends Error {
@@ -35,21 +36,21 @@ export class HttpServer {
   /** Connections taken so far. */
   #accepted = 0;
   /** Open connections, with when they were opened. */
-  readonly #sockets = new Map<Socket, number>();
+  readonly #sockets = new SlotList<{ readonly socket: Socket; readonly openedAt: number }>();
   /** Answers under way. */
-  readonly #responses = new Set<ServerResponse>();
+  readonly #responses = new SlotList<ServerResponse>();
 
   constructor() {
     this.#server = createServer({ maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 }, (request, response) => {
-      this.#responses.add(response);
-      response.once('close', () => this.#responses.delete(response));
+      const slot = this.#responses.add(response);
+      response.once('close', () => this.#responses.remove(slot));
       if (this.#isStopping) sayClose(response);
       this.#listener(request, response);
     });
     this.#server.on('connection', (socket) => {
       this.#accepted++;
-      this.#sockets.set(socket, performance.now());
-      socket.once('close', () => this.#sockets.delete(socket));
+      const slot = this.#sockets.add({ socket, openedAt: performance.now() });
+      socket.once('close', () => this.#sockets.remove(slot));
     });
     // A client that sends a byte a second holds a socket for no longer than this.
     this.#server.headersTimeout = 10_000;
@@ -118,7 +119,7 @@ export class HttpServer {
   #closeIdle(): void {
     this.#server.closeIdleConnections();
     const before = performance.now() - SILENT_MS;
-    for (const [socket, openedAt] of this.#sockets) {
+    for (const { socket, openedAt } of this.#sockets) {
       if (socket.bytesRead === 0 && openedAt < before) socket.destroy();
     }
   }

@@ -48,7 +48,8 @@ const overloaded = () =>
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #waiting: Waiting[] = [];
-  readonly #committing = new Set<Waiting>();
+  /** A list for each group that is under way: the tables that a Set leaves behind would keep alive, until the whole heap is collected, what was in them. */
+  #committing: (readonly Waiting[])[] = [];
   #events = 0;
   #bytes = 0;
   #groups = 0;
@@ -117,15 +118,13 @@ export class GroupCommit {
     }
     this.#groups++;
     this.#schedule();
-    for (const member of members) this.#committing.add(member);
+    this.#committing.push(members);
     try {
       await commitUnits(members.map(submissionOf), this.#options);
     } finally {
       this.#groups--;
-      for (const member of members) {
-        this.#committing.delete(member);
-        this.#forget(member);
-      }
+      this.#committing = this.#committing.filter((others) => others !== members);
+      for (const member of members) this.#forget(member);
       this.#schedule();
       if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
     }
@@ -156,7 +155,7 @@ export class GroupCommit {
       this.#forget(member);
       member.reject(unavailable());
     }
-    for (const member of this.#committing) {
+    for (const member of this.#committing.flat()) {
       if (member.since >= before) continue;
       member.isExpired = true;
       member.reject(unavailable());

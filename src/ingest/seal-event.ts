@@ -42,7 +42,8 @@ export function sealEvent(
   nowMs: number,
   headerKey: string | undefined,
 ): PendingEvent {
-  const { input } = event;
+  // `content` keeps these, and not the texts that were cut out of the request, each of which keeps all of it.
+  const { input, value } = event;
   const publicId = input.id ?? eventIdOf(uuid);
   const timestamp = input.timestamp ?? isoTime(nowMs);
   const body = Buffer.from(bodyText(event, publicId, timestamp, tenant.id));
@@ -62,7 +63,7 @@ export function sealEvent(
     keys,
     bodyHash: keys.length === 0 ? '' : digestUuid(comparedText(event)),
     rulesVersion: undefined,
-    content: () => contentOf(body, headOf(input, publicId, timestamp, tenant.id), event.value),
+    content: () => contentOf(body, headOf(input, publicId, timestamp, tenant.id), value),
   };
 }
 

@@ -95,12 +95,15 @@ test('no more is taken than an endpoint has places for, though several commits a
   const other = worker.owner.expect(rig.model.deliveriesOf(3, [1]))!;
   other.missed(true);
   await rig.time.pass(100);
-  expect([...first.arrived([], { get: () => undefined })]).toEqual([0]);
+  expect([...first.arrived([], { get: () => undefined }).lanes]).toEqual([0]);
   expect(worker.owner.expect(rig.model.deliveriesOf(3, [1]))).toBeNull();
   await rig.time.pass(200);
   expect(worker.owner.expect(rig.model.deliveriesOf(3, [1]))).not.toBeNull();
   // A commit of which nothing was taken is no other.
-  expect([...second.arrived([], { get: () => undefined })]).toEqual([0]);
+  const { lanes, events } = second.arrived([], { get: () => undefined });
+  expect([...lanes]).toEqual([0]);
+  // Their bodies are kept for the read that follows.
+  expect(events.size).toBe(10);
   expect(worker.owner.expect(rig.model.deliveriesOf(3, [1]))).toBeNull();
 });
 
@@ -197,7 +200,7 @@ test('a commit whose fate nobody knows is left to the table', async () => {
   expect(await rig.time.pass(15, () => rig.sent.length === 2)).toBe(true);
   await drain();
   expect(rowsRead()).toBe(2);
-  expect([...expected.arrived([], { get: () => BODY })]).toEqual([]);
+  expect([...expected.arrived([], { get: () => BODY }).lanes]).toEqual([]);
   await rig.time.pass(1_000);
   expect(rig.sent).toHaveLength(2);
 });

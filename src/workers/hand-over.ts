@@ -30,8 +30,8 @@ interface Awaited {
 /** What is awaited of one commit. */
 interface Commit {
   readonly rows: Awaited[];
-  /** Lanes of what is not taken. */
-  readonly lanesLeft: Set<number>;
+  /** What is not taken. */
+  readonly left: { readonly lanes: Set<number>; readonly events: Set<string> };
   /** Those of them where there was no room or place: what comes later may not go before it. */
   readonly lanesWithoutRoom: Set<number>;
   readonly endpoints: Map<number, number>;
@@ -57,7 +57,7 @@ export class HandOver {
     const { memory, held } = this.#options.desks;
     const commit: Commit = {
       rows: [],
-      lanesLeft: new Set(),
+      left: { lanes: new Set(), events: new Set() },
       lanesWithoutRoom: new Set(),
       endpoints: new Map(),
       sentAt: performance.now(),
@@ -73,7 +73,7 @@ export class HandOver {
       arrived: (changed, bodies) => {
         if (!isOver) this.#arrive(commit, new Set(changed), bodies);
         isOver = true;
-        return commit.lanesLeft;
+        return commit.left;
       },
       missed: (mayBeStored) => {
         if (!isOver) this.#miss(commit, mayBeStored);
@@ -84,21 +84,23 @@ export class HandOver {
 
   #await(
     delivery: NewDelivery,
-    { rows, lanesLeft, lanesWithoutRoom, endpoints }: Commit,
+    { rows, left, lanesWithoutRoom, endpoints }: Commit,
     { room, places, dueAtMs }: { room: number; places: (desk: Desk) => number; dueAtMs: number },
   ): void {
     const { list, held, memory } = this.#options.desks;
-    const { lane: number, endpointNum, tenantNum, orderKey } = delivery;
+    const { eventUuid, lane: number, endpointNum, tenantNum, orderKey } = delivery;
     const lane = this.#options.lanes.get(number);
     const desk = list.get(endpointNum);
     const isKnown = lane?.takesFromMemory === true && desk !== undefined && orderKey === null;
     if (!isKnown || desk.hasParked || desk.flood !== null || !desk.isOpen(dueAtMs)) {
-      lanesLeft.add(number);
+      left.lanes.add(number);
+      left.events.add(eventUuid);
       return;
     }
     const hasPlace = desk.waiting.length + desk.lines.waiting + desk.expected < places(desk);
     if (rows.length >= room || !hasPlace || !memory.mayTake(tenantNum)) {
-      lanesLeft.add(number);
+      left.lanes.add(number);
+      left.events.add(eventUuid);
       lanesWithoutRoom.add(number);
       return;
     }
@@ -109,7 +111,7 @@ export class HandOver {
     endpoints.set(desk.num, desk.version);
   }
 
-  #arrive({ rows, lanesLeft, lanesWithoutRoom, sentAt }: Commit, changed: ReadonlySet<number>, bodies: Bodies): void {
+  #arrive({ rows, left, lanesWithoutRoom, sentAt }: Commit, changed: ReadonlySet<number>, bodies: Bodies): void {
     const { desks, lanes } = this.#options;
     const isFenced = this.#fence();
     const taken: Awaited[] = [];
@@ -123,7 +125,8 @@ export class HandOver {
       desks.held.expectNoMore(row);
       // It may have been parked with a flood while nobody could see it.
       if (desk.wasFlooded) desk.markParked();
-      lanesLeft.add(row.lane.number);
+      left.lanes.add(row.lane.number);
+      left.events.add(row.eventUuid);
     }
     for (const number of lanesWithoutRoom) lanes.get(number)?.fellBehind();
     // Producers hear of their events first.

@@ -1,0 +1,25 @@
+/**
+ * Things that come and go by the thousand a second. A Set would do, but for the tables that it leaves behind when it makes itself new ones:
+ * each keeps alive, until the whole heap is collected, what was in it and the table after it.
+ */
+export class SlotList<T> {
+  readonly #slots: (T | null)[] = [];
+  readonly #free: number[] = [];
+
+  /** @returns what `remove` wants */
+  add(item: T): number {
+    const slot = this.#free.pop() ?? this.#slots.length;
+    this.#slots[slot] = item;
+    return slot;
+  }
+
+  remove(slot: number): void {
+    this.#slots[slot] = null;
+    this.#free.push(slot);
+  }
+
+  /** In no particular order. */
+  *[Symbol.iterator](): Iterator<T> {
+    for (const item of this.#slots) if (item !== null) yield item;
+  }
+}
