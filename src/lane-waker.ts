@@ -36,7 +36,7 @@ export interface ExpectedDeliveries {
 export interface LeftDeliveries {
   /** Still to be woken. */
   readonly lanes: ReadonlySet<number>;
-  /** Whose bodies this process will soon read. */
+  /** Whose bodies may soon be read, unless another process takes their lanes. */
   readonly events: ReadonlySet<string>;
 }
 

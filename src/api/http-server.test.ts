@@ -53,6 +53,20 @@ test('a stop lets the request under way finish, takes no new connection, and clo
   await Promise.all([stopped, idleClosed]);
 });
 
+test('a connection that is lost closes every answer that is open on it, those behind the first as well', async () => {
+  const closed: string[] = [];
+  const { promise: arrived, resolve } = Promise.withResolvers<void>();
+  server.serve((request, response) => {
+    response.on('close', () => closed.push(request.url!));
+    if (request.url === '/2') resolve();
+  });
+  const client = connect(port, '127.0.0.1');
+  client.write('GET /1 HTTP/1.1\r\nhost: x\r\n\r\nGET /2 HTTP/1.1\r\nhost: x\r\n\r\n');
+  await arrived;
+  client.destroy();
+  await vi.waitFor(() => expect(closed).toEqual(['/1', '/2']));
+});
+
 test('a request that does not end is cut at the deadline', async () => {
   const { promise: arrived, resolve } = Promise.withResolvers<void>();
   server.serve(() => resolve());

@@ -1,6 +1,6 @@
 /**
- * Things that come and go by the thousand a second. A Set would do, but for the tables that it leaves behind when it makes itself new ones:
- * each keeps alive, until the whole heap is collected, what was in it and the table after it.
+ * Things that come and go by the thousand a second. A Set would do, but for the tables that it leaves behind when it makes itself new ones: once they are
+ * in V8's old space, each keeps alive what was in it, and the table after it, until the whole heap is collected.
  */
 export class SlotList<T> {
   readonly #slots: (T | null)[] = [];
@@ -13,6 +13,7 @@ export class SlotList<T> {
     return slot;
   }
 
+  /** Once for each `add`. */
   remove(slot: number): void {
     this.#slots[slot] = null;
     this.#free.push(slot);

@@ -48,7 +48,7 @@ const overloaded = () =>
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #waiting: Waiting[] = [];
-  /** A list for each group that is under way: the tables that a Set leaves behind would keep alive, until the whole heap is collected, what was in them. */
+  /** A list for each group that is under way, in a new list each time: an older one must not keep a younger group alive (as `SlotList` says of tables). */
   #committing: (readonly Waiting[])[] = [];
   #events = 0;
   #bytes = 0;
@@ -118,7 +118,7 @@ export class GroupCommit {
     }
     this.#groups++;
     this.#schedule();
-    this.#committing.push(members);
+    this.#committing = [...this.#committing, members];
     try {
       await commitUnits(members.map(submissionOf), this.#options);
     } finally {

@@ -42,7 +42,7 @@ export function sealEvent(
   nowMs: number,
   headerKey: string | undefined,
 ): PendingEvent {
-  // `content` keeps these, and not the texts that were cut out of the request, each of which keeps all of it.
+  // `content` keeps these, and not the texts that were cut out of the request: each of them keeps all of it.
   const { input, value } = event;
   const publicId = input.id ?? eventIdOf(uuid);
   const timestamp = input.timestamp ?? isoTime(nowMs);

@@ -113,7 +113,7 @@ export async function releaseLanes(pool: pg.Pool, owner: string, lanes: readonly
              UPDATE lane_suspects SET on_trial = false WHERE lane IN (SELECT lane FROM mine) AND on_trial
            )
            UPDATE lanes l SET owner = NULL, leased_until = '-infinity', crashes = CASE WHEN m.is_done THEN 0 ELSE l.crashes END,
-                  wake_at = least(l.wake_at, now() + m.wake_ms * interval '1 ms')
+                  wake_at = least(l.wake_at, date_trunc('milliseconds', now()) + m.wake_ms * interval '1 ms')
              FROM mine m WHERE l.lane = m.lane`,
     values: [
       owner,

@@ -1,4 +1,4 @@
-const WAKE = `UPDATE lanes SET wake_at = now() WHERE lane = (SELECT lane FROM mailbox WHERE endpoint_num = $1 LIMIT 1)`;
+const WAKE = `UPDATE lanes SET wake_at = date_trunc('milliseconds', now()) WHERE lane = (SELECT lane FROM mailbox WHERE endpoint_num = $1 LIMIT 1)`;
 
 /**
  * Has the lane of an endpoint looked at within about a second, though nobody hears the bell: what is parked for it may be sent now. To be

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseEventId } from '../../src/domain/ids.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -74,6 +75,21 @@ test('after a change of settings is answered by another process, later events go
     .slice(1)
     .map(({ path, body }) => [path, JSON.parse(body.toString()).data]);
   expect(told.filter(([path, data]) => path !== `/movers/${data}/`)).toEqual([]);
+});
+
+test('the body of an event whose deliveries are read from the table is remembered, and of one that was handed over it is not', async () => {
+  await createEndpoint('bodies', '/bodies/');
+  const isRemembered = async (data: string) => {
+    const { body } = await post('bodies', data);
+    return whole.context.bodies.get(parseEventId(body.id)!) !== undefined;
+  };
+  // Nobody knows the endpoint yet.
+  expect(await isRemembered('first')).toBe(true);
+  await untilDelivered('bodies');
+  await eventually(
+    () => isRemembered('later'),
+    (remembered) => !remembered,
+  );
 });
 
 test('of thousands of events that come in batches while rows are read too, each is delivered once', async () => {
