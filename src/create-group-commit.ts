@@ -3,6 +3,7 @@ import type { Context } from './context.ts';
 import { uuidFloor } from './domain/ids.ts';
 import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
+import type { AcceptedEvent } from './observability/facts.ts';
 import type { WorkBell } from './queues/work-bell.ts';
 import { type AppendGroup, type AppendResult, appendEvents, findClaims } from './store/event-log.ts';
 import { isRetryable } from './store/lock-errors.ts';
@@ -48,11 +49,7 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
     const bodies = bodiesOf(group, counts);
     const left = expected?.arrived(result.changed ?? [], bodies) ?? { lanes: lanesOf(group), events: bodies.keys() };
     observe.committed(group.events.length, performance.now() - since);
-    observe.eventsAccepted(
-      group.events.map(({ uuid, externalId, body, type, tenantNum }) => {
-        return { uuid, externalId, tenantNum, type, bytes: body.length, deliveries: counts.get(uuid) ?? 0 };
-      }),
-    );
+    observe.eventsAccepted(factsOf(group, counts));
     const { expansions = [] } = group;
     // The bodies of what was handed over are not looked for again.
     for (const uuid of left.events) parts.bodies.put(uuid, bodies.get(uuid)!);
@@ -70,10 +67,17 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
 /** How many deliveries each event has that has any. */
 function countDeliveries({ deliveries, expansions = [] }: AppendGroup): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  const count = (uuid: string, more: number) => counts.set(uuid, (counts.get(uuid) ?? 0) + more);
-  for (const { eventUuid } of deliveries) count(eventUuid, 1);
-  for (const { eventUuid, endpointNums } of expansions) count(eventUuid, endpointNums.length);
+  for (const { eventUuid } of deliveries) counts.set(eventUuid, (counts.get(eventUuid) ?? 0) + 1);
+  for (const { eventUuid, endpointNums } of expansions)
+    counts.set(eventUuid, (counts.get(eventUuid) ?? 0) + endpointNums.length);
   return counts;
+}
+
+function factsOf({ events }: AppendGroup, counts: ReadonlyMap<string, number>): readonly AcceptedEvent[] {
+  const facts: AcceptedEvent[] = [];
+  for (const { uuid, externalId, body, type, tenantNum } of events)
+    facts.push({ uuid, externalId, tenantNum, type, bytes: body.length, deliveries: counts.get(uuid) ?? 0 });
+  return facts;
 }
 
 function bodiesOf({ events }: AppendGroup, counts: ReadonlyMap<string, number>): ReadonlyMap<string, EventBody> {
@@ -84,5 +88,7 @@ function bodiesOf({ events }: AppendGroup, counts: ReadonlyMap<string, number>):
 }
 
 function lanesOf(group: AppendGroup): Set<number> {
-  return new Set(group.deliveries.map((delivery) => delivery.lane));
+  const lanes = new Set<number>();
+  for (const { lane } of group.deliveries) lanes.add(lane);
+  return lanes;
 }

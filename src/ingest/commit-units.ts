@@ -96,7 +96,9 @@ async function planUnits(
 }
 
 function tenantsOf(units: readonly Unit[]): Set<number> {
-  return new Set(units.flatMap((unit) => unit.map((event) => event.tenant.num)));
+  const nums = new Set<number>();
+  for (const unit of units) for (const { tenant } of unit) nums.add(tenant.num);
+  return nums;
 }
 
 /** What is too much for one statement, or would let light units wait for heavy ones, is to be stored in parts; null when nothing is. */

@@ -38,6 +38,7 @@ export function fanOut(subject: string | null, { endpoints, ordered }: Matched, 
 
 /** What may be written directly of each event of a request: see `MAX_DIRECT`. */
 export function directBound(matches: readonly Matched[], maxRows: number): number {
-  const rows = matches.reduce((sum, { endpoints: { length } }) => sum + (length > MAX_DIRECT ? 0 : length), 0);
+  let rows = 0;
+  for (const { endpoints } of matches) rows += endpoints.length > MAX_DIRECT ? 0 : endpoints.length;
   return matches.length > 1 && rows > maxRows / 2 ? MAX_DIRECT_IN_LARGE_BATCH : MAX_DIRECT;
 }

@@ -67,7 +67,7 @@ export class GroupCommit {
    * @throws Refusal 503 when the buffer is full or the commit did not come in time.
    */
   submit(unit: Unit): Promise<UnitResult> {
-    const bytes = unit.reduce((sum, event) => sum + event.body.length, 0);
+    const bytes = bytesOf(unit);
     const { maxEvents, maxBytes } = this.#options;
     const isFull = this.#events + unit.length > maxEvents || this.#bytes + bytes > maxBytes;
     // A unit larger than the whole buffer still passes when nothing else waits.
@@ -166,6 +166,12 @@ export class GroupCommit {
     this.#events -= member.unit.length;
     this.#bytes -= member.bytes;
   }
+}
+
+function bytesOf(unit: Unit): number {
+  let bytes = 0;
+  for (const { body } of unit) bytes += body.length;
+  return bytes;
 }
 
 function submissionOf(member: Waiting): Submission {

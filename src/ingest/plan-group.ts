@@ -2,7 +2,7 @@ import type { OrderMode } from '../domain/endpoint.ts';
 import { eventIdOf } from '../domain/ids.ts';
 import { orderKey } from '../routing/order-key.ts';
 import type { RoutedEvent } from '../routing/tenant-index.ts';
-import type { AppendGroup, ClaimedBy, NewDelivery } from '../store/event-log.ts';
+import type { AppendGroup, Claim, ClaimedBy, NewDelivery, NewEvent, NewExpansion } from '../store/event-log.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import { directBound, type FanOut, fanOut, MAX_DIRECT } from './fan-out.ts';
 import { claimsOf, type PendingEvent } from './seal-event.ts';
@@ -193,16 +193,17 @@ function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match {
   return { ...match, endpoints: wanted.length > MAX_DIRECT ? sets.share(event.tenant.num, wanted) : wanted };
 }
 
+const matchOf = ({ match }: Fresh) => match;
+
 function divide(fresh: readonly Fresh[], { matcher, sets }: Planning): readonly PlannedEvent[] {
-  const most = directBound(
-    fresh.map(({ match }) => match),
-    MAX_UNIT_DELIVERIES,
-  );
-  return fresh.map(({ event, match }) => {
+  const most = directBound(fresh.map(matchOf), MAX_UNIT_DELIVERIES);
+  const planned: PlannedEvent[] = [];
+  for (const { event, match } of fresh) {
     const { direct, deferred } = fanOut(event.subject, match, most);
     const shared = deferred.length === 0 ? deferred : sets.share(event.tenant.num, deferred);
-    return { ...match, event, direct, deferred: shared, laneOf: matcher.laneOf };
-  });
+    planned.push({ ...match, event, direct, deferred: shared, laneOf: matcher.laneOf });
+  }
+  return planned;
 }
 
 /** What storing these takes, in deliveries that are written at once. */
@@ -222,26 +223,31 @@ function weightOf(planned: readonly PlannedEvent[]): number {
 
 /** What a plan stores, row by row. */
 export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBefore'> {
-  const deliveries: NewDelivery[] = stored.flatMap(({ event, direct, ordered, laneOf }) =>
-    direct.map((num) => ({
+  const events: NewEvent[] = [];
+  const claims: Claim[] = [];
+  const deliveries: NewDelivery[] = [];
+  const expansions: NewExpansion[] = [];
+  const routing = new Map<number, bigint>();
+  for (const planned of stored) {
+    const { event, endpoints, deferred, version } = planned;
+    const { uuid, tenant, type, subject, externalId, body } = event;
+    events.push({ uuid, tenantNum: tenant.num, type, subject, externalId, body });
+    for (const { key, bodyHash } of claimsOf(event))
+      claims.push({ key, bodyHash, eventUuid: uuid, deliveries: endpoints.length });
+    addDeliveries(deliveries, planned);
+    if (deferred.length > 0) expansions.push({ eventUuid: uuid, tenantNum: tenant.num, endpointNums: deferred });
+    routing.set(tenant.num, version);
+  }
+  return { events, claims, deliveries, expansions, routing };
+}
+
+function addDeliveries(deliveries: NewDelivery[], { event, direct, ordered, laneOf }: PlannedEvent): void {
+  for (const num of direct)
+    deliveries.push({
       eventUuid: event.uuid,
       endpointNum: num,
       tenantNum: event.tenant.num,
       lane: laneOf(num),
       orderKey: ordered === undefined ? null : orderKey(ordered.get(num) ?? 'none', event.subject),
-    })),
-  );
-  return {
-    events: stored.map(({ event: { uuid, tenant, type, subject, externalId, body } }) => {
-      return { uuid, tenantNum: tenant.num, type, subject, externalId, body };
-    }),
-    claims: stored.flatMap(({ event, endpoints }) =>
-      claimsOf(event).map((claim) => ({ ...claim, eventUuid: event.uuid, deliveries: endpoints.length })),
-    ),
-    deliveries,
-    expansions: stored.flatMap(({ event, deferred }) =>
-      deferred.length === 0 ? [] : [{ eventUuid: event.uuid, tenantNum: event.tenant.num, endpointNums: deferred }],
-    ),
-    routing: new Map(stored.map(({ event, version }) => [event.tenant.num, version])),
-  };
+    });
 }

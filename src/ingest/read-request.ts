@@ -30,10 +30,13 @@ export function readRequest(body: Uint8Array, format: BodyFormat, limits: Reques
   const { value, sliced } = parseEvents(text, '');
   if (!Array.isArray(value)) return { isBatch: false, events: [rawEvent(value, text, isAscii, sliced?.events[0])] };
   checkCount(value.length, limits);
-  if (sliced !== null)
-    return { isBatch: true, events: sliced.events.map((slice, i) => rawEvent(value[i], slice.text, isAscii, slice)) };
-  const texts = arrayElements(text);
-  return { isBatch: true, events: value.map((item, i) => rawEvent(item, texts[i]!, isAscii, undefined)) };
+  const texts = sliced === null ? arrayElements(text) : null;
+  const events: RawEvent[] = [];
+  for (const [i, item] of value.entries()) {
+    const slice = sliced?.events[i];
+    events.push(rawEvent(item, slice?.text ?? texts![i]!, isAscii, slice));
+  }
+  return { isBatch: true, events };
 }
 
 function rawEvent(value: unknown, text: string, isAscii: boolean, slice: EventSlice | undefined): RawEvent {

@@ -77,20 +77,15 @@ export class RoutingCache {
 
   /** Reads what is missing or was forgotten. */
   async prepare(tenants: Iterable<number>): Promise<Prepared> {
-    const entries = new Map<number, Entry>();
-    const gone = new Set<number>();
+    const prepared = new PreparedEntries(this.#laneOf);
     const missing: Promise<void>[] = [];
-    const note = (num: number, entry: Entry | null) => {
-      if (entry === null) gone.add(num);
-      else entries.set(num, entry);
-    };
     for (const num of new Set(tenants)) {
       const known = this.#entryOf(num);
-      if (known instanceof Promise) missing.push(known.then((entry) => note(num, entry)));
-      else note(num, known);
+      if (known instanceof Promise) missing.push(known.then((entry) => prepared.add(num, entry)));
+      else prepared.add(num, known);
     }
     if (missing.length > 0) await Promise.all(missing);
-    return { gone, matcher: { match: (num, event) => matchIn(entries, num, event), laneOf: this.#laneOf } };
+    return { gone: prepared.gone, matcher: prepared };
   }
 
   /**
@@ -215,9 +210,25 @@ async function bringUpToDate({ index, texts }: Tenant, { endpoints }: LoadedRout
   }
 }
 
-function matchIn(entries: ReadonlyMap<number, Entry>, tenantNum: number, event: RoutedEvent): Match {
-  const entry = entries.get(tenantNum);
-  if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
-  const match = { version: entry.version, endpoints: entry.index.match(event) };
-  return entry.extras === null ? match : { ...match, ...entry.extras };
+/** What a group of events is matched with. */
+class PreparedEntries implements Matcher {
+  readonly gone = new Set<number>();
+  readonly laneOf: Matcher['laneOf'];
+  readonly #entries = new Map<number, Entry>();
+
+  constructor(laneOf: Matcher['laneOf']) {
+    this.laneOf = laneOf;
+  }
+
+  add(tenantNum: number, entry: Entry | null): void {
+    if (entry === null) this.gone.add(tenantNum);
+    else this.#entries.set(tenantNum, entry);
+  }
+
+  match(tenantNum: number, event: RoutedEvent): Match {
+    const entry = this.#entries.get(tenantNum);
+    if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
+    const match = { version: entry.version, endpoints: entry.index.match(event) };
+    return entry.extras === null ? match : { ...match, ...entry.extras };
+  }
 }

@@ -8,26 +8,48 @@ import { writeUuidLetters } from '../domain/ids.ts';
 const HEADER = 20;
 /** A SQLSTATE (PostgreSQL, appendix A). */
 const NUMERIC_VALUE_OUT_OF_RANGE = '22003';
-const OID = { smallint: 21, int: 23, bigint: 20, double: 701, uuid: 2950, text: 25, boolean: 16 } as const;
+const UUID = 2950;
+const TEXT = 25;
+
+/** A type whose values all take `size` bytes. */
+interface FixedType<V> {
+  readonly oid: number;
+  readonly size: number;
+  readonly write: (buffer: Buffer, value: V, at: number) => void;
+}
+
+const SMALLINT: FixedType<number> = { oid: 21, size: 2, write: (buffer, value, at) => buffer.writeInt16BE(value, at) };
+const INT: FixedType<number> = { oid: 23, size: 4, write: (buffer, value, at) => buffer.writeInt32BE(value, at) };
+const BIGINT: FixedType<bigint | number> = {
+  oid: 20,
+  size: 8,
+  write: (buffer, value, at) => buffer.writeBigInt64BE(BigInt(value), at),
+};
+const DOUBLE: FixedType<number> = { oid: 701, size: 8, write: (buffer, value, at) => buffer.writeDoubleBE(value, at) };
+const BOOLEAN: FixedType<boolean> = {
+  oid: 16,
+  size: 1,
+  write: (buffer, value, at) => buffer.writeUInt8(value ? 1 : 0, at),
+};
 
 export function smallints<T>(rows: readonly T[], pick: (row: T) => number | null): Buffer {
-  return fixed(rows, pick, OID.smallint, 2, (buffer, value, at) => buffer.writeInt16BE(value, at));
+  return fixed(rows, pick, SMALLINT);
 }
 
 export function ints<T>(rows: readonly T[], pick: (row: T) => number | null): Buffer {
-  return fixed(rows, pick, OID.int, 4, (buffer, value, at) => buffer.writeInt32BE(value, at));
+  return fixed(rows, pick, INT);
 }
 
 export function bigints<T>(rows: readonly T[], pick: (row: T) => bigint | number | null): Buffer {
-  return fixed(rows, pick, OID.bigint, 8, (buffer, value, at) => buffer.writeBigInt64BE(BigInt(value), at));
+  return fixed(rows, pick, BIGINT);
 }
 
 export function doubles<T>(rows: readonly T[], pick: (row: T) => number | null): Buffer {
-  return fixed(rows, pick, OID.double, 8, (buffer, value, at) => buffer.writeDoubleBE(value, at));
+  return fixed(rows, pick, DOUBLE);
 }
 
 export function booleans<T>(rows: readonly T[], pick: (row: T) => boolean | null): Buffer {
-  return fixed(rows, pick, OID.boolean, 1, (buffer, value, at) => buffer.writeUInt8(value ? 1 : 0, at));
+  return fixed(rows, pick, BOOLEAN);
 }
 
 /** UUIDs in text form, lower case. The caller vouches that they are. */
@@ -45,13 +67,14 @@ export function uuids<T>(rows: readonly T[], pick: (row: T) => string | null): B
     from += value.length;
     at += 16;
   }
-  return withHeader(buffer, OID.uuid, values.length, values.includes(null)).subarray(0, at);
+  return withHeader(buffer, UUID, values.length, values.includes(null)).subarray(0, at);
 }
 
 export function texts<T>(rows: readonly T[], pick: (row: T) => string | null): Buffer {
   const values = rows.map(pick);
+  let most = HEADER;
   // A UTF-16 unit takes three bytes of UTF-8 at most.
-  const most = values.reduce((sum, text) => sum + 4 + 3 * (text?.length ?? 0), HEADER);
+  for (const text of values) most += 4 + 3 * (text?.length ?? 0);
   const buffer = Buffer.allocUnsafe(most);
   let at = HEADER;
   let hasNull = false;
@@ -60,23 +83,18 @@ export function texts<T>(rows: readonly T[], pick: (row: T) => string | null): B
     hasNull ||= text === null;
     at = buffer.writeInt32BE(length, at) + Math.max(0, length);
   }
-  return withHeader(buffer, OID.text, values.length, hasNull).subarray(0, at);
+  return withHeader(buffer, TEXT, values.length, hasNull).subarray(0, at);
 }
 
-type Write<V> = <T>(rows: readonly T[], pick: (row: T) => V | null) => Buffer;
+export type Write<V> = <T>(rows: readonly T[], pick: (row: T) => V | null) => Buffer;
 
 /** Empty where all are null: unnested beside others, a shorter array is filled up with nulls. Alone it would give no rows. */
 export function someOf<T, V>(write: Write<V>, rows: readonly T[], pick: (row: T) => V | null): Buffer | string {
-  return rows.every((row) => pick(row) === null) ? '{}' : write(rows, pick);
+  for (const row of rows) if (pick(row) !== null) return write(rows, pick);
+  return '{}';
 }
 
-function fixed<T, V>(
-  rows: readonly T[],
-  pick: (row: T) => V | null,
-  oid: number,
-  size: number,
-  write: (buffer: Buffer, value: V, at: number) => void,
-): Buffer {
+function fixed<T, V>(rows: readonly T[], pick: (row: T) => V | null, { oid, size, write }: FixedType<V>): Buffer {
   const buffer = Buffer.allocUnsafe(HEADER + rows.length * (4 + size));
   let at = HEADER;
   let hasNull = false;

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { APPEND_STATEMENTS } from './append-statements.ts';
-import { bigints, ints, smallints, someOf, texts, uuids } from './binary-array.ts';
+import { bigints, ints, smallints, texts, uuids } from './binary-array.ts';
+import { column, sparseColumn, valuesOf } from './columns.ts';
 import type { CallBehind } from './lane-calls.ts';
 import { isRetryable, UNIQUE_VIOLATION } from './lock-errors.ts';
 import { plainArray } from './plain-array.ts';
@@ -142,40 +143,50 @@ function expansionValues(expansions: readonly NewExpansion[]): unknown[] {
   ];
 }
 
+type Versioned = readonly [num: number, version: bigint | number];
+
+const VERSIONS = [column(ints, ([num]: Versioned) => num), column(bigints, ([, version]: Versioned) => version)];
+const CLAIMS = [
+  column(uuids, (claim: Claim) => claim.key),
+  column(uuids, (claim: Claim) => claim.eventUuid),
+  column(uuids, (claim: Claim) => claim.bodyHash),
+  column(ints, (claim: Claim) => claim.deliveries),
+];
+const EVENTS = [
+  column(uuids, (event: NewEvent) => event.uuid),
+  column(ints, (event: NewEvent) => event.tenantNum),
+  column(texts, (event: NewEvent) => event.type),
+  sparseColumn(texts, (event: NewEvent) => event.subject),
+  sparseColumn(texts, (event: NewEvent) => event.externalId),
+];
+const BODY_STARTS = column(ints, (start: number) => start);
+const BODY_LENGTHS = column(ints, ({ length }: Uint8Array) => length);
+const DELIVERIES = [
+  column(uuids, (delivery: NewDelivery) => delivery.eventUuid),
+  column(ints, (delivery: NewDelivery) => delivery.endpointNum),
+  column(ints, (delivery: NewDelivery) => delivery.tenantNum),
+  column(smallints, (delivery: NewDelivery) => delivery.lane),
+  sparseColumn(ints, (delivery: NewDelivery) => delivery.orderKey),
+];
+
 function appendValues({ events, claims, deliveries, routing, endpoints = NO_ENDPOINTS }: AppendGroup): unknown[] {
+  const bodies: Uint8Array[] = [];
   const starts: number[] = [];
   let offset = 1;
   for (const { body } of events) {
+    bodies.push(body);
     starts.push(offset);
     offset += body.length;
   }
-  const routes = [...routing];
-  const known = [...endpoints];
   return [
-    ints(routes, ([tenantNum]) => tenantNum),
-    bigints(routes, ([, version]) => version),
-    uuids(claims, (claim) => claim.key),
-    uuids(claims, (claim) => claim.eventUuid),
-    uuids(claims, (claim) => claim.bodyHash),
-    ints(claims, (claim) => claim.deliveries),
-    uuids(events, (event) => event.uuid),
-    ints(events, (event) => event.tenantNum),
-    texts(events, (event) => event.type),
-    someOf(texts, events, (event) => event.subject),
-    someOf(texts, events, (event) => event.externalId),
-    ints(starts, (start) => start),
-    ints(events, (event) => event.body.length),
-    Buffer.concat(
-      events.map((event) => event.body),
-      offset - 1,
-    ),
-    uuids(deliveries, (delivery) => delivery.eventUuid),
-    ints(deliveries, (delivery) => delivery.endpointNum),
-    ints(deliveries, (delivery) => delivery.tenantNum),
-    smallints(deliveries, (delivery) => delivery.lane),
-    someOf(ints, deliveries, (delivery) => delivery.orderKey),
-    ints(known, ([num]) => num),
-    bigints(known, ([, version]) => version),
+    ...valuesOf(VERSIONS, [...routing]),
+    ...valuesOf(CLAIMS, claims),
+    ...valuesOf(EVENTS, events),
+    BODY_STARTS(starts),
+    BODY_LENGTHS(bodies),
+    Buffer.concat(bodies, offset - 1),
+    ...valuesOf(DELIVERIES, deliveries),
+    ...valuesOf(VERSIONS, [...endpoints]),
   ];
 }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { ints, uuids } from './binary-array.ts';
+import { column, valuesOf } from './columns.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { plainArray } from './plain-array.ts';
 
@@ -114,12 +115,13 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over:
       plainArray(lanes.map((fetch) => fetch.limit)),
       plainArray(over.endpoints),
       plainArray(over.tenants),
-      uuids(over.rows, (row) => row.eventUuid),
-      ints(over.rows, (row) => row.endpointNum),
+      ...valuesOf(KEYS, over.rows),
     ],
   });
-  return rows.map((row) => toDueDelivery(row, false));
+  return rows.map(toUnparked);
 }
+
+const KEYS = [column(uuids, (row: DeliveryKey) => row.eventUuid), column(ints, (row: DeliveryKey) => row.endpointNum)];
 
 const FETCH_PARKED = `
   SELECT ${COLUMNS}
@@ -160,12 +162,14 @@ export async function fetchParked(
       plainArray(endpoints.map((fetch) => fetch.after.dueAtMs)),
       plainArray(endpoints.map((fetch) => fetch.after.eventUuid)),
       plainArray(endpoints.map((fetch) => fetch.limit)),
-      uuids(held, (row) => row.eventUuid),
-      ints(held, (row) => row.endpointNum),
+      ...valuesOf(KEYS, held),
     ],
   });
-  return rows.map((row) => toDueDelivery(row, true));
+  return rows.map(toParked);
 }
+
+const toUnparked = (row: Row) => toDueDelivery(row, false);
+const toParked = (row: Row) => toDueDelivery(row, true);
 
 function toDueDelivery(row: Row, isParked: boolean): DueDelivery {
   return {

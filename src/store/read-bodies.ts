@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { uuids } from './binary-array.ts';
 import type { BodyCache } from './body-cache.ts';
+import { column } from './columns.ts';
 import type { EventBody } from './mailbox.ts';
 
 /** Bodies of events, from memory where they are known. Events whose partition is gone are absent. */
@@ -37,18 +38,18 @@ const AS_BYTES = BODIES('NULL', 'body');
 // As the text that they are: bytes are sent in hexadecimal digits, twice as long. The statement has no name, so that it is planned each time: a
 // plan that is kept would be made of days that have few events yet, by going through all of them.
 async function fetchBodies(pool: pg.Pool, ids: readonly string[]): Promise<Map<string, EventBody>> {
-  const values = [uuids(ids, (id) => id)];
+  const values = [IDS(ids)];
   const { rows } = await pool.query<BodyRow>({ text: AS_TEXT, values }).catch((error: unknown) => {
     if ((error as { code?: string }).code !== NO_TEXT) throw error;
     return pool.query<BodyRow>({ text: AS_BYTES, values });
   });
-  return new Map(
-    rows.map(({ id, external_id, text, bytes, expunged }) => [
-      id,
-      { externalId: external_id, body: text === null ? bytes! : Buffer.from(text), expunged },
-    ]),
-  );
+  const bodies = new Map<string, EventBody>();
+  for (const { id, external_id, text, bytes, expunged } of rows)
+    bodies.set(id, { externalId: external_id, body: text === null ? bytes! : Buffer.from(text), expunged });
+  return bodies;
 }
+
+const IDS = column(uuids, (id: string) => id);
 
 /** The SQLSTATE where one of the bodies is not valid UTF-8, as nothing is that we wrote. */
 const NO_TEXT = '22021';

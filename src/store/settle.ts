@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Decision, Outcome } from '../domain/outcome.ts';
-import { bigints, booleans, doubles, ints, smallints, someOf, texts, uuids } from './binary-array.ts';
+import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './binary-array.ts';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
+import { column, sparseColumn, valuesOf } from './columns.ts';
 import { isGiven } from './is-given.ts';
 import type { LaneLease } from './lanes.ts';
 import { UNIQUE_VIOLATION } from './lock-errors.ts';
@@ -119,6 +120,39 @@ function byKey(a: SettledAttempt, b: SettledAttempt): number {
   return a.endpointNum - b.endpointNum || (a.eventUuid < b.eventUuid ? -1 : 1);
 }
 
+type AttemptColumns = ReturnType<typeof attemptColumns>;
+
+const LEASES = [
+  column(smallints, (lease: LaneLease) => lease.lane),
+  column(bigints, (lease: LaneLease) => lease.epoch),
+];
+const ATTEMPTS = [
+  column(uuids, (a: SettledAttempt) => a.eventUuid),
+  column(ints, (a: SettledAttempt) => a.endpointNum),
+  column(ints, (a: SettledAttempt) => a.tenantNum),
+  column(smallints, (a: SettledAttempt) => a.lane),
+  column(smallints, (a: SettledAttempt) => a.attempt),
+  column(doubles, (a: SettledAttempt) => a.startedAtMs),
+  column(smallints, (a: SettledAttempt) => outcomeCode(a.outcome)),
+  column(smallints, (a: SettledAttempt) => decisionCode(a.decision)),
+  column(doubles, (a: SettledAttempt) => ('delayMs' in a.decision ? a.decision.delayMs : 0)),
+];
+const RESPONSES = [
+  sparseColumn(smallints, (row: AttemptColumns) => row.status),
+  sparseColumn(ints, (row: AttemptColumns) => row.dnsMs),
+  sparseColumn(ints, (row: AttemptColumns) => row.connectMs),
+  sparseColumn(ints, (row: AttemptColumns) => row.firstByteMs),
+  sparseColumn(ints, (row: AttemptColumns) => row.totalMs),
+  sparseColumn(texts, (row: AttemptColumns) => row.detail),
+  sparseColumn(texts, (row: AttemptColumns) => row.headers),
+];
+const BODY_STARTS = column(ints, (start: number) => start);
+const BODY_LENGTHS = column(ints, (row: AttemptColumns) => row.body.length);
+const CONSEQUENCES = [
+  sparseColumn(smallints, ({ notice }: SettledAttempt) => (notice === null ? null : NOTICE_CODES[notice])),
+  sparseColumn(booleans, ({ pauses }: SettledAttempt) => pauses || null),
+];
+
 function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): unknown[] {
   const rows = attempts.map(attemptColumns);
   const bodies: Uint8Array[] = [];
@@ -130,29 +164,13 @@ function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAt
     if (body.length > 0) bodies.push(body);
   }
   return [
-    smallints(leases, (lease) => lease.lane),
-    bigints(leases, (lease) => lease.epoch),
-    uuids(attempts, (a) => a.eventUuid),
-    ints(attempts, (a) => a.endpointNum),
-    ints(attempts, (a) => a.tenantNum),
-    smallints(attempts, (a) => a.lane),
-    smallints(attempts, (a) => a.attempt),
-    doubles(attempts, (a) => a.startedAtMs),
-    smallints(attempts, (a) => outcomeCode(a.outcome)),
-    smallints(attempts, (a) => decisionCode(a.decision)),
-    doubles(attempts, (a) => ('delayMs' in a.decision ? a.decision.delayMs : 0)),
-    someOf(smallints, rows, (row) => row.status),
-    someOf(ints, rows, (row) => row.dnsMs),
-    someOf(ints, rows, (row) => row.connectMs),
-    someOf(ints, rows, (row) => row.firstByteMs),
-    someOf(ints, rows, (row) => row.totalMs),
-    someOf(texts, rows, (row) => row.detail),
-    someOf(texts, rows, (row) => row.headers),
-    ints(starts, (start) => start),
-    ints(rows, (row) => row.body.length),
+    ...valuesOf(LEASES, leases),
+    ...valuesOf(ATTEMPTS, attempts),
+    ...valuesOf(RESPONSES, rows),
+    BODY_STARTS(starts),
+    BODY_LENGTHS(rows),
     Buffer.concat(bodies),
-    someOf(smallints, attempts, ({ notice }) => (notice === null ? null : NOTICE_CODES[notice])),
-    someOf(booleans, attempts, ({ pauses }) => pauses || null),
+    ...valuesOf(CONSEQUENCES, attempts),
   ];
 }
 
@@ -161,7 +179,6 @@ const NO_BODY = new Uint8Array(0);
 function attemptColumns({ outcome, decision }: SettledAttempt) {
   const response = 'response' in outcome ? outcome.response : null;
   const timing = 'timing' in outcome ? outcome.timing : null;
-  const round = (ms: number | null | undefined) => (ms === null || ms === undefined ? null : Math.round(ms));
   return {
     status: response?.status ?? null,
     dnsMs: round(timing?.dnsMs),
@@ -179,6 +196,10 @@ function detailOf(outcome: Outcome, decision: Decision): string | null {
   if (outcome.kind === 'unreachable' || outcome.kind === 'blocked') return outcome.detail;
   if (outcome.kind === 'rejected') return outcome.detail ?? null;
   return outcome.kind === 'skipped' ? outcome.reason : null;
+}
+
+function round(ms: number | null | undefined): number | null {
+  return ms === null || ms === undefined ? null : Math.round(ms);
 }
 
 /** Postgres's text holds every character but this one. */

@@ -8,7 +8,7 @@ import * as mailbox from '../store/mailbox.ts';
 import { promote, promoteAll, setBehind } from '../store/order.ts';
 import { parkDeliveries, parkEndpoints } from '../store/park.ts';
 import { readBodies } from '../store/read-bodies.ts';
-import { settle } from '../store/settle.ts';
+import { type SettledAttempt, settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
 import { loadTargets, type TargetDefaults, targetVersions } from '../store/targets.ts';
 import { CastBooks } from './cast-books.ts';
@@ -95,6 +95,8 @@ function endpoints({ context, defaults, announce }: LaneStoreOptions): EndpointS
   };
 }
 
+const isNoticed = ({ notice }: SettledAttempt) => notice !== null;
+
 function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'settle' | 'giveUp'> {
   const { workerPool: pool, observe } = context;
   return {
@@ -102,7 +104,7 @@ function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'set
       const since = performance.now();
       const held = await settle(pool, leases, attempts);
       observe.attemptsSettled(attempts, held, performance.now() - since);
-      if (attempts.some(({ notice }) => notice !== null)) announce();
+      if (attempts.some(isNoticed)) announce();
       return held;
     },
     giveUp: (attempt, reason) => {

@@ -54,7 +54,7 @@ export class HandOver {
 
   /** To be called just before the commit is sent. Null when nothing of it is taken, and not for want of room: that its lane is to know. */
   expect(deliveries: readonly NewDelivery[]): ExpectedDeliveries | null {
-    const { memory, held } = this.#options.desks;
+    const { memory } = this.#options.desks;
     const commit: Commit = {
       rows: [],
       left: { lanes: new Set(), events: new Set() },
@@ -63,9 +63,8 @@ export class HandOver {
       sentAt: performance.now(),
     };
     const room = memory.roomForNew;
-    const places = (desk: Desk) => memory.ofEndpoint(desk.target!.maxInFlight, held.endpoints);
     const dueAtMs = this.#options.nowMs();
-    for (const delivery of deliveries) this.#await(delivery, commit, { room, places, dueAtMs });
+    for (const delivery of deliveries) this.#await(delivery, commit, room, dueAtMs);
     if (commit.rows.length === 0 && commit.lanesWithoutRoom.size === 0) return null;
     let isOver = false;
     return {
@@ -85,7 +84,8 @@ export class HandOver {
   #await(
     delivery: NewDelivery,
     { rows, left, lanesWithoutRoom, endpoints }: Commit,
-    { room, places, dueAtMs }: { room: number; places: (desk: Desk) => number; dueAtMs: number },
+    room: number,
+    dueAtMs: number,
   ): void {
     const { list, held, memory } = this.#options.desks;
     const { eventUuid, lane: number, endpointNum, tenantNum, orderKey } = delivery;
@@ -97,7 +97,8 @@ export class HandOver {
       left.events.add(eventUuid);
       return;
     }
-    const hasPlace = desk.waiting.length + desk.lines.waiting + desk.expected < places(desk);
+    const places = memory.ofEndpoint(desk.target!.maxInFlight, held.endpoints);
+    const hasPlace = desk.waiting.length + desk.lines.waiting + desk.expected < places;
     if (rows.length >= room || !hasPlace || !memory.mayTake(tenantNum)) {
       left.lanes.add(number);
       left.events.add(eventUuid);
@@ -134,7 +135,7 @@ export class HandOver {
   }
 
   #admit(taken: readonly Awaited[], bodies: Bodies, sentAt: number): void {
-    const { desks, lanes, onChange, onFailure } = this.#options;
+    const { desks, onChange, onFailure } = this.#options;
     const isFenced = this.#fence();
     const now = performance.now();
     const rows: DueDelivery[] = [];
@@ -148,7 +149,7 @@ export class HandOver {
       else row.lane.wake();
     }
     try {
-      desks.admit(rows, bodies, ({ lane }) => lanes.get(lane), sentAt);
+      desks.admit(rows, bodies, this.#laneOf, sentAt);
     } catch (error) {
       // They are in the table, and are read when their lanes look again.
       onFailure('hand-over', error);
@@ -164,6 +165,8 @@ export class HandOver {
     }
     if (mayBeStored) this.#options.onChange();
   }
+
+  readonly #laneOf = ({ lane }: DueDelivery): Lane | undefined => this.#options.lanes.get(lane);
 
   /** @returns whether it is known whose the lanes are: losing one hangs up on what is under way for it, and lets others go. */
   #fence(): boolean {

@@ -6,6 +6,7 @@ import { Refusal } from '../../domain/errors.ts';
 import type { Caller } from '../../domain/scope.ts';
 import { acceptEvents } from '../../ingest/accept.ts';
 import { idempotencyKey } from '../../ingest/event-input.ts';
+import type { ItemResult } from '../../ingest/plan-group.ts';
 import { readCloudEvents } from '../../ingest/read-cloud-events.ts';
 import { type ReadRequest, readRequest } from '../../ingest/read-request.ts';
 import type { MisfitEvent } from '../../observability/facts.ts';
@@ -72,12 +73,18 @@ export function mountIngest(app: Express, context: Context): void {
     const owners = await chargeLimits(events, body.length, response, caller, context);
     const items = await acceptEvents(events, options, dependencies);
     countAccepted(items, owners, context);
-    const duplicates = items.filter((item) => item.status === 'duplicate').length;
+    const duplicates = countDuplicates(items);
     if (duplicates > 0) observe.eventsDuplicate(duplicates);
     acknowledge(response, isBatch ? { accepted: items.length - duplicates, duplicates, items } : items[0]);
   };
 
   app.post('/v1/events', admit, budget, read, accept, countRefusal);
+}
+
+function countDuplicates(items: readonly ItemResult[]): number {
+  let count = 0;
+  for (const { status } of items) if (status === 'duplicate') count++;
+  return count;
 }
 
 /** What `response.json` does, for the one kind of answer that goes out by the thousand a second. */
