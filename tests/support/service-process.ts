@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { PATIENCE_MS } from './patience.ts';
+import { startArguments } from './start-arguments.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const ARGUMENTS = startArguments();
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Lines that are kept for the message of a failed test: of what there is a line per event, none. */
 const KEPT_LINES = 100;
@@ -14,7 +15,7 @@ export interface ProcessExit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Posthorn as operators run it: a process of its own, `node src/main.ts`. */
+/** Posthorn as operators run it: a process of its own, started as `npm start` does. */
 export interface ServiceProcess {
   readonly pid: number;
   /** `http://127.0.0.1:port`. */
@@ -60,7 +61,7 @@ class Child {
   #hasEnded = false;
 
   constructor(env: Readonly<Record<string, string>>) {
-    this.#child = spawn(process.execPath, [MAIN], {
+    this.#child = spawn(process.execPath, ARGUMENTS, {
       cwd: ROOT,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,12 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../support/free-port.ts';
+import { startArguments } from '../../support/start-arguments.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-/** What `npm start` gives node. */
 const ARGUMENTS = startArguments();
 const CA = fileURLToPath(new URL('../../../src/delivery/fixtures/ca.pem', import.meta.url));
 const START_MS = 60_000;
@@ -148,14 +146,6 @@ class Running {
 }
 
 /** Written when the process ends, from its start to its end; of one that is started twice there are two. */
-function startArguments(): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } };
-  const [exec, node, ...rest] = scripts.start.split(' ');
-  if (exec !== 'exec' || node !== 'node')
-    throw new Error(`package.json: "start" is not "exec node …" but "${scripts.start}".`);
-  return rest;
-}
-
 function profileArguments(role: Role, profile: Profile | null): string[] {
   if (profile === null) return [];
   const name = `${profile.name}-${role}-${Date.now()}.cpuprofile`;
