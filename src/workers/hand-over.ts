@@ -25,6 +25,8 @@ interface Awaited {
   readonly due: DueDelivery;
   readonly row: HeldRow;
   readonly desk: Desk;
+  /** Whether it takes a place of its endpoint's. */
+  hasPlace: boolean;
 }
 
 /** What is awaited of one commit. */
@@ -108,24 +110,21 @@ export class HandOver {
     const kind = { attempt: 0, step: 0, isReplay: false, isParked: false, order: null };
     const due = { ...delivery, ...kind, dueAtMs, endpointVersion: desk.version };
     desk.expected++;
-    rows.push({ due, row: held.expect(due, lane), desk });
+    rows.push({ due, row: held.expect(due, lane), desk, hasPlace: true });
     endpoints.set(desk.num, desk.version);
   }
 
   #arrive({ rows, left, lanesWithoutRoom, sentAt }: Commit, changed: ReadonlySet<number>, bodies: Bodies): void {
-    const { desks, lanes } = this.#options;
+    const { lanes } = this.#options;
     const isFenced = this.#fence();
     const taken: Awaited[] = [];
     for (const one of rows) {
-      const { row, desk } = one;
+      const { row } = one;
       if (isFenced && row.state === 'expected' && this.#isOurs(one) && !changed.has(row.endpointNum)) {
         taken.push(one);
         continue;
       }
-      desk.expected--;
-      desks.held.expectNoMore(row);
-      // It may have been parked with a flood while nobody could see it.
-      if (desk.wasFlooded) desk.markParked();
+      this.#leave(one);
       left.lanes.add(row.lane.number);
       left.events.add(row.eventUuid);
     }
@@ -140,10 +139,9 @@ export class HandOver {
     const now = performance.now();
     const rows: DueDelivery[] = [];
     for (const one of taken) {
-      const { row, desk, due } = one;
+      const { row, due } = one;
       const isAwaited = row.state === 'expected';
-      desk.expected--;
-      desks.held.expectNoMore(row);
+      this.#release(one);
       row.lane.handed(now);
       if (isFenced && isAwaited && this.#isOurs(one)) rows.push(due);
       else row.lane.wake();
@@ -158,12 +156,29 @@ export class HandOver {
   }
 
   #miss({ rows }: Commit, mayBeStored: boolean): void {
-    for (const { row, desk } of rows) {
-      desk.expected--;
-      this.#options.desks.held.expectNoMore(row);
-      if (mayBeStored) row.lane.lookBack();
+    for (const one of rows) {
+      if (!mayBeStored) {
+        this.#release(one);
+        continue;
+      }
+      this.#leave(one);
+      one.row.lane.lookBack();
     }
     if (mayBeStored) this.#options.onChange();
+  }
+
+  /** It is left to those who read. */
+  #leave(one: Awaited): void {
+    this.#release(one);
+    // It may have been parked with a flood while nobody could see it.
+    if (one.desk.wasFlooded) one.desk.markParked();
+  }
+
+  /** Once, however often it is said: when the taking in of a commit fails midway, all of it is given up. */
+  #release(one: Awaited): void {
+    if (one.hasPlace) one.desk.expected--;
+    one.hasPlace = false;
+    this.#options.desks.held.expectNoMore(one.row);
   }
 
   readonly #laneOf = ({ lane }: DueDelivery): Lane | undefined => this.#options.lanes.get(lane);
