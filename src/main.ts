@@ -2,13 +2,13 @@ import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 
-// How far the young part may grow can be told only on the command line: `npm start` and the image do.
 // By default V8 lets the old part of its heap grow to several times what lives in it. To twice as much costs no time that could be measured at
 // 10,000 deliveries a second, and a sixth less memory stays resident.
 setFlagsFromString('--heap-growing-percent=100');
 // Where most of what a place of the code makes survives a collection, as requests may do while a process warms up, V8 makes it in the old part from then on, for good. There it is
 // not collected when it is over, and keeps alive all that it points to: a third more time for each event that is taken in.
 setFlagsFromString('--no-allocation-site-pretenuring');
+// How far the young part may grow has to be told before there is a heap: `npm start` and the image do (docs/operations.md, "Memory").
 
 // What Node makes of each file (types taken out, compiled) is kept beside the packages: the next start takes half the time and less memory.
 // Nothing of ours may be imported before this line. Where the folder cannot be written, nothing is kept and all goes as before.

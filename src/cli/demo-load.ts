@@ -143,7 +143,11 @@ function startService(dataDir: string) {
     OPERATOR_KEY,
     LOG_LEVEL: 'info',
   };
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  // As npm start does.
+  const child = spawn(process.execPath, ['--max-semi-space-size=32', main], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const { promise: port, resolve, reject } = Promise.withResolvers<number>();
   createInterface(child.stdout).on('line', (line) => {
     if (!line.includes('"service.started"')) return;

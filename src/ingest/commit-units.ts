@@ -37,7 +37,7 @@ const MAX_TRIES = 6;
  * unit is settled as soon as its own statement ends, so that one that fails takes no other with it. Never rejects.
  */
 export async function commitUnits(submissions: Part, options: CommitOptions): Promise<void> {
-  const part = submissions.filter((submission) => !submission.isExpired());
+  const part = submissions.filter(isAwaited);
   if (part.length === 0) return;
   let left: readonly Part[] = [];
   try {
@@ -48,9 +48,12 @@ export async function commitUnits(submissions: Part, options: CommitOptions): Pr
   for (const next of left) await commitUnits(next, options);
 }
 
+const isAwaited = (submission: Submission) => !submission.isExpired();
+const unitOf = ({ unit }: Submission) => unit;
+
 /** Settles what it stored. @returns the parts that are to be committed apart. */
 async function storeOrSplit(part: Part, options: CommitOptions): Promise<readonly Part[]> {
-  const units = part.map(({ unit }) => unit);
+  const units = part.map(unitOf);
   const changes = new Map<number, number>();
   let claimed: ReadonlyMap<string, ClaimedBy> = new Map();
   for (let tries = 1; ; tries++) {

@@ -93,7 +93,8 @@ export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher
   }
   const stored: PlannedEvent[] = [];
   const planning = { matcher, sets: new EndpointSets(), gone: known.gone };
-  const results = units.map((unit) => planUnit(unit, holders, stored, planning));
+  const results: UnitResult[] = [];
+  for (const unit of units) results.push(planUnit(unit, holders, stored, planning));
   return { stored, deliveries: weightOf(stored), results };
 }
 

@@ -5,11 +5,13 @@ import { HeldRows } from './held-rows.ts';
 test('where taking a commit in fails midway, each endpoint gets its places back, once, and nothing of it is awaited any more', () => {
   const held = new HeldRows();
   const looks: number[] = [];
+  const marked: number[] = [];
   const lane = { number: 0, takesFromMemory: true, isDraining: false, isLeaving: false, lookBack: () => looks.push(0) };
   const desk = (num: number) => {
     const target = { maxInFlight: 4 };
-    const empty = { waiting: [], lines: { waiting: 0 }, hasParked: false, flood: null, wasFlooded: false };
-    return { num, version: 1, target, ...empty, expected: 0, isOpen: () => true };
+    const empty = { waiting: [], lines: { waiting: 0 }, hasParked: false, flood: null, wasFlooded: num === 3 };
+    const own = { expected: 0, isOpen: () => true, markParked: () => marked.push(num) };
+    return { num, version: 1, target, ...empty, ...own };
   };
   const desks = new Map([1, 2, 3].map((num) => [num, desk(num)]));
   let asked = 0;
@@ -41,4 +43,6 @@ test('where taking a commit in fails midway, each endpoint gets its places back,
   expected.missed(true);
   expect([...desks.values()].map((each) => each.expected)).toEqual([0, 0, 0]);
   expect([held.expected, looks.length]).toEqual([0, 3]);
+  // Its row may have been parked with the others.
+  expect(marked).toEqual([3]);
 });

@@ -26,7 +26,7 @@ interface Awaited {
   readonly row: HeldRow;
   readonly desk: Desk;
   /** Whether it takes a place of its endpoint's. */
-  hasPlace: boolean;
+  holdsPlace: boolean;
 }
 
 /** What is awaited of one commit. */
@@ -110,7 +110,7 @@ export class HandOver {
     const kind = { attempt: 0, step: 0, isReplay: false, isParked: false, order: null };
     const due = { ...delivery, ...kind, dueAtMs, endpointVersion: desk.version };
     desk.expected++;
-    rows.push({ due, row: held.expect(due, lane), desk, hasPlace: true });
+    rows.push({ due, row: held.expect(due, lane), desk, holdsPlace: true });
     endpoints.set(desk.num, desk.version);
   }
 
@@ -141,10 +141,14 @@ export class HandOver {
     for (const one of taken) {
       const { row, due } = one;
       const isAwaited = row.state === 'expected';
-      this.#release(one);
       row.lane.handed(now);
-      if (isFenced && isAwaited && this.#isOurs(one)) rows.push(due);
-      else row.lane.wake();
+      if (isFenced && isAwaited && this.#isOurs(one)) {
+        this.#release(one);
+        rows.push(due);
+      } else {
+        this.#leave(one);
+        row.lane.wake();
+      }
     }
     try {
       desks.admit(rows, bodies, this.#laneOf, sentAt);
@@ -176,8 +180,8 @@ export class HandOver {
 
   /** Once, however often it is said: when the taking in of a commit fails midway, all of it is given up. */
   #release(one: Awaited): void {
-    if (one.hasPlace) one.desk.expected--;
-    one.hasPlace = false;
+    if (one.holdsPlace) one.desk.expected--;
+    one.holdsPlace = false;
     this.#options.desks.held.expectNoMore(one.row);
   }
 
