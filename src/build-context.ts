@@ -12,6 +12,7 @@ import { createGroupCommit } from './create-group-commit.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
 import { TypeRules } from './event-types/type-rules.ts';
+import { CONCURRENT_GROUPS } from './ingest/group-commit.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
 import type { InfoWriter } from './observability/logger.ts';
@@ -27,7 +28,7 @@ import { Clock } from './store/clock.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { readFigures } from './store/installation-figures.ts';
 import { LaneCalls } from './store/lane-calls.ts';
-import { createPool } from './store/pools.ts';
+import { createPool, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { findTenant } from './store/tenants.ts';
 import { loadSchema, loadTypeRules, loadTypesVersion } from './store/type-rules.ts';
@@ -52,14 +53,14 @@ const BODY_CACHE_SHARE = 1 / 8;
 export function buildContext(options: ContextOptions): Context {
   const { config, databaseUrl, log, writeInfo, policy } = options;
   const observe = new Observer(log, writeInfo);
-  const pool = (name: string, size: number, statementMs: number, pipeline = false) => {
+  const pool = (name: string, size: number, statementMs: number, more: Pick<PoolOptions, 'pipeline' | 'kept'> = {}) => {
     const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
-    const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, pipeline, onError });
+    const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, ...more, onError });
     observe.watchPool(name, created);
     return created;
   };
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
-  const commitPool = pool('ingest', 3, 5_000, true);
+  const commitPool = pool('ingest', 3, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS });
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000);
   const prisma = createPrisma(apiPool);
   const clock = new Clock();

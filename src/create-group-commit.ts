@@ -1,13 +1,14 @@
 import type pg from 'pg';
 import type { Context } from './context.ts';
 import { uuidFloor } from './domain/ids.ts';
-import { GroupCommit } from './ingest/group-commit.ts';
+import { CONCURRENT_GROUPS, GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
 import type { AcceptedEvent } from './observability/facts.ts';
 import type { WorkBell } from './queues/work-bell.ts';
 import { type AppendGroup, type AppendResult, appendEvents, findClaims } from './store/event-log.ts';
 import { isRetryable } from './store/lock-errors.ts';
 import type { EventBody } from './store/mailbox.ts';
+import { openAhead } from './store/pools.ts';
 import { loadRouting } from './store/routing.ts';
 
 export interface GroupCommitParts extends Pick<Context, 'config' | 'observe' | 'clock' | 'bodies' | 'waker'> {
@@ -40,7 +41,9 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
   try {
     const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
     const known = expected === null ? group : { ...group, endpoints: expected.endpoints };
-    const result = await appendEvents(commitPool, known, call);
+    const appended = appendEvents(commitPool, known, call);
+    openAhead(commitPool, CONCURRENT_GROUPS);
+    const result = await appended;
     if (result.kind !== 'stored') {
       expected?.missed(false);
       return result;

@@ -20,7 +20,7 @@ interface Waiting {
 const GROUP_EVENTS = 1_000;
 const GROUP_BYTES = 4 * 1024 * 1024;
 /** One group is on its way while the next is being written. */
-const CONCURRENT_GROUPS = 2;
+export const CONCURRENT_GROUPS = 2;
 const TICK_MS = 50;
 
 const unavailable = () =>

@@ -10,6 +10,8 @@ export interface PoolOptions {
   readonly statementMs: number;
   /** Whether statements go out on a connection behind those that are under way, rather than wait for their results. Default: no. */
   readonly pipeline?: boolean;
+  /** Connections that stay open though they are idle. Default: none. */
+  readonly kept?: number;
   readonly onError: (error: Error) => void;
 }
 
@@ -19,6 +21,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     connectionString: options.databaseUrl,
     application_name: `posthorn-${options.name}`,
     max: options.size,
+    min: options.kept ?? 0,
     connectionTimeoutMillis: options.connectMs,
     idleTimeoutMillis: 30_000,
     statement_timeout: options.statementMs,
@@ -34,4 +37,17 @@ export function createPool(options: PoolOptions): pg.Pool {
   // A connection that breaks in somebody's hands rejects the query as well; the event says nothing more.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/**
+ * Opens another connection in the background where fewer than `count` are open, for whoever needs it next: to open one takes four round trips, which is most of
+ * what a producer waits for where Postgres is far away. To be called when those that are open are taken.
+ */
+export function openAhead(pool: pg.Pool, count: number): void {
+  if (pool.totalCount >= count) return;
+  // Whoever needs it hears of it when it cannot be opened.
+  pool.connect().then(
+    (client) => client.release(),
+    () => {},
+  );
 }
