@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Context } from './context.ts';
 import { uuidFloor } from './domain/ids.ts';
-import { CONCURRENT_GROUPS, GroupCommit } from './ingest/group-commit.ts';
+import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
 import type { AcceptedEvent } from './observability/facts.ts';
 import type { WorkBell } from './queues/work-bell.ts';
@@ -42,7 +42,7 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
     const call = waker.callBehind(group.deliveries.length, () => lanesOf(group));
     const known = expected === null ? group : { ...group, endpoints: expected.endpoints };
     const appended = appendEvents(commitPool, known, call);
-    openAhead(commitPool, CONCURRENT_GROUPS);
+    openAhead(commitPool);
     const result = await appended;
     if (result.kind !== 'stored') {
       expected?.missed(false);

@@ -40,11 +40,11 @@ export function createPool(options: PoolOptions): pg.Pool {
 }
 
 /**
- * Opens another connection in the background where fewer than `count` are open, for whoever needs it next: to open one takes four round trips, which is most of
+ * Opens another connection in the background where fewer are open than are `kept`, for whoever needs it next: to open one takes four round trips, which is most of
  * what a producer waits for where Postgres is far away. To be called when those that are open are taken.
  */
-export function openAhead(pool: pg.Pool, count: number): void {
-  if (pool.totalCount >= count) return;
+export function openAhead(pool: pg.Pool): void {
+  if (pool.totalCount >= (pool.options.min ?? 0)) return;
   // Whoever needs it hears of it when it cannot be opened.
   pool.connect().then(
     (client) => client.release(),
