@@ -20,8 +20,8 @@ const POSTGRES_STOP_MS = 1_500;
 /** How much of the shutdown's time requests under way may take: what they stored must still be written down. */
 const HTTP_STOP_SHARE = 0.8;
 
-/** Runs until it is told to stop. @returns the exit code. */
-export async function runProcess(config: Config): Promise<number> {
+/** Runs until it is told to stop, or loses what it stands on. @returns why it ended. */
+export async function runProcess(config: Config): Promise<Ending> {
   checkEgressRules(config);
   if (config.SOURCES_FILE !== undefined) readSourcesFile(config.SOURCES_FILE);
   const stopping = awaitSignal();
@@ -33,7 +33,7 @@ export async function runProcess(config: Config): Promise<number> {
   try {
     // Another process may be migrating for long: a signal must not have to wait for that.
     const ending = await Promise.race([prepareDatabase(databaseUrl, config.LANES), stopping]);
-    if (ending !== undefined) return ending.exitCode;
+    if (ending !== undefined) return ending;
     const own = await ownSockets(listener, [
       { url: databaseUrl, defaultPort: 5432 },
       { url: config.REDIS_URL, defaultPort: 6379 },
@@ -62,7 +62,7 @@ export async function runProcess(config: Config): Promise<number> {
 }
 
 /** Starts the services, waits for the reason to end, and stops them whatever happened in between. */
-async function runServices(context: Context, http: HttpServer, untilEnding: () => Promise<Ending>): Promise<number> {
+async function runServices(context: Context, http: HttpServer, untilEnding: () => Promise<Ending>): Promise<Ending> {
   const { config, observe } = context;
   const stopMs = config.SHUTDOWN_SECONDS * 1000 - POSTGRES_STOP_MS;
   const services = servicesOf(context, http, await loadRoles(config.ROLES));
@@ -70,7 +70,7 @@ async function runServices(context: Context, http: HttpServer, untilEnding: () =
   try {
     const ending = await untilEnding();
     observe.lifecycle('stopping', { reason: ending.text });
-    return ending.exitCode;
+    return ending;
   } finally {
     await stopServices(services, stopMs, (name, error) => observe.workFailed(`stop of ${name}`, error));
     observe.lifecycle('stopped');

@@ -10,7 +10,10 @@ const forPeople = [ConfigError, ListenError, EmbeddedPostgresError, MasterKeyErr
 /** @returns the exit code: 2 for a configuration that is not valid, 1 when it cannot start or a part of it is lost. Never rejects. */
 export async function start(): Promise<number> {
   try {
-    return await runProcess(readConfig(process.env));
+    const { text, exitCode } = await runProcess(readConfig(process.env));
+    // It was said when it happened; what failed in consequence has been written since, and who looks at a process that ended looks at its last line.
+    if (exitCode !== 0) process.stderr.write(`${text}\n`);
+    return exitCode;
   } catch (error) {
     process.stderr.write(`${describe(error)}\n`);
     return error instanceof ConfigError ? 2 : 1;
