@@ -4,29 +4,50 @@ import type { BodyCache } from './body-cache.ts';
 import { column } from './columns.ts';
 import type { EventBody } from './mailbox.ts';
 
-/** Bodies of events, from memory where they are known. Events whose partition is gone are absent. */
+export interface FoundBodies {
+  /** Events whose partition is gone are absent. */
+  readonly bodies: ReadonlyMap<string, EventBody>;
+  /** Those that are still to be read. */
+  readonly left: ReadonlySet<string>;
+}
+
+/**
+ * Bodies of events, from memory where they are known. Of the others, oldest first, as many as `maxBytes` hold, and one however large it is: nobody knows their
+ * size before, and what a statement brings is in memory whole.
+ */
 export async function readBodies(
   pool: pg.Pool,
   cache: BodyCache,
   uuids: readonly string[],
-): Promise<Map<string, EventBody>> {
-  const found = new Map<string, EventBody>();
+  maxBytes: number,
+): Promise<FoundBodies> {
+  const bodies = new Map<string, EventBody>();
+  const left = new Set<string>();
   const missing: string[] = [];
   for (const uuid of uuids) {
     const body = cache.get(uuid);
     if (body === undefined) missing.push(uuid);
-    else found.set(uuid, body);
+    else bodies.set(uuid, body);
   }
-  if (missing.length === 0) return found;
-  for (const [uuid, body] of await fetchBodies(pool, missing)) {
-    cache.put(uuid, body);
-    found.set(uuid, body);
+  if (missing.length === 0) return { bodies, left };
+  for (const row of await fetchBodies(pool, missing, maxBytes)) {
+    if (!row.fits) {
+      left.add(row.id);
+      continue;
+    }
+    const body = bodyOf(row);
+    cache.put(row.id, body);
+    bodies.set(row.id, body);
   }
-  return found;
+  return { bodies, left };
 }
 
+// The size of a body stands beside it: none that does not fit is read.
 const BODIES = (text: string, bytes: string) =>
-  `SELECT id, external_id, ${text} AS text, ${bytes} AS bytes, expunged_at IS NOT NULL AS expunged FROM events WHERE id = ANY($1::uuid[])`;
+  `SELECT id, external_id, CASE WHEN fits THEN ${text} END AS text, CASE WHEN fits THEN ${bytes} END AS bytes, expunged_at IS NOT NULL AS expunged, fits
+     FROM (SELECT id, external_id, body, expunged_at, sum(octet_length(body)) OVER before <= $2 OR row_number() OVER before = 1 AS fits
+             FROM events WHERE id = ANY($1::uuid[])
+           WINDOW before AS (ORDER BY id ROWS UNBOUNDED PRECEDING)) e`;
 // Only where the database speaks UTF-8 itself: what goes to another encoding and back may come as another letter (¦ does, by EUC_JP).
 const IS_UTF8 = `getdatabaseencoding() = 'UTF8'`;
 const AS_TEXT = BODIES(
@@ -37,16 +58,17 @@ const AS_BYTES = BODIES('NULL', 'body');
 
 // As the text that they are: bytes are sent in hexadecimal digits, twice as long. The statement has no name, so that it is planned each time: a
 // plan that is kept would be made of days that have few events yet, by going through all of them.
-async function fetchBodies(pool: pg.Pool, ids: readonly string[]): Promise<Map<string, EventBody>> {
-  const values = [IDS(ids)];
+async function fetchBodies(pool: pg.Pool, ids: readonly string[], maxBytes: number): Promise<readonly BodyRow[]> {
+  const values = [IDS(ids), Math.floor(maxBytes)];
   const { rows } = await pool.query<BodyRow>({ text: AS_TEXT, values }).catch((error: unknown) => {
     if ((error as { code?: string }).code !== NO_TEXT) throw error;
     return pool.query<BodyRow>({ text: AS_BYTES, values });
   });
-  const bodies = new Map<string, EventBody>();
-  for (const { id, external_id, text, bytes, expunged } of rows)
-    bodies.set(id, { externalId: external_id, body: text === null ? bytes! : Buffer.from(text), expunged });
-  return bodies;
+  return rows;
+}
+
+function bodyOf({ external_id: externalId, text, bytes, expunged }: BodyRow): EventBody {
+  return { externalId, body: text === null ? bytes! : Buffer.from(text), expunged };
 }
 
 const IDS = column(uuids, (id: string) => id);
@@ -60,4 +82,5 @@ interface BodyRow {
   text: string | null;
   bytes: Buffer | null;
   expunged: boolean;
+  fits: boolean;
 }

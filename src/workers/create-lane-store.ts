@@ -60,7 +60,7 @@ function reads({ context: { workerPool: pool, bodies, observe } }: LaneStoreOpti
     parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
     stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
     nextDue: (lanes) => mailbox.nextDue(pool, lanes),
-    bodies: (uuids) => readBodies(pool, bodies, uuids),
+    bodies: (uuids, maxBytes) => readBodies(pool, bodies, uuids, maxBytes),
   };
 }
 

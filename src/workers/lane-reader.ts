@@ -23,8 +23,10 @@ export interface LaneReaderOptions {
 type ByLane = Map<number, DueDelivery[]>;
 
 const FETCH_SIZE = 500;
-/** At the largest event size this many bodies are half of the memory that they may take together by default. */
-const BODIES_AT_ONCE = 128;
+/** Rows whose bodies are read by one statement, where memory has room for them. */
+const BODIES_AT_ONCE = 512;
+/** Rows that are taken in, and may be sent, in one turn of the event loop: whoever else waits for it has their turn in between. */
+const TAKEN_AT_ONCE = 128;
 /** How often rows are looked for that stand behind nothing any more although nobody brought them up. */
 const STRANDED_MS = 60_000;
 
@@ -156,29 +158,51 @@ export class LaneReader {
    * @returns whether all of them were taken; the others are read again later.
    */
   async #admit(fresh: readonly DueDelivery[]): Promise<boolean> {
-    const rows = this.#desks.turnAway(fresh);
-    for (let start = 0; start < rows.length; start += BODIES_AT_ONCE) {
+    let rows = this.#desks.turnAway(fresh);
+    while (rows.length > 0) {
       if (!this.#desks.memory.hasBytes) return false;
-      await this.#admitPart(rows.slice(start, start + BODIES_AT_ONCE));
+      const some = rows.slice(0, BODIES_AT_ONCE);
+      const left = await this.#admitPart(some);
+      rows = left.length === 0 ? rows.slice(some.length) : [...left, ...rows.slice(some.length)];
     }
     return true;
   }
 
-  async #admitPart(rows: readonly DueDelivery[]): Promise<void> {
-    const newest = new Map(rows.map((row) => [row.endpointNum, row]));
-    const stale = [...newest.values()]
-      .map((row) => ({ row, desk: this.#desks.list.of(row.endpointNum, row.lane) }))
-      .filter(({ row, desk }) => desk.version < row.endpointVersion);
-    const [bodies] = await Promise.all([
-      this.#store.bodies([...new Set(rows.map((row) => row.eventUuid))]),
-      this.#desks.loadTargets(stale.map(({ desk }) => desk)),
+  /** @returns those that memory had no room for; never all of them */
+  async #admitPart(rows: readonly DueDelivery[]): Promise<readonly DueDelivery[]> {
+    const events = new Set<string>();
+    for (const { eventUuid } of rows) events.add(eventUuid);
+    const [{ bodies, left }] = await Promise.all([
+      this.#store.bodies([...events], this.#desks.memory.bytesToRead),
+      this.#desks.loadTargets(this.#unknown(rows)),
     ]);
-    // A lane may have been lost, or told to drain, while the bodies came.
-    this.#desks.admit(rows, bodies, (row) => {
-      const lane = this.#lanes.get(row.lane);
-      return lane?.isDraining === false ? lane : undefined;
-    });
+    const seenAt = performance.now();
+    const readable = left.size === 0 ? rows : rows.filter(({ eventUuid }) => !left.has(eventUuid));
+    const rest = left.size === 0 ? [] : rows.filter(({ eventUuid }) => left.has(eventUuid));
+    for (let at = 0; at < readable.length; at += TAKEN_AT_ONCE) {
+      if (at > 0) await nextTurn();
+      // An event that has many rows is read once, and counts for each of them.
+      if (at > 0 && !this.#desks.memory.hasBytes) return [...readable.slice(at), ...rest];
+      this.#desks.admit(readable.slice(at, at + TAKEN_AT_ONCE), bodies, this.#laneOf, seenAt);
+    }
+    return rest;
   }
+
+  /** Desks of these rows whose settings are to be loaded. */
+  #unknown(rows: readonly DueDelivery[]): readonly Desk[] {
+    const desks = new Set<Desk>();
+    for (const { endpointNum, lane, endpointVersion } of rows) {
+      const desk = this.#desks.list.of(endpointNum, lane);
+      if (desk.version < endpointVersion) desks.add(desk);
+    }
+    return [...desks];
+  }
+
+  /** A lane may have been lost, or told to drain, while the bodies came. */
+  readonly #laneOf = ({ lane: number }: DueDelivery): Lane | undefined => {
+    const lane = this.#lanes.get(number);
+    return lane?.isDraining === false ? lane : undefined;
+  };
 
   async #refill(): Promise<void> {
     const isServed = ({ lane, tenantNum }: Desk) =>
@@ -200,4 +224,8 @@ export class LaneReader {
     await this.#floods.finish();
     await this.#aside.promote();
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

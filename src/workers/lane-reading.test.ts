@@ -43,6 +43,43 @@ test('a busy process fetches every 25 ms at the most, however often it is woken'
   expect(rig.sent).toHaveLength(501);
 });
 
+test.each([
+  ['a part of it', 360, 5],
+  ['less than one', 10, 1],
+])('no more bodies are read at once than memory has room for, be it %s', async (_what, maxBytes, atOnce) => {
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, maxBytes, fate: () => ({ outcome: answered(200), afterMs: 5 }) });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 20);
+  for (let event = 1; event <= 50; event++) rig.model.add(event, 1, EPOCH_MS);
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(20_000, () => rig.model.rows.size === 0);
+  expect(rig.sent).toHaveLength(50);
+  expect(Math.max(...rig.model.bodiesRead)).toBe(atOnce);
+});
+
+test('while many rows are taken in, whoever waits for the event loop has a turn after 128 of them', async () => {
+  rig = new LaneRig({ lanes: 1, maxInFlight: 1_024, fate: () => ({ outcome: answered(200), afterMs: 50 }) });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 1_000);
+  for (let event = 1; event <= 400; event++) rig.model.add(event, 1, EPOCH_MS);
+  const { sender } = rig.startWorker();
+  const sentByTurn: number[] = [];
+  const note = () => {
+    sentByTurn.push(rig.sent.length);
+    if (rig.sent.length < 400) setImmediate(note);
+  };
+  const check = sender.onSend;
+  sender.onSend = (sent) => {
+    check(sent);
+    if (rig.sent.length === 1) setImmediate(note);
+  };
+  rig.wake(0);
+  await rig.time.pass(40);
+  expect(rig.model.bodiesRead).toEqual([400]);
+  expect(sentByTurn).toEqual([128, 256, 384, 400]);
+});
+
 /** Parked backlogs of endpoints of one tenant, read until nothing is left, or for a while. */
 async function drain(given: { endpoints: number; each: number; cap: number; afterMs: number }): Promise<void> {
   const { endpoints, each, cap, afterMs } = given;

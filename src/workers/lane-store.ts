@@ -2,8 +2,9 @@ import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { EndpointState } from '../store/endpoint-states.ts';
 import type { GivenUp } from '../store/give-up.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
-import type { DueDelivery, EventBody, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
+import type { DueDelivery, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
+import type { FoundBodies } from '../store/read-bodies.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Review, TriedDelivery } from '../store/suspects.ts';
 import type { LoadedTarget } from '../store/targets.ts';
@@ -25,7 +26,8 @@ export interface LaneStore {
   /** Those of the rows that are in the mailbox as they were read. */
   stillWaiting(rows: readonly DueDelivery[]): Promise<{ eventUuid: string; endpointNum: number }[]>;
   nextDue(lanes: readonly number[]): Promise<Map<number, number>>;
-  bodies(uuids: readonly string[]): Promise<Map<string, EventBody>>;
+  /** See `readBodies`. */
+  bodies(uuids: readonly string[], maxBytes: number): Promise<FoundBodies>;
   targets(nums: readonly number[]): Promise<Map<number, LoadedTarget>>;
   targetVersions(nums: readonly number[]): Promise<Map<number, number>>;
   settle(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): Promise<ReadonlySet<number>>;

@@ -87,13 +87,23 @@ export class MemoryShares {
   }
 
   get hasBytes(): boolean {
-    return this.#held.bytes < this.#limits.maxBytes;
+    return this.freeBytes > 0;
+  }
+
+  /** Bytes of bodies that still fit; below 0 where those that came last were larger than what was left. */
+  get freeBytes(): number {
+    return this.#limits.maxBytes - this.#held.bytes;
+  }
+
+  /** Bytes of bodies to read at once: those that a statement brings are in memory twice for a moment. */
+  get bytesToRead(): number {
+    return Math.min(this.freeBytes, this.#limits.maxBytes / 2);
   }
 
   /** Whether more rows of this tenant may come into memory. */
   mayTake(tenantNum: number): boolean {
     const { rows, bytes } = this.#held.loadOf(tenantNum);
-    const freeBytes = this.#limits.maxBytes - this.#held.bytes;
+    const { freeBytes } = this;
     return rows < TENANT_SHARE * this.room && (bytes === 0 || bytes < TENANT_SHARE * freeBytes);
   }
 

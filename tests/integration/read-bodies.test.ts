@@ -30,6 +30,8 @@ async function store(bodies: readonly Buffer[]): Promise<readonly string[]> {
   return ids;
 }
 
+const PLENTY = 1_000_000;
+
 const TEXTS = [
   '{"a":1}',
   '\ufeff{"a":"\ufeff"}',
@@ -46,11 +48,28 @@ test.each([
 ])('bodies are read byte for byte where %s', async (_what, bodies) => {
   const ids = await store(bodies);
   const missing = newUuid();
-  const read = await readBodies(pool, new BodyCache(0), [...ids, missing]);
+  const { bodies: read, left } = await readBodies(pool, new BodyCache(0), [...ids, missing], PLENTY);
+  expect(left.size).toBe(0);
   expect([...read.keys()].sort()).toEqual([...ids].sort());
   expect(ids.map((id) => Buffer.from(read.get(id)!.body).toString('hex'))).toEqual(
     bodies.map((body) => body.toString('hex')),
   );
+});
+
+test('the oldest bodies are read that fit together, and one however large it is; the others are told apart from those that are gone', async () => {
+  const ids = await store([500, 400, 300, 1].map((size) => Buffer.alloc(size, 'a')));
+  const missing = newUuid();
+  const read = async (asked: readonly string[], maxBytes: number, cache = new BodyCache(0)) => {
+    const { bodies, left } = await readBodies(pool, cache, [...asked, missing].reverse(), maxBytes);
+    return { read: ids.filter((id) => bodies.has(id)), left: ids.filter((id) => left.has(id)), all: left.size };
+  };
+  expect(await read(ids, 900)).toEqual({ read: ids.slice(0, 2), left: ids.slice(2), all: 2 });
+  expect(await read(ids, 1)).toEqual({ read: ids.slice(0, 1), left: ids.slice(1), all: 3 });
+  expect(await read(ids.slice(1), 900.5)).toEqual({ read: ids.slice(1), left: [], all: 0 });
+  const cache = new BodyCache(10_000);
+  await read(ids.slice(0, 1), 1, cache);
+  // What is in memory already takes no room.
+  expect(await read(ids, 700, cache)).toEqual({ read: ids.slice(0, 3), left: ids.slice(3), all: 1 });
 });
 
 test('bodies are read byte for byte from a database of another encoding, whose letters may come back as others', async () => {
@@ -64,7 +83,7 @@ test('bodies are read byte for byte from a database of another encoding, whose l
     const ids = bodies.map(() => newUuid());
     for (const [i, body] of bodies.entries())
       await other.query('INSERT INTO events (id, body) VALUES ($1, $2)', [ids[i], body]);
-    const read = await readBodies(other, new BodyCache(0), ids);
+    const { bodies: read } = await readBodies(other, new BodyCache(0), ids, PLENTY);
     expect(ids.map((id) => Buffer.from(read.get(id)!.body).toString())).toEqual(bodies.map(String));
   } finally {
     await other.end();
