@@ -80,6 +80,28 @@ test('while many rows are taken in, whoever waits for the event loop has a turn 
   expect(sentByTurn).toEqual([128, 256, 384, 400]);
 });
 
+test('an event of many tenants’ endpoints is read once; its rows beyond what memory has room for are left in the table', async () => {
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: 1_024,
+    maxBytes: 4_000,
+    fate: () => ({ outcome: answered(200), afterMs: 300 }),
+  });
+  rig.time.install();
+  for (let num = 1; num <= 512; num++) {
+    rig.model.addEndpoint(num, 0, 4).tenantNum = num;
+    rig.model.add(1, num, EPOCH_MS);
+  }
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(40);
+  expect(rig.model.bodiesRead).toEqual([1]);
+  expect(rig.sent).toHaveLength(128);
+  expect([...rig.model.rows.values()].filter(({ parked }) => parked)).toEqual([]);
+  await rig.time.pass(20_000, () => rig.model.rows.size === 0);
+  expect(rig.sent).toHaveLength(512);
+});
+
 /** Parked backlogs of endpoints of one tenant, read until nothing is left, or for a while. */
 async function drain(given: { endpoints: number; each: number; cap: number; afterMs: number }): Promise<void> {
   const { endpoints, each, cap, afterMs } = given;
