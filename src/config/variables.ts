@@ -223,7 +223,7 @@ export const variables = {
   MAX_BYTES_IN_FLIGHT: variable(
     integer(1024 * 1024, 4 * 1024 * 1024 * 1024),
     64 * 1024 * 1024,
-    'Bytes of event bodies that one worker holds at once.',
+    'Bytes of event bodies that one worker holds at once; past that nothing is read, and what one read brings is half as much at the most, or one body.',
   ),
   INGEST_BUFFER_EVENTS: variable(
     integer(100, 1000000),

@@ -23,7 +23,7 @@ export interface LaneReaderOptions {
 type ByLane = Map<number, DueDelivery[]>;
 
 const FETCH_SIZE = 500;
-/** Rows whose bodies are read by one statement, where memory has room for them. */
+/** Rows whose bodies are read by one statement, as far as `bytesToRead` goes. */
 const BODIES_AT_ONCE = 512;
 /** Rows that are taken in, and may be sent, in one turn of the event loop: whoever else waits for it has their turn in between. */
 const TAKEN_AT_ONCE = 128;
@@ -168,7 +168,7 @@ export class LaneReader {
     return true;
   }
 
-  /** @returns those that memory had no room for; never all of them */
+  /** @returns those that were not read, or for which there was no room; never all of them */
   async #admitPart(rows: readonly DueDelivery[]): Promise<readonly DueDelivery[]> {
     const events = new Set<string>();
     for (const { eventUuid } of rows) events.add(eventUuid);

@@ -87,23 +87,21 @@ export class MemoryShares {
   }
 
   get hasBytes(): boolean {
-    return this.freeBytes > 0;
+    return this.#held.bytes < this.#limits.maxBytes;
   }
 
-  /** Bytes of bodies that still fit; below 0 where those that came last were larger than what was left. */
-  get freeBytes(): number {
-    return this.#limits.maxBytes - this.#held.bytes;
-  }
-
-  /** Bytes of bodies to read at once: those that a statement brings are in memory twice for a moment. */
+  /**
+   * Bytes of bodies to read at once, however many are free: for the few that are, each body would be read by itself, and what has no place here would keep it
+   * so. By as much may be held more than the limit says.
+   */
   get bytesToRead(): number {
-    return Math.min(this.freeBytes, this.#limits.maxBytes / 2);
+    return this.#limits.maxBytes / 2;
   }
 
   /** Whether more rows of this tenant may come into memory. */
   mayTake(tenantNum: number): boolean {
     const { rows, bytes } = this.#held.loadOf(tenantNum);
-    const { freeBytes } = this;
+    const freeBytes = this.#limits.maxBytes - this.#held.bytes;
     return rows < TENANT_SHARE * this.room && (bytes === 0 || bytes < TENANT_SHARE * freeBytes);
   }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { BodyCache } from '../../src/store/body-cache.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
@@ -71,6 +71,38 @@ test('the oldest bodies are read that fit together, and one however large it is;
   // What is in memory already takes no room.
   expect(await read(ids, 700, cache)).toEqual({ read: ids.slice(0, 3), left: ids.slice(3), all: 1 });
 });
+
+/** Where Postgres goes through the table in the order in which rows came. */
+const AS_THEY_CAME = '-c enable_indexscan=off -c enable_bitmapscan=off -c enable_indexonlyscan=off';
+
+test.each([
+  ['as text', 'a'],
+  ['as bytes', '\xff'],
+])(
+  'of a body that does not fit nothing is sent, and older ones go first in whatever order Postgres finds them: %s',
+  async (_what, letter) => {
+    const ids = Array.from({ length: 4 }, () => newUuid());
+    const add = (id: string) =>
+      pool.query(`INSERT INTO events (id, tenant_num, type, body) VALUES ($1, 1, 'a', $2)`, [
+        id,
+        Buffer.alloc(100, letter, 'latin1'),
+      ]);
+    for (const id of [...ids].reverse()) await add(id);
+    const scanning = new pg.Pool({ connectionString: database.url, max: 1, options: AS_THEY_CAME });
+    const answers = vi.spyOn(scanning, 'query');
+    try {
+      const { bodies, left } = await readBodies(scanning, new BodyCache(0), ids, 200);
+      expect([...bodies.keys()].sort()).toEqual(ids.slice(0, 2));
+      expect([...left].sort()).toEqual(ids.slice(2));
+      const { rows } = await (answers.mock.results.at(-1)!.value as Promise<pg.QueryResult>);
+      expect(rows.filter(({ text, bytes }) => text !== null || bytes !== null).map(({ id }) => id)).toEqual(
+        ids.slice(0, 2),
+      );
+    } finally {
+      await scanning.end();
+    }
+  },
+);
 
 test('bodies are read byte for byte from a database of another encoding, whose letters may come back as others', async () => {
   const serverUrl = inject('serverUrl');
