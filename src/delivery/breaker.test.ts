@@ -234,12 +234,13 @@ test('a ramp that an older version saved goes by its successes, and by time from
   expect(rig.phase).toBe('closed');
 });
 
-test('any failure in the ramp opens it again, longer', () => {
+test('in the ramp it opens again, longer, once half has failed since the probe, or 10 in a row', () => {
   for (let successes = 1; successes < 16; successes++) {
     const rig = new BreakerRig();
     rig.open();
     rig.waitForProbe();
     for (let i = 0; i < successes; i++) rig.record(true);
+    for (let failures = 1; failures < Math.min(successes, 10); failures++) expect(rig.record(false)).toBeNull();
     expect(rig.record(false)).toEqual({
       kind: 'opened',
       untilMs: rig.nowMs + 60_000,
@@ -248,6 +249,42 @@ test('any failure in the ramp opens it again, longer', () => {
     });
     expect(rig.allowance).toBe(0);
   }
+});
+
+test('a failure in the ramp halves the step, whose successes are then to be had anew', () => {
+  const rig = new BreakerRig();
+  rig.open();
+  rig.waitForProbe();
+  while (rig.allowance < 8) rig.record(true);
+  const allowed: number[] = [];
+  for (const success of [true, false, true, true, true, true, false, false, false, true]) {
+    rig.record(success);
+    allowed.push(rig.allowance);
+  }
+  expect(allowed).toEqual([8, 4, 4, 4, 4, 8, 4, 2, 1, 2]);
+});
+
+test('an endpoint that fails now and then is closed again within a minute of its probe', () => {
+  const rig = new BreakerRig(64);
+  rig.open();
+  rig.waitForProbe();
+  const probedAtMs = rig.nowMs;
+  for (let i = 0; rig.phase !== 'closed'; i++) {
+    expect(rig.phase).not.toBe('open');
+    rig.record(i % 4 !== 3);
+    rig.nowMs += 100;
+  }
+  expect(rig.nowMs - probedAtMs).toBeLessThanOrEqual(60_000);
+});
+
+test('what a ramp has seen is kept, so that the next owner of the lane judges by it too', () => {
+  const rig = new BreakerRig();
+  rig.open();
+  rig.waitForProbe();
+  while (rig.allowance < 4) rig.record(true);
+  const other = new BreakerRig(16, Breaker.restore(JSON.parse(JSON.stringify(rig.breaker.save()))));
+  other.nowMs = rig.nowMs;
+  expect([other.record(false), other.phase]).toEqual([null, 'ramp']);
 });
 
 test('a cap that shrinks during the ramp holds at once, and ends the ramp', () => {
@@ -309,6 +346,7 @@ test('what was left of a failed ramp does not spoil the next probe', () => {
   rig.waitForProbe();
   while (rig.allowance < 4) rig.record(true);
   const ofRamp = rig.breaker.generation;
+  for (let failures = 1; failures < 4; failures++) rig.record(false);
   expect(rig.record(false)).toMatchObject({ kind: 'opened', openings: 2 });
   expect(rig.record(false, ofRamp)).toBeNull();
   rig.waitForProbe();

@@ -44,8 +44,15 @@ type BreakerState =
   /** `sinceMs` is null when its earlier openings do not matter any more. */
   | { readonly phase: 'closed'; readonly sinceMs: number | null }
   | { readonly phase: 'open'; readonly untilMs: number }
-  /** `successes` were had at this allowance. Of a ramp that an older version saved it is not known when it began. */
-  | { readonly phase: 'ramp'; readonly allowance: number; readonly successes: number; readonly sinceMs?: number };
+  | RampState;
+
+/** `successes` were had at this allowance. Of a ramp that an older version saved it is not known when it began. */
+interface RampState {
+  readonly phase: 'ramp';
+  readonly allowance: number;
+  readonly successes: number;
+  readonly sinceMs?: number;
+}
 
 /** Plain JSON of a few hundred bytes at most. */
 export interface SavedBreaker {
@@ -84,7 +91,8 @@ function wishesDisable(header = ''): boolean {
  * half of at least 20 attempts of the last minute. Open, it lets nothing through for 30 s, doubling with each opening to 10 min (±10 %),
  * until it has been closed for 10 min: closing alone does not start the doubling anew, or an endpoint that comes back just to fail again
  * would be tried every 30 s for ever. Then one probe, then a ramp of 1, 2, 4, … at once, each step as many successes as it allows, to the
- * endpoint's cap, or until a minute has passed without a failure.
+ * endpoint's cap, or until a minute has passed. A failure halves the step; the breaker opens again once half of what came since the probe,
+ * the probe included, has failed, or 10 in a row: of an endpoint that fails now and then no more is asked than while it is closed.
  *
  * Pure: it holds no timers and reads no clock. Results are told from late ones by their generation, not by their time, which may step back.
  */
@@ -172,15 +180,39 @@ export class Breaker {
         // One result alone does not open it.
         return this.#recordClosed(success, context) ?? ended;
       case 'open':
-        return success ? this.#ramp(1, context) : this.#open('probe_failed', context);
-      case 'ramp': {
-        if (!success) return this.#open('ramp_failed', context);
-        const successes = state.successes + 1;
-        if (successes >= Math.min(state.allowance, context.cap)) return this.#ramp(state.allowance * 2, context);
-        this.#state = { ...state, successes };
-        return null;
-      }
+        if (!success) return this.#open('probe_failed', context);
+        this.#window.add(true, context.nowMs);
+        return this.#ramp(1, context);
+      case 'ramp':
+        this.#count(success, context.nowMs);
+        return success ? this.#climb(state, context) : this.#stumble(state, context);
     }
+  }
+
+  #count(success: boolean, nowMs: number): void {
+    this.#window.add(success, nowMs);
+    this.#failuresInARow = success ? 0 : this.#failuresInARow + 1;
+  }
+
+  #climb(state: RampState, context: BreakerContext): BreakerTransition | null {
+    const successes = state.successes + 1;
+    if (successes >= Math.min(state.allowance, context.cap)) return this.#ramp(state.allowance * 2, context);
+    this.#state = { ...state, successes };
+    return null;
+  }
+
+  #stumble(state: RampState, context: BreakerContext): BreakerTransition | null {
+    if (this.#failuresInARow >= FAILURES_IN_A_ROW || this.#isMostlyFailing) return this.#open('ramp_failed', context);
+    this.#state = {
+      ...state,
+      allowance: Math.max(1, Math.floor(Math.min(state.allowance, context.cap) / 2)),
+      successes: 0,
+    };
+    return null;
+  }
+
+  get #isMostlyFailing(): boolean {
+    return this.#window.failures >= this.#window.attempts * WINDOW_FAILED_SHARE;
   }
 
   /** Ends a ramp whose time is over. @returns that it is closed now; null when there was no such ramp */
@@ -206,15 +238,12 @@ export class Breaker {
 
   #recordClosed(success: boolean, context: BreakerContext): BreakerTransition | null {
     this.#forgiveOpenings(context.nowMs);
-    const window = this.#window;
-    window.add(success, context.nowMs);
-    this.#failuresInARow = success ? 0 : this.#failuresInARow + 1;
+    this.#count(success, context.nowMs);
     // An endpoint that has just answered is not shut for what was before.
     if (success) return null;
     if (this.#failuresInARow >= FAILURES_IN_A_ROW) return this.#open('failures_in_a_row', context);
-    const isMostlyFailing =
-      window.attempts >= WINDOW_ATTEMPTS && window.failures >= window.attempts * WINDOW_FAILED_SHARE;
-    return isMostlyFailing ? this.#open('failure_rate', context) : null;
+    const isKnown = this.#window.attempts >= WINDOW_ATTEMPTS;
+    return isKnown && this.#isMostlyFailing ? this.#open('failure_rate', context) : null;
   }
 
   #forgiveOpenings(nowMs: number): void {

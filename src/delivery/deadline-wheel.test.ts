@@ -1,8 +1,10 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createDeadlineWheel, type WheelEntry } from './deadline-wheel.ts';
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setImmediate', 'clearImmediate', 'performance'] });
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -71,7 +73,34 @@ test('deadlines that passed while the event loop was blocked are all called', ()
       delay,
     );
   now = 500_000;
-  vi.advanceTimersByTime(100);
+  vi.advanceTimersByTime(101);
   expect(called).toBe(200);
   wheel.stop();
+});
+
+test('what came while the process stood still is read before anything is called late', async () => {
+  vi.useRealTimers();
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [[peer]] = await Promise.all([once(server, 'connection'), once(client, 'connect')]);
+  const wheel = createDeadlineWheel(10);
+  const seen: string[] = [];
+  const waiting = entry(() => seen.push('too late'));
+  wheel.add(waiting, 50);
+  client.on('data', () => {
+    wheel.remove(waiting);
+    seen.push('answer');
+  });
+  try {
+    await new Promise<void>((resolve) => peer.write('answer', resolve));
+    // Stands still: until its time is over no callback runs.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    await vi.waitFor(() => expect(seen).not.toEqual([]));
+    expect(seen).toEqual(['answer']);
+  } finally {
+    wheel.stop();
+    client.destroy();
+    server.close();
+  }
 });

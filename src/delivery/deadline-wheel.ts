@@ -69,7 +69,11 @@ export function createDeadlineWheel<E extends WheelEntry>(
     }
   }
 
-  const timer = setInterval(turn, tickMs);
+  let turning: NodeJS.Immediate | undefined;
+  // Timers come before sockets: where the process stood still, answers that came meanwhile are read first, before anything is called late.
+  const timer = setInterval(() => {
+    turning = setImmediate(turn);
+  }, tickMs);
   timer.unref();
   return {
     add(entry, delayMs) {
@@ -81,6 +85,9 @@ export function createDeadlineWheel<E extends WheelEntry>(
       return size;
     },
     entries: () => slots.flat(),
-    stop: () => clearInterval(timer),
+    stop() {
+      clearInterval(timer);
+      clearImmediate(turning);
+    },
   };
 }

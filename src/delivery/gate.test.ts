@@ -79,7 +79,7 @@ test('a probe that fails, and a ramp that fails, close it again without more new
   expect(rig.closedUntilMs).toBe(rig.nowMs + 60_000);
   rig.nowMs += 60_000;
   rig.passMany(answer(200), 3);
-  expect(rig.pass(answer(500))).toEqual([]);
+  expect(rig.passMany(answer(500), 3)).toEqual([]);
   expect(rig.closedUntilMs).toBe(rig.nowMs + 120_000);
 });
 

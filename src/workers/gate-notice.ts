@@ -5,7 +5,7 @@ const REASONS = {
   failures_in_a_row: 'Ten attempts in a row failed.',
   failure_rate: 'At least half of the attempts of the last minute failed.',
   probe_failed: 'The probe failed.',
-  ramp_failed: 'An attempt failed while the endpoint was recovering.',
+  ramp_failed: 'Too many attempts failed while the endpoint was recovering.',
 } as const;
 
 /**
