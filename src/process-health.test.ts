@@ -11,7 +11,7 @@ afterEach(() => {
 });
 
 const healthOf = (query: () => Promise<unknown>) => new ProcessHealth({ query } as unknown as pg.Pool);
-const answers = async () => {};
+const answers = async () => ({ rows: [{ is_read_only: false }] });
 
 test('a process is live until a part of it says that it is stuck', () => {
   const health = healthOf(answers);
@@ -47,4 +47,9 @@ test('a Postgres that does not answer holds the probe up for a second at most', 
   const probe = healthOf(() => new Promise(() => {})).ready();
   await vi.advanceTimersByTimeAsync(1_000);
   expect((await probe).problems).toEqual(['postgres does not answer']);
+});
+
+test('a process whose Postgres takes no writes is not ready', async () => {
+  const health = healthOf(async () => ({ rows: [{ is_read_only: true }] }));
+  expect((await health.ready()).problems).toEqual(['postgres is read-only']);
 });

@@ -6,6 +6,7 @@ export type Check = () => string | null;
 
 /** How long the readiness probe waits for Postgres, in ms. */
 const PROBE_MS = 1_000;
+const SILENT = 'postgres does not answer';
 /** How long an answer of Postgres proves that it is there, in ms: two looks at its clock. */
 const POSTGRES_FRESH_MS = 11_000;
 
@@ -41,17 +42,26 @@ export class ProcessHealth implements Health {
   }
 
   async ready(): Promise<HealthReport> {
-    const postgres = (await this.#reachesPostgres()) ? [] : ['postgres does not answer'];
-    return { problems: [...postgres, ...problemsOf(this.#liveness), ...problemsOf(this.#readiness)] };
+    const postgres = await this.#problemOfPostgres();
+    return {
+      problems: [
+        ...(postgres === null ? [] : [postgres]),
+        ...problemsOf(this.#liveness),
+        ...problemsOf(this.#readiness),
+      ],
+    };
   }
 
-  async #reachesPostgres(): Promise<boolean> {
-    const { promise: late, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), PROBE_MS);
-    const answered = this.#pool.query('SELECT 1').then(
-      () => true,
-      () => false,
-    );
+  /** One that answers may be a standby, or a primary that was told to write nothing: events would all be refused. */
+  async #problemOfPostgres(): Promise<string | null> {
+    const { promise: late, resolve } = Promise.withResolvers<string>();
+    const timer = setTimeout(() => resolve(SILENT), PROBE_MS);
+    const answered = this.#pool
+      .query<{ is_read_only: boolean }>(`SELECT current_setting('transaction_read_only')::bool AS is_read_only`)
+      .then(
+        ({ rows }) => (rows[0]?.is_read_only === true ? 'postgres is read-only' : null),
+        () => SILENT,
+      );
     try {
       return await Promise.race([answered, late]);
     } finally {
