@@ -39,11 +39,37 @@ export function castPlan({ renames, defaults, removes, restores }: Cast, directi
   };
 }
 
+/** By how much casts may make one event's data longer, in characters: what is filled into each item of an array may be a thousand times what was sent. */
+export const MAX_GROWTH = 256 * 1024;
+/** What a member takes beside its name and value. */
+const PUNCTUATION = 4;
+
+/** The data would grow too much. */
+export class CastTooLarge extends Error {
+  constructor() {
+    super(`A cast may not make the data of an event longer by more than ${MAX_GROWTH} characters.`);
+    this.name = 'CastTooLarge';
+  }
+}
+
+/** How much longer the data has become. */
+class Growth {
+  #length = 0;
+
+  /** @throws CastTooLarge before anything of that length is made */
+  add(length: number): void {
+    this.#length += length;
+    if (this.#length > MAX_GROWTH) throw new CastTooLarge();
+  }
+}
+
 /**
  * Data in another version: what is to go is dropped, what is named otherwise is moved, what is missing is filled in. All that is not named
  * stays to the letter. The same data always gives the same text.
+ * @throws CastTooLarge
  */
 export function castData(dataText: string, { moves, drops, fills }: CastPlan): string {
+  const growth = new Growth();
   const tree = treeOf(dataText);
   for (const { base, at } of drops) forEach(tree, base, (place) => takeOut(place, at));
   // All are taken out before one is put in, so that two names can change places.
@@ -51,12 +77,20 @@ export function castData(dataText: string, { moves, drops, fills }: CastPlan): s
     const taken: (() => void)[] = [];
     forEach(tree, move.base, (place) => {
       const value = takeOut(place, move.from);
-      if (value !== null) taken.push(() => putIn(place, move.to, value));
+      if (value === null) return;
+      growth.add(-move.from.at(-1)!.length - PUNCTUATION);
+      taken.push(() => putIn(place, move.to, () => value, growth));
     });
     return taken;
   });
   for (const put of moved) put();
-  for (const { base, at, text } of fills) forEach(tree, base, (place) => putIn(place, at, treeOf(text)));
+  for (const { base, at, text } of fills) {
+    const fill = () => {
+      growth.add(text.length);
+      return treeOf(text);
+    };
+    forEach(tree, base, (place) => putIn(place, at, fill, growth));
+  }
   return textOf(tree);
 }
 
@@ -93,15 +127,16 @@ function takeOut(tree: JsonTree, [name, ...rest]: CastPath): JsonTree | null {
 }
 
 /** Adds a value unless one is there; objects on the way are made. Where something else stands in the way, it stays. */
-function putIn(tree: JsonTree, [name, ...rest]: CastPath, value: JsonTree): void {
+function putIn(tree: JsonTree, [name, ...rest]: CastPath, make: () => JsonTree, growth: Growth): void {
   const members = membersOf(tree);
   if (members === null || name === undefined) return;
   const there = members.findLast((member) => member.name === name);
+  if (there === undefined) growth.add(name.length + PUNCTUATION);
   if (rest.length === 0) {
-    if (there === undefined) members.push({ name, value });
+    if (there === undefined) members.push({ name, value: make() });
     return;
   }
   const next: JsonTree = there?.value ?? { kind: 'object', members: [] };
   if (there === undefined) members.push({ name, value: next });
-  putIn(next, rest, value);
+  putIn(next, rest, make, growth);
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Cast } from './cast.ts';
 import { CastBook } from './cast-book.ts';
-import { castData, castPlan } from './cast-data.ts';
+import { CastTooLarge, castData, castPlan, MAX_GROWTH } from './cast-data.ts';
 import { castEvent } from './cast-event.ts';
 import { castFaults } from './read-cast.ts';
 
@@ -147,4 +147,22 @@ test('the first pin that matches counts', () => {
   const pins = [...pin(1), { pattern: '**', major: 2 }];
   expect(book.routeTo(pins, 'pay.x', '3.0')?.version).toBe('1.1');
   expect(book.routeTo([...pins].reverse(), 'pay.x', '3.0')?.version).toBe('2.1');
+});
+
+test.each([
+  ['what is filled into each item', { defaults: { 'i.[].pad': 'x'.repeat(1_000) } }, 300],
+  ['names that are made longer', { renames: { 'i.[].a': `i.[].${'b'.repeat(1_000)}` } }, 300],
+  ['objects on the way to what is filled in', { defaults: { [`i.[].${'c'.repeat(1_000)}.d`]: 1 } }, 300],
+] as const)('a cast makes no event longer than may be: %s', (_, cast, items) => {
+  const data = JSON.stringify({ i: Array.from({ length: items }, () => ({ a: 1 })) });
+  const plan = castPlan(castOf(cast as Partial<Cast>), 'up');
+  expect(items * 1_000).toBeGreaterThan(MAX_GROWTH);
+  expect(() => castData(data, plan)).toThrow(CastTooLarge);
+  expect(castData('{"i":[{"a":1}]}', plan).length).toBeGreaterThan(1_000);
+});
+
+test('names of many items may change, however many they are, where they get no longer', () => {
+  const data = JSON.stringify({ i: Array.from({ length: 100_000 }, () => ({ sku: 1 })) });
+  const made = castData(data, castPlan(castOf({ renames: { 'i.[].sku': 'i.[].nr' } }), 'up'));
+  expect(made.length).toBe(data.length - 100_000);
 });
