@@ -74,3 +74,37 @@ test('a body that is too large to be taken holds no others up, however slowly it
   socket.destroy();
   expect(status).toBe(202);
 });
+
+test('bodies of one tenant take half of what there is at the most, and another’s are read beside them', async () => {
+  const asTenant: RequestHandler = (request, response, next) => {
+    response.locals.caller = { kind: 'tenant', tenant: { num: Number(request.headers['x-tenant']) } };
+    next();
+  };
+  const arrivals: (() => void)[] = [];
+  const hold: RequestHandler = (_request, response) => {
+    if (response.locals.caller.tenant.num === 1) arrivals.shift()?.();
+    else response.sendStatus(202);
+  };
+  server = express().post('/', asTenant, bodyBudget(BUDGET), hold, refuse).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const sockets = [];
+  for (let i = 0; i < 2; i++) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    arrivals.push(resolve);
+    const socket = connect(port, '127.0.0.1');
+    socket.write('POST / HTTP/1.1\r\nhost: x\r\nx-tenant: 1\r\ncontent-length: 25\r\n\r\n{');
+    sockets.push(socket);
+    await promise;
+  }
+  const post = async (tenant: string) => {
+    const { status } = await fetch(`http://127.0.0.1:${port}/`, {
+      method: 'POST',
+      body: 'x'.repeat(25),
+      headers: { 'x-tenant': tenant },
+    });
+    return status;
+  };
+  expect([await post('1'), await post('2')]).toEqual([503, 202]);
+  for (const socket of sockets) socket.destroy();
+});

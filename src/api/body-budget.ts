@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
+import type { Caller } from '../domain/scope.ts';
 
 export interface BodyBudgetOptions {
   readonly budgetBytes: number;
@@ -9,30 +10,59 @@ export interface BodyBudgetOptions {
   readonly unannouncedBytes: number;
 }
 
+/** What one tenant may have of it: a few sockets that announce much and send nothing must not shut the others out. */
+const TENANT_SHARE = 0.5;
+/** Tenants that have nothing set aside are forgotten when there are so many, all at once: a Map that loses an entry with each request keeps dead tables alive. */
+const MAX_IDLE_TENANTS = 10_000;
+
+/** Bytes that are set aside for a tenant's bodies. */
+interface Account {
+  takenBytes: number;
+}
+
 /**
- * Bounds the memory that request bodies take together. What a request announces is set aside before its body is read, and freed when it
- * is answered; past the budget it gets 503 at once.
+ * Bounds the memory that request bodies take together, and those of one tenant. What a request announces is set aside before its body is read, and freed when it
+ * is answered; past the budget it gets 503 at once. One body is taken however large it is when its tenant has none under way.
  */
 export function bodyBudget({ budgetBytes, largestBytes, unannouncedBytes }: BodyBudgetOptions): RequestHandler {
   let takenBytes = 0;
+  const accounts = new Map<number, Account>();
+  const accountOf = (caller: Caller | undefined): Account | null => {
+    if (caller?.kind !== 'tenant') return null;
+    const { num } = caller.tenant;
+    const known = accounts.get(num);
+    if (known !== undefined) return known;
+    if (accounts.size >= MAX_IDLE_TENANTS)
+      for (const [other, account] of accounts) if (account.takenBytes === 0) accounts.delete(other);
+    const account = { takenBytes: 0 };
+    accounts.set(num, account);
+    return account;
+  };
   return (request, response, next) => {
     const announced = Number(request.headers['content-length'] ?? unannouncedBytes);
     // Nothing of it is kept, and it may take as long as its producer likes to be refused: others need not wait for that.
     if (announced > largestBytes) return next();
     // Its producer left while the key was looked up: no close is to come that would free what is set aside.
     if (response.closed) return next();
-    if (takenBytes > 0 && takenBytes + announced > budgetBytes) {
-      throw new Refusal(
-        503,
-        'overloaded',
-        'More request bodies are under way than this process may hold. Send it again later.',
-        { retryAfterSeconds: 1 },
-      );
+    if (takenBytes > 0 && takenBytes + announced > budgetBytes) throw tooMuch(OF_ALL);
+    const account = accountOf(response.locals.caller as Caller | undefined);
+    if (account !== null) {
+      if (account.takenBytes > 0 && account.takenBytes + announced > TENANT_SHARE * budgetBytes)
+        throw tooMuch(OF_TENANT);
+      account.takenBytes += announced;
     }
     takenBytes += announced;
     response.once('close', () => {
       takenBytes -= announced;
+      if (account !== null) account.takenBytes -= announced;
     });
     next();
   };
+}
+
+const OF_ALL = 'More request bodies are under way than this process may hold.';
+const OF_TENANT = 'More request bodies of this tenant are under way than this process may hold of one.';
+
+function tooMuch(what: string): Refusal {
+  return new Refusal(503, 'overloaded', `${what} Send it again later.`, { retryAfterSeconds: 1 });
 }

@@ -1,6 +1,7 @@
 import express, { type Request, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
 import { nestingDepth } from '../domain/json-slices.ts';
+import { tooLarge } from './problem.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
@@ -14,6 +15,8 @@ export function readJsonBody(): RequestHandler {
     if (hasBody && !isJson(request.headers['content-type'])) {
       throw new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
     }
+    // Said at once: express reads to the end what it refuses.
+    if (Number(request.headers['content-length']) > MAX_BODY_BYTES) throw tooLarge();
     read(request, response, next);
   };
 }

@@ -49,12 +49,16 @@ function internal(): Refusal {
   return new Refusal(500, 'internal', 'Something went wrong here. The request id tells the operator where to look.');
 }
 
+export function tooLarge(): Refusal {
+  return new Refusal(413, 'too_large', 'The request body is larger than this call takes.');
+}
+
 /** Errors that Express's body parser and router raise, told by their `type` or `status`. */
 function fromParser(error: unknown): Refusal | null {
   const { type, status } = error as { type?: unknown; status?: unknown };
   switch (type) {
     case 'entity.too.large':
-      return new Refusal(413, 'too_large', 'The request body is larger than this call takes.');
+      return tooLarge();
     case 'entity.parse.failed':
       return new Refusal(400, 'invalid_json', 'The request body is not valid JSON.');
     case 'encoding.unsupported':

@@ -1,15 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import express, { type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
+import { tooLarge } from './problem.ts';
 
 /**
  * Reads the body of a request into `request.body`, as bytes. One whose length is told and bearable is gathered here; whatever else there is
- * (chunks, too much, an encoding, nothing) is express's to read or to refuse.
- * @throws Refusal 400 when the request ends before its body does
+ * (chunks, an encoding, nothing) is express's to read or to refuse.
+ * @throws Refusal 400 when the request ends before its body does, 413 as soon as it announces too much
  */
 export function readBytes(limit: number): RequestHandler {
   const readAny = express.raw({ type: () => true, limit, inflate: false });
   return (request, response, next) => {
+    // Said at once, not when all of it has come: express reads to the end what it refuses.
+    if (Number(request.headers['content-length']) > limit) return next(tooLarge());
     if (!isPlain(request.headers, limit)) return readAny(request, response, next);
     // Neither data nor an end is to come, and the close may have been.
     if (request.destroyed) return next(incomplete());
