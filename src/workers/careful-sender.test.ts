@@ -65,7 +65,8 @@ function send(n: number): Abandonable {
   const request = { headers: [...headers, 'posthorn-attempt', '1'] } as unknown as PreparedRequest;
   const onOutcome = (outcome: Outcome) => outcomes.push(outcome);
   if (!careful.isCareful(3)) return careful.send(request, onOutcome);
-  const make = () => {
+  const make = (isNoted: boolean) => {
+    if (!isNoted) log.push(`unnoted ${n}`);
     if (unmade.includes(n)) log.push(`not made ${n}`);
     return unmade.includes(n) ? null : request;
   };
@@ -149,6 +150,8 @@ test('a lane that was survived, or lost, keeps nothing back: every request has a
   careful.forget(3);
   await time.pass(10);
   expect(log.filter((line) => line.startsWith('sent'))).toHaveLength(TRIALS_PER_LANE + 3);
+  // Whoever makes their requests is told, and may look whether they are still to be made.
+  expect(log.filter((line) => line.startsWith('unnoted'))).toEqual([2, 3, 4, 5, 6, 7].map((n) => `unnoted ${n}`));
   expect(careful.isCareful(3)).toBe(false);
 });
 

@@ -15,8 +15,11 @@ export interface CarefulSenderOptions {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-/** Makes the request of a delivery; null where none can be made, and its giver has seen to that: then no outcome is reported. */
-type Make = () => PreparedRequest | null;
+/**
+ * Makes the request of a delivery that was noted just now, or that is to go without being noted; null where none is to be made, and its giver has seen to that: then no
+ * outcome is reported.
+ */
+type Make = (isNoted: boolean) => PreparedRequest | null;
 
 /** A delivery of a careful lane, from its coming to the end of its trial. */
 interface Trial extends Suspect, TriedDelivery {
@@ -79,7 +82,7 @@ export class CarefulSender implements Sender {
     const going = this.#waiting.filter((trial) => trial.lane === lane);
     this.#waiting = this.#waiting.filter((trial) => trial.lane !== lane);
     for (const [key, trial] of this.#running) if (trial.lane === lane) this.#running.delete(key);
-    for (const trial of going) this.#pass(trial);
+    for (const trial of going) this.#pass(trial, false);
     this.#note();
   }
 
@@ -108,9 +111,9 @@ export class CarefulSender implements Sender {
     if (this.#running.get(keyOf(trial)) === trial) this.#running.delete(keyOf(trial));
   }
 
-  #pass(trial: Trial): void {
+  #pass(trial: Trial, isNoted: boolean): void {
     if (trial.isAbandoned) return;
-    const request = trial.make();
+    const request = trial.make(isNoted);
     if (request === null) this.#clear(keyOf(trial));
     else trial.sent = this.#options.sender.send(request, trial.onOutcome);
   }
@@ -176,7 +179,7 @@ export class CarefulSender implements Sender {
       // Settled like every attempt, it changes nothing: its row is gone.
       if (gone.has(key))
         queueMicrotask(() => trial.isAbandoned || trial.onOutcome({ kind: 'skipped', reason: 'withdrawn' }));
-      else this.#pass(trial);
+      else this.#pass(trial, true);
     }
   }
 
@@ -190,7 +193,7 @@ export class CarefulSender implements Sender {
   #giveBack(batch: readonly Trial[]): void {
     for (const trial of batch) {
       if (this.#running.delete(keyOf(trial))) this.#waiting.unshift(trial);
-      else this.#pass(trial);
+      else this.#pass(trial, false);
     }
   }
 

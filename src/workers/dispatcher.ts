@@ -168,13 +168,24 @@ export class Dispatcher {
     };
     flight.request =
       request === null
-        ? sender.tryOut(letter.due, () => this.#prepareOnTrial(desk, flight), onOutcome)
+        ? sender.tryOut(letter.due, (isNoted) => this.#prepareOnTrial(desk, flight, isNoted), onOutcome)
         : sender.send(request, onOutcome);
   }
 
-  /** It was noted, and may kill us. When nothing can be made of it, it was not under way after all. */
-  #prepareOnTrial(desk: Desk, flight: Flight): PreparedRequest | null {
-    const request = this.#prepare(desk, flight.letter, this.#options.nowMs(), flight);
+  /**
+   * Its turn may have been long in coming: the endpoint was switched off, or shut by its gate, meanwhile, and one that was not noted may have been cancelled. Of what is
+   * not sent then it is as if it had never been under way.
+   */
+  #prepareOnTrial(desk: Desk, flight: Flight, isNoted: boolean): PreparedRequest | null {
+    const nowMs = this.#options.nowMs();
+    const isOpen = desk.isOpen(nowMs);
+    let request: PreparedRequest | null = null;
+    if (isOpen && isNoted) request = this.#prepare(desk, flight.letter, nowMs, flight);
+    else {
+      this.#land(desk, flight);
+      desk.waiting.putBack(flight.letter);
+      if (!isOpen) this.#options.shelve(desk);
+    }
     if (request === null) this.#goOn(desk);
     return request;
   }

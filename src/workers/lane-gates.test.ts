@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { CAREFUL_FROM, TRIALS_PER_LANE } from '../domain/suspicion.ts';
 import { answered, type Fate } from './fixtures/fake-sender.ts';
 import { EPOCH_MS, LaneRig, type RigWorker } from './fixtures/lane-rig.ts';
 
@@ -211,4 +212,19 @@ test('endpoints that are closed do not hold up the others of their lane', async 
     await rig.time.pass(37);
   }
   expect(Math.max(...waits)).toBeLessThanOrEqual(20);
+});
+
+test('in a lane whose owners kept dying nothing goes to an endpoint that was switched off while its deliveries waited for their trial', async () => {
+  const endpoint = rig.model.addEndpoint(1, 0, 16);
+  rig.model.lanes.get(0)!.crashes = CAREFUL_FROM;
+  fate = () => ({ outcome: answered(200), afterMs: 60_000 });
+  rig.startWorker();
+  store(1, 12);
+  await rig.time.pass(1_000);
+  expect(sentTo(1)).toHaveLength(TRIALS_PER_LANE);
+  endpoint.enabled = false;
+  endpoint.version++;
+  await rig.time.pass(10_000);
+  expect(sentTo(1)).toHaveLength(TRIALS_PER_LANE);
+  expect(rig.model.rows.size).toBe(12);
 });

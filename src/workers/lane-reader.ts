@@ -27,6 +27,8 @@ const FETCH_SIZE = 500;
 const BODIES_AT_ONCE = 512;
 /** Rows that are taken in, and may be sent, in one turn of the event loop: whoever else waits for it has their turn in between. */
 const TAKEN_AT_ONCE = 128;
+/** For how long bodies are read in one round, in ms: lanes are taken and given back, and rows parked, between two of them. */
+const ADMIT_MS = 2_000;
 /** How often rows are looked for that stand behind nothing any more although nobody brought them up. */
 const STRANDED_MS = 60_000;
 
@@ -143,7 +145,7 @@ export class LaneReader {
     }
     let isTakenIn = false;
     try {
-      isTakenIn = await this.#admit(fresh);
+      isTakenIn = await this.#admit(fresh, performance.now());
     } finally {
       for (const lane of hungry) {
         // The cursor is behind what was read.
@@ -154,29 +156,31 @@ export class LaneReader {
   }
 
   /**
-   * Takes rows in, as many as memory has room for: bodies are read a part at a time, because nobody knows their size before.
+   * Takes rows in, as many as memory has room for, and for as long as a round may last: bodies are read a part at a time, because nobody knows their size before.
+   * @param seenAt when the rows were read from the mailbox, in ms of `performance.now()`
    * @returns whether all of them were taken; the others are read again later.
    */
-  async #admit(fresh: readonly DueDelivery[]): Promise<boolean> {
+  async #admit(fresh: readonly DueDelivery[], seenAt: number): Promise<boolean> {
     let rows = this.#desks.turnAway(fresh);
     while (rows.length > 0) {
-      if (!this.#desks.memory.hasBytes) return false;
+      if (!this.#desks.memory.hasBytes || performance.now() - seenAt > ADMIT_MS) return false;
       const some = rows.slice(0, BODIES_AT_ONCE);
-      const left = await this.#admitPart(some);
-      rows = left.length === 0 ? rows.slice(some.length) : [...left, ...rows.slice(some.length)];
+      const left = await this.#admitPart(some, seenAt);
+      const rest = left.length === 0 ? rows.slice(some.length) : [...left, ...rows.slice(some.length)];
+      // What came in may have filled the share of its tenant or endpoint: bodies of the others need not be read.
+      rows = this.#desks.turnAway(rest.filter((row) => this.#laneOf(row) !== undefined));
     }
     return true;
   }
 
   /** @returns those that were not read, or for which there was no room; never all of them */
-  async #admitPart(rows: readonly DueDelivery[]): Promise<readonly DueDelivery[]> {
+  async #admitPart(rows: readonly DueDelivery[], seenAt: number): Promise<readonly DueDelivery[]> {
     const events = new Set<string>();
     for (const { eventUuid } of rows) events.add(eventUuid);
     const [{ bodies, left }] = await Promise.all([
       this.#store.bodies([...events], this.#desks.memory.bytesToRead),
       this.#desks.loadTargets(this.#unknown(rows)),
     ]);
-    const seenAt = performance.now();
     const readable = left.size === 0 ? rows : rows.filter(({ eventUuid }) => !left.has(eventUuid));
     const rest = left.size === 0 ? [] : rows.filter(({ eventUuid }) => left.has(eventUuid));
     for (let at = 0; at < readable.length; at += TAKEN_AT_ONCE) {
@@ -214,7 +218,7 @@ export class LaneReader {
     const fetches = refills.map(({ fetch }) => fetch);
     const inMemory = held.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
     const { rows, fresh } = await this.#desks.read(() => this.#store.fetchParked(fetches, inMemory));
-    if (!(await this.#admit(fresh))) return;
+    if (!(await this.#admit(fresh, performance.now()))) return;
     // Not before: what did not come into memory is still to be read.
     for (const refill of refills) refilled(refill, rows);
   }

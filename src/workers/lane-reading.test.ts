@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
 import { answered } from './fixtures/fake-sender.ts';
 import { EPOCH_MS, LaneRig } from './fixtures/lane-rig.ts';
-import { keyOf } from './fixtures/mailbox-model.ts';
+import { keyOf, type Travel } from './fixtures/mailbox-model.ts';
+import type { VirtualTime } from './fixtures/virtual-time.ts';
 
 let rig: LaneRig;
 
@@ -207,4 +208,77 @@ test('rows that become visible late, one after the other or all at once, are rea
     expect(await rig.time.pass(50, () => !rig.model.rows.has(keyOf(late)))).toBe(true);
     expect(rig.time.now - at).toBeLessThan(50);
   }
+});
+
+/** Bodies take their time to come; every other statement takes 2 ms. */
+const withBodiesAfter =
+  (bodiesMs: number) =>
+  (time: VirtualTime): Travel =>
+  async (_owner, name, work) => {
+    await time.sleep(1);
+    const answer = work();
+    await time.sleep(name === 'bodies' ? bodiesMs : 1);
+    return answer;
+  };
+
+test('what is cancelled while bodies are read is not sent, however many parts they come in', async () => {
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: 64,
+    maxBytes: 360,
+    travel: withBodiesAfter(60),
+    fate: () => ({ outcome: answered(200), afterMs: 5 }),
+  });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 20);
+  const rows = Array.from({ length: 20 }, (_, i) => rig.model.add(i + 1, 1, EPOCH_MS));
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(1_000, () => rig.model.bodiesRead.length === 1);
+  for (const row of rows) rig.model.cancel(row);
+  await rig.time.pass(3_000);
+  // The first part is sent within a tenth of a second of its reading.
+  expect(rig.sent.length).toBeLessThanOrEqual(5);
+});
+
+test('bodies of rows that have no place any more are not read: where the bytes of a tenant are full, the rest is parked unread', async () => {
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: 1_024,
+    maxBytes: 64 * 36,
+    fate: () => ({ outcome: answered(200), afterMs: 50 }),
+  });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 1_000);
+  for (let event = 1; event <= 1_000; event++) rig.model.add(event, 1, EPOCH_MS);
+  rig.startWorker();
+  rig.wake(0);
+  expect(await rig.time.pass(60_000, () => rig.model.rows.size === 0)).toBe(true);
+  expect(rig.sent).toHaveLength(1_000);
+  expect(rig.model.bodiesRead.reduce((sum, read) => sum + read, 0)).toBeLessThan(2_000);
+});
+
+test('a round ends though many bodies are still to be read, each of which takes its time', async () => {
+  const travel = withBodiesAfter(600);
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: 256,
+    maxBytes: 360,
+    travel,
+    fate: () => ({ outcome: answered(200), afterMs: 5 }),
+  });
+  rig.time.install();
+  for (let num = 1; num <= 60; num++) {
+    Object.assign(rig.model.addEndpoint(num, 0, 4), { tenantNum: num, enabled: false });
+    rig.model.add(num, num, EPOCH_MS);
+  }
+  const { owner } = rig.startWorker();
+  rig.wake(0);
+  const stalled: number[] = [];
+  while ([...rig.model.rows.values()].some(({ parked }) => !parked) && stalled.length < 100) {
+    await rig.time.pass(200);
+    stalled.push(owner.stalledMs);
+  }
+  expect(stalled.length).toBeLessThan(100);
+  expect(Math.max(...stalled)).toBeLessThan(4_000);
 });
