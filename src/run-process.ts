@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { HttpServer } from './api/http-server.ts';
 import { buildContext } from './build-context.ts';
-import { type Config, ConfigError } from './config/config.ts';
+import type { Config } from './config/config.ts';
 import { readSourcesFile } from './config/sources-file.ts';
 import type { Context } from './context.ts';
 import { compileEgressPolicy } from './delivery/egress-policy.ts';
@@ -22,7 +22,6 @@ const HTTP_STOP_SHARE = 0.8;
 
 /** Runs until it is told to stop, or loses what it stands on. @returns why it ended. */
 export async function runProcess(config: Config): Promise<Ending> {
-  checkEgressRules(config);
   if (config.SOURCES_FILE !== undefined) readSourcesFile(config.SOURCES_FILE);
   const stopping = awaitSignal();
   const { log, writeInfo, flush } = createLogger(config.LOG_LEVEL);
@@ -127,14 +126,6 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
 }
 
 /** @throws ConfigError when ALLOWED_NETWORKS names something that is no network. */
-function checkEgressRules({ ALLOWED_NETWORKS: allowedNetworks }: Config): void {
-  try {
-    compileEgressPolicy({ allowedNetworks });
-  } catch (error) {
-    throw new ConfigError([`ALLOWED_NETWORKS: ${(error as Error).message}`]);
-  }
-}
-
 /** A terminal signals the whole process group, and npm passes the signal on: the second of a pair must not cut the stop short. */
 function awaitSignal(): Promise<Ending> {
   return new Promise((resolve) => {

@@ -116,3 +116,44 @@ test('connections that the system holds ready when the listener closes are answe
   expect((await answers).map((answer) => answer.statusCode)).toEqual(Array(30).fill(200));
   await stopped;
 });
+
+test.each([
+  [
+    'two lengths',
+    'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n',
+    400,
+    'invalid_request',
+  ],
+  ['a head that is too large', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, 431, 'headers_too_large'],
+])('what Node’s parser refuses gets a problem document like any other: %s', async (_, sent, status, code) => {
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  socket.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  socket.write(sent);
+  await once(socket, 'close');
+  const [head, body] = text.split('\r\n\r\n') as [string, string];
+  expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  expect(head.toLowerCase()).toContain('content-type: application/problem+json');
+  expect(JSON.parse(body)).toMatchObject({ status, code, request_id: expect.stringMatching(/^req_/) });
+});
+
+test('nothing is written into an answer that is under way when what comes after its request is refused', async () => {
+  const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>();
+  server.serve((_request, response) => {
+    response.write('begun');
+    resolve(response);
+  });
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  socket.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  await arrived;
+  await vi.waitFor(() => expect(text).toContain('begun'));
+  socket.write('no request\r\n\r\n');
+  await once(socket, 'close');
+  expect(text).not.toContain('problem');
+});

@@ -1,5 +1,8 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { Refusal } from '../domain/errors.ts';
+import { problemOf } from './problem.ts';
+import { newRequestId } from './request-id.ts';
 import { SlotList } from './slot-list.ts';
 
 /** The port or address cannot be listened on; `message` says which, why, and what to do. */
@@ -15,6 +18,7 @@ export class ListenError extends Error {
   }
 }
 
+const MAX_HEADER_BYTES = 16_384;
 /** How long a stopping server goes on taking connections, in ms: those that were on their way. */
 const ACCEPT_MS = 100;
 /**
@@ -41,22 +45,33 @@ export class HttpServer {
   readonly #responses = new SlotList<ServerResponse>();
 
   constructor() {
-    this.#server = createServer({ maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 }, (request, response) => {
-      const slot = this.#responses.add(response);
-      response.once('close', () => this.#responses.remove(slot));
-      if (this.#isStopping) sayClose(response);
-      this.#listener(request, response);
-    });
+    this.#server = createServer(
+      { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000 },
+      (request, response) => {
+        const slot = this.#responses.add(response);
+        response.once('close', () => this.#responses.remove(slot));
+        if (this.#isStopping) sayClose(response);
+        this.#listener(request, response);
+      },
+    );
     this.#server.on('connection', (socket) => {
       this.#accepted++;
       const slot = this.#sockets.add({ socket, openedAt: performance.now() });
       socket.once('close', () => this.#sockets.remove(slot));
     });
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuse(error, socket));
     // A client that sends a byte a second holds a socket for no longer than this.
     this.#server.headersTimeout = 10_000;
     this.#server.requestTimeout = 30_000;
     this.#server.keepAliveTimeout = 65_000;
     this.#server.maxRequestsPerSocket = 0;
+  }
+
+  /** What Node's parser refuses reaches no route. Where an answer is under way nothing may be written between. */
+  #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+    const isAnswering = [...this.#responses].some((response) => response.socket === socket && response.headersSent);
+    if (socket.writable && error.code !== 'ECONNRESET' && !isAnswering) socket.write(answerOf(error));
+    socket.destroy();
   }
 
   /** @throws ListenError */
@@ -132,4 +147,39 @@ function sayClose(response: ServerResponse): void {
 /** What has reached this process has been read by then: a timer of a busy process runs before that. */
 function afterPoll(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What is no request that could be routed, as an answer on the wire: a problem document like any other. */
+function answerOf({ code }: NodeJS.ErrnoException): string {
+  const refusal = refusalOfParser(code);
+  const requestId = newRequestId();
+  const problem = problemOf(refusal, requestId);
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    `x-request-id: ${requestId}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
+}
+
+function refusalOfParser(code: string | undefined): Refusal {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new Refusal(
+        431,
+        'headers_too_large',
+        `The request line and headers may have ${MAX_HEADER_BYTES} bytes together.`,
+      );
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Refusal(408, 'request_timeout', 'The request did not come in time. Send it again.');
+    default:
+      return new Refusal(
+        400,
+        'invalid_request',
+        'This is not a request of HTTP/1.1 that can be told apart from others: see RFC 9112.',
+      );
+  }
 }

@@ -47,9 +47,10 @@ function ofOneHost(text: string): string {
 
 const cidrs = list.pipe(
   z.array(
-    z
-      .string()
-      .regex(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'expected addresses or CIDRs such as 10.0.0.0/8, separated by commas'),
+    z.union(
+      [z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()],
+      'expected addresses or CIDRs such as 10.0.0.0/8, separated by commas',
+    ),
   ),
 );
 

@@ -45,17 +45,38 @@ function rawEvent(value: unknown, text: string, isAscii: boolean, slice: EventSl
 }
 
 function readLines(text: string, isAscii: boolean, limits: RequestLimits): ReadRequest {
-  // Numbered before the blank ones go: an error names the line as an editor shows it.
-  const lines = text
-    .split('\n')
-    .map((line, i) => ({ line, number: i + 1 }))
-    .filter(({ line }) => line.trim() !== '');
+  const lines = linesOf(text, limits.maxEvents);
   checkCount(lines.length, limits);
   const events = lines.map(({ line, number }) => {
     const { value, sliced } = parseEvents(line, `line ${number}: `);
     return rawEvent(value, line, isAscii, sliced?.isArray === false ? sliced.events[0] : undefined);
   });
   return { isBatch: true, events };
+}
+
+interface Line {
+  readonly line: string;
+  /** Blank ones counted: as an editor shows it. */
+  readonly number: number;
+}
+
+/** Lines that are not blank, one more than there may be at the most: a body of millions of line feeds must not become millions of objects. */
+function linesOf(text: string, max: number): Line[] {
+  const lines: Line[] = [];
+  for (let number = 1, start = 0; start < text.length && lines.length <= max; number++) {
+    const feed = text.indexOf('\n', start);
+    const end = feed === -1 ? text.length : feed;
+    while (start < end && isSpace(text.charCodeAt(start))) start++;
+    const line = text.slice(start, end);
+    if (line.trim() !== '') lines.push({ line, number });
+    start = end + 1;
+  }
+  return lines;
+}
+
+/** A blank, a tab or a carriage return. */
+function isSpace(code: number): boolean {
+  return code === 32 || code === 9 || code === 13;
 }
 
 /** @throws Refusal 422 when there is no event, 413 when there are too many */
@@ -68,6 +89,6 @@ export function checkCount(count: number, { maxEvents }: RequestLimits): void {
     throw new Refusal(
       413,
       'too_large',
-      `The batch holds ${count} events; at most ${maxEvents} are taken in one request.`,
+      `The batch holds more than ${maxEvents} events: at most so many are taken in one request.`,
     );
 }

@@ -58,8 +58,8 @@ export async function findSecrets(
 
 /**
  * Gives an endpoint a new secret. The one before signs beside it for the overlap, and none from before that signs for longer, so
- * that an overlap of 0 leaves nothing behind of secrets that may have leaked. Of previous ones the last 8 stay.
- * @param secretFor makes or checks the secret, for the endpoint's scheme and beside those that are valid
+ * that an overlap of 0 leaves nothing behind of secrets that may have leaked.
+ * @param secretFor makes or checks the secret, for the endpoint's scheme and beside those that are valid; what it throws changes nothing
  * @returns null when the tenant has no endpoint of this id.
  */
 export async function rotateSecret(
@@ -98,9 +98,7 @@ async function expireSecrets(transaction: Transaction, endpointNum: number, over
     UPDATE endpoint_secrets SET expires_at = least(expires_at, date_trunc('milliseconds', now()) + make_interval(secs => ${overlapSeconds}::int))
      WHERE endpoint_num = ${endpointNum}`;
   await transaction.$executeRaw`
-    DELETE FROM endpoint_secrets WHERE endpoint_num = ${endpointNum} AND (expires_at <= now() OR id NOT IN (
-      SELECT id FROM endpoint_secrets WHERE endpoint_num = ${endpointNum} AND expires_at > now()
-       ORDER BY id DESC LIMIT ${MAX_PREVIOUS_SECRETS}::int))`;
+    DELETE FROM endpoint_secrets WHERE endpoint_num = ${endpointNum} AND expires_at <= now()`;
 }
 
 interface SecretRow {

@@ -74,11 +74,15 @@ test('a secret that expired signs no more and is shown no more', async () => {
   expect((await api('GET', `${path}/secret`)).body.previous).toEqual([]);
 });
 
-test('of previous secrets the last eight stay', async () => {
+test('eight previous secrets sign at the most, and none ends before the moment that was told: another rotation is refused until it may', async () => {
   const { id, path, secret: first } = await create();
   const all = [first];
-  for (let i = 0; i < 10; i++) all.push((await api('POST', `${path}/secret/rotate`, {})).body.secret);
-  expect(new Set(await signing(id))).toEqual(new Set(all.slice(-9)));
+  for (let i = 0; i < 8; i++) all.push((await api('POST', `${path}/secret/rotate`, {})).body.secret);
+  const refused = await api('POST', `${path}/secret/rotate`, { overlap_seconds: 60 });
+  expect(refused).toMatchObject({ status: 409, body: { code: 'too_many_secrets' } });
+  expect(new Set(await signing(id))).toEqual(new Set(all));
+  const { body } = await api('POST', `${path}/secret/rotate`, { overlap_seconds: 0 });
+  expect(await signing(id)).toEqual([body.secret]);
 });
 
 test('rotations at once leave one current secret', async () => {

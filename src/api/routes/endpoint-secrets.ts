@@ -1,7 +1,13 @@
 import { z } from 'zod';
+import { Refusal } from '../../domain/errors.ts';
 import type { Caller } from '../../domain/scope.ts';
 import { publicKeyOf } from '../../signing/public-key-of.ts';
-import { type EndpointSecrets, findSecrets, rotateSecret as rotate } from '../../store/endpoint-secrets.ts';
+import {
+  type EndpointSecrets,
+  findSecrets,
+  MAX_PREVIOUS_SECRETS,
+  rotateSecret as rotate,
+} from '../../store/endpoint-secrets.ts';
 import { secretFor } from '../endpoint-input.ts';
 import { ownSecret } from '../endpoint-schema.ts';
 import { objectId } from '../object-id.ts';
@@ -73,12 +79,25 @@ export const rotateSecret = defineRoute({
   }),
   responses: { 200: { description: 'The secrets that sign now', schema: secretsSchema } },
   handle: async ({ tenant, params: { endpoint_id: id }, body, caller }, context) => {
+    const overlapSeconds = body.overlap_seconds ?? DAY_SECONDS;
     const secrets = await rotate(context, tenant, id, {
-      overlapSeconds: body.overlap_seconds ?? DAY_SECONDS,
-      secretFor: (scheme, valid) => secretFor(scheme, body.secret, valid),
+      overlapSeconds,
+      secretFor: (scheme, valid) => {
+        if (overlapSeconds > 0 && valid.length > MAX_PREVIOUS_SECRETS) throw tooManySecrets();
+        return secretFor(scheme, body.secret, valid);
+      },
       actor: caller.actor,
     });
     if (secrets === null) throw endpointNotFound();
     return { status: 200, body: toJson(secrets, caller) };
   },
 });
+
+/** One that was promised to sign until a moment must not end before it. */
+function tooManySecrets(): Refusal {
+  return new Refusal(
+    409,
+    'too_many_secrets',
+    `${MAX_PREVIOUS_SECRETS} earlier secrets of this endpoint still sign. Wait until one has expired, or rotate with an overlap of 0, which ends them all at once.`,
+  );
+}

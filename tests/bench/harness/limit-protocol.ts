@@ -9,6 +9,7 @@ export type LimitCommand = {
   readonly pools: number;
   /** Of each pool. */
   readonly connections: number;
+  /** At least: it goes on while the loop still becomes cheaper. */
   readonly warmUpMs: number;
   readonly measureMs: number;
 };
