@@ -1,5 +1,6 @@
 import { type Broker, type Connection, type ConnectionOptions, ConnectionPool } from '@platformatic/kafka';
 import { guardFrames } from '../../brokers/guard-frames.ts';
+import { guardReader } from '../../brokers/guard-reader.ts';
 import { DeliveryFailure, unreachable } from '../classify.ts';
 import { brokerTls, type HostGuard } from './host-guard.ts';
 
@@ -11,7 +12,11 @@ export interface KafkaGuard {
 }
 
 const MAX_BROKERS = 64;
-const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
+/**
+ * The largest response that is read: far larger than the metadata of a topic with thousands of partitions. What is made of it takes ten times as much, and is kept for as
+ * long as the connection; a tenant may have many, and name any server as a broker.
+ */
+const MAX_RESPONSE_BYTES = 512 * 1024;
 
 /**
  * The connections of one Kafka client, each through the guard: to brokers that the endpoint names as to those that the cluster's metadata
@@ -31,6 +36,7 @@ export class KafkaConnections {
     this.#clientId = clientId;
     this.#options = options;
     this.#guard = guard;
+    guardReader();
   }
 
   /** @throws DeliveryFailure, or what the client throws */
