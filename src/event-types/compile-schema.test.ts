@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { compileSchema } from './compile-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { LinearPattern } from './linear-pattern.ts';
 import { readSchema } from './read-schema.ts';
 
 const $defs = { text: { type: 'string' } };
@@ -60,4 +61,24 @@ test('a schema that looks for more names in one object than may be looked for is
   const allOf = Array.from({ length: 6 }, () => ({ required: names }));
   expect(readSchema({ allOf })).toMatchObject({ ok: false });
   expect(readSchema({ allOf: allOf.slice(2) })).toMatchObject({ ok: true });
+});
+
+const different = (length: number) => Array.from({ length }, (_, i) => String.fromCodePoint(0x10000 + i)).join('');
+
+test('patterns that would look at millions of steps for one text do not, all patterns of a schema together', () => {
+  const patterns = Array.from({ length: 20 }, (_, i) => ({ pattern: `^([^a]{${30 + i}}a?)*$` }));
+  expect(readSchema({ allOf: patterns })).toMatchObject({ ok: true });
+  expect(faultsOf({ allOf: patterns }, different(2_000))).toBe('too_costly');
+  expect(faultsOf({ allOf: patterns }, 'b'.repeat(60_000))).not.toBe('too_costly');
+  expect(faultsOf({ pattern: '^[^<>]*$' }, different(10_000).repeat(10))).toBe('valid');
+});
+
+test('what patterns remember of an unusual text is forgotten after the event, of ordinary ones it is kept', () => {
+  const forget = vi.spyOn(LinearPattern.prototype, 'forget');
+  const validate = compileSchema({ properties: { a: { pattern: '^[^<>]*$' }, b: { pattern: '^[^a]*$' } } }, 'data');
+  for (let i = 0; i < 20; i++) expect(validate({ a: different(500), b: `text ${i}` }).kind).toBe('valid');
+  expect(forget).not.toHaveBeenCalled();
+  validate({ a: different(2_500), b: different(2_500) });
+  expect(forget).toHaveBeenCalledTimes(2);
+  forget.mockRestore();
 });

@@ -16,7 +16,10 @@ export type Validator = (value: unknown) => Validation;
 
 /** Values of an event times schemas that are tried on each. */
 const MAX_WORK = 300_000;
+/** Characters that patterns may look at; to find what one leads to costs as much as many that are known. */
 const FUEL = 5_000_000;
+/** Most that all patterns of a schema together remember from one event to the next; ordinary texts need a few hundred. */
+const MAX_KEPT = 4_000;
 const MAX_FAULTS = 20;
 /** Likewise, up to which all faults are looked for: each costs time and memory, and a value may have one for every schema and name. */
 const MAX_THOROUGH_WORK = 5_000;
@@ -28,7 +31,13 @@ const MAX_THOROUGH_WORK = 5_000;
  */
 export function compileSchema(schema: JsonSchema, place: string): Validator {
   const fuel: Fuel = { left: FUEL };
-  const compile = (allErrors: boolean) => ajvWith(fuel, allErrors).compile(withoutDialect(schema));
+  const patterns = new Map<string, LinearPattern>();
+  const patternOf = (source: string) => {
+    const pattern = patterns.get(source) ?? new LinearPattern(source, fuel);
+    patterns.set(source, pattern);
+    return pattern;
+  };
+  const compile = (allErrors: boolean) => ajvWith(patternOf, allErrors).compile(withoutDialect(schema));
   const thorough = compile(true);
   // Few types have events that are so large.
   let brief: ValidateFunction | null = null;
@@ -37,10 +46,19 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
     const work = countValues(value, MAX_WORK / load) * load;
     if (work > MAX_WORK) return { kind: 'too_costly' };
     fuel.left = FUEL;
-    if (work <= MAX_THOROUGH_WORK) return run(thorough, value, place);
-    brief ??= compile(false);
-    return run(brief, value, place);
+    const isThorough = work <= MAX_THOROUGH_WORK;
+    if (!isThorough) brief ??= compile(false);
+    const found = run(isThorough ? thorough : brief!, value, place);
+    trim(patterns);
+    return found;
   };
+}
+
+function trim(patterns: ReadonlyMap<string, LinearPattern>): void {
+  let kept = 0;
+  for (const pattern of patterns.values()) kept += pattern.kept;
+  if (kept <= MAX_KEPT) return;
+  for (const pattern of patterns.values()) pattern.forget();
 }
 
 function run(validate: ValidateFunction, value: unknown, place: string): Validation {
@@ -55,8 +73,8 @@ function run(validate: ValidateFunction, value: unknown, place: string): Validat
   return { kind: 'invalid', faults };
 }
 
-function ajvWith(fuel: Fuel, allErrors: boolean): Ajv2020 {
-  const regExp = Object.assign((pattern: string) => new LinearPattern(pattern, fuel), { code: 'linearPattern' });
+function ajvWith(patternOf: (source: string) => LinearPattern, allErrors: boolean): Ajv2020 {
+  const regExp = Object.assign((source: string) => patternOf(source), { code: 'linearPattern' });
   const ajv = new Ajv2020({
     allErrors,
     // Checked before, and names of our own for it: `read-schema.ts`.
