@@ -1,8 +1,9 @@
-import { Ajv2020, type ErrorObject, type KeywordErrorDefinition, str } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject, type KeywordErrorDefinition, str, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { Fault } from '../domain/errors.ts';
 import { formats } from './formats.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
 import { type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
+import { refKeyword } from './ref-keyword.ts';
 import { loadOf } from './schema-load.ts';
 
 /** What a value lacks. `too_costly`: to find out would take too long. */
@@ -15,8 +16,13 @@ export type Validator = (value: unknown) => Validation;
 
 /** Values of an event times schemas that are tried on each. */
 const MAX_WORK = 300_000;
+/** Characters that patterns may look at; to find what one leads to costs as much as many that are known. */
 const FUEL = 5_000_000;
+/** Most that all patterns of a schema together remember from one event to the next; ordinary texts need a few hundred. */
+const MAX_KEPT = 4_000;
 const MAX_FAULTS = 20;
+/** Likewise, up to which all faults are looked for: each costs time and memory, and a value may have one for every schema and name. */
+const MAX_THOROUGH_WORK = 5_000;
 
 /**
  * Compiles a schema that `readSchema` has found good. ajv makes JavaScript of it, which holds of the schema nothing but what ajv has quoted.
@@ -25,28 +31,52 @@ const MAX_FAULTS = 20;
  */
 export function compileSchema(schema: JsonSchema, place: string): Validator {
   const fuel: Fuel = { left: FUEL };
-  const ajv = ajvWith(fuel);
-  const validate = ajv.compile(withoutDialect(schema));
+  const patterns = new Map<string, LinearPattern>();
+  const patternOf = (source: string) => {
+    const pattern = patterns.get(source) ?? new LinearPattern(source, fuel);
+    patterns.set(source, pattern);
+    return pattern;
+  };
+  const compile = (allErrors: boolean) => ajvWith(patternOf, allErrors).compile(withoutDialect(schema));
+  const thorough = compile(true);
+  // Few types have events that are so large.
+  let brief: ValidateFunction | null = null;
   const load = loadOf(schema);
   return (value) => {
-    if (countValues(value, MAX_WORK / load) > MAX_WORK / load) return { kind: 'too_costly' };
+    const work = countValues(value, MAX_WORK / load) * load;
+    if (work > MAX_WORK) return { kind: 'too_costly' };
     fuel.left = FUEL;
-    try {
-      if (validate(value)) return { kind: 'valid' };
-    } catch (error) {
-      if (error instanceof OutOfFuel) return { kind: 'too_costly' };
-      throw error;
-    }
-    const faults = (validate.errors ?? []).slice(0, MAX_FAULTS).map((error) => faultOf(error, place));
-    validate.errors = null;
-    return { kind: 'invalid', faults };
+    const isThorough = work <= MAX_THOROUGH_WORK;
+    if (!isThorough) brief ??= compile(false);
+    const found = run(isThorough ? thorough : brief!, value, place);
+    trim(patterns);
+    return found;
   };
 }
 
-function ajvWith(fuel: Fuel): Ajv2020 {
-  const regExp = Object.assign((pattern: string) => new LinearPattern(pattern, fuel), { code: 'linearPattern' });
+function trim(patterns: ReadonlyMap<string, LinearPattern>): void {
+  let kept = 0;
+  for (const pattern of patterns.values()) kept += pattern.kept;
+  if (kept <= MAX_KEPT) return;
+  for (const pattern of patterns.values()) pattern.forget();
+}
+
+function run(validate: ValidateFunction, value: unknown, place: string): Validation {
+  try {
+    if (validate(value)) return { kind: 'valid' };
+  } catch (error) {
+    if (error instanceof OutOfFuel) return { kind: 'too_costly' };
+    throw error;
+  }
+  const faults = (validate.errors ?? []).slice(0, MAX_FAULTS).map((error) => faultOf(error, place));
+  validate.errors = null;
+  return { kind: 'invalid', faults };
+}
+
+function ajvWith(patternOf: (source: string) => LinearPattern, allErrors: boolean): Ajv2020 {
+  const regExp = Object.assign((source: string) => patternOf(source), { code: 'linearPattern' });
   const ajv = new Ajv2020({
-    allErrors: true,
+    allErrors,
     // Checked before, and names of our own for it: `read-schema.ts`.
     strict: false,
     meta: false,
@@ -59,6 +89,8 @@ function ajvWith(fuel: Fuel): Ajv2020 {
     // ajv's own passes over its code take longer than all the rest.
     code: { regExp, optimize: false },
   });
+  ajv.removeKeyword('$ref');
+  ajv.addKeyword(refKeyword);
   ajv.removeKeyword('uniqueItems');
   ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', errors: false, validate: areUnique });
   ajv.removeKeyword('multipleOf');

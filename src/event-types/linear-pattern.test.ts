@@ -69,6 +69,30 @@ test('a match that needs more work than is allowed is given up', () => {
   expect(() => tried.test('ab'.repeat(10_000))).toThrow(OutOfFuel);
 });
 
+test('a character costs one unit where it is known what it leads to, else by the steps that are looked at', () => {
+  const text = Array.from({ length: 300 }, (_, i) => String.fromCodePoint(0x10000 + i)).join('');
+  const fuel = { left: 10_000_000 };
+  const tried = new LinearPattern('^(?:[^a]{30}a?)*$', fuel);
+  const costOf = () => {
+    const before = fuel.left;
+    tried.test(text);
+    return before - fuel.left;
+  };
+  expect(costOf()).toBeGreaterThan(300 * 100);
+  expect(costOf()).toBe(300);
+});
+
+test('what a pattern remembers is bounded, however many different characters it meets in however many states', () => {
+  const tried = new LinearPattern('^(?:[^a]{30}a?)*$');
+  for (let start = 0x10000; start < 0x10000 + 120_000; start += 30_000) {
+    const text = Array.from({ length: 30_000 }, (_, i) => String.fromCodePoint(start + i)).join('');
+    expect([tried.test(text), tried.test(`${text}ab`)]).toEqual([true, false]);
+    expect(tried.kept).toBeLessThan(21_000);
+  }
+  tried.forget();
+  expect(tried.kept).toBe(0);
+});
+
 test.each([
   '(?=a)',
   '(?!a)',

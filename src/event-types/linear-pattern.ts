@@ -1,7 +1,7 @@
 import { type PatternStep, programOf } from './pattern-program.ts';
 import { parsePattern } from './pattern-tree.ts';
 
-/** What is left of the work that one validation may cost. */
+/** What is left of the work that one validation may cost, in characters whose transition is known. */
 export interface Fuel {
   left: number;
 }
@@ -19,6 +19,10 @@ interface State {
 }
 
 const MAX_STATES = 300;
+/** Most transitions and steps of states that are remembered: a text may have a million different characters. */
+const MAX_KEPT = 20_000;
+/** What a step costs that is looked at to find a transition or a state, beside a transition that is known (measured). */
+const STEP_COST = 40;
 
 /**
  * A regular expression that is matched in time linear in the text, whatever it is: an automaton is followed in all its states at once,
@@ -31,6 +35,7 @@ export class LinearPattern {
   readonly #fuel: Fuel;
   readonly #states = new Map<string, State>();
   #first: State | null = null;
+  #kept = 0;
 
   constructor(source: string, fuel: Fuel = { left: Number.POSITIVE_INFINITY }) {
     this.source = source;
@@ -42,6 +47,19 @@ export class LinearPattern {
     return this.#program.length;
   }
 
+  /** Transitions and steps of states that are remembered. */
+  get kept(): number {
+    return this.#kept;
+  }
+
+  /** Matching goes on as before; what is met again is found again. */
+  forget(): void {
+    for (const state of this.#states.values()) state.after.clear();
+    this.#states.clear();
+    this.#first = null;
+    this.#kept = 0;
+  }
+
   /** @throws OutOfFuel */
   test(text: string): boolean {
     this.#first ??= this.#stateOf(this.#closure([0], true), true);
@@ -49,7 +67,7 @@ export class LinearPattern {
     for (const char of text) {
       if (state.isMatch) return true;
       const known = state.after.get(char);
-      this.#burn(known === undefined ? state.steps.length + 1 : 1);
+      this.#burn(1);
       state = known ?? this.#advance(state, char);
     }
     return state.matchesAtEnd;
@@ -66,7 +84,9 @@ export class LinearPattern {
   }
 
   #advance(state: State, char: string): State {
+    if (this.#kept >= MAX_KEPT) this.forget();
     const next: number[] = [];
+    this.#burn(state.steps.length * STEP_COST);
     for (const at of state.steps) {
       const step = this.#program[at]!;
       if (step.kind === 'one' && step.test(char)) next.push(step.next);
@@ -74,6 +94,7 @@ export class LinearPattern {
     // A match may begin after any character.
     const found = this.#stateOf(this.#closure([...next, 0], false));
     state.after.set(char, found);
+    this.#kept++;
     return found;
   }
 
@@ -81,18 +102,13 @@ export class LinearPattern {
     const key = `${isBegin}${steps.join()}`;
     const known = this.#states.get(key);
     if (known !== undefined) return known;
-    if (this.#states.size >= MAX_STATES) this.#forget();
+    if (this.#states.size >= MAX_STATES) this.forget();
     const isMatch = this.#hasMatch(steps);
     const matchesAtEnd = isMatch || this.#hasMatch(this.#closure(steps, isBegin, true));
     const state = { steps, isMatch, matchesAtEnd, after: new Map<string, State>() };
     this.#states.set(key, state);
+    this.#kept += steps.length;
     return state;
-  }
-
-  #forget(): void {
-    for (const state of this.#states.values()) state.after.clear();
-    this.#states.clear();
-    this.#first = null;
   }
 
   #hasMatch(steps: readonly number[]): boolean {
@@ -110,6 +126,7 @@ export class LinearPattern {
       if (step.kind === 'either') pending.push(step.next, step.other);
       else if ((step.kind === 'begin' && isBegin) || (step.kind === 'end' && isEnd)) pending.push(step.next);
     }
+    this.#burn(seen.size * STEP_COST);
     return [...seen].filter((at) => this.#program[at]!.kind !== 'either').sort((a, b) => a - b);
   }
 }

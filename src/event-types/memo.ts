@@ -1,7 +1,9 @@
-export interface MemoCapacity<Value> {
+export interface MemoCapacity<Key, Value> {
   readonly entries: number;
   /** Of all values together; no bound where it is absent. */
   readonly weight?: { readonly most: number; readonly of: (value: Value) => number };
+  /** Who has more than a share of the whole makes room for all, so that nobody is pushed out by the many keys of another. */
+  readonly owners?: { readonly share: number; readonly of: (key: Key) => string };
 }
 
 interface Slot<Value> {
@@ -13,11 +15,11 @@ interface Slot<Value> {
 
 /** What keys stand for: made once, shared by those who ask meanwhile, kept until it is pushed out as the least recently used. Failures are not kept. */
 export class Memo<Key, Value> {
-  readonly #capacity: MemoCapacity<Value>;
+  readonly #capacity: MemoCapacity<Key, Value>;
   readonly #slots = new Map<Key, Slot<Value>>();
   #weight = 0;
 
-  constructor(capacity: MemoCapacity<Value>) {
+  constructor(capacity: MemoCapacity<Key, Value>) {
     this.#capacity = capacity;
   }
 
@@ -73,11 +75,26 @@ export class Memo<Key, Value> {
   }
 
   #trim(): void {
-    const { entries, weight } = this.#capacity;
-    for (const key of this.#slots.keys()) {
-      const isWithin = this.#slots.size <= entries && (weight === undefined || this.#weight <= weight.most);
-      if (isWithin || this.#slots.size === 1) return;
-      this.delete(key);
-    }
+    while (this.#slots.size > 1 && this.#exceeds(this.#slots.size, this.#weight, 1)) this.delete(this.#leastMissed());
   }
+
+  #exceeds(size: number, heft: number, share: number): boolean {
+    const { entries, weight } = this.#capacity;
+    return size > entries * share || (weight !== undefined && heft > weight.most * share);
+  }
+
+  #leastMissed(): Key {
+    const [oldest] = this.#slots.keys();
+    const { owners } = this.#capacity;
+    if (owners === undefined) return oldest!;
+    const byOwner = [...Map.groupBy(this.#slots, ([key]) => owners.of(key)).values()];
+    const greedy = byOwner.filter((own) => this.#exceeds(own.length, heftOf(own), owners.share));
+    const eldest = new Set(greedy.map(([first]) => first![0]));
+    for (const key of this.#slots.keys()) if (eldest.has(key)) return key;
+    return oldest!;
+  }
+}
+
+function heftOf(slots: readonly (readonly [unknown, { readonly weight: number }])[]): number {
+  return slots.reduce((sum, [, { weight }]) => sum + weight, 0);
 }

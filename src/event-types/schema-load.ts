@@ -10,6 +10,7 @@ const MAX_DEPTH = 48;
 export const MAX_LOAD = 64;
 const VALUES_A_UNIT = 16;
 const STEPS_A_UNIT = 32;
+const NAMES_A_UNIT = 32;
 
 /** Work at a place of the event, and at the places below it, level by level: the most that one of them may cost. */
 type Load = readonly number[];
@@ -74,10 +75,18 @@ function measure(schema: JsonSchema, walk: Walk, path: string, refs: readonly st
 
 type Inner = (name: string, value: unknown) => Load;
 
-function ownLoad({ enum: values, pattern, uniqueItems }: SchemaObject): Load {
+function ownLoad(schema: SchemaObject): Load {
+  const { enum: values, pattern, uniqueItems } = schema;
   const ofValues = Array.isArray(values) ? Math.ceil(values.length / VALUES_A_UNIT) : 0;
   const ofPattern = typeof pattern === 'string' ? patternLoad(pattern) : 0;
-  return [1 + ofValues + ofPattern + (uniqueItems === true ? 2 : 0)];
+  return [1 + ofValues + ofPattern + namesLoad(schema) + (uniqueItems === true ? 2 : 0)];
+}
+
+/** Each is looked for in an object, be it empty, and may be a fault of its own. Few cost nothing beside the schema itself. */
+function namesLoad({ properties = {}, required = [], dependentRequired = {} }: SchemaObject): number {
+  const dependents = Object.values(dependentRequired as Record<string, readonly string[]>);
+  const lists = [Object.keys(properties as SchemaObject), required as readonly string[], ...dependents];
+  return Math.floor((lists.reduce((total, list) => total + list.length, 0) + dependents.length) / NAMES_A_UNIT);
 }
 
 function patternLoad(pattern: string): number {

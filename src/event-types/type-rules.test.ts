@@ -6,7 +6,7 @@ const rulesOf = (at: bigint, ...types: LoadedRules['types']): LoadedRules => ({ 
 const pay = { num: 1, type: 'pay', validation: 'enforce' as const, versions: [version(1)] };
 const event = (data: unknown, text = '1.0') => ({ tenantNum: 1, type: 'pay', version: text, data });
 
-function desk(first: LoadedRules | null, schema = '{"type":"string"}') {
+function desk(first: LoadedRules | null, schema = '{"type":"string"}', { validators = 2, schemaLength = 40 } = {}) {
   const loads: string[] = [];
   const state = { rules: first };
   const rules = new TypeRules({
@@ -18,11 +18,11 @@ function desk(first: LoadedRules | null, schema = '{"type":"string"}') {
       loads.push(`version ${num}`);
       return state.rules?.version ?? 0n;
     },
-    loadSchema: async (_, num, { major }) => {
-      loads.push(`schema ${num}@${major}`);
+    loadSchema: async (tenantNum, num, { major }) => {
+      loads.push(tenantNum === 1 ? `schema ${num}@${major}` : `schema of ${tenantNum}`);
       return schema;
     },
-    capacity: { tenants: 2, validators: 2, schemaLength: 40 },
+    capacity: { tenants: 2, validators, schemaLength },
   });
   return { rules, loads, state };
 }
@@ -101,3 +101,22 @@ test('validators beyond the capacity fall out, least recently used first, by num
   for (const text of ['1.0', '2.0', '1.0']) await long.rules.check(event('x', text));
   expect(long.loads.filter((load) => load.startsWith('schema'))).toHaveLength(3);
 });
+
+test.each([
+  { validators: 8, schemaLength: 10_000 },
+  { validators: 100, schemaLength: 8 * 17 },
+])(
+  'a tenant that goes through many schemas pushes out its own validators, not those of others: %j',
+  async (capacity) => {
+    const versions = Array.from({ length: 20 }, (_, i) => version(i + 1));
+    const { rules, loads } = desk(rulesOf(1n, { ...pay, versions }), '{"type":"string"}', capacity);
+    const other = { ...event('x'), tenantNum: 2 };
+    await rules.check(other);
+    for (const { major } of [...versions, ...versions]) await rules.check(event('x', `${major}.0`));
+    await rules.check(other);
+    expect(loads.filter((load) => load === 'schema of 2')).toHaveLength(1);
+    const before = loads.length;
+    for (const { major } of versions.slice(-7)) await rules.check(event('x', `${major}.0`));
+    expect(loads.length).toBe(before);
+  },
+);

@@ -66,11 +66,14 @@ interface Entry {
 
 const NO_FAULTS: readonly Fault[] = [];
 const NONE: Entry = { version: 0n, rules: new Map() };
+/** A tenant that has more of the validators than this makes room for all others. */
+const TENANT_SHARE = 0.25;
 const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, schemaLength: 1_000_000 };
 
 /**
  * What events of each tenant are checked by, in memory. It may be stale: the commit finds out and then `forget` lets it be read again.
- * Validators are compiled on first use, one in a turn of the event loop; what was least recently used falls out.
+ * Validators are compiled on first use, one in a turn of the event loop; what was least recently used falls out, of
+ * tenants that have much of it first.
  */
 export class TypeRules {
   readonly #options: TypeRulesOptions;
@@ -86,7 +89,8 @@ export class TypeRules {
     const { tenants, validators, schemaLength } = options.capacity ?? CAPACITY;
     this.#tenants = new Memo({ entries: tenants });
     const weight = { most: schemaLength, of: (compiled: Compiled | null) => compiled?.length ?? 0 };
-    this.#validators = new Memo({ entries: validators, weight });
+    const owners = { share: TENANT_SHARE, of: (key: string) => key.slice(0, key.indexOf('/')) };
+    this.#validators = new Memo({ entries: validators, weight, owners });
   }
 
   /**
@@ -165,7 +169,7 @@ export class TypeRules {
   }
 
   #validatorOf(tenantNum: number, typeNum: number, version: TypeVersion): Promise<Compiled | null> {
-    const key = `${typeNum}@${versionText(version)}`;
+    const key = `${tenantNum}/${typeNum}@${versionText(version)}`;
     return this.#validators.get(key, async () => {
       const text = await this.#options.loadSchema(tenantNum, typeNum, version);
       if (text === null) return null;

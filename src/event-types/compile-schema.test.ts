@@ -1,0 +1,84 @@
+import { expect, test, vi } from 'vitest';
+import { compileSchema } from './compile-schema.ts';
+import type { JsonSchema } from './json-schema.ts';
+import { LinearPattern } from './linear-pattern.ts';
+import { readSchema } from './read-schema.ts';
+
+const $defs = { text: { type: 'string' } };
+const text = { $ref: '#/$defs/text' };
+const names = Array.from({ length: 400 }, (_, i) => `name${i}`);
+
+function faultsOf(schema: JsonSchema, value: unknown) {
+  const found = compileSchema(schema, 'data')(value);
+  return found.kind === 'invalid' ? found.faults : found.kind;
+}
+
+test('all faults of an event are told, up to twenty, behind references too', () => {
+  const schema = { $defs: { ...$defs, list: { items: text } }, properties: { a: { $ref: '#/$defs/list' }, b: text } };
+  const fault = (path: string) => ({ path, message: 'must be string' });
+  expect(faultsOf(schema, { a: ['x', 1, 2], b: 3 })).toEqual(['data.a.1', 'data.a.2', 'data.b'].map(fault));
+  expect(faultsOf(schema, { a: Array(1_000).fill(1), b: 3 })).toHaveLength(20);
+});
+
+test('of an event with many values the first fault is told and no other is looked for', () => {
+  const schema = { $defs, items: text };
+  expect(faultsOf(schema, ['x', ...Array(50_000).fill(1)])).toEqual([{ path: 'data.1', message: 'must be string' }]);
+  expect(faultsOf(schema, Array(50_000).fill('x'))).toBe('valid');
+});
+
+test.each<JsonSchema>([
+  { $defs, items: text },
+  { $defs, contains: text },
+  { $defs, not: { contains: text } },
+  { $defs, anyOf: [{ contains: text }, { items: text }] },
+  { $defs: { ...$defs, inner: { contains: text } }, allOf: [{ $ref: '#/$defs/inner' }] },
+])('what was found before is not copied for each value that a reference does not fit: %j', (schema) => {
+  for (const values of [1_000, 20_000]) {
+    const [validate, value] = [compileSchema(schema, 'data'), Array(values).fill(1)];
+    validate(value);
+    const concat = vi.spyOn(Array.prototype, 'concat');
+    validate(value);
+    const copies = concat.mock.calls.length;
+    concat.mockRestore();
+    expect(copies).toBe(0);
+  }
+});
+
+test('names that are looked for in each object count as work, however small the object is', () => {
+  const lists: JsonSchema[] = [
+    { required: names },
+    { properties: Object.fromEntries(names.map((name) => [name, true])) },
+    { dependentRequired: { a: names } },
+  ];
+  for (const items of lists) {
+    const validate = compileSchema({ items }, 'data');
+    expect(validate(Array(100).fill({ a: 1 })).kind).not.toBe('too_costly');
+    expect(validate(Array(40_000).fill({})).kind).toBe('too_costly');
+  }
+});
+
+test('a schema that looks for more names in one object than may be looked for is refused', () => {
+  const allOf = Array.from({ length: 6 }, () => ({ required: names }));
+  expect(readSchema({ allOf })).toMatchObject({ ok: false });
+  expect(readSchema({ allOf: allOf.slice(2) })).toMatchObject({ ok: true });
+});
+
+const different = (length: number) => Array.from({ length }, (_, i) => String.fromCodePoint(0x10000 + i)).join('');
+
+test('patterns that would look at millions of steps for one text do not, all patterns of a schema together', () => {
+  const patterns = Array.from({ length: 20 }, (_, i) => ({ pattern: `^([^a]{${30 + i}}a?)*$` }));
+  expect(readSchema({ allOf: patterns })).toMatchObject({ ok: true });
+  expect(faultsOf({ allOf: patterns }, different(2_000))).toBe('too_costly');
+  expect(faultsOf({ allOf: patterns }, 'b'.repeat(60_000))).not.toBe('too_costly');
+  expect(faultsOf({ pattern: '^[^<>]*$' }, different(10_000).repeat(10))).toBe('valid');
+});
+
+test('what patterns remember of an unusual text is forgotten after the event, of ordinary ones it is kept', () => {
+  const forget = vi.spyOn(LinearPattern.prototype, 'forget');
+  const validate = compileSchema({ properties: { a: { pattern: '^[^<>]*$' }, b: { pattern: '^[^a]*$' } } }, 'data');
+  for (let i = 0; i < 20; i++) expect(validate({ a: different(500), b: `text ${i}` }).kind).toBe('valid');
+  expect(forget).not.toHaveBeenCalled();
+  validate({ a: different(2_500), b: different(2_500) });
+  expect(forget).toHaveBeenCalledTimes(2);
+  forget.mockRestore();
+});
