@@ -49,7 +49,7 @@ async function peer(behave: (socket: Socket) => void, certificate?: string): Pro
 async function deliver(
   type: BrokerDestination['type'],
   port: number,
-  { host = '127.0.0.1', tls = false, timeoutMs = 3_000, networks = ['127.0.0.0/8'], zone = {} as Zone } = {},
+  { host = '127.0.0.1', tls = false, timeoutMs = 3_000, networks = ['127.0.0.0/8'], zone = {} as Zone, hasLogin = true } = {},
 ): Promise<Outcome> {
   const egress = {
     policy: compileEgressPolicy({ allowedNetworks: networks }),
@@ -57,10 +57,14 @@ async function deliver(
   };
   const sender = (type === 'kafka' ? createKafkaSender(egress) : createRabbitmqSender(egress)) as Sender<BrokerMessage>;
   closing.push(() => sender.close());
-  return new Promise((resolve) => sender.send(messageTo(type, `${host}:${port}`, tls, timeoutMs), resolve));
+  return new Promise((resolve) => sender.send(messageTo(type, `${host}:${port}`, { tls, timeoutMs, hasLogin }), resolve));
 }
 
-function messageTo(type: BrokerDestination['type'], at: string, tls: boolean, timeoutMs: number): BrokerMessage {
+function messageTo(
+  type: BrokerDestination['type'],
+  at: string,
+  { tls, timeoutMs, hasLogin }: { readonly tls: boolean; readonly timeoutMs: number; readonly hasLogin: boolean },
+): BrokerMessage {
   const prepared = { tenantNum: 1, headers: ['webhook-id', 'evt_1'], body: Buffer.from('{}'), timeoutMs };
   const common = { tls, ca: tls ? ca : null };
   if (type === 'rabbitmq') {
@@ -68,7 +72,7 @@ function messageTo(type: BrokerDestination['type'], at: string, tls: boolean, ti
     const message: RabbitmqMessage = { type, destination: { type, ...place, ...common }, routingKey: '', ...prepared };
     return message;
   }
-  const sasl = { mechanism: 'scram-sha-256', username: 'u', password: 'p' } as const;
+  const sasl = hasLogin ? ({ mechanism: 'scram-sha-256', username: 'u', password: 'p' } as const) : null;
   const place = { brokers: [at], topic: 'events', key: 'subject', sasl } as const;
   const message: KafkaMessage = { type, destination: { type, ...place, ...common }, key: null, ...prepared };
   return message;
@@ -183,3 +187,17 @@ function frame(correlation: Buffer, body: Buffer): Buffer {
   length.writeInt32BE(4 + body.length);
   return Buffer.concat([length, correlation, body]);
 }
+
+test('kafka: an answer whose lengths lead back to what was read already is refused, and memory is not exhausted by it', async () => {
+  // ApiVersions: no error, 2³¹ − 2 elements; the first has a tagged field of −13 bytes, and so comes again.
+  const loop = '0000ffffffff0700120000000401' + '00f3ffffff0f';
+  const { port } = await peer((socket) =>
+    socket.once('data', (request: Buffer) => {
+      const answer = Buffer.concat([request.subarray(8, 12), Buffer.from(loop, 'hex')]);
+      const length = Buffer.alloc(4);
+      length.writeInt32BE(answer.length);
+      socket.write(Buffer.concat([length, answer]));
+    }),
+  );
+  expect(await deliver('kafka', port, { hasLogin: false })).toMatchObject({ kind: 'unreachable' });
+});
