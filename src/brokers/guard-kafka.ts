@@ -1,6 +1,5 @@
 import type { Connection, ConnectionPool } from '@platformatic/kafka';
 import { guardFrames } from './guard-frames.ts';
-import { guardReader } from './guard-reader.ts';
 
 /**
  * The largest response that is read: far larger than a message may be anywhere, because one that is larger than what a fetch asks for comes all
@@ -16,7 +15,6 @@ export function guardKafka(
   { connections }: { readonly connections: ConnectionPool },
   onFault: (error: unknown) => void = () => {},
 ): void {
-  guardReader();
   for (const [, connection] of connections) guard(connection, onFault);
   // The socket is opened in this turn of the event loop, and heard of in another.
   connections.on('connecting', ({ connection }) => queueMicrotask(() => guard(connection as Connection, onFault)));

@@ -2,7 +2,7 @@ import { Reader } from '@platformatic/kafka';
 import { expect, test } from 'vitest';
 import { guardReader } from './guard-reader.ts';
 
-guardReader();
+guardReader(Reader);
 
 /** −13 as an unsigned varint of 32 bits. */
 const BACK = [0xf3, 0xff, 0xff, 0xff, 0x0f];
@@ -41,6 +41,6 @@ test('an array of more elements than there are bytes ends with the bytes', () =>
 
 test('guarded twice is guarded once', () => {
   const { skip } = Reader.prototype;
-  guardReader();
+  guardReader(Reader);
   expect(Reader.prototype.skip).toBe(skip);
 });

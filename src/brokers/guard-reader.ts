@@ -1,4 +1,4 @@
-import { Reader } from '@platformatic/kafka';
+import type { Reader } from '@platformatic/kafka';
 
 /** Methods of the client's reader that go on by a length that the peer says. */
 const BY_LENGTH = ['skip', 'readNullableString', 'readNullableBytes', 'readVarIntBytes'] as const;
@@ -10,9 +10,10 @@ const guarded = new WeakSet<object>();
 /**
  * Has the client's reader refuse lengths that lead back, or past the end of what came: it believes the peer, which may be no broker at all. A few bytes could have it
  * read the same element two thousand million times, until memory is exhausted and the process ends. What it throws costs the connection (`guardFrames`).
+ * To be called wherever the client is loaded, which is not before it is needed.
  */
-export function guardReader(): void {
-  const prototype = Reader.prototype as unknown as Record<string, Method>;
+export function guardReader({ prototype: reader }: typeof Reader): void {
+  const prototype = reader as unknown as Record<string, Method>;
   if (guarded.has(prototype)) return;
   guarded.add(prototype);
   for (const name of BY_LENGTH) prototype[name] = forwards(prototype[name]!);

@@ -1,5 +1,6 @@
 import type { GenericError, Producer } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
+import { guardReader } from '../brokers/guard-reader.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
 import type { NotTaken } from '../store/publish-rejected.ts';
@@ -89,7 +90,8 @@ function batchesOf(messages: readonly StoredRejection[]): readonly (readonly Sto
 }
 
 async function open(source: KafkaSource, clientId: string): Promise<Producer> {
-  const { Producer } = await import('@platformatic/kafka');
+  const { Producer, Reader } = await import('@platformatic/kafka');
+  guardReader(Reader);
   const producer = new Producer({ ...kafkaClientOptions(source.connection, clientId), acks: ALL_REPLICAS });
   guardKafka(producer);
   return producer;

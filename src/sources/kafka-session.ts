@@ -1,4 +1,6 @@
+import { Reader } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
+import { guardReader } from '../brokers/guard-reader.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
 import type { SourceStarts } from '../store/source-starts.ts';
@@ -52,6 +54,7 @@ export class KafkaSession {
   #positions = new Map<string, bigint>();
 
   constructor(options: SessionOptions) {
+    guardReader(Reader);
     this.#options = options;
     this.#finder = new TopicFinder(options.source, options.clientId, options.onFault);
     // Whoever waits for it comes later than the first failure may.

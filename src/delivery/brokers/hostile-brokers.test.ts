@@ -49,7 +49,14 @@ async function peer(behave: (socket: Socket) => void, certificate?: string): Pro
 async function deliver(
   type: BrokerDestination['type'],
   port: number,
-  { host = '127.0.0.1', tls = false, timeoutMs = 3_000, networks = ['127.0.0.0/8'], zone = {} as Zone, hasLogin = true } = {},
+  {
+    host = '127.0.0.1',
+    tls = false,
+    timeoutMs = 3_000,
+    networks = ['127.0.0.0/8'],
+    zone = {} as Zone,
+    hasLogin = true,
+  } = {},
 ): Promise<Outcome> {
   const egress = {
     policy: compileEgressPolicy({ allowedNetworks: networks }),
@@ -57,7 +64,9 @@ async function deliver(
   };
   const sender = (type === 'kafka' ? createKafkaSender(egress) : createRabbitmqSender(egress)) as Sender<BrokerMessage>;
   closing.push(() => sender.close());
-  return new Promise((resolve) => sender.send(messageTo(type, `${host}:${port}`, { tls, timeoutMs, hasLogin }), resolve));
+  return new Promise((resolve) =>
+    sender.send(messageTo(type, `${host}:${port}`, { tls, timeoutMs, hasLogin }), resolve),
+  );
 }
 
 function messageTo(

@@ -1,4 +1,4 @@
-import { type Broker, type Connection, type ConnectionOptions, ConnectionPool } from '@platformatic/kafka';
+import { type Broker, type Connection, type ConnectionOptions, ConnectionPool, Reader } from '@platformatic/kafka';
 import { guardFrames } from '../../brokers/guard-frames.ts';
 import { guardReader } from '../../brokers/guard-reader.ts';
 import { DeliveryFailure, unreachable } from '../classify.ts';
@@ -36,7 +36,7 @@ export class KafkaConnections {
     this.#clientId = clientId;
     this.#options = options;
     this.#guard = guard;
-    guardReader();
+    guardReader(Reader);
   }
 
   /** @throws DeliveryFailure, or what the client throws */
