@@ -15,6 +15,12 @@ test('what is well-formed is read as before', () => {
   expect(reader.remaining).toBe(0);
 });
 
+test('a reader that is given other bytes goes by those', () => {
+  const reader = readerOf(2, 0x61);
+  reader.reset(Buffer.from([5, 0x62, 0x63, 0x64, 0x65]));
+  expect(reader.readString()).toBe('bcde');
+});
+
 test.each([
   ['a tagged field whose size leads back', (reader: Reader) => reader.readTaggedFields(), [1, 0, ...BACK]],
   ['a tagged field that goes on past the end', (reader: Reader) => reader.readTaggedFields(), [1, 0, 9, 0]],

@@ -24,7 +24,7 @@ function forwards(method: Method): Method {
   return function (...values) {
     const before = this.position;
     const value = method.apply(this, values);
-    if (this.position < before || this.position > this.length) throw malformed();
+    if (this.position < before || this.position > this.buffer.length) throw malformed();
     return value;
   };
 }

@@ -9,7 +9,7 @@ import { Vault } from '../store/vault.ts';
 
 /**
  * `npm run reseal`: encrypts every secret at rest with the first key of MASTER_KEY. First give every process the list
- * `new,old`; then run this; then `old` can go. Exits 0 when nothing is left under an older key, 1 when something is, 2 for a
+ * `old,new`, so that all can read the new key, and then `new,old`; then run this; then `old` can go. Exits 0 when nothing is left under an older key, 1 when something is, 2 for a
  * configuration that is not valid.
  */
 async function main(): Promise<number> {
@@ -73,7 +73,7 @@ function tell(result: ResealResult): number {
     return 1;
   }
   say(
-    `${result.resealed} of ${result.values} values were encrypted again; the others were under the first key already.`,
+    `${result.resealed} of ${result.values} values were encrypted again; the others were under the first key already.${result.left === 0 ? ' Nothing is left under an older key.' : ''}`,
   );
   if (result.left === 0) return 0;
   say(

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, chown, link, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { EmbeddedPostgresError } from './embedded-error.ts';
 import type { Account } from './run-program.ts';
 import { canReach, serverAccount } from './server-account.ts';
+import { writeOnce } from './write-once.ts';
 
 /** Where the files of one embedded Postgres are, and who it runs as. Paths are absolute and free of links. */
 export interface ClusterPlace {
@@ -33,28 +34,13 @@ export async function chooseClusterPlace(dataDir: string, log: (line: string) =>
   await admit(account, dir);
   if ((await canReach(account, dir)) || (await exists(join(dir, 'postgres')))) return { ...placeAt(dir, dir), account };
   const base = await makeOutsideBase(dir, log);
-  if (await point(pointer, base)) {
+  if (await writeOnce(pointer, `${base}\n`, 0o644)) {
     log(`${dir} is out of reach of the account that Postgres runs as, so its data is kept in ${base}.`);
     return { ...placeAt(dir, base), account };
   }
   // Another process chose at the same moment: its choice counts.
   await rm(base, { recursive: true });
   return chooseClusterPlace(dataDir, log);
-}
-
-/** Writes the pointer whole or not at all. False when there is one already. */
-async function point(pointer: string, base: string): Promise<boolean> {
-  const draft = `${pointer}.${randomBytes(3).toString('hex')}`;
-  await writeFile(draft, `${base}\n`, { mode: 0o644, flush: true });
-  try {
-    await link(draft, pointer);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  } finally {
-    await rm(draft);
-  }
 }
 
 function placeAt(dataDir: string, base: string) {

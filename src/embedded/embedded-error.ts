@@ -6,6 +6,7 @@ export type EmbeddedFailure =
   | 'no-account'
   | 'no-binaries'
   | 'wrong-version'
+  | 'bad-key'
   | 'aborted'
   | 'failed';
 

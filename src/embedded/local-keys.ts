@@ -1,27 +1,60 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EmbeddedPostgresError } from './embedded-error.ts';
+import { writeOnce } from './write-once.ts';
 
 export interface LocalKeys {
   readonly operatorKey: string;
   readonly masterKey: string;
 }
 
-/** The keys of an embedded installation: made once, kept in its data folder, readable by its owner alone. */
-export async function readLocalKeys(dataDir: string): Promise<LocalKeys> {
-  await mkdir(dataDir, { recursive: true });
-  return {
-    operatorKey: await readOrMake(join(dataDir, 'operator-key'), () => `pho_${randomBytes(24).toString('base64url')}`),
-    masterKey: await readOrMake(join(dataDir, 'master-key'), () => randomBytes(32).toString('base64')),
-  };
+interface Kind {
+  readonly file: string;
+  readonly make: () => string;
+  /** What it looks like; what does not was not made here, or not written to its end. */
+  readonly form: RegExp;
+  /** What is lost with it. */
+  readonly loss: string;
 }
 
-async function readOrMake(path: string, make: () => string): Promise<string> {
+const OPERATOR_KEY: Kind = {
+  file: 'operator-key',
+  make: () => `pho_${randomBytes(24).toString('base64url')}`,
+  form: /^[\x21-\x7e]{24,256}$/,
+  loss: 'delete the file, and the next start makes another key',
+};
+
+const MASTER_KEY: Kind = {
+  file: 'master-key',
+  make: () => randomBytes(32).toString('base64'),
+  form: /^[A-Za-z0-9+/]{43}=$/,
+  loss: 'without it the secrets in the database cannot be read; only where there are none yet, delete the file',
+};
+
+/**
+ * The keys of an embedded installation: made once, kept in its data folder, readable by its owner alone.
+ * @throws EmbeddedPostgresError where a file holds no key
+ */
+export async function readLocalKeys(dataDir: string): Promise<LocalKeys> {
+  await mkdir(dataDir, { recursive: true });
+  return { operatorKey: await readOrMake(dataDir, OPERATOR_KEY), masterKey: await readOrMake(dataDir, MASTER_KEY) };
+}
+
+async function readOrMake(dataDir: string, { file, make, form, loss }: Kind): Promise<string> {
+  const path = join(dataDir, file);
+  // A key that exists is never overwritten: what it encrypts would be lost.
+  if (!(await exists(path))) await writeOnce(path, `${make()}\n`, 0o600);
+  const key = (await readFile(path, 'utf8')).trim();
+  if (form.test(key)) return key;
+  throw new EmbeddedPostgresError('bad-key', `${path} holds no key. Restore it from a backup of DATA_DIR (${loss}).`);
+}
+
+async function exists(path: string): Promise<boolean> {
   try {
-    // Exclusive, so that a key that exists is never overwritten: what it encrypts would be lost.
-    await writeFile(path, `${make()}\n`, { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await access(path);
+    return true;
+  } catch {
+    return false;
   }
-  return (await readFile(path, 'utf8')).trim();
 }

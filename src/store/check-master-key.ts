@@ -5,7 +5,7 @@ import { sealedPlace, UnsealError, type Vault } from './vault.ts';
 export class MasterKeyError extends Error {
   constructor() {
     super(
-      'MASTER_KEY opens none of the newest secrets in this database. Start with the key that it was set up with; to change keys, put the new one first in a list (new,old) and run `npm run reseal`.',
+      'MASTER_KEY opens none of the newest secrets in this database. Start with the key that it was set up with; to change keys, give every process the list old,new, then new,old, and run `npm run reseal`.',
     );
     this.name = 'MasterKeyError';
   }
