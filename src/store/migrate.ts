@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { explainDatabase } from './database-error.ts';
 import { listMigrations, type MigrationFile } from './migration-files.ts';
 
 /** Serialises migrations of processes that start together. Any fixed number will do; 7402 is ours. */
@@ -22,10 +23,18 @@ const CREATE_HISTORY = `
  * Brings the database to the newest migration: each one and its line of history in one transaction. Safe to run from many
  * processes at once: one applies, the others wait and find nothing to do.
  * @returns the names of the migrations that this call applied.
- * @throws Error when a migration fails, or when an applied one was edited afterwards; nothing of the failed one stays.
+ * @throws DatabaseError when Postgres is not reached or does not let us; Error when a migration fails, or when an applied one was edited afterwards: nothing of the
+ * failed one stays.
  */
 export async function migrate(databaseUrl: string): Promise<readonly string[]> {
-  const files = await listMigrations();
+  try {
+    return await applyPending(databaseUrl, await listMigrations());
+  } catch (error) {
+    throw explainDatabase(databaseUrl, error);
+  }
+}
+
+async function applyPending(databaseUrl: string, files: readonly MigrationFile[]): Promise<readonly string[]> {
   const client = new pg.Client({
     connectionString: databaseUrl,
     application_name: 'posthorn-migrate',

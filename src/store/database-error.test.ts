@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { explainDatabase } from './database-error.ts';
+
+const URL = 'postgresql://posthorn:hunter2@db.example:5433/webhooks';
+const errorOf = (code: string, message: string) => Object.assign(new Error(message), { code });
+
+test.each([
+  ['ECONNREFUSED', 'connect ECONNREFUSED 192.0.2.1:5433', 'Start it'],
+  // As Node says it where a name has several addresses: an AggregateError without a message.
+  ['ECONNREFUSED', '', 'ECONNREFUSED. Start it'],
+  ['ENOTFOUND', 'getaddrinfo ENOTFOUND db.example', 'Mend the host'],
+  ['28P01', 'password authentication failed for user "posthorn"', 'user and password'],
+  ['3D000', 'database "webhooks" does not exist', 'Create that database'],
+  ['42501', 'permission denied for schema public', 'GRANT CREATE'],
+])('%s: what, where and what to do, and no password', (code, message, hint) => {
+  const { message: told } = explainDatabase(URL, errorOf(code, message)) as Error;
+  for (const part of ['db.example:5433/webhooks', 'DATABASE_URL', message, hint]) expect(told).toContain(part);
+  expect(told).not.toContain('hunter2');
+});
+
+test('what is not known stays as it is', () => {
+  const error = errorOf('XX000', 'internal error');
+  expect(explainDatabase(URL, error)).toBe(error);
+});
