@@ -12,6 +12,7 @@ test('without the demo too it says where it listens, with what key, and how to m
   const page = written.mock.calls.map(([text]) => String(text)).join('');
   expect(page).toContain('http://127.0.0.1:4321\n');
   expect(page).toMatch(/Operator key: +op_key\n/);
+  expect(page).toContain('http://127.0.0.1:4321/docs\n');
   expect(page).toMatch(/curl -s http:\/\/127\.0\.0\.1:4321\/v1\/tenants .*"id":"tenant_123"/);
   expect(page).toMatch(/curl -s http:\/\/127\.0\.0\.1:4321\/v1\/events .*"tenant_id":"tenant_123"/);
 });

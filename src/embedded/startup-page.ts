@@ -53,6 +53,7 @@ function summary(baseUrl: string, operatorKey: string, config: Config): string {
   return [
     '',
     `  Posthorn listens on ${baseUrl}`,
+    `  API documentation:  ${baseUrl}/docs`,
     `  Operator key:       ${operatorKey}`,
     `  Data:               ${config.DATA_DIR}`,
     '',
