@@ -89,3 +89,25 @@ test('what contradicts itself is refused', () => {
   expect(problemsOf({ MAX_BATCH_BYTES: '1024' })).toEqual([expect.stringMatching(/^MAX_BATCH_BYTES/)]);
   expect(problemsOf({ CONNECT_TIMEOUT_SECONDS: '20' })).toEqual([expect.stringMatching(/^CONNECT_TIMEOUT/)]);
 });
+
+test('what contradicts is told beside what is wrong by itself, and nothing is said of what a wrong value would be', () => {
+  const problemsOf = (env: Record<string, string>) => {
+    try {
+      readConfig(env);
+    } catch (error) {
+      return (error as ConfigError).problems.map((problem) => problem.slice(0, problem.indexOf(':')));
+    }
+    return [];
+  };
+  const url = 'postgresql://posthorn@127.0.0.1:1/posthorn';
+  expect(problemsOf({ DATABASE_URL: url, LANES: '0', MAX_BATCH_BYTES: '2000' })).toEqual([
+    'LANES',
+    'OPERATOR_KEY',
+    'MASTER_KEY',
+    'MAX_BATCH_BYTES',
+  ]);
+  expect(problemsOf({ DATABASE_URL: url, OPERATOR_KEY: 'short', MASTER_KEY_FILE: '/nowhere/key' })).toEqual([
+    'OPERATOR_KEY',
+    'MASTER_KEY_FILE',
+  ]);
+});

@@ -23,7 +23,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const problems: string[] = [];
   const config: Record<string, unknown> = {};
   for (const name of Object.keys(variables) as VariableName[]) {
+    const known = problems.length;
     const text = rawValue(env, name, problems);
+    if (problems.length > known) continue;
     const { schema, fallback } = variables[name];
     if (text === undefined) {
       config[name] = fallback;
@@ -33,7 +35,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     if (parsed.success) config[name] = parsed.data;
     else problems.push(problemOf(name, parsed.error));
   }
-  if (problems.length === 0) problems.push(...contradictions(config as Config));
+  problems.push(...contradictions(config as Partial<Config>));
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config;
 }
@@ -75,21 +77,47 @@ function rawValue(
   }
 }
 
-function contradictions(config: Config): string[] {
-  const problems: string[] = [];
-  if (config.DATABASE_URL !== undefined) {
-    if (config.OPERATOR_KEY === undefined)
-      problems.push('OPERATOR_KEY: required with DATABASE_URL; make one with: openssl rand -hex 24');
-    if (config.MASTER_KEY === undefined)
-      problems.push('MASTER_KEY: required with DATABASE_URL; make one with: openssl rand -base64 32');
-  } else if (!config.ROLES.includes('api') || !config.ROLES.includes('worker')) {
-    problems.push(
-      'ROLES: a process that is not api and worker at once needs DATABASE_URL, because the embedded Postgres belongs to one process',
-    );
-  }
-  if (config.MAX_BATCH_BYTES < config.MAX_EVENT_BYTES) problems.push('MAX_BATCH_BYTES: smaller than MAX_EVENT_BYTES');
-  if (config.CONNECT_TIMEOUT_SECONDS > config.DELIVERY_TIMEOUT_SECONDS) {
-    problems.push('CONNECT_TIMEOUT_SECONDS: larger than DELIVERY_TIMEOUT_SECONDS');
-  }
-  return problems;
+interface Contradiction {
+  /** What it looks at: where one of them is wrong by itself, nothing can be said. */
+  readonly of: readonly VariableName[];
+  /** Its text begins with the name of the first. */
+  readonly problem: string;
+  readonly holds: (config: Config) => boolean;
+}
+
+const CONTRADICTIONS: readonly Contradiction[] = [
+  {
+    of: ['OPERATOR_KEY', 'DATABASE_URL'],
+    problem: 'required with DATABASE_URL; make one with: openssl rand -hex 24',
+    holds: ({ DATABASE_URL, OPERATOR_KEY }) => DATABASE_URL !== undefined && OPERATOR_KEY === undefined,
+  },
+  {
+    of: ['MASTER_KEY', 'DATABASE_URL'],
+    problem: 'required with DATABASE_URL; make one with: openssl rand -base64 32',
+    holds: ({ DATABASE_URL, MASTER_KEY }) => DATABASE_URL !== undefined && MASTER_KEY === undefined,
+  },
+  {
+    of: ['ROLES', 'DATABASE_URL'],
+    problem:
+      'a process that is not api and worker at once needs DATABASE_URL, because the embedded Postgres belongs to one process',
+    holds: ({ DATABASE_URL, ROLES }) =>
+      DATABASE_URL === undefined && !(ROLES.includes('api') && ROLES.includes('worker')),
+  },
+  {
+    of: ['MAX_BATCH_BYTES', 'MAX_EVENT_BYTES'],
+    problem: 'smaller than MAX_EVENT_BYTES',
+    holds: ({ MAX_BATCH_BYTES, MAX_EVENT_BYTES }) => MAX_BATCH_BYTES < MAX_EVENT_BYTES,
+  },
+  {
+    of: ['CONNECT_TIMEOUT_SECONDS', 'DELIVERY_TIMEOUT_SECONDS'],
+    problem: 'larger than DELIVERY_TIMEOUT_SECONDS',
+    holds: ({ CONNECT_TIMEOUT_SECONDS, DELIVERY_TIMEOUT_SECONDS }) =>
+      CONNECT_TIMEOUT_SECONDS > DELIVERY_TIMEOUT_SECONDS,
+  },
+];
+
+function contradictions(config: Partial<Config>): string[] {
+  return CONTRADICTIONS.filter(({ of, holds }) => of.every((name) => name in config) && holds(config as Config)).map(
+    ({ of: [name], problem }) => `${name}: ${problem}`,
+  );
 }
