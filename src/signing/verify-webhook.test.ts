@@ -115,6 +115,17 @@ test('the tolerance is the one asked for', async () => {
   expect((await post(port, signedHeaders(BODY, secret, 3600), BODY)).status).toBe(200);
 });
 
+test('unless it is asked otherwise, five minutes are tolerated and a mebibyte is read', async () => {
+  const { port } = await startReceiver();
+  const of = async (headers: OutgoingHttpHeaders, body: Buffer) => (await post(port, headers, body)).status;
+  expect(await of(signedHeaders(BODY, secret, 240), BODY)).toBe(200);
+  expect(await of(signedHeaders(BODY, secret, 360), BODY)).toBe(401);
+  const largest = Buffer.alloc(1024 * 1024, 'x');
+  expect(await of(signedHeaders(largest), largest)).toBe(200);
+  const larger = Buffer.alloc(largest.length + 1, 'x');
+  expect(await of({ ...signedHeaders(larger), 'content-length': larger.length }, larger)).toBe(413);
+});
+
 test('a body of maxBytes is read, and one byte more is 413, announced or not', async () => {
   const body = Buffer.alloc(1000, 'x');
   const headers = signedHeaders(body);
