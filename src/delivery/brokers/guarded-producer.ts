@@ -1,12 +1,15 @@
 import {
+  type API,
   type Broker,
   type Callback,
   type CallbackWithPromise,
   type ClusterMetadata,
   type ClusterTopicMetadata,
   type Connection,
+  kGetApi,
   kGetBootstrapConnection,
   kGetConnection,
+  kListApis,
   kMetadata,
   type MetadataOptions,
   Producer,
@@ -14,8 +17,14 @@ import {
 } from '@platformatic/kafka';
 import { DeliveryFailure, unreachable } from '../classify.ts';
 import { KafkaConnections, type KafkaGuard } from './kafka-connections.ts';
+import { onlyAsked } from './only-asked.ts';
+
+type Apis = Awaited<ReturnType<Producer['listApis']>>;
 
 const LACKING = 'the metadata of the topic lacks partitions';
+const TOO_MANY_APIS = 'the broker names more parts of the protocol than there are';
+/** Kafka has some 90, and the client keeps what it is told of each. */
+const MAX_APIS = 1_000;
 const NO_LEADER = 'LEADER_NOT_AVAILABLE: the partition has no leader';
 
 /** Every connection that the client asks for comes from the guarded pool. Its own is closed from the start, and never opens a socket. */
@@ -38,6 +47,22 @@ export class GuardedProducer extends Producer<Buffer, Buffer, Buffer, Buffer> {
 
   override [kGetBootstrapConnection](callback: Callback<Connection>): void {
     answer(this.#pool.getAny([...this.#named, ...(this.currentMetadata?.brokers.values() ?? [])]), callback);
+  }
+
+  override [kListApis](callback: CallbackWithPromise<Apis>): void {
+    super[kListApis]((error, apis) => {
+      const isUsable = Boolean(error) || apis!.length <= MAX_APIS;
+      callback(isUsable ? error : new DeliveryFailure(unreachable('protocol', TOO_MANY_APIS)), apis!);
+    });
+  }
+
+  override [kGetApi]<RequestArguments extends unknown[], ResponseType>(
+    name: string,
+    callback: Callback<API<RequestArguments, ResponseType>>,
+  ): void {
+    super[kGetApi]<RequestArguments, ResponseType>(name, (error, api) => {
+      callback(error, (api && name === 'Metadata' ? onlyAsked(api) : api)!);
+    });
   }
 
   /** The metadata is the broker's: the client would fall over a partition that is missing, and whoever waits for it would not be told. */

@@ -210,3 +210,23 @@ test('kafka: an answer whose lengths lead back to what was read already is refus
   );
   expect(await deliver('kafka', port, { hasLogin: false })).toMatchObject({ kind: 'unreachable' });
 });
+
+test('kafka: a broker that names more parts of the protocol than there are costs it the attempt, and nothing of it is kept', async () => {
+  const element = Buffer.from([0, 18, 0, 0, 0, 4, 0]);
+  const count = 1_001;
+  const size = Buffer.from([((count + 1) & 0x7f) | 0x80, (count + 1) >> 7]);
+  const versions = Buffer.concat([
+    Buffer.alloc(2),
+    size,
+    Buffer.alloc(count * element.length, element),
+    Buffer.alloc(5),
+  ]);
+  const { port } = await peer((socket) => {
+    socket.on('data', (request) => socket.write(frame(request.subarray(8, 12), versions)));
+  });
+  expect(await deliver('kafka', port, { hasLogin: false })).toMatchObject({
+    kind: 'unreachable',
+    reason: 'protocol',
+    detail: expect.stringMatching(/more parts/),
+  });
+});
