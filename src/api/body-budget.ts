@@ -15,6 +15,9 @@ const TENANT_SHARE = 0.5;
 /** Tenants that have nothing set aside are forgotten when there are so many, all at once: a Map that loses an entry with each request keeps dead tables alive. */
 const MAX_IDLE_TENANTS = 10_000;
 
+const OF_ALL = 'More request bodies are under way than this process may hold.';
+const OF_TENANT = 'More request bodies of this tenant are under way than this process may hold of one.';
+
 /** Bytes that are set aside for a tenant's bodies. */
 interface Account {
   takenBytes: number;
@@ -59,9 +62,6 @@ export function bodyBudget({ budgetBytes, largestBytes, unannouncedBytes }: Body
     next();
   };
 }
-
-const OF_ALL = 'More request bodies are under way than this process may hold.';
-const OF_TENANT = 'More request bodies of this tenant are under way than this process may hold of one.';
 
 function tooMuch(what: string): Refusal {
   return new Refusal(503, 'overloaded', `${what} Send it again later.`, { retryAfterSeconds: 1 });

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Fault, Refusal } from '../domain/errors.ts';
 import type { Cast, CastDirection } from '../event-types/cast.ts';
-import { castData, castPlan } from '../event-types/cast-data.ts';
+import { type CastPlan, CastTooLarge, castData, castPlan } from '../event-types/cast-data.ts';
 import { compatibilityProblems } from '../event-types/compatibility.ts';
 import { compileSchema, type Validator } from '../event-types/compile-schema.ts';
 import type { JsonSchema } from '../event-types/json-schema.ts';
@@ -133,12 +133,20 @@ function sourceOf(from: string, version: TypeVersion, others: readonly EventType
   return found;
 }
 
+function tryCast(example: string, plan: CastPlan): unknown {
+  try {
+    return JSON.parse(castData(example, plan));
+  } catch (error) {
+    if (error instanceof CastTooLarge) throw castRefusal('casts', error.message);
+    throw error;
+  }
+}
+
 /** Casts are tried on the examples of both versions. */
 function tryCasts(cast: Cast, input: VersionInput, validate: Validator, others: readonly EventTypeVersion[]): void {
   const source = others.find((other) => versionText(other) === cast.from)!;
   const tryOne = (example: string, direction: CastDirection, check: Validator, of: string) => {
-    const made = JSON.parse(castData(example, castPlan(cast, direction))) as unknown;
-    const validation = check(made);
+    const validation = check(tryCast(example, castPlan(cast, direction)));
     if (validation.kind !== 'invalid') return;
     const [first] = validation.faults;
     throw castRefusal('casts', `${of}, cast, is not valid: ${first?.path}: ${first?.message}`);

@@ -234,7 +234,7 @@ export const variables = {
   INGEST_BUFFER_BYTES: variable(
     integer(1024 * 1024, 4 * 1024 * 1024 * 1024),
     64 * 1024 * 1024,
-    'Bytes that wait for their commit at most.',
+    'Bytes that wait for their commit at most. Request bodies under way may take half as much beside it, those of one tenant half of that.',
   ),
   INGEST_DEADLINE_MS: variable(integer(50, 30000), 900, 'Longest wait for a commit before the producer gets 503.'),
   TENANT_EVENTS_PER_SECOND: variable<number | undefined>(

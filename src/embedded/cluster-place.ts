@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { EmbeddedPostgresError } from './embedded-error.ts';
+import { exists, nullIfMissing } from './missing-files.ts';
 import type { Account } from './run-program.ts';
 import { canReach, serverAccount } from './server-account.ts';
 import { writeOnce } from './write-once.ts';
@@ -84,13 +85,4 @@ async function makeOutsideBase(dataDir: string, log: (line: string) => void): Pr
   await chmod(root, 0o755);
   await chmod(base, 0o711);
   return realpath(base);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(nullIfMissing)) !== null;
-}
-
-function nullIfMissing(error: NodeJS.ErrnoException): null {
-  if (error.code === 'ENOENT') return null;
-  throw error;
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EmbeddedPostgresError } from './embedded-error.ts';
+import { exists } from './missing-files.ts';
 import { writeOnce } from './write-once.ts';
 
 export interface LocalKeys {
@@ -14,22 +15,22 @@ interface Kind {
   readonly make: () => string;
   /** What it looks like; what does not was not made here, or not written to its end. */
   readonly form: RegExp;
-  /** What is lost with it. */
-  readonly loss: string;
+  /** What can be done where there is no backup of it. */
+  readonly remedy: string;
 }
 
 const OPERATOR_KEY: Kind = {
   file: 'operator-key',
   make: () => `pho_${randomBytes(24).toString('base64url')}`,
   form: /^[\x21-\x7e]{24,256}$/,
-  loss: 'delete the file, and the next start makes another key',
+  remedy: 'delete the file: the next start makes another key',
 };
 
 const MASTER_KEY: Kind = {
   file: 'master-key',
   make: () => randomBytes(32).toString('base64'),
   form: /^[A-Za-z0-9+/]{43}=$/,
-  loss: 'without it the secrets in the database cannot be read; only where there are none yet, delete the file',
+  remedy: 'delete the file only if there are no endpoints yet: their secrets cannot be read without the key',
 };
 
 /**
@@ -41,20 +42,14 @@ export async function readLocalKeys(dataDir: string): Promise<LocalKeys> {
   return { operatorKey: await readOrMake(dataDir, OPERATOR_KEY), masterKey: await readOrMake(dataDir, MASTER_KEY) };
 }
 
-async function readOrMake(dataDir: string, { file, make, form, loss }: Kind): Promise<string> {
+async function readOrMake(dataDir: string, { file, make, form, remedy }: Kind): Promise<string> {
   const path = join(dataDir, file);
   // A key that exists is never overwritten: what it encrypts would be lost.
   if (!(await exists(path))) await writeOnce(path, `${make()}\n`, 0o600);
   const key = (await readFile(path, 'utf8')).trim();
   if (form.test(key)) return key;
-  throw new EmbeddedPostgresError('bad-key', `${path} holds no key. Restore it from a backup of DATA_DIR (${loss}).`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
+  throw new EmbeddedPostgresError(
+    'bad-key',
+    `${path} holds no key. Restore it from a backup of DATA_DIR, or ${remedy}.`,
+  );
 }

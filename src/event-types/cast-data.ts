@@ -52,8 +52,8 @@ export class CastTooLarge extends Error {
   }
 }
 
-/** How much longer the data has become. */
-class Growth {
+/** How much longer the data has become, by all the casts on its way. */
+export class Growth {
   #length = 0;
 
   /** @throws CastTooLarge before anything of that length is made */
@@ -68,8 +68,7 @@ class Growth {
  * stays to the letter. The same data always gives the same text.
  * @throws CastTooLarge
  */
-export function castData(dataText: string, { moves, drops, fills }: CastPlan): string {
-  const growth = new Growth();
+export function castData(dataText: string, { moves, drops, fills }: CastPlan, growth = new Growth()): string {
   const tree = treeOf(dataText);
   for (const { base, at } of drops) forEach(tree, base, (place) => takeOut(place, at));
   // All are taken out before one is put in, so that two names can change places.

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Cast } from './cast.ts';
-import { CastBook } from './cast-book.ts';
+import { CastBook, castAlong } from './cast-book.ts';
 import { CastTooLarge, castData, castPlan, MAX_GROWTH } from './cast-data.ts';
 import { castEvent } from './cast-event.ts';
 import { castFaults } from './read-cast.ts';
@@ -165,4 +165,12 @@ test('names of many items may change, however many they are, where they get no l
   const data = JSON.stringify({ i: Array.from({ length: 100_000 }, () => ({ sku: 1 })) });
   const made = castData(data, castPlan(castOf({ renames: { 'i.[].sku': 'i.[].nr' } }), 'up'));
   expect(made.length).toBe(data.length - 100_000);
+});
+
+test('what the casts of several majors add is added up', () => {
+  const step = MAX_GROWTH / 4;
+  const plan = (name: string) => castPlan(castOf({ defaults: { [name]: 'x'.repeat(step) } }), 'up');
+  const along = (names: string) => castAlong('{}', { version: '9.0', plans: [...names].map(plan) });
+  expect(along('abc').length).toBeGreaterThan(3 * step);
+  expect(() => along('abcd')).toThrow(CastTooLarge);
 });

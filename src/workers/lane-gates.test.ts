@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CAREFUL_FROM, TRIALS_PER_LANE } from '../domain/suspicion.ts';
 import { answered, type Fate } from './fixtures/fake-sender.ts';
 import { EPOCH_MS, LaneRig, type RigWorker } from './fixtures/lane-rig.ts';
+import { keyOf } from './fixtures/mailbox-model.ts';
 
 let rig: LaneRig;
 let fate: Fate;
@@ -227,4 +228,22 @@ test('in a lane whose owners kept dying nothing goes to an endpoint that was swi
   await rig.time.pass(10_000);
   expect(sentTo(1)).toHaveLength(TRIALS_PER_LANE);
   expect(rig.model.rows.size).toBe(12);
+});
+
+test('what waits for its trial when its lane is trusted again is looked for before it is sent: it may have been cancelled', async () => {
+  rig.model.addEndpoint(1, 0, 32);
+  rig.model.lanes.get(0)!.crashes = CAREFUL_FROM;
+  rig.startWorker();
+  store(1);
+  await rig.time.pass(1_000, () => rig.sent.length === 1);
+  fate = () => ({ outcome: answered(200), afterMs: 60_000 });
+  store(1, 16);
+  // Two rounds of trials have begun, and the lane is about to be trusted.
+  await rig.time.pass(3_700);
+  expect(sentTo(1)).toHaveLength(1 + 2 * TRIALS_PER_LANE);
+  const sent = new Set(sentTo(1).map(({ key }) => key));
+  for (const row of [...rig.model.rows.values()]) if (!sent.has(keyOf(row))) rig.model.cancel(row);
+  expect(await rig.time.pass(2_000, () => rig.model.lanes.get(0)!.crashes === 0)).toBe(true);
+  await rig.time.pass(1_000);
+  expect(sentTo(1)).toHaveLength(1 + 2 * TRIALS_PER_LANE);
 });

@@ -306,6 +306,15 @@ test.each([
   expect(answer).toMatchObject({ status: 422, body: { errors: [{ path }] } });
 });
 
+test('a cast that would make an example longer than an event may become is refused', async () => {
+  const tenant = await newTenant();
+  const example = { items: Array.from({ length: 100 }, () => ({})) };
+  await api('PUT', place(tenant, 'order', '1.0'), { schema: {}, example });
+  const casts = cast('1.0', { defaults: { 'items.[].pad': 'x'.repeat(10_000) } });
+  const answer = await api('PUT', place(tenant, 'order', '2.0'), { schema: {}, casts });
+  expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: 'casts' }] } });
+});
+
 test('casts are declared with the first version of a major, shown, inherited, and never changed', async () => {
   const tenant = await newTenant();
   const put = (version: string, more: object = {}) =>

@@ -74,7 +74,9 @@ export const rotateSecret = defineRoute({
       .min(0)
       .max(7 * DAY_SECONDS)
       .optional()
-      .describe('How long earlier secrets still sign, at most; a day when absent, 0: not at all.'),
+      .describe(
+        `How long earlier secrets still sign, at most; a day when absent, 0: not at all. Of earlier ones ${MAX_PREVIOUS_SECRETS} sign at the most: until one has expired, another rotation is refused (409 \`too_many_secrets\`).`,
+      ),
     secret: ownSecret.optional(),
   }),
   responses: { 200: { description: 'The secrets that sign now', schema: secretsSchema } },

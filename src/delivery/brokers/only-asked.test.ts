@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest';
+import { kGetApi, Producer } from '@platformatic/kafka';
+import { expect, test, vi } from 'vitest';
 import { DeliveryFailure } from '../classify.ts';
+import { GuardedProducer } from './guarded-producer.ts';
+import type { KafkaGuard } from './kafka-connections.ts';
 import { onlyAsked } from './only-asked.ts';
 
 type Answered = (error: unknown, response?: unknown) => void;
@@ -30,4 +33,18 @@ test('a cluster of more brokers than there are anywhere is none', async () => {
 test('what goes wrong with the call is passed on', async () => {
   const error = new Error('closed');
   expect(await answerOf(error)).toEqual([error, undefined]);
+});
+
+test('the producer that sends goes by it when it asks for metadata', () => {
+  const call = () => {};
+  const given = vi
+    .spyOn(Producer.prototype, kGetApi)
+    .mockImplementation((_name, callback) => callback(null, call as never));
+  const guard = {} as unknown as KafkaGuard;
+  const producer = new GuardedProducer({ clientId: 'test', bootstrapBrokers: ['127.0.0.1:1'] } as never, [], guard);
+  const apis: unknown[] = [];
+  for (const name of ['Metadata', 'Produce']) producer[kGetApi](name, (_error, api) => apis.push(api));
+  given.mockRestore();
+  expect(apis[0]).not.toBe(call);
+  expect(apis[1]).toBe(call);
 });
