@@ -44,8 +44,13 @@ export interface ContextOptions {
   readonly writeInfo: InfoWriter;
 }
 
-/** Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. */
+/**
+ * Longest wait for a connection, in ms: a producer must hear within a second that its event was not stored. Where it is given longer, so is
+ * a Postgres that takes its time to open one.
+ */
 const CONNECT_MS = 800;
+/** What is left of the deadline of a producer once there is a connection. */
+const STORE_MS = 100;
 /** Bodies are remembered from their acceptance to their first delivery: of a second or so at full load, not of the whole backlog. */
 const BODY_CACHE_SHARE = 1 / 8;
 
@@ -53,9 +58,10 @@ const BODY_CACHE_SHARE = 1 / 8;
 export function buildContext(options: ContextOptions): Context {
   const { config, databaseUrl, log, writeInfo, policy } = options;
   const observe = new Observer(log, writeInfo);
+  const connectMs = Math.max(CONNECT_MS, config.INGEST_DEADLINE_MS - STORE_MS);
   const pool = (name: string, size: number, statementMs: number, more: Pick<PoolOptions, 'pipeline' | 'kept'> = {}) => {
     const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
-    const created = createPool({ databaseUrl, name, size, connectMs: CONNECT_MS, statementMs, ...more, onError });
+    const created = createPool({ databaseUrl, name, size, connectMs, statementMs, ...more, onError });
     observe.watchPool(name, created);
     return created;
   };
