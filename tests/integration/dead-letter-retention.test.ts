@@ -124,7 +124,7 @@ test('a day that somebody reads all the while is dropped all the same, and keeps
     // The concurrent detachment waits for the reader.
     const waiting = () =>
       query(
-        `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%DETACH PARTITION%CONCURRENTLY%' AND wait_event_type = 'Lock'`,
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%DETACH PARTITION%CONCURRENTLY%' AND wait_event_type = 'Lock'`,
       );
     await eventually(waiting, ({ length }) => length > 0);
     await reader.query('COMMIT');
