@@ -178,8 +178,12 @@ test('a tenant whose backlog is full is told so until deliveries were made, and 
     () => send(tenant, event('backlog')),
     ({ status }) => status === 202,
   );
-  // Two deliveries for each event: the third is over it, whether or not it has been counted yet.
-  expect((await send(tenant, event('backlog'))).status).toBe(202);
+  // Two deliveries for each event: the third is over it, whether or not it has been counted yet. Until the next count one that was stored
+  // during the last one may count twice.
+  await eventually(
+    () => send(tenant, event('backlog')),
+    ({ status }) => status === 202,
+  );
   expect(await send(tenant, event('backlog'))).toMatchObject({ status: 429, body: { code: 'backlog_full' } });
 });
 
@@ -226,13 +230,13 @@ test.each<[unknown, string]>([
 
 test('defaults of the installation hold for tenants that have none of their own', async () => {
   const other = await startTestService({
-    config: { TENANT_EVENTS_PER_SECOND: 0.5, TENANT_BURST_EVENTS: 1, TENANT_BACKLOG: 50 },
+    config: { TENANT_EVENTS_PER_SECOND: 0.01, TENANT_BURST_EVENTS: 1, TENANT_BACKLOG: 50 },
   });
   try {
     await call(other.baseUrl, 'POST', '/v1/tenants', { id: 'plain' });
     expect((await call(other.baseUrl, 'GET', '/v1/tenants/plain')).body).toMatchObject({
       limits: null,
-      effective_limits: { events_per_second: 0.5, burst_events: 1, backlog: 50 },
+      effective_limits: { events_per_second: 0.01, burst_events: 1, backlog: 50 },
     });
     expect((await call(other.baseUrl, 'POST', '/v1/events', event('plain'))).status).toBe(202);
     expect((await call(other.baseUrl, 'POST', '/v1/events', event('plain'))).status).toBe(429);

@@ -82,6 +82,8 @@ test('a storm of 10,000 dead letters gives few events, which tell of each of the
     [uuids.slice(0, -10), endpoint.num, tenant.num, lane],
   );
   const leases = await acquireLanes(context.workerPool, 'test', [lane]);
+  // However long all of them take to settle.
+  await query(`UPDATE lanes SET leased_until = now() + interval '1 hour' WHERE owner = 'test'`);
   const receiver = await startReceiver();
   await call(service.baseUrl, 'PATCH', `/v1/tenants/acme/endpoints/${subscriber.id}`, { url: receiver.url });
   const worker = await startTestService({ databaseUrl: service.databaseUrl, worker: true });
