@@ -39,6 +39,21 @@ export async function chargeLimits(
   return owners;
 }
 
+/**
+ * Charges a tenant for a body that could not be read as events, as far as it has anything left. Whose an operator's would have been is not
+ * known.
+ */
+export async function chargeUnread(
+  bytes: number,
+  response: Response,
+  caller: Caller,
+  { ingestLimits }: LimitContext,
+): Promise<void> {
+  if (caller.kind !== 'tenant') return;
+  const { headers } = await ingestLimits.charge([{ tenant: caller.tenant, events: 1, bytes }]);
+  setHeaders(response, headers);
+}
+
 /** Deliveries that were stored wait from now on. */
 export function countAccepted(
   items: readonly ItemResult[],
@@ -52,8 +67,12 @@ export function countAccepted(
 }
 
 function answer({ refusal, headers }: LimitVerdict, response: Response): void {
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  setHeaders(response, headers);
   if (refusal !== null) throw refusal;
+}
+
+function setHeaders(response: Response, headers: LimitVerdict['headers']): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 
 async function ownersOf(

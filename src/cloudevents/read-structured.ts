@@ -7,6 +7,9 @@ import { isJsonType } from './media-type.ts';
 /** JSON's integers: no fraction, no exponent (json-format.md §2.2). */
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 
+/** Attributes, extensions and those that are null. */
+const MAX_MEMBERS = 100;
+
 /**
  * Reads an event in the JSON event format 1.0: the body of a structured message, or an element of a batch.
  * @param text JSON that parses
@@ -14,7 +17,9 @@ const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 export function readStructured(text: string): CloudEventResult {
   if (!text.trimStart().startsWith('{'))
     return { ok: false, faults: [{ path: '', message: 'expected a CloudEvents object' }] };
-  const members = objectMembers(text);
+  const members = objectMembers(text, MAX_MEMBERS + 1);
+  if (members.length > MAX_MEMBERS)
+    return { ok: false, faults: [{ path: '', message: `expected at most ${MAX_MEMBERS} members` }] };
   const data = members.filter(({ name }) => name === 'data');
   const base64 = members.filter((member) => member.name === 'data_base64' && !isUnset(member));
   // A member that is null is unset, save for `data`: there it is a value.

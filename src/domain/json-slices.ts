@@ -27,11 +27,11 @@ export function nestingDepth(text: string, limit: number): number {
   return deepest;
 }
 
-/** Members of the object that `text` is, in order, repeated names included. */
-export function objectMembers(text: string): Member[] {
+/** Members of the object that `text` is, in order, repeated names included; the first `most`. */
+export function objectMembers(text: string, most = Number.POSITIVE_INFINITY): Member[] {
   const members: Member[] = [];
   let at = skipSpace(text, skipSpace(text, 0) + 1);
-  while (text.charCodeAt(at) !== 0x7d) {
+  while (text.charCodeAt(at) !== 0x7d && members.length < most) {
     const nameEnd = stringEnd(text, at) + 1;
     const name = JSON.parse(text.slice(at, nameEnd)) as string;
     const start = skipSpace(text, skipSpace(text, nameEnd) + 1);

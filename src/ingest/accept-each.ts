@@ -1,16 +1,8 @@
 import type { Caller } from '../domain/scope.ts';
-import {
-  type AcceptDependencies,
-  CONFLICT,
-  MAX_TRIES,
-  type RawEvent,
-  type Rejection,
-  seal,
-  typesRestless,
-  UNKNOWN_TENANT,
-} from './accept.ts';
+import { type AcceptDependencies, MAX_TRIES, type RawEvent, seal, typesRestless } from './accept.ts';
 import { areCurrent, type Misfit } from './check-type.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
+import { CONFLICT, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 /** A message of a source, read as an event. */

@@ -1,10 +1,11 @@
-import { type Fault, Refusal } from '../domain/errors.ts';
+import { Refusal } from '../domain/errors.ts';
 import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { areCurrent, type CheckTypes, checkType, type Misfit, type TypeCheck } from './check-type.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
 import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
+import { CONFLICT, invalid, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
 
@@ -34,16 +35,6 @@ export interface AcceptOptions {
   readonly isBatch: boolean;
   readonly caller: Caller;
   readonly idempotencyKey: string | undefined;
-}
-
-/** A refusal of one event, before it is known whether it came alone or in a batch. */
-export interface Rejection {
-  readonly status: number;
-  readonly code: string;
-  readonly detail: string;
-  readonly faults: readonly Fault[];
-  /** The tenant whose event types say so, and the version of these. */
-  readonly rules?: readonly [number, bigint];
 }
 
 interface Sealed {
@@ -142,20 +133,6 @@ function fanOutTooLarge(weight: number): Refusal {
   );
 }
 
-export const UNKNOWN_TENANT: Rejection = {
-  status: 404,
-  code: 'tenant_not_found',
-  detail: 'The tenant does not exist.',
-  faults: [{ path: 'tenant_id', message: 'no such tenant' }],
-};
-
-export const CONFLICT: Rejection = {
-  status: 409,
-  code: 'idempotency_conflict',
-  detail: 'The idempotency key or id belongs to an event with another body.',
-  faults: [{ path: '', message: 'the idempotency key or id belongs to an event with another body' }],
-};
-
 type SealOptions = Omit<AcceptOptions, 'isBatch'>;
 type Maybe = Sealed | Rejection;
 
@@ -182,7 +159,7 @@ function sealFor(
   if ('status' in tenant) return tenant;
   const now = nowMs();
   const sealed = sealEvent(event, tenant, newUuid(now), now, idempotencyKey);
-  if (sealed.body.length > maxEventBytes) return tooLarge(sealed.body.length, maxEventBytes);
+  if (sealed.body.length > maxEventBytes) return tooLarge(`${sealed.body.length} bytes`, maxEventBytes);
   const check = checkType(event, tenant, types);
   return check instanceof Promise ? check.then((checked) => judge(sealed, checked)) : judge(sealed, check);
 }
@@ -211,30 +188,3 @@ function tenantOf(
   const found = findTenant(named);
   return found instanceof Promise ? found.then((tenant) => tenant ?? UNKNOWN_TENANT) : (found ?? UNKNOWN_TENANT);
 }
-
-function tooLarge(bytes: number, most: number): Rejection {
-  const detail = `The event has ${bytes} bytes as it would be delivered; at most ${most} are taken.`;
-  return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
-}
-
-function invalid(detail: string, faults: readonly Fault[]): Rejection {
-  return { status: 422, code: 'invalid_event', detail, faults };
-}
-
-function refusalFor(rejections: ReadonlyMap<number, Rejection>, isBatch: boolean): Refusal {
-  const [first] = rejections.values();
-  if (!isBatch) return new Refusal(first!.status, first!.code, first!.detail, { faults: first!.faults });
-  const faults = [...rejections].flatMap(([index, rejection]) =>
-    rejection.faults.map(({ path, message }) => ({ path: path === '' ? String(index) : `${index}.${path}`, message })),
-  );
-  return new Refusal(
-    422,
-    'invalid_batch',
-    `Nothing was stored: ${rejections.size} of the events in the batch cannot be taken.`,
-    {
-      faults: faults.slice(0, MAX_FAULTS),
-    },
-  );
-}
-
-const MAX_FAULTS = 1_000;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseEvents } from './json-text.ts';
+import { type ParsedEvents, parseEvents } from './json-text.ts';
 import { readEvent } from './read-event.ts';
 import { readRequest } from './read-request.ts';
 
@@ -73,6 +73,8 @@ const member = fc.oneof(
   fc.tuple(fc.constantFrom('"more"', '"__proto__"', '"constructor"', '"d"', '"m"', '""'), anything),
 );
 
+const LIMITS = { maxEvents: 9, maxEventBytes: 1_000_000 };
+
 const space = fc.constantFrom('', '', '', ' ', '\n\t', '\r\n ');
 /** An event that is mostly good: what else it has comes around a type and data. */
 const eventText = fc
@@ -86,7 +88,7 @@ const eventText = fc
 test('an event that is read the fast way is the event that it is the other way; what is refused is refused either way, with the same faults', () => {
   let fast = 0;
   const property = fc.property(eventText, (each) => {
-    const { value, sliced } = parseEvents(each, '');
+    const { value, sliced } = parseEvents(each, '', LIMITS) as ParsedEvents;
     const slow = readEvent(value, each);
     expect(readEvent(value, each, sliced?.events[0])).toEqual(slow);
     if (slow.ok && sliced !== null) fast++;
@@ -99,7 +101,7 @@ test('an event that is read the fast way is the event that it is the other way; 
 test('a batch of any events is cut where it would be cut event by event', () => {
   const property = fc.property(fc.array(eventText, { minLength: 1, maxLength: 4 }), space, (texts, around) => {
     const body = Buffer.from(`${around}[${texts.join(`${around},`)}]${around}`);
-    const { events } = readRequest(body, 'json', { maxEvents: 9 });
+    const { events } = readRequest(body, 'json', LIMITS);
     const each = events.map(({ value, text: own, slice }) => readEvent(value, own, slice));
     expect(each).toEqual(texts.map((one) => readEvent(JSON.parse(one), one)));
     expect(events.map(({ text: own }) => own)).toEqual(texts.map((one) => one.trim()));

@@ -4,9 +4,11 @@ import { readBinary } from '../cloudevents/read-binary.ts';
 import { readStructured } from '../cloudevents/read-structured.ts';
 import { Refusal } from '../domain/errors.ts';
 import { arrayElements } from '../domain/json-slices.ts';
-import { decodeText, parseJson } from './json-text.ts';
+import { decodeText, parseForeignEvents } from './json-text.ts';
 import { readCloudEvent } from './read-cloud-event.ts';
-import { checkCount, type ReadRequest, type RequestLimits } from './read-request.ts';
+import type { ReadRequest } from './read-request.ts';
+import { refusalFor, tooLarge } from './rejection.ts';
+import { LONGEST_ESCAPE, type RequestLimits } from './survey-events.ts';
 
 /** The content modes of the HTTP binding, with the JSON format. */
 export type CloudEventsMode = 'structured' | 'batched' | 'binary';
@@ -30,20 +32,28 @@ export function readCloudEvents(
   tenantExtension: string | null,
   limits: RequestLimits,
 ): ReadRequest {
-  if (message.mode === 'binary') return { isBatch: false, events: [readBinaryEvent(message, tenantExtension)] };
+  if (message.mode === 'binary') return { isBatch: false, events: [readBinaryEvent(message, tenantExtension, limits)] };
   const text = decodeText(message.body);
-  const value = parseJson(text, '');
+  const isBatch = message.mode === 'batched';
+  const parsed = parseForeignEvents(text, limits);
+  if ('rejections' in parsed) throw refusalFor(parsed.rejections, isBatch);
   const read = (each: string) => readCloudEvent(readStructured(each), each, { tenantExtension });
-  if (message.mode === 'structured') return { isBatch: false, events: [read(text)] };
-  if (!Array.isArray(value)) {
+  if (!isBatch) return { isBatch, events: [read(text)] };
+  if (!Array.isArray(parsed.value)) {
     const faults = [{ path: '', message: 'expected an array of CloudEvents' }];
     throw new Refusal(422, 'invalid_batch', 'The body is not a batch of CloudEvents.', { faults });
   }
-  if (value.length > 0) checkCount(value.length, limits);
-  return { isBatch: true, events: arrayElements(text).map(read) };
+  return { isBatch, events: arrayElements(text).map(read) };
 }
 
-function readBinaryEvent({ rawHeaders, contentType, body }: CloudEventsMessage, tenantExtension: string | null) {
+function readBinaryEvent(
+  { rawHeaders, contentType, body }: CloudEventsMessage,
+  tenantExtension: string | null,
+  { maxEventBytes }: RequestLimits,
+) {
+  // White space in JSON is dropped, but not this much of it is looked through.
+  if (body.length > maxEventBytes * LONGEST_ESCAPE)
+    throw refusalFor(new Map([[0, tooLarge(`${body.length} bytes`, maxEventBytes)]]), false);
   const { attributes, faults } = attributesOfHeaders(rawHeaders);
   const result = readBinary({ attributes, contentType, body });
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');

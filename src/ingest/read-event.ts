@@ -4,6 +4,7 @@ import { objectMembers } from '../domain/json-slices.ts';
 import { type EventInput, eventInput } from './event-input.ts';
 import { plainInput } from './plain-input.ts';
 import type { EventSlice } from './slice-events.ts';
+import { MAX_FIELDS, tooManyFields } from './survey-events.ts';
 
 /** A producer's event, checked, with `data` and `metadata` as they were written. */
 export interface ReadEvent {
@@ -46,8 +47,9 @@ function readPlain(value: object, { members, dataText, metadataText }: EventSlic
 }
 
 function readAny(value: object, text: string): ReadResult {
+  const members = objectMembers(text, MAX_FIELDS + 1);
+  if (members.length > MAX_FIELDS) return { ok: false, faults: tooManyFields().faults };
   const parsed = eventInput.safeParse(value);
-  const members = objectMembers(text);
   const repeated = repeatedNames(members.map((member) => member.name));
   if (!parsed.success || repeated.length > 0) {
     return {
@@ -76,6 +78,12 @@ export function faultsOf(error: z.ZodError | undefined): Fault[] {
   });
 }
 
-function repeatedNames(names: readonly string[]): string[] {
-  return new Set(names).size === names.length ? [] : [...new Set(names.filter((name, i) => names.indexOf(name) !== i))];
+function repeatedNames(names: readonly string[]): readonly string[] {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) repeated.add(name);
+    seen.add(name);
+  }
+  return [...repeated];
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
 import { type BodyFormat, readRequest } from './read-request.ts';
 
-const limits = { maxEvents: 3 };
+const limits = { maxEvents: 3, maxEventBytes: 1_000 };
 const read = (body: string | Uint8Array, format: BodyFormat = 'json') => readRequest(Buffer.from(body), format, limits);
 
 function refusalOf(body: string | Uint8Array, format: BodyFormat = 'json'): string {
@@ -13,6 +13,10 @@ function refusalOf(body: string | Uint8Array, format: BodyFormat = 'json'): stri
   } catch (error) {
     return error instanceof Refusal ? `${error.status} ${error.code}` : String(error);
   }
+}
+
+function fields(count: number): string {
+  return Array.from({ length: count }, (_, i) => `"x${i}":1`).join(',');
 }
 
 test('one event comes with its own text; a batch is cut into the texts of its events', () => {
@@ -47,11 +51,34 @@ test.each<[string, string | Uint8Array, BodyFormat, string]>([
   ['too many events', '[1,2,3,4]', 'json', '413 too_large'],
   ['too many lines', '1\n2\n3\n4', 'ndjson', '413 too_large'],
   ['a bad line', '{}\n{', 'ndjson', '400 invalid_json'],
+  ['too many events, without the rest of them', '[1,2,3,4,[', 'json', '413 too_large'],
+  ['too many events that are written as events are', '[{},{},{},{},', 'json', '413 too_large'],
+  ['data larger than any event', `{"data":"${'x'.repeat(1_000)}"}`, 'json', '413 too_large'],
+  ['data larger than any event, for the white space in it', `{"data":[${' '.repeat(1_000)}]}`, 'json', 'taken'],
+  ['an event larger than any, whatever it is', `{"\\u0064ata":"${'x'.repeat(7_000)}"}`, 'json', '413 too_large'],
+  ['events of which one is larger than any', `[{},{"data":"${'x'.repeat(1_000)}"}]`, 'json', '422 invalid_batch'],
+  ['an event of a thousand fields', `{${fields(1_000)}}`, 'json', '422 invalid_event'],
+  ['a text of a thousand fields that is no JSON', `{${fields(1_000)}`, 'json', '422 invalid_event'],
+  ['a batch with an event of a thousand fields', `[{},{${fields(1_000)}}]`, 'json', '422 invalid_batch'],
+  ['a hundred fields, which are for others to judge', `{${fields(100)}}`, 'json', 'taken'],
+  ['a line of a thousand fields, which is an event that is refused', `{${fields(1_000)}}`, 'ndjson', 'taken'],
   ['JSON that nests too deep', `${'['.repeat(101)}${']'.repeat(101)}`, 'json', '422 too_deep'],
   ['garbage that nests too deep', '['.repeat(5_000_000), 'json', '422 too_deep'],
   ['the deepest that is taken', `{"a":${'['.repeat(99)}${']'.repeat(99)}}`, 'json', 'taken'],
 ])('%s', (_name, body, format, expected) => {
   expect(refusalOf(body, format)).toBe(expected);
+});
+
+test('what cannot be an event of a batch is named by its place, and the line that cannot be one is refused alone', () => {
+  const body = `[{},{${fields(101)}},{"a":[${fields(200)}]}]`;
+  expect(() => read(body)).toThrow(
+    expect.objectContaining({ faults: [{ path: '1', message: 'expected at most 100 fields' }] }),
+  );
+  const { events } = read(`{"a":1}\n{${fields(101)}}`, 'ndjson');
+  expect(events.map((event) => event.read)).toEqual([
+    undefined,
+    { ok: false, faults: [{ path: '', message: 'expected at most 100 fields' }] },
+  ]);
 });
 
 test('whatever bytes come, the answer is events or a refusal', () => {

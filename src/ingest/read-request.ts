@@ -1,12 +1,9 @@
-import { Refusal } from '../domain/errors.ts';
 import { arrayElements } from '../domain/json-slices.ts';
 import type { RawEvent } from './accept.ts';
 import { decodeText, parseEvents } from './json-text.ts';
+import { emptyBatch, refusalFor, tooManyEvents } from './rejection.ts';
 import type { EventSlice } from './slice-events.ts';
-
-export interface RequestLimits {
-  readonly maxEvents: number;
-}
+import type { RequestLimits } from './survey-events.ts';
 
 /** How a request body is to be read: from its media type. */
 export type BodyFormat = 'json' | 'ndjson';
@@ -27,9 +24,11 @@ export function readRequest(body: Uint8Array, format: BodyFormat, limits: Reques
   // As many bytes as UTF-16 units: each is one of ASCII.
   const isAscii = text.length === body.length;
   if (format === 'ndjson') return readLines(text, isAscii, limits);
-  const { value, sliced } = parseEvents(text, '');
+  const parsed = parseEvents(text, '', limits);
+  if ('rejections' in parsed) throw refusalFor(parsed.rejections, parsed.isArray);
+  const { value, sliced } = parsed;
   if (!Array.isArray(value)) return { isBatch: false, events: [rawEvent(value, text, isAscii, sliced?.events[0])] };
-  checkCount(value.length, limits);
+  if (value.length === 0) throw emptyBatch();
   const texts = sliced === null ? arrayElements(text) : null;
   const events: RawEvent[] = [];
   for (const [i, item] of value.entries()) {
@@ -46,12 +45,20 @@ function rawEvent(value: unknown, text: string, isAscii: boolean, slice: EventSl
 
 function readLines(text: string, isAscii: boolean, limits: RequestLimits): ReadRequest {
   const lines = linesOf(text, limits.maxEvents);
-  checkCount(lines.length, limits);
-  const events = lines.map(({ line, number }) => {
-    const { value, sliced } = parseEvents(line, `line ${number}: `);
-    return rawEvent(value, line, isAscii, sliced?.isArray === false ? sliced.events[0] : undefined);
-  });
+  if (lines.length === 0) throw emptyBatch();
+  if (lines.length > limits.maxEvents) throw tooManyEvents(limits.maxEvents);
+  const events = lines.map((line) => readLine(line, isAscii, limits));
   return { isBatch: true, events };
+}
+
+function readLine({ line, number }: Line, isAscii: boolean, limits: RequestLimits): RawEvent {
+  const parsed = parseEvents(line, `line ${number}: `, limits);
+  if ('rejections' in parsed) {
+    const [first] = parsed.rejections.values();
+    return { value: null, text: line, read: { ok: false, faults: first!.faults } };
+  }
+  const { value, sliced } = parsed;
+  return rawEvent(value, line, isAscii, sliced?.isArray === false ? sliced.events[0] : undefined);
 }
 
 interface Line {
@@ -77,18 +84,4 @@ function linesOf(text: string, max: number): Line[] {
 /** A blank, a tab or a carriage return. */
 function isSpace(code: number): boolean {
   return code === 32 || code === 9 || code === 13;
-}
-
-/** @throws Refusal 422 when there is no event, 413 when there are too many */
-export function checkCount(count: number, { maxEvents }: RequestLimits): void {
-  if (count === 0)
-    throw new Refusal(422, 'empty_batch', 'The batch holds no event.', {
-      faults: [{ path: '', message: 'expected at least one event' }],
-    });
-  if (count > maxEvents)
-    throw new Refusal(
-      413,
-      'too_large',
-      `The batch holds more than ${maxEvents} events: at most so many are taken in one request.`,
-    );
 }

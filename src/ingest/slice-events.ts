@@ -1,4 +1,6 @@
 import { isSpace, skipSpace, stringEnd, withoutSpace } from '../domain/json-slices.ts';
+import { type Rejection, tooLarge } from './rejection.ts';
+import { LONGEST_ESCAPE, MAX_FIELDS, type RequestLimits, type Survey, tooManyFields } from './survey-events.ts';
 
 /** An event's part of the text of a request, and the two of its members that are kept as they were written. */
 export interface EventSlice {
@@ -8,26 +10,45 @@ export interface EventSlice {
   /** Without white space outside strings; null where no member is spelled `"data"`. */
   readonly dataText: string | null;
   readonly metadataText: string | null;
+  /** Of the values of other members. */
+  readonly otherCharacters: number;
 }
 
-export interface SlicedText {
-  readonly isArray: boolean;
+export interface SlicedText extends Survey {
   readonly events: readonly EventSlice[];
 }
 
 /**
  * Cuts an event, or an array of events, into what is kept of their texts: in one walk, which is told how deep the text nests besides. It
  * believes its eyes: only once `JSON.parse` has accepted the text, and an event has no names but those of an event, is it right.
- * @returns null where the text is anything else, is no JSON, has a name with an escape, or nests deeper than `maxDepth`
+ * @returns null where the text is anything else, is no JSON, has a name with an escape, nests deeper than `maxDepth`, or has too many events
  */
-export function sliceEvents(text: string, maxDepth: number): SlicedText | null {
+export function sliceEvents(text: string, maxDepth: number, limits: RequestLimits): SlicedText | null {
   const walk: Walk = { text, maxDepth, hasSpace: false };
   const start = skipSpace(text, 0);
   const isArray = text.charCodeAt(start) === OPEN_ARRAY;
   const events: EventSlice[] = [];
-  const end = isArray ? sliceArray(walk, start, events) : sliceEvent(walk, start, 1, events);
+  const end = isArray ? sliceArray(walk, start, events, limits.maxEvents) : sliceEvent(walk, start, 1, events);
   if (end < 0 || skipSpace(text, end) !== text.length) return null;
-  return { isArray, events };
+  return { isTooDeep: false, isArray, count: events.length, events, rejections: rejectionsOf(events, limits) };
+}
+
+const NONE: ReadonlyMap<number, Rejection> = new Map();
+
+function rejectionsOf(events: readonly EventSlice[], { maxEventBytes }: RequestLimits): ReadonlyMap<number, Rejection> {
+  let rejections: Map<number, Rejection> | undefined;
+  for (const [index, slice] of events.entries()) {
+    const bytes = leastBytes(slice);
+    if (bytes <= maxEventBytes && slice.members <= MAX_FIELDS) continue;
+    rejections ??= new Map();
+    rejections.set(index, bytes > maxEventBytes ? tooLarge(`over ${bytes} bytes`, maxEventBytes) : tooManyFields());
+  }
+  return rejections ?? NONE;
+}
+
+/** Bytes that an event surely has: `data` and `metadata` are delivered as they are written, the others may have been written with escapes. */
+function leastBytes({ dataText, metadataText, otherCharacters }: EventSlice): number {
+  return (dataText?.length ?? 0) + (metadataText?.length ?? 0) + Math.floor(otherCharacters / LONGEST_ESCAPE);
 }
 
 /** A walk over a text. */
@@ -53,13 +74,13 @@ const METADATA = 'm'.charCodeAt(0);
 const LOST = -1;
 
 /** @returns where the array ends */
-function sliceArray(walk: Walk, start: number, events: EventSlice[]): number {
+function sliceArray(walk: Walk, start: number, events: EventSlice[], maxEvents: number): number {
   const { text } = walk;
   let at = skipSpace(text, start + 1);
   if (text.charCodeAt(at) === CLOSE_ARRAY) return at + 1;
   for (;;) {
     const end = sliceEvent(walk, at, 2, events);
-    if (end < 0) return LOST;
+    if (end < 0 || events.length > maxEvents) return LOST;
     at = skipSpace(text, end);
     const code = text.charCodeAt(at);
     if (code === CLOSE_ARRAY) return at + 1;
@@ -76,6 +97,7 @@ function sliceEvent(walk: Walk, start: number, depth: number, events: EventSlice
   let members = 0;
   let dataText: string | null = null;
   let metadataText: string | null = null;
+  let otherCharacters = 0;
   while (text.charCodeAt(at) === QUOTE) {
     members++;
     const letter = text.charCodeAt(at + 1);
@@ -86,11 +108,12 @@ function sliceEvent(walk: Walk, start: number, depth: number, events: EventSlice
     if (end < 0) return LOST;
     if (letter === DATA) dataText = cut(walk, valueStart, end);
     else if (letter === METADATA) metadataText = cut(walk, valueStart, end);
+    else otherCharacters += end - valueStart;
     at = skipSpace(text, end);
     if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
   }
   if (text.charCodeAt(at) !== CLOSE_OBJECT) return LOST;
-  events.push({ text: text.slice(start, at + 1), members, dataText, metadataText });
+  events.push({ text: text.slice(start, at + 1), members, dataText, metadataText, otherCharacters });
   return at + 1;
 }
 

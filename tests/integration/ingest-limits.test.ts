@@ -82,6 +82,31 @@ test('a tenant over its bytes is refused by its content-length, before the body 
   expect(await send(tenant, `{${' '.repeat(500)}`)).toMatchObject({ status: 413, body: { code: 'over_burst' } });
 });
 
+test.each([
+  ['is no JSON', '{"type":', 400],
+  ['holds no event', '[]', 422],
+  ['has an event with more fields than any event has', `{${Array.from({ length: 101 }, (_, i) => `"f${i}":1`)}}`, 422],
+  ['holds too many events', `[${'1,'.repeat(1_000)}1]`, 413],
+])('a body that %s costs its tenant an event of its length', async (name, body, status) => {
+  const id = `unread-${status}-${body.length}`;
+  const tenant = await limited(id, {
+    events_per_second: 0.01,
+    burst_events: 3,
+    burst_bytes: 9_000,
+    bytes_per_second: 1,
+  });
+  const refused = await send(tenant, body);
+  expect([name, refused.status]).toEqual([name, status]);
+  expect(parsed(refused.headers.get('ratelimit'))).toMatchObject({
+    events: { r: 2 },
+    bytes: { r: expect.toSatisfy((left: number) => left >= 9_000 - body.length && left <= 9_010 - body.length) },
+  });
+  await send(tenant, body);
+  await send(tenant, body);
+  expect((await send(tenant, body)).status).toBe(429);
+  expect((await send(tenant, event(id))).status).toBe(429);
+});
+
 test('a refused batch changes nothing: no event, no key, and not one token', async () => {
   const tenant = await limited('batch', { events_per_second: 0.01, burst_events: 5 });
   const batch = (count: number) =>

@@ -14,7 +14,7 @@ import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
 import { FIXED_HEADERS, setFixedHeaders } from '../fixed-headers.ts';
 import { type IngestFormat, ingestFormatOf } from '../ingest-format.ts';
-import { chargeLimits, checkLimits, countAccepted } from '../ingest-limits.ts';
+import { chargeLimits, chargeUnread, checkLimits, countAccepted } from '../ingest-limits.ts';
 import { authorize } from '../mount-route.ts';
 import { refusalOf } from '../problem.ts';
 import { readBytes } from '../read-bytes.ts';
@@ -64,7 +64,7 @@ export function mountIngest(app: Express, context: Context): void {
   const accept: RequestHandler = async (request: Request, response: Response) => {
     const body = bodyOf(request);
     const { caller } = response.locals;
-    const { isBatch, events } = eventsOf(request, body, response.locals.format, caller, config);
+    const { isBatch, events } = await readOrCharge(request, response, body, context);
     if (events.length === 0) {
       acknowledge(response, { accepted: 0, duplicates: 0, items: [] });
       return;
@@ -104,17 +104,34 @@ function acknowledge(response: Response, body: unknown): void {
   response.end(text, bytes === text.length ? 'latin1' : 'utf8');
 }
 
+/** A body that is no events has cost the time to read it: it counts as one event of its length. */
+async function readOrCharge(
+  request: Request,
+  response: Response,
+  body: Uint8Array,
+  context: Context,
+): Promise<ReadRequest> {
+  const { caller, format } = response.locals;
+  try {
+    return eventsOf(request, body, format, caller, context.config);
+  } catch (error) {
+    await chargeUnread(body.length, response, caller, context);
+    throw error;
+  }
+}
+
 function eventsOf(
   request: Request,
   body: Uint8Array,
   format: IngestFormat,
   caller: Caller,
-  { MAX_BATCH_EVENTS: maxEvents, CLOUDEVENTS_TENANT_EXTENSION: tenantExtension }: Config,
+  { MAX_BATCH_EVENTS: maxEvents, MAX_EVENT_BYTES: maxEventBytes, CLOUDEVENTS_TENANT_EXTENSION }: Config,
 ): ReadRequest {
-  if (format === 'json' || format === 'ndjson') return readRequest(body, format, { maxEvents });
+  const limits = { maxEvents, maxEventBytes };
+  if (format === 'json' || format === 'ndjson') return readRequest(body, format, limits);
   const { rawHeaders, headers } = request;
   const message = { mode: format, contentType: headers['content-type'], rawHeaders, body };
-  return readCloudEvents(message, caller.kind === 'operator' ? tenantExtension : null, { maxEvents });
+  return readCloudEvents(message, caller.kind === 'operator' ? CLOUDEVENTS_TENANT_EXTENSION : null, limits);
 }
 
 function bodyOf(request: Request): Uint8Array {

@@ -1,0 +1,68 @@
+import { type Fault, Refusal } from '../domain/errors.ts';
+
+/** A refusal of one event, before it is known whether it came alone or in a batch. */
+export interface Rejection {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly faults: readonly Fault[];
+  /** The tenant whose event types say so, and the version of these. */
+  readonly rules?: readonly [number, bigint];
+}
+
+export const UNKNOWN_TENANT: Rejection = {
+  status: 404,
+  code: 'tenant_not_found',
+  detail: 'The tenant does not exist.',
+  faults: [{ path: 'tenant_id', message: 'no such tenant' }],
+};
+
+export const CONFLICT: Rejection = {
+  status: 409,
+  code: 'idempotency_conflict',
+  detail: 'The idempotency key or id belongs to an event with another body.',
+  faults: [{ path: '', message: 'the idempotency key or id belongs to an event with another body' }],
+};
+
+/**
+ * @param size what was counted of it, with its unit
+ * @param most bytes that an event may have as it would be delivered
+ */
+export function tooLarge(size: string, most: number): Rejection {
+  const detail = `The event has ${size} as it would be delivered; at most ${most} bytes are taken.`;
+  return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
+}
+
+export function invalid(detail: string, faults: readonly Fault[]): Rejection {
+  return { status: 422, code: 'invalid_event', detail, faults };
+}
+
+/** @param rejections by the place of the event in its request */
+export function refusalFor(rejections: ReadonlyMap<number, Rejection>, isBatch: boolean): Refusal {
+  const [first] = rejections.values();
+  if (!isBatch) return new Refusal(first!.status, first!.code, first!.detail, { faults: first!.faults });
+  const detail = `Nothing was stored: ${rejections.size} of the events in the batch cannot be taken.`;
+  return new Refusal(422, 'invalid_batch', detail, { faults: faultsOf(rejections) });
+}
+
+/** As many as an answer may have. */
+function faultsOf(rejections: ReadonlyMap<number, Rejection>): readonly Fault[] {
+  const all: Fault[] = [];
+  for (const [index, { faults }] of rejections) {
+    if (all.length >= MAX_FAULTS) break;
+    for (const { path, message } of faults) all.push({ path: path === '' ? `${index}` : `${index}.${path}`, message });
+  }
+  return all.slice(0, MAX_FAULTS);
+}
+
+const MAX_FAULTS = 1_000;
+
+export function emptyBatch(): Refusal {
+  const faults = [{ path: '', message: 'expected at least one event' }];
+  return new Refusal(422, 'empty_batch', 'The batch holds no event.', { faults });
+}
+
+export function tooManyEvents(most: number): Refusal {
+  const detail = `The batch holds more than ${most} events: at most so many are taken in one request.`;
+  return new Refusal(413, 'too_large', detail);
+}
