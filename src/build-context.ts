@@ -28,7 +28,7 @@ import { Clock } from './store/clock.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { readFigures } from './store/installation-figures.ts';
 import { LaneCalls } from './store/lane-calls.ts';
-import { createPool, type PoolOptions } from './store/pools.ts';
+import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { findTenant } from './store/tenants.ts';
 import { loadSchema, loadTypeRules, loadTypesVersion } from './store/type-rules.ts';
@@ -49,6 +49,8 @@ export interface ContextOptions {
  * a Postgres that takes its time to open one.
  */
 const CONNECT_MS = 800;
+/** The same before the process serves anybody, in ms: a start on a machine that is busy with other starts must not fail for it. */
+const START_CONNECT_MS = 10_000;
 /** What is left of the deadline of a producer once there is a connection. */
 const STORE_MS = 100;
 /** Bodies are remembered from their acceptance to their first delivery: of a second or so at full load, not of the whole backlog. */
@@ -58,10 +60,11 @@ const BODY_CACHE_SHARE = 1 / 8;
 export function buildContext(options: ContextOptions): Context {
   const { config, databaseUrl, log, writeInfo, policy } = options;
   const observe = new Observer(log, writeInfo);
-  const connectMs = Math.max(CONNECT_MS, config.INGEST_DEADLINE_MS - STORE_MS);
+  const pools: pg.Pool[] = [];
   const pool = (name: string, size: number, statementMs: number, more: Pick<PoolOptions, 'pipeline' | 'kept'> = {}) => {
     const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
-    const created = createPool({ databaseUrl, name, size, connectMs, statementMs, ...more, onError });
+    const created = createPool({ databaseUrl, name, size, connectMs: START_CONNECT_MS, statementMs, ...more, onError });
+    pools.push(created);
     observe.watchPool(name, created);
     return created;
   };
@@ -127,13 +130,17 @@ export function buildContext(options: ContextOptions): Context {
     recallTenant: rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id))),
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
     ringReplays: () => replayBell.ring(),
+    beginServing: () => {
+      const connectMs = Math.max(CONNECT_MS, config.INGEST_DEADLINE_MS - STORE_MS);
+      for (const pool of pools) limitConnecting(pool, connectMs);
+    },
     close: async () => {
       commits.stop();
       laneCalls.close();
       await Promise.all([doorbell.close(), replayBell.close(), expansionBell.close()]);
       await queues.close();
       await prisma.$disconnect();
-      await Promise.all([apiPool, commitPool, workerPool].map((each) => each.end()));
+      await Promise.all(pools.map((each) => each.end()));
     },
   };
 }

@@ -48,5 +48,7 @@ export interface Context {
   readonly ringEndpoints: (endpointNums: Iterable<number>) => void;
   /** Says that there is a replay to make. Returns at once. */
   readonly ringReplays: () => void;
+  /** To be called once, when somebody begins to wait for answers: until then a connection to Postgres may take its time. */
+  readonly beginServing: () => void;
   readonly close: () => Promise<void>;
 }

@@ -116,7 +116,10 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
     ...roles.servicesOf.flatMap((services) => services(context)),
     {
       name: 'http',
-      start: async () => http.serve(roles.createApp(context)),
+      start: async () => {
+        context.beginServing();
+        http.serve(roles.createApp(context));
+      },
       // Only begun here: a client that is slow with its request must not take the time that deliveries under way need.
       stop: async (deadlineMs) => {
         drained = http.stop(deadlineMs * HTTP_STOP_SHARE);
@@ -125,7 +128,6 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
   ];
 }
 
-/** @throws ConfigError when ALLOWED_NETWORKS names something that is no network. */
 /** A terminal signals the whole process group, and npm passes the signal on: the second of a pair must not cut the stop short. */
 function awaitSignal(): Promise<Ending> {
   return new Promise((resolve) => {

@@ -39,6 +39,12 @@ export function createPool(options: PoolOptions): pg.Pool {
   return pool;
 }
 
+/** From now on nobody waits longer for a connection of the pool than told, in ms. */
+export function limitConnecting(pool: pg.Pool, connectMs: number): void {
+  // Read at each wait.
+  pool.options.connectionTimeoutMillis = connectMs;
+}
+
 /**
  * Opens another connection in the background where fewer are open than are `kept`, for whoever needs it next: to open one takes four round trips, which is most of
  * what a producer waits for where Postgres is far away. To be called when those that are open are taken.

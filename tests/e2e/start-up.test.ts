@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { runServiceProcess, startServiceProcess } from '../support/service-process.ts';
@@ -64,6 +65,31 @@ test('a database that does not answer ends the start with exit code 1 and no sta
   expect(code).toBe(1);
   expect(output).toMatch(/could not start: .*ECONNREFUSED/);
   expect(output).not.toMatch(/^\s+at /m);
+});
+
+/** Passes each connection on when it is so old. */
+async function slowWayTo(databaseUrl: string, afterMs: number): Promise<string> {
+  const { hostname, port } = new URL(databaseUrl);
+  const proxy = createServer(async (socket) => {
+    socket.on('error', () => {});
+    await delay(afterMs);
+    const server = connect(Number(port), hostname);
+    server.on('error', () => socket.destroy());
+    socket.on('close', () => server.destroy());
+    socket.pipe(server).pipe(socket);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void proxy.close());
+  const { port: ownPort } = proxy.address() as AddressInfo;
+  return Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(ownPort) }).href;
+}
+
+test('a Postgres that takes its time for each connection, as on a machine where much starts at once, is waited for at the start', async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const url = await slowWayTo(database.url, 1_200);
+  const service = await startServiceProcess({ ...environment(url), INGEST_DEADLINE_MS: '900' });
+  expect((await service.kill('SIGTERM')).code).toBe(0);
 });
 
 test('with a database of its own and no demo, it prints where it listens and the key that it made', async () => {

@@ -13,7 +13,6 @@ import { type Service, startServices, stopServices } from '../../src/lifecycle.t
 import { createLogger } from '../../src/observability/logger.ts';
 import { ingestServices } from '../../src/sources/ingest-role.ts';
 import { workerServices } from '../../src/workers/worker-role.ts';
-import { eventually } from './eventually.ts';
 import { createTestDatabase } from './test-database.ts';
 import { TEST_LANES } from './test-server.ts';
 import { MASTER_KEY, OPERATOR_KEY, PATIENT_DEADLINE_MS } from './test-settings.ts';
@@ -63,15 +62,14 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     policy,
     ...createLogger(process.env.TEST_LOG_LEVEL ?? 'silent'),
   });
-  // A connection that a busy machine does not make in time is asked for again.
-  const calibrate = () => context.clock.calibrate(context.workerPool).then(() => 'done', String);
-  await eventually(calibrate, (said) => said === 'done');
+  await context.clock.calibrate(context.workerPool);
   const services: Service[] = [
     ingestLimitsService(context),
     ...(options.worker === true ? workerServices(context) : []),
     ...(options.ingest === true ? ingestServices(context) : []),
   ];
   await startServices(services, 3_000);
+  context.beginServing();
   const app = createApp(context);
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
