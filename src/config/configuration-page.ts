@@ -25,7 +25,11 @@ export function environmentExample(): string {
   const blocks = entries.map(
     ([name, variable]) => `# ${variable.description.replaceAll('`', '')}\n#${name}=${exampleValue(variable)}\n`,
   );
-  return `# All configuration of Posthorn, made from src/config/variables.ts. Each variable can also be read from a file: NAME_FILE=path.\n\n${blocks.join('\n')}`;
+  return `# All configuration of Posthorn, made from src/config/variables.ts. Each variable can also be read from a file: NAME_FILE=path.
+# For docker compose, as .env beside compose.yaml: it wants POSTGRES_PASSWORD, OPERATOR_KEY and MASTER_KEY, and sets
+# DATABASE_URL, REDIS_URL, HOST, PORT, ROLES and SHUTDOWN_SECONDS itself.
+
+${blocks.join('\n')}`;
 }
 
 function defaultText(variable: Variable<unknown>): string {
