@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { runCommand } from '../../../src/cli/run-command.ts';
 import { type Closers, closeAll } from './closers.ts';
 import { compareRuns } from './compare.ts';
 import { type CpuProfile, flameGraph } from './flame-graph.ts';
 import { measureRun } from './measure-run.ts';
-import { type Options, readOptions, USAGE, UsageError } from './options.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
 import { quickLine, reportText } from './report.ts';
 import { newestResult, readResult, saveResult } from './results-folder.ts';
 import { chooseScenarios, scenarios } from './scenarios.ts';
@@ -74,12 +75,8 @@ function write(text: string): void {
 }
 
 function failed(error: unknown): number {
-  if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\n\n${USAGE}`);
-    return 2;
-  }
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   return 1;
 }
 
-process.exit(await main(process.argv.slice(2)).catch(failed));
+process.exit(await runCommand(USAGE, process.argv.slice(2), main).catch(failed));

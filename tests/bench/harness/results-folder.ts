@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UsageError } from './options.ts';
+import { UsageError } from '../../../src/cli/run-command.ts';
 import type { RunResult } from './run-result.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
