@@ -5,33 +5,42 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openApiDocument } from '../src/api/openapi.ts';
 import { routes } from '../src/api/routes.ts';
+import { readFlags, runCommand } from '../src/cli/run-command.ts';
 import { configurationPage, environmentExample } from '../src/config/configuration-page.ts';
 import { metricsPage } from '../src/observability/metrics-page.ts';
 import { faultsPage } from '../tests/chaos/faults-page.ts';
 
+const USAGE = `npm run docs     writes the documents that are made from the code
+  --check        writes nothing, and exits 1 when one is stale`;
+
 const root = new URL('../', import.meta.url);
-const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
 
-const documents: Readonly<Record<string, string>> = {
-  'docs/openapi.json': `${JSON.stringify(openApiDocument(routes, version), null, 2)}\n`,
-  'docs/configuration.md': configurationPage(),
-  'docs/metrics.md': metricsPage(),
-  'docs/faults.md': faultsPage(),
-  '.env.example': environmentExample(),
-};
-
-const stale = Object.entries(documents).filter(([name, text]) => present(name) !== text);
-
-if (process.argv.includes('--check')) {
-  for (const [name] of stale) console.error(`${name} is stale: run \`npm run docs\``);
-  process.exitCode = stale.length > 0 ? 1 : 0;
-} else {
+function main(args: readonly string[]): number {
+  const { values } = readFlags({ args, options: { check: { type: 'boolean', default: false } } });
+  const stale = Object.entries(makeDocuments()).filter(([name, text]) => present(name) !== text);
   for (const [name, text] of stale) {
-    const path = fileURLToPath(new URL(name, root));
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
-    console.log(`wrote ${name}`);
+    if (values.check) console.error(`${name} is stale: run \`npm run docs\``);
+    else write(name, text);
   }
+  return values.check && stale.length > 0 ? 1 : 0;
+}
+
+function makeDocuments(): Readonly<Record<string, string>> {
+  const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
+  return {
+    'docs/openapi.json': `${JSON.stringify(openApiDocument(routes, version), null, 2)}\n`,
+    'docs/configuration.md': configurationPage(),
+    'docs/metrics.md': metricsPage(),
+    'docs/faults.md': faultsPage(),
+    '.env.example': environmentExample(),
+  };
+}
+
+function write(name: string, text: string): void {
+  const path = fileURLToPath(new URL(name, root));
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  console.log(`wrote ${name}`);
 }
 
 function present(name: string): string | null {
@@ -41,3 +50,5 @@ function present(name: string): string | null {
     return null;
   }
 }
+
+process.exitCode = await runCommand(USAGE, process.argv.slice(2), main);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SASL_MECHANISMS } from '../domain/destination.ts';
+import { saslMechanism } from '../config/kafka-connection.ts';
 
 const MAX_BROKERS = 10;
 const MAX_CA = 64 * 1024;
@@ -40,7 +40,6 @@ const kafkaKey = key.describe('What the key, and so the partition, is taken from
 const exchange = wireText(0, 255).describe('It must exist. Empty: the default exchange.');
 const routingKey = wireText(0, 255).describe('The same for every message.');
 const rabbitmqKey = key.describe('What the routing key is taken from; default: `type`.');
-const mechanism = z.enum(SASL_MECHANISMS);
 
 export const destinationInput = z
   .discriminatedUnion('type', [
@@ -53,7 +52,7 @@ export const destinationInput = z
       tls: tls.optional(),
       ca: ca.optional(),
       sasl: z
-        .strictObject({ mechanism, username: wireText(1, 255), password })
+        .strictObject({ mechanism: saslMechanism, username: wireText(1, 255), password })
         .nullable()
         .optional(),
     }),
@@ -83,7 +82,7 @@ export const destinationOutput = z.discriminatedUnion('type', [
     key: kafkaKey,
     tls: z.boolean(),
     ca,
-    sasl: z.object({ mechanism, username: z.string() }).nullable(),
+    sasl: z.object({ mechanism: saslMechanism, username: z.string() }).nullable(),
   }),
   z.object({
     type: z.literal('rabbitmq'),

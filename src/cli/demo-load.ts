@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { type Api, type ApiClient, apiClient, storedOf } from './api-client.ts';
 import type { SinkCommand, SinkReport } from './load-sink.ts';
+import { countFlag, readFlags, runCommand } from './run-command.ts';
 
 /**
  * `npm run demo:load -- --events 20000 --endpoints 50`: a whole Posthorn in a folder of its own, a receiver and a load, each in its own
@@ -25,21 +25,23 @@ interface Arguments {
   readonly endpoints: number;
 }
 
-function readArguments(): Arguments {
-  const { values } = parseArgs({
+const USAGE = `npm run demo:load                load against a Posthorn of its own; exit code 0 when every event was delivered once
+  --events 20000     1 to 10000000
+  --endpoints 50     1 to 5000`;
+
+function readArguments(args: readonly string[]): Arguments {
+  const { values } = readFlags({
+    args,
     options: { events: { type: 'string', default: '20000' }, endpoints: { type: 'string', default: '50' } },
   });
-  const events = Number(values.events);
-  const endpoints = Number(values.endpoints);
-  if (!Number.isInteger(events) || events < 1 || events > 10_000_000)
-    throw new Error('--events: expected a whole number from 1 to 10000000');
-  if (!Number.isInteger(endpoints) || endpoints < 1 || endpoints > 5_000)
-    throw new Error('--endpoints: expected a whole number from 1 to 5000');
-  return { events, endpoints };
+  return {
+    events: countFlag('--events', values.events, 1, 10_000_000),
+    endpoints: countFlag('--endpoints', values.endpoints, 1, 5_000),
+  };
 }
 
-async function main(): Promise<number> {
-  const { events, endpoints } = readArguments();
+async function main(args: readonly string[]): Promise<number> {
+  const { events, endpoints } = readArguments(args);
   const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-load-'));
   const sink = new Sink();
   const service = startService(dataDir);
@@ -261,4 +263,4 @@ function write(text: string): void {
   process.stdout.write(text);
 }
 
-process.exitCode = await main();
+process.exitCode = await runCommand(USAGE, process.argv.slice(2), main);

@@ -1,11 +1,13 @@
 import { ConfigError, readDatabaseUrl } from '../config/config.ts';
 import { migrate } from '../store/migrate.ts';
+import { readFlags, runCommand } from './run-command.ts';
 
 /**
  * `npm run migrate`: brings the database at DATABASE_URL to the newest migration, as every start of the service does by itself. Needs no
  * other variable. Exits 0 when the database is at the newest migration, 1 when it is not, 2 for a configuration that is not valid.
  */
-async function main(): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  readFlags({ args });
   try {
     const applied = await migrate(readDatabaseUrl(process.env));
     for (const name of applied) say(`applied ${name}`);
@@ -25,4 +27,6 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-process.exit(await main());
+const USAGE = 'npm run migrate     brings the database at DATABASE_URL to the newest migration; takes no arguments';
+
+process.exit(await runCommand(USAGE, process.argv.slice(2), main));

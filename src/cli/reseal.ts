@@ -6,13 +6,15 @@ import { readLocalKeys } from '../embedded/local-keys.ts';
 import { createPool } from '../store/pools.ts';
 import { type ResealProgress, type ResealResult, reseal } from '../store/reseal.ts';
 import { Vault } from '../store/vault.ts';
+import { readFlags, runCommand } from './run-command.ts';
 
 /**
  * `npm run reseal`: encrypts every secret at rest with the first key of MASTER_KEY. First give every process the list
  * `old,new`, so that all can read the new key, and then `new,old`; then run this; then `old` can go. Exits 0 when nothing is left under an older key, 1 when something is, 2 for a
  * configuration that is not valid.
  */
-async function main(): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  readFlags({ args });
   try {
     const config = readConfig(process.env);
     const base = await openBase(config);
@@ -86,4 +88,6 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-process.exit(await main());
+const USAGE = 'npm run reseal     encrypts every secret at rest with the first key of MASTER_KEY; takes no arguments';
+
+process.exit(await runCommand(USAGE, process.argv.slice(2), main));

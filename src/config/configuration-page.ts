@@ -1,3 +1,4 @@
+import { allowedValues } from './allowed-values.ts';
 import { type Variable, variables } from './variables.ts';
 
 const entries: readonly (readonly [string, Variable<unknown>])[] = Object.entries(variables);
@@ -5,17 +6,19 @@ const entries: readonly (readonly [string, Variable<unknown>])[] = Object.entrie
 /** The page of all variables, in Markdown. */
 export function configurationPage(): string {
   const rows = entries.map(
-    ([name, variable]) => `| \`${name}\` | ${cell(variable.description)} | ${cell(defaultText(variable))} |`,
+    ([name, variable]) =>
+      `| \`${name}\` | ${[variable.description, allowedValues(variable.schema), defaultText(variable)].map(cell).join(' | ')} |`,
   );
   return `# Configuration
 
 Posthorn is configured by environment variables alone. An empty value counts as unset. Every variable can also be read from a file:
-\`NAME_FILE\` holds its path. All errors are reported together, and the process exits with code 2.
+\`NAME_FILE\` holds its path. Numbers are written in digits; only those “a second” may have decimals. All errors are reported
+together, and the process exits with code 2.
 
 This page is made from \`src/config/variables.ts\` by \`scripts/generate-docs.ts\`.
 
-| variable | meaning | default |
-| --- | --- | --- |
+| variable | meaning | allowed | default |
+| --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
 }
@@ -23,9 +26,14 @@ ${rows.join('\n')}
 /** Every variable, commented out, with its default where that is a value. */
 export function environmentExample(): string {
   const blocks = entries.map(
-    ([name, variable]) => `# ${variable.description.replaceAll('`', '')}\n#${name}=${exampleValue(variable)}\n`,
+    ([name, variable]) =>
+      `# ${`${variable.description}\n# Allowed: ${allowedValues(variable.schema)}.`.replaceAll('`', '')}\n#${name}=${exampleValue(variable)}\n`,
   );
-  return `# All configuration of Posthorn, made from src/config/variables.ts. Each variable can also be read from a file: NAME_FILE=path.\n\n${blocks.join('\n')}`;
+  return `# All configuration of Posthorn, made from src/config/variables.ts. Each variable can also be read from a file: NAME_FILE=path.
+# For docker compose, as .env beside compose.yaml: it wants POSTGRES_PASSWORD, OPERATOR_KEY and MASTER_KEY, and sets
+# DATABASE_URL, REDIS_URL, HOST, PORT, ROLES and SHUTDOWN_SECONDS itself.
+
+${blocks.join('\n')}`;
 }
 
 function defaultText(variable: Variable<unknown>): string {

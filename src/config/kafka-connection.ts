@@ -20,13 +20,19 @@ export const brokerTls = z.union([
   }),
 ]);
 
+/** How a client of Kafka logs in, in the case of SASL's registry; taken in any. */
+export const saslMechanism = z.preprocess(
+  (value) => (typeof value === 'string' ? value.toUpperCase() : value),
+  z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
+);
+
 /** How a Kafka cluster is reached. */
 export const kafkaConnection = z.strictObject({
   brokers: z.array(hostPort).min(1).max(50).describe('Some brokers of the cluster, as host:port.'),
   tls: brokerTls.default(false),
   sasl: z
     .strictObject({
-      mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
+      mechanism: saslMechanism,
       username: z.string().min(1).max(256),
       password: z.string().min(1).max(1024).describe('Never shown again.'),
     })

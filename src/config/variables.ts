@@ -10,19 +10,25 @@ export interface Variable<T> {
   readonly secret?: true;
 }
 
-const integer = (least: number, most: number) =>
+const integer = (least: number, most: number, unit?: string) =>
   z
     .string()
     .regex(/^-?\d+$/, 'expected a whole number')
     .transform(Number)
-    .pipe(z.number().min(least).max(most));
+    .pipe(z.number().min(least).max(most).meta({ unit }));
 
-const rate = (least: number, most: number) =>
+const rate = (least: number, most: number, unit: string) =>
   z
     .string()
     .regex(/^\d{1,15}(\.\d{1,6})?$/, 'expected a number')
     .transform(Number)
-    .pipe(z.number().min(least).max(most));
+    .pipe(z.number().min(least).max(most).meta({ unit }));
+
+/** Text of a form that JSON Schema cannot tell in words; `form` is both what the error says and what the documentation does. */
+const textLike = (pattern: RegExp, form: string, most?: number) => {
+  const text = z.string().regex(pattern, `expected ${form}`);
+  return (most === undefined ? text : text.max(most)).describe(form);
+};
 
 const flag = z
   .enum(['true', 'false', '1', '0'], 'expected true or false')
@@ -35,34 +41,38 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 );
 
-const url = (protocols: readonly string[]) =>
-  z.string().refine((text) => URL.canParse(ofOneHost(text)) && protocols.includes(new URL(ofOneHost(text)).protocol), {
-    message: `expected a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
-  });
+const url = (protocols: readonly string[]) => {
+  const form = `a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`;
+  return z
+    .string()
+    .refine((text) => URL.canParse(ofOneHost(text)) && protocols.includes(new URL(ofOneHost(text)).protocol), {
+      message: `expected ${form}`,
+    })
+    .describe(form);
+};
+
+const path = z.string().min(1).describe('a path');
 
 /** Sentinel and Cluster URLs name several hosts, which no URL may: all but the first are left out. */
 function ofOneHost(text: string): string {
   return text.startsWith('redis+') ? text.replace(/,[^/@]*(?=\/|$)/, '') : text;
 }
 
-const cidrs = list.pipe(
-  z.array(
-    z.union(
-      [z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()],
-      'expected addresses or CIDRs such as 10.0.0.0/8, separated by commas',
-    ),
-  ),
-);
+const CIDRS = 'addresses or CIDRs such as 10.0.0.0/8, separated by commas';
 
-const masterKeys = list.pipe(
-  z
-    .array(
-      z.string().refine((text) => /^[A-Za-z0-9+/]{43}=$/.test(text), {
-        message: 'expected 32 bytes in base64 (44 characters); make one with: openssl rand -base64 32',
-      }),
-    )
-    .min(1),
-);
+const cidrs = list
+  .pipe(z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], `expected ${CIDRS}`)))
+  .describe(CIDRS);
+
+const MASTER_KEY = '32 bytes in base64 (44 characters)';
+
+const masterKeys = list
+  .pipe(
+    z
+      .array(z.string().regex(/^[A-Za-z0-9+/]{43}=$/, `expected ${MASTER_KEY}; make one with: openssl rand -base64 32`))
+      .min(1),
+  )
+  .describe(`${MASTER_KEY}, or several separated by commas`);
 
 const roles = list.pipe(
   z.array(z.enum(['api', 'worker', 'ingest'], 'expected api, worker, ingest, or several separated by commas')).min(1),
@@ -100,12 +110,16 @@ export const variables = {
     { fallbackText: 'BullMQ on Postgres', secret: true },
   ),
   REDIS_PREFIX: variable(
-    z.string().regex(/^[\x21-\x7e]{1,64}$/, 'expected 1 to 64 printable characters'),
+    textLike(/^[\x21-\x7e]{1,64}$/, '1 to 64 printable characters'),
     '{posthorn}',
     'Prefix of all keys in Redis; the braces keep them in one slot of a Cluster.',
   ),
   PORT: variable(integer(0, 65535), 8080, 'Port of the API; 0 takes a free one.'),
-  HOST: variable(z.string().min(1), '127.0.0.1', 'Address that the API listens on (0.0.0.0 in the image).'),
+  HOST: variable(
+    z.string().min(1).describe('an address or a host name'),
+    '127.0.0.1',
+    'Address that the API listens on (0.0.0.0 in the image).',
+  ),
   ROLES: variable<('api' | 'worker' | 'ingest')[]>(
     roles,
     ['api', 'worker', 'ingest'],
@@ -115,13 +129,13 @@ export const variables = {
     },
   ),
   SOURCES_FILE: variable<string | undefined>(
-    z.string().min(1),
+    path,
     undefined,
     'A YAML or JSON file of sources that processes with the role `ingest` consume, beside those made by the API (`docs/sources.md`).',
     none,
   ),
   REJECTED_MESSAGES_PER_SOURCE: variable(
-    integer(100, 1_000_000),
+    integer(100, 1_000_000, 'messages'),
     10_000,
     'Rejected messages of one source that are kept, each of at most 300 KB; past that the oldest are dropped, counted and logged.',
   ),
@@ -130,7 +144,8 @@ export const variables = {
       .string()
       .min(24, 'expected at least 24 characters')
       .max(256)
-      .regex(/^[\x21-\x7e]+$/, 'expected printable ASCII without spaces'),
+      .regex(/^[\x21-\x7e]+$/, 'expected printable ASCII without spaces')
+      .describe('printable ASCII without spaces'),
     undefined,
     'The first operator API key. Embedded: made once, kept in `DATA_DIR`, printed at start. With `DATABASE_URL`: required.',
     { fallbackText: 'made once when embedded', secret: true },
@@ -141,7 +156,7 @@ export const variables = {
     '32 bytes in base64 that encrypt secrets at rest. A list, separated by commas, allows rotation: the first encrypts, all decrypt. Embedded: made once, kept in `DATA_DIR`. With `DATABASE_URL`: required.',
     { fallbackText: 'made once when embedded', secret: true },
   ),
-  DATA_DIR: variable(z.string().min(1), '.posthorn', 'Where embedded state is kept.'),
+  DATA_DIR: variable(path, '.posthorn', 'Where embedded state is kept.'),
   ALLOWED_NETWORKS: variable<string[]>(
     cidrs,
     [],
@@ -155,9 +170,11 @@ export const variables = {
     none,
   ),
   EGRESS_PROXY_URL: variable<string | undefined>(
-    url(['http:']).refine((text) => !URL.canParse(text) || ['', '/'].includes(new URL(text).pathname), {
-      message: 'expected no path',
-    }),
+    url(['http:'])
+      .refine((text) => !URL.canParse(text) || ['', '/'].includes(new URL(text).pathname), {
+        message: 'expected no path',
+      })
+      .describe('a URL that starts with http:// and has no path'),
     undefined,
     'HTTP proxy that deliveries over HTTP go through, `http://user:password@host:port`. It is asked by `CONNECT` for addresses that the egress rules allow, never for names.',
     { fallbackText: 'none', secret: true },
@@ -174,13 +191,7 @@ export const variables = {
     { fallbackText: DESTINATIONS.join(',') },
   ),
   WEBHOOK_ORIGIN: variable<string | undefined>(
-    z
-      .string()
-      .max(253)
-      .regex(
-        /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/,
-        'expected a DNS name',
-      ),
+    textLike(/^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/, 'a DNS name', 253),
     undefined,
     'DNS name that receivers of endpoints with `validation` are asked to agree to. One for all processes.',
     { fallbackText: 'the name of the host' },
@@ -190,86 +201,102 @@ export const variables = {
     16,
     'Number of lanes. Written to the database at first start; a later start with another value is refused, because two values at once would give an endpoint two owners.',
   ),
-  MAX_EVENT_BYTES: variable(integer(256, 8 * 1024 * 1024), 262144, 'Largest event, as it is delivered.'),
-  MAX_BATCH_EVENTS: variable(integer(1, 10000), 1000, 'Most events in one request.'),
-  MAX_BATCH_BYTES: variable(integer(1024, 64 * 1024 * 1024), 8 * 1024 * 1024, 'Largest request body.'),
+  MAX_EVENT_BYTES: variable(integer(256, 8 * 1024 * 1024, 'bytes'), 262144, 'Largest event, as it is delivered.'),
+  MAX_BATCH_EVENTS: variable(integer(1, 10000, 'events'), 1000, 'Most events in one request.'),
+  MAX_BATCH_BYTES: variable(integer(1024, 64 * 1024 * 1024, 'bytes'), 8 * 1024 * 1024, 'Largest request body.'),
   CLOUDEVENTS_TENANT_EXTENSION: variable(
-    z.string().regex(/^[a-z0-9]{1,64}$/, 'expected an extension name: lower-case letters and digits'),
+    textLike(/^[a-z0-9]{1,64}$/, '1 to 64 lower-case letters and digits'),
     'tenantid',
     'Extension attribute that names the tenant of a CloudEvent sent with an operator key.',
   ),
-  IDEMPOTENCY_HOURS: variable(integer(24, 24 * 30), 24, 'How long an idempotency key or event id is remembered.'),
+  IDEMPOTENCY_HOURS: variable(
+    integer(24, 24 * 30, 'hours'),
+    24,
+    'How long an idempotency key or event id is remembered.',
+  ),
   RETENTION_DAYS: variable(
-    integer(5, 3650),
+    integer(5, 3650, 'days'),
     30,
     'Days that events and attempts are kept; older partitions are dropped.',
   ),
   DEAD_LETTER_RETENTION_DAYS: variable(
-    integer(5, 3650),
+    integer(5, 3650, 'days'),
     90,
     'Days that dead letters are kept, with their event and last attempt; `RETENTION_DAYS` where that is more.',
   ),
   DELIVERY_TIMEOUT_SECONDS: variable(
-    integer(1, 120),
+    integer(1, 120, 'seconds'),
     15,
     'Total time of an attempt, where the endpoint does not set its own.',
   ),
-  CONNECT_TIMEOUT_SECONDS: variable(integer(1, 30), 5, 'Time for DNS, TCP and TLS, within the total.'),
+  CONNECT_TIMEOUT_SECONDS: variable(integer(1, 30, 'seconds'), 5, 'Time for DNS, TCP and TLS, within the total.'),
   MAX_CONNECTIONS_PER_ORIGIN: variable(
-    integer(1, 4096),
+    integer(1, 4096, 'connections'),
     1024,
     'Sockets that one worker opens for one tenant to one receiver origin. Fewer than its endpoints there may have under way at once make some of them fail for want of one.',
   ),
-  MAX_DELIVERIES_IN_FLIGHT: variable(integer(1, 65536), 1024, 'Requests that one worker has under way at once.'),
+  MAX_DELIVERIES_IN_FLIGHT: variable(
+    integer(1, 65536, 'requests'),
+    1024,
+    'Requests that one worker has under way at once.',
+  ),
   MAX_BYTES_IN_FLIGHT: variable(
-    integer(1024 * 1024, 4 * 1024 * 1024 * 1024),
+    integer(1024 * 1024, 4 * 1024 * 1024 * 1024, 'bytes'),
     64 * 1024 * 1024,
     'Bytes of event bodies that one worker holds at once; past that nothing is read, and what one read brings is half as much at the most, or one body.',
   ),
   INGEST_BUFFER_EVENTS: variable(
-    integer(100, 1000000),
+    integer(100, 1000000, 'events'),
     20000,
     'Events that wait for their commit at most; past that, 503 at once.',
   ),
   INGEST_BUFFER_BYTES: variable(
-    integer(1024 * 1024, 4 * 1024 * 1024 * 1024),
+    integer(1024 * 1024, 4 * 1024 * 1024 * 1024, 'bytes'),
     64 * 1024 * 1024,
     'Bytes that wait for their commit at most. Request bodies under way may take half as much beside it, those of one tenant half of that.',
   ),
-  INGEST_DEADLINE_MS: variable(integer(50, 30000), 900, 'Longest wait for a commit before the producer gets 503.'),
+  INGEST_DEADLINE_MS: variable(
+    integer(50, 30000, 'milliseconds'),
+    900,
+    'Longest wait for a commit before the producer gets 503.',
+  ),
   TENANT_EVENTS_PER_SECOND: variable<number | undefined>(
-    rate(0.01, 1_000_000),
+    rate(0.01, 1_000_000, 'events a second'),
     undefined,
     'Events a second that a tenant may send whose own limits say nothing of it.',
     unlimited,
   ),
   TENANT_BURST_EVENTS: variable<number | undefined>(
-    integer(1, 10_000_000),
+    integer(1, 10_000_000, 'events'),
     undefined,
     'Events that such a tenant may send at once.',
     { fallbackText: 'those of one second' },
   ),
   TENANT_BYTES_PER_SECOND: variable<number | undefined>(
-    rate(1, 10_000_000_000),
+    rate(1, 10_000_000_000, 'bytes a second'),
     undefined,
     'Bytes of request bodies a second, likewise.',
     unlimited,
   ),
   TENANT_BURST_BYTES: variable<number | undefined>(
-    integer(256, 10_000_000_000),
+    integer(256, 10_000_000_000, 'bytes'),
     undefined,
     'Bytes that such a tenant may send at once.',
     { fallbackText: 'those of one second' },
   ),
   TENANT_BACKLOG: variable<number | undefined>(
-    integer(1, 1_000_000),
+    integer(1, 1_000_000, 'deliveries'),
     undefined,
     'Deliveries that may wait for such a tenant before it can send no more.',
     unlimited,
   ),
-  DATABASE_API_CONNECTIONS: variable(integer(2, 500), 8, 'Size of the pool that the API uses.'),
-  DATABASE_WORKER_CONNECTIONS: variable(integer(2, 500), 6, 'Size of the pool that deliveries use.'),
-  SHUTDOWN_SECONDS: variable(integer(1, 300), 10, 'Time to finish or hand back what is under way after SIGTERM.'),
+  DATABASE_API_CONNECTIONS: variable(integer(2, 500, 'connections'), 8, 'Size of the pool that the API uses.'),
+  DATABASE_WORKER_CONNECTIONS: variable(integer(2, 500, 'connections'), 6, 'Size of the pool that deliveries use.'),
+  SHUTDOWN_SECONDS: variable(
+    integer(1, 300, 'seconds'),
+    10,
+    'Time to finish or hand back what is under way after SIGTERM.',
+  ),
   LOG_LEVEL: variable(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',

@@ -12,7 +12,8 @@ export interface HttpDestination {
 /** What of an event the message's key is taken from. */
 export type KeySource = 'subject' | 'type' | 'tenant';
 
-export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+/** As SASL's registry and Kafka write them. */
+export type SaslMechanism = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
 
 export interface KafkaDestination {
   readonly type: 'kafka';
@@ -24,7 +25,7 @@ export interface KafkaDestination {
   /** PEM certificates to trust in place of the well-known ones. */
   readonly ca: string | null;
   readonly sasl: {
-    readonly mechanism: (typeof SASL_MECHANISMS)[number];
+    readonly mechanism: SaslMechanism;
     readonly username: string;
     readonly password: string;
   } | null;

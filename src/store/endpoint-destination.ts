@@ -1,4 +1,10 @@
-import { type BrokerDestination, type Destination, passwordOf, urlOf } from '../domain/destination.ts';
+import {
+  type BrokerDestination,
+  type Destination,
+  passwordOf,
+  type SaslMechanism,
+  urlOf,
+} from '../domain/destination.ts';
 import { Prisma } from './prisma.ts';
 import { sealedPlace, type Vault } from './vault.ts';
 
@@ -33,11 +39,18 @@ export function openDestination(
   vault: Vault,
 ): Destination {
   if (stored === null || /^https?:/.test(url)) return { type: 'http', url };
-  const destination = stored as BrokerDestination;
+  const destination = withMechanism(stored as BrokerDestination);
   if (sealed === null) return destination;
   const password = vault.open(sealed, sealedPlace.endpointDestination(endpointId));
   if (destination.type === 'rabbitmq') return { ...destination, password };
   return destination.sasl === null ? destination : { ...destination, sasl: { ...destination.sasl, password } };
+}
+
+/** It is stored in lower case. */
+function withMechanism(stored: BrokerDestination): BrokerDestination {
+  if (stored.type === 'rabbitmq' || stored.sasl === null) return stored;
+  const mechanism = stored.sasl.mechanism.toUpperCase() as SaslMechanism;
+  return { ...stored, sasl: { ...stored.sasl, mechanism } };
 }
 
 /** As the audit log keeps it. */
@@ -52,6 +65,7 @@ function withoutPassword(destination: BrokerDestination): Prisma.InputJsonObject
     return shown as unknown as Prisma.InputJsonObject;
   }
   const { sasl, ...rest } = destination;
-  const shown = sasl === null ? null : { mechanism: sasl.mechanism, username: sasl.username };
+  // In lower case, which is all that earlier versions, running beside this one during an upgrade, log in by.
+  const shown = sasl === null ? null : { mechanism: sasl.mechanism.toLowerCase(), username: sasl.username };
   return { ...rest, sasl: shown } as unknown as Prisma.InputJsonObject;
 }

@@ -14,11 +14,11 @@ const instructions = dockerfile
   .filter((line) => /^[A-Z]+ /.test(line))
   .map((line) => ({ name: line.split(' ')[0]!, rest: line.slice(line.indexOf(' ') + 1).trim() }));
 const finalStage = instructions.slice(instructions.findLastIndex(({ name }) => name === 'FROM'));
-const compose = read('compose.yaml');
-const composeVariables = [...compose.matchAll(/^ {2}([A-Z][A-Z_]+): (.*)$/gm)].map(([, name, value]) => ({
-  name: name!,
-  value: value!,
-}));
+const { services, volumes, ...composition } = parse(read('compose.yaml'), { merge: true }) as Composition;
+/** The services that run Posthorn. */
+const ours = Object.entries(services).filter(([, { image }]) => image === 'posthorn');
+/** What the composition sets for all of them, beside their roles. */
+const composeVariables = composition['x-environment'];
 
 const last = (name: string) => finalStage.findLast((instruction) => instruction.name === name)?.rest;
 
@@ -74,32 +74,65 @@ test('every variable that the image and the composition set is one of the config
   const known = new Set([...Object.keys(variables), 'NODE_ENV']);
   const inImage = (last('ENV') ?? '').split(' ').map((pair) => pair.split('=')[0]!);
   expect(inImage).toContain('HOST');
-  expect(composeVariables.map(({ name }) => name)).toContain('DATABASE_URL');
-  expect([...inImage, ...composeVariables.map(({ name }) => name)].filter((name) => !known.has(name))).toEqual([]);
+  for (const [, { environment = {} }] of ours) {
+    expect(environment).toMatchObject(composeVariables);
+    expect([...inImage, ...Object.keys(environment)].filter((name) => !known.has(name))).toEqual([]);
+  }
 });
 
+/** What the containers of a service are given, by the compose specification: `env_file`, and over it `environment` with what is interpolated. */
+function containerEnvironment({ env_file = [], environment = {} }: Service, dotEnv: Readonly<Record<string, string>>) {
+  const interpolated = Object.entries(environment).map(([name, value]) => [
+    name,
+    String(value).replace(/\$\{([A-Z_]+):([?-])([^}]*)\}/g, (_all, variable: string, kind: string, text: string) => {
+      if (dotEnv[variable]) return dotEnv[variable];
+      if (kind === '?') throw new Error(`${variable}: ${text}`);
+      return text;
+    }),
+  ]);
+  const fromFile = env_file.some(({ path }) => path === '.env') ? dotEnv : {};
+  return { ...fromFile, ...Object.fromEntries(interpolated) } as Record<string, string>;
+}
+
+const required = {
+  POSTGRES_PASSWORD: 'a'.repeat(48),
+  OPERATOR_KEY: 'b'.repeat(48),
+  MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+};
+const SET_BY_COMPOSITION = ['DATABASE_URL', 'REDIS_URL', 'HOST', 'PORT', 'ROLES', 'SHUTDOWN_SECONDS'];
+
 test('the composition’s values make a valid configuration, and no secret has a default', () => {
-  const given: Record<string, string> = {
-    POSTGRES_PASSWORD: 'a'.repeat(48),
-    OPERATOR_KEY: 'b'.repeat(48),
-    MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
-  };
-  const required = new Set<string>();
-  const environment = Object.fromEntries(
-    composeVariables.map(({ name, value }) => [
-      name,
-      value.replace(/\$\{([A-Z_]+):([?-])([^}]*)\}/g, (_all, variable: string, kind: string, text: string) => {
-        if (kind === '-') return text;
-        required.add(variable);
-        return given[variable]!;
-      }),
-    ]),
-  );
-  for (const role of ['api', 'worker']) expect(readConfig({ ...environment, ROLES: role }).ROLES).toEqual([role]);
-  expect([...required].sort()).toEqual(Object.keys(given).sort());
+  expect(ours.map(([name]) => name)).toEqual(['api', 'worker', 'ingest']);
+  for (const [name, service] of ours) {
+    expect(readConfig(containerEnvironment(service, required)).ROLES).toEqual([name]);
+    for (const each of Object.keys(required))
+      expect(() => containerEnvironment(service, { ...required, [each]: '' })).toThrow(each);
+  }
+});
+
+test('every variable that is written in .env reaches the containers, except those that the composition sets', () => {
+  const given = Object.fromEntries(Object.keys(variables).map((name) => [name, `${name} of .env`]));
+  for (const [name, service] of ours) {
+    const reached = containerEnvironment(service, { ...required, ...given });
+    const lost = Object.keys(variables).filter((each) => reached[each] !== given[each]);
+    expect({ name, lost: lost.sort() }).toEqual({ name, lost: [...SET_BY_COMPOSITION].sort() });
+  }
+});
+
+test('the composition starts without .env, and says what it lacks', () => {
+  for (const [, { env_file }] of ours) expect(env_file).toEqual([{ path: '.env', required: false }]);
+});
+
+test.each(['README.md', '.env.example'])('%s names what the composition wants and what it sets', (page) => {
+  const text = read(page).replaceAll(/`|\n#? ?/g, (mark) => (mark === '`' ? '' : ' '));
+  const listed = (names: readonly string[]) => `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+  expect(text).toContain(listed(Object.keys(required)));
+  expect(text).toContain(listed(SET_BY_COMPOSITION));
 });
 
 interface Composition {
+  readonly 'x-environment': Readonly<Record<string, unknown>>;
+  readonly 'x-posthorn': { readonly stop_grace_period: string };
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, unknown>>;
 }
@@ -107,6 +140,8 @@ interface Composition {
 interface Service {
   readonly profiles?: readonly string[];
   readonly image?: string;
+  readonly stop_grace_period?: string;
+  readonly env_file?: readonly { readonly path: string; readonly required: boolean }[];
   readonly environment?: Readonly<Record<string, unknown>>;
   readonly volumes?: readonly string[];
   readonly ports?: readonly string[];
@@ -115,7 +150,6 @@ interface Service {
 test.each(['kafka', 'rabbitmq'])(
   'the profile %s brings its broker and a process that takes events in from it',
   (profile) => {
-    const { services, volumes } = parse(compose, { merge: true }) as Composition;
     const begun = (profiles: readonly string[]) =>
       Object.entries(services).filter(
         ([, service]) => service.profiles?.some((each) => profiles.includes(each)) ?? true,
@@ -125,21 +159,14 @@ test.each(['kafka', 'rabbitmq'])(
     expect(without).toEqual(expect.arrayContaining(['api', 'worker', 'postgres', 'redis']));
     expect(added.map(([name]) => name).sort()).toEqual(['ingest', profile].sort());
     const { ingest, [profile]: broker } = Object.fromEntries(added);
-    expect(readConfig({ ...secrets, ROLES: String(ingest!.environment!.ROLES) }).ROLES).toEqual(['ingest']);
+    expect(readConfig(containerEnvironment(ingest!, required)).ROLES).toEqual(['ingest']);
     expect(ingest!.environment).toMatchObject({ DATABASE_URL: expect.stringContaining('@postgres:5432/') });
     expect(broker!.image).toMatch(new RegExp(`${profile}:\\d`));
     for (const volume of broker!.volumes!) expect(Object.keys(volumes)).toContain(volume.split(':')[0]);
   },
 );
 
-const secrets = {
-  DATABASE_URL: 'postgresql://posthorn:x@postgres:5432/posthorn',
-  OPERATOR_KEY: 'x'.repeat(48),
-  MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
-};
-
 test('the Kafka of the composition sends its clients to where the others reach it', () => {
-  const { services } = parse(compose, { merge: true }) as Composition;
   const { environment = {} } = services.kafka!;
   const advertised = String(environment.KAFKA_ADVERTISED_LISTENERS).split(',');
   expect(advertised).toEqual(['PLAINTEXT://kafka:9092', 'HOST://localhost:29092']);
@@ -154,13 +181,11 @@ test('the Kafka of the composition sends its clients to where the others reach i
 });
 
 test('the Kafka of the composition keeps its data in its volume', () => {
-  const { services } = parse(compose, { merge: true }) as Composition;
   const { environment = {}, volumes = [] } = services.kafka!;
   expect(volumes.map((volume) => volume.split(':')[1])).toContain(environment.KAFKA_LOG_DIRS);
 });
 
 test('no service of the composition has a password that is written here, or listens beyond this machine', () => {
-  const { services } = parse(compose, { merge: true }) as Composition;
   for (const { environment = {}, ports = [] } of Object.values(services)) {
     for (const [name, value] of Object.entries(environment))
       if (/PASS|KEY/.test(name)) expect(value, name).toMatch(/^\$\{[A-Z_]+:(\?[^}]*|-)\}$/);
@@ -169,7 +194,8 @@ test('no service of the composition has a password that is written here, or list
 });
 
 test('a container is given longer to stop than the process takes', () => {
-  const graceSeconds = Number(/^x-posthorn:[\s\S]*?stop_grace_period: (\d+)s/m.exec(compose)?.[1]);
-  const shutdownSeconds = Number(composeVariables.find(({ name }) => name === 'SHUTDOWN_SECONDS')?.value);
-  expect(graceSeconds).toBeGreaterThan(shutdownSeconds);
+  const graceSeconds = Number(/^(\d+)s$/.exec(composition['x-posthorn'].stop_grace_period)?.[1]);
+  expect(graceSeconds).toBeGreaterThan(Number(composeVariables.SHUTDOWN_SECONDS));
+  for (const [, { stop_grace_period }] of ours)
+    expect(stop_grace_period).toBe(composition['x-posthorn'].stop_grace_period);
 });

@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { readFlags, runCommand } from '../../src/cli/run-command.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { findSleepingLanes } from '../../src/store/lanes.ts';
 import { fetchDue, nextDue, START } from '../../src/store/mailbox.ts';
 import { promote } from '../../src/store/order.ts';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
 
-// npm run bench:backlog: what a lane's statements cost beside rows that wait for endpoints that are closed, and beside rows that stand
-// behind others in order. Prints Markdown: docs/operations.md has what it printed last.
+// What a lane's statements cost beside rows that wait for endpoints that are closed, and beside rows that stand behind others in order. Prints Markdown: docs/operations.md has what it printed last.
 
 const STEPS = [0, 10_000, 100_000, 1_000_000];
 const ROUNDS = 200;
@@ -52,31 +52,42 @@ async function prepare(pool: pg.Pool): Promise<void> {
   );
 }
 
-const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-bench-'));
-const postgres = await startEmbeddedPostgres({ dataDir, log: () => {}, settings: { fsync: 'off' } });
-const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
-try {
-  await prepareDatabase(postgres.url, 16);
-  await prepare(pool);
-  console.log('| rows that wait | fetch of 200 due rows, ms | next due, ms | sweep, ms | promotion of 100 keys, ms |');
-  console.log('| --: | --: | --: | --: | --: |');
-  let waiting = 0;
-  const keys = Array.from({ length: 100 }, (_, key) => ({ endpointNum: 3, key }));
-  for (const step of STEPS) {
-    await addBacklog(pool, step - waiting);
-    waiting = step;
-    const cells = [
-      await medianMs(() =>
-        fetchDue(pool, [{ lane: 0, after: START, limit: 500 }], { endpoints: [], tenants: [], rows: [] }),
-      ),
-      await medianMs(() => nextDue(pool, [0])),
-      await medianMs(() => findSleepingLanes(pool)),
-      await medianMs(() => promote(pool, keys)),
-    ];
-    console.log(`| ${step.toLocaleString('en')} | ${cells.join(' | ')} |`);
+const USAGE =
+  'npm run bench:backlog     statements of a lane beside up to a million rows that wait; takes no arguments';
+
+async function main(args: readonly string[]): Promise<number> {
+  readFlags({ args });
+  const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-bench-'));
+  const postgres = await startEmbeddedPostgres({ dataDir, log: () => {}, settings: { fsync: 'off' } });
+  const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
+  try {
+    await prepareDatabase(postgres.url, 16);
+    await prepare(pool);
+    console.log(
+      '| rows that wait | fetch of 200 due rows, ms | next due, ms | sweep, ms | promotion of 100 keys, ms |',
+    );
+    console.log('| --: | --: | --: | --: | --: |');
+    let waiting = 0;
+    const keys = Array.from({ length: 100 }, (_, key) => ({ endpointNum: 3, key }));
+    for (const step of STEPS) {
+      await addBacklog(pool, step - waiting);
+      waiting = step;
+      const cells = [
+        await medianMs(() =>
+          fetchDue(pool, [{ lane: 0, after: START, limit: 500 }], { endpoints: [], tenants: [], rows: [] }),
+        ),
+        await medianMs(() => nextDue(pool, [0])),
+        await medianMs(() => findSleepingLanes(pool)),
+        await medianMs(() => promote(pool, keys)),
+      ];
+      console.log(`| ${step.toLocaleString('en')} | ${cells.join(' | ')} |`);
+    }
+  } finally {
+    await pool.end();
+    await postgres.stop();
+    await rm(dataDir, { recursive: true, force: true });
   }
-} finally {
-  await pool.end();
-  await postgres.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  return 0;
 }
+
+process.exitCode = await runCommand(USAGE, process.argv.slice(2), main);

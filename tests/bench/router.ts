@@ -1,18 +1,15 @@
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { countFlag, readFlags, runCommand } from '../../src/cli/run-command.ts';
 import { FilterIndex } from '../../src/routing/filter-index.ts';
 import { TenantIndex } from '../../src/routing/tenant-index.ts';
 import { CITY_LOTS, cityFilters, cityLot, clausesOf } from './city-lots.ts';
 import { KINDS, mixedEvent, mixedSubscription } from './mixed-subscriptions.ts';
 
-// npm run bench:router [-- --sizes 1,1000 --lots 20000]. Prints Markdown: docs/filters.md has what it printed last.
+// Prints Markdown: docs/filters.md has what it printed last.
 
-const { values: given } = parseArgs({
-  options: {
-    sizes: { type: 'string', default: '1,1000,100000,1000000' },
-    lots: { type: 'string', default: String(CITY_LOTS) },
-  },
-});
+const USAGE = `npm run bench:router                        the index of subscriptions, and five filters over city lots
+  --sizes 1,1000,100000,1000000     subscriptions, each 1 to 10000000
+  --lots ${CITY_LOTS}                     1 to 10000000`;
 
 const EVENTS = 5_000;
 const CHANGES = 5_000;
@@ -100,16 +97,30 @@ function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}\n`);
-console.log(
-  '| subscriptions | matching | µs an event | with JSON.parse | matches/s | bytes each | added/s | replaced/s |',
-);
-console.log('| --: | --: | --: | --: | --: | --: | --: | --: |');
-for (const size of given.sizes.split(',').map(Number)) console.log(measureMixed(size));
-const lots = Array.from({ length: Number(given.lots) }, (_, n) => cityLot(n));
-const average = Math.round(lots.reduce((sum, lot) => sum + lot.length, 0) / lots.length);
-console.log(`\n${lots.length.toLocaleString('en')} city lots, ${average} bytes on average\n`);
-console.log('| five filters | matches | of the rarest | events/s from JSON text | events/s parsed already |');
-console.log('| --- | --: | --: | --: | --: |');
-for (const [name, filters] of Object.entries(cityFilters)) console.log(measureLots(name, filters, lots));
-console.log(measureLots('all of them', Object.values(cityFilters).flat(), lots));
+function main(args: readonly string[]): number {
+  const { values } = readFlags({
+    args,
+    options: {
+      sizes: { type: 'string', default: '1,1000,100000,1000000' },
+      lots: { type: 'string', default: String(CITY_LOTS) },
+    },
+  });
+  const sizes = values.sizes.split(',').map((size) => countFlag('--sizes', size, 1, 10_000_000));
+  const lotCount = countFlag('--lots', values.lots, 1, 10_000_000);
+  console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}\n`);
+  console.log(
+    '| subscriptions | matching | µs an event | with JSON.parse | matches/s | bytes each | added/s | replaced/s |',
+  );
+  console.log('| --: | --: | --: | --: | --: | --: | --: | --: |');
+  for (const size of sizes) console.log(measureMixed(size));
+  const lots = Array.from({ length: lotCount }, (_, n) => cityLot(n));
+  const average = Math.round(lots.reduce((sum, lot) => sum + lot.length, 0) / lots.length);
+  console.log(`\n${lots.length.toLocaleString('en')} city lots, ${average} bytes on average\n`);
+  console.log('| five filters | matches | of the rarest | events/s from JSON text | events/s parsed already |');
+  console.log('| --- | --: | --: | --: | --: |');
+  for (const [name, filters] of Object.entries(cityFilters)) console.log(measureLots(name, filters, lots));
+  console.log(measureLots('all of them', Object.values(cityFilters).flat(), lots));
+  return 0;
+}
+
+process.exitCode = await runCommand(USAGE, process.argv.slice(2), main);

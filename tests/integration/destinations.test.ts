@@ -3,6 +3,7 @@ import { reseal } from '../../src/store/reseal.ts';
 import { loadTargets } from '../../src/store/targets.ts';
 import { Vault } from '../../src/store/vault.ts';
 import { call } from '../support/api.ts';
+import { query } from '../support/query.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -53,7 +54,7 @@ test('a destination is stored in one spelling with its defaults, used with its p
   const { id, shown } = await create(kafka());
   const whole = {
     ...{ type: 'kafka', brokers: ['kafka.example:9092', '127.0.0.1:9093'], topic: 'events', key: 'subject' },
-    ...{ tls: true, ca: null, sasl: { mechanism: 'scram-sha-512', username: 'u' } },
+    ...{ tls: true, ca: null, sasl: { mechanism: 'SCRAM-SHA-512', username: 'u' } },
   };
   expect(shown).toMatchObject({ url: 'kafka://kafka.example:9092/events' });
   expect(shown.destination).toEqual(whole);
@@ -115,6 +116,26 @@ test('what reading shows can be written back, with another url or another destin
   await api('PATCH', path, { destination: kafka() });
   const broker = (await api('GET', path)).body;
   expect((await api('PATCH', path, pair(broker))).body).toEqual(broker);
+});
+
+test('the name of a SASL mechanism is taken in any case, shown in upper case, and stored as it ever was', async () => {
+  const sasl = { mechanism: 'SCRAM-SHA-512', username: 'u' };
+  for (const mechanism of ['SCRAM-SHA-512', 'scram-sha-512', 'Scram-Sha-512']) {
+    const { path, id, shown } = await create(kafka({ sasl: { ...sasl, mechanism, password } }));
+    expect([(shown.destination as { sasl: unknown }).sasl, (await api('GET', path)).body.destination.sasl]).toEqual([
+      sasl,
+      sasl,
+    ]);
+    const rows = await query(
+      service.databaseUrl,
+      `SELECT destination -> 'sasl' AS sasl FROM endpoints WHERE id = '${id}'`,
+    );
+    expect(rows).toEqual([{ sasl: { ...sasl, mechanism: 'scram-sha-512' } }]);
+    // Another case is no other user: the password is kept.
+    const again = kafka({ topic: 'other', sasl: { ...sasl, mechanism: 'scram-sha-512' } });
+    expect((await api('PATCH', path, { destination: again })).status).toBe(200);
+    expect(await target(id)).toMatchObject({ topic: 'other', sasl: { ...sasl, password } });
+  }
 });
 
 test('a password that is left out is kept for the same broker and user, and for nobody else', async () => {

@@ -31,6 +31,12 @@ test('a secret is never shown, is not in the database in the clear, and is in no
   for (const each of [body, read.body, rows]) expect(JSON.stringify(each)).not.toContain('hunter22');
 });
 
+test('the name of a SASL mechanism is taken in any case and shown in upper case', async () => {
+  const sasl = { ...connection.sasl, mechanism: 'scram-sha-256' };
+  const { status, body } = await create({ connection: { ...connection, sasl } });
+  expect([status, body.config.connection.sasl]).toEqual([201, { mechanism: 'SCRAM-SHA-256', username: 'me' }]);
+});
+
 test('sources are for operators alone', async () => {
   const { body } = await call(service.baseUrl, 'POST', '/v1/tenants/acme/keys', {
     name: 'k',

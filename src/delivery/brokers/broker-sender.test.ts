@@ -11,7 +11,7 @@ import type { Shipment } from './shipment.ts';
 const base: KafkaDestination = {
   type: 'kafka',
   ...{ brokers: ['a.test:9092'], topic: 'events', key: 'subject', tls: false, ca: null },
-  sasl: { mechanism: 'plain', username: 'u', password: 'hunter2' },
+  sasl: { mechanism: 'PLAIN', username: 'u', password: 'hunter2' },
 };
 const message = (destination: KafkaDestination = base, tenantNum = 1, timeoutMs = 5_000): KafkaMessage => ({
   type: 'kafka',

@@ -81,7 +81,7 @@ function messageTo(
     const message: RabbitmqMessage = { type, destination: { type, ...place, ...common }, routingKey: '', ...prepared };
     return message;
   }
-  const sasl = hasLogin ? ({ mechanism: 'scram-sha-256', username: 'u', password: 'p' } as const) : null;
+  const sasl = hasLogin ? ({ mechanism: 'SCRAM-SHA-256', username: 'u', password: 'p' } as const) : null;
   const place = { brokers: [at], topic: 'events', key: 'subject', sasl } as const;
   const message: KafkaMessage = { type, destination: { type, ...place, ...common }, key: null, ...prepared };
   return message;

@@ -14,11 +14,8 @@ const MIN_SESSION_MS = 60_000n;
 
 /** How a producer logs in. The broker is whatever the tenant points at, so that what it may ask for is bounded. */
 export function saslOptions(sasl: NonNullable<KafkaDestination['sasl']>): SASLOptions {
-  const { username, password } = sasl;
-  return { mechanism: MECHANISMS[sasl.mechanism], username, password, authenticate: logIn };
+  return { ...sasl, authenticate: logIn };
 }
-
-const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
 
 const logIn: SASLCustomAuthenticator = (mechanism, connection, api, username = '', password = '', _token, callback) => {
   const done: typeof callback = (error, response) => {

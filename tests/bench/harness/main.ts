@@ -1,12 +1,13 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { runCommand, UsageError } from '../../../src/cli/run-command.ts';
 import { type Closers, closeAll } from './closers.ts';
 import { compareRuns } from './compare.ts';
 import { type CpuProfile, flameGraph } from './flame-graph.ts';
 import { measureRun } from './measure-run.ts';
-import { type Options, readOptions, USAGE, UsageError } from './options.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
 import { quickLine, reportText } from './report.ts';
-import { newestResult, readResult, saveResult } from './results-folder.ts';
+import { readJson, readPair, saveResult } from './results-folder.ts';
 import { chooseScenarios, scenarios } from './scenarios.ts';
 
 /** `npm run bench`: see `USAGE`, and docs/performance.md for what each figure means. */
@@ -27,7 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function compare([first, second]: readonly string[]): Promise<number> {
-  write(compareRuns(await readResult(first!), await readResult(second ?? (await newestResult()))));
+  write(compareRuns(...(await readPair(first!, second))));
   return 0;
 }
 
@@ -35,8 +36,9 @@ async function compare([first, second]: readonly string[]): Promise<number> {
 const STEADY = { from: 0.5, to: 0.85 };
 
 async function flame([profile, picture]: readonly string[]): Promise<number> {
-  const text = await readFile(profile!, 'utf8');
-  const svg = flameGraph(JSON.parse(text) as CpuProfile, basename(profile!, '.cpuprofile'), STEADY);
+  const read = (await readJson('--flame', profile!)) as Partial<CpuProfile> | null;
+  if (!Array.isArray(read?.nodes)) throw new UsageError(`--flame: ${profile} is not a .cpuprofile`);
+  const svg = flameGraph(read as CpuProfile, basename(profile!, '.cpuprofile'), STEADY);
   await writeFile(picture!, svg);
   return 0;
 }
@@ -74,12 +76,8 @@ function write(text: string): void {
 }
 
 function failed(error: unknown): number {
-  if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\n\n${USAGE}`);
-    return 2;
-  }
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   return 1;
 }
 
-process.exit(await main(process.argv.slice(2)).catch(failed));
+process.exit(await runCommand(USAGE, process.argv.slice(2), main).catch(failed));

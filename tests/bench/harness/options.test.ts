@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { readOptions, UsageError } from './options.ts';
+import { UsageError } from '../../../src/cli/run-command.ts';
+import { readOptions } from './options.ts';
 import { scalingScenarios } from './scenarios/scaling.ts';
 import { chooseScenarios } from './scenarios.ts';
 

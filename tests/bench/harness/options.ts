@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { numberFlag, readFlags, UsageError } from '../../../src/cli/run-command.ts';
 
 export interface Options {
   readonly mode: 'run' | 'list' | 'compare' | 'flame';
@@ -36,11 +36,7 @@ npm run bench -- --flame PROFILE PICTURE.svg      a flame graph of a .cpuprofile
   --events 20000000      where kept ends
   --profile              --cpu-prof of the system's processes, into bench/profiles/<date>-<commit>/
   --no-save              writes no result
-DATABASE_URL names a Postgres of yours, in which databases may be made; without it one is started for the run.
-`;
-
-/** What is wrong with the arguments. */
-export class UsageError extends Error {}
+DATABASE_URL names a Postgres of yours, in which databases may be made; without it one is started for the run.`;
 
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): Options {
@@ -59,9 +55,9 @@ export function readOptions(args: readonly string[]): Options {
     layout,
     redis,
     profile,
-    minutes: numberOf('--minutes', values.minutes, 0.1, 1_440),
-    events: numberOf('--events', values.events, 2_000, 1_000_000_000),
-    seconds: numberOf('--seconds', values.seconds ?? (quick ? '7' : '15'), 1, 3_600),
+    minutes: numberFlag('--minutes', values.minutes, 0.1, 1_440),
+    events: numberFlag('--events', values.events, 2_000, 1_000_000_000),
+    seconds: numberFlag('--seconds', values.seconds ?? (quick ? '7' : '15'), 1, 3_600),
     compare: compare === undefined ? [] : [compare, ...positionals],
     flame: flame === undefined ? [] : [flame, ...positionals],
     save: !values['no-save'],
@@ -69,33 +65,22 @@ export function readOptions(args: readonly string[]): Options {
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        only: { type: 'string', default: '' },
-        list: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        layout: { type: 'string', default: 'one' },
-        redis: { type: 'boolean', default: false },
-        profile: { type: 'boolean', default: false },
-        minutes: { type: 'string', default: '5' },
-        events: { type: 'string', default: '20000000' },
-        seconds: { type: 'string' },
-        compare: { type: 'string' },
-        flame: { type: 'string' },
-        'no-save': { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function numberOf(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most))
-    throw new UsageError(`${name}: expected a number from ${least} to ${most}`);
-  return value;
+  return readFlags({
+    args,
+    allowPositionals: true,
+    options: {
+      only: { type: 'string', default: '' },
+      list: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      layout: { type: 'string', default: 'one' },
+      redis: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+      minutes: { type: 'string', default: '5' },
+      events: { type: 'string', default: '20000000' },
+      seconds: { type: 'string' },
+      compare: { type: 'string' },
+      flame: { type: 'string' },
+      'no-save': { type: 'boolean', default: false },
+    },
+  });
 }

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UsageError } from './options.ts';
+import { UsageError } from '../../../src/cli/run-command.ts';
 import type { RunResult } from './run-result.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -21,17 +21,52 @@ export function stampOf({ at, commit }: Pick<RunResult, 'at' | 'commit'>): strin
   return `${at.slice(0, 10)}-${at.slice(11, 16).replace(':', '')}-${commit.replace('+', '')}`;
 }
 
+/**
+ * Reads the two runs to compare.
+ * @param second without it, the newest result of the project
+ * @throws UsageError that says which file is no result, or that both are the same
+ */
+export async function readPair(first: string, second?: string): Promise<readonly [RunResult, RunResult]> {
+  const other = second ?? (await newestResult());
+  const pair = [await readResult(first), await readResult(other)] as const;
+  if ((await realpath(first)) !== (await realpath(other))) return pair;
+  throw new UsageError(
+    second === undefined
+      ? `--compare: ${first} is the newest result itself; name the one to compare it with after it`
+      : `--compare: ${first} and ${second} are the same file`,
+  );
+}
+
+async function readResult(path: string): Promise<RunResult> {
+  const value = await readJson('--compare', path);
+  if (isResult(value)) return value;
+  throw new UsageError(`--compare: ${path} is not a result of npm run bench, such as those in ${FOLDER}`);
+}
+
+/** What the comparison reads of every result; single figures may be missing. */
+function isResult(value: unknown): value is RunResult {
+  const { at, machine, limit, scenarios } = (value ?? {}) as Partial<Record<keyof RunResult, unknown>>;
+  return (
+    typeof at === 'string' &&
+    [machine, limit].every((part) => typeof part === 'object' && part !== null) &&
+    Array.isArray(scenarios) &&
+    scenarios.every((scenario) => typeof scenario?.name === 'string' && typeof scenario.figures === 'object')
+  );
+}
+
 /** @throws UsageError that says which file cannot be read */
-export async function readResult(path: string): Promise<RunResult> {
+export async function readJson(flag: string, path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`${flag}: cannot read ${path}: ${error.code ?? error.message}`);
+  });
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as RunResult;
-  } catch (error) {
-    throw new UsageError(`--compare: ${path}: ${(error as Error).message}`);
+    return JSON.parse(text);
+  } catch {
+    throw new UsageError(`${flag}: ${path} is not JSON`);
   }
 }
 
-/** The newest result other than `path`, which the comparison starts from. @throws UsageError when there is none */
-export async function newestResult(): Promise<string> {
+async function newestResult(): Promise<string> {
   const names = await readdir(join(ROOT, FOLDER)).catch(() => []);
   const newest = names
     .filter((name) => name.endsWith('.json'))

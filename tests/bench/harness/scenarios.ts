@@ -1,4 +1,4 @@
-import { UsageError } from './options.ts';
+import { UsageError } from '../../../src/cli/run-command.ts';
 import type { Scenario } from './scenario.ts';
 import { backlogScenarios } from './scenarios/backlog.ts';
 import { keptScenario } from './scenarios/kept.ts';

@@ -1,3 +1,4 @@
+import { runCommand, UsageError } from '../../../src/cli/run-command.ts';
 import { scenarios } from '../scenarios/all.ts';
 import { soak } from '../scenarios/soak.ts';
 import { ciSubset } from './ci-subset.ts';
@@ -72,7 +73,7 @@ function choose({ mode, scenario, minutes, events, short }: Options): readonly S
   if (mode === 'ci') return ciSubset(scenarios);
   if (mode === 'soak') return [soak(minutes, events)];
   const found = scenarios.find(({ id }) => id.toLowerCase() === scenario.toLowerCase());
-  if (found === undefined) throw new Error(`there is no scenario ${scenario}; --list shows them all`);
+  if (found === undefined) throw new UsageError(`there is no scenario ${scenario}; --list shows them all`);
   return [sized(found)];
 }
 
@@ -114,9 +115,9 @@ for (const event of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(event, (error: unknown) => giveUp(`${event}: ${error instanceof Error ? error.stack : String(error)}`));
 
 /** Everything that was started has ended by then, and nothing that is left may hold up the answer. */
-process.exit(await main(process.argv.slice(2)).catch(misused));
+process.exit(await runCommand(USAGE, process.argv.slice(2), main).catch(failed));
 
-function misused(error: unknown): number {
-  write(`${(error as Error).message}\n\n${USAGE}`);
-  return 2;
+function failed(error: unknown): number {
+  write(error instanceof Error ? String(error.stack) : String(error));
+  return 1;
 }

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { numberFlag, readFlags, UsageError } from '../../../src/cli/run-command.ts';
 
 export interface Options {
   readonly mode: 'list' | 'one' | 'all' | 'ci' | 'soak';
@@ -26,10 +26,10 @@ npm run chaos -- --soak [--minutes 10] [--events N]  faults at random under load
   --keep                      leaves ledger and logs where they are, and says where
   --record                    writes recovery time and duplicates to tests/chaos/results.json`;
 
-/** @throws Error that says what is wrong with the arguments. */
+/** @throws UsageError */
 export function readOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
+  const { values } = readFlags({
+    args,
     options: {
       scenario: { type: 'string' },
       list: { type: 'boolean', default: false },
@@ -47,17 +47,18 @@ export function readOptions(args: readonly string[]): Options {
   });
   const { scenario, list, all, ci, soak, backend, short, keep, record } = values;
   const modes = Object.entries({ one: scenario !== undefined, list, all, ci, soak }).filter(([, isAsked]) => isAsked);
-  if (modes.length !== 1) throw new Error('say one of --scenario, --list, --all, --ci and --soak');
+  if (modes.length !== 1) throw new UsageError('say one of --scenario, --list, --all, --ci and --soak');
   if (backend !== undefined && backend !== 'redis' && backend !== 'postgres')
-    throw new Error('--backend: expected redis or postgres');
+    throw new UsageError('--backend: expected redis or postgres');
   // What the table tells was played in full.
-  if (record && (short || ci)) throw new Error('--record goes with the scenarios in full: not with --short or --ci');
-  const minutes = number('--minutes', values.minutes, 0.01, 1_440);
-  const events = number('--events', values.events, 1, 100_000_000);
+  if (record && (short || ci))
+    throw new UsageError('--record goes with the scenarios in full: not with --short or --ci');
+  const minutes = optional(values.minutes, (text) => numberFlag('--minutes', text, 0.01, 1_440));
+  const events = optional(values.events, (text) => numberFlag('--events', text, 1, 100_000_000));
   return {
     mode: modes[0]![0] as Options['mode'],
     scenario: scenario ?? '',
-    seed: number('--seed', values.seed, 0, 2 ** 32 - 1) ?? randomInt(1_000_000),
+    seed: values.seed === undefined ? randomInt(1_000_000) : numberFlag('--seed', values.seed, 0, 2 ** 32 - 1),
     short,
     keep,
     record,
@@ -67,10 +68,6 @@ export function readOptions(args: readonly string[]): Options {
   };
 }
 
-function number(name: string, text: string | undefined, least: number, most: number): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most))
-    throw new Error(`${name}: expected a number from ${least} to ${most}`);
-  return value;
+function optional<T>(text: string | undefined, read: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : read(text);
 }
