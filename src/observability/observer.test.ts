@@ -82,6 +82,12 @@ test.each([['text'], [undefined], [null], [5], [{}]])('a thrown %o is logged lik
   expect(lines).toHaveLength(1);
 });
 
+test('an endpoint whose work fails is told of beside others that fail likewise', () => {
+  for (const endpointId of ['ep_1', 'ep_2', 'ep_1'])
+    observe.workFailed('endpoint', new Error('sealed'), { endpointId, tenantId: 'tenant_1' });
+  expect(lines.map(({ endpoint_id }) => endpoint_id)).toEqual(['ep_1', 'ep_2']);
+});
+
 test('what fails many times a second is told once a second, each kind for itself, numbers in its name aside', () => {
   for (let i = 0; i < 100; i++) observe.workFailed(`settle of ${i} attempts`, new Error('away'));
   observe.workFailed('heartbeat', new Error('away'));

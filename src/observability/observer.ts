@@ -48,12 +48,12 @@ export class Observer {
     const { accepted, acceptedBytes, queued } = this.metrics.ingest;
     let allBytes = 0;
     let allDeliveries = 0;
-    for (const { uuid, externalId, tenantNum, type, bytes, deliveries } of events) {
+    for (const { uuid, externalId, tenantId, type, bytes, deliveries } of events) {
       allBytes += bytes;
       allDeliveries += deliveries;
       const id = quoted(externalId ?? eventIdOf(uuid));
       this.#writeInfo(
-        `"event":"event.accepted","event_id":${id},"tenant":${tenantNum},"type":${quoted(type)},"bytes":${bytes},"deliveries":${deliveries}`,
+        `"event":"event.accepted","event_id":${id},"tenant_id":"${tenantId}","type":${quoted(type)},"bytes":${bytes},"deliveries":${deliveries}`,
       );
     }
     accepted.inc(events.length);
@@ -132,10 +132,10 @@ export class Observer {
     this.#log.info({ event: `endpoint.validation_${result}`, tenant_id: tenantId, endpoint_id: endpointId });
   }
 
-  noticesTold({ tenantNum, endpointNums, kind, count, events }: ToldNotices): void {
+  noticesTold({ tenantId, endpointId, endpoints, kind, count, events }: ToldNotices): void {
     this.metrics.deliveries.notices.inc({ kind }, count);
-    const about = endpointNums.length > 1 ? { endpoints: endpointNums.length } : { endpoint: endpointNums[0] };
-    this.#log.info({ event: 'notices.told', tenant: tenantNum, ...about, kind, count, events });
+    const about = endpointId === null ? { endpoints } : { endpoint_id: endpointId };
+    this.#log.info({ event: 'notices.told', tenant_id: tenantId, ...about, kind, count, events });
   }
 
   /** What a consumer does now. */
@@ -189,10 +189,20 @@ export class Observer {
   /**
    * Infrastructure that is away says so many times a second: one line a second for each thing is enough.
    * @param what its first word says of what kind it is
+   * @param about whose work it was, where it was somebody's: each endpoint is a thing of its own
    */
-  workFailed(what: string, error: unknown): void {
+  workFailed(what: string, error: unknown, { deliveryId, endpointId, tenantId }: Partial<AttemptIds> = {}): void {
     this.metrics.work.failures.inc({ work: this.#work.of(what.split(' ', 1)[0]!) });
-    this.#throttled('work.failed', { what, ...faultOf(error) }, what.replace(/\d+/g, ''));
+    const ids = {
+      ...(deliveryId === undefined ? {} : { delivery_id: deliveryId }),
+      ...(endpointId === undefined ? {} : { endpoint_id: endpointId }),
+      ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
+    };
+    this.#throttled(
+      'work.failed',
+      { what, ...ids, ...faultOf(error) },
+      `${what.replace(/\d+/g, '')} ${endpointId ?? ''}`,
+    );
   }
 
   queueFailed(error: unknown): void {
