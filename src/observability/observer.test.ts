@@ -42,10 +42,11 @@ test('an attempt is one line of ids, classes, counts and times, without headers,
   ]);
 });
 
-test('the reason of an attempt that reached nobody is told, its detail is not', () => {
+test('an attempt that reached nobody has the outcome that the API shows; its detail is not told', () => {
   const outcome = { kind: 'unreachable', reason: 'dns', detail: 'https://user:secret@host', timing } as const;
   observe.attemptFinished({ attempt: 2, outcome, decision: { kind: 'dead_letter' } }, ids);
-  expect(lines[0]).toMatchObject({ reason: 'dns', decision: 'dead_letter' });
+  expect(lines[0]).toMatchObject({ outcome: 'dns', decision: 'dead_letter' });
+  expect(lines[0]).not.toHaveProperty('reason');
   expect(JSON.stringify(lines)).not.toContain('secret');
 });
 
