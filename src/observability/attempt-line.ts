@@ -11,7 +11,7 @@ export function attemptMembers(
   const time = 'timing' in outcome ? `,"total_ms":${Math.round(outcome.timing.totalMs)}` : '';
   const retry = 'delayMs' in decision ? `,"retry_in_ms":${Math.round(decision.delayMs)}` : '';
   return (
-    `"event":"attempt.finished","delivery_id":"${deliveryId}","endpoint_id":"${endpointId}",` +
+    `"delivery_id":"${deliveryId}","endpoint_id":"${endpointId}",` +
     `"tenant_id":"${tenantId}","attempt":${attempt},"outcome":"${outcomeWord(outcome)}"${reason}${status}${time},"decision":"${decision.kind}"${retry}`
   );
 }

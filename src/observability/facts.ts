@@ -35,6 +35,12 @@ export interface ToldNotices {
   readonly events: number;
 }
 
+export interface ValidatedEndpoint {
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly result: 'validated' | 'refused' | 'postponed';
+}
+
 /** What became of an endpoint's breaker or throttle. */
 export interface GateChange {
   readonly kind: 'breaker_opened' | 'breaker_closed' | 'throttled' | 'worn_out';

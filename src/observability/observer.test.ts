@@ -11,7 +11,9 @@ beforeEach(() => {
   lines = [];
   const write = (level: string) => (line: object) => lines.push({ level, ...line });
   const log = { info: write('info'), warn: write('warn'), error: write('error'), fatal: write('fatal') };
-  observe = new Observer(log as unknown as Logger, (members) => write('info')(JSON.parse(`{${members}}`)));
+  observe = new Observer(log as unknown as Logger, (event, members) =>
+    write('info')({ event, ...JSON.parse(`{${members}}`) }),
+  );
 });
 
 afterEach(() => {

@@ -98,5 +98,5 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
 function logOf({ onLine }: TestServiceOptions): Pick<ContextOptions, 'log' | 'writeInfo'> {
   if (onLine === undefined) return createLogger(process.env.TEST_LOG_LEVEL ?? 'silent');
   const log = pino({ base: null }, { write: (line) => onLine(JSON.parse(line)) });
-  return { log, writeInfo: (members) => onLine(JSON.parse(`{${members}}`)) };
+  return { log, writeInfo: (event, members) => onLine({ event, ...JSON.parse(`{${members}}`) }) };
 }
