@@ -58,6 +58,8 @@ test.each([
   ['https://s3cret@host/path', 's3cret'],
   ['postgres://user:s3c/ret@host/db', 'ret@'],
   ['postgres://user:s3c@ret@host/db', 'ret@'],
+  ['https://host/hook?token=s3cret', 's3cret'],
+  ['https://host/hook?s3cret refused', 's3cret'],
   ['operator key pho_ABC-def_123 refused', 'ABC-def'],
   ['key phk_abcdefghijkl_ABC-def_123 refused', 'ABC-def'],
   ['secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw= refused', 'MfKQ'],
