@@ -1,4 +1,4 @@
-// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md, docs/metrics.md, docs/faults.md and .env.example. With
+// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md, docs/metrics.md, docs/log-events.md, docs/faults.md and .env.example. With
 // --check it writes nothing and exits 1, naming each file that is stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -7,6 +7,7 @@ import { openApiDocument } from '../src/api/openapi.ts';
 import { routes } from '../src/api/routes.ts';
 import { readFlags, runCommand } from '../src/cli/run-command.ts';
 import { configurationPage, environmentExample } from '../src/config/configuration-page.ts';
+import { logEventsPage } from '../src/observability/log-events-page.ts';
 import { metricsPage } from '../src/observability/metrics-page.ts';
 import { faultsPage } from '../tests/chaos/faults-page.ts';
 
@@ -31,6 +32,7 @@ function makeDocuments(): Readonly<Record<string, string>> {
     'docs/openapi.json': `${JSON.stringify(openApiDocument(routes, version), null, 2)}\n`,
     'docs/configuration.md': configurationPage(),
     'docs/metrics.md': metricsPage(),
+    'docs/log-events.md': logEventsPage(),
     'docs/faults.md': faultsPage(),
     '.env.example': environmentExample(),
   };

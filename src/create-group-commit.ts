@@ -78,8 +78,8 @@ function countDeliveries({ deliveries, expansions = [] }: AppendGroup): Readonly
 
 function factsOf({ events }: AppendGroup, counts: ReadonlyMap<string, number>): readonly AcceptedEvent[] {
   const facts: AcceptedEvent[] = [];
-  for (const { uuid, externalId, body, type, tenantNum } of events)
-    facts.push({ uuid, externalId, tenantNum, type, bytes: body.length, deliveries: counts.get(uuid) ?? 0 });
+  for (const { uuid, externalId, body, type, tenantId } of events)
+    facts.push({ uuid, externalId, tenantId, type, bytes: body.length, deliveries: counts.get(uuid) ?? 0 });
   return facts;
 }
 

@@ -2,7 +2,6 @@ import type { RequestListener } from 'node:http';
 import { HttpServer } from './api/http-server.ts';
 import { buildContext } from './build-context.ts';
 import type { Config } from './config/config.ts';
-import { readSourcesFile } from './config/sources-file.ts';
 import type { Context } from './context.ts';
 import { compileEgressPolicy } from './delivery/egress-policy.ts';
 import { startupPage } from './embedded/startup-page.ts';
@@ -22,7 +21,6 @@ const HTTP_STOP_SHARE = 0.8;
 
 /** Runs until it is told to stop, or loses what it stands on. @returns why it ended. */
 export async function runProcess(config: Config): Promise<Ending> {
-  if (config.SOURCES_FILE !== undefined) readSourcesFile(config.SOURCES_FILE);
   const stopping = awaitSignal();
   const { log, writeInfo, flush } = createLogger(config.LOG_LEVEL);
   const http = new HttpServer();

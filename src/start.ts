@@ -1,5 +1,6 @@
 import { ListenError } from './api/http-server.ts';
 import { ConfigError, readConfig } from './config/config.ts';
+import { sourcesFileProblems } from './config/sources-file.ts';
 import { EmbeddedPostgresError } from './embedded/embedded-error.ts';
 import { runProcess } from './run-process.ts';
 import { MasterKeyError } from './store/check-master-key.ts';
@@ -10,7 +11,7 @@ const forPeople = [ConfigError, ListenError, EmbeddedPostgresError, MasterKeyErr
 /** @returns the exit code: 2 for a configuration that is not valid, 1 when it cannot start or a part of it is lost. Never rejects. */
 export async function start(): Promise<number> {
   try {
-    const { text, exitCode } = await runProcess(readConfig(process.env));
+    const { text, exitCode } = await runProcess(readConfig(process.env, sourcesFileProblems));
     // It was said when it happened; what failed in consequence has been written since, and who looks at a process that ended looks at its last line.
     if (exitCode !== 0) process.stderr.write(`${text}\n`);
     return exitCode;

@@ -17,9 +17,13 @@ export class ConfigError extends Error {
 
 /**
  * Reads the environment. An empty value counts as unset; `NAME_FILE` names a file that holds the value (its last newline is cut).
+ * @param further what else is wrong, by what could be read: variables that are wrong themselves are absent
  * @throws ConfigError with all problems together.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  further: (config: Partial<Config>) => readonly string[] = () => [],
+): Config {
   const problems: string[] = [];
   const config: Record<string, unknown> = {};
   for (const name of Object.keys(variables) as VariableName[]) {
@@ -35,7 +39,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     if (parsed.success) config[name] = parsed.data;
     else problems.push(problemOf(name, parsed.error));
   }
-  problems.push(...contradictions(config as Partial<Config>));
+  problems.push(...contradictions(config as Partial<Config>), ...further(config as Partial<Config>));
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config;
 }

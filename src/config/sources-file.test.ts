@@ -2,9 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ConfigError } from './config.ts';
+import { ConfigError, readConfig } from './config.ts';
 import { joinSecrets, splitSecrets } from './source-secrets.ts';
-import { readSourcesFile } from './sources-file.ts';
+import { readSourcesFile, sourcesFileProblems } from './sources-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'posthorn-sources-'));
 
@@ -67,6 +67,13 @@ sources:
   const places = ['0.name', '0.connection.brokers.0', '0.consume', '1.mapping.type'];
   for (const place of places) expect(problems).toContainEqual(expect.stringContaining(`sources.${place}`));
   expect(problems).toContainEqual(expect.stringMatching(/extra/));
+});
+
+test('they are told beside those of the variables', () => {
+  const env = { DATABASE_URL: 'postgres://h/d', PORT: 'http', SOURCES_FILE: fileOf('source: []') };
+  const read = () => readConfig(env, sourcesFileProblems);
+  expect(read).toThrow(/PORT:.*MASTER_KEY: required.*SOURCES_FILE:/s);
+  expect(() => readConfig({ SOURCES_FILE: fileOf(GOOD) }, sourcesFileProblems)).not.toThrow();
 });
 
 test.each([

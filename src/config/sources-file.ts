@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { ConfigError } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import { type SourceInput, sourceInput } from './source-schema.ts';
 import { placeOf, SECRET_PATHS } from './source-secrets.ts';
 
@@ -29,6 +29,18 @@ export function readSourcesFile(path: string): readonly SourceInput[] {
   problems.push(...[...twice].map((name) => `SOURCES_FILE: the name ${name} is given more than once`));
   if (problems.length > 0) throw new ConfigError(problems);
   return sources;
+}
+
+/** What is wrong in the file of sources, where one is named. */
+export function sourcesFileProblems({ SOURCES_FILE: path }: Partial<Config>): readonly string[] {
+  if (path === undefined) return [];
+  try {
+    readSourcesFile(path);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
 }
 
 function parseFile(path: string): unknown {

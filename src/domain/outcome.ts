@@ -52,6 +52,11 @@ export type Outcome =
   /** No request was made and none will be. */
   | { readonly kind: 'skipped'; readonly reason: SkipReason };
 
+/** What an outcome is called outside: in the API, in system events and in the log. One that reached nobody goes by its reason. */
+export function outcomeWord(outcome: Outcome): Exclude<Outcome['kind'], 'unreachable'> | UnreachableReason {
+  return outcome.kind === 'unreachable' ? outcome.reason : outcome.kind;
+}
+
 export type Decision =
   /** `disable`: the receiver has the event and wants no more; why, for people. */
   | { readonly kind: 'done'; readonly disable?: string }

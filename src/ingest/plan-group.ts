@@ -232,7 +232,7 @@ export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBef
   for (const planned of stored) {
     const { event, endpoints, deferred, version } = planned;
     const { uuid, tenant, type, subject, externalId, body } = event;
-    events.push({ uuid, tenantNum: tenant.num, type, subject, externalId, body });
+    events.push({ uuid, tenantNum: tenant.num, tenantId: tenant.id, type, subject, externalId, body });
     for (const { key, bodyHash } of claimsOf(event))
       claims.push({ key, bodyHash, eventUuid: uuid, deliveries: endpoints.length });
     addDeliveries(deliveries, planned);

@@ -4,7 +4,7 @@ import type { Decision, Outcome } from '../domain/outcome.ts';
 export interface AcceptedEvent {
   readonly uuid: string;
   readonly externalId: string | null;
-  readonly tenantNum: number;
+  readonly tenantId: string;
   readonly type: string;
   readonly bytes: number;
   readonly deliveries: number;
@@ -24,14 +24,21 @@ export interface FinishedAttempt {
 }
 
 export interface ToldNotices {
-  readonly tenantNum: number;
-  /** One, or many that had news of the kind at once. */
-  readonly endpointNums: readonly number[];
+  readonly tenantId: string;
+  /** Null where many had news of the kind at once. */
+  readonly endpointId: string | null;
+  readonly endpoints: number;
   readonly kind: NoticeKind;
   /** Notices that were told of together. */
   readonly count: number;
   /** Events made of them; 0 when no endpoint of the tenant subscribes to their type. */
   readonly events: number;
+}
+
+export interface ValidatedEndpoint {
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly result: 'validated' | 'refused' | 'postponed';
 }
 
 /** What became of an endpoint's breaker or throttle. */

@@ -15,9 +15,10 @@ export function faultOf(error: unknown): Record<string, unknown> {
   };
 }
 
-/** What stands before the last @ of a URL goes: passwords hold slashes and @ where nobody encoded them. */
+/** What stands before the last @ of a URL goes, as passwords hold slashes and @ where nobody encoded them; and its query, which may hold a token. */
 export function redact(text: string): string {
   return text
     .replace(/\b([a-z+]+:\/\/)[^\s"']*@/gi, '$1***@')
+    .replace(/\b([a-z+]+:\/\/[^\s"'?]*)\?[^\s"']*/gi, '$1?***')
     .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');
 }

@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino';
 import { gatherLines } from './gather-lines.ts';
+import type { LogEventName } from './log-events.ts';
 
 /** Where lines go, and how they leave before the process ends. */
 export interface ProcessLog {
@@ -9,10 +10,10 @@ export interface ProcessLog {
 }
 
 /**
- * Writes a line of level `info` whose members are JSON already, without braces: `"event":"x","n":1`. For the few kinds of line that come
+ * Writes a line of level `info` whose members beside `event` are JSON already, without braces: `"n":1,"m":2`. For the few kinds of line that come
  * by the thousand a second, where pino's walk over an object costs more than the rest of the observation.
  */
-export type InfoWriter = (members: string) => void;
+export type InfoWriter = (event: LogEventName, members: string) => void;
 
 /**
  * JSON lines on standard output. Lines are gathered and written in blocks, off the hot path; `flush` before the process ends.
@@ -43,12 +44,12 @@ function infoWriter(log: Logger, write: (line: string) => void): InfoWriter {
   if (!log.isLevelEnabled('info')) return () => {};
   let atMs = 0;
   let head = '';
-  return (members) => {
+  return (event, members) => {
     const nowMs = Date.now();
     if (nowMs !== atMs) {
       atMs = nowMs;
       head = `{"level":"info","time":"${new Date(nowMs).toISOString()}",`;
     }
-    write(`${head}${members}}\n`);
+    write(`${head}"event":"${event}",${members}}\n`);
   };
 }

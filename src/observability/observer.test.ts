@@ -11,7 +11,9 @@ beforeEach(() => {
   lines = [];
   const write = (level: string) => (line: object) => lines.push({ level, ...line });
   const log = { info: write('info'), warn: write('warn'), error: write('error'), fatal: write('fatal') };
-  observe = new Observer(log as unknown as Logger, (members) => write('info')(JSON.parse(`{${members}}`)));
+  observe = new Observer(log as unknown as Logger, (event, members) =>
+    write('info')({ event, ...JSON.parse(`{${members}}`) }),
+  );
 });
 
 afterEach(() => {
@@ -42,10 +44,11 @@ test('an attempt is one line of ids, classes, counts and times, without headers,
   ]);
 });
 
-test('the reason of an attempt that reached nobody is told, its detail is not', () => {
+test('an attempt that reached nobody has the outcome that the API shows; its detail is not told', () => {
   const outcome = { kind: 'unreachable', reason: 'dns', detail: 'https://user:secret@host', timing } as const;
   observe.attemptFinished({ attempt: 2, outcome, decision: { kind: 'dead_letter' } }, ids);
-  expect(lines[0]).toMatchObject({ reason: 'dns', decision: 'dead_letter' });
+  expect(lines[0]).toMatchObject({ outcome: 'dns', decision: 'dead_letter' });
+  expect(lines[0]).not.toHaveProperty('reason');
   expect(JSON.stringify(lines)).not.toContain('secret');
 });
 
@@ -55,6 +58,8 @@ test.each([
   ['https://s3cret@host/path', 's3cret'],
   ['postgres://user:s3c/ret@host/db', 'ret@'],
   ['postgres://user:s3c@ret@host/db', 'ret@'],
+  ['https://host/hook?token=s3cret', 's3cret'],
+  ['https://host/hook?s3cret refused', 's3cret'],
   ['operator key pho_ABC-def_123 refused', 'ABC-def'],
   ['key phk_abcdefghijkl_ABC-def_123 refused', 'ABC-def'],
   ['secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw= refused', 'MfKQ'],
@@ -80,6 +85,12 @@ test('fields of a driver error beside its code and message stay out of the log',
 test.each([['text'], [undefined], [null], [5], [{}]])('a thrown %o is logged like any failure', (thrown) => {
   observe.workFailed('x', thrown);
   expect(lines).toHaveLength(1);
+});
+
+test('an endpoint whose work fails is told of beside others that fail likewise', () => {
+  for (const endpointId of ['ep_1', 'ep_2', 'ep_1'])
+    observe.workFailed('endpoint', new Error('sealed'), { endpointId, tenantId: 'tenant_1' });
+  expect(lines.map(({ endpoint_id }) => endpoint_id)).toEqual(['ep_1', 'ep_2']);
 });
 
 test('what fails many times a second is told once a second, each kind for itself, numbers in its name aside', () => {

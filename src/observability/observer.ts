@@ -16,9 +16,11 @@ import type {
   SettledFact,
   TakenMessages,
   ToldNotices,
+  ValidatedEndpoint,
 } from './facts.ts';
 import { faultOf } from './fault-of.ts';
 import type { Figures } from './installation-figures.ts';
+import { LOG_EVENTS, type LogEventName, type LogFields, type NamedUnder } from './log-events.ts';
 import type { InfoWriter } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import type { CountedPool } from './pool-metrics.ts';
@@ -48,12 +50,13 @@ export class Observer {
     const { accepted, acceptedBytes, queued } = this.metrics.ingest;
     let allBytes = 0;
     let allDeliveries = 0;
-    for (const { uuid, externalId, tenantNum, type, bytes, deliveries } of events) {
+    for (const { uuid, externalId, tenantId, type, bytes, deliveries } of events) {
       allBytes += bytes;
       allDeliveries += deliveries;
       const id = quoted(externalId ?? eventIdOf(uuid));
       this.#writeInfo(
-        `"event":"event.accepted","event_id":${id},"tenant":${tenantNum},"type":${quoted(type)},"bytes":${bytes},"deliveries":${deliveries}`,
+        'event.accepted',
+        `"event_id":${id},"tenant_id":"${tenantId}","type":${quoted(type)},"bytes":${bytes},"deliveries":${deliveries}`,
       );
     }
     accepted.inc(events.length);
@@ -88,7 +91,7 @@ export class Observer {
   }
 
   attemptFinished(attempt: FinishedAttempt, ids: AttemptIds): void {
-    this.#writeInfo(attemptMembers(attempt, ids));
+    this.#writeInfo('attempt.finished', attemptMembers(attempt, ids));
   }
 
   /**
@@ -112,15 +115,14 @@ export class Observer {
   }
 
   egressChanged({ kind, ...details }: EgressChange): void {
-    this.#log.warn({ event: `egress.${kind}`, ...details });
+    this.#tell(`egress.${kind}`, details);
     this.metrics.deliveries.egressHeld.set(kind === 'held' ? 1 : 0);
   }
 
   gateChanged({ kind, tenantId, endpointId, ...details }: GateChange): void {
     const { untilMs, reason } = details;
     this.metrics.deliveries.gateChanges.inc({ kind });
-    this.#log.warn({
-      event: `endpoint.${kind}`,
+    this.#tell(`endpoint.${kind}`, {
       tenant_id: tenantId,
       endpoint_id: endpointId,
       ...(reason === undefined ? {} : { reason }),
@@ -128,25 +130,19 @@ export class Observer {
     });
   }
 
-  endpointValidated({ endpointId, tenantId, result }: { endpointId: string; tenantId: string; result: string }): void {
-    this.#log.info({ event: `endpoint.validation_${result}`, tenant_id: tenantId, endpoint_id: endpointId });
+  endpointValidated({ endpointId, tenantId, result }: ValidatedEndpoint): void {
+    this.#tell(`endpoint.validation_${result}`, { tenant_id: tenantId, endpoint_id: endpointId });
   }
 
-  noticesTold({ tenantNum, endpointNums, kind, count, events }: ToldNotices): void {
+  noticesTold({ tenantId, endpointId, endpoints, kind, count, events }: ToldNotices): void {
     this.metrics.deliveries.notices.inc({ kind }, count);
-    const about = endpointNums.length > 1 ? { endpoints: endpointNums.length } : { endpoint: endpointNums[0] };
-    this.#log.info({ event: 'notices.told', tenant: tenantNum, ...about, kind, count, events });
+    const about = endpointId === null ? { endpoints } : { endpoint_id: endpointId };
+    this.#tell('notices.told', { tenant_id: tenantId, ...about, kind, count, events });
   }
 
   /** What a consumer does now. */
   sourceChanged({ id, name, state, error }: { id: string; name: string; state: string; error: string | null }): void {
-    this.#log.info({
-      event: 'source.changed',
-      source_id: id,
-      source: name,
-      state,
-      ...(error === null ? {} : { error }),
-    });
+    this.#tell('source.changed', { source_id: id, source: name, state, ...(error === null ? {} : { error }) });
   }
 
   /** Messages of a source are durable. */
@@ -160,25 +156,25 @@ export class Observer {
   /** Messages of a source that are no event, by reason. One line a second for each source is enough. */
   messagesRejected({ source, reasons }: { source: string; reasons: ReadonlyMap<string, number> }): void {
     for (const [reason, count] of reasons) this.metrics.sources.rejected.inc({ reason: this.#codes.of(reason) }, count);
-    this.#throttled('source.rejected', { source, ...Object.fromEntries(reasons) }, `source.rejected ${source}`);
+    this.#throttled('source.rejected', { source, reasons: Object.fromEntries(reasons) }, `source.rejected ${source}`);
   }
 
   /** Rejected messages were dropped because their source has more than it may. */
   rejectedDropped({ source, count, unpublished }: { source: string; count: number; unpublished: number }): void {
     this.metrics.sources.dropped.inc(count);
-    this.#log.warn({ event: 'source.rejected_dropped', source, count, unpublished });
+    this.#tell('source.rejected_dropped', { source, count, unpublished });
   }
 
   /** The broker takes some dead letters of a source not: they are tried again later. */
   deadLettersRefused({ source, reasons }: { source: string; reasons: ReadonlySet<string> }, count: number): void {
     this.metrics.sources.deadLettersRefused.inc(count);
-    const details = { source, count, reasons: [...reasons].slice(0, 5) };
+    const details = { source, count, refusals: [...reasons].slice(0, 5) };
     this.#throttled('source.dead_letters_refused', details, `source.dead_letters_refused ${source}`);
   }
 
   requestFailed({ requestId, method, path, status, error }: FailedRequest): void {
     this.metrics.ingest.requestFailures.inc({ status: String(status) });
-    this.#log.error({ event: 'request.failed', request_id: requestId, method, path, status, ...faultOf(error) });
+    this.#tell('request.failed', { request_id: requestId, method, path, status, ...faultOf(error) });
   }
 
   commitFailed(error: unknown, events: number): void {
@@ -189,10 +185,20 @@ export class Observer {
   /**
    * Infrastructure that is away says so many times a second: one line a second for each thing is enough.
    * @param what its first word says of what kind it is
+   * @param about whose work it was, where it was somebody's: each endpoint is a thing of its own
    */
-  workFailed(what: string, error: unknown): void {
+  workFailed(what: string, error: unknown, { deliveryId, endpointId, tenantId }: Partial<AttemptIds> = {}): void {
     this.metrics.work.failures.inc({ work: this.#work.of(what.split(' ', 1)[0]!) });
-    this.#throttled('work.failed', { what, ...faultOf(error) }, what.replace(/\d+/g, ''));
+    const ids = {
+      ...(deliveryId === undefined ? {} : { delivery_id: deliveryId }),
+      ...(endpointId === undefined ? {} : { endpoint_id: endpointId }),
+      ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
+    };
+    this.#throttled(
+      'work.failed',
+      { what, ...ids, ...faultOf(error) },
+      `${what.replace(/\d+/g, '')} ${endpointId ?? ''}`,
+    );
   }
 
   queueFailed(error: unknown): void {
@@ -200,31 +206,27 @@ export class Observer {
     this.#throttled('queue.failed', faultOf(error));
   }
 
-  lifecycle(what: string, details: Record<string, string | number | boolean> = {}): void {
-    this.#log.info({ event: `service.${what}`, ...details });
+  lifecycle<What extends NamedUnder<'service'>>(what: What, details: LogFields<`service.${What}`> = {}): void {
+    this.#tell(`service.${what}`, details);
   }
 
   /** A delivery that killed its worker again and again is tried no more before someone retries it by hand. */
   deliverySetAside({ eventUuid, endpointNum, strikes }: SetAsideDelivery): void {
     this.metrics.deliveries.setAside.inc();
-    this.#log.error({
-      event: 'delivery.set_aside',
-      delivery_id: deliveryIdOf(eventUuid, endpointNum),
-      crashes: strikes,
-    });
+    this.#tell('delivery.set_aside', { delivery_id: deliveryIdOf(eventUuid, endpointNum), crashes: strikes });
   }
 
   /** Workers whose process died, and the lanes that need not wait for their leases. */
   workersGone(gone: { readonly workers: number; readonly lanes: number }): void {
     this.metrics.work.workersGone.inc(gone.workers);
     this.metrics.work.lanesFreed.inc(gone.lanes);
-    this.#log.warn({ event: 'worker.gone', ...gone });
+    this.#tell('worker.gone', gone);
   }
 
   /** Somebody else has a lane that this process thought to hold. */
   leaseLost(lane: number): void {
     this.metrics.work.leasesLost.inc();
-    this.#log.warn({ event: 'lane.lost', lane });
+    this.#tell('lane.lost', { lane });
   }
 
   /** Due work that nobody had been woken for. */
@@ -233,10 +235,10 @@ export class Observer {
   }
 
   /** A duty was done. @param details what it changed; null when there was nothing to do */
-  housekeeping(duty: string, details: Record<string, string | number> | null): void {
+  housekeeping(duty: NamedUnder<'housekeeping'>, details: Record<string, string | number> | null): void {
     this.metrics.work.duties.inc({ duty, result: 'ok' });
     this.metrics.work.dutiesAt.set({ duty }, Math.floor(Date.now() / 1000));
-    if (details !== null) this.#log.info({ event: `housekeeping.${duty}`, ...details });
+    if (details !== null) this.#tell(`housekeeping.${duty}`, details);
   }
 
   housekeepingFailed(duty: string, error: unknown): void {
@@ -258,13 +260,17 @@ export class Observer {
     this.metrics.figures.readBy(read);
   }
 
+  #tell<Name extends LogEventName>(event: Name, details: LogFields<Name>): void {
+    this.#log[LOG_EVENTS[event].level]({ event, ...details });
+  }
+
   /** @returns whether it was written */
-  #throttled(event: string, details: object, key: string = event): boolean {
+  #throttled<Name extends LogEventName>(event: Name, details: LogFields<Name>, key: string = event): boolean {
     const now = Date.now();
     if (now - (this.#quiet.get(key) ?? 0) < 1_000) return false;
     if (this.#quiet.size > 1_000) this.#quiet.clear();
     this.#quiet.set(key, now);
-    this.#log.warn({ event, ...details });
+    this.#tell(event, details);
     return true;
   }
 }

@@ -61,6 +61,9 @@ export interface NoticeSample {
 export interface Announcement {
   readonly id: string;
   readonly tenantNum: number;
+  readonly tenantId: string;
+  /** Null where it is about many. */
+  readonly endpointId: string | null;
   /** The endpoints that it is about: one, or many that had news of the kind at once. */
   readonly endpointNums: readonly number[];
   readonly kind: NoticeKind;

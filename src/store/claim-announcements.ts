@@ -102,6 +102,8 @@ const MANY = `${COLUMNS}, endpoint_nums`;
 const CLAIM = `
   WITH ${JUDGED}, ${SINGLES}, ${WIDE}
   SELECT id, tenant_num, kind, count, samples, endpoint_nums,
+         (SELECT t.id FROM tenants t WHERE t.num = claimed.tenant_num) AS tenant_id,
+         CASE WHEN cardinality(endpoint_nums) = 1 THEN (SELECT e.id FROM endpoints e WHERE e.num = endpoint_nums[1]) END AS endpoint_id,
          (extract(epoch FROM first_at) * 1000)::float8 AS first_ms, (extract(epoch FROM last_at) * 1000)::float8 AS last_ms
     FROM (SELECT ${ONE} FROM sealed UNION ALL SELECT ${ONE} FROM again
           UNION ALL SELECT ${MANY} FROM wide UNION ALL SELECT ${MANY} FROM wide_again) claimed
@@ -110,7 +112,9 @@ const CLAIM = `
 interface Row {
   id: string;
   tenant_num: number;
+  tenant_id: string;
   endpoint_nums: number[];
+  endpoint_id: string | null;
   kind: number;
   count: number;
   first_ms: number;
@@ -140,6 +144,8 @@ export async function claimAnnouncements(pool: pg.Pool, limit: number): Promise<
   return rows.map((row) => ({
     id: row.id,
     tenantNum: row.tenant_num,
+    tenantId: row.tenant_id,
+    endpointId: row.endpoint_id,
     endpointNums: row.endpoint_nums,
     kind: noticeKind(row.kind),
     count: row.count,

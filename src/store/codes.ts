@@ -1,5 +1,5 @@
 import type { NoticeKind } from '../domain/notice.ts';
-import type { Decision, Outcome, UnreachableReason } from '../domain/outcome.ts';
+import { type Decision, type Outcome, outcomeWord } from '../domain/outcome.ts';
 
 /** How outcomes and decisions are written in the `attempts` table: small numbers, because there is a row per attempt. Never renumber. */
 
@@ -15,7 +15,7 @@ export const OUTCOME_CODES = {
   tls: 14,
   protocol: 15,
   network: 16,
-} as const satisfies Record<Exclude<Outcome['kind'], 'unreachable'> | UnreachableReason, number>;
+} as const satisfies Record<ReturnType<typeof outcomeWord>, number>;
 
 export type OutcomeName = keyof typeof OUTCOME_CODES;
 
@@ -57,7 +57,7 @@ const OUTCOME_NAMES = new Map<number, OutcomeName>(
 );
 
 export function outcomeCode(outcome: Outcome): number {
-  return OUTCOME_CODES[outcome.kind === 'unreachable' ? outcome.reason : outcome.kind];
+  return OUTCOME_CODES[outcomeWord(outcome)];
 }
 
 export function outcomeName(code: number): OutcomeName {

@@ -53,9 +53,9 @@ function withMechanism(stored: BrokerDestination): BrokerDestination {
   return { ...stored, sasl: { ...stored.sasl, mechanism } };
 }
 
-/** As the audit log keeps it. */
+/** As the audit log keeps it: no password, and no query of a URL, which may be as good as one. */
 export function auditedDestination(destination: Destination): Prisma.InputJsonObject {
-  const url = urlOf(destination);
+  const url = urlOf(destination).replace(/\?.*$/s, '?…');
   return destination.type === 'http' ? { url } : { url, destination: withoutPassword(destination) };
 }
 

@@ -24,6 +24,8 @@ export interface AppendGroup {
 export interface NewEvent {
   readonly uuid: string;
   readonly tenantNum: number;
+  /** Not stored: for those who tell of the event. */
+  readonly tenantId: string;
   readonly type: string;
   readonly subject: string | null;
   readonly externalId: string | null;

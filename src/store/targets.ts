@@ -32,7 +32,14 @@ export type LoadedTarget =
       /** How a body becomes what it wants: for whoever knows the event types to set. */
       readonly cast?: (body: Uint8Array) => Uint8Array;
     }
-  | { readonly kind: 'unusable'; readonly num: number; readonly version: number; readonly problem: string };
+  | {
+      readonly kind: 'unusable';
+      readonly num: number;
+      readonly id: string;
+      readonly tenantId: string;
+      readonly version: number;
+      readonly problem: string;
+    };
 
 interface Row {
   num: number;
@@ -128,7 +135,7 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
     return pins.length === 0 ? loaded : { ...loaded, pinned: { pins, typesVersion: BigInt(typesVersion) } };
   } catch (error) {
     if (!(error instanceof UnsealError)) throw error;
-    return { kind: 'unusable', num, version, problem: error.message };
+    return { kind: 'unusable', num, id, tenantId: row.tenant_id, version, problem: error.message };
   }
 }
 

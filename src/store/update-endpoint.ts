@@ -133,18 +133,25 @@ function validationOf(before: Endpoint, { destination, validation }: EndpointPat
   return { ...validationColumns(validation ?? before.validation), validationEpoch: { increment: 1 } };
 }
 
-/** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value; of a password that it did. */
+/** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value; of a password or a URL's query that it did. */
 function changeOf(before: Endpoint, changes: EndpointPatch): Pick<Change, 'action' | 'before' | 'after'> {
   const names = Object.keys(changes) as (keyof EndpointSettings)[];
   const old = Object.fromEntries(names.map((name) => [name, before[name]])) as EndpointPatch;
   const after: Prisma.InputJsonObject = {
     ...auditView(changes),
     ...(isNewPassword(before, changes) && { password_written: true }),
+    ...(isNewQuery(before, changes) && { query_written: true }),
   };
   if (changes.headers === undefined) return { action: 'endpoint.updated', before: auditView(old), after };
   const rewritten = Object.entries(changes.headers).filter(([name, value]) => before.headers[name] !== value);
   const headersWritten = rewritten.map(([name]) => name).sort();
   return { action: 'endpoint.updated', before: auditView(old), after: { ...after, headers_written: headersWritten } };
+}
+
+function isNewQuery(before: Endpoint, { destination }: EndpointPatch): boolean {
+  if (destination?.type !== 'http') return false;
+  const old = before.destination.type === 'http' ? before.destination.url : '';
+  return new URL(destination.url).search !== (URL.canParse(old) ? new URL(old).search : '');
 }
 
 function isNewPassword(before: Endpoint, { destination }: EndpointPatch): boolean {

@@ -19,7 +19,8 @@ function noticeOf(detail: NoticeDetail, attempt: number | null, n = 1): NoticeSa
 
 function announcement(kind: NoticeKind, samples: readonly NoticeSample[], count = samples.length): Announcement {
   const times = { firstAtMs: samples[0]!.atMs, lastAtMs: AT + count * 1000 };
-  return { id: uuidOf(0), tenantNum: 1, endpointNums: [7], kind, count, samples, ...times };
+  const about = { tenantNum: 1, tenantId: 'acme', endpointNums: [7], endpointId: endpoint.id };
+  return { id: uuidOf(0), ...about, kind, count, samples, ...times };
 }
 
 /** That breakers of so many endpoints have opened. */

@@ -21,7 +21,8 @@ export function announcerService({ workerPool: pool, commits, clock, observe }: 
     store: announcementStore(pool),
     submit: (unit) => commits.submit(unit),
     nowMs: () => clock.nowMs(),
-    onAnnounced: (announcement, events) => observe.noticesTold({ ...announcement, events }),
+    onAnnounced: (announcement, events) =>
+      observe.noticesTold({ ...announcement, endpoints: announcement.endpointNums.length, events }),
   });
   const stopping = new AbortController();
   const onFailure = (name: string, error: unknown) => observe.workFailed(name, error);

@@ -47,7 +47,10 @@ test('a desk is open only for an endpoint that is known, enabled and not deleted
   expect(deskWith(loaded({ enabled: false })).isOpen(NOW)).toBe(false);
   expect(deskWith(loaded({ deleted: true })).isOpen(NOW)).toBe(false);
   const desk = deskWith(loaded());
-  desk.load({ kind: 'unusable', num: 1, version: 4, problem: 'sealed with another key' }, NOW);
+  desk.load(
+    { kind: 'unusable', num: 1, id: 'ep_1', tenantId: 'acme', version: 4, problem: 'sealed with another key' },
+    NOW,
+  );
   expect(desk.isOpen(NOW)).toBe(false);
   desk.load(loaded({ version: 5 }), NOW);
   expect(desk.isOpen(NOW)).toBe(true);
@@ -60,7 +63,9 @@ test('settings are read again when they changed, when a secret has expired, or w
   expect(desk.isStale(4, 499)).toBe(true);
   expect(desk.isStale(3, 500)).toBe(true);
   expect(new Desk(1, 0).isStale(1, 0)).toBe(true);
-  expect(deskWith({ kind: 'unusable', num: 1, version: 3, problem: 'no' }).isStale(3, 0)).toBe(true);
+  expect(
+    deskWith({ kind: 'unusable', num: 1, id: 'ep_1', tenantId: 'acme', version: 3, problem: 'no' }).isStale(3, 0),
+  ).toBe(true);
 });
 
 test('a desk is slow when what waits has waited long because the endpoint takes no more', () => {

@@ -73,6 +73,11 @@ export class Desk {
     return this.target?.tenantNum ?? 0;
   }
 
+  /** How it is named outside, as far as that is known. */
+  get ids(): { readonly endpointId?: string; readonly tenantId?: string } {
+    return this.target === null ? {} : { endpointId: this.target.id, tenantId: this.target.tenantId };
+  }
+
   /** @param nowMs Postgres's clock */
   load(loaded: LoadedTarget, nowMs: number): void {
     if (loaded.kind === 'unusable') {

@@ -37,7 +37,7 @@ export interface DesksOptions {
   readonly awaitsRoom: () => boolean;
   /** There is room, or something to park or pull. */
   readonly onChange: () => void;
-  readonly onFailure: (what: string, error: unknown) => void;
+  readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
 }
 
 const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
@@ -140,7 +140,7 @@ export class Desks {
     if (desk.target !== null) desk.target = { ...desk.target, enabled: false };
     this.#clearer.shelve(desk);
     this.#options.disableEndpoint(desk.num, reason).catch((error: unknown) => {
-      this.#options.onFailure('disabling of an endpoint', error);
+      this.#options.onFailure('disabling of an endpoint', error, desk.ids);
       // It is still enabled for everyone else: the next answer of its receiver disables it again.
       desk.version = UNKNOWN;
     });
@@ -234,7 +234,10 @@ export class Desks {
       const loaded = targets.get(desk.num);
       if (loaded === undefined) continue;
       if (loaded.kind === 'unusable' && desk.problem === null)
-        this.#options.onFailure(`endpoint ${desk.num}`, new Error(loaded.problem));
+        this.#options.onFailure('endpoint', new Error(loaded.problem), {
+          endpointId: loaded.id,
+          tenantId: loaded.tenantId,
+        });
       this.#load(desk, loaded);
     }
     this.#dispatcher.run();

@@ -3,6 +3,7 @@ import type { Passage } from '../delivery/gate.ts';
 import { type AttemptToMake, type PreparedRequest, prepare } from '../delivery/prepare.ts';
 import { eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
+import type { AttemptIds } from '../observability/facts.ts';
 import type { CarefulSender } from './careful-sender.ts';
 import type { Desk } from './desk.ts';
 import type { Flight } from './flights.ts';
@@ -36,7 +37,7 @@ export interface DispatcherOptions {
   readonly shelve: (desk: Desk) => void;
   /** No request can be made of this event for this endpoint: an attempt that failed before it began. */
   readonly onUnmade: (desk: Desk, letter: Letter, startedAtMs: number, detail: string) => void;
-  readonly onFailure: (what: string, error: unknown) => void;
+  readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
 }
 
 /**
@@ -235,7 +236,7 @@ export class Dispatcher {
       const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, event: body.body, ...message };
       return prepare(desk.target!, desk.keys, delivery, Math.floor(startedAtMs / 1000), this.#options.userAgent);
     } catch (error) {
-      this.#options.onFailure(`preparing of delivery ${deliveryId}`, error);
+      this.#options.onFailure('preparing of a delivery', error, { deliveryId, ...desk.ids });
       if (flight !== undefined) this.#land(desk, flight);
       // Of what is prepared only the key of a broker's message is parsed, out of the event.
       if (isOfEvent || error instanceof SyntaxError) this.#options.onUnmade(desk, letter, startedAtMs, UNMADE);

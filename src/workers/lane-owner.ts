@@ -42,7 +42,7 @@ export interface LaneOwnerOptions {
   readonly onEgressChange: (change: EgressChange) => void;
   /** Somebody else has a lane that was thought to be held here. */
   readonly onLeaseLost: (lane: number) => void;
-  readonly onFailure: (what: string, error: unknown) => void;
+  readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
 }
 
 /** What an owner has in hand. */
@@ -225,10 +225,9 @@ export class LaneOwner {
     if (lane === undefined) return;
     if (!isWritten && this.#lanes.byNumber.get(attempt.lane) === lane) {
       // Ours, as far as we knew, and still not written: what this process believes of the lane is not to be trusted.
-      this.#options.onFailure(
-        `settle of delivery ${deliveryIdOf(attempt.eventUuid, attempt.endpointNum)}`,
-        new Error('not written'),
-      );
+      this.#options.onFailure('settle of a delivery', new Error('not written'), {
+        deliveryId: deliveryIdOf(attempt.eventUuid, attempt.endpointNum),
+      });
       void this.#options.store.release([lane.lease]).catch(() => {});
       this.#lanes.lose(lane);
     }

@@ -205,6 +205,6 @@ function createOwner(context: Context, id: string, announce: () => void, resolve
     onSetAside: (delivery) => observe.deliverySetAside(delivery),
     onEgressChange: (change) => observe.egressChanged(change),
     onLeaseLost: (lane) => observe.leaseLost(lane),
-    onFailure: (what, error) => observe.workFailed(what, error),
+    onFailure: (what, error, about) => observe.workFailed(what, error, about),
   });
 }

@@ -39,14 +39,16 @@ test('all configuration errors are told together, without a secret, and the exit
   expect(output).not.toContain('hunter2');
 });
 
-test('all faults of the file of sources are told together, without a secret, and the exit code is 2', async () => {
+test('all faults of the file of sources are told together, beside those of the variables, without a secret, and the exit code is 2', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-start-up-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, 'sources.yaml');
   const sources = ['{type: kafka, name: a, connection: {brokers: [h], sasl: {password: hunter2}}}', '{type: nonsense}'];
   await writeFile(file, `sources:\n${sources.map((source) => `  - ${source}\n`).join('')}`);
-  const { code, output } = await runServiceProcess({ ...environment(NOWHERE), ROLES: 'ingest', SOURCES_FILE: file });
+  const env = { ...environment(NOWHERE), ROLES: 'ingest', SOURCES_FILE: file, PORT: 'http' };
+  const { code, output } = await runServiceProcess(env);
   expect(code).toBe(2);
+  expect(output).toContain('- PORT:');
   for (const place of ['sources.0.connection.brokers.0', 'sources.0.consume', 'sources.1.type'])
     expect(output).toContain(`SOURCES_FILE: ${place}:`);
   expect(output).not.toContain('hunter2');

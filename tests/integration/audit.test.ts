@@ -72,6 +72,26 @@ test('every change of a tenant is on record: who, what, from what, to what, newe
   expect(lines[4]!.before).toEqual({ timeout_seconds: null, headers: ['A', 'B'] });
 });
 
+test('the query of a URL, which may hold a token, is not on record, but that it changed is; the API shows it to those who may see the endpoint', async () => {
+  await api('POST', '/v1/tenants', { id: 'queries' });
+  const path = '/v1/tenants/queries/endpoints';
+  const url = (query: string) => `https://a.example/hook${query}`;
+  const { id } = (await api('POST', path, { url: url('?token=s3cret') })).body;
+  await api('PATCH', `${path}/${id}`, { url: url('?token=s3cret2') });
+  await api('PATCH', `${path}/${id}`, { url: 'https://b.example/?token=s3cret2' });
+  await api('PATCH', `${path}/${id}`, { url: 'https://b.example/' });
+  const { data } = await audit('queries');
+  expect(data.map(({ before, after }) => ({ before, after })).slice(0, 4)).toEqual([
+    { before: { url: 'https://b.example/?…' }, after: { url: 'https://b.example/', query_written: true } },
+    { before: { url: url('?…') }, after: { url: 'https://b.example/?…' } },
+    { before: { url: url('?…') }, after: { url: url('?…'), query_written: true } },
+    { before: null, after: expect.objectContaining({ url: url('?…') }) },
+  ]);
+  expect(JSON.stringify(data)).not.toContain('s3cret');
+  await api('PATCH', `${path}/${id}`, { url: url('?token=s3cret') });
+  expect((await api('GET', `${path}/${id}`)).body.url).toBe(url('?token=s3cret'));
+});
+
 test('what was refused leaves no line', async () => {
   await api('POST', '/v1/tenants', { id: 'quiet' });
   const before = await audit('quiet');

@@ -31,7 +31,17 @@ afterAll(async () => {
 });
 
 const group = (routingVersion = 1n): AppendGroup => ({
-  events: [{ uuid: newUuid(), tenantNum: 1, type: 'a', subject: null, externalId: null, body: Buffer.from('{}') }],
+  events: [
+    {
+      uuid: newUuid(),
+      tenantNum: 1,
+      tenantId: 'acme',
+      type: 'a',
+      subject: null,
+      externalId: null,
+      body: Buffer.from('{}'),
+    },
+  ],
   claims: [],
   deliveries: [],
   routing: new Map([[1, routingVersion]]),

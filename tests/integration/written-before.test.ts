@@ -104,6 +104,7 @@ const group = (keys: readonly string[], wide: boolean, keysExpireBefore: string)
     events: eventUuids.map((uuid) => ({
       uuid,
       tenantNum: 1,
+      tenantId: 'acme',
       type: 'a',
       subject: null,
       externalId: null,

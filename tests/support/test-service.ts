@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
+import pino from 'pino';
 import { inject } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
-import { buildContext } from '../../src/build-context.ts';
+import { buildContext, type ContextOptions } from '../../src/build-context.ts';
 import { type Config, readConfig } from '../../src/config/config.ts';
 import type { Context } from '../../src/context.ts';
 import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
@@ -25,7 +26,11 @@ export interface TestServiceOptions {
   readonly ingest?: boolean;
   /** Shares the database of another service. */
   readonly databaseUrl?: string;
+  /** Gets every line of the log. */
+  readonly onLine?: (line: LogLine) => void;
 }
+
+export type LogLine = Readonly<Record<string, unknown>>;
 
 export interface TestService {
   readonly app: Express;
@@ -60,7 +65,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     operatorKey: OPERATOR_KEY,
     masterKeys: config.MASTER_KEY ?? [MASTER_KEY],
     policy,
-    ...createLogger(process.env.TEST_LOG_LEVEL ?? 'silent'),
+    ...logOf(options),
   });
   await context.clock.calibrate(context.workerPool);
   const services: Service[] = [
@@ -86,4 +91,10 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
       await database.drop();
     },
   };
+}
+
+function logOf({ onLine }: TestServiceOptions): Pick<ContextOptions, 'log' | 'writeInfo'> {
+  if (onLine === undefined) return createLogger(process.env.TEST_LOG_LEVEL ?? 'silent');
+  const log = pino({ base: null }, { write: (line) => onLine(JSON.parse(line)) });
+  return { log, writeInfo: (event, members) => onLine({ event, ...JSON.parse(`{${members}}`) }) };
 }

@@ -47,7 +47,7 @@ export const sendTestEvent = defineRoute({
       orderKey: null,
     };
     await appendEvents(apiPool, {
-      events: [{ ...event, tenantNum: tenant.num }],
+      events: [{ ...event, tenantNum: tenant.num, tenantId: tenant.id }],
       claims: [],
       deliveries: [delivery],
       // It goes where it was told to: no routing to agree with.
