@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { Agent, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { PATIENCE_MS } from '../../tests/support/patience.ts';
 import { HttpServer, ListenError } from './http-server.ts';
 
 let server: HttpServer;
@@ -47,7 +48,7 @@ test('a stop lets the request under way finish, takes no new connection, and clo
   // A deadline far beyond the test's own: a stop that waits for it fails.
   const stopped = server.stop(600_000);
   server.serve((_request, later) => later.end());
-  await vi.waitFor(() => expect(ask()).rejects.toThrow(), { timeout: 30_000 });
+  await vi.waitFor(() => expect(ask()).rejects.toThrow(), PATIENCE_MS);
   response.end('done');
   expect((await answer).statusCode).toBe(200);
   await Promise.all([stopped, idleClosed]);
@@ -64,7 +65,7 @@ test('a connection that is lost closes every answer that is open on it, those be
   client.write('GET /1 HTTP/1.1\r\nhost: x\r\n\r\nGET /2 HTTP/1.1\r\nhost: x\r\n\r\n');
   await arrived;
   client.destroy();
-  await vi.waitFor(() => expect(closed).toEqual(['/1', '/2']));
+  await vi.waitFor(() => expect(closed).toEqual(['/1', '/2']), PATIENCE_MS);
 });
 
 test('a request that does not end is cut at the deadline', async () => {
@@ -86,14 +87,17 @@ test('while it stops, an idle connection can be used once more, and every answer
     const [kept] = Object.values(agent.freeSockets);
     expect(kept).toHaveLength(1);
     return kept!;
-  });
+  }, PATIENCE_MS);
   server.serve((_request, response) => resolve(response));
   // On a connection of its own.
   const underWay = ask();
   const response = await arrived;
   server.serve((_request, answer) => answer.end('late'));
+  // The time for which idle connections are kept does not run out while this test takes its own.
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now());
+  onTestFinished(() => clock.mockRestore());
   const stopped = server.stop(600_000);
-  await vi.waitFor(() => expect(ask()).rejects.toThrow(/ECONNREFUSED/), { timeout: 5_000 });
+  await vi.waitFor(() => expect(ask()).rejects.toThrow(/ECONNREFUSED/), PATIENCE_MS);
   // Longer than a sweep of idle connections takes to come.
   await delay(300);
   const late = await ask(agent);
@@ -152,7 +156,7 @@ test('nothing is written into an answer that is under way when what comes after 
   });
   socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
   await arrived;
-  await vi.waitFor(() => expect(text).toContain('begun'));
+  await vi.waitFor(() => expect(text).toContain('begun'), PATIENCE_MS);
   socket.write('no request\r\n\r\n');
   await once(socket, 'close');
   expect(text).not.toContain('problem');

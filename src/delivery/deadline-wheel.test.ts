@@ -96,7 +96,7 @@ test('what came while the process stood still is read before anything is called 
     await new Promise<void>((resolve) => peer.write('answer', resolve));
     // Stands still: until its time is over no callback runs.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
-    await vi.waitFor(() => expect(seen).not.toEqual([]));
+    await vi.waitFor(() => expect(seen).not.toEqual([]), 30_000);
     expect(seen).toEqual(['answer']);
   } finally {
     wheel.stop();

@@ -96,7 +96,7 @@ test('a proxy that takes the connection and says nothing costs no more than the 
   silent.on('connect', () => {});
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const { port } = silent.address() as AddressInfo;
-  await using rig = rigOf({ url: `http://127.0.0.1:${port}` });
+  await using rig = rigOf({ url: `http://127.0.0.1:${port}`, connectTimeoutMs: 300 });
   const outcome = await rig.deliver('http://receiver.test/');
   // It may be the receiver that does not answer the proxy: then it is no fault of the proxy.
   expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'timeout', timing: { connectMs: null } });

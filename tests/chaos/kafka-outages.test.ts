@@ -26,7 +26,7 @@ afterAll(() => Promise.all([service?.stop(), kafka?.close()]));
 async function endpointTo(topic: string, settings: object = {}) {
   await kafka.createTopic(topic, 3);
   const destination = { type: 'kafka', brokers: [kafka.broker], tls: false, topic };
-  const soon = { retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], timeout_seconds: 5 };
+  const soon = { retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], timeout_seconds: 20 };
   return calls.create({ destination, subscriptions: [{ types: [`${topic}.*`] }], ...soon, ...settings });
 }
 

@@ -140,7 +140,7 @@ test('F11: FLUSHALL under load loses nothing and sends nothing twice', async () 
 
 test('F11: a retry that waits for its timer is made although FLUSHALL took the timer', async () => {
   const path = `/v1/tenants/${TENANT}/endpoints/${endpoints[0]!.id}`;
-  expect((await call(api, 'PATCH', path, { retry_schedule: [0, 3, 3, 3, 3, 3] })).status).toBe(200);
+  expect((await call(api, 'PATCH', path, { retry_schedule: [0, 8, 8, 8, 8, 8] })).status).toBe(200);
   const isFirst = ({ path: at, headers }: ReceivedRequest) => at === '/0' && headers['posthorn-attempt'] === '1';
   stage.receiver.behave((request, response) => void response.writeHead(isFirst(request) ? 503 : 204).end());
   const loader = startLoader({ baseUrl: () => api, concurrency: 1, count: 1 });

@@ -19,6 +19,8 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 const BACKLOG = 40;
+/** Long enough for a change of the endpoint to be answered meanwhile. */
+const RETRY_SECONDS = 8;
 
 /** An endpoint that holds one request open while the rest of its backlog waits. */
 async function endpointWithBacklog(name: string) {
@@ -26,7 +28,7 @@ async function endpointWithBacklog(name: string) {
   receiver.behave(`/${name}`, (_request, response) => void held.push(response));
   const { id } = await createEndpoint(
     api,
-    { url: receiver.url(`/${name}`), max_in_flight: 1, retry_schedule: [0] },
+    { url: receiver.url(`/${name}`), max_in_flight: 1, retry_schedule: [0], timeout_seconds: 60 },
     name,
   );
   const event = { type: 'a.b', tenant_id: name, data: {} };
@@ -78,7 +80,7 @@ test('what waits for an endpoint that is disabled goes out after it is enabled, 
 test('an endpoint that is disabled while nothing of it is awake gets its deliveries once it is enabled', async () => {
   const name = 'asleep';
   receiver.behave(`/${name}`, statuses(500, 204));
-  const { id } = await createEndpoint(api, { url: receiver.url(`/${name}`), retry_schedule: [0, 1] }, name);
+  const { id } = await createEndpoint(api, { url: receiver.url(`/${name}`), retry_schedule: [0, RETRY_SECONDS] }, name);
   await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: name, data: {} });
   await receiver.received(`/${name}`, 1);
   await call(api, 'PATCH', `/v1/tenants/${name}/endpoints/${id}`, { enabled: false });
@@ -121,7 +123,12 @@ test('F52: a delivery that waits for its retry goes to the URL that the endpoint
   receiver.behave('/old', (request, response) => {
     if (!request.body.includes('held')) response.writeHead(500).end();
   });
-  const { id } = await createEndpoint(api, { url: receiver.url('/old'), retry_schedule: [0, 1, 1] }, 'moved');
+  const settings = {
+    url: receiver.url('/old'),
+    retry_schedule: [0, RETRY_SECONDS, RETRY_SECONDS],
+    timeout_seconds: 60,
+  };
+  const { id } = await createEndpoint(api, settings, 'moved');
   const event = { type: 'a.b', tenant_id: 'moved' };
   await call(api, 'POST', '/v1/events', [
     { ...event, data: 'held' },

@@ -112,6 +112,10 @@ test('after a dead letter the next one goes on', async () => {
   expect(received.map(({ n }) => n)).toEqual([0, 1, 2]);
 });
 
+interface Waiting {
+  readonly next_attempt_at: string | null;
+}
+
 const pausedKeys = async (tenant: string, id: string) =>
   (await call(api, 'GET', `/v1/tenants/${tenant}/endpoints/${id}/paused-keys`)).body.data;
 
@@ -128,8 +132,11 @@ test('with on_dead_letter "pause" a key waits for a person, others do not, and t
     async () => delivered(received).length,
     (count) => count === 3,
   );
-  const waiting = await call(api, 'GET', `/v1/tenants/pauses/deliveries?status=pending`);
-  expect(waiting.body.data.map((each: { next_attempt_at: unknown }) => each.next_attempt_at)).toEqual([null, null]);
+  const waiting = async () => (await call(api, 'GET', `/v1/tenants/pauses/deliveries?status=pending`)).body.data;
+  await eventually(
+    waiting,
+    (found) => found.length === 2 && found.every(({ next_attempt_at }: Waiting) => next_attempt_at === null),
+  );
   const retried = await call(api, 'POST', `/v1/tenants/pauses/deliveries/${paused[0].delivery_id}/retry`);
   expect(retried.status).toBe(202);
   await eventually(

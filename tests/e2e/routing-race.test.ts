@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
@@ -24,12 +25,11 @@ test('events that race subscription changes on two API processes go by a set tha
 
   const post = async (process: number, side: string) => {
     const body = { type: 'side.event', tenant_id: TENANT, data: { side } };
-    let since = answered;
-    const send = () => {
-      since = answered;
-      return call(apis[process]!.baseUrl, 'POST', '/v1/events', body);
-    };
-    // A tenant that changes without a pause may find its events refused for a moment; producers send them again.
+    const since = answered;
+    const again = { 'idempotency-key': randomUUID() };
+    const send = () => call(apis[process]!.baseUrl, 'POST', '/v1/events', body, again);
+    // A tenant that changes without a pause may find its events refused for a moment; producers send them again. What a 503 says nothing of
+    // may be stored already: the key tells.
     const { status, body: answer } = await eventually(send, (response) => response.status !== 503);
     expect(status).toBe(202);
     const inForce = Array.from({ length: started - since + 1 }, (_, i) => (wantedBy(since + i) === side ? 1 : 0));

@@ -27,6 +27,11 @@ let receiver: Receiver;
 beforeAll(async () => {
   receiver = await startReceiver((_request, response) => void response.writeHead(204).end());
   service = await startTestService({ worker: true });
+  // The worker looks for old days itself when it starts, and not again for an hour: the days of these tests are made after that.
+  await eventually(
+    () => service.context.observe.metrics.text(),
+    (text) => /^posthorn_housekeeping_runs_total\{.*keys_forgotten.*\} 1$/m.test(text),
+  );
 });
 
 afterAll(async () => {

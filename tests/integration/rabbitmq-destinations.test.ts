@@ -26,7 +26,7 @@ const destination = (changes: object = {}) => ({
   ...{ tls: false, exchange: 'destinations', username: rabbitmq.username, password: rabbitmq.password },
   ...changes,
 });
-const soon = { retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], timeout_seconds: 5 };
+const soon = { retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], timeout_seconds: 20 };
 const only = (type: string) => ({ subscriptions: [{ types: [type] }] });
 
 const withChannel = <T>(use: (channel: Channel) => Promise<T>) => withRabbitmqChannel(rabbitmq.url, use);

@@ -8,7 +8,7 @@ import { type ReceiverPaths, receiverPaths } from './receiver-paths.ts';
 import { type ServiceProcess, startServiceProcess } from './service-process.ts';
 import { createTestDatabase } from './test-database.ts';
 import { TEST_LANES } from './test-server.ts';
-import { MASTER_KEY, OPERATOR_KEY, PATIENT_DEADLINE_MS } from './test-settings.ts';
+import { MASTER_KEY, OPERATOR_KEY, PATIENT_CONNECT_SECONDS, PATIENT_DEADLINE_MS } from './test-settings.ts';
 
 export interface StageOptions {
   /** A database of the caller's own; without it one is made, and dropped at the end. */
@@ -86,6 +86,7 @@ export function environment(databaseUrl: string): Record<string, string> {
     ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
     SHUTDOWN_SECONDS: '8',
     INGEST_DEADLINE_MS: String(PATIENT_DEADLINE_MS),
+    CONNECT_TIMEOUT_SECONDS: String(PATIENT_CONNECT_SECONDS),
   };
 }
 

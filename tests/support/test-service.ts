@@ -16,7 +16,7 @@ import { ingestServices } from '../../src/sources/ingest-role.ts';
 import { workerServices } from '../../src/workers/worker-role.ts';
 import { createTestDatabase } from './test-database.ts';
 import { TEST_LANES } from './test-server.ts';
-import { MASTER_KEY, OPERATOR_KEY, PATIENT_DEADLINE_MS } from './test-settings.ts';
+import { MASTER_KEY, OPERATOR_KEY, PATIENT_CONNECT_SECONDS, PATIENT_DEADLINE_MS } from './test-settings.ts';
 
 export interface TestServiceOptions {
   readonly config?: Partial<Config>;
@@ -56,6 +56,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     REDIS_PREFIX: `{test-${randomBytes(6).toString('hex')}}`,
     SHUTDOWN_SECONDS: 3,
     INGEST_DEADLINE_MS: PATIENT_DEADLINE_MS,
+    CONNECT_TIMEOUT_SECONDS: PATIENT_CONNECT_SECONDS,
     ...options.config,
   };
   const policy = compileEgressPolicy({ allowedNetworks: ['127.0.0.0/8', '::1/128'] });

@@ -52,7 +52,8 @@ async function deliver(
   {
     host = '127.0.0.1',
     tls = false,
-    timeoutMs = 3_000,
+    timeoutMs = 20_000,
+    connectTimeoutMs = 10_000,
     networks = ['127.0.0.0/8'],
     zone = {} as Zone,
     hasLogin = true,
@@ -60,7 +61,7 @@ async function deliver(
 ): Promise<Outcome> {
   const egress = {
     policy: compileEgressPolicy({ allowedNetworks: networks }),
-    ...{ resolver: fakeResolver(zone), tickMs: 10, connectTimeoutMs: 2_000 },
+    ...{ resolver: fakeResolver(zone), tickMs: 10, connectTimeoutMs },
   };
   const sender = (type === 'kafka' ? createKafkaSender(egress) : createRabbitmqSender(egress)) as Sender<BrokerMessage>;
   closing.push(() => sender.close());
@@ -109,7 +110,8 @@ test.each(TYPES)('%s: an address that refuses gives way to the next', async (typ
 
 test.each(TYPES)('%s: a peer that says nothing costs the attempt its time, and its connection is cut', async (type) => {
   const { port, connections } = await peer((socket) => socket.resume());
-  expect(await deliver(type, port, { timeoutMs: 300 })).toMatchObject({ kind: 'unreachable', reason: 'timeout' });
+  const times = { timeoutMs: 300, connectTimeoutMs: 2_000 };
+  expect(await deliver(type, port, times)).toMatchObject({ kind: 'unreachable', reason: 'timeout' });
   const closed = connections.map(
     (socket) => new Promise((resolve) => (socket.closed ? resolve(0) : socket.once('close', resolve))),
   );
