@@ -1,5 +1,4 @@
 import type { RequestListener } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { HttpServer } from './api/http-server.ts';
 import { buildContext } from './build-context.ts';
 import type { Config } from './config/config.ts';
@@ -15,9 +14,6 @@ import { checkMasterKey } from './store/check-master-key.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
 
 const CALIBRATE_MS = 5_000;
-/** How long a start waits for its first answer of a Postgres that is slow to open connections: as long as for preparing the database. */
-const FIRST_ANSWER_MS = 10_000;
-const AGAIN_MS = 100;
 /** What stopping the embedded Postgres may take of the shutdown's time. */
 const POSTGRES_STOP_MS = 1_500;
 /** How much of the shutdown's time requests under way may take: what they stored must still be written down. */
@@ -78,20 +74,6 @@ async function runServices(context: Context, http: HttpServer, untilEnding: () =
   }
 }
 
-/** A process that runs can do without a connection that does not come at once; one that starts cannot. */
-async function untilAnswered(ask: () => Promise<void>): Promise<void> {
-  const end = performance.now() + FIRST_ANSWER_MS;
-  for (;;) {
-    try {
-      await ask();
-      return;
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await delay(AGAIN_MS);
-    }
-  }
-}
-
 interface Roles {
   /** In the order in which they start. */
   readonly servicesOf: readonly ((context: Context) => Service[])[];
@@ -117,7 +99,7 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
   };
   return [
     { name: 'measurements', start: async () => runtime.start(), stop: async () => runtime.stop() },
-    { name: 'context', start: () => untilAnswered(readClock), stop: () => context.close() },
+    { name: 'context', start: readClock, stop: () => context.close() },
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.some((role) => role !== 'worker') ? [ingestLimitsService(context)] : []),
