@@ -22,8 +22,8 @@ function requiredProblems({ older, newer }: Comparison): Fault[] {
   const dependent = (newer.dependentRequired ?? {}) as Record<string, string[]>;
   const dependentBefore = (older.dependentRequired ?? {}) as Record<string, string[]>;
   const addedDependent = Object.entries(dependent).flatMap(([name, wanted]) => {
-    const known = Object.hasOwn(dependentBefore, name) ? dependentBefore[name]! : [];
-    return wanted.filter((each) => !before.has(each) && !known.includes(each)).map((each) => `${name}.${each}`);
+    const known = new Set(Object.hasOwn(dependentBefore, name) ? dependentBefore[name]! : []);
+    return wanted.filter((each) => !before.has(each) && !known.has(each)).map((each) => `${name}.${each}`);
   });
   return [
     ...added.map((name) => fault(`required.${name}`, 'is required now and was not; make it optional')),

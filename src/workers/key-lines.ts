@@ -94,8 +94,9 @@ export class KeyLines {
   /** Takes out those that wait and are meant. */
   #takeFrom(key: number, isMeant: (member: Member) => boolean): Letter[] {
     const line = this.#lines.get(key) ?? [];
-    const taken = line.filter((member) => !member.isGoing && isMeant(member));
-    const kept = line.filter((member) => !taken.includes(member));
+    const taken: Member[] = [];
+    const kept: Member[] = [];
+    for (const member of line) (!member.isGoing && isMeant(member) ? taken : kept).push(member);
     this.#waiting -= taken.length;
     if (kept.length === 0) this.#lines.delete(key);
     else this.#lines.set(key, kept);
