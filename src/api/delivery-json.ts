@@ -43,7 +43,9 @@ export const attemptSchema = lastAttemptSchema
       .describe('Whether it came back after the delivery had ended otherwise: a fact without effect.'),
     response: z
       .object({
-        headers: z.record(z.string(), z.string()),
+        headers: z
+          .record(z.string(), z.string())
+          .describe('Of `set-cookie` and other credentials the name alone, of `location` no query.'),
         body: z.string().describe('Its start, at most 16 KiB.'),
         body_encoding: z.enum(['utf-8', 'base64']).describe('`base64` when the bytes are not UTF-8.'),
       })

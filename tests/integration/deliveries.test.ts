@@ -326,9 +326,8 @@ test('retry is refused when the endpoint is deleted, and waits when it is disabl
 test('a test event reaches its endpoint alone, whatever that subscribes to, and its attempt is on record in full', async () => {
   const worker = await startTestService({ databaseUrl: service.databaseUrl, worker: true });
   try {
-    receiver.behave(
-      (_request, response) => void response.writeHead(200, { 'x-seen': 'yes' }).end(Buffer.from([0xff, 0xfe, 0x00])),
-    );
+    const headers = { 'x-seen': 'yes', 'set-cookie': ['a=s3cret', 'b=s3cret'] };
+    receiver.behave((_request, response) => void response.writeHead(200, headers).end(Buffer.from([0xff, 0xfe, 0x00])));
     const endpoint = await makeEndpoint(service, tenant, {
       url: `${receiver.url}/test`,
       subscriptions: [{ types: ['nothing.at.all'] }],
@@ -361,7 +360,7 @@ test('a test event reaches its endpoint alone, whatever that subscribes to, and 
         outcome: 'delivered',
         status: 200,
         is_late: false,
-        response: { headers: { 'x-seen': 'yes' }, body: '//4A', body_encoding: 'base64' },
+        response: { headers: { 'x-seen': 'yes', 'set-cookie': '…' }, body: '//4A', body_encoding: 'base64' },
       },
     ]);
     expect(body.data[0].timing.total_ms).toBeGreaterThanOrEqual(0);
