@@ -12,7 +12,11 @@ const outcome = z
   );
 
 export const lastAttemptSchema = z.object({
-  number: z.int(),
+  number: z
+    .int()
+    .describe(
+      'Rises. That of a cancellation leaves one free for a request that may be under way: 3 after one request, say.',
+    ),
   started_at: z.iso.datetime(),
   outcome,
   status: z.int().nullable().describe("The response's status; null without a response."),
@@ -37,7 +41,6 @@ export const deliverySchema = z
 
 export const attemptSchema = lastAttemptSchema
   .extend({
-    number: z.int().describe('Rises; a cancelled delivery leaves a gap.'),
     is_late: z
       .boolean()
       .describe('Whether it came back after the delivery had ended otherwise: a fact without effect.'),

@@ -307,6 +307,24 @@ test('cancelling ends a waiting delivery on record, and an ended one is 409', as
   ]);
 });
 
+test('the number of a cancellation leaves one free for the request that may be under way, which is kept as late', async () => {
+  const endpoint = await makeEndpoint(service, tenant);
+  const eventUuid = await logEvent(service, tenant);
+  await logAttempt(service, tenant, eventUuid, endpoint, 1, 'rejected', 'retry');
+  await logWaiting(service, tenant, eventUuid, endpoint, 1);
+  const path = `/deliveries/${deliveryIdOf(eventUuid, endpoint.num)}`;
+  const cancelled = await post(`${path}/cancel`);
+  expect(cancelled.body).toMatchObject({ status: 'cancelled', attempts: 1, last_attempt: { number: 3 } });
+  await logAttempt(service, tenant, eventUuid, endpoint, 2, 'delivered', 'late');
+  expect((await get(path)).body).toMatchObject({ status: 'cancelled', attempts: 2, last_attempt: { number: 3 } });
+  const { data } = (await get(`${path}/attempts`)).body;
+  expect(data.map(({ number, is_late }: { number: number; is_late: boolean }) => [number, is_late])).toEqual([
+    [3, false],
+    [2, true],
+    [1, false],
+  ]);
+});
+
 test('retry is refused when the endpoint is deleted, and waits when it is disabled', async () => {
   const endpoint = await makeEndpoint(service, tenant);
   const eventUuid = await logEvent(service, tenant);
