@@ -12,7 +12,11 @@ const outcome = z
   );
 
 export const lastAttemptSchema = z.object({
-  number: z.int(),
+  number: z
+    .int()
+    .describe(
+      'Rises. That of a cancellation leaves one free for a request that may be under way: 3 after one request, say.',
+    ),
   started_at: z.iso.datetime(),
   outcome,
   status: z.int().nullable().describe("The response's status; null without a response."),
@@ -37,13 +41,14 @@ export const deliverySchema = z
 
 export const attemptSchema = lastAttemptSchema
   .extend({
-    number: z.int().describe('Rises; a cancelled delivery leaves a gap.'),
     is_late: z
       .boolean()
       .describe('Whether it came back after the delivery had ended otherwise: a fact without effect.'),
     response: z
       .object({
-        headers: z.record(z.string(), z.string()),
+        headers: z
+          .record(z.string(), z.string())
+          .describe('Of `set-cookie` and other credentials the name alone, of `location` no query.'),
         body: z.string().describe('Its start, at most 16 KiB.'),
         body_encoding: z.enum(['utf-8', 'base64']).describe('`base64` when the bytes are not UTF-8.'),
       })

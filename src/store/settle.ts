@@ -4,6 +4,7 @@ import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './bin
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { column, sparseColumn, valuesOf } from './columns.ts';
 import { isGiven } from './is-given.ts';
+import { keptHeaders } from './kept-headers.ts';
 import type { LaneLease } from './lanes.ts';
 import { UNIQUE_VIOLATION } from './lock-errors.ts';
 
@@ -186,7 +187,7 @@ function attemptColumns({ outcome, decision }: SettledAttempt) {
     firstByteMs: round(timing?.firstByteMs),
     totalMs: round(timing?.totalMs),
     detail: withoutNul(detailOf(outcome, decision)),
-    headers: response === null ? null : withoutNul(JSON.stringify(response.headers)),
+    headers: response === null ? null : withoutNul(JSON.stringify(keptHeaders(response.headers))),
     body: response?.body ?? NO_BODY,
   };
 }

@@ -135,6 +135,7 @@ test('what a stop finds under way is settled, what waits is not sent, and every 
   expect(rig.sent).toHaveLength(2);
   expect(rig.model.rows.size).toBe(4);
   expect(rig.isFree(0)).toBe(true);
+  expect(rig.failures).toEqual([]);
 });
 
 test('a stop gives back a lane whose acquisition is still under way', async () => {
@@ -153,7 +154,7 @@ test('a stop gives back a lane whose acquisition is still under way', async () =
   expect(rig.isFree(0)).toBe(true);
 });
 
-test('a receiver that never answers does not hold a stop up past its deadline', async () => {
+test('a receiver that never answers does not hold a stop up past its deadline, which says what it cut off', async () => {
   rig.model.addEndpoint(1, 0, 2);
   fate = () => ({ outcome: answered(200), afterMs: 60_000 });
   const worker = rig.startWorker();
@@ -167,6 +168,7 @@ test('a receiver that never answers does not hold a stop up past its deadline', 
   expect(await rig.time.pass(2_000, () => isStopped)).toBe(true);
   expect(rig.isFree(0)).toBe(true);
   expect(rig.model.rows.size).toBe(1);
+  expect(rig.failures).toEqual([expect.stringMatching(/^stop of requests: 1 had no answer/)]);
 });
 
 test('a lane that its heartbeat reports lost is let go of, with what waits for it', async () => {

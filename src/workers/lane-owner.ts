@@ -199,7 +199,8 @@ export class LaneOwner {
     const giveUpAt = performance.now() + deadlineMs;
     // A round that is under way may still be taking lanes: it ends before they are given back.
     while ((this.#desks.inFlight > 0 || this.#pump.isRunning) && performance.now() < giveUpAt) await pause(TICK_MS);
-    this.#sender.abortAll();
+    const cutOff = this.#sender.abortAll();
+    if (cutOff > 0) onFailure('stop of requests', new Error(`${cutOff} had no answer in time: they are made again`));
     await Promise.race([this.#settler.drain(), pause(Math.max(500, giveUpAt - performance.now()))]);
     for (const timer of this.#timers) clearInterval(timer);
     this.#desks.stop();

@@ -307,6 +307,24 @@ test('cancelling ends a waiting delivery on record, and an ended one is 409', as
   ]);
 });
 
+test('the number of a cancellation leaves one free for the request that may be under way, which is kept as late', async () => {
+  const endpoint = await makeEndpoint(service, tenant);
+  const eventUuid = await logEvent(service, tenant);
+  await logAttempt(service, tenant, eventUuid, endpoint, 1, 'rejected', 'retry');
+  await logWaiting(service, tenant, eventUuid, endpoint, 1);
+  const path = `/deliveries/${deliveryIdOf(eventUuid, endpoint.num)}`;
+  const cancelled = await post(`${path}/cancel`);
+  expect(cancelled.body).toMatchObject({ status: 'cancelled', attempts: 1, last_attempt: { number: 3 } });
+  await logAttempt(service, tenant, eventUuid, endpoint, 2, 'delivered', 'late');
+  expect((await get(path)).body).toMatchObject({ status: 'cancelled', attempts: 2, last_attempt: { number: 3 } });
+  const { data } = (await get(`${path}/attempts`)).body;
+  expect(data.map(({ number, is_late }: { number: number; is_late: boolean }) => [number, is_late])).toEqual([
+    [3, false],
+    [2, true],
+    [1, false],
+  ]);
+});
+
 test('retry is refused when the endpoint is deleted, and waits when it is disabled', async () => {
   const endpoint = await makeEndpoint(service, tenant);
   const eventUuid = await logEvent(service, tenant);
@@ -326,9 +344,8 @@ test('retry is refused when the endpoint is deleted, and waits when it is disabl
 test('a test event reaches its endpoint alone, whatever that subscribes to, and its attempt is on record in full', async () => {
   const worker = await startTestService({ databaseUrl: service.databaseUrl, worker: true });
   try {
-    receiver.behave(
-      (_request, response) => void response.writeHead(200, { 'x-seen': 'yes' }).end(Buffer.from([0xff, 0xfe, 0x00])),
-    );
+    const headers = { 'x-seen': 'yes', 'set-cookie': ['a=s3cret', 'b=s3cret'] };
+    receiver.behave((_request, response) => void response.writeHead(200, headers).end(Buffer.from([0xff, 0xfe, 0x00])));
     const endpoint = await makeEndpoint(service, tenant, {
       url: `${receiver.url}/test`,
       subscriptions: [{ types: ['nothing.at.all'] }],
@@ -361,7 +378,7 @@ test('a test event reaches its endpoint alone, whatever that subscribes to, and 
         outcome: 'delivered',
         status: 200,
         is_late: false,
-        response: { headers: { 'x-seen': 'yes' }, body: '//4A', body_encoding: 'base64' },
+        response: { headers: { 'x-seen': 'yes', 'set-cookie': '…' }, body: '//4A', body_encoding: 'base64' },
       },
     ]);
     expect(body.data[0].timing.total_ms).toBeGreaterThanOrEqual(0);
