@@ -40,9 +40,10 @@ async function sourceOf(name: string, host: string, connection: object, more: ob
   });
 }
 
-/** What the source says once it is in this state. */
-async function told(id: string, state: string) {
-  const isSo = ({ consumers }: { consumers: { state: string }[] }) => consumers[0]?.state === state;
+/** What the source says once it is in this state and says so: on a slow machine it may have failed for its slowness first. */
+async function told(id: string, state: string, error = /^/) {
+  const isSo = ({ consumers: [one] }: { consumers: { state: string; error: string | null }[] }) =>
+    one?.state === state && error.test(one.error ?? '');
   const source = await untilSource(service.baseUrl, id, isSo);
   expect(JSON.stringify(source)).not.toMatch(new RegExp(`${rabbitmq.password}|wrong-password|PRIVATE KEY`));
   return source.consumers[0].error as string | null;
@@ -79,10 +80,8 @@ test('a source takes no certificate of another authority, or for another name, a
     await sourceOf('misnamed', rabbitmq.strange, { tls: { ca } }),
     await sourceOf('named-wrongly', secure(), { tls: { ca, server_name: 'other.test' } }),
   ];
-  const errors = [];
-  for (const id of ids) errors.push(await told(id, 'failing'));
-  for (const error of errors.slice(0, 2)) expect(error).toMatch(/self-signed certificate in certificate chain/);
-  for (const error of errors.slice(2)) expect(error).toMatch(/does not match certificate's altnames/i);
+  for (const id of ids.slice(0, 2)) await told(id, 'failing', /self-signed certificate in certificate chain/);
+  for (const id of ids.slice(2)) await told(id, 'failing', /does not match certificate's altnames/i);
   await told(await sourceOf('named', rabbitmq.strange, { tls: { ca, server_name: 'receiver.test' } }), 'running');
 });
 
@@ -92,19 +91,14 @@ test('a source with a wrong password, of an unknown user, or for an unknown virt
     await sourceOf('user', secure(), { tls: { ca }, username: 'nobody' }),
     await sourceOf('vhost', secure(), { tls: { ca }, vhost: 'nowhere' }),
   ];
-  const errors = [];
-  for (const id of ids) errors.push(await told(id, 'failing'));
-  expect(errors).toEqual([
-    expect.stringContaining('ACCESS_REFUSED'),
-    expect.stringContaining('ACCESS_REFUSED'),
-    expect.stringMatching(/NOT_ALLOWED.*nowhere/),
-  ]);
+  for (const id of ids.slice(0, 2)) await told(id, 'failing', /ACCESS_REFUSED/);
+  await told(ids[2]!, 'failing', /NOT_ALLOWED.*nowhere/);
 });
 
 test('a source that speaks TLS to a listener that does not, or the other way round, fails', async () => {
   const wrongly = await sourceOf('too-secure', `127.0.0.1:${rabbitmq.port}`, { tls: true });
   const plain = await sourceOf('too-plain', secure(), {});
-  expect(await told(wrongly, 'failing')).toMatch(/TLS|SSL/i);
+  await told(wrongly, 'failing', /TLS|SSL/i);
   expect(await told(plain, 'failing')).not.toBeNull();
 });
 

@@ -37,8 +37,8 @@ export function connectKafka(broker: string): KafkaClient {
   const admin = new Admin(options);
   let producer: Producer | undefined;
   let transactional: Producer | undefined;
-  // Idempotent: a request that is sent again, as after a restart, must not bring its messages twice.
-  const produce = (more: object = {}) => new Producer({ ...options, acks: -1, idempotent: true, ...more });
+  // A topic is made at once, and has its leaders a little later. Idempotent: a request that is sent again, as after a restart, must not bring its messages twice.
+  const produce = (more: object = {}) => new Producer({ ...options, retries: 50, acks: -1, idempotent: true, ...more });
   const disconnect = async () => {
     const [first, second] = [producer, transactional];
     producer = transactional = undefined;
