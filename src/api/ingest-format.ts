@@ -2,16 +2,15 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Refusal } from '../domain/errors.ts';
 import type { CloudEventsMode } from '../ingest/read-cloud-events.ts';
 import type { BodyFormat } from '../ingest/read-request.ts';
+import { utf8MediaType } from './utf8-media-type.ts';
 
 /** How the body of `POST /v1/events` is to be read. */
 export type IngestFormat = BodyFormat | CloudEventsMode;
 
-const UTF8 = ';\\s*charset="?utf-?8"?\\s*';
-const mediaType = (name: string) => new RegExp(`^application/${name}\\s*(?:${UTF8})?$`, 'i');
-const JSON_TYPE = mediaType('json');
-const NDJSON_TYPE = mediaType('(?:x-)?ndjson');
-const STRUCTURED_TYPE = mediaType('cloudevents\\+json');
-const BATCH_TYPE = mediaType('cloudevents-batch\\+json');
+const JSON_TYPE = utf8MediaType('application/json');
+const NDJSON_TYPE = utf8MediaType('application/(?:x-)?ndjson');
+const STRUCTURED_TYPE = utf8MediaType('application/cloudevents\\+json');
+const BATCH_TYPE = utf8MediaType('application/cloudevents-batch\\+json');
 
 /**
  * Tells the formats apart. CloudEvents in binary mode come with any content type of their data; what makes them such is their headers

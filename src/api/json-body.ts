@@ -2,7 +2,9 @@ import express, { type Request, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
 import { nestingDepth } from '../domain/json-slices.ts';
 import { tooLarge } from './problem.ts';
+import { utf8MediaType } from './utf8-media-type.ts';
 
+const JSON_TYPE = utf8MediaType('application/json');
 const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
 
@@ -12,7 +14,7 @@ export function readJsonBody(): RequestHandler {
   return (request, response, next) => {
     const hasBody =
       request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
-    if (hasBody && !isJson(request.headers['content-type'])) {
+    if (hasBody && !JSON_TYPE.test(request.headers['content-type'] ?? '')) {
       throw new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
     }
     // Said at once: express reads to the end what it refuses.
@@ -32,10 +34,6 @@ export function refuseBody(): RequestHandler {
 function unexpectedBody(): Refusal {
   const message = 'this call takes no body';
   return new Refusal(422, 'invalid', 'This call takes no body.', { faults: [{ path: '', message }] });
-}
-
-function isJson(contentType: string | undefined): boolean {
-  return /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(contentType ?? '');
 }
 
 /** The JSON text as it was sent; '' when there was none. */

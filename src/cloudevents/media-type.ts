@@ -1,10 +1,10 @@
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
-const PARAMETER = `[ \\t]*;[ \\t]*${TOKEN}=(?:${TOKEN}|"(?:[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]|\\\\[\\x20-\\x7e])*")`;
-const MEDIA_TYPE = new RegExp(`^${TOKEN}/${TOKEN}(?:${PARAMETER})*[ \\t]*;?[ \\t]*$`);
+const PARAMETER = `[ \\t]*${TOKEN}=(?:${TOKEN}|"(?:[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]|\\\\[\\x20-\\x7e])*")`;
+const MEDIA_TYPE = new RegExp(`^${TOKEN}/${TOKEN}(?:[ \\t]*;(?:${PARAMETER})?)*[ \\t]*$`);
 const CHARSET = /(;[ \t]*charset=)("[^"]*"|[^;\s]*)/i;
 const MAX_LENGTH = 256;
 
-/** A media type with its parameters, as RFC 2046 and RFC 9110 §8.3.1 write it. */
+/** A media type with its parameters, as RFC 2046 and RFC 9110 §8.3.1 write it; those may be empty (§5.6.6). */
 export function isMediaType(text: string): boolean {
   return text.length <= MAX_LENGTH && MEDIA_TYPE.test(text);
 }

@@ -303,6 +303,15 @@ test.each([
   );
 });
 
+test.each(['application/json;', 'application/json; charset=utf8;', 'application/json ; ;'])(
+  'a body of %s is taken: a parameter may be empty',
+  async (type) => {
+    const body = '{"url":"https://receiver.example/","description":"é"}';
+    const answer = await api('POST', endpoints, body, { 'content-type': type });
+    expect([answer.status, answer.body.description]).toEqual([201, 'é']);
+  },
+);
+
 test('without a good key nothing is answered but 401', async () => {
   const revoked = (await api('POST', `${tenant}/keys`, {})).body;
   await api('DELETE', `${tenant}/keys/${revoked.id}`);

@@ -142,6 +142,13 @@ test.each(unusualTypes)('%s is 415', async (_title, headers) => {
   expect(answer.status).toBe(415);
 });
 
+test.each(['application/json;', 'application/json; charset=utf-8;', 'application/x-ndjson;', 'application/json;;'])(
+  '%s is taken: a parameter may be empty',
+  async (type) => {
+    expect((await post(event({}), { 'content-type': type })).status).toBe(202);
+  },
+);
+
 test('a gzip bomb is not inflated: 415', async () => {
   const answer = await post(gzipSync(event({ data: 'x'.repeat(5_000_000) })), { ...json, 'content-encoding': 'gzip' });
   expect(answer.status).toBe(415);

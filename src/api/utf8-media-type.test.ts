@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { utf8MediaType } from './utf8-media-type.ts';
+
+const json = utf8MediaType('application/json');
+
+test.each([
+  'application/json',
+  'Application/JSON',
+  'application/json;',
+  'application/json; ',
+  'application/json ;; ;',
+  'application/json;charset=utf-8',
+  'application/json; charset="UTF-8"',
+  'application/json ; charset=utf8 ; ',
+  'application/json;;charset=utf-8;',
+])('%j is one in UTF-8', (contentType) => {
+  expect(json.test(contentType)).toBe(true);
+});
+
+test.each([
+  '',
+  'application/jsonp',
+  'application/json charset=utf-8',
+  'application/json; charset=latin1',
+  'application/json; charset=utf-8; charset=latin1',
+  'application/json; charset=',
+  'application/json; profile=x',
+  'application/json,',
+  'application/vnd.api+json',
+])('%j is not', (contentType) => {
+  expect(json.test(contentType)).toBe(false);
+});
+
+test('a long one costs no more than its length', () => {
+  const start = performance.now();
+  expect(json.test(`application/json${'; \t'.repeat(20_000)}x`)).toBe(false);
+  expect(json.test(`application/json${' '.repeat(60_000)}x`)).toBe(false);
+  expect(performance.now() - start).toBeLessThan(1_000);
+});
