@@ -60,6 +60,7 @@ const BODY_CACHE_SHARE = 1 / 8;
 export function buildContext(options: ContextOptions): Context {
   const { config, databaseUrl, log, writeInfo, policy } = options;
   const observe = new Observer(log, writeInfo);
+  const connectMs = Math.max(CONNECT_MS, config.INGEST_DEADLINE_MS - STORE_MS);
   const pools: pg.Pool[] = [];
   const pool = (name: string, size: number, statementMs: number, more: Pick<PoolOptions, 'pipeline' | 'kept'> = {}) => {
     const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
@@ -71,7 +72,7 @@ export function buildContext(options: ContextOptions): Context {
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
   const commitPool = pool('ingest', 3, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS });
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000);
-  const prisma = createPrisma(apiPool);
+  const prisma = createPrisma(apiPool, connectMs);
   const clock = new Clock();
   const queues = createQueueBackend({
     redisUrl: config.REDIS_URL,
@@ -131,7 +132,6 @@ export function buildContext(options: ContextOptions): Context {
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
     ringReplays: () => replayBell.ring(),
     beginServing: () => {
-      const connectMs = Math.max(CONNECT_MS, config.INGEST_DEADLINE_MS - STORE_MS);
       for (const pool of pools) limitConnecting(pool, connectMs);
     },
     close: async () => {
