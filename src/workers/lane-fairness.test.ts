@@ -17,30 +17,26 @@ test.each([
   ['one endpoint that takes 1,000 at once', 1_024, 1, 1_000, 6_000],
   ['five endpoints', 64, 5, 16, 20],
   ['a hundred endpoints', 64, 100, 16, 10],
-])(
-  'a tenant whose receivers are slow does not hold up another one: %s',
-  async (_what, slots, endpoints, cap, each) => {
-    rig = new LaneRig({
-      lanes: 1,
-      maxInFlight: slots,
-      fate: ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === NEIGHBOUR ? 5 : 15_000 }),
-    });
-    rig.time.install();
-    for (let num = 1; num <= endpoints; num++) rig.model.addEndpoint(num, 0, cap);
-    rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
-    for (let i = 0; i < each; i++) for (let num = 1; num <= endpoints; num++) rig.model.add(++events, num, EPOCH_MS);
-    void rig.startWorker().owner.hold(0);
-    await rig.time.pass(1_000);
-    for (let i = 0; i < 5; i++) {
-      const from = rig.time.now;
-      rig.model.add(++events, NEIGHBOUR, EPOCH_MS + from);
-      const isSent = () => rig.sent.filter(({ endpointNum }) => endpointNum === NEIGHBOUR).length > i;
-      expect(await rig.time.pass(2_000, isSent)).toBe(true);
-      await rig.time.pass(500);
-    }
-  },
-  100_000,
-);
+])('a tenant whose receivers are slow does not hold up another one: %s', async (_what, slots, endpoints, cap, each) => {
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: slots,
+    fate: ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === NEIGHBOUR ? 5 : 15_000 }),
+  });
+  rig.time.install();
+  for (let num = 1; num <= endpoints; num++) rig.model.addEndpoint(num, 0, cap);
+  rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
+  for (let i = 0; i < each; i++) for (let num = 1; num <= endpoints; num++) rig.model.add(++events, num, EPOCH_MS);
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(1_000);
+  for (let i = 0; i < 5; i++) {
+    const from = rig.time.now;
+    rig.model.add(++events, NEIGHBOUR, EPOCH_MS + from);
+    const isSent = () => rig.sent.filter(({ endpointNum }) => endpointNum === NEIGHBOUR).length > i;
+    expect(await rig.time.pass(2_000, isSent)).toBe(true);
+    await rig.time.pass(500);
+  }
+});
 
 test('what others are to be sent does not wait for the statement that parks a flood', async () => {
   let parking = 0;
