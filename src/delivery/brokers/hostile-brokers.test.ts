@@ -15,7 +15,7 @@ const ca = pem('ca');
 const closing: (() => Promise<void>)[] = [];
 
 // The clients are loaded when they are first needed, which takes its time.
-beforeAll(() => Promise.all([import('./kafka-client.ts'), import('./rabbitmq-link.ts')]), 60_000);
+beforeAll(() => Promise.all([import('./kafka-client.ts'), import('./rabbitmq-link.ts')]));
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
