@@ -40,18 +40,17 @@ export async function chargeLimits(
 }
 
 /**
- * Charges a tenant for a body that could not be read as events, as far as it has anything left. Whose an operator's would have been is not
+ * Charges a tenant for a body that holds no events to store, as for one event, as far as it has so much left. Whose an operator's is is not
  * known.
  */
-export async function chargeUnread(
+export async function chargeBody(
   bytes: number,
   response: Response,
   caller: Caller,
   { ingestLimits }: LimitContext,
 ): Promise<void> {
-  if (caller.kind !== 'tenant') return;
-  const { headers } = await ingestLimits.charge([{ tenant: caller.tenant, events: 1, bytes }]);
-  setHeaders(response, headers);
+  if (caller.kind === 'tenant')
+    setHeaders(response, await ingestLimits.drain({ tenant: caller.tenant, events: 1, bytes }));
 }
 
 /** Deliveries that were stored wait from now on. */

@@ -159,7 +159,8 @@ function sealFor(
   if ('status' in tenant) return tenant;
   const now = nowMs();
   const sealed = sealEvent(event, tenant, newUuid(now), now, idempotencyKey);
-  if (sealed.body.length > maxEventBytes) return tooLarge(`${sealed.body.length} bytes`, maxEventBytes);
+  if (sealed.body.length > maxEventBytes)
+    return tooLarge(`${sealed.body.length} bytes as it would be delivered`, maxEventBytes);
   const check = checkType(event, tenant, types);
   return check instanceof Promise ? check.then((checked) => judge(sealed, checked)) : judge(sealed, check);
 }

@@ -1,6 +1,6 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
-import { nestingDepth } from '../domain/json-slices.ts';
-import { type Rejection, tooManyEvents } from './rejection.ts';
+import { nestingDepth, skipSpace } from '../domain/json-slices.ts';
+import { tooManyEvents } from './rejection.ts';
 import { type SlicedText, sliceEvents } from './slice-events.ts';
 import { type RequestLimits, type Survey, surveyEvents } from './survey-events.ts';
 
@@ -22,37 +22,55 @@ export function decodeText(body: Uint8Array): string {
 /** What a text says, and its events where they are written as they mostly are. */
 export interface ParsedEvents {
   readonly value: unknown;
+  /** What was parsed: the text, with null for each event that is rejected. */
+  readonly text: string;
+  readonly isArray: boolean;
   readonly sliced: SlicedText | null;
+  /** Events that cannot be taken whatever they say, by their places; 0 where there is no array. */
+  readonly rejected: Survey['rejected'];
 }
 
-/** A text that is not even worth parsing, because these of its events cannot be taken. */
-export interface RejectedEvents {
-  readonly isArray: boolean;
-  readonly rejections: ReadonlyMap<number, Rejection>;
+export interface EventsForm {
+  /** Goes before the words of a refusal. */
+  readonly where?: string;
+  /** Whether an array is one of events. */
+  readonly mayBeArray: boolean;
+  /** Whether they are events in our own form. */
+  readonly isNative: boolean;
 }
+
+/** Of a text that is no longer than this it is always found out whether it is JSON: parsing it takes milliseconds. */
+const SHORT = 64 * 1024;
 
 /**
- * `parseJson` for a text that should be events.
+ * `parseJson` for a text that should be events: those that cannot be taken are not parsed.
  * @throws Refusal as `parseJson` does, 413 when they are too many
  */
-export function parseEvents(text: string, where: string, limits: RequestLimits): ParsedEvents | RejectedEvents {
-  const sliced = sliceEvents(text, MAX_DEPTH, limits);
-  return parseSurveyed(text, where, limits, sliced);
+export function parseEvents(text: string, limits: RequestLimits, form: EventsForm): ParsedEvents {
+  const { where = '', mayBeArray, isNative } = form;
+  const maySlice = isNative && (mayBeArray || !isArrayText(text));
+  const sliced = maySlice ? sliceEvents(text, MAX_DEPTH, limits) : null;
+  const { isTooDeep, isArray, count, rejected } = sliced ?? surveyEvents(text, MAX_DEPTH, limits, mayBeArray);
+  if (isTooDeep) throw tooDeep(where);
+  const hasTooMany = count > limits.maxEvents;
+  if ((hasTooMany || rejected.size > 0) && text.length <= SHORT) parse(text, where);
+  if (hasTooMany) throw tooManyEvents(limits.maxEvents);
+  const good = rejected.size === 0 ? text : without(rejected, text);
+  return { value: parse(good, where), text: good, isArray, sliced, rejected };
 }
 
-/**
- * The same for events of another form than ours.
- * @throws Refusal as `parseEvents` does
- */
-export function parseForeignEvents(text: string, limits: RequestLimits): ParsedEvents | RejectedEvents {
-  return parseSurveyed(text, '', limits, null);
+function isArrayText(text: string): boolean {
+  return text.charCodeAt(skipSpace(text, 0)) === 0x5b;
 }
 
-function parseSurveyed(text: string, where: string, limits: RequestLimits, sliced: SlicedText | null) {
-  const survey: Survey = sliced ?? surveyEvents(text, MAX_DEPTH, limits);
-  if (survey.isTooDeep) throw tooDeep(where);
-  if (survey.count > limits.maxEvents) throw tooManyEvents(limits.maxEvents);
-  return survey.rejections.size > 0 ? survey : { value: parse(text, where), sliced };
+function without(rejected: Survey['rejected'], text: string): string {
+  let kept = '';
+  let from = 0;
+  for (const { start, end } of rejected.values()) {
+    kept += `${text.slice(from, start)}null`;
+    from = end;
+  }
+  return kept + text.slice(from);
 }
 
 /**

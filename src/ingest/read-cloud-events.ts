@@ -4,9 +4,10 @@ import { readBinary } from '../cloudevents/read-binary.ts';
 import { readStructured } from '../cloudevents/read-structured.ts';
 import { Refusal } from '../domain/errors.ts';
 import { arrayElements } from '../domain/json-slices.ts';
-import { decodeText, parseForeignEvents } from './json-text.ts';
+import type { RawEvent } from './accept.ts';
+import { decodeText, parseEvents } from './json-text.ts';
 import { readCloudEvent } from './read-cloud-event.ts';
-import type { ReadRequest } from './read-request.ts';
+import { type ReadRequest, rejectedEvent } from './read-request.ts';
 import { refusalFor, tooLarge } from './rejection.ts';
 import { LONGEST_ESCAPE, type RequestLimits } from './survey-events.ts';
 
@@ -33,17 +34,23 @@ export function readCloudEvents(
   limits: RequestLimits,
 ): ReadRequest {
   if (message.mode === 'binary') return { isBatch: false, events: [readBinaryEvent(message, tenantExtension, limits)] };
-  const text = decodeText(message.body);
   const isBatch = message.mode === 'batched';
-  const parsed = parseForeignEvents(text, limits);
-  if ('rejections' in parsed) throw refusalFor(parsed.rejections, isBatch);
-  const read = (each: string) => readCloudEvent(readStructured(each), each, { tenantExtension });
-  if (!isBatch) return { isBatch, events: [read(text)] };
-  if (!Array.isArray(parsed.value)) {
+  const { isArray, text, rejected } = parseEvents(decodeText(message.body), limits, {
+    mayBeArray: isBatch,
+    isNative: false,
+  });
+  if (isBatch && !isArray) {
     const faults = [{ path: '', message: 'expected an array of CloudEvents' }];
     throw new Refusal(422, 'invalid_batch', 'The body is not a batch of CloudEvents.', { faults });
   }
-  return { isBatch, events: arrayElements(text).map(read) };
+  const read = (each: string, place: number): RawEvent => {
+    const part = rejected.get(place);
+    return part === undefined ? readCloudEvent(readStructured(each), each, { tenantExtension }) : rejectedEvent(part);
+  };
+  if (isBatch) return { isBatch, events: arrayElements(text).map(read) };
+  const [first] = rejected.values();
+  if (first !== undefined) throw refusalFor(new Map([[0, first.rejection]]), false);
+  return { isBatch, events: [read(text, 0)] };
 }
 
 function readBinaryEvent(
@@ -53,7 +60,7 @@ function readBinaryEvent(
 ) {
   // White space in JSON is dropped, but not this much of it is looked through.
   if (body.length > maxEventBytes * LONGEST_ESCAPE)
-    throw refusalFor(new Map([[0, tooLarge(`${body.length} bytes`, maxEventBytes)]]), false);
+    throw refusalFor(new Map([[0, tooLarge(`${body.length} bytes, white space included`, maxEventBytes)]]), false);
   const { attributes, faults } = attributesOfHeaders(rawHeaders);
   const result = readBinary({ attributes, contentType, body });
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');

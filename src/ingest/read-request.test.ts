@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
+import { readEvent } from './read-event.ts';
 import { type BodyFormat, readRequest } from './read-request.ts';
 
 const limits = { maxEvents: 3, maxEventBytes: 1_000 };
@@ -51,15 +52,11 @@ test.each<[string, string | Uint8Array, BodyFormat, string]>([
   ['too many events', '[1,2,3,4]', 'json', '413 too_large'],
   ['too many lines', '1\n2\n3\n4', 'ndjson', '413 too_large'],
   ['a bad line', '{}\n{', 'ndjson', '400 invalid_json'],
-  ['too many events, without the rest of them', '[1,2,3,4,[', 'json', '413 too_large'],
-  ['too many events that are written as events are', '[{},{},{},{},', 'json', '413 too_large'],
+  ['too many events that are written as events are', '[{},{},{},{}]', 'json', '413 too_large'],
   ['data larger than any event', `{"data":"${'x'.repeat(1_000)}"}`, 'json', '413 too_large'],
   ['data larger than any event, for the white space in it', `{"data":[${' '.repeat(1_000)}]}`, 'json', 'taken'],
   ['an event larger than any, whatever it is', `{"\\u0064ata":"${'x'.repeat(7_000)}"}`, 'json', '413 too_large'],
-  ['events of which one is larger than any', `[{},{"data":"${'x'.repeat(1_000)}"}]`, 'json', '422 invalid_batch'],
   ['an event of a thousand fields', `{${fields(1_000)}}`, 'json', '422 invalid_event'],
-  ['a text of a thousand fields that is no JSON', `{${fields(1_000)}`, 'json', '422 invalid_event'],
-  ['a batch with an event of a thousand fields', `[{},{${fields(1_000)}}]`, 'json', '422 invalid_batch'],
   ['a hundred fields, which are for others to judge', `{${fields(100)}}`, 'json', 'taken'],
   ['a line of a thousand fields, which is an event that is refused', `{${fields(1_000)}}`, 'ndjson', 'taken'],
   ['JSON that nests too deep', `${'['.repeat(101)}${']'.repeat(101)}`, 'json', '422 too_deep'],
@@ -69,16 +66,48 @@ test.each<[string, string | Uint8Array, BodyFormat, string]>([
   expect(refusalOf(body, format)).toBe(expected);
 });
 
-test('what cannot be an event of a batch is named by its place, and the line that cannot be one is refused alone', () => {
-  const body = `[{},{${fields(101)}},{"a":[${fields(200)}]}]`;
-  expect(() => read(body)).toThrow(
-    expect.objectContaining({ faults: [{ path: '1', message: 'expected at most 100 fields' }] }),
-  );
-  const { events } = read(`{"a":1}\n{${fields(101)}}`, 'ndjson');
-  expect(events.map((event) => event.read)).toEqual([
-    undefined,
-    { ok: false, faults: [{ path: '', message: 'expected at most 100 fields' }] },
+const TOO_MANY = { path: '', message: 'expected at most 100 fields' };
+const faultsOf = (body: string, format: BodyFormat = 'json') =>
+  read(body, format)
+    .events.map(({ value, text, read: known }) => known ?? readEvent(value, text))
+    .map((one) => (one.ok ? [] : one.faults));
+
+test('what cannot be an event of a batch is refused at its place, and the others are read as ever', () => {
+  const good = '{"type":"a","data":1}';
+  const bad = { path: 'data', message: 'required' };
+  const large = `{"type":"a","data":"${'x'.repeat(1_000)}"}`;
+  for (const escaped of ['"type"', '"\\u0074ype"']) {
+    const own = `{${escaped}:"a","data":1.10}`;
+    const { events } = read(` [ {${fields(101)}} , ${own},${good} ] `);
+    expect(events.map(({ read: known }) => known)).toEqual([{ ok: false, faults: [TOO_MANY] }, undefined, undefined]);
+    expect(events.slice(1).map(({ text }) => text)).toEqual([own, good]);
+  }
+  expect(faultsOf(`[${large},{"type":"a"},{"a":[${'1,'.repeat(200)}1]}]`)).toMatchObject([
+    [{ message: expect.stringContaining('1002 bytes') }],
+    [bad],
+    expect.arrayContaining([bad]),
   ]);
+  expect(faultsOf(`${good}\n{${fields(101)}}`, 'ndjson')).toEqual([[], [TOO_MANY]]);
+});
+
+test('a line is one event: an array on it, however long, is none, and is refused alone', () => {
+  const none = [{ path: '', message: 'expected an event object' }];
+  expect(faultsOf('{"type":"a","data":1}\n[1,2,3,4,5]\n[{"a":1}]', 'ndjson')).toEqual([[], none, none]);
+});
+
+test.each([
+  ['more events than may be', '[,,,,]'],
+  ['a hundred fields and more', `{${'a,'.repeat(101)}}`],
+  ['a hundred fields and more, the end missing', `{${fields(101)}`],
+  ['an event too large', `[{"data":"${'x'.repeat(1_000)}"},,]`],
+])('a text of %s that is no JSON is told so', (_name, body) => {
+  expect(refusalOf(body)).toBe('400 invalid_json');
+  expect(() => read(`{}\n${body}`, 'ndjson')).toThrow('line 2: The body is not valid JSON.');
+});
+
+test('of a long text that cannot be events it is not found out whether it is JSON', () => {
+  expect(refusalOf(`[${'1,'.repeat(50_000)}`)).toBe('413 too_large');
+  expect(refusalOf(`{${fields(20_000)}`)).toBe('422 invalid_event');
 });
 
 test('whatever bytes come, the answer is events or a refusal', () => {

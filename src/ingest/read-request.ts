@@ -1,9 +1,9 @@
 import { arrayElements } from '../domain/json-slices.ts';
 import type { RawEvent } from './accept.ts';
-import { decodeText, parseEvents } from './json-text.ts';
+import { decodeText, type ParsedEvents, parseEvents } from './json-text.ts';
 import { emptyBatch, refusalFor, tooManyEvents } from './rejection.ts';
 import type { EventSlice } from './slice-events.ts';
-import type { RequestLimits } from './survey-events.ts';
+import type { RejectedPart, RequestLimits } from './survey-events.ts';
 
 /** How a request body is to be read: from its media type. */
 export type BodyFormat = 'json' | 'ndjson';
@@ -24,18 +24,31 @@ export function readRequest(body: Uint8Array, format: BodyFormat, limits: Reques
   // As many bytes as UTF-16 units: each is one of ASCII.
   const isAscii = text.length === body.length;
   if (format === 'ndjson') return readLines(text, isAscii, limits);
-  const parsed = parseEvents(text, '', limits);
-  if ('rejections' in parsed) throw refusalFor(parsed.rejections, parsed.isArray);
-  const { value, sliced } = parsed;
-  if (!Array.isArray(value)) return { isBatch: false, events: [rawEvent(value, text, isAscii, sliced?.events[0])] };
-  if (value.length === 0) throw emptyBatch();
-  const texts = sliced === null ? arrayElements(text) : null;
+  const parsed = parseEvents(text, limits, { mayBeArray: true, isNative: true });
+  if (!parsed.isArray) return { isBatch: false, events: [singleEvent(parsed, isAscii)] };
+  const values = parsed.value as readonly unknown[];
+  if (values.length === 0) throw emptyBatch();
+  const { sliced, rejected } = parsed;
+  const texts = sliced === null ? arrayElements(parsed.text) : null;
   const events: RawEvent[] = [];
-  for (const [i, item] of value.entries()) {
+  for (const [i, item] of values.entries()) {
     const slice = sliced?.events[i];
-    events.push(rawEvent(item, slice?.text ?? texts![i]!, isAscii, slice));
+    const part = rejected.size === 0 ? undefined : rejected.get(i);
+    events.push(part === undefined ? rawEvent(item, slice?.text ?? texts![i]!, isAscii, slice) : rejectedEvent(part));
   }
   return { isBatch: true, events };
+}
+
+/** @throws Refusal when the event cannot be taken whatever it says */
+function singleEvent({ value, text, sliced, rejected }: ParsedEvents, isAscii: boolean): RawEvent {
+  const part = rejected.get(0);
+  if (part !== undefined) throw refusalFor(new Map([[0, part.rejection]]), false);
+  return rawEvent(value, text, isAscii, sliced?.events[0]);
+}
+
+/** One that nothing needs to be read of. */
+export function rejectedEvent({ rejection }: RejectedPart): RawEvent {
+  return { value: null, text: '', read: { ok: false, faults: rejection.faults } };
 }
 
 function rawEvent(value: unknown, text: string, isAscii: boolean, slice: EventSlice | undefined): RawEvent {
@@ -52,13 +65,10 @@ function readLines(text: string, isAscii: boolean, limits: RequestLimits): ReadR
 }
 
 function readLine({ line, number }: Line, isAscii: boolean, limits: RequestLimits): RawEvent {
-  const parsed = parseEvents(line, `line ${number}: `, limits);
-  if ('rejections' in parsed) {
-    const [first] = parsed.rejections.values();
-    return { value: null, text: line, read: { ok: false, faults: first!.faults } };
-  }
-  const { value, sliced } = parsed;
-  return rawEvent(value, line, isAscii, sliced?.isArray === false ? sliced.events[0] : undefined);
+  const form = { where: `line ${number}: `, mayBeArray: false, isNative: true };
+  const { value, text, sliced, rejected } = parseEvents(line, limits, form);
+  const part = rejected.get(0);
+  return part === undefined ? rawEvent(value, text, isAscii, sliced?.events[0]) : rejectedEvent(part);
 }
 
 interface Line {

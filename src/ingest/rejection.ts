@@ -25,11 +25,11 @@ export const CONFLICT: Rejection = {
 };
 
 /**
- * @param size what was counted of it, with its unit
+ * @param size what was counted, in words
  * @param most bytes that an event may have as it would be delivered
  */
 export function tooLarge(size: string, most: number): Rejection {
-  const detail = `The event has ${size} as it would be delivered; at most ${most} bytes are taken.`;
+  const detail = `The event has ${size}; at most ${most} bytes are taken.`;
   return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
 

@@ -59,8 +59,8 @@ test.each([
   [`{"type":"${'x'.repeat(112)}","id":"1"}`, true],
 ])('whether %s can be an event of 20 bytes: %s', (text, may) => {
   const limits = { maxEvents: 3, maxEventBytes: 20 };
-  expect(sliceEvents(text, MAX_DEPTH, limits)!.rejections.size).toBe(may ? 0 : 1);
-  expect([...sliceEvents(`[{},${text}]`, MAX_DEPTH, limits)!.rejections.keys()]).toEqual(may ? [] : [1]);
+  expect(sliceEvents(text, MAX_DEPTH, limits)!.rejected.size).toBe(may ? 0 : 1);
+  expect([...sliceEvents(`[{},${text}]`, MAX_DEPTH, limits)!.rejected.keys()]).toEqual(may ? [] : [1]);
 });
 
 test('one event too many is left to others, at once', () => {

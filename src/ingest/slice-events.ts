@@ -1,10 +1,19 @@
 import { isSpace, skipSpace, stringEnd, withoutSpace } from '../domain/json-slices.ts';
-import { type Rejection, tooLarge } from './rejection.ts';
-import { LONGEST_ESCAPE, MAX_FIELDS, type RequestLimits, type Survey, tooManyFields } from './survey-events.ts';
+import {
+  LONGEST_ESCAPE,
+  MAX_FIELDS,
+  type RejectedPart,
+  type RequestLimits,
+  type Survey,
+  surelyTooLarge,
+  tooManyFields,
+} from './survey-events.ts';
 
 /** An event's part of the text of a request, and the two of its members that are kept as they were written. */
 export interface EventSlice {
   readonly text: string;
+  /** Where that begins. */
+  readonly start: number;
   /** Members of the object, repeated ones included. */
   readonly members: number;
   /** Without white space outside strings; null where no member is spelled `"data"`. */
@@ -30,20 +39,22 @@ export function sliceEvents(text: string, maxDepth: number, limits: RequestLimit
   const events: EventSlice[] = [];
   const end = isArray ? sliceArray(walk, start, events, limits.maxEvents) : sliceEvent(walk, start, 1, events);
   if (end < 0 || skipSpace(text, end) !== text.length) return null;
-  return { isTooDeep: false, isArray, count: events.length, events, rejections: rejectionsOf(events, limits) };
+  return { isTooDeep: false, isArray, count: events.length, events, rejected: rejectedOf(events, limits) };
 }
 
-const NONE: ReadonlyMap<number, Rejection> = new Map();
+const NONE: ReadonlyMap<number, RejectedPart> = new Map();
 
-function rejectionsOf(events: readonly EventSlice[], { maxEventBytes }: RequestLimits): ReadonlyMap<number, Rejection> {
-  let rejections: Map<number, Rejection> | undefined;
+function rejectedOf(events: readonly EventSlice[], { maxEventBytes }: RequestLimits): Survey['rejected'] {
+  let rejected: Map<number, RejectedPart> | undefined;
   for (const [index, slice] of events.entries()) {
     const bytes = leastBytes(slice);
     if (bytes <= maxEventBytes && slice.members <= MAX_FIELDS) continue;
-    rejections ??= new Map();
-    rejections.set(index, bytes > maxEventBytes ? tooLarge(`over ${bytes} bytes`, maxEventBytes) : tooManyFields());
+    rejected ??= new Map();
+    const { start, text } = slice;
+    const rejection = bytes > maxEventBytes ? surelyTooLarge(bytes, maxEventBytes) : tooManyFields();
+    rejected.set(index, { start, end: start + text.length, rejection });
   }
-  return rejections ?? NONE;
+  return rejected ?? NONE;
 }
 
 /** Bytes that an event surely has: `data` and `metadata` are delivered as they are written, the others may have been written with escapes. */
@@ -113,7 +124,7 @@ function sliceEvent(walk: Walk, start: number, depth: number, events: EventSlice
     if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
   }
   if (text.charCodeAt(at) !== CLOSE_OBJECT) return LOST;
-  events.push({ text: text.slice(start, at + 1), members, dataText, metadataText, otherCharacters });
+  events.push({ text: text.slice(start, at + 1), start, members, dataText, metadataText, otherCharacters });
   return at + 1;
 }
 

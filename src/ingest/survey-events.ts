@@ -12,14 +12,21 @@ export const MAX_FIELDS = 100;
 /** Characters that one byte of an event may have been written in: `\u0041` for A. */
 export const LONGEST_ESCAPE = 6;
 
+/** An event that cannot be taken whatever it says, and where it is in the text. */
+export interface RejectedPart {
+  readonly start: number;
+  readonly end: number;
+  readonly rejection: Rejection;
+}
+
 export interface Survey {
   /** Deeper than told; nothing else is known then. */
   readonly isTooDeep: boolean;
   readonly isArray: boolean;
   /** Elements of the array, counted until there is one too many. */
   readonly count: number;
-  /** What is no event whatever it says, by its place in the array; 0 where there is no array. */
-  readonly rejections: ReadonlyMap<number, Rejection>;
+  /** By their places in the array; 0 where there is no array. */
+  readonly rejected: ReadonlyMap<number, RejectedPart>;
 }
 
 const COMMA = 0x2c;
@@ -30,18 +37,18 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * Goes over a text that should be an event or an array of events before it is parsed, because parsing a million of small values takes seconds
- * in which nobody is served. What is found is true of every text that parses; of others it does not matter.
+ * Goes over a text that should be an event, or an array of events where it may be one, before it is parsed: parsing a million of small values
+ * takes seconds in which nobody is served. What is found is true of every text that parses; of others it does not matter.
  */
-export function surveyEvents(text: string, maxDepth: number, limits: RequestLimits): Survey {
+export function surveyEvents(text: string, maxDepth: number, limits: RequestLimits, mayBeArray = true): Survey {
   const first = skipSpace(text, 0);
-  const isArray = text.charCodeAt(first) === OPEN_ARRAY;
+  const isArray = mayBeArray && text.charCodeAt(first) === OPEN_ARRAY;
   const outer = isArray ? 1 : 0;
-  const rejections = new Map<number, Rejection>();
+  const rejected = new Map<number, RejectedPart>();
   let count = isArray ? 1 : 0;
-  let event = eventAt(text, isArray ? skipSpace(text, first + 1) : first);
-  let depth = 0;
-  for (let at = first; at < text.length; at++) {
+  let event = eventAt(text, first + outer);
+  let depth = outer;
+  for (let at = first + outer; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (isSpace(code)) continue;
     event.characters++;
@@ -50,42 +57,50 @@ export function surveyEvents(text: string, maxDepth: number, limits: RequestLimi
       event.characters += end - at;
       at = end;
     } else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
-      if (++depth > maxDepth) return { isTooDeep: true, isArray, count, rejections };
-    } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) depth--;
-    else if (code !== COMMA) continue;
+      if (++depth > maxDepth) return { isTooDeep: true, isArray, count, rejected };
+    } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) {
+      if (--depth === 0 && isArray) judge(event, count - 1, at, limits, rejected);
+    } else if (code !== COMMA) continue;
     else if (depth === outer + 1) event.fields++;
     else if (depth === outer && isArray) {
-      judge(event, count - 1, limits, rejections);
-      if (++count > limits.maxEvents) return { isTooDeep: false, isArray, count, rejections };
-      event = eventAt(text, skipSpace(text, at + 1));
+      judge(event, count - 1, at, limits, rejected);
+      if (++count > limits.maxEvents) return { isTooDeep: false, isArray, count, rejected };
+      event = eventAt(text, at + 1);
     }
   }
-  judge(event, isArray ? count - 1 : 0, limits, rejections);
-  return { isTooDeep: false, isArray, count, rejections };
+  if (!isArray) judge(event, 0, text.length, limits, rejected);
+  return { isTooDeep: false, isArray, count, rejected };
 }
 
 interface Surveyed {
+  readonly start: number;
   readonly isObject: boolean;
   fields: number;
   /** White space outside strings aside. */
   characters: number;
 }
 
-function eventAt(text: string, start: number): Surveyed {
-  return { isObject: text.charCodeAt(start) === OPEN_OBJECT, fields: 1, characters: 0 };
+function eventAt(text: string, from: number): Surveyed {
+  const start = skipSpace(text, from);
+  return { start, isObject: text.charCodeAt(start) === OPEN_OBJECT, fields: 1, characters: 0 };
 }
 
 function judge(
-  { isObject, fields, characters }: Surveyed,
+  { start, isObject, fields, characters }: Surveyed,
   index: number,
+  end: number,
   { maxEventBytes }: RequestLimits,
-  rejections: Map<number, Rejection>,
+  rejected: Map<number, RejectedPart>,
 ): void {
-  if (isObject && fields > MAX_FIELDS) rejections.set(index, tooManyFields());
-  else if (characters > maxEventBytes * LONGEST_ESCAPE)
-    rejections.set(index, tooLarge(`over ${Math.floor(characters / LONGEST_ESCAPE)} bytes`, maxEventBytes));
+  const bytes = Math.floor(characters / LONGEST_ESCAPE);
+  if (isObject && fields > MAX_FIELDS) rejected.set(index, { start, end, rejection: tooManyFields() });
+  else if (bytes > maxEventBytes) rejected.set(index, { start, end, rejection: surelyTooLarge(bytes, maxEventBytes) });
 }
 
 export function tooManyFields(): Rejection {
   return invalid('The event is not valid.', [{ path: '', message: `expected at most ${MAX_FIELDS} fields` }]);
+}
+
+export function surelyTooLarge(bytes: number, most: number): Rejection {
+  return tooLarge(`over ${bytes} bytes as it would be delivered`, most);
 }

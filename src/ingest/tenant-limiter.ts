@@ -78,6 +78,15 @@ export class TenantLimiter {
     return meters.length === 1 ? { refusal: null, headers: meters[0]!.headers(nowMs) } : PASSED;
   }
 
+  /** Takes what was done for the tenant already, as far as it has so much left. @returns the headers of the answer */
+  async drain({ tenant, ...cost }: TenantCost): Promise<LimitVerdict['headers']> {
+    const meter = this.#recall(tenant.num) ?? (await this.#find(tenant.num));
+    const nowMs = this.#options.nowMs();
+    meter.ask(cost.events);
+    meter.drain(cost, nowMs);
+    return meter.headers(nowMs);
+  }
+
   /** Deliveries of the tenant were stored: they wait, until the next count says better. */
   accepted(tenant: TenantRef, deliveries: number): void {
     this.#meters.get(tenant.num)?.accepted(deliveries);

@@ -71,6 +71,12 @@ export class TenantMeter {
     if (this.#limits.bytesPerSecond !== null) this.#bytes.spend(cost.bytes, nowMs);
   }
 
+  /** Takes as much of the cost as may be spent. */
+  drain(cost: IngestCost, nowMs: number): void {
+    if (this.#limits.eventsPerSecond !== null) this.#events.drain(cost.events, nowMs);
+    if (this.#limits.bytesPerSecond !== null) this.#bytes.drain(cost.bytes, nowMs);
+  }
+
   /** Counts what was asked for, whether or not it may be had: processes share the limits by it. */
   ask(events: number): void {
     this.#asked += events;

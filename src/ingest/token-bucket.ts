@@ -36,6 +36,11 @@ export class TokenBucket {
     this.#tokens -= cost;
   }
 
+  /** Takes as much of the cost as is there. */
+  drain(cost: number, nowMs: number): void {
+    this.spend(Math.min(cost, this.left(nowMs)), nowMs);
+  }
+
   /** Tokens that are there. */
   left(nowMs: number): number {
     this.#fill(nowMs);

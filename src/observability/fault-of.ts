@@ -15,10 +15,13 @@ export function faultOf(error: unknown): Record<string, unknown> {
   };
 }
 
+/** What an error says may be what somebody sent; looking for secrets takes time that grows with the square of this. */
+const MAX_LENGTH = 4_000;
+
 /** What stands before the last @ of a URL goes, as passwords hold slashes and @ where nobody encoded them; and its query, which may hold a token. */
 export function redact(text: string): string {
-  return text
-    .replace(/\b([a-z+]+:\/\/)[^\s"']*@/gi, '$1***@')
-    .replace(/\b([a-z+]+:\/\/[^\s"'?]*)\?[^\s"']*/gi, '$1?***')
+  return (text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text)
+    .replace(/\b([a-z+]{1,20}:\/\/)[^\s"']*@/gi, '$1***@')
+    .replace(/\b([a-z+]{1,20}:\/\/[^\s"'?]*)\?[^\s"']*/gi, '$1?***')
     .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');
 }

@@ -93,6 +93,16 @@ test('an endpoint whose work fails is told of beside others that fail likewise',
   expect(lines.map(({ endpoint_id }) => endpoint_id)).toEqual(['ep_1', 'ep_2']);
 });
 
+test('thousands that fail at once are told of once each, and again a second later', () => {
+  const all = Array.from({ length: 2_000 }, (_, i) => `ep_${i}`);
+  const fail = (endpointId: string) => observe.workFailed('endpoint', new Error('sealed'), { endpointId });
+  for (let round = 0; round < 3; round++) all.forEach(fail);
+  expect(lines.map(({ endpoint_id }) => endpoint_id)).toEqual(all);
+  vi.setSystemTime(1_700_000_001_000);
+  all.forEach(fail);
+  expect(lines).toHaveLength(4_000);
+});
+
 test('what fails many times a second is told once a second, each kind for itself, numbers in its name aside', () => {
   for (let i = 0; i < 100; i++) observe.workFailed(`settle of ${i} attempts`, new Error('away'));
   observe.workFailed('heartbeat', new Error('away'));

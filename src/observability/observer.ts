@@ -26,6 +26,9 @@ import { Metrics } from './metrics.ts';
 import type { CountedPool } from './pool-metrics.ts';
 import type { StateReaders } from './process-states.ts';
 
+/** Things that said something within the last second, at most: past that, those that said it first may say it again. */
+const MOST_QUIET = 10_000;
+
 /**
  * Names every event of the business, writes each as one wide line, and counts it. Lines carry ids, classes, counts and times: never a
  * secret, a header, a payload or a URL. What comes by the thousand a second comes here in batches.
@@ -36,7 +39,8 @@ export class Observer {
   readonly #writeInfo: InfoWriter;
   readonly #work = new BoundedLabel();
   readonly #codes = new BoundedLabel();
-  #quiet = new Map<string, number>();
+  /** When each thing was last told of, in that order. */
+  readonly #quiet = new Map<string, number>();
   /** Events of a type that were no line of their own. */
   readonly #misfits = new Map<string, number>();
 
@@ -268,8 +272,13 @@ export class Observer {
   #throttled<Name extends LogEventName>(event: Name, details: LogFields<Name>, key: string = event): boolean {
     const now = Date.now();
     if (now - (this.#quiet.get(key) ?? 0) < 1_000) return false;
-    if (this.#quiet.size > 1_000) this.#quiet.clear();
+    this.#quiet.delete(key);
     this.#quiet.set(key, now);
+    // In the order of their lines: those that are over come first.
+    for (const [oldest, at] of this.#quiet) {
+      if (now - at < 1_000 && this.#quiet.size <= MOST_QUIET) break;
+      this.#quiet.delete(oldest);
+    }
     this.#tell(event, details);
     return true;
   }

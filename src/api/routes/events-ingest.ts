@@ -14,7 +14,7 @@ import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
 import { FIXED_HEADERS, setFixedHeaders } from '../fixed-headers.ts';
 import { type IngestFormat, ingestFormatOf } from '../ingest-format.ts';
-import { chargeLimits, chargeUnread, checkLimits, countAccepted } from '../ingest-limits.ts';
+import { chargeBody, chargeLimits, checkLimits, countAccepted } from '../ingest-limits.ts';
 import { authorize } from '../mount-route.ts';
 import { refusalOf } from '../problem.ts';
 import { readBytes } from '../read-bytes.ts';
@@ -64,12 +64,13 @@ export function mountIngest(app: Express, context: Context): void {
   const accept: RequestHandler = async (request: Request, response: Response) => {
     const body = bodyOf(request);
     const { caller } = response.locals;
-    const { isBatch, events } = await readOrCharge(request, response, body, context);
+    const { isBatch, events, idempotencyKey } = await readOrCharge(request, response, body, context);
     if (events.length === 0) {
+      await chargeBody(body.length, response, caller, context);
       acknowledge(response, { accepted: 0, duplicates: 0, items: [] });
       return;
     }
-    const options = { isBatch, caller, idempotencyKey: keyOf(request, isBatch) };
+    const options = { isBatch, caller, idempotencyKey };
     const owners = await chargeLimits(events, body.length, response, caller, context);
     const items = await acceptEvents(events, options, dependencies);
     countAccepted(items, owners, context);
@@ -104,18 +105,19 @@ function acknowledge(response: Response, body: unknown): void {
   response.end(text, bytes === text.length ? 'latin1' : 'utf8');
 }
 
-/** A body that is no events has cost the time to read it: it counts as one event of its length. */
+/** A body that is no events has cost the time to read it. */
 async function readOrCharge(
   request: Request,
   response: Response,
   body: Uint8Array,
   context: Context,
-): Promise<ReadRequest> {
+): Promise<ReadRequest & { readonly idempotencyKey: string | undefined }> {
   const { caller, format } = response.locals;
   try {
-    return eventsOf(request, body, format, caller, context.config);
+    const read = eventsOf(request, body, format, caller, context.config);
+    return { ...read, idempotencyKey: keyOf(request, read.isBatch) };
   } catch (error) {
-    await chargeUnread(body.length, response, caller, context);
+    await chargeBody(body.length, response, caller, context);
     throw error;
   }
 }
