@@ -8,6 +8,7 @@ import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
 import { CONFLICT, invalid, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
+import { TurnTaker } from './turn-taker.ts';
 
 export interface AcceptDependencies {
   readonly commits: GroupCommit;
@@ -90,10 +91,11 @@ async function sealAll(
   const rejections = new Map<number, Rejection>();
   const refusedBy = new Map<number, bigint>();
   const misfits: Misfit[] = [];
+  const turns = new TurnTaker();
   for (const [index, each] of raw.entries()) {
     const sealing = seal(each, options, dependencies);
     // Nearly always all is known: a turn of the queue for each event would cost as much as its checks.
-    const sealed = sealing instanceof Promise ? await sealing : sealing;
+    const sealed = sealing instanceof Promise ? await turns.after(sealing) : sealing;
     if ('status' in sealed) {
       rejections.set(index, sealed);
       if (sealed.rules !== undefined) refusedBy.set(...sealed.rules);
