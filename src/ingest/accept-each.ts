@@ -1,4 +1,5 @@
 import type { Caller } from '../domain/scope.ts';
+import { CheckBudget } from '../event-types/check-budget.ts';
 import { type AcceptDependencies, MAX_TRIES, type RawEvent, seal, typesRestless } from './accept.ts';
 import { areCurrent, type Misfit } from './check-type.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
@@ -51,8 +52,9 @@ async function sealEach(
 ): Promise<readonly (Pending | Rejection)[]> {
   const sealed: (Pending | Rejection)[] = [];
   const turns = new TurnTaker();
+  const budget = new CheckBudget();
   for (const { raw, caller, sourceKey } of events) {
-    const sealing = seal(raw, { caller, idempotencyKey: undefined }, dependencies);
+    const sealing = seal(raw, { caller, idempotencyKey: undefined, budget }, dependencies);
     const one = sealing instanceof Promise ? await turns.after(sealing) : sealing;
     sealed.push('status' in one ? one : { ...one, event: { ...one.event, source: { key: sourceKey } } });
   }
