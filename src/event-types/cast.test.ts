@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Cast } from './cast.ts';
 import { CastBook, castAlong } from './cast-book.ts';
-import { CastTooLarge, castData, castPlan, MAX_GROWTH } from './cast-data.ts';
+import { type CastPlan, CastTooLarge, castData, castPlan, MAX_GROWTH, MAX_VISITS } from './cast-data.ts';
 import { castEvent } from './cast-event.ts';
 import { castFaults } from './read-cast.ts';
 
@@ -173,4 +173,53 @@ test('what the casts of several majors add is added up', () => {
   const along = (names: string) => castAlong('{}', { version: '9.0', plans: [...names].map(plan) });
   expect(along('abc').length).toBeGreaterThan(3 * step);
   expect(() => along('abcd')).toThrow(CastTooLarge);
+});
+
+const paths = (count: number) => Array.from({ length: count }, (_, i) => `i.[].x${i}`);
+const dropping = (count: number) => castPlan(castOf({ removes: paths(count) }), 'up');
+const emptyItems = (count: number) => `{"i":[${Array(count).fill('{}').join()}]}`;
+
+test('casts do not look at millions of places in an event, over all majors; what is below the bound is cast', () => {
+  const [few, many] = [emptyItems(8_000), emptyItems(80_000)];
+  const along = (data: string, majors: number) =>
+    castAlong(data, { version: '9.0', plans: Array(majors).fill(dropping(10)) });
+  expect(castData(few, dropping(100))).toBe(few);
+  expect(() => castData(many, dropping(100))).toThrow(CastTooLarge);
+  expect(along(few, 10)).toBe(few);
+  expect(() => along(few, 20)).toThrow(`at more than ${MAX_VISITS} places in the data of an event`);
+});
+
+test.each([
+  ['moves', { renames: Object.fromEntries(paths(50).map((path) => [path, `${path}y`])) }],
+  ['defaults', { defaults: Object.fromEntries(paths(50).map((path) => [path, 1])) }],
+] as const)('the places of %s count too', (_, cast) => {
+  const items = `{"i":[${Array(30_000).fill(1).join()}]}`;
+  const plan = castPlan(castOf(cast as Partial<Cast>), 'up');
+  expect(() => castData(items, plan)).toThrow(CastTooLarge);
+});
+
+test('names that are looked for among many others count as more than one place', () => {
+  const members = (count: number) =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 1])));
+  const plan = castPlan(castOf({ removes: Array.from({ length: 100 }, (_, i) => `x${i}`) }), 'up');
+  expect(castData(members(1_000), plan)).toBe(members(1_000));
+  expect(() => castData(members(40_000), ...Array<CastPlan>(5).fill(plan))).toThrow(CastTooLarge);
+});
+
+test('a name is taken out of an object with more members than a call takes arguments', () => {
+  const others = Array.from({ length: 200_000 }, (_, i) => `"k${i}":1`).join();
+  expect(castData(`{"a":1,${others},"a":2}`, castPlan(castOf({ renames: { a: 'b' } }), 'up'))).toBe(
+    `{${others},"b":2}`,
+  );
+});
+
+test('all paths into an array are followed in one walk of its items, and do what they did one by one', () => {
+  const data = '{"i":[{"a":1,"b":2,"j":[{"c":3}]},7,{"b":4,"j":{}}],"d":5}';
+  const cast = castOf({
+    renames: { 'i.[].a': 'i.[].n.a', 'i.[].b': 'i.[].a', 'i.[].j.[].c': 'i.[].j.[].e' },
+    defaults: { 'i.[].n.z': 0, f: 6 },
+    removes: ['d'],
+  });
+  const made = castData(data, castPlan(cast, 'up'));
+  expect(made).toBe('{"i":[{"j":[{"e":3}],"n":{"a":1,"z":0},"a":2},7,{"j":{},"a":4,"n":{"z":0}}],"f":6}');
 });

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { FUEL } from './check-budget.ts';
 import { compileSchema } from './compile-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { LinearPattern } from './linear-pattern.ts';
@@ -83,4 +84,22 @@ test('what patterns remember of an unusual text is forgotten after the event, of
   validate({ a: different(2_500), b: different(2_500) });
   expect(forget).toHaveBeenCalledTimes(2);
   forget.mockRestore();
+});
+
+test('events that share what they may cost are refused when it is spent, and others are not', () => {
+  const validate = compileSchema({ pattern: '(?:[^a]{0,120})b$' }, 'data');
+  const costly = (i: number) => String.fromCodePoint(...Array.from({ length: 20 }, (_, j) => 0x4e00 + 20 * i + j));
+  validate(costly(9));
+  const needed = { left: FUEL };
+  validate(costly(0), needed);
+  const cost = FUEL - needed.left;
+  const shared = { left: 2.5 * cost };
+  expect([1, 2, 3, 4].map((i) => validate(costly(i), shared).kind)).toEqual([
+    'invalid',
+    'invalid',
+    'too_costly',
+    'too_costly',
+  ]);
+  expect(shared.left).toBe(0);
+  expect(validate(costly(5)).kind).toBe('invalid');
 });

@@ -1,5 +1,6 @@
 import { Ajv2020, type ErrorObject, type KeywordErrorDefinition, str, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { Fault } from '../domain/errors.ts';
+import { FUEL } from './check-budget.ts';
 import { formats } from './formats.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
 import { type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
@@ -12,12 +13,11 @@ export type Validation =
   | { readonly kind: 'invalid'; readonly faults: readonly Fault[] }
   | { readonly kind: 'too_costly' };
 
-export type Validator = (value: unknown) => Validation;
+/** @param fuel what all values that it is given for may cost together; as much as one may where it is absent */
+export type Validator = (value: unknown, fuel?: Fuel) => Validation;
 
 /** Values of an event times schemas that are tried on each. */
 const MAX_WORK = 300_000;
-/** Characters that patterns may look at; to find what one leads to costs as much as many that are known. */
-const FUEL = 5_000_000;
 /** Most that all patterns of a schema together remember from one event to the next; ordinary texts need a few hundred. */
 const MAX_KEPT = 4_000;
 const MAX_FAULTS = 20;
@@ -42,13 +42,15 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
   // Few types have events that are so large.
   let brief: ValidateFunction | null = null;
   const load = loadOf(schema);
-  return (value) => {
+  return (value, shared = { left: FUEL }) => {
     const work = countValues(value, MAX_WORK / load) * load;
     if (work > MAX_WORK) return { kind: 'too_costly' };
-    fuel.left = FUEL;
+    const given = Math.min(FUEL, shared.left);
+    fuel.left = given;
     const isThorough = work <= MAX_THOROUGH_WORK;
     if (!isThorough) brief ??= compile(false);
     const found = run(isThorough ? thorough : brief!, value, place);
+    shared.left -= given - Math.max(fuel.left, 0);
     trim(patterns);
     return found;
   };

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { CheckBudget } from './check-budget.ts';
 import { type LoadedRules, TypeRules } from './type-rules.ts';
 
 const version = (major: number, state: 'active' | 'archived' = 'active') => ({ major, minor: 0, patch: 0, state });
@@ -120,3 +121,14 @@ test.each([
     expect(loads.length).toBe(before);
   },
 );
+
+test('what one tenant spends of the budget of a request is its own', async () => {
+  const { rules } = desk(rulesOf(1n, pay), '{"pattern":"^a*$"}');
+  const budget = new CheckBudget();
+  const [one, two] = [event('a'.repeat(10)), { ...event('a'.repeat(10)), tenantNum: 2 }];
+  budget.of(1).left = 5;
+  const faultsOf = async (each: typeof one) => (await rules.check(each, budget)).faults;
+  expect(await faultsOf(one)).toEqual([{ path: 'data', message: expect.stringContaining('too many values') }]);
+  expect(await faultsOf(two)).toEqual([]);
+  expect((await rules.check(one)).faults).toEqual([]);
+});

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Fault } from '../domain/errors.ts';
 import type { ValidationMode, VersionState } from '../domain/event-type.ts';
+import { CheckBudget } from './check-budget.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { Memo } from './memo.ts';
@@ -95,18 +96,23 @@ export class TypeRules {
 
   /**
    * Checks an event by what is known of its type; a promise where something has to be loaded, or there is a rule to check it by.
+   * @param budget what it shares with the other events of its request
    * @throws what loading throws
    */
-  check(event: TypedEvent): Verdict | Promise<Verdict> {
+  check(event: TypedEvent, budget = new CheckBudget()): Verdict | Promise<Verdict> {
     const known = this.#tenants.peek(event.tenantNum);
-    if (known !== undefined) return this.#checkBy(known, event);
-    return this.#entryOf(event.tenantNum).then((entry) => this.#checkBy(entry, event));
+    if (known !== undefined) return this.#checkBy(known, event, budget);
+    return this.#entryOf(event.tenantNum).then((entry) => this.#checkBy(entry, event, budget));
   }
 
-  #checkBy({ version, rules }: Entry, event: TypedEvent): Verdict | Promise<Verdict> {
+  #checkBy({ version, rules }: Entry, event: TypedEvent, budget: CheckBudget): Verdict | Promise<Verdict> {
     const rule = rules.get(event.type);
     if (rule === undefined) return { rulesVersion: version, mode: 'off', faults: NO_FAULTS };
-    return this.#faultsOf(event, rule).then((faults) => ({ rulesVersion: version, mode: rule.validation, faults }));
+    return this.#faultsOf(event, rule, budget).then((faults) => ({
+      rulesVersion: version,
+      mode: rule.validation,
+      faults,
+    }));
   }
 
   forget(tenantNum: number): void {
@@ -140,7 +146,11 @@ export class TypeRules {
     return read;
   }
 
-  async #faultsOf({ tenantNum, version: text, data }: TypedEvent, rule: Rule): Promise<readonly Fault[]> {
+  async #faultsOf(
+    { tenantNum, version: text, data }: TypedEvent,
+    rule: Rule,
+    budget: CheckBudget,
+  ): Promise<readonly Fault[]> {
     const wanted = parseVersion(text);
     const found = rule.versions.find((each) => wanted !== null && compareVersions(each, wanted) === 0);
     if (found === undefined)
@@ -149,7 +159,7 @@ export class TypeRules {
       return [{ path: 'version', message: `${versionText(found)} of ${rule.type} is archived; ${choiceOf(rule)}` }];
     }
     const compiled = await this.#validatorOf(tenantNum, rule.num, found);
-    const validation = compiled?.validate(data) ?? { kind: 'valid' };
+    const validation = compiled?.validate(data, budget.of(tenantNum)) ?? { kind: 'valid' };
     switch (validation.kind) {
       case 'valid':
         return [];

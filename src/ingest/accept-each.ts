@@ -1,9 +1,11 @@
 import type { Caller } from '../domain/scope.ts';
+import { CheckBudget } from '../event-types/check-budget.ts';
 import { type AcceptDependencies, MAX_TRIES, type RawEvent, seal, typesRestless } from './accept.ts';
 import { areCurrent, type Misfit } from './check-type.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
 import { CONFLICT, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
 import type { PendingEvent } from './seal-event.ts';
+import { TurnTaker } from './turn-taker.ts';
 
 /** A message of a source, read as an event. */
 export interface LooseEvent {
@@ -49,8 +51,11 @@ async function sealEach(
   dependencies: AcceptDependencies,
 ): Promise<readonly (Pending | Rejection)[]> {
   const sealed: (Pending | Rejection)[] = [];
+  const turns = new TurnTaker();
+  const budget = new CheckBudget();
   for (const { raw, caller, sourceKey } of events) {
-    const one = await seal(raw, { caller, idempotencyKey: undefined }, dependencies);
+    const sealing = seal(raw, { caller, idempotencyKey: undefined, budget }, dependencies);
+    const one = sealing instanceof Promise ? await turns.after(sealing) : sealing;
     sealed.push('status' in one ? one : { ...one, event: { ...one.event, source: { key: sourceKey } } });
   }
   return sealed;

@@ -1,6 +1,7 @@
 import { Refusal } from '../domain/errors.ts';
 import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
+import { CheckBudget } from '../event-types/check-budget.ts';
 import { areCurrent, type CheckTypes, checkType, type Misfit, type TypeCheck } from './check-type.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
@@ -8,6 +9,7 @@ import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
 import { CONFLICT, invalid, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
+import { TurnTaker } from './turn-taker.ts';
 
 export interface AcceptDependencies {
   readonly commits: GroupCommit;
@@ -90,10 +92,12 @@ async function sealAll(
   const rejections = new Map<number, Rejection>();
   const refusedBy = new Map<number, bigint>();
   const misfits: Misfit[] = [];
+  const turns = new TurnTaker();
+  const sealOptions = { ...options, budget: new CheckBudget() };
   for (const [index, each] of raw.entries()) {
-    const sealing = seal(each, options, dependencies);
+    const check = seal(each, sealOptions, dependencies);
     // Nearly always all is known: a turn of the queue for each event would cost as much as its checks.
-    const sealed = sealing instanceof Promise ? await sealing : sealing;
+    const sealed = check instanceof Promise ? await turns.after(check) : check;
     if ('status' in sealed) {
       rejections.set(index, sealed);
       if (sealed.rules !== undefined) refusedBy.set(...sealed.rules);
@@ -133,7 +137,10 @@ function fanOutTooLarge(weight: number): Refusal {
   );
 }
 
-type SealOptions = Omit<AcceptOptions, 'isBatch'>;
+interface SealOptions extends Omit<AcceptOptions, 'isBatch'> {
+  readonly budget: CheckBudget;
+}
+
 type Maybe = Sealed | Rejection;
 
 /** An event in its final bytes, or why it is none; a promise where something has to be looked up first. */
@@ -153,7 +160,7 @@ export function seal(
 function sealFor(
   event: ReadEvent,
   tenant: TenantRef | Rejection,
-  { idempotencyKey }: SealOptions,
+  { idempotencyKey, budget }: SealOptions,
   { nowMs, maxEventBytes, types }: AcceptDependencies,
 ): Maybe | Promise<Maybe> {
   if ('status' in tenant) return tenant;
@@ -161,7 +168,7 @@ function sealFor(
   const sealed = sealEvent(event, tenant, newUuid(now), now, idempotencyKey);
   if (sealed.body.length > maxEventBytes)
     return tooLarge(`${sealed.body.length} bytes as it would be delivered`, maxEventBytes);
-  const check = checkType(event, tenant, types);
+  const check = checkType(event, tenant, types, budget);
   return check instanceof Promise ? check.then((checked) => judge(sealed, checked)) : judge(sealed, check);
 }
 

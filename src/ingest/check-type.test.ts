@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import type { Refusal } from '../domain/errors.ts';
 import type { Caller } from '../domain/scope.ts';
+import type { CheckBudget } from '../event-types/check-budget.ts';
 import type { Verdict } from '../event-types/type-rules.ts';
 import { acceptEvents } from './accept.ts';
+import { acceptEach } from './accept-each.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
 
@@ -59,4 +61,24 @@ test.each([
   ['checked by types that never hold still', [good(3n)], 4n, { status: 503, commits: 6, told: [] }],
 ] as const)('an event that is %s', async (_, verdicts, current, expected) => {
   expect(await accept(verdicts, current)).toEqual(expected);
+});
+
+test('the events of one request share what they may cost to be checked, and those of one batch of a source', async () => {
+  const budgets: CheckBudget[] = [];
+  const check = (_: unknown, budget: CheckBudget) => {
+    budgets.push(budget);
+    return good(1n);
+  };
+  const dependencies = {
+    commits: { submit: async () => ({ kind: 'loose', items: ['conflict', 'conflict'] }) } as unknown as GroupCommit,
+    findTenant: async () => null,
+    nowMs: () => 1_700_000_000_000,
+    maxEventBytes: 300,
+    types: { rules: { check, forget: () => {}, isCurrent: async () => true }, onMisfit: () => {} },
+  };
+  const two = [...raw, ...raw];
+  await acceptEvents(two, { isBatch: true, caller, idempotencyKey: undefined }, dependencies).catch(() => {});
+  const loose = two.map((each) => ({ raw: each, caller, sourceKey: null }));
+  await acceptEach(loose, dependencies);
+  expect(budgets.map((budget) => budgets.indexOf(budget))).toEqual([0, 0, 2, 2]);
 });

@@ -1,5 +1,6 @@
 import type { Fault } from '../domain/errors.ts';
 import type { TenantRef } from '../domain/scope.ts';
+import type { CheckBudget } from '../event-types/check-budget.ts';
 import type { TypeRules, Verdict } from '../event-types/type-rules.ts';
 import type { ReadEvent } from './read-event.ts';
 
@@ -33,9 +34,10 @@ export function checkType(
   { input, value }: ReadEvent,
   tenant: TenantRef,
   { rules }: CheckTypes,
+  budget: CheckBudget,
 ): TypeCheck | Promise<TypeCheck> {
   const { type, version = '1.0' } = input;
-  const verdict = rules.check({ tenantNum: tenant.num, type, version, data: value.data });
+  const verdict = rules.check({ tenantNum: tenant.num, type, version, data: value.data }, budget);
   if (verdict instanceof Promise) return verdict.then((found) => checkOf(found, tenant, type, version));
   return checkOf(verdict, tenant, type, version);
 }
