@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseExactly } from './exact-number.ts';
 import { explainMatch } from './explain-match.ts';
@@ -218,4 +219,104 @@ test.each([
     ok: false,
     faults: [{ path: '', message: 'expected at most 16384 characters of JSON' }],
   });
+});
+
+/** How many fields are written into clauses while a filter is read. */
+function fieldsWritten(filter: unknown): number {
+  const { set } = Map.prototype;
+  let written = 0;
+  Map.prototype.set = function counted(key, value) {
+    written++;
+    return set.call(this, key, value);
+  };
+  try {
+    readFilter(filter);
+  } finally {
+    Map.prototype.set = set;
+  }
+  return written;
+}
+
+const ways = (count: number, alternative: unknown = { a: [1] }) => Array.from({ length: count }, () => alternative);
+const fieldsOf = (count: number) => Object.fromEntries(many(count).map((name) => [name, [1]]));
+const tooManyFields = `: expected at most ${filterBounds.fields} fields`;
+const tooManyWays = `: expected $or to multiply to at most ${filterBounds.clauses} alternatives`;
+
+test.each([
+  ['fields beside as many alternatives as may be', { $or: ways(100), ...fieldsOf(60) }, [tooManyFields]],
+  ['fields, and then alternatives', { ...fieldsOf(60), $or: ways(100) }, [tooManyFields]],
+  ['fields in every alternative', { $or: ways(40, fieldsOf(35)) }, [tooManyFields]],
+  ['alternatives in alternatives', { $or: ways(8, { $or: ways(100) }), ...fieldsOf(25) }, [tooManyWays]],
+  ['alternatives three deep', { $or: ways(5, { $or: ways(5, { $or: ways(50) }) }), ...fieldsOf(25) }, [tooManyWays]],
+])('a filter with too many %s is not multiplied out any further', (_what, filter, faults) => {
+  expect(fieldsWritten(filter)).toBeLessThan(10_000);
+  expect(faultsOf(filter)).toEqual(faults);
+});
+
+test('what is read after there is too much is read for its faults', () => {
+  const filter = { ...fieldsOf(31), $or: [{ b: [1] }, { c: [{ prefx: 'x' }] }] };
+  expect(faultsOf(filter)).toEqual([expect.stringContaining('$or.1.c.0.prefx')]);
+});
+
+/** Paths of each clause, multiplied out the plain way. */
+function clausesOf(filter: object, prefix = ''): readonly (readonly string[])[] {
+  return Object.entries(filter).reduce<readonly (readonly string[])[]>(
+    (clauses, [name, value]) => {
+      const path = `${prefix}${name}`;
+      const added =
+        name === '$or'
+          ? (value as readonly object[]).flatMap((alternative) => clausesOf(alternative, prefix))
+          : Array.isArray(value)
+            ? [[`${path}=${value}`]]
+            : clausesOf(value, `${path}.`);
+      return added.flatMap((more) => clauses.map((clause) => [...clause, ...more]));
+    },
+    [[]],
+  );
+}
+
+test('$or is multiplied out as by hand, and no alternative has the fields of another', () => {
+  const { filter } = fc.letrec<{ filter: object; inner: object }>((tie) => ({
+    filter: fc
+      .dictionary(fc.constantFrom('a', 'b', 'c', '$or'), fc.constant(null), { minKeys: 1, maxKeys: 2 })
+      .chain((names) =>
+        fc.record(
+          Object.fromEntries(
+            Object.keys(names).map((name) => [
+              name,
+              name === '$or' ? fc.array(tie('inner'), { minLength: 2, maxLength: 3 }) : tie('inner'),
+            ]),
+          ),
+        ),
+      ),
+    inner: fc.oneof(
+      { maxDepth: 1 },
+      fc.record({ x: fc.tuple(fc.nat(9)) }),
+      fc.record({ y: fc.tuple(fc.nat(9)) }),
+      tie('filter'),
+    ),
+  }));
+  let multiplied = 0;
+  fc.assert(
+    fc.property(filter, (one) => {
+      const wanted = clausesOf(one).map(
+        (clause) => new Map(clause.map((field) => field.split('=') as [string, string])),
+      );
+      const reading = readFilter(one);
+      if (!reading.ok) {
+        expect(wanted.length > filterBounds.clauses || wanted.some(({ size }) => size > filterBounds.fields)).toBe(
+          true,
+        );
+        return;
+      }
+      if (wanted.length > 1) multiplied++;
+      const found = reading.clauses.map((clause) =>
+        clause.map(({ path, anyOf: [only] }) => `${path}=${only?.kind === 'number' ? only.value : '?'}`).sort(),
+      );
+      const plain = wanted.map((clause) => [...clause].map(([path, value]) => `${path}=${value}`).sort());
+      expect(found.map(String).sort()).toEqual(plain.map(String).sort());
+    }),
+    { numRuns: 300 },
+  );
+  expect(multiplied).toBeGreaterThan(50);
 });

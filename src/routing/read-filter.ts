@@ -10,11 +10,13 @@ export type FilterReading =
   | { readonly ok: false; readonly faults: readonly Fault[] };
 
 /** Fields by their path: a path that is given again replaces what it said before, as in event-ruler. */
-type Fields = ReadonlyMap<string, readonly Condition[]>;
+type Fields = Map<string, readonly Condition[]>;
 
 interface Progress {
   readonly faults: Fault[];
   wildcards: number;
+  /** What there is too much of already: the rest is read for its faults, and multiplied with nothing. */
+  readonly exceeded: Set<'clauses' | 'fields'>;
 }
 
 /** More faults than these help nobody. */
@@ -25,7 +27,7 @@ const MAX_FAULTS = 20;
  * clauses of which one must hold.
  */
 export function readFilter(value: unknown): FilterReading {
-  const progress: Progress = { faults: [], wildcards: 0 };
+  const progress: Progress = { faults: [], wildcards: 0, exceeded: new Set() };
   const clauses = isTooLarge(value, progress) ? [] : readObject(value, [], [new Map()], progress);
   if (progress.faults.length === 0) checkTotals(clauses, progress);
   if (progress.faults.length > 0) return { ok: false, faults: progress.faults.slice(0, MAX_FAULTS) };
@@ -48,15 +50,18 @@ function depthOf(value: unknown, above: number): number {
   return depth;
 }
 
-/** @returns the clauses so far, each with what the object adds to it; several when it has `$or`. */
-function readObject(value: unknown, at: readonly string[], clauses: readonly Fields[], progress: Progress): Fields[] {
+/**
+ * @param clauses what there is so far: what the object adds is added to them, and they are the caller's no more
+ * @returns the clauses with what the object adds; several of each when it has `$or`
+ */
+function readObject(value: unknown, at: readonly string[], clauses: Fields[], progress: Progress): Fields[] {
   if (!isObject(value)) {
     fail(progress, at, 'expected an object of field names, such as {"data": {"state": ["open"]}}');
     return [];
   }
   const names = Object.keys(value);
   if (names.length === 0) fail(progress, at, 'expected at least one field');
-  let result = [...clauses];
+  let result = clauses;
   for (const name of names) {
     if (progress.faults.length >= MAX_FAULTS) break;
     const inner = [...at, name];
@@ -75,12 +80,7 @@ function arrayWanted(name: string, value: unknown, at: readonly string[]): strin
   return `expected an array of values, such as ${example.slice(0, 120)}, or an object of field names`;
 }
 
-function readField(
-  values: readonly unknown[],
-  at: readonly string[],
-  clauses: readonly Fields[],
-  progress: Progress,
-): Fields[] {
+function readField(values: readonly unknown[], at: readonly string[], clauses: Fields[], progress: Progress): Fields[] {
   if (values.length === 0) fail(progress, at, 'expected at least one value');
   const anyOf: Condition[] = [];
   for (const [i, value] of values.entries()) {
@@ -93,7 +93,10 @@ function readField(
   const path = fieldPath(at);
   if (path.split('.').length > filterBounds.depth)
     fail(progress, at, `expected at most ${filterBounds.depth} levels of fields`);
-  return clauses.map((fields) => new Map(fields).set(path, anyOf));
+  for (const fields of clauses) fields.set(path, anyOf);
+  if (clauses.every(({ size }) => size <= filterBounds.fields)) return clauses;
+  progress.exceeded.add('fields');
+  return [];
 }
 
 /** `$or` and the places in its list are no part of a field's path. */
@@ -101,7 +104,7 @@ function fieldPath(at: readonly string[]): string {
   return at.filter((name, i) => name !== '$or' && at[i - 1] !== '$or').join('.');
 }
 
-function readOr(value: unknown, at: readonly string[], clauses: readonly Fields[], progress: Progress): Fields[] {
+function readOr(value: unknown, at: readonly string[], clauses: Fields[], progress: Progress): Fields[] {
   if (!Array.isArray(value) || value.length < 2) {
     fail(progress, at, 'expected an array of at least two objects, of which one must match');
     return [];
@@ -110,25 +113,36 @@ function readOr(value: unknown, at: readonly string[], clauses: readonly Fields[
     fail(progress, at, `expected $or to multiply to at most ${filterBounds.clauses} alternatives`);
     return [];
   }
-  return value.flatMap((alternative, i) => {
-    const inner = [...at, String(i)];
-    const reserved = isObject(alternative)
-      ? RESERVED_NAMES.find((name) => Object.hasOwn(alternative, name))
-      : undefined;
-    if (reserved === undefined) return readObject(alternative, inner, clauses, progress);
-    fail(
-      progress,
-      [...inner, reserved],
-      `expected a field name: "${reserved}" is an operator, and goes inside a field's array`,
-    );
-    return [];
-  });
+  let base = clauses;
+  let result: Fields[] = [];
+  for (const [i, alternative] of value.entries()) {
+    const copies = base.map((fields) => new Map(fields));
+    result = result.concat(readAlternative(alternative, [...at, String(i)], copies, progress));
+    if (result.length > filterBounds.clauses) progress.exceeded.add('clauses');
+    if (progress.exceeded.size > 0) {
+      result = [];
+      base = [];
+    }
+  }
+  return result;
+}
+
+function readAlternative(value: unknown, at: readonly string[], clauses: Fields[], progress: Progress): Fields[] {
+  const reserved = isObject(value) ? RESERVED_NAMES.find((name) => Object.hasOwn(value, name)) : undefined;
+  if (reserved === undefined) return readObject(value, at, clauses, progress);
+  fail(
+    progress,
+    [...at, reserved],
+    `expected a field name: "${reserved}" is an operator, and goes inside a field's array`,
+  );
+  return [];
 }
 
 function checkTotals(clauses: readonly Fields[], progress: Progress): void {
   const { clauses: most, fields, values, wildcards } = filterBounds;
-  if (clauses.length > most) fail(progress, [], `expected $or to multiply to at most ${most} alternatives`);
-  if (clauses.some((clause) => clause.size > fields)) fail(progress, [], `expected at most ${fields} fields`);
+  const { exceeded } = progress;
+  if (exceeded.has('clauses')) fail(progress, [], `expected $or to multiply to at most ${most} alternatives`);
+  if (exceeded.has('fields')) fail(progress, [], `expected at most ${fields} fields`);
   if (progress.wildcards > wildcards) fail(progress, [], `expected at most ${wildcards} wildcards`);
   const total = clauses.reduce(
     (sum, clause) => sum + [...clause.values()].reduce((n, anyOf) => n + valuesOf(anyOf), 0),
