@@ -272,6 +272,22 @@ test.each(pairs)('%s', (_, before, after, path) => {
   expect(first?.path ?? null).toBe(path);
 });
 
+const repeated = (places: number, names: number, name = 'p') => ({
+  properties: Object.fromEntries(Array.from({ length: places }, (_, i) => [`${name}${i}`, { $ref: '#/$defs/b' }])),
+  $defs: { b: { required: Array.from({ length: names }, (_, i) => `r${i}`) } },
+});
+
+test('problems are counted: what has very many, or very long ones, is too intricate', () => {
+  const before = { allOf: [{ title: 'x', maxProperties: 9 }] };
+  expect(compatibilityProblems(before, repeated(5, 50))).toHaveLength(250);
+  for (const after of [repeated(15, 500), repeated(2, 400, 'long'.repeat(1_000))]) {
+    expect(readSchema(after).ok).toBe(true);
+    expect(compatibilityProblems(before, after)).toEqual([
+      { path: '', message: expect.stringContaining('too intricate') },
+    ]);
+  }
+});
+
 /** Values that tell schemas of this test apart. */
 const value = fc.letrec((tie) => ({
   any: fc.oneof(

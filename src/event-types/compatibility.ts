@@ -6,6 +6,7 @@ import { type Comparison, fault } from './compare-schemas.ts';
 import { enumProblems, numberProblems, textProblems, typeProblems } from './compare-values.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import { isObject, type JsonSchema, resolveRef, type SchemaObject } from './json-schema.ts';
+import { PathSet } from './path-set.ts';
 import { areSameSchemas, assertsNothing } from './schema-equality.ts';
 
 /** What two schemas are part of, and what their comparison may still cost. */
@@ -18,6 +19,8 @@ interface Frame {
 
 const MAX_STEPS = 20_000;
 const COMPILE_STEPS = 1_000;
+/** Characters of a problem's path that are written for a step. */
+const PATH_A_STEP = 100;
 const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];
 
 /**
@@ -46,7 +49,14 @@ function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly F
   if (values !== null) return valueProblems(values, newer, frame);
   // `true` is no silence: it says that everything is allowed.
   const said = older === true ? { ...frame, isOpen: false } : frame;
-  return withParts(before, newer, said, compareKeywords(before, newer, said));
+  const problems = compareKeywords(before, newer, said);
+  charge(problems, frame);
+  return withParts(before, newer, said, problems);
+}
+
+/** A schema of a few names has as many problems at every place that refers to it, and each is written anew for the schema around it. */
+function charge(problems: readonly Fault[], { budget }: Frame): void {
+  for (const { path } of problems) budget.steps -= 1 + Math.floor(path.length / PATH_A_STEP);
 }
 
 function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {
@@ -77,25 +87,25 @@ function withParts(
   let left = problems;
   for (const part of (older.allOf ?? []) as JsonSchema[]) {
     if (left.length === 0) return left;
-    left = inBoth(left, compare(part, newer, strict));
+    left = inBoth(left, compare(part, newer, strict), strict);
   }
   for (const union of [older.anyOf, older.oneOf] as (readonly JsonSchema[] | undefined)[]) {
     if (left.length === 0 || union === undefined) continue;
     left = inBoth(
       left,
       union.flatMap((each) => compare(each, newer, strict)),
+      strict,
     );
   }
   return left;
 }
 
 /** A path stands for what the newer schema says there: it is a problem when neither of two comparisons shows that it is none. */
-function inBoth(a: readonly Fault[], b: readonly Fault[]): readonly Fault[] {
-  return a.filter(({ path }) => b.some((other) => isInside(path, other.path) || isInside(other.path, path)));
-}
-
-function isInside(path: string, other: string): boolean {
-  return other === '' || path === other || path.startsWith(`${other}.`);
+function inBoth(a: readonly Fault[], b: readonly Fault[], { budget }: Frame): readonly Fault[] {
+  // What is too intricate has one problem in the end, whatever these are.
+  if (budget.steps <= 0) return a;
+  const paths = new PathSet(b.map(({ path }) => path));
+  return a.filter(({ path }) => paths.touches(path));
 }
 
 function combinationProblems(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {
