@@ -1,6 +1,9 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
 import { ExactNumber, mayHaveExactNumbers, parseExactly } from '../routing/exact-number.ts';
 
+/** Faults that are told of a body. */
+const MAX_FAULTS = 100;
+
 /**
  * Finds numbers that the reading of the body has changed: a double holds another one.
  * @throws Refusal 422
@@ -8,7 +11,8 @@ import { ExactNumber, mayHaveExactNumbers, parseExactly } from '../routing/exact
 export function refuseInexactNumbers(bodyText: string): void {
   if (!mayHaveExactNumbers(bodyText)) return;
   const faults = faultsIn(parseExactly(bodyText), '');
-  if (faults.length > 0) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults });
+  if (faults.length > 0)
+    throw new Refusal(422, 'invalid', 'The body is not valid.', { faults: faults.slice(0, MAX_FAULTS) });
 }
 
 function faultsIn(value: unknown, path: string): Fault[] {

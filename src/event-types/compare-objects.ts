@@ -1,7 +1,6 @@
 import type { Fault } from '../domain/errors.ts';
 import { boundProblem, type Comparison, fault, takes } from './compare-schemas.ts';
 import type { JsonSchema, SchemaObject } from './json-schema.ts';
-import { LinearPattern } from './linear-pattern.ts';
 
 export function objectProblems(comparison: Comparison): Fault[] {
   if (!takes(comparison.older, 'object')) return [];
@@ -32,13 +31,13 @@ function requiredProblems({ older, newer }: Comparison): Fault[] {
 }
 
 /** Properties that one of the two names. Of the schemas that say something of one, each may refuse it. */
-function namedProblems({ older, newer, isOpen, inner }: Comparison): Fault[] {
+function namedProblems({ older, newer, isOpen, inner, matches }: Comparison): Fault[] {
   const names = new Set([...Object.keys(propertiesOf(older)), ...Object.keys(propertiesOf(newer))]);
   return [...names].flatMap((name) => {
-    const before = schemasFor(older, name);
+    const before = schemasFor(older, name, matches);
     const isFree = before.length === 0 && isOpen && older.additionalProperties === undefined;
     // To describe a property is free then, to forbid it is not.
-    const said = schemasFor(newer, name).filter(({ schema }) => !isFree || schema === false);
+    const said = schemasFor(newer, name, matches).filter(({ schema }) => !isFree || schema === false);
     return said.flatMap(({ place, schema }) => acceptedBy(before, schema, place, inner));
   });
 }
@@ -76,11 +75,11 @@ interface Placed {
 }
 
 /** All that a schema says of the property: a value has to satisfy each. None: it says nothing. */
-function schemasFor(schema: SchemaObject, name: string): readonly Placed[] {
+function schemasFor(schema: SchemaObject, name: string, matches: Comparison['matches']): readonly Placed[] {
   const properties = propertiesOf(schema);
   const named = Object.hasOwn(properties, name) ? [{ place: `properties.${name}`, schema: properties[name]! }] : [];
   const matching = Object.entries(patternsOf(schema))
-    .filter(([pattern]) => new LinearPattern(pattern).test(name))
+    .filter(([pattern]) => matches(pattern, name))
     .map(([pattern, each]) => ({ place: `patternProperties.${pattern}`, schema: each }));
   const found = [...named, ...matching];
   const { additionalProperties: rest } = schema;

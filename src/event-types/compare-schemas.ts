@@ -15,6 +15,8 @@ export interface Comparison {
   readonly inner: (older: JsonSchema, newer: JsonSchema, place: string, isWhole?: boolean) => readonly Fault[];
   /** The other way round: whether a part of the older schema accepts whatever a part of the newer one accepts. No liberty is taken. */
   readonly isWithin: (newer: JsonSchema, older: JsonSchema) => boolean;
+  /** Whether a name matches a pattern. */
+  readonly matches: (pattern: string, name: string) => boolean;
 }
 
 /** Whether values of this type may be accepted. */

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { compatibilityProblems } from './compatibility.ts';
 import { compileSchema } from './compile-schema.ts';
 import { type JsonSchema, subschemaPlaces } from './json-schema.ts';
+import * as patternTree from './pattern-tree.ts';
 import { readSchema } from './read-schema.ts';
 
 const money = { type: 'object', required: ['amount'], properties: { amount: { type: 'integer', minimum: 0 } } };
@@ -270,6 +271,60 @@ test.each(pairs)('%s', (_, before, after, path) => {
   expect([readSchema(before).ok, readSchema(after).ok]).toEqual([true, true]);
   const [first] = compatibilityProblems(before, after);
   expect(first?.path ?? null).toBe(path);
+});
+
+const repeated = (places: number, names: number, name = 'p') => ({
+  properties: Object.fromEntries(Array.from({ length: places }, (_, i) => [`${name}${i}`, { $ref: '#/$defs/b' }])),
+  $defs: { b: { required: Array.from({ length: names }, (_, i) => `r${i}`) } },
+});
+
+test('problems are counted: what has very many, or very long ones, is too intricate', () => {
+  const before = { allOf: [{ title: 'x', maxProperties: 9 }] };
+  expect(compatibilityProblems(before, repeated(5, 50))).toHaveLength(250);
+  for (const after of [repeated(15, 500), repeated(2, 400, 'long'.repeat(1_000))]) {
+    expect(readSchema(after).ok).toBe(true);
+    expect(compatibilityProblems(before, after)).toEqual([
+      { path: '', message: expect.stringContaining('too intricate') },
+    ]);
+  }
+});
+
+vi.mock(import('./pattern-tree.ts'), { spy: true });
+
+const tooIntricate = [{ path: '', message: expect.stringContaining('too intricate') }];
+
+test('a pattern is compiled once, however many names it is tried on', () => {
+  const named = (more: object) => ({
+    properties: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`n${i}`, text])),
+    patternProperties: { '^n': {}, '^x': {} },
+    ...more,
+  });
+  vi.mocked(patternTree.parsePattern).mockClear();
+  expect(compatibilityProblems(named({}), named({ minProperties: 0 }))).toEqual([]);
+  expect(patternTree.parsePattern).toHaveBeenCalledTimes(2);
+});
+
+test('names that patterns would look at for too long are too intricate', () => {
+  const name = (i: number) =>
+    Array.from({ length: 100 }, (_, j) => String.fromCodePoint(0x4e00 + i * 100 + j)).join('');
+  const named = (more: object) => ({
+    properties: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [name(i), text])),
+    patternProperties: { '(.{190}|b)x': {} },
+    ...more,
+  });
+  const after = named({ minProperties: 0 });
+  expect(readSchema(after).ok).toBe(true);
+  expect(compatibilityProblems(named({}), after)).toEqual(tooIntricate);
+});
+
+test('what is compiled to try values costs by its length', () => {
+  const described = (length: number) => ({
+    ...repeated(10, 0),
+    $defs: { b: { maxLength: 9, description: 'd'.repeat(length) } },
+  });
+  const before = { properties: Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`p${i}`, { const: 'a' }])) };
+  expect(compatibilityProblems(before, described(100))).toEqual([]);
+  expect(compatibilityProblems(before, described(40_000))).toEqual(tooIntricate);
 });
 
 /** Values that tell schemas of this test apart. */

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Fault } from '../domain/errors.ts';
 import { arrayProblems } from './compare-arrays.ts';
 import { objectProblems } from './compare-objects.ts';
@@ -6,7 +5,10 @@ import { type Comparison, fault } from './compare-schemas.ts';
 import { enumProblems, numberProblems, textProblems, typeProblems } from './compare-values.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import { isObject, type JsonSchema, resolveRef, type SchemaObject } from './json-schema.ts';
-import { areSameSchemas, assertsNothing } from './schema-equality.ts';
+import { LinearPattern, OutOfFuel } from './linear-pattern.ts';
+import { PathSet } from './path-set.ts';
+import { assertsNothing, SchemaEquality } from './schema-equality.ts';
+import { loadOf } from './schema-load.ts';
 
 /** What two schemas are part of, and what their comparison may still cost. */
 interface Frame {
@@ -14,10 +16,21 @@ interface Frame {
   readonly newerRoot: JsonSchema;
   readonly isOpen: boolean;
   readonly budget: { steps: number };
+  readonly equality: SchemaEquality;
+  /** Whether a name matches a pattern. All that are tried burn the fuel of one validation. */
+  readonly matches: (pattern: string, name: string) => boolean;
 }
 
 const MAX_STEPS = 20_000;
 const COMPILE_STEPS = 1_000;
+/** Characters of a schema that are compiled for a step: 64 Ki take a third of a second. */
+const COMPILED_A_STEP = 8;
+/** Characters of values, times schemas that are tried on each, likewise. */
+const TRIED_A_STEP = 400;
+const VALUES_A_STEP = 25;
+const FUEL = 5_000_000;
+/** Characters of a problem's path that are written for a step. */
+const PATH_A_STEP = 100;
 const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];
 
 /**
@@ -28,16 +41,44 @@ const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];
  * @returns dotted paths in the newer schema
  */
 export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): readonly Fault[] {
-  const frame = { olderRoot: older, newerRoot: newer, isOpen: true, budget: { steps: MAX_STEPS } };
-  const problems = compare(older, newer, frame);
-  if (frame.budget.steps > 0) return problems;
+  const frame: Frame = {
+    olderRoot: older,
+    newerRoot: newer,
+    isOpen: true,
+    budget: { steps: MAX_STEPS },
+    equality: new SchemaEquality(),
+    matches: patternMatcher(),
+  };
+  const problems = problemsWithin(frame);
+  if (problems !== null) return problems;
   return [fault('', 'is too intricate to be compared with the version before: register a new major version')];
+}
+
+/** Null when it would cost too much to tell. */
+function problemsWithin(frame: Frame): readonly Fault[] | null {
+  try {
+    const problems = compare(frame.olderRoot, frame.newerRoot, frame);
+    return frame.budget.steps > 0 ? problems : null;
+  } catch (error) {
+    if (error instanceof OutOfFuel) return null;
+    throw error;
+  }
+}
+
+function patternMatcher(): Frame['matches'] {
+  const fuel = { left: FUEL };
+  const compiledPatterns = new Map<string, LinearPattern>();
+  return (source, name) => {
+    const pattern = compiledPatterns.get(source) ?? new LinearPattern(source, fuel);
+    compiledPatterns.set(source, pattern);
+    return pattern.test(name);
+  };
 }
 
 function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly Fault[] {
   if (--frame.budget.steps <= 0) return [fault('', 'cannot be compared')];
   if (newer === true || older === false || (isObject(newer) && assertsNothing(newer))) return [];
-  if (areSameSchemas(older, frame.olderRoot, newer, frame.newerRoot)) return [];
+  if (frame.equality.areSame(older, frame.olderRoot, newer, frame.newerRoot)) return [];
   if (newer === false) return [fault('', 'forbids what was accepted')];
   const before = isObject(older) ? older : {};
   if (typeof newer.$ref === 'string') return compare(older, unfold(newer, frame.newerRoot), frame);
@@ -46,7 +87,14 @@ function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly F
   if (values !== null) return valueProblems(values, newer, frame);
   // `true` is no silence: it says that everything is allowed.
   const said = older === true ? { ...frame, isOpen: false } : frame;
-  return withParts(before, newer, said, compareKeywords(before, newer, said));
+  const problems = compareKeywords(before, newer, said);
+  charge(problems, frame);
+  return withParts(before, newer, said, problems);
+}
+
+/** A schema of a few names has as many problems at every place that refers to it, and each is written anew for the schema around it. */
+function charge(problems: readonly Fault[], { budget }: Frame): void {
+  for (const { path } of problems) budget.steps -= 1 + Math.floor(path.length / PATH_A_STEP);
 }
 
 function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {
@@ -54,7 +102,7 @@ function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame)
   const inner: Comparison['inner'] = (a, b, place, isWhole = true) =>
     under(place, compare(a, b, { ...frame, isOpen: isOpen && isWhole }));
   const isWithin: Comparison['isWithin'] = (b, a) => compare(b, a, reversed(frame)).length === 0;
-  const comparison = { older, newer, isOpen, inner, isWithin };
+  const comparison = { older, newer, isOpen, inner, isWithin, matches: frame.matches };
   return [
     ...typeProblems(comparison),
     ...enumProblems(comparison),
@@ -77,25 +125,25 @@ function withParts(
   let left = problems;
   for (const part of (older.allOf ?? []) as JsonSchema[]) {
     if (left.length === 0) return left;
-    left = inBoth(left, compare(part, newer, strict));
+    left = inBoth(left, compare(part, newer, strict), strict);
   }
   for (const union of [older.anyOf, older.oneOf] as (readonly JsonSchema[] | undefined)[]) {
     if (left.length === 0 || union === undefined) continue;
     left = inBoth(
       left,
       union.flatMap((each) => compare(each, newer, strict)),
+      strict,
     );
   }
   return left;
 }
 
 /** A path stands for what the newer schema says there: it is a problem when neither of two comparisons shows that it is none. */
-function inBoth(a: readonly Fault[], b: readonly Fault[]): readonly Fault[] {
-  return a.filter(({ path }) => b.some((other) => isInside(path, other.path) || isInside(other.path, path)));
-}
-
-function isInside(path: string, other: string): boolean {
-  return other === '' || path === other || path.startsWith(`${other}.`);
+function inBoth(a: readonly Fault[], b: readonly Fault[], { budget }: Frame): readonly Fault[] {
+  // What is too intricate has one problem in the end, whatever these are.
+  if (budget.steps <= 0) return a;
+  const paths = new PathSet(b.map(({ path }) => path));
+  return a.filter(({ path }) => paths.touches(path));
 }
 
 function combinationProblems(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {
@@ -124,14 +172,14 @@ function forbidsLess(older: JsonSchema | undefined, newer: JsonSchema, frame: Fr
 }
 
 /** For the question whether the older schema accepts what the newer one does. */
-function reversed({ olderRoot, newerRoot, budget }: Frame): Frame {
-  return { olderRoot: newerRoot, newerRoot: olderRoot, isOpen: false, budget };
+function reversed(frame: Frame): Frame {
+  return { ...frame, olderRoot: frame.newerRoot, newerRoot: frame.olderRoot, isOpen: false };
 }
 
 function areSamePicks(older: SchemaObject, newer: SchemaObject, names: readonly string[], frame: Frame): boolean {
   const pick = (schema: SchemaObject) =>
     Object.fromEntries(names.flatMap((name) => (schema[name] === undefined ? [] : [[name, schema[name]]])));
-  return areSameSchemas(pick(older), frame.olderRoot, pick(newer), frame.newerRoot);
+  return frame.equality.areSame(pick(older), frame.olderRoot, pick(newer), frame.newerRoot);
 }
 
 function valuesOf(schema: SchemaObject): readonly unknown[] | null {
@@ -141,34 +189,38 @@ function valuesOf(schema: SchemaObject): readonly unknown[] | null {
 
 /** Values that are all named can be tried. */
 function valueProblems(values: readonly unknown[], newer: SchemaObject, frame: Frame): readonly Fault[] {
-  const accepts = acceptorOf(newer, frame);
+  frame.budget.steps -= Math.floor(values.length / VALUES_A_STEP);
+  const accepts = acceptorOf(newer, values, frame);
   const refused = values.filter((value) => !accepts(value));
   if (refused.length === 0) return [];
   const place = valuesOf(newer) === null ? '' : Object.hasOwn(newer, 'const') ? 'const' : 'enum';
   return [fault(place, `no longer accepts ${JSON.stringify(refused[0])?.slice(0, 100)}`)];
 }
 
-function acceptorOf(schema: SchemaObject, frame: Frame): (value: unknown) => boolean {
+function acceptorOf(schema: SchemaObject, values: readonly unknown[], frame: Frame): (value: unknown) => boolean {
   const { enum: allowed } = schema as { enum?: readonly unknown[] };
   let validate: Validator | null = null;
   return (value) => {
-    if (Object.hasOwn(schema, 'const') && !isDeepStrictEqual(schema.const, value)) return false;
-    if (allowed !== undefined && !allowed.some((each) => isDeepStrictEqual(each, value))) return false;
+    if (Object.hasOwn(schema, 'const') && !frame.equality.areSameValues(schema.const, value)) return false;
+    if (allowed !== undefined && !frame.equality.isOneOf(value, allowed)) return false;
     const isNamed = Object.keys(schema).every(
       (keyword) => keyword === 'enum' || keyword === 'const' || isTypeOf(keyword, schema, value),
     );
     if (isNamed) return true;
-    validate ??= compiled(schema, frame);
+    validate ??= compiled(schema, values, frame);
     return validate !== null && validate(value).kind === 'valid';
   };
 }
 
 /** Null when it would cost too much. */
-function compiled(schema: SchemaObject, { budget, newerRoot }: Frame): Validator | null {
-  budget.steps -= COMPILE_STEPS;
-  if (budget.steps <= 0) return null;
-  const $defs = isObject(newerRoot) ? (newerRoot.$defs ?? {}) : {};
-  return compileSchema({ ...schema, $defs }, '');
+function compiled(schema: SchemaObject, values: readonly unknown[], { budget, newerRoot }: Frame): Validator | null {
+  const hasReferences = JSON.stringify(schema).includes('"$ref"');
+  const $defs = hasReferences && isObject(newerRoot) ? (newerRoot.$defs ?? {}) : {};
+  const whole = { ...schema, $defs };
+  const length = JSON.stringify(whole).length / COMPILED_A_STEP;
+  const tried = (JSON.stringify(values).length * loadOf(whole)) / TRIED_A_STEP;
+  budget.steps -= Math.max(COMPILE_STEPS, Math.ceil(length + tried));
+  return budget.steps <= 0 ? null : compileSchema(whole, '');
 }
 
 function isTypeOf(keyword: string, { type }: SchemaObject, value: unknown): boolean {

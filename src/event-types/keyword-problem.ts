@@ -75,11 +75,16 @@ const refused: Readonly<Record<string, string>> = {
   $recursiveRef: 'is a word of older drafts: use $ref into $defs',
 };
 
+const KNOWN = [...Object.keys(checks), ...subschemaPlaces.keys()];
+/** What is longer is like no keyword. */
+const MAX_LIKE = Math.max(...KNOWN.map((name) => name.length)) + 10;
+
 /** Why a keyword is refused, or its value; null when both are good. */
 export function keywordProblem(keyword: string, value: unknown): string | null {
   if (Object.hasOwn(checks, keyword)) return checks[keyword]!(value);
   if (Object.hasOwn(refused, keyword)) return refused[keyword]!;
-  return `unknown keyword; did you mean ${nearestName(keyword, [...Object.keys(checks), ...subschemaPlaces.keys()])}?`;
+  if (keyword.length > MAX_LIKE) return 'unknown keyword';
+  return `unknown keyword; did you mean ${nearestName(keyword, KNOWN)}?`;
 }
 
 function patternProblem(pattern: string): string | null {

@@ -26,7 +26,12 @@ export function readSchema(value: unknown): SchemaReading {
   if (JSON.stringify(value).length > MAX_SCHEMA_LENGTH) {
     return refusal([{ path: '', message: `expected at most ${MAX_SCHEMA_LENGTH} characters of JSON` }]);
   }
-  const faults = schemaFaults(value, value, '', 0).slice(0, MAX_FAULTS);
+  const faults: Fault[] = [];
+  for (const fault of schemaFaults(value, value, '', 0)) {
+    faults.push(fault);
+    // Those that nobody is shown are not looked for.
+    if (faults.length >= MAX_FAULTS) break;
+  }
   if (faults.length > 0) return refusal(faults);
   const schema = value as JsonSchema;
   const problem = loadProblem(schema);
@@ -37,21 +42,27 @@ function refusal(faults: readonly Fault[]): SchemaReading {
   return { ok: false, faults };
 }
 
-function schemaFaults(value: unknown, root: unknown, path: string, depth: number): Fault[] {
-  if (typeof value === 'boolean') return [];
-  if (!isObject(value)) return [{ path, message: 'expected a schema: an object or a boolean' }];
-  if (depth > MAX_DEPTH) return [{ path, message: `expected at most ${MAX_DEPTH} schemas inside each other` }];
-  return Object.entries(value).flatMap(([keyword, inner]) => keywordFaults(keyword, inner, root, path, depth));
+function* schemaFaults(value: unknown, root: unknown, path: string, depth: number): Generator<Fault> {
+  if (typeof value === 'boolean') return;
+  if (!isObject(value)) {
+    yield { path, message: 'expected a schema: an object or a boolean' };
+  } else if (depth > MAX_DEPTH) {
+    yield { path, message: `expected at most ${MAX_DEPTH} schemas inside each other` };
+  } else {
+    for (const [keyword, inner] of Object.entries(value)) yield* keywordFaults(keyword, inner, root, path, depth);
+  }
 }
 
-function keywordFaults(keyword: string, value: unknown, root: unknown, path: string, depth: number): Fault[] {
-  const place = join(path, keyword);
+function* keywordFaults(keyword: string, value: unknown, root: unknown, path: string, depth: number): Generator<Fault> {
   const problem =
     rootProblem(keyword, value, depth) ?? refProblem(keyword, value, root) ?? shapeProblem(keyword, value);
-  if (problem !== null) return [{ path: place, message: problem }];
-  return subschemasAt(keyword, value).flatMap((inner) =>
-    schemaFaults(inner.schema, root, join(path, inner.path), depth + 1),
-  );
+  if (problem !== null) {
+    yield { path: join(path, keyword), message: problem };
+    return;
+  }
+  for (const inner of subschemasAt(keyword, value)) {
+    yield* schemaFaults(inner.schema, root, join(path, inner.path), depth + 1);
+  }
 }
 
 function rootProblem(keyword: string, value: unknown, depth: number): string | null {

@@ -7,23 +7,67 @@ export interface SchemaDiff {
   readonly changed: readonly { readonly path: string; readonly from: unknown; readonly to: unknown }[];
 }
 
+/** What a schema says of a path by itself. */
+type Said = Readonly<Record<string, unknown>>;
+
+/** Most characters of JSON in each of the three lists: a definition is shown at every path that refers to it. */
+export const MAX_DIFF_LENGTH = 256 * 1024;
+
 /**
  * What differs between two schemas, by the path of the values that they describe: `data.customer.id`, `data.items.[].price`, with the
- * keyword where it describes no property (`data.anyOf.0`). Each path shows what is said of it alone, and whether it is required.
+ * keyword where it describes no property (`data.anyOf.0`). Each path shows what is said of it alone, and whether it is required. Lists
+ * that would be longer than `MAX_DIFF_LENGTH` are cut.
  */
 export function schemaDiff(from: JsonSchema, to: JsonSchema): SchemaDiff {
   const [older, newer] = [described(from), described(to)];
-  const added = [...newer].filter(([path]) => !older.has(path)).map(([path, schema]) => ({ path, schema }));
-  const removed = [...older].filter(([path]) => !newer.has(path)).map(([path, schema]) => ({ path, schema }));
-  const changed = [...newer].flatMap(([path, schema]) => {
-    const before = older.get(path);
-    return before === undefined || isDeepStrictEqual(before, schema) ? [] : [{ path, from: before, to: schema }];
-  });
-  return { added, removed, changed };
+  const areSame = rememberedSameness();
+  return {
+    added: cut(newer, (path, schema) => (older.has(path) ? null : { path, schema })),
+    removed: cut(older, (path, schema) => (newer.has(path) ? null : { path, schema })),
+    changed: cut(newer, (path, schema) => {
+      const before = older.get(path);
+      return before === undefined || areSame(before, schema) ? null : { path, from: before, to: schema };
+    }),
+  };
 }
 
-function described(root: JsonSchema): Map<string, unknown> {
-  const found = new Map<string, unknown>();
+/** The first entries that are short enough together. */
+function cut<T>(paths: ReadonlyMap<string, Said>, entryOf: (path: string, said: Said) => T | null): T[] {
+  const entries: T[] = [];
+  let length = 0;
+  for (const [path, said] of paths) {
+    const entry = entryOf(path, said);
+    if (entry === null) continue;
+    length += JSON.stringify(entry).length;
+    if (length > MAX_DIFF_LENGTH) break;
+    entries.push(entry);
+  }
+  return entries;
+}
+
+/** Compares values of keywords; those that two definitions have, which many paths refer to, once. */
+function rememberedSameness(): (a: Said, b: Said) => boolean {
+  const known = new Map<unknown, Map<unknown, boolean>>();
+  const isSame = (a: unknown, b: unknown) => {
+    // A map takes 0 and -0 for one.
+    if (typeof a !== 'object' || typeof b !== 'object') return Object.is(a, b);
+    const ofFirst = known.get(a) ?? new Map<unknown, boolean>();
+    known.set(a, ofFirst);
+    const found = ofFirst.get(b) ?? isDeepStrictEqual(a, b);
+    ofFirst.set(b, found);
+    return found;
+  };
+  return (a, b) => {
+    const names = Object.keys(a);
+    return (
+      names.length === Object.keys(b).length &&
+      names.every((name) => Object.hasOwn(b, name) && isSame(a[name], b[name]))
+    );
+  };
+}
+
+function described(root: JsonSchema): Map<string, Said> {
+  const found = new Map<string, Said>();
   describe(root, root, 'data', false, found);
   return found;
 }
@@ -33,7 +77,7 @@ function describe(
   root: JsonSchema,
   path: string,
   isRequired: boolean,
-  found: Map<string, unknown>,
+  found: Map<string, Said>,
 ): void {
   const mark = isRequired ? { required: true } : {};
   if (!isObject(schema)) {
@@ -43,7 +87,7 @@ function describe(
   const { $ref: ref, $schema: _, $defs: __, required, ...rest } = schema;
   if (typeof ref === 'string') describe(resolveRef(root, ref), root, path, isRequired, found);
   const own = Object.fromEntries(Object.entries(rest).filter(([keyword]) => !subschemaPlaces.has(keyword)));
-  found.set(path, { ...(found.get(path) as object | undefined), ...own, ...mark });
+  found.set(path, { ...found.get(path), ...own, ...mark });
   const names = new Set((required ?? []) as string[]);
   for (const [keyword, value] of Object.entries(rest)) {
     for (const inner of subschemasAt(keyword, value)) {

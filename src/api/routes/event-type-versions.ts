@@ -5,7 +5,7 @@ import type { TenantRef } from '../../domain/scope.ts';
 import { compatibilityProblems } from '../../event-types/compatibility.ts';
 import { compileSchema } from '../../event-types/compile-schema.ts';
 import type { JsonSchema } from '../../event-types/json-schema.ts';
-import { schemaDiff } from '../../event-types/schema-diff.ts';
+import { MAX_DIFF_LENGTH, schemaDiff } from '../../event-types/schema-diff.ts';
 import { parseVersion, type TypeVersion, versionText } from '../../event-types/type-version.ts';
 import { EVENT_TYPE, isReservedType } from '../../routing/type-pattern.ts';
 import * as versions from '../../store/event-type-versions.ts';
@@ -113,6 +113,10 @@ export const updateEventTypeVersion = defineRoute({
   },
 });
 
+/** Problems that a diff shows. */
+const MAX_PROBLEMS = 100;
+const cut = `Cut at ${MAX_DIFF_LENGTH / 1024} Ki characters of JSON.`;
+
 const fault = z.object({ path: z.string(), message: z.string() });
 const place = z.object({ path: z.string(), schema: z.unknown() });
 
@@ -131,10 +135,10 @@ export const diffEventTypeVersions = defineRoute({
         from: z.string(),
         to: z.string(),
         compatible: z.boolean().describe('Whether `to` accepts all that `from` accepts, as far as can be shown.'),
-        problems: z.array(fault),
-        added: z.array(place),
-        removed: z.array(place),
-        changed: z.array(z.object({ path: z.string(), from: z.unknown(), to: z.unknown() })),
+        problems: z.array(fault).describe(`The first ${MAX_PROBLEMS}.`),
+        added: z.array(place).describe(cut),
+        removed: z.array(place).describe(cut),
+        changed: z.array(z.object({ path: z.string(), from: z.unknown(), to: z.unknown() })).describe(cut),
       }),
     },
   },
@@ -145,7 +149,8 @@ export const diffEventTypeVersions = defineRoute({
     const [older, newer] = [from!, to!].map(({ schema }) => JSON.parse(schema) as JsonSchema);
     const problems = compatibilityProblems(older!, newer!);
     const names = { type, from: versionText(from!), to: versionText(to!) };
-    const body = { ...names, compatible: problems.length === 0, problems, ...schemaDiff(older!, newer!) };
+    const compatible = problems.length === 0;
+    const body = { ...names, compatible, problems: problems.slice(0, MAX_PROBLEMS), ...schemaDiff(older!, newer!) };
     return { status: 200, body };
   },
 });

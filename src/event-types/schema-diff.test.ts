@@ -1,0 +1,76 @@
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { JsonSchema } from './json-schema.ts';
+import { MAX_DIFF_LENGTH, schemaDiff } from './schema-diff.ts';
+
+const referring = (places: number, definition: JsonSchema): JsonSchema => ({
+  properties: Object.fromEntries(Array.from({ length: places }, (_, i) => [`p${i}`, { $ref: '#/$defs/x' }])),
+  $defs: { x: definition },
+});
+
+test('a diff shows what is said of each path, and whether it is required', () => {
+  const from = { required: ['a'], properties: { a: { type: 'string' }, b: { type: 'string' }, c: true } };
+  const to = { properties: { a: { type: 'string' }, b: { type: 'string' }, d: { items: { const: 1 } } } };
+  expect(schemaDiff(from, to)).toEqual({
+    added: [
+      { path: 'data.d', schema: {} },
+      { path: 'data.d.[]', schema: { const: 1 } },
+    ],
+    removed: [{ path: 'data.c', schema: { accepts: 'anything' } }],
+    changed: [{ path: 'data.a', from: { type: 'string', required: true }, to: { type: 'string' } }],
+  });
+});
+
+test('each list of a diff is cut, from its end', () => {
+  const long = (title: string) => referring(240, { title, const: 'x'.repeat(5_000) });
+  const changed = schemaDiff(long('a'), long('b'));
+  expect(changed.changed.length).toBeGreaterThan(20);
+  expect(changed.changed[0]!.path).toBe('data.p0');
+  const added = schemaDiff({}, long('a'));
+  const removed = schemaDiff(long('a'), {});
+  for (const list of [changed.changed, added.added, removed.removed]) {
+    expect(list.length).toBeLessThan(100);
+    expect(JSON.stringify(list).length).toBeLessThan(MAX_DIFF_LENGTH * 1.01);
+  }
+});
+
+test('values of definitions that many paths refer to are compared once', () => {
+  let looks = 0;
+  const counted = new Proxy([1, 2, 3], {
+    get: (target, name) => {
+      if (name === '0') looks++;
+      return Reflect.get(target, name);
+    },
+  });
+  const diff = schemaDiff(referring(50, { const: counted }), referring(50, { const: [1, 2, 3] }));
+  expect(diff.changed).toEqual([]);
+  expect(looks).toBeLessThan(5);
+});
+
+const said = fc.record(
+  {
+    title: fc.constantFrom('a', 'b'),
+    const: fc.oneof(fc.constantFrom(0, -0, null), fc.array(fc.constantFrom(1, 'x', { a: 1 }), { maxLength: 2 })),
+    required: fc.subarray(['a', 'b']),
+  },
+  { requiredKeys: [] },
+);
+const schema = fc
+  .tuple(said, fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.oneof(said, fc.constant({ $ref: '#/$defs/x' }))), said)
+  .map(([own, properties, definition]) => ({ ...own, properties, $defs: { x: definition } }));
+
+test('paths change where what is said of them is not deeply the same', () => {
+  fc.assert(
+    fc.property(schema, schema, (from, to) => {
+      const all = (each: JsonSchema) => new Map(schemaDiff({}, each).added.map(({ path, schema }) => [path, schema]));
+      const [before, after] = [all(from), all(to)];
+      const expected = [...after].filter(
+        ([path, now]) => before.has(path) && !isDeepStrictEqual(before.get(path), now),
+      );
+      const changed = schemaDiff(from, to).changed.filter(({ path }) => path !== 'data');
+      expect(changed.map(({ path }) => path)).toEqual(expected.map(([path]) => path));
+    }),
+    { numRuns: 500 },
+  );
+});
