@@ -6,11 +6,13 @@ import { readSourcesFile } from './config/sources-file.ts';
 import type { Context } from './context.ts';
 import { compileEgressPolicy } from './delivery/egress-policy.ts';
 import { startupPage } from './embedded/startup-page.ts';
+import { explainTo } from './explain-postgres.ts';
 import { ingestLimitsService } from './ingest-limits-service.ts';
 import { type Ending, openInstallation } from './installation.ts';
 import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
 import { ownSockets } from './own-sockets.ts';
+import { patiently } from './patiently.ts';
 import { checkMasterKey } from './store/check-master-key.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
 
@@ -31,7 +33,8 @@ export async function runProcess(config: Config): Promise<Ending> {
   const { databaseUrl, operatorKey, isEmbedded, demo } = installation;
   try {
     // Another process may be migrating for long: a signal must not have to wait for that.
-    const ending = await Promise.race([prepareDatabase(databaseUrl, config.LANES), stopping]);
+    const prepared = prepareDatabase(databaseUrl, config.LANES).catch(explainTo(config));
+    const ending = await Promise.race([prepared, stopping]);
     if (ending !== undefined) return ending;
     const own = await ownSockets(listener, [
       { url: databaseUrl, defaultPort: 5432 },
@@ -101,7 +104,7 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
   };
   return [
     { name: 'measurements', start: async () => runtime.start(), stop: async () => runtime.stop() },
-    { name: 'context', start: readClock, stop: () => context.close() },
+    { name: 'context', start: () => patiently(readClock).catch(explainTo(config)), stop: () => context.close() },
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.some((role) => role !== 'worker') ? [ingestLimitsService(context)] : []),

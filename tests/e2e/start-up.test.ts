@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -64,6 +65,42 @@ test('a database that does not answer ends the start with exit code 1 and no sta
   expect(code).toBe(1);
   expect(output).toMatch(/could not start: .*ECONNREFUSED/);
   expect(output).not.toMatch(/^\s+at /m);
+});
+
+test('a data folder that cannot be made ends the start at once, with which, why and what to do', async () => {
+  const folders = [import.meta.filename, ...(process.platform === 'linux' ? ['/proc/x', '/proc'] : [])];
+  for (const folder of folders) {
+    const { code, output } = await runServiceProcess({ DATA_DIR: folder, PORT: '0' });
+    expect({ folder, code }).toEqual({ folder, code: 1 });
+    expect(output).toContain(`${folder} is no folder, and cannot be made one. Set DATA_DIR to another folder.`);
+    expect(output).not.toMatch(/^\s+at /m);
+  }
+});
+
+test('a Postgres that is slow to take connections only while all starts does not end the start', async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const { port, hostname } = new URL(database.url);
+  const slowUntil = { ms: Number.POSITIVE_INFINITY };
+  const proxy = createServer((socket) => {
+    socket.on('error', () => {});
+    // From the first connection on: longer than a producer may wait for one.
+    slowUntil.ms = Math.min(slowUntil.ms, performance.now() + 6_000);
+    const forward = () => {
+      const server = connect(Number(port), hostname);
+      server.on('error', () => socket.destroy());
+      socket.on('close', () => server.destroy());
+      socket.pipe(server).pipe(socket);
+    };
+    setTimeout(forward, performance.now() < slowUntil.ms ? 1_200 : 0);
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void proxy.close());
+  await once(proxy, 'listening');
+  const slow = new URL(database.url);
+  slow.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const service = await startServiceProcess(environment(slow.href));
+  expect(service.output()).not.toContain('"stack"');
+  expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
 });
 
 test('with a database of its own and no demo, it prints where it listens and the key that it made', async () => {
