@@ -5,6 +5,7 @@ import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
 import { compileEgressPolicy } from './delivery/egress-policy.ts';
 import { startupPage } from './embedded/startup-page.ts';
+import { explainTo } from './explain-postgres.ts';
 import { ingestLimitsService } from './ingest-limits-service.ts';
 import { type Ending, openInstallation } from './installation.ts';
 import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
@@ -29,7 +30,8 @@ export async function runProcess(config: Config): Promise<Ending> {
   const { databaseUrl, operatorKey, isEmbedded, demo } = installation;
   try {
     // Another process may be migrating for long: a signal must not have to wait for that.
-    const ending = await Promise.race([prepareDatabase(databaseUrl, config.LANES), stopping]);
+    const prepared = prepareDatabase(databaseUrl, config.LANES).catch(explainTo(config));
+    const ending = await Promise.race([prepared, stopping]);
     if (ending !== undefined) return ending;
     const own = await ownSockets(listener, [
       { url: databaseUrl, defaultPort: 5432 },
@@ -99,7 +101,7 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
   };
   return [
     { name: 'measurements', start: async () => runtime.start(), stop: async () => runtime.stop() },
-    { name: 'context', start: readClock, stop: () => context.close() },
+    { name: 'context', start: () => readClock().catch(explainTo(config)), stop: () => context.close() },
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.some((role) => role !== 'worker') ? [ingestLimitsService(context)] : []),

@@ -43,3 +43,14 @@ test('a cursor that was altered, cut, made with another key or made up is refuse
     );
   }
 });
+
+test('a cursor carries 96 bits that cannot be made up, and is refused when any of them is another', () => {
+  const bytes = Buffer.from(cursors.encode('position', LIST), 'base64url');
+  const tagBytes = bytes.length - Buffer.byteLength('position');
+  expect(tagBytes).toBe(12);
+  for (let bit = 0; bit < tagBytes * 8; bit++) {
+    const altered = Buffer.from(bytes);
+    altered[bit >> 3]! ^= 1 << (bit & 7);
+    expect(() => cursors.decode(altered.toString('base64url'), LIST), `bit ${bit}`).toThrow(Refusal);
+  }
+});

@@ -44,6 +44,23 @@ test('a value is read from the file that NAME_FILE names, without its last newli
   expect(readConfig({ PORT_FILE: path }).PORT).toBe(8080);
 });
 
+test('a secret is read from its file without the newline that editors and secret stores put at its end, and only that', () => {
+  const path = join(folder, 'secret');
+  const read = (text: string) => {
+    writeFileSync(path, text);
+    return problemsOf({ OPERATOR_KEY_FILE: path }).length > 0
+      ? null
+      : readConfig({ OPERATOR_KEY_FILE: path }).OPERATOR_KEY;
+  };
+  for (const ending of ['', '\n', '\r\n']) expect(read(`${OPERATOR_KEY}${ending}`)).toBe(OPERATOR_KEY);
+  // Anything else may belong to the secret: it is refused rather than cut.
+  for (const other of ['\n\n', ' \n', '\r', '\n\r\n'])
+    expect([other, read(`${OPERATOR_KEY}${other}`)]).toEqual([other, null]);
+  expect(read(`\n${OPERATOR_KEY}`)).toBeNull();
+  writeFileSync(path, `${MASTER_KEY}\n`);
+  expect(readConfig({ MASTER_KEY_FILE: path }).MASTER_KEY).toEqual([MASTER_KEY]);
+});
+
 test('a file that cannot be read, and a value given twice, are errors', () => {
   expect(problemsOf({ PORT_FILE: join(folder, 'none') })).toEqual([expect.stringMatching(/^PORT_FILE: .*ENOENT/)]);
   expect(problemsOf({ PORT: '1', PORT_FILE: 'x' })).toEqual([expect.stringMatching(/^PORT: .*PORT_FILE/)]);

@@ -87,7 +87,7 @@ function wishesDisable(header = ''): boolean {
 }
 
 /**
- * The circuit breaker of one endpoint (contract, "Delivery request"). Closed, it opens on 10 failures in a row or on a failure that makes
+ * The circuit breaker of one endpoint (docs/operations.md, "Endpoints that fail"). Closed, it opens on 10 failures in a row or on a failure that makes
  * half of at least 20 attempts of the last minute. Open, it lets nothing through for 30 s, doubling with each opening to 10 min (±10 %),
  * until it has been closed for 10 min: closing alone does not start the doubling anew, or an endpoint that comes back just to fail again
  * would be tried every 30 s for ever. Then one probe, then a ramp of 1, 2, 4, … at once, each step as many successes as it allows, to the

@@ -54,7 +54,7 @@ export interface GateClock {
   readonly random: () => number;
 }
 
-/** Statuses that say "too much" rather than "wrong" (contract, "Delivery request"). */
+/** Statuses that say "too much" rather than "wrong" (docs/operations.md, "Endpoints that fail"). */
 const THROTTLING = new Set<number | null>([429, 502, 503, 504]);
 const NO_NEWS: readonly GateNews[] = [];
 const LONGEST_THROTTLE_MS = 24 * 3_600_000;

@@ -66,7 +66,7 @@ interface Route {
 const routes = new WeakMap<DeliveryTarget, Route>();
 
 /**
- * Makes the request of one attempt: contract.md, "Delivery request", and Standard Webhooks 1.0.0, "Webhook headers". The
+ * Makes the request of one attempt: a POST of the event, with the headers of Standard Webhooks 1.0.0, "Webhook headers", and ours. The
  * endpoint's own headers come last and never override ours. Throws `RangeError` as `signWebhook` does, for a bug of the caller.
  */
 export function prepare(

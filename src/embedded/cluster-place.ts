@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { EmbeddedPostgresError } from './embedded-error.ts';
+import { makeFolder } from './make-folder.ts';
 import { exists, nullIfMissing } from './missing-files.ts';
 import type { Account } from './run-program.ts';
 import { canReach, serverAccount } from './server-account.ts';
@@ -25,7 +26,7 @@ export interface ClusterPlace {
  * @throws EmbeddedPostgresError
  */
 export async function chooseClusterPlace(dataDir: string, log: (line: string) => void): Promise<ClusterPlace> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(resolve(dataDir), 0o700);
   const dir = await realpath(dataDir);
   const pointer = join(dir, 'postgres-location');
   const elsewhere = (await readFile(pointer, 'utf8').catch(nullIfMissing))?.trim();

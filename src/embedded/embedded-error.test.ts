@@ -23,6 +23,23 @@ test('a missing permission is told as one, with the folder and what to do', () =
   }
 });
 
+test('what is no folder is told as such, with what to do', () => {
+  for (const said of [
+    "EEXIST: file already exists, mkdir '/data'",
+    "ENOTDIR: not a directory, mkdir '/data'",
+    "ENOENT: no such file or directory, mkdir '/data'",
+    "ENAMETOOLONG: name too long, mkdir '/data'",
+  ]) {
+    const error = explainFailure('start the embedded Postgres', '/data', new Error(said));
+    expect(error).toMatchObject({
+      kind: 'no-folder',
+      message: expect.stringMatching(/\/data is no folder.*DATA_DIR/s),
+    });
+    expect(error.message).toContain(said);
+  }
+  expect(explainFailure('start', '/data', new Error('spawn initdb ENOENT')).kind).toBe('failed');
+});
+
 test('anything else is told in the words of who failed', () => {
   expect(explainFailure('start', '/data', 'FATAL:  boom')).toMatchObject({
     kind: 'failed',

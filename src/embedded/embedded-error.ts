@@ -3,6 +3,7 @@ export type EmbeddedFailure =
   | 'in-use'
   | 'no-space'
   | 'no-permission'
+  | 'no-folder'
   | 'no-account'
   | 'no-binaries'
   | 'wrong-version'
@@ -44,6 +45,14 @@ export function explainFailure(doing: string, path: string, cause: unknown): Emb
     return new EmbeddedPostgresError(
       'no-permission',
       `Cannot ${doing}: ${userName()} may not read and write ${path}. Give it that folder, start as the user that owns it, or set DATA_DIR to another folder.\n${said}`,
+      { cause },
+    );
+  }
+  // Another program that is missing is told by its name, not as a folder.
+  if (/EEXIST|ENOTDIR|ENAMETOOLONG|ELOOP|(?:ENOENT|EINVAL): .*, mkdir/.test(said)) {
+    return new EmbeddedPostgresError(
+      'no-folder',
+      `Cannot ${doing}: ${path} is no folder, and cannot be made one. Set DATA_DIR to another folder.\n${said}`,
       { cause },
     );
   }

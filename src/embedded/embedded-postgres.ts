@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type ClusterPlace, chooseClusterPlace } from './cluster-place.ts';
 import { EmbeddedPostgresError, explainFailure } from './embedded-error.ts';
 import { DATABASE_USER, initCluster } from './init-cluster.ts';
@@ -49,7 +49,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw explainFailure('start the embedded Postgres', dataDir, error);
+    throw explainFailure('start the embedded Postgres', resolve(dataDir), error);
   }
 }
 

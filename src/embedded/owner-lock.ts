@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { makeFolder } from './make-folder.ts';
 import { processIdentity, processScope } from './process-identity.ts';
 
 /** The process that has the lock, or had it. */
@@ -23,7 +24,7 @@ const HEARTBEAT_MS = 1_000;
  * highest is never deleted, so that of many who find a dead owner exactly one follows it.
  */
 export async function takeOwnerLock(dir: string, watchMs = 6 * HEARTBEAT_MS): Promise<LockResult> {
-  await mkdir(dir, { recursive: true });
+  await makeFolder(resolve(dir), 0o777);
   const self: Owner = {
     pid: process.pid,
     identity: (await processIdentity(process.pid)) ?? '',

@@ -55,7 +55,7 @@ function pendingOf(given: Given, n: number): PendingEvent {
   };
 }
 
-/** contract.md, "Deduplication", unit by unit and event by event, with nothing but a map of what each key stands for. */
+/** What docs/adr/0007-event-ids-are-unique.md decides, unit by unit and event by event, with nothing but a map of what each key stands for. */
 function reference(given: readonly (readonly PendingEvent[])[], known: Known) {
   let taken = new Map(
     [...known.claimed].map(([key, by]) => [key, { hash: by.bodyHash, id: by.externalId ?? eventIdOf(by.eventUuid) }]),

@@ -1,3 +1,6 @@
+/** What the client of Postgres says without a code where the server does not answer: where in the code that was tells nothing. */
+const AWAY = /^(?:timeout expired|timeout exceeded when trying to connect|Connection terminated.*|Query read timeout)$/;
+
 /** An error as far as a log may know it: drivers put connection strings and row values into other fields. */
 export function faultOf(error: unknown): Record<string, unknown> {
   const { name, message, code, stack } = (error ?? {}) as {
@@ -6,7 +9,7 @@ export function faultOf(error: unknown): Record<string, unknown> {
     code?: string;
     stack?: string;
   };
-  const isOurs = code === undefined && stack !== undefined;
+  const isOurs = code === undefined && stack !== undefined && !AWAY.test(message ?? '');
   return {
     error: name ?? 'unknown',
     ...(code === undefined ? {} : { code }),

@@ -11,6 +11,8 @@ test.each([
   ['ENOTFOUND', 'getaddrinfo ENOTFOUND db.example', 'Mend the host'],
   ['28P01', 'password authentication failed for user "posthorn"', 'user and password'],
   ['3D000', 'database "webhooks" does not exist', 'Create that database'],
+  ['', 'timeout expired', 'so busy'],
+  ['', 'Connection terminated due to connection timeout', 'so busy'],
   ['42501', 'permission denied for schema public', 'GRANT CREATE'],
 ])('%s: what, where and what to do, and no password', (code, message, hint) => {
   const { message: told } = explainDatabase(URL, errorOf(code, message)) as Error;

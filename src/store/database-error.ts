@@ -9,6 +9,8 @@ export class DatabaseError extends Error {
 
 const UNREACHED = 'Start it, or mend host and port in DATABASE_URL.';
 const UNKNOWN_HOST = 'Mend the host in DATABASE_URL, or the name server of this machine.';
+const TOO_SLOW =
+  'See what keeps it, or this machine, so busy, or whether host and port in DATABASE_URL are right; then start again.';
 const REFUSED_LOGIN = 'Mend user and password in DATABASE_URL.';
 
 /** By socket errors of Node and SQLSTATEs (Postgres, appendix A). */
@@ -25,11 +27,15 @@ const HINTS: Readonly<Record<string, string>> = {
   '42501': 'Give its user what is missing: GRANT CREATE ON SCHEMA public TO that user.',
 };
 
+/** How the client and its pool say, without a code, that no connection came in time. */
+const TIMED_OUT =
+  /^(?:timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
+
 /** @returns the error with where it happened and what to do; itself where that is not known */
 export function explainDatabase(databaseUrl: string, error: unknown): unknown {
-  const { code, message } = (error ?? {}) as { code?: string; message?: string };
-  const hint = HINTS[code ?? ''];
-  return hint === undefined ? error : new DatabaseError(databaseUrl, { code: code!, message: message ?? '' }, hint);
+  const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
+  const hint = TIMED_OUT.test(message) ? TOO_SLOW : HINTS[code];
+  return hint === undefined ? error : new DatabaseError(databaseUrl, { code, message }, hint);
 }
 
 /** Neither the user nor the password. */

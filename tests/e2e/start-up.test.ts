@@ -69,6 +69,16 @@ test('a database that does not answer ends the start with exit code 1 and no sta
   expect(output).not.toMatch(/^\s+at /m);
 });
 
+test('a data folder that cannot be made ends the start at once, with which, why and what to do', async () => {
+  const folders = [import.meta.filename, ...(process.platform === 'linux' ? ['/proc/x', '/proc'] : [])];
+  for (const folder of folders) {
+    const { code, output } = await runServiceProcess({ DATA_DIR: folder, PORT: '0' });
+    expect({ folder, code }).toEqual({ folder, code: 1 });
+    expect(output).toContain(`${folder} is no folder, and cannot be made one. Set DATA_DIR to another folder.`);
+    expect(output).not.toMatch(/^\s+at /m);
+  }
+});
+
 /** Passes each connection on when it is so old. */
 async function slowWayTo(databaseUrl: string, afterMs: number): Promise<string> {
   const { hostname, port } = new URL(databaseUrl);

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { faultOf } from './fault-of.ts';
+
+test.each([
+  'timeout expired',
+  'timeout exceeded when trying to connect',
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'Connection terminated due to connection timeout',
+  'Query read timeout',
+])('%s: a Postgres that does not answer is told without the place in the code', (message) => {
+  expect(faultOf(new Error(message))).toEqual({ error: 'Error', message });
+});
+
+test('an error of our own is told with its place in the code, one with a code without', () => {
+  expect(faultOf(new TypeError('x is not a function'))).toMatchObject({
+    error: 'TypeError',
+    stack: expect.stringContaining('fault-of.test'),
+  });
+  expect(faultOf(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))).toEqual({
+    error: 'Error',
+    code: 'ECONNREFUSED',
+    message: 'refused',
+  });
+});
