@@ -8,6 +8,7 @@ import { HEAD, kindIn, pathIn, RecordTable, tagOf } from './record-table.ts';
 import { SeededHash } from './seeded-hash.ts';
 import { tellingLiteral } from './telling-literal.ts';
 import { doubleOf, UnitBuffer } from './unit-buffer.ts';
+import type { Wildcard } from './wildcard.ts';
 import type { WordArena } from './word-arena.ts';
 import { matchesWritten } from './written-wildcard.ts';
 
@@ -103,6 +104,13 @@ export class Conditions {
       if (answer !== null) return answer;
     }
     return this.objectOf(record).satisfiedBy(text);
+  }
+
+  /** @param record of a wildcard */
+  wildcardOf(record: number): Wildcard {
+    const condition = this.#read(record);
+    if (condition.kind !== 'wildcard') throw new Error('A record of another condition was taken for a wildcard.');
+    return condition.wildcard;
   }
 
   /** The test as an object, for what is seldom asked. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { parseExactly } from './exact-number.ts';
 import { FilterIndex } from './filter-index.ts';
 import { readFilter } from './read-filter.ts';
+import { tellingLiteral } from './telling-literal.ts';
 
 // Each of these would take minutes or more if something were tried again and again; the time limit of the test is what tells.
 
@@ -37,6 +38,47 @@ test('thousands of filters over a text that begins, ends and goes on as they do'
     ]),
   );
   expect(index.match({ p: 'a'.repeat(100_000) })).toEqual([]);
+});
+
+test('hundreds of wildcards with literals of as many lengths over a text that all but has them', () => {
+  const literals = Array.from({ length: 600 }, (_, i) => `${'a'.repeat(i + 1)}b`);
+  const index = indexOf(...literals.map((text) => ({ p: [{ wildcard: `*${text}*` }] })));
+  expect(index.match({ p: 'a'.repeat(250_000) })).toEqual([]);
+  expect(index.match({ p: `${'a'.repeat(250_000)}b` })).toHaveLength(600);
+  expect(index.match({ p: `${'a'.repeat(100)}b` })).toHaveLength(100);
+});
+
+/** How many units of texts are read meanwhile. */
+function unitsRead(action: () => void): number {
+  const { charCodeAt } = String.prototype;
+  let read = 0;
+  String.prototype.charCodeAt = function counted(at) {
+    read++;
+    return charCodeAt.call(this, at);
+  };
+  try {
+    action();
+  } finally {
+    String.prototype.charCodeAt = charCodeAt;
+  }
+  return read;
+}
+
+test('thousands of wildcards that begin alike are asked in one walk over the text', () => {
+  const wildcards = Array.from({ length: 2_000 }, (_, i) => `*${'a'.repeat(16)}${i}*`);
+  const index = indexOf(...wildcards.map((wildcard) => ({ p: [{ wildcard }] })));
+  const text = 'a'.repeat(20_000);
+  expect(unitsRead(() => expect(index.match({ p: text })).toEqual([]))).toBeLessThan(10 * text.length);
+  expect(index.match({ p: `${text}12` })).toEqual([1, 12]);
+});
+
+test('as many lengths of literals are looked up at a place of a text as there are units in a probe', () => {
+  const lengths = Array.from({ length: 300 }, (_, i) => i + 1);
+  const telling = lengths.map((length) => {
+    const literals = ['', 'a'.repeat(length), ''];
+    return tellingLiteral({ kind: 'wildcard', text: '', wildcard: { literals } }).text.length;
+  });
+  expect(new Set(telling).size).toBe(16);
 });
 
 test('arrays of many objects, of which one in the end has all fields', () => {

@@ -3,11 +3,14 @@ import type { PathNode } from './path-node.ts';
 import { KIND } from './record-kind.ts';
 import { HEAD, kindIn } from './record-table.ts';
 import { PROBE, ValueProbes } from './value-probes.ts';
+import { matchesOfCrowd } from './wildcard-crowd.ts';
 
 /** Words of a cache line: most records are in two. */
 const LINE = 16;
 const INITIAL = 16;
 const KEPT = 4_096;
+/** Units of text that wildcards read one by one; where it would be more they read it together. */
+const READ_APART = 1_000_000;
 
 /**
  * Which conditions the values of an event satisfy, of those that values find by what they are. Their records are marked, and those that
@@ -27,6 +30,8 @@ export class SatisfiedConditions {
   /** Literals within the value at hand that were met already. */
   readonly #met = new Set<number>();
   #metIn = -1;
+  /** Wildcards that the value at hand may satisfy. */
+  #candidates: number[] = [];
   /** Adds up what is read only to have it in the cache. */
   #warmth = 0;
 
@@ -41,6 +46,7 @@ export class SatisfiedConditions {
     this.#mark = mark;
     for (const path of touched) for (const value of path.values) this.#probes.add(path, value);
     this.#lookUp();
+    this.#askCandidates();
   }
 
   /** Lets go of the event. */
@@ -48,6 +54,7 @@ export class SatisfiedConditions {
     this.#probes.clear();
     this.#met.clear();
     this.#metIn = -1;
+    this.#candidates = [];
     if (this.ids.length <= KEPT) return;
     this.ids = new Int32Array(INITIAL);
     this.bits = new Int32Array(INITIAL);
@@ -94,19 +101,39 @@ export class SatisfiedConditions {
     }
   }
 
-  /** Asks the wildcards that the literal leads to, once for a value however often it has the literal. */
+  /** The wildcards that the literal leads to are to be asked, once for a value however often it has the literal. */
   #askChain(literal: number, value: number): void {
     if (value !== this.#metIn) {
+      this.#askCandidates();
       this.#met.clear();
       this.#metIn = value;
     }
     if (this.#met.has(literal)) return;
     this.#met.add(literal);
-    const { arena, conditions } = this.#memory;
-    const { words } = arena;
-    const text = this.#probes.texts[value]!;
+    const { words } = this.#memory.arena;
     for (let record = words[literal + HEAD.next]!; record !== 0; record = words[record + HEAD.next]!) {
-      if (words[record + HEAD.mark] !== this.#mark && conditions.isSatisfied(record, text)) this.#add(record);
+      if (words[record + HEAD.mark] !== this.#mark) this.#candidates.push(record);
+    }
+  }
+
+  #askCandidates(): void {
+    const candidates = this.#candidates;
+    if (candidates.length === 0) return;
+    this.#candidates = [];
+    const { conditions } = this.#memory;
+    const text = this.#probes.texts[this.#metIn]!;
+    if (candidates.length * text.length <= READ_APART) {
+      for (const record of candidates) if (conditions.isSatisfied(record, text)) this.#add(record);
+      return;
+    }
+    const wildcards = candidates.filter((record) => conditions.kindOf(record) === KIND.wildcard);
+    const answers = matchesOfCrowd(
+      wildcards.map((record) => conditions.wildcardOf(record)),
+      text,
+    );
+    for (const [i, record] of wildcards.entries()) if (answers[i]) this.#add(record);
+    for (const record of candidates) {
+      if (conditions.kindOf(record) === KIND.glob && conditions.isSatisfied(record, text)) this.#add(record);
     }
   }
 

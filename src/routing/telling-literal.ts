@@ -1,8 +1,8 @@
 import type { Condition } from './condition.ts';
 import { KIND } from './record-kind.ts';
 
-/** Longest part of a literal that is looked for at every place of a text. */
-const PROBE_LENGTH = 64;
+/** Longest part of a literal that is looked for at every place of a text: as many lengths are looked up at each. */
+const PROBE_LENGTH = 16;
 
 export interface TellingLiteral {
   readonly kind: typeof KIND.atStart | typeof KIND.atEnd | typeof KIND.within;
