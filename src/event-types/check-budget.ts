@@ -1,6 +1,6 @@
 import type { Fuel } from './linear-pattern.ts';
 
-/** Characters that the patterns of a schema may look at in one event; to find what one leads to costs as much as many that are known. */
+/** Characters that the patterns and lengths of a schema may look at in one event; to find what one leads to costs as much as many that are known. */
 export const FUEL = 5_000_000;
 /** Events that may be as costly as that among those of one request. */
 const COSTLY_EVENTS = 20;

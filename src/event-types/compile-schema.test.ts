@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import type { Fault } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
 import { compileSchema } from './compile-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
@@ -102,4 +103,39 @@ test('events that share what they may cost are refused when it is spent, and oth
   ]);
   expect(shared.left).toBe(0);
   expect(validate(costly(5)).kind).toBe('invalid');
+});
+
+test.each([
+  [{ maxLength: 3 }, ['', 'abc', '😀😀😀', '\ud83d\ud83d\ud83d'], ['abcd', '😀😀😀😀', 'abcdefgh', '\ude00'.repeat(4)]],
+  [{ minLength: 3 }, ['abc', '😀😀😀', 'a'.repeat(9)], ['', 'ab', '😀😀', 'a😀']],
+  [{ maxLength: 0 }, ['', 5], ['a', '😀']],
+  [{ minLength: 0 }, ['', 'a'], []],
+])('lengths are of characters: %j', (schema, good, bad) => {
+  for (const text of good) expect(faultsOf(schema, text)).toBe('valid');
+  const message =
+    'maxLength' in schema
+      ? `must NOT have more than ${schema.maxLength} characters`
+      : `must NOT have fewer than ${schema.minLength} characters`;
+  for (const text of bad) expect(faultsOf(schema, text)).toEqual([{ path: 'data', message }]);
+});
+
+test('the length of a text is told before its pattern, as ever', () => {
+  const found = faultsOf({ pattern: '^b', maxLength: 1, minLength: 9, format: 'date' }, 'aa') as readonly Fault[];
+  expect(found.map(({ message }) => message)).toEqual([
+    'must NOT have more than 1 characters',
+    'must NOT have fewer than 9 characters',
+    'must match pattern "^b"',
+    'must match format "date"',
+  ]);
+});
+
+test('characters that are counted for lengths count as work; those of most texts need not be counted', () => {
+  const text = 'x'.repeat(240_000);
+  const alternatives = (maxLength: number) => ({
+    anyOf: Array.from({ length: 60 }, (_, i) => ({ maxLength: maxLength - i })),
+  });
+  expect(faultsOf(alternatives(239_999), text)).toBe('too_costly');
+  expect(faultsOf(alternatives(250_000), text)).toBe('valid');
+  expect(faultsOf({ allOf: alternatives(250_000).anyOf, maxLength: 300_000 }, text)).toBe('valid');
+  expect(faultsOf(alternatives(10_000), text)).not.toBe('too_costly');
 });

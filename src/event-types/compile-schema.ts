@@ -3,7 +3,7 @@ import type { Fault } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
 import { formats } from './formats.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
-import { type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
+import { burn, type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
 import { refKeyword } from './ref-keyword.ts';
 import { loadOf } from './schema-load.ts';
 
@@ -37,7 +37,7 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
     patterns.set(source, pattern);
     return pattern;
   };
-  const compile = (allErrors: boolean) => ajvWith(patternOf, allErrors).compile(withoutDialect(schema));
+  const compile = (allErrors: boolean) => ajvWith(patternOf, fuel, allErrors).compile(withoutDialect(schema));
   const thorough = compile(true);
   // Few types have events that are so large.
   let brief: ValidateFunction | null = null;
@@ -75,7 +75,7 @@ function run(validate: ValidateFunction, value: unknown, place: string): Validat
   return { kind: 'invalid', faults };
 }
 
-function ajvWith(patternOf: (source: string) => LinearPattern, allErrors: boolean): Ajv2020 {
+function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allErrors: boolean): Ajv2020 {
   const regExp = Object.assign((source: string) => patternOf(source), { code: 'linearPattern' });
   const ajv = new Ajv2020({
     allErrors,
@@ -95,11 +95,38 @@ function ajvWith(patternOf: (source: string) => LinearPattern, allErrors: boolea
   ajv.addKeyword(refKeyword);
   ajv.removeKeyword('uniqueItems');
   ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', errors: false, validate: areUnique });
+  ajv.removeKeyword('maxLength');
+  addLengthKeyword(ajv, 'maxLength', (most, text) => !isLonger(text, most, fuel));
+  ajv.removeKeyword('minLength');
+  addLengthKeyword(ajv, 'minLength', (least, text) => least === 0 || isLonger(text, least - 1, fuel));
   ajv.removeKeyword('multipleOf');
   const multipleOf = { keyword: 'multipleOf', type: 'number', schemaType: 'number', errors: false } as const;
   const error: KeywordErrorDefinition = { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` };
   ajv.addKeyword({ ...multipleOf, validate: isMultiple, error });
   return ajv;
+}
+
+/** At its place among the keywords: the first fault may be the only one that is told. */
+function addLengthKeyword(
+  ajv: Ajv2020,
+  keyword: 'maxLength' | 'minLength',
+  validate: (bound: number, text: string) => boolean,
+): void {
+  const bound = keyword === 'maxLength' ? 'more' : 'fewer';
+  const error: KeywordErrorDefinition = {
+    message: ({ schemaCode }) => str`must NOT have ${bound} than ${schemaCode} characters`,
+  };
+  ajv.addKeyword({ keyword, type: 'string', schemaType: 'number', before: 'pattern', errors: false, validate, error });
+}
+
+/** ajv counts all characters for each schema. They are between half as many and as many as code units, so that few texts need to be counted. */
+function isLonger(text: string, most: number, fuel: Fuel): boolean {
+  if (text.length <= most) return false;
+  if (text.length > 2 * most) return true;
+  burn(fuel, text.length);
+  let count = 0;
+  for (const _ of text) if (++count > most) return true;
+  return false;
 }
 
 /** ajv finds none past 1e21, where JavaScript writes numbers with an exponent; what is past the doubles is taken for one. */

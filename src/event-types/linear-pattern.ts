@@ -9,6 +9,12 @@ export interface Fuel {
 /** The validation of a value would take too long. */
 export class OutOfFuel extends Error {}
 
+/** @throws OutOfFuel */
+export function burn(fuel: Fuel, amount: number): void {
+  fuel.left -= amount;
+  if (fuel.left < 0) throw new OutOfFuel('The texts of a value take too long to be checked by a schema.');
+}
+
 /** Places in the program where matching may go on; what each character leads to is found once and remembered. */
 interface State {
   readonly steps: readonly number[];
@@ -79,8 +85,7 @@ export class LinearPattern {
   }
 
   #burn(amount: number): void {
-    this.#fuel.left -= amount;
-    if (this.#fuel.left < 0) throw new OutOfFuel('The patterns of a schema take too long on this value.');
+    burn(this.#fuel, amount);
   }
 
   #advance(state: State, char: string): State {
