@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type Fault, Refusal } from '../domain/errors.ts';
 import type { Cast, CastDirection } from '../event-types/cast.ts';
@@ -40,16 +41,16 @@ function isSameCast(stored: string | null, given: VersionInput['casts'] | null):
  * Checks a version that is new against what is registered of its type.
  * @throws Refusal 422 for what is wrong with it by itself, 409 `incompatible_schema` for what breaks a promise of its major
  */
-export function checkVersion(
+export async function checkVersion(
   version: TypeVersion,
   input: VersionInput,
   others: readonly EventTypeVersion[],
-): CheckedVersion {
+): Promise<CheckedVersion> {
   const reading = readSchema(input.schema);
   if (!reading.ok) throw invalid(reading.faults.map(({ path, message }) => ({ path: under('schema', path), message })));
   const validate = compileSchema(reading.schema, 'example');
   if (input.example !== undefined) checkExample(input.example, validate);
-  refuseIncompatible(version, reading.schema, others);
+  await refuseIncompatible(version, reading.schema, others);
   const casts = castsOf(version, input, others);
   if (casts !== null) tryCasts(casts, input, validate, others);
   return {
@@ -68,14 +69,24 @@ export function checkExample(example: unknown, validate: Validator): void {
 
 /**
  * Within a major each version accepts what those before it accepted. All are looked at, not the nearest alone: what one left open the next may
- * describe, and an earlier one may have described it otherwise.
+ * describe, and an earlier one may have described it otherwise. Comparing takes milliseconds: others get the event loop in between.
  */
-function refuseIncompatible(version: TypeVersion, schema: JsonSchema, others: readonly EventTypeVersion[]): void {
+async function refuseIncompatible(
+  version: TypeVersion,
+  schema: JsonSchema,
+  others: readonly EventTypeVersion[],
+): Promise<void> {
   const ofMajor = others.filter(({ major }) => major === version.major);
   const before = ofMajor.filter((other) => compareVersions(other, version) < 0).reverse();
   const after = ofMajor.filter((other) => compareVersions(other, version) > 0);
-  for (const other of before) compareWith(other, JSON.parse(other.schema) as JsonSchema, schema, 'accepted by');
-  for (const other of after) compareWith(other, schema, JSON.parse(other.schema) as JsonSchema, 'to be accepted by');
+  for (const other of before) {
+    await nextTurn();
+    compareWith(other, JSON.parse(other.schema) as JsonSchema, schema, 'accepted by');
+  }
+  for (const other of after) {
+    await nextTurn();
+    compareWith(other, schema, JSON.parse(other.schema) as JsonSchema, 'to be accepted by');
+  }
 }
 
 function compareWith(other: EventTypeVersion, older: JsonSchema, newer: JsonSchema, relation: string): void {

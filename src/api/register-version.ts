@@ -46,7 +46,7 @@ export async function registerVersion(
       await updateVersion(prisma, tenant, found, known, { description, state, example, validation }, caller);
       return { version: await reread(prisma, tenant, type, version), isNew: false };
     }
-    const checked = checkVersion(version, input, found?.versions ?? []);
+    const checked = await checkVersion(version, input, found?.versions ?? []);
     const { description = '', state = 'active', validation } = input;
     const row = { ...version, description, state, validation, ...checked };
     const result = await register(prisma, tenant, type, row, checkedAt, caller);
