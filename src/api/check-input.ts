@@ -3,7 +3,7 @@ import { Refusal } from '../domain/errors.ts';
 import { faultsOf } from '../ingest/read-event.ts';
 
 /** Faults that are told of a part of a request: a body may have one for each of tens of thousands of fields. */
-const MAX_FAULTS = 100;
+export const MAX_FAULTS = 100;
 
 /**
  * What the schema makes of a part of a request.

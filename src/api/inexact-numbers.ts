@@ -1,8 +1,6 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
 import { ExactNumber, mayHaveExactNumbers, parseExactly } from '../routing/exact-number.ts';
-
-/** Faults that are told of a body. */
-const MAX_FAULTS = 100;
+import { MAX_FAULTS } from './check-input.ts';
 
 /**
  * Finds numbers that the reading of the body has changed: a double holds another one.

@@ -1,4 +1,18 @@
 import { z } from 'zod';
+import {
+  cidrs,
+  DESTINATIONS,
+  destinations,
+  flag,
+  integer,
+  list,
+  masterKeys,
+  path,
+  rate,
+  roles,
+  textLike,
+  url,
+} from './value-forms.ts';
 
 /** One environment variable: the only place that says its name, its range, its default and what it is for. */
 export interface Variable<T> {
@@ -9,80 +23,6 @@ export interface Variable<T> {
   readonly description: string;
   readonly secret?: true;
 }
-
-const integer = (least: number, most: number, unit?: string) =>
-  z
-    .string()
-    .regex(/^-?\d+$/, 'expected a whole number')
-    .transform(Number)
-    .pipe(z.number().min(least).max(most).meta({ unit }));
-
-const rate = (least: number, most: number, unit: string) =>
-  z
-    .string()
-    .regex(/^\d{1,15}(\.\d{1,6})?$/, 'expected a number')
-    .transform(Number)
-    .pipe(z.number().min(least).max(most).meta({ unit }));
-
-/** Text of a form that JSON Schema cannot tell in words; `form` is both what the error says and what the documentation does. */
-const textLike = (pattern: RegExp, form: string, most?: number) => {
-  const text = z.string().regex(pattern, `expected ${form}`);
-  return (most === undefined ? text : text.max(most)).describe(form);
-};
-
-const flag = z
-  .enum(['true', 'false', '1', '0'], 'expected true or false')
-  .transform((text) => text === 'true' || text === '1');
-
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-
-const url = (protocols: readonly string[]) => {
-  const form = `a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`;
-  return z
-    .string()
-    .refine((text) => URL.canParse(ofOneHost(text)) && protocols.includes(new URL(ofOneHost(text)).protocol), {
-      message: `expected ${form}`,
-    })
-    .describe(form);
-};
-
-const path = z.string().min(1).describe('a path');
-
-/** Sentinel and Cluster URLs name several hosts, which no URL may: all but the first are left out. */
-function ofOneHost(text: string): string {
-  return text.startsWith('redis+') ? text.replace(/,[^/@]*(?=\/|$)/, '') : text;
-}
-
-const CIDRS = 'addresses or CIDRs such as 10.0.0.0/8, separated by commas';
-
-const cidrs = list
-  .pipe(z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], `expected ${CIDRS}`)))
-  .describe(CIDRS);
-
-const MASTER_KEY = '32 bytes in base64 (44 characters)';
-
-const masterKeys = list
-  .pipe(
-    z
-      .array(z.string().regex(/^[A-Za-z0-9+/]{43}=$/, `expected ${MASTER_KEY}; make one with: openssl rand -base64 32`))
-      .min(1),
-  )
-  .describe(`${MASTER_KEY}, or several separated by commas`);
-
-const roles = list.pipe(
-  z.array(z.enum(['api', 'worker', 'ingest'], 'expected api, worker, ingest, or several separated by commas')).min(1),
-);
-
-const DESTINATIONS = ['http', 'kafka', 'rabbitmq'] as const;
-
-const destinations = list.pipe(
-  z.array(z.enum(DESTINATIONS, `expected some of ${DESTINATIONS.join(', ')}, separated by commas`)).min(1),
-);
 
 function variable<T>(
   schema: z.ZodType<T, string>,

@@ -1,4 +1,5 @@
 import type { Fault } from '../domain/errors.ts';
+import { FUEL } from './check-budget.ts';
 import { arrayProblems } from './compare-arrays.ts';
 import { objectProblems } from './compare-objects.ts';
 import { type Comparison, fault } from './compare-schemas.ts';
@@ -28,7 +29,6 @@ const COMPILED_A_STEP = 8;
 /** Characters of values, times schemas that are tried on each, likewise. */
 const TRIED_A_STEP = 400;
 const VALUES_A_STEP = 25;
-const FUEL = 5_000_000;
 /** Characters of a problem's path that are written for a step. */
 const PATH_A_STEP = 100;
 const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];

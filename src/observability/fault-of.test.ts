@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultOf } from './fault-of.ts';
+import { faultOf, redact } from './fault-of.ts';
 
 test.each([
   'timeout expired',
@@ -22,4 +22,11 @@ test('an error of our own is told with its place in the code, one with a code wi
     code: 'ECONNREFUSED',
     message: 'refused',
   });
+});
+
+test('of a long text the start is told, and no part of a URL that goes on behind it', () => {
+  const words = 'word '.repeat(798);
+  const told = redact(`${words}postgres://posthorn:hunter2@db.example/x ${words}`);
+  expect(told).toBe(`${words.trimEnd()}…`);
+  expect(redact('a+'.repeat(10_000))).toBe('…');
 });

@@ -23,8 +23,16 @@ const MAX_LENGTH = 4_000;
 
 /** What stands before the last @ of a URL goes, as passwords hold slashes and @ where nobody encoded them; and its query, which may hold a token. */
 export function redact(text: string): string {
-  return (text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text)
+  return shortened(text)
     .replace(/\b([a-z+]{1,20}:\/\/)[^\s"']*@/gi, '$1***@')
     .replace(/\b([a-z+]{1,20}:\/\/[^\s"'?]*)\?[^\s"']*/gi, '$1?***')
     .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');
+}
+
+/** Cut between two words: of a URL that was cut in its midst nobody would know that it has a password. */
+function shortened(text: string): string {
+  if (text.length <= MAX_LENGTH) return text;
+  let end = MAX_LENGTH;
+  while (end > 0 && !/\s/.test(text[end]!)) end--;
+  return `${text.slice(0, end)}…`;
 }

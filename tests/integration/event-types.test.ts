@@ -399,3 +399,15 @@ test('an endpoint shows its pins in their order, and refuses those that could ma
     expect((await api('PATCH', one, { versions: bad })).status).toBe(422);
   }
 });
+
+test('a diff tells the first hundred problems', async () => {
+  const tenant = await newTenant();
+  const names = Array.from({ length: 150 }, (_, i) => `n${i}`);
+  await api('PUT', place(tenant, 'wide', '1.0'), { schema: { type: 'object' } });
+  await api('PUT', place(tenant, 'wide', '2.0'), { schema: { type: 'object', required: names } });
+  const { body } = await api('GET', `/v1/tenants/${tenant}/event-types/wide/diff?from=1.0&to=2.0`);
+  expect(body.compatible).toBe(false);
+  expect(body.problems.map(({ path }: { path: string }) => path)).toEqual(
+    names.slice(0, 100).map((name) => `required.${name}`),
+  );
+});

@@ -1,0 +1,76 @@
+/** Forms that values of variables have: each reads a text, and its error and its description say what is allowed. */
+import { z } from 'zod';
+
+export const integer = (least: number, most: number, unit?: string) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, 'expected a whole number')
+    .transform(Number)
+    .pipe(z.number().min(least).max(most).meta({ unit }));
+
+export const rate = (least: number, most: number, unit: string) =>
+  z
+    .string()
+    .regex(/^\d{1,15}(\.\d{1,6})?$/, 'expected a number')
+    .transform(Number)
+    .pipe(z.number().min(least).max(most).meta({ unit }));
+
+/** Text of a form that JSON Schema cannot tell in words; `form` is both what the error says and what the documentation does. */
+export const textLike = (pattern: RegExp, form: string, most?: number) => {
+  const text = z.string().regex(pattern, `expected ${form}`);
+  return (most === undefined ? text : text.max(most)).describe(form);
+};
+
+export const flag = z
+  .enum(['true', 'false', '1', '0'], 'expected true or false')
+  .transform((text) => text === 'true' || text === '1');
+
+export const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+export const url = (protocols: readonly string[]) => {
+  const form = `a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`;
+  return z
+    .string()
+    .refine((text) => URL.canParse(ofOneHost(text)) && protocols.includes(new URL(ofOneHost(text)).protocol), {
+      message: `expected ${form}`,
+    })
+    .describe(form);
+};
+
+export const path = z.string().min(1).describe('a path');
+
+/** Sentinel and Cluster URLs name several hosts, which no URL may: all but the first are left out. */
+function ofOneHost(text: string): string {
+  return text.startsWith('redis+') ? text.replace(/,[^/@]*(?=\/|$)/, '') : text;
+}
+
+const CIDRS = 'addresses or CIDRs such as 10.0.0.0/8, separated by commas';
+
+export const cidrs = list
+  .pipe(z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], `expected ${CIDRS}`)))
+  .describe(CIDRS);
+
+const MASTER_KEY = '32 bytes in base64 (44 characters)';
+
+export const masterKeys = list
+  .pipe(
+    z
+      .array(z.string().regex(/^[A-Za-z0-9+/]{43}=$/, `expected ${MASTER_KEY}; make one with: openssl rand -base64 32`))
+      .min(1),
+  )
+  .describe(`${MASTER_KEY}, or several separated by commas`);
+
+export const roles = list.pipe(
+  z.array(z.enum(['api', 'worker', 'ingest'], 'expected api, worker, ingest, or several separated by commas')).min(1),
+);
+
+export const DESTINATIONS = ['http', 'kafka', 'rabbitmq'] as const;
+
+export const destinations = list.pipe(
+  z.array(z.enum(DESTINATIONS, `expected some of ${DESTINATIONS.join(', ')}, separated by commas`)).min(1),
+);
