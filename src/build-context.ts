@@ -62,7 +62,12 @@ export function buildContext(options: ContextOptions): Context {
   const observe = new Observer(log, writeInfo);
   const connectMs = Math.max(CONNECT_MS, config.INGEST_DEADLINE_MS - STORE_MS);
   const pools: pg.Pool[] = [];
-  const pool = (name: string, size: number, statementMs: number, more: Pick<PoolOptions, 'pipeline' | 'kept'> = {}) => {
+  const pool = (
+    name: string,
+    size: number,
+    statementMs: number,
+    more: Pick<PoolOptions, 'pipeline' | 'kept' | 'probes'> = {},
+  ) => {
     const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
     const created = createPool({ databaseUrl, name, size, connectMs: START_CONNECT_MS, statementMs, ...more, onError });
     pools.push(created);
@@ -70,8 +75,8 @@ export function buildContext(options: ContextOptions): Context {
     return created;
   };
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
-  const commitPool = pool('ingest', 3, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS });
-  const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000);
+  const commitPool = pool('ingest', 3, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS, probes: true });
+  const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000, { probes: true });
   const prisma = createPrisma(apiPool, connectMs);
   const clock = new Clock();
   const queues = createQueueBackend({

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
+import { isDeliveryOf } from './probe.ts';
 
 const CHUNK = 1_000;
 
@@ -15,7 +16,7 @@ const CANCEL = `
      LIMIT ${CHUNK}
   ),
   removed AS (
-    DELETE FROM mailbox m USING doomed d WHERE m.endpoint_num = d.endpoint_num AND m.event_id = d.event_id
+    DELETE FROM mailbox m USING doomed d WHERE ${isDeliveryOf('m', 'd')}
     RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt
   ),
   appended AS (

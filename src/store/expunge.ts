@@ -4,6 +4,7 @@ import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { isDeliveryOf } from './probe.ts';
 import { cancelUnexpanded } from './unexpanded.ts';
 
 /** The event to expunge, by UUID, and the public id that the audit log names it by. */
@@ -72,7 +73,7 @@ async function cancelWaiting(client: Queryable, tenantNum: number, eventUuid: st
         WHERE endpoint_num = ANY(ARRAY(SELECT num FROM endpoints WHERE tenant_num = $1)) AND event_id = $2::uuid AND tenant_num = $1
         ORDER BY endpoint_num, event_id FOR UPDATE
      ), removed AS (
-       DELETE FROM mailbox m USING ours o WHERE m.endpoint_num = o.endpoint_num AND m.event_id = o.event_id
+       DELETE FROM mailbox m USING ours o WHERE ${isDeliveryOf('m', 'o')}
        RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt, m.order_key
      ), appended AS (
        INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)

@@ -3,6 +3,7 @@ import { ints, uuids } from './binary-array.ts';
 import { column, valuesOf } from './columns.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { plainArray } from './plain-array.ts';
+import { isDeliveryOf } from './probe.ts';
 
 /** A delivery that is due: a row of the mailbox, with the version of its endpoint's settings. */
 export interface DueDelivery {
@@ -201,7 +202,7 @@ export async function stillWaiting(
     name: 'still-waiting',
     text: `SELECT m.event_id, m.endpoint_num
              FROM unnest($1::uuid[], $2::int[], $3::smallint[]) AS k(event_id, endpoint_num, attempt)
-             JOIN mailbox m USING (event_id, endpoint_num, attempt)`,
+             JOIN mailbox m ON ${isDeliveryOf('m', 'k')} AND m.attempt = k.attempt`,
     values: [
       plainArray(rows.map((row) => row.eventUuid)),
       plainArray(rows.map((row) => row.endpointNum)),

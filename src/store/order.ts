@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Queryable } from './in-transaction.ts';
-import { isGiven } from './is-given.ts';
 import { plainArray } from './plain-array.ts';
+import { asFilter, isDeliveryOf } from './probe.ts';
 
 /** What deliveries are kept in order by: see `src/routing/order-key.ts`. */
 export interface OrderKey {
@@ -32,11 +32,11 @@ const PROMOTE = (keys: string) => `
        AND NOT EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = k.endpoint_num AND p.order_key = k.order_key)
   ),
   locked AS MATERIALIZED (
-    SELECT m.endpoint_num, m.event_id FROM mailbox m JOIN stuck s USING (endpoint_num, event_id)
-     WHERE m.parked AND m.due_at = 'infinity' ORDER BY m.endpoint_num, m.event_id FOR UPDATE OF m
+    SELECT m.endpoint_num, m.event_id FROM stuck s JOIN mailbox m ON ${isDeliveryOf('m', 's')}
+     WHERE ${asFilter(`m.parked AND m.due_at = 'infinity'`)} ORDER BY s.endpoint_num, s.event_id FOR UPDATE OF m
   )
   UPDATE mailbox m SET parked = false, due_at = date_trunc('milliseconds', now())
-    FROM locked s WHERE m.endpoint_num = s.endpoint_num AND m.event_id = s.event_id AND m.parked AND m.due_at = 'infinity'`;
+    FROM locked s WHERE ${isDeliveryOf('m', 's')} AND ${asFilter(`m.parked AND m.due_at = 'infinity'`)}`;
 
 const PROMOTE_GIVEN = PROMOTE('wanted AS (SELECT * FROM unnest($1::int[], $2::int[]) AS w(endpoint_num, order_key))');
 
@@ -74,8 +74,6 @@ export async function promoteAll(pool: pg.Pool, endpointNums: readonly number[])
   return rowCount ?? 0;
 }
 
-const IS_GIVEN = isGiven('SELECT unnest($1::uuid[]), unnest($2::int[])');
-
 /** Sets rows back that are not the first of their key, where no fetch steps over them, until `promote` brings them up. */
 export async function setBehind(
   pool: pg.Pool,
@@ -85,10 +83,10 @@ export async function setBehind(
     name: 'set-behind',
     // What another statement has locked is passed over, so that this one never waits: it is due, and comes here again.
     text: `WITH free AS MATERIALIZED (
-             SELECT m.event_id, m.endpoint_num FROM mailbox m JOIN unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num) USING (endpoint_num, event_id)
-              WHERE m.order_key IS NOT NULL AND m.due_at <= now() AND ${IS_GIVEN} FOR UPDATE OF m SKIP LOCKED
+             SELECT m.event_id, m.endpoint_num FROM unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num) JOIN mailbox m ON ${isDeliveryOf('m', 'p')}
+              WHERE ${asFilter('m.order_key IS NOT NULL')} AND m.due_at <= now() FOR UPDATE OF m SKIP LOCKED
            )
-           UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND ${IS_GIVEN}`,
+           UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE ${isDeliveryOf('m', 'f')}`,
     values: [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))],
   });
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import { isGiven } from './is-given.ts';
 import type { LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
+import { asFilter, isDeliveryOf } from './probe.ts';
 
 // Both statements pass over rows that another has locked, so that they never wait for a row and stand in no deadlock. Such a row is being
 // settled or cancelled, or is parked next time: until then the fetch steps over it once more.
@@ -10,20 +10,17 @@ const HELD = `held AS MATERIALIZED (
   SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
 )`;
 
-const IS_GIVEN = isGiven('SELECT unnest($3::uuid[]), unnest($4::int[])');
-
 const PARK = `
   WITH ${HELD},
   free AS MATERIALIZED (
-    SELECT m.event_id, m.endpoint_num FROM mailbox m JOIN unnest($3::uuid[], $4::int[]) AS p(event_id, endpoint_num) USING (endpoint_num, event_id)
-     WHERE NOT m.parked AND m.lane IN (SELECT lane FROM held) AND ${IS_GIVEN} FOR UPDATE OF m SKIP LOCKED
+    SELECT m.event_id, m.endpoint_num FROM unnest($3::uuid[], $4::int[]) AS p(event_id, endpoint_num) JOIN mailbox m ON ${isDeliveryOf('m', 'p')}
+     WHERE ${asFilter('NOT m.parked')} AND m.lane IN (SELECT lane FROM held) FOR UPDATE OF m SKIP LOCKED
   )
-  UPDATE mailbox m SET parked = true FROM free f WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND ${IS_GIVEN}`;
+  UPDATE mailbox m SET parked = true FROM free f WHERE ${isDeliveryOf('m', 'f')}`;
 
 /**
  * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. Rows of lanes that
- * are the caller's no longer stay as they are: their owner would not know. The statement has no name, so that it is planned each time: a plan
- * that was made while few rows waited is kept until Postgres counts the table again, and takes a hundred times as long beside thousands.
+ * are the caller's no longer stay as they are: their owner would not know.
  */
 export async function parkDeliveries(
   pool: pg.Pool,
@@ -31,7 +28,7 @@ export async function parkDeliveries(
   rows: readonly { eventUuid: string; endpointNum: number }[],
 ): Promise<void> {
   const keys = [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))];
-  await pool.query({ text: PARK, values: [...leaseColumns(leases), ...keys] });
+  await pool.query({ name: 'park', text: PARK, values: [...leaseColumns(leases), ...keys] });
 }
 
 const PARK_ENDPOINTS = `
@@ -49,7 +46,7 @@ const PARK_ENDPOINTS = `
            SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
          ) THEN 'infinity' ELSE m.due_at END
     FROM flood f
-   WHERE m.endpoint_num = f.endpoint_num AND m.event_id = f.event_id AND NOT m.parked AND ${isGiven('SELECT event_id, endpoint_num FROM flood')}`;
+   WHERE ${isDeliveryOf('m', 'f')} AND ${asFilter('NOT m.parked')}`;
 
 /**
  * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.

@@ -12,6 +12,11 @@ export interface PoolOptions {
   readonly pipeline?: boolean;
   /** Connections that stay open though they are idle. Default: none. */
   readonly kept?: number;
+  /**
+   * Whether its statements look rows up by the hundred and never want a whole table: passes over a table are taken only where there is no index (`enable_seqscan`), because
+   * the plan of a named statement is kept from a time when the table may have been small. Default: no.
+   */
+  readonly probes?: boolean;
   readonly onError: (error: Error) => void;
 }
 
@@ -30,7 +35,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
     pipeline: options.pipeline ?? false,
-    options: '-c synchronous_commit=on -c jit=off',
+    options: `-c synchronous_commit=on -c jit=off${options.probes ? ' -c enable_seqscan=off' : ''}`,
   });
   // An idle connection that breaks is replaced at its next use; without a handler the event would end the process.
   pool.on('error', options.onError);

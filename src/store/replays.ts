@@ -6,6 +6,7 @@ import type { DeadLetterReason } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { isDeliveryOf } from './probe.ts';
 
 export const REPLAY_STATES = ['pending', 'running', 'completed', 'cancelled'] as const;
 
@@ -134,7 +135,7 @@ const WITHDRAW = `
   WITH ours AS MATERIALIZED (
     SELECT endpoint_num, event_id FROM mailbox WHERE replay_num = $1 ORDER BY endpoint_num, event_id FOR UPDATE
   )
-  DELETE FROM mailbox m USING ours o WHERE m.endpoint_num = o.endpoint_num AND m.event_id = o.event_id
+  DELETE FROM mailbox m USING ours o WHERE ${isDeliveryOf('m', 'o')}
   RETURNING m.endpoint_num, m.order_key`;
 
 export type CancelReplayResult = 'cancelled' | 'finished' | 'not_found';

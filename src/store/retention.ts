@@ -4,6 +4,7 @@ import { detachWithLetters } from './detach-with-letters.ts';
 import { keepDeadLetters } from './kept-dead-letters.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
+import { isDeliveryOf } from './probe.ts';
 
 const DAY_MS = 86_400_000;
 /** Pages of the mailbox that one statement looks at: 16 MB. */
@@ -94,7 +95,7 @@ async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): 
          SELECT endpoint_num, event_id FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid
           ORDER BY endpoint_num, event_id FOR UPDATE
        )
-       DELETE FROM mailbox m USING old o WHERE m.endpoint_num = o.endpoint_num AND m.event_id = o.event_id RETURNING m.endpoint_num, m.order_key`,
+       DELETE FROM mailbox m USING old o WHERE ${isDeliveryOf('m', 'o')} RETURNING m.endpoint_num, m.order_key`,
       [`(${page},0)`, `(${page + MAILBOX_PAGES},0)`, beforeUuid],
     );
     await promote(client, orderKeysOf(deleted));

@@ -3,10 +3,10 @@ import type { Decision, Outcome } from '../domain/outcome.ts';
 import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './binary-array.ts';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { column, sparseColumn, valuesOf } from './columns.ts';
-import { isGiven } from './is-given.ts';
 import { keptHeaders } from './kept-headers.ts';
 import type { LaneLease } from './lanes.ts';
 import { UNIQUE_VIOLATION } from './lock-errors.ts';
+import { isDeliveryOf } from './probe.ts';
 
 /** What became of one attempt, ready to be written. */
 export interface SettledAttempt {
@@ -34,8 +34,6 @@ export type DeliveryNotice = 'delivery.failing' | 'delivery.dead_lettered';
 /** Decisions after which the delivery stays in the mailbox. */
 const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
 
-const IS_GIVEN = isGiven('SELECT unnest($3::uuid[]), unnest($4::int[])');
-
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
 // Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch.
@@ -56,7 +54,7 @@ const settleText = (known: string) => `
   ),
   removed AS (
     DELETE FROM mailbox m USING given g
-     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND ${IS_GIVEN} AND g.decision NOT IN ${GOES_ON}
+     WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt - 1 AND g.decision NOT IN ${GOES_ON}
     RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, m.order_key, m.seq, g.pauses,
               CASE WHEN g.decision = ${DECISION.done} AND m.failing_since IS NOT NULL THEN ${NOTICE_CODES['delivery.recovered']} ELSE g.notice END AS notice
   ),
@@ -65,7 +63,7 @@ const settleText = (known: string) => `
                          replay_num = CASE WHEN g.decision = ${DECISION.postpone} THEN m.replay_num END,
                          failing_since = coalesce(m.failing_since, CASE WHEN g.notice IS NOT NULL THEN g.attempt END)
       FROM given g
-     WHERE m.endpoint_num = g.endpoint_num AND m.event_id = g.event_id AND m.attempt = g.attempt - 1 AND ${IS_GIVEN} AND g.decision IN ${GOES_ON}
+     WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt - 1 AND g.decision IN ${GOES_ON}
     RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, CASE WHEN m.failing_since = g.attempt THEN g.notice END AS notice
   ),
   paused AS (

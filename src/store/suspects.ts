@@ -4,6 +4,7 @@ import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import type { AcquiredLane, LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
+import { isDeliveryOf } from './probe.ts';
 
 /** A delivery that was tried when the lane's former owners died, once for each strike. */
 export interface StruckDelivery extends DeliveryKey {
@@ -47,7 +48,7 @@ async function forgetOthers(client: Queryable, lanes: readonly AcquiredLane[]): 
   await client.query(
     `DELETE FROM lane_suspects s USING unnest($1::smallint[], $2::boolean[]) AS h(lane, is_first)
       WHERE s.lane = h.lane AND (h.is_first OR NOT EXISTS (
-              SELECT 1 FROM mailbox m WHERE m.endpoint_num = s.endpoint_num AND m.event_id = s.event_id AND m.attempt = s.attempt))`,
+              SELECT 1 FROM mailbox m WHERE ${isDeliveryOf('m', 's')} AND m.attempt = s.attempt))`,
     [plainArray(lanes.map(({ lane }) => lane)), `{${lanes.map(({ crashes }) => crashes <= CAREFUL_FROM).join(',')}}`],
   );
 }
@@ -75,12 +76,12 @@ async function setThemAside(client: Queryable, deliveries: readonly StruckDelive
   const keys = keyColumns(deliveries);
   await client.query(
     `DELETE FROM poisoned_deliveries p WHERE NOT EXISTS (
-       SELECT 1 FROM mailbox m WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id AND m.due_at = 'infinity')`,
+       SELECT 1 FROM mailbox m WHERE ${isDeliveryOf('m', 'p')} AND m.due_at = 'infinity')`,
   );
   await client.query(
     `WITH parked AS (
        UPDATE mailbox m SET parked = true, due_at = 'infinity', replay_num = NULL FROM unnest($1::uuid[], $2::int[], $3::smallint[]) AS k(event_id, endpoint_num, strikes)
-        WHERE m.endpoint_num = k.endpoint_num AND m.event_id = k.event_id RETURNING m.event_id, m.endpoint_num, m.tenant_num, k.strikes
+        WHERE ${isDeliveryOf('m', 'k')} RETURNING m.event_id, m.endpoint_num, m.tenant_num, k.strikes
      )
      INSERT INTO poisoned_deliveries (event_id, endpoint_num, tenant_num, crashes, reason)
      SELECT event_id, endpoint_num, tenant_num, strikes, $4 FROM parked
@@ -114,7 +115,7 @@ export async function putOnTrial(
     text: `WITH held AS MATERIALIZED (
              SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
            ), given AS MATERIALIZED (
-             SELECT k.*, EXISTS (SELECT 1 FROM mailbox m WHERE m.endpoint_num = k.endpoint_num AND m.event_id = k.event_id AND m.attempt = k.attempt) AS waits
+             SELECT k.*, EXISTS (SELECT 1 FROM mailbox m WHERE ${isDeliveryOf('m', 'k')} AND m.attempt = k.attempt) AS waits
                FROM unnest($3::uuid[], $4::int[], $5::smallint[], $6::smallint[]) AS k(event_id, endpoint_num, lane, attempt) WHERE k.lane IN (SELECT lane FROM held)
            ), noted AS (
              INSERT INTO lane_suspects (event_id, endpoint_num, lane, attempt, on_trial)

@@ -5,11 +5,12 @@ import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
 import { fetchDue, fetchParked, START, stillWaiting } from '../../src/store/mailbox.ts';
 import { promote, setBehind } from '../../src/store/order.ts';
 import { parkDeliveries, parkEndpoints } from '../../src/store/park.ts';
+import { createPool } from '../../src/store/pools.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
 const WAITING = 4_000;
-const GIVEN = 100;
+const GIVEN = 300;
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -18,7 +19,11 @@ let given: { readonly eventUuid: string; readonly endpointNum: number }[];
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  const fail = (error: Error) => {
+    throw error;
+  };
+  const bounds = { size: 2, connectMs: 10_000, statementMs: 60_000 };
+  pool = createPool({ databaseUrl: database.url, name: 'test', ...bounds, probes: true, onError: fail });
   await pool.query(`INSERT INTO tenants (num, id, name) VALUES (1, 'acme', '')`);
   await pool.query(`INSERT INTO endpoints (num, id, tenant_num, url) VALUES (1, 'ep_1', 1, 'http://x/')`);
   leases = await acquireLanes(pool, 'owner', [0]);
@@ -29,6 +34,7 @@ beforeAll(async () => {
   await pool.query('VACUUM ANALYZE mailbox');
   const events = Array.from({ length: WAITING }, () => newUuid());
   await fill(events);
+  await fillBehind();
   given = events.slice(0, GIVEN).map((eventUuid) => ({ eventUuid, endpointNum: 1 }));
 });
 
@@ -42,6 +48,13 @@ const fill = (events: readonly string[]) =>
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
      SELECT id, now() - interval '1 ms', 1, 1, 0, n, n FROM unnest($1::uuid[]) WITH ORDINALITY AS r(id, n)`,
     [events],
+  );
+
+/** Rows that wait behind others, as it seems: those before them are gone. */
+const fillBehind = () =>
+  pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq)
+     SELECT gen_random_uuid(), 'infinity', 2, 1, 0, true, n, n FROM generate_series(1, ${WAITING}) AS n`,
   );
 
 interface PlanNode {
@@ -112,29 +125,31 @@ const attempts = (rows = given): SettledAttempt[] =>
     pauses: false,
   }));
 
-test.each<[string, (pool: pg.Pool) => Promise<unknown>]>([
-  ['a settle', (client) => settle(client, leases, attempts())],
-  ['parking', (client) => parkDeliveries(client, leases, given)],
-  ['parking of a flood', (client) => parkEndpoints(client, leases, [1], GIVEN)],
-  ['setting behind', (client) => setBehind(client, given)],
+test.each<[string, number, (pool: pg.Pool) => Promise<unknown>]>([
+  ['a settle', GIVEN, (client) => settle(client, leases, attempts())],
+  ['parking', GIVEN, (client) => parkDeliveries(client, leases, given)],
+  ['parking of a flood', WAITING, (client) => parkEndpoints(client, leases, [1], GIVEN)],
+  ['setting behind', GIVEN, (client) => setBehind(client, given)],
   [
     'bringing up',
+    GIVEN,
     (client) =>
       promote(
         client,
-        given.map((_, i) => ({ endpointNum: 1, key: i + 1 })),
+        given.map((_, i) => ({ endpointNum: 2, key: i + 1 })),
       ),
   ],
   [
     'a fetch that leaves out what is in memory',
+    WAITING,
     (client) =>
       fetchDue(client, [{ lane: 0, after: START, limit: WAITING }], { endpoints: [], tenants: [], rows: given }),
   ],
-  ['looking for rows', (client) => stillWaiting(client, given.map((row) => ({ ...row, attempt: 0 })) as never)],
+  ['looking for rows', GIVEN, (client) => stillWaiting(client, given.map((row) => ({ ...row, attempt: 0 })) as never)],
 ])(
-  'after a burst into a mailbox that was empty when Postgres counted it, %s does not try each row that waits with each that is given',
-  async (_what, run) => {
-    expect(await rowsLookedAt(run)).toBeLessThan((WAITING * GIVEN) / 4);
+  'after a burst into a mailbox that was empty when Postgres counted it, %s looks at few more rows than it is about',
+  async (_what, rows, run) => {
+    expect(await rowsLookedAt(run)).toBeLessThan(3 * rows);
   },
 );
 
@@ -177,13 +192,13 @@ test.each<[string, (pool: pg.Pool, rows: typeof given) => Promise<unknown>]>([
       ),
   ],
 ])(
-  'after an event for 5,000 endpoints, %s does not try each of its rows with each that is given, though its plan be of the time when hardly anything waited',
+  'after an event for 5,000 endpoints, %s looks at few more rows than there are, though its plan be of the time when hardly anything waited',
   async (_what, run) => {
     for (const waiting of [0, 1]) {
       await pool.query('DELETE FROM mailbox');
       for (let i = 0; i < waiting; i++) await fill([newUuid()]);
       await pool.query('VACUUM ANALYZE mailbox');
-      expect(await rowsLookedAtLater(run)).toBeLessThan((WIDE * MANY) / 4);
+      expect(await rowsLookedAtLater(run)).toBeLessThan(3 * WIDE);
     }
   },
 );
