@@ -9,6 +9,11 @@ export interface DeliveryKey {
   readonly endpointNum: number;
 }
 
+/** In the order in which all statements lock that wait for several rows of the mailbox. */
+export function byKey(a: DeliveryKey, b: DeliveryKey): number {
+  return a.endpointNum - b.endpointNum || (a.eventUuid < b.eventUuid ? -1 : 1);
+}
+
 /** Where to look: a tenant, and a range of event UUIDs (`from` is in it, `to` is not). */
 export interface KeyRange {
   readonly tenantNum: number;

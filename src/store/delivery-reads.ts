@@ -59,7 +59,9 @@ const READ = `
     FROM unnest($2::uuid[], $3::int[]) WITH ORDINALITY AS k(event_id, endpoint_num, place)
     JOIN events v ON v.id = k.event_id AND v.tenant_num = $1
     JOIN endpoints e ON e.num = k.endpoint_num AND e.tenant_num = $1
-    LEFT JOIN mailbox m ON m.endpoint_num = k.endpoint_num AND m.event_id = k.event_id
+    LEFT JOIN LATERAL (
+      SELECT endpoint_num, event_id, attempt, due_at FROM mailbox WHERE endpoint_num = k.endpoint_num AND event_id = k.event_id LIMIT 1
+    ) m ON true
     LEFT JOIN expansions x ON x.event_id = k.event_id AND x.tenant_num = $1 AND k.endpoint_num = ANY(${UNEXPANDED})
     LEFT JOIN poisoned_deliveries p ON p.endpoint_num = m.endpoint_num AND p.event_id = m.event_id AND p.tenant_num = $1 AND m.due_at = 'infinity'
     LEFT JOIN LATERAL (
@@ -78,7 +80,10 @@ const READ = `
     ) counted
    ORDER BY k.place`;
 
-/** Deliveries by key, in the order of the keys. What does not exist, or is not this tenant's, is absent. */
+/**
+ * Deliveries by key, in the order of the keys. What does not exist, or is not this tenant's, is absent. The statement has no name, so that it is planned by what the mailbox is now: a
+ * plan that was made while hardly anything waited goes through all of it for each key.
+ */
 export async function readDeliveries(
   pool: pg.Pool,
   tenantNum: number,
@@ -86,7 +91,6 @@ export async function readDeliveries(
 ): Promise<readonly Delivery[]> {
   if (keys.length === 0) return [];
   const { rows } = await pool.query<Row>({
-    name: 'read-deliveries',
     text: READ,
     values: [tenantNum, plainArray(keys.map((key) => key.eventUuid)), plainArray(keys.map((key) => key.endpointNum))],
   });

@@ -4,7 +4,7 @@ import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
-import { isDeliveryOf } from './probe.ts';
+import { isDeliveryOf, probeOnly } from './probe.ts';
 import { cancelUnexpanded } from './unexpanded.ts';
 
 /** The event to expunge, by UUID, and the public id that the audit log names it by. */
@@ -67,6 +67,7 @@ async function expungeIn(
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
 async function cancelWaiting(client: Queryable, tenantNum: number, eventUuid: string): Promise<number> {
+  await probeOnly(client);
   const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(
     `WITH ours AS MATERIALIZED (
        SELECT endpoint_num, event_id FROM mailbox

@@ -146,8 +146,8 @@ export interface ParkedFetch {
 }
 
 /**
- * Due rows of endpoints' parked backlogs, in due order within an endpoint. They stay parked in the table until they are settled. The statement has no name, for the reason that
- * `parkDeliveries` gives.
+ * Due rows of endpoints' parked backlogs, in due order within an endpoint. They stay parked in the table until they are settled. The statement has no name, so that it
+ * is planned each time: by a plan that was made while few rows waited it goes through all rows of an endpoint rather than through those that are wanted.
  * @param held rows that are passed over: those in memory
  */
 export async function fetchParked(

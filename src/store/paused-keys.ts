@@ -3,6 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { inTransaction } from './in-transaction.ts';
 import { promote } from './order.ts';
+import { probeOnly } from './probe.ts';
 
 /** A key of an ordered endpoint that waits for a person, and the dead letter that it waits for. */
 export interface PausedKey {
@@ -61,6 +62,7 @@ export async function resumeKeys(
         [num, key],
       );
       if (rows.length === 0) return 0;
+      await probeOnly(client);
       await promote(
         client,
         rows.map((row) => ({ endpointNum: num, key: row.order_key })),

@@ -13,17 +13,21 @@ export interface PoolOptions {
   /** Connections that stay open though they are idle. Default: none. */
   readonly kept?: number;
   /**
-   * Whether its statements look rows up by the hundred and never want a whole table: passes over a table are taken only where there is no index (`enable_seqscan`), because
-   * the plan of a named statement is kept from a time when the table may have been small. Default: no.
+   * Whether its statements look rows up by the hundred: Postgres goes through a whole table only where it knows no other way (`enable_seqscan`), because the plan of a
+   * named statement is kept from a time when the table may have been small. Default: no.
    */
   readonly probes?: boolean;
   readonly onError: (error: Error) => void;
 }
 
-/** A pool whose every wait is bounded, and that commits synchronously whatever the server's default says (G1). */
+/** Startup parameters of every session (libpq, "options"). Of two that set the same the later one holds. */
+const SESSION = '-c synchronous_commit=on -c jit=off';
+
+/** A pool whose every wait is bounded, and that commits synchronously whatever the server's default or the URL says (G1). */
 export function createPool(options: PoolOptions): pg.Pool {
+  const { connectionString, given } = withoutSettings(options.databaseUrl);
   const pool = new pg.Pool({
-    connectionString: options.databaseUrl,
+    connectionString,
     application_name: `posthorn-${options.name}`,
     max: options.size,
     min: options.kept ?? 0,
@@ -35,13 +39,32 @@ export function createPool(options: PoolOptions): pg.Pool {
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
     pipeline: options.pipeline ?? false,
-    options: `-c synchronous_commit=on -c jit=off${options.probes ? ' -c enable_seqscan=off' : ''}`,
+    options: `${given} ${SESSION}${options.probes ? ' -c enable_seqscan=off' : ''}`.trimStart(),
   });
   // An idle connection that breaks is replaced at its next use; without a handler the event would end the process.
   pool.on('error', options.onError);
   // A connection that breaks in somebody's hands rejects the query as well; the event says nothing more.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/** What the pool itself decides: pg takes a parameter of the URL rather than what it is given beside it. */
+const DECIDED = [
+  'application_name',
+  'statement_timeout',
+  'query_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+];
+
+/** The URL without what the pool decides, and the `options` that it had. */
+function withoutSettings(databaseUrl: string): { readonly connectionString: string; readonly given: string } {
+  const url = new URL(databaseUrl);
+  const given = url.searchParams.get('options') ?? '';
+  const named = [...DECIDED, 'options'].filter((name) => url.searchParams.has(name));
+  if (named.length === 0) return { connectionString: databaseUrl, given };
+  for (const name of named) url.searchParams.delete(name);
+  return { connectionString: url.href, given };
 }
 
 /** From now on nobody waits longer for a connection of the pool than told, in ms. */

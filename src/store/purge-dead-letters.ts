@@ -9,6 +9,7 @@ import { inTransaction, type Queryable } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
 import { type OrderKey, promote } from './order.ts';
 import { plainArray } from './plain-array.ts';
+import { probeOnly } from './probe.ts';
 import { lockRedrives } from './redrive.ts';
 
 /** Which dead letters go: those that pass the filter, or of those that are named the ones that are dead letters. */
@@ -79,6 +80,7 @@ async function purgeChunk(
       after: JSON.parse(JSON.stringify({ purged, request: asked })),
     });
   }
+  await probeOnly(client);
   await promote(client, resumed);
   return { purged, resumed, resume };
 }

@@ -5,6 +5,7 @@ import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { probeOnly } from './probe.ts';
 import { restoreKept } from './restore-kept.ts';
 import { takeUnexpanded } from './unexpanded.ts';
 
@@ -157,6 +158,7 @@ export async function cancelDelivery(
       await client.query(QUEUE_FIRST, [delivery.eventUuid, delivery.endpointNum, tenant.num, 0]);
     }
     const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(CANCEL, key);
+    await probeOnly(client);
     await promote(client, orderKeysOf(rows));
     if (rows.length === 0) {
       const known = await client.query(

@@ -6,7 +6,7 @@ import type { DeadLetterReason } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
-import { isDeliveryOf } from './probe.ts';
+import { isDeliveryOf, probeOnly } from './probe.ts';
 
 export const REPLAY_STATES = ['pending', 'running', 'completed', 'cancelled'] as const;
 
@@ -159,6 +159,7 @@ export async function cancelReplay(
     if (replay === undefined) return 'not_found';
     if (replay.state === 'cancelled') return 'cancelled';
     if (replay.state === 'completed') return 'finished';
+    await probeOnly(client);
     const withdrawn = await client.query<{ endpoint_num: number; order_key: number | null }>(WITHDRAW, [replay.num]);
     await promote(client, orderKeysOf(withdrawn.rows));
     await client.query(

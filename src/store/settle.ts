@@ -3,6 +3,7 @@ import type { Decision, Outcome } from '../domain/outcome.ts';
 import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './binary-array.ts';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { column, sparseColumn, valuesOf } from './columns.ts';
+import { byKey } from './delivery-keys.ts';
 import { keptHeaders } from './kept-headers.ts';
 import type { LaneLease } from './lanes.ts';
 import { UNIQUE_VIOLATION } from './lock-errors.ts';
@@ -113,10 +114,6 @@ export async function settle(
     return run('settle-again', SETTLE_AGAIN);
   });
   return new Set(rows[0]?.lanes ?? []);
-}
-
-function byKey(a: SettledAttempt, b: SettledAttempt): number {
-  return a.endpointNum - b.endpointNum || (a.eventUuid < b.eventUuid ? -1 : 1);
 }
 
 type AttemptColumns = ReturnType<typeof attemptColumns>;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { CAREFUL_FROM, STRIKES_OUT } from '../domain/suspicion.ts';
-import type { DeliveryKey } from './delivery-keys.ts';
+import { byKey, type DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import type { AcquiredLane, LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
@@ -28,7 +28,7 @@ export async function reviewSuspects(pool: pg.Pool, lanes: readonly AcquiredLane
     const ours = await lockLanes(client, lanes);
     await forgetOthers(client, ours);
     const struck = await strike(client, ours);
-    const setAside = struck.filter(({ strikes }) => strikes >= STRIKES_OUT);
+    const setAside = struck.filter(({ strikes }) => strikes >= STRIKES_OUT).sort(byKey);
     await setThemAside(client, setAside);
     return { suspects: struck.filter(({ strikes }) => strikes < STRIKES_OUT), setAside };
   });
@@ -89,7 +89,7 @@ async function setThemAside(client: Queryable, deliveries: readonly StruckDelive
     [...keys, plainArray(deliveries.map(({ strikes }) => strikes)), REASON],
   );
   await client.query(
-    'DELETE FROM lane_suspects s USING unnest($1::uuid[], $2::int[]) AS k(event_id, endpoint_num) WHERE s.endpoint_num = k.endpoint_num AND s.event_id = k.event_id',
+    `DELETE FROM lane_suspects s USING unnest($1::uuid[], $2::int[]) AS k(event_id, endpoint_num) WHERE ${isDeliveryOf('s', 'k')}`,
     keys,
   );
 }
@@ -143,7 +143,7 @@ export async function clearSuspects(
     name: 'clear-suspects',
     text: `DELETE FROM lane_suspects s
             USING unnest($3::uuid[], $4::int[]) AS k(event_id, endpoint_num), unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch), lanes l
-            WHERE s.endpoint_num = k.endpoint_num AND s.event_id = k.event_id AND s.lane = h.lane AND l.lane = h.lane AND l.epoch = h.epoch`,
+            WHERE ${isDeliveryOf('s', 'k')} AND s.lane = ANY (ARRAY[h.lane]) AND l.lane = h.lane AND l.epoch = h.epoch`,
     values: [...leaseColumns(leases), ...keyColumns(deliveries)],
   });
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
 import { fetchDue, fetchParked, START, stillWaiting } from '../../src/store/mailbox.ts';
-import { promote, setBehind } from '../../src/store/order.ts';
+import { promote, promoteAll, setBehind } from '../../src/store/order.ts';
 import { parkDeliveries, parkEndpoints } from '../../src/store/park.ts';
 import { createPool } from '../../src/store/pools.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
@@ -106,7 +106,7 @@ async function busiestStep(
   return busiest;
 }
 
-const attempts = (rows = given): SettledAttempt[] =>
+const attempts = (rows = given, decision: SettledAttempt['decision'] = { kind: 'done' }): SettledAttempt[] =>
   rows.map((row) => ({
     ...row,
     tenantNum: 1,
@@ -120,7 +120,7 @@ const attempts = (rows = given): SettledAttempt[] =>
       detail: 'refused',
       timing: { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 1 },
     },
-    decision: { kind: 'done' },
+    decision,
     notice: null,
     pauses: false,
   }));
@@ -128,7 +128,7 @@ const attempts = (rows = given): SettledAttempt[] =>
 test.each<[string, number, (pool: pg.Pool) => Promise<unknown>]>([
   ['a settle', GIVEN, (client) => settle(client, leases, attempts())],
   ['parking', GIVEN, (client) => parkDeliveries(client, leases, given)],
-  ['parking of a flood', WAITING, (client) => parkEndpoints(client, leases, [1], GIVEN)],
+  ['parking of a flood', WAITING / 2, (client) => parkEndpoints(client, leases, [1], GIVEN)],
   ['setting behind', GIVEN, (client) => setBehind(client, given)],
   [
     'bringing up',
@@ -145,6 +145,7 @@ test.each<[string, number, (pool: pg.Pool) => Promise<unknown>]>([
     (client) =>
       fetchDue(client, [{ lane: 0, after: START, limit: WAITING }], { endpoints: [], tenants: [], rows: given }),
   ],
+  ['bringing up all', WAITING, (client) => promoteAll(client, [2])],
   ['looking for rows', GIVEN, (client) => stillWaiting(client, given.map((row) => ({ ...row, attempt: 0 })) as never)],
 ])(
   'after a burst into a mailbox that was empty when Postgres counted it, %s looks at few more rows than it is about',
@@ -181,6 +182,11 @@ async function explainKept(client: pg.PoolClient, { name, text, values }: Statem
 
 test.each<[string, (pool: pg.Pool, rows: typeof given) => Promise<unknown>]>([
   ['a settle', (client, rows) => settle(client, leases, attempts(rows))],
+  [
+    'a settle of what is tried again',
+    (client, rows) => settle(client, leases, attempts(rows, { kind: 'retry', delayMs: 1_000 })),
+  ],
+  ['looking for rows', (client, rows) => stillWaiting(client, rows.map((row) => ({ ...row, attempt: 0 })) as never)],
   ['parking', (client, rows) => parkDeliveries(client, leases, rows)],
   [
     'a read of parked backlogs',
