@@ -7,6 +7,7 @@ import {
   runMigrations,
 } from 'bullmq';
 import pg from 'pg';
+import { addressOf } from '../config/postgres-url.ts';
 import { PatientClient } from './patient-client.ts';
 
 /** BullMQ's schema in Postgres, as its migrations name it. */
@@ -31,8 +32,7 @@ class OwnPool extends PostgresConnection {
 
   constructor(databaseUrl: string) {
     const pool = new pg.Pool({
-      connectionString: databaseUrl,
-      options: `-c search_path=${SCHEMA}`,
+      ...addressOf(databaseUrl, `-c search_path=${SCHEMA}`),
       // One of them listens.
       max: 5,
       connectionTimeoutMillis: 5_000,

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { addressOf } from '../config/postgres-url.ts';
 
 export interface PoolOptions {
   readonly databaseUrl: string;
@@ -20,14 +21,13 @@ export interface PoolOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** Startup parameters of every session (libpq, "options"). Of two that set the same the later one holds. */
 const SESSION = '-c synchronous_commit=on -c jit=off';
 
 /** A pool whose every wait is bounded, and that commits synchronously whatever the server's default or the URL says (G1). */
 export function createPool(options: PoolOptions): pg.Pool {
-  const { connectionString, given } = withoutSettings(options.databaseUrl);
+  const settings = options.probes ? `${SESSION} -c enable_seqscan=off` : SESSION;
   const pool = new pg.Pool({
-    connectionString,
+    ...addressOf(options.databaseUrl, settings),
     application_name: `posthorn-${options.name}`,
     max: options.size,
     min: options.kept ?? 0,
@@ -39,32 +39,12 @@ export function createPool(options: PoolOptions): pg.Pool {
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
     pipeline: options.pipeline ?? false,
-    options: `${given} ${SESSION}${options.probes ? ' -c enable_seqscan=off' : ''}`.trimStart(),
   });
   // An idle connection that breaks is replaced at its next use; without a handler the event would end the process.
   pool.on('error', options.onError);
   // A connection that breaks in somebody's hands rejects the query as well; the event says nothing more.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
-}
-
-/** What the pool itself decides: pg takes a parameter of the URL rather than what it is given beside it. */
-const DECIDED = [
-  'application_name',
-  'statement_timeout',
-  'query_timeout',
-  'lock_timeout',
-  'idle_in_transaction_session_timeout',
-];
-
-/** The URL without what the pool decides, and the `options` that it had. */
-function withoutSettings(databaseUrl: string): { readonly connectionString: string; readonly given: string } {
-  const url = new URL(databaseUrl);
-  const given = url.searchParams.get('options') ?? '';
-  const named = [...DECIDED, 'options'].filter((name) => url.searchParams.has(name));
-  if (named.length === 0) return { connectionString: databaseUrl, given };
-  for (const name of named) url.searchParams.delete(name);
-  return { connectionString: url.href, given };
 }
 
 /** From now on nobody waits longer for a connection of the pool than told, in ms. */
