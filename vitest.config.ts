@@ -1,15 +1,23 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { useRunFolder } from './tests/support/run-folder.ts';
 import { SkippedReporter } from './tests/support/skipped-reporter.ts';
 
 // The processes in which files run keep what Node makes of the packages that they load, where the service keeps it too.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url));
+
+useRunFolder();
 
 const unit = [
   'src/**/*.test.ts',
   'tests/bench/**/*.test.ts',
   'tests/chaos/harness/**/*.test.ts',
   'tests/architecture/**/*.test.ts',
+];
+/** What `npm test` leaves to `npm run test:all`: servers that no npm package brings, and rarer crashes, which take as long as all others. */
+const slow = [
+  'tests/{integration,chaos}/{kafka,rabbitmq}*.test.ts',
+  'tests/chaos/{redis-faults,takeover,system-events-crash,poison,embedded-crash,fan-out-crash}.test.ts',
 ];
 /** It asks Postgres. */
 const schemaAgrees = 'tests/architecture/schema-agrees.test.ts';
@@ -18,7 +26,15 @@ const schemaAgrees = 'tests/architecture/schema-agrees.test.ts';
 const patient = { testTimeout: 300_000, hookTimeout: 400_000 };
 /** Files that bring along what they change: to load the service for each of them would cost more than most of them do. */
 const inOneWorld = { isolate: false, setupFiles: 'tests/support/undo-fakes.ts' };
-const onServers = { globalSetup: 'tests/support/global-setup.ts', pool: 'forks', ...patient } as const;
+const onServers = {
+  globalSetup: 'tests/support/global-setup.ts',
+  pool: 'forks',
+  ...inOneWorld,
+  ...patient,
+  // Most of these start processes by the dozen: more at once than two cores can do, less than would wait for each other's signals.
+  maxWorkers: 3,
+  sequence: { groupOrder: 2 },
+} as const;
 
 export default defineConfig({
   test: {
@@ -41,23 +57,13 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['tests/integration/**/*.test.ts', schemaAgrees],
+          exclude: slow,
           ...onServers,
-          ...inOneWorld,
-          maxWorkers: 3,
-          sequence: { groupOrder: 2 },
         },
       },
-      {
-        // Each of these starts processes by the dozen: two at once are what two cores can do.
-        test: {
-          name: 'processes',
-          include: ['tests/{e2e,chaos}/*.test.ts'],
-          ...onServers,
-          ...inOneWorld,
-          maxWorkers: 2,
-          sequence: { groupOrder: 3 },
-        },
-      },
+      { test: { name: 'e2e', include: ['tests/e2e/*.test.ts'], ...onServers } },
+      { test: { name: 'chaos', include: ['tests/chaos/*.test.ts'], exclude: slow, ...onServers } },
+      { test: { name: 'slow', include: slow, ...onServers } },
     ],
   },
 });

@@ -71,7 +71,7 @@ async function startServers(): Promise<Servers> {
 async function startEmbedded() {
   const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-tests-'));
   // Tests that are about durability start a Postgres of their own.
-  const settings = { fsync: 'off', full_page_writes: 'off', max_connections: '300' };
+  const settings = { fsync: 'off', full_page_writes: 'off', max_connections: '300', max_wal_size: '512MB' };
   const postgres = await startEmbeddedPostgres({ dataDir, log: () => {}, settings });
   return {
     url: postgres.url,
