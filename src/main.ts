@@ -18,4 +18,4 @@ const { start } = await import('./start.ts');
 flushCompileCache();
 
 /** The process: one for every role. */
-process.exit(await start());
+process.exit(await start(process.argv.slice(2)));

@@ -13,6 +13,7 @@ import { createLogger } from './observability/logger.ts';
 import { ownSockets } from './own-sockets.ts';
 import { checkMasterKey } from './store/check-master-key.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
+import { countTenants, findOldestTenant } from './store/tenants.ts';
 
 const CALIBRATE_MS = 5_000;
 /** What stopping the embedded Postgres may take of the shutdown's time. */
@@ -50,7 +51,8 @@ export async function runProcess(config: Config): Promise<Ending> {
     return await runServices(context, http, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
       context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
-      if (isEmbedded) await startupPage({ config, port, operatorKey, demo: demo?.run ?? null, prisma: context.prisma });
+      if (isEmbedded)
+        await startupPage({ config, port, operatorKey, demo: demo?.run ?? null, tenants: tenantsOf(context) });
       return Promise.race([stopping, installation.lost]);
     });
   } finally {
@@ -59,6 +61,11 @@ export async function runProcess(config: Config): Promise<Ending> {
     await installation.close();
   }
 }
+
+const tenantsOf = ({ prisma }: Context) => ({
+  count: () => countTenants(prisma),
+  oldest: () => findOldestTenant(prisma),
+});
 
 /** Starts the services, waits for the reason to end, and stops them whatever happened in between. */
 async function runServices(context: Context, http: HttpServer, untilEnding: () => Promise<Ending>): Promise<Ending> {

@@ -1,15 +1,31 @@
 import { ListenError } from './api/http-server.ts';
+import { readFlags, runCommand } from './cli/run-command.ts';
 import { ConfigError, readConfig } from './config/config.ts';
 import { sourcesFileProblems } from './config/sources-file.ts';
 import { EmbeddedPostgresError } from './embedded/embedded-error.ts';
 import { runProcess } from './run-process.ts';
 import { MasterKeyError } from './store/check-master-key.ts';
+import { UnsafeCommitError } from './store/check-session.ts';
 
 /** Errors whose message says what, where and what to do. */
-const forPeople = [ConfigError, ListenError, EmbeddedPostgresError, MasterKeyError];
+const forPeople = [ConfigError, ListenError, EmbeddedPostgresError, MasterKeyError, UnsafeCommitError];
 
-/** @returns the exit code: 2 for a configuration that is not valid, 1 when it cannot start or a part of it is lost. Never rejects. */
-export async function start(): Promise<number> {
+const USAGE = `npm start
+
+Starts Posthorn. It takes no arguments: its environment configures it, see docs/configuration.md.`;
+
+/**
+ * @param args of the command line
+ * @returns the exit code: 2 for arguments, and for a configuration that is not valid; 1 when it cannot start or a part of it is lost. Never rejects.
+ */
+export function start(args: readonly string[]): Promise<number> {
+  return runCommand(USAGE, args, () => {
+    readFlags({ args: [...args], options: {} });
+    return serve();
+  });
+}
+
+async function serve(): Promise<number> {
   try {
     const { text, exitCode } = await runProcess(readConfig(process.env, sourcesFileProblems));
     // It was said when it happened; what failed in consequence has been written since, and who looks at a process that ended looks at its last line.

@@ -25,7 +25,7 @@ export const EXAMPLE_EVENT = `{
   }
 }`;
 
-export const DEMO_TENANT = 'tenant_123';
+const DEMO_TENANT = 'tenant_123';
 const WAIT_MS = 15_000;
 
 interface SavedDemo {

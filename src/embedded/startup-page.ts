@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { type ApiClient, apiClient, DEMO_TENANT, type Demo } from './demo.ts';
+import { type ApiClient, apiClient, type Demo } from './demo.ts';
 import type { DemoDelivery } from './demo-receiver.ts';
 
 export interface StartupPageOptions {
@@ -8,21 +8,31 @@ export interface StartupPageOptions {
   readonly operatorKey: string;
   /** Null when it is switched off. */
   readonly demo: Demo | null;
-  readonly prisma: { readonly tenant: { count(): Promise<number> } };
+  readonly tenants: Tenants;
 }
 
+interface Tenants {
+  /** Of all that ever were. */
+  count(): Promise<number>;
+  /** The id of the oldest that is there still. */
+  oldest(): Promise<string | null>;
+}
+
+/** Not the demo's: the id of a tenant that was deleted is not given again. */
+const NEW_TENANT = 'my_tenant';
+
 /** What a person sees who has just typed `npm start`: where it is, how to talk to it, and on an empty database the demo. */
-export async function startupPage({ config, port, operatorKey, demo, prisma }: StartupPageOptions): Promise<void> {
+export async function startupPage({ config, port, operatorKey, demo, tenants }: StartupPageOptions): Promise<void> {
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
   const baseUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   // The installation runs: what the demo comes to on a machine that is busy is no reason to end it.
-  if (demo !== null) await showDemo(demo, apiClient(baseUrl, operatorKey), prisma).catch(sayWhy);
-  write(summary(baseUrl, operatorKey, config));
+  if (demo !== null) await showDemo(demo, apiClient(baseUrl, operatorKey), tenants).catch(sayWhy);
+  write(summary(baseUrl, operatorKey, config, await tenants.oldest().catch(() => null)));
   demo?.follow(({ headers, verdict }) => write(`  demo receiver: ${headers['webhook-id']} (${verdict})`));
 }
 
-async function showDemo(demo: Demo, api: ApiClient, prisma: StartupPageOptions['prisma']): Promise<void> {
-  const isEmpty = (await prisma.tenant.count()) === 0;
+async function showDemo(demo: Demo, api: ApiClient, tenants: Tenants): Promise<void> {
+  const isEmpty = (await tenants.count()) === 0;
   if (isEmpty) write(demoPage(await demo.run(api)));
   else await demo.resume(api).catch(() => {});
 }
@@ -46,10 +56,11 @@ function demoPage({ headers, body, verdict }: DemoDelivery): string {
   ].join('\n');
 }
 
-function summary(baseUrl: string, operatorKey: string, config: Config): string {
+/** @param tenant one that an event can be sent for, or null where one has to be made first */
+function summary(baseUrl: string, operatorKey: string, config: Config, tenant: string | null): string {
   const curl = (path: string, body: string) =>
     `  curl -s ${baseUrl}${path} -H 'authorization: Bearer ${operatorKey}' -H 'content-type: application/json' -d '${body}'`;
-  const event = `{"type":"payment.captured","tenant_id":"${DEMO_TENANT}","data":{"amount":"12.50"}}`;
+  const event = `{"type":"payment.captured","tenant_id":"${tenant ?? NEW_TENANT}","data":{"amount":"12.50"}}`;
   return [
     '',
     `  Posthorn listens on ${baseUrl}`,
@@ -57,8 +68,7 @@ function summary(baseUrl: string, operatorKey: string, config: Config): string {
     `  Operator key:       ${operatorKey}`,
     `  Data:               ${config.DATA_DIR}`,
     '',
-    // The demo makes the tenant that the event names.
-    ...(config.DEMO ? [] : ['  Make a tenant:', '', curl('/v1/tenants', `{"id":"${DEMO_TENANT}"}`), '']),
+    ...(tenant === null ? ['  Make a tenant:', '', curl('/v1/tenants', `{"id":"${NEW_TENANT}"}`), ''] : []),
     '  Send an event:',
     '',
     curl('/v1/events', event),

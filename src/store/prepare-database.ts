@@ -1,3 +1,4 @@
+import { checkSession } from './check-session.ts';
 import { prepareLanes } from './lanes.ts';
 import { migrate } from './migrate.ts';
 import { ensurePartitions } from './partitions.ts';
@@ -5,6 +6,7 @@ import { createPool } from './pools.ts';
 
 /**
  * Makes the database fit for this version: migrations, lanes, and partitions for the days ahead. Many processes may do so at once.
+ * @throws UnsafeCommitError
  * @throws Error when a migration fails or `lanes` is not the number that the database was set up with.
  */
 export async function prepareDatabase(databaseUrl: string, lanes: number): Promise<void> {
@@ -18,6 +20,7 @@ export async function prepareDatabase(databaseUrl: string, lanes: number): Promi
     onError: () => {},
   });
   try {
+    await checkSession(pool);
     await prepareLanes(pool, lanes);
     const { rows } = await pool.query<{ ms: number }>('SELECT (extract(epoch FROM now()) * 1000)::float8 AS ms');
     await ensurePartitions(pool, rows[0]!.ms);

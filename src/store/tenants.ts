@@ -76,6 +76,21 @@ export async function findTenant(prisma: PrismaClient, id: string): Promise<Tena
   return found === null ? null : toTenant(found);
 }
 
+/** Of all that ever were, deleted ones included. */
+export function countTenants(prisma: PrismaClient): Promise<number> {
+  return prisma.tenant.count();
+}
+
+/** @returns the id of the oldest that is not deleted, or null */
+export async function findOldestTenant(prisma: PrismaClient): Promise<string | null> {
+  const found = await prisma.tenant.findFirst({
+    where: { deletedAt: null },
+    orderBy: { num: 'asc' },
+    select: { id: true },
+  });
+  return found?.id ?? null;
+}
+
 /** Newest first, after the tenant with number `before`. */
 export async function listTenants(
   prisma: PrismaClient,

@@ -54,6 +54,14 @@ test('all faults of the file of sources are told together, beside those of the v
   expect(output).not.toContain('hunter2');
 });
 
+test('an argument ends the start with exit code 2 and says how it is configured; asked for help it prints that alone', async () => {
+  const wrong = await runServiceProcess(environment(NOWHERE), ['--port=80']);
+  expect(wrong.code).toBe(2);
+  expect(wrong.output).toMatch(/^Unknown option '--port'\n\nnpm start\n.*docs\/configuration\.md/s);
+  const asked = await runServiceProcess(environment(NOWHERE), ['--help']);
+  expect(asked).toMatchObject({ code: 0, output: expect.stringMatching(/^npm start\n/) });
+});
+
 test('F62: another number of lanes is refused, and the number that holds is named', async () => {
   const database = await createTestDatabase();
   onTestFinished(() => database.drop());

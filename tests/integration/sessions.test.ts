@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { prepareDatabase } from '../../src/store/prepare-database.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
+import { startPooler } from '../support/pooler.ts';
 import { query } from '../support/query.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let database: TestDatabase;
@@ -56,4 +59,17 @@ test('G1 events, attempts and settings are committed to the disk before anybody 
     { wrote: 'endpoints', committed: 'on', passes: 'on', memory: '5MB' },
     { wrote: 'events', committed: 'on', passes: 'off', memory: '5MB' },
   ]);
+});
+
+test('G1 behind a pooler that keeps our settings back, it starts only where Postgres commits to the disk by default', async () => {
+  const pooler = await startPooler(database.url);
+  onTestFinished(() => pooler.close());
+  await expect(prepareDatabase(pooler.url, TEST_LANES)).rejects.toThrow(
+    /synchronous_commit=off .*ignore_startup_parameters.*ALTER ROLE/,
+  );
+  const other = await createTestDatabase();
+  onTestFinished(() => other.drop());
+  const safe = await startPooler(other.url);
+  onTestFinished(() => safe.close());
+  await prepareDatabase(safe.url, TEST_LANES);
 });

@@ -45,8 +45,9 @@ export async function startServiceProcess(env: Readonly<Record<string, string>>)
 /** Runs a process that is expected to end by itself. */
 export async function runServiceProcess(
   env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
 ): Promise<ProcessExit & { output: string }> {
-  const child = new Child(env);
+  const child = new Child(env, args);
   const timer = setTimeout(() => child.signal('SIGKILL'), PATIENCE_MS);
   const exit = await child.exited;
   clearTimeout(timer);
@@ -60,8 +61,8 @@ class Child {
   readonly #listeners = new Set<(line: string) => void>();
   #hasEnded = false;
 
-  constructor(env: Readonly<Record<string, string>>) {
-    this.#child = spawn(process.execPath, ARGUMENTS, {
+  constructor(env: Readonly<Record<string, string>>, args: readonly string[] = []) {
+    this.#child = spawn(process.execPath, [...ARGUMENTS, ...args], {
       cwd: ROOT,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
