@@ -15,7 +15,7 @@ const PROMOTED_AT_ONCE = 16;
 // The first row of a key decides: where it waits for its retry, is about to be sent, or was set aside (src/store/suspects.ts), those
 // behind it stay where they are.
 // Rows are locked in the one order of all statements that wait for several (endpoint, then event), lest two wait for each other. They are
-// not passed over when another has them, as in `setBehind`: nobody would bring them up later.
+// not passed over when another has them, as in src/store/park.ts: nobody would bring them up later.
 // Who is stuck is found before anything is updated: joined in one, each row of the endpoint would be tried with each key.
 const PROMOTE = (keys: string) => `
   WITH RECURSIVE ${keys},
@@ -72,23 +72,6 @@ export async function promoteAll(pool: pg.Pool, endpointNums: readonly number[])
   if (endpointNums.length === 0) return 0;
   const { rowCount } = await pool.query({ name: 'promote-all', text: PROMOTE_ALL, values: [plainArray(endpointNums)] });
   return rowCount ?? 0;
-}
-
-/** Sets rows back that are not the first of their key, where no fetch steps over them, until `promote` brings them up. */
-export async function setBehind(
-  pool: pg.Pool,
-  rows: readonly { readonly eventUuid: string; readonly endpointNum: number }[],
-): Promise<void> {
-  await pool.query({
-    name: 'set-behind',
-    // What another statement has locked is passed over, so that this one never waits: it is due, and comes here again.
-    text: `WITH free AS MATERIALIZED (
-             SELECT m.event_id, m.endpoint_num FROM unnest($1::uuid[], $2::int[]) AS p(event_id, endpoint_num) JOIN mailbox m ON ${isDeliveryOf('m', 'p')}
-              WHERE ${asFilter('m.order_key IS NOT NULL')} AND m.due_at <= now() FOR UPDATE OF m SKIP LOCKED
-           )
-           UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE ${isDeliveryOf('m', 'f')}`,
-    values: [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))],
-  });
 }
 
 /** Rows of a `RETURNING endpoint_num, order_key` as keys, each once. */

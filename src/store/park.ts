@@ -1,10 +1,12 @@
 import type pg from 'pg';
+import type { DeliveryKey } from './delivery-keys.ts';
 import type { LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
 
-// Both statements pass over rows that another has locked, so that they never wait for a row and stand in no deadlock. Such a row is being
-// settled or cancelled, or is parked next time: until then the fetch steps over it once more.
+// All statements here pass over rows that another has locked, so that they never wait for a row and stand in no deadlock. Such a row is being
+// settled or cancelled, or is set aside next time: until then the fetch steps over it once more.
+// Rows of lanes that are the caller's no longer stay as they are: their owner would not know.
 
 const HELD = `held AS MATERIALIZED (
   SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
@@ -18,17 +20,24 @@ const PARK = `
   )
   UPDATE mailbox m SET parked = true FROM free f WHERE ${isDeliveryOf('m', 'f')}`;
 
-/**
- * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. Rows of lanes that
- * are the caller's no longer stay as they are: their owner would not know.
- */
-export async function parkDeliveries(
-  pool: pg.Pool,
-  leases: readonly LaneLease[],
-  rows: readonly { eventUuid: string; endpointNum: number }[],
-): Promise<void> {
-  const keys = [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))];
-  await pool.query({ name: 'park', text: PARK, values: [...leaseColumns(leases), ...keys] });
+type Row = Pick<DeliveryKey, 'eventUuid' | 'endpointNum'>;
+
+/** Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. */
+export async function parkDeliveries(pool: pg.Pool, leases: readonly LaneLease[], rows: readonly Row[]): Promise<void> {
+  await pool.query({ name: 'park', text: PARK, values: [...leaseColumns(leases), ...keyColumns(rows)] });
+}
+
+const SET_BEHIND = `
+  WITH ${HELD},
+  free AS MATERIALIZED (
+    SELECT m.event_id, m.endpoint_num FROM unnest($3::uuid[], $4::int[]) AS p(event_id, endpoint_num) JOIN mailbox m ON ${isDeliveryOf('m', 'p')}
+     WHERE ${asFilter('m.order_key IS NOT NULL')} AND m.due_at <= now() AND m.lane IN (SELECT lane FROM held) FOR UPDATE OF m SKIP LOCKED
+  )
+  UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE ${isDeliveryOf('m', 'f')}`;
+
+/** Sets rows back that are not the first of their key, where no fetch steps over them, until `promote` (src/store/order.ts) brings them up. */
+export async function setBehind(pool: pg.Pool, leases: readonly LaneLease[], rows: readonly Row[]): Promise<void> {
+  await pool.query({ name: 'set-behind', text: SET_BEHIND, values: [...leaseColumns(leases), ...keyColumns(rows)] });
 }
 
 const PARK_ENDPOINTS = `
@@ -66,4 +75,8 @@ export async function parkEndpoints(
 
 function leaseColumns(leases: readonly LaneLease[]): string[] {
   return [plainArray(leases.map(({ lane }) => lane)), plainArray(leases.map(({ epoch }) => epoch))];
+}
+
+function keyColumns(rows: readonly Row[]): string[] {
+  return [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))];
 }

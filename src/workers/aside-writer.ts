@@ -38,7 +38,7 @@ export class AsideWriter {
     for (const row of parked) list.get(row.endpointNum)?.markParked();
     await writeSome(
       behind,
-      (rows) => store.setBehind(rows),
+      (rows) => store.setBehind(this.#leasesOf(rows), rows),
       (rows) => aside.setBehind(rows),
     );
     floods.note([...parked, ...behind]);

@@ -5,8 +5,8 @@ import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { giveUp } from '../store/give-up.ts';
 import { acquireLanes, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
-import { promote, promoteAll, setBehind } from '../store/order.ts';
-import { parkDeliveries, parkEndpoints } from '../store/park.ts';
+import { promote, promoteAll } from '../store/order.ts';
+import { parkDeliveries, parkEndpoints, setBehind } from '../store/park.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { type SettledAttempt, settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
@@ -70,7 +70,7 @@ function setAside({ context: { workerPool: pool } }: LaneStoreOptions): AsideSto
   return {
     park: (leases, rows) => parkDeliveries(pool, leases, rows),
     parkEndpoints: (leases, nums, limit) => parkEndpoints(pool, leases, nums, limit),
-    setBehind: (rows) => setBehind(pool, rows),
+    setBehind: (leases, rows) => setBehind(pool, leases, rows),
     promote: (keys) => promote(pool, keys),
     promoteAll: (nums) => promoteAll(pool, nums),
   };

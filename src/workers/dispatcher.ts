@@ -117,8 +117,11 @@ export class Dispatcher {
     // A request that fails at once calls back at once: the loop that is running goes on with what that freed.
     if (this.#isRunning) return;
     this.#isRunning = true;
-    for (let desk = this.#turns.next(); desk !== undefined; desk = this.#turns.next()) this.#serve(desk);
-    this.#isRunning = false;
+    try {
+      for (let desk = this.#turns.next(); desk !== undefined; desk = this.#turns.next()) this.#serve(desk);
+    } finally {
+      this.#isRunning = false;
+    }
   }
 
   stop(): void {

@@ -18,7 +18,7 @@ export interface LaneStore {
   fetchParked(fetches: readonly ParkedFetch[], held: readonly DeliveryKey[]): Promise<DueDelivery[]>;
   park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
   parkEndpoints(leases: readonly LaneLease[], endpointNums: readonly number[], limit: number): Promise<number>;
-  setBehind(rows: readonly DueDelivery[]): Promise<void>;
+  setBehind(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
   /** @returns how many rows were brought up, likewise below. */
   promote(keys: readonly OrderKey[]): Promise<number>;
   promoteAll(endpointNums: readonly number[]): Promise<number>;

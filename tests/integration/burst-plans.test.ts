@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
 import { fetchDue, fetchParked, START, stillWaiting } from '../../src/store/mailbox.ts';
-import { promote, promoteAll, setBehind } from '../../src/store/order.ts';
-import { parkDeliveries, parkEndpoints } from '../../src/store/park.ts';
+import { promote, promoteAll } from '../../src/store/order.ts';
+import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { createPool } from '../../src/store/pools.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
@@ -129,7 +129,7 @@ test.each<[string, number, (pool: pg.Pool) => Promise<unknown>]>([
   ['a settle', GIVEN, (client) => settle(client, leases, attempts())],
   ['parking', GIVEN, (client) => parkDeliveries(client, leases, given)],
   ['parking of a flood', WAITING / 2, (client) => parkEndpoints(client, leases, [1], GIVEN)],
-  ['setting behind', GIVEN, (client) => setBehind(client, given)],
+  ['setting behind', GIVEN, (client) => setBehind(client, leases, given)],
   [
     'bringing up',
     GIVEN,

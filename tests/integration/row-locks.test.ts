@@ -4,8 +4,8 @@ import { newUuid } from '../../src/domain/ids.ts';
 import { cancelForDeletedEndpoints } from '../../src/store/cancel-deleted.ts';
 import { inTransaction } from '../../src/store/in-transaction.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
-import { promote, setBehind } from '../../src/store/order.ts';
-import { parkDeliveries, parkEndpoints } from '../../src/store/park.ts';
+import { promote } from '../../src/store/order.ts';
+import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { eventually } from '../support/eventually.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
@@ -59,7 +59,7 @@ const found = async (where: string) =>
 test.each<[string, () => Promise<unknown>, string]>([
   ['parking', () => parkDeliveries(pool, leases, rows), 'parked'],
   ['parking of a flood', () => parkEndpoints(pool, leases, [1, 2], 10), 'parked'],
-  ['setting behind', () => setBehind(pool, rows), `due_at = 'infinity'`],
+  ['setting behind', () => setBehind(pool, leases, rows), `due_at = 'infinity'`],
 ])('%s passes over a row that another statement has, and waits for nobody', async (_what, run, where) => {
   await lock(holder, 1);
   await run();
