@@ -1,4 +1,5 @@
-import { Reader } from '@platformatic/kafka';
+import { compressionsAlgorithms, Reader } from '@platformatic/kafka';
+import { guardBatches } from '../brokers/guard-batches.ts';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { guardReader } from '../brokers/guard-reader.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
@@ -55,6 +56,7 @@ export class KafkaSession {
 
   constructor(options: SessionOptions) {
     guardReader(Reader);
+    guardBatches(compressionsAlgorithms);
     this.#options = options;
     this.#finder = new TopicFinder(options.source, options.clientId, options.onFault);
     // Whoever waits for it comes later than the first failure may.
