@@ -52,6 +52,14 @@ const PROBE_PAUSE_MS = 500;
 /** Not what was thrown: that may quote the payload, which an expunge could not take out of the attempt. */
 const UNMADE = 'the event cannot be written for this endpoint: its bytes are damaged, or a cast failed';
 
+/** What a fault of ours in the midst of sending comes to: an attempt like any other, so that nothing of it stays under way. */
+const UNSENT: Outcome = {
+  kind: 'unreachable',
+  reason: 'network',
+  detail: 'the request could not be made: an error of Posthorn itself, see its log',
+  timing: { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 },
+};
+
 /** Sends what waits at the desks: prepare → send, in fair turns, within the bounds of the process and those of each endpoint. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -170,10 +178,15 @@ export class Dispatcher {
       this.#options.onFinished({ letter, desk, startedAtMs, outcome, passage });
       this.#goOn(desk);
     };
-    flight.request =
-      request === null
-        ? sender.tryOut(letter.due, (isNoted) => this.#prepareOnTrial(desk, flight, isNoted), onOutcome)
-        : sender.send(request, onOutcome);
+    try {
+      flight.request =
+        request === null
+          ? sender.tryOut(letter.due, (isNoted) => this.#prepareOnTrial(desk, flight, isNoted), onOutcome)
+          : sender.send(request, onOutcome);
+    } catch (error) {
+      this.#options.onFailure('sending of a delivery', error, { deliveryId: deliveryIdOfLetter(letter), ...desk.ids });
+      onOutcome(UNSENT);
+    }
   }
 
   /**
