@@ -15,8 +15,8 @@ const ROOM = 6 * 1024 ** 3;
  */
 export function useRunFolder(): void {
   if (basename(tmpdir()).startsWith(PREFIX)) return;
+  for (const parent of new Set([IN_MEMORY, tmpdir()])) removeLeftovers(parent);
   const parent = hasRoom() ? IN_MEMORY : tmpdir();
-  removeLeftovers(parent);
   const folder = mkdtempSync(join(parent, `${PREFIX}${process.pid}-`));
   // Postgres may run as another user.
   chmodSync(folder, 0o755);
@@ -33,11 +33,15 @@ function hasRoom(): boolean {
   }
 }
 
-/** Of runs that were killed: what is in memory would stay there until the machine is started anew. */
+/** Of runs that were killed: what is in memory would stay there until the machine is started anew. Those of other users stay. */
 function removeLeftovers(parent: string): void {
-  for (const name of readdirSync(parent)) {
-    const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1] ?? Number.NaN);
-    if (pid > 0 && !lives(pid)) rmSync(join(parent, name), { recursive: true, force: true });
+  try {
+    for (const name of readdirSync(parent)) {
+      const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1] ?? Number.NaN);
+      if (pid > 0 && !lives(pid)) rmSync(join(parent, name), { recursive: true, force: true });
+    }
+  } catch {
+    // No such folder, or not ours: no reason to run no tests.
   }
 }
 
