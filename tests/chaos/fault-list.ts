@@ -34,7 +34,7 @@ export const faultList: readonly FaultRow[] = [
     tests: ['tests/chaos/redis-faults.test.ts'],
   },
   { id: 'F10', fault: 'Redis restarted without persistence' },
-  { id: 'F11', fault: 'FLUSHALL under load', tests: ['tests/chaos/redis-faults.test.ts'] },
+  { id: 'F11', fault: 'FLUSHALL under load', tests: ['tests/chaos/redis-wiped.test.ts'] },
   { id: 'F12', fault: 'Redis at maxmemory' },
   { id: 'F13', fault: 'wrong eviction policy at the start' },
   { id: 'F14', fault: 'failover of Redis' },

@@ -70,7 +70,7 @@ function inversionsOf(numbers: readonly number[]): number {
 
 const subject = (n: number) => `order-${n % 7}`;
 
-test('subjects come in the order of acceptance, across failures, retries and a killed worker; one does not wait for another', async () => {
+test('G5: subjects come in the order of acceptance, across failures, retries and a killed worker; one does not wait for another', async () => {
   await endpointOf('subjects', { order: 'subject', retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1] });
   // Every tenth fails once; that is too few for the breaker.
   const received = record('subjects', (n, tries) => (n % 10 === 3 && tries === 1 ? 500 : 200));
@@ -90,7 +90,7 @@ test('subjects come in the order of acceptance, across failures, retries and a k
   for (const numbers of bySubject.values()) expect(inversionsOf(numbers)).toBe(0);
 });
 
-test('with order "endpoint" nothing overtakes a delivery that is being retried', async () => {
+test('G5: with order "endpoint" nothing overtakes a delivery that is being retried', async () => {
   await endpointOf('whole', { order: 'endpoint', retry_schedule: [0, 1, 1] });
   const received = record('whole', (n, tries) => (n === 1 && tries < 3 ? 500 : 200));
   await post('whole', 0, 6, () => undefined);
