@@ -28,7 +28,6 @@ export class AsideWriter {
     // A lane that is not ours any more has an owner who does not know what we would set aside.
     const isOurs = (row: DueDelivery) => lanes.has(row.lane);
     const parked = aside.takeParked(isHeld).filter(isOurs);
-    const behind = aside.takeBehind(isHeld).filter(isOurs);
     await writeSome(
       parked,
       (rows) => store.park(this.#leasesOf(rows), rows),
@@ -36,6 +35,8 @@ export class AsideWriter {
     );
     // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
     for (const row of parked) list.get(row.endpointNum)?.markParked();
+    // Not before: lanes may have been lost meanwhile.
+    const behind = aside.takeBehind(isHeld).filter(isOurs);
     await writeSome(
       behind,
       (rows) => store.setBehind(this.#leasesOf(rows), rows),
