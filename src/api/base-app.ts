@@ -7,6 +7,7 @@ import express, {
 } from 'express';
 import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
+import { answerUnread } from './answer-unread.ts';
 import { setFixedHeaders } from './fixed-headers.ts';
 import { problemOf, refusalOf } from './problem.ts';
 import { newRequestId } from './request-id.ts';
@@ -58,11 +59,9 @@ function answerErrors({ observe }: Context): ErrorRequestHandler {
     }
     if (refusal.status === 401) response.setHeader('www-authenticate', 'Bearer');
     if (refusal.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(refusal.retryAfterSeconds));
-    // What is left of an unread body must not be taken for the next request.
-    if (!request.complete) response.setHeader('connection', 'close');
-    response
-      .status(refusal.status)
-      .type('application/problem+json')
-      .send(JSON.stringify(problemOf(refusal, requestId)));
+    response.status(refusal.status).type('application/problem+json; charset=utf-8');
+    const body = JSON.stringify(problemOf(refusal, requestId));
+    if (request.complete) response.send(body);
+    else answerUnread(request, response, body);
   };
 }

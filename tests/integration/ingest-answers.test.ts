@@ -116,3 +116,33 @@ test('what no length was told of, or too much, is refused as ever', async () => 
     /^HTTP\/1.1 413 [\s\S]*too_large/,
   );
 });
+
+/** As clients do that read no answer before all is sent. @returns what they read then */
+async function sendThenRead(head: readonly string[], bytes: number): Promise<string> {
+  const { hostname, port } = new URL(service.baseUrl);
+  const socket = connect(Number(port), hostname).pause();
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk;
+  });
+  const closed = new Promise<void>((resolve, reject) => socket.once('error', reject).once('close', () => resolve()));
+  const lines = ['POST /v1/events HTTP/1.1', 'host: x', ...head, `content-length: ${bytes}`];
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  socket.write(Buffer.alloc(bytes, 'x'), () => socket.resume());
+  await closed;
+  return answer;
+}
+
+const KEY = `authorization: Bearer ${OPERATOR_KEY}`;
+const JSON_TYPE = 'content-type: application/json';
+
+test.each([
+  ['too much', 413, [KEY, JSON_TYPE], 20_000_000],
+  ['by nobody', 401, ['authorization: Bearer nobody', JSON_TYPE], 7_000_000],
+  ['of another kind', 415, [KEY, 'content-type: text/plain'], 7_000_000],
+])(
+  'a producer that sends all before it reads hears why its body was refused: %s',
+  async (_what, status, head, bytes) => {
+    expect(await sendThenRead(head, bytes)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  },
+);
