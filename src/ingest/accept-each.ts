@@ -3,7 +3,8 @@ import { CheckBudget } from '../event-types/check-budget.ts';
 import { type AcceptDependencies, MAX_TRIES, type RawEvent, seal, typesRestless } from './accept.ts';
 import { areCurrent, type Misfit } from './check-type.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
-import { CONFLICT, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
+import { CONFLICT, REUSED_ID, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
+import { reusedIds } from './reused-ids.ts';
 import type { PendingEvent } from './seal-event.ts';
 import { TurnTaker } from './turn-taker.ts';
 
@@ -58,7 +59,23 @@ async function sealEach(
     const one = sealing instanceof Promise ? await turns.after(sealing) : sealing;
     sealed.push('status' in one ? one : { ...one, event: { ...one.event, source: { key: sourceKey } } });
   }
-  return sealed;
+  return refuseReused(sealed, dependencies);
+}
+
+async function refuseReused(
+  sealed: readonly (Pending | Rejection)[],
+  { findMade }: AcceptDependencies,
+): Promise<readonly (Pending | Rejection)[]> {
+  const pending = sealed.flatMap((one) => ('event' in one ? [one] : []));
+  const reused = new Set(
+    (
+      await reusedIds(
+        pending.map(({ event }) => event),
+        findMade,
+      )
+    ).map((at) => pending[at]),
+  );
+  return sealed.map((one) => ('event' in one && reused.has(one) ? REUSED_ID : one));
 }
 
 async function commit(

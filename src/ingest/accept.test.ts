@@ -25,6 +25,7 @@ function desk(result?: UnitResult) {
     commits: { submit } as unknown as GroupCommit,
     findTenant: async (id) => (id === 'tenant_2' ? { num: 2, id } : null),
     nowMs: () => 1_700_000_000_000,
+    findMade: async () => new Set(),
     maxEventBytes: 300,
     types: {
       rules: { check: async () => unchecked, isCurrent: async () => true, forget: () => {} },

@@ -2,11 +2,13 @@ import { Refusal } from '../domain/errors.ts';
 import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { CheckBudget } from '../event-types/check-budget.ts';
+import type { MadeId } from '../store/made-ids.ts';
 import { areCurrent, type CheckTypes, checkType, type Misfit, type TypeCheck } from './check-type.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
 import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
-import { CONFLICT, invalid, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
+import { CONFLICT, invalid, REUSED_ID, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
+import { reusedIds } from './reused-ids.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
 import { TurnTaker } from './turn-taker.ts';
@@ -17,6 +19,8 @@ export interface AcceptDependencies {
   readonly findTenant: (id: string) => TenantRef | null | Promise<TenantRef | null>;
   /** Postgres's clock: it decides the day that an event is kept under. */
   readonly nowMs: () => number;
+  /** Which of these are ids that Posthorn gave to events, by index. */
+  readonly findMade: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>;
   readonly maxEventBytes: number;
   readonly types: CheckTypes;
 }
@@ -61,6 +65,8 @@ export async function acceptEvents(
       if (await areCurrent(refusedBy, types)) throw refusalFor(rejections, options.isBatch);
       continue;
     }
+    const reused = await reusedIds(pending, dependencies.findMade);
+    if (reused.length > 0) throw refusalFor(new Map(reused.map((index) => [index, REUSED_ID])), options.isBatch);
     const result = await commits.submit(pending);
     if (result.kind !== 'types_changed') {
       const items = itemsOf(result, options.isBatch);

@@ -39,6 +39,7 @@ async function accept(verdicts: readonly Verdict[], current: bigint) {
     commits: { submit } as unknown as GroupCommit,
     findTenant: async () => null,
     nowMs: () => 1_700_000_000_000,
+    findMade: async () => new Set<number>(),
     maxEventBytes: 300,
     types: { rules, onMisfit: ({ type }: { type: string }) => void told.push(type) },
   };
@@ -73,6 +74,7 @@ test('the events of one request share what they may cost to be checked, and thos
     commits: { submit: async () => ({ kind: 'loose', items: ['conflict', 'conflict'] }) } as unknown as GroupCommit,
     findTenant: async () => null,
     nowMs: () => 1_700_000_000_000,
+    findMade: async () => new Set<number>(),
     maxEventBytes: 300,
     types: { rules: { check, forget: () => {}, isCurrent: async () => true }, onMisfit: () => {} },
   };

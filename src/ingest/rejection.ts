@@ -24,6 +24,13 @@ export const CONFLICT: Rejection = {
   faults: [{ path: '', message: 'the idempotency key or id belongs to an event with another body' }],
 };
 
+/** Not "with another body": what its own id was made for is not compared. */
+export const REUSED_ID: Rejection = {
+  ...CONFLICT,
+  detail: 'The id is one that Posthorn gave to another event.',
+  faults: [{ path: 'id', message: 'is one that Posthorn gave to another event' }],
+};
+
 /**
  * @param size what was counted, in words
  * @param most bytes that an event may have as it would be delivered

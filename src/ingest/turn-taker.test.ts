@@ -37,6 +37,7 @@ async function turnsWith(checkMs: number, isAtOnce: boolean, accept: (dependenci
     commits: { submit } as unknown as GroupCommit,
     findTenant: async () => null,
     nowMs: () => 1_700_000_000_000,
+    findMade: async () => new Set<number>(),
     maxEventBytes: 300,
     types: { rules: { check, forget: () => {}, isCurrent: async () => true }, onMisfit: () => {} },
   });

@@ -2,6 +2,7 @@ import { type SourceInput, sourceInput } from '../config/source-schema.ts';
 import { joinSecrets } from '../config/source-secrets.ts';
 import type { Context } from '../context.ts';
 import type { AcceptDependencies } from '../ingest/accept.ts';
+import { findMadeIds } from '../store/made-ids.ts';
 import { publishRejected } from '../store/publish-rejected.ts';
 import { claimRetries, forgetRetried, keepRejected } from '../store/rejected-messages.ts';
 import { recallStarts } from '../store/source-starts.ts';
@@ -68,11 +69,20 @@ function inputOf(source: OpenSource): SourceInput {
   throw new Error(`The source ${source.name} is described in a way that this version does not know.`);
 }
 
-function acceptDependencies({ config, commits, clock, recallTenant, typeRules, observe }: Context): AcceptDependencies {
+function acceptDependencies({
+  config,
+  commits,
+  clock,
+  recallTenant,
+  typeRules,
+  observe,
+  apiPool,
+}: Context): AcceptDependencies {
   return {
     commits,
     findTenant: recallTenant,
     nowMs: () => clock.nowMs(),
+    findMade: (ids) => findMadeIds(apiPool, ids),
     maxEventBytes: config.MAX_EVENT_BYTES,
     types: { rules: typeRules, onMisfit: (event) => observe.eventMisfit(event) },
   };

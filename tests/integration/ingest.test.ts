@@ -55,6 +55,21 @@ test('the same key with another body is 409 and stores nothing', async () => {
   expect(await storedEvents('conflict.key')).toHaveLength(1);
 });
 
+test('G1: an id that Posthorn gave to an event is no other event of its tenant; one of the same form that it did not give is as good as any', async () => {
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'other' });
+  const event = { type: 'made.id', tenant_id: 'acme', data: 1 };
+  const { id } = (await post(event)).body;
+  expect(await post({ ...event, id })).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
+  expect(await post([event, { ...event, id, metadata: { idempotency_key: 'made' } }])).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: '1.id' }] },
+  });
+  expect(await storedEvents('made.id')).toHaveLength(1);
+  const elsewhere = { ...event, id, tenant_id: 'other' };
+  expect(await post(elsewhere)).toMatchObject({ status: 202, body: { id, status: 'accepted' } });
+  expect(await post(elsewhere)).toMatchObject({ status: 202, body: { id, status: 'duplicate' } });
+});
+
 test('a batch is stored whole or not at all, and names each bad index', async () => {
   const good = { type: 'batch.whole', tenant_id: 'acme', data: {} };
   const bad = await post([good, { ...good, type: 'A B' }, { ...good, color: 'red' }]);

@@ -10,6 +10,7 @@ import type { ItemResult } from '../../ingest/plan-group.ts';
 import { readCloudEvents } from '../../ingest/read-cloud-events.ts';
 import { type ReadRequest, readRequest } from '../../ingest/read-request.ts';
 import type { MisfitEvent } from '../../observability/facts.ts';
+import { findMadeIds, type MadeId } from '../../store/made-ids.ts';
 import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
 import { FIXED_HEADERS, setFixedHeaders } from '../fixed-headers.ts';
@@ -27,12 +28,13 @@ const noQuery = z.strictObject({});
  * read, so that strangers cost nothing.
  */
 export function mountIngest(app: Express, context: Context): void {
-  const { config, commits, clock, recallTenant, typeRules, observe } = context;
+  const { config, commits, clock, recallTenant, typeRules, observe, apiPool } = context;
   const read = readBytes(config.MAX_BATCH_BYTES);
   const dependencies = {
     commits,
     findTenant: recallTenant,
     nowMs: () => clock.nowMs(),
+    findMade: (ids: readonly MadeId[]) => findMadeIds(apiPool, ids),
     maxEventBytes: config.MAX_EVENT_BYTES,
     types: { rules: typeRules, onMisfit: (event: MisfitEvent) => observe.eventMisfit(event) },
   };
