@@ -1,5 +1,4 @@
-import { compressionsAlgorithms, Reader } from '@platformatic/kafka';
-import { guardBatches } from '../brokers/guard-batches.ts';
+import { Reader } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { guardReader } from '../brokers/guard-reader.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
@@ -56,7 +55,6 @@ export class KafkaSession {
 
   constructor(options: SessionOptions) {
     guardReader(Reader);
-    guardBatches(compressionsAlgorithms);
     this.#options = options;
     this.#finder = new TopicFinder(options.source, options.clientId, options.onFault);
     // Whoever waits for it comes later than the first failure may.

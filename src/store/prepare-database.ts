@@ -10,7 +10,6 @@ import { createPool } from './pools.ts';
  * @throws Error when a migration fails or `lanes` is not the number that the database was set up with.
  */
 export async function prepareDatabase(databaseUrl: string, lanes: number): Promise<void> {
-  await migrate(databaseUrl);
   const pool = createPool({
     databaseUrl,
     name: 'setup',
@@ -20,7 +19,9 @@ export async function prepareDatabase(databaseUrl: string, lanes: number): Promi
     onError: () => {},
   });
   try {
+    // Before anything is changed.
     await checkSession(pool);
+    await migrate(databaseUrl);
     await prepareLanes(pool, lanes);
     const { rows } = await pool.query<{ ms: number }>('SELECT (extract(epoch FROM now()) * 1000)::float8 AS ms');
     await ensurePartitions(pool, rows[0]!.ms);

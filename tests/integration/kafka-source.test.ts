@@ -348,17 +348,6 @@ test('a broker that cannot be reached is told of, without secrets, and found aga
   expect(JSON.stringify(source)).not.toContain('very-secret');
 });
 
-test('a batch that is a thousand times larger once it is inflated is not taken into memory: the source says so, and others go on', async () => {
-  const [bad, good] = [await newTopic(), await newTopic()];
-  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [bad]));
-  await createSource(service.baseUrl, kafkaSource(kafka!.broker, [good]));
-  await kafka!.send([{ topic: bad, value: Buffer.alloc(80 * 1024 * 1024) }], 'gzip');
-  await kafka!.send([{ topic: good, value: event(1) }], 'gzip');
-  const isRefused = ({ error }: { error: string | null }) => error?.includes('larger than 64 MiB') ?? false;
-  await untilSource(service.baseUrl, id, ({ consumers }) => consumers.some(isRefused));
-  expect(await logged(1)).toEqual([1]);
-});
-
 test('CloudEvents come in both modes, the tenant from the declared extension', async () => {
   const topic = await newTopic();
   const mapping = { format: 'cloudevents', tenant_extension: 'customer' };
