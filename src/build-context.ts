@@ -28,6 +28,7 @@ import { Clock } from './store/clock.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { readFigures } from './store/installation-figures.ts';
 import { LaneCalls } from './store/lane-calls.ts';
+import { findMadeIds } from './store/made-ids.ts';
 import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { findTenant } from './store/tenants.ts';
@@ -100,6 +101,7 @@ export function buildContext(options: ContextOptions): Context {
   // Only for a process that delivers: another one would keep them for nobody.
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
   const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, expansionBell });
+  const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id)));
   const version = productVersion();
   observe.metrics.noteBuild(version);
   observe.watchInstallation(() => readFigures(workerPool));
@@ -122,7 +124,14 @@ export function buildContext(options: ContextOptions): Context {
     doorbell,
     waker,
     commits,
-    typeRules: createTypeRules(config, apiPool),
+    accept: {
+      commits,
+      findTenant: recallTenant,
+      nowMs: () => clock.nowMs(),
+      findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(apiPool, ids)),
+      maxEventBytes: config.MAX_EVENT_BYTES,
+      types: { rules: createTypeRules(config, apiPool), onMisfit: (event) => observe.eventMisfit(event) },
+    },
     ingestLimits: createLimiter(config, apiPool),
     bodies,
     authenticator: new Authenticator({
@@ -133,7 +142,7 @@ export function buildContext(options: ContextOptions): Context {
     health,
     cursors: new Cursors(options.masterKeys[0]!),
     findTenant: (id) => findTenant(prisma, id),
-    recallTenant: rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id))),
+    recallTenant,
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
     ringReplays: () => replayBell.ring(),
     beginServing: () => {

@@ -4,7 +4,7 @@ import type { Cursors } from './api/cursor.ts';
 import type { Config } from './config/config.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
-import type { TypeRules } from './event-types/type-rules.ts';
+import type { AcceptDependencies } from './ingest/accept.ts';
 import type { GroupCommit } from './ingest/group-commit.ts';
 import type { TenantLimiter } from './ingest/tenant-limiter.ts';
 import type { LaneWaker } from './lane-waker.ts';
@@ -34,7 +34,8 @@ export interface Context {
   readonly waker: LaneWaker;
   readonly prisma: PrismaClient;
   readonly commits: GroupCommit;
-  readonly typeRules: TypeRules;
+  /** What events need on their way in, by whichever door. */
+  readonly accept: AcceptDependencies;
   readonly ingestLimits: TenantLimiter;
   readonly bodies: BodyCache;
   readonly authenticator: Authenticator;

@@ -1,3 +1,4 @@
+import { finished } from 'node:stream';
 import type { Request, Response } from 'express';
 
 /** How long what a client still sends after its answer is read and thrown away, in ms. */
@@ -13,11 +14,10 @@ export function answerUnread(request: Request, response: Response, body: string)
   response.setHeader('connection', 'close');
   response.setHeader('content-length', Buffer.byteLength(body));
   response.write(body);
-  const end = () => {
+  const timer = setTimeout(() => response.end(), LINGER_MS);
+  finished(request, { writable: false }, () => {
     clearTimeout(timer);
     response.end();
-  };
-  const timer = setTimeout(end, LINGER_MS);
-  request.once('end', end).once('close', end).once('error', end);
+  });
   request.resume();
 }

@@ -30,7 +30,7 @@ export async function processScope(): Promise<string> {
   return `${boot.trim()} ${namespace}`;
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -21,8 +21,14 @@ test('it says where it listens, with what key, and how to make a tenant and send
   expect(page).toContain('http://127.0.0.1:4321\n');
   expect(page).toMatch(/Operator key: +op_key\n/);
   expect(page).toContain('http://127.0.0.1:4321/docs\n');
-  expect(page).toMatch(/curl -s http:\/\/127\.0\.0\.1:4321\/v1\/tenants .*"id":"my_tenant"/);
-  expect(page).toMatch(/curl -s http:\/\/127\.0\.0\.1:4321\/v1\/events .*"tenant_id":"my_tenant"/);
+  expect(page).toMatch(/curl -s http:\/\/127\.0\.0\.1:4321\/v1\/tenants .*"id":"my_tenant_1"/);
+  expect(page).toMatch(/curl -s http:\/\/127\.0\.0\.1:4321\/v1\/events .*"tenant_id":"my_tenant_1"/);
+});
+
+test('the tenant that it says to make is none that was deleted', async () => {
+  await startupPage({ ...options, tenants: { count: async () => 1, oldest: async () => null } });
+  expect(page).toMatch(/v1\/tenants .*"id":"my_tenant_2"/);
+  expect(page).toMatch(/v1\/events .*"tenant_id":"my_tenant_2"/);
 });
 
 test('the event that it shows is for a tenant that is there, be the demo’s deleted', async () => {

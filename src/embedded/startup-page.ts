@@ -18,16 +18,13 @@ interface Tenants {
   oldest(): Promise<string | null>;
 }
 
-/** Not the demo's: the id of a tenant that was deleted is not given again. */
-const NEW_TENANT = 'my_tenant';
-
 /** What a person sees who has just typed `npm start`: where it is, how to talk to it, and on an empty database the demo. */
 export async function startupPage({ config, port, operatorKey, demo, tenants }: StartupPageOptions): Promise<void> {
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
   const baseUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   // The installation runs: what the demo comes to on a machine that is busy is no reason to end it.
   if (demo !== null) await showDemo(demo, apiClient(baseUrl, operatorKey), tenants).catch(sayWhy);
-  write(summary(baseUrl, operatorKey, config, await tenants.oldest().catch(() => null)));
+  write(summary(baseUrl, operatorKey, config, await exampleTenant(tenants)));
   demo?.follow(({ headers, verdict }) => write(`  demo receiver: ${headers['webhook-id']} (${verdict})`));
 }
 
@@ -56,11 +53,25 @@ function demoPage({ headers, body, verdict }: DemoDelivery): string {
   ].join('\n');
 }
 
-/** @param tenant one that an event can be sent for, or null where one has to be made first */
-function summary(baseUrl: string, operatorKey: string, config: Config, tenant: string | null): string {
+interface ExampleTenant {
+  readonly id: string;
+  /** Whether it has to be made first. */
+  readonly isNew: boolean;
+}
+
+/** One that an event can be sent for. */
+async function exampleTenant(tenants: Tenants): Promise<ExampleTenant> {
+  const oldest = await tenants.oldest().catch(() => null);
+  if (oldest !== null) return { id: oldest, isNew: false };
+  // The id of a tenant that was deleted is not given again.
+  const known = await tenants.count().catch(() => 0);
+  return { id: `my_tenant_${known + 1}`, isNew: true };
+}
+
+function summary(baseUrl: string, operatorKey: string, config: Config, tenant: ExampleTenant): string {
   const curl = (path: string, body: string) =>
     `  curl -s ${baseUrl}${path} -H 'authorization: Bearer ${operatorKey}' -H 'content-type: application/json' -d '${body}'`;
-  const event = `{"type":"payment.captured","tenant_id":"${tenant ?? NEW_TENANT}","data":{"amount":"12.50"}}`;
+  const event = `{"type":"payment.captured","tenant_id":"${tenant.id}","data":{"amount":"12.50"}}`;
   return [
     '',
     `  Posthorn listens on ${baseUrl}`,
@@ -68,7 +79,7 @@ function summary(baseUrl: string, operatorKey: string, config: Config, tenant: s
     `  Operator key:       ${operatorKey}`,
     `  Data:               ${config.DATA_DIR}`,
     '',
-    ...(tenant === null ? ['  Make a tenant:', '', curl('/v1/tenants', `{"id":"${NEW_TENANT}"}`), ''] : []),
+    ...(tenant.isNew ? ['  Make a tenant:', '', curl('/v1/tenants', `{"id":"${tenant.id}"}`), ''] : []),
     '  Send an event:',
     '',
     curl('/v1/events', event),

@@ -59,23 +59,11 @@ async function sealEach(
     const one = sealing instanceof Promise ? await turns.after(sealing) : sealing;
     sealed.push('status' in one ? one : { ...one, event: { ...one.event, source: { key: sourceKey } } });
   }
-  return refuseReused(sealed, dependencies);
-}
-
-async function refuseReused(
-  sealed: readonly (Pending | Rejection)[],
-  { findMade }: AcceptDependencies,
-): Promise<readonly (Pending | Rejection)[]> {
-  const pending = sealed.flatMap((one) => ('event' in one ? [one] : []));
-  const reused = new Set(
-    (
-      await reusedIds(
-        pending.map(({ event }) => event),
-        findMade,
-      )
-    ).map((at) => pending[at]),
+  const reused = await reusedIds(
+    sealed.flatMap((one) => ('event' in one ? [one.event] : [])),
+    dependencies.findMade,
   );
-  return sealed.map((one) => ('event' in one && reused.has(one) ? REUSED_ID : one));
+  return sealed.map((one) => ('event' in one && reused.has(one.event) ? REUSED_ID : one));
 }
 
 async function commit(

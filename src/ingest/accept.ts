@@ -66,7 +66,10 @@ export async function acceptEvents(
       continue;
     }
     const reused = await reusedIds(pending, dependencies.findMade);
-    if (reused.length > 0) throw refusalFor(new Map(reused.map((index) => [index, REUSED_ID])), options.isBatch);
+    if (reused.size > 0) {
+      const indexes = pending.flatMap((event, index) => (reused.has(event) ? [index] : []));
+      throw refusalFor(new Map(indexes.map((index) => [index, REUSED_ID])), options.isBatch);
+    }
     const result = await commits.submit(pending);
     if (result.kind !== 'types_changed') {
       const items = itemsOf(result, options.isBatch);

@@ -1,8 +1,6 @@
 import { type SourceInput, sourceInput } from '../config/source-schema.ts';
 import { joinSecrets } from '../config/source-secrets.ts';
 import type { Context } from '../context.ts';
-import type { AcceptDependencies } from '../ingest/accept.ts';
-import { findMadeIds } from '../store/made-ids.ts';
 import { publishRejected } from '../store/publish-rejected.ts';
 import { claimRetries, forgetRetried, keepRejected } from '../store/rejected-messages.ts';
 import { recallStarts } from '../store/source-starts.ts';
@@ -29,7 +27,7 @@ export function beginSource(source: OpenSource, process: string, context: Contex
   const intake = createIntake({
     source: { id: source.id, name: source.name, tenantId: input.tenant_id },
     mapping: input.mapping,
-    accept: acceptDependencies(context),
+    accept: context.accept,
     limits: context.ingestLimits,
     reject: async (messages, isRetry) => {
       const options = { isRetry, publish: input.on_rejected !== undefined };
@@ -67,25 +65,6 @@ function inputOf(source: OpenSource): SourceInput {
   const parsed = sourceInput.safeParse(joinSecrets({ plain: source.config, secrets: source.secrets }));
   if (parsed.success) return parsed.data;
   throw new Error(`The source ${source.name} is described in a way that this version does not know.`);
-}
-
-function acceptDependencies({
-  config,
-  commits,
-  clock,
-  recallTenant,
-  typeRules,
-  observe,
-  apiPool,
-}: Context): AcceptDependencies {
-  return {
-    commits,
-    findTenant: recallTenant,
-    nowMs: () => clock.nowMs(),
-    findMade: (ids) => findMadeIds(apiPool, ids),
-    maxEventBytes: config.MAX_EVENT_BYTES,
-    types: { rules: typeRules, onMisfit: (event) => observe.eventMisfit(event) },
-  };
 }
 
 /** Tries rejected messages again that someone asked for. They come when they come: not in their old order among others. */

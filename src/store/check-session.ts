@@ -15,8 +15,11 @@ export class UnsafeCommitError extends Error {
  * @throws UnsafeCommitError
  */
 export async function checkSession(pool: pg.Pool): Promise<void> {
-  const { rows } = await pool.query<{ synchronous_commit: string }>('SHOW synchronous_commit');
-  const found = rows[0]!.synchronous_commit;
-  // The latter waits for standbys to have applied it too.
-  if (found !== 'on' && found !== 'remote_apply') throw new UnsafeCommitError(found);
+  const { rows } = await pool.query<{ level: string; is_alone: boolean }>(
+    `SELECT current_setting('synchronous_commit') AS level, current_setting('synchronous_standby_names') = '' AS is_alone`,
+  );
+  const { level, is_alone: isAlone } = rows[0]!;
+  // All but "off" wait for the disk of this server; what they say of standbys matters only where there are some.
+  const isSafe = isAlone ? level !== 'off' : level === 'on' || level === 'remote_apply';
+  if (!isSafe) throw new UnsafeCommitError(level);
 }

@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Loader } from '../support/loader.ts';
-import { hasRedis, requireRedis } from '../support/redis-process.ts';
-import { RedisStage } from '../support/redis-stage.ts';
+import { redisStageForFile } from '../support/redis-stage.ts';
 
 /** How long Redis is away: longer than the 6 s after which older BullMQ never came back (taskforcesh/bullmq#4585). */
 const OUTAGE_MS = 7_000;
 
-let on: RedisStage;
-
-beforeAll(async () => {
-  if (hasRedis()) on = await RedisStage.open();
-});
-beforeEach((context) => {
-  requireRedis(context);
-  onTestFailed(() => console.error(on.stage.logs()));
-});
-afterAll(() => on?.close());
+const staged = redisStageForFile();
 
 /** During an outage the load is the clock: this many more posts, each answered, however slow the machine. */
 async function outage(loader: Loader): Promise<void> {
@@ -24,6 +14,7 @@ async function outage(loader: Loader): Promise<void> {
 }
 
 test('F09: Redis killed under load and back after 7 s: every post is answered 202, deliveries go on, and the worker listens again by itself', async () => {
+  const on = staged();
   const { receiver } = on.stage;
   const loader = await on.load();
   await on.redis.crash();
@@ -41,6 +32,7 @@ test('F09: Redis killed under load and back after 7 s: every post is answered 20
 });
 
 test('F15: Redis that hangs for 7 s holds up no post, and deliveries go on', async () => {
+  const on = staged();
   const { receiver } = on.stage;
   const loader = await on.load();
   on.redis.signal('SIGSTOP');
@@ -54,6 +46,7 @@ test('F15: Redis that hangs for 7 s holds up no post, and deliveries go on', asy
 });
 
 test('F09: a worker that is told to stop while Redis is away ends with exit code 0, and its lanes are free', async () => {
+  const on = staged();
   const loader = await on.load();
   await on.redis.crash();
   expect(await on.worker.kill('SIGTERM')).toEqual({ code: 0, signal: null });

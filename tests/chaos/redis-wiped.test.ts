@@ -1,23 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import type { ReceivedRequest } from '../support/receiver.ts';
-import { hasRedis, requireRedis } from '../support/redis-process.ts';
-import { RedisStage } from '../support/redis-stage.ts';
+import { redisStageForFile } from '../support/redis-stage.ts';
 import { TENANT } from '../support/stage.ts';
 
-let on: RedisStage;
-
-beforeAll(async () => {
-  if (hasRedis()) on = await RedisStage.open();
-});
-beforeEach((context) => {
-  requireRedis(context);
-  onTestFailed(() => console.error(on.stage.logs()));
-});
-afterAll(() => on?.close());
+const staged = redisStageForFile();
 
 test('G2, F11: FLUSHALL under load loses nothing and sends nothing twice', async () => {
+  const on = staged();
   const loader = await on.load();
   for (let i = 0; i < 3; i++) {
     await on.redis.flushAll();
@@ -27,6 +18,7 @@ test('G2, F11: FLUSHALL under load loses nothing and sends nothing twice', async
 });
 
 test('G2, F11: a retry that waits for its timer is made although FLUSHALL took the timer', async () => {
+  const on = staged();
   const { stage, endpoints, redis } = on;
   const path = `/v1/tenants/${TENANT}/endpoints/${endpoints[0]!.id}`;
   expect((await call(on.api, 'PATCH', path, { retry_schedule: [0, 8, 8, 8, 8, 8] })).status).toBe(200);

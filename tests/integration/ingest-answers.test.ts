@@ -133,6 +133,24 @@ async function sendThenRead(head: readonly string[], bytes: number): Promise<str
   return answer;
 }
 
+test('a client that never stops sending after its answer is cut off', async () => {
+  const { hostname, port } = new URL(service.baseUrl);
+  const socket = connect(Number(port), hostname);
+  socket.write(head('content-length: 1000000000').replace(OPERATOR_KEY, 'nobody'));
+  const dripping = setInterval(() => socket.write('x'), 20);
+  const answer = await new Promise<string>((resolve) => {
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    // A write may meet the reset before the close is read.
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(text));
+  });
+  clearInterval(dripping);
+  expect(answer).toMatch(/^HTTP\/1.1 401 /);
+});
+
 const KEY = `authorization: Bearer ${OPERATOR_KEY}`;
 const JSON_TYPE = 'content-type: application/json';
 

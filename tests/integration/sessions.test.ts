@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
@@ -6,7 +6,7 @@ import { freePort } from '../support/free-port.ts';
 import { startPooler } from '../support/pooler.ts';
 import { query } from '../support/query.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { databaseUrl, dropDatabase, onServer, TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let database: TestDatabase;
@@ -67,6 +67,13 @@ test('G1 behind a pooler that keeps our settings back, it starts only where Post
   await expect(prepareDatabase(pooler.url, TEST_LANES)).rejects.toThrow(
     /synchronous_commit=off .*ignore_startup_parameters.*ALTER ROLE/,
   );
+  const empty = `${new URL(database.url).pathname.slice(1)}_empty`;
+  await onServer(database.url, `CREATE DATABASE ${empty}`);
+  onTestFinished(() => dropDatabase(inject('serverUrl'), empty));
+  const emptyUrl = databaseUrl(pooler.url, empty);
+  await query(emptyUrl, `ALTER DATABASE ${empty} SET synchronous_commit = off`);
+  await expect(prepareDatabase(emptyUrl, TEST_LANES)).rejects.toThrow(/synchronous_commit=off/);
+  expect(await query(emptyUrl, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace`)).toEqual([]);
   const other = await createTestDatabase();
   onTestFinished(() => other.drop());
   const safe = await startPooler(other.url);

@@ -1,10 +1,24 @@
-import { expect } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed } from 'vitest';
 import { checkInvariants } from './check-invariants.ts';
 import { eventually } from './eventually.ts';
 import { type Loader, type SentEvent, startLoader } from './loader.ts';
-import { type RedisProcess, startRedisProcess } from './redis-process.ts';
+import { hasRedis, type RedisProcess, requireRedis, startRedisProcess } from './redis-process.ts';
 import type { ServiceProcess } from './service-process.ts';
 import { type CreatedEndpoint, createEndpoint, openStage, type Stage } from './stage.ts';
+
+/** One for all tests of the file that calls it, which are skipped where there is no Redis to start. */
+export function redisStageForFile(): () => RedisStage {
+  let stage: RedisStage | undefined;
+  beforeAll(async () => {
+    if (hasRedis()) stage = await RedisStage.open();
+  });
+  beforeEach((context) => {
+    requireRedis(context);
+    onTestFailed(() => console.error(stage?.stage.logs()));
+  });
+  afterAll(() => stage?.close());
+  return () => stage!;
+}
 
 /** An api and a worker on a Redis of their own, to which faults come in turn. */
 export class RedisStage {

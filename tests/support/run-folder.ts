@@ -1,6 +1,7 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
-import { freemem, tmpdir } from 'node:os';
+import { accessSync, chmodSync, constants, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { isAlive } from '../../src/embedded/process-identity.ts';
 
 const PREFIX = 'posthorn-tests-';
 /** Where Linux keeps files in memory. */
@@ -22,12 +23,15 @@ export function useRunFolder(): void {
   chmodSync(folder, 0o755);
   process.env.TMPDIR = folder;
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  // A terminal that is closed: by default a process ends of it without a word.
+  process.once('SIGHUP', () => process.exit(129));
 }
 
 function hasRoom(): boolean {
   try {
+    accessSync(IN_MEMORY, constants.W_OK);
     const { bavail, bsize } = statfsSync(IN_MEMORY);
-    return Math.min(bavail * bsize, freemem()) > ROOM;
+    return Math.min(bavail * bsize, process.availableMemory()) > ROOM;
   } catch {
     return false;
   }
@@ -38,18 +42,9 @@ function removeLeftovers(parent: string): void {
   try {
     for (const name of readdirSync(parent)) {
       const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1] ?? Number.NaN);
-      if (pid > 0 && !lives(pid)) rmSync(join(parent, name), { recursive: true, force: true });
+      if (pid > 0 && !isAlive(pid)) rmSync(join(parent, name), { recursive: true, force: true });
     }
   } catch {
     // No such folder, or not ours: no reason to run no tests.
-  }
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -9,8 +9,6 @@ import { idempotencyKey } from '../../ingest/event-input.ts';
 import type { ItemResult } from '../../ingest/plan-group.ts';
 import { readCloudEvents } from '../../ingest/read-cloud-events.ts';
 import { type ReadRequest, readRequest } from '../../ingest/read-request.ts';
-import type { MisfitEvent } from '../../observability/facts.ts';
-import { findMadeIds, type MadeId } from '../../store/made-ids.ts';
 import { bodyBudget } from '../body-budget.ts';
 import { checkInput } from '../check-input.ts';
 import { FIXED_HEADERS, setFixedHeaders } from '../fixed-headers.ts';
@@ -28,17 +26,8 @@ const noQuery = z.strictObject({});
  * read, so that strangers cost nothing.
  */
 export function mountIngest(app: Express, context: Context): void {
-  const { config, commits, clock, recallTenant, typeRules, observe, apiPool } = context;
+  const { config, observe } = context;
   const read = readBytes(config.MAX_BATCH_BYTES);
-  const dependencies = {
-    commits,
-    findTenant: recallTenant,
-    nowMs: () => clock.nowMs(),
-    findMade: (ids: readonly MadeId[]) => findMadeIds(apiPool, ids),
-    maxEventBytes: config.MAX_EVENT_BYTES,
-    types: { rules: typeRules, onMisfit: (event: MisfitEvent) => observe.eventMisfit(event) },
-  };
-
   const budget = bodyBudget({
     budgetBytes: config.INGEST_BUFFER_BYTES / 2,
     largestBytes: config.MAX_BATCH_BYTES,
@@ -74,7 +63,7 @@ export function mountIngest(app: Express, context: Context): void {
     }
     const options = { isBatch, caller, idempotencyKey };
     const owners = await chargeLimits(events, body.length, response, caller, context);
-    const items = await acceptEvents(events, options, dependencies);
+    const items = await acceptEvents(events, options, context.accept);
     countAccepted(items, owners, context);
     const duplicates = countDuplicates(items);
     if (duplicates > 0) observe.eventsDuplicate(duplicates);
