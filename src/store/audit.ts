@@ -1,12 +1,12 @@
 import { newUuid } from '../domain/ids.ts';
+import type { AuditAction } from './audit-actions.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 
 export interface Change {
   readonly tenantNum: number | null;
   /** Key id, `operator`, or `system`. */
   readonly actor: string;
-  /** `endpoint.created`, `key.revoked`, … */
-  readonly action: string;
+  readonly action: AuditAction;
   /** Id of what was changed. */
   readonly object: string;
   /** Never a secret: say that it changed, not what it is. */

@@ -83,7 +83,7 @@ export async function rotateSecret(
     const data = { version: { increment: 1 }, updatedAt: new Date() };
     await transaction.endpoint.update({ where: { num: endpoint.num }, data });
     const change = {
-      action: 'endpoint.secret_rotated',
+      action: 'endpoint.secret_rotated' as const,
       object: endpointId,
       after: { overlap_seconds: options.overlapSeconds },
     };

@@ -45,7 +45,7 @@ export async function createEndpoint(
       },
     });
     await insertSecret(transaction, vault, row, secret);
-    const change = { action: 'endpoint.created', object: id, after: auditView(settings) };
+    const change = { action: 'endpoint.created' as const, object: id, after: auditView(settings) };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });
     return { kind: 'created', endpoint: toEndpoint(row, vault) };
   });

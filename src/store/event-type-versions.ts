@@ -69,7 +69,7 @@ export async function registerVersion(
     // Schema and casts never change: the version itself shows them.
     const { description, state, example } = row;
     const after = { description, state, example };
-    const change = { action: 'event_type_version.created', object: objectOf(type, version), after };
+    const change = { action: 'event_type_version.created' as const, object: objectOf(type, version), after };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });
     return 'created';
   });
@@ -105,7 +105,7 @@ export async function updateVersion(
       where: { typeNum_major_minor_patch: { typeNum: type.num, major, minor, patch: number } },
       data: { ...changes, updatedAt: new Date() },
     });
-    const change = { action: 'event_type_version.updated', object: objectOf(type.type, before) };
+    const change = { action: 'event_type_version.updated' as const, object: objectOf(type.type, before) };
     const values = { before: pick(before, names), after: changes };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change, ...values });
   });
@@ -120,7 +120,7 @@ async function insertType(
 ): Promise<{ readonly num: number }> {
   const data = { tenantNum: tenant.num, type, description, validation };
   const created = await transaction.eventType.create({ data });
-  const change = { action: 'event_type.created', object: type, after: { description, validation } };
+  const change = { action: 'event_type.created' as const, object: type, after: { description, validation } };
   await appendAudit(transaction, { tenantNum: tenant.num, actor, ...change });
   return created;
 }
@@ -134,7 +134,12 @@ async function setValidation(
 ): Promise<void> {
   if (validation === undefined || validation === before) return;
   await transaction.eventType.update({ where: { num }, data: { validation, updatedAt: new Date() } });
-  const change = { action: 'event_type.updated', object: type, before: { validation: before }, after: { validation } };
+  const change = {
+    action: 'event_type.updated' as const,
+    object: type,
+    before: { validation: before },
+    after: { validation },
+  };
   await appendAudit(transaction, { tenantNum: tenant.num, actor, ...change });
 }
 

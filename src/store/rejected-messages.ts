@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { newUuid } from '../domain/ids.ts';
 import { appendAudit } from './audit.ts';
+import type { AuditAction } from './audit-actions.ts';
 import { plainArray } from './plain-array.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
 
@@ -192,7 +193,7 @@ function audit(
   transaction: Transaction,
   { id }: SourceRef,
   { ids, reason, group }: RejectionChoice,
-  change: { readonly actor: string; readonly action: string },
+  change: { readonly actor: string; readonly action: AuditAction },
   messages: number,
 ): Promise<void> {
   const after = { messages, ids: ids?.length ?? null, reason: reason ?? null, group: group ?? null };

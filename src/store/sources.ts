@@ -1,5 +1,6 @@
 import { newId } from '../domain/ids.ts';
 import { appendAudit } from './audit.ts';
+import type { AuditAction } from './audit-actions.ts';
 import { Prisma, type PrismaClient, type Transaction } from './prisma.ts';
 import { sealedPlace, type Vault } from './vault.ts';
 
@@ -209,7 +210,7 @@ function openSecrets(vault: Vault, { id, secretsSealed }: Row): Readonly<Record<
 function audit(
   transaction: Transaction,
   actor: string,
-  action: string,
+  action: AuditAction,
   object: string,
   change: { before?: Prisma.InputJsonValue; after?: Prisma.InputJsonValue },
 ): Promise<void> {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { specExamples } from '../../src/cloudevents/fixtures/spec-examples.ts';
 import { verifySignature } from '../../src/signing/verify-signature.ts';
 import { parseVerifyingKey } from '../../src/signing/verifying-key.ts';
+import { allDelivered } from '../support/all-delivered.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import type { ReceivedRequest } from '../support/receiver.ts';
@@ -132,6 +133,7 @@ test('an event of ours is delivered as a CloudEvent, once for all its attempts a
   await receiver.received('/native/cloudevents_binary', 1);
   const retried = await receiver.received('/native/cloudevents', 2);
   expect(retried[1]!.body).toEqual(retried[0]!.body);
+  await allDelivered(api, 'native', 'evt_mine');
   const replay = { endpoint_id: binary.id, event_ids: ['evt_mine'] };
   expect((await call(api, 'POST', '/v1/tenants/native/replays', replay)).status).toBe(202);
   await receiver.received('/native/cloudevents_binary', 2);

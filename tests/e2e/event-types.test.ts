@@ -1,5 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { allDelivered } from '../support/all-delivered.ts';
 import { call } from '../support/api.ts';
 import type { ReceivedRequest } from '../support/receiver.ts';
 import { type ReceiverPaths, statuses } from '../support/receiver-paths.ts';
@@ -134,6 +135,7 @@ test('retries and replays of a cast delivery carry the same bytes, whatever was 
   receiver.behave('/retried', statuses(500, 500, 204));
   const { body } = await send(tenant, '2.0', '{"id":"p","customer":{"id":"c"},"amount":1e2,"currency":"USD"}');
   await receiver.received('/retried', 3);
+  await allDelivered(api, tenant, body.id);
   expect((await register(tenant, '1.2', { schema: v11 })).status).toBe(201);
   expect((await register(tenant, '2.1', { schema: v20 })).status).toBe(201);
   const replay = { endpoint_id: id, event_ids: [body.id] };

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { promoteAll } from '../../src/store/order.ts';
+import { promote, promoteAll } from '../../src/store/order.ts';
 import { call } from '../support/api.ts';
 import { logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { startReceiver } from '../support/receiver.ts';
@@ -36,6 +36,32 @@ test('to look for rows that stand behind nothing costs nothing for keys that hav
   const { Plan: plan } = rows[0]['QUERY PLAN'][0];
   expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(100);
 });
+
+test.each([
+  ['waits for its retry', `parked = false, due_at = now() + interval '1 hour'`],
+  ['is about to be sent', `parked = false, due_at = now() - interval '1 hour'`],
+  ['waits for room, parked', `due_at = now() - interval '1 hour'`],
+])(
+  'G5: nothing of a key is brought up past its first that %s, and all of it once that has ended',
+  async (_how, first) => {
+    const service = await startTestService();
+    onTestFinished(() => service.stop());
+    const tenant = await makeTenant(service, 'acme');
+    const endpoint = await makeEndpoint(service, tenant, { order: 'subject' });
+    const pool = service.context.workerPool;
+    await pool.query(
+      `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq)
+     SELECT gen_random_uuid(), 'infinity', $1, $2, 0, true, 7, n FROM generate_series(1, 3) n`,
+      [endpoint.num, tenant.num],
+    );
+    await pool.query(`UPDATE mailbox SET ${first} WHERE seq = 1`);
+    const keys = [{ endpointNum: endpoint.num, key: 7 }];
+    const brought = async () => [await promote(pool, keys), await promoteAll(pool, [endpoint.num])];
+    expect(await brought()).toEqual([0, 0]);
+    await pool.query('DELETE FROM mailbox WHERE seq = 1');
+    expect(await brought()).toEqual([2, 0]);
+  },
+);
 
 test('a worker that takes a lane brings up what nobody lived to bring up, though no delivery of the key will ever end again', async () => {
   const api = await startTestService();

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
+import { DECISION } from '../../src/store/codes.ts';
 import { type AppendGroup, appendEvents } from '../../src/store/event-log.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
@@ -96,6 +97,34 @@ test('an attempt whose number was taken meanwhile, as by a cancellation, does no
     [fresh, 3_000],
   ]);
 });
+
+test('G3: what a former owner of a lane settles changes nothing, and is not on record', async () => {
+  const [ended, going] = [newUuid(), newUuid()].sort() as [string, string];
+  await wait(ended, going);
+  const former = leases.map((lease) => ({ ...lease, epoch: lease.epoch - 1 }));
+  const attempts = [attempt(ended, 1_000), attempt(going, 1_000, { decision: { kind: 'retry', delayMs: 60_000 } })];
+  expect(await settle(pool, former, attempts)).toEqual(new Set());
+  expect(await onRecord()).toEqual([]);
+  expect(await waiting()).toEqual([
+    [ended, 0],
+    [going, 0],
+  ]);
+});
+
+test.each([
+  ['done', { kind: 'done' }],
+  ['to be tried again', { kind: 'retry', delayMs: 0 }],
+] as const)(
+  'G2: an attempt that is %s after its delivery has moved on leaves the delivery as it is, and is on record as late',
+  async (_what, decision) => {
+    const uuid = newUuid();
+    await wait(uuid);
+    await pool.query('UPDATE mailbox SET attempt = 2');
+    await settle(pool, leases, [attempt(uuid, 1_000, { decision })]);
+    expect(await waiting()).toEqual([[uuid, 2]]);
+    expect(await onRecord()).toEqual([[uuid, 1, DECISION.late, 1_000]]);
+  },
+);
 
 const group = (keys: readonly string[], wide: boolean, keysExpireBefore: string): AppendGroup => {
   const eventUuids = keys.map(() => newUuid());

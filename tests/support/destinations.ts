@@ -23,6 +23,12 @@ export function destinationCalls(baseUrl: string, tenant: string) {
     const { body } = await call(baseUrl, 'GET', `${root}/events/${eventId}/deliveries`);
     return body.data.find((delivery: { endpoint_id: string }) => delivery.endpoint_id === endpointId);
   };
+  /** Resolves when the delivery of an event has come to this state. */
+  const settled = (eventId: string, endpoint: BrokerEndpoint, status: string) =>
+    eventually(
+      () => deliveriesOf(eventId, endpoint.id),
+      (delivery) => delivery?.status === status,
+    );
   return {
     create: async (settings: Readonly<Record<string, unknown>>): Promise<BrokerEndpoint> => {
       await eventually(
@@ -41,12 +47,7 @@ export function destinationCalls(baseUrl: string, tenant: string) {
       if (status !== 202) throw new Error(`The event was refused: ${status} ${JSON.stringify(body)}`);
       return body.id;
     },
-    /** Resolves when the delivery of an event has come to this state. */
-    settled: (eventId: string, endpoint: BrokerEndpoint, status: string) =>
-      eventually(
-        () => deliveriesOf(eventId, endpoint.id),
-        (delivery) => delivery?.status === status,
-      ),
+    settled,
     /** The first attempts of an event's delivery, oldest first, once there are so many. */
     attempts: (eventId: string, endpoint: BrokerEndpoint, count = 1) =>
       eventually(
@@ -58,8 +59,9 @@ export function destinationCalls(baseUrl: string, tenant: string) {
         },
         (attempts) => attempts.length >= count,
       ),
-    /** Sends events that were delivered once more, by a replay. */
+    /** Sends events that were delivered once more, by a replay. It leaves alone what is not on record as delivered yet. */
     replay: async (endpoint: BrokerEndpoint, eventIds: readonly string[]): Promise<void> => {
+      for (const eventId of eventIds) await settled(eventId, endpoint, 'delivered');
       const filter = { endpoint_id: endpoint.id, event_ids: eventIds };
       const { status, body } = await call(baseUrl, 'POST', `${root}/replays`, filter);
       if (status !== 202) throw new Error(`The replay was refused: ${status} ${JSON.stringify(body)}`);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AUDIT_ACTIONS } from '../../store/audit-actions.ts';
 import { type AuditRecord, listAudit as list } from '../../store/list-audit.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { defineRoute } from '../route.ts';
@@ -8,7 +9,9 @@ export const auditSchema = z
     id: z.uuid(),
     at: z.iso.datetime(),
     actor: z.string().describe('A key id, `operator` or `system`.'),
-    action: z.string().describe('`endpoint.created`, `key.revoked`, …'),
+    action: z
+      .string()
+      .describe(`${AUDIT_ACTIONS.map((action) => `\`${action}\``).join(', ')}. Later versions may know more.`),
     object: z.string().describe('The id of what was changed.'),
     before: z.unknown().describe('What changed, as it was; null for what was made. Never a secret.'),
     after: z.unknown().describe('What changed, as it is; null for what was deleted. Never a secret.'),

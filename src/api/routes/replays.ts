@@ -24,7 +24,7 @@ const replayRequest = z.strictObject({
     .enum(replays.REPLAYED_STATUSES)
     .optional()
     .describe(
-      'Deliveries of this status are made again. Absent: every ended one, and with `endpoint_id` also the events that it would get today but never had.',
+      'Deliveries of this status are made again. Absent: every ended one, and with `endpoint_id` also the events that it would get today but never had. What waits for an attempt, or is in the midst of one, is left alone.',
     ),
   types: z.array(typePattern).min(1).max(MAX_TYPES).optional().describe('Dotted globs, as in subscriptions.'),
   event_ids: z.array(eventId).min(1).max(MAX_IDS).optional(),

@@ -119,6 +119,15 @@ test('a cut resets every connection, and new ones are taken', async () => {
   expect(await ask(await dial(), 'again')).toBe('AGAIN');
 });
 
+test('a hang-up ends every connection without an error', async () => {
+  const socket = await dial();
+  await ask(socket, 'before');
+  const ended = once(socket, 'close');
+  proxy.hangUp();
+  expect(await ended).toEqual([false]);
+  expect(proxy.connections).toBe(0);
+});
+
 test('after a new target new connections lead there', async () => {
   const other = await listen();
   proxy.retarget(portOf(other));

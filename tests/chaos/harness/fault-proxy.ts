@@ -68,6 +68,15 @@ export class FaultProxy {
     this.#pairs.clear();
   }
 
+  /** Ends every open connection at the near end without a word, as a pooler does that stops; at the far end it is reset. */
+  hangUp(): void {
+    for (const { near, far } of this.#pairs) {
+      near.destroySoon();
+      reset(far);
+    }
+    this.#pairs.clear();
+  }
+
   async close(): Promise<void> {
     this.cut();
     if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve));
