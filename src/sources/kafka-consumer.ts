@@ -1,13 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaSource } from '../config/source-schema.ts';
-import { redact } from '../observability/fault-of.ts';
-import type { Consumer, ConsumerState, SourceLag } from './consumer.ts';
+import type { Consumer, SourceLag } from './consumer.ts';
 import type { Intake } from './intake.ts';
+import { KafkaHealth } from './kafka-health.ts';
 import type { KafkaSession } from './kafka-session.ts';
 import type { RecallStarts } from './kafka-starts.ts';
-
-const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 5_000;
 
 export interface KafkaConsumerOptions {
   readonly source: KafkaSource;
@@ -20,13 +17,9 @@ export interface KafkaConsumerOptions {
 /** A source's messages from Kafka: membership after membership in its consumer group, for as long as it is wanted. */
 export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
   const { source, clientId, intake, recallStarts, onFailure } = options;
+  const health = new KafkaHealth();
   let session: KafkaSession | null = null;
   let isHeld = false;
-  let isJoined = false;
-  let failures = 0;
-  let missing: readonly string[] = [];
-  let trouble: string | null = null;
-  let failure: string | null = null;
   /** What broke a connection of this session last. */
   let fault: unknown = null;
   let lag: readonly SourceLag[] = [];
@@ -37,20 +30,18 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
     return new KafkaSession({
       source,
       clientId,
-      intake,
+      intake: (messages) => {
+        health.prosper();
+        return intake(messages);
+      },
       recallStarts,
       isHeld: () => isHeld,
-      onJoined: (names) => {
-        missing = names;
-        isJoined = true;
-        failure = null;
-        failures = 0;
-      },
+      onJoined: (missing) => health.join(missing),
       onLag: (now) => {
         lag = now;
       },
       onTrouble: (error) => {
-        trouble = error === null ? null : textOf(error);
+        health.setTrouble(error);
         if (error !== null) onFailure(error);
       },
       onCommitFailure: onFailure,
@@ -66,15 +57,12 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
       session = await begin();
       await session.run(signal);
     } catch (error) {
-      failures++;
-      failure = textOf(error, fault);
+      health.fail(error, fault);
       onFailure(error);
-      await sleep(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10)), undefined, {
-        signal,
-      }).catch(() => {});
+      await sleep(health.waitMs, undefined, { signal }).catch(() => {});
     } finally {
       session = null;
-      isJoined = false;
+      health.leave();
       lag = [];
     }
   };
@@ -84,45 +72,12 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
     session?.hold(held);
   };
 
-  const kindOf = (): ConsumerState['kind'] => {
-    if (failure !== null || missing.length > 0) return 'failing';
-    if (isHeld) return 'paused';
-    if (trouble !== null) return 'waiting';
-    return isJoined ? 'running' : 'starting';
-  };
-
   return {
     run: async (signal) => {
       while (!signal.aborted) await runOnce(signal);
     },
     pause: () => hold(true),
     resume: () => hold(false),
-    state: () => ({ kind: kindOf(), error: failure ?? missingText(missing) ?? trouble, lag }),
+    state: () => ({ kind: health.kind(isHeld), error: health.error, lag }),
   };
-}
-
-function missingText(missing: readonly string[]): string | null {
-  return missing.length === 0 ? null : `The cluster has no topic ${missing.join(', ')}.`;
-}
-
-const LONGEST_TEXT = 500;
-
-const CLOSED = 'Connection closed';
-
-/** @param fault what broke a connection, where that is why it was closed */
-function textOf(error: unknown, fault: unknown = null): string {
-  const messages = messagesOf(error);
-  const why = fault !== null && messages.includes(CLOSED) ? messagesOf(fault) : [];
-  return redact([...new Set([...messages, ...why])].join(' ')).slice(0, LONGEST_TEXT);
-}
-
-/** What the client says lies beneath: the first line alone is "Connection to … failed" and the like. */
-function messagesOf(error: unknown): readonly string[] {
-  const { message, errors, cause } = (error ?? {}) as {
-    message?: string;
-    errors?: readonly unknown[];
-    cause?: unknown;
-  };
-  const beneath = [...(errors ?? []).slice(0, 2), ...(cause === undefined ? [] : [cause])].flatMap(messagesOf);
-  return [...new Set([message ?? String(error), ...beneath])];
 }

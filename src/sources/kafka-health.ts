@@ -1,0 +1,92 @@
+import { redact } from '../observability/fault-of.ts';
+import type { ConsumerState } from './consumer.ts';
+
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 5_000;
+/** How long a membership of the group must last before it counts as sound although no message came. */
+const SOUND_AFTER_MS = 10_000;
+
+/** How a source's consumer fares: what is wrong, and how long to wait before the next membership of the group is tried. */
+export class KafkaHealth {
+  #isJoined = false;
+  #missing: readonly string[] = [];
+  /** Why messages cannot be stored. */
+  #trouble: string | null = null;
+  /** Why the last membership ended, until another has shown itself sound. */
+  #failure: string | null = null;
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Partitions were given to us. That is no success yet: what is read of them may be what ended the membership before. */
+  join(missing: readonly string[]): void {
+    this.#missing = missing;
+    this.#isJoined = true;
+    this.#timer = setTimeout(() => this.prosper(), SOUND_AFTER_MS).unref();
+  }
+
+  /** Messages were read: what was wrong with the broker before is over. */
+  prosper(): void {
+    clearTimeout(this.#timer);
+    this.#failure = null;
+    this.#failures = 0;
+  }
+
+  /** Messages cannot be stored; null: they can again. */
+  setTrouble(error: unknown): void {
+    this.#trouble = error === null ? null : textOf(error);
+  }
+
+  /** @param fault what broke a connection, where that is why it was closed */
+  fail(error: unknown, fault: unknown = null): void {
+    this.leave();
+    this.#failures++;
+    this.#failure = textOf(error, fault);
+  }
+
+  /** The membership is over, be it that it failed. */
+  leave(): void {
+    clearTimeout(this.#timer);
+    this.#isJoined = false;
+  }
+
+  /** How long to wait after a failure. */
+  get waitMs(): number {
+    return Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures - 1, 10));
+  }
+
+  kind(isHeld: boolean): ConsumerState['kind'] {
+    if (this.#failure !== null || this.#missing.length > 0) return 'failing';
+    if (isHeld) return 'paused';
+    if (this.#trouble !== null) return 'waiting';
+    return this.#isJoined ? 'running' : 'starting';
+  }
+
+  get error(): string | null {
+    return this.#failure ?? missingText(this.#missing) ?? this.#trouble;
+  }
+}
+
+function missingText(missing: readonly string[]): string | null {
+  return missing.length === 0 ? null : `The cluster has no topic ${missing.join(', ')}.`;
+}
+
+const LONGEST_TEXT = 500;
+
+const CLOSED = 'Connection closed';
+
+function textOf(error: unknown, fault: unknown = null): string {
+  const messages = messagesOf(error);
+  const why = fault !== null && messages.includes(CLOSED) ? messagesOf(fault) : [];
+  return redact([...new Set([...messages, ...why])].join(' ')).slice(0, LONGEST_TEXT);
+}
+
+/** What the client says lies beneath: the first line alone is "Connection to … failed" and the like. */
+function messagesOf(error: unknown): readonly string[] {
+  const { message, errors, cause } = (error ?? {}) as {
+    message?: string;
+    errors?: readonly unknown[];
+    cause?: unknown;
+  };
+  const beneath = [...(errors ?? []).slice(0, 2), ...(cause === undefined ? [] : [cause])].flatMap(messagesOf);
+  return [...new Set([message ?? String(error), ...beneath])];
+}
