@@ -54,11 +54,11 @@ async function throttle(count: number, endpointNum = endpoint.num): Promise<void
   );
 }
 
-/** `data` of the tenant's system events, oldest first. */
-async function dataOfEvents() {
+/** `data` of a tenant's system events, oldest first. */
+async function dataOfEvents(of = tenant) {
   const rows = await query(
     `SELECT convert_from(body, 'UTF8')::jsonb AS body FROM events WHERE tenant_num = $1 AND type LIKE 'system.%' ORDER BY id`,
-    [tenant.num],
+    [of.num],
   );
   return rows.map(({ body }) => body.data);
 }
@@ -242,6 +242,21 @@ test('breakers of 5,000 endpoints that open at once are told of by one event, wh
   expect(data).toMatchObject({ endpoint_count: 5_000, count: 5_000, endpoint_ids: ids.slice(0, 100) });
   expect(data.examples.map(({ endpoint: { id } }: { endpoint: { id: string } }) => id)).toEqual(ids.slice(0, 5));
   expect(data.examples[0]).toMatchObject({ reason: 'Ten attempts in a row failed.' });
+});
+
+test('G7: storms of two tenants at the same time are told of apart, and to neither is anything said of the other', async () => {
+  const other = await makeTenant(service, 'other');
+  await makeEndpoint(service, other, { subscriptions: [{ types: ['system.**'] }] });
+  const [ours, theirs] = [await openBreakers(30), await openBreakers(40, other)];
+  await announcer().runOnce();
+  for (const [of, ids] of [
+    [tenant, ours],
+    [other, theirs],
+  ] as const) {
+    const events = await dataOfEvents(of);
+    expect(events).toMatchObject([{ endpoint_count: ids.length, count: ids.length, endpoint_ids: ids }]);
+    expect(events[0].examples.map(({ endpoint: { id } }: { endpoint: { id: string } }) => id)).toEqual(ids.slice(0, 5));
+  }
 });
 
 test('the first twenty endpoints of a storm are told of one by one, those on top of them together at the end of the window', async () => {
