@@ -134,6 +134,22 @@ export async function findEventUuids(
   return found;
 }
 
+/** UUIDs of all events of the tenant that have this public id: a producer's may be used again once its claim has expired. */
+export async function findEveryEventUuid(
+  pool: pg.Pool,
+  tenantNum: number,
+  publicId: string,
+): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `SELECT id FROM events WHERE tenant_num = $1 AND external_id = $2
+      UNION SELECT id FROM kept_events WHERE tenant_num = $1 AND external_id = $2`,
+    [tenantNum, publicId],
+  );
+  if (rows.length > 0) return rows.map(({ id }) => id);
+  const ours = await findEventUuid(pool, tenantNum, publicId);
+  return ours === null ? [] : [ours];
+}
+
 async function findIn(
   table: 'events' | 'kept_events',
   pool: pg.Pool,

@@ -109,3 +109,22 @@ test('G6, F34: a redirect is not followed, be it to the metadata service, to the
   expect(receiver.at('/again')).toEqual([]);
   expect(canary.connections()).toBe(0);
 });
+
+test('G6: our own listener, Postgres and Redis are reached by no delivery, though their network is allowed', async () => {
+  const stage = await stageForTest();
+  const { baseUrl } = await stage.start('api,worker');
+  await call(baseUrl, 'POST', '/v1/tenants', { id: TENANT });
+  const own = [baseUrl, stage.databaseUrl, stage.env.REDIS_URL!]
+    .filter((url) => url !== '')
+    .map((url) => new URL(url).port);
+  for (const port of own) {
+    const url = `http://127.0.0.1:${port}/v1/tenants`;
+    expect(await call(baseUrl, 'POST', `/v1/tenants/${TENANT}/endpoints`, { url })).toMatchObject({ status: 422 });
+    const { id } = await createEndpoint(baseUrl, { url: 'http://receiver.example/', retry_schedule: [0] });
+    await stage.query('UPDATE endpoints SET url = $2, version = version + 1 WHERE id = $1', [id, url]);
+  }
+  expect(own.length).toBeGreaterThanOrEqual(2);
+  await call(baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
+  expect(await eventually(attempts(stage, OUTCOME_CODES.blocked), (rows) => rows.length === own.length)).toBeDefined();
+  expect(await stage.query('SELECT DISTINCT outcome FROM attempts')).toEqual([{ outcome: OUTCOME_CODES.blocked }]);
+});

@@ -72,6 +72,30 @@ test('expunging again changes nothing', async () => {
   expect(await audited('p-1')).toHaveLength(1);
 });
 
+test('of an id that a producer used again, once it was free, every event is expunged', async () => {
+  const send = (n: number) =>
+    call(service.baseUrl, 'POST', '/v1/events', {
+      id: 'p-again',
+      type: 'user.created',
+      tenant_id: 'private',
+      data: { n },
+    });
+  expect((await send(1)).status).toBe(202);
+  // As `IDEMPOTENCY_HOURS` leave it.
+  await service.context.apiPool.query('DELETE FROM idempotency_keys');
+  expect((await send(2)).status).toBe(202);
+  const bodies = async () =>
+    (
+      await service.context.apiPool.query(
+        `SELECT convert_from(body, 'UTF8')::json->>'data' AS data, expunged_at IS NOT NULL AS gone FROM events WHERE external_id = 'p-again'`,
+      )
+    ).rows;
+  expect(await bodies()).toHaveLength(2);
+  expect((await ask('DELETE', '/events/p-again/payload')).status).toBe(204);
+  expect(await bodies()).toEqual(Array(2).fill({ data: null, gone: true }));
+  expect(await audited('p-again')).toHaveLength(2);
+});
+
 test('an event that is unknown or another tenant’s cannot be expunged', async () => {
   await makeTenant(service, 'curious');
   expect((await ask('DELETE', '/events/p-2/payload')).status).toBe(404);

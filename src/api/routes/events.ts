@@ -4,7 +4,7 @@ import { Refusal } from '../../domain/errors.ts';
 import type { TenantRef } from '../../domain/scope.ts';
 import { expungedBody } from '../../ingest/expunged-body.ts';
 import { EVENT_TYPE } from '../../routing/type-pattern.ts';
-import { findEventUuid, listEvents as list, readEvent } from '../../store/event-reads.ts';
+import { findEventUuid, findEveryEventUuid, listEvents as list, readEvent } from '../../store/event-reads.ts';
 import { expungePayload as expunge } from '../../store/expunge.ts';
 import { eventJson, eventPageJson, eventSchema } from '../event-json.ts';
 import { pageOf, pagingQuery } from '../paging.ts';
@@ -78,15 +78,17 @@ export const expungePayload = defineRoute({
   path: '/v1/tenants/:tenant_id/events/:event_id/payload',
   access: 'events:write',
   summary:
-    'Expunge the payload of an event for good and cancel its deliveries that wait; the fact and its attempts stay',
+    'Expunge the payload of an event for good (of all that have the id, where a producer used it again) and cancel what waits; the fact and its attempts stay',
   params,
   query: noQuery,
   responses: { 204: { description: 'Expunged', schema: null } },
   handle: async ({ tenant, params: { event_id }, caller }, { apiPool, bodies }) => {
-    const uuid = await requireEvent(apiPool, tenant, event_id);
-    const event = { uuid, publicId: event_id };
-    const isKnown = await expunge(apiPool, tenant, event, caller.actor, expungedBody);
-    bodies.forget(uuid);
+    let isKnown = false;
+    for (const uuid of await findEveryEventUuid(apiPool, tenant.num, event_id)) {
+      const event = { uuid, publicId: event_id };
+      isKnown = (await expunge(apiPool, tenant, event, caller.actor, expungedBody)) || isKnown;
+      bodies.forget(uuid);
+    }
     if (!isKnown) throw eventNotFound();
     return { status: 204 };
   },
