@@ -78,6 +78,14 @@ test('a lane with due work that is not parked is looked at, whenever its owner w
   expect(await sleeping()).toEqual([lane]);
 });
 
+test('G2: a lane whose owner is gone is looked at as soon as its lease is over, whatever waits in it', async () => {
+  await park();
+  await acquireLanes(service.context.workerPool, 'owner', [lane]);
+  expect(await sleeping()).toEqual([]);
+  await query(`UPDATE lanes SET leased_until = now() - interval '1 ms', wake_at = 'infinity' WHERE lane = $1`, [lane]);
+  expect(await sleeping()).toEqual([lane]);
+});
+
 const patch = (body: object) => call(service.baseUrl, 'PATCH', `/v1/tenants/acme/endpoints/${endpoint.id}`, body);
 const reset = () => call(service.baseUrl, 'POST', `/v1/tenants/acme/endpoints/${endpoint.id}/breaker/reset`);
 
