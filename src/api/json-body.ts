@@ -1,5 +1,6 @@
 import express, { type Request, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
+import { whereJsonBreaks } from '../domain/json-fault.ts';
 import { nestingDepth } from '../domain/json-slices.ts';
 import { tooLarge } from './problem.ts';
 import { utf8MediaType } from './utf8-media-type.ts';
@@ -56,6 +57,6 @@ export function parseBodyText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Refusal(400, 'invalid_json', 'The request body is not valid JSON.');
+    throw new Refusal(400, 'invalid_json', `The request body is not valid JSON${whereJsonBreaks(text)}.`);
   }
 }

@@ -1,4 +1,5 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
+import { whereJsonBreaks } from '../domain/json-fault.ts';
 import { nestingDepth, skipSpace } from '../domain/json-slices.ts';
 import { tooManyEvents } from './rejection.ts';
 import { type SlicedText, sliceEvents } from './slice-events.ts';
@@ -86,7 +87,7 @@ function parse(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Refusal(400, 'invalid_json', `${where}The body is not valid JSON.`);
+    throw new Refusal(400, 'invalid_json', `${where}The body is not valid JSON${whereJsonBreaks(text)}.`);
   }
 }
 

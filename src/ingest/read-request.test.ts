@@ -102,7 +102,7 @@ test.each([
   ['an event too large', `[{"data":"${'x'.repeat(1_000)}"},,]`],
 ])('a text of %s that is no JSON is told so', (_name, body) => {
   expect(refusalOf(body)).toBe('400 invalid_json');
-  expect(() => read(`{}\n${body}`, 'ndjson')).toThrow('line 2: The body is not valid JSON.');
+  expect(() => read(`{}\n${body}`, 'ndjson')).toThrow('line 2: The body is not valid JSON');
 });
 
 test('of a long text that cannot be events it is not found out whether it is JSON', () => {

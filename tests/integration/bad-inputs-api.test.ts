@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
+import { routes } from '../../src/api/routes.ts';
 import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
 import { call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -262,6 +263,27 @@ test.each(badSettings)(
     expect(await facts()).toEqual(before);
   },
 );
+
+test('a method that a path does not take is 405, with those that it takes; without a key it says no more than the document of the API does', async () => {
+  const before = await facts();
+  const methods = new Map<string, Set<string>>([['/v1/events', new Set(['post'])]]);
+  for (const { method, path } of routes) methods.set(path, (methods.get(path) ?? new Set()).add(method));
+  for (const [path, allowed] of methods) {
+    const some = path.replace(':tenant_id', 'acme').replaceAll(/:\w+/g, 'x');
+    // What another path takes too, such as `…/retry` in place of an id, is that path's.
+    const isAmbiguous = [...methods.keys()].some((other) => other !== path && matches(other, some));
+    const response = await fetch(strict.url + some, { method: 'PROPFIND' });
+    expect([some, response.status]).toEqual([some, 405]);
+    expect(await response.json()).toMatchObject({ status: 405, code: 'method_not_allowed' });
+    const said = response.headers.get('allow')!.toLowerCase().split(', ');
+    if (!isAmbiguous) expect(said.filter((name) => name !== 'head').sort()).toEqual([...allowed].sort());
+  }
+  expect(await facts()).toEqual(before);
+});
+
+function matches(pattern: string, path: string): boolean {
+  return new RegExp(`^${pattern.replaceAll(/:\w+/g, '[^/]+')}$`).test(path);
+}
 
 test('a number without end in metadata is refused rather than stored as null', async () => {
   expect(await api('PATCH', `${endpoints}/${endpointId}`, '{"metadata":{"a":1e999}}')).toMatchObject({
