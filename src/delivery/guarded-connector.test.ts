@@ -89,6 +89,14 @@ test('a forbidden socket of ours is blocked although its network is allowed', as
   expect(receiver.connections).toHaveLength(0);
 });
 
+test('a connection that ends elsewhere than where it was opened to is blocked before anything is sent', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  // The system leads the unspecified address, which is allowed here, to loopback, which is not.
+  await using rig = deliveryRig({ rules: { allowedNetworks: ['0.0.0.0/32'] } });
+  expect(await rig.deliver(`http://0.0.0.0:${receiver.port}/`)).toMatchObject({ kind: 'blocked' });
+  expect(receiver.requests).toHaveLength(0);
+});
+
 test('an address that refuses gives way to the next', async () => {
   await using receiver = await rawReceiver((socket) => socket.write(ok()), '127.0.0.2');
   await using rig = deliveryRig({ rules: LOOPBACK, zone: { 'two.test': ['127.0.0.1', '127.0.0.2'] } });

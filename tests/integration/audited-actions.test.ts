@@ -24,10 +24,15 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
+/** Secrets that calls have answered with. */
+const secrets: string[] = [];
+
 /** Makes the call, which must succeed. @returns its answer */
 async function done(method: string, path: string, body?: unknown) {
   const answer = await call(service.baseUrl, method, path, body);
   if (answer.status > 299) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  const { secret, key } = answer.body ?? {};
+  secrets.push(...[secret, key].filter((value) => typeof value === 'string'));
   return answer.body;
 }
 
@@ -45,6 +50,7 @@ async function changeEndpoints(tenant: TestTenant) {
   const path = `/v1/tenants/${tenant.id}/endpoints/${id}`;
   await done('PATCH', path, { validation: 'cloudevents' });
   await done('POST', `${path}/validate`);
+  await done('GET', `${path}/secret`);
   await done('POST', `${path}/secret/rotate`, {});
   await done('POST', `${path}/breaker/reset`);
   const dead = await logEvent(service, tenant);
@@ -134,7 +140,7 @@ async function changeSources() {
   ];
 }
 
-test('G8: whatever is changed is on record once, in the words that the log has for it, with who did it', async () => {
+test('G8: whatever is changed is on record once, in the words that the log has for it, with who did it, and without any secret', async () => {
   const tenant = await makeTenant(service, 'acme');
   await done('PATCH', '/v1/tenants/acme', { name: 'Acme' });
   const key = (await done('POST', '/v1/tenants/acme/keys', {})).id;
@@ -151,5 +157,8 @@ test('G8: whatever is changed is on record once, in the words that the log has f
   ];
   await done('DELETE', '/v1/tenants/acme');
   expect(await recorded()).toEqual([...expected, ['operator', 'tenant.deleted', 'acme']]);
+  const { rows } = await service.context.apiPool.query('SELECT * FROM audit_log');
+  expect(new Set(secrets).size).toBe(3);
+  for (const secret of secrets) expect(JSON.stringify(rows)).not.toContain(secret.replace(/^whsec_/, ''));
   expect([...new Set((await recorded()).map(([, action]) => action))].sort()).toEqual([...AUDIT_ACTIONS]);
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expungePayload } from '../../src/store/expunge.ts';
 import { call } from '../support/api.ts';
 import { makeEndpoint, makeTenant, type TestTenant } from '../support/log-fixture.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -100,4 +101,16 @@ test('an event that is unknown or another tenant’s cannot be expunged', async 
   await makeTenant(service, 'curious');
   expect((await ask('DELETE', '/events/p-2/payload')).status).toBe(404);
   expect((await call(service.baseUrl, 'DELETE', '/v1/tenants/curious/events/p-1/payload')).status).toBe(404);
+});
+
+test('G7: no statement of an expunge reaches an event of another tenant', async () => {
+  const curious = await makeTenant(service, 'curious');
+  const { apiPool } = service.context;
+  const event = { id: 'p-3', type: 'user.created', tenant_id: 'private', data: { kept: true } };
+  expect((await call(service.baseUrl, 'POST', '/v1/events', event)).status).toBe(202);
+  const [{ id: uuid }] = (await apiPool.query(`SELECT id FROM events WHERE external_id = 'p-3'`)).rows;
+  const empty = () => Buffer.from('{}');
+  expect(await expungePayload(apiPool, curious, { uuid, publicId: 'p-3' }, 'operator', empty)).toBe(false);
+  expect((await ask('GET', '/events/p-3')).body).toMatchObject({ data: { kept: true } });
+  expect(await audited('p-3')).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { promote, promoteAll } from '../../src/store/order.ts';
 import { call } from '../support/api.ts';
-import { logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import { logEvent, logPaused, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { startTestService } from '../support/test-service.ts';
 
@@ -62,6 +62,24 @@ test.each([
     expect(await brought()).toEqual([2, 0]);
   },
 );
+
+test('G5: nothing of a key that waits for a person is brought up, until it is resumed', async () => {
+  const service = await startTestService();
+  onTestFinished(() => service.stop());
+  const tenant = await makeTenant(service, 'acme');
+  const endpoint = await makeEndpoint(service, tenant, { order: 'endpoint', on_dead_letter: 'pause' });
+  await logPaused(service, tenant, await logEvent(service, tenant), endpoint);
+  const pool = service.context.workerPool;
+  const brought = async () => [
+    await promote(pool, [{ endpointNum: endpoint.num, key: 0 }]),
+    await promoteAll(pool, [endpoint.num]),
+  ];
+  expect(await brought()).toEqual([0, 0]);
+  const path = `/v1/tenants/acme/endpoints/${endpoint.id}/paused-keys/resume`;
+  expect((await call(service.baseUrl, 'POST', path, {})).body).toEqual({ resumed: 1 });
+  const { rows } = await pool.query('SELECT parked FROM mailbox');
+  expect(rows).toEqual([{ parked: false }]);
+});
 
 test('a worker that takes a lane brings up what nobody lived to bring up, though no delivery of the key will ever end again', async () => {
   const api = await startTestService();
