@@ -12,12 +12,14 @@ test('what a route says of itself is text on the page, never markup', () => {
     summary: '<script>alert("1")</script> & `code`',
     params: z.strictObject({ thing_id: z.string() }),
     query: z.strictObject({}),
-    body: z.strictObject({ '<b>': z.string().describe('<i>') }),
+    body: z.strictObject({ '<b>': z.string().describe('<i>'), more: z.int().optional() }),
     responses: { 200: { description: '<u>', schema: null } },
     handle: async () => ({ status: 200 }),
   });
   const html = docsPage(openApiDocument([route], '1.0.0'));
   expect(html).not.toMatch(/<script|<b>|<i>|<u>/);
   expect(html).toContain('&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; <code>code</code>');
+  expect(html).toContain('<td><code>&lt;b&gt;</code></td><td>string, required</td>');
+  expect(html).toContain('<td><code>more</code></td><td>integer</td>');
   expect(html).toContain('<code>/v1/things/{thing_id}</code>');
 });

@@ -38,7 +38,13 @@ function callHtml(method: string, path: string, operation: Operation, document: 
   return [
     `<h3 id="${escapeHtml(operation.operationId)}"><span class="method">${escapeHtml(method)}</span> <code>${escapeHtml(path)}</code></h3>`,
     `<div>${prose(operation.summary)} <span class="access">(${escapeHtml(accessText(operation['x-access']))})</span></div>${more}`,
-    table(parameters.map(({ name, schema, description }) => [name, typeText(schema), description ?? ''])),
+    table(
+      parameters.map(({ name, schema, description, required }) => [
+        name,
+        fieldText(schema, required),
+        description ?? '',
+      ]),
+    ),
     body === undefined ? '' : fieldsTable(body, document),
     table(
       Object.entries(operation.responses)
@@ -51,7 +57,14 @@ function callHtml(method: string, path: string, operation: Operation, document: 
 function fieldsTable(body: JsonSchema, document: OpenApiDocument): string {
   const schema = resolve(body, document);
   const properties = Object.entries((schema.properties ?? {}) as Record<string, JsonSchema>);
-  return table(properties.map(([name, property]) => [name, typeText(property), String(property.description ?? '')]));
+  const required: readonly unknown[] = Array.isArray(schema.required) ? schema.required : [];
+  return table(
+    properties.map(([name, property]) => [
+      name,
+      fieldText(property, required.includes(name)),
+      String(property.description ?? ''),
+    ]),
+  );
 }
 
 function resolve(schema: JsonSchema, document: OpenApiDocument): JsonSchema {
@@ -66,6 +79,10 @@ function table(rows: readonly (readonly [string, string, string])[]): string {
       `<tr><td><code>${escapeHtml(name)}</code></td><td>${escapeHtml(type)}</td><td>${prose(text)}</td></tr>`,
   );
   return `<table>${cells.join('')}</table>`;
+}
+
+function fieldText(schema: JsonSchema, isRequired: boolean): string {
+  return isRequired ? `${typeText(schema)}, required` : typeText(schema);
 }
 
 function accessText(access: string): string {

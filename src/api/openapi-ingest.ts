@@ -34,7 +34,7 @@ const cloudEventInput = z
 const description =
   'A 202 means that the events are durable, each exactly once per tenant and key: `metadata.idempotency_key`, else the `Idempotency-Key` header (single events), else `id`. The same key again answers `duplicate`, with another body 409. A batch is stored whole or not at all.\n\nCloudEvents 1.0 are told by their content type, or in binary mode by their `ce-` headers, whatever the content type of their data. They are deduplicated by `source` and `id`; with an operator key an extension, `tenantid`, names the tenant.\n\nOf a body of over 64 KB that cannot be events by its size alone (an event of over 100 fields or too many characters, too many events) it is not found out what else is wrong with it. A body that holds no events to store counts for the tenant’s limits as one event of its length.';
 
-/** draft-ietf-httpapi-ratelimit-headers-10; on 429 as well. */
+/** draft-ietf-httpapi-ratelimit-headers-10; on a 429 for a rate as well. */
 const rateLimitHeaders = {
   RateLimit: {
     description:
@@ -55,6 +55,7 @@ export function ingestPaths(components: Components): Record<string, unknown> {
   const batch = jsonSchemaOf(acceptedBatch, 'output', components);
   const cloudEvent = jsonSchemaOf(cloudEventInput, 'input', components);
   const header = { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 255 } };
+  const problems = problemResponses([400, 401, 403, 404, 409, 413, 415, 422, 429, 503], components);
   const operation = {
     operationId: 'post_events',
     tags: ['events'],
@@ -77,7 +78,8 @@ export function ingestPaths(components: Components): Record<string, unknown> {
         headers: rateLimitHeaders,
         content: { 'application/json': { schema: { oneOf: [single, batch] } } },
       },
-      ...problemResponses([400, 401, 403, 404, 409, 413, 415, 422, 429, 503], components),
+      ...problems,
+      429: { ...problems[429], headers: { ...problems[429]!.headers, ...rateLimitHeaders } },
     },
   };
   return { '/v1/events': { post: operation } };

@@ -29,9 +29,24 @@ const causes: Readonly<Record<number, string>> = {
   503: 'Nothing was stored: try again after `Retry-After`',
 };
 
+interface ProblemResponse {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly content: unknown;
+}
+
+const retryAfter = { description: 'Seconds to wait before the next try.', schema: { type: 'integer', minimum: 1 } };
+/** Statuses whose answers say when to come again. */
+const PASSING: readonly number[] = [429, 503];
+
 /** Error answers with these statuses, as OpenAPI response objects. */
-export function problemResponses(statuses: readonly number[], components: Components): Record<string, unknown> {
+export function problemResponses(statuses: readonly number[], components: Components): Record<number, ProblemResponse> {
   const schema = jsonSchemaOf(problemSchema, 'output', components);
   const content = { 'application/problem+json': { schema } };
-  return Object.fromEntries(statuses.map((status) => [status, { description: causes[status] ?? 'An error', content }]));
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const headers = PASSING.includes(status) ? { headers: { 'Retry-After': retryAfter } } : {};
+      return [status, { description: causes[status] ?? 'An error', ...headers, content }];
+    }),
+  );
 }

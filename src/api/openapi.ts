@@ -1,6 +1,7 @@
 import { ingestPaths } from './openapi-ingest.ts';
 import { problemResponses } from './openapi-problem.ts';
 import { type Components, type JsonSchema, jsonSchemaOf } from './openapi-schema.ts';
+import { servicePaths } from './openapi-service.ts';
 import type { Route } from './route.ts';
 
 export interface Operation {
@@ -47,6 +48,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Open
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method]: operationOf(route, schemas) };
   }
+  Object.assign(paths, servicePaths(schemas));
   return {
     openapi: '3.1.0',
     info: { title: 'Posthorn', version, description },

@@ -20,12 +20,15 @@ afterAll(() => service.stop());
 
 const operations = () => Object.values(document.paths).flatMap((methods) => Object.values(methods));
 
-test('every route is in the document, and ingest', () => {
+const OUTSIDE_V1 = ['/docs', '/healthz', '/metrics', '/openapi.json', '/readyz'];
+
+test('every route is in the document, and ingest, and what is outside /v1', () => {
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
   const mounted = routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
-  expect(described.sort()).toEqual([...mounted, 'post /v1/events'].sort());
+  const others = OUTSIDE_V1.map((path) => `get ${path}`);
+  expect(described.sort()).toEqual([...mounted, 'post /v1/events', ...others].sort());
 });
 
 test('every operation has an id of its own, and every path parameter is described', () => {
@@ -49,7 +52,7 @@ test('every reference leads somewhere', () => {
 });
 
 test('every call says that it may be malformed, and every one that changes something that it may conflict', () => {
-  for (const [path, methods] of Object.entries(document.paths)) {
+  for (const [path, methods] of Object.entries(document.paths).filter(([each]) => !OUTSIDE_V1.includes(each))) {
     for (const [method, { responses }] of Object.entries(methods)) {
       const problems = Object.keys(responses).filter(
         (status) => responses[status]!.content?.['application/problem+json'],
@@ -57,6 +60,15 @@ test('every call says that it may be malformed, and every one that changes somet
       expect([path, method, problems]).toEqual([path, method, expect.arrayContaining(['400', '422'])]);
       expect([path, method, problems.includes('409')]).toEqual([path, method, method !== 'get']);
     }
+  }
+});
+
+test('what the document says of the paths outside /v1 is so', async () => {
+  for (const path of OUTSIDE_V1) {
+    const response = await fetch(service.baseUrl + path);
+    const described = document.paths[path]!.get!.responses[response.status]!;
+    const type = response.headers.get('content-type')!.split(';')[0]!;
+    expect([path, Object.keys(described.content!)]).toEqual([path, [type]]);
   }
 });
 
