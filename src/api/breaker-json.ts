@@ -10,7 +10,7 @@ export const breakerSchema = z
         '`open`: nothing is sent. `half_open`: one probe. `ramping`: few at once, then more, up to `max_in_flight`.',
       ),
     open_until: z.iso.datetime().nullable().describe('When the next probe goes; null unless open.'),
-    failures_in_a_row: z.int(),
+    failures_in_a_row: z.int().describe('While closed or ramping: ten open it, and 0 again from then on.'),
     throttled_until: z.iso
       .datetime()
       .nullable()

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaSource } from '../config/source-schema.ts';
 import type { Consumer, SourceLag } from './consumer.ts';
+import { FetchCaution } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
 import { KafkaHealth } from './kafka-health.ts';
 import type { KafkaSession } from './kafka-session.ts';
@@ -18,6 +19,7 @@ export interface KafkaConsumerOptions {
 export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
   const { source, clientId, intake, recallStarts, onFailure } = options;
   const health = new KafkaHealth();
+  const caution = new FetchCaution();
   let session: KafkaSession | null = null;
   let isHeld = false;
   /** What broke a connection of this session last. */
@@ -35,6 +37,7 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
         return intake(messages);
       },
       recallStarts,
+      caution,
       isHeld: () => isHeld,
       onJoined: (missing) => health.join(missing),
       onLag: (now) => {

@@ -1,4 +1,5 @@
-import { Reader } from '@platformatic/kafka';
+import { compressionsAlgorithms, Reader } from '@platformatic/kafka';
+import { guardInflation } from '../brokers/guard-inflation.ts';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { guardReader } from '../brokers/guard-reader.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
@@ -6,6 +7,7 @@ import type { KafkaSource } from '../config/source-schema.ts';
 import type { SourceStarts } from '../store/source-starts.ts';
 import { CommittedConsumer } from './committed-consumer.ts';
 import type { SourceLag } from './consumer.ts';
+import type { FetchCaution } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
 import { groupLag, groupPositions } from './kafka-positions.ts';
@@ -29,6 +31,8 @@ export interface SessionOptions {
   readonly clientId: string;
   readonly intake: Intake;
   readonly recallStarts: RecallStarts;
+  /** Outlives the session. */
+  readonly caution: FetchCaution;
   readonly isHeld: () => boolean;
   /** Partitions were given to this member: it is at work. */
   readonly onJoined: (missing: readonly string[]) => void;
@@ -55,6 +59,7 @@ export class KafkaSession {
 
   constructor(options: SessionOptions) {
     guardReader(Reader);
+    guardInflation(compressionsAlgorithms);
     this.#options = options;
     this.#finder = new TopicFinder(options.source, options.clientId, options.onFault);
     // Whoever waits for it comes later than the first failure may.
@@ -95,15 +100,16 @@ export class KafkaSession {
   }
 
   async #join(): Promise<void> {
-    const { source, clientId } = this.#options;
-    const consumer = new CommittedConsumer({
+    const { source, clientId, caution } = this.#options;
+    const options = {
       ...kafkaClientOptions(source.connection, clientId),
       groupId: source.consume.group,
       sessionTimeout: SESSION_MS,
       rebalanceTimeout: REBALANCE_MS,
       heartbeatInterval: HEARTBEAT_MS,
       autocommit: false,
-    });
+    };
+    const consumer = new CommittedConsumer(options, caution);
     guardKafka(consumer, this.#options.onFault);
     this.#consumer = consumer;
     const fail = (error: unknown) => this.#ended.reject(error);

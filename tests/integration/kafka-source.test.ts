@@ -348,6 +348,31 @@ test('a broker that cannot be reached is told of, without secrets, and found aga
   expect(JSON.stringify(source)).not.toContain('very-secret');
 });
 
+test('batches that are too large together once they are inflated are taken one by one', async () => {
+  const topic = await newTopic(2);
+  const large = Buffer.alloc(4 * 1024 * 1024);
+  for (let n = 0; n < 40; n++)
+    await kafka!.send([{ topic, partition: n % 2, value: large }], n % 4 < 2 ? 'gzip' : 'zstd');
+  for (const n of [0, 1]) await kafka!.send([{ topic, partition: n, value: event(n) }]);
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  expect((await logged(2)).sort()).toEqual([0, 1]);
+  await untilSource(service.baseUrl, id, ({ consumers }) =>
+    consumers.every(({ state }: { state: string }) => state === 'running'),
+  );
+  expect(await rejectedOf(id, '?limit=100')).toHaveLength(40);
+});
+
+test('a batch that cannot be taken into memory holds its source up, which says so, and no other source', async () => {
+  const [bad, good] = [await newTopic(), await newTopic()];
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [bad]));
+  await createSource(service.baseUrl, kafkaSource(kafka!.broker, [good]));
+  await kafka!.send([{ topic: bad, value: Buffer.alloc(80 * 1024 * 1024) }], 'gzip');
+  await kafka!.send([{ topic: good, value: event(1) }], 'gzip');
+  const isRefused = ({ error }: { error: string | null }) => error?.includes('cannot be taken into memory') ?? false;
+  await untilSource(service.baseUrl, id, ({ consumers }) => consumers.some(isRefused));
+  expect(await logged(1)).toEqual([1]);
+});
+
 test('CloudEvents come in both modes, the tenant from the declared extension', async () => {
   const topic = await newTopic();
   const mapping = { format: 'cloudevents', tenant_extension: 'customer' };

@@ -7,7 +7,7 @@ export interface KafkaClient {
   /** Until the topic has as many. */
   addPartitions(topic: string, partitions: number): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
-  send(messages: readonly KafkaRecord[]): Promise<void>;
+  send(messages: readonly KafkaRecord[], compression?: 'gzip' | 'zstd' | 'lz4' | 'snappy'): Promise<void>;
   /** Sends each message in a request of its own, all in one transaction, and keeps or takes back what was sent. */
   transact(end: 'commit' | 'abort', messages: readonly KafkaRecord[]): Promise<void>;
   /** What the group has committed, by `topic/partition`. */
@@ -57,9 +57,9 @@ export function connectKafka(broker: string): KafkaClient {
     deleteTopic: async (topic) => {
       await admin.deleteTopics({ topics: [topic] });
     },
-    send: async (messages) => {
+    send: async (messages, compression) => {
       producer ??= produce();
-      await producer.send({ messages: messages.map(toMessage), acks: -1 });
+      await producer.send({ messages: messages.map(toMessage), acks: -1, ...(compression && { compression }) });
     },
     transact: async (end, messages) => {
       transactional ??= produce({ transactionalId });

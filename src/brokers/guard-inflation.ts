@@ -1,0 +1,87 @@
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import type { compressionsAlgorithms } from '@platformatic/kafka';
+
+const MIB = 1024 * 1024;
+
+/** What the batches of one answer may be together once they are inflated. Brokers bound only what they are before, and a megabyte may become a thousand. */
+export const MAX_INFLATED_BYTES = 64 * MIB;
+/** Messages of these batches: the smallest are of a few bytes, and take hundreds in memory. */
+export const MAX_INFLATED_MESSAGES = 500_000;
+
+/** Inflated, an answer is more than is taken into memory. */
+export class InflationError extends Error {
+  constructor() {
+    super(
+      `the broker's answer is more than ${MAX_INFLATED_BYTES / MIB} MiB or ${MAX_INFLATED_MESSAGES} messages when it is inflated`,
+    );
+  }
+}
+
+/** What was inflated of the answer that is being read: the client reads each in one go. */
+const answer = { bytes: 0, messages: 0 };
+
+/** To be called when an answer has been read, whatever came of it. */
+export function endAnswer(): void {
+  answer.bytes = 0;
+  answer.messages = 0;
+}
+
+type Algorithms = typeof compressionsAlgorithms;
+type Data = Parameters<Algorithms['gzip']['decompressSync']>[0];
+
+const guarded = new WeakSet<object>();
+
+/**
+ * Has the client throw an `InflationError` in reading an answer that is too large once it is inflated. To be called wherever messages are
+ * read; calls of `endAnswer` say where one answer ends and the next begins.
+ * @param algorithms the client's own, which it goes by
+ */
+export function guardInflation(algorithms: Algorithms): void {
+  if (guarded.has(algorithms)) return;
+  guarded.add(algorithms);
+  const { lz4, snappy } = algorithms;
+  const plain = (data: Data) => (data instanceof Uint8Array ? data : data.buffer);
+  // Of a byte lz4 makes 255 at the most and snappy 21: what is too much is known soon enough afterwards.
+  const [inflateLz4, inflateSnappy] = [lz4.decompressSync, snappy.decompressSync];
+  const inflate = {
+    gzip: (data: Data) => gunzipSync(plain(data), { maxOutputLength: left() }),
+    zstd: (data: Data) => zstdDecompressSync(plain(data), { maxOutputLength: left() }),
+    lz4: (data: Data) => inflateLz4(data),
+    snappy: (data: Data) => inflateSnappy(data),
+  };
+  for (const name of ['gzip', 'zstd', 'lz4', 'snappy'] as const) {
+    Object.assign(algorithms[name], { decompressSync: (data: Data) => counted(() => inflate[name](data)) });
+  }
+}
+
+/** Zlib wants a bound of a byte at least. */
+const left = () => Math.max(1, MAX_INFLATED_BYTES - answer.bytes);
+
+function counted(inflate: () => Buffer): Buffer {
+  try {
+    const records = inflate();
+    answer.bytes += records.length;
+    answer.messages += countRecords(records, MAX_INFLATED_MESSAGES - answer.messages);
+    if (answer.bytes <= MAX_INFLATED_BYTES && answer.messages <= MAX_INFLATED_MESSAGES) return records;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw error;
+  }
+  throw new InflationError();
+}
+
+/** Records of a batch (each has its length in front, as a zigzag varint), as far as `most` and one more. What is malformed the client finds. */
+function countRecords(records: Uint8Array, most: number): number {
+  let count = 0;
+  for (let at = 0; at < records.length && count <= most; count++) {
+    let length = 0;
+    let shift = 1;
+    let byte: number;
+    do {
+      byte = records[at++] ?? 0;
+      length += (byte & 0x7f) * shift;
+      shift *= 128;
+    } while (byte >= 0x80 && shift < 2 ** 35);
+    at += Math.floor(length / 2);
+  }
+  return count;
+}
