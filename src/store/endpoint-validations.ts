@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
+import type { AuditAction } from './audit-actions.ts';
 import { type Endpoint, lockEndpoint, toEndpoint } from './endpoint-rows.ts';
 import type { EndpointStore } from './endpoints.ts';
 import { toBeAsked } from './validation-columns.ts';
@@ -70,11 +71,11 @@ export async function recordValidation(
 function conclusionOf(result: Exclude<ValidationResult, { kind: 'postponed' }>): unknown[] {
   if (result.kind === 'refused') {
     const { kind, detail } = result;
-    return [kind, detail, null, null, newUuid(), 'endpoint.validation_refused', { detail }];
+    return [kind, detail, null, null, newUuid(), 'endpoint.validation_refused' satisfies AuditAction, { detail }];
   }
   const { kind, origin, allowedPerMinute } = result;
   const after = { origin, allowed_per_minute: allowedPerMinute };
-  return [kind, null, origin, allowedPerMinute, newUuid(), 'endpoint.validated', after];
+  return [kind, null, origin, allowedPerMinute, newUuid(), 'endpoint.validated' satisfies AuditAction, after];
 }
 
 /**

@@ -134,7 +134,10 @@ export async function findEventUuids(
   return found;
 }
 
-/** UUIDs of all events of the tenant that have this public id: a producer's may be used again once its claim has expired. */
+/**
+ * UUIDs of all events of the tenant that have this public id, in the log or kept for their dead letters: a producer's may be used again once
+ * its claim has expired, also where it looks like one of ours.
+ */
 export async function findEveryEventUuid(
   pool: pg.Pool,
   tenantNum: number,
@@ -142,12 +145,12 @@ export async function findEveryEventUuid(
 ): Promise<readonly string[]> {
   const { rows } = await pool.query<{ id: string }>(
     `SELECT id FROM events WHERE tenant_num = $1 AND external_id = $2
-      UNION SELECT id FROM kept_events WHERE tenant_num = $1 AND external_id = $2`,
-    [tenantNum, publicId],
+      UNION SELECT id FROM kept_events WHERE tenant_num = $1 AND external_id = $2
+      UNION SELECT id FROM events WHERE tenant_num = $1 AND id = $3::uuid AND external_id IS NULL
+      UNION SELECT id FROM kept_events WHERE tenant_num = $1 AND id = $3::uuid AND external_id IS NULL`,
+    [tenantNum, publicId, parseEventId(publicId)],
   );
-  if (rows.length > 0) return rows.map(({ id }) => id);
-  const ours = await findEventUuid(pool, tenantNum, publicId);
-  return ours === null ? [] : [ours];
+  return rows.map(({ id }) => id);
 }
 
 async function findIn(

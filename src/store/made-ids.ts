@@ -7,12 +7,13 @@ export interface MadeId {
   readonly uuid: string;
 }
 
-/** @returns which of them are of events that are kept, by index */
+/** @returns which of them are of events that are in the log, or kept for their dead letters, by index */
 export async function findMadeIds(pool: pg.Pool, ids: readonly MadeId[]): Promise<ReadonlySet<number>> {
   const { rows } = await pool.query<{ at: number }>(
     // Events that came with an id of their own are known by that: nobody was told of the other.
     `SELECT g.at::int FROM unnest($1::int[], $2::uuid[]) WITH ORDINALITY AS g(tenant_num, id, at)
-      WHERE EXISTS (SELECT FROM events e WHERE e.id = g.id AND e.tenant_num = g.tenant_num AND e.external_id IS NULL)`,
+      WHERE EXISTS (SELECT FROM events e WHERE e.id = g.id AND e.tenant_num = g.tenant_num AND e.external_id IS NULL)
+         OR EXISTS (SELECT FROM kept_events k WHERE k.id = g.id AND k.tenant_num = g.tenant_num AND k.external_id IS NULL)`,
     [plainArray(ids.map(({ tenantNum }) => tenantNum)), plainArray(ids.map(({ uuid }) => uuid))],
   );
   return new Set(rows.map(({ at }) => at - 1));

@@ -47,6 +47,7 @@ export async function restoreKept(
   return restored;
 }
 
+// Locked, so that an expunge comes before this or after all of it.
 const FIND = `
   SELECT v.id, v.external_id, floor(extract(epoch FROM now()) * 1000)::float8 AS now_ms FROM kept_events v
    WHERE v.tenant_num = $1 AND v.id = ANY($2::uuid[]) AND v.expunged_at IS NULL
@@ -57,7 +58,7 @@ const FIND = `
           AND ($4::text IS NULL OR ${REASON} = $4)
           AND ($5::uuid[] IS NULL OR (a.event_id, a.endpoint_num) IN (SELECT * FROM unnest($5::uuid[], $6::int[])))
      )
-   ORDER BY v.id`;
+   ORDER BY v.id FOR UPDATE OF v`;
 
 const ATTEMPT =
   'attempt, started_at, outcome, status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, response_headers, response_body';

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf, eventIdOf } from '../../src/domain/ids.ts';
 import { AUDIT_ACTIONS } from '../../src/store/audit-actions.ts';
 import { disableEndpoint } from '../../src/store/disable-endpoint.ts';
+import { claimValidations, recordValidation } from '../../src/store/endpoint-validations.ts';
 import { applySourcesFile } from '../../src/store/sources.ts';
 import { call } from '../support/api.ts';
 import { kafkaSource } from '../support/kafka-source.ts';
@@ -49,7 +50,14 @@ async function changeEndpoints(tenant: TestTenant) {
   const { id, num } = await makeEndpoint(service, tenant, pausing);
   const path = `/v1/tenants/${tenant.id}/endpoints/${id}`;
   await done('PATCH', path, { validation: 'cloudevents' });
-  await done('POST', `${path}/validate`);
+  for (const result of [
+    { kind: 'validated', origin: 'a.example', allowedPerMinute: null },
+    { kind: 'refused', detail: 'It said no.' },
+  ] as const) {
+    await done('POST', `${path}/validate`);
+    const [claimed] = await claimValidations(service.context.workerPool, 1, 60_000);
+    expect(await recordValidation(service.context.workerPool, claimed!, result)).toBe(true);
+  }
   await done('GET', `${path}/secret`);
   await done('POST', `${path}/secret/rotate`, {});
   await done('POST', `${path}/breaker/reset`);
@@ -63,6 +71,9 @@ async function changeEndpoints(tenant: TestTenant) {
     ['operator', 'endpoint.created', id],
     ['operator', 'endpoint.updated', id],
     ['operator', 'endpoint.validation_asked', id],
+    ['system', 'endpoint.validated', id],
+    ['operator', 'endpoint.validation_asked', id],
+    ['system', 'endpoint.validation_refused', id],
     ['operator', 'endpoint.secret_rotated', id],
     ['operator', 'endpoint.breaker_reset', id],
     ['operator', 'endpoint.keys_resumed', id],

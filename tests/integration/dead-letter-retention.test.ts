@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf, eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import { forgetDeadLetters } from '../../src/store/kept-dead-letters.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
+import { restoreKept } from '../../src/store/restore-kept.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
@@ -305,6 +306,69 @@ test('an expunge that comes while its event is being copied waits, and takes the
   expect((await expunging).status).toBe(204);
   await dropping;
   expect((await ask(tenant, 'GET', `/events/${eventIdOf(dead)}`)).body.data).toBeNull();
+});
+
+test('an expunge that comes while its event is brought back waits, and takes the payload out of what it has become', async () => {
+  const { tenant, dead } = await oldDay('expunged-in-restore');
+  await drop();
+  const client = await service.context.workerPool.connect();
+  try {
+    await client.query('BEGIN');
+    const wanted = { eventUuids: [dead], endpointNums: null, reason: null, only: null };
+    const [[, restored] = []] = await restoreKept(client, tenant.num, wanted);
+    const expunging = ask(tenant, 'DELETE', `/events/${eventIdOf(dead)}/payload`);
+    const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM kept_events%FOR UPDATE%'`;
+    await eventually(
+      () => query(waits),
+      (rows) => rows.length > 0,
+    );
+    await client.query('COMMIT');
+    expect((await expunging).status).toBe(204);
+    const gone = `SELECT expunged_at IS NOT NULL AS gone FROM events WHERE id = $1`;
+    expect(await query(gone, [restored])).toEqual([{ gone: true }]);
+  } finally {
+    client.release();
+  }
+});
+
+test('an expunge that comes first leaves nothing to bring back', async () => {
+  const { tenant, dead } = await oldDay('expunged-before-restore');
+  await drop();
+  const client = await service.context.workerPool.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('UPDATE kept_events SET expunged_at = now() WHERE id = $1', [dead]);
+    const wanted = { eventUuids: [dead], endpointNums: null, reason: null, only: null };
+    const restoring = restoreKept(service.context.apiPool, tenant.num, wanted);
+    const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM kept_events v%'`;
+    await eventually(
+      () => query(waits),
+      (rows) => rows.length > 0,
+    );
+    await client.query('COMMIT');
+    expect(await restoring).toEqual(new Map());
+  } finally {
+    client.release();
+  }
+});
+
+test('G1: an id that Posthorn gave to an event which is kept for its dead letters is no other event’s', async () => {
+  const { tenant, dead } = await oldDay('kept-ids');
+  await drop();
+  const event = { id: eventIdOf(dead), type: 'order.created', tenant_id: tenant.id, data: { another: true } };
+  expect(await call(service.baseUrl, 'POST', '/v1/events', event)).toMatchObject({ status: 409 });
+  // As a version that did not look may have left it.
+  const another = Buffer.from(JSON.stringify(event));
+  await query(`INSERT INTO events (id, tenant_num, type, external_id, body) VALUES ($1, $2, 'order.created', $3, $4)`, [
+    newUuid(),
+    tenant.num,
+    event.id,
+    another,
+  ]);
+  expect((await ask(tenant, 'DELETE', `/events/${event.id}/payload`)).status).toBe(204);
+  const left = `SELECT 1 FROM events WHERE tenant_num = $1 AND expunged_at IS NULL
+                 UNION ALL SELECT 1 FROM kept_events WHERE tenant_num = $1 AND expunged_at IS NULL AND id = $2`;
+  expect(await query(left, [tenant.num, dead])).toEqual([]);
 });
 
 test('dead letters go when their own retention ends, with their events', async () => {

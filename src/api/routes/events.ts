@@ -73,6 +73,9 @@ export const getEvent = defineRoute({
   },
 });
 
+/** An event that is kept gets another UUID when its dead letters are made again: what was not there any more is looked for anew. */
+const MOST_LOOKS = 5;
+
 export const expungePayload = defineRoute({
   method: 'delete',
   path: '/v1/tenants/:tenant_id/events/:event_id/payload',
@@ -83,13 +86,17 @@ export const expungePayload = defineRoute({
   query: noQuery,
   responses: { 204: { description: 'Expunged', schema: null } },
   handle: async ({ tenant, params: { event_id }, caller }, { apiPool, bodies }) => {
-    let isKnown = false;
-    for (const uuid of await findEveryEventUuid(apiPool, tenant.num, event_id)) {
-      const event = { uuid, publicId: event_id };
-      isKnown = (await expunge(apiPool, tenant, event, caller.actor, expungedBody)) || isKnown;
-      bodies.forget(uuid);
+    for (let looks = 0; looks < MOST_LOOKS; looks++) {
+      const uuids = await findEveryEventUuid(apiPool, tenant.num, event_id);
+      if (uuids.length === 0) throw eventNotFound();
+      let areThere = true;
+      for (const uuid of uuids) {
+        const event = { uuid, publicId: event_id };
+        areThere = (await expunge(apiPool, tenant, event, caller.actor, expungedBody)) && areThere;
+        bodies.forget(uuid);
+      }
+      if (areThere) return { status: 204 };
     }
-    if (!isKnown) throw eventNotFound();
-    return { status: 204 };
+    throw new Refusal(503, 'unavailable', 'The event is being moved. Try again.', { retryAfterSeconds: 1 });
   },
 });
