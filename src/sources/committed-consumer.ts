@@ -22,10 +22,12 @@ export class CommittedConsumer extends Consumer {
   /** What it was sent and gives no message of. */
   readonly passedOver = new PassedOver();
   readonly #caution: FetchCaution;
+  readonly #onFetched: () => void;
 
-  constructor(options: ConsumerOptions<Buffer, Buffer, Buffer, Buffer>, caution: FetchCaution) {
+  constructor(options: ConsumerOptions<Buffer, Buffer, Buffer, Buffer>, caution: FetchCaution, onFetched: () => void) {
     super(options);
     this.#caution = caution;
+    this.#onFetched = onFetched;
   }
 
   override [kGetApi]<RequestArguments extends unknown[], ResponseType>(
@@ -47,6 +49,7 @@ export class CommittedConsumer extends Consumer {
       return ask(...parameters, (error: unknown, response?: FetchResponse) => {
         endAnswer();
         for (const topic of response?.responses ?? []) this.#look(topic);
+        if (error === null || error === undefined) this.#onFetched();
         answered(error instanceof InflationError ? this.#caution.refuse(error, isCareful) : error, response);
       });
     };

@@ -4,7 +4,7 @@ import type { Consumer, SourceLag } from './consumer.ts';
 import { FetchCaution } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
 import { KafkaHealth } from './kafka-health.ts';
-import type { KafkaSession } from './kafka-session.ts';
+import type { KafkaSession, SessionOptions } from './kafka-session.ts';
 import type { RecallStarts } from './kafka-starts.ts';
 
 export interface KafkaConsumerOptions {
@@ -13,31 +13,37 @@ export interface KafkaConsumerOptions {
   readonly intake: Intake;
   readonly recallStarts: RecallStarts;
   readonly onFailure: (error: unknown) => void;
+  /** For tests. */
+  readonly openSession?: (options: SessionOptions) => Promise<Session>;
+}
+
+type Session = Pick<KafkaSession, 'run' | 'hold'>;
+
+/** The library costs memory and time: a process that consumes nothing of Kafka never loads it. */
+async function loadSession(options: SessionOptions): Promise<Session> {
+  const { KafkaSession } = await import('./kafka-session.ts');
+  return new KafkaSession(options);
 }
 
 /** A source's messages from Kafka: membership after membership in its consumer group, for as long as it is wanted. */
 export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
-  const { source, clientId, intake, recallStarts, onFailure } = options;
+  const { source, clientId, intake, recallStarts, onFailure, openSession = loadSession } = options;
   const health = new KafkaHealth();
   const caution = new FetchCaution();
-  let session: KafkaSession | null = null;
+  let session: Session | null = null;
   let isHeld = false;
   /** What broke a connection of this session last. */
   let fault: unknown = null;
   let lag: readonly SourceLag[] = [];
 
   const begin = async () => {
-    // The library costs memory and time: a process that consumes nothing of Kafka never loads it.
-    const { KafkaSession } = await import('./kafka-session.ts');
-    return new KafkaSession({
+    return openSession({
       source,
       clientId,
-      intake: (messages) => {
-        health.prosper();
-        return intake(messages);
-      },
+      intake,
       recallStarts,
       caution,
+      onFetched: () => health.prosper(),
       isHeld: () => isHeld,
       onJoined: (missing) => health.join(missing),
       onLag: (now) => {

@@ -6,53 +6,78 @@ afterEach(() => void vi.useRealTimers());
 
 const broken = new Error('The topic cannot be read.');
 
-test('a source that fails each time it has joined is shown as failing throughout, and tries ever more rarely', () => {
+test.each([
+  ['as soon as it has joined', 0],
+  ['when the client has given a silent broker up', 125_000],
+])('a source that fails again and again, %s, tries ever more rarely, whatever it reads meanwhile', (_when, lastsMs) => {
   const health = new KafkaHealth();
   const waits: number[] = [];
   for (let i = 0; i < 7; i++) {
     health.join([]);
-    if (i > 0) expect([health.kind(false), health.error]).toEqual(['failing', broken.message]);
-    vi.advanceTimersByTime(1_000);
+    health.prosper();
+    vi.advanceTimersByTime(lastsMs);
     health.fail(broken);
     waits.push(health.waitMs);
-    vi.advanceTimersByTime(20_000);
+    vi.advanceTimersByTime(500_000);
     expect(health.kind(false)).toBe('failing');
     health.leave();
   }
   expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]);
 });
 
-test.each([
-  ['has read messages', (health: KafkaHealth) => health.prosper()],
-  ['has lasted for ten seconds, though no message came', () => void vi.advanceTimersByTime(10_000)],
-])('what was wrong is forgotten once a membership %s', (_what, last) => {
+test('what was wrong is shown until the broker has answered a fetch of the next membership', () => {
   const health = new KafkaHealth();
   health.fail(broken);
-  health.fail(broken);
+  health.leave();
   health.join([]);
-  last(health);
+  expect([health.kind(false), health.error]).toEqual(['failing', broken.message]);
+  health.prosper();
+  expect([health.kind(false), health.error]).toEqual(['running', null]);
+});
+
+test('failures are counted anew once a membership has lasted', () => {
+  const health = new KafkaHealth();
+  for (let i = 0; i < 3; i++) health.fail(broken);
+  health.join([]);
+  vi.advanceTimersByTime(180_000);
   expect([health.kind(false), health.error]).toEqual(['running', null]);
   health.fail(broken);
   expect(health.waitMs).toBe(250);
 });
 
+test('a membership that was short does not count for the next one', () => {
+  const health = new KafkaHealth();
+  for (let i = 0; i < 3; i++) health.fail(broken);
+  health.join([]);
+  vi.advanceTimersByTime(100_000);
+  health.leave();
+  health.join([]);
+  vi.advanceTimersByTime(100_000);
+  health.fail(broken);
+  expect(health.waitMs).toBe(2_000);
+});
+
 test('a source is starting until it has joined, and again once its membership has ended without a failure', () => {
   const health = new KafkaHealth();
   expect(health.kind(false)).toBe('starting');
+  expect(health.kind(true)).toBe('paused');
   health.join([]);
   expect(health.kind(false)).toBe('running');
   health.leave();
   expect(health.kind(false)).toBe('starting');
 });
 
-test('what is wrong comes in the order of what must be mended first', () => {
+test('what is wrong comes in the order of what must be mended first, and what could not be stored goes with the membership', () => {
   const health = new KafkaHealth();
   health.join(['orders']);
   health.setTrouble(new Error('Postgres is away.'));
   expect([health.kind(true), health.error]).toEqual(['failing', 'The cluster has no topic orders.']);
-  health.leave();
   health.join([]);
   expect([health.kind(true), health.kind(false), health.error]).toEqual(['paused', 'waiting', 'Postgres is away.']);
   health.setTrouble(null);
+  expect([health.kind(false), health.error]).toEqual(['running', null]);
+  health.setTrouble(new Error('Postgres is away.'));
+  health.leave();
+  health.join([]);
   expect([health.kind(false), health.error]).toEqual(['running', null]);
 });

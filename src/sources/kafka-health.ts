@@ -3,8 +3,11 @@ import type { ConsumerState } from './consumer.ts';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
-/** How long a membership of the group must last before it counts as sound although no message came. */
-const SOUND_AFTER_MS = 10_000;
+/**
+ * How long a membership of the group must last before failures are counted anew: longer than the client takes to give up a broker that hangs
+ * (four tries of a request of half a minute, src/brokers/kafka-client-options.ts).
+ */
+const SOUND_AFTER_MS = 180_000;
 
 /** How a source's consumer fares: what is wrong, and how long to wait before the next membership of the group is tried. */
 export class KafkaHealth {
@@ -21,12 +24,16 @@ export class KafkaHealth {
   join(missing: readonly string[]): void {
     this.#missing = missing;
     this.#isJoined = true;
-    this.#timer = setTimeout(() => this.prosper(), SOUND_AFTER_MS).unref();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#endure(), SOUND_AFTER_MS).unref();
   }
 
-  /** Messages were read: what was wrong with the broker before is over. */
+  /** The broker has answered a fetch: what was wrong is not shown any more. Another partition may break the membership all the same. */
   prosper(): void {
-    clearTimeout(this.#timer);
+    this.#failure = null;
+  }
+
+  #endure(): void {
     this.#failure = null;
     this.#failures = 0;
   }
@@ -43,10 +50,11 @@ export class KafkaHealth {
     this.#failure = textOf(error, fault);
   }
 
-  /** The membership is over, be it that it failed. */
+  /** The membership is over, be it that it failed. What could not be stored is somebody else's now, or read again. */
   leave(): void {
     clearTimeout(this.#timer);
     this.#isJoined = false;
+    this.#trouble = null;
   }
 
   /** How long to wait after a failure. */

@@ -33,6 +33,8 @@ export interface SessionOptions {
   readonly recallStarts: RecallStarts;
   /** Outlives the session. */
   readonly caution: FetchCaution;
+  /** A fetch was answered, with messages or without. */
+  readonly onFetched: () => void;
   readonly isHeld: () => boolean;
   /** Partitions were given to this member: it is at work. */
   readonly onJoined: (missing: readonly string[]) => void;
@@ -86,6 +88,7 @@ export class KafkaSession {
       const missing = missingTopics(source, this.#topics);
       if (this.#topics.size > 0) await this.#join();
       this.#options.onJoined(missing);
+      if (!this.#hasPartitions) this.#options.onFetched();
       timers.push(
         setInterval(() => this.#lookForTopics(), TOPICS_MS),
         setInterval(() => this.#lookForLag(), LAG_MS),
@@ -100,7 +103,7 @@ export class KafkaSession {
   }
 
   async #join(): Promise<void> {
-    const { source, clientId, caution } = this.#options;
+    const { source, clientId, caution, onFetched } = this.#options;
     const options = {
       ...kafkaClientOptions(source.connection, clientId),
       groupId: source.consume.group,
@@ -109,7 +112,7 @@ export class KafkaSession {
       heartbeatInterval: HEARTBEAT_MS,
       autocommit: false,
     };
-    const consumer = new CommittedConsumer(options, caution);
+    const consumer = new CommittedConsumer(options, caution, onFetched);
     guardKafka(consumer, this.#options.onFault);
     this.#consumer = consumer;
     const fail = (error: unknown) => this.#ended.reject(error);
@@ -137,6 +140,8 @@ export class KafkaSession {
     const consumer = this.#consumer;
     await this.#generation?.close();
     this.#generation = null;
+    // What it could not store is read again, by whoever is given the partition.
+    this.#options.onTrouble(null);
     if (consumer === null) return;
     this.#positions = await groupPositions(consumer, this.#topics, this.#starts);
     const { intake, isHeld, onTrouble, onCommitFailure, onFault } = this.#options;
@@ -154,6 +159,12 @@ export class KafkaSession {
     this.#generation = generation;
     await generation.open();
     generation.hold(isHeld());
+    if (!this.#hasPartitions) this.#options.onFetched();
+  }
+
+  /** Without any there is nothing to fetch, and that the group has met is all that can be shown. */
+  get #hasPartitions(): boolean {
+    return (this.#consumer?.assignments ?? []).some(({ partitions }) => partitions.length > 0);
   }
 
   #lookForTopics(): void {

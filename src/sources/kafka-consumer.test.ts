@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { type SourceInput, sourceInput } from '../config/source-schema.ts';
+import { createKafkaConsumer } from './kafka-consumer.ts';
+import type { SessionOptions } from './kafka-session.ts';
+
+const source = sourceInput.parse({
+  type: 'kafka',
+  name: 'orders',
+  connection: { brokers: ['127.0.0.1:1'] },
+  consume: { topics: ['orders'], group: 'g' },
+  mapping: { format: 'envelope' },
+}) as Extract<SourceInput, { type: 'kafka' }>;
+
+/** A consumer whose sessions do as they are told. */
+function consumerOf(run: (session: SessionOptions, signal: AbortSignal) => Promise<void>) {
+  const abort = new AbortController();
+  let sessions = 0;
+  const consumer = createKafkaConsumer({
+    source,
+    clientId: 'posthorn',
+    intake: async () => {},
+    recallStarts: (_, look) => look(),
+    onFailure: () => {},
+    openSession: async (options) => {
+      sessions++;
+      return { hold: () => {}, run: (signal) => run(options, signal) };
+    },
+  });
+  return { consumer, begin: () => consumer.run(abort.signal), end: () => abort.abort(), sessions: () => sessions };
+}
+
+test('a source that joins, reads and fails waits ever longer before its group meets anew', async () => {
+  const { consumer, begin, end, sessions } = consumerOf(async ({ onJoined, onFetched, intake }) => {
+    onJoined([]);
+    onFetched();
+    await intake([]);
+    throw new Error('The other partition cannot be read.');
+  });
+  const beganAt = performance.now();
+  const ran = begin();
+  await expect.poll(sessions, { timeout: 20_000 }).toBe(5);
+  // 0.25, 0.5, 1 and 2 seconds: not four times a quarter.
+  expect(performance.now() - beganAt).toBeGreaterThan(3_700);
+  expect(consumer.state()).toMatchObject({ kind: 'failing', error: 'The other partition cannot be read.' });
+  end();
+  await ran;
+});
+
+test('what was wrong is shown until a fetch is answered, not only until the group has met', async () => {
+  const sessions: SessionOptions[] = [];
+  const { consumer, begin, end } = consumerOf(async (options, signal) => {
+    if (sessions.push(options) === 1) throw new Error('away');
+    options.onJoined([]);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  });
+  const ran = begin();
+  await expect.poll(() => sessions.length).toBe(2);
+  expect(consumer.state()).toMatchObject({ kind: 'failing', error: 'away' });
+  sessions[1]!.onFetched();
+  expect(consumer.state()).toMatchObject({ kind: 'running', error: null });
+  end();
+  await ran;
+});
