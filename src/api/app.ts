@@ -2,8 +2,7 @@ import type { Express } from 'express';
 import type { Context } from '../context.ts';
 import { answerTheRest, createBase } from './base-app.ts';
 import { mountRoute } from './mount-route.ts';
-import { refuseOtherMethods } from './refuse-other-methods.ts';
-import { docsRoutes } from './routes/docs.ts';
+import { DOCS_CALLS, docsRoutes } from './routes/docs.ts';
 import { mountIngest } from './routes/events-ingest.ts';
 import { routes } from './routes.ts';
 
@@ -12,6 +11,5 @@ export function createApp(context: Context): Express {
   const app = createBase(context, (base) => mountIngest(base, context));
   app.use(docsRoutes(routes, context.version));
   for (const route of routes) mountRoute(app, route, context);
-  refuseOtherMethods(app, [...routes, { method: 'post', path: '/v1/events' }]);
-  return answerTheRest(app, context);
+  return answerTheRest(app, context, [...routes, ...DOCS_CALLS, { method: 'post', path: '/v1/events' }]);
 }

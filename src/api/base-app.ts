@@ -9,10 +9,14 @@ import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
 import { answerUnread } from './answer-unread.ts';
 import { setFixedHeaders } from './fixed-headers.ts';
+import { hasBody } from './has-body.ts';
 import { problemOf, refusalOf } from './problem.ts';
+import { type Call, refuseOtherMethods } from './refuse-other-methods.ts';
 import { newRequestId } from './request-id.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metricsRoute } from './routes/metrics.ts';
+
+const BASE_CALLS = ['/healthz', '/readyz', '/metrics'].map((path) => ({ method: 'get', path }));
 
 /**
  * What every process says, whatever its roles: how it is, and what it measures. Others mount theirs, and let `answerTheRest` end it.
@@ -31,8 +35,9 @@ export function createBase(context: Context, mountFirst: (app: Express) => void 
   return app;
 }
 
-/** What nothing was mounted for, and errors. */
-export function answerTheRest(app: Express, context: Context): Express {
+/** What nothing was mounted for, and errors. @param calls all that were mounted besides those of `createBase` */
+export function answerTheRest(app: Express, context: Context, calls: readonly Call[] = []): Express {
+  refuseOtherMethods(app, [...BASE_CALLS, ...calls]);
   app.use((request: Request) => {
     throw new Refusal(404, 'not_found', `There is no ${request.method} ${request.path.slice(0, 200)}.`);
   });
@@ -61,7 +66,7 @@ function answerErrors({ observe }: Context): ErrorRequestHandler {
     if (refusal.retryAfterSeconds !== undefined) response.setHeader('retry-after', String(refusal.retryAfterSeconds));
     response.status(refusal.status).type('application/problem+json; charset=utf-8');
     const body = JSON.stringify(problemOf(refusal, requestId));
-    if (request.complete) response.send(body);
+    if (request.complete || !hasBody(request)) response.send(body);
     else answerUnread(request, response, body);
   };
 }

@@ -2,6 +2,7 @@ import express, { type Request, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
 import { whereJsonBreaks } from '../domain/json-fault.ts';
 import { nestingDepth } from '../domain/json-slices.ts';
+import { hasBody } from './has-body.ts';
 import { tooLarge } from './problem.ts';
 import { utf8MediaType } from './utf8-media-type.ts';
 
@@ -13,9 +14,7 @@ const MAX_DEPTH = 32;
 export function readJsonBody(): RequestHandler {
   const read = express.text({ type: () => true, limit: MAX_BODY_BYTES, inflate: false, defaultCharset: 'utf-8' });
   return (request, response, next) => {
-    const hasBody =
-      request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
-    if (hasBody && !JSON_TYPE.test(request.headers['content-type'] ?? '')) {
+    if (hasBody(request) && !JSON_TYPE.test(request.headers['content-type'] ?? '')) {
       throw new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
     }
     // Said at once: express reads to the end what it refuses.

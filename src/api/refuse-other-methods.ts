@@ -1,7 +1,7 @@
 import type { Express } from 'express';
 import { Refusal } from '../domain/errors.ts';
 
-interface Call {
+export interface Call {
   readonly method: string;
   readonly path: string;
 }

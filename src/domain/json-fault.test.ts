@@ -25,6 +25,17 @@ test.each([
   ['{"a": [1, 2}', ', from column 12 on'],
   ['NaN', ', from column 1 on'],
   ['{"a": 1', ': it ends too early'],
+  ['{"a": "abc', ': it ends too early'],
+  ['{"a": "abc\\', ': it ends too early'],
+  ['{"a": "abc\\u00e', ': it ends too early'],
+  ['{"a": "abc\\\\', ': it ends too early'],
+  ['{"a": "a\\xb', ', from column 7 on'],
+  ['{"a": "a\nb', ', from column 7 on'],
+  ['{"a": tru', ': it ends too early'],
+  ['{"a": -', ': it ends too early'],
+  ['{"a": 1.', ': it ends too early'],
+  ['{"a": 1.5e', ': it ends too early'],
+  ['{"a": trx', ', from column 7 on'],
   ['', ': it ends too early'],
   ['{"a":', ': it ends too early'],
 ])('%j breaks%s', (text, where) => {
@@ -48,6 +59,23 @@ test('a text breaks somewhere exactly if JSON.parse refuses it', () => {
   fc.assert(
     fc.property(texts, (text) => {
       expect(jsonFault(text) === null).toBe(isJson(text));
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+test('JSON that is cut off ends too early, wherever it was cut', () => {
+  const cut = fc.tuple(
+    fc.oneof(
+      fc.json(),
+      fc.json().map((text) => JSON.stringify({ text }, null, 2)),
+    ),
+    fc.nat(),
+  );
+  fc.assert(
+    fc.property(cut, ([text, at]) => {
+      const start = text.slice(0, at % text.length);
+      if (!isJson(start)) expect(jsonFault(start)).toBe(start.length);
     }),
     { numRuns: 5_000 },
   );

@@ -57,7 +57,9 @@ export function parseEvents(text: string, limits: RequestLimits, form: EventsFor
   if ((hasTooMany || rejected.size > 0) && text.length <= SHORT) parse(text, where);
   if (hasTooMany) throw tooManyEvents(limits.maxEvents);
   const good = rejected.size === 0 ? text : without(rejected, text);
-  return { value: parse(good, where), text: good, isArray, sliced, rejected };
+  // In what is left of a text, a place would be another than in all of it.
+  const tellPlace = rejected.size === 0;
+  return { value: parse(good, where, tellPlace), text: good, isArray, sliced, rejected };
 }
 
 function isArrayText(text: string): boolean {
@@ -75,19 +77,23 @@ function without(rejected: Survey['rejected'], text: string): string {
 }
 
 /**
- * @param where goes before the words of a refusal
  * @throws Refusal 400 when it is not JSON, 422 when it nests too deep
  */
-export function parseJson(text: string, where: string): unknown {
-  if (nestingDepth(text, MAX_DEPTH) > MAX_DEPTH) throw tooDeep(where);
-  return parse(text, where);
+export function parseJson(text: string): unknown {
+  if (nestingDepth(text, MAX_DEPTH) > MAX_DEPTH) throw tooDeep('');
+  // Sources read hundreds in one turn: where each breaks is for whoever looks at it to find.
+  return parse(text, '', false);
 }
 
-function parse(text: string, where: string): unknown {
+function parse(text: string, where: string, tellPlace = true): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Refusal(400, 'invalid_json', `${where}The body is not valid JSON${whereJsonBreaks(text)}.`);
+    throw new Refusal(
+      400,
+      'invalid_json',
+      `${where}The body is not valid JSON${tellPlace ? whereJsonBreaks(text) : ''}.`,
+    );
   }
 }
 

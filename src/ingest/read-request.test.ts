@@ -105,6 +105,12 @@ test.each([
   expect(() => read(`{}\n${body}`, 'ndjson')).toThrow('line 2: The body is not valid JSON');
 });
 
+test('where a text breaks is told of all of it, and not where events were left out of it', () => {
+  expect(() => read('[{"type":"a","data":1},\n {"type":}]')).toThrow('from line 2, column 10 on');
+  const large = `{"data":"${'x'.repeat(70_000)}"}`;
+  expect(() => read(`[${large},{"type":}]`)).toThrow('The body is not valid JSON.');
+});
+
 test('of a long text that cannot be events it is not found out whether it is JSON', () => {
   expect(refusalOf(`[${'1,'.repeat(50_000)}`)).toBe('413 too_large');
   expect(refusalOf(`{${fields(20_000)}`)).toBe('422 invalid_event');

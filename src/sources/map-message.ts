@@ -91,6 +91,6 @@ function lazily<T>(make: () => T): () => T {
 
 function jsonText(body: Uint8Array): string {
   const text = decodeText(body);
-  parseJson(text, '');
+  parseJson(text);
   return text;
 }

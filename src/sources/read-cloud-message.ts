@@ -20,7 +20,7 @@ export function readCloudMessage(message: IncomingMessage, tenantExtension: stri
   const contentType = textOf(message.headers.get('content-type'), 'content-type');
   if (contentType !== undefined && STRUCTURED.test(contentType)) {
     const text = decodeText(message.body);
-    parseJson(text, '');
+    parseJson(text);
     return readCloudEvent(readStructured(text), text, { tenantExtension });
   }
   if (contentType !== undefined && /^application\/cloudevents/i.test(contentType)) {

@@ -30,7 +30,7 @@ function rawOf(message: IncomingMessage, mapping: SourceMapping, hasTenant: bool
   switch (mapping.format) {
     case 'envelope': {
       const text = decodeText(message.body);
-      return { value: parseJson(text, ''), text };
+      return { value: parseJson(text), text };
     }
     case 'cloudevents':
       return readCloudMessage(message, hasTenant ? null : mapping.tenant_extension);

@@ -1,9 +1,12 @@
+import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { checkSession, UnsafeCommitError } from '../../src/store/check-session.ts';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { startPooler } from '../support/pooler.ts';
+import { startPostgresProcess } from '../support/postgres-process.ts';
 import { query } from '../support/query.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { databaseUrl, dropDatabase, onServer, TEST_LANES } from '../support/test-server.ts';
@@ -79,4 +82,15 @@ test('G1 behind a pooler that keeps our settings back, it starts only where Post
   const safe = await startPooler(other.url);
   onTestFinished(() => safe.close());
   await prepareDatabase(safe.url, TEST_LANES);
+});
+
+test('G1 where a standby is to be waited for, sessions that commit to this server alone are refused', async () => {
+  const postgres = await startPostgresProcess({ settings: { synchronous_standby_names: '*' } });
+  onTestFinished(() => postgres.close());
+  const check = async (level: string) => {
+    const pool = new pg.Pool({ connectionString: postgres.url, max: 1, options: `-c synchronous_commit=${level}` });
+    await checkSession(pool).finally(() => pool.end());
+  };
+  await expect(check('local')).rejects.toThrow(UnsafeCommitError);
+  await check('on');
 });
