@@ -56,7 +56,7 @@ export async function runProcess(config: Config): Promise<Ending> {
       return Promise.race([stopping, installation.lost]);
     });
   } finally {
-    flush();
+    await flush();
     await http.stop(0);
     await installation.close();
   }

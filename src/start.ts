@@ -26,6 +26,8 @@ export function start(args: readonly string[]): Promise<number> {
 }
 
 async function serve(): Promise<number> {
+  // Whoever read our output may have left: no reason to end, and unheard it would be one.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
     const { text, exitCode } = await runProcess(readConfig(process.env, sourcesFileProblems));
     // It was said when it happened; what failed in consequence has been written since, and who looks at a process that ended looks at its last line.

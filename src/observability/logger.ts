@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type Logger } from 'pino';
 import { gatherLines } from './gather-lines.ts';
 import type { LogEventName } from './log-events.ts';
@@ -6,7 +7,8 @@ import type { LogEventName } from './log-events.ts';
 export interface ProcessLog {
   readonly log: Logger;
   readonly writeInfo: InfoWriter;
-  readonly flush: () => void;
+  /** Resolves when all lines are out, or nobody takes them. */
+  readonly flush: () => Promise<void>;
 }
 
 /**
@@ -14,6 +16,9 @@ export interface ProcessLog {
  * by the thousand a second, where pino's walk over an object costs more than the rest of the observation.
  */
 export type InfoWriter = (event: LogEventName, members: string) => void;
+
+/** How long a reader of our output that takes its time is waited for. */
+const FLUSH_MS = 1_000;
 
 /**
  * JSON lines on standard output. Lines are gathered and written in blocks, off the hot path; `flush` before the process ends.
@@ -29,12 +34,10 @@ export function createLogger(level: string): ProcessLog {
     },
     destination,
   );
-  const flush = () => {
-    try {
-      destination.flushSync();
-    } catch {
-      // The reader of our output is gone: there is nobody left to tell.
-    }
+  // Not `flushSync`: where the reader of our output is gone, it tries for ever.
+  const flush = async () => {
+    const written = new Promise<void>((resolve) => destination.flush(() => resolve()));
+    await Promise.race([written, sleep(FLUSH_MS, undefined, { ref: false })]);
   };
   return { log, writeInfo: infoWriter(log, (line) => destination.write(line)), flush };
 }

@@ -52,3 +52,12 @@ test('the next start does not make it again, and its receiver still verifies wha
   expect(posted).toMatchObject({ status: 202, body: { status: 'accepted', deliveries: 1 } });
   await service.said(new RegExp(`demo receiver: ${posted.body.id} \\(verified\\)`));
 });
+
+test('a start whose output nobody reads any more goes on, and ends as any other', async () => {
+  expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  const page = await start();
+  service.closeOutput();
+  for (let n = 0; n < 3; n++) expect((await postAsShown(page)).status).toBe(202);
+  expect((await fetch(`${service.baseUrl}/healthz`)).status).toBe(200);
+  expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+});

@@ -25,6 +25,8 @@ export interface ServiceProcess {
   output(): string;
   /** Resolves with the first line, kept or to come, that says so. */
   said(what: RegExp): Promise<string>;
+  /** Nobody reads its standard output any more, as with `| head`. */
+  closeOutput(): void;
   /** Does nothing once it has ended. */
   kill(signal: NodeJS.Signals): Promise<ProcessExit>;
   signal(signal: NodeJS.Signals): void;
@@ -99,6 +101,10 @@ class Child {
 
   signal(signal: NodeJS.Signals): void {
     if (!this.#hasEnded) this.#child.kill(signal);
+  }
+
+  closeOutput(): void {
+    this.#child.stdout!.destroy();
   }
 
   kill(signal: NodeJS.Signals): Promise<ProcessExit> {
