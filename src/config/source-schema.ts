@@ -91,8 +91,15 @@ const kafkaSource = z.strictObject({
   on_rejected: z
     .strictObject({ dead_letter_topic: topic })
     .optional()
-    .describe('Where messages that are no event are published to as well.'),
+    .describe(
+      'Where messages that are no event are published to as well. `consume.topics` may not have it; a `pattern` does not match it.',
+    ),
 });
+
+/** What it rejects would come back, be rejected and be published again, for ever. */
+function readsOwnDeadLetters({ consume, on_rejected }: z.infer<typeof kafkaSource>): boolean {
+  return on_rejected !== undefined && consume.topics?.includes(on_rejected.dead_letter_topic) === true;
+}
 
 const rabbitmqSource = z.strictObject({
   type: z.literal('rabbitmq'),
@@ -103,7 +110,13 @@ const rabbitmqSource = z.strictObject({
 });
 
 /** A source as an operator describes it, by the API or in `SOURCES_FILE`. */
-export const sourceInput = z.discriminatedUnion('type', [kafkaSource, rabbitmqSource]);
+export const sourceInput = z.discriminatedUnion('type', [
+  kafkaSource.refine((source) => !readsOwnDeadLetters(source), {
+    path: ['on_rejected', 'dead_letter_topic'],
+    message: 'expected another topic than those of consume.topics',
+  }),
+  rabbitmqSource,
+]);
 
 export type SourceInput = z.infer<typeof sourceInput>;
 export type KafkaSource = z.infer<typeof kafkaSource>;

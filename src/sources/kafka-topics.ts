@@ -25,10 +25,8 @@ export class TopicFinder {
   }
 
   async find(): Promise<KafkaTopics> {
-    const { topics, pattern } = this.#source.consume;
-    const there = await this.#admin.listTopics({ includeInternals: false });
-    const matches = pattern === undefined ? null : new RegExp(`^(?:${pattern})$`, 'v');
-    const wanted = there.filter((topic) => (matches === null ? topics?.includes(topic) : isMatch(matches, topic)));
+    const isWanted = wantedBy(this.#source);
+    const wanted = (await this.#admin.listTopics({ includeInternals: false })).filter(isWanted);
     if (wanted.length === 0) return new Map();
     const metadata = await this.#admin.metadata({ topics: wanted, forceUpdate: true });
     return new Map(
@@ -73,8 +71,11 @@ function inOrder(
 }
 
 /** Kafka's own topics and those of tools around it begin with _. */
-function isMatch(pattern: RegExp, topic: string): boolean {
-  return !topic.startsWith('_') && pattern.test(topic);
+function wantedBy({ consume: { topics, pattern }, on_rejected }: KafkaSource): (topic: string) => boolean {
+  if (pattern === undefined) return (topic) => topics?.includes(topic) === true;
+  const matches = new RegExp(`^(?:${pattern})$`, 'v');
+  // What it rejects would come back, be rejected and be published again, for ever.
+  return (topic) => !topic.startsWith('_') && topic !== on_rejected?.dead_letter_topic && matches.test(topic);
 }
 
 /** Names that the source asks for and the cluster does not have. */

@@ -270,6 +270,17 @@ test('topics that match a pattern are consumed, those that come later too', asyn
   expect(await logged(2)).toEqual([1, 2]);
 });
 
+test('a pattern that matches the dead-letter topic of its source does not have it read its own dead letters', async () => {
+  const topic = await newTopic();
+  const dead = `${topic}.rejected`;
+  await kafka!.createTopic(dead, 1);
+  const own = { consume: { pattern: `${topic}.*`, group: topic }, on_rejected: { dead_letter_topic: dead } };
+  await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic], own));
+  await kafka!.send([{ topic: dead, value: event(1) }]);
+  await kafka!.send([{ topic, value: event(2) }]);
+  expect(await logged(1)).toEqual([2]);
+});
+
 test('a source that begins with the latest takes what comes after it began, though nothing was taken before a rebalance', async () => {
   const topic = await newTopic();
   await kafka!.send([{ topic, value: event(0) }]);

@@ -64,6 +64,7 @@ test.each([
   ['an unknown tenant', { tenant_id: 'nobody' }, 'tenant_id'],
   ['topics and a pattern', { consume: { topics: ['a'], pattern: 'a', group: 'g' } }, 'consume'],
   ['an unknown field', { colour: 'red' }, 'colour'],
+  ['its own dead letters', { on_rejected: { dead_letter_topic: 'orders' } }, 'on_rejected.dead_letter_topic'],
   ['a mapping from nowhere', { mapping: { format: 'mapped', type: 'nowhere:x' } }, 'mapping.type'],
 ])('%s is refused with its place', async (_what, more, path) => {
   const { status, body } = await create(more);
