@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { ConfigError, readConfig } from '../config/config.ts';
+import { hasCluster } from '../embedded/cluster-place.ts';
 import { EmbeddedPostgresError } from '../embedded/embedded-error.ts';
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { readLocalKeys } from '../embedded/local-keys.ts';
@@ -41,6 +42,11 @@ async function openBase(config: Config): Promise<Base> {
   if (config.DATABASE_URL !== undefined) {
     // `readConfig` requires it with DATABASE_URL.
     return { databaseUrl: config.DATABASE_URL, masterKeys: config.MASTER_KEY!, close: async () => {} };
+  }
+  if (!(await hasCluster(config.DATA_DIR))) {
+    throw new ConfigError([
+      `DATABASE_URL: not set, and there is no database in ${config.DATA_DIR} either: name one of the two, DATABASE_URL or DATA_DIR`,
+    ]);
   }
   const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: say });
   const masterKeys = config.MASTER_KEY ?? [(await readLocalKeys(config.DATA_DIR)).masterKey];

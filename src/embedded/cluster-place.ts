@@ -45,6 +45,11 @@ export async function chooseClusterPlace(dataDir: string, log: (line: string) =>
   return chooseClusterPlace(dataDir, log);
 }
 
+/** Whether an embedded Postgres was ever started with this DATA_DIR. */
+export async function hasCluster(dataDir: string): Promise<boolean> {
+  return (await exists(join(dataDir, 'postgres'))) || (await exists(join(dataDir, 'postgres-location')));
+}
+
 function placeAt(dataDir: string, base: string) {
   return { dataDir, base, cluster: join(base, 'postgres') };
 }

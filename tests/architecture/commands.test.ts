@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -38,4 +39,18 @@ test('a command that is asked for help prints its usage, and does nothing', () =
   const { status, stdout, stderr } = run(file, '--help');
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toMatch(/^npm run migrate /);
+});
+
+test('npm run reseal makes no database where there is none, and says what to name', () => {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const dataDir = join(tmpdir(), `posthorn-nothing-${process.pid}`);
+  const env = { PATH, NODE_COMPILE_CACHE, DATA_DIR: dataDir };
+  const { file } = commands.find(({ name }) => name === 'reseal')!;
+  const { status, stdout } = spawnSync(process.execPath, [join(ROOT, file)], {
+    encoding: 'utf8',
+    env,
+    timeout: 60_000,
+  });
+  expect({ status, exists: existsSync(dataDir) }).toEqual({ status: 2, exists: false });
+  expect(stdout).toContain('DATABASE_URL: not set');
 });
