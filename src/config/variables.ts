@@ -63,7 +63,7 @@ export const variables = {
   ROLES: variable<('api' | 'worker' | 'ingest')[]>(
     roles,
     ['api', 'worker', 'ingest'],
-    'What this process does: `api`, `worker`, `ingest` (takes events in from sources), or several, separated by commas.',
+    'What this process does: `api`, `worker`, `ingest` (takes events in from sources), or several, separated by commas. Fewer than all need `DATABASE_URL`.',
     {
       fallbackText: 'api,worker,ingest',
     },
@@ -143,7 +143,11 @@ export const variables = {
   ),
   MAX_EVENT_BYTES: variable(integer(256, 8 * 1024 * 1024, 'bytes'), 262144, 'Largest event, as it is delivered.'),
   MAX_BATCH_EVENTS: variable(integer(1, 10000, 'events'), 1000, 'Most events in one request.'),
-  MAX_BATCH_BYTES: variable(integer(1024, 64 * 1024 * 1024, 'bytes'), 8 * 1024 * 1024, 'Largest request body.'),
+  MAX_BATCH_BYTES: variable(
+    integer(1024, 64 * 1024 * 1024, 'bytes'),
+    8 * 1024 * 1024,
+    'Largest request body; no smaller than `MAX_EVENT_BYTES`.',
+  ),
   CLOUDEVENTS_TENANT_EXTENSION: variable(
     textLike(/^[a-z0-9]{1,64}$/, '1 to 64 lower-case letters and digits'),
     'tenantid',
@@ -169,7 +173,11 @@ export const variables = {
     15,
     'Total time of an attempt, where the endpoint does not set its own.',
   ),
-  CONNECT_TIMEOUT_SECONDS: variable(integer(1, 30, 'seconds'), 5, 'Time for DNS, TCP and TLS, within the total.'),
+  CONNECT_TIMEOUT_SECONDS: variable(
+    integer(1, 30, 'seconds'),
+    5,
+    'Time for DNS, TCP and TLS, within the total: no larger than `DELIVERY_TIMEOUT_SECONDS`.',
+  ),
   MAX_CONNECTIONS_PER_ORIGIN: variable(
     integer(1, 4096, 'connections'),
     1024,
@@ -235,7 +243,7 @@ export const variables = {
   SHUTDOWN_SECONDS: variable(
     integer(1, 300, 'seconds'),
     10,
-    'Time to finish or hand back what is under way after SIGTERM.',
+    'Time to finish or hand back what is under way after SIGTERM; requests to receivers have two and a half seconds less of it.',
   ),
   LOG_LEVEL: variable(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
