@@ -36,8 +36,8 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
   let fault: unknown = null;
   let lag: readonly SourceLag[] = [];
 
-  const begin = async () => {
-    return openSession({
+  const begin = () =>
+    openSession({
       source,
       clientId,
       intake,
@@ -58,7 +58,6 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
         fault = error;
       },
     });
-  };
 
   const runOnce = async (signal: AbortSignal) => {
     fault = null;
