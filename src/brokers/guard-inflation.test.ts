@@ -51,6 +51,15 @@ test.each(['gzip', 'zstd'] as const)('%s: what is too large by itself is not inf
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(3 * MAX_INFLATED_BYTES);
 });
 
+test.each([
+  // A frame whose head is damaged: inflated, it would be refused for that.
+  ['lz4', () => Buffer.from(deflate.lz4(Buffer.alloc(4 * MAX_INFLATED_BYTES))).fill(0xff, 6, 7)],
+  // Seven bytes that say that two thousand million come of them.
+  ['snappy', () => Buffer.from([0x80, 0x80, 0x80, 0xe8, 0x07, 0x00, 0x61])],
+] as const)('%s: what is too large by itself is refused before any of it is inflated', (name, bomb) => {
+  expect(() => inflate(name, bomb())).toThrow(InflationError);
+});
+
 test('messages are counted too: the smallest take far more in memory than in a batch', () => {
   const batch = (count: number) => gzipSync(Buffer.concat(Array(count).fill(record(6))));
   expect(inflate('gzip', batch(MAX_INFLATED_MESSAGES - 1)).length).toBe((MAX_INFLATED_MESSAGES - 1) * 7);

@@ -1,5 +1,6 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { compressionsAlgorithms } from '@platformatic/kafka';
+import { lz4Size, snappySize } from './inflated-size.ts';
 
 const MIB = 1024 * 1024;
 
@@ -40,18 +41,24 @@ export function guardInflation(algorithms: Algorithms): void {
   if (guarded.has(algorithms)) return;
   guarded.add(algorithms);
   const { lz4, snappy } = algorithms;
-  const plain = (data: Data) => (data instanceof Uint8Array ? data : data.buffer);
-  // Of a byte lz4 makes 255 at the most and snappy 21: what is too much is known soon enough afterwards.
+  const plain = (data: Data) =>
+    data instanceof Uint8Array ? Buffer.from(data.buffer, data.byteOffset, data.length) : data.buffer;
   const [inflateLz4, inflateSnappy] = [lz4.decompressSync, snappy.decompressSync];
   const inflate = {
     gzip: (data: Data) => gunzipSync(plain(data), { maxOutputLength: left() }),
     zstd: (data: Data) => zstdDecompressSync(plain(data), { maxOutputLength: left() }),
-    lz4: (data: Data) => inflateLz4(data),
-    snappy: (data: Data) => inflateSnappy(data),
+    // These two take no bound, and do not give back the memory that they once took.
+    lz4: (data: Data) => inflateLz4(bounded(plain(data), lz4Size)),
+    snappy: (data: Data) => inflateSnappy(bounded(plain(data), snappySize)),
   };
   for (const name of ['gzip', 'zstd', 'lz4', 'snappy'] as const) {
     Object.assign(algorithms[name], { decompressSync: (data: Data) => counted(() => inflate[name](data)) });
   }
+}
+
+function bounded(data: Buffer, sizeOf: (data: Buffer) => number): Buffer {
+  if (sizeOf(data) > left()) throw new InflationError();
+  return data;
 }
 
 /** Zlib wants a bound of a byte at least. */

@@ -47,7 +47,7 @@ export async function chooseClusterPlace(dataDir: string, log: (line: string) =>
 
 /** Whether an embedded Postgres was ever started with this DATA_DIR. */
 export async function hasCluster(dataDir: string): Promise<boolean> {
-  return (await exists(join(dataDir, 'postgres'))) || (await exists(join(dataDir, 'postgres-location')));
+  return (await exists(join(dataDir, 'postgres', 'PG_VERSION'))) || (await exists(join(dataDir, 'postgres-location')));
 }
 
 function placeAt(dataDir: string, base: string) {

@@ -18,7 +18,7 @@ export interface ProcessLog {
 export type InfoWriter = (event: LogEventName, members: string) => void;
 
 /** How long a reader of our output that takes its time is waited for. */
-const FLUSH_MS = 1_000;
+const FLUSH_MS = 5_000;
 
 /**
  * JSON lines on standard output. Lines are gathered and written in blocks, off the hot path; `flush` before the process ends.
@@ -37,7 +37,9 @@ export function createLogger(level: string): ProcessLog {
   // Not `flushSync`: where the reader of our output is gone, it tries for ever.
   const flush = async () => {
     const written = new Promise<void>((resolve) => destination.flush(() => resolve()));
-    await Promise.race([written, sleep(FLUSH_MS, undefined, { ref: false })]);
+    const late = sleep(FLUSH_MS, 'late' as const, { ref: false });
+    // Written in the midst of what is still being written, the rest would tear its lines.
+    if ((await Promise.race([written, late])) === 'late') destination.flushSync = () => {};
   };
   return { log, writeInfo: infoWriter(log, (line) => destination.write(line)), flush };
 }
