@@ -19,6 +19,9 @@ export interface ClusterPlace {
   readonly cluster: string;
 }
 
+/** Names the folder of a cluster that is not in DATA_DIR. */
+const POINTER = 'postgres-location';
+
 /**
  * Chooses the place of the cluster: `<DATA_DIR>/postgres`. Only as root with a DATA_DIR that the Postgres account cannot reach,
  * as under a container's /root, it is `/var/lib/posthorn/<name>-<hash of DATA_DIR>-<random>/postgres`, which outlives restarts
@@ -28,7 +31,7 @@ export interface ClusterPlace {
 export async function chooseClusterPlace(dataDir: string, log: (line: string) => void): Promise<ClusterPlace> {
   await makeFolder(resolve(dataDir), 0o700);
   const dir = await realpath(dataDir);
-  const pointer = join(dir, 'postgres-location');
+  const pointer = join(dir, POINTER);
   const elsewhere = (await readFile(pointer, 'utf8').catch(nullIfMissing))?.trim();
   if (elsewhere) return { ...placeAt(dir, elsewhere), account: await accountElsewhere(dir, elsewhere) };
   const account = await serverAccount([join(dir, 'postgres'), dir]);
@@ -47,7 +50,7 @@ export async function chooseClusterPlace(dataDir: string, log: (line: string) =>
 
 /** Whether an embedded Postgres was ever started with this DATA_DIR. */
 export async function hasCluster(dataDir: string): Promise<boolean> {
-  return (await exists(join(dataDir, 'postgres', 'PG_VERSION'))) || (await exists(join(dataDir, 'postgres-location')));
+  return (await exists(join(dataDir, 'postgres', 'PG_VERSION'))) || (await exists(join(dataDir, POINTER)));
 }
 
 function placeAt(dataDir: string, base: string) {
@@ -64,7 +67,7 @@ async function accountElsewhere(dataDir: string, base: string): Promise<Account>
   if (!(await exists(base))) {
     throw new EmbeddedPostgresError(
       'failed',
-      `The database of ${dataDir} is kept in ${base}, which is gone. Bring that folder back, or delete ${join(dataDir, 'postgres-location')} to begin with an empty database.`,
+      `The database of ${dataDir} is kept in ${base}, which is gone. Bring that folder back, or delete ${join(dataDir, POINTER)} to begin with an empty database.`,
     );
   }
   return serverAccount([join(base, 'postgres')]);

@@ -44,6 +44,16 @@ const ask = (tenant: TestTenant, method: string, path: string, body?: unknown) =
   call(service.baseUrl, method, `/v1/tenants/${tenant.id}${path}`, body);
 const query = async (text: string, values: unknown[] = []) =>
   (await service.context.workerPool.query(text, values)).rows;
+/** Resolves when a statement that has this in it waits for a lock. */
+const untilBlocked = (part: string) =>
+  eventually(
+    () =>
+      query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1`,
+        [`%${part}%`],
+      ),
+    (rows) => rows.length > 0,
+  );
 const oldUuid = () => uuidFloor(OLD_MS).slice(0, 14) + newUuid().slice(14);
 const lettersOf = async (tenant: TestTenant) =>
   (await ask(tenant, 'GET', '/dead-letters')).body.data.map((letter: { delivery_id: string }) => letter.delivery_id);
@@ -297,11 +307,7 @@ test('an expunge that comes while its event is being copied waits, and takes the
   const dropping = dropOldPartitions(slow, Date.now(), 30, 90);
   await copied.promise;
   const expunging = ask(tenant, 'DELETE', `/events/${eventIdOf(dead)}/payload`);
-  const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM events%FOR UPDATE%'`;
-  await eventually(
-    () => query(waits),
-    (rows) => rows.length > 0,
-  );
+  await untilBlocked('FROM events%FOR UPDATE');
   gate.resolve();
   expect((await expunging).status).toBe(204);
   await dropping;
@@ -317,11 +323,7 @@ test('an expunge that comes while its event is brought back waits, and takes the
     const wanted = { eventUuids: [dead], endpointNums: null, reason: null, only: null };
     const [[, restored] = []] = await restoreKept(client, tenant.num, wanted);
     const expunging = ask(tenant, 'DELETE', `/events/${eventIdOf(dead)}/payload`);
-    const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM kept_events%FOR UPDATE%'`;
-    await eventually(
-      () => query(waits),
-      (rows) => rows.length > 0,
-    );
+    await untilBlocked('FROM kept_events%FOR UPDATE');
     await client.query('COMMIT');
     expect((await expunging).status).toBe(204);
     const gone = `SELECT expunged_at IS NOT NULL AS gone FROM events WHERE id = $1`;
@@ -340,11 +342,7 @@ test('an expunge that comes first leaves nothing to bring back', async () => {
     await client.query('UPDATE kept_events SET expunged_at = now() WHERE id = $1', [dead]);
     const wanted = { eventUuids: [dead], endpointNums: null, reason: null, only: null };
     const restoring = restoreKept(service.context.apiPool, tenant.num, wanted);
-    const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM kept_events v%'`;
-    await eventually(
-      () => query(waits),
-      (rows) => rows.length > 0,
-    );
+    await untilBlocked('FROM kept_events v');
     await client.query('COMMIT');
     expect(await restoring).toEqual(new Map());
   } finally {
