@@ -1,7 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { fetchDue, START } from '../../src/store/mailbox.ts';
+import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
 const LANE = 3;
@@ -11,7 +12,7 @@ let pool: pg.Pool;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 1 });
+  pool = openPool(database.url, { max: 1 });
   await pool.query(`INSERT INTO tenants (num, id, name) VALUES (1, 'acme', '')`);
   await pool.query(
     `INSERT INTO endpoints (num, id, tenant_num, url) VALUES (1, 'ep_1', 1, 'http://x/'), (2, 'ep_2', 1, 'http://x/')`,

@@ -1,10 +1,11 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropExpiredKeys, dropOldPartitions } from '../../src/store/retention.ts';
 import { Housekeeping, type HousekeepingDuty } from '../../src/workers/housekeeping.ts';
 import { eventually } from '../support/eventually.ts';
+import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
 const DAY_MS = 86_400_000;
@@ -14,7 +15,7 @@ let pool: pg.Pool;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 8 });
+  pool = openPool(database.url, { max: 8 });
 });
 
 afterAll(async () => {

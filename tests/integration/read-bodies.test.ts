@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { BodyCache } from '../../src/store/body-cache.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { readBodies } from '../../src/store/read-bodies.ts';
+import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { databaseUrl, dropDatabase, onServer } from '../support/test-server.ts';
 
@@ -13,7 +14,7 @@ let pool: pg.Pool;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  pool = openPool(database.url, { max: 2 });
   await ensurePartitions(pool, Date.now());
 });
 
@@ -88,7 +89,7 @@ test.each([
         Buffer.alloc(100, letter, 'latin1'),
       ]);
     for (const id of [...ids].reverse()) await add(id);
-    const scanning = new pg.Pool({ connectionString: database.url, max: 1, options: AS_THEY_CAME });
+    const scanning = openPool(database.url, { max: 1, options: AS_THEY_CAME });
     const answers = vi.spyOn(scanning, 'query');
     try {
       const { bodies, left } = await readBodies(scanning, new BodyCache(0), ids, 200);
@@ -108,7 +109,7 @@ test('bodies are read byte for byte from a database of another encoding, whose l
   const serverUrl = inject('serverUrl');
   const name = `posthorn_test_${randomBytes(6).toString('hex')}`;
   await onServer(serverUrl, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'EUC_JP' LOCALE 'C'`);
-  const other = new pg.Pool({ connectionString: databaseUrl(serverUrl, name), max: 1 });
+  const other = openPool(databaseUrl(serverUrl, name), { max: 1 });
   try {
     await other.query('CREATE TABLE events (id uuid, external_id text, body bytea, expunged_at timestamptz)');
     const bodies = ['{"a":"¦"}', '{}'].map((text) => Buffer.from(text));

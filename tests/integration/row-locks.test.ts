@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { cancelForDeletedEndpoints } from '../../src/store/cancel-deleted.ts';
@@ -8,6 +8,7 @@ import { promote } from '../../src/store/order.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { eventually } from '../support/eventually.ts';
+import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
 let database: TestDatabase;
@@ -19,9 +20,7 @@ let rows: readonly { readonly eventUuid: string; readonly endpointNum: number }[
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 6, lock_timeout: 5_000 });
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
+  pool = openPool(database.url, { max: 6, lock_timeout: 5_000 });
   await pool.query(`INSERT INTO tenants (num, id, name) VALUES (1, 'acme', '')`);
   await pool.query(
     `INSERT INTO endpoints (num, id, tenant_num, url) SELECT n, 'ep_' || n, 1, 'http://x/' FROM generate_series(1, 2) n`,

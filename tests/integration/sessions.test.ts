@@ -1,10 +1,10 @@
-import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { checkSession, UnsafeCommitError } from '../../src/store/check-session.ts';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
+import { openPool } from '../support/open-pool.ts';
 import { startPooler } from '../support/pooler.ts';
 import { startPostgresProcess } from '../support/postgres-process.ts';
 import { query } from '../support/query.ts';
@@ -88,7 +88,7 @@ test('G1 where a standby is to be waited for, sessions that commit to this serve
   const postgres = await startPostgresProcess({ settings: { synchronous_standby_names: '*' } });
   onTestFinished(() => postgres.close());
   const check = async (level: string) => {
-    const pool = new pg.Pool({ connectionString: postgres.url, max: 1, options: `-c synchronous_commit=${level}` });
+    const pool = openPool(postgres.url, { max: 1, options: `-c synchronous_commit=${level}` });
     await checkSession(pool).finally(() => pool.end());
   };
   await expect(check('local')).rejects.toThrow(UnsafeCommitError);

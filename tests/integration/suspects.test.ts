@@ -1,8 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CAREFUL_FROM, STRIKES_OUT } from '../../src/domain/suspicion.ts';
 import { acquireLanes, findSleepingLanes, heartbeat, releaseLanes } from '../../src/store/lanes.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../../src/store/suspects.ts';
+import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
 let database: TestDatabase;
@@ -11,10 +12,7 @@ let owners = 0;
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 4 });
-  // The database is dropped while connections are being closed.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
+  pool = openPool(database.url, { max: 4 });
   await pool.query(`INSERT INTO tenants (id, name) VALUES ('t', 't')`);
   await pool.query(`INSERT INTO endpoints (id, tenant_num, url) VALUES ('ep_1', 1, 'http://x.test/')`);
 });

@@ -1,10 +1,11 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { freeLanesOfGone } from '../../src/store/free-gone-lanes.ts';
 import { LaneCalls } from '../../src/store/lane-calls.ts';
 import { acquireLanes, heartbeat } from '../../src/store/lanes.ts';
 import { type Connection, WorkerSession } from '../../src/store/worker-session.ts';
 import { eventually } from '../support/eventually.ts';
+import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
 let database: TestDatabase;
@@ -12,10 +13,7 @@ let pool: pg.Pool;
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 4 });
-  // The database is dropped while connections are being closed.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
+  pool = openPool(database.url, { max: 4 });
 });
 
 afterEach(async () => {
@@ -144,8 +142,7 @@ test('a call is heard by every worker of its installation, by no other, and agai
   const two = await startSession('two');
   const other = await createTestDatabase();
   onTestFinished(() => other.drop());
-  const elsewhere = new pg.Pool({ connectionString: other.url, max: 1 });
-  elsewhere.on('error', () => {});
+  const elsewhere = openPool(other.url, { max: 1 });
   onTestFinished(() => elsewhere.end());
   const failures: unknown[] = [];
   const ours = new LaneCalls(pool, (error) => failures.push(error));
@@ -209,7 +206,7 @@ test('one call at a time, and one in five milliseconds, may go out behind a comm
 
 /** What a proxy that pools transactions makes of a connection: each statement may come to another session. */
 const pooled = async (): Promise<Connection> => {
-  const sessions = new pg.Pool({ connectionString: database.url, max: 2 });
+  const sessions = openPool(database.url, { max: 2 });
   let turn = 0;
   const clients = [await sessions.connect(), await sessions.connect()];
   return {

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { DECISION } from '../../src/store/codes.ts';
@@ -6,6 +6,7 @@ import { type AppendGroup, appendEvents } from '../../src/store/event-log.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
+import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
 const OLDEST = '00000000-0000-0000-0000-000000000000';
@@ -16,7 +17,7 @@ let leases: readonly LaneLease[];
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  pool = openPool(database.url, { max: 2 });
   await ensurePartitions(pool, Date.now());
   await pool.query(`INSERT INTO tenants (num, id, name) VALUES (1, 'acme', '')`);
   await pool.query(`INSERT INTO endpoints (num, id, tenant_num, url) VALUES (1, 'ep_1', 1, 'http://x/')`);
