@@ -32,7 +32,12 @@ export const deliverySchema = z
     tenant_id: z.string(),
     status: z.enum(DELIVERY_STATUSES),
     attempts: z.int().describe('Requests made so far.'),
-    next_attempt_at: z.iso.datetime().nullable(),
+    next_attempt_at: z.iso
+      .datetime()
+      .nullable()
+      .describe(
+        'When it is due. It goes later where its endpoint takes nothing then: disabled, circuit open, asked for a pause, not validated, behind others. Null where it has ended or has a `problem`.',
+      ),
     problem: z.string().nullable().describe('Why it is not tried although it waits: a retry by hand brings it back.'),
     last_attempt: lastAttemptSchema.nullable(),
     created_at: z.iso.datetime(),

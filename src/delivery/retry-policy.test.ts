@@ -60,6 +60,17 @@ test('Retry-After puts an attempt off, and never brings it forward', () => {
   expect(next(0, 'garbage')).toBe(5_000);
 });
 
+test('no delivery comes back before its receiver asked for, near the delay of the schedule either', () => {
+  for (const [asked, r, expected] of [
+    ['5', 0, 5_000],
+    ['5', 0.5, 5_500],
+    ['4', 0, 4_000],
+    ['3', 0, 4_000],
+    ['5', 0.999999999, 6_000],
+  ] as const)
+    expect(next(0, asked, () => r)).toBe(expected);
+});
+
 test('Retry-After is clamped to 24 h, or twice the delay of the schedule where that is longer', () => {
   expect(next(0, '99999999', () => 0)).toBe(DAY_MS);
   expect(next(8, '99999999', () => 0)).toBe(2 * DAY_MS);

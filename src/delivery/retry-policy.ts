@@ -30,14 +30,17 @@ export interface RetryContext {
 /**
  * Milliseconds until the next attempt; null when the schedule is exhausted. The scheduled delay (`base`) is spread by ±20 %, so
  * that deliveries that failed together do not come back together. `Retry-After` may put it off, never bring it forward: it is
- * clamped to [base, max(2 × base, 24 h)] and spread upwards within that, so that no receiver is called before it asked to be
+ * clamped to max(2 × base, 24 h) and spread upwards within that, so that no receiver is called before it asked to be
  * unless it asked for more than the clamp.
  */
 export function nextDelayMs({ schedule, step, random, retryAfter, nowMs }: RetryContext): number | null {
   const base = schedule[step + 1];
   if (base === undefined) return null;
   const wait = retryAfter === undefined ? null : parseRetryAfter(retryAfter, nowMs);
-  if (wait === null || wait <= base) return Math.round(base * (1 - JITTER + 2 * JITTER * random()));
+  if (wait === null || wait <= base) {
+    const earliest = Math.max(wait ?? 0, base * (1 - JITTER));
+    return Math.round(earliest + (base * (1 + JITTER) - earliest) * random());
+  }
   const most = Math.max(2 * base, DAY_MS);
   if (wait >= most) return Math.round(most * (1 - JITTER * random()));
   return Math.round(Math.min(wait * (1 + JITTER * random()), most));

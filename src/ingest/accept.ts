@@ -200,7 +200,9 @@ function tenantOf(
     return named === undefined || named === caller.tenant.id ? caller.tenant : UNKNOWN_TENANT;
   if (named === undefined) {
     const path = event.tenantField ?? 'tenant_id';
-    return invalid('The event names no tenant.', [{ path, message: 'required with an operator key' }]);
+    return invalid('The event names no tenant.', [
+      { path, message: 'required: neither the key nor the source has a tenant of its own' },
+    ]);
   }
   const found = findTenant(named);
   return found instanceof Promise ? found.then((tenant) => tenant ?? UNKNOWN_TENANT) : (found ?? UNKNOWN_TENANT);

@@ -4,6 +4,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { AcceptDependencies, RawEvent } from '../ingest/accept.ts';
 import { acceptEach } from '../ingest/accept-each.ts';
 import { sourceKey } from '../ingest/dedup-key.ts';
+import { type Rejection, UNKNOWN_TENANT } from '../ingest/rejection.ts';
 import type { TenantCost, TenantLimiter } from '../ingest/tenant-limiter.ts';
 import type { RejectedMessage, StoredRejection } from '../store/rejected-messages.ts';
 import type { IncomingMessage, Intake } from './intake.ts';
@@ -104,13 +105,28 @@ async function fatesOf(items: readonly Item[], options: IntakeOptions): Promise<
   );
   for (const [i, result] of results.entries()) {
     const isProblem = 'code' in result;
-    fates[good[i]!.index] = isProblem
-      ? { reason: result.code, detail: result.detail, faults: result.faults }
-      : result.status;
+    fates[good[i]!.index] = isProblem ? problemOf(result, good[i]!.raw, options.source.tenantId) : result.status;
     const owner = owners[i];
     if (!isProblem && result.status === 'accepted' && owner) options.limits.accepted(owner, result.deliveries);
   }
   return fates;
+}
+
+/** Unlike a tenant's producer, who must not learn which tenants there are, the operator is told that a message is of another tenant than its source's. */
+function problemOf({ code, detail, faults }: Rejection, raw: RawEvent, tenantId: string | undefined): MessageProblem {
+  const named = tenantNamedBy(raw);
+  if (code !== UNKNOWN_TENANT.code || tenantId === undefined || named === undefined || named === tenantId)
+    return { reason: code, detail, faults };
+  const message = `the source takes messages of the tenant ${tenantId} alone`;
+  return {
+    reason: code,
+    detail: 'The message is of another tenant than its source.',
+    faults: [{ path: 'tenant_id', message }],
+  };
+}
+
+function tenantNamedBy({ value }: RawEvent): unknown {
+  return (value as { tenant_id?: unknown } | null)?.tenant_id;
 }
 
 /** @throws Error when the source's own tenant is not there: that is no fault of its messages. */
@@ -130,7 +146,7 @@ async function ownersOf(
   if (caller.kind === 'tenant') return good.map(() => caller.tenant);
   const owners: (TenantRef | null)[] = [];
   for (const { raw } of good) {
-    const id = (raw.value as { tenant_id?: unknown } | null)?.tenant_id;
+    const id = tenantNamedBy(raw);
     owners.push(typeof id === 'string' ? await findTenant(id) : null);
   }
   return owners;

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { amqpText } from '../brokers/amqp-text.ts';
 import { openRabbitmq, type RabbitmqLink } from '../brokers/rabbitmq-link.ts';
 import { rabbitmqOptions } from '../brokers/rabbitmq-options.ts';
 import type { RabbitmqSource } from '../config/source-schema.ts';
@@ -183,6 +184,6 @@ function backoffMs(failures: number): number {
 }
 
 function textOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return (text === '' ? ((error as { code?: string }).code ?? 'unknown error') : text).slice(0, 500);
+  const { code = '', message = String(error) } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  return amqpText(code, message) || 'unknown error';
 }

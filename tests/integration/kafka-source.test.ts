@@ -117,6 +117,9 @@ test('a poison message is kept with its reason, and what stands behind it is tak
     'invalid_event',
     'too_large',
   ]);
+  expect(rows.find(({ reason }: { reason: string }) => reason === 'tenant_not_found').faults).toEqual([
+    { path: 'tenant_id', message: 'the source takes messages of the tenant acme alone' },
+  ]);
   expect(rows.at(-1)).toMatchObject({ position: `${topic}/0/0`, group: `${topic}/0`, truncated: false, attempts: 1 });
   const { body } = await call(service.baseUrl, 'GET', `/v1/sources/${id}/rejected/${rows.at(-1).id}`);
   expect(Buffer.from(body.body_base64, 'base64').toString()).toBe('{');

@@ -1,3 +1,4 @@
+import { amqpText } from '../../brokers/amqp-text.ts';
 import type { UnreachableReason } from '../../domain/outcome.ts';
 import { classify, unreachable } from '../classify.ts';
 import type { BrokerReport } from './shipment.ts';
@@ -31,14 +32,9 @@ const UNABLE = new Map<string, readonly [UnreachableReason, string]>([
 export function classifyRabbitmq(error: unknown): BrokerReport {
   const { code = '', message = '', name = '' } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   const isAmqp = name.startsWith('AMQP');
-  if (isAmqp && REFUSALS.has(code)) return { kind: 'rejected', code, detail: `${code}: ${oneLine(message)}` };
+  if (isAmqp && REFUSALS.has(code)) return { kind: 'rejected', code, detail: amqpText(code, message) };
   const unable = UNABLE.get(code);
   if (isAmqp && unable !== undefined) return unreachable(unable[0], `${unable[1]} (${code})`);
   if (isAmqp) return unreachable('protocol', `the broker breaks the rules of AMQP 0-9-1 (${code})`);
   return classify(error);
-}
-
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it replaces
-  return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 300);
 }
