@@ -12,7 +12,9 @@ const consumerSchema = z
     process: z.string(),
     state: z
       .enum(['starting', 'running', 'paused', 'waiting', 'failing'])
-      .describe('`waiting`: messages cannot be stored now; `failing`: the broker cannot be used.'),
+      .describe(
+        '`waiting`: messages cannot be stored now; `failing`: the broker cannot be used, or a batch of one partition not be taken.',
+      ),
     error: z.string().nullable().describe('What is wrong, while something is.'),
     lag: z.array(lagSchema).describe('Of the partitions or queues that this process consumes.'),
     events: z.number().int().describe('Messages that became events since the process began with the source.'),

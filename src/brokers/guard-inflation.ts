@@ -11,6 +11,9 @@ export const MAX_INFLATED_MESSAGES = 500_000;
 
 /** Inflated, an answer is more than is taken into memory. */
 export class InflationError extends Error {
+  /** Read by the client: the same answer would be as large again. */
+  readonly canRetry = false;
+
   constructor() {
     super(
       `the broker's answer is more than ${MAX_INFLATED_BYTES / MIB} MiB or ${MAX_INFLATED_MESSAGES} messages when it is inflated`,

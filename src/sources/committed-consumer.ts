@@ -1,7 +1,7 @@
-import { type API, type Callback, Consumer, type ConsumerOptions, kGetApi } from '@platformatic/kafka';
-import { endAnswer, InflationError } from '../brokers/guard-inflation.ts';
+import { type API, type Callback, type ConsumerOptions, kGetApi } from '@platformatic/kafka';
+import { endAnswer } from '../brokers/guard-inflation.ts';
+import { CarefulConsumer, type CarefulOptions } from './careful-consumer.ts';
 import { dropAborted, type FetchedPartition } from './drop-aborted.ts';
-import type { FetchCaution } from './fetch-caution.ts';
 import { PassedOver } from './passed-over.ts';
 
 interface FetchResponse {
@@ -13,20 +13,18 @@ interface FetchedTopic {
   readonly partitions: readonly (FetchedPartition & { readonly partitionIndex: number })[];
 }
 
-/** Which parameter of the protocol's call says how much may be fetched; the broker gives a batch at least. */
-const MAX_BYTES_AT = 3;
-const ONE_BATCH = 1;
-
-/** A consumer to which what a producer took back was never there, and that fetches less at a time where an answer would fill the memory. */
-export class CommittedConsumer extends Consumer {
+/** A consumer to which what a producer took back was never there. */
+export class CommittedConsumer extends CarefulConsumer {
   /** What it was sent and gives no message of. */
   readonly passedOver = new PassedOver();
-  readonly #caution: FetchCaution;
   readonly #onFetched: () => void;
 
-  constructor(options: ConsumerOptions<Buffer, Buffer, Buffer, Buffer>, caution: FetchCaution, onFetched: () => void) {
-    super(options);
-    this.#caution = caution;
+  constructor(
+    options: ConsumerOptions<Buffer, Buffer, Buffer, Buffer>,
+    careful: CarefulOptions,
+    onFetched: () => void,
+  ) {
+    super(options, careful);
     this.#onFetched = onFetched;
   }
 
@@ -44,13 +42,11 @@ export class CommittedConsumer extends Consumer {
     const ask = api as unknown as (...parameters: unknown[]) => unknown;
     const asked = (...parameters: unknown[]) => {
       const answered = parameters.pop() as (error: unknown, response?: FetchResponse) => void;
-      const isCareful = this.#caution.isCareful;
-      if (isCareful) parameters[MAX_BYTES_AT] = ONE_BATCH;
       return ask(...parameters, (error: unknown, response?: FetchResponse) => {
         endAnswer();
         for (const topic of response?.responses ?? []) this.#look(topic);
         if (error === null || error === undefined) this.#onFetched();
-        answered(error instanceof InflationError ? this.#caution.refuse(error, isCareful) : error, response);
+        answered(error, response);
       });
     };
     return Object.assign(asked, api) as unknown as Call;

@@ -28,8 +28,8 @@ async function loadSession(options: SessionOptions): Promise<Session> {
 /** A source's messages from Kafka: membership after membership in its consumer group, for as long as it is wanted. */
 export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
   const { source, clientId, intake, recallStarts, onFailure, openSession = loadSession } = options;
-  const health = new KafkaHealth();
   const caution = new FetchCaution();
+  const health = new KafkaHealth(() => caution.error);
   let session: Session | null = null;
   let isHeld = false;
   /** What broke a connection of this session last. */
@@ -54,6 +54,7 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
         if (error !== null) onFailure(error);
       },
       onCommitFailure: onFailure,
+      onHeld: onFailure,
       onFault: (error) => {
         fault = error;
       },

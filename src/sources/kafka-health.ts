@@ -19,6 +19,12 @@ export class KafkaHealth {
   #failure: string | null = null;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
+  readonly #held: () => string | null;
+
+  /** @param held why some of its partitions are left alone */
+  constructor(held: () => string | null = () => null) {
+    this.#held = held;
+  }
 
   /** Partitions were given to us. That is no success yet: what is read of them may be what ended the membership before. */
   join(missing: readonly string[]): void {
@@ -63,14 +69,14 @@ export class KafkaHealth {
   }
 
   kind(isHeld: boolean): ConsumerState['kind'] {
-    if (this.#failure !== null || this.#missing.length > 0) return 'failing';
+    if (this.#failure !== null || this.#missing.length > 0 || this.#held() !== null) return 'failing';
     if (isHeld) return 'paused';
     if (this.#trouble !== null) return 'waiting';
     return this.#isJoined ? 'running' : 'starting';
   }
 
   get error(): string | null {
-    return this.#failure ?? missingText(this.#missing) ?? this.#trouble;
+    return this.#failure ?? missingText(this.#missing) ?? this.#held() ?? this.#trouble;
   }
 }
 

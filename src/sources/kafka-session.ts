@@ -42,6 +42,8 @@ export interface SessionOptions {
   /** Messages cannot be stored; null: they can again. */
   readonly onTrouble: (error: unknown) => void;
   readonly onCommitFailure: (error: unknown) => void;
+  /** What comes next in a partition cannot be taken: it is left alone. */
+  readonly onHeld: (error: Error) => void;
   /** A connection broke: what whoever used it is told does not say why. */
   readonly onFault: (error: unknown) => void;
 }
@@ -103,7 +105,7 @@ export class KafkaSession {
   }
 
   async #join(): Promise<void> {
-    const { source, clientId, caution, onFetched } = this.#options;
+    const { source, clientId, caution, onHeld, onFetched } = this.#options;
     const options = {
       ...kafkaClientOptions(source.connection, clientId),
       groupId: source.consume.group,
@@ -112,7 +114,7 @@ export class KafkaSession {
       heartbeatInterval: HEARTBEAT_MS,
       autocommit: false,
     };
-    const consumer = new CommittedConsumer(options, caution, onFetched);
+    const consumer = new CommittedConsumer(options, { caution, nameOf: (id) => this.#nameOf(id), onHeld }, onFetched);
     guardKafka(consumer, this.#options.onFault);
     this.#consumer = consumer;
     const fail = (error: unknown) => this.#ended.reject(error);
@@ -127,6 +129,11 @@ export class KafkaSession {
     consumer.topics.trackAll(...this.#topics.keys());
     await consumer.joinGroup({});
     await this.#turning;
+  }
+
+  #nameOf(topicId: string): string {
+    for (const [name, { id }] of this.#topics) if (id === topicId) return name;
+    return topicId;
   }
 
   /** The group has met anew: what was read under the old assignment is dropped, and the new one is read from where the group is. */

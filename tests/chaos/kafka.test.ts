@@ -30,7 +30,7 @@ test('G5, F59: kill -9 before anything was committed in Kafka: what is read agai
   // As if the broker had heard nothing of it: offsets can be set once the dead member's session has run out.
   await eventually(
     () =>
-      kafka!.rewind(group, topic, PARTITIONS).then(
+      kafka!.moveGroup(group, topic, new Array(PARTITIONS).fill(0)).then(
         () => true,
         () => false,
       ),

@@ -117,7 +117,7 @@ test('a poison message is kept with its reason, and what stands behind it is tak
     'invalid_event',
     'too_large',
   ]);
-  expect(rows.find(({ reason }: { reason: string }) => reason === 'tenant_not_found').faults).toEqual([
+  expect(rows.find(({ reason }: { reason: string }) => reason === 'tenant_not_found').errors).toEqual([
     { path: 'tenant_id', message: 'the source takes messages of the tenant acme alone' },
   ]);
   expect(rows.at(-1)).toMatchObject({ position: `${topic}/0/0`, group: `${topic}/0`, truncated: false, attempts: 1 });
@@ -376,15 +376,32 @@ test('batches that are too large together once they are inflated are taken one b
   expect(await rejectedOf(id, '?limit=100')).toHaveLength(40);
 });
 
-test('a batch that cannot be taken into memory holds its source up, which says so, and no other source', async () => {
-  const [bad, good] = [await newTopic(), await newTopic()];
-  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [bad]));
-  await createSource(service.baseUrl, kafkaSource(kafka!.broker, [good]));
-  await kafka!.send([{ topic: bad, value: Buffer.alloc(80 * 1024 * 1024) }], 'gzip');
-  await kafka!.send([{ topic: good, value: event(1) }], 'gzip');
-  const isRefused = ({ error }: { error: string | null }) => error?.includes('cannot be taken into memory') ?? false;
-  await untilSource(service.baseUrl, id, ({ consumers }) => consumers.some(isRefused));
-  expect(await logged(1)).toEqual([1]);
+test('a batch that cannot be taken into memory holds its partition up and is named; the others of its source go on, and it does once the group is past it', async () => {
+  const [bad, good] = [await newTopic(2), await newTopic()];
+  const description = kafkaSource(kafka!.broker, [bad, good]);
+  const id = await createSource(service.baseUrl, description);
+  await kafka!.send([{ topic: bad, partition: 0, value: event(0) }]);
+  await kafka!.send([{ topic: bad, partition: 0, value: Buffer.alloc(80 * 1024 * 1024) }], 'gzip');
+  await kafka!.send([{ topic: bad, partition: 0, value: event(5) }]);
+  const isHeld = ({ state, error }: { state: string; error: string | null }) =>
+    state === 'failing' && (error?.includes(`at ${bad}/0/1 cannot be taken into memory`) ?? false);
+  const untilHeld = () => untilSource(service.baseUrl, id, ({ consumers }) => consumers.some(isHeld));
+  await untilHeld();
+  await kafka!.send([1, 3].map((n) => ({ topic: bad, partition: 1, value: event(n) })));
+  await kafka!.send([2, 4].map((n) => ({ topic: good, value: event(n) })));
+  expect((await logged(5)).sort()).toEqual([0, 1, 2, 3, 4]);
+  await untilHeld();
+  await call(service.baseUrl, 'DELETE', `/v1/sources/${id}`);
+  await eventually(
+    () =>
+      kafka!.moveGroup(`posthorn-${bad}`, bad, [2, 2]).then(
+        () => true,
+        () => false,
+      ),
+    (isMoved) => isMoved,
+  );
+  await createSource(service.baseUrl, description);
+  expect(await logged(6)).toContain(5);
 });
 
 test('CloudEvents come in both modes, the tenant from the declared extension', async () => {

@@ -12,8 +12,8 @@ export interface KafkaClient {
   transact(end: 'commit' | 'abort', messages: readonly KafkaRecord[]): Promise<void>;
   /** What the group has committed, by `topic/partition`. */
   committed(group: string): Promise<ReadonlyMap<string, number>>;
-  /** Sets what the group has committed; it must have no members. */
-  rewind(group: string, topic: string, partitions: number): Promise<void>;
+  /** Sets what the group has committed, by partition; it must have no members. */
+  moveGroup(group: string, topic: string, offsets: readonly number[]): Promise<void>;
   /** Resolves when the broker answers. @throws Error when it does not */
   ask(): Promise<void>;
   /** Ends the connections of producers, before a broker that is killed does; the next `send` has others. */
@@ -68,9 +68,9 @@ export function connectKafka(broker: string): KafkaClient {
       await transaction[end]();
     },
     committed: (group) => committedOf(admin, group),
-    rewind: async (group, topic, partitions) => {
-      const offsets = Array.from({ length: partitions }, (_, partition) => ({ partition, offset: 0n }));
-      await admin.alterConsumerGroupOffsets({ groupId: group, topics: [{ name: topic, partitionOffsets: offsets }] });
+    moveGroup: async (group, topic, offsets) => {
+      const partitionOffsets = offsets.map((offset, partition) => ({ partition, offset: BigInt(offset) }));
+      await admin.alterConsumerGroupOffsets({ groupId: group, topics: [{ name: topic, partitionOffsets }] });
     },
     ask: async () => void (await admin.listTopics()),
     disconnect,

@@ -1,0 +1,68 @@
+import { type CallbackWithPromise, Consumer, type ConsumerOptions, type FetchOptions } from '@platformatic/kafka';
+import { InflationError } from '../brokers/guard-inflation.ts';
+import type { Choice, FetchCaution, WantedPartition } from './fetch-caution.ts';
+
+type Wanted = FetchOptions<Buffer, Buffer, Buffer, Buffer>;
+type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
+
+export interface CarefulOptions {
+  /** Outlives the consumer. */
+  readonly caution: FetchCaution;
+  /** Of a topic, by its id. */
+  readonly nameOf: (topicId: string) => string;
+  /** A partition is held from now on, and why. */
+  readonly onHeld: (error: Error) => void;
+}
+
+/** The broker gives a batch at least, whatever it is asked for. */
+const ONE_BATCH = 1;
+/** Time between two answers that were too large, each of which costs time to inflate. */
+const RECOVER_MS = 1_000;
+const FETCH_WAIT_MS = 500;
+
+const NOTHING: FetchResponse = { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses: [], nodeEndpoints: [] };
+
+/** A consumer that fetches less at a time where an answer would fill the memory, and leaves alone what cannot be taken at all. */
+export class CarefulConsumer extends Consumer {
+  readonly #options: CarefulOptions;
+
+  constructor(options: ConsumerOptions<Buffer, Buffer, Buffer, Buffer>, careful: CarefulOptions) {
+    super(options);
+    this.#options = careful;
+  }
+
+  override fetch(wanted: Wanted): Promise<FetchResponse>;
+  override fetch(wanted: Wanted, callback: CallbackWithPromise<FetchResponse>): void;
+  override fetch(wanted: Wanted, callback?: CallbackWithPromise<FetchResponse>): unknown {
+    const choice = this.#options.caution.choose(wanted.topics);
+    const asked = { ...wanted, ...sizeOf(choice, wanted), topics: choice.topics };
+    if (callback === undefined) return super.fetch(asked);
+    if (choice.topics.length === 0)
+      return void setTimeout(() => callback(null, NOTHING), wanted.maxWaitTime ?? FETCH_WAIT_MS);
+    super.fetch(asked, (error: Error | null, response?: FetchResponse) => {
+      const inflation = inflationIn(error);
+      if (inflation === null) return callback(error, response!);
+      this.#refuse(inflation, choice);
+      // As if nothing had come: it is asked for in parts, or left alone.
+      setTimeout(() => callback(null, NOTHING), RECOVER_MS);
+    });
+  }
+
+  #refuse(inflation: InflationError, choice: Choice<WantedPartition>): void {
+    const { caution, nameOf, onHeld } = this.#options;
+    const error = caution.refuse(inflation, choice, nameOf);
+    if (error !== null) onHeld(error);
+  }
+}
+
+/** Where partitions are asked in turns, none keeps the others waiting for messages that are yet to come. */
+function sizeOf({ isAlone }: Choice<WantedPartition>, { topics, maxWaitTime = FETCH_WAIT_MS }: Wanted) {
+  return isAlone ? { maxBytes: ONE_BATCH, maxWaitTime: Math.ceil(maxWaitTime / topics.length) } : {};
+}
+
+/** By itself, or among what failed before a request was tried again. */
+function inflationIn(error: unknown): InflationError | null {
+  if (error instanceof InflationError) return error;
+  const { errors = [] } = (error ?? {}) as { errors?: readonly unknown[] };
+  return errors.map(inflationIn).find((found) => found !== null) ?? null;
+}
