@@ -1,13 +1,14 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import type { compressionsAlgorithms } from '@platformatic/kafka';
+import type { compressionsAlgorithms, Reader } from '@platformatic/kafka';
 import { lz4Size, snappySize } from './inflated-size.ts';
 
 const MIB = 1024 * 1024;
 
 /** What the batches of one answer may be together once they are inflated. Brokers bound only what they are before, and a megabyte may become a thousand. */
 export const MAX_INFLATED_BYTES = 64 * MIB;
-/** Messages of these batches: the smallest are of a few bytes, and take hundreds in memory. */
-export const MAX_INFLATED_MESSAGES = 500_000;
+/** Messages of one answer, compressed or not: the smallest are of a few bytes, and take hundreds in memory. Four headers count as a message. */
+export const MAX_MESSAGES = 500_000;
+const HEADERS_OF_A_MESSAGE = 4;
 
 /** Inflated, an answer is more than is taken into memory. */
 export class InflationError extends Error {
@@ -16,18 +17,18 @@ export class InflationError extends Error {
 
   constructor() {
     super(
-      `the broker's answer is more than ${MAX_INFLATED_BYTES / MIB} MiB or ${MAX_INFLATED_MESSAGES} messages when it is inflated`,
+      `the broker's answer is more than ${MAX_INFLATED_BYTES / MIB} MiB or ${MAX_MESSAGES} messages when it is inflated`,
     );
   }
 }
 
-/** What was inflated of the answer that is being read: the client reads each in one go. */
-const answer = { bytes: 0, messages: 0 };
+/** What was read of the answer that is being read: the client reads each in one go. */
+const answer = { bytes: 0, headers: 0 };
 
 /** To be called when an answer has been read, whatever came of it. */
 export function endAnswer(): void {
   answer.bytes = 0;
-  answer.messages = 0;
+  answer.headers = 0;
 }
 
 type Algorithms = typeof compressionsAlgorithms;
@@ -39,10 +40,12 @@ const guarded = new WeakSet<object>();
  * Has the client throw an `InflationError` in reading an answer that is too large once it is inflated. To be called wherever messages are
  * read; calls of `endAnswer` say where one answer ends and the next begins.
  * @param algorithms the client's own, which it goes by
+ * @param reader its class of what is read
  */
-export function guardInflation(algorithms: Algorithms): void {
+export function guardInflation(algorithms: Algorithms, reader: typeof Reader): void {
   if (guarded.has(algorithms)) return;
   guarded.add(algorithms);
+  countMessages(reader.prototype);
   const { lz4, snappy } = algorithms;
   const plain = (data: Data) =>
     data instanceof Uint8Array ? Buffer.from(data.buffer, data.byteOffset, data.length) : data.buffer;
@@ -71,27 +74,28 @@ function counted(inflate: () => Buffer): Buffer {
   try {
     const records = inflate();
     answer.bytes += records.length;
-    answer.messages += countRecords(records, MAX_INFLATED_MESSAGES - answer.messages);
-    if (answer.bytes <= MAX_INFLATED_BYTES && answer.messages <= MAX_INFLATED_MESSAGES) return records;
+    if (answer.bytes <= MAX_INFLATED_BYTES) return records;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw error;
   }
   throw new InflationError();
 }
 
-/** Records of a batch (each has its length in front, as a zigzag varint), as far as `most` and one more. What is malformed the client finds. */
-function countRecords(records: Uint8Array, most: number): number {
-  let count = 0;
-  for (let at = 0; at < records.length && count <= most; count++) {
-    let length = 0;
-    let shift = 1;
-    let byte: number;
-    do {
-      byte = records[at++] ?? 0;
-      length += (byte & 0x7f) * shift;
-      shift *= 128;
-    } while (byte >= 0x80 && shift < 2 ** 35);
-    at += Math.floor(length / 2);
-  }
-  return count;
+type ReadArray = Reader['readVarIntArray'];
+
+/** Each message has one such array, of its headers, and nothing else has: whatever lengths a peer says, what the client makes is counted as it makes it. */
+function countMessages(reader: Reader): void {
+  const readArray = reader.readVarIntArray;
+  reader.readVarIntArray = function (this: Reader, readOne: Parameters<ReadArray>[0]) {
+    count(HEADERS_OF_A_MESSAGE);
+    return readArray.call(this, (from, index) => {
+      count(1);
+      return readOne(from, index);
+    });
+  } as ReadArray;
+}
+
+function count(headers: number): void {
+  answer.headers += headers;
+  if (answer.headers > MAX_MESSAGES * HEADERS_OF_A_MESSAGE) throw new InflationError();
 }

@@ -63,7 +63,7 @@ export class KafkaSession {
 
   constructor(options: SessionOptions) {
     guardReader(Reader);
-    guardInflation(compressionsAlgorithms);
+    guardInflation(compressionsAlgorithms, Reader);
     this.#options = options;
     this.#finder = new TopicFinder(options.source, options.clientId, options.onFault);
     // Whoever waits for it comes later than the first failure may.
