@@ -24,7 +24,7 @@ const HTTP_STOP_SHARE = 0.8;
 /** Runs until it is told to stop, or loses what it stands on. @returns why it ended. */
 export async function runProcess(config: Config): Promise<Ending> {
   const stopping = awaitSignal();
-  const { log, writeInfo, flush } = createLogger(config.LOG_LEVEL);
+  const { log, writeInfo, flush, watchDrops } = createLogger(config.LOG_LEVEL);
   const http = new HttpServer();
   const listener = await http.listen(config.HOST, config.PORT);
   const installation = await openInstallation(config);
@@ -47,6 +47,10 @@ export async function runProcess(config: Config): Promise<Ending> {
       httpsOnly: config.HTTPS_ONLY,
     });
     const context = buildContext({ ...installation, config, policy, log, writeInfo });
+    watchDrops({
+      onDropped: (lines) => context.observe.linesDropped(lines),
+      onCaughtUp: () => context.observe.logCaughtUp(),
+    });
     context.health.addReadiness(() => (http.isStopping ? 'stopping' : null));
     return await runServices(context, http, async () => {
       const { host, port } = { host: listener.address, port: listener.port };

@@ -27,6 +27,8 @@ function tellAll(observe: Observer): void {
   observe.lifecycle('started', { roles: 'api', host: '::', port: 1, version: '1' });
   observe.lifecycle('stopping', { reason: 'SIGTERM' });
   observe.lifecycle('stopped');
+  observe.linesDropped(3);
+  observe.logCaughtUp();
   observe.eventsAccepted([{ uuid: newUuid(), externalId: null, tenantId: 'acme', type: 'a', bytes: 1, deliveries: 1 }]);
   observe.eventMisfit({ tenantId: 'acme', type: 'a', version: '1.0', faults: [{ path: 'data' }] });
   const attemptIds = { ...ids, deliveryId: 'dlv_1' };

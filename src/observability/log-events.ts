@@ -22,6 +22,12 @@ export const LOG_EVENTS = {
     fields: ['reason'],
   },
   'service.stopped': { level: 'info', meaning: 'It has ended what it had under way.', fields: [] },
+  'log.dropped': {
+    level: 'warn',
+    meaning:
+      'Whoever reads the log did not, for so long that 32 MiB waited for it: so many `lines` that came then were not kept. They are missing somewhere before this one.',
+    fields: ['lines'],
+  },
   'event.accepted': {
     level: 'info',
     meaning: 'An event is stored, with so many `deliveries` to make; `bytes` are those of its body.',

@@ -9,6 +9,15 @@ export interface ProcessLog {
   readonly writeInfo: InfoWriter;
   /** Resolves when all lines are out, or nobody takes them. */
   readonly flush: () => Promise<void>;
+  /** From now on, what is told when lines were not kept. */
+  readonly watchDrops: (watch: DropWatch) => void;
+}
+
+export interface DropWatch {
+  /** So many lines found no place. */
+  readonly onDropped: (lines: number) => void;
+  /** After some were dropped, all that waited is out. */
+  readonly onCaughtUp: () => void;
 }
 
 /**
@@ -17,6 +26,8 @@ export interface ProcessLog {
  */
 export type InfoWriter = (event: LogEventName, members: string) => void;
 
+/** Lines that wait for the reader of our output: seconds of full load. If it hangs, the service must not. */
+const MOST_WAITING_BYTES = 32 * 1024 * 1024;
 /** How long a reader of our output that takes its time is waited for. */
 const FLUSH_MS = 5_000;
 
@@ -24,7 +35,9 @@ const FLUSH_MS = 5_000;
  * JSON lines on standard output. Lines are gathered and written in blocks, off the hot path; `flush` before the process ends.
  */
 export function createLogger(level: string): ProcessLog {
-  const destination = gatherLines(pino.destination({ fd: 1, sync: false, minLength: 8_192, periodicFlush: 200 }));
+  const destination = gatherLines(
+    pino.destination({ fd: 1, sync: false, minLength: 8_192, periodicFlush: 200, maxLength: MOST_WAITING_BYTES }),
+  );
   const log = pino(
     {
       level,
@@ -41,7 +54,24 @@ export function createLogger(level: string): ProcessLog {
     // Written in the midst of what is still being written, the rest would tear its lines.
     if ((await Promise.race([written, late])) === 'late') destination.flushSync = () => {};
   };
-  return { log, writeInfo: infoWriter(log, (line) => destination.write(line)), flush };
+  const watchDrops = ({ onDropped, onCaughtUp }: DropWatch) => {
+    let isBehind = false;
+    destination.on('drop', (block) => {
+      isBehind = true;
+      onDropped(linesIn(block));
+    });
+    destination.on('drain', () => {
+      if (isBehind) onCaughtUp();
+      isBehind = false;
+    });
+  };
+  return { log, writeInfo: infoWriter(log, (line) => destination.write(line)), flush, watchDrops };
+}
+
+function linesIn(block: string): number {
+  let lines = 0;
+  for (let at = block.indexOf('\n'); at !== -1; at = block.indexOf('\n', at + 1)) lines++;
+  return lines;
 }
 
 /** Lines like pino's own, with one text for the time for all lines of a millisecond. */

@@ -19,6 +19,10 @@ export class Metrics {
   readonly figures = new InstallationFigures(this.#kit);
   readonly pools = new PoolMetrics(this.#kit);
   readonly runtime = new RuntimeMetrics(this.#kit);
+  readonly linesDropped = this.#kit.counter(
+    'log_lines_dropped_total',
+    'Lines of the log that were not kept, because whoever reads it did not read.',
+  );
   readonly #build = this.#kit.gauge('build_info', 'Always 1: what runs here.', ['version', 'node']);
 
   get descriptions(): readonly MetricDescription[] {

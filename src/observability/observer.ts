@@ -43,10 +43,23 @@ export class Observer {
   readonly #quiet = new Map<string, number>();
   /** Events of a type that were no line of their own. */
   readonly #misfits = new Map<string, number>();
+  /** Since that was told. */
+  #linesDropped = 0;
 
   constructor(log: Logger, writeInfo: InfoWriter) {
     this.#log = log;
     this.#writeInfo = writeInfo;
+  }
+
+  /** Lines of the log found no place. There is none to say so either, until `logCaughtUp`. */
+  linesDropped(lines: number): void {
+    this.metrics.linesDropped.inc(lines);
+    this.#linesDropped += lines;
+  }
+
+  logCaughtUp(): void {
+    this.#tell('log.dropped', { lines: this.#linesDropped });
+    this.#linesDropped = 0;
   }
 
   /** Events that were committed together. */
