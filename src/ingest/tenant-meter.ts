@@ -106,11 +106,11 @@ export class TenantMeter {
 
   /**
    * `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10): q is what may come at once, w the seconds in which that
-   * fills again, r what is left of it, t the seconds until it is whole.
+   * fills again, r what is left of it, t the seconds until it is whole. A backlog fills by no clock: it has no w, and t, when it is full, says when to look again.
    */
   headers(nowMs: number): Readonly<Record<string, string>> {
-    if (!this.hasRate) return NO_HEADERS;
-    const { eventsPerSecond, burstEvents, bytesPerSecond, burstBytes } = this.#limits;
+    const { eventsPerSecond, burstEvents, bytesPerSecond, burstBytes, backlog } = this.#limits;
+    if (!this.hasRate && backlog === null) return NO_HEADERS;
     const policies: string[] = [];
     const states: string[] = [];
     const add = (name: string, unit: string, perSecond: number, burst: number, bucket: TokenBucket) => {
@@ -120,6 +120,11 @@ export class TenantMeter {
     };
     if (eventsPerSecond !== null) add('events', 'events', eventsPerSecond, burstEvents, this.#events);
     if (bytesPerSecond !== null) add('bytes', 'content-bytes', bytesPerSecond, burstBytes, this.#bytes);
+    if (backlog !== null) {
+      const left = Math.max(0, backlog - this.#waiting - this.#acceptedSince);
+      policies.push(`"backlog";q=${backlog};qu="deliveries"`);
+      states.push(left > 0 ? `"backlog";r=${left}` : `"backlog";r=0;t=${BACKLOG_RETRY_S}`);
+    }
     return { ratelimit: states.join(', '), 'ratelimit-policy': policies.join(', ') };
   }
 }

@@ -222,6 +222,8 @@ test('a tenant whose backlog is full is told so until deliveries were made, and 
   );
   expect(full).toMatchObject({ body: { code: 'backlog_full' } });
   expect(full.headers.get('retry-after')).toBe('5');
+  expect(full.headers.get('ratelimit')).toBe('"backlog";r=0;t=5');
+  expect(full.headers.get('ratelimit-policy')).toBe('"backlog";q=3;qu="deliveries"');
   await service.context.apiPool.query('DELETE FROM mailbox WHERE tenant_num = $1', [tenant.num]);
   await eventually(
     () => send(tenant, event('backlog')),
