@@ -4,6 +4,8 @@ import { UnsealError } from '../store/vault.ts';
 import { problemOf, refusalOf } from './problem.ts';
 
 const errorWith = (more: object, message = 'secret') => Object.assign(new Error(message), more);
+/** As version 7 wraps what its adapter for pg throws. */
+const byPrisma = (cause: object) => errorWith({ code: 'P2039', meta: { driverAdapterError: errorWith({ cause }) } });
 
 test('a refusal is RFC 9457 problem details with its code, the id of the request and the faults', () => {
   const refusal = new Refusal(422, 'invalid', 'No.', { faults: [{ path: 'a.0', message: 'expected b' }] });
@@ -38,6 +40,10 @@ test.each<[string, unknown, number, string]>([
   ['too many connections', errorWith({ code: '53300' }), 503, 'unavailable'],
   ['a statement that took too long', errorWith({ code: '57014' }), 503, 'unavailable'],
   ['a lock that was not given', errorWith({ code: '55P03' }), 503, 'unavailable'],
+  ['a Postgres that takes no writes', errorWith({ code: '25006' }), 503, 'unavailable'],
+  ['the same by Prisma', byPrisma({ code: '25006', originalCode: '25006' }), 503, 'unavailable'],
+  ['what Prisma has a name for', byPrisma({ kind: 'SocketTimeout', originalCode: '57014' }), 503, 'unavailable'],
+  ['a row that is there already, by Prisma', byPrisma({ originalCode: '23505' }), 500, 'internal'],
   ['a pool that is exhausted', errorWith({}, 'timeout exceeded when trying to connect'), 503, 'unavailable'],
   ['a Prisma that cannot connect', errorWith({ code: 'P1001' }), 503, 'unavailable'],
   ['a lost connection inside another error', errorWith({ cause: { code: 'ECONNRESET' } }), 503, 'unavailable'],

@@ -73,28 +73,30 @@ function fromParser(error: unknown): Refusal | null {
   return null;
 }
 
-/** Lost connections, timeouts, shutdowns and deadlocks of Postgres: SQLSTATE classes 08, 53, 57, 58 and some codes, and socket errors. */
+/**
+ * Of Postgres: SQLSTATE classes 08 (connection), 53 (resources), 57 (shutdown, timeout) and 58 (disk), a lock that was not had in time, what is to be tried again, and a
+ * server that takes no writes (25006), as a standby that is about to be promoted. Then codes of sockets, and Prisma's own.
+ */
+const PASSING_CODE =
+  /^(08|53|57|58|25006|55P03|40001|40P01)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/;
+/** How clients and pools say so without a code. */
+const PASSING_MESSAGE =
+  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/;
+
+/** Where an error of pg, or of Prisma around one of its adapter, says what happened. */
+interface DatabaseFault {
+  readonly code?: unknown;
+  readonly originalCode?: unknown;
+  readonly message?: unknown;
+  readonly cause?: unknown;
+  readonly meta?: { readonly driverAdapterError?: unknown };
+}
+
+/** Lost connections, timeouts, shutdowns and deadlocks: what was asked for may succeed a little later. */
 export function isInfrastructureLoss(error: unknown): boolean {
-  const { code, message, cause, meta } = error as {
-    code?: string;
-    message?: string;
-    cause?: unknown;
-    meta?: { code?: string };
-  };
-  if (
-    typeof code === 'string' &&
-    /^(08|53|57|58|55P03|40001|40P01)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/.test(
-      code,
-    )
-  )
-    return true;
-  if (typeof meta?.code === 'string' && /^(08|53|57|58|55P03|40001|40P01)/.test(meta.code)) return true;
-  if (
-    /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/.test(
-      message ?? '',
-    )
-  ) {
-    return true;
-  }
-  return cause !== undefined && cause !== error && cause !== null && isInfrastructureLoss(cause);
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, originalCode, message, cause, meta }: DatabaseFault = error;
+  if ([code, originalCode].some((each) => typeof each === 'string' && PASSING_CODE.test(each))) return true;
+  if (typeof message === 'string' && PASSING_MESSAGE.test(message)) return true;
+  return [cause, meta?.driverAdapterError].some((each) => each !== error && isInfrastructureLoss(each));
 }

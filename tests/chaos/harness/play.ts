@@ -177,6 +177,11 @@ export class Play {
     return query(this.servers.postgres.url, text, values);
   }
 
+  /** The database is at another server from now on: there the run is judged. */
+  moveDatabase({ url, pid }: { readonly url: string; readonly pid: number }): void {
+    this.servers = { ...this.servers, postgres: { ...this.servers.postgres, url, pid } };
+  }
+
   behave(endpoint: number, behaviour: Behaviour): void {
     this.receiver.behave(endpoint, behaviour);
   }

@@ -41,6 +41,7 @@ import { isolation } from './isolation.ts';
 import { kafka } from './kafka.ts';
 import { order } from './order.ts';
 import { postgresConnections } from './postgres-connections.ts';
+import { postgresFailover } from './postgres-failover.ts';
 import { rabbitmq } from './rabbitmq.ts';
 import { rateLimit } from './rate-limit.ts';
 
@@ -88,6 +89,7 @@ export const scenarios: readonly Scenario[] = [
   kafka,
   order,
   postgresConnections,
+  postgresFailover,
   rabbitmq,
   rateLimit,
 ];

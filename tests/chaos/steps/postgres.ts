@@ -40,7 +40,7 @@ export function postgresHangs(forMs: number): Step {
 const UNREADY_WITHIN_MS = 15_000;
 
 /** I10: a process that cannot progress says so. */
-async function untilUnready(play: Play): Promise<void> {
+export async function untilUnready(play: Play): Promise<void> {
   const startedAt = performance.now();
   const living = () => [...play.apis.living, ...play.workers.living];
   let ready = living();
