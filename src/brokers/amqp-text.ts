@@ -3,7 +3,9 @@
  * The client puts the method before it, or "undefined" where the broker names none; RabbitMQ repeats the code in its text, others do not.
  */
 export function amqpText(code: string, message: string): string {
-  const said = oneLine(message.replace(/^(?:undefined|[A-Z][a-z]+[A-Z]\w*): /, ''));
+  const said = oneLine(
+    message.replace(/^(?:undefined|(?:Connection|Channel|Exchange|Queue|Basic|Confirm|Tx)[A-Z]\w*): /, ''),
+  );
   if (code === '' || said.includes(code)) return said;
   return said === '' ? code : `${code}: ${said}`.slice(0, MAX_CHARS);
 }

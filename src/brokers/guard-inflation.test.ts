@@ -1,6 +1,6 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { compressionsAlgorithms, Reader, readRecordsBatch } from '@platformatic/kafka';
-import { afterEach, expect, test } from 'vitest';
+import { compressionsAlgorithms, Reader, readRecordsBatches } from '@platformatic/kafka';
+import { afterEach, expect, test, vi } from 'vitest';
 import { endAnswer, guardInflation, InflationError, MAX_INFLATED_BYTES, MAX_MESSAGES } from './guard-inflation.ts';
 
 const deflate = {
@@ -47,17 +47,19 @@ test.each([
 });
 
 /** A batch of messages without key and value that have so many headers each, without name and value, compressed or not. */
-function batchOf(messages: number, headersOfEach = 0, isCompressed = false): Reader {
+function batchOf(messages: number, headersOfEach = 0, isCompressed = false): Buffer {
   // A length that nobody goes by, attributes, time, offset, no key, no value, headers.
   const head = [0x00, 0x00, 0x00, 0x00, 0x01, 0x01, ...varint(headersOfEach)];
   const message = Buffer.concat([Buffer.from(head), Buffer.alloc(2 * headersOfEach, 0x01)]);
   const all = Buffer.concat(Array(messages).fill(message));
   const records = isCompressed ? gzipSync(all) : all;
   const batch = Buffer.alloc(BATCH_HEAD);
+  batch.writeBigInt64BE(100n, 0);
   batch.writeInt32BE(BATCH_HEAD - 12 + records.length, 8);
   batch.writeInt16BE(isCompressed ? 1 : 0, 21);
+  batch.writeInt32BE(79, 23);
   batch.writeInt32BE(messages, 57);
-  return Reader.from(Buffer.concat([batch, records]));
+  return Buffer.concat([batch, records]);
 }
 
 const BATCH_HEAD = 61;
@@ -69,23 +71,52 @@ function varint(value: number): readonly number[] {
   return [...bytes, rest];
 }
 
-test.each([false, true])(
+const messagesOf = (batches: Buffer) => readRecordsBatches(Reader.from(batches)).flatMap(({ records }) => records);
+
+/** What batches count as, besides their messages. */
+const PLAIN = 1;
+const COMPRESSED = 6;
+
+test.each([
+  [false, PLAIN],
+  [true, COMPRESSED],
+])(
   'messages are counted, compressed: %s, whatever lengths they say: the smallest take far more in memory than in a batch',
-  (isCompressed) => {
-    expect(readRecordsBatch(batchOf(MAX_MESSAGES - 1, 0, isCompressed)).records).toHaveLength(MAX_MESSAGES - 1);
-    expect(readRecordsBatch(batchOf(1, 0, isCompressed)).records).toHaveLength(1);
-    expect(() => readRecordsBatch(batchOf(1, 0, isCompressed))).toThrow(InflationError);
+  (isCompressed, more) => {
+    const most = MAX_MESSAGES - 2 * more - 1;
+    const one = batchOf(1, 0, isCompressed);
+    expect(messagesOf(batchOf(most, 0, isCompressed))).toHaveLength(most);
+    expect(messagesOf(one)).toHaveLength(1);
+    expect(() => messagesOf(one)).toThrow(InflationError);
     endAnswer();
-    expect(readRecordsBatch(batchOf(1, 0, isCompressed)).records).toHaveLength(1);
+    expect(messagesOf(one)).toHaveLength(1);
   },
 );
 
 test('headers are counted, four as a message', () => {
-  const headers = 4 * (MAX_MESSAGES - 1);
-  expect(readRecordsBatch(batchOf(1, headers, true)).records[0]!.headers).toHaveLength(headers);
-  expect(() => readRecordsBatch(batchOf(1, 0))).toThrow(InflationError);
+  const headers = 4 * (MAX_MESSAGES - 1 - COMPRESSED);
+  expect(messagesOf(batchOf(1, headers, true))[0]!.headers).toHaveLength(headers);
+  expect(() => messagesOf(batchOf(0))).toThrow(InflationError);
   endAnswer();
-  expect(() => readRecordsBatch(batchOf(1, headers + 1, true))).toThrow(InflationError);
+  expect(() => messagesOf(batchOf(1, headers + 1, true))).toThrow(InflationError);
+});
+
+test('batches are counted, those without messages too', () => {
+  const empty = Buffer.concat(Array(MAX_MESSAGES).fill(batchOf(0)));
+  expect(messagesOf(empty)).toEqual([]);
+  expect(() => messagesOf(batchOf(0))).toThrow(InflationError);
+});
+
+test('the error says where the batch ends that was one too many', () => {
+  messagesOf(batchOf(MAX_MESSAGES - 3 * PLAIN));
+  messagesOf(batchOf(1));
+  const thrown = vi.fn();
+  try {
+    messagesOf(batchOf(1));
+  } catch (error) {
+    thrown((error as InflationError).lastOffset);
+  }
+  expect(thrown.mock.calls).toEqual([[179n]]);
 });
 
 test('what is no such data is refused or left to the client as before', () => {

@@ -6,29 +6,55 @@ const MIB = 1024 * 1024;
 
 /** What the batches of one answer may be together once they are inflated. Brokers bound only what they are before, and a megabyte may become a thousand. */
 export const MAX_INFLATED_BYTES = 64 * MIB;
-/** Messages of one answer, compressed or not: the smallest are of a few bytes, and take hundreds in memory. Four headers count as a message. */
+/**
+ * Messages of one answer, compressed or not: the smallest are of a few bytes, and take hundreds in memory. A header is a quarter of one, a batch is one, and five more where it is
+ * compressed: each is inflated by itself.
+ */
 export const MAX_MESSAGES = 500_000;
-const HEADERS_OF_A_MESSAGE = 4;
+const HEADER = 1;
+const MESSAGE = 4;
+const BATCH = 4;
+const COMPRESSED = 20;
 
-/** Inflated, an answer is more than is taken into memory. */
+/** An answer is more than is taken into memory. */
 export class InflationError extends Error {
   /** Read by the client: the same answer would be as large again. */
   readonly canRetry = false;
+  /** Of the batch that was one too many; null where none had begun. */
+  readonly lastOffset: bigint | null;
 
   constructor() {
     super(
-      `the broker's answer is more than ${MAX_INFLATED_BYTES / MIB} MiB or ${MAX_MESSAGES} messages when it is inflated`,
+      `the broker's answer is more than ${MAX_INFLATED_BYTES / MIB} MiB when it is inflated, or ${MAX_MESSAGES} messages, of which four headers are one`,
     );
+    this.lastOffset = lastOffsetOf(answer.batch);
   }
 }
 
 /** What was read of the answer that is being read: the client reads each in one go. */
-const answer = { bytes: 0, headers: 0 };
+const answer: { bytes: number; weight: number; batch: Batch | null } = { bytes: 0, weight: 0, batch: null };
+
+/** Where a batch begins. */
+interface Batch {
+  readonly reader: Reader;
+  readonly at: number;
+}
+
+/** Of a batch's head (Kafka's documentation, 5.3.1): bytes before its length, and before the number by which its last offset is more than its first. */
+const LENGTH_AT = 8;
+const LAST_OFFSET_DELTA_AT = 23;
+
+function lastOffsetOf(batch: Batch | null): bigint | null {
+  if (batch === null) return null;
+  const { reader, at } = batch;
+  return reader.peekInt64(at) + BigInt(reader.buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT));
+}
 
 /** To be called when an answer has been read, whatever came of it. */
 export function endAnswer(): void {
   answer.bytes = 0;
-  answer.headers = 0;
+  answer.weight = 0;
+  answer.batch = null;
 }
 
 type Algorithms = typeof compressionsAlgorithms;
@@ -46,6 +72,7 @@ export function guardInflation(algorithms: Algorithms, reader: typeof Reader): v
   if (guarded.has(algorithms)) return;
   guarded.add(algorithms);
   countMessages(reader.prototype);
+  noteBatches(reader.prototype);
   const { lz4, snappy } = algorithms;
   const plain = (data: Data) =>
     data instanceof Uint8Array ? Buffer.from(data.buffer, data.byteOffset, data.length) : data.buffer;
@@ -71,6 +98,7 @@ function bounded(data: Buffer, sizeOf: (data: Buffer) => number): Buffer {
 const left = () => Math.max(1, MAX_INFLATED_BYTES - answer.bytes);
 
 function counted(inflate: () => Buffer): Buffer {
+  count(COMPRESSED);
   try {
     const records = inflate();
     answer.bytes += records.length;
@@ -87,15 +115,27 @@ type ReadArray = Reader['readVarIntArray'];
 function countMessages(reader: Reader): void {
   const readArray = reader.readVarIntArray;
   reader.readVarIntArray = function (this: Reader, readOne: Parameters<ReadArray>[0]) {
-    count(HEADERS_OF_A_MESSAGE);
+    count(MESSAGE);
     return readArray.call(this, (from, index) => {
-      count(1);
+      count(HEADER);
       return readOne(from, index);
     });
   } as ReadArray;
 }
 
-function count(headers: number): void {
-  answer.headers += headers;
-  if (answer.headers > MAX_MESSAGES * HEADERS_OF_A_MESSAGE) throw new InflationError();
+/** The client looks ahead for the length of each batch, and for nothing else. */
+function noteBatches(reader: Reader): void {
+  const peek = reader.peekInt32;
+  reader.peekInt32 = function (this: Reader, position?: number) {
+    if (position !== undefined) {
+      answer.batch = { reader: this, at: position - LENGTH_AT };
+      count(BATCH);
+    }
+    return peek.call(this, position);
+  };
+}
+
+function count(weight: number): void {
+  answer.weight += weight;
+  if (answer.weight > MAX_MESSAGES * MESSAGE) throw new InflationError();
 }

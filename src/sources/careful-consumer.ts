@@ -1,6 +1,6 @@
 import { type CallbackWithPromise, Consumer, type ConsumerOptions, type FetchOptions } from '@platformatic/kafka';
 import { InflationError } from '../brokers/guard-inflation.ts';
-import type { Choice, FetchCaution, WantedPartition } from './fetch-caution.ts';
+import type { Choice, FetchCaution, FetchSize, WantedPartition } from './fetch-caution.ts';
 
 type Wanted = FetchOptions<Buffer, Buffer, Buffer, Buffer>;
 type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
@@ -14,8 +14,12 @@ export interface CarefulOptions {
   readonly onHeld: (error: Error) => void;
 }
 
-/** The broker gives a batch at least, whatever it is asked for. */
-const ONE_BATCH = 1;
+/** The broker gives a batch at least, whatever it is asked for. Of a partition alone, one that is there already: the others wait. */
+const LIMITS: Readonly<Record<FetchSize, { readonly maxBytes?: number; readonly maxWaitTime?: number }>> = {
+  usual: {},
+  one: { maxBytes: 1 },
+  alone: { maxBytes: 1, maxWaitTime: 0 },
+};
 /** Time between two answers that were too large, each of which costs time to inflate. */
 const RECOVER_MS = 1_000;
 const FETCH_WAIT_MS = 500;
@@ -34,12 +38,19 @@ export class CarefulConsumer extends Consumer {
   override fetch(wanted: Wanted): Promise<FetchResponse>;
   override fetch(wanted: Wanted, callback: CallbackWithPromise<FetchResponse>): void;
   override fetch(wanted: Wanted, callback?: CallbackWithPromise<FetchResponse>): unknown {
+    if (callback !== undefined) return this.#fetch(wanted, callback);
+    return new Promise((resolve, reject) => {
+      this.#fetch(wanted, (error, response) => (response === undefined ? reject(error) : resolve(response)));
+    });
+  }
+
+  #fetch(wanted: Wanted, callback: CallbackWithPromise<FetchResponse>): void {
     const choice = this.#options.caution.choose(wanted.topics);
-    const asked = { ...wanted, ...sizeOf(choice, wanted), topics: choice.topics };
-    if (callback === undefined) return super.fetch(asked);
-    if (choice.topics.length === 0)
-      return void setTimeout(() => callback(null, NOTHING), wanted.maxWaitTime ?? FETCH_WAIT_MS);
-    super.fetch(asked, (error: Error | null, response?: FetchResponse) => {
+    if (choice.topics.length === 0) {
+      setTimeout(() => callback(null, NOTHING), wanted.maxWaitTime ?? FETCH_WAIT_MS);
+      return;
+    }
+    super.fetch({ ...wanted, ...LIMITS[choice.size], topics: choice.topics }, (error, response) => {
       const inflation = inflationIn(error);
       if (inflation === null) return callback(error, response!);
       this.#refuse(inflation, choice);
@@ -53,11 +64,6 @@ export class CarefulConsumer extends Consumer {
     const error = caution.refuse(inflation, choice, nameOf);
     if (error !== null) onHeld(error);
   }
-}
-
-/** Where partitions are asked in turns, none keeps the others waiting for messages that are yet to come. */
-function sizeOf({ isAlone }: Choice<WantedPartition>, { topics, maxWaitTime = FETCH_WAIT_MS }: Wanted) {
-  return isAlone ? { maxBytes: ONE_BATCH, maxWaitTime: Math.ceil(maxWaitTime / topics.length) } : {};
 }
 
 /** By itself, or among what failed before a request was tried again. */

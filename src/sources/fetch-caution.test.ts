@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { InflationError } from '../brokers/guard-inflation.ts';
-import { type Choice, FetchCaution, type WantedPartition } from './fetch-caution.ts';
+import { type Choice, FetchCaution, partitionKey, type WantedPartition } from './fetch-caution.ts';
 
 const TOO_LARGE = new InflationError();
 const nameOf = (id: string) => `the topic ${id}`;
@@ -16,74 +16,92 @@ beforeEach(() => {
 const want = (...offsets: readonly bigint[]) =>
   offsets.map((fetchOffset, partition) => ({ topicId: 't', partitions: [{ partition, fetchOffset }] }));
 
-const partitionsOf = ({ topics }: Choice<WantedPartition>) =>
-  topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition));
+/** What is asked for: how much, and of which partitions. */
+const asked = ({ topics, size }: Choice<WantedPartition>) => [
+  size,
+  topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition)),
+];
 
-test('all is asked for until an answer of several batches was too large; then a batch of one partition after the other, for a minute', () => {
+const refuse = (choice: Choice<WantedPartition>, error = TOO_LARGE) => caution.refuse(error, choice, nameOf);
+
+test('all is asked for as usual until an answer of several batches was too large; then one batch of whichever partition, for a minute', () => {
   const all = caution.choose(want(0n, 0n, 0n));
-  expect([partitionsOf(all), all.isAlone]).toEqual([[0, 1, 2], false]);
-  expect(caution.refuse(TOO_LARGE, all, nameOf)).toBeNull();
+  expect(asked(all)).toEqual(['usual', [0, 1, 2]]);
+  expect(refuse(all)).toBeNull();
   expect(caution.error).toBeNull();
-  for (const [at, partition] of [
-    [0, 0],
-    [1, 1],
-    [2, 2],
-    [3, 0],
-    [59_999, 1],
-  ] as const) {
+  const orders = [0, 1, 59_999].map((at) => {
     nowMs = at;
-    const one = caution.choose(want(5n, 6n, 7n));
-    expect([partitionsOf(one), one.isAlone]).toEqual([[partition], true]);
-  }
+    return asked(caution.choose(want(5n, 6n, 7n)));
+  });
+  // Each is the first in its turn.
+  expect(orders).toEqual([
+    ['one', [0, 1, 2]],
+    ['one', [1, 2, 0]],
+    ['one', [2, 0, 1]],
+  ]);
   nowMs = 60_000;
-  expect(caution.choose(want(5n, 6n, 7n)).isAlone).toBe(false);
+  expect(asked(caution.choose(want(5n, 6n, 7n)))).toEqual(['usual', [0, 1, 2]]);
 });
 
-test('partitions of two brokers have their turns, though these are asked one after the other', () => {
-  caution.refuse(TOO_LARGE, caution.choose(want(0n)), nameOf);
-  const ofBroker = (first: number) =>
-    [first, first + 1].map((partition) => ({ topicId: 't', partitions: [{ partition, fetchOffset: 0n }] }));
-  const asked = [0, 2, 0, 2, 0, 2].flatMap((first) => partitionsOf(caution.choose(ofBroker(first))));
-  expect(asked).toEqual([0, 2, 1, 3, 0, 2]);
-});
-
-/** Has all of a broker be too large, and then a batch of its first partition. */
-function holdTheFirst(): Error | null {
-  caution.refuse(TOO_LARGE, caution.choose(want(3n, 3n)), nameOf);
-  return caution.refuse(TOO_LARGE, caution.choose(want(3n, 3n)), nameOf);
+/** Has all of a broker be too large, then a batch of whichever partition. */
+function suspectAll(): void {
+  for (let i = 0; i < 2; i++) expect(refuse(caution.choose(want(3n, 3n, 3n)))).toBeNull();
 }
 
-test('a partition whose next batch alone is too large is left alone and named; the others go on, after a minute together', () => {
-  expect(holdTheFirst()?.message).toMatch(
-    /^The batch of messages at the topic t\/0\/3 cannot be taken .*set the offset of the group past it/,
-  );
-  expect(partitionsOf(caution.choose(want(3n, 3n)))).toEqual([1]);
-  expect(caution.error).toMatch(/topic t\/0\/3/);
-  nowMs = 61_000;
-  const later = caution.choose(want(3n, 8n, 9n));
-  expect([partitionsOf(later), later.isAlone]).toEqual([[1, 2], false]);
-  expect(caution.choose(want(3n)).topics).toEqual([]);
+test('where one batch is too large, partitions are asked alone until it is found whose it is; it is left alone and named, and the others go on', () => {
+  suspectAll();
+  expect(asked(caution.choose(want(3n, 3n, 3n)))).toEqual(['alone', [0]]);
+  const found = caution.choose(want(4n, 3n, 3n));
+  expect(asked(found)).toEqual(['alone', [1]]);
+  expect(refuse(found)?.message).toMatch(/in the topic t\/1 up to offset 3 cannot be .* set the offset .* to 4\.$/);
+  expect(caution.error).toMatch(/topic t\/1 up to offset 3/);
+  expect(asked(caution.choose(want(4n, 3n, 3n)))).toEqual(['one', [2, 0]]);
+  nowMs = 60_000;
+  expect(asked(caution.choose(want(4n, 3n, 3n)))).toEqual(['usual', [0, 2]]);
+  expect(asked(caution.choose(want(4n, 3n, 3n).slice(1, 2)))).toEqual(['usual', []]);
 });
 
-test('it is asked for again when the group is past it, and after ten minutes, in which retention may have taken it', () => {
-  holdTheFirst();
-  nowMs = 61_000;
-  expect(partitionsOf(caution.choose(want(4n, 3n)))).toEqual([0, 1]);
-  expect(caution.error).toBeNull();
-  expect(partitionsOf(caution.choose(want(3n, 3n)))).toEqual([0, 1]);
-  holdTheFirst();
-  nowMs += 599_999;
-  expect(partitionsOf(caution.choose(want(3n, 3n)))).toEqual([1]);
-  nowMs += 1;
-  expect(partitionsOf(caution.choose(want(3n, 3n)))).toEqual([0, 1]);
+test('when all were asked alone and none was too large, they are asked together again', () => {
+  suspectAll();
+  const sizes = [1, 2, 3, 4].map(() => caution.choose(want(3n, 3n, 3n)).size);
+  expect(sizes).toEqual(['alone', 'alone', 'alone', 'one']);
 });
 
-test('what is held is told for as long as it is wanted here, and how many more there are', () => {
+/** Has partition 0 be held at offset 3. */
+function holdTheFirst(): void {
+  suspectAll();
+  expect(refuse(caution.choose(want(3n, 3n)))).not.toBeNull();
+}
+
+test('what is held is asked for again when the group is past it', () => {
   holdTheFirst();
-  caution.refuse(TOO_LARGE, caution.choose(want(3n, 3n)), nameOf);
-  expect(caution.error).toMatch(/t\/0\/3 .*So it is with 1 more\.$/);
-  nowMs = 30_001;
+  nowMs = 60_000;
+  expect(asked(caution.choose(want(4n, 3n)))).toEqual(['usual', [0, 1]]);
   expect(caution.error).toBeNull();
-  caution.choose(want(3n));
-  expect(caution.error).toMatch(/t\/0\/3/);
+});
+
+test('every ten minutes it is asked for alone, once, since retention may have taken it', () => {
+  holdTheFirst();
+  nowMs = 599_999;
+  expect(asked(caution.choose(want(3n, 3n)))).toEqual(['usual', [1]]);
+  for (nowMs of [600_000, 1_200_000]) {
+    const again = caution.choose(want(3n, 3n));
+    expect(asked(again)).toEqual(['alone', [0]]);
+    expect(asked(caution.choose(want(3n, 3n)))).toEqual(['usual', [1]]);
+    refuse(again);
+    expect(asked(caution.choose(want(3n, 3n)))).toEqual(['usual', [1]]);
+  }
+});
+
+test('what is held is told, with how many more there are, until the group gives the partition to others', () => {
+  holdTheFirst();
+  for (let i = 0; i < 2; i++) refuse(caution.choose(want(3n, 4n)));
+  expect(caution.error).toMatch(/t\/0 .*So it is with 1 more\.$/);
+  nowMs = 10_000_000;
+  expect(caution.error).toMatch(/1 more/);
+  caution.assign(new Set([partitionKey('t', 0)]));
+  expect(caution.error).toMatch(/t\/0 .*\.$/);
+  expect(caution.error).not.toMatch(/more\.$/);
+  caution.assign(new Set());
+  expect(caution.error).toBeNull();
 });

@@ -2,10 +2,8 @@ import type { InflationError } from '../brokers/guard-inflation.ts';
 
 /** How long batches are fetched one by one after an answer of several was too large. */
 const CAREFUL_MS = 60_000;
-/** How long a partition is left alone whose next batch is too large: only retention can change that it is. */
+/** After how long a batch that is too large is asked for again: only retention can change that it is. */
 const HELD_MS = 600_000;
-/** A partition that nobody has wanted for so long is somebody else's. */
-const WANTED_MS = 30_000;
 
 export interface WantedPartition {
   readonly partition: number;
@@ -17,29 +15,30 @@ export interface WantedTopic<Partition extends WantedPartition> {
   readonly partitions: Partition[];
 }
 
+/** What to ask for: as much as usual, a batch of any of the partitions, or a batch of the only one. */
+export type FetchSize = 'usual' | 'one' | 'alone';
+
 export interface Choice<Partition extends WantedPartition> {
   readonly topics: WantedTopic<Partition>[];
-  /** No more than a batch is to be fetched, and of these topics and their partitions there is one at the most. */
-  readonly isAlone: boolean;
+  readonly size: FetchSize;
 }
 
 /** A partition whose next batch cannot be taken. */
 interface Held {
   readonly offset: bigint;
-  readonly untilMs: number;
   readonly text: string;
-  wantedMs: number;
+  retryMs: number;
 }
 
 /**
- * What a source fetches at a time. Where several batches together are too large once they are inflated, each may still be had alone: for a minute, and for
- * another whenever that happens again, a fetch asks for one batch of one partition, in turns. Where that is too large too, its partition is held, and the others go on.
+ * What a source fetches at a time. Where the batches of an answer are too large together once they are inflated, a fetch asks for one batch of any partition, for a
+ * minute. Where that is too large as well, each partition is asked alone, until it is found whose it is: that one is held, and the others go on.
  */
 export class FetchCaution {
   readonly #nowMs: () => number;
   readonly #held = new Map<string, Held>();
-  /** When partitions were asked alone, as numbers that rise. */
-  readonly #asked = new Map<string, number>();
+  /** Partitions of which one has a batch that is too large. */
+  readonly #suspects = new Set<string>();
   #turn = 0;
   #untilMs = Number.NEGATIVE_INFINITY;
 
@@ -47,58 +46,82 @@ export class FetchCaution {
     this.#nowMs = nowMs;
   }
 
-  /** What to ask a broker for, of what is wanted of it; none where all is held. */
+  /** What to ask a broker for, of what is wanted of it; no topics where all is held. */
   choose<Partition extends WantedPartition>(wanted: WantedTopic<Partition>[]): Choice<Partition> {
-    const isAlone = this.#nowMs() < this.#untilMs;
-    if (!isAlone) this.#asked.clear();
-    if (!isAlone && this.#held.size === 0) return { topics: wanted, isAlone };
-    const free = partsOf(wanted).filter((part) => !this.#isHeld(part));
-    if (!isAlone || free.length === 0) return { topics: free, isAlone };
-    const turnOf = (part: WantedTopic<Partition>) => this.#asked.get(keyOf(part)) ?? 0;
-    const next = free.reduce((first, part) => (turnOf(part) < turnOf(first) ? part : first));
-    this.#asked.set(keyOf(next), ++this.#turn);
-    return { topics: [next], isAlone };
+    const nowMs = this.#nowMs();
+    const isCareful = nowMs < this.#untilMs;
+    if (!isCareful && this.#held.size === 0) return { topics: wanted, size: 'usual' };
+    const free: WantedTopic<Partition>[] = [];
+    for (const part of partsOf(wanted)) {
+      const held = this.#heldOf(part);
+      if (held === undefined) free.push(part);
+      else if (nowMs >= held.retryMs) {
+        held.retryMs = nowMs + HELD_MS;
+        return { topics: [part], size: 'alone' };
+      }
+    }
+    if (!isCareful) return { topics: free, size: 'usual' };
+    const suspect = free.find((part) => this.#suspects.delete(keyOf(part)));
+    return suspect === undefined ? { topics: this.#rotated(free), size: 'one' } : { topics: [suspect], size: 'alone' };
   }
 
   /**
-   * An answer to a choice was too large.
+   * The answer to a choice was too large.
    * @param nameOf of a topic, by its id
    * @returns what to tell of it; null where the same is asked for once more, in parts
    */
-  refuse(
-    error: InflationError,
-    { topics, isAlone }: Choice<WantedPartition>,
-    nameOf: (id: string) => string,
-  ): Error | null {
-    const nowMs = this.#nowMs();
-    this.#untilMs = nowMs + CAREFUL_MS;
-    const [part] = topics;
-    if (!isAlone || part === undefined) return null;
-    for (const [key, { untilMs }] of this.#held) if (untilMs <= nowMs) this.#held.delete(key);
-    const { partition, fetchOffset: offset } = part.partitions[0]!;
-    const text = `The batch of messages at ${nameOf(part.topicId)}/${partition}/${offset} cannot be taken into memory: set the offset of the group past it, or let its producer send smaller batches (${error.message}).`;
-    this.#held.set(keyOf(part), { offset, untilMs: nowMs + HELD_MS, text, wantedMs: nowMs });
-    return new Error(text);
+  refuse(error: InflationError, choice: Choice<WantedPartition>, nameOf: (id: string) => string): Error | null {
+    if (choice.size !== 'alone') this.#untilMs = this.#nowMs() + CAREFUL_MS;
+    switch (choice.size) {
+      case 'usual':
+        return null;
+      case 'one':
+        for (const part of partsOf(choice.topics)) this.#suspects.add(keyOf(part));
+        return null;
+      case 'alone':
+        return this.#hold(choice.topics[0]!, error, nameOf);
+    }
+  }
+
+  /** The group has met anew: partitions that are others' now are others' concern. @param keys as of `partitionKey` */
+  assign(keys: ReadonlySet<string>): void {
+    this.#suspects.clear();
+    for (const key of this.#held.keys()) if (!keys.has(key)) this.#held.delete(key);
   }
 
   /** Why partitions of this process are held, or one of them. */
   get error(): string | null {
-    const sinceMs = this.#nowMs() - WANTED_MS;
-    const texts = [...this.#held.values()].filter(({ wantedMs }) => wantedMs >= sinceMs).map(({ text }) => text);
-    if (texts.length < 2) return texts[0] ?? null;
-    return `${texts[0]} So it is with ${texts.length - 1} more.`;
+    const [first] = this.#held.values();
+    if (first === undefined) return null;
+    return this.#held.size === 1 ? first.text : `${first.text} So it is with ${this.#held.size - 1} more.`;
   }
 
-  #isHeld(part: WantedTopic<WantedPartition>): boolean {
-    const key = keyOf(part);
-    const held = this.#held.get(key);
-    if (held === undefined) return false;
-    const nowMs = this.#nowMs();
-    held.wantedMs = nowMs;
-    if (held.offset === part.partitions[0]!.fetchOffset && nowMs < held.untilMs) return true;
-    this.#held.delete(key);
-    return false;
+  #hold(part: WantedTopic<WantedPartition>, error: InflationError, nameOf: (id: string) => string): Error {
+    const { partition, fetchOffset } = part.partitions[0]!;
+    const last = error.lastOffset ?? fetchOffset;
+    const text = `The batch of messages in ${nameOf(part.topicId)}/${partition} up to offset ${last} cannot be taken into memory (${error.message}). To go on without it, set the offset of the group there to ${last + 1n}.`;
+    this.#held.set(keyOf(part), { offset: fetchOffset, text, retryMs: this.#nowMs() + HELD_MS });
+    this.#suspects.clear();
+    return new Error(text);
   }
+
+  /** None where the group is elsewhere meanwhile. */
+  #heldOf(part: WantedTopic<WantedPartition>): Held | undefined {
+    const held = this.#held.get(keyOf(part));
+    if (held === undefined || held.offset === part.partitions[0]!.fetchOffset) return held;
+    this.#held.delete(keyOf(part));
+    return undefined;
+  }
+
+  /** Brokers go by the order of what is asked where they know the asker no longer: a partition that is never empty must not always be the first. */
+  #rotated<Part>(parts: readonly Part[]): Part[] {
+    const first = this.#turn++ % Math.max(1, parts.length);
+    return [...parts.slice(first), ...parts.slice(0, first)];
+  }
+}
+
+export function partitionKey(topicId: string, partition: number): string {
+  return `${topicId}/${partition}`;
 }
 
 /** Each partition by itself. */
@@ -111,5 +134,5 @@ function partsOf<Partition extends WantedPartition>(
 }
 
 function keyOf({ topicId, partitions }: WantedTopic<WantedPartition>): string {
-  return `${topicId}/${partitions[0]!.partition}`;
+  return partitionKey(topicId, partitions[0]!.partition);
 }

@@ -81,3 +81,17 @@ test('what is wrong comes in the order of what must be mended first, and what co
   health.join([]);
   expect([health.kind(false), health.error]).toEqual(['running', null]);
 });
+
+test('what is held is shown while the group has us as a member, before what failed earlier, and as failing', () => {
+  let held: string | null = 'A batch is too large.';
+  const health = new KafkaHealth(() => held);
+  expect([health.kind(false), health.error]).toEqual(['starting', null]);
+  health.fail(broken);
+  expect(health.error).toMatch(/cannot be read/);
+  health.join([]);
+  for (const isPaused of [false, true])
+    expect([health.kind(isPaused), health.error]).toEqual(['failing', 'A batch is too large.']);
+  held = null;
+  health.prosper();
+  expect([health.kind(false), health.error]).toEqual(['running', null]);
+});

@@ -69,14 +69,17 @@ export class KafkaHealth {
   }
 
   kind(isHeld: boolean): ConsumerState['kind'] {
-    if (this.#failure !== null || this.#missing.length > 0 || this.#held() !== null) return 'failing';
+    if (this.#failure !== null || this.#missing.length > 0) return 'failing';
+    if (this.#isJoined && this.#held() !== null) return 'failing';
     if (isHeld) return 'paused';
     if (this.#trouble !== null) return 'waiting';
     return this.#isJoined ? 'running' : 'starting';
   }
 
   get error(): string | null {
-    return this.#failure ?? missingText(this.#missing) ?? this.#held() ?? this.#trouble;
+    // What is held is known for as long as the group is the same, what failed before may be over.
+    const held = this.#isJoined ? this.#held() : null;
+    return held ?? this.#failure ?? missingText(this.#missing) ?? this.#trouble;
   }
 }
 

@@ -7,7 +7,7 @@ import type { KafkaSource } from '../config/source-schema.ts';
 import type { SourceStarts } from '../store/source-starts.ts';
 import { CommittedConsumer } from './committed-consumer.ts';
 import type { SourceLag } from './consumer.ts';
-import type { FetchCaution } from './fetch-caution.ts';
+import { type FetchCaution, partitionKey } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
 import { groupLag, groupPositions } from './kafka-positions.ts';
@@ -145,13 +145,14 @@ export class KafkaSession {
 
   async #nextGeneration(): Promise<void> {
     const consumer = this.#consumer;
+    const { caution, intake, isHeld, onTrouble, onCommitFailure, onFault } = this.#options;
     await this.#generation?.close();
     this.#generation = null;
     // What it could not store is read again, by whoever is given the partition.
-    this.#options.onTrouble(null);
+    onTrouble(null);
     if (consumer === null) return;
+    caution.assign(this.#assigned(consumer));
     this.#positions = await groupPositions(consumer, this.#topics, this.#starts);
-    const { intake, isHeld, onTrouble, onCommitFailure, onFault } = this.#options;
     const generation = new KafkaGeneration({
       consumer,
       topics: this.#topics,
@@ -167,6 +168,13 @@ export class KafkaSession {
     await generation.open();
     generation.hold(isHeld());
     if (!this.#hasPartitions) this.#options.onFetched();
+  }
+
+  #assigned(consumer: CommittedConsumer): ReadonlySet<string> {
+    const keys = (consumer.assignments ?? []).flatMap(({ topic, partitions }) =>
+      partitions.map((partition) => partitionKey(this.#topics.get(topic)?.id ?? '', partition)),
+    );
+    return new Set(keys);
   }
 
   /** Without any there is nothing to fetch, and that the group has met is all that can be shown. */

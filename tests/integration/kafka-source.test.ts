@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { type KafkaSource, sourceInput } from '../../src/config/source-schema.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { IncomingMessage, Intake } from '../../src/sources/intake.ts';
@@ -379,30 +380,44 @@ test('batches that are too large together once they are inflated are taken one b
 test('a batch that cannot be taken into memory holds its partition up and is named; the others of its source go on, and it does once the group is past it', async () => {
   const [bad, good] = [await newTopic(2), await newTopic()];
   const description = kafkaSource(kafka!.broker, [bad, good]);
+  const joins = countJoins(`posthorn-${bad}`);
   const id = await createSource(service.baseUrl, description);
-  await kafka!.send([{ topic: bad, partition: 0, value: event(0) }]);
-  await kafka!.send([{ topic: bad, partition: 0, value: Buffer.alloc(80 * 1024 * 1024) }], 'gzip');
-  await kafka!.send([{ topic: bad, partition: 0, value: event(5) }]);
+  const toBad = (value: string | Buffer) => ({ topic: bad, partition: 0, value });
+  await kafka!.send([toBad(event(0))]);
+  await kafka!.send(Array(3).fill(toBad(Buffer.alloc(30 * 1024 * 1024))), 'gzip');
+  await kafka!.send([toBad(event(5))]);
   const isHeld = ({ state, error }: { state: string; error: string | null }) =>
-    state === 'failing' && (error?.includes(`at ${bad}/0/1 cannot be taken into memory`) ?? false);
+    state === 'failing' && (error?.includes(`in ${bad}/0 up to offset 3 cannot be taken into memory`) ?? false);
   const untilHeld = () => untilSource(service.baseUrl, id, ({ consumers }) => consumers.some(isHeld));
   await untilHeld();
+  const before = joins();
   await kafka!.send([1, 3].map((n) => ({ topic: bad, partition: 1, value: event(n) })));
   await kafka!.send([2, 4].map((n) => ({ topic: good, value: event(n) })));
   expect((await logged(5)).sort()).toEqual([0, 1, 2, 3, 4]);
   await untilHeld();
+  expect([before, joins()]).toEqual([1, 1]);
   await call(service.baseUrl, 'DELETE', `/v1/sources/${id}`);
-  await eventually(
-    () =>
-      kafka!.moveGroup(`posthorn-${bad}`, bad, [2, 2]).then(
-        () => true,
-        () => false,
-      ),
-    (isMoved) => isMoved,
-  );
+  const move = () =>
+    kafka!.moveGroup(`posthorn-${bad}`, bad, [4, 2]).then(
+      () => true,
+      () => false,
+    );
+  await eventually(move, (isMoved) => isMoved);
   await createSource(service.baseUrl, description);
   expect(await logged(6)).toContain(5);
 });
+
+/** @returns how often this process has joined the group since */
+function countJoins(groupId: string): () => number {
+  let count = 0;
+  const onStart = (message: unknown) => {
+    const { client, operation } = message as { client: { groupId: string }; operation: string };
+    if (client.groupId === groupId && operation === 'joinGroup') count++;
+  };
+  subscribe('tracing:plt:kafka:consumer:group:start', onStart);
+  onTestFinished(() => void unsubscribe('tracing:plt:kafka:consumer:group:start', onStart));
+  return () => count;
+}
 
 test('CloudEvents come in both modes, the tenant from the declared extension', async () => {
   const topic = await newTopic();
