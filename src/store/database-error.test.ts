@@ -9,6 +9,7 @@ test.each([
   // As Node says it where a name has several addresses: an AggregateError without a message.
   ['ECONNREFUSED', '', 'ECONNREFUSED. Start it'],
   ['ENOTFOUND', 'getaddrinfo ENOTFOUND db.example', 'Mend the host'],
+  ['25006', 'cannot execute CREATE TABLE in a read-only transaction', 'the primary'],
   ['28P01', 'password authentication failed for user "posthorn"', 'user and password'],
   ['3D000', 'database "webhooks" does not exist', 'Create that database'],
   ['', 'timeout expired', 'so busy'],

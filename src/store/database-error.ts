@@ -21,6 +21,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: UNREACHED,
   ENOTFOUND: UNKNOWN_HOST,
   EAI_AGAIN: UNKNOWN_HOST,
+  '25006': 'It takes no writes, as a standby does: lead DATABASE_URL to the primary, or wait until it is promoted.',
   '28000': REFUSED_LOGIN,
   '28P01': REFUSED_LOGIN,
   '3D000': 'Create that database, or mend its name in DATABASE_URL.',
