@@ -16,7 +16,7 @@ const unit = [
 ];
 /** What `npm test` leaves to `npm run test:all`: servers that no npm package brings, and rarer crashes, which take as long as all others. */
 const slow = [
-  'tests/{integration,chaos}/{kafka,rabbitmq}*.test.ts',
+  'tests/{integration,chaos}/{kafka,rabbitmq,redis-topologies}*.test.ts',
   'tests/chaos/{redis-faults,takeover,system-events-crash,poison,embedded-crash,fan-out-crash}.test.ts',
 ];
 // Not by `exclude`: a project that has one does not hear of the command line's.

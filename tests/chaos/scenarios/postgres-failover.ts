@@ -46,6 +46,7 @@ export const postgresFailover: Scenario = {
   rows: [],
   expected: 'every acknowledged event is at the standby; 503 until it takes writes; then all goes on by itself',
   stage: { proxied: ['postgres'] },
+  ci: true,
   steps: failover(),
   refusals: [503],
   recoveryAtMostMs: 40_000,
