@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import type { KnownKey } from '../store/api-keys.ts';
 import { Authenticator } from './authenticator.ts';
 
@@ -81,6 +81,19 @@ test('what is remembered is forgotten on demand', async () => {
   keys.clear();
   authenticator.forget();
   await expect(authenticator.authenticate('Bearer good')).rejects.toEqual(refusal);
+});
+
+test('a key that is looked for while one is revoked is not remembered: it may have been this one', async () => {
+  const known = keys.get('good')!;
+  const { promise, resolve } = Promise.withResolvers<typeof known>();
+  const find = vi.fn(() => promise);
+  const slow = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  const looking = slow.authenticate('Bearer good');
+  slow.forget();
+  resolve(known);
+  await looking;
+  await slow.authenticate('Bearer good');
+  expect(find).toHaveBeenCalledTimes(2);
 });
 
 test('a key store that fails is not an unauthorized caller', async () => {

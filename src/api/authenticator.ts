@@ -19,6 +19,7 @@ export class Authenticator {
   readonly #operatorHash: Buffer;
   // By hash, so that the memory of the process does not hold keys in the clear for longer than a request.
   readonly #known = new Map<string, { caller: Caller; untilMs: number }>();
+  #revocations = 0;
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -36,6 +37,7 @@ export class Authenticator {
 
   /** Forgets what is remembered: called when a key of this process's tenants was revoked. */
   forget(): void {
+    this.#revocations++;
     this.#known.clear();
   }
 
@@ -45,6 +47,7 @@ export class Authenticator {
   }
 
   async #look(key: string, keyHash: string): Promise<Caller> {
+    const before = this.#revocations;
     const found = await this.#options.find(key);
     if (found === null) throw unauthorized('The API key is not valid.');
     const { id, tenantNum, tenantId, scopes, expiresAtMs } = found;
@@ -54,6 +57,8 @@ export class Authenticator {
       tenant: { num: tenantNum, id: tenantId },
       scopes: new Set(scopes),
     };
+    // It may have been read before it was revoked.
+    if (this.#revocations !== before) return caller;
     const untilMs = Math.min(this.#options.nowMs() + TRUSTED_MS, expiresAtMs ?? Number.POSITIVE_INFINITY);
     if (this.#known.size >= REMEMBERED_KEYS) this.#known.clear();
     this.#known.set(keyHash, { caller, untilMs });

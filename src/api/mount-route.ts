@@ -5,6 +5,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import { checkInput } from './check-input.ts';
 import { bodyTextOf, parseBodyText, readJsonBody, refuseBody } from './json-body.ts';
 import type { Access, Reply, Route } from './route.ts';
+import { tenantNotFound } from './tenant-not-found.ts';
 
 /** Puts a route into the app: authenticate, find the tenant, read and check the input, handle, reply. */
 export function mountRoute(app: Express, route: Route, context: Context): void {
@@ -66,10 +67,6 @@ async function tenantOf(request: Request, caller: Caller, context: Context): Pro
   const found = await context.findTenant(id);
   if (found === null) throw tenantNotFound();
   return found;
-}
-
-function tenantNotFound(): Refusal {
-  return new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
 }
 
 function withoutTenant(params: Request['params']): Record<string, unknown> {

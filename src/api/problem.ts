@@ -75,10 +75,12 @@ function fromParser(error: unknown): Refusal | null {
 
 /**
  * Of Postgres: SQLSTATE classes 08 (connection), 53 (resources), 57 (shutdown, timeout) and 58 (disk), a lock that was not had in time, what is to be tried again, and a
- * server that takes no writes (25006), as a standby that is about to be promoted. Then codes of sockets, and Prisma's own.
+ * server that takes no writes (25006), as a standby that is about to be promoted, and a transaction that waited for us for too long (25P03, 25P04). Then codes of sockets, and Prisma's own.
  */
 const PASSING_CODE =
-  /^(08|53|57|58|25006|55P03|40001|40P01)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/;
+  /^(08|53|57|58|25006|25P0[34]|55P03|40001|40P01)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/;
+/** How many causes lie beneath each other at the most. */
+const DEEPEST = 8;
 /** How clients and pools say so without a code. */
 const PASSING_MESSAGE =
   /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/;
@@ -93,10 +95,10 @@ interface DatabaseFault {
 }
 
 /** Lost connections, timeouts, shutdowns and deadlocks: what was asked for may succeed a little later. */
-export function isInfrastructureLoss(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false;
+export function isInfrastructureLoss(error: unknown, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > DEEPEST) return false;
   const { code, originalCode, message, cause, meta }: DatabaseFault = error;
   if ([code, originalCode].some((each) => typeof each === 'string' && PASSING_CODE.test(each))) return true;
   if (typeof message === 'string' && PASSING_MESSAGE.test(message)) return true;
-  return [cause, meta?.driverAdapterError].some((each) => each !== error && isInfrastructureLoss(each));
+  return [cause, meta?.driverAdapterError].some((each) => isInfrastructureLoss(each, depth + 1));
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
@@ -14,13 +15,16 @@ import {
 } from '../store/event-types.ts';
 import { checkExample, checkVersion, isKnown } from './check-version.ts';
 import type { VersionInput } from './event-type-schema.ts';
+import { tenantNotFound } from './tenant-not-found.ts';
 
 export interface RegisteredVersion {
   readonly version: EventTypeVersion;
   readonly isNew: boolean;
 }
 
-const MAX_TRIES = 5;
+const MAX_TRIES = 10;
+/** Those that were overtaken together must not come back together. */
+const PAUSE_MS = 20;
 
 /**
  * Registers a version, or changes what may change of one that is there. It is checked without holding events up: where the tenant's
@@ -43,7 +47,8 @@ export async function registerVersion(
       isKnown(known, input);
       const { description, state, validation } = input;
       const example = exampleOf(input, known);
-      await updateVersion(prisma, tenant, found, known, { description, state, example, validation }, caller);
+      const changes = { description, state, example, validation };
+      if (!(await updateVersion(prisma, tenant, found, known, changes, caller))) throw tenantNotFound();
       return { version: await reread(prisma, tenant, type, version), isNew: false };
     }
     const checked = await checkVersion(version, input, found?.versions ?? []);
@@ -52,6 +57,7 @@ export async function registerVersion(
     const result = await register(prisma, tenant, type, row, checkedAt, caller);
     if (result === 'created') return { version: await reread(prisma, tenant, type, version), isNew: true };
     if (result !== 'changed') throw refusalOf(result);
+    await sleep(Math.random() * PAUSE_MS * tries);
   }
   throw new Refusal(409, 'conflict', 'The event types of the tenant are being changed by others. Try again.');
 }
@@ -75,7 +81,7 @@ async function reread(
 function refusalOf(problem: 'tenant_gone' | 'too_many_types' | 'too_many_versions'): Refusal {
   switch (problem) {
     case 'tenant_gone':
-      return new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
+      return tenantNotFound();
     case 'too_many_types':
       return new Refusal(409, 'too_many_event_types', `A tenant has at most ${MAX_EVENT_TYPES} event types.`);
     case 'too_many_versions':

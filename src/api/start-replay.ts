@@ -9,6 +9,7 @@ import { findEventUuids } from '../store/event-reads.ts';
 import * as replays from '../store/replays.ts';
 import { retentionBoundary } from '../store/retention.ts';
 import type { NamedDelivery } from './dead-letter-json.ts';
+import { tenantNotFound } from './tenant-not-found.ts';
 
 /** Events or deliveries that one replay may name. */
 export const MAX_IDS = 1_000;
@@ -40,7 +41,8 @@ export async function startReplay(
   const said = { ...input, delivery_ids: input.delivery_ids?.map(({ deliveryId }) => deliveryId) };
   const request = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
   const replay = await replays.createReplay(context.apiPool, tenant, request, plan, caller.actor);
-  if (replay === null) {
+  if (replay === 'tenant_gone') throw tenantNotFound();
+  if (replay === 'too_many') {
     const limit = replays.MAX_UNFINISHED;
     throw new Refusal(
       409,

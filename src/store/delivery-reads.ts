@@ -1,7 +1,7 @@
-import type pg from 'pg';
 import { DECISION, OUTCOME_CODES, type OutcomeName, outcomeName } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { UNEXPANDED } from './expansions.ts';
+import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
 
 export const DELIVERY_STATUSES = ['pending', 'retrying', 'delivered', 'dead_lettered', 'cancelled'] as const;
@@ -85,7 +85,7 @@ const READ = `
  * plan that was made while hardly anything waited goes through all of it for each key.
  */
 export async function readDeliveries(
-  pool: pg.Pool,
+  pool: Queryable,
   tenantNum: number,
   keys: readonly DeliveryKey[],
 ): Promise<readonly Delivery[]> {

@@ -2,6 +2,7 @@ import { appendAudit } from './audit.ts';
 import { appendNotice } from './notices.ts';
 import type { PrismaClient } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { undoable } from './undoable.ts';
 
 /**
  * Takes an endpoint out of service by itself (410, or days of nothing but failure): no event matches it from now on. Does nothing
@@ -12,11 +13,11 @@ export async function disableEndpoint(prisma: PrismaClient, endpointNum: number,
   const active = { num: endpointNum, enabled: true, deletedAt: null };
   const endpoint = await prisma.endpoint.findFirst({ where: active, select: { id: true, tenantNum: true } });
   if (endpoint === null) return;
-  await prisma.$transaction(async (transaction) => {
-    await changeRouting(transaction, endpoint.tenantNum);
+  await undoable<void>(prisma, async (transaction, undo) => {
+    if (!(await changeRouting(transaction, endpoint.tenantNum))) return undo();
     const data = { enabled: false, disabledReason: reason, version: { increment: 1 }, updatedAt: new Date() };
     const { count } = await transaction.endpoint.updateMany({ where: active, data });
-    if (count === 0) return;
+    if (count === 0) return undo();
     await appendAudit(transaction, {
       tenantNum: endpoint.tenantNum,
       actor: 'system',

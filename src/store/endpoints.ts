@@ -4,8 +4,9 @@ import { appendAudit } from './audit.ts';
 import { destinationColumns } from './endpoint-destination.ts';
 import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint } from './endpoint-rows.ts';
 import { insertSecret } from './endpoint-secrets.ts';
-import type { PrismaClient, Transaction } from './prisma.ts';
+import type { PrismaClient } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { undoable } from './undoable.ts';
 import { validationColumns } from './validation-columns.ts';
 import type { Vault } from './vault.ts';
 
@@ -31,10 +32,11 @@ export async function createEndpoint(
   caller: Caller,
 ): Promise<CreatedEndpoint> {
   const id = newId('ep');
-  return prisma.$transaction(async (transaction): Promise<CreatedEndpoint> => {
-    await changeRouting(transaction, tenant.num);
-    const refused = await roomProblem(transaction, tenant);
-    if (refused !== null) return { kind: refused };
+  return undoable<CreatedEndpoint>(prisma, async (transaction, undo) => {
+    if (!(await changeRouting(transaction, tenant.num))) return undo({ kind: 'tenant_gone' });
+    // Nobody else makes one until the commit.
+    const count = await transaction.endpoint.count({ where: { tenantNum: tenant.num, deletedAt: null } });
+    if (count >= MAX_ENDPOINTS) return undo({ kind: 'too_many' });
     const disabledReason = settings.enabled ? null : disabledBy(caller);
     const row = await transaction.endpoint.create({
       data: {
@@ -49,17 +51,6 @@ export async function createEndpoint(
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });
     return { kind: 'created', endpoint: toEndpoint(row, vault) };
   });
-}
-
-/** Under the lock of `changeRouting`, so that what it finds holds until the commit. */
-async function roomProblem(transaction: Transaction, tenant: TenantRef): Promise<'too_many' | 'tenant_gone' | null> {
-  const ours = { tenantNum: tenant.num, deletedAt: null };
-  const found = await transaction.tenant.findFirst({
-    where: { num: tenant.num, deletedAt: null },
-    select: { num: true },
-  });
-  if (found === null) return 'tenant_gone';
-  return (await transaction.endpoint.count({ where: ours })) >= MAX_ENDPOINTS ? 'too_many' : null;
 }
 
 export async function findEndpoint(store: EndpointStore, tenant: TenantRef, id: string): Promise<Endpoint | null> {
@@ -93,13 +84,13 @@ export async function deleteEndpoint(
   const where = { id, tenantNum: tenant.num, deletedAt: null };
   const found = await prisma.endpoint.findFirst({ where, select: { num: true } });
   if (found === null) return null;
-  return prisma.$transaction(async (transaction) => {
-    await changeRouting(transaction, tenant.num);
+  return undoable<number | null>(prisma, async (transaction, undo) => {
+    if (!(await changeRouting(transaction, tenant.num))) return undo(null);
     // By Postgres's clock: what waits is cancelled for a day from then on.
     const count = await transaction.$executeRaw`
       UPDATE endpoints SET deleted_at = now(), updated_at = now(), version = version + 1
        WHERE num = ${found.num} AND tenant_num = ${tenant.num} AND deleted_at IS NULL`;
-    if (count === 0) return null;
+    if (count === 0) return undo(null);
     await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'endpoint.deleted', object: id });
     return found.num;
   });

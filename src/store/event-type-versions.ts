@@ -7,11 +7,14 @@ import {
   type EventType,
   type EventTypeVersion,
   findEventType,
+  isEmpty,
   MAX_EVENT_TYPES,
   MAX_VERSIONS,
   pick,
+  toVersion,
 } from './event-types.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
+import { undoable } from './undoable.ts';
 
 export interface VersionNumbers {
   readonly major: number;
@@ -55,13 +58,13 @@ export async function registerVersion(
   checkedAt: bigint,
   caller: Caller,
 ): Promise<Registered> {
-  return prisma.$transaction(async (transaction): Promise<Registered> => {
-    await changeTypes(transaction, tenant.num);
+  return undoable<Registered>(prisma, async (transaction, undo) => {
+    if (!(await changeTypes(transaction, tenant.num))) return undo('tenant_gone');
     // This change has counted already.
-    if ((await typesVersionOf(transaction, tenant)) !== checkedAt + 1n) return 'changed';
+    if ((await typesVersionOf(transaction, tenant)) !== checkedAt + 1n) return undo('changed');
     const found = await findEventType(transaction, tenant, type);
     const refused = await roomProblem(transaction, tenant, found);
-    if (refused !== null) return refused;
+    if (refused !== null) return undo(refused);
     const owner = found ?? (await insertType(transaction, tenant, type, version, caller));
     if (found !== null) await setValidation(transaction, tenant, found, version.validation, caller);
     const { validation: _, ...row } = version;
@@ -83,32 +86,38 @@ export interface VersionPatch {
 
 /**
  * Changes what people read of a version, its state, and whether its type is validated.
- * @param before as it was read: the audit says so
+ * @returns whether the tenant is there
  */
 export async function updateVersion(
   prisma: PrismaClient,
   tenant: TenantRef,
   type: EventType,
-  before: EventTypeVersion,
+  seen: EventTypeVersion,
   { validation, ...patch }: VersionPatch & { readonly validation?: ValidationMode | undefined },
   caller: Caller,
-): Promise<void> {
-  const changes = changesOf(before, patch);
-  const names = Object.keys(changes);
-  if (names.length === 0 && (validation === undefined || validation === type.validation)) return;
-  await prisma.$transaction(async (transaction) => {
-    await changeTypes(transaction, tenant.num);
-    await setValidation(transaction, tenant, type, validation, caller);
-    if (names.length === 0) return;
-    const { major, minor, patch: number } = before;
-    await transaction.eventTypeVersion.update({
-      where: { typeNum_major_minor_patch: { typeNum: type.num, major, minor, patch: number } },
-      data: { ...changes, updatedAt: new Date() },
-    });
+): Promise<boolean> {
+  if (isEmpty(changesOf(seen, patch)) && isOfMode(type, validation)) return true;
+  const { major, minor, patch: number } = seen;
+  const where = { typeNum_major_minor_patch: { typeNum: type.num, major, minor, patch: number } };
+  return undoable<boolean>(prisma, async (transaction, undo) => {
+    if (!(await changeTypes(transaction, tenant.num))) return undo(false);
+    // As they are now that nobody else changes them: the audit says so.
+    const owner = (await findEventType(transaction, tenant, type.type))!;
+    const before = toVersion(await transaction.eventTypeVersion.findUniqueOrThrow({ where }));
+    const changes = changesOf(before, patch);
+    if (isEmpty(changes) && isOfMode(owner, validation)) return undo(true);
+    await setValidation(transaction, tenant, owner, validation, caller);
+    if (isEmpty(changes)) return true;
+    await transaction.eventTypeVersion.update({ where, data: { ...changes, updatedAt: new Date() } });
     const change = { action: 'event_type_version.updated' as const, object: objectOf(type.type, before) };
-    const values = { before: pick(before, names), after: changes };
+    const values = { before: pick(before, Object.keys(changes)), after: changes };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change, ...values });
+    return true;
   });
+}
+
+function isOfMode({ validation }: EventType, wanted: ValidationMode | undefined): boolean {
+  return wanted === undefined || wanted === validation;
 }
 
 async function insertType(
@@ -128,11 +137,12 @@ async function insertType(
 async function setValidation(
   transaction: Transaction,
   tenant: TenantRef,
-  { num, type, validation: before }: EventType,
+  owner: EventType,
   validation: ValidationMode | undefined,
   { actor }: Caller,
 ): Promise<void> {
-  if (validation === undefined || validation === before) return;
+  const { num, type, validation: before } = owner;
+  if (validation === undefined || isOfMode(owner, validation)) return;
   await transaction.eventType.update({ where: { num }, data: { validation, updatedAt: new Date() } });
   const change = {
     action: 'event_type.updated' as const,
@@ -148,8 +158,7 @@ async function roomProblem(
   transaction: Transaction,
   tenant: TenantRef,
   found: EventType | null,
-): Promise<Exclude<Registered, 'created' | 'changed'> | null> {
-  if ((await transaction.tenant.count({ where: { num: tenant.num, deletedAt: null } })) === 0) return 'tenant_gone';
+): Promise<'too_many_types' | 'too_many_versions' | null> {
   if (found !== null) return found.versions.length >= MAX_VERSIONS ? 'too_many_versions' : null;
   const types = await transaction.eventType.count({ where: { tenantNum: tenant.num } });
   return types >= MAX_EVENT_TYPES ? 'too_many_types' : null;

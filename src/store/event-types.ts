@@ -3,6 +3,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import type { Prisma, PrismaClient, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { undoable } from './undoable.ts';
 
 /** Event types of a tenant, and versions of one type. */
 export const MAX_EVENT_TYPES = 1_000;
@@ -86,7 +87,11 @@ export async function findVersion(
 ): Promise<EventTypeVersion | null> {
   const where = { typeNum_major_minor_patch: { typeNum, major, minor, patch } };
   const row = await prisma.eventTypeVersion.findUnique({ where });
-  return row === null ? null : { ...row, state: row.state as VersionState };
+  return row === null ? null : toVersion(row);
+}
+
+export function toVersion<Row extends { readonly state: string }>(row: Row): Row & { readonly state: VersionState } {
+  return { ...row, state: row.state as VersionState };
 }
 
 /** Newest first, after the one with number `before`. */
@@ -115,12 +120,14 @@ export async function updateEventType(
   patch: TypePatch,
   caller: Caller,
 ): Promise<EventType | null> {
-  return prisma.$transaction(async (transaction) => {
-    await changeTypes(transaction, tenant.num);
-    const before = await findEventType(transaction, tenant, type);
-    if (before === null) return null;
+  const seen = await findEventType(prisma, tenant, type);
+  if (seen === null || isEmpty(changesOf(seen, patch))) return seen;
+  return undoable<EventType | null>(prisma, async (transaction, undo) => {
+    const isThere = await changeTypes(transaction, tenant.num);
+    const before = isThere ? await findEventType(transaction, tenant, type) : null;
+    if (before === null) return undo(null);
     const changes = changesOf(before, patch);
-    if (Object.keys(changes).length === 0) return before;
+    if (isEmpty(changes)) return undo(before);
     await transaction.eventType.update({ where: { num: before.num }, data: { ...changes, updatedAt: new Date() } });
     await appendAudit(transaction, {
       ...{ tenantNum: tenant.num, actor: caller.actor, action: 'event_type.updated', object: type },
@@ -137,6 +144,10 @@ export function changesOf<T extends object>(before: T, patch: { readonly [K in k
   return Object.fromEntries(Object.entries(patch).filter(isChange)) as Record<string, string>;
 }
 
+export function isEmpty(changes: object): boolean {
+  return Object.keys(changes).length === 0;
+}
+
 export function pick(from: object, names: readonly string[]): Prisma.InputJsonObject {
   return Object.fromEntries(names.map((name) => [name, (from as Record<string, Prisma.InputJsonValue>)[name] ?? null]));
 }
@@ -144,11 +155,13 @@ export function pick(from: object, names: readonly string[]): Prisma.InputJsonOb
 /**
  * Call first in every transaction that changes what is said of a tenant's event types. Events that were checked before are checked
  * anew by then (`changeRouting`), and deliveries to endpoints that pin versions are made with what is said now.
+ * @returns whether the tenant is there, and stays until the transaction ends
  */
-export async function changeTypes(transaction: Transaction, tenantNum: number): Promise<void> {
-  await changeRouting(transaction, tenantNum);
+export async function changeTypes(transaction: Transaction, tenantNum: number): Promise<boolean> {
+  const isThere = await changeRouting(transaction, tenantNum);
   await transaction.$executeRaw`UPDATE tenants SET types_version = types_version + 1 WHERE num = ${tenantNum}`;
   await transaction.$executeRaw`
     UPDATE endpoints SET version = version + 1
      WHERE tenant_num = ${tenantNum} AND version_pins <> '[]' AND deleted_at IS NULL`;
+  return isThere;
 }

@@ -3,6 +3,7 @@ import type { Scope, TenantRef } from '../domain/scope.ts';
 import { makeKey } from './api-keys.ts';
 import { appendAudit } from './audit.ts';
 import type { PrismaClient } from './prisma.ts';
+import { holdTenant } from './tenants.ts';
 
 /** A tenant's API key as it may be shown: neither the key nor its hash. */
 export interface ApiKey {
@@ -21,15 +22,17 @@ export interface NewApiKey {
 
 const shown = { id: true, name: true, scopes: true, expiresAt: true, createdAt: true } as const;
 
-/** @returns the key in the clear: the only time that anyone sees it. */
+/** @returns the key in the clear: the only time that anyone sees it; null when the tenant is gone. */
 export async function createKey(
   prisma: PrismaClient,
   tenant: TenantRef,
   input: NewApiKey,
   actor: string,
-): Promise<ApiKey & { readonly key: string }> {
+): Promise<(ApiKey & { readonly key: string }) | null> {
   const { key, prefix, hash } = makeKey();
   return prisma.$transaction(async (transaction) => {
+    // One that is made while its tenant is deleted would stay unrevoked.
+    if (!(await holdTenant(transaction, tenant.num))) return null;
     const data = { id: newId('key'), tenantNum: tenant.num, ...input, scopes: [...input.scopes], prefix, hash };
     const row = await transaction.apiKey.create({ data, select: shown });
     const after = { name: row.name, scopes: row.scopes, expires_at: row.expiresAt?.toISOString() ?? null };

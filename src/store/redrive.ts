@@ -3,6 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
+import { type Delivery, readDeliveries } from './delivery-reads.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { probeOnly } from './probe.ts';
@@ -25,7 +26,7 @@ export async function lockRedrives(client: Queryable, tenantNum: number): Promis
 
 /**
  * Makes a delivery due now: one that waits at once, one that has ended again from the start of its schedule.
- * @returns what it is called now: a dead letter that has outlived its day comes back under a new UUID
+ * @returns it as it is then, read before the commit, lest it is made due and nothing can be said of it: a dead letter that has outlived its day comes back under a new UUID
  */
 export async function retryDelivery(
   pool: pg.Pool,
@@ -33,7 +34,7 @@ export async function retryDelivery(
   delivery: Redriven,
   laneNumber: number,
   actor: string,
-): Promise<DeliveryKey | RetryRefusal> {
+): Promise<Delivery | RetryRefusal> {
   const { endpointNum } = delivery;
   return inTransaction(pool, async (client) => {
     await lockRedrives(client, tenant.num);
@@ -52,7 +53,7 @@ export async function retryDelivery(
       action: 'delivery.retried',
       object: delivery.deliveryId,
     });
-    return key;
+    return onlyOne(await readDeliveries(client, tenant.num, [key]));
   });
 }
 
@@ -132,7 +133,11 @@ const REOPEN = `
          (SELECT order_key(e.order_mode, v.subject) FROM endpoints e, events v WHERE e.num = $2 AND v.id = $1) AS k(order_key)
   ON CONFLICT (endpoint_num, event_id) DO NOTHING`;
 
-export type CancelResult = 'cancelled' | 'not_found' | 'ended';
+function onlyOne(deliveries: readonly Delivery[]): Delivery {
+  return deliveries[0]!;
+}
+
+export type CancelRefusal = 'not_found' | 'ended';
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
 const CANCEL = `
@@ -144,13 +149,13 @@ const CANCEL = `
   )
   SELECT endpoint_num, order_key FROM removed`;
 
-/** Ends a delivery that waits. An attempt that is in flight is not called back. */
+/** Ends a delivery that waits. An attempt that is in flight is not called back. @returns it as it is then, read before the commit */
 export async function cancelDelivery(
   pool: pg.Pool,
   tenant: TenantRef,
   delivery: Redriven,
   actor: string,
-): Promise<CancelResult> {
+): Promise<Delivery | CancelRefusal> {
   const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
   return inTransaction(pool, async (client) => {
     if (await takeUnexpanded(client, tenant.num, delivery)) {
@@ -174,6 +179,6 @@ export async function cancelDelivery(
       action: 'delivery.cancelled',
       object: delivery.deliveryId,
     });
-    return 'cancelled';
+    return onlyOne(await readDeliveries(client, tenant.num, [delivery]));
   });
 }

@@ -83,25 +83,28 @@ function toReplay({ filter, created_at, finished_at, ...row }: Row): Replay {
 /** Replays of one tenant that may be unfinished at a time. */
 export const MAX_UNFINISHED = 10;
 
-/** @returns null when the tenant has too many that are unfinished. */
+/** @returns `too_many` when the tenant has too many that are unfinished */
 export async function createReplay(
   pool: pg.Pool,
   tenant: TenantRef,
   request: ReplayRequest,
   plan: ReplayPlan,
   actor: string,
-): Promise<Replay | null> {
+): Promise<Replay | 'tenant_gone' | 'too_many'> {
   return inTransaction(pool, async (client) => {
     const id = newId('rpl');
     // The tenant's row is held, so that two at once do not pass the limit together.
-    await client.query('SELECT 1 FROM tenants WHERE num = $1 FOR NO KEY UPDATE', [tenant.num]);
+    const held = await client.query('SELECT 1 FROM tenants WHERE num = $1 AND deleted_at IS NULL FOR NO KEY UPDATE', [
+      tenant.num,
+    ]);
+    if (held.rowCount === 0) return 'tenant_gone';
     const { rows } = await client.query<Row>(
       `INSERT INTO replays (id, tenant_num, filter)
        SELECT $1, $2, $3 WHERE (SELECT count(*) FROM replays WHERE tenant_num = $2 AND state IN ('pending', 'running')) < $4
        RETURNING num, id, state, filter, matched, queued, created_at, finished_at, 0 AS waiting`,
       [id, tenant.num, JSON.stringify({ request, plan }), MAX_UNFINISHED],
     );
-    if (rows[0] === undefined) return null;
+    if (rows[0] === undefined) return 'too_many';
     const after = JSON.parse(JSON.stringify(request));
     await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'replay.created', object: id, after });
     return toReplay(rows[0]);

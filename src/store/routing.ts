@@ -4,11 +4,16 @@ import type { Transaction } from './prisma.ts';
 
 /**
  * Call first in every transaction that changes what a tenant's events match: the tenant, or an endpoint's existence, subscriptions,
- * order or `enabled`. It waits for commits under way and holds new ones back until this transaction ends; see `assert_routing_versions`.
+ * order or `enabled`. It waits for commits under way and holds new ones back until this transaction ends; see `assert_routing_versions`. Where nothing is changed after all,
+ * the transaction must be undone (`undoable`): events that are under way are planned anew for each change.
+ * @returns whether the tenant is there, and stays until the transaction ends
  */
-export async function changeRouting(transaction: Transaction, tenantNum: number): Promise<void> {
-  await transaction.$executeRaw`SELECT pg_advisory_xact_lock(7401, ${tenantNum} % 64)`;
-  await transaction.$executeRaw`UPDATE tenants SET routing_version = routing_version + 1 WHERE num = ${tenantNum}`;
+export async function changeRouting(transaction: Transaction, tenantNum: number): Promise<boolean> {
+  // Others of the same number wait behind this one: no wait of the transaction may take as long as a statement may.
+  await transaction.$executeRaw`SELECT set_config('lock_timeout', '2s', true), pg_advisory_xact_lock(7401, ${tenantNum} % 64)`;
+  const count = await transaction.$executeRaw`
+    UPDATE tenants SET routing_version = routing_version + 1 WHERE num = ${tenantNum} AND deleted_at IS NULL`;
+  return count === 1;
 }
 
 export interface StoredRouting {

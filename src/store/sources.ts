@@ -134,8 +134,7 @@ export async function deleteSource(prisma: PrismaClient, id: string, actor: stri
     const found = await transaction.source.findFirst({ where: { id, deletedAt: null } });
     if (found === null) return 'not_found';
     if (found.origin === 'file') return 'of_file';
-    await markDeleted(transaction, id, actor);
-    return 'changed';
+    return (await markDeleted(transaction, id, actor)) ? 'changed' : 'not_found';
   });
 }
 
@@ -188,12 +187,14 @@ async function changeSource(
   });
 }
 
-async function markDeleted(transaction: Transaction, id: string, actor: string): Promise<void> {
+/** @returns whether it was there: another may have deleted it since it was looked for */
+async function markDeleted(transaction: Transaction, id: string, actor: string): Promise<boolean> {
   const now = new Date();
   // What is deleted needs its secrets no more.
   const data = { deletedAt: now, updatedAt: now, secretsSealed: null };
-  await transaction.source.update({ where: { id }, data });
-  await audit(transaction, actor, 'source.deleted', id, {});
+  const { count } = await transaction.source.updateMany({ where: { id, deletedAt: null }, data });
+  if (count > 0) await audit(transaction, actor, 'source.deleted', id, {});
+  return count > 0;
 }
 
 function contentOf(vault: Vault, id: string, { plain, secrets }: SourceDescription) {

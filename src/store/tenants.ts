@@ -2,8 +2,9 @@ import { newId } from '../domain/ids.ts';
 import type { LimitSettings } from '../domain/ingest-limits.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
-import { Prisma, type PrismaClient } from './prisma.ts';
+import { Prisma, type PrismaClient, type Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { undoable } from './undoable.ts';
 
 export interface Tenant {
   readonly num: number;
@@ -105,14 +106,15 @@ export async function listTenants(
   return found.map(toTenant);
 }
 
-/** Changes what the patch names. Limits are replaced whole; every process goes by them within a second or two. */
+/** Changes what the patch names. Limits are replaced whole; every process goes by them within a second or two. @returns null when it is gone */
 export async function updateTenant(
   prisma: PrismaClient,
   tenant: TenantRef,
   patch: TenantPatch,
   actor: string,
-): Promise<Tenant> {
+): Promise<Tenant | null> {
   return prisma.$transaction(async (transaction) => {
+    if (!(await holdTenant(transaction, tenant.num))) return null;
     const before = toTenant(await transaction.tenant.findUniqueOrThrow({ where: { num: tenant.num } }));
     const after = await transaction.tenant.update({ where: { num: tenant.num }, data: columnsOf(patch) });
     const old = {
@@ -131,13 +133,24 @@ export async function updateTenant(
   });
 }
 
+/** Whether the tenant is there. It is not changed or deleted by others then, until the transaction ends. */
+export async function holdTenant(transaction: Transaction, tenantNum: number): Promise<boolean> {
+  const rows = await transaction.$queryRaw<unknown[]>`
+    SELECT 1 FROM tenants WHERE num = ${tenantNum} AND deleted_at IS NULL FOR NO KEY UPDATE`;
+  return rows.length === 1;
+}
+
 /**
  * Marks the tenant, its endpoints and its keys as gone. Its facts stay until retention; what waits for its endpoints is cancelled by
- * their lanes. @returns the numbers of its endpoints.
+ * their lanes. @returns the numbers of its endpoints; null when it is gone already.
  */
-export async function deleteTenant(prisma: PrismaClient, tenant: TenantRef, actor: string): Promise<readonly number[]> {
-  return prisma.$transaction(async (transaction) => {
-    await changeRouting(transaction, tenant.num);
+export async function deleteTenant(
+  prisma: PrismaClient,
+  tenant: TenantRef,
+  actor: string,
+): Promise<readonly number[] | null> {
+  return undoable<readonly number[] | null>(prisma, async (transaction, undo) => {
+    if (!(await changeRouting(transaction, tenant.num))) return undo(null);
     // By Postgres's clock: what waits is cancelled for a day from then on.
     await transaction.$executeRaw`UPDATE tenants SET deleted_at = now() WHERE num = ${tenant.num}`;
     const endpoints = await transaction.$queryRaw<{ num: number }[]>`

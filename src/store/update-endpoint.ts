@@ -13,10 +13,12 @@ import {
 } from './endpoint-rows.ts';
 import { replaceSecrets } from './endpoint-secrets.ts';
 import { rewriteEndpointState } from './endpoint-states.ts';
-import { disabledBy, type EndpointStore } from './endpoints.ts';
+import { disabledBy, type EndpointStore, findEndpoint } from './endpoints.ts';
+import { isEmpty } from './event-types.ts';
 import { appendNotice } from './notices.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { undoable } from './undoable.ts';
 import { validationColumns } from './validation-columns.ts';
 import { wakeLaneOf } from './wake-lane.ts';
 
@@ -50,13 +52,17 @@ export async function updateEndpoint(
   caller: Caller,
   { destination, newSecret, toBeProbed }: UpdateOptions,
 ): Promise<UpdatedEndpoint | null> {
-  const updated = await prisma.$transaction(async (transaction) => {
-    if (changesRouting(patch)) await changeRouting(transaction, tenant.num);
+  const changesIn = (before: Endpoint) => changesOf(before, { ...patch, destination: destination(before) });
+  const seen = await findEndpoint({ prisma, vault }, tenant, id);
+  if (seen === null) return null;
+  if (isEmpty(changesIn(seen))) return { endpoint: seen, mayMove: false };
+  const updated = await undoable<UpdatedEndpoint | null>(prisma, async (transaction, undo) => {
+    if (changesRouting(patch) && !(await changeRouting(transaction, tenant.num))) return undo(null);
     const row = await lockEndpoint(transaction, tenant.num, id);
-    if (row === null) return null;
+    if (row === null) return undo(null);
     const before = toEndpoint(row, vault);
-    const changes = changesOf(before, { ...patch, destination: destination(before) });
-    if (Object.keys(changes).length === 0) return { endpoint: before, mayMove: false };
+    const changes = changesIn(before);
+    if (isEmpty(changes)) return undo({ endpoint: before, mayMove: false });
     const data = {
       ...columnsOf(changes, id, vault),
       ...reasonOf(changes, caller),

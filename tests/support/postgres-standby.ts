@@ -45,7 +45,7 @@ export async function startSynchronousStandby(primary: PostgresProcess): Promise
     ...spawnAs(account),
     stdio: ['ignore', log.fd, log.fd],
   });
-  const exited = once(child, 'exit');
+  const exited = once(child, 'close').catch(() => {});
   const close = async () => {
     child.kill('SIGINT');
     await exited;

@@ -5,7 +5,7 @@ import * as redrive from '../../store/redrive.ts';
 import { deliveryKey } from '../dead-letter-json.ts';
 import { deliveryJson, deliverySchema } from '../delivery-json.ts';
 import { defineRoute } from '../route.ts';
-import { deliveryNotFound, requireDelivery } from './deliveries.ts';
+import { deliveryNotFound } from './deliveries.ts';
 
 const params = z.strictObject({ delivery_id: deliveryKey });
 const noQuery = z.strictObject({});
@@ -32,7 +32,7 @@ export const retryDelivery = defineRoute({
     );
     if (typeof result === 'object') {
       ringEndpoints([key.endpointNum]);
-      return { status: 202, body: deliveryJson(await requireDelivery(apiPool, tenant, result), tenant) };
+      return { status: 202, body: deliveryJson(result, tenant) };
     }
     switch (result) {
       case 'not_found':
@@ -64,13 +64,12 @@ export const cancelDelivery = defineRoute({
   responses: accepted,
   handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool }) => {
     const result = await redrive.cancelDelivery(apiPool, tenant, key, caller.actor);
+    if (typeof result === 'object') return { status: 202, body: deliveryJson(result, tenant) };
     switch (result) {
       case 'not_found':
         throw deliveryNotFound();
       case 'ended':
         throw new Refusal(409, 'delivery_ended', 'The delivery has ended already.');
-      case 'cancelled':
-        return { status: 202, body: deliveryJson(await requireDelivery(apiPool, tenant, key), tenant) };
     }
   },
 });

@@ -14,6 +14,7 @@ import { refuseChangedNumbers } from '../filter-input.ts';
 import { objectId } from '../object-id.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { defineRoute, type RouteRequest } from '../route.ts';
+import { tenantNotFound } from '../tenant-not-found.ts';
 
 const noParams = z.strictObject({});
 const noQuery = z.strictObject({});
@@ -54,7 +55,7 @@ export const createEndpoint = defineRoute({
     checkTogether(destination, settings);
     const secret = secretFor(settings.signature, own);
     const created = await endpoints.createEndpoint(context, request.tenant, settings, secret, request.caller);
-    if (created.kind === 'tenant_gone') throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
+    if (created.kind === 'tenant_gone') throw tenantNotFound();
     if (created.kind === 'too_many') {
       throw new Refusal(409, 'too_many_endpoints', `A tenant has at most ${endpoints.MAX_ENDPOINTS} endpoints.`);
     }
@@ -132,11 +133,12 @@ export const deleteEndpoint = defineRoute({
   params,
   query: noQuery,
   responses: { 204: { description: 'Deleted', schema: null } },
-  handle: async ({ tenant, params: { endpoint_id: id }, caller }, { prisma, apiPool, ringEndpoints }) => {
+  handle: async ({ tenant, params: { endpoint_id: id }, caller }, { prisma, apiPool, observe, ringEndpoints }) => {
     const num = await endpoints.deleteEndpoint(prisma, tenant, id, caller.actor);
     if (num === null) throw endpointNotFound();
-    await cancelForDeletedEndpoints(apiPool);
     ringEndpoints([num]);
+    // It is deleted: that what waits for it is not cancelled now is for the workers, which look for it every two seconds.
+    await cancelForDeletedEndpoints(apiPool).catch((error: unknown) => observe.workFailed('cancelling', error));
     return { status: 204 };
   },
 });

@@ -21,6 +21,7 @@ import { eventTypeVersionSchema, versionInput, versionPatch } from '../event-typ
 import { refuseInexactNumbers } from '../inexact-numbers.ts';
 import { registerVersion } from '../register-version.ts';
 import { defineRoute } from '../route.ts';
+import { tenantNotFound } from '../tenant-not-found.ts';
 import { typeNotFound } from './event-types.ts';
 
 const noQuery = z.strictObject({});
@@ -107,7 +108,9 @@ export const updateEventTypeVersion = defineRoute({
       checkExample(body.example, compileSchema(JSON.parse(found.version.schema) as JsonSchema, 'example'));
     }
     const example = body.example === undefined ? undefined : JSON.stringify(body.example);
-    await versions.updateVersion(prisma, tenant, found.type, found.version, { description, state, example }, caller);
+    const changes = { description, state, example };
+    if (!(await versions.updateVersion(prisma, tenant, found.type, found.version, changes, caller)))
+      throw tenantNotFound();
     const now = await findVersion(prisma, tenant, type, name);
     return { status: 200, body: eventTypeVersionJson(type, now.version) };
   },

@@ -6,6 +6,7 @@ import { objectId } from '../object-id.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { plainText } from '../plain-text.ts';
 import { defineRoute } from '../route.ts';
+import { tenantNotFound } from '../tenant-not-found.ts';
 
 const MAX_LIFE_SECONDS = 10 * 366 * 86_400;
 
@@ -83,6 +84,7 @@ export const createKey = defineRoute({
     const { name = 'unnamed', scopes = SCOPES } = body;
     const input = { name, scopes, expiresAt: expiryOf(body, clock.nowMs()) };
     const created = await keys.createKey(prisma, tenant, input, caller.actor);
+    if (created === null) throw tenantNotFound();
     return { status: 201, body: { ...toJson(created), key: created.key } };
   },
 });

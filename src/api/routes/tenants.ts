@@ -6,6 +6,7 @@ import { effectiveLimitsJson, effectiveLimitsSchema, limitsInput, limitsSchema }
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { plainText } from '../plain-text.ts';
 import { defineRoute } from '../route.ts';
+import { tenantNotFound } from '../tenant-not-found.ts';
 
 const tenantId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 letters, digits, _ and -');
 const name = plainText(1, 200);
@@ -78,7 +79,7 @@ export const getTenant = defineRoute({
   responses: { 200: { description: 'The tenant', schema: tenantSchema } },
   handle: async ({ tenant }, { prisma, config }) => {
     const found = await tenants.findTenant(prisma, tenant.id);
-    if (found === null) throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
+    if (found === null) throw tenantNotFound();
     return { status: 200, body: toJson(found, config) };
   },
 });
@@ -97,7 +98,7 @@ export const updateTenant = defineRoute({
     const found = changesNothing
       ? await tenants.findTenant(prisma, tenant.id)
       : await tenants.updateTenant(prisma, tenant, body, caller.actor);
-    if (found === null) throw new Refusal(404, 'tenant_not_found', 'The tenant does not exist.');
+    if (found === null) throw tenantNotFound();
     return { status: 200, body: toJson(found, config) };
   },
 });
@@ -112,6 +113,7 @@ export const deleteTenant = defineRoute({
   responses: { 204: { description: 'Deleted', schema: null } },
   handle: async ({ tenant, caller }, { prisma, authenticator, ringEndpoints }) => {
     const endpoints = await tenants.deleteTenant(prisma, tenant, caller.actor);
+    if (endpoints === null) throw tenantNotFound();
     authenticator.forget();
     ringEndpoints(endpoints);
     return { status: 204 };
