@@ -100,7 +100,7 @@ export function buildContext(options: ContextOptions): Context {
   });
   // Only for a process that delivers: another one would keep them for nobody.
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
-  const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, expansionBell });
+  const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, apiPool, expansionBell });
   const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id)));
   const version = productVersion();
   observe.metrics.noteBuild(version);

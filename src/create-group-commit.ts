@@ -9,10 +9,11 @@ import { type AppendGroup, type AppendResult, appendEvents, findClaims } from '.
 import { isRetryable } from './store/lock-errors.ts';
 import type { EventBody } from './store/mailbox.ts';
 import { openAhead } from './store/pools.ts';
-import { loadRouting } from './store/routing.ts';
+import { holdRouting, loadRouting } from './store/routing.ts';
 
 export interface GroupCommitParts extends Pick<Context, 'config' | 'observe' | 'clock' | 'bodies' | 'waker'> {
   readonly commitPool: pg.Pool;
+  readonly apiPool: pg.Pool;
   readonly expansionBell: WorkBell;
 }
 
@@ -20,11 +21,12 @@ const HOUR_MS = 3_600_000;
 
 /** The way of events into the log, and what follows for those that wait for them: deliveries are handed over, lanes woken, fan-outs rung. */
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
-  const { config, observe, clock, commitPool } = parts;
+  const { config, observe, clock, commitPool, apiPool } = parts;
   return new GroupCommit({
     append: (group) => append(group, parts),
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
+    holdRouting: (tenants) => holdRouting(apiPool, tenants),
     routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
     onFailure: (error, events) => observe.commitFailed(error, events),
     keysExpireBefore: () => uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS),

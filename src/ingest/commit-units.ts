@@ -10,6 +10,8 @@ export interface CommitOptions {
   /** Serialization failures and deadlocks: the same group may be tried again at once. */
   readonly isRetryable: (error: unknown) => boolean;
   readonly routing: RoutingCache;
+  /** Keeps the routing of these tenants as it is until what it resolves with is called. */
+  readonly holdRouting: (tenants: ReadonlySet<number>) => Promise<() => void>;
   readonly onFailure: (error: unknown, events: number) => void;
   /** Events older than this UUID have lost their claims. */
   readonly keysExpireBefore: () => string;
@@ -31,6 +33,8 @@ const MAX_GROUP_DELIVERIES = 5_000;
 /** A unit that brings more than this has a statement of its own, after the others'. */
 const HEAVY_UNIT = 1_000;
 const MAX_TRIES = 6;
+/** How often routing may change before it is held: a tenant whose endpoints are made by the hundred, several at a time, changes faster than anything is planned. */
+const CHANGES_BEFORE_HOLD = 2;
 
 /**
  * Stores the units in one statement, or in several when they fan out too far or when some tenants' routing will not hold still. Each
@@ -53,6 +57,36 @@ const unitOf = ({ unit }: Submission) => unit;
 
 /** Settles what it stored. @returns the parts that are to be committed apart. */
 async function storeOrSplit(part: Part, options: CommitOptions): Promise<readonly Part[]> {
+  const hold = new Hold(options);
+  try {
+    return await tryToStore(part, hold, options);
+  } finally {
+    hold.end();
+  }
+}
+
+/** The routing of tenants, held from the second change on. */
+class Hold {
+  readonly #options: CommitOptions;
+  #end: (() => void) | null = null;
+  #changes = 0;
+
+  constructor(options: CommitOptions) {
+    this.#options = options;
+  }
+
+  /** It has changed. Where it cannot be held, the next try may be as good as any. */
+  async noteChange(tenants: ReadonlySet<number>): Promise<void> {
+    if (++this.#changes < CHANGES_BEFORE_HOLD || this.#end !== null) return;
+    this.#end = await this.#options.holdRouting(tenants).catch(() => null);
+  }
+
+  end(): void {
+    this.#end?.();
+  }
+}
+
+async function tryToStore(part: Part, hold: Hold, options: CommitOptions): Promise<readonly Part[]> {
   const units = part.map(unitOf);
   const changes = new Map<number, number>();
   let claimed: ReadonlyMap<string, ClaimedBy> = new Map();
@@ -68,6 +102,7 @@ async function storeOrSplit(part: Part, options: CommitOptions): Promise<readonl
     });
     if (result.kind === 'stored') return settleAll(part, plan);
     if (result.kind === 'routing_changed') {
+      await hold.noteChange(tenantsOf(units));
       options.routing.forget(result.tenants, group.routing);
       for (const num of result.tenants) changes.set(num, (changes.get(num) ?? 0) + 1);
       if (tries >= MAX_TRIES) return withoutRestless(part, restlessOf(changes, result.tenants), options);

@@ -67,6 +67,7 @@ function commitsWith(
     },
     findClaims: async () => new Map(),
     isRetryable: (error) => (error as { code?: string }).code === '40001',
+    holdRouting: async () => () => {},
     routing: new RoutingCache(load, 4),
     onFailure: () => {},
     keysExpireBefore: () => '00000000-0000-0000-0000-000000000000',
@@ -216,6 +217,22 @@ test('when the routing has changed, the group is matched anew with the routing t
   await vi.advanceTimersByTimeAsync(1);
   expect(result.value?.kind).toBe('accepted');
   expect(appended.map((group) => group.routing.get(1))).toEqual([1n, 2n]);
+});
+
+test('routing that changes again and again is held from the second change until the group is stored, and is let go when it cannot be', async () => {
+  const changed = async () => ({ kind: 'routing_changed' as const, tenants: [1] });
+  const release = vi.fn();
+  const holdRouting = vi.fn(async (_tenants: ReadonlySet<number>) => release);
+  const commits = commitsWith([changed, changed, changed, succeeds, changed], { holdRouting });
+  const result = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(result.value?.kind).toBe('accepted');
+  expect(holdRouting.mock.calls).toEqual([[new Set([1])]]);
+  expect(release).toHaveBeenCalledTimes(1);
+  const refusedOne = follow(commits.submit(unitOf()));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(refusedOne.error).toSatisfy(refused('storage_unavailable'));
+  expect(release).toHaveBeenCalledTimes(2);
 });
 
 test('when a key was taken, the group is planned anew with what is claimed: a duplicate stores nothing', async () => {

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { OrderMode } from '../domain/endpoint.ts';
+import { plainArray } from './plain-array.ts';
 import type { Transaction } from './prisma.ts';
 
 /**
@@ -9,12 +10,39 @@ import type { Transaction } from './prisma.ts';
  * @returns whether the tenant is there, and stays until the transaction ends
  */
 export async function changeRouting(transaction: Transaction, tenantNum: number): Promise<boolean> {
-  // Others of the same number wait behind this one: no wait of the transaction may take as long as a statement may.
-  await transaction.$executeRaw`SELECT set_config('lock_timeout', '2s', true), pg_advisory_xact_lock(7401, ${tenantNum} % 64)`;
+  // Others of the same number wait behind this one: no wait of the transaction may take as long as a statement may. Then past whoever wants the routing to hold still.
+  await transaction.$executeRaw`
+    SELECT set_config('lock_timeout', '2s', true), pg_advisory_xact_lock_shared(7419, ${tenantNum} % 64), pg_advisory_xact_lock(7401, ${tenantNum} % 64)`;
   const count = await transaction.$executeRaw`
     UPDATE tenants SET routing_version = routing_version + 1 WHERE num = ${tenantNum} AND deleted_at IS NULL`;
   return count === 1;
 }
+
+/**
+ * Waits for changes of these tenants' routing that are under way, and lets no other begin until what it returns is called: a commit that was overtaken by changes again and
+ * again would else never be sooner than the next. Commits need nothing of what it holds.
+ * @param pool not that of the commits, which would wait for each other's connections
+ */
+export async function holdRouting(pool: pg.Pool, tenantNums: Iterable<number>): Promise<() => void> {
+  const client = await pool.connect();
+  try {
+    await client.query(`BEGIN; SET LOCAL lock_timeout = '1s'`);
+    await client.query(HOLD, [plainArray([...tenantNums])]);
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  return () => {
+    client.query('ROLLBACK').then(
+      () => client.release(),
+      () => client.release(true),
+    );
+  };
+}
+
+// In one order everywhere, so that two that want several never wait for each other.
+const HOLD = `
+  SELECT pg_advisory_xact_lock(7419, bucket) FROM (SELECT DISTINCT num % 64 AS bucket FROM unnest($1::int[]) AS num ORDER BY 1) b`;
 
 export interface StoredRouting {
   readonly version: bigint;

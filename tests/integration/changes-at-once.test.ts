@@ -160,3 +160,19 @@ test('a delivery of which nothing can be read is not cancelled: what is answered
   expect(await audited(id)).toEqual([]);
   expect(await statusOf('POST', path)).toBe(202);
 });
+
+test('G4 events of a tenant are taken while its endpoints are changed by several at once, without a pause', async () => {
+  const tenant = await makeTenant(service, 'restless');
+  const endpoints = await Promise.all([1, 2, 3].map(() => makeEndpoint(service, tenant)));
+  let isOver = false;
+  const toggling = endpoints.map(async ({ id }) => {
+    const path = `/v1/tenants/restless/endpoints/${id}`;
+    for (let enabled = false; !isOver; enabled = !enabled) expect(await statusOf('PATCH', path, { enabled })).toBe(200);
+  });
+  const posted: number[] = [];
+  for (let i = 0; i < 20; i++)
+    posted.push(await statusOf('POST', '/v1/events', { type: 'a.b', tenant_id: 'restless', data: i }));
+  isOver = true;
+  await Promise.all(toggling);
+  expect(posted).toEqual(Array(20).fill(202));
+});
