@@ -184,6 +184,12 @@ function backoffMs(failures: number): number {
 }
 
 function textOf(error: unknown): string {
-  const { code = '', message = String(error) } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
-  return amqpText(code, message) || 'unknown error';
+  const {
+    name = '',
+    code = '',
+    message = String(error),
+  } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  // Others say all that is to be said themselves: why messages cannot be stored, for one.
+  if (name.startsWith('AMQP')) return amqpText(code, message);
+  return (message || code || 'unknown error').slice(0, 500);
 }
