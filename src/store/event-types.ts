@@ -158,10 +158,10 @@ export function pick(from: object, names: readonly string[]): Prisma.InputJsonOb
  * @returns whether the tenant is there, and stays until the transaction ends
  */
 export async function changeTypes(transaction: Transaction, tenantNum: number): Promise<boolean> {
-  const isThere = await changeRouting(transaction, tenantNum);
+  if (!(await changeRouting(transaction, tenantNum))) return false;
   await transaction.$executeRaw`UPDATE tenants SET types_version = types_version + 1 WHERE num = ${tenantNum}`;
   await transaction.$executeRaw`
     UPDATE endpoints SET version = version + 1
      WHERE tenant_num = ${tenantNum} AND version_pins <> '[]' AND deleted_at IS NULL`;
-  return isThere;
+  return true;
 }
