@@ -13,6 +13,7 @@ import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
 import { TypeRules } from './event-types/type-rules.ts';
 import { CONCURRENT_GROUPS } from './ingest/group-commit.ts';
+import { RoutingHolds } from './ingest/routing-holds.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
 import type { InfoWriter } from './observability/logger.ts';
@@ -31,6 +32,7 @@ import { LaneCalls } from './store/lane-calls.ts';
 import { findMadeIds } from './store/made-ids.ts';
 import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
+import { holdRouting, routingBucket } from './store/routing.ts';
 import { findTenant } from './store/tenants.ts';
 import { loadSchema, loadTypeRules, loadTypesVersion } from './store/type-rules.ts';
 import { Vault } from './store/vault.ts';
@@ -100,7 +102,9 @@ export function buildContext(options: ContextOptions): Context {
   });
   // Only for a process that delivers: another one would keep them for nobody.
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
-  const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, apiPool, expansionBell });
+  // Not by the connections of the commits, which would wait for each other.
+  const holds = new RoutingHolds((tenants) => holdRouting(apiPool, tenants), routingBucket);
+  const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, holds, expansionBell });
   const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id)));
   const version = productVersion();
   observe.metrics.noteBuild(version);
@@ -130,7 +134,11 @@ export function buildContext(options: ContextOptions): Context {
       nowMs: () => clock.nowMs(),
       findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(apiPool, ids)),
       maxEventBytes: config.MAX_EVENT_BYTES,
-      types: { rules: createTypeRules(config, apiPool), onMisfit: (event) => observe.eventMisfit(event) },
+      types: {
+        rules: createTypeRules(config, apiPool),
+        onMisfit: (event) => observe.eventMisfit(event),
+        duringHold: (tenants, work) => holds.during(tenants, work),
+      },
     },
     ingestLimits: createLimiter(config, apiPool),
     bodies,

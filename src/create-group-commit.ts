@@ -3,17 +3,18 @@ import type { Context } from './context.ts';
 import { uuidFloor } from './domain/ids.ts';
 import { GroupCommit } from './ingest/group-commit.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
+import type { RoutingHolds } from './ingest/routing-holds.ts';
 import type { AcceptedEvent } from './observability/facts.ts';
 import type { WorkBell } from './queues/work-bell.ts';
 import { type AppendGroup, type AppendResult, appendEvents, findClaims } from './store/event-log.ts';
 import { isRetryable } from './store/lock-errors.ts';
 import type { EventBody } from './store/mailbox.ts';
 import { openAhead } from './store/pools.ts';
-import { holdRouting, loadRouting } from './store/routing.ts';
+import { loadRouting } from './store/routing.ts';
 
 export interface GroupCommitParts extends Pick<Context, 'config' | 'observe' | 'clock' | 'bodies' | 'waker'> {
   readonly commitPool: pg.Pool;
-  readonly apiPool: pg.Pool;
+  readonly holds: RoutingHolds;
   readonly expansionBell: WorkBell;
 }
 
@@ -21,12 +22,12 @@ const HOUR_MS = 3_600_000;
 
 /** The way of events into the log, and what follows for those that wait for them: deliveries are handed over, lanes woken, fan-outs rung. */
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
-  const { config, observe, clock, commitPool, apiPool } = parts;
+  const { config, observe, clock, commitPool, holds } = parts;
   return new GroupCommit({
     append: (group) => append(group, parts),
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
-    holdRouting: (tenants) => holdRouting(apiPool, tenants),
+    holdRouting: holds.beside,
     routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
     onFailure: (error, events) => observe.commitFailed(error, events),
     keysExpireBefore: () => uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS),

@@ -4,7 +4,7 @@ import { Refusal } from '../domain/errors.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { compileSchema } from '../event-types/compile-schema.ts';
 import { compareVersions, type TypeVersion } from '../event-types/type-version.ts';
-import { registerVersion as register, typesVersionOf, updateVersion } from '../store/event-type-versions.ts';
+import { registerVersion as register, updateVersion } from '../store/event-type-versions.ts';
 import {
   type EventTypeVersion,
   findEventType,
@@ -22,13 +22,13 @@ export interface RegisteredVersion {
   readonly isNew: boolean;
 }
 
-const MAX_TRIES = 10;
+const MAX_TRIES = 20;
 /** Those that were overtaken together must not come back together. */
 const PAUSE_MS = 20;
 
 /**
- * Registers a version, or changes what may change of one that is there. It is checked without holding events up: where the tenant's
- * event types change meanwhile, it is checked again.
+ * Registers a version, or changes what may change of one that is there. It is checked without holding events up: where others of its type are registered
+ * meanwhile, it is checked again.
  * @throws Refusal 404, 409, 422
  */
 export async function registerVersion(
@@ -40,7 +40,6 @@ export async function registerVersion(
   caller: Caller,
 ): Promise<RegisteredVersion> {
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
-    const checkedAt = await typesVersionOf(prisma, tenant);
     const found = await findWholeType(prisma, tenant, type);
     const known = found?.versions.find((each) => compareVersions(each, version) === 0);
     if (found !== null && known !== undefined) {
@@ -51,15 +50,16 @@ export async function registerVersion(
       if (!(await updateVersion(prisma, tenant, found, known, changes, caller))) throw tenantNotFound();
       return { version: await reread(prisma, tenant, type, version), isNew: false };
     }
-    const checked = await checkVersion(version, input, found?.versions ?? []);
+    const others = found?.versions ?? [];
+    const checked = await checkVersion(version, input, others);
     const { description = '', state = 'active', validation } = input;
     const row = { ...version, description, state, validation, ...checked };
-    const result = await register(prisma, tenant, type, row, checkedAt, caller);
+    const result = await register(prisma, tenant, type, row, others, caller);
     if (result === 'created') return { version: await reread(prisma, tenant, type, version), isNew: true };
     if (result !== 'changed') throw refusalOf(result);
     await sleep(Math.random() * PAUSE_MS * tries);
   }
-  throw new Refusal(409, 'conflict', 'The event types of the tenant are being changed by others. Try again.');
+  throw new Refusal(409, 'conflict', 'Others are registering versions of the type. Try again.');
 }
 
 function exampleOf({ example }: VersionInput, known: EventTypeVersion): string | undefined {

@@ -1,12 +1,13 @@
 import type { Caller } from '../domain/scope.ts';
 import { CheckBudget } from '../event-types/check-budget.ts';
-import { type AcceptDependencies, MAX_TRIES, type RawEvent, seal, typesRestless } from './accept.ts';
+import { type AcceptDependencies, type RawEvent, seal } from './accept.ts';
 import { areCurrent, type Misfit } from './check-type.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
 import { CONFLICT, REUSED_ID, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
 import type { PendingEvent } from './seal-event.ts';
 import { TurnTaker } from './turn-taker.ts';
+import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
 /** A message of a source, read as an event. */
 export interface LooseEvent {
@@ -25,21 +26,24 @@ export async function acceptEach(
   events: readonly LooseEvent[],
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[]> {
-  const { types } = dependencies;
-  for (let tries = 1; tries <= MAX_TRIES; tries++) {
-    const sealed = await sealEach(events, dependencies);
-    const refusedBy = new Map(sealed.flatMap((one) => ('rules' in one && one.rules !== undefined ? [one.rules] : [])));
-    if (!(await areCurrent(refusedBy, types))) continue;
-    const pending = sealed.flatMap((one) => ('event' in one ? [one] : []));
-    const result = await commit(pending, dependencies);
-    if (result === 'too_many') return acceptHalves(events, dependencies);
-    if (result !== 'types_changed') {
-      let at = 0;
-      return sealed.map((one) => ('event' in one ? resultOf(result[at++]!) : one));
-    }
-    for (const { event } of pending) types.rules.forget(event.tenant.num);
-  }
-  throw typesRestless();
+  const results = await untilTypesHold(() => tryToAccept(events, dependencies), dependencies.types);
+  return results === 'too_many' ? acceptHalves(events, dependencies) : results;
+}
+
+async function tryToAccept(
+  events: readonly LooseEvent[],
+  dependencies: AcceptDependencies,
+): Promise<readonly (ItemResult | Rejection)[] | TypesChanged | 'too_many'> {
+  const sealed = await sealEach(events, dependencies);
+  const refusedBy = new Map(sealed.flatMap((one) => ('rules' in one && one.rules !== undefined ? [one.rules] : [])));
+  if (!(await areCurrent(refusedBy, dependencies.types))) return new TypesChanged(refusedBy.keys());
+  const result = await commit(
+    sealed.flatMap((one) => ('event' in one ? [one] : [])),
+    dependencies,
+  );
+  if (result === 'too_many' || result instanceof TypesChanged) return result;
+  let at = 0;
+  return sealed.map((one) => ('event' in one ? resultOf(result[at++]!) : one));
 }
 
 interface Pending {
@@ -69,10 +73,10 @@ async function sealEach(
 async function commit(
   pending: readonly Pending[],
   { commits, types }: AcceptDependencies,
-): Promise<readonly LooseResult[] | 'types_changed' | 'too_many'> {
+): Promise<readonly LooseResult[] | TypesChanged | 'too_many'> {
   if (pending.length === 0) return [];
   const result = await commits.submit(pending.map(({ event }) => event));
-  if (result.kind === 'types_changed') return 'types_changed';
+  if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ event }) => event.tenant.num));
   if (result.kind === 'too_many_deliveries') return 'too_many';
   if (result.kind !== 'loose') throw new Error(`Messages of a source were stored as a request: ${result.kind}.`);
   for (const { misfit } of pending) if (misfit !== null) types.onMisfit(misfit);

@@ -30,6 +30,7 @@ function desk(result?: UnitResult) {
     types: {
       rules: { check: async () => unchecked, isCurrent: async () => true, forget: () => {} },
       onMisfit: () => {},
+      duringHold: (_, work) => work(),
     },
   };
   return { units, dependencies };

@@ -12,6 +12,7 @@ import { reusedIds } from './reused-ids.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
 import { TurnTaker } from './turn-taker.ts';
+import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
 export interface AcceptDependencies {
   readonly commits: GroupCommit;
@@ -58,31 +59,31 @@ export async function acceptEvents(
   options: AcceptOptions,
   dependencies: AcceptDependencies,
 ): Promise<readonly ItemResult[]> {
-  const { commits, types } = dependencies;
-  for (let tries = 1; tries <= MAX_TRIES; tries++) {
-    const { pending, rejections, refusedBy, misfits } = await sealAll(raw, options, dependencies);
-    if (rejections.size > 0) {
-      if (await areCurrent(refusedBy, types)) throw refusalFor(rejections, options.isBatch);
-      continue;
-    }
-    const reused = await reusedIds(pending, dependencies.findMade);
-    if (reused.size > 0) {
-      const indexes = pending.flatMap((event, index) => (reused.has(event) ? [index] : []));
-      throw refusalFor(new Map(indexes.map((index) => [index, REUSED_ID])), options.isBatch);
-    }
-    const result = await commits.submit(pending);
-    if (result.kind !== 'types_changed') {
-      const items = itemsOf(result, options.isBatch);
-      for (const misfit of misfits) types.onMisfit(misfit);
-      return items;
-    }
-    for (const { tenant } of pending) types.rules.forget(tenant.num);
-  }
-  throw typesRestless();
+  return untilTypesHold(() => tryToAccept(raw, options, dependencies), dependencies.types);
 }
 
-/** Each change of a tenant's event types costs a try. */
-export const MAX_TRIES = 6;
+async function tryToAccept(
+  raw: readonly RawEvent[],
+  options: AcceptOptions,
+  dependencies: AcceptDependencies,
+): Promise<readonly ItemResult[] | TypesChanged> {
+  const { commits, types, findMade } = dependencies;
+  const { pending, rejections, refusedBy, misfits } = await sealAll(raw, options, dependencies);
+  if (rejections.size > 0) {
+    if (await areCurrent(refusedBy, types)) throw refusalFor(rejections, options.isBatch);
+    return new TypesChanged(refusedBy.keys());
+  }
+  const reused = await reusedIds(pending, findMade);
+  if (reused.size > 0) {
+    const indexes = pending.flatMap((event, index) => (reused.has(event) ? [index] : []));
+    throw refusalFor(new Map(indexes.map((index) => [index, REUSED_ID])), options.isBatch);
+  }
+  const result = await commits.submit(pending);
+  if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ tenant }) => tenant.num));
+  const items = itemsOf(result, options.isBatch);
+  for (const misfit of misfits) types.onMisfit(misfit);
+  return items;
+}
 
 interface SealedAll {
   readonly pending: readonly PendingEvent[];
@@ -131,11 +132,6 @@ function itemsOf(result: Exclude<UnitResult, { kind: 'types_changed' }>, isBatch
     case 'loose':
       throw new Error('A request was stored as if it were messages of a source.');
   }
-}
-
-export function typesRestless(): Refusal {
-  const detail = 'The event types of the tenant change too fast to check the event. Nothing was stored: send it again.';
-  return new Refusal(503, 'unavailable', detail, { retryAfterSeconds: 1 });
 }
 
 function fanOutTooLarge(weight: number): Refusal {

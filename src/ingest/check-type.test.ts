@@ -7,6 +7,7 @@ import { acceptEvents } from './accept.ts';
 import { acceptEach } from './accept-each.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
+import type { RoutingHolds } from './routing-holds.ts';
 
 const caller: Caller = { kind: 'tenant', actor: 'key', tenant: { num: 1, id: 'one' }, scopes: new Set() };
 const raw = [{ value: { type: 'a', data: 1 }, text: '{"type":"a","data":1}' }];
@@ -27,13 +28,27 @@ async function accept(verdicts: readonly Verdict[], current: bigint) {
     if (unit[0]!.rulesVersion! < current) return { kind: 'types_changed' };
     return { kind: 'accepted', items: [{ id: 'x', status: 'accepted', deliveries: 0 }] };
   };
+  let isKnown = true;
+  const forget = () => {
+    if (isKnown) known++;
+    isKnown = false;
+  };
   const rules = {
-    check: async () => verdicts[Math.min(known, verdicts.length - 1)]!,
-    forget: () => void known++,
+    check: async () => {
+      isKnown = true;
+      return verdicts[Math.min(known, verdicts.length - 1)]!;
+    },
+    forget,
     isCurrent: async (_: number, version: bigint) => {
-      if (version !== current) known++;
+      if (version !== current) forget();
       return version === current;
     },
+  };
+  let held = 0;
+  const duringHold: RoutingHolds['during'] = (tenants, work) => {
+    expect([...tenants]).toEqual([1]);
+    held++;
+    return work();
   };
   const dependencies = {
     commits: { submit } as unknown as GroupCommit,
@@ -41,25 +56,42 @@ async function accept(verdicts: readonly Verdict[], current: bigint) {
     nowMs: () => 1_700_000_000_000,
     findMade: async () => new Set<number>(),
     maxEventBytes: 300,
-    types: { rules, onMisfit: ({ type }: { type: string }) => void told.push(type) },
+    types: { rules, onMisfit: ({ type }: { type: string }) => void told.push(type), duringHold },
   };
   const options = { isBatch: false, caller, idempotencyKey: undefined };
   const status = await acceptEvents(raw, options, dependencies).then(
     () => 202,
     (error: Refusal) => error.status,
   );
-  return { status, commits: units.length, told };
+  return { status, commits: units.length, held, told };
 }
 
 test.each([
-  ['good', [good(3n)], 3n, { status: 202, commits: 1, told: [] }],
-  ['refused by what holds', [bad(3n)], 3n, { status: 422, commits: 0, told: [] }],
-  ['refused by what held before', [bad(3n), good(4n)], 4n, { status: 202, commits: 1, told: [] }],
-  ['good by what held before', [good(3n), bad(4n)], 4n, { status: 422, commits: 1, told: [] }],
-  ['told of', [bad(3n, 'warn')], 3n, { status: 202, commits: 1, told: ['a'] }],
-  ['told of once, by what holds', [bad(3n, 'warn'), bad(4n, 'warn')], 4n, { status: 202, commits: 2, told: ['a'] }],
-  ['told of by what held before', [bad(3n, 'warn'), good(4n)], 4n, { status: 202, commits: 2, told: [] }],
-  ['checked by types that never hold still', [good(3n)], 4n, { status: 503, commits: 6, told: [] }],
+  ['good', [good(3n)], 3n, { status: 202, commits: 1, held: 0, told: [] }],
+  ['refused by what holds', [bad(3n)], 3n, { status: 422, commits: 0, held: 0, told: [] }],
+  ['refused by what held before', [bad(3n), good(4n)], 4n, { status: 202, commits: 1, held: 0, told: [] }],
+  ['good by what held before', [good(3n), bad(4n)], 4n, { status: 422, commits: 1, held: 0, told: [] }],
+  ['told of', [bad(3n, 'warn')], 3n, { status: 202, commits: 1, held: 0, told: ['a'] }],
+  [
+    'told of once, by what holds',
+    [bad(3n, 'warn'), bad(4n, 'warn')],
+    4n,
+    { status: 202, commits: 2, held: 0, told: ['a'] },
+  ],
+  ['told of by what held before', [bad(3n, 'warn'), good(4n)], 4n, { status: 202, commits: 2, held: 0, told: [] }],
+  [
+    'checked by types that hold still once they are held',
+    [good(1n), good(2n), good(3n)],
+    3n,
+    { status: 202, commits: 3, held: 1, told: [] },
+  ],
+  [
+    'refused by types that hold still once they are held',
+    [bad(1n), bad(2n), good(3n)],
+    3n,
+    { status: 202, commits: 1, held: 1, told: [] },
+  ],
+  ['checked by types that never hold still', [good(3n)], 4n, { status: 503, commits: 6, held: 4, told: [] }],
 ] as const)('an event that is %s', async (_, verdicts, current, expected) => {
   expect(await accept(verdicts, current)).toEqual(expected);
 });
@@ -76,7 +108,11 @@ test('the events of one request share what they may cost to be checked, and thos
     nowMs: () => 1_700_000_000_000,
     findMade: async () => new Set<number>(),
     maxEventBytes: 300,
-    types: { rules: { check, forget: () => {}, isCurrent: async () => true }, onMisfit: () => {} },
+    types: {
+      rules: { check, forget: () => {}, isCurrent: async () => true },
+      onMisfit: () => {},
+      duringHold: <T>(_: unknown, work: () => Promise<T>) => work(),
+    },
   };
   const two = [...raw, ...raw];
   await acceptEvents(two, { isBatch: true, caller, idempotencyKey: undefined }, dependencies).catch(() => {});

@@ -3,11 +3,14 @@ import type { TenantRef } from '../domain/scope.ts';
 import type { CheckBudget } from '../event-types/check-budget.ts';
 import type { TypeRules, Verdict } from '../event-types/type-rules.ts';
 import type { ReadEvent } from './read-event.ts';
+import type { RoutingHolds } from './routing-holds.ts';
 
 export interface CheckTypes {
   readonly rules: Pick<TypeRules, 'check' | 'forget' | 'isCurrent'>;
   /** Told of events that are taken although they are not what their type's schema says. */
   readonly onMisfit: (event: Misfit) => void;
+  /** See `RoutingHolds`. */
+  readonly duringHold: RoutingHolds['during'];
 }
 
 export interface Misfit {

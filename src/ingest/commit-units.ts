@@ -3,6 +3,9 @@ import { type GroupPlan, groupOf, planGroup, type Unit, type UnitResult } from '
 import type { RoutingCache } from './routing-cache.ts';
 import { claimsOf } from './seal-event.ts';
 
+/** Keeps the routing of these tenants as it is until what it resolves with is called. */
+export type HoldRouting = (tenants: ReadonlySet<number>) => Promise<() => void>;
+
 export interface CommitOptions {
   /** Stores a group, and sees to what follows from that. */
   readonly append: (group: AppendGroup) => Promise<AppendResult>;
@@ -10,8 +13,7 @@ export interface CommitOptions {
   /** Serialization failures and deadlocks: the same group may be tried again at once. */
   readonly isRetryable: (error: unknown) => boolean;
   readonly routing: RoutingCache;
-  /** Keeps the routing of these tenants as it is until what it resolves with is called. */
-  readonly holdRouting: (tenants: ReadonlySet<number>) => Promise<() => void>;
+  readonly holdRouting: HoldRouting;
   readonly onFailure: (error: unknown, events: number) => void;
   /** Events older than this UUID have lost their claims. */
   readonly keysExpireBefore: () => string;

@@ -32,6 +32,7 @@ test('of messages of a source those with an id that Posthorn gave to an event ar
         forget: () => {},
       },
       onMisfit: () => {},
+      duringHold: (_, work) => work(),
     },
   };
   const ids = ['own', eventIdOf(foreign), eventIdOf(made)];

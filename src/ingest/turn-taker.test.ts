@@ -39,7 +39,11 @@ async function turnsWith(checkMs: number, isAtOnce: boolean, accept: (dependenci
     nowMs: () => 1_700_000_000_000,
     findMade: async () => new Set<number>(),
     maxEventBytes: 300,
-    types: { rules: { check, forget: () => {}, isCurrent: async () => true }, onMisfit: () => {} },
+    types: {
+      rules: { check, forget: () => {}, isCurrent: async () => true },
+      onMisfit: () => {},
+      duringHold: (_, work) => work(),
+    },
   });
   clearImmediate(pending);
   clock.mockRestore();

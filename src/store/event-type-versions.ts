@@ -34,35 +34,29 @@ export interface NewVersion extends VersionNumbers {
 
 export type Registered =
   | 'created'
-  /** The tenant's event types are not as they were when the version was checked: check it again. */
+  /** The type has not the versions that this one was checked against: check it again. */
   | 'changed'
   | 'tenant_gone'
   | 'too_many_types'
   | 'too_many_versions';
 
-/** The version of what is said of the tenant's event types; 0 without any. */
-export async function typesVersionOf(prisma: PrismaClient | Transaction, tenant: TenantRef): Promise<bigint> {
-  const row = await prisma.tenant.findUnique({ where: { num: tenant.num }, select: { typesVersion: true } });
-  return row?.typesVersion ?? 0n;
-}
-
 /**
  * Registers a version that is not there yet, and its type where that is new.
- * @param checkedAt the version of the tenant's event types that it was checked against
+ * @param others the versions of its type that it was checked against
  */
 export async function registerVersion(
   prisma: PrismaClient,
   tenant: TenantRef,
   type: string,
   version: NewVersion,
-  checkedAt: bigint,
+  others: readonly VersionNumbers[],
   caller: Caller,
 ): Promise<Registered> {
   return undoable<Registered>(prisma, async (transaction, undo) => {
     if (!(await changeTypes(transaction, tenant.num))) return undo('tenant_gone');
-    // This change has counted already.
-    if ((await typesVersionOf(transaction, tenant)) !== checkedAt + 1n) return undo('changed');
     const found = await findEventType(transaction, tenant, type);
+    // None is ever changed in what a version is checked against, and none is taken away.
+    if ((found?.versions.length ?? 0) !== others.length) return undo('changed');
     const refused = await roomProblem(transaction, tenant, found);
     if (refused !== null) return undo(refused);
     const owner = found ?? (await insertType(transaction, tenant, type, version, caller));

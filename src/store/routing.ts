@@ -10,12 +10,20 @@ import type { Transaction } from './prisma.ts';
  * @returns whether the tenant is there, and stays until the transaction ends
  */
 export async function changeRouting(transaction: Transaction, tenantNum: number): Promise<boolean> {
+  const bucket = routingBucket(tenantNum);
   // Others of the same number wait behind this one: no wait of the transaction may take as long as a statement may. Then past whoever wants the routing to hold still.
   await transaction.$executeRaw`
-    SELECT set_config('lock_timeout', '2s', true), pg_advisory_xact_lock_shared(7419, ${tenantNum} % 64), pg_advisory_xact_lock(7401, ${tenantNum} % 64)`;
+    SELECT set_config('lock_timeout', '2s', true), pg_advisory_xact_lock_shared(7419, ${bucket}), pg_advisory_xact_lock(7401, ${bucket})`;
   const count = await transaction.$executeRaw`
     UPDATE tenants SET routing_version = routing_version + 1 WHERE num = ${tenantNum} AND deleted_at IS NULL`;
   return count === 1;
+}
+
+/** Tenants share so many locks. `assert_routing_versions` says the same. */
+const BUCKETS = 64;
+
+export function routingBucket(tenantNum: number): number {
+  return tenantNum % BUCKETS;
 }
 
 /**
@@ -27,7 +35,7 @@ export async function holdRouting(pool: pg.Pool, tenantNums: Iterable<number>): 
   const client = await pool.connect();
   try {
     await client.query(`BEGIN; SET LOCAL lock_timeout = '1s'`);
-    await client.query(HOLD, [plainArray([...tenantNums])]);
+    await client.query(HOLD, [plainArray([...new Set(Array.from(tenantNums, routingBucket))])]);
   } catch (error) {
     client.release(true);
     throw error;
@@ -42,7 +50,7 @@ export async function holdRouting(pool: pg.Pool, tenantNums: Iterable<number>): 
 
 // In one order everywhere, so that two that want several never wait for each other.
 const HOLD = `
-  SELECT pg_advisory_xact_lock(7419, bucket) FROM (SELECT DISTINCT num % 64 AS bucket FROM unnest($1::int[]) AS num ORDER BY 1) b`;
+  SELECT pg_advisory_xact_lock(7419, bucket) FROM (SELECT bucket FROM unnest($1::int[]) AS bucket ORDER BY 1) b`;
 
 export interface StoredRouting {
   readonly version: bigint;

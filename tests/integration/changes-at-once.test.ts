@@ -49,10 +49,12 @@ async function waiting(count: number): Promise<void> {
 test('versions of event types that are registered at once are all there, and each counted once', async () => {
   await makeTenant(service, 'typed');
   const before = await versionsOf('typed');
-  const paths = Array.from({ length: 6 }, (_, i) => `/v1/tenants/typed/event-types/a.b${i}/versions/1.0`);
+  const typesOnce = Array.from({ length: 24 }, (_, i) => `/v1/tenants/typed/event-types/a.b${i}/versions/1.0`);
+  const oneType = Array.from({ length: 8 }, (_, i) => `/v1/tenants/typed/event-types/one.type/versions/${i}.0`);
+  const paths = [...typesOnce, ...oneType];
   const statuses = await Promise.all(paths.map((path) => statusOf('PUT', path, { schema: {} })));
-  expect(statuses).toEqual(Array(6).fill(201));
-  expect(await versionsOf('typed')).toEqual({ routing: before.routing + 6, types: before.types + 6 });
+  expect(statuses).toEqual(Array(32).fill(201));
+  expect(await versionsOf('typed')).toEqual({ routing: before.routing + 32, types: before.types + 32 });
 });
 
 test('what changes nothing, or is refused, leaves the versions as they are by which events under way are matched and checked', async () => {
@@ -174,5 +176,23 @@ test('G4 events of a tenant are taken while its endpoints are changed by several
     posted.push(await statusOf('POST', '/v1/events', { type: 'a.b', tenant_id: 'restless', data: i }));
   isOver = true;
   await Promise.all(toggling);
+  expect(posted).toEqual(Array(20).fill(202));
+});
+
+test('G4 events that are checked by their type are taken while event types are changed by several at once, without a pause', async () => {
+  await makeTenant(service, 'retyped');
+  const types = ['a.b', 'a.c', 'a.d'].map((type) => `/v1/tenants/retyped/event-types/${type}`);
+  const schema = { type: 'integer' };
+  for (const type of types)
+    expect(await statusOf('PUT', `${type}/versions/1.0`, { schema, validation: 'enforce' })).toBe(201);
+  let isOver = false;
+  const describing = types.map(async (path) => {
+    for (let i = 0; !isOver; i++) expect(await statusOf('PATCH', path, { description: `no. ${i}` })).toBe(200);
+  });
+  const posted: number[] = [];
+  for (let i = 0; i < 20; i++)
+    posted.push(await statusOf('POST', '/v1/events', { type: 'a.b', tenant_id: 'retyped', data: i }));
+  isOver = true;
+  await Promise.all(describing);
   expect(posted).toEqual(Array(20).fill(202));
 });
