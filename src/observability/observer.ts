@@ -121,9 +121,9 @@ export class Observer {
     this.metrics.deliveries.settleSeconds.observe(ms / 1000);
   }
 
-  /** Postgres refused the record of an attempt for what is in it, and the delivery was ended without it. */
-  attemptGivenUp(): void {
-    this.metrics.deliveries.givenUp.inc();
+  /** Postgres refused the records of attempts for what is in them, and the deliveries were ended without. */
+  attemptsGivenUp(count: number): void {
+    this.metrics.deliveries.givenUp.inc(count);
   }
 
   /** The statement that fetches due deliveries has ended. */

@@ -6,3 +6,9 @@ export function isFaultOfData(error: unknown): boolean {
   const { code } = error as { code?: string };
   return code !== undefined && /^2[23]/.test(code);
 }
+
+/** Whether a row has no partition to be written to, because the day of its event was dropped: such a violation names no constraint. */
+export function isOfDroppedDay(error: unknown): boolean {
+  const { code, constraint } = error as { code?: string; constraint?: string };
+  return code === '23514' && constraint === undefined;
+}

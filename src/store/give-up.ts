@@ -1,7 +1,10 @@
 import type pg from 'pg';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { isFaultOfData } from './data-errors.ts';
+import { byKey } from './delivery-keys.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { plainArray } from './plain-array.ts';
+import { isDeliveryOf } from './probe.ts';
 import type { SettledAttempt } from './settle.ts';
 
 /** What became of a delivery whose attempt could not be recorded. */
@@ -50,6 +53,21 @@ export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: str
   if (rows[0]?.pauses !== true) await promote(pool, orderKeysOf(rows));
   return { pauses: rows[0]?.pauses === true };
 }
+
+/** Ends deliveries whose day was dropped while they were made: they go with their events, and the next in order come up. */
+export async function leaveDropped(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
+  const sorted = [...attempts].sort(byKey);
+  const { rows } = await pool.query<{ endpoint_num: number; order_key: number | null }>(LEAVE, [
+    plainArray(sorted.map(({ endpointNum }) => endpointNum)),
+    plainArray(sorted.map(({ eventUuid }) => eventUuid)),
+    plainArray(sorted.map(({ attempt }) => attempt - 1)),
+  ]);
+  await promote(pool, orderKeysOf(rows));
+}
+
+const LEAVE = `
+  DELETE FROM mailbox m USING unnest($1::int[], $2::uuid[], $3::smallint[]) AS g(endpoint_num, event_id, attempt)
+   WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt RETURNING m.endpoint_num, m.order_key`;
 
 async function end(
   pool: pg.Pool,

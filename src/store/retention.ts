@@ -57,7 +57,13 @@ async function dropBefore(client: pg.ClientBase, boundaryMs: number, keptMs: num
       a.dayMs - b.dayMs ||
       a.parent.localeCompare(b.parent),
   );
-  for (const partition of old) await dropPartition(client, partition, keptMs);
+  for (const partition of old) {
+    await detachPartition(client, partition, keptMs);
+    // Until the last of them was detached, replays and retries could read these days, and queue deliveries of them: nobody could ever settle these. They go
+    // while a table is left to tell the next call of them, should this one be interrupted.
+    if (partition === old.at(-1)) await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
+    await client.query(`DROP TABLE IF EXISTS "${partition.name}"`);
+  }
   return old.map(({ name }) => name);
 }
 
@@ -66,7 +72,7 @@ export function retentionBoundary(nowMs: number, retentionDays: number): number 
   return startOfDay(nowMs - retentionDays * DAY_MS);
 }
 
-async function dropPartition(client: pg.ClientBase, partition: Partition, keptMs: number): Promise<void> {
+async function detachPartition(client: pg.ClientBase, partition: Partition, keptMs: number): Promise<void> {
   const { parent, name, state, dayMs } = partition;
   const hasDeadLetters = parent === 'attempts' && dayMs >= keptMs;
   const isMoved = state === 'attached' && hasDeadLetters && (await detachWithLetters(client, parent, name));
@@ -80,7 +86,6 @@ async function dropPartition(client: pg.ClientBase, partition: Partition, keptMs
     await client.query(`ALTER TABLE "${parent}" DETACH PARTITION "${name}" FINALIZE`);
   }
   if (hasDeadLetters && !isMoved) await keepDeadLetters(client, name);
-  await client.query(`DROP TABLE IF EXISTS "${name}"`);
 }
 
 /** One pass over the table by page ranges: no index leads with the event, and every statement stays bounded. */

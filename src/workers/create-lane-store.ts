@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
-import { giveUp } from '../store/give-up.ts';
+import { giveUp, leaveDropped } from '../store/give-up.ts';
 import { acquireLanes, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
 import { promote, promoteAll } from '../store/order.ts';
@@ -97,7 +97,7 @@ function endpoints({ context, defaults, announce }: LaneStoreOptions): EndpointS
 
 const isNoticed = ({ notice }: SettledAttempt) => notice !== null;
 
-function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'settle' | 'giveUp'> {
+function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'settle' | 'giveUp' | 'leaveDropped'> {
   const { workerPool: pool, observe } = context;
   return {
     settle: async (leases, attempts) => {
@@ -108,8 +108,12 @@ function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'set
       return held;
     },
     giveUp: (attempt, reason) => {
-      observe.attemptGivenUp();
+      observe.attemptsGivenUp(1);
       return giveUp(pool, attempt, reason);
+    },
+    leaveDropped: (attempts) => {
+      observe.attemptsGivenUp(attempts.length);
+      return leaveDropped(pool, attempts);
     },
   };
 }

@@ -113,8 +113,10 @@ export class LaneOwner {
     this.#endpoints = new EndpointKeeper({ ...parts, leaseOf });
     this.#return = new LaneReturn({ ...parts, reader: this.#reader, endpoints: this.#endpoints });
     this.#settler = new Settler({
+      nowMs: options.nowMs,
       write: (leases, attempts) => store.settle(leases, attempts),
       giveUp: (attempt, reason) => store.giveUp(attempt, reason),
+      leaveDropped: (attempts) => store.leaveDropped(attempts),
       leaseOf,
       onSettled: (attempt, isWritten) => this.#settled(attempt, isWritten),
       onFailure: (error, attempts) => onFailure(`settle of ${attempts} attempts`, error),

@@ -37,5 +37,6 @@ export interface LaneStore {
   putOnTrial(leases: readonly LaneLease[], deliveries: readonly TriedDelivery[]): Promise<DeliveryKey[]>;
   clearSuspects(leases: readonly LaneLease[], deliveries: readonly DeliveryKey[]): Promise<void>;
   giveUp(attempt: SettledAttempt, reason: string): Promise<GivenUp>;
+  leaveDropped(attempts: readonly SettledAttempt[]): Promise<void>;
   disableEndpoint(endpointNum: number, reason: string): Promise<void>;
 }

@@ -1,13 +1,17 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { uuidFloor } from '../domain/ids.ts';
 import type { LaneLease } from '../store/lanes.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import { answered } from './fixtures/fake-sender.ts';
 import { VirtualTime } from './fixtures/virtual-time.ts';
 import { Settler } from './settler.ts';
 
+const DAY_MS = 86_400_000;
+const NOW = 20_000.5 * DAY_MS;
 let time: VirtualTime;
 let settled: Map<number, boolean>;
 let givenUp: number[];
+let left: number[][];
 let failures: number[];
 let leases: Map<number, LaneLease>;
 
@@ -17,16 +21,17 @@ beforeEach(() => {
   settled = new Map();
   failures = [];
   givenUp = [];
+  left = [];
   leases = new Map([[0, { lane: 0, epoch: 1 }]]);
 });
 
 afterEach(() => time.restore());
 
-function attempt(endpointNum: number, lane = 0, bytes = 0): SettledAttempt {
+function attempt(endpointNum: number, lane = 0, bytes = 0, day = 20_000): SettledAttempt {
   const outcome = answered(200);
   if (outcome.kind === 'delivered') Object.assign(outcome.response, { body: new Uint8Array(bytes) });
   return {
-    eventUuid: 'e',
+    eventUuid: uuidFloor(day * DAY_MS),
     endpointNum,
     tenantNum: 1,
     lane,
@@ -46,10 +51,12 @@ function settlerOf(write: Write): Settler {
   return new Settler({
     write,
     leaseOf: (lane) => leases.get(lane),
+    nowMs: () => NOW,
     giveUp: async (attempt) => {
       givenUp.push(attempt.endpointNum);
       return { pauses: false };
     },
+    leaveDropped: async (attempts) => void left.push(attempts.map(({ endpointNum }) => endpointNum)),
     onSettled: (done, isWritten) => {
       expect(settled.has(done.endpointNum)).toBe(false);
       settled.set(done.endpointNum, isWritten);
@@ -108,6 +115,50 @@ test('a batch that Postgres refuses is halved until the attempt at fault stands 
   expect(settler.size).toBe(0);
 });
 
+test('of days that were dropped all attempts are let go of together, and those of other days are written', async () => {
+  let writes = 0;
+  const settler = settlerOf(async (given, attempts) => {
+    writes++;
+    if (attempts.some(({ eventUuid }) => eventUuid < uuidFloor(19_999 * DAY_MS)))
+      throw Object.assign(new Error('no partition'), { code: '23514' });
+    return held(given, attempts);
+  });
+  for (let i = 0; i < 400; i++) settler.add(attempt(i, 0, 0, 19_997 + (i % 4)));
+  await time.pass(100);
+  expect(left.map((day) => day.map((num) => num % 4))).toEqual([Array(100).fill(0), Array(100).fill(1)]);
+  expect([settled.size, settler.size, givenUp.length]).toEqual([400, 0, 0]);
+  expect(writes).toBe(5);
+});
+
+test('G2 attempts of yesterday and today are never let go of: that their day is missing is a fault which is mended', async () => {
+  let isMissing = true;
+  const settler = settlerOf(async (given, attempts) => {
+    if (isMissing) throw Object.assign(new Error('no partition'), { code: '23514' });
+    return held(given, attempts);
+  });
+  settler.add(attempt(1, 0, 0, 19_999));
+  settler.add(attempt(2, 0, 0, 20_000));
+  await time.pass(5_000);
+  expect([left, settler.size]).toEqual([[], 2]);
+  isMissing = false;
+  await time.pass(5_000);
+  expect([...settled]).toEqual([
+    [1, true],
+    [2, true],
+  ]);
+});
+
+test('a row that violates a constraint stands for itself, whatever its day', async () => {
+  const settler = settlerOf(async (given, attempts) => {
+    if (attempts.some(({ endpointNum }) => endpointNum === 2))
+      throw Object.assign(new Error('violates'), { code: '23514', constraint: 'attempts_attempt_check' });
+    return held(given, attempts);
+  });
+  for (let i = 0; i < 4; i++) settler.add(attempt(i));
+  await time.pass(100);
+  expect([givenUp, left]).toEqual([[2], []]);
+});
+
 test('a delivery whose attempt cannot be written is over, though it was to be retried', async () => {
   const seen: SettledAttempt[] = [];
   const settler = new Settler({
@@ -115,7 +166,9 @@ test('a delivery whose attempt cannot be written is over, though it was to be re
       throw Object.assign(new Error('refused'), { code: '22021' });
     },
     giveUp: async () => ({ pauses: true }),
+    leaveDropped: async () => {},
     leaseOf: (lane) => leases.get(lane),
+    nowMs: () => NOW,
     onSettled: (ended) => seen.push(ended),
     onFailure: () => {},
   });
@@ -134,7 +187,7 @@ test('when the connection is lost between the halves of a refused batch, each at
   const settler = settlerOf(async (given, attempts) => {
     if (++writes === 3) throw new Error('connection lost');
     if (attempts.some(({ endpointNum }) => endpointNum === 3))
-      throw Object.assign(new Error('refused'), { code: '23514' });
+      throw Object.assign(new Error('refused'), { code: '22021' });
     return held(given, attempts);
   });
   for (let i = 0; i < 4; i++) settler.add(attempt(i));

@@ -1,14 +1,20 @@
-import { isFaultOfData } from '../store/data-errors.ts';
+import { uuidTime } from '../domain/ids.ts';
+import { isFaultOfData, isOfDroppedDay } from '../store/data-errors.ts';
 import type { GivenUp } from '../store/give-up.ts';
 import type { LaneLease } from '../store/lanes.ts';
+import { startOfDay } from '../store/partitions.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 
 export interface SettlerOptions {
+  /** Postgres's clock. */
+  readonly nowMs: () => number;
   readonly write: (leases: readonly LaneLease[], attempts: readonly SettledAttempt[]) => Promise<ReadonlySet<number>>;
   /** The lease that this process has for a lane now; undefined when it lost it. */
   readonly leaseOf: (lane: number) => LaneLease | undefined;
   /** Ends a delivery whose attempt Postgres refuses for what is in it: kept, it would be made for ever. */
   readonly giveUp: (attempt: SettledAttempt, reason: string) => Promise<GivenUp>;
+  /** Ends deliveries whose attempts Postgres refuses because the day of their events is gone. */
+  readonly leaveDropped: (attempts: readonly SettledAttempt[]) => Promise<void>;
   /** Called once for every attempt, written or given up: `isWritten` is false when its lane is not ours any more. */
   readonly onSettled: (attempt: SettledAttempt, isWritten: boolean) => void;
   readonly onFailure: (error: unknown, attempts: number) => void;
@@ -17,6 +23,7 @@ export interface SettlerOptions {
 const MAX_BATCH = 500;
 /** A response body is at most 16 KiB, so this bounds a statement to a few MB. */
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+const DAY_MS = 86_400_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 
@@ -77,33 +84,64 @@ export class Settler {
     return this.#queue.slice(0, count);
   }
 
-  /** A batch that Postgres refuses for what is in it is halved until the row at fault stands alone; that one is given up, loudly. */
+  /** The batch is what the queue begins with; parts of it leave one by one, so that none is reported again when another fails. */
   async #writeBatch(batch: readonly SettledAttempt[]): Promise<void> {
-    const leases = new Map<number, LaneLease>();
-    for (const { lane } of batch) {
-      const lease = this.#options.leaseOf(lane);
-      if (lease !== undefined) leases.set(lane, lease);
-    }
+    const leases = this.#leasesOf(batch);
     let held: ReadonlySet<number> = new Set();
     try {
       if (leases.size > 0) held = await this.#options.write([...leases.values()], batch);
     } catch (error) {
       if (!isFaultOfData(error)) throw error;
-      if (batch.length > 1) {
-        const middle = batch.length >> 1;
-        await this.#writeBatch(batch.slice(0, middle));
-        await this.#writeBatch(batch.slice(middle));
-        return;
-      }
-      this.#options.onFailure(error, 1);
-      const ended = endedAs(batch[0]!, await this.#options.giveUp(batch[0]!, (error as { code: string }).code));
-      this.#queue.splice(0, 1);
-      this.#options.onSettled(ended, leases.has(ended.lane));
+      if (isOfDroppedDay(error)) await this.#writeByDay(batch, error);
+      else await this.#writeHalves(batch, error);
       return;
     }
-    // The batch is what the queue begins with. Its halves leave one by one, so that none is reported again when the other fails.
+    this.#leave(batch, (attempt) => held.has(attempt.lane));
+  }
+
+  #leasesOf(batch: readonly SettledAttempt[]): ReadonlyMap<number, LaneLease> {
+    const leases = new Map<number, LaneLease>();
+    for (const { lane } of batch) {
+      const lease = this.#options.leaseOf(lane);
+      if (lease !== undefined) leases.set(lane, lease);
+    }
+    return leases;
+  }
+
+  /** A batch that Postgres refuses for what is in it is halved until the row at fault stands alone; that one is given up, loudly. */
+  async #writeHalves(batch: readonly SettledAttempt[], error: unknown): Promise<void> {
+    if (batch.length > 1) {
+      const middle = batch.length >> 1;
+      await this.#writeBatch(batch.slice(0, middle));
+      await this.#writeBatch(batch.slice(middle));
+      return;
+    }
+    this.#options.onFailure(error, 1);
+    const ended = endedAs(batch[0]!, await this.#options.giveUp(batch[0]!, (error as { code: string }).code));
+    this.#leave([ended], (attempt) => this.#options.leaseOf(attempt.lane) !== undefined);
+  }
+
+  /** Days are dropped while deliveries of them are made, thousands at a time: halved, each would take several statements. */
+  async #writeByDay(batch: readonly SettledAttempt[], error: unknown): Promise<void> {
+    const days = [...Map.groupBy(batch, ({ eventUuid }) => startOfDay(uuidTime(eventUuid))).values()];
+    if (days.length > 1) {
+      this.#queue.splice(0, batch.length, ...days.flat());
+      for (const day of days) await this.#writeBatch(day);
+      return;
+    }
+    const { nowMs, onFailure, leaveDropped } = this.#options;
+    // Yesterday and today are always kept: one of these is missing, and will be made again.
+    const [attempt] = batch;
+    if (uuidTime(attempt!.eventUuid) >= startOfDay(nowMs()) - DAY_MS) throw error;
+    onFailure(error, batch.length);
+    await leaveDropped(batch);
+    const ended = batch.map((attempt) => endedAs(attempt, { pauses: false }));
+    this.#leave(ended, (attempt) => this.#options.leaseOf(attempt.lane) !== undefined);
+  }
+
+  #leave(batch: readonly SettledAttempt[], isWritten: (attempt: SettledAttempt) => boolean): void {
     this.#queue.splice(0, batch.length);
-    for (const attempt of batch) this.#options.onSettled(attempt, held.has(attempt.lane));
+    for (const attempt of batch) this.#options.onSettled(attempt, isWritten(attempt));
   }
 }
 

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import type { Decision, Outcome } from '../../src/domain/outcome.ts';
 import { DECISION, NOTICE_CODES, OUTCOME_CODES } from '../../src/store/codes.ts';
-import { giveUp } from '../../src/store/give-up.ts';
-import type { SettledAttempt } from '../../src/store/settle.ts';
+import { isOfDroppedDay } from '../../src/store/data-errors.ts';
+import { giveUp, leaveDropped } from '../../src/store/give-up.ts';
+import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { logEvent, makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -98,6 +99,26 @@ test('one whose day was dropped goes with its event, and the next in order goes'
   const next = await addRow(newUuid(), true);
   expect(await give(attemptOf(old, unreachable, retry))).toEqual({ pauses: false });
   expect(await waiting()).toEqual([{ event_id: next, parked: false }]);
+});
+
+test('of a day that was dropped Postgres refuses every attempt, by which they are told; all go with their events, and the next in order', async () => {
+  const { workerPool } = service.context;
+  const old = [1, 2].map((n) => uuidFloor(Date.UTC(2001, 0, 1)).replace(/0$/, String(n)));
+  for (const [i, uuid] of old.entries()) await addRow(uuid, i > 0);
+  const next = await addRow(newUuid(), true);
+  const made = old.map((uuid) => attemptOf(uuid, unreachable, retry));
+  await query('UPDATE lanes SET epoch = 1 WHERE lane = 0');
+  const refused = await settle(workerPool, [{ lane: 0, epoch: 1 }], made).catch((error: unknown) => error);
+  expect(isOfDroppedDay(refused)).toBe(true);
+  await leaveDropped(workerPool, made);
+  expect(await waiting()).toEqual([{ event_id: next, parked: false }]);
+});
+
+test('one that has moved on meanwhile is not taken with its day', async () => {
+  const old = await addRow(uuidFloor(Date.UTC(2001, 0, 1)).replace(/0$/, '1'));
+  await query('UPDATE mailbox SET attempt = 9 WHERE event_id = $1 AND endpoint_num = $2', [old, endpoint.num]);
+  await leaveDropped(service.context.workerPool, [attemptOf(old, unreachable, retry)]);
+  expect(await waiting()).toMatchObject([{ event_id: old }]);
 });
 
 test('one that was cancelled meanwhile changes nothing', async () => {

@@ -138,6 +138,34 @@ test('a drop that was interrupted is finished by the next one', async () => {
   expect((await listPartitions(pool)).every(({ state }) => state === 'attached')).toBe(true);
 });
 
+test('G2 what a replay queues of a day while it is dropped goes with it, though the drop is interrupted', async () => {
+  await ensurePartitions(pool, NOW - 20 * DAY_MS, 0);
+  await pool.query(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
+    CREATE TRIGGER refusing BEFORE DELETE ON mailbox FOR EACH ROW EXECUTE FUNCTION refuse()`);
+  const late = uuidAt(NOW - 20 * DAY_MS);
+  const replay = await pool.connect();
+  await replay.query('BEGIN');
+  await replay.query('SELECT FROM events WHERE id = $1', [late]);
+  await replay.query(
+    'INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now(), 7, 1, 0)',
+    [late],
+  );
+  const dropping = dropOldPartitions(pool, NOW, 5, 5).catch((error: unknown) => error);
+  const waits = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  await eventually(
+    () => pool.query(waits),
+    ({ rowCount }) => rowCount === 1,
+  );
+  await replay.query('COMMIT');
+  replay.release();
+  expect(await dropping).toMatchObject({ message: 'not now' });
+  await pool.query('DROP TRIGGER refusing ON mailbox');
+  await dropOldPartitions(pool, NOW, 5, 5);
+  expect((await pool.query('SELECT FROM mailbox WHERE endpoint_num = 7')).rowCount).toBe(0);
+  expect((await names())[0]).toBe('attempts_p20310505');
+});
+
 test('keys are forgotten when their event is old enough, and only then', async () => {
   const [old, young] = [uuidAt(NOW - 2 * DAY_MS), uuidAt(NOW)];
   await pool.query(

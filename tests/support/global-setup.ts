@@ -7,6 +7,7 @@ import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
 import { startBrokerHost } from './broker-host.ts';
+import { query } from './query.ts';
 import { databaseUrl, dropDatabase, onServer, TEST_LANES } from './test-server.ts';
 
 declare module 'vitest' {
@@ -15,6 +16,8 @@ declare module 'vitest' {
     serverUrl: string;
     /** A migrated database to copy. */
     template: string;
+    /** How to, in the words of `CREATE DATABASE`. */
+    copying: string;
     /** Redis, or empty for BullMQ on Postgres. */
     redisUrl: string;
     /** Where `askBrokerHost` asks for the brokers that files share. */
@@ -25,6 +28,7 @@ declare module 'vitest' {
 interface Servers {
   readonly serverUrl: string;
   readonly template: string;
+  readonly copying: string;
   readonly brokerHost: string;
   readonly stop: () => Promise<void>;
 }
@@ -40,9 +44,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   run.posthornTests ??= { servers: startServers(), users: 0 };
   const ours = run.posthornTests;
   ours.users++;
-  const { serverUrl, template, brokerHost, stop } = await ours.servers;
+  const { serverUrl, template, copying, brokerHost, stop } = await ours.servers;
   project.provide('serverUrl', serverUrl);
   project.provide('template', template);
+  project.provide('copying', copying);
   project.provide('brokerHost', brokerHost);
   project.provide('redisUrl', process.env.REDIS_URL || '');
   return async () => {
@@ -65,7 +70,13 @@ async function startServers(): Promise<Servers> {
     await dropDatabase(serverUrl, template);
     await embedded?.stop();
   };
-  return { serverUrl, template, brokerHost: brokers.url, stop };
+  return { serverUrl, template, copying: await copyingOf(serverUrl), brokerHost: brokers.url, stop };
+}
+
+/** A copy of the files: half the work of the default from Postgres 15 on, which writes every page to the log. Before, there is no other way. */
+async function copyingOf(serverUrl: string): Promise<string> {
+  const [row] = await query(serverUrl, `SELECT current_setting('server_version_num')::int >= 150000 AS is_told`);
+  return row.is_told ? 'STRATEGY FILE_COPY' : '';
 }
 
 async function startEmbedded() {

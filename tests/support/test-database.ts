@@ -11,7 +11,6 @@ export interface TestDatabase {
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `posthorn_test_${randomBytes(6).toString('hex')}`;
   const serverUrl = inject('serverUrl');
-  // A copy of the files: half the work of the default, which writes every page to the log.
-  await onServer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${inject('template')} STRATEGY FILE_COPY`);
+  await onServer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${inject('template')} ${inject('copying')}`);
   return { url: databaseUrl(serverUrl, name), drop: () => dropDatabase(serverUrl, name) };
 }
