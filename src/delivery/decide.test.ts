@@ -3,7 +3,7 @@ import type { Outcome } from '../domain/outcome.ts';
 import { decide } from './decide.ts';
 
 const timing = { dnsMs: null, connectMs: null, firstByteMs: 1, totalMs: 1 };
-const context = { step: 0, schedule: [0, 1000, 2000], random: () => 0.5, nowMs: 0, isOurs: false };
+const context = { step: 0, schedule: [0, 1000, 2000], random: () => 0.5, nowMs: 0, isOurs: false, isOutdated: false };
 const answer = (status: number, headers: Record<string, string> = {}): Outcome => ({
   kind: status >= 200 && status <= 299 ? 'delivered' : 'rejected',
   response: { status, headers, body: new Uint8Array(0), truncated: false },
@@ -22,6 +22,13 @@ test('any other answer is retried by the schedule', () => {
   for (const status of [300, 301, 400, 404, 429, 500, 503, 999]) {
     expect(decide(answer(status), context), String(status)).toEqual({ kind: 'retry', delayMs: 1000 });
   }
+});
+
+test('a receiver that the endpoint had before does not disable it: what it refused goes to the one that it has', () => {
+  const outdated = { ...context, isOutdated: true };
+  for (const each of [answer(410), answer(500, { 'webhook-delivery': 'disable' })])
+    expect(decide(each, outdated)).toEqual({ kind: 'retry', delayMs: 1000 });
+  expect(decide(answer(200, { 'webhook-delivery': 'disable' }), outdated)).toEqual({ kind: 'done' });
 });
 
 test('a fault of our own egress puts a delivery off and takes nothing from its schedule', () => {

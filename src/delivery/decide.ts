@@ -11,6 +11,8 @@ export interface DecisionContext {
   readonly nowMs: number;
   /** Whether the outcome is a fault of our own egress: then it is not the delivery's. */
   readonly isOurs: boolean;
+  /** Whether the endpoint has got another receiver, or was enabled anew, since the request began. */
+  readonly isOutdated: boolean;
 }
 
 /** How long a delivery is put off for a fault of our own egress, at least, and by how much more at most. */
@@ -19,13 +21,13 @@ const POSTPONED_MS = 5_000;
 /**
  * What follows from an outcome. A 2xx is done: the receiver has the event, and with `webhook-delivery: disable` wants no more. On any
  * other answer 410 and `webhook-delivery: disable` disable the endpoint, `webhook-delivery: abort-message` gives up this delivery alone,
- * and the rest is retried by the schedule until it is exhausted. A blocked delivery is retried like any failure, because its operator may
+ * and the rest is retried by the schedule until it is exhausted. Whoever was asked before the endpoint was changed has no say over it. A blocked delivery is retried like any failure, because its operator may
  * allow the network, or its owner mend the name, in the meantime.
  */
 export function decide(outcome: Outcome, context: DecisionContext): Decision {
   switch (outcome.kind) {
     case 'delivered':
-      return wishesOf(outcome.response.headers).includes('disable')
+      return !context.isOutdated && wishesOf(outcome.response.headers).includes('disable')
         ? { kind: 'done', disable: ASKED }
         : { kind: 'done' };
     case 'rejected':
@@ -41,9 +43,10 @@ export function decide(outcome: Outcome, context: DecisionContext): Decision {
 }
 
 function decideRejected({ status, headers }: ReceivedResponse, context: DecisionContext): Decision {
-  if (status === 410) return { kind: 'disable', reason: 'The receiver answered 410 Gone.' };
+  const mayDisable = !context.isOutdated;
+  if (mayDisable && status === 410) return { kind: 'disable', reason: 'The receiver answered 410 Gone.' };
   const wishes = wishesOf(headers);
-  if (wishes.includes('disable')) return { kind: 'disable', reason: ASKED };
+  if (mayDisable && wishes.includes('disable')) return { kind: 'disable', reason: ASKED };
   if (wishes.includes('abort-message')) return { kind: 'dead_letter' };
   return retry(context, headers['retry-after']);
 }

@@ -175,12 +175,18 @@ export class Gate {
     return { gate: this, generation: this.#breaker.generation, ticket: this.#window.begin() };
   }
 
+  /** Whether a request began under this gate, and so under what is held against the endpoint now. */
+  isOf({ gate }: Passage): boolean {
+    return gate === this;
+  }
+
   /**
    * Takes note of how a request ended; one that began before the gate was reset says nothing of what is now.
    * @returns what people are told of
    */
-  finish(outcome: Outcome, { gate, generation, ticket }: Passage, { nowMs, random }: GateClock): readonly GateNews[] {
-    if (gate !== this) return NO_NEWS;
+  finish(outcome: Outcome, passage: Passage, { nowMs, random }: GateClock): readonly GateNews[] {
+    if (!this.isOf(passage)) return NO_NEWS;
+    const { generation, ticket } = passage;
     const failed = countsAsFailure(outcome);
     // That our guard refuses it says nothing of the receiver's health, but nothing is delivered either.
     if (outcome.kind === 'blocked') return newsAmong(this.#wear(true, nowMs));

@@ -88,3 +88,10 @@ export async function rewriteEndpointState(
            closed_until = NULL, resets = s.resets + 1, updated_at = now()`;
   await transaction.$executeRaw`UPDATE endpoints SET version = version + 1 WHERE num = ${endpointNum}`;
 }
+
+/** How often the state of an endpoint was rewritten. */
+export async function resetsOf(transaction: Pick<Transaction, '$queryRaw'>, endpointNum: number): Promise<number> {
+  const rows = await transaction.$queryRaw<{ resets: number }[]>`
+    SELECT resets FROM endpoint_states WHERE endpoint_num = ${endpointNum}`;
+  return rows[0]?.resets ?? 0;
+}

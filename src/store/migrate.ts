@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { addressOf } from '../config/postgres-url.ts';
 import { explainDatabase } from './database-error.ts';
 import { listMigrations, type MigrationFile } from './migration-files.ts';
 
@@ -36,7 +37,7 @@ export async function migrate(databaseUrl: string): Promise<readonly string[]> {
 
 async function applyPending(databaseUrl: string, files: readonly MigrationFile[]): Promise<readonly string[]> {
   const client = new pg.Client({
-    connectionString: databaseUrl,
+    ...addressOf(databaseUrl),
     application_name: 'posthorn-migrate',
     connectionTimeoutMillis: 10_000,
   });

@@ -103,7 +103,11 @@ export class Admission {
 
   #skip(letter: Letter, reason: SkipReason, desk: Desk): void {
     const { nowMs, closer } = this.#options;
-    closer.close(letter, { startedAtMs: nowMs(), outcome: { kind: 'skipped', reason }, isOurs: false, news: [] }, desk);
+    closer.close(
+      letter,
+      { startedAtMs: nowMs(), outcome: { kind: 'skipped', reason }, isOurs: false, isOutdated: false, news: [] },
+      desk,
+    );
   }
 
   #isFull(desk: Desk, kind: LetterClass): boolean {

@@ -24,6 +24,8 @@ export interface Ending {
   readonly outcome: Outcome;
   /** Whether it is a fault of our own egress. */
   readonly isOurs: boolean;
+  /** See `DecisionContext`. */
+  readonly isOutdated: boolean;
   /** What the endpoint's gate made of it. */
   readonly news: readonly GateNews[];
 }
@@ -36,7 +38,7 @@ export class AttemptCloser {
     this.#options = options;
   }
 
-  close(letter: Letter, { startedAtMs, outcome, isOurs, news }: Ending, desk: Desk): void {
+  close(letter: Letter, { startedAtMs, outcome, isOurs, isOutdated, news }: Ending, desk: Desk): void {
     const { due, body } = letter;
     const { target } = desk;
     const decision = decide(outcome, {
@@ -45,6 +47,7 @@ export class AttemptCloser {
       random: Math.random,
       nowMs: this.#options.nowMs(),
       isOurs,
+      isOutdated,
     });
     const { eventUuid, endpointNum, tenantNum, lane } = due;
     const attempt = {

@@ -88,9 +88,10 @@ function endpoints({ context, defaults, announce }: LaneStoreOptions): EndpointS
       await saveEndpointStates(pool, leases, states);
       if (states.some(({ notices }) => notices.length > 0)) announce();
     },
-    disableEndpoint: async (num, reason) => {
-      await disableEndpoint(prisma, num, reason);
-      announce();
+    disableEndpoint: async (num, reason, resets) => {
+      const isDisabled = await disableEndpoint(prisma, num, reason, resets);
+      if (isDisabled) announce();
+      return isDisabled;
     },
   };
 }

@@ -50,7 +50,7 @@ beforeEach(() => {
     pauseMs: () => pauseMs,
     awaitsRoom: () => true,
     loadTargets: (nums) => store.targets(nums),
-    disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
+    disableEndpoint: (num, reason, resets) => store.disableEndpoint(num, reason, resets),
     settle: (attempt) => {
       settled.push(attempt);
       if (isWrittenAtOnce) desks.settled(attempt, true);

@@ -27,7 +27,8 @@ export interface DesksOptions {
   /** See `MemoryLimits`. */
   readonly pauseMs: () => number;
   readonly loadTargets: (nums: readonly number[]) => Promise<Map<number, LoadedTarget>>;
-  readonly disableEndpoint: (endpointNum: number, reason: string) => Promise<void>;
+  /** @returns false where it was changed meanwhile, so that the reason is none any more */
+  readonly disableEndpoint: (endpointNum: number, reason: string, resets: number) => Promise<boolean>;
   readonly settle: (attempt: SettledAttempt) => void;
   readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
@@ -74,7 +75,7 @@ export class Desks {
       shelve: (desk) => this.#clearer.shelve(desk),
       onUnmade: (desk, letter, startedAtMs, detail) => {
         const outcome: Outcome = { kind: 'blocked', detail, timing: NO_TIMING };
-        this.#closer.close(letter, { startedAtMs, outcome, isOurs: false, news: [] }, desk);
+        this.#closer.close(letter, { startedAtMs, outcome, isOurs: false, isOutdated: false, news: [] }, desk);
       },
     });
     this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => this.#disable(desk, reason) });
@@ -126,7 +127,8 @@ export class Desks {
     if (change !== null) this.#options.onEgressChange(change);
     const news = isOurs ? [] : desk.gate!.finish(outcome, passage, clock);
     this.#isUrgent ||= desk.gate!.isUrgent;
-    this.#closer.close(letter, { startedAtMs, outcome, isOurs, news }, desk);
+    const isOutdated = !desk.gate!.isOf(passage);
+    this.#closer.close(letter, { startedAtMs, outcome, isOurs, isOutdated, news }, desk);
     if (desk.waiting.length > 0 && !desk.isOpen(clock.nowMs)) this.#clearer.shelve(desk);
   }
 
@@ -139,11 +141,19 @@ export class Desks {
   #disable(desk: Desk, reason: string): void {
     if (desk.target !== null) desk.target = { ...desk.target, enabled: false };
     this.#clearer.shelve(desk);
-    this.#options.disableEndpoint(desk.num, reason).catch((error: unknown) => {
-      this.#options.onFailure('disabling of an endpoint', error, desk.ids);
-      // It is still enabled for everyone else: the next answer of its receiver disables it again.
+    // Where it is still enabled for everyone else, it is so here too: the next answer of its receiver may disable it again.
+    const goOn = () => {
       desk.version = UNKNOWN;
-    });
+    };
+    this.#options.disableEndpoint(desk.num, reason, desk.resets).then(
+      (isDisabled) => {
+        if (!isDisabled) goOn();
+      },
+      (error: unknown) => {
+        this.#options.onFailure('disabling of an endpoint', error, desk.ids);
+        goOn();
+      },
+    );
   }
 
   /** Lets time have its effect on gates. */

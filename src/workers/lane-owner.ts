@@ -129,7 +129,7 @@ export class LaneOwner {
       ...this.#options,
       sender: this.#sender,
       loadTargets: (nums) => store.targets(nums),
-      disableEndpoint: (num, reason) => store.disableEndpoint(num, reason),
+      disableEndpoint: (num, reason, resets) => store.disableEndpoint(num, reason, resets),
       settle: (attempt) => this.#settler.add(attempt),
       egress: new EgressWatch(),
       onGateNews: (news, desk, isOfSystemEvent) => {

@@ -38,5 +38,6 @@ export interface LaneStore {
   clearSuspects(leases: readonly LaneLease[], deliveries: readonly DeliveryKey[]): Promise<void>;
   giveUp(attempt: SettledAttempt, reason: string): Promise<GivenUp>;
   leaveDropped(attempts: readonly SettledAttempt[]): Promise<void>;
-  disableEndpoint(endpointNum: number, reason: string): Promise<void>;
+  /** See `disableEndpoint`. */
+  disableEndpoint(endpointNum: number, reason: string, resets: number): Promise<boolean>;
 }

@@ -141,3 +141,32 @@ test('F52: a delivery that waits for its retry goes to the URL that the endpoint
   expect(request!.body.toString()).toContain('retried');
   expect(receiver.at('/old')).toHaveLength(2);
 });
+
+test.each([
+  ['410', 410, {}],
+  ['webhook-delivery: disable', 503, { 'webhook-delivery': 'disable' }],
+])(
+  '%s from the receiver that an endpoint had before does not disable it, and the delivery goes to the one that it has',
+  async (_, status, headers) => {
+    const name = `moved${status}`;
+    let answer = () => {};
+    receiver.behave(`/${name}-old`, (_request, response) => {
+      answer = () => void response.writeHead(status, headers).end();
+    });
+    receiver.behave(`/${name}-new`, ok);
+    const { id } = await createEndpoint(api, { url: receiver.url(`/${name}-old`), retry_schedule: [0, 1] }, name);
+    const path = `/v1/tenants/${name}/endpoints/${id}`;
+    const post = () => call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: name, data: {} });
+    const { body: first } = await post();
+    await receiver.received(`/${name}-old`, 1);
+    expect((await call(api, 'PATCH', path, { url: receiver.url(`/${name}-new`) })).status).toBe(200);
+    // What comes to the new one says that the worker knows of it.
+    await eventually(
+      async () => (await post(), receiver.at(`/${name}-new`).length),
+      (count) => count > 0,
+    );
+    answer();
+    await eventually(async () => idsAt(`/${name}-new`).has(first.id), Boolean);
+    expect((await call(api, 'GET', path)).body).toMatchObject({ enabled: true, disabled_reason: null });
+  },
+);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf, eventIdOf } from '../../src/domain/ids.ts';
 import { AUDIT_ACTIONS } from '../../src/store/audit-actions.ts';
 import { disableEndpoint } from '../../src/store/disable-endpoint.ts';
+import { resetsOf } from '../../src/store/endpoint-states.ts';
 import { claimValidations, recordValidation } from '../../src/store/endpoint-validations.ts';
 import { applySourcesFile } from '../../src/store/sources.ts';
 import { call } from '../support/api.ts';
@@ -65,7 +66,7 @@ async function changeEndpoints(tenant: TestTenant) {
   await logAttempt(service, tenant, dead, { id, num }, 1, 'rejected', 'deadLetter');
   await logPaused(service, tenant, dead, { id, num });
   await done('POST', `${path}/paused-keys/resume`, {});
-  await disableEndpoint(service.context.prisma, num, 'It answered 410.');
+  await disableEndpoint(service.context.prisma, num, 'It answered 410.', await resetsOf(service.context.prisma, num));
   await done('DELETE', path);
   return [
     ['operator', 'endpoint.created', id],

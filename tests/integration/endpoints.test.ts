@@ -349,8 +349,8 @@ test('an endpoint that disables itself matches nothing more, says why, and is au
   const { body } = await api('POST', '/v1/tenants/failing/endpoints', { url });
   const { num, version } = await stored(body.id);
   expect(await matches('failing', 'a')).toBe(1);
-  await disableEndpoint(service.context.prisma, num, 'the receiver answered 410');
-  await disableEndpoint(service.context.prisma, num, 'again');
+  await disableEndpoint(service.context.prisma, num, 'the receiver answered 410', 0);
+  await disableEndpoint(service.context.prisma, num, 'again', 0);
   expect(await matches('failing', 'a')).toBe(0);
   const shown = await api('GET', `/v1/tenants/failing/endpoints/${body.id}`);
   expect(shown.body).toMatchObject({ enabled: false, disabled_reason: 'the receiver answered 410' });
@@ -361,12 +361,27 @@ test('an endpoint that disables itself matches nothing more, says why, and is au
   ]);
 });
 
+test.each([
+  ['of the receiver that an endpoint had before', [{ url: 'http://127.0.0.1:2/' }]],
+  ['that came before an endpoint was enabled anew', [{ enabled: false }, { enabled: true }]],
+])('a wish %s disables it no more', async (_, changes) => {
+  const { path, id } = await create();
+  const { num } = await stored(id);
+  for (const change of changes) expect((await api('PATCH', path, change)).status).toBe(200);
+  const before = await stored(id);
+  expect(await disableEndpoint(service.context.prisma, num, 'It answered 410.', 0)).toBe(false);
+  expect((await api('GET', path)).body.enabled).toBe(true);
+  expect(await stored(id)).toMatchObject({ version: before.version, audit: before.audit });
+  expect(await disableEndpoint(service.context.prisma, num, 'It answered 410.', 1)).toBe(true);
+  expect((await api('GET', path)).body.enabled).toBe(false);
+});
+
 test('disabling does nothing to an endpoint that was deleted', async () => {
   const { path, id } = await create();
   const { num } = await stored(id);
   await api('DELETE', path);
   const before = await stored(id);
-  await disableEndpoint(service.context.prisma, num, 'late');
+  await disableEndpoint(service.context.prisma, num, 'late', 0);
   expect(await stored(id)).toMatchObject({ version: before.version, audit: before.audit });
 });
 

@@ -8,6 +8,7 @@ import { openPool } from '../support/open-pool.ts';
 import { startPooler } from '../support/pooler.ts';
 import { startPostgresProcess } from '../support/postgres-process.ts';
 import { query } from '../support/query.ts';
+import { startReceiver } from '../support/receiver.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { databaseUrl, dropDatabase, onServer, TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -62,6 +63,43 @@ test('G1 events, attempts and settings are committed to the disk before anybody 
     { wrote: 'endpoints', committed: 'on', passes: 'on', memory: '5MB' },
     { wrote: 'events', committed: 'on', passes: 'off', memory: '5MB' },
   ]);
+});
+
+test('whatever a database has for a default of dates, bytes, transactions and plans, what is stored is delivered and shown as it is', async () => {
+  const other = await createTestDatabase();
+  onTestFinished(() => other.drop());
+  const defaults = {
+    datestyle: 'SQL, DMY',
+    intervalstyle: 'sql_standard',
+    timezone: 'Pacific/Kiritimati',
+    bytea_output: 'escape',
+    extra_float_digits: '-10',
+    standard_conforming_strings: 'off',
+    default_transaction_isolation: 'serializable',
+    plan_cache_mode: 'force_generic_plan',
+    idle_session_timeout: '500ms',
+  };
+  for (const [name, value] of Object.entries(defaults))
+    await onServer(other.url, `ALTER DATABASE ${new URL(other.url).pathname.slice(1)} SET ${name} = '${value}'`);
+  const receiver = await startReceiver();
+  onTestFinished(() => receiver.close());
+  const strange = await startTestService({ worker: true, databaseUrl: other.url });
+  onTestFinished(() => strange.stop());
+  const ask = (method: string, path: string, body?: object) => call(strange.baseUrl, method, path, body);
+  await ask('POST', '/v1/tenants', { id: 'acme' });
+  const { body: endpoint } = await ask('POST', '/v1/tenants/acme/endpoints', { url: receiver.url });
+  const data = 'a\\b\u00e9 \u0001';
+  const posting = Array.from({ length: 8 }, () => ask('POST', '/v1/events', { type: 'a.b', tenant_id: 'acme', data }));
+  expect((await Promise.all(posting)).map(({ status }) => status)).toEqual(Array(8).fill(202));
+  const requests = await receiver.received(8);
+  expect(requests.map(({ body }) => JSON.parse(body.toString()).data)).toEqual(Array(8).fill(data));
+  const { list } = await eventually(
+    async () => ({ list: (await ask('GET', '/v1/tenants/acme/deliveries?status=delivered')).body.data }),
+    ({ list }) => list.length === 8,
+  );
+  const { body: attempts } = await ask('GET', `/v1/tenants/acme/deliveries/${list[0].id}/attempts`);
+  for (const time of [endpoint.created_at, list[0].created_at, attempts.data[0].started_at])
+    expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(60_000);
 });
 
 test('G1 behind a pooler that keeps our settings back, it starts only where Postgres commits to the disk by default', async () => {
