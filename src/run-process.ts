@@ -11,6 +11,7 @@ import { type Ending, openInstallation } from './installation.ts';
 import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
 import { ownSockets } from './own-sockets.ts';
+import { partitionService } from './partition-service.ts';
 import { checkMasterKey } from './store/check-master-key.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
 import { countTenants, findOldestTenant } from './store/tenants.ts';
@@ -32,7 +33,7 @@ export async function runProcess(config: Config): Promise<Ending> {
   try {
     // Another process may be migrating for long: a signal must not have to wait for that.
     const prepared = prepareDatabase(databaseUrl, config.LANES).catch(explainTo(config));
-    const ending = await Promise.race([prepared, stopping]);
+    const ending = await Promise.race([prepared.then(() => undefined), stopping]);
     if (ending !== undefined) return ending;
     const own = await ownSockets(listener, [
       { url: databaseUrl, defaultPort: 5432 },
@@ -51,6 +52,8 @@ export async function runProcess(config: Config): Promise<Ending> {
       onDropped: (lines) => context.observe.linesDropped(lines),
       onCaughtUp: () => context.observe.logCaughtUp(),
     });
+    const { unknownMigrations } = await prepared;
+    if (unknownMigrations.length > 0) context.observe.databaseNewer(unknownMigrations);
     context.health.addReadiness(() => (http.isStopping ? 'stopping' : null));
     return await runServices(context, http, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
@@ -116,6 +119,7 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.some((role) => role !== 'worker') ? [ingestLimitsService(context)] : []),
+    ...(config.ROLES.includes('worker') ? [] : [partitionService(context)]),
     {
       name: 'requests',
       start: async () => {},

@@ -22,6 +22,12 @@ export const LOG_EVENTS = {
     fields: ['reason'],
   },
   'service.stopped': { level: 'info', meaning: 'It has ended what it had under way.', fields: [] },
+  'database.newer': {
+    level: 'warn',
+    meaning:
+      'The database has had `migrations` that this version does not know: a later version has been started on it. Go back by no more than the version before that one, and for no longer than you must.',
+    fields: ['migrations'],
+  },
   'log.dropped': {
     level: 'warn',
     meaning:

@@ -227,6 +227,11 @@ export class Observer {
     this.#tell(`service.${what}`, details);
   }
 
+  /** Migrations of a later version were applied to the database. */
+  databaseNewer(migrations: readonly string[]): void {
+    this.#tell('database.newer', { migrations: migrations.join(',') });
+  }
+
   /** A delivery that killed its worker again and again is tried no more before someone retries it by hand. */
   deliverySetAside({ eventUuid, endpointNum, strikes }: SetAsideDelivery): void {
     this.metrics.deliveries.setAside.inc();

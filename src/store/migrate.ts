@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { addressOf } from '../config/postgres-url.ts';
 import { explainDatabase } from './database-error.ts';
+import type { Queryable } from './in-transaction.ts';
 import { listMigrations, type MigrationFile } from './migration-files.ts';
 
 /** Serialises migrations of processes that start together. Any fixed number will do; 7402 is ours. */
@@ -33,6 +34,17 @@ export async function migrate(databaseUrl: string): Promise<readonly string[]> {
   } catch (error) {
     throw explainDatabase(databaseUrl, error);
   }
+}
+
+/** What was applied to the database and this version does not have: it is of a later one. */
+export async function findUnknownMigrations(db: Queryable): Promise<readonly string[]> {
+  const files = await listMigrations();
+  const { rows } = await db.query<{ name: string }>(
+    `SELECT migration_name AS name FROM _prisma_migrations
+      WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL AND migration_name <> ALL ($1::text[]) ORDER BY 1`,
+    [files.map(({ name }) => name)],
+  );
+  return rows.map(({ name }) => name);
 }
 
 async function applyPending(databaseUrl: string, files: readonly MigrationFile[]): Promise<readonly string[]> {

@@ -1,15 +1,20 @@
 import { checkSession } from './check-session.ts';
 import { prepareLanes } from './lanes.ts';
-import { migrate } from './migrate.ts';
+import { findUnknownMigrations, migrate } from './migrate.ts';
 import { ensurePartitions } from './partitions.ts';
 import { createPool } from './pools.ts';
+
+export interface PreparedDatabase {
+  /** Migrations of a later version that the database has had. */
+  readonly unknownMigrations: readonly string[];
+}
 
 /**
  * Makes the database fit for this version: migrations, lanes, and partitions for the days ahead. Many processes may do so at once.
  * @throws UnsafeCommitError
  * @throws Error when a migration fails or `lanes` is not the number that the database was set up with.
  */
-export async function prepareDatabase(databaseUrl: string, lanes: number): Promise<void> {
+export async function prepareDatabase(databaseUrl: string, lanes: number): Promise<PreparedDatabase> {
   const pool = createPool({
     databaseUrl,
     name: 'setup',
@@ -25,6 +30,7 @@ export async function prepareDatabase(databaseUrl: string, lanes: number): Promi
     await prepareLanes(pool, lanes);
     const { rows } = await pool.query<{ ms: number }>('SELECT (extract(epoch FROM now()) * 1000)::float8 AS ms');
     await ensurePartitions(pool, rows[0]!.ms);
+    return { unknownMigrations: await findUnknownMigrations(pool) };
   } finally {
     await pool.end();
   }

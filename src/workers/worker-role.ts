@@ -32,6 +32,7 @@ const SWEEP_MS = 1_000;
 /** How long a worker must have held its own session before it judges others: Postgres may have dropped all of them, and they come back. */
 const JUDGE_MS = 2_000;
 const CANCEL_MS = 2_000;
+const CANCEL_ALL_MS = 3_600_000;
 const HOUSEKEEPING_MS = 3_600_000;
 const REPLAY_LOOK_MS = 2_000;
 const EXPANSION_LOOK_MS = 1_000;
@@ -73,7 +74,7 @@ export function workerServices(context: Context): Service[] {
     lanesService(context, owner, session, id),
     announcer,
     periodic('sweeper', SWEEP_MS, sweep, fail),
-    periodic('cancellations', CANCEL_MS, () => cancelAll(pool), fail),
+    periodic('cancellations', CANCEL_MS, cancellations(pool), fail),
     replayService(context),
     expansionService(context),
     validatorService({
@@ -111,9 +112,17 @@ function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProc
   };
 }
 
-/** The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. */
-async function cancelAll(pool: Context['workerPool']): Promise<void> {
-  while (await cancelForDeletedEndpoints(pool));
+/**
+ * The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. At first, and every hour, those of all: no worker may
+ * have run for days.
+ */
+function cancellations(pool: Context['workerPool']): () => Promise<void> {
+  let allAt = 0;
+  return async () => {
+    const isForAll = performance.now() >= allAt;
+    while (await cancelForDeletedEndpoints(pool, isForAll ? 'ever' : 'lately'));
+    if (isForAll) allAt = performance.now() + CANCEL_ALL_MS;
+  };
 }
 
 function replayService({ queues, config, workerPool: pool, ringEndpoints, observe }: Context): Service {

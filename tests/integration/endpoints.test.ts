@@ -319,7 +319,7 @@ test('what waits for deleted endpoints is looked for by an index', async () => {
   const client = await service.context.apiPool.connect();
   try {
     await client.query('SET enable_seqscan = off');
-    const { rows } = await client.query(`EXPLAIN ${text}`);
+    const { rows } = await client.query(`EXPLAIN ${text}`, ['1 day']);
     expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toContain('endpoints_deleted_idx');
   } finally {
     client.release(true);

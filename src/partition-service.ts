@@ -1,0 +1,17 @@
+import type { Context } from './context.ts';
+import { periodic, type Service } from './lifecycle.ts';
+import { ensurePartitions } from './store/partitions.ts';
+
+const LOOK_MS = 3_600_000;
+
+/**
+ * Makes the partitions of the days ahead in a process that takes events in and has no worker, whose housekeeping does it otherwise: events are stored
+ * however long no worker runs.
+ */
+export function partitionService({ apiPool, clock, observe }: Pick<Context, 'apiPool' | 'clock' | 'observe'>): Service {
+  const look = async () => {
+    const made = await ensurePartitions(apiPool, clock.nowMs());
+    observe.housekeeping('partitions_made', made.length === 0 ? null : { tables: made.join(',') });
+  };
+  return periodic('partitions', LOOK_MS, look, (_name, error) => observe.housekeepingFailed('partitions_made', error));
+}
