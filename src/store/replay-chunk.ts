@@ -54,6 +54,8 @@ export interface ReplayedEvent {
   readonly type: string;
   /** Whether its day was dropped: then it must be restored before its deliveries can be made. */
   readonly isKept: boolean;
+  /** Whether it was sent to one endpoint to try it. */
+  readonly isTest: boolean;
 }
 
 export interface EventChunk {
@@ -68,14 +70,17 @@ export async function nextEvents(client: Queryable, replay: HeldReplay, size: nu
   const uuids = await nextUuids(client, replay, size);
   const last = uuids.at(-1);
   if (last === undefined) return { events: [], cursor: replay.plan.to };
-  const { rows } = await client.query<{ id: string; type: string; is_kept: boolean }>(
-    `SELECT id, type, false AS is_kept FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL
+  const { rows } = await client.query<{ id: string; type: string; is_kept: boolean; is_test: boolean }>(
+    `SELECT id, type, false AS is_kept, EXISTS (SELECT FROM test_events t WHERE t.event_id = events.id) AS is_test FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL
       UNION ALL
-     SELECT id, type, true FROM kept_events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL AND $3
+     SELECT id, type, true, false FROM kept_events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL AND $3
       ORDER BY id`,
     [replay.tenantNum, plainArray(uuids), replay.plan.status === 'dead_lettered'],
   );
-  return { events: rows.map(({ id, type, is_kept }) => ({ uuid: id, type, isKept: is_kept })), cursor: last };
+  return {
+    events: rows.map(({ id, type, is_kept, is_test }) => ({ uuid: id, type, isKept: is_kept, isTest: is_test })),
+    cursor: last,
+  };
 }
 
 /** Bodies of events, as they are delivered, by their UUIDs. */

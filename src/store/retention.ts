@@ -5,6 +5,7 @@ import { keepDeadLetters } from './kept-dead-letters.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
 import { isDeliveryOf } from './probe.ts';
+import { forgetTestEvents } from './test-events.ts';
 
 const DAY_MS = 86_400_000;
 /** Pages of the mailbox that one statement looks at: 16 MB. */
@@ -48,6 +49,7 @@ export async function dropOldPartitions(
 async function dropBefore(client: pg.ClientBase, boundaryMs: number, keptMs: number): Promise<readonly string[]> {
   const old = (await listPartitions(client)).filter(({ dayMs }) => dayMs < boundaryMs);
   await client.query('DELETE FROM expansions WHERE event_id < $1', [uuidFloor(boundaryMs)]);
+  await forgetTestEvents(client, uuidFloor(boundaryMs));
   await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
   // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next. Attempts go before the
   // events of their day, which their dead letters are kept with.

@@ -134,7 +134,12 @@ export class Replayer {
     const nowOf = (uuid: string) => restored.get(uuid) ?? uuid;
     return queueDeliveries(client, replay, {
       again: wanted.map(({ uuid }) => nowOf(uuid)),
-      missed: await missedBy(client, endpoints, replay, wanted),
+      missed: await missedBy(
+        client,
+        endpoints,
+        replay,
+        wanted.filter(({ isTest }) => !isTest),
+      ),
       only: only === null ? null : only.map((key) => ({ ...key, eventUuid: nowOf(key.eventUuid) })),
       endpoints: endpoints.map(({ num }) => ({ num, lane: laneOf(num, this.#options.lanes) })),
     });

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropExpiredKeys, dropOldPartitions } from '../../src/store/retention.ts';
@@ -145,6 +145,7 @@ test('G2 what a replay queues of a day while it is dropped goes with it, though 
     CREATE TRIGGER refusing BEFORE DELETE ON mailbox FOR EACH ROW EXECUTE FUNCTION refuse()`);
   const late = uuidAt(NOW - 20 * DAY_MS);
   const replay = await pool.connect();
+  onTestFinished(() => replay.release());
   await replay.query('BEGIN');
   await replay.query('SELECT FROM events WHERE id = $1', [late]);
   await replay.query(
@@ -158,7 +159,6 @@ test('G2 what a replay queues of a day while it is dropped goes with it, though 
     ({ rowCount }) => rowCount === 1,
   );
   await replay.query('COMMIT');
-  replay.release();
   expect(await dropping).toMatchObject({ message: 'not now' });
   await pool.query('DROP TRIGGER refusing ON mailbox');
   await dropOldPartitions(pool, NOW, 5, 5);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { deliveryIdOf, eventIdOf } from '../../src/domain/ids.ts';
+import { deliveryIdOf, eventIdOf, parseEventId } from '../../src/domain/ids.ts';
 import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
@@ -155,6 +155,22 @@ test('without a status every ended delivery is made again, those waiting are lef
   expect(short(await queued(tenant)).filter(([, endpoint]) => endpoint === two.num)).toEqual([
     [dead, two.num, 1],
     [done, two.num, 2],
+  ]);
+});
+
+test('an event that was sent to one endpoint to try it is brought to no other, and again to the one that had it', async () => {
+  const tenant = await makeTenant(service, 'tried');
+  const [tried, other] = [await makeEndpoint(service, tenant), await makeEndpoint(service, tenant)];
+  const { body } = await ask(tenant, 'POST', `/endpoints/${tried.id}/test`, { type: 'order.paid' });
+  const real = await logEvent(service, tenant, 'order.paid');
+  await deliverAll(tenant);
+  await replay(tenant, { endpoint_id: other.id });
+  await replay(tenant, { endpoint_id: other.id, event_ids: [body.event_id] });
+  await replay(tenant, { endpoint_id: tried.id, event_ids: [body.event_id] });
+  await queueAll();
+  expect(short(await queued(tenant))).toEqual([
+    [parseEventId(body.event_id), tried.num, 1],
+    [real, other.num, 0],
   ]);
 });
 

@@ -8,6 +8,7 @@ import { type PendingEvent, sealEvent } from '../../ingest/seal-event.ts';
 import { laneOf } from '../../routing/lane-of.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
 import { appendEvents } from '../../store/event-log.ts';
+import { noteTestEvent } from '../../store/test-events.ts';
 import { objectId } from '../object-id.ts';
 import { defineRoute } from '../route.ts';
 
@@ -46,6 +47,7 @@ export const sendTestEvent = defineRoute({
       lane: laneOf(endpoint.num, config.LANES),
       orderKey: null,
     };
+    await noteTestEvent(apiPool, event.uuid);
     await appendEvents(apiPool, {
       events: [{ ...event, tenantNum: tenant.num, tenantId: tenant.id }],
       claims: [],
