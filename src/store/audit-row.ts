@@ -1,4 +1,3 @@
-import { newUuid } from '../domain/ids.ts';
 import type { Change } from './audit.ts';
 import type { Queryable } from './in-transaction.ts';
 
@@ -6,8 +5,8 @@ import type { Queryable } from './in-transaction.ts';
 export async function appendAuditRow(client: Queryable, change: Change): Promise<void> {
   const { tenantNum, actor, action, object, before, after } = change;
   await client.query(
-    'INSERT INTO audit_log (id, tenant_num, actor, action, object, before, after) VALUES ($1, $2, $3, $4, $5, $6, $7)',
-    [newUuid(), tenantNum, actor, action, object, jsonOf(before), jsonOf(after)],
+    'INSERT INTO audit_log (tenant_num, actor, action, object, before, after) VALUES ($1, $2, $3, $4, $5, $6)',
+    [tenantNum, actor, action, object, jsonOf(before), jsonOf(after)],
   );
 }
 

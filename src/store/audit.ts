@@ -1,4 +1,3 @@
-import { newUuid } from '../domain/ids.ts';
 import type { AuditAction } from './audit-actions.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 
@@ -16,5 +15,5 @@ export interface Change {
 
 /** Appends a configuration change, in the transaction that makes it. */
 export async function appendAudit(transaction: Transaction, change: Change): Promise<void> {
-  await transaction.auditEntry.create({ data: { id: newUuid(), ...change } });
+  await transaction.auditEntry.create({ data: change });
 }

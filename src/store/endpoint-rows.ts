@@ -118,12 +118,18 @@ export async function lockEndpoint(
   return transaction.endpoint.findFirst({ where: { id, tenantNum, deletedAt: null } });
 }
 
+/** As the API shows it: the filter is kept as text. */
+function auditedSubscription({ filter, ...subscription }: Subscription): Prisma.InputJsonObject {
+  return { ...subscription, ...(filter === undefined ? {} : { filter: JSON.parse(filter) }) };
+}
+
 /** Settings as the audit log keeps them: of headers the names alone, because their values are often credentials, and no password. */
 export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJsonObject {
   const { destination, description, subscriptions, enabled, signature, format, validation, metadata } = settings;
   const view = {
     ...(destination && auditedDestination(destination)),
-    ...{ description, subscriptions, enabled, signature, format, validation, metadata },
+    ...{ description, enabled, signature, format, validation, metadata },
+    subscriptions: subscriptions?.map(auditedSubscription),
     headers: settings.headers && Object.keys(settings.headers).sort(),
     retry_schedule: settings.retrySchedule,
     timeout_seconds: settings.timeoutSeconds,

@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import type { AuditAction } from './audit-actions.ts';
@@ -47,8 +46,8 @@ const CONCLUDE = `
      WHERE num = $1 AND validation_epoch = $2 AND validation_due_at IS NOT NULL AND deleted_at IS NULL
     RETURNING id, tenant_num
   )
-  INSERT INTO audit_log (id, tenant_num, actor, action, object, after)
-  SELECT $7, tenant_num, 'system', $8, id, $9 FROM concluded`;
+  INSERT INTO audit_log (tenant_num, actor, action, object, after)
+  SELECT tenant_num, 'system', $7, id, $8 FROM concluded`;
 
 const POSTPONE = `
   UPDATE endpoints SET validation_detail = $3, validation_due_at = now() + $4::int * interval '1 millisecond'
@@ -71,11 +70,11 @@ export async function recordValidation(
 function conclusionOf(result: Exclude<ValidationResult, { kind: 'postponed' }>): unknown[] {
   if (result.kind === 'refused') {
     const { kind, detail } = result;
-    return [kind, detail, null, null, newUuid(), 'endpoint.validation_refused' satisfies AuditAction, { detail }];
+    return [kind, detail, null, null, 'endpoint.validation_refused' satisfies AuditAction, { detail }];
   }
   const { kind, origin, allowedPerMinute } = result;
   const after = { origin, allowed_per_minute: allowedPerMinute };
-  return [kind, null, origin, allowedPerMinute, newUuid(), 'endpoint.validated' satisfies AuditAction, after];
+  return [kind, null, origin, allowedPerMinute, 'endpoint.validated' satisfies AuditAction, after];
 }
 
 /**

@@ -26,7 +26,7 @@ const beyondPrisma = {
     'sources_name_idx',
   ],
   triggers: ['audit_log_append_only'],
-  functions: ['assert_all_claimed', 'assert_routing_versions', 'order_key', 'refuse_rewriting_history'],
+  functions: ['assert_all_claimed', 'assert_routing_versions', 'audit_id', 'order_key', 'refuse_rewriting_history'],
   tablesWithOptions: [
     'announcements',
     'endpoint_states',

@@ -1,5 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { uuidTime } from '../../src/domain/ids.ts';
+import { appendAuditRow } from '../../src/store/audit-row.ts';
+import type { Queryable } from '../../src/store/in-transaction.ts';
 import { call } from '../support/api.ts';
+import { makeTenant } from '../support/log-fixture.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -15,6 +19,7 @@ const api = (method: string, path: string, body?: unknown, key?: string) =>
 
 interface Entry {
   readonly id: string;
+  readonly at: string;
   readonly actor: string;
   readonly action: string;
   readonly object: string;
@@ -121,4 +126,27 @@ test('the record cannot be rewritten', async () => {
   const { apiPool } = service.context;
   await expect(apiPool.query(`UPDATE audit_log SET actor = 'nobody'`)).rejects.toThrow('append-only');
   await expect(apiPool.query('DELETE FROM audit_log')).rejects.toThrow('append-only');
+});
+
+test('G8 changes are listed in the order in which they were made, however long a transaction waited before and whatever the clock of a process says', async () => {
+  const tenant = await makeTenant(service, 'clocks');
+  const pool = service.context.apiPool;
+  const append = (client: Queryable, object: string) =>
+    appendAuditRow(client, { tenantNum: tenant.num, actor: 'operator', action: 'delivery.retried', object });
+  const waited = await pool.connect();
+  onTestFinished(() => waited.release());
+  await waited.query('BEGIN');
+  const tomorrow = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 86_400_000);
+  onTestFinished(() => tomorrow.mockRestore());
+  await pool.query('SELECT pg_sleep(0.01)');
+  await append(pool, 'first');
+  await append(pool, 'second');
+  tomorrow.mockRestore();
+  await append(waited, 'third');
+  await waited.query('COMMIT');
+  const { data } = await audit('clocks');
+  expect(data.slice(0, 3).map(({ object }) => object)).toEqual(['third', 'second', 'first']);
+  const times = data.map(({ at }) => at);
+  expect(times).toEqual(times.toSorted().reverse());
+  for (const { id, at } of data) expect(Math.abs(uuidTime(id) - Date.parse(at))).toBeLessThanOrEqual(2);
 });
