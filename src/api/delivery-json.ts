@@ -36,7 +36,7 @@ export const deliverySchema = z
       .datetime()
       .nullable()
       .describe(
-        'When it is due. It goes later where its endpoint takes nothing then: disabled, circuit open, asked for a pause, not validated, behind others. Null where it has ended or has a `problem`.',
+        'When it is due. It goes later where its endpoint takes nothing then: disabled, circuit open, asked for a pause, not validated, behind others. Null where it has ended, has a `problem`, or waits for those before it in order.',
       ),
     problem: z.string().nullable().describe('Why it is not tried although it waits: a retry by hand brings it back.'),
     last_attempt: lastAttemptSchema.nullable(),

@@ -18,7 +18,9 @@ export const replaySchema = z
     id: z.string(),
     state: z.enum(REPLAY_STATES),
     matched: z.int().describe('Deliveries that were found and queued so far.'),
-    done: z.int().describe('Of these, those that had their attempt.'),
+    done: z
+      .int()
+      .describe('Of these, those that had their attempt, but for what was under way when the replay was cancelled.'),
     request: echoed.describe('What was asked for.'),
     created_at: z.iso.datetime(),
     finished_at: z.iso.datetime().nullable(),

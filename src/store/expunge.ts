@@ -34,6 +34,7 @@ export async function expungePayload(
     // Before those that wait: a worker may be moving some of them there.
     const unexpanded = await cancelUnexpanded(client, tenant.num, event.uuid, 'payload_expunged');
     const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
+    await resumeBehind(client, tenant.num, event.uuid);
     const after = { deliveries_cancelled: unexpanded + cancelled };
     await appendAuditRow(client, {
       tenantNum: tenant.num,
@@ -63,6 +64,16 @@ async function expungeIn(
   const change = [uuid, tenantNum, rewrite(found.body)];
   await client.query(`UPDATE ${table} SET body = $3, expunged_at = now() WHERE id = $1 AND tenant_num = $2`, change);
   return 'expunged';
+}
+
+/** What stands behind a dead letter of it would wait for a retry that nobody can make any more. */
+async function resumeBehind(client: Queryable, tenantNum: number, eventUuid: string): Promise<void> {
+  const { rows } = await client.query<{ endpoint_num: number; order_key: number }>(
+    `DELETE FROM paused_keys WHERE event_id = $2 AND endpoint_num = ANY(ARRAY(SELECT num FROM endpoints WHERE tenant_num = $1))
+     RETURNING endpoint_num, order_key`,
+    [tenantNum, eventUuid],
+  );
+  await promote(client, orderKeysOf(rows));
 }
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.

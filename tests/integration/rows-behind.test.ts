@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { eventIdOf } from '../../src/domain/ids.ts';
 import { promote, promoteAll } from '../../src/store/order.ts';
 import { call } from '../support/api.ts';
 import { logEvent, logPaused, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
@@ -63,22 +64,34 @@ test.each([
   },
 );
 
-test('G5: nothing of a key that waits for a person is brought up, until it is resumed', async () => {
+test.each<[string, (base: string, endpoint: string, dead: string) => readonly [string, string, object?]]>([
+  ['it is resumed', (base, endpoint) => ['POST', `${base}/endpoints/${endpoint}/paused-keys/resume`, {}]],
+  [
+    'its endpoint is told to go on',
+    (base, endpoint) => ['PATCH', `${base}/endpoints/${endpoint}`, { on_dead_letter: 'continue' }],
+  ],
+  [
+    'the payload that it waits for is expunged',
+    (base, _, dead) => ['DELETE', `${base}/events/${eventIdOf(dead)}/payload`],
+  ],
+])('G5: nothing of a key that waits for a person is brought up, until %s', async (_, ask) => {
   const service = await startTestService();
   onTestFinished(() => service.stop());
   const tenant = await makeTenant(service, 'acme');
   const endpoint = await makeEndpoint(service, tenant, { order: 'endpoint', on_dead_letter: 'pause' });
-  await logPaused(service, tenant, await logEvent(service, tenant), endpoint);
+  const dead = await logEvent(service, tenant);
+  await logPaused(service, tenant, dead, endpoint);
   const pool = service.context.workerPool;
   const brought = async () => [
     await promote(pool, [{ endpointNum: endpoint.num, key: 0 }]),
     await promoteAll(pool, [endpoint.num]),
   ];
   expect(await brought()).toEqual([0, 0]);
-  const path = `/v1/tenants/acme/endpoints/${endpoint.id}/paused-keys/resume`;
-  expect((await call(service.baseUrl, 'POST', path, {})).body).toEqual({ resumed: 1 });
+  const [method, path, body] = ask('/v1/tenants/acme', endpoint.id, dead);
+  expect((await call(service.baseUrl, method, path, body)).status).toBeLessThan(300);
   const { rows } = await pool.query('SELECT parked FROM mailbox');
   expect(rows).toEqual([{ parked: false }]);
+  expect((await pool.query('SELECT FROM paused_keys')).rowCount).toBe(0);
 });
 
 test('a worker that takes a lane brings up what nobody lived to bring up, though no delivery of the key will ever end again', async () => {

@@ -5,6 +5,7 @@ import { Refusal } from '../../domain/errors.ts';
 import { publicKeyOf } from '../../signing/public-key-of.ts';
 import { cancelForDeletedEndpoints } from '../../store/cancel-deleted.ts';
 import * as endpoints from '../../store/endpoints.ts';
+import { resumeKeys } from '../../store/paused-keys.ts';
 import { updateEndpoint as update } from '../../store/update-endpoint.ts';
 import { checkTogether, chooseDestination } from '../choose-destination.ts';
 import { defaultSettings, secretFor, settingsOf } from '../endpoint-input.ts';
@@ -120,7 +121,13 @@ export const updateEndpoint = defineRoute({
       toBeProbed: Gate.toBeProbed,
     });
     if (updated === null) throw endpointNotFound();
-    if (updated.mayMove) context.ringEndpoints([updated.endpoint.num]);
+    const { num } = updated.endpoint;
+    // Nothing of it stands still any more, not even what stood before.
+    const resumed =
+      body.on_dead_letter === 'continue'
+        ? await resumeKeys(context.apiPool, tenant, { num, id, key: null }, caller.actor)
+        : 0;
+    if (updated.mayMove || resumed > 0) context.ringEndpoints([num]);
     return { status: 200, body: endpointJson(updated.endpoint, viewer(request, context)) };
   },
 });

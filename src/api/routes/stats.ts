@@ -15,10 +15,10 @@ const HOUR_MS = 3_600_000;
 export const statsSchema = z
   .object({
     window_hours: z.int().describe('Events accepted within this time.'),
-    delivered: z.int(),
+    delivered: z.int().describe('Attempts that delivered: a delivery that is made again counts again.'),
     failed_attempts: z.int(),
-    dead_lettered: z.int(),
-    cancelled: z.int(),
+    dead_lettered: z.int().describe('How often a delivery was given up, those included that were made again since.'),
+    cancelled: z.int().describe('Likewise.'),
     success_rate: z
       .number()
       .nullable()
