@@ -188,6 +188,11 @@ export const LOG_EVENTS = {
     meaning: 'Idempotency keys older than `IDEMPOTENCY_HOURS` were deleted.',
     fields: ['count'],
   },
+  'housekeeping.secrets_forgotten': {
+    level: 'info',
+    meaning: 'Secrets of endpoints whose overlap with the next was over were deleted.',
+    fields: ['count'],
+  },
 } as const satisfies Record<string, LogEvent>;
 
 export type LogEventName = keyof typeof LOG_EVENTS;

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { SignatureScheme } from '../domain/endpoint.ts';
 import { newId } from '../domain/ids.ts';
 import type { TenantRef } from '../domain/scope.ts';
@@ -99,6 +100,12 @@ async function expireSecrets(transaction: Transaction, endpointNum: number, over
      WHERE endpoint_num = ${endpointNum}`;
   await transaction.$executeRaw`
     DELETE FROM endpoint_secrets WHERE endpoint_num = ${endpointNum} AND expires_at <= now()`;
+}
+
+/** Takes secrets whose overlap is over out of the database, where they are sealed. @returns how many there were */
+export async function forgetExpiredSecrets(pool: pg.Pool): Promise<number> {
+  const { rowCount } = await pool.query('DELETE FROM endpoint_secrets WHERE expires_at <= now()');
+  return rowCount ?? 0;
 }
 
 interface SecretRow {

@@ -49,6 +49,7 @@ export async function dropOldPartitions(
 async function dropBefore(client: pg.ClientBase, boundaryMs: number, keptMs: number): Promise<readonly string[]> {
   const old = (await listPartitions(client)).filter(({ dayMs }) => dayMs < boundaryMs);
   await client.query('DELETE FROM expansions WHERE event_id < $1', [uuidFloor(boundaryMs)]);
+  await client.query('DELETE FROM poisoned_deliveries WHERE event_id < $1', [uuidFloor(boundaryMs)]);
   await forgetTestEvents(client, uuidFloor(boundaryMs));
   await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
   // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next. Attempts go before the

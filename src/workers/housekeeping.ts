@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
+import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
 import { ensurePartitions } from '../store/partitions.ts';
 import { forgetRejected } from '../store/rejected-messages.ts';
@@ -21,7 +22,8 @@ export type HousekeepingDuty =
   | 'partitions_dropped'
   | 'dead_letters_forgotten'
   | 'rejected_messages_forgotten'
-  | 'keys_forgotten';
+  | 'keys_forgotten'
+  | 'secrets_forgotten';
 
 const HOUR_MS = 3_600_000;
 /** What a producer is promised is the least: a key is forgotten a little later. */
@@ -51,6 +53,7 @@ export class Housekeeping {
     await this.#do('keys_forgotten', async () =>
       countOf(await dropExpiredKeys(pool, uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS))),
     );
+    await this.#do('secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool)));
   }
 
   async #do(duty: HousekeepingDuty, run: () => Promise<Record<string, string | number> | null>): Promise<void> {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateSecret } from '../../src/signing/generate-secret.ts';
+import { forgetExpiredSecrets } from '../../src/store/endpoint-secrets.ts';
 import { loadTargets } from '../../src/store/targets.ts';
 import { call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -72,6 +73,17 @@ test('a secret that expired signs no more and is shown no more', async () => {
   );
   expect(await signing(id)).toEqual([body.secret]);
   expect((await api('GET', `${path}/secret`)).body.previous).toEqual([]);
+});
+
+test('a secret whose overlap is over is not kept, though no other comes', async () => {
+  const { id, path } = await create();
+  await api('POST', `${path}/secret/rotate`, { overlap_seconds: 60 });
+  const { workerPool } = service.context;
+  await forgetExpiredSecrets(workerPool);
+  expect((await stored(id)).rows).toBe('2');
+  await workerPool.query(`UPDATE endpoint_secrets SET expires_at = now() WHERE expires_at IS NOT NULL`);
+  expect(await forgetExpiredSecrets(workerPool)).toBeGreaterThan(0);
+  expect((await stored(id)).rows).toBe('1');
 });
 
 test('eight previous secrets sign at the most, and none ends before the moment that was told: another rotation is refused until it may', async () => {
