@@ -108,6 +108,7 @@ test('a v6 form that carries a v4 address needs both to be allowed', () => {
   // Teredo: the server in the clear, the client inverted; 0x80fffffe is 127.0.0.1.
   expect(passes({ allowedNetworks: ['::/0'] }, '2001:0:808:808::80ff:fffe')).toBe(false);
   expect(passes({ allowedNetworks: ['::/0'] }, '2001:0:808:808::f7f7:f7f7')).toBe(true);
+  expect(passes({ allowedNetworks: ['::/0'] }, '2001:0:7f00:1::f7f7:f7f7')).toBe(false);
 });
 
 test('a forbidden socket is never reached, whatever is allowed and however it is spelt', () => {
