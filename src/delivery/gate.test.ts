@@ -248,3 +248,14 @@ test('answers to requests that began before a reset by hand do not undo it', () 
   for (const passage of before) rig.gate.finish(answer(500), passage, { nowMs: START, random: () => 0.5 });
   expect([rig.closedUntilMs, rig.room]).toEqual([null, 8]);
 });
+
+test('a success after a failure is to be saved: the next owner would go on counting the days of failures', () => {
+  const rig = new Rig();
+  rig.pass(answer(500));
+  rig.gate.markSaved();
+  rig.pass(answer(200));
+  expect([rig.gate.isDirty, rig.gate.save(rig.nowMs)?.failingSinceMs ?? null]).toEqual([true, null]);
+  rig.gate.markSaved();
+  rig.pass(answer(200));
+  expect(rig.gate.isDirty).toBe(false);
+});
