@@ -169,6 +169,35 @@ test('what is abandoned is not sent any more, hung up on where it was sent, and 
   expect(outcomes).toHaveLength(4);
 });
 
+test('what is abandoned while it is being noted is not sent', async () => {
+  await careful.review([lane(CAREFUL_FROM)]);
+  const requests = [1, 2].map(send);
+  requests[0]!.abandon();
+  await time.pass(10);
+  expect(log).toEqual(['noted 1 of 1 lanes', 'noted 2 of 1 lanes', 'sent 2']);
+});
+
+test('what is abandoned while it is on trial leaves its place to the next', async () => {
+  await careful.review([lane(CAREFUL_FROM)]);
+  const requests = Array.from({ length: TRIALS_PER_LANE }, (_, i) => send(i + 1));
+  await time.pass(10);
+  requests[0]!.abandon();
+  send(9);
+  await time.pass(10);
+  expect(log).toContain('sent 9');
+});
+
+test('what was on trial when its lane was lost takes no place where the lane comes back to the same process', async () => {
+  await careful.review([lane(CAREFUL_FROM)]);
+  for (let n = 1; n <= TRIALS_PER_LANE; n++) send(n);
+  await time.pass(10);
+  careful.forget(3);
+  await careful.review([{ ...lane(CAREFUL_FROM), epoch: 2 }]);
+  send(9);
+  await time.pass(10);
+  expect(log.slice(-2)).toEqual(['noted 9 of 1 lanes', 'sent 9']);
+});
+
 test('after the end of a stop nothing more is sent', async () => {
   await careful.review([lane(CAREFUL_FROM)]);
   for (let n = 1; n <= 3; n++) send(n);
