@@ -1,29 +1,69 @@
 import { expect, test } from 'vitest';
 import type { DueDelivery } from '../store/mailbox.ts';
-import { AsideWriter } from './aside-writer.ts';
+import { AsideWriter, type AsideWriterOptions } from './aside-writer.ts';
 import type { Lane } from './lane.ts';
 import { SetAside } from './set-aside.ts';
 
 const row = (lane: number) =>
   ({ eventUuid: `e${lane}`, endpointNum: lane, lane, isParked: false, order: { key: 1 } }) as unknown as DueDelivery;
 
-test('rows of a lane that is lost while others are being parked are not set behind: their owner would not know', async () => {
-  const aside = new SetAside();
-  aside.park([row(1)]);
-  aside.setBehind([row(1), row(2)]);
-  const lanes = new Map([1, 2].map((lane) => [lane, { lease: { lane, epoch: 1 } } as unknown as Lane]));
-  const behind: unknown[] = [];
-  const writer = new AsideWriter({
-    store: {
-      park: async () => void lanes.delete(2),
-      setBehind: async (leases, rows) =>
-        void behind.push([leases.map(({ lane }) => lane), rows.map(({ lane }) => lane)]),
-      promote: async () => 0,
-    },
+interface Stage {
+  readonly aside: SetAside;
+  readonly lanes: Map<number, Lane>;
+  readonly store: Partial<AsideWriterOptions['store']>;
+}
+
+function createWriter({ aside, lanes, store }: Stage): AsideWriter {
+  const nothing = { park: async () => {}, setBehind: async () => {}, promote: async () => 0 };
+  return new AsideWriter({
+    store: { ...nothing, ...store },
     desks: { aside, isHeld: () => false, list: new Map() as never },
     lanes,
     floods: { note: () => {} },
   });
+}
+
+const held = (...numbers: number[]) =>
+  new Map(numbers.map((lane) => [lane, { lease: { lane, epoch: 1 } } as unknown as Lane]));
+
+test('rows of a lane that is lost while others are being parked are not set behind: their owner would not know', async () => {
+  const aside = new SetAside();
+  aside.park([row(1)]);
+  aside.setBehind([row(1), row(2)]);
+  const lanes = held(1, 2);
+  const behind: unknown[] = [];
+  const writer = createWriter({
+    aside,
+    lanes,
+    store: {
+      park: async () => void lanes.delete(2),
+      setBehind: async (leases, rows) =>
+        void behind.push([leases.map(({ lane }) => lane), rows.map(({ lane }) => lane)]),
+    },
+  });
   await writer.write();
   expect(behind).toEqual([[[1], [1]]]);
+});
+
+test('rows of a lane that is lost before they are parked are left as they are, and hold up no others', async () => {
+  const aside = new SetAside();
+  aside.park([row(1), row(2)]);
+  const parked: unknown[] = [];
+  const park: AsideWriterOptions['store']['park'] = async (leases, rows) =>
+    void parked.push([leases.map(({ lane }) => lane), rows.map(({ lane }) => lane)]);
+  await createWriter({ aside, lanes: held(1), store: { park } }).write();
+  expect(parked).toEqual([[[1], [1]]]);
+  expect(aside.isEmpty).toBe(true);
+});
+
+test('once rows are set behind others the table is asked who is next: those may have gone meanwhile', async () => {
+  const aside = new SetAside();
+  aside.setBehind([row(1)]);
+  const said: unknown[] = [];
+  const store: Stage['store'] = {
+    setBehind: async () => void said.push('set behind'),
+    promote: async (keys) => said.push(...keys),
+  };
+  await createWriter({ aside, lanes: held(1), store }).write();
+  expect(said).toEqual(['set behind', { endpointNum: 1, key: 1 }]);
 });

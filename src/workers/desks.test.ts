@@ -274,6 +274,18 @@ test('an endpoint that answers 410 gets nothing more, although its settings stil
   expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
 });
 
+test('what comes for an endpoint that has answered 410 is not sent, although its settings were not read anew yet', async () => {
+  model.addEndpoint(1, 0, 1);
+  outcome = answered(410);
+  await admit(rows(1, 1));
+  await time.pass(500);
+  const late = rows(1, 2);
+  desks.admit(late, new Map(late.map((row) => [row.eventUuid, body])), () => lane);
+  await time.pass(500);
+  expect(settled).toHaveLength(1);
+  expect(desks.aside.takeParked(desks.isHeld).map(keyOf)).toEqual(late.map(keyOf));
+});
+
 test.each([
   ['cast', 'well', 0],
   ['key', 'well', 0],
@@ -339,6 +351,18 @@ test('an endpoint is forgotten only when it has long had nothing to do', async (
   await time.pass(20_000);
   desks.list.forgetIdle();
   expect([desks.list.get(1), desks.list.get(2)?.num]).toEqual([undefined, 2]);
+});
+
+test('an endpoint whose gate is not saved yet is not forgotten, however long it has had nothing to do', async () => {
+  model.addEndpoint(1, 0, 2);
+  outcome = answered(500);
+  await admit(rows(1, 1));
+  await time.pass(20_000);
+  desks.list.forgetIdle();
+  expect(desks.list.get(1)?.gate?.isDirty).toBe(true);
+  desks.list.get(1)!.gate!.markSaved();
+  desks.list.forgetIdle();
+  expect(desks.list.get(1)).toBeUndefined();
 });
 
 test('a row that has waited and is gone from the mailbox meanwhile is not sent any more', async () => {

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { Gate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
+import { START } from '../store/mailbox.ts';
 import { Desk } from './desk.ts';
 import type { Letter } from './letter-queue.ts';
-import { desksToRefill } from './parked-backlog.ts';
+import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
 
@@ -34,4 +35,13 @@ test('the backlog of a deleted endpoint is taken up, to be cancelled, although i
 test('a disabled endpoint and a lane that is not served keep their backlog', () => {
   expect(chosen(fullDesk({ enabled: false }))).toEqual([]);
   expect(chosen(fullDesk({ deleted: true }), false)).toEqual([]);
+});
+
+test('a read that went on from a cursor and came to the end says nothing of what is before it: the next begins at the start', () => {
+  const desk = fullDesk({});
+  desk.parkedCursor = { dueAtMs: NOW, eventUuid: '01890a5d-ac96-774b-bcce-b302099a8057', endpointNum: 1 };
+  refilled(refillOf(desk), []);
+  expect([desk.hasParked, desk.parkedCursor]).toEqual([true, START]);
+  refilled(refillOf(desk), []);
+  expect(desk.hasParked).toBe(false);
 });
