@@ -1,48 +1,139 @@
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { HandOver, type HandOverOptions } from './hand-over.ts';
 import { HeldRows } from './held-rows.ts';
 
-test('where taking a commit in fails midway, each endpoint gets its places back, once, and nothing of it is awaited any more', () => {
-  const held = new HeldRows();
-  const looks: number[] = [];
-  const marked: number[] = [];
-  const lane = { number: 0, takesFromMemory: true, isDraining: false, isLeaving: false, lookBack: () => looks.push(0) };
-  const desk = (num: number) => {
-    const target = { maxInFlight: 4 };
-    const empty = { waiting: [], lines: { waiting: 0 }, hasParked: false, flood: null, wasFlooded: num === 3 };
-    const own = { expected: 0, isOpen: () => true, markParked: () => marked.push(num) };
-    return { num, version: 1, target, ...empty, ...own };
+const UUID = '01890a5d-ac96-774b-bcce-b302099a8057';
+const BODIES = new Map();
+
+type PlantedDesk = ReturnType<typeof createDesk>;
+
+let held: HeldRows;
+let desks: Map<number, PlantedDesk>;
+let handOver: HandOver;
+/** Endpoints whose deliveries were taken in. */
+let admitted: number[];
+let looks: number;
+/** Endpoints that were marked as having something parked. */
+let marked: number[];
+let failures: string[];
+let askForLane: () => void;
+let fence: () => void;
+
+function createDesk(num: number) {
+  return {
+    num,
+    version: 1,
+    target: { maxInFlight: 4 },
+    waiting: [],
+    lines: { waiting: 0 },
+    hasParked: false,
+    flood: null as 'plain' | null,
+    wasFlooded: num === 3,
+    expected: 0,
+    isOpen: () => true,
+    markParked: () => marked.push(num),
   };
-  const desks = new Map([1, 2, 3].map((num) => [num, desk(num)]));
-  let asked = 0;
-  const memory = { roomForNew: 10, ofEndpoint: () => 10, mayTake: () => true };
-  const handOver = new HandOver({
-    desks: { list: desks, memory, held },
+}
+
+beforeEach(() => {
+  held = new HeldRows();
+  desks = new Map([1, 2, 3].map((num) => [num, createDesk(num)]));
+  admitted = [];
+  looks = 0;
+  marked = [];
+  failures = [];
+  askForLane = () => {};
+  fence = () => {};
+  const lane = {
+    number: 0,
+    takesFromMemory: true,
+    isDraining: false,
+    isLeaving: false,
+    handed: () => {},
+    wake: () => {},
+  };
+  const lookBack = () => looks++;
+  const known = new Map([[0, { ...lane, lookBack }]]);
+  handOver = new HandOver({
+    desks: {
+      list: desks,
+      memory: { roomForNew: 10, ofEndpoint: () => 10, mayTake: () => true },
+      held,
+      aside: { isEmpty: true },
+      admit: (rows: readonly { endpointNum: number }[]) => admitted.push(...rows.map(({ endpointNum }) => endpointNum)),
+    },
     lanes: {
-      get: () => {
-        if (++asked === 5) throw new Error('planted');
-        return lane;
+      get: (number: number) => {
+        askForLane();
+        return known.get(number);
       },
     },
     nowMs: () => 0,
-    fence: () => {},
+    fence: () => fence(),
     onChange: () => {},
-    onFailure: () => {},
+    onFailure: (_what: string, error: Error) => failures.push(error.message),
   } as unknown as HandOverOptions);
-  const deliveries = [1, 2, 3].map((endpointNum) => ({
-    eventUuid: '01890a5d-ac96-774b-bcce-b302099a8057',
-    endpointNum,
-    tenantNum: 1,
-    lane: 0,
-    orderKey: null,
-  }));
-  const expected = handOver.expect(deliveries)!;
-  expect([...desks.values()].map((each) => each.expected)).toEqual([1, 1, 1]);
+});
+
+const expectAll = () =>
+  handOver.expect(
+    [1, 2, 3].map((endpointNum) => ({ eventUuid: UUID, endpointNum, tenantNum: 1, lane: 0, orderKey: null })),
+  );
+const places = () => [...desks.values()].map((each) => each.expected);
+/** What is taken from memory is taken in after the producers have heard. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const fail = () => {
+  throw new Error('planted');
+};
+
+test('where taking a commit in fails midway, each endpoint gets its places back, once, and nothing of it is awaited any more', () => {
+  const expected = expectAll()!;
+  expect(places()).toEqual([1, 1, 1]);
   // The first is left to the table, the second is where it fails.
-  expect(() => expected.arrived([1], new Map())).toThrow('planted');
+  let asked = 0;
+  askForLane = () => {
+    if (++asked === 2) fail();
+  };
+  expect(() => expected.arrived([1], BODIES)).toThrow('planted');
+  askForLane = () => {};
   expected.missed(true);
-  expect([...desks.values()].map((each) => each.expected)).toEqual([0, 0, 0]);
-  expect([held.expected, looks.length]).toEqual([0, 3]);
+  expect(places()).toEqual([0, 0, 0]);
+  expect([held.expected, looks]).toEqual([0, 3]);
   // Its row may have been parked with the others.
   expect(marked).toEqual([3]);
+});
+
+test('where it cannot be found out whose the lanes are, a commit is left to the table', async () => {
+  const expected = expectAll()!;
+  fence = fail;
+  expect([...expected.arrived([], BODIES).lanes]).toEqual([0]);
+  fence = () => {};
+  await turn();
+  expect([admitted, places(), held.expected, failures]).toEqual([[], [0, 0, 0], 0, ['planted']]);
+});
+
+test('the same where that fails between the answer to the producers and the taking in', async () => {
+  const expected = expectAll()!;
+  expect([...expected.arrived([], BODIES).lanes]).toEqual([]);
+  fence = fail;
+  await turn();
+  expect([admitted, places(), held.expected, failures]).toEqual([[], [0, 0, 0], 0, ['planted']]);
+});
+
+test.each(['before it is answered', 'before it is taken in'])(
+  'what was expected by a desk that is forgotten %s is left to the table: the one in its place knows nothing of it',
+  async (when) => {
+    const expected = expectAll()!;
+    const replace = () => desks.set(2, createDesk(2));
+    if (when === 'before it is answered') replace();
+    expected.arrived([], BODIES);
+    if (when === 'before it is taken in') replace();
+    await turn();
+    expect([admitted, held.expected]).toEqual([[1, 3], 0]);
+  },
+);
+
+test('nothing is expected for an endpoint whose due rows are set aside unread', () => {
+  desks.get(2)!.flood = 'plain';
+  expect([...expectAll()!.endpoints.keys()]).toEqual([1, 3]);
 });
