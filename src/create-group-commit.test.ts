@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Config } from './config/config.ts';
 import { createGroupCommit, type GroupCommitParts } from './create-group-commit.ts';
 import type { GroupCommit } from './ingest/group-commit.ts';
+import { RoutingHolds } from './ingest/routing-holds.ts';
 import type { PendingEvent } from './ingest/seal-event.ts';
 import { LaneWaker } from './lane-waker.ts';
 
@@ -72,7 +73,10 @@ async function commit(answers: readonly ({ readonly code: string } | 'stored')[]
     bodies: { put: () => {} },
     waker,
     commitPool,
-    apiPool: commitPool,
+    holds: new RoutingHolds(
+      async () => () => {},
+      (num) => num,
+    ),
     expansionBell: { ring: () => {} },
   } as unknown as GroupCommitParts);
   await commits.submit([EVENT]).catch((error: unknown) => told.push((error as { code: string }).code));

@@ -15,6 +15,8 @@ let epoch: number;
 /** Whether the table still has the lanes of a heartbeat as theirs who ask. */
 let isOurs: boolean;
 let lost: number[];
+let workers: number;
+let shares: number[];
 let held: HeldLanes;
 let keeper: LeaseKeeper;
 
@@ -25,6 +27,8 @@ beforeEach(() => {
   epoch = 0;
   isOurs = true;
   lost = [];
+  workers = 2;
+  shares = [];
   const nothing = () => {};
   held = new HeldLanes({
     acquire: (lanes) => answer(() => lanes.map((lane): AcquiredLane => ({ lane, epoch: ++epoch, crashes: 0 }))),
@@ -41,13 +45,13 @@ beforeEach(() => {
       heartbeat: (leases) =>
         answer((): Heartbeat => {
           const ours = new Set(isOurs ? leases.map(({ lane }) => lane) : []);
-          return { held: ours, crashed: new Set(), workers: 2 };
+          return { held: ours, crashed: new Set(), workers };
         }),
     },
     held,
     lanes: 8,
     leaseMs: LEASE_MS,
-    onShare: nothing,
+    onShare: (share) => shares.push(share),
     onFailure: (_what, error) => expect.fail(String(error)),
   });
 });
@@ -76,6 +80,21 @@ async function keptFor(ms: number): Promise<void> {
   keeper.fence(performance.now());
   expect(lost).toEqual([NUMBER]);
 }
+
+test('an answer that comes behind that to a later question takes nothing back', async () => {
+  await take();
+  answerMs = 5_000;
+  workers = 4;
+  void keeper.beat();
+  await time.pass(1_000);
+  answerMs = 1;
+  workers = 2;
+  void keeper.beat();
+  await time.pass(4_100);
+  expect(shares).toEqual([4]);
+  // Of the beat that was asked for a second after the lane was taken.
+  await keptFor(FENCE_AFTER_MS - 4_100);
+});
 
 test('a lease lasts from when it was asked to be renewed, however late the answer comes', async () => {
   await take();

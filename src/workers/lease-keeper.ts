@@ -21,6 +21,8 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   /** Whether no other worker was seen lately. */
   #isAlone = true;
+  /** When the newest answer so far was asked for. */
+  #newestAt = 0;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -40,9 +42,12 @@ export class LeaseKeeper {
           ours.lose(lane);
           continue;
         }
-        lane.renewedAt = askedAt;
+        // Another beat that was asked for later may have been answered before.
+        lane.renewedAt = Math.max(lane.renewedAt, askedAt);
         if (lane.isCareful && !crashed.has(lease.lane)) ours.trust(lane);
       }
+      if (askedAt < this.#newestAt) return;
+      this.#newestAt = askedAt;
       this.#isAlone = workers === 1;
       this.#setShare(Math.ceil(lanes / workers));
       this.#drainSurplus();
