@@ -11,6 +11,7 @@ export const f37: Scenario = {
   rows: ['F37'],
   expected: 'no storm and no delay: due times are Postgres’s; signatures carry the real time; leases are unaffected',
   needs: ['faketime'],
+  ci: true,
   stage: { apis: 2 },
   endpoints: [
     { name: 'first', behaviour },

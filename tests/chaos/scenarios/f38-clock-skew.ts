@@ -12,6 +12,7 @@ export const f38: Scenario = {
   rows: ['F38'],
   expected: 'as with a clock that jumps: nothing is early, late or twice',
   needs: ['faketime'],
+  ci: true,
   endpoints: [
     { name: 'first', behaviour },
     { name: 'second', tenant: 'globex', behaviour },
