@@ -2,11 +2,13 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { cancelForDeletedEndpoints } from '../../src/store/cancel-deleted.ts';
+import { saveEndpointStates } from '../../src/store/endpoint-states.ts';
 import { inTransaction } from '../../src/store/in-transaction.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
 import { promote } from '../../src/store/order.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
+import { putOnTrial, reviewSuspects } from '../../src/store/suspects.ts';
 import { eventually } from '../support/eventually.ts';
 import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
@@ -25,7 +27,6 @@ beforeAll(async () => {
   await pool.query(
     `INSERT INTO endpoints (num, id, tenant_num, url) SELECT n, 'ep_' || n, 1, 'http://x/' FROM generate_series(1, 2) n`,
   );
-  leases = await acquireLanes(pool, 'owner', [0]);
 });
 
 afterAll(async () => {
@@ -34,6 +35,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
+  leases = await acquireLanes(pool, 'owner', [0]);
   rows = [1, 2].map((endpointNum) => ({ eventUuid: newUuid(), endpointNum }));
   await pool.query('DELETE FROM mailbox');
   await pool.query(
@@ -54,6 +56,11 @@ const lock = (client: pg.ClientBase, endpointNum: number) =>
   client.query('SELECT 1 FROM mailbox WHERE endpoint_num = $1 FOR UPDATE', [endpointNum]);
 const found = async (where: string) =>
   (await pool.query(`SELECT endpoint_num FROM mailbox WHERE ${where} ORDER BY 1`)).rows.map((row) => row.endpoint_num);
+const untilBlocked = () =>
+  eventually(
+    () => pool.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`),
+    ({ rowCount }) => rowCount === 1,
+  );
 
 test.each<[string, () => Promise<unknown>, string]>([
   ['parking', () => parkDeliveries(pool, leases, rows), 'parked'],
@@ -86,14 +93,26 @@ test('bringing rows up waits for them in the order of endpoint and event, whatev
     pool,
     [2, 1].map((endpointNum) => ({ endpointNum, key: 7 })),
   );
-  const waiting = () =>
-    pool.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`);
-  await eventually(waiting, ({ rowCount }) => rowCount === 1);
+  await untilBlocked();
   // What comes later in the order is free as long as the statement waits for what comes first.
   const free = await pool.query('SELECT endpoint_num FROM mailbox ORDER BY 1 FOR UPDATE SKIP LOCKED');
   expect(free.rows).toEqual([{ endpoint_num: 2 }]);
   await holder.query('ROLLBACK');
   expect(await promoted).toBe(2);
+});
+
+const attemptOf = (endpointNum: number, eventUuid: string): SettledAttempt => ({
+  endpointNum,
+  eventUuid,
+  tenantNum: 1,
+  lane: 0,
+  attempt: 1,
+  isReplay: false,
+  startedAtMs: 0,
+  outcome: { kind: 'skipped', reason: 'withdrawn' },
+  decision: { kind: 'cancel' },
+  notice: null,
+  pauses: false,
 });
 
 test('a settle gives its rows in that order', async () => {
@@ -103,19 +122,10 @@ test('a settle gives its rows in that order', async () => {
       values = statement.values;
       return { rows: [] };
     };
-    const attempts = keys.map(([endpointNum, event]) => ({
-      endpointNum,
-      eventUuid: `00000000-0000-7000-8000-00000000000${event}`,
-      tenantNum: 1,
-      lane: 0,
-      attempt: 1,
-      startedAtMs: 0,
-      outcome: { kind: 'skipped', reason: 'withdrawn' },
-      decision: { kind: 'cancel' },
-      notice: null,
-      pauses: false,
-    }));
-    await settle({ query } as never, leases, attempts as unknown as SettledAttempt[]);
+    const attempts = keys.map(([endpointNum, event]) =>
+      attemptOf(endpointNum, `00000000-0000-7000-8000-00000000000${event}`),
+    );
+    await settle({ query } as never, leases, attempts);
     return values;
   };
   const inOrder = await valuesOf([
@@ -149,4 +159,39 @@ test('F21: a transaction that loses a deadlock is run again, and both come to th
   await holder.query('ROLLBACK');
   expect(await Promise.all([take(1, 2, 0), take(2, 1, 1)])).toEqual([0, 1]);
   expect(tries).toBe(3);
+});
+
+/** All that the owner of a lane may write. */
+async function written(): Promise<string> {
+  const tables = ['mailbox', 'attempts', 'system_notices', 'lane_suspects', 'endpoint_states'];
+  const facts = tables.map((table) => `SELECT '${table}' || t::text AS fact FROM ${table} t`).join(' UNION ALL ');
+  return (await pool.query(`SELECT string_agg(fact, chr(10) ORDER BY fact) AS all FROM (${facts})`)).rows[0].all;
+}
+
+const tried = () => rows.map((row) => ({ ...row, lane: 0, attempt: 0 }));
+const states = () =>
+  rows.map(({ endpointNum }) => ({ endpointNum, lane: 0, gate: {}, closedUntilMs: null, resets: 0, notices: [] }));
+const crashed = () => leases.map((lease) => ({ ...lease, crashes: 2 }));
+
+test.each<[string, () => Promise<unknown>, unknown]>([
+  ['settles', () => settle(pool, leases, [attemptOf(1, rows[0]!.eventUuid)]), new Set()],
+  ['parks', () => parkDeliveries(pool, leases, rows), undefined],
+  ['parks of a flood', () => parkEndpoints(pool, leases, [1, 2], 10), 0],
+  ['sets behind', () => setBehind(pool, leases, rows), undefined],
+  ['puts on trial', () => putOnTrial(pool, leases, tried()), []],
+  ['gives strikes to', () => reviewSuspects(pool, crashed()), { suspects: [], setAside: [] }],
+  ['remembers of endpoints', () => saveEndpointStates(pool, leases, states()), undefined],
+])('what an owner %s waits for a takeover that is under way, and then changes nothing', async (_what, run, nothing) => {
+  await pool.query('DELETE FROM lane_suspects');
+  await pool.query(
+    'INSERT INTO lane_suspects (event_id, endpoint_num, lane, attempt, strikes, on_trial) VALUES ($1, 1, 0, 0, 0, true)',
+    [rows[0]!.eventUuid],
+  );
+  const before = await written();
+  await holder.query('UPDATE lanes SET epoch = epoch + 1 WHERE lane = 0');
+  const done = run();
+  expect(await Promise.race([untilBlocked().then(() => 'waits'), done.then(() => 'does not')])).toBe('waits');
+  await holder.query('COMMIT');
+  expect(await done).toEqual(nothing);
+  expect(await written()).toBe(before);
 });

@@ -69,6 +69,13 @@ test('owners that end without giving a lane back are counted; one that gives it 
   expect((await acquire()).lease.crashes).toBe(0);
 });
 
+test('a heartbeat that comes after its lane was given back does not keep others from it', async () => {
+  const { owner, lease } = await acquire();
+  await releaseLanes(pool, owner, [lease]);
+  expect([...(await heartbeat(pool, owner, [lease])).held]).toEqual([]);
+  expect(await acquireLanes(pool, 'another', [3])).toHaveLength(1);
+});
+
 test('an owner survives a lane when it has had it for a minute and nothing from before waits to be tried, or for ten minutes', async () => {
   const { owner, lease } = await crash(1);
   const beat = async (age: string) => {
