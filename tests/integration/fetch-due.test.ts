@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
-import { fetchDue, START } from '../../src/store/mailbox.ts';
+import { fetchDue, fetchParked, START, stillWaiting } from '../../src/store/mailbox.ts';
 import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
@@ -13,11 +13,13 @@ let pool: pg.Pool;
 beforeAll(async () => {
   database = await createTestDatabase();
   pool = openPool(database.url, { max: 1 });
-  await pool.query(`INSERT INTO tenants (num, id, name) VALUES (1, 'acme', '')`);
+  await pool.query(`INSERT INTO tenants (num, id, name) VALUES (1, 'acme', ''), (2, 'beta', '')`);
   await pool.query(
     `INSERT INTO endpoints (num, id, tenant_num, url) VALUES (1, 'ep_1', 1, 'http://x/'), (2, 'ep_2', 1, 'http://x/')`,
   );
 });
+
+beforeEach(() => pool.query('TRUNCATE mailbox'));
 
 afterAll(async () => {
   await pool.end();
@@ -72,4 +74,59 @@ test('what is to be left out is looked up in a hash table, also by the plan that
     await client.query('RESET plan_cache_mode');
     client.release();
   }
+});
+
+/** @returns what a fetch of the lane finds but for these tenants' */
+const dueBut = (...tenants: number[]) =>
+  fetchDue(pool, [{ lane: LANE, after: START, limit: 9 }], { endpoints: [], tenants, rows: [] });
+
+test('a fetch leaves out what is due for tenants that have their share of memory, and nothing of others', async () => {
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
+     SELECT gen_random_uuid(), now() - interval '1 s', n, n, $1 FROM generate_series(1, 2) n`,
+    [LANE],
+  );
+  expect((await dueBut()).map(({ tenantNum }) => tenantNum).sort()).toEqual([1, 2]);
+  expect(await dueBut(1)).toMatchObject([{ tenantNum: 2 }]);
+  expect(await dueBut(1, 2)).toEqual([]);
+});
+
+test('G5: what waits for a person is said of its own key, not of the others of its endpoint', async () => {
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
+     SELECT gen_random_uuid(), now() - interval '1 s', n % 2 + 1, 1, $1, n / 2, n FROM generate_series(2, 5) n`,
+    [LANE],
+  );
+  await pool.query('INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq) VALUES (1, 1, $1, 1)', [
+    newUuid(),
+  ]);
+  const places = (await dueBut()).map(({ endpointNum, order }) => [endpointNum, order!.key, order!.isPaused]);
+  expect(places.sort()).toEqual([
+    [1, 1, true],
+    [1, 2, false],
+    [2, 1, false],
+    [2, 2, false],
+  ]);
+});
+
+test('the parked backlog of an endpoint is read from its lane alone', async () => {
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked)
+     SELECT gen_random_uuid(), now() - interval '1 s', 1, 1, lane, true FROM generate_series($1::int, $1 + 1) lane`,
+    [LANE],
+  );
+  const fetch = { lane: LANE, endpointNum: 1, after: START, limit: 9 };
+  expect(await fetchParked(pool, [fetch], [])).toMatchObject([{ lane: LANE }]);
+});
+
+test('a delivery that was tried since it was read waits no longer as it was read', async () => {
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
+     SELECT gen_random_uuid(), now() - interval '1 s', n, 1, $1 FROM generate_series(1, 2) n`,
+    [LANE],
+  );
+  const read = await dueBut();
+  await pool.query('UPDATE mailbox SET attempt = 1 WHERE endpoint_num = 1');
+  const waiting = await stillWaiting(pool, read);
+  expect(waiting.map(({ endpointNum }) => endpointNum)).toEqual([2]);
 });
