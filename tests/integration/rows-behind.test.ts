@@ -1,10 +1,22 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { eventIdOf } from '../../src/domain/ids.ts';
+import { eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { expungePayload } from '../../src/store/expunge.ts';
 import { promote, promoteAll } from '../../src/store/order.ts';
+import { ensurePartitions } from '../../src/store/partitions.ts';
+import { cancelDelivery } from '../../src/store/redrive.ts';
+import { cancelReplay } from '../../src/store/replays.ts';
+import { dropOldPartitions } from '../../src/store/retention.ts';
 import { call } from '../support/api.ts';
-import { logEvent, logPaused, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import {
+  logEvent,
+  logPaused,
+  makeEndpoint,
+  makeTenant,
+  type TestEndpoint,
+  type TestTenant,
+} from '../support/log-fixture.ts';
 import { startReceiver } from '../support/receiver.ts';
-import { startTestService } from '../support/test-service.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
 
 test('to look for rows that stand behind nothing costs nothing for keys that have none behind', async () => {
   const service = await startTestService();
@@ -92,6 +104,81 @@ test.each<[string, (base: string, endpoint: string, dead: string) => readonly [s
   const { rows } = await pool.query('SELECT parked FROM mailbox');
   expect(rows).toEqual([{ parked: false }]);
   expect((await pool.query('SELECT FROM paused_keys')).rowCount).toBe(0);
+});
+
+test('G5: nothing of a key is brought up past its first that was set aside, until somebody decides on that', async () => {
+  const service = await startTestService();
+  onTestFinished(() => service.stop());
+  const tenant = await makeTenant(service, 'acme');
+  const endpoint = await makeEndpoint(service, tenant, { order: 'subject' });
+  const pool = service.context.workerPool;
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq)
+     SELECT gen_random_uuid(), 'infinity', $1, $2, 0, true, 7, n FROM generate_series(1, 2) n`,
+    [endpoint.num, tenant.num],
+  );
+  await pool.query(
+    `INSERT INTO poisoned_deliveries (event_id, endpoint_num, tenant_num, crashes, reason)
+     SELECT event_id, endpoint_num, tenant_num, 3, '' FROM mailbox WHERE seq = 1`,
+  );
+  const brought = async () => [
+    await promote(pool, [{ endpointNum: endpoint.num, key: 7 }]),
+    await promoteAll(pool, [endpoint.num]),
+  ];
+  expect(await brought()).toEqual([0, 0]);
+  await pool.query('DELETE FROM mailbox WHERE seq = 1');
+  expect(await brought()).toEqual([1, 0]);
+});
+
+const OLD_MS = Date.now() - 40 * 86_400_000;
+
+interface FirstOfKey {
+  readonly service: TestService;
+  readonly tenant: TestTenant;
+  readonly endpoint: TestEndpoint;
+  /** Of forty days ago. */
+  readonly eventUuid: string;
+  readonly replayId: string;
+}
+
+test.each<[string, (first: FirstOfKey) => Promise<unknown>]>([
+  [
+    'is cancelled',
+    ({ service, tenant, endpoint, eventUuid }) =>
+      cancelDelivery(
+        service.context.apiPool,
+        tenant,
+        { eventUuid, endpointNum: endpoint.num, deliveryId: 'dlv_1' },
+        'tester',
+      ),
+  ],
+  [
+    'loses its payload',
+    ({ service, tenant, eventUuid }) =>
+      expungePayload(service.context.apiPool, tenant, { uuid: eventUuid, publicId: 'evt_1' }, 'tester', (body) => body),
+  ],
+  [
+    'is withdrawn with its replay',
+    ({ service, tenant, replayId }) => cancelReplay(service.context.apiPool, tenant, replayId, 'tester'),
+  ],
+  ['outlives its day', ({ service }) => dropOldPartitions(service.context.workerPool, Date.now(), 30, 30)],
+])('G5: when the first of a key %s, the next is brought up, though no worker runs', async (_how, takeAway) => {
+  const service = await startTestService();
+  onTestFinished(() => service.stop());
+  const tenant = await makeTenant(service, 'acme');
+  const endpoint = await makeEndpoint(service, tenant, { order: 'subject' });
+  const pool = service.context.workerPool;
+  await ensurePartitions(pool, OLD_MS, 0);
+  const eventUuid = await logEvent(service, tenant, 'a.b', uuidFloor(OLD_MS).slice(0, 14) + newUuid().slice(14));
+  const replay = await call(service.baseUrl, 'POST', '/v1/tenants/acme/replays', {});
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq, replay_num)
+     VALUES ($1, now(), $3, $4, 0, false, 7, 1, (SELECT num FROM replays)), ($2, 'infinity', $3, $4, 0, true, 7, 2, NULL)`,
+    [eventUuid, newUuid(), endpoint.num, tenant.num],
+  );
+  await takeAway({ service, tenant, endpoint, eventUuid, replayId: replay.body.id });
+  const { rows } = await pool.query('SELECT seq, parked, isfinite(due_at) AS is_due FROM mailbox');
+  expect(rows).toEqual([{ seq: '2', parked: false, is_due: true }]);
 });
 
 test('a worker that takes a lane brings up what nobody lived to bring up, though no delivery of the key will ever end again', async () => {

@@ -1,0 +1,81 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { purgeDeadLetters } from '../../src/store/purge-dead-letters.ts';
+import { retryDelivery } from '../../src/store/redrive.ts';
+import { Replayer } from '../../src/workers/replayer.ts';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  logAttempt,
+  logEvent,
+  makeEndpoint,
+  makeTenant,
+  type TestEndpoint,
+  type TestTenant,
+} from '../support/log-fixture.ts';
+import { TEST_LANES } from '../support/test-server.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+/** The lock that all hold who bring ended deliveries of a tenant back, or end them for good. */
+const REDRIVES = 7405;
+
+let service: TestService;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  service = await startTestService();
+  pool = service.context.apiPool;
+});
+
+afterAll(() => service.stop());
+
+interface DeadLetter {
+  readonly tenant: TestTenant;
+  readonly endpoint: TestEndpoint;
+  readonly eventUuid: string;
+}
+
+async function deadLetterOf(tenantId: string): Promise<DeadLetter> {
+  const tenant = await makeTenant(service, tenantId);
+  const endpoint = await makeEndpoint(service, tenant);
+  const eventUuid = await logEvent(service, tenant);
+  await logAttempt(service, tenant, eventUuid, endpoint, 1, 'timeout', 'deadLetter');
+  return { tenant, endpoint, eventUuid };
+}
+
+const keyOf = ({ endpoint, eventUuid }: DeadLetter) => ({ eventUuid, endpointNum: endpoint.num });
+
+const retry = (letter: DeadLetter) =>
+  retryDelivery(pool, letter.tenant, { ...keyOf(letter), deliveryId: 'dlv_1' }, 0, 'tester');
+const purge = (letter: DeadLetter) =>
+  purgeDeadLetters(pool, letter.tenant, { keys: [keyOf(letter)] }, { actor: 'tester', asked: {}, budgetMs: 1_000 });
+async function replay({ tenant }: DeadLetter): Promise<unknown> {
+  await call(service.baseUrl, 'POST', `/v1/tenants/${tenant.id}/replays`, { status: 'dead_lettered' });
+  const onFailure = (error: unknown) => expect.fail(String(error));
+  return new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure }).runOnce();
+}
+
+test.each([
+  ['retry', retry],
+  ['purge', purge],
+  ['replay', replay],
+])(
+  'a %s waits for whoever brings ended deliveries of its tenant back, and for nobody of another tenant',
+  async (what, run) => {
+    const letter = await deadLetterOf(`acme-${what}`);
+    const others = await deadLetterOf(`other-${what}`);
+    const holder = await pool.connect();
+    onTestFinished(() => holder.release());
+    await holder.query('BEGIN');
+    await holder.query('SELECT pg_advisory_xact_lock($1, $2)', [REDRIVES, letter.tenant.num]);
+    await run(others);
+    const done = run(letter);
+    const untilBlocked = eventually(
+      () => pool.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()`),
+      ({ rowCount }) => rowCount === 1,
+    );
+    expect(await Promise.race([untilBlocked.then(() => 'waits'), done.then(() => 'does not')])).toBe('waits');
+    await holder.query('COMMIT');
+    await done;
+  },
+);
