@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateSecret } from '../../src/signing/generate-secret.ts';
 import { forgetExpiredSecrets } from '../../src/store/endpoint-secrets.ts';
 import { loadTargets } from '../../src/store/targets.ts';
-import { call } from '../support/api.ts';
+import { type Answer, call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -61,6 +61,16 @@ test('an overlap of 0 leaves nothing of the old secrets, not even of those whose
   expect(rotated.body.previous).toEqual([]);
   expect(await signing(id)).toEqual([rotated.body.secret]);
   expect((await stored(id)).rows).toBe('1');
+});
+
+test('another rotation ends older secrets sooner where it asks for that, and prolongs none', async () => {
+  const { path, secret: first } = await create();
+  const endOf = ({ body }: Answer, wanted: string) =>
+    body.previous.find(({ secret }: { secret: string }) => secret === wanted).expires_at;
+  const told = endOf(await api('POST', `${path}/secret/rotate`, { overlap_seconds: 600 }), first);
+  expect(endOf(await api('POST', `${path}/secret/rotate`, { overlap_seconds: 604_800 }), first)).toBe(told);
+  const sooner = endOf(await api('POST', `${path}/secret/rotate`, { overlap_seconds: 60 }), first);
+  expect(Date.parse(sooner)).toBeLessThan(Date.parse(told));
 });
 
 test('a secret that expired signs no more and is shown no more', async () => {

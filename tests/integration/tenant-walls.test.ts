@@ -2,8 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Route } from '../../src/api/route.ts';
 import { routes } from '../../src/api/routes.ts';
-import { deliveryIdOf, newId, parseEventId } from '../../src/domain/ids.ts';
+import { deliveryIdOf, newId, newUuid, parseEventId } from '../../src/domain/ids.ts';
+import { listAttempts } from '../../src/store/attempt-reads.ts';
 import { DECISION, OUTCOME_CODES } from '../../src/store/codes.ts';
+import { readEvent } from '../../src/store/event-reads.ts';
+import { listPausedKeys } from '../../src/store/paused-keys.ts';
 import { type Answer, call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -213,3 +216,30 @@ test('G7: an event that names another tenant is not stored for it', async () => 
   expect(answer.status).toBeGreaterThanOrEqual(400);
   expect(await theirRows()).toBe(before);
 });
+
+test('G7: rows are found under the number of their own tenant alone, also by those who rely on a look at the path', async () => {
+  const { apiPool } = service.context;
+  const [mine, theirs] = await Promise.all(['mine', 'theirs'].map((id) => service.context.findTenant(id)));
+  const [endpointNum, kept, dead] = [await theirEndpointNum(), newUuid(), newUuid()];
+  await apiPool.query(`INSERT INTO kept_events (id, tenant_num, type, body) VALUES ($1, $2, 'a', '{}')`, [
+    kept,
+    theirs!.num,
+  ]);
+  await deadLetter(dead, endpointNum, theirs!.num);
+  await apiPool.query('INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq) VALUES ($1, 0, $2, 1)', [
+    endpointNum,
+    dead,
+  ]);
+  const found = async (tenantNum: number) => [
+    (await readEvent(apiPool, tenantNum, kept)) !== null,
+    (await listAttempts(apiPool, tenantNum, { eventUuid: dead, endpointNum }, null, 9)).length,
+    (await listPausedKeys(apiPool, tenantNum, endpointNum, null, 9)).length,
+  ];
+  expect(await found(theirs!.num)).toEqual([true, 1, 1]);
+  expect(await found(mine!.num)).toEqual([false, 0, 0]);
+});
+
+async function theirEndpointNum(): Promise<number> {
+  const where = { id: foreignIds.endpoint_id! };
+  return (await service.context.prisma.endpoint.findUniqueOrThrow({ where })).num;
+}
