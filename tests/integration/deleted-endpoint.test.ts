@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
+import { logAttempt, logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -31,3 +34,26 @@ test('deleting an endpoint cancels what waits for it at once, whenever it would 
     ]),
   );
 });
+
+test.each(['its endpoint', 'all endpoints'])(
+  'a replay for %s that was made before the endpoint was deleted queues nothing for it',
+  async (whom) => {
+    const tenant = await makeTenant(service, `replays-for-${whom.replace(' ', '-')}`);
+    const endpoint = await makeEndpoint(service, tenant);
+    const eventUuid = await logEvent(service, tenant);
+    await logAttempt(service, tenant, eventUuid, endpoint, 1, 'delivered', 'done');
+    const replays = `/v1/tenants/${tenant.id}/replays`;
+    const asked = whom === 'its endpoint' ? { endpoint_id: endpoint.id } : {};
+    const { body: replay } = await call(service.baseUrl, 'POST', replays, asked);
+    await call(service.baseUrl, 'DELETE', `/v1/tenants/${tenant.id}/endpoints/${endpoint.id}`);
+    const replayer = new Replayer({
+      pool: service.context.workerPool,
+      lanes: TEST_LANES,
+      ringEndpoints: () => {},
+      onFailure: (error) => expect.fail(String(error)),
+    });
+    while ((await replayer.runOnce()) === 'moved');
+    const ended = await call(service.baseUrl, 'GET', `${replays}/${replay.id}`);
+    expect(ended.body).toMatchObject({ state: 'completed', matched: 0 });
+  },
+);

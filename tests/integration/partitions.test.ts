@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { findClaims } from '../../src/store/event-log.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropExpiredKeys, dropOldPartitions } from '../../src/store/retention.ts';
 import { Housekeeping, type HousekeepingDuty } from '../../src/workers/housekeeping.ts';
@@ -178,6 +179,20 @@ test('keys are forgotten when their event is old enough, and only then', async (
   );
   expect(await dropExpiredKeys(pool, uuidFloor(NOW - DAY_MS))).toBe(12_000);
   expect((await pool.query('SELECT event_id FROM idempotency_keys')).rows).toEqual([{ event_id: young }]);
+});
+
+test('G1: a key whose event is old enough is free, though nobody has forgotten it yet', async () => {
+  const [old, young] = [uuidAt(NOW - 2 * DAY_MS), uuidAt(NOW)];
+  const [free, taken] = [newUuid(), newUuid()];
+  await pool.query(
+    'INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries) SELECT key, event_id, key, 0 FROM unnest($1::uuid[], $2::uuid[]) AS k(key, event_id)',
+    [
+      [free, taken],
+      [old, young],
+    ],
+  );
+  const claims = await findClaims(pool, [free, taken], uuidFloor(NOW - DAY_MS));
+  expect([...claims]).toMatchObject([[taken, { eventUuid: young }]]);
 });
 
 test('a duty of housekeeping that fails is reported and does not stop the others', async () => {
