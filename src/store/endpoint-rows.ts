@@ -118,18 +118,15 @@ export async function lockEndpoint(
   return transaction.endpoint.findFirst({ where: { id, tenantNum, deletedAt: null } });
 }
 
-/** As the API shows it: the filter is kept as text. */
-function auditedSubscription({ filter, ...subscription }: Subscription): Prisma.InputJsonObject {
-  return { ...subscription, ...(filter === undefined ? {} : { filter: JSON.parse(filter) }) };
-}
-
-/** Settings as the audit log keeps them: of headers the names alone, because their values are often credentials, and no password. */
+/**
+ * Settings as the audit log keeps them: filters as JSON text, because jsonb keeps neither the order of names nor every character,
+ * of headers the names alone, because their values are often credentials, and no password.
+ */
 export function auditView(settings: Partial<EndpointSettings>): Prisma.InputJsonObject {
   const { destination, description, subscriptions, enabled, signature, format, validation, metadata } = settings;
   const view = {
     ...(destination && auditedDestination(destination)),
-    ...{ description, enabled, signature, format, validation, metadata },
-    subscriptions: subscriptions?.map(auditedSubscription),
+    ...{ description, subscriptions, enabled, signature, format, validation, metadata },
     headers: settings.headers && Object.keys(settings.headers).sort(),
     retry_schedule: settings.retrySchedule,
     timeout_seconds: settings.timeoutSeconds,

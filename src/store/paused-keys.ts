@@ -58,8 +58,9 @@ export async function resumeKeys(
       const { rows } = await client.query<{ order_key: number }>(
         `DELETE FROM paused_keys WHERE endpoint_num = $1 AND order_key = ANY(ARRAY(
            SELECT order_key FROM paused_keys WHERE endpoint_num = $1 AND ($2::int IS NULL OR order_key = $2) LIMIT ${CHUNK}))
+           AND EXISTS (SELECT FROM endpoints e WHERE e.num = $1 AND e.tenant_num = $3)
          RETURNING order_key`,
-        [num, key],
+        [num, key, tenant.num],
       );
       if (rows.length === 0) return 0;
       await probeOnly(client);

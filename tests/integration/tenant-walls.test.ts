@@ -3,10 +3,11 @@ import { z } from 'zod';
 import type { Route } from '../../src/api/route.ts';
 import { routes } from '../../src/api/routes.ts';
 import { deliveryIdOf, newId, newUuid, parseEventId } from '../../src/domain/ids.ts';
+import type { TenantRef } from '../../src/domain/scope.ts';
 import { listAttempts } from '../../src/store/attempt-reads.ts';
 import { DECISION, OUTCOME_CODES } from '../../src/store/codes.ts';
 import { readEvent } from '../../src/store/event-reads.ts';
-import { listPausedKeys } from '../../src/store/paused-keys.ts';
+import { listPausedKeys, resumeKeys } from '../../src/store/paused-keys.ts';
 import { type Answer, call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -237,6 +238,9 @@ test('G7: rows are found under the number of their own tenant alone, also by tho
   ];
   expect(await found(theirs!.num)).toEqual([true, 1, 1]);
   expect(await found(mine!.num)).toEqual([false, 0, 0]);
+  const resume = (tenant: TenantRef) =>
+    resumeKeys(apiPool, tenant, { num: endpointNum, id: 'x', key: null }, 'operator');
+  expect([await resume(mine!), await resume(theirs!)]).toEqual([0, 1]);
 });
 
 async function theirEndpointNum(): Promise<number> {

@@ -14,7 +14,9 @@ export const auditSchema = z
       .describe(`${AUDIT_ACTIONS.map((action) => `\`${action}\``).join(', ')}. Later versions may know more.`),
     object: z.string().describe('The id of what was changed.'),
     before: z.unknown().describe('What changed, as it was; null for what was made. Never a secret.'),
-    after: z.unknown().describe('What changed, as it is; null for what was deleted. Never a secret.'),
+    after: z
+      .unknown()
+      .describe('What changed, as it is; null for what was deleted. Never a secret. Filters are JSON text.'),
   })
   .meta({ id: 'AuditEntry' });
 
