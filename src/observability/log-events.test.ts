@@ -27,6 +27,7 @@ function tellAll(observe: Observer): void {
   observe.lifecycle('started', { roles: 'api', host: '::', port: 1, version: '1' });
   observe.lifecycle('stopping', { reason: 'SIGTERM' });
   observe.lifecycle('stopped');
+  observe.databaseNewer(['20990101000000_wings']);
   observe.linesDropped(3);
   observe.logCaughtUp();
   observe.eventsAccepted([{ uuid: newUuid(), externalId: null, tenantId: 'acme', type: 'a', bytes: 1, deliveries: 1 }]);
