@@ -58,7 +58,12 @@ function tellAll(observe: Observer): void {
   observe.workersGone({ workers: 1, lanes: 2 });
   observe.leaseLost(1);
   for (const duty of ['partitions_made', 'partitions_dropped'] as const) observe.housekeeping(duty, { tables: 'a' });
-  for (const duty of ['dead_letters_forgotten', 'rejected_messages_forgotten', 'keys_forgotten'] as const)
+  for (const duty of [
+    'dead_letters_forgotten',
+    'rejected_messages_forgotten',
+    'keys_forgotten',
+    'secrets_forgotten',
+  ] as const)
     observe.housekeeping(duty, { count: 1 });
 }
 
