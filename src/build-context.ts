@@ -78,7 +78,8 @@ export function buildContext(options: ContextOptions): Context {
     return created;
   };
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
-  const commitPool = pool('ingest', 3, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS, probes: true });
+  const commitPool = pool('ingest', 4, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS, probes: true });
+  const holdPool = pool('holds', CONCURRENT_GROUPS + 1, 5_000);
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000, { probes: true });
   const prisma = createPrisma(apiPool, connectMs);
   const clock = new Clock();
@@ -102,8 +103,8 @@ export function buildContext(options: ContextOptions): Context {
   });
   // Only for a process that delivers: another one would keep them for nobody.
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
-  // Not by the connections of the commits, which would wait for each other.
-  const holds = new RoutingHolds((tenants) => holdRouting(apiPool, tenants), routingBucket);
+  // By connections of their own: those of the API may all be waiting for what is held, and commits would wait for each other's. Nor may what is done meanwhile need the API's.
+  const holds = new RoutingHolds((tenants) => holdRouting(holdPool, tenants), routingBucket);
   const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, holds, expansionBell });
   const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id)));
   const version = productVersion();
@@ -132,10 +133,10 @@ export function buildContext(options: ContextOptions): Context {
       commits,
       findTenant: recallTenant,
       nowMs: () => clock.nowMs(),
-      findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(apiPool, ids)),
+      findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
       maxEventBytes: config.MAX_EVENT_BYTES,
       types: {
-        rules: createTypeRules(config, apiPool),
+        rules: createTypeRules(config, commitPool),
         onMisfit: (event) => observe.eventMisfit(event),
         duringHold: (tenants, work) => holds.during(tenants, work),
       },

@@ -49,8 +49,6 @@ export async function dropOldPartitions(
 async function dropBefore(client: pg.ClientBase, boundaryMs: number, keptMs: number): Promise<readonly string[]> {
   const old = (await listPartitions(client)).filter(({ dayMs }) => dayMs < boundaryMs);
   await client.query('DELETE FROM expansions WHERE event_id < $1', [uuidFloor(boundaryMs)]);
-  await client.query('DELETE FROM poisoned_deliveries WHERE event_id < $1', [uuidFloor(boundaryMs)]);
-  await forgetTestEvents(client, uuidFloor(boundaryMs));
   await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
   // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next. Attempts go before the
   // events of their day, which their dead letters are kept with.
@@ -64,10 +62,17 @@ async function dropBefore(client: pg.ClientBase, boundaryMs: number, keptMs: num
     await detachPartition(client, partition, keptMs);
     // Until the last of them was detached, replays and retries could read these days, and queue deliveries of them: nobody could ever settle these. They go
     // while a table is left to tell the next call of them, should this one be interrupted.
-    if (partition === old.at(-1)) await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
+    if (partition === old.at(-1)) await deleteWhatIsLeft(client, uuidFloor(boundaryMs));
     await client.query(`DROP TABLE IF EXISTS "${partition.name}"`);
   }
   return old.map(({ name }) => name);
+}
+
+/** What was said of deliveries goes after them: without it, those that were set aside would be sent, and events to try an endpoint with be replayed to others. */
+async function deleteWhatIsLeft(client: pg.ClientBase, beforeUuid: string): Promise<void> {
+  await deleteOldMailboxRows(client, beforeUuid);
+  await client.query('DELETE FROM poisoned_deliveries WHERE event_id < $1', [beforeUuid]);
+  await forgetTestEvents(client, beforeUuid);
 }
 
 /** Start of the oldest day that is kept, in ms since 1970: nothing younger than `retentionDays` is ever dropped. */

@@ -29,7 +29,7 @@ export function routingBucket(tenantNum: number): number {
 /**
  * Waits for changes of these tenants' routing that are under way, and lets no other begin until what it returns is called: a commit that was overtaken by changes again and
  * again would else never be sooner than the next. Commits need nothing of what it holds.
- * @param pool not that of the commits, which would wait for each other's connections
+ * @param pool of nobody who may be waiting for what is held
  */
 export async function holdRouting(pool: pg.Pool, tenantNums: Iterable<number>): Promise<() => void> {
   const client = await pool.connect();

@@ -25,7 +25,7 @@ export interface SettledAttempt {
   readonly decision: Decision;
   /** What the tenant is told of it, if it counts. */
   readonly notice: DeliveryNotice | null;
-  /** Whether those that are kept in order behind it wait for a person, now that it is dead-lettered. */
+  /** Whether those that are kept in order behind it wait for a person, now that it is dead-lettered, as far as is known here. */
   readonly pauses: boolean;
 }
 
@@ -38,6 +38,7 @@ const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
 // Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch.
+// Whether a key waits for a person is what the endpoint says now, for as long as the statement takes: who makes it go on looks for paused keys after that.
 // Arrays are unnested side by side in a list of columns: in FROM, Postgres writes each of them out and reads it again.
 const settleText = (known: string) => `
   WITH held AS MATERIALIZED (
@@ -67,9 +68,13 @@ const settleText = (known: string) => `
      WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt - 1 AND g.decision IN ${GOES_ON}
     RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, CASE WHEN m.failing_since = g.attempt THEN g.notice END AS notice
   ),
+  pausing AS MATERIALIZED (
+    SELECT num FROM endpoints WHERE num IN (SELECT endpoint_num FROM removed WHERE pauses) AND on_dead_letter = 'pause' FOR SHARE
+  ),
   paused AS (
     INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq)
-    SELECT endpoint_num, order_key, event_id, seq FROM removed WHERE pauses AND order_key IS NOT NULL
+    SELECT endpoint_num, order_key, event_id, seq FROM removed
+     WHERE pauses AND order_key IS NOT NULL AND endpoint_num IN (SELECT num FROM pausing)
     ON CONFLICT DO NOTHING
   ),
   told AS (

@@ -15,8 +15,8 @@ export interface AttemptCloserOptions {
   readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   /** `isOfSystemEvent`: whether the delivery of a system event brought it. */
   readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
-  /** Takes the endpoint out of service. */
-  readonly disable: (desk: Desk, reason: string) => void;
+  /** Takes the endpoint out of service. Never rejects. @returns false where it was changed meanwhile, so that the reason is none any more */
+  readonly disable: (desk: Desk, reason: string) => Promise<boolean>;
 }
 
 export interface Ending {
@@ -33,15 +33,30 @@ export interface Ending {
 /** The end of an attempt: decide → settle, and what follows for the endpoint. */
 export class AttemptCloser {
   readonly #options: AttemptCloserOptions;
+  /** Attempts that have ended, while it is being found out what follows. */
+  undecided = 0;
 
   constructor(options: AttemptCloserOptions) {
     this.#options = options;
   }
 
-  close(letter: Letter, { startedAtMs, outcome, isOurs, isOutdated, news }: Ending, desk: Desk): void {
-    const { due, body } = letter;
-    const { target } = desk;
-    const decision = decide(outcome, {
+  close(letter: Letter, ending: Ending, desk: Desk): void {
+    const decision = this.#decide(letter, ending, desk);
+    if (decision.kind !== 'disable') {
+      this.#end(letter, ending, desk, decision);
+      return;
+    }
+    // What becomes of the delivery depends on whether the endpoint still has the receiver that asked for it.
+    this.undecided++;
+    void this.#options.disable(desk, decision.reason).then((isDisabled) => {
+      this.undecided--;
+      const decided = isDisabled ? decision : this.#decide(letter, { ...ending, isOutdated: true }, desk);
+      this.#end(letter, ending, desk, decided);
+    });
+  }
+
+  #decide({ due }: Letter, { outcome, isOurs, isOutdated }: Ending, { target }: Desk): Decision {
+    return decide(outcome, {
       step: due.step,
       schedule: target?.retryScheduleMs ?? [],
       random: Math.random,
@@ -49,6 +64,11 @@ export class AttemptCloser {
       isOurs,
       isOutdated,
     });
+  }
+
+  #end(letter: Letter, { startedAtMs, outcome, news }: Ending, desk: Desk, decision: Decision): void {
+    const { due, body } = letter;
+    const { target } = desk;
     const { eventUuid, endpointNum, tenantNum, lane } = due;
     const attempt = {
       eventUuid,
@@ -71,7 +91,7 @@ export class AttemptCloser {
     });
     for (const each of news) this.#options.onGateNews(each, desk, isSystemEvent(body.body));
     const reason = reasonToDisable(decision, news);
-    if (reason !== null) this.#options.disable(desk, reason);
+    if (reason !== null) void this.#options.disable(desk, reason);
   }
 }
 
@@ -79,8 +99,9 @@ function isDeadLettering({ kind }: Decision): boolean {
   return kind === 'dead_letter' || kind === 'disable';
 }
 
+/** What follows for the endpoint beside the decision. */
 function reasonToDisable(decision: Decision, news: readonly GateNews[]): string | null {
-  if (decision.kind === 'disable') return decision.reason;
+  if (decision.kind === 'disable') return null;
   if (decision.kind === 'done' && decision.disable !== undefined) return decision.disable;
   const wornOut = news.find((each) => each.kind === 'worn_out');
   if (wornOut === undefined) return null;

@@ -112,9 +112,9 @@ function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'set
       observe.attemptsGivenUp(1);
       return giveUp(pool, attempt, reason);
     },
-    leaveDropped: (attempts) => {
+    leaveDropped: async (attempts) => {
+      await leaveDropped(pool, attempts);
       observe.attemptsGivenUp(attempts.length);
-      return leaveDropped(pool, attempts);
     },
   };
 }

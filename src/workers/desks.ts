@@ -93,7 +93,7 @@ export class Desks {
   }
 
   get inFlight(): number {
-    return this.#dispatcher.inFlight;
+    return this.#dispatcher.inFlight + this.#closer.undecided;
   }
 
   /** What is in memory. */
@@ -138,20 +138,23 @@ export class Desks {
     return this.memory.hasRoom && this.memory.mayTake(desk.tenantNum);
   }
 
-  #disable(desk: Desk, reason: string): void {
+  /** Never rejects. @returns false where the endpoint was changed meanwhile, so that the reason is none any more */
+  #disable(desk: Desk, reason: string): Promise<boolean> {
     if (desk.target !== null) desk.target = { ...desk.target, enabled: false };
     this.#clearer.shelve(desk);
     // Where it is still enabled for everyone else, it is so here too: the next answer of its receiver may disable it again.
     const goOn = () => {
       desk.version = UNKNOWN;
     };
-    this.#options.disableEndpoint(desk.num, reason, desk.resets).then(
+    return this.#options.disableEndpoint(desk.num, reason, desk.resets).then(
       (isDisabled) => {
         if (!isDisabled) goOn();
+        return isDisabled;
       },
       (error: unknown) => {
         this.#options.onFailure('disabling of an endpoint', error, desk.ids);
         goOn();
+        return true;
       },
     );
   }
@@ -193,6 +196,8 @@ export class Desks {
 
   #advance(desk: Desk, order: OrderPlace, { decision, pauses }: SettledAttempt): void {
     const isOver = !('delayMs' in decision) && !pauses;
+    // The endpoint may have been told to go on meanwhile: the table knows.
+    if (pauses) this.aside.ask(desk.num, order.key);
     this.#clearer.follow(desk, order, isOver ? desk.lines.ended(order) : desk.lines.left(order));
     this.#dispatcher.run();
   }

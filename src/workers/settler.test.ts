@@ -142,10 +142,22 @@ test('G2 attempts of yesterday and today are never let go of: that their day is 
   expect([left, settler.size]).toEqual([[], 2]);
   isMissing = false;
   await time.pass(5_000);
-  expect([...settled]).toEqual([
+  expect([...settled].sort()).toEqual([
     [1, true],
     [2, true],
   ]);
+});
+
+test('attempts of other days are written while the day of some is missing', async () => {
+  const settler = settlerOf(async (given, attempts) => {
+    if (attempts.some(({ endpointNum }) => endpointNum === 1))
+      throw Object.assign(new Error('no partition'), { code: '23514' });
+    return held(given, attempts);
+  });
+  settler.add(attempt(1, 0, 0, 20_000));
+  settler.add(attempt(2, 0, 0, 19_999));
+  await time.pass(1_000);
+  expect([[...settled], settler.size]).toEqual([[[2, true]], 1]);
 });
 
 test('a row that violates a constraint stands for itself, whatever its day', async () => {

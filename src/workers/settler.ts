@@ -132,7 +132,11 @@ export class Settler {
     const { nowMs, onFailure, leaveDropped } = this.#options;
     // Yesterday and today are always kept: one of these is missing, and will be made again.
     const [attempt] = batch;
-    if (uuidTime(attempt!.eventUuid) >= startOfDay(nowMs()) - DAY_MS) throw error;
+    if (uuidTime(attempt!.eventUuid) >= startOfDay(nowMs()) - DAY_MS) {
+      // Those of other days go before.
+      this.#queue.push(...this.#queue.splice(0, batch.length));
+      throw error;
+    }
     onFailure(error, batch.length);
     await leaveDropped(batch);
     const ended = batch.map((attempt) => endedAs(attempt, { pauses: false }));

@@ -120,8 +120,9 @@ function cancellations(pool: Context['workerPool']): () => Promise<void> {
   let allAt = 0;
   return async () => {
     const isForAll = performance.now() >= allAt;
-    while (await cancelForDeletedEndpoints(pool, isForAll ? 'ever' : 'lately'));
+    // One that fails must not be all that is tried.
     if (isForAll) allAt = performance.now() + CANCEL_ALL_MS;
+    while (await cancelForDeletedEndpoints(pool, isForAll ? 'ever' : 'lately'));
   };
 }
 

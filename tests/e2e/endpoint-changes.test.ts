@@ -143,12 +143,13 @@ test('F52: a delivery that waits for its retry goes to the URL that the endpoint
 });
 
 test.each([
-  ['410', 410, {}],
-  ['webhook-delivery: disable', 503, { 'webhook-delivery': 'disable' }],
+  ['410', 'at once', 410, {}],
+  ['410', 'when the worker knows', 410, {}],
+  ['webhook-delivery: disable', 'when the worker knows', 503, { 'webhook-delivery': 'disable' }],
 ])(
-  '%s from the receiver that an endpoint had before does not disable it, and the delivery goes to the one that it has',
-  async (_, status, headers) => {
-    const name = `moved${status}`;
+  '%s from the receiver that an endpoint had before, %s, does not disable it, and the delivery goes to the one that it has',
+  async (_, when, status, headers) => {
+    const name = `moved${status}${when.length}`;
     let answer = () => {};
     receiver.behave(`/${name}-old`, (_request, response) => {
       answer = () => void response.writeHead(status, headers).end();
@@ -161,12 +162,26 @@ test.each([
     await receiver.received(`/${name}-old`, 1);
     expect((await call(api, 'PATCH', path, { url: receiver.url(`/${name}-new`) })).status).toBe(200);
     // What comes to the new one says that the worker knows of it.
-    await eventually(
-      () => post().then(() => receiver.at(`/${name}-new`).length),
-      (count) => count > 0,
-    );
+    const isKnown = () => post().then(() => receiver.at(`/${name}-new`).length > 0);
+    if (when !== 'at once') await eventually(isKnown, Boolean);
     answer();
     await eventually(async () => idsAt(`/${name}-new`).has(first.id), Boolean);
     expect((await call(api, 'GET', path)).body).toMatchObject({ enabled: true, disabled_reason: null });
   },
 );
+
+test('an ordered endpoint that is told to go on while its dead letter is made goes on', async () => {
+  const name = 'goes-on';
+  const held: ServerResponse[] = [];
+  receiver.behave(`/${name}`, (_request, response) => void held.push(response));
+  const settings = { order: 'endpoint', on_dead_letter: 'pause', retry_schedule: [0], timeout_seconds: 60 };
+  const { id } = await createEndpoint(api, { url: receiver.url(`/${name}`), ...settings }, name);
+  const path = `/v1/tenants/${name}/endpoints/${id}`;
+  await call(api, 'POST', '/v1/events', Array(3).fill({ type: 'a.b', tenant_id: name, data: {} }));
+  await receiver.received(`/${name}`, 1);
+  receiver.behave(`/${name}`, ok);
+  expect((await call(api, 'PATCH', path, { on_dead_letter: 'continue' })).status).toBe(200);
+  held[0]!.writeHead(500).end();
+  await receiver.received(`/${name}`, 3);
+  expect((await call(api, 'GET', `${path}/paused-keys`)).body.data).toEqual([]);
+});

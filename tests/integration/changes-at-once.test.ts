@@ -196,3 +196,26 @@ test('G4 events that are checked by their type are taken while event types are c
   await Promise.all(describing);
   expect(posted).toEqual(Array(20).fill(202));
 });
+
+test('G4 more changes at once than the API has connections wait for events that are being checked, and take these none', async () => {
+  const small = await startTestService({ config: { DATABASE_API_CONNECTIONS: 2 } });
+  onTestFinished(() => small.stop());
+  await makeTenant(small, 'many');
+  const type = (name: string, body: object) =>
+    call(small.baseUrl, 'PUT', `/v1/tenants/many/event-types/${name}/versions/1.0`, body).then(({ status }) => status);
+  const schema = { type: 'integer' };
+  await type('a.b', { schema, validation: 'enforce' });
+  let isOver = false;
+  const registering = [1, 2, 3, 4, 5, 6].map(async (n) => {
+    const statuses: number[] = [];
+    for (let i = 0; !isOver; i++) statuses.push(await type(`t${n}.n${i}`, { schema }));
+    return new Set(statuses);
+  });
+  const posted: number[] = [];
+  const event = { type: 'a.b', tenant_id: 'many' };
+  for (let i = 0; i < 10; i++)
+    posted.push((await call(small.baseUrl, 'POST', '/v1/events', { ...event, data: i })).status);
+  isOver = true;
+  expect(posted).toEqual(Array(10).fill(202));
+  expect(await Promise.all(registering)).toEqual(Array(6).fill(new Set([201])));
+});

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import { findClaims } from '../../src/store/event-log.ts';
+import { promoteAll } from '../../src/store/order.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropExpiredKeys, dropOldPartitions } from '../../src/store/retention.ts';
 import { Housekeeping, type HousekeepingDuty } from '../../src/workers/housekeeping.ts';
@@ -217,4 +218,23 @@ test('a duty of housekeeping that fails is reported and does not stop the others
   await make(pool).runOnce(later);
   expect(done).toEqual(['keys_forgotten', 'partitions_made', 'partitions_dropped']);
   expect(failed).toHaveLength(2);
+});
+
+test('G2 what was set aside because it kills workers is not sent while its day is dropped, though the drop is interrupted', async () => {
+  await ensurePartitions(pool, NOW - 40 * DAY_MS, 0);
+  const deadly = uuidAt(NOW - 40 * DAY_MS);
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq) VALUES ($1, 'infinity', 8, 1, 0, true, 0, 1)`,
+    [deadly],
+  );
+  await pool.query(
+    `INSERT INTO poisoned_deliveries (event_id, endpoint_num, tenant_num, crashes, reason) VALUES ($1, 8, 1, 3, 'x')`,
+    [deadly],
+  );
+  await pool.query('CREATE TRIGGER refusing BEFORE DELETE ON mailbox FOR EACH ROW EXECUTE FUNCTION refuse()');
+  await expect(dropOldPartitions(pool, NOW, 5, 5)).rejects.toThrow('not now');
+  expect(await promoteAll(pool, [8])).toBe(0);
+  await pool.query('DROP TRIGGER refusing ON mailbox');
+  await dropOldPartitions(pool, NOW, 5, 5);
+  expect((await pool.query('SELECT FROM poisoned_deliveries')).rowCount).toBe(0);
 });
