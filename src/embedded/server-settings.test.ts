@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
-import { roomAt, settingsFile } from './server-settings.ts';
+import { roomAt, settingArguments, settingsFile } from './server-settings.ts';
 
 const GIB = 1024 ** 3;
 
@@ -20,4 +20,22 @@ test('what there is, is what this machine has', async () => {
   expect(memory).toBeGreaterThan(GIB / 4);
   expect(memory).toBeLessThan(2 ** 50);
   expect(disk).toBeGreaterThan(0);
+});
+
+test('G1 the embedded Postgres commits to the disk before it answers, and keeps payloads out of its log', () => {
+  const file = settingsFile({ memory: GIB, disk: GIB });
+  expect(file).toContain("\nsynchronous_commit = 'on'\n");
+  expect(file).toContain("\nlog_min_error_statement = 'panic'\n");
+  for (const name of ['fsync', 'full_page_writes']) expect(file).not.toContain(`\n${name} =`);
+});
+
+test('it listens on loopback alone, whatever its files say, and a caller has the last word', () => {
+  const given = settingArguments(5433, { fsync: 'off' });
+  expect(given.filter((text) => text !== '-c')).toEqual([
+    'listen_addresses=127.0.0.1',
+    'port=5433',
+    'unix_socket_directories=',
+    'logging_collector=off',
+    'fsync=off',
+  ]);
 });

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
 import type { IncomingMessage, Intake } from './intake.ts';
 import { MessageLines } from './message-lines.ts';
@@ -86,4 +86,29 @@ test('held, it begins nothing; a batch gives every group its share, however much
   await running;
   expect(batches[0]!.filter(({ group }) => group === 'few')).toHaveLength(10);
   expect(batches[0]!.length).toBeLessThanOrEqual(1_000);
+});
+
+test('while nothing can be stored, the pauses grow to five seconds, whatever comes meanwhile', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const lines = new MessageLines<IncomingMessage>();
+  const abort = new AbortController();
+  const triedMs: number[] = [];
+  const startMs = performance.now();
+  const nowMs = () => Math.round(performance.now() - startMs);
+  const intake: Intake = async () => {
+    // Without pauses it would go on for ever.
+    if (triedMs.push(nowMs()) > 50) abort.abort();
+    throw new Error('away');
+  };
+  const pump = new Pump({ lines, intake, onDone: () => {}, onTrouble: () => {}, nowMs });
+  lines.push(message('a', 0));
+  const running = pump.run(abort.signal);
+  for (let ms = 0; ms < 17_000; ms += 100) {
+    await vi.advanceTimersByTimeAsync(100);
+    pump.wake();
+  }
+  abort.abort();
+  await running;
+  expect(triedMs).toEqual([0, 200, 600, 1_400, 3_000, 6_200, 11_200, 16_200]);
 });

@@ -24,3 +24,16 @@ test('a time that is none, such as milliseconds where AMQP has seconds, is no ti
   const kept = rejectedMessage(delivered({ timestamp: 1_700_000_000 }), null, PROBLEM);
   expect(kept.messageAt).toEqual(new Date(1_700_000_000_000));
 });
+
+test('of a message of any size a bounded part is kept, and it is known to be cut', () => {
+  const headers = { few: 'x', many: 'x'.repeat(20_000) };
+  const whole = {
+    ...delivered({ body: Buffer.alloc(300_000), wholeBytes: 300_000, headers }),
+    key: Buffer.alloc(5_000),
+  };
+  const kept = rejectedMessage(whole, null, PROBLEM);
+  expect([kept.body.length, kept.key?.length, kept.bodyBytes]).toEqual([256 * 1024, 4 * 1024, 300_000]);
+  expect(kept.headers.map(([name]) => name)).toEqual(['few']);
+  expect(kept.truncated).toBe(true);
+  expect(rejectedMessage(delivered({ wholeBytes: 3 }), null, PROBLEM).truncated).toBe(true);
+});

@@ -82,3 +82,22 @@ test('a consumer that does not end is left behind, and the others are looked aft
   await looking;
   expect(seen).toMatchObject({ begun: ['1', '2'], closed: ['1'], failures: 1 });
 });
+
+test('a source that was changed is ended and begun anew, and one that is paused is so from the beginning', async () => {
+  const { seen, look } = rig({});
+  await look(sourceOf('1'), sourceOf('2', { paused: true }));
+  expect(seen.paused).toEqual(['2']);
+  await look(sourceOf('1', { version: 2n }), sourceOf('2', { paused: true }));
+  expect(seen).toMatchObject({ begun: ['1', '2', '1'], closed: ['1'] });
+});
+
+test('work of a source that fails is told and keeps no other source from its own', async () => {
+  let rounds = 0;
+  const { supervisor, seen, look } = rig({
+    1: { runOnce: () => Promise.reject(new Error('away')) },
+    2: { runOnce: async () => void rounds++ },
+  });
+  await look(sourceOf('1'), sourceOf('2'));
+  await supervisor.runWork();
+  expect([seen.failures, rounds]).toEqual([1, 1]);
+});
