@@ -38,7 +38,8 @@ const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
 // Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch.
-// Whether a key waits for a person is what the endpoint says now, for as long as the statement takes: who makes it go on looks for paused keys after that.
+// Whether a key waits for a person is what the endpoint says now, for as long as the statement takes: who makes it go on looks for paused keys after that. Endpoints
+// are probed for, as `isDeliveryOf` has it.
 // Arrays are unnested side by side in a list of columns: in FROM, Postgres writes each of them out and reads it again.
 const settleText = (known: string) => `
   WITH held AS MATERIALIZED (
@@ -69,7 +70,7 @@ const settleText = (known: string) => `
     RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, CASE WHEN m.failing_since = g.attempt THEN g.notice END AS notice
   ),
   pausing AS MATERIALIZED (
-    SELECT num FROM endpoints WHERE num IN (SELECT endpoint_num FROM removed WHERE pauses) AND on_dead_letter = 'pause' FOR SHARE
+    SELECT e.num FROM removed r JOIN endpoints e ON e.num = ANY (ARRAY[r.endpoint_num]) WHERE r.pauses AND e.on_dead_letter = 'pause' FOR SHARE OF e
   ),
   paused AS (
     INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq)
