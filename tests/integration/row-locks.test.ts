@@ -165,7 +165,8 @@ test('F21: a transaction that loses a deadlock is run again, and both come to th
 async function written(): Promise<string> {
   const tables = ['mailbox', 'attempts', 'system_notices', 'lane_suspects', 'endpoint_states'];
   const facts = tables.map((table) => `SELECT '${table}' || t::text AS fact FROM ${table} t`).join(' UNION ALL ');
-  return (await pool.query(`SELECT string_agg(fact, chr(10) ORDER BY fact) AS all FROM (${facts})`)).rows[0].all;
+  return (await pool.query(`SELECT string_agg(fact, chr(10) ORDER BY fact) AS all FROM (${facts}) AS facts`)).rows[0]
+    .all;
 }
 
 const tried = () => rows.map((row) => ({ ...row, lane: 0, attempt: 0 }));
