@@ -23,11 +23,9 @@ import type { Figures } from './installation-figures.ts';
 import { LOG_EVENTS, type LogEventName, type LogFields, type NamedUnder } from './log-events.ts';
 import type { InfoWriter } from './logger.ts';
 import { Metrics } from './metrics.ts';
+import { OnceASecond } from './once-a-second.ts';
 import type { CountedPool } from './pool-metrics.ts';
 import type { StateReaders } from './process-states.ts';
-
-/** Things that said something within the last second, at most: past that, those that said it first may say it again. */
-const MOST_QUIET = 10_000;
 
 /**
  * Names every event of the business, writes each as one wide line, and counts it. Lines carry ids, classes, counts and times: never a
@@ -39,8 +37,7 @@ export class Observer {
   readonly #writeInfo: InfoWriter;
   readonly #work = new BoundedLabel();
   readonly #codes = new BoundedLabel();
-  /** When each thing was last told of, in that order. */
-  readonly #quiet = new Map<string, number>();
+  readonly #quiet = new OnceASecond();
   /** Events of a type that were no line of their own. */
   readonly #misfits = new Map<string, number>();
   /** Since that was told. */
@@ -288,16 +285,8 @@ export class Observer {
 
   /** @returns whether it was written */
   #throttled<Name extends LogEventName>(event: Name, details: LogFields<Name>, key: string = event): boolean {
-    const now = Date.now();
-    if (now - (this.#quiet.get(key) ?? 0) < 1_000) return false;
-    this.#quiet.delete(key);
-    this.#quiet.set(key, now);
-    // In the order of their lines: those that are over come first.
-    for (const [oldest, at] of this.#quiet) {
-      if (now - at < 1_000 && this.#quiet.size <= MOST_QUIET) break;
-      this.#quiet.delete(oldest);
-    }
-    this.#tell(event, details);
-    return true;
+    const may = this.#quiet.may(key);
+    if (may) this.#tell(event, details);
+    return may;
   }
 }
