@@ -201,6 +201,7 @@ export default {
     // Without it type-only imports are not seen, and they count in the table.
     tsPreCompilationDeps: 'specify',
     doNotFollow: { path: 'node_modules' },
+    skipAnalysisNotInRules: true,
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
   },
 } satisfies IConfiguration;

@@ -14,10 +14,20 @@ const unit = [
   'tests/chaos/harness/**/*.test.ts',
   'tests/architecture/**/*.test.ts',
 ];
-/** What `npm test` leaves to `npm run test:all`: servers that no npm package brings, and rarer crashes, which take as long as all others. */
+/**
+ * What `npm test` leaves to `npm run test:all`, so that it takes a minute or two: servers that no npm package brings, crashes and races
+ * beyond one of each guarantee, and random plays, hostile peers and heaps of rows that take most of the time. tests/architecture/guarantees.test.ts
+ * holds that what is left shows every guarantee.
+ */
 const slow = [
+  'src/workers/{lane-fairness,*.random}.test.ts',
+  'src/routing/*.random.test.ts',
+  'src/**/{hostile-*,guard-inflation}.test.ts',
   'tests/{integration,chaos}/{kafka,rabbitmq,redis-topologies}*.test.ts',
-  'tests/chaos/{redis-faults,takeover,system-events-crash,poison,embedded-crash,fan-out-crash}.test.ts',
+  'tests/integration/{changes-at-once,changes-refused,dead-letter-retention,egress-hold,embedded-postgres,hand-over,many-dead-letters}.test.ts',
+  'tests/integration/{migrate-command,reseal,routing-consistency,system-event-storms,system-events,worker-session}.test.ts',
+  'tests/e2e/!(egress|order|retries|signed-delivery).test.ts',
+  'tests/chaos/!(api-crash|backlog|fault-list|worker-crash).test.ts',
 ];
 // Not by `exclude`: a project that has one does not hear of the command line's.
 const notSlow = slow.map((glob) => `!${glob}`);
@@ -46,7 +56,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: [...unit, `!${schemaAgrees}`],
+          include: [...unit, `!${schemaAgrees}`, ...notSlow],
           pool: 'threads',
           ...inOneWorld,
           maxWorkers: 2,
@@ -61,7 +71,7 @@ export default defineConfig({
           ...onServers,
         },
       },
-      { test: { name: 'e2e', include: ['tests/e2e/*.test.ts'], ...onServers } },
+      { test: { name: 'e2e', include: ['tests/e2e/*.test.ts', ...notSlow], ...onServers } },
       { test: { name: 'chaos', include: ['tests/chaos/*.test.ts', ...notSlow], ...onServers } },
       { test: { name: 'slow', include: slow, ...onServers } },
     ],
