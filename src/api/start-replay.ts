@@ -40,7 +40,7 @@ export async function startReplay(
   const plan = await planOf(tenant, input, context);
   const said = { ...input, delivery_ids: input.delivery_ids?.map(({ deliveryId }) => deliveryId) };
   const request = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
-  const replay = await replays.createReplay(context.apiPool, tenant, request, plan, caller.actor);
+  const replay = await replays.createReplay(context, tenant, request, plan, caller.actor);
   if (replay === 'tenant_gone') throw tenantNotFound();
   if (replay === 'too_many') {
     const limit = replays.MAX_UNFINISHED;

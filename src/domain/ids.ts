@@ -64,8 +64,11 @@ export function decodeBase32(text: string, length: number): Uint8Array | null {
 /** Where `uuidBytes` leaves them: nobody keeps it. */
 const made = new Uint8Array(16);
 
-/** A new id outside the hot path: 16 bytes, the first 6 of them the time, so that ids list in order of creation. */
-export function newId(prefix: IdPrefix, nowMs: number = Date.now()): string {
+/**
+ * A new id outside the hot path: 16 bytes, the first 6 of them the time, so that ids list in order of creation.
+ * @param nowMs Postgres's time, as for `newUuid`: what one process has made of each is held against the next of the other
+ */
+export function newId(prefix: IdPrefix, nowMs: number): string {
   return `${prefix}_${encodeBase32(uuidBytes(nowMs))}`;
 }
 
@@ -74,14 +77,17 @@ const ID_BYTES = 9;
 // Randomness is drawn in blocks: one system call for 512 ids instead of one each.
 const pool = Buffer.allocUnsafe(ID_BYTES * 512);
 let drawn = pool.length;
+/** Longest step back of the clock that is held, in ms: more than a measurement of it is wrong by, less than makes an event's partition wrong. */
+const MOST_HELD_MS = 5_000;
 let lastMs = 0;
 let counter = 0;
 
 /**
  * A UUIDv7 in text form. Ids made by one process rise strictly: within a millisecond the 12 bits of `rand_a` count up
- * (RFC 9562 §6.2, method 1), and a clock that steps back holds the last millisecond.
+ * (RFC 9562 §6.2, method 1), and a clock that steps back by a little holds the last millisecond. One that steps back by more was wrong before.
+ * @param nowMs Postgres's time, from which the partition of an event follows; never the host's, which may be any
  */
-export function newUuid(nowMs: number = Date.now()): string {
+export function newUuid(nowMs: number): string {
   return formatUuid(uuidBytes(nowMs));
 }
 
@@ -91,7 +97,7 @@ function uuidBytes(nowMs: number): Uint8Array {
     randomFillSync(pool);
     drawn = 0;
   }
-  if (nowMs > lastMs) {
+  if (nowMs > lastMs || lastMs - nowMs > MOST_HELD_MS) {
     lastMs = nowMs;
     counter = pool[drawn + 8]!;
   } else if (++counter > 0xfff) {

@@ -9,7 +9,7 @@ import { REUSED_ID } from './rejection.ts';
 const caller: Caller = { kind: 'tenant', actor: 'key_1', tenant: { num: 7, id: 'acme' }, scopes: new Set() };
 
 test('of messages of a source those with an id that Posthorn gave to an event are rejected, and the others taken', async () => {
-  const [made, foreign] = [newUuid(), newUuid()];
+  const [made, foreign] = [newUuid(Date.now()), newUuid(Date.now())];
   const asked: unknown[] = [];
   const dependencies: AcceptDependencies = {
     commits: {

@@ -30,14 +30,16 @@ function tellAll(observe: Observer): void {
   observe.databaseNewer(['20990101000000_wings']);
   observe.linesDropped(3);
   observe.logCaughtUp();
-  observe.eventsAccepted([{ uuid: newUuid(), externalId: null, tenantId: 'acme', type: 'a', bytes: 1, deliveries: 1 }]);
+  observe.eventsAccepted([
+    { uuid: newUuid(Date.now()), externalId: null, tenantId: 'acme', type: 'a', bytes: 1, deliveries: 1 },
+  ]);
   observe.eventMisfit({ tenantId: 'acme', type: 'a', version: '1.0', faults: [{ path: 'data' }] });
   const attemptIds = { ...ids, deliveryId: 'dlv_1' };
   const rejected = { kind: 'rejected', response, timing } as const;
   observe.attemptFinished({ attempt: 1, outcome: rejected, decision: { kind: 'retry', delayMs: 1 } }, attemptIds);
   const skipped = { kind: 'skipped', reason: 'withdrawn' } as const;
   observe.attemptFinished({ attempt: 1, outcome: skipped, decision: { kind: 'cancel' } }, attemptIds);
-  observe.deliverySetAside({ eventUuid: newUuid(), endpointNum: 1, strikes: 5 });
+  observe.deliverySetAside({ eventUuid: newUuid(Date.now()), endpointNum: 1, strikes: 5 });
   observe.gateChanged({ kind: 'breaker_opened', ...ids, reason: 'probe_failed', untilMs: 1 });
   for (const kind of ['breaker_closed', 'worn_out'] as const) observe.gateChanged({ kind, ...ids });
   observe.gateChanged({ kind: 'throttled', ...ids, untilMs: 1 });

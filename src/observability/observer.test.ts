@@ -21,7 +21,7 @@ afterEach(() => {
 });
 
 const timing = { dnsMs: 1, connectMs: 2, firstByteMs: 3, totalMs: 4.6 };
-const ids = { deliveryId: deliveryIdOf(newUuid(), 1), endpointId: 'ep_1', tenantId: 'tenant_1' };
+const ids = { deliveryId: deliveryIdOf(newUuid(Date.now()), 1), endpointId: 'ep_1', tenantId: 'tenant_1' };
 
 test('an attempt is one line of ids, classes, counts and times, without headers, body or detail of the response', () => {
   const response = { status: 500, headers: { 'set-cookie': 'secret' }, body: Buffer.from('secret'), truncated: false };

@@ -45,12 +45,12 @@ export function ingestServices(context: Context): Service[] {
 }
 
 /** @throws ConfigError when the file is not valid or cannot be had beside what the API made */
-async function applyFile({ config, prisma, vault }: Context): Promise<void> {
-  if (config.SOURCES_FILE === undefined) return;
-  const sources = readSourcesFile(config.SOURCES_FILE);
+async function applyFile(context: Context): Promise<void> {
+  const { SOURCES_FILE } = context.config;
+  if (SOURCES_FILE === undefined) return;
+  const sources = readSourcesFile(SOURCES_FILE);
   const taken = await applySourcesFile(
-    prisma,
-    vault,
+    context,
     sources.map((source) => ({ name: source.name, type: source.type, ...splitSecrets(source) })),
   );
   if (taken.length === 0) return;

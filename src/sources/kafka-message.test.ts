@@ -5,7 +5,7 @@ import { sourceKey } from '../ingest/dedup-key.ts';
 import { kafkaMessage } from './kafka-message.ts';
 
 const topicId = randomUUID();
-const sourceId = newId('src');
+const sourceId = newId('src', Date.now());
 
 function keyOf(fields: { partition?: number; offset?: bigint; leaderEpoch?: number }, topic = topicId): string {
   const record = {

@@ -1,4 +1,4 @@
-import { newUuid } from '../domain/ids.ts';
+import { randomUUID } from 'node:crypto';
 import type { RejectedMessage, StoredRejection } from '../store/rejected-messages.ts';
 import type { IncomingMessage } from './intake.ts';
 import type { MessageProblem } from './message-problem.ts';
@@ -28,7 +28,7 @@ export function rejectedMessage(
   return {
     position: message.position,
     // A message that nothing makes known is another one each time it comes.
-    identity: key ?? newUuid(),
+    identity: key ?? randomUUID(),
     group: message.group,
     reason: problem.reason,
     detail: plain(problem.detail),

@@ -30,7 +30,7 @@ export function beginSource(source: OpenSource, process: string, context: Contex
     accept: context.accept,
     limits: context.ingestLimits,
     reject: async (messages, isRetry) => {
-      const options = { isRetry, publish: input.on_rejected !== undefined };
+      const options = { isRetry, publish: input.on_rejected !== undefined, nowMs: context.clock.nowMs() };
       const kept = await keepRejected(pool, source.num, messages, options);
       mayBeTooMany ||= kept > 0;
       return kept;

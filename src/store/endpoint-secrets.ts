@@ -26,11 +26,11 @@ interface EndpointKeys {
 /** Gives an endpoint a secret that signs from now on. */
 export async function insertSecret(
   transaction: Transaction,
-  vault: Vault,
+  { vault, clock }: Pick<EndpointStore, 'vault' | 'clock'>,
   endpoint: EndpointKeys,
   secret: string,
 ): Promise<void> {
-  const id = newId('sec');
+  const id = newId('sec', clock.nowMs());
   const sealed = vault.seal(secret, sealedPlace.endpointSecret(endpoint.id, id));
   await transaction.endpointSecret.create({ data: { id, endpointNum: endpoint.num, sealed } });
 }
@@ -38,17 +38,17 @@ export async function insertSecret(
 /** Puts one secret in the place of all others, which are void at once. */
 export async function replaceSecrets(
   transaction: Transaction,
-  vault: Vault,
+  { vault, clock }: Pick<EndpointStore, 'vault' | 'clock'>,
   endpoint: EndpointKeys,
   secret: string,
 ): Promise<void> {
   await transaction.endpointSecret.deleteMany({ where: { endpointNum: endpoint.num } });
-  await insertSecret(transaction, vault, endpoint, secret);
+  await insertSecret(transaction, { vault, clock }, endpoint, secret);
 }
 
 /** @returns null when the tenant has no endpoint of this id. */
 export async function findSecrets(
-  { prisma, vault }: EndpointStore,
+  { prisma, vault }: Pick<EndpointStore, 'prisma' | 'vault'>,
   tenant: TenantRef,
   endpointId: string,
 ): Promise<EndpointSecrets | null> {
@@ -64,7 +64,7 @@ export async function findSecrets(
  * @returns null when the tenant has no endpoint of this id.
  */
 export async function rotateSecret(
-  { prisma, vault }: EndpointStore,
+  { prisma, vault, clock }: EndpointStore,
   tenant: TenantRef,
   endpointId: string,
   options: {
@@ -80,8 +80,8 @@ export async function rotateSecret(
     const valid = [current, ...previous.map(({ secret }) => secret)];
     const secret = options.secretFor(endpoint.signature as SignatureScheme, valid);
     await expireSecrets(transaction, endpoint.num, options.overlapSeconds);
-    await insertSecret(transaction, vault, endpoint, secret);
-    const data = { version: { increment: 1 }, updatedAt: new Date() };
+    await insertSecret(transaction, { vault, clock }, endpoint, secret);
+    const data = { version: { increment: 1 }, updatedAt: new Date(clock.nowMs()) };
     await transaction.endpoint.update({ where: { num: endpoint.num }, data });
     const change = {
       action: 'endpoint.secret_rotated' as const,

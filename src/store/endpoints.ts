@@ -1,6 +1,7 @@
 import { newId } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
+import type { Clock } from './clock.ts';
 import { destinationColumns } from './endpoint-destination.ts';
 import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint } from './endpoint-rows.ts';
 import { insertSecret } from './endpoint-secrets.ts';
@@ -16,6 +17,7 @@ export const MAX_ENDPOINTS = 10_000;
 export interface EndpointStore {
   readonly prisma: PrismaClient;
   readonly vault: Vault;
+  readonly clock: Clock;
 }
 
 export type CreatedEndpoint =
@@ -25,13 +27,13 @@ export type CreatedEndpoint =
 
 /** @param secret the first signing secret, of the kind that `settings.signature` wants */
 export async function createEndpoint(
-  { prisma, vault }: EndpointStore,
+  { prisma, vault, clock }: EndpointStore,
   tenant: TenantRef,
   settings: EndpointSettings,
   secret: string,
   caller: Caller,
 ): Promise<CreatedEndpoint> {
-  const id = newId('ep');
+  const id = newId('ep', clock.nowMs());
   return undoable<CreatedEndpoint>(prisma, async (transaction, undo) => {
     if (!(await changeRouting(transaction, tenant.num))) return undo({ kind: 'tenant_gone' });
     // Nobody else makes one until the commit.
@@ -46,21 +48,25 @@ export async function createEndpoint(
         ...validationColumns(settings.validation),
       },
     });
-    await insertSecret(transaction, vault, row, secret);
+    await insertSecret(transaction, { vault, clock }, row, secret);
     const change = { action: 'endpoint.created' as const, object: id, after: auditView(settings) };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });
     return { kind: 'created', endpoint: toEndpoint(row, vault) };
   });
 }
 
-export async function findEndpoint(store: EndpointStore, tenant: TenantRef, id: string): Promise<Endpoint | null> {
+export async function findEndpoint(
+  store: Pick<EndpointStore, 'prisma' | 'vault'>,
+  tenant: TenantRef,
+  id: string,
+): Promise<Endpoint | null> {
   const row = await store.prisma.endpoint.findFirst({ where: { id, tenantNum: tenant.num, deletedAt: null } });
   return row === null ? null : toEndpoint(row, store.vault);
 }
 
 /** Newest first, after the one with id `after`. */
 export async function listEndpoints(
-  { prisma, vault }: EndpointStore,
+  { prisma, vault }: Pick<EndpointStore, 'prisma' | 'vault'>,
   tenant: TenantRef,
   after: string | undefined,
   limit: number,

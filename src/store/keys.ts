@@ -2,6 +2,7 @@ import { newId } from '../domain/ids.ts';
 import type { Scope, TenantRef } from '../domain/scope.ts';
 import { makeKey } from './api-keys.ts';
 import { appendAudit } from './audit.ts';
+import type { Clock } from './clock.ts';
 import type { PrismaClient } from './prisma.ts';
 import { holdTenant } from './tenants.ts';
 
@@ -24,7 +25,7 @@ const shown = { id: true, name: true, scopes: true, expiresAt: true, createdAt: 
 
 /** @returns the key in the clear: the only time that anyone sees it; null when the tenant is gone. */
 export async function createKey(
-  prisma: PrismaClient,
+  { prisma, clock }: { readonly prisma: PrismaClient; readonly clock: Clock },
   tenant: TenantRef,
   input: NewApiKey,
   actor: string,
@@ -33,7 +34,14 @@ export async function createKey(
   return prisma.$transaction(async (transaction) => {
     // One that is made while its tenant is deleted would stay unrevoked.
     if (!(await holdTenant(transaction, tenant.num))) return null;
-    const data = { id: newId('key'), tenantNum: tenant.num, ...input, scopes: [...input.scopes], prefix, hash };
+    const data = {
+      id: newId('key', clock.nowMs()),
+      tenantNum: tenant.num,
+      ...input,
+      scopes: [...input.scopes],
+      prefix,
+      hash,
+    };
     const row = await transaction.apiKey.create({ data, select: shown });
     const after = { name: row.name, scopes: row.scopes, expires_at: row.expiresAt?.toISOString() ?? null };
     await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'key.created', object: row.id, after });

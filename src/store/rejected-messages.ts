@@ -64,6 +64,7 @@ export interface RejectionRow {
 /**
  * Keeps them, each once however often it comes. When it resolves they are durable.
  * @param options.isRetry they were kept already and were tried again: what is said of them is new, and nobody asks for a retry any more
+ * @param options.nowMs Postgres's time
  * @param options.publish they are to be published to the source's dead-letter topic or exchange, too
  * @returns how many are new
  */
@@ -71,7 +72,7 @@ export async function keepRejected(
   pool: pg.Pool,
   sourceNum: number,
   messages: readonly RejectedMessage[],
-  options: { readonly isRetry: boolean; readonly publish: boolean },
+  options: { readonly isRetry: boolean; readonly publish: boolean; readonly nowMs: number },
 ): Promise<number> {
   const again = options.isRetry
     ? `DO UPDATE SET reason = EXCLUDED.reason, detail = EXCLUDED.detail, faults = EXCLUDED.faults, retry_at = NULL,
@@ -89,7 +90,7 @@ export async function keepRejected(
     [
       sourceNum,
       options.publish && !options.isRetry,
-      plainArray(messages.map(() => newUuid())),
+      plainArray(messages.map(() => newUuid(options.nowMs))),
       messages.map(({ position }) => position),
       plainArray(messages.map(({ identity }) => identity)),
       messages.map(({ group }) => group),
@@ -149,6 +150,9 @@ interface SourceRef {
   readonly id: string;
 }
 
+/** Past by every clock: Postgres's decides when they are due, and this process's may be ahead of it. */
+const AT_ONCE = new Date(0);
+
 /** Asks for them to be tried again. What was cut short cannot be. @returns how many. */
 export async function requestRetry(
   prisma: PrismaClient,
@@ -159,7 +163,7 @@ export async function requestRetry(
   return prisma.$transaction(async (transaction) => {
     const { count } = await transaction.rejectedMessage.updateMany({
       where: { ...chosen(source, choice), truncated: false, retryAt: null },
-      data: { retryAt: new Date() },
+      data: { retryAt: AT_ONCE },
     });
     if (count > 0) await audit(transaction, source, choice, { actor, action: 'source.rejected_retried' }, count);
     return count;

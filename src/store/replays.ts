@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { newId } from '../domain/ids.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
+import type { Clock } from './clock.ts';
 import type { DeadLetterReason } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
@@ -85,14 +86,14 @@ export const MAX_UNFINISHED = 10;
 
 /** @returns `too_many` when the tenant has too many that are unfinished */
 export async function createReplay(
-  pool: pg.Pool,
+  { apiPool: pool, clock }: { readonly apiPool: pg.Pool; readonly clock: Clock },
   tenant: TenantRef,
   request: ReplayRequest,
   plan: ReplayPlan,
   actor: string,
 ): Promise<Replay | 'tenant_gone' | 'too_many'> {
   return inTransaction(pool, async (client) => {
-    const id = newId('rpl');
+    const id = newId('rpl', clock.nowMs());
     // The tenant's row is held, so that two at once do not pass the limit together.
     const held = await client.query('SELECT 1 FROM tenants WHERE num = $1 AND deleted_at IS NULL FOR NO KEY UPDATE', [
       tenant.num,

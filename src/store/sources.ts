@@ -1,6 +1,7 @@
 import { newId } from '../domain/ids.ts';
 import { appendAudit } from './audit.ts';
 import type { AuditAction } from './audit-actions.ts';
+import type { Clock } from './clock.ts';
 import { Prisma, type PrismaClient, type Transaction } from './prisma.ts';
 import { sealedPlace, type Vault } from './vault.ts';
 
@@ -8,6 +9,12 @@ import { sealedPlace, type Vault } from './vault.ts';
 export interface SourceDescription {
   readonly plain: Readonly<Record<string, unknown>>;
   readonly secrets: Readonly<Record<string, string>>;
+}
+
+export interface SourceStore {
+  readonly prisma: PrismaClient;
+  readonly vault: Vault;
+  readonly clock: Clock;
 }
 
 /** Where events come from beside HTTP. */
@@ -43,13 +50,12 @@ function toSource({ secretsSealed: _, config, origin, ...rest }: Row): SourceRec
 
 /** @returns null when another source has the name. */
 export async function createSource(
-  prisma: PrismaClient,
-  vault: Vault,
+  { prisma, vault, clock }: SourceStore,
   input: { readonly name: string; readonly type: string; readonly origin: 'api' | 'file' } & SourceDescription,
   actor: string,
 ): Promise<SourceRecord | null> {
   try {
-    return await prisma.$transaction((transaction) => insertSource(transaction, vault, input, actor));
+    return await prisma.$transaction((transaction) => insertSource(transaction, { vault, clock }, input, actor));
   } catch (error) {
     if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002') return null;
     throw error;
@@ -58,11 +64,11 @@ export async function createSource(
 
 async function insertSource(
   transaction: Transaction,
-  vault: Vault,
-  { name, type, origin, plain, secrets }: Parameters<typeof createSource>[2],
+  { vault, clock }: Pick<SourceStore, 'vault' | 'clock'>,
+  { name, type, origin, plain, secrets }: Parameters<typeof createSource>[1],
   actor: string,
 ): Promise<SourceRecord> {
-  const id = newId('src');
+  const id = newId('src', clock.nowMs());
   const data = { id, name, type, origin, ...contentOf(vault, id, { plain, secrets }) };
   const source = await transaction.source.create({ data });
   await audit(transaction, actor, 'source.created', id, { after: jsonOf(plain) });
@@ -143,8 +149,7 @@ export async function deleteSource(prisma: PrismaClient, id: string, actor: stri
  * the file no longer has are deleted. @returns names that sources made by the API have already; then nothing was changed.
  */
 export async function applySourcesFile(
-  prisma: PrismaClient,
-  vault: Vault,
+  { prisma, vault, clock }: SourceStore,
   wanted: readonly ({ readonly name: string; readonly type: string } & SourceDescription)[],
 ): Promise<readonly string[]> {
   return prisma.$transaction(async (transaction) => {
@@ -160,7 +165,7 @@ export async function applySourcesFile(
     }
     for (const source of wanted) {
       const row = byName.get(source.name);
-      if (row === undefined) await insertSource(transaction, vault, { ...source, origin: 'file' }, 'system');
+      if (row === undefined) await insertSource(transaction, { vault, clock }, { ...source, origin: 'file' }, 'system');
       else await changeSource(transaction, vault, row, source);
     }
     return [];

@@ -2,6 +2,7 @@ import { newId } from '../domain/ids.ts';
 import type { LimitSettings } from '../domain/ingest-limits.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
+import type { Clock } from './clock.ts';
 import { Prisma, type PrismaClient, type Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
 import { undoable } from './undoable.ts';
@@ -47,11 +48,11 @@ function auditOf({ name, limits }: TenantPatch): Prisma.InputJsonObject {
 
 /** @returns null when the id is taken, by a deleted tenant too: its events still carry it. */
 export async function createTenant(
-  prisma: PrismaClient,
+  { prisma, clock }: { readonly prisma: PrismaClient; readonly clock: Clock },
   input: TenantPatch & { id?: string | undefined; name: string },
   actor: string,
 ): Promise<Tenant | null> {
-  const id = input.id ?? newId('tenant');
+  const id = input.id ?? newId('tenant', clock.nowMs());
   return prisma.$transaction(async (transaction) => {
     const { count } = await transaction.tenant.createMany({
       data: [{ id, name: input.name, ...columnsOf(input) }],

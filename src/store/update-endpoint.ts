@@ -45,7 +45,7 @@ export interface UpdatedEndpoint {
  * @returns null when the tenant has no endpoint of this id.
  */
 export async function updateEndpoint(
-  { prisma, vault }: EndpointStore,
+  { prisma, vault, clock }: EndpointStore,
   tenant: TenantRef,
   id: string,
   patch: Omit<EndpointPatch, 'destination'>,
@@ -71,14 +71,15 @@ export async function updateEndpoint(
     };
     const written = await transaction.endpoint.update({
       where: { num: row.num },
-      data: { ...data, updatedAt: new Date() },
+      data: { ...data, updatedAt: new Date(clock.nowMs()) },
     });
     // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp. What is held against a URL
     // says nothing of another.
     const gate = changes.enabled === true ? toBeProbed : null;
     if (changes.enabled === true || changes.destination !== undefined)
       await rewriteEndpointState(transaction, row.num, gate);
-    if (changes.signature !== undefined) await replaceSecrets(transaction, vault, row, newSecret(changes.signature));
+    if (changes.signature !== undefined)
+      await replaceSecrets(transaction, { vault, clock }, row, newSecret(changes.signature));
     await appendAudit(transaction, {
       tenantNum: tenant.num,
       actor: caller.actor,

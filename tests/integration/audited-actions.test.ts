@@ -125,7 +125,7 @@ async function changeEventTypes({ id }: TestTenant) {
 
 /** All that is done to sources, by the API and by the file. @returns what must be on record of it */
 async function changeSources() {
-  const { prisma, vault, apiPool } = service.context;
+  const { apiPool } = service.context;
   const { id } = await done('POST', '/v1/sources', kafkaSource('127.0.0.1:1', ['orders'], { tenant_id: undefined }));
   const path = `/v1/sources/${id}`;
   await done('POST', `${path}/pause`);
@@ -138,7 +138,7 @@ async function changeSources() {
   await done('POST', `${path}/rejected/discard`, {});
   await done('DELETE', path);
   const inFile = (topic: string) => [{ name: 'file', type: 'kafka', plain: { topic }, secrets: {} }];
-  for (const sources of [inFile('a'), inFile('b')]) await applySourcesFile(prisma, vault, sources);
+  for (const sources of [inFile('a'), inFile('b')]) await applySourcesFile(service.context, sources);
   const file = (await done('GET', '/v1/sources')).data[0].id;
   return [
     ['operator', 'source.created', id],

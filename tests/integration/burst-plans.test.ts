@@ -28,11 +28,11 @@ beforeAll(async () => {
   await pool.query(`INSERT INTO endpoints (num, id, tenant_num, url) VALUES (1, 'ep_1', 1, 'http://x/')`);
   leases = await acquireLanes(pool, 'owner', [0]);
   // A table that had many rows and has almost none, as autovacuum finds it between two bursts.
-  const last = newUuid();
-  await fill([...Array.from({ length: WAITING }, () => newUuid()), last]);
+  const last = newUuid(Date.now());
+  await fill([...Array.from({ length: WAITING }, () => newUuid(Date.now())), last]);
   await pool.query('DELETE FROM mailbox WHERE event_id <> $1', [last]);
   await pool.query('VACUUM ANALYZE mailbox');
-  const events = Array.from({ length: WAITING }, () => newUuid());
+  const events = Array.from({ length: WAITING }, () => newUuid(Date.now()));
   await fill(events);
   await fillBehind();
   given = events.slice(0, GIVEN).map((eventUuid) => ({ eventUuid, endpointNum: 1 }));
@@ -202,7 +202,7 @@ test.each<[string, (pool: pg.Pool, rows: typeof given) => Promise<unknown>]>([
   async (_what, run) => {
     for (const waiting of [0, 1]) {
       await pool.query('DELETE FROM mailbox');
-      for (let i = 0; i < waiting; i++) await fill([newUuid()]);
+      for (let i = 0; i < waiting; i++) await fill([newUuid(Date.now())]);
       await pool.query('VACUUM ANALYZE mailbox');
       expect(await rowsLookedAtLater(run)).toBeLessThan(3 * WIDE);
     }
@@ -213,14 +213,14 @@ test.each<[string, (pool: pg.Pool, rows: typeof given) => Promise<unknown>]>([
 async function rowsLookedAtLater(run: (pool: pg.Pool, rows: typeof given) => Promise<unknown>): Promise<number> {
   const client = await pool.connect();
   try {
-    const event = newUuid();
+    const event = newUuid(Date.now());
     const rows = Array.from({ length: MANY }, (_, i) => ({ eventUuid: event, endpointNum: i + 1 }));
     for (let i = 0; i <= PLANNED_ANEW; i++) {
       await client.query('BEGIN');
       await run(client as never, rows.slice(0, 1));
       await client.query('ROLLBACK');
     }
-    for (let i = 0; i < PARKED; i++) await wide(newUuid(), true);
+    for (let i = 0; i < PARKED; i++) await wide(newUuid(Date.now()), true);
     await wide(event, false);
     const explain = (statement: Statement) => explainKept(client, statement);
     return await busiestStep(client, (spy) => run(spy, rows), explain);

@@ -33,7 +33,7 @@ afterAll(async () => {
 const group = (routingVersion = 1n): AppendGroup => ({
   events: [
     {
-      uuid: newUuid(),
+      uuid: newUuid(Date.now()),
       tenantNum: 1,
       tenantId: 'acme',
       type: 'a',

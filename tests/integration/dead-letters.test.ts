@@ -333,7 +333,7 @@ test('a key that only reads can neither redrive nor purge', async () => {
   }
 });
 
-const manyIds = (count: number) => Array.from({ length: count }, (_, i) => deliveryIdOf(newUuid(), i + 1));
+const manyIds = (count: number) => Array.from({ length: count }, (_, i) => deliveryIdOf(newUuid(Date.now()), i + 1));
 let bad: Promise<TestTenant> | undefined;
 const badTenant = () => {
   bad ??= makeTenant(service, 'bad-letters');

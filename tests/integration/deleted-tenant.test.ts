@@ -31,7 +31,12 @@ test('dead letters of a deleted tenant go with their day, those of others are ke
   for (const id of ['gone', 'staying']) {
     const tenant = await makeTenant(service, id);
     const endpoint = await makeEndpoint(service, tenant);
-    const eventUuid = await logEvent(service, tenant, 'a.b', uuidFloor(oldMs).slice(0, 14) + newUuid().slice(14));
+    const eventUuid = await logEvent(
+      service,
+      tenant,
+      'a.b',
+      uuidFloor(oldMs).slice(0, 14) + newUuid(Date.now()).slice(14),
+    );
     await logAttempt(service, tenant, eventUuid, endpoint, 1, 'timeout', 'deadLetter');
   }
   await call(service.baseUrl, 'DELETE', '/v1/tenants/gone');

@@ -114,7 +114,7 @@ test('an id that is used again after its claim expired names the newest event', 
   await post({ id: 'again', type: 'first.use', tenant_id: 'acme', data: 1 });
   await service.context.apiPool.query(
     `INSERT INTO events (id, tenant_num, type, external_id, body) SELECT $1, tenant_num, 'second.use', external_id, $2 FROM events WHERE external_id = 'again'`,
-    [newUuid(), Buffer.from('{"id":"again","type":"second.use","data":2}')],
+    [newUuid(Date.now()), Buffer.from('{"id":"again","type":"second.use","data":2}')],
   );
   expect((await get('/again')).body).toMatchObject({ type: 'second.use', data: 2 });
 });

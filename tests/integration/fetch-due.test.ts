@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 test('a fetch leaves out the deliveries that are in memory, and no others of their events or endpoints', async () => {
-  const [first, second] = [newUuid(), newUuid()];
+  const [first, second] = [newUuid(Date.now()), newUuid(Date.now())];
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
      SELECT e, now() - interval '1 s', n, 1, $2 FROM unnest($1::uuid[]) e, generate_series(1, 2) n`,
@@ -42,7 +42,7 @@ test('a fetch leaves out the deliveries that are in memory, and no others of the
   const held = [
     { eventUuid: first, endpointNum: 2 },
     { eventUuid: second, endpointNum: 1 },
-    { eventUuid: newUuid(), endpointNum: 1 },
+    { eventUuid: newUuid(Date.now()), endpointNum: 1 },
   ];
   // Also when the plan is kept: Postgres makes one that serves all values after the fifth time.
   for (let times = 0; times < 7; times++) expect(await fetched(held)).toEqual(['first 1', 'second 2']);
@@ -57,7 +57,7 @@ test('what is to be left out is looked up in a hash table, also by the plan that
     return { rows: [] };
   };
   await fetchDue({ query } as never, [], { endpoints: [], tenants: [], rows: [] });
-  const events = Array.from({ length: 2_000 }, () => newUuid());
+  const events = Array.from({ length: 2_000 }, () => newUuid(Date.now()));
   const endpoints = events.map((_, n) => n + 1);
   try {
     await client.query(`PREPARE looks AS ${text}`);
@@ -98,7 +98,7 @@ test('G5: what waits for a person is said of its own key, not of the others of i
     [LANE],
   );
   await pool.query('INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq) VALUES (1, 1, $1, 1)', [
-    newUuid(),
+    newUuid(Date.now()),
   ]);
   const places = (await dueBut()).map(({ endpointNum, order }) => [endpointNum, order!.key, order!.isPaused]);
   expect(places.sort()).toEqual([

@@ -96,7 +96,7 @@ test('where a dead letter pauses its key, one whose attempt cannot be recorded d
 
 test('one whose day was dropped goes with its event, and the next in order goes', async () => {
   const old = await addRow(uuidFloor(Date.UTC(2001, 0, 1)).replace(/0$/, '1'));
-  const next = await addRow(newUuid(), true);
+  const next = await addRow(newUuid(Date.now()), true);
   expect(await give(attemptOf(old, unreachable, retry))).toEqual({ pauses: false });
   expect(await waiting()).toEqual([{ event_id: next, parked: false }]);
 });
@@ -105,7 +105,7 @@ test('of a day that was dropped Postgres refuses every attempt, by which they ar
   const { workerPool } = service.context;
   const old = [1, 2].map((n) => uuidFloor(Date.UTC(2001, 0, 1)).replace(/0$/, String(n)));
   for (const [i, uuid] of old.entries()) await addRow(uuid, i > 0);
-  const next = await addRow(newUuid(), true);
+  const next = await addRow(newUuid(Date.now()), true);
   const made = old.map((uuid) => attemptOf(uuid, unreachable, retry));
   await query('UPDATE lanes SET epoch = 1 WHERE lane = 0');
   const refused = await settle(workerPool, [{ lane: 0, epoch: 1 }], made).catch((error: unknown) => error);

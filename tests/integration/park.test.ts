@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  row = { eventUuid: newUuid(), endpointNum: 1 };
+  row = { eventUuid: newUuid(Date.now()), endpointNum: 1 };
   await pool.query('DELETE FROM mailbox');
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq) VALUES ($1, now() - interval '1 ms', 1, 1, 3, 1, 1)`,

@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const uuidAt = (ms: number) => uuidFloor(ms).slice(0, 14) + newUuid().slice(14);
+const uuidAt = (ms: number) => uuidFloor(ms).slice(0, 14) + newUuid(Date.now()).slice(14);
 const names = async () => (await listPartitions(pool)).map(({ name }) => name).filter((name) => name.includes('_p203'));
 const insertEvent = (ms: number) =>
   pool.query(`INSERT INTO events (id, tenant_num, type, body) VALUES ($1, 1, 'a.b', '\\x7b7d')`, [uuidAt(ms)]);
@@ -184,7 +184,7 @@ test('keys are forgotten when their event is old enough, and only then', async (
 
 test('G1: a key whose event is old enough is free, though nobody has forgotten it yet', async () => {
   const [old, young] = [uuidAt(NOW - 2 * DAY_MS), uuidAt(NOW)];
-  const [free, taken] = [newUuid(), newUuid()];
+  const [free, taken] = [newUuid(Date.now()), newUuid(Date.now())];
   await pool.query(
     'INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries) SELECT key, event_id, key, 0 FROM unnest($1::uuid[], $2::uuid[]) AS k(key, event_id)',
     [

@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 async function store(bodies: readonly Buffer[]): Promise<readonly string[]> {
-  const ids = bodies.map(() => newUuid());
+  const ids = bodies.map(() => newUuid(Date.now()));
   for (const [i, body] of bodies.entries()) {
     await pool.query(`INSERT INTO events (id, tenant_num, type, body) VALUES ($1, 1, 'a', $2)`, [ids[i], body]);
   }
@@ -48,7 +48,7 @@ test.each([
   ['some are none, as after damage to the table', [...TEXTS, ...NO_TEXTS]],
 ])('bodies are read byte for byte where %s', async (_what, bodies) => {
   const ids = await store(bodies);
-  const missing = newUuid();
+  const missing = newUuid(Date.now());
   const { bodies: read, left } = await readBodies(pool, new BodyCache(0), [...ids, missing], PLENTY);
   expect(left.size).toBe(0);
   expect([...read.keys()].sort()).toEqual([...ids].sort());
@@ -59,7 +59,7 @@ test.each([
 
 test('the oldest bodies are read that fit together, and one however large it is; the others are told apart from those that are gone', async () => {
   const ids = await store([500, 400, 300, 1].map((size) => Buffer.alloc(size, 'a')));
-  const missing = newUuid();
+  const missing = newUuid(Date.now());
   const read = async (asked: readonly string[], maxBytes: number, cache = new BodyCache(0)) => {
     const { bodies, left } = await readBodies(pool, cache, [...asked, missing].reverse(), maxBytes);
     return { read: ids.filter((id) => bodies.has(id)), left: ids.filter((id) => left.has(id)), all: left.size };
@@ -82,7 +82,7 @@ test.each([
 ])(
   'of a body that does not fit nothing is sent, and older ones go first in whatever order Postgres finds them: %s',
   async (_what, letter) => {
-    const ids = Array.from({ length: 4 }, () => newUuid());
+    const ids = Array.from({ length: 4 }, () => newUuid(Date.now()));
     const add = (id: string) =>
       pool.query(`INSERT INTO events (id, tenant_num, type, body) VALUES ($1, 1, 'a', $2)`, [
         id,
@@ -113,7 +113,7 @@ test('bodies are read byte for byte from a database of another encoding, whose l
   try {
     await other.query('CREATE TABLE events (id uuid, external_id text, body bytea, expunged_at timestamptz)');
     const bodies = ['{"a":"¦"}', '{}'].map((text) => Buffer.from(text));
-    const ids = bodies.map(() => newUuid());
+    const ids = bodies.map(() => newUuid(Date.now()));
     for (const [i, body] of bodies.entries())
       await other.query('INSERT INTO events (id, body) VALUES ($1, $2)', [ids[i], body]);
     const { bodies: read } = await readBodies(other, new BodyCache(0), ids, PLENTY);

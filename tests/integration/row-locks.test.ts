@@ -36,7 +36,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   leases = await acquireLanes(pool, 'owner', [0]);
-  rows = [1, 2].map((endpointNum) => ({ eventUuid: newUuid(), endpointNum }));
+  rows = [1, 2].map((endpointNum) => ({ eventUuid: newUuid(Date.now()), endpointNum }));
   await pool.query('DELETE FROM mailbox');
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)

@@ -169,12 +169,17 @@ test.each<[string, (first: FirstOfKey) => Promise<unknown>]>([
   const endpoint = await makeEndpoint(service, tenant, { order: 'subject' });
   const pool = service.context.workerPool;
   await ensurePartitions(pool, OLD_MS, 0);
-  const eventUuid = await logEvent(service, tenant, 'a.b', uuidFloor(OLD_MS).slice(0, 14) + newUuid().slice(14));
+  const eventUuid = await logEvent(
+    service,
+    tenant,
+    'a.b',
+    uuidFloor(OLD_MS).slice(0, 14) + newUuid(Date.now()).slice(14),
+  );
   const replay = await call(service.baseUrl, 'POST', '/v1/tenants/acme/replays', {});
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq, replay_num)
      VALUES ($1, now(), $3, $4, 0, false, 7, 1, (SELECT num FROM replays)), ($2, 'infinity', $3, $4, 0, true, 7, 2, NULL)`,
-    [eventUuid, newUuid(), endpoint.num, tenant.num],
+    [eventUuid, newUuid(Date.now()), endpoint.num, tenant.num],
   );
   await takeAway({ service, tenant, endpoint, eventUuid, replayId: replay.body.id });
   const { rows } = await pool.query('SELECT seq, parked, isfinite(due_at) AS is_due FROM mailbox');

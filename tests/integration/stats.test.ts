@@ -45,7 +45,7 @@ test('statistics count the endpoint’s own attempts on events of the last 24 ho
   const neighbour = await makeEndpoint(service, tenant);
   const old = Date.now() - 25 * 3_600_000;
   await ensurePartitions(service.context.apiPool, old, 0);
-  const yesterday = newUuid().replace(
+  const yesterday = newUuid(Date.now()).replace(
     /^.{13}/,
     () => `${old.toString(16).padStart(12, '0').slice(0, 8)}-${old.toString(16).padStart(12, '0').slice(8)}`,
   );

@@ -74,7 +74,7 @@ const passLease = () => query(`UPDATE announcements SET leased_until = '-infinit
 test('a storm of 10,000 dead letters gives few events, which tell of each of them once', async () => {
   const { context } = service;
   const lane = laneOf(endpoint.num, TEST_LANES);
-  const uuids = Array.from({ length: 10_000 }, () => newUuid());
+  const uuids = Array.from({ length: 10_000 }, () => newUuid(Date.now()));
   // The last ten were cancelled meanwhile: that they are settled counts for nothing, and nothing is told of them.
   await query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
@@ -126,7 +126,7 @@ const NO_TIMING = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 1 
 
 test('what a former owner of a lane settles is told of by nobody, and what the new one settles once', async () => {
   const { workerPool } = service.context;
-  const uuid = newUuid();
+  const uuid = newUuid(Date.now());
   const lane = laneOf(endpoint.num, TEST_LANES);
   await query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now() + interval '1 hour', $2, $3, $4)`,

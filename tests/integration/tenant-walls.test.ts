@@ -40,10 +40,10 @@ async function makeObjects(tenant: string): Promise<Record<string, string>> {
   const dead = await call(service.baseUrl, 'POST', '/v1/events', { type: 'b', tenant_id: tenant, data: {} });
   const { num, tenantNum } = await prisma.endpoint.findUniqueOrThrow({ where: { id: endpoint.body.id } });
   await deadLetter(parseEventId(dead.body.id)!, num, tenantNum);
-  const type = newId('evt').toLowerCase();
+  const type = newId('evt', Date.now()).toLowerCase();
   const version = `/v1/tenants/${tenant}/event-types/${type}/versions/7.77`;
   await call(service.baseUrl, 'PUT', version, { schema: {} });
-  const replay = await prisma.replay.create({ data: { id: newId('rpl'), tenantNum, filter: {} } });
+  const replay = await prisma.replay.create({ data: { id: newId('rpl', Date.now()), tenantNum, filter: {} } });
   return {
     key_id: key.body.id,
     endpoint_id: endpoint.body.id,
@@ -221,7 +221,7 @@ test('G7: an event that names another tenant is not stored for it', async () => 
 test('G7: rows are found under the number of their own tenant alone, also by those who rely on a look at the path', async () => {
   const { apiPool } = service.context;
   const [mine, theirs] = await Promise.all(['mine', 'theirs'].map((id) => service.context.findTenant(id)));
-  const [endpointNum, kept, dead] = [await theirEndpointNum(), newUuid(), newUuid()];
+  const [endpointNum, kept, dead] = [await theirEndpointNum(), newUuid(Date.now()), newUuid(Date.now())];
   await apiPool.query(`INSERT INTO kept_events (id, tenant_num, type, body) VALUES ($1, $2, 'a', '{}')`, [
     kept,
     theirs!.num,

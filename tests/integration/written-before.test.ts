@@ -70,7 +70,11 @@ const waiting = async () =>
   ]);
 
 test('a batch that is settled again, because nobody learned what became of it, leaves what was written as it is and writes the rest', async () => {
-  const [known, retried, fresh] = [newUuid(), newUuid(), newUuid()].sort() as [string, string, string];
+  const [known, retried, fresh] = [newUuid(Date.now()), newUuid(Date.now()), newUuid(Date.now())].sort() as [
+    string,
+    string,
+    string,
+  ];
   await wait(known, retried, fresh);
   const before = [attempt(known, 1_000), attempt(retried, 2_000, { decision: { kind: 'retry', delayMs: 60_000 } })];
   await settle(pool, leases, before);
@@ -86,7 +90,7 @@ test('a batch that is settled again, because nobody learned what became of it, l
 });
 
 test('an attempt whose number was taken meanwhile, as by a cancellation, does not replace what stands, nor hold up its batch', async () => {
-  const [cancelled, fresh] = [newUuid(), newUuid()].sort() as [string, string];
+  const [cancelled, fresh] = [newUuid(Date.now()), newUuid(Date.now())].sort() as [string, string];
   await wait(fresh);
   await pool.query(
     `INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision) VALUES ($1, to_timestamp(1), 1, 1, 1, 0, 4)`,
@@ -100,7 +104,7 @@ test('an attempt whose number was taken meanwhile, as by a cancellation, does no
 });
 
 test('G3: what a former owner of a lane settles changes nothing, and is not on record', async () => {
-  const [ended, going] = [newUuid(), newUuid()].sort() as [string, string];
+  const [ended, going] = [newUuid(Date.now()), newUuid(Date.now())].sort() as [string, string];
   await wait(ended, going);
   const former = leases.map((lease) => ({ ...lease, epoch: lease.epoch - 1 }));
   const attempts = [attempt(ended, 1_000), attempt(going, 1_000, { decision: { kind: 'retry', delayMs: 60_000 } })];
@@ -118,7 +122,7 @@ test.each([
 ] as const)(
   'G2: an attempt that is %s after its delivery has moved on leaves the delivery as it is, and is on record as late',
   async (_what, decision) => {
-    const uuid = newUuid();
+    const uuid = newUuid(Date.now());
     await wait(uuid);
     await pool.query('UPDATE mailbox SET attempt = 2');
     await settle(pool, leases, [attempt(uuid, 1_000, { decision })]);
@@ -128,7 +132,7 @@ test.each([
 );
 
 const group = (keys: readonly string[], wide: boolean, keysExpireBefore: string): AppendGroup => {
-  const eventUuids = keys.map(() => newUuid());
+  const eventUuids = keys.map(() => newUuid(Date.now()));
   const of = (eventUuid: string) => ({ eventUuid, tenantNum: 1 });
   return {
     events: eventUuids.map((uuid) => ({
@@ -163,13 +167,13 @@ test.each([
 ])(
   'of events with %s, a key is taken over once it has expired, and until then nothing of their group is stored',
   async (_what, wide) => {
-    const [old, other] = [newUuid(), newUuid()];
+    const [old, other] = [newUuid(Date.now()), newUuid(Date.now())];
     const first = group([old], wide, OLDEST);
     expect(await appendEvents(pool, first)).toEqual({ kind: 'stored' });
     expect(await appendEvents(pool, group([other, old], wide, first.events[0]!.uuid))).toEqual({ kind: 'key_taken' });
     expect(await claims()).toEqual(new Map([[old, first.events[0]!.uuid]]));
     expect(await counted(wide)).toEqual({ events: 1, rest: 1 });
-    const later = group([other, old], wide, newUuid());
+    const later = group([other, old], wide, newUuid(Date.now()));
     expect(await appendEvents(pool, later)).toEqual({ kind: 'stored' });
     expect(await claims()).toEqual(new Map(later.claims.map(({ key, eventUuid }) => [key, eventUuid])));
     expect(await counted(wide)).toEqual({ events: 3, rest: 3 });

@@ -42,7 +42,7 @@ export async function logEvent(
   service: TestService,
   tenant: TestTenant,
   type = 'order.created',
-  uuid: string = newUuid(),
+  uuid: string = newUuid(Date.now()),
 ): Promise<string> {
   const body = JSON.stringify({
     id: uuid,

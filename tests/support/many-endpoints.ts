@@ -13,7 +13,7 @@ export async function makeManyEndpoints(
     `WITH changed AS (UPDATE tenants SET routing_version = routing_version + 1 WHERE num = $1)
      INSERT INTO endpoints (id, tenant_num, url, subscriptions)
      SELECT id, $1, 'http://127.0.0.1:9/', $3 FROM unnest($2::text[]) AS ids(id) RETURNING num`,
-    [tenant.num, Array.from({ length: count }, () => newId('ep')), JSON.stringify([{ types: [type] }])],
+    [tenant.num, Array.from({ length: count }, () => newId('ep', Date.now())), JSON.stringify([{ types: [type] }])],
   );
   return rows.map(({ num }) => num);
 }

@@ -80,10 +80,10 @@ export const createKey = defineRoute({
   query: noQuery,
   body: newKey,
   responses: { 201: { description: 'The key, shown this once', schema: freshKeySchema } },
-  handle: async ({ tenant, body, caller }, { prisma, clock }) => {
+  handle: async ({ tenant, body, caller }, context) => {
     const { name = 'unnamed', scopes = SCOPES } = body;
-    const input = { name, scopes, expiresAt: expiryOf(body, clock.nowMs()) };
-    const created = await keys.createKey(prisma, tenant, input, caller.actor);
+    const input = { name, scopes, expiresAt: expiryOf(body, context.clock.nowMs()) };
+    const created = await keys.createKey(context, tenant, input, caller.actor);
     if (created === null) throw tenantNotFound();
     return { status: 201, body: { ...toJson(created), key: created.key } };
   },

@@ -23,14 +23,14 @@ export const createSource = defineRoute({
   query: noQuery,
   body: sourceInput,
   responses: { 201: { description: 'The source', schema: sourceSchema } },
-  handle: async ({ body, caller }, { prisma, vault, findTenant }) => {
-    if (body.tenant_id !== undefined && (await findTenant(body.tenant_id)) === null) {
+  handle: async ({ body, caller }, context) => {
+    if (body.tenant_id !== undefined && (await context.findTenant(body.tenant_id)) === null) {
       const fault = { path: 'tenant_id', message: 'no such tenant' };
       throw new Refusal(422, 'invalid', 'The tenant of the source does not exist.', { faults: [fault] });
     }
     const { name, type } = body;
     const input = { name, type, origin: 'api', ...splitSecrets(body) } as const;
-    const source = await sources.createSource(prisma, vault, input, caller.actor);
+    const source = await sources.createSource(context, input, caller.actor);
     if (source === null) throw new Refusal(409, 'source_exists', `There is a source ${name} already.`);
     return { status: 201, body: sourceJson(source, []) };
   },

@@ -44,12 +44,12 @@ export const createTenant = defineRoute({
   query: noQuery,
   body: z.strictObject({ id: tenantId.optional(), name: name.optional(), limits: limitsInput.nullish() }),
   responses: { 201: { description: 'The tenant', schema: tenantSchema } },
-  handle: async ({ body, caller }, { prisma, config }) => {
+  handle: async ({ body, caller }, context) => {
     const input = { id: body.id, name: body.name ?? body.id ?? 'unnamed', limits: body.limits };
-    const tenant = await tenants.createTenant(prisma, input, caller.actor);
+    const tenant = await tenants.createTenant(context, input, caller.actor);
     if (tenant === null)
       throw new Refusal(409, 'tenant_exists', `A tenant with the id ${body.id} exists already, or did.`);
-    return { status: 201, body: toJson(tenant, config) };
+    return { status: 201, body: toJson(tenant, context.config) };
   },
 });
 

@@ -32,7 +32,7 @@ class MadeUp {
   constructor(subject = 0) {
     for (const route of [ACME, ACME, ACME, GLOBEX]) {
       const event = this.history.add(route, subject);
-      const uuid = newUuid();
+      const uuid = newUuid(Date.now());
       this.uuids.push(uuid);
       this.history.accept(event, eventIdOf(uuid));
       this.stored.push({ event, id: parseUuid(uuid) });
@@ -121,12 +121,12 @@ test('only an endpoint that was disabled meanwhile may be passed by', () => {
 
 test('an event that is stored twice, under another id, after a refusal, or that nobody posted is found', () => {
   const twice = new MadeUp();
-  twice.stored.push({ event: 0, id: parseUuid(newUuid()) });
+  twice.stored.push({ event: 0, id: parseUuid(newUuid(Date.now())) });
   expect(twice.verdicts().evidence).toMatch(/stored more than once: event 0.*another id/);
   const refused = new MadeUp();
   const event = refused.history.add(ACME);
   refused.history.refuse(event, { status: 422, retryAfter: null, code: 'invalid', tookMs: 5 });
-  refused.stored.push({ event, id: parseUuid(newUuid()) });
+  refused.stored.push({ event, id: parseUuid(newUuid(Date.now())) });
   for (const endpoint of [0, 1])
     refused.attempts.push({ event, endpoint, attempt: 1, decision: DECISION.deadLetter, status: null });
   expect(refused.verdicts({ refusals: [422] })).toMatchObject({
@@ -134,13 +134,13 @@ test('an event that is stored twice, under another id, after a refusal, or that 
     evidence: expect.stringContaining('refused and stored'),
   });
   const stranger = new MadeUp();
-  stranger.stored.push({ event: 77, id: parseUuid(newUuid()) });
+  stranger.stored.push({ event: 77, id: parseUuid(newUuid(Date.now())) });
   expect(stranger.verdicts()).toMatchObject({ names: ['I1'] });
 });
 
 test('an id that changes for one key is found', () => {
   const run = new MadeUp();
-  run.history.accept(0, eventIdOf(newUuid()));
+  run.history.accept(0, eventIdOf(newUuid(Date.now())));
   expect(run.verdicts()).toMatchObject({ names: ['I1'], evidence: expect.stringContaining('event 0 was first') });
 });
 
@@ -148,8 +148,8 @@ test('an answer that was lost is told from a request that was', () => {
   const run = new MadeUp();
   const [stored, unknown] = [run.history.add(ACME), run.history.add(ACME)];
   run.history.noAnswer([stored, unknown]);
-  run.history.accept(stored, eventIdOf(newUuid()), true);
-  run.history.accept(unknown, eventIdOf(newUuid()), false);
+  run.history.accept(stored, eventIdOf(newUuid(Date.now())), true);
+  run.history.accept(unknown, eventIdOf(newUuid(Date.now())), false);
   expect([run.history.unanswered, run.history.lostAnswers]).toEqual([1, 1]);
 });
 

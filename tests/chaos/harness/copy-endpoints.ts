@@ -22,8 +22,8 @@ export async function copyEndpoints(
   copies: readonly EndpointCopy[],
 ): Promise<string[]> {
   const vault = new Vault([MASTER_KEY]);
-  const ids = copies.map(() => newId('ep'));
-  const secretIds = copies.map(() => newId('sec'));
+  const ids = copies.map(() => newId('ep', Date.now()));
+  const secretIds = copies.map(() => newId('sec', Date.now()));
   const sealed = ids.map((id, i) => vault.seal(original.secret, sealedPlace.endpointSecret(id, secretIds[i]!)));
   const values = [
     original.id,

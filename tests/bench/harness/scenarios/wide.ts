@@ -64,7 +64,7 @@ export const wideScenario: Scenario = {
 
 /** By SQL, and as if they had asked for a pause of a day: the deliveries are written and wait. */
 async function makeClosedEndpoints({ databaseUrl }: Stage): Promise<void> {
-  const ids = Array.from({ length: ENDPOINTS }, () => newId('ep'));
+  const ids = Array.from({ length: ENDPOINTS }, () => newId('ep', Date.now()));
   const atMs = Date.now();
   const gate: SavedGate = {
     breaker: null,
