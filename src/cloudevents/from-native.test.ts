@@ -81,9 +81,20 @@ test('data that a cast has changed are what is delivered, whatever was noted of 
   const origin = (rest: object) => `,"metadata":{"source":"/s","cloud_event":${JSON.stringify({ id: '1', ...rest })}}`;
   expect(JSON.parse(written(`,"data":{"a":1}${origin({ data: 'none' })}`))).toMatchObject({ data: { a: 1 } });
   expect(JSON.parse(written(`,"data":{"a":1}${origin({ data: 'base64' })}`))).toMatchObject({ data: { a: 1 } });
+  expect(JSON.parse(written(`,"data":"no base64"${origin({ data: 'base64' })}`))).toMatchObject({ data: 'no base64' });
   expect(JSON.parse(written(`,"data":{"a":1}${origin({ datacontenttype: 'text/plain' })}`))).toMatchObject({
     datacontenttype: 'application/json',
     data: { a: 1 },
   });
   expect(JSON.parse(written(`,"data":1${origin({})}`))).toMatchObject({ id: '1', source: '/s', typeversion: '2.1' });
+});
+
+test('a version that came as an extension is that of a cast afterwards, be it 1.0', () => {
+  const typeversion = (version: string, came: object) => {
+    const metadata = JSON.stringify({ source: '/s', ...came, cloud_event: { id: '1' } });
+    return JSON.parse(written(`,"version":"${version}","data":1,"metadata":${metadata}`)).typeversion;
+  };
+  expect(typeversion('1.0', { typeversion: '2.0' })).toBe('1.0');
+  expect(typeversion('1.0', { typeversion: 'newest' })).toBe('newest');
+  expect(typeversion('1.0', {})).toBeUndefined();
 });

@@ -36,8 +36,12 @@ test('the payload is JSON, text or bytes, as its content type says', () => {
   expect(dataOf('application/soap+xml', '\ufeff<a/>')).toEqual({ kind: 'text', text: '\ufeff<a/>' });
   expect(dataOf('text/plain', Uint8Array.of(0xff))).toEqual({ kind: 'binary', base64: '/w==' });
   expect(dataOf('text/plain; charset=iso-8859-1', Uint8Array.of(0xfc))).toEqual({ kind: 'binary', base64: '/A==' });
+  expect(dataOf('text/csv; charset=us-ascii', 'a,b')).toEqual({ kind: 'text', text: 'a,b' });
+  expect(dataOf('application/yaml', 'a: 1')).toEqual({ kind: 'text', text: 'a: 1' });
+  expect(dataOf('application/jsonl', '{}\n{}')).toEqual({ kind: 'binary', base64: 'e30Ke30=' });
   expect(dataOf('image/png', 'abc')).toEqual({ kind: 'binary', base64: 'YWJj' });
   expect(dataOf('application/json', '')).toBeNull();
+  expect(dataOf('', '5')).toEqual(['datacontenttype']);
 });
 
 test.each([
@@ -77,6 +81,7 @@ test('headers are read whatever their case, and their faults are at their names'
 test('header values are percent-encoded as the specification has it', () => {
   expect(encodeHeader('Euro € 😀')).toBe('Euro%20%E2%82%AC%20%F0%9F%98%80');
   expect(decodeHeader('Euro%20%E2%82%AC%20%F0%9F%98%80')).toBe('Euro € 😀');
+  expect(decodeHeader('%EF%BB%BFa')).toBe('\ufeffa');
   expect(decodeHeader('%e2%82%ac%41')).toBe('€A');
   expect(decodeHeader('"quoted \\"text\\" \\\\"')).toBe('quoted "text" \\');
   expect(encodeHeader('a"b%c d')).toBe('a%22b%25c%20d');

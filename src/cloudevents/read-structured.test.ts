@@ -76,16 +76,20 @@ test.each<[string, object | string]>([
   ['id', { ...least, id: 'a\u0000b' }],
   ['id', '{"specversion":"1.0","id":"\\ud800","source":"/s","type":"t"}'],
   ['id', { ...least, id: 'x'.repeat(1025) }],
+  ['id', { ...least, id: 'a\ufffeb' }],
+  ['source', { ...least, source: `/${'x'.repeat(2048)}` }],
   ['source', { ...least, source: 'with space' }],
   ['source', { ...least, source: '/ünïcode' }],
   ['source', { ...least, source: '/100%' }],
   ['dataschema', { ...least, dataschema: '/relative' }],
   ['datacontenttype', { ...least, datacontenttype: 'json' }],
   ['datacontenttype', { ...least, datacontenttype: 'text/plain\r\nx: y' }],
+  ['datacontenttype', { ...least, datacontenttype: `text/${'x'.repeat(252)}` }],
   ['time', { ...least, time: 5 }],
   ['subject', { ...least, subject: '' }],
   ['comExample', { ...least, comExample: 'x' }],
   ['com_example', { ...least, com_example: 'x' }],
+  ['x'.repeat(65), { ...least, ['x'.repeat(65)]: 'x' }],
   ['ext', { ...least, ext: {} }],
   ['ext', { ...least, ext: [] }],
   ['ext', { ...least, ext: 1.5 }],
@@ -96,6 +100,7 @@ test.each<[string, object | string]>([
   ['data_base64', { ...least, data_base64: 5 }],
   ['data_base64', { ...least, data_base64: 'AP8' }],
   ['data_base64', { ...least, data: 1, data_base64: 'AP8=' }],
+  ['data_base64', '{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AP8=","data_base64":"AAA="}'],
   ['data', { ...least, datacontenttype: 'text/plain', data: {} }],
 ])('what the specification does not allow is refused at its place: %j', (path, event) => {
   expect(pathsOf(event)).toEqual([path]);
@@ -109,10 +114,21 @@ test.each([
   { ...least, source: 'https://example.com/%E2%82%AC?q=1#f' },
   { ...least, ext: -(2 ** 31) },
   { ...least, ext: false },
-  { ...least, averylongnamethatisallowed: '' },
+  { ...least, source: `/${'x'.repeat(2047)}` },
+  { ...least, ['x'.repeat(64)]: '' },
+  { ...least, datacontenttype: `text/${'x'.repeat(251)}` },
   { ...least, datacontenttype: 'multipart/related; boundary="a b"; start=x' },
 ])('what the specification allows is taken: %j', (event) => {
   expect(faultsOf(event)).toEqual([]);
+});
+
+test('members past the bound are refused, those that are null included', () => {
+  const withNulls = (count: number) => ({
+    ...least,
+    ...Object.fromEntries(Array.from({ length: count - 4 }, (_, i) => [`x${i}`, null])),
+  });
+  expect(faultsOf(withNulls(100))).toEqual([]);
+  expect(faultsOf(withNulls(101))).toEqual([{ path: '', message: 'expected at most 100 members' }]);
 });
 
 test('extensions past the bound are refused, whatever they are called', () => {

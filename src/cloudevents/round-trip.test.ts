@@ -124,3 +124,15 @@ test('text of another charset goes out in UTF-8, and says so', () => {
   );
   expect(writeBinary(event)).toMatchObject({ contentType: 'text/plain; charset=utf-8', body: Buffer.from('ü') });
 });
+
+test('a correlation that is longer than ours may be stays an extension alone', () => {
+  const ourOf = (correlationid: string) => {
+    const native = toNative(
+      readText(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 't', correlationid })),
+    );
+    expect(JSON.parse(native.metadataText)).toMatchObject({ correlationid });
+    return native.head.correlation_id;
+  };
+  expect(ourOf('x'.repeat(256))).toBe('x'.repeat(256));
+  expect(ourOf('x'.repeat(257))).toBeUndefined();
+});

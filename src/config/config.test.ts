@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ConfigError, readConfig } from './config.ts';
+import { ConfigError, readConfig, readDatabaseUrl } from './config.ts';
 import { variables } from './variables.ts';
 
 let folder: string;
@@ -66,6 +66,15 @@ test('a file that cannot be read, and a value given twice, are errors', () => {
   expect(problemsOf({ PORT: '1', PORT_FILE: 'x' })).toEqual([expect.stringMatching(/^PORT: .*PORT_FILE/)]);
 });
 
+test('the address of the database is read alone, with what is wrong with it and nothing else', () => {
+  const path = join(folder, 'database-url');
+  writeFileSync(path, 'postgres://h/d\n');
+  expect(readDatabaseUrl({ DATABASE_URL_FILE: path, PORT: 'abc' })).toBe('postgres://h/d');
+  expect(() => readDatabaseUrl({ DATABASE_URL: '' })).toThrow('DATABASE_URL: required');
+  expect(() => readDatabaseUrl({ DATABASE_URL: 'mysql://h/d' })).toThrow('DATABASE_URL: expected a URL');
+  expect(() => readDatabaseUrl({ DATABASE_URL_FILE: join(folder, 'none') })).toThrow(/DATABASE_URL_FILE: .*ENOENT/);
+});
+
 test('all errors are reported together', () => {
   expect(
     problemsOf({ PORT: 'abc', LANES: '0', ROLES: 'boss', HTTPS_ONLY: 'maybe' }).map((problem) => problem.split(':')[0]),
@@ -83,7 +92,9 @@ test.each<[string, string[], string[]]>([
   ['PORT', ['0', '65535'], ['65536', '-1', '1.5', '1e3', ' 1', '0x10']],
   ['ROLES', ['api,worker', ' worker , api ', 'api,worker,'], ['x', ',', 'api;worker']],
   ['HTTPS_ONLY', ['true', 'false', '1', '0'], ['yes', 'TRUE']],
+  ['TENANT_EVENTS_PER_SECOND', ['0.01', '2.5', '1000000'], ['0.001', '1000001', '1e3', '1.0000001', '.5', '-1', '1 ']],
   ['ALLOWED_NETWORKS', ['10.0.0.0/8, ::1', '127.0.0.1'], ['localhost', '10.0.0.0/8;::1']],
+  ['EGRESS_PROXY_URL', ['http://p:3128', 'http://u:p@p/'], ['https://p', 'http://p/path', 'p:3128']],
   ['ALLOWED_PORTS', ['25,5432'], ['0', '65536', 'x']],
   [
     'REDIS_URL',
@@ -97,6 +108,11 @@ test.each<[string, string[], string[]]>([
   for (const value of bad) expect([value, problemsOf({ [name]: value }).length]).toEqual([value, 1]);
 });
 
+test('a flag is on when it is true or 1', () => {
+  const read = (text: string) => readConfig({ HTTPS_ONLY: text }).HTTPS_ONLY;
+  expect(['true', '1', 'false', '0'].map(read)).toEqual([true, true, false, false]);
+});
+
 test('what contradicts itself is refused', () => {
   const database = { DATABASE_URL: 'postgres://h/d', OPERATOR_KEY, MASTER_KEY };
   expect(problemsOf(database)).toEqual([]);
@@ -105,6 +121,8 @@ test('what contradicts itself is refused', () => {
   expect(problemsOf({ ROLES: 'worker' })).toEqual([expect.stringMatching(/^ROLES/)]);
   expect(problemsOf({ MAX_BATCH_BYTES: '1024' })).toEqual([expect.stringMatching(/^MAX_BATCH_BYTES/)]);
   expect(problemsOf({ CONNECT_TIMEOUT_SECONDS: '20' })).toEqual([expect.stringMatching(/^CONNECT_TIMEOUT/)]);
+  expect(problemsOf({ MAX_BATCH_BYTES: '4096', MAX_EVENT_BYTES: '4096' })).toEqual([]);
+  expect(problemsOf({ CONNECT_TIMEOUT_SECONDS: '20', DELIVERY_TIMEOUT_SECONDS: '20' })).toEqual([]);
 });
 
 test('what contradicts is told beside what is wrong by itself, and nothing is said of what a wrong value would be', () => {

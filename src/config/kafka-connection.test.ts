@@ -15,3 +15,10 @@ test('the name of a SASL mechanism is taken in any case, and becomes upper case'
   ]);
   expect(['gssapi', '', 1, null].map(mechanismOf)).toEqual([undefined, undefined, undefined, undefined]);
 });
+
+test('some brokers are named, each by host and port', () => {
+  const takes = (...brokers: string[]) => kafkaConnection.safeParse({ brokers }).success;
+  expect([takes('k:1'), takes('[::1]:65535'), takes(...Array(50).fill('k:1'))]).toEqual([true, true, true]);
+  expect([takes(), takes(...Array(51).fill('k:1'))]).toEqual([false, false]);
+  expect([takes('k'), takes('k:0'), takes('k:65536'), takes('::1:9092')]).toEqual([false, false, false, false]);
+});

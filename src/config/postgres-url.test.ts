@@ -14,3 +14,13 @@ test('options of the URL come before ours, so that ours hold, and what a pool de
     options: expect.stringMatching(/^-c jit=on -c work_mem=5MB -c datestyle=ISO .* -c jit=off$/),
   });
 });
+
+test.each([
+  'application_name',
+  'statement_timeout',
+  'query_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+])('%s of the URL does not hold', (name) => {
+  expect(addressOf(`postgres://db/posthorn?${name}=1`).connectionString).toBe('postgres://db/posthorn');
+});

@@ -23,6 +23,8 @@ test('a URL is taken apart, and what comes of it is accepted again', () => {
   expect(rabbitmqConnection.parse(parsed)).toEqual(parsed);
   const bare = rabbitmqConnection.parse({ url: 'amqp://u:p@rabbit.example' });
   expect(bare).toEqual(whole);
+  const tls = { server_name: 'rabbit.test' };
+  expect(rabbitmqConnection.parse({ url: 'amqps://u:p@rabbit.example', tls }).tls).toEqual(tls);
   expect(rabbitmqConnection.parse({ url: 'amqps://u:p@rabbit.example/' }).hosts).toEqual(['rabbit.example:5671']);
 });
 
@@ -38,6 +40,7 @@ test.each([
   [{ url: 'not a url secret' }, 'url: expected amqp://'],
   [{ url: 'amqp://u:secret@h/a/b' }, 'url: expected one path segment'],
   [{ url: 'amqp://u:secret@h?heartbeat=0' }, 'url: expected nothing behind'],
+  [{ url: 'amqp://u:secret@h#vhost' }, 'url: expected nothing behind'],
   [{ url: 'amqp://u:%zz-secret@h' }, 'url: expected percent-encoding'],
   [{ url: 'amqp://u:secret@' }, 'url: expected'],
   [{ url: 'amqp://h' }, 'username: required'],

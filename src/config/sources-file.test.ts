@@ -78,8 +78,19 @@ test('they are told beside those of the variables', () => {
 
 test.each([
   ['no YAML', 'sources: [', /not YAML/],
+  ['an alias', 'sources: [&one {}, *one]', /not YAML/],
   ['another form', 'source: []', /SOURCES_FILE/],
   ['a name twice', `${GOOD}${GOOD.replace('sources:', '')}`, /orders is given more than once/],
+  [
+    'a pattern that is none',
+    GOOD.replace('orders\\\\..*', '[(]'),
+    /sources\.0\.consume\.pattern: expected a regular expression/,
+  ],
+  [
+    'a topic that has what the source itself rejects',
+    `${GOOD.replace(/pattern: "[^"]*"/, 'topics: [orders, dead]')}    on_rejected: { dead_letter_topic: dead }\n`,
+    /sources\.0\.on_rejected\.dead_letter_topic: expected another topic/,
+  ],
   ['a secret file that is not there', GOOD.replace(secret, '/nowhere/at/all'), /cannot read/],
 ])('%s is refused', (_what, text, problem) => {
   expect(problemsOf(text)).toContainEqual(expect.stringMatching(problem));
@@ -109,4 +120,16 @@ test('secrets are taken out of a description and put back', () => {
   expect(secrets).toEqual({ 'connection.sasl.password': 'from a file' });
   expect(JSON.stringify(plain)).not.toContain('from a file');
   expect(joinSecrets({ plain, secrets })).toEqual(source);
+});
+
+test('the password and the key of a RabbitMQ are secrets too, and are left out where the description has no place for them', () => {
+  const pem = '-----BEGIN CERTIFICATE-----';
+  const connection = { username: 'u', password: 'hunter22', tls: { ca: pem, key: 'hunter22' } };
+  const { plain, secrets } = splitSecrets({ name: 'shop', connection });
+  expect(secrets).toEqual({ 'connection.password': 'hunter22', 'connection.tls.key': 'hunter22' });
+  expect(plain).toEqual({ name: 'shop', connection: { username: 'u', tls: { ca: pem } } });
+  expect(joinSecrets({ plain, secrets })).toEqual({ name: 'shop', connection });
+  expect(joinSecrets({ plain: { connection: { tls: true } }, secrets: { 'connection.tls.key': 'k' } })).toEqual({
+    connection: { tls: true },
+  });
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Cast } from './cast.ts';
 import { CastBook, castAlong } from './cast-book.ts';
 import { type CastPlan, CastTooLarge, castData, castPlan, MAX_GROWTH, MAX_VISITS } from './cast-data.ts';
@@ -90,6 +90,9 @@ test.each([
   [{ renames: { a: 'b', c: 'b' } }, 'casts.renames.c'],
   [{ renames: { a: 'b' }, removes: ['a'] }, 'casts.removes.a'],
   [{ renames: { a: 'b' }, defaults: { 'b.c': 1 } }, 'casts.defaults.b.c'],
+  [{ removes: ['a.b', 'a'] }, 'casts.removes.a'],
+  [{ removes: ['a'], restores: { a: 1 } }, 'casts.restores.a'],
+  [{ renames: { a: 'b.[].c' } }, 'casts.renames.a'],
   [{ renames: { 'a.[].b': 'c' } }, 'casts.renames.a.[].b'],
   [{ renames: { 'a.[].b': 'c.[].b' } }, 'casts.renames.a.[].b'],
   [{ defaults: { 'a..b': 1 } }, 'casts.defaults.a..b'],
@@ -141,6 +144,23 @@ test.each([
 ] as const)('an event stays as it is, byte for byte: %s', (_, major, type, from) => {
   const body = Buffer.from(`{"id":"e","type":"${type}","version":"${from}","data":{"b":1}}`);
   expect(castEvent(body, pin(major), book)).toBe(body);
+});
+
+test('a cast that passes over a major leads neither there nor from there', () => {
+  const passing = new CastBook([version(1, 0), version(2, 0), version(3, 0, castOf({ renames: { a: 'c' } }))]);
+  const leadsTo = (major: number, from: string) => passing.routeTo(pin(major), 'pay.x', from)?.version;
+  expect([leadsTo(3, '1.0'), leadsTo(1, '3.0')]).toEqual(['3.0', '1.0']);
+  expect([leadsTo(2, '1.0'), leadsTo(2, '3.0'), leadsTo(3, '2.0')]).toEqual([undefined, undefined, undefined]);
+});
+
+test('of the versions that producers make up no more is remembered than may be', () => {
+  const many = new CastBook([version(1, 0)]);
+  const clear = vi.spyOn(Map.prototype, 'clear');
+  for (let i = 0; i < 10_000; i++) many.routeTo(pin(2), 'pay.x', `1.${i}`);
+  expect(clear).not.toHaveBeenCalled();
+  many.routeTo(pin(2), 'pay.x', '1.10000');
+  expect(clear).toHaveBeenCalledOnce();
+  clear.mockRestore();
 });
 
 test('the first pin that matches counts', () => {

@@ -77,6 +77,8 @@ test.each([
   [{ numeric: '> 5' }, 'a.0.numeric: expected an array'],
   [{ numeric: [] }, 'a.0.numeric: expected one or two comparisons'],
   [{ numeric: ['='] }, 'expected one or two comparisons'],
+  [{ numeric: ['>', 0, '<'] }, 'expected one or two comparisons'],
+  [{ numeric: ['>', 0, '<', 5, '<', 3] }, 'expected one or two comparisons'],
   [{ numeric: ['==', 1] }, 'a.0.numeric.0: expected one of = < <= > >='],
   [{ numeric: ['=', 'x'] }, 'a.0.numeric.1: expected a number'],
   [{ numeric: ['>', true] }, 'a.0.numeric.1: expected a number'],
@@ -139,7 +141,7 @@ test('what is too deep, too broad or too long is refused, and what is just withi
   expect(faultsOf(nested(5_000))).toEqual([expect.stringContaining(`at most ${depth} levels`)]);
   expect(faultsOf({ 'a.b': nested(depth - 1) })).toEqual([expect.stringContaining(`at most ${depth} levels`)]);
   expect(faultsOf(ors(2, 10))).toEqual([]);
-  expect(faultsOf(ors(2, 11))).toEqual([expect.stringContaining(`at most ${clauses} alternatives`)]);
+  expect(faultsOf(ors(2, 11))).toEqual([`f1.$or: expected $or to multiply to at most ${clauses} alternatives`]);
   expect(faultsOf(ors(30, 2))[0]).toContain(`at most ${clauses} alternatives`);
   expect(faultsOf({ $or: Array.from({ length: 700 }, () => ({ a: ['x'] })) })[0]).toContain(`at most ${clauses}`);
   expect(faultsOf({ $or: Array.from({ length: 10_000 }, () => ({ a: ['x'] })) })).toEqual([
@@ -156,6 +158,13 @@ test('what is too deep, too broad or too long is refused, and what is just withi
   expect(faultsOf({ a: [{ wildcard: '*x' }], b: many(wildcards).map((wildcard) => ({ wildcard })) })).toEqual([
     expect.stringContaining(`at most ${wildcards} wildcards`),
   ]);
+  expect(faultsOf({ a: [{ 'anything-but': { wildcard: many(wildcards + 1) } }] })).toEqual([
+    expect.stringContaining(`at most ${wildcards} wildcards`),
+  ]);
+  expect(faultsOf({ a: [{ 'anything-but': many(values + 1).map((_, i) => i) }] })).toEqual([
+    expect.stringContaining(`at most ${values} values`),
+  ]);
+  expect(faultsOf({ a: ['x'.repeat(characters - JSON.stringify({ a: [''] }).length)] })).toEqual([]);
   expect(faultsOf({ a: ['x'.repeat(characters)] })).toEqual([
     expect.stringContaining(`at most ${characters} characters`),
   ]);
