@@ -2,6 +2,7 @@ import { Ajv2020, type ErrorObject, type KeywordErrorDefinition, str, type Valid
 import type { Fault } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
 import { formats } from './formats.ts';
+import { multiplesOf } from './is-multiple.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
 import { burn, type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
 import { refKeyword } from './ref-keyword.ts';
@@ -102,7 +103,7 @@ function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allEr
   ajv.removeKeyword('multipleOf');
   const multipleOf = { keyword: 'multipleOf', type: 'number', schemaType: 'number', errors: false } as const;
   const error: KeywordErrorDefinition = { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` };
-  ajv.addKeyword({ ...multipleOf, validate: isMultiple, error });
+  ajv.addKeyword({ ...multipleOf, compile: multiplesOf, error });
   return ajv;
 }
 
@@ -127,12 +128,6 @@ function isLonger(text: string, most: number, fuel: Fuel): boolean {
   let count = 0;
   for (const _ of text) if (++count > most) return true;
   return false;
-}
-
-/** ajv finds none past 1e21, where JavaScript writes numbers with an exponent; what is past the doubles is taken for one. */
-function isMultiple(step: number, value: number): boolean {
-  const ratio = value / step;
-  return Number.isInteger(ratio) || !Number.isFinite(ratio);
 }
 
 /** ajv compares each with each. */
