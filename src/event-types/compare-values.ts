@@ -1,5 +1,6 @@
 import type { Fault } from '../domain/errors.ts';
 import { boundProblem, type Comparison, fault, takes } from './compare-schemas.ts';
+import { isMultiple } from './is-multiple.ts';
 import type { SchemaObject } from './json-schema.ts';
 
 const TYPES = ['null', 'boolean', 'number', 'string', 'array', 'object'];
@@ -54,9 +55,8 @@ function multipleProblems(older: SchemaObject, newer: SchemaObject): Fault[] {
   if (step === undefined) return [];
   const isWhole = !takes(older, 'number');
   const before = (older.multipleOf as number | undefined) ?? (isWhole ? 1 : undefined);
-  const ratio = before === undefined ? Number.NaN : before / step;
-  const isMultiple = Number.isInteger(ratio) && ratio * step === before;
-  return isMultiple ? [] : [fault('multipleOf', 'refuses numbers that were accepted')];
+  if (before !== undefined && isMultiple(before, step)) return [];
+  return [fault('multipleOf', 'refuses numbers that were accepted')];
 }
 
 export function textProblems(comparison: Comparison): Fault[] {

@@ -217,6 +217,9 @@ const pairs: readonly (readonly [string, JsonSchema, JsonSchema, string | null])
   ['a bound of numbers is added where there are none', text, { type: 'string', minimum: 5 }, null],
   ['a coarser step', { type: 'number', multipleOf: 2 }, { type: 'number', multipleOf: 4 }, 'multipleOf'],
   ['a finer step', { type: 'number', multipleOf: 4 }, { type: 'number', multipleOf: 2 }, null],
+  ['a step of a tenth of it', { type: 'number', multipleOf: 11 }, { type: 'number', multipleOf: 1.1 }, null],
+  ['a step that it is by decimals', { type: 'number', multipleOf: 0.3 }, { type: 'number', multipleOf: 0.1 }, null],
+  ['a step that it is by rounding', { multipleOf: 1e16 }, { multipleOf: 0.7 }, 'multipleOf'],
   ['a step of 1 for integers', { type: 'integer' }, { type: 'integer', multipleOf: 1 }, null],
   ['a length is bounded', text, { type: 'string', maxLength: 10 }, 'maxLength'],
   ['a length is bounded tighter', { type: 'string', maxLength: 10 }, { type: 'string', maxLength: 9 }, 'maxLength'],
@@ -407,7 +410,7 @@ test('what is compiled to try values costs by its length', () => {
 const value = fc.letrec((tie) => ({
   any: fc.oneof(
     { maxDepth: 2 },
-    fc.constantFrom<unknown>(null, true, 0, 1, 2, 1.5, -1, '', 'a', 'b', 'aa'),
+    fc.constantFrom<unknown>(null, true, 0, 1, 2, 1.5, 0.9, 3.3, -1, '', 'a', 'b', 'aa'),
     fc.array(tie('any'), { maxLength: 3 }),
     fc.dictionary(fc.constantFrom('a', 'b', 'c'), tie('any'), { maxKeys: 3 }),
   ),
@@ -421,6 +424,8 @@ const leaf = fc.constantFrom<JsonSchema>(
   { type: 'integer', minimum: 1 },
   { type: 'number', exclusiveMaximum: 2 },
   { multipleOf: 2 },
+  { multipleOf: 0.3 },
+  { multipleOf: 0.1 },
   { enum: ['a', 1, null] },
   { const: 'b' },
   { type: 'string', minLength: 1, maxLength: 1 },
@@ -469,6 +474,24 @@ const schema = fc.letrec<{ any: JsonSchema }>((tie) => ({
 const related = fc.tuple(schema, schema, fc.constantFrom('same', 'anyOf', 'allOf', 'other')).map(([a, b, how]) => {
   const after = how === 'same' ? a : how === 'other' ? b : { [how]: [a, b] };
   return [spoken(a), after] as const;
+});
+
+test('a multiple of a step is one of each step that the comparison takes for a finer one', () => {
+  const step = fc.tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: -3, max: 1 }));
+  const numberOf = (digits: number, exponent: number) => Number(`${digits}e${exponent}`);
+  let shown = 0;
+  fc.assert(
+    fc.property(step, step, fc.integer({ min: -99_999, max: 99_999 }), (a, b, times) => {
+      const [before, after] = [{ multipleOf: numberOf(...a) }, { multipleOf: numberOf(...b) }];
+      const value = numberOf(a[0] * times, a[1]);
+      expect(compileSchema(before, '')(value).kind).toBe('valid');
+      if (compatibilityProblems(before, after).length > 0) return;
+      shown++;
+      expect(compileSchema(after, '')(value).kind).toBe('valid');
+    }),
+    { numRuns: 300 },
+  );
+  expect(shown).toBeGreaterThan(10);
 });
 
 test('what is found compatible accepts every value that was accepted', () => {
