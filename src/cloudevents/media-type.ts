@@ -1,3 +1,5 @@
+import { isAscii } from 'node:buffer';
+
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const PARAMETER = `[ \\t]*${TOKEN}=(?:${TOKEN}|"(?:[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]|\\\\[\\x20-\\x7e])*")`;
 const MEDIA_TYPE = new RegExp(`^${TOKEN}/${TOKEN}(?:[ \\t]*;(?:${PARAMETER})?)*[ \\t]*$`);
@@ -24,10 +26,10 @@ export function charsetOf(mediaType: string): string | undefined {
   return CHARSET.exec(mediaType)?.[2]?.replaceAll('"', '').toLowerCase();
 }
 
-/** The media type for the same text in UTF-8: a charset that says otherwise is corrected. */
-export function inUtf8(mediaType: string): string {
+/** The media type of a text that is in UTF-8 now: a charset that is not true of its bytes is corrected. */
+export function inUtf8(mediaType: string, body: Uint8Array): string {
   const charset = charsetOf(mediaType);
-  if (charset === undefined || isUtf8(charset)) return mediaType;
+  if (isUtf8(charset) && (charset !== 'us-ascii' || isAscii(body))) return mediaType;
   return mediaType.replace(CHARSET, (_whole, start: string) => `${start}utf-8`);
 }
 

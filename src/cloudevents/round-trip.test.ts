@@ -118,11 +118,31 @@ test('the batch of the specification is read, event by event', () => {
     expect(JSON.parse(Buffer.from(writeStructured(readText(JSON.stringify(item))).body).toString())).toEqual(item);
 });
 
-test('text of another charset goes out in UTF-8, and says so', () => {
+test.each([
+  ['text/plain; charset=ISO-8859-1', 'ü', 'text/plain; charset=utf-8'],
+  ['text/plain; charset=us-ascii', 'ü', 'text/plain; charset=utf-8'],
+  ['text/plain; charset="US-ASCII"; format=flowed', 'ü', 'text/plain; charset=utf-8; format=flowed'],
+  ['text/plain; charset=us-ascii', 'u', 'text/plain; charset=us-ascii'],
+  ['text/plain; charset=UTF-8', 'ü', 'text/plain; charset=UTF-8'],
+  ['text/plain', 'ü', 'text/plain'],
+])('%s with the text %s goes out in UTF-8, as %s', (datacontenttype, data, contentType) => {
   const event = readText(
-    '{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"text/plain; charset=ISO-8859-1","data":"ü"}',
+    JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 't', datacontenttype, data }),
   );
-  expect(writeBinary(event)).toMatchObject({ contentType: 'text/plain; charset=utf-8', body: Buffer.from('ü') });
+  expect(writeBinary(event)).toMatchObject({ contentType, body: Buffer.from(data) });
+});
+
+test('JSON that says another charset goes out in UTF-8, and says so', () => {
+  const datacontenttype = 'application/json; charset=us-ascii';
+  const of = (data: unknown) =>
+    writeBinary(
+      readText(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 't', datacontenttype, data })),
+    );
+  expect(of({ a: 'ü' })).toMatchObject({
+    contentType: 'application/json; charset=utf-8',
+    body: Buffer.from('{"a":"ü"}'),
+  });
+  expect(of({ a: 'u' }).contentType).toBe(datacontenttype);
 });
 
 test('a correlation that is longer than ours may be stays an extension alone', () => {

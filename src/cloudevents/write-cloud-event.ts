@@ -26,8 +26,9 @@ export function writeBinary(event: CloudEvent): HttpMessage {
   for (const [name, value] of Object.entries({ specversion: '1.0', ...core, ...extensionsOf(event) })) {
     if (value !== undefined) headers.push(`ce-${name}`, encodeHeader(String(value)));
   }
-  const isText = event.data?.kind === 'text';
-  return { contentType: isText ? inUtf8(contentType) : contentType, headers, body: bytesOf(event.data) };
+  const body = bytesOf(event.data);
+  const isText = event.data?.kind === 'text' || event.data?.kind === 'json';
+  return { contentType: isText ? inUtf8(contentType, body) : contentType, headers, body };
 }
 
 function coreOf({ id, source, type, subject, time, datacontenttype, dataschema }: CloudEvent) {
