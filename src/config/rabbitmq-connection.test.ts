@@ -28,6 +28,20 @@ test('a URL is taken apart, and what comes of it is accepted again', () => {
   expect(rabbitmqConnection.parse({ url: 'amqps://u:p@rabbit.example/' }).hosts).toEqual(['rabbit.example:5671']);
 });
 
+test('the parts of a URL are as long as the fields may be, and are accepted again', () => {
+  const urlOf = (user: string, password: string, host: string, vhost: string) =>
+    `amqp://${encodeURIComponent(user)}:${password}@${host}:65535/${vhost}`;
+  const [user, password, host, vhost] = ['u'.repeat(255), 'p'.repeat(1024), 'h'.repeat(253), 'v'.repeat(255)];
+  const parsed = rabbitmqConnection.parse({ url: urlOf(user, password, host, vhost) });
+  expect(parsed).toMatchObject({ username: user, password, vhost });
+  expect(rabbitmqConnection.parse(parsed)).toEqual(parsed);
+  const problemOf = (url: string) => rabbitmqConnection.safeParse({ url }).error?.issues[0];
+  expect(problemOf(urlOf('é'.repeat(128), 'p', 'h', 'v'))?.message).toBe('its user name: expected at most 255 bytes');
+  expect(problemOf(urlOf('u', `${password}p`, 'h', 'v'))?.message).toMatch(/^its password: .*1024 characters$/);
+  expect(problemOf(urlOf('u', 'p', `${host}h`, 'v'))?.message).toBe('its host: expected host:port');
+  expect(problemOf(urlOf('u', 'p', 'h', `${vhost}v`))?.message).toBe('its virtual host: expected at most 255 bytes');
+});
+
 test.each([
   [{}, 'hosts: expected hosts, or a url'],
   [{ hosts: ['a:1'] }, 'username: required'],
@@ -44,6 +58,10 @@ test.each([
   [{ url: 'amqp://u:%zz-secret@h' }, 'url: expected percent-encoding'],
   [{ url: 'amqp://u:secret@' }, 'url: expected'],
   [{ url: 'amqp://h' }, 'username: required'],
+  [{ url: 'amqp://u:secret@h:0' }, 'url: its host: expected host:port'],
+  [{ url: 'amqp://u:secret@h%20x' }, 'url: its host: expected host:port'],
+  [{ url: 'amqp://u:secret@h/%00a' }, 'url: its virtual host: expected no control characters'],
+  [{ url: 'amqp://u%0A:secret@h' }, 'url: its user name: expected no control characters'],
   [{ url: 'amqp://u:secret@h', password: 'p' }, 'password: is in the url already'],
   [{ url: 'amqps://u:secret@h', tls: false }, 'tls: contradicts'],
   [{ ...whole, vhost: 'a\nb' }, 'vhost: expected no control characters'],

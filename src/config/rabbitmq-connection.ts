@@ -42,6 +42,8 @@ export const rabbitmqConnection = z
     const given = { hosts, vhost: rest.vhost, username, password };
     const read = url === undefined ? given : readUrl(url);
     if (typeof read === 'string') return fail(context, 'url', read);
+    const problem = url === undefined ? null : partProblem(read);
+    if (problem !== null) return fail(context, 'url', problem);
     const twice = url === undefined ? [] : Object.entries(given).filter(([, value]) => value !== undefined);
     if (twice.length > 0) return fail(context, twice[0]![0], 'is in the url already');
     if (read.hosts === undefined) return fail(context, 'hosts', 'expected hosts, or a url');
@@ -98,6 +100,18 @@ function readUrl(text: string): UrlParts | string {
     password: password || undefined,
     tls: url.protocol === 'amqps:',
   };
+}
+
+const NAMES = { hosts: 'host', vhost: 'virtual host', username: 'user name', password: 'password' } as const;
+
+/** What stands in a URL is held to what the same fields are by themselves: it is kept, and read again, as these. */
+function partProblem(read: Readonly<Record<keyof typeof NAMES, unknown>>): string | null {
+  for (const [field, name] of Object.entries(NAMES)) {
+    const part = field as keyof typeof NAMES;
+    const issue = parts[part].safeParse(read[part]).error?.issues[0];
+    if (issue !== undefined) return `its ${name}: ${issue.message}`;
+  }
+  return null;
 }
 
 function decoded(text: string): string | null {
