@@ -4,6 +4,8 @@ export const filterBounds = {
   characters: 16 * 1024,
   /** Levels of field names. */
   depth: 20,
+  /** Levels of JSON, among them those of `$or`: as many as a body may have. */
+  nesting: 32,
   /** Clauses that `$or` multiplies to. */
   clauses: 100,
   /** Fields of one clause. */

@@ -132,14 +132,19 @@ const ors = (count: number, ways: number) =>
       { $or: Array.from({ length: ways }, (_, j) => ({ [`g${j}`]: ['x'] })) },
     ]),
   );
+const alternating = (count: number): unknown =>
+  count === 0 ? { z: ['x'] } : { $or: [{ [`a${count}`]: alternating(count - 1) }, { b: ['y'] }] };
 const many = (count: number) => Array.from({ length: count }, (_, i) => `v${i}`);
 
 test('what is too deep, too broad or too long is refused, and what is just within is not', () => {
-  const { depth, clauses, fields, values, wildcards, characters } = filterBounds;
+  const { depth, nesting, clauses, fields, values, wildcards, characters } = filterBounds;
   expect(faultsOf(nested(depth))).toEqual([]);
   expect(faultsOf(nested(depth + 1))).toEqual([expect.stringContaining(`at most ${depth} levels`)]);
-  expect(faultsOf(nested(5_000))).toEqual([expect.stringContaining(`at most ${depth} levels`)]);
+  for (const levels of [nesting, 5_000])
+    expect(faultsOf(nested(levels))).toEqual([expect.stringContaining(`at most ${nesting} levels of JSON`)]);
   expect(faultsOf({ 'a.b': nested(depth - 1) })).toEqual([expect.stringContaining(`at most ${depth} levels`)]);
+  expect(faultsOf(alternating(10))).toEqual([]);
+  expect(faultsOf(alternating(11))).toEqual([expect.stringContaining(`at most ${nesting} levels of JSON`)]);
   expect(faultsOf(ors(2, 10))).toEqual([]);
   expect(faultsOf(ors(2, 11))).toEqual([`f1.$or: expected $or to multiply to at most ${clauses} alternatives`]);
   expect(faultsOf(ors(30, 2))[0]).toContain(`at most ${clauses} alternatives`);

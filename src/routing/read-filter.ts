@@ -35,15 +35,14 @@ export function readFilter(value: unknown): FilterReading {
 }
 
 function isTooLarge(value: unknown, progress: Progress): boolean {
-  if (depthOf(value, 0) > filterBounds.depth + 4) {
-    return fail(progress, [], `expected at most ${filterBounds.depth} levels of fields`);
-  }
+  if (depthOf(value, 0) > filterBounds.nesting)
+    return fail(progress, [], `expected at most ${filterBounds.nesting} levels of JSON`);
   if (JSON.stringify(value ?? null).length <= filterBounds.characters) return false;
   return fail(progress, [], `expected at most ${filterBounds.characters} characters of JSON`);
 }
 
 function depthOf(value: unknown, above: number): number {
-  if (typeof value !== 'object' || value === null || above > filterBounds.depth * 2) return above;
+  if (typeof value !== 'object' || value === null || above > filterBounds.nesting) return above;
   let depth = above;
   // Not as arguments of one call: a body may hold more values than the stack.
   for (const inner of Object.values(value)) depth = Math.max(depth, depthOf(inner, above + 1));
