@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { kafkaConnection } from './kafka-connection.ts';
+import { leadsBack } from './leads-back.ts';
 import { rabbitmqConnection } from './rabbitmq-connection.ts';
 import { rabbitmqConsume, rabbitmqOnRejected } from './rabbitmq-source.ts';
 
@@ -109,13 +110,21 @@ const rabbitmqSource = z.strictObject({
   on_rejected: rabbitmqOnRejected.optional().describe('Where messages that are no event are published to as well.'),
 });
 
+const sensibleKafkaSource = kafkaSource.refine((source) => !readsOwnDeadLetters(source), {
+  path: ['on_rejected', 'dead_letter_topic'],
+  message: 'expected another topic than those of consume.topics',
+});
+
+/** A source as it was stored: what an earlier version took goes on, though it would be refused today. */
+export const storedSource = z.discriminatedUnion('type', [sensibleKafkaSource, rabbitmqSource]);
+
 /** A source as an operator describes it, by the API or in `SOURCES_FILE`. */
 export const sourceInput = z.discriminatedUnion('type', [
-  kafkaSource.refine((source) => !readsOwnDeadLetters(source), {
-    path: ['on_rejected', 'dead_letter_topic'],
-    message: 'expected another topic than those of consume.topics',
+  sensibleKafkaSource,
+  rabbitmqSource.refine(({ consume, on_rejected }) => on_rejected === undefined || !leadsBack(consume, on_rejected), {
+    path: ['on_rejected'],
+    message: 'leads back to the queue, by consume.bindings: expected another exchange, or a key that none of them has',
   }),
-  rabbitmqSource,
 ]);
 
 export type SourceInput = z.infer<typeof sourceInput>;

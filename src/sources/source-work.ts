@@ -1,4 +1,4 @@
-import { type SourceInput, sourceInput } from '../config/source-schema.ts';
+import { type SourceInput, storedSource } from '../config/source-schema.ts';
 import { joinSecrets } from '../config/source-secrets.ts';
 import type { Context } from '../context.ts';
 import { publishRejected } from '../store/publish-rejected.ts';
@@ -62,7 +62,7 @@ export function beginSource(source: OpenSource, process: string, context: Contex
 }
 
 function inputOf(source: OpenSource): SourceInput {
-  const parsed = sourceInput.safeParse(joinSecrets({ plain: source.config, secrets: source.secrets }));
+  const parsed = storedSource.safeParse(joinSecrets({ plain: source.config, secrets: source.secrets }));
   if (parsed.success) return parsed.data;
   throw new Error(`The source ${source.name} is described in a way that this version does not know.`);
 }
