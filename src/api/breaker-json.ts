@@ -18,7 +18,9 @@ export const breakerSchema = z
     failing_since: z.iso
       .datetime()
       .nullable()
-      .describe('Since when nothing but failures came; five days disable the endpoint.'),
+      .describe(
+        'Since when nothing but failures came, moved on by what was more than 30 hours between two of them: then it was not being tried. Five days disable the endpoint.',
+      ),
   })
   .meta({ id: 'Breaker' });
 

@@ -9,7 +9,7 @@ export interface GateView {
   readonly failuresInARow: number;
   /** Until when the receiver asked for a pause; null when it did not, or when that is over. */
   readonly throttledUntilMs: number | null;
-  /** Since when every attempt has failed; null when the last one did not. */
+  /** Since when every attempt has failed, moved on by pauses (src/delivery/wear.ts); null when the last one did not. */
   readonly failingSinceMs: number | null;
 }
 

@@ -36,6 +36,17 @@ class Rig {
     this.gate = Gate.restore(JSON.parse(JSON.stringify(this.gate.save(this.nowMs))), this.limits, this.nowMs);
   }
 
+  /** Fails once a day, under another owner each time. @returns the news of the last one */
+  failDaily(outcome: Outcome, days: number): readonly GateNews[] {
+    let news: readonly GateNews[] = [];
+    for (let day = 0; day < days; day++) {
+      this.nowMs += DAY_MS;
+      news = this.pass(outcome);
+      this.handOver();
+    }
+    return news;
+  }
+
   get closedUntilMs() {
     return this.gate.closedUntilMs(this.nowMs);
   }
@@ -199,24 +210,32 @@ test('five days in which the guard refuses every request wear an endpoint out li
   const rig = new Rig();
   expect(rig.passMany(blocked, 30)).toEqual([]);
   expect([rig.closedUntilMs, rig.room, rig.gate.isDirty]).toEqual([null, 8, true]);
-  rig.handOver();
-  rig.nowMs += 5 * DAY_MS;
-  expect(rig.pass(blocked)).toEqual([{ kind: 'worn_out', failingSinceMs: START }]);
+  expect(rig.failDaily(blocked, 4)).toEqual([]);
+  expect(rig.failDaily(blocked, 1)).toEqual([{ kind: 'worn_out', failingSinceMs: START }]);
 });
 
 test('five days of nothing but failures wear an endpoint out; one success in between does not', () => {
   const worn = new Rig();
   worn.pass(answer(500));
-  worn.nowMs += 5 * DAY_MS - 1;
-  worn.handOver();
+  worn.failDaily(answer(500), 4);
+  worn.nowMs += DAY_MS - 1;
   expect(worn.pass(answer(500))).toEqual([]);
   worn.nowMs += 1;
   expect(worn.pass(answer(500))).toEqual([{ kind: 'worn_out', failingSinceMs: START }]);
   const well = new Rig();
   well.pass(answer(500));
   well.pass(answer(200));
-  well.nowMs += 5 * DAY_MS;
-  expect(well.pass(answer(500))).toEqual([]);
+  expect(well.failDaily(answer(500), 5)).toEqual([]);
+});
+
+test('six days in which nothing was sent do not wear an endpoint out, whoever was its owner before and after', () => {
+  const rig = new Rig();
+  rig.passMany(answer(500), 2);
+  rig.handOver();
+  rig.nowMs += 6 * DAY_MS;
+  expect(rig.pass(answer(500))).toEqual([]);
+  expect(rig.failDaily(answer(500), 3)).toEqual([]);
+  expect(rig.failDaily(answer(500), 1)).toMatchObject([{ kind: 'worn_out' }]);
 });
 
 test('an endpoint that is well has nothing to save, and neither has a bucket that is full again', () => {
@@ -247,6 +266,15 @@ test('answers to requests that began before a reset by hand do not undo it', () 
   rig.gate = Gate.restore(null, rig.limits, START);
   for (const passage of before) rig.gate.finish(answer(500), passage, { nowMs: START, random: () => 0.5 });
   expect([rig.closedUntilMs, rig.room]).toEqual([null, 8]);
+});
+
+test('every request that the guard refuses is to be saved: the next owner would take the time since the first for a pause', () => {
+  const rig = new Rig();
+  const blocked: Outcome = { kind: 'blocked', detail: 'private', timing };
+  rig.pass(blocked);
+  rig.gate.markSaved();
+  rig.pass(blocked);
+  expect(rig.gate.isDirty).toBe(true);
 });
 
 test('a success after a failure is to be saved: the next owner would go on counting the days of failures', () => {

@@ -11,6 +11,7 @@ import {
 import { CongestionWindow } from './congestion-window.ts';
 import { parseRetryAfter } from './retry-policy.ts';
 import { type SavedBucket, TokenBucket } from './token-bucket.ts';
+import { isWornOut, restoreWear, type SavedWear, type Wear, wearAfterFailure } from './wear.ts';
 
 /** What an endpoint's settings allow. */
 export interface GateLimits {
@@ -21,10 +22,9 @@ export interface GateLimits {
 }
 
 /** Plain JSON of some hundred bytes: what the next owner of the endpoint's lane must know. */
-export interface SavedGate {
+export interface SavedGate extends SavedWear {
   readonly breaker: SavedBreaker | null;
   readonly bucket: SavedBucket | null;
-  readonly failingSinceMs: number | null;
 }
 
 /** Something that people are told of. */
@@ -37,7 +37,7 @@ export type GateNews =
     }
   | { readonly kind: 'breaker_closed' }
   | { readonly kind: 'throttled'; readonly untilMs: number }
-  /** Nothing but failures for five days. */
+  /** Nothing but failures for five days in which it was tried. */
   | { readonly kind: 'worn_out'; readonly failingSinceMs: number };
 
 /** A request that has gone through the gate. */
@@ -60,7 +60,6 @@ const NO_NEWS: readonly GateNews[] = [];
 const LONGEST_THROTTLE_MS = 24 * 3_600_000;
 /** A throttle that ends within this is waited for in memory; a longer one sends what waits back to the table. */
 const SHORT_MS = 1_000;
-const WORN_OUT_MS = 5 * 24 * 3_600_000;
 /** No bucket is smaller than what its rate brings in this time: timers are no finer, and a smaller one would run over unseen. */
 const GRAIN_MS = 4;
 /** For an endpoint without a rate limit, whose bucket only ever throttles. */
@@ -77,14 +76,14 @@ export class Gate {
   readonly #window = new CongestionWindow();
   #limits: GateLimits;
   #bucket: TokenBucket | null;
-  #failingSinceMs: number | null;
+  #wear: Wear | null;
   #isDirty = false;
   #hasNews = false;
 
   private constructor(limits: GateLimits, saved: SavedGate | null, nowMs: number) {
     this.#limits = limits;
     this.#breaker = Breaker.restore(saved?.breaker ?? null);
-    this.#failingSinceMs = saved?.failingSinceMs ?? null;
+    this.#wear = restoreWear(saved);
     this.#bucket = bucketOf(saved?.bucket ?? null, limits.rate, nowMs);
   }
 
@@ -113,8 +112,8 @@ export class Gate {
   save(nowMs: number): SavedGate | null {
     const breaker = this.#breaker.save();
     const bucket = this.#savedBucket(nowMs);
-    if (breaker === null && bucket === null && this.#failingSinceMs === null) return null;
-    return { breaker, bucket, failingSinceMs: this.#failingSinceMs };
+    if (breaker === null && bucket === null && this.#wear === null) return null;
+    return { breaker, bucket, ...(this.#wear ?? { failingSinceMs: null, lastFailedMs: null }) };
   }
 
   /** Whether there is something that was not taken to be saved yet. */
@@ -189,10 +188,10 @@ export class Gate {
     const { generation, ticket } = passage;
     const failed = countsAsFailure(outcome);
     // That our guard refuses it says nothing of the receiver's health, but nothing is delivered either.
-    if (outcome.kind === 'blocked') return newsAmong(this.#wear(true, nowMs));
+    if (outcome.kind === 'blocked') return newsAmong(this.#recordWear(true, nowMs));
     if (failed === null) return NO_NEWS;
     const throttled = this.#throttle(outcome, ticket, nowMs);
-    const worn = this.#wear(failed, nowMs);
+    const worn = this.#recordWear(failed, nowMs);
     const { cap } = this.#limits;
     const wasOpened = this.#breaker.openings > 0;
     const transition = this.#breaker.record({ success: !failed, generation }, { nowMs, cap, random });
@@ -231,16 +230,11 @@ export class Gate {
     return wasThrottled || waitMs <= SHORT_MS ? null : { kind: 'throttled', untilMs };
   }
 
-  #wear(failed: boolean, nowMs: number): GateNews | null {
-    if (!failed) {
-      if (this.#failingSinceMs !== null) this.#isDirty = true;
-      this.#failingSinceMs = null;
-      return null;
-    }
-    if (this.#failingSinceMs === null) this.#isDirty = true;
-    this.#failingSinceMs ??= nowMs;
-    const isWornOut = nowMs - this.#failingSinceMs >= WORN_OUT_MS;
-    return isWornOut ? { kind: 'worn_out', failingSinceMs: this.#failingSinceMs } : null;
+  #recordWear(failed: boolean, nowMs: number): GateNews | null {
+    if (failed || this.#wear !== null) this.#isDirty = true;
+    this.#wear = failed ? wearAfterFailure(this.#wear, nowMs) : null;
+    if (this.#wear === null || !isWornOut(this.#wear)) return null;
+    return { kind: 'worn_out', failingSinceMs: this.#wear.failingSinceMs };
   }
 
   #savedBucket(nowMs: number): SavedBucket | null {
