@@ -20,7 +20,9 @@ export const replaySchema = z
     matched: z.int().describe('Deliveries that were found and queued so far.'),
     done: z
       .int()
-      .describe('Of these, those that had their attempt, but for what was under way when the replay was cancelled.'),
+      .describe(
+        'Of these, those that wait no longer for the replay: that had their attempt, or were retried, cancelled or expunged meanwhile, or set aside. Not those that were withdrawn when the replay was cancelled, and not those whose day was dropped before they were sent: at its end it is so much less than `matched`.',
+      ),
     request: echoed.describe('What was asked for.'),
     created_at: z.iso.datetime(),
     finished_at: z.iso.datetime().nullable(),

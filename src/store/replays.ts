@@ -54,9 +54,9 @@ export interface Replay {
   readonly state: ReplayState;
   readonly request: ReplayRequest;
   readonly matched: number;
-  /** Deliveries that were queued and not withdrawn. */
+  /** Deliveries that were queued, and neither withdrawn nor dropped with their day before they were sent. */
   readonly queued: number;
-  /** Of these, how many still wait for their attempt. */
+  /** Of these, how many still wait for the replay. */
   readonly waiting: number;
   readonly createdAt: Date;
   readonly finishedAt: Date | null;

@@ -96,6 +96,26 @@ async function detachPartition(client: pg.ClientBase, partition: Partition, kept
   if (hasDeadLetters && !isMoved) await keepDeadLetters(client, name);
 }
 
+// What was never sent is not done: it leaves its replay's `queued` too. Replays are locked before their deliveries, as a cancellation does. Both are found in one
+// snapshot, and no delivery goes over to another replay, so that none is met whose replay is not locked.
+const IS_OLD = 'ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid';
+const DELETE_OLD = `
+  WITH replaying AS MATERIALIZED (
+    SELECT num FROM replays
+     WHERE num = ANY(ARRAY(SELECT DISTINCT replay_num FROM mailbox WHERE ${IS_OLD} AND replay_num IS NOT NULL)) ORDER BY num FOR NO KEY UPDATE
+  ),
+  old AS MATERIALIZED (
+    SELECT endpoint_num, event_id FROM mailbox WHERE ${IS_OLD} AND (SELECT count(*) FROM replaying) >= 0
+     ORDER BY endpoint_num, event_id FOR UPDATE
+  ),
+  deleted AS (
+    DELETE FROM mailbox m USING old o WHERE ${isDeliveryOf('m', 'o')} RETURNING m.endpoint_num, m.order_key, m.replay_num
+  ),
+  counted AS (
+    UPDATE replays r SET queued = r.queued - d.count
+      FROM (SELECT replay_num, count(*) FROM deleted WHERE replay_num IS NOT NULL GROUP BY replay_num) d WHERE r.num = d.replay_num
+  )
+  SELECT endpoint_num, order_key FROM deleted`;
 /** One pass over the table by page ranges: no index leads with the event, and every statement stays bounded. */
 async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): Promise<void> {
   const { rows } = await client.query<{ pages: number }>(
@@ -103,14 +123,11 @@ async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): 
   );
   const pages = rows[0]?.pages ?? 0;
   for (let page = 0; page < pages; page += MAILBOX_PAGES) {
-    const { rows: deleted } = await client.query<{ endpoint_num: number; order_key: number | null }>(
-      `WITH old AS MATERIALIZED (
-         SELECT endpoint_num, event_id FROM mailbox WHERE ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid
-          ORDER BY endpoint_num, event_id FOR UPDATE
-       )
-       DELETE FROM mailbox m USING old o WHERE ${isDeliveryOf('m', 'o')} RETURNING m.endpoint_num, m.order_key`,
-      [`(${page},0)`, `(${page + MAILBOX_PAGES},0)`, beforeUuid],
-    );
+    const { rows: deleted } = await client.query<{ endpoint_num: number; order_key: number | null }>(DELETE_OLD, [
+      `(${page},0)`,
+      `(${page + MAILBOX_PAGES},0)`,
+      beforeUuid,
+    ]);
     await promote(client, orderKeysOf(deleted));
   }
 }
