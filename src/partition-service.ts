@@ -2,11 +2,12 @@ import type { Context } from './context.ts';
 import { periodic, type Service } from './lifecycle.ts';
 import { ensurePartitions } from './store/partitions.ts';
 
-const LOOK_MS = 3_600_000;
+/** The days ahead last for a week, but Postgres's clock may leap past them: that of a machine that was suspended, say. */
+const LOOK_MS = 60_000;
 
 /**
- * Makes the partitions of the days ahead in a process that takes events in and has no worker, whose housekeeping does it otherwise: events are stored
- * however long no worker runs.
+ * Makes the partitions of the days ahead in every process: events are stored however long no worker runs, whose housekeeping does it too before it
+ * lets go of others.
  */
 export function partitionService({ apiPool, clock, observe }: Pick<Context, 'apiPool' | 'clock' | 'observe'>): Service {
   const look = async () => {

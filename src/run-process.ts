@@ -119,7 +119,7 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.some((role) => role !== 'worker') ? [ingestLimitsService(context)] : []),
-    ...(config.ROLES.includes('worker') ? [] : [partitionService(context)]),
+    partitionService(context),
     {
       name: 'requests',
       start: async () => {},

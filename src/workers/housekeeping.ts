@@ -28,6 +28,8 @@ export type HousekeepingDuty =
 const HOUR_MS = 3_600_000;
 /** What a producer is promised is the least: a key is forgotten a little later. */
 const GRACE_MS = HOUR_MS;
+/** Clocks that are further apart: one of them is wrong, and a wrong one that lets go of the log is not made good by being right later. */
+const MOST_APART_MS = 24 * HOUR_MS;
 
 /** Makes the partitions of the days ahead and lets go of what is older than it must be kept. Every process may do so at any time. */
 export class Housekeeping {
@@ -38,13 +40,18 @@ export class Housekeeping {
   }
 
   /**
-   * Does every duty once; one that fails does not stop the others.
+   * Does every duty once; one that fails does not stop the others. Nothing is let go of while the clocks are more than a day apart.
    * @param nowMs Postgres's time
+   * @param hostMs this host's
    */
-  async runOnce(nowMs: number): Promise<void> {
+  async runOnce(nowMs: number, hostMs: number): Promise<void> {
     const { pool, retentionDays, deadLetterDays, idempotencyHours } = this.#options;
     const deadLettersUntil = uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)));
     await this.#do('partitions_made', async () => namesOf(await ensurePartitions(pool, nowMs)));
+    if (Math.abs(nowMs - hostMs) > MOST_APART_MS) {
+      this.#options.onFailure('partitions_dropped', apart(nowMs, hostMs));
+      return;
+    }
     await this.#do('partitions_dropped', async () =>
       namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays)),
     );
@@ -63,6 +70,13 @@ export class Housekeeping {
       this.#options.onFailure(duty, error);
     }
   }
+}
+
+function apart(nowMs: number, hostMs: number): Error {
+  const [postgres, host] = [nowMs, hostMs].map((ms) => new Date(ms).toISOString());
+  return new Error(
+    `By Postgres it is ${postgres}, by this host ${host}. Nothing is dropped or forgotten until they agree to within a day: set the clock that is wrong.`,
+  );
 }
 
 function namesOf(names: readonly string[]): Record<string, string> | null {

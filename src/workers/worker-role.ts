@@ -82,7 +82,7 @@ export function workerServices(context: Context): Service[] {
       resolver,
       targets: (nums) => loadTargets(pool, context.vault, targetDefaults(context), nums),
     }),
-    periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs()), fail),
+    periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs(), Date.now()), fail),
   ];
 }
 

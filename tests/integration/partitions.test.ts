@@ -213,11 +213,33 @@ test('a duty of housekeeping that fails is reported and does not stop the others
       onDone: (duty, details) => details === null || done.push(duty),
       onFailure: (duty) => failed.push(duty),
     });
-  await make(blocked).runOnce(later);
+  await make(blocked).runOnce(later, later);
   expect([done, failed]).toEqual([['keys_forgotten'], ['partitions_made', 'partitions_dropped']]);
-  await make(pool).runOnce(later);
+  await make(pool).runOnce(later, later);
   expect(done).toEqual(['keys_forgotten', 'partitions_made', 'partitions_dropped']);
   expect(failed).toHaveLength(2);
+});
+
+test('G2 nothing is let go of while the clocks of Postgres and of the host are more than a day apart, which is said', async () => {
+  await ensurePartitions(pool, NOW - 40 * DAY_MS, 0);
+  await ensurePartitions(pool, NOW);
+  const done: HousekeepingDuty[] = [];
+  const said: string[] = [];
+  const housekeeping = new Housekeeping({
+    pool,
+    retentionDays: 30,
+    deadLetterDays: 30,
+    idempotencyHours: 24,
+    onDone: (duty, details) => details === null || done.push(duty),
+    onFailure: (duty, error) => said.push(`${duty}: ${(error as Error).message}`),
+  });
+  const before = await listPartitions(pool);
+  for (const hostMs of [NOW - DAY_MS - 1, NOW + DAY_MS + 1]) await housekeeping.runOnce(NOW, hostMs);
+  expect(await listPartitions(pool)).toEqual(before);
+  expect([done, said.length]).toEqual([[], 2]);
+  expect(said[0]).toContain(`partitions_dropped: By Postgres it is ${new Date(NOW).toISOString()}, by this host `);
+  await housekeeping.runOnce(NOW, NOW + DAY_MS);
+  expect(done).toContain('partitions_dropped');
 });
 
 test('G2 what was set aside because it kills workers is not sent while its day is dropped, though the drop is interrupted', async () => {

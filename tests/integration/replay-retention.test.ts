@@ -48,7 +48,12 @@ async function replaysOfOldDays(id: string) {
   const endpoint = await makeEndpoint(service, tenant);
   const events: string[] = [];
   for (const ms of [OLD_MS, OLD_MS, OLD_MS, Date.now()]) {
-    const uuid = await logEvent(service, tenant, 'order.created', uuidFloor(ms).slice(0, 14) + newUuid().slice(14));
+    const uuid = await logEvent(
+      service,
+      tenant,
+      'order.created',
+      uuidFloor(ms).slice(0, 14) + newUuid(Date.now()).slice(14),
+    );
     await logAttempt(service, tenant, uuid, endpoint, 1, 'rejected', 'deadLetter');
     events.push(uuid);
   }
