@@ -96,9 +96,9 @@ async function detachPartition(client: pg.ClientBase, partition: Partition, kept
   if (hasDeadLetters && !isMoved) await keepDeadLetters(client, name);
 }
 
+const IS_OLD = 'ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid';
 // What was never sent is not done: it leaves its replay's `queued` too. Replays are locked before their deliveries, as a cancellation does. Both are found in one
 // snapshot, and no delivery goes over to another replay, so that none is met whose replay is not locked.
-const IS_OLD = 'ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid';
 const DELETE_OLD = `
   WITH replaying AS MATERIALIZED (
     SELECT num FROM replays
@@ -116,6 +116,7 @@ const DELETE_OLD = `
       FROM (SELECT replay_num, count(*) FROM deleted WHERE replay_num IS NOT NULL GROUP BY replay_num) d WHERE r.num = d.replay_num
   )
   SELECT endpoint_num, order_key FROM deleted`;
+
 /** One pass over the table by page ranges: no index leads with the event, and every statement stays bounded. */
 async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): Promise<void> {
   const { rows } = await client.query<{ pages: number }>(
