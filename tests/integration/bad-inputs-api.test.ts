@@ -213,7 +213,7 @@ const badSettings: [string, Record<string, unknown>, string][] = [
   ['an operator of no kind', filtered({ a: [{ constructor: 'x' }] }), 'subscriptions.0.filter.a.0.constructor'],
   ['numeric over a string', filtered({ a: [{ numeric: ['>', '5'] }] }), 'subscriptions.0.filter.a.0.numeric.1'],
   ['a wildcard with two stars', filtered({ a: [{ wildcard: 'x**' }] }), 'subscriptions.0.filter.a.0.wildcard'],
-  ['26 levels of fields', filtered(nestedFilter(26)), 'subscriptions.0.filter'],
+  ['26 levels of fields', filtered(nestedFilter(26)), `subscriptions.0.filter${'.a'.repeat(26)}`],
   ['700 branches of $or', filtered({ $or: Array(700).fill({ a: ['x'] }) }), 'subscriptions.0.filter.$or'],
   ['$or that multiplies', filtered(multiplyingFilter), 'subscriptions.0.filter.f6.$or'],
   ['a filter of 17 KB', filtered({ a: ['x'.repeat(17_000)] }), 'subscriptions.0.filter'],
