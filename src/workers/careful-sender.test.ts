@@ -177,13 +177,12 @@ test('what is abandoned while it is being noted is not sent', async () => {
   expect(log).toEqual(['noted 1 of 1 lanes', 'noted 2 of 1 lanes', 'sent 2']);
 });
 
-test('what is abandoned while it is on trial leaves its place to the next, which waits for it already', async () => {
+test('what is abandoned while it is on trial leaves its place to the next', async () => {
   await careful.review([lane(CAREFUL_FROM)]);
   const requests = Array.from({ length: TRIALS_PER_LANE }, (_, i) => send(i + 1));
-  send(9);
   await time.pass(10);
-  expect(log).not.toContain('sent 9');
   requests[0]!.abandon();
+  send(9);
   await time.pass(10);
   expect(log).toContain('sent 9');
 });

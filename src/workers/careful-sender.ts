@@ -108,9 +108,7 @@ export class CarefulSender implements Sender {
     trial.isAbandoned = true;
     trial.sent?.abandon();
     this.#waiting = this.#waiting.filter((other) => other !== trial);
-    if (this.#running.get(keyOf(trial)) !== trial) return;
-    this.#running.delete(keyOf(trial));
-    this.#note();
+    if (this.#running.get(keyOf(trial)) === trial) this.#running.delete(keyOf(trial));
   }
 
   #pass(trial: Trial, isNoted: boolean): void {
