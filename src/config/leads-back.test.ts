@@ -17,6 +17,8 @@ test.each([
   of('fanout', by(''), 'dead'),
   of('headers', [{ headers: { kind: 'order', 'x-match': 'all' } }], 'dead'),
   of('headers', [{}]),
+  of('headers', [{ headers: { 'x-match': 'any', tries: 1, kind: 'order' } }]),
+  of('headers', [{ headers: { 'x-tries': 1, kind: 'order' } }]),
   of('direct', by('dead'), 'dead'),
   of('topic', by('#'), ''),
   of('topic', by('#'), 'dead.order'),
@@ -42,6 +44,9 @@ test.each([
   of('topic', by('*.order.#.new'), 'order.new'),
   of('direct', by('#'), 'dead'),
   of('headers', [{ headers: { tries: 1 } }]),
+  of('headers', [{ headers: { 'x-match': 'any' } }]),
+  of('headers', [{ headers: { 'x-match': 'any', tries: 1 } }]),
+  of('headers', [{ headers: { 'x-match': 'all-with-x', 'x-tries': 1, kind: 'order' } }]),
 ])('dead letters of which that is not known are taken: %j', (source) => {
   expect(sourceInput.safeParse(source).error).toBeUndefined();
 });

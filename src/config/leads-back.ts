@@ -24,13 +24,27 @@ function isTakenBy(
     case 'fanout':
       return true;
     case 'headers':
-      // They are published as text, which numbers and booleans are not equal to.
-      return Object.values(headers).every((value) => typeof value === 'string');
+      return isOfHeaders(headers);
     case 'direct':
       return key === undefined || key === routing_key;
     case 'topic':
       return key === undefined || isOfTopic(key, routing_key);
   }
+}
+
+/**
+ * As headers exchanges match a message that came by this binding: names that begin with `x-` count only where `x-match` says so. Headers are published
+ * as text, which numbers and booleans are not equal to.
+ */
+function isOfHeaders({
+  'x-match': match = 'all',
+  ...headers
+}: Consume['bindings'][number]['headers'] & object): boolean {
+  const counting = Object.entries(headers).filter(
+    ([name]) => !name.startsWith('x-') || String(match).endsWith('-with-x'),
+  );
+  const isText = ([, value]: [string, unknown]) => typeof value === 'string';
+  return String(match).startsWith('any') ? counting.some(isText) : counting.every(isText);
 }
 
 /** As topic exchanges match: `*` is one word, `#` any number of them. */

@@ -31,6 +31,11 @@ test('a clock that is set back is no pause, and nothing is counted twice', () =>
   expect(failingAfter([HOUR_MS, -HOUR_MS, HOUR_MS])).toEqual({ failingSinceMs: START, lastFailedMs: START + HOUR_MS });
 });
 
+test('a clock that leapt ahead and is right again puts nothing off by its leap', () => {
+  const failing = failingAfter([HOUR_MS, 40 * DAY_MS, -40 * DAY_MS]);
+  expect(failing).toEqual({ failingSinceMs: START + HOUR_MS, lastFailedMs: START + HOUR_MS });
+});
+
 test('what an earlier version kept has no last failure: at the most 30 hours of it count', () => {
   const kept = restoreWear({ failingSinceMs: START });
   expect(kept).toEqual({ failingSinceMs: START, lastFailedMs: START });

@@ -28,7 +28,8 @@ export function restoreWear(saved: SavedWear | null): Wear | null {
 export function wearAfterFailure(wear: Wear | null, nowMs: number): Wear {
   if (wear === null) return { failingSinceMs: nowMs, lastFailedMs: nowMs };
   const leftOutMs = Math.max(0, nowMs - wear.lastFailedMs - LONGEST_GAP_MS);
-  return { failingSinceMs: wear.failingSinceMs + leftOutMs, lastFailedMs: nowMs };
+  // Not after now: a clock that leapt ahead and is right again would put it off by the whole leap.
+  return { failingSinceMs: Math.min(wear.failingSinceMs + leftOutMs, nowMs), lastFailedMs: nowMs };
 }
 
 /** Five days of nothing but failures, of those in which it was tried. */

@@ -35,8 +35,17 @@ test('a host clock that jumps moves nothing', async () => {
   expect(clock.nowMs()).toBe(5_000_100);
 });
 
-test('an answer that was long on its way is not believed', async () => {
+test('an answer that was long on its way is not believed beside a better one', async () => {
   const clock = new Clock();
-  await clock.calibrate(poolOf(5_000_000, 2_001));
-  expect(clock.nowMs()).toBe(1_002_001);
+  await clock.calibrate(poolOf(5_000_000, 100));
+  await clock.calibrate(poolOf(7_000_000, 2_001));
+  expect(clock.nowMs()).toBe(5_002_101);
+});
+
+test('the first answer is believed however long it was on its way: the host may be wrong by days', async () => {
+  const clock = new Clock();
+  await clock.calibrate(poolOf(500_000_000, 2_001));
+  expect(clock.nowMs()).toBe(500_002_001);
+  await clock.calibrate(poolOf(500_003_000, 100));
+  expect(clock.nowMs()).toBe(500_003_100);
 });

@@ -6,6 +6,7 @@ import type pg from 'pg';
  */
 export class Clock {
   #offsetMs = Date.now() - performance.now();
+  #isMeasured = false;
 
   /** Milliseconds since 1970. */
   nowMs(): number {
@@ -19,8 +20,9 @@ export class Clock {
       'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
     );
     const after = performance.now();
-    // An answer that was long on its way tells little; the next one will do.
-    if (after - before > MAX_ROUND_TRIP_MS) return;
+    // An answer that was long on its way tells little, the next one will do; but more than the host's clock, which may be any.
+    if (after - before > MAX_ROUND_TRIP_MS && this.#isMeasured) return;
+    this.#isMeasured = true;
     this.#offsetMs = rows[0]!.ms - (before + after) / 2;
   }
 }

@@ -70,6 +70,11 @@ export function workerServices(context: Context): Service[] {
     await sweeper.runOnce();
   };
   const housekeeping = createHousekeeping(context);
+  const keepHouse = async () => {
+    // Measured now: where the host was suspended, the clock does not know it yet.
+    await context.clock.calibrate(pool);
+    await housekeeping.runOnce(context.clock.nowMs(), Date.now());
+  };
   return [
     lanesService(context, owner, session, id),
     announcer,
@@ -82,7 +87,7 @@ export function workerServices(context: Context): Service[] {
       resolver,
       targets: (nums) => loadTargets(pool, context.vault, targetDefaults(context), nums),
     }),
-    periodic('housekeeping', HOUSEKEEPING_MS, () => housekeeping.runOnce(context.clock.nowMs(), Date.now()), fail),
+    periodic('housekeeping', HOUSEKEEPING_MS, keepHouse, fail),
   ];
 }
 
