@@ -5,10 +5,7 @@ import { ensurePartitions } from './store/partitions.ts';
 /** The days ahead last for a week, but Postgres's clock may leap past them: that of a machine that was suspended, say. */
 const LOOK_MS = 60_000;
 
-/**
- * Makes the partitions of the days ahead in every process: events are stored however long no worker runs, whose housekeeping does it too before it
- * lets go of others.
- */
+/** Makes the partitions of the days ahead, in every process: events are stored however long no worker runs. */
 export function partitionService({ apiPool, clock, observe }: Pick<Context, 'apiPool' | 'clock' | 'observe'>): Service {
   const look = async () => {
     const made = await ensurePartitions(apiPool, clock.nowMs());

@@ -2,7 +2,6 @@ import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
 import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
-import { ensurePartitions } from '../store/partitions.ts';
 import { forgetRejected } from '../store/rejected-messages.ts';
 import { dropExpiredKeys, dropOldPartitions, retentionBoundary } from '../store/retention.ts';
 
@@ -18,7 +17,6 @@ export interface HousekeepingOptions {
 }
 
 export type HousekeepingDuty =
-  | 'partitions_made'
   | 'partitions_dropped'
   | 'dead_letters_forgotten'
   | 'rejected_messages_forgotten'
@@ -31,7 +29,7 @@ const GRACE_MS = HOUR_MS;
 /** Clocks that are further apart: one of them is wrong, and a wrong one that lets go of the log is not made good by being right later. */
 const MOST_APART_MS = 24 * HOUR_MS;
 
-/** Makes the partitions of the days ahead and lets go of what is older than it must be kept. Every process may do so at any time. */
+/** Lets go of what is older than it must be kept. Every process may do so at any time. */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
 
@@ -47,7 +45,6 @@ export class Housekeeping {
   async runOnce(nowMs: number, hostMs: number): Promise<void> {
     const { pool, retentionDays, deadLetterDays, idempotencyHours } = this.#options;
     const deadLettersUntil = uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)));
-    await this.#do('partitions_made', async () => namesOf(await ensurePartitions(pool, nowMs)));
     if (Math.abs(nowMs - hostMs) > MOST_APART_MS) {
       this.#options.onFailure('partitions_dropped', apart(nowMs, hostMs));
       return;
