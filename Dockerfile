@@ -1,6 +1,6 @@
 # One image for every role: ROLES says which. Build with BuildKit (the default since Docker 23).
 
-FROM node:24-slim AS client
+FROM node:26-slim AS client
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # Of all install scripts the image needs one: it links the libraries of the embedded Postgres.
@@ -11,13 +11,13 @@ COPY prisma/schema.prisma prisma/schema.prisma
 # Prisma downloads its schema engine even where it is not needed; told of any existing file, it does not.
 RUN PRISMA_SCHEMA_ENGINE_BINARY=/usr/local/bin/node npx prisma generate
 
-FROM node:24-slim AS packages
+FROM node:26-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # npm takes Prisma's command line for an optional dependency of its client, and keeps it unless those are omitted: 250 MB, for nothing.
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional
 
-FROM node:24-slim
+FROM node:26-slim
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules

@@ -1,4 +1,4 @@
-// Makes a clone ready to run: packages, Node 24, Prisma client. Called before every npm script that needs them.
+// Makes a clone ready to run: packages, Node 26, Prisma client. Called before every npm script that needs them.
 // It runs on the stock Node of a fresh machine (20 or later), with no packages: nothing but node:* may be imported, and no TypeScript.
 // When all is in place it only compares a few files.
 import { spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST_NODE = 20;
-const WANTED_NODE = 24;
+const WANTED_NODE = 26;
 /** A set-up that takes longer than this has died, although its process number is in use again. */
 const LONGEST_SETUP_MS = 30 * 60_000;
 
@@ -71,7 +71,7 @@ function packagesMatchLock() {
 
 function installPackages() {
   say('installing packages (npm ci); the first time this takes half a minute or so');
-  // NODE_ENV=production would leave out Node 24 and Prisma's generator, which are what this is for.
+  // NODE_ENV=production would leave out Node 26 and Prisma's generator, which are what this is for.
   if (!npm(root, 'ci', '--include=dev', '--loglevel=error', '--no-audit', '--no-fund')) {
     throw new SetupError(
       'npm ci failed; what it said is above. Without a connection to the package registry it cannot work.',
@@ -79,7 +79,7 @@ function installPackages() {
   }
 }
 
-/** The npm package `node` puts Node 24 first on the PATH of npm scripts; a stock Node that is new enough will do as well. */
+/** The npm package `node` puts Node 26 first on the PATH of npm scripts; a stock Node that is new enough will do as well. */
 function hasNode() {
   return existsSync(nodeBinary) || nodeMajor(process.version) >= WANTED_NODE;
 }

@@ -175,7 +175,7 @@ test('kafka: a broker that asks for endless hashing, or answers a login with non
 /** Takes a client as far as its SCRAM login, and answers that with a text in which NONCE is the client's. */
 function kafkaLogin(text: string): (socket: Socket) => void {
   return (socket) => {
-    socket.on('data', (request) => {
+    socket.on('data', (request: Buffer) => {
       const [api, correlation] = [request.readInt16BE(4), request.subarray(8, 12)];
       const nonce = /r=([^,]+)/.exec(request.toString('latin1'))?.[1] ?? '';
       socket.write(frame(correlation, answerTo(api, text.replace('NONCE', nonce))));
@@ -224,7 +224,7 @@ test('kafka: a broker that names more parts of the protocol than there are costs
     Buffer.alloc(5),
   ]);
   const { port } = await peer((socket) => {
-    socket.on('data', (request) => socket.write(frame(request.subarray(8, 12), versions)));
+    socket.on('data', (request: Buffer) => socket.write(frame(request.subarray(8, 12), versions)));
   });
   expect(await deliver('kafka', port, { hasLogin: false })).toMatchObject({
     kind: 'unreachable',
