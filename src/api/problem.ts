@@ -74,11 +74,12 @@ function fromParser(error: unknown): Refusal | null {
 }
 
 /**
- * Of Postgres: SQLSTATE classes 08 (connection), 53 (resources), 57 (shutdown, timeout) and 58 (disk), a lock that was not had in time, what is to be tried again, and a
- * server that takes no writes (25006), as a standby that is about to be promoted, and a transaction that waited for us for too long (25P03, 25P04). Then codes of sockets, and Prisma's own.
+ * SQLSTATEs of Postgres: classes 08 (connection), 53 (resources), 57 (shutdown, timeout) and 58 (disk); a server that takes no writes (25006), as a standby that is about
+ * to be promoted; a transaction that waited for us for too long (25P03, 25P04); a database that takes no connections (55000); a lock that was not had in time (55P03); what
+ * is to be tried again (40001, 40P01). Then codes of sockets, and Prisma's own.
  */
 const PASSING_CODE =
-  /^(08|53|57|58|25006|25P0[34]|55P03|40001|40P01)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/;
+  /^(08|53|57|58|25006|25P0[34]|55000|55P03|40001|40P01)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/;
 /** How many causes lie beneath each other at the most. */
 const DEEPEST = 8;
 /** How clients and pools say so without a code. */

@@ -3,6 +3,7 @@ import { resetsOf } from './endpoint-states.ts';
 import { appendNotice } from './notices.ts';
 import type { PrismaClient } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { transactionTime } from './transaction-time.ts';
 import { undoable } from './undoable.ts';
 
 /**
@@ -23,7 +24,12 @@ export async function disableEndpoint(
   if (endpoint === null) return true;
   return undoable<boolean>(prisma, async (transaction, undo) => {
     if (!(await changeRouting(transaction, endpoint.tenantNum))) return undo(true);
-    const data = { enabled: false, disabledReason: reason, version: { increment: 1 }, updatedAt: new Date() };
+    const data = {
+      enabled: false,
+      disabledReason: reason,
+      version: { increment: 1 },
+      updatedAt: await transactionTime(transaction),
+    };
     const { count } = await transaction.endpoint.updateMany({ where: active, data });
     if (count === 0) return undo(true);
     // Whoever resets it holds its row, as this does now.

@@ -4,6 +4,7 @@ import { appendAudit } from './audit.ts';
 import type { AuditAction } from './audit-actions.ts';
 import { type Endpoint, lockEndpoint, toEndpoint } from './endpoint-rows.ts';
 import type { EndpointStore } from './endpoints.ts';
+import { transactionTime } from './transaction-time.ts';
 import { toBeAsked } from './validation-columns.ts';
 import { wakeLaneOf } from './wake-lane.ts';
 
@@ -93,7 +94,12 @@ export async function askValidation(
     if (row.validation === 'none') return 'not_wanted';
     const updated = await transaction.endpoint.update({
       where: { num: row.num },
-      data: { ...toBeAsked(), validationEpoch: { increment: 1 }, version: { increment: 1 }, updatedAt: new Date() },
+      data: {
+        ...toBeAsked(),
+        validationEpoch: { increment: 1 },
+        version: { increment: 1 },
+        updatedAt: await transactionTime(transaction),
+      },
     });
     const { actor } = caller;
     await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'endpoint.validation_asked', object: id });

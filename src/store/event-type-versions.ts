@@ -14,6 +14,7 @@ import {
   toVersion,
 } from './event-types.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
+import { transactionTime } from './transaction-time.ts';
 import { undoable } from './undoable.ts';
 
 export interface VersionNumbers {
@@ -102,7 +103,10 @@ export async function updateVersion(
     if (isEmpty(changes) && isOfMode(owner, validation)) return undo(true);
     await setValidation(transaction, tenant, owner, validation, caller);
     if (isEmpty(changes)) return true;
-    await transaction.eventTypeVersion.update({ where, data: { ...changes, updatedAt: new Date() } });
+    await transaction.eventTypeVersion.update({
+      where,
+      data: { ...changes, updatedAt: await transactionTime(transaction) },
+    });
     const change = { action: 'event_type_version.updated' as const, object: objectOf(type.type, before) };
     const values = { before: pick(before, Object.keys(changes)), after: changes };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change, ...values });
@@ -137,7 +141,10 @@ async function setValidation(
 ): Promise<void> {
   const { num, type, validation: before } = owner;
   if (validation === undefined || isOfMode(owner, validation)) return;
-  await transaction.eventType.update({ where: { num }, data: { validation, updatedAt: new Date() } });
+  await transaction.eventType.update({
+    where: { num },
+    data: { validation, updatedAt: await transactionTime(transaction) },
+  });
   const change = {
     action: 'event_type.updated' as const,
     object: type,

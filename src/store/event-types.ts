@@ -3,6 +3,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import type { Prisma, PrismaClient, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { transactionTime } from './transaction-time.ts';
 import { undoable } from './undoable.ts';
 
 /** Event types of a tenant, and versions of one type. */
@@ -128,7 +129,10 @@ export async function updateEventType(
     if (before === null) return undo(null);
     const changes = changesOf(before, patch);
     if (isEmpty(changes)) return undo(before);
-    await transaction.eventType.update({ where: { num: before.num }, data: { ...changes, updatedAt: new Date() } });
+    await transaction.eventType.update({
+      where: { num: before.num },
+      data: { ...changes, updatedAt: await transactionTime(transaction) },
+    });
     await appendAudit(transaction, {
       ...{ tenantNum: tenant.num, actor: caller.actor, action: 'event_type.updated', object: type },
       before: pick(before, Object.keys(changes)),

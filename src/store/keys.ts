@@ -5,6 +5,7 @@ import { appendAudit } from './audit.ts';
 import type { Clock } from './clock.ts';
 import type { PrismaClient } from './prisma.ts';
 import { holdTenant } from './tenants.ts';
+import { transactionTime } from './transaction-time.ts';
 
 /** A tenant's API key as it may be shown: neither the key nor its hash. */
 export interface ApiKey {
@@ -66,7 +67,10 @@ export async function listKeys(
 export async function revokeKey(prisma: PrismaClient, tenant: TenantRef, id: string, actor: string): Promise<boolean> {
   return prisma.$transaction(async (transaction) => {
     const where = { id, tenantNum: tenant.num, revokedAt: null };
-    const { count } = await transaction.apiKey.updateMany({ where, data: { revokedAt: new Date() } });
+    const { count } = await transaction.apiKey.updateMany({
+      where,
+      data: { revokedAt: await transactionTime(transaction) },
+    });
     if (count === 0) return false;
     await appendAudit(transaction, { tenantNum: tenant.num, actor, action: 'key.revoked', object: id });
     return true;

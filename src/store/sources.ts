@@ -3,6 +3,7 @@ import { appendAudit } from './audit.ts';
 import type { AuditAction } from './audit-actions.ts';
 import type { Clock } from './clock.ts';
 import { Prisma, type PrismaClient, type Transaction } from './prisma.ts';
+import { transactionTime } from './transaction-time.ts';
 import { sealedPlace, type Vault } from './vault.ts';
 
 /** A description without its secrets, and these by their paths in it. */
@@ -126,7 +127,7 @@ export async function setPaused(
   return prisma.$transaction(async (transaction) => {
     const { count } = await transaction.source.updateMany({
       where: { id, deletedAt: null, paused: !paused },
-      data: { paused, updatedAt: new Date() },
+      data: { paused, updatedAt: await transactionTime(transaction) },
     });
     if (count > 0) await audit(transaction, actor, paused ? 'source.paused' : 'source.resumed', id, {});
     else if ((await transaction.source.count({ where: { id, deletedAt: null } })) === 0) return 'not_found';
@@ -184,7 +185,7 @@ async function changeSource(
   const isSame = sameJson(row.config, plain) && sameJson(openSecrets(vault, row), secrets) && row.type === type;
   if (isSame) return;
   const content = contentOf(vault, row.id, { plain, secrets });
-  const data = { type, ...content, version: { increment: 1 }, updatedAt: new Date() };
+  const data = { type, ...content, version: { increment: 1 }, updatedAt: await transactionTime(transaction) };
   await transaction.source.update({ where: { id: row.id }, data });
   await audit(transaction, 'system', 'source.updated', row.id, {
     before: row.config as Prisma.InputJsonValue,
@@ -194,7 +195,7 @@ async function changeSource(
 
 /** @returns whether it was there: another may have deleted it since it was looked for */
 async function markDeleted(transaction: Transaction, id: string, actor: string): Promise<boolean> {
-  const now = new Date();
+  const now = await transactionTime(transaction);
   // What is deleted needs its secrets no more.
   const data = { deletedAt: now, updatedAt: now, secretsSealed: null };
   const { count } = await transaction.source.updateMany({ where: { id, deletedAt: null }, data });

@@ -61,3 +61,42 @@ test('a message that is asked for again by a host whose clock is ahead is due at
   await post(`/v1/sources/${id}/rejected/retry`, {});
   expect(await claimRetries(service.context.apiPool, rows[0].source_num, 10)).toHaveLength(1);
 });
+
+test('G8 what a host whose clock is ahead changes says when by Postgres’s clock', async () => {
+  const { id: tenant } = await post('/v1/tenants', {});
+  const at = `/v1/tenants/${tenant}`;
+  const { id: endpoint } = await post(`${at}/endpoints`, { url: 'http://127.0.0.1:9/', validation: 'cloudevents' });
+  const type = `${at}/event-types/a.b`;
+  await call(service.baseUrl, 'PUT', `${type}/versions/1.0`, { schema: {} });
+  const { id: source } = await post('/v1/sources', kafkaSource('127.0.0.1:9', ['told'], { tenant_id: tenant }));
+  const { id: key } = await post(`${at}/keys`, {});
+
+  const changed = [
+    await call(service.baseUrl, 'PATCH', `${at}/endpoints/${endpoint}`, { description: 'other' }),
+    await call(service.baseUrl, 'POST', `${at}/endpoints/${endpoint}/validate`),
+    await call(service.baseUrl, 'PATCH', type, { description: 'other' }),
+    await call(service.baseUrl, 'PATCH', type, { validation: 'enforce' }),
+    await call(service.baseUrl, 'PATCH', `${type}/versions/1.0`, { description: 'other' }),
+    await call(service.baseUrl, 'POST', `/v1/sources/${source}/pause`),
+  ];
+  for (const { status, body } of changed) {
+    expect(status).toBeLessThan(300);
+    expect(await secondsApart(body.updated_at)).toBeLessThan(NEAR_MS / 1_000);
+  }
+  expect((await call(service.baseUrl, 'DELETE', `/v1/sources/${source}`)).status).toBeLessThan(300);
+  expect((await call(service.baseUrl, 'DELETE', `${at}/keys/${key}`)).status).toBeLessThan(300);
+  const { rows } = await service.context.apiPool.query(
+    'SELECT updated_at AS at FROM sources WHERE id = $1 UNION ALL SELECT deleted_at FROM sources WHERE id = $1 UNION ALL SELECT revoked_at FROM api_keys WHERE id = $2',
+    [source, key],
+  );
+  expect(rows).toHaveLength(3);
+  for (const { at: time } of rows) expect(await secondsApart(time)).toBeLessThan(NEAR_MS / 1_000);
+});
+
+async function secondsApart(time: string | Date): Promise<number> {
+  const { rows } = await service.context.apiPool.query(
+    'SELECT abs(extract(epoch FROM clock_timestamp() - $1::timestamptz))::float8 AS seconds',
+    [time],
+  );
+  return rows[0].seconds;
+}
