@@ -22,6 +22,20 @@ test('all faults of an event are told, up to twenty, behind references too', () 
   expect(faultsOf(schema, { a: Array(1_000).fill(1), b: 3 })).toHaveLength(20);
 });
 
+test('a reference to a definition that is true or false says what that says', () => {
+  const schema = { $defs: { any: true, none: false }, properties: { a: { $ref: '#/$defs/any' } } };
+  expect(readSchema(schema).ok).toBe(true);
+  expect(faultsOf(schema, { a: 1, b: 2 })).toBe('valid');
+  const strict = { ...schema, additionalProperties: { $ref: '#/$defs/none' } };
+  expect(faultsOf(strict, { a: 1 })).toBe('valid');
+  expect(faultsOf(strict, { a: 1, b: 2, c: 3 })).toMatchObject([{ path: 'data.b' }, { path: 'data.c' }]);
+});
+
+test('numbers past the doubles are the same item neither as null nor as each other', () => {
+  expect(faultsOf({ uniqueItems: true }, JSON.parse('[1e400, -1e400, null]'))).toBe('valid');
+  expect(faultsOf({ uniqueItems: true }, JSON.parse('[1e400, 1e400]'))).toHaveLength(1);
+});
+
 test('of an event with many values the first fault is told and no other is looked for', () => {
   const schema = { $defs, items: text };
   expect(faultsOf(schema, ['x', ...Array(50_000).fill(1)])).toEqual([{ path: 'data.1', message: 'must be string' }]);

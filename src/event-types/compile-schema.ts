@@ -137,6 +137,8 @@ function areUnique(isWanted: boolean, items: readonly unknown[]): boolean {
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  // Past the doubles they are no JSON.
+  if (typeof value === 'number') return String(value);
   if (!isObject(value)) return JSON.stringify(value);
   const members = Object.keys(value).sort();
   return `{${members.map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join()}}`;

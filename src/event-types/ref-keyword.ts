@@ -17,11 +17,23 @@ export const refKeyword: CodeKeywordDefinition = {
   code(cxt) {
     const { schemaEnv, baseId, self } = cxt.it;
     const found = resolveRef.call(self, schemaEnv.root, baseId, cxt.schema);
+    if (typeof found === 'boolean') {
+      applyBoolean(cxt, found);
+      return;
+    }
     if (!(found instanceof SchemaEnv)) throw new Error(`The reference ${cxt.schema} leads nowhere.`);
     const validate = getValidate(cxt, found);
     cxt.result(callValidateCode(cxt, validate, nil), undefined, () => takeErrors(cxt, _`${validate}.errors`));
   },
 };
+
+/** A definition that is no more than `true` or `false` is not compiled by itself. */
+function applyBoolean(cxt: Context, schema: boolean): void {
+  const valid = cxt.gen.name('valid');
+  const topSchemaRef = cxt.gen.scopeValue('schema', { ref: schema });
+  cxt.subschema({ schema, dataTypes: [], schemaPath: nil, topSchemaRef, errSchemaPath: String(cxt.schema) }, valid);
+  cxt.ok(valid);
+}
 
 function takeErrors({ gen }: Context, found: ReturnType<typeof _>): void {
   gen.if(
