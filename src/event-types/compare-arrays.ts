@@ -27,24 +27,27 @@ function itemProblems({ older, newer, inner }: Comparison): Fault[] {
   return [...ofPrefix, ...ofRest];
 }
 
+interface Counted {
+  readonly contains?: JsonSchema;
+  readonly minContains?: number;
+  readonly maxContains?: number;
+}
+
+/** Each bound by itself: another part of the older schema may show one of them, and not the other. */
 function containsProblems({ older, newer, inner, isWithin }: Comparison): Fault[] {
-  const {
-    contains,
-    minContains = 1,
-    maxContains,
-  } = newer as { contains?: JsonSchema; minContains?: number; maxContains?: number };
-  if (contains === undefined || (minContains === 0 && maxContains === undefined)) return [];
-  const before = older as typeof newer;
-  const isCounted = older.contains !== undefined && ((before.minContains as number | undefined) ?? 1) >= minContains;
-  const isKept = isCounted && inner(older.contains as JsonSchema, contains, 'contains').length === 0;
-  if (!isKept && minContains > 0) return [fault('contains', 'refuses arrays that were accepted')];
-  if (maxContains === undefined) return [];
+  const { contains: before, minContains: leastBefore = 1, maxContains: mostBefore = Infinity } = older as Counted;
+  const { contains, minContains = 1, maxContains = Infinity } = newer as Counted;
+  if (contains === undefined) return [];
+  const isKept =
+    minContains === 0 ||
+    (before !== undefined && leastBefore >= minContains && inner(before, contains, 'contains').length === 0);
   // Fewer may count now than before, not more.
   const isBounded =
-    older.contains !== undefined &&
-    ((before.maxContains as number | undefined) ?? Number.POSITIVE_INFINITY) <= maxContains &&
-    isWithin(contains, older.contains as JsonSchema);
-  return isBounded ? [] : [fault('maxContains', 'refuses arrays that were accepted')];
+    maxContains === Infinity || (before !== undefined && mostBefore <= maxContains && isWithin(contains, before));
+  return [
+    ...(isKept ? [] : [fault('contains', 'refuses arrays that were accepted')]),
+    ...(isBounded ? [] : [fault('maxContains', 'refuses arrays that were accepted')]),
+  ];
 }
 
 function prefixOf({ prefixItems = [] }: SchemaObject): readonly JsonSchema[] {

@@ -45,11 +45,13 @@ function namedProblems({ older, newer, isOpen, inner, matches }: Comparison): Fa
 /** What is said of others by one pattern or by none must be accepted by each pattern of the newer schema. */
 function patternProblems({ older, newer, inner }: Comparison): Fault[] {
   const before = patternsOf(older);
+  // A name may match several patterns.
+  const isWhole = Object.keys(before).length === 1;
   return Object.entries(patternsOf(newer)).flatMap(([pattern, schema]) => {
     const place = `patternProperties.${pattern}`;
-    if (Object.hasOwn(before, pattern)) return [...inner(before[pattern]!, schema, place)];
-    const possible = [...Object.values(before), (older.additionalProperties ?? true) as JsonSchema];
-    return possible.flatMap((each) => [...inner(each, schema, place)]);
+    if (Object.hasOwn(before, pattern)) return [...inner(before[pattern]!, schema, place, isWhole)];
+    const ofPatterns = Object.values(before).flatMap((each) => inner(each, schema, place, isWhole));
+    return [...ofPatterns, ...inner((older.additionalProperties ?? true) as JsonSchema, schema, place)];
   });
 }
 
@@ -58,8 +60,10 @@ function otherProblems({ older, newer, inner }: Comparison): Fault[] {
   if (newer.additionalProperties === undefined) return [];
   const kept = patternsOf(newer);
   const dropped = Object.entries(patternsOf(older)).filter(([pattern]) => !Object.hasOwn(kept, pattern));
-  const possible = [...dropped.map(([, schema]) => schema), (older.additionalProperties ?? true) as JsonSchema];
-  return possible.flatMap((each) => [...inner(each, newer.additionalProperties as JsonSchema, 'additionalProperties')]);
+  const place = 'additionalProperties';
+  const now = newer.additionalProperties as JsonSchema;
+  const ofPatterns = dropped.flatMap(([, schema]) => inner(schema, now, place, dropped.length === 1));
+  return [...ofPatterns, ...inner((older.additionalProperties ?? true) as JsonSchema, now, place)];
 }
 
 function nameProblems({ older, newer, inner }: Comparison): Fault[] {
