@@ -22,6 +22,16 @@ const names: Check = (value) => {
   return value.length <= MAX_NAMES ? null : `expected at most ${MAX_NAMES} names`;
 };
 
+/** What is past the doubles would be stored as `null`. */
+function constant(value: unknown): string | null {
+  return isHeld(value) ? null : 'expected no number that is past what a double holds';
+}
+
+function isHeld(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(isHeld);
+}
+
 /** Keywords without schemas inside, and what is good for them. */
 const checks: Readonly<Record<string, Check>> = {
   ...{ title: text, description: text, $comment: text, default: anything, examples: anything },
@@ -34,9 +44,9 @@ const checks: Readonly<Record<string, Check>> = {
   },
   enum: (value) =>
     Array.isArray(value) && value.length > 0 && value.length <= MAX_VALUES
-      ? null
+      ? constant(value)
       : `expected an array of 1 to ${MAX_VALUES} values`,
-  const: anything,
+  const: constant,
   multipleOf: (value) => (Number.isFinite(value) && (value as number) > 0 ? null : 'expected a number above 0'),
   ...{ minimum: number, maximum: number, exclusiveMinimum: number, exclusiveMaximum: number },
   ...{ minLength: count, maxLength: count, minItems: count, maxItems: count },
