@@ -22,6 +22,35 @@ test('a diff shows what is said of each path, and whether it is required', () =>
   });
 });
 
+test('a diff shows names that are required, described beside it, elsewhere or nowhere', () => {
+  const within = (required: string[]) => ({
+    $ref: '#/$defs/x',
+    properties: { a: true, b: { $ref: '#/$defs/y' } },
+    $defs: { x: { required }, y: { type: 'string' } },
+  });
+  expect(schemaDiff(within([]), within(['a', 'b', 'c']))).toEqual({
+    added: [{ path: 'data.c', schema: { required: true } }],
+    removed: [],
+    changed: [
+      { path: 'data.a', from: { accepts: 'anything' }, to: { accepts: 'anything', required: true } },
+      { path: 'data.b', from: { type: 'string' }, to: { type: 'string', required: true } },
+    ],
+  });
+});
+
+test('a diff tells other properties from a property, what nothing is from anything, and parts by their keyword', () => {
+  const from = { additionalProperties: true, anyOf: [{ type: 'string' }] };
+  const to = { additionalProperties: false, anyOf: [{ type: 'number' }] };
+  expect(schemaDiff(from, to)).toEqual({
+    added: [],
+    removed: [],
+    changed: [
+      { path: 'data.*', from: { accepts: 'anything' }, to: { accepts: 'nothing' } },
+      { path: 'data.anyOf.0', from: { type: 'string' }, to: { type: 'number' } },
+    ],
+  });
+});
+
 test('each list of a diff is cut, from its end', () => {
   const long = (title: string) => referring(240, { title, const: 'x'.repeat(5_000) });
   const changed = schemaDiff(long('a'), long('b'));

@@ -68,33 +68,26 @@ function rememberedSameness(): (a: Said, b: Said) => boolean {
 
 function described(root: JsonSchema): Map<string, Said> {
   const found = new Map<string, Said>();
-  describe(root, root, 'data', false, found);
+  describe(root, root, 'data', found);
   return found;
 }
 
-function describe(
-  schema: JsonSchema,
-  root: JsonSchema,
-  path: string,
-  isRequired: boolean,
-  found: Map<string, Said>,
-): void {
-  const mark = isRequired ? { required: true } : {};
+function describe(schema: JsonSchema, root: JsonSchema, path: string, found: Map<string, Said>): void {
+  const say = (at: string, said: Said) => found.set(at, { ...found.get(at), ...said });
   if (!isObject(schema)) {
-    found.set(path, { accepts: schema ? 'anything' : 'nothing', ...mark });
+    say(path, { accepts: schema ? 'anything' : 'nothing' });
     return;
   }
   const { $ref: ref, $schema: _, $defs: __, required, ...rest } = schema;
-  if (typeof ref === 'string') describe(resolveRef(root, ref), root, path, isRequired, found);
-  const own = Object.fromEntries(Object.entries(rest).filter(([keyword]) => !subschemaPlaces.has(keyword)));
-  found.set(path, { ...found.get(path), ...own, ...mark });
-  const names = new Set((required ?? []) as string[]);
+  if (typeof ref === 'string') describe(resolveRef(root, ref), root, path, found);
+  say(path, Object.fromEntries(Object.entries(rest).filter(([keyword]) => !subschemaPlaces.has(keyword))));
   for (const [keyword, value] of Object.entries(rest)) {
     for (const inner of subschemasAt(keyword, value)) {
-      const name = keyword === 'properties' ? inner.path.slice('properties.'.length) : '';
-      describe(inner.schema as JsonSchema, root, `${path}.${stepOf(keyword, inner.path)}`, names.has(name), found);
+      describe(inner.schema as JsonSchema, root, `${path}.${stepOf(keyword, inner.path)}`, found);
     }
   }
+  // Also what is described elsewhere, or nowhere.
+  for (const name of (required ?? []) as string[]) say(`${path}.${name}`, { required: true });
 }
 
 function stepOf(keyword: string, path: string): string {
