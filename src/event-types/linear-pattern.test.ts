@@ -19,6 +19,9 @@ const pattern = fc.letrec<{ any: string }>((tie) => ({
       '$',
       '€',
       '\\u{1F600}',
+      '\\ud83d\\uDE00',
+      '\\uD83D',
+      '[\\ud83d\\ude00]',
       '\\n',
       '[\\]a-]',
       '',
@@ -31,7 +34,7 @@ const pattern = fc.letrec<{ any: string }>((tie) => ({
   ),
 })).any;
 
-const text = fc.string({ unit: fc.constantFrom('a', 'b', '1', ' ', '\n', '€', '😀', '-'), maxLength: 8 });
+const text = fc.string({ unit: fc.constantFrom('a', 'b', '1', ' ', '\n', '€', '😀', '-', '\ud83d'), maxLength: 8 });
 
 test('a pattern matches exactly what the engine says', () => {
   let matched = 0;
@@ -46,6 +49,32 @@ test('a pattern matches exactly what the engine says', () => {
     { numRuns: 1_000 },
   );
   expect(matched).toBeGreaterThan(200);
+});
+
+test.each([
+  ['$^', '', true],
+  ['$^', 'a', false],
+  ['^a{2,}$', 'aaaa', true],
+  ['^a{2,}$', 'a', false],
+  ['^a{2,3}$', 'aaaa', false],
+  ['^a/b$', 'a/b', true],
+])('%s on %j: %s', (source, text, expected) => {
+  expect(new LinearPattern(source).test(text)).toBe(expected);
+});
+
+test('states of many steps are not taken for each other', () => {
+  const source =
+    '^(?:(?:a)?ba|[ab]a(?:[ab])?)[ab]baa(?:(?:a)?){0,2}(?:[ab]b[ab]a(?:(?:b)+|(?:a)+)|(?:(?:bb)+|a[ab]ab))$';
+  const [ours, theirs] = [new LinearPattern(source), new RegExp(source, 'u')];
+  for (let bits = 1; bits < 2 ** 13; bits++) {
+    const text = bits.toString(2).slice(1).replaceAll('0', 'a').replaceAll('1', 'b');
+    expect([text, ours.test(text)]).toEqual([text, theirs.test(text)]);
+  }
+});
+
+test('two escapes that are one character are one', () => {
+  const pair = new LinearPattern('^(\\ud83d\\ude00){2}$');
+  expect(['😀😀', '😀', '\ud83d\ud83d'].map((each) => pair.test(each))).toEqual([true, false, false]);
 });
 
 test.each([
@@ -91,6 +120,9 @@ test('what a pattern remembers is bounded, however many different characters it 
   }
   tried.forget();
   expect(tried.kept).toBe(0);
+  // One transition, and two states of more than one step.
+  tried.test('b');
+  expect(tried.kept).toBeGreaterThan(4);
 });
 
 test.each([
@@ -106,6 +138,7 @@ test.each([
   '[b-a]',
   'a{401}',
   '(a{30}){30}',
+  '(a)'.repeat(21),
 ])('the pattern %s is refused', (source) => {
   expect(() => new LinearPattern(source)).toThrow(expect.objectContaining({ message: expect.any(String) }));
 });

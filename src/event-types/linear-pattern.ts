@@ -24,7 +24,6 @@ interface State {
   readonly after: Map<string, State>;
 }
 
-const MAX_STATES = 300;
 /** Most transitions and steps of states that are remembered: a text may have a million different characters. */
 const MAX_KEPT = 20_000;
 /** What a step costs that is looked at to find a transition or a state, beside a transition that is known (measured). */
@@ -107,7 +106,6 @@ export class LinearPattern {
     const key = `${isBegin}${steps.join()}`;
     const known = this.#states.get(key);
     if (known !== undefined) return known;
-    if (this.#states.size >= MAX_STATES) this.forget();
     const isMatch = this.#hasMatch(steps);
     const matchesAtEnd = isMatch || this.#hasMatch(this.#closure(steps, isBegin, true));
     const state = { steps, isMatch, matchesAtEnd, after: new Map<string, State>() };

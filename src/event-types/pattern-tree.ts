@@ -13,7 +13,7 @@ const MAX_LENGTH = 500;
 const MAX_GROUPS = 20;
 const QUANTIFIER = /[*+?]|\{(\d+)(?:(,)(\d*))?\}/y;
 const ESCAPE =
-  /\\(?:[dDwWsStnrfv0]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]+\}|[pP]\{[^}]*\}|c[A-Za-z]|[\^$\\.*+?()[\]{}|/])/y;
+  /\\(?:[dDwWsStnrfv0]|x[0-9a-fA-F]{2}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]+\}|[pP]\{[^}]*\}|c[A-Za-z]|[\^$\\.*+?()[\]{}|/])/y;
 
 /**
  * Reads a regular expression of ECMA-262 with the flag u, without what cannot be matched in linear time (look-around, references to groups)
@@ -87,7 +87,7 @@ class PatternReader {
         return this.#escape();
       default:
         this.#at += char.length;
-        return { kind: 'one', source: char === '/' ? '\\/' : char };
+        return { kind: 'one', source: char };
     }
   }
 
