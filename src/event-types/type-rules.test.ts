@@ -88,6 +88,98 @@ test('a failed read is not kept', async () => {
   expect(await rules.check(event(1))).toMatchObject({ mode: 'off' });
 });
 
+test('a version that there is not, or no more, is refused, and those that are taken are told', async () => {
+  const versions = [version(1), version(2, 'archived'), { ...version(1), minor: 2, patch: 3 }];
+  const { rules } = desk(
+    rulesOf(1n, { ...pay, versions }, { ...pay, type: 'old', versions: [version(1, 'archived')] }),
+  );
+  const messageOf = async (text: string, type = 'pay') => {
+    const { faults } = await rules.check({ ...event('x', text), type });
+    return faults.map(({ path, message }) => `${path}: ${message}`);
+  };
+  expect(await messageOf('1.2.3')).toEqual([]);
+  expect(await messageOf('1.2')).toEqual(['version: no such version of pay; taken: 1.0, 1.2.3']);
+  expect(await messageOf('first')).toEqual(['version: no such version of pay; taken: 1.0, 1.2.3']);
+  expect(await messageOf('2.0')).toEqual(['version: 2.0 of pay is archived; taken: 1.0, 1.2.3']);
+  expect(await messageOf('1.0', 'old')).toEqual(['version: 1.0 of old is archived; none is taken']);
+});
+
+/** Rules of types 1 and 2, whose schemas are made by their number and version. */
+function shelf(schemaOf: (num: number, version: string) => string | null) {
+  const versions = [version(1), { ...version(1), minor: 1 }, version(2)];
+  return new TypeRules({
+    load: async () => rulesOf(1n, { ...pay, versions }, { ...pay, num: 2, type: 'other', versions }),
+    loadVersion: async () => 1n,
+    loadSchema: async (_, num, { major, minor }) => schemaOf(num, `${major}.${minor}`),
+  });
+}
+
+test('each version of each type is checked by its own schema', async () => {
+  const rules = shelf((num, text) => JSON.stringify({ const: `${num}/${text}` }));
+  for (const text of ['1.0', '1.1', '2.0']) {
+    for (const [num, type] of [[1, 'pay'] as const, [2, 'other'] as const]) {
+      expect(await rules.check({ ...event(`${num}/${text}`, text), type })).toMatchObject({ faults: [] });
+      expect(await rules.check({ ...event(`3/${text}`, text), type })).toMatchObject({ faults: [{ path: 'data' }] });
+    }
+  }
+});
+
+test('a schema that is gone refuses nothing, and one that cannot be compiled stands in the way of no other', async () => {
+  const rules = shelf((num, text) => (num === 2 ? null : text === '1.0' ? '{' : '{"type":"string"}'));
+  const failing = rules.check(event('x', '1.0'));
+  const good = rules.check(event(1, '2.0'));
+  await expect(failing).rejects.toThrow(SyntaxError);
+  expect(await good).toMatchObject({ faults: [{ path: 'data' }] });
+  expect(await rules.check({ ...event(1), type: 'other' })).toMatchObject({ faults: [] });
+});
+
+test('of schemas that are wanted at once each is compiled in a turn of its own', async () => {
+  const rules = shelf(() => '{"type":"string"}');
+  await rules.check({ ...event('x'), type: 'unknown' });
+  let turn = 0;
+  const timer = () => {
+    turn++;
+    next = setImmediate(timer);
+  };
+  let next = setImmediate(timer);
+  const checks = ['1.0', '1.1', '2.0'].map(async (text) => {
+    await rules.check(event('x', text));
+    return turn;
+  });
+  expect(new Set(await Promise.all(checks)).size).toBe(3);
+  clearImmediate(next);
+});
+
+test('versions are read one at a time, and a read that fails fails for those who share it alone', async () => {
+  const reads: PromiseWithResolvers<bigint>[] = [];
+  const rules = new TypeRules({
+    load: async () => null,
+    loadVersion: () => {
+      reads.push(Promise.withResolvers<bigint>());
+      return reads.at(-1)!.promise;
+    },
+    loadSchema: async () => null,
+  });
+  const settle = () => new Promise((done) => setImmediate(done));
+  const first = rules.isCurrent(1, 1n);
+  await settle();
+  const second = [rules.isCurrent(1, 1n), rules.isCurrent(1, 1n)];
+  await settle();
+  expect(reads).toHaveLength(1);
+  reads[0]!.reject(new Error('away'));
+  await expect(first).rejects.toThrow('away');
+  await settle();
+  const third = rules.isCurrent(1, 1n);
+  await settle();
+  expect(reads).toHaveLength(2);
+  reads[1]!.resolve(1n);
+  expect(await Promise.all(second)).toEqual([true, true]);
+  await settle();
+  reads[2]!.resolve(2n);
+  expect(await third).toBe(false);
+  expect(reads).toHaveLength(3);
+});
+
 test('validators beyond the capacity fall out, least recently used first, by number and by length', async () => {
   const versions = [version(1), version(2), version(3)];
   const { rules, loads } = desk(rulesOf(1n, { ...pay, versions }));

@@ -139,7 +139,8 @@ export class TypeRules {
         () => {},
       );
       this.#reads.set(tenantNum, settled);
-      void settled.then(() => this.#reads.get(tenantNum) === settled && this.#reads.delete(tenantNum));
+      // Before the next read begins, which waits for the same from later on.
+      void settled.then(() => this.#reads.delete(tenantNum));
       return reading;
     });
     this.#nextReads.set(tenantNum, read);
