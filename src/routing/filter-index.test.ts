@@ -34,3 +34,31 @@ test('owners come in rising order, each once, whoever was added first', () => {
     for (const clause of clausesOf({ $or: [{ a: [1] }, { b: [1] }] })) index.add(num, clause);
   expect(index.match({ a: 1, b: 1 })).toEqual([4, 30, 100]);
 });
+
+function indexOf(filters: readonly unknown[]): FilterIndex {
+  const index = new FilterIndex();
+  for (const [num, filter] of filters.entries()) for (const clause of clausesOf(filter)) index.add(num, clause);
+  return index;
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+test('an event that satisfies more conditions than any before finds what all of them lead to', () => {
+  const index = indexOf(upTo(100).map((i) => ({ [`f${i}`]: ['v'] })));
+  const event = (count: number) => Object.fromEntries(upTo(count).map((i) => [`f${i}`, 'v']));
+  for (const count of [1, 16, 17, 40, 100, 3]) expect(index.match(event(count))).toEqual(upTo(count));
+});
+
+test('of thousands of values none is passed over', () => {
+  const index = indexOf(upTo(50).map((i) => ({ x: [`v${i * 100}`] })));
+  expect(index.match({ x: upTo(5_000).map((i) => `v${i}`) })).toEqual(upTo(50));
+});
+
+test('wildcards are asked of each text in which their literals are', () => {
+  const starting = upTo(10).map((i) => ({ x: [{ wildcard: `a${i}*z` }] }));
+  const index = indexOf([...starting, ...upTo(10).map((i) => ({ y: [{ wildcard: `*b${i}*z` }] }))]);
+  expect(index.match({ x: 'a3-z', y: '-b4-z' })).toEqual([3, 14]);
+  expect(index.match({ x: 'a3-', y: '-b4-z' })).toEqual([14]);
+  expect(index.match({ x: ['a3-', 'a3-z'], y: ['b4-', '-b4-z', '-b4-'] })).toEqual([3, 14]);
+  expect(index.match({ x: ['a3-z', 'a5-'], y: ['b4', 'b5'] })).toEqual([3]);
+});
