@@ -10,6 +10,12 @@ const $defs = { text: { type: 'string' } };
 const text = { $ref: '#/$defs/text' };
 const names = Array.from({ length: 400 }, (_, i) => `name${i}`);
 
+const condition = (then: JsonSchema) =>
+  Object.fromEntries([
+    ['if', { minProperties: 1 }],
+    ['then', then],
+  ]);
+
 function faultsOf(schema: JsonSchema, value: unknown) {
   const found = compileSchema(schema, 'data')(value);
   return found.kind === 'invalid' ? found.faults : found.kind;
@@ -29,6 +35,47 @@ test('a reference to a definition that is true or false says what that says', ()
   const strict = { ...schema, additionalProperties: { $ref: '#/$defs/none' } };
   expect(faultsOf(strict, { a: 1 })).toBe('valid');
   expect(faultsOf(strict, { a: 1, b: 2, c: 3 })).toMatchObject([{ path: 'data.b' }, { path: 'data.c' }]);
+});
+
+test('objects with names of methods are compared as others are', () => {
+  const odd = { valueOf: 1, toString: { constructor: [] }, constructor: { a: 1 } };
+  const copy = (value: unknown) => JSON.parse(JSON.stringify(value));
+  expect(faultsOf({ const: odd }, copy(odd))).toBe('valid');
+  expect(faultsOf({ enum: [{}, { a: {} }, odd] }, copy(odd))).toBe('valid');
+  expect(faultsOf({ enum: [{}, [], { constructor: {} }] }, { constructor: { a: 1 } })).toMatchObject([
+    { path: 'data' },
+  ]);
+  expect(faultsOf({ const: {} }, JSON.parse('{"__proto__": 1}'))).toEqual([{ path: 'data', message: 'must be {}' }]);
+  expect(faultsOf({ enum: [[1, { a: 2 }]] }, [1, { a: 2 }])).toBe('valid');
+  for (const other of [[1, { a: 3 }], [1], [1, { b: 2 }], { 0: 1, 1: { a: 2 } }, [1, [2]], null, 1]) {
+    expect(faultsOf({ enum: [[1, { a: 2 }]] }, other)).toEqual([
+      { path: 'data', message: 'must be one of [[1,{"a":2}]]' },
+    ]);
+  }
+});
+
+test.each<JsonSchema>([
+  { contains: { type: 'number' } },
+  { prefixItems: [true, { type: 'string' }, { type: 'string' }], uniqueItems: true },
+])('an array that ends before its first items do is checked by all else: %j', (rest) => {
+  const schema = { prefixItems: [{ type: 'string' }, { type: 'string' }], ...rest };
+  const bad = 'uniqueItems' in rest ? ['a', 'a'] : [];
+  expect(faultsOf(schema, bad)).toHaveLength(1);
+  expect(faultsOf({ not: schema }, bad)).toBe('valid');
+  expect(faultsOf({ if: schema, else: false }, bad)).not.toBe('valid');
+  expect(faultsOf({ properties: { a: schema } }, { a: bad, b: Array(50_000).fill(1) })).toHaveLength(1);
+  expect(faultsOf({ not: { not: schema } }, ['a', 1])).not.toBe('valid');
+});
+
+test('properties are checked by what a condition says of all and by patterns', () => {
+  const schema = {
+    ...condition({ additionalProperties: { minimum: 1 } }),
+    patternProperties: { '^a': { maximum: 5 } },
+  };
+  expect(readSchema(schema).ok).toBe(true);
+  expect(faultsOf(schema, { a: 3, b: 8 })).toBe('valid');
+  expect(faultsOf(schema, { a: 6, b: 8 })).toMatchObject([{ path: 'data.a' }]);
+  expect(faultsOf(schema, { a: 3, b: 0 })).toMatchObject([{ path: 'data.b' }, { path: 'data' }]);
 });
 
 test('numbers past the doubles are the same item neither as null nor as each other', () => {

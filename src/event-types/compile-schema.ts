@@ -1,11 +1,20 @@
-import { Ajv2020, type ErrorObject, type KeywordErrorDefinition, str, type ValidateFunction } from 'ajv/dist/2020.js';
+import {
+  _,
+  Ajv2020,
+  type ErrorObject,
+  type KeywordErrorDefinition,
+  str,
+  type ValidateFunction,
+} from 'ajv/dist/2020.js';
 import type { Fault } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
 import { formats } from './formats.ts';
 import { multiplesOf } from './is-multiple.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
 import { burn, type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
+import { prefixItemsKeyword } from './prefix-items-keyword.ts';
 import { refKeyword } from './ref-keyword.ts';
+import { isOneOf } from './same-values.ts';
 import { loadOf } from './schema-load.ts';
 
 /** What a value lacks. `too_costly`: to find out would take too long. */
@@ -92,8 +101,12 @@ function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allEr
     // ajv's own passes over its code take longer than all the rest.
     code: { regExp, optimize: false },
   });
+  // Nothing asks which properties and items were looked at, and where `then` says it of all what keeps count of them fails.
+  ajv.opts.unevaluated = false;
   ajv.removeKeyword('$ref');
   ajv.addKeyword(refKeyword);
+  ajv.removeKeyword('prefixItems');
+  ajv.addKeyword(prefixItemsKeyword);
   ajv.removeKeyword('uniqueItems');
   ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', errors: false, validate: areUnique });
   ajv.removeKeyword('maxLength');
@@ -104,7 +117,25 @@ function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allEr
   const multipleOf = { keyword: 'multipleOf', type: 'number', schemaType: 'number', errors: false } as const;
   const error: KeywordErrorDefinition = { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` };
   ajv.addKeyword({ ...multipleOf, compile: multiplesOf, error });
+  addValueKeywords(ajv);
   return ajv;
+}
+
+/** ajv compares objects by what they take for their methods: of an event that has a `valueOf` of its own it fails. */
+function addValueKeywords(ajv: Ajv2020): void {
+  const settings = { errors: false, before: 'not' } as const;
+  ajv.removeKeyword('const');
+  const allowedValue: KeywordErrorDefinition = {
+    params: ({ schemaCode }) => _`{allowedValue: ${schemaCode}}`,
+    message: 'must be constant',
+  };
+  ajv.addKeyword({ ...settings, keyword: 'const', compile: (value) => isOneOf([value]), error: allowedValue });
+  ajv.removeKeyword('enum');
+  const allowedValues: KeywordErrorDefinition = {
+    params: ({ schemaCode }) => _`{allowedValues: ${schemaCode}}`,
+    message: 'must be allowed',
+  };
+  ajv.addKeyword({ ...settings, keyword: 'enum', schemaType: 'array', compile: isOneOf, error: allowedValues });
 }
 
 /** At its place among the keywords: the first fault may be the only one that is told. */
@@ -126,7 +157,7 @@ function isLonger(text: string, most: number, fuel: Fuel): boolean {
   if (text.length > 2 * most) return true;
   burn(fuel, text.length);
   let count = 0;
-  for (const _ of text) if (++count > most) return true;
+  for (const _char of text) if (++count > most) return true;
   return false;
 }
 
@@ -146,7 +177,7 @@ function canonical(value: unknown): string {
 
 function withoutDialect(schema: JsonSchema): JsonSchema {
   if (!isObject(schema)) return schema;
-  const { $schema: _, ...rest } = schema;
+  const { $schema: _dialect, ...rest } = schema;
   return rest;
 }
 

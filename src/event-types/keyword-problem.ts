@@ -19,6 +19,8 @@ const count: Check = (value) =>
 const names: Check = (value) => {
   const isGood = Array.isArray(value) && value.every((name) => typeof name === 'string');
   if (!isGood || new Set(value).size !== value.length) return 'expected an array of different names';
+  // ajv takes a name that is missing for none when it is empty.
+  if (value.includes('')) return 'expected no empty name: it cannot be required';
   return value.length <= MAX_NAMES ? null : `expected at most ${MAX_NAMES} names`;
 };
 

@@ -41,6 +41,8 @@ test.each([
   [{ type: 'int' }, 'type'],
   [{ enum: [] }, 'enum'],
   [{ enum: Array.from({ length: 501 }, (_, i) => i) }, 'enum'],
+  [{ required: ['a', ''] }, 'required'],
+  [{ dependentRequired: { a: [''] } }, 'dependentRequired'],
   [JSON.parse('{"enum": [1, 1e400]}'), 'enum'],
   [JSON.parse('{"const": {"a": [-1e400]}}'), 'const'],
   [{ minimum: '1' }, 'minimum'],
