@@ -12,13 +12,19 @@ export interface OrderKey {
 /** Rows of a key that are brought up at once when the first may go: what follows it need not be brought up one by one. */
 const PROMOTED_AT_ONCE = 16;
 
+/** Keys that are looked at by one statement, where they may be very many: it is to end in time, and whoever sends what it locks waits for no more. */
+const KEYS_AT_ONCE = 1_000;
+
+/** Before the first key: keys are 32 bits wide. */
+const BEFORE_ALL = -(2 ** 31) - 1;
+
 // The first row of a key decides: where it waits for its retry, is about to be sent, or was set aside (src/store/suspects.ts), those
 // behind it stay where they are.
 // Rows are locked in the one order of all statements that wait for several (endpoint, then event), lest two wait for each other. They are
 // not passed over when another has them, as in src/store/park.ts: nobody would bring them up later.
 // Who is stuck is found before anything is updated: joined in one, each row of the endpoint would be tried with each key.
-const PROMOTE = (keys: string) => `
-  WITH RECURSIVE ${keys},
+const PROMOTE = `
+  WITH wanted AS (SELECT * FROM unnest($1::int[], $2::int[]) AS w(endpoint_num, order_key)),
   stuck AS MATERIALIZED (
     SELECT k.endpoint_num, f.event_id
       FROM wanted k
@@ -38,8 +44,6 @@ const PROMOTE = (keys: string) => `
   UPDATE mailbox m SET parked = false, due_at = date_trunc('milliseconds', now())
     FROM locked s WHERE ${isDeliveryOf('m', 's')} AND ${asFilter(`m.parked AND m.due_at = 'infinity'`)}`;
 
-const PROMOTE_GIVEN = PROMOTE('wanted AS (SELECT * FROM unnest($1::int[], $2::int[]) AS w(endpoint_num, order_key))');
-
 /**
  * Brings up rows that wait behind others where nothing is before them any more. To be called after every statement that takes a row of
  * a key away or sets one back, when it is committed: of two such statements at once the later call sees what both have done.
@@ -49,29 +53,52 @@ export async function promote(client: Queryable, keys: readonly OrderKey[]): Pro
   if (keys.length === 0) return 0;
   const { rowCount } = await client.query({
     name: 'promote',
-    text: PROMOTE_GIVEN,
+    text: PROMOTE,
     values: [plainArray(keys.map(({ endpointNum }) => endpointNum)), plainArray(keys.map(({ key }) => key))],
   });
   return rowCount ?? 0;
 }
 
+/** The same for very many keys, some at a time. Not within a transaction: it would lock rows out of the order in which all do. */
+export async function promoteInParts(db: Queryable, keys: readonly OrderKey[]): Promise<number> {
+  let promoted = 0;
+  for (let at = 0; at < keys.length; at += KEYS_AT_ONCE)
+    promoted += await promote(db, keys.slice(at, at + KEYS_AT_ONCE));
+  return promoted;
+}
+
 // A loose index scan: one probe per key that has rows behind, however many, and none for keys of one row.
 const IS_BEHIND = `m.order_key IS NOT NULL AND m.due_at = 'infinity'`;
-const PROMOTE_ALL = PROMOTE(`
-  keys AS (
-    SELECT e.num AS endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = e.num AND ${IS_BEHIND}) AS order_key
-      FROM unnest($1::int[]) AS e(num)
+const KEYS_BEHIND = `
+  WITH RECURSIVE keys AS (
+    SELECT e.num AS endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = e.num AND ${IS_BEHIND} AND m.order_key > e.after) AS order_key
+      FROM unnest($1::int[], $2::bigint[]) AS e(num, after)
     UNION ALL
     SELECT k.endpoint_num, (SELECT min(m.order_key) FROM mailbox m WHERE m.endpoint_num = k.endpoint_num AND ${IS_BEHIND} AND m.order_key > k.order_key)
       FROM keys k WHERE k.order_key IS NOT NULL
-  ),
-  wanted AS (SELECT endpoint_num, order_key FROM keys WHERE order_key IS NOT NULL)`);
+  )
+  SELECT endpoint_num, order_key FROM keys WHERE order_key IS NOT NULL LIMIT ${KEYS_AT_ONCE}`;
 
-/** The same for all keys of these endpoints: for what a process did not live to bring up. */
+/** Keys of these endpoints that have rows behind, each endpoint's in ascending order: those that follow the given ones. */
+async function keysBehind(pool: pg.Pool, after: ReadonlyMap<number, number>): Promise<readonly OrderKey[]> {
+  const { rows } = await pool.query<{ endpoint_num: number; order_key: number }>({
+    name: 'keys-behind',
+    text: KEYS_BEHIND,
+    values: [plainArray([...after.keys()]), plainArray([...after.values()])],
+  });
+  return rows.map(({ endpoint_num: endpointNum, order_key: key }) => ({ endpointNum, key }));
+}
+
+/** The same for all keys of these endpoints, some at a time: for what a process did not live to bring up. */
 export async function promoteAll(pool: pg.Pool, endpointNums: readonly number[]): Promise<number> {
   if (endpointNums.length === 0) return 0;
-  const { rowCount } = await pool.query({ name: 'promote-all', text: PROMOTE_ALL, values: [plainArray(endpointNums)] });
-  return rowCount ?? 0;
+  const after = new Map(endpointNums.map((num) => [num, BEFORE_ALL]));
+  for (let promoted = 0; ; ) {
+    const keys = await keysBehind(pool, after);
+    promoted += await promote(pool, keys);
+    if (keys.length < KEYS_AT_ONCE) return promoted;
+    for (const { endpointNum, key } of keys) after.set(endpointNum, key);
+  }
 }
 
 /** Rows of a `RETURNING endpoint_num, order_key` as keys, each once. */

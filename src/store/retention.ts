@@ -2,14 +2,14 @@ import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
 import { detachWithLetters } from './detach-with-letters.ts';
 import { keepDeadLetters } from './kept-dead-letters.ts';
-import { orderKeysOf, promote } from './order.ts';
+import { orderKeysOf, promoteInParts } from './order.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
 import { isDeliveryOf } from './probe.ts';
 import { forgetTestEvents } from './test-events.ts';
 
 const DAY_MS = 86_400_000;
-/** Pages of the mailbox that one statement looks at: 16 MB. */
-const MAILBOX_PAGES = 2_000;
+/** Pages of the mailbox that one statement looks at, some 25,000 rows at the most: it is to end within a part of the time that a statement has, on slow disks too. */
+const MAILBOX_PAGES = 200;
 const KEYS_PER_STATEMENT = 10_000;
 
 /** Held while a process drops partitions, so that two do not detach the same one. Any fixed number will do; 7404 is ours. */
@@ -129,7 +129,7 @@ async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): 
       `(${page + MAILBOX_PAGES},0)`,
       beforeUuid,
     ]);
-    await promote(client, orderKeysOf(deleted));
+    await promoteInParts(client, orderKeysOf(deleted));
   }
 }
 

@@ -6,6 +6,7 @@ import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
+import { RescanPace } from './rescan-pace.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
@@ -44,6 +45,10 @@ export class LaneReader {
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
   #owesRefill = false;
+  readonly #rescans = new RescanPace();
+  /** The look for rows that stand behind nothing any more, while it is under way. */
+  #stranded: Promise<void> | null = null;
+  #strandedFailure: unknown = null;
 
   constructor(options: LaneReaderOptions) {
     const { store, desks, lanes, nowMs } = options;
@@ -58,6 +63,7 @@ export class LaneReader {
   /** One round of reading. */
   async runOnce(): Promise<void> {
     this.#floods.throwFailure();
+    this.#throwStrandedFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
     await this.#aside.promote();
     await this.#findParked();
@@ -70,9 +76,9 @@ export class LaneReader {
     await this.#aside.write();
   }
 
-  /** Whether rows are being parked that this process may not know of yet. */
+  /** Whether rows are being parked, or brought up, that this process may not know of yet. */
   get isParking(): boolean {
-    return this.#floods.isParking;
+    return this.#floods.isParking || this.#stranded !== null;
   }
 
   /** Has the parked endpoints of a lane looked for at the next round. */
@@ -93,7 +99,7 @@ export class LaneReader {
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
     for (const desk of desks) if (!desk.hasParked) desk.markParked();
     await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
-    await this.#promoteStranded(
+    this.#startStranded(
       ours.filter(({ lane }) => this.#isStrandedDue(lane)).map(({ endpointNum }) => endpointNum),
       lanes,
     );
@@ -105,11 +111,30 @@ export class LaneReader {
     return lane !== undefined && performance.now() - lane.strandedAt >= STRANDED_MS;
   }
 
-  async #promoteStranded(endpointNums: readonly number[], lanes: readonly number[]): Promise<void> {
-    if (endpointNums.length > 0 && (await this.#store.promoteAll(endpointNums)) > 0)
-      for (const lane of lanes) this.#lanes.get(lane)?.wake();
+  /** Beside the rounds: where very many keys have rows behind it takes long, and what others are to be sent does not wait for it. Lanes that come meanwhile are looked at next time. */
+  #startStranded(endpointNums: readonly number[], lanes: readonly number[]): void {
+    if (this.#stranded !== null) return;
     const now = performance.now();
     for (const number of lanes) if (this.#isStrandedDue(number)) this.#lanes.get(number)!.strandedAt = now;
+    if (endpointNums.length === 0) return;
+    this.#stranded = this.#promoteStranded(endpointNums, lanes)
+      .catch((error: unknown) => {
+        this.#strandedFailure = error;
+      })
+      .finally(() => {
+        this.#stranded = null;
+      });
+  }
+
+  async #promoteStranded(endpointNums: readonly number[], lanes: readonly number[]): Promise<void> {
+    if ((await this.#store.promoteAll(endpointNums)) > 0) for (const lane of lanes) this.#lanes.get(lane)?.wake();
+  }
+
+  /** Once, so that it is told: the look comes again in a minute. */
+  #throwStrandedFailure(): void {
+    const failure = this.#strandedFailure;
+    this.#strandedFailure = null;
+    if (failure !== null) throw failure;
   }
 
   async #fetch(): Promise<void> {
@@ -120,7 +145,8 @@ export class LaneReader {
     const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / hungry.length)));
     this.#desks.memory.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
-    const fetches = hungry.map((lane) => lane.nextFetch(size, now, this.#nowMs()));
+    const mayRescan = this.#rescans.mayBegin(now);
+    const fetches = hungry.map((lane) => lane.nextFetch(size, now, this.#nowMs(), mayRescan));
     const over = {
       endpoints: this.#floods.flooded().map(({ num }) => num),
       tenants: this.#desks.memory.fullTenants(),
@@ -128,9 +154,11 @@ export class LaneReader {
     };
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
     const { rows, fresh } = await read.catch((error: unknown) => {
-      for (const lane of hungry) lane.isHungry = true;
+      for (const lane of hungry) lane.fetchFailed();
+      this.#rescans.note(fetches, now);
       throw error;
     });
+    this.#rescans.note(fetches, now);
     const [rowsOf, freshOf] = [rows, fresh].map((some) => Map.groupBy(some, (row) => row.lane)) as [ByLane, ByLane];
     for (const [i, lane] of hungry.entries()) {
       const wasWoken = lane.isHungry;

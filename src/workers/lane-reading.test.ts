@@ -282,3 +282,43 @@ test('a round ends though many bodies are still to be read, each of which takes 
   expect(stalled.length).toBeLessThan(100);
   expect(Math.max(...stalled)).toBeLessThan(4_000);
 });
+
+/** Statements that travel for so long each way. */
+const slowly =
+  (msOf: (name: string) => number) =>
+  (time: VirtualTime): Travel =>
+  async (_owner, name, work) => {
+    await time.sleep(msOf(name));
+    const answer = work();
+    await time.sleep(msOf(name));
+    return answer;
+  };
+
+test('a lane that has nothing to do is given back where a look takes longer than there is between two', async () => {
+  const fate = () => ({ outcome: answered(200), afterMs: 5 });
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, fate, travel: slowly(() => 100) });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 20);
+  rig.model.add(1, 1, EPOCH_MS);
+  rig.startWorker();
+  rig.wake(0);
+  expect(await rig.time.pass(3_000, () => rig.model.rows.size === 0)).toBe(true);
+  expect(rig.isFree(0)).toBe(false);
+  expect(await rig.time.pass(5_000, () => rig.isFree(0))).toBe(true);
+});
+
+test('while rows are looked for that stand behind nothing, however long that takes, others are sent', async () => {
+  const fate = () => ({ outcome: answered(200), afterMs: 5 });
+  const travel = slowly((name) => (name === 'promoteAll' ? 20_000 : 1));
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, fate, travel });
+  rig.time.install();
+  for (const num of [1, 2]) rig.model.addEndpoint(num, 0, 20);
+  rig.model.endpoints.get(2)!.enabled = false;
+  rig.model.add(1, 2, EPOCH_MS).parked = true;
+  rig.model.add(2, 1, EPOCH_MS);
+  rig.startWorker();
+  rig.wake(0);
+  expect(await rig.time.pass(1_000, () => rig.sent.length === 1)).toBe(true);
+  expect(await rig.time.pass(30_000, () => rig.isFree(0))).toBe(false);
+  expect(await rig.time.pass(30_000, () => rig.isFree(0))).toBe(true);
+});

@@ -8,6 +8,8 @@ const BUSY_POLL_MS = 10;
 const QUIET_POLL_MS = 100;
 /** How often a lane reads from the start, for rows that became visible behind its cursor. */
 const RESCAN_MS = 1_000;
+/** How far back it reads instead where reads from the start take too long: no commit is later than its statement may take. */
+const RECENT_MS = 15_000;
 /** Rows of a careful lane that are in memory before it fetches more: what waits there for its trial keeps others from their slots. */
 const CAREFUL_ROWS = 16;
 /** How far behind its cursor a lane looks each time: commits are rarely later than this. */
@@ -45,7 +47,10 @@ export class Lane {
   #isHungry = true;
   #cursor: Cursor = START;
   #fetchedAt = 0;
+  #isFetching = false;
   #rescannedAt = Number.NEGATIVE_INFINITY;
+  /** When it looked back last, be it from the start or not. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #foundAt: number;
   /** When rows came from memory last. */
   #handedAt = Number.NEGATIVE_INFINITY;
@@ -136,30 +141,43 @@ export class Lane {
     this.#exploreAt = now + Math.max(EXPLORE_MS, endpoints * EXPLORE_MS_PER_ENDPOINT);
   }
 
-  /** Becomes hungry when it is time to look again. */
+  /** Becomes hungry when it is time to look again: not while it looks or leaves, because a look that takes long would be followed by the next for ever. */
   poll(now: number): void {
+    if (this.isDraining || this.isLeaving || this.#isFetching) return;
     const interval = now - this.#foundAt < LINGER_MS ? BUSY_POLL_MS : QUIET_POLL_MS;
-    if (!this.isDraining && now - this.#fetchedAt >= interval) this.isHungry = true;
+    if (now - this.#fetchedAt >= interval) this.isHungry = true;
   }
 
   /**
    * What to fetch now.
    * @param clockMs Postgres's clock: where it was set back, new rows are due before the cursor
+   * @param mayRescan whether it may read from the start though nothing says that it must
    */
-  nextFetch(wanted: number, now: number, clockMs: number): LaneFetch {
+  nextFetch(wanted: number, now: number, clockMs: number, mayRescan = true): LaneFetch {
     this.#fetchedAt = now;
+    this.#isFetching = true;
     this.#fetchClockMs = clockMs;
     this.#fellMeanwhile = false;
     const hasLingered = this.#hasLingered(now) && this.held === 0;
-    this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
+    const mustRescan = this.#rescannedAt === Number.NEGATIVE_INFINITY;
+    this.#isFromStart = mustRescan || (mayRescan && (hasLingered || now - this.#rescannedAt >= RESCAN_MS));
+    const looksBack = this.#isFromStart || now - this.#lookedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
+    if (looksBack) this.#lookedAt = now;
     this.#leavesOut = this.held > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
-    return { lane: this.number, after: this.#after(clockMs), limit };
+    return { lane: this.number, after: this.#after(clockMs, looksBack ? RECENT_MS : OVERLAP_MS), limit };
+  }
+
+  /** Nothing is known of what a fetch would have brought. */
+  fetchFailed(): void {
+    this.#isFetching = false;
+    this.isHungry = true;
   }
 
   /** Takes note of what a fetch brought. */
   fetched({ rows, fresh, limit }: Fetched, now: number): void {
+    this.#isFetching = false;
     const last = rows.at(-1);
     this.#isContinuing = rows.length >= limit;
     this.#isComplete = !this.#isContinuing;
@@ -177,6 +195,7 @@ export class Lane {
 
   /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
   fetchedPast({ rows, fresh, limit }: Fetched, now: number): void {
+    this.#isFetching = false;
     this.#isContinuing = false;
     this.#isComplete = false;
     this.#isBehind = true;
@@ -189,9 +208,9 @@ export class Lane {
     return now - Math.max(this.#foundAt, this.#handedAt) >= LINGER_MS;
   }
 
-  #after(clockMs: number): Cursor {
+  #after(clockMs: number, backMs: number): Cursor {
     if (this.#isFromStart) return START;
-    if (this.#isContinuing) return this.#cursor;
-    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - OVERLAP_MS) };
+    if (this.#isContinuing && backMs === OVERLAP_MS) return this.#cursor;
+    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - backMs) };
   }
 }

@@ -29,7 +29,7 @@ test('to look for rows that stand behind nothing costs nothing for keys that hav
     {
       query: async (statement: { text: string }) => {
         text = statement.text;
-        return { rowCount: 0 };
+        return { rows: [] };
       },
     } as never,
     [endpoint.num],
@@ -45,9 +45,36 @@ test('to look for rows that stand behind nothing costs nothing for keys that hav
     [endpoint.num, tenant.num],
   );
   await pool.query('VACUUM ANALYZE mailbox');
-  const { rows } = await pool.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`, [`{${endpoint.num}}`]);
+  const { rows } = await pool.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`, [
+    `{${endpoint.num}}`,
+    '{-2147483649}',
+  ]);
   const { Plan: plan } = rows[0]['QUERY PLAN'][0];
   expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(100);
+});
+
+test('however many keys have rows behind nothing, they are brought up a thousand at a time', async () => {
+  const service = await startTestService();
+  onTestFinished(() => service.stop());
+  const tenant = await makeTenant(service, 'acme');
+  const endpoints = [await makeEndpoint(service, tenant), await makeEndpoint(service, tenant)];
+  const pool = service.context.workerPool;
+  const nums = endpoints.map(({ num }) => num);
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq)
+     SELECT gen_random_uuid(), 'infinity', e, $2, 0, true, n, n::bigint + 3000000000 FROM unnest($1::int[]) e, (SELECT generate_series(-700, 700) UNION VALUES (-2147483648), (2147483647)) k(n)`,
+    [nums, tenant.num],
+  );
+  const keysOf: number[] = [];
+  const watched = {
+    query: async (statement: { name: string; values: string[] }) => {
+      if (statement.name === 'promote') keysOf.push(statement.values[0]!.split(',').length);
+      return pool.query(statement as never);
+    },
+  };
+  expect(await promoteAll(watched as never, nums)).toBe(2 * 1_403);
+  expect(keysOf).toEqual([1_000, 1_000, 806]);
+  expect((await pool.query(`SELECT FROM mailbox WHERE due_at = 'infinity'`)).rowCount).toBe(0);
 });
 
 test.each([
