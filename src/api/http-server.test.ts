@@ -22,9 +22,18 @@ async function ask(agent?: Agent): Promise<IncomingMessage> {
   return response;
 }
 
-test('until it has an app the server answers 503 and says when to come back', async () => {
-  const response = await ask();
-  expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1']);
+test('until it has an app the server answers 503 and says when to come back: to calls as a problem, to probes as they know it', async () => {
+  const url = `http://127.0.0.1:${port}`;
+  const call = await fetch(`${url}/v1/tenants`);
+  expect([call.status, call.headers.get('retry-after'), call.headers.get('content-type')]).toEqual([
+    ...[503, '1', 'application/problem+json'],
+  ]);
+  const request_id = call.headers.get('x-request-id');
+  expect(await call.json()).toMatchObject({ status: 503, code: 'starting', request_id });
+  for (const path of ['/healthz', '/readyz?verbose']) {
+    const probe = await fetch(url + path);
+    expect([probe.status, await probe.json()]).toEqual([503, { status: 'starting' }]);
+  }
   server.serve((_request, answer) => answer.end('hello'));
   expect((await ask()).statusCode).toBe(200);
 });

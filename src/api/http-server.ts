@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { Refusal } from '../domain/errors.ts';
 import { problemOf } from './problem.ts';
@@ -33,9 +33,7 @@ const SWEEP_MS = 50;
 /** The HTTP listener: opened before anything else, so that a taken port is found at once; it answers 503 until it is given an app. */
 export class HttpServer {
   readonly #server: Server;
-  #listener: RequestListener = (_request, response) => {
-    response.writeHead(503, { 'retry-after': '1', 'content-type': 'application/json' }).end('{"status":"starting"}');
-  };
+  #listener: RequestListener = answerStarting;
   #isStopping = false;
   /** Connections taken so far. */
   #accepted = 0;
@@ -138,6 +136,22 @@ export class HttpServer {
       if (socket.bytesRead === 0 && openedAt < before) socket.destroy();
     }
   }
+}
+
+const STARTING = new Refusal(503, 'starting', 'Posthorn is starting. Try again.', { retryAfterSeconds: 1 });
+
+/** The probes get the form that they have later; all else is a problem document like any other. */
+function answerStarting({ url }: IncomingMessage, response: ServerResponse): void {
+  const path = url?.split('?')[0];
+  response.statusCode = STARTING.status;
+  response.setHeader('retry-after', String(STARTING.retryAfterSeconds));
+  if (path === '/healthz' || path === '/readyz') {
+    response.setHeader('content-type', 'application/json').end('{"status":"starting"}');
+    return;
+  }
+  const requestId = newRequestId();
+  response.setHeader('x-request-id', requestId).setHeader('content-type', 'application/problem+json');
+  response.end(JSON.stringify(problemOf(STARTING, requestId)));
 }
 
 function sayClose(response: ServerResponse): void {

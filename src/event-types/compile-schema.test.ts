@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import type { Fault } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
 import { compileSchema } from './compile-schema.ts';
-import type { JsonSchema } from './json-schema.ts';
+import type { JsonSchema, SchemaObject } from './json-schema.ts';
 import { LinearPattern } from './linear-pattern.ts';
 import { readSchema } from './read-schema.ts';
 
@@ -54,7 +54,7 @@ test('objects with names of methods are compared as others are', () => {
   }
 });
 
-test.each<JsonSchema>([
+test.each<SchemaObject>([
   { contains: { type: 'number' } },
   { prefixItems: [true, { type: 'string' }, { type: 'string' }], uniqueItems: true },
 ])('an array that ends before its first items do is checked by all else: %j', (rest) => {

@@ -4,7 +4,12 @@ import { EVENT_TYPE, isReservedType } from '../routing/type-pattern.ts';
 // Printable and without surrogate halves: such text goes into headers, columns and logs as it is.
 const CONTROL = /\p{Cc}/u;
 export const MAX_SHORT_TEXT = 256;
-const shortText = z.string().min(1).max(MAX_SHORT_TEXT).refine(isPrintable, 'expected text without control characters');
+/** Text of one line, taken as it is: a subject, say. */
+export const shortText = z
+  .string()
+  .min(1)
+  .max(MAX_SHORT_TEXT)
+  .refine(isPrintable, 'expected text without control characters');
 
 export function isPrintable(text: string): boolean {
   return !CONTROL.test(text) && text.isWellFormed();

@@ -11,9 +11,19 @@ test('paths that nothing asks about any more are gone, with those above them', (
     const reading = readFilter(filter);
     return reading.ok ? reading.clauses.flat() : [];
   });
-  const deep = [...fields, { path: 'a.b.c.d', anyOf: [{ kind: 'exists' } as const] }];
+  const twice = ['b', 'a', 'b', 'a', 'a'].map((text) => ({ kind: 'string', text }) as const);
+  const deep = [...fields, { path: 'a.b.c.d', anyOf: [{ kind: 'exists' } as const] }, { path: 'x', anyOf: twice }];
   const records = deep.map((field) => conditions.acquire(field));
   expect(conditions.paths).toBeGreaterThan(10);
   for (const record of records) conditions.release(record);
   expect([conditions.paths, conditions.table.size, conditions.root.children?.size, arena.used]).toEqual([0, 0, 0, 0]);
+});
+
+test('lists of the same conditions are one, in whatever order and however often each is said', () => {
+  const conditions = new Conditions(new WordArena());
+  const listOf = (...texts: string[]) =>
+    conditions.acquire({ path: 'x', anyOf: texts.map((text) => ({ kind: 'string', text }) as const) });
+  const list = listOf('a', 'b', 'c');
+  expect([listOf('c', 'a', 'b'), listOf('b', 'c', 'a', 'b', 'c')]).toEqual([list, list]);
+  expect(listOf('a', 'b')).not.toBe(list);
 });

@@ -62,3 +62,19 @@ test('wildcards are asked of each text in which their literals are', () => {
   expect(index.match({ x: ['a3-', 'a3-z'], y: ['b4-', '-b4-z', '-b4-'] })).toEqual([3, 14]);
   expect(index.match({ x: ['a3-z', 'a5-'], y: ['b4', 'b5'] })).toEqual([3]);
 });
+
+test('wildcards that are found by the same literal stay when others of them go', () => {
+  const index = new FilterIndex();
+  const clauses = upTo(20).map((i) => index.add(i, clausesOf({ x: [{ wildcard: `abc*${i}` }] })[0]!));
+  const left = new Set(upTo(20));
+  for (const gone of [0, 10, 19, 5, 18, 1]) {
+    index.remove(clauses[gone]!);
+    left.delete(gone);
+    for (const i of left) expect(index.match({ x: `abc-x${i}` })).toContain(i);
+  }
+});
+
+test('a wildcard that takes long where it is written is asked another way', () => {
+  const index = indexOf(upTo(10).map((i) => ({ x: [{ wildcard: `*${'a'.repeat(500)}b*${i}` }] })));
+  expect(index.match({ x: `${'a'.repeat(50_000)}b-7` })).toEqual([7]);
+});

@@ -89,3 +89,18 @@ test('a stored filter that cannot be read any more brings every event of its typ
   expect(match(index, { type: 'a' })).toEqual([1]);
   expect(match(index, { type: 'b' })).toEqual([]);
 });
+
+test('of many patterns of types ** stands for nothing as well, at either end', () => {
+  const names = Array.from({ length: 10 }, (_, i) => `type${i}`);
+  const index = indexOf(
+    names.flatMap((name, i) => [
+      { num: i, subscriptions: [{ types: [`${name}.**`] }] },
+      { num: 10 + i, subscriptions: [{ types: [`**.${name}`] }] },
+      { num: 20 + i, subscriptions: [{ types: [`*.${name}.*`] }] },
+    ]),
+  );
+  expect(matchType(index, 'type3')).toEqual([3, 13]);
+  expect(matchType(index, 'type3.a')).toEqual([3]);
+  expect(matchType(index, 'a.b.type4')).toEqual([14]);
+  expect(matchType(index, 'a.type5.b')).toEqual([25]);
+});

@@ -5,13 +5,15 @@ import { sealedPlace, UnsealError, type Vault } from './vault.ts';
 export class MasterKeyError extends Error {
   constructor() {
     super(
-      'MASTER_KEY opens none of the newest secrets in this database. Start with the key that it was set up with; to change keys, give every process the list old,new, then new,old, and run `npm run reseal`.',
+      'MASTER_KEY does not open what is sealed in this database. Start with the key that it was set up with; to change keys, give every process the list old,new, then new,old, and run `npm run reseal`.',
     );
     this.name = 'MasterKeyError';
   }
 }
 
 const SAMPLE = 20;
+/** Name of the setting that the first process of an installation seals, so that a second one with another key is found before there are secrets. */
+export const MASTER_KEY_CHECK = 'master_key_check';
 
 /**
  * Refuses keys that open nothing: a start with them would park every delivery and seal new secrets with a key that nobody else has. A
@@ -23,12 +25,28 @@ export async function checkMasterKey(pool: pg.Pool, vault: Vault): Promise<void>
     `SELECT s.id, e.id AS endpoint_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num ORDER BY s.id DESC LIMIT $1`,
     [SAMPLE],
   );
-  if (
-    rows.length > 0 &&
-    !rows.some((row) => opens(vault, row.sealed, sealedPlace.endpointSecret(row.endpoint_id, row.id)))
-  ) {
-    throw new MasterKeyError();
-  }
+  const opensOne = rows.some((row) => opens(vault, row.sealed, sealedPlace.endpointSecret(row.endpoint_id, row.id)));
+  if (rows.length > 0 && !opensOne) throw new MasterKeyError();
+  if (opens(vault, await sealedCheck(pool, vault), sealedPlace.masterKeyCheck())) return;
+  if (!opensOne) throw new MasterKeyError();
+  // Secrets open, so the key is right: it was changed by a version that did not know of the check.
+  await pool.query('UPDATE settings SET value = $2 WHERE name = $1', [MASTER_KEY_CHECK, newCheck(vault)]);
+}
+
+/** What was sealed when the installation had its first start; sealed now where nothing was. */
+async function sealedCheck(pool: pg.Pool, vault: Vault): Promise<Buffer> {
+  await pool.query('INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING', [
+    MASTER_KEY_CHECK,
+    newCheck(vault),
+  ]);
+  const { rows } = await pool.query<{ value: string }>('SELECT value FROM settings WHERE name = $1', [
+    MASTER_KEY_CHECK,
+  ]);
+  return Buffer.from(rows[0]!.value, 'base64');
+}
+
+function newCheck(vault: Vault): string {
+  return vault.seal('posthorn', sealedPlace.masterKeyCheck()).toString('base64');
 }
 
 function opens(vault: Vault, sealed: Buffer, place: string): boolean {

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { MASTER_KEY_CHECK } from './check-master-key.ts';
 import { sealedPlace, UnsealError, type Vault } from './vault.ts';
 
 export interface ResealProgress {
@@ -66,6 +67,13 @@ function inEndpoints(column: string, placeOf: (endpointId: string) => string): S
 }
 
 const sources: readonly Source[] = [
+  {
+    select: `SELECT name AS id, name AS owner_id, decode(value, 'base64') AS sealed FROM settings
+              WHERE name = '${MASTER_KEY_CHECK}' AND name > $1 LIMIT $2`,
+    update: `UPDATE settings s SET value = encode(new.sealed, 'base64') FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new(id, was, sealed)
+              WHERE s.name = new.id AND decode(s.value, 'base64') = new.was`,
+    placeOf: sealedPlace.masterKeyCheck,
+  },
   {
     select: `SELECT s.id, e.id AS owner_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num
               WHERE s.id > $1 ORDER BY s.id LIMIT $2`,

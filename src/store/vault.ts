@@ -61,6 +61,7 @@ export class Vault {
 
 /** Places, as `Vault` binds values to them. */
 export const sealedPlace = {
+  masterKeyCheck: () => 'master-key-check',
   endpointHeaders: (endpointId: string) => `endpoint-headers:${endpointId}`,
   endpointDestination: (endpointId: string) => `endpoint-destination:${endpointId}`,
   sourceSecrets: (sourceId: string) => `source-secrets:${sourceId}`,

@@ -2,12 +2,12 @@ import { z } from 'zod';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { deliveryIdOf } from '../../domain/ids.ts';
+import { shortText } from '../../ingest/event-input.ts';
 import { orderKey } from '../../routing/order-key.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
 import { listPausedKeys as list, type PausedKey, resumeKeys as resume } from '../../store/paused-keys.ts';
 import { objectId } from '../object-id.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
-import { plainText } from '../plain-text.ts';
 import { defineRoute } from '../route.ts';
 
 const params = z.strictObject({ endpoint_id: objectId('ep') });
@@ -60,7 +60,7 @@ export const resumePausedKeys = defineRoute({
   params,
   query: z.strictObject({}),
   body: z.strictObject({
-    subject: plainText(1, 255).optional().describe('Of the key to resume; absent: all keys of the endpoint.'),
+    subject: shortText.optional().describe('Of the key to resume; absent: all keys of the endpoint.'),
   }),
   responses: { 200: { description: 'What was resumed', schema: z.object({ resumed: z.int().describe('Keys.') }) } },
   handle: async ({ tenant, params: { endpoint_id: id }, body, caller }, context) => {
