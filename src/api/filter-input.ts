@@ -15,7 +15,7 @@ export const typePatterns = z
   .array(typePattern)
   .min(1)
   .max(MAX_TYPES)
-  .describe('Dotted globs: `*` stands for one segment, `**` for the rest. Absent: every type.');
+  .describe('Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type.');
 
 export const filterDescription =
   'An Amazon EventBridge event pattern over the whole event as it is delivered, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types.';

@@ -12,7 +12,7 @@ const problemSchema = z
     errors: z
       .array(z.object({ path: z.string().describe('Dotted: `subscriptions.0.types`.'), message: z.string() }))
       .optional()
-      .describe('With 422: every fault.'),
+      .describe('Where fields are at fault, above all with 422: every fault.'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
 

@@ -63,7 +63,7 @@ export const variables = {
   ROLES: variable<('api' | 'worker' | 'ingest')[]>(
     roles,
     ['api', 'worker', 'ingest'],
-    'What this process does: `api`, `worker`, `ingest` (takes events in from sources), or several, separated by commas. Fewer than all need `DATABASE_URL`.',
+    'What this process does: `api`, `worker`, `ingest` (takes events in from sources), or several, separated by commas. Without both `api` and `worker` it needs `DATABASE_URL`.',
     {
       fallbackText: 'api,worker,ingest',
     },
@@ -87,7 +87,7 @@ export const variables = {
       .regex(/^[\x21-\x7e]+$/, 'expected printable ASCII without spaces')
       .describe('printable ASCII without spaces'),
     undefined,
-    'The first operator API key. Embedded: made once, kept in `DATA_DIR`, printed at start. With `DATABASE_URL`: required.',
+    'The operator API key. Embedded: made once, kept in `DATA_DIR`, printed at start. With `DATABASE_URL`: required.',
     { fallbackText: 'made once when embedded', secret: true },
   ),
   MASTER_KEY: variable<string[] | undefined>(

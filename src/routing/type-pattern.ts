@@ -11,7 +11,7 @@ const MAX_DEEP_WILDCARDS = 4;
 /** Why a subscription's type pattern is refused; null when it is good. `*` stands for one segment, `**` for any number, none included. */
 export function typePatternProblem(pattern: string): string | null {
   if (!PATTERN.test(pattern))
-    return 'expected dotted segments of letters, digits, _ and -, where * stands for one segment and ** for the rest';
+    return 'expected dotted segments of letters, digits, _ and -, where * stands for one segment and ** for any number, none included';
   if (pattern.split('.').filter((segment) => segment === '**').length > MAX_DEEP_WILDCARDS)
     return `expected at most ${MAX_DEEP_WILDCARDS} times **`;
   return null;
