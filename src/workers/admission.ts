@@ -111,7 +111,7 @@ export class Admission {
   }
 
   #isFull(desk: Desk, kind: LetterClass): boolean {
-    const share = this.#options.memory.ofEndpoint(desk.target?.maxInFlight ?? 0, this.#busyDesks);
+    const share = this.#options.memory.ofEndpoint(desk.appetite, this.#busyDesks);
     return desk.waiting.lengthOf(kind) + desk.lines.waiting >= (kind === 'first' ? share : share / 2);
   }
 }

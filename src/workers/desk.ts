@@ -12,6 +12,8 @@ import type { TenantTurns } from './turns.ts';
 
 /** The version of settings that were not read yet. */
 export const UNKNOWN = -1;
+/** How long before a rate allows the next request its row may come into memory, in ms. */
+const SOON_MS = 200;
 
 /**
  * Everything that a lane's owner knows of one endpoint: its settings, its gate, what waits for it and what is under way. It lives in memory
@@ -135,6 +137,24 @@ export class Desk {
   isSlow(now: number, ms: number, nowMs: number, hasSlot: (desk: Desk) => boolean): boolean {
     const first = this.waiting.oldest;
     return first !== undefined && now - first.admittedAt > ms && !(hasSlot(this) && this.takesNow(nowMs));
+  }
+
+  /** Requests that it takes at once, or within a second where its rate allows fewer. */
+  get appetite(): number {
+    if (this.target === null) return 0;
+    const { maxInFlight, rateLimit } = this.target;
+    if (rateLimit === null) return maxInFlight;
+    return Math.min(maxInFlight, Math.max(1, Math.ceil(rateLimit.perSecond), Math.floor(rateLimit.burst)));
+  }
+
+  /**
+   * Whether more of its parked backlog is of use now: it may send, and has nothing left to. Where its rate has it wait for long, what is read would only take the place of
+   * others, and be set aside again. What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
+   */
+  wantsParked(nowMs: number): boolean {
+    if (!this.hasParked || this.waiting.length > 0) return false;
+    if (this.isDeleted) return true;
+    return this.isOpen(nowMs) && this.hasRoom(nowMs) && this.gate!.tokenInMs(nowMs) <= SOON_MS;
   }
 
   /** Whether another request may be under way, tokens aside. */

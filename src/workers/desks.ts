@@ -134,8 +134,7 @@ export class Desks {
 
   /** Whether it has a backlog in the table, nothing left here, and memory for more. */
   #wantsRefill(desk: Desk): boolean {
-    if (!desk.hasParked || desk.waiting.length > 0 || !desk.isOpen(this.#options.nowMs())) return false;
-    return this.memory.hasRoom && this.memory.mayTake(desk.tenantNum);
+    return desk.wantsParked(this.#options.nowMs()) && this.memory.hasRoom && this.memory.mayTake(desk.tenantNum);
   }
 
   /** Never rejects. @returns false where the endpoint was changed meanwhile, so that the reason is none any more */

@@ -99,7 +99,7 @@ export class HandOver {
       left.events.add(eventUuid);
       return;
     }
-    const places = memory.ofEndpoint(desk.target!.maxInFlight, held.endpoints);
+    const places = memory.ofEndpoint(desk.appetite, held.endpoints);
     const hasPlace = desk.waiting.length + desk.lines.waiting + desk.expected < places;
     if (rows.length >= room || !hasPlace || !memory.mayTake(tenantNum)) {
       left.lanes.add(number);

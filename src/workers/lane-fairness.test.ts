@@ -38,6 +38,27 @@ test.each([
   }
 });
 
+test('endpoints whose rates have them wait do not hold up another one, however many tenants they are of', async () => {
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, fate: () => ({ outcome: answered(200), afterMs: 5 }) });
+  rig.time.install();
+  const endpoints = 200;
+  for (let num = 1; num <= endpoints; num++) {
+    const endpoint = rig.model.addEndpoint(num, 0, 16);
+    endpoint.tenantNum = 3 + (num % 50);
+    endpoint.rateLimit = { perSecond: 0.02, burst: 1 };
+  }
+  rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
+  for (let num = 1; num <= endpoints; num++) for (let i = 0; i < 15; i++) rig.model.add(++events, num, EPOCH_MS);
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(30_000);
+  for (let i = 0; i < 5; i++) {
+    rig.model.add(++events, NEIGHBOUR, EPOCH_MS + rig.time.now);
+    const isSent = () => rig.sent.filter(({ endpointNum }) => endpointNum === NEIGHBOUR).length > i;
+    expect(await rig.time.pass(1_000, isSent)).toBe(true);
+    await rig.time.pass(500);
+  }
+});
+
 test('what others are to be sent does not wait for the statement that parks a flood', async () => {
   let parking = 0;
   rig = new LaneRig({

@@ -112,7 +112,7 @@ export class MemoryShares {
 
   /**
    * Rows that may wait for one endpoint, so that one with a backlog leaves place for the others.
-   * @param cap requests that it takes at once
+   * @param cap requests that it takes at once, or within a second
    * @param busy endpoints that have rows in memory
    */
   ofEndpoint(cap: number, busy: number): number {

@@ -8,15 +8,10 @@ const DESKS_PER_ROUND = 64;
 /** Rows of one endpoint that are read at once at the most: the rest of memory is for others. */
 const MAX_REFILL = 256;
 
-/** Which of the desks get more of their parked backlog now: those that may send and have nothing left to, in turn. */
+/** Which of the desks get more of their parked backlog now: those that want it, in turn. */
 export function desksToRefill(desks: Iterable<Desk>, isServed: (desk: Desk) => boolean, nowMs: number): Desk[] {
   const chosen: Desk[] = [];
-  for (const desk of desks) {
-    // What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
-    if (!desk.hasParked || desk.waiting.length > 0) continue;
-    const mayMove = desk.isDeleted || (desk.isOpen(nowMs) && desk.hasRoom(nowMs));
-    if (mayMove && isServed(desk)) chosen.push(desk);
-  }
+  for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) chosen.push(desk);
   if (chosen.length > DESKS_PER_ROUND) {
     chosen.sort((a, b) => a.refills - b.refills);
     chosen.length = DESKS_PER_ROUND;
@@ -32,7 +27,7 @@ export interface Refill {
 
 /** What to read for a desk, beside what it has in memory: a few rows more than it can send at once. */
 export function refillOf(desk: Desk): Refill {
-  const limit = Math.min(2 * (desk.target?.maxInFlight ?? 1), MAX_REFILL);
+  const limit = Math.min(2 * Math.max(1, desk.appetite), MAX_REFILL);
   desk.refills++;
   return {
     desk,
