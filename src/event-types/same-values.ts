@@ -8,7 +8,7 @@ export function isOneOf(values: readonly unknown[]): (value: unknown) => boolean
     typeof value === 'object' && value !== null ? others.some((other) => areSame(other, value)) : plain.has(value);
 }
 
-/** Whether two values of JSON are the same, whatever their members are named. */
+/** Whether two values of JSON are the same, whatever their members are named. 0 and -0 are, which Node's own comparison tells apart. */
 function areSame(a: unknown, b: unknown): boolean {
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((each, i) => areSame(each, b[i]));
   if (!isObject(a) || !isObject(b)) return a === b;

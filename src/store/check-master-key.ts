@@ -21,16 +21,36 @@ export const MASTER_KEY_CHECK = 'master_key_check';
  * @throws MasterKeyError
  */
 export async function checkMasterKey(pool: pg.Pool, vault: Vault): Promise<void> {
-  const { rows } = await pool.query<{ id: string; endpoint_id: string; sealed: Buffer }>(
-    `SELECT s.id, e.id AS endpoint_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num ORDER BY s.id DESC LIMIT $1`,
-    [SAMPLE],
-  );
-  const opensOne = rows.some((row) => opens(vault, row.sealed, sealedPlace.endpointSecret(row.endpoint_id, row.id)));
-  if (rows.length > 0 && !opensOne) throw new MasterKeyError();
+  const secrets = [...(await endpointSecrets(pool)), ...(await sourceSecrets(pool))];
+  const opensOne = secrets.some(({ sealed, place }) => opens(vault, sealed, place));
+  // Before anything is sealed: with a wrong key it would be held against the right one.
+  if (secrets.length > 0 && !opensOne) throw new MasterKeyError();
   if (opens(vault, await sealedCheck(pool, vault), sealedPlace.masterKeyCheck())) return;
   if (!opensOne) throw new MasterKeyError();
   // Secrets open, so the key is right: it was changed by a version that did not know of the check.
   await pool.query('UPDATE settings SET value = $2 WHERE name = $1', [MASTER_KEY_CHECK, newCheck(vault)]);
+}
+
+interface SealedSecret {
+  readonly sealed: Buffer;
+  readonly place: string;
+}
+
+/** Every endpoint has one. */
+async function endpointSecrets(pool: pg.Pool): Promise<readonly SealedSecret[]> {
+  const { rows } = await pool.query<{ id: string; endpoint_id: string; sealed: Buffer }>(
+    `SELECT s.id, e.id AS endpoint_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num ORDER BY s.id DESC LIMIT $1`,
+    [SAMPLE],
+  );
+  return rows.map(({ id, endpoint_id, sealed }) => ({ sealed, place: sealedPlace.endpointSecret(endpoint_id, id) }));
+}
+
+async function sourceSecrets(pool: pg.Pool): Promise<readonly SealedSecret[]> {
+  const { rows } = await pool.query<{ id: string; sealed: Buffer }>(
+    `SELECT id, secrets_sealed AS sealed FROM sources WHERE secrets_sealed IS NOT NULL ORDER BY id DESC LIMIT $1`,
+    [SAMPLE],
+  );
+  return rows.map(({ id, sealed }) => ({ sealed, place: sealedPlace.sourceSecrets(id) }));
 }
 
 /** What was sealed when the installation had its first start; sealed now where nothing was. */

@@ -6,7 +6,6 @@ import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
-import { RescanPace } from './rescan-pace.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
@@ -45,10 +44,11 @@ export class LaneReader {
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
   #owesRefill = false;
-  readonly #rescans = new RescanPace();
   /** The look for rows that stand behind nothing any more, while it is under way. */
   #stranded: Promise<void> | null = null;
   #strandedFailure: unknown = null;
+  /** Lanes that came meanwhile: theirs is next. */
+  readonly #strandedNext = new Set<number>();
 
   constructor(options: LaneReaderOptions) {
     const { store, desks, lanes, nowMs } = options;
@@ -76,9 +76,9 @@ export class LaneReader {
     await this.#aside.write();
   }
 
-  /** Whether rows are being parked, or brought up, that this process may not know of yet. */
-  get isParking(): boolean {
-    return this.#floods.isParking || this.#stranded !== null;
+  /** Whether rows of a lane may be parked, or brought up, that this process does not know of yet. */
+  mayBring(lane: number): boolean {
+    return this.#floods.isParking || this.#stranded !== null || this.#unexplored.has(lane);
   }
 
   /** Has the parked endpoints of a lane looked for at the next round. */
@@ -100,8 +100,8 @@ export class LaneReader {
     for (const desk of desks) if (!desk.hasParked) desk.markParked();
     await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
     this.#startStranded(
-      ours.filter(({ lane }) => this.#isStrandedDue(lane)).map(({ endpointNum }) => endpointNum),
-      lanes,
+      ours,
+      lanes.filter((lane) => this.#isStrandedDue(lane)),
     );
   }
 
@@ -111,26 +111,36 @@ export class LaneReader {
     return lane !== undefined && performance.now() - lane.strandedAt >= STRANDED_MS;
   }
 
-  /** Beside the rounds: where very many keys have rows behind it takes long, and what others are to be sent does not wait for it. Lanes that come meanwhile are looked at next time. */
-  #startStranded(endpointNums: readonly number[], lanes: readonly number[]): void {
-    if (this.#stranded !== null) return;
-    const now = performance.now();
-    for (const number of lanes) if (this.#isStrandedDue(number)) this.#lanes.get(number)!.strandedAt = now;
-    if (endpointNums.length === 0) return;
-    this.#stranded = this.#promoteStranded(endpointNums, lanes)
+  /** Beside the rounds: where very many keys have rows behind it takes long, and what others are to be sent does not wait for it. */
+  #startStranded(parked: readonly { lane: number; endpointNum: number }[], lanes: readonly number[]): void {
+    if (this.#stranded !== null) {
+      for (const lane of lanes) this.#strandedNext.add(lane);
+      return;
+    }
+    const nums = parked.filter(({ lane }) => lanes.includes(lane)).map(({ endpointNum }) => endpointNum);
+    const looked = lanes.map((number) => this.#lanes.get(number)!);
+    if (nums.length === 0) {
+      noteLooked(looked);
+      return;
+    }
+    this.#stranded = this.#promoteStranded(nums, looked)
       .catch((error: unknown) => {
         this.#strandedFailure = error;
       })
       .finally(() => {
         this.#stranded = null;
+        for (const lane of this.#strandedNext) if (this.#lanes.has(lane)) this.explore(lane);
+        this.#strandedNext.clear();
       });
   }
 
-  async #promoteStranded(endpointNums: readonly number[], lanes: readonly number[]): Promise<void> {
-    if ((await this.#store.promoteAll(endpointNums)) > 0) for (const lane of lanes) this.#lanes.get(lane)?.wake();
+  async #promoteStranded(endpointNums: readonly number[], lanes: readonly Lane[]): Promise<void> {
+    const promoted = await this.#store.promoteAll(endpointNums);
+    noteLooked(lanes);
+    if (promoted > 0) for (const lane of lanes) lane.wake();
   }
 
-  /** Once, so that it is told: the look comes again in a minute. */
+  /** Once, so that it is told: the look comes again when the lanes are explored again. */
   #throwStrandedFailure(): void {
     const failure = this.#strandedFailure;
     this.#strandedFailure = null;
@@ -145,8 +155,7 @@ export class LaneReader {
     const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / hungry.length)));
     this.#desks.memory.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
-    const mayRescan = this.#rescans.mayBegin(now);
-    const fetches = hungry.map((lane) => lane.nextFetch(size, now, this.#nowMs(), mayRescan));
+    const fetches = hungry.map((lane) => lane.nextFetch(size, now, this.#nowMs()));
     const over = {
       endpoints: this.#floods.flooded().map(({ num }) => num),
       tenants: this.#desks.memory.fullTenants(),
@@ -155,10 +164,8 @@ export class LaneReader {
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
     const { rows, fresh } = await read.catch((error: unknown) => {
       for (const lane of hungry) lane.fetchFailed();
-      this.#rescans.note(fetches, now);
       throw error;
     });
-    this.#rescans.note(fetches, now);
     const [rowsOf, freshOf] = [rows, fresh].map((some) => Map.groupBy(some, (row) => row.lane)) as [ByLane, ByLane];
     for (const [i, lane] of hungry.entries()) {
       const wasWoken = lane.isHungry;
@@ -256,6 +263,11 @@ export class LaneReader {
     await this.#floods.finish();
     await this.#aside.promote();
   }
+}
+
+function noteLooked(lanes: readonly Lane[]): void {
+  const now = performance.now();
+  for (const lane of lanes) lane.strandedAt = now;
 }
 
 function nextTurn(): Promise<void> {

@@ -322,3 +322,21 @@ test('while rows are looked for that stand behind nothing, however long that tak
   expect(await rig.time.pass(30_000, () => rig.isFree(0))).toBe(false);
   expect(await rig.time.pass(30_000, () => rig.isFree(0))).toBe(true);
 });
+
+test('a lane that comes while rows are looked for that stand behind nothing does not leave before its own were looked for', async () => {
+  const fate = () => ({ outcome: answered(200), afterMs: 5 });
+  // The look ends while a round reads something else.
+  const travel = slowly((name) => (name === 'promoteAll' ? 20_000 : name === 'fetchDue' ? 80 : 1));
+  rig = new LaneRig({ lanes: 2, maxInFlight: 64, fate, travel });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 20).enabled = false;
+  rig.model.add(1, 1, EPOCH_MS).parked = true;
+  rig.model.addEndpoint(2, 1, 20, 1);
+  Object.assign(rig.model.add(2, 2, EPOCH_MS), { parked: true, dueAtMs: Number.POSITIVE_INFINITY });
+  rig.startWorker();
+  rig.wake(0);
+  await rig.time.pass(5_000);
+  rig.wake(1);
+  expect(await rig.time.pass(90_000, () => rig.sent.length === 1)).toBe(true);
+  expect(await rig.time.pass(60_000, () => rig.isFree(0) && rig.isFree(1))).toBe(true);
+});

@@ -13,7 +13,7 @@ function stage(given: Partial<LaneReturnOptions['store']> = {}) {
     lanes.clear();
   };
   const held = { [Symbol.iterator]: () => lanes.values(), forget } as unknown as HeldLanes;
-  const reader = { isParking: false };
+  const reader = { isBringing: false, mayBring: () => reader.isBringing };
   const list = { hasOpenParked: () => false, opensInMs: () => undefined, wakeInMs: () => Number.POSITIVE_INFINITY };
   const laneReturn = new LaneReturn({
     store: { nextDue: async () => new Map(), release: async () => void log.push('released'), ...given },
@@ -45,10 +45,10 @@ test('a lane that gets something to do while the table is asked what is due next
 
 test('while rows are being parked that nobody here may know of yet, no lane leaves', async () => {
   const { laneReturn, reader, log } = stage();
-  reader.isParking = true;
+  reader.isBringing = true;
   await laneReturn.runOnce();
   expect(log).toEqual([]);
-  reader.isParking = false;
+  reader.isBringing = false;
   await laneReturn.runOnce();
   expect(log).toContain('released');
 });

@@ -9,7 +9,7 @@ export interface LaneReturnOptions {
   readonly store: Pick<LaneStore, 'nextDue' | 'release'>;
   readonly held: HeldLanes;
   readonly desks: Pick<Desks, 'list'>;
-  readonly reader: Pick<LaneReader, 'isParking'>;
+  readonly reader: Pick<LaneReader, 'mayBring'>;
   readonly endpoints: Pick<EndpointKeeper, 'saveGates'>;
   /** Rings lanes for whoever is free. */
   readonly ring: (lanes: Iterable<number>) => void;
@@ -53,7 +53,7 @@ export class LaneReturn {
   #mayLeave(lane: Lane): boolean {
     const { reader, desks } = this.#options;
     if (lane.isDraining) return lane.held === 0;
-    return lane.isIdle && !reader.isParking && !desks.list.hasOpenParked(lane.number);
+    return lane.isIdle && !reader.mayBring(lane.number) && !desks.list.hasOpenParked(lane.number);
   }
 
   /** Lanes whose release failed may be free already: they are not ours until they are taken anew. */

@@ -206,7 +206,9 @@ test('a busy lane looks every 10 ms, a quiet one every 100 ms, one that drains n
 test('while a lane looks, and while it leaves, it is no time to look again, however long that takes', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 300, CLOCK_MS);
+  lane.isHungry = false;
   lane.poll(5_000);
+  expect(lane.isHungry).toBe(false);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 300);
   expect(lane.isIdle).toBe(true);
   lane.isLeaving = true;
@@ -223,23 +225,6 @@ test('after a fetch that failed a lane looks again', () => {
   lane.isHungry = false;
   lane.fetchFailed();
   expect(lane.isHungry).toBe(true);
-});
-
-test('where a lane may not read from the start, it looks back every second as far as commits may be late, and at once from the start where it must', () => {
-  const lane = new Lane(lease, 0);
-  const look = (now: number) => {
-    const { after } = lane.nextFetch(10, now, CLOCK_MS + now, false);
-    lane.fetched({ rows: [], fresh: 0, limit: 10 }, now);
-    return CLOCK_MS + now - after.dueAtMs;
-  };
-  expect(lane.nextFetch(10, 0, CLOCK_MS, false).after).toBe(START);
-  lane.fetched({ rows: [row(CLOCK_MS)], fresh: 1, limit: 10 }, 0);
-  expect(look(990)).toBeLessThan(2_000);
-  expect(look(1_000)).toBeGreaterThanOrEqual(15_000);
-  expect(look(1_010)).toBeLessThan(3_000);
-  expect(lane.isIdle).toBe(false);
-  lane.lookBack();
-  expect(lane.nextFetch(10, 1_020, CLOCK_MS, false).after).toBe(START);
 });
 
 test('a fetch that passed over tenants leaves the cursor before their rows', () => {

@@ -8,8 +8,6 @@ const BUSY_POLL_MS = 10;
 const QUIET_POLL_MS = 100;
 /** How often a lane reads from the start, for rows that became visible behind its cursor. */
 const RESCAN_MS = 1_000;
-/** How far back it reads instead where reads from the start take too long: no commit is later than its statement may take. */
-const RECENT_MS = 15_000;
 /** Rows of a careful lane that are in memory before it fetches more: what waits there for its trial keeps others from their slots. */
 const CAREFUL_ROWS = 16;
 /** How far behind its cursor a lane looks each time: commits are rarely later than this. */
@@ -49,8 +47,6 @@ export class Lane {
   #fetchedAt = 0;
   #isFetching = false;
   #rescannedAt = Number.NEGATIVE_INFINITY;
-  /** When it looked back last, be it from the start or not. */
-  #lookedAt = Number.NEGATIVE_INFINITY;
   #foundAt: number;
   /** When rows came from memory last. */
   #handedAt = Number.NEGATIVE_INFINITY;
@@ -151,22 +147,18 @@ export class Lane {
   /**
    * What to fetch now.
    * @param clockMs Postgres's clock: where it was set back, new rows are due before the cursor
-   * @param mayRescan whether it may read from the start though nothing says that it must
    */
-  nextFetch(wanted: number, now: number, clockMs: number, mayRescan = true): LaneFetch {
+  nextFetch(wanted: number, now: number, clockMs: number): LaneFetch {
     this.#fetchedAt = now;
     this.#isFetching = true;
     this.#fetchClockMs = clockMs;
     this.#fellMeanwhile = false;
     const hasLingered = this.#hasLingered(now) && this.held === 0;
-    const mustRescan = this.#rescannedAt === Number.NEGATIVE_INFINITY;
-    this.#isFromStart = mustRescan || (mayRescan && (hasLingered || now - this.#rescannedAt >= RESCAN_MS));
-    const looksBack = this.#isFromStart || now - this.#lookedAt >= RESCAN_MS;
+    this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
     if (this.#isFromStart) this.#rescannedAt = now;
-    if (looksBack) this.#lookedAt = now;
     this.#leavesOut = this.held > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
-    return { lane: this.number, after: this.#after(clockMs, looksBack ? RECENT_MS : OVERLAP_MS), limit };
+    return { lane: this.number, after: this.#after(clockMs), limit };
   }
 
   /** Nothing is known of what a fetch would have brought. */
@@ -208,9 +200,9 @@ export class Lane {
     return now - Math.max(this.#foundAt, this.#handedAt) >= LINGER_MS;
   }
 
-  #after(clockMs: number, backMs: number): Cursor {
+  #after(clockMs: number): Cursor {
     if (this.#isFromStart) return START;
-    if (this.#isContinuing && backMs === OVERLAP_MS) return this.#cursor;
-    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - backMs) };
+    if (this.#isContinuing) return this.#cursor;
+    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - OVERLAP_MS) };
   }
 }

@@ -3,6 +3,7 @@ import { checkMasterKey, MasterKeyError } from '../../src/store/check-master-key
 import { reseal } from '../../src/store/reseal.ts';
 import { Vault } from '../../src/store/vault.ts';
 import { call } from '../support/api.ts';
+import { kafkaSource } from '../support/kafka-source.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 import { MASTER_KEY } from '../support/test-settings.ts';
 
@@ -49,4 +50,14 @@ test('a key that opens the secrets is right, though what was sealed at the first
   await service.context.apiPool.query('TRUNCATE endpoint_secrets');
   await check(MASTER_KEY);
   await expect(check(OTHER_KEY)).rejects.toThrow(MasterKeyError);
+});
+
+test('where only a source has a secret, a wrong key is refused and seals nothing, and the right one is taken after it', async () => {
+  const sasl = { mechanism: 'PLAIN', username: 'posthorn', password: 'secret' };
+  const connection = { brokers: ['127.0.0.1:9'], sasl };
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
+  const source = kafkaSource('127.0.0.1:9', ['shop'], { connection });
+  expect((await call(service.baseUrl, 'POST', '/v1/sources', source)).status).toBe(201);
+  await expect(check(OTHER_KEY)).rejects.toThrow(MasterKeyError);
+  await check(MASTER_KEY);
 });
