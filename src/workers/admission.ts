@@ -1,6 +1,7 @@
 import type { SkipReason } from '../domain/outcome.ts';
 import type { DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { AttemptCloser } from './attempt-closer.ts';
+import type { Crowding } from './crowding.ts';
 import type { Desk } from './desk.ts';
 import type { DeskList } from './desk-list.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -9,6 +10,7 @@ import type { Lane } from './lane.ts';
 import { classOf, type Letter, type LetterClass } from './letter-queue.ts';
 import type { MemoryShares } from './memory-shares.ts';
 import type { SetAside } from './set-aside.ts';
+import type { Places } from './turns.ts';
 
 export interface AdmissionOptions {
   /** Postgres's clock. */
@@ -16,6 +18,7 @@ export interface AdmissionOptions {
   readonly list: DeskList;
   readonly held: HeldRows;
   readonly memory: MemoryShares;
+  readonly crowding: Pick<Crowding, 'places'>;
   readonly aside: SetAside;
   readonly dispatcher: Pick<Dispatcher, 'offer' | 'run'>;
   readonly closer: Pick<AttemptCloser, 'close'>;
@@ -30,14 +33,20 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Sets aside the rows of tenants that have their share: nobody need read their bodies. @returns the others. */
+  /** Sets aside rows that have no place here, whatever their bodies: nobody need read those. @returns the others. */
   turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {
-    const { list, held, memory } = this.#options;
+    const { list, held, memory, crowding, nowMs } = this.#options;
     const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !memory.mayTake(num)));
-    if (full.size === 0) return rows;
-    for (const due of rows)
-      if (full.has(due.tenantNum) && !held.has(due)) this.#setAside(list.of(due.endpointNum, due.lane), due);
-    return rows.filter((row) => !full.has(row.tenantNum));
+    const places = crowding.places();
+    if (full.size === 0 && places === null) return rows;
+    const now = nowMs();
+    return rows.filter((row) => {
+      if (held.has(row)) return !full.has(row.tenantNum);
+      const desk = list.of(row.endpointNum, row.lane);
+      const hasPlace = !full.has(row.tenantNum) && (places === null || mayCome(desk, row, places, now));
+      if (!hasPlace) this.#setAside(desk, row);
+      return hasPlace;
+    });
   }
 
   /**
@@ -114,4 +123,11 @@ export class Admission {
     const share = this.#options.memory.ofEndpoint(desk.appetite, this.#busyDesks);
     return desk.waiting.lengthOf(kind) + desk.lines.waiting >= (kind === 'first' ? share : share / 2);
   }
+}
+
+/** Whether a row could be sent at once. Of an endpoint that nobody here knows yet only the slots are looked at; what waits for a deleted one needs none. */
+function mayCome(desk: Desk, row: DueDelivery, places: Places, nowMs: number): boolean {
+  if (desk.isDeleted) return true;
+  const takesNone = desk.gate !== null && !(desk.isOpen(nowMs) && desk.takesSoon(nowMs));
+  return !takesNone && places.take(row.tenantNum, classOf(row));
 }

@@ -4,8 +4,6 @@ import { Desk } from './desk.ts';
 const IDLE_MS = 10_000;
 /** How often a sleeping lane is looked at that has something parked, in ms: what ended its reason may have gone unheard. */
 const PARKED_LOOK_MS = 60_000;
-/** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms. */
-const SLOW_MS = 1_000;
 /** How often all of them are looked at for such, in ms. */
 const SLOW_LOOK_MS = 100;
 
@@ -47,17 +45,25 @@ export class DeskList {
   /**
    * Those whose rows have waited long in memory because their endpoints take no more, or their tenants have no slot. All are looked at a
    * few times a second, because there may be very many; in between, those that were found are.
+   * @param ms how long is long
    */
-  slow(hasSlot: (desk: Desk) => boolean): Desk[] {
+  slow(ms: number, hasSlot: (desk: Desk) => boolean): Desk[] {
     const now = performance.now();
     const nowMs = this.#nowMs();
     const isDue = now - this.#slowAt >= SLOW_LOOK_MS;
     if (isDue) this.#slowAt = now;
     const slow: Desk[] = [];
     for (const desk of isDue ? this.#desks.values() : this.#slow)
-      if (desk.isSlow(now, SLOW_MS, nowMs, hasSlot)) slow.push(desk);
+      if (desk.isSlow(now, ms, nowMs, hasSlot)) slow.push(desk);
     this.#slow = slow;
     return slow;
+  }
+
+  /** Rows in memory that wait to be sent. */
+  get waiting(): number {
+    let rows = 0;
+    for (const { waiting, lines } of this.#desks.values()) rows += waiting.length + lines.waiting;
+    return rows;
   }
 
   hasOpenParked(lane: number): boolean {

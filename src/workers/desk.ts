@@ -154,12 +154,17 @@ export class Desk {
   wantsParked(nowMs: number): boolean {
     if (!this.hasParked || this.waiting.length > 0) return false;
     if (this.isDeleted) return true;
-    return this.isOpen(nowMs) && this.hasRoom(nowMs) && this.gate!.tokenInMs(nowMs) <= SOON_MS;
+    return this.isOpen(nowMs) && this.takesSoon(nowMs);
   }
 
   /** Whether another request may be under way, tokens aside. */
   hasRoom(nowMs: number): boolean {
     return this.gate?.hasRoom(nowMs, this.inFlight) === true;
+  }
+
+  /** Whether a request could begin now, or in a moment. */
+  takesSoon(nowMs: number): boolean {
+    return this.hasRoom(nowMs) && this.gate!.tokenInMs(nowMs) <= SOON_MS;
   }
 
   /** Whether a request could begin at this moment. */

@@ -7,6 +7,7 @@ import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 import { Admission } from './admission.ts';
 import { AttemptCloser } from './attempt-closer.ts';
+import { Crowding } from './crowding.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import { DeskClearer } from './desk-clearer.ts';
 import { DeskList } from './desk-list.ts';
@@ -16,6 +17,7 @@ import type { Lane } from './lane.ts';
 import { MemoryShares } from './memory-shares.ts';
 import { recheck } from './recheck.ts';
 import { SetAside } from './set-aside.ts';
+import type { Turns } from './turns.ts';
 
 export interface DesksOptions {
   readonly sender: DispatcherOptions['sender'];
@@ -41,6 +43,10 @@ export interface DesksOptions {
   readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
 }
 
+/** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms, and while many want it. */
+const SLOW_MS = 1_000;
+const CROWDED_SLOW_MS = 50;
+
 const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
 
 /**
@@ -57,6 +63,7 @@ export class Desks {
   readonly #admission: Admission;
   readonly #held = new HeldRows();
   readonly memory: MemoryShares;
+  readonly crowding: Crowding;
   /** For the table. */
   readonly aside = new SetAside();
   #isUrgent = false;
@@ -79,11 +86,14 @@ export class Desks {
       },
     });
     this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => this.#disable(desk, reason) });
+    const { list, memory } = this;
+    this.crowding = new Crowding({ list, memory, held: this.#held, turns: this.#dispatcher.turns });
     const parts = {
       ...options,
       list: this.list,
       held: this.#held,
       memory: this.memory,
+      crowding: this.crowding,
       aside: this.aside,
       dispatcher: this.#dispatcher,
       closer: this.#closer,
@@ -95,6 +105,14 @@ export class Desks {
   get inFlight(): number {
     return this.#dispatcher.inFlight + this.#closer.undecided;
   }
+
+  /** Requests that have ended so far. */
+  get finished(): number {
+    return this.#dispatcher.turns.finished;
+  }
+
+  /** See `Turns.of`. */
+  readonly turnsOf: Turns['of'] = (tenantNum) => this.#dispatcher.turns.of(tenantNum);
 
   /** What is in memory. */
   get held(): Omit<HeldRows, 'add' | 'letGo' | 'read'> {
@@ -134,7 +152,9 @@ export class Desks {
 
   /** Whether it has a backlog in the table, nothing left here, and memory for more. */
   #wantsRefill(desk: Desk): boolean {
-    return desk.wantsParked(this.#options.nowMs()) && this.memory.hasRoom && this.memory.mayTake(desk.tenantNum);
+    // While it is crowded, slots are given out by the reader, for all of them together.
+    if (this.crowding.isOn || !desk.wantsParked(this.#options.nowMs())) return false;
+    return this.memory.hasRoom && this.memory.mayTake(desk.tenantNum);
   }
 
   /** Never rejects. @returns false where the endpoint was changed meanwhile, so that the reason is none any more */
@@ -213,7 +233,8 @@ export class Desks {
   }
 
   #slow(): Desk[] {
-    return this.list.slow((desk) => this.#dispatcher.hasSlotFor(desk.tenantNum));
+    const { turns } = this.#dispatcher;
+    return this.list.slow(this.crowding.isOn ? CROWDED_SLOW_MS : SLOW_MS, (desk) => turns.hasSlotFor(desk));
   }
 
   /** See `recheck`. */

@@ -63,7 +63,7 @@ const UNSENT: Outcome = {
 /** Sends what waits at the desks: prepare → send, in fair turns, within the bounds of the process and those of each endpoint. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #turns: Turns;
+  readonly turns: Turns;
   /** Desks that wait for their rate limit. */
   readonly #naps: Naps<Desk>;
   /** Desks whose turn it was when no slot was left for the kind of delivery that they have. */
@@ -74,24 +74,20 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#turns = new Turns(options.maxInFlight);
+    this.turns = new Turns(options.maxInFlight);
     this.#naps = new Naps((desks) => {
-      for (const desk of desks) this.#turns.add(desk);
+      for (const desk of desks) this.turns.add(desk);
       this.run();
     });
   }
 
   get inFlight(): number {
-    return this.#turns.inFlight;
-  }
-
-  hasSlotFor(tenantNum: number): boolean {
-    return this.#turns.hasSlotFor(tenantNum);
+    return this.turns.inFlight;
   }
 
   /** The desk has something to send. */
   offer(desk: Desk): void {
-    if (desk.waiting.length > 0 && !this.#naps.has(desk)) this.#turns.add(desk);
+    if (desk.waiting.length > 0 && !this.#naps.has(desk)) this.turns.add(desk);
   }
 
   /** The same, after what kept it waiting may have changed. */
@@ -102,7 +98,7 @@ export class Dispatcher {
 
   /** Nothing waits at the desk any more. */
   withdraw(desk: Desk): void {
-    this.#turns.delete(desk);
+    this.turns.delete(desk);
     this.#naps.delete(desk);
     this.#deferred.delete(desk);
     this.#unsure.delete(desk);
@@ -126,7 +122,7 @@ export class Dispatcher {
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {
-      for (let desk = this.#turns.next(); desk !== undefined; desk = this.#turns.next()) this.#serve(desk);
+      for (let desk = this.turns.next(); desk !== undefined; desk = this.turns.next()) this.#serve(desk);
     } finally {
       this.#isRunning = false;
     }
@@ -144,7 +140,7 @@ export class Dispatcher {
       this.#naps.add(desk, waitMs);
       return;
     }
-    const letter = desk.waiting.take(this.#turns.mayBegin);
+    const letter = desk.waiting.take(this.turns.mayBegin);
     if (letter !== undefined) this.#sendOne(desk, letter, nowMs);
     else if (desk.waiting.length > 0) this.#deferred.add(desk);
   }
@@ -171,7 +167,7 @@ export class Dispatcher {
     const passage = desk.gate!.begin(startedAtMs);
     const flight: Flight = { letter, kind: classOf(letter.due), request: null, place: -1 };
     desk.flights.begin(flight);
-    this.#turns.began(desk, flight.kind);
+    this.turns.began(desk, flight.kind);
     this.offer(desk);
     const onOutcome = (outcome: Outcome) => {
       if (!this.#land(desk, flight)) return;
@@ -210,7 +206,7 @@ export class Dispatcher {
   /** @returns false when it was abandoned already */
   #land(desk: Desk, flight: Flight): boolean {
     const wasUnderWay = desk.flights.end(flight);
-    if (wasUnderWay) this.#turns.ended(desk, flight.kind);
+    if (wasUnderWay) this.turns.ended(desk, flight.kind);
     return wasUnderWay;
   }
 
@@ -225,7 +221,7 @@ export class Dispatcher {
   /** Hangs up on what is under way to the endpoint. @returns the letters, which nobody will hear of any more */
   abandon(desk: Desk): readonly Letter[] {
     const abandoned = desk.flights.abandon();
-    for (const { kind } of abandoned) this.#turns.ended(desk, kind);
+    for (const { kind } of abandoned) this.turns.ended(desk, kind);
     return abandoned.map(({ letter }) => letter);
   }
 

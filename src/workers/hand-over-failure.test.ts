@@ -58,6 +58,7 @@ beforeEach(() => {
     desks: {
       list: desks,
       memory: { roomForNew: 10, ofEndpoint: () => 10, mayTake: () => true },
+      crowding: { places: () => null },
       held,
       aside: { isEmpty: true },
       admit: (rows: readonly { endpointNum: number }[]) => admitted.push(...rows.map(({ endpointNum }) => endpointNum)),

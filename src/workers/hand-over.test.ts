@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { answered } from './fixtures/fake-sender.ts';
+import { answered, type Sent } from './fixtures/fake-sender.ts';
 import { LaneRig, type RigWorker } from './fixtures/lane-rig.ts';
 import { BODY, keyOf, type ModelRow } from './fixtures/mailbox-model.ts';
 
@@ -105,6 +105,26 @@ test('no more is taken than an endpoint has places for, though several commits a
   // Their bodies are kept for the read that follows.
   expect(events.size).toBe(10);
   expect(worker.owner.expect(rig.model.deliveriesOf(3, [1]))).toBeNull();
+});
+
+test('while slow receivers have their tenants’ slots, new deliveries of those are left to the table, and those of others are not', async () => {
+  rig.time.restore();
+  const [theirs, other] = [500, 600];
+  const fate = ({ endpointNum }: Sent) => ({ outcome: answered(200), afterMs: endpointNum >= theirs ? 5 : 60_000 });
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, fate });
+  rig.time.install();
+  for (let num = 1; num <= 40; num++) rig.model.addEndpoint(num, 0, 16).tenantNum = 1 + (num % 4);
+  rig.model.addEndpoint(theirs, 0, 16).tenantNum = 1;
+  rig.model.addEndpoint(other, 0, 16).tenantNum = 10;
+  worker = rig.startWorker();
+  void worker.owner.hold(0);
+  for (const num of [theirs, other]) rig.model.add(num, num, rig.model.now);
+  await rig.time.pass(100);
+  for (let event = 1_000; event < 1_400; event++) rig.model.add(event, 1 + (event % 40), rig.model.now);
+  rig.wake(0);
+  await rig.time.pass(2_000);
+  const takes = (num: number) => worker.owner.expect(rig.model.deliveriesOf(2_000, [num]))!.endpoints.has(num);
+  expect([takes(theirs), takes(other)]).toEqual([false, true]);
 });
 
 test('whenever an event comes while its lane is being given back, it is sent once', async () => {

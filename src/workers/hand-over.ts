@@ -5,9 +5,10 @@ import type { Desk } from './desk.ts';
 import type { Desks } from './desks.ts';
 import type { HeldRow } from './held-rows.ts';
 import type { Lane } from './lane.ts';
+import type { Places } from './turns.ts';
 
 export interface HandOverOptions {
-  readonly desks: Pick<Desks, 'list' | 'memory' | 'held' | 'admit' | 'aside'>;
+  readonly desks: Pick<Desks, 'list' | 'memory' | 'crowding' | 'held' | 'admit' | 'aside'>;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Postgres's clock. */
@@ -66,7 +67,8 @@ export class HandOver {
     };
     const room = memory.roomForNew;
     const dueAtMs = this.#options.nowMs();
-    for (const delivery of deliveries) this.#await(delivery, commit, room, dueAtMs);
+    const places = this.#options.desks.crowding.places();
+    for (const delivery of deliveries) this.#await(delivery, commit, { room, places }, dueAtMs);
     if (commit.rows.length === 0 && commit.lanesWithoutRoom.size === 0) return null;
     let isOver = false;
     return {
@@ -86,7 +88,7 @@ export class HandOver {
   #await(
     delivery: NewDelivery,
     { rows, left, lanesWithoutRoom, endpoints }: Commit,
-    room: number,
+    { room, places }: { readonly room: number; readonly places: Places | null },
     dueAtMs: number,
   ): void {
     const { list, held, memory } = this.#options.desks;
@@ -99,9 +101,9 @@ export class HandOver {
       left.events.add(eventUuid);
       return;
     }
-    const places = memory.ofEndpoint(desk.appetite, held.endpoints);
-    const hasPlace = desk.waiting.length + desk.lines.waiting + desk.expected < places;
-    if (rows.length >= room || !hasPlace || !memory.mayTake(tenantNum)) {
+    const share = memory.ofEndpoint(desk.appetite, held.endpoints);
+    const hasShare = desk.waiting.length + desk.lines.waiting + desk.expected < share && memory.mayTake(tenantNum);
+    if (rows.length >= room || !hasShare || places?.take(tenantNum) === false) {
       left.lanes.add(number);
       left.events.add(eventUuid);
       lanesWithoutRoom.add(number);

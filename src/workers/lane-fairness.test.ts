@@ -12,6 +12,7 @@ afterEach(() => {
 });
 
 const NEIGHBOUR = 1_000;
+const RETRY = { attempt: 1, step: 1 };
 
 test.each([
   ['one endpoint that takes 1,000 at once', 1_024, 1, 1_000, 6_000],
@@ -36,6 +37,49 @@ test.each([
     expect(await rig.time.pass(2_000, isSent)).toBe(true);
     await rig.time.pass(500);
   }
+});
+
+const hanging = { outcome: answered(200), afterMs: 10_000 };
+const fast = { outcome: answered(200), afterMs: 5 };
+const failing = { outcome: answered(500), afterMs: 5 };
+
+test.each([
+  ['first attempts', { tenants: 20, kinds: [hanging], isRetry: false }],
+  ['retries', { tenants: 20, kinds: [hanging], isRetry: true }],
+  ['two tenants’, of many endpoints', { tenants: 2, kinds: [hanging], isRetry: false }],
+  ['beside others that fail, and rate limits', { tenants: 50, kinds: [failing, hanging, fast], isRetry: false }],
+] as const)('slow receivers of very many tenants do not hold up another one: %s', async (_what, those) => {
+  const { tenants, kinds, isRetry } = those;
+  rig = new LaneRig({
+    lanes: 1,
+    maxInFlight: 256,
+    fate: ({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : kinds[endpointNum % kinds.length]!),
+  });
+  rig.time.install();
+  const endpoints = 300;
+  for (let num = 1; num <= endpoints; num++) {
+    const endpoint = rig.model.addEndpoint(num, 0, 16);
+    endpoint.tenantNum = 3 + (num % tenants);
+    if (kinds[num % kinds.length] === fast) endpoint.rateLimit = { perSecond: 0.1, burst: 1 };
+  }
+  rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
+  const add = (num: number) => Object.assign(rig.model.add(++events, num, rig.model.now), isRetry && RETRY);
+  for (let i = 0; i < 15; i++) for (let num = 1; num <= endpoints; num++) add(num);
+  void rig.startWorker().owner.hold(0);
+  // Those that came first, to an empty worker, have had their answers then.
+  await rig.time.pass(12_000);
+  const waits: number[] = [];
+  for (let i = 0; i < 30; i++) {
+    const from = rig.time.now;
+    add(NEIGHBOUR);
+    // New ones come for the others, too.
+    for (let num = 1; num <= endpoints; num += 10) add(num);
+    const isSent = () => rig.sent.filter(({ endpointNum }) => endpointNum === NEIGHBOUR).length > i;
+    expect(await rig.time.pass(1_000, isSent)).toBe(true);
+    waits.push(rig.time.now - from);
+    await rig.time.pass(300);
+  }
+  expect(waits.sort((a, b) => a - b)[15]).toBeLessThan(100);
 });
 
 test('endpoints whose rates have them wait do not hold up another one, however many tenants they are of', async () => {

@@ -5,7 +5,7 @@ import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
+import { refilled, refillsOf } from './parked-backlog.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
@@ -44,6 +44,9 @@ export class LaneReader {
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
   #owesRefill = false;
+  /** Whether there were fewer slots than rows of parked backlogs, and how many requests had ended by then. */
+  #awaitsSlots = false;
+  #finishedBefore = 0;
   /** The look for rows that stand behind nothing any more, while it is under way. */
   #stranded: Promise<void> | null = null;
   #strandedFailure: unknown = null;
@@ -74,6 +77,11 @@ export class LaneReader {
     await this.#aside.write();
     await this.#refill();
     await this.#aside.write();
+  }
+
+  /** Whether slots are free now that parked backlogs waited for. */
+  get isRefillDue(): boolean {
+    return this.#awaitsSlots && this.#desks.finished !== this.#finishedBefore;
   }
 
   /** Whether rows of a lane may be parked, or brought up, that this process does not know of yet. */
@@ -246,10 +254,13 @@ export class LaneReader {
   async #refill(): Promise<void> {
     const isServed = ({ lane, tenantNum }: Desk) =>
       this.#lanes.get(lane)?.isDraining === false && this.#desks.memory.mayTake(tenantNum);
-    const { list, memory, held } = this.#desks;
-    const refills = desksToRefill(list, isServed, this.#nowMs()).map(refillOf);
-    this.#owesRefill = refills.length > 0 && !memory.hasRoom;
-    if (refills.length === 0 || this.#owesRefill) return;
+    const { list, memory, held, crowding } = this.#desks;
+    const options = { isServed, places: crowding.places(), turnsOf: this.#desks.turnsOf, nowMs: this.#nowMs() };
+    const { refills, isAll } = refillsOf(list, options);
+    this.#awaitsSlots = !isAll;
+    this.#finishedBefore = this.#desks.finished;
+    this.#owesRefill = !isAll || (refills.length > 0 && !memory.hasRoom);
+    if (refills.length === 0 || !memory.hasRoom) return;
     const fetches = refills.map(({ fetch }) => fetch);
     const inMemory = held.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
     const { rows, fresh } = await this.#desks.read(() => this.#store.fetchParked(fetches, inMemory));

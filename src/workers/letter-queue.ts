@@ -40,7 +40,7 @@ const TURNS: readonly LetterClass[] = [
   'first',
 ];
 
-const CLASSES: readonly LetterClass[] = ['first', 'retry', 'replay'];
+export const CLASSES: readonly LetterClass[] = ['first', 'retry', 'replay'];
 
 /** What comes by hand starts at the beginning of its schedule, and counts as a first attempt. */
 export function classOf({ isReplay, step }: Pick<DueDelivery, 'isReplay' | 'step'>): LetterClass {

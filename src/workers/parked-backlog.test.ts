@@ -1,10 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Gate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { START } from '../store/mailbox.ts';
 import { Desk } from './desk.ts';
 import type { Letter } from './letter-queue.ts';
-import { desksToRefill, refilled, refillOf } from './parked-backlog.ts';
+import { refilled, refillsOf } from './parked-backlog.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
 
@@ -18,7 +18,12 @@ function fullDesk(settings: Partial<DeliveryTarget>): Desk {
   return desk;
 }
 
-const chosen = (desk: Desk, isServed = true) => desksToRefill([desk], () => isServed, NOW);
+const NO_TURNS = () => ({ inFlight: 0, last: 0 });
+
+const refillsAt = (nowMs: number, desk: Desk, isServed = true) =>
+  refillsOf([desk], { isServed: () => isServed, places: null, turnsOf: NO_TURNS, nowMs }).refills;
+
+const chosen = (desk: Desk, isServed = true) => refillsAt(NOW, desk, isServed).map((refill) => refill.desk);
 
 test('an endpoint that takes no more gets no more of its backlog', () => {
   const desk = fullDesk({});
@@ -42,10 +47,9 @@ test('an endpoint whose rate has it wait gets of its backlog what it may send so
   const desk = fullDesk({ maxInFlight: 16, rateLimit });
   desk.flights.abandon();
   desk.gate = Gate.restore(null, { cap: 16, rate: rateLimit }, NOW);
-  expect(chosen(desk)).toEqual([desk]);
-  expect(refillOf(desk).fetch.limit).toBe(2);
+  expect(refillsAt(NOW, desk).map(({ fetch }) => fetch.limit)).toEqual([2]);
   desk.gate.begin(NOW);
-  const chosenAfter = (ms: number) => desksToRefill([desk], () => true, NOW + ms).length;
+  const chosenAfter = (ms: number) => refillsAt(NOW + ms, desk).length;
   expect([chosenAfter(9_000), chosenAfter(9_900)]).toEqual([0, 1]);
 });
 
@@ -61,9 +65,69 @@ test.each([
 
 test('a read that went on from a cursor and came to the end says nothing of what is before it: the next begins at the start', () => {
   const desk = fullDesk({});
+  desk.flights.abandon();
   desk.parkedCursor = { dueAtMs: NOW, eventUuid: '01890a5d-ac96-774b-bcce-b302099a8057', endpointNum: 1 };
-  refilled(refillOf(desk), []);
+  refilled(refillsAt(NOW, desk)[0]!, []);
   expect([desk.hasParked, desk.parkedCursor]).toEqual([true, START]);
-  refilled(refillOf(desk), []);
+  refilled(refillsAt(NOW, desk)[0]!, []);
   expect(desk.hasParked).toBe(false);
+});
+
+describe('where only as many rows come as there are slots for', () => {
+  /** Desks of tenants, each with room for two at once. */
+  function desksOf(...tenants: number[]): Desk[] {
+    return tenants.map((tenantNum, i) => {
+      const desk = new Desk(i + 1, 0);
+      desk.target = { enabled: true, deleted: false, maxInFlight: 2, rateLimit: null, tenantNum } as DeliveryTarget;
+      desk.gate = Gate.restore(null, { cap: 2, rate: null }, NOW);
+      desk.markParked();
+      return desk;
+    });
+  }
+
+  /** As many slots for each tenant as it has endpoints here, or as are said. */
+  function refill(desks: readonly Desk[], slots: Record<number, number>, turns: Record<number, [number, number]> = {}) {
+    const left = new Map(Object.entries(slots).map(([num, count]) => [Number(num), count]));
+    const take = (tenantNum: number) => {
+      const free = left.get(tenantNum) ?? 0;
+      left.set(tenantNum, free - 1);
+      return free > 0;
+    };
+    const turnsOf = (num: number) => ({ inFlight: turns[num]?.[0] ?? 0, last: turns[num]?.[1] ?? 0 });
+    const { refills, isAll } = refillsOf(desks, { isServed: () => true, places: { take }, turnsOf, nowMs: NOW });
+    return { rows: refills.map(({ fetch }) => [fetch.endpointNum, fetch.limit]), isAll };
+  }
+
+  test('each endpoint of a tenant gets one row before any gets a second one, and none gets more than is of use', () => {
+    expect(refill(desksOf(1, 1, 1), { 1: 4 })).toEqual({
+      rows: [
+        [1, 2],
+        [2, 1],
+        [3, 1],
+      ],
+      isAll: true,
+    });
+    expect(refill(desksOf(1), { 1: 100 })).toEqual({ rows: [[1, 4]], isAll: true });
+  });
+
+  test('what finds no slot is known to be left', () => {
+    expect(refill(desksOf(1, 2, 1), { 1: 1 })).toEqual({ rows: [[1, 1]], isAll: false });
+  });
+
+  test('tenants with the least under way go first, and among them the one whose turn was longest ago', () => {
+    const { rows } = refill(desksOf(1, 2, 3), { 1: 1, 2: 1, 3: 1 }, { 1: [1, 5], 2: [0, 9], 3: [0, 7] });
+    expect(rows.map(([num]) => num)).toEqual([3, 2, 1]);
+  });
+
+  test('an endpoint whose backlog was read less often goes before another one of its tenant', () => {
+    const desks = desksOf(1, 1);
+    desks[0]!.refills = 1;
+    expect(refill(desks, { 1: 1 }).rows).toEqual([[2, 1]]);
+  });
+
+  test('what waits for a deleted endpoint is cancelled, slots or not', () => {
+    const desks = desksOf(1, 2);
+    desks[1]!.target = { ...desks[1]!.target!, deleted: true };
+    expect(refill(desks, {})).toEqual({ rows: [[2, 4]], isAll: false });
+  });
 });

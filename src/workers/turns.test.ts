@@ -51,6 +51,111 @@ test('retries and replays never take every slot, and all slots are free again wh
   expect([turns.inFlight, turns.mayBegin('replay')]).toEqual([0, true]);
 });
 
+/** Each tenant takes what it can, one after the other, and keeps it. @returns what each got */
+const takeInTurn = (turns: Turns, tenants: number, first = 1) =>
+  Array.from({ length: tenants }, (_, i) => fill(turns, [deskOf(first + i)])[0]!);
+
+test('slow receivers of many tenants do not take the last slots: a tenant with little under way finds some', () => {
+  const turns = new Turns(1_024);
+  takeInTurn(turns, 3);
+  const late = takeInTurn(turns, 20, 100);
+  expect(late.filter((slots) => slots === 0)).toEqual([]);
+  expect(turns.inFlight).toBeLessThan(1_024);
+  expect(fill(turns, [deskOf(1_000)])[0]).toBeGreaterThan(0);
+});
+
+test('slots that become free go to tenants that have less than half of an equal share, before others get more', () => {
+  const turns = new Turns(160);
+  const big = Array.from({ length: 8 }, (_, i) => deskOf(1 + i));
+  fill(turns, big);
+  const small = deskOf(100);
+  const others = fill(turns, big).reduce((sum, slots) => sum + slots, 0);
+  let got = fill(turns, [small])[0]!;
+  for (let i = 0; i < 30; i++) {
+    turns.ended(big[i % big.length]!, 'first');
+    turns.add(small);
+    for (const desk of big) turns.add(desk);
+    for (let desk = turns.next(); desk !== undefined; desk = turns.next()) {
+      if (desk === small) got++;
+      turns.began(desk, 'first');
+      turns.add(desk);
+    }
+  }
+  expect(others).toBe(0);
+  // Half of 160 / 9.
+  expect(got).toBeGreaterThanOrEqual(9);
+  expect(got).toBeLessThan(30);
+});
+
+test('the retries of many tenants do not keep back those of another one, and leave slots to first attempts', () => {
+  const turns = new Turns(160);
+  const desks = Array.from({ length: 20 }, (_, i) => deskOf(1 + i));
+  const retry = (desk: Desk) => {
+    turns.add(desk);
+    if (turns.next() !== desk || !turns.mayBegin('retry')) return false;
+    turns.began(desk, 'retry');
+    return true;
+  };
+  for (let isAny = true; isAny; ) isAny = desks.map(retry).includes(true);
+  const free = 160 - turns.inFlight;
+  expect(free).toBeGreaterThanOrEqual(50);
+  expect(retry(deskOf(1_000))).toBe(true);
+  for (let num = 2_000; num < 2_200; num++) retry(deskOf(num));
+  expect(turns.inFlight).toBeLessThan(160);
+});
+
+test('places are counted out as slots are given: by tenant, with what waits already, and no more than there are', () => {
+  const turns = new Turns(100);
+  const take = (places: ReturnType<Turns['places']>, tenantNum: number, kind?: 'retry') => {
+    let taken = 0;
+    while (taken < 200 && places.take(tenantNum, kind)) taken++;
+    return taken;
+  };
+  expect(
+    take(
+      turns.places(() => 0),
+      1,
+    ),
+  ).toBe(75);
+  expect(
+    take(
+      turns.places(() => 0),
+      1,
+      'retry',
+    ),
+  ).toBe(75);
+  expect(
+    take(
+      turns.places(() => 30),
+      1,
+    ),
+  ).toBe(68);
+  const places = turns.places(() => 0);
+  const [first, second] = [take(places, 1), take(places, 2)];
+  expect([first, second]).toEqual([75, 19]);
+  expect(take(places, 1)).toBe(0);
+  fill(turns, [deskOf(1)]);
+  expect(turns.of(1)).toMatchObject({ inFlight: 75, last: 75 });
+  expect(
+    take(
+      turns.places(() => 0),
+      1,
+    ),
+  ).toBe(0);
+});
+
+test('a desk has a slot for what waits there only if one of its kinds may begin', () => {
+  const turns = new Turns(90);
+  const other = deskOf(1);
+  const waiting = (kind: 'first' | 'retry') => ({ lengthOf: (each: string) => (each === kind ? 1 : 0) });
+  const desk = (kind: 'first' | 'retry') => ({ ...deskOf(1), waiting: waiting(kind) }) as unknown as Desk;
+  expect([turns.hasSlotFor(desk('first')), turns.hasSlotFor(desk('retry'))]).toEqual([true, true]);
+  for (let i = 0; i < 60; i++) turns.began(other, 'retry');
+  expect([turns.hasSlotFor(desk('first')), turns.hasSlotFor(desk('retry'))]).toEqual([true, false]);
+  for (let i = 0; i < 8; i++) turns.began(other, 'first');
+  expect(turns.hasSlotFor(desk('first'))).toBe(false);
+});
+
 test('a desk that left is not asked', () => {
   const turns = new Turns(10);
   const desk = deskOf(1);

@@ -1,6 +1,6 @@
 import type { Desk } from './desk.ts';
 import { KeptMap } from './kept-map.ts';
-import type { LetterClass } from './letter-queue.ts';
+import { CLASSES, type LetterClass } from './letter-queue.ts';
 
 /**
  * How many of the free slots one party may have for each that it has: alone it gets `n / (n + 1)` of all, and the rest is there at once for
@@ -8,12 +8,26 @@ import type { LetterClass } from './letter-queue.ts';
  */
 const SHARES = { tenant: 3, retry: 2, replay: 1 } as const;
 
+/**
+ * Slots that are left to tenants with few requests under way, as a share of all: where slow receivers are of very many tenants, no tenant has
+ * more than its share, and together they would take the last slot all the same.
+ */
+const RESERVE = 1 / 16;
+
+/** Counts out what is free to rows that are about to come into memory. */
+export interface Places {
+  /** @returns whether one more of this tenant, and class where that is known, could be sent as things are now; then its slot is counted as taken */
+  take(tenantNum: number, kind?: LetterClass): boolean;
+}
+
 /** What a tenant has in these turns. */
 export interface TenantTurns {
   /** Those that may have something to send, in the order of their turns. */
   readonly desks: Desk[];
   /** Requests under way. */
   inFlight: number;
+  /** The number of the last one, as all of them are counted; 0 without any. */
+  last: number;
 }
 
 /**
@@ -25,11 +39,18 @@ export class Turns {
   /** Tenants whose desks may have something to send, in the order of their turns. */
   readonly #ready: TenantTurns[] = [];
   readonly #tenants = new KeptMap<TenantTurns>(
-    () => ({ desks: [], inFlight: 0 }),
+    () => ({ desks: [], inFlight: 0, last: 0 }),
     ({ desks, inFlight }) => desks.length === 0 && inFlight === 0,
   );
   readonly #ofClass: Record<LetterClass, number> = { first: 0, retry: 0, replay: 0 };
   #inFlight = 0;
+  /** Tenants that have requests under way. */
+  #busy = 0;
+  /** Of whom `next` returned a desk last. */
+  #served: TenantTurns | null = null;
+  #begun = 0;
+  /** Requests that have ended so far. */
+  finished = 0;
 
   /** @param slots requests that may be under way at once */
   constructor(slots: number) {
@@ -63,6 +84,7 @@ export class Turns {
       if (!this.#hasSlot(tenant)) continue;
       const desk = tenant.desks.shift()!;
       desk.turns = null;
+      this.#served = tenant;
       if (i === 0) this.#ready.shift();
       else this.#ready.splice(i, 1);
       // Its tenant's next turn comes after those of the others.
@@ -72,29 +94,82 @@ export class Turns {
     return undefined;
   }
 
-  /** Whether a request of this tenant may begin now. */
-  hasSlotFor(tenantNum: number): boolean {
-    return this.#hasSlot(this.#tenants.of(tenantNum));
+  /** Whether something that waits at this desk may be sent now, as far as slots go. */
+  hasSlotFor({ tenantNum, waiting }: Desk): boolean {
+    const tenant = this.#tenants.of(tenantNum);
+    if (!this.#hasSlot(tenant)) return false;
+    for (const kind of CLASSES) if (waiting.lengthOf(kind) > 0 && this.#mayBegin(kind, tenant)) return true;
+    return false;
   }
 
   #hasSlot({ inFlight }: TenantTurns): boolean {
-    return inFlight < SHARES.tenant * (this.#slots - this.#inFlight);
+    return this.#mayHaveMore(inFlight, this.#free);
   }
 
-  /** Whether one of this class may begin now. */
+  get #free(): number {
+    return this.#slots - this.#inFlight;
+  }
+
+  #mayHaveMore(inFlight: number, free: number): boolean {
+    if (free > this.#slots * RESERVE && inFlight < SHARES.tenant * free) return true;
+    return this.#comesFirst(inFlight, free);
+  }
+
+  /**
+   * Whether a tenant has so few requests under way that it may have of the reserve: less than half of what each would have if all slots were shared out evenly. That is
+   * for as long as the reserve is whole; after that ever less, so that many who come at once find something.
+   */
+  #comesFirst(inFlight: number, free: number): boolean {
+    if (free >= this.#slots * RESERVE && inFlight * 2 * Math.max(1, this.#busy) < this.#slots) return true;
+    return inFlight < free * RESERVE;
+  }
+
+  /** @param waitingOf rows of a tenant that wait in memory already, and come first */
+  places(waitingOf: (tenantNum: number) => number): Places {
+    const taken = new Map<number, number>();
+    let all = 0;
+    return {
+      take: (tenantNum, kind = 'first') => {
+        const theirs = taken.get(tenantNum) ?? 0;
+        const tenant = this.#tenants.of(tenantNum);
+        const isFree = this.#mayHaveMore(tenant.inFlight + waitingOf(tenantNum) + theirs, this.#free - all);
+        if (!isFree || !this.#mayBegin(kind, tenant)) return false;
+        taken.set(tenantNum, theirs + 1);
+        all++;
+        return true;
+      },
+    };
+  }
+
+  /** What a tenant has under way, and when it had its last turn. */
+  of(tenantNum: number): Pick<Readonly<TenantTurns>, 'inFlight' | 'last'> {
+    return this.#tenants.of(tenantNum);
+  }
+
+  /** Whether one of this class may begin now, of the desk that `next` returned last. */
   mayBegin = (kind: LetterClass): boolean => {
-    return kind === 'first' || this.#ofClass[kind] < SHARES[kind] * (this.#slots - this.#inFlight);
+    return this.#mayBegin(kind, this.#served);
   };
+
+  /** Who comes first does not wait for the retries of others, as long as half of the reserve is left for first attempts. */
+  #mayBegin(kind: LetterClass, tenant: TenantTurns | null): boolean {
+    if (kind === 'first' || this.#ofClass[kind] < SHARES[kind] * this.#free) return true;
+    const free = this.#free;
+    return tenant !== null && free > (this.#slots * RESERVE) / 2 && this.#comesFirst(tenant.inFlight, free);
+  }
 
   began(desk: Desk, kind: LetterClass): void {
     this.#inFlight++;
     this.#ofClass[kind]++;
-    this.#tenants.of(desk.tenantNum).inFlight++;
+    const tenant = this.#tenants.of(desk.tenantNum);
+    tenant.last = ++this.#begun;
+    if (++tenant.inFlight === 1) this.#busy++;
   }
 
   ended(desk: Desk, kind: LetterClass): void {
+    this.finished++;
     this.#inFlight--;
     this.#ofClass[kind]--;
-    this.#tenants.of(desk.tenantNum).inFlight--;
+    if (--this.#tenants.of(desk.tenantNum).inFlight === 0) this.#busy--;
   }
 }

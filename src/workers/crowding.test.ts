@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, expect, type Mock, test, vi } from 'vitest';
+import { Crowding } from './crowding.ts';
+import type { Turns } from './turns.ts';
+
+let now: number;
+let hasRoom: boolean;
+let waiting: number;
+let turns: {
+  finished: number;
+  of: (num: number) => { inFlight: number; last: number };
+  places: Mock<Turns['places']>;
+};
+let crowding: Crowding;
+
+beforeEach(() => {
+  now = 1_000;
+  hasRoom = false;
+  waiting = 100;
+  turns = { finished: 0, of: () => ({ inFlight: 3, last: 0 }), places: vi.fn() };
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  crowding = new Crowding({
+    list: {
+      get waiting() {
+        return waiting;
+      },
+    },
+    memory: {
+      get hasRoom() {
+        return hasRoom;
+      },
+    },
+    held: { loadOf: () => ({ rows: 10, bytes: 0 }) },
+    turns,
+  });
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+/** Looks every 10 ms, while requests end at a rate. */
+function pass(ms: number, endedPerS: number): void {
+  for (let i = 0; i < ms / 10; i++) {
+    turns.finished += endedPerS / 100;
+    now += 10;
+    crowding.look(now);
+  }
+}
+
+test('it is on when memory is short throughout and what waits there could not be sent within a second', () => {
+  pass(240, 99);
+  expect(crowding.isOn).toBe(false);
+  pass(20, 99);
+  expect(crowding.isOn).toBe(true);
+});
+
+test.each([
+  ['requests end fast enough', () => pass(10_000, 101)],
+  [
+    'there is room now and then',
+    () => {
+      for (let i = 0; i < 50; i++) {
+        pass(200, 0);
+        hasRoom = true;
+        pass(10, 0);
+        hasRoom = false;
+      }
+    },
+  ],
+  [
+    'memory is full, but of nothing that waits',
+    () => {
+      waiting = 0;
+      pass(10_000, 0);
+    },
+  ],
+])('it is not on where %s', (_what, live) => {
+  live();
+  expect(crowding.isOn).toBe(false);
+  expect(crowding.places()).toBeNull();
+});
+
+test('how fast requests end is asked of the last quarter of a second, not of all the time that memory is short', () => {
+  pass(60_000, 1_000);
+  expect(crowding.isOn).toBe(false);
+  pass(520, 0);
+  expect(crowding.isOn).toBe(true);
+});
+
+test('it stays on for five seconds, and longer where it is found to be so again', () => {
+  pass(270, 0);
+  hasRoom = true;
+  pass(4_980, 0);
+  expect(crowding.isOn).toBe(true);
+  pass(30, 0);
+  expect(crowding.isOn).toBe(false);
+  hasRoom = false;
+  pass(4_000, 0);
+  hasRoom = true;
+  pass(4_700, 0);
+  expect(crowding.isOn).toBe(true);
+});
+
+test('rows that wait in memory already come before those that ask for a place', () => {
+  pass(300, 0);
+  crowding.places();
+  const [waitingOf] = turns.places.mock.calls[0]!;
+  expect(waitingOf(1)).toBe(7);
+});
