@@ -6,6 +6,7 @@ let now: number;
 let hasRoom: boolean;
 let waiting: number;
 let turns: {
+  inFlight: number;
   finished: number;
   of: (num: number) => { inFlight: number; last: number };
   places: Mock<Turns['places']>;
@@ -16,7 +17,7 @@ beforeEach(() => {
   now = 1_000;
   hasRoom = false;
   waiting = 100;
-  turns = { finished: 0, of: () => ({ inFlight: 3, last: 0 }), places: vi.fn() };
+  turns = { inFlight: 0, finished: 0, of: () => ({ inFlight: 3, last: 0 }), places: vi.fn() };
   vi.spyOn(performance, 'now').mockImplementation(() => now);
   crowding = new Crowding({
     list: {
@@ -85,18 +86,29 @@ test('how fast requests end is asked of the last quarter of a second, not of all
   expect(crowding.isOn).toBe(true);
 });
 
-test('it stays on for five seconds, and longer where it is found to be so again', () => {
+test('it stays on for five seconds, though memory is not short any more', () => {
   pass(270, 0);
   hasRoom = true;
   pass(4_980, 0);
   expect(crowding.isOn).toBe(true);
   pass(30, 0);
   expect(crowding.isOn).toBe(false);
-  hasRoom = false;
-  pass(4_000, 0);
+});
+
+test.each([
+  ['as long as rows find no place and requests take longer than a second', 19, true, true],
+  ['not where they are fast', 21, true, false],
+  ['not where every row finds a place', 0, false, false],
+])('it goes on: %s', (_what, endedPerS, isRefused, goesOn) => {
+  turns.inFlight = 20;
+  turns.places.mockReturnValue({ take: () => !isRefused });
+  pass(270, 0);
   hasRoom = true;
-  pass(4_700, 0);
-  expect(crowding.isOn).toBe(true);
+  for (let i = 0; i < 600; i++) {
+    pass(10, endedPerS);
+    crowding.places()?.take(1);
+  }
+  expect(crowding.isOn).toBe(goesOn);
 });
 
 test('rows that wait in memory already come before those that ask for a place', () => {

@@ -7,7 +7,7 @@ export interface CrowdingOptions {
   readonly list: Pick<DeskList, 'waiting'>;
   readonly held: Pick<HeldRows, 'loadOf'>;
   readonly memory: Pick<MemoryShares, 'hasRoom'>;
-  readonly turns: Pick<Turns, 'of' | 'finished' | 'places'>;
+  readonly turns: Pick<Turns, 'of' | 'inFlight' | 'finished' | 'places'>;
 }
 
 /** For how long memory is short, whenever it is looked at, before it is asked why, in ms. */
@@ -25,8 +25,11 @@ const HOLD_MS = 5_000;
  */
 export class Crowding {
   readonly #options: CrowdingOptions;
-  #shortSince: number | null = null;
+  /** Since when memory has been short, or rows were kept out, as far as this window goes; null while neither is so. */
+  #since: number | null = null;
   #finishedBefore = 0;
+  /** Whether something found no place in this window. */
+  #hasRefused = false;
   #until = Number.NEGATIVE_INFINITY;
 
   constructor(options: CrowdingOptions) {
@@ -35,19 +38,26 @@ export class Crowding {
 
   /** To be called every few ms. */
   look(now: number): void {
-    const { list, memory, turns } = this.#options;
-    if (memory.hasRoom) this.#shortSince = null;
-    else if (this.#shortSince === null) this.#restart(now);
-    else if (now - this.#shortSince >= WINDOW_MS) {
-      const perMs = (turns.finished - this.#finishedBefore) / (now - this.#shortSince);
-      if (list.waiting > perMs * LONG_MS) this.#until = now + HOLD_MS;
+    const { memory } = this.#options;
+    if (!this.isOn && memory.hasRoom) this.#since = null;
+    else if (this.#since === null) this.#restart(now);
+    else if (now - this.#since >= WINDOW_MS) {
+      if (this.#isStuck(now - this.#since)) this.#until = now + HOLD_MS;
       this.#restart(now);
     }
   }
 
+  /** Once it is on, memory is not full any more: it goes on for as long as rows are kept out and requests take long. */
+  #isStuck(windowMs: number): boolean {
+    const { list, turns } = this.#options;
+    const inTime = ((turns.finished - this.#finishedBefore) / windowMs) * LONG_MS;
+    return this.isOn ? this.#hasRefused && turns.inFlight > inTime : list.waiting > inTime;
+  }
+
   #restart(now: number): void {
-    this.#shortSince = now;
+    this.#since = now;
     this.#finishedBefore = this.#options.turns.finished;
+    this.#hasRefused = false;
   }
 
   get isOn(): boolean {
@@ -58,6 +68,13 @@ export class Crowding {
   places(): Places | null {
     if (!this.isOn) return null;
     const { held, turns } = this.#options;
-    return turns.places((tenantNum) => held.loadOf(tenantNum).rows - turns.of(tenantNum).inFlight);
+    const places = turns.places((tenantNum) => held.loadOf(tenantNum).rows - turns.of(tenantNum).inFlight);
+    return {
+      take: (tenantNum, kind) => {
+        const isTaken = places.take(tenantNum, kind);
+        this.#hasRefused ||= !isTaken;
+        return isTaken;
+      },
+    };
   }
 }

@@ -78,7 +78,7 @@ async function perform(play: Play, options: RunOptions, report: Report): Promise
   report.at(
     `started: ${play.apis.places} api, ${play.workers.places} workers, Postgres, ${play.backend === 'redis' ? 'Redis' : 'no Redis'}`,
   );
-  const sampler = new Sampler(play);
+  const sampler = new Sampler(play, scenario.filesAtMost);
   play.onClose(() => sampler.stop());
   sampler.start();
   const producer = play.startLoad();

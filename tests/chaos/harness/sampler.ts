@@ -8,7 +8,7 @@ import type { Play } from './play.ts';
 const CAPS = {
   /** Of each process, in MB, whatever the load: buffers of 64 MB on either side, and a heap that is cleaned when it has to be. */
   rssMb: 640,
-  /** Open files and sockets of each process. */
+  /** Open files and sockets of each process, unless the scenario says more. */
   files: 700,
   /** Each process: 8 + 6 + 3 in its pools, and the queues' own. */
   connectionsPerProcess: 30,
@@ -23,13 +23,15 @@ const MB = 1024 * 1024;
 /** Looks at the processes twice a second for as long as the run lasts. */
 export class Sampler {
   readonly #play: Play;
+  readonly #filesCap: number;
   readonly #most = { apiMb: 0, workerMb: 0, files: 0, connections: 0, redisMb: 0 };
   readonly #pg: pg.Pool;
   #timer: NodeJS.Timeout | undefined;
   #isSampling = false;
 
-  constructor(play: Play) {
+  constructor(play: Play, filesCap = CAPS.files) {
     this.#play = play;
+    this.#filesCap = filesCap;
     this.#pg = new pg.Pool({
       connectionString: play.servers.postgres.url,
       application_name: 'chaos-sampler',
@@ -56,7 +58,7 @@ export class Sampler {
     const measured: [string, number, number][] = [
       ['MB of RSS in an api', apiMb, CAPS.rssMb],
       ['MB of RSS in a worker', workerMb, CAPS.rssMb],
-      ['files and sockets of a process', files, CAPS.files],
+      ['files and sockets of a process', files, this.#filesCap],
       ['connections at Postgres', connections, connectionCap],
       ['MB in Redis', redisMb, CAPS.redisMb],
     ];

@@ -96,6 +96,8 @@ export interface Scenario {
   readonly recoveryAtMostMs?: number;
   /** Repeats that may come besides those that crashes explain. */
   readonly repeatsAtMost?: number;
+  /** Files and sockets that a process may have open, where its receivers are of very many tenants: connections are kept for each by itself. */
+  readonly filesAtMost?: number;
   /** Replays end deliveries more than once. */
   readonly endsOften?: boolean;
   /** What must hold besides. */

@@ -39,6 +39,7 @@ import { f61 } from './f61-open-snapshot.ts';
 import { frozenWorker } from './frozen-worker.ts';
 import { isolation } from './isolation.ts';
 import { kafka } from './kafka.ts';
+import { manyTenants } from './many-tenants.ts';
 import { order } from './order.ts';
 import { postgresConnections } from './postgres-connections.ts';
 import { postgresFailover } from './postgres-failover.ts';
@@ -87,6 +88,7 @@ export const scenarios: readonly Scenario[] = [
   frozenWorker,
   isolation,
   kafka,
+  manyTenants,
   order,
   postgresConnections,
   postgresFailover,
