@@ -1,8 +1,9 @@
-// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md, docs/metrics.md, docs/log-events.md, docs/faults.md and .env.example. With
+// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md, docs/metrics.md, docs/log-events.md, docs/errors.md, docs/faults.md and .env.example. With
 // --check it writes nothing and exits 1, naming each file that is stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errorsPage } from '../src/api/errors-page.ts';
 import { openApiDocument } from '../src/api/openapi.ts';
 import { routes } from '../src/api/routes.ts';
 import { readFlags, runCommand } from '../src/cli/run-command.ts';
@@ -33,6 +34,7 @@ function makeDocuments(): Readonly<Record<string, string>> {
     'docs/configuration.md': configurationPage(),
     'docs/metrics.md': metricsPage(),
     'docs/log-events.md': logEventsPage(),
+    'docs/errors.md': errorsPage(),
     'docs/faults.md': faultsPage(),
     '.env.example': environmentExample(),
   };

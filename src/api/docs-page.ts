@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { OpenApiDocument, Operation } from './openapi.ts';
+import type { ResponseObject } from './openapi-problem.ts';
 import type { JsonSchema } from './openapi-schema.ts';
 
 const style = `
@@ -47,9 +48,9 @@ function callHtml(method: string, path: string, operation: Operation, document: 
     ),
     body === undefined ? '' : fieldsTable(body, document),
     table(
-      Object.entries(operation.responses)
-        .filter(([status]) => status < '400')
-        .map(([status, response]) => [status, answerText(response), response.description]),
+      Object.entries(operation.responses).flatMap(([status, response]) =>
+        '$ref' in response || status >= '400' ? [] : [[status, answerText(response), response.description] as const],
+      ),
     ),
   ].join('');
 }
@@ -90,7 +91,7 @@ function accessText(access: string): string {
   return access === 'public' ? 'no key' : `scope ${access}`;
 }
 
-function answerText(response: Operation['responses'][string]): string {
+function answerText(response: ResponseObject): string {
   const schema = response.content?.['application/json']?.schema;
   return schema === undefined ? '' : typeText(schema);
 }

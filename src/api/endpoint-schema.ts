@@ -117,7 +117,12 @@ export const ownSecret = z
   .max(128)
   .describe('`whsec_…` for v1, `whsk_…` for v1a; made by Posthorn when absent.');
 
-export const newEndpoint = endpointPatch.extend({ secret: ownSecret.optional() });
+export const newEndpoint = endpointPatch
+  .extend({ secret: ownSecret.optional() })
+  .refine(({ url, destination }) => url !== undefined || destination !== undefined, {
+    path: ['url'],
+    error: 'expected url or destination',
+  });
 
 export const endpointSchema = z
   .object({

@@ -32,7 +32,7 @@ test('until it has an app the server answers 503 and says when to come back: to 
   expect(await call.json()).toMatchObject({ status: 503, code: 'starting', request_id });
   for (const path of ['/healthz', '/readyz?verbose']) {
     const probe = await fetch(url + path);
-    expect([probe.status, await probe.json()]).toEqual([503, { status: 'starting' }]);
+    expect([probe.status, await probe.json()]).toEqual([503, { status: 'starting', problems: ['it is starting'] }]);
   }
   server.serve((_request, answer) => answer.end('hello'));
   expect((await ask()).statusCode).toBe(200);

@@ -146,7 +146,7 @@ function answerStarting({ url }: IncomingMessage, response: ServerResponse): voi
   response.statusCode = STARTING.status;
   response.setHeader('retry-after', String(STARTING.retryAfterSeconds));
   if (path === '/healthz' || path === '/readyz') {
-    response.setHeader('content-type', 'application/json').end('{"status":"starting"}');
+    response.setHeader('content-type', 'application/json').end('{"status":"starting","problems":["it is starting"]}');
     return;
   }
   const requestId = newRequestId();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { CoreAttribute } from '../cloudevents/cloud-event.ts';
 import { eventInput } from '../ingest/event-input.ts';
-import { problemResponses } from './openapi-problem.ts';
+import { ANYWHERE, problemResponse, problemResponses } from './openapi-problem.ts';
 import { type Components, jsonSchemaOf } from './openapi-schema.ts';
 
 const acceptedEvent = z
@@ -32,7 +33,7 @@ const cloudEventInput = z
   .meta({ id: 'CloudEvent', description: 'A CloudEvent in the JSON event format 1.0; other members are extensions.' });
 
 const description =
-  'A 202 means that the events are durable, each exactly once per tenant and key: `metadata.idempotency_key`, else the `Idempotency-Key` header (single events), else `id`. The same key again answers `duplicate`, with another body 409. A batch is stored whole or not at all.\n\nCloudEvents 1.0 are told by their content type, or in binary mode by their `ce-` headers, whatever the content type of their data. They are deduplicated by `source` and `id`; with an operator key an extension, `tenantid`, names the tenant.\n\nOf a body of over 64 KB that cannot be events by its size alone (an event of over 100 fields or too many characters, too many events) it is not found out what else is wrong with it. A body that holds no events to store counts for the tenant’s limits as one event of its length.';
+  'A 202 means that the events are durable, each exactly once per tenant and key: `metadata.idempotency_key`, else the `Idempotency-Key` header (single events), else `id`. The same key again answers `duplicate`, with another body 409. A batch is stored whole or not at all.\n\nCloudEvents 1.0 are told by their content type, or in binary mode by their `ce-` headers, whatever the content type of their data; headers `ce-<name>` that are not listed are extensions. They are deduplicated by `source` and `id`; with an operator key an extension, `tenantid`, names the tenant.\n\nOf a body of over 64 KB that cannot be events by its size alone (an event of over 100 fields or too many characters, too many events) it is not found out what else is wrong with it. A body that holds no events to store counts for the tenant’s limits as one event of its length.';
 
 /** draft-ietf-httpapi-ratelimit-headers-10; on a 429 as well. */
 const rateLimitHeaders = {
@@ -48,6 +49,32 @@ const rateLimitHeaders = {
   },
 };
 
+/** What each attribute of the CloudEvents specification says, as a header. Their media type is `content-type`. */
+const attributes: Readonly<Record<Exclude<CoreAttribute, 'datacontenttype'>, string>> = {
+  specversion: 'The version of the specification. Tells binary mode from the others, as `ce-id` does.',
+  id: 'With the source it is the event: the same pair again is a duplicate.',
+  source: 'A URI reference.',
+  type: 'Becomes the type of the event.',
+  subject: 'Becomes its subject.',
+  time: 'Becomes its timestamp.',
+  dataschema: 'A URI.',
+};
+const REQUIRED: readonly string[] = ['specversion', 'id', 'source', 'type'];
+
+function binaryHeaders(): readonly unknown[] {
+  return Object.entries(attributes).map(([name, text]) => ({
+    name: `ce-${name}`,
+    in: 'header',
+    required: false,
+    description: `CloudEvents in binary mode${REQUIRED.includes(name) ? ', required there' : ''}. ${text}`,
+    schema: {
+      type: 'string',
+      ...(name === 'specversion' ? { const: '1.0' } : {}),
+      ...(name === 'time' ? { format: 'date-time' } : {}),
+    },
+  }));
+}
+
 /** `POST /v1/events`, which is mounted apart from the list of routes because it reads raw bytes. */
 export function ingestPaths(components: Components): Record<string, unknown> {
   const event = jsonSchemaOf(eventInput.meta({ id: 'NewEvent' }), 'input', components);
@@ -55,14 +82,13 @@ export function ingestPaths(components: Components): Record<string, unknown> {
   const batch = jsonSchemaOf(acceptedBatch, 'output', components);
   const cloudEvent = jsonSchemaOf(cloudEventInput, 'input', components);
   const header = { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 255 } };
-  const problems = problemResponses([400, 401, 403, 404, 409, 413, 415, 422, 429, 503], components);
   const operation = {
     operationId: 'post_events',
     tags: ['events'],
     summary: 'Send one event, or a batch',
     description,
     'x-access': 'events:write',
-    parameters: [header],
+    parameters: [header, ...binaryHeaders()],
     requestBody: {
       required: true,
       content: {
@@ -70,6 +96,7 @@ export function ingestPaths(components: Components): Record<string, unknown> {
         'application/x-ndjson': { schema: { type: 'string', description: 'One event a line.' } },
         'application/cloudevents+json': { schema: cloudEvent },
         'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent } },
+        '*/*': { schema: { description: 'In binary mode: the data of the CloudEvent, which may be empty.' } },
       },
     },
     responses: {
@@ -78,8 +105,8 @@ export function ingestPaths(components: Components): Record<string, unknown> {
         headers: rateLimitHeaders,
         content: { 'application/json': { schema: { oneOf: [single, batch] } } },
       },
-      ...problems,
-      429: { ...problems[429], headers: { ...problems[429]!.headers, ...rateLimitHeaders } },
+      ...problemResponses([...ANYWHERE, 401, 403, 404, 409, 413, 415, 422]),
+      429: problemResponse(429, components, rateLimitHeaders),
     },
   };
   return { '/v1/events': { post: operation } };

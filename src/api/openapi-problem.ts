@@ -1,5 +1,6 @@
+import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import { type Components, jsonSchemaOf } from './openapi-schema.ts';
+import { type Components, type JsonSchema, jsonSchemaOf } from './openapi-schema.ts';
 
 const problemSchema = z
   .object({
@@ -7,7 +8,7 @@ const problemSchema = z
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    code: z.string().describe('Stable: what programs go by.'),
+    code: z.string().describe('Stable: what programs go by. docs/errors.md lists them.'),
     request_id: z.string(),
     errors: z
       .array(z.object({ path: z.string().describe('Dotted: `subscriptions.0.types`.'), message: z.string() }))
@@ -21,32 +22,69 @@ const causes: Readonly<Record<number, string>> = {
   401: 'No key, or one that is not valid',
   403: 'The key may not make this call',
   404: 'The object does not exist, or belongs to another tenant',
+  405: 'The path does not take this method: of any path, for the methods that are not described here',
+  408: 'The request did not come in time; the connection is closed',
   409: 'In conflict with what exists',
   413: 'The body is too large',
   415: 'The content type is not one that this call takes',
   422: 'The input is refused; `errors` says where',
   429: 'Too many requests: wait for `Retry-After`',
+  431: 'The request line and the headers are too large; the connection is closed',
+  500: 'Something went wrong here: the operator finds `request_id` in the log',
   503: 'Nothing was stored: try again after `Retry-After`',
 };
 
-interface ProblemResponse {
-  readonly description: string;
-  readonly headers?: Readonly<Record<string, unknown>>;
-  readonly content: unknown;
+/** What becomes of a request before any call has a say, and what becomes of any call. */
+export const ANYWHERE: readonly number[] = [400, 408, 431, 500, 503];
+
+export interface Reference {
+  readonly $ref: string;
 }
 
-const retryAfter = { description: 'Seconds to wait before the next try.', schema: { type: 'integer', minimum: 1 } };
-/** Statuses whose answers say when to come again. */
-const PASSING: readonly number[] = [429, 503];
+type Headers = Readonly<Record<string, { readonly description?: string; readonly schema: JsonSchema }>>;
 
-/** Error answers with these statuses, as OpenAPI response objects. */
-export function problemResponses(statuses: readonly number[], components: Components): Record<number, ProblemResponse> {
-  const schema = jsonSchemaOf(problemSchema, 'output', components);
-  const content = { 'application/problem+json': { schema } };
+export interface ResponseObject {
+  readonly description: string;
+  readonly headers?: Headers;
+  readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>>;
+}
+
+const retryAfter = {
+  'Retry-After': { description: 'Seconds to wait before the next try.', schema: { type: 'integer', minimum: 1 } },
+};
+
+const headersOf: Readonly<Record<number, Headers>> = {
+  401: { 'WWW-Authenticate': { schema: { type: 'string', const: 'Bearer' } } },
+  405: { Allow: { description: 'The methods that the path takes.', schema: { type: 'string' } } },
+  429: retryAfter,
+  503: retryAfter,
+};
+
+/** Error answers with these statuses, as references to what `problemComponents` describes. */
+export function problemResponses(statuses: readonly number[]): Record<number, Reference> {
   return Object.fromEntries(
-    statuses.map((status) => {
-      const headers = PASSING.includes(status) ? { headers: { 'Retry-After': retryAfter } } : {};
-      return [status, { description: causes[status] ?? 'An error', ...headers, content }];
-    }),
+    statuses.map((status) => [status, { $ref: `#/components/responses/${nameOf(status)}` } satisfies Reference]),
   );
+}
+
+/** Every error answer, by name: for `components.responses`. */
+export function problemComponents(components: Components): Record<string, ResponseObject> {
+  return Object.fromEntries(
+    Object.keys(causes).map((status) => [nameOf(Number(status)), problemResponse(Number(status), components)]),
+  );
+}
+
+/** @param more headers that one call has beside those of every answer with this status */
+export function problemResponse(status: number, components: Components, more: Headers = {}): ResponseObject {
+  const headers = { ...headersOf[status], ...more };
+  return {
+    description: causes[status] ?? 'An error',
+    ...(Object.keys(headers).length === 0 ? {} : { headers }),
+    content: { 'application/problem+json': { schema: jsonSchemaOf(problemSchema, 'output', components) } },
+  };
+}
+
+/** `NotFound` for 404. */
+function nameOf(status: number): string {
+  return (STATUS_CODES[status] ?? `Status${status}`).replaceAll(/\W/g, '');
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ANYWHERE, problemResponses } from './openapi-problem.ts';
 import { type Components, jsonSchemaOf } from './openapi-schema.ts';
 
 const report = z.object({
@@ -33,5 +34,13 @@ export function servicePaths(components: Components): Record<string, unknown> {
 
 function get(operationId: string, summary: string, responses: Record<number, unknown>) {
   const open = { 'x-access': 'public', security: [], parameters: [] };
-  return { get: { operationId, tags: ['service'], summary, ...open, responses } };
+  return {
+    get: {
+      operationId,
+      tags: ['service'],
+      summary,
+      ...open,
+      responses: { ...problemResponses(ANYWHERE), ...responses },
+    },
+  };
 }

@@ -1,5 +1,11 @@
 import { ingestPaths } from './openapi-ingest.ts';
-import { problemResponses } from './openapi-problem.ts';
+import {
+  ANYWHERE,
+  problemComponents,
+  problemResponses,
+  type Reference,
+  type ResponseObject,
+} from './openapi-problem.ts';
 import { type Components, type JsonSchema, jsonSchemaOf } from './openapi-schema.ts';
 import { servicePaths } from './openapi-service.ts';
 import type { Route } from './route.ts';
@@ -13,7 +19,8 @@ export interface Operation {
   readonly 'x-access': string;
   readonly parameters: readonly Parameter[];
   readonly requestBody?: { readonly required: boolean; readonly content: Content };
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Content }>>;
+  /** References are to errors. */
+  readonly responses: Readonly<Record<string, ResponseObject | Reference>>;
 }
 
 export interface Parameter {
@@ -31,11 +38,15 @@ export interface OpenApiDocument {
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
   readonly security: readonly unknown[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Components; readonly securitySchemes: Readonly<Record<string, unknown>> };
+  readonly components: {
+    readonly schemas: Components;
+    readonly responses: Readonly<Record<string, ResponseObject>>;
+    readonly securitySchemes: Readonly<Record<string, unknown>>;
+  };
 }
 
 const description =
-  'Webhook delivery. Send `Authorization: Bearer <key>`: an operator key reaches every tenant, a tenant key its own, within its scopes (`x-access` names the one that a call needs). Errors are `application/problem+json` (RFC 9457). Lists come newest first, with `next` as the `cursor` of the next page.';
+  'Webhook delivery. Send `Authorization: Bearer <key>`: an operator key reaches every tenant, a tenant key its own, within its scopes (`x-access` names the one that a call needs). Errors are `application/problem+json` (RFC 9457). Lists come newest first, with `next` as the `cursor` of the next page. HEAD is answered where GET is; a method that a path does not take is 405, with `Allow`.';
 
 /** The OpenAPI 3.1 document, made from the same list that the routes are mounted from. */
 export function openApiDocument(routes: readonly Route[], version: string): OpenApiDocument {
@@ -49,26 +60,27 @@ export function openApiDocument(routes: readonly Route[], version: string): Open
     paths[path] = { ...paths[path], [route.method]: operationOf(route, schemas) };
   }
   Object.assign(paths, servicePaths(schemas));
+  const responses = problemComponents(schemas);
   return {
     openapi: '3.1.0',
     info: { title: 'Posthorn', version, description },
     security: [{ key: [] }],
     paths,
-    components: { schemas, securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+    components: { schemas, responses, securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
   };
 }
 
 function operationOf(route: Route, components: Components): Operation {
   const parameters = [...pathParameters(route, components), ...queryParameters(route, components)];
   const statuses = [
-    400,
+    ...ANYWHERE,
     401,
     403,
     ...(route.path.includes('/:') ? [404] : []),
     ...(route.method === 'get' ? [] : [409]),
     ...(route.body === undefined ? [] : [413, 415]),
     422,
-    503,
+    ...(route.isLimited ? [429] : []),
   ];
   return {
     operationId: operationId(route),
@@ -78,10 +90,7 @@ function operationOf(route: Route, components: Components): Operation {
     ...(route.access === 'public' ? { security: [] } : {}),
     parameters,
     ...bodyOf(route, components),
-    responses: {
-      ...successes(route, components),
-      ...problemResponses(statuses, components),
-    } as Operation['responses'],
+    responses: { ...successes(route, components), ...problemResponses(statuses) },
   };
 }
 
@@ -129,7 +138,8 @@ function queryParameters(route: Route, components: Components): Parameter[] {
 function bodyOf(route: Route, components: Components): Pick<Operation, 'requestBody'> {
   if (route.body === undefined) return {};
   const schema = jsonSchemaOf(route.body, 'input', components);
-  const required = Array.isArray(schema.required) && schema.required.length > 0;
+  // No body says `{}`. The schema alone does not tell whether that will do: it may be a choice, or ask for one of several fields.
+  const required = !route.body.safeParse({}).success;
   return { requestBody: { required, content: { 'application/json': { schema } } } };
 }
 

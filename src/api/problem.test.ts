@@ -72,6 +72,6 @@ test.each<[string, unknown, number, string]>([
 });
 
 test('a refusal is answered as it is', () => {
-  const refusal = new Refusal(409, 'taken', 'No.');
+  const refusal = new Refusal(409, 'conflict', 'No.');
   expect(refusalOf(refusal)).toBe(refusal);
 });

@@ -40,6 +40,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly query: z.ZodType<Query>;
   /** Absent for a route that takes no body; then one that is sent is refused. */
   readonly body?: z.ZodType<Body>;
+  /** Whether it counts for the tenant's limits (429). */
+  readonly isLimited?: true;
   /** Statuses of success with what they carry; null for no body. */
   readonly responses: Readonly<Record<number, { readonly description: string; readonly schema: z.ZodType | null }>>;
   readonly handle: (request: RouteRequest<Params, Query, Body>, context: Context) => Promise<Reply>;

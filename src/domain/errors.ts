@@ -1,3 +1,5 @@
+import type { ProblemCode } from './problem-codes.ts';
+
 /** One fault in an input: `path` is dotted (`items.3.data`), empty for the whole. */
 export interface Fault {
   readonly path: string;
@@ -7,13 +9,13 @@ export interface Fault {
 /** An expected refusal, answered to the caller as RFC 9457 problem details. Anything else thrown is a bug or lost infrastructure. */
 export class Refusal extends Error {
   readonly status: number;
-  readonly code: string;
+  readonly code: ProblemCode;
   readonly faults: readonly Fault[];
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
     status: number,
-    code: string,
+    code: ProblemCode,
     detail: string,
     options: { faults?: readonly Fault[]; retryAfterSeconds?: number } = {},
   ) {

@@ -1,8 +1,7 @@
-import type { Fault } from '../domain/errors.ts';
-import { boundProblem, type Comparison, fault, takes } from './compare-schemas.ts';
+import { boundProblem, type Comparison, fault, type Problem, takes } from './compare-schemas.ts';
 import type { JsonSchema, SchemaObject } from './json-schema.ts';
 
-export function arrayProblems(comparison: Comparison): Fault[] {
+export function arrayProblems(comparison: Comparison): Problem[] {
   const { older, newer } = comparison;
   if (!takes(older, 'array')) return [];
   const isUniqueNow = newer.uniqueItems === true && older.uniqueItems !== true;
@@ -15,7 +14,7 @@ export function arrayProblems(comparison: Comparison): Fault[] {
   ];
 }
 
-function itemProblems({ older, newer, inner }: Comparison): Fault[] {
+function itemProblems({ older, newer, inner }: Comparison): Problem[] {
   const most = (older.maxItems as number | undefined) ?? Number.POSITIVE_INFINITY;
   const prefix = Math.max(prefixOf(older).length, prefixOf(newer).length);
   const places = Array.from({ length: Math.min(prefix, most) }, (_, i) => i);
@@ -34,7 +33,7 @@ interface Counted {
 }
 
 /** Each bound by itself: another part of the older schema may show one of them, and not the other. */
-function containsProblems({ older, newer, inner, isWithin }: Comparison): Fault[] {
+function containsProblems({ older, newer, inner, isWithin }: Comparison): Problem[] {
   const { contains: before, minContains: leastBefore = 1, maxContains: mostBefore = Infinity } = older as Counted;
   const { contains, minContains = 1, maxContains = Infinity } = newer as Counted;
   if (contains === undefined) return [];

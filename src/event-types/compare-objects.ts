@@ -1,8 +1,7 @@
-import type { Fault } from '../domain/errors.ts';
-import { boundProblem, type Comparison, fault, takes } from './compare-schemas.ts';
+import { boundProblem, type Comparison, fault, type Problem, takes } from './compare-schemas.ts';
 import type { JsonSchema, SchemaObject } from './json-schema.ts';
 
-export function objectProblems(comparison: Comparison): Fault[] {
+export function objectProblems(comparison: Comparison): Problem[] {
   if (!takes(comparison.older, 'object')) return [];
   return [
     ...requiredProblems(comparison),
@@ -15,23 +14,25 @@ export function objectProblems(comparison: Comparison): Fault[] {
   ];
 }
 
-function requiredProblems({ older, newer }: Comparison): Fault[] {
+function requiredProblems({ older, newer }: Comparison): Problem[] {
   const before = new Set((older.required ?? []) as string[]);
   const added = ((newer.required ?? []) as string[]).filter((name) => !before.has(name));
   const dependent = (newer.dependentRequired ?? {}) as Record<string, string[]>;
   const dependentBefore = (older.dependentRequired ?? {}) as Record<string, string[]>;
   const addedDependent = Object.entries(dependent).flatMap(([name, wanted]) => {
     const known = new Set(Object.hasOwn(dependentBefore, name) ? dependentBefore[name]! : []);
-    return wanted.filter((each) => !before.has(each) && !known.has(each)).map((each) => `${name}.${each}`);
+    return wanted
+      .filter((each) => !before.has(each) && !known.has(each))
+      .map((each) => fault(`dependentRequired.${name}.${each}`, `is required beside ${name} now and was not`, each));
   });
   return [
-    ...added.map((name) => fault(`required.${name}`, 'is required now and was not; make it optional')),
-    ...addedDependent.map((name) => fault(`dependentRequired.${name}`, 'is required now and was not')),
+    ...added.map((name) => fault(`required.${name}`, 'is required now and was not; make it optional', name)),
+    ...addedDependent,
   ];
 }
 
 /** Properties that one of the two names. Of the schemas that say something of one, each may refuse it. */
-function namedProblems({ older, newer, isOpen, inner, matches }: Comparison): Fault[] {
+function namedProblems({ older, newer, isOpen, inner, matches }: Comparison): Problem[] {
   const names = new Set([...Object.keys(propertiesOf(older)), ...Object.keys(propertiesOf(newer))]);
   return [...names].flatMap((name) => {
     const before = schemasFor(older, name, matches);
@@ -43,7 +44,7 @@ function namedProblems({ older, newer, isOpen, inner, matches }: Comparison): Fa
 }
 
 /** What is said of others by one pattern or by none must be accepted by each pattern of the newer schema. */
-function patternProblems({ older, newer, inner }: Comparison): Fault[] {
+function patternProblems({ older, newer, inner }: Comparison): Problem[] {
   const before = patternsOf(older);
   // A name may match several patterns.
   const isWhole = Object.keys(before).length === 1;
@@ -56,7 +57,7 @@ function patternProblems({ older, newer, inner }: Comparison): Fault[] {
 }
 
 /** Properties that neither names. */
-function otherProblems({ older, newer, inner }: Comparison): Fault[] {
+function otherProblems({ older, newer, inner }: Comparison): Problem[] {
   if (newer.additionalProperties === undefined) return [];
   const kept = patternsOf(newer);
   const dropped = Object.entries(patternsOf(older)).filter(([pattern]) => !Object.hasOwn(kept, pattern));
@@ -66,7 +67,7 @@ function otherProblems({ older, newer, inner }: Comparison): Fault[] {
   return [...ofPatterns, ...inner((older.additionalProperties ?? true) as JsonSchema, now, place)];
 }
 
-function nameProblems({ older, newer, inner }: Comparison): Fault[] {
+function nameProblems({ older, newer, inner }: Comparison): Problem[] {
   if (newer.propertyNames === undefined) return [];
   const before = (older.propertyNames ?? true) as JsonSchema;
   const names = before === false ? false : { type: 'string', ...(before === true ? {} : before) };
@@ -97,7 +98,7 @@ function acceptedBy(
   newer: JsonSchema,
   place: string,
   inner: Comparison['inner'],
-): readonly Fault[] {
+): readonly Problem[] {
   const tried =
     before.length === 0
       ? [inner(true, newer, place)]

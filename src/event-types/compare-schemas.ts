@@ -1,6 +1,16 @@
 import type { Fault } from '../domain/errors.ts';
 import type { JsonSchema, SchemaObject } from './json-schema.ts';
 
+/** Where a newer schema may refuse what an older one accepts. */
+export interface Problem extends Fault {
+  /** Dotted, in the newer schema, down to the keyword: `properties.items.items.minLength`. */
+  readonly path: string;
+  /** The same among the values that it describes, as a diff names them: `items.[]`. Empty for the whole. */
+  readonly place: string;
+  /** What the schema says there that refuses them; empty where that is plain. The message goes on from it. */
+  readonly keyword: string;
+}
+
 /** Two schemas of one place: whatever the older one accepts, the newer one is to accept. */
 export interface Comparison {
   readonly older: SchemaObject;
@@ -12,7 +22,7 @@ export interface Comparison {
    * @param place dotted, from the newer one
    * @param isWhole whether `older` is all that was said of the values
    */
-  readonly inner: (older: JsonSchema, newer: JsonSchema, place: string, isWhole?: boolean) => readonly Fault[];
+  readonly inner: (older: JsonSchema, newer: JsonSchema, place: string, isWhole?: boolean) => readonly Problem[];
   /** The other way round: whether a part of the older schema accepts whatever a part of the newer one accepts. No liberty is taken. */
   readonly isWithin: (newer: JsonSchema, older: JsonSchema) => boolean;
   /** Whether a name matches a pattern. */
@@ -26,12 +36,13 @@ export function takes({ type }: SchemaObject, wanted: string): boolean {
   return types.includes(wanted) || (wanted === 'integer' && types.includes('number'));
 }
 
-export function fault(path: string, message: string): Fault {
-  return { path, message };
+/** @param path that of a keyword, which is said of the values themselves unless `place` says otherwise */
+export function fault(path: string, message: string, place?: string): Problem {
+  return { path, message, place: place ?? '', keyword: place === undefined ? path : '' };
 }
 
 /** A keyword that may only rise, or only fall; what was not bounded stays unbounded. */
-export function boundProblem({ older, newer }: Comparison, keyword: string, direction: 'min' | 'max'): Fault[] {
+export function boundProblem({ older, newer }: Comparison, keyword: string, direction: 'min' | 'max'): Problem[] {
   const bound = newer[keyword] as number | undefined;
   if (bound === undefined || (direction === 'min' && bound === 0)) return [];
   const before = older[keyword] as number | undefined;

@@ -1,24 +1,23 @@
-import type { Fault } from '../domain/errors.ts';
-import { boundProblem, type Comparison, fault, takes } from './compare-schemas.ts';
+import { boundProblem, type Comparison, fault, type Problem, takes } from './compare-schemas.ts';
 import { isMultiple } from './is-multiple.ts';
 import type { SchemaObject } from './json-schema.ts';
 
 const TYPES = ['null', 'boolean', 'number', 'string', 'array', 'object'];
 
-export function typeProblems({ older, newer }: Comparison): Fault[] {
+export function typeProblems({ older, newer }: Comparison): Problem[] {
   if (newer.type === undefined) return [];
   const before = older.type === undefined ? TYPES : [older.type].flat();
   const lost = before.filter((type) => !takes(newer, String(type)));
   return lost.length === 0 ? [] : [fault('type', `no longer accepts ${lost.join(', ')}`)];
 }
 
-export function enumProblems({ newer }: Comparison): Fault[] {
+export function enumProblems({ newer }: Comparison): Problem[] {
   return ['enum', 'const'].flatMap((keyword) =>
     newer[keyword] === undefined ? [] : [fault(keyword, 'is new: other values were accepted')],
   );
 }
 
-export function numberProblems(comparison: Comparison): Fault[] {
+export function numberProblems(comparison: Comparison): Problem[] {
   const { older, newer } = comparison;
   if (!takes(older, 'integer')) return [];
   return [
@@ -28,11 +27,11 @@ export function numberProblems(comparison: Comparison): Fault[] {
   ];
 }
 
-function lowerProblems(older: SchemaObject, newer: SchemaObject): Fault[] {
+function lowerProblems(older: SchemaObject, newer: SchemaObject): Problem[] {
   const { minimum, exclusiveMinimum } = newer as { minimum?: number; exclusiveMinimum?: number };
   const least = (older.minimum as number | undefined) ?? Number.NEGATIVE_INFINITY;
   const above = (older.exclusiveMinimum as number | undefined) ?? Number.NEGATIVE_INFINITY;
-  const problems: Fault[] = [];
+  const problems: Problem[] = [];
   if (minimum !== undefined && minimum > least && minimum > above) {
     problems.push(fault('minimum', 'refuses numbers that were accepted'));
   }
@@ -50,7 +49,7 @@ function mirrored({ maximum, exclusiveMaximum }: SchemaObject): SchemaObject {
   return { minimum: opposite(maximum), exclusiveMinimum: opposite(exclusiveMaximum) };
 }
 
-function multipleProblems(older: SchemaObject, newer: SchemaObject): Fault[] {
+function multipleProblems(older: SchemaObject, newer: SchemaObject): Problem[] {
   const step = newer.multipleOf as number | undefined;
   if (step === undefined) return [];
   const isWhole = !takes(older, 'number');
@@ -59,7 +58,7 @@ function multipleProblems(older: SchemaObject, newer: SchemaObject): Fault[] {
   return [fault('multipleOf', 'refuses numbers that were accepted')];
 }
 
-export function textProblems(comparison: Comparison): Fault[] {
+export function textProblems(comparison: Comparison): Problem[] {
   const { older, newer } = comparison;
   if (!takes(older, 'string')) return [];
   const kept = ['pattern', 'format'].filter((name) => newer[name] !== undefined && newer[name] !== older[name]);

@@ -388,18 +388,16 @@ const repeated = (places: number, names: number, name = 'p') => ({
   $defs: { b: { required: Array.from({ length: names }, (_, i) => `r${i}`) } },
 });
 
+const tooIntricate = [{ path: '', message: expect.stringContaining('too intricate') }];
+
 test('problems are counted: what has very many, or very long ones, is too intricate', () => {
   const before = { allOf: [{ title: 'x', maxProperties: 9 }] };
   expect(compatibilityProblems(before, repeated(5, 50))).toHaveLength(250);
   for (const after of [repeated(15, 500), repeated(2, 400, 'long'.repeat(1_000))]) {
     expect(readSchema(after).ok).toBe(true);
-    expect(compatibilityProblems(before, after)).toEqual([
-      { path: '', message: expect.stringContaining('too intricate') },
-    ]);
+    expect(compatibilityProblems(before, after)).toMatchObject(tooIntricate);
   }
 });
-
-const tooIntricate = [{ path: '', message: expect.stringContaining('too intricate') }];
 
 test('a pattern is compiled once, however many names it is tried on', () => {
   const named = (more: object) => ({
@@ -423,7 +421,7 @@ test('names that patterns would look at for too long are too intricate', () => {
   });
   const after = named({ minProperties: 0 });
   expect(readSchema(after).ok).toBe(true);
-  expect(compatibilityProblems(named({}), after)).toEqual(tooIntricate);
+  expect(compatibilityProblems(named({}), after)).toMatchObject(tooIntricate);
 });
 
 test('what is compiled to try values costs by its length', () => {
@@ -433,7 +431,7 @@ test('what is compiled to try values costs by its length', () => {
   });
   const before = { properties: Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`p${i}`, { const: 'a' }])) };
   expect(compatibilityProblems(before, described(100))).toEqual([]);
-  expect(compatibilityProblems(before, described(40_000))).toEqual(tooIntricate);
+  expect(compatibilityProblems(before, described(40_000))).toMatchObject(tooIntricate);
 });
 
 /** Values that tell schemas of this test apart. */

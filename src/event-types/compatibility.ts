@@ -1,11 +1,10 @@
-import type { Fault } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
 import { arrayProblems } from './compare-arrays.ts';
 import { objectProblems } from './compare-objects.ts';
-import { type Comparison, fault } from './compare-schemas.ts';
+import { type Comparison, fault, type Problem } from './compare-schemas.ts';
 import { enumProblems, numberProblems, textProblems, typeProblems } from './compare-values.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
-import { isObject, type JsonSchema, resolveRef, type SchemaObject } from './json-schema.ts';
+import { isObject, type JsonSchema, placeStep, resolveRef, type SchemaObject } from './json-schema.ts';
 import { LinearPattern, OutOfFuel } from './linear-pattern.ts';
 import { PathSet } from './path-set.ts';
 import { assertsNothing, SchemaEquality } from './schema-equality.ts';
@@ -18,6 +17,8 @@ interface Frame {
   readonly isOpen: boolean;
   readonly budget: { steps: number };
   readonly equality: SchemaEquality;
+  /** Schemas that stand for a `$ref` and its siblings, with the target as the last part of their `allOf`. */
+  readonly unfolded: WeakSet<SchemaObject>;
   /** Whether a name matches a pattern. All that are tried burn the fuel of one validation. */
   readonly matches: (pattern: string, name: string) => boolean;
 }
@@ -38,15 +39,15 @@ const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];
  * good is good, and what cannot be shown to be good this way is a problem as well. One liberty is taken: where the older schema says
  * nothing of other properties (no `additionalProperties`), the newer one may describe some, as long as it requires none of them. What may
  * be anything (`true`, or items that are not described) has no other properties to be silent about.
- * @returns dotted paths in the newer schema
  */
-export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): readonly Fault[] {
+export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): readonly Problem[] {
   const frame: Frame = {
     olderRoot: older,
     newerRoot: newer,
     isOpen: true,
     budget: { steps: MAX_STEPS },
     equality: new SchemaEquality(),
+    unfolded: new WeakSet(),
     matches: patternMatcher(),
   };
   const problems = problemsWithin(frame);
@@ -55,7 +56,7 @@ export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): rea
 }
 
 /** Null when it would cost too much to tell. */
-function problemsWithin(frame: Frame): readonly Fault[] | null {
+function problemsWithin(frame: Frame): readonly Problem[] | null {
   try {
     const problems = compare(frame.olderRoot, frame.newerRoot, frame);
     return frame.budget.steps > 0 ? problems : null;
@@ -75,14 +76,14 @@ function patternMatcher(): Frame['matches'] {
   };
 }
 
-function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly Fault[] {
+function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly Problem[] {
   if (--frame.budget.steps <= 0) return [fault('', 'cannot be compared')];
   if (newer === true || older === false || (isObject(newer) && assertsNothing(newer))) return [];
   if (frame.equality.areSame(older, frame.olderRoot, newer, frame.newerRoot)) return [];
   if (newer === false) return [fault('', 'forbids what was accepted')];
   const before = isObject(older) ? older : {};
-  if (typeof newer.$ref === 'string') return compare(older, unfold(newer, frame.newerRoot), frame);
-  if (typeof before.$ref === 'string') return compare(unfold(before, frame.olderRoot), newer, frame);
+  if (typeof newer.$ref === 'string') return compare(older, unfold(newer, frame.newerRoot, frame), frame);
+  if (typeof before.$ref === 'string') return compare(unfold(before, frame.olderRoot, frame), newer, frame);
   const values = valuesOf(before);
   if (values !== null) return valueProblems(values, newer, frame);
   // `true` is no silence: it says that everything is allowed.
@@ -93,11 +94,11 @@ function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly F
 }
 
 /** A schema of a few names has as many problems at every place that refers to it, and each is written anew for the schema around it. */
-function charge(problems: readonly Fault[], { budget }: Frame): void {
+function charge(problems: readonly Problem[], { budget }: Frame): void {
   for (const { path } of problems) budget.steps -= 1 + Math.floor(path.length / PATH_A_STEP);
 }
 
-function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {
+function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Problem[] {
   const isOpen = frame.isOpen && IN_PLACE.every((keyword) => older[keyword] === undefined);
   const inner: Comparison['inner'] = (a, b, place, isWhole = true) =>
     under(place, compare(a, b, { ...frame, isOpen: isOpen && isWhole }));
@@ -119,8 +120,8 @@ function withParts(
   older: SchemaObject,
   newer: SchemaObject,
   frame: Frame,
-  problems: readonly Fault[],
-): readonly Fault[] {
+  problems: readonly Problem[],
+): readonly Problem[] {
   const strict = { ...frame, isOpen: false };
   let left = problems;
   for (const part of (older.allOf ?? []) as JsonSchema[]) {
@@ -139,16 +140,19 @@ function withParts(
 }
 
 /** A path stands for what the newer schema says there: it is a problem when neither of two comparisons shows that it is none. */
-function inBoth(a: readonly Fault[], b: readonly Fault[], { budget }: Frame): readonly Fault[] {
+function inBoth(a: readonly Problem[], b: readonly Problem[], { budget }: Frame): readonly Problem[] {
   // What is too intricate has one problem in the end, whatever these are.
   if (budget.steps <= 0) return a;
   const paths = new PathSet(b.map(({ path }) => path));
   return a.filter(({ path }) => paths.touches(path));
 }
 
-function combinationProblems(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Fault[] {
+function combinationProblems(older: SchemaObject, newer: SchemaObject, frame: Frame): readonly Problem[] {
   const { allOf = [], anyOf, oneOf, not } = newer as Record<string, readonly JsonSchema[] | undefined>;
-  const problems = allOf.flatMap((part, i) => under(`allOf.${i}`, compare(older, part, frame)));
+  const target = frame.unfolded.has(newer) ? allOf.length - 1 : -1;
+  const problems = allOf.flatMap((part, i) =>
+    under(`allOf.${i}`, compare(older, part, frame), i === target ? '' : undefined),
+  );
   const closed = { ...frame, isOpen: false };
   if (anyOf !== undefined && !anyOf.some((each) => compare(older, each, closed).length === 0)) {
     problems.push(fault('anyOf', 'has no alternative that accepts all of what was accepted'));
@@ -188,7 +192,7 @@ function valuesOf(schema: SchemaObject): readonly unknown[] | null {
 }
 
 /** Values that are all named can be tried. */
-function valueProblems(values: readonly unknown[], newer: SchemaObject, frame: Frame): readonly Fault[] {
+function valueProblems(values: readonly unknown[], newer: SchemaObject, frame: Frame): readonly Problem[] {
   frame.budget.steps -= Math.floor(values.length / VALUES_A_STEP);
   const accepts = acceptorOf(newer, values, frame);
   const refused = values.filter((value) => !accepts(value));
@@ -228,12 +232,23 @@ function isTypeOf(keyword: string, { type }: SchemaObject, value: unknown): bool
 }
 
 /** References stand for what they name, beside whatever stands next to them. */
-function unfold({ $ref: ref, ...siblings }: SchemaObject, root: JsonSchema): JsonSchema {
+function unfold({ $ref: ref, ...siblings }: SchemaObject, root: JsonSchema, { unfolded }: Frame): JsonSchema {
   const target = resolveRef(root, ref);
   if (assertsNothing(siblings)) return target;
-  return { ...siblings, allOf: [...((siblings.allOf ?? []) as JsonSchema[]), target] };
+  const whole = { ...siblings, allOf: [...((siblings.allOf ?? []) as JsonSchema[]), target] };
+  unfolded.add(whole);
+  return whole;
 }
 
-function under(place: string, problems: readonly Fault[]): Fault[] {
-  return problems.map(({ path, message }) => fault(path === '' ? place : `${place}.${path}`, message));
+/** @param step where the place is among the values; empty: where its schema is */
+function under(place: string, problems: readonly Problem[], step = placeStep(place)): Problem[] {
+  return problems.map((problem) => ({
+    ...problem,
+    path: joined(place, problem.path),
+    place: joined(step, problem.place),
+  }));
+}
+
+function joined(outer: string, inner: string): string {
+  return outer === '' || inner === '' ? outer + inner : `${outer}.${inner}`;
 }

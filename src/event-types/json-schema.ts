@@ -39,6 +39,13 @@ export function subschemasAt(keyword: string, value: unknown): readonly Subschem
   }
 }
 
+/** The step that a subschema's path is among the values that it describes: `amount`, `[]` for each item, `*` for other properties. */
+export function placeStep(path: string): string {
+  if (path.startsWith('properties.')) return path.slice('properties.'.length);
+  if (path === 'items') return '[]';
+  return path === 'additionalProperties' ? '*' : path;
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { compatibilityProblems } from './compatibility.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { MAX_DIFF_LENGTH, schemaDiff } from './schema-diff.ts';
+import { MAX_DIFF_LENGTH, problemInDiff, schemaDiff } from './schema-diff.ts';
 
 const referring = (places: number, definition: JsonSchema): JsonSchema => ({
   properties: Object.fromEntries(Array.from({ length: places }, (_, i) => [`p${i}`, { $ref: '#/$defs/x' }])),
@@ -49,6 +50,48 @@ test('a diff tells other properties from a property, what nothing is from anythi
       { path: 'data.anyOf.0', from: { type: 'string' }, to: { type: 'number' } },
     ],
   });
+});
+
+const items = (price: JsonSchema) => ({ type: 'array', items: { type: 'object', properties: { price } } });
+
+test('what breaks is told by the paths of the lists, with what refuses it', () => {
+  const from = {
+    properties: { a: { type: 'string' }, list: items({ maximum: 9 }), one: { type: 'integer' }, s: { title: 's' } },
+    dependentRequired: {},
+    additionalProperties: true,
+  };
+  const to = {
+    required: ['b'],
+    properties: {
+      a: { type: 'number' },
+      list: items({ maximum: 5 }),
+      one: { $ref: '#/$defs/one', maximum: 9 },
+      s: { anyOf: [{ const: 1 }, { const: 2 }] },
+    },
+    dependentRequired: { a: ['one'] },
+    additionalProperties: { type: 'string' },
+    $defs: { one: { type: 'integer', minimum: 0 } },
+  };
+  const problems = compatibilityProblems(from, to).map(problemInDiff);
+  expect(problems).toEqual([
+    { path: 'data.b', message: 'is required now and was not; make it optional' },
+    { path: 'data.one', message: 'is required beside a now and was not' },
+    { path: 'data.a', message: 'type no longer accepts string' },
+    { path: 'data.list.[].price', message: 'maximum refuses numbers that were accepted' },
+    { path: 'data.one', message: 'maximum refuses numbers that were accepted' },
+    { path: 'data.one', message: 'minimum refuses numbers that were accepted' },
+    { path: 'data.s', message: 'anyOf has no alternative that accepts all of what was accepted' },
+    { path: 'data.*', message: 'type no longer accepts null, boolean, number, array, object' },
+  ]);
+  const { added, changed } = schemaDiff(from, to);
+  const shown = [...added, ...changed].map(({ path }) => path);
+  expect(problems.filter(({ path }) => !shown.includes(path))).toEqual([]);
+});
+
+test('what breaks everywhere is told of the data as a whole', () => {
+  expect(compatibilityProblems({}, false).map(problemInDiff)).toEqual([
+    { path: 'data', message: 'forbids what was accepted' },
+  ]);
 });
 
 test('each list of a diff is cut, from its end', () => {

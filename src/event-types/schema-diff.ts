@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isObject, type JsonSchema, resolveRef, subschemaPlaces, subschemasAt } from './json-schema.ts';
+import type { Fault } from '../domain/errors.ts';
+import type { Problem } from './compare-schemas.ts';
+import { isObject, type JsonSchema, placeStep, resolveRef, subschemaPlaces, subschemasAt } from './json-schema.ts';
 
 export interface SchemaDiff {
   readonly added: readonly { readonly path: string; readonly schema: unknown }[];
@@ -10,6 +12,7 @@ export interface SchemaDiff {
 /** What a schema says of a path by itself. */
 type Said = Readonly<Record<string, unknown>>;
 
+const ROOT = 'data';
 /** Most characters of JSON in each of the three lists: a definition is shown at every path that refers to it. */
 export const MAX_DIFF_LENGTH = 256 * 1024;
 
@@ -28,6 +31,14 @@ export function schemaDiff(from: JsonSchema, to: JsonSchema): SchemaDiff {
       const before = older.get(path);
       return before === undefined || areSame(before, schema) ? null : { path, from: before, to: schema };
     }),
+  };
+}
+
+/** A problem of compatibility, by the path at which the diff shows what has changed. */
+export function problemInDiff({ place, keyword, message }: Problem): Fault {
+  return {
+    path: place === '' ? ROOT : `${ROOT}.${place}`,
+    message: keyword === '' ? message : `${keyword} ${message}`,
   };
 }
 
@@ -68,7 +79,7 @@ function rememberedSameness(): (a: Said, b: Said) => boolean {
 
 function described(root: JsonSchema): Map<string, Said> {
   const found = new Map<string, Said>();
-  describe(root, root, 'data', found);
+  describe(root, root, ROOT, found);
   return found;
 }
 
@@ -83,15 +94,9 @@ function describe(schema: JsonSchema, root: JsonSchema, path: string, found: Map
   say(path, Object.fromEntries(Object.entries(rest).filter(([keyword]) => !subschemaPlaces.has(keyword))));
   for (const [keyword, value] of Object.entries(rest)) {
     for (const inner of subschemasAt(keyword, value)) {
-      describe(inner.schema as JsonSchema, root, `${path}.${stepOf(keyword, inner.path)}`, found);
+      describe(inner.schema as JsonSchema, root, `${path}.${placeStep(inner.path)}`, found);
     }
   }
   // Also what is described elsewhere, or nowhere.
   for (const name of (required ?? []) as string[]) say(`${path}.${name}`, { required: true });
-}
-
-function stepOf(keyword: string, path: string): string {
-  if (keyword === 'properties') return path.slice('properties.'.length);
-  if (keyword === 'items') return '[]';
-  return keyword === 'additionalProperties' ? '*' : path;
 }

@@ -33,7 +33,10 @@ const eventType = z
 /** RFC 3339 with an offset or Z. A leap second is accepted as the standard has it. */
 const TIMESTAMP = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
-const timestamp = z.string().refine(isRfc3339, 'expected an RFC 3339 date-time such as 2024-03-14T10:30:00Z');
+const timestamp = z
+  .string()
+  .refine(isRfc3339, 'expected an RFC 3339 date-time such as 2024-03-14T10:30:00Z')
+  .meta({ format: 'date-time' });
 
 export function isRfc3339(text: string): boolean {
   if (!TIMESTAMP.test(text)) return false;

@@ -4,8 +4,9 @@ import { CORRELATION, TYPE_VERSION } from '../cloudevents/native-names.ts';
 import { type NativeEvent, toNative } from '../cloudevents/to-native.ts';
 import type { Fault } from '../domain/errors.ts';
 import type { RawEvent } from './accept.ts';
+import { checkSchema } from './check-schema.ts';
 import { type EventInput, eventInput } from './event-input.ts';
-import { faultsOf, type ReadResult } from './read-event.ts';
+import type { ReadResult } from './read-event.ts';
 
 export interface CloudEventOptions {
   /** The extension that names the tenant; null: whose event it is follows from elsewhere, and the extension says nothing of that. */
@@ -42,13 +43,12 @@ function convert(event: CloudEvent, { tenantExtension, placeOf }: CloudEventOpti
   const native = toNative(event);
   const tenant = event.extensions.find(({ name }) => name === tenantExtension)?.value;
   const value = fieldsOf(native, tenant);
-  const parsed = inputWithoutMetadata.safeParse(withoutMetadata(value));
-  if (!parsed.success)
-    return { ok: false, faults: faultsOf(parsed.error).map((fault) => renamed(fault, tenantExtension)) };
+  const checked = checkSchema(inputWithoutMetadata, withoutMetadata(value));
+  if (!checked.ok) return { ok: false, faults: checked.faults.map((fault) => renamed(fault, tenantExtension)) };
   return {
     ok: true,
     event: {
-      input: parsed.data as EventInput,
+      input: checked.value as EventInput,
       value,
       dataText: native.dataText,
       metadataText: native.metadataText,

@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import type { Fault } from '../domain/errors.ts';
 import { objectMembers } from '../domain/json-slices.ts';
+import { checkSchema } from './check-schema.ts';
 import { type EventInput, eventInput } from './event-input.ts';
 import { plainInput } from './plain-input.ts';
 import type { EventSlice } from './slice-events.ts';
@@ -49,33 +49,22 @@ function readPlain(value: object, { members, dataText, metadataText }: EventSlic
 function readAny(value: object, text: string): ReadResult {
   const members = objectMembers(text, MAX_FIELDS + 1);
   if (members.length > MAX_FIELDS) return { ok: false, faults: tooManyFields().faults };
-  const parsed = eventInput.safeParse(value);
+  const checked = checkSchema(eventInput, value);
   const repeated = repeatedNames(members.map((member) => member.name));
-  if (!parsed.success || repeated.length > 0) {
-    return {
-      ok: false,
-      faults: [...faultsOf(parsed.error), ...repeated.map((path) => ({ path, message: 'given more than once' }))],
-    };
+  if (!checked.ok || repeated.length > 0) {
+    const faults = checked.ok ? [] : checked.faults;
+    return { ok: false, faults: [...faults, ...repeated.map((path) => ({ path, message: 'given more than once' }))] };
   }
   const textOf = (name: string) => members.find((member) => member.name === name)?.text ?? null;
   return {
     ok: true,
     event: {
-      input: parsed.data,
+      input: checked.value,
       value: value as Readonly<Record<string, unknown>>,
       dataText: textOf('data') ?? 'null',
       metadataText: textOf('metadata'),
     },
   };
-}
-
-/** zod's issues as faults with dotted paths; each unknown field is a fault of its own. */
-export function faultsOf(error: z.ZodError | undefined): Fault[] {
-  return (error?.issues ?? []).flatMap((issue): Fault[] => {
-    const path = issue.path.map(String).join('.');
-    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-    return issue.keys.map((key) => ({ path: path === '' ? key : `${path}.${key}`, message: 'unknown field' }));
-  });
 }
 
 function repeatedNames(names: readonly string[]): readonly string[] {

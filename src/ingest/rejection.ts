@@ -1,9 +1,10 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
+import type { ProblemCode } from '../domain/problem-codes.ts';
 
 /** A refusal of one event, before it is known whether it came alone or in a batch. */
 export interface Rejection {
   readonly status: number;
-  readonly code: string;
+  readonly code: ProblemCode;
   readonly detail: string;
   readonly faults: readonly Fault[];
   /** The tenant whose event types say so, and the version of these. */

@@ -408,6 +408,6 @@ test('a diff tells the first hundred problems', async () => {
   const { body } = await api('GET', `/v1/tenants/${tenant}/event-types/wide/diff?from=1.0&to=2.0`);
   expect(body.compatible).toBe(false);
   expect(body.problems.map(({ path }: { path: string }) => path)).toEqual(
-    names.slice(0, 100).map((name) => `required.${name}`),
+    names.slice(0, 100).map((name) => `data.${name}`),
   );
 });

@@ -244,7 +244,7 @@ test('the order of the queue is kept over a consumer that ends with messages in 
   let refused = 0;
   const source = consume(
     async (messages) => {
-      if (messages.length > 3) throw new Refusal(429, 'slow', 'fewer at once');
+      if (messages.length > 3) throw new Refusal(429, 'rate_limited', 'fewer at once');
       if (isAway && stored >= 10) {
         refused++;
         throw new Error('away');

@@ -25,11 +25,6 @@ export function endpointNotFound(): Refusal {
   return new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
 }
 
-function noDestination(): Refusal {
-  const faults = [{ path: 'url', message: 'expected url or destination' }];
-  return new Refusal(422, 'invalid', 'The body is not valid.', { faults });
-}
-
 function viewer(
   { caller, tenant }: Pick<RouteRequest<unknown, unknown, unknown>, 'caller' | 'tenant'>,
   { config }: Context,
@@ -50,8 +45,8 @@ export const createEndpoint = defineRoute({
     const { secret: own, ...input } = request.body;
     refuseChangedNumbers(request.bodyText);
     const { given, settings: wanted } = settingsOf(input, context);
-    const destination = chooseDestination(given, null);
-    if (destination === undefined) throw noDestination();
+    // The body names one.
+    const destination = chooseDestination(given, null)!;
     const settings = { ...defaultSettings, ...wanted, destination };
     checkTogether(destination, settings);
     const secret = secretFor(settings.signature, own);

@@ -5,7 +5,7 @@ import type { TenantRef } from '../../domain/scope.ts';
 import { compatibilityProblems } from '../../event-types/compatibility.ts';
 import { compileSchema } from '../../event-types/compile-schema.ts';
 import type { JsonSchema } from '../../event-types/json-schema.ts';
-import { MAX_DIFF_LENGTH, schemaDiff } from '../../event-types/schema-diff.ts';
+import { MAX_DIFF_LENGTH, problemInDiff, schemaDiff } from '../../event-types/schema-diff.ts';
 import { parseVersion, type TypeVersion, versionText } from '../../event-types/type-version.ts';
 import { EVENT_TYPE, isReservedType } from '../../routing/type-pattern.ts';
 import * as versions from '../../store/event-type-versions.ts';
@@ -138,7 +138,7 @@ export const diffEventTypeVersions = defineRoute({
         from: z.string(),
         to: z.string(),
         compatible: z.boolean().describe('Whether `to` accepts all that `from` accepts, as far as can be shown.'),
-        problems: z.array(fault).describe(`The first ${MAX_PROBLEMS}.`),
+        problems: z.array(fault).describe(`The first ${MAX_PROBLEMS}, by the paths of the lists below.`),
         added: z.array(place).describe(cut),
         removed: z.array(place).describe(cut),
         changed: z.array(z.object({ path: z.string(), from: z.unknown(), to: z.unknown() })).describe(cut),
@@ -153,7 +153,12 @@ export const diffEventTypeVersions = defineRoute({
     const problems = compatibilityProblems(older!, newer!);
     const names = { type, from: versionText(from!), to: versionText(to!) };
     const compatible = problems.length === 0;
-    const body = { ...names, compatible, problems: problems.slice(0, MAX_PROBLEMS), ...schemaDiff(older!, newer!) };
+    const body = {
+      ...names,
+      compatible,
+      problems: problems.slice(0, MAX_PROBLEMS).map(problemInDiff),
+      ...schemaDiff(older!, newer!),
+    };
     return { status: 200, body };
   },
 });

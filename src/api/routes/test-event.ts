@@ -29,6 +29,7 @@ export const sendTestEvent = defineRoute({
     type: z.string().optional().describe(`Default \`${DEFAULT_TYPE}\`.`),
     data: z.unknown().optional(),
   }),
+  isLimited: true,
   responses: {
     202: { description: 'Accepted', schema: z.object({ event_id: z.string(), delivery_id: z.string() }) },
   },
