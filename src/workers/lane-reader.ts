@@ -1,4 +1,4 @@
-import type { DueDelivery } from '../store/mailbox.ts';
+import { type DueDelivery, START } from '../store/mailbox.ts';
 import { AsideWriter, type AsideWriterOptions } from './aside-writer.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
@@ -174,6 +174,10 @@ export class LaneReader {
       for (const lane of hungry) lane.fetchFailed();
       throw error;
     });
+    noteRescans(
+      hungry.filter((_, i) => fetches[i]!.after === START),
+      performance.now() - now,
+    );
     const [rowsOf, freshOf] = [rows, fresh].map((some) => Map.groupBy(some, (row) => row.lane)) as [ByLane, ByLane];
     for (const [i, lane] of hungry.entries()) {
       const wasWoken = lane.isHungry;
@@ -274,6 +278,11 @@ export class LaneReader {
     await this.#floods.finish();
     await this.#aside.promote();
   }
+}
+
+/** One statement reads all of them: what each took is not known apart. */
+function noteRescans(lanes: readonly Lane[], tookMs: number): void {
+  for (const lane of lanes) lane.rescanTook(tookMs / lanes.length);
 }
 
 function noteLooked(lanes: readonly Lane[]): void {

@@ -326,7 +326,7 @@ test('while rows are looked for that stand behind nothing, however long that tak
 test('a lane that comes while rows are looked for that stand behind nothing does not leave before its own were looked for', async () => {
   const fate = () => ({ outcome: answered(200), afterMs: 5 });
   // The look ends while a round reads something else.
-  const travel = slowly((name) => (name === 'promoteAll' ? 20_000 : name === 'fetchDue' ? 80 : 1));
+  const travel = slowly((name) => (name === 'promoteAll' ? 20_000 : name.startsWith('fetchDue') ? 80 : 1));
   rig = new LaneRig({ lanes: 2, maxInFlight: 64, fate, travel });
   rig.time.install();
   rig.model.addEndpoint(1, 0, 20).enabled = false;
@@ -339,4 +339,39 @@ test('a lane that comes while rows are looked for that stand behind nothing does
   rig.wake(1);
   expect(await rig.time.pass(90_000, () => rig.sent.length === 1)).toBe(true);
   expect(await rig.time.pass(60_000, () => rig.isFree(0) && rig.isFree(1))).toBe(true);
+});
+
+test('where reads from the start are dear they are rare, and a row that became visible late is found all the same', async () => {
+  let fromStart = 0;
+  let isRead = false;
+  const travel = slowly((name) => {
+    if (name === 'fetchDueFromStart') fromStart++;
+    isRead ||= name === 'fetchDue';
+    return name === 'fetchDueFromStart' ? 500 : 1;
+  });
+  rig = new LaneRig({ lanes: 1, maxInFlight: 64, travel, fate: () => ({ outcome: answered(200), afterMs: 5 }) });
+  rig.time.install();
+  rig.model.addEndpoint(1, 0, 20);
+  rig.startWorker();
+  rig.wake(0);
+  let event = 0;
+  const goOn = async (seconds: number) => {
+    for (let i = 0; i < seconds * 10; i++) {
+      rig.model.add(++event, 1, rig.model.now);
+      rig.wake(0);
+      await rig.time.pass(100);
+    }
+  };
+  await goOn(3);
+  fromStart = 0;
+  await goOn(60);
+  expect([fromStart > 0, fromStart <= 6, isRead]).toEqual([true, true, true]);
+  for (const lateMs of [2_000, 10_000]) {
+    const late = rig.model.add(++event, 1, rig.model.now - lateMs);
+    await goOn(1.5);
+    expect(rig.model.rows.has(keyOf(late))).toBe(false);
+  }
+  const late = rig.model.add(++event, 1, rig.model.now - 60_000);
+  await goOn(22);
+  expect(rig.model.rows.has(keyOf(late))).toBe(false);
 });

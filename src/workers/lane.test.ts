@@ -245,3 +245,74 @@ test('parked endpoints are looked for every ten seconds, and less often the more
   lane.explored(10_000, 11_000);
   expect([lane.isUnexplored(210_999), lane.isUnexplored(211_000)]).toEqual([false, true]);
 });
+
+/** A lane whose reading from the start takes long, with a row due now. */
+function dearLane(tookMs: number): Lane {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
+  lane.rescanTook(tookMs);
+  lane.fetched({ rows: [row(CLOCK_MS)], fresh: 1, limit: 10 }, 0);
+  lane.held = 1;
+  return lane;
+}
+
+/** When it reads from the start, looking every 100 ms. */
+function rescansOf(lane: Lane, untilMs: number, from = 100): number[] {
+  const times: number[] = [];
+  for (let now = from; now <= untilMs; now += 100) {
+    if (lane.nextFetch(10, now, CLOCK_MS).after === START) times.push(now);
+    lane.fetched({ rows: [], fresh: 0, limit: 10 }, now);
+  }
+  return times;
+}
+
+test('reads from the start take at most a twentieth of a lane’s time, and come once a minute all the same', () => {
+  expect(rescansOf(dearLane(10), 2_500)).toEqual([1_000, 2_000]);
+  expect(rescansOf(dearLane(200), 9_000)).toEqual([4_000, 8_000]);
+  expect(rescansOf(dearLane(9_000), 130_000)).toEqual([60_000, 120_000]);
+});
+
+test('in between a lane looks fifteen seconds back every second, also where it has a backlog to go on with', () => {
+  const lane = dearLane(1_000);
+  const looks: number[] = [];
+  for (let now = 100; now <= 3_000; now += 100) {
+    const { after } = lane.nextFetch(1, now, CLOCK_MS + now);
+    if (after.dueAtMs <= CLOCK_MS + now - 15_000) looks.push(now);
+    lane.fetched({ rows: [row(CLOCK_MS + now)], fresh: 1, limit: 1 }, now);
+  }
+  expect(looks).toEqual([1_000, 2_000, 3_000]);
+});
+
+test('a lane with nothing to do is given back as soon as reads from the start allow it', () => {
+  for (const [tookMs, at] of [
+    [2, 300],
+    [100, 2_000],
+  ] as const) {
+    const lane = dearLane(tookMs);
+    lane.held = 0;
+    let idleAt = 0;
+    for (let now = 100; idleAt === 0; now += 100) {
+      lane.nextFetch(10, now, CLOCK_MS);
+      lane.fetched({ rows: [], fresh: 0, limit: 10 }, now);
+      if (lane.isIdle) idleAt = now;
+    }
+    expect(idleAt).toBe(at);
+  }
+});
+
+test('a read from the start that had to be, and failed or passed over tenants, comes again soon, dear as it is', () => {
+  const failed = dearLane(3_000);
+  failed.lookBack();
+  failed.nextFetch(10, 100, CLOCK_MS);
+  failed.fetchFailed();
+  expect(rescansOf(failed, 1_000, 200)).toEqual([200]);
+  const past = dearLane(3_000);
+  past.lookBack();
+  past.nextFetch(10, 100, CLOCK_MS);
+  past.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 100);
+  expect(rescansOf(past, 3_000, 200)).toEqual([1_100]);
+  const timely = dearLane(3_000);
+  timely.nextFetch(10, 60_000, CLOCK_MS);
+  timely.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 60_000);
+  expect(rescansOf(timely, 70_000, 60_100)).toEqual([]);
+});

@@ -8,6 +8,14 @@ const BUSY_POLL_MS = 10;
 const QUIET_POLL_MS = 100;
 /** How often a lane reads from the start, for rows that became visible behind its cursor. */
 const RESCAN_MS = 1_000;
+/**
+ * How much of a lane's time that may take, and how rare it becomes at most, in ms: while a transaction stays open that sees old rows, such a
+ * read steps over everything that was delivered since.
+ */
+const RESCAN_SHARE = 1 / 20;
+const RARE_RESCAN_MS = 60_000;
+/** How far behind its cursor it looks every second in between, in ms: that is later than any statement of ours commits. */
+const DEEP_MS = 15_000;
 /** Rows of a careful lane that are in memory before it fetches more: what waits there for its trial keeps others from their slots. */
 const CAREFUL_ROWS = 16;
 /** How far behind its cursor a lane looks each time: commits are rarely later than this. */
@@ -46,7 +54,13 @@ export class Lane {
   #cursor: Cursor = START;
   #fetchedAt = 0;
   #isFetching = false;
+  /** When it was read from the start last; `-Infinity` when it has to be. */
   #rescannedAt = Number.NEGATIVE_INFINITY;
+  /** Least time between two reads from the start, by what the last one took. */
+  #rescanPauseMs = 0;
+  /** When it looked far behind its cursor last. */
+  #deepAt = Number.NEGATIVE_INFINITY;
+  #isDeep = false;
   #foundAt: number;
   /** When rows came from memory last. */
   #handedAt = Number.NEGATIVE_INFINITY;
@@ -60,6 +74,8 @@ export class Lane {
   #isBehind = true;
   #isContinuing = false;
   #isFromStart = true;
+  /** Whether that had to be, not just because it was time. */
+  #hadToStartOver = true;
   /** Whether the lane had rows in memory when the last fetch began. */
   #leavesOut = false;
   #isQuiet = false;
@@ -153,9 +169,12 @@ export class Lane {
     this.#isFetching = true;
     this.#fetchClockMs = clockMs;
     this.#fellMeanwhile = false;
-    const hasLingered = this.#hasLingered(now) && this.held === 0;
-    this.#isFromStart = hasLingered || now - this.#rescannedAt >= RESCAN_MS;
+    this.#hadToStartOver = this.#rescannedAt === Number.NEGATIVE_INFINITY;
+    const mayLeave = this.#hasLingered(now) && this.held === 0;
+    this.#isFromStart = now - this.#rescannedAt >= Math.max(this.#rescanPauseMs, mayLeave ? 0 : RESCAN_MS);
     if (this.#isFromStart) this.#rescannedAt = now;
+    this.#isDeep = now - this.#deepAt >= RESCAN_MS;
+    if (this.#isFromStart || this.#isDeep) this.#deepAt = now;
     this.#leavesOut = this.held > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
     return { lane: this.number, after: this.#after(clockMs), limit };
@@ -165,6 +184,12 @@ export class Lane {
   fetchFailed(): void {
     this.#isFetching = false;
     this.isHungry = true;
+    if (this.#isFromStart) this.#rescannedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Reading it from the start has taken so long. */
+  rescanTook(ms: number): void {
+    this.#rescanPauseMs = Math.min(ms / RESCAN_SHARE, RARE_RESCAN_MS);
   }
 
   /** Takes note of what a fetch brought. */
@@ -194,6 +219,9 @@ export class Lane {
     this.isHungry = rows.length >= limit;
     if (fresh > 0) this.#foundAt = now;
     this.#isQuiet = false;
+    // What it had to start over for may be among the rows that were passed over: it does so again in a second.
+    if (this.#isFromStart && this.#hadToStartOver)
+      this.#rescannedAt = now - Math.max(0, this.#rescanPauseMs - RESCAN_MS);
   }
 
   #hasLingered(now: number): boolean {
@@ -202,7 +230,8 @@ export class Lane {
 
   #after(clockMs: number): Cursor {
     if (this.#isFromStart) return START;
-    if (this.#isContinuing) return this.#cursor;
-    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - OVERLAP_MS) };
+    if (this.#isContinuing && !this.#isDeep) return this.#cursor;
+    const overlapMs = this.#isDeep ? DEEP_MS : OVERLAP_MS;
+    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - overlapMs) };
   }
 }
