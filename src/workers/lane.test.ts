@@ -266,9 +266,9 @@ function rescansOf(lane: Lane, untilMs: number, from = 100): number[] {
   return times;
 }
 
-test('reads from the start take at most a twentieth of a lane’s time, and come once a minute all the same', () => {
-  expect(rescansOf(dearLane(10), 2_500)).toEqual([1_000, 2_000]);
-  expect(rescansOf(dearLane(200), 9_000)).toEqual([4_000, 8_000]);
+test('reads from the start take at most half a percent of a busy lane’s time, and come once a minute all the same', () => {
+  expect(rescansOf(dearLane(5), 2_500)).toEqual([1_000, 2_000]);
+  expect(rescansOf(dearLane(20), 9_000)).toEqual([4_000, 8_000]);
   expect(rescansOf(dearLane(9_000), 130_000)).toEqual([60_000, 120_000]);
 });
 
@@ -287,6 +287,7 @@ test('a lane with nothing to do is given back as soon as reads from the start al
   for (const [tookMs, at] of [
     [2, 300],
     [100, 2_000],
+    [5_000, 10_000],
   ] as const) {
     const lane = dearLane(tookMs);
     lane.held = 0;
@@ -315,4 +316,12 @@ test('a read from the start that had to be, and failed or passed over tenants, c
   timely.nextFetch(10, 60_000, CLOCK_MS);
   timely.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 60_000);
   expect(rescansOf(timely, 70_000, 60_100)).toEqual([]);
+});
+
+test('a lane that was called while it was read from the start has something to do, however long that took', () => {
+  const lane = dearLane(1_000);
+  lane.held = 0;
+  lane.wake();
+  expect(rescansOf(lane, 20_000, 20_000)).toEqual([]);
+  expect(rescansOf(lane, 20_100, 20_100)).toEqual([20_100]);
 });

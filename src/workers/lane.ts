@@ -9,11 +9,11 @@ const QUIET_POLL_MS = 100;
 /** How often a lane reads from the start, for rows that became visible behind its cursor. */
 const RESCAN_MS = 1_000;
 /**
- * How much of a lane's time that may take, and how rare it becomes at most, in ms: while a transaction stays open that sees old rows, such a
- * read steps over everything that was delivered since.
+ * How much of a lane's time that may take, and how rare it becomes at most, in ms, while it is busy, and where it has nothing to do: while a transaction
+ * stays open that sees old rows, such a read steps over everything that was delivered since, and whatever comes meanwhile waits for it.
  */
-const RESCAN_SHARE = 1 / 20;
-const RARE_RESCAN_MS = 60_000;
+const BUSY_RESCAN = { share: 1 / 200, mostMs: 60_000 };
+const IDLE_RESCAN = { share: 1 / 20, mostMs: 10_000 };
 /** How far behind its cursor it looks every second in between, in ms: that is later than any statement of ours commits. */
 const DEEP_MS = 15_000;
 /** Rows of a careful lane that are in memory before it fetches more: what waits there for its trial keeps others from their slots. */
@@ -56,8 +56,8 @@ export class Lane {
   #isFetching = false;
   /** When it was read from the start last; `-Infinity` when it has to be. */
   #rescannedAt = Number.NEGATIVE_INFINITY;
-  /** Least time between two reads from the start, by what the last one took. */
-  #rescanPauseMs = 0;
+  /** How long the last read from the start took. */
+  #rescanMs = 0;
   /** When it looked far behind its cursor last. */
   #deepAt = Number.NEGATIVE_INFINITY;
   #isDeep = false;
@@ -79,6 +79,8 @@ export class Lane {
   /** Whether the lane had rows in memory when the last fetch began. */
   #leavesOut = false;
   #isQuiet = false;
+  /** Whether new rows were announced since the last fetch began. */
+  #isCalled = false;
 
   /** @param renewedAt when the lease was asked for */
   constructor(lease: LaneLease, now: number, renewedAt = now) {
@@ -107,6 +109,7 @@ export class Lane {
   wake(): void {
     this.isHungry = true;
     this.#isQuiet = false;
+    this.#isCalled = true;
   }
 
   /** Whether new rows may come from memory: not before those that wait in the table. */
@@ -170,8 +173,9 @@ export class Lane {
     this.#fetchClockMs = clockMs;
     this.#fellMeanwhile = false;
     this.#hadToStartOver = this.#rescannedAt === Number.NEGATIVE_INFINITY;
-    const mayLeave = this.#hasLingered(now) && this.held === 0;
-    this.#isFromStart = now - this.#rescannedAt >= Math.max(this.#rescanPauseMs, mayLeave ? 0 : RESCAN_MS);
+    const mayLeave = this.#hasLingered(now) && this.held === 0 && !this.#isCalled;
+    this.#isCalled = false;
+    this.#isFromStart = now - this.#rescannedAt >= this.#rescanPauseMs(mayLeave);
     if (this.#isFromStart) this.#rescannedAt = now;
     this.#isDeep = now - this.#deepAt >= RESCAN_MS;
     if (this.#isFromStart || this.#isDeep) this.#deepAt = now;
@@ -189,7 +193,13 @@ export class Lane {
 
   /** Reading it from the start has taken so long. */
   rescanTook(ms: number): void {
-    this.#rescanPauseMs = Math.min(ms / RESCAN_SHARE, RARE_RESCAN_MS);
+    this.#rescanMs = ms;
+  }
+
+  /** Least time between two of them. */
+  #rescanPauseMs(isIdle: boolean): number {
+    const { share, mostMs } = isIdle ? IDLE_RESCAN : BUSY_RESCAN;
+    return Math.min(Math.max(isIdle ? 0 : RESCAN_MS, this.#rescanMs / share), mostMs);
   }
 
   /** Takes note of what a fetch brought. */
@@ -220,8 +230,7 @@ export class Lane {
     if (fresh > 0) this.#foundAt = now;
     this.#isQuiet = false;
     // What it had to start over for may be among the rows that were passed over: it does so again in a second.
-    if (this.#isFromStart && this.#hadToStartOver)
-      this.#rescannedAt = now - Math.max(0, this.#rescanPauseMs - RESCAN_MS);
+    if (this.#isFromStart && this.#hadToStartOver) this.#rescannedAt = now + RESCAN_MS - this.#rescanPauseMs(false);
   }
 
   #hasLingered(now: number): boolean {
