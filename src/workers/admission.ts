@@ -39,11 +39,11 @@ export class Admission {
     const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !memory.mayTake(num)));
     const places = crowding.places();
     if (full.size === 0 && places === null) return rows;
-    const now = nowMs();
+    const mayCome = places === null ? () => true : doorman(places, nowMs());
     return rows.filter((row) => {
       if (held.has(row)) return !full.has(row.tenantNum);
       const desk = list.of(row.endpointNum, row.lane);
-      const hasPlace = !full.has(row.tenantNum) && (places === null || mayCome(desk, row, places, now));
+      const hasPlace = !full.has(row.tenantNum) && mayCome(desk, row);
       if (!hasPlace) this.#setAside(desk, row);
       return hasPlace;
     });
@@ -125,9 +125,16 @@ export class Admission {
   }
 }
 
-/** Whether a row could be sent at once. Of an endpoint that nobody here knows yet only the slots are looked at; what waits for a deleted one needs none. */
-function mayCome(desk: Desk, row: DueDelivery, places: Places, nowMs: number): boolean {
-  if (desk.isDeleted) return true;
-  const takesNone = desk.gate !== null && !(desk.isOpen(nowMs) && desk.takesSoon(nowMs));
-  return !takesNone && places.take(row.tenantNum, classOf(row));
+/** Tells of row after row whether it could be sent at once. Of an endpoint that nobody here knows yet only the slots are looked at; what waits for a deleted one needs none. */
+function doorman(places: Places, nowMs: number): (desk: Desk, row: DueDelivery) => boolean {
+  const letIn = new Map<Desk, number>();
+  return (desk, row) => {
+    if (desk.isDeleted) return true;
+    const before = letIn.get(desk) ?? 0;
+    const takesMore = desk.isOpen(nowMs) && desk.takesSoon(nowMs) && desk.places > before;
+    const isBehind = row.order !== null && (row.order.behindSeq !== null || row.order.isPaused);
+    if (isBehind || !(desk.isUnknown || takesMore) || !places.take(row.tenantNum, classOf(row))) return false;
+    letIn.set(desk, before + 1);
+    return true;
+  };
 }

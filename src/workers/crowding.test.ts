@@ -8,7 +8,6 @@ let waiting: number;
 let turns: {
   inFlight: number;
   finished: number;
-  of: (num: number) => { inFlight: number; last: number };
   places: Mock<Turns['places']>;
 };
 let crowding: Crowding;
@@ -17,7 +16,7 @@ beforeEach(() => {
   now = 1_000;
   hasRoom = false;
   waiting = 100;
-  turns = { inFlight: 0, finished: 0, of: () => ({ inFlight: 3, last: 0 }), places: vi.fn() };
+  turns = { inFlight: 0, finished: 0, places: vi.fn() };
   vi.spyOn(performance, 'now').mockImplementation(() => now);
   crowding = new Crowding({
     list: {
@@ -30,7 +29,6 @@ beforeEach(() => {
         return hasRoom;
       },
     },
-    held: { loadOf: () => ({ rows: 10, bytes: 0 }) },
     turns,
   });
 });
@@ -111,9 +109,13 @@ test.each([
   expect(crowding.isOn).toBe(goesOn);
 });
 
-test('rows that wait in memory already come before those that ask for a place', () => {
-  pass(300, 0);
-  crowding.places();
-  const [waitingOf] = turns.places.mock.calls[0]!;
-  expect(waitingOf(1)).toBe(7);
+test('that the process itself stood still says nothing', () => {
+  pass(200, 0);
+  now += 300;
+  crowding.look(now);
+  expect(crowding.isOn).toBe(false);
+  pass(240, 0);
+  expect(crowding.isOn).toBe(false);
+  pass(20, 0);
+  expect(crowding.isOn).toBe(true);
 });

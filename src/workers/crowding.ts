@@ -1,19 +1,19 @@
 import type { DeskList } from './desk-list.ts';
-import type { HeldRows } from './held-rows.ts';
 import type { MemoryShares } from './memory-shares.ts';
 import type { Places, Turns } from './turns.ts';
 
 export interface CrowdingOptions {
   readonly list: Pick<DeskList, 'waiting'>;
-  readonly held: Pick<HeldRows, 'loadOf'>;
   readonly memory: Pick<MemoryShares, 'hasRoom'>;
-  readonly turns: Pick<Turns, 'of' | 'inFlight' | 'finished' | 'places'>;
+  readonly turns: Pick<Turns, 'inFlight' | 'finished' | 'places'>;
 }
 
 /** For how long memory is short, whenever it is looked at, before it is asked why, in ms. */
 const WINDOW_MS = 250;
 /** What could not be sent within this time at the rate at which requests end waits for nothing in memory, in ms. */
 const LONG_MS = 1_000;
+/** A process that did not look for so long stood still itself: that says nothing of receivers. */
+const STILL_MS = 100;
 /** For how long rows are kept out then, in ms. */
 const HOLD_MS = 5_000;
 
@@ -27,6 +27,7 @@ export class Crowding {
   readonly #options: CrowdingOptions;
   /** Since when memory has been short, or rows were kept out, as far as this window goes; null while neither is so. */
   #since: number | null = null;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #finishedBefore = 0;
   /** Whether something found no place in this window. */
   #hasRefused = false;
@@ -38,9 +39,10 @@ export class Crowding {
 
   /** To be called every few ms. */
   look(now: number): void {
-    const { memory } = this.#options;
-    if (!this.isOn && memory.hasRoom) this.#since = null;
-    else if (this.#since === null) this.#restart(now);
+    const stoodStill = now - this.#lookedAt > STILL_MS;
+    this.#lookedAt = now;
+    if (!this.isOn && this.#options.memory.hasRoom) this.#since = null;
+    else if (this.#since === null || stoodStill) this.#restart(now);
     else if (now - this.#since >= WINDOW_MS) {
       if (this.#isStuck(now - this.#since)) this.#until = now + HOLD_MS;
       this.#restart(now);
@@ -67,8 +69,7 @@ export class Crowding {
   /** For those rows that may come into memory now; null where they need none, as long as there is room. */
   places(): Places | null {
     if (!this.isOn) return null;
-    const { held, turns } = this.#options;
-    const places = turns.places((tenantNum) => held.loadOf(tenantNum).rows - turns.of(tenantNum).inFlight);
+    const places = this.#options.turns.places();
     return {
       take: (tenantNum, kind) => {
         const isTaken = places.take(tenantNum, kind);

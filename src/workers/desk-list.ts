@@ -68,7 +68,8 @@ export class DeskList {
 
   hasOpenParked(lane: number): boolean {
     const nowMs = this.#nowMs();
-    for (const desk of this.ofLane(lane)) if (desk.hasParked && (desk.isOpen(nowMs) || desk.isDeleted)) return true;
+    for (const desk of this.ofLane(lane))
+      if (desk.hasParked && (desk.isOpen(nowMs) || desk.isDeleted || desk.isUnknown)) return true;
     return false;
   }
 

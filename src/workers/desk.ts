@@ -124,6 +124,11 @@ export class Desk {
     return problem === null && target !== null && target.enabled && !target.deleted && !target.isHeld;
   }
 
+  /** Whether its settings are still to be read for the first time. */
+  get isUnknown(): boolean {
+    return this.target === null && this.problem === null;
+  }
+
   get isDeleted(): boolean {
     return this.target?.deleted === true;
   }
@@ -160,6 +165,11 @@ export class Desk {
   /** Whether another request may be under way, tokens aside. */
   hasRoom(nowMs: number): boolean {
     return this.gate?.hasRoom(nowMs, this.inFlight) === true;
+  }
+
+  /** Rows that could be sent now or within a second, besides those that wait here. */
+  get places(): number {
+    return this.appetite - this.inFlight - this.waiting.length;
   }
 
   /** Whether a request could begin now, or in a moment. */

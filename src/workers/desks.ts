@@ -87,7 +87,7 @@ export class Desks {
     });
     this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => this.#disable(desk, reason) });
     const { list, memory } = this;
-    this.crowding = new Crowding({ list, memory, held: this.#held, turns: this.#dispatcher.turns });
+    this.crowding = new Crowding({ list, memory, turns: this.#dispatcher.turns });
     const parts = {
       ...options,
       list: this.list,
@@ -106,13 +106,16 @@ export class Desks {
     return this.#dispatcher.inFlight + this.#closer.undecided;
   }
 
-  /** Requests that have ended so far. */
-  get finished(): number {
-    return this.#dispatcher.turns.finished;
+  /** Who sends next. */
+  get turns(): Pick<Turns, 'of' | 'finished' | 'hasFree'> {
+    return this.#dispatcher.turns;
   }
 
-  /** See `Turns.of`. */
-  readonly turnsOf: Turns['of'] = (tenantNum) => this.#dispatcher.turns.of(tenantNum);
+  /** To be called every few ms. */
+  look(now: number): void {
+    this.#dispatcher.turns.look(now);
+    this.crowding.look(now);
+  }
 
   /** What is in memory. */
   get held(): Omit<HeldRows, 'add' | 'letGo' | 'read'> {

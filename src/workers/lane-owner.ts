@@ -249,10 +249,10 @@ export class LaneOwner {
     this.#leases.fence(now);
     for (const lane of this.#lanes) lane.poll(now);
     this.#endpoints.saveUrgentGates();
-    this.#desks.crowding.look(now);
+    this.#desks.look(now);
     this.#awaitsRoom = this.#lanes.hasHungry;
     const mayRead = this.#awaitsRoom && (this.#desks.memory.mayFetch || this.#desks.isClogged);
-    if (mayRead || this.#reader.isRefillDue) this.#pump.kick();
+    if (mayRead || this.#reader.isRefillDue(now)) this.#pump.kick();
   }
 }
 

@@ -29,6 +29,8 @@ const BODIES_AT_ONCE = 512;
 const TAKEN_AT_ONCE = 128;
 /** For how long bodies are read in one round, in ms: lanes are taken and given back, and rows parked, between two of them. */
 const ADMIT_MS = 2_000;
+/** Least time between two looks through parked backlogs while slots are short, in ms: requests take far longer then. */
+const CROWDED_REFILL_MS = 25;
 /** How often rows are looked for that stand behind nothing any more although nobody brought them up. */
 const STRANDED_MS = 60_000;
 
@@ -47,6 +49,8 @@ export class LaneReader {
   /** Whether there were fewer slots than rows of parked backlogs, and how many requests had ended by then. */
   #awaitsSlots = false;
   #finishedBefore = 0;
+  /** When parked backlogs were gone through last, in ms of `performance.now()`. */
+  #refilledAt = Number.NEGATIVE_INFINITY;
   /** The look for rows that stand behind nothing any more, while it is under way. */
   #stranded: Promise<void> | null = null;
   #strandedFailure: unknown = null;
@@ -79,9 +83,11 @@ export class LaneReader {
     await this.#aside.write();
   }
 
-  /** Whether slots are free now that parked backlogs waited for. */
-  get isRefillDue(): boolean {
-    return this.#awaitsSlots && this.#desks.finished !== this.#finishedBefore;
+  /** Whether slots may be free now that parked backlogs waited for. */
+  isRefillDue(now: number): boolean {
+    const { crowding, turns } = this.#desks;
+    const mayWait = this.#awaitsSlots || crowding.isOn;
+    return mayWait && turns.finished !== this.#finishedBefore && now - this.#refilledAt >= CROWDED_REFILL_MS;
   }
 
   /** Whether rows of a lane may be parked, or brought up, that this process does not know of yet. */
@@ -208,7 +214,9 @@ export class LaneReader {
    * @returns whether all of them were taken; the others are read again later.
    */
   async #admit(fresh: readonly DueDelivery[], seenAt: number): Promise<boolean> {
-    let rows = this.#desks.turnAway(fresh);
+    // Whether a row has a place now depends on its endpoint.
+    if (this.#desks.crowding.isOn) await this.#desks.loadTargets(this.#unknown(fresh));
+    let rows = this.#desks.turnAway(fresh.filter((row) => this.#laneOf(row) !== undefined));
     while (rows.length > 0) {
       if (!this.#desks.memory.hasBytes || performance.now() - seenAt > ADMIT_MS) return false;
       const some = rows.slice(0, BODIES_AT_ONCE);
@@ -256,13 +264,19 @@ export class LaneReader {
   };
 
   async #refill(): Promise<void> {
+    const { list, memory, held, crowding, turns } = this.#desks;
+    const now = performance.now();
+    if (crowding.isOn && (now - this.#refilledAt < CROWDED_REFILL_MS || !turns.hasFree)) {
+      this.#awaitsSlots = true;
+      return;
+    }
+    this.#refilledAt = now;
+    this.#finishedBefore = turns.finished;
     const isServed = ({ lane, tenantNum }: Desk) =>
-      this.#lanes.get(lane)?.isDraining === false && this.#desks.memory.mayTake(tenantNum);
-    const { list, memory, held, crowding } = this.#desks;
-    const options = { isServed, places: crowding.places(), turnsOf: this.#desks.turnsOf, nowMs: this.#nowMs() };
+      this.#lanes.get(lane)?.isDraining === false && memory.mayTake(tenantNum);
+    const options = { isServed, places: crowding.places(), turns, nowMs: this.#nowMs() };
     const { refills, isAll } = refillsOf(list, options);
     this.#awaitsSlots = !isAll;
-    this.#finishedBefore = this.#desks.finished;
     this.#owesRefill = !isAll || (refills.length > 0 && !memory.hasRoom);
     if (refills.length === 0 || !memory.hasRoom) return;
     const fetches = refills.map(({ fetch }) => fetch);

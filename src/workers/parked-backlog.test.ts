@@ -18,10 +18,10 @@ function fullDesk(settings: Partial<DeliveryTarget>): Desk {
   return desk;
 }
 
-const NO_TURNS = () => ({ inFlight: 0, last: 0 });
+const NO_TURNS = { of: () => ({ inFlight: 0, last: 0 }) };
 
 const refillsAt = (nowMs: number, desk: Desk, isServed = true) =>
-  refillsOf([desk], { isServed: () => isServed, places: null, turnsOf: NO_TURNS, nowMs }).refills;
+  refillsOf([desk], { isServed: () => isServed, places: null, turns: NO_TURNS, nowMs }).refills;
 
 const chosen = (desk: Desk, isServed = true) => refillsAt(NOW, desk, isServed).map((refill) => refill.desk);
 
@@ -93,8 +93,9 @@ describe('where only as many rows come as there are slots for', () => {
       left.set(tenantNum, free - 1);
       return free > 0;
     };
-    const turnsOf = (num: number) => ({ inFlight: turns[num]?.[0] ?? 0, last: turns[num]?.[1] ?? 0 });
-    const { refills, isAll } = refillsOf(desks, { isServed: () => true, places: { take }, turnsOf, nowMs: NOW });
+    const of = (num: number) => ({ inFlight: turns[num]?.[0] ?? 0, last: turns[num]?.[1] ?? 0 });
+    const options = { isServed: () => true, places: { take }, turns: { of }, nowMs: NOW };
+    const { refills, isAll } = refillsOf(desks, options);
     return { rows: refills.map(({ fetch }) => [fetch.endpointNum, fetch.limit]), isAll };
   }
 

@@ -13,8 +13,7 @@ export interface RefillOptions {
   readonly isServed: (desk: Desk) => boolean;
   /** Where rows come only as slots are free for them; null otherwise. */
   readonly places: Places | null;
-  /** What a tenant has under way, and when it had its last turn. */
-  readonly turnsOf: Turns['of'];
+  readonly turns: Pick<Turns, 'of'>;
   /** Postgres's clock. */
   readonly nowMs: number;
 }
@@ -25,21 +24,17 @@ export interface Refill {
   readonly parkings: number;
 }
 
+interface Refills {
+  readonly refills: Refill[];
+  /** Whether nobody is left that wants more and found no slot. */
+  readonly isAll: boolean;
+}
+
 /** What to read now for desks that want more of their parked backlog, in turn, beside what they have in memory. */
-export function refillsOf(
-  desks: Iterable<Desk>,
-  { isServed, places, turnsOf, nowMs }: RefillOptions,
-): { readonly refills: Refill[]; readonly isAll: boolean } {
+export function refillsOf(desks: Iterable<Desk>, { isServed, places, turns, nowMs }: RefillOptions): Refills {
   const wanting: Desk[] = [];
   for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) wanting.push(desk);
-  if (places !== null) {
-    wanting.sort((a, b) => byTurns(turnsOf(a.tenantNum), turnsOf(b.tenantNum)) || a.refills - b.refills);
-    const limits = dealOut(wanting, places);
-    return {
-      refills: [...limits].map(([desk, limit]) => refillOf(desk, limit)),
-      isAll: limits.size === wanting.length,
-    };
-  }
+  if (places !== null) return dealOut(wanting, places, turns);
   if (wanting.length > DESKS_PER_ROUND) {
     wanting.sort((a, b) => a.refills - b.refills);
     wanting.length = DESKS_PER_ROUND;
@@ -47,29 +42,35 @@ export function refillsOf(
   return { refills: wanting.map((desk) => refillOf(desk, mostOf(desk))), isAll: true };
 }
 
-/** However many endpoints others have, a tenant that has nothing under way does not wait for the turns of all of them. */
-function byTurns(a: ReturnType<Turns['of']>, b: ReturnType<Turns['of']>): number {
-  return a.inFlight - b.inFlight || a.last - b.last;
-}
-
-/** As many rows as there are slots for, one for each desk in turn. */
-function dealOut(desks: readonly Desk[], places: Places): Map<Desk, number> {
+/**
+ * As many rows as there are slots for: one for each tenant in turn, and within a tenant one for each desk in turn. However many endpoints others have, a tenant
+ * that has nothing under way does not wait for the turns of all of them.
+ */
+function dealOut(wanting: readonly Desk[], places: Places, turns: Pick<Turns, 'of'>): Refills {
   const limits = new Map<Desk, number>();
-  let round = desks;
+  for (const desk of wanting) if (desk.isDeleted && limits.size < DESKS_PER_ROUND) limits.set(desk, mostOf(desk));
+  const tenants = Map.groupBy(
+    wanting.filter((desk) => !desk.isDeleted),
+    (desk) => desk.tenantNum,
+  );
+  let round = [...tenants]
+    .map(([num, desks]) => ({ num, desks, at: 0, turn: turns.of(num) }))
+    .sort((a, b) => a.turn.inFlight - b.turn.inFlight || a.turn.last - b.turn.last);
   while (round.length > 0) {
-    const again: Desk[] = [];
-    for (const desk of round) {
+    round = round.filter((tenant) => {
+      const { num, desks, at } = tenant;
+      if (at === 0) desks.sort((a, b) => a.refills - b.refills);
+      const desk = desks[at % desks.length]!;
       const limit = limits.get(desk) ?? 0;
       const isFull = limit === 0 ? limits.size >= DESKS_PER_ROUND : limit >= mostOf(desk);
-      if (isFull || !(desk.isDeleted || places.take(desk.tenantNum))) continue;
+      if (isFull || !places.take(num)) return false;
       limits.set(desk, limit + 1);
-      again.push(desk);
-    }
-    round = again;
+      tenant.at++;
+      return true;
+    });
   }
-  return limits;
+  return { refills: [...limits].map(([desk, limit]) => refillOf(desk, limit)), isAll: limits.size === wanting.length };
 }
-
 /** A few rows more than it can send at once. */
 function mostOf(desk: Desk): number {
   return Math.min(2 * Math.max(1, desk.appetite), MAX_REFILL);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Desk } from './desk.ts';
 import { Turns } from './turns.ts';
 
-const deskOf = (tenantNum: number) => ({ tenantNum, turns: null }) as Desk;
+const deskOf = (tenantNum: number, waiting = 0) => ({ tenantNum, turns: null, waiting: { length: waiting } }) as Desk;
 
 /** Lets desks that always have something to send take slots until no more are given. @returns what each tenant got. */
 function fill(turns: Turns, desks: readonly Desk[]): number[] {
@@ -111,37 +111,15 @@ test('places are counted out as slots are given: by tenant, with what waits alre
     while (taken < 200 && places.take(tenantNum, kind)) taken++;
     return taken;
   };
-  expect(
-    take(
-      turns.places(() => 0),
-      1,
-    ),
-  ).toBe(75);
-  expect(
-    take(
-      turns.places(() => 0),
-      1,
-      'retry',
-    ),
-  ).toBe(75);
-  expect(
-    take(
-      turns.places(() => 30),
-      1,
-    ),
-  ).toBe(68);
-  const places = turns.places(() => 0);
+  expect(take(turns.places(), 1)).toBe(75);
+  expect(take(turns.places(), 1, 'retry')).toBe(75);
+  const places = turns.places();
   const [first, second] = [take(places, 1), take(places, 2)];
   expect([first, second]).toEqual([75, 19]);
   expect(take(places, 1)).toBe(0);
   fill(turns, [deskOf(1)]);
   expect(turns.of(1)).toMatchObject({ inFlight: 75, last: 75 });
-  expect(
-    take(
-      turns.places(() => 0),
-      1,
-    ),
-  ).toBe(0);
+  expect(take(turns.places(), 1)).toBe(0);
 });
 
 test('a desk has a slot for what waits there only if one of its kinds may begin', () => {
@@ -154,6 +132,68 @@ test('a desk has a slot for what waits there only if one of its kinds may begin'
   expect([turns.hasSlotFor(desk('first')), turns.hasSlotFor(desk('retry'))]).toEqual([true, false]);
   for (let i = 0; i < 8; i++) turns.began(other, 'first');
   expect(turns.hasSlotFor(desk('first'))).toBe(false);
+});
+
+test('what waits for its turn has its slots before rows that are to come', () => {
+  const turns = new Turns(100);
+  for (const rows of [20, 10]) turns.add(deskOf(1, rows));
+  const places = turns.places();
+  let taken = 0;
+  while (places.take(1)) taken++;
+  expect(taken).toBe(45);
+});
+
+test('the reserve goes the slower the less there is: who has one request under way may have a second, who has three may not', () => {
+  const turns = new Turns(1_024);
+  for (let num = 0; num < 100; num++) for (let i = 0; i < 10; i++) turns.began(deskOf(num), 'first');
+  const [one, three] = [deskOf(200), deskOf(300)];
+  turns.began(one, 'first');
+  for (let i = 0; i < 3; i++) turns.began(three, 'first');
+  const takes = (desk: Desk) => turns.places().take(desk.tenantNum);
+  // 20 of 64 are left.
+  expect([takes(deskOf(0)), takes(one), takes(three), takes(deskOf(400))]).toEqual([false, false, false, true]);
+  for (let num = 0; num < 16; num++) turns.ended(deskOf(num), 'first');
+  expect([takes(deskOf(0)), takes(one), takes(three)]).toEqual([false, true, false]);
+  for (let num = 0; num < 28; num++) turns.ended(deskOf(num), 'first');
+  expect([takes(deskOf(0)), takes(one), takes(three)]).toEqual([false, true, true]);
+});
+
+test('tenants whose requests have ended do not make the shares of others smaller', () => {
+  const turns = new Turns(160);
+  for (let num = 0; num < 100; num++) {
+    turns.began(deskOf(num), 'first');
+    turns.ended(deskOf(num), 'first');
+  }
+  for (let i = 0; i < 110; i++) turns.began(deskOf(1_000), 'first');
+  for (let i = 0; i < 40; i++) turns.began(deskOf(1_001), 'first');
+  // The last ten are the reserve.
+  expect(fill(turns, [deskOf(2)])[0]).toBe(2);
+});
+
+test('where requests end fast all slots are given out, and the reserve is kept again when they do not', () => {
+  const turns = new Turns(160);
+  const desks = Array.from({ length: 20 }, (_, i) => deskOf(1 + i));
+  const free = () => {
+    fill(turns, desks);
+    return 160 - turns.inFlight;
+  };
+  const endAll = () => {
+    for (const desk of desks) while (turns.of(desk.tenantNum).inFlight > 0) turns.ended(desk, 'first');
+  };
+  expect(free()).toBe(10);
+  turns.look(0);
+  endAll();
+  fill(turns, desks);
+  turns.look(99);
+  expect(free()).toBe(10);
+  turns.look(100);
+  expect(free()).toBeLessThan(4);
+  endAll();
+  turns.look(250);
+  fill(turns, desks);
+  turns.look(400);
+  endAll();
+  expect(free()).toBe(10);
 });
 
 test('a desk that left is not asked', () => {

@@ -13,6 +13,8 @@ const SHARES = { tenant: 3, retry: 2, replay: 1 } as const;
  * more than its share, and together they would take the last slot all the same.
  */
 const RESERVE = 1 / 16;
+/** Where requests take less than this on average, in ms, all slots are given out: the next one is free in a moment. */
+const FAST_MS = 100;
 
 /** Counts out what is free to rows that are about to come into memory. */
 export interface Places {
@@ -36,6 +38,7 @@ export interface TenantTurns {
  */
 export class Turns {
   readonly #slots: number;
+  readonly #reserve: number;
   /** Tenants whose desks may have something to send, in the order of their turns. */
   readonly #ready: TenantTurns[] = [];
   readonly #tenants = new KeptMap<TenantTurns>(
@@ -49,12 +52,16 @@ export class Turns {
   /** Of whom `next` returned a desk last. */
   #served: TenantTurns | null = null;
   #begun = 0;
+  #keepsReserve = true;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #finishedBefore = 0;
   /** Requests that have ended so far. */
   finished = 0;
 
   /** @param slots requests that may be under way at once */
   constructor(slots: number) {
     this.#slots = slots;
+    this.#reserve = slots * RESERVE;
   }
 
   get inFlight(): number {
@@ -111,34 +118,50 @@ export class Turns {
   }
 
   #mayHaveMore(inFlight: number, free: number): boolean {
-    if (free > this.#slots * RESERVE && inFlight < SHARES.tenant * free) return true;
+    if (free > (this.#keepsReserve ? this.#reserve : 0) && inFlight < SHARES.tenant * free) return true;
     return this.#comesFirst(inFlight, free);
   }
 
   /**
-   * Whether a tenant has so few requests under way that it may have of the reserve: less than half of what each would have if all slots were shared out evenly. That is
-   * for as long as the reserve is whole; after that ever less, so that many who come at once find something.
+   * Whether a tenant has so few requests under way that it may have of the reserve: less than half of what each would have if all slots were shared out evenly,
+   * while the reserve is whole, and ever less as it goes, so that many who come at once find something.
    */
   #comesFirst(inFlight: number, free: number): boolean {
-    if (free >= this.#slots * RESERVE && inFlight * 2 * Math.max(1, this.#busy) < this.#slots) return true;
-    return inFlight < free * RESERVE;
+    const few = this.#slots / (2 * Math.max(1, this.#busy));
+    const left = free / this.#reserve;
+    return inFlight < (left >= 1 ? few : Math.min(few, (free / 4) * left ** 2));
   }
 
-  /** @param waitingOf rows of a tenant that wait in memory already, and come first */
-  places(waitingOf: (tenantNum: number) => number): Places {
+  /** To be called every few ms. */
+  look(now: number): void {
+    const windowMs = now - this.#lookedAt;
+    if (windowMs < FAST_MS) return;
+    const isFast = (this.finished - this.#finishedBefore) * FAST_MS >= this.#inFlight * windowMs;
+    this.#keepsReserve = this.#free > this.#reserve || !isFast;
+    this.#lookedAt = now;
+    this.#finishedBefore = this.finished;
+  }
+
+  /** What is free now, beside what the desks that wait for their turn will take. */
+  places(): Places {
     const taken = new Map<number, number>();
     let all = 0;
     return {
       take: (tenantNum, kind = 'first') => {
-        const theirs = taken.get(tenantNum) ?? 0;
         const tenant = this.#tenants.of(tenantNum);
-        const isFree = this.#mayHaveMore(tenant.inFlight + waitingOf(tenantNum) + theirs, this.#free - all);
-        if (!isFree || !this.#mayBegin(kind, tenant)) return false;
-        taken.set(tenantNum, theirs + 1);
-        all++;
-        return true;
+        const theirs = taken.get(tenantNum) ?? waitingAt(tenant.desks);
+        if (!taken.has(tenantNum)) all += theirs;
+        const isFree = this.#mayHaveMore(tenant.inFlight + theirs, this.#free - all);
+        const isTaken = isFree && this.#mayBegin(kind, tenant);
+        taken.set(tenantNum, theirs + Number(isTaken));
+        all += Number(isTaken);
+        return isTaken;
       },
     };
+  }
+
+  get hasFree(): boolean {
+    return this.#free > 0;
   }
 
   /** What a tenant has under way, and when it had its last turn. */
@@ -155,7 +178,7 @@ export class Turns {
   #mayBegin(kind: LetterClass, tenant: TenantTurns | null): boolean {
     if (kind === 'first' || this.#ofClass[kind] < SHARES[kind] * this.#free) return true;
     const free = this.#free;
-    return tenant !== null && free > (this.#slots * RESERVE) / 2 && this.#comesFirst(tenant.inFlight, free);
+    return tenant !== null && free > this.#reserve / 2 && this.#comesFirst(tenant.inFlight, free);
   }
 
   began(desk: Desk, kind: LetterClass): void {
@@ -172,4 +195,10 @@ export class Turns {
     this.#ofClass[kind]--;
     if (--this.#tenants.of(desk.tenantNum).inFlight === 0) this.#busy--;
   }
+}
+
+function waitingAt(desks: readonly Desk[]): number {
+  let rows = 0;
+  for (const { waiting } of desks) rows += waiting.length;
+  return rows;
 }

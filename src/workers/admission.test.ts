@@ -1,0 +1,131 @@
+import { beforeEach, expect, test } from 'vitest';
+import { Gate } from '../delivery/gate.ts';
+import type { DeliveryTarget } from '../domain/endpoint.ts';
+import type { DueDelivery, OrderPlace } from '../store/mailbox.ts';
+import { Admission, type AdmissionOptions } from './admission.ts';
+import type { Desk } from './desk.ts';
+import { DeskList } from './desk-list.ts';
+import { HeldRows } from './held-rows.ts';
+import { Lane } from './lane.ts';
+import { SetAside } from './set-aside.ts';
+
+const NOW = Date.UTC(2026, 10, 26);
+const TENANT = 5;
+
+let list: DeskList;
+let held: HeldRows;
+let aside: SetAside;
+/** Slots that are free for the tenant; null: nothing is crowded. */
+let slots: number | null;
+let events: number;
+let admission: Admission;
+
+beforeEach(() => {
+  list = new DeskList(() => NOW);
+  held = new HeldRows();
+  aside = new SetAside();
+  slots = 100;
+  events = 0;
+  admission = new Admission({
+    nowMs: () => NOW,
+    list,
+    held,
+    memory: { mayTake: () => true } as unknown as AdmissionOptions['memory'],
+    crowding: {
+      places: () => {
+        if (slots === null) return null;
+        let left = slots;
+        return { take: (tenantNum) => tenantNum === TENANT && left-- > 0 };
+      },
+    },
+    aside,
+    dispatcher: { offer: () => {}, run: () => {} },
+    closer: { close: () => {} },
+  });
+});
+
+function deskOf(num: number, settings: Partial<DeliveryTarget> = {}): Desk {
+  const desk = list.of(num, 0);
+  const limits = { maxInFlight: 3, rateLimit: null, ...settings };
+  desk.target = { enabled: true, deleted: false, tenantNum: TENANT, ...limits } as DeliveryTarget;
+  desk.gate = Gate.restore(null, { cap: limits.maxInFlight, rate: limits.rateLimit }, NOW);
+  return desk;
+}
+
+function rowsOf(endpointNum: number, count: number, order: OrderPlace | null = null): DueDelivery[] {
+  return Array.from({ length: count }, () => ({
+    eventUuid: `u${++events}`,
+    endpointNum,
+    tenantNum: TENANT,
+    lane: 0,
+    attempt: 0,
+    step: 0,
+    dueAtMs: NOW,
+    isReplay: false,
+    endpointVersion: 1,
+    isParked: false,
+    order,
+  }));
+}
+
+const parked = () => aside.takeParked(() => false).length;
+
+test('while it is crowded, rows come in as far as their endpoint and their tenant take them at once; the others are parked unread', () => {
+  for (const num of [1, 2]) deskOf(num);
+  const rows = [...rowsOf(1, 10), ...rowsOf(2, 10)];
+  expect(admission.turnAway(rows).map(({ endpointNum }) => endpointNum)).toEqual([1, 1, 1, 2, 2, 2]);
+  expect(parked()).toBe(14);
+  slots = 4;
+  expect(admission.turnAway(rows).map(({ endpointNum }) => endpointNum)).toEqual([1, 1, 1, 2]);
+  slots = null;
+  expect(admission.turnAway(rows)).toBe(rows);
+});
+
+test('what is under way to an endpoint counts, and what waits for it', () => {
+  const desk = deskOf(1);
+  const [row] = rowsOf(1, 1);
+  const body = { externalId: null, body: Buffer.alloc(1), expunged: false };
+  const letter = { due: row!, body, admittedAt: 0, checkedAt: 0, deliveryId: null };
+  desk.flights.begin({ letter, kind: 'first', request: null, place: -1 });
+  expect(admission.turnAway(rowsOf(1, 5))).toHaveLength(2);
+  desk.waiting.push(letter);
+  expect(admission.turnAway(rowsOf(1, 5))).toHaveLength(1);
+});
+
+test('an endpoint that takes none now gets none: its rate is spent, or it is closed', () => {
+  const rateLimit = { perSecond: 0.1, burst: 1 };
+  deskOf(1, { rateLimit }).gate!.begin(NOW);
+  deskOf(2, { enabled: false });
+  deskOf(3);
+  const rows = [1, 2, 3].flatMap((num) => rowsOf(num, 1));
+  expect(admission.turnAway(rows).map(({ endpointNum }) => endpointNum)).toEqual([3]);
+  expect([1, 2, 3].map((num) => list.get(num)!.hasParked)).toEqual([true, true, false]);
+});
+
+test('what waits for a deleted endpoint comes in to be cancelled, slots or not; of an unknown one only the slots count', () => {
+  deskOf(1, { deleted: true });
+  slots = 1;
+  const rows = [...rowsOf(1, 3), ...rowsOf(2, 2)];
+  expect(admission.turnAway(rows).map(({ endpointNum }) => endpointNum)).toEqual([1, 1, 1, 2]);
+});
+
+test('what stands behind others of its key takes no slot, and is set behind', () => {
+  deskOf(1);
+  const rows = [
+    ...rowsOf(1, 1, { key: 1, seq: 2, behindSeq: 1, isPaused: false }),
+    ...rowsOf(1, 1, { key: 2, seq: 1, behindSeq: null, isPaused: true }),
+    ...rowsOf(1, 1, { key: 3, seq: 1, behindSeq: null, isPaused: false }),
+  ];
+  slots = 1;
+  expect(admission.turnAway(rows)).toEqual(rows.slice(2));
+  expect([aside.takeBehind(() => false).length, parked()]).toEqual([2, 0]);
+});
+
+test('what is in memory already is left as it is', () => {
+  deskOf(1);
+  slots = 0;
+  const rows = rowsOf(1, 2);
+  held.add(rows[0]!, new Lane({ lane: 0, epoch: 1 }, 0), 1);
+  expect(admission.turnAway(rows)).toEqual([rows[0]]);
+  expect(parked()).toBe(1);
+});
