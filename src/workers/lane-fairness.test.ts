@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
-import { answered } from './fixtures/fake-sender.ts';
+import { answered, type Fate } from './fixtures/fake-sender.ts';
 import { EPOCH_MS, LaneRig } from './fixtures/lane-rig.ts';
 import type { VirtualTime } from './fixtures/virtual-time.ts';
+import type { LaneOwner } from './lane-owner.ts';
 
 let rig: LaneRig;
 let events = 0;
@@ -80,6 +81,53 @@ test.each([
     await rig.time.pass(300);
   }
   expect(waits.sort((a, b) => a - b)[7]).toBeLessThan(100);
+});
+
+/** Endpoints of so many tenants whose receivers hang, each with a few deliveries, in lane 0 of a worker that holds it. */
+function hang(maxInFlight: number, lanes: number, endpoints: number, tenants: number, each: number): LaneOwner {
+  const fate: Fate = ({ endpointNum }) => (endpointNum >= NEIGHBOUR ? fast : hanging);
+  rig = new LaneRig({ lanes, maxInFlight, fate });
+  rig.time.install();
+  for (let num = 1; num <= endpoints; num++) rig.model.addEndpoint(num, 0, 16).tenantNum = 3 + (num % tenants);
+  for (let i = 0; i < each; i++) for (let num = 1; num <= endpoints; num++) rig.model.add(++events, num, EPOCH_MS);
+  const { owner } = rig.startWorker();
+  void owner.hold(0);
+  return owner;
+}
+
+const sentFrom = (num: number) => rig.sent.filter(({ endpointNum }) => endpointNum >= num).length;
+
+test('beside slow receivers of many tenants the backlog of a fast one goes on as fast as it has slots', async () => {
+  hang(256, 1, 150, 20, 8);
+  rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
+  await rig.time.pass(12_000);
+  for (let i = 0; i < 400; i++) rig.model.add(++events, NEIGHBOUR, rig.model.now);
+  await rig.time.pass(3_000);
+  expect(sentFrom(NEIGHBOUR)).toBeGreaterThan(200);
+});
+
+test('a tenant that has one request to a slow receiver under way goes on with its fast one', async () => {
+  hang(256, 1, 150, 20, 8);
+  const own = rig.model.addEndpoint(NEIGHBOUR - 1, 0, 1);
+  const other = rig.model.addEndpoint(NEIGHBOUR, 0, 16);
+  own.tenantNum = 2;
+  other.tenantNum = 2;
+  await rig.time.pass(12_000);
+  for (let i = 0; i < 3; i++) rig.model.add(++events, own.num, rig.model.now);
+  await rig.time.pass(500);
+  for (let i = 1; i <= 10; i++) {
+    rig.model.add(++events, NEIGHBOUR, rig.model.now);
+    expect(await rig.time.pass(500, () => sentFrom(NEIGHBOUR) >= i)).toBe(true);
+  }
+});
+
+test('a lane is not given back with deliveries of an endpoint that nobody here knew and whose tenant had no slot', async () => {
+  const owner = hang(64, 2, 100, 3, 2);
+  for (let k = 0; k < 4; k++) rig.model.addEndpoint(NEIGHBOUR + k, 1, 16).tenantNum = 3;
+  await rig.time.pass(4_000);
+  for (let k = 0; k < 4; k++) rig.model.add(++events, NEIGHBOUR + k, rig.model.now);
+  void owner.hold(1);
+  expect(await rig.time.pass(35_000, () => sentFrom(NEIGHBOUR) === 4)).toBe(true);
 });
 
 test('endpoints whose rates have them wait do not hold up another one, however many tenants they are of', async () => {
