@@ -38,6 +38,23 @@ test('until it has an app the server answers 503 and says when to come back: to 
   expect((await ask()).statusCode).toBe(200);
 });
 
+test.each([
+  ['without a Host', 'GET / HTTP/1.1\r\n\r\n', 400, 'invalid_request'],
+  ['that expects what nobody knows', 'GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n', 417, 'expectation_failed'],
+  ['of HTTP/1.0 without a Host', 'GET / HTTP/1.0\r\n\r\n', 200, null],
+  ['with a Host', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 200, null],
+])('a request %s is answered in full, and a refusal is a problem document', async (_what, text, status, code) => {
+  server.serve((_request, response) => response.end('{"code":null}'));
+  const socket = connect(port, '127.0.0.1');
+  socket.write(text);
+  let answer = '';
+  for await (const chunk of socket) answer += chunk;
+  const [head, body] = answer.split('\r\n\r\n') as [string, string];
+  expect(head.split(' ')[1]).toBe(String(status));
+  expect(/\{.*\}/.exec(body)?.[0]).toContain(`"code":${JSON.stringify(code)}`);
+  expect(head.includes('application/problem+json')).toBe(status !== 200);
+});
+
 test('a port that is taken, and an address that is not ours, are told with what to do', async () => {
   const other = new HttpServer();
   await expect(other.listen('127.0.0.1', port)).rejects.toThrow(ListenError);

@@ -44,14 +44,11 @@ export class HttpServer {
 
   constructor() {
     this.#server = createServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000 },
-      (request, response) => {
-        const slot = this.#responses.add(response);
-        response.once('close', () => this.#responses.remove(slot));
-        if (this.#isStopping) sayClose(response);
-        this.#listener(request, response);
-      },
+      // Node would refuse a request without `Host` by itself, with an empty answer.
+      { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000, requireHostHeader: false },
+      (request, response) => this.#answer(request, response, hasHost(request) ? this.#listener : refuser(NO_HOST)),
     );
+    this.#server.on('checkExpectation', (request, response) => this.#answer(request, response, refuser(UNMET)));
     this.#server.on('connection', (socket) => {
       this.#accepted++;
       const slot = this.#sockets.add({ socket, openedAt: performance.now() });
@@ -63,6 +60,13 @@ export class HttpServer {
     this.#server.requestTimeout = 30_000;
     this.#server.keepAliveTimeout = 65_000;
     this.#server.maxRequestsPerSocket = 0;
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse, listener: RequestListener): void {
+    const slot = this.#responses.add(response);
+    response.once('close', () => this.#responses.remove(slot));
+    if (this.#isStopping) sayClose(response);
+    listener(request, response);
   }
 
   /** What Node's parser refuses reaches no route. Where an answer is under way nothing may be written between. */
@@ -139,19 +143,44 @@ export class HttpServer {
 }
 
 const STARTING = new Refusal(503, 'starting', 'Posthorn is starting. Try again.', { retryAfterSeconds: 1 });
+/** RFC 9112, section 3.2. */
+const NO_HOST = new Refusal(
+  400,
+  'invalid_request',
+  'A request of HTTP/1.1 has a header `Host`: see RFC 9112, section 3.2.',
+);
+/** RFC 9110, section 10.1.1. */
+const UNMET = new Refusal(417, 'expectation_failed', 'Of `Expect` only `100-continue` is known.');
+
+function hasHost({ httpVersion, headers }: IncomingMessage): boolean {
+  return httpVersion !== '1.1' || headers.host !== undefined;
+}
+
+/** Answers with a problem document, and closes: a body that may follow is not read. */
+function refuser(refusal: Refusal): RequestListener {
+  return (_request, response) => {
+    sayClose(response);
+    answerProblem(refusal, response);
+  };
+}
+
+function answerProblem(refusal: Refusal, response: ServerResponse): void {
+  const requestId = newRequestId();
+  response.statusCode = refusal.status;
+  response.setHeader('x-request-id', requestId).setHeader('content-type', 'application/problem+json');
+  response.end(JSON.stringify(problemOf(refusal, requestId)));
+}
 
 /** The probes get the form that they have later; all else is a problem document like any other. */
 function answerStarting({ url }: IncomingMessage, response: ServerResponse): void {
   const path = url?.split('?')[0];
-  response.statusCode = STARTING.status;
   response.setHeader('retry-after', String(STARTING.retryAfterSeconds));
   if (path === '/healthz' || path === '/readyz') {
+    response.statusCode = STARTING.status;
     response.setHeader('content-type', 'application/json').end('{"status":"starting","problems":["it is starting"]}');
     return;
   }
-  const requestId = newRequestId();
-  response.setHeader('x-request-id', requestId).setHeader('content-type', 'application/problem+json');
-  response.end(JSON.stringify(problemOf(STARTING, requestId)));
+  answerProblem(STARTING, response);
 }
 
 function sayClose(response: ServerResponse): void {

@@ -281,6 +281,12 @@ export const PROBLEM_CODES = {
     meaning: 'The body has a content encoding, such as gzip.',
     remedy: 'Send it as it is.',
   },
+  expectation_failed: {
+    status: 417,
+    where: ANY,
+    meaning: 'The header `Expect` asks for something else than `100-continue`.',
+    remedy: 'Leave it out.',
+  },
   invalid: {
     status: 422,
     where: ANY,
