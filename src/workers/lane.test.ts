@@ -251,6 +251,7 @@ function dearLane(tookMs: number): Lane {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0, CLOCK_MS);
   lane.rescanTook(tookMs);
+  lane.rescanTook(tookMs);
   lane.fetched({ rows: [row(CLOCK_MS)], fresh: 1, limit: 10 }, 0);
   lane.held = 1;
   return lane;
@@ -307,11 +308,19 @@ test('a read from the start that had to be, and failed or passed over tenants, c
   failed.nextFetch(10, 100, CLOCK_MS);
   failed.fetchFailed();
   expect(rescansOf(failed, 1_000, 200)).toEqual([200]);
-  const past = dearLane(3_000);
+  const past = dearLane(500);
   past.lookBack();
-  past.nextFetch(10, 100, CLOCK_MS);
-  past.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 100);
-  expect(rescansOf(past, 3_000, 200)).toEqual([1_100]);
+  const reads: number[] = [];
+  for (let now = 100; now <= 6_500; now += 100) {
+    if (past.nextFetch(10, now, CLOCK_MS).after === START) reads.push(now);
+    past.fetchedPast({ rows: [], fresh: 0, limit: 10 }, now);
+    past.tookIn();
+    expect(past.takesFromMemory).toBe(false);
+  }
+  expect(reads).toEqual([100, 2_100, 4_100, 6_100]);
+  expect(rescansOf(past, 10_000, 6_600)).toEqual([8_100]);
+  past.tookIn();
+  expect(past.takesFromMemory).toBe(true);
   const timely = dearLane(3_000);
   timely.nextFetch(10, 60_000, CLOCK_MS);
   timely.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 60_000);
@@ -324,4 +333,21 @@ test('a lane that was called while it was read from the start has something to d
   lane.wake();
   expect(rescansOf(lane, 20_000, 20_000)).toEqual([]);
   expect(rescansOf(lane, 20_100, 20_100)).toEqual([20_100]);
+});
+
+test('a look back that is asked for while the lane is read from the start has it read so again', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
+  lane.lookBack();
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 0);
+  lane.held = 1;
+  expect(rescansOf(lane, 900, 100)).toEqual([100]);
+});
+
+test('one read from the start that took long, where Postgres stood still, makes them no rarer', () => {
+  const lane = dearLane(2);
+  lane.nextFetch(10, 1_000, CLOCK_MS);
+  lane.rescanTook(5_000);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_000);
+  expect(rescansOf(lane, 2_500, 1_100)).toEqual([2_000]);
 });

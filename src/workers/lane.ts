@@ -56,8 +56,9 @@ export class Lane {
   #isFetching = false;
   /** When it was read from the start last; `-Infinity` when it has to be. */
   #rescannedAt = Number.NEGATIVE_INFINITY;
-  /** How long the last read from the start took. */
+  /** How long the last two reads from the start took at the least. */
   #rescanMs = 0;
+  #lastRescanMs = 0;
   /** When it looked far behind its cursor last. */
   #deepAt = Number.NEGATIVE_INFINITY;
   #isDeep = false;
@@ -74,8 +75,10 @@ export class Lane {
   #isBehind = true;
   #isContinuing = false;
   #isFromStart = true;
-  /** Whether that had to be, not just because it was time. */
-  #hadToStartOver = true;
+  /** Whether a read from the start has to be, not just because it is time: none that passed over nobody has succeeded since it was asked for. */
+  #owesStart = true;
+  /** Whether that was asked for since the last fetch began. */
+  #wasAskedToLookBack = false;
   /** Whether the lane had rows in memory when the last fetch began. */
   #leavesOut = false;
   #isQuiet = false;
@@ -125,7 +128,7 @@ export class Lane {
 
   /** What the last fetch brought was taken in, or set aside. */
   tookIn(): void {
-    this.#isBehind = !this.#isComplete || this.#fellMeanwhile;
+    this.#isBehind = !this.#isComplete || this.#fellMeanwhile || this.#owesStart;
   }
 
   /** Rows that are due are left in the table: they are to be read before others come from memory. */
@@ -137,7 +140,8 @@ export class Lane {
 
   /** Rows may stand in the table behind the cursor. */
   lookBack(): void {
-    this.#rescannedAt = Number.NEGATIVE_INFINITY;
+    this.#startOver();
+    this.#wasAskedToLookBack = true;
     this.fellBehind();
   }
 
@@ -172,7 +176,7 @@ export class Lane {
     this.#isFetching = true;
     this.#fetchClockMs = clockMs;
     this.#fellMeanwhile = false;
-    this.#hadToStartOver = this.#rescannedAt === Number.NEGATIVE_INFINITY;
+    this.#wasAskedToLookBack = false;
     const mayLeave = this.#hasLingered(now) && this.held === 0 && !this.#isCalled;
     this.#isCalled = false;
     this.#isFromStart = now - this.#rescannedAt >= this.#rescanPauseMs(mayLeave);
@@ -188,16 +192,23 @@ export class Lane {
   fetchFailed(): void {
     this.#isFetching = false;
     this.isHungry = true;
-    if (this.#isFromStart) this.#rescannedAt = Number.NEGATIVE_INFINITY;
+    if (this.#isFromStart) this.#startOver();
   }
 
-  /** Reading it from the start has taken so long. */
+  #startOver(): void {
+    this.#owesStart = true;
+    this.#rescannedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Reading it from the start has taken so long. Once says nothing: Postgres, or this process, may have stood still. */
   rescanTook(ms: number): void {
-    this.#rescanMs = ms;
+    this.#rescanMs = Math.min(ms, this.#lastRescanMs);
+    this.#lastRescanMs = ms;
   }
 
   /** Least time between two of them. */
   #rescanPauseMs(isIdle: boolean): number {
+    if (this.#owesStart) return Math.min(Math.max(RESCAN_MS, 4 * this.#rescanMs), BUSY_RESCAN.mostMs);
     const { share, mostMs } = isIdle ? IDLE_RESCAN : BUSY_RESCAN;
     return Math.min(Math.max(isIdle ? 0 : RESCAN_MS, this.#rescanMs / share), mostMs);
   }
@@ -205,6 +216,7 @@ export class Lane {
   /** Takes note of what a fetch brought. */
   fetched({ rows, fresh, limit }: Fetched, now: number): void {
     this.#isFetching = false;
+    if (this.#isFromStart && !this.#wasAskedToLookBack) this.#owesStart = false;
     const last = rows.at(-1);
     this.#isContinuing = rows.length >= limit;
     this.#isComplete = !this.#isContinuing;
@@ -229,8 +241,6 @@ export class Lane {
     this.isHungry = rows.length >= limit;
     if (fresh > 0) this.#foundAt = now;
     this.#isQuiet = false;
-    // What it had to start over for may be among the rows that were passed over: it does so again in a second.
-    if (this.#isFromStart && this.#hadToStartOver) this.#rescannedAt = now + RESCAN_MS - this.#rescanPauseMs(false);
   }
 
   #hasLingered(now: number): boolean {

@@ -143,6 +143,14 @@ test('what waits for its turn has its slots before rows that are to come', () =>
   expect(taken).toBe(45);
 });
 
+test('what waits of a tenant that has its share keeps no slots from others, whoever is asked for first', () => {
+  const turns = new Turns(1_024);
+  for (let i = 0; i < 768; i++) turns.began(deskOf(1), 'first');
+  turns.add(deskOf(1, 300));
+  const places = turns.places();
+  expect([places.take(1), places.take(2)]).toEqual([false, true]);
+});
+
 test('the reserve goes the slower the less there is: who has one request under way may have a second, who has three may not', () => {
   const turns = new Turns(1_024);
   for (let num = 0; num < 100; num++) for (let i = 0; i < 10; i++) turns.began(deskOf(num), 'first');

@@ -150,7 +150,7 @@ export class Turns {
       take: (tenantNum, kind = 'first') => {
         const tenant = this.#tenants.of(tenantNum);
         const theirs = taken.get(tenantNum) ?? waitingAt(tenant.desks);
-        if (!taken.has(tenantNum)) all += theirs;
+        if (!taken.has(tenantNum)) all += this.#takenBy(tenant.inFlight, theirs, this.#free - all);
         const isFree = this.#mayHaveMore(tenant.inFlight + theirs, this.#free - all);
         const isTaken = isFree && this.#mayBegin(kind, tenant);
         taken.set(tenantNum, theirs + Number(isTaken));
@@ -158,6 +158,13 @@ export class Turns {
         return isTaken;
       },
     };
+  }
+
+  /** How many of the rows that wait for a tenant's turn find a slot: none where it has its share, so that they keep none from others. */
+  #takenBy(inFlight: number, waiting: number, free: number): number {
+    let taken = 0;
+    while (taken < waiting && this.#mayHaveMore(inFlight + taken, free - taken)) taken++;
+    return taken;
   }
 
   get hasFree(): boolean {
