@@ -36,11 +36,17 @@ const pattern = fc.letrec<{ any: string }>((tie) => ({
 
 const text = fc.string({ unit: fc.constantFrom('a', 'b', '1', ' ', '\n', '€', '😀', '-', '\ud83d'), maxLength: 8 });
 
+/**
+ * By the flag `v`, which means the same here once `-` is escaped: with `u`, Node 26 says that `[^a]$` does not match a character of two code units. Expressions that begin
+ * with `^`, as all of ours do, are right by either.
+ */
+const engine = (source: string) => new RegExp(source.replaceAll('[\\]a-]', '[\\]a\\-]'), 'v');
+
 test('a pattern matches exactly what the engine says', () => {
   let matched = 0;
   fc.assert(
     fc.property(pattern, fc.array(text, { minLength: 3, maxLength: 6 }), (source, texts) => {
-      const [ours, theirs] = [new LinearPattern(source), new RegExp(source, 'u')];
+      const [ours, theirs] = [new LinearPattern(source), engine(source)];
       for (const each of texts) {
         expect([source, each, ours.test(each)]).toEqual([source, each, theirs.test(each)]);
         if (theirs.test(each)) matched++;
