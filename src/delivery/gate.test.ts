@@ -54,7 +54,7 @@ class Rig {
   /** How many requests may be under way. */
   get room(): number {
     let inFlight = 0;
-    while (this.gate.hasRoom(this.nowMs, inFlight)) inFlight++;
+    while (inFlight < this.gate.allowance(this.nowMs)) inFlight++;
     return inFlight;
   }
 }

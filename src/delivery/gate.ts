@@ -157,10 +157,10 @@ export class Gate {
     return this.#breaker.phaseAt(nowMs);
   }
 
-  /** Whether another request may be under way besides these, tokens aside. */
-  hasRoom(nowMs: number, inFlight: number): boolean {
+  /** How many requests may be under way, tokens aside. */
+  allowance(nowMs: number): number {
     const { cap } = this.#limits;
-    return inFlight < Math.min(this.#breaker.allowance(nowMs, cap), this.#window.allowance(cap));
+    return Math.min(this.#breaker.allowance(nowMs, cap), this.#window.allowance(cap));
   }
 
   /** Whole milliseconds until there is a token; 0 when there is one. */
@@ -168,7 +168,7 @@ export class Gate {
     return this.#bucket?.nextTokenMs(nowMs) ?? 0;
   }
 
-  /** Takes a token. To be asked only when `hasRoom` says so and `tokenInMs` is 0. */
+  /** Takes a token. To be asked only when `allowance` says so and `tokenInMs` is 0. */
   begin(nowMs: number): Passage {
     if (this.#bucket?.take(nowMs) === true && this.#limits.rate !== null) this.#isDirty = true;
     return { gate: this, generation: this.#breaker.generation, ticket: this.#window.begin() };

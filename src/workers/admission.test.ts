@@ -7,6 +7,7 @@ import type { Desk } from './desk.ts';
 import { DeskList } from './desk-list.ts';
 import { HeldRows } from './held-rows.ts';
 import { Lane } from './lane.ts';
+import type { Letter } from './letter-queue.ts';
 import { SetAside } from './set-aside.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
@@ -90,6 +91,15 @@ test('what is under way to an endpoint counts, and what waits for it', () => {
   expect(admission.turnAway(rowsOf(1, 5))).toHaveLength(2);
   desk.waiting.push(letter);
   expect(admission.turnAway(rowsOf(1, 5))).toHaveLength(1);
+});
+
+test('of an endpoint with a rate come as many as that allows within a second, whatever is under way; of one whose breaker tries it out, one', () => {
+  const slow = deskOf(1, { maxInFlight: 10, rateLimit: { perSecond: 2, burst: 2 } });
+  for (let i = 0; i < 4; i++) slow.flights.begin({ letter: {} as Letter, kind: 'first', request: null, place: -1 });
+  expect(admission.turnAway(rowsOf(1, 9))).toHaveLength(2);
+  const tried = deskOf(2, { maxInFlight: 10 });
+  tried.gate = Object.assign(tried.gate!, { allowance: () => 1 });
+  expect(admission.turnAway(rowsOf(2, 9))).toHaveLength(1);
 });
 
 test('an endpoint that takes none now gets none: its rate is spent, or it is closed', () => {

@@ -131,7 +131,7 @@ function doorman(places: Places, nowMs: number): (desk: Desk, row: DueDelivery) 
   return (desk, row) => {
     if (desk.isDeleted) return true;
     const before = letIn.get(desk) ?? 0;
-    const takesMore = desk.isOpen(nowMs) && desk.takesSoon(nowMs) && desk.places > before;
+    const takesMore = desk.places(nowMs) > before;
     const isBehind = row.order !== null && (row.order.behindSeq !== null || row.order.isPaused);
     if (isBehind || !(desk.isUnknown || takesMore) || !places.take(row.tenantNum, classOf(row))) return false;
     letIn.set(desk, before + 1);

@@ -164,12 +164,13 @@ export class Desk {
 
   /** Whether another request may be under way, tokens aside. */
   hasRoom(nowMs: number): boolean {
-    return this.gate?.hasRoom(nowMs, this.inFlight) === true;
+    return this.gate !== null && this.inFlight < this.gate.allowance(nowMs);
   }
 
   /** Rows that could be sent now or within a second, besides those that wait here. */
-  get places(): number {
-    return this.appetite - this.inFlight - this.waiting.length;
+  places(nowMs: number): number {
+    if (!this.isOpen(nowMs) || !this.takesSoon(nowMs)) return 0;
+    return Math.min(this.gate!.allowance(nowMs) - this.inFlight, this.appetite) - this.waiting.length;
   }
 
   /** Whether a request could begin now, or in a moment. */

@@ -43,7 +43,7 @@ export interface DesksOptions {
   readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
 }
 
-/** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms, and while many want it. */
+/** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms, and while it is crowded. */
 const SLOW_MS = 1_000;
 const CROWDED_SLOW_MS = 50;
 
@@ -107,7 +107,7 @@ export class Desks {
   }
 
   /** Who sends next. */
-  get turns(): Pick<Turns, 'of' | 'finished' | 'hasFree'> {
+  get turns(): Pick<Turns, 'of' | 'finished'> {
     return this.#dispatcher.turns;
   }
 

@@ -46,11 +46,9 @@ export class LaneReader {
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
   #owesRefill = false;
-  /** Whether there were fewer slots than rows of parked backlogs, and how many requests had ended by then. */
-  #awaitsSlots = false;
-  #finishedBefore = 0;
-  /** When parked backlogs were gone through last, in ms of `performance.now()`. */
+  /** When parked backlogs were gone through last, in ms of `performance.now()`, and how many requests had ended by then. */
   #refilledAt = Number.NEGATIVE_INFINITY;
+  #finishedBefore = 0;
   /** The look for rows that stand behind nothing any more, while it is under way. */
   #stranded: Promise<void> | null = null;
   #strandedFailure: unknown = null;
@@ -86,8 +84,7 @@ export class LaneReader {
   /** Whether slots may be free now that parked backlogs waited for. */
   isRefillDue(now: number): boolean {
     const { crowding, turns } = this.#desks;
-    const mayWait = this.#awaitsSlots || crowding.isOn;
-    return mayWait && turns.finished !== this.#finishedBefore && now - this.#refilledAt >= CROWDED_REFILL_MS;
+    return crowding.isOn && turns.finished !== this.#finishedBefore && now - this.#refilledAt >= CROWDED_REFILL_MS;
   }
 
   /** Whether rows of a lane may be parked, or brought up, that this process does not know of yet. */
@@ -180,7 +177,7 @@ export class LaneReader {
       for (const lane of hungry) lane.fetchFailed();
       throw error;
     });
-    noteRescans(
+    this.#noteRescans(
       hungry.filter((_, i) => fetches[i]!.after === START),
       performance.now() - now,
     );
@@ -206,6 +203,11 @@ export class LaneReader {
         else lane.lookBack();
       }
     }
+  }
+
+  /** One statement reads all of them: what each took is not known apart. */
+  #noteRescans(lanes: readonly Lane[], tookMs: number): void {
+    for (const lane of lanes) lane.rescanTook((tookMs / lanes.length) * this.#lanes.size);
   }
 
   /**
@@ -266,17 +268,13 @@ export class LaneReader {
   async #refill(): Promise<void> {
     const { list, memory, held, crowding, turns } = this.#desks;
     const now = performance.now();
-    if (crowding.isOn && (now - this.#refilledAt < CROWDED_REFILL_MS || !turns.hasFree)) {
-      this.#awaitsSlots = true;
-      return;
-    }
+    if (crowding.isOn && now - this.#refilledAt < CROWDED_REFILL_MS) return;
     this.#refilledAt = now;
     this.#finishedBefore = turns.finished;
     const isServed = ({ lane, tenantNum }: Desk) =>
       this.#lanes.get(lane)?.isDraining === false && memory.mayTake(tenantNum);
     const options = { isServed, places: crowding.places(), turns, nowMs: this.#nowMs() };
     const { refills, isAll } = refillsOf(list, options);
-    this.#awaitsSlots = !isAll;
     this.#owesRefill = !isAll || (refills.length > 0 && !memory.hasRoom);
     if (refills.length === 0 || !memory.hasRoom) return;
     const fetches = refills.map(({ fetch }) => fetch);
@@ -292,11 +290,6 @@ export class LaneReader {
     await this.#floods.finish();
     await this.#aside.promote();
   }
-}
-
-/** One statement reads all of them: what each took is not known apart. */
-function noteRescans(lanes: readonly Lane[], tookMs: number): void {
-  for (const lane of lanes) lane.rescanTook(tookMs / lanes.length);
 }
 
 function noteLooked(lanes: readonly Lane[]): void {

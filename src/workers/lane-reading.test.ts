@@ -378,3 +378,36 @@ test('where reads from the start are dear they are rare, and a row that became v
   await goOn(62);
   expect(rig.model.rows.has(keyOf(late))).toBe(false);
 });
+
+test('reads from the start are as rare as all lanes of the worker together make them', async () => {
+  let fromStart = 0;
+  const travel =
+    (time: VirtualTime): Travel =>
+    async (_owner, name, work) => {
+      if (name === 'fetchDueFromStart') fromStart++;
+      await time.sleep(name === 'fetchDueFromStart' ? 100 : 2);
+      return work();
+    };
+  const lanes = 20;
+  rig = new LaneRig({ lanes, maxInFlight: 256, travel, fate: () => ({ outcome: answered(200), afterMs: 400 }) });
+  rig.time.install();
+  const { owner } = rig.startWorker();
+  for (let lane = 0; lane < lanes; lane++) {
+    rig.model.addEndpoint(1 + lane, lane, 20);
+    rig.model.add(1_000 + lane, 1 + lane, rig.model.now);
+    void owner.hold(lane);
+  }
+  // Each has something under way all the time.
+  let event = 2_000;
+  const goOn = async (seconds: number) => {
+    for (let i = 0; i < seconds * 4; i++) {
+      for (let lane = 0; lane < lanes; lane++) rig.model.add(event++, 1 + lane, rig.model.now);
+      owner.wake(Array.from({ length: lanes }, (_, lane) => lane));
+      await rig.time.pass(250);
+    }
+  };
+  await goOn(5);
+  fromStart = 0;
+  await goOn(40);
+  expect(fromStart).toBeLessThanOrEqual(6);
+});

@@ -1,25 +1,18 @@
 import type { LaneLease } from '../store/lanes.ts';
 import { type Cursor, type DueDelivery, type LaneFetch, START } from '../store/mailbox.ts';
+import { LookBacks } from './look-backs.ts';
 
 /** How long an idle lane lingers before it is given back, in ms. */
 const LINGER_MS = 250;
 /** How often an awake lane looks for rows that nobody woke it for, in ms: while it is busy, and when it has been quiet. */
 const BUSY_POLL_MS = 10;
 const QUIET_POLL_MS = 100;
-/** How often a lane reads from the start, for rows that became visible behind its cursor. */
-const RESCAN_MS = 1_000;
-/**
- * How much of a lane's time that may take, and how rare it becomes at most, in ms, while it is busy, and where it has nothing to do: while a transaction
- * stays open that sees old rows, such a read steps over everything that was delivered since, and whatever comes meanwhile waits for it.
- */
-const BUSY_RESCAN = { share: 1 / 200, mostMs: 60_000 };
-const IDLE_RESCAN = { share: 1 / 20, mostMs: 10_000 };
-/** How far behind its cursor it looks every second in between, in ms: that is later than any statement of ours commits. */
-const DEEP_MS = 15_000;
 /** Rows of a careful lane that are in memory before it fetches more: what waits there for its trial keeps others from their slots. */
 const CAREFUL_ROWS = 16;
-/** How far behind its cursor a lane looks each time: commits are rarely later than this. */
-const OVERLAP_MS = 100;
+/** How far behind its cursor a lane looks each time, and now and then, in ms: commits are rarely later than this, and no statement of ours takes as long as that. */
+const OVERLAP_MS = { near: 100, far: 15_000 } as const;
+/** How late a commit that went well, and our estimate of Postgres's clock, may be: what was due before is read, or in memory. */
+const SETTLED_MS = 1_000;
 /** How often a lane's parked endpoints are looked for anew, in ms: rarely, where they are so many that looking takes long. */
 const EXPLORE_MS = 10_000;
 const EXPLORE_MS_PER_ENDPOINT = 20;
@@ -54,14 +47,7 @@ export class Lane {
   #cursor: Cursor = START;
   #fetchedAt = 0;
   #isFetching = false;
-  /** When it was read from the start last; `-Infinity` when it has to be. */
-  #rescannedAt = Number.NEGATIVE_INFINITY;
-  /** How long the last two reads from the start took at the least. */
-  #rescanMs = 0;
-  #lastRescanMs = 0;
-  /** When it looked far behind its cursor last. */
-  #deepAt = Number.NEGATIVE_INFINITY;
-  #isDeep = false;
+  readonly #lookBacks = new LookBacks();
   #foundAt: number;
   /** When rows came from memory last. */
   #handedAt = Number.NEGATIVE_INFINITY;
@@ -74,11 +60,6 @@ export class Lane {
   /** Whether rows that are due may wait in the table: none was read yet, or not all of them were taken in. */
   #isBehind = true;
   #isContinuing = false;
-  #isFromStart = true;
-  /** Whether a read from the start has to be, not just because it is time: none that passed over nobody has succeeded since it was asked for. */
-  #owesStart = true;
-  /** Whether that was asked for since the last fetch began. */
-  #wasAskedToLookBack = false;
   /** Whether the lane had rows in memory when the last fetch began. */
   #leavesOut = false;
   #isQuiet = false;
@@ -128,7 +109,7 @@ export class Lane {
 
   /** What the last fetch brought was taken in, or set aside. */
   tookIn(): void {
-    this.#isBehind = !this.#isComplete || this.#fellMeanwhile || this.#owesStart;
+    this.#isBehind = !this.#isComplete || this.#fellMeanwhile || this.#lookBacks.isOwed;
   }
 
   /** Rows that are due are left in the table: they are to be read before others come from memory. */
@@ -140,8 +121,7 @@ export class Lane {
 
   /** Rows may stand in the table behind the cursor. */
   lookBack(): void {
-    this.#startOver();
-    this.#wasAskedToLookBack = true;
+    this.#lookBacks.startOver();
     this.fellBehind();
   }
 
@@ -176,13 +156,8 @@ export class Lane {
     this.#isFetching = true;
     this.#fetchClockMs = clockMs;
     this.#fellMeanwhile = false;
-    this.#wasAskedToLookBack = false;
-    const mayLeave = this.#hasLingered(now) && this.held === 0 && !this.#isCalled;
+    this.#lookBacks.begin(now, this.#hasLingered(now) && this.held === 0 && !this.#isCalled);
     this.#isCalled = false;
-    this.#isFromStart = now - this.#rescannedAt >= this.#rescanPauseMs(mayLeave);
-    if (this.#isFromStart) this.#rescannedAt = now;
-    this.#isDeep = now - this.#deepAt >= RESCAN_MS;
-    if (this.#isFromStart || this.#isDeep) this.#deepAt = now;
     this.#leavesOut = this.held > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
     return { lane: this.number, after: this.#after(clockMs), limit };
@@ -192,31 +167,17 @@ export class Lane {
   fetchFailed(): void {
     this.#isFetching = false;
     this.isHungry = true;
-    if (this.#isFromStart) this.#startOver();
+    this.#lookBacks.failed();
   }
 
-  #startOver(): void {
-    this.#owesStart = true;
-    this.#rescannedAt = Number.NEGATIVE_INFINITY;
-  }
-
-  /** Reading it from the start has taken so long. Once says nothing: Postgres, or this process, may have stood still. */
+  /** See `LookBacks.took`. */
   rescanTook(ms: number): void {
-    this.#rescanMs = Math.min(ms, this.#lastRescanMs);
-    this.#lastRescanMs = ms;
-  }
-
-  /** Least time between two of them. */
-  #rescanPauseMs(isIdle: boolean): number {
-    if (this.#owesStart) return Math.min(Math.max(RESCAN_MS, 4 * this.#rescanMs), BUSY_RESCAN.mostMs);
-    const { share, mostMs } = isIdle ? IDLE_RESCAN : BUSY_RESCAN;
-    return Math.min(Math.max(isIdle ? 0 : RESCAN_MS, this.#rescanMs / share), mostMs);
+    this.#lookBacks.took(ms);
   }
 
   /** Takes note of what a fetch brought. */
   fetched({ rows, fresh, limit }: Fetched, now: number): void {
     this.#isFetching = false;
-    if (this.#isFromStart && !this.#wasAskedToLookBack) this.#owesStart = false;
     const last = rows.at(-1);
     this.#isContinuing = rows.length >= limit;
     this.#isComplete = !this.#isContinuing;
@@ -225,16 +186,18 @@ export class Lane {
     if (last !== undefined && (this.#isContinuing || last.dueAtMs >= this.#cursor.dueAtMs)) this.#cursor = last;
     // What was due so long before it began was read, or is in memory: the next look need not step over it. What may still become visible
     // there is found from the start, as ever; our clock is an estimate of Postgres's.
-    const settledMs = this.#fetchClockMs - RESCAN_MS;
+    const settledMs = this.#fetchClockMs - SETTLED_MS;
     if (this.#isComplete && settledMs > this.#cursor.dueAtMs) this.#cursor = { ...START, dueAtMs: settledMs };
     this.isHungry = this.#isContinuing;
     if (fresh > 0) this.#foundAt = now;
-    this.#isQuiet = this.#isFromStart && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
+    this.#isQuiet =
+      this.#lookBacks.depth === 'start' && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
   }
 
   /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
   fetchedPast({ rows, fresh, limit }: Fetched, now: number): void {
     this.#isFetching = false;
+    this.#lookBacks.passedOver();
     this.#isContinuing = false;
     this.#isComplete = false;
     this.#isBehind = true;
@@ -248,9 +211,9 @@ export class Lane {
   }
 
   #after(clockMs: number): Cursor {
-    if (this.#isFromStart) return START;
-    if (this.#isContinuing && !this.#isDeep) return this.#cursor;
-    const overlapMs = this.#isDeep ? DEEP_MS : OVERLAP_MS;
-    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - overlapMs) };
+    const { depth } = this.#lookBacks;
+    if (depth === 'start') return START;
+    if (depth === 'near' && this.#isContinuing) return this.#cursor;
+    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - OVERLAP_MS[depth]) };
   }
 }

@@ -108,7 +108,7 @@ describe('where only as many rows come as there are slots for', () => {
       ],
       isAll: true,
     });
-    expect(refill(desksOf(1), { 1: 100 })).toEqual({ rows: [[1, 4]], isAll: true });
+    expect(refill(desksOf(1), { 1: 100 })).toEqual({ rows: [[1, 2]], isAll: true });
   });
 
   test('what finds no slot is known to be left', () => {
@@ -130,5 +130,13 @@ describe('where only as many rows come as there are slots for', () => {
     const desks = desksOf(1, 2);
     desks[1]!.target = { ...desks[1]!.target!, deleted: true };
     expect(refill(desks, {})).toEqual({ rows: [[2, 4]], isAll: false });
+  });
+
+  test('however many deleted endpoints have a backlog, that of another tenant has its turn', () => {
+    const desks = desksOf(...Array.from({ length: 70 }, () => 1), 2);
+    for (const desk of desks.slice(0, 70)) desk.target = { ...desk.target!, deleted: true };
+    const chosen = new Set<number>();
+    for (let i = 0; i < 2; i++) for (const [num] of refill(desks, { 2: 1 }).rows) chosen.add(num!);
+    expect(chosen.size).toBe(71);
   });
 });

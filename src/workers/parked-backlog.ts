@@ -26,15 +26,22 @@ export interface Refill {
 
 interface Refills {
   readonly refills: Refill[];
-  /** Whether nobody is left that wants more and found no slot. */
+  /** Whether each of those that want more gets some. */
   readonly isAll: boolean;
 }
 
 /** What to read now for desks that want more of their parked backlog, in turn, beside what they have in memory. */
-export function refillsOf(desks: Iterable<Desk>, { isServed, places, turns, nowMs }: RefillOptions): Refills {
+export function refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refills {
+  const { isServed, places, nowMs } = options;
   const wanting: Desk[] = [];
   for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) wanting.push(desk);
-  if (places !== null) return dealOut(wanting, places, turns);
+  if (places !== null) {
+    const limits = dealOut(wanting, places, options);
+    return {
+      refills: [...limits].map(([desk, limit]) => refillOf(desk, limit)),
+      isAll: limits.size === wanting.length,
+    };
+  }
   if (wanting.length > DESKS_PER_ROUND) {
     wanting.sort((a, b) => a.refills - b.refills);
     wanting.length = DESKS_PER_ROUND;
@@ -44,16 +51,11 @@ export function refillsOf(desks: Iterable<Desk>, { isServed, places, turns, nowM
 
 /**
  * As many rows as there are slots for: one for each tenant in turn, and within a tenant one for each desk in turn. However many endpoints others have, a tenant
- * that has nothing under way does not wait for the turns of all of them.
+ * that has nothing under way does not wait for the turns of all of them. What waits for a deleted endpoint is only cancelled, and needs no slot.
  */
-function dealOut(wanting: readonly Desk[], places: Places, turns: Pick<Turns, 'of'>): Refills {
+function dealOut(wanting: readonly Desk[], places: Places, { turns, nowMs }: RefillOptions): Map<Desk, number> {
   const limits = new Map<Desk, number>();
-  for (const desk of wanting) if (desk.isDeleted && limits.size < DESKS_PER_ROUND) limits.set(desk, mostOf(desk));
-  const tenants = Map.groupBy(
-    wanting.filter((desk) => !desk.isDeleted),
-    (desk) => desk.tenantNum,
-  );
-  let round = [...tenants]
+  let round = [...Map.groupBy(wanting, (desk) => desk.tenantNum)]
     .map(([num, desks]) => ({ num, desks, at: 0, turn: turns.of(num) }))
     .sort((a, b) => a.turn.inFlight - b.turn.inFlight || a.turn.last - b.turn.last);
   while (round.length > 0) {
@@ -62,15 +64,17 @@ function dealOut(wanting: readonly Desk[], places: Places, turns: Pick<Turns, 'o
       if (at === 0) desks.sort((a, b) => a.refills - b.refills);
       const desk = desks[at % desks.length]!;
       const limit = limits.get(desk) ?? 0;
-      const isFull = limit === 0 ? limits.size >= DESKS_PER_ROUND : limit >= mostOf(desk);
-      if (isFull || !places.take(num)) return false;
+      const most = desk.isDeleted ? mostOf(desk) : Math.min(desk.places(nowMs), MAX_REFILL);
+      const isFull = limit === 0 ? limits.size >= DESKS_PER_ROUND : limit >= most;
+      if (isFull || !(desk.isDeleted || places.take(num))) return false;
       limits.set(desk, limit + 1);
       tenant.at++;
       return true;
     });
   }
-  return { refills: [...limits].map(([desk, limit]) => refillOf(desk, limit)), isAll: limits.size === wanting.length };
+  return limits;
 }
+
 /** A few rows more than it can send at once. */
 function mostOf(desk: Desk): number {
   return Math.min(2 * Math.max(1, desk.appetite), MAX_REFILL);

@@ -167,10 +167,6 @@ export class Turns {
     return taken;
   }
 
-  get hasFree(): boolean {
-    return this.#free > 0;
-  }
-
   /** What a tenant has under way, and when it had its last turn. */
   of(tenantNum: number): Pick<Readonly<TenantTurns>, 'inFlight' | 'last'> {
     return this.#tenants.of(tenantNum);
