@@ -278,6 +278,16 @@ test('in between a lane looks fifteen seconds back every second, also where it h
   expect(looks).toEqual([1_000, 2_000, 3_000]);
 });
 
+test('where such a look failed the next one looks as far back', () => {
+  const lane = dearLane(1_000);
+  const isFar = (now: number) => lane.nextFetch(10, now, CLOCK_MS).after.dueAtMs === CLOCK_MS - 15_000;
+  expect(isFar(1_000)).toBe(true);
+  lane.fetchFailed();
+  expect(isFar(1_010)).toBe(true);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_010);
+  expect(isFar(1_020)).toBe(false);
+});
+
 test('a lane with nothing to do is given back as soon as reads from the start allow it', () => {
   for (const [tookMs, at] of [
     [2, 300],

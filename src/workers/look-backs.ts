@@ -70,6 +70,7 @@ export class LookBacks {
   /** Nothing is known of what the read would have brought. */
   failed(): void {
     if (this.#depth === 'start') this.startOver();
+    if (this.#depth === 'far') this.#farAt = Number.NEGATIVE_INFINITY;
   }
 
   /** The read passed over tenants: what a read from the start had to be for may be among their rows. */
