@@ -46,6 +46,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'observability',
     'ingest',
   ],
+  console: [],
   embedded: ['domain', 'config', 'signing'],
   cli: ['domain', 'config', 'signing', 'store', 'embedded'],
 };

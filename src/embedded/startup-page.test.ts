@@ -20,6 +20,7 @@ test('it says where it listens, with what key, and how to make a tenant and send
   await startupPage({ ...options, tenants: { count: async () => 0, oldest: async () => null } });
   expect(page).toContain('http://127.0.0.1:4321\n');
   expect(page).toMatch(/Operator key: +op_key\n/);
+  expect(page).toMatch(/Console: +http:\/\/127\.0\.0\.1:4321\/console\/\n/);
   expect(page).toContain('http://127.0.0.1:4321/docs\n');
   expect(page).toMatch(/curl -s http:\/\/127\.0\.0\.1:4321\/v1\/tenants .*"id":"my_tenant_1"/);
   expect(page).toMatch(/curl -s http:\/\/127\.0\.0\.1:4321\/v1\/events .*"tenant_id":"my_tenant_1"/);

@@ -75,6 +75,7 @@ function summary(baseUrl: string, operatorKey: string, config: Config, tenant: E
   return [
     '',
     `  Posthorn listens on ${baseUrl}`,
+    `  Console:            ${baseUrl}/console/`,
     `  API documentation:  ${baseUrl}/docs`,
     `  Operator key:       ${operatorKey}`,
     `  Data:               ${config.DATA_DIR}`,

@@ -29,6 +29,7 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'row-sources': breach('sources', ['workers', 'api', 'delivery']),
   'row-workers': breach('workers', ['api', 'embedded', 'sources']),
   'row-api': breach('api', ['workers', 'embedded', 'sources']),
+  'row-console': breach('console', ['domain', 'api']),
   'row-embedded': breach('embedded', ['store', 'api']),
   'row-cli': breach('cli', ['workers', 'api']),
   'only-in-store': {

@@ -1,0 +1,13 @@
+/**
+ * Control characters but tab and line feed, what changes the direction of text or shows nothing, halves of surrogate pairs, and private use.
+ * Line separators are among them: a receiver must not be able to write lines that seem to be ours.
+ */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+
+/** Text of strangers, with what cannot be seen written out, as `\u{202e}`. */
+export function visibleText(text: string): string {
+  return text.replaceAll('\r\n', '\n').replaceAll(UNSEEN, (character) => {
+    if (character === '\n' || character === '\t') return character;
+    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  });
+}

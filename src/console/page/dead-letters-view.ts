@@ -1,0 +1,113 @@
+import type { DeadLetter, DeadLetterStats, Page, Replay } from '../logic/api-shapes.ts';
+import { count } from '../logic/format.ts';
+import { hashOf } from '../logic/place.ts';
+import { outcomeWord } from '../logic/words.ts';
+import { confirm } from './confirm.ts';
+import { button, type Child, element, foreign } from './element.ts';
+import { choice, field, form } from './field.ts';
+import { pager } from './pager.ts';
+import { part, renderPart } from './part-or-problem.ts';
+import { actions, link, status, table, time } from './parts.ts';
+import { tenantTabs, tenantTrail } from './tenant-trail.ts';
+import { type Opening, type View, view } from './view.ts';
+
+const REASONS = ['rejected', 'blocked', 'timeout', 'dns', 'refused', 'reset', 'tls', 'protocol', 'network'].concat(
+  ...['gone', 'disabled', 'aborted'],
+);
+
+/** What dead letters are picked by, for the list and for a redrive alike. */
+interface Filter {
+  readonly endpoint_id?: string;
+  readonly reason?: string;
+}
+
+export function deadLettersView(opening: Opening, tenant: string): View {
+  const { api, session, place } = opening;
+  const path = ['tenants', tenant, 'dead-letters'];
+  const { endpoint_id, reason, cursor } = place.query;
+  const filter: Filter = { ...(endpoint_id ? { endpoint_id } : {}), ...(reason ? { reason } : {}) };
+  return view({
+    heading: tenant,
+    trail: tenantTrail(session, tenant),
+    controls: [tenantTabs(tenant, 'dead-letters'), filterForm(opening, path, filter)],
+    load: async (signal) => {
+      const [letters, stats] = await Promise.all([
+        api.read<Page<DeadLetter>>(path, { query: { limit: 50, ...filter, cursor }, signal }),
+        part(api.read<DeadLetterStats>([...path, 'stats'], { signal })),
+      ]);
+      return { letters, stats };
+    },
+    render: ({ letters, stats }) => [
+      ...renderPart(stats, (data) => [summary(data)]),
+      letters.data.length === 0 ? null : actions(redriveAll(opening, tenant, filter)),
+      table(
+        'Dead letters',
+        ['Event', 'Reason', 'Last attempt', 'Attempts', 'Endpoint', 'Accepted', 'Again'],
+        letters.data.map((letter) => cells(opening, tenant, letter)),
+        letters.next === null ? 'No dead letters.' : 'None on this page; there may be older ones.',
+      ),
+      pager(place, letters.next),
+    ],
+  });
+}
+
+function filterForm({ go }: Opening, path: readonly string[], { endpoint_id, reason }: Filter): HTMLElement {
+  const reasons = [['', 'any'] as const, ...REASONS.map((name) => [name, name] as const)];
+  const fields = [
+    field('Endpoint id', 'endpoint_id', { value: endpoint_id ?? '' }),
+    choice('Reason', 'reason', reasons, reason),
+  ];
+  return form('Filter dead letters', 'Filter', fields, (values) => go(hashOf(path, values)));
+}
+
+function summary({ total, by_reason, capped }: DeadLetterStats): HTMLElement {
+  const reasons = Object.entries(by_reason).map(([name, value]) => `${name} ${count(value)}`);
+  const all = `${count(total, capped)} in all`;
+  return element('p', { class: 'fine' }, reasons.length === 0 ? all : `${all}: ${reasons.join(', ')}`);
+}
+
+function cells(opening: Opening, tenant: string, letter: DeadLetter): readonly Child[] {
+  const { delivery_id, event_id, event_type, endpoint_id, reason, attempts, last_attempt } = letter;
+  const detail = last_attempt.detail === null ? null : element('div', { class: 'fine' }, foreign(last_attempt.detail));
+  return [
+    element(
+      'div',
+      {},
+      link(hashOf(['tenants', tenant, 'events', event_id]), event_id),
+      element('div', { class: 'fine' }, foreign(event_type)),
+    ),
+    foreign(reason),
+    element('div', {}, status(outcomeWord(last_attempt)), detail),
+    link(hashOf(['tenants', tenant, 'deliveries', delivery_id]), count(attempts)),
+    link(hashOf(['tenants', tenant, 'endpoints', endpoint_id]), endpoint_id),
+    time(letter.created_at),
+    redriveOne(opening, tenant, delivery_id),
+  ];
+}
+
+function redriveOne({ api, act }: Opening, tenant: string, id: string): HTMLElement {
+  const again = button('Redrive', `redrive-${id}`, () =>
+    act(async () => {
+      again.disabled = true;
+      await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: { delivery_ids: [id] } });
+      return `${id} is made again.`;
+    }),
+  );
+  again.setAttribute('aria-label', `Redrive ${id}`);
+  return again;
+}
+
+function redriveAll({ api, act, go }: Opening, tenant: string, filter: Filter): HTMLButtonElement {
+  const isFiltered = Object.keys(filter).length > 0;
+  const what = isFiltered ? 'all that pass the filter' : 'all dead letters of the tenant';
+  const ask = async () => {
+    const isSure = await confirm(`Redrive ${what}?`, 'Each is delivered again, behind live traffic.', 'Redrive all');
+    if (!isSure) return;
+    act(async () => {
+      const text = await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: filter });
+      go(hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]));
+      return 'The dead letters are queued.';
+    });
+  };
+  return button(`Redrive ${what} …`, 'redrive-all', () => void ask());
+}

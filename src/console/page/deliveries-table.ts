@@ -1,0 +1,46 @@
+import type { Delivery } from '../logic/api-shapes.ts';
+import { hashOf } from '../logic/place.ts';
+import { deliveryWord, outcomeWord } from '../logic/words.ts';
+import { type Child, element, foreign } from './element.ts';
+import { link, status, table, time } from './parts.ts';
+
+/** @param other what each row names beside itself: on the page of an endpoint its event, on that of an event its endpoint */
+export function deliveriesTable(tenant: string, deliveries: readonly Delivery[], other: 'event' | 'endpoint'): Child {
+  return table(
+    'Deliveries',
+    ['Delivery', other === 'event' ? 'Event' : 'Endpoint', 'Status', 'Attempts', 'Last attempt', 'Next attempt'],
+    deliveries.map((delivery) => [
+      link(hashOf(['tenants', tenant, 'deliveries', delivery.id]), delivery.id),
+      other === 'event' ? eventOf(tenant, delivery) : endpointOf(tenant, delivery),
+      status(deliveryWord(delivery.status)),
+      String(delivery.attempts),
+      lastOf(delivery),
+      time(delivery.next_attempt_at),
+    ]),
+    'There is no such delivery.',
+  );
+}
+
+function eventOf(tenant: string, { event_id, event_type }: Delivery): HTMLElement {
+  return element(
+    'div',
+    {},
+    link(hashOf(['tenants', tenant, 'events', event_id]), event_id),
+    element('div', { class: 'fine' }, foreign(event_type)),
+  );
+}
+
+function endpointOf(tenant: string, { endpoint_id }: Delivery): HTMLElement {
+  return link(hashOf(['tenants', tenant, 'endpoints', endpoint_id]), endpoint_id);
+}
+
+function lastOf({ last_attempt, problem }: Delivery): Child {
+  const why = problem ?? last_attempt?.detail ?? null;
+  return element(
+    'div',
+    {},
+    last_attempt === null ? 'none yet' : status(outcomeWord(last_attempt)),
+    last_attempt === null ? null : element('div', { class: 'fine' }, time(last_attempt.started_at)),
+    why === null ? null : element('div', { class: 'fine' }, foreign(why)),
+  );
+}

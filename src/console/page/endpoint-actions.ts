@@ -1,0 +1,105 @@
+import type { Endpoint, EndpointSecrets, EndpointStats, Replay } from '../logic/api-shapes.ts';
+import { hashOf } from '../logic/place.ts';
+import { confirm } from './confirm.ts';
+import { button, element, foreign } from './element.ts';
+import { actions, facts, time } from './parts.ts';
+import type { Opening } from './view.ts';
+
+/** What can be done to an endpoint. @param breaker its state; null where it could not be read */
+export function endpointActions(
+  { api, act, go }: Opening,
+  endpoint: Endpoint,
+  stats: EndpointStats | null,
+): HTMLElement {
+  const { tenant, path } = placeOf(endpoint);
+  const test = () =>
+    act(async () => {
+      const { event_id } = JSON.parse(await api.call('POST', [...path, 'test'], { body: {} })) as { event_id: string };
+      return `The test event ${event_id} is on its way.`;
+    });
+  const enable = (enabled: boolean) =>
+    act(async () => {
+      await api.call('PATCH', path, { body: { enabled } });
+      return enabled ? 'The endpoint is enabled.' : 'The endpoint is disabled.';
+    });
+  const close = () =>
+    act(async () => {
+      await api.call('POST', [...path, 'breaker', 'reset']);
+      return 'The circuit is closed.';
+    });
+  const redrive = async () => {
+    const isSure = await confirm(
+      'Redrive all dead letters of this endpoint?',
+      'Each is delivered again, behind live traffic.',
+      'Redrive all',
+    );
+    if (!isSure) return;
+    act(async () => {
+      const body = { endpoint_id: endpoint.id };
+      const text = await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body });
+      go(hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]));
+      return 'The dead letters are queued.';
+    });
+  };
+  const hasDeadLetters = stats !== null && stats.dead_letters.total > 0;
+  const isClosed = stats === null || stats.breaker.state === 'closed';
+  return actions(
+    button('Send a test event', 'send-test', test),
+    endpoint.enabled
+      ? button('Disable', 'disable', () => enable(false))
+      : button('Enable', 'enable', () => enable(true)),
+    isClosed ? null : button('Close the circuit', 'close-circuit', close),
+    hasDeadLetters ? button('Redrive its dead letters', 'redrive-all', () => void redrive()) : null,
+  );
+}
+
+/** The secrets are read only when they are asked for, and rotated only when that is confirmed. Not a part of what is refreshed. */
+export function secretControls({ api, act }: Opening, tenant: string, id: string): HTMLElement {
+  const path = ['tenants', tenant, 'endpoints', id, 'secret'];
+  const place = element('div', {});
+  const show = () =>
+    act(async () => {
+      place.replaceChildren(secretsOf(await api.read<EndpointSecrets>(path)), hide);
+      return 'The secret is shown.';
+    });
+  const hide = button('Hide', 'hide-secret', () => place.replaceChildren());
+  const rotate = async () => {
+    const isSure = await confirm(
+      'Rotate the secret of this endpoint?',
+      'A new one is made. For a day both sign, so that the receiver can change over; then the old one is worth nothing.',
+      'Rotate',
+    );
+    if (!isSure) return;
+    act(async () => {
+      await api.call('POST', [...path, 'rotate'], { body: {} });
+      place.replaceChildren();
+      return 'The secret is rotated: give the receiver the new one.';
+    });
+  };
+  return element(
+    'section',
+    { 'aria-label': 'Signing secret' },
+    element('h2', {}, 'Signing secret'),
+    actions(
+      button('Show the secret', 'show-secret', show),
+      button('Rotate …', 'rotate-secret', () => void rotate()),
+    ),
+    place,
+  );
+}
+
+function secretsOf({ secret, public_key, previous }: EndpointSecrets): HTMLElement {
+  const code = (text: string) => element('code', {}, foreign(text));
+  return facts([
+    ['Secret', code(secret)],
+    ['Public key', public_key === undefined ? null : code(public_key)],
+    ...previous.map((old): [string, HTMLElement] => [
+      'Earlier one',
+      element('span', {}, code(old.secret), ' signs until ', time(old.expires_at)),
+    ]),
+  ]);
+}
+
+function placeOf({ id, tenant_id }: Endpoint): { tenant: string; path: readonly string[] } {
+  return { tenant: tenant_id, path: ['tenants', tenant_id, 'endpoints', id] };
+}

@@ -1,0 +1,55 @@
+import type { Delivery, Endpoint, EndpointStats, Page } from '../logic/api-shapes.ts';
+import { hashOf, type Place } from '../logic/place.ts';
+import { deliveryWord } from '../logic/words.ts';
+import { deliveriesTable } from './deliveries-table.ts';
+import { element } from './element.ts';
+import { endpointActions, secretControls } from './endpoint-actions.ts';
+import { figuresOf, settingsOf } from './endpoint-facts.ts';
+import { pager } from './pager.ts';
+import { part, renderPart } from './part-or-problem.ts';
+import { link, section } from './parts.ts';
+import { replayForm } from './replay-form.ts';
+import { tenantTrail } from './tenant-trail.ts';
+import { type Opening, type View, view } from './view.ts';
+
+const STATUSES = ['pending', 'retrying', 'delivered', 'dead_lettered', 'cancelled'];
+
+export function endpointView(opening: Opening, tenant: string, id: string): View {
+  const { api, session, place } = opening;
+  const path = ['tenants', tenant, 'endpoints', id];
+  const { status, cursor } = place.query;
+  return view({
+    heading: id,
+    trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'endpoints']), 'Endpoints')),
+    controls: [secretControls(opening, tenant, id), replayForm(opening, tenant, id)],
+    load: async (signal) => {
+      const query = { limit: 20, endpoint_id: id, status, cursor };
+      const [endpoint, stats, deliveries] = await Promise.all([
+        api.read<Endpoint>(path, { signal }),
+        part(api.read<EndpointStats>([...path, 'stats'], { signal })),
+        part(api.read<Page<Delivery>>(['tenants', tenant, 'deliveries'], { query, signal })),
+      ]);
+      return { endpoint, stats, deliveries };
+    },
+    render: ({ endpoint, stats, deliveries }) => [
+      endpointActions(opening, endpoint, 'data' in stats ? stats.data : null),
+      section('Settings', settingsOf(endpoint)),
+      section(
+        'data' in stats ? `Figures of the last ${stats.data.window_hours} hours` : 'Figures',
+        ...renderPart(stats, (data) => [figuresOf(data)]),
+      ),
+      section(
+        'Deliveries',
+        statusFilter(place),
+        ...renderPart(deliveries, ({ data, next }) => [deliveriesTable(tenant, data, 'event'), pager(place, next)]),
+      ),
+    ],
+  });
+}
+
+function statusFilter({ path, query }: Place): HTMLElement {
+  const choices = [undefined, ...STATUSES].map((status) =>
+    link(hashOf(path, { status }), status === undefined ? 'all' : deliveryWord(status).text, query.status === status),
+  );
+  return element('nav', { class: 'tabs', 'aria-label': 'Status of deliveries' }, ...choices);
+}

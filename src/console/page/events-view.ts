@@ -1,0 +1,46 @@
+import type { EventFact, Page } from '../logic/api-shapes.ts';
+import { fieldTime, isoTime } from '../logic/format.ts';
+import { hashOf } from '../logic/place.ts';
+import { foreign } from './element.ts';
+import { field, form } from './field.ts';
+import { pager } from './pager.ts';
+import { link, table, time } from './parts.ts';
+import { tenantTabs, tenantTrail } from './tenant-trail.ts';
+import { type Opening, type View, view } from './view.ts';
+
+export function eventsView({ api, session, place, go }: Opening, tenant: string): View {
+  const path = ['tenants', tenant, 'events'];
+  const { type, subject, since, until, cursor } = place.query;
+  const filter = form(
+    'Filter events',
+    'Filter',
+    [
+      field('Type', 'type', { value: type ?? '' }),
+      field('Subject', 'subject', { value: subject ?? '' }),
+      field('Since', 'since', { type: 'datetime-local', step: '1', value: fieldTime(since) }),
+      field('Until', 'until', { type: 'datetime-local', step: '1', value: fieldTime(until) }),
+    ],
+    (values) => go(hashOf(path, { ...values, since: isoTime(values.since ?? ''), until: isoTime(values.until ?? '') })),
+  );
+  return view({
+    heading: tenant,
+    trail: tenantTrail(session, tenant),
+    controls: [tenantTabs(tenant, 'events'), filter],
+    load: (signal) =>
+      api.read<Page<EventFact>>(path, { query: { limit: 50, type, subject, since, until, cursor }, signal }),
+    render: ({ data, next }) => [
+      table(
+        'Events',
+        ['Event', 'Type', 'Subject', 'Accepted'],
+        data.map((event) => [
+          link(hashOf([...path, event.id]), event.id),
+          foreign(event.type),
+          event.subject === undefined ? '–' : foreign(event.subject),
+          time(event.accepted_at),
+        ]),
+        next === null ? 'There is no such event.' : 'None on this page; there may be older ones.',
+      ),
+      pager(place, next),
+    ],
+  });
+}

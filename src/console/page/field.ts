@@ -1,0 +1,48 @@
+import { element } from './element.ts';
+
+export function field(label: string, name: string, attributes: Parameters<typeof element>[1] = {}): HTMLElement {
+  const id = `field-${name}`;
+  return element(
+    'div',
+    { class: 'field' },
+    element('label', { for: id }, label),
+    element('input', { id, name, autocomplete: 'off', ...attributes }),
+  );
+}
+
+export function choice(label: string, name: string, options: readonly (readonly [string, string])[], chosen = '') {
+  const id = `field-${name}`;
+  return element(
+    'div',
+    { class: 'field' },
+    element('label', { for: id }, label),
+    element(
+      'select',
+      { id, name },
+      ...options.map(([value, text]) =>
+        element('option', { value, ...(value === chosen ? { selected: '' as const } : {}) }, text),
+      ),
+    ),
+  );
+}
+
+/** @param onSubmit gets what each field holds, without spaces at the ends */
+export function form(
+  label: string,
+  submit: string,
+  fields: readonly HTMLElement[],
+  onSubmit: (values: Readonly<Record<string, string>>) => void,
+): HTMLFormElement {
+  const made = element(
+    'form',
+    { 'aria-label': label, class: 'fields' },
+    ...fields,
+    element('div', { class: 'field' }, element('button', { type: 'submit', class: 'primary' }, submit)),
+  );
+  made.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const entries = [...new FormData(made)].map(([name, value]) => [name, String(value).trim()]);
+    onSubmit(Object.fromEntries(entries));
+  });
+  return made;
+}

@@ -1,0 +1,88 @@
+import { localTime } from '../logic/format.ts';
+import { element } from './element.ts';
+import { problemBox } from './problem-box.ts';
+import type { View } from './view.ts';
+
+/** What a view is shown in: heading, time of the reading, controls, and the part that changes by itself. */
+export class Frame {
+  readonly #live = element('div', {});
+  readonly #read = element('span', { class: 'fine' });
+  readonly #trouble = element('div', {});
+  readonly #view: View;
+  #shown: string | null = null;
+
+  /** @param onRefresh when the reader asks for it */
+  constructor(view: View, onRefresh: () => void) {
+    this.#view = view;
+    const refresh = element('button', { type: 'button', id: 'refresh' }, 'Refresh');
+    refresh.addEventListener('click', onRefresh);
+    const heading = element('h1', { tabindex: '-1' }, element('bdi', {}, view.heading));
+    const { trail, controls = [] } = view;
+    const main = document.getElementById('main')!;
+    main.replaceChildren(
+      ...(trail.length === 0 ? [] : [element('nav', { class: 'trail', 'aria-label': 'Where you are' }, ...trail)]),
+      element('div', { class: 'top' }, heading, element('div', { class: 'actions' }, this.#read, refresh)),
+      this.#trouble,
+      ...controls,
+      this.#live,
+    );
+    this.#live.replaceChildren(element('p', { class: 'empty' }, 'Loading …'));
+    document.title = `${view.heading} – Posthorn`;
+    heading.focus();
+  }
+
+  /** Leaves everything as it is when nothing has changed: selections, scroll positions and opened details stay. */
+  show(data: unknown): void {
+    this.#trouble.replaceChildren();
+    this.#read.textContent = `Read ${localTime(new Date().toISOString()).slice(11)}`;
+    const text = JSON.stringify(data);
+    if (text === this.#shown) return;
+    this.#shown = text;
+    const keep = remember(this.#live);
+    this.#live.replaceChildren(...this.#view.render(data).filter((child) => child !== null));
+    keep(this.#live);
+  }
+
+  /** What was read before stays below. */
+  showProblem(error: unknown): void {
+    this.#trouble.replaceChildren(problemBox(error));
+    if (this.#shown === null) this.#live.replaceChildren();
+  }
+
+  /** After something was done the view is shown anew even where the data is the same. */
+  forget(): void {
+    this.#shown = null;
+  }
+}
+
+/** @returns what gives focus and opened details back to what was rendered anew */
+function remember(old: HTMLElement): (fresh: HTMLElement) => void {
+  const focused = document.activeElement;
+  const within = focused !== null && old.contains(focused);
+  const id = within ? focused.id : '';
+  const href = within ? focused.getAttribute('href') : null;
+  const open = new Set([...old.querySelectorAll('details[open]')].map((each) => each.id));
+  return (fresh) => {
+    for (const each of fresh.querySelectorAll('details')) if (open.has(each.id)) each.open = true;
+    if (!within) return;
+    const again = [...fresh.querySelectorAll<HTMLElement>('a, button, summary, pre')].find((each) =>
+      id !== '' ? each.id === id : href !== null && each.getAttribute('href') === href,
+    );
+    // Gone, as a dead letter that was redriven: not to the top of the document.
+    (again ?? document.querySelector<HTMLElement>('h1'))?.focus({ preventScroll: true });
+  };
+}
+
+/** Who is signed in, and the way out. */
+export function banner(who: string | null, onSignOut: () => void): void {
+  const place = document.getElementById('who')!;
+  place.replaceChildren();
+  if (who === null) return;
+  const out = element('button', { type: 'button', id: 'sign-out' }, 'Sign out');
+  out.addEventListener('click', onSignOut);
+  place.append(element('bdi', {}, who), ' ', out);
+}
+
+export function say(text: string): void {
+  document.getElementById('message')!.textContent = text;
+}

@@ -1,0 +1,79 @@
+import { hashOf, parsePlace } from '../logic/place.ts';
+import { Api, CallError } from './api.ts';
+import { banner, Frame, say } from './frame.ts';
+import { Reader } from './reader.ts';
+import { forgetSession, keepSession, readSession, type Session } from './session.ts';
+import { signIn } from './sign-in.ts';
+import type { View } from './view.ts';
+import { viewOf } from './view-of.ts';
+
+let reader: Reader | null = null;
+
+window.addEventListener('hashchange', () => {
+  say('');
+  open();
+});
+open();
+
+/** Shows what the address says, or asks for a key first. */
+function open(): void {
+  const session = readSession();
+  if (session === null) askForKey(null);
+  else openView(session);
+}
+
+function askForKey(problem: unknown): void {
+  reader?.end();
+  banner(null, () => {});
+  document.title = 'Sign in – Posthorn';
+  const main = document.getElementById('main')!;
+  main.replaceChildren(
+    ...signIn(problem, (session) => {
+      keepSession(session);
+      open();
+    }),
+  );
+  main.querySelector('input')?.focus();
+}
+
+function signOut(): void {
+  forgetSession();
+  // What the last one looked at is nothing to the next.
+  history.replaceState(null, '', hashOf([]));
+  askForKey(null);
+}
+
+function openView(session: Session): void {
+  reader?.end();
+  banner(session.tenant === null ? 'Operator' : `Tenant ${session.tenant}`, signOut);
+  const fail = (error: unknown) => {
+    if (isSignedOut(error)) {
+      forgetSession();
+      askForKey(error);
+    } else frame.showProblem(error);
+  };
+  const act = (work: () => Promise<string>) => {
+    const begun = reader;
+    work().then(
+      (text) => {
+        say(text);
+        if (begun !== reader) return;
+        frame.forget();
+        reader?.read();
+      },
+      (error: unknown) => begun === reader && fail(error),
+    );
+  };
+  const go = (hash: string) => {
+    location.hash = hash;
+  };
+  const place = parsePlace(location.hash);
+  const shown: View = viewOf({ api: new Api(session.key), session, place, act, go });
+  const frame = new Frame(shown, () => reader?.read());
+  reader = new Reader(shown, { onData: (data) => frame.show(data), onError: fail });
+  reader.read();
+}
+
+function isSignedOut(error: unknown): boolean {
+  return error instanceof CallError && error.problem.status === 401;
+}

@@ -1,0 +1,48 @@
+import type { Replay } from '../logic/api-shapes.ts';
+import { count } from '../logic/format.ts';
+import { hashOf } from '../logic/place.ts';
+import { replayWord } from '../logic/words.ts';
+import { confirm } from './confirm.ts';
+import { button, element } from './element.ts';
+import { actions, block, facts, link, section, status, time } from './parts.ts';
+import { tenantTrail } from './tenant-trail.ts';
+import { type Opening, type View, view } from './view.ts';
+
+export function replayView({ api, session, act }: Opening, tenant: string, id: string): View {
+  const path = ['tenants', tenant, 'replays', id];
+  const cancel = async () => {
+    const isSure = await confirm(
+      'Cancel this replay?',
+      'What it queued and nobody has tried yet is withdrawn.',
+      'Cancel it',
+    );
+    if (!isSure) return;
+    act(async () => {
+      await api.call('DELETE', path);
+      return 'The replay is cancelled.';
+    });
+  };
+  return view({
+    heading: id,
+    trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'replays']), 'Replays')),
+    refreshMs: 1_000,
+    load: (signal) => api.read<Replay>(path, { signal }),
+    render: ({ state, matched, done, request, created_at, finished_at }) => [
+      state === 'pending' || state === 'running' ? actions(button('Cancel …', 'cancel', () => void cancel())) : null,
+      facts([
+        ['State', status(replayWord(state))],
+        ['Progress', progress(done, matched)],
+        ['Begun', time(created_at)],
+        ['Ended', finished_at === null ? null : time(finished_at)],
+      ]),
+      section('What was asked for', block('What was asked for', JSON.stringify(request, null, 2))),
+    ],
+  });
+}
+
+function progress(done: number, matched: number): HTMLElement {
+  const bar = element('progress', { 'aria-label': 'Progress' });
+  bar.max = Math.max(matched, 1);
+  bar.value = done;
+  return element('span', {}, bar, ` ${count(done)} of ${count(matched)} found so far`);
+}

@@ -1,0 +1,42 @@
+import { deadLettersView } from './dead-letters-view.ts';
+import { deliveryView } from './delivery-view.ts';
+import { element } from './element.ts';
+import { endpointView } from './endpoint-view.ts';
+import { endpointsView } from './endpoints-view.ts';
+import { eventView } from './event-view.ts';
+import { eventsView } from './events-view.ts';
+import { link } from './parts.ts';
+import { replayView } from './replay-view.ts';
+import { replaysView } from './replays-view.ts';
+import { tenantsView } from './tenants-view.ts';
+import { type Opening, type View, view } from './view.ts';
+
+/** Part of a tenant → its list, and one of it. */
+const PARTS: Readonly<Record<string, { list?: typeof eventsView; one?: typeof eventView }>> = {
+  endpoints: { list: endpointsView, one: endpointView },
+  events: { list: eventsView, one: eventView },
+  deliveries: { one: deliveryView },
+  'dead-letters': { list: deadLettersView },
+  replays: { list: replaysView, one: replayView },
+};
+
+/** The view of a place. */
+export function viewOf(opening: Opening): View {
+  const { place, session } = opening;
+  const [root = 'tenants', named, part = 'endpoints', id, ...rest] = place.path;
+  const tenant = named ?? session.tenant;
+  if (root !== 'tenants' || rest.length > 0 || !Object.hasOwn(PARTS, part)) return nowhere();
+  if (tenant === null) return tenantsView(opening);
+  const { list, one } = PARTS[part]!;
+  if (id === undefined) return list?.(opening, tenant) ?? nowhere();
+  return one?.(opening, tenant, id) ?? nowhere();
+}
+
+function nowhere(): View {
+  return view({
+    heading: 'Nothing here',
+    trail: [],
+    load: async () => null,
+    render: () => [element('p', {}, 'The console has no such view. ', link('#/', 'Go to the start'))],
+  });
+}

@@ -1,0 +1,33 @@
+import type { Place } from '../logic/place.ts';
+import type { Api } from './api.ts';
+import type { Child } from './element.ts';
+import type { Session } from './session.ts';
+
+/** What a view is given when it is opened. */
+export interface Opening {
+  readonly api: Api;
+  readonly session: Session;
+  readonly place: Place;
+  /** Does something that the reader asked for: says what came of it, shows why not, and reads the view again. */
+  readonly act: (work: () => Promise<string>) => void;
+  /** Goes to another place. */
+  readonly go: (hash: string) => void;
+}
+
+export interface View<T = unknown> {
+  readonly heading: string;
+  /** Above the heading, from the whole to the part: links. */
+  readonly trail: readonly HTMLElement[];
+  /** Below the heading. Made once, so that reading again loses nothing that was typed. */
+  readonly controls?: readonly HTMLElement[];
+  readonly load: (signal: AbortSignal) => Promise<T>;
+  /** Called anew only when what was loaded has changed. */
+  readonly render: (data: T) => readonly Child[];
+  /** How long after a reading the next one begins by itself; 5 seconds unless said. */
+  readonly refreshMs?: number;
+}
+
+/** Keeps the type of what is loaded between `load` and `render`, and forgets it for the frame. */
+export function view<T>(made: View<T>): View {
+  return made as View;
+}

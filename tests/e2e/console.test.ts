@@ -1,0 +1,156 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { call } from '../support/api.ts';
+import { hasChromium, launchChromium, openTab, requireChromium } from '../support/chromium.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
+import type { Behaviour } from '../support/receiver.ts';
+import type { ReceiverPaths } from '../support/receiver-paths.ts';
+import { createEndpoint, openApiAndWorker, type Stage } from '../support/stage.ts';
+import { OPERATOR_KEY } from '../support/test-settings.ts';
+
+let stage: Stage;
+let receiver: ReceiverPaths;
+let api: string;
+let browser: Browser;
+
+beforeAll(async () => {
+  if (!hasChromium()) return;
+  [{ stage, receiver, api }, browser] = await Promise.all([openApiAndWorker(), launchChromium()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await stage?.close();
+});
+beforeEach(requireChromium);
+
+/** Refused calls are complaints of the browser too, and expected where the API refuses. */
+const REFUSED = /^Failed to load resource: the server responded with a status of 40[134] /;
+
+/** Tries to run a script in whoever shows it, by its body and by a header, and turns the direction of text. */
+const HOSTILE = `<img src=x onerror="window.ran=1"><script>window.ran=1</script>\u202egnp.exe\u0007`;
+const hostile: Behaviour = (_request, response) =>
+  void response
+    .writeHead(500, { 'content-type': 'text/html', 'x-hostile': '<img src=x onerror=window.ran=1>' })
+    .end(HOSTILE);
+
+async function signIn(key: string, tenant = '') {
+  const { page, complaints } = await openTab(browser, `${api}/console`);
+  const give = async (again: string, ofTenant = '') => {
+    await page.getByLabel('API key').fill(again);
+    await page.getByLabel('Tenant id').fill(ofTenant);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+  };
+  await give(key, tenant);
+  const heading = (name: string | RegExp) => page.getByRole('heading', { level: 1, name }).waitFor();
+  return { page, complaints, give, heading };
+}
+
+test('an operator looks an event up, with what the receiver answered, and nothing of it runs', async () => {
+  receiver.behave('/hostile', hostile);
+  const settings = { url: receiver.url('/hostile'), retry_schedule: [0, 3600], description: '<b>bold</b>' };
+  await createEndpoint(api, settings, 'hostile');
+  const data = { amount: 12345678901234567890n.toString(), html: HOSTILE };
+  const body = { type: 'payment.captured', tenant_id: 'hostile', subject: 'customer-1', data };
+  const posted = await call(api, 'POST', '/v1/events', body);
+  await receiver.received('/hostile', 1);
+
+  const { page, complaints, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  await page.getByRole('link', { name: 'hostile' }).click();
+  await heading('hostile');
+  await page.getByRole('link', { name: receiver.url('/hostile') }).waitFor();
+  await page.getByText('<b>bold</b>').waitFor();
+  await page.getByRole('link', { name: 'Events' }).click();
+  await page.getByLabel('Type').fill('payment.captured');
+  await page.getByRole('button', { name: 'Filter' }).click();
+  await page.getByRole('link', { name: posted.body.id }).click();
+  await heading(posted.body.id);
+  await page.getByRole('region', { name: 'The event' }).getByText('"amount": "12345678901234567890"').waitFor();
+  await page.getByRole('heading', { name: 'Attempt 1: rejected (500)' }).waitFor();
+  await page.getByText(/^Response: /).click();
+  const shown = page.getByRole('region', { name: 'Body of the response' });
+  expect(await shown.textContent()).toBe(HOSTILE.replace('\u202e', '\\u{202e}').replace('\u0007', '\\u{7}'));
+  expect(await page.getByRole('region', { name: 'Headers of the response' }).textContent()).toContain(
+    'x-hostile: <img src=x onerror=window.ran=1>',
+  );
+  expect(await page.evaluate('window.ran')).toBeUndefined();
+  expect(await page.locator('main img, main script').count()).toBe(0);
+  expect(complaints).toEqual([]);
+  // The key is in no address, and a tab that is opened anew knows of nobody.
+  expect(page.url()).not.toContain(OPERATOR_KEY);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await heading('Sign in');
+  expect(await page.evaluate('sessionStorage.length + localStorage.length + document.cookie.length')).toBe(0);
+});
+
+test('a dead letter is found, redriven and seen delivered', async () => {
+  receiver.behave('/given-up', (_request, response, index) => void response.writeHead(index === 0 ? 500 : 204).end());
+  const { id } = await createEndpoint(api, { url: receiver.url('/given-up'), retry_schedule: [0] }, 'given-up');
+  const posted = await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'given-up', data: {} });
+  await receiver.received('/given-up', 1);
+
+  const { page, complaints, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  await page.goto(`${api}/console/#/tenants/given-up/dead-letters`);
+  await page.getByRole('link', { name: posted.body.id }).waitFor();
+  await page.getByRole('button', { name: 'Redrive all dead letters of the tenant …' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Redrive all' }).click();
+  await page.getByText('1 of 1').waitFor();
+  await page.getByText('completed').waitFor();
+  await receiver.received('/given-up', 2);
+  await page.goto(`${api}/console/#/tenants/given-up/events/${posted.body.id}`);
+  await page.getByRole('heading', { name: 'Attempt 2: delivered (204)' }).waitFor();
+  await page.goto(`${api}/console/#/tenants/given-up/dead-letters`);
+  await page.getByText('No dead letters.').waitFor();
+
+  await page.goto(`${api}/console/#/tenants/given-up/endpoints/${id}`);
+  await heading(id);
+  await page.getByRole('button', { name: 'Send a test event' }).click();
+  await page
+    .getByRole('status')
+    .getByText(/^The test event evt_\w+ is on its way\.$/)
+    .waitFor();
+  await receiver.received('/given-up', 3);
+  await page.getByRole('button', { name: 'Disable' }).click();
+  await page.getByRole('button', { name: 'Enable' }).waitFor();
+  expect(await page.getByText(/whsec_/).count()).toBe(0);
+  await page.getByRole('button', { name: 'Show the secret' }).click();
+  await page.getByText(/^whsec_/).waitFor();
+  await page.goBack();
+  await page.getByText('No dead letters.').waitFor();
+  expect(complaints).toEqual([]);
+});
+
+test('a tenant’s key shows its own tenant and no other', async () => {
+  await createEndpoint(api, { url: receiver.url('/own') }, 'own');
+  await createEndpoint(api, { url: receiver.url('/others') }, 'others');
+  const { key } = (await call(api, 'POST', '/v1/tenants/own/keys', { name: 'reader' })).body;
+  const { page, complaints, give, heading } = await signIn(key);
+  await page.getByText('This is a tenant’s key').waitFor();
+  await give(key, 'others');
+  await page.getByText('The tenant does not exist.').waitFor();
+  await give(key, 'own');
+  await heading('own');
+  await page.getByRole('link', { name: receiver.url('/own') }).waitFor();
+  expect(await page.getByRole('link', { name: 'Tenants' }).count()).toBe(0);
+  await page.goto(`${api}/console/#/tenants/others/endpoints`);
+  await page.getByRole('alert').getByText('The tenant does not exist.').waitFor();
+  expect(await page.getByText(receiver.url('/others')).count()).toBe(0);
+  expect(complaints.filter((text) => !REFUSED.test(text))).toEqual([]);
+});
+
+test('a key that is none is refused with what the API says, and one that is revoked leads back to the form', async () => {
+  await createEndpoint(api, { url: receiver.url('/revoked') }, 'revoked');
+  const { key, id } = (await call(api, 'POST', '/v1/tenants/revoked/keys', { name: 'reader' })).body;
+  const { page, complaints, give, heading } = await signIn('wrong');
+  await page.getByRole('alert').getByText('The API key is not valid.').waitFor();
+  await give(key, 'revoked');
+  await heading('revoked');
+  expect((await call(api, 'DELETE', `/v1/tenants/revoked/keys/${id}`)).status).toBe(204);
+  const refused = page.waitForResponse((response) => response.status() === 401, { timeout: PATIENCE_MS });
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await refused;
+  await heading('Sign in');
+  await page.getByRole('alert').getByText('The API key is not valid.').waitFor();
+  expect(complaints.filter((text) => !REFUSED.test(text))).toEqual([]);
+});
