@@ -4,7 +4,7 @@ export function adviceOf(status: number, code: string): string {
   if (code === 'forbidden') return 'Sign in with an operator key.';
   if (code === 'invalid_cursor') return 'Begin with the newest again.';
   if (status === 0) return 'Check the connection and that Posthorn runs, then refresh.';
-  if (status === 401) return 'Sign in again.';
+  if (status === 401) return 'Check the key, then sign in again.';
   if (status === 404) return 'Look it up in the list: it may have been deleted, or be past its retention.';
   if (status === 409) return 'Refresh to see how things are now.';
   if (status === 422) return 'Change what is named and try again.';

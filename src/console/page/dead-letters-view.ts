@@ -8,7 +8,7 @@ import { choice, field, form } from './field.ts';
 import { pager } from './pager.ts';
 import { part, renderPart } from './part-or-problem.ts';
 import { actions, link, status, table, time } from './parts.ts';
-import { tenantTabs, tenantTrail } from './tenant-trail.ts';
+import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
 const REASONS = ['rejected', 'blocked', 'timeout', 'dns', 'refused', 'reset', 'tls', 'protocol', 'network'].concat(
@@ -28,7 +28,7 @@ export function deadLettersView(opening: Opening, tenant: string): View {
   const filter: Filter = { ...(endpoint_id ? { endpoint_id } : {}), ...(reason ? { reason } : {}) };
   return view({
     heading: tenant,
-    trail: tenantTrail(session, tenant),
+    trail: tenantsTrail(session),
     controls: [tenantTabs(tenant, 'dead-letters'), filterForm(opening, path, filter)],
     load: async (signal) => {
       const [letters, stats] = await Promise.all([
@@ -76,7 +76,7 @@ function cells(opening: Opening, tenant: string, letter: DeadLetter): readonly C
       link(hashOf(['tenants', tenant, 'events', event_id]), event_id),
       element('div', { class: 'fine' }, foreign(event_type)),
     ),
-    foreign(reason),
+    reason,
     element('div', {}, status(outcomeWord(last_attempt)), detail),
     link(hashOf(['tenants', tenant, 'deliveries', delivery_id]), count(attempts)),
     link(hashOf(['tenants', tenant, 'endpoints', endpoint_id]), endpoint_id),
@@ -88,7 +88,6 @@ function cells(opening: Opening, tenant: string, letter: DeadLetter): readonly C
 function redriveOne({ api, act }: Opening, tenant: string, id: string): HTMLElement {
   const again = button('Redrive', `redrive-${id}`, () =>
     act(async () => {
-      again.disabled = true;
       await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: { delivery_ids: [id] } });
       return `${id} is made again.`;
     }),

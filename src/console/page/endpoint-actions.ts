@@ -5,7 +5,7 @@ import { button, element, foreign } from './element.ts';
 import { actions, facts, time } from './parts.ts';
 import type { Opening } from './view.ts';
 
-/** What can be done to an endpoint. @param breaker its state; null where it could not be read */
+/** What can be done to an endpoint. @param stats null where they could not be read */
 export function endpointActions(
   { api, act, go }: Opening,
   endpoint: Endpoint,
@@ -53,7 +53,7 @@ export function endpointActions(
   );
 }
 
-/** The secrets are read only when they are asked for, and rotated only when that is confirmed. Not a part of what is refreshed. */
+/** The secrets are read only when they are asked for, and rotated only when that is confirmed. */
 export function secretControls({ api, act }: Opening, tenant: string, id: string): HTMLElement {
   const path = ['tenants', tenant, 'endpoints', id, 'secret'];
   const place = element('div', {});

@@ -58,6 +58,7 @@ function subscriptionsOf({ subscriptions }: Endpoint): Child {
       'li',
       {},
       foreign(types === undefined ? 'every type' : types.join(', ')),
+      ' ',
       filter === undefined ? null : element('code', {}, foreign(JSON.stringify(filter))),
     ),
   );

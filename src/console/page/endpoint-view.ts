@@ -18,10 +18,12 @@ export function endpointView(opening: Opening, tenant: string, id: string): View
   const { api, session, place } = opening;
   const path = ['tenants', tenant, 'endpoints', id];
   const { status, cursor } = place.query;
+  // The same elements in every rendering: what is typed and shown in them stays.
+  const secret = secretControls(opening, tenant, id);
+  const replay = replayForm(opening, tenant, id);
   return view({
     heading: id,
     trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'endpoints']), 'Endpoints')),
-    controls: [secretControls(opening, tenant, id), replayForm(opening, tenant, id)],
     load: async (signal) => {
       const query = { limit: 20, endpoint_id: id, status, cursor };
       const [endpoint, stats, deliveries] = await Promise.all([
@@ -38,6 +40,8 @@ export function endpointView(opening: Opening, tenant: string, id: string): View
         'data' in stats ? `Figures of the last ${stats.data.window_hours} hours` : 'Figures',
         ...renderPart(stats, (data) => [figuresOf(data)]),
       ),
+      secret,
+      section('Replay', replay),
       section(
         'Deliveries',
         statusFilter(place),

@@ -6,7 +6,7 @@ import { type Child, element, foreign } from './element.ts';
 import { pager } from './pager.ts';
 import { type Part, part } from './part-or-problem.ts';
 import { link, status, table, time } from './parts.ts';
-import { tenantTabs, tenantTrail } from './tenant-trail.ts';
+import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
 /** Each row costs a call for its figures, which count up to 100,000 attempts: few rows, and not every few seconds. */
@@ -24,7 +24,7 @@ export function endpointsView({ api, session, place }: Opening, tenant: string):
     part(api.read<EndpointStats>([...path, id, 'stats'], { signal }));
   return view({
     heading: tenant,
-    trail: tenantTrail(session, tenant),
+    trail: tenantsTrail(session),
     controls: [tenantTabs(tenant, 'endpoints')],
     refreshMs: REFRESH_MS,
     load: async (signal) => {

@@ -5,7 +5,7 @@ import { foreign } from './element.ts';
 import { field, form } from './field.ts';
 import { pager } from './pager.ts';
 import { link, table, time } from './parts.ts';
-import { tenantTabs, tenantTrail } from './tenant-trail.ts';
+import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
 export function eventsView({ api, session, place, go }: Opening, tenant: string): View {
@@ -24,7 +24,7 @@ export function eventsView({ api, session, place, go }: Opening, tenant: string)
   );
   return view({
     heading: tenant,
-    trail: tenantTrail(session, tenant),
+    trail: tenantsTrail(session),
     controls: [tenantTabs(tenant, 'events'), filter],
     load: (signal) =>
       api.read<Page<EventFact>>(path, { query: { limit: 50, type, subject, since, until, cursor }, signal }),

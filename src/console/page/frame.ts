@@ -8,6 +8,7 @@ export class Frame {
   readonly #live = element('div', {});
   readonly #read = element('span', { class: 'fine' });
   readonly #trouble = element('div', {});
+  readonly #refusal = element('div', {});
   readonly #view: View;
   #shown: string | null = null;
 
@@ -22,6 +23,7 @@ export class Frame {
     main.replaceChildren(
       ...(trail.length === 0 ? [] : [element('nav', { class: 'trail', 'aria-label': 'Where you are' }, ...trail)]),
       element('div', { class: 'top' }, heading, element('div', { class: 'actions' }, this.#read, refresh)),
+      this.#refusal,
       this.#trouble,
       ...controls,
       this.#live,
@@ -43,7 +45,16 @@ export class Frame {
     keep(this.#live);
   }
 
-  /** What was read before stays below. */
+  /** Why something was not done: until something else is. */
+  showRefusal(error: unknown): void {
+    this.#refusal.replaceChildren(problemBox(error));
+  }
+
+  clearRefusal(): void {
+    this.#refusal.replaceChildren();
+  }
+
+  /** Why it cannot be read: until it can. What was read before stays below. */
   showProblem(error: unknown): void {
     this.#trouble.replaceChildren(problemBox(error));
     if (this.#shown === null) this.#live.replaceChildren();
@@ -65,7 +76,7 @@ function remember(old: HTMLElement): (fresh: HTMLElement) => void {
   return (fresh) => {
     for (const each of fresh.querySelectorAll('details')) if (open.has(each.id)) each.open = true;
     if (!within) return;
-    const again = [...fresh.querySelectorAll<HTMLElement>('a, button, summary, pre')].find((each) =>
+    const again = [...fresh.querySelectorAll<HTMLElement>('a, button, summary, pre, input, select')].find((each) =>
       id !== '' ? each.id === id : href !== null && each.getAttribute('href') === href,
     );
     // Gone, as a dead letter that was redriven: not to the top of the document.

@@ -8,9 +8,12 @@ import type { View } from './view.ts';
 import { viewOf } from './view-of.ts';
 
 let reader: Reader | null = null;
+/** Something was done that leads elsewhere, and what came of it is to be read there. */
+let keepsMessage = false;
 
 window.addEventListener('hashchange', () => {
-  say('');
+  if (!keepsMessage) say('');
+  keepsMessage = false;
   open();
 });
 open();
@@ -46,31 +49,41 @@ function signOut(): void {
 function openView(session: Session): void {
   reader?.end();
   banner(session.tenant === null ? 'Operator' : `Tenant ${session.tenant}`, signOut);
-  const fail = (error: unknown) => {
-    if (isSignedOut(error)) {
-      forgetSession();
-      askForKey(error);
-    } else frame.showProblem(error);
+  const failing = (show: (error: unknown) => void) => (error: unknown) => {
+    if (!isSignedOut(error)) {
+      show(error);
+      return;
+    }
+    forgetSession();
+    askForKey(error);
   };
   const act = (work: () => Promise<string>) => {
     const begun = reader;
+    say('');
+    frame.clearRefusal();
+    const done = (text: string) => {
+      say(text);
+      if (begun !== reader) return;
+      frame.forget();
+      reader?.read();
+    };
     work().then(
-      (text) => {
-        say(text);
-        if (begun !== reader) return;
-        frame.forget();
-        reader?.read();
-      },
-      (error: unknown) => begun === reader && fail(error),
+      done,
+      failing((error) => begun === reader && frame.showRefusal(error)),
     );
   };
   const go = (hash: string) => {
+    if (hash === location.hash) return;
+    keepsMessage = true;
     location.hash = hash;
   };
   const place = parsePlace(location.hash);
   const shown: View = viewOf({ api: new Api(session.key), session, place, act, go });
   const frame = new Frame(shown, () => reader?.read());
-  reader = new Reader(shown, { onData: (data) => frame.show(data), onError: fail });
+  reader = new Reader(shown, {
+    onData: (data) => frame.show(data),
+    onError: failing((error) => frame.showProblem(error)),
+  });
   reader.read();
 }
 

@@ -43,8 +43,9 @@ export class Reader {
       await this.#readOnce();
     } while (this.#isOwed && !this.#ended.signal.aborted);
     this.#isReading = false;
-    if (this.#ended.signal.aborted || document.hidden) return;
-    this.#timer = setTimeout(() => this.#readOn(), this.#view.refreshMs ?? REFRESH_MS);
+    if (this.#ended.signal.aborted) return;
+    // Once the tab is visible again it is read at once.
+    this.#timer = setTimeout(() => document.hidden || this.#readOn(), this.#view.refreshMs ?? REFRESH_MS);
   }
 
   async #readOnce(): Promise<void> {

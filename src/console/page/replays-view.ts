@@ -5,14 +5,14 @@ import { replayWord } from '../logic/words.ts';
 import { element, foreign } from './element.ts';
 import { pager } from './pager.ts';
 import { link, status, table, time } from './parts.ts';
-import { tenantTabs, tenantTrail } from './tenant-trail.ts';
+import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
 export function replaysView({ api, session, place }: Opening, tenant: string): View {
   const path = ['tenants', tenant, 'replays'];
   return view({
     heading: tenant,
-    trail: tenantTrail(session, tenant),
+    trail: tenantsTrail(session),
     controls: [tenantTabs(tenant, 'replays')],
     load: (signal) => api.read<Page<Replay>>(path, { query: { limit: 50, cursor: place.query.cursor }, signal }),
     render: ({ data, next }) => [

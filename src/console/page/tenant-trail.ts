@@ -3,10 +3,14 @@ import { element } from './element.ts';
 import { link } from './parts.ts';
 import type { Session } from './session.ts';
 
-/** From all tenants, for those who may see them, to one. */
+/** To all tenants, for those who may see them. */
+export function tenantsTrail(session: Session): readonly HTMLElement[] {
+  return session.tenant === null ? [link(hashOf(['tenants']), 'Tenants')] : [];
+}
+
+/** From all tenants to one, and on to what of it a view belongs to. */
 export function tenantTrail(session: Session, tenant: string, ...more: readonly HTMLElement[]): readonly HTMLElement[] {
-  const all = session.tenant === null ? [link(hashOf(['tenants']), 'Tenants')] : [];
-  return [...all, link(hashOf(['tenants', tenant, 'endpoints']), tenant), ...more];
+  return [...tenantsTrail(session), link(hashOf(['tenants', tenant, 'endpoints']), tenant), ...more];
 }
 
 const TABS = [
