@@ -15,7 +15,7 @@ const unit = [
   'tests/architecture/**/*.test.ts',
 ];
 /**
- * What `npm test` leaves to `npm run test:all`, so that it takes minutes, not ten: servers that no npm package brings, crashes and races
+ * What `npm test` leaves to `npm run test:all`, so that it takes minutes, not ten: servers and a browser that no npm package brings, crashes and races
  * beyond one of each guarantee, and random plays, hostile peers and heaps of rows that take most of the time. tests/architecture/guarantees.test.ts
  * holds that what is left shows every guarantee.
  */

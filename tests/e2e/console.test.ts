@@ -75,6 +75,7 @@ test('an operator looks an event up, with what the receiver answered, and nothin
   expect(await page.evaluate('window.ran')).toBeUndefined();
   expect(await page.locator('main img, main script').count()).toBe(0);
   expect(complaints).toEqual([]);
+  expect(stage.logs()).not.toContain('Warning');
   // The key is in no address, and a tab that is opened anew knows of nobody.
   expect(page.url()).not.toContain(OPERATOR_KEY);
   await page.getByRole('button', { name: 'Sign out' }).click();
@@ -192,4 +193,31 @@ test('a key that is none is refused with what the API says, and one that is revo
   await heading('Sign in');
   await page.getByRole('alert').getByText('The API key is not valid.').waitFor();
   expect(complaints.filter((text) => !REFUSED.test(text))).toEqual([]);
+});
+
+test('with the keyboard alone and on a narrow screen: what is new comes by itself, and the reader is taken to the heading', async () => {
+  const { id } = await createEndpoint(api, { url: receiver.url(`/narrow?${'long='.repeat(40)}`) }, 'narrow');
+  const send = () => call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'narrow', data: {} });
+  const { page, complaints } = await openTab(browser, `${api}/console/#/tenants/narrow/events`);
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.keyboard.type(OPERATOR_KEY);
+  await page.keyboard.press('Enter');
+  await page.getByText('There is no such event.').waitFor();
+  const { body } = await send();
+  await page.getByRole('rowheader', { name: body.id }).waitFor();
+  await page.getByRole('link', { name: body.id }).press('Enter');
+  await page.getByRole('heading', { name: 'Attempt 1: delivered (204)' }).waitFor();
+  expect(await page.evaluate('document.activeElement.textContent')).toBe(body.id);
+  for (const place of [
+    '',
+    '/narrow/endpoints',
+    `/narrow/endpoints/${id}`,
+    `/narrow/events/${body.id}`,
+    '/narrow/dead-letters',
+  ]) {
+    await page.goto(`${api}/console/#/tenants${place}`);
+    await page.getByText(/^Read \d/).waitFor();
+    expect([place, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([place, 360]);
+  }
+  expect(complaints).toEqual([]);
 });

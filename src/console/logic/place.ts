@@ -1,3 +1,6 @@
+/** What a link may lead to: within the console, so that no text of strangers becomes an address. */
+export type Hash = `#${string}`;
+
 /** Where the reader is: what the fragment of the address says, so that a view can be linked and Back works. */
 export interface Place {
   /** Decoded: `['tenants', 'acme', 'events']`. */
@@ -19,7 +22,7 @@ export function parsePlace(hash: string): Place {
 }
 
 /** A link to a place. Empty values are left out. */
-export function hashOf(path: readonly string[], query: Readonly<Record<string, string | undefined>> = {}): string {
+export function hashOf(path: readonly string[], query: Readonly<Record<string, string | undefined>> = {}): Hash {
   const given = Object.entries(query).filter((pair): pair is [string, string] => Boolean(pair[1]));
   const search = new URLSearchParams(given).toString();
   return `#/${path.map(encodeURIComponent).join('/')}${search === '' ? '' : `?${search}`}`;

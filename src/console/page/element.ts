@@ -1,3 +1,4 @@
+import type { Hash } from '../logic/place.ts';
 import { visibleText } from '../logic/visible-text.ts';
 
 export type Child = Node | string | null;
@@ -7,7 +8,7 @@ interface Attributes {
   readonly class?: string;
   readonly id?: string;
   /** Within the console alone. */
-  readonly href?: `#${string}`;
+  readonly href?: Hash;
   readonly title?: string;
   readonly type?: string;
   readonly name?: string;

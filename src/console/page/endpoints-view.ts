@@ -1,6 +1,6 @@
 import type { Endpoint, EndpointStats, Page } from '../logic/api-shapes.ts';
 import { count, percent } from '../logic/format.ts';
-import { hashOf } from '../logic/place.ts';
+import { type Hash, hashOf } from '../logic/place.ts';
 import { breakerWord, endpointWord } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
 import { pager } from './pager.ts';
@@ -45,7 +45,7 @@ export function endpointsView({ api, session, place }: Opening, tenant: string):
   });
 }
 
-function cells({ endpoint, stats }: Row, hash: string): readonly Child[] {
+function cells({ endpoint, stats }: Row, hash: Hash): readonly Child[] {
   const { url, description, created_at } = endpoint;
   const described = description === '' ? null : element('div', { class: 'fine' }, foreign(description));
   const first = element('div', {}, link(hash, url), described);

@@ -1,4 +1,4 @@
-import { hashOf, parsePlace } from '../logic/place.ts';
+import { type Hash, hashOf, parsePlace } from '../logic/place.ts';
 import { Api, CallError } from './api.ts';
 import { banner, Frame, say } from './frame.ts';
 import { Reader } from './reader.ts';
@@ -72,7 +72,7 @@ function openView(session: Session): void {
       failing((error) => begun === reader && frame.showRefusal(error)),
     );
   };
-  const go = (hash: string) => {
+  const go = (hash: Hash) => {
     if (hash === location.hash) return;
     keepsMessage = true;
     location.hash = hash;

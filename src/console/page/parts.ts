@@ -1,4 +1,5 @@
 import { localTime } from '../logic/format.ts';
+import type { Hash } from '../logic/place.ts';
 import { visibleText } from '../logic/visible-text.ts';
 import type { Word } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
@@ -14,9 +15,9 @@ export function status({ text, tone }: Word): HTMLElement {
   return element('span', { class: `status ${tone}` }, foreign(text));
 }
 
-export function link(hash: string, text: string, isCurrent = false): HTMLElement {
+export function link(hash: Hash, text: string, isCurrent = false): HTMLElement {
   const current = isCurrent ? ({ 'aria-current': 'page' } as const) : {};
-  return element('a', { href: hash as `#${string}`, ...current }, foreign(text));
+  return element('a', { href: hash, ...current }, foreign(text));
 }
 
 /** Names and values. Those whose value is null are left out. */
@@ -29,7 +30,10 @@ export function facts(pairs: readonly (readonly [string, Child])[]): HTMLElement
   );
 }
 
-/** The first cell of a row names it. On narrow screens each cell is shown with its column's name. */
+/**
+ * The first cell of a row names it. On narrow screens each cell is shown with its column's name; laid out so, it would be no table to
+ * screen readers but for the roles.
+ */
 export function table(
   caption: string,
   columns: readonly string[],
@@ -37,19 +41,26 @@ export function table(
   empty: string,
 ): HTMLElement {
   if (rows.length === 0) return element('p', { class: 'empty' }, empty);
-  const cells = (row: readonly Child[]) =>
-    row.map((cell, index) => {
-      const made = index === 0 ? element('th', { scope: 'row' }, cell) : element('td', {}, element('div', {}, cell));
-      made.dataset.column = columns[index] ?? '';
-      return made;
-    });
+  const heads = columns.map((name) => element('th', { scope: 'col', role: 'columnheader' }, name));
   return element(
     'table',
-    {},
+    { role: 'table' },
     element('caption', { class: 'unseen' }, caption),
-    element('thead', {}, element('tr', {}, ...columns.map((name) => element('th', { scope: 'col' }, name)))),
-    element('tbody', {}, ...rows.map((row) => element('tr', {}, ...cells(row)))),
+    element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...heads)),
+    element('tbody', { role: 'rowgroup' }, ...rows.map((row) => rowOf(columns, row))),
   );
+}
+
+function rowOf(columns: readonly string[], row: readonly Child[]): HTMLElement {
+  const cells = row.map((cell, index) => {
+    const made =
+      index === 0
+        ? element('th', { scope: 'row', role: 'rowheader' }, element('div', {}, cell))
+        : element('td', { role: 'cell' }, element('div', {}, cell));
+    made.dataset.column = columns[index] ?? '';
+    return made;
+  });
+  return element('tr', { role: 'row' }, ...cells);
 }
 
 /** What strangers wrote, over lines. It can be scrolled with the keyboard. */

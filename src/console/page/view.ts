@@ -1,4 +1,4 @@
-import type { Place } from '../logic/place.ts';
+import type { Hash, Place } from '../logic/place.ts';
 import type { Api } from './api.ts';
 import type { Child } from './element.ts';
 import type { Session } from './session.ts';
@@ -11,7 +11,7 @@ export interface Opening {
   /** Does something that the reader asked for: says what came of it, shows why not, and reads the view again. */
   readonly act: (work: () => Promise<string>) => void;
   /** Goes to another place. */
-  readonly go: (hash: string) => void;
+  readonly go: (hash: Hash) => void;
 }
 
 export interface View<T = unknown> {
