@@ -101,6 +101,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
 };
 
 const TESTS = '(\\.test\\.ts$|^tests/|/fixtures/)';
+const CLIENT = '^clients/typescript/src/';
 const GENERATED = '^src/store/generated/';
 const folder = (name: string) => `^src/${name}/`;
 const npm = (name: string) => [`(^|/)node_modules/(@types/)?${name}/`, `^${name}(/|$)`];
@@ -135,6 +136,28 @@ export default {
     ...rowRules,
     ...packageRules,
     {
+      name: 'client-needs-nothing',
+      severity: 'error',
+      comment:
+        'The client runs wherever fetch is; only its part for receivers has the code that signs, which is for Node.',
+      from: { path: CLIENT, pathNot: [TESTS, `${CLIENT}webhooks\\.ts$`] },
+      to: { pathNot: CLIENT },
+    },
+    {
+      name: 'client-has-signing-alone',
+      severity: 'error',
+      comment: 'What is imported here is shipped to receivers.',
+      from: { path: `${CLIENT}webhooks\\.ts$` },
+      to: { pathNot: [folder('signing')] },
+    },
+    {
+      name: 'nothing-imports-the-client',
+      severity: 'error',
+      comment: 'It is for others.',
+      from: { path: '^(src|scripts)/' },
+      to: { path: '^clients/' },
+    },
+    {
       name: 'folder-in-the-table',
       severity: 'error',
       comment: 'A new folder states first what it may import.',
@@ -166,7 +189,7 @@ export default {
       name: 'no-cycles',
       severity: 'error',
       comment: 'Modules that need each other at run time are one module.',
-      from: { path: '^src/', pathNot: GENERATED },
+      from: { path: '^(src|clients)/', pathNot: GENERATED },
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {

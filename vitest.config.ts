@@ -10,6 +10,8 @@ useRunFolder();
 
 const unit = [
   'src/**/*.test.ts',
+  'clients/typescript/src/*.test.ts',
+  'scripts/*.test.ts',
   'tests/bench/**/*.test.ts',
   'tests/chaos/harness/**/*.test.ts',
   'tests/architecture/**/*.test.ts',

@@ -1,4 +1,4 @@
-// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md, docs/metrics.md, docs/log-events.md, docs/errors.md, docs/faults.md and .env.example. With
+// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md, docs/metrics.md, docs/log-events.md, docs/errors.md, docs/faults.md, .env.example and the types of the TypeScript client. With
 // --check it writes nothing and exits 1, naming each file that is stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -11,6 +11,7 @@ import { configurationPage, environmentExample } from '../src/config/configurati
 import { logEventsPage } from '../src/observability/log-events-page.ts';
 import { metricsPage } from '../src/observability/metrics-page.ts';
 import { faultsPage } from '../tests/chaos/faults-page.ts';
+import { clientTypes } from './client-types.ts';
 
 const USAGE = `npm run docs     writes the documents that are made from the code
   --check        writes nothing, and exits 1 when one is stale`;
@@ -29,14 +30,16 @@ function main(args: readonly string[]): number {
 
 function makeDocuments(): Readonly<Record<string, string>> {
   const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
+  const document = openApiDocument(routes, version);
   return {
-    'docs/openapi.json': `${JSON.stringify(openApiDocument(routes, version), null, 2)}\n`,
+    'docs/openapi.json': `${JSON.stringify(document, null, 2)}\n`,
     'docs/configuration.md': configurationPage(),
     'docs/metrics.md': metricsPage(),
     'docs/log-events.md': logEventsPage(),
     'docs/errors.md': errorsPage(),
     'docs/faults.md': faultsPage(),
     '.env.example': environmentExample(),
+    'clients/typescript/src/api.ts': clientTypes(document),
   };
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -57,6 +58,19 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'src/workers/b.ts': `import { Counter } from 'prom-client';\nexport const b = Counter;\n`,
   },
   'only-in-config-api-ingest-embedded': { 'src/workers/a.ts': `import { z } from 'zod';\nexport const a = z;\n` },
+  'client-needs-nothing': {
+    'clients/typescript/src/a.ts': `import { hash } from 'node:crypto';\nexport const a = hash;\n`,
+    'clients/typescript/src/b.ts': `import type { B } from '../../../src/signing/target.ts';\nexport type C = B;\n`,
+    'src/signing/target.ts': 'export type B = string;\n',
+  },
+  'client-has-signing-alone': {
+    'clients/typescript/src/webhooks.ts': `export { b } from '../../../src/domain/target.ts';\n`,
+    'src/domain/target.ts': 'export const b = 1;\n',
+  },
+  'nothing-imports-the-client': {
+    'src/domain/a.ts': `import { b } from '../../clients/typescript/src/target.ts';\nexport const a = b;\n`,
+    'clients/typescript/src/target.ts': 'export const b = 1;\n',
+  },
   'folder-in-the-table': { 'src/helpers/a.ts': `import { join } from 'node:path';\nexport const a = join;\n` },
   'generated-client-only-in-store': {
     'src/api/a.ts': `import type { A } from '../store/generated/target.ts';\nexport type B = A;\n`,
@@ -86,7 +100,7 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 test('the code keeps the table of folders, and the cruiser has really read it', async () => {
-  const { modules, summary } = await cruiseFolder(ROOT, ['src', 'scripts']);
+  const { modules, summary } = await cruiseFolder(ROOT, ['src', 'scripts', 'clients/typescript/src']);
   expect(summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`)).toEqual([]);
   const read = modules.filter((module) => module.source.startsWith('src/') && module.source.endsWith('.ts'));
   expect(read.length).toBeGreaterThan(LEAST_MODULES);
@@ -108,7 +122,10 @@ test.each(Object.entries(planted))('a violation of %s is found', async (name, fi
       await mkdir(dirname(join(place, path)), { recursive: true });
       await writeFile(join(place, path), text);
     }
-    const { summary } = await cruiseFolder(place, ['src']);
+    const { summary } = await cruiseFolder(
+      place,
+      ['src', 'clients/typescript/src'].filter((folder) => existsSync(join(place, folder))),
+    );
     const found = summary.violations.filter(({ rule }) => rule.name === name).map(({ from }) => from);
     const guilty = Object.keys(files).filter((path) => !/(target|context)(\.test)?\.ts$/.test(path));
     expect(new Set(found)).toEqual(new Set(guilty));

@@ -18,7 +18,9 @@ test.each(['G1', 'G2', 'G3', 'G4', 'G5', 'G6', 'G7', 'G8'])(
 );
 
 test('every file of tests is of one project', () => {
-  expect([...files.values()].flat().sort()).toEqual(globSync('{src,tests}/**/*.test.ts', { cwd }).sort());
+  expect([...files.values()].flat().sort()).toEqual(
+    globSync('{src,tests,scripts,clients/typescript/src}/**/*.test.ts', { cwd }).sort(),
+  );
   expect(files.get(LEFT_OUT)).not.toEqual([]);
 });
 

@@ -1,0 +1,67 @@
+import { type Failure, NoAnswerError } from './errors.ts';
+import type { CallOptions } from './operation.ts';
+import { mayRetry, retryDelayMs } from './retry-policy.ts';
+import { exchange, type HttpRequest, type Transport } from './transport.ts';
+
+export interface Patience {
+  /** Most tries of one request, the first included. */
+  readonly maxAttempts: number;
+  /** How long one try may take. */
+  readonly timeoutMs: number;
+  /** How long all tries may take together, unless the call says otherwise. */
+  readonly deadlineMs: number;
+}
+
+export interface CallSettings extends Patience {
+  /** Whether it does no harm that the request is acted on twice. */
+  readonly isRepeatable: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The settings of a call that begins now. */
+export function settingsOf(patience: Patience, isRepeatable: boolean, options: CallOptions): CallSettings {
+  const { signal, deadlineSeconds } = options;
+  const deadlineMs = deadlineSeconds === undefined ? patience.deadlineMs : deadlineSeconds * 1_000;
+  return { ...patience, deadlineMs, isRepeatable, signal };
+}
+
+/**
+ * Makes a request, again and again where that may help and does no harm, until the deadline.
+ * @throws PosthornError, NoAnswerError, or what the signal was aborted with
+ */
+export async function call(transport: Transport, request: HttpRequest, settings: CallSettings): Promise<unknown> {
+  const { signal, timeoutMs, maxAttempts, isRepeatable } = settings;
+  const endMs = performance.now() + settings.deadlineMs;
+  for (let tries = 1; ; tries++) {
+    const leftMs = Math.max(0, endMs - performance.now());
+    if (leftMs === 0) throw new NoAnswerError('The deadline has passed before the request.', false);
+    const answer = await exchange(transport, request, Math.min(timeoutMs, leftMs), signal);
+    if (answer.ok) return answer.value;
+    const { failure } = answer;
+    if (tries >= maxAttempts || !mayRetry(failure, isRepeatable)) throw failure;
+    const delayMs = retryDelayMs(tries, retryAfterOf(failure), Math.random());
+    // To wait for a try that is never made would only make the answer late.
+    if (performance.now() + delayMs >= endMs) throw failure;
+    await sleep(delayMs, signal);
+  }
+}
+
+function retryAfterOf(failure: Failure): number | null {
+  return 'retryAfterMs' in failure ? failure.retryAfterMs : null;
+}
+
+/** @throws what the signal was aborted with */
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}

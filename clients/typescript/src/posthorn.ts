@@ -1,0 +1,130 @@
+import type { NewEvent, Operations } from './api.ts';
+import { call, type Patience, settingsOf } from './call.ts';
+import {
+  type AnyInput,
+  type CallArguments,
+  type CallOptions,
+  type ListItem,
+  type ListOperation,
+  type OperationName,
+  pathOf,
+} from './operation.ts';
+import { sendEvents } from './send.ts';
+import { SendError, type SendOutcome } from './send-error.ts';
+import type { Transport } from './transport.ts';
+
+export interface PosthornOptions {
+  /** Of the server, without `/v1`: `https://posthorn.internal`. */
+  readonly url: string | URL;
+  /** Of a tenant or of an operator. */
+  readonly key: string;
+  /** Most tries of one request, the first included. 8 unless given. */
+  readonly maxAttempts?: number | undefined;
+  /** How long one try may take. 30 unless given. */
+  readonly timeoutSeconds?: number | undefined;
+  /** How long a call may take, all its requests and tries together; in `list` each page. 120 unless given. */
+  readonly deadlineSeconds?: number | undefined;
+  /** Most events of one request: the server's `MAX_BATCH_EVENTS`. 1,000 unless given. */
+  readonly maxBatchEvents?: number | undefined;
+  /** Largest body of one request: the server's `MAX_BATCH_BYTES`. 8 MiB unless given. */
+  readonly maxBatchBytes?: number | undefined;
+  /** In place of the global `fetch`. */
+  readonly fetch?: typeof globalThis.fetch | undefined;
+}
+
+export type StoredEvent = Extract<SendOutcome, { status: 'accepted' | 'duplicate' }>;
+
+/** By RFC 9110 §9.2.2: to be acted on twice is the same as once. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'PUT', 'DELETE']);
+
+/** A client of one server with one key. It holds no connection and needs no end. */
+export class Posthorn {
+  readonly #transport: Transport;
+  readonly #patience: Patience;
+  readonly #limits: { readonly maxEvents: number; readonly maxBytes: number };
+
+  /** @throws TypeError for an address or a key that can be none; the message does not hold the key */
+  constructor(options: PosthornOptions) {
+    const { maxAttempts = 8, timeoutSeconds = 30, deadlineSeconds = 120 } = options;
+    const { maxBatchEvents: maxEvents = 1_000, maxBatchBytes: maxBytes = 8 * 1024 * 1024 } = options;
+    // Not bound to the client: a browser's fetch wants no other `this` than its own.
+    const fetch = options.fetch ?? ((...request: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...request));
+    this.#transport = { url: checkUrl(options.url), key: checkKey(options.key), fetch };
+    this.#patience = { maxAttempts, timeoutMs: timeoutSeconds * 1_000, deadlineMs: deadlineSeconds * 1_000 };
+    this.#limits = { maxEvents, maxBytes };
+  }
+
+  /**
+   * Sends an event, or events in their order, so that none is lost and none doubled: resolves when all are stored, for good.
+   * @throws SendError otherwise, which says what became of each event; TypeError for what is no JSON, before anything is sent
+   */
+  send(event: NewEvent, options?: CallOptions): Promise<StoredEvent>;
+  send(events: readonly NewEvent[], options?: CallOptions): Promise<StoredEvent[]>;
+  async send(events: NewEvent | readonly NewEvent[], options: CallOptions = {}): Promise<StoredEvent | StoredEvent[]> {
+    const endMs = performance.now() + settingsOf(this.#patience, true, options).deadlineMs;
+    const post = (body: string) => {
+      const deadlineSeconds = Math.max(0, endMs - performance.now()) / 1_000;
+      return this.#call('POST', '/v1/events', body, true, { ...options, deadlineSeconds });
+    };
+    const isOne = !Array.isArray(events);
+    const outcomes = await sendEvents(isOne ? [events as NewEvent] : events, post, this.#limits);
+    if (outcomes.some((outcome) => 'error' in outcome)) throw new SendError(outcomes);
+    return isOne ? (outcomes[0] as StoredEvent) : (outcomes as StoredEvent[]);
+  }
+
+  /**
+   * Makes any call of the API by its method and path, as in docs/openapi.json. Calls that may be made twice are made again where that may help; others
+   * only where the first one did nothing for certain.
+   * @throws PosthornError for an answer that refuses, NoAnswerError without an answer, or what `signal` was aborted with
+   */
+  async request<Name extends OperationName>(
+    operation: Name,
+    ...[input = {}]: CallArguments<Name>
+  ): Promise<Operations[Name]['answer']> {
+    const { body, ...rest } = input as AnyInput;
+    const [method = '', template = ''] = operation.split(' ');
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const answer = await this.#call(method, pathOf(template, rest), text, IDEMPOTENT.has(method), rest);
+    return answer as Operations[Name]['answer'];
+  }
+
+  /**
+   * Goes through a list, page by page as it is read. A deadline is that of each page.
+   * @throws as `request` does
+   */
+  async *list<Name extends ListOperation>(
+    operation: Name,
+    ...[input = {}]: CallArguments<Name>
+  ): AsyncGenerator<ListItem<Name>, void, undefined> {
+    const { query, ...rest } = input as AnyInput;
+    let cursor = query?.cursor;
+    do {
+      const paged = { ...rest, query: { ...query, cursor } };
+      const page = (await this.request(operation, ...([paged] as unknown as CallArguments<Name>))) as Page<Name>;
+      yield* page.data;
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  #call(method: string, path: string, body: string | undefined, isRepeatable: boolean, options: CallOptions) {
+    return call(this.#transport, { method, path, body }, settingsOf(this.#patience, isRepeatable, options));
+  }
+}
+
+interface Page<Name extends ListOperation> {
+  readonly data: ListItem<Name>[];
+  readonly next: string | null;
+}
+
+function checkUrl(given: string | URL): string {
+  const url = new URL(given);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError('The url is neither http nor https.');
+  if (url.username !== '' || url.password !== '') throw new TypeError('The url holds a user or password: use `key`.');
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+// What a header cannot hold would be told by fetch, with the whole of it.
+function checkKey(key: string): string {
+  if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) throw new TypeError('The key is missing or malformed.');
+  return key;
+}
