@@ -50,9 +50,12 @@ function inputType({ parameters = [], requestBody }: Operation): string {
 function parametersMember(name: string, place: string, parameters: Operation['parameters']): string | null {
   const wanted = parameters.filter((parameter) => parameter.in === place);
   if (wanted.length === 0) return null;
-  const members = wanted.flatMap(({ name: key, required, description, schema }) => {
+  const members = wanted.flatMap(({ name: key, required, schema }) => {
     const type = schemaType(schema, '        ');
-    return [...commentLines(description), `${propertyKey(key)}${required ? `: ${type}` : `?: ${type} | undefined`};`];
+    return [
+      ...commentLines(schema.description),
+      `${propertyKey(key)}${required ? `: ${type}` : `?: ${type} | undefined`};`,
+    ];
   });
   return `${name}${wanted.some(({ required }) => required) ? '' : '?'}: ${block(members, '      ')};`;
 }

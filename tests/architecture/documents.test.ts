@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
-const pages = globSync(['README.md', 'CHANGELOG.md', 'docs/**/*.md'], { cwd: ROOT });
+const pages = globSync(['README.md', 'CHANGELOG.md', 'docs/**/*.md', 'clients/*/README.md'], { cwd: ROOT });
 
 /** Everything on the page that matches; the first group where there is one. */
 const mentions = (page: string, pattern: RegExp) =>

@@ -1802,7 +1802,9 @@ export interface Operations {
       query?: {
         limit?: number | undefined;
         cursor?: string | undefined;
+        /** Only those rejected for this reason. */
         reason?: string | undefined;
+        /** Only those of this partition (`topic/partition`) or queue. */
         group?: string | undefined;
       };
     };
@@ -1816,6 +1818,7 @@ export interface Operations {
     input: {
       params: {
         source_id: string;
+        /** Id of the rejected message. */
         message_id: string;
       };
     };
