@@ -6,11 +6,10 @@ export type Verdict =
   | { readonly kind: 'some_refused'; readonly faults: ReadonlyMap<number, readonly Fault[]> }
   /** Some event is at fault, or all are too much at once: smaller batches tell. */
   | { readonly kind: 'too_much'; readonly isSize: boolean }
-  /** Nothing was stored, and no other batch will be. */
-  | { readonly kind: 'call_refused'; readonly error: PosthornError }
+  /** It says nothing of the events: no answer, or a refusal of the call, which would meet every other batch as well. */
   | { readonly kind: 'undecided' };
 
-/** Codes that are about events; all others of 4xx are about the call. */
+/** Codes that are about events. All others are about the call: with another key, say, the same events may be taken. */
 const ABOUT_EVENTS: ReadonlySet<string | null> = new Set([
   'invalid',
   'invalid_event',
@@ -22,12 +21,10 @@ const ABOUT_EVENTS: ReadonlySet<string | null> = new Set([
 
 /** @param size how many events the batch has */
 export function judge(failure: unknown, size: number): Verdict {
-  if (!(failure instanceof PosthornError) || failure.status < 300 || failure.status >= 500)
-    return { kind: 'undecided' };
+  if (!(failure instanceof PosthornError)) return { kind: 'undecided' };
   const { status, code } = failure;
-  if (status === 408 || status === 429) return { kind: 'undecided' };
   const isSize = status === 413;
-  if (!isSize && !ABOUT_EVENTS.has(code)) return { kind: 'call_refused', error: failure };
+  if (!isSize && !ABOUT_EVENTS.has(code)) return { kind: 'undecided' };
   if (size === 1) return { kind: 'some_refused', faults: new Map([[0, failure.errors]]) };
   const faults = code === 'invalid_batch' ? faultsByEvent(failure.errors, size) : new Map();
   return faults.size > 0 ? { kind: 'some_refused', faults } : { kind: 'too_much', isSize };

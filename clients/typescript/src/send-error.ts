@@ -17,7 +17,10 @@ export type SendOutcome =
       readonly error: PosthornError;
       readonly faults: readonly Fault[];
     }
-  /** No answer came in time, or none that decides: it may be stored. To send `event` again, with the id that it has, does no harm. */
+  /**
+   * Not known to be stored: no answer came in time, or one that says nothing of the event, such as one to the key (401). To send `event` again, with the id
+   * that it has, does no harm.
+   */
   | { readonly status: 'undecided'; readonly event: NewEvent; readonly error: unknown };
 
 /** Some events were not stored, or not that anybody knows: `outcomes` says what became of each, in their order. `cause` is the first failure. */

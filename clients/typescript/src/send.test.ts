@@ -144,7 +144,7 @@ test('an event at fault that nobody names is found, and the batches behind it st
   expect(idsSent().at(-1)).toEqual(['e4', 'e5', 'e6', 'e7']);
 });
 
-test('a call that is refused is not made for every batch, and refuses all that was not stored', async () => {
+test('a call that is refused is not made for every batch, and leaves what was not stored to be sent again', async () => {
   const { client, requests } = startClient(
     (request, i) => (i === 0 ? accepts(request) : problem(401, 'unauthorized')),
     {
@@ -153,7 +153,7 @@ test('a call that is refused is not made for every batch, and refuses all that w
   );
   const { error } = await settled(client.send(many(6)));
   expect(requests).toHaveLength(2);
-  expect(statusesOf(error)).toEqual(['accepted', 'accepted', ...Array(4).fill('refused')]);
+  expect(statusesOf(error)).toEqual(['accepted', 'accepted', ...Array(4).fill('undecided')]);
 });
 
 test('behind a request of which nobody knows what became, none is sent', async () => {

@@ -65,9 +65,6 @@ class Sending {
       case 'too_much':
         this.#halve(batch, verdict.isSize);
         return;
-      case 'call_refused':
-        for (const parcel of [...batch, ...this.#takeAll()]) this.#refuse(parcel, verdict.error, []);
-        return;
       case 'undecided':
         for (const { index, event } of [...batch, ...this.#takeAll()])
           this.outcomes[index] = { status: 'undecided', event, error };
