@@ -48,7 +48,7 @@ test('an operator looks an event up, with what the receiver answered, and nothin
   receiver.behave('/hostile', hostile);
   const settings = { url: receiver.url('/hostile'), retry_schedule: [0, 3600], description: '<b>bold</b>' };
   await createEndpoint(api, settings, 'hostile');
-  const data = { amount: 12345678901234567890n.toString(), html: HOSTILE };
+  const data = { amount: 12345678901234567890n.toString(), html: HOSTILE, long: 'x'.repeat(60_000) };
   const body = { type: 'payment.captured', tenant_id: 'hostile', subject: 'customer-1', data };
   const posted = await call(api, 'POST', '/v1/events', body);
   await receiver.received('/hostile', 1);
@@ -64,7 +64,14 @@ test('an operator looks an event up, with what the receiver answered, and nothin
   await page.getByRole('button', { name: 'Filter' }).click();
   await page.getByRole('link', { name: posted.body.id }).click();
   await heading(posted.body.id);
-  await page.getByRole('region', { name: 'The event' }).getByText('"amount": "12345678901234567890"').waitFor();
+  await page
+    .getByRole('region', { name: 'The event', exact: true })
+    .getByText('"amount": "12345678901234567890"')
+    .waitFor();
+  await page.getByRole('button', { name: /^Show all 60,\d{3} characters$/ }).click();
+  expect((await page.getByRole('region', { name: 'The event', exact: true }).textContent())!.length).toBeGreaterThan(
+    60_000,
+  );
   await page.getByRole('heading', { name: 'Attempt 1: rejected (500)' }).waitFor();
   await page.getByText(/^Response: /).click();
   const shown = page.getByRole('region', { name: 'Body of the response' });

@@ -1,5 +1,6 @@
 import { localTime } from '../logic/format.ts';
-import { element } from './element.ts';
+import { visibleText } from '../logic/visible-text.ts';
+import { element, foreign } from './element.ts';
 import { problemBox } from './problem-box.ts';
 import type { View } from './view.ts';
 
@@ -17,7 +18,7 @@ export class Frame {
     this.#view = view;
     const refresh = element('button', { type: 'button', id: 'refresh' }, 'Refresh');
     refresh.addEventListener('click', onRefresh);
-    const heading = element('h1', { tabindex: '-1' }, element('bdi', {}, view.heading));
+    const heading = element('h1', { tabindex: '-1' }, foreign(view.heading));
     const { trail, controls = [] } = view;
     const main = document.getElementById('main')!;
     main.replaceChildren(
@@ -29,7 +30,7 @@ export class Frame {
       this.#live,
     );
     this.#live.replaceChildren(element('p', { class: 'empty' }, 'Loading …'));
-    document.title = `${view.heading} – Posthorn`;
+    document.title = `${visibleText(view.heading)} – Posthorn`;
     heading.focus();
   }
 
@@ -91,7 +92,7 @@ export function banner(who: string | null, onSignOut: () => void): void {
   if (who === null) return;
   const out = element('button', { type: 'button', id: 'sign-out' }, 'Sign out');
   out.addEventListener('click', onSignOut);
-  place.append(element('bdi', {}, who), ' ', out);
+  place.append(foreign(who), ' ', out);
 }
 
 export function say(text: string): void {

@@ -27,6 +27,8 @@ function open(): void {
 
 function askForKey(problem: unknown): void {
   reader?.end();
+  reader = null;
+  say('');
   banner(null, () => {});
   document.title = 'Sign in – Posthorn';
   const main = document.getElementById('main')!;
@@ -49,7 +51,7 @@ function signOut(): void {
 function openView(session: Session): void {
   reader?.end();
   banner(session.tenant === null ? 'Operator' : `Tenant ${session.tenant}`, signOut);
-  const failing = (show: (error: unknown) => void) => (error: unknown) => {
+  const fail = (error: unknown, show: (error: unknown) => void) => {
     if (!isSignedOut(error)) {
       show(error);
       return;
@@ -62,15 +64,15 @@ function openView(session: Session): void {
     say('');
     frame.clearRefusal();
     const done = (text: string) => {
-      say(text);
       if (begun !== reader) return;
+      say(text);
       frame.forget();
       reader?.read();
     };
-    work().then(
-      done,
-      failing((error) => begun === reader && frame.showRefusal(error)),
-    );
+    work().then(done, (error: unknown) => {
+      // Of a view that was left, and maybe of another's key: nothing to whoever looks now.
+      if (begun === reader) fail(error, (refusal) => frame.showRefusal(refusal));
+    });
   };
   const go = (hash: Hash) => {
     if (hash === location.hash) return;
@@ -82,7 +84,7 @@ function openView(session: Session): void {
   const frame = new Frame(shown, () => reader?.read());
   reader = new Reader(shown, {
     onData: (data) => frame.show(data),
-    onError: failing((error) => frame.showProblem(error)),
+    onError: (error) => fail(error, (problem) => frame.showProblem(problem)),
   });
   reader.read();
 }
