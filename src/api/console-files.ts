@@ -20,10 +20,14 @@ export interface ConsoleFile {
   readonly etag: string;
 }
 
-/** What the console is made of, by its path below `/console/`: these files and no other. Each is read when it is first asked for. */
+/**
+ * What the console is made of, by its path below `/console/`: these files and no other. All are read when the first is asked for, so that they are of one version
+ * although the folder is brought up to date under a running process.
+ */
 export function consoleFiles(): ReadonlyMap<string, () => ConsoleFile> {
   const names = globSync(PATTERNS, { cwd: FOLDER }).filter((name) => !name.endsWith('.test.ts'));
-  return new Map(names.sort().map((name) => [name === 'index.html' ? '' : name, once(() => readConsoleFile(name))]));
+  const read = once(() => new Map(names.map((name) => [name, readConsoleFile(name)])));
+  return new Map(names.sort().map((name) => [name === 'index.html' ? '' : name, () => read().get(name)!]));
 }
 
 function readConsoleFile(name: string): ConsoleFile {

@@ -124,7 +124,7 @@ test('one dead letter is redriven, and a time replayed to an endpoint', async ()
   await page.getByRole('button', { name: /^Redrive dlv_/ }).click();
   await page
     .getByRole('status')
-    .getByText(/^dlv_\w+ is made again\.$/)
+    .getByText(/^dlv_\w+ is queued/)
     .waitFor();
   await receiver.received('/again', 2);
   await page.getByText('No dead letters.').waitFor();
@@ -152,7 +152,11 @@ test('an endpoint is tested, disabled, and gives its secret only when asked', as
     .getByText(/^The test event evt_\w+ is on its way\.$/)
     .waitFor();
   await receiver.received('/handled', 1);
-  await page.getByRole('button', { name: 'Disable' }).click();
+  await page.getByRole('button', { name: 'Disable …' }).click();
+  await page
+    .getByRole('dialog', { name: `Disable ${id}?` })
+    .getByRole('button', { name: 'Disable' })
+    .click();
   await page.getByRole('button', { name: 'Enable' }).waitFor();
   expect(await page.getByText(/whsec_/).count()).toBe(0);
   await page.getByRole('button', { name: 'Show the secret' }).click();
@@ -227,4 +231,86 @@ test('with the keyboard alone and on a narrow screen: what is new comes by itsel
     expect([place, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([place, 360]);
   }
   expect(complaints).toEqual([]);
+});
+
+test('what was asked in a view is not answered in the next, and what came of it leads nobody away', async () => {
+  const { id } = await createEndpoint(api, { url: receiver.url('/left') }, 'left');
+  const { page, complaints, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  await page.goto(`${api}/console/#/tenants/left/endpoints/${id}`);
+  await page.getByRole('button', { name: 'Disable …' }).click();
+  await page.getByRole('dialog').waitFor();
+  await page.goBack();
+  await heading('Tenants');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+
+  await page.goForward();
+  await heading(id);
+  await page.getByText('Replay a time range').click();
+  await page.getByLabel('Accepted since').fill('2024-01-01T00:00:00');
+  const held = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  await page.route('**/replays', async (route) => {
+    asked.resolve();
+    await held.promise;
+    await route.continue();
+  });
+  await page.getByRole('button', { name: 'Replay …' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click();
+  await asked.promise;
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await heading('Sign in');
+  await page.getByLabel('API key').fill('half of a key');
+  const answered = page.waitForResponse(/replays$/);
+  held.resolve();
+  await (await answered).finished();
+  expect(await page.getByLabel('API key').inputValue()).toBe('half of a key');
+  expect(new URL(page.url()).hash).toBe('#/');
+  expect(complaints).toEqual([]);
+});
+
+test('a key whose answer comes late, after another one or a way out, signs nobody in', async () => {
+  const { page, heading, give } = await signIn('pho_none');
+  await page.getByRole('alert').waitFor();
+  const held = Promise.withResolvers<void>();
+  let isFirst = true;
+  await page.route('**/v1/tenants?limit=1', async (route) => {
+    if (isFirst) {
+      isFirst = false;
+      await held.promise;
+    }
+    await route.continue();
+  });
+  await give(OPERATOR_KEY);
+  await give(OPERATOR_KEY);
+  await heading('Tenants');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await heading('Sign in');
+  const late = page.waitForResponse(/tenants\?limit=1$/);
+  held.resolve();
+  await (await late).finished();
+  expect(await page.evaluate('sessionStorage.length')).toBe(0);
+  await heading('Sign in');
+});
+
+test('whatever stands between and answers, it is said, and the view is read again', async () => {
+  const { page, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  for (const body of ['{}', 'null', '{"title":"Gone', '{"title":"Out","errors":null,"detail":7}', '<html>502</html>']) {
+    await page.route('**/v1/tenants?*', (route) =>
+      route.fulfill({ status: 503, contentType: 'application/problem+json', body }),
+    );
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('alert').getByText('Wait a moment').waitFor();
+    await page.unrouteAll();
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('alert').waitFor({ state: 'detached' });
+  }
+  await page.route('**/v1/tenants?*', (route) => route.fulfill({ json: { data: 7, next: null } }));
+  for (let i = 0; i < 2; i++) {
+    const answer = page.waitForResponse('**/v1/tenants?*');
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await (await answer).finished();
+    await page.getByRole('alert').waitFor();
+  }
 });

@@ -50,6 +50,7 @@ test('the page loads scripts and a style of its own and asks this API, and nothi
 test('/console leads to /console/, also behind a proxy that gives it a path of its own', async () => {
   const answer = await get('/console');
   expect([answer.status, answer.headers.get('location')]).toEqual([308, 'console/']);
+  expect((await get('/console?a=1')).headers.get('location')).toBe('console/?a=1');
 });
 
 test('every module that a module imports is served, as JavaScript without types', async () => {

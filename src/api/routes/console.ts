@@ -18,21 +18,23 @@ const POLICY = [
 
 type Files = ReadonlyMap<string, () => ConsoleFile>;
 
-const pathOf = (name: string) => `/console/${name}`;
+/** Where they are mounted. */
+export const CONSOLE_PATH = '/console';
 
 /** `/console` leads to `/console/`: they are one path here. */
 export function consoleCalls(files: Files): readonly Call[] {
-  return [...files.keys()].map((name) => ({ method: 'get', path: pathOf(name) }));
+  return [...files.keys()].map((name) => ({ method: 'get', path: `${CONSOLE_PATH}/${name}` }));
 }
 
 /** The console's files. Open to anybody: they hold no data, and what they show they ask of the API with the reader's key. */
 export function consoleRoutes(files: Files): Router {
   const router = Router();
   for (const [name, read] of files) {
-    router.get(pathOf(name), (request, response) => {
-      if (name === '' && !request.path.endsWith('/')) {
+    router.get(`/${name}`, (request, response) => {
+      const [path = '', query] = request.originalUrl.split('?');
+      if (name === '' && !path.endsWith('/')) {
         // Relative: a proxy may give Posthorn a path of its own.
-        response.setHeader('location', 'console/');
+        response.setHeader('location', query === undefined ? 'console/' : `console/?${query}`);
         response.status(308).end();
         return;
       }

@@ -9,5 +9,5 @@ export function adviceOf(status: number, code: string): string {
   if (status === 409) return 'Refresh to see how things are now.';
   if (status === 422) return 'Change what is named and try again.';
   if (status === 429 || status === 503) return 'Wait a moment, then try again.';
-  return status >= 500 ? 'Try again; if it stays, the log of the process has more under the request id.' : '';
+  return status >= 500 ? 'Try again; if it stays, the log of the process has more.' : '';
 }

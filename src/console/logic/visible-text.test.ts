@@ -7,6 +7,7 @@ test('what cannot be seen is written out: controls, direction, nothing at all, l
   expect(visibleText('a\u200bb\ufeff\u2028c\ud800d\u{e0001}')).toBe(
     'a\\u{200b}b\\u{feff}\\u{2028}c\\u{d800}d\\u{e0001}',
   );
+  expect(visibleText('a\u3164\u2800\ufe0f\u{e0101}\u034fb')).toBe('a\\u{3164}\\u{2800}\\u{fe0f}\\u{e0101}\\u{34f}b');
   expect(visibleText('a\rb')).toBe('a\\u{d}b');
 });
 

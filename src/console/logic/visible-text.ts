@@ -2,7 +2,7 @@
  * Control characters but tab and line feed, what changes the direction of text or shows nothing, halves of surrogate pairs, and private use.
  * Line separators are among them: a receiver must not be able to write lines that seem to be ours.
  */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
 /** Text of strangers, with what cannot be seen written out, as `\u{202e}`. */
 export function visibleText(text: string): string {

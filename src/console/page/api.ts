@@ -1,11 +1,19 @@
 import { type Query, requestPath } from '../logic/request-path.ts';
 
+/** The API answers within seconds or refuses; what takes longer never came. */
+const PATIENCE_MS = 30_000;
+
+interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
 interface Problem {
   readonly status: number;
   readonly code: string;
   readonly title: string;
   readonly detail: string;
-  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+  readonly errors: readonly Fault[];
   readonly request_id?: string;
 }
 
@@ -44,34 +52,69 @@ export class Api {
   async call(method: string, path: readonly string[], options: CallOptions = {}): Promise<string> {
     const { query, body, signal } = options;
     const url = new URL(requestPath(path, query), this.#base);
-    const response = await fetch(url, {
+    const { response, text } = await ask(url, signal, {
       method,
       headers: {
         authorization: `Bearer ${this.#key}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(signal === undefined ? {} : { signal }),
       cache: 'no-store',
       credentials: 'omit',
       redirect: 'error',
-    }).catch((error: unknown) => {
-      signal?.throwIfAborted();
-      throw noAnswer(error);
     });
-    const text = await response.text();
     if (!response.ok) throw new CallError(problemOf(response, text));
     return text;
   }
 }
 
-function noAnswer(error: unknown): CallError {
-  const detail = error instanceof Error ? error.message : String(error);
-  return new CallError({ status: 0, code: 'no_answer', title: 'No answer', detail });
+/** @throws CallError without an answer in time; the reason of the signal once it is aborted */
+async function ask(url: URL, signal: AbortSignal | undefined, init: RequestInit) {
+  const inTime = AbortSignal.timeout(PATIENCE_MS);
+  try {
+    const response = await fetch(url, {
+      ...init,
+      signal: signal === undefined ? inTime : AbortSignal.any([signal, inTime]),
+    });
+    return { response, text: await response.text() };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw noAnswer(inTime.aborted ? new Error(`It took more than ${PATIENCE_MS / 1_000} seconds.`) : error);
+  }
 }
 
-/** A proxy in between answers with something else than a problem document. */
-function problemOf({ status, headers }: Response, text: string): Problem {
-  if (headers.get('content-type')?.startsWith('application/problem+json')) return JSON.parse(text) as Problem;
-  return { status, code: 'unknown', title: `Answered with status ${status}`, detail: text.slice(0, 500) };
+function noAnswer(error: unknown): CallError {
+  const detail = error instanceof Error ? error.message : String(error);
+  return new CallError({ status: 0, code: 'no_answer', title: 'No answer', detail, errors: [] });
 }
+
+/** A proxy in between answers with something else than a problem document, or with one of its own. */
+function problemOf({ status, headers }: Response, text: string): Problem {
+  const isProblem = headers.get('content-type')?.startsWith('application/problem+json');
+  const { title, detail, code, errors, request_id } = (isProblem ? parsed(text) : null) ?? {
+    detail: text.slice(0, 500),
+  };
+  return {
+    status,
+    code: textOf(code) ?? 'unknown',
+    title: textOf(title) ?? `Answered with status ${status}`,
+    detail: textOf(detail) ?? '',
+    errors: Array.isArray(errors) ? errors.map(faultOf) : [],
+    ...(typeof request_id === 'string' ? { request_id } : {}),
+  };
+}
+
+function parsed(text: string): Partial<Record<keyof Problem, unknown>> | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function faultOf(fault: unknown): Fault {
+  const { path, message } = Object(fault) as Partial<Record<keyof Fault, unknown>>;
+  return { path: textOf(path) ?? '', message: textOf(message) ?? '' };
+}
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);

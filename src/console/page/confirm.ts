@@ -1,11 +1,18 @@
 import { element } from './element.ts';
 
+export interface Question {
+  readonly title: string;
+  readonly detail: string;
+  /** What the button says that does it. */
+  readonly yes: string;
+}
+
 /** Asks before something that cannot be taken back. The browser keeps focus inside, ends it with Escape, and gives focus back. */
-export function confirm(question: string, detail: string, yes: string): Promise<boolean> {
+export function confirm({ title, detail, yes }: Question): Promise<boolean> {
   const dialog = element(
     'dialog',
     { 'aria-labelledby': 'question', 'aria-describedby': 'question-detail' },
-    element('h2', { id: 'question' }, question),
+    element('h2', { id: 'question' }, title),
     element('p', { id: 'question-detail' }, detail),
     element(
       'form',
@@ -22,4 +29,9 @@ export function confirm(question: string, detail: string, yes: string): Promise<
       resolve(dialog.returnValue === 'yes');
     });
   });
+}
+
+/** What was asked in a view is not to be answered in the next. */
+export function withdrawQuestions(): void {
+  for (const dialog of document.querySelectorAll('dialog')) dialog.close('no');
 }

@@ -2,10 +2,9 @@ import type { DeadLetter, DeadLetterStats, Page, Replay } from '../logic/api-sha
 import { count } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { outcomeWord } from '../logic/words.ts';
-import { confirm } from './confirm.ts';
 import { button, type Child, element, foreign } from './element.ts';
 import { choice, field, form } from './field.ts';
-import { pager } from './pager.ts';
+import { noneOrOlder, pager } from './pager.ts';
 import { part, renderPart } from './part-or-problem.ts';
 import { actions, link, status, table, time } from './parts.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
@@ -44,7 +43,7 @@ export function deadLettersView(opening: Opening, tenant: string): View {
         'Dead letters',
         ['Event', 'Reason', 'Last attempt', 'Attempts', 'Endpoint', 'Accepted', 'Again'],
         letters.data.map((letter) => cells(opening, tenant, letter)),
-        letters.next === null ? 'No dead letters.' : 'None on this page; there may be older ones.',
+        noneOrOlder('No dead letters.', letters.next),
       ),
       pager(place, letters.next),
     ],
@@ -89,24 +88,24 @@ function redriveOne({ api, act }: Opening, tenant: string, id: string): HTMLElem
   const again = button('Redrive', `redrive-${id}`, () =>
     act(async () => {
       await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: { delivery_ids: [id] } });
-      return `${id} is made again.`;
+      return `${id} is queued, if it is still a dead letter.`;
     }),
   );
   again.setAttribute('aria-label', `Redrive ${id}`);
   return again;
 }
 
-function redriveAll({ api, act, go }: Opening, tenant: string, filter: Filter): HTMLButtonElement {
+function redriveAll({ api, act }: Opening, tenant: string, filter: Filter): HTMLButtonElement {
   const isFiltered = Object.keys(filter).length > 0;
   const what = isFiltered ? 'all that pass the filter' : 'all dead letters of the tenant';
-  const ask = async () => {
-    const isSure = await confirm(`Redrive ${what}?`, 'Each is delivered again, behind live traffic.', 'Redrive all');
-    if (!isSure) return;
-    act(async () => {
-      const text = await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: filter });
-      go(hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]));
-      return 'The dead letters are queued.';
-    });
+  const redrive = async () => {
+    const text = await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: filter });
+    const goTo = hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]);
+    return { text: 'The dead letters are queued.', goTo };
   };
-  return button(`Redrive ${what} …`, 'redrive-all', () => void ask());
+  const title = isFiltered
+    ? `Redrive all of ${tenant} that pass the filter?`
+    : `Redrive all dead letters of ${tenant}?`;
+  const question = { title, detail: 'Each is delivered again, behind live traffic.', yes: 'Redrive all' };
+  return button(`Redrive ${what} …`, 'redrive-all', () => act(redrive, question));
 }

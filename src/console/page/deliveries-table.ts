@@ -1,15 +1,16 @@
-import type { Delivery } from '../logic/api-shapes.ts';
+import type { Delivery, Page } from '../logic/api-shapes.ts';
 import { hashOf } from '../logic/place.ts';
 import { deliveryWord, outcomeWord } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
+import { noneOrOlder } from './pager.ts';
 import { link, status, table, time } from './parts.ts';
 
 /** @param other what each row names beside itself: on the page of an endpoint its event, on that of an event its endpoint */
-export function deliveriesTable(tenant: string, deliveries: readonly Delivery[], other: 'event' | 'endpoint'): Child {
+export function deliveriesTable(tenant: string, { data, next }: Page<Delivery>, other: 'event' | 'endpoint'): Child {
   return table(
     'Deliveries',
     ['Delivery', other === 'event' ? 'Event' : 'Endpoint', 'Status', 'Attempts', 'Last attempt', 'Next attempt'],
-    deliveries.map((delivery) => [
+    data.map((delivery) => [
       link(hashOf(['tenants', tenant, 'deliveries', delivery.id]), delivery.id),
       other === 'event' ? eventOf(tenant, delivery) : endpointOf(tenant, delivery),
       status(deliveryWord(delivery.status)),
@@ -17,7 +18,7 @@ export function deliveriesTable(tenant: string, deliveries: readonly Delivery[],
       lastOf(delivery),
       time(delivery.next_attempt_at),
     ]),
-    'There is no such delivery.',
+    noneOrOlder('There is no such delivery.', next),
   );
 }
 

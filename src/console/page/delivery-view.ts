@@ -2,7 +2,6 @@ import type { Attempt, Delivery, Page } from '../logic/api-shapes.ts';
 import { hashOf } from '../logic/place.ts';
 import { deliveryWord } from '../logic/words.ts';
 import { attemptsList } from './attempts.ts';
-import { confirm } from './confirm.ts';
 import { button, element, foreign } from './element.ts';
 import { pager } from './pager.ts';
 import { actions, facts, link, section, status, time } from './parts.ts';
@@ -45,27 +44,28 @@ function deliveryFacts(tenant: string, delivery: Delivery): HTMLElement {
   ]);
 }
 
-function deliveryActions({ api, act }: Opening, path: readonly string[], { status: now }: Delivery): HTMLElement {
+function deliveryActions({ api, act }: Opening, path: readonly string[], { id, status: now }: Delivery): HTMLElement {
   const waits = now === 'pending' || now === 'retrying';
-  const retry = () =>
-    act(async () => {
-      await api.call('POST', [...path, 'retry'], { body: {} });
-      return 'The delivery is due now.';
-    });
+  const again = {
+    title: `Deliver ${id} again?`,
+    detail: 'The receiver gets it once more, under the same id.',
+    yes: 'Deliver',
+  };
+  const retry = async () => {
+    await api.call('POST', [...path, 'retry'], { body: {} });
+    return 'The delivery is due now.';
+  };
+  const giveUp = {
+    title: `Cancel ${id}?`,
+    detail: 'It is not tried again unless somebody retries it.',
+    yes: 'Cancel it',
+  };
   const cancel = async () => {
-    const isSure = await confirm(
-      'Cancel this delivery?',
-      'It is not tried again unless somebody retries it.',
-      'Cancel it',
-    );
-    if (!isSure) return;
-    act(async () => {
-      await api.call('POST', [...path, 'cancel'], { body: {} });
-      return 'The delivery is cancelled.';
-    });
+    await api.call('POST', [...path, 'cancel'], { body: {} });
+    return 'The delivery is cancelled.';
   };
   return actions(
-    button(waits ? 'Try now' : 'Deliver again', 'retry', retry),
-    waits ? button('Cancel …', 'cancel', () => void cancel()) : null,
+    waits ? button('Try now', 'retry', () => act(retry)) : button('Deliver again …', 'retry', () => act(retry, again)),
+    waits ? button('Cancel …', 'cancel', () => act(cancel, giveUp)) : null,
   );
 }

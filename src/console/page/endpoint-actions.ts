@@ -1,16 +1,12 @@
 import type { Endpoint, EndpointSecrets, EndpointStats, Replay } from '../logic/api-shapes.ts';
 import { hashOf } from '../logic/place.ts';
-import { confirm } from './confirm.ts';
+import type { Question } from './confirm.ts';
 import { button, element, foreign } from './element.ts';
 import { actions, facts, time } from './parts.ts';
 import type { Opening } from './view.ts';
 
 /** What can be done to an endpoint. @param stats null where they could not be read */
-export function endpointActions(
-  { api, act, go }: Opening,
-  endpoint: Endpoint,
-  stats: EndpointStats | null,
-): HTMLElement {
+export function endpointActions({ api, act }: Opening, endpoint: Endpoint, stats: EndpointStats | null): HTMLElement {
   const { tenant, path } = placeOf(endpoint);
   const test = () =>
     act(async () => {
@@ -18,40 +14,55 @@ export function endpointActions(
       return `The test event ${event_id} is on its way.`;
     });
   const enable = (enabled: boolean) =>
-    act(async () => {
-      await api.call('PATCH', path, { body: { enabled } });
-      return enabled ? 'The endpoint is enabled.' : 'The endpoint is disabled.';
-    });
+    act(
+      async () => {
+        await api.call('PATCH', path, { body: { enabled } });
+        return enabled ? 'The endpoint is enabled.' : 'The endpoint is disabled.';
+      },
+      enabled ? undefined : disabling(endpoint),
+    );
   const close = () =>
     act(async () => {
       await api.call('POST', [...path, 'breaker', 'reset']);
       return 'The circuit is closed.';
     });
-  const redrive = async () => {
-    const isSure = await confirm(
-      'Redrive all dead letters of this endpoint?',
-      'Each is delivered again, behind live traffic.',
-      'Redrive all',
-    );
-    if (!isSure) return;
+  const redrive = () =>
     act(async () => {
       const body = { endpoint_id: endpoint.id };
       const text = await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body });
-      go(hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]));
-      return 'The dead letters are queued.';
-    });
-  };
+      const goTo = hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]);
+      return { text: 'The dead letters are queued.', goTo };
+    }, redriving(endpoint));
   const hasDeadLetters = stats !== null && stats.dead_letters.total > 0;
   const isClosed = stats === null || stats.breaker.state === 'closed';
   return actions(
     button('Send a test event', 'send-test', test),
     endpoint.enabled
-      ? button('Disable', 'disable', () => enable(false))
+      ? button('Disable …', 'disable', () => enable(false))
       : button('Enable', 'enable', () => enable(true)),
     isClosed ? null : button('Close the circuit', 'close-circuit', close),
-    hasDeadLetters ? button('Redrive its dead letters', 'redrive-all', () => void redrive()) : null,
+    hasDeadLetters ? button('Redrive its dead letters …', 'redrive-all', redrive) : null,
   );
 }
+
+const disabling = ({ id }: Endpoint): Question => ({
+  title: `Disable ${id}?`,
+  detail: 'What comes for it meanwhile is not delivered to it, unless it is replayed.',
+  yes: 'Disable',
+});
+
+const redriving = ({ id }: Endpoint): Question => ({
+  title: `Redrive all dead letters of ${id}?`,
+  detail: 'Each is delivered again, behind live traffic.',
+  yes: 'Redrive all',
+});
+
+const rotating = (id: string): Question => ({
+  title: `Rotate the secret of ${id}?`,
+  detail:
+    'A new one is made. For a day both sign, so that the receiver can change over; then the old one is worth nothing.',
+  yes: 'Rotate',
+});
 
 /** The secrets are read only when they are asked for, and rotated only when that is confirmed. */
 export function secretControls({ api, act }: Opening, tenant: string, id: string): HTMLElement {
@@ -63,27 +74,17 @@ export function secretControls({ api, act }: Opening, tenant: string, id: string
       return 'The secret is shown.';
     });
   const hide = button('Hide', 'hide-secret', () => place.replaceChildren());
-  const rotate = async () => {
-    const isSure = await confirm(
-      'Rotate the secret of this endpoint?',
-      'A new one is made. For a day both sign, so that the receiver can change over; then the old one is worth nothing.',
-      'Rotate',
-    );
-    if (!isSure) return;
+  const rotate = () =>
     act(async () => {
       await api.call('POST', [...path, 'rotate'], { body: {} });
       place.replaceChildren();
       return 'The secret is rotated: give the receiver the new one.';
-    });
-  };
+    }, rotating(id));
   return element(
     'section',
     { 'aria-label': 'Signing secret' },
     element('h2', {}, 'Signing secret'),
-    actions(
-      button('Show the secret', 'show-secret', show),
-      button('Rotate …', 'rotate-secret', () => void rotate()),
-    ),
+    actions(button('Show the secret', 'show-secret', show), button('Rotate …', 'rotate-secret', rotate)),
     place,
   );
 }

@@ -18,34 +18,35 @@ export function endpointView(opening: Opening, tenant: string, id: string): View
   const { api, session, place } = opening;
   const path = ['tenants', tenant, 'endpoints', id];
   const { status, cursor } = place.query;
-  // The same elements in every rendering: what is typed and shown in them stays.
+  // Not rendered again with what is read: what is typed and shown in them stays.
   const secret = secretControls(opening, tenant, id);
   const replay = replayForm(opening, tenant, id);
   return view({
     heading: id,
     trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'endpoints']), 'Endpoints')),
+    footer: [secret, section('Replay', replay)],
     load: async (signal) => {
       const query = { limit: 20, endpoint_id: id, status, cursor };
       const [endpoint, stats, deliveries] = await Promise.all([
-        api.read<Endpoint>(path, { signal }),
+        part(api.read<Endpoint>(path, { signal })),
         part(api.read<EndpointStats>([...path, 'stats'], { signal })),
         part(api.read<Page<Delivery>>(['tenants', tenant, 'deliveries'], { query, signal })),
       ]);
       return { endpoint, stats, deliveries };
     },
     render: ({ endpoint, stats, deliveries }) => [
-      endpointActions(opening, endpoint, 'data' in stats ? stats.data : null),
-      section('Settings', settingsOf(endpoint)),
+      ...renderPart(endpoint, (settings) => [
+        endpointActions(opening, settings, 'data' in stats ? stats.data : null),
+        section('Settings', settingsOf(settings)),
+      ]),
       section(
         'data' in stats ? `Figures of the last ${stats.data.window_hours} hours` : 'Figures',
         ...renderPart(stats, (data) => [figuresOf(data)]),
       ),
-      secret,
-      section('Replay', replay),
       section(
         'Deliveries',
         statusFilter(place),
-        ...renderPart(deliveries, ({ data, next }) => [deliveriesTable(tenant, data, 'event'), pager(place, next)]),
+        ...renderPart(deliveries, (page) => [deliveriesTable(tenant, page, 'event'), pager(place, page.next)]),
       ),
     ],
   });

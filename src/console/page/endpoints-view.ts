@@ -3,7 +3,7 @@ import { count, percent } from '../logic/format.ts';
 import { type Hash, hashOf } from '../logic/place.ts';
 import { breakerWord, endpointWord } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
-import { pager } from './pager.ts';
+import { noneOrOlder, pager } from './pager.ts';
 import { type Part, part } from './part-or-problem.ts';
 import { link, status, table, time } from './parts.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
@@ -38,7 +38,7 @@ export function endpointsView({ api, session, place }: Opening, tenant: string):
         'Endpoints',
         ['Endpoint', 'Status', 'Circuit', 'Success', 'Waiting', 'Dead letters', 'Created'],
         rows.map((row) => cells(row, hashOf([...path, row.endpoint.id]))),
-        'The tenant has no endpoint yet.',
+        noneOrOlder('The tenant has no endpoint yet.', next),
       ),
       pager(place, next),
     ],

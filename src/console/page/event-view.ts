@@ -5,7 +5,7 @@ import { deliveryWord } from '../logic/words.ts';
 import type { Api } from './api.ts';
 import { attemptsList } from './attempts.ts';
 import { type Child, element, foreign } from './element.ts';
-import { pager } from './pager.ts';
+import { noneOrOlder, pager } from './pager.ts';
 import { part, renderPart } from './part-or-problem.ts';
 import { block, facts, link, section, status, time } from './parts.ts';
 import { tenantTrail } from './tenant-trail.ts';
@@ -45,7 +45,7 @@ export function eventView({ api, session, place }: Opening, tenant: string, id: 
       ]),
       section(
         'Deliveries',
-        ...renderPart(deliveries, ({ made, next }) => [...madeOnes(tenant, made), pager(place, next)]),
+        ...renderPart(deliveries, ({ made, next }) => [...madeOnes(tenant, made, next), pager(place, next)]),
       ),
     ],
   });
@@ -76,8 +76,8 @@ function factsOf(event: EventFact): HTMLElement {
   ]);
 }
 
-function madeOnes(tenant: string, made: readonly Made[]): readonly Child[] {
-  if (made.length === 0) return [element('p', { class: 'empty' }, 'No endpoint wanted it.')];
+function madeOnes(tenant: string, made: readonly Made[], next: string | null): readonly Child[] {
+  if (made.length === 0) return [element('p', { class: 'empty' }, noneOrOlder('No endpoint wanted it.', next))];
   return made.map(({ delivery, attempts }) => {
     const more = delivery.attempts > attempts.length;
     return element(

@@ -3,7 +3,7 @@ import { fieldTime, isoTime } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { foreign } from './element.ts';
 import { field, form } from './field.ts';
-import { pager } from './pager.ts';
+import { noneOrOlder, pager } from './pager.ts';
 import { link, table, time } from './parts.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
@@ -38,7 +38,7 @@ export function eventsView({ api, session, place, go }: Opening, tenant: string)
           event.subject === undefined ? '–' : foreign(event.subject),
           time(event.accepted_at),
         ]),
-        next === null ? 'There is no such event.' : 'None on this page; there may be older ones.',
+        noneOrOlder('There is no such event.', next),
       ),
       pager(place, next),
     ],

@@ -19,7 +19,7 @@ export class Frame {
     const refresh = element('button', { type: 'button', id: 'refresh' }, 'Refresh');
     refresh.addEventListener('click', onRefresh);
     const heading = element('h1', { tabindex: '-1' }, foreign(view.heading));
-    const { trail, controls = [] } = view;
+    const { trail, controls = [], footer = [] } = view;
     const main = document.getElementById('main')!;
     main.replaceChildren(
       ...(trail.length === 0 ? [] : [element('nav', { class: 'trail', 'aria-label': 'Where you are' }, ...trail)]),
@@ -28,6 +28,7 @@ export class Frame {
       this.#trouble,
       ...controls,
       this.#live,
+      ...footer,
     );
     this.#live.replaceChildren(element('p', { class: 'empty' }, 'Loading …'));
     document.title = `${visibleText(view.heading)} – Posthorn`;
@@ -40,10 +41,11 @@ export class Frame {
     this.#read.textContent = `Read ${localTime(new Date().toISOString()).slice(11)}`;
     const text = JSON.stringify(data);
     if (text === this.#shown) return;
-    this.#shown = text;
     const keep = remember(this.#live);
     this.#live.replaceChildren(...this.#view.render(data).filter((child) => child !== null));
     keep(this.#live);
+    // Only now: what could not be shown is not taken for what is shown.
+    this.#shown = text;
   }
 
   /** Why something was not done: until something else is. */

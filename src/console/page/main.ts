@@ -1,10 +1,11 @@
 import { type Hash, hashOf, parsePlace } from '../logic/place.ts';
 import { Api, CallError } from './api.ts';
+import { confirm, type Question, withdrawQuestions } from './confirm.ts';
 import { banner, Frame, say } from './frame.ts';
 import { Reader } from './reader.ts';
 import { forgetSession, keepSession, readSession, type Session } from './session.ts';
 import { signIn } from './sign-in.ts';
-import type { View } from './view.ts';
+import type { Done, View } from './view.ts';
 import { viewOf } from './view-of.ts';
 
 let reader: Reader | null = null;
@@ -28,6 +29,7 @@ function open(): void {
 function askForKey(problem: unknown): void {
   reader?.end();
   reader = null;
+  withdrawQuestions();
   say('');
   banner(null, () => {});
   document.title = 'Sign in – Posthorn';
@@ -50,6 +52,7 @@ function signOut(): void {
 
 function openView(session: Session): void {
   reader?.end();
+  withdrawQuestions();
   banner(session.tenant === null ? 'Operator' : `Tenant ${session.tenant}`, signOut);
   const fail = (error: unknown, show: (error: unknown) => void) => {
     if (!isSignedOut(error)) {
@@ -59,34 +62,52 @@ function openView(session: Session): void {
     forgetSession();
     askForKey(error);
   };
-  const act = (work: () => Promise<string>) => {
-    const begun = reader;
+  let isActing = false;
+  const act = async (work: () => Promise<string | Done>, question?: Question) => {
+    // A second click is none of a second wish.
+    if (isActing) return;
+    isActing = true;
+    try {
+      if (question === undefined || (await confirm(question))) await carryOut(work);
+    } finally {
+      isActing = false;
+    }
+  };
+  const carryOut = async (work: () => Promise<string | Done>) => {
+    if (reader !== mine) return;
     say('');
     frame.clearRefusal();
-    const done = (text: string) => {
-      if (begun !== reader) return;
-      say(text);
-      frame.forget();
-      reader?.read();
-    };
-    work().then(done, (error: unknown) => {
+    try {
+      const done = await work();
+      if (reader === mine) show(typeof done === 'string' ? { text: done } : done);
+    } catch (error) {
       // Of a view that was left, and maybe of another's key: nothing to whoever looks now.
-      if (begun === reader) fail(error, (refusal) => frame.showRefusal(refusal));
-    });
+      if (reader === mine) fail(error, (refusal) => frame.showRefusal(refusal));
+    }
+  };
+  const show = ({ text, goTo }: Done) => {
+    say(text);
+    if (goTo !== undefined && goTo !== location.hash) {
+      keepsMessage = true;
+      location.hash = goTo;
+      return;
+    }
+    frame.forget();
+    mine.read();
   };
   const go = (hash: Hash) => {
-    if (hash === location.hash) return;
-    keepsMessage = true;
     location.hash = hash;
   };
   const place = parsePlace(location.hash);
-  const shown: View = viewOf({ api: new Api(session.key), session, place, act, go });
-  const frame = new Frame(shown, () => reader?.read());
-  reader = new Reader(shown, {
+  const asked = (work: () => Promise<string | Done>, question?: Question) => void act(work, question);
+  const shown: View = viewOf({ api: new Api(session.key), session, place, act: asked, go });
+  const frame = new Frame(shown, () => mine.read());
+  const mine = new Reader(shown, {
     onData: (data) => frame.show(data),
     onError: (error) => fail(error, (problem) => frame.showProblem(problem)),
   });
-  reader.read();
+  reader = mine;
+  mine.read();
 }
 
 function isSignedOut(error: unknown): boolean {

@@ -7,7 +7,7 @@ export function problemBox(error: unknown): HTMLElement {
   if (!(error instanceof CallError)) {
     return element('div', { class: 'problem', role: 'alert' }, element('p', {}, foreign(messageOf(error))));
   }
-  const { title, detail, status, code, errors = [], request_id } = error.problem;
+  const { title, detail, status, code, errors, request_id } = error.problem;
   const advice = adviceOf(status, code);
   return element(
     'div',

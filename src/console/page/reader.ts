@@ -38,11 +38,14 @@ export class Reader {
   async #readOn(): Promise<void> {
     clearTimeout(this.#timer);
     this.#isReading = true;
-    do {
-      this.#isOwed = false;
-      await this.#readOnce();
-    } while (this.#isOwed && !this.#ended.signal.aborted);
-    this.#isReading = false;
+    try {
+      do {
+        this.#isOwed = false;
+        await this.#readOnce();
+      } while (this.#isOwed && !this.#ended.signal.aborted);
+    } finally {
+      this.#isReading = false;
+    }
     if (this.#ended.signal.aborted) return;
     // Once the tab is visible again it is read at once.
     this.#timer = setTimeout(() => document.hidden || this.#readOn(), this.#view.refreshMs ?? REFRESH_MS);

@@ -1,7 +1,6 @@
 import type { Replay } from '../logic/api-shapes.ts';
 import { isoTime } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
-import { confirm } from './confirm.ts';
 import { element } from './element.ts';
 import { choice, field, form } from './field.ts';
 import type { Opening } from './view.ts';
@@ -14,14 +13,13 @@ const STATUSES = [
 ] as const;
 
 /** Asks for the deliveries of a time to be made again, to one endpoint. */
-export function replayForm({ api, act, go }: Opening, tenant: string, endpoint: string): HTMLElement {
-  const start = async (values: Readonly<Record<string, string>>) => {
-    const isSure = await confirm(
-      'Replay these events to this endpoint?',
-      'The receiver gets them again, with the ids that they had.',
-      'Replay',
-    );
-    if (!isSure) return;
+export function replayForm({ api, act }: Opening, tenant: string, endpoint: string): HTMLElement {
+  const question = {
+    title: `Replay these events to ${endpoint}?`,
+    detail: 'The receiver gets them again, with the ids that they had.',
+    yes: 'Replay',
+  };
+  const start = (values: Readonly<Record<string, string>>) =>
     act(async () => {
       const body = {
         endpoint_id: endpoint,
@@ -30,10 +28,8 @@ export function replayForm({ api, act, go }: Opening, tenant: string, endpoint: 
         ...(values.status ? { status: values.status } : {}),
       };
       const replay = JSON.parse(await api.call('POST', ['tenants', tenant, 'replays'], { body })) as Replay;
-      go(hashOf(['tenants', tenant, 'replays', replay.id]));
-      return 'The replay has begun.';
-    });
-  };
+      return { text: 'The replay has begun.', goTo: hashOf(['tenants', tenant, 'replays', replay.id]) };
+    }, question);
   const asked = form(
     'Replay',
     'Replay …',
@@ -42,7 +38,7 @@ export function replayForm({ api, act, go }: Opening, tenant: string, endpoint: 
       field('Until (now, when empty)', 'until', { type: 'datetime-local', step: '1' }),
       choice('Of these', 'status', STATUSES),
     ],
-    (values) => void start(values),
+    start,
   );
   return element('details', { id: 'replay' }, element('summary', {}, 'Replay a time range'), asked);
 }

@@ -2,7 +2,6 @@ import type { Replay } from '../logic/api-shapes.ts';
 import { count } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { replayWord } from '../logic/words.ts';
-import { confirm } from './confirm.ts';
 import { button, element } from './element.ts';
 import { actions, block, facts, link, section, status, time } from './parts.ts';
 import { tenantTrail } from './tenant-trail.ts';
@@ -10,17 +9,14 @@ import { type Opening, type View, view } from './view.ts';
 
 export function replayView({ api, session, act }: Opening, tenant: string, id: string): View {
   const path = ['tenants', tenant, 'replays', id];
+  const giveUp = {
+    title: `Cancel ${id}?`,
+    detail: 'What it queued and nobody has tried yet is withdrawn.',
+    yes: 'Cancel it',
+  };
   const cancel = async () => {
-    const isSure = await confirm(
-      'Cancel this replay?',
-      'What it queued and nobody has tried yet is withdrawn.',
-      'Cancel it',
-    );
-    if (!isSure) return;
-    act(async () => {
-      await api.call('DELETE', path);
-      return 'The replay is cancelled.';
-    });
+    await api.call('DELETE', path);
+    return 'The replay is cancelled.';
   };
   return view({
     heading: id,
@@ -28,7 +24,9 @@ export function replayView({ api, session, act }: Opening, tenant: string, id: s
     refreshMs: 1_000,
     load: (signal) => api.read<Replay>(path, { signal }),
     render: ({ state, matched, done, request, created_at, finished_at }) => [
-      state === 'pending' || state === 'running' ? actions(button('Cancel …', 'cancel', () => void cancel())) : null,
+      state === 'pending' || state === 'running'
+        ? actions(button('Cancel …', 'cancel', () => act(cancel, giveUp)))
+        : null,
       facts([
         ['State', status(replayWord(state))],
         ['Progress', progress(done, matched)],

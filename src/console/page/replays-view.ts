@@ -3,7 +3,7 @@ import { count } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { replayWord } from '../logic/words.ts';
 import { element, foreign } from './element.ts';
-import { pager } from './pager.ts';
+import { noneOrOlder, pager } from './pager.ts';
 import { link, status, table, time } from './parts.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
@@ -26,7 +26,7 @@ export function replaysView({ api, session, place }: Opening, tenant: string): V
           element('code', {}, foreign(JSON.stringify(request))),
           time(created_at),
         ]),
-        'Nothing was replayed or redriven yet.',
+        noneOrOlder('Nothing was replayed or redriven yet.', next),
       ),
       pager(place, next),
     ],

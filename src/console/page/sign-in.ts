@@ -12,20 +12,27 @@ export function signIn(problem: unknown, onSignedIn: (session: Session) => void)
   const outcome = element('div', {});
   const show = (error: unknown) => outcome.replaceChildren(problemBox(error));
   if (problem !== null) show(problem);
+  let attempts = 0;
   const fields = [
     field('API key', 'key', { type: 'password', required: '', maxlength: '512' }),
     field('Tenant id, with a tenant’s key', 'tenant', { type: 'text', maxlength: '64' }),
   ];
   const asked = form('Sign in', 'Sign in', fields, ({ key = '', tenant = '' }) => {
     outcome.replaceChildren();
-    identify(key, tenant).then(onSignedIn, show);
+    const mine = ++attempts;
+    // Overtaken by another key, or left: an answer that came late signs nobody in.
+    const isCurrent = () => mine === attempts && outcome.isConnected;
+    identify(key, tenant).then(
+      (session) => isCurrent() && onSignedIn(session),
+      (error: unknown) => isCurrent() && show(error),
+    );
   });
   return [
     element('h1', { tabindex: '-1' }, 'Sign in'),
     element(
       'p',
       {},
-      'An operator key shows all tenants, a tenant’s key its own. The key stays in this tab and is gone with it.',
+      'An operator key shows all tenants, a tenant’s key its own. The key stays in this tab until you sign out or close it.',
     ),
     outcome,
     asked,
@@ -37,6 +44,7 @@ export function signIn(problem: unknown, onSignedIn: (session: Session) => void)
  * @throws CallError when it is no key, or not of that tenant; Error when it is a tenant's and the tenant was not named
  */
 async function identify(key: string, tenant: string): Promise<Session> {
+  if (!/^[\x21-\x7e]+$/.test(key)) throw new Error('No key has such characters in it: copy it again.');
   const asked = new Api(key).call('GET', tenant === '' ? ['tenants'] : ['tenants', tenant], {
     query: tenant === '' ? { limit: 1 } : {},
   });

@@ -1,7 +1,7 @@
 import type { Page, Tenant } from '../logic/api-shapes.ts';
 import { hashOf } from '../logic/place.ts';
 import { foreign } from './element.ts';
-import { pager } from './pager.ts';
+import { noneOrOlder, pager } from './pager.ts';
 import { link, table, time } from './parts.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -19,7 +19,7 @@ export function tenantsView({ api, place }: Opening): View {
           foreign(name),
           time(created_at),
         ]),
-        'There is no tenant yet. POST /v1/tenants makes one.',
+        noneOrOlder('There is no tenant yet. POST /v1/tenants makes one.', next),
       ),
       pager(place, next),
     ],

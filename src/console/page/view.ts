@@ -1,15 +1,25 @@
 import type { Hash, Place } from '../logic/place.ts';
 import type { Api } from './api.ts';
+import type { Question } from './confirm.ts';
 import type { Child } from './element.ts';
 import type { Session } from './session.ts';
+
+/** What came of something that was done, and where that is to be seen, unless here. */
+export interface Done {
+  readonly text: string;
+  readonly goTo?: Hash;
+}
 
 /** What a view is given when it is opened. */
 export interface Opening {
   readonly api: Api;
   readonly session: Session;
   readonly place: Place;
-  /** Does something that the reader asked for: says what came of it, shows why not, and reads the view again. */
-  readonly act: (work: () => Promise<string>) => void;
+  /**
+   * Does something that the reader asked for, where `question` is given only once that is confirmed: says what came of it, shows why not, and reads the view again. One thing at a
+   * time, and nothing once the view was left.
+   */
+  readonly act: (work: () => Promise<string | Done>, question?: Question) => void;
   /** Goes to another place. */
   readonly go: (hash: Hash) => void;
 }
@@ -20,6 +30,8 @@ export interface View<T = unknown> {
   readonly trail: readonly HTMLElement[];
   /** Below the heading. Made once, so that reading again loses nothing that was typed. */
   readonly controls?: readonly HTMLElement[];
+  /** Likewise, below everything. */
+  readonly footer?: readonly HTMLElement[];
   readonly load: (signal: AbortSignal) => Promise<T>;
   /** Called anew only when what was loaded has changed. */
   readonly render: (data: T) => readonly Child[];
