@@ -50,7 +50,7 @@ test('plain JavaScript sends events and verifies webhooks with it', async () => 
     `import { Posthorn, PosthornError, SendError } from 'posthorn-client';
 import { parseVerifyingKey, requireSignature } from 'posthorn-client/webhooks';
 const client = new Posthorn({ url: ${JSON.stringify(server.url)}, key: 'key' });
-const { status } = await client.send({ type: 'a', data: {} });
+const { status } = await client.send({ id: 'evt_1', type: 'a', data: {} });
 const { id } = requireSignature([parseVerifyingKey('${SECRET}')], ${JSON.stringify(headers)}, '{}');
 console.log(status, id, new SendError([]) instanceof Error, PosthornError.name);`,
   );

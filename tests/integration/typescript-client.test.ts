@@ -113,7 +113,7 @@ test('of an array with events that cannot be taken the others are stored, and ea
     ['refused', ''],
     ['refused', ''],
     ['refused', ''],
-    ['refused', 'tenant_id'],
+    ['undecided', null],
     ['accepted', null],
   ]);
   expect((await storedIds('partial')).sort()).toEqual(['e0', 'e7', 'known']);

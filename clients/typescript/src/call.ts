@@ -1,6 +1,7 @@
-import { type Failure, NoAnswerError } from './errors.ts';
+import { checkNumber } from './check-number.ts';
+import { arrived, type Failure, NoAnswerError } from './errors.ts';
 import type { CallOptions } from './operation.ts';
-import { mayRetry, retryDelayMs } from './retry-policy.ts';
+import { mayHaveBeenDone, mayRetry, retryDelayMs } from './retry-policy.ts';
 import { exchange, type HttpRequest, type Transport } from './transport.ts';
 
 export interface Patience {
@@ -18,10 +19,10 @@ export interface CallSettings extends Patience {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The settings of a call that begins now. */
+/** The settings of a call that begins now. @throws TypeError or RangeError for a deadline that is none */
 export function settingsOf(patience: Patience, isRepeatable: boolean, options: CallOptions): CallSettings {
   const { signal, deadlineSeconds } = options;
-  const deadlineMs = deadlineSeconds === undefined ? patience.deadlineMs : deadlineSeconds * 1_000;
+  const deadlineMs = checkNumber('deadlineSeconds', deadlineSeconds, patience.deadlineMs / 1_000) * 1_000;
   return { ...patience, deadlineMs, isRepeatable, signal };
 }
 
@@ -32,18 +33,22 @@ export function settingsOf(patience: Patience, isRepeatable: boolean, options: C
 export async function call(transport: Transport, request: HttpRequest, settings: CallSettings): Promise<unknown> {
   const { signal, timeoutMs, maxAttempts, isRepeatable } = settings;
   const endMs = performance.now() + settings.deadlineMs;
+  let failure: Failure = new NoAnswerError('The deadline has passed before the request.', false);
+  let mayHaveArrived = false;
   for (let tries = 1; ; tries++) {
-    const leftMs = Math.max(0, endMs - performance.now());
-    if (leftMs === 0) throw new NoAnswerError('The deadline has passed before the request.', false);
+    const leftMs = endMs - performance.now();
+    if (leftMs <= 0) break;
     const answer = await exchange(transport, request, Math.min(timeoutMs, leftMs), signal);
     if (answer.ok) return answer.value;
-    const { failure } = answer;
-    if (tries >= maxAttempts || !mayRetry(failure, isRepeatable)) throw failure;
+    failure = answer.failure;
+    mayHaveArrived ||= mayHaveBeenDone(failure);
+    if (tries >= maxAttempts || !mayRetry(failure, isRepeatable)) break;
     const delayMs = retryDelayMs(tries, retryAfterOf(failure), Math.random());
     // To wait for a try that is never made would only make the answer late.
-    if (performance.now() + delayMs >= endMs) throw failure;
+    if (performance.now() + delayMs >= endMs) break;
     await sleep(delayMs, signal);
   }
+  throw mayHaveArrived ? arrived(failure) : failure;
 }
 
 function retryAfterOf(failure: Failure): number | null {

@@ -29,6 +29,8 @@ export class PosthornError extends Error {
   readonly requestId: string | null;
   /** Ms that the server asks to wait before the next try; null where it does not say. */
   readonly retryAfterMs: number | null;
+  /** Whether the request may have been acted on all the same: in this try, or in an earlier one, of which nobody knows what became. */
+  readonly mayHaveArrived: boolean = false;
 
   constructor(fields: PosthornErrorFields) {
     const { status, code, title = '', detail = '', errors = [], requestId, retryAfterMs } = fields;
@@ -46,7 +48,7 @@ export class PosthornError extends Error {
 
 /** No answer came, or none that could be read: the connection failed or was cut, or time was up. `cause` says why. */
 export class NoAnswerError extends Error {
-  /** Whether the request may have been acted on. */
+  /** Whether the request may have been acted on, in any of its tries. */
   readonly mayHaveArrived: boolean;
 
   constructor(message: string, mayHaveArrived: boolean, cause?: unknown) {
@@ -57,3 +59,8 @@ export class NoAnswerError extends Error {
 }
 
 export type Failure = PosthornError | NoAnswerError;
+
+/** The same failure, of a request that may have been acted on. */
+export function arrived(failure: Failure): Failure {
+  return Object.assign(failure, { mayHaveArrived: true });
+}

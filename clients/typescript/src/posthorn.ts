@@ -1,5 +1,6 @@
 import type { NewEvent, Operations } from './api.ts';
 import { call, type Patience, settingsOf } from './call.ts';
+import { checkCount, checkNumber } from './check-number.ts';
 import {
   type AnyInput,
   type CallArguments,
@@ -43,15 +44,21 @@ export class Posthorn {
   readonly #patience: Patience;
   readonly #limits: { readonly maxEvents: number; readonly maxBytes: number };
 
-  /** @throws TypeError for an address or a key that can be none; the message does not hold the key */
+  /** @throws TypeError for an address or a key that can be none; the message does not hold the key. TypeError or RangeError for a number that can be none */
   constructor(options: PosthornOptions) {
-    const { maxAttempts = 8, timeoutSeconds = 30, deadlineSeconds = 120 } = options;
-    const { maxBatchEvents: maxEvents = 1_000, maxBatchBytes: maxBytes = 8 * 1024 * 1024 } = options;
+    const { url, key, maxAttempts, timeoutSeconds, deadlineSeconds, maxBatchEvents, maxBatchBytes } = options;
     // Not bound to the client: a browser's fetch wants no other `this` than its own.
     const fetch = options.fetch ?? ((...request: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...request));
-    this.#transport = { url: checkUrl(options.url), key: checkKey(options.key), fetch };
-    this.#patience = { maxAttempts, timeoutMs: timeoutSeconds * 1_000, deadlineMs: deadlineSeconds * 1_000 };
-    this.#limits = { maxEvents, maxBytes };
+    this.#transport = { url: checkUrl(url), key: checkKey(key), fetch };
+    this.#patience = {
+      maxAttempts: checkCount('maxAttempts', maxAttempts, 8),
+      timeoutMs: checkNumber('timeoutSeconds', timeoutSeconds, 30) * 1_000,
+      deadlineMs: checkNumber('deadlineSeconds', deadlineSeconds, 120) * 1_000,
+    };
+    this.#limits = {
+      maxEvents: checkCount('maxBatchEvents', maxBatchEvents, 1_000),
+      maxBytes: checkCount('maxBatchBytes', maxBatchBytes, 8 * 1024 * 1024),
+    };
   }
 
   /**
@@ -61,15 +68,17 @@ export class Posthorn {
   send(event: NewEvent, options?: CallOptions): Promise<StoredEvent>;
   send(events: readonly NewEvent[], options?: CallOptions): Promise<StoredEvent[]>;
   async send(events: NewEvent | readonly NewEvent[], options: CallOptions = {}): Promise<StoredEvent | StoredEvent[]> {
-    const endMs = performance.now() + settingsOf(this.#patience, true, options).deadlineMs;
+    const settings = settingsOf(this.#patience, true, options);
+    const endMs = performance.now() + settings.deadlineMs;
     const post = (body: string) => {
-      const deadlineSeconds = Math.max(0, endMs - performance.now()) / 1_000;
-      return this.#call('POST', '/v1/events', body, true, { ...options, deadlineSeconds });
+      const request = { method: 'POST', path: '/v1/events', body };
+      return call(this.#transport, request, { ...settings, deadlineMs: endMs - performance.now() });
     };
     const isOne = !Array.isArray(events);
-    const outcomes = await sendEvents(isOne ? [events as NewEvent] : events, post, this.#limits);
-    if (outcomes.some((outcome) => 'error' in outcome)) throw new SendError(outcomes);
-    return isOne ? (outcomes[0] as StoredEvent) : (outcomes as StoredEvent[]);
+    const given = isOne ? [events as NewEvent] : events;
+    const outcomes = await sendEvents(given, post, this.#limits, settings.signal);
+    if (!outcomes.every(isStored)) throw new SendError(outcomes);
+    return isOne ? outcomes[0]! : outcomes;
   }
 
   /**
@@ -114,6 +123,10 @@ export class Posthorn {
 interface Page<Name extends ListOperation> {
   readonly data: ListItem<Name>[];
   readonly next: string | null;
+}
+
+function isStored(outcome: SendOutcome): outcome is StoredEvent {
+  return outcome.status === 'accepted' || outcome.status === 'duplicate';
 }
 
 function checkUrl(given: string | URL): string {

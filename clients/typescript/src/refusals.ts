@@ -1,11 +1,11 @@
-import { type Fault, PosthornError } from './errors.ts';
+import { type Fault, NoAnswerError, PosthornError } from './errors.ts';
 
 /** What the failure of a batch means for its events. */
 export type Verdict =
   /** Those of them that are at fault, by their place in the batch. The others can be sent without them. */
-  | { readonly kind: 'some_refused'; readonly faults: ReadonlyMap<number, readonly Fault[]> }
-  /** Some event is at fault, or all are too much at once: smaller batches tell. */
-  | { readonly kind: 'too_much'; readonly isSize: boolean }
+  | { readonly kind: 'some_refused'; readonly faults: ReadonlyMap<number, readonly Fault[]>; readonly isSize: boolean }
+  /** Some event is at fault, or all are too much at once (`isSize`): smaller batches tell. What counts no events (`isCount`) minds bytes alone. */
+  | { readonly kind: 'too_much'; readonly isSize: boolean; readonly isCount: boolean }
   /** It says nothing of the events: no answer, or a refusal of the call, which would meet every other batch as well. */
   | { readonly kind: 'undecided' };
 
@@ -25,9 +25,22 @@ export function judge(failure: unknown, size: number): Verdict {
   const { status, code } = failure;
   const isSize = status === 413;
   if (!isSize && !ABOUT_EVENTS.has(code)) return { kind: 'undecided' };
-  if (size === 1) return { kind: 'some_refused', faults: new Map([[0, failure.errors]]) };
+  if (size === 1) return { kind: 'some_refused', faults: new Map([[0, failure.errors]]), isSize };
   const faults = code === 'invalid_batch' ? faultsByEvent(failure.errors, size) : new Map();
-  return faults.size > 0 ? { kind: 'some_refused', faults } : { kind: 'too_much', isSize };
+  if (faults.size > 0) return { kind: 'some_refused', faults, isSize };
+  // Without a code it is a proxy's, which does not know what an event is.
+  return { kind: 'too_much', isSize, isCount: code !== null };
+}
+
+/** Whether an event is refused for want of its tenant alone, which may be there later: the same event may be taken then. */
+export function isOfNoTenant({ code }: PosthornError, faults: readonly Fault[]): boolean {
+  if (code === 'tenant_not_found') return true;
+  return faults.some(({ path, message }) => path === 'tenant_id' && message === 'no such tenant');
+}
+
+/** Whether the events of the request may be stored although it failed. */
+export function mayBeStored(failure: unknown): boolean {
+  return (failure instanceof PosthornError || failure instanceof NoAnswerError) && failure.mayHaveArrived;
 }
 
 /** The path of each begins with the place of its event. */

@@ -23,6 +23,12 @@ export function mayRetry(failure: Failure, isRepeatable: boolean): boolean {
   return PASSING.has(failure.code) || (isRepeatable && PASSING_STATUSES.has(failure.status));
 }
 
+/** Whether a try that ended so may have been acted on. */
+export function mayHaveBeenDone(failure: Failure): boolean {
+  if (failure instanceof NoAnswerError) return failure.mayHaveArrived;
+  return (failure.status >= 500 || failure.status === 408) && !PASSING.has(failure.code);
+}
+
 /**
  * How long to wait after so many tries, in ms: exponential back-off with full jitter, after what the server asks for, so that those who
  * were refused together do not come back together.

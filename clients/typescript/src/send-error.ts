@@ -10,7 +10,10 @@ export type SendOutcome =
       readonly id: string;
       readonly deliveries: number;
     }
-  /** Not stored, and as it is it never will be. `faults` are those of this event, with paths within it. */
+  /**
+   * Not stored, and as it is it never will be. `faults` are those of this event, with paths within it. With the code `idempotency_conflict` another event
+   * is stored under its id or idempotency key.
+   */
   | {
       readonly status: 'refused';
       readonly event: NewEvent;
@@ -18,8 +21,9 @@ export type SendOutcome =
       readonly faults: readonly Fault[];
     }
   /**
-   * Not known to be stored: no answer came in time, or one that says nothing of the event, such as one to the key (401). To send `event` again, with the id
-   * that it has, does no harm.
+   * Not known to be stored: no answer came in time; or one that says nothing of the event, such as one to the key (401); or a refusal of a later try, after
+   * one that may have stored it. To send `event` again, with the id that it has, does no harm within the server's `IDEMPOTENCY_HOURS` (24 unless set):
+   * after them it may be stored a second time.
    */
   | { readonly status: 'undecided'; readonly event: NewEvent; readonly error: unknown };
 
@@ -41,7 +45,7 @@ export class SendError extends Error {
     return this.#outcomes;
   }
 
-  /** Those to send again as they are: they have the ids under which they may be stored already. */
+  /** Those to send again as they are, within the server's `IDEMPOTENCY_HOURS`: they have the ids under which they may be stored already. */
   get undecided(): NewEvent[] {
     return this.#outcomes.flatMap((outcome) => (outcome.status === 'undecided' ? [outcome.event] : []));
   }

@@ -1,8 +1,10 @@
-import type { AcceptedBatch, AcceptedEvent, NewEvent } from './api.ts';
-import { type BatchLimits, bodyBytes, bodyOf, type Parcel, packEvent, takeBatch } from './batches.ts';
-import { NoAnswerError, type PosthornError } from './errors.ts';
-import { judge } from './refusals.ts';
+import type { AcceptedEvent, NewEvent } from './api.ts';
+import { type BatchLimits, bodyBytes, bodyOf, takeBatch } from './batches.ts';
+import type { Fault, PosthornError } from './errors.ts';
+import { type Parcel, packEvent } from './pack-event.ts';
+import { isOfNoTenant, judge, mayBeStored } from './refusals.ts';
 import type { SendOutcome } from './send-error.ts';
+import { storedItems } from './stored-items.ts';
 
 /** Posts one body, as often as it takes. @throws when it gives up */
 export type Post = (body: string) => Promise<unknown>;
@@ -10,86 +12,118 @@ export type Post = (body: string) => Promise<unknown>;
 /**
  * Sends events in their order, one request after the other, and says what became of each. What is refused does not hold up the rest; where
  * nobody knows what became of a request, nothing is sent after it, so that the order holds when the rest is sent again.
+ * @param signal the one that ends `post`
  * @throws TypeError for an event that is no JSON, before anything is sent
  */
-export async function sendEvents(events: readonly NewEvent[], post: Post, limits: BatchLimits): Promise<SendOutcome[]> {
-  const sending = new Sending(events, limits);
+export async function sendEvents(
+  events: readonly NewEvent[],
+  post: Post,
+  limits: BatchLimits,
+  signal: AbortSignal | undefined,
+): Promise<SendOutcome[]> {
+  const sending = new Sending(Array.from(events, packEvent), limits);
   for (let batch = sending.next(); batch.length > 0; batch = sending.next()) {
     try {
-      sending.stored(batch, itemsOf(await post(bodyOf(batch)), batch.length));
+      sending.stored(batch, storedItems(await post(bodyOf(batch)), batch));
     } catch (error) {
-      sending.failed(batch, error);
+      // A reason for an abort may be of any class, an answer's too: it says nothing of the events.
+      if (signal?.aborted) sending.giveUp(batch, error);
+      else sending.failed(batch, error);
     }
   }
-  return sending.outcomes;
+  return sending.outcomes();
 }
 
-/** @throws NoAnswerError for an answer that is not the API's */
-function itemsOf(answer: unknown, size: number): readonly AcceptedEvent[] {
-  const items = size === 1 ? [answer as AcceptedEvent] : (answer as Partial<AcceptedBatch> | undefined)?.items;
-  if (items?.length === size && items.every((item) => typeof item?.id === 'string')) return items;
-  throw new NoAnswerError('The answer does not say what became of the events.', true);
+/** Those that may be sent together, the first of them at `next`. */
+interface Stretch {
+  readonly parcels: readonly Parcel[];
+  next: number;
 }
+
+type Fate =
+  | AcceptedEvent
+  | { readonly status: 'refused'; readonly error: PosthornError; readonly faults: readonly Fault[] }
+  | { readonly status: 'undecided'; readonly error: unknown };
 
 class Sending {
-  readonly outcomes: SendOutcome[] = [];
-  /** Those that wait, in stretches that are not sent together. */
-  #waiting: (readonly Parcel[])[];
+  readonly #parcels: readonly Parcel[];
+  readonly #fates: Fate[] = [];
+  /** Those that an earlier request may have stored: that a later one is refused does not say that they are not. */
+  readonly #maybeStored = new Set<number>();
+  /** The last one goes first. */
+  readonly #waiting: Stretch[] = [];
+  readonly #given: BatchLimits;
   #limits: BatchLimits;
 
-  constructor(events: readonly NewEvent[], limits: BatchLimits) {
-    this.#waiting = [events.map(packEvent)];
+  constructor(parcels: readonly Parcel[], limits: BatchLimits) {
+    this.#parcels = parcels;
+    this.#given = limits;
     this.#limits = limits;
+    this.#sendFirst(parcels);
   }
 
   /** Takes what goes next; none when all is decided. */
   next(): readonly Parcel[] {
-    const [first = [], ...others] = this.#waiting;
-    const batch = takeBatch(first, this.#limits);
-    const rest = first.slice(batch.length);
-    this.#waiting = rest.length === 0 ? others : [rest, ...others];
+    const stretch = this.#waiting.at(-1);
+    if (stretch === undefined) return [];
+    const batch = takeBatch(stretch.parcels, stretch.next, this.#limits);
+    stretch.next += batch.length;
+    if (stretch.next >= stretch.parcels.length) this.#waiting.pop();
     return batch;
   }
 
+  /** In the order of the events. The events are those of the texts: what the caller has may have changed since. */
+  outcomes(): SendOutcome[] {
+    return this.#parcels.map(({ index, text }) => {
+      const fate = this.#fates[index] ?? { status: 'undecided', error: new Error('The event was not sent.') };
+      return { ...fate, event: JSON.parse(text) as NewEvent };
+    });
+  }
+
   stored(batch: readonly Parcel[], items: readonly AcceptedEvent[]): void {
-    for (const [i, { index, event }] of batch.entries()) this.outcomes[index] = { ...items[i]!, event };
+    for (const [i, { index }] of batch.entries()) this.#fates[index] = items[i]!;
   }
 
   failed(batch: readonly Parcel[], error: unknown): void {
+    if (mayBeStored(error)) for (const { index } of batch) this.#maybeStored.add(index);
     const verdict = judge(error, batch.length);
     switch (verdict.kind) {
       case 'some_refused':
+        // It was too large by itself: the requests before it were not, for all that anybody knows.
+        if (verdict.isSize) this.#limits = this.#given;
         for (const [place, faults] of verdict.faults) this.#refuse(batch[place]!, error as PosthornError, faults);
         this.#sendFirst(batch.filter((_, place) => !verdict.faults.has(place)));
         return;
       case 'too_much':
-        this.#halve(batch, verdict.isSize);
+        this.#halve(batch, verdict);
         return;
       case 'undecided':
-        for (const { index, event } of [...batch, ...this.#takeAll()])
-          this.outcomes[index] = { status: 'undecided', event, error };
+        this.giveUp(batch, error);
     }
   }
 
-  #refuse({ index, event }: Parcel, error: PosthornError, faults: SendOutcomeFaults): void {
-    this.outcomes[index] = { status: 'refused', event, error, faults };
+  /** Nothing is sent any more. */
+  giveUp(batch: readonly Parcel[], error: unknown): void {
+    const waiting = this.#waiting.splice(0).flatMap(({ parcels, next }) => parcels.slice(next));
+    for (const { index } of [...batch, ...waiting]) this.#fates[index] = { status: 'undecided', error };
+  }
+
+  #refuse({ index }: Parcel, error: PosthornError, faults: readonly Fault[]): void {
+    const isUndecided = this.#maybeStored.has(index) || isOfNoTenant(error, faults);
+    this.#fates[index] = isUndecided ? { status: 'undecided', error } : { status: 'refused', error, faults };
   }
 
   #sendFirst(...groups: (readonly Parcel[])[]): void {
-    this.#waiting.unshift(...groups.filter((group) => group.length > 0));
+    for (const parcels of groups.toReversed()) if (parcels.length > 0) this.#waiting.push({ parcels, next: 0 });
   }
 
   /** What was too much at once is so for those behind it as well. */
-  #halve(batch: readonly Parcel[], isSize: boolean): void {
+  #halve(batch: readonly Parcel[], { isSize, isCount }: { readonly isSize: boolean; readonly isCount: boolean }): void {
     const middle = Math.ceil(batch.length / 2);
     const halves = [batch.slice(0, middle), batch.slice(middle)];
-    if (isSize) this.#limits = { maxEvents: middle, maxBytes: Math.max(...halves.map(bodyBytes)) };
+    const { maxEvents } = this.#limits;
+    if (isSize)
+      this.#limits = { maxEvents: isCount ? middle : maxEvents, maxBytes: Math.max(...halves.map(bodyBytes)) };
     this.#sendFirst(...halves);
   }
-
-  #takeAll(): readonly Parcel[] {
-    return this.#waiting.splice(0).flat();
-  }
 }
-
-type SendOutcomeFaults = Extract<SendOutcome, { status: 'refused' }>['faults'];
