@@ -1,6 +1,6 @@
-// Compiles the package into dist, with the repository's TypeScript. The paths are those of the repository, so that imports lead to the same places.
+// Compiles the package into dist, with the repository's TypeScript, and puts the license beside it. The paths are those of the repository, so that imports lead to the same places.
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -12,4 +12,6 @@ const { status } = spawnSync(process.execPath, [tsc, '--project', 'tsconfig.buil
   cwd: folder,
   stdio: 'inherit',
 });
+mkdirSync(`${folder}dist`, { recursive: true });
+copyFileSync(`${folder}../../LICENSE`, `${folder}dist/LICENSE`);
 process.exitCode = status ?? 1;

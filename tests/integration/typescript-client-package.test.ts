@@ -33,7 +33,7 @@ afterAll(async () => {
 
 test('the package has what it needs, and neither tests nor sources', async () => {
   const packed = await readdir(join(place, 'node_modules/posthorn-client'), { recursive: true });
-  expect(packed).toEqual(expect.arrayContaining(['README.md', 'dist/clients/typescript/src/index.js']));
+  expect(packed).toEqual(expect.arrayContaining(['README.md', 'dist/LICENSE', 'dist/clients/typescript/src/index.js']));
   expect(packed.filter((name) => /(?<!\.d)\.ts$|test|fake/.test(name))).toEqual([]);
 });
 
@@ -77,6 +77,9 @@ await client.send([event]).catch((error: unknown) => {
 await client.request('GET /v1/nothing');
 // @ts-expect-error: the tenant is missing
 await client.request('GET /v1/tenants/{tenant_id}');
+// @ts-expect-error: one of the two needs a tenant
+await client.request('GET /v1/tenants' as 'GET /v1/tenants' | 'GET /v1/tenants/{tenant_id}');
+await client.send(event as NewEvent | readonly NewEvent[]);
 // @ts-expect-error: no such status
 client.list('GET /v1/tenants/{tenant_id}/deliveries', { params, query: { status: 'lost' } });
 // @ts-expect-error: no list

@@ -23,10 +23,10 @@ afterAll(async () => {
 type Limits = NonNullable<Parameters<typeof operator.request<'POST /v1/tenants'>>[1]>['body'];
 
 /** A tenant, and a client that has its key. */
-async function openTenant(id: string, more: Limits = {}, url = service.baseUrl) {
+async function openTenant(id: string, more: Limits = {}, url = service.baseUrl, through = fetch) {
   await operator.request('POST /v1/tenants', { body: { id, ...more } });
   const { key } = await operator.request('POST /v1/tenants/{tenant_id}/keys', { params: { tenant_id: id } });
-  return new Posthorn({ url, key, maxAttempts: 50 });
+  return new Posthorn({ url, key, maxAttempts: 50, fetch: through });
 }
 
 const params = (tenant_id: string) => ({ params: { tenant_id } });
@@ -79,9 +79,16 @@ test('every event is stored and delivered exactly once although connections are 
 });
 
 test('a tenant over its rate gets its events in when the server said so', async () => {
-  const client = await openTenant('rate', { limits: { events_per_second: 1, burst_events: 1 } });
+  let tries = 0;
+  const counting: typeof fetch = (...request) => {
+    tries++;
+    return fetch(...request);
+  };
+  const limits = { events_per_second: 0.5, burst_events: 1 };
+  const client = await openTenant('rate', { limits }, service.baseUrl, counting);
   const stored = [await client.send(event('a')), await client.send(event('b'))];
   expect(stored.map(({ status }) => status)).toEqual(['accepted', 'accepted']);
+  expect(tries).toBeGreaterThanOrEqual(3);
 });
 
 test('an array that is more than a tenant may send at once goes in parts', async () => {

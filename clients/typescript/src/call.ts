@@ -2,7 +2,7 @@ import { checkNumber } from './check-number.ts';
 import { arrived, type Failure, NoAnswerError } from './errors.ts';
 import type { CallOptions } from './operation.ts';
 import { mayHaveBeenDone, mayRetry, retryDelayMs } from './retry-policy.ts';
-import { exchange, type HttpRequest, type Transport } from './transport.ts';
+import { exchange, type HttpRequest, LONGEST_TIMER_MS, type Transport } from './transport.ts';
 
 export interface Patience {
   /** Most tries of one request, the first included. */
@@ -63,10 +63,13 @@ function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
       clearTimeout(timer);
       reject(signal?.reason);
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
+    const timer = setTimeout(
+      () => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      },
+      Math.min(ms, LONGEST_TIMER_MS),
+    );
     signal?.addEventListener('abort', abort, { once: true });
   });
 }

@@ -12,11 +12,17 @@ export interface CallOptions {
 
 export type InputOf<Name extends OperationName> = Operations[Name]['input'];
 
-/** Optional where the call needs neither parameters nor a body. */
-export type CallArguments<Name extends OperationName> =
-  Record<never, never> extends InputOf<Name>
-    ? [input?: InputOf<Name> & CallOptions]
-    : [input: InputOf<Name> & CallOptions];
+/** Those of the calls that need parameters or a body. */
+type NeedsInput<Name extends OperationName> = Name extends OperationName
+  ? Record<never, never> extends InputOf<Name>
+    ? never
+    : Name
+  : never;
+
+/** Optional where the call, or each that it may be, needs neither parameters nor a body. */
+export type CallArguments<Name extends OperationName> = [NeedsInput<Name>] extends [never]
+  ? [input?: InputOf<Name> & CallOptions]
+  : [input: InputOf<Name> & CallOptions];
 
 /** Calls that answer a page of a list. */
 export type ListOperation = {
@@ -26,6 +32,17 @@ export type ListOperation = {
 export type ListItem<Name extends ListOperation> = Operations[Name]['answer'] extends { data: (infer Item)[] }
   ? Item
   : never;
+
+type TextOperation = {
+  [Name in OperationName]: Operations[Name]['answer'] extends string ? Name : never;
+}[OperationName];
+
+const TEXT_OPERATIONS: Readonly<Record<TextOperation, true>> = { 'GET /metrics': true, 'GET /docs': true };
+
+/** Whether a call answers text. All others answer JSON, or nothing. */
+export function answersText(operation: OperationName): boolean {
+  return Object.hasOwn(TEXT_OPERATIONS, operation);
+}
 
 /** What a call takes, whichever it is. */
 export interface AnyInput extends CallOptions {
@@ -43,8 +60,8 @@ export function pathOf(template: string, { params = {}, query = {} }: AnyInput):
 }
 
 // Dots would be taken for steps in the path, encoded or not: another call than was meant.
-function segmentOf(name: string, value: string | undefined): string {
-  if (value === undefined || value === '' || value === '.' || value === '..')
+function segmentOf(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '' || value === '.' || value === '..')
     throw new TypeError(`The parameter ${name} is missing or is no name of anything.`);
   return encodeURIComponent(value);
 }

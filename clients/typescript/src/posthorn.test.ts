@@ -37,8 +37,9 @@ test('a call is made of its path, its query and its body', async () => {
 
 test('a parameter cannot lead to another call', async () => {
   const { client, requests } = startClient(() => json(200, {}));
-  for (const tenant_id of ['..', '.', '']) {
-    const call = client.request('DELETE /v1/tenants/{tenant_id}', { params: { tenant_id } });
+  for (const tenant_id of ['..', '.', '', null, undefined, 5]) {
+    const params = { tenant_id: tenant_id as string };
+    const call = client.request('DELETE /v1/tenants/{tenant_id}', { params });
     await expect(call).rejects.toThrow(TypeError);
   }
   expect(requests).toEqual([]);
@@ -134,6 +135,24 @@ test('the key shows in no message, URL or print', async () => {
   }
 });
 
-test.each(['ftp://posthorn.test', 'http://user:password@posthorn.test', 'posthorn'])('%s is no address', (url) => {
+test.each([
+  'ftp://posthorn.test',
+  'http://posthorn.test?a=1',
+  'http://posthorn.test/#a',
+  'http://user:password@posthorn.test',
+  'posthorn',
+])('%s is no address', (url) => {
   expect(() => new Posthorn({ url, key: KEY })).toThrow(TypeError);
+});
+
+test.each(['http://posthorn.test/v1', 'http://posthorn.test/v1/'])('%s is the address without /v1', async (url) => {
+  const { client, requests } = startClient(() => json(200, {}), url);
+  await client.request('GET /v1/tenants');
+  expect(requests[0]?.url).toBe('http://posthorn.test/v1/tenants');
+});
+
+test('a list that stands still ends', async () => {
+  const { client, requests } = startClient(() => json(200, { data: [], next: 'same' }));
+  await expect(client.list('GET /v1/tenants').next()).rejects.toThrow('stands still');
+  expect(requests).toHaveLength(2);
 });

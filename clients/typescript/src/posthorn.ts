@@ -3,6 +3,7 @@ import { call, type Patience, settingsOf } from './call.ts';
 import { checkCount, checkNumber } from './check-number.ts';
 import {
   type AnyInput,
+  answersText,
   type CallArguments,
   type CallOptions,
   type ListItem,
@@ -15,7 +16,7 @@ import { SendError, type SendOutcome } from './send-error.ts';
 import type { Transport } from './transport.ts';
 
 export interface PosthornOptions {
-  /** Of the server, without `/v1`: `https://posthorn.internal`. */
+  /** Of the server: `https://posthorn.internal`. `/v1` at its end is left out. */
   readonly url: string | URL;
   /** Of a tenant or of an operator. */
   readonly key: string;
@@ -67,6 +68,7 @@ export class Posthorn {
    */
   send(event: NewEvent, options?: CallOptions): Promise<StoredEvent>;
   send(events: readonly NewEvent[], options?: CallOptions): Promise<StoredEvent[]>;
+  send(events: NewEvent | readonly NewEvent[], options?: CallOptions): Promise<StoredEvent | StoredEvent[]>;
   async send(events: NewEvent | readonly NewEvent[], options: CallOptions = {}): Promise<StoredEvent | StoredEvent[]> {
     const settings = settingsOf(this.#patience, true, options);
     const endMs = performance.now() + settings.deadlineMs;
@@ -93,7 +95,8 @@ export class Posthorn {
     const { body, ...rest } = input as AnyInput;
     const [method = '', template = ''] = operation.split(' ');
     const text = body === undefined ? undefined : JSON.stringify(body);
-    const answer = await this.#call(method, pathOf(template, rest), text, IDEMPOTENT.has(method), rest);
+    const request = { method, path: pathOf(template, rest), body: text, wantsText: answersText(operation) };
+    const answer = await call(this.#transport, request, settingsOf(this.#patience, IDEMPOTENT.has(method), rest));
     return answer as Operations[Name]['answer'];
   }
 
@@ -111,12 +114,10 @@ export class Posthorn {
       const paged = { ...rest, query: { ...query, cursor } };
       const page = (await this.request(operation, ...([paged] as unknown as CallArguments<Name>))) as Page<Name>;
       yield* page.data;
+      // It would never end.
+      if (page.next !== null && page.next === cursor) throw new Error(`The list stands still at ${cursor}.`);
       cursor = page.next ?? undefined;
     } while (cursor !== undefined);
-  }
-
-  #call(method: string, path: string, body: string | undefined, isRepeatable: boolean, options: CallOptions) {
-    return call(this.#transport, { method, path, body }, settingsOf(this.#patience, isRepeatable, options));
   }
 }
 
@@ -133,7 +134,8 @@ function checkUrl(given: string | URL): string {
   const url = new URL(given);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError('The url is neither http nor https.');
   if (url.username !== '' || url.password !== '') throw new TypeError('The url holds a user or password: use `key`.');
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+  if (url.search !== '' || url.hash !== '') throw new TypeError('The url has a query or a fragment.');
+  return `${url.origin}${url.pathname.replace(/(\/v1)?\/*$/, '').replace(/\/+$/, '')}`;
 }
 
 // What a header cannot hold would be told by fetch, with the whole of it.

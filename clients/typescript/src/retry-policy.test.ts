@@ -16,7 +16,9 @@ test.each([
   ['a conflict that stays', problem(409, 'idempotency_conflict'), false, false],
   ['fields at fault', problem(422, 'invalid'), false, false],
   ['no key', problem(401, 'unauthorized'), false, false],
-  ['a fault of the server', problem(500, 'internal'), false, false],
+  ['a fault of the server', problem(500, 'internal'), true, false],
+  ['500 of a proxy', problem(500), true, false],
+  ['a fault that stays', problem(500, 'secret_unreadable'), false, false],
   ['a connection that was cut', new NoAnswerError('', true), true, false],
   ['a connection that was refused', new NoAnswerError('', false), true, true],
 ])('%s is tried again only where that may help and does no harm', (_, failure, repeatable, other) => {

@@ -1,4 +1,4 @@
-import { type Failure, NoAnswerError } from './errors.ts';
+import { type Failure, NoAnswerError, type PosthornError } from './errors.ts';
 
 /** Codes that say that nothing was done, and that the same request may pass later. */
 const PASSING: ReadonlySet<string | null> = new Set([
@@ -20,7 +20,12 @@ const MOST_MS = 15_000;
 /** @param isRepeatable whether it does no harm that the request is acted on twice */
 export function mayRetry(failure: Failure, isRepeatable: boolean): boolean {
   if (failure instanceof NoAnswerError) return isRepeatable || !failure.mayHaveArrived;
-  return PASSING.has(failure.code) || (isRepeatable && PASSING_STATUSES.has(failure.status));
+  return PASSING.has(failure.code) || (isRepeatable && (PASSING_STATUSES.has(failure.status) || isFault(failure)));
+}
+
+/** Of the server, or of what is between: another try may go well. */
+function isFault({ status, code }: PosthornError): boolean {
+  return code === 'internal' || (status === 500 && code === null);
 }
 
 /** Whether a try that ended so may have been acted on. */

@@ -8,6 +8,8 @@ export interface HttpRequest {
   readonly path: string;
   /** JSON. */
   readonly body?: string | undefined;
+  /** Whether the answer is text. JSON otherwise. */
+  readonly wantsText?: boolean | undefined;
 }
 
 export interface Transport {
@@ -24,13 +26,17 @@ const BEFORE_ARRIVAL: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
   'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
+/** These come before a request or in the midst of one: it depends on what the system was asked for. */
+const CONNECTING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
+const WHILE_CONNECTING: ReadonlySet<unknown> = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
+
+/** A longer timer would end at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * One try, which takes no longer than it may.
+ * One try, which takes no longer than it may, whatever `fetch` makes of its signal.
  * @throws what `signal` was aborted with
  */
 export async function exchange(
@@ -42,11 +48,10 @@ export async function exchange(
   signal?.throwIfAborted();
   const ended = new AbortController();
   const abort = () => ended.abort();
-  const timer = setTimeout(abort, timeoutMs);
+  const timer = setTimeout(abort, Math.min(timeoutMs, LONGEST_TIMER_MS));
   signal?.addEventListener('abort', abort);
   try {
-    const response = await transport.fetch(`${transport.url}${request.path}`, initOf(transport, request, ended.signal));
-    return read(response, await response.text());
+    return await Promise.race([fetchAnswer(transport, request, ended.signal), rejectOnAbort(ended.signal)]);
   } catch (error) {
     signal?.throwIfAborted();
     return { ok: false, failure: failureOf(error, ended.signal.aborted ? timeoutMs : null) };
@@ -56,6 +61,17 @@ export async function exchange(
   }
 }
 
+async function fetchAnswer(transport: Transport, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
+  // Called by itself: as a method it would get the transport, and the key with it, as its `this`.
+  const { fetch, url } = transport;
+  const response = await fetch(`${url}${request.path}`, initOf(transport, request, signal));
+  return read(response, await response.text(), request.wantsText ?? false);
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+}
+
 function initOf({ key }: Transport, { method, body }: HttpRequest, signal: AbortSignal): RequestInit {
   const headers: Record<string, string> = { authorization: `Bearer ${key}`, accept: 'application/json, */*;q=0.1' };
   if (body !== undefined) headers['content-type'] = 'application/json';
@@ -63,18 +79,20 @@ function initOf({ key }: Transport, { method, body }: HttpRequest, signal: Abort
   return { method, headers, signal, redirect: 'manual', ...(body !== undefined && { body }) };
 }
 
-function read(response: Response, text: string): Answer {
+function read(response: Response, text: string, wantsText: boolean): Answer {
   if (!response.ok) return { ok: false, failure: problemOf(response, text) };
   if (response.status === 204) return { ok: true, value: undefined };
-  if (!isJson(response)) return { ok: true, value: text };
-  const parsed = parse(text);
+  if (wantsText) return { ok: true, value: text };
+  const parsed = isJson(response) ? parse(text) : undefined;
   if (parsed === undefined) return { ok: false, failure: new NoAnswerError('The answer is not JSON.', true) };
   return { ok: true, value: parsed };
 }
 
 function problemOf(response: Response, text: string): PosthornError {
   const { status, headers } = response;
-  const problem = headers.get('content-type')?.startsWith('application/problem+json') ? parse(text) : undefined;
+  const problem = headers.get('content-type')?.toLowerCase().startsWith('application/problem+json')
+    ? parse(text)
+    : undefined;
   const { code, title, detail, errors, request_id } = (problem ?? {}) as Partial<Problem>;
   const retryAfterMs = parseRetryAfter(headers.get('retry-after'), Date.now()) ?? undefined;
   const requestId = request_id ?? headers.get('x-request-id') ?? undefined;
@@ -83,13 +101,27 @@ function problemOf(response: Response, text: string): PosthornError {
 
 function failureOf(error: unknown, timeoutMs: number | null): NoAnswerError {
   if (timeoutMs !== null) return new NoAnswerError(`No answer came within ${Math.ceil(timeoutMs)} ms.`, true);
-  const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
-  const message = `No answer came: ${cause?.message || cause?.code || (error as Error).message}.`;
-  return new NoAnswerError(message, !BEFORE_ARRIVAL.has(cause?.code), error);
+  const { cause, message } = (error ?? {}) as { cause?: Cause | null; message?: string };
+  const why = cause?.message || cause?.code || message || String(error);
+  return new NoAnswerError(`No answer came: ${why}.`, !isBeforeArrival(cause), error);
+}
+
+interface Cause {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly syscall?: unknown;
+  /** Of each address that was tried. */
+  readonly errors?: readonly Cause[];
+}
+
+function isBeforeArrival(cause: Cause | null | undefined): boolean {
+  if (BEFORE_ARRIVAL.has(cause?.code)) return true;
+  if (!WHILE_CONNECTING.has(cause?.code)) return false;
+  return Array.isArray(cause?.errors) ? cause.errors.every(isBeforeArrival) : CONNECTING.has(cause?.syscall);
 }
 
 function isJson({ headers }: Response): boolean {
-  return /^application\/([\w.-]+\+)?json\b/.test(headers.get('content-type') ?? '');
+  return /^application\/([\w.-]+\+)?json\b/i.test(headers.get('content-type') ?? '');
 }
 
 function parse(text: string): unknown {
