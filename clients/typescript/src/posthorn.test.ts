@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type Answering, fakeServer, json, problem } from './fake-server.ts';
+import { type Answering, fakeServer, json, problem } from './fixtures/fake-server.ts';
 import { Posthorn } from './posthorn.ts';
 
 const KEY = 'phk_very-secret';

@@ -1,32 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { NewEvent } from './api.ts';
 import { PosthornError } from './errors.ts';
-import { type Answering, accepts, fakeServer, json, problem, type SeenRequest } from './fake-server.ts';
-import { Posthorn, type PosthornOptions } from './posthorn.ts';
-import type { SendError } from './send-error.ts';
-
-const event: NewEvent = { type: 'payment.captured', data: { n: 1 } };
-const many = (count: number): NewEvent[] => Array.from({ length: count }, (_, n) => ({ ...event, id: `e${n}` }));
+import { accepts, json, problem, type SeenRequest } from './fixtures/fake-server.ts';
+import { event, many, settled, startClient, statusesOf } from './fixtures/sending.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function startClient(answering: Answering, options: Partial<PosthornOptions> = {}) {
-  const server = fakeServer(answering);
-  const client = new Posthorn({ url: 'http://posthorn.test', key: 'secret-key', fetch: server.fetch, ...options });
-  return { client, requests: server.requests, bodies: () => server.requests.map(({ body }) => body) };
-}
-
-async function settled<T>(promise: Promise<T>): Promise<{ value?: T; error?: SendError }> {
-  const outcome = promise.then(
-    (value) => ({ value }),
-    (error) => ({ error }),
-  );
-  await vi.runAllTimersAsync();
-  return outcome;
-}
-
-const statusesOf = (error: SendError | undefined) => error?.outcomes.map(({ status }) => status);
 const lost = () => {
   throw new TypeError('fetch failed', { cause: { code: 'ECONNRESET' } });
 };
@@ -62,10 +42,10 @@ test('an event is what its JSON says, with an id in any case', async () => {
       return { type: this.type, data: this.data };
     }
   }
-  const { client, bodies } = startClient(accepts);
+  const { client, texts } = startClient(accepts);
   const inherits = Object.assign(Object.create({ id: 'inherited' }), event);
   const { value } = await settled(client.send([new Captured(), inherits]));
-  const sent = JSON.parse(bodies()[0]!);
+  const sent = JSON.parse(texts()[0]!);
   for (const { id } of sent) expect(id).toMatch(/^[0-9a-f]{8}-/);
   expect(value?.map(({ event: each }) => each)).toEqual(sent);
 });
@@ -81,10 +61,10 @@ test('an event of an outcome is what was sent, whatever became of the given one'
 });
 
 test('numbers with more digits than a double stay as they are written', async () => {
-  const { client, bodies } = startClient(accepts);
+  const { client, texts } = startClient(accepts);
   const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown };
   await settled(client.send({ type: 'a', data: rawJSON('12345678901234567891') }));
-  expect(bodies()[0]).toMatch(/^\{"type":"a","data":12345678901234567891,"id":"[0-9a-f-]{36}"\}$/);
+  expect(texts()[0]).toMatch(/^\{"type":"a","data":12345678901234567891,"id":"[0-9a-f-]{36}"\}$/);
 });
 
 test.each([
@@ -107,9 +87,9 @@ test.each([
 });
 
 test('an undefined member is none', async () => {
-  const { client, bodies } = startClient(accepts);
+  const { client, texts } = startClient(accepts);
   await settled(client.send({ ...event, id: 'e', subject: undefined }));
-  expect(JSON.parse(bodies()[0]!)).toEqual({ ...event, id: 'e' });
+  expect(JSON.parse(texts()[0]!)).toEqual({ ...event, id: 'e' });
 });
 
 test('a reason for an abort is no answer, of whatever class', async () => {
@@ -186,10 +166,10 @@ test('an event for a tenant that is not there may be taken later, and holds up n
 test('one event that is too large by itself makes no later request smaller', async () => {
   const proxy = (request: SeenRequest) =>
     request.body!.length > 5_000 ? new Response('', { status: 413 }) : accepts(request);
-  const { client, bodies } = startClient(proxy, { maxBatchEvents: 8 });
+  const { client, texts } = startClient(proxy, { maxBatchEvents: 8 });
   const events = many(32).map((each, n) => (n === 1 ? { ...each, data: 'x'.repeat(6_000) } : each));
   const { error } = await settled(client.send(events));
   expect(statusesOf(error)?.filter((status) => status === 'accepted')).toHaveLength(31);
-  const sizes = bodies().map((body) => (body!.startsWith('[') ? JSON.parse(body!).length : 1));
+  const sizes = texts().map((body) => (body!.startsWith('[') ? JSON.parse(body!).length : 1));
   expect(sizes).toEqual([8, 4, 2, 1, 1, 2, 4, 8, 8, 8]);
 });

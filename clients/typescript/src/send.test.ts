@@ -1,37 +1,21 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { NewEvent } from './api.ts';
-import { type Answering, accepts, fakeServer, json, problem } from './fake-server.ts';
-import { Posthorn, type PosthornOptions } from './posthorn.ts';
+import { accepts, json, problem } from './fixtures/fake-server.ts';
+import { event, many, settled, startClient, statusesOf } from './fixtures/sending.ts';
 import { SendError } from './send-error.ts';
-
-const event: NewEvent = { type: 'payment.captured', data: { n: 1 } };
-const many = (count: number): NewEvent[] => Array.from({ length: count }, (_, n) => ({ ...event, id: `e${n}` }));
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function startClient(answering: Answering, options: Partial<PosthornOptions> = {}) {
-  const server = fakeServer(answering);
-  const client = new Posthorn({ url: 'http://posthorn.test', key: 'secret-key', fetch: server.fetch, ...options });
-  const bodies = () => server.requests.map(({ body }) => JSON.parse(body!));
+/** With what was sent, read. */
+function startReading(...given: Parameters<typeof startClient>) {
+  const { texts, ...client } = startClient(...given);
+  const bodies = () => texts().map((text) => JSON.parse(text!));
   const idsSent = () => bodies().map((body) => (Array.isArray(body) ? body.map(({ id }) => id) : body.id));
-  return { client, requests: server.requests, bodies, idsSent };
+  return { ...client, bodies, idsSent };
 }
-
-/** What it comes to, in virtual time. */
-async function settled<T>(promise: Promise<T>): Promise<{ value?: T; error?: SendError }> {
-  const outcome = promise.then(
-    (value) => ({ value }),
-    (error) => ({ error }),
-  );
-  await vi.runAllTimersAsync();
-  return outcome;
-}
-
-const statusesOf = (error: SendError | undefined) => error?.outcomes.map(({ status }) => status);
 
 test('an event without an id gets one before the first try, and has the same at every other', async () => {
-  const { client, bodies } = startClient((request, i) => {
+  const { client, bodies } = startReading((request, i) => {
     if (i === 0) throw new TypeError('fetch failed', { cause: { code: 'ECONNRESET' } });
     return i === 1 ? problem(503, 'storage_unavailable', { retryAfter: '1' }) : accepts(request);
   });
@@ -44,7 +28,7 @@ test('an event without an id gets one before the first try, and has the same at 
 });
 
 test('an id or an idempotency key of the caller stays the only one', async () => {
-  const { client, bodies } = startClient(accepts);
+  const { client, bodies } = startReading(accepts);
   await settled(client.send({ ...event, id: 'own' }));
   await settled(client.send({ ...event, metadata: { idempotency_key: 'key' } }));
   expect(bodies()).toEqual([
@@ -56,7 +40,7 @@ test('an id or an idempotency key of the caller stays the only one', async () =>
 test.each(['429', '503'])('%s is tried again after Retry-After, not before', async (status) => {
   vi.spyOn(Math, 'random').mockReturnValue(0);
   const code = status === '429' ? 'rate_limited' : 'overloaded';
-  const { client, requests } = startClient((request, i) =>
+  const { client, requests } = startReading((request, i) =>
     i < 2 ? problem(Number(status), code, { retryAfter: '7' }) : accepts(request),
   );
   const startMs = Date.now();
@@ -65,7 +49,7 @@ test.each(['429', '503'])('%s is tried again after Retry-After, not before', asy
 });
 
 test('it gives up when the deadline would pass before the next try, and says so at once', async () => {
-  const { client, requests } = startClient(() => problem(429, 'rate_limited', { retryAfter: '60' }));
+  const { client, requests } = startReading(() => problem(429, 'rate_limited', { retryAfter: '60' }));
   const startMs = Date.now();
   const { error } = await settled(client.send(event, { deadlineSeconds: 30 }));
   expect(error).toBeInstanceOf(SendError);
@@ -75,7 +59,7 @@ test('it gives up when the deadline would pass before the next try, and says so 
 });
 
 test('tries are bounded, and one that is not answered ends', async () => {
-  const { client, requests } = startClient(() => new Promise<Response>(() => {}), {
+  const { client, requests } = startReading(() => new Promise<Response>(() => {}), {
     maxAttempts: 3,
     timeoutSeconds: 5,
   });
@@ -87,7 +71,7 @@ test('tries are bounded, and one that is not answered ends', async () => {
 
 test('what can never pass is sent once', async () => {
   const errors = [{ path: 'type', message: 'is required' }];
-  const { client, requests } = startClient(() => problem(422, 'invalid_event', { errors }));
+  const { client, requests } = startReading(() => problem(422, 'invalid_event', { errors }));
   const { error } = await settled(client.send(event));
   expect(requests).toHaveLength(1);
   expect(error?.outcomes).toEqual([
@@ -96,7 +80,7 @@ test('what can never pass is sent once', async () => {
 });
 
 test('an array goes in requests of so many events and bytes, in its order', async () => {
-  const { client, idsSent, requests } = startClient(accepts, { maxBatchEvents: 3, maxBatchBytes: 200 });
+  const { client, idsSent, requests } = startReading(accepts, { maxBatchEvents: 3, maxBatchBytes: 200 });
   const events = many(7).map((each, n) => ({ ...each, data: n === 3 ? 'é'.repeat(65) : n }));
   const { value } = await settled(client.send(events));
   expect(idsSent()).toEqual([['e0', 'e1', 'e2'], 'e3', ['e4', 'e5', 'e6']]);
@@ -110,7 +94,7 @@ test('events of a batch that are refused do not hold up the others', async () =>
     { path: '1.type', message: 'is required' },
     { path: '3', message: 'conflict' },
   ];
-  const { client, idsSent } = startClient((request, i) =>
+  const { client, idsSent } = startReading((request, i) =>
     i === 0 ? problem(422, 'invalid_batch', { errors }) : accepts(request),
   );
   const { error } = await settled(client.send(many(4)));
@@ -126,7 +110,7 @@ test('events of a batch that are refused do not hold up the others', async () =>
 
 test('a batch that is too large is split, and those behind it are not made as large again', async () => {
   const tooLarge = (body: string) => JSON.parse(body).length > 2;
-  const { client, idsSent } = startClient((request) =>
+  const { client, idsSent } = startReading((request) =>
     tooLarge(request.body!) ? new Response('<html>', { status: 413 }) : accepts(request),
   );
   const { value } = await settled(client.send(many(8)));
@@ -135,7 +119,7 @@ test('a batch that is too large is split, and those behind it are not made as la
 });
 
 test('an event at fault that nobody names is found, and the batches behind it stay whole', async () => {
-  const { client, idsSent } = startClient(
+  const { client, idsSent } = startReading(
     (request) => (request.body!.includes('"e1"') ? problem(422, 'too_deep') : accepts(request)),
     { maxBatchEvents: 4 },
   );
@@ -145,7 +129,7 @@ test('an event at fault that nobody names is found, and the batches behind it st
 });
 
 test('a call that is refused is not made for every batch, and leaves what was not stored to be sent again', async () => {
-  const { client, requests } = startClient(
+  const { client, requests } = startReading(
     (request, i) => (i === 0 ? accepts(request) : problem(401, 'unauthorized')),
     {
       maxBatchEvents: 2,
@@ -157,7 +141,7 @@ test('a call that is refused is not made for every batch, and leaves what was no
 });
 
 test('behind a request of which nobody knows what became, none is sent', async () => {
-  const { client, requests } = startClient((request, i) => (i === 0 ? accepts(request) : problem(500, 'internal')), {
+  const { client, requests } = startReading((request, i) => (i === 0 ? accepts(request) : problem(500, 'internal')), {
     maxBatchEvents: 2,
     maxAttempts: 1,
   });
@@ -167,7 +151,7 @@ test('behind a request of which nobody knows what became, none is sent', async (
 });
 
 test('an answer that does not say what became of each event is none', async () => {
-  const { client, requests } = startClient((request, i) =>
+  const { client, requests } = startReading((request, i) =>
     i === 0 ? new Response('welcome', { status: 200 }) : i === 1 ? json(202, { items: [] }) : accepts(request),
   );
   const { error } = await settled(client.send(many(2), { deadlineSeconds: 30 }));
@@ -177,7 +161,7 @@ test('an answer that does not say what became of each event is none', async () =
 
 test('an abort ends it in the midst of a try and of a wait, and says what was stored', async () => {
   const controller = new AbortController();
-  const { client } = startClient(
+  const { client } = startReading(
     (request, i) => (i === 0 ? accepts(request) : problem(429, 'rate_limited', { retryAfter: '10' })),
     { maxBatchEvents: 1 },
   );
@@ -189,7 +173,7 @@ test('an abort ends it in the midst of a try and of a wait, and says what was st
 });
 
 test('what is no JSON is refused before anything is sent', async () => {
-  const { client, requests } = startClient(accepts);
+  const { client, requests } = startReading(accepts);
   const { error } = await settled(client.send([event, { type: 'a', data: 1n }]));
   expect(error).toBeInstanceOf(TypeError);
   expect(requests).toEqual([]);
