@@ -8,7 +8,7 @@ import { defaultLimits } from './api/limits-json.ts';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
-import { createGroupCommit } from './create-group-commit.ts';
+import { createGroupCommit, keysExpireBefore } from './create-group-commit.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
 import { TypeRules } from './event-types/type-rules.ts';
@@ -26,6 +26,7 @@ import { laneOf } from './routing/lane-of.ts';
 import { findKey } from './store/api-keys.ts';
 import { BodyCache } from './store/body-cache.ts';
 import { Clock } from './store/clock.ts';
+import { findClaims } from './store/event-log.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { readFigures } from './store/installation-figures.ts';
 import { LaneCalls } from './store/lane-calls.ts';
@@ -134,6 +135,8 @@ export function buildContext(options: ContextOptions): Context {
       findTenant: recallTenant,
       nowMs: () => clock.nowMs(),
       findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
+      findClaims: (keys) =>
+        within(config.INGEST_DEADLINE_MS, findClaims(commitPool, keys, keysExpireBefore({ config, clock }))),
       maxEventBytes: config.MAX_EVENT_BYTES,
       types: {
         rules: createTypeRules(config, commitPool),

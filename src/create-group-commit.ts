@@ -22,7 +22,7 @@ const HOUR_MS = 3_600_000;
 
 /** The way of events into the log, and what follows for those that wait for them: deliveries are handed over, lanes woken, fan-outs rung. */
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
-  const { config, observe, clock, commitPool, holds } = parts;
+  const { config, observe, commitPool, holds } = parts;
   return new GroupCommit({
     append: (group) => append(group, parts),
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
@@ -30,11 +30,16 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
     holdRouting: holds.beside,
     routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
     onFailure: (error, events) => observe.commitFailed(error, events),
-    keysExpireBefore: () => uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS),
+    keysExpireBefore: () => keysExpireBefore(parts),
     maxEvents: config.INGEST_BUFFER_EVENTS,
     maxBytes: config.INGEST_BUFFER_BYTES,
     deadlineMs: config.INGEST_DEADLINE_MS,
   });
+}
+
+/** Keys of events older than this UUID may be claimed again. */
+export function keysExpireBefore({ clock, config }: Pick<Context, 'clock' | 'config'>): string {
+  return uuidFloor(clock.nowMs() - config.IDEMPOTENCY_HOURS * HOUR_MS);
 }
 
 async function append(group: AppendGroup, parts: GroupCommitParts): Promise<AppendResult> {

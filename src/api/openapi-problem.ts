@@ -11,7 +11,13 @@ const problemSchema = z
     code: z.string().describe('Stable: what programs go by. docs/errors.md lists them.'),
     request_id: z.string(),
     errors: z
-      .array(z.object({ path: z.string().describe('Dotted: `subscriptions.0.types`.'), message: z.string() }))
+      .array(
+        z.object({
+          path: z.string().describe('Dotted: `subscriptions.0.types`.'),
+          message: z.string(),
+          code: z.string().optional().describe('In a batch of events: what the event would be refused with by itself.'),
+        }),
+      )
       .optional()
       .describe('Where fields are at fault, above all with 422: every fault.'),
   })

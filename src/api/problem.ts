@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { Refusal } from '../domain/errors.ts';
+import { type Fault, Refusal } from '../domain/errors.ts';
 import { UnsealError } from '../store/vault.ts';
 
 /** RFC 9457 problem details, with our `code`, the request's id, and the faults of a 422. */
@@ -10,7 +10,7 @@ export interface Problem {
   readonly detail: string;
   readonly code: string;
   readonly request_id: string;
-  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+  readonly errors?: readonly Fault[];
 }
 
 export function problemOf(refusal: Refusal, requestId: string): Problem {

@@ -4,6 +4,8 @@ import type { ProblemCode } from './problem-codes.ts';
 export interface Fault {
   readonly path: string;
   readonly message: string;
+  /** Of an event in a batch: what it would be refused with by itself. */
+  readonly code?: ProblemCode;
 }
 
 /** An expected refusal, answered to the caller as RFC 9457 problem details. Anything else thrown is a bug or lost infrastructure. */

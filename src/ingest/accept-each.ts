@@ -3,9 +3,10 @@ import { CheckBudget } from '../event-types/check-budget.ts';
 import { type AcceptDependencies, type RawEvent, seal } from './accept.ts';
 import { areCurrent, type Misfit } from './check-type.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
-import { CONFLICT, REUSED_ID, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
+import { CONFLICT, REUSED_ID, type Rejection, rulesOf, UNKNOWN_TENANT } from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
 import type { PendingEvent } from './seal-event.ts';
+import { storedAlready } from './stored-already.ts';
 import { TurnTaker } from './turn-taker.ts';
 import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
@@ -35,15 +36,17 @@ async function tryToAccept(
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[] | TypesChanged | 'too_many'> {
   const sealed = await sealEach(events, dependencies);
-  const refusedBy = new Map(sealed.flatMap((one) => ('rules' in one && one.rules !== undefined ? [one.rules] : [])));
+  const rejections = new Map(sealed.flatMap((one, at) => ('status' in one ? [[at, one]] : [])));
+  const stored = await storedAlready(rejections, dependencies.findClaims);
+  const refusedBy = rulesOf([...rejections].flatMap(([at, one]) => (stored.has(at) ? [] : [one])));
   if (!(await areCurrent(refusedBy, dependencies.types))) return new TypesChanged(refusedBy.keys());
   const result = await commit(
-    sealed.flatMap((one) => ('event' in one ? [one] : [])),
+    sealed.flatMap((one) => ('status' in one ? [] : [one])),
     dependencies,
   );
   if (result === 'too_many' || result instanceof TypesChanged) return result;
   let at = 0;
-  return sealed.map((one) => ('event' in one ? resultOf(result[at++]!) : one));
+  return sealed.map((one, place) => ('status' in one ? (stored.get(place) ?? one) : resultOf(result[at++]!)));
 }
 
 interface Pending {
@@ -61,13 +64,13 @@ async function sealEach(
   for (const { raw, caller, sourceKey } of events) {
     const sealing = seal(raw, { caller, idempotencyKey: undefined, budget }, dependencies);
     const one = sealing instanceof Promise ? await turns.after(sealing) : sealing;
-    sealed.push('status' in one ? one : { ...one, event: { ...one.event, source: { key: sourceKey } } });
+    sealed.push(one.event === undefined ? one : { ...one, event: { ...one.event, source: { key: sourceKey } } });
   }
   const reused = await reusedIds(
-    sealed.flatMap((one) => ('event' in one ? [one.event] : [])),
+    sealed.flatMap((one) => ('status' in one ? [] : [one.event])),
     dependencies.findMade,
   );
-  return sealed.map((one) => ('event' in one && reused.has(one.event) ? REUSED_ID : one));
+  return sealed.map((one) => (!('status' in one) && reused.has(one.event) ? REUSED_ID : one));
 }
 
 async function commit(

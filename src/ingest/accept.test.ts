@@ -1,14 +1,12 @@
 import { expect, test } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller } from '../domain/scope.ts';
-import { type AcceptDependencies, acceptEvents } from './accept.ts';
-import type { GroupCommit } from './group-commit.ts';
+import { acceptEvents } from './accept.ts';
+import { acceptDependencies } from './fixtures/accept-dependencies.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
 
 const operator: Caller = { kind: 'operator', actor: 'operator' };
 const member: Caller = { kind: 'tenant', actor: 'key_1', tenant: { num: 1, id: 'tenant_1' }, scopes: new Set() };
-
-const unchecked = { rulesVersion: 0n, mode: 'off', faults: [] } as const;
 
 function desk(result?: UnitResult) {
   const units: Unit[] = [];
@@ -21,19 +19,8 @@ function desk(result?: UnitResult) {
       }
     );
   };
-  const dependencies: AcceptDependencies = {
-    commits: { submit } as unknown as GroupCommit,
-    findTenant: async (id) => (id === 'tenant_2' ? { num: 2, id } : null),
-    nowMs: () => 1_700_000_000_000,
-    findMade: async () => new Set(),
-    maxEventBytes: 300,
-    types: {
-      rules: { check: async () => unchecked, isCurrent: async () => true, forget: () => {} },
-      onMisfit: () => {},
-      duringHold: (_, work) => work(),
-    },
-  };
-  return { units, dependencies };
+  const findTenant = async (id: string) => (id === 'tenant_2' ? { num: 2, id } : null);
+  return { units, dependencies: acceptDependencies(submit, { findTenant }) };
 }
 
 async function accept(

@@ -7,10 +7,20 @@ import { areCurrent, type CheckTypes, checkType, type Misfit, type TypeCheck } f
 import type { GroupCommit } from './group-commit.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
 import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
-import { CONFLICT, invalid, REUSED_ID, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
+import {
+  CONFLICT,
+  invalid,
+  REUSED_ID,
+  type Rejection,
+  refusalFor,
+  rulesOf,
+  tooLarge,
+  UNKNOWN_TENANT,
+} from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
+import { type FindClaims, storedAlready } from './stored-already.ts';
 import { TurnTaker } from './turn-taker.ts';
 import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
@@ -22,6 +32,7 @@ export interface AcceptDependencies {
   readonly nowMs: () => number;
   /** Which of these are ids that Posthorn gave to events, by index. */
   readonly findMade: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>;
+  readonly findClaims: FindClaims;
   readonly maxEventBytes: number;
   readonly types: CheckTypes;
 }
@@ -50,7 +61,8 @@ interface Sealed {
 }
 
 /**
- * The one way in. Stores the events of one request, all or nothing; when it resolves they are durable (G1).
+ * The one way in. Stores the events of one request, all or nothing; when it resolves they are durable (G1). What is stored already is a
+ * duplicate, whatever would refuse it by now.
  * @throws Refusal 404, 409, 413 or 422 for a single event, 422 naming each bad index for a batch and 413 for
  * one whose deliveries take too much, 503 when they cannot be stored.
  */
@@ -67,29 +79,48 @@ async function tryToAccept(
   options: AcceptOptions,
   dependencies: AcceptDependencies,
 ): Promise<readonly ItemResult[] | TypesChanged> {
-  const { commits, types, findMade } = dependencies;
-  const { pending, rejections, refusedBy, misfits } = await sealAll(raw, options, dependencies);
-  if (rejections.size > 0) {
-    if (await areCurrent(refusedBy, types)) throw refusalFor(rejections, options.isBatch);
+  const { pending, rejections, misfits } = await sealAll(raw, options, dependencies);
+  if (rejections.size === 0) return store(pending, misfits, (at) => at, options, dependencies);
+  const { types, findClaims } = dependencies;
+  const stored = await storedAlready(rejections, findClaims);
+  const refused = new Map([...rejections].filter(([place]) => !stored.has(place)));
+  if (refused.size > 0) {
+    const refusedBy = rulesOf(refused.values());
+    if (await areCurrent(refusedBy, types)) throw refusalFor(refused, options.isBatch);
     return new TypesChanged(refusedBy.keys());
   }
+  const places = [...raw.keys()].filter((place) => !stored.has(place));
+  const items = await store(pending, misfits, (at) => places[at]!, options, dependencies);
+  if (items instanceof TypesChanged) return items;
+  let at = 0;
+  return raw.map((_, place) => stored.get(place) ?? items[at++]!);
+}
+
+/** @param placeOf the place in the request of the event that is here the nth */
+async function store(
+  pending: readonly PendingEvent[],
+  misfits: readonly Misfit[],
+  placeOf: (at: number) => number,
+  { isBatch }: AcceptOptions,
+  { commits, types, findMade }: AcceptDependencies,
+): Promise<readonly ItemResult[] | TypesChanged> {
+  if (pending.length === 0) return [];
   const reused = await reusedIds(pending, findMade);
   if (reused.size > 0) {
-    const indexes = pending.flatMap((event, index) => (reused.has(event) ? [index] : []));
-    throw refusalFor(new Map(indexes.map((index) => [index, REUSED_ID])), options.isBatch);
+    const places = pending.flatMap((event, at) => (reused.has(event) ? [placeOf(at)] : []));
+    throw refusalFor(new Map(places.map((place) => [place, REUSED_ID])), isBatch);
   }
   const result = await commits.submit(pending);
   if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ tenant }) => tenant.num));
-  const items = itemsOf(result, options.isBatch);
+  const items = itemsOf(result, placeOf, isBatch);
   for (const misfit of misfits) types.onMisfit(misfit);
   return items;
 }
 
 interface SealedAll {
   readonly pending: readonly PendingEvent[];
+  /** By the place in the request. */
   readonly rejections: ReadonlyMap<number, Rejection>;
-  /** Tenants whose event types refused something, and the version of these. */
-  readonly refusedBy: ReadonlyMap<number, bigint>;
   readonly misfits: readonly Misfit[];
 }
 
@@ -100,7 +131,6 @@ async function sealAll(
 ): Promise<SealedAll> {
   const pending: PendingEvent[] = [];
   const rejections = new Map<number, Rejection>();
-  const refusedBy = new Map<number, bigint>();
   const misfits: Misfit[] = [];
   const turns = new TurnTaker();
   const sealOptions = { ...options, budget: new CheckBudget() };
@@ -108,25 +138,27 @@ async function sealAll(
     const check = seal(each, sealOptions, dependencies);
     // Nearly always all is known: a turn of the queue for each event would cost as much as its checks.
     const sealed = check instanceof Promise ? await turns.after(check) : check;
-    if ('status' in sealed) {
-      rejections.set(index, sealed);
-      if (sealed.rules !== undefined) refusedBy.set(...sealed.rules);
-    } else {
+    if ('status' in sealed) rejections.set(index, sealed);
+    else {
       pending.push(sealed.event);
       if (sealed.misfit !== null) misfits.push(sealed.misfit);
     }
   }
-  return { pending, rejections, refusedBy, misfits };
+  return { pending, rejections, misfits };
 }
 
-function itemsOf(result: Exclude<UnitResult, { kind: 'types_changed' }>, isBatch: boolean): readonly ItemResult[] {
+function itemsOf(
+  result: Exclude<UnitResult, { kind: 'types_changed' }>,
+  placeOf: (at: number) => number,
+  isBatch: boolean,
+): readonly ItemResult[] {
   switch (result.kind) {
     case 'accepted':
       return result.items;
     case 'conflict':
-      throw refusalFor(new Map(result.indexes.map((index) => [index, CONFLICT])), isBatch);
+      throw refusalFor(new Map(result.indexes.map((at) => [placeOf(at), CONFLICT])), isBatch);
     case 'tenant_gone':
-      throw refusalFor(new Map(result.indexes.map((index) => [index, UNKNOWN_TENANT])), isBatch);
+      throw refusalFor(new Map(result.indexes.map((at) => [placeOf(at), UNKNOWN_TENANT])), isBatch);
     case 'too_many_deliveries':
       throw fanOutTooLarge(result.weight);
     case 'loose':
@@ -172,7 +204,7 @@ function sealFor(
   const now = nowMs();
   const sealed = sealEvent(event, tenant, newUuid(now), now, idempotencyKey);
   if (sealed.body.length > maxEventBytes)
-    return tooLarge(`${sealed.body.length} bytes as it would be delivered`, maxEventBytes);
+    return { ...tooLarge(`${sealed.body.length} bytes as it would be delivered`, maxEventBytes), event: sealed };
   const check = checkType(event, tenant, types, budget);
   return check instanceof Promise ? check.then((checked) => judge(sealed, checked)) : judge(sealed, check);
 }
@@ -183,7 +215,7 @@ function judge(event: PendingEvent, { faults, rulesVersion, misfit }: TypeCheck)
     return { event, misfit };
   }
   const refused = invalid('The event is not what the schema of its type says.', faults);
-  return { ...refused, rules: [event.tenant.num, rulesVersion] };
+  return { ...refused, rules: [event.tenant.num, rulesVersion], event };
 }
 
 function tenantOf(

@@ -5,7 +5,7 @@ import type { CheckBudget } from '../event-types/check-budget.ts';
 import type { Verdict } from '../event-types/type-rules.ts';
 import { acceptEvents } from './accept.ts';
 import { acceptEach } from './accept-each.ts';
-import type { GroupCommit } from './group-commit.ts';
+import { acceptDependencies } from './fixtures/accept-dependencies.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
 import type { RoutingHolds } from './routing-holds.ts';
 
@@ -50,14 +50,8 @@ async function accept(verdicts: readonly Verdict[], current: bigint) {
     held++;
     return work();
   };
-  const dependencies = {
-    commits: { submit } as unknown as GroupCommit,
-    findTenant: async () => null,
-    nowMs: () => 1_700_000_000_000,
-    findMade: async () => new Set<number>(),
-    maxEventBytes: 300,
-    types: { rules, onMisfit: ({ type }: { type: string }) => void told.push(type), duringHold },
-  };
+  const onMisfit = ({ type }: { type: string }) => void told.push(type);
+  const dependencies = acceptDependencies(submit, { types: { rules, onMisfit, duringHold } });
   const options = { isBatch: false, caller, idempotencyKey: undefined };
   const status = await acceptEvents(raw, options, dependencies).then(
     () => 202,
@@ -102,18 +96,9 @@ test('the events of one request share what they may cost to be checked, and thos
     budgets.push(budget);
     return good(1n);
   };
-  const dependencies = {
-    commits: { submit: async () => ({ kind: 'loose', items: ['conflict', 'conflict'] }) } as unknown as GroupCommit,
-    findTenant: async () => null,
-    nowMs: () => 1_700_000_000_000,
-    findMade: async () => new Set<number>(),
-    maxEventBytes: 300,
-    types: {
-      rules: { check, forget: () => {}, isCurrent: async () => true },
-      onMisfit: () => {},
-      duringHold: <T>(_: unknown, work: () => Promise<T>) => work(),
-    },
-  };
+  const dependencies = acceptDependencies(async () => ({ kind: 'loose', items: ['conflict', 'conflict'] }), {
+    rules: { check },
+  });
   const two = [...raw, ...raw];
   await acceptEvents(two, { isBatch: true, caller, idempotencyKey: undefined }, dependencies).catch(() => {});
   const loose = two.map((each) => ({ raw: each, caller, sourceKey: null }));

@@ -1,10 +1,10 @@
 import type { OrderMode } from '../domain/endpoint.ts';
-import { eventIdOf } from '../domain/ids.ts';
 import { orderKey } from '../routing/order-key.ts';
 import type { RoutedEvent } from '../routing/tenant-index.ts';
 import type { AppendGroup, Claim, ClaimedBy, NewDelivery, NewEvent, NewExpansion } from '../store/event-log.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import { directBound, type FanOut, fanOut, MAX_DIRECT } from './fan-out.ts';
+import { fateOf, type Holder, holdersOf } from './fate.ts';
 import { claimsOf, type PendingEvent } from './seal-event.ts';
 
 /** The events of one request, stored together or not at all; or messages of a source, each of which stands for itself. One statement either way. */
@@ -75,22 +75,13 @@ export interface PlannedEvent extends Match, FanOut {
   readonly laneOf: Matcher['laneOf'];
 }
 
-interface Holder {
-  readonly bodyHash: string;
-  readonly result: ItemResult;
-}
-
 /**
  * Decides, without I/O, what a group commit stores and what each request will be told. Events whose keys are claimed already are
  * duplicates when the body is the same and conflicts when it is not; a unit with a conflict stores nothing. No object is
  * made per delivery: `groupOf` does that, once their number is known to be bearable, and only for those that are not deferred.
  */
 export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher): GroupPlan {
-  const holders = new Map<string, Holder>();
-  for (const [key, by] of known.claimed) {
-    const id = by.externalId ?? eventIdOf(by.eventUuid);
-    holders.set(key, { bodyHash: by.bodyHash, result: { id, status: 'duplicate', deliveries: by.deliveries } });
-  }
+  const holders = holdersOf(known.claimed);
   const stored: PlannedEvent[] = [];
   const planning = { matcher, sets: new EndpointSets(), gone: known.gone };
   const results: UnitResult[] = [];
@@ -127,7 +118,7 @@ function judgeUnit(
   const fresh: Fresh[] = [];
   const items: LooseResult[] = [];
   for (const event of unit) {
-    const known = fateOf(event, holders, planning.gone);
+    const known = planning.gone.has(event.tenant.num) ? 'tenant_gone' : fateOf(event, holders);
     if (known !== null) {
       items.push(known);
       continue;
@@ -150,26 +141,6 @@ function judgeUnit(
   if (unit.length > 1 && weight > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', weight };
   for (const one of planned) stored.push(one);
   return result;
-}
-
-/** What becomes of an event without being stored; null when it is to be: then nobody has any of its keys. */
-function fateOf(
-  event: PendingEvent,
-  holders: ReadonlyMap<string, Holder>,
-  gone: ReadonlySet<number>,
-): LooseResult | null {
-  if (gone.has(event.tenant.num)) return 'tenant_gone';
-  const place = event.source?.key ?? null;
-  // Before the event's own keys: what a message is read as may have changed since it was taken.
-  const sameMessage = place === null ? undefined : holders.get(place);
-  if (sameMessage !== undefined) return { ...sameMessage.result, status: 'duplicate' };
-  let first: Holder | undefined;
-  for (const key of event.keys) {
-    const holder = holders.get(key);
-    if (holder !== undefined && holder.bodyHash !== event.bodyHash) return 'conflict';
-    first ??= holder;
-  }
-  return first === undefined ? null : { ...first.result, status: 'duplicate' };
 }
 
 /** What the unit's owner is told: a request that has one bad event is bad. */

@@ -1,5 +1,6 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
 import type { ProblemCode } from '../domain/problem-codes.ts';
+import type { PendingEvent } from './seal-event.ts';
 
 /** A refusal of one event, before it is known whether it came alone or in a batch. */
 export interface Rejection {
@@ -9,6 +10,8 @@ export interface Rejection {
   readonly faults: readonly Fault[];
   /** The tenant whose event types say so, and the version of these. */
   readonly rules?: readonly [number, bigint];
+  /** The event, where it is whole: what refuses it may have come after it was stored. */
+  readonly event?: PendingEvent;
 }
 
 export const UNKNOWN_TENANT: Rejection = {
@@ -41,6 +44,13 @@ export function tooLarge(size: string, most: number): Rejection {
   return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
 
+/** By the tenants whose event types refuse some of these events, the version of these. */
+export function rulesOf(rejections: Iterable<Rejection>): ReadonlyMap<number, bigint> {
+  const refusedBy = new Map<number, bigint>();
+  for (const { rules } of rejections) if (rules !== undefined) refusedBy.set(...rules);
+  return refusedBy;
+}
+
 export function invalid(detail: string, faults: readonly Fault[]): Rejection {
   return { status: 422, code: 'invalid_event', detail, faults };
 }
@@ -56,9 +66,10 @@ export function refusalFor(rejections: ReadonlyMap<number, Rejection>, isBatch: 
 /** As many as an answer may have. */
 function faultsOf(rejections: ReadonlyMap<number, Rejection>): readonly Fault[] {
   const all: Fault[] = [];
-  for (const [index, { faults }] of rejections) {
+  for (const [index, { faults, code }] of rejections) {
     if (all.length >= MAX_FAULTS) break;
-    for (const { path, message } of faults) all.push({ path: path === '' ? `${index}` : `${index}.${path}`, message });
+    for (const { path, message } of faults)
+      all.push({ path: path === '' ? `${index}` : `${index}.${path}`, message, code });
   }
   return all.slice(0, MAX_FAULTS);
 }

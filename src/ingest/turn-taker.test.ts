@@ -3,7 +3,7 @@ import type { Caller } from '../domain/scope.ts';
 import type { Verdict } from '../event-types/type-rules.ts';
 import { type AcceptDependencies, acceptEvents } from './accept.ts';
 import { acceptEach } from './accept-each.ts';
-import type { GroupCommit } from './group-commit.ts';
+import { acceptDependencies } from './fixtures/accept-dependencies.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
 
 const caller: Caller = { kind: 'tenant', actor: 'key', tenant: { num: 1, id: 'one' }, scopes: new Set() };
@@ -33,18 +33,7 @@ async function turnsWith(checkMs: number, isAtOnce: boolean, accept: (dependenci
     units.push(unit);
     return { kind: 'loose', items: unit.map(() => 'conflict') };
   };
-  await accept({
-    commits: { submit } as unknown as GroupCommit,
-    findTenant: async () => null,
-    nowMs: () => 1_700_000_000_000,
-    findMade: async () => new Set<number>(),
-    maxEventBytes: 300,
-    types: {
-      rules: { check, forget: () => {}, isCurrent: async () => true },
-      onMisfit: () => {},
-      duringHold: (_, work) => work(),
-    },
-  });
+  await accept(acceptDependencies(submit, { rules: { check } }));
   clearImmediate(pending);
   clock.mockRestore();
   return { turns, ids: units.flat().map(({ externalId }) => externalId) };

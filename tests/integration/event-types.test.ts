@@ -118,6 +118,27 @@ test('a batch with one event that its schema refuses stores nothing and names th
   expect((await api('GET', `/v1/tenants/${tenant}/events`)).body.data).toEqual([]);
 });
 
+test('an event that is stored already is a duplicate, though its schema is enforced by now', async () => {
+  const tenant = await newTenant();
+  const stored = { type: 'pay', id: 'evt-1', tenant_id: tenant, data: {} };
+  expect((await api('POST', '/v1/events', stored)).body).toEqual({ id: 'evt-1', status: 'accepted', deliveries: 0 });
+  await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment, validation: 'enforce' });
+  for (const { baseUrl } of [service, other]) {
+    const again = await call(baseUrl, 'POST', '/v1/events', stored);
+    expect(again).toMatchObject({ status: 202, body: { id: 'evt-1', status: 'duplicate' } });
+  }
+  const good = { type: 'pay', id: 'evt-2', tenant_id: tenant, data: { id: 'x', amount: 1 } };
+  expect((await api('POST', '/v1/events', [stored, good])).body).toMatchObject({ accepted: 1, duplicates: 1 });
+  for (const bad of [
+    { ...stored, id: 'evt-3' },
+    { ...stored, data: { amount: -1 } },
+  ]) {
+    const refused = await api('POST', '/v1/events', [stored, bad]);
+    expect(refused.status).toBe(422);
+    expect(refused.body.errors).toContainEqual({ path: '1.data.id', message: 'required', code: 'invalid_event' });
+  }
+});
+
 test('a version that is not registered or archived is refused where the type is enforced, with those that are taken', async () => {
   const tenant = await newTenant();
   for (const version of ['1.0', '1.1']) {

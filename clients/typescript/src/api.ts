@@ -58,6 +58,8 @@ export type Problem = {
     /** Dotted: `subscriptions.0.types`. */
     path: string;
     message: string;
+    /** In a batch of events: what the event would be refused with by itself. */
+    code?: string | undefined;
   })[] | undefined;
 };
 

@@ -4,6 +4,8 @@ import type { ProblemCode } from './api.ts';
 export interface Fault {
   readonly path: string;
   readonly message: string;
+  /** Of an event in a batch: what it would be refused with by itself. */
+  readonly code?: ProblemCode | (string & {}) | undefined;
 }
 
 interface PosthornErrorFields {

@@ -34,8 +34,7 @@ export function judge(failure: unknown, size: number): Verdict {
 
 /** Whether an event is refused for want of its tenant alone, which may be there later: the same event may be taken then. */
 export function isOfNoTenant({ code }: PosthornError, faults: readonly Fault[]): boolean {
-  if (code === 'tenant_not_found') return true;
-  return faults.some(({ path, message }) => path === 'tenant_id' && message === 'no such tenant');
+  return code === 'tenant_not_found' || faults.some((fault) => fault.code === 'tenant_not_found');
 }
 
 /** Whether the events of the request may be stored although it failed. */
@@ -46,11 +45,11 @@ export function mayBeStored(failure: unknown): boolean {
 /** The path of each begins with the place of its event. */
 function faultsByEvent(errors: readonly Fault[], size: number): ReadonlyMap<number, readonly Fault[]> {
   const byEvent = new Map<number, Fault[]>();
-  for (const { path, message } of errors) {
+  for (const { path, ...fault } of errors) {
     const [, place, rest = ''] = /^(\d+)(?:\.(.*))?$/s.exec(path) ?? [];
     if (place === undefined || Number(place) >= size) continue;
     const faults = byEvent.get(Number(place)) ?? [];
-    byEvent.set(Number(place), [...faults, { path: rest, message }]);
+    byEvent.set(Number(place), [...faults, { path: rest, ...fault }]);
   }
   return byEvent;
 }

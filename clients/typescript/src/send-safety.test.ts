@@ -156,7 +156,7 @@ test('an answer about another event, or that says neither accepted nor duplicate
 test('an event for a tenant that is not there may be taken later, and holds up no other', async () => {
   const alone = startClient(() => problem(404, 'tenant_not_found'));
   expect(statusesOf((await settled(alone.client.send(event))).error)).toEqual(['undecided']);
-  const errors = [{ path: '0.tenant_id', message: 'no such tenant' }];
+  const errors = [{ path: '0.tenant_id', message: 'no such tenant', code: 'tenant_not_found' }];
   const { client } = startClient((request, i) =>
     i === 0 ? problem(422, 'invalid_batch', { errors }) : accepts(request),
   );

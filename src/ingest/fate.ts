@@ -1,0 +1,38 @@
+import { eventIdOf } from '../domain/ids.ts';
+import type { ClaimedBy } from '../store/event-log.ts';
+import type { ItemResult, LooseResult } from './plan-group.ts';
+import type { PendingEvent } from './seal-event.ts';
+
+/** Who has a key. */
+export interface Holder {
+  readonly bodyHash: string;
+  readonly result: ItemResult;
+}
+
+/** By key, the stored events that have claimed it. */
+export function holdersOf(claimed: ReadonlyMap<string, ClaimedBy>): Map<string, Holder> {
+  const holders = new Map<string, Holder>();
+  for (const [key, by] of claimed) {
+    const id = by.externalId ?? eventIdOf(by.eventUuid);
+    holders.set(key, { bodyHash: by.bodyHash, result: { id, status: 'duplicate', deliveries: by.deliveries } });
+  }
+  return holders;
+}
+
+/** What becomes of an event without being stored; null when it is to be: then nobody has any of its keys. */
+export function fateOf(
+  event: PendingEvent,
+  holders: ReadonlyMap<string, Holder>,
+): Exclude<LooseResult, 'tenant_gone'> | null {
+  const place = event.source?.key ?? null;
+  // Before the event's own keys: what a message is read as may have changed since it was taken.
+  const sameMessage = place === null ? undefined : holders.get(place);
+  if (sameMessage !== undefined) return { ...sameMessage.result, status: 'duplicate' };
+  let first: Holder | undefined;
+  for (const key of event.keys) {
+    const holder = holders.get(key);
+    if (holder !== undefined && holder.bodyHash !== event.bodyHash) return 'conflict';
+    first ??= holder;
+  }
+  return first === undefined ? null : { ...first.result, status: 'duplicate' };
+}
