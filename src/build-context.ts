@@ -14,6 +14,7 @@ import type { TenantRef } from './domain/scope.ts';
 import { TypeRules } from './event-types/type-rules.ts';
 import { CONCURRENT_GROUPS } from './ingest/group-commit.ts';
 import { RoutingHolds } from './ingest/routing-holds.ts';
+import { shareLookups } from './ingest/share-lookups.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
 import type { InfoWriter } from './observability/logger.ts';
@@ -25,8 +26,8 @@ import { WorkBell, type WorkKind } from './queues/work-bell.ts';
 import { laneOf } from './routing/lane-of.ts';
 import { findKey } from './store/api-keys.ts';
 import { BodyCache } from './store/body-cache.ts';
+import { type AskedKey, findLivingClaims } from './store/claims.ts';
 import { Clock } from './store/clock.ts';
-import { findClaims } from './store/event-log.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { readFigures } from './store/installation-figures.ts';
 import { LaneCalls } from './store/lane-calls.ts';
@@ -57,6 +58,8 @@ const CONNECT_MS = 800;
 const START_CONNECT_MS = 10_000;
 /** What is left of the deadline of a producer once there is a connection. */
 const STORE_MS = 100;
+/** Of refused events, looked up in one statement. */
+const MOST_KEYS = 10_000;
 /** Bodies are remembered from their acceptance to their first delivery: of a second or so at full load, not of the whole backlog. */
 const BODY_CACHE_SHARE = 1 / 8;
 
@@ -107,6 +110,10 @@ export function buildContext(options: ContextOptions): Context {
   // By connections of their own: those of the API may all be waiting for what is held, and commits would wait for each other's. Nor may what is done meanwhile need the API's.
   const holds = new RoutingHolds((tenants) => holdRouting(holdPool, tenants), routingBucket);
   const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, holds, expansionBell });
+  const lookUp = shareLookups(
+    (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
+    MOST_KEYS,
+  );
   const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id)));
   const version = productVersion();
   observe.metrics.noteBuild(version);
@@ -135,8 +142,7 @@ export function buildContext(options: ContextOptions): Context {
       findTenant: recallTenant,
       nowMs: () => clock.nowMs(),
       findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
-      findClaims: (keys) =>
-        within(config.INGEST_DEADLINE_MS, findClaims(commitPool, keys, keysExpireBefore({ config, clock }))),
+      findStored: (asked) => within(config.INGEST_DEADLINE_MS, lookUp(asked)),
       maxEventBytes: config.MAX_EVENT_BYTES,
       types: {
         rules: createTypeRules(config, commitPool),

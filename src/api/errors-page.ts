@@ -16,7 +16,7 @@ Every error of the API is a problem document (RFC 9457, \`application/problem+js
 
 Programs go by \`code\`, which is one of those below and always comes with the same status. \`detail\` and \`message\` are for people, and may be worded
 anew. \`errors\` is there where fields are at fault: \`path\` is dotted (\`subscriptions.0.types\`), empty for the whole, in a batch it begins with the
-place of the event, and \`code\` says what that would be refused with by itself. \`request_id\`, also the header \`x-request-id\`, is what the operator's log has too.
+place of the event, and \`code\` says why that is refused. \`request_id\`, also the header \`x-request-id\`, is what the operator's log has too.
 
 Later versions may know more codes: what is unknown is to be treated by its status. To send again what was refused helps with 408, 429 and 503, which say after how many
 seconds in \`Retry-After\` (408 does not), and with 409 \`conflict\`; whatever else is refused is refused again until something changes. An event that is sent again

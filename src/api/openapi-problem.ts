@@ -15,7 +15,10 @@ const problemSchema = z
         z.object({
           path: z.string().describe('Dotted: `subscriptions.0.types`.'),
           message: z.string(),
-          code: z.string().optional().describe('In a batch of events: what the event would be refused with by itself.'),
+          code: z
+            .string()
+            .optional()
+            .describe('In a batch of events: why the event is refused, by the codes that one alone is refused with.'),
         }),
       )
       .optional()

@@ -37,9 +37,12 @@ async function tryToAccept(
 ): Promise<readonly (ItemResult | Rejection)[] | TypesChanged | 'too_many'> {
   const sealed = await sealEach(events, dependencies);
   const rejections = new Map(sealed.flatMap((one, at) => ('status' in one ? [[at, one]] : [])));
-  const stored = await storedAlready(rejections, dependencies.findClaims);
-  const refusedBy = rulesOf([...rejections].flatMap(([at, one]) => (stored.has(at) ? [] : [one])));
-  if (!(await areCurrent(refusedBy, dependencies.types))) return new TypesChanged(refusedBy.keys());
+  const refusedBy = rulesOf(rejections.values());
+  const [stored, isCurrent] = await Promise.all([
+    storedAlready(rejections, dependencies.findStored),
+    areCurrent(refusedBy, dependencies.types),
+  ]);
+  if (!isCurrent && rejections.size > stored.size) return new TypesChanged(refusedBy.keys());
   const result = await commit(
     sealed.flatMap((one) => ('status' in one ? [] : [one])),
     dependencies,
@@ -64,13 +67,18 @@ async function sealEach(
   for (const { raw, caller, sourceKey } of events) {
     const sealing = seal(raw, { caller, idempotencyKey: undefined, budget }, dependencies);
     const one = sealing instanceof Promise ? await turns.after(sealing) : sealing;
-    sealed.push(one.event === undefined ? one : { ...one, event: { ...one.event, source: { key: sourceKey } } });
+    sealed.push(ofSource(one, { key: sourceKey }));
   }
   const reused = await reusedIds(
     sealed.flatMap((one) => ('status' in one ? [] : [one.event])),
     dependencies.findMade,
   );
   return sealed.map((one) => (!('status' in one) && reused.has(one.event) ? REUSED_ID : one));
+}
+
+function ofSource(one: Pending | Rejection, source: { readonly key: string | null }): Pending | Rejection {
+  if (!('status' in one)) return { ...one, event: { ...one.event, source } };
+  return one.claimant === undefined ? one : { ...one, claimant: { ...one.claimant, source } };
 }
 
 async function commit(
@@ -82,7 +90,10 @@ async function commit(
   if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ event }) => event.tenant.num));
   if (result.kind === 'too_many_deliveries') return 'too_many';
   if (result.kind !== 'loose') throw new Error(`Messages of a source were stored as a request: ${result.kind}.`);
-  for (const { misfit } of pending) if (misfit !== null) types.onMisfit(misfit);
+  for (const [at, { misfit }] of pending.entries()) {
+    const item = result.items[at]!;
+    if (misfit !== null && typeof item === 'object' && item.status === 'accepted') types.onMisfit(misfit);
+  }
   return result.items;
 }
 

@@ -20,7 +20,7 @@ import {
 import { reusedIds } from './reused-ids.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
-import { type FindClaims, storedAlready } from './stored-already.ts';
+import { type FindStored, storedAlready } from './stored-already.ts';
 import { TurnTaker } from './turn-taker.ts';
 import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
@@ -32,7 +32,7 @@ export interface AcceptDependencies {
   readonly nowMs: () => number;
   /** Which of these are ids that Posthorn gave to events, by index. */
   readonly findMade: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>;
-  readonly findClaims: FindClaims;
+  readonly findStored: FindStored;
   readonly maxEventBytes: number;
   readonly types: CheckTypes;
 }
@@ -47,6 +47,8 @@ export interface RawEvent {
   readonly slice?: EventSlice;
   /** What was made of it already, where its text is not an event's. */
   readonly read?: ReadResult;
+  /** Why nothing needs to be read of it. */
+  readonly rejection?: Rejection;
 }
 
 export interface AcceptOptions {
@@ -62,7 +64,7 @@ interface Sealed {
 
 /**
  * The one way in. Stores the events of one request, all or nothing; when it resolves they are durable (G1). What is stored already is a
- * duplicate, whatever would refuse it by now.
+ * duplicate, whatever its type says by now.
  * @throws Refusal 404, 409, 413 or 422 for a single event, 422 naming each bad index for a batch and 413 for
  * one whose deliveries take too much, 503 when they cannot be stored.
  */
@@ -81,12 +83,12 @@ async function tryToAccept(
 ): Promise<readonly ItemResult[] | TypesChanged> {
   const { pending, rejections, misfits } = await sealAll(raw, options, dependencies);
   if (rejections.size === 0) return store(pending, misfits, (at) => at, options, dependencies);
-  const { types, findClaims } = dependencies;
-  const stored = await storedAlready(rejections, findClaims);
+  const { types, findStored } = dependencies;
+  const refusedBy = rulesOf(rejections.values());
+  const [stored, isCurrent] = await Promise.all([storedAlready(rejections, findStored), areCurrent(refusedBy, types)]);
   const refused = new Map([...rejections].filter(([place]) => !stored.has(place)));
   if (refused.size > 0) {
-    const refusedBy = rulesOf(refused.values());
-    if (await areCurrent(refusedBy, types)) throw refusalFor(refused, options.isBatch);
+    if (isCurrent) throw refusalFor(refused, options.isBatch);
     return new TypesChanged(refusedBy.keys());
   }
   const places = [...raw.keys()].filter((place) => !stored.has(place));
@@ -99,7 +101,7 @@ async function tryToAccept(
 /** @param placeOf the place in the request of the event that is here the nth */
 async function store(
   pending: readonly PendingEvent[],
-  misfits: readonly Misfit[],
+  misfits: Misfits,
   placeOf: (at: number) => number,
   { isBatch }: AcceptOptions,
   { commits, types, findMade }: AcceptDependencies,
@@ -113,15 +115,18 @@ async function store(
   const result = await commits.submit(pending);
   if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ tenant }) => tenant.num));
   const items = itemsOf(result, placeOf, isBatch);
-  for (const misfit of misfits) types.onMisfit(misfit);
+  for (const [at, misfit] of misfits) if (items[at]!.status === 'accepted') types.onMisfit(misfit);
   return items;
 }
+
+/** By the place among the events that are to be stored. */
+type Misfits = ReadonlyMap<number, Misfit>;
 
 interface SealedAll {
   readonly pending: readonly PendingEvent[];
   /** By the place in the request. */
   readonly rejections: ReadonlyMap<number, Rejection>;
-  readonly misfits: readonly Misfit[];
+  readonly misfits: Misfits;
 }
 
 async function sealAll(
@@ -131,7 +136,7 @@ async function sealAll(
 ): Promise<SealedAll> {
   const pending: PendingEvent[] = [];
   const rejections = new Map<number, Rejection>();
-  const misfits: Misfit[] = [];
+  const misfits = new Map<number, Misfit>();
   const turns = new TurnTaker();
   const sealOptions = { ...options, budget: new CheckBudget() };
   for (const [index, each] of raw.entries()) {
@@ -140,8 +145,8 @@ async function sealAll(
     const sealed = check instanceof Promise ? await turns.after(check) : check;
     if ('status' in sealed) rejections.set(index, sealed);
     else {
+      if (sealed.misfit !== null) misfits.set(pending.length, sealed.misfit);
       pending.push(sealed.event);
-      if (sealed.misfit !== null) misfits.push(sealed.misfit);
     }
   }
   return { pending, rejections, misfits };
@@ -182,10 +187,11 @@ type Maybe = Sealed | Rejection;
 
 /** An event in its final bytes, or why it is none; a promise where something has to be looked up first. */
 export function seal(
-  { value, text, slice, read: known }: RawEvent,
+  { value, text, slice, read: known, rejection }: RawEvent,
   options: SealOptions,
   dependencies: AcceptDependencies,
 ): Maybe | Promise<Maybe> {
+  if (rejection !== undefined) return rejection;
   const read = known ?? readEvent(value, text, slice);
   if (!read.ok) return invalid('The event is not valid.', read.faults);
   const { event } = read;
@@ -204,7 +210,7 @@ function sealFor(
   const now = nowMs();
   const sealed = sealEvent(event, tenant, newUuid(now), now, idempotencyKey);
   if (sealed.body.length > maxEventBytes)
-    return { ...tooLarge(`${sealed.body.length} bytes as it would be delivered`, maxEventBytes), event: sealed };
+    return tooLarge(`${sealed.body.length} bytes as it would be delivered`, maxEventBytes);
   const check = checkType(event, tenant, types, budget);
   return check instanceof Promise ? check.then((checked) => judge(sealed, checked)) : judge(sealed, check);
 }
@@ -215,7 +221,9 @@ function judge(event: PendingEvent, { faults, rulesVersion, misfit }: TypeCheck)
     return { event, misfit };
   }
   const refused = invalid('The event is not what the schema of its type says.', faults);
-  return { ...refused, rules: [event.tenant.num, rulesVersion], event };
+  // Not the event itself: nothing of its body is kept until it has been looked for.
+  const { tenant, keys, bodyHash } = event;
+  return { ...refused, rules: [tenant.num, rulesVersion], claimant: { tenant, keys, bodyHash } };
 }
 
 function tenantOf(

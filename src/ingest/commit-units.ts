@@ -1,4 +1,5 @@
-import type { AppendGroup, AppendResult, ClaimedBy } from '../store/event-log.ts';
+import type { ClaimedBy } from '../store/claims.ts';
+import type { AppendGroup, AppendResult } from '../store/event-log.ts';
 import { type GroupPlan, groupOf, planGroup, type Unit, type UnitResult } from './plan-group.ts';
 import type { RoutingCache } from './routing-cache.ts';
 import { claimsOf } from './seal-event.ts';
@@ -91,11 +92,16 @@ class Hold {
 async function tryToStore(part: Part, hold: Hold, options: CommitOptions): Promise<readonly Part[]> {
   const units = part.map(unitOf);
   const changes = new Map<number, number>();
-  let claimed: ReadonlyMap<string, ClaimedBy> = new Map();
+  let claimed: ReadonlyMap<string, ClaimedBy> | null = null;
   for (let tries = 1; ; tries++) {
-    const plan = await planUnits(units, claimed, options.routing);
+    const plan = await planUnits(units, claimed ?? NO_CLAIMS, options.routing);
     const parts = part.length > 1 ? divide(part, plan) : null;
     if (parts !== null) return parts;
+    // Of a batch that is stored already nothing is written, however many endpoints there are by now.
+    if (claimed === null && plan.results.some(({ kind }) => kind === 'too_many_deliveries')) {
+      claimed = await options.findClaims(keysOf(units), options.keysExpireBefore());
+      continue;
+    }
     if (plan.stored.length === 0) return settleAll(part, plan);
     const group = { ...groupOf(plan), keysExpireBefore: options.keysExpireBefore() };
     const result = await options.append(group).catch((error: unknown) => {
@@ -111,10 +117,15 @@ async function tryToStore(part: Part, hold: Hold, options: CommitOptions): Promi
     }
     if (tries >= MAX_TRIES) throw new Error(`A group commit met ${result.kind} ${tries} times in a row.`);
     if (result.kind === 'key_taken') {
-      const keys = units.flatMap((unit) => unit.flatMap((event) => claimsOf(event).map(({ key }) => key)));
-      claimed = await options.findClaims(keys, group.keysExpireBefore);
+      claimed = await options.findClaims(keysOf(units), group.keysExpireBefore);
     }
   }
+}
+
+const NO_CLAIMS: ReadonlyMap<string, ClaimedBy> = new Map();
+
+function keysOf(units: readonly Unit[]): readonly string[] {
+  return units.flatMap((unit) => unit.flatMap((event) => claimsOf(event).map(({ key }) => key)));
 }
 
 async function planUnits(

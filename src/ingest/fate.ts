@@ -1,7 +1,7 @@
 import { eventIdOf } from '../domain/ids.ts';
-import type { ClaimedBy } from '../store/event-log.ts';
+import type { ClaimedBy } from '../store/claims.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
-import type { PendingEvent } from './seal-event.ts';
+import type { Claimant } from './seal-event.ts';
 
 /** Who has a key. */
 export interface Holder {
@@ -21,7 +21,7 @@ export function holdersOf(claimed: ReadonlyMap<string, ClaimedBy>): Map<string, 
 
 /** What becomes of an event without being stored; null when it is to be: then nobody has any of its keys. */
 export function fateOf(
-  event: PendingEvent,
+  event: Claimant,
   holders: ReadonlyMap<string, Holder>,
 ): Exclude<LooseResult, 'tenant_gone'> | null {
   const place = event.source?.key ?? null;

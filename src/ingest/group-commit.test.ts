@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
-import type { AppendGroup, AppendResult, ClaimedBy } from '../store/event-log.ts';
+import type { ClaimedBy } from '../store/claims.ts';
+import type { AppendGroup, AppendResult } from '../store/event-log.ts';
 import { GroupCommit, type GroupCommitOptions } from './group-commit.ts';
 import type { Unit } from './plan-group.ts';
 import { RoutingCache } from './routing-cache.ts';
@@ -366,6 +367,28 @@ test('a batch is not refused for its fan-out by a routing that no longer holds',
   const after = follow(commits.submit(unitOf(3)));
   await vi.advanceTimersByTimeAsync(1);
   expect(after.value?.kind).toBe('accepted');
+});
+
+test('a batch that is stored already is not refused for endpoints that came since, and is looked for only where one is', async () => {
+  let endpoints = 1;
+  const claims = new Map<string, ClaimedBy>();
+  const findClaims = vi.fn(async () => claims);
+  const changed = async () => ({ kind: 'routing_changed' as const, tenants: [1] });
+  const commits = commitsWith([succeeds, changed], { routing: wideRouting(() => endpoints), findClaims });
+  const batch = ['a', 'b', 'c'].map((key) => eventOf({ keys: [key], bodyHash: key }));
+  follow(commits.submit(batch));
+  await vi.advanceTimersByTimeAsync(1);
+  for (const { key, ...by } of stored[0]!.claims) claims.set(key, { ...by, externalId: key });
+  endpoints = 10_000;
+  const others = ['d', 'e', 'f'].map((key) => eventOf({ keys: [key], bodyHash: key }));
+  expect(findClaims).not.toHaveBeenCalled();
+  const [again, fresh] = [batch, others].map((unit) => follow(commits.submit(unit)));
+  await vi.advanceTimersByTimeAsync(1);
+  const items = ['a', 'b', 'c'].map((id) => ({ id, status: 'duplicate', deliveries: 1 }));
+  expect(again!.value).toEqual({ kind: 'accepted', items });
+  expect(fresh!.value?.kind).toBe('too_many_deliveries');
+  expect(findClaims).toHaveBeenCalledTimes(1);
+  expect(stored).toHaveLength(1);
 });
 
 test('a tenant whose routing changes all the time costs itself 503, and nobody else', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { eventIdOf } from '../domain/ids.ts';
-import type { ClaimedBy } from '../store/event-log.ts';
+import type { ClaimedBy } from '../store/claims.ts';
 import {
   groupOf,
   type Known,

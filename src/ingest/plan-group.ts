@@ -1,7 +1,8 @@
 import type { OrderMode } from '../domain/endpoint.ts';
 import { orderKey } from '../routing/order-key.ts';
 import type { RoutedEvent } from '../routing/tenant-index.ts';
-import type { AppendGroup, Claim, ClaimedBy, NewDelivery, NewEvent, NewExpansion } from '../store/event-log.ts';
+import type { ClaimedBy } from '../store/claims.ts';
+import type { AppendGroup, Claim, NewDelivery, NewEvent, NewExpansion } from '../store/event-log.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import { directBound, type FanOut, fanOut, MAX_DIRECT } from './fan-out.ts';
 import { fateOf, type Holder, holdersOf } from './fate.ts';

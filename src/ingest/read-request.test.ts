@@ -69,8 +69,8 @@ test.each<[string, string | Uint8Array, BodyFormat, string]>([
 const TOO_MANY = { path: '', message: 'expected at most 100 fields' };
 const faultsOf = (body: string, format: BodyFormat = 'json') =>
   read(body, format)
-    .events.map(({ value, text, read: known }) => known ?? readEvent(value, text))
-    .map((one) => (one.ok ? [] : one.faults));
+    .events.map(({ value, text, rejection }) => rejection ?? readEvent(value, text))
+    .map((one) => ('faults' in one ? one.faults : []));
 
 test('what cannot be an event of a batch is refused at its place, and the others are read as ever', () => {
   const good = '{"type":"a","data":1}';
@@ -79,7 +79,7 @@ test('what cannot be an event of a batch is refused at its place, and the others
   for (const escaped of ['"type"', '"\\u0074ype"']) {
     const own = `{${escaped}:"a","data":1.10}`;
     const { events } = read(` [ {${fields(101)}} , ${own},${good} ] `);
-    expect(events.map(({ read: known }) => known)).toEqual([{ ok: false, faults: [TOO_MANY] }, undefined, undefined]);
+    expect(events.map(({ rejection }) => rejection?.faults)).toEqual([[TOO_MANY], undefined, undefined]);
     expect(events.slice(1).map(({ text }) => text)).toEqual([own, good]);
   }
   expect(faultsOf(`[${large},{"type":"a"},{"a":[${'1,'.repeat(200)}1]}]`)).toMatchObject([

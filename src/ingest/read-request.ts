@@ -48,7 +48,7 @@ function singleEvent({ value, text, sliced, rejected }: ParsedEvents, isAscii: b
 
 /** One that nothing needs to be read of. */
 export function rejectedEvent({ rejection }: RejectedPart): RawEvent {
-  return { value: null, text: '', read: { ok: false, faults: rejection.faults } };
+  return { value: null, text: '', rejection };
 }
 
 function rawEvent(value: unknown, text: string, isAscii: boolean, slice: EventSlice | undefined): RawEvent {

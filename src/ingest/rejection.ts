@@ -1,6 +1,6 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
 import type { ProblemCode } from '../domain/problem-codes.ts';
-import type { PendingEvent } from './seal-event.ts';
+import type { Claimant } from './seal-event.ts';
 
 /** A refusal of one event, before it is known whether it came alone or in a batch. */
 export interface Rejection {
@@ -10,8 +10,8 @@ export interface Rejection {
   readonly faults: readonly Fault[];
   /** The tenant whose event types say so, and the version of these. */
   readonly rules?: readonly [number, bigint];
-  /** The event, where it is whole: what refuses it may have come after it was stored. */
-  readonly event?: PendingEvent;
+  /** What the event claims, where what refuses it may have come after it was stored. */
+  readonly claimant?: Claimant;
 }
 
 export const UNKNOWN_TENANT: Rejection = {
@@ -44,10 +44,15 @@ export function tooLarge(size: string, most: number): Rejection {
   return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
 
-/** By the tenants whose event types refuse some of these events, the version of these. */
+/** By the tenants whose event types refuse some of these events, the version of these; the oldest, where they changed meanwhile. */
 export function rulesOf(rejections: Iterable<Rejection>): ReadonlyMap<number, bigint> {
   const refusedBy = new Map<number, bigint>();
-  for (const { rules } of rejections) if (rules !== undefined) refusedBy.set(...rules);
+  for (const { rules } of rejections) {
+    if (rules === undefined) continue;
+    const [tenantNum, version] = rules;
+    const other = refusedBy.get(tenantNum);
+    if (other === undefined || version < other) refusedBy.set(tenantNum, version);
+  }
   return refusedBy;
 }
 

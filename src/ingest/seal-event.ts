@@ -31,6 +31,9 @@ export interface PendingEvent {
   readonly content: () => unknown;
 }
 
+/** What must be known of an event to tell whether it is stored already. */
+export type Claimant = Pick<PendingEvent, 'tenant' | 'keys' | 'bodyHash' | 'source'>;
+
 /**
  * Writes the event as it is stored and delivered: minified, keys in the contract's order, values as the producer wrote them.
  * @param headerKey the `Idempotency-Key` header; the event's own key goes before it
@@ -68,7 +71,11 @@ export function sealEvent(
 }
 
 /** Every key that an event claims, and what must be the same where it is claimed already: a place in a source only has to be the same place. */
-export function claimsOf({ keys, bodyHash, source }: PendingEvent): readonly { key: string; bodyHash: string }[] {
+export function claimsOf({
+  keys,
+  bodyHash,
+  source,
+}: Omit<Claimant, 'tenant'>): readonly { key: string; bodyHash: string }[] {
   const claims = keys.map((key) => ({ key, bodyHash }));
   const place = source?.key ?? null;
   return place === null ? claims : [...claims, { key: place, bodyHash: place }];

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
+import { eventIdOf, newUuid } from '../domain/ids.ts';
 import type { Caller } from '../domain/scope.ts';
-import type { ClaimedBy } from '../store/event-log.ts';
+import type { AskedKey, ClaimedBy } from '../store/claims.ts';
+import type { MadeId } from '../store/made-ids.ts';
 import { acceptEvents } from './accept.ts';
 import { acceptEach } from './accept-each.ts';
 import { acceptDependencies } from './fixtures/accept-dependencies.ts';
@@ -17,21 +19,29 @@ interface Given {
   readonly sourceKey?: string;
 }
 
-/** Sends everything while nothing is refused, then once more by rules that take even numbers, and no text over 300 bytes. */
-async function sendAgain(
-  given: readonly Given[],
-  {
-    as = 'batch',
-    before = given,
-    isTaken = true,
-  }: { as?: 'batch' | 'source'; before?: readonly Given[]; isTaken?: boolean } = {},
-) {
+interface Options {
+  readonly as?: 'batch' | 'source';
+  readonly before?: readonly Given[];
+  /** What is said in turn, once rules are strict, in place of storing what comes. */
+  readonly answers?: readonly UnitResult[];
+  /** Ids that Posthorn gave to events. */
+  readonly made?: readonly string[];
+  /** Of the rules, as one event after the other is checked by them; the last one holds. */
+  readonly versions?: readonly bigint[];
+}
+
+/** Sends what came `before` while nothing is refused, then what is given, by rules that take even numbers. */
+async function sendAgain(given: readonly Given[], options: Options = {}) {
+  const { as = 'batch', before = given, answers = [], made = [], versions = [1n] } = options;
   const claims = new Map<string, ClaimedBy>();
-  const asked: string[][] = [];
+  const asked: (readonly AskedKey[])[] = [];
   const committed: unknown[] = [];
   let isStrict = false;
+  let tries = 0;
+  let checks = 0;
   const submit = async (unit: Unit): Promise<UnitResult> => {
-    if (isStrict && !isTaken) return { kind: 'conflict', indexes: [unit.length - 1] };
+    const other = isStrict ? answers[tries++] : undefined;
+    if (other !== undefined) return other;
     for (const event of unit) {
       for (const { key, bodyHash } of claimsOf(event))
         claims.set(key, { eventUuid: event.uuid, externalId: event.externalId, bodyHash, deliveries: 3 });
@@ -42,18 +52,18 @@ async function sendAgain(
   };
   const check = ({ data }: { data: unknown }) => {
     const isOdd = isStrict && Number(data) % 2 === 1;
-    return { rulesVersion: 1n, mode: 'enforce', faults: isOdd ? [{ path: 'data', message: 'is odd' }] : [] } as const;
+    const rulesVersion = versions[Math.min(checks++, versions.length - 1)]!;
+    return { rulesVersion, mode: 'enforce', faults: isOdd ? [{ path: 'data', message: 'is odd' }] : [] } as const;
   };
-  const findClaims = async (keys: readonly string[]) => {
-    asked.push([...keys]);
-    return new Map([...claims].filter(([key]) => keys.includes(key)));
+  const isCurrent = async (_: number, version: bigint) => version === versions.at(-1);
+  const findStored = async (keys: readonly AskedKey[]) => {
+    asked.push(keys);
+    return claims;
   };
-  const send = async (events: readonly Given[]) => {
-    const dependencies = acceptDependencies(submit, {
-      rules: { check },
-      findClaims,
-      maxEventBytes: isStrict ? 300 : 9_000,
-    });
+  const findMade = async (ids: readonly MadeId[]) =>
+    new Set([...ids.keys()].filter((at) => made.includes(eventIdOf(ids[at]!.uuid))));
+  const dependencies = acceptDependencies(submit, { rules: { check, isCurrent }, findStored, findMade });
+  const send = (events: readonly Given[]) => {
     const raw = events.map(({ sourceKey: _, ...fields }) => {
       const value = { type: 'a', ...fields };
       return { value, text: JSON.stringify(value) };
@@ -64,6 +74,7 @@ async function sendAgain(
   };
   await send(before);
   isStrict = true;
+  checks = 0;
   const answer = await send(given).catch((error: Refusal) => error);
   const told = answer instanceof Refusal ? answer.faults : answer.map((item) => ('code' in item ? item.code : item));
   return { told, asked, committed };
@@ -71,30 +82,37 @@ async function sendAgain(
 
 const duplicate = (id: string) => ({ id, status: 'duplicate', deliveries: 3 });
 const accepted = (id: string) => ({ id, status: 'accepted', deliveries: 3 });
-const [odd, even] = [
-  { id: 'odd', data: 1 },
-  { id: 'even', data: 2 },
-];
-const large = { id: 'large', data: 'x'.repeat(400) };
+const odd = { id: 'odd', data: 1 };
+const odder = { id: 'odder', data: 3 };
+const even = { id: 'even', data: 2 };
 
-test('what is stored already is a duplicate when it comes again, though a schema or a limit would refuse it by now', async () => {
-  const { told, committed } = await sendAgain([odd, large]);
-  expect(told).toEqual([duplicate('odd'), duplicate('large')]);
+test('what is stored already is a duplicate when it comes again, though its schema would refuse it by now', async () => {
+  const { told, committed, asked } = await sendAgain([odd, odder]);
+  expect(told).toEqual([duplicate('odd'), duplicate('odder')]);
   expect(committed).toEqual([]);
+  expect(asked).toEqual([Array(2).fill({ key: expect.any(String), tenantNum: 1 })]);
 });
 
 test('beside new events each keeps its place', async () => {
-  const before = [odd, large];
-  const { told } = await sendAgain([odd, even, large, { id: 'new', data: 4 }], { before });
-  expect(told).toEqual([duplicate('odd'), accepted('even'), duplicate('large'), accepted('new')]);
+  const before = [odd, odder];
+  const { told } = await sendAgain([odd, even, odder, { id: 'new', data: 4 }], { before });
+  expect(told).toEqual([duplicate('odd'), accepted('even'), duplicate('odder'), accepted('new')]);
 });
 
-test('a conflict of a new event is told by its own place', async () => {
-  const { told } = await sendAgain([odd, large, even, { id: 'new', data: 4 }], {
-    before: [odd, large],
-    isTaken: false,
-  });
-  expect(told).toMatchObject([{ path: '3', code: 'idempotency_conflict' }]);
+test('beside new events whose types have changed, all are checked once more', async () => {
+  const { told } = await sendAgain([odd, even], { before: [odd], answers: [{ kind: 'types_changed' }] });
+  expect(told).toEqual([duplicate('odd'), accepted('even')]);
+});
+
+const madeId = eventIdOf(newUuid(1_700_000_000_000));
+
+test.each<[string, string, Options]>([
+  ['in conflict', 'idempotency_conflict', { answers: [{ kind: 'conflict', indexes: [1] }] }],
+  ['of a tenant that is gone', 'tenant_not_found', { answers: [{ kind: 'tenant_gone', indexes: [1] }] }],
+  ['with an id of ours', 'idempotency_conflict', { made: [madeId] }],
+])('a new event beside them that is %s is told by its own place', async (_, code, options) => {
+  const { told } = await sendAgain([odd, odder, even, { id: madeId, data: 4 }], { before: [odd, odder], ...options });
+  expect(told).toMatchObject([{ path: expect.stringMatching(/^3/), code }]);
 });
 
 test.each([
@@ -105,6 +123,25 @@ test.each([
   expect(told).toEqual([{ path: '2.data', message: 'is odd', code: 'invalid_event' }]);
   expect(committed).toEqual([]);
 });
+
+test.each(['batch', 'source'] as const)('what older types refuse is checked once more: a %s', async (as) => {
+  const refused = [odder, { id: 'other', data: 5 }];
+  const { told, asked } = await sendAgain(refused, { as, before: [odd], versions: [1n, 2n] });
+  expect(asked).toHaveLength(2);
+  expect(told.map((one) => ('code' in Object(one) ? (one as { code: string }).code : one))).toEqual([
+    'invalid_event',
+    'invalid_event',
+  ]);
+});
+
+test.each(['batch', 'source'] as const)(
+  'of stored events it matters not by which types they are refused: a %s',
+  async (as) => {
+    const { told, asked } = await sendAgain([odd], { as, versions: [1n, 2n] });
+    expect(asked).toHaveLength(1);
+    expect(told).toEqual([duplicate('odd')]);
+  },
+);
 
 test('nobody asks where nothing is refused, nor where what is refused has neither id nor key', async () => {
   expect((await sendAgain([even])).asked).toEqual([]);

@@ -64,13 +64,6 @@ export type AppendResult =
   /** Nothing was stored: another process claimed one of the keys first; look the keys up. */
   | { readonly kind: 'key_taken' };
 
-export interface ClaimedBy {
-  readonly eventUuid: string;
-  readonly externalId: string | null;
-  readonly bodyHash: string;
-  readonly deliveries: number;
-}
-
 /**
  * Stores the group whole or not at all. When it resolves with `stored`, all of it is durable.
  * @param call sent behind it on the same connection, without waiting: executed after the commit, or after its failure. The connection is free when
@@ -190,31 +183,4 @@ function appendValues({ events, claims, deliveries, routing, endpoints = NO_ENDP
     ...valuesOf(DELIVERIES, deliveries),
     ...valuesOf(VERSIONS, [...endpoints]),
   ];
-}
-
-/** Which of these keys are claimed, by which event. Keys whose event is older than `expireBefore` count as free. */
-export async function findClaims(
-  pool: pg.Pool,
-  keys: readonly string[],
-  expireBefore: string,
-): Promise<Map<string, ClaimedBy>> {
-  const { rows } = await pool.query<{
-    key: string;
-    event_id: string;
-    external_id: string | null;
-    body_hash: string;
-    deliveries: number;
-  }>({
-    name: 'find-claims',
-    text: `SELECT k.key, k.event_id, k.body_hash, k.deliveries, e.external_id
-             FROM idempotency_keys k LEFT JOIN events e ON e.id = k.event_id
-            WHERE k.key = ANY($1::uuid[]) AND k.event_id >= $2::uuid`,
-    values: [plainArray(keys), expireBefore],
-  });
-  return new Map(
-    rows.map((row) => [
-      row.key,
-      { eventUuid: row.event_id, externalId: row.external_id, bodyHash: row.body_hash, deliveries: row.deliveries },
-    ]),
-  );
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { inTransaction } from '../../src/store/in-transaction.ts';
 import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -137,6 +139,35 @@ test('an event that is stored already is a duplicate, though its schema is enfor
     expect(refused.status).toBe(422);
     expect(refused.body.errors).toContainEqual({ path: '1.data.id', message: 'required', code: 'invalid_event' });
   }
+});
+
+test('of an event whose type refuses it nobody says that it is stored once its tenant is deleted', async () => {
+  const tenant = await newTenant();
+  const stored = { type: 'pay', id: 'evt-1', tenant_id: tenant, data: {} };
+  await api('POST', '/v1/events', stored);
+  await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment, validation: 'enforce' });
+  expect((await api('POST', '/v1/events', stored)).body).toMatchObject({ status: 'duplicate' });
+  await api('DELETE', `/v1/tenants/${tenant}`);
+  expect((await api('POST', '/v1/events', stored)).status).toBe(422);
+  expect((await api('POST', '/v1/events', [stored, stored])).status).toBe(422);
+});
+
+test('while Postgres does not say whether it is stored, a refused event is 503 in time', async () => {
+  const hurried = await startTestService({ databaseUrl: service.databaseUrl, config: { INGEST_DEADLINE_MS: 300 } });
+  const tenant = await newTenant();
+  await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment, validation: 'enforce' });
+  const refused = { type: 'pay', id: 'evt-1', tenant_id: tenant, data: {} };
+  const post = () => call(hurried.baseUrl, 'POST', '/v1/events', refused);
+  const judged = () => eventually(post, ({ status }) => status === 422);
+  await judged();
+  await inTransaction(service.context.workerPool, async (client) => {
+    await client.query('LOCK TABLE idempotency_keys');
+    const answer = await post();
+    expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(answer.headers.get('retry-after')).toBe('1');
+  });
+  await judged();
+  await hurried.stop();
 });
 
 test('a version that is not registered or archived is refused where the type is enforced, with those that are taken', async () => {

@@ -70,6 +70,32 @@ test('G1: an id that Posthorn gave to an event is no other event of its tenant; 
   expect(await post(elsewhere)).toMatchObject({ status: 202, body: { id, status: 'duplicate' } });
 });
 
+test('in a batch each fault has the code that its event is refused with alone', async () => {
+  const good = { type: 'batch.codes', tenant_id: 'acme', data: {} };
+  await post({ ...good, id: 'taken' });
+  const bad = [
+    { ...good, type: 'A B' },
+    { ...good, data: 'x'.repeat(300_000) },
+    { ...good, data: 'é'.repeat(140_000) },
+    { ...good, tenant_id: 'nobody' },
+    Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`field${i}`, i])),
+  ];
+  const conflicting = { ...good, id: 'taken', data: 1 };
+  const alone = await Promise.all([...bad, conflicting].map((event) => post(event)));
+  const codesOf = async (events: unknown[], headers = {}) =>
+    (await post(events, headers)).body.errors.map(({ path, code }: Record<'path' | 'code', string>) => [
+      path.split('.')[0],
+      code,
+    ]);
+  expect(await codesOf(bad)).toEqual(bad.map((_, i) => [`${i}`, alone[i]!.body.code]));
+  expect(new Set(alone.map(({ body }) => body.code)).size).toBe(4);
+  expect(await codesOf([good, conflicting])).toEqual([['1', 'idempotency_conflict']]);
+  const cloud = { specversion: '1.0', id: 'c', source: '/s', type: 'batch.codes', data: 'x'.repeat(2_000_000) };
+  expect(await codesOf([cloud], { 'content-type': 'application/cloudevents-batch+json' })).toEqual([
+    ['0', 'too_large'],
+  ]);
+});
+
 test('a batch is stored whole or not at all, and names each bad index', async () => {
   const good = { type: 'batch.whole', tenant_id: 'acme', data: {} };
   const bad = await post([good, { ...good, type: 'A B' }, { ...good, color: 'red' }]);

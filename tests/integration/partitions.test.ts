@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
-import { findClaims } from '../../src/store/event-log.ts';
+import { findClaims, findLivingClaims } from '../../src/store/claims.ts';
 import { promoteAll } from '../../src/store/order.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropExpiredKeys, dropOldPartitions } from '../../src/store/retention.ts';
@@ -201,6 +201,15 @@ test('G1: a key whose event is old enough is free, though nobody has forgotten i
   );
   const claims = await findClaims(pool, [free, taken], uuidFloor(NOW - DAY_MS));
   expect([...claims]).toMatchObject([[taken, { eventUuid: young }]]);
+  const { rows } = await pool.query<{ num: number }>(
+    `INSERT INTO tenants (id, name) VALUES ('claims', 'Claims') RETURNING num`,
+  );
+  const tenantNum = rows[0]!.num;
+  const asked = [free, taken].map((key) => ({ key, tenantNum }));
+  const ofLiving = () => findLivingClaims(pool, asked, uuidFloor(NOW - DAY_MS));
+  expect(await ofLiving()).toEqual(claims);
+  await pool.query('UPDATE tenants SET deleted_at = now() WHERE num = $1', [tenantNum]);
+  expect(await ofLiving()).toEqual(new Map());
 });
 
 test('a duty of housekeeping that fails is reported and does not stop the others', async () => {

@@ -58,7 +58,7 @@ export type Problem = {
     /** Dotted: `subscriptions.0.types`. */
     path: string;
     message: string;
-    /** In a batch of events: what the event would be refused with by itself. */
+    /** In a batch of events: why the event is refused, by the codes that one alone is refused with. */
     code?: string | undefined;
   })[] | undefined;
 };

@@ -4,7 +4,7 @@ import type { ProblemCode } from './api.ts';
 export interface Fault {
   readonly path: string;
   readonly message: string;
-  /** Of an event in a batch: what it would be refused with by itself. */
+  /** Of an event in a batch: why it is refused. */
   readonly code?: ProblemCode | (string & {}) | undefined;
 }
 
