@@ -88,6 +88,7 @@ function fieldText(schema: JsonSchema, isRequired: boolean): string {
 
 function accessText(access: string): string {
   if (access === 'operator') return 'operator keys only';
+  if (access === 'any_key') return 'any key';
   return access === 'public' ? 'no key' : `scope ${access}`;
 }
 

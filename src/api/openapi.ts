@@ -46,7 +46,7 @@ export interface OpenApiDocument {
 }
 
 const description =
-  'Webhook delivery. Send `Authorization: Bearer <key>`: an operator key reaches every tenant, a tenant key its own, within its scopes (`x-access` names the one that a call needs). Errors are `application/problem+json` (RFC 9457). Lists come newest first, with `next` as the `cursor` of the next page. HEAD is answered where GET is; a method that a path does not take is 405, with `Allow`.';
+  'Webhook delivery. Send `Authorization: Bearer <key>`: an operator key reaches every tenant, a tenant key its own, within its scopes (`x-access` names the one that a call needs; `GET /v1/key` tells whose a key is). Errors are `application/problem+json` (RFC 9457). Lists come newest first, with `next` as the `cursor` of the next page. HEAD is answered where GET is; a method that a path does not take is 405, with `Allow`.';
 
 /** The OpenAPI 3.1 document, made from the same list that the routes are mounted from. */
 export function openApiDocument(routes: readonly Route[], version: string): OpenApiDocument {
@@ -75,7 +75,7 @@ function operationOf(route: Route, components: Components): Operation {
   const statuses = [
     ...ANYWHERE,
     401,
-    403,
+    ...(route.access === 'any_key' ? [] : [403]),
     ...(route.path.includes('/:') ? [404] : []),
     ...(route.method === 'get' ? [] : [409]),
     ...(route.body === undefined ? [] : [413, 415]),

@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import type { Context } from '../context.ts';
 import type { Caller, Scope, TenantRef } from '../domain/scope.ts';
 
-/** Who may call: anybody, operators only, or whoever has the scope in the tenant that the path names. */
-export type Access = 'public' | 'operator' | Scope;
+/** Who may call: anybody, whoever has a key, operators only, or whoever has the scope in the tenant that the path names. */
+export type Access = 'public' | 'any_key' | 'operator' | Scope;
 
 export interface RouteRequest<Params, Query, Body> {
   readonly params: Params;

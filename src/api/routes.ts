@@ -18,6 +18,7 @@ import { getEventType, listEventTypes, updateEventType } from './routes/event-ty
 import { expungePayload, getEvent, listEvents } from './routes/events.ts';
 import { testFilter } from './routes/filter-test.ts';
 import { createKey, listKeys, revokeKey } from './routes/keys.ts';
+import { getOwnKey } from './routes/own-key.ts';
 import { listPausedKeys, resumePausedKeys } from './routes/paused-keys.ts';
 import { discardRejected, getRejected, listRejected, retryRejected } from './routes/rejected-messages.ts';
 import { cancelReplay, createReplay, getReplay, listReplays } from './routes/replays.ts';
@@ -31,7 +32,7 @@ import { validateEndpoint } from './routes/validation.ts';
 /** Every call of the API but ingest, in the order of the documentation. */
 export const routes: readonly Route[] = [
   ...[createTenant, listTenants, getTenant, updateTenant, deleteTenant],
-  ...[createKey, listKeys, revokeKey],
+  ...[createKey, listKeys, revokeKey, getOwnKey],
   ...[createEndpoint, listEndpoints, getEndpoint, updateEndpoint, deleteEndpoint],
   ...[getSecret, rotateSecret],
   ...[validateEndpoint, sendTestEvent, getStats, resetBreaker, listPausedKeys, resumePausedKeys, testFilter],

@@ -78,6 +78,9 @@ const OPERATOR_CALLS = [
   'POST /sources/:source_id/rejected/discard',
 ];
 
+/** For whoever has a key, whatever it may do. */
+const ANYBODYS_CALLS = ['GET /key'];
+
 const scoped = SCOPES.flatMap((scope) => CALLS[scope].map((name) => ({ name, scope })));
 
 let service: TestService;
@@ -101,7 +104,7 @@ function knock(name: string, key: string): Promise<Answer> {
 }
 
 test('G7: every call of the API is here, once', () => {
-  const listed = [...scoped.map(({ name }) => name), ...OPERATOR_CALLS].sort();
+  const listed = [...scoped.map(({ name }) => name), ...OPERATOR_CALLS, ...ANYBODYS_CALLS].sort();
   const mounted = routes.map(({ method, path }) => `${method.toUpperCase()} ${path.slice('/v1'.length)}`);
   expect(listed).toEqual([...mounted, 'POST /events'].sort());
 });
@@ -121,4 +124,24 @@ test.each(SCOPES)(
 
 test.each(OPERATOR_CALLS)('G7: %s is for operators alone, whatever scopes a key of a tenant has', async (name) => {
   expect(await knock(name, await makeKey(SCOPES))).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+});
+
+test('G7: a key hears whose it is and what it may do, and nothing of others', async () => {
+  const key = await makeKey(['events:read']);
+  const [{ id }] = (await call(service.baseUrl, 'GET', '/v1/tenants/acme/keys?limit=1')).body.data;
+  expect((await knock('GET /key', key)).body).toEqual({
+    kind: 'tenant',
+    id,
+    tenant_id: 'acme',
+    scopes: ['events:read'],
+  });
+  expect((await call(service.baseUrl, 'GET', '/v1/key')).body).toEqual({
+    kind: 'operator',
+    id: null,
+    tenant_id: null,
+    scopes: [...SCOPES],
+  });
+  expect((await knock('GET /key', 'pho_nobodys')).status).toBe(401);
+  expect((await call(service.baseUrl, 'DELETE', `/v1/tenants/acme/keys/${id}`)).status).toBe(204);
+  expect((await knock('GET /key', key)).status).toBe(401);
 });

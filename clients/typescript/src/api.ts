@@ -111,6 +111,15 @@ export type Key = {
   created_at: string;
 };
 
+export type OwnKey = {
+  kind: 'operator' | 'tenant';
+  /** As in the list of keys; null for an operator’s, which is in no list. */
+  id: string | null;
+  /** Whose key it is; null for an operator’s, which reaches every tenant. */
+  tenant_id: string | null;
+  scopes: ('events:write' | 'events:read' | 'endpoints:write' | 'endpoints:read' | 'deliveries:read' | 'deliveries:write')[];
+};
+
 export type CreatedEndpoint = {
   id: string;
   tenant_id: string;
@@ -783,6 +792,11 @@ export interface Operations {
       };
     };
     answer: undefined;
+  };
+  /** Whose the key is that makes this call, and what it may do. Access: any_key. */
+  'GET /v1/key': {
+    input: Record<never, never>;
+    answer: OwnKey;
   };
   /** Create an endpoint. Access: endpoints:write. */
   'POST /v1/tenants/{tenant_id}/endpoints': {

@@ -5,6 +5,8 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
+export type OwnKey = { readonly kind: 'operator' } | { readonly kind: 'tenant'; readonly tenant_id: string };
+
 export interface Tenant {
   readonly id: string;
   readonly name: string;

@@ -69,18 +69,28 @@ export class Frame {
   }
 }
 
-/** @returns what gives focus and opened details back to what was rendered anew */
+/** By what it is found again in what was rendered anew; null where it cannot be. */
+function nameOf(part: Element): string | null {
+  const label = part.getAttribute('aria-label');
+  return part.id || part.getAttribute('href') || (label === null ? null : `${part.closest('details')?.id} ${label}`);
+}
+
+/** @returns what gives focus, opened details and texts that were asked for whole back to what was rendered anew */
 function remember(old: HTMLElement): (fresh: HTMLElement) => void {
   const focused = document.activeElement;
   const within = focused !== null && old.contains(focused);
-  const id = within ? focused.id : '';
-  const href = within ? focused.getAttribute('href') : null;
+  const name = within ? nameOf(focused) : null;
+  const whole = new Set([...old.querySelectorAll('pre[data-whole]')].map(nameOf));
   const open = new Set([...old.querySelectorAll('details[open]')].map((each) => each.id));
   return (fresh) => {
     for (const each of fresh.querySelectorAll('details')) if (open.has(each.id)) each.open = true;
+    for (const each of fresh.querySelectorAll('pre')) {
+      const button = each.nextElementSibling;
+      if (whole.has(nameOf(each)) && button instanceof HTMLButtonElement) button.click();
+    }
     if (!within) return;
-    const again = [...fresh.querySelectorAll<HTMLElement>('a, button, summary, pre, input, select')].find((each) =>
-      id !== '' ? each.id === id : href !== null && each.getAttribute('href') === href,
+    const again = [...fresh.querySelectorAll<HTMLElement>('a, button, summary, pre, input, select')].find(
+      (each) => name !== null && nameOf(each) === name,
     );
     // Gone, as a dead letter that was redriven: not to the top of the document.
     (again ?? document.querySelector<HTMLElement>('h1'))?.focus({ preventScroll: true });

@@ -63,16 +63,18 @@ function rowOf(columns: readonly string[], row: readonly Child[]): HTMLElement {
   return element('tr', { role: 'row' }, ...cells);
 }
 
-/** What strangers wrote, over lines. It can be scrolled with the keyboard. */
+/** What strangers wrote, over lines. It can be scrolled with the keyboard. What is long is cut, unless the reader asked for all of it (`data-whole`). */
 export function block(label: string, text: string): HTMLElement {
   const shown = visibleText(text.slice(0, FIRST_CHARACTERS));
   const pre = element('pre', { tabindex: '0', role: 'region', 'aria-label': label }, shown);
   if (text.length <= FIRST_CHARACTERS) return pre;
   const all = element('button', { type: 'button' }, `Show all ${text.length.toLocaleString('en')} characters`);
   all.addEventListener('click', () => {
+    const hadFocus = document.activeElement === all;
     pre.textContent = visibleText(text);
+    pre.dataset.whole = '';
     all.remove();
-    pre.focus();
+    if (hadFocus) pre.focus();
   });
   return element('div', {}, pre, all);
 }
