@@ -58,8 +58,6 @@ const CONNECT_MS = 800;
 const START_CONNECT_MS = 10_000;
 /** What is left of the deadline of a producer once there is a connection. */
 const STORE_MS = 100;
-/** Of refused events, looked up in one statement. */
-const MOST_KEYS = 10_000;
 /** Bodies are remembered from their acceptance to their first delivery: of a second or so at full load, not of the whole backlog. */
 const BODY_CACHE_SHARE = 1 / 8;
 
@@ -112,7 +110,7 @@ export function buildContext(options: ContextOptions): Context {
   const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, holds, expansionBell });
   const lookUp = shareLookups(
     (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
-    MOST_KEYS,
+    { most: 10_000, mostWaiting: 100_000, patienceMs: config.INGEST_DEADLINE_MS },
   );
   const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id)));
   const version = productVersion();
@@ -142,7 +140,8 @@ export function buildContext(options: ContextOptions): Context {
       findTenant: recallTenant,
       nowMs: () => clock.nowMs(),
       findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
-      findStored: (asked) => within(config.INGEST_DEADLINE_MS, lookUp(asked)),
+      findStored: lookUp,
+      inTime: (work) => within(config.INGEST_DEADLINE_MS, work),
       maxEventBytes: config.MAX_EVENT_BYTES,
       types: {
         rules: createTypeRules(config, commitPool),

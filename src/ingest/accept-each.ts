@@ -1,12 +1,12 @@
 import type { Caller } from '../domain/scope.ts';
 import { CheckBudget } from '../event-types/check-budget.ts';
 import { type AcceptDependencies, type RawEvent, seal } from './accept.ts';
-import { areCurrent, type Misfit } from './check-type.ts';
+import type { Misfit } from './check-type.ts';
+import { judgeRefused } from './judge-refused.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
-import { CONFLICT, REUSED_ID, type Rejection, rulesOf, UNKNOWN_TENANT } from './rejection.ts';
+import { CONFLICT, REUSED_ID, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
 import type { PendingEvent } from './seal-event.ts';
-import { storedAlready } from './stored-already.ts';
 import { TurnTaker } from './turn-taker.ts';
 import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
@@ -37,19 +37,15 @@ async function tryToAccept(
 ): Promise<readonly (ItemResult | Rejection)[] | TypesChanged | 'too_many'> {
   const sealed = await sealEach(events, dependencies);
   const rejections = new Map(sealed.flatMap((one, at) => ('status' in one ? [[at, one]] : [])));
-  const refusedBy = rulesOf(rejections.values());
-  const [stored, isCurrent] = await Promise.all([
-    storedAlready(rejections, dependencies.findStored),
-    areCurrent(refusedBy, dependencies.types),
-  ]);
-  if (!isCurrent && rejections.size > stored.size) return new TypesChanged(refusedBy.keys());
+  const judged = await judgeRefused(rejections, dependencies);
+  if (judged instanceof TypesChanged) return judged;
   const result = await commit(
     sealed.flatMap((one) => ('status' in one ? [] : [one])),
     dependencies,
   );
   if (result === 'too_many' || result instanceof TypesChanged) return result;
   let at = 0;
-  return sealed.map((one, place) => ('status' in one ? (stored.get(place) ?? one) : resultOf(result[at++]!)));
+  return sealed.map((one, place) => ('status' in one ? (judged.stored.get(place) ?? one) : resultOf(result[at++]!)));
 }
 
 interface Pending {

@@ -3,24 +3,16 @@ import { newUuid } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { CheckBudget } from '../event-types/check-budget.ts';
 import type { MadeId } from '../store/made-ids.ts';
-import { areCurrent, type CheckTypes, checkType, type Misfit, type TypeCheck } from './check-type.ts';
+import { type CheckTypes, checkType, type Misfit, type TypeCheck } from './check-type.ts';
 import type { GroupCommit } from './group-commit.ts';
+import { judgeRefused } from './judge-refused.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
 import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
-import {
-  CONFLICT,
-  invalid,
-  REUSED_ID,
-  type Rejection,
-  refusalFor,
-  rulesOf,
-  tooLarge,
-  UNKNOWN_TENANT,
-} from './rejection.ts';
+import { CONFLICT, invalid, REUSED_ID, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
-import { type FindStored, storedAlready } from './stored-already.ts';
+import type { FindStored } from './stored-already.ts';
 import { TurnTaker } from './turn-taker.ts';
 import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
@@ -33,6 +25,8 @@ export interface AcceptDependencies {
   /** Which of these are ids that Posthorn gave to events, by index. */
   readonly findMade: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>;
   readonly findStored: FindStored;
+  /** As long as a producer waits. @throws Refusal 503 */
+  readonly inTime: <T>(work: Promise<T>) => Promise<T>;
   readonly maxEventBytes: number;
   readonly types: CheckTypes;
 }
@@ -83,14 +77,10 @@ async function tryToAccept(
 ): Promise<readonly ItemResult[] | TypesChanged> {
   const { pending, rejections, misfits } = await sealAll(raw, options, dependencies);
   if (rejections.size === 0) return store(pending, misfits, (at) => at, options, dependencies);
-  const { types, findStored } = dependencies;
-  const refusedBy = rulesOf(rejections.values());
-  const [stored, isCurrent] = await Promise.all([storedAlready(rejections, findStored), areCurrent(refusedBy, types)]);
-  const refused = new Map([...rejections].filter(([place]) => !stored.has(place)));
-  if (refused.size > 0) {
-    if (isCurrent) throw refusalFor(refused, options.isBatch);
-    return new TypesChanged(refusedBy.keys());
-  }
+  const judged = await judgeRefused(rejections, dependencies);
+  if (judged instanceof TypesChanged) return judged;
+  const { stored, refused } = judged;
+  if (refused.size > 0) throw refusalFor(refused, options.isBatch);
   const places = [...raw.keys()].filter((place) => !stored.has(place));
   const items = await store(pending, misfits, (at) => places[at]!, options, dependencies);
   if (items instanceof TypesChanged) return items;

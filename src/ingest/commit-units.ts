@@ -97,9 +97,12 @@ async function tryToStore(part: Part, hold: Hold, options: CommitOptions): Promi
     const plan = await planUnits(units, claimed ?? NO_CLAIMS, options.routing);
     const parts = part.length > 1 ? divide(part, plan) : null;
     if (parts !== null) return parts;
-    // Of a batch that is stored already nothing is written, however many endpoints there are by now.
-    if (claimed === null && plan.results.some(({ kind }) => kind === 'too_many_deliveries')) {
+    if (claimed === null && plan.results.some(isTooMany)) {
+      const apart = heavyApart(part, plan);
+      if (apart !== null) return apart;
+      // Of a batch that is stored already nothing is written, however many endpoints there are by now.
       claimed = await options.findClaims(keysOf(units), options.keysExpireBefore());
+      if (!part.every(isAwaited)) return [part];
       continue;
     }
     if (plan.stored.length === 0) return settleAll(part, plan);
@@ -120,6 +123,15 @@ async function tryToStore(part: Part, hold: Hold, options: CommitOptions): Promi
       claimed = await options.findClaims(keysOf(units), group.keysExpireBefore);
     }
   }
+}
+
+const isTooMany = ({ kind }: UnitResult) => kind === 'too_many_deliveries';
+
+/** Units that would take too much, after the others, which do not wait until it is known whether they are stored already; null where there are no others. */
+function heavyApart(part: Part, { results }: GroupPlan): readonly Part[] | null {
+  if (results.every(isTooMany)) return null;
+  const isHeavy = (_: Submission, i: number) => isTooMany(results[i]!);
+  return [part.filter((one, i) => !isHeavy(one, i)), part.filter(isHeavy)];
 }
 
 const NO_CLAIMS: ReadonlyMap<string, ClaimedBy> = new Map();

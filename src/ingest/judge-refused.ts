@@ -1,0 +1,26 @@
+import type { AcceptDependencies } from './accept.ts';
+import { areCurrent } from './check-type.ts';
+import type { ItemResult } from './plan-group.ts';
+import { type Rejection, rulesOf } from './rejection.ts';
+import { storedAlready } from './stored-already.ts';
+import { TypesChanged } from './until-types-hold.ts';
+
+/** What becomes of events that were refused at first sight, by their places. */
+export interface Judged {
+  readonly stored: ReadonlyMap<number, ItemResult>;
+  readonly refused: ReadonlyMap<number, Rejection>;
+}
+
+/** Asks Postgres, in the time that a producer has, whether what was refused is stored already, and by rules that hold. */
+export function judgeRefused(
+  rejections: ReadonlyMap<number, Rejection>,
+  { types, findStored, inTime }: Pick<AcceptDependencies, 'types' | 'findStored' | 'inTime'>,
+): Promise<Judged | TypesChanged> {
+  const judge = async () => {
+    const stored = await storedAlready(rejections, findStored);
+    const refused = new Map([...rejections].filter(([place]) => !stored.has(place)));
+    const refusedBy = rulesOf(refused.values());
+    return (await areCurrent(refusedBy, types)) ? { stored, refused } : new TypesChanged(refusedBy.keys());
+  };
+  return inTime(judge());
+}
