@@ -107,6 +107,24 @@ test('what the reader asked to see whole, and is at, stays so when something new
   expect(complaints).toEqual([]);
 });
 
+test('nothing moves under a pressed pointer: what is new is shown once it is up', async () => {
+  const { id } = await createEndpoint(api, { url: receiver.url('/pressed') }, 'pressed');
+  const { page, complaints, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  await page.goto(`${api}/console/#/tenants/pressed/endpoints/${id}`);
+  await page.getByText('Replay a time range').click();
+  await page.getByLabel('Accepted since').fill('2024-01-01T00:00:00');
+  await page.getByRole('button', { name: 'Replay …' }).hover();
+  await page.mouse.down();
+  const description = 'grows '.repeat(80).trim();
+  await call(api, 'PATCH', `/v1/tenants/pressed/endpoints/${id}`, { description });
+  for (let i = 0; i < 2; i++) await (await page.waitForResponse(`**/endpoints/${id}`)).finished();
+  await page.mouse.up();
+  await page.getByRole('dialog').getByRole('button', { name: 'Keep as it is' }).click();
+  await page.getByText(description).waitFor();
+  expect(complaints).toEqual([]);
+});
+
 test('a dead letter is found, redriven and seen delivered', async () => {
   receiver.behave('/given-up', (_request, response, index) => void response.writeHead(index === 0 ? 500 : 204).end());
   await createEndpoint(api, { url: receiver.url('/given-up'), retry_schedule: [0] }, 'given-up');

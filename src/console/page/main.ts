@@ -2,6 +2,7 @@ import { type Hash, hashOf, parsePlace } from '../logic/place.ts';
 import { Api, CallError } from './api.ts';
 import { confirm, type Question, withdrawQuestions } from './confirm.ts';
 import { banner, Frame, say } from './frame.ts';
+import { whenReleased } from './pointer.ts';
 import { Reader } from './reader.ts';
 import { forgetSession, keepSession, readSession, type Session } from './session.ts';
 import { signIn } from './sign-in.ts';
@@ -102,9 +103,17 @@ function openView(session: Session): void {
   const asked = (work: () => Promise<string | Done>, question?: Question) => void act(work, question);
   const shown: View = viewOf({ api: new Api(session.key), session, place, act: asked, go });
   const frame = new Frame(shown, () => mine.read());
+  const failed = (error: unknown) => fail(error, (problem) => frame.showProblem(problem));
+  const showData = (data: unknown) => {
+    try {
+      frame.show(data);
+    } catch (error) {
+      failed(error);
+    }
+  };
   const mine = new Reader(shown, {
-    onData: (data) => frame.show(data),
-    onError: (error) => fail(error, (problem) => frame.showProblem(problem)),
+    onData: (data) => whenReleased(() => reader === mine && showData(data)),
+    onError: failed,
   });
   reader = mine;
   mine.read();
