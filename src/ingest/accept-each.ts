@@ -2,7 +2,7 @@ import type { Caller } from '../domain/scope.ts';
 import { CheckBudget } from '../event-types/check-budget.ts';
 import { type AcceptDependencies, type RawEvent, seal } from './accept.ts';
 import type { Misfit } from './check-type.ts';
-import { judgeRefused } from './judge-refused.ts';
+import { judgeRefused, NONE_REFUSED } from './judge-refused.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
 import { CONFLICT, REUSED_ID, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
@@ -37,7 +37,7 @@ async function tryToAccept(
 ): Promise<readonly (ItemResult | Rejection)[] | TypesChanged | 'too_many'> {
   const sealed = await sealEach(events, dependencies);
   const rejections = new Map(sealed.flatMap((one, at) => ('status' in one ? [[at, one]] : [])));
-  const judged = await judgeRefused(rejections, dependencies);
+  const judged = rejections.size === 0 ? NONE_REFUSED : await judgeRefused(rejections, dependencies);
   if (judged instanceof TypesChanged) return judged;
   const result = await commit(
     sealed.flatMap((one) => ('status' in one ? [] : [one])),

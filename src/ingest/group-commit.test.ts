@@ -391,6 +391,37 @@ test('a batch that is stored already is not refused for endpoints that came sinc
   expect(stored).toHaveLength(1);
 });
 
+test('nobody waits until it is known whether the batch of another is stored already', async () => {
+  const endpoints = (count: number) =>
+    Array.from({ length: count }, (_, num) => ({ num, subscriptions: '[]', order: 'endpoint' as const }));
+  const load = async (num: number) => ({ version: 1n, endpoints: endpoints(num === 2 ? 1 : 10_000) });
+  const findClaims = () => new Promise<Map<string, ClaimedBy>>(() => {});
+  const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4), findClaims });
+  const [wide, light] = [unitOf(3), [eventOf({ tenant: { num: 2, id: 'tenant_2' } })]].map((unit) =>
+    follow(commits.submit(unit)),
+  );
+  await vi.advanceTimersByTimeAsync(1);
+  expect(light!.value?.kind).toBe('accepted');
+  await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
+  expect(wide!.error).toSatisfy(refused('storage_unavailable'));
+});
+
+test('a batch that was looked for for too long, and told 503, is never stored', async () => {
+  let endpoints = 10_000;
+  const looking = Promise.withResolvers<Map<string, ClaimedBy>>();
+  const commits = commitsWith([succeeds], {
+    routing: wideRouting(() => endpoints),
+    findClaims: () => looking.promise,
+  });
+  const batch = follow(commits.submit(unitOf(3)));
+  await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
+  expect(batch.error).toSatisfy(refused('storage_unavailable'));
+  endpoints = 1;
+  looking.resolve(new Map());
+  await vi.advanceTimersByTimeAsync(1);
+  expect(appended).toEqual([]);
+});
+
 test('a tenant whose routing changes all the time costs itself 503, and nobody else', async () => {
   const failures: number[] = [];
   const commits = commitsWith([succeeds], {

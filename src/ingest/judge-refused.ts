@@ -11,6 +11,8 @@ export interface Judged {
   readonly refused: ReadonlyMap<number, Rejection>;
 }
 
+export const NONE_REFUSED: Judged = { stored: new Map(), refused: new Map() };
+
 /** Asks Postgres, in the time that a producer has, whether what was refused is stored already, and by rules that hold. */
 export function judgeRefused(
   rejections: ReadonlyMap<number, Rejection>,

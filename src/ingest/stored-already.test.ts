@@ -28,11 +28,13 @@ interface Options {
   readonly made?: readonly string[];
   /** Of the rules, as one event after the other is checked by them; the last one holds. */
   readonly versions?: readonly bigint[];
+  /** Whether Postgres does not answer once rules are strict. */
+  readonly isSlow?: boolean;
 }
 
 /** Sends what came `before` while nothing is refused, then what is given, by rules that take even numbers. */
 async function sendAgain(given: readonly Given[], options: Options = {}) {
-  const { as = 'batch', before = given, answers = [], made = [], versions = [1n] } = options;
+  const { as = 'batch', before = given, answers = [], made = [], versions = [1n], isSlow = false } = options;
   const claims = new Map<string, ClaimedBy>();
   const asked: (readonly AskedKey[])[] = [];
   const committed: unknown[] = [];
@@ -58,11 +60,13 @@ async function sendAgain(given: readonly Given[], options: Options = {}) {
   const isCurrent = async (_: number, version: bigint) => version === versions.at(-1);
   const findStored = async (keys: readonly AskedKey[]) => {
     asked.push(keys);
-    return claims;
+    return isSlow ? new Promise<never>(() => {}) : claims;
   };
   const findMade = async (ids: readonly MadeId[]) =>
     new Set([...ids.keys()].filter((at) => made.includes(eventIdOf(ids[at]!.uuid))));
-  const dependencies = acceptDependencies(submit, { rules: { check, isCurrent }, findStored, findMade });
+  const late = new Refusal(503, 'unavailable', 'Too late.', { faults: [{ path: '', message: 'too late' }] });
+  const inTime = <T>(work: Promise<T>) => (isSlow ? Promise.reject(late) : work);
+  const dependencies = acceptDependencies(submit, { rules: { check, isCurrent }, findStored, findMade, inTime });
   const send = (events: readonly Given[]) => {
     const raw = events.map(({ sourceKey: _, ...fields }) => {
       const value = { type: 'a', ...fields };
@@ -140,6 +144,13 @@ test.each(['batch', 'source'] as const)(
     const { told, asked } = await sendAgain([odd], { as, versions: [1n, 2n] });
     expect(asked).toHaveLength(1);
     expect(told).toEqual([duplicate('odd')]);
+  },
+);
+
+test.each(['batch', 'source'] as const)(
+  'nobody waits longer to hear whether it is stored than a producer does: a %s',
+  async (as) => {
+    expect((await sendAgain([odd], { as, isSlow: true })).told).toEqual([{ path: '', message: 'too late' }]);
   },
 );
 

@@ -13,7 +13,7 @@ nothing in it is of a tenant: no label has the id of a tenant, an endpoint or an
 at the proxy that ends TLS.
 
 Counters begin at 0 with the process. What begins with \`posthorn_installation_\` is read from Postgres, at most once in five seconds, and is the
-same from every process; it is absent while Postgres does not answer. [operations.md](operations.md) says what to alert on.
+same from every process; it is absent while Postgres does not answer. [deploy/prometheus/alerts.yaml](../deploy/prometheus/alerts.yaml) says what to alert on.
 
 This page is made from \`src/observability\` by \`scripts/generate-docs.ts\`.
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { uuidFloor } from '../../src/domain/ids.ts';
 import { inTransaction } from '../../src/store/in-transaction.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
@@ -139,6 +140,19 @@ test('an event that is stored already is a duplicate, though its schema is enfor
     expect(refused.status).toBe(422);
     expect(refused.body.errors).toContainEqual({ path: '1.data.id', message: 'required', code: 'invalid_event' });
   }
+});
+
+test('an event that its type refuses is refused once its key has expired', async () => {
+  const tenant = await newTenant();
+  const stored = { type: 'pay', id: 'evt-of-old', tenant_id: tenant, data: {} };
+  await api('POST', '/v1/events', stored);
+  await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment, validation: 'enforce' });
+  expect((await api('POST', '/v1/events', stored)).status).toBe(202);
+  await service.context.apiPool.query(
+    `UPDATE idempotency_keys SET event_id = $1 WHERE event_id = (SELECT id FROM events WHERE external_id = 'evt-of-old')`,
+    [uuidFloor(Date.now() - 40 * 86_400_000)],
+  );
+  expect((await api('POST', '/v1/events', stored)).status).toBe(422);
 });
 
 test('of an event whose type refuses it nobody says that it is stored once its tenant is deleted', async () => {

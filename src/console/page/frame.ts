@@ -72,7 +72,9 @@ export class Frame {
 /** By what it is found again in what was rendered anew; null where it cannot be. */
 function nameOf(part: Element): string | null {
   const label = part.getAttribute('aria-label');
-  return part.id || part.getAttribute('href') || (label === null ? null : `${part.closest('details')?.id} ${label}`);
+  return (
+    part.id || part.getAttribute('href') || (label === null ? null : `${part.closest('details')?.id ?? ''} ${label}`)
+  );
 }
 
 /** @returns what gives focus, opened details and texts that were asked for whole back to what was rendered anew */
