@@ -18,12 +18,13 @@ const unit = [
 ];
 /**
  * What `npm test` leaves to `npm run test:all`, so that it takes minutes, not ten: servers and a browser that no npm package brings, crashes and races
- * beyond one of each guarantee, and random plays, hostile peers and heaps of rows that take most of the time. tests/architecture/guarantees.test.ts
+ * beyond one of each guarantee, and random plays, hostile peers, heaps of rows and a reading of all sources that take most of the time. tests/architecture/guarantees.test.ts
  * holds that what is left shows every guarantee.
  */
 const slow = [
   'src/workers/{lane-fairness,*.random}.test.ts',
   'src/routing/*.random.test.ts',
+  'tests/architecture/dependency-rules.test.ts',
   'src/**/{hostile-*,guard-inflation}.test.ts',
   'tests/{integration,chaos}/{kafka,rabbitmq,redis-topologies}*.test.ts',
   'tests/integration/{changes-at-once,changes-refused,dead-letter-retention,egress-hold,embedded-postgres,hand-over,many-dead-letters}.test.ts',

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { checkInvariants } from '../support/check-invariants.ts';
-import { freePort } from '../support/free-port.ts';
 import { resend, resendUnknown, type SentEvent, startLoader } from '../support/loader.ts';
 import { createEndpoint, stageForTest } from '../support/stage.ts';
 
@@ -23,26 +22,6 @@ test('G1, F07: an api killed under load: every 2xx is stored, and a retry under 
   expect(acknowledged.every((sent) => sent.answer === 'duplicate')).toBe(true);
   const evidence = { databaseUrl: stage.databaseUrl, ledger: stage.receiver.requests, endpoints };
   await checkInvariants({ ...evidence, history, duplicatesAtMost: 0 });
-});
-
-test('F05, F08: an api killed between the commit and the ring: a worker finds what it stored, with no ring at all', async () => {
-  const stage = await stageForTest();
-  // Its doorbell leads nowhere, and the worker listens to another one.
-  const api = await stage.start('api', { REDIS_URL: `redis://127.0.0.1:${await freePort()}` });
-  const endpoints = [await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/` })];
-  await stage.start('worker', { REDIS_URL: '' });
-  const loader = startLoader({ baseUrl: () => api.baseUrl, concurrency: 20, count: 60 });
-  await loader.done;
-  await resendUnknown(loader.history, { baseUrl: () => api.baseUrl });
-  await api.kill('SIGKILL');
-  expect(loader.history.every((sent) => sent.outcome === 'ok')).toBe(true);
-  const evidence = {
-    databaseUrl: stage.databaseUrl,
-    history: loader.history,
-    ledger: stage.receiver.requests,
-    endpoints,
-  };
-  await checkInvariants({ ...evidence, duplicatesAtMost: 0 });
 });
 
 test('G2: events that were accepted while no worker ran are delivered by the first that starts', async () => {

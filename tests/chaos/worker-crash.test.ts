@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
@@ -6,32 +5,6 @@ import { eventually } from '../support/eventually.ts';
 import { resendUnknown, startLoader } from '../support/loader.ts';
 import { answersAfter, ok } from '../support/receiver.ts';
 import { createEndpoint, stageForTest, TENANT } from '../support/stage.ts';
-
-test('G3, F01: a worker killed while the receiver holds the request: another sends it again, under the same id, exactly once', async () => {
-  const stage = await stageForTest();
-  const held: ServerResponse[] = [];
-  stage.receiver.behave((_request, response) => void held.push(response));
-  const [api, first] = await Promise.all([stage.start('api'), stage.start('worker')]);
-  const endpoint = await createEndpoint(api.baseUrl, { url: `${stage.receiver.url}/held` });
-  const { body } = await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
-  await stage.receiver.received(1);
-  // Its listener must not be what saves us: the second worker starts when the first is dead.
-  await first.kill('SIGKILL');
-  stage.receiver.behave(ok);
-  await stage.start('worker');
-  const [lost, again] = await stage.receiver.received(2);
-  expect([lost, again].map((request) => request!.headers['webhook-id'])).toEqual([body.id, body.id]);
-  expect(again!.headers['posthorn-attempt']).toBe('1');
-  expect(again!.body.equals(lost!.body)).toBe(true);
-  await checkInvariants({
-    databaseUrl: stage.databaseUrl,
-    history: [],
-    ledger: stage.receiver.requests,
-    endpoints: [endpoint],
-    duplicatesAtMost: 1,
-  });
-  expect(stage.receiver.requests).toHaveLength(2);
-});
 
 test('G3, F02: a worker killed after the receiver answered and before that was written: one duplicate, then delivered, never failed', async () => {
   const stage = await stageForTest();
