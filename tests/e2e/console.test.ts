@@ -1,26 +1,23 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { hasChromium, launchChromium, openTab, requireChromium } from '../support/chromium.ts';
+import { openTab } from '../support/chromium.ts';
+import { type ConsoleStage, consoleStage } from '../support/console-stage.ts';
 import type { Behaviour } from '../support/receiver.ts';
 import type { ReceiverPaths } from '../support/receiver-paths.ts';
-import { createEndpoint, openApiAndWorker, type Stage } from '../support/stage.ts';
+import { createEndpoint, type Stage } from '../support/stage.ts';
 import { OPERATOR_KEY } from '../support/test-settings.ts';
 
+const onStage = consoleStage();
 let stage: Stage;
 let receiver: ReceiverPaths;
 let api: string;
 let browser: Browser;
+let signIn: ConsoleStage['signIn'];
 
-beforeAll(async () => {
-  if (!hasChromium()) return;
-  [{ stage, receiver, api }, browser] = await Promise.all([openApiAndWorker(), launchChromium()]);
+beforeEach(() => {
+  ({ stage, receiver, api, browser, signIn } = onStage());
 });
-afterAll(async () => {
-  await browser?.close();
-  await stage?.close();
-});
-beforeEach(requireChromium);
 
 /** Refused calls are complaints of the browser too, and expected where the API refuses. */
 const REFUSED = /^Failed to load resource: the server responded with a status of 40[134] /;
@@ -31,17 +28,6 @@ const hostile: Behaviour = (_request, response) =>
   void response
     .writeHead(500, { 'content-type': 'text/html', 'x-hostile': '<img src=x onerror=window.ran=1>' })
     .end(HOSTILE);
-
-async function signIn(key: string) {
-  const { page, complaints } = await openTab(browser, `${api}/console`);
-  const give = async (again: string) => {
-    await page.getByLabel('API key').fill(again);
-    await page.getByRole('button', { name: 'Sign in' }).click();
-  };
-  await give(key);
-  const heading = (name: string | RegExp) => page.getByRole('heading', { level: 1, name }).waitFor();
-  return { page, complaints, give, heading };
-}
 
 test('an operator looks an event up, with what the receiver answered, and nothing of it runs', async () => {
   receiver.behave('/hostile', hostile);
@@ -256,6 +242,9 @@ test('with the keyboard alone and on a narrow screen: what is new comes by itsel
     `/narrow/endpoints/${id}`,
     `/narrow/events/${body.id}`,
     '/narrow/dead-letters',
+    '/narrow/audit',
+    '/narrow/keys',
+    '/narrow/event-types',
   ]) {
     await page.goto(`${api}/console/#/tenants${place}`);
     await page.getByText(/^Read \d/).waitFor();

@@ -137,3 +137,98 @@ export interface Replay {
   readonly created_at: string;
   readonly finished_at: string | null;
 }
+
+export interface PausedKey {
+  readonly subject: string | null;
+  readonly delivery_id: string;
+  readonly paused_at: string;
+}
+
+export interface Source {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly origin: string;
+  readonly paused: boolean;
+  readonly lag: number | null;
+  readonly consumers: readonly {
+    readonly process: string;
+    readonly state: string;
+    readonly error: string | null;
+    readonly events: number;
+    readonly duplicates: number;
+    readonly rejected: number;
+    readonly seen_at: string;
+  }[];
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface RejectedMessage {
+  readonly id: string;
+  readonly position: string;
+  readonly group: string;
+  readonly reason: string;
+  readonly detail: string;
+  readonly errors: readonly { readonly path: string; readonly message: string }[];
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly body_bytes: number;
+  readonly truncated: boolean;
+  readonly attempts: number;
+  readonly retry_requested: boolean;
+  readonly dead_letter_error: string | null;
+  readonly message_at: string | null;
+  readonly rejected_at: string;
+}
+
+export interface RejectedMessageInFull extends RejectedMessage {
+  readonly key_base64: string | null;
+  readonly body_base64: string;
+  readonly headers: readonly { readonly name: string; readonly value_base64: string }[];
+}
+
+export interface SetAside {
+  readonly delivery_id: string;
+  readonly tenant_id: string;
+  readonly endpoint_id: string;
+  readonly crashes: number;
+  readonly reason: string;
+  readonly set_aside_at: string;
+}
+
+export interface AuditEntry {
+  readonly id: string;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly object: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+export interface EventType {
+  readonly type: string;
+  readonly description: string;
+  readonly validation: string;
+  readonly versions: readonly {
+    readonly version: string;
+    readonly description: string;
+    readonly state: string;
+    readonly created_at: string;
+  }[];
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface ApiKey {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly expires_at: string | null;
+  readonly created_at: string;
+}
+
+export interface NewApiKey extends ApiKey {
+  readonly key: string;
+}

@@ -1,8 +1,9 @@
-import type { DeadLetter, DeadLetterStats, Page, Replay } from '../logic/api-shapes.ts';
+import type { DeadLetter, DeadLetterStats, Page } from '../logic/api-shapes.ts';
 import { count } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { outcomeWord } from '../logic/words.ts';
-import { button, type Child, element, foreign } from './element.ts';
+import { type DeadLetterFilter, purgeAll, redriveAll, redriveOne } from './dead-letter-actions.ts';
+import { type Child, element, foreign } from './element.ts';
 import { choice, field, form } from './field.ts';
 import { noneOrOlder, pager } from './pager.ts';
 import { part, renderPart } from './part-or-problem.ts';
@@ -14,21 +15,15 @@ const REASONS = ['rejected', 'blocked', 'timeout', 'dns', 'refused', 'reset', 't
   ...['gone', 'disabled', 'aborted'],
 );
 
-/** What dead letters are picked by, for the list and for a redrive alike. */
-interface Filter {
-  readonly endpoint_id?: string;
-  readonly reason?: string;
-}
-
 export function deadLettersView(opening: Opening, tenant: string): View {
   const { api, session, place } = opening;
   const path = ['tenants', tenant, 'dead-letters'];
   const { endpoint_id, reason, cursor } = place.query;
-  const filter: Filter = { ...(endpoint_id ? { endpoint_id } : {}), ...(reason ? { reason } : {}) };
+  const filter: DeadLetterFilter = { ...(endpoint_id ? { endpoint_id } : {}), ...(reason ? { reason } : {}) };
   return view({
     heading: tenant,
     trail: tenantsTrail(session),
-    controls: [tenantTabs(tenant, 'dead-letters'), filterForm(opening, path, filter)],
+    controls: [tenantTabs(session, tenant, 'dead-letters'), filterForm(opening, path, filter)],
     load: async (signal) => {
       const [letters, stats] = await Promise.all([
         api.read<Page<DeadLetter>>(path, { query: { limit: 50, ...filter, cursor }, signal }),
@@ -38,7 +33,9 @@ export function deadLettersView(opening: Opening, tenant: string): View {
     },
     render: ({ letters, stats }) => [
       ...renderPart(stats, (data) => [summary(data)]),
-      letters.data.length === 0 ? null : actions(redriveAll(opening, tenant, filter)),
+      letters.data.length === 0
+        ? null
+        : actions(redriveAll(opening, tenant, filter), purgeAll(opening, tenant, filter)),
       table(
         'Dead letters',
         ['Event', 'Reason', 'Last attempt', 'Attempts', 'Endpoint', 'Accepted', 'Again'],
@@ -50,7 +47,7 @@ export function deadLettersView(opening: Opening, tenant: string): View {
   });
 }
 
-function filterForm({ go }: Opening, path: readonly string[], { endpoint_id, reason }: Filter): HTMLElement {
+function filterForm({ go }: Opening, path: readonly string[], { endpoint_id, reason }: DeadLetterFilter): HTMLElement {
   const reasons = [['', 'any'] as const, ...REASONS.map((name) => [name, name] as const)];
   const fields = [
     field('Endpoint id', 'endpoint_id', { value: endpoint_id ?? '' }),
@@ -82,30 +79,4 @@ function cells(opening: Opening, tenant: string, letter: DeadLetter): readonly C
     time(letter.created_at),
     redriveOne(opening, tenant, delivery_id),
   ];
-}
-
-function redriveOne({ api, act }: Opening, tenant: string, id: string): HTMLElement {
-  const again = button('Redrive', `redrive-${id}`, () =>
-    act(async () => {
-      await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: { delivery_ids: [id] } });
-      return `${id} is queued, if it is still a dead letter.`;
-    }),
-  );
-  again.setAttribute('aria-label', `Redrive ${id}`);
-  return again;
-}
-
-function redriveAll({ api, act }: Opening, tenant: string, filter: Filter): HTMLButtonElement {
-  const isFiltered = Object.keys(filter).length > 0;
-  const what = isFiltered ? 'all that pass the filter' : 'all dead letters of the tenant';
-  const redrive = async () => {
-    const text = await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: filter });
-    const goTo = hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]);
-    return { text: 'The dead letters are queued.', goTo };
-  };
-  const title = isFiltered
-    ? `Redrive all of ${tenant} that pass the filter?`
-    : `Redrive all dead letters of ${tenant}?`;
-  const question = { title, detail: 'Each is delivered again, behind live traffic.', yes: 'Redrive all' };
-  return button(`Redrive ${what} …`, 'redrive-all', () => act(redrive, question));
 }

@@ -33,6 +33,17 @@ export function endpointActions({ api, act }: Opening, endpoint: Endpoint, stats
       const goTo = hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]);
       return { text: 'The dead letters are queued.', goTo };
     }, redriving(endpoint));
+  const remove = () =>
+    act(async () => {
+      await api.call('DELETE', path);
+      return { text: 'The endpoint is deleted.', goTo: hashOf(['tenants', tenant, 'endpoints']) };
+    }, deleting(endpoint));
+  const validate = () =>
+    act(async () => {
+      await api.call('POST', [...path, 'validate']);
+      return 'The receiver is asked again whether it agrees to deliveries.';
+    });
+  const isRefused = endpoint.validation_status !== null && endpoint.validation_status.state !== 'validated';
   const hasDeadLetters = stats !== null && stats.dead_letters.total > 0;
   const isClosed = stats === null || stats.breaker.state === 'closed';
   return actions(
@@ -41,7 +52,9 @@ export function endpointActions({ api, act }: Opening, endpoint: Endpoint, stats
       ? button('Disable …', 'disable', () => enable(false))
       : button('Enable', 'enable', () => enable(true)),
     isClosed ? null : button('Close the circuit', 'close-circuit', close),
+    isRefused ? button('Ask the receiver again', 'validate', validate) : null,
     hasDeadLetters ? button('Redrive its dead letters …', 'redrive-all', redrive) : null,
+    button('Delete …', 'delete', remove),
   );
 }
 
@@ -49,6 +62,12 @@ const disabling = ({ id }: Endpoint): Question => ({
   title: `Disable ${id}?`,
   detail: 'What comes for it meanwhile is not delivered to it, unless it is replayed.',
   yes: 'Disable',
+});
+
+const deleting = ({ id }: Endpoint): Question => ({
+  title: `Delete ${id}?`,
+  detail: 'It is gone for good, and what waits for it is cancelled. To keep it for later, disable it.',
+  yes: 'Delete',
 });
 
 const redriving = ({ id }: Endpoint): Question => ({

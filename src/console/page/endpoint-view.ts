@@ -1,13 +1,15 @@
-import type { Delivery, Endpoint, EndpointStats, Page } from '../logic/api-shapes.ts';
+import type { Delivery, Endpoint, EndpointStats, Page, PausedKey } from '../logic/api-shapes.ts';
 import { hashOf, type Place } from '../logic/place.ts';
 import { deliveryWord } from '../logic/words.ts';
 import { deliveriesTable } from './deliveries-table.ts';
 import { element } from './element.ts';
 import { endpointActions, secretControls } from './endpoint-actions.ts';
 import { figuresOf, settingsOf } from './endpoint-facts.ts';
+import { changeEndpoint } from './endpoint-form.ts';
 import { pager } from './pager.ts';
 import { part, renderPart } from './part-or-problem.ts';
 import { link, section } from './parts.ts';
+import { pausedKeys } from './paused-keys.ts';
 import { replayForm } from './replay-form.ts';
 import { tenantTrail } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
@@ -21,20 +23,25 @@ export function endpointView(opening: Opening, tenant: string, id: string): View
   // Not rendered again with what is read: what is typed and shown in them stays.
   const secret = secretControls(opening, tenant, id);
   const replay = replayForm(opening, tenant, id);
+  const change = changeEndpoint(opening, tenant, id);
+  const pausedOnes = (signal: AbortSignal) =>
+    part(api.read<Page<PausedKey>>([...path, 'paused-keys'], { query: { limit: 20 }, signal }));
   return view({
     heading: id,
     trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'endpoints']), 'Endpoints')),
-    footer: [secret, section('Replay', replay)],
+    footer: [secret, section('Replay', replay), section('Change', change)],
     load: async (signal) => {
       const query = { limit: 20, endpoint_id: id, status, cursor };
-      const [endpoint, stats, deliveries] = await Promise.all([
-        part(api.read<Endpoint>(path, { signal })),
+      const settings = part(api.read<Endpoint>(path, { signal }));
+      const [endpoint, paused, stats, deliveries] = await Promise.all([
+        settings,
+        settings.then((read) => ('data' in read && read.data.order !== 'none' ? pausedOnes(signal) : null)),
         part(api.read<EndpointStats>([...path, 'stats'], { signal })),
         part(api.read<Page<Delivery>>(['tenants', tenant, 'deliveries'], { query, signal })),
       ]);
-      return { endpoint, stats, deliveries };
+      return { endpoint, paused, stats, deliveries };
     },
-    render: ({ endpoint, stats, deliveries }) => [
+    render: ({ endpoint, paused, stats, deliveries }) => [
       ...renderPart(endpoint, (settings) => [
         endpointActions(opening, settings, 'data' in stats ? stats.data : null),
         section('Settings', settingsOf(settings)),
@@ -43,6 +50,9 @@ export function endpointView(opening: Opening, tenant: string, id: string): View
         'data' in stats ? `Figures of the last ${stats.data.window_hours} hours` : 'Figures',
         ...renderPart(stats, (data) => [figuresOf(data)]),
       ),
+      paused === null
+        ? null
+        : section('Paused keys', ...renderPart(paused, (page) => pausedKeys(opening, tenant, id, page))),
       section(
         'Deliveries',
         statusFilter(place),

@@ -3,6 +3,7 @@ import { count, percent } from '../logic/format.ts';
 import { type Hash, hashOf } from '../logic/place.ts';
 import { breakerWord, endpointWord } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
+import { addEndpoint } from './endpoint-form.ts';
 import { noneOrOlder, pager } from './pager.ts';
 import { type Part, part } from './part-or-problem.ts';
 import { link, status, table, time } from './parts.ts';
@@ -18,14 +19,16 @@ interface Row {
   readonly stats: Part<EndpointStats>;
 }
 
-export function endpointsView({ api, session, place }: Opening, tenant: string): View {
+export function endpointsView(opening: Opening, tenant: string): View {
+  const { api, session, place } = opening;
   const path = ['tenants', tenant, 'endpoints'];
   const statsOf = (id: string, signal: AbortSignal) =>
     part(api.read<EndpointStats>([...path, id, 'stats'], { signal }));
   return view({
     heading: tenant,
     trail: tenantsTrail(session),
-    controls: [tenantTabs(tenant, 'endpoints')],
+    controls: [tenantTabs(session, tenant, 'endpoints')],
+    footer: [addEndpoint(opening, tenant)],
     refreshMs: REFRESH_MS,
     load: async (signal) => {
       const query = { limit: ROWS, cursor: place.query.cursor };

@@ -25,7 +25,7 @@ export function eventsView({ api, session, place, go }: Opening, tenant: string)
   return view({
     heading: tenant,
     trail: tenantsTrail(session),
-    controls: [tenantTabs(tenant, 'events'), filter],
+    controls: [tenantTabs(session, tenant, 'events'), filter],
     load: (signal) =>
       api.read<Page<EventFact>>(path, { query: { limit: 50, type, subject, since, until, cursor }, signal }),
     render: ({ data, next }) => [

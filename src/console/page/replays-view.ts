@@ -13,7 +13,7 @@ export function replaysView({ api, session, place }: Opening, tenant: string): V
   return view({
     heading: tenant,
     trail: tenantsTrail(session),
-    controls: [tenantTabs(tenant, 'replays')],
+    controls: [tenantTabs(session, tenant, 'replays')],
     load: (signal) => api.read<Page<Replay>>(path, { query: { limit: 50, cursor: place.query.cursor }, signal }),
     render: ({ data, next }) => [
       table(

@@ -18,9 +18,15 @@ const TABS = [
   ['events', 'Events'],
   ['dead-letters', 'Dead letters'],
   ['replays', 'Replays'],
+  ['event-types', 'Event types'],
+  ['audit', 'Audit log'],
+  ['keys', 'Keys'],
 ] as const;
+/** What only operators may see. */
+const OPERATORS = 'keys';
 
-export function tenantTabs(tenant: string, current: (typeof TABS)[number][0]): HTMLElement {
-  const links = TABS.map(([part, text]) => link(hashOf(['tenants', tenant, part]), text, part === current));
+export function tenantTabs(session: Session, tenant: string, current: (typeof TABS)[number][0]): HTMLElement {
+  const shown = TABS.filter(([part]) => session.tenant === null || part !== OPERATORS);
+  const links = shown.map(([part, text]) => link(hashOf(['tenants', tenant, part]), text, part === current));
   return element('nav', { class: 'tabs', 'aria-label': 'Parts of the tenant' }, ...links);
 }
