@@ -161,7 +161,7 @@ test('what a source rejected is read, bytes and all, tried again and discarded; 
   await heading('Rejected message');
   expect(await page.getByRole('region', { name: 'Body' }).getByRole('region').textContent()).toBe('<b>ähm</b>\u{fffd}');
   await page.getByRole('button', { name: 'Try again' }).click();
-  await page.getByText('Is to be tried again').waitFor();
+  await page.getByText('Is to be tried again', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Discard …' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
   await page.getByRole('link', { name: 'orders/0/2' }).waitFor({ state: 'detached' });
@@ -200,7 +200,7 @@ test('a tenant’s key is offered no part that is for operators, and is refused 
   const { page, heading } = await signIn(key);
   await heading('walled');
   expect(await page.getByRole('navigation').getByRole('link').allTextContents()).toEqual([
-    ...['Endpoints', 'Events', 'Dead letters', 'Replays', 'Event types', 'Audit log'],
+    ...['Endpoints', 'Events', 'Deliveries', 'Dead letters', 'Replays', 'Event types', 'Audit log'],
   ]);
   for (const place of ['sources', 'set-aside', 'tenants/walled/keys']) {
     await page.goto(`${api}/console/#/${place}`);

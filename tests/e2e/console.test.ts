@@ -148,6 +148,7 @@ test('one dead letter is redriven, and a time replayed to an endpoint', async ()
     .getByText(/^dlv_\w+ is queued/)
     .waitFor();
   await receiver.received('/again', 2);
+  await page.mouse.move(1, 1);
   await page.getByText('No dead letters.').waitFor();
   await page.goto(`${api}/console/#/tenants/again/endpoints/${id}`);
   await page.getByText('Replay a time range').click();

@@ -48,6 +48,8 @@ function write(given: NewEvent, index: number): string | undefined {
 
 /** What JSON would leave out, or make null of, without a word. An undefined member is left out: it is how TypeScript says that there is none. */
 function refuseWhatIsLost(this: unknown, key: string, value: unknown): unknown {
+  const given = (this as Record<string, unknown>)[key];
+  if (given instanceof Date && value === null) throw new TypeError(`${JSON.stringify(key)} is an invalid Date.`);
   const isNumber = typeof value === 'number' || value instanceof Number;
   const isLost =
     (isNumber && !Number.isFinite(Number(value))) ||

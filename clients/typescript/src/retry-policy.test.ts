@@ -7,6 +7,7 @@ const problem = (status: number, code?: string) => new PosthornError({ status, c
 
 test.each([
   ['429 of a limit', problem(429, 'rate_limited'), true, true],
+  ['429 of a proxy', problem(429), true, true],
   ['503 that did nothing', problem(503, 'overloaded'), true, true],
   ['503 that may have done it', problem(503, 'unavailable'), true, false],
   ['503 of a proxy', problem(503), true, false],

@@ -12,7 +12,7 @@ const PASSING: ReadonlySet<string | null> = new Set([
 ]);
 
 /** Statuses that pass, whoever answers: of proxies too. With them the request may have been acted on. */
-const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
+const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 502, 503, 504]);
 
 const FIRST_MS = 250;
 const MOST_MS = 15_000;
@@ -20,6 +20,8 @@ const MOST_MS = 15_000;
 /** @param isRepeatable whether it does no harm that the request is acted on twice */
 export function mayRetry(failure: Failure, isRepeatable: boolean): boolean {
   if (failure instanceof NoAnswerError) return isRepeatable || !failure.mayHaveArrived;
+  // Whoever limits a rate has not passed the request on.
+  if (failure.status === 429) return true;
   return PASSING.has(failure.code) || (isRepeatable && (PASSING_STATUSES.has(failure.status) || isFault(failure)));
 }
 

@@ -70,6 +70,7 @@ test('numbers with more digits than a double stay as they are written', async ()
 test.each([
   ['NaN', { ...event, data: { n: Number.NaN } }],
   ['an infinity', { ...event, data: [Number.POSITIVE_INFINITY] }],
+  ['no date', { ...event, data: { at: new Date(Number.NaN) } }],
   ['a function', { ...event, data: { n: () => 1 } }],
   ['a symbol', { ...event, data: Symbol('a') }],
   ['a gap', { ...event, data: [undefined] }],

@@ -70,3 +70,19 @@ test('what is not JSON is no answer, except where text is wanted', async () => {
   const client = new Posthorn({ url: 'http://posthorn.test', key: 'key', fetch: page });
   expect(await client.request('GET /docs')).toBe('<html>');
 });
+
+test.each([
+  ['fields by name', { errors: { body: ['bad'] } }, []],
+  [
+    'no fields',
+    { errors: [null, 7, { path: 1, message: 'm' }, { path: 'a', message: 'm' }] },
+    [{ path: 'a', message: 'm' }],
+  ],
+  ['nothing', null, []],
+])('a problem document of a gateway, with %s in it, is an answer like others', async (_, body, errors) => {
+  const more = { code: 7, title: {}, detail: [], request_id: 1, ...body };
+  const headers = { 'content-type': 'application/problem+json' };
+  const refuse = async () => new Response(JSON.stringify(body === null ? null : more), { status: 422, headers });
+  const failure = { status: 422, code: null, title: '', detail: '', requestId: null, errors };
+  expect(await once(refuse)).toMatchObject({ ok: false, failure });
+});

@@ -1,5 +1,5 @@
 import type { Problem } from './api.ts';
-import { type Failure, NoAnswerError, PosthornError } from './errors.ts';
+import { type Failure, type Fault, NoAnswerError, PosthornError } from './errors.ts';
 import { parseRetryAfter } from './retry-policy.ts';
 
 export interface HttpRequest {
@@ -90,13 +90,27 @@ function read(response: Response, text: string, wantsText: boolean): Answer {
 
 function problemOf(response: Response, text: string): PosthornError {
   const { status, headers } = response;
-  const problem = headers.get('content-type')?.toLowerCase().startsWith('application/problem+json')
-    ? parse(text)
-    : undefined;
-  const { code, title, detail, errors, request_id } = (problem ?? {}) as Partial<Problem>;
-  const retryAfterMs = parseRetryAfter(headers.get('retry-after'), Date.now()) ?? undefined;
-  const requestId = request_id ?? headers.get('x-request-id') ?? undefined;
-  return new PosthornError({ status, code, title, detail, errors, requestId, retryAfterMs });
+  const isProblem = headers.get('content-type')?.toLowerCase().startsWith('application/problem+json');
+  const { code, title, detail, errors, request_id } = Object(isProblem ? parse(text) : null) as Members;
+  return new PosthornError({
+    status,
+    code: textOf(code),
+    title: textOf(title),
+    detail: textOf(detail),
+    errors: Array.isArray(errors) ? errors.filter(isFault) : [],
+    requestId: textOf(request_id) ?? headers.get('x-request-id') ?? undefined,
+    retryAfterMs: parseRetryAfter(headers.get('retry-after'), Date.now()) ?? undefined,
+  });
+}
+
+/** A gateway in between writes problem documents too, with members of its own making (RFC 9457 §3.2). */
+type Members = Partial<Record<keyof Problem, unknown>>;
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
+
+function isFault(value: unknown): value is Fault {
+  const { path, message, code } = Object(value) as Partial<Record<keyof Fault, unknown>>;
+  return typeof path === 'string' && typeof message === 'string' && (code === undefined || typeof code === 'string');
 }
 
 function failureOf(error: unknown, timeoutMs: number | null): NoAnswerError {

@@ -8,4 +8,5 @@ test('there is advice for what the calls of the console may be answered with', (
   const without = codes.filter(([code, { status }]) => adviceOf(status, code) === '').map(([code]) => code);
   expect(without).toEqual([]);
   expect(adviceOf(0, 'no_answer')).toContain('Posthorn runs');
+  expect(adviceOf(0, 'outcome_unknown')).toContain('may have been done');
 });

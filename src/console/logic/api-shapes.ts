@@ -5,7 +5,11 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
-export type OwnKey = { readonly kind: 'operator' } | { readonly kind: 'tenant'; readonly tenant_id: string };
+export interface OwnKey {
+  readonly kind: string;
+  readonly tenant_id: string | null;
+  readonly scopes: readonly string[];
+}
 
 export interface Tenant {
   readonly id: string;
@@ -18,7 +22,7 @@ export interface Endpoint {
   readonly id: string;
   readonly url: string;
   readonly description: string;
-  readonly subscriptions: readonly { readonly types?: readonly string[]; readonly filter?: unknown }[];
+  readonly subscriptions: readonly { readonly types?: readonly string[] | undefined; readonly filter?: unknown }[];
   readonly enabled: boolean;
   readonly disabled_reason: string | null;
   readonly headers: Readonly<Record<string, string>>;
@@ -58,7 +62,7 @@ export interface EndpointStats {
 
 export interface EndpointSecrets {
   readonly secret: string;
-  readonly public_key?: string;
+  readonly public_key?: string | undefined;
   readonly previous: readonly { readonly secret: string; readonly expires_at: string }[];
 }
 
@@ -67,8 +71,8 @@ export interface EventFact {
   readonly type: string;
   readonly version: string;
   readonly timestamp: string;
-  readonly subject?: string;
-  readonly correlation_id?: string;
+  readonly subject?: string | undefined;
+  readonly correlation_id?: string | undefined;
   readonly accepted_at: string;
   readonly expunged_at: string | null;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { count, fieldTime, isoTime, localTime, milliseconds, percent, span } from './format.ts';
+import { count, fieldTime, isoTime, localTime, milliseconds, percent, span, zoneOf } from './format.ts';
 
 test('a time is that of the reader’s zone, and a field gives it back', () => {
   const iso = '2024-03-14T10:30:07.000Z';
@@ -9,11 +9,13 @@ test('a time is that of the reader’s zone, and a field gives it back', () => {
   expect(fieldTime('soon')).toBe('');
   expect(isoTime('')).toBeUndefined();
   expect(localTime('never')).toBe('never');
+  expect(zoneOf(new Date(iso))).toMatch(/^(GMT|UTC)([+-]\d{1,2}(:\d\d)?)?$/);
 });
 
 test('a share is never rounded up to all', () => {
   expect(percent(1)).toBe('100 %');
   expect(percent(0.99999)).toBe('99.99 %');
+  expect(percent(0.57)).toBe('57 %');
   expect(percent(0)).toBe('0 %');
   expect(percent(null)).toBe('–');
 });

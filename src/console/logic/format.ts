@@ -7,6 +7,12 @@ export function localTime(iso: string): string {
   return `${date} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
+/** The reader's zone at that time: `GMT+1`. */
+export function zoneOf(time: Date): string {
+  const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' }).formatToParts(time);
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+}
+
 /** What a field for a date and time holds, in the reader's zone, as the API takes it; undefined where it is empty or none. */
 export function isoTime(field: string): string | undefined {
   const time = new Date(field);
@@ -21,7 +27,8 @@ export function fieldTime(iso: string | undefined): string {
 /** 0.9987 is `99.87 %`: not rounded up to a hundred, which would be a lie. */
 export function percent(share: number | null): string {
   if (share === null) return '–';
-  return `${Math.floor(share * 10_000) / 100} %`;
+  // 0.57 is a little less in a double.
+  return `${Math.floor(share * 10_000 + 1e-6) / 100} %`;
 }
 
 export function milliseconds(ms: number | null): string {

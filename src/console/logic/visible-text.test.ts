@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { visibleText } from './visible-text.ts';
+import { visibleJson, visibleText } from './visible-text.ts';
 
 test('what cannot be seen is written out: controls, direction, nothing at all, line separators, half characters', () => {
   expect(visibleText('a\u0000\u001b[31m\u007f\u0085')).toBe('a\\u{0}\\u{1b}[31m\\u{7f}\\u{85}');
@@ -14,4 +14,11 @@ test('what cannot be seen is written out: controls, direction, nothing at all, l
 test('text of any language stays as it is, with its lines', () => {
   const text = 'Grüße,\tשלום 你好 🙂\r\n<b>&amp;</b>\n';
   expect(visibleText(text)).toBe(text.replace('\r\n', '\n'));
+});
+
+test('JSON stays the same JSON, and ASCII escapes show what cannot be seen', () => {
+  const value = { text: '👩\u200d👧 \u202e\u{e0041}\n\t"\\', n: [1] };
+  const shown = visibleJson(JSON.stringify(value, null, 2));
+  expect(shown).toContain('👩\\u200d👧 \\u202e\\udb40\\udc41');
+  expect(JSON.parse(shown)).toEqual(value);
 });

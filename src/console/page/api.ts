@@ -79,13 +79,17 @@ async function ask(url: URL, signal: AbortSignal | undefined, init: RequestInit)
     return { response, text: await response.text() };
   } catch (error) {
     signal?.throwIfAborted();
-    throw noAnswer(inTime.aborted ? new Error(`It took more than ${PATIENCE_MS / 1_000} seconds.`) : error);
+    throw noAnswer(
+      init.method,
+      inTime.aborted ? new Error(`It took more than ${PATIENCE_MS / 1_000} seconds.`) : error,
+    );
   }
 }
 
-function noAnswer(error: unknown): CallError {
+function noAnswer(method: string | undefined, error: unknown): CallError {
   const detail = error instanceof Error ? error.message : String(error);
-  return new CallError({ status: 0, code: 'no_answer', title: 'No answer', detail, errors: [] });
+  const code = method === 'GET' ? 'no_answer' : 'outcome_unknown';
+  return new CallError({ status: 0, code, title: 'No answer', detail, errors: [] });
 }
 
 /** A proxy in between answers with something else than a problem document, or with one of its own. */

@@ -1,7 +1,7 @@
 import type { AuditEntry, Page } from '../logic/api-shapes.ts';
 import { type Child, element, foreign } from './element.ts';
 import { noneOrOlder, pager } from './pager.ts';
-import { block, table, time } from './parts.ts';
+import { jsonBlock, table, time } from './parts.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -43,7 +43,7 @@ function changeOf({ id, action, before, after }: AuditEntry): Child {
     { id: `change-${id}` },
     element('summary', { 'aria-label': `Before and after ${action}` }, 'Before and after'),
     ...shown.map(([name, value]) =>
-      element('div', {}, element('div', { class: 'fine' }, name), block(name, JSON.stringify(value, null, 2))),
+      element('div', {}, element('div', { class: 'fine' }, name), jsonBlock(name, JSON.stringify(value, null, 2))),
     ),
   );
 }

@@ -6,8 +6,9 @@ import { type DeadLetterFilter, purgeAll, redriveAll, redriveOne } from './dead-
 import { type Child, element, foreign } from './element.ts';
 import { choice, field, form } from './field.ts';
 import { noneOrOlder, pager } from './pager.ts';
-import { part, renderPart } from './part-or-problem.ts';
+import { partReader, renderPart } from './part-or-problem.ts';
 import { actions, link, status, table, time } from './parts.ts';
+import { may } from './session.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -20,6 +21,7 @@ export function deadLettersView(opening: Opening, tenant: string): View {
   const path = ['tenants', tenant, 'dead-letters'];
   const { endpoint_id, reason, cursor } = place.query;
   const filter: DeadLetterFilter = { ...(endpoint_id ? { endpoint_id } : {}), ...(reason ? { reason } : {}) };
+  const part = partReader();
   return view({
     heading: tenant,
     trail: tenantsTrail(session),
@@ -27,13 +29,13 @@ export function deadLettersView(opening: Opening, tenant: string): View {
     load: async (signal) => {
       const [letters, stats] = await Promise.all([
         api.read<Page<DeadLetter>>(path, { query: { limit: 50, ...filter, cursor }, signal }),
-        part(api.read<DeadLetterStats>([...path, 'stats'], { signal })),
+        part('stats', api.read<DeadLetterStats>([...path, 'stats'], { signal })),
       ]);
       return { letters, stats };
     },
     render: ({ letters, stats }) => [
       ...renderPart(stats, (data) => [summary(data)]),
-      letters.data.length === 0
+      letters.data.length === 0 || !may(session, 'deliveries:write')
         ? null
         : actions(redriveAll(opening, tenant, filter), purgeAll(opening, tenant, filter)),
       table(
@@ -77,6 +79,6 @@ function cells(opening: Opening, tenant: string, letter: DeadLetter): readonly C
     link(hashOf(['tenants', tenant, 'deliveries', delivery_id]), count(attempts)),
     link(hashOf(['tenants', tenant, 'endpoints', endpoint_id]), endpoint_id),
     time(letter.created_at),
-    redriveOne(opening, tenant, delivery_id),
+    may(opening.session, 'deliveries:write') ? redriveOne(opening, tenant, delivery_id) : null,
   ];
 }

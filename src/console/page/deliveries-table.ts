@@ -1,18 +1,21 @@
 import type { Delivery, Page } from '../logic/api-shapes.ts';
-import { hashOf } from '../logic/place.ts';
+import { hashOf, type Place } from '../logic/place.ts';
 import { deliveryWord, outcomeWord } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
 import { noneOrOlder } from './pager.ts';
 import { link, status, table, time } from './parts.ts';
 
-/** @param other what each row names beside itself: on the page of an endpoint its event, on that of an event its endpoint */
-export function deliveriesTable(tenant: string, { data, next }: Page<Delivery>, other: 'event' | 'endpoint'): Child {
+const STATUSES = ['pending', 'retrying', 'delivered', 'dead_lettered', 'cancelled'];
+
+/** @param isOfOne whether all are of one endpoint, which need not be named then */
+export function deliveriesTable(tenant: string, { data, next }: Page<Delivery>, isOfOne: boolean): Child {
   return table(
     'Deliveries',
-    ['Delivery', other === 'event' ? 'Event' : 'Endpoint', 'Status', 'Attempts', 'Last attempt', 'Next attempt'],
+    ['Delivery', 'Event', ...(isOfOne ? [] : ['Endpoint']), 'Status', 'Attempts', 'Last attempt', 'Next attempt'],
     data.map((delivery) => [
       link(hashOf(['tenants', tenant, 'deliveries', delivery.id]), delivery.id),
-      other === 'event' ? eventOf(tenant, delivery) : endpointOf(tenant, delivery),
+      eventOf(tenant, delivery),
+      ...(isOfOne ? [] : [endpointOf(tenant, delivery)]),
       status(deliveryWord(delivery.status)),
       String(delivery.attempts),
       lastOf(delivery),
@@ -44,4 +47,12 @@ function lastOf({ last_attempt, problem }: Delivery): Child {
     last_attempt === null ? null : element('div', { class: 'fine' }, time(last_attempt.started_at)),
     why === null ? null : element('div', { class: 'fine' }, foreign(why)),
   );
+}
+
+/** Links to the deliveries of each status. */
+export function statusFilter({ path, query }: Place): HTMLElement {
+  const choices = [undefined, ...STATUSES].map((status) =>
+    link(hashOf(path, { status }), status === undefined ? 'all' : deliveryWord(status).text, query.status === status),
+  );
+  return element('nav', { class: 'tabs', 'aria-label': 'Status of deliveries' }, ...choices);
 }

@@ -5,6 +5,7 @@ import { attemptsList } from './attempts.ts';
 import { button, element, foreign } from './element.ts';
 import { pager } from './pager.ts';
 import { actions, facts, link, section, status, time } from './parts.ts';
+import { may } from './session.ts';
 import { tenantTrail } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -13,7 +14,7 @@ export function deliveryView(opening: Opening, tenant: string, id: string): View
   const path = ['tenants', tenant, 'deliveries', id];
   return view({
     heading: id,
-    trail: tenantTrail(session, tenant),
+    trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'deliveries']), 'Deliveries')),
     load: async (signal) => {
       const query = { limit: 50, cursor: place.query.cursor };
       const [delivery, attempts] = await Promise.all([
@@ -23,7 +24,7 @@ export function deliveryView(opening: Opening, tenant: string, id: string): View
       return { delivery, attempts };
     },
     render: ({ delivery, attempts }) => [
-      deliveryActions(opening, path, delivery),
+      may(session, 'deliveries:write') ? deliveryActions(opening, path, delivery) : null,
       deliveryFacts(tenant, delivery),
       section('Attempts', attemptsList(id, attempts.data), pager(place, attempts.next)),
     ],

@@ -51,6 +51,7 @@ export function foreign(text: string): HTMLElement {
 
 export function button(text: string, id: string, onClick: () => void, kind = ''): HTMLButtonElement {
   const made = element('button', { type: 'button', id, ...(kind === '' ? {} : { class: kind }) }, text);
-  made.addEventListener('click', onClick);
+  // The second click of a double one is no second wish, and what it meets may be another row's.
+  made.addEventListener('click', ({ detail }) => detail > 1 || onClick());
   return made;
 }

@@ -3,10 +3,15 @@ import { hashOf } from '../logic/place.ts';
 import type { Question } from './confirm.ts';
 import { button, element, foreign } from './element.ts';
 import { actions, facts, time } from './parts.ts';
+import { may } from './session.ts';
 import type { Opening } from './view.ts';
 
 /** What can be done to an endpoint. @param stats null where they could not be read */
-export function endpointActions({ api, act }: Opening, endpoint: Endpoint, stats: EndpointStats | null): HTMLElement {
+export function endpointActions(
+  { api, act, session }: Opening,
+  endpoint: Endpoint,
+  stats: EndpointStats | null,
+): HTMLElement {
   const { tenant, path } = placeOf(endpoint);
   const test = () =>
     act(async () => {
@@ -46,6 +51,9 @@ export function endpointActions({ api, act }: Opening, endpoint: Endpoint, stats
   const isRefused = endpoint.validation_status !== null && endpoint.validation_status.state !== 'validated';
   const hasDeadLetters = stats !== null && stats.dead_letters.total > 0;
   const isClosed = stats === null || stats.breaker.state === 'closed';
+  const redriveIt = () => button('Redrive its dead letters …', 'redrive-all', redrive);
+  const mayRedrive = hasDeadLetters && may(session, 'deliveries:write');
+  if (!may(session, 'endpoints:write')) return actions(mayRedrive ? redriveIt() : null);
   return actions(
     button('Send a test event', 'send-test', test),
     endpoint.enabled
@@ -53,7 +61,7 @@ export function endpointActions({ api, act }: Opening, endpoint: Endpoint, stats
       : button('Enable', 'enable', () => enable(true)),
     isClosed ? null : button('Close the circuit', 'close-circuit', close),
     isRefused ? button('Ask the receiver again', 'validate', validate) : null,
-    hasDeadLetters ? button('Redrive its dead letters …', 'redrive-all', redrive) : null,
+    mayRedrive ? redriveIt() : null,
     button('Delete …', 'delete', remove),
   );
 }
@@ -84,7 +92,7 @@ const rotating = (id: string): Question => ({
 });
 
 /** The secrets are read only when they are asked for, and rotated only when that is confirmed. */
-export function secretControls({ api, act }: Opening, tenant: string, id: string): HTMLElement {
+export function secretControls({ api, act, session }: Opening, tenant: string, id: string): HTMLElement {
   const path = ['tenants', tenant, 'endpoints', id, 'secret'];
   const place = element('div', {});
   const show = () =>
@@ -103,7 +111,10 @@ export function secretControls({ api, act }: Opening, tenant: string, id: string
     'section',
     { 'aria-label': 'Signing secret' },
     element('h2', {}, 'Signing secret'),
-    actions(button('Show the secret', 'show-secret', show), button('Rotate …', 'rotate-secret', rotate)),
+    actions(
+      button('Show the secret', 'show-secret', show),
+      may(session, 'endpoints:write') ? button('Rotate …', 'rotate-secret', rotate) : null,
+    ),
     place,
   );
 }

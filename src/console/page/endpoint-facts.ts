@@ -68,7 +68,15 @@ function subscriptionsOf({ subscriptions }: Endpoint): Child {
 function headersOf(headers: Readonly<Record<string, string>>): Child {
   const entries = Object.entries(headers);
   if (entries.length === 0) return null;
-  return element('ul', {}, ...entries.map(([name, value]) => element('li', {}, foreign(`${name}: ${value}`))));
+  // Behind their names: they may be credentials, and others look at the screen.
+  const items = entries.map(([name, value]) =>
+    element(
+      'li',
+      {},
+      element('details', { id: `header-${name}` }, element('summary', {}, foreign(name)), foreign(value)),
+    ),
+  );
+  return element('ul', {}, ...items);
 }
 
 function orderOf({ order, on_dead_letter }: Endpoint): string {

@@ -1,20 +1,17 @@
 import type { Delivery, Endpoint, EndpointStats, Page, PausedKey } from '../logic/api-shapes.ts';
-import { hashOf, type Place } from '../logic/place.ts';
-import { deliveryWord } from '../logic/words.ts';
-import { deliveriesTable } from './deliveries-table.ts';
-import { element } from './element.ts';
+import { hashOf } from '../logic/place.ts';
+import { deliveriesTable, statusFilter } from './deliveries-table.ts';
 import { endpointActions, secretControls } from './endpoint-actions.ts';
 import { figuresOf, settingsOf } from './endpoint-facts.ts';
 import { changeEndpoint } from './endpoint-form.ts';
 import { pager } from './pager.ts';
-import { part, renderPart } from './part-or-problem.ts';
+import { partReader, renderPart } from './part-or-problem.ts';
 import { link, section } from './parts.ts';
 import { pausedKeys } from './paused-keys.ts';
 import { replayForm } from './replay-form.ts';
+import { may } from './session.ts';
 import { tenantTrail } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
-
-const STATUSES = ['pending', 'retrying', 'delivered', 'dead_lettered', 'cancelled'];
 
 export function endpointView(opening: Opening, tenant: string, id: string): View {
   const { api, session, place } = opening;
@@ -24,20 +21,25 @@ export function endpointView(opening: Opening, tenant: string, id: string): View
   const secret = secretControls(opening, tenant, id);
   const replay = replayForm(opening, tenant, id);
   const change = changeEndpoint(opening, tenant, id);
+  const part = partReader();
   const pausedOnes = (signal: AbortSignal) =>
-    part(api.read<Page<PausedKey>>([...path, 'paused-keys'], { query: { limit: 20 }, signal }));
+    part('paused', api.read<Page<PausedKey>>([...path, 'paused-keys'], { query: { limit: 20 }, signal }));
   return view({
     heading: id,
     trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'endpoints']), 'Endpoints')),
-    footer: [secret, section('Replay', replay), section('Change', change)],
+    footer: [
+      secret,
+      ...(may(session, 'deliveries:write') ? [section('Replay', replay)] : []),
+      ...(may(session, 'endpoints:write') ? [section('Change', change)] : []),
+    ],
     load: async (signal) => {
       const query = { limit: 20, endpoint_id: id, status, cursor };
-      const settings = part(api.read<Endpoint>(path, { signal }));
+      const settings = part('endpoint', api.read<Endpoint>(path, { signal }));
       const [endpoint, paused, stats, deliveries] = await Promise.all([
         settings,
         settings.then((read) => ('data' in read && read.data.order !== 'none' ? pausedOnes(signal) : null)),
-        part(api.read<EndpointStats>([...path, 'stats'], { signal })),
-        part(api.read<Page<Delivery>>(['tenants', tenant, 'deliveries'], { query, signal })),
+        part('stats', api.read<EndpointStats>([...path, 'stats'], { signal })),
+        part('deliveries', api.read<Page<Delivery>>(['tenants', tenant, 'deliveries'], { query, signal })),
       ]);
       return { endpoint, paused, stats, deliveries };
     },
@@ -56,15 +58,8 @@ export function endpointView(opening: Opening, tenant: string, id: string): View
       section(
         'Deliveries',
         statusFilter(place),
-        ...renderPart(deliveries, (page) => [deliveriesTable(tenant, page, 'event'), pager(place, page.next)]),
+        ...renderPart(deliveries, (page) => [deliveriesTable(tenant, page, true), pager(place, page.next)]),
       ),
     ],
   });
-}
-
-function statusFilter({ path, query }: Place): HTMLElement {
-  const choices = [undefined, ...STATUSES].map((status) =>
-    link(hashOf(path, { status }), status === undefined ? 'all' : deliveryWord(status).text, query.status === status),
-  );
-  return element('nav', { class: 'tabs', 'aria-label': 'Status of deliveries' }, ...choices);
 }

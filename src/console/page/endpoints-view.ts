@@ -5,8 +5,9 @@ import { breakerWord, endpointWord } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
 import { addEndpoint } from './endpoint-form.ts';
 import { noneOrOlder, pager } from './pager.ts';
-import { type Part, part } from './part-or-problem.ts';
+import { type Part, partReader } from './part-or-problem.ts';
 import { link, status, table, time } from './parts.ts';
+import { may } from './session.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -22,13 +23,14 @@ interface Row {
 export function endpointsView(opening: Opening, tenant: string): View {
   const { api, session, place } = opening;
   const path = ['tenants', tenant, 'endpoints'];
+  const part = partReader();
   const statsOf = (id: string, signal: AbortSignal) =>
-    part(api.read<EndpointStats>([...path, id, 'stats'], { signal }));
+    part(id, api.read<EndpointStats>([...path, id, 'stats'], { signal }));
   return view({
     heading: tenant,
     trail: tenantsTrail(session),
     controls: [tenantTabs(session, tenant, 'endpoints')],
-    footer: [addEndpoint(opening, tenant)],
+    footer: may(session, 'endpoints:write') ? [addEndpoint(opening, tenant)] : [],
     refreshMs: REFRESH_MS,
     load: async (signal) => {
       const query = { limit: ROWS, cursor: place.query.cursor };
@@ -56,7 +58,10 @@ function cells({ endpoint, stats }: Row, hash: Hash): readonly Child[] {
 }
 
 function figures(stats: Part<EndpointStats>): readonly Child[] {
-  if ('problem' in stats) return ['–', '–', '–', '–'];
+  if ('problem' in stats) {
+    const { title, detail } = stats.problem;
+    return [element('span', { class: 'fine' }, foreign(`not read: ${detail || title}`)), '–', '–', '–'];
+  }
   const { breaker, success_rate, backlog, dead_letters } = stats.data;
   return [
     status(breakerWord(breaker.state)),

@@ -2,8 +2,8 @@ import type { EventType } from '../logic/api-shapes.ts';
 import { indentJson } from '../logic/indent-json.ts';
 import { hashOf } from '../logic/place.ts';
 import { foreign } from './element.ts';
-import { part, renderPart } from './part-or-problem.ts';
-import { block, facts, link, section, table, time } from './parts.ts';
+import { partReader, renderPart } from './part-or-problem.ts';
+import { facts, jsonBlock, link, section, table, time } from './parts.ts';
 import { tenantTrail } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -11,6 +11,7 @@ import { type Opening, type View, view } from './view.ts';
 export function eventTypeView({ api, session, place }: Opening, tenant: string, name: string): View {
   const path = ['tenants', tenant, 'event-types', name];
   const { version } = place.query;
+  const part = partReader();
   return view({
     heading: name,
     trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'event-types']), 'Event types')),
@@ -18,7 +19,7 @@ export function eventTypeView({ api, session, place }: Opening, tenant: string, 
       const [type, inFull] = await Promise.all([
         api.read<EventType>(path, { signal }),
         // As it is written: numbers of schemas may be past the doubles.
-        version === undefined ? null : part(api.call('GET', [...path, 'versions', version], { signal })),
+        version === undefined ? null : part('version', api.call('GET', [...path, 'versions', version], { signal })),
       ]);
       return { type, inFull };
     },
@@ -34,7 +35,7 @@ export function eventTypeView({ api, session, place }: Opening, tenant: string, 
         ? null
         : section(
             `Version ${version}`,
-            ...renderPart(inFull, (text) => [block(`Version ${version}`, indentJson(text))]),
+            ...renderPart(inFull, (text) => [jsonBlock(`Version ${version}`, indentJson(text))]),
           ),
     ],
   });

@@ -6,8 +6,8 @@ import type { Api } from './api.ts';
 import { attemptsList } from './attempts.ts';
 import { type Child, element, foreign } from './element.ts';
 import { noneOrOlder, pager } from './pager.ts';
-import { part, renderPart } from './part-or-problem.ts';
-import { block, facts, link, section, status, time } from './parts.ts';
+import { partReader, renderPart } from './part-or-problem.ts';
+import { facts, jsonBlock, link, section, status, time } from './parts.ts';
 import { tenantTrail } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -22,14 +22,16 @@ interface Made {
 export function eventView({ api, session, place }: Opening, tenant: string, id: string): View {
   const path = ['tenants', tenant, 'events', id];
   const query = { limit: DELIVERIES, cursor: place.query.cursor };
+  const part = partReader();
   const attemptsOf = attemptsReader(api, tenant);
   return view({
     heading: id,
     trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'events']), 'Events')),
     load: async (signal) => {
       const [event, deliveries] = await Promise.all([
-        part(api.call('GET', path, { signal })),
+        part('event', api.call('GET', path, { signal })),
         part(
+          'deliveries',
           api.read<Page<Delivery>>([...path, 'deliveries'], { query, signal }).then(async ({ data, next }) => ({
             made: await Promise.all(data.map((delivery) => attemptsOf(delivery, signal))),
             next,
@@ -41,7 +43,7 @@ export function eventView({ api, session, place }: Opening, tenant: string, id: 
     render: ({ event, deliveries }) => [
       ...renderPart(event, (text) => [
         factsOf(JSON.parse(text) as EventFact),
-        section('The event, as it is stored', block('The event', indentJson(text))),
+        section('The event, as it is stored', jsonBlock('The event', indentJson(text))),
       ]),
       section(
         'Deliveries',

@@ -3,12 +3,14 @@ import { fieldTime, isoTime } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { foreign } from './element.ts';
 import { field, form } from './field.ts';
+import { findInTenant } from './find-form.ts';
 import { noneOrOlder, pager } from './pager.ts';
 import { link, table, time } from './parts.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
-export function eventsView({ api, session, place, go }: Opening, tenant: string): View {
+export function eventsView(opening: Opening, tenant: string): View {
+  const { api, session, place, go } = opening;
   const path = ['tenants', tenant, 'events'];
   const { type, subject, since, until, cursor } = place.query;
   const filter = form(
@@ -25,7 +27,7 @@ export function eventsView({ api, session, place, go }: Opening, tenant: string)
   return view({
     heading: tenant,
     trail: tenantsTrail(session),
-    controls: [tenantTabs(session, tenant, 'events'), filter],
+    controls: [tenantTabs(session, tenant, 'events'), findInTenant(opening, tenant), filter],
     load: (signal) =>
       api.read<Page<EventFact>>(path, { query: { limit: 50, type, subject, since, until, cursor }, signal }),
     render: ({ data, next }) => [

@@ -37,12 +37,19 @@ export function form(
     'form',
     { 'aria-label': label, class: 'fields' },
     ...fields,
-    element('div', { class: 'field' }, element('button', { type: 'submit', class: 'primary' }, submit)),
+    element('div', { class: 'field' }, submitButton(submit)),
   );
   made.addEventListener('submit', (event) => {
     event.preventDefault();
     const entries = [...new FormData(made)].map(([name, value]) => [name, String(value).trim()]);
     onSubmit(Object.fromEntries(entries));
   });
+  return made;
+}
+
+/** The second click of a double one is no second wish. */
+function submitButton(text: string): HTMLButtonElement {
+  const made = element('button', { type: 'submit', class: 'primary' }, text);
+  made.addEventListener('click', (event) => event.detail > 1 && event.preventDefault());
   return made;
 }

@@ -1,4 +1,4 @@
-import { localTime } from '../logic/format.ts';
+import { localTime, zoneOf } from '../logic/format.ts';
 import { visibleText } from '../logic/visible-text.ts';
 import { element, foreign } from './element.ts';
 import { problemBox } from './problem-box.ts';
@@ -12,6 +12,8 @@ export class Frame {
   readonly #refusal = element('div', {});
   readonly #view: View;
   #shown: string | null = null;
+  #hasFooter = false;
+  #readAt = '';
 
   /** @param onRefresh when the reader asks for it */
   constructor(view: View, onRefresh: () => void) {
@@ -19,7 +21,7 @@ export class Frame {
     const refresh = element('button', { type: 'button', id: 'refresh' }, 'Refresh');
     refresh.addEventListener('click', onRefresh);
     const heading = element('h1', { tabindex: '-1' }, foreign(view.heading));
-    const { trail, controls = [], footer = [] } = view;
+    const { trail, controls = [] } = view;
     const main = document.getElementById('main')!;
     main.replaceChildren(
       ...(trail.length === 0 ? [] : [element('nav', { class: 'trail', 'aria-label': 'Where you are' }, ...trail)]),
@@ -28,7 +30,6 @@ export class Frame {
       this.#trouble,
       ...controls,
       this.#live,
-      ...footer,
     );
     this.#live.replaceChildren(element('p', { class: 'empty' }, 'Loading …'));
     document.title = `${visibleText(view.heading)} – Posthorn`;
@@ -38,14 +39,30 @@ export class Frame {
   /** Leaves everything as it is when nothing has changed: selections, scroll positions and opened details stay. */
   show(data: unknown): void {
     this.#trouble.replaceChildren();
-    this.#read.textContent = `Read ${localTime(new Date().toISOString()).slice(11)}`;
+    const now = new Date();
+    this.#readAt = `Read ${localTime(now.toISOString()).slice(11)} ${zoneOf(now)}`;
+    this.#read.textContent = this.#readAt;
     const text = JSON.stringify(data);
     if (text === this.#shown) return;
     const keep = remember(this.#live);
     this.#live.replaceChildren(...this.#view.render(data).filter((child) => child !== null));
     keep(this.#live);
+    // Of what is not there nothing can be asked for.
+    if (!this.#hasFooter) this.#live.after(...(this.#view.footer ?? []));
+    this.#hasFooter = true;
     // Only now: what could not be shown is not taken for what is shown.
     this.#shown = text;
+  }
+
+  /** That what is shown may be old: its successor takes long. */
+  showReading(): void {
+    this.#read.textContent = this.#readAt === '' ? 'Being read …' : `${this.#readAt}, being read again …`;
+  }
+
+  /** That there is something newer, which would put another row under the pointer. */
+  showHeld(data: unknown): void {
+    if (JSON.stringify(data) !== this.#shown)
+      this.#read.textContent = `${this.#readAt}, newer once the pointer leaves the button`;
   }
 
   /** Why something was not done: until something else is. */
@@ -109,6 +126,9 @@ export function banner(who: string | null, onSignOut: () => void): void {
   place.append(foreign(who), ' ', out);
 }
 
-export function say(text: string): void {
-  document.getElementById('message')!.textContent = text;
+/** What came of what was asked for, or that it is under way. */
+export function say(text: string, tone: 'done' | 'busy' | 'trouble' = 'done'): void {
+  const place = document.getElementById('message')!;
+  place.className = tone;
+  place.textContent = text;
 }

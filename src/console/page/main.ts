@@ -1,8 +1,9 @@
 import { type Hash, hashOf, parsePlace } from '../logic/place.ts';
+import { actor } from './actor.ts';
 import { Api, CallError } from './api.ts';
-import { confirm, type Question, withdrawQuestions } from './confirm.ts';
+import { withdrawQuestions } from './confirm.ts';
 import { banner, Frame, say } from './frame.ts';
-import { whenReleased } from './pointer.ts';
+import { whenElsewhere, whenReleased } from './pointer.ts';
 import { Reader } from './reader.ts';
 import { forgetSession, keepSession, readSession, type Session } from './session.ts';
 import { signIn } from './sign-in.ts';
@@ -63,30 +64,9 @@ function openView(session: Session): void {
     forgetSession();
     askForKey(error);
   };
-  let isActing = false;
-  const act = async (work: () => Promise<string | Done>, question?: Question) => {
-    // A second click is none of a second wish.
-    if (isActing) return;
-    isActing = true;
-    try {
-      if (question === undefined || (await confirm(question))) await carryOut(work);
-    } finally {
-      isActing = false;
-    }
-  };
-  const carryOut = async (work: () => Promise<string | Done>) => {
-    if (reader !== mine) return;
-    say('');
+  const isShown = () => reader === mine;
+  const onDone = ({ text, goTo }: Done) => {
     frame.clearRefusal();
-    try {
-      const done = await work();
-      if (reader === mine) show(typeof done === 'string' ? { text: done } : done);
-    } catch (error) {
-      // Of a view that was left, and maybe of another's key: nothing to whoever looks now.
-      if (reader === mine) fail(error, (refusal) => frame.showRefusal(refusal));
-    }
-  };
-  const show = ({ text, goTo }: Done) => {
     say(text);
     if (goTo !== undefined && goTo !== location.hash) {
       keepsMessage = true;
@@ -97,12 +77,21 @@ function openView(session: Session): void {
     mine.read();
   };
   const go = (hash: Hash) => {
-    location.hash = hash;
+    if (hash === location.hash) mine.readAnew();
+    else location.hash = hash;
   };
   const place = parsePlace(location.hash);
-  const asked = (work: () => Promise<string | Done>, question?: Question) => void act(work, question);
-  const shown: View = viewOf({ api: new Api(session.key), session, place, act: asked, go });
-  const frame = new Frame(shown, () => mine.read());
+  const act = actor({
+    isShown,
+    isSignedIn: () => readSession()?.key === session.key,
+    onDone,
+    onFailed: (error) => {
+      say('');
+      fail(error, (refusal) => frame.showRefusal(refusal));
+    },
+  });
+  const shown: View = viewOf({ api: new Api(session.key), session, place, act, go });
+  const frame = new Frame(shown, () => mine.readAnew());
   const failed = (error: unknown) => fail(error, (problem) => frame.showProblem(problem));
   const showData = (data: unknown) => {
     try {
@@ -112,8 +101,14 @@ function openView(session: Session): void {
     }
   };
   const mine = new Reader(shown, {
-    onData: (data) => whenReleased(() => reader === mine && showData(data)),
+    // What somebody waits for comes at once; what comes by itself, not under a pointer that is about to click.
+    onData: (data, isAsked) => {
+      const work = () => isShown() && showData(data);
+      if (isAsked) whenReleased(work);
+      else whenElsewhere(work, () => frame.showHeld(data));
+    },
     onError: failed,
+    onSlow: () => frame.showReading(),
   });
   reader = mine;
   mine.read();

@@ -5,14 +5,28 @@ import { problemBox } from './problem-box.ts';
 /** A part of a view that may be refused while the rest can be read: for a scope that the key lacks, say. */
 export type Part<T> = { readonly data: T } | { readonly problem: CallError['problem'] };
 
-/** @throws CallError 401, which concerns the whole page; and whatever is no answer of the API */
-export async function part<T>(work: Promise<T>): Promise<Part<T>> {
-  try {
-    return { data: await work };
-  } catch (error) {
-    if (!(error instanceof CallError) || error.problem.status === 401) throw error;
-    return { problem: error.problem };
-  }
+/** Concern the whole page: nobody is signed in, or there is no such object. */
+const OF_THE_WHOLE: ReadonlySet<number> = new Set([401, 404]);
+const FORBIDDEN = 403;
+
+/**
+ * For one view. What a part could not be read for is shown in its place, but for what passes (no answer, 503) once the part was read: then the reading as a
+ * whole has failed, and what was read before stays.
+ * @returns throws CallError, and whatever is no answer of the API
+ */
+export function partReader(): <T>(name: string, work: Promise<T>) => Promise<Part<T>> {
+  const known = new Set<string>();
+  return async (name, work) => {
+    try {
+      const data = await work;
+      known.add(name);
+      return { data };
+    } catch (error) {
+      if (!(error instanceof CallError) || OF_THE_WHOLE.has(error.problem.status)) throw error;
+      if (known.has(name) && error.problem.status !== FORBIDDEN) throw error;
+      return { problem: error.problem };
+    }
+  };
 }
 
 export function renderPart<T>(loaded: Part<T>, render: (data: T) => readonly Child[]): readonly Child[] {

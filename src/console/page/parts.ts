@@ -1,6 +1,6 @@
 import { localTime } from '../logic/format.ts';
 import type { Hash } from '../logic/place.ts';
-import { visibleText } from '../logic/visible-text.ts';
+import { visibleJson, visibleText } from '../logic/visible-text.ts';
 import type { Word } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
 
@@ -64,19 +64,24 @@ function rowOf(columns: readonly string[], row: readonly Child[]): HTMLElement {
 }
 
 /** What strangers wrote, over lines. It can be scrolled with the keyboard. What is long is cut, unless the reader asked for all of it (`data-whole`). */
-export function block(label: string, text: string): HTMLElement {
-  const shown = visibleText(text.slice(0, FIRST_CHARACTERS));
+export function block(label: string, text: string, write = visibleText): HTMLElement {
+  const shown = write(text.slice(0, FIRST_CHARACTERS));
   const pre = element('pre', { tabindex: '0', role: 'region', 'aria-label': label }, shown);
   if (text.length <= FIRST_CHARACTERS) return pre;
   const all = element('button', { type: 'button' }, `Show all ${text.length.toLocaleString('en')} characters`);
   all.addEventListener('click', () => {
     const hadFocus = document.activeElement === all;
-    pre.textContent = visibleText(text);
+    pre.textContent = write(text);
     pre.dataset.whole = '';
     all.remove();
     if (hadFocus) pre.focus();
   });
   return element('div', {}, pre, all);
+}
+
+/** JSON, which stays JSON when it is copied. */
+export function jsonBlock(label: string, text: string): HTMLElement {
+  return block(label, text, visibleJson);
 }
 
 export function section(title: string, ...children: readonly Child[]): HTMLElement {

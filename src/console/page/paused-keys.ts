@@ -2,6 +2,7 @@ import type { Page, PausedKey } from '../logic/api-shapes.ts';
 import { hashOf } from '../logic/place.ts';
 import { button, type Child, element, foreign } from './element.ts';
 import { actions, link, table, time } from './parts.ts';
+import { may } from './session.ts';
 import type { Opening } from './view.ts';
 
 /** What stands still behind dead letters of an ordered endpoint, until a person says how it goes on. */
@@ -11,6 +12,7 @@ export function pausedKeys(
   endpoint: string,
   page: Page<PausedKey>,
 ): readonly Child[] {
+  const mayResume = may(opening.session, 'deliveries:write');
   return [
     page.data.length === 0
       ? null
@@ -19,7 +21,7 @@ export function pausedKeys(
           { class: 'fine' },
           'Each waits for its dead letter: retry that, so that it goes first, or resume the key without it.',
         ),
-    page.data.length > 1 ? actions(resumeAll(opening, tenant, endpoint)) : null,
+    mayResume && page.data.length > 1 ? actions(resumeAll(opening, tenant, endpoint)) : null,
     table(
       'Paused keys',
       ['Subject', 'Dead letter', 'Paused', 'Resume'],
@@ -27,11 +29,13 @@ export function pausedKeys(
         subject === null ? element('span', { class: 'fine' }, 'the whole endpoint, or not kept') : foreign(subject),
         link(hashOf(['tenants', tenant, 'deliveries', delivery_id]), delivery_id),
         time(paused_at),
-        subject === null
-          ? page.data.length === 1
-            ? resumeAll(opening, tenant, endpoint)
-            : null
-          : resumeOne(opening, tenant, endpoint, subject, delivery_id),
+        !mayResume
+          ? null
+          : subject === null
+            ? page.data.length === 1
+              ? resumeAll(opening, tenant, endpoint)
+              : null
+            : resumeOne(opening, tenant, endpoint, subject, delivery_id),
       ]),
       'No key is paused.',
     ),

@@ -1,10 +1,14 @@
 import type { View } from './view.ts';
 
 const REFRESH_MS = 5_000;
+/** From then on it is said that a reading is under way. */
+const SLOW_MS = 2_000;
 
 export interface ReaderOptions {
-  readonly onData: (data: unknown) => void;
+  /** @param isAsked whether the reader waits for it; false where it comes by itself */
+  readonly onData: (data: unknown, isAsked: boolean) => void;
   readonly onError: (error: unknown) => void;
+  readonly onSlow: () => void;
 }
 
 /** Reads one view, again and again while the tab is visible: one timer, and never two readings at once. */
@@ -13,9 +17,10 @@ export class Reader {
   readonly #options: ReaderOptions;
   readonly #ended = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #isReading = false;
+  #reading: AbortController | null = null;
   /** Something was done while a reading was under way, which may not have seen it. */
   #isOwed = false;
+  #isAsked = false;
 
   constructor(view: View, options: ReaderOptions) {
     this.#view = view;
@@ -26,8 +31,15 @@ export class Reader {
   }
 
   read(): void {
-    if (this.#isReading) this.#isOwed = true;
+    this.#isAsked = true;
+    if (this.#reading !== null) this.#isOwed = true;
     else void this.#readOn();
+  }
+
+  /** Likewise, without waiting for the reading that is under way. */
+  readAnew(): void {
+    this.#reading?.abort();
+    this.read();
   }
 
   end(): void {
@@ -37,27 +49,30 @@ export class Reader {
 
   async #readOn(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#isReading = true;
-    try {
-      do {
-        this.#isOwed = false;
-        await this.#readOnce();
-      } while (this.#isOwed && !this.#ended.signal.aborted);
-    } finally {
-      this.#isReading = false;
-    }
+    do {
+      this.#isOwed = false;
+      await this.#readOnce();
+    } while (this.#isOwed && !this.#ended.signal.aborted);
+    this.#reading = null;
     if (this.#ended.signal.aborted) return;
     // Once the tab is visible again it is read at once.
     this.#timer = setTimeout(() => document.hidden || this.#readOn(), this.#view.refreshMs ?? REFRESH_MS);
   }
 
   async #readOnce(): Promise<void> {
-    const { signal } = this.#ended;
+    const { onData, onError, onSlow } = this.#options;
+    this.#reading = new AbortController();
+    const signal = AbortSignal.any([this.#ended.signal, this.#reading.signal]);
+    const isAsked = this.#isAsked;
+    this.#isAsked = false;
+    const slow = setTimeout(() => signal.aborted || onSlow(), SLOW_MS);
     try {
       const data = await this.#view.load(signal);
-      if (!signal.aborted) this.#options.onData(data);
+      if (!signal.aborted) onData(data, isAsked);
     } catch (error) {
-      if (!signal.aborted) this.#options.onError(error);
+      if (!signal.aborted) onError(error);
+    } finally {
+      clearTimeout(slow);
     }
   }
 }

@@ -3,7 +3,8 @@ import { count } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { replayWord } from '../logic/words.ts';
 import { button, element } from './element.ts';
-import { actions, block, facts, link, section, status, time } from './parts.ts';
+import { actions, facts, jsonBlock, link, section, status, time } from './parts.ts';
+import { may } from './session.ts';
 import { tenantTrail } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -24,7 +25,7 @@ export function replayView({ api, session, act }: Opening, tenant: string, id: s
     refreshMs: 1_000,
     load: (signal) => api.read<Replay>(path, { signal }),
     render: ({ state, matched, done, request, created_at, finished_at }) => [
-      state === 'pending' || state === 'running'
+      may(session, 'deliveries:write') && (state === 'pending' || state === 'running')
         ? actions(button('Cancel …', 'cancel', () => act(cancel, giveUp)))
         : null,
       facts([
@@ -33,7 +34,7 @@ export function replayView({ api, session, act }: Opening, tenant: string, id: s
         ['Begun', time(created_at)],
         ['Ended', finished_at === null ? null : time(finished_at)],
       ]),
-      section('What was asked for', block('What was asked for', JSON.stringify(request, null, 2))),
+      section('What was asked for', jsonBlock('What was asked for', JSON.stringify(request, null, 2))),
     ],
   });
 }

@@ -16,7 +16,7 @@ export function signIn(problem: unknown, onSignedIn: (session: Session) => void)
   let attempts = 0;
   const fields = [field('API key', 'key', { type: 'password', required: '', maxlength: '512' })];
   const asked = form('Sign in', 'Sign in', fields, ({ key = '' }) => {
-    outcome.replaceChildren();
+    outcome.replaceChildren(element('p', { class: 'fine' }, 'The key is being checked …'));
     const mine = ++attempts;
     // Overtaken by another key, or left: an answer that came late signs nobody in.
     const isCurrent = () => mine === attempts && outcome.isConnected;
@@ -41,7 +41,9 @@ export function signIn(problem: unknown, onSignedIn: (session: Session) => void)
 async function identify(key: string): Promise<Session> {
   if (!/^[\x21-\x7e]+$/.test(key)) throw new Error('No key has such characters in it: copy it again.');
   const own = await new Api(key).read<OwnKey | null>(['key']);
-  if (own?.kind === 'operator') return { key, tenant: null };
-  if (own?.kind === 'tenant') return { key, tenant: own.tenant_id };
+  const { kind, tenant_id, scopes } = own ?? {};
+  if (kind === 'operator' && Array.isArray(scopes)) return { key, tenant: null, scopes };
+  if (kind === 'tenant' && typeof tenant_id === 'string' && Array.isArray(scopes))
+    return { key, tenant: tenant_id, scopes };
   throw new Error('Something answered that is not Posthorn: look at what is between.');
 }

@@ -3,8 +3,8 @@ import { count } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { consumerWord, sourceWord } from '../logic/words.ts';
 import { button, element, foreign } from './element.ts';
-import { part, renderPart } from './part-or-problem.ts';
-import { actions, block, facts, link, section, status, table, time } from './parts.ts';
+import { partReader, renderPart } from './part-or-problem.ts';
+import { actions, facts, jsonBlock, link, section, status, table, time } from './parts.ts';
 import { rejectedMessages } from './rejected-messages.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -12,13 +12,17 @@ export function sourceView(opening: Opening, id: string): View {
   const { api, place } = opening;
   const path = ['sources', id];
   const { reason, cursor } = place.query;
+  const part = partReader();
   return view({
     heading: id,
     trail: [link(hashOf(['sources']), 'Sources')],
     load: async (signal) => {
       const [source, rejected] = await Promise.all([
-        part(api.read<Source>(path, { signal })),
-        part(api.read<Page<RejectedMessage>>([...path, 'rejected'], { query: { limit: 50, reason, cursor }, signal })),
+        part('source', api.read<Source>(path, { signal })),
+        part(
+          'rejected',
+          api.read<Page<RejectedMessage>>([...path, 'rejected'], { query: { limit: 50, reason, cursor }, signal }),
+        ),
       ]);
       return { source, rejected };
     },
@@ -68,7 +72,7 @@ function factsOf(source: Source): HTMLElement {
 }
 
 function settingsOf({ config }: Source): HTMLElement {
-  return section('Settings', block('Settings', JSON.stringify(config, null, 2)));
+  return section('Settings', jsonBlock('Settings', JSON.stringify(config, null, 2)));
 }
 
 function consumersOf({ consumers }: Source): HTMLElement {

@@ -16,6 +16,7 @@ export function tenantTrail(session: Session, tenant: string, ...more: readonly 
 const TABS = [
   ['endpoints', 'Endpoints'],
   ['events', 'Events'],
+  ['deliveries', 'Deliveries'],
   ['dead-letters', 'Dead letters'],
   ['replays', 'Replays'],
   ['event-types', 'Event types'],

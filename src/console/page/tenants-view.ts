@@ -2,6 +2,7 @@ import type { Page, Tenant } from '../logic/api-shapes.ts';
 import { hashOf } from '../logic/place.ts';
 import { element, foreign } from './element.ts';
 import { field, form } from './field.ts';
+import { findTenant } from './find-form.ts';
 import { operatorTabs } from './operator-tabs.ts';
 import { noneOrOlder, pager } from './pager.ts';
 import { link, table, time } from './parts.ts';
@@ -12,7 +13,7 @@ export function tenantsView(opening: Opening): View {
   return view({
     heading: 'Tenants',
     trail: [],
-    controls: [operatorTabs('tenants')],
+    controls: [operatorTabs('tenants'), findTenant(opening)],
     footer: [addTenant(opening)],
     load: (signal) => api.read<Page<Tenant>>(['tenants'], { query: { limit: 50, cursor: place.query.cursor }, signal }),
     render: ({ data, next }) => [

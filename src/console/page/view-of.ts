@@ -1,5 +1,6 @@
 import { auditView } from './audit-view.ts';
 import { deadLettersView } from './dead-letters-view.ts';
+import { deliveriesView } from './deliveries-view.ts';
 import { deliveryView } from './delivery-view.ts';
 import { element } from './element.ts';
 import { endpointView } from './endpoint-view.ts';
@@ -23,7 +24,7 @@ import { type Opening, type View, view } from './view.ts';
 const PARTS: Readonly<Record<string, { list?: typeof eventsView; one?: typeof eventView }>> = {
   endpoints: { list: endpointsView, one: endpointView },
   events: { list: eventsView, one: eventView },
-  deliveries: { one: deliveryView },
+  deliveries: { list: deliveriesView, one: deliveryView },
   'dead-letters': { list: deadLettersView },
   replays: { list: replaysView, one: replayView },
   'event-types': { list: eventTypesView, one: eventTypeView },
