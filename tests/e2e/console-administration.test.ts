@@ -66,12 +66,40 @@ test('an endpoint is changed where something was typed, and nowhere else, and is
   await page.getByRole('button', { name: 'Change …' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click();
   await page.getByText(receiver.url('/after')).waitFor();
+  const others = page.getByLabel('Other settings as JSON');
+  const change = async () => {
+    await page.getByRole('button', { name: 'Change …' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click();
+  };
+  await others.fill('{"rate_limit": {"per_second": -1}}');
+  await change();
+  await page.getByRole('alert').getByText('rate_limit.per_second: ').waitFor();
+  await others.fill('{"rate_limit": {"per_second": 7, "burst": 9}}');
+  await change();
+  await page.getByText('7 a second, bursts of 9').waitFor();
   const { body } = await call(api, 'GET', `/v1/tenants/changed/endpoints/${id}`);
-  expect(body).toMatchObject({ ...settings, url: receiver.url('/after') });
+  const rate_limit = { per_second: 7, burst: 9 };
+  expect(body).toMatchObject({ ...settings, url: receiver.url('/after'), rate_limit });
   await page.getByRole('button', { name: 'Delete …' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByText('The tenant has no endpoint yet.').waitFor();
   expect((await call(api, 'GET', `/v1/tenants/changed/endpoints/${id}`)).status).toBe(404);
+  expect(complaints.filter((text) => !text.includes('status of 422'))).toEqual([]);
+});
+
+test('the payload of an event is expunged, once that is confirmed', async () => {
+  await createEndpoint(api, { url: receiver.url('/expunged') }, 'expunged');
+  const sent = { type: 'a.b', tenant_id: 'expunged', data: { card: '4111' } };
+  const { body } = await call(api, 'POST', '/v1/events', sent);
+  const { page, complaints, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  await page.goto(`${api}/console/#/tenants/expunged/events/${body.id}`);
+  await page.getByText('"card": "4111"').waitFor();
+  await page.getByRole('button', { name: 'Expunge the payload …' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Expunge' }).click();
+  await page.getByText('"card": "4111"').waitFor({ state: 'detached' });
+  expect((await call(api, 'GET', `/v1/tenants/expunged/events/${body.id}`)).body.expunged_at).not.toBeNull();
+  expect(await page.getByRole('button', { name: 'Expunge the payload …' }).count()).toBe(0);
   expect(complaints).toEqual([]);
 });
 

@@ -22,6 +22,7 @@ interface Attributes {
   readonly step?: string;
   readonly max?: string;
   readonly maxlength?: string;
+  readonly rows?: string;
   readonly required?: '';
   readonly selected?: '';
   readonly open?: '';

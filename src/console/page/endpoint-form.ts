@@ -1,13 +1,17 @@
 import type { Endpoint } from '../logic/api-shapes.ts';
 import { hashOf } from '../logic/place.ts';
+import { readSettings } from '../logic/read-settings.ts';
 import { wordsOf } from '../logic/words-of.ts';
 import { element } from './element.ts';
-import { field, form } from './field.ts';
+import { area, field, form } from './field.ts';
 import type { Opening } from './view.ts';
 
 type Values = Readonly<Record<string, string>>;
 
-/** Makes an endpoint of the commonest kind: one that is sent POSTs. The API has the others, and every setting. */
+/** Those without a field of their own, a destination that is no URL among them. */
+const OTHERS = 'Other settings as JSON, as the API has them';
+
+/** Makes an endpoint: one that is sent POSTs, unless the other settings say otherwise. */
 export function addEndpoint({ api, act }: Opening, tenant: string): HTMLElement {
   const path = ['tenants', tenant, 'endpoints'];
   const add = (values: Values) =>
@@ -19,16 +23,17 @@ export function addEndpoint({ api, act }: Opening, tenant: string): HTMLElement 
     'Add an endpoint',
     'Add',
     [
-      field('URL', 'url', { type: 'url', required: '' }),
+      field('URL', 'url', { type: 'url' }),
       field('Event types, with spaces between (all, when empty)', 'types'),
       field('Description', 'description'),
+      area(OTHERS, 'others'),
     ],
     add,
   );
   return element('details', { id: 'add-endpoint' }, element('summary', {}, 'Add an endpoint'), made);
 }
 
-/** Changes what of an endpoint is changed most often. */
+/** Changes what is given of an endpoint, and nothing else. */
 export function changeEndpoint({ api, act }: Opening, tenant: string, id: string): HTMLElement {
   const change = (values: Values) =>
     act(
@@ -49,15 +54,17 @@ export function changeEndpoint({ api, act }: Opening, tenant: string, id: string
       field('New URL', 'url', { type: 'url' }),
       field('New event types, with spaces between', 'types'),
       field('New description', 'description'),
+      area(OTHERS, 'others'),
     ],
     change,
   );
   return element('details', { id: 'change-endpoint' }, element('summary', {}, 'Change the endpoint'), made);
 }
 
-/** A field that is empty says nothing. */
-function settingsIn({ url = '', types = '', description = '' }: Values) {
+/** A field that is empty says nothing. @throws Error when the other settings are no JSON */
+function settingsIn({ url = '', types = '', description = '', others = '' }: Values) {
   return {
+    ...readSettings(others),
     ...(url === '' ? {} : { url }),
     ...(types === '' ? {} : { subscriptions: [{ types: wordsOf(types) }] }),
     ...(description === '' ? {} : { description }),

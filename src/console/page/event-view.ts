@@ -4,10 +4,11 @@ import { hashOf } from '../logic/place.ts';
 import { deliveryWord } from '../logic/words.ts';
 import type { Api } from './api.ts';
 import { attemptsList } from './attempts.ts';
-import { type Child, element, foreign } from './element.ts';
+import { button, type Child, element, foreign } from './element.ts';
 import { noneOrOlder, pager } from './pager.ts';
 import { partReader, renderPart } from './part-or-problem.ts';
-import { facts, jsonBlock, link, section, status, time } from './parts.ts';
+import { actions, facts, jsonBlock, link, section, status, time } from './parts.ts';
+import { may } from './session.ts';
 import { tenantTrail } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -19,7 +20,8 @@ interface Made {
   readonly attempts: readonly Attempt[];
 }
 
-export function eventView({ api, session, place }: Opening, tenant: string, id: string): View {
+export function eventView(opening: Opening, tenant: string, id: string): View {
+  const { api, session, place } = opening;
   const path = ['tenants', tenant, 'events', id];
   const query = { limit: DELIVERIES, cursor: place.query.cursor };
   const part = partReader();
@@ -42,6 +44,7 @@ export function eventView({ api, session, place }: Opening, tenant: string, id: 
     },
     render: ({ event, deliveries }) => [
       ...renderPart(event, (text) => [
+        expunge(opening, path, JSON.parse(text) as EventFact),
         factsOf(JSON.parse(text) as EventFact),
         section('The event, as it is stored', jsonBlock('The event', indentJson(text))),
       ]),
@@ -65,6 +68,22 @@ function attemptsReader(api: Api, tenant: string): (delivery: Delivery, signal: 
     known.set(delivery.id, { state, attempts: data });
     return { delivery, attempts: data };
   };
+}
+
+/** For what should never have been sent: personal data, a secret. */
+function expunge({ api, act, session }: Opening, path: readonly string[], event: EventFact): Child {
+  if (event.expunged_at !== null || !may(session, 'events:write')) return null;
+  const question = {
+    title: `Expunge the payload of ${event.id}?`,
+    detail:
+      'It is gone for good, and what waits of it is cancelled. That there was such an event, and its attempts, stay.',
+    yes: 'Expunge',
+  };
+  const work = async () => {
+    await api.call('DELETE', [...path, 'payload']);
+    return 'The payload is expunged.';
+  };
+  return actions(button('Expunge the payload …', 'expunge', () => act(work, question)));
 }
 
 function factsOf(event: EventFact): HTMLElement {

@@ -10,6 +10,13 @@ export function field(label: string, name: string, attributes: Parameters<typeof
   );
 }
 
+/** For text over lines. */
+export function area(label: string, name: string): HTMLElement {
+  const id = `field-${name}`;
+  const text = element('textarea', { id, name, rows: '3', autocomplete: 'off' });
+  return element('div', { class: 'field wide' }, element('label', { for: id }, label), text);
+}
+
 export function choice(label: string, name: string, options: readonly (readonly [string, string])[], chosen = '') {
   const id = `field-${name}`;
   return element(
