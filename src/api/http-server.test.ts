@@ -40,6 +40,19 @@ test('until it has an app the server answers 503 and says when to come back: to 
 
 test.each([
   ['without a Host', 'GET / HTTP/1.1\r\n\r\n', 400, 'invalid_request'],
+  ['with two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n', 400, 'invalid_request'],
+  [
+    'with two keys',
+    'GET / HTTP/1.1\r\nHost: a\r\nIdempotency-Key: a\r\nidempotency-key: b\r\n\r\n',
+    400,
+    'invalid_request',
+  ],
+  [
+    'of another coding',
+    'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n',
+    415,
+    'unsupported_encoding',
+  ],
   ['that expects what nobody knows', 'GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n', 417, 'expectation_failed'],
   ['of HTTP/1.0 without a Host', 'GET / HTTP/1.0\r\n\r\n', 200, null],
   ['with a Host', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 200, null],
@@ -53,6 +66,15 @@ test.each([
   expect(head.split(' ')[1]).toBe(String(status));
   expect(/\{.*\}/.exec(body)?.[0]).toContain(`"code":${JSON.stringify(code)}`);
   expect(head.includes('application/problem+json')).toBe(status !== 200);
+});
+
+test('a request whose body ends early is told so, which says that it may be sent again', async () => {
+  server.serve(() => {});
+  const socket = connect(port, '127.0.0.1');
+  socket.end('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc');
+  let answer = '';
+  for await (const chunk of socket) answer += chunk;
+  expect(answer).toMatch(/^HTTP\/1\.1 400 .*"code":"incomplete_body"/s);
 });
 
 test('a port that is taken, and an address that is not ours, are told with what to do', async () => {

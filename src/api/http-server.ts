@@ -46,7 +46,10 @@ export class HttpServer {
     this.#server = createServer(
       // Node would refuse a request without `Host` by itself, with an empty answer.
       { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000, requireHostHeader: false },
-      (request, response) => this.#answer(request, response, hasHost(request) ? this.#listener : refuser(NO_HOST)),
+      (request, response) => {
+        const refusal = refusalOfHead(request);
+        this.#answer(request, response, refusal === null ? this.#listener : refuser(refusal));
+      },
     );
     this.#server.on('checkExpectation', (request, response) => this.#answer(request, response, refuser(UNMET)));
     this.#server.on('connection', (socket) => {
@@ -149,11 +152,38 @@ const NO_HOST = new Refusal(
   'invalid_request',
   'A request of HTTP/1.1 has a header `Host`: see RFC 9112, section 3.2.',
 );
+const TWO_HOSTS = new Refusal(400, 'invalid_request', 'A request has one header `Host`: see RFC 9112, section 3.2.');
+const TWO_KEYS = new Refusal(
+  400,
+  'invalid_request',
+  'The header `Idempotency-Key` is given more than once, by a proxy maybe: which one is meant cannot be told.',
+);
+/** RFC 9112, section 6.1. */
+const UNKNOWN_CODING = new Refusal(
+  415,
+  'unsupported_encoding',
+  'Of `Transfer-Encoding` only `chunked` is known: see RFC 9112, section 6.1.',
+);
 /** RFC 9110, section 10.1.1. */
 const UNMET = new Refusal(417, 'expectation_failed', 'Of `Expect` only `100-continue` is known.');
 
-function hasHost({ httpVersion, headers }: IncomingMessage): boolean {
-  return httpVersion !== '1.1' || headers.host !== undefined;
+/** What is wrong with the headers whatever they are sent to, and Node lets pass: of two with one name it keeps the first, or joins them. */
+function refusalOfHead({ httpVersion, headers, rawHeaders }: IncomingMessage): Refusal | null {
+  const { host, 'transfer-encoding': coding, 'idempotency-key': key } = headers;
+  if (host === undefined) return httpVersion === '1.1' ? NO_HOST : null;
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return UNKNOWN_CODING;
+  if (countOf('host', rawHeaders) > 1) return TWO_HOSTS;
+  return key !== undefined && countOf('idempotency-key', rawHeaders) > 1 ? TWO_KEYS : null;
+}
+
+/** @param rawHeaders names and values in turn. Lengths are compared first: this is done for every request. */
+function countOf(name: string, rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const given = rawHeaders[i]!;
+    if (given.length === name.length && given.toLowerCase() === name) count++;
+  }
+  return count;
 }
 
 /** Answers with a problem document, and closes: a body that may follow is not read. */
@@ -216,6 +246,8 @@ function refusalOfParser(code: string | undefined): Refusal {
         'headers_too_large',
         `The request line and headers may have ${MAX_HEADER_BYTES} bytes together.`,
       );
+    case 'HPE_INVALID_EOF_STATE':
+      return new Refusal(400, 'incomplete_body', 'The connection ended before the request did. Send it again.');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new Refusal(408, 'request_timeout', 'The request did not come in time. Send it again.');
     default:

@@ -36,6 +36,7 @@ const causes: Readonly<Record<number, string>> = {
   409: 'In conflict with what exists',
   413: 'The body is too large',
   415: 'The content type is not one that this call takes',
+  417: 'Of `Expect` something else than `100-continue` is asked for; the connection is closed',
   422: 'The input is refused; `errors` says where',
   429: 'Too many requests: wait for `Retry-After`',
   431: 'The request line and the headers are too large; the connection is closed',
@@ -44,7 +45,7 @@ const causes: Readonly<Record<number, string>> = {
 };
 
 /** What becomes of a request before any call has a say, and what becomes of any call. */
-export const ANYWHERE: readonly number[] = [400, 408, 431, 500, 503];
+export const ANYWHERE: readonly number[] = [400, 408, 417, 431, 500, 503];
 
 export interface Reference {
   readonly $ref: string;

@@ -114,9 +114,12 @@ test('a tenant that was deleted meanwhile is 404 for one event and names its ind
   });
 });
 
-test('the answer to a batch names at most a thousand faults', async () => {
-  const { told } = await accept(Array.from({ length: 2_000 }, () => 1));
-  expect((told as { paths: string[] }).paths).toHaveLength(1_000);
+test('the answer to a batch names every event at fault, and further faults of them up to a thousand in all', async () => {
+  const pathsOf = async (events: unknown[]) => ((await accept(events)).told as { paths: string[] }).paths;
+  expect(await pathsOf(Array.from({ length: 2_000 }, () => 1))).toHaveLength(2_000);
+  const paths = await pathsOf(Array.from({ length: 900 }, () => ({ a: 1, b: 2 })));
+  expect(paths).toHaveLength(1_000);
+  expect(new Set(paths.map((path) => path.split('.')[0])).size).toBe(900);
 });
 
 test('a batch whose deliveries take too much is 413, and says that what it counts is what they take', async () => {

@@ -68,15 +68,17 @@ export function refusalFor(rejections: ReadonlyMap<number, Rejection>, isBatch: 
   return new Refusal(422, 'invalid_batch', detail, { faults: faultsOf(rejections) });
 }
 
-/** As many as an answer may have. */
+/** One of every event that is at fault, whatever their number, and then as many more as an answer may have; those of an event stand together. */
 function faultsOf(rejections: ReadonlyMap<number, Rejection>): readonly Fault[] {
   const all: Fault[] = [];
+  let left = MAX_FAULTS - rejections.size;
   for (const [index, { faults, code }] of rejections) {
-    if (all.length >= MAX_FAULTS) break;
-    for (const { path, message } of faults)
+    const told = faults.slice(0, 1 + Math.max(0, left));
+    left -= told.length - 1;
+    for (const { path, message } of told)
       all.push({ path: path === '' ? `${index}` : `${index}.${path}`, message, code });
   }
-  return all.slice(0, MAX_FAULTS);
+  return all;
 }
 
 const MAX_FAULTS = 1_000;

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { faultList } from './fault-list.ts';
 import { scenarios } from './scenarios/all.ts';
@@ -18,6 +18,12 @@ test('every row of the fault list is played by a scenario, held by a test, or sa
 
 test('the tests that the fault list names exist', () => {
   expect(faultList.flatMap(({ tests = [] }) => tests).filter((file) => !existsSync(file))).toEqual([]);
+});
+
+test('a file of crashes that the fault list names for a row names the row', () => {
+  const named = faultList.flatMap(({ id, tests = [] }) => tests.map((file) => ({ id, file })));
+  const ofCrashes = named.filter(({ file }) => /(crash|redis)/.test(file));
+  expect(ofCrashes.filter(({ id, file }) => !new RegExp(`\\b${id}\\b`).test(readFileSync(file, 'utf8')))).toEqual([]);
 });
 
 test('no two scenarios and no two rows share a name', () => {

@@ -12,7 +12,7 @@ export const faultList: readonly FaultRow[] = [
   {
     id: 'F01',
     fault: 'worker killed while the receiver holds the request',
-    tests: ['tests/chaos/worker-crash.test.ts'],
+    tests: ['tests/chaos/crash-moments.test.ts'],
   },
   {
     id: 'F02',
@@ -20,13 +20,13 @@ export const faultList: readonly FaultRow[] = [
     tests: ['tests/chaos/worker-crash.test.ts'],
   },
   { id: 'F03', fault: 'worker killed between claim and connection', tests: ['tests/chaos/worker-crash.test.ts'] },
-  { id: 'F05', fault: 'API killed after the commit, before the ring', tests: ['tests/chaos/api-crash.test.ts'] },
+  { id: 'F05', fault: 'API killed after the commit, before the ring', tests: ['tests/chaos/crash-moments.test.ts'] },
   { id: 'F06', fault: 'API killed after the ring, before the answer' },
   { id: 'F07', fault: 'API killed in the middle of a transaction', tests: ['tests/chaos/api-crash.test.ts'] },
   {
     id: 'F08',
     fault: 'API killed between commit and ring, and after half of the rings',
-    tests: ['tests/chaos/api-crash.test.ts'],
+    tests: ['tests/chaos/crash-moments.test.ts'],
   },
   {
     id: 'F09',

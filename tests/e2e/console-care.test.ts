@@ -59,7 +59,10 @@ test('the second click of a double one redrives nothing, neither the same row no
   await page.mouse.up({ clickCount: 2 });
   await page.mouse.move(1, 1);
   await page.getByRole('button', { name: 'Refresh' }).click();
-  await expect.poll(() => buttons.count()).toBe(2);
+  await eventually(
+    async () => buttons.count(),
+    (value) => value === 2,
+  );
   expect(redrives).toHaveLength(1);
   expect(complaints).toEqual([]);
 });
@@ -73,7 +76,11 @@ test('no new row comes under a pointer that rests on the button of another', asy
   await page.getByText(/newer once the pointer leaves the button$/).waitFor();
   await page.mouse.down();
   await page.mouse.up();
-  await expect.poll(() => redrives).toEqual([JSON.stringify({ delivery_ids: [newest.delivery_id] })]);
+  await eventually(
+    async () => redrives,
+    (sent) => sent.length > 0,
+  );
+  expect(redrives).toEqual([JSON.stringify({ delivery_ids: [newest.delivery_id] })]);
   await page.mouse.move(1, 1);
   await page.getByRole('button', { name: `Redrive ${all[0].delivery_id}` }).waitFor();
   expect(complaints).toEqual([]);
@@ -161,6 +168,114 @@ test('figures that cannot be read say why, and a view that takes long says that 
   await page.getByText(/^Read \d\d:\d\d:\d\d GMT\+[12]$/).waitFor();
   expect(await page.getByText('not read').count()).toBe(0);
   expect(complaints.filter((text) => !REFUSED.test(text))).toEqual([]);
+});
+
+test('a change of types or URL that would take a filter or a broker away changes nothing, and says how', async () => {
+  const subscriptions = [{ types: ['a.b'], filter: { subject: ['s'] } }];
+  const { id: filtered } = await createEndpoint(api, { url: receiver.url('/filtered'), subscriptions }, 'changes');
+  const destination = { type: 'kafka', brokers: ['127.0.0.1:1'], topic: 'events' };
+  const { body: broker } = await call(api, 'POST', '/v1/tenants/changes/endpoints', { destination });
+  const { page, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  const change = async (id: string, label: string, text: string) => {
+    await page.goto(`${api}/console/#/tenants/changes/endpoints/${id}`);
+    await heading(id);
+    await page.getByText('Change the endpoint').click();
+    await page.getByLabel(label).fill(text);
+    await page.getByRole('button', { name: 'Change …' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click();
+    await page.getByRole('alert').getByText('Nothing is changed').waitFor();
+    await page
+      .getByRole('status')
+      .getByText(/^Not done: Nothing is changed/)
+      .waitFor();
+    return (await call(api, 'GET', `/v1/tenants/changes/endpoints/${id}`)).body;
+  };
+  expect((await change(filtered, 'New event types, with spaces between', 'c.d')).subscriptions).toEqual(subscriptions);
+  expect((await change(broker.id, 'New URL', receiver.url('/changed'))).destination).toMatchObject(destination);
+});
+
+test('a key that nobody saw is said to be one, and one that is shown does not come back with the page', async () => {
+  await call(api, 'POST', '/v1/tenants', { id: 'unseen' });
+  const { page, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  await page.goto(`${api}/console/#/tenants/unseen/keys`);
+  await page.getByRole('button', { name: 'Make a key' }).click();
+  await page.getByText(/^phk_/).waitFor();
+  await page.evaluate('window.dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }))');
+  expect(await page.getByText(/^phk_/).count()).toBe(0);
+  const held = Promise.withResolvers<void>();
+  await page.route('**/keys', async (route) => {
+    await held.promise;
+    await route.continue();
+  });
+  await page.getByRole('button', { name: 'Make a key' }).click();
+  await page.getByRole('link', { name: 'Audit log' }).click();
+  await page.getByText('tenant.created').waitFor();
+  held.resolve();
+  await page
+    .getByRole('status')
+    .getByText(/^The key key_\w+ is made, and nobody has seen it/)
+    .waitFor();
+});
+
+test('a purge ends with the view, and does not reach what comes while it runs', async () => {
+  const { page, heading } = await openDeadLetters('purging', 1);
+  const bodies: string[] = [];
+  const second = Promise.withResolvers<void>();
+  await page.route('**/purge', async (route) => {
+    bodies.push(route.request().postData()!);
+    if (bodies.length === 2) await second.promise;
+    await route.fulfill({ json: { purged: 1_000, complete: false } });
+  });
+  await page.getByRole('button', { name: 'Purge all …' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Purge all' }).click();
+  await eventually(
+    async () => bodies.length,
+    (value) => value === 2,
+  );
+  await page.getByRole('link', { name: 'Replays' }).click();
+  await page.getByText('Nothing was replayed').waitFor();
+  second.resolve();
+  await page.getByRole('status').getByText('Given up: 2,000. The rest is left.').waitFor();
+  await heading('purging');
+  expect(bodies).toHaveLength(2);
+  expect(bodies[0]).toMatch(/^\{"until":"[^"]+Z"\}$/);
+  expect(new Set(bodies).size).toBe(1);
+});
+
+test('after something was done, a reading that fails leaves what was read before', async () => {
+  const { id } = await createEndpoint(api, { url: receiver.url('/kept') }, 'kept');
+  const { page, heading } = await signIn(OPERATOR_KEY);
+  await heading('Tenants');
+  await page.goto(`${api}/console/#/tenants/kept/endpoints/${id}`);
+  await page.getByText(receiver.url('/kept')).waitFor();
+  await page.route('**/stats', (route) => route.fulfill({ status: 503, body: 'no figures' }));
+  await page.getByRole('button', { name: 'Send a test event' }).click();
+  await page.getByRole('alert').waitFor();
+  expect(await page.getByText(receiver.url('/kept')).isVisible()).toBe(true);
+  expect(await page.getByRole('button', { name: 'Disable …' }).isVisible()).toBe(true);
+});
+
+test('neither a reading that fails nor a tab that is come back to moves another row under the pointer', async () => {
+  const { page } = await openDeadLetters('unmoved', 2);
+  const button = page.getByRole('button', { name: /^Redrive dlv_/ }).first();
+  await button.hover();
+  const before = await button.boundingBox();
+  await page.route('**/dead-letters?*', (route) => route.fulfill({ status: 503, body: 'gone' }));
+  await page.getByText(/not read since: why is shown once the pointer leaves the button$/).waitFor();
+  expect(await button.boundingBox()).toEqual(before);
+  await page.unrouteAll();
+  await send('unmoved');
+  await deadLetters('unmoved', 3);
+  await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))');
+  await page.getByText(/newer once the pointer leaves the button$/).waitFor();
+  expect(await page.getByRole('button', { name: /^Redrive dlv_/ }).count()).toBe(2);
+  await page.mouse.move(1, 1);
+  await eventually(
+    async () => page.getByRole('button', { name: /^Redrive dlv_/ }).count(),
+    (value) => value === 3,
+  );
 });
 
 test('a key that may only read is offered nothing else', async () => {

@@ -121,7 +121,7 @@ test('a dead letter is found, redriven and seen delivered', async () => {
   await heading('Tenants');
   await page.goto(`${api}/console/#/tenants/given-up/dead-letters`);
   await page.getByRole('link', { name: posted.body.id }).waitFor();
-  await page.getByRole('button', { name: 'Redrive all dead letters of the tenant …' }).click();
+  await page.getByRole('button', { name: 'Redrive all …' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Redrive all' }).click();
   await page.getByText('1 of 1').waitFor();
   await page.getByText('completed').waitFor();

@@ -516,3 +516,13 @@ test('an empty body is none, announced or chunked', async () => {
     response.resume();
   }
 });
+
+test.each(['/healthz', '/v1/tenants', '/openapi.json'])(
+  'If-None-Match: * gets all of %s, which has no ETag',
+  async (path) => {
+    const headers = { authorization: `Bearer ${OPERATOR_KEY}`, 'if-none-match': '*' };
+    const answer = await fetch(service.baseUrl + path, { headers });
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toBeTypeOf('object');
+  },
+);

@@ -21,6 +21,7 @@ export interface Endpoint {
   readonly tenant_id: string;
   readonly id: string;
   readonly url: string;
+  readonly destination: { readonly type: string };
   readonly description: string;
   readonly subscriptions: readonly { readonly types?: readonly string[] | undefined; readonly filter?: unknown }[];
   readonly enabled: boolean;

@@ -1,6 +1,6 @@
 import { confirm, type Question } from './confirm.ts';
 import { say } from './frame.ts';
-import type { Done } from './view.ts';
+import type { Done, Work } from './view.ts';
 
 export interface ActorOptions {
   /** Whether the view in which it was asked for is still shown. */
@@ -11,11 +11,13 @@ export interface ActorOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
+/** Of the whole page: what was asked for in another view may still be under way. */
+let isActing = false;
+
 /** Does what is asked for in a view, one thing at a time, and says what came of it: shortly, where the view was left meanwhile. */
-export function actor(options: ActorOptions): (work: () => Promise<string | Done>, question?: Question) => void {
+export function actor(options: ActorOptions): (work: Work, question?: Question) => void {
   const { isShown } = options;
-  let isActing = false;
-  const act = async (work: () => Promise<string | Done>, question?: Question) => {
+  const act = async (work: Work, question?: Question) => {
     if (isActing) {
       say('That was not done: what was asked for before is still under way.', 'trouble');
       return;
@@ -30,11 +32,11 @@ export function actor(options: ActorOptions): (work: () => Promise<string | Done
   return (work, question) => void act(work, question);
 }
 
-async function carryOut(work: () => Promise<string | Done>, options: ActorOptions): Promise<void> {
+async function carryOut(work: Work, options: ActorOptions): Promise<void> {
   const { isShown, isSignedIn, onDone, onFailed } = options;
   say('Under way …', 'busy');
   try {
-    const answer = await work();
+    const answer = await work(() => isShown() && isSignedIn());
     const done = typeof answer === 'string' ? { text: answer } : answer;
     if (isShown()) onDone(done);
     else if (isSignedIn()) say(done.text);

@@ -23,40 +23,40 @@ export function redriveOne({ api, act }: Opening, tenant: string, id: string): H
 
 /** Redrives all that pass the filter. */
 export function redriveAll({ api, act }: Opening, tenant: string, filter: DeadLetterFilter): HTMLButtonElement {
-  const { isFiltered, what } = wordsFor(filter);
   const redrive = async () => {
     const text = await api.call('POST', ['tenants', tenant, 'dead-letters', 'redrive'], { body: filter });
     const goTo = hashOf(['tenants', tenant, 'replays', (JSON.parse(text) as Replay).id]);
     return { text: 'The dead letters are queued.', goTo };
   };
-  const title = isFiltered
-    ? `Redrive all of ${tenant} that pass the filter?`
-    : `Redrive all dead letters of ${tenant}?`;
+  const title = `Redrive all dead letters of ${tenant}${wordsOf(filter)}?`;
   const question = { title, detail: 'Each is delivered again, behind live traffic.', yes: 'Redrive all' };
-  return button(`Redrive ${what} …`, 'redrive-all', () => act(redrive, question));
+  return button(`Redrive all${wordsOf(filter)} …`, 'redrive-all', () => act(redrive, question));
 }
 
 /** Gives up all that pass the filter. One call takes so many only. */
 export function purgeAll({ api, act }: Opening, tenant: string, filter: DeadLetterFilter): HTMLButtonElement {
-  const { isFiltered, what } = wordsFor(filter);
-  const purge = async () => {
+  const path = ['tenants', tenant, 'dead-letters', 'purge'];
+  const purge = async (isWanted: () => boolean) => {
+    // Not what comes while it runs.
+    const body = { ...filter, until: new Date().toISOString() };
     let purged = 0;
     let isComplete = false;
-    while (!isComplete) {
-      const body = isFiltered ? filter : { all: true };
-      const text = await api.call('POST', ['tenants', tenant, 'dead-letters', 'purge'], { body });
-      const part = JSON.parse(text) as { purged: number; complete: boolean };
+    while (!isComplete && isWanted()) {
+      const answer = await api.call('POST', path, { body }).catch((error: unknown) => {
+        throw purged === 0 ? error : new Error(`After ${count(purged)} were given up: ${(error as Error).message}`);
+      });
+      const part = JSON.parse(answer) as { purged: number; complete: boolean };
       purged += part.purged;
       isComplete = part.complete;
     }
-    return `${count(purged)} dead letters are given up.`;
+    return isComplete ? `Given up: ${count(purged)}.` : `Given up: ${count(purged)}. The rest is left.`;
   };
-  const title = isFiltered ? `Purge all of ${tenant} that pass the filter?` : `Purge all dead letters of ${tenant}?`;
+  const title = `Purge all dead letters of ${tenant}${wordsOf(filter)}?`;
   const question = { title, detail: 'They become cancelled, and no redrive finds them any more.', yes: 'Purge all' };
-  return button(`Purge ${what} …`, 'purge-all', () => act(purge, question));
+  return button(`Purge all${wordsOf(filter)} …`, 'purge-all', () => act(purge, question));
 }
 
-function wordsFor(filter: DeadLetterFilter): { isFiltered: boolean; what: string } {
-  const isFiltered = Object.keys(filter).length > 0;
-  return { isFiltered, what: isFiltered ? 'all that pass the filter' : 'all dead letters of the tenant' };
+function wordsOf({ endpoint_id, reason }: DeadLetterFilter): string {
+  const reasons = reason === undefined ? '' : ` with the reason ${reason}`;
+  return endpoint_id === undefined ? reasons : `${reasons} to ${endpoint_id}`;
 }

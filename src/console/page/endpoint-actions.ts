@@ -3,6 +3,7 @@ import { hashOf } from '../logic/place.ts';
 import type { Question } from './confirm.ts';
 import { button, element, foreign } from './element.ts';
 import { actions, facts, time } from './parts.ts';
+import { SECRET } from './secret-place.ts';
 import { may } from './session.ts';
 import type { Opening } from './view.ts';
 
@@ -94,11 +95,11 @@ const rotating = (id: string): Question => ({
 /** The secrets are read only when they are asked for, and rotated only when that is confirmed. */
 export function secretControls({ api, act, session }: Opening, tenant: string, id: string): HTMLElement {
   const path = ['tenants', tenant, 'endpoints', id, 'secret'];
-  const place = element('div', {});
+  const place = element('div', { class: SECRET });
   const show = () =>
     act(async () => {
       place.replaceChildren(secretsOf(await api.read<EndpointSecrets>(path)), hide);
-      return 'The secret is shown.';
+      return place.isConnected ? 'The secret is shown.' : 'The secret was read, and is shown nowhere.';
     });
   const hide = button('Hide', 'hide-secret', () => place.replaceChildren());
   const rotate = () =>

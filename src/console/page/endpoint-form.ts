@@ -35,10 +35,14 @@ export function addEndpoint({ api, act }: Opening, tenant: string): HTMLElement 
 
 /** Changes what is given of an endpoint, and nothing else. */
 export function changeEndpoint({ api, act }: Opening, tenant: string, id: string): HTMLElement {
+  const path = ['tenants', tenant, 'endpoints', id];
   const change = (values: Values) =>
     act(
       async () => {
-        await api.call('PATCH', ['tenants', tenant, 'endpoints', id], { body: settingsIn(values) });
+        const body = settingsIn(values);
+        if (Object.keys(body).length === 0) throw new Error('Nothing was typed, and nothing is changed.');
+        refuseLosses(await api.read<Endpoint>(path), values);
+        await api.call('PATCH', path, { body });
         return 'The endpoint is changed.';
       },
       {
@@ -59,6 +63,19 @@ export function changeEndpoint({ api, act }: Opening, tenant: string, id: string
     change,
   );
   return element('details', { id: 'change-endpoint' }, element('summary', {}, 'Change the endpoint'), made);
+}
+
+/** What a field of one line would take the place of, and nobody meant. @throws Error saying how it is done instead */
+function refuseLosses({ subscriptions, destination }: Endpoint, { url = '', types = '' }: Values): void {
+  const isOfTypes = subscriptions.length <= 1 && subscriptions.every(({ filter }) => filter === undefined);
+  if (types !== '' && !isOfTypes)
+    throw new Error(
+      'Nothing is changed: the types would take the place of its filter, or of several subscriptions. Write `subscriptions` among the other settings.',
+    );
+  if (url !== '' && destination.type !== 'http')
+    throw new Error(
+      `Nothing is changed: a URL would take the place of its destination of type ${destination.type}, password and all. Write \`destination\` among the other settings.`,
+    );
 }
 
 /** A field that is empty says nothing. @throws Error when the other settings are no JSON */

@@ -5,7 +5,7 @@ import { breakerWord, endpointWord } from '../logic/words.ts';
 import { type Child, element, foreign } from './element.ts';
 import { addEndpoint } from './endpoint-form.ts';
 import { noneOrOlder, pager } from './pager.ts';
-import { type Part, partReader } from './part-or-problem.ts';
+import { type Part, partReader, SIGNED_OUT } from './part-or-problem.ts';
 import { link, status, table, time } from './parts.ts';
 import { may } from './session.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
@@ -23,9 +23,8 @@ interface Row {
 export function endpointsView(opening: Opening, tenant: string): View {
   const { api, session, place } = opening;
   const path = ['tenants', tenant, 'endpoints'];
-  const part = partReader();
   const statsOf = (id: string, signal: AbortSignal) =>
-    part(id, api.read<EndpointStats>([...path, id, 'stats'], { signal }));
+    partReader(SIGNED_OUT)(id, api.read<EndpointStats>([...path, id, 'stats'], { signal }));
   return view({
     heading: tenant,
     trail: tenantsTrail(session),

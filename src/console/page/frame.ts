@@ -1,5 +1,6 @@
 import { localTime, zoneOf } from '../logic/format.ts';
 import { visibleText } from '../logic/visible-text.ts';
+import { CallError } from './api.ts';
 import { element, foreign } from './element.ts';
 import { problemBox } from './problem-box.ts';
 import type { View } from './view.ts';
@@ -13,6 +14,8 @@ export class Frame {
   readonly #view: View;
   #shown: string | null = null;
   #hasFooter = false;
+  #isStale = false;
+  #problem = '';
   #readAt = '';
 
   /** @param onRefresh when the reader asks for it */
@@ -39,11 +42,12 @@ export class Frame {
   /** Leaves everything as it is when nothing has changed: selections, scroll positions and opened details stay. */
   show(data: unknown): void {
     this.#trouble.replaceChildren();
+    this.#problem = '';
     const now = new Date();
     this.#readAt = `Read ${localTime(now.toISOString()).slice(11)} ${zoneOf(now)}`;
     this.#read.textContent = this.#readAt;
     const text = JSON.stringify(data);
-    if (text === this.#shown) return;
+    if (text === this.#shown && !this.#isStale) return;
     const keep = remember(this.#live);
     this.#live.replaceChildren(...this.#view.render(data).filter((child) => child !== null));
     keep(this.#live);
@@ -52,6 +56,7 @@ export class Frame {
     this.#hasFooter = true;
     // Only now: what could not be shown is not taken for what is shown.
     this.#shown = text;
+    this.#isStale = false;
   }
 
   /** That what is shown may be old: its successor takes long. */
@@ -61,8 +66,13 @@ export class Frame {
 
   /** That there is something newer, which would put another row under the pointer. */
   showHeld(data: unknown): void {
-    if (JSON.stringify(data) !== this.#shown)
-      this.#read.textContent = `${this.#readAt}, newer once the pointer leaves the button`;
+    const isNewer = JSON.stringify(data) !== this.#shown;
+    this.#read.textContent = isNewer ? `${this.#readAt}, newer once the pointer leaves the button` : this.#readAt;
+  }
+
+  /** Likewise: why it could not be read is said above the rows. */
+  showHeldProblem(): void {
+    this.#read.textContent = `${this.#readAt}, not read since: why is shown once the pointer leaves the button`;
   }
 
   /** Why something was not done: until something else is. */
@@ -76,22 +86,32 @@ export class Frame {
 
   /** Why it cannot be read: until it can. What was read before stays below. */
   showProblem(error: unknown): void {
-    this.#trouble.replaceChildren(problemBox(error));
+    // The same one again is no news to those who hear it.
+    const text = textOf(error);
+    if (text !== this.#problem) this.#trouble.replaceChildren(problemBox(error));
+    this.#problem = text;
     if (this.#shown === null) this.#live.replaceChildren();
   }
 
   /** After something was done the view is shown anew even where the data is the same. */
   forget(): void {
-    this.#shown = null;
+    this.#isStale = true;
   }
+}
+
+/** Without the id of the request, which is another one each time. */
+function textOf(error: unknown): string {
+  return error instanceof CallError ? JSON.stringify({ ...error.problem, request_id: undefined }) : String(error);
 }
 
 /** By what it is found again in what was rendered anew; null where it cannot be. */
 function nameOf(part: Element): string | null {
   const label = part.getAttribute('aria-label');
-  return (
-    part.id || part.getAttribute('href') || (label === null ? null : `${part.closest('details')?.id ?? ''} ${label}`)
-  );
+  if (part.id !== '') return part.id;
+  const href = part.getAttribute('href');
+  // Rows repeat links: of the same endpoint, say.
+  if (href !== null) return `${part.closest('tr')?.firstElementChild?.textContent ?? ''} ${href}`;
+  return label === null ? null : `${part.closest('details')?.id ?? ''} ${label}`;
 }
 
 /** @returns what gives focus, opened details and texts that were asked for whole back to what was rendered anew */

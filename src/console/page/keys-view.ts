@@ -2,7 +2,8 @@ import type { ApiKey, NewApiKey, Page } from '../logic/api-shapes.ts';
 import { button, type Child, element, foreign } from './element.ts';
 import { choice, field, form } from './field.ts';
 import { noneOrOlder, pager } from './pager.ts';
-import { facts, section, table, time } from './parts.ts';
+import { block, section, table, time } from './parts.ts';
+import { SECRET } from './secret-place.ts';
 import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
@@ -73,14 +74,20 @@ function cells({ api, act }: Opening, path: readonly string[], key: ApiKey): rea
 
 /** The key itself is shown once: Posthorn keeps only a hash of it. */
 function makeKey({ api, act }: Opening, path: readonly string[]): HTMLElement {
-  const shown = element('div', {});
+  const shown = element('div', { class: SECRET });
   const make = ({ name = '', rights = '', life = '' }: Readonly<Record<string, string>>) =>
     act(async () => {
-      const body = { name, scopes: RIGHTS[rights], ...(life === '' ? {} : { expires_in_seconds: Number(life) }) };
+      const body = {
+        ...(name === '' ? {} : { name }),
+        scopes: RIGHTS[rights],
+        ...(life === '' ? {} : { expires_in_seconds: Number(life) }),
+      };
       const { id, key } = JSON.parse(await api.call('POST', path, { body })) as NewApiKey;
-      const hide = button('Hide', 'hide-key', () => shown.replaceChildren());
-      shown.replaceChildren(facts([[`Key ${id}`, element('code', {}, foreign(key))]]), hide);
-      return 'The key is made. Copy it now: it is never shown again.';
+      if (!shown.isConnected) return `The key ${id} is made, and nobody has seen it: revoke it, and make another.`;
+      const made = element('div', {}, block(`Key ${id}`, key));
+      made.append(button('Hide', `hide-${id}`, () => made.remove()));
+      shown.append(made);
+      return `The key ${id} is made. Copy it now: it is never shown again.`;
     });
   const rights = Object.keys(RIGHTS).map((right) => [right, right] as const);
   return section(

@@ -87,7 +87,11 @@ function openView(session: Session): void {
     onDone,
     onFailed: (error) => {
       say('');
-      fail(error, (refusal) => frame.showRefusal(refusal));
+      fail(error, (refusal) => {
+        frame.showRefusal(refusal);
+        // The box stands at the top, and the form that was filled in may be far below.
+        say(`Not done: ${error instanceof Error ? error.message : String(error)}`, 'trouble');
+      });
     },
   });
   const shown: View = viewOf({ api: new Api(session.key), session, place, act, go });
@@ -107,7 +111,11 @@ function openView(session: Session): void {
       if (isAsked) whenReleased(work);
       else whenElsewhere(work, () => frame.showHeld(data));
     },
-    onError: failed,
+    onError: (error, isAsked) => {
+      const work = () => isShown() && failed(error);
+      if (isAsked || isSignedOut(error)) whenReleased(work);
+      else whenElsewhere(work, () => frame.showHeldProblem());
+    },
     onSlow: () => frame.showReading(),
   });
   reader = mine;

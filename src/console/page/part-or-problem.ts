@@ -7,14 +7,18 @@ export type Part<T> = { readonly data: T } | { readonly problem: CallError['prob
 
 /** Concern the whole page: nobody is signed in, or there is no such object. */
 const OF_THE_WHOLE: ReadonlySet<number> = new Set([401, 404]);
+/** For views of which a part stays when its object is gone. */
+export const SIGNED_OUT: ReadonlySet<number> = new Set([401]);
 const FORBIDDEN = 403;
 
 /**
- * For one view. What a part could not be read for is shown in its place, but for what passes (no answer, 503) once the part was read: then the reading as a
- * whole has failed, and what was read before stays.
- * @returns throws CallError, and whatever is no answer of the API
+ * For one view. What a part could not be read for is shown in its place. Once the part was read, that goes for a missing scope alone: for anything else
+ * the reading as a whole has failed, and what was read before stays.
+ * @param ofTheWhole statuses that always fail the whole. What is read throws CallError for them
  */
-export function partReader(): <T>(name: string, work: Promise<T>) => Promise<Part<T>> {
+export function partReader(
+  ofTheWhole: ReadonlySet<number> = OF_THE_WHOLE,
+): <T>(name: string, work: Promise<T>) => Promise<Part<T>> {
   const known = new Set<string>();
   return async (name, work) => {
     try {
@@ -22,7 +26,7 @@ export function partReader(): <T>(name: string, work: Promise<T>) => Promise<Par
       known.add(name);
       return { data };
     } catch (error) {
-      if (!(error instanceof CallError) || OF_THE_WHOLE.has(error.problem.status)) throw error;
+      if (!(error instanceof CallError) || ofTheWhole.has(error.problem.status)) throw error;
       if (known.has(name) && error.problem.status !== FORBIDDEN) throw error;
       return { problem: error.problem };
     }

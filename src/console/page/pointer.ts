@@ -20,10 +20,20 @@ function release(): void {
 document.addEventListener('pointerdown', () => (isDown = true), true);
 for (const end of ['pointerup', 'pointercancel']) document.addEventListener(end, release, true);
 window.addEventListener('blur', release);
-for (const move of ['pointerover', 'pointerleave'])
-  document.addEventListener(move, () => waiting !== null && retry(), true);
+document.addEventListener(
+  'pointerover',
+  ({ buttons }) => {
+    // A menu of the browser's may have swallowed the release.
+    if (buttons === 0) isDown = false;
+    if (waiting !== null) retry();
+  },
+  true,
+);
+for (const end of ['pointerleave', 'close']) document.addEventListener(end, () => waiting !== null && retry(), true);
 
 const isReleased = () => !isDown;
+/** Its end gives focus back to the button that it came from, which must still be there. */
+const isAsking = () => document.querySelector('dialog[open]') !== null;
 /** A finger rests on nothing: where it was last does not count. */
 const restsOnButton = () =>
   matchMedia('(hover: hover)').matches && document.querySelector('#main table button:hover') !== null;
@@ -38,8 +48,8 @@ export function whenReleased(work: () => void): void {
  * @param onHeld says so, where it has to wait
  */
 export function whenElsewhere(work: () => void, onHeld: () => void): void {
-  when(() => isReleased() && !restsOnButton(), work);
-  if (waiting !== null) onHeld();
+  when(() => isReleased() && !isAsking() && !restsOnButton(), work);
+  if (waiting !== null && isReleased()) onHeld();
 }
 
 function when(isReady: () => boolean, work: () => void): void {

@@ -7,7 +7,7 @@ const SLOW_MS = 2_000;
 export interface ReaderOptions {
   /** @param isAsked whether the reader waits for it; false where it comes by itself */
   readonly onData: (data: unknown, isAsked: boolean) => void;
-  readonly onError: (error: unknown) => void;
+  readonly onError: (error: unknown, isAsked: boolean) => void;
   readonly onSlow: () => void;
 }
 
@@ -25,15 +25,14 @@ export class Reader {
   constructor(view: View, options: ReaderOptions) {
     this.#view = view;
     this.#options = options;
-    document.addEventListener('visibilitychange', () => !document.hidden && this.read(), {
+    document.addEventListener('visibilitychange', () => !document.hidden && this.#readSoon(), {
       signal: this.#ended.signal,
     });
   }
 
   read(): void {
     this.#isAsked = true;
-    if (this.#reading !== null) this.#isOwed = true;
-    else void this.#readOn();
+    this.#readSoon();
   }
 
   /** Likewise, without waiting for the reading that is under way. */
@@ -45,6 +44,11 @@ export class Reader {
   end(): void {
     this.#ended.abort();
     clearTimeout(this.#timer);
+  }
+
+  #readSoon(): void {
+    if (this.#reading !== null) this.#isOwed = true;
+    else void this.#readOn();
   }
 
   async #readOn(): Promise<void> {
@@ -70,7 +74,7 @@ export class Reader {
       const data = await this.#view.load(signal);
       if (!signal.aborted) onData(data, isAsked);
     } catch (error) {
-      if (!signal.aborted) onError(error);
+      if (!signal.aborted) onError(error, isAsked);
     } finally {
       clearTimeout(slow);
     }

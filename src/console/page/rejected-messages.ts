@@ -44,22 +44,22 @@ function cells(source: string, message: RejectedMessage): readonly Child[] {
 }
 
 function allOfThem({ api, act }: Opening, source: string, reason: string | undefined): HTMLElement {
-  const which = reason ? `all with the reason ${reason}` : 'all of them';
+  const which = reason ? `all messages with the reason ${reason}` : 'all messages';
   const call = async (what: 'retry' | 'discard') => {
     const body = reason ? { reason } : {};
     const text = await api.call('POST', ['sources', source, 'rejected', what], { body });
     return count((JSON.parse(text) as { messages: number }).messages);
   };
   const retry = () =>
-    act(async () => `${await call('retry')} messages are to be tried again.`, {
-      title: `Try ${which} again?`,
-      detail: 'Each is read by the mapping that the source has now, but for those that were cut short.',
+    act(async () => `To be tried again: ${await call('retry')}.`, {
+      title: `Try ${which} of ${source} again?`,
+      detail: 'On every page. Each is read by the mapping that the source has now, but for those that were cut short.',
       yes: 'Try again',
     });
   const discard = () =>
-    act(async () => `${await call('discard')} messages are forgotten.`, {
-      title: `Discard ${which}?`,
-      detail: 'Posthorn forgets them for good. What the broker keeps of them is not touched.',
+    act(async () => `Forgotten: ${await call('discard')}.`, {
+      title: `Discard ${which} of ${source}?`,
+      detail: 'On every page. Posthorn forgets them for good. What the broker keeps of them is not touched.',
       yes: 'Discard',
     });
   return actions(

@@ -16,8 +16,8 @@ export function rejectedView(opening: Opening, source: string, id: string): View
     render: (message) => [
       actionsOf(opening, source, message),
       factsOf(message),
-      section('Headers', block('Headers', headersOf(message))),
-      section('Body', block('Body', textOfBase64(message.body_base64))),
+      section('Headers', headersOf(message)),
+      section('Body', bodyOf(message)),
     ],
   });
 }
@@ -27,8 +27,11 @@ function actionsOf({ api, act }: Opening, source: string, { id, truncated }: Rej
     api.call('POST', ['sources', source, 'rejected', what], { body: { ids: [id] } });
   const retry = () =>
     act(async () => {
-      await call('retry');
-      return 'The message is to be tried again.';
+      const { messages } = JSON.parse(await call('retry')) as { messages: number };
+      // Once it is an event there is no such message any more.
+      const text =
+        messages === 0 ? 'It is not tried again: it is gone, or cut short.' : 'The message is to be tried again.';
+      return { text, goTo: hashOf(['sources', source]) };
     });
   const discard = () =>
     act(
@@ -53,7 +56,7 @@ function factsOf(message: RejectedMessageInFull): HTMLElement {
     ['Detail', foreign(message.detail)],
     ['Faults', faults.length === 0 ? null : element('ul', {}, ...faults)],
     ['Consumer group', message.group === '' ? null : foreign(message.group)],
-    ['Key', key_base64 === null ? null : foreign(textOfBase64(key_base64))],
+    ['Key', key_base64 === null ? null : foreign(shortText(key_base64))],
     ['Attributes', element('code', {}, foreign(JSON.stringify(message.attributes)))],
     ['Size', `${count(message.body_bytes)} bytes${message.truncated ? ', cut short: it cannot be tried again' : ''}`],
     ['Tries', count(message.attempts)],
@@ -64,6 +67,22 @@ function factsOf(message: RejectedMessageInFull): HTMLElement {
   ]);
 }
 
-function headersOf({ headers }: RejectedMessageInFull): string {
-  return headers.map(({ name, value_base64 }) => `${name}: ${textOfBase64(value_base64)}`).join('\n');
+/** Each by itself: the value of one cannot seem to be another. */
+function headersOf({ headers }: RejectedMessageInFull): HTMLElement {
+  if (headers.length === 0) return element('p', { class: 'empty' }, 'No headers.');
+  const items = headers.map(({ name, value_base64 }) =>
+    element('li', {}, foreign(name), ': ', foreign(shortText(value_base64))),
+  );
+  return element('ul', {}, ...items);
+}
+
+function bodyOf({ body_base64 }: RejectedMessageInFull): HTMLElement {
+  const { text, encoding } = textOfBase64(body_base64);
+  const how = encoding === 'base64' ? element('p', { class: 'fine' }, 'It is no UTF-8: shown as base64.') : null;
+  return element('div', {}, how, block('Body', text));
+}
+
+function shortText(base64: string): string {
+  const { text, encoding } = textOfBase64(base64);
+  return encoding === 'base64' ? `${text} (base64)` : text;
 }

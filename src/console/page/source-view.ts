@@ -3,7 +3,7 @@ import { count } from '../logic/format.ts';
 import { hashOf } from '../logic/place.ts';
 import { consumerWord, sourceWord } from '../logic/words.ts';
 import { button, element, foreign } from './element.ts';
-import { partReader, renderPart } from './part-or-problem.ts';
+import { partReader, renderPart, SIGNED_OUT } from './part-or-problem.ts';
 import { actions, facts, jsonBlock, link, section, status, table, time } from './parts.ts';
 import { rejectedMessages } from './rejected-messages.ts';
 import { type Opening, type View, view } from './view.ts';
@@ -12,7 +12,7 @@ export function sourceView(opening: Opening, id: string): View {
   const { api, place } = opening;
   const path = ['sources', id];
   const { reason, cursor } = place.query;
-  const part = partReader();
+  const part = partReader(SIGNED_OUT);
   return view({
     heading: id,
     trail: [link(hashOf(['sources']), 'Sources')],

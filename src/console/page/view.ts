@@ -10,6 +10,9 @@ export interface Done {
   readonly goTo?: Hash;
 }
 
+/** What a reader asked for. @param isWanted whether the reader is still there: what takes many calls ends otherwise */
+export type Work = (isWanted: () => boolean) => Promise<string | Done>;
+
 /** What a view is given when it is opened. */
 export interface Opening {
   readonly api: Api;
@@ -19,7 +22,7 @@ export interface Opening {
    * Does something that the reader asked for, where `question` is given only once that is confirmed: says what came of it, shows why not, and reads the view again. One thing at a
    * time, and nothing once the view was left.
    */
-  readonly act: (work: () => Promise<string | Done>, question?: Question) => void;
+  readonly act: (work: Work, question?: Question) => void;
   /** Goes to another place. */
   readonly go: (hash: Hash) => void;
 }
