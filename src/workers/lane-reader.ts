@@ -6,6 +6,7 @@ import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { refilled, refillsOf } from './parked-backlog.ts';
+import { PastCrowd } from './past-crowd.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
@@ -42,6 +43,7 @@ export class LaneReader {
   readonly #nowMs: () => number;
   readonly #floods: FloodParker;
   readonly #aside: AsideWriter;
+  readonly #pastCrowd: PastCrowd;
   /** Lanes whose parked endpoints are to be looked for. */
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
@@ -63,6 +65,8 @@ export class LaneReader {
     this.#nowMs = nowMs;
     this.#floods = new FloodParker({ ...options, list: desks.list });
     this.#aside = new AsideWriter({ ...options, floods: this.#floods });
+    const admit = (rows: readonly DueDelivery[]) => this.#admit(rows, performance.now());
+    this.#pastCrowd = new PastCrowd({ ...options, floods: this.#floods, admit });
   }
 
   /** One round of reading. */
@@ -74,6 +78,7 @@ export class LaneReader {
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();
+    await this.#pastCrowd.run();
     this.#floods.start();
     this.#desks.relieve();
     await this.#aside.write();
@@ -182,6 +187,7 @@ export class LaneReader {
       performance.now() - now,
     );
     const [rowsOf, freshOf] = [rows, fresh].map((some) => Map.groupBy(some, (row) => row.lane)) as [ByLane, ByLane];
+    if (fetches.some(({ lane, limit }) => (rowsOf.get(lane)?.length ?? 0) >= limit)) this.#pastCrowd.note(rows, now);
     for (const [i, lane] of hungry.entries()) {
       const wasWoken = lane.isHungry;
       const found = {

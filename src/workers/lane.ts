@@ -45,6 +45,9 @@ export class Lane {
   #exploreAt = 0;
   #isHungry = true;
   #cursor: Cursor = START;
+  /** How far reads went that passed over the crowd. */
+  #pastCrowd: Cursor = START;
+  #lookClockMs = 0;
   #fetchedAt = 0;
   #isFetching = false;
   readonly #lookBacks = new LookBacks();
@@ -163,6 +166,29 @@ export class Lane {
     return { lane: this.number, after: this.#after(clockMs), limit };
   }
 
+  /** Whether rows that are due may wait in the table, behind those of the last fetch. */
+  get isBehind(): boolean {
+    return this.#isBehind && !this.isCareful && !this.isDraining && !this.#lookBacks.isOwed;
+  }
+
+  /**
+   * What to fetch past the crowd, whose rows are left to `nextFetch`: from where the last such read ended, since those rows are stepped over.
+   * @param clockMs Postgres's clock
+   */
+  nextLook(limit: number, clockMs: number): LaneFetch {
+    this.#lookClockMs = clockMs;
+    const latest = { ...START, dueAtMs: Math.max(0, clockMs - OVERLAP_MS.near) };
+    const after = isBefore(this.#pastCrowd, latest) ? this.#pastCrowd : latest;
+    return { lane: this.number, after: isBefore(after, this.#cursor) ? this.#cursor : after, limit };
+  }
+
+  /** Takes note of what came of it. */
+  looked({ rows, fresh, limit }: Fetched, now: number): void {
+    const isAll = rows.length < limit;
+    this.#pastCrowd = isAll ? { ...START, dueAtMs: Math.max(0, this.#lookClockMs - OVERLAP_MS.near) } : rows.at(-1)!;
+    if (fresh > 0) this.#foundAt = now;
+  }
+
   /** Nothing is known of what a fetch would have brought. */
   fetchFailed(): void {
     this.#isFetching = false;
@@ -216,4 +242,8 @@ export class Lane {
     if (depth === 'near' && this.#isContinuing) return this.#cursor;
     return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - OVERLAP_MS[depth]) };
   }
+}
+
+function isBefore(one: Cursor, other: Cursor): boolean {
+  return one.dueAtMs < other.dueAtMs;
 }
