@@ -20,7 +20,8 @@ export const PROBLEM_CODES = {
   invalid_request: {
     status: 400,
     where: ANY,
-    meaning: 'It is no request of HTTP/1.1 that can be told apart from others, or its path does not decode.',
+    meaning:
+      'It is no request of HTTP/1.1 that can be told apart from others, has `Host` or `Idempotency-Key` twice, or its path does not decode.',
     remedy: 'Look at what the client or a proxy sends; `%` in a path is `%25`.',
   },
   invalid_json: {
@@ -279,7 +280,7 @@ export const PROBLEM_CODES = {
   unsupported_encoding: {
     status: 415,
     where: WITH_BODY,
-    meaning: 'The body has a content encoding, such as gzip.',
+    meaning: 'The body has a content encoding, such as gzip, or a transfer coding that is not `chunked`.',
     remedy: 'Send it as it is.',
   },
   expectation_failed: {

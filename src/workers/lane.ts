@@ -47,7 +47,8 @@ export class Lane {
   #cursor: Cursor = START;
   /** How far reads went that passed over the crowd. */
   #pastCrowd: Cursor = START;
-  #lookClockMs = 0;
+  /** How far the last of them may have come: what becomes visible before that is old. */
+  #lookEnd: Cursor = START;
   #fetchedAt = 0;
   #isFetching = false;
   readonly #lookBacks = new LookBacks();
@@ -176,16 +177,15 @@ export class Lane {
    * @param clockMs Postgres's clock
    */
   nextLook(limit: number, clockMs: number): LaneFetch {
-    this.#lookClockMs = clockMs;
-    const latest = { ...START, dueAtMs: Math.max(0, clockMs - OVERLAP_MS.near) };
-    const after = isBefore(this.#pastCrowd, latest) ? this.#pastCrowd : latest;
+    this.#lookEnd = { ...START, dueAtMs: Math.max(0, clockMs - OVERLAP_MS.near) };
+    // Behind it where Postgres's clock was set back.
+    const after = isBefore(this.#pastCrowd, this.#lookEnd) ? this.#pastCrowd : this.#lookEnd;
     return { lane: this.number, after: isBefore(after, this.#cursor) ? this.#cursor : after, limit };
   }
 
   /** Takes note of what came of it. */
   looked({ rows, fresh, limit }: Fetched, now: number): void {
-    const isAll = rows.length < limit;
-    this.#pastCrowd = isAll ? { ...START, dueAtMs: Math.max(0, this.#lookClockMs - OVERLAP_MS.near) } : rows.at(-1)!;
+    this.#pastCrowd = rows.length < limit ? this.#lookEnd : rows.at(-1)!;
     if (fresh > 0) this.#foundAt = now;
   }
 

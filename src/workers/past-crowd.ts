@@ -57,9 +57,11 @@ export class PastCrowd {
     this.#nextAt = now + Math.max(PAUSE_MS, (performance.now() - now) / SHARE);
     // Else it is read again, before what came later.
     if (!(await admit(fresh))) return;
+    const rowsOf = Map.groupBy(rows, (row) => row.lane);
+    const freshOf = Map.groupBy(fresh, (row) => row.lane);
     for (const lane of behind) {
-      const ours = rows.filter((row) => row.lane === lane.number);
-      lane.looked({ rows: ours, fresh: fresh.filter((row) => row.lane === lane.number).length, limit: size }, now);
+      const found = { rows: rowsOf.get(lane.number) ?? [], fresh: freshOf.get(lane.number)?.length ?? 0, limit: size };
+      lane.looked(found, now);
     }
   }
 

@@ -62,7 +62,7 @@ test('an endpoint is changed where something was typed, and nowhere else, and is
   await heading('Tenants');
   await page.goto(`${api}/console/#/tenants/changed/endpoints/${id}`);
   await page.getByText('Change the endpoint').click();
-  await page.getByLabel('New URL').fill(receiver.url('/after'));
+  await page.getByLabel('URL').fill(receiver.url('/after'));
   await page.getByRole('button', { name: 'Change …' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click();
   await page.getByText(receiver.url('/after')).waitFor();

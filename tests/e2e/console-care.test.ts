@@ -191,8 +191,8 @@ test('a change of types or URL that would take a filter or a broker away changes
       .waitFor();
     return (await call(api, 'GET', `/v1/tenants/changes/endpoints/${id}`)).body;
   };
-  expect((await change(filtered, 'New event types, with spaces between', 'c.d')).subscriptions).toEqual(subscriptions);
-  expect((await change(broker.id, 'New URL', receiver.url('/changed'))).destination).toMatchObject(destination);
+  expect((await change(filtered, 'Event types, with spaces between', 'c.d')).subscriptions).toEqual(subscriptions);
+  expect((await change(broker.id, 'URL', receiver.url('/changed'))).destination).toMatchObject(destination);
 });
 
 test('a key that nobody saw is said to be one, and one that is shown does not come back with the page', async () => {

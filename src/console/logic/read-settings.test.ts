@@ -11,7 +11,7 @@ test.each(['[1]', 'null', '7', '"a"'])('%s is refused, saying what is expected',
 });
 
 test('a number that would come out as another one is refused, and digits in texts are none', () => {
-  expect(() => readSettings('{"n": [9007199254740993]}')).toThrow('9007199254740993 has more digits');
+  expect(() => readSettings('{"n": [9007199254740993]}')).toThrow(/^9007199254740993 has more digits/);
   expect(readSettings('{"n": "9007199254740993", "m": 12345.5}')).toEqual({ n: '9007199254740993', m: 12_345.5 });
 });
 

@@ -18,6 +18,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text, refuseInexact);
   } catch (error) {
-    throw new Error(`The other settings are no JSON: ${(error as Error).message}`);
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Error(`The other settings are no JSON: ${error.message}`);
   }
 }

@@ -4,7 +4,7 @@
  */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
-/** JSON of strangers, likewise, as JSON has it (`\\u202e`): what is copied from the page is still the same event. */
+/** JSON of strangers, likewise, as JSON has it (`\u202e`): what is copied from the page is still the same event. */
 export function visibleJson(text: string): string {
   return text.replaceAll(UNSEEN, (character) => {
     // Between values; in strings they are escaped already.

@@ -8,9 +8,6 @@ import type { Opening } from './view.ts';
 
 type Values = Readonly<Record<string, string>>;
 
-/** Those without a field of their own, a destination that is no URL among them. */
-const OTHERS = 'Other settings as JSON, as the API has them';
-
 /** Makes an endpoint: one that is sent POSTs, unless the other settings say otherwise. */
 export function addEndpoint({ api, act }: Opening, tenant: string): HTMLElement {
   const path = ['tenants', tenant, 'endpoints'];
@@ -19,18 +16,7 @@ export function addEndpoint({ api, act }: Opening, tenant: string): HTMLElement 
       const made = JSON.parse(await api.call('POST', path, { body: settingsIn(values) })) as Endpoint;
       return { text: 'The endpoint is made. Give its receiver the signing secret.', goTo: hashOf([...path, made.id]) };
     });
-  const made = form(
-    'Add an endpoint',
-    'Add',
-    [
-      field('URL', 'url', { type: 'url' }),
-      field('Event types, with spaces between (all, when empty)', 'types'),
-      field('Description', 'description'),
-      area(OTHERS, 'others'),
-    ],
-    add,
-  );
-  return element('details', { id: 'add-endpoint' }, element('summary', {}, 'Add an endpoint'), made);
+  return settingsForm('Add an endpoint', 'Add', 'Without types it receives all but system events.', add);
 }
 
 /** Changes what is given of an endpoint, and nothing else. */
@@ -47,22 +33,28 @@ export function changeEndpoint({ api, act }: Opening, tenant: string, id: string
       },
       {
         title: `Change ${id}?`,
-        detail: 'What waits for it is sent by the new settings, too. A field that is empty changes nothing.',
+        detail: 'What waits for it is sent by the new settings, too.',
         yes: 'Change',
       },
     );
-  const made = form(
-    'Change the endpoint',
-    'Change …',
-    [
-      field('New URL', 'url', { type: 'url' }),
-      field('New event types, with spaces between', 'types'),
-      field('New description', 'description'),
-      area(OTHERS, 'others'),
-    ],
-    change,
+  return settingsForm('Change the endpoint', 'Change …', 'What is left empty stays as it is.', change);
+}
+
+/** @param whenEmpty what a field says that is left empty */
+function settingsForm(label: string, submit: string, whenEmpty: string, onSubmit: (values: Values) => void) {
+  const fields = [
+    field('URL', 'url', { type: 'url' }),
+    field('Event types, with spaces between', 'types'),
+    field('Description', 'description'),
+    area('Other settings as JSON, as the API has them', 'others'),
+  ];
+  return element(
+    'details',
+    {},
+    element('summary', {}, label),
+    element('p', { class: 'fine' }, whenEmpty),
+    form(label, submit, fields, onSubmit),
   );
-  return element('details', { id: 'change-endpoint' }, element('summary', {}, 'Change the endpoint'), made);
 }
 
 /** What a field of one line would take the place of, and nobody meant. @throws Error saying how it is done instead */

@@ -13,7 +13,6 @@ export class Frame {
   readonly #refusal = element('div', {});
   readonly #view: View;
   #shown: string | null = null;
-  #hasFooter = false;
   #isStale = false;
   #problem = '';
   #readAt = '';
@@ -52,8 +51,7 @@ export class Frame {
     this.#live.replaceChildren(...this.#view.render(data).filter((child) => child !== null));
     keep(this.#live);
     // Of what is not there nothing can be asked for.
-    if (!this.#hasFooter) this.#live.after(...(this.#view.footer ?? []));
-    this.#hasFooter = true;
+    if (this.#shown === null) this.#live.after(...(this.#view.footer ?? []));
     // Only now: what could not be shown is not taken for what is shown.
     this.#shown = text;
     this.#isStale = false;
