@@ -1,14 +1,13 @@
 import type { Context } from '../context.ts';
-import { type Fault, Refusal } from '../domain/errors.ts';
+import { Refusal } from '../domain/errors.ts';
 import { uuidFloor } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { readDeadLetters } from '../store/dead-letter-reads.ts';
 import type { DeadLetterReason } from '../store/dead-letter-reason.ts';
-import { findEndpointRef } from '../store/endpoint-refs.ts';
-import { findEventUuids } from '../store/event-reads.ts';
 import * as replays from '../store/replays.ts';
 import { retentionBoundary } from '../store/retention.ts';
 import type { NamedDelivery } from './dead-letter-json.ts';
+import { invalidBody, namedEndpoint, namedEvent, namedEvents } from './find-named.ts';
 import { tenantNotFound } from './tenant-not-found.ts';
 
 /** Events or deliveries that one replay may name. */
@@ -19,6 +18,8 @@ export interface ReplayInput {
   readonly status?: replays.ReplayedStatus | undefined;
   readonly types?: readonly string[] | undefined;
   readonly event_ids?: readonly string[] | undefined;
+  /** The same for a single one. */
+  readonly event_id?: string | undefined;
   readonly delivery_ids?: readonly NamedDelivery[] | undefined;
   readonly reason?: DeadLetterReason | undefined;
   readonly since?: string | undefined;
@@ -38,7 +39,12 @@ export async function startReplay(
   context: StartContext,
 ): Promise<replays.Replay> {
   const plan = await planOf(tenant, input, context);
-  const said = { ...input, delivery_ids: input.delivery_ids?.map(({ deliveryId }) => deliveryId) };
+  const { event_id, ...rest } = input;
+  const said = {
+    ...rest,
+    event_ids: event_id === undefined ? input.event_ids : [event_id],
+    delivery_ids: input.delivery_ids?.map(({ deliveryId }) => deliveryId),
+  };
   const request = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
   const replay = await replays.createReplay(context, tenant, request, plan, caller.actor);
   if (replay === 'tenant_gone') throw tenantNotFound();
@@ -57,8 +63,8 @@ export async function startReplay(
 async function planOf(tenant: TenantRef, input: ReplayInput, context: StartContext): Promise<replays.ReplayPlan> {
   const { apiPool } = context;
   checkDeadLettersOnly(input);
-  const { delivery_ids: named = null, event_ids } = input;
-  const uuids = event_ids === undefined ? null : await eventUuids(apiPool, tenant, event_ids);
+  const { delivery_ids: named = null } = input;
+  const uuids = await wantedUuids(apiPool, tenant, input);
   if (named !== null) await checkDeadLetters(apiPool, tenant, named);
   return {
     ...rangeOf(input, context),
@@ -76,7 +82,7 @@ function checkDeadLettersOnly({ status, delivery_ids, reason }: ReplayInput): vo
   const faults = Object.entries({ delivery_ids, reason }).flatMap(([path, value]) =>
     value === undefined ? [] : [{ path, message: 'takes `status: "dead_lettered"`' }],
   );
-  if (faults.length > 0) throw invalid(faults);
+  if (faults.length > 0) throw invalidBody(faults);
 }
 
 /** Dead letters are kept for longer than anything else. */
@@ -87,29 +93,25 @@ function rangeOf({ status, since, until }: ReplayInput, { clock, config }: Start
   const sinceMs = Math.max(retentionBoundary(nowMs, days), since === undefined ? 0 : Date.parse(since));
   const untilMs = Math.min(nowMs + 1, until === undefined ? nowMs + 1 : Date.parse(until));
   if (since !== undefined && until !== undefined && Date.parse(until) <= Date.parse(since)) {
-    throw invalid([{ path: 'until', message: 'expected a time after `since`' }]);
+    throw invalidBody([{ path: 'until', message: 'expected a time after `since`' }]);
   }
   return { from: uuidFloor(sinceMs), to: uuidFloor(Math.max(sinceMs, untilMs)) };
 }
 
-const invalid = (faults: readonly Fault[]) => new Refusal(422, 'invalid', 'The body is not valid.', { faults });
-
 async function endpointNum(pool: Context['apiPool'], tenant: TenantRef, id: string): Promise<number> {
-  const endpoint = id.includes('\u0000') ? null : await findEndpointRef(pool, tenant.num, id);
-  if (endpoint === null || endpoint.deleted) throw invalid([{ path: 'endpoint_id', message: 'no such endpoint' }]);
+  const endpoint = await namedEndpoint(pool, tenant, id);
+  if (endpoint.deleted) throw invalidBody([{ path: 'endpoint_id', message: 'no such endpoint' }]);
   if (!endpoint.enabled) throw new Refusal(409, 'endpoint_disabled', 'The endpoint is disabled: enable it first.');
   return endpoint.num;
 }
 
-async function eventUuids(
+async function wantedUuids(
   pool: Context['apiPool'],
   tenant: TenantRef,
-  ids: readonly string[],
-): Promise<readonly string[]> {
-  const found = await findEventUuids(pool, tenant.num, ids);
-  const unknown = ids.flatMap((id, i) => (found.has(id) ? [] : [{ path: `event_ids.${i}`, message: 'no such event' }]));
-  if (unknown.length > 0) throw invalid(unknown);
-  return [...new Set(found.values())].sort();
+  { event_id, event_ids }: ReplayInput,
+): Promise<readonly string[] | null> {
+  if (event_id !== undefined) return [await namedEvent(pool, tenant, event_id)];
+  return event_ids === undefined ? null : namedEvents(pool, tenant, event_ids);
 }
 
 async function checkDeadLetters(
@@ -122,7 +124,7 @@ async function checkDeadLetters(
   const others = named.flatMap(({ eventUuid, endpointNum }, i) =>
     known.has(`${eventUuid}/${endpointNum}`) ? [] : [{ path: `delivery_ids.${i}`, message: 'no such dead letter' }],
   );
-  if (others.length > 0) throw invalid(others);
+  if (others.length > 0) throw invalidBody(others);
 }
 
 function commonUuids(named: readonly NamedDelivery[], uuids: readonly string[] | null): readonly string[] {

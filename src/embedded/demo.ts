@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DemoDelivery, DemoReceiver } from './demo-receiver.ts';
 
 /** The example of the event schema that the product implements, word for word. */
@@ -106,13 +107,23 @@ export class Demo {
 /** Calls the API as an operator would. @throws Error with the problem's text when the answer is not 2xx. */
 export type ApiClient = (method: string, path: string, body?: string) => Promise<Record<string, unknown>>;
 
-export function apiClient(baseUrl: string, operatorKey: string): ApiClient {
+/** A machine that is busy with its first start may keep Postgres waiting: 503, and then all is well. */
+const BUSY = 503;
+const MAX_TRIES = 5;
+const WAIT_BETWEEN_MS = 1_000;
+
+export function apiClient(baseUrl: string, operatorKey: string, waitMs = WAIT_BETWEEN_MS): ApiClient {
   return async (method, path, body) => {
     const headers = {
       authorization: `Bearer ${operatorKey}`,
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     };
-    const response = await fetch(`${baseUrl}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+    const ask = () => fetch(`${baseUrl}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+    let response = await ask();
+    for (let tries = 1; response.status === BUSY && tries < MAX_TRIES; tries++) {
+      await sleep(waitMs);
+      response = await ask();
+    }
     const answer = (await response.json()) as Record<string, unknown>;
     if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${String(answer.detail)}`);
     return answer;

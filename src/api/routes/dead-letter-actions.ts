@@ -1,11 +1,9 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
-import { Refusal } from '../../domain/errors.ts';
 import type { TenantRef } from '../../domain/scope.ts';
-import { findEndpointRef } from '../../store/endpoint-refs.ts';
-import { findEventUuid } from '../../store/event-reads.ts';
 import { type PurgeSelection, purgeDeadLetters as purge } from '../../store/purge-dead-letters.ts';
 import { deliveryIds } from '../dead-letter-json.ts';
+import { invalidBody, namedEndpoint, namedEvent } from '../find-named.ts';
 import { replayJson, replaySchema } from '../replay-json.ts';
 import { defineRoute } from '../route.ts';
 import { startReplay } from '../start-replay.ts';
@@ -34,12 +32,11 @@ export const redriveDeadLetters = defineRoute({
   body: z.strictObject(selection),
   responses: { 202: { description: 'The replay that does it, with its progress', schema: replaySchema } },
   handle: async ({ tenant, body, caller }, context) => {
-    const { type, event_id, ...rest } = body;
+    const { type, ...rest } = body;
     const input = {
       ...rest,
       status: 'dead_lettered' as const,
       types: type === undefined ? undefined : [type],
-      event_ids: event_id === undefined ? undefined : [event_id],
     };
     return { status: 202, body: replayJson(await startReplay(tenant, input, caller, context)) };
   },
@@ -74,7 +71,6 @@ export const purgeDeadLetters = defineRoute({
   },
   handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints }) => {
     const selected = await selectionOf(tenant, body, apiPool);
-    if (selected === null) return { status: 200, body: { purged: 0, complete: true } };
     const asked = { ...body, delivery_ids: body.delivery_ids?.map(({ deliveryId }) => deliveryId) };
     const how = { actor: caller.actor, asked, budgetMs: PURGE_MS };
     const { purged, complete, resumed } = await purge(apiPool, tenant, selected, how);
@@ -83,20 +79,17 @@ export const purgeDeadLetters = defineRoute({
   },
 });
 
-/** @returns null when it names an endpoint or an event that the tenant does not have */
 async function selectionOf(
   tenant: TenantRef,
   { delivery_ids, endpoint_id, event_id, type, reason, since, until }: z.infer<typeof purgeBody>,
   pool: Context['apiPool'],
-): Promise<PurgeSelection | null> {
+): Promise<PurgeSelection> {
+  // Whatever is no dead letter any more is passed over: a purge that is sent again must not be refused for what it did.
   if (delivery_ids !== undefined) return { keys: delivery_ids };
   const [sinceMs, untilMs] = [since, until].map((text) => (text === undefined ? undefined : Date.parse(text)));
-  if (sinceMs !== undefined && untilMs !== undefined && untilMs <= sinceMs) {
-    const faults = [{ path: 'until', message: 'expected a time after `since`' }];
-    throw new Refusal(422, 'invalid', 'The body is not valid.', { faults });
-  }
-  const endpoint = endpoint_id === undefined ? undefined : await findEndpointRef(pool, tenant.num, endpoint_id);
-  const eventUuid = event_id === undefined ? undefined : await findEventUuid(pool, tenant.num, event_id);
-  if (endpoint === null || eventUuid === null) return null;
+  if (sinceMs !== undefined && untilMs !== undefined && untilMs <= sinceMs)
+    throw invalidBody([{ path: 'until', message: 'expected a time after `since`' }]);
+  const endpoint = endpoint_id === undefined ? undefined : await namedEndpoint(pool, tenant, endpoint_id);
+  const eventUuid = event_id === undefined ? undefined : await namedEvent(pool, tenant, event_id);
   return { filter: { type, reason, eventUuid, endpointNum: endpoint?.num, sinceMs, untilMs } };
 }
