@@ -23,7 +23,7 @@ const unit = [
  */
 const slow = [
   'src/workers/{lane-fairness,*.random}.test.ts',
-  'src/routing/*.random.test.ts',
+  'src/routing/{*.random,array-consistency}.test.ts',
   'tests/architecture/dependency-rules.test.ts',
   'src/**/{hostile-*,guard-inflation}.test.ts',
   'tests/{integration,chaos}/{kafka,rabbitmq,redis-topologies}*.test.ts',

@@ -102,7 +102,11 @@ export const faultList: readonly FaultRow[] = [
     notHere:
       'filling such a table takes longer than any run here; migrations wait at most a second for a lock, each in its own transaction',
   },
-  { id: 'F47', fault: 'noisy neighbour with a backlog of 100,000', tests: ['tests/chaos/backlog.test.ts'] },
+  {
+    id: 'F47',
+    fault: 'noisy neighbour with a backlog of 100,000',
+    tests: ['tests/chaos/backlog.test.ts', 'tests/chaos/full-memory.test.ts'],
+  },
   { id: 'F48', fault: 'an endpoint comes back with a backlog due' },
   { id: 'F49', fault: 'very many endpoints down at once' },
   {
