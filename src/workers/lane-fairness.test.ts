@@ -83,26 +83,6 @@ test.each([
   expect(waits.sort((a, b) => a - b)[7]).toBeLessThan(100);
 });
 
-test.each([
-  ['one tenant that fail', 1, failing],
-  ['25 tenants that fail', 25, failing],
-  ['one tenant that take everything', 1, fast],
-])('a backlog of very many endpoints of %s does not hold up whoever has one delivery', async (_what, tenants, fate) => {
-  const fates: Fate = ({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : fate);
-  rig = new LaneRig({ lanes: 1, maxInFlight: 256, pauseMs: 100, fate: fates });
-  rig.time.install();
-  for (let num = 1; num <= 250; num++) rig.model.addEndpoint(num, 0, 16).tenantNum = 3 + (num % tenants);
-  rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
-  for (let i = 0; i < 20; i++) for (let num = 1; num <= 250; num++) rig.model.add(++events, num, EPOCH_MS + i);
-  void rig.startWorker().owner.hold(0);
-  await rig.time.pass(250);
-  for (let i = 0; i < 3; i++) {
-    rig.model.add(++events, NEIGHBOUR, rig.model.now);
-    expect(await rig.time.pass(150, () => sentFrom(NEIGHBOUR) > i)).toBe(true);
-    await rig.time.pass(50);
-  }
-});
-
 /** Endpoints of so many tenants whose receivers hang, each with a few deliveries, in lane 0 of a worker that holds it. */
 function hang(maxInFlight: number, lanes: number, endpoints: number, tenants: number, each: number): LaneOwner {
   const fate: Fate = ({ endpointNum }) => (endpointNum >= NEIGHBOUR ? fast : hanging);

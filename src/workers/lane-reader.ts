@@ -73,6 +73,7 @@ export class LaneReader {
   async runOnce(): Promise<void> {
     this.#floods.throwFailure();
     this.#throwStrandedFailure();
+    this.#pastCrowd.throwFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
     await this.#aside.promote();
     await this.#findParked();

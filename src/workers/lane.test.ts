@@ -355,3 +355,62 @@ test('one read from the start that took long, where Postgres stood still, makes 
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_000);
   expect(rescansOf(lane, 2_500, 1_100)).toEqual([2_000]);
 });
+
+test('a lane is behind until a fetch that brought all that was due is taken in, but for one that is served carefully or drained', () => {
+  const lane = new Lane(lease, 0);
+  expect(lane.isBehind).toBe(true);
+  for (const rows of [[row(1_000), row(2_000)], [row(3_000)]]) {
+    lane.nextFetch(2, 0, CLOCK_MS);
+    lane.fetched({ rows, fresh: rows.length, limit: 2 }, 0);
+    expect(lane.isBehind).toBe(true);
+    lane.tookIn();
+  }
+  expect(lane.isBehind).toBe(false);
+  lane.fellBehind();
+  expect(lane.isBehind).toBe(true);
+  lane.isCareful = true;
+  expect(lane.isBehind).toBe(false);
+  lane.isCareful = false;
+  lane.isDraining = true;
+  expect(lane.isBehind).toBe(false);
+});
+
+test('a lane that passed over tenants when it was taken is behind', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
+  lane.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 0);
+  lane.tookIn();
+  expect(lane.isBehind).toBe(true);
+});
+
+/** Where a read past the crowd begins, in ms. */
+const lookAt = (lane: Lane, now: number, clockMs = CLOCK_MS) => lane.nextLook(2, now, clockMs).after.dueAtMs;
+
+test('a read past the crowd begins where the last one ended, and not before what was fetched', () => {
+  const lane = new Lane(lease, 0);
+  expect(lane.nextLook(2, 0, CLOCK_MS)).toEqual({ lane: 3, after: START, limit: 2 });
+  lane.looked({ rows: [row(5_000), row(6_000)], fresh: 2, limit: 2 }, 0);
+  expect(lane.nextLook(2, 1, CLOCK_MS).after).toEqual(row(6_000));
+  lane.nextFetch(1, 1, CLOCK_MS);
+  lane.fetched({ rows: [row(7_000)], fresh: 1, limit: 1 }, 1);
+  expect(lookAt(lane, 2)).toBe(7_000);
+});
+
+test('one that came to the end looks a little back, and now and then a second, for what is committed late', () => {
+  const lane = new Lane(lease, 0);
+  const looked = (now: number) => {
+    const at = lookAt(lane, now, CLOCK_MS + now) - CLOCK_MS - now;
+    lane.looked({ rows: [], fresh: 0, limit: 2 }, now);
+    return at;
+  };
+  expect(looked(0)).toBe(-CLOCK_MS);
+  expect([25, 50, 249, 250, 275, 500].map(looked)).toEqual([-125, -125, -299, -1_000, -125, -1_000]);
+});
+
+test('one whose rows found no room begins there again; where Postgres’s clock was set back, before that', () => {
+  const lane = new Lane(lease, 0);
+  lookAt(lane, 0);
+  lane.looked({ rows: [row(5_000), row(6_000)], fresh: 2, limit: 2 }, 0);
+  expect([1, 2].map((now) => lookAt(lane, now))).toEqual([6_000, 6_000]);
+  expect(lookAt(lane, 3, 2_000)).toBe(1_900);
+});

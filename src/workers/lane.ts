@@ -13,6 +13,8 @@ const CAREFUL_ROWS = 16;
 const OVERLAP_MS = { near: 100, far: 15_000 } as const;
 /** How late a commit that went well, and our estimate of Postgres's clock, may be: what was due before is read, or in memory. */
 const SETTLED_MS = 1_000;
+/** How often a read past the crowd looks so far back, in ms. */
+const LATE_LOOK_MS = 250;
 /** How often a lane's parked endpoints are looked for anew, in ms: rarely, where they are so many that looking takes long. */
 const EXPLORE_MS = 10_000;
 const EXPLORE_MS_PER_ENDPOINT = 20;
@@ -42,6 +44,8 @@ export class Lane {
   held = 0;
   /** When stranded rows were looked for, in ms of `performance.now()`. */
   strandedAt = Number.NEGATIVE_INFINITY;
+  /** When the last read past the crowd began, likewise. */
+  lookedAt = Number.NEGATIVE_INFINITY;
   #exploreAt = 0;
   #isHungry = true;
   #cursor: Cursor = START;
@@ -49,6 +53,8 @@ export class Lane {
   #pastCrowd: Cursor = START;
   /** How far the last of them may have come: what becomes visible before that is old. */
   #lookEnd: Cursor = START;
+  /** When one of them looked for what was committed late, in ms of `performance.now()`. */
+  #lateLookAt = Number.NEGATIVE_INFINITY;
   #fetchedAt = 0;
   #isFetching = false;
   readonly #lookBacks = new LookBacks();
@@ -169,17 +175,20 @@ export class Lane {
 
   /** Whether rows that are due may wait in the table, behind those of the last fetch. */
   get isBehind(): boolean {
-    return this.#isBehind && !this.isCareful && !this.isDraining && !this.#lookBacks.isOwed;
+    return this.#isBehind && !this.isCareful && !this.isDraining;
   }
 
   /**
-   * What to fetch past the crowd, whose rows are left to `nextFetch`: from where the last such read ended, since those rows are stepped over.
+   * What to fetch past the crowd, whose rows are left to `nextFetch`: from where the last such read ended, since those rows are stepped over, and now and then from a little before, for what
+   * was committed late.
    * @param clockMs Postgres's clock
    */
-  nextLook(limit: number, clockMs: number): LaneFetch {
-    this.#lookEnd = { ...START, dueAtMs: Math.max(0, clockMs - OVERLAP_MS.near) };
-    // Behind it where Postgres's clock was set back.
-    const after = isBefore(this.#pastCrowd, this.#lookEnd) ? this.#pastCrowd : this.#lookEnd;
+  nextLook(limit: number, now: number, clockMs: number): LaneFetch {
+    const isLate = now - this.#lateLookAt >= LATE_LOOK_MS;
+    if (isLate) this.#lateLookAt = now;
+    this.#lookEnd = ago(clockMs, OVERLAP_MS.near);
+    // Behind where the last one ended where Postgres's clock was set back.
+    const after = earlier(this.#pastCrowd, isLate ? ago(clockMs, SETTLED_MS) : this.#lookEnd);
     return { lane: this.number, after: isBefore(after, this.#cursor) ? this.#cursor : after, limit };
   }
 
@@ -240,8 +249,17 @@ export class Lane {
     const { depth } = this.#lookBacks;
     if (depth === 'start') return START;
     if (depth === 'near' && this.#isContinuing) return this.#cursor;
-    return { ...START, dueAtMs: Math.max(0, Math.min(this.#cursor.dueAtMs, clockMs) - OVERLAP_MS[depth]) };
+    return ago(Math.min(this.#cursor.dueAtMs, clockMs), OVERLAP_MS[depth]);
   }
+}
+
+/** Before everything that was due at that time, or later. */
+function ago(clockMs: number, ms: number): Cursor {
+  return { ...START, dueAtMs: Math.max(0, clockMs - ms) };
+}
+
+function earlier(one: Cursor, other: Cursor): Cursor {
+  return isBefore(one, other) ? one : other;
 }
 
 function isBefore(one: Cursor, other: Cursor): boolean {

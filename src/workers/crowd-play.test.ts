@@ -1,0 +1,112 @@
+import { afterEach, expect, test } from 'vitest';
+import { answered, type Fate } from './fixtures/fake-sender.ts';
+import { EPOCH_MS, LaneRig } from './fixtures/lane-rig.ts';
+
+const NEIGHBOUR = 100_000;
+const fast = { outcome: answered(200), afterMs: 5 };
+const slowish = { outcome: answered(200), afterMs: 100 };
+const failing = { outcome: answered(500), afterMs: 5 };
+const hanging = { outcome: answered(200), afterMs: 15_000 };
+
+let rig: LaneRig;
+let events = 0;
+
+afterEach(() => {
+  rig.time.restore();
+  expect(rig.violations).toEqual([]);
+});
+
+function openRig(fate: Fate, lanes = 1): void {
+  rig = new LaneRig({ lanes, maxInFlight: 256, pauseMs: 100, fate });
+  rig.time.install();
+  rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
+}
+
+/** So many rows of each of so many endpoints, due one after the other. */
+function addCrowd(first: number, endpoints: number, each: number, tenantOf: (num: number) => number, dueMs = EPOCH_MS) {
+  const nums = Array.from({ length: endpoints }, (_, i) => first + i);
+  for (const num of nums) rig.model.addEndpoint(num, 0, 16).tenantNum = tenantOf(num);
+  for (let i = 0; i < each; i++) for (const num of nums) rig.model.add(++events, num, dueMs + i);
+}
+
+const sentToNeighbour = () => rig.sent.filter(({ endpointNum }) => endpointNum === NEIGHBOUR).length;
+
+/** How long each of three deliveries to the neighbour waits, in ms. @param lateMs how long its commit takes */
+async function waits(lateMs = 0): Promise<number[]> {
+  const waited: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const from = rig.time.now;
+    const before = sentToNeighbour();
+    rig.model.add(++events, NEIGHBOUR, rig.model.now - lateMs);
+    await rig.time.pass(60_000, () => sentToNeighbour() > before);
+    waited.push(rig.time.now - from);
+    await rig.time.pass(50);
+  }
+  return waited;
+}
+
+const most = (waited: readonly number[]) => Math.max(...waited);
+
+test.each([
+  ['one tenant that fail', 1, failing],
+  ['25 tenants that fail', 25, failing],
+  ['one tenant that take everything', 1, fast],
+])('a backlog of very many endpoints of %s does not hold up whoever has one delivery', async (_what, tenants, fate) => {
+  openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : fate));
+  addCrowd(1, 250, 20, (num) => 3 + (num % tenants));
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(250);
+  expect(most(await waits())).toBeLessThan(200);
+});
+
+test('nor do two such backlogs, one due after the other', async () => {
+  openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : slowish));
+  addCrowd(1, 250, 12, () => 3, EPOCH_MS - 60_000);
+  addCrowd(1_001, 250, 12, () => 4, EPOCH_MS - 30_000);
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(250);
+  expect(most(await waits())).toBeLessThan(300);
+});
+
+test('nor does one in a lane that is taken while another tenant has its share of memory', async () => {
+  openRig(({ endpointNum }) => (endpointNum >= 1_000 && endpointNum < 2_000 ? hanging : fast), 2);
+  for (let num = 1_000; num < 1_060; num++) {
+    rig.model.addEndpoint(num, 1, 16).tenantNum = 5;
+    for (let i = 0; i < 10; i++) rig.model.add(++events, num, EPOCH_MS - 60_000);
+  }
+  addCrowd(1, 250, 20, () => 3, EPOCH_MS - 60_000);
+  const { owner } = rig.startWorker();
+  void owner.hold(1);
+  await rig.time.pass(1_000);
+  void owner.hold(0);
+  await rig.time.pass(250);
+  expect(most(await waits())).toBeLessThan(300);
+});
+
+test.each([150, 500])('what is committed %i ms late does not wait for the backlog either', async (lateMs) => {
+  openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : failing));
+  addCrowd(1, 250, 20, () => 3, EPOCH_MS - 60_000);
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(250);
+  expect(most(await waits(lateMs))).toBeLessThan(500);
+});
+
+test('a read past a backlog that Postgres cuts off is told, and holds up nothing else', async () => {
+  openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : failing));
+  addCrowd(1, 250, 20, () => 3);
+  const storeOf = rig.model.storeOf.bind(rig.model);
+  rig.model.storeOf = (owner, travel) => {
+    const store = storeOf(owner, travel);
+    const fetchDue: typeof store.fetchDue = async (fetches, over) => {
+      if (!over.tenants.includes(3)) return store.fetchDue(fetches, over);
+      await rig.time.sleep(10_000);
+      throw new Error('canceling statement due to statement timeout');
+    };
+    return { ...store, fetchDue };
+  };
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(250);
+  rig.model.add(++events, NEIGHBOUR, rig.model.now);
+  expect(await rig.time.pass(20_000, () => sentToNeighbour() === 1)).toBe(true);
+  expect(rig.failures).toEqual([expect.stringContaining('canceling statement due to statement timeout')]);
+});

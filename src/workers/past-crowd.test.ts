@@ -1,0 +1,209 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { DueDelivery, LaneFetch } from '../store/mailbox.ts';
+import { Lane } from './lane.ts';
+import { PastCrowd } from './past-crowd.ts';
+
+const CLOCK_MS = 1_000_000;
+const CROWD = 1;
+const OTHER = 2;
+/** What is in memory of what may be read. */
+const HELD = [] as never;
+/** An attempt was settled while its row was read. */
+const SETTLED = { attempt: 1 };
+
+type Over = Parameters<ConstructorParameters<typeof PastCrowd>[0]['store']['fetchDue']>[1];
+
+const lanes = new Map<number, Lane>();
+const memory = { room: 1_000, hasBytes: true, fullTenants: () => [7] };
+/** What each read asked for, how long it takes, and what it brings. */
+let reads: { fetches: readonly LaneFetch[]; over: Over }[];
+let takesMs: number;
+let found: (fetch: LaneFetch) => DueDelivery[];
+let isTaken: boolean;
+let admitted: DueDelivery[];
+let pastCrowd: PastCrowd;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  reads = [];
+  takesMs = 0;
+  found = () => [];
+  isTaken = true;
+  admitted = [];
+  Object.assign(memory, { room: 1_000, hasBytes: true });
+  lanes.clear();
+  for (let number = 0; number < 8; number++) lanes.set(number, new Lane({ lane: number, epoch: 1 }, 0));
+  pastCrowd = new PastCrowd({
+    store: {
+      fetchDue: async (fetches, over) => {
+        reads.push({ fetches, over });
+        vi.advanceTimersByTime(takesMs);
+        return fetches.flatMap(found);
+      },
+    },
+    desks: {
+      held: { metBy: () => HELD } as never,
+      memory: memory as never,
+      read: async (work: () => Promise<DueDelivery[]>) => {
+        const rows = await work();
+        return { rows, fresh: rows.filter(({ attempt }) => attempt === 0) };
+      },
+    },
+    floods: { flooded: () => [{ num: 9 }] as never },
+    lanes,
+    admit: async (rows) => {
+      admitted.push(...rows);
+      return isTaken;
+    },
+    nowMs: () => CLOCK_MS,
+  });
+});
+afterEach(() => vi.useRealTimers());
+
+function rowsOf(count: number, tenantNum: number, lane = 0, dueAtMs = 1_000): DueDelivery[] {
+  return Array.from({ length: count }, (_, n) => ({
+    eventUuid: `u${n}`,
+    endpointNum: tenantNum * 1_000 + n,
+    tenantNum,
+    lane,
+    attempt: 0,
+    step: 0,
+    dueAtMs: dueAtMs + n,
+    isReplay: false,
+    endpointVersion: 1,
+    isParked: false,
+    order: null,
+  }));
+}
+
+/** A main read brought nothing but rows of one tenant, and left more. */
+const crowded = () => pastCrowd.note(rowsOf(500, CROWD), performance.now());
+async function after(ms: number): Promise<void> {
+  vi.advanceTimersByTime(ms);
+  crowded();
+  await pastCrowd.run();
+}
+
+test('nothing is read where nobody is many, nor of lanes that are not behind, nor without room for it', async () => {
+  await pastCrowd.run();
+  crowded();
+  memory.hasBytes = false;
+  await pastCrowd.run();
+  Object.assign(memory, { hasBytes: true, room: 3 });
+  await pastCrowd.run();
+  memory.room = 1_000;
+  for (const lane of lanes.values()) lane.isCareful = true;
+  await pastCrowd.run();
+  for (const lane of lanes.values()) Object.assign(lane, { isCareful: false, isDraining: true });
+  await pastCrowd.run();
+  expect(reads).toEqual([]);
+});
+
+test('a read passes over the crowd, over tenants that have their share of memory, and over what is flooded or in memory', async () => {
+  crowded();
+  await pastCrowd.run();
+  expect(reads.map(({ over }) => over)).toEqual([{ endpoints: [9], tenants: [CROWD, 7], rows: [] }]);
+  expect(reads[0]!.over.rows).toBe(HELD);
+});
+
+test('reads that are quick take in more lanes, those that are long fewer, and each lane has its turn', async () => {
+  const sizes = () => reads.splice(0).map(({ fetches }) => fetches.length);
+  for (let i = 0; i < 5; i++) await after(100);
+  expect(sizes()).toEqual([1, 2, 4, 8, 8]);
+  // The next crowd may be a long one.
+  vi.advanceTimersByTime(10_000);
+  await pastCrowd.run();
+  for (let i = 0; i < 4; i++) await after(100);
+  expect(sizes()).toEqual([1, 2, 4, 8]);
+  takesMs = 60;
+  for (let i = 0; i < 4; i++) await after(240);
+  expect(sizes()).toEqual([8, 4, 2, 1]);
+  takesMs = 30;
+  for (let i = 0; i < 8; i++) await after(240);
+  expect(new Set(reads.map(({ fetches }) => fetches[0]!.lane)).size).toBe(8);
+});
+
+test('reads have a quarter of the time at the most, and are rarer where they find nobody', async () => {
+  const times: number[] = [];
+  const readUntil = async (endMs: number) => {
+    times.length = 0;
+    for (const end = performance.now() + endMs; performance.now() < end; ) {
+      const before = reads.length;
+      const now = performance.now();
+      await after(0);
+      if (reads.length > before) times.push(now);
+      vi.advanceTimersByTime(5);
+    }
+    return times.slice(1).map((time, i) => time - times[i]!);
+  };
+  found = () => rowsOf(1, OTHER);
+  expect(await readUntil(100)).toEqual([25, 25, 25]);
+  found = () => rowsOf(1, OTHER).map((row) => ({ ...row, ...SETTLED }));
+  expect((await readUntil(600)).slice(-3)).toEqual([100, 100, 100]);
+  takesMs = 50;
+  expect((await readUntil(1_000)).slice(-3)).toEqual([200, 200, 200]);
+});
+
+test('what was settled while it was read is not taken in', async () => {
+  const [fresh, settled] = rowsOf(2, OTHER);
+  found = () => [fresh!, { ...settled!, ...SETTLED }];
+  await after(0);
+  expect(admitted).toEqual([fresh]);
+});
+
+test('what it brings has a quarter of the room of memory', async () => {
+  memory.room = 100;
+  for (let i = 0; i < 4; i++) await after(100);
+  expect(reads.map(({ fetches }) => fetches.map(({ limit }) => limit))).toEqual([
+    [25],
+    [12, 12],
+    [6, 6, 6, 6],
+    [3, 3, 3, 3, 3, 3, 3, 3],
+  ]);
+  memory.room = 12;
+  await after(100);
+  expect(reads.at(-1)!.fetches.map(({ limit }) => limit)).toEqual([1, 1, 1]);
+});
+
+test('the next read goes on behind the last row, unless there was no room for all of it', async () => {
+  for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
+  const place = () => reads.at(-1)!.fetches[0]!.after.dueAtMs;
+  found = ({ limit }) => rowsOf(limit, OTHER);
+  isTaken = false;
+  await after(0);
+  await after(100);
+  expect(place()).toBe(0);
+  isTaken = true;
+  await after(100);
+  await after(100);
+  expect(place()).toBe(1_031);
+});
+
+test('whoever has most of the rows of such a read is one of the crowd, too', async () => {
+  found = ({ limit }) => [...rowsOf(limit - 4, OTHER), ...rowsOf(4, 3)];
+  await after(0);
+  await after(100);
+  expect(reads[1]!.over.tenants).toEqual([CROWD, OTHER, 7]);
+});
+
+test('a few rows that are all there are make nobody one of the crowd', async () => {
+  found = () => rowsOf(31, OTHER);
+  await after(0);
+  await after(100);
+  expect(reads[1]!.over.tenants).toEqual([CROWD, 7]);
+});
+
+test('a read that fails is told once, does not fail the round that it is part of, and comes rarely', async () => {
+  const failure = new Error('canceling statement due to statement timeout');
+  takesMs = 10_000;
+  found = () => {
+    throw failure;
+  };
+  await after(0);
+  expect(() => pastCrowd.throwFailure()).toThrow(failure);
+  pastCrowd.throwFailure();
+  await after(89_000);
+  expect(reads).toHaveLength(1);
+  await after(1_000);
+  expect(reads.map(({ fetches }) => fetches.map(({ lane }) => lane))).toEqual([[0], [1]]);
+});
