@@ -119,6 +119,7 @@ export function buildContext(options: ContextOptions): Context {
   observe.watchProcess({
     commit_waiting_events: () => commits.waitingEvents,
     commit_waiting_bytes: () => commits.waitingBytes,
+    clock_difference_seconds: () => clock.aheadOfHostMs / 1_000,
     queue_refuses_writes: () => Number(queues.refusesWrites),
   });
   return {

@@ -11,6 +11,8 @@ const STATES = {
   neglected_seconds: 'For how long a lane has had due work and no owner; /healthz fails at 12.',
   commit_waiting_events: 'Events that wait for their commit.',
   commit_waiting_bytes: 'Bytes of these.',
+  clock_difference_seconds:
+    'By how much Postgres’s clock, by which everything is signed and dated, is ahead of this host’s; negative where it is behind.',
   queue_refuses_writes:
     'Alarm: 1 while Redis refuses writes (out of memory, read-only); the sweeper finds the work meanwhile.',
 } as const;

@@ -28,6 +28,15 @@ test('after a look at Postgres the clock tells the time of Postgres', async () =
   expect(clock.nowMs()).toBe(5_000_800);
 });
 
+test('it says by how much it is ahead of the host’s', async () => {
+  const clock = new Clock();
+  expect(clock.aheadOfHostMs).toBe(0);
+  await clock.calibrate(poolOf(1_090_000, 100));
+  expect(clock.aheadOfHostMs).toBe(90_000);
+  vi.setSystemTime(1_290_000);
+  expect(clock.aheadOfHostMs).toBe(-199_900);
+});
+
 test('a host clock that jumps moves nothing', async () => {
   const clock = new Clock();
   await clock.calibrate(poolOf(5_000_000, 100));

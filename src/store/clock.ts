@@ -13,6 +13,11 @@ export class Clock {
     return Math.round(performance.now() + this.#offsetMs);
   }
 
+  /** By how much Postgres's clock is ahead of the host's, in ms; negative where it is behind. */
+  get aheadOfHostMs(): number {
+    return this.nowMs() - Date.now();
+  }
+
   /** Measures the offset: half the round trip is what it may be wrong by. */
   async calibrate(pool: pg.Pool): Promise<void> {
     const before = performance.now();
