@@ -19,7 +19,7 @@ async function busyApi(refusals: number) {
 
 test('what the API cannot do yet because the machine is busy is asked for again', async () => {
   const { api, bodies } = await busyApi(2);
-  expect(await api('POST', '/v1/tenants', '{}')).toEqual({ id: 'tenant_123' });
+  expect(await api('POST', '/v1/events', '{}')).toEqual({ id: 'tenant_123' });
   expect(bodies).toEqual(['{}', '{}', '{}']);
 });
 
@@ -27,4 +27,10 @@ test('an API that stays busy is not asked for ever', async () => {
   const { api, bodies } = await busyApi(100);
   await expect(api('GET', '/v1/tenants')).rejects.toThrow('GET /v1/tenants answered 503: not now');
   expect(bodies).toHaveLength(5);
+});
+
+test('what may be done although the answer was 503, and would be done twice, is not asked for again', async () => {
+  const { api, bodies } = await busyApi(1);
+  await expect(api('POST', '/v1/tenants', '{}')).rejects.toThrow('answered 503');
+  expect(bodies).toEqual(['{}']);
 });

@@ -70,6 +70,8 @@ export class Demo {
 
   /** Tenant, endpoint, the example event, and the request that the receiver got. @throws Error when it does not arrive in time. */
   async run(api: ApiClient): Promise<DemoDelivery> {
+    // It is waited for until the database answers.
+    await api('GET', '/v1/tenants');
     await api('POST', '/v1/tenants', JSON.stringify({ id: DEMO_TENANT, name: 'Demo' }));
     const endpoint = await api(
       'POST',
@@ -107,7 +109,7 @@ export class Demo {
 /** Calls the API as an operator would. @throws Error with the problem's text when the answer is not 2xx. */
 export type ApiClient = (method: string, path: string, body?: string) => Promise<Record<string, unknown>>;
 
-/** A machine that is busy with its first start may keep Postgres waiting: 503, and then all is well. */
+/** A machine that is busy with its first start may keep Postgres waiting: 503, and then all is well. What was asked for may be done all the same. */
 const BUSY = 503;
 const MAX_TRIES = 5;
 const WAIT_BETWEEN_MS = 1_000;
@@ -119,8 +121,10 @@ export function apiClient(baseUrl: string, operatorKey: string, waitMs = WAIT_BE
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     };
     const ask = () => fetch(`${baseUrl}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+    const isRepeatable = method === 'GET' || path === '/v1/events';
     let response = await ask();
-    for (let tries = 1; response.status === BUSY && tries < MAX_TRIES; tries++) {
+    for (let tries = 1; response.status === BUSY && isRepeatable && tries < MAX_TRIES; tries++) {
+      await response.body?.cancel();
       await sleep(waitMs);
       response = await ask();
     }

@@ -21,3 +21,15 @@ test('who has very few is none of it, however few were read', () => {
   crowd.note(rowsOf({ 1: 3, 2: 1 }), 0);
   expect(crowd.tenants(0)).toEqual([]);
 });
+
+test('who has many of the rows that are read past the crowd is one of it when that was so three times within two seconds', () => {
+  const crowd = new Crowd();
+  const few = rowsOf({ 1: 28, 2: 4 });
+  for (const now of [0, 0, 0, 1_900, 3_901, 3_925]) {
+    expect(crowd.tenants(now)).toEqual([]);
+    crowd.noteFew(few, now);
+  }
+  expect(crowd.tenants(3_950)).toEqual([]);
+  crowd.noteFew(few, 3_950);
+  expect(crowd.tenants(3_950)).toEqual([1]);
+});

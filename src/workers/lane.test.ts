@@ -384,33 +384,48 @@ test('a lane that passed over tenants when it was taken is behind', () => {
 });
 
 /** Where a read past the crowd begins, in ms. */
-const lookAt = (lane: Lane, now: number, clockMs = CLOCK_MS) => lane.nextLook(2, now, clockMs).after.dueAtMs;
+const lookAt = (lane: Lane, clockMs = CLOCK_MS) => lane.nextLook(2, clockMs).after.dueAtMs;
 
 test('a read past the crowd begins where the last one ended, and not before what was fetched', () => {
   const lane = new Lane(lease, 0);
-  expect(lane.nextLook(2, 0, CLOCK_MS)).toEqual({ lane: 3, after: START, limit: 2 });
+  expect(lane.nextLook(2, CLOCK_MS)).toEqual({ lane: 3, after: START, limit: 2 });
   lane.looked({ rows: [row(5_000), row(6_000)], fresh: 2, limit: 2 }, 0);
-  expect(lane.nextLook(2, 1, CLOCK_MS).after).toEqual(row(6_000));
+  expect(lane.nextLook(2, CLOCK_MS).after).toEqual(row(6_000));
   lane.nextFetch(1, 1, CLOCK_MS);
   lane.fetched({ rows: [row(7_000)], fresh: 1, limit: 1 }, 1);
-  expect(lookAt(lane, 2)).toBe(7_000);
+  expect(lookAt(lane)).toBe(7_000);
 });
 
-test('one that came to the end looks a little back, and now and then a second, for what is committed late', () => {
+test('one that came to the end looks a little back, and now and then a second before the last one, for what is committed late', () => {
   const lane = new Lane(lease, 0);
-  const looked = (now: number) => {
-    const at = lookAt(lane, now, CLOCK_MS + now) - CLOCK_MS - now;
-    lane.looked({ rows: [], fresh: 0, limit: 2 }, now);
+  const looked = (afterMs: number) => {
+    const at = lookAt(lane, CLOCK_MS + afterMs) - CLOCK_MS;
+    lane.looked({ rows: [], fresh: 0, limit: 2 }, afterMs);
     return at;
   };
   expect(looked(0)).toBe(-CLOCK_MS);
-  expect([25, 50, 249, 250, 275, 500].map(looked)).toEqual([-125, -125, -299, -1_000, -125, -1_000]);
+  expect([25, 50, 249].map(looked)).toEqual([-100, -75, -50]);
+  expect([250, 275, 5_000].map(looked)).toEqual([249 - 1_000, 150, 275 - 1_000]);
 });
 
-test('one whose rows found no room begins there again; where Postgres’s clock was set back, before that', () => {
+test('one whose rows found no room begins there again, and looks for late ones again; where Postgres’s clock was set back, before that', () => {
   const lane = new Lane(lease, 0);
-  lookAt(lane, 0);
+  lookAt(lane);
   lane.looked({ rows: [row(5_000), row(6_000)], fresh: 2, limit: 2 }, 0);
-  expect([1, 2].map((now) => lookAt(lane, now))).toEqual([6_000, 6_000]);
-  expect(lookAt(lane, 3, 2_000)).toBe(1_900);
+  expect([lookAt(lane), lookAt(lane)]).toEqual([6_000, 6_000]);
+  lookAt(lane, CLOCK_MS + 10);
+  lane.looked({ rows: [], fresh: 0, limit: 2 }, 10);
+  const late = CLOCK_MS + 10 - 1_000;
+  expect([lookAt(lane, CLOCK_MS + 300), lookAt(lane, CLOCK_MS + 301)]).toEqual([late, late]);
+  expect(lookAt(lane, 2_000)).toBe(1_000);
+});
+
+test('one that is to begin anew begins where fetches are', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(1, 0, CLOCK_MS);
+  lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 1 }, 0);
+  lookAt(lane);
+  lane.looked({ rows: [], fresh: 0, limit: 2 }, 0);
+  lane.lookAnew();
+  expect(lookAt(lane)).toBe(1_000);
 });

@@ -53,8 +53,10 @@ export class Lane {
   #pastCrowd: Cursor = START;
   /** How far the last of them may have come: what becomes visible before that is old. */
   #lookEnd: Cursor = START;
-  /** When one of them looked for what was committed late, in ms of `performance.now()`. */
-  #lateLookAt = Number.NEGATIVE_INFINITY;
+  /** Postgres's clock at the one under way, at the last that was taken in, and at the last of these that looked for what was committed late. */
+  #lookClockMs = 0;
+  #lookedClockMs = 0;
+  #lateLookClockMs = 0;
   #fetchedAt = 0;
   #isFetching = false;
   readonly #lookBacks = new LookBacks();
@@ -183,19 +185,31 @@ export class Lane {
    * was committed late.
    * @param clockMs Postgres's clock
    */
-  nextLook(limit: number, now: number, clockMs: number): LaneFetch {
-    const isLate = now - this.#lateLookAt >= LATE_LOOK_MS;
-    if (isLate) this.#lateLookAt = now;
+  nextLook(limit: number, clockMs: number): LaneFetch {
+    this.#lookClockMs = clockMs;
     this.#lookEnd = ago(clockMs, OVERLAP_MS.near);
+    const late = ago(Math.min(this.#lookedClockMs, clockMs), SETTLED_MS);
     // Behind where the last one ended where Postgres's clock was set back.
-    const after = earlier(this.#pastCrowd, isLate ? ago(clockMs, SETTLED_MS) : this.#lookEnd);
+    const after = earlier(this.#pastCrowd, this.#isLateLook ? late : this.#lookEnd);
     return { lane: this.number, after: isBefore(after, this.#cursor) ? this.#cursor : after, limit };
+  }
+
+  /** Whether the read under way looks for what was committed late. */
+  get #isLateLook(): boolean {
+    return Math.abs(this.#lookClockMs - this.#lateLookClockMs) >= LATE_LOOK_MS;
   }
 
   /** Takes note of what came of it. */
   looked({ rows, fresh, limit }: Fetched, now: number): void {
+    if (this.#isLateLook) this.#lateLookClockMs = this.#lookClockMs;
+    this.#lookedClockMs = this.#lookClockMs;
     this.#pastCrowd = rows.length < limit ? this.#lookEnd : rows.at(-1)!;
     if (fresh > 0) this.#foundAt = now;
+  }
+
+  /** What was passed over is to be read: the next read past the crowd begins where fetches are. */
+  lookAnew(): void {
+    this.#pastCrowd = START;
   }
 
   /** Nothing is known of what a fetch would have brought. */

@@ -14,7 +14,7 @@ const SETTLED = { attempt: 1 };
 type Over = Parameters<ConstructorParameters<typeof PastCrowd>[0]['store']['fetchDue']>[1];
 
 const lanes = new Map<number, Lane>();
-const memory = { room: 1_000, hasBytes: true, fullTenants: () => [7] };
+const memory = { room: 1_000, hasBytes: true, fullTenants: (): number[] => [7] };
 /** What each read asked for, how long it takes, and what it brings. */
 let reads: { fetches: readonly LaneFetch[]; over: Over }[];
 let takesMs: number;
@@ -32,6 +32,7 @@ beforeEach(() => {
   admitted = [];
   Object.assign(memory, { room: 1_000, hasBytes: true });
   lanes.clear();
+  memory.fullTenants = () => [7];
   for (let number = 0; number < 8; number++) lanes.set(number, new Lane({ lane: number, epoch: 1 }, 0));
   pastCrowd = new PastCrowd({
     store: {
@@ -106,23 +107,6 @@ test('a read passes over the crowd, over tenants that have their share of memory
   expect(reads[0]!.over.rows).toBe(HELD);
 });
 
-test('reads that are quick take in more lanes, those that are long fewer, and each lane has its turn', async () => {
-  const sizes = () => reads.splice(0).map(({ fetches }) => fetches.length);
-  for (let i = 0; i < 5; i++) await after(100);
-  expect(sizes()).toEqual([1, 2, 4, 8, 8]);
-  // The next crowd may be a long one.
-  vi.advanceTimersByTime(10_000);
-  await pastCrowd.run();
-  for (let i = 0; i < 4; i++) await after(100);
-  expect(sizes()).toEqual([1, 2, 4, 8]);
-  takesMs = 60;
-  for (let i = 0; i < 4; i++) await after(240);
-  expect(sizes()).toEqual([8, 4, 2, 1]);
-  takesMs = 30;
-  for (let i = 0; i < 8; i++) await after(240);
-  expect(new Set(reads.map(({ fetches }) => fetches[0]!.lane)).size).toBe(8);
-});
-
 test('reads have a quarter of the time at the most, and are rarer where they find nobody', async () => {
   const times: number[] = [];
   const readUntil = async (endMs: number) => {
@@ -146,23 +130,35 @@ test('reads have a quarter of the time at the most, and are rarer where they fin
 
 test('what was settled while it was read is not taken in', async () => {
   const [fresh, settled] = rowsOf(2, OTHER);
-  found = () => [fresh!, { ...settled!, ...SETTLED }];
+  found = ({ lane }) => (lane === 0 ? [fresh!, { ...settled!, ...SETTLED }] : []);
   await after(0);
   expect(admitted).toEqual([fresh]);
 });
 
-test('what it brings has a quarter of the room of memory', async () => {
+test('what it brings has a quarter of the room of memory; where that is less than a row of each lane, lanes take turns', async () => {
   memory.room = 100;
-  for (let i = 0; i < 4; i++) await after(100);
-  expect(reads.map(({ fetches }) => fetches.map(({ limit }) => limit))).toEqual([
-    [25],
-    [12, 12],
-    [6, 6, 6, 6],
-    [3, 3, 3, 3, 3, 3, 3, 3],
-  ]);
+  await after(0);
+  expect(reads[0]!.fetches.map(({ limit }) => limit)).toEqual([3, 3, 3, 3, 3, 3, 3, 3]);
   memory.room = 12;
-  await after(100);
-  expect(reads.at(-1)!.fetches.map(({ limit }) => limit)).toEqual([1, 1, 1]);
+  reads = [];
+  for (let i = 0; i < 3; i++) await after(100);
+  expect(reads.map(({ fetches }) => fetches.map(({ lane, limit }) => [lane, limit]))).toEqual([
+    [
+      [0, 1],
+      [1, 1],
+      [2, 1],
+    ],
+    [
+      [3, 1],
+      [4, 1],
+      [5, 1],
+    ],
+    [
+      [6, 1],
+      [7, 1],
+      [0, 1],
+    ],
+  ]);
 });
 
 test('the next read goes on behind the last row, unless there was no room for all of it', async () => {
@@ -179,22 +175,49 @@ test('the next read goes on behind the last row, unless there was no room for al
   expect(place()).toBe(1_031);
 });
 
-test('whoever has most of the rows of such a read is one of the crowd, too', async () => {
+test('whoever has most of the rows of several such reads is one of the crowd, too', async () => {
   found = ({ limit }) => [...rowsOf(limit - 4, OTHER), ...rowsOf(4, 3)];
-  await after(0);
-  await after(100);
-  expect(reads[1]!.over.tenants).toEqual([CROWD, OTHER, 7]);
+  for (let i = 0; i < 4; i++) await after(100);
+  expect(reads.map(({ over }) => over.tenants)).toEqual([
+    [CROWD, 7],
+    [CROWD, 7],
+    [CROWD, 7],
+    [CROWD, OTHER, 7],
+  ]);
 });
 
-test('a few rows that are all there are make nobody one of the crowd', async () => {
-  found = () => rowsOf(31, OTHER);
-  await after(0);
-  await after(100);
-  expect(reads[1]!.over.tenants).toEqual([CROWD, 7]);
+test('a few rows that are all there are make nobody one of the crowd, nor do those that little room let in', async () => {
+  found = ({ lane }) => (lane === 0 ? rowsOf(31, OTHER) : []);
+  for (let i = 0; i < 5; i++) await after(100);
+  memory.room = 31 * 8 * 4;
+  for (let i = 0; i < 5; i++) await after(100);
+  expect(reads.at(-1)!.fetches[0]!.limit).toBe(31);
+  expect(reads.at(-1)!.over.tenants).toEqual([CROWD, 7]);
 });
 
-test('a read that fails is told once, does not fail the round that it is part of, and comes rarely', async () => {
-  const failure = new Error('canceling statement due to statement timeout');
+test('when a tenant is passed over no more, lanes are looked through from where fetches are, every five seconds at most', async () => {
+  const place = () => reads.at(-1)!.fetches[0]!.after.dueAtMs;
+  found = ({ limit, lane }) => (lane === 0 ? rowsOf(limit, OTHER) : []);
+  await after(100);
+  await after(100);
+  expect(place()).toBe(1_030);
+  memory.fullTenants = () => [];
+  await after(100);
+  expect(place()).toBe(0);
+  for (const full of [[8], []]) {
+    memory.fullTenants = () => full;
+    await after(100);
+    expect(place()).toBe(1_030);
+  }
+  await after(5_000);
+  expect(place()).toBe(0);
+});
+
+const failure = new Error('canceling statement due to statement timeout');
+const lanesOf = () => reads.map(({ fetches }) => fetches.map(({ lane }) => lane));
+
+test('a read that fails is told once, and has a quarter of the time like others', async () => {
+  for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
   takesMs = 10_000;
   found = () => {
     throw failure;
@@ -202,8 +225,25 @@ test('a read that fails is told once, does not fail the round that it is part of
   await after(0);
   expect(() => pastCrowd.throwFailure()).toThrow(failure);
   pastCrowd.throwFailure();
-  await after(89_000);
+  await after(99_000);
   expect(reads).toHaveLength(1);
   await after(1_000);
-  expect(reads.map(({ fetches }) => fetches.map(({ lane }) => lane))).toEqual([[0], [1]]);
+  expect(reads).toHaveLength(2);
+});
+
+test('of lanes whose read failed each is read alone, in turn with the others; one that fails again waits', async () => {
+  found = ({ lane }) => {
+    vi.advanceTimersByTime(lane === 3 ? 10_000 : 1);
+    if (lane === 3) throw failure;
+    return [];
+  };
+  await after(0);
+  expect(lanesOf()).toEqual([[0, 1, 2, 3, 4, 5, 6, 7]]);
+  for (let i = 0; i < 16; i++) await after(31_000);
+  const [, ...later] = lanesOf();
+  expect(later.slice(0, 9)).toEqual([[0], [0], [1], [0, 1], [2], [0, 1, 2], [3], [0, 1, 2], [4]]);
+  const alone = later.filter((read) => read.includes(3));
+  expect(alone.every((read) => read.length === 1)).toBe(true);
+  expect(alone.length).toBeLessThan(6);
+  expect(later.at(-1)).toHaveLength(7);
 });

@@ -22,13 +22,14 @@ const SIZE = 32;
 /** How long after a read the next one may be, in ms: sooner where the last one found somebody. */
 const PAUSE_MS = { least: 25, most: 100 } as const;
 /**
- * The most of a worker's time that reads take. What is passed over is stepped over, once for each row, and again only for what comes late: the
- * first read past a long backlog takes long. One that failed may have run into the time limit of a statement, and the next one will, too.
+ * The most of a worker's time that reads take: what is passed over is stepped over, once for each row, and again only for what comes late. The first read past a
+ * long backlog takes long.
  */
-const SHARE = { done: 1 / 4, failed: 1 / 10 } as const;
-/** A read that takes longer than the one has fewer lanes the next time, one that takes less than the other more, in ms. */
-const LONG_MS = 50;
-const SHORT_MS = 20;
+const SHARE = 1 / 4;
+/** How much longer than a read took that failed a lane of it waits for the next one: it may have run into the time limit of a statement, and will again. */
+const AFTER_FAILURE = 10;
+/** How often lanes are looked through anew because a tenant is passed over no more, in ms. */
+const LOOK_ANEW_MS = 5_000;
 
 /**
  * Where more is due than is read at once: reads rows of those who have few among them. They would wait until all that was due before is read, and sent or parked, be it of one tenant with
@@ -40,15 +41,19 @@ export class PastCrowd {
   /** When the next read may be, in ms of `performance.now()`. */
   #nextAt = Number.NEGATIVE_INFINITY;
   #pauseMs: number = PAUSE_MS.least;
-  /** Lanes that one statement reads. */
-  #lanesAtOnce = 1;
+  /** Tenants whose rows some lane passed over, and when lanes began anew because one is no more. */
+  #passedOver = new Set<number>();
+  #anewAt = Number.NEGATIVE_INFINITY;
+  /** Lanes of a read that failed, by when each may be read, alone, in ms of `performance.now()`. */
+  readonly #suspects = new Map<Lane, number>();
+  #wasAlone = false;
   #failure: unknown = null;
 
   constructor(options: PastCrowdOptions) {
     this.#options = options;
   }
 
-  /** Once, so that it is told: a read that failed takes nothing from the round that it was part of. */
+  /** Once, so that it is told. */
   throwFailure(): void {
     const failure = this.#failure;
     this.#failure = null;
@@ -65,49 +70,67 @@ export class PastCrowd {
     const now = performance.now();
     const { memory } = this.#options.desks;
     if (now < this.#nextAt) return;
-    const tenants = this.#crowd.tenants(now);
-    if (tenants.length === 0) this.#lanesAtOnce = 1;
+    const crowd = this.#crowd.tenants(now);
     const room = Math.floor(memory.room / 4);
-    if (tenants.length === 0 || room === 0 || !memory.hasBytes) return;
-    const lanes = this.#longestWaiting(Math.min(this.#lanesAtOnce, room));
+    if (crowd.length === 0 || room === 0 || !memory.hasBytes) return;
+    const lanes = this.#lanesToRead(room, now);
     if (lanes.length === 0) return;
+    const tenants = new Set([...crowd, ...memory.fullTenants()]);
+    this.#lookAnew(tenants, now);
     const size = Math.min(SIZE, Math.floor(room / lanes.length));
     for (const lane of lanes) lane.lookedAt = now;
-    const found = await this.#read(lanes, size, tenants, now).catch((error: unknown) => {
+    const found = await this.#read(lanes, size, [...tenants]).catch((error: unknown) => {
       this.#failure = error;
       return null;
     });
-    this.#pace(now, found);
+    this.#pace(now, lanes, found);
     if (found !== null) await this.#takeIn(found, lanes, size, now);
   }
 
-  /** Lanes that are behind, those first that were read longest ago. */
-  #longestWaiting(most: number): readonly Lane[] {
+  /** Those that are behind; but of those whose read failed one alone, in turn with the others. */
+  #lanesToRead(most: number, now: number): readonly Lane[] {
     const behind = [...this.#options.lanes.values()].filter((lane) => lane.isBehind);
-    return behind.sort((one, other) => one.lookedAt - other.lookedAt).slice(0, most);
+    for (const lane of this.#suspects.keys()) if (!behind.includes(lane)) this.#suspects.delete(lane);
+    const longestFirst = behind.sort((one, other) => one.lookedAt - other.lookedAt);
+    const suspect = longestFirst.find((lane) => (this.#suspects.get(lane) ?? Infinity) <= now);
+    const others = longestFirst.filter((lane) => !this.#suspects.has(lane)).slice(0, most);
+    this.#wasAlone = suspect !== undefined && (others.length === 0 || !this.#wasAlone);
+    return this.#wasAlone ? [suspect!] : others;
   }
 
-  #read(lanes: readonly Lane[], size: number, tenants: readonly number[], now: number): Promise<Found> {
+  /** What was passed over stands behind where the next read begins. Whose it is may have few now. */
+  #lookAnew(tenants: ReadonlySet<number>, now: number): void {
+    const isMissing = [...this.#passedOver].some((tenant) => !tenants.has(tenant));
+    for (const tenant of tenants) this.#passedOver.add(tenant);
+    if (!isMissing || now - this.#anewAt < LOOK_ANEW_MS) return;
+    this.#passedOver = new Set(tenants);
+    this.#anewAt = now;
+    for (const lane of this.#options.lanes.values()) lane.lookAnew();
+  }
+
+  #read(lanes: readonly Lane[], size: number, tenants: readonly number[]): Promise<Found> {
     const { store, desks, floods, nowMs } = this.#options;
-    const fetches = lanes.map((lane) => lane.nextLook(size, now, nowMs()));
+    const fetches = lanes.map((lane) => lane.nextLook(size, nowMs()));
     const over = {
       endpoints: floods.flooded().map(({ num }) => num),
-      tenants: [...new Set([...tenants, ...desks.memory.fullTenants()])],
+      tenants,
       rows: desks.held.metBy(fetches),
     };
     return desks.read(() => store.fetchDue(fetches, over));
   }
 
-  /** When the next read may be, and of how many lanes, after one that began then. */
-  #pace(began: number, found: Found | null): void {
+  /** When the next read may be, after one of these lanes that began then. */
+  #pace(began: number, lanes: readonly Lane[], found: Found | null): void {
     const end = performance.now();
     const tookMs = end - began;
-    if (found === null || tookMs > LONG_MS) this.#lanesAtOnce = Math.ceil(this.#lanesAtOnce / 2);
-    else if (tookMs < SHORT_MS) this.#lanesAtOnce = Math.min(this.#lanesAtOnce * 2, this.#options.lanes.size);
+    for (const lane of lanes) {
+      if (found !== null) this.#suspects.delete(lane);
+      // Of several, one may be at fault: they are read one by one.
+      else this.#suspects.set(lane, lanes.length > 1 ? end : end + tookMs * AFTER_FAILURE);
+    }
     const isFruitful = found !== null && found.fresh.length > 0;
     this.#pauseMs = isFruitful ? PAUSE_MS.least : Math.min(this.#pauseMs * 2, PAUSE_MS.most);
-    const share = found === null ? SHARE.failed : SHARE.done;
-    this.#nextAt = Math.max(began + this.#pauseMs, end + tookMs * (1 / share - 1));
+    this.#nextAt = Math.max(began + this.#pauseMs, end + tookMs * (1 / SHARE - 1));
   }
 
   async #takeIn({ rows, fresh }: Found, lanes: readonly Lane[], size: number, now: number): Promise<void> {
@@ -118,7 +141,7 @@ export class PastCrowd {
     for (const lane of lanes) {
       const some = rowsOf.get(lane.number) ?? [];
       // A crowd of its own, due after what the main read has come to: others are behind it again.
-      if (some.length >= size) this.#crowd.noteFew(some, now);
+      if (some.length >= SIZE) this.#crowd.noteFew(some, now);
       lane.looked({ rows: some, fresh: freshOf.get(lane.number)?.length ?? 0, limit: size }, now);
     }
   }

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
 import type { TenantRef } from '../../domain/scope.ts';
+import { findEventUuid } from '../../store/event-reads.ts';
 import { type PurgeSelection, purgeDeadLetters as purge } from '../../store/purge-dead-letters.ts';
 import { deliveryIds } from '../dead-letter-json.ts';
-import { invalidBody, namedEndpoint, namedEvent } from '../find-named.ts';
+import { invalidBody, namedEndpoint } from '../find-named.ts';
 import { replayJson, replaySchema } from '../replay-json.ts';
 import { defineRoute } from '../route.ts';
 import { startReplay } from '../start-replay.ts';
@@ -71,6 +72,7 @@ export const purgeDeadLetters = defineRoute({
   },
   handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints }) => {
     const selected = await selectionOf(tenant, body, apiPool);
+    if (selected === null) return { status: 200, body: { purged: 0, complete: true } };
     const asked = { ...body, delivery_ids: body.delivery_ids?.map(({ deliveryId }) => deliveryId) };
     const how = { actor: caller.actor, asked, budgetMs: PURGE_MS };
     const { purged, complete, resumed } = await purge(apiPool, tenant, selected, how);
@@ -79,17 +81,18 @@ export const purgeDeadLetters = defineRoute({
   },
 });
 
+/** @returns null when it names an event that is not there: a purge that is sent again must not be refused because it forgot the event of the last dead letter */
 async function selectionOf(
   tenant: TenantRef,
   { delivery_ids, endpoint_id, event_id, type, reason, since, until }: z.infer<typeof purgeBody>,
   pool: Context['apiPool'],
-): Promise<PurgeSelection> {
-  // Whatever is no dead letter any more is passed over: a purge that is sent again must not be refused for what it did.
+): Promise<PurgeSelection | null> {
   if (delivery_ids !== undefined) return { keys: delivery_ids };
   const [sinceMs, untilMs] = [since, until].map((text) => (text === undefined ? undefined : Date.parse(text)));
   if (sinceMs !== undefined && untilMs !== undefined && untilMs <= sinceMs)
     throw invalidBody([{ path: 'until', message: 'expected a time after `since`' }]);
   const endpoint = endpoint_id === undefined ? undefined : await namedEndpoint(pool, tenant, endpoint_id);
-  const eventUuid = event_id === undefined ? undefined : await namedEvent(pool, tenant, event_id);
+  const eventUuid = event_id === undefined ? undefined : await findEventUuid(pool, tenant.num, event_id);
+  if (eventUuid === null) return null;
   return { filter: { type, reason, eventUuid, endpointNum: endpoint?.num, sinceMs, untilMs } };
 }
