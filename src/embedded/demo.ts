@@ -121,7 +121,7 @@ export function apiClient(baseUrl: string, operatorKey: string, waitMs = WAIT_BE
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     };
     const ask = () => fetch(`${baseUrl}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
-    const isRepeatable = method === 'GET' || path === '/v1/events';
+    const isRepeatable = method !== 'POST' || path === '/v1/events';
     let response = await ask();
     for (let tries = 1; response.status === BUSY && isRepeatable && tries < MAX_TRIES; tries++) {
       await response.body?.cancel();

@@ -92,7 +92,7 @@ test('nor do they hold up a burst of one tenant, though a read past them brings 
   expect(await rig.time.pass(500, () => sentToNeighbour() === 40)).toBe(true);
 });
 
-test.each([150, 500])('what is committed %i ms late does not wait for the backlog either', async (lateMs) => {
+test.each([150, 500, 900])('what is committed %i ms late does not wait for the backlog either', async (lateMs) => {
   openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : failing));
   addCrowd(1, 250, 20, () => 3, EPOCH_MS - 60_000);
   void rig.startWorker().owner.hold(0);

@@ -22,14 +22,14 @@ test('who has very few is none of it, however few were read', () => {
   expect(crowd.tenants(0)).toEqual([]);
 });
 
-test('who has many of the rows that are read past the crowd is one of it when that was so three times within two seconds', () => {
+test('who has eighty of the rows that are read past the crowd in ten seconds is one of it', () => {
   const crowd = new Crowd();
-  const few = rowsOf({ 1: 28, 2: 4 });
-  for (const now of [0, 0, 0, 1_900, 3_901, 3_925]) {
-    expect(crowd.tenants(now)).toEqual([]);
-    crowd.noteFew(few, now);
-  }
-  expect(crowd.tenants(3_950)).toEqual([]);
-  crowd.noteFew(few, 3_950);
-  expect(crowd.tenants(3_950)).toEqual([1]);
+  const past = (count: number, now: number) => {
+    crowd.tenants(now);
+    crowd.notePast(rowsOf({ 1: count, 2: 4 }), now);
+    return crowd.tenants(now);
+  };
+  expect([past(40, 0), past(39, 10_000), past(79, 10_001)]).toEqual([[], [], []]);
+  expect(past(1, 20_001)).toEqual([1]);
+  expect(crowd.tenants(22_002)).toEqual([]);
 });

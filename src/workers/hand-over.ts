@@ -169,6 +169,7 @@ export class HandOver {
       }
       this.#leave(one);
       one.row.lane.lookBack();
+      one.row.lane.lookAnew();
     }
     if (mayBeStored) this.#options.onChange();
   }

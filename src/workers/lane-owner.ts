@@ -103,7 +103,7 @@ export class LaneOwner {
     this.#leases = new LeaseKeeper({ ...parts, onShare: (lanes) => this.onShare(lanes) });
     const { byNumber } = this.#lanes;
     const leaseOf = (lane: number) => byNumber.get(lane)?.lease;
-    this.#reader = new LaneReader({ ...parts, lanes: byNumber });
+    this.#reader = new LaneReader({ ...parts, lanes: byNumber, onProgress: () => this.#pump.gotOn() });
     this.#handOver = new HandOver({
       ...parts,
       lanes: byNumber,

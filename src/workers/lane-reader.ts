@@ -19,6 +19,8 @@ export interface LaneReaderOptions {
   readonly maxInFlight: number;
   /** Postgres's clock. */
   readonly nowMs: () => number;
+  /** A statement that may take long is over, and the round goes on. */
+  readonly onProgress: () => void;
 }
 
 type ByLane = Map<number, DueDelivery[]>;
@@ -41,6 +43,7 @@ export class LaneReader {
   readonly #desks: Desks;
   readonly #lanes: ReadonlyMap<number, Lane>;
   readonly #nowMs: () => number;
+  readonly #onProgress: () => void;
   readonly #floods: FloodParker;
   readonly #aside: AsideWriter;
   readonly #pastCrowd: PastCrowd;
@@ -63,6 +66,7 @@ export class LaneReader {
     this.#desks = desks;
     this.#lanes = lanes;
     this.#nowMs = nowMs;
+    this.#onProgress = options.onProgress;
     this.#floods = new FloodParker({ ...options, list: desks.list });
     this.#aside = new AsideWriter({ ...options, floods: this.#floods });
     const admit = (rows: readonly DueDelivery[]) => this.#admit(rows, performance.now());
@@ -79,7 +83,9 @@ export class LaneReader {
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();
+    this.#onProgress();
     await this.#pastCrowd.run();
+    this.#onProgress();
     this.#floods.start();
     this.#desks.relieve();
     await this.#aside.write();

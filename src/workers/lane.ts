@@ -53,9 +53,8 @@ export class Lane {
   #pastCrowd: Cursor = START;
   /** How far the last of them may have come: what becomes visible before that is old. */
   #lookEnd: Cursor = START;
-  /** Postgres's clock at the one under way, at the last that was taken in, and at the last of these that looked for what was committed late. */
+  /** Postgres's clock at the one under way, and at the last that looked for what was committed late and was taken in. */
   #lookClockMs = 0;
-  #lookedClockMs = 0;
   #lateLookClockMs = 0;
   #fetchedAt = 0;
   #isFetching = false;
@@ -188,7 +187,8 @@ export class Lane {
   nextLook(limit: number, clockMs: number): LaneFetch {
     this.#lookClockMs = clockMs;
     this.#lookEnd = ago(clockMs, OVERLAP_MS.near);
-    const late = ago(Math.min(this.#lookedClockMs, clockMs), SETTLED_MS);
+    const wasSetBack = clockMs < this.#lateLookClockMs;
+    const late = wasSetBack ? START : ago(this.#lateLookClockMs, SETTLED_MS);
     // Behind where the last one ended where Postgres's clock was set back.
     const after = earlier(this.#pastCrowd, this.#isLateLook ? late : this.#lookEnd);
     return { lane: this.number, after: isBefore(after, this.#cursor) ? this.#cursor : after, limit };
@@ -202,7 +202,6 @@ export class Lane {
   /** Takes note of what came of it. */
   looked({ rows, fresh, limit }: Fetched, now: number): void {
     if (this.#isLateLook) this.#lateLookClockMs = this.#lookClockMs;
-    this.#lookedClockMs = this.#lookClockMs;
     this.#pastCrowd = rows.length < limit ? this.#lookEnd : rows.at(-1)!;
     if (fresh > 0) this.#foundAt = now;
   }

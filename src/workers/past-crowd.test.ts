@@ -14,7 +14,7 @@ const SETTLED = { attempt: 1 };
 type Over = Parameters<ConstructorParameters<typeof PastCrowd>[0]['store']['fetchDue']>[1];
 
 const lanes = new Map<number, Lane>();
-const memory = { room: 1_000, hasBytes: true, fullTenants: (): number[] => [7] };
+const memory = { room: 1_024, hasBytes: true, fullTenants: (): number[] => [7] };
 /** What each read asked for, how long it takes, and what it brings. */
 let reads: { fetches: readonly LaneFetch[]; over: Over }[];
 let takesMs: number;
@@ -30,7 +30,7 @@ beforeEach(() => {
   found = () => [];
   isTaken = true;
   admitted = [];
-  Object.assign(memory, { room: 1_000, hasBytes: true });
+  Object.assign(memory, { room: 1_024, hasBytes: true });
   lanes.clear();
   memory.fullTenants = () => [7];
   for (let number = 0; number < 8; number++) lanes.set(number, new Lane({ lane: number, epoch: 1 }, 0));
@@ -39,7 +39,7 @@ beforeEach(() => {
       fetchDue: async (fetches, over) => {
         reads.push({ fetches, over });
         vi.advanceTimersByTime(takesMs);
-        return fetches.flatMap(found);
+        return fetches.flatMap((fetch) => found(fetch).map((row) => ({ ...row, lane: fetch.lane })));
       },
     },
     desks: {
@@ -61,15 +61,15 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-function rowsOf(count: number, tenantNum: number, lane = 0, dueAtMs = 1_000): DueDelivery[] {
+function rowsOf(count: number, tenantNum: number): DueDelivery[] {
   return Array.from({ length: count }, (_, n) => ({
     eventUuid: `u${n}`,
     endpointNum: tenantNum * 1_000 + n,
     tenantNum,
-    lane,
+    lane: 0,
     attempt: 0,
     step: 0,
-    dueAtMs: dueAtMs + n,
+    dueAtMs: 1_000 + n,
     isReplay: false,
     endpointVersion: 1,
     isParked: false,
@@ -85,6 +85,11 @@ async function after(ms: number): Promise<void> {
   await pastCrowd.run();
 }
 
+/** Where the last read began in its first lane. */
+const place = () => reads.at(-1)!.fetches[0]!.after.dueAtMs;
+const lanesOf = () => reads.map(({ fetches }) => fetches.map(({ lane }) => lane));
+const failure = new Error('canceling statement due to statement timeout');
+
 test('nothing is read where nobody is many, nor of lanes that are not behind, nor without room for it', async () => {
   await pastCrowd.run();
   crowded();
@@ -92,7 +97,7 @@ test('nothing is read where nobody is many, nor of lanes that are not behind, no
   await pastCrowd.run();
   Object.assign(memory, { hasBytes: true, room: 3 });
   await pastCrowd.run();
-  memory.room = 1_000;
+  memory.room = 1_024;
   for (const lane of lanes.values()) lane.isCareful = true;
   await pastCrowd.run();
   for (const lane of lanes.values()) Object.assign(lane, { isCareful: false, isDraining: true });
@@ -130,9 +135,9 @@ test('reads have a quarter of the time at the most, and are rarer where they fin
 
 test('what was settled while it was read is not taken in', async () => {
   const [fresh, settled] = rowsOf(2, OTHER);
-  found = ({ lane }) => (lane === 0 ? [fresh!, { ...settled!, ...SETTLED }] : []);
+  found = () => [fresh!, { ...settled!, ...SETTLED }];
   await after(0);
-  expect(admitted).toEqual([fresh]);
+  expect(admitted).toEqual([...lanes.keys()].map((lane) => ({ ...fresh, lane })));
 });
 
 test('what it brings has a quarter of the room of memory; where that is less than a row of each lane, lanes take turns', async () => {
@@ -163,7 +168,6 @@ test('what it brings has a quarter of the room of memory; where that is less tha
 
 test('the next read goes on behind the last row, unless there was no room for all of it', async () => {
   for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
-  const place = () => reads.at(-1)!.fetches[0]!.after.dueAtMs;
   found = ({ limit }) => rowsOf(limit, OTHER);
   isTaken = false;
   await after(0);
@@ -175,46 +179,66 @@ test('the next read goes on behind the last row, unless there was no room for al
   expect(place()).toBe(1_031);
 });
 
-test('whoever has most of the rows of several such reads is one of the crowd, too', async () => {
+test('whoever has many of the rows of such reads that leave more is one of the crowd, too, however little room they have', async () => {
+  for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
   found = ({ limit }) => [...rowsOf(limit - 4, OTHER), ...rowsOf(4, 3)];
-  for (let i = 0; i < 4; i++) await after(100);
-  expect(reads.map(({ over }) => over.tenants)).toEqual([
-    [CROWD, 7],
-    [CROWD, 7],
-    [CROWD, 7],
-    [CROWD, OTHER, 7],
-  ]);
+  for (const room of [1_024, 64, 1_024, 1_024, 1_024]) {
+    memory.room = room;
+    await after(100);
+  }
+  expect(reads.map(({ over }) => over.tenants)).toEqual([...Array(4).fill([CROWD, 7]), [CROWD, OTHER, 7]]);
 });
 
-test('a few rows that are all there are make nobody one of the crowd, nor do those that little room let in', async () => {
-  found = ({ lane }) => (lane === 0 ? rowsOf(31, OTHER) : []);
+test('rows that are all there are make nobody one of the crowd', async () => {
+  found = ({ limit }) => rowsOf(limit - 1, OTHER);
   for (let i = 0; i < 5; i++) await after(100);
-  memory.room = 31 * 8 * 4;
-  for (let i = 0; i < 5; i++) await after(100);
-  expect(reads.at(-1)!.fetches[0]!.limit).toBe(31);
+  expect(reads.map(({ fetches }) => fetches[0]!.limit)).toEqual([32, 32, 32, 32, 32]);
   expect(reads.at(-1)!.over.tenants).toEqual([CROWD, 7]);
 });
 
 test('when a tenant is passed over no more, lanes are looked through from where fetches are, every five seconds at most', async () => {
-  const place = () => reads.at(-1)!.fetches[0]!.after.dueAtMs;
   found = ({ limit, lane }) => (lane === 0 ? rowsOf(limit, OTHER) : []);
   await after(100);
   await after(100);
-  expect(place()).toBe(1_030);
+  expect(place()).toBe(1_031);
   memory.fullTenants = () => [];
   await after(100);
   expect(place()).toBe(0);
   for (const full of [[8], []]) {
     memory.fullTenants = () => full;
     await after(100);
-    expect(place()).toBe(1_030);
+    expect(place()).toBe(1_031);
   }
   await after(5_000);
   expect(place()).toBe(0);
 });
 
-const failure = new Error('canceling statement due to statement timeout');
-const lanesOf = () => reads.map(({ fetches }) => fetches.map(({ lane }) => lane));
+test('that comes the more rarely the longer it takes, and not while lanes are read alone', async () => {
+  found = ({ limit, lane }) => (lane === 0 ? rowsOf(limit, OTHER) : []);
+  takesMs = 1_000;
+  await after(0);
+  memory.fullTenants = () => [];
+  await after(4_000);
+  expect(place()).toBe(0);
+  memory.fullTenants = () => [8];
+  await after(4_000);
+  memory.fullTenants = () => [];
+  await after(33_000);
+  expect(place()).toBe(1_031);
+  await after(4_000);
+  expect(place()).toBe(0);
+  found = () => {
+    throw failure;
+  };
+  await after(4_000);
+  found = ({ limit }) => rowsOf(limit, OTHER);
+  memory.fullTenants = () => [7];
+  await after(4_000);
+  memory.fullTenants = () => [];
+  await after(60_000);
+  expect(reads.at(-1)!.fetches).toHaveLength(1);
+  expect(place()).toBeGreaterThan(0);
+});
 
 test('a read that fails is told once, and has a quarter of the time like others', async () => {
   for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
@@ -231,7 +255,7 @@ test('a read that fails is told once, and has a quarter of the time like others'
   expect(reads).toHaveLength(2);
 });
 
-test('of lanes whose read failed each is read alone, in turn with the others; one that fails again waits', async () => {
+test('of lanes whose read failed each is read alone; one that fails again waits, and the others do not wait for it', async () => {
   found = ({ lane }) => {
     vi.advanceTimersByTime(lane === 3 ? 10_000 : 1);
     if (lane === 3) throw failure;
@@ -239,11 +263,14 @@ test('of lanes whose read failed each is read alone, in turn with the others; on
   };
   await after(0);
   expect(lanesOf()).toEqual([[0, 1, 2, 3, 4, 5, 6, 7]]);
-  for (let i = 0; i < 16; i++) await after(31_000);
+  await after(31_000);
+  for (let i = 0; i < 20; i++) await after(100);
   const [, ...later] = lanesOf();
-  expect(later.slice(0, 9)).toEqual([[0], [0], [1], [0, 1], [2], [0, 1, 2], [3], [0, 1, 2], [4]]);
-  const alone = later.filter((read) => read.includes(3));
-  expect(alone.every((read) => read.length === 1)).toBe(true);
-  expect(alone.length).toBeLessThan(6);
-  expect(later.at(-1)).toHaveLength(7);
+  const whole = [0, 1, 2, 4, 5, 6, 7];
+  expect(later.filter((read) => read.length === 1)).toEqual([[0], [1], [2], [3]]);
+  expect(later.at(-1)).toEqual([0, 1, 2]);
+  reads = [];
+  for (let i = 0; i < 2_000; i++) await after(100);
+  expect(lanesOf().filter((read) => read.length === 1)).toEqual([[4], [5], [6], [7], [3], [3]]);
+  expect(lanesOf().at(-1)).toEqual(whole);
 });

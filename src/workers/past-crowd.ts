@@ -28,8 +28,9 @@ const PAUSE_MS = { least: 25, most: 100 } as const;
 const SHARE = 1 / 4;
 /** How much longer than a read took that failed a lane of it waits for the next one: it may have run into the time limit of a statement, and will again. */
 const AFTER_FAILURE = 10;
-/** How often lanes are looked through anew because a tenant is passed over no more, in ms. */
+/** How often lanes are looked through anew because a tenant is passed over no more, in ms; more rarely where stepping over the backlog takes long. */
 const LOOK_ANEW_MS = 5_000;
+const LOOK_ANEW_SHARE = 1 / 40;
 
 /**
  * Where more is due than is read at once: reads rows of those who have few among them. They would wait until all that was due before is read, and sent or parked, be it of one tenant with
@@ -44,9 +45,11 @@ export class PastCrowd {
   /** Tenants whose rows some lane passed over, and when lanes began anew because one is no more. */
   #passedOver = new Set<number>();
   #anewAt = Number.NEGATIVE_INFINITY;
-  /** Lanes of a read that failed, by when each may be read, alone, in ms of `performance.now()`. */
+  /** The longest read since then, as if it had been of all lanes that are behind, in ms. */
+  #longestMs = 0;
+  /** Lanes of a read that failed, by when each may be read, alone, and when the next of them may be, in ms of `performance.now()`. */
   readonly #suspects = new Map<Lane, number>();
-  #wasAlone = false;
+  #nextSuspectAt = Number.NEGATIVE_INFINITY;
   #failure: unknown = null;
 
   constructor(options: PastCrowdOptions) {
@@ -87,22 +90,24 @@ export class PastCrowd {
     if (found !== null) await this.#takeIn(found, lanes, size, now);
   }
 
-  /** Those that are behind; but of those whose read failed one alone, in turn with the others. */
+  /** Those that are behind; but of those whose read failed one alone, now and then. */
   #lanesToRead(most: number, now: number): readonly Lane[] {
     const behind = [...this.#options.lanes.values()].filter((lane) => lane.isBehind);
     for (const lane of this.#suspects.keys()) if (!behind.includes(lane)) this.#suspects.delete(lane);
     const longestFirst = behind.sort((one, other) => one.lookedAt - other.lookedAt);
-    const suspect = longestFirst.find((lane) => (this.#suspects.get(lane) ?? Infinity) <= now);
-    const others = longestFirst.filter((lane) => !this.#suspects.has(lane)).slice(0, most);
-    this.#wasAlone = suspect !== undefined && (others.length === 0 || !this.#wasAlone);
-    return this.#wasAlone ? [suspect!] : others;
+    const isDue = (lane: Lane) => (this.#suspects.get(lane) ?? Infinity) <= now;
+    const suspect = now < this.#nextSuspectAt ? undefined : longestFirst.find(isDue);
+    if (suspect !== undefined) return [suspect];
+    return longestFirst.filter((lane) => !this.#suspects.has(lane)).slice(0, most);
   }
 
   /** What was passed over stands behind where the next read begins. Whose it is may have few now. */
   #lookAnew(tenants: ReadonlySet<number>, now: number): void {
     const isMissing = [...this.#passedOver].some((tenant) => !tenants.has(tenant));
     for (const tenant of tenants) this.#passedOver.add(tenant);
-    if (!isMissing || now - this.#anewAt < LOOK_ANEW_MS) return;
+    const pauseMs = Math.max(LOOK_ANEW_MS, this.#longestMs / LOOK_ANEW_SHARE);
+    if (!isMissing || this.#suspects.size > 0 || now - this.#anewAt < pauseMs) return;
+    this.#longestMs = 0;
     this.#passedOver = new Set(tenants);
     this.#anewAt = now;
     for (const lane of this.#options.lanes.values()) lane.lookAnew();
@@ -123,14 +128,19 @@ export class PastCrowd {
   #pace(began: number, lanes: readonly Lane[], found: Found | null): void {
     const end = performance.now();
     const tookMs = end - began;
+    const isOfSuspect = this.#suspects.has(lanes[0]!);
     for (const lane of lanes) {
       if (found !== null) this.#suspects.delete(lane);
       // Of several, one may be at fault: they are read one by one.
       else this.#suspects.set(lane, lanes.length > 1 ? end : end + tookMs * AFTER_FAILURE);
     }
+    this.#longestMs = Math.max(this.#longestMs, (tookMs * this.#options.lanes.size) / lanes.length);
     const isFruitful = found !== null && found.fresh.length > 0;
     this.#pauseMs = isFruitful ? PAUSE_MS.least : Math.min(this.#pauseMs * 2, PAUSE_MS.most);
-    this.#nextAt = Math.max(began + this.#pauseMs, end + tookMs * (1 / SHARE - 1));
+    const nextAt = Math.max(began + this.#pauseMs, end + tookMs * (1 / SHARE - 1));
+    // The others do not wait for the time that one at fault has had.
+    if (isOfSuspect) this.#nextSuspectAt = nextAt;
+    else this.#nextAt = nextAt;
   }
 
   async #takeIn({ rows, fresh }: Found, lanes: readonly Lane[], size: number, now: number): Promise<void> {
@@ -141,7 +151,7 @@ export class PastCrowd {
     for (const lane of lanes) {
       const some = rowsOf.get(lane.number) ?? [];
       // A crowd of its own, due after what the main read has come to: others are behind it again.
-      if (some.length >= SIZE) this.#crowd.noteFew(some, now);
+      if (some.length >= size) this.#crowd.notePast(some, now);
       lane.looked({ rows: some, fresh: freshOf.get(lane.number)?.length ?? 0, limit: size }, now);
     }
   }

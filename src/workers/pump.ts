@@ -29,7 +29,12 @@ export class Pump {
     this.#isStopped = true;
   }
 
-  /** Milliseconds since a round ended, while one is under way; 0 when there is nothing to do. */
+  /** The round under way got on: what is to come of it has time of its own. */
+  gotOn(): void {
+    this.#roundAt = performance.now();
+  }
+
+  /** Milliseconds since a round ended or got on, while one is under way; 0 when there is nothing to do. */
   get stalledMs(): number {
     return this.isRunning ? performance.now() - this.#roundAt : 0;
   }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFailed } from 'vitest';
 import { checkInvariants } from './check-invariants.ts';
 import { eventually } from './eventually.ts';
 import { type Loader, type SentEvent, startLoader } from './loader.ts';
+import { ok } from './receiver.ts';
 import { hasRedis, type RedisProcess, requireRedis, startRedisProcess } from './redis-process.ts';
 import type { ServiceProcess } from './service-process.ts';
 import { type CreatedEndpoint, createEndpoint, openStage, type Stage } from './stage.ts';
@@ -92,14 +93,22 @@ export class RedisStage {
     // Lanes have their owners in Postgres: whatever becomes of Redis, not even what is in flight is sent twice.
     await checkInvariants({ ...evidence, duplicatesAtMost: 0 });
     await eventually(redis.consumers, (consumers) => consumers > 0);
+    // Nothing is to be retried, so that no worker sets a timer: only a ring adds a job.
+    stage.receiver.behave(ok);
+    await this.#empty();
+    await this.allAsleep();
     const before = await redis.jobsAdded(stage.env.REDIS_PREFIX!);
     await eventually(
       () => this.#jobsAfterOne(),
       (added) => added > before,
     );
     // The next fault's receiver answers none of this one's deliveries.
+    await this.#empty();
+  }
+
+  async #empty(): Promise<void> {
     await eventually(
-      () => stage.query('SELECT 1 FROM mailbox'),
+      () => this.stage.query('SELECT 1 FROM mailbox'),
       (rows) => rows.length === 0,
     );
   }
@@ -108,6 +117,7 @@ export class RedisStage {
   async #jobsAfterOne(): Promise<number> {
     const one = this.sendOne();
     await one.done;
+    expect(one.history.map(({ status }) => status)).toEqual([202]);
     this.#history.push(...one.history);
     return this.redis.jobsAdded(this.stage.env.REDIS_PREFIX!);
   }
