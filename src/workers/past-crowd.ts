@@ -45,7 +45,7 @@ export class PastCrowd {
   /** Tenants whose rows some lane passed over, and when lanes began anew because one is no more. */
   #passedOver = new Set<number>();
   #anewAt = Number.NEGATIVE_INFINITY;
-  /** The longest read since then, as if it had been of all lanes that are behind, in ms. */
+  /** The longest read since then, as if it had been of all lanes of the process, in ms. */
   #longestMs = 0;
   /** Lanes of a read that failed, by when each may be read, alone, and when the next of them may be, in ms of `performance.now()`. */
   readonly #suspects = new Map<Lane, number>();
