@@ -50,6 +50,21 @@ export interface LaneFetch {
   readonly limit: number;
 }
 
+/** Rows that one statement looks at, those that it passes over among them: what it does for one tenant is bounded, because all lanes of a process wait for it. */
+const LOOKS = 16_000;
+
+/** How many of them are for each lane, at the least twice as many as it may bring. */
+export function looksOf(fetch: LaneFetch, lanes: number): number {
+  return Math.max(2 * fetch.limit, Math.floor(LOOKS / lanes));
+}
+
+/** What a fetch brought, in due order within a lane. */
+export interface DueRows {
+  readonly rows: DueDelivery[];
+  /** The last row that was looked at, by lane, of those lanes where it was the last that may be: more may be due behind it. */
+  readonly stops: ReadonlyMap<number, Cursor>;
+}
+
 /** What a fetch does not want: rows of endpoints that are flooded (`parkEndpoints`), of tenants that have their share of memory, and those in memory. */
 export interface PassedOver {
   readonly endpoints: readonly number[];
@@ -71,6 +86,8 @@ interface Row {
   seq: string | null;
   behind_seq: string | null;
   is_paused: boolean;
+  is_wanted: boolean;
+  is_stop: boolean;
 }
 
 // Only for ordered rows are those before them looked for.
@@ -85,16 +102,23 @@ const ORDER_COLUMNS = `m.order_key, m.seq,
 const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version, ${ORDER_COLUMNS}`;
 
 // One statement for all lanes of the process: an index range scan each, from the lane's cursor. Rows to pass over are in a hashed subplan; to
-// read them again, join them and send them costs ten times as much as to leave them out.
+// read them again, join them and send them costs ten times as much as to leave them out. Whoever is passed over may have millions of rows: so it looks at
+// `most` and no more, and says at which it stopped.
 const FETCH_DUE = `
-  SELECT ${COLUMNS}
-    FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[]) AS l(lane, due_ms, event_id, endpoint_num, size)
+  SELECT ${COLUMNS}, m.is_wanted, m.place = m.most AS is_stop
+    FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[], $10::int[]) AS l(lane, due_ms, event_id, endpoint_num, size, most)
    CROSS JOIN LATERAL (
-     SELECT * FROM mailbox
-      WHERE lane = l.lane AND NOT parked AND due_at <= now() AND endpoint_num <> ALL($6::int[]) AND tenant_num <> ALL($7::int[])
-        AND (due_at, event_id, endpoint_num) > (to_timestamp(l.due_ms / 1000), l.event_id, l.endpoint_num)
-        AND (event_id, endpoint_num) NOT IN (SELECT unnest($8::uuid[]), unnest($9::int[]))
-      ORDER BY due_at, event_id, endpoint_num
+     SELECT s.*, l.most
+       FROM (SELECT *, row_number() OVER (ORDER BY due_at, event_id, endpoint_num) AS place,
+                    endpoint_num <> ALL($6::int[]) AND tenant_num <> ALL($7::int[])
+                      AND (event_id, endpoint_num) NOT IN (SELECT unnest($8::uuid[]), unnest($9::int[])) AS is_wanted
+               FROM mailbox
+              WHERE lane = l.lane AND NOT parked AND due_at <= now()
+                AND (due_at, event_id, endpoint_num) > (to_timestamp(l.due_ms / 1000), l.event_id, l.endpoint_num)
+              ORDER BY due_at, event_id, endpoint_num
+              LIMIT l.most) s
+      WHERE s.is_wanted OR s.place = l.most
+      ORDER BY s.due_at, s.event_id, s.endpoint_num
       LIMIT l.size
    ) m
     JOIN endpoints e ON e.num = m.endpoint_num
@@ -104,7 +128,7 @@ const FETCH_DUE = `
  * Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks.
  * @param over whose rows are passed over
  */
-export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over: PassedOver): Promise<DueDelivery[]> {
+export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over: PassedOver): Promise<DueRows> {
   const { rows } = await pool.query<Row>({
     name: 'fetch-due',
     text: FETCH_DUE,
@@ -117,9 +141,11 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over:
       plainArray(over.endpoints),
       plainArray(over.tenants),
       ...valuesOf(KEYS, over.rows),
+      plainArray(lanes.map((fetch) => looksOf(fetch, lanes.length))),
     ],
   });
-  return rows.map(toUnparked);
+  const stops = rows.filter((row) => row.is_stop).map((row) => [row.lane, toUnparked(row)] as const);
+  return { rows: rows.filter((row) => row.is_wanted).map(toUnparked), stops: new Map(stops) };
 }
 
 const KEYS = [column(uuids, (row: DeliveryKey) => row.eventUuid), column(ints, (row: DeliveryKey) => row.endpointNum)];

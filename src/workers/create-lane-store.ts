@@ -52,9 +52,9 @@ function reads({ context: { workerPool: pool, bodies, observe } }: LaneStoreOpti
   return {
     fetchDue: async (fetches, over) => {
       const since = performance.now();
-      const rows = await mailbox.fetchDue(pool, fetches, over);
+      const found = await mailbox.fetchDue(pool, fetches, over);
       observe.fetched(performance.now() - since);
-      return rows;
+      return found;
     },
     fetchParked: (fetches, held) => mailbox.fetchParked(pool, fetches, held),
     parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),

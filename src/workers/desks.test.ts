@@ -91,11 +91,11 @@ test('a row that was let go while a read was under way is not new, although the 
   const { rows: seen, fresh } = await desks.read(async () => {
     await time.pass(50);
     expect(settled).toHaveLength(1);
-    return [row!];
+    return { rows: [row!] };
   });
   expect(seen).toHaveLength(1);
   expect(fresh).toEqual([]);
-  expect((await desks.read(async () => [row!])).fresh).toEqual([row]);
+  expect((await desks.read(async () => ({ rows: [row!] }))).fresh).toEqual([row]);
 });
 
 test('the next of a key goes when what became of the one before it is written, and not before', async () => {

@@ -123,9 +123,7 @@ export class Desks {
   }
 
   /** See `HeldRows.read`. */
-  read(fetch: () => Promise<DueDelivery[]>): ReturnType<HeldRows['read']> {
-    return this.#held.read(fetch);
-  }
+  read: HeldRows['read'] = (fetch) => this.#held.read(fetch);
 
   /** See `Admission.turnAway`. */
   turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {

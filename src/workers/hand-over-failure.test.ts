@@ -56,8 +56,8 @@ beforeEach(() => {
   };
   const lookBack = () => looks++;
   // What is left may be behind where reads past a crowd have come to, too.
-  const lookAnew = () => looksAnew++;
-  const known = new Map([[0, { ...lane, lookBack, lookAnew }]]);
+  const missed = () => looksAnew++;
+  const known = new Map([[0, { ...lane, lookBack, looks: { missed } }]]);
   handOver = new HandOver({
     desks: {
       list: desks,

@@ -169,7 +169,7 @@ export class HandOver {
       }
       this.#leave(one);
       one.row.lane.lookBack();
-      one.row.lane.lookAnew();
+      one.row.lane.looks.missed(this.#options.nowMs());
     }
     if (mayBeStored) this.#options.onChange();
   }

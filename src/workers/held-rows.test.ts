@@ -25,10 +25,10 @@ test('a row that was let go while a read was under way is not new, though the re
   held.add(settled, lane(), 10);
   const { rows, fresh } = await held.read(async () => {
     held.letGo(settled);
-    return [settled, other];
+    return { rows: [settled, other] };
   });
   expect([rows, fresh]).toEqual([[settled, other], [other]]);
-  expect((await held.read(async () => [settled])).fresh).toEqual([settled]);
+  expect((await held.read(async () => ({ rows: [settled] }))).fresh).toEqual([settled]);
 });
 
 test('a row that was let go and came back while a read was under way is held until it is let go again', async () => {
@@ -40,7 +40,7 @@ test('a row that was let go and came back while a read was under way is held unt
     held.letGo(row);
     expect(held.has(row)).toBe(false);
     held.add(row, ours, 10);
-    return [];
+    return { rows: [] };
   });
   expect([held.has(row), held.size, ours.held]).toEqual([true, 1, 1]);
   held.letGo(row);
@@ -56,7 +56,7 @@ test('a read that fails forgets what was let go meanwhile', async () => {
     throw new Error('away');
   });
   await expect(failed).rejects.toThrow('away');
-  expect((await held.read(async () => [row])).fresh).toEqual([row]);
+  expect((await held.read(async () => ({ rows: [row] }))).fresh).toEqual([row]);
 });
 
 test('rows, bytes, tenants and endpoints are counted as they come and go', () => {
@@ -92,12 +92,12 @@ test('a row that a commit under way brings is not new to any read, counts for no
   const ours = lane();
   const row = rowOf(1);
   const expected = held.expect(row, ours);
-  expect((await held.read(async () => [row])).fresh).toEqual([]);
+  expect((await held.read(async () => ({ rows: [row] }))).fresh).toEqual([]);
   expect([held.has(row), held.size, held.expected, ours.held, held.letGo(row)]).toEqual([false, 0, 1, 0, undefined]);
   expect(held.metBy([{ lane: 1, after: START, limit: 9 }])).toHaveLength(1);
   held.expectNoMore(expected);
   expect(held.expected).toBe(0);
-  expect((await held.read(async () => [row])).fresh).toEqual([row]);
+  expect((await held.read(async () => ({ rows: [row] }))).fresh).toEqual([row]);
 });
 
 test('a row that was handed over, delivered and let go while a read was under way is not new to it', async () => {
@@ -108,7 +108,7 @@ test('a row that was handed over, delivered and let go while a read was under wa
     held.expectNoMore(expected);
     held.add(row, lane(), 10);
     held.letGo(row);
-    return [row];
+    return { rows: [row] };
   });
   expect(fresh).toEqual([]);
 });

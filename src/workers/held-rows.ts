@@ -181,17 +181,14 @@ export class HeldRows {
    * Reads rows and tells which of them are new here. A row that was settled while the statement was under way may still be in what it
    * saw: taking it for new would deliver it twice. One read at a time.
    */
-  async read(
-    fetch: () => Promise<DueDelivery[]>,
-  ): Promise<{ readonly rows: DueDelivery[]; readonly fresh: DueDelivery[] }> {
+  async read<Found extends { readonly rows: readonly DueDelivery[] }>(
+    fetch: () => Promise<Found>,
+  ): Promise<Found & { readonly fresh: readonly DueDelivery[] }> {
     const letGo: HeldRow[] = [];
     this.#letGoMeanwhile = letGo;
     try {
-      const rows = await fetch();
-      return {
-        rows,
-        fresh: rows.filter((row) => this.#isNew(row)),
-      };
+      const found = await fetch();
+      return { ...found, fresh: found.rows.filter((row) => this.#isNew(row)) };
     } finally {
       this.#letGoMeanwhile = null;
       for (const row of letGo) this.#rows.remove(row);

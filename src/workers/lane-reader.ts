@@ -185,7 +185,7 @@ export class LaneReader {
       rows: this.#desks.held.metBy(fetches),
     };
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
-    const { rows, fresh } = await read.catch((error: unknown) => {
+    const { rows, fresh, stops } = await read.catch((error: unknown) => {
       for (const lane of hungry) lane.fetchFailed();
       throw error;
     });
@@ -201,6 +201,7 @@ export class LaneReader {
         rows: rowsOf.get(lane.number) ?? [],
         fresh: freshOf.get(lane.number)?.length ?? 0,
         limit: fetches[i]!.limit,
+        stop: stops.get(lane.number),
       };
       if (over.tenants.length === 0) lane.fetched(found, now);
       else lane.fetchedPast(found, now);
@@ -292,7 +293,9 @@ export class LaneReader {
     if (refills.length === 0 || !memory.hasRoom) return;
     const fetches = refills.map(({ fetch }) => fetch);
     const inMemory = held.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
-    const { rows, fresh } = await this.#desks.read(() => this.#store.fetchParked(fetches, inMemory));
+    const { rows, fresh } = await this.#desks.read(async () => ({
+      rows: await this.#store.fetchParked(fetches, inMemory),
+    }));
     if (!(await this.#admit(fresh, performance.now()))) return;
     // Not before: what did not come into memory is still to be read.
     for (const refill of refills) refilled(refill, rows);

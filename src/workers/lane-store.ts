@@ -2,7 +2,7 @@ import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { EndpointState } from '../store/endpoint-states.ts';
 import type { GivenUp } from '../store/give-up.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
-import type { DueDelivery, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
+import type { DueDelivery, DueRows, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
 import type { FoundBodies } from '../store/read-bodies.ts';
 import type { SettledAttempt } from '../store/settle.ts';
@@ -14,7 +14,7 @@ export interface LaneStore {
   acquire(lanes: readonly number[]): Promise<AcquiredLane[]>;
   heartbeat(leases: readonly LaneLease[]): Promise<Heartbeat>;
   release(lanes: readonly GivenLane[]): Promise<void>;
-  fetchDue(fetches: readonly LaneFetch[], over: PassedOver): Promise<DueDelivery[]>;
+  fetchDue(fetches: readonly LaneFetch[], over: PassedOver): Promise<DueRows>;
   fetchParked(fetches: readonly ParkedFetch[], held: readonly DeliveryKey[]): Promise<DueDelivery[]>;
   park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
   parkEndpoints(leases: readonly LaneLease[], endpointNums: readonly number[], limit: number): Promise<number>;

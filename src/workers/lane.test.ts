@@ -383,49 +383,42 @@ test('a lane that passed over tenants when it was taken is behind', () => {
   expect(lane.isBehind).toBe(true);
 });
 
-/** Where a read past the crowd begins, in ms. */
-const lookAt = (lane: Lane, clockMs = CLOCK_MS) => lane.nextLook(2, clockMs).after.dueAtMs;
-
-test('a read past the crowd begins where the last one ended, and not before what was fetched', () => {
+test('a fetch that stopped goes on there, at once, and the lane is behind until one comes to the end', () => {
   const lane = new Lane(lease, 0);
-  expect(lane.nextLook(2, CLOCK_MS)).toEqual({ lane: 3, after: START, limit: 2 });
-  lane.looked({ rows: [row(5_000), row(6_000)], fresh: 2, limit: 2 }, 0);
-  expect(lane.nextLook(2, CLOCK_MS).after).toEqual(row(6_000));
-  lane.nextFetch(1, 1, CLOCK_MS);
-  lane.fetched({ rows: [row(7_000)], fresh: 1, limit: 1 }, 1);
-  expect(lookAt(lane)).toBe(7_000);
+  lane.nextFetch(10, 0, CLOCK_MS);
+  lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 10, stop: row(2_000) }, 0);
+  lane.tookIn();
+  expect([lane.isHungry, lane.isBehind, lane.takesFromMemory]).toEqual([true, true, false]);
+  expect(lane.nextFetch(10, 1, CLOCK_MS).after).toEqual(row(2_000));
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1);
+  lane.tookIn();
+  expect([lane.isHungry, lane.isBehind]).toEqual([false, false]);
 });
 
-test('one that came to the end looks a little back, and now and then a second before it did so last, for what is committed late', () => {
-  const lane = new Lane(lease, 0);
-  const looked = (afterMs: number) => {
-    const at = lookAt(lane, CLOCK_MS + afterMs) - CLOCK_MS;
-    lane.looked({ rows: [], fresh: 0, limit: 2 }, afterMs);
-    return at;
-  };
-  expect(looked(0)).toBe(-CLOCK_MS);
-  expect([25, 50, 249].map(looked)).toEqual([-100, -75, -50]);
-  expect([250, 275, 5_000].map(looked)).toEqual([0 - 1_000, 150, 250 - 1_000]);
-});
-
-test('one whose rows found no room begins there again, and looks for late ones again; where Postgres’s clock was set back, before that', () => {
-  const lane = new Lane(lease, 0);
-  lookAt(lane);
-  lane.looked({ rows: [row(5_000), row(6_000)], fresh: 2, limit: 2 }, 0);
-  expect([lookAt(lane), lookAt(lane)]).toEqual([6_000, 6_000]);
-  lookAt(lane, CLOCK_MS + 10);
-  lane.looked({ rows: [], fresh: 0, limit: 2 }, 10);
-  const late = CLOCK_MS - 1_000;
-  expect([lookAt(lane, CLOCK_MS + 300), lookAt(lane, CLOCK_MS + 301)]).toEqual([late, late]);
-  expect(lookAt(lane, CLOCK_MS - 300)).toBe(0);
-});
-
-test('one that is to begin anew begins where fetches are', () => {
+test('a fetch that brought all that it may goes on behind the last row, wherever it stopped', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(1, 0, CLOCK_MS);
-  lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 1 }, 0);
-  lookAt(lane);
-  lane.looked({ rows: [], fresh: 0, limit: 2 }, 0);
-  lane.lookAnew();
-  expect(lookAt(lane)).toBe(1_000);
+  lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 1, stop: row(2_000) }, 0);
+  expect(lane.nextFetch(1, 1, CLOCK_MS).after).toEqual(row(1_000));
+});
+
+test('a lane that found nothing is not idle where its look from the start stopped', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(10, 0, CLOCK_MS);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 0);
+  lane.nextFetch(10, 2_000, CLOCK_MS);
+  lane.fetched({ rows: [], fresh: 0, limit: 10, stop: row(2_000) }, 2_000);
+  lane.isHungry = false;
+  expect(lane.isIdle).toBe(false);
+});
+
+test('what was fetched is not looked at again by looks past a crowd', () => {
+  const lane = new Lane(lease, 0);
+  lane.nextFetch(1, 0, CLOCK_MS);
+  lane.fetched({ rows: [row(7_000)], fresh: 1, limit: 1 }, 0);
+  expect([START, row(6_000), row(8_000)].map((place) => lane.notRead(place))).toEqual([
+    row(7_000),
+    row(7_000),
+    row(8_000),
+  ]);
 });

@@ -1,6 +1,7 @@
 import type { LaneLease } from '../store/lanes.ts';
 import { type Cursor, type DueDelivery, type LaneFetch, START } from '../store/mailbox.ts';
 import { LookBacks } from './look-backs.ts';
+import { ago, isBefore, PastLooks } from './past-looks.ts';
 
 /** How long an idle lane lingers before it is given back, in ms. */
 const LINGER_MS = 250;
@@ -13,8 +14,6 @@ const CAREFUL_ROWS = 16;
 const OVERLAP_MS = { near: 100, far: 15_000 } as const;
 /** How late a commit that went well, and our estimate of Postgres's clock, may be: what was due before is read, or in memory. */
 const SETTLED_MS = 1_000;
-/** How often a read past the crowd looks so far back, in ms. */
-const LATE_LOOK_MS = 250;
 /** How often a lane's parked endpoints are looked for anew, in ms: rarely, where they are so many that looking takes long. */
 const EXPLORE_MS = 10_000;
 const EXPLORE_MS_PER_ENDPOINT = 20;
@@ -25,6 +24,8 @@ interface Fetched {
   readonly rows: readonly DueDelivery[];
   readonly fresh: number;
   readonly limit: number;
+  /** See `DueRows`. */
+  readonly stop?: Cursor | undefined;
 }
 
 /** One lane in this process's hands, from its acquisition to its release. */
@@ -44,18 +45,10 @@ export class Lane {
   held = 0;
   /** When stranded rows were looked for, in ms of `performance.now()`. */
   strandedAt = Number.NEGATIVE_INFINITY;
-  /** When the last read past the crowd began, likewise. */
-  lookedAt = Number.NEGATIVE_INFINITY;
+  readonly looks = new PastLooks();
   #exploreAt = 0;
   #isHungry = true;
   #cursor: Cursor = START;
-  /** How far reads went that passed over the crowd. */
-  #pastCrowd: Cursor = START;
-  /** How far the last of them may have come: what becomes visible before that is old. */
-  #lookEnd: Cursor = START;
-  /** Postgres's clock at the one under way, and at the last that looked for what was committed late and was taken in. */
-  #lookClockMs = 0;
-  #lateLookClockMs = 0;
   #fetchedAt = 0;
   #isFetching = false;
   readonly #lookBacks = new LookBacks();
@@ -179,36 +172,14 @@ export class Lane {
     return this.#isBehind && !this.isCareful && !this.isDraining;
   }
 
-  /**
-   * What to fetch past the crowd, whose rows are left to `nextFetch`: from where the last such read ended, since those rows are stepped over, and now and then from a little before, for what
-   * was committed late.
-   * @param clockMs Postgres's clock
-   */
-  nextLook(limit: number, clockMs: number): LaneFetch {
-    this.#lookClockMs = clockMs;
-    this.#lookEnd = ago(clockMs, OVERLAP_MS.near);
-    const wasSetBack = clockMs < this.#lateLookClockMs;
-    const late = wasSetBack ? START : ago(this.#lateLookClockMs, SETTLED_MS);
-    // Behind where the last one ended where Postgres's clock was set back.
-    const after = earlier(this.#pastCrowd, this.#isLateLook ? late : this.#lookEnd);
-    return { lane: this.number, after: isBefore(after, this.#cursor) ? this.#cursor : after, limit };
+  /** @returns the place, or how far fetches have come, if that is behind it: what is before that was read */
+  notRead(place: Cursor): Cursor {
+    return isBefore(place, this.#cursor) ? this.#cursor : place;
   }
 
-  /** Whether the read under way looks for what was committed late. */
-  get #isLateLook(): boolean {
-    return Math.abs(this.#lookClockMs - this.#lateLookClockMs) >= LATE_LOOK_MS;
-  }
-
-  /** Takes note of what came of it. */
-  looked({ rows, fresh, limit }: Fetched, now: number): void {
-    if (this.#isLateLook) this.#lateLookClockMs = this.#lookClockMs;
-    this.#pastCrowd = rows.length < limit ? this.#lookEnd : rows.at(-1)!;
-    if (fresh > 0) this.#foundAt = now;
-  }
-
-  /** What was passed over is to be read: the next read past the crowd begins where fetches are. */
-  lookAnew(): void {
-    this.#pastCrowd = START;
+  /** Something came that was not in memory. */
+  found(now: number): void {
+    this.#foundAt = now;
   }
 
   /** Nothing is known of what a fetch would have brought. */
@@ -224,10 +195,11 @@ export class Lane {
   }
 
   /** Takes note of what a fetch brought. */
-  fetched({ rows, fresh, limit }: Fetched, now: number): void {
+  fetched({ rows, fresh, limit, stop }: Fetched, now: number): void {
     this.#isFetching = false;
-    const last = rows.at(-1);
-    this.#isContinuing = rows.length >= limit;
+    const isFull = rows.length >= limit;
+    const last = isFull ? rows.at(-1) : (stop ?? rows.at(-1));
+    this.#isContinuing = isFull || stop !== undefined;
     this.#isComplete = !this.#isContinuing;
     this.#isBehind ||= this.#isContinuing;
     // A row that became visible late, alone, says nothing of those behind it.
@@ -237,9 +209,13 @@ export class Lane {
     const settledMs = this.#fetchClockMs - SETTLED_MS;
     if (this.#isComplete && settledMs > this.#cursor.dueAtMs) this.#cursor = { ...START, dueAtMs: settledMs };
     this.isHungry = this.#isContinuing;
-    if (fresh > 0) this.#foundAt = now;
+    if (fresh > 0) this.found(now);
     this.#isQuiet =
-      this.#lookBacks.depth === 'start' && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
+      this.#isComplete &&
+      this.#lookBacks.depth === 'start' &&
+      !this.#leavesOut &&
+      rows.length === 0 &&
+      this.#hasLingered(now);
   }
 
   /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
@@ -250,7 +226,7 @@ export class Lane {
     this.#isComplete = false;
     this.#isBehind = true;
     this.isHungry = rows.length >= limit;
-    if (fresh > 0) this.#foundAt = now;
+    if (fresh > 0) this.found(now);
     this.#isQuiet = false;
   }
 
@@ -264,17 +240,4 @@ export class Lane {
     if (depth === 'near' && this.#isContinuing) return this.#cursor;
     return ago(Math.min(this.#cursor.dueAtMs, clockMs), OVERLAP_MS[depth]);
   }
-}
-
-/** Before everything that was due at that time, or later. */
-function ago(clockMs: number, ms: number): Cursor {
-  return { ...START, dueAtMs: Math.max(0, clockMs - ms) };
-}
-
-function earlier(one: Cursor, other: Cursor): Cursor {
-  return isBefore(one, other) ? one : other;
-}
-
-function isBefore(one: Cursor, other: Cursor): boolean {
-  return one.dueAtMs < other.dueAtMs;
 }

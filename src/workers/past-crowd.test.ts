@@ -13,12 +13,24 @@ const SETTLED = { attempt: 1 };
 
 type Over = Parameters<ConstructorParameters<typeof PastCrowd>[0]['store']['fetchDue']>[1];
 
+interface Read {
+  readonly fetches: readonly LaneFetch[];
+  readonly over: Over;
+  readonly clockMs: number;
+}
+
+/** The front goes no further back than this. */
+const LATE_MS = 2_500;
+
 const lanes = new Map<number, Lane>();
 const memory = { room: 1_024, hasBytes: true, fullTenants: (): number[] => [7] };
 /** What each read asked for, how long it takes, and what it brings. */
-let reads: { fetches: readonly LaneFetch[]; over: Over }[];
+let reads: Read[];
 let takesMs: number;
 let found: (fetch: LaneFetch) => DueDelivery[];
+/** Where a sweep stops that found less than it may bring. */
+let stopOf: (fetch: LaneFetch) => DueDelivery | null;
+let flooded: { num: number }[];
 let isTaken: boolean;
 let admitted: DueDelivery[];
 let pastCrowd: PastCrowd;
@@ -28,6 +40,8 @@ beforeEach(() => {
   reads = [];
   takesMs = 0;
   found = () => [];
+  stopOf = () => null;
+  flooded = [{ num: 9 }];
   isTaken = true;
   admitted = [];
   Object.assign(memory, { room: 1_024, hasBytes: true });
@@ -37,26 +51,33 @@ beforeEach(() => {
   pastCrowd = new PastCrowd({
     store: {
       fetchDue: async (fetches, over) => {
-        reads.push({ fetches, over });
+        const clockMs = CLOCK_MS + performance.now();
+        reads.push({ fetches, over, clockMs });
         vi.advanceTimersByTime(takesMs);
-        return fetches.flatMap((fetch) => found(fetch).map((row) => ({ ...row, lane: fetch.lane })));
+        const rows = fetches.flatMap((fetch) => found(fetch).map((row) => ({ ...row, lane: fetch.lane })));
+        const isSwept = ({ after }: LaneFetch) => after.dueAtMs < clockMs - LATE_MS;
+        const stops = fetches.filter(isSwept).flatMap((fetch) => {
+          const stop = stopOf(fetch);
+          return stop === null ? [] : [[fetch.lane, stop] as const];
+        });
+        return { rows, stops: new Map(stops) };
       },
     },
     desks: {
       held: { metBy: () => HELD } as never,
       memory: memory as never,
-      read: async (work: () => Promise<DueDelivery[]>) => {
-        const rows = await work();
-        return { rows, fresh: rows.filter(({ attempt }) => attempt === 0) };
+      read: async (work) => {
+        const result = await work();
+        return { ...result, fresh: result.rows.filter(({ attempt }) => attempt === 0) };
       },
     },
-    floods: { flooded: () => [{ num: 9 }] as never },
+    floods: { flooded: () => flooded as never },
     lanes,
     admit: async (rows) => {
       admitted.push(...rows);
       return isTaken;
     },
-    nowMs: () => CLOCK_MS,
+    nowMs: () => CLOCK_MS + performance.now(),
   });
 });
 afterEach(() => vi.useRealTimers());
@@ -85,12 +106,21 @@ async function after(ms: number): Promise<void> {
   await pastCrowd.run();
 }
 
-/** Where the last read began in its first lane. */
-const place = () => reads.at(-1)!.fetches[0]!.after.dueAtMs;
-const lanesOf = () => reads.map(({ fetches }) => fetches.map(({ lane }) => lane));
-const failure = new Error('canceling statement due to statement timeout');
+/** Where a read began in its first lane, in ms by the clock. */
+const placeOf = ({ fetches }: Read) => fetches[0]!.after.dueAtMs;
+const isFront = (read: Read) => placeOf(read) >= read.clockMs - LATE_MS;
+const isSweep = (read: Read) => !isFront(read);
+const fronts = () => reads.filter(isFront);
+const others = () => reads.filter(isSweep);
+/** Both have come to the end, so that only the front is looked at. */
+async function settle(): Promise<void> {
+  await after(0);
+  reads = [];
+}
 
-test('nothing is read where nobody is many, nor of lanes that are not behind, nor without room for it', async () => {
+test('nothing is read where nobody is many and nothing flooded, nor of lanes that are not behind, nor without room for it', async () => {
+  memory.fullTenants = () => [];
+  flooded = [];
   await pastCrowd.run();
   crowded();
   memory.hasBytes = false;
@@ -105,44 +135,101 @@ test('nothing is read where nobody is many, nor of lanes that are not behind, no
   expect(reads).toEqual([]);
 });
 
+test.each([
+  ['a tenant has its share of memory', [7], []],
+  ['an endpoint is flooded', [], [{ num: 9 }]],
+])('where %s, others are looked for', async (_what, full, floods) => {
+  memory.fullTenants = () => full;
+  flooded = floods;
+  await pastCrowd.run();
+  expect(fronts().map(({ over }) => [over.tenants, over.endpoints])).toEqual([[full, floods.map(({ num }) => num)]]);
+});
+
 test('a read passes over the crowd, over tenants that have their share of memory, and over what is flooded or in memory', async () => {
   crowded();
   await pastCrowd.run();
-  expect(reads.map(({ over }) => over)).toEqual([{ endpoints: [9], tenants: [CROWD, 7], rows: [] }]);
+  const over = { endpoints: [9], tenants: [CROWD, 7], rows: [] };
+  expect(reads.map((read) => read.over)).toEqual([over, over]);
   expect(reads[0]!.over.rows).toBe(HELD);
 });
 
-test('reads have a quarter of the time at the most, and are rarer where they find nobody', async () => {
-  const times: number[] = [];
-  const readUntil = async (endMs: number) => {
-    times.length = 0;
-    for (const end = performance.now() + endMs; performance.now() < end; ) {
-      const before = reads.length;
-      const now = performance.now();
-      await after(0);
-      if (reads.length > before) times.push(now);
-      vi.advanceTimersByTime(5);
-    }
-    return times.slice(1).map((time, i) => time - times[i]!);
-  };
+test('what becomes due now is read first, whatever waits; then what waits before that, part by part, from where fetches are', async () => {
+  const waiting = rowsOf(3, OTHER);
+  stopOf = () => waiting[0]!;
+  await after(0);
+  expect(reads.map(placeOf)).toEqual([CLOCK_MS - 1_000, 0]);
+  stopOf = () => waiting[2]!;
+  await after(25);
+  stopOf = () => null;
+  await after(25);
+  expect(others().map(placeOf)).toEqual([0, 1_000, 1_002]);
+  reads = [];
+  for (let i = 0; i < 20; i++) await after(100);
+  expect([fronts().length, others().length]).toEqual([20, 0]);
+});
+
+test('a lane that has fetched is looked through from there', async () => {
+  const [row] = rowsOf(1, CROWD);
+  for (const lane of lanes.values()) {
+    lane.nextFetch(1, 0, CLOCK_MS);
+    lane.fetched({ rows: [row!], fresh: 1, limit: 1 }, 0);
+  }
+  await after(0);
+  expect(others().map(placeOf)).toEqual([row!.dueAtMs]);
+});
+
+/** Times between reads that come as soon as they may, in ms, of those that are meant. */
+async function pausesIn(ms: number, isMeant: (read: Read) => boolean): Promise<number[]> {
+  reads = [];
+  for (const end = performance.now() + ms; performance.now() < end; vi.advanceTimersByTime(5)) await after(0);
+  const times = reads.filter(isMeant).map(({ clockMs }) => clockMs);
+  return times.slice(1).map((time, i) => time - times[i]!);
+}
+
+test('the front has a quarter of the time at the most, and is rarer where it finds nobody', async () => {
+  await settle();
   found = () => rowsOf(1, OTHER);
-  expect(await readUntil(100)).toEqual([25, 25, 25]);
+  expect((await pausesIn(200, isFront)).slice(-3)).toEqual([25, 25, 25]);
   found = () => rowsOf(1, OTHER).map((row) => ({ ...row, ...SETTLED }));
-  expect((await readUntil(600)).slice(-3)).toEqual([100, 100, 100]);
+  expect((await pausesIn(800, isFront)).slice(-3)).toEqual([100, 100, 100]);
   takesMs = 50;
-  expect((await readUntil(1_000)).slice(-3)).toEqual([200, 200, 200]);
+  expect((await pausesIn(1_000, isFront)).slice(-3)).toEqual([200, 200, 200]);
+});
+
+test('what nobody has looked at is looked through in half of the time', async () => {
+  stopOf = () => rowsOf(1, OTHER)[0]!;
+  takesMs = 100;
+  const pauses = await pausesIn(2_000, isSweep);
+  // To 5 ms.
+  for (const pause of pauses) expect([200, 205]).toContain(pause);
+  expect(pauses.length).toBeGreaterThan(7);
+});
+
+test('what was passed over is looked through in a twentieth of the time, after what became due in the last 15 seconds', async () => {
+  await settle();
+  memory.fullTenants = () => [];
+  takesMs = 100;
+  const [row] = rowsOf(1, OTHER);
+  stopOf = ({ after }) => (after.dueAtMs <= 500 ? { ...row!, dueAtMs: 500 } : null);
+  await after(5_000);
+  expect(others().map(placeOf)).toEqual([CLOCK_MS - 15_000 + performance.now() - 3 * takesMs, 0]);
+  const pauses = await pausesIn(10_000, (read) => placeOf(read) === 500);
+  expect([...new Set(pauses)]).toEqual([2_000]);
 });
 
 test('what was settled while it was read is not taken in', async () => {
+  await settle();
+  admitted = [];
   const [fresh, settled] = rowsOf(2, OTHER);
   found = () => [fresh!, { ...settled!, ...SETTLED }];
-  await after(0);
+  await after(100);
   expect(admitted).toEqual([...lanes.keys()].map((lane) => ({ ...fresh, lane })));
 });
 
 test('what it brings has a quarter of the room of memory; where that is less than a row of each lane, lanes take turns', async () => {
   memory.room = 100;
-  await after(0);
+  await settle();
+  await after(100);
   expect(reads[0]!.fetches.map(({ limit }) => limit)).toEqual([3, 3, 3, 3, 3, 3, 3, 3]);
   memory.room = 12;
   reads = [];
@@ -166,23 +253,39 @@ test('what it brings has a quarter of the room of memory; where that is less tha
   ]);
 });
 
-test('the next read goes on behind the last row, unless there was no room for all of it', async () => {
-  for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
-  found = ({ limit }) => rowsOf(limit, OTHER);
-  isTaken = false;
+test('a lane has 500 rows at the most, however much room there is', async () => {
+  memory.room = 100_000;
   await after(0);
+  expect(reads[0]!.fetches[0]!.limit).toBe(500);
+});
+
+function onlyLane0(): void {
+  for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
+}
+
+test('the next read goes on behind the last row, unless there was no room for all of it', async () => {
+  onlyLane0();
+  await settle();
+  const row = { ...rowsOf(1, OTHER)[0]!, dueAtMs: CLOCK_MS - 500 };
+  found = ({ limit }) => Array<DueDelivery>(limit).fill(row);
+  isTaken = false;
   await after(100);
-  expect(place()).toBe(0);
+  const place = placeOf(fronts()[0]!);
+  await after(100);
+  expect(placeOf(fronts()[1]!)).toBe(place);
   isTaken = true;
   await after(100);
-  await after(100);
-  expect(place()).toBe(1_031);
+  await after(10);
+  found = () => [];
+  await after(40);
+  expect(placeOf(fronts().at(-1)!)).toBe(row.dueAtMs);
 });
 
 test('whoever has many of the rows of such reads that leave more is one of the crowd, too, however little room they have', async () => {
-  for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
-  found = ({ limit }) => [...rowsOf(limit - 4, OTHER), ...rowsOf(4, 3)];
-  for (const room of [1_024, 64, 1_024, 1_024, 1_024]) {
+  onlyLane0();
+  await settle();
+  found = ({ limit }) => [...rowsOf(limit - 4, OTHER), ...rowsOf(4, 3)].map((row) => ({ ...row, dueAtMs: CLOCK_MS }));
+  for (const room of [128, 64, 128, 128, 128]) {
     memory.room = room;
     await after(100);
   }
@@ -192,85 +295,37 @@ test('whoever has many of the rows of such reads that leave more is one of the c
 test('rows that are all there are make nobody one of the crowd', async () => {
   found = ({ limit }) => rowsOf(limit - 1, OTHER);
   for (let i = 0; i < 5; i++) await after(100);
-  expect(reads.map(({ fetches }) => fetches[0]!.limit)).toEqual([32, 32, 32, 32, 32]);
+  expect(reads.every(({ fetches }) => fetches[0]!.limit === 32)).toBe(true);
   expect(reads.at(-1)!.over.tenants).toEqual([CROWD, 7]);
 });
 
-test('when a tenant is passed over no more, lanes are looked through from where fetches are, every five seconds at most', async () => {
-  found = ({ limit, lane }) => (lane === 0 ? rowsOf(limit, OTHER) : []);
-  await after(100);
-  await after(100);
-  expect(place()).toBe(1_031);
-  memory.fullTenants = () => [];
-  await after(100);
-  expect(place()).toBe(0);
-  for (const full of [[8], []]) {
+test('when a tenant is passed over no more, lanes are looked through anew, every five seconds at most', async () => {
+  const anew = async (ms: number, full: number[]) => {
+    reads = [];
     memory.fullTenants = () => full;
-    await after(100);
-    expect(place()).toBe(1_031);
-  }
-  await after(5_000);
-  expect(place()).toBe(0);
-});
-
-test('that comes the more rarely the longer it takes, and not while lanes are read alone', async () => {
-  found = ({ limit, lane }) => (lane === 0 ? rowsOf(limit, OTHER) : []);
-  takesMs = 1_000;
-  await after(0);
-  memory.fullTenants = () => [];
-  await after(4_000);
-  expect(place()).toBe(0);
-  memory.fullTenants = () => [8];
-  await after(4_000);
-  memory.fullTenants = () => [];
-  await after(33_000);
-  expect(place()).toBe(1_031);
-  await after(4_000);
-  expect(place()).toBe(0);
-  found = () => {
-    throw failure;
+    await after(ms);
+    return others().length > 0;
   };
-  await after(4_000);
-  found = ({ limit }) => rowsOf(limit, OTHER);
-  memory.fullTenants = () => [7];
-  await after(4_000);
-  memory.fullTenants = () => [];
-  await after(60_000);
-  expect(reads.at(-1)!.fetches).toHaveLength(1);
-  expect(place()).toBeGreaterThan(0);
+  await settle();
+  expect(await anew(100, [])).toBe(true);
+  expect([await anew(100, [8]), await anew(100, [])]).toEqual([false, false]);
+  expect(await anew(5_000, [])).toBe(true);
 });
 
-test('a read that fails is told once, and has a quarter of the time like others', async () => {
-  for (const number of lanes.keys()) if (number !== 0) lanes.delete(number);
+test('a read that fails is told once, comes again after ten times as long as it took, and the others do not wait for it', async () => {
+  await settle();
   takesMs = 10_000;
+  const failure = new Error('canceling statement due to statement timeout');
   found = () => {
     throw failure;
   };
-  await after(0);
+  await after(100);
   expect(() => pastCrowd.throwFailure()).toThrow(failure);
   pastCrowd.throwFailure();
+  found = () => [];
+  takesMs = 0;
   await after(99_000);
-  expect(reads).toHaveLength(1);
+  expect(fronts()).toHaveLength(1);
   await after(1_000);
-  expect(reads).toHaveLength(2);
-});
-
-test('of lanes whose read failed each is read alone; one that fails again waits, and the others do not wait for it', async () => {
-  found = ({ lane }) => {
-    vi.advanceTimersByTime(lane === 3 ? 10_000 : 1);
-    if (lane === 3) throw failure;
-    return [];
-  };
-  await after(0);
-  expect(lanesOf()).toEqual([[0, 1, 2, 3, 4, 5, 6, 7]]);
-  await after(31_000);
-  for (let i = 0; i < 20; i++) await after(100);
-  const [, ...later] = lanesOf();
-  const whole = [0, 1, 2, 4, 5, 6, 7];
-  expect(later.filter((read) => read.length === 1)).toEqual([[0], [1], [2], [3]]);
-  expect(later.at(-1)).toEqual([0, 1, 2]);
-  reads = [];
-  for (let i = 0; i < 2_000; i++) await after(100);
-  expect(lanesOf().filter((read) => read.length === 1)).toEqual([[4], [5], [6], [7], [3], [3]]);
-  expect(lanesOf().at(-1)).toEqual(whole);
+  expect(fronts()).toHaveLength(2);
 });

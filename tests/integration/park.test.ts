@@ -80,6 +80,10 @@ test('a parked delivery whose attempt is to be made again is parked no longer: t
     pauses: false,
   } as const;
   await settle(pool, leases, [attempt]);
-  const due = await fetchDue(pool, [{ lane: 3, after: START, limit: 9 }], { endpoints: [], tenants: [], rows: [] });
+  const { rows: due } = await fetchDue(pool, [{ lane: 3, after: START, limit: 9 }], {
+    endpoints: [],
+    tenants: [],
+    rows: [],
+  });
   expect(due).toMatchObject([{ ...row, attempt: 1 }]);
 });

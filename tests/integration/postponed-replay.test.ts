@@ -54,7 +54,11 @@ test.each([
     },
   ]);
   expect([...held]).toEqual([lane]);
-  const due = await fetchDue(pool, [{ lane, after: START, limit: 9 }], { endpoints: [], tenants: [], rows: [] });
+  const { rows: due } = await fetchDue(pool, [{ lane, after: START, limit: 9 }], {
+    endpoints: [],
+    tenants: [],
+    rows: [],
+  });
   expect(due.filter((row) => row.eventUuid === uuid)).toMatchObject([
     { isReplay: isKept, attempt: 1, step: isKept ? 0 : 1 },
   ]);

@@ -1,0 +1,130 @@
+import type { Cursor, DueDelivery, DueRows } from '../store/mailbox.ts';
+import type { Crowd } from './crowd.ts';
+import type { Desks } from './desks.ts';
+import type { FloodParker } from './flood-parker.ts';
+import type { Lane } from './lane.ts';
+import type { LaneStore } from './lane-store.ts';
+import type { Look, LookKind } from './past-looks.ts';
+
+export interface PastReadOptions {
+  readonly store: Pick<LaneStore, 'fetchDue'>;
+  readonly desks: Pick<Desks, 'held' | 'memory' | 'read'>;
+  readonly floods: Pick<FloodParker, 'flooded'>;
+  /** Those that this process holds, as they come and go. */
+  readonly lanes: ReadonlyMap<number, Lane>;
+  /** Takes rows in; false when not all found room. */
+  readonly admit: (rows: readonly DueDelivery[]) => Promise<boolean>;
+  /** Postgres's clock. */
+  readonly nowMs: () => number;
+}
+
+/** Rows of each lane that are read at once, and all of them as a share of the room in memory. */
+const MOST_ROWS = 500;
+const ROOM_SHARE = 1 / 4;
+/** How long after a read the next one may be, in ms: sooner where the last one found somebody, or more is to be looked at. */
+const PAUSE_MS = { least: 25, most: 100 } as const;
+/** How much longer than a read took that failed the next one waits: it may have run into the time limit of a statement, and will again. */
+const AFTER_FAILURE = 10;
+
+interface Found extends DueRows {
+  readonly fresh: readonly DueDelivery[];
+}
+
+/** One of the looks of `PastLooks`, in all lanes that are behind. */
+export class PastRead {
+  readonly #options: PastReadOptions;
+  readonly #crowd: Pick<Crowd, 'notePast'>;
+  readonly #kind: LookKind;
+  readonly #share: number;
+  /** When the next read may be, in ms of `performance.now()`. */
+  #nextAt = Number.NEGATIVE_INFINITY;
+  #pauseMs: number = PAUSE_MS.least;
+  #failure: unknown = null;
+
+  /** @param share the most of a worker's time that it takes */
+  constructor(
+    options: PastReadOptions,
+    crowd: Pick<Crowd, 'notePast'>,
+    [kind, share]: readonly [LookKind, share: number],
+  ) {
+    this.#options = options;
+    this.#crowd = crowd;
+    this.#kind = kind;
+    this.#share = share;
+  }
+
+  /** Once, so that it is told. */
+  throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure;
+  }
+
+  /** One read, where it is time. @param tenants those that are passed over. @returns false when it failed */
+  async run(tenants: readonly number[]): Promise<boolean> {
+    const now = performance.now();
+    if (now < this.#nextAt) return true;
+    const { memory } = this.#options.desks;
+    const room = Math.floor(memory.room * ROOM_SHARE);
+    if (!memory.hasBytes) return true;
+    const lanes = this.#lanesToRead(room);
+    if (lanes.length === 0) return true;
+    const size = Math.min(MOST_ROWS, Math.floor(room / lanes.length));
+    for (const lane of lanes) this.#lookOf(lane).lookedAt = now;
+    const found = await this.#read(lanes, size, tenants).catch((error: unknown) => {
+      this.#failure = error;
+      return null;
+    });
+    this.#pace(now, found);
+    if (found === null) return false;
+    await this.#takeIn(found, lanes, size, now);
+    return true;
+  }
+
+  #lookOf(lane: Lane): Look {
+    return lane.looks[this.#kind];
+  }
+
+  #lanesToRead(most: number): readonly Lane[] {
+    const lanes = [...this.#options.lanes.values()].filter((lane) => lane.isBehind && !this.#lookOf(lane).isOver);
+    return lanes.sort((one, other) => this.#lookOf(one).lookedAt - this.#lookOf(other).lookedAt).slice(0, most);
+  }
+
+  #read(lanes: readonly Lane[], limit: number, tenants: readonly number[]): Promise<Found> {
+    const { store, desks, floods, nowMs } = this.#options;
+    const clockMs = nowMs();
+    const afterOf = (lane: Lane) => lane.notRead(this.#lookOf(lane).next(clockMs));
+    const fetches = lanes.map((lane) => ({ lane: lane.number, after: afterOf(lane), limit }));
+    const over = {
+      endpoints: floods.flooded().map(({ num }) => num),
+      tenants,
+      rows: desks.held.metBy(fetches),
+    };
+    return desks.read(() => store.fetchDue(fetches, over));
+  }
+
+  /** When the next read may be, after one that began then. */
+  #pace(began: number, found: Found | null): void {
+    const end = performance.now();
+    const tookMs = end - began;
+    const goesOn = found !== null && (found.fresh.length > 0 || found.stops.size > 0);
+    this.#pauseMs = goesOn ? PAUSE_MS.least : Math.min(this.#pauseMs * 2, PAUSE_MS.most);
+    const restMs = tookMs * (found === null ? AFTER_FAILURE : 1 / this.#share - 1);
+    this.#nextAt = Math.max(began + this.#pauseMs, end + restMs);
+  }
+
+  async #takeIn({ rows, fresh, stops }: Found, lanes: readonly Lane[], size: number, now: number): Promise<void> {
+    // Else it is read again, before what came later.
+    if (!(await this.#options.admit(fresh))) return;
+    const rowsOf = Map.groupBy(rows, (row) => row.lane);
+    for (const lane of lanes) {
+      const some = rowsOf.get(lane.number) ?? [];
+      const isFull = some.length >= size;
+      // A crowd of its own, due after what the main read has come to: others are behind it again.
+      if (isFull) this.#crowd.notePast(some, now);
+      const end: Cursor | null = (isFull ? some.at(-1) : stops.get(lane.number)) ?? null;
+      this.#lookOf(lane).took(end);
+    }
+    for (const { lane } of fresh) this.#options.lanes.get(lane)?.found(now);
+  }
+}
