@@ -18,7 +18,7 @@ export const typePatterns = z
   .describe('Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type.');
 
 export const filterDescription =
-  'An Amazon EventBridge event pattern over the whole event as it is delivered, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types.';
+  'An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types.';
 
 /** An event pattern, refused with every fault at its place; kept as JSON text. */
 export const filterInput = z

@@ -33,7 +33,12 @@ test.each<[string, unknown, number, string]>([
     415,
     'unsupported_encoding',
   ],
-  ['a body that broke off', errorWith({ type: 'request.aborted', status: 400 }), 400, 'incomplete_body'],
+  [
+    'a body that broke off',
+    errorWith({ type: 'request.aborted', status: 400, code: 'ECONNABORTED' }),
+    400,
+    'incomplete_body',
+  ],
   ['a path that does not decode', new URIError('secret'), 400, 'invalid_request'],
   ['a lost connection', errorWith({ code: 'ECONNREFUSED' }), 503, 'unavailable'],
   ['a Postgres that shuts down', errorWith({ code: '57P01' }), 503, 'unavailable'],

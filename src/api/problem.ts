@@ -37,12 +37,15 @@ export function refusalOf(error: unknown): Refusal {
       'A stored secret does not open with the MASTER_KEY at hand. The operator must restore the key.',
     );
   }
+  // Before what looks like a lost connection of ours: a client that breaks off its upload is an ECONNABORTED.
+  const byParser = fromParser(error);
+  if (byParser !== null) return byParser;
   if (isInfrastructureLoss(error)) {
     return new Refusal(503, 'unavailable', 'A service that this call needs is away. Try again.', {
       retryAfterSeconds: 1,
     });
   }
-  return fromParser(error) ?? internal();
+  return internal();
 }
 
 function internal(): Refusal {

@@ -50,12 +50,15 @@ export interface LaneFetch {
   readonly limit: number;
 }
 
-/** Rows that one statement looks at, those that it passes over among them: what it does for one tenant is bounded, because all lanes of a process wait for it. */
+/**
+ * Rows that one statement looks at, those that it passes over for their tenant or endpoint among them: what it does for one tenant is bounded, because all lanes of a process
+ * wait for it.
+ */
 const LOOKS = 16_000;
 
-/** How many of them are for each lane, at the least twice as many as it may bring. */
-export function looksOf(fetch: LaneFetch, lanes: number): number {
-  return Math.max(2 * fetch.limit, Math.floor(LOOKS / lanes));
+/** How many rows of its lane a fetch looks at: a share of them, at the least twice as many as it may bring, and those that are in memory. */
+export function looksOf(fetch: LaneFetch, lanes: number, inMemory: number): number {
+  return Math.max(2 * fetch.limit, Math.floor(LOOKS / lanes)) + inMemory;
 }
 
 /** What a fetch brought, in due order within a lane. */
@@ -141,7 +144,7 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over:
       plainArray(over.endpoints),
       plainArray(over.tenants),
       ...valuesOf(KEYS, over.rows),
-      plainArray(lanes.map((fetch) => looksOf(fetch, lanes.length))),
+      plainArray(lanes.map((fetch) => looksOf(fetch, lanes.length, over.rows.length))),
     ],
   });
   const stops = rows.filter((row) => row.is_stop).map((row) => [row.lane, toUnparked(row)] as const);

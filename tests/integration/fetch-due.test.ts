@@ -97,7 +97,7 @@ test('a fetch leaves out what is due for tenants that have their share of memory
 
 test('a fetch looks at so many rows of each lane and no more, and tells where it stopped: the next one goes on there', async () => {
   const lanes = [LANE, LANE + 1].map((lane) => ({ lane, after: START, limit: 9 }));
-  const looks = looksOf(lanes[0]!, lanes.length);
+  const looks = looksOf(lanes[0]!, lanes.length, 0);
   // One row of another tenant is the last that may be looked at, one stands behind; the other lane has one less than may be looked at.
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)

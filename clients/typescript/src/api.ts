@@ -157,7 +157,7 @@ export type CreatedEndpoint = {
   description: string;
   subscriptions: ({
     types?: string[] | undefined;
-    /** An Amazon EventBridge event pattern over the whole event as it is delivered, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
+    /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
     filter?: Record<string, unknown> | undefined;
   })[];
   enabled: boolean;
@@ -236,7 +236,7 @@ export type Endpoint = {
   description: string;
   subscriptions: ({
     types?: string[] | undefined;
-    /** An Amazon EventBridge event pattern over the whole event as it is delivered, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
+    /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
     filter?: Record<string, unknown> | undefined;
   })[];
   enabled: boolean;
@@ -854,7 +854,7 @@ export interface Operations {
         subscriptions?: ({
           /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
           types?: string[] | undefined;
-          /** An Amazon EventBridge event pattern over the whole event as it is delivered, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
+          /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
           filter?: Record<string, unknown> | null | undefined;
         })[] | undefined;
         enabled?: boolean | undefined;
@@ -976,7 +976,7 @@ export interface Operations {
         subscriptions?: ({
           /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
           types?: string[] | undefined;
-          /** An Amazon EventBridge event pattern over the whole event as it is delivered, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
+          /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
           filter?: Record<string, unknown> | null | undefined;
         })[] | undefined;
         enabled?: boolean | undefined;
@@ -1138,11 +1138,11 @@ export interface Operations {
         tenant_id: string;
       };
       body: {
-        /** An Amazon EventBridge event pattern over the whole event as it is delivered, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
+        /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
         filter?: Record<string, unknown> | null | undefined;
         /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
         types?: string[] | undefined;
-        /** The event as it would be delivered: `type`, `subject`, `data`, `metadata`, … */
+        /** The whole event, as `…/payload` has it of one that was accepted: `id`, `type`, `version`, `tenant_id`, `timestamp`, `subject`, `data`, `metadata`. A filter on a field that is left out does not match. */
         event: Record<string, unknown>;
       };
     };

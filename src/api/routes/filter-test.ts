@@ -23,7 +23,9 @@ export const testFilter = defineRoute({
     types: typePatterns.optional(),
     event: z
       .record(z.string(), z.unknown())
-      .describe('The event as it would be delivered: `type`, `subject`, `data`, `metadata`, …'),
+      .describe(
+        'The whole event, as `…/payload` has it of one that was accepted: `id`, `type`, `version`, `tenant_id`, `timestamp`, `subject`, `data`, `metadata`. A filter on a field that is left out does not match.',
+      ),
   }),
   responses: {
     200: {
