@@ -10,7 +10,14 @@ const sourceOf = (id: string, more: Partial<OpenSource> = {}) =>
 
 /** A supervisor of sources that do as told, and what was seen of them. */
 function rig(works: Readonly<Record<string, Partial<SourceWork> & { run?: (signal: AbortSignal) => Promise<void> }>>) {
-  const seen = { begun: [] as string[], paused: [] as string[], closed: [] as string[], reports: 0, failures: 0 };
+  const seen = {
+    begun: [] as string[],
+    paused: [] as string[],
+    closed: [] as string[],
+    changes: [] as string[],
+    reports: 0,
+    failures: 0,
+  };
   let sources: readonly OpenSource[] = [];
   const begin = ({ id }: OpenSource): SourceWork => {
     seen.begun.push(id);
@@ -32,7 +39,7 @@ function rig(works: Readonly<Record<string, Partial<SourceWork> & { run?: (signa
     load: async () => sources,
     begin,
     report: async () => void seen.reports++,
-    onChange: () => {},
+    onChange: (_source, { kind, error }) => void seen.changes.push(`${kind} ${error}`),
     onFailure: () => void seen.failures++,
   });
   const look = (...now: readonly OpenSource[]) => {
@@ -72,6 +79,23 @@ test('what a source has opened while it ended is closed again, and nothing more 
   await working;
   expect(seen.closed.sort()).toEqual(['1', '1', '2']);
   expect(rounds).toBe(0);
+});
+
+test('what a source does, and each error that keeps it, is told once until it does something else', async () => {
+  let state = { kind: 'running' as 'running' | 'failing', error: null as string | null, lag: [] };
+  const consumer = { run: untilAborted, pause: () => {}, resume: () => {}, state: () => state };
+  const { seen, look } = rig({ 1: { consumer } });
+  for (const error of [null, 'lost', 'lost', 'wrong password', 'lost', null, 'lost']) {
+    state = { kind: error === null ? 'running' : 'failing', error, lag: [] };
+    await look(sourceOf('1'));
+  }
+  const failing = ['failing lost', 'failing wrong password'];
+  expect(seen.changes).toEqual(['running null', ...failing, 'running null', 'failing lost']);
+  for (let port = 0; port < 20; port++) {
+    state = { kind: 'failing', error: `no answer at port ${port}`, lag: [] };
+    await look(sourceOf('1'));
+  }
+  expect(seen.changes).toHaveLength(14);
 });
 
 test('a consumer that does not end is left behind, and the others are looked after', async () => {

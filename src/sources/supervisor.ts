@@ -31,10 +31,15 @@ interface Running {
   readonly done: Promise<void>;
   isPaused: boolean;
   lastKind: ConsumerState['kind'];
+  /** What was told to keep it since it does what it does now. */
+  readonly errors: Set<string | null>;
 }
 
 /** How long a consumer has to end. One that has not by then is left behind: what it still takes in is known by its place. */
 const END_MS = 10_000;
+
+/** Errors that are told of a source while it fails: some name ports or times, and are others each time. */
+const MOST_ERRORS = 10;
 
 /** Keeps consumers as the table of sources says: begins, ends, pauses and resumes them, and tells what they do. */
 export class Supervisor {
@@ -94,7 +99,15 @@ export class Supervisor {
       if (source.paused) work.consumer.pause();
       const abort = new AbortController();
       const done = work.consumer.run(abort.signal);
-      const running: Running = { source, work, abort, done, isPaused: source.paused, lastKind: 'starting' };
+      const running: Running = {
+        source,
+        work,
+        abort,
+        done,
+        isPaused: source.paused,
+        lastKind: 'starting',
+        errors: new Set(),
+      };
       this.#running.set(source.id, running);
       return running;
     } catch (error) {
@@ -115,11 +128,20 @@ export class Supervisor {
   #states(): readonly ReportedState[] {
     return [...this.#running.values()].map((running) => {
       const state = running.work.consumer.state();
-      if (state.kind !== running.lastKind) this.#options.onChange(running.source, state);
-      running.lastKind = state.kind;
+      if (isNews(running, state)) this.#options.onChange(running.source, state);
       return { sourceNum: running.source.num, ...state, ...running.work.counts() };
     });
   }
+}
+
+/** Whether it does something else, or something else keeps it: a lost connection may be told first, and then that the password is wrong. */
+function isNews(running: Running, { kind, error }: ConsumerState): boolean {
+  const { errors, lastKind } = running;
+  if (kind !== lastKind) errors.clear();
+  else if (kind !== 'failing' || errors.has(error) || errors.size >= MOST_ERRORS) return false;
+  running.lastKind = kind;
+  errors.add(error);
+  return true;
 }
 
 async function isWithin(ms: number, done: Promise<void>): Promise<boolean> {
