@@ -119,6 +119,14 @@ test.each([
   expect(most(await waits())).toBeLessThan(300);
 });
 
+test('where reads stop early they go on until they come to the end', async () => {
+  openRig(() => fast);
+  rig.model.looks = 8;
+  for (let i = 0; i < 400; i++) rig.model.add(++events, NEIGHBOUR, EPOCH_MS - 60_000);
+  void rig.startWorker().owner.hold(0);
+  expect(await rig.time.pass(5_000, () => sentToNeighbour() === 400)).toBe(true);
+});
+
 test('what waits in the midst of such a backlog is found, too', async () => {
   openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : hanging));
   rig.model.looks = 1_000;

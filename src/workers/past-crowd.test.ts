@@ -312,6 +312,34 @@ test('when a tenant is passed over no more, lanes are looked through anew, every
   expect(await anew(5_000, [])).toBe(true);
 });
 
+test('what such a read finds keeps its lane awake like what a fetch finds', async () => {
+  onlyLane0();
+  const lane = lanes.get(0)!;
+  await settle();
+  found = () => rowsOf(1, OTHER);
+  vi.advanceTimersByTime(1_000);
+  const fetch = () => {
+    lane.nextFetch(10, performance.now(), CLOCK_MS);
+    lane.fetchedPast({ rows: [], fresh: 0, limit: 10 }, performance.now());
+    vi.advanceTimersByTime(10);
+    lane.poll(performance.now());
+    return lane.isHungry;
+  };
+  expect(fetch()).toBe(false);
+  await after(0);
+  expect(fetch()).toBe(true);
+});
+
+test('after a read that failed none of the others is made in the same round', async () => {
+  found = () => {
+    throw new Error('canceling statement due to statement timeout');
+  };
+  await after(0);
+  expect(reads.length).toBe(1);
+  await after(100);
+  expect(reads.length).toBe(2);
+});
+
 test('a read that fails is told once, comes again after ten times as long as it took, and the others do not wait for it', async () => {
   await settle();
   takesMs = 10_000;
