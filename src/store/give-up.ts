@@ -3,8 +3,10 @@ import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { isFaultOfData } from './data-errors.ts';
 import { byKey } from './delivery-keys.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { pauseAgain } from './pause-again.ts';
 import { plainArray } from './plain-array.ts';
 import { isDeliveryOf } from './probe.ts';
+import { resumeDelivered } from './resume-delivered.ts';
 import type { SettledAttempt } from './settle.ts';
 
 /** What became of a delivery whose attempt could not be recorded. */
@@ -13,11 +15,11 @@ export interface GivenUp {
   readonly pauses: boolean;
 }
 
-const DELETE = `DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND attempt = $3`;
-
 // The highest number that a column holds stands for those past it.
 const GIVE_UP = `
-  WITH removed AS (${DELETE} RETURNING endpoint_num, event_id, tenant_num, order_key, seq),
+  WITH removed AS (
+    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND attempt = $3 RETURNING endpoint_num, event_id, tenant_num, order_key, seq
+  ),
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
     SELECT event_id, now(), endpoint_num, tenant_num, least($3::int + 1, 32767), $4, $5, 'The record of this attempt was refused: ' || $6::text FROM removed
@@ -54,33 +56,46 @@ export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: str
   return { pauses: rows[0]?.pauses === true };
 }
 
-/** Ends deliveries whose day was dropped while they were made: they go with their events, and the next in order come up. */
+/**
+ * Ends deliveries whose day was dropped while they were made: they go with their events, and the next in order come up. Redriven, they are
+ * dead letters again that outlive their day, and the next wait for them unless they were delivered.
+ */
 export async function leaveDropped(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
-  const sorted = [...attempts].sort(byKey);
-  const { rows } = await pool.query<{ endpoint_num: number; order_key: number | null }>(LEAVE, [
-    plainArray(sorted.map(({ endpointNum }) => endpointNum)),
-    plainArray(sorted.map(({ eventUuid }) => eventUuid)),
-    plainArray(sorted.map(({ attempt }) => attempt - 1)),
-  ]);
-  await promote(pool, orderKeysOf(rows));
+  const left = orderKeysOf(await leave(pool, attempts));
+  await promote(pool, left);
+  // The drop may have taken their rows before, and paused their keys.
+  await promote(pool, await resumeDelivered(pool, attempts));
 }
 
 const LEAVE = `
-  DELETE FROM mailbox m USING unnest($1::int[], $2::uuid[], $3::smallint[]) AS g(endpoint_num, event_id, attempt)
-   WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt RETURNING m.endpoint_num, m.order_key`;
+  WITH gone AS (
+    DELETE FROM mailbox m USING unnest($1::int[], $2::uuid[], $3::smallint[], $4::boolean[]) AS g(endpoint_num, event_id, attempt, is_delivered)
+     WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt
+    RETURNING m.endpoint_num, m.event_id, m.order_key, m.seq, CASE WHEN NOT g.is_delivered THEN m.paused_at END AS paused_at
+  ),
+  ${pauseAgain('gone')}
+  SELECT endpoint_num, order_key, false AS pauses FROM gone`;
 
-async function end(
-  pool: pg.Pool,
-  { endpointNum, eventUuid, attempt, outcome, decision, notice }: SettledAttempt,
-  reason: string,
-): Promise<readonly Row[]> {
-  const key = [endpointNum, eventUuid, attempt - 1];
+async function leave(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<readonly Row[]> {
+  const sorted = [...attempts].sort(byKey);
+  const { rows } = await pool.query<Row>(LEAVE, [
+    plainArray(sorted.map(({ endpointNum }) => endpointNum)),
+    plainArray(sorted.map(({ eventUuid }) => eventUuid)),
+    plainArray(sorted.map(({ attempt }) => attempt - 1)),
+    sorted.map(({ decision }) => decision.kind === 'done'),
+  ]);
+  return rows;
+}
+
+async function end(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<readonly Row[]> {
+  const { outcome, decision, notice } = attempt;
+  const key = [attempt.endpointNum, attempt.eventUuid, attempt.attempt - 1];
   const final = 'delayMs' in decision ? DECISION.deadLetter : decisionCode(decision);
   const isTold = notice !== null && final === DECISION.deadLetter;
   try {
     return (await pool.query<Row>(GIVE_UP, [...key, outcomeCode(outcome), final, reason, isTold])).rows;
   } catch (error) {
     if (!isFaultOfData(error)) throw error;
-    return (await pool.query<Row>(`${DELETE} RETURNING endpoint_num, order_key, false AS pauses`, key)).rows;
+    return leave(pool, [attempt]);
   }
 }

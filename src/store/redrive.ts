@@ -123,11 +123,11 @@ async function reopen(
 // takes a new place, behind all that wait.
 const REOPEN = `
   WITH resumed AS (
-    DELETE FROM paused_keys WHERE endpoint_num = $2 AND event_id = $1 RETURNING seq
+    DELETE FROM paused_keys WHERE endpoint_num = $2 AND event_id = $1 RETURNING seq, paused_at
   )
-  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt, order_key, seq)
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt, order_key, seq, paused_at)
   SELECT $1, date_trunc('milliseconds', now()), $2, $3, $4, ended.attempt, k.order_key,
-         CASE WHEN k.order_key IS NOT NULL THEN coalesce((SELECT seq FROM resumed), nextval('mailbox_seq')) END
+         CASE WHEN k.order_key IS NOT NULL THEN coalesce((SELECT seq FROM resumed), nextval('mailbox_seq')) END, (SELECT paused_at FROM resumed)
     FROM (SELECT max(attempt) AS attempt FROM attempts
            WHERE event_id = $1 AND endpoint_num = $2 AND tenant_num = $3 HAVING max(attempt) IS NOT NULL) ended,
          (SELECT order_key(e.order_mode, v.subject) FROM endpoints e, events v WHERE e.num = $2 AND v.id = $1) AS k(order_key)

@@ -187,14 +187,13 @@ const QUEUE = `
   ),
   resumed AS (
     DELETE FROM paused_keys p USING chosen c WHERE p.endpoint_num = c.endpoint_num AND p.event_id = c.event_id
-    RETURNING p.endpoint_num, p.event_id, p.seq
+    RETURNING p.endpoint_num, p.event_id, p.seq, p.paused_at
   )
-  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, replay_num, lane, attempt, order_key, seq)
+  INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, replay_num, lane, attempt, order_key, seq, paused_at)
   SELECT c.event_id, date_trunc('milliseconds', now()), c.endpoint_num, $2, $1, c.lane, c.attempt, c.order_key,
-         CASE WHEN c.order_key IS NOT NULL THEN
-           coalesce((SELECT seq FROM resumed r WHERE r.endpoint_num = c.endpoint_num AND r.event_id = c.event_id), nextval('mailbox_seq'))
-         END
-    FROM chosen c
+         CASE WHEN c.order_key IS NOT NULL THEN coalesce(r.seq, nextval('mailbox_seq')) END, r.paused_at
+    FROM chosen c LEFT JOIN resumed r USING (endpoint_num, event_id)
+   ORDER BY c.event_id, c.endpoint_num
   ON CONFLICT (endpoint_num, event_id) DO NOTHING
   RETURNING endpoint_num`;
 

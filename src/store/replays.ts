@@ -7,6 +7,7 @@ import type { DeadLetterReason } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { pauseAgain } from './pause-again.ts';
 import { isDeliveryOf, probeOnly } from './probe.ts';
 
 export const REPLAY_STATES = ['pending', 'running', 'completed', 'cancelled'] as const;
@@ -138,15 +139,18 @@ export async function listReplays(
 const WITHDRAW = `
   WITH ours AS MATERIALIZED (
     SELECT endpoint_num, event_id FROM mailbox WHERE replay_num = $1 ORDER BY endpoint_num, event_id FOR UPDATE
-  )
-  DELETE FROM mailbox m USING ours o WHERE ${isDeliveryOf('m', 'o')}
-  RETURNING m.endpoint_num, m.order_key`;
+  ),
+  withdrawn AS (
+    DELETE FROM mailbox m USING ours o WHERE ${isDeliveryOf('m', 'o')} RETURNING m.endpoint_num, m.event_id, m.order_key, m.seq, m.paused_at
+  ),
+  ${pauseAgain('withdrawn')}
+  SELECT endpoint_num, order_key FROM withdrawn`;
 
 export type CancelReplayResult = 'cancelled' | 'finished' | 'not_found';
 
 /**
- * Ends a replay: what it queued and nobody has tried yet is withdrawn, and such a delivery is again what it was before. One whose attempt
- * is in flight is withdrawn too; that attempt is kept as a fact, marked late.
+ * Ends a replay: what it queued and nobody has tried yet is withdrawn, and such a delivery is again what it was before: a key of an
+ * ordered endpoint that had waited for it does so again. One whose attempt is in flight is withdrawn too; that attempt is kept as a fact, marked late.
  */
 export async function cancelReplay(
   pool: pg.Pool,

@@ -4,6 +4,7 @@ import { detachWithLetters } from './detach-with-letters.ts';
 import { keepDeadLetters } from './kept-dead-letters.ts';
 import { orderKeysOf, promoteInParts } from './order.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
+import { pauseAgain } from './pause-again.ts';
 import { isDeliveryOf } from './probe.ts';
 import { forgetTestEvents } from './test-events.ts';
 
@@ -109,8 +110,10 @@ const DELETE_OLD = `
      ORDER BY endpoint_num, event_id FOR UPDATE
   ),
   deleted AS (
-    DELETE FROM mailbox m USING old o WHERE ${isDeliveryOf('m', 'o')} RETURNING m.endpoint_num, m.order_key, m.replay_num
+    DELETE FROM mailbox m USING old o WHERE ${isDeliveryOf('m', 'o')}
+    RETURNING m.endpoint_num, m.event_id, m.order_key, m.seq, m.paused_at, m.replay_num
   ),
+  ${pauseAgain('deleted')},
   counted AS (
     UPDATE replays r SET queued = r.queued - d.count
       FROM (SELECT replay_num, count(*) FROM deleted WHERE replay_num IS NOT NULL GROUP BY replay_num) d WHERE r.num = d.replay_num

@@ -8,6 +8,7 @@ import { keptHeaders } from './kept-headers.ts';
 import type { LaneLease } from './lanes.ts';
 import { UNIQUE_VIOLATION } from './lock-errors.ts';
 import { isDeliveryOf } from './probe.ts';
+import { resumeDelivered } from './resume-delivered.ts';
 
 /** What became of one attempt, ready to be written. */
 export interface SettledAttempt {
@@ -94,7 +95,9 @@ const settleText = (known: string) => `
       FROM (SELECT given.*, n IN (SELECT n FROM removed UNION ALL SELECT n FROM rescheduled) AS counts FROM given) g
     ${known}
   )
-  SELECT array_agg(lane) AS lanes FROM held`;
+  SELECT array_agg(lane) AS lanes,
+         (SELECT count(*) FROM given) > (SELECT count(*) FROM removed) + (SELECT count(*) FROM rescheduled) AS some_late
+    FROM held`;
 // What is settled for the first time is not there yet: to be ready for it costs each attempt a search and a record of the WAL more.
 const SETTLE = settleText('');
 // One that was sent before with an unknown outcome, or that another made of the same delivery under the same number, stays as it is.
@@ -114,12 +117,19 @@ export async function settle(
   // WAL (measured with 20 to 500 rows); what is left of deadlocks is tried again (`Settler`).
   const ordered = [...attempts].sort(byKey);
   const values = settleValues(leases, ordered);
-  const run = (name: string, text: string) => pool.query<{ lanes: number[] | null }>({ name, text, values });
+  const run = (name: string, text: string) => pool.query<Settled>({ name, text, values });
   const { rows } = await run('settle', SETTLE).catch((error: unknown) => {
     if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
     return run('settle-again', SETTLE_AGAIN);
   });
+  // Whoever withdrew a delivery under way may have been waited for: what it wrote is seen by no part of the same statement.
+  if (rows[0]?.some_late === true) await resumeDelivered(pool, ordered);
   return new Set(rows[0]?.lanes ?? []);
+}
+
+interface Settled {
+  lanes: number[] | null;
+  some_late: boolean;
 }
 
 type AttemptColumns = ReturnType<typeof attemptColumns>;

@@ -1,0 +1,169 @@
+import type { ServerResponse } from 'node:http';
+import { expect, onTestFinished, test } from 'vitest';
+import { deliveryIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { leaveDropped } from '../../src/store/give-up.ts';
+import { ensurePartitions } from '../../src/store/partitions.ts';
+import { dropOldPartitions } from '../../src/store/retention.ts';
+import type { SettledAttempt } from '../../src/store/settle.ts';
+import { Replayer } from '../../src/workers/replayer.ts';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import { logAttempt, logEvent, logPaused, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { TEST_LANES } from '../support/test-server.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+const OLD_MS = Date.now() - 3 * 86_400_000;
+const ORDERED = { order: 'endpoint', on_dead_letter: 'pause', retry_schedule: [0] };
+
+async function startService(options = {}): Promise<TestService> {
+  const service = await startTestService(options);
+  onTestFinished(() => service.stop());
+  return service;
+}
+
+/** Lets replays go as far as they can without any delivery being made. */
+async function advance({ context }: TestService): Promise<void> {
+  const onFailure = (error: unknown) => {
+    throw error;
+  };
+  const replayer = new Replayer({ pool: context.workerPool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure });
+  while ((await replayer.runOnce()) === 'moved');
+}
+
+/** An ordered endpoint that waits for a dead letter, with an event behind it. */
+async function pausedAt(atMs: number) {
+  const service = await startService();
+  const { workerPool } = service.context;
+  await ensurePartitions(workerPool, atMs, 0);
+  const tenant = await makeTenant(service, 'acme');
+  const endpoint = await makeEndpoint(service, tenant, ORDERED);
+  const uuid = uuidFloor(atMs).slice(0, 14) + newUuid(Date.now()).slice(14);
+  const dead = await logEvent(service, tenant, 'order.created', uuid);
+  await logAttempt(service, tenant, dead, endpoint, 1, 'rejected', 'deadLetter');
+  const behind = await logPaused(service, tenant, dead, endpoint);
+  const query = async (text: string) => (await workerPool.query(text)).rows;
+  return {
+    service,
+    endpoint,
+    tenant,
+    dead,
+    ask: (method: string, path: string, body?: unknown) =>
+      call(service.baseUrl, method, `/v1/tenants/acme${path}`, body),
+    pauses: () => query('SELECT event_id, seq::int, paused_at FROM paused_keys'),
+    mailbox: () => query('SELECT event_id, parked FROM mailbox ORDER BY seq'),
+    first: { event_id: dead, parked: false },
+    second: { event_id: behind, parked: true },
+  };
+}
+
+test('G5: the key of a redriven dead letter whose replay is cancelled waits for a person as before', async () => {
+  const { service, ask, pauses, mailbox, first, second } = await pausedAt(Date.now());
+  const before = await pauses();
+  const { body } = await ask('POST', '/dead-letters/redrive', {});
+  await advance(service);
+  expect([await pauses(), await mailbox()]).toEqual([[], [first, second]]);
+  await ask('DELETE', `/replays/${body.id}`);
+  expect([await pauses(), await mailbox()]).toEqual([before, [second]]);
+  await ask('POST', '/dead-letters/redrive', {});
+  await advance(service);
+  expect([await pauses(), await mailbox()]).toEqual([[], [first, second]]);
+});
+
+test('nothing waits for a redriven dead letter whose replay is cancelled when the endpoint was told to go on meanwhile', async () => {
+  const { service, ask, endpoint, pauses, mailbox, second } = await pausedAt(Date.now());
+  const { body } = await ask('POST', '/dead-letters/redrive', {});
+  await advance(service);
+  await ask('PATCH', `/endpoints/${endpoint.id}`, { on_dead_letter: 'continue' });
+  await ask('DELETE', `/replays/${body.id}`);
+  expect([await pauses(), await mailbox()]).toEqual([[], [{ ...second, parked: false }]]);
+});
+
+const redriven = [
+  { how: 'by a redrive', path: () => '/dead-letters/redrive' },
+  { how: 'by its id', path: (id: string) => `/deliveries/${id}/retry` },
+];
+
+test.each(redriven)(
+  'G5: a dead letter redriven $how whose day is dropped before it was delivered is one again, and its key waits for it',
+  async ({ path }) => {
+    const { service, endpoint, dead, ask, pauses, mailbox, second } = await pausedAt(OLD_MS);
+    const before = await pauses();
+    const { status } = await ask('POST', path(deliveryIdOf(dead, endpoint.num)), {});
+    expect(status).toBe(202);
+    await advance(service);
+    await dropOldPartitions(service.context.workerPool, Date.now(), 1, 30);
+    expect((await ask('GET', '/dead-letters')).body.data).toHaveLength(1);
+    expect([await pauses(), await mailbox()]).toEqual([before, [second]]);
+  },
+);
+
+const endings = [
+  { how: 'was refused', outcome: { kind: 'rejected' }, decision: { kind: 'dead_letter' }, waits: true },
+  { how: 'was delivered', outcome: { kind: 'delivered' }, decision: { kind: 'done' }, waits: false },
+];
+
+test.each(endings)(
+  'G5: where the day of a redriven dead letter is dropped while it is sent, and it $how, its key waits for it: $waits',
+  async ({ outcome, decision, waits }) => {
+    const { service, endpoint, tenant, dead, ask, pauses, mailbox, second } = await pausedAt(OLD_MS);
+    const before = await pauses();
+    await ask('POST', '/dead-letters/redrive', {});
+    await advance(service);
+    const attempt = {
+      eventUuid: dead,
+      endpointNum: endpoint.num,
+      tenantNum: tenant.num,
+      attempt: 2,
+      outcome,
+      decision,
+    };
+    await leaveDropped(service.context.workerPool, [attempt as unknown as SettledAttempt]);
+    expect([await pauses(), await mailbox()]).toEqual([waits ? before : [], [{ ...second, parked: waits }]]);
+  },
+);
+
+/** A dead letter with an event behind it, redriven and held by its receiver, whose replay is cancelled then. */
+async function cancelledInFlight() {
+  const receiver = await startReceiver();
+  onTestFinished(() => receiver.close());
+  const held = Promise.withResolvers<ServerResponse>();
+  receiver.behave((_request, response, index) => {
+    if (index === 1) held.resolve(response);
+    else response.writeHead(index === 0 ? 500 : 204).end();
+  });
+  const service = await startService({ worker: true });
+  const tenant = await makeTenant(service, 'acme');
+  const { id } = await makeEndpoint(service, tenant, { ...ORDERED, url: receiver.url });
+  const ask = (method: string, path: string, body?: unknown) =>
+    call(service.baseUrl, method, `/v1/tenants/acme${path}`, body);
+  const events = [0, 1].map((n) => ({ type: 'a.b', tenant_id: 'acme', data: { n } }));
+  const { body: accepted } = await call(service.baseUrl, 'POST', '/v1/events', events);
+  const ids: string[] = accepted.items.map((item: { id: string }) => item.id);
+  const pauses = async () => (await ask('GET', `/endpoints/${id}/paused-keys`)).body.data;
+  await eventually(pauses, (keys) => keys.length === 1);
+  const { body: redrive } = await ask('POST', '/dead-letters/redrive', {});
+  const response = await held.promise;
+  expect(await pauses()).toEqual([]);
+  await ask('DELETE', `/replays/${redrive.id}`);
+  expect(await pauses()).toHaveLength(1);
+  const attempts = async () => (await ask('GET', `/deliveries?event_id=${ids[0]}`)).body.data[0];
+  const sent = () => receiver.requests.map(({ headers }) => ids.indexOf(String(headers['webhook-id'])));
+  return { service, receiver, response, pauses, attempts, sent };
+}
+
+test('G5: a request that is under way when its redrive is cancelled, and is refused, lets nothing pass the dead letter', async () => {
+  const { service, response, pauses, attempts, sent } = await cancelledInFlight();
+  response.writeHead(500).end();
+  expect(await eventually(attempts, (delivery) => delivery.attempts === 2)).toMatchObject({ status: 'dead_lettered' });
+  expect(await pauses()).toHaveLength(1);
+  const { rows } = await service.context.workerPool.query('SELECT parked FROM mailbox');
+  expect([rows, sent()]).toEqual([[{ parked: true }], [0, 0]]);
+});
+
+test('G5: a request that is under way when its redrive is cancelled, and is taken, lets go what stands behind it', async () => {
+  const { receiver, response, pauses, sent } = await cancelledInFlight();
+  response.writeHead(204).end();
+  await receiver.received(3);
+  expect([await pauses(), sent()]).toEqual([[], [0, 0, 1]]);
+});
