@@ -70,9 +70,9 @@ export const LETTERS = `
   ) l
   JOIN endpoints e ON e.num = l.endpoint_num AND e.tenant_num = $1`;
 
-/** `LETTERS` of keys $2 and $3 that pass the filter $4 (type) and $5 (reason). */
+/** `LETTERS` of keys $2 and $3, each once however often it is given, that pass the filter $4 (type) and $5 (reason). */
 export const GIVEN_LETTERS = `
-  WITH keys AS MATERIALIZED (SELECT * FROM unnest($2::uuid[], $3::int[]) AS k(event_id, endpoint_num)),
+  WITH keys AS MATERIALIZED (SELECT DISTINCT * FROM unnest($2::uuid[], $3::int[]) AS k(event_id, endpoint_num)),
   letters AS (
     SELECT * FROM (${LETTERS}) every WHERE ($4::text IS NULL OR type = $4) AND ($5::text IS NULL OR reason = $5)
   )`;

@@ -243,6 +243,20 @@ test('what was purged is cancelled for good, its attempts stay, and no redrive o
   expect((await waitingOf(tenant)).map(([event, endpoint]) => deliveryIdOf(event, endpoint))).not.toContain(id);
 });
 
+test('a dead letter that is named twice is purged once, and redriven once', async () => {
+  const { tenant, one, dead, refused } = await history('named-twice');
+  const [first, second] = [deliveryIdOf(dead, one.num), deliveryIdOf(refused, one.num)];
+  const delivery_ids = [first, second, first];
+  const redrive = await ask(tenant, 'POST', '/dead-letters/redrive', { delivery_ids });
+  await queueAll();
+  expect((await ask(tenant, 'GET', `/replays/${redrive.body.id}`)).body).toMatchObject({ matched: 2 });
+  await ask(tenant, 'DELETE', `/replays/${redrive.body.id}`);
+  expect(await ask(tenant, 'POST', '/dead-letters/purge', { delivery_ids })).toMatchObject({
+    status: 200,
+    body: { purged: 2 },
+  });
+});
+
 test('a purge by filter takes those that pass it, says who did it and what was asked, and leaves what waits again', async () => {
   const { tenant, one, waiting } = await history('purged-by-filter');
   expect((await ask(tenant, 'POST', '/dead-letters/purge', { endpoint_id: one.id, type: 'order.paid' })).body).toEqual({
