@@ -5,6 +5,7 @@ import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { isDeliveryOf, probeOnly } from './probe.ts';
+import { lockRedrives } from './redrive.ts';
 import { cancelUnexpanded } from './unexpanded.ts';
 
 /** The event to expunge, by UUID, and the public id that the audit log names it by. */
@@ -27,6 +28,8 @@ export async function expungePayload(
   rewrite: (body: Buffer) => Buffer,
 ): Promise<boolean> {
   return inTransaction(pool, async (client) => {
+    // Whoever brings a delivery of it back has looked at the event before: what they write must be seen here, to be cancelled.
+    await lockRedrives(client, tenant.num);
     // An event whose dead letters outlive its day is in one place, then for a moment in both, then in the other.
     const places = [await expungeIn(client, 'events', tenant.num, event.uuid, rewrite)];
     places.push(await expungeIn(client, 'kept_events', tenant.num, event.uuid, rewrite));

@@ -18,7 +18,7 @@ export type RetryRefusal = 'not_found' | 'endpoint_deleted' | 'payload_expunged'
 
 /**
  * Taken, for the length of a transaction, by whoever brings ended deliveries of a tenant back: two at once could both read the number
- * of the last attempt before the other's delivery has made one more.
+ * of the last attempt before the other's delivery has made one more. By an expunge too, which cancels what they bring back.
  */
 export async function lockRedrives(client: Queryable, tenantNum: number): Promise<void> {
   await client.query('SELECT pg_advisory_xact_lock(7405, $1)', [tenantNum]);

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expungePayload } from '../../src/store/expunge.ts';
 import { purgeDeadLetters } from '../../src/store/purge-dead-letters.ts';
 import { retryDelivery } from '../../src/store/redrive.ts';
 import { Replayer } from '../../src/workers/replayer.ts';
@@ -55,12 +56,16 @@ async function replay({ tenant }: DeadLetter): Promise<unknown> {
   return new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure }).runOnce();
 }
 
+const expunge = ({ tenant, eventUuid }: DeadLetter) =>
+  expungePayload(pool, tenant, { uuid: eventUuid, publicId: 'evt_1' }, 'tester', () => Buffer.from('{}'));
+
 test.each([
   ['retry', retry],
   ['purge', purge],
   ['replay', replay],
+  ['expunge', expunge],
 ])(
-  'a %s waits for whoever brings ended deliveries of its tenant back, and for nobody of another tenant',
+  '%s: it waits for whoever brings ended deliveries of its tenant back, and for nobody of another tenant',
   async (what, run) => {
     const letter = await deadLetterOf(`acme-${what}`);
     const others = await deadLetterOf(`other-${what}`);
@@ -77,5 +82,34 @@ test.each([
     expect(await Promise.race([untilBlocked.then(() => 'waits'), done.then(() => 'does not')])).toBe('waits');
     await holder.query('COMMIT');
     await done;
+  },
+);
+
+const untilWaiting = (sessions: number) =>
+  eventually(
+    () => pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`),
+    ({ rowCount }) => rowCount === sessions,
+  );
+
+test.each([
+  ['retry', retry],
+  ['replay', replay],
+])(
+  'no payload is sent any more once its expunge is answered, though a %s was about to bring it back',
+  async (what, run) => {
+    const letter = await deadLetterOf(`expunged-${what}`);
+    const holder = await pool.connect();
+    onTestFinished(() => holder.release());
+    await holder.query('BEGIN');
+    // The statement that makes a delivery wait again comes to this table, after the look at the event.
+    await holder.query('LOCK TABLE paused_keys');
+    const broughtBack = run(letter);
+    await untilWaiting(1);
+    const expunged = expunge(letter);
+    await untilWaiting(2);
+    await holder.query('COMMIT');
+    await Promise.all([broughtBack, expunged]);
+    const { rows } = await pool.query('SELECT event_id FROM mailbox WHERE event_id = $1', [letter.eventUuid]);
+    expect(rows).toEqual([]);
   },
 );
