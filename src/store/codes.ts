@@ -30,6 +30,9 @@ export const DECISION = {
   postpone: 6,
 } as const;
 
+/** Of the attempts with one of these decisions, the last one says how a delivery ended: a condition in SQL. */
+export const ENDING = `decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})`;
+
 /** How notices are written in `system_notices` and `announcements`. Never renumber. */
 export const NOTICE_CODES = {
   'endpoint.disabled': 1,

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { DECISION } from './codes.ts';
+import { DECISION, ENDING } from './codes.ts';
 import { REASON } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { Subscription } from './endpoint-rows.ts';
@@ -156,19 +156,19 @@ export interface QueueInput {
 
 // In order, what is made again takes a new place behind all that wait; only a dead letter that its key waits for takes its old one
 // (see `REOPEN` in redrive.ts). What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
-// from them. Nobody else brings deliveries of this tenant back meanwhile (`lockRedrives`).
-const ENDING = `decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})`;
+// from them. Nobody else brings deliveries of this tenant back meanwhile (`lockRedrives`). What waits for nothing and was never ended counts as cancelled,
+// as it is shown (src/store/delivery-reads.ts).
 const QUEUE = `
   WITH again AS (
     SELECT p.id AS event_id, a.endpoint_num, a.attempt
       FROM unnest($3::uuid[]) AS p(id)
      CROSS JOIN LATERAL (
        SELECT endpoint_num, max(attempt) AS attempt,
-              (array_agg(decision ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1] AS ended,
+              coalesce((array_agg(decision ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1], ${DECISION.cancel}) AS ended,
               (array_agg(CASE WHEN $9::text IS NULL THEN NULL ELSE ${REASON} END ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1] AS reason
          FROM attempts a WHERE event_id = p.id AND tenant_num = $2 AND ($7::int IS NULL OR endpoint_num = $7) GROUP BY endpoint_num
      ) a
-     WHERE a.ended IS NOT NULL AND ($8::smallint IS NULL OR a.ended = $8) AND ($9::text IS NULL OR a.reason = $9)
+     WHERE ($8::smallint IS NULL OR a.ended = $8) AND ($9::text IS NULL OR a.reason = $9)
        AND ($10::uuid[] IS NULL OR (p.id, a.endpoint_num) IN (SELECT * FROM unnest($10::uuid[], $11::int[])))
   ),
   missed AS (

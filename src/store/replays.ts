@@ -3,6 +3,7 @@ import { newId } from '../domain/ids.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import type { Clock } from './clock.ts';
+import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import type { DeadLetterReason } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
@@ -135,15 +136,22 @@ export async function listReplays(
   return rows.map(toReplay);
 }
 
-// In one order with other statements that take many rows, lest they wait for each other.
+// In one order with other statements that take many rows, lest they wait for each other. One that had attempts and no end before is cancelled:
+// an ordinal is left free for the attempt that may be in flight. One that had none was not there before, and is not there again.
 const WITHDRAW = `
   WITH ours AS MATERIALIZED (
     SELECT endpoint_num, event_id FROM mailbox WHERE replay_num = $1 ORDER BY endpoint_num, event_id FOR UPDATE
   ),
   withdrawn AS (
-    DELETE FROM mailbox m USING ours o WHERE ${isDeliveryOf('m', 'o')} RETURNING m.endpoint_num, m.event_id, m.order_key, m.seq, m.paused_at
+    DELETE FROM mailbox m USING ours o WHERE ${isDeliveryOf('m', 'o')} 
+    RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt, m.order_key, m.seq, m.paused_at
   ),
-  ${pauseAgain('withdrawn')}
+  ${pauseAgain('withdrawn')},
+  ended AS (
+    INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
+    SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM withdrawn w
+     WHERE attempt > 0 AND (SELECT decision FROM attempts a WHERE a.event_id = w.event_id AND a.endpoint_num = w.endpoint_num AND a.${ENDING} LIMIT 1) IS NULL
+  )
   SELECT endpoint_num, order_key FROM withdrawn`;
 
 export type CancelReplayResult = 'cancelled' | 'finished' | 'not_found';

@@ -19,7 +19,7 @@ afterAll(() => service.stop());
 test.each([
   [
     'postpone',
-    'is still the replay’s: it goes behind live deliveries, and the replay’s cancellation withdraws it',
+    'is still the replay’s: it goes behind live deliveries, and the replay’s cancellation withdraws it: it is cancelled, having had an attempt and no end',
     true,
   ],
   ['retry', 'is like any other delivery from then on', false],
@@ -67,5 +67,7 @@ test.each([
   );
   const { rowCount } = await pool.query('SELECT 1 FROM mailbox WHERE event_id = $1', [uuid]);
   expect(rowCount).toBe(isKept ? 0 : 1);
+  const cancelled = (await call(service.baseUrl, 'GET', `/v1/tenants/${tenant.id}/deliveries?status=cancelled`)).body;
+  expect(cancelled.data).toHaveLength(isKept ? 1 : 0);
   await pool.query(`UPDATE lanes SET owner = NULL, leased_until = '-infinity'`);
 });
