@@ -17,12 +17,27 @@ export interface HeldReplay {
   readonly cursor: string | null;
 }
 
-/** Numbers of the replays that are not finished, oldest first. */
-export async function unfinishedReplays(pool: pg.Pool): Promise<readonly number[]> {
-  const { rows } = await pool.query<{ num: number }>(
-    `SELECT num FROM replays WHERE state IN ('pending', 'running') ORDER BY num LIMIT 1000`,
-  );
-  return rows.map(({ num }) => num);
+export interface UnfinishedReplay {
+  readonly num: number;
+  /** Whether it has queued all that it will, and waits for some of it. */
+  readonly onlyWaits: boolean;
+}
+
+const READ_AT_ONCE = 1_000;
+
+/** The replays that are not finished, oldest first, however many they are: those behind others that wait long are not to wait with them. */
+export async function* unfinishedReplays(pool: pg.Pool): AsyncGenerator<UnfinishedReplay> {
+  for (let after = 0; ; ) {
+    const { rows } = await pool.query<UnfinishedReplay>(
+      `SELECT num, coalesce(cursor >= (filter->'plan'->>'to')::uuid AND (SELECT true FROM mailbox m WHERE m.replay_num = r.num LIMIT 1), false) AS "onlyWaits"
+         FROM replays r WHERE state IN ('pending', 'running') AND num > $1 ORDER BY num LIMIT ${READ_AT_ONCE}`,
+      [after],
+    );
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < READ_AT_ONCE) return;
+    after = last.num;
+  }
 }
 
 /** Takes a replay for this transaction; null when it is finished or another worker has it. */

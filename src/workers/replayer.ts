@@ -59,14 +59,15 @@ export class Replayer {
 
   /** Takes each unfinished replay one chunk further, as far as it may. One that fails does not hold the others up. */
   async runOnce(signal?: AbortSignal): Promise<ReplayProgress> {
-    const nums = await unfinishedReplays(this.#options.pool);
-    let hasMoved = false;
-    for (const num of nums) {
+    let progress: ReplayProgress = 'idle';
+    for await (const { num, onlyWaits } of unfinishedReplays(this.#options.pool)) {
+      if (progress === 'idle') progress = 'waiting';
       if (signal?.aborted === true) break;
-      hasMoved = (await this.#step(num)) || hasMoved;
+      // There may be thousands of them: a transaction for each would take the time of the others.
+      if (!onlyWaits && (await this.#step(num))) progress = 'moved';
     }
-    if (nums.length === 0) this.#chunkSizes.clear();
-    return hasMoved ? 'moved' : nums.length > 0 ? 'waiting' : 'idle';
+    if (progress === 'idle') this.#chunkSizes.clear();
+    return progress;
   }
 
   /** Works until nothing is left to do, the signal fires, or `budgetMs` is spent. */
