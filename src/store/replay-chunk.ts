@@ -67,7 +67,7 @@ export async function countWaiting(
 export interface ReplayedEvent {
   readonly uuid: string;
   readonly type: string;
-  /** Whether its day was dropped: then it must be restored before its deliveries can be made. */
+  /** Whether its day was dropped: then it must be restored before its deliveries can be made, if it was not before. */
   readonly isKept: boolean;
   /** Whether it was sent to one endpoint to try it. */
   readonly isTest: boolean;
@@ -89,6 +89,9 @@ export async function nextEvents(client: Queryable, replay: HeldReplay, size: nu
     `SELECT id, type, false AS is_kept, EXISTS (SELECT FROM test_events t WHERE t.event_id = events.id) AS is_test FROM events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL
       UNION ALL
      SELECT id, type, true, false FROM kept_events WHERE tenant_num = $1 AND id = ANY($2::uuid[]) AND expunged_at IS NULL AND $3
+      UNION ALL
+     SELECT r.old_id, v.type, true, false FROM restored_events r JOIN events v ON v.id = r.new_id AND v.tenant_num = $1
+      WHERE r.tenant_num = $1 AND r.old_id = ANY($2::uuid[]) AND v.expunged_at IS NULL AND $3
       ORDER BY id`,
     [replay.tenantNum, plainArray(uuids), replay.plan.status === 'dead_lettered'],
   );
@@ -111,7 +114,8 @@ export async function replayedBodies(
   return new Map(rows.map(({ id, body }) => [id, body]));
 }
 
-// Dead letters and cancellations are found through their own index; for everything else the log is walked.
+// Dead letters and cancellations are found through their own index; for everything else the log is walked. Those of an event that was brought back to
+// where the replay does not look any more are found by the old UUID.
 async function nextUuids(
   client: Queryable,
   { tenantNum, plan, cursor }: HeldReplay,
@@ -133,7 +137,7 @@ function sourceOf(status: ReplayedStatus | null): string {
   const ended = side('attempts', 'event_id', `decision IN (${DECISION.deadLetter}, ${DECISION.cancel})`);
   switch (status) {
     case 'dead_lettered':
-      return `${ended} UNION ALL ${side('kept_dead_letters', 'event_id', 'true')} ORDER BY id LIMIT $5`;
+      return `${ended} UNION ALL ${side('kept_dead_letters', 'event_id', 'true')} UNION ALL ${side('restored_events', 'old_id', 'new_id >= $3::uuid')} ORDER BY id LIMIT $5`;
     case 'cancelled':
       return ended;
     default:

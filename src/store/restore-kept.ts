@@ -19,7 +19,7 @@ export interface WantedLetters {
  * Brings events whose day was dropped back into the log, with all their dead letters, so that these can be made again like any other. The
  * log has no place for their old UUIDs: each gets a new one, and keeps its public id, its bytes and so its `webhook-id`. The caller
  * holds `lockRedrives`.
- * @returns new UUIDs by old ones; events without a wanted letter are absent
+ * @returns new UUIDs by old ones, also of events that were brought back before; others without a wanted letter are absent
  */
 export async function restoreKept(
   client: Queryable,
@@ -35,7 +35,8 @@ export async function restoreKept(
     wanted.only === null ? null : plainArray(wanted.only.map((key) => key.eventUuid)),
     plainArray((wanted.only ?? []).map((key) => key.endpointNum)),
   ]);
-  if (rows.length === 0) return new Map();
+  const before = await restoredBefore(client, tenantNum, wanted.eventUuids);
+  if (rows.length === 0) return before;
   const restored = new Map(rows.map(({ id, now_ms }) => [id, newUuid(now_ms)]));
   const publicIds = rows.map(({ id, external_id }) => external_id ?? eventIdOf(id));
   await client.query(RESTORE, [
@@ -44,7 +45,25 @@ export async function restoreKept(
     plainArray([...restored.values()]),
     publicIds,
   ]);
-  return restored;
+  return new Map([...before, ...restored]);
+}
+
+/** Events are brought back with all their dead letters: who wants another of them comes later, and knows the old UUID. */
+async function restoredBefore(
+  client: Queryable,
+  tenantNum: number,
+  oldUuids: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await client.query<{ old_id: string; new_id: string }>(
+    'SELECT old_id, new_id FROM restored_events WHERE tenant_num = $1 AND old_id = ANY($2::uuid[])',
+    [tenantNum, plainArray(oldUuids)],
+  );
+  return new Map(rows.map(({ old_id, new_id }) => [old_id, new_id]));
+}
+
+/** Forgets where events are whose new day is dropped too: those before this UUID. */
+export async function forgetRestored(client: Queryable, beforeUuid: string): Promise<void> {
+  await client.query('DELETE FROM restored_events WHERE new_id < $1', [beforeUuid]);
 }
 
 // Locked, so that an expunge comes before this or after all of it.
@@ -74,6 +93,10 @@ const RESTORE = `
   ),
   -- What stands behind one of them in order waits for it under its new name.
   renamed AS (UPDATE paused_keys p SET event_id = m.new_id FROM moved m WHERE p.event_id = m.old_id),
+  noted AS (
+    INSERT INTO restored_events (tenant_num, old_id, new_id) SELECT $1, old_id, new_id FROM moved
+    ON CONFLICT (tenant_num, old_id) DO UPDATE SET new_id = excluded.new_id
+  ),
   stored AS (
     INSERT INTO events (id, tenant_num, type, subject, external_id, body) SELECT new_id, $1, type, subject, public_id, body FROM taken
   )

@@ -6,6 +6,7 @@ import { orderKeysOf, promoteInParts } from './order.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
 import { pauseAgain } from './pause-again.ts';
 import { isDeliveryOf } from './probe.ts';
+import { forgetRestored } from './restore-kept.ts';
 import { forgetTestEvents } from './test-events.ts';
 
 const DAY_MS = 86_400_000;
@@ -74,6 +75,7 @@ async function deleteWhatIsLeft(client: pg.ClientBase, beforeUuid: string): Prom
   await deleteOldMailboxRows(client, beforeUuid);
   await client.query('DELETE FROM poisoned_deliveries WHERE event_id < $1', [beforeUuid]);
   await forgetTestEvents(client, beforeUuid);
+  await forgetRestored(client, beforeUuid);
 }
 
 /** Start of the oldest day that is kept, in ms since 1970: nothing younger than `retentionDays` is ever dropped. */
