@@ -74,12 +74,7 @@ async function retrySome(source: OpenSource, intake: SourceIntake, { apiPool: po
   if (rows.length === 0) return;
   // Those whose tenant may not send them now come again when the claim has run out.
   const done = await retryApart(rows, intake.retry);
-  if (done.length === 0) return;
-  await forgetRetried(
-    pool,
-    source.num,
-    done.map(({ id }) => id),
-  );
+  if (done.length > 0) await forgetRetried(pool, source.num, done);
 }
 
 async function publishSome(source: OpenSource, to: DeadLetterPublisher, context: Context): Promise<void> {

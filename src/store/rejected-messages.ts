@@ -204,29 +204,47 @@ function audit(
   return appendAudit(transaction, { tenantNum: null, ...change, object: id, after });
 }
 
+/** One that is being tried again. */
+export interface ClaimedRejection extends StoredRejection {
+  /** Until when nobody else tries it. It is what the claim is known by: no other has the same. */
+  readonly claimedUntil: Date;
+}
+
 /** Takes some that are to be tried again, oldest first, for a minute: a process that dies with them leaves them to the next. */
 export async function claimRetries(
   pool: pg.Pool,
   sourceNum: number,
   limit: number,
-): Promise<readonly StoredRejection[]> {
-  const { rows } = await pool.query<RejectionRow>(
+): Promise<readonly ClaimedRejection[]> {
+  const { rows } = await pool.query<RejectionRow & { readonly retry_at: Date }>(
     `WITH due AS (
        SELECT id FROM rejected_messages WHERE source_num = $1 AND retry_at <= now() ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
      ), claimed AS (
        UPDATE rejected_messages SET retry_at = now() + interval '1 minute' WHERE id IN (SELECT id FROM due) RETURNING *
      )
-     SELECT ${COLUMNS} FROM claimed ORDER BY id`,
+     SELECT ${COLUMNS}, retry_at FROM claimed ORDER BY id`,
     [sourceNum, limit],
   );
-  return rows.map(toRejection);
+  return rows.map((row) => ({ ...toRejection(row), claimedUntil: row.retry_at }));
 }
 
-/** They are events now: those that were rejected once more meanwhile have no retry asked for, and stay. */
-export async function forgetRetried(pool: pg.Pool, sourceNum: number, ids: readonly string[]): Promise<void> {
+/**
+ * They are events now. Those that were rejected once more meanwhile have no retry asked for and stay, also where somebody has asked for another since: that is not
+ * the retry that was claimed.
+ */
+export async function forgetRetried(
+  pool: pg.Pool,
+  sourceNum: number,
+  claimed: readonly ClaimedRejection[],
+): Promise<void> {
   await pool.query(
-    'DELETE FROM rejected_messages WHERE source_num = $1 AND id = ANY($2::uuid[]) AND retry_at IS NOT NULL',
-    [sourceNum, plainArray(ids)],
+    `DELETE FROM rejected_messages AS m USING unnest($2::uuid[], $3::timestamptz[]) AS c(id, until)
+      WHERE m.source_num = $1 AND m.id = c.id AND m.retry_at = c.until`,
+    [
+      sourceNum,
+      plainArray(claimed.map(({ id }) => id)),
+      plainArray(claimed.map(({ claimedUntil }) => claimedUntil.toISOString())),
+    ],
   );
 }
 
