@@ -46,6 +46,7 @@ export function beginSource(source: OpenSource, process: string, context: Contex
     onFailure: (error) => observe.workFailed(`source ${source.name}`, error),
   });
   const { deadLetters } = transport;
+  let most = AT_ONCE;
   return {
     consumer: transport.consumer,
     counts: intake.counts,
@@ -55,7 +56,12 @@ export function beginSource(source: OpenSource, process: string, context: Contex
         mayBeTooMany = false;
         await trim(source, context);
       }
-      if (deadLetters !== null) await publishSome(source, deadLetters, context);
+      if (deadLetters === null) return;
+      const some = most;
+      // After a failure one finds out whether they can be published again: claims of all of them, once a second, would be much to write.
+      most = 1;
+      await publishSome(source, deadLetters, some, context);
+      most = AT_ONCE;
     },
     close: async () => deadLetters?.close(),
   };
@@ -77,9 +83,9 @@ async function retrySome(source: OpenSource, intake: SourceIntake, { apiPool: po
   if (done.length > 0) await forgetRetried(pool, source.num, done);
 }
 
-async function publishSome(source: OpenSource, to: DeadLetterPublisher, context: Context): Promise<void> {
+async function publishSome(source: OpenSource, to: DeadLetterPublisher, most: number, context: Context): Promise<void> {
   const { apiPool: pool, observe } = context;
-  const { notTaken } = await publishRejected(pool, source.num, AT_ONCE, (messages) => to.publish(messages));
+  const { notTaken } = await publishRejected(pool, source.num, most, (messages) => to.publish(messages));
   if (notTaken.size > 0)
     observe.deadLettersRefused({ source: source.name, reasons: new Set(notTaken.values()) }, notTaken.size);
 }

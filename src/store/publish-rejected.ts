@@ -1,16 +1,18 @@
 import type pg from 'pg';
 import { plainArray } from './plain-array.ts';
-import { COLUMNS, type RejectionRow, type StoredRejection, toRejection } from './rejected-messages.ts';
+import { PublishClaim } from './publish-claim.ts';
+import type { StoredRejection } from './rejected-messages.ts';
 
 /** Messages that were not taken, by their ids, and why. */
 export type NotTaken = ReadonlyMap<string, string>;
 
+const CLAIM_MS = 60_000;
 /** How long one that was not taken waits, so that the others pass: the older it is the longer. */
 const LATER = `least(interval '1 day', greatest(interval '5 minutes', (now() - m.rejected_at) / 2))`;
 
 /**
- * Publishes some that are to be, oldest first, and notes that they were, in one transaction: when `publish` fails or the process dies they
- * stay to be published, so that each is published at least once. Those that it says were not taken wait a while, and hold nobody up.
+ * Publishes some that are to be, oldest first, and notes that they were. When `publish` fails they stay to be published, at once, and when the process dies a little later:
+ * each is published at least once. Those that it says were not taken wait a while, and hold nobody up.
  * @returns how many were published, and those that were not taken.
  */
 export async function publishRejected(
@@ -18,34 +20,27 @@ export async function publishRejected(
   sourceNum: number,
   limit: number,
   publish: (messages: readonly StoredRejection[]) => Promise<NotTaken>,
+  claimMs: number = CLAIM_MS,
 ): Promise<{ readonly published: number; readonly notTaken: NotTaken }> {
-  const client = await pool.connect();
-  let broken = true;
-  try {
-    await client.query('BEGIN');
-    const { rows } = await client.query<RejectionRow>(
-      `SELECT ${COLUMNS} FROM rejected_messages
-        WHERE source_num = $1 AND publish AND (publish_after IS NULL OR publish_after <= now())
-        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED`,
-      [sourceNum, limit],
-    );
-    const notTaken: NotTaken = rows.length === 0 ? new Map() : await publish(rows.map(toRejection));
-    if (rows.length > 0) await note(client, rows, notTaken);
-    await client.query('COMMIT');
-    broken = false;
-    return { published: rows.length - notTaken.size, notTaken };
-  } finally {
-    // Closing the connection rolls back.
-    client.release(broken);
-  }
+  const claim = await PublishClaim.take(pool, sourceNum, limit, claimMs);
+  if (claim === null) return { published: 0, notTaken: new Map() };
+  const { messages } = claim;
+  const notTaken = await publish(messages).catch(async (error: unknown) => {
+    await claim.giveBack();
+    throw error;
+  });
+  await claim.end();
+  await note(pool, messages, notTaken);
+  return { published: messages.length - notTaken.size, notTaken };
 }
 
-async function note(client: pg.PoolClient, rows: readonly RejectionRow[], notTaken: NotTaken): Promise<void> {
-  await client.query(
+/** By their ids, whoever has them by now: what is published is published. One that another has noted as published stays so, one that was discarded is gone. */
+async function note(pool: pg.Pool, messages: readonly StoredRejection[], notTaken: NotTaken): Promise<void> {
+  await pool.query(
     `UPDATE rejected_messages AS m
         SET publish = n.error IS NOT NULL, publish_error = n.error,
             publish_after = CASE WHEN n.error IS NULL THEN NULL ELSE now() + ${LATER} END
-       FROM unnest($1::uuid[], $2::text[]) AS n(id, error) WHERE m.id = n.id`,
-    [plainArray(rows.map(({ id }) => id)), rows.map(({ id }) => notTaken.get(id) ?? null)],
+       FROM unnest($1::uuid[], $2::text[]) AS n(id, error) WHERE m.id = n.id AND m.publish`,
+    [plainArray(messages.map(({ id }) => id)), messages.map(({ id }) => notTaken.get(id) ?? null)],
   );
 }
