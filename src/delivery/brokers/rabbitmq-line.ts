@@ -35,12 +35,7 @@ export class RabbitmqLine implements Line<RabbitmqMessage> {
   }
 
   close(): void {
-    const link = this.#link;
-    this.#forget(link);
-    void link?.then(
-      (each) => each.close(),
-      () => {},
-    );
+    this.#drop(this.#link);
   }
 
   async #send(shipment: Shipped): Promise<void> {
@@ -50,15 +45,21 @@ export class RabbitmqLine implements Line<RabbitmqMessage> {
       const link = await linking;
       if (!shipment.isOver) shipment.end(await link.publish(shipment.message));
     } catch (error) {
-      this.#forget(linking);
+      // Of no use any more. What is under way on it ends as unreachable.
+      this.#drop(linking);
       shipment.end(classifyRabbitmq(error));
     }
   }
 
-  #forget(link: Promise<RabbitmqLink> | null): void {
-    if (this.#link !== link) return;
+  /** Never without closing it: a link that nobody knows would stay open for ever. */
+  #drop(link: Promise<RabbitmqLink> | null): void {
+    if (link === null || this.#link !== link) return;
     this.#link = null;
     this.#blocked = () => null;
+    void link.then(
+      (each) => each.close(),
+      () => {},
+    );
   }
 
   async #open(): Promise<RabbitmqLink> {
@@ -73,7 +74,7 @@ export class RabbitmqLine implements Line<RabbitmqMessage> {
       onAnswer: () => {
         this.#answeredAt = performance.now();
       },
-      onEnd: () => this.#forget(opening),
+      onEnd: () => this.#drop(opening),
     });
     this.#blocked = () => link.blocked;
     return link;
