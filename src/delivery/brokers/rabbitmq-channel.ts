@@ -36,10 +36,6 @@ export class RabbitmqChannel {
     return this.#channel.active;
   }
 
-  get isIdle(): boolean {
-    return this.#awaited.size === 0;
-  }
-
   close(): void {
     void this.#channel.close().catch(() => {});
   }

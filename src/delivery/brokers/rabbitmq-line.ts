@@ -43,7 +43,12 @@ export class RabbitmqLine implements Line<RabbitmqMessage> {
     const linking = this.#link;
     try {
       const link = await linking;
-      if (!shipment.isOver) shipment.end(await link.publish(shipment.message));
+      if (shipment.isOver) return;
+      const { message } = shipment;
+      await link.withChannel(message.destination.exchange, async (channel) => {
+        // Its time may have passed while it waited for the channel.
+        if (!shipment.isOver) shipment.end(await channel.publish(message));
+      });
     } catch (error) {
       // Of no use any more. What is under way on it ends as unreachable.
       this.#drop(linking);

@@ -3,11 +3,10 @@ import { Connection } from 'rabbitmq-client';
 import { guardReads } from '../../brokers/guard-reads.ts';
 import type { RabbitmqDestination } from '../../domain/destination.ts';
 import { DeliveryFailure, unreachable } from '../classify.ts';
-import type { RabbitmqMessage } from '../prepare.ts';
 import { parseBrokerHost } from './broker-host.ts';
 import { brokerTls, type HostGuard } from './host-guard.ts';
-import { RabbitmqChannel } from './rabbitmq-channel.ts';
-import type { BrokerReport } from './shipment.ts';
+import type { RabbitmqChannel } from './rabbitmq-channel.ts';
+import { RabbitmqChannels } from './rabbitmq-channels.ts';
 
 export interface RabbitmqLinkOptions {
   readonly destination: RabbitmqDestination;
@@ -19,7 +18,6 @@ export interface RabbitmqLinkOptions {
   readonly onEnd: () => void;
 }
 
-const MAX_CHANNELS = 128;
 const FRAME_BYTES = 128 * 1024;
 const HEARTBEAT_SECONDS = 30;
 /** The largest frame that is read: larger than the one that was agreed on, for those before the agreement. */
@@ -30,14 +28,14 @@ const SPARE_BYTES = 4 * 1024 * 1024;
 /** One connection to RabbitMQ, opened through the guard. It does not come back by itself: the next one is resolved and checked anew. */
 export class RabbitmqLink {
   readonly #connection: Connection;
-  readonly #options: RabbitmqLinkOptions;
-  readonly #channels = new Map<string, Promise<RabbitmqChannel>>();
+  readonly #channels: RabbitmqChannels;
   /** Why the broker takes nothing now; null when it does. */
   blocked: string | null = null;
 
   private constructor(connection: Connection, options: RabbitmqLinkOptions) {
     this.#connection = connection;
-    this.#options = options;
+    const most = channelMaxOf(connection);
+    this.#channels = new RabbitmqChannels({ connection, most, onAnswer: options.onAnswer });
     connection.on('error', () => {
       connection.unsafeDestroy();
       options.onEnd();
@@ -70,43 +68,13 @@ export class RabbitmqLink {
     throw failure;
   }
 
-  async publish(message: RabbitmqMessage): Promise<BrokerReport> {
-    const channel = await this.#channelOf(message.destination.exchange);
-    return channel.publish(message);
+  /** The channel of an exchange. @throws Error when there is none: then the link is of no use any more */
+  withChannel<T>(exchange: string, use: (channel: RabbitmqChannel) => Promise<T>): Promise<T> {
+    return this.#channels.use(exchange, use);
   }
 
   close(): void {
     this.#connection.unsafeDestroy();
-  }
-
-  async #channelOf(exchange: string): Promise<RabbitmqChannel> {
-    const known = this.#channels.get(exchange);
-    if (known !== undefined && (await known).isActive) return known;
-    if (known !== undefined && this.#channels.get(exchange) === known) this.#channels.delete(exchange);
-    const opened = this.#channels.get(exchange);
-    if (opened !== undefined) return opened;
-    if (this.#channels.size >= MAX_CHANNELS) await this.#makeRoom();
-    const opening = this.#openChannel();
-    this.#channels.set(exchange, opening);
-    opening.catch(() => this.#channels.delete(exchange));
-    return opening;
-  }
-
-  async #openChannel(): Promise<RabbitmqChannel> {
-    const channel = await this.#connection.acquire({ emitErrorsFromChannel: true });
-    const own = new RabbitmqChannel(channel, this.#options.onAnswer);
-    await channel.confirmSelect();
-    return own;
-  }
-
-  async #makeRoom(): Promise<void> {
-    for (const [exchange, opening] of this.#channels) {
-      const channel = await opening.catch(() => null);
-      if (channel !== null && !channel.isIdle) continue;
-      this.#channels.delete(exchange);
-      channel?.close();
-      return;
-    }
   }
 }
 
@@ -149,4 +117,12 @@ function socketOf(connection: Connection): Socket {
   const { _socket: socket } = connection as unknown as { _socket?: Socket };
   if (socket === undefined) throw new DeliveryFailure(unreachable('protocol', 'the client shows no socket'));
   return socket;
+}
+
+/** What was agreed on with the broker. Not public either. */
+function channelMaxOf(connection: Connection): number {
+  const { _state: state } = connection as unknown as { _state?: { channelMax?: number } };
+  if (state?.channelMax === undefined)
+    throw new DeliveryFailure(unreachable('protocol', 'the client shows no bound of channels'));
+  return state.channelMax;
 }
