@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beginSource } from '../../src/sources/source-work.ts';
 import { publishRejected } from '../../src/store/publish-rejected.ts';
 import {
   claimRetries,
@@ -9,8 +10,11 @@ import {
   type RejectedMessage,
   requestRetry,
 } from '../../src/store/rejected-messages.ts';
-import { createSource } from '../../src/store/sources.ts';
+import { createSource, openSources } from '../../src/store/sources.ts';
+import { ensureTenant } from '../support/ensure-tenant.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
+import * as kafka from '../support/kafka-source.ts';
 import { openPool } from '../support/open-pool.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -149,4 +153,28 @@ test('dead letters that no broker took are to be published at once, unless anoth
     return NONE;
   });
   expect(given).toEqual([free.id]);
+});
+
+test('while no broker is there one dead letter finds out, and the others are not written to for that', async () => {
+  const { apiPool, prisma, vault } = service.context;
+  await ensureTenant(service.baseUrl, 'acme');
+  const broker = `127.0.0.1:${await freePort()}`;
+  const on_rejected = { dead_letter_topic: 'dead' };
+  const id = await kafka.createSource(service.baseUrl, kafka.kafkaSource(broker, ['absent'], { on_rejected }));
+  const source = (await openSources(prisma, vault, () => {})).find((each) => each.id === id)!;
+  await keep(source.num, [message(), message(), message()], { publish: true });
+  const written = async () => {
+    const { rows } = await apiPool.query('SELECT xmin::text FROM rejected_messages WHERE source_num = $1 ORDER BY id', [
+      source.num,
+    ]);
+    return rows.map(({ xmin }) => xmin);
+  };
+  const work = beginSource(source, 'process', service.context);
+  await expect(work.runOnce()).rejects.toThrow();
+  const [first, ...others] = await written();
+  await expect(work.runOnce()).rejects.toThrow();
+  const [later, ...still] = await written();
+  expect(still).toEqual(others);
+  expect(later).not.toBe(first);
+  await work.close();
 });
