@@ -66,6 +66,50 @@ test('one that hangs is left at the deadline, and those after it still get a mom
   expect(leftMs).toBeGreaterThan(0);
 });
 
+test('those of one stage start in order and stop together: one that hangs takes none of the time of another, and what started before them stops after', async () => {
+  const failures: string[] = [];
+  let leftMs = 0;
+  const lanes = serviceOf('lanes', {
+    stop: async (deadlineMs) => {
+      leftMs = deadlineMs;
+    },
+  });
+  const stages = [serviceOf('pool'), [lanes, serviceOf('housekeeping', { stop: hangs })], serviceOf('http')];
+  await startServices(stages, 1_000);
+  expect(told.splice(0)).toEqual(['start pool', 'start lanes', 'start housekeeping', 'start http']);
+  const stopping = stopServices(stages, 1_000, (name) => failures.push(name));
+  await vi.advanceTimersByTimeAsync(999);
+  expect(told).toEqual(['stop http', 'stop lanes', 'stop housekeeping']);
+  expect(leftMs).toBe(1_000);
+  await vi.advanceTimersByTimeAsync(1);
+  await stopping;
+  expect([told.at(-1), failures]).toEqual(['stop pool', ['housekeeping']]);
+});
+
+test('when one of a stage does not start, those before it are stopped, in it and before it', async () => {
+  const stages = [serviceOf('a'), [serviceOf('b'), serviceOf('c', { start: bad }), serviceOf('d')]];
+  await expect(startServices(stages, 1_000)).rejects.toThrow('bad');
+  expect(told).toEqual(['start a', 'start b', 'start c', 'stop b', 'stop c', 'stop a']);
+});
+
+test('a duty without an end hears that it is to stop', async () => {
+  const service = periodic(
+    'duty',
+    100,
+    async (signal) => {
+      while (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 10));
+      told.push('heard');
+    },
+    () => {},
+  );
+  await service.start();
+  await vi.advanceTimersByTimeAsync(50);
+  const stopping = service.stop(1_000);
+  await vi.advanceTimersByTimeAsync(10);
+  await stopping;
+  expect(told).toEqual(['heard']);
+});
+
 test('a duty is done again after a pause, never twice at once, and a failure does not end it', async () => {
   let running = 0;
   let most = 0;

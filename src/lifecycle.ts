@@ -5,63 +5,85 @@ export interface Service {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/**
+ * A service, or several that can do without each other at the end: these start in order as well, but stop together, so that one that takes its time takes none of
+ * the others'.
+ */
+export type Stage = Service | readonly Service[];
+
 /** Starts services in order. When one fails, those before it are stopped again and the failure is thrown. */
-export async function startServices(services: readonly Service[], deadlineMs: number): Promise<void> {
-  const started: Service[] = [];
-  for (const service of services) {
-    started.push(service);
-    try {
-      await service.start();
-    } catch (error) {
-      await stopServices(started, deadlineMs, () => {});
-      throw error;
+export async function startServices(stages: readonly Stage[], deadlineMs: number): Promise<void> {
+  const started: Service[][] = [];
+  for (const stage of stages) {
+    const begun: Service[] = [];
+    started.push(begun);
+    for (const service of [stage].flat()) {
+      begun.push(service);
+      try {
+        await service.start();
+      } catch (error) {
+        await stopServices(started, deadlineMs, () => {});
+        throw error;
+      }
     }
   }
 }
 
-/** Stops services in reverse order, all within the deadline; one that fails or hangs does not keep the others. */
+/** Stops stage after stage in reverse order, all within the deadline; a service that fails or hangs does not keep the others. */
 export async function stopServices(
-  services: readonly Service[],
+  stages: readonly Stage[],
   deadlineMs: number,
   onFailure: (name: string, error: unknown) => void,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
-  for (const service of [...services].reverse()) {
+  for (const stage of [...stages].reverse()) {
     const leftMs = Math.max(250, end - performance.now());
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`did not stop within ${Math.round(leftMs)} ms`)), leftMs);
-    try {
-      await Promise.race([service.stop(leftMs), late]);
-    } catch (error) {
-      onFailure(service.name, error);
-    } finally {
-      clearTimeout(timer);
-    }
+    await Promise.all([stage].flat().map((service) => stopWithin(service, leftMs, onFailure)));
   }
 }
 
-/** A duty that is done again and again, never twice at once: `runOnce`, then a pause. A failure is reported and does not end it. */
+async function stopWithin(
+  service: Service,
+  leftMs: number,
+  onFailure: (name: string, error: unknown) => void,
+): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`did not stop within ${Math.round(leftMs)} ms`)), leftMs);
+  try {
+    await Promise.race([service.stop(leftMs), late]);
+  } catch (error) {
+    onFailure(service.name, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * A duty that is done again and again, never twice at once: `runOnce`, then a pause. A failure is reported and does not end it.
+ * @param runOnce is told by the signal that it is to stop: what has no end known beforehand looks at it between two statements
+ */
 export function periodic(
   name: string,
   intervalMs: number,
-  runOnce: () => Promise<void>,
+  runOnce: (signal: AbortSignal) => Promise<void>,
   onFailure: (name: string, error: unknown) => void,
 ): Service {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
-  let isStopped = false;
+  const stopping = new AbortController();
+  const { signal } = stopping;
   const round = () => {
-    running = runOnce()
+    running = runOnce(signal)
       .catch((error: unknown) => onFailure(name, error))
       .then(() => {
-        if (!isStopped) timer = setTimeout(round, intervalMs);
+        if (!signal.aborted) timer = setTimeout(round, intervalMs);
       });
   };
   return {
     name,
     start: async () => round(),
     stop: async () => {
-      isStopped = true;
+      stopping.abort();
       clearTimeout(timer);
       await running;
     },

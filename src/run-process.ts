@@ -8,7 +8,7 @@ import { startupPage } from './embedded/startup-page.ts';
 import { explainTo } from './explain-postgres.ts';
 import { ingestLimitsService } from './ingest-limits-service.ts';
 import { type Ending, openInstallation } from './installation.ts';
-import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
+import { periodic, type Service, type Stage, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
 import { ownSockets } from './own-sockets.ts';
 import { partitionService } from './partition-service.ts';
@@ -105,7 +105,7 @@ async function loadRoles(roles: Config['ROLES']): Promise<Roles> {
   return { servicesOf, createApp: (await import('./api/health-app.ts')).createHealthApp };
 }
 
-function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[] {
+function servicesOf(context: Context, http: HttpServer, roles: Roles): Stage[] {
   const { config, clock, workerPool, observe, health, commits, vault } = context;
   const { runtime } = observe.metrics;
   let drained: Promise<void> | undefined;
@@ -128,7 +128,8 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Service[]
         await commits.drain();
       },
     },
-    ...roles.servicesOf.flatMap((services) => services(context)),
+    // One stage: neither housekeeping at work nor the broker of a source that does not answer may take the time that deliveries under way need.
+    roles.servicesOf.flatMap((services) => services(context)),
     {
       name: 'http',
       start: async () => {

@@ -12,7 +12,7 @@ import { type ReportedState, Supervisor } from './supervisor.ts';
 const LOOK_MS = 1_000;
 const REPORT_MS = 2_000;
 
-/** The services that take events in from sources, in the order in which they start. Any number of processes may have them. */
+/** The services that take events in from sources, in the order in which they start; they may stop together. Any number of processes may have them. */
 export function ingestServices(context: Context): Service[] {
   const { prisma, vault, apiPool, observe } = context;
   const process = `ingest_${randomUUID()}`;

@@ -69,11 +69,14 @@ export async function keepDeadLetters(client: Queryable, table: string): Promise
 
 /**
  * Forgets kept dead letters of events older than this UUID, in bounded statements.
+ * @param signal ends it after the statement that is under way
  * @returns how many were forgotten
  */
-export async function forgetDeadLetters(db: Queryable, beforeUuid: string): Promise<number> {
-  const total = await deleteInChunks(db, 'kept_dead_letters', 'event_id', beforeUuid);
-  await deleteInChunks(db, 'kept_events', 'id', beforeUuid);
+export async function forgetDeadLetters(db: Queryable, beforeUuid: string, signal?: AbortSignal): Promise<number> {
+  const total = await deleteInChunks(db, ['kept_dead_letters', 'event_id'], beforeUuid, signal);
+  // Letters go before their events.
+  if (signal?.aborted !== true) await deleteInChunks(db, ['kept_events', 'id'], beforeUuid, signal);
+  if (signal?.aborted === true) return total;
   // What stood behind one of them in order would wait for ever: nobody can decide on it any more.
   const { rows } = await db.query<{ endpoint_num: number; order_key: number | null }>(
     'DELETE FROM paused_keys WHERE event_id < $1::uuid RETURNING endpoint_num, order_key',
@@ -83,14 +86,19 @@ export async function forgetDeadLetters(db: Queryable, beforeUuid: string): Prom
   return total;
 }
 
-async function deleteInChunks(db: Queryable, table: string, column: string, beforeUuid: string): Promise<number> {
+async function deleteInChunks(
+  db: Queryable,
+  [table, column]: readonly [table: string, column: string],
+  beforeUuid: string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   for (let total = 0; ; ) {
     const { rowCount } = await db.query(
       `DELETE FROM ${table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ${table} WHERE ${column} < $1::uuid LIMIT ${FORGOTTEN_PER_STATEMENT}))`,
       [beforeUuid],
     );
     total += rowCount ?? 0;
-    if ((rowCount ?? 0) === 0) return total;
+    if ((rowCount ?? 0) === 0 || signal?.aborted === true) return total;
   }
 }
 

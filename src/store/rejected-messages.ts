@@ -250,15 +250,19 @@ export async function forgetRetried(
 
 const FORGOTTEN_AT_ONCE = 5_000;
 
-/** Forgets what was rejected before `until`, some at a time. @returns how many. */
-export async function forgetRejected(pool: pg.Pool, until: string): Promise<number> {
+/**
+ * Forgets what was rejected before `until`, some at a time.
+ * @param signal ends it after the statement that is under way
+ * @returns how many.
+ */
+export async function forgetRejected(pool: pg.Pool, until: string, signal?: AbortSignal): Promise<number> {
   for (let count = 0; ; ) {
     const { rowCount } = await pool.query(
       'DELETE FROM rejected_messages WHERE id IN (SELECT id FROM rejected_messages WHERE id < $1 ORDER BY id LIMIT $2)',
       [until, FORGOTTEN_AT_ONCE],
     );
     count += rowCount ?? 0;
-    if ((rowCount ?? 0) < FORGOTTEN_AT_ONCE) return count;
+    if ((rowCount ?? 0) < FORGOTTEN_AT_ONCE || signal?.aborted === true) return count;
   }
 }
 

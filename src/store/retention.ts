@@ -21,13 +21,16 @@ const RETENTION_LOCK = 7404;
  * Drops the days that are wholly older than the retention, and what still waited for delivery of them; their dead letters are kept
  * elsewhere. Interrupted at any point, the next call goes on: a half-done detachment is finished, and a table that was detached but not dropped is dropped.
  * @param deadLetterDays dead letters of days that are older than this are not kept either
+ * @param signal ends it between two statements
  * @returns the names of the tables that were dropped; none while another process is at it.
+ * @throws the signal's reason
  */
 export async function dropOldPartitions(
   pool: pg.Pool,
   nowMs: number,
   retentionDays: number,
   deadLetterDays: number,
+  signal?: AbortSignal,
 ): Promise<readonly string[]> {
   const boundaryMs = retentionBoundary(nowMs, retentionDays);
   if (!(await listPartitions(pool)).some(({ dayMs }) => dayMs < boundaryMs)) return [];
@@ -37,7 +40,7 @@ export async function dropOldPartitions(
     const lock = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [RETENTION_LOCK]);
     const dropped =
       lock.rows[0]?.taken === true
-        ? await dropBefore(client, boundaryMs, retentionBoundary(nowMs, deadLetterDays))
+        ? await dropBefore(client, { boundaryMs, keptMs: retentionBoundary(nowMs, deadLetterDays), signal })
         : [];
     await client.query('SELECT pg_advisory_unlock($1)', [RETENTION_LOCK]);
     broken = false;
@@ -48,10 +51,17 @@ export async function dropOldPartitions(
   }
 }
 
-async function dropBefore(client: pg.ClientBase, boundaryMs: number, keptMs: number): Promise<readonly string[]> {
+interface Drop {
+  readonly boundaryMs: number;
+  /** Dead letters of older days are not kept. */
+  readonly keptMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function dropBefore(client: pg.ClientBase, { boundaryMs, keptMs, signal }: Drop): Promise<readonly string[]> {
   const old = (await listPartitions(client)).filter(({ dayMs }) => dayMs < boundaryMs);
   await client.query('DELETE FROM expansions WHERE event_id < $1', [uuidFloor(boundaryMs)]);
-  await deleteOldMailboxRows(client, uuidFloor(boundaryMs));
+  await deleteOldMailboxRows(client, uuidFloor(boundaryMs), signal);
   // Postgres detaches one partition of a table at a time: one that is pending must be finished before the next. Attempts go before the
   // events of their day, which their dead letters are kept with.
   old.sort(
@@ -61,18 +71,24 @@ async function dropBefore(client: pg.ClientBase, boundaryMs: number, keptMs: num
       a.parent.localeCompare(b.parent),
   );
   for (const partition of old) {
+    signal?.throwIfAborted();
+    // To its end: dead letters of a day that is detached are out of sight until they are copied.
     await detachPartition(client, partition, keptMs);
     // Until the last of them was detached, replays and retries could read these days, and queue deliveries of them: nobody could ever settle these. They go
     // while a table is left to tell the next call of them, should this one be interrupted.
-    if (partition === old.at(-1)) await deleteWhatIsLeft(client, uuidFloor(boundaryMs));
+    if (partition === old.at(-1)) await deleteWhatIsLeft(client, uuidFloor(boundaryMs), signal);
     await client.query(`DROP TABLE IF EXISTS "${partition.name}"`);
   }
   return old.map(({ name }) => name);
 }
 
 /** What was said of deliveries goes after them: without it, those that were set aside would be sent, and events to try an endpoint with be replayed to others. */
-async function deleteWhatIsLeft(client: pg.ClientBase, beforeUuid: string): Promise<void> {
-  await deleteOldMailboxRows(client, beforeUuid);
+async function deleteWhatIsLeft(
+  client: pg.ClientBase,
+  beforeUuid: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await deleteOldMailboxRows(client, beforeUuid, signal);
   await client.query('DELETE FROM poisoned_deliveries WHERE event_id < $1', [beforeUuid]);
   await forgetTestEvents(client, beforeUuid);
   await forgetRestored(client, beforeUuid);
@@ -123,12 +139,17 @@ const DELETE_OLD = `
   SELECT endpoint_num, order_key FROM deleted`;
 
 /** One pass over the table by page ranges: no index leads with the event, and every statement stays bounded. */
-async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): Promise<void> {
+async function deleteOldMailboxRows(
+  client: pg.ClientBase,
+  beforeUuid: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { rows } = await client.query<{ pages: number }>(
     `SELECT (pg_relation_size('mailbox') / current_setting('block_size')::int)::int AS pages`,
   );
   const pages = rows[0]?.pages ?? 0;
   for (let page = 0; page < pages; page += MAILBOX_PAGES) {
+    signal?.throwIfAborted();
     const { rows: deleted } = await client.query<{ endpoint_num: number; order_key: number | null }>(DELETE_OLD, [
       `(${page},0)`,
       `(${page + MAILBOX_PAGES},0)`,
@@ -140,9 +161,10 @@ async function deleteOldMailboxRows(client: pg.ClientBase, beforeUuid: string): 
 
 /**
  * Forgets idempotency keys that were claimed by events older than this UUID, in bounded statements.
+ * @param signal ends it after the statement that is under way
  * @returns how many were forgotten.
  */
-export async function dropExpiredKeys(pool: pg.Pool, beforeUuid: string): Promise<number> {
+export async function dropExpiredKeys(pool: pg.Pool, beforeUuid: string, signal?: AbortSignal): Promise<number> {
   let total = 0;
   for (;;) {
     // The outer condition is for a key that is claimed anew between the look and the deletion.
@@ -154,6 +176,6 @@ export async function dropExpiredKeys(pool: pg.Pool, beforeUuid: string): Promis
       values: [beforeUuid],
     });
     total += rowCount ?? 0;
-    if ((rowCount ?? 0) === 0) return total;
+    if ((rowCount ?? 0) === 0 || signal?.aborted === true) return total;
   }
 }

@@ -23,6 +23,9 @@ export type HousekeepingDuty =
   | 'keys_forgotten'
   | 'secrets_forgotten';
 
+/** What it is called, and what does it. */
+type Duty = readonly [HousekeepingDuty, () => Promise<Record<string, string | number> | null>];
+
 const HOUR_MS = 3_600_000;
 /** What a producer is promised is the least: a key is forgotten a little later. */
 const GRACE_MS = HOUR_MS;
@@ -41,30 +44,35 @@ export class Housekeeping {
    * Does every duty once; one that fails does not stop the others. Nothing is let go of while the clocks are more than a day apart.
    * @param nowMs Postgres's time
    * @param hostMs this host's
+   * @param signal ends it after the statement that is under way
    */
-  async runOnce(nowMs: number, hostMs: number): Promise<void> {
+  async runOnce(nowMs: number, hostMs: number, signal?: AbortSignal): Promise<void> {
     const { pool, retentionDays, deadLetterDays, idempotencyHours } = this.#options;
     const deadLettersUntil = uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)));
     if (Math.abs(nowMs - hostMs) > MOST_APART_MS) {
       this.#options.onFailure('partitions_dropped', apart(nowMs, hostMs));
       return;
     }
-    await this.#do('partitions_dropped', async () =>
-      namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays)),
-    );
-    await this.#do('dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil)));
-    await this.#do('rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil)));
-    await this.#do('keys_forgotten', async () =>
-      countOf(await dropExpiredKeys(pool, uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS))),
-    );
-    await this.#do('secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool)));
+    const keysUntil = uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS);
+    const duties: readonly Duty[] = [
+      [
+        'partitions_dropped',
+        async () => namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays, signal)),
+      ],
+      ['dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil, signal))],
+      ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil, signal))],
+      ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],
+      ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
+    ];
+    for (const [duty, run] of duties) if (signal?.aborted !== true) await this.#do(duty, run, signal);
   }
 
-  async #do(duty: HousekeepingDuty, run: () => Promise<Record<string, string | number> | null>): Promise<void> {
+  async #do(duty: HousekeepingDuty, run: Duty[1], signal: AbortSignal | undefined): Promise<void> {
     try {
       this.#options.onDone(duty, await run());
     } catch (error) {
-      this.#options.onFailure(duty, error);
+      // To leave off when told to is no failure.
+      if (error !== signal?.reason) this.#options.onFailure(duty, error);
     }
   }
 }

@@ -39,7 +39,7 @@ const EXPANSION_LOOK_MS = 1_000;
 /** How long work may stand still before the process says that it is stuck. */
 const STUCK_MS = 12_000;
 
-/** The services that make deliveries, in the order in which they start. */
+/** The services that make deliveries, in the order in which they start. They stop together: what one of them leaves undone, another process finds in Postgres. */
 export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
@@ -70,10 +70,10 @@ export function workerServices(context: Context): Service[] {
     await sweeper.runOnce();
   };
   const housekeeping = createHousekeeping(context);
-  const keepHouse = async () => {
+  const keepHouse = async (signal: AbortSignal) => {
     // Measured now: where the host was suspended, the clock does not know it yet.
     await context.clock.calibrate(pool);
-    await housekeeping.runOnce(context.clock.nowMs(), Date.now());
+    await housekeeping.runOnce(context.clock.nowMs(), Date.now(), signal);
   };
   return [
     lanesService(context, owner, session, id),
@@ -121,13 +121,13 @@ function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProc
  * The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. At first, and every hour, those of all: no worker may
  * have run for days.
  */
-function cancellations(pool: Context['workerPool']): () => Promise<void> {
+function cancellations(pool: Context['workerPool']): (signal: AbortSignal) => Promise<void> {
   let allAt = 0;
-  return async () => {
+  return async (signal) => {
     const isForAll = performance.now() >= allAt;
     // One that fails must not be all that is tried.
     if (isForAll) allAt = performance.now() + CANCEL_ALL_MS;
-    while (await cancelForDeletedEndpoints(pool, isForAll ? 'ever' : 'lately'));
+    while ((await cancelForDeletedEndpoints(pool, isForAll ? 'ever' : 'lately')) && !signal.aborted);
   };
 }
 

@@ -42,6 +42,22 @@ const dropAfterFailure = () =>
     (dropped) => dropped.length > 0,
   );
 
+/** A pool whose connections tell to stop when they have been given such a statement. */
+function stoppingAfter(real: pg.Pool, statement: string, stopping: AbortController): pg.Pool {
+  const told = (client: pg.PoolClient) => ({
+    query: async (text: string, values?: unknown[]) => {
+      const result = await client.query(text, values);
+      if (text.startsWith(statement)) stopping.abort();
+      return result;
+    },
+    release: (broken: boolean) => client.release(broken),
+  });
+  return {
+    query: (text: string, values?: unknown[]) => real.query(text, values),
+    connect: async () => told(await real.connect()),
+  } as unknown as pg.Pool;
+}
+
 test('many processes at once make each day once, from yesterday to the days ahead, and every instant of them can be stored', async () => {
   const made = await Promise.all(Array.from({ length: 4 }, () => ensurePartitions(pool, NOW, 2)));
   expect(made.flat().sort()).toEqual(await names());
@@ -98,6 +114,24 @@ test('days that are wholly older than the retention go, with what waited for the
   expect(left[0]).toBe('attempts_p20310509');
   expect((await pool.query('SELECT event_id FROM mailbox')).rows).toEqual([{ event_id: young }]);
   expect(await dropOldPartitions(pool, NOW, 5, 5)).toEqual([]);
+});
+
+test('a drop that is told to stop leaves off, which is no failure, and another process goes on at once', async () => {
+  await ensurePartitions(pool, NOW - 6 * DAY_MS, 0);
+  const before = await names();
+  const failures: unknown[] = [];
+  const stopping = new AbortController();
+  const housekeeping = new Housekeeping({
+    pool: stoppingAfter(pool, 'DELETE FROM expansions', stopping),
+    retentionDays: 5,
+    deadLetterDays: 5,
+    idempotencyHours: 24,
+    onDone: () => {},
+    onFailure: (...failure) => failures.push(failure),
+  });
+  await housekeeping.runOnce(NOW, NOW, stopping.signal);
+  expect([stopping.signal.aborted, failures, await names()]).toEqual([true, [], before]);
+  expect(await dropAfterFailure()).toContain('events_p20310504');
 });
 
 test('the day that the retention ends in is kept', async () => {

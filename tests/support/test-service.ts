@@ -10,7 +10,7 @@ import { type Config, readConfig } from '../../src/config/config.ts';
 import type { Context } from '../../src/context.ts';
 import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
 import { ingestLimitsService } from '../../src/ingest-limits-service.ts';
-import { type Service, startServices, stopServices } from '../../src/lifecycle.ts';
+import { type Stage, startServices, stopServices } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { ingestServices } from '../../src/sources/ingest-role.ts';
 import { workerServices } from '../../src/workers/worker-role.ts';
@@ -69,10 +69,12 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     ...logOf(options),
   });
   await context.clock.calibrate(context.workerPool);
-  const services: Service[] = [
+  const services: Stage[] = [
     ingestLimitsService(context),
-    ...(options.worker === true ? workerServices(context) : []),
-    ...(options.ingest === true ? ingestServices(context) : []),
+    [
+      ...(options.worker === true ? workerServices(context) : []),
+      ...(options.ingest === true ? ingestServices(context) : []),
+    ],
   ];
   await startServices(services, 3_000);
   context.beginServing();
