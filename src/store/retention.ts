@@ -12,7 +12,6 @@ import { forgetTestEvents } from './test-events.ts';
 const DAY_MS = 86_400_000;
 /** Pages of the mailbox that one statement looks at, some 25,000 rows at the most: it is to end within a part of the time that a statement has, on slow disks too. */
 const MAILBOX_PAGES = 200;
-const KEYS_PER_STATEMENT = 10_000;
 
 /** Held while a process drops partitions, so that two do not detach the same one. Any fixed number will do; 7404 is ours. */
 const RETENTION_LOCK = 7404;
@@ -156,26 +155,5 @@ async function deleteOldMailboxRows(
       beforeUuid,
     ]);
     await promoteInParts(client, orderKeysOf(deleted));
-  }
-}
-
-/**
- * Forgets idempotency keys that were claimed by events older than this UUID, in bounded statements.
- * @param signal ends it after the statement that is under way
- * @returns how many were forgotten.
- */
-export async function dropExpiredKeys(pool: pg.Pool, beforeUuid: string, signal?: AbortSignal): Promise<number> {
-  let total = 0;
-  for (;;) {
-    // The outer condition is for a key that is claimed anew between the look and the deletion.
-    const { rowCount } = await pool.query({
-      name: 'drop-expired-keys',
-      text: `DELETE FROM idempotency_keys
-              WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency_keys WHERE event_id < $1::uuid LIMIT ${KEYS_PER_STATEMENT}))
-                AND event_id < $1::uuid`,
-      values: [beforeUuid],
-    });
-    total += rowCount ?? 0;
-    if ((rowCount ?? 0) === 0 || signal?.aborted === true) return total;
   }
 }

@@ -1,9 +1,10 @@
 import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
+import { dropExpiredKeys } from '../store/drop-expired-keys.ts';
 import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
 import { forgetRejected } from '../store/rejected-messages.ts';
-import { dropExpiredKeys, dropOldPartitions, retentionBoundary } from '../store/retention.ts';
+import { dropOldPartitions, retentionBoundary } from '../store/retention.ts';
 
 export interface HousekeepingOptions {
   readonly pool: Context['workerPool'];
@@ -61,8 +62,9 @@ export class Housekeeping {
       ],
       ['dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil, signal))],
       ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil, signal))],
-      ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],
       ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
+      // The last: it takes its time.
+      ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],
     ];
     for (const [duty, run] of duties) if (signal?.aborted !== true) await this.#do(duty, run, signal);
   }
