@@ -4,6 +4,7 @@ import { appendAudit } from './audit.ts';
 import type { AuditAction } from './audit-actions.ts';
 import { type Endpoint, lockEndpoint, toEndpoint } from './endpoint-rows.ts';
 import type { EndpointStore } from './endpoints.ts';
+import { plainArray } from './plain-array.ts';
 import { transactionTime } from './transaction-time.ts';
 import { toBeAsked } from './validation-columns.ts';
 import { wakeLaneOf } from './wake-lane.ts';
@@ -11,6 +12,7 @@ import { wakeLaneOf } from './wake-lane.ts';
 /** An endpoint whose receiver is to be asked now. */
 export interface ClaimedValidation {
   readonly endpointNum: number;
+  readonly tenantNum: number;
   /** Which question this is: see `recordValidation`. */
   readonly epoch: number;
   /** This one included. */
@@ -23,19 +25,38 @@ export type ValidationResult =
   | { readonly kind: 'refused'; readonly detail: string }
   | { readonly kind: 'postponed'; readonly detail: string; readonly delayMs: number };
 
+/** Questions of one tenant that a process has under way at the most: receivers that do not answer must not take the places of other tenants'. */
+const MOST_OF_TENANT = 8;
+
+// Tenants take turns: the one with the fewest questions under way comes first.
 const CLAIM = `
+  WITH asking AS (SELECT tenant_num, count(*) AS questions FROM unnest($3::int[]) AS a(tenant_num) GROUP BY tenant_num),
+  waiting AS MATERIALIZED (
+    SELECT p.num, p.validation_due_at AS since,
+           row_number() OVER (PARTITION BY p.tenant_num ORDER BY p.validation_due_at) + coalesce(a.questions, 0) AS turn
+      FROM endpoints p JOIN tenants t ON t.num = p.tenant_num LEFT JOIN asking a ON a.tenant_num = p.tenant_num
+     WHERE p.validation_due_at <= now() AND p.enabled AND p.deleted_at IS NULL AND t.deleted_at IS NULL
+  )
   UPDATE endpoints e
      SET validation_epoch = e.validation_epoch + 1, validation_tries = e.validation_tries + 1,
          validation_due_at = now() + $2::int * interval '1 millisecond'
-    FROM (SELECT p.num FROM endpoints p JOIN tenants t ON t.num = p.tenant_num
-           WHERE p.validation_due_at <= now() AND p.enabled AND p.deleted_at IS NULL AND t.deleted_at IS NULL
-           ORDER BY p.validation_due_at LIMIT $1 FOR NO KEY UPDATE OF p SKIP LOCKED) due
+    FROM (SELECT p.num FROM waiting w JOIN endpoints p ON p.num = w.num
+           WHERE w.turn <= ${MOST_OF_TENANT} AND p.validation_due_at <= now() AND p.enabled AND p.deleted_at IS NULL
+           ORDER BY w.turn, w.since LIMIT $1 FOR NO KEY UPDATE OF p SKIP LOCKED) due
    WHERE e.num = due.num
-  RETURNING e.num AS "endpointNum", e.validation_epoch AS epoch, e.validation_tries AS tries`;
+  RETURNING e.num AS "endpointNum", e.tenant_num AS "tenantNum", e.validation_epoch AS epoch, e.validation_tries AS tries`;
 
-/** Takes endpoints that are due for this process alone; one that does not record in time leaves them to be taken again. */
-export async function claimValidations(pool: pg.Pool, limit: number, leaseMs: number): Promise<ClaimedValidation[]> {
-  return (await pool.query<ClaimedValidation>(CLAIM, [limit, leaseMs])).rows;
+/**
+ * Takes endpoints that are due for this process alone; one that does not record in time leaves them to be taken again.
+ * @param asking the tenants of the questions that this process has under way, each as often as it has one
+ */
+export async function claimValidations(
+  pool: pg.Pool,
+  limit: number,
+  leaseMs: number,
+  asking: readonly number[] = [],
+): Promise<ClaimedValidation[]> {
+  return (await pool.query<ClaimedValidation>(CLAIM, [limit, leaseMs, plainArray(asking)])).rows;
 }
 
 /** Versions rise, so that the lane's owner reads the endpoint anew; the audit says what happened. */

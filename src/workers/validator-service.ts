@@ -31,7 +31,7 @@ export function validatorService({ context, resolver, targets }: ValidatorServic
   const sender = createSender({ policy, resolver, proxy, connectionsPerOrigin: 4, maxOrigins: 64, connectTimeoutMs });
   const stopping = new AbortController();
   const validator = new Validator({
-    claim: (limit) => claimValidations(pool, limit, LEASE_MS),
+    claim: (limit, asking) => claimValidations(pool, limit, LEASE_MS, asking),
     targets,
     ask: (target) => ask(sender, target, { origin, userAgent: `Posthorn/${version}`, signal: stopping.signal }),
     record: (claimed, result) => recordValidation(pool, claimed, result),
@@ -45,7 +45,7 @@ export function validatorService({ context, resolver, targets }: ValidatorServic
   const rounds = periodic(
     'validations',
     LOOK_MS,
-    () => validator.runOnce(),
+    (signal) => validator.runOnce(signal),
     (name, error) => observe.workFailed(name, error),
   );
   return {

@@ -4,8 +4,8 @@ import type { ClaimedValidation, ValidationResult } from '../store/endpoint-vali
 import type { LoadedTarget } from '../store/targets.ts';
 
 export interface ValidatorOptions {
-  /** Takes endpoints that are due, at most `limit`. */
-  readonly claim: (limit: number) => Promise<readonly ClaimedValidation[]>;
+  /** Takes endpoints that are due, at most `limit`; `asking` are the tenants of the questions under way, each as often as it has one. */
+  readonly claim: (limit: number, asking: readonly number[]) => Promise<readonly ClaimedValidation[]>;
   readonly targets: (nums: readonly number[]) => Promise<Map<number, LoadedTarget>>;
   /** Makes the request; null when it was given up because the process ends. */
   readonly ask: (target: DeliveryTarget) => Promise<HandshakeVerdict | null>;
@@ -17,7 +17,10 @@ export interface ValidatorOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
-const BATCH = 32;
+/** Questions under way at once. */
+const PLACES = 64;
+/** How often new questions are looked for while others are under way. */
+const LOOK_MS = 1_000;
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -29,19 +32,50 @@ const MAX_TRIES = 125;
 /** Asks the receivers of endpoints that want it whether they agree to deliveries. Every worker has one: who asks is settled in Postgres. */
 export class Validator {
   readonly #options: ValidatorOptions;
+  readonly #asking = new Set<ClaimedValidation>();
+  /** Called when a question has ended. */
+  #onEnd: () => void = () => {};
 
   constructor(options: ValidatorOptions) {
     this.#options = options;
   }
 
-  /** Asks those that are due, one batch of them. */
-  async runOnce(): Promise<void> {
-    const claimed = await this.#options.claim(BATCH);
-    if (claimed.length === 0) return;
-    const targets = await this.#options.targets(claimed.map(({ endpointNum }) => endpointNum));
-    await Promise.all(
-      claimed.map((each) => this.#validate(each, targets.get(each.endpointNum)).catch(this.#options.onFailure)),
+  /**
+   * Asks those that are due until none is left and none is under way: a place that falls free is taken by the next, and no question waits for another's answer.
+   * @param signal ends it with the questions under way
+   */
+  async runOnce(signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      const { promise: change, resolve } = Promise.withResolvers<void>();
+      this.#onEnd = resolve;
+      if (signal?.aborted !== true) await this.#fill();
+      if (this.#asking.size === 0) return;
+      const timer = setTimeout(resolve, LOOK_MS);
+      await change;
+      clearTimeout(timer);
+    }
+  }
+
+  /** Begins as many questions as there are places. */
+  async #fill(): Promise<void> {
+    const free = PLACES - this.#asking.size;
+    if (free === 0) return;
+    const { claim, targets, onFailure } = this.#options;
+    const claimed = await claim(
+      free,
+      [...this.#asking].map(({ tenantNum }) => tenantNum),
     );
+    if (claimed.length === 0) return;
+    const loaded = await targets(claimed.map(({ endpointNum }) => endpointNum));
+    for (const each of claimed) {
+      this.#asking.add(each);
+      void this.#validate(each, loaded.get(each.endpointNum))
+        .catch(onFailure)
+        .finally(() => {
+          this.#asking.delete(each);
+          this.#onEnd();
+        });
+    }
   }
 
   async #validate(claimed: ClaimedValidation, loaded: LoadedTarget | undefined): Promise<void> {

@@ -38,7 +38,7 @@ function makeValidator(ask: (target: DeliveryTarget) => Promise<HandshakeVerdict
   const failures: unknown[] = [];
   const defaults = { retryScheduleMs: [0], timeoutMs: 1_000, maxInFlight: 1 };
   const validator = new Validator({
-    claim: (limit) => claimValidations(pool, limit, 60_000),
+    claim: (limit, asking) => claimValidations(pool, limit, 60_000, asking),
     targets: (nums) => loadTargets(pool, vault, defaults, nums),
     ask,
     record: (claimed, result) => recordValidation(pool, claimed, result),
@@ -104,6 +104,35 @@ test('two workers never ask one receiver at once, and each is asked once', async
   expect(asked.sort()).toEqual(endpoints.map(({ id }) => id).sort());
 });
 
+test('G4: receivers that do not answer hold up their own tenant alone, and no question waits for the answer to another', async () => {
+  await settleOthers();
+  const { tenant } = await newEndpoint();
+  const url = 'https://silent.example/a';
+  for (let n = 0; n < 40; n++) await api('POST', `/v1/tenants/${tenant}/endpoints`, { url, validation: 'cloudevents' });
+  const stopping = new AbortController();
+  const silent: string[] = [];
+  const others = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let asked = 0;
+  const { validator, failures } = makeValidator((target) => {
+    if (target.tenantId !== tenant) {
+      others[asked++]!.resolve();
+      return allow();
+    }
+    silent.push(target.id);
+    return new Promise((resolve) => stopping.signal.addEventListener('abort', () => resolve(null)));
+  });
+  await newEndpoint();
+  const running = validator.runOnce(stopping.signal);
+  await others[0]!.promise;
+  // What comes later does not wait for those that are under way, either.
+  await newEndpoint();
+  await others[1]!.promise;
+  expect(silent).toHaveLength(8);
+  stopping.abort();
+  await running;
+  expect(failures).toEqual([]);
+});
+
 test('what one worker is about to claim no other claims, nor waits for', async () => {
   await settleOthers();
   await newEndpoint();
@@ -123,20 +152,16 @@ test('what one worker is about to claim no other claims, nor waits for', async (
 test('the answer to a question that was asked anew meanwhile changes nothing', async () => {
   await settleOthers();
   const { path, id, statusOf } = await newEndpoint();
-  const { validator, results } = makeValidator(async () => {
-    await api('PATCH', path, { url: 'https://receiver.example/b' });
+  const urls: string[] = [];
+  const { validator, results } = makeValidator(async ({ destination }) => {
+    urls.push(urlOf(destination));
+    if (urls.length === 1) await api('PATCH', path, { url: 'https://receiver.example/b' });
+    else expect([results, await statusOf()]).toMatchObject([[], { state: 'pending', tries: 1 }]);
     return allow();
   });
   await validator.runOnce();
-  expect(results).toEqual([]);
-  expect(await statusOf()).toMatchObject({ state: 'pending', tries: 0 });
-  const urls: string[] = [];
-  const second = makeValidator(async ({ destination }) => {
-    urls.push(urlOf(destination));
-    return allow();
-  });
-  await second.validator.runOnce();
-  expect(urls).toEqual(['https://receiver.example/b']);
+  expect(urls).toEqual(['https://receiver.example/a', 'https://receiver.example/b']);
+  expect(results).toHaveLength(1);
   expect(await targetOf(id)).toMatchObject({ isHeld: false });
 });
 
