@@ -35,6 +35,9 @@ export interface OrderPlace {
   readonly isPaused: boolean;
 }
 
+/** First attempts, retries, and what a replay queued. */
+export type DeliveryClass = 'first' | 'retry' | 'replay';
+
 /** Where a lane's fetch goes on. Rows may become visible behind it (late commits), so that it starts over now and then. */
 export interface Cursor {
   readonly dueAtMs: number;
@@ -153,14 +156,21 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over:
 
 const KEYS = [column(uuids, (row: DeliveryKey) => row.eventUuid), column(ints, (row: DeliveryKey) => row.endpointNum)];
 
+/** The code of a parked row's class; null of any other. As mailbox_parked_class_idx has it, word for word. */
+export const PARKED_CLASS =
+  'CASE WHEN NOT parked THEN NULL WHEN replay_num IS NOT NULL THEN 2 WHEN step > 0 THEN 1 ELSE 0 END';
+/** By their codes. */
+export const PARKED_CLASSES: readonly DeliveryClass[] = ['first', 'retry', 'replay'];
+
+// An index range scan for each class of an endpoint: however many rows the others have, none of them is met.
 const FETCH_PARKED = `
   SELECT ${COLUMNS}
-    FROM unnest($1::smallint[], $2::int[], $3::float8[], $4::uuid[], $5::int[]) AS l(lane, endpoint_num, due_ms, event_id, size)
+    FROM unnest($1::smallint[], $2::int[], $3::int[], $4::float8[], $5::uuid[], $6::int[]) AS l(lane, endpoint_num, class, due_ms, event_id, size)
    CROSS JOIN LATERAL (
      SELECT * FROM mailbox
-      WHERE lane = l.lane AND endpoint_num = l.endpoint_num AND parked AND due_at <= now()
+      WHERE lane = l.lane AND endpoint_num = l.endpoint_num AND ${PARKED_CLASS} = l.class AND due_at <= now()
         AND (due_at, event_id) > (to_timestamp(l.due_ms / 1000), l.event_id)
-        AND (event_id, endpoint_num) NOT IN (SELECT unnest($6::uuid[]), unnest($7::int[]))
+        AND (event_id, endpoint_num) NOT IN (SELECT unnest($7::uuid[]), unnest($8::int[]))
       ORDER BY due_at, event_id
       LIMIT l.size
    ) m
@@ -170,12 +180,13 @@ const FETCH_PARKED = `
 export interface ParkedFetch {
   readonly lane: number;
   readonly endpointNum: number;
+  readonly kind: DeliveryClass;
   readonly after: Cursor;
   readonly limit: number;
 }
 
 /**
- * Due rows of endpoints' parked backlogs, in due order within an endpoint. They stay parked in the table until they are settled. The statement has no name, so that it
+ * Due rows of endpoints' parked backlogs, so many of each class, in due order within an endpoint. They stay parked in the table until they are settled. The statement has no name, so that it
  * is planned each time: by a plan that was made while few rows waited it goes through all rows of an endpoint rather than through those that are wanted.
  * @param held rows that are passed over: those in memory
  */
@@ -189,6 +200,7 @@ export async function fetchParked(
     values: [
       plainArray(endpoints.map((fetch) => fetch.lane)),
       plainArray(endpoints.map((fetch) => fetch.endpointNum)),
+      plainArray(endpoints.map((fetch) => PARKED_CLASSES.indexOf(fetch.kind))),
       plainArray(endpoints.map((fetch) => fetch.after.dueAtMs)),
       plainArray(endpoints.map((fetch) => fetch.after.eventUuid)),
       plainArray(endpoints.map((fetch) => fetch.limit)),

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { LaneLease } from './lanes.ts';
+import { type DeliveryClass, PARKED_CLASS, PARKED_CLASSES } from './mailbox.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
 
@@ -48,29 +49,44 @@ const PARK_ENDPOINTS = `
        WHERE lane = h.lane AND NOT parked AND due_at <= now() AND endpoint_num = ANY($3::int[])
        ORDER BY due_at, event_id, endpoint_num LIMIT $4 FOR UPDATE SKIP LOCKED
     ) f
+  ),
+  aside AS (
+    UPDATE mailbox m
+       SET parked = true,
+           due_at = CASE WHEN f.order_key IS NOT NULL AND EXISTS (
+             SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
+           ) THEN 'infinity' ELSE m.due_at END
+      FROM flood f
+     WHERE ${isDeliveryOf('m', 'f')} AND ${asFilter('NOT m.parked')}
+    RETURNING m.endpoint_num, m.parked, m.replay_num, m.step
   )
-  UPDATE mailbox m
-     SET parked = true,
-         due_at = CASE WHEN f.order_key IS NOT NULL AND EXISTS (
-           SELECT FROM mailbox b WHERE b.endpoint_num = f.endpoint_num AND b.order_key = f.order_key AND b.seq < f.seq
-         ) THEN 'infinity' ELSE m.due_at END
-    FROM flood f
-   WHERE ${isDeliveryOf('m', 'f')} AND ${asFilter('NOT m.parked')}`;
+  SELECT endpoint_num, ${PARKED_CLASS} AS class, count(*)::int AS rows FROM aside GROUP BY 1, 2`;
+
+/** What was parked unread. */
+export interface ParkedRows {
+  readonly endpointNum: number;
+  readonly kind: DeliveryClass;
+  readonly rows: number;
+}
 
 /**
  * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
  * Rows that stand behind others in order are set behind (see `setBehind`): call `promoteAll` afterwards.
- * @returns how many it parked, of each lane `limit` at most
+ * @returns what it parked, of each lane `limit` rows at most
  */
 export async function parkEndpoints(
   pool: pg.Pool,
   leases: readonly LaneLease[],
   endpointNums: readonly number[],
   limit: number,
-): Promise<number> {
+): Promise<ParkedRows[]> {
   const values = [...leaseColumns(leases), plainArray(endpointNums), limit];
-  const { rowCount } = await pool.query({ name: 'park-endpoints', text: PARK_ENDPOINTS, values });
-  return rowCount ?? 0;
+  const { rows: parked } = await pool.query<{ endpoint_num: number; class: number; rows: number }>({
+    name: 'park-endpoints',
+    text: PARK_ENDPOINTS,
+    values,
+  });
+  return parked.map((each) => ({ endpointNum: each.endpoint_num, kind: PARKED_CLASSES[each.class]!, rows: each.rows }));
 }
 
 function leaseColumns(leases: readonly LaneLease[]): string[] {

@@ -1,5 +1,5 @@
 import type { SkipReason } from '../domain/outcome.ts';
-import type { DueDelivery, EventBody } from '../store/mailbox.ts';
+import type { DeliveryClass, DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { AttemptCloser } from './attempt-closer.ts';
 import type { Crowding } from './crowding.ts';
 import type { Desk } from './desk.ts';
@@ -7,7 +7,7 @@ import type { DeskList } from './desk-list.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { HeldRows } from './held-rows.ts';
 import type { Lane } from './lane.ts';
-import { classOf, type Letter, type LetterClass } from './letter-queue.ts';
+import { classOf, type Letter } from './letter-queue.ts';
 import type { MemoryShares } from './memory-shares.ts';
 import type { SetAside } from './set-aside.ts';
 import type { Places } from './turns.ts';
@@ -106,7 +106,7 @@ export class Admission {
       aside.setBehind([due]);
       return;
     }
-    desk.markParked();
+    desk.markParked(classOf(due));
     aside.park([due]);
   }
 
@@ -119,7 +119,7 @@ export class Admission {
     );
   }
 
-  #isFull(desk: Desk, kind: LetterClass): boolean {
+  #isFull(desk: Desk, kind: DeliveryClass): boolean {
     const share = this.#options.memory.ofEndpoint(desk.appetite, this.#busyDesks);
     return desk.waiting.lengthOf(kind) + desk.lines.waiting >= (kind === 'first' ? share : share / 2);
   }

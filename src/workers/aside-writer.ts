@@ -4,6 +4,7 @@ import type { Desks } from './desks.ts';
 import type { FloodParker } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
+import { classOf } from './letter-queue.ts';
 
 export interface AsideWriterOptions {
   readonly store: Pick<LaneStore, 'park' | 'setBehind' | 'promote'>;
@@ -34,7 +35,7 @@ export class AsideWriter {
       (rows) => aside.park(rows),
     );
     // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
-    for (const row of parked) list.get(row.endpointNum)?.markParked();
+    for (const row of parked) list.get(row.endpointNum)?.markParked(classOf(row));
     // Not before: lanes may have been lost meanwhile.
     const behind = aside.takeBehind(isHeld).filter(isOurs);
     await writeSome(

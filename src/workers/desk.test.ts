@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
+import { START } from '../store/mailbox.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 import { Desk } from './desk.ts';
 import type { Letter } from './letter-queue.ts';
@@ -82,9 +83,28 @@ test('a desk is slow when what waits has waited long because the endpoint takes 
 
 test('parking sends the reading of the backlog back to its start', () => {
   const desk = deskWith(loaded());
-  desk.parkedCursor = { dueAtMs: 5, eventUuid: 'u', endpointNum: 1 };
+  desk.parked.retry.cursor = { dueAtMs: 5, eventUuid: 'u', endpointNum: 1 };
   desk.markParked();
-  expect(desk).toMatchObject({ hasParked: true, parkedCursor: { dueAtMs: 0 }, parkings: 1 });
+  expect(desk.hasParked).toBe(true);
+  expect(desk.parked.retry).toMatchObject({ hasRows: true, cursor: START, parkings: 1 });
+});
+
+test('more of one class is wanted while letters of another wait, though these take each place as it becomes free', () => {
+  const desk = deskWith(loaded());
+  for (let i = 0; i < 2; i++) desk.flights.begin({ letter: {} as Letter, kind: 'replay', request: null, place: -1 });
+  desk.markParked('first');
+  expect(desk.wantsParked(NOW)).toBe(false);
+  desk.waiting.push({ due: { isReplay: true, step: 0 } } as Letter);
+  expect([desk.wantsParked(NOW), desk.lacks('first'), desk.lacks('replay')]).toEqual([true, true, false]);
+});
+
+test('a backlog that is found in the table is looked through in all classes, and goes on where it is being read', () => {
+  const desk = deskWith(loaded());
+  desk.markParked('replay');
+  desk.parked.replay.cursor = { dueAtMs: 5, eventUuid: 'u', endpointNum: 1 };
+  desk.foundParked();
+  const { first, retry, replay } = desk.parked;
+  expect([first.hasRows, retry.hasRows, replay.cursor.dueAtMs]).toEqual([true, true, 5]);
 });
 
 test('a gate is what was remembered of it, and stays what it became here until somebody else rewrites that', () => {

@@ -1,13 +1,15 @@
 import { Gate, type SavedGate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
-import { type Cursor, START } from '../store/mailbox.ts';
+import type { DeliveryClass } from '../store/mailbox.ts';
 import type { EndpointNotice } from '../store/notices.ts';
 import type { LoadedTarget } from '../store/targets.ts';
+import { CLASSES, ClassTurns } from './class-turns.ts';
 import { type Envelope, envelopeFor } from './envelopes.ts';
 import { Flights } from './flights.ts';
 import { KeyLines } from './key-lines.ts';
 import { LetterQueue } from './letter-queue.ts';
+import { ParkedPart } from './parked-part.ts';
 import type { TenantTurns } from './turns.ts';
 
 /** The version of settings that were not read yet. */
@@ -47,9 +49,14 @@ export class Desk {
   turns: TenantTurns | null = null;
   /** When it was last asked for, in ms of `performance.now()`. */
   usedAt = 0;
-  /** Whether the table holds parked rows of this endpoint, and where to go on reading them. */
-  hasParked = false;
-  parkedCursor: Cursor = START;
+  /** Its rows that the table holds parked, by class: each is read apart, as each waits in a queue of its own, lest one be behind all of another. */
+  readonly parked: Readonly<Record<DeliveryClass, ParkedPart>> = {
+    first: new ParkedPart(),
+    retry: new ParkedPart(),
+    replay: new ParkedPart(),
+  };
+  /** Which of them is read where there are slots for a few rows only. */
+  readonly parkedTurns = new ClassTurns();
   /** Whether so much comes that its due rows are set aside without being read, and of which kind it is. */
   flood: 'plain' | 'ordered' | null = null;
   /** Whether rows of it were ever parked unread: then one that was in memory may be parked without our having seen it so. */
@@ -58,8 +65,6 @@ export class Desk {
   refills = 0;
   /** Rows that commits under way bring it from memory. */
   expected = 0;
-  /** Rises with each parking, so that a read that was under way meanwhile does not conclude that nothing is parked. */
-  parkings = 0;
 
   constructor(num: number, lane: number) {
     this.num = num;
@@ -108,11 +113,23 @@ export class Desk {
     return (newestVersion ?? this.version) > this.version || hasExpired || this.problem !== null;
   }
 
-  markParked(): void {
-    this.hasParked = true;
-    this.parkedCursor = START;
-    this.parkings++;
+  /** @param kind of which class the rows are that were parked; any without it */
+  markParked(kind?: DeliveryClass): void {
+    for (const each of CLASSES) if (kind === undefined || kind === each) this.parked[each].mark();
   }
+
+  /** Rows of it are parked, known here or not: of which class they are may have changed, too. */
+  foundParked(): void {
+    for (const kind of CLASSES) if (!this.parked[kind].hasRows) this.parked[kind].mark();
+  }
+
+  /** Whether the table holds parked rows of this endpoint. */
+  get hasParked(): boolean {
+    return this.parked.first.hasRows || this.parked.retry.hasRows || this.parked.replay.hasRows;
+  }
+
+  /** Whether rows of a class are parked, and none waits here. */
+  lacks = (kind: DeliveryClass): boolean => this.parked[kind].hasRows && this.waiting.lengthOf(kind) === 0;
 
   /** Whether its deliveries may be sent now. Those of a deleted endpoint are not sent either: they are cancelled on sight. */
   isOpen(nowMs: number): boolean {
@@ -153,13 +170,15 @@ export class Desk {
   }
 
   /**
-   * Whether more of its parked backlog is of use now: it may send, and has nothing left to. Where its rate has it wait for long, what is read would only take the place of
+   * Whether more of its parked backlog is of use now: it may send, and of some class has nothing left to. Where its rate has it wait for long, what is read would only take the place of
    * others, and be set aside again. What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
    */
   wantsParked(nowMs: number): boolean {
-    if (!this.hasParked || this.waiting.length > 0) return false;
+    if (!CLASSES.some(this.lacks)) return false;
     if (this.isDeleted) return true;
-    return this.isOpen(nowMs) && this.takesSoon(nowMs);
+    if (!this.isOpen(nowMs)) return false;
+    // What waits here takes each place as soon as it is free: another class would never find one to be read for.
+    return this.waiting.length > 0 ? this.#hasTokenSoon(nowMs) : this.takesSoon(nowMs);
   }
 
   /** Whether another request may be under way, tokens aside. */
@@ -175,7 +194,11 @@ export class Desk {
 
   /** Whether a request could begin now, or in a moment. */
   takesSoon(nowMs: number): boolean {
-    return this.hasRoom(nowMs) && this.gate!.tokenInMs(nowMs) <= SOON_MS;
+    return this.hasRoom(nowMs) && this.#hasTokenSoon(nowMs);
+  }
+
+  #hasTokenSoon(nowMs: number): boolean {
+    return this.gate !== null && this.gate.tokenInMs(nowMs) <= SOON_MS;
   }
 
   /** Whether a request could begin at this moment. */

@@ -1,10 +1,11 @@
 import type { Abandonable } from '../delivery/sender.ts';
-import type { Letter, LetterClass } from './letter-queue.ts';
+import type { DeliveryClass } from '../store/mailbox.ts';
+import type { Letter } from './letter-queue.ts';
 
 /** A request that is under way. */
 export interface Flight {
   readonly letter: Letter;
-  readonly kind: LetterClass;
+  readonly kind: DeliveryClass;
   request: Abandonable | null;
   /** Its place among those of its endpoint; -1 when it is not under way. `Flights` owns it. */
   place: number;

@@ -1,4 +1,5 @@
 import type { DueDelivery } from '../store/mailbox.ts';
+import type { ParkedRows } from '../store/park.ts';
 import type { Desk } from './desk.ts';
 import type { DeskList } from './desk-list.ts';
 import type { Lane } from './lane.ts';
@@ -88,14 +89,28 @@ export class FloodParker {
     const leases = [...new Set(desks.map(({ lane }) => lanes.get(lane)!.lease))];
     const nums = desks.map(({ num }) => num);
     for (const desk of desks) desk.wasFlooded = true;
-    const parked = await store.parkEndpoints(leases, nums, FLOOD_SIZE);
-    if (parked > 0) for (const desk of desks) desk.markParked();
+    const parked = await this.#parkRows(desks, () => store.parkEndpoints(leases, nums, FLOOD_SIZE));
     const ordered = desks.filter(({ flood }) => flood === 'ordered');
     if (parked >= FLOOD_SIZE) return;
     this.#restedAt = performance.now();
     await this.#promote(ordered);
     // What is brought up next in order is no flood.
     for (const desk of ordered) desk.flood = null;
+  }
+
+  /** @returns how many rows were parked */
+  async #parkRows(desks: readonly Desk[], park: () => Promise<readonly ParkedRows[]>): Promise<number> {
+    const parked = await park().catch((error: unknown) => {
+      // It may be done all the same.
+      for (const desk of desks) desk.markParked();
+      throw error;
+    });
+    let count = 0;
+    for (const { endpointNum, kind, rows } of parked) {
+      this.#options.list.get(endpointNum)?.markParked(kind);
+      count += rows;
+    }
+    return count;
   }
 
   /** What the rows stood behind may have gone while they were set behind. */

@@ -120,7 +120,7 @@ export class LaneReader {
     }
     const ours = found.filter(({ lane }) => this.#lanes.has(lane));
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
-    for (const desk of desks) if (!desk.hasParked) desk.markParked();
+    for (const desk of desks) desk.foundParked();
     await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
     this.#startStranded(
       ours,

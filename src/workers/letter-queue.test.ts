@@ -1,18 +1,19 @@
 import { expect, test } from 'vitest';
-import { classOf, type Letter, type LetterClass, LetterQueue } from './letter-queue.ts';
+import type { DeliveryClass } from '../store/mailbox.ts';
+import { classOf, type Letter, LetterQueue } from './letter-queue.ts';
 
 const always = () => true;
 let admitted = 0;
 
-function letter(kind: LetterClass, name = `${kind} ${admitted}`): Letter {
+function letter(kind: DeliveryClass, name = `${kind} ${admitted}`): Letter {
   const due = { eventUuid: name, isReplay: kind === 'replay', step: kind === 'retry' ? 1 : 0 };
   return { due, admittedAt: ++admitted, checkedAt: 0 } as unknown as Letter;
 }
 
-function queueOf(counts: Partial<Record<LetterClass, number>>): LetterQueue {
+function queueOf(counts: Partial<Record<DeliveryClass, number>>): LetterQueue {
   const queue = new LetterQueue();
   for (const [kind, count] of Object.entries(counts))
-    for (let i = 0; i < count; i++) queue.push(letter(kind as LetterClass, `${kind} ${i}`));
+    for (let i = 0; i < count; i++) queue.push(letter(kind as DeliveryClass, `${kind} ${i}`));
   return queue;
 }
 
@@ -20,7 +21,7 @@ const takeAll = (queue: LetterQueue, count: number) => Array.from({ length: coun
 
 test('of twelve turns eight are for first attempts, three for retries, one for replays: none is starved by the others', () => {
   const taken = takeAll(queueOf({ first: 100, retry: 100, replay: 100 }), 24).map(({ due }) => classOf(due));
-  const count = (kind: LetterClass) => taken.filter((each) => each === kind).length;
+  const count = (kind: DeliveryClass) => taken.filter((each) => each === kind).length;
   expect([count('first'), count('retry'), count('replay')]).toEqual([16, 6, 2]);
 });
 
@@ -56,4 +57,18 @@ test('what is removed is gone, and the oldest of all classes is known', () => {
   expect([queue.length, queue.oldest]).toEqual([2, letters[1]]);
   expect(queue.remove()).toHaveLength(2);
   expect(queue.length).toBe(0);
+});
+
+test('a class that puts its letter back has the next turn, or letters that must be looked for again each time they wait would never go', () => {
+  const queue = queueOf({ first: 100, replay: 1 });
+  const taken: string[] = [];
+  // What a replay queued has waited long by its turn: it is put back, looked for, and may go then.
+  for (let i = 0, isChecked = false; i < 12; i++) {
+    const letter = queue.take(always)!;
+    if (classOf(letter.due) === 'replay' && !isChecked) {
+      queue.putBack(letter);
+      isChecked = true;
+    } else taken.push(classOf(letter.due));
+  }
+  expect(taken.filter((kind) => kind === 'replay')).toHaveLength(1);
 });

@@ -1,5 +1,6 @@
 import { deliveryIdOf } from '../domain/ids.ts';
-import type { DueDelivery, EventBody } from '../store/mailbox.ts';
+import type { DeliveryClass, DueDelivery, EventBody } from '../store/mailbox.ts';
+import { CLASSES, ClassTurns } from './class-turns.ts';
 
 /** A delivery in the lane's hands, with its event. */
 export interface Letter {
@@ -18,46 +19,22 @@ export function deliveryIdOfLetter(letter: Letter): string {
   return letter.deliveryId;
 }
 
-/** First attempts, retries, and what a replay queued. */
-export type LetterClass = 'first' | 'retry' | 'replay';
-
-/**
- * Whose turn it is, of twelve: eight first attempts, three retries, one replay. A class with nothing to send leaves its turn to the
- * others, so that none is ever pushed out by another and none waits for nothing.
- */
-const TURNS: readonly LetterClass[] = [
-  'first',
-  'first',
-  'retry',
-  'first',
-  'first',
-  'replay',
-  'first',
-  'retry',
-  'first',
-  'first',
-  'retry',
-  'first',
-];
-
-export const CLASSES: readonly LetterClass[] = ['first', 'retry', 'replay'];
-
 /** What comes by hand starts at the beginning of its schedule, and counts as a first attempt. */
-export function classOf({ isReplay, step }: Pick<DueDelivery, 'isReplay' | 'step'>): LetterClass {
+export function classOf({ isReplay, step }: Pick<DueDelivery, 'isReplay' | 'step'>): DeliveryClass {
   if (isReplay) return 'replay';
   return step === 0 ? 'first' : 'retry';
 }
 
 /** What waits for one endpoint: a queue for each class, served in weighted turns. */
 export class LetterQueue {
-  readonly #queues: Record<LetterClass, Letter[]> = { first: [], retry: [], replay: [] };
-  #turn = 0;
+  readonly #queues: Record<DeliveryClass, Letter[]> = { first: [], retry: [], replay: [] };
+  readonly #turns = new ClassTurns();
 
   get length(): number {
     return this.#queues.first.length + this.#queues.retry.length + this.#queues.replay.length;
   }
 
-  lengthOf(kind: LetterClass): number {
+  lengthOf(kind: DeliveryClass): number {
     return this.#queues[kind].length;
   }
 
@@ -75,30 +52,17 @@ export class LetterQueue {
     this.#queues[classOf(letter.due)].push(letter);
   }
 
-  /** Puts one back that was taken and not sent. */
+  /** Puts one back that was taken and not sent: its class keeps its turn. */
   putBack(letter: Letter): void {
-    this.#queues[classOf(letter.due)].unshift(letter);
+    const kind = classOf(letter.due);
+    this.#queues[kind].unshift(letter);
+    this.#turns.giveBack(kind);
   }
 
   /** The next one of a class that may be sent now; undefined when there is none. */
-  take(mayBegin: (kind: LetterClass) => boolean): Letter | undefined {
-    const turn = TURNS[this.#turn]!;
-    this.#turn = (this.#turn + 1) % TURNS.length;
-    const queue = this.#servable(turn, mayBegin) ?? this.#any(mayBegin);
-    return queue?.shift();
-  }
-
-  #any(mayBegin: (kind: LetterClass) => boolean): Letter[] | undefined {
-    for (const kind of CLASSES) {
-      const queue = this.#servable(kind, mayBegin);
-      if (queue !== undefined) return queue;
-    }
-    return undefined;
-  }
-
-  #servable(kind: LetterClass, mayBegin: (kind: LetterClass) => boolean): Letter[] | undefined {
-    const queue = this.#queues[kind];
-    return queue.length > 0 && mayBegin(kind) ? queue : undefined;
+  take(mayBegin: (kind: DeliveryClass) => boolean): Letter | undefined {
+    const kind = this.#turns.next((each) => this.#queues[each].length > 0 && mayBegin(each));
+    return kind === undefined ? undefined : this.#queues[kind].shift();
   }
 
   /** Takes out those that a test picks, or all. */

@@ -18,12 +18,20 @@ function fullDesk(settings: Partial<DeliveryTarget>): Desk {
   return desk;
 }
 
+/** There is one place. */
+function takeOnce(): () => boolean {
+  let left = 1;
+  return () => left-- > 0;
+}
+
 const NO_TURNS = { of: () => ({ inFlight: 0, last: 0 }) };
 
 const refillsAt = (nowMs: number, desk: Desk, isServed = true) =>
   refillsOf([desk], { isServed: () => isServed, places: null, turns: NO_TURNS, nowMs }).refills;
 
-const chosen = (desk: Desk, isServed = true) => refillsAt(NOW, desk, isServed).map((refill) => refill.desk);
+const chosen = (desk: Desk, isServed = true) => [
+  ...new Set(refillsAt(NOW, desk, isServed).map((refill) => refill.desk)),
+];
 
 test('an endpoint that takes no more gets no more of its backlog', () => {
   const desk = fullDesk({});
@@ -47,10 +55,10 @@ test('an endpoint whose rate has it wait gets of its backlog what it may send so
   const desk = fullDesk({ maxInFlight: 16, rateLimit });
   desk.flights.abandon();
   desk.gate = Gate.restore(null, { cap: 16, rate: rateLimit }, NOW);
-  expect(refillsAt(NOW, desk).map(({ fetch }) => fetch.limit)).toEqual([2]);
+  expect(refillsAt(NOW, desk).map(({ fetch }) => fetch.limit)).toEqual([2, 2, 2]);
   desk.gate.begin(NOW);
   const chosenAfter = (ms: number) => refillsAt(NOW + ms, desk).length;
-  expect([chosenAfter(9_000), chosenAfter(9_900)]).toEqual([0, 1]);
+  expect([chosenAfter(9_000), chosenAfter(9_900)]).toEqual([0, 3]);
 });
 
 test.each([
@@ -66,11 +74,15 @@ test.each([
 test('a read that went on from a cursor and came to the end says nothing of what is before it: the next begins at the start', () => {
   const desk = fullDesk({});
   desk.flights.abandon();
-  desk.parkedCursor = { dueAtMs: NOW, eventUuid: '01890a5d-ac96-774b-bcce-b302099a8057', endpointNum: 1 };
-  refilled(refillsAt(NOW, desk)[0]!, []);
-  expect([desk.hasParked, desk.parkedCursor]).toEqual([true, START]);
-  refilled(refillsAt(NOW, desk)[0]!, []);
-  expect(desk.hasParked).toBe(false);
+  desk.flood = 'plain';
+  desk.parked.first.cursor = { dueAtMs: NOW, eventUuid: '01890a5d-ac96-774b-bcce-b302099a8057', endpointNum: 1 };
+  const refill = () => {
+    for (const each of refillsAt(NOW, desk)) refilled(each, []);
+  };
+  refill();
+  expect([desk.hasParked, desk.parked.first.cursor, desk.flood]).toEqual([true, START, 'plain']);
+  refill();
+  expect([desk.hasParked, desk.flood]).toEqual([false, null]);
 });
 
 describe('where only as many rows come as there are slots for', () => {
@@ -126,10 +138,32 @@ describe('where only as many rows come as there are slots for', () => {
     expect(refill(desks, { 1: 1 }).rows).toEqual([[2, 1]]);
   });
 
+  test('rows of each class are read in the turns in which they are sent, however few are read at once', () => {
+    const desks = desksOf(1);
+    const read = Array.from({ length: 12 }, () => {
+      const options = { isServed: () => true, places: { take: takeOnce() }, turns: NO_TURNS, nowMs: NOW };
+      return refillsOf(desks, options).refills.map(({ fetch }) => fetch.kind);
+    }).flat();
+    const count = (kind: string) => read.filter((each) => each === kind).length;
+    expect([count('first'), count('retry'), count('replay')]).toEqual([8, 3, 1]);
+  });
+
+  test('an endpoint that has in memory what it takes gets no place for another class', () => {
+    const desks = desksOf(1);
+    for (let i = 0; i < 2; i++) desks[0]!.waiting.push({ due: { isReplay: true, step: 0 } } as Letter);
+    expect(refill(desks, { 1: 9 })).toEqual({ rows: [], isAll: true });
+  });
+
   test('what waits for a deleted endpoint is cancelled, slots or not', () => {
     const desks = desksOf(1, 2);
     desks[1]!.target = { ...desks[1]!.target!, deleted: true };
-    expect(refill(desks, {})).toEqual({ rows: [[2, 4]], isAll: false });
+    expect(refill(desks, {})).toEqual({
+      rows: [
+        [2, 3],
+        [2, 1],
+      ],
+      isAll: false,
+    });
   });
 
   test('however many deleted endpoints have a backlog, that of another tenant has its turn', () => {

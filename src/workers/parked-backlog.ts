@@ -1,12 +1,14 @@
-import type { DueDelivery, ParkedFetch } from '../store/mailbox.ts';
+import type { DeliveryClass, DueDelivery, ParkedFetch } from '../store/mailbox.ts';
 import { START } from '../store/mailbox.ts';
+import { CLASSES } from './class-turns.ts';
 import type { Desk } from './desk.ts';
+import { classOf } from './letter-queue.ts';
 import type { Places, Turns } from './turns.ts';
 
 /** Endpoints whose backlog is read in one statement. */
 const DESKS_PER_ROUND = 64;
 
-/** Rows of one endpoint that are read at once at the most: the rest of memory is for others. */
+/** Rows of one endpoint, and class, that are read at once at the most: the rest of memory is for others. */
 const MAX_REFILL = 256;
 
 export interface RefillOptions {
@@ -24,6 +26,9 @@ export interface Refill {
   readonly parkings: number;
 }
 
+/** Rows to read, by class. */
+type Limits = ReadonlyMap<DeliveryClass, number>;
+
 interface Refills {
   readonly refills: Refill[];
   /** Whether each of those that want more gets some. */
@@ -36,17 +41,18 @@ export function refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refill
   const wanting: Desk[] = [];
   for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) wanting.push(desk);
   if (places !== null) {
-    const limits = dealOut(wanting, places, options);
+    const able = wanting.filter((desk) => desk.isDeleted || desk.places(nowMs) > 0);
+    const limits = dealOut(able, places, options);
     return {
-      refills: [...limits].map(([desk, limit]) => refillOf(desk, limit)),
-      isAll: limits.size === wanting.length,
+      refills: [...limits].flatMap(([desk, limit]) => refillsFor(desk, inTurns(desk, limit))),
+      isAll: limits.size === able.length,
     };
   }
   if (wanting.length > DESKS_PER_ROUND) {
     wanting.sort((a, b) => a.refills - b.refills);
     wanting.length = DESKS_PER_ROUND;
   }
-  return { refills: wanting.map((desk) => refillOf(desk, mostOf(desk))), isAll: true };
+  return { refills: wanting.flatMap((desk) => refillsFor(desk, mostOfEach(desk))), isAll: true };
 }
 
 /**
@@ -80,25 +86,38 @@ function mostOf(desk: Desk): number {
   return Math.min(2 * Math.max(1, desk.appetite), MAX_REFILL);
 }
 
-function refillOf(desk: Desk, limit: number): Refill {
+function mostOfEach(desk: Desk): Limits {
+  const most = mostOf(desk);
+  return new Map(CLASSES.filter(desk.lacks).map((kind) => [kind, most]));
+}
+
+/** So many rows in all: where they are few, each class gets some of them in time. */
+function inTurns(desk: Desk, limit: number): Limits {
+  const limits = new Map<DeliveryClass, number>();
+  for (let i = 0; i < limit; i++) {
+    const kind = desk.parkedTurns.next(desk.lacks)!;
+    limits.set(kind, (limits.get(kind) ?? 0) + 1);
+  }
+  return limits;
+}
+
+function refillsFor(desk: Desk, limits: Limits): Refill[] {
   desk.refills++;
-  return {
-    desk,
-    parkings: desk.parkings,
-    fetch: { lane: desk.lane, endpointNum: desk.num, after: desk.parkedCursor, limit },
-  };
+  return [...limits].map(([kind, limit]) => {
+    const { cursor: after, parkings } = desk.parked[kind];
+    return { desk, parkings, fetch: { lane: desk.lane, endpointNum: desk.num, kind, after, limit } };
+  });
 }
 
 /** Takes note of what a refill brought. */
 export function refilled({ desk, fetch, parkings }: Refill, rows: readonly DueDelivery[]): void {
+  const part = desk.parked[fetch.kind];
   // Something was parked while we read: what was read says nothing about it.
-  if (desk.parkings !== parkings) return;
-  const ours = rows.filter((row) => row.endpointNum === desk.num);
+  if (part.parkings !== parkings) return;
+  const ours = rows.filter((row) => row.endpointNum === desk.num && classOf(row) === fetch.kind);
   const isWhole = ours.length < fetch.limit;
-  // A read that began at the start and came to the end has seen every parked row: all of them are in memory now.
-  if (isWhole && fetch.after === START) {
-    desk.hasParked = false;
-    desk.flood = null;
-  }
-  desk.parkedCursor = isWhole ? START : (ours.at(-1) ?? START);
+  // A read that began at the start and came to the end has seen every parked row of its class: all of them are in memory now.
+  if (isWhole && fetch.after === START) part.hasRows = false;
+  if (!desk.hasParked) desk.flood = null;
+  part.cursor = isWhole ? START : (ours.at(-1) ?? START);
 }

@@ -1,6 +1,7 @@
+import type { DeliveryClass } from '../store/mailbox.ts';
+import { CLASSES } from './class-turns.ts';
 import type { Desk } from './desk.ts';
 import { KeptMap } from './kept-map.ts';
-import { CLASSES, type LetterClass } from './letter-queue.ts';
 
 /**
  * How many of the free slots one party may have for each that it has: alone it gets `n / (n + 1)` of all, and the rest is there at once for
@@ -19,7 +20,7 @@ const FAST_MS = 100;
 /** Counts out what is free to rows that are about to come into memory. */
 export interface Places {
   /** @returns whether one more of this tenant, and class where that is known, could be sent as things are now; then its slot is counted as taken */
-  take(tenantNum: number, kind?: LetterClass): boolean;
+  take(tenantNum: number, kind?: DeliveryClass): boolean;
 }
 
 /** What a tenant has in these turns. */
@@ -45,7 +46,7 @@ export class Turns {
     () => ({ desks: [], inFlight: 0, last: 0 }),
     ({ desks, inFlight }) => desks.length === 0 && inFlight === 0,
   );
-  readonly #ofClass: Record<LetterClass, number> = { first: 0, retry: 0, replay: 0 };
+  readonly #ofClass: Record<DeliveryClass, number> = { first: 0, retry: 0, replay: 0 };
   #inFlight = 0;
   /** Tenants that have requests under way. */
   #busy = 0;
@@ -173,18 +174,18 @@ export class Turns {
   }
 
   /** Whether one of this class may begin now, of the desk that `next` returned last. */
-  mayBegin = (kind: LetterClass): boolean => {
+  mayBegin = (kind: DeliveryClass): boolean => {
     return this.#mayBegin(kind, this.#served);
   };
 
   /** Who comes first does not wait for the retries of others, as long as half of the reserve is left for first attempts. */
-  #mayBegin(kind: LetterClass, tenant: TenantTurns | null): boolean {
+  #mayBegin(kind: DeliveryClass, tenant: TenantTurns | null): boolean {
     if (kind === 'first' || this.#ofClass[kind] < SHARES[kind] * this.#free) return true;
     const free = this.#free;
     return tenant !== null && free > this.#reserve / 2 && this.#comesFirst(tenant.inFlight, free);
   }
 
-  began(desk: Desk, kind: LetterClass): void {
+  began(desk: Desk, kind: DeliveryClass): void {
     this.#inFlight++;
     this.#ofClass[kind]++;
     const tenant = this.#tenants.of(desk.tenantNum);
@@ -192,7 +193,7 @@ export class Turns {
     if (++tenant.inFlight === 1) this.#busy++;
   }
 
-  ended(desk: Desk, kind: LetterClass): void {
+  ended(desk: Desk, kind: DeliveryClass): void {
     this.finished++;
     this.#inFlight--;
     this.#ofClass[kind]--;

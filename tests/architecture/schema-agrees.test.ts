@@ -18,6 +18,7 @@ const beyondPrisma = {
     'mailbox_behind_idx',
     'mailbox_due_idx',
     'mailbox_order_idx',
+    'mailbox_parked_class_idx',
     'mailbox_parked_idx',
     'mailbox_replay_idx',
     'rejected_messages_publish_idx',

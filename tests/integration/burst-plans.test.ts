@@ -193,7 +193,7 @@ test.each<[string, (pool: pg.Pool, rows: typeof given) => Promise<unknown>]>([
     (client, rows) =>
       fetchParked(
         client,
-        rows.map(({ endpointNum }) => ({ lane: 0, endpointNum, after: START, limit: 20 })),
+        rows.map(({ endpointNum }) => ({ lane: 0, endpointNum, kind: 'first', after: START, limit: 20 })),
         rows,
       ),
   ],

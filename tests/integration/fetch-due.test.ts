@@ -153,9 +153,75 @@ test('the parked backlog of an endpoint is read from its lane alone', async () =
      SELECT gen_random_uuid(), now() - interval '1 s', 1, 1, lane, true FROM generate_series($1::int, $1 + 1) lane`,
     [LANE],
   );
-  const fetch = { lane: LANE, endpointNum: 1, after: START, limit: 9 };
+  const fetch = { lane: LANE, endpointNum: 1, kind: 'first', after: START, limit: 9 } as const;
   expect(await fetchParked(pool, [fetch], [])).toMatchObject([{ lane: LANE }]);
 });
+
+/** A backlog in which retries stand before first attempts, and what a replay queued before both. */
+const parkMany = (each: number) =>
+  pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, replay_num, step)
+     SELECT gen_random_uuid(), now() - interval '1 h' + n * interval '1 ms', 1, 1, $1, true,
+            CASE WHEN n <= $2 THEN 1 END, CASE WHEN n % 3 = 0 OR n > $2 AND n <= 2 * $2 THEN 1 ELSE 0 END
+       FROM generate_series(1, 2 * $2::int + 6) n`,
+    [LANE, each],
+  );
+
+const parkedFetches = (['first', 'retry', 'replay'] as const).map((kind, i) => {
+  return { lane: LANE, endpointNum: 1, kind, after: START, limit: 2 + i };
+});
+
+test('of a parked backlog each class is read apart: first attempts, retries, and what a replay queued', async () => {
+  await parkMany(9);
+  const rows = await fetchParked(pool, parkedFetches, []);
+  const kinds = rows.map(({ isReplay, step }) => (isReplay ? 'replay' : step === 0 ? 'first' : 'retry'));
+  expect(kinds).toEqual([...Array(4).fill('replay'), ...Array(3).fill('retry'), ...Array(2).fill('first')]);
+  // Each goes on from a cursor of its own.
+  const [first] = parkedFetches;
+  const rest = await fetchParked(pool, [{ ...first!, after: rows.at(-1)!, limit: 9 }], []);
+  expect(rest.map(({ isReplay, step }) => [isReplay, step])).toEqual([
+    [false, 0],
+    [false, 0],
+  ]);
+  expect(await fetchParked(pool, [first!], rows.slice(-2))).toEqual(rest);
+});
+
+test.each(['as it is', 'as it was when nothing waited'])(
+  'each class is an index range scan, however many rows of the others stand before it: the table counted %s',
+  async (counted) => {
+    if (counted === 'as it is') await parkMany(10_000);
+    await pool.query('VACUUM ANALYZE mailbox');
+    if (counted !== 'as it is') await parkMany(10_000);
+    const statements: { text: string; values: unknown[] }[] = [];
+    const query = async (statement: { text: string; values: unknown[] }) => {
+      statements.push(statement);
+      return { rows: [] };
+    };
+    await fetchParked({ query } as never, parkedFetches, []);
+    const [{ text, values }] = statements as [(typeof statements)[0]];
+    const client = await pool.connect();
+    try {
+      await client.query(`PREPARE parked_${counted.length} AS ${text}`);
+      const literals = [...values.slice(0, -2), `{${newUuid(Date.now())}}`, '{1}']
+        .map((each) => client.escapeLiteral(String(each)))
+        .join(', ');
+      for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+        await client.query(`SET plan_cache_mode = ${mode}`);
+        const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+          `EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE parked_${counted.length} (${literals})`,
+        );
+        const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+        const [, condition] = /mailbox_parked_class_idx on mailbox.*\n\s*Index Cond: (.*)/.exec(plan) ?? [plan, plan];
+        for (const part of ['lane = ', 'endpoint_num = ', 'CASE WHEN', 'due_at <= ', 'ROW(due_at, event_id) > '])
+          expect(condition).toContain(part);
+        expect(plan).not.toContain('Rows Removed by Filter');
+      }
+    } finally {
+      await client.query('RESET plan_cache_mode');
+      client.release();
+    }
+  },
+);
 
 test('a delivery that was tried since it was read waits no longer as it was read', async () => {
   await pool.query(

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes } from '../../src/store/lanes.ts';
 import { fetchDue, START } from '../../src/store/mailbox.ts';
-import { parkDeliveries, setBehind } from '../../src/store/park.ts';
+import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { settle } from '../../src/store/settle.ts';
 import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
@@ -56,6 +56,22 @@ test.each([
     expect(await isPut()).toBe(true);
   },
 );
+
+test('of a flood that is parked unread it is told how many rows of which class it was', async () => {
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, step, replay_num)
+     SELECT gen_random_uuid(), now() - interval '1 ms', 1, 1, 3, n / 2, CASE WHEN n > 3 THEN 1 END FROM generate_series(0, 6) n`,
+  );
+  const parked = await parkEndpoints(pool, await take('owner'), [1], 99);
+  expect(new Map(parked.map(({ kind, rows }) => [kind, rows]))).toEqual(
+    new Map([
+      ['first', 3],
+      ['retry', 2],
+      ['replay', 3],
+    ]),
+  );
+  expect(await parkEndpoints(pool, await take('owner'), [1], 99)).toEqual([]);
+});
 
 test('only what is due is set behind: one that waits for its retry stays where it will be fetched', async () => {
   await pool.query(`UPDATE mailbox SET due_at = now() + interval '1 hour'`);
