@@ -74,7 +74,7 @@ const LEAVE = `
     RETURNING m.endpoint_num, m.event_id, m.order_key, m.seq, CASE WHEN NOT g.is_delivered THEN m.paused_at END AS paused_at
   ),
   ${pauseAgain('gone')}
-  SELECT endpoint_num, order_key, false AS pauses FROM gone`;
+  SELECT endpoint_num, order_key, paused_at IS NOT NULL AS pauses FROM gone`;
 
 async function leave(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<readonly Row[]> {
   const sorted = [...attempts].sort(byKey);

@@ -59,9 +59,9 @@ export interface LaneFetch {
  */
 const LOOKS = 16_000;
 
-/** How many rows of its lane a fetch looks at: a share of them, at the least twice as many as it may bring, and those that are in memory. */
+/** How many rows of its lane a fetch looks at: a share of them and of those in memory, at the least twice as many as it may bring. */
 export function looksOf(fetch: LaneFetch, lanes: number, inMemory: number): number {
-  return Math.max(2 * fetch.limit, Math.floor(LOOKS / lanes)) + inMemory;
+  return Math.max(2 * fetch.limit, Math.floor((LOOKS + inMemory) / lanes));
 }
 
 /** What a fetch brought, in due order within a lane. */

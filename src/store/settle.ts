@@ -124,9 +124,14 @@ export async function settle(
     if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
     return run('settle-again', SETTLE_AGAIN);
   });
+  const held = new Set(rows[0]?.lanes ?? []);
   // Whoever withdrew a delivery under way may have been waited for: what it wrote is seen by no part of the same statement.
-  if (rows[0]?.some_late === true) await resumeDelivered(pool, ordered);
-  return new Set(rows[0]?.lanes ?? []);
+  if (rows[0]?.some_late === true)
+    await resumeDelivered(
+      pool,
+      ordered.filter(({ lane }) => held.has(lane)),
+    );
+  return held;
 }
 
 interface Settled {

@@ -119,6 +119,26 @@ test.each([
   expect(most(await waits())).toBeLessThan(300);
 });
 
+test('what is committed seconds late is found, too, though a tenant keeps its share of memory', async () => {
+  openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : hanging));
+  rig.model.looks = 300;
+  addCrowd(1, 50, 50, () => 3, EPOCH_MS - 60_000);
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(8_000);
+  rig.model.add(++events, NEIGHBOUR, rig.model.now - 10_000);
+  expect(await rig.time.pass(6_000, () => sentToNeighbour() === 1)).toBe(true);
+});
+
+test('a burst of a tenant whose receivers are fast goes out beside a backlog whose receivers hang', async () => {
+  openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : hanging));
+  rig.model.looks = 300;
+  addCrowd(1, 50, 50, () => 3, EPOCH_MS - 60_000);
+  void rig.startWorker().owner.hold(0);
+  await rig.time.pass(1_000);
+  for (let i = 0; i < 1_000; i++) rig.model.add(++events, NEIGHBOUR, rig.model.now);
+  expect(await rig.time.pass(30_000, () => sentToNeighbour() === 1_000)).toBe(true);
+});
+
 test('where reads stop early they go on until they come to the end', async () => {
   openRig(() => fast);
   rig.model.looks = 8;
@@ -152,8 +172,9 @@ test('a read past a backlog that Postgres cuts off is told, and its round goes o
   void rig.startWorker().owner.hold(0);
   await rig.time.pass(250);
   rig.model.add(++events, NEIGHBOUR, rig.model.now);
-  expect(await rig.time.pass(30_000, () => sentToNeighbour() === 1)).toBe(true);
-  // What is due now, and what waits before that.
-  expect(rig.failures).toHaveLength(2);
+  expect(await rig.time.pass(90_000, () => sentToNeighbour() === 1)).toBe(true);
+  // What is due now, and what waits before that; each again after a while, and then rarely.
+  expect(rig.failures.length).toBeLessThanOrEqual(4);
+  expect(rig.failures.length).toBeGreaterThan(1);
   for (const failure of rig.failures) expect(failure).toContain('canceling statement due to statement timeout');
 });

@@ -22,14 +22,16 @@ test('who has very few is none of it, however few were read', () => {
   expect(crowd.tenants(0)).toEqual([]);
 });
 
-test('who has eighty of the rows that are read past the crowd in ten seconds is one of it', () => {
+test('who has 500 of the rows that are read past the crowd in ten seconds is one of it, for a while', () => {
   const crowd = new Crowd();
   const past = (count: number, now: number) => {
     crowd.tenants(now);
-    crowd.notePast(rowsOf({ 1: count, 2: 4 }), now);
-    return crowd.tenants(now);
+    const isOneMore = crowd.notePast(rowsOf({ 1: count, 2: 4 }), now);
+    return [isOneMore, crowd.tenants(now)];
   };
-  expect([past(40, 0), past(39, 10_000), past(79, 10_001)]).toEqual([[], [], []]);
-  expect(past(1, 20_001)).toEqual([1]);
+  expect([past(400, 0), past(99, 10_000), past(499, 10_001)]).toEqual(Array(3).fill([false, []]));
+  expect(past(1, 20_001)).toEqual([true, [1]]);
   expect(crowd.tenants(22_002)).toEqual([]);
+  expect(past(500, 30_000)).toEqual([true, [1]]);
+  expect(past(499, 32_001)).toEqual([false, []]);
 });

@@ -4,7 +4,7 @@ import type { DueDelivery } from '../store/mailbox.ts';
 const SHARE = 1 / 200;
 const LEAST = 4;
 /** Rows of one tenant among those that are read past the crowd from which on it is one, too, and the time in which, in ms: more than a burst. */
-const MANY_PAST = 80;
+const MANY_PAST = 500;
 const PAST_MS = 10_000;
 /** For how long it stays one, in ms. */
 const REMEMBERED_MS = 2_000;
@@ -24,14 +24,20 @@ export class Crowd {
     for (const [tenantNum, count] of countsOf(rows)) if (count >= many) this.#seenAt.set(tenantNum, now);
   }
 
-  /** The same for one that passed over the crowd. */
-  notePast(rows: readonly OfTenant[], now: number): void {
+  /** The same for one that passed over the crowd. @returns whether one more is one of it now */
+  notePast(rows: readonly OfTenant[], now: number): boolean {
+    let isOneMore = false;
     for (const [tenantNum, count] of countsOf(rows)) {
       const noted = this.#past.get(tenantNum) ?? { since: now, rows: 0 };
       this.#past.set(tenantNum, noted);
       noted.rows += count;
-      if (noted.rows >= MANY_PAST) this.#seenAt.set(tenantNum, now);
+      if (noted.rows < MANY_PAST) continue;
+      isOneMore = true;
+      this.#seenAt.set(tenantNum, now);
+      // As many rows again may come of it when it has been one of the crowd.
+      this.#past.delete(tenantNum);
     }
+    return isOneMore;
   }
 
   tenants(now: number): readonly number[] {

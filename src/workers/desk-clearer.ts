@@ -54,7 +54,9 @@ export class DeskClearer {
   dropGone(desk: Desk, gone: ReadonlySet<Letter>): void {
     const letters = desk.waiting.remove((each) => gone.has(each));
     this.forget(letters);
-    for (const { due } of letters) if (due.order !== null) this.follow(desk, due.order, desk.lines.ended(due.order));
+    // A dead letter whose redrive was withdrawn is gone, too, and its key waits for a person again: the table knows.
+    for (const { due } of letters)
+      if (due.order !== null) this.follow(desk, due.order, { ...desk.lines.left(due.order), asksTable: true });
   }
 
   forget(letters: readonly Letter[]): void {

@@ -120,7 +120,7 @@ export class Desk {
 
   /** Rows of it are parked, known here or not: of which class they are may have changed, too. */
   foundParked(): void {
-    for (const kind of CLASSES) if (!this.parked[kind].hasRows) this.parked[kind].mark();
+    for (const kind of CLASSES) this.parked[kind].found();
   }
 
   /** Whether the table holds parked rows of this endpoint. */

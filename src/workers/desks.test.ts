@@ -377,6 +377,21 @@ test('a row that has waited and is gone from the mailbox meanwhile is not sent a
   expect([desks.memory.room, desks.memory.hasRoom]).toEqual([16, true]);
 });
 
+test('G5: what stands behind a row that is gone goes back to the table, which knows whether its key waits for a person', async () => {
+  model.addEndpoint(1, 0, 1);
+  answerAfterMs = 1_000;
+  const [busy, ...ordered] = rows(1, 3).map((row, i) => ({
+    ...row,
+    order: i === 0 ? null : { key: 7, seq: i, behindSeq: i === 1 ? null : 1, isPaused: false },
+  }));
+  stillWaiting = (asked) => asked.filter((row) => row.eventUuid !== ordered[0]!.eventUuid);
+  await admit([busy!, ...ordered]);
+  await time.pass(5_000);
+  expect(settled.map(({ eventUuid }) => eventUuid)).toEqual([busy!.eventUuid]);
+  expect(desks.aside.takeBehind(desks.isHeld)).toEqual([ordered[1]]);
+  expect(desks.aside.takeAsked()).toEqual([{ endpointNum: 1, key: 7 }]);
+});
+
 test('rows that could not be looked for are looked for again, and sent', async () => {
   model.addEndpoint(1, 0, 1);
   answerAfterMs = 1_000;

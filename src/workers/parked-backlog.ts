@@ -88,7 +88,9 @@ function mostOf(desk: Desk): number {
 
 function mostOfEach(desk: Desk): Limits {
   const most = mostOf(desk);
-  return new Map(CLASSES.filter(desk.lacks).map((kind) => [kind, most]));
+  // Retries and replays have half of the room that first attempts have (`Admission`).
+  const mostOfClass = (kind: DeliveryClass) => (kind === 'first' ? most : Math.ceil(most / 2));
+  return new Map(CLASSES.filter(desk.lacks).map((kind) => [kind, mostOfClass(kind)]));
 }
 
 /** So many rows in all: where they are few, each class gets some of them in time. */

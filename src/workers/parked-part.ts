@@ -8,6 +8,12 @@ export class ParkedPart {
   /** Rises with each parking, so that a read that was under way meanwhile does not conclude that nothing is parked. */
   parkings = 0;
 
+  /** There may be some, also before where reading goes on: a retry by hand makes a parked row another class's. */
+  found(): void {
+    if (!this.hasRows) this.mark();
+    else this.cursor = START;
+  }
+
   mark(): void {
     this.hasRows = true;
     this.cursor = START;

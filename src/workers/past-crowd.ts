@@ -11,8 +11,9 @@ const SHARES = [
   ['unseen', 1 / 2],
   ['passedOver', 1 / 20],
 ] as const;
-/** How often lanes are looked through anew because a tenant is passed over no more, in ms. */
+/** How often lanes are looked through anew, in ms: for what was missed of late, and all of it where a tenant is passed over no more; rarely all of it anyway, for what was committed very late. */
 const LOOK_ANEW_MS = 5_000;
+const LOOK_AT_ALL_MS = 60_000;
 
 /**
  * Where more is due than is read at once: reads rows of those who have few among them. They would wait until all that was due before is read, and sent or parked, be it of one tenant with
@@ -22,9 +23,10 @@ export class PastCrowd {
   readonly #options: PastReadOptions;
   readonly #crowd = new Crowd();
   readonly #reads: readonly PastRead[];
-  /** Tenants whose rows some lane passed over, and when lanes began anew because one is no more. */
+  /** Tenants whose rows some lane passed over since lanes began anew, and when they did, and from the start. */
   #passedOver = new Set<number>();
-  #anewAt = Number.NEGATIVE_INFINITY;
+  #anewAt = performance.now();
+  #allAt = performance.now();
 
   constructor(options: PastReadOptions) {
     this.#options = options;
@@ -52,13 +54,15 @@ export class PastCrowd {
     for (const read of this.#reads) if (!(await read.run([...tenants]))) return;
   }
 
-  /** What was passed over stands behind where the next look begins. Whose it is may have few now. */
+  /** What was passed over stands behind where the next look begins. Whose it is may have few now. And a commit may have taken longer than looks go back. */
   #lookAnew(tenants: ReadonlySet<number>, now: number): void {
-    const isMissing = [...this.#passedOver].some((tenant) => !tenants.has(tenant));
     for (const tenant of tenants) this.#passedOver.add(tenant);
-    if (!isMissing || now - this.#anewAt < LOOK_ANEW_MS) return;
-    this.#passedOver = new Set(tenants);
+    if (now - this.#anewAt < LOOK_ANEW_MS) return;
     this.#anewAt = now;
-    for (const lane of this.#options.lanes.values()) lane.looks.lookAnew(this.#options.nowMs());
+    const isAll = this.#passedOver.size > tenants.size || now - this.#allAt >= LOOK_AT_ALL_MS;
+    if (isAll) this.#allAt = now;
+    this.#passedOver = new Set(tenants);
+    const clockMs = this.#options.nowMs();
+    for (const { looks } of this.#options.lanes.values()) isAll ? looks.lookAnew(clockMs) : looks.missed(clockMs);
   }
 }

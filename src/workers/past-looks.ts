@@ -7,8 +7,8 @@ const SETTLED_MS = 1_000;
 const LATE_MS = 250;
 /** How far behind the clock a front may fall, in ms, before it leaves what is between to a sweep. */
 const LAG_MS = 3_000;
-/** How far a look goes back for what became due of late, in ms: no statement of ours takes as long as that. */
-const RECENT_MS = 15_000;
+/** How far a look goes back for what became due of late, in ms: every five seconds (`PastCrowd`), and no statement of ours takes as long as what is left of it. */
+const RECENT_MS = 30_000;
 
 /** Looks past a crowd, each from where the last one ended. */
 export interface Look {
@@ -101,12 +101,22 @@ export class PastLooks {
   readonly passedOver = new Sweep();
   readonly front: Look = new Front(this.unseen);
 
-  /** Rows that became due of late may have been missed. @param clockMs Postgres's clock */
-  missed(clockMs: number): void {
-    this.unseen.goFrom(ago(clockMs, RECENT_MS));
+  /** Since when a tenant is passed over whose rows were taken before. */
+  #leftAt: Cursor | null = null;
+
+  /** Looks go past the rest of what a tenant has there, whose rows they brought so far. */
+  left(place: Cursor): void {
+    this.#leftAt = earlier(this.#leftAt ?? place, place);
   }
 
-  /** A tenant is passed over no more, whose rows may be anywhere. */
+  /** What became due of late may have been missed, and such a tenant may be passed over no more. @param clockMs Postgres's clock */
+  missed(clockMs: number): void {
+    const recent = ago(clockMs, RECENT_MS);
+    this.unseen.goFrom(this.#leftAt === null ? recent : earlier(this.#leftAt, recent));
+    this.#leftAt = null;
+  }
+
+  /** Rows of tenants that are passed over no more, and what was committed very late, may be anywhere. */
   lookAnew(clockMs: number): void {
     this.missed(clockMs);
     this.passedOver.goFrom(START);
@@ -119,7 +129,7 @@ export function ago(clockMs: number, ms: number): Cursor {
 }
 
 function earlier(one: Cursor, other: Cursor): Cursor {
-  return isBefore(one, other) ? one : other;
+  return isBefore(other, one) ? other : one;
 }
 
 export function isBefore(one: Cursor, other: Cursor): boolean {

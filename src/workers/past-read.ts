@@ -23,8 +23,12 @@ const MOST_ROWS = 500;
 const ROOM_SHARE = 1 / 4;
 /** How long after a read the next one may be, in ms: sooner where the last one found somebody, or more is to be looked at. */
 const PAUSE_MS = { least: 25, most: 100 } as const;
-/** How much longer than a read took that failed the next one waits: it may have run into the time limit of a statement, and will again. */
-const AFTER_FAILURE = 10;
+/**
+ * How long after a read that failed the next one may be, in ms: Postgres may have stood still. And how much longer than it took that of the next one that fails: it may
+ * run into the time limit of a statement each time, and all lanes wait for it.
+ */
+const AFTER_FAILURE_MS = 5_000;
+const AFTER_FAILURES = 10;
 
 interface Found extends DueRows {
   readonly fresh: readonly DueDelivery[];
@@ -40,6 +44,8 @@ export class PastRead {
   #nextAt = Number.NEGATIVE_INFINITY;
   #pauseMs: number = PAUSE_MS.least;
   #failure: unknown = null;
+  /** Whether the last one failed. */
+  #hasFailed = false;
 
   /** @param share the most of a worker's time that it takes */
   constructor(
@@ -109,7 +115,10 @@ export class PastRead {
     const tookMs = end - began;
     const goesOn = found !== null && (found.fresh.length > 0 || found.stops.size > 0);
     this.#pauseMs = goesOn ? PAUSE_MS.least : Math.min(this.#pauseMs * 2, PAUSE_MS.most);
-    const restMs = tookMs * (found === null ? AFTER_FAILURE : 1 / this.#share - 1);
+    const hasFailedBefore = this.#hasFailed;
+    this.#hasFailed = found === null;
+    const afterFailureMs = hasFailedBefore ? tookMs * AFTER_FAILURES : AFTER_FAILURE_MS;
+    const restMs = found === null ? afterFailureMs : tookMs * (1 / this.#share - 1);
     this.#nextAt = Math.max(began + this.#pauseMs, end + restMs);
   }
 
@@ -117,14 +126,18 @@ export class PastRead {
     // Else it is read again, before what came later.
     if (!(await this.#options.admit(fresh))) return;
     const rowsOf = Map.groupBy(rows, (row) => row.lane);
+    const ends = new Map<Lane, Cursor>();
+    let isOneMore = false;
     for (const lane of lanes) {
       const some = rowsOf.get(lane.number) ?? [];
       const isFull = some.length >= size;
       // A crowd of its own, due after what the main read has come to: others are behind it again.
-      if (isFull) this.#crowd.notePast(some, now);
+      isOneMore = (isFull && this.#crowd.notePast(some, now)) || isOneMore;
       const end: Cursor | null = (isFull ? some.at(-1) : stops.get(lane.number)) ?? null;
+      if (end !== null) ends.set(lane, end);
       this.#lookOf(lane).took(end);
     }
+    if (isOneMore) for (const [lane, end] of ends) lane.looks.left(end);
     for (const { lane } of fresh) this.#options.lanes.get(lane)?.found(now);
   }
 }

@@ -10,6 +10,8 @@ const DAY_MS = 86_400_000;
 const NOW = 20_000.5 * DAY_MS;
 let time: VirtualTime;
 let settled: Map<number, boolean>;
+/** Those whose key waits for a person, or of which only the table knows. */
+let pausing: number[];
 let givenUp: number[];
 let left: number[][];
 let failures: number[];
@@ -19,6 +21,7 @@ beforeEach(() => {
   time = new VirtualTime();
   time.install();
   settled = new Map();
+  pausing = [];
   failures = [];
   givenUp = [];
   left = [];
@@ -60,6 +63,7 @@ function settlerOf(write: Write): Settler {
     onSettled: (done, isWritten) => {
       expect(settled.has(done.endpointNum)).toBe(false);
       settled.set(done.endpointNum, isWritten);
+      if (done.pauses) pausing.push(done.endpointNum);
     },
     onFailure: (_error, attempts) => failures.push(attempts),
   });
@@ -128,6 +132,21 @@ test('of days that were dropped all attempts are let go of together, and those o
   expect(left.map((day) => day.map((num) => num % 4))).toEqual([Array(100).fill(0), Array(100).fill(1)]);
   expect([settled.size, settler.size, givenUp.length]).toEqual([400, 0, 0]);
   expect(writes).toBe(5);
+});
+
+test('G5: of a day that was dropped, only the table knows whether a key waits for what was not delivered', async () => {
+  const settler = settlerOf(() => Promise.reject(Object.assign(new Error('no partition'), { code: '23514' })));
+  const decisions: SettledAttempt['decision'][] = [
+    { kind: 'done' },
+    { kind: 'dead_letter' },
+    { kind: 'retry', delayMs: 1 },
+  ];
+  for (const [i, decision] of decisions.entries()) settler.add({ ...attempt(i, 0, 0, 19_997), decision });
+  await time.pass(100);
+  expect([[...settled.keys()], pausing]).toEqual([
+    [0, 1, 2],
+    [1, 2],
+  ]);
 });
 
 test('G2 attempts of yesterday and today are never let go of: that their day is missing is a fault which is mended', async () => {

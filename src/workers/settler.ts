@@ -139,7 +139,8 @@ export class Settler {
     }
     onFailure(error, batch.length);
     await leaveDropped(batch);
-    const ended = batch.map((attempt) => endedAs(attempt, { pauses: false }));
+    // Whether its key waits for it, redriven in vain, the table knows.
+    const ended = batch.map((attempt) => endedAs(attempt, { pauses: attempt.decision.kind !== 'done' }));
     this.#leave(ended, (attempt) => this.#options.leaseOf(attempt.lane) !== undefined);
   }
 

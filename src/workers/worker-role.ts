@@ -65,8 +65,8 @@ export function workerServices(context: Context): Service[] {
   health.addLiveness(() => (owner.stalledMs > STUCK_MS ? 'deliveries are due and nothing moves' : null));
   health.addLiveness(() => (sweeper.neglectedMs > STUCK_MS ? 'lanes have due work and no owner' : null));
   const fail = (name: string, error: unknown) => observe.workFailed(name, error);
-  const sweep = async () => {
-    await takeOver(context, owner, session, id).catch((error: unknown) => fail('takeover', error));
+  const sweep = async (signal: AbortSignal) => {
+    await takeOver(context, { owner, session, id, signal }).catch((error: unknown) => fail('takeover', error));
     await sweeper.runOnce();
   };
   const housekeeping = createHousekeeping(context);
@@ -91,19 +91,23 @@ export function workerServices(context: Context): Service[] {
   ];
 }
 
+interface Taker {
+  readonly owner: LaneOwner;
+  readonly session: WorkerSession;
+  readonly id: string;
+  /** Whether it is stopping. */
+  readonly signal: AbortSignal;
+}
+
 /** Frees the lanes of workers that are gone. */
-async function takeOver(
-  { workerPool: pool, observe }: Context,
-  owner: LaneOwner,
-  session: WorkerSession,
-  id: string,
-): Promise<void> {
+async function takeOver({ workerPool: pool, observe }: Context, taker: Taker): Promise<void> {
+  const { owner, session, id, signal } = taker;
   if (session.heldMs < JUDGE_MS) return;
   const freed = await freeLanesOfGone(pool, id, session.lockKey);
   if (freed.workers === 0) return;
   observe.workersGone(freed);
-  // With one worker less the share is larger.
-  await owner.beat();
+  // With one worker less the share is larger. A worker that stops would be counted anew, after it has said that it is gone.
+  if (!signal.aborted) await owner.beat();
 }
 
 function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProcess']>[0] {
