@@ -27,8 +27,8 @@ const slow = [
   'tests/architecture/dependency-rules.test.ts',
   'src/**/{hostile-*,guard-inflation}.test.ts',
   'tests/{integration,chaos}/{kafka,rabbitmq,redis-topologies}*.test.ts',
-  'tests/integration/{changes-at-once,changes-refused,dead-letter-retention,egress-hold,embedded-postgres,hand-over,many-dead-letters}.test.ts',
-  'tests/integration/{typescript-client-package,migrate-command,reseal,routing-consistency,system-event-storms,system-events,worker-session}.test.ts',
+  'tests/integration/{changes-at-once,changes-refused,dead-letter-retention,egress-hold,embedded-postgres,expired-keys,hand-over,many-dead-letters}.test.ts',
+  'tests/integration/{typescript-client-package,migrate-command,rejected-rounds,reseal,restored-letters,routing-consistency,system-event-storms,system-events,waiting-replays,worker-session}.test.ts',
   'tests/e2e/!(egress|order|retries|signed-delivery).test.ts',
   'tests/chaos/!(api-crash|backlog|fault-list|worker-crash).test.ts',
 ];

@@ -29,6 +29,9 @@ export function classOf({ isReplay, step }: Pick<DueDelivery, 'isReplay' | 'step
 export class LetterQueue {
   readonly #queues: Record<DeliveryClass, Letter[]> = { first: [], retry: [], replay: [] };
   readonly #turns = new ClassTurns();
+  /** Of the call of `take` under way: one function for all of them, since each delivery has one. */
+  #mayBegin: (kind: DeliveryClass) => boolean = () => false;
+  readonly #has = (kind: DeliveryClass) => this.#queues[kind].length > 0 && this.#mayBegin(kind);
 
   get length(): number {
     return this.#queues.first.length + this.#queues.retry.length + this.#queues.replay.length;
@@ -61,7 +64,8 @@ export class LetterQueue {
 
   /** The next one of a class that may be sent now; undefined when there is none. */
   take(mayBegin: (kind: DeliveryClass) => boolean): Letter | undefined {
-    const kind = this.#turns.next((each) => this.#queues[each].length > 0 && mayBegin(each));
+    this.#mayBegin = mayBegin;
+    const kind = this.#turns.next(this.#has);
     return kind === undefined ? undefined : this.#queues[kind].shift();
   }
 
