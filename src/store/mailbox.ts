@@ -35,8 +35,9 @@ export interface OrderPlace {
   readonly isPaused: boolean;
 }
 
-/** First attempts, retries, and what a replay queued. */
-export type DeliveryClass = 'first' | 'retry' | 'replay';
+/** First attempts, retries, and what a replay queued: each at the place of its code in `PARKED_CLASS`. */
+export const CLASSES = ['first', 'retry', 'replay'] as const;
+export type DeliveryClass = (typeof CLASSES)[number];
 
 /** Where a lane's fetch goes on. Rows may become visible behind it (late commits), so that it starts over now and then. */
 export interface Cursor {
@@ -159,8 +160,6 @@ const KEYS = [column(uuids, (row: DeliveryKey) => row.eventUuid), column(ints, (
 /** The code of a parked row's class; null of any other. As mailbox_parked_class_idx has it, word for word. */
 export const PARKED_CLASS =
   'CASE WHEN NOT parked THEN NULL WHEN replay_num IS NOT NULL THEN 2 WHEN step > 0 THEN 1 ELSE 0 END';
-/** By their codes. */
-export const PARKED_CLASSES: readonly DeliveryClass[] = ['first', 'retry', 'replay'];
 
 // An index range scan for each class of an endpoint: however many rows the others have, none of them is met.
 const FETCH_PARKED = `
@@ -200,7 +199,7 @@ export async function fetchParked(
     values: [
       plainArray(endpoints.map((fetch) => fetch.lane)),
       plainArray(endpoints.map((fetch) => fetch.endpointNum)),
-      plainArray(endpoints.map((fetch) => PARKED_CLASSES.indexOf(fetch.kind))),
+      plainArray(endpoints.map((fetch) => CLASSES.indexOf(fetch.kind))),
       plainArray(endpoints.map((fetch) => fetch.after.dueAtMs)),
       plainArray(endpoints.map((fetch) => fetch.after.eventUuid)),
       plainArray(endpoints.map((fetch) => fetch.limit)),

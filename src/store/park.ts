@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { LaneLease } from './lanes.ts';
-import { type DeliveryClass, PARKED_CLASS, PARKED_CLASSES } from './mailbox.ts';
+import { CLASSES, type DeliveryClass, PARKED_CLASS } from './mailbox.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
 
@@ -86,7 +86,7 @@ export async function parkEndpoints(
     text: PARK_ENDPOINTS,
     values,
   });
-  return parked.map((each) => ({ endpointNum: each.endpoint_num, kind: PARKED_CLASSES[each.class]!, rows: each.rows }));
+  return parked.map((each) => ({ endpointNum: each.endpoint_num, kind: CLASSES[each.class]!, rows: each.rows }));
 }
 
 function leaseColumns(leases: readonly LaneLease[]): string[] {

@@ -1,4 +1,4 @@
-import type { DeliveryClass } from '../store/mailbox.ts';
+import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
 
 /**
  * Whose turn it is, of twelve: eight first attempts, three retries, one replay. A class with nothing to send leaves its turn to the
@@ -18,8 +18,6 @@ const TURNS: readonly DeliveryClass[] = [
   'retry',
   'first',
 ];
-
-export const CLASSES: readonly DeliveryClass[] = ['first', 'retry', 'replay'];
 
 /** Deals what one endpoint may take out to the classes of its deliveries. */
 export class ClassTurns {

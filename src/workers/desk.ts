@@ -1,10 +1,10 @@
 import { Gate, type SavedGate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
-import type { DeliveryClass } from '../store/mailbox.ts';
+import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
 import type { EndpointNotice } from '../store/notices.ts';
 import type { LoadedTarget } from '../store/targets.ts';
-import { CLASSES, ClassTurns } from './class-turns.ts';
+import { ClassTurns } from './class-turns.ts';
 import { type Envelope, envelopeFor } from './envelopes.ts';
 import { Flights } from './flights.ts';
 import { KeyLines } from './key-lines.ts';

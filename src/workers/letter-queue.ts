@@ -1,6 +1,6 @@
 import { deliveryIdOf } from '../domain/ids.ts';
-import type { DeliveryClass, DueDelivery, EventBody } from '../store/mailbox.ts';
-import { CLASSES, ClassTurns } from './class-turns.ts';
+import { CLASSES, type DeliveryClass, type DueDelivery, type EventBody } from '../store/mailbox.ts';
+import { ClassTurns } from './class-turns.ts';
 
 /** A delivery in the lane's hands, with its event. */
 export interface Letter {

@@ -1,6 +1,4 @@
-import type { DeliveryClass, DueDelivery, ParkedFetch } from '../store/mailbox.ts';
-import { START } from '../store/mailbox.ts';
-import { CLASSES } from './class-turns.ts';
+import { CLASSES, type DeliveryClass, type DueDelivery, type ParkedFetch, START } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
 import { classOf } from './letter-queue.ts';
 import type { Places, Turns } from './turns.ts';

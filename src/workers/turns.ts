@@ -1,5 +1,4 @@
-import type { DeliveryClass } from '../store/mailbox.ts';
-import { CLASSES } from './class-turns.ts';
+import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
 import { KeptMap } from './kept-map.ts';
 
