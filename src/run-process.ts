@@ -32,7 +32,9 @@ export async function runProcess(config: Config): Promise<Ending> {
   const { databaseUrl, operatorKey, isEmbedded, demo } = installation;
   try {
     // Another process may be migrating for long: a signal must not have to wait for that.
-    const prepared = prepareDatabase(databaseUrl, config.LANES).catch(explainTo(config));
+    const prepared = prepareDatabase(databaseUrl, config.LANES, config.REDIS_URL === undefined).catch(
+      explainTo(config),
+    );
     const ending = await Promise.race([prepared.then(() => undefined), stopping]);
     if (ending !== undefined) return ending;
     const own = await ownSockets(listener, [

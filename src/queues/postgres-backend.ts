@@ -32,7 +32,9 @@ class OwnPool extends PostgresConnection {
 
   constructor(databaseUrl: string) {
     const pool = new pg.Pool({
-      ...addressOf(databaseUrl, `-c search_path=${SCHEMA}`),
+      ...addressOf(databaseUrl),
+      // Not by `options`: a pooler of sessions may keep these back.
+      onConnect: async (client) => void (await client.query(`SET search_path TO ${SCHEMA}`)),
       // One of them listens.
       max: 5,
       connectionTimeoutMillis: 5_000,

@@ -14,6 +14,9 @@ test.each([
   ['3D000', 'database "webhooks" does not exist', 'Create that database'],
   ['', 'timeout expired', 'so busy'],
   ['', 'Connection terminated due to connection timeout', 'so busy'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'self-signed certificate in certificate chain', 'sslrootcert='],
+  ['CERT_HAS_EXPIRED', 'certificate has expired', 'a new certificate'],
+  ['08P01', 'unsupported startup parameter: statement_timeout', 'ignore_startup_parameters'],
   ['42501', 'permission denied for schema public', 'GRANT CREATE'],
 ])('%s: what, where and what to do, and no password', (code, message, hint) => {
   const { message: told } = explainDatabase(URL, errorOf(code, message)) as Error;

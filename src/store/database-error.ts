@@ -11,9 +11,11 @@ const UNREACHED = 'Start it, or mend host and port in DATABASE_URL.';
 const UNKNOWN_HOST = 'Mend the host in DATABASE_URL, or the name server of this machine.';
 const TOO_SLOW =
   'See what keeps it, or this machine, so busy, or whether host and port in DATABASE_URL are right; then start again.';
+const UNTRUSTED =
+  'Name the authority that signed its certificate: sslmode=verify-full&sslrootcert=/path/to/ca.pem in DATABASE_URL.';
 const REFUSED_LOGIN = 'Mend user and password in DATABASE_URL.';
 
-/** By socket errors of Node and SQLSTATEs (Postgres, appendix A). */
+/** By errors of Node's sockets and TLS, and SQLSTATEs (Postgres, appendix A). */
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: UNREACHED,
   EHOSTUNREACH: UNREACHED,
@@ -21,6 +23,12 @@ const HINTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: UNREACHED,
   ENOTFOUND: UNKNOWN_HOST,
   EAI_AGAIN: UNKNOWN_HOST,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  CERT_HAS_EXPIRED: 'Give it a new certificate.',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'Use the name in DATABASE_URL that its certificate is for.',
   '25006': 'It takes no writes, as a standby does: lead DATABASE_URL to the primary, or wait until it is promoted.',
   '28000': REFUSED_LOGIN,
   '28P01': REFUSED_LOGIN,
@@ -32,11 +40,21 @@ const HINTS: Readonly<Record<string, string>> = {
 const TIMED_OUT =
   /^(?:timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 
+/** How PgBouncer refuses what Posthorn gives each session. */
+const PARAMETER_REFUSED = /^unsupported startup parameter/;
+const POOLER =
+  'That is what a pooler says, such as PgBouncer. Have it pass over what it does not know: ignore_startup_parameters = options, statement_timeout, lock_timeout, idle_in_transaction_session_timeout (docs/operations.md, "Between Posthorn and Postgres"); or let Posthorn connect to Postgres itself.';
+
 /** @returns the error with where it happened and what to do; itself where that is not known */
 export function explainDatabase(databaseUrl: string, error: unknown): unknown {
   const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
-  const hint = TIMED_OUT.test(message) ? TOO_SLOW : HINTS[code];
+  const hint = hintFor(code, message);
   return hint === undefined ? error : new DatabaseError(databaseUrl, { code, message }, hint);
+}
+
+function hintFor(code: string, message: string): string | undefined {
+  if (TIMED_OUT.test(message)) return TOO_SLOW;
+  return PARAMETER_REFUSED.test(message) ? POOLER : HINTS[code];
 }
 
 /** Neither the user nor the password. */

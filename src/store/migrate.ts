@@ -56,14 +56,28 @@ async function applyPending(databaseUrl: string, files: readonly MigrationFile[]
   // A connection that breaks rejects the query under way as well; without a handler the event would end the process.
   client.on('error', () => {});
   await client.connect();
+  const applied: string[] = [];
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    const pending = await pendingMigrations(client, files);
-    for (const migration of pending) await applyMigration(client, migration);
-    return pending.map((migration) => migration.name);
+    for (let name = await applyNext(client, files); name !== null; name = await applyNext(client, files))
+      applied.push(name);
+    return applied;
   } finally {
     await client.end();
   }
+}
+
+/**
+ * In one transaction, which holds the lock: one that a session held would stay with the session where a pooler gives that to others.
+ * @returns the name of the migration that was applied; null where none is left
+ * @throws Error: the connection is to be closed then, and the transaction ends with it
+ */
+async function applyNext(client: pg.Client, files: readonly MigrationFile[]): Promise<string | null> {
+  await client.query('BEGIN');
+  await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+  const [next] = await pendingMigrations(client, files);
+  if (next !== undefined) await apply(client, next);
+  await client.query('COMMIT');
+  return next?.name ?? null;
 }
 
 async function pendingMigrations(client: pg.Client, files: readonly MigrationFile[]): Promise<MigrationFile[]> {
@@ -83,8 +97,7 @@ async function pendingMigrations(client: pg.Client, files: readonly MigrationFil
   });
 }
 
-async function applyMigration(client: pg.Client, migration: MigrationFile): Promise<void> {
-  await client.query('BEGIN');
+async function apply(client: pg.Client, migration: MigrationFile): Promise<void> {
   try {
     // A migration waits for no lock longer than this: behind a waiting ALTER every reader and writer would queue up.
     await client.query(`SET LOCAL lock_timeout = '1s'`);
@@ -93,9 +106,7 @@ async function applyMigration(client: pg.Client, migration: MigrationFile): Prom
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ($1, $2, $3, now(), 1)`,
       [randomUUID(), checksumOf(migration), migration.name],
     );
-    await client.query('COMMIT');
   } catch (error) {
-    await client.query('ROLLBACK');
     throw new Error(`Migration ${migration.name} failed and was rolled back: ${(error as Error).message}`, {
       cause: error,
     });

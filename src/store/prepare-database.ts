@@ -1,3 +1,4 @@
+import { checkPooler } from './check-pooler.ts';
 import { checkSession } from './check-session.ts';
 import { prepareLanes } from './lanes.ts';
 import { findUnknownMigrations, migrate } from './migrate.ts';
@@ -11,20 +12,26 @@ export interface PreparedDatabase {
 
 /**
  * Makes the database fit for this version: migrations, lanes, and partitions for the days ahead. Many processes may do so at once.
- * @throws UnsafeCommitError
+ * @param areQueuesOnPostgres whether BullMQ goes by the same address
+ * @throws UnsafeCommitError, PoolerError
  * @throws Error when a migration fails or `lanes` is not the number that the database was set up with.
  */
-export async function prepareDatabase(databaseUrl: string, lanes: number): Promise<PreparedDatabase> {
+export async function prepareDatabase(
+  databaseUrl: string,
+  lanes: number,
+  areQueuesOnPostgres = false,
+): Promise<PreparedDatabase> {
   const pool = createPool({
     databaseUrl,
     name: 'setup',
-    size: 1,
+    size: 2,
     connectMs: 10_000,
     statementMs: 30_000,
     onError: () => {},
   });
   try {
     // Before anything is changed.
+    await checkPooler(pool, areQueuesOnPostgres);
     await checkSession(pool);
     await migrate(databaseUrl);
     await prepareLanes(pool, lanes);

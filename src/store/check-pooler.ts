@@ -1,0 +1,57 @@
+import type pg from 'pg';
+
+/** Between Posthorn and Postgres is a proxy that gives the same session to several connections, and not what is needed then; `message` says what to do. */
+export class PoolerError extends Error {
+  constructor(found: string, remedy: string) {
+    super(
+      `DATABASE_URL leads through a proxy that pools transactions (PgBouncer with pool_mode=transaction, or the like), ${found}. ${remedy}, let it pool sessions, or let Posthorn connect to Postgres itself: its pools are bounded (docs/operations.md, "Between Posthorn and Postgres").`,
+    );
+    this.name = 'PoolerError';
+  }
+}
+
+/** SQLSTATEs of a session that does not know a named statement, or has had it from another connection. */
+const FOREIGN_STATEMENT: ReadonlySet<unknown> = new Set(['26000', '42P05']);
+
+const PID = { name: 'pooler-check', text: 'SELECT pg_backend_pid() AS pid' };
+
+/**
+ * Statements have names, so that Postgres reads and plans them once; a proxy that gives each transaction to whichever session is free has to carry them over. What
+ * BullMQ does on Postgres, listening and a path of schemas, is lost on the way in any case.
+ * @param pool of two connections at least, that has had no statement yet
+ * @param areQueuesOnPostgres whether BullMQ goes by the same address
+ * @throws PoolerError
+ */
+export async function checkPooler(pool: pg.Pool, areQueuesOnPostgres: boolean): Promise<void> {
+  const [one, other] = await Promise.all([pool.connect(), pool.connect()]);
+  try {
+    const isShared = await shareSessions(one, other);
+    if (isShared && areQueuesOnPostgres)
+      throw new PoolerError('through which BullMQ does not work on Postgres', 'Set REDIS_URL');
+  } catch (error) {
+    if (!FOREIGN_STATEMENT.has((error as { code?: unknown }).code)) throw error;
+    throw new PoolerError(
+      'which does not carry named statements over',
+      'Set its max_prepared_statements (PgBouncer 1.21 or later)',
+    );
+  } finally {
+    one.release();
+    other.release();
+  }
+}
+
+/** Whether one of the two gets a session that the other had, which no transaction of its own keeps for it. */
+async function shareSessions(one: pg.ClientBase, other: pg.ClientBase): Promise<boolean> {
+  const before = await pidOf(one);
+  await other.query('BEGIN');
+  try {
+    return (await pidOf(other)) === before || (await pidOf(one)) !== before;
+  } finally {
+    await other.query('ROLLBACK');
+  }
+}
+
+async function pidOf(client: pg.ClientBase): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>(PID);
+  return rows[0]!.pid;
+}
