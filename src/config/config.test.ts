@@ -98,7 +98,13 @@ test.each<[string, string[], string[]]>([
   ['ALLOWED_PORTS', ['25,5432'], ['0', '65536', 'x']],
   [
     'REDIS_URL',
-    ['redis://h:1', 'rediss://h', 'redis+cluster://h:1,i:2', 'redis+sentinel://u:p,w@h:1,i:2/m'],
+    [
+      'redis://h:1',
+      'rediss://h',
+      'redis+cluster://h:1,i:2',
+      'redis+sentinel://u:p,w@h:1,i:2/m',
+      'rediss+sentinel://h,i?sentinel_password=x,y',
+    ],
     ['http://h', 'h:1', 'redis://h:1,i:2', 'redis+cluster://h:x,i:2'],
   ],
   ['MASTER_KEY', [MASTER_KEY, `${MASTER_KEY}, ${MASTER_KEY}`], ['x', MASTER_KEY.slice(1), `${MASTER_KEY},x`]],

@@ -46,7 +46,7 @@ export const path = z.string().min(1).describe('a path');
 
 /** Sentinel and Cluster URLs name several hosts, which no URL may: all but the first are left out. */
 function ofOneHost(text: string): string {
-  return text.startsWith('redis+') ? text.replace(/,[^/@]*(?=\/|$)/, '') : text;
+  return /^rediss?\+/.test(text) ? text.replace(/,[^/@?]*(?=[/?]|$)/, '') : text;
 }
 
 const CIDRS = 'addresses or CIDRs such as 10.0.0.0/8, separated by commas';

@@ -1,4 +1,5 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { readRedisAddress } from './redis-address.ts';
 
 /** The connection settings that differ between our uses of Redis. */
 export type RedisTuning = Pick<
@@ -18,22 +19,21 @@ const RECONNECT: RedisTuning = {
   reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
 };
 
-/**
- * @param text `redis://`, `rediss://`, `redis+sentinel://host:port,host:port/master` or `redis+cluster://host:port,host:port`
- */
+/** `text` is what {@link readRedisAddress} reads. */
 export function openRedis(text: string, more: RedisTuning): Redis | Cluster {
   const options = { ...RECONNECT, ...more };
-  const special = /^redis\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/]+)(?:\/([^/?]*))?$/.exec(text);
-  if (special === null) return new Redis(text, options);
-  const [, kind, userInfo, hosts, name] = special;
-  const nodes = hosts!.split(',').map((host) => {
-    const [address, port] = host.split(/:(?=\d+$)/);
-    return { host: address!, port: Number(port ?? (kind === 'sentinel' ? 26379 : 6379)) };
-  });
-  const [username, password] = (userInfo ?? '').split(':').map(decodeURIComponent);
-  const credentials = { ...(username ? { username } : {}), ...(password ? { password } : {}) };
-  if (kind === 'sentinel') return new Redis({ ...options, ...credentials, sentinels: nodes, name: name || 'mymaster' });
-  return new Cluster(nodes, { redisOptions: { ...options, ...credentials } });
+  const address = readRedisAddress(text);
+  if (address.kind === 'one') return new Redis(text, options);
+  const { nodes, login, isTls } = address;
+  const tls = isTls ? { tls: {} } : {};
+  if (address.kind === 'cluster') {
+    // Certificates are of names, as nodes tell them where they have some.
+    const asNamed: ClusterOptions = isTls ? { dnsLookup: (host, found) => found(null, host) } : {};
+    return new Cluster([...nodes], { ...asNamed, redisOptions: { ...options, ...login, ...tls } });
+  }
+  const sentinelTls = isTls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
+  const { master: name, sentinelLogin } = address;
+  return new Redis({ ...options, ...login, ...sentinelLogin, ...tls, ...sentinelTls, sentinels: [...nodes], name });
 }
 
 /**

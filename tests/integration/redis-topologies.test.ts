@@ -1,10 +1,25 @@
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createQueueBackend } from '../../src/queues/backend.ts';
+import { certificateOf } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
-import { type RedisGroup, startRedisCluster, startSentinelGroup } from '../support/redis-groups.ts';
+import {
+  type RedisGroup,
+  startGuardedRedisCluster,
+  startGuardedSentinelGroup,
+  startRedisCluster,
+  startSentinelGroup,
+} from '../support/redis-groups.ts';
 import { requireRedis } from '../support/redis-process.ts';
 
 beforeEach((context) => requireRedis(context));
+
+// As NODE_EXTRA_CA_CERTS does it for a process.
+beforeAll(() => {
+  const authorities = getCACertificates('default');
+  setDefaultCACertificates([...authorities, certificateOf('ca')]);
+  return () => setDefaultCACertificates(authorities);
+});
 
 /** As the doorbell has them. */
 const consuming = { concurrency: 4, lockDuration: 30_000, stalledInterval: 15_000, maxStalledCount: 10, drainDelay: 5 };
@@ -39,7 +54,9 @@ function openQueue({ url }: RedisGroup) {
 
 test.each([
   ['a Sentinel group', startSentinelGroup],
+  ['a Sentinel group by TLS, with passwords of its own', startGuardedSentinelGroup],
   ['a Cluster', startRedisCluster],
+  ['a Cluster by TLS', startGuardedRedisCluster],
 ])('on %s rings are heard, and again by themselves after the Redis that has the queue died', async (_, start) => {
   const group = await start();
   onTestFinished(() => group.close());
