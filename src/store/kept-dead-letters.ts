@@ -11,6 +11,8 @@ const ATTEMPT =
 
 // Rows of events are locked for the copy: an expunge either comes before, and what is copied is without the payload, or waits, and then
 // finds the copy too.
+// What was copied is deleted from the day, which nobody reads any more, in the same statement: a copy that begins anew finds what is left. A letter that was purged
+// or brought back since would be one again. All entries that gave the delivery up go, lest an older one of them be found the next time.
 const keep = (table: string) => `
   WITH looked AS MATERIALIZED (
     SELECT tenant_num, event_id, endpoint_num, attempt FROM "${table}"
@@ -37,6 +39,10 @@ const keep = (table: string) => `
     INSERT INTO kept_dead_letters (event_id, endpoint_num, tenant_num, requests, ${ATTEMPT})
     SELECT event_id, endpoint_num, tenant_num, requests, ${ATTEMPT} FROM letters WHERE event_id IN (SELECT id FROM locked)
     ON CONFLICT DO NOTHING RETURNING 1
+  ),
+  struck AS (
+    DELETE FROM "${table}" a USING letters l
+     WHERE a.event_id = l.event_id AND a.endpoint_num = l.endpoint_num AND a.decision = ${DECISION.deadLetter} AND l.event_id IN (SELECT id FROM locked)
   )
   SELECT k.tenant_num, k.event_id, k.endpoint_num, k.attempt, (SELECT count(*)::int FROM looked) AS looked, (SELECT count(*)::int FROM copied) AS copied
     FROM looked k ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC LIMIT 1`;
@@ -51,7 +57,7 @@ interface Step {
 }
 
 /**
- * Copies the dead letters out of a day of attempts that nobody reads or writes any more, with their events, which are still in the log.
+ * Moves the dead letters out of a day of attempts that nobody reads or writes any more, with copies of their events, which are still in the log.
  * Done again, it goes on where it was interrupted.
  * @param table the detached partition
  * @returns how many were copied
