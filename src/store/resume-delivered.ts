@@ -5,12 +5,12 @@ import { type OrderKey, orderKeysOf } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import type { SettledAttempt } from './settle.ts';
 
-// One that is on record as having counted is not late: it may be written once more, when it is unknown whether it was.
+// A dead letter of a later number is another one: the attempt may be written once more, when it is unknown whether it was.
 const RESUME = `
   DELETE FROM paused_keys p USING unnest($1::int[], $2::uuid[], $3::smallint[]) AS g(endpoint_num, event_id, attempt)
    WHERE p.endpoint_num = g.endpoint_num AND p.event_id = g.event_id
-     AND NOT EXISTS (SELECT FROM attempts a WHERE a.event_id = g.event_id AND a.endpoint_num = g.endpoint_num AND a.attempt = g.attempt
-                        AND a.decision <> ${DECISION.late})
+     AND NOT EXISTS (SELECT FROM attempts a WHERE a.event_id = g.event_id AND a.endpoint_num = g.endpoint_num AND a.attempt > g.attempt
+                        AND a.decision = ${DECISION.deadLetter})
   RETURNING p.endpoint_num, p.order_key`;
 
 /**

@@ -38,8 +38,9 @@ const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
 
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
-// Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch. The first attempt of a delivery that a replay made is not: where
-// that was cancelled meanwhile, nothing else on record says how the delivery ended. A cancellation of the delivery itself has a later number, and holds.
+// Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch. One that a replay made and the receiver took is not: where the
+// replay was cancelled meanwhile, what was a dead letter before is delivered now. Nor is the first attempt of a delivery that a replay made: nothing else on record says
+// how that ended. A cancellation of the delivery itself has a later number, and holds.
 // Whether a key waits for a person is what the endpoint says now, for as long as the statement takes: who makes it go on looks for paused keys after that. Endpoints
 // are probed for, as `isDeliveryOf` has it.
 // Arrays are unnested side by side in a list of columns: in FROM, Postgres writes each of them out and reads it again.
@@ -55,7 +56,7 @@ const settleText = (known: string) => `
                    unnest($12::smallint[]) AS status, unnest($13::int[]) AS dns_ms, unnest($14::int[]) AS connect_ms,
                    unnest($15::int[]) AS first_byte_ms, unnest($16::int[]) AS total_ms, unnest($17::text[]) AS detail, unnest($18::text[]) AS headers,
                    unnest($19::int[]) AS body_start, unnest($20::int[]) AS body_length, unnest($22::smallint[]) AS notice, unnest($23::boolean[]) AS pauses,
-                   unnest($24::boolean[]) AS begins) a
+                   unnest($24::boolean[]) AS replayed) a
      WHERE a.lane IN (SELECT lane FROM held)
   ),
   removed AS (
@@ -91,7 +92,7 @@ const settleText = (known: string) => `
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, status,
                           dns_ms, connect_ms, first_byte_ms, total_ms, detail, response_headers, response_body, next_attempt_at)
     SELECT g.event_id, to_timestamp(g.started_ms / 1000), g.endpoint_num, g.tenant_num, g.attempt, g.outcome,
-           CASE WHEN g.counts OR g.begins AND g.decision = ${DECISION.done} THEN g.decision WHEN g.begins THEN ${DECISION.cancel} ELSE ${DECISION.late} END, g.status,
+           CASE WHEN g.counts OR g.replayed AND g.decision = ${DECISION.done} THEN g.decision WHEN g.replayed AND g.attempt = 1 THEN ${DECISION.cancel} ELSE ${DECISION.late} END, g.status,
            g.dns_ms, g.connect_ms, g.first_byte_ms, g.total_ms, g.detail, g.headers,
            CASE WHEN g.body_length > 0 THEN substring($21::bytea FROM g.body_start FOR g.body_length) END, CASE WHEN g.counts THEN g.due_at END
       FROM (SELECT given.*, n IN (SELECT n FROM removed UNION ALL SELECT n FROM rescheduled) AS counts FROM given) g
@@ -170,7 +171,7 @@ const BODY_LENGTHS = column(ints, (row: AttemptColumns) => row.body.length);
 const CONSEQUENCES = [
   sparseColumn(smallints, ({ notice }: SettledAttempt) => (notice === null ? null : NOTICE_CODES[notice])),
   sparseColumn(booleans, ({ pauses }: SettledAttempt) => pauses || null),
-  sparseColumn(booleans, ({ isReplay, attempt }: SettledAttempt) => (isReplay && attempt === 1) || null),
+  sparseColumn(booleans, ({ isReplay }: SettledAttempt) => isReplay || null),
 ];
 
 function settleValues(leases: readonly LaneLease[], attempts: readonly SettledAttempt[]): unknown[] {

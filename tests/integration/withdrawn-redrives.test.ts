@@ -149,7 +149,7 @@ async function cancelledInFlight() {
   expect(await pauses()).toHaveLength(1);
   const attempts = async () => (await ask('GET', `/deliveries?event_id=${ids[0]}`)).body.data[0];
   const sent = () => receiver.requests.map(({ headers }) => ids.indexOf(String(headers['webhook-id'])));
-  return { service, receiver, response, pauses, attempts, sent };
+  return { service, ask, receiver, response, pauses, attempts, sent };
 }
 
 test('G5: a request that is under way when its redrive is cancelled, and is refused, lets nothing pass the dead letter', async () => {
@@ -166,4 +166,21 @@ test('G5: a request that is under way when its redrive is cancelled, and is take
   response.writeHead(204).end();
   await receiver.received(3);
   expect([await pauses(), sent()]).toEqual([[], [0, 0, 1]]);
+});
+
+test('a dead letter that its receiver takes after its redrive was cancelled is delivered, and no dead letter: to be counted, listed or redriven', async () => {
+  const { service, ask, receiver, response, attempts } = await cancelledInFlight();
+  response.writeHead(204).end();
+  const delivery = await eventually(attempts, (each) => each.attempts === 2);
+  expect(delivery).toMatchObject({ status: 'delivered', last_attempt: { number: 2, outcome: 'delivered' } });
+  expect((await ask('GET', '/dead-letters')).body.data).toEqual([]);
+  expect((await ask('GET', '/dead-letters/stats')).body).toMatchObject({ total: 0 });
+  for (const status of ['dead_lettered', 'delivered']) {
+    const { data } = (await ask('GET', `/deliveries?status=${status}&event_id=${delivery.event_id}`)).body;
+    expect(data).toHaveLength(status === 'delivered' ? 1 : 0);
+  }
+  const { body } = await ask('POST', '/dead-letters/redrive', {});
+  await advance(service);
+  expect((await ask('GET', `/replays/${body.id}`)).body).toMatchObject({ matched: 0 });
+  await receiver.received(3);
 });
