@@ -63,6 +63,7 @@ function tellAll(observe: Observer): void {
   for (const duty of [
     'dead_letters_forgotten',
     'rejected_messages_forgotten',
+    'keys_resumed',
     'keys_forgotten',
     'secrets_forgotten',
   ] as const)

@@ -183,6 +183,12 @@ export const LOG_EVENTS = {
     meaning: 'Rejected messages of sources as old as that were deleted.',
     fields: ['count'],
   },
+  'housekeeping.keys_resumed': {
+    level: 'info',
+    meaning:
+      'So many keys of ordered endpoints went on that waited for a dead letter which its receiver had taken after all: the process that heard of it had died.',
+    fields: ['count'],
+  },
   'housekeeping.keys_forgotten': {
     level: 'info',
     meaning: 'Idempotency keys older than `IDEMPOTENCY_HOURS` were deleted.',

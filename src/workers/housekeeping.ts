@@ -4,6 +4,7 @@ import { dropExpiredKeys } from '../store/drop-expired-keys.ts';
 import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
 import { forgetRejected } from '../store/rejected-messages.ts';
+import { resumeStranded } from '../store/resume-stranded.ts';
 import { dropOldPartitions, retentionBoundary } from '../store/retention.ts';
 
 export interface HousekeepingOptions {
@@ -21,6 +22,7 @@ export type HousekeepingDuty =
   | 'partitions_dropped'
   | 'dead_letters_forgotten'
   | 'rejected_messages_forgotten'
+  | 'keys_resumed'
   | 'keys_forgotten'
   | 'secrets_forgotten';
 
@@ -33,7 +35,7 @@ const GRACE_MS = HOUR_MS;
 /** Clocks that are further apart: one of them is wrong, and a wrong one that lets go of the log is not made good by being right later. */
 const MOST_APART_MS = 24 * HOUR_MS;
 
-/** Lets go of what is older than it must be kept. Every process may do so at any time. */
+/** Lets go of what is older than it must be kept, and of what a process did not live to let go of. Every process may do so at any time. */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
 
@@ -62,6 +64,7 @@ export class Housekeeping {
       ],
       ['dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil, signal))],
       ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil, signal))],
+      ['keys_resumed', async () => countOf(await resumeStranded(pool, signal))],
       ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
       // The last: it takes its time.
       ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],
