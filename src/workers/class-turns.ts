@@ -24,7 +24,10 @@ export class ClassTurns {
   #turn = 0;
   #givenBack: DeliveryClass | null = null;
 
-  /** The class whose turn it is, of those that have something; undefined when none has. */
+  /**
+   * The class whose turn it is, of those that have something; undefined when none has: then it is still whose turn it was.
+   * @param has is asked of one class after the other, until it says yes
+   */
   next(has: (kind: DeliveryClass) => boolean): DeliveryClass | undefined {
     const again = this.#givenBack;
     if (again !== null && has(again)) {
@@ -32,10 +35,9 @@ export class ClassTurns {
       return again;
     }
     const turn = TURNS[this.#turn]!;
-    this.#turn = (this.#turn + 1) % TURNS.length;
-    if (has(turn)) return turn;
-    for (const kind of CLASSES) if (has(kind)) return kind;
-    return undefined;
+    const kind = has(turn) ? turn : CLASSES.find(has);
+    if (kind !== undefined) this.#turn = (this.#turn + 1) % TURNS.length;
+    return kind;
   }
 
   /** The class whose turn it was could make no use of it yet: it is next, as soon as it can. */

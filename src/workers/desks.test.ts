@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { EgressWatch } from '../delivery/egress-watch.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { CAREFUL_FROM } from '../domain/suspicion.ts';
-import type { DueDelivery, EventBody } from '../store/mailbox.ts';
+import type { DeliveryClass, DueDelivery, EventBody } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import { CarefulSender } from './careful-sender.ts';
 import { Desks } from './desks.ts';
@@ -406,4 +406,45 @@ test('rows that could not be looked for are looked for again, and sent', async (
   await lookAgain();
   await time.pass(3_000);
   expect([looks, settled.length]).toEqual([2, 2]);
+});
+
+/** An endpoint that takes one at once has a replayed delivery here that may not begin, since replays have their share of the slots; of these classes more is parked. */
+async function keepOut(parked: readonly DeliveryClass[]): Promise<void> {
+  answerAfterMs = 60_000;
+  model.addEndpoint(1, 0, 4);
+  model.addEndpoint(2, 0, 1);
+  const replays = (num: number, count: number, tenantNum: number) =>
+    rows(num, count, tenantNum).map((row) => ({ ...row, isReplay: true }));
+  await admit(replays(1, 4, 1));
+  model.addEndpoint(3, 0, 3).tenantNum = 3;
+  await admit(rows(3, 3, 3));
+  await admit(replays(2, 1, 2));
+  for (const kind of parked) desks.list.get(2)!.parked[kind].mark();
+  expect([sender.inFlight, desks.list.get(2)!.waiting.length, desks.memory.hasRoom]).toEqual([7, 1, true]);
+  await time.pass(1_500);
+}
+
+test.each([
+  ['goes back while it is crowded, and keeps out no first attempts of its endpoint', true, ['first'], 0],
+  ['stays while it is crowded, if nothing else of its endpoint is parked', true, ['replay'], 1],
+  ['stays while it is not crowded: what is parked is read beside it', false, ['first'], 1],
+] as const)('a replayed delivery that finds no slot %s', async (_what, isOn, parked, left) => {
+  const crowded = vi.spyOn(desks.crowding, 'isOn', 'get').mockReturnValue(isOn);
+  await keepOut(parked);
+  desks.relieve();
+  expect(desks.list.get(2)!.waiting.length).toBe(left);
+  expect(desks.list.get(2)!.places(time.now)).toBe(1 - left);
+  crowded.mockRestore();
+});
+
+test('a delivery that waits for a moment for its rate alone stays while it is crowded', async () => {
+  answerAfterMs = 60_000;
+  model.addEndpoint(1, 0, 2).rateLimit = { perSecond: 6, burst: 1 };
+  const crowded = vi.spyOn(desks.crowding, 'isOn', 'get').mockReturnValue(true);
+  await admit(rows(1, 2));
+  desks.list.get(1)!.parked.retry.mark();
+  await time.pass(100);
+  desks.relieve();
+  expect(desks.list.get(1)!.waiting.length).toBe(1);
+  crowded.mockRestore();
 });

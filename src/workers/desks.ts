@@ -230,7 +230,14 @@ export class Desks {
   /** When memory runs short, or a tenant's part of it, what has waited long for endpoints that take no more goes back to the table. */
   relieve(): void {
     for (const desk of this.#slow())
-      if (!this.memory.hasRoom || !this.memory.mayTake(desk.tenantNum)) this.#clearer.shelve(desk);
+      if (!this.memory.hasRoom || !this.memory.mayTake(desk.tenantNum) || this.#keepsOut(desk))
+        this.#clearer.shelve(desk);
+  }
+
+  /** Whether what waits there finds no slot while another class of its endpoint may, for which it leaves no place as long as rows come in by places. */
+  #keepsOut(desk: Desk): boolean {
+    const { crowding } = this;
+    return crowding.isOn && desk.wantsParked(this.#options.nowMs()) && !this.#dispatcher.turns.hasSlotFor(desk);
   }
 
   #slow(): Desk[] {

@@ -148,6 +148,31 @@ describe('where only as many rows come as there are slots for', () => {
     expect([count('first'), count('retry'), count('replay')]).toEqual([8, 3, 1]);
   });
 
+  /** What is read of a desk, one row at a time, where a slot is free for these classes only. */
+  const readOneByOne = (desk: Desk, times: number, mayBegin: (kind: string | undefined) => boolean) =>
+    Array.from({ length: times }, () => {
+      let left = 1;
+      const take = (_num: number, kind?: string) => mayBegin(kind) && left-- > 0;
+      return refillsOf([desk], { isServed: () => true, places: { take }, turns: NO_TURNS, nowMs: NOW }).refills;
+    }).map((refills) => refills.map(({ fetch }) => fetch.kind));
+
+  test('a parked class that may not begin leaves its turn to the others, and no slot is given to it in vain', () => {
+    const [desk] = desksOf(1);
+    expect(readOneByOne(desk!, 12, (kind) => kind === 'first')).toEqual(Array(12).fill(['first']));
+    desk!.parked.first.hasRows = false;
+    expect(readOneByOne(desk!, 12, (kind) => kind === 'first').flat()).toEqual([]);
+  });
+
+  test('a slot that no class could have costs none its turn', () => {
+    const [desk, other] = desksOf(1, 1);
+    const turns = readOneByOne(other!, 12, () => true);
+    const withPauses = turns.map(() => {
+      expect(readOneByOne(desk!, 5, () => false).flat()).toEqual([]);
+      return readOneByOne(desk!, 1, () => true)[0];
+    });
+    expect(withPauses).toEqual(turns);
+  });
+
   test('an endpoint that has in memory what it takes gets no place for another class', () => {
     const desks = desksOf(1);
     for (let i = 0; i < 2; i++) desks[0]!.waiting.push({ due: { isReplay: true, step: 0 } } as Letter);

@@ -27,6 +27,12 @@ export interface Refill {
 /** Rows to read, by class. */
 type Limits = ReadonlyMap<DeliveryClass, number>;
 
+/** Those of one desk, while slots are dealt out. */
+interface Deal {
+  rows: number;
+  readonly limits: Map<DeliveryClass, number>;
+}
+
 interface Refills {
   readonly refills: Refill[];
   /** Whether each of those that want more gets some. */
@@ -40,10 +46,10 @@ export function refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refill
   for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) wanting.push(desk);
   if (places !== null) {
     const able = wanting.filter((desk) => desk.isDeleted || desk.places(nowMs) > 0);
-    const limits = dealOut(able, places, options);
+    const deals = dealOut(able, places, options);
     return {
-      refills: [...limits].flatMap(([desk, limit]) => refillsFor(desk, inTurns(desk, limit))),
-      isAll: limits.size === able.length,
+      refills: [...deals].flatMap(([desk, { limits }]) => refillsFor(desk, limits)),
+      isAll: deals.size === able.length,
     };
   }
   if (wanting.length > DESKS_PER_ROUND) {
@@ -57,26 +63,37 @@ export function refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refill
  * As many rows as there are slots for: one for each tenant in turn, and within a tenant one for each desk in turn. However many endpoints others have, a tenant
  * that has nothing under way does not wait for the turns of all of them. What waits for a deleted endpoint is only cancelled, and needs no slot.
  */
-function dealOut(wanting: readonly Desk[], places: Places, { turns, nowMs }: RefillOptions): Map<Desk, number> {
-  const limits = new Map<Desk, number>();
+function dealOut(wanting: readonly Desk[], places: Places, { turns, nowMs }: RefillOptions): Map<Desk, Deal> {
+  const deals = new Map<Desk, Deal>();
   let round = [...Map.groupBy(wanting, (desk) => desk.tenantNum)]
-    .map(([num, desks]) => ({ num, desks, at: 0, turn: turns.of(num) }))
+    .map(([num, desks]) => ({ desks, at: 0, turn: turns.of(num) }))
     .sort((a, b) => a.turn.inFlight - b.turn.inFlight || a.turn.last - b.turn.last);
   while (round.length > 0) {
     round = round.filter((tenant) => {
-      const { num, desks, at } = tenant;
+      const { desks, at } = tenant;
       if (at === 0) desks.sort((a, b) => a.refills - b.refills);
       const desk = desks[at % desks.length]!;
-      const limit = limits.get(desk) ?? 0;
+      const deal = deals.get(desk) ?? { rows: 0, limits: new Map() };
       const most = desk.isDeleted ? mostOf(desk) : Math.min(desk.places(nowMs), MAX_REFILL);
-      const isFull = limit === 0 ? limits.size >= DESKS_PER_ROUND : limit >= most;
-      if (isFull || !(desk.isDeleted || places.take(num))) return false;
-      limits.set(desk, limit + 1);
+      const isFull = deal.rows === 0 ? deals.size >= DESKS_PER_ROUND : deal.rows >= most;
+      if (isFull || !dealOne(desk, deal, places)) return false;
+      deals.set(desk, deal);
       tenant.at++;
       return true;
     });
   }
-  return limits;
+  return deals;
+}
+
+/** Where slots are few, each class gets some of them in time. One that may not begin leaves its turn to the others. @returns whether there is a slot for any of them */
+function dealOne(desk: Desk, deal: Deal, places: Places): boolean {
+  const kind = desk.parkedTurns.next(
+    (each) => desk.lacks(each) && (desk.isDeleted || places.take(desk.tenantNum, each)),
+  );
+  if (kind === undefined) return false;
+  deal.rows++;
+  deal.limits.set(kind, (deal.limits.get(kind) ?? 0) + 1);
+  return true;
 }
 
 /** A few rows more than it can send at once. */
@@ -89,16 +106,6 @@ function mostOfEach(desk: Desk): Limits {
   // Retries and replays have half of the room that first attempts have (`Admission`).
   const mostOfClass = (kind: DeliveryClass) => (kind === 'first' ? most : Math.ceil(most / 2));
   return new Map(CLASSES.filter(desk.lacks).map((kind) => [kind, mostOfClass(kind)]));
-}
-
-/** So many rows in all: where they are few, each class gets some of them in time. */
-function inTurns(desk: Desk, limit: number): Limits {
-  const limits = new Map<DeliveryClass, number>();
-  for (let i = 0; i < limit; i++) {
-    const kind = desk.parkedTurns.next(desk.lacks)!;
-    limits.set(kind, (limits.get(kind) ?? 0) + 1);
-  }
-  return limits;
 }
 
 function refillsFor(desk: Desk, limits: Limits): Refill[] {

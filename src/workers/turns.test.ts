@@ -106,13 +106,13 @@ test('the retries of many tenants do not keep back those of another one, and lea
 
 test('places are counted out as slots are given: by tenant, with what waits already, and no more than there are', () => {
   const turns = new Turns(100);
-  const take = (places: ReturnType<Turns['places']>, tenantNum: number, kind?: 'retry') => {
+  const take = (places: ReturnType<Turns['places']>, tenantNum: number, kind?: 'retry' | 'replay') => {
     let taken = 0;
     while (taken < 200 && places.take(tenantNum, kind)) taken++;
     return taken;
   };
   expect(take(turns.places(), 1)).toBe(75);
-  expect(take(turns.places(), 1, 'retry')).toBe(75);
+  expect([take(turns.places(), 1, 'retry'), take(turns.places(), 1, 'replay')]).toEqual([67, 50]);
   const places = turns.places();
   const [first, second] = [take(places, 1), take(places, 2)];
   expect([first, second]).toEqual([75, 19]);
@@ -132,6 +132,23 @@ test('a desk has a slot for what waits there only if one of its kinds may begin'
   expect([turns.hasSlotFor(desk('first')), turns.hasSlotFor(desk('retry'))]).toEqual([true, false]);
   for (let i = 0; i < 8; i++) turns.began(other, 'first');
   expect(turns.hasSlotFor(desk('first'))).toBe(false);
+});
+
+test('no more replays are let in at once, of however many tenants, than begin; first attempts have places beside them', () => {
+  const turns = new Turns(100);
+  const places = turns.places();
+  for (let num = 1; num <= 100; num++) places.take(num, 'replay');
+  const desks = Array.from({ length: 100 }, (_, i) => deskOf(1 + i));
+  let begun = 0;
+  for (const desk of desks) {
+    turns.add(desk);
+    if (turns.next() !== desk || !turns.mayBegin('replay')) continue;
+    turns.began(desk, 'replay');
+    begun++;
+  }
+  const again = new Turns(100).places();
+  expect(desks.filter(({ tenantNum }) => again.take(tenantNum, 'replay'))).toHaveLength(begun);
+  expect([again.take(200, 'replay'), again.take(200)]).toEqual([false, true]);
 });
 
 test('what waits for its turn has its slots before rows that are to come', () => {

@@ -145,15 +145,17 @@ export class Turns {
   /** What is free now, beside what the desks that wait for their turn will take. */
   places(): Places {
     const taken = new Map<number, number>();
+    const ofClass = { first: 0, retry: 0, replay: 0 };
     let all = 0;
     return {
       take: (tenantNum, kind = 'first') => {
         const tenant = this.#tenants.of(tenantNum);
         const theirs = taken.get(tenantNum) ?? waitingAt(tenant.desks);
         if (!taken.has(tenantNum)) all += this.#takenBy(tenant.inFlight, theirs, this.#free - all);
-        const isFree = this.#mayHaveMore(tenant.inFlight + theirs, this.#free - all);
-        const isTaken = isFree && this.#mayBegin(kind, tenant);
+        const [inFlight, free] = [tenant.inFlight + theirs, this.#free - all];
+        const isTaken = this.#mayHaveMore(inFlight, free) && this.#mayBeginOf(kind, inFlight, free, ofClass[kind]);
         taken.set(tenantNum, theirs + Number(isTaken));
+        ofClass[kind] += Number(isTaken);
         all += Number(isTaken);
         return isTaken;
       },
@@ -177,11 +179,17 @@ export class Turns {
     return this.#mayBegin(kind, this.#served);
   };
 
-  /** Who comes first does not wait for the retries of others, as long as half of the reserve is left for first attempts. */
   #mayBegin(kind: DeliveryClass, tenant: TenantTurns | null): boolean {
-    if (kind === 'first' || this.#ofClass[kind] < SHARES[kind] * this.#free) return true;
-    const free = this.#free;
-    return tenant !== null && free > this.#reserve / 2 && this.#comesFirst(tenant.inFlight, free);
+    return this.#mayBeginOf(kind, tenant?.inFlight ?? Number.POSITIVE_INFINITY, this.#free, 0);
+  }
+
+  /**
+   * Who comes first does not wait for the retries of others, as long as half of the reserve is left for first attempts.
+   * @param more of this class that are about to begin
+   */
+  #mayBeginOf(kind: DeliveryClass, inFlight: number, free: number, more: number): boolean {
+    if (kind === 'first' || this.#ofClass[kind] + more < SHARES[kind] * free) return true;
+    return free > this.#reserve / 2 && this.#comesFirst(inFlight, free);
   }
 
   began(desk: Desk, kind: DeliveryClass): void {
