@@ -60,8 +60,8 @@ export interface LaneFetch {
  */
 const LOOKS = 16_000;
 
-/** How many rows of its lane a fetch looks at: a share of them and of those in memory, at the least twice as many as it may bring. */
-export function looksOf(fetch: LaneFetch, lanes: number, inMemory: number): number {
+/** How many rows of its lane a fetch, or the parking of a flood, looks at: a share of them and of those in memory, at the least twice as many as it may bring. */
+export function looksOf(fetch: Pick<LaneFetch, 'limit'>, lanes: number, inMemory: number): number {
   return Math.max(2 * fetch.limit, Math.floor((LOOKS + inMemory) / lanes));
 }
 

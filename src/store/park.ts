@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { LaneLease } from './lanes.ts';
-import { CLASSES, type DeliveryClass, PARKED_CLASS } from './mailbox.ts';
+import { CLASSES, type Cursor, type DeliveryClass, looksOf, PARKED_CLASS, START } from './mailbox.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
 
@@ -41,14 +41,29 @@ export async function setBehind(pool: pg.Pool, leases: readonly LaneLease[], row
   await pool.query({ name: 'set-behind', text: SET_BEHIND, values: [...leaseColumns(leases), ...keyColumns(rows)] });
 }
 
+// Others may have millions of rows among those of a flood: it looks at so many rows of a lane and no more, as the fetch does, and says where it ended.
 const PARK_ENDPOINTS = `
   WITH ${HELD},
+  seen AS MATERIALIZED (
+    SELECT h.lane, s.*
+      FROM held h
+      JOIN unnest($1::smallint[], $5::float8[], $6::uuid[], $7::int[]) AS a(lane, due_ms, event_id, endpoint_num) ON a.lane = h.lane
+     CROSS JOIN LATERAL (
+       SELECT l.due_at, l.event_id, l.endpoint_num, l.place
+         FROM (SELECT due_at, event_id, endpoint_num, row_number() OVER (ORDER BY due_at, event_id, endpoint_num) AS place
+                 FROM mailbox
+                WHERE lane = h.lane AND NOT parked AND due_at <= now()
+                  AND (due_at, event_id, endpoint_num) > (to_timestamp(a.due_ms / 1000), a.event_id, a.endpoint_num)
+                ORDER BY due_at, event_id, endpoint_num
+                LIMIT $8::int) l
+        WHERE l.endpoint_num = ANY($3::int[]) OR l.place = $8::int
+        ORDER BY l.due_at, l.event_id, l.endpoint_num
+        LIMIT $4::int
+     ) s
+  ),
   flood AS MATERIALIZED (
-    SELECT f.* FROM held h CROSS JOIN LATERAL (
-      SELECT endpoint_num, event_id, order_key, seq FROM mailbox
-       WHERE lane = h.lane AND NOT parked AND due_at <= now() AND endpoint_num = ANY($3::int[])
-       ORDER BY due_at, event_id, endpoint_num LIMIT $4 FOR UPDATE SKIP LOCKED
-    ) f
+    SELECT m.endpoint_num, m.event_id, m.order_key, m.seq FROM seen s JOIN mailbox m ON ${isDeliveryOf('m', 's')}
+     WHERE s.endpoint_num = ANY($3::int[]) AND ${asFilter('NOT m.parked')} AND m.due_at <= now() FOR UPDATE OF m SKIP LOCKED
   ),
   aside AS (
     UPDATE mailbox m
@@ -59,8 +74,15 @@ const PARK_ENDPOINTS = `
       FROM flood f
      WHERE ${isDeliveryOf('m', 'f')} AND ${asFilter('NOT m.parked')}
     RETURNING m.endpoint_num, m.parked, m.replay_num, m.step
+  ),
+  ends AS (
+    SELECT * FROM (SELECT *, count(*) OVER of_lane AS found, max(place) OVER of_lane AS last FROM seen WINDOW of_lane AS (PARTITION BY lane)) s
+     WHERE place = last AND (place = $8::int OR found = $4::int)
   )
-  SELECT endpoint_num, ${PARKED_CLASS} AS class, count(*)::int AS rows FROM aside GROUP BY 1, 2`;
+  SELECT endpoint_num, ${PARKED_CLASS} AS class, count(*)::int AS rows, NULL::smallint AS lane, NULL::float8 AS due_ms, NULL::uuid AS event_id
+    FROM aside GROUP BY 1, 2
+  UNION ALL
+  SELECT endpoint_num, NULL, 0, lane, (extract(epoch FROM due_at) * 1000)::float8, event_id FROM ends`;
 
 /** What was parked unread. */
 export interface ParkedRows {
@@ -69,24 +91,57 @@ export interface ParkedRows {
   readonly rows: number;
 }
 
+/** What a look for rows of a flood came to. */
+export interface ParkedFlood {
+  readonly parked: readonly ParkedRows[];
+  /** Where the look ended, by lane, of those lanes where more may be due behind it. */
+  readonly ends: ReadonlyMap<number, Cursor>;
+}
+
+interface FloodRow {
+  endpoint_num: number;
+  class: number | null;
+  rows: number;
+  lane: number;
+  due_ms: number;
+  event_id: string;
+}
+
 /**
  * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
  * Rows that stand behind others in order are set behind (see `setBehind`): call `promoteAll` afterwards.
- * @returns what it parked, of each lane `limit` rows at most
+ * @param limit rows of each lane that it parks at the most
+ * @param after where it goes on, by lane; from the start without it
  */
 export async function parkEndpoints(
   pool: pg.Pool,
   leases: readonly LaneLease[],
   endpointNums: readonly number[],
   limit: number,
-): Promise<ParkedRows[]> {
-  const values = [...leaseColumns(leases), plainArray(endpointNums), limit];
-  const { rows: parked } = await pool.query<{ endpoint_num: number; class: number; rows: number }>({
+  after: ReadonlyMap<number, Cursor> = new Map(),
+): Promise<ParkedFlood> {
+  const cursors = leases.map(({ lane }) => after.get(lane) ?? START);
+  const { rows } = await pool.query<FloodRow>({
     name: 'park-endpoints',
     text: PARK_ENDPOINTS,
-    values,
+    values: [
+      ...leaseColumns(leases),
+      plainArray(endpointNums),
+      limit,
+      plainArray(cursors.map(({ dueAtMs }) => dueAtMs)),
+      plainArray(cursors.map(({ eventUuid }) => eventUuid)),
+      plainArray(cursors.map(({ endpointNum }) => endpointNum)),
+      looksOf({ limit }, leases.length, 0),
+    ],
   });
-  return parked.map((each) => ({ endpointNum: each.endpoint_num, kind: CLASSES[each.class]!, rows: each.rows }));
+  const parked: ParkedRows[] = [];
+  const ends = new Map<number, Cursor>();
+  for (const row of rows) {
+    const { endpoint_num: endpointNum } = row;
+    if (row.class === null) ends.set(row.lane, { dueAtMs: row.due_ms, eventUuid: row.event_id, endpointNum });
+    else parked.push({ endpointNum, kind: CLASSES[row.class]!, rows: row.rows });
+  }
+  return { parked, ends };
 }
 
 function leaseColumns(leases: readonly LaneLease[]): string[] {

@@ -69,7 +69,7 @@ type AsideStore = Pick<LaneStore, 'park' | 'parkEndpoints' | 'setBehind' | 'prom
 function setAside({ context: { workerPool: pool } }: LaneStoreOptions): AsideStore {
   return {
     park: (leases, rows) => parkDeliveries(pool, leases, rows),
-    parkEndpoints: (leases, nums, limit) => parkEndpoints(pool, leases, nums, limit),
+    parkEndpoints: (leases, nums, limit, after) => parkEndpoints(pool, leases, nums, limit, after),
     setBehind: (leases, rows) => setBehind(pool, leases, rows),
     promote: (keys) => promote(pool, keys),
     promoteAll: (nums) => promoteAll(pool, nums),

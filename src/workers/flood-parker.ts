@@ -1,5 +1,5 @@
 import type { DueDelivery } from '../store/mailbox.ts';
-import type { ParkedRows } from '../store/park.ts';
+import type { ParkedFlood } from '../store/park.ts';
 import type { Desk } from './desk.ts';
 import type { DeskList } from './desk-list.ts';
 import type { Lane } from './lane.ts';
@@ -12,6 +12,7 @@ export interface FloodParkerOptions {
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Requests that may be under way at once. */
   readonly maxInFlight: number;
+  readonly onFailure: (what: string, error: unknown) => void;
 }
 
 /** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
@@ -20,13 +21,16 @@ const FLOOD_SHARE = 1 / 16;
 const MAX_FLOODED = 64;
 const FLOOD_SIZE = 500;
 const FLOOD_MS = 50;
+/** How long after a parking that failed the next one may be, in ms, and how much longer than it took: it may run into the time limit of a statement each time. */
+const AFTER_FAILURE_MS = 200;
+const AFTER_FAILURES = 10;
 
 /** Parks what comes for endpoints that get far more than they can take: by the thousand and unread, so that others are not behind it. */
 export class FloodParker {
   readonly #options: FloodParkerOptions;
-  #restedAt = Number.NEGATIVE_INFINITY;
+  /** When the next parking may be, in ms of `performance.now()`. */
+  #nextAt = Number.NEGATIVE_INFINITY;
   #parking: Promise<void> | null = null;
-  #failure: unknown = null;
 
   constructor(options: FloodParkerOptions) {
     this.#options = options;
@@ -34,12 +38,15 @@ export class FloodParker {
 
   /** Of rows that were set aside together: an endpoint that many of them are for gets more than it can take. */
   note(rows: readonly DueDelivery[]): void {
-    const { list, maxInFlight } = this.#options;
+    const { list, lanes, maxInFlight } = this.#options;
     const many = Math.max(1, maxInFlight * FLOOD_SHARE);
     if (rows.length < many) return;
     for (const [num, ours] of Map.groupBy(rows, (row) => row.endpointNum)) {
       const desk = list.get(num);
-      if (desk !== undefined && ours.length >= many) desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
+      if (desk === undefined || ours.length < many) continue;
+      desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
+      // What others have before that is not stepped over first.
+      lanes.get(desk.lane)?.flood.goFrom(ours[0]!);
     }
   }
 
@@ -63,44 +70,49 @@ export class FloodParker {
     await this.#parking;
   }
 
-  /** @throws why the last parking failed, once */
-  throwFailure(): void {
-    const failure = this.#failure;
-    this.#failure = null;
-    if (failure !== null) throw failure;
-  }
-
   /** Beside the rounds: a statement that changes very many rows takes long, and what others are to be sent does not wait for it. */
   start(): void {
-    if (this.#parking !== null || performance.now() - this.#restedAt < FLOOD_MS) return;
+    if (this.#parking !== null || performance.now() < this.#nextAt) return;
     const desks = this.flooded();
     if (desks.length === 0) return;
+    const startedAt = performance.now();
     this.#parking = this.#park(desks)
-      .catch((error: unknown) => {
-        this.#failure = error;
-      })
+      .catch((error: unknown) => this.#failed(startedAt, error))
       .finally(() => {
         this.#parking = null;
       });
   }
 
+  /** Told at once, and no round ends for it: what is not parked is passed over by the fetch all the same. */
+  #failed(startedAt: number, error: unknown): void {
+    const now = performance.now();
+    this.#nextAt = now + Math.max(AFTER_FAILURE_MS, AFTER_FAILURES * (now - startedAt));
+    this.#options.onFailure('parking of a flood', error);
+  }
+
   async #park(desks: readonly Desk[]): Promise<void> {
     const { store, lanes } = this.#options;
-    const leases = [...new Set(desks.map(({ lane }) => lanes.get(lane)!.lease))];
+    const flooded = [...new Set(desks.map(({ lane }) => lanes.get(lane)!))];
     const nums = desks.map(({ num }) => num);
     for (const desk of desks) desk.wasFlooded = true;
-    const parked = await this.#parkRows(desks, () => store.parkEndpoints(leases, nums, FLOOD_SIZE));
+    const parked = await this.#parkRows(desks, async () => {
+      const leases = flooded.map(({ lease }) => lease);
+      const after = new Map(flooded.map((lane) => [lane.number, lane.flood.next()]));
+      const found = await store.parkEndpoints(leases, nums, FLOOD_SIZE, after);
+      for (const lane of flooded) lane.flood.took(found.ends.get(lane.number) ?? null);
+      return found;
+    });
     const ordered = desks.filter(({ flood }) => flood === 'ordered');
     if (parked >= FLOOD_SIZE) return;
-    this.#restedAt = performance.now();
+    this.#nextAt = performance.now() + FLOOD_MS;
     await this.#promote(ordered);
     // What is brought up next in order is no flood.
     for (const desk of ordered) desk.flood = null;
   }
 
   /** @returns how many rows were parked */
-  async #parkRows(desks: readonly Desk[], park: () => Promise<readonly ParkedRows[]>): Promise<number> {
-    const parked = await park().catch((error: unknown) => {
+  async #parkRows(desks: readonly Desk[], park: () => Promise<ParkedFlood>): Promise<number> {
+    const { parked } = await park().catch((error: unknown) => {
       // It may be done all the same.
       for (const desk of desks) desk.markParked();
       throw error;

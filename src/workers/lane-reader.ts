@@ -19,6 +19,7 @@ export interface LaneReaderOptions {
   readonly maxInFlight: number;
   /** Postgres's clock. */
   readonly nowMs: () => number;
+  readonly onFailure: (what: string, error: unknown) => void;
   /** A statement that may take long is over, and the round goes on. */
   readonly onProgress: () => void;
 }
@@ -75,7 +76,6 @@ export class LaneReader {
 
   /** One round of reading. */
   async runOnce(): Promise<void> {
-    this.#floods.throwFailure();
     this.#throwStrandedFailure();
     this.#pastCrowd.throwFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));

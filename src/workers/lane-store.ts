@@ -2,9 +2,9 @@ import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { EndpointState } from '../store/endpoint-states.ts';
 import type { GivenUp } from '../store/give-up.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
-import type { DueDelivery, DueRows, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
+import type { Cursor, DueDelivery, DueRows, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
-import type { ParkedRows } from '../store/park.ts';
+import type { ParkedFlood } from '../store/park.ts';
 import type { FoundBodies } from '../store/read-bodies.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Review, TriedDelivery } from '../store/suspects.ts';
@@ -18,7 +18,12 @@ export interface LaneStore {
   fetchDue(fetches: readonly LaneFetch[], over: PassedOver): Promise<DueRows>;
   fetchParked(fetches: readonly ParkedFetch[], held: readonly DeliveryKey[]): Promise<DueDelivery[]>;
   park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
-  parkEndpoints(leases: readonly LaneLease[], endpointNums: readonly number[], limit: number): Promise<ParkedRows[]>;
+  parkEndpoints(
+    leases: readonly LaneLease[],
+    endpointNums: readonly number[],
+    limit: number,
+    after: ReadonlyMap<number, Cursor>,
+  ): Promise<ParkedFlood>;
   setBehind(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
   /** @returns how many rows were brought up, likewise below. */
   promote(keys: readonly OrderKey[]): Promise<number>;

@@ -1,7 +1,7 @@
 import type { LaneLease } from '../store/lanes.ts';
 import { type Cursor, type DueDelivery, type LaneFetch, START } from '../store/mailbox.ts';
 import { LookBacks } from './look-backs.ts';
-import { ago, isBefore, PastLooks } from './past-looks.ts';
+import { ago, isBefore, PastLooks, Sweep } from './past-looks.ts';
 
 /** How long an idle lane lingers before it is given back, in ms. */
 const LINGER_MS = 250;
@@ -46,6 +46,8 @@ export class Lane {
   /** When stranded rows were looked for, in ms of `performance.now()`. */
   strandedAt = Number.NEGATIVE_INFINITY;
   readonly looks = new PastLooks();
+  /** Through the rows of endpoints that are flooded, which are parked unread. */
+  readonly flood = new Sweep();
   #exploreAt = 0;
   #isHungry = true;
   #cursor: Cursor = START;

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import type { ParkedFlood } from '../store/park.ts';
 import { answered, type Fate } from './fixtures/fake-sender.ts';
 import { EPOCH_MS, LaneRig, type RigOptions } from './fixtures/lane-rig.ts';
 import { keyOf, type ModelEndpoint, type ModelRow } from './fixtures/mailbox-model.ts';
@@ -77,7 +78,8 @@ test('nor do first attempts wait behind a replay that were parked by a statement
   const travel: RigOptions['travel'] = (time) => async (_owner, name, work) => {
     await time.sleep(2);
     const answer = work();
-    if (name === 'parkEndpoints' && (answer as unknown[]).length > 0 && ++parkings > 5) throw new Error('no answer');
+    if (name === 'parkEndpoints' && (answer as ParkedFlood).parked.length > 0 && ++parkings > 5)
+      throw new Error('no answer');
     return answer;
   };
   await begin(byRate, replayed, { travel });

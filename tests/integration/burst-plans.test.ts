@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
-import { fetchDue, fetchParked, START, stillWaiting } from '../../src/store/mailbox.ts';
+import { fetchDue, fetchParked, looksOf, START, stillWaiting } from '../../src/store/mailbox.ts';
 import { promote, promoteAll } from '../../src/store/order.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { createPool } from '../../src/store/pools.ts';
@@ -11,6 +11,8 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 const WAITING = 4_000;
 const GIVEN = 300;
+const OTHERS = 40_000;
+const FLOOD = 20_000;
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -153,6 +155,19 @@ test.each<[string, number, (pool: pg.Pool) => Promise<unknown>]>([
     expect(await rowsLookedAt(run)).toBeLessThan(3 * rows);
   },
 );
+
+test('however many rows others have among those of a flood, its parking looks at so many and no more', async () => {
+  const [lease] = await acquireLanes(pool, 'owner', [1]);
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
+     SELECT gen_random_uuid(), now() - interval '1 h' + n * interval '1 ms', CASE WHEN n > ${OTHERS} THEN 1 ELSE 2 END, 1, 1
+       FROM generate_series(1, ${OTHERS} + ${FLOOD}) AS n`,
+  );
+  const looked = await rowsLookedAt((client) => parkEndpoints(client, [lease!], [1], GIVEN));
+  expect(looked).toBeGreaterThan(0);
+  expect(looked).toBeLessThanOrEqual(looksOf({ limit: GIVEN }, 1, 0));
+  await pool.query('DELETE FROM mailbox WHERE lane = 1');
+});
 
 const WIDE = 5_000;
 const MANY = 500;

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes } from '../../src/store/lanes.ts';
-import { fetchDue, START } from '../../src/store/mailbox.ts';
+import { type Cursor, fetchDue, looksOf, START } from '../../src/store/mailbox.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { settle } from '../../src/store/settle.ts';
 import { openPool } from '../support/open-pool.ts';
@@ -62,7 +62,7 @@ test('of a flood that is parked unread it is told how many rows of which class i
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, step, replay_num)
      SELECT gen_random_uuid(), now() - interval '1 ms', 1, 1, 3, n / 2, CASE WHEN n > 3 THEN 1 END FROM generate_series(0, 6) n`,
   );
-  const parked = await parkEndpoints(pool, await take('owner'), [1], 99);
+  const { parked } = await parkEndpoints(pool, await take('owner'), [1], 99);
   expect(new Map(parked.map(({ kind, rows }) => [kind, rows]))).toEqual(
     new Map([
       ['first', 3],
@@ -70,7 +70,49 @@ test('of a flood that is parked unread it is told how many rows of which class i
       ['replay', 3],
     ]),
   );
-  expect(await parkEndpoints(pool, await take('owner'), [1], 99)).toEqual([]);
+  expect((await parkEndpoints(pool, await take('owner'), [1], 99)).parked).toEqual([]);
+});
+
+/** So many rows of an endpoint, due one after the other, the first of them so many ms from an hour ago. */
+const addRows = (endpointNum: number, count: number, fromMs: number) =>
+  pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
+     SELECT gen_random_uuid(), now() - interval '1 h' + ($3 + n) * interval '1 ms', $1, 1, 3 FROM generate_series(1, $2) n`,
+    [endpointNum, count, fromMs],
+  );
+
+test('the parking of a flood looks at so many rows and no more, says where it ended, and goes on there', async () => {
+  const limit = 9;
+  const looks = looksOf({ limit }, 1, 0);
+  await pool.query('DELETE FROM mailbox');
+  await addRows(2, looks - 1, 0);
+  await addRows(1, 12, looks);
+  const leases = (await take('owner')).filter(({ lane }) => lane === 3);
+  const found: number[] = [];
+  let after: ReadonlyMap<number, Cursor> = new Map();
+  for (let round = 0; round < 3; round++) {
+    const { parked, ends } = await parkEndpoints(pool, leases, [1], limit, after);
+    found.push(parked.reduce((sum, { rows }) => sum + rows, 0));
+    after = ends;
+  }
+  // The last row that it may look at is of the flood; nine more are all that a statement parks; two are left.
+  expect([found, after.size]).toEqual([[1, 9, 2], 0]);
+  const { rows } = await pool.query('SELECT endpoint_num, count(*)::int FROM mailbox WHERE parked GROUP BY 1');
+  expect(rows).toEqual([{ endpoint_num: 1, count: 12 }]);
+});
+
+test('where nothing of a flood is among the rows that are looked at, it ends at the last of them, in each lane by itself', async () => {
+  const leases = await take('owner');
+  const looks = looksOf({ limit: 9 }, leases.length, 0);
+  await pool.query('DELETE FROM mailbox');
+  await addRows(2, looks, 0);
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES (gen_random_uuid(), now() - interval '1 ms', 1, 1, 4)`,
+  );
+  const { parked, ends } = await parkEndpoints(pool, leases, [1], 9);
+  expect(parked).toEqual([{ endpointNum: 1, kind: 'first', rows: 1 }]);
+  const { rows } = await pool.query('SELECT event_id FROM mailbox ORDER BY due_at DESC LIMIT 1 OFFSET 1');
+  expect([...ends]).toMatchObject([[3, { eventUuid: rows[0].event_id, endpointNum: 2 }]]);
 });
 
 test('only what is due is set behind: one that waits for its retry stays where it will be fetched', async () => {

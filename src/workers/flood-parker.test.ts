@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Cursor, DueDelivery } from '../store/mailbox.ts';
+import { START } from '../store/mailbox.ts';
+import type { ParkedFlood } from '../store/park.ts';
+import { DeskList } from './desk-list.ts';
+import { VirtualTime } from './fixtures/virtual-time.ts';
+import { FloodParker } from './flood-parker.ts';
+import { Lane } from './lane.ts';
+
+let time: VirtualTime;
+let list: DeskList;
+let floods: FloodParker;
+/** Where each statement began, and when. */
+let begun: { readonly after: Cursor; readonly at: number }[];
+let failures: string[];
+let answer: () => Promise<ParkedFlood>;
+
+const at = (dueAtMs: number): Cursor => ({ ...START, dueAtMs, endpointNum: 1 });
+const ended = (place: Cursor | null, rows = 0): ParkedFlood => ({
+  parked: rows === 0 ? [] : [{ endpointNum: 1, kind: 'first', rows }],
+  ends: new Map(place === null ? [] : [[0, place]]),
+});
+
+beforeEach(() => {
+  time = new VirtualTime();
+  time.install();
+  list = new DeskList(() => time.now);
+  begun = [];
+  failures = [];
+  floods = new FloodParker({
+    list,
+    lanes: new Map([[0, new Lane({ lane: 0, epoch: 1 }, 0)]]),
+    maxInFlight: 16,
+    onFailure: (what, error) => failures.push(`${what}: ${(error as Error).message}`),
+    store: {
+      parkEndpoints: (_leases, _nums, _limit, after) => {
+        begun.push({ after: after.get(0)!, at: time.now });
+        return answer();
+      },
+      promoteAll: async () => 0,
+    },
+  });
+});
+
+afterEach(() => time.restore());
+
+/** Rows of the endpoint were set aside together, the first of them due then. */
+const note = (dueAtMs: number) => {
+  list.of(1, 0);
+  floods.note([{ ...at(dueAtMs), order: null } as DueDelivery]);
+};
+
+/** Rounds of 10 ms. */
+async function rounds(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    floods.start();
+    await time.pass(10);
+  }
+}
+
+const places = () => begun.map(({ after }) => after.dueAtMs);
+
+test('a flood is looked for from where it was met, part by part, and from the start when it was looked through', async () => {
+  const ends = [at(500), at(700), null, at(100)];
+  answer = async () => ended(ends[begun.length - 1] ?? null);
+  note(300);
+  await rounds(20);
+  expect(places()).toEqual([300, 500, 700, 0]);
+  expect(failures).toEqual([]);
+});
+
+test('as long as each statement parks as many rows as it may the next one comes at once, else after a while', async () => {
+  answer = async () => ended(at(500 + begun.length), begun.length < 4 ? 500 : 0);
+  note(300);
+  await rounds(10);
+  expect(begun.map((each) => each.at)).toEqual([0, 10, 20, 30, 80]);
+});
+
+test('a parking that fails is told, goes on where it was, and is tried again after ten times as long', async () => {
+  answer = async () => {
+    await time.sleep(begun.length * 100);
+    throw new Error('canceling statement due to statement timeout');
+  };
+  note(300);
+  await rounds(340);
+  expect(begun.map((each) => each.at)).toEqual([0, 1_100, 3_300]);
+  expect(places()).toEqual([300, 300, 300]);
+  expect(failures.slice(0, 2)).toEqual(
+    Array(2).fill('parking of a flood: canceling statement due to statement timeout'),
+  );
+  expect(list.get(1)!.hasParked).toBe(true);
+});
+
+test('one that fails at once is not tried again at once', async () => {
+  answer = async () => {
+    throw new Error('no connection');
+  };
+  note(300);
+  await rounds(41);
+  expect(begun.map((each) => each.at)).toEqual([0, 200, 400]);
+});
