@@ -68,6 +68,17 @@ test('nor do two such backlogs, one due after the other', async () => {
   expect(most(await waits())).toBeLessThan(300);
 });
 
+test.each([400, 900])(
+  'nor does one that fills memory and has an answer after %i ms: what becomes due is looked for though no request ends',
+  async (afterMs) => {
+    openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : { outcome: answered(200), afterMs }));
+    addCrowd(1, 250, 20, (num) => 3 + (num % 3), EPOCH_MS - 60_000);
+    void rig.startWorker().owner.hold(0);
+    await rig.time.pass(250);
+    expect(most(await waits())).toBeLessThan(60);
+  },
+);
+
 test('nor does one in a lane that is taken while another tenant has its share of memory', async () => {
   openRig(({ endpointNum }) => (endpointNum >= 1_000 && endpointNum < 2_000 ? hanging : fast), 2);
   for (let num = 1_000; num < 1_060; num++) {

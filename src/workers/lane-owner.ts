@@ -252,7 +252,7 @@ export class LaneOwner {
     this.#desks.look(now);
     this.#awaitsRoom = this.#lanes.hasHungry;
     const mayRead = this.#awaitsRoom && (this.#desks.memory.mayFetch || this.#desks.isClogged);
-    if (mayRead || this.#reader.isRefillDue(now)) this.#pump.kick();
+    if (mayRead || this.#reader.isRefillDue(now) || this.#reader.isLookDue(now)) this.#pump.kick();
   }
 }
 

@@ -99,6 +99,11 @@ export class LaneReader {
     return crowding.isOn && turns.finished !== this.#finishedBefore && now - this.#refilledAt >= CROWDED_REFILL_MS;
   }
 
+  /** Whether it is time to look past a crowd. */
+  isLookDue(now: number): boolean {
+    return this.#pastCrowd.isDue(now);
+  }
+
   /** Whether rows of a lane may be parked, or brought up, that this process does not know of yet. */
   mayBring(lane: number): boolean {
     return this.#floods.isParking || this.#stranded !== null || this.#unexplored.has(lane);

@@ -118,21 +118,41 @@ async function settle(): Promise<void> {
   reads = [];
 }
 
+/** A round for which no look was due. */
+async function runUndue(): Promise<void> {
+  expect(pastCrowd.isDue(performance.now())).toBe(false);
+  await pastCrowd.run();
+}
+
 test('nothing is read where nobody is many and nothing flooded, nor of lanes that are not behind, nor without room for it', async () => {
   memory.fullTenants = () => [];
   flooded = [];
-  await pastCrowd.run();
+  await runUndue();
   crowded();
   memory.hasBytes = false;
-  await pastCrowd.run();
+  await runUndue();
   Object.assign(memory, { hasBytes: true, room: 3 });
-  await pastCrowd.run();
+  await runUndue();
   memory.room = 1_024;
   for (const lane of lanes.values()) lane.isCareful = true;
-  await pastCrowd.run();
+  await runUndue();
   for (const lane of lanes.values()) Object.assign(lane, { isCareful: false, isDraining: true });
-  await pastCrowd.run();
+  await runUndue();
   expect(reads).toEqual([]);
+});
+
+test('a round is due for a look as soon as its pause is over, and no sooner', async () => {
+  flooded = [];
+  const isDue = () => pastCrowd.isDue(performance.now());
+  expect(isDue()).toBe(true);
+  await settle();
+  await after(1_000);
+  expect(reads.length).toBeGreaterThan(0);
+  const pauseMs = [1, 23, 25, 50, 1].map((ms) => {
+    vi.advanceTimersByTime(ms);
+    return isDue();
+  });
+  expect(pauseMs).toEqual([false, false, false, false, true]);
 });
 
 test.each([

@@ -43,12 +43,24 @@ export class PastCrowd {
     this.#crowd.note(rows, now);
   }
 
+  /** Whether something is worth looking for: a round is due for it, also where there is no room for what is fetched. */
+  isDue(now: number): boolean {
+    return this.#reads.some((read) => read.isDue(now)) && this.#hasCause(this.#tenants(now));
+  }
+
+  #tenants(now: number): ReadonlySet<number> {
+    return new Set([...this.#crowd.tenants(now), ...this.#options.desks.memory.fullTenants()]);
+  }
+
+  #hasCause(tenants: ReadonlySet<number>): boolean {
+    return tenants.size > 0 || this.#options.floods.flooded().length > 0;
+  }
+
   /** What is worth looking for just now. */
   async run(): Promise<void> {
     const now = performance.now();
-    const { desks, floods } = this.#options;
-    const tenants = new Set([...this.#crowd.tenants(now), ...desks.memory.fullTenants()]);
-    if (tenants.size === 0 && floods.flooded().length === 0) return;
+    const tenants = this.#tenants(now);
+    if (!this.#hasCause(tenants)) return;
     this.#lookAnew(tenants, now);
     // After one that failed Postgres has had enough for this round.
     for (const read of this.#reads) if (!(await read.run([...tenants]))) return;

@@ -66,16 +66,18 @@ export class PastRead {
     if (failure !== null) throw failure;
   }
 
+  /** Whether it is time for a read that would look at something. */
+  isDue(now: number): boolean {
+    return now >= this.#nextAt && this.#lanesDue().length > 0;
+  }
+
   /** One read, where it is time. @param tenants those that are passed over. @returns false when it failed */
   async run(tenants: readonly number[]): Promise<boolean> {
     const now = performance.now();
     if (now < this.#nextAt) return true;
-    const { memory } = this.#options.desks;
-    const room = Math.floor(memory.room * ROOM_SHARE);
-    if (!memory.hasBytes) return true;
-    const lanes = this.#lanesToRead(room);
+    const lanes = this.#lanesDue();
     if (lanes.length === 0) return true;
-    const size = Math.min(MOST_ROWS, Math.floor(room / lanes.length));
+    const size = Math.min(MOST_ROWS, Math.floor(this.#room / lanes.length));
     for (const lane of lanes) this.#lookOf(lane).lookedAt = now;
     const found = await this.#read(lanes, size, tenants).catch((error: unknown) => {
       this.#failure = error;
@@ -85,6 +87,14 @@ export class PastRead {
     if (found === null) return false;
     await this.#takeIn(found, lanes, size, now);
     return true;
+  }
+
+  get #room(): number {
+    return Math.floor(this.#options.desks.memory.room * ROOM_SHARE);
+  }
+
+  #lanesDue(): readonly Lane[] {
+    return this.#options.desks.memory.hasBytes && this.#room > 0 ? this.#lanesToRead(this.#room) : [];
   }
 
   #lookOf(lane: Lane): Look {
