@@ -44,6 +44,16 @@ test('a cursor that was altered, cut, made with another key or made up is refuse
   }
 });
 
+test('a cursor is one text alone: with something appended, or bits in its last character that say nothing, it is refused', () => {
+  for (const position of ['p', 'po', 'pos']) {
+    const good = cursors.encode(position, LIST);
+    const last = good.at(-1)!;
+    const next = String.fromCharCode(last.charCodeAt(0) + 1);
+    for (const bad of [`${good}A`, `${good}_`, `A${good}`, good.slice(0, -1) + next])
+      expect(() => cursors.decode(bad, LIST), bad).toThrow(Refusal);
+  }
+});
+
 test('a cursor carries 96 bits that cannot be made up, and is refused when any of them is another', () => {
   const bytes = Buffer.from(cursors.encode('position', LIST), 'base64url');
   const tagBytes = bytes.length - Buffer.byteLength('position');
