@@ -2,10 +2,18 @@ import { z } from 'zod';
 
 const LATEST_MS = 2 ** 48 - 1;
 
+/**
+ * A valid date-time as ms since 1970. Events are accepted at whole milliseconds, so that what comes at or after a finer time, and what comes before it, are divided by
+ * the next whole one: cut, it would name an event twice or leave it out.
+ */
+export function timeMs(text: string): number {
+  return Date.parse(text) + (/\.\d{3}0*[1-9]/.test(text) ? 1 : 0);
+}
+
 /** An RFC 3339 date-time, as ms since 1970. */
 export const dateTime = z.iso
   .datetime({ offset: true, error: 'expected an RFC 3339 date-time such as 2024-03-14T10:30:00Z (write + as %2B)' })
-  .transform((text) => Math.min(Math.max(0, Date.parse(text)), LATEST_MS));
+  .transform((text) => Math.min(Math.max(0, timeMs(text)), LATEST_MS));
 
 /** An RFC 3339 date-time in a body, as it was written. */
 export const dateTimeText = z.iso.datetime({

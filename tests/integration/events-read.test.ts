@@ -76,6 +76,18 @@ test('since is included and until is not', async () => {
   expect(await allPages(`type=user.created&since=${since}&until=${until}`, 3)).toEqual(wanted);
 });
 
+test('times finer than a millisecond divide a list so that what lies next to each other has every event once', async () => {
+  const all = await allPages('type=user.created', 250);
+  const at = all[9]!.accepted_at;
+  const later = at.replace('Z', '4Z');
+  const [older, newer] = [
+    await allPages(`type=user.created&until=${later}`, 250),
+    await allPages(`type=user.created&since=${later}`, 250),
+  ];
+  expect(older.map(({ id }) => id)).toEqual(all.filter((event) => event.accepted_at <= at).map(({ id }) => id));
+  expect(newer.map(({ id }) => id)).toEqual(all.filter((event) => event.accepted_at > at).map(({ id }) => id));
+});
+
 test('a page of large events is cut short and goes on', async () => {
   const data = 'x'.repeat(200_000);
   for (let i = 0; i < 25; i++) await post({ type: 'large.one', tenant_id: 'other', data });

@@ -8,7 +8,7 @@ import { invalidBody, namedEndpoint } from '../find-named.ts';
 import { replayJson, replaySchema } from '../replay-json.ts';
 import { defineRoute } from '../route.ts';
 import { startReplay } from '../start-replay.ts';
-import { dateTimeText } from '../time-query.ts';
+import { dateTimeText, timeMs } from '../time-query.ts';
 import { letterFields } from './dead-letters.ts';
 
 /** How long one call purges before it leaves the rest to the next, in ms. */
@@ -88,7 +88,7 @@ async function selectionOf(
   pool: Context['apiPool'],
 ): Promise<PurgeSelection | null> {
   if (delivery_ids !== undefined) return { keys: delivery_ids };
-  const [sinceMs, untilMs] = [since, until].map((text) => (text === undefined ? undefined : Date.parse(text)));
+  const [sinceMs, untilMs] = [since, until].map((text) => (text === undefined ? undefined : timeMs(text)));
   if (sinceMs !== undefined && untilMs !== undefined && untilMs <= sinceMs)
     throw invalidBody([{ path: 'until', message: 'expected a time after `since`' }]);
   const endpoint = endpoint_id === undefined ? undefined : await namedEndpoint(pool, tenant, endpoint_id);
