@@ -11,6 +11,7 @@ import { answerUnread } from './answer-unread.ts';
 import { setFixedHeaders } from './fixed-headers.ts';
 import { hasBody } from './has-body.ts';
 import { problemOf, refusalOf } from './problem.ts';
+import { parseQuery } from './query-parser.ts';
 import { type Call, refuseOtherMethods } from './refuse-other-methods.ts';
 import { newRequestId } from './request-id.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -25,7 +26,7 @@ const BASE_CALLS = ['/healthz', '/readyz', '/metrics'].map((path) => ({ method: 
 export function createBase(context: Context, mountFirst: (app: Express) => void = () => {}): Express {
   const app = express();
   app.disable('x-powered-by');
-  app.set('query parser', 'simple');
+  app.set('query parser', parseQuery);
   app.set('strict routing', false);
   app.set('etag', false);
   mountFirst(app);
