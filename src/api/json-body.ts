@@ -10,17 +10,25 @@ const JSON_TYPE = utf8MediaType('application/json');
 const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
 
-/** Reads a JSON body for `bodyTextOf`. Answers 415 when it is something else, 413 when it is too large. */
+/** Reads a JSON body for `bodyTextOf`. Answers 415 when it is something else, 413 when it is too large. A chunked body without a chunk is none, whatever its type. */
 export function readJsonBody(): RequestHandler {
   const read = express.text({ type: () => true, limit: MAX_BODY_BYTES, inflate: false, defaultCharset: 'utf-8' });
   return (request, response, next) => {
-    if (hasBody(request) && !JSON_TYPE.test(request.headers['content-type'] ?? '')) {
-      throw new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
-    }
+    const isOther = hasBody(request) && !JSON_TYPE.test(request.headers['content-type'] ?? '');
+    const isChunked = request.headers['transfer-encoding'] !== undefined;
+    if (isOther && !isChunked) throw notJson();
     // Said at once: express reads to the end what it refuses.
     if (Number(request.headers['content-length']) > MAX_BODY_BYTES) throw tooLarge();
-    read(request, response, next);
+    if (!isOther) return read(request, response, next);
+    read(request, response, (error?: unknown) => {
+      const isEmpty = error === undefined && bodyTextOf(request) === '';
+      next(isEmpty ? undefined : notJson());
+    });
   };
+}
+
+function notJson(): Refusal {
+  return new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
 }
 
 /** For calls that take no body: answers 422 to one of any size or kind. A chunked body without a chunk is none. */

@@ -517,6 +517,49 @@ test('an empty body is none, announced or chunked', async () => {
   }
 });
 
+test.each([
+  ['validate', 409],
+  ['breaker/reset', 200],
+  ['test', 202],
+] as const)(
+  'a call that needs no body takes none, an empty object, and chunks without a byte: %s',
+  async (action, status) => {
+    const { hostname, port } = new URL(strict.url);
+    const { id } = (await api('POST', endpoints, { url })).body;
+    const json = { 'content-type': 'application/json' };
+    for (const [body, headers] of [
+      ['', { 'content-length': '0' }],
+      ['', { 'transfer-encoding': 'chunked' }],
+      ['', { 'transfer-encoding': 'chunked', 'content-type': 'application/x-www-form-urlencoded' }],
+      ['{}', { 'content-length': '2', ...json }],
+      ['{}', { 'transfer-encoding': 'chunked', ...json }],
+    ] as const) {
+      const all = { authorization: `Bearer ${OPERATOR_KEY}`, ...headers };
+      const path = `${endpoints}/${id}/${action}`;
+      const sent = request({ hostname, port, path, method: 'POST', headers: all, agent: false });
+      const response = await new Promise<IncomingMessage>((resolve, reject) =>
+        sent.on('response', resolve).on('error', reject).end(body),
+      );
+      response.resume();
+      expect([action, headers, response.statusCode]).toEqual([action, headers, status]);
+    }
+    for (const headers of [{}, { 'content-type': 'text/plain' }]) {
+      const sent = request({ hostname, port, path: `${endpoints}/${id}/${action}`, method: 'POST', agent: false });
+      for (const [name, value] of Object.entries({
+        authorization: `Bearer ${OPERATOR_KEY}`,
+        'transfer-encoding': 'chunked',
+        ...headers,
+      }))
+        sent.setHeader(name, value);
+      const response = await new Promise<IncomingMessage>((resolve, reject) =>
+        sent.on('response', resolve).on('error', reject).end('{}'),
+      );
+      response.resume();
+      expect(response.statusCode).toBe(415);
+    }
+  },
+);
+
 test.each(['/healthz', '/v1/tenants', '/openapi.json'])(
   'If-None-Match: * gets all of %s, which has no ETag',
   async (path) => {

@@ -1056,6 +1056,7 @@ export interface Operations {
         tenant_id: string;
         endpoint_id: string;
       };
+      body?: Record<string, unknown>;
     };
     answer: Endpoint;
   };
@@ -1094,6 +1095,7 @@ export interface Operations {
         tenant_id: string;
         endpoint_id: string;
       };
+      body?: Record<string, unknown>;
     };
     answer: Breaker;
   };

@@ -12,6 +12,7 @@ export const resetBreaker = defineRoute({
   summary: 'Close the circuit breaker of an endpoint by hand, and end its throttle: what waits is sent within a second',
   params: z.strictObject({ endpoint_id: objectId('ep') }),
   query: z.strictObject({}),
+  body: z.strictObject({}),
   responses: { 200: { description: 'The breaker as it is now', schema: breakerSchema } },
   handle: async ({ tenant, params, caller }, { prisma, clock, ringEndpoints }) => {
     const num = await reset(prisma, tenant, params.endpoint_id, caller);

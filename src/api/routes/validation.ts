@@ -13,6 +13,7 @@ export const validateEndpoint = defineRoute({
   summary: 'Ask the receiver of an endpoint anew whether it agrees to deliveries; until it does, they wait',
   params: z.strictObject({ endpoint_id: objectId('ep') }),
   query: z.strictObject({}),
+  body: z.strictObject({}),
   responses: { 202: { description: 'The endpoint, pending', schema: endpointSchema } },
   handle: async ({ tenant, params, caller }, context) => {
     const endpoint = await askValidation(context, tenant, params.endpoint_id, caller);
