@@ -1,5 +1,6 @@
 import { Client, type Dispatcher, Pool } from 'undici';
 import type { ConnectTiming, GuardedConnector } from './guarded-connector.ts';
+import { passUnaskedContinue } from './unasked-continue.ts';
 
 /** What is known of the connection that a request goes out on. `fresh` until a request has taken its timing. */
 export interface Connection extends ConnectTiming {
@@ -152,6 +153,7 @@ class GuardedClient extends Client {
       maxRequestsPerClient: REQUESTS_PER_CONNECTION,
     });
     this.#connection = connection;
+    this.on('connect', () => passUnaskedContinue(this));
   }
 
   override dispatch(

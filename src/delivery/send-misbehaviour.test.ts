@@ -120,7 +120,6 @@ test.each([
   ['status 99', 'HTTP/1.1 099 X\r\ncontent-length: 0\r\n\r\n'],
   ['status 0', 'HTTP/1.1 000 X\r\ncontent-length: 0\r\n\r\n'],
   ['status 9999', 'HTTP/1.1 9999 X\r\ncontent-length: 0\r\n\r\n'],
-  ['status 100 unasked', 'HTTP/1.1 100 Continue\r\n\r\n'],
   ['status 101 unasked', 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n'],
   ['HTTP/2', 'HTTP/2 200 OK\r\n\r\n'],
 ])('%s breaks the protocol, and the next delivery is unharmed', async (_, bytes) => {
@@ -132,20 +131,45 @@ test.each([
   expect(await rig.deliver(receiver.url)).toMatchObject({ kind: 'delivered' });
 });
 
-test('a 103 before the answer is passed over', async () => {
-  await using receiver = await rawReceiver((socket) =>
-    socket.write(`HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n${ok()}`),
-  );
+const hints = 'HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n';
+test.each([
+  ['100', 'HTTP/1.1 100 Continue\r\n\r\n'],
+  ['102', 'HTTP/1.1 102 Processing\r\n\r\n'],
+  ['103', hints],
+  ['100, another and a 103', `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\nx: y\r\n\r\n${hints}`],
+])(
+  'a %s that nobody asked for is passed over, in one piece with the answer or before it, and its connection goes on',
+  async (_, before) => {
+    await using receiver = await rawReceiver((socket, count) => {
+      if (count === 1) {
+        socket.write(`${before}${ok('HTTP/1.1 100 Continue')}`);
+        return;
+      }
+      socket.write(before.slice(0, 11));
+      setImmediate(() => socket.write(before.slice(11), () => setImmediate(() => socket.write(ok()))));
+    });
+    await using rig = deliveryRig();
+    expect(await rig.deliver(receiver.url)).toMatchObject({
+      kind: 'delivered',
+      response: { status: 200, headers: { 'content-length': '21' }, body: Buffer.from('HTTP/1.1 100 Continue') },
+    });
+    // undici looks at a connection again in the next turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await rig.deliver(receiver.url)).toMatchObject({ kind: 'delivered', response: { body: Buffer.from('ok') } });
+    expect(receiver.connections).toHaveLength(1);
+  },
+);
+
+test('after a 100 alone the answer is waited for until the deadline', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n'));
   await using rig = deliveryRig();
-  expect(await rig.deliver(receiver.url)).toMatchObject({
-    kind: 'delivered',
-    response: { status: 200, headers: { 'content-length': '2' } },
-  });
+  expect(await rig.deliver(receiver.url, SHORT)).toMatchObject({ kind: 'unreachable', reason: 'timeout' });
+  await receiver.allClosed();
 });
 
-test('a flood of 1xx is cut short', async () => {
+test.each(['100 Continue', '102 Processing'])('a flood of %s is cut short', async (status) => {
   await using receiver = await rawReceiver((socket) =>
-    flood(socket, Buffer.from('HTTP/1.1 102 Processing\r\n\r\n'.repeat(100))),
+    flood(socket, Buffer.from(`HTTP/1.1 ${status}\r\n\r\n`.repeat(100))),
   );
   await using rig = deliveryRig();
   expect(await rig.deliver(receiver.url)).toMatchObject({ kind: 'unreachable', reason: 'protocol' });
