@@ -105,7 +105,7 @@ async function tryToStore(part: Part, hold: Hold, options: CommitOptions): Promi
       if (!part.every(isAwaited)) return [part];
       continue;
     }
-    if (plan.stored.length === 0) return settleAll(part, plan);
+    if (plan.stored.length === 0 && plan.lateClaims.length === 0) return settleAll(part, plan);
     const group = { ...groupOf(plan), keysExpireBefore: options.keysExpireBefore() };
     const result = await options.append(group).catch((error: unknown) => {
       if (tries < MAX_TRIES && options.isRetryable(error)) return { kind: 'again' as const };

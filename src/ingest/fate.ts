@@ -6,6 +6,7 @@ import type { Claimant } from './seal-event.ts';
 /** Who has a key. */
 export interface Holder {
   readonly bodyHash: string;
+  readonly eventUuid: string;
   readonly result: ItemResult;
 }
 
@@ -14,7 +15,11 @@ export function holdersOf(claimed: ReadonlyMap<string, ClaimedBy>): Map<string, 
   const holders = new Map<string, Holder>();
   for (const [key, by] of claimed) {
     const id = by.externalId ?? eventIdOf(by.eventUuid);
-    holders.set(key, { bodyHash: by.bodyHash, result: { id, status: 'duplicate', deliveries: by.deliveries } });
+    holders.set(key, {
+      bodyHash: by.bodyHash,
+      eventUuid: by.eventUuid,
+      result: { id, status: 'duplicate', deliveries: by.deliveries },
+    });
   }
   return holders;
 }

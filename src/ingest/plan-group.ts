@@ -49,6 +49,8 @@ export interface Known {
 
 export interface GroupPlan {
   readonly stored: readonly PlannedEvent[];
+  /** Keys that came with events that are stored already by others of theirs: they stand for these from now on, and for as long. */
+  readonly lateClaims: readonly Claim[];
   /** How many deliveries `groupOf` makes of `stored`, with what deferred ones count as. */
   readonly deliveries: number;
   /** In the order of the units; they hold once the group is stored. */
@@ -84,10 +86,11 @@ export interface PlannedEvent extends Match, FanOut {
 export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher): GroupPlan {
   const holders = holdersOf(known.claimed);
   const stored: PlannedEvent[] = [];
-  const planning = { matcher, sets: new EndpointSets(), gone: known.gone };
+  const lateClaims: Claim[] = [];
+  const planning = { matcher, sets: new EndpointSets(), gone: known.gone, lateClaims };
   const results: UnitResult[] = [];
   for (const unit of units) results.push(planUnit(unit, holders, stored, planning));
-  return { stored, deliveries: weightOf(stored), results };
+  return { stored, lateClaims, deliveries: weightOf(stored), results };
 }
 
 interface Fresh {
@@ -99,6 +102,7 @@ interface Planning {
   readonly matcher: Matcher;
   readonly sets: EndpointSets;
   readonly gone: ReadonlySet<number>;
+  readonly lateClaims: Claim[];
 }
 
 function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent[], planning: Planning): UnitResult {
@@ -117,11 +121,13 @@ function judgeUnit(
   planning: Planning,
 ): UnitResult {
   const fresh: Fresh[] = [];
+  const late: Claim[] = [];
   const items: LooseResult[] = [];
   for (const event of unit) {
     const known = planning.gone.has(event.tenant.num) ? 'tenant_gone' : fateOf(event, holders);
     if (known !== null) {
       items.push(known);
+      if (isItem(known)) late.push(...claimLate(event, holders, claimed));
       continue;
     }
     const match = recipientsOf(event, planning);
@@ -131,7 +137,7 @@ function judgeUnit(
     const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: match.endpoints.length };
     items.push(result);
     for (const { key, bodyHash } of claimsOf(event)) {
-      holders.set(key, { bodyHash, result });
+      holders.set(key, { bodyHash, eventUuid: event.uuid, result });
       claimed.push(key);
     }
   }
@@ -141,8 +147,26 @@ function judgeUnit(
   const weight = weightOf(planned);
   if (unit.length > 1 && weight > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', weight };
   for (const one of planned) stored.push(one);
+  planning.lateClaims.push(...late);
   return result;
 }
+
+/** A duplicate's keys that nobody has yet. Not those of a message that was taken at its place: what it is read as may have changed. */
+function claimLate(event: PendingEvent, holders: Map<string, Holder>, claimed: string[]): readonly Claim[] {
+  const place = event.source?.key ?? null;
+  if (place !== null && holders.has(place)) return NO_CLAIMS;
+  const holder = event.keys.map((key) => holders.get(key)).find((found) => found !== undefined);
+  if (holder === undefined || event.keys.every((key) => holders.has(key))) return NO_CLAIMS;
+  const { bodyHash, eventUuid, result } = holder;
+  const free = event.keys.filter((key) => !holders.has(key));
+  for (const key of free) {
+    holders.set(key, holder);
+    claimed.push(key);
+  }
+  return free.map((key) => ({ key, eventUuid, bodyHash, deliveries: result.deliveries }));
+}
+
+const NO_CLAIMS: readonly Claim[] = [];
 
 /** What the unit's owner is told: a request that has one bad event is bad. */
 function resultOf(unit: Unit, items: readonly LooseResult[]): UnitResult {
@@ -195,9 +219,9 @@ function weightOf(planned: readonly PlannedEvent[]): number {
 }
 
 /** What a plan stores, row by row. */
-export function groupOf({ stored }: GroupPlan): Omit<AppendGroup, 'keysExpireBefore'> {
+export function groupOf({ stored, lateClaims }: GroupPlan): Omit<AppendGroup, 'keysExpireBefore'> {
   const events: NewEvent[] = [];
-  const claims: Claim[] = [];
+  const claims: Claim[] = [...lateClaims];
   const deliveries: NewDelivery[] = [];
   const expansions: NewExpansion[] = [];
   const routing = new Map<number, bigint>();

@@ -96,6 +96,17 @@ test('in a batch each fault has the code that its event is refused with alone', 
   ]);
 });
 
+test('a key that came with an event that was stored already, by its id, stands for that event from then on', async () => {
+  const event = { type: 'late.key', tenant_id: 'acme', id: 'late', data: 1 };
+  const key = { 'idempotency-key': 'late-key' };
+  expect((await post(event)).body.status).toBe('accepted');
+  expect((await post(event, key)).body).toMatchObject({ id: 'late', status: 'duplicate' });
+  expect((await post(event, key)).body).toMatchObject({ id: 'late', status: 'duplicate' });
+  const other = { ...event, id: 'other' };
+  expect(await post(other, key)).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
+  expect(await storedEvents('late.key')).toHaveLength(1);
+});
+
 test('a batch is stored whole or not at all, and names each bad index', async () => {
   const good = { type: 'batch.whole', tenant_id: 'acme', data: {} };
   const bad = await post([good, { ...good, type: 'A B' }, { ...good, color: 'red' }]);
