@@ -4,6 +4,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import { CheckBudget } from '../event-types/check-budget.ts';
 import type { MadeId } from '../store/made-ids.ts';
 import { type CheckTypes, checkType, type Misfit, type TypeCheck } from './check-type.ts';
+import { conflictsIn } from './conflicts-in.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { judgeRefused } from './judge-refused.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
@@ -51,7 +52,7 @@ export interface AcceptOptions {
   readonly idempotencyKey: string | undefined;
 }
 
-interface Sealed {
+export interface Sealed {
   readonly event: PendingEvent;
   readonly misfit: Misfit | null;
 }
@@ -80,8 +81,8 @@ async function tryToAccept(
   const judged = await judgeRefused(rejections, dependencies);
   if (judged instanceof TypesChanged) return judged;
   const { stored, refused } = judged;
-  if (refused.size > 0) throw refusalFor(refused, options.isBatch);
-  const places = [...raw.keys()].filter((place) => !stored.has(place));
+  const places = [...raw.keys()].filter((place) => !rejections.has(place));
+  if (refused.size > 0) throw await refusalOf(refused, pending, (at) => places[at]!, options, dependencies);
   const items = await store(pending, misfits, (at) => places[at]!, options, dependencies);
   if (items instanceof TypesChanged) return items;
   let at = 0;
@@ -93,20 +94,36 @@ async function store(
   pending: readonly PendingEvent[],
   misfits: Misfits,
   placeOf: (at: number) => number,
-  { isBatch }: AcceptOptions,
-  { commits, types, findMade }: AcceptDependencies,
+  options: AcceptOptions,
+  dependencies: AcceptDependencies,
 ): Promise<readonly ItemResult[] | TypesChanged> {
   if (pending.length === 0) return [];
+  const { commits, types, findMade } = dependencies;
   const reused = await reusedIds(pending, findMade);
   if (reused.size > 0) {
     const places = pending.flatMap((event, at) => (reused.has(event) ? [placeOf(at)] : []));
-    throw refusalFor(new Map(places.map((place) => [place, REUSED_ID])), isBatch);
+    const refused = new Map(places.map((place) => [place, REUSED_ID]));
+    throw await refusalOf(refused, pending, placeOf, options, dependencies);
   }
   const result = await commits.submit(pending);
   if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ tenant }) => tenant.num));
-  const items = itemsOf(result, placeOf, isBatch);
+  const items = itemsOf(result, placeOf, options.isBatch);
   for (const [at, misfit] of misfits) if (items[at]!.status === 'accepted') types.onMisfit(misfit);
   return items;
+}
+
+/** Of a batch it names every event that cannot be taken, with those that would only have been found out when it was stored. */
+async function refusalOf(
+  refused: ReadonlyMap<number, Rejection>,
+  pending: readonly PendingEvent[],
+  placeOf: (at: number) => number,
+  { isBatch }: AcceptOptions,
+  dependencies: AcceptDependencies,
+): Promise<Refusal> {
+  if (!isBatch) return refusalFor(refused, isBatch);
+  const conflicts = await dependencies.inTime(conflictsIn(pending, dependencies));
+  const all = [...refused, ...[...conflicts].map(([at, rejection]) => [placeOf(at), rejection] as const)];
+  return refusalFor(new Map(all.sort(([one], [other]) => one - other)), isBatch);
 }
 
 /** By the place among the events that are to be stored. */

@@ -118,6 +118,33 @@ test('a batch is stored whole or not at all, and names each bad index', async ()
   expect(await storedEvents('batch.whole')).toHaveLength(2);
 });
 
+test('a refused batch names every event that is at fault, also what is in conflict with what is stored or with another of it', async () => {
+  const good = { type: 'batch.all', tenant_id: 'acme', data: {} };
+  const { id } = (await post(good)).body;
+  await post({ ...good, id: 'held' });
+  const faultsOf = async (events: unknown[]) =>
+    (await post(events)).body.errors.map(({ path, code }: Record<'path' | 'code', string>) => [path, code]);
+  const conflicting = { ...good, id: 'held', data: 1 };
+  const twice = [
+    { ...good, id: 'twice' },
+    { ...good, id: 'twice', data: 1 },
+  ];
+  const all = [good, conflicting, { ...good, type: 'A B' }, { ...good, id }, ...twice, { ...good, id: 'held' }];
+  const conflict = 'idempotency_conflict';
+  expect(await faultsOf(all)).toEqual([
+    ['1', conflict],
+    ['2.type', 'invalid_event'],
+    ['3.id', conflict],
+    ['5', conflict],
+  ]);
+  expect(await faultsOf(all.filter((_, i) => i !== 2))).toEqual([
+    ['1', conflict],
+    ['2.id', conflict],
+    ['4', conflict],
+  ]);
+  expect(await storedEvents('batch.all')).toHaveLength(2);
+});
+
 test('NDJSON is a batch of its lines', async () => {
   const line = JSON.stringify({ type: 'nd.json', tenant_id: 'acme', data: { text: 'ü' } });
   const answer = await post(`${line}\n\n${line}\r\n`, { 'content-type': 'application/x-ndjson' });

@@ -1,0 +1,30 @@
+import type { AcceptDependencies } from './accept.ts';
+import { fateOf, holdersOf } from './fate.ts';
+import { CONFLICT, REUSED_ID, type Rejection } from './rejection.ts';
+import { reusedIds } from './reused-ids.ts';
+import type { PendingEvent } from './seal-event.ts';
+
+/**
+ * Which events of a batch that is refused anyway are in conflict with what is stored, or with one before them: its producer is to hear of everything at once.
+ * @returns by their places among these
+ */
+export async function conflictsIn(
+  pending: readonly PendingEvent[],
+  { findStored, findMade }: Pick<AcceptDependencies, 'findStored' | 'findMade'>,
+): Promise<ReadonlyMap<number, Rejection>> {
+  const asked = pending.flatMap(({ keys, tenant }) => keys.map((key) => ({ key, tenantNum: tenant.num })));
+  if (asked.length === 0) return new Map();
+  const [claimed, reused] = await Promise.all([findStored(asked), reusedIds(pending, findMade)]);
+  const holders = holdersOf(claimed);
+  const conflicts = new Map<number, Rejection>();
+  for (const [at, event] of pending.entries()) {
+    const fate = fateOf(event, holders);
+    if (reused.has(event)) conflicts.set(at, REUSED_ID);
+    else if (fate === 'conflict') conflicts.set(at, CONFLICT);
+    else if (fate === null) {
+      const result = { id: event.publicId, status: 'accepted', deliveries: 0 } as const;
+      for (const key of event.keys) holders.set(key, { bodyHash: event.bodyHash, eventUuid: event.uuid, result });
+    }
+  }
+  return conflicts;
+}
