@@ -297,7 +297,7 @@ export const PROBLEM_CODES = {
   },
   invalid_event: {
     status: 422,
-    where: INGEST,
+    where: LIMITED,
     meaning: 'The event is not valid, or not what the schema of its type says.',
     remedy: FIX_FIELDS,
   },

@@ -111,6 +111,25 @@ test('an event is checked by the schema of its version: off takes all, warn take
   expect(told).toHaveBeenCalledTimes(1);
 });
 
+test('a test event is checked by the schema of its type like any other', async () => {
+  const tenant = await newTenant();
+  const told = vi.spyOn(service.context.observe, 'eventMisfit');
+  const { id } = (await api('POST', `/v1/tenants/${tenant}/endpoints`, { url: receiver.url })).body;
+  const tryOut = (body: object) => api('POST', `/v1/tenants/${tenant}/endpoints/${id}/test`, body);
+  await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment });
+  const before = told.mock.calls.length;
+  expect((await tryOut({ type: 'pay', data: { amount: -1 } })).status).toBe(202);
+  expect(told.mock.calls.slice(before)).toMatchObject([[{ tenantId: tenant, type: 'pay', version: '1.0' }]]);
+  // Another process: this one knows nothing of it yet.
+  await call(other.baseUrl, 'PATCH', `/v1/tenants/${tenant}/event-types/pay`, { validation: 'enforce' });
+  const refused = await tryOut({ type: 'pay', data: { amount: -1 } });
+  expect(refused).toMatchObject({ status: 422, body: { code: 'invalid_event' } });
+  expect(refused.body.errors.map(({ path }: { path: string }) => path).sort()).toEqual(['data.amount', 'data.id']);
+  expect((await tryOut({ type: 'pay', data: { id: 'x', amount: 1 } })).status).toBe(202);
+  expect((await tryOut({})).status).toBe(202);
+  expect((await api('GET', `/v1/tenants/${tenant}/events`)).body.data).toHaveLength(3);
+});
+
 test('a batch with one event that its schema refuses stores nothing and names the event', async () => {
   const tenant = await newTenant();
   await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment, validation: 'enforce' });

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { Refusal } from '../../domain/errors.ts';
-import { deliveryIdOf, newUuid, uuidFloor } from '../../domain/ids.ts';
+import { deliveryIdOf, uuidFloor } from '../../domain/ids.ts';
 import { type Member, objectMembers } from '../../domain/json-slices.ts';
-import type { TenantRef } from '../../domain/scope.ts';
-import { readEvent } from '../../ingest/read-event.ts';
-import { type PendingEvent, sealEvent } from '../../ingest/seal-event.ts';
+import type { Caller, TenantRef } from '../../domain/scope.ts';
+import { CheckBudget } from '../../event-types/check-budget.ts';
+import { type AcceptDependencies, type RawEvent, type Sealed, seal } from '../../ingest/accept.ts';
+import { areCurrent } from '../../ingest/check-type.ts';
+import { refusalFor, rulesOf } from '../../ingest/rejection.ts';
+import { TypesChanged, untilTypesHold } from '../../ingest/until-types-hold.ts';
 import { laneOf } from '../../routing/lane-of.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
 import { appendEvents } from '../../store/event-log.ts';
@@ -33,12 +36,12 @@ export const sendTestEvent = defineRoute({
   responses: {
     202: { description: 'Accepted', schema: z.object({ event_id: z.string(), delivery_id: z.string() }) },
   },
-  handle: async ({ tenant, params, bodyText }, { apiPool, clock, config, ingestLimits, ringEndpoints }) => {
+  handle: async ({ tenant, params, bodyText, caller }, { apiPool, accept, config, ingestLimits, ringEndpoints }) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     if (!endpoint.enabled) throw new Refusal(409, 'endpoint_disabled', 'The endpoint is disabled: enable it first.');
-    const event = testEvent(tenant, bodyText, clock.nowMs());
+    const { event, misfit } = await accept.inTime(sealTest(testEvent(bodyText), tenant, caller.actor, accept));
     const { refusal } = await ingestLimits.charge([{ tenant, events: 1, bytes: event.body.length }]);
     if (refusal !== null) throw refusal;
     const delivery = {
@@ -57,21 +60,34 @@ export const sendTestEvent = defineRoute({
       routing: new Map(),
       keysExpireBefore: uuidFloor(0),
     });
+    if (misfit !== null) accept.types.onMisfit(misfit);
     ingestLimits.accepted(tenant, 1);
     ringEndpoints([endpoint.num]);
     return { status: 202, body: { event_id: event.publicId, delivery_id: deliveryIdOf(event.uuid, endpoint.num) } };
   },
 });
 
-/**
- * @param bodyText what was sent, '' or an object of nothing but `type` and `data`: they are kept to the letter
- * @throws Refusal 422 when the type is not one that producers may use, or a field is given twice
- */
-function testEvent(tenant: TenantRef, bodyText: string, nowMs: number): PendingEvent {
+/** @param bodyText what was sent, '' or an object of nothing but `type` and `data`: they are kept to the letter */
+function testEvent(bodyText: string): RawEvent {
   const sent = bodyText === '' ? [] : objectMembers(bodyText);
   const absent = DEFAULTS.filter(({ name }) => !sent.some((member) => member.name === name));
   const text = `{${[...sent, ...absent].map((member) => `${JSON.stringify(member.name)}:${member.text}`).join()}}`;
-  const read = readEvent(JSON.parse(text), text);
-  if (!read.ok) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults: read.faults });
-  return sealEvent(read.event, tenant, newUuid(nowMs), nowMs, undefined);
+  return { value: JSON.parse(text), text };
+}
+
+/**
+ * Checks it like any other event, by the event types that hold: it is not committed with them, so that nothing else would find out.
+ * @throws Refusal 422 when the type is not one that producers may use, a field is given twice, or the schema of the type refuses it
+ */
+function sealTest(raw: RawEvent, tenant: TenantRef, actor: string, accept: AcceptDependencies): Promise<Sealed> {
+  const caller: Caller = { kind: 'tenant', actor, tenant, scopes: new Set() };
+  return untilTypesHold(async () => {
+    const options = { caller, idempotencyKey: undefined, budget: new CheckBudget() };
+    const sealed = await seal(raw, options, accept);
+    const isRefused = 'status' in sealed;
+    const rules = isRefused ? rulesOf([sealed]) : new Map([[tenant.num, sealed.event.rulesVersion!]]);
+    if (!(await areCurrent(rules, accept.types))) return new TypesChanged(rules.keys());
+    if (isRefused) throw refusalFor(new Map([[0, sealed]]), false);
+    return sealed;
+  }, accept.types);
 }
