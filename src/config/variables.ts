@@ -230,7 +230,7 @@ export const variables = {
     integer(256, 10_000_000_000, 'bytes'),
     undefined,
     'Bytes that such a tenant may send at once.',
-    { fallbackText: 'those of one second' },
+    { fallbackText: 'those of one second, at least `MAX_EVENT_BYTES`' },
   ),
   TENANT_BACKLOG: variable<number | undefined>(
     integer(1, 1_000_000, 'deliveries'),

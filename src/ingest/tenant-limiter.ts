@@ -1,5 +1,5 @@
 import type { Refusal } from '../domain/errors.ts';
-import { type LimitSettings, limitsOf } from '../domain/ingest-limits.ts';
+import { type DefaultLimits, limitsOf } from '../domain/ingest-limits.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import type { TenantDemand } from '../store/ingest-demand.ts';
 import { type IngestCost, TenantMeter } from './tenant-meter.ts';
@@ -13,7 +13,7 @@ export interface LimiterOptions {
   readonly countWaiting: (caps: ReadonlyMap<number, number>) => Promise<ReadonlyMap<number, number>>;
   /** Says that this process is asked for nothing any more. */
   readonly leave: () => Promise<void>;
-  readonly defaults: LimitSettings;
+  readonly defaults: DefaultLimits;
   /** A clock that never steps back, in ms. */
   readonly nowMs: () => number;
   /** Tenants that are remembered; the one that was asked for longest ago goes first. */

@@ -82,6 +82,15 @@ test('a tenant over its bytes is refused by its content-length, before the body 
   expect(await send(tenant, `{${' '.repeat(500)}`)).toMatchObject({ status: 413, body: { code: 'over_burst' } });
 });
 
+test('a tenant with few bytes a second and no burst of its own can send an event of the largest size, and then waits', async () => {
+  const tenant = await limited('thin', { bytes_per_second: 1 });
+  const body = event('thin', { data: { text: 'x'.repeat(200_000) } });
+  expect((await send(tenant, body)).status).toBe(202);
+  expect(await send(tenant, body)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+  const { effective_limits } = (await call(service.baseUrl, 'GET', '/v1/tenants/thin')).body;
+  expect(effective_limits).toMatchObject({ bytes_per_second: 1, burst_bytes: 262_144 });
+});
+
 test.each([
   ['is no JSON', '{"type":', 400],
   ['holds no event', '[]', 422],

@@ -74,7 +74,7 @@ export type Tenant = {
     burst_events?: number | undefined;
     /** Of request bodies; null: no limit. */
     bytes_per_second?: number | null | undefined;
-    /** Bytes at once, after a pause. */
+    /** Bytes at once, after a pause; default: those of one second, and no less than the largest event that the installation takes. */
     burst_bytes?: number | undefined;
     /** Deliveries that may wait before no more events are taken; null: no limit. */
     backlog?: number | null | undefined;
@@ -685,7 +685,7 @@ export interface Operations {
           burst_events?: number | undefined;
           /** Of request bodies; null: no limit. */
           bytes_per_second?: number | null | undefined;
-          /** Bytes at once, after a pause. */
+          /** Bytes at once, after a pause; default: those of one second, and no less than the largest event that the installation takes. */
           burst_bytes?: number | undefined;
           /** Deliveries that may wait before no more events are taken; null: no limit. */
           backlog?: number | null | undefined;
@@ -731,7 +731,7 @@ export interface Operations {
           burst_events?: number | undefined;
           /** Of request bodies; null: no limit. */
           bytes_per_second?: number | null | undefined;
-          /** Bytes at once, after a pause. */
+          /** Bytes at once, after a pause; default: those of one second, and no less than the largest event that the installation takes. */
           burst_bytes?: number | undefined;
           /** Deliveries that may wait before no more events are taken; null: no limit. */
           backlog?: number | null | undefined;
