@@ -46,11 +46,10 @@ export class HttpServer {
     this.#server = createServer(
       // Node would refuse a request without `Host` by itself, with an empty answer.
       { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000, requireHostHeader: false },
-      (request, response) => {
-        const refusal = refusalOfHead(request);
-        this.#answer(request, response, refusal === null ? this.#listener : refuser(refusal));
-      },
+      (request, response) => this.#admit(request, response),
     );
+    // By itself Node would ask for every body, be it one that is refused unread: see `askForBody`.
+    this.#server.on('checkContinue', (request, response) => this.#admit(request, response));
     this.#server.on('checkExpectation', (request, response) => this.#answer(request, response, refuser(UNMET)));
     this.#server.on('connection', (socket) => {
       this.#accepted++;
@@ -63,6 +62,11 @@ export class HttpServer {
     this.#server.requestTimeout = 30_000;
     this.#server.keepAliveTimeout = 65_000;
     this.#server.maxRequestsPerSocket = 0;
+  }
+
+  #admit(request: IncomingMessage, response: ServerResponse): void {
+    const refusal = refusalOfHead(request);
+    this.#answer(request, response, refusal === null ? this.#listener : refuser(refusal));
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, listener: RequestListener): void {

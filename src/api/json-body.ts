@@ -2,6 +2,7 @@ import express, { type Request, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
 import { whereJsonBreaks } from '../domain/json-fault.ts';
 import { nestingDepth } from '../domain/json-slices.ts';
+import { askForBody } from './ask-for-body.ts';
 import { hasBody } from './has-body.ts';
 import { tooLarge } from './problem.ts';
 import { utf8MediaType } from './utf8-media-type.ts';
@@ -19,6 +20,7 @@ export function readJsonBody(): RequestHandler {
     if (isOther && !isChunked) throw notJson();
     // Said at once: express reads to the end what it refuses.
     if (Number(request.headers['content-length']) > MAX_BODY_BYTES) throw tooLarge();
+    askForBody(request, response);
     if (!isOther) return read(request, response, next);
     read(request, response, (error?: unknown) => {
       const isEmpty = error === undefined && bodyTextOf(request) === '';
@@ -35,6 +37,8 @@ function notJson(): Refusal {
 export function refuseBody(): RequestHandler {
   const read = express.raw({ type: () => true, limit: 0, inflate: false });
   return (request, response, next) => {
+    if (Number(request.headers['content-length']) > 0) return next(unexpectedBody());
+    askForBody(request, response);
     read(request, response, (error?: unknown) => next(error === undefined ? undefined : unexpectedBody()));
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import express, { type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
+import { askForBody } from './ask-for-body.ts';
 import { tooLarge } from './problem.ts';
 
 /**
@@ -13,6 +14,7 @@ export function readBytes(limit: number): RequestHandler {
   return (request, response, next) => {
     // Said at once, not when all of it has come: express reads to the end what it refuses.
     if (Number(request.headers['content-length']) > limit) return next(tooLarge());
+    askForBody(request, response);
     if (!isPlain(request.headers, limit)) return readAny(request, response, next);
     // Neither data nor an end is to come, and the close may have been.
     if (request.destroyed) return next(incomplete());

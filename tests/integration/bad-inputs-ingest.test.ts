@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createApp } from '../../src/api/app.ts';
+import { HttpServer } from '../../src/api/http-server.ts';
 import { call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 import { OPERATOR_KEY } from '../support/test-settings.ts';
@@ -212,11 +214,43 @@ test('pipelined requests are answered each, in order', async () => {
   expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 202', 'HTTP/1.1 202', 'HTTP/1.1 422']);
 });
 
-test('Expect: 100-continue is answered before the body', async () => {
-  const answer = await overSocket(
-    `${head(`content-length: ${event({}).length}\r\nexpect: 100-continue\r\nconnection: close\r\n`)}${event({})}`,
+/** The server as it is in production: a bare one of Node's asks for every body. */
+async function listen(): Promise<number> {
+  const server = new HttpServer();
+  onTestFinished(() => server.stop(0));
+  const { port } = await server.listen('127.0.0.1', 0);
+  server.serve(createApp(service.context));
+  return port;
+}
+
+test.each([
+  ['an event', '/v1/events', event({}), 202],
+  ['the body of another call', '/v1/tenants', '{"id":"expecting"}', 201],
+])('Expect: 100-continue is answered before %s is sent', async (_, path, body, status) => {
+  const socket = connect(await listen(), '127.0.0.1');
+  const told = () => once(socket, 'data').then(([chunk]) => String(chunk));
+  socket.write(
+    head(`content-length: ${body.length}\r\nexpect: 100-continue\r\nconnection: close\r\n`).replace('/v1/events', path),
   );
-  expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 202/);
+  expect(await told()).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+  socket.write(body);
+  expect(await told()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  socket.destroy();
+});
+
+test.each([
+  ['too large', '/v1/events', OPERATOR_KEY, 1_000_000_000, 413],
+  ['too large for another call', '/v1/tenants', OPERATOR_KEY, 1_000_000, 413],
+  ['a stranger’s', '/v1/events', 'nope', 1_000, 401],
+  ['a stranger’s, to another call', '/v1/tenants', 'nope', 1_000, 401],
+  ['for a call that takes none', '/v1/tenants', OPERATOR_KEY, 1_000, 422],
+])('a client that expects 100-continue is not asked for a body that is %s', async (_, path, key, length, status) => {
+  const socket = connect(await listen(), '127.0.0.1');
+  const headers = `authorization: Bearer ${key}\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: ${length}`;
+  socket.write(`${status === 422 ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nhost: x\r\n${headers}\r\n\r\n`);
+  const [answer] = await once(socket, 'data');
+  expect(String(answer)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  socket.destroy();
 });
 
 test('a stranger’s body is not read: 401 and the connection closes', async () => {
