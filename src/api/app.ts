@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { answerTheRest, createBase } from './base-app.ts';
 import { consoleFiles } from './console-files.ts';
 import { mountRoute } from './mount-route.ts';
-import { CONSOLE_PATH, consoleCalls, consoleRoutes } from './routes/console.ts';
+import { CONSOLE_PATH, consoleCalls, consoleRoutes, leadToConsole } from './routes/console.ts';
 import { DOCS_CALLS, docsRoutes } from './routes/docs.ts';
 import { mountIngest } from './routes/events-ingest.ts';
 import { routes } from './routes.ts';
@@ -13,8 +13,14 @@ export function createApp(context: Context): Express {
   const app = createBase(context, (base) => mountIngest(base, context));
   app.use(docsRoutes(routes, context.version));
   const files = consoleFiles();
+  app.get('/', leadToConsole);
   app.use(CONSOLE_PATH, consoleRoutes(files));
   for (const route of routes) mountRoute(app, route, context);
-  const others = [...DOCS_CALLS, ...consoleCalls(files), { method: 'post', path: '/v1/events' }];
+  const others = [
+    ...DOCS_CALLS,
+    ...consoleCalls(files),
+    { method: 'get', path: '/' },
+    { method: 'post', path: '/v1/events' },
+  ];
   return answerTheRest(app, context, [...routes, ...others]);
 }

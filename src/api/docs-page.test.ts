@@ -22,4 +22,6 @@ test('what a route says of itself is text on the page, never markup', () => {
   expect(html).toContain('<td><code>&lt;b&gt;</code></td><td>string, required</td>');
   expect(html).toContain('<td><code>more</code></td><td>integer</td>');
   expect(html).toContain('<code>/v1/things/{thing_id}</code>');
+  const [, id] = /<nav>.*href="#([^"]+)"><code>POST \/v1\/things\/\{thing_id\}<\/code>.*<\/nav>/.exec(html)!;
+  expect(html).toContain(`<h3 id="${id}">`);
 });

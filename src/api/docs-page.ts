@@ -13,6 +13,10 @@ code{font:.9em ui-monospace,monospace;background:#f0f2f5;padding:.1em .3em;borde
 table{border-collapse:collapse;margin:.5rem 0;width:100%}
 td{border-top:1px solid #dde1e7;padding:.3rem .6rem .3rem 0;vertical-align:top}
 td:first-child{width:14rem}
+nav>ul{columns:2;padding:0;list-style:none}
+nav>ul>li{break-inside:avoid;text-transform:capitalize}
+nav ul ul{padding-left:1rem;margin-bottom:1rem;list-style:none}
+nav code{text-transform:none}
 @media(prefers-color-scheme:dark){body{color:#dfe4ec;background:#14181f}code{background:#232a35}td{border-color:#313a47}.access{color:#98a3b3}}
 `;
 
@@ -25,11 +29,18 @@ export function docsPage(document: OpenApiDocument): string {
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
   const tags = [...new Set(calls.map(({ operation }) => operation.tags[0] ?? ''))];
+  const ofTag = (tag: string) => calls.filter(({ operation }) => operation.tags[0] === tag);
+  const list = tags.map((tag) => `<li>${escapeHtml(tag)}<ul>${ofTag(tag).map(linkHtml).join('')}</ul></li>`);
   const sections = tags.map((tag) => {
-    const ours = calls.filter(({ operation }) => operation.tags[0] === tag);
+    const ours = ofTag(tag);
     return `<h2>${escapeHtml(tag)}</h2>${ours.map((call) => callHtml(call.method, call.path, call.operation, document)).join('')}`;
   });
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Posthorn API</title><style>${style}</style></head><body><h1>Posthorn API ${escapeHtml(document.info.version)}</h1><p>${prose(document.info.description)}</p><p><a href="/openapi.json">openapi.json</a></p>${sections.join('')}</body></html>`;
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Posthorn API</title><style>${style}</style></head><body><h1>Posthorn API ${escapeHtml(document.info.version)}</h1><p>${prose(document.info.description)}</p><p><a href="/openapi.json">openapi.json</a></p><nav><ul>${list.join('')}</ul></nav>${sections.join('')}</body></html>`;
+}
+
+function linkHtml({ path, method, operation }: { path: string; method: string; operation: Operation }): string {
+  const name = `<code>${escapeHtml(`${method.toUpperCase()} ${path}`)}</code>`;
+  return `<li><a href="#${escapeHtml(operation.operationId)}">${name}</a></li>`;
 }
 
 function callHtml(method: string, path: string, operation: Operation, document: OpenApiDocument): string {

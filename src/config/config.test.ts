@@ -79,6 +79,11 @@ test('all errors are reported together', () => {
   expect(
     problemsOf({ PORT: 'abc', LANES: '0', ROLES: 'boss', HTTPS_ONLY: 'maybe' }).map((problem) => problem.split(':')[0]),
   ).toEqual(['PORT', 'ROLES', 'HTTPS_ONLY', 'LANES']);
+  expect(problemsOf({ PORT: '65536', LANES: '0', LOG_LEVEL: 'loud' })).toEqual([
+    'PORT: expected 0 to 65535',
+    expect.stringMatching(/^LANES: expected 1 to \d+$/),
+    'LOG_LEVEL: expected one of fatal, error, warn, info, debug, trace, silent',
+  ]);
 });
 
 test('the values of secrets are not in what is printed', () => {

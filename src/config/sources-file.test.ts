@@ -80,6 +80,7 @@ test.each([
   ['no YAML', 'sources: [', /not YAML/],
   ['an alias', 'sources: [&one {}, *one]', /not YAML/],
   ['another form', 'source: []', /SOURCES_FILE/],
+  ['a list without its name', '- type: kafka', /SOURCES_FILE.*a list under the name `sources`/],
   ['a name twice', `${GOOD}${GOOD.replace('sources:', '')}`, /orders is given more than once/],
   [
     'a pattern that is none',
@@ -91,9 +92,12 @@ test.each([
     `${GOOD.replace(/pattern: "[^"]*"/, 'topics: [orders, dead]')}    on_rejected: { dead_letter_topic: dead }\n`,
     /sources\.0\.on_rejected\.dead_letter_topic: expected another topic/,
   ],
-  ['a secret file that is not there', GOOD.replace(secret, '/nowhere/at/all'), /cannot read/],
 ])('%s is refused', (_what, text, problem) => {
   expect(problemsOf(text)).toContainEqual(expect.stringMatching(problem));
+});
+
+test('a secret file that is not there is one fault: what it should have said is not missed as well', () => {
+  expect(problemsOf(GOOD.replace(secret, '/nowhere/at/all'))).toEqual([expect.stringMatching(/cannot read/)]);
 });
 
 test('a secret is in no message, whatever is wrong around it', () => {

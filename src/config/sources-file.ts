@@ -5,7 +5,10 @@ import { type Config, ConfigError } from './config.ts';
 import { type SourceInput, sourceInput } from './source-schema.ts';
 import { placeOf, SECRET_PATHS } from './source-secrets.ts';
 
-const document = z.strictObject({ sources: z.array(z.unknown()).max(1_000) });
+const document = z.strictObject(
+  { sources: z.array(z.unknown(), 'expected a list').max(1_000) },
+  { error: ({ code }) => (code === 'invalid_type' ? 'expected a list under the name `sources`' : undefined) },
+);
 
 /**
  * Reads the file of sources: YAML, or JSON, which is YAML too. Secrets and certificates may be given as `<name>_file`, the path of a file
@@ -19,7 +22,10 @@ export function readSourcesFile(path: string): readonly SourceInput[] {
   const sources: SourceInput[] = [];
   for (const [i, raw] of parsed.data.sources.entries()) {
     const where = `sources.${i}`;
-    problems.push(...readFiles(raw, where));
+    const unread = readFiles(raw, where);
+    problems.push(...unread);
+    // What the files should have said is not to be missed as well.
+    if (unread.length > 0) continue;
     const source = sourceInput.safeParse(raw);
     if (source.success) sources.push(source.data);
     else problems.push(...problemsOf(source.error, where));

@@ -6,14 +6,19 @@ export const integer = (least: number, most: number, unit?: string) =>
     .string()
     .regex(/^-?\d+$/, 'expected a whole number')
     .transform(Number)
-    .pipe(z.number().min(least).max(most).meta({ unit }));
+    .pipe(between(least, most, unit));
 
 export const rate = (least: number, most: number, unit: string) =>
   z
     .string()
     .regex(/^\d{1,15}(\.\d{1,6})?$/, 'expected a number')
     .transform(Number)
-    .pipe(z.number().min(least).max(most).meta({ unit }));
+    .pipe(between(least, most, unit));
+
+function between(least: number, most: number, unit: string | undefined) {
+  const expected = `expected ${least} to ${most}${unit === undefined ? '' : ` ${unit}`}`;
+  return z.number().min(least, expected).max(most, expected).meta({ unit });
+}
 
 /** Text of a form that JSON Schema cannot tell in words; `form` is both what the error says and what the documentation does. */
 export const textLike = (pattern: RegExp, form: string, most?: number) => {

@@ -36,6 +36,8 @@ function variable<T>(
 const none = { fallbackText: 'none' };
 const unlimited = { fallbackText: 'no limit' };
 
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
 export const variables = {
   DATABASE_URL: variable<string | undefined>(
     url(['postgres:', 'postgresql:']),
@@ -52,7 +54,7 @@ export const variables = {
   REDIS_PREFIX: variable(
     textLike(/^[\x21-\x7e]{1,64}$/, '1 to 64 printable characters'),
     '{posthorn}',
-    'Prefix of all keys in Redis; the braces keep them in one slot of a Cluster.',
+    'Prefix of all keys in Redis, another one for each installation on it; the braces keep them in one slot of a Cluster.',
   ),
   PORT: variable(integer(0, 65535), 8080, 'Port of the API; 0 takes a free one.'),
   HOST: variable(
@@ -246,7 +248,7 @@ export const variables = {
     'Time to finish or hand back what is under way after SIGTERM; requests to receivers have two and a half seconds less of it.',
   ),
   LOG_LEVEL: variable(
-    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`),
     'info',
     'Lowest level that is logged.',
   ),

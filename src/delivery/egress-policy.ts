@@ -72,7 +72,11 @@ export function checkAddress(policy: EgressPolicy, ip: string, port: number): Eg
   if (!onPort.ok) return onPort;
   for (const form of [address, ...embeddedV4(address)]) {
     const reason = denialOf(policy, form);
-    if (reason !== null) return { ok: false, detail: `address is in a network that is not allowed (${reason})` };
+    if (reason !== null)
+      return {
+        ok: false,
+        detail: `address is in a network that is not allowed (${reason}): the operator opens networks by ALLOWED_NETWORKS`,
+      };
   }
   return PERMITTED;
 }
@@ -81,7 +85,9 @@ export function checkAddress(policy: EgressPolicy, ip: string, port: number): Eg
 export function checkPort(policy: EgressPolicy, port: number): EgressVerdict {
   if (!Number.isInteger(port) || port < 1 || port > 65535) return { ok: false, detail: `port ${port} is not a port` };
   const service = policy.allowedPorts.has(port) ? undefined : deniedPorts.get(port);
-  return service === undefined ? PERMITTED : { ok: false, detail: `port ${port} (${service}) is not allowed` };
+  return service === undefined
+    ? PERMITTED
+    : { ok: false, detail: `port ${port} (${service}) is not allowed: the operator opens ports by ALLOWED_PORTS` };
 }
 
 /** Whether a delivery may use a URL protocol as `new URL()` gives it (`https:`). */

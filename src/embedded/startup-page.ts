@@ -85,6 +85,9 @@ function summary(baseUrl: string, operatorKey: string, config: Config, tenant: E
     '',
     curl('/v1/events', event),
     '',
+    ...(config.ALLOWED_NETWORKS.length === 0
+      ? ['  To deliver to a receiver on this machine: ALLOWED_NETWORKS=127.0.0.0/8 npm start', '']
+      : []),
     '  Ctrl-C stops it.',
     '',
   ].join('\n');

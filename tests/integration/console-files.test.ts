@@ -51,6 +51,8 @@ test('/console leads to /console/, also behind a proxy that gives it a path of i
   const answer = await get('/console');
   expect([answer.status, answer.headers.get('location')]).toEqual([308, 'console/']);
   expect((await get('/console?a=1')).headers.get('location')).toBe('console/?a=1');
+  const root = await get('/');
+  expect([root.status, root.headers.get('location')]).toEqual([302, 'console/']);
 });
 
 test('every module that a module imports is served, as JavaScript without types', async () => {

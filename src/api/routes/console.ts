@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import { type RequestHandler, Router } from 'express';
 import type { ConsoleFile } from '../console-files.ts';
 import type { Call } from '../refuse-other-methods.ts';
 
@@ -25,6 +25,12 @@ export const CONSOLE_PATH = '/console';
 export function consoleCalls(files: Files): readonly Call[] {
   return [...files.keys()].map((name) => ({ method: 'get', path: `${CONSOLE_PATH}/${name}` }));
 }
+
+/** Whoever opens the address that a start prints looks for people's part of it. Relative: a proxy may give Posthorn a path of its own. */
+export const leadToConsole: RequestHandler = (_, response) => {
+  response.setHeader('location', 'console/');
+  response.status(302).end();
+};
 
 /** The console's files. Open to anybody: they hold no data, and what they show they ask of the API with the reader's key. */
 export function consoleRoutes(files: Files): Router {
