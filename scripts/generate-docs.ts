@@ -1,4 +1,4 @@
-// Writes the documents that are made from the code: docs/openapi.json, docs/configuration.md, docs/metrics.md, docs/log-events.md, docs/errors.md, docs/faults.md, .env.example, the types of the TypeScript client and the dashboard for Grafana. With
+// Writes the documents that are made from the code: docs/README.md, docs/openapi.json, docs/configuration.md, docs/metrics.md, docs/log-events.md, docs/errors.md, docs/faults.md, .env.example, the types of the TypeScript client and the dashboard for Grafana. With
 // --check it writes nothing and exits 1, naming each file that is stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -12,6 +12,7 @@ import { logEventsPage } from '../src/observability/log-events-page.ts';
 import { metricsPage } from '../src/observability/metrics-page.ts';
 import { faultsPage } from '../tests/chaos/faults-page.ts';
 import { clientTypes } from './client-types.ts';
+import { documentsPage } from './documents-page.ts';
 import { grafanaDashboard } from './grafana-dashboard.ts';
 
 const USAGE = `npm run docs     writes the documents that are made from the code
@@ -34,6 +35,7 @@ function makeDocuments(): Readonly<Record<string, string>> {
   const document = openApiDocument(routes, version);
   return {
     'docs/openapi.json': `${JSON.stringify(document, null, 2)}\n`,
+    'docs/README.md': documentsPage(new URL('docs/', root)),
     'docs/configuration.md': configurationPage(),
     'docs/metrics.md': metricsPage(),
     'docs/log-events.md': logEventsPage(),
