@@ -58,6 +58,8 @@ const CONNECT_MS = 800;
 const START_CONNECT_MS = 10_000;
 /** What is left of the deadline of a producer once there is a connection. */
 const STORE_MS = 100;
+/** Tenants whose routing is read at once; each in pieces, between which others have their turn. */
+const ROUTING_CONNECTIONS = 2;
 /** Bodies are remembered from their acceptance to their first delivery: of a second or so at full load, not of the whole backlog. */
 const BODY_CACHE_SHARE = 1 / 8;
 
@@ -81,6 +83,7 @@ export function buildContext(options: ContextOptions): Context {
   };
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
   const commitPool = pool('ingest', 4, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS, probes: true });
+  const routingPool = pool('routing', ROUTING_CONNECTIONS, 5_000, { kept: 1 });
   const holdPool = pool('holds', CONCURRENT_GROUPS + 1, 5_000);
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000, { probes: true });
   const prisma = createPrisma(apiPool, connectMs);
@@ -107,7 +110,17 @@ export function buildContext(options: ContextOptions): Context {
   const bodies = new BodyCache(config.ROLES.includes('worker') ? config.MAX_BYTES_IN_FLIGHT * BODY_CACHE_SHARE : 0);
   // By connections of their own: those of the API may all be waiting for what is held, and commits would wait for each other's. Nor may what is done meanwhile need the API's.
   const holds = new RoutingHolds((tenants) => holdRouting(holdPool, tenants), routingBucket);
-  const commits = createGroupCommit({ config, observe, clock, bodies, waker, commitPool, holds, expansionBell });
+  const commits = createGroupCommit({
+    config,
+    observe,
+    clock,
+    bodies,
+    waker,
+    commitPool,
+    routingPool,
+    holds,
+    expansionBell,
+  });
   const lookUp = shareLookups(
     (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
     { most: 10_000, mostWaiting: 100_000, patienceMs: config.INGEST_DEADLINE_MS },

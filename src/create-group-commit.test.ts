@@ -44,13 +44,16 @@ async function commit(answers: readonly ({ readonly code: string } | 'stored')[]
     if (answer !== 'stored') throw Object.assign(new Error('refused'), answer);
     return { rows: [] };
   };
-  const routing = { version: 1, types_version: 0, num: 7, subscriptions: '[{"types":["t"]}]', order: 'none' };
+  const routing = {
+    ...{ version: 1, types_version: 0, num: 7, order: 'none' },
+    ...{ endpoint_version: 1, bytes: 17, is_known: false, subscriptions: '[{"types":["t"]}]' },
+  };
   const commitPool = {
     options: {},
     totalCount: 1,
     connect: async () => ({ query: append, release: () => {} }),
-    query: async () => ({ rows: [routing] }),
   };
+  const routingPool = { query: async () => ({ rows: [routing] }) };
   const waker = new LaneWaker({ ring: () => {}, call: () => {}, callBehind: () => null });
   waker.local = {
     wake: () => [],
@@ -73,6 +76,7 @@ async function commit(answers: readonly ({ readonly code: string } | 'stored')[]
     bodies: { put: () => {} },
     waker,
     commitPool,
+    routingPool,
     holds: new RoutingHolds(
       async () => () => {},
       (num) => num,

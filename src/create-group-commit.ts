@@ -15,6 +15,8 @@ import { loadRouting } from './store/routing.ts';
 
 export interface GroupCommitParts extends Pick<Context, 'config' | 'observe' | 'clock' | 'bodies' | 'waker'> {
   readonly commitPool: pg.Pool;
+  /** For reading tenants' routing: however long that takes, it takes no connection from commits. */
+  readonly routingPool: pg.Pool;
   readonly holds: RoutingHolds;
   readonly expansionBell: WorkBell;
 }
@@ -23,13 +25,13 @@ const HOUR_MS = 3_600_000;
 
 /** The way of events into the log, and what follows for those that wait for them: deliveries are handed over, lanes woken, fan-outs rung. */
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
-  const { config, observe, commitPool, holds } = parts;
+  const { config, observe, commitPool, routingPool, holds } = parts;
   return new GroupCommit({
     append: (group) => append(group, parts),
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
     holdRouting: holds.beside,
-    routing: new RoutingCache((num) => loadRouting(commitPool, num), config.LANES),
+    routing: new RoutingCache((num, known) => loadRouting(routingPool, num, known), config.LANES),
     onFailure: (error, events) => observe.commitFailed(error, events),
     keysExpireBefore: () => keysExpireBefore(parts),
     maxEvents: config.INGEST_BUFFER_EVENTS,

@@ -314,6 +314,13 @@ export const PROBLEM_CODES = {
     meaning: 'The batch holds no event.',
     remedy: 'Send at least one.',
   },
+  too_much_filter_text: {
+    status: 422,
+    where: '`POST …/endpoints`, `PATCH …/endpoints/{endpoint_id}`',
+    meaning:
+      'The subscriptions of all endpoints of the tenant would be longer than they may be together. Nothing was changed.',
+    remedy: 'Delete endpoints that are not used, disabled ones too, or make filters shorter.',
+  },
   too_deep: {
     status: 422,
     where: WITH_BODY,

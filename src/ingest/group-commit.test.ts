@@ -8,6 +8,8 @@ import { RoutingCache } from './routing-cache.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 const DEADLINE_MS = 900;
+/** A turn of the event loop takes a millisecond of the clock of these tests: enough for some that follow one another. */
+const TURNS_MS = 20;
 
 let made: GroupCommit[];
 let appended: AppendGroup[];
@@ -97,11 +99,17 @@ function follow<T>(promise: Promise<T>) {
   return followed;
 }
 
+async function settled<T>(promise: Promise<T>) {
+  const followed = follow(promise);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
+  return followed;
+}
+
 test('requests of one turn of the event loop share a statement, and each is told of its own events', async () => {
   const commits = commitsWith([succeeds]);
   const units = [unitOf(1), unitOf(3), unitOf(2)];
   const results = units.map((unit) => follow(commits.submit(unit)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(appended).toHaveLength(1);
   expect(appended[0]!.events).toHaveLength(6);
   for (const [i, result] of results.entries()) {
@@ -121,12 +129,13 @@ test('a statement holds at most a thousand events of several requests, and two a
 
 test('when the buffer is full in events, 503 comes at once and what is buffered is not touched', async () => {
   const commits = commitsWith([succeeds], { maxEvents: 5 });
+  await settled(commits.submit(unitOf(1)));
   const first = follow(commits.submit(unitOf(4)));
   await expect(commits.submit(unitOf(2))).rejects.toSatisfy(refused('overloaded'));
   const second = follow(commits.submit(unitOf(1)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect([first.value?.kind, second.value?.kind]).toEqual(['accepted', 'accepted']);
-  expect(appended.flatMap((group) => group.events)).toHaveLength(5);
+  expect(appended.flatMap((group) => group.events)).toHaveLength(6);
 });
 
 test('when the buffer is full in bytes, 503 comes at once', async () => {
@@ -138,7 +147,7 @@ test('when the buffer is full in bytes, 503 comes at once', async () => {
 test('a request larger than the whole buffer passes when nothing else waits', async () => {
   const commits = commitsWith([succeeds], { maxEvents: 5, maxBytes: 25 });
   const result = follow(commits.submit(unitOf(9)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(result.value?.kind).toBe('accepted');
 });
 
@@ -146,10 +155,10 @@ test('events under way count against the buffer until their commit has ended, an
   let finish: (result: AppendResult) => void = () => {};
   const commits = commitsWith([() => new Promise((resolve) => (finish = resolve))], { maxEvents: 4 });
   follow(commits.submit(unitOf(4)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   await expect(commits.submit(unitOf(1))).rejects.toSatisfy(refused('overloaded'));
   finish({ kind: 'stored' });
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(follow(commits.submit(unitOf(4))).isOver).toBe(false);
 });
 
@@ -174,9 +183,9 @@ test('a request that expired before it was sent is never sent, and its place in 
   expect(waiting.error).toSatisfy(refused('storage_unavailable'));
   const next = follow(commits.submit(unitOf(1_000)));
   for (const end of finish) end();
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   for (const end of finish) end();
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(next.value?.kind).toBe('accepted');
   const sent = new Set(appended.flatMap((group) => group.events.map((event) => event.uuid)));
   expect(late.some((event) => sent.has(event.uuid))).toBe(false);
@@ -194,7 +203,7 @@ test('when the statement fails, everyone in it gets 503 and nobody is told that 
   const failures: number[] = [];
   const commits = commitsWith([fails], { onFailure: (_error, count) => failures.push(count) });
   const results = [unitOf(1), unitOf(2)].map((unit) => follow(commits.submit(unit)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   for (const result of results) expect(result.error).toSatisfy(refused('storage_unavailable'));
   expect(stored).toHaveLength(0);
   expect(appended).toHaveLength(1);
@@ -207,7 +216,7 @@ test('a deadlock or serialization failure is tried again', async () => {
     succeeds,
   ]);
   const result = follow(commits.submit(unitOf()));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(result.value?.kind).toBe('accepted');
   expect(appended).toHaveLength(2);
 });
@@ -215,7 +224,7 @@ test('a deadlock or serialization failure is tried again', async () => {
 test('when the routing has changed, the group is matched anew with the routing that now holds', async () => {
   const commits = commitsWith([async () => ({ kind: 'routing_changed', tenants: [1] }), succeeds]);
   const result = follow(commits.submit(unitOf()));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(result.value?.kind).toBe('accepted');
   expect(appended.map((group) => group.routing.get(1))).toEqual([1n, 2n]);
 });
@@ -226,12 +235,12 @@ test('routing that changes again and again is held from the second change until 
   const holdRouting = vi.fn(async (_tenants: ReadonlySet<number>) => release);
   const commits = commitsWith([changed, changed, changed, succeeds, changed], { holdRouting });
   const result = follow(commits.submit(unitOf()));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(result.value?.kind).toBe('accepted');
   expect(holdRouting.mock.calls).toEqual([[new Set([1])]]);
   expect(release).toHaveBeenCalledTimes(1);
   const refusedOne = follow(commits.submit(unitOf()));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(refusedOne.error).toSatisfy(refused('storage_unavailable'));
   expect(release).toHaveBeenCalledTimes(2);
 });
@@ -248,7 +257,7 @@ test('when a key was taken, the group is planned anew with what is claimed: a du
   });
   const same = follow(commits.submit([eventOf({ keys: ['k'], bodyHash: 'a' })]));
   const other = follow(commits.submit([eventOf({ keys: ['k'], bodyHash: 'b' })]));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(same.value).toEqual({ kind: 'accepted', items: [{ id: 'mine', status: 'duplicate', deliveries: 3 }] });
   expect(other.value).toEqual({ kind: 'conflict', indexes: [0] });
   expect(stored).toHaveLength(0);
@@ -257,7 +266,7 @@ test('when a key was taken, the group is planned anew with what is claimed: a du
 test('a group that is turned away again and again ends in 503, not in a loop', async () => {
   const commits = commitsWith([async () => ({ kind: 'routing_changed', tenants: [1] })]);
   const result = follow(commits.submit(unitOf()));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(result.error).toSatisfy(refused('storage_unavailable'));
   expect(appended.length).toBeLessThan(20);
 });
@@ -270,11 +279,11 @@ test('when the routing cannot be read, everyone gets 503 and the next requests a
   };
   const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4) });
   const first = follow(commits.submit(unitOf()));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(first.error).toSatisfy(refused('storage_unavailable'));
   isAway = false;
   const second = follow(commits.submit(unitOf()));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(second.value?.kind).toBe('accepted');
 });
 
@@ -284,7 +293,7 @@ test('a drain ends when nothing is buffered or under way, at once when nothing w
   follow(commits.submit(unitOf()));
   const drained = follow(commits.drain());
   expect(drained.isOver).toBe(false);
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(drained.isOver).toBe(true);
 });
 
@@ -295,7 +304,7 @@ test('a drain ends although all that waited has expired', async () => {
   const drained = follow(commits.drain());
   await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
   for (const end of finish) end();
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(drained.isOver).toBe(true);
 });
 
@@ -313,7 +322,7 @@ test('requests that fan out too far together are stored in several statements, a
   const commits = commitsWith([succeeds, fails, succeeds], { routing: wideRouting(() => 10_000) });
   const units = Array.from({ length: 6 }, () => unitOf(1));
   const results = units.map((unit) => follow(commits.submit(unit)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(appended.every((group) => group.deliveries.length <= 20_000)).toBe(true);
   const sent = appended.flatMap((group) => group.events.map((event) => event.uuid));
   expect(sent).toEqual(units.map((unit) => unit[0]!.uuid));
@@ -340,7 +349,7 @@ test('a request that writes very many deliveries at once does not hold up those 
   });
   const heavy = [eventOf({ tenant: { num: 2, id: 'tenant_2' } })];
   const [before, wide, after] = [unitOf(1), heavy, unitOf(1)].map((unit) => follow(commits.submit(unit)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(appended.map((group) => group.deliveries.length)).toEqual([2, 5_000]);
   expect([before!.value?.kind, after!.value?.kind]).toEqual(['accepted', 'accepted']);
   expect(wide!.error).toSatisfy(refused('storage_unavailable'));
@@ -353,7 +362,7 @@ test('what expired while an earlier part of its group was being stored is never 
   for (let i = 0; i < 4; i++) follow(commits.submit(unitOf(1)));
   await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
   for (const end of finish) end();
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(appended).toHaveLength(1);
 });
 
@@ -361,11 +370,11 @@ test('a batch is not refused for its fan-out by a routing that no longer holds',
   let endpoints = 10_000;
   const commits = commitsWith([succeeds], { routing: wideRouting(() => endpoints) });
   const before = follow(commits.submit(unitOf(3)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(before.value).toEqual({ kind: 'too_many_deliveries', weight: 30_000 });
   endpoints = 1;
   const after = follow(commits.submit(unitOf(3)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(after.value?.kind).toBe('accepted');
 });
 
@@ -377,13 +386,13 @@ test('a batch that is stored already is not refused for endpoints that came sinc
   const commits = commitsWith([succeeds, changed], { routing: wideRouting(() => endpoints), findClaims });
   const batch = ['a', 'b', 'c'].map((key) => eventOf({ keys: [key], bodyHash: key }));
   follow(commits.submit(batch));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   for (const { key, ...by } of stored[0]!.claims) claims.set(key, { ...by, externalId: key });
   endpoints = 10_000;
   const others = ['d', 'e', 'f'].map((key) => eventOf({ keys: [key], bodyHash: key }));
   expect(findClaims).not.toHaveBeenCalled();
   const [again, fresh] = [batch, others].map((unit) => follow(commits.submit(unit)));
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   const items = ['a', 'b', 'c'].map((id) => ({ id, status: 'duplicate', deliveries: 1 }));
   expect(again!.value).toEqual({ kind: 'accepted', items });
   expect(fresh!.value?.kind).toBe('too_many_deliveries');
@@ -400,7 +409,7 @@ test('nobody waits until it is known whether the batch of another is stored alre
   const [wide, light] = [unitOf(3), [eventOf({ tenant: { num: 2, id: 'tenant_2' } })]].map((unit) =>
     follow(commits.submit(unit)),
   );
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(light!.value?.kind).toBe('accepted');
   await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
   expect(wide!.error).toSatisfy(refused('storage_unavailable'));
@@ -418,7 +427,7 @@ test('a batch that was looked for for too long, and told 503, is never stored', 
   expect(batch.error).toSatisfy(refused('storage_unavailable'));
   endpoints = 1;
   looking.resolve(new Map());
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(appended).toEqual([]);
 });
 
@@ -435,8 +444,86 @@ test('a tenant whose routing changes all the time costs itself 503, and nobody e
   const [first, second, both, last] = [unitOf(1), [restless], [eventOf(), restless], unitOf(2)].map((unit) =>
     follow(commits.submit(unit)),
   );
-  await vi.advanceTimersByTimeAsync(1);
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect([first!.value?.kind, last!.value?.kind]).toEqual(['accepted', 'accepted']);
   for (const result of [second!, both!]) expect(result.error).toSatisfy(refused('storage_unavailable'));
   expect(failures).toEqual([3]);
+});
+
+const ofTenant = (num: number) => eventOf({ tenant: { num, id: `tenant_${num}` } });
+const routingOf = (version: bigint) => ({ version, endpoints: [{ num: 7, subscriptions: '[]' }] });
+
+test('G4: a tenant whose routing takes for ever to be read keeps no event of another tenant waiting, however many of its own come', async () => {
+  const reads: number[] = [];
+  const load = (num: number) => {
+    reads.push(num);
+    return num === 2 ? new Promise<null>(() => {}) : Promise.resolve(routingOf(1n));
+  };
+  const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4) });
+  const slow = [];
+  for (let i = 0; i < 20; i++) {
+    slow.push(follow(commits.submit([ofTenant(2)])));
+    const other = await settled(commits.submit([ofTenant(1)]));
+    expect(other.value?.kind).toBe('accepted');
+  }
+  expect(reads).toEqual([2, 1]);
+  await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
+  for (const { error } of slow) expect(error).toSatisfy(refused('storage_unavailable'));
+  expect(commits.waitingEvents).toBe(0);
+});
+
+test('G4: a change of one tenant’s routing, however long it takes to be read, keeps no other event of its group waiting', async () => {
+  const change = Promise.withResolvers<ReturnType<typeof routingOf>>();
+  let loadsOfTwo = 0;
+  const load = async (num: number) => (num === 2 && ++loadsOfTwo > 1 ? change.promise : routingOf(1n));
+  const append = async (group: AppendGroup): Promise<AppendResult> => {
+    appended.push(group);
+    return group.routing.get(2) === 1n ? { kind: 'routing_changed', tenants: [2] } : { kind: 'stored' };
+  };
+  const commits = commitsWith([], { routing: new RoutingCache(load, 4), append });
+  await settled(commits.submit([ofTenant(1)]));
+  const changed = follow(commits.submit([ofTenant(2)]));
+  const other = await settled(commits.submit([ofTenant(1)]));
+  const later = await settled(commits.submit([ofTenant(1)]));
+  expect([other.value?.kind, later.value?.kind, changed.isOver]).toEqual(['accepted', 'accepted', false]);
+  change.resolve(routingOf(2n));
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
+  expect(changed.value?.kind).toBe('accepted');
+  expect(appended.at(-1)!.routing.get(2)).toBe(2n);
+});
+
+test('G4: what waits for the routing of one tenant takes no more than half of the buffer', async () => {
+  const load = (num: number) => (num === 2 ? new Promise<null>(() => {}) : Promise.resolve(routingOf(1n)));
+  const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4), maxEvents: 10 });
+  const slow = [];
+  for (let i = 0; i < 20; i++) slow.push(await settled(commits.submit([ofTenant(2)])));
+  expect(slow.filter(({ isOver }) => !isOver)).toHaveLength(5);
+  expect(slow.at(-1)!.error).toSatisfy(refused('overloaded'));
+  expect((await settled(commits.submit([ofTenant(1)]))).value?.kind).toBe('accepted');
+});
+
+test('events of a tenant that waited for its routing are stored in the order in which they came', async () => {
+  const read = Promise.withResolvers<ReturnType<typeof routingOf>>();
+  const commits = commitsWith([succeeds], { routing: new RoutingCache(() => read.promise, 4) });
+  const units = [];
+  for (let i = 0; i < 3; i++) {
+    units.push([ofTenant(2)]);
+    await settled(commits.submit(units.at(-1)!));
+  }
+  units.push([ofTenant(2)]);
+  follow(commits.submit(units.at(-1)!));
+  read.resolve(routingOf(1n));
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
+  expect(stored.flatMap((group) => group.events.map(({ uuid }) => uuid))).toEqual(units.map(([event]) => event!.uuid));
+});
+
+test('a drain waits for what waits for its routing', async () => {
+  const read = Promise.withResolvers<ReturnType<typeof routingOf>>();
+  const commits = commitsWith([succeeds], { routing: new RoutingCache(() => read.promise, 4) });
+  await settled(commits.submit([ofTenant(2)]));
+  const drained = await settled(commits.drain());
+  expect(drained.isOver).toBe(false);
+  read.resolve(routingOf(1n));
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
+  expect(drained.isOver).toBe(true);
 });

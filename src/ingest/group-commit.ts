@@ -1,20 +1,14 @@
 import { Refusal } from '../domain/errors.ts';
-import { type CommitOptions, commitUnits, type Submission } from './commit-units.ts';
+import { type CommitOptions, commitUnits, failAll, type PutOff } from './commit-units.ts';
+import { bytesOf, PendingUnit } from './pending-unit.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
+import { type HoldRouting, RoutingQueue } from './routing-queue.ts';
 
 export interface GroupCommitOptions extends CommitOptions {
+  readonly holdRouting: HoldRouting;
   readonly maxEvents: number;
   readonly maxBytes: number;
   readonly deadlineMs: number;
-}
-
-interface Waiting {
-  readonly unit: Unit;
-  readonly bytes: number;
-  readonly since: number;
-  readonly resolve: (result: UnitResult) => void;
-  readonly reject: (refusal: Refusal) => void;
-  isExpired: boolean;
 }
 
 const GROUP_EVENTS = 1_000;
@@ -23,15 +17,10 @@ const GROUP_BYTES = 4 * 1024 * 1024;
 export const CONCURRENT_GROUPS = 2;
 const TICK_MS = 50;
 
-const unavailable = () =>
-  new Refusal(
-    503,
-    'storage_unavailable',
-    'The event could not be stored in time. Nothing was acknowledged: send it again with the same idempotency key.',
-    {
-      retryAfterSeconds: 1,
-    },
-  );
+/** Refusals of a unit for changes of routing, one after the other, that it is tried again after. */
+const MAX_CHANGES = 6;
+/** Of the buffer, what one tenant may fill with events that wait for its routing. */
+const WAITING_SHARE = 1 / 2;
 
 const overloaded = () =>
   new Refusal(
@@ -43,13 +32,14 @@ const overloaded = () =>
 
 /**
  * Requests that arrive while a commit is under way share the next one. The buffer is bounded in events and bytes, and nobody waits
- * longer than the deadline: past it the producer gets 503, whatever becomes of the commit.
+ * longer than the deadline: past it the producer gets 503, whatever becomes of the commit. What has to wait until its tenant's routing was read waits apart.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  #waiting: Waiting[] = [];
+  readonly #queue: RoutingQueue;
+  #waiting: PendingUnit[] = [];
   /** A list for each group that is under way, in a new list each time: an older one must not keep a younger group alive (as `SlotList` says of tables). */
-  #committing: (readonly Waiting[])[] = [];
+  #committing: (readonly PendingUnit[])[] = [];
   #events = 0;
   #bytes = 0;
   #groups = 0;
@@ -60,6 +50,16 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#expire(), TICK_MS).unref();
+    const { routing, holdRouting, maxEvents, maxBytes } = options;
+    this.#queue = new RoutingQueue({
+      routing,
+      holdRouting,
+      rejoin: (units) => this.#rejoin(units),
+      commit: (units) => this.#commitHeld(units),
+      fail: (units, error) => this.#fail(units, error),
+      maxEvents: maxEvents * WAITING_SHARE,
+      maxBytes: maxBytes * WAITING_SHARE,
+    });
   }
 
   /**
@@ -75,7 +75,7 @@ export class GroupCommit {
     this.#events += unit.length;
     this.#bytes += bytes;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ unit, bytes, since: performance.now(), resolve, reject, isExpired: false });
+      this.#waiting.push(new PendingUnit(unit, bytes, resolve, reject));
       this.#schedule();
     });
   }
@@ -112,73 +112,117 @@ export class GroupCommit {
 
   async #commitNext(): Promise<void> {
     const members = this.#take();
-    if (members.length === 0) {
-      if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
-      return;
-    }
+    if (members.length === 0) return this.#noteIdle();
     this.#groups++;
     this.#schedule();
-    this.#committing = [...this.#committing, members];
-    try {
-      await commitUnits(members.map(submissionOf), this.#options);
-    } finally {
-      this.#groups--;
-      this.#committing = this.#committing.filter((others) => others !== members);
-      for (const member of members) this.#forget(member);
-      this.#schedule();
-      if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
+    await this.#commit(members);
+    this.#groups--;
+    this.#schedule();
+    this.#noteIdle();
+  }
+
+  /** In groups of their own: the routing that is held for them is not held for longer than they take. */
+  async #commitHeld(units: readonly PendingUnit[]): Promise<void> {
+    for (let at = 0; at < units.length; ) {
+      const end = endOfGroup(units, at);
+      await this.#commit(units.slice(at, end));
+      at = end;
     }
+    this.#noteIdle();
+  }
+
+  async #commit(members: readonly PendingUnit[]): Promise<void> {
+    for (const member of members) member.group = members;
+    this.#committing = [...this.#committing, members];
+    const committed = commitUnits(members, this.#options, this.#putOff);
+    // What they are matched with they have by now: nothing is pulled away that was just read for them.
+    this.#options.routing.trim();
+    await committed;
+    this.#committing = this.#committing.filter((others) => others !== members);
+    for (const member of members) if (member.group === members) this.#forget(member);
   }
 
   #isIdle(): boolean {
-    return this.#waiting.length === 0 && this.#groups === 0;
+    return this.#waiting.length === 0 && this.#committing.length === 0 && this.#queue.isEmpty;
   }
 
-  #take(): Waiting[] {
-    let events = 0;
-    let bytes = 0;
-    let count = 0;
-    for (const { unit, bytes: size } of this.#waiting) {
-      if (count > 0 && (events + unit.length > GROUP_EVENTS || bytes + size > GROUP_BYTES)) break;
-      events += unit.length;
-      bytes += size;
-      count++;
+  #noteIdle(): void {
+    if (this.#onIdle.length > 0 && this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  /** The next group. Units whose routing is not at hand do not join it. */
+  #take(): readonly PendingUnit[] {
+    const members: PendingUnit[] = [];
+    const end = endOfGroup(this.#waiting, 0);
+    for (const unit of this.#waiting.splice(0, end)) {
+      const missing = this.#options.routing.firstMissing(unit.unit);
+      if (missing === null) members.push(unit);
+      else this.#setAside(unit, missing);
     }
-    return this.#waiting.splice(0, count);
+    return members;
+  }
+
+  readonly #putOff: PutOff = (units, reason) => {
+    const restless: PendingUnit[] = [];
+    for (const unit of units) {
+      unit.group = null;
+      if (reason === 'doubted') unit.isFresh = true;
+      if (reason === 'changed' && ++unit.changes >= MAX_CHANGES) restless.push(unit);
+      else if (unit.isExpired) this.#forget(unit);
+      else this.#setAside(unit, this.#options.routing.firstMissing(unit.unit) ?? unit.unit[0]!.tenant.num);
+    }
+    if (restless.length > 0)
+      this.#fail(restless, new Error(`The routing of tenants changed ${MAX_CHANGES} times in a row.`));
+  };
+
+  #setAside(unit: PendingUnit, tenantNum: number): void {
+    if (this.#queue.add(tenantNum, unit)) return;
+    this.#forget(unit);
+    unit.fail(overloaded());
+  }
+
+  #rejoin(units: readonly PendingUnit[]): void {
+    // They came before those that wait there.
+    this.#waiting = [...units, ...this.#waiting];
+    this.#schedule();
+    this.#noteIdle();
+  }
+
+  #fail(units: readonly PendingUnit[], error: unknown): void {
+    if (units.length > 0) failAll(units, error, this.#options);
+    for (const unit of units) this.#forget(unit);
+    this.#noteIdle();
   }
 
   #expire(): void {
     const before = performance.now() - this.#options.deadlineMs;
-    const late = this.#waiting.filter((member) => member.since < before);
-    if (late.length > 0) this.#waiting = this.#waiting.filter((member) => member.since >= before);
-    for (const member of late) {
-      this.#forget(member);
-      member.reject(unavailable());
+    const late = this.#waiting.filter((unit) => unit.since < before);
+    if (late.length > 0) this.#waiting = this.#waiting.filter((unit) => unit.since >= before);
+    for (const unit of [...late, ...this.#queue.takeOlder(before)]) {
+      this.#forget(unit);
+      unit.expire();
     }
-    for (const member of this.#committing.flat()) {
-      if (member.since >= before) continue;
-      member.isExpired = true;
-      member.reject(unavailable());
-    }
+    for (const members of this.#committing)
+      for (const member of members) if (member.group === members && member.since < before) member.expire();
+    this.#noteIdle();
   }
 
-  #forget(member: Waiting): void {
-    this.#events -= member.unit.length;
-    this.#bytes -= member.bytes;
+  #forget({ unit, bytes }: PendingUnit): void {
+    this.#events -= unit.length;
+    this.#bytes -= bytes;
   }
 }
 
-function bytesOf(unit: Unit): number {
+/** Where a group ends that begins with the unit at `start`. */
+function endOfGroup(units: readonly PendingUnit[], start: number): number {
+  let events = 0;
   let bytes = 0;
-  for (const { body } of unit) bytes += body.length;
-  return bytes;
-}
-
-function submissionOf(member: Waiting): Submission {
-  return {
-    unit: member.unit,
-    isExpired: () => member.isExpired,
-    settle: member.resolve,
-    fail: (error) => member.reject(error instanceof Refusal ? error : unavailable()),
-  };
+  let at = start;
+  for (; at < units.length; at++) {
+    const { unit, bytes: size } = units[at]!;
+    if (at > start && (events + unit.length > GROUP_EVENTS || bytes + size > GROUP_BYTES)) break;
+    events += unit.length;
+    bytes += size;
+  }
+  return at;
 }

@@ -3,18 +3,38 @@ import type { OrderMode } from '../domain/endpoint.ts';
 import { laneOf } from '../routing/lane-of.ts';
 import type { Subscription } from '../routing/subscription-clauses.ts';
 import { type RoutedEvent, TenantIndex } from '../routing/tenant-index.ts';
-import type { Match, Matcher } from './plan-group.ts';
+import type { Match, Matcher, Unit } from './plan-group.ts';
 
 export interface LoadedRouting {
   readonly version: bigint;
   /** Of the tenant's event types: it rises only together with `version`. Absent: it never had any. */
   readonly rulesVersion?: bigint;
-  /** Subscriptions as JSON text: an endpoint whose text is the same is not compiled again. */
-  readonly endpoints: readonly { readonly num: number; readonly subscriptions: string; readonly order?: OrderMode }[];
+  readonly endpoints: readonly LoadedEndpoint[];
 }
 
-/** Reads a tenant's routing as committed; null when the tenant is gone. */
-export type LoadRouting = (tenantNum: number) => Promise<LoadedRouting | null>;
+export interface LoadedEndpoint {
+  readonly num: number;
+  /** Of its settings; absent: it is read each time. */
+  readonly version?: bigint;
+  /** As JSON text: an endpoint whose text is the same is not compiled again. Null: what is known of this version. */
+  readonly subscriptions: string | null;
+  readonly order?: OrderMode;
+}
+
+/** What is known of an endpoint already. */
+export interface KnownEndpoint {
+  readonly version: bigint | undefined;
+  readonly text: string;
+}
+
+/**
+ * Reads a tenant's routing as committed; null when the tenant is gone.
+ * @param known by number: what need not be read again where the version is the same
+ */
+export type LoadRouting = (
+  tenantNum: number,
+  known: ReadonlyMap<number, KnownEndpoint>,
+) => Promise<LoadedRouting | null>;
 
 /** An index, and the version of the routing that it was brought up to. */
 interface Entry {
@@ -25,10 +45,10 @@ interface Entry {
 }
 
 interface Tenant {
-  readonly index: TenantIndex;
-  readonly texts: Map<number, string>;
-  /** Null until it was loaded, and from when it was forgotten. */
-  entry: Entry | null;
+  index: TenantIndex;
+  readonly known: Map<number, KnownEndpoint>;
+  /** Null: the tenant is gone, for good. Undefined until it was loaded, and from when it was forgotten. */
+  entry: Entry | null | undefined;
   /** How often it was forgotten: a load that began before brings nothing new. */
   generation: number;
   loading: { readonly generation: number; readonly promise: Promise<Entry | null> } | null;
@@ -38,6 +58,8 @@ interface Tenant {
 /** Tenants that are gone, and a matcher for the others. */
 export interface Prepared {
   readonly gone: ReadonlySet<number>;
+  /** Those that are neither: they have to be prepared before they are matched. */
+  readonly missing: ReadonlySet<number>;
   readonly matcher: Matcher;
 }
 
@@ -75,6 +97,24 @@ export class RoutingCache {
     this.#capacity = capacity;
   }
 
+  /** What is known of these tenants, at once. */
+  atHand(tenants: Iterable<number>): Prepared {
+    const prepared = new PreparedEntries(this.#laneOf);
+    for (const num of tenants) prepared.add(num, this.#touch(num).entry);
+    return prepared.result();
+  }
+
+  /** The first tenant of these events that has to be prepared; null when none has. */
+  firstMissing(unit: Unit): number | null {
+    let last = -1;
+    for (const { tenant } of unit) {
+      if (tenant.num === last) continue;
+      last = tenant.num;
+      if (this.#tenants.get(last)?.entry === undefined) return last;
+    }
+    return null;
+  }
+
   /** Reads what is missing or was forgotten. */
   async prepare(tenants: Iterable<number>): Promise<Prepared> {
     const prepared = new PreparedEntries(this.#laneOf);
@@ -85,7 +125,7 @@ export class RoutingCache {
       else prepared.add(num, known);
     }
     if (missing.length > 0) await Promise.all(missing);
-    return { gone: prepared.gone, matcher: prepared };
+    return prepared.result();
   }
 
   /**
@@ -97,8 +137,8 @@ export class RoutingCache {
       const tenant = this.#tenants.get(num);
       if (tenant === undefined) continue;
       const stale = used?.get(num);
-      if (stale !== undefined && tenant.entry !== null && tenant.entry.version > stale) continue;
-      tenant.entry = null;
+      if (stale !== undefined && (tenant.entry?.version ?? -1n) > stale) continue;
+      tenant.entry = undefined;
       tenant.generation++;
     }
   }
@@ -106,18 +146,19 @@ export class RoutingCache {
   /** Drops what was least recently used. */
   trim(): void {
     const { tenants, clauses } = this.#capacity;
-    for (const num of this.#tenants.keys()) {
+    for (const [num, { loading }] of this.#tenants) {
       const isWithin = this.#tenants.size <= tenants && this.#size <= clauses;
       if (isWithin || this.#tenants.size === 1) return;
-      this.#drop(num);
+      // Dropped while it is read, it would be read twice at once.
+      if (loading === null) this.#drop(num);
     }
   }
 
   readonly #laneOf = (endpointNum: number): number => laneOf(endpointNum, this.#lanes);
 
-  #entryOf(num: number): Entry | Promise<Entry | null> {
+  #entryOf(num: number): Entry | null | Promise<Entry | null> {
     const tenant = this.#touch(num);
-    if (tenant.entry !== null) return tenant.entry;
+    if (tenant.entry !== undefined) return tenant.entry;
     const { loading, generation } = tenant;
     if (loading?.generation === generation) return loading.promise;
     // One after the other: two at once would change the index between each other.
@@ -130,13 +171,8 @@ export class RoutingCache {
   async #read(num: number, tenant: Tenant): Promise<Entry | null> {
     const { generation } = tenant;
     try {
-      const loaded = await this.#load(num);
-      if (loaded === null) {
-        this.#drop(num);
-        return null;
-      }
-      await bringUpToDate(tenant, loaded);
-      const entry = { version: loaded.version, index: tenant.index, extras: extrasOf(loaded) };
+      const loaded = await this.#load(num, tenant.known);
+      const entry = loaded === null ? clear(tenant) : await bringUpToDate(tenant, loaded);
       if (tenant.generation === generation) tenant.entry = entry;
       this.#resize(num, tenant);
       return entry;
@@ -170,14 +206,14 @@ export class RoutingCache {
 }
 
 /** In clauses: filters of long texts, or of many names, take the room of many. */
-function sizeOf({ index, texts }: Tenant): number {
+function sizeOf({ index, known }: Tenant): number {
   let bytes = index.bytes;
-  for (const text of texts.values()) bytes += text.length;
+  for (const { text } of known.values()) bytes += text.length;
   return Math.max(index.clauses, Math.ceil(bytes / CLAUSE_BYTES));
 }
 
 function newTenant(): Tenant {
-  return { index: new TenantIndex(), texts: new Map(), entry: null, generation: 0, loading: null, size: 0 };
+  return { index: new TenantIndex(), known: new Map(), entry: undefined, generation: 0, loading: null, size: 0 };
 }
 
 function extrasOf({ endpoints, rulesVersion = 0n }: LoadedRouting): Entry['extras'] {
@@ -188,41 +224,55 @@ function extrasOf({ endpoints, rulesVersion = 0n }: LoadedRouting): Entry['extra
   return { ...(ordered.size === 0 ? {} : { ordered }), ...(rulesVersion === 0n ? {} : { rulesVersion }) };
 }
 
+function clear(tenant: Tenant): null {
+  tenant.index = new TenantIndex();
+  tenant.known.clear();
+  return null;
+}
+
 /** Changes what is not as it was, in slices. */
-async function bringUpToDate({ index, texts }: Tenant, { endpoints }: LoadedRouting): Promise<void> {
+async function bringUpToDate({ index, known }: Tenant, loaded: LoadedRouting): Promise<Entry> {
   let sliceEnd = performance.now() + SLICE_MS;
   const rest = async () => {
     await nextTurn();
     sliceEnd = performance.now() + SLICE_MS;
   };
-  const gone = new Set(texts.keys());
-  for (const { num, subscriptions } of endpoints) {
+  const gone = new Set(known.keys());
+  for (const { num, version, subscriptions: text } of loaded.endpoints) {
     gone.delete(num);
-    if (texts.get(num) === subscriptions) continue;
-    index.set({ num, subscriptions: JSON.parse(subscriptions) as Subscription[] });
-    texts.set(num, subscriptions);
-    if (performance.now() >= sliceEnd) await rest();
+    if (text === null) continue;
+    const isNew = known.get(num)?.text !== text;
+    if (isNew) index.set({ num, subscriptions: JSON.parse(text) as Subscription[] });
+    known.set(num, { version, text });
+    if (isNew && performance.now() >= sliceEnd) await rest();
   }
   for (const num of gone) {
     index.delete(num);
-    texts.delete(num);
+    known.delete(num);
     if (performance.now() >= sliceEnd) await rest();
   }
+  return { version: loaded.version, index, extras: extrasOf(loaded) };
 }
 
 /** What a group of events is matched with. */
 class PreparedEntries implements Matcher {
-  readonly gone = new Set<number>();
   readonly laneOf: Matcher['laneOf'];
+  readonly #gone = new Set<number>();
+  readonly #missing = new Set<number>();
   readonly #entries = new Map<number, Entry>();
 
   constructor(laneOf: Matcher['laneOf']) {
     this.laneOf = laneOf;
   }
 
-  add(tenantNum: number, entry: Entry | null): void {
-    if (entry === null) this.gone.add(tenantNum);
+  add(tenantNum: number, entry: Entry | null | undefined): void {
+    if (entry === undefined) this.#missing.add(tenantNum);
+    else if (entry === null) this.#gone.add(tenantNum);
     else this.#entries.set(tenantNum, entry);
+  }
+
+  result(): Prepared {
+    return { gone: this.#gone, missing: this.#missing, matcher: this };
   }
 
   match(tenantNum: number, event: RoutedEvent): Match {

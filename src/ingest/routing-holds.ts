@@ -1,4 +1,4 @@
-import type { HoldRouting } from './commit-units.ts';
+import type { HoldRouting } from './routing-queue.ts';
 
 interface Held {
   readonly tenants: ReadonlySet<number>;

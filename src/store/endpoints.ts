@@ -7,6 +7,7 @@ import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint 
 import { insertSecret } from './endpoint-secrets.ts';
 import type { PrismaClient } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { haveTooManyBytes } from './subscription-bytes.ts';
 import { undoable } from './undoable.ts';
 import { validationColumns } from './validation-columns.ts';
 import type { Vault } from './vault.ts';
@@ -23,6 +24,8 @@ export interface EndpointStore {
 export type CreatedEndpoint =
   | { readonly kind: 'created'; readonly endpoint: Endpoint }
   | { readonly kind: 'too_many' }
+  /** See `MAX_SUBSCRIPTION_BYTES`. */
+  | { readonly kind: 'too_much_text' }
   | { readonly kind: 'tenant_gone' };
 
 /** @param secret the first signing secret, of the kind that `settings.signature` wants */
@@ -48,6 +51,7 @@ export async function createEndpoint(
         ...validationColumns(settings.validation),
       },
     });
+    if (await haveTooManyBytes(transaction, tenant.num)) return undo({ kind: 'too_much_text' });
     await insertSecret(transaction, { vault, clock }, row, secret);
     const change = { action: 'endpoint.created' as const, object: id, after: auditView(settings) };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });

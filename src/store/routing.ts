@@ -56,30 +56,101 @@ export interface StoredRouting {
   readonly version: bigint;
   /** Of the tenant's event types: it rises only together with `version`. */
   readonly rulesVersion: bigint;
-  /** Subscriptions as JSON text, the same text for as long as they are the same. */
-  readonly endpoints: readonly { readonly num: number; readonly subscriptions: string; readonly order: OrderMode }[];
+  readonly endpoints: readonly StoredEndpoint[];
+}
+
+interface StoredEndpoint {
+  readonly num: number;
+  readonly version: bigint;
+  /** As JSON text, the same text for as long as they are the same. Null: those of the version that is known. */
+  readonly subscriptions: string | null;
+  readonly order: OrderMode;
 }
 
 interface Row {
   version: string;
   types_version: string;
   num: number | null;
-  subscriptions: string;
+  endpoint_version: string;
   order: OrderMode;
+  bytes: number;
+  is_known: boolean;
+  /** Absent where it is known, or where too much came before it. */
+  subscriptions: string | null;
 }
 
-/** A tenant's routing as committed: its enabled endpoints. Null when the tenant is deleted or unknown. */
-export async function loadRouting(pool: pg.Pool, tenantNum: number): Promise<StoredRouting | null> {
+/** What one statement reads of the texts, in bytes: others who want a connection have theirs in between, and none takes long. */
+const PIECE_BYTES = 1024 * 1024;
+
+// What is known need not be read, and of the rest not all at once; a text is taken out of where it is stored only where it is read.
+const LOAD = `
+  SELECT version, types_version, num, endpoint_version, "order", bytes, is_known,
+         CASE WHEN NOT is_known AND read <= ${PIECE_BYTES} THEN subscriptions::text END AS subscriptions
+    FROM (SELECT t.routing_version AS version, t.types_version, e.num, e.version AS endpoint_version, e.order_mode AS "order", e.subscriptions,
+                 e.subscription_bytes AS bytes, k.num IS NOT NULL AS is_known,
+                 sum(e.subscription_bytes) FILTER (WHERE k.num IS NULL) OVER (ORDER BY e.num) AS read
+            FROM tenants t
+            LEFT JOIN endpoints e ON e.tenant_num = t.num AND e.enabled AND e.deleted_at IS NULL
+            LEFT JOIN unnest($2::int[], $3::bigint[]) AS k(num, version) ON k.num = e.num AND k.version = e.version
+           WHERE t.num = $1 AND t.deleted_at IS NULL) found
+   ORDER BY num`;
+
+/**
+ * A tenant's routing as committed: its enabled endpoints. Null when the tenant is deleted or unknown.
+ *
+ * What does not fit into the first piece is read later, and may be newer than `version` says, or gone: then the change was committed meanwhile, and a commit with that version
+ * is refused.
+ * @param known by number, the versions whose subscriptions are not to be read again
+ */
+export async function loadRouting(
+  pool: pg.Pool,
+  tenantNum: number,
+  known: ReadonlyMap<number, { readonly version: bigint | undefined }>,
+): Promise<StoredRouting | null> {
+  const versions = [...known].map(([num, { version }]) => [num, version ?? -1n] as const);
   const { rows } = await pool.query<Row>({
     name: 'load-routing',
-    text: `SELECT t.routing_version AS version, t.types_version, e.num, e.subscriptions::text, e.order_mode AS "order"
-             FROM tenants t LEFT JOIN endpoints e ON e.tenant_num = t.num AND e.enabled AND e.deleted_at IS NULL
-            WHERE t.num = $1 AND t.deleted_at IS NULL ORDER BY e.num`,
-    values: [tenantNum],
+    text: LOAD,
+    values: [tenantNum, plainArray(versions.map(([num]) => num)), plainArray(versions.map(([, version]) => version))],
   });
   if (rows[0] === undefined) return null;
-  const endpoints = rows.flatMap(({ num, subscriptions, order }) =>
-    num === null ? [] : [{ num, subscriptions, order }],
-  );
+  const endpoints: StoredEndpoint[] = [];
+  const left: Row[] = [];
+  for (const row of rows) {
+    if (row.num === null) continue;
+    if (row.subscriptions === null && !row.is_known) left.push(row);
+    else endpoints.push(toEndpoint(row, row.num));
+  }
+  for (let at = 0; at < left.length; ) {
+    const end = endOfPiece(left, at);
+    const nums = left.slice(at, end).map(({ num }) => num!);
+    for (const row of await loadPiece(pool, tenantNum, nums)) endpoints.push(toEndpoint(row, row.num!));
+    at = end;
+  }
   return { version: BigInt(rows[0].version), rulesVersion: BigInt(rows[0].types_version), endpoints };
+}
+
+function toEndpoint(row: Pick<Row, 'endpoint_version' | 'subscriptions' | 'order'>, num: number): StoredEndpoint {
+  return { num, version: BigInt(row.endpoint_version), subscriptions: row.subscriptions, order: row.order };
+}
+
+/** At least one row, however large. */
+function endOfPiece(rows: readonly Row[], start: number): number {
+  let bytes = 0;
+  let at = start;
+  for (; at < rows.length; at++) {
+    bytes += rows[at]!.bytes;
+    if (at > start && bytes > PIECE_BYTES) break;
+  }
+  return at;
+}
+
+async function loadPiece(pool: pg.Pool, tenantNum: number, nums: readonly number[]): Promise<readonly Row[]> {
+  const { rows } = await pool.query<Row>({
+    name: 'load-routing-piece',
+    text: `SELECT num, version AS endpoint_version, order_mode AS "order", subscriptions::text AS subscriptions FROM endpoints
+            WHERE num = ANY($2::int[]) AND tenant_num = $1 AND enabled AND deleted_at IS NULL`,
+    values: [tenantNum, plainArray(nums)],
+  });
+  return rows;
 }

@@ -18,6 +18,7 @@ import { isEmpty } from './event-types.ts';
 import { appendNotice } from './notices.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { haveTooManyBytes } from './subscription-bytes.ts';
 import { undoable } from './undoable.ts';
 import { validationColumns } from './validation-columns.ts';
 import { wakeLaneOf } from './wake-lane.ts';
@@ -39,6 +40,11 @@ export interface UpdatedEndpoint {
   readonly mayMove: boolean;
 }
 
+/** The tenant's subscriptions would be more than they may be: see `MAX_SUBSCRIPTION_BYTES`. Nothing was changed. */
+export interface TooMuchText {
+  readonly endpoint: null;
+}
+
 /**
  * Changes settings; those that already are as asked count as absent, and when nothing is left, nothing is written. Another
  * signature scheme gets a new secret, and the old ones are void at once: they cannot sign in the new scheme.
@@ -51,12 +57,12 @@ export async function updateEndpoint(
   patch: Omit<EndpointPatch, 'destination'>,
   caller: Caller,
   { destination, newSecret, toBeProbed }: UpdateOptions,
-): Promise<UpdatedEndpoint | null> {
+): Promise<UpdatedEndpoint | TooMuchText | null> {
   const changesIn = (before: Endpoint) => changesOf(before, { ...patch, destination: destination(before) });
   const seen = await findEndpoint({ prisma, vault }, tenant, id);
   if (seen === null) return null;
   if (isEmpty(changesIn(seen))) return { endpoint: seen, mayMove: false };
-  const updated = await undoable<UpdatedEndpoint | null>(prisma, async (transaction, undo) => {
+  const updated = await undoable<UpdatedEndpoint | TooMuchText | null>(prisma, async (transaction, undo) => {
     if (changesRouting(patch) && !(await changeRouting(transaction, tenant.num))) return undo(null);
     const row = await lockEndpoint(transaction, tenant.num, id);
     if (row === null) return undo(null);
@@ -73,6 +79,9 @@ export async function updateEndpoint(
       where: { num: row.num },
       data: { ...data, updatedAt: new Date(clock.nowMs()) },
     });
+    // A tenant that has too much already, from before there was a bound, may still have less.
+    const isMore = written.subscriptionBytes > row.subscriptionBytes;
+    if (isMore && (await haveTooManyBytes(transaction, tenant.num))) return undo({ endpoint: null });
     // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp. What is held against a URL
     // says nothing of another.
     const gate = changes.enabled === true ? toBeProbed : null;
@@ -89,7 +98,7 @@ export async function updateEndpoint(
     await noteEnabled(transaction, { tenantNum: tenant.num, endpointNum: row.num }, changes, caller);
     return { endpoint: toEndpoint(written, vault), mayMove: letsMove(changes) };
   });
-  if (updated?.mayMove === true)
+  if (updated !== null && updated.endpoint !== null && updated.mayMove)
     await wakeLaneOf((text, num) => prisma.$executeRawUnsafe(text, num), updated.endpoint.num);
   return updated;
 }

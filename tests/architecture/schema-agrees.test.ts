@@ -26,8 +26,15 @@ const beyondPrisma = {
     'replays_unfinished_idx',
     'sources_name_idx',
   ],
-  triggers: ['audit_log_append_only'],
-  functions: ['assert_all_claimed', 'assert_routing_versions', 'audit_id', 'order_key', 'refuse_rewriting_history'],
+  triggers: ['audit_log_append_only', 'endpoints_subscription_bytes'],
+  functions: [
+    'assert_all_claimed',
+    'assert_routing_versions',
+    'audit_id',
+    'count_subscription_bytes',
+    'order_key',
+    'refuse_rewriting_history',
+  ],
   tablesWithOptions: [
     'announcements',
     'endpoint_states',

@@ -1980,6 +1980,7 @@ export type ProblemCode =
   | 'invalid_event'
   | 'invalid_batch'
   | 'empty_batch'
+  | 'too_much_filter_text'
   | 'too_deep'
   | 'invalid_cursor'
   | 'unmapped'

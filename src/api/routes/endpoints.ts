@@ -6,6 +6,7 @@ import { publicKeyOf } from '../../signing/public-key-of.ts';
 import { cancelForDeletedEndpoints } from '../../store/cancel-deleted.ts';
 import * as endpoints from '../../store/endpoints.ts';
 import { resumeKeys } from '../../store/paused-keys.ts';
+import { MAX_SUBSCRIPTION_BYTES } from '../../store/subscription-bytes.ts';
 import { updateEndpoint as update } from '../../store/update-endpoint.ts';
 import { checkTogether, chooseDestination } from '../choose-destination.ts';
 import { defaultSettings, secretFor, settingsOf } from '../endpoint-input.ts';
@@ -23,6 +24,14 @@ const params = z.strictObject({ endpoint_id: objectId('ep') });
 
 export function endpointNotFound(): Refusal {
   return new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
+}
+
+function tooMuchText(): Refusal {
+  return new Refusal(
+    422,
+    'too_much_filter_text',
+    `The subscriptions of a tenant's endpoints may be ${MAX_SUBSCRIPTION_BYTES / 1024 / 1024} MiB of text in all.`,
+  );
 }
 
 function viewer(
@@ -55,6 +64,7 @@ export const createEndpoint = defineRoute({
     if (created.kind === 'too_many') {
       throw new Refusal(409, 'too_many_endpoints', `A tenant has at most ${endpoints.MAX_ENDPOINTS} endpoints.`);
     }
+    if (created.kind === 'too_much_text') throw tooMuchText();
     const publicKey = publicKeyOf(secret);
     const signing = { secret, ...(publicKey === null ? {} : { public_key: publicKey }) };
     return { status: 201, body: { ...endpointJson(created.endpoint, viewer(request, context)), ...signing } };
@@ -116,6 +126,7 @@ export const updateEndpoint = defineRoute({
       toBeProbed: Gate.toBeProbed,
     });
     if (updated === null) throw endpointNotFound();
+    if (updated.endpoint === null) throw tooMuchText();
     const { num } = updated.endpoint;
     // Nothing of it stands still any more, not even what stood before.
     const resumed =
