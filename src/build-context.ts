@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { Authenticator } from './api/authenticator.ts';
 import { Cursors } from './api/cursor.ts';
 import { defaultLimits } from './api/limits-json.ts';
+import { ScanTurns } from './api/scan-turns.ts';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
@@ -172,6 +173,7 @@ export function buildContext(options: ContextOptions): Context {
     }),
     health,
     cursors: new Cursors(options.masterKeys[0]!),
+    scans: new ScanTurns(scanBounds(config.DATABASE_API_CONNECTIONS)),
     findTenant: (id) => findTenant(prisma, id),
     recallTenant,
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
@@ -197,6 +199,14 @@ function createTypeRules(config: Config, pool: pg.Pool): TypeRules {
     loadSchema: (...version) => within(config.INGEST_DEADLINE_MS, loadSchema(pool, ...version)),
   });
 }
+
+/** Half of the connections for scans, and half of these for one tenant's. */
+function scanBounds(connections: number) {
+  const most = Math.max(1, Math.floor(connections / 2));
+  return { most, mostOfTenant: Math.max(1, Math.floor(most / 2)), mostWaiting: WAITING_SCANS };
+}
+
+const WAITING_SCANS = 32;
 
 const LIMITED_TENANTS = 10_000;
 

@@ -42,6 +42,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly body?: z.ZodType<Body>;
   /** Whether it counts for the tenant's limits (429). */
   readonly isLimited?: true;
+  /** Whether it searches a list, and has to wait for the tenant's turn (429). */
+  readonly isScan?: true;
   /** Statuses of success with what they carry; null for no body. */
   readonly responses: Readonly<Record<number, { readonly description: string; readonly schema: z.ZodType | null }>>;
   readonly handle: (request: RouteRequest<Params, Query, Body>, context: Context) => Promise<Reply>;

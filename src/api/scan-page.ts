@@ -1,23 +1,26 @@
 import type { ScanStep } from '../store/bounded-scan.ts';
 import type { Cursors } from './cursor.ts';
 import type { PageQuery } from './paging.ts';
+import type { ScanTurns } from './scan-turns.ts';
 
 const DEFAULT_LIMIT = 50;
 
 /**
  * Reads one page of a list that is searched rather than looked up: it may hold fewer rows than asked for, and goes on while `next` is
  * not null.
+ * It waits for the tenant's turn.
  * @param belongsTo route, tenant and filters: what the cursor is bound to
  */
 export async function readScannedPage<Row, Position>(
-  cursors: Cursors,
+  { cursors, scans }: { readonly cursors: Cursors; readonly scans: ScanTurns },
+  tenantNum: number,
   query: PageQuery,
   belongsTo: readonly unknown[],
   position: PositionText<Position>,
   scan: (after: Position | null, limit: number) => Promise<ScanStep<Row, Position>>,
 ): Promise<{ rows: readonly Row[]; next: string | null }> {
   const after = query.cursor === undefined ? null : position.parse(cursors.decode(query.cursor, belongsTo));
-  const { rows, resume } = await scan(after, query.limit ?? DEFAULT_LIMIT);
+  const { rows, resume } = await scans.take(tenantNum, () => scan(after, query.limit ?? DEFAULT_LIMIT));
   return { rows, next: resume === null ? null : cursors.encode(position.format(resume), belongsTo) };
 }
 

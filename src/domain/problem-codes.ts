@@ -351,6 +351,12 @@ export const PROBLEM_CODES = {
     meaning: 'As many deliveries of the tenant as may be wait to be made. Nothing was stored.',
     remedy: 'Send it again after `Retry-After`, and see which endpoints do not keep up.',
   },
+  too_many_scans: {
+    status: 429,
+    where: 'lists of events, deliveries and dead letters',
+    meaning: 'As many lists of the tenant as may be are being searched or wait for it.',
+    remedy: 'Ask again after `Retry-After`, for fewer at once.',
+  },
   headers_too_large: {
     status: 431,
     where: ANY,
@@ -389,8 +395,9 @@ export const PROBLEM_CODES = {
   },
   overloaded: {
     status: 503,
-    where: INGEST,
-    meaning: 'More is under way than the process may hold. Nothing was stored.',
+    where: ANY,
+    meaning:
+      'More is under way than the process may hold: events that are to be stored, or keys that it does not know. Nothing was stored.',
     remedy: AGAIN,
   },
 } as const satisfies Readonly<Record<string, ProblemKind>>;

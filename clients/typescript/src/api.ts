@@ -1986,6 +1986,7 @@ export type ProblemCode =
   | 'unmapped'
   | 'rate_limited'
   | 'backlog_full'
+  | 'too_many_scans'
   | 'headers_too_large'
   | 'internal'
   | 'secret_unreadable'

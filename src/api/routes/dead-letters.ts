@@ -46,8 +46,9 @@ export const listDeadLetters = defineRoute({
   summary: 'List dead letters. A page may hold fewer than `limit`: go on while `next` is not null',
   params: noParams,
   query: z.strictObject({ ...pagingQuery, ...timeQuery, ...letterFields }).refine(isInOrder, outOfOrder),
+  isScan: true,
   responses: { 200: { description: 'A page of dead letters', schema: pageOf(deadLetterSchema) } },
-  handle: async ({ tenant, query }, { apiPool, cursors, config }) => {
+  handle: async ({ tenant, query }, { apiPool, config, cursors, scans }) => {
     const { endpoint_id, event_id, type, reason, since, until } = query;
     const endpoint = endpoint_id === undefined ? undefined : await findEndpointRef(apiPool, tenant.num, endpoint_id);
     const eventUuid = event_id === undefined ? undefined : await findEventUuid(apiPool, tenant.num, event_id);
@@ -62,7 +63,14 @@ export const listDeadLetters = defineRoute({
     };
     const scan = (after: DeliveryKey | null, limit: number) => list(apiPool, tenant.num, filter, after, limit);
     const belongsTo = ['dead-letters', tenant.num, endpoint_id, event_id, type, reason, since, until];
-    const { rows, next } = await readScannedPage(cursors, query, belongsTo, deliveryPosition, scan);
+    const { rows, next } = await readScannedPage(
+      { cursors, scans },
+      tenant.num,
+      query,
+      belongsTo,
+      deliveryPosition,
+      scan,
+    );
     return { status: 200, body: { data: rows.map((row) => deadLetterJson(row, tenant, keptDays(config))), next } };
   },
 });

@@ -31,10 +31,10 @@ export const deliveryPosition = {
 export const deliveryNotFound = () =>
   new Refusal(404, 'delivery_not_found', 'The delivery does not exist, or its retention has ended.');
 
-type PageContext = Pick<Context, 'apiPool' | 'cursors'>;
+type PageContext = Pick<Context, 'apiPool' | 'cursors' | 'scans'>;
 
 async function replyWithPage(
-  { apiPool, cursors }: PageContext,
+  { apiPool, cursors, scans }: PageContext,
   tenant: TenantRef,
   query: PageQuery,
   filter: DeliveryFilter,
@@ -42,7 +42,8 @@ async function replyWithPage(
 ) {
   const scan = (after: DeliveryKey | null, limit: number) => list(apiPool, tenant.num, filter, after, limit);
   const { rows, next } = await readScannedPage<Delivery, DeliveryKey>(
-    cursors,
+    { cursors, scans },
+    tenant.num,
     query,
     belongsTo,
     deliveryPosition,
@@ -67,6 +68,7 @@ export const listDeliveries = defineRoute({
       event_id: eventId.optional(),
     })
     .refine(isInOrder, outOfOrder),
+  isScan: true,
   responses: { 200: page },
   handle: async ({ tenant, query }, context) => {
     const { status, type, endpoint_id, event_id, since, until } = query;
@@ -88,6 +90,7 @@ export const listEventDeliveries = defineRoute({
   summary: 'List the deliveries of an event',
   params: z.strictObject({ event_id: eventId }),
   query: z.strictObject({ ...pagingQuery, status: status.optional() }),
+  isScan: true,
   responses: { 200: page },
   handle: async ({ tenant, params: { event_id }, query }, context) => {
     const eventUuid = await requireEvent(context.apiPool, tenant, event_id);

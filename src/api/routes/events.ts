@@ -47,13 +47,14 @@ export const listEvents = defineRoute({
         .optional(),
     })
     .refine(isInOrder, outOfOrder),
+  isScan: true,
   responses: { 200: { description: 'A page of events', schema: pageOf(eventSchema) } },
-  handle: async ({ tenant, query }, { apiPool, cursors }) => {
+  handle: async ({ tenant, query }, { apiPool, cursors, scans }) => {
     const { type, subject, since, until } = query;
     const filter = { type, subject, sinceMs: since, untilMs: until };
     const scan = (after: string | null, limit: number) => list(apiPool, tenant.num, filter, after, limit);
     const belongsTo = ['events', tenant.num, type, subject, since, until];
-    const { rows, next } = await readScannedPage(cursors, query, belongsTo, uuidText, scan);
+    const { rows, next } = await readScannedPage({ cursors, scans }, tenant.num, query, belongsTo, uuidText, scan);
     return { status: 200, rawBody: eventPageJson(rows, next) };
   },
 });
