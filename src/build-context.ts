@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { Authenticator } from './api/authenticator.ts';
+import { Authenticator, type AuthenticatorOptions } from './api/authenticator.ts';
 import { Cursors } from './api/cursor.ts';
 import { defaultLimits } from './api/limits-json.ts';
 import { ScanTurns } from './api/scan-turns.ts';
@@ -25,7 +25,7 @@ import { createQueueBackend } from './queues/backend.ts';
 import { Doorbell } from './queues/doorbell.ts';
 import { WorkBell, type WorkKind } from './queues/work-bell.ts';
 import { laneOf } from './routing/lane-of.ts';
-import { findKey } from './store/api-keys.ts';
+import { findKeys, mayBeKey } from './store/api-keys.ts';
 import { BodyCache } from './store/body-cache.ts';
 import { type AskedKey, findLivingClaims } from './store/claims.ts';
 import { Clock } from './store/clock.ts';
@@ -36,7 +36,7 @@ import { findMadeIds } from './store/made-ids.ts';
 import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { holdRouting, routingBucket } from './store/routing.ts';
-import { findTenant } from './store/tenants.ts';
+import { findTenant, findTenantRef } from './store/tenants.ts';
 import { loadSchema, loadTypeRules, loadTypesVersion } from './store/type-rules.ts';
 import { Vault } from './store/vault.ts';
 
@@ -61,6 +61,11 @@ const START_CONNECT_MS = 10_000;
 const STORE_MS = 100;
 /** Tenants whose routing is read at once; each in pieces, between which others have their turn. */
 const ROUTING_CONNECTIONS = 2;
+/** For who calls and what they may send, in short statements of which each kind is under way once: reads of the API take none of these. */
+const ACCESS_CONNECTIONS = 3;
+/** Keys that a process does not know are looked for together, so many at once; past as many that wait, more are refused. */
+const UNKNOWN_KEYS = { most: 1_000, mostWaiting: 4_000 };
+const KNOWN_KEYS = { most: 1_000, mostWaiting: 10_000 };
 /** Bodies are remembered from their acceptance to their first delivery: of a second or so at full load, not of the whole backlog. */
 const BODY_CACHE_SHARE = 1 / 8;
 
@@ -85,6 +90,7 @@ export function buildContext(options: ContextOptions): Context {
   const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
   const commitPool = pool('ingest', 4, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS, probes: true });
   const routingPool = pool('routing', ROUTING_CONNECTIONS, 5_000, { kept: 1 });
+  const accessPool = pool('access', ACCESS_CONNECTIONS, 5_000, { kept: 1 });
   const holdPool = pool('holds', CONCURRENT_GROUPS + 1, 5_000);
   const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000, { probes: true });
   const prisma = createPrisma(apiPool, connectMs);
@@ -126,7 +132,7 @@ export function buildContext(options: ContextOptions): Context {
     (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
     { most: 10_000, mostWaiting: 100_000, patienceMs: config.INGEST_DEADLINE_MS },
   );
-  const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenant(prisma, id)));
+  const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenantRef(accessPool, id)));
   const version = productVersion();
   observe.metrics.noteBuild(version);
   observe.watchInstallation(() => readFigures(workerPool));
@@ -164,11 +170,11 @@ export function buildContext(options: ContextOptions): Context {
         duringHold: (tenants, work) => holds.during(tenants, work),
       },
     },
-    ingestLimits: createLimiter(config, apiPool),
+    ingestLimits: createLimiter(config, accessPool, apiPool),
     bodies,
     authenticator: new Authenticator({
       operatorKey: options.operatorKey,
-      find: (key) => within(config.INGEST_DEADLINE_MS, findKey(prisma, key, clock.nowMs())),
+      find: createKeyFinder(config, accessPool, clock),
       nowMs: () => clock.nowMs(),
     }),
     health,
@@ -210,11 +216,25 @@ const WAITING_SCANS = 32;
 
 const LIMITED_TENANTS = 10_000;
 
-function createLimiter(config: Config, pool: pg.Pool): TenantLimiter {
+/** Keys that were good before are not looked for behind those that may be made up. */
+function createKeyFinder(config: Config, pool: pg.Pool, clock: Clock): AuthenticatorOptions['find'] {
+  const patienceMs = config.INGEST_DEADLINE_MS;
+  const find = (keys: readonly string[]) => findKeys(pool, keys, clock.nowMs());
+  const findKnown = shareLookups(find, { ...KNOWN_KEYS, patienceMs });
+  const findUnknown = shareLookups(find, { ...UNKNOWN_KEYS, patienceMs });
+  return async (key, wasKnown) => {
+    if (!mayBeKey(key)) return null;
+    const found = await within(patienceMs, (wasKnown ? findKnown : findUnknown)([key]));
+    return found.get(key) ?? null;
+  };
+}
+
+/** @param readPool for counting backlogs, which may take long */
+function createLimiter(config: Config, pool: pg.Pool, readPool: pg.Pool): TenantLimiter {
   const process = `api_${randomUUID()}`;
   return new TenantLimiter({
     exchange: (demands) => within(config.INGEST_DEADLINE_MS, exchangeDemand(pool, process, demands)),
-    countWaiting: (caps) => countWaitingOf(pool, caps),
+    countWaiting: (caps) => countWaitingOf(readPool, caps),
     leave: () => forgetDemand(pool, process),
     defaults: defaultLimits(config),
     nowMs: () => performance.now(),

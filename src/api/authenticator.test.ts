@@ -1,4 +1,5 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Refusal } from '../domain/errors.ts';
 import type { KnownKey } from '../store/api-keys.ts';
 import { Authenticator } from './authenticator.ts';
 
@@ -103,4 +104,71 @@ test('a key store that fails is not an unauthorized caller', async () => {
     nowMs: () => now,
   });
   await expect(failing.authenticate('Bearer good')).rejects.toThrow('away');
+});
+
+/** A key found good at first; how the looks for it go on is the test's. */
+async function knownKey() {
+  const good = keys.get('good')!;
+  const looks: PromiseWithResolvers<KnownKey | null>[] = [];
+  const find = vi.fn((_key: string, _wasKnown: boolean) => {
+    looks.push(Promise.withResolvers());
+    return looks.at(-1)!.promise;
+  });
+  const patient = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  const first = patient.authenticate('Bearer good');
+  looks[0]!.resolve(good);
+  await first;
+  return { patient, looks, find, good };
+}
+
+afterEach(() => void vi.useRealTimers());
+
+test('a key that was good a moment ago stays so while nobody answers whether it is, and not for longer than ten seconds', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const { patient, looks, find } = await knownKey();
+  now += 1_000;
+  const waiting = [patient.authenticate('Bearer good'), patient.authenticate('Bearer good')];
+  await vi.advanceTimersByTimeAsync(250);
+  for (const caller of await Promise.all(waiting)) expect(caller).toMatchObject({ actor: 'key_1' });
+  expect(find.mock.calls).toEqual([
+    ['good', false],
+    ['good', true],
+  ]);
+  now += 8_999;
+  expect(await patient.authenticate('Bearer good')).toMatchObject({ actor: 'key_1' });
+  now += 1;
+  const late = patient.authenticate('Bearer good');
+  looks[1]!.reject(new Refusal(503, 'unavailable', 'away'));
+  await expect(late).rejects.toMatchObject({ status: 503 });
+});
+
+test('a key that was good a moment ago stays so while looks for it fail', async () => {
+  const { patient, looks } = await knownKey();
+  now += 1_000;
+  const asked = patient.authenticate('Bearer good');
+  looks[1]!.reject(new Refusal(503, 'overloaded', 'too much'));
+  expect(await asked).toMatchObject({ actor: 'key_1' });
+});
+
+test('once it is answered that a key was revoked, however late, it is not trusted any more', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const { patient, looks } = await knownKey();
+  now += 1_000;
+  const asked = patient.authenticate('Bearer good');
+  await vi.advanceTimersByTimeAsync(250);
+  await asked;
+  looks[1]!.resolve(null);
+  await vi.advanceTimersByTimeAsync(0);
+  const next = patient.authenticate('Bearer good');
+  looks[2]!.resolve(null);
+  await expect(next).rejects.toEqual(refusal);
+});
+
+test('while nobody answers, no key is trusted past its expiry', async () => {
+  keys.set('good', { ...keys.get('good')!, expiresAtMs: now + 2_000 });
+  const { patient, looks } = await knownKey();
+  now += 2_000;
+  const asked = patient.authenticate('Bearer good');
+  looks[1]!.reject(new Refusal(503, 'unavailable', 'away'));
+  await expect(asked).rejects.toMatchObject({ status: 503 });
 });

@@ -5,12 +5,32 @@ import type { KnownKey } from '../store/api-keys.ts';
 
 /** How long a key that was found good is trusted without asking again: a revoked key dies within this time on every process. */
 const TRUSTED_MS = 1_000;
+/** How long it is waited for what is asked about such a key before it is trusted for longer: added to the above, where Postgres answers. */
+const PATIENCE_MS = 250;
+/** How long it is trusted at most where nothing is answered. */
+const TRUSTED_UNANSWERED_MS = 10_000;
 const REMEMBERED_KEYS = 10_000;
 
 export interface AuthenticatorOptions {
   readonly operatorKey: string;
-  readonly find: (key: string) => Promise<KnownKey | null>;
+  /** @param wasKnown whether it was found good before: keys that somebody made up never were */
+  readonly find: (key: string, wasKnown: boolean) => Promise<KnownKey | null>;
   readonly nowMs: () => number;
+}
+
+interface Remembered {
+  readonly caller: Caller;
+  readonly untilMs: number;
+  /** Until when it is trusted while nothing is answered. */
+  readonly unansweredUntilMs: number;
+  /** The look for it that is under way, shared by whoever calls meanwhile. */
+  looking: Look | null;
+}
+
+interface Look {
+  readonly caller: Promise<Caller>;
+  /** Resolves when it has taken too long. */
+  readonly isSlow: Promise<null>;
 }
 
 /** Tells who is calling from the `Authorization` header. */
@@ -18,7 +38,7 @@ export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #operatorHash: Buffer;
   // By hash, so that the memory of the process does not hold keys in the clear for longer than a request.
-  readonly #known = new Map<string, { caller: Caller; untilMs: number }>();
+  readonly #known = new Map<string, Remembered>();
   #revocations = 0;
 
   constructor(options: AuthenticatorOptions) {
@@ -32,7 +52,9 @@ export class Authenticator {
     if (key === undefined) throw unauthorized('Send an API key as `Authorization: Bearer <key>`.');
     const keyHash = sha256(key);
     if (timingSafeEqual(Buffer.from(keyHash), this.#operatorHash)) return { kind: 'operator', actor: 'operator' };
-    return this.#recall(keyHash) ?? (await this.#look(key, keyHash));
+    const known = this.#known.get(keyHash);
+    if (known === undefined) return this.#look(key, keyHash, false);
+    return known.untilMs > this.#options.nowMs() ? known.caller : this.#lookAgain(key, keyHash, known);
   }
 
   /** Forgets what is remembered: called when a key of this process's tenants was revoked. */
@@ -41,14 +63,31 @@ export class Authenticator {
     this.#known.clear();
   }
 
-  #recall(keyHash: string): Caller | undefined {
-    const known = this.#known.get(keyHash);
-    return known !== undefined && known.untilMs > this.#options.nowMs() ? known.caller : undefined;
+  /** A key that was good a moment ago stays so for a while when nobody can say: what keeps Postgres busy must not shut out those who send events. */
+  async #lookAgain(key: string, keyHash: string, known: Remembered): Promise<Caller> {
+    known.looking ??= this.#beginLook(key, keyHash, known);
+    const { caller, isSlow } = known.looking;
+    if (known.unansweredUntilMs <= this.#options.nowMs()) return caller;
+    const inTime = await Promise.race([caller.catch(refuseOnly401), isSlow]);
+    return inTime ?? known.caller;
   }
 
-  async #look(key: string, keyHash: string): Promise<Caller> {
+  #beginLook(key: string, keyHash: string, known: Remembered): Look {
+    const { promise: isSlow, resolve } = Promise.withResolvers<null>();
+    const timer = setTimeout(() => resolve(null), PATIENCE_MS);
+    const caller = this.#look(key, keyHash, true).finally(() => {
+      clearTimeout(timer);
+      known.looking = null;
+    });
+    // Whoever called may be answered by then.
+    caller.catch(() => {});
+    return { caller, isSlow };
+  }
+
+  async #look(key: string, keyHash: string, wasKnown: boolean): Promise<Caller> {
     const before = this.#revocations;
-    const found = await this.#options.find(key);
+    const found = await this.#options.find(key, wasKnown);
+    if (found === null) this.#known.delete(keyHash);
     if (found === null) throw unauthorized('The API key is not valid.');
     const { id, tenantNum, tenantId, scopes, expiresAtMs } = found;
     const caller: Caller = {
@@ -59,11 +98,21 @@ export class Authenticator {
     };
     // It may have been read before it was revoked.
     if (this.#revocations !== before) return caller;
-    const untilMs = Math.min(this.#options.nowMs() + TRUSTED_MS, expiresAtMs ?? Number.POSITIVE_INFINITY);
+    const nowMs = this.#options.nowMs();
+    const until = (ms: number) => Math.min(nowMs + ms, expiresAtMs ?? Number.POSITIVE_INFINITY);
     if (this.#known.size >= REMEMBERED_KEYS) this.#known.clear();
-    this.#known.set(keyHash, { caller, untilMs });
+    this.#known.set(keyHash, {
+      ...{ caller, untilMs: until(TRUSTED_MS), unansweredUntilMs: until(TRUSTED_UNANSWERED_MS) },
+      looking: null,
+    });
     return caller;
   }
+}
+
+/** That a key is not good is an answer; all else is none. */
+function refuseOnly401(error: unknown): null {
+  if (error instanceof Refusal && error.status === 401) throw error;
+  return null;
 }
 
 function unauthorized(detail: string): Refusal {

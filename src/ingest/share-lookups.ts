@@ -74,6 +74,6 @@ export function shareLookups<A, R>(
 }
 
 const overloaded = () =>
-  new Refusal(503, 'overloaded', 'Too many events wait to be looked up. Send it again later.', {
+  new Refusal(503, 'overloaded', 'Too much waits to be looked up. Send it again later.', {
     retryAfterSeconds: 1,
   });

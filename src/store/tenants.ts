@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { newId } from '../domain/ids.ts';
 import type { LimitSettings } from '../domain/ingest-limits.ts';
 import type { TenantRef } from '../domain/scope.ts';
@@ -71,9 +72,22 @@ export async function createTenant(
   });
 }
 
+// Postgres refuses a NUL inside text: an id that cannot be one is not worth a query.
+const TENANT_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** What events need of a tenant. */
+export async function findTenantRef(pool: pg.Pool, id: string): Promise<TenantRef | null> {
+  if (!TENANT_ID.test(id)) return null;
+  const { rows } = await pool.query<TenantRef>({
+    name: 'find-tenant',
+    text: 'SELECT num, id FROM tenants WHERE id = $1 AND deleted_at IS NULL',
+    values: [id],
+  });
+  return rows[0] ?? null;
+}
+
 export async function findTenant(prisma: PrismaClient, id: string): Promise<Tenant | null> {
-  // Postgres refuses a NUL inside text: an id that cannot be one is not worth a query.
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(id)) return null;
+  if (!TENANT_ID.test(id)) return null;
   const found = await prisma.tenant.findFirst({ where: { id, deletedAt: null } });
   return found === null ? null : toTenant(found);
 }

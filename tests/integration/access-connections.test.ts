@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startTestService();
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
+});
+
+afterAll(() => service.stop());
+
+async function freshKey(): Promise<string> {
+  const made = await call(service.baseUrl, 'POST', '/v1/tenants/acme/keys', { name: 'k', scopes: ['events:write'] });
+  return made.body.key;
+}
+
+test('G4: whoever has a key that the process has not seen sends events while reads have every connection of the API', async () => {
+  const { apiPool } = service.context;
+  const authorization = `Bearer ${await freshKey()}`;
+  const reads = await Promise.all(Array.from({ length: apiPool.options.max! }, () => apiPool.connect()));
+  try {
+    const event = { type: 'a.b', data: {} };
+    const sent = await call(service.baseUrl, 'POST', '/v1/events', event, { authorization });
+    expect(sent.status).toBe(202);
+    const ofOperator = await call(service.baseUrl, 'POST', '/v1/events', { ...event, tenant_id: 'acme' });
+    expect(ofOperator.status).toBe(202);
+  } finally {
+    for (const read of reads) read.release();
+  }
+});
+
+const WAITING = `SELECT count(*)::int AS n FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%api_keys%' AND pid <> pg_backend_pid()`;
+
+test('G4: keys that somebody makes up are looked for together, however many come, and one that is good has its answer with them', async () => {
+  const { apiPool, authenticator } = service.context;
+  const good = await freshKey();
+  const holder = await apiPool.connect();
+  const waiting = async () => (await holder.query<{ n: number }>(WAITING)).rows[0]!.n;
+  await holder.query('BEGIN; LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE');
+  const forged = () => `Bearer phk_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
+  const answers = Promise.allSettled([
+    ...Array.from({ length: 500 }, () => authenticator.authenticate(forged())),
+    authenticator.authenticate(`Bearer ${good}`),
+  ]);
+  try {
+    expect(await eventually(waiting, (n) => n > 0)).toBe(1);
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+  const settled = await answers;
+  for (const answer of settled.slice(0, -1)) expect(answer).toMatchObject({ reason: { status: 401 } });
+  expect(settled.at(-1)).toMatchObject({ value: { kind: 'tenant' } });
+});
