@@ -111,6 +111,32 @@ test('a v6 form that carries a v4 address needs both to be allowed', () => {
   expect(passes({ allowedNetworks: ['::/0'] }, '2001:0:7f00:1::f7f7:f7f7')).toBe(false);
 });
 
+test.each(['64:ff9b::a00:5', '::10.0.0.5', '::ffff:0:10.0.0.5', '2002:a00:5::', '64:ff9b:1::a00:5'])(
+  'a forbidden socket is not reached through %s, which carries its address',
+  (ip) => {
+    const rules = { allowedNetworks: ['0.0.0.0/0', '::/0'], forbiddenSockets: ['10.0.0.5:7001'] };
+    expect([passes(rules, ip, 7001), passes(rules, ip, 7002)]).toEqual([false, true]);
+  },
+);
+
+test.each([
+  ['48', '64:ff9b:1:a00:0:500::'],
+  ['48, with something behind', '64:ff9b:1:a00:0:508:808:808'],
+  ['56', '64:ff9b:1:a:0:5::'],
+  ['64', '64:ff9b:1::a:0:500:0'],
+  ['96', '64:ff9b:1::a00:5'],
+])('local NAT64 passes no address within that is not allowed: prefix of %s', (_bits, ip) => {
+  expect(passes({ allowedNetworks: ['64:ff9b:1::/48'] }, ip)).toBe(false);
+  expect(passes({ allowedNetworks: ['64:ff9b:1::/48', '10.0.0.0/24'] }, ip)).toBe(true);
+});
+
+test.each(['64:ff9b:1:808:8:800::', '64:ff9b:1:8:8:808::', '64:ff9b:1::8:808:800:0', '64:ff9b:1::808:808'])(
+  'a public address in local NAT64 passes where its network is allowed, as %s too',
+  (ip) => {
+    expect([passes({}, ip), passes({ allowedNetworks: ['64:ff9b:1::/48'] }, ip)]).toEqual([false, true]);
+  },
+);
+
 test('a forbidden socket is never reached, whatever is allowed and however it is spelt', () => {
   const rules = {
     allowedNetworks: ['0.0.0.0/0', '0.0.0.0/8', '::/0', '::/128'],

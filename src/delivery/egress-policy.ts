@@ -63,14 +63,15 @@ export function compileEgressPolicy(rules: EgressRules): EgressPolicy {
 export function checkAddress(policy: EgressPolicy, ip: string, port: number): EgressVerdict {
   const address = parseAddress(ip);
   if (address === null) return { ok: false, detail: 'not an IP address' };
-  if (policy.forbiddenSockets.some((socket) => reaches(socket, address, port))) {
+  const forms = [address, ...embeddedV4(address)];
+  if (policy.forbiddenSockets.some((socket) => forms.some((form) => reaches(socket, form, port)))) {
     return { ok: false, detail: `port ${port} of this address belongs to this service` };
   }
   if (policy.allowedSockets.some((socket) => socket.port === port && sameAddress(socket.address, address)))
     return PERMITTED;
   const onPort = checkPort(policy, port);
   if (!onPort.ok) return onPort;
-  for (const form of [address, ...embeddedV4(address)]) {
+  for (const form of forms) {
     const reason = denialOf(policy, form);
     if (reason !== null)
       return {
@@ -115,24 +116,47 @@ function denialOf(policy: EgressPolicy, address: Uint8Array): string | null {
   return null;
 }
 
-/** Where v6 forms carry a v4 address: offset of its bytes, and whether they are inverted (Teredo, RFC 4380 §4). */
+/** Where v6 forms carry a v4 address: the places of its bytes, and whether they are inverted (Teredo, RFC 4380 §4). */
 const carriers = [
-  { cidr: '::/96', offset: 12 },
-  { cidr: '::ffff:0:0:0/96', offset: 12 },
-  { cidr: '64:ff9b::/96', offset: 12 },
-  { cidr: '64:ff9b:1::/48', offset: 12 },
-  { cidr: '2002::/16', offset: 2 },
-  { cidr: '2001::/32', offset: 4 },
-  { cidr: '2001::/32', offset: 12, inverted: true },
+  { cidr: '::/96', places: [12, 13, 14, 15] },
+  { cidr: '::ffff:0:0:0/96', places: [12, 13, 14, 15] },
+  { cidr: '64:ff9b::/96', places: [12, 13, 14, 15] },
+  { cidr: '2002::/16', places: [2, 3, 4, 5] },
+  { cidr: '2001::/32', places: [4, 5, 6, 7] },
+  { cidr: '2001::/32', places: [12, 13, 14, 15], inverted: true },
 ].map((carrier) => ({ ...carrier, network: parseNetwork(carrier.cidr)! }));
+
+const LOCAL_NAT64 = parseNetwork('64:ff9b:1::/48')!;
+/**
+ * RFC 8215 leaves the length of a prefix within it to the operator: 48, 56, 64 or 96 bits, and with each the v4 address stands elsewhere
+ * (RFC 6052 §2.2). What follows it, and the byte between, are not to be relied on: who writes an address writes them.
+ */
+const LOCAL_NAT64_PLACES = [
+  [6, 7, 9, 10],
+  [7, 9, 10, 11],
+  [9, 10, 11, 12],
+  [12, 13, 14, 15],
+];
 
 const ownV6 = [parseNetwork('::/128')!, parseNetwork('::1/128')!];
 
 function embeddedV4(address: Uint8Array): Uint8Array[] {
   if (address.length === 4 || ownV6.some((own) => contains(own, address))) return [];
+  if (contains(LOCAL_NAT64, address)) return localNat64Forms(address);
   return carriers
     .filter((carrier) => contains(carrier.network, address))
-    .map(({ offset, inverted }) => address.slice(offset, offset + 4).map((byte) => (inverted ? byte ^ 0xff : byte)));
+    .map(({ places, inverted }) => bytesAt(places, address).map((byte) => (inverted ? byte ^ 0xff : byte)));
+}
+
+/** Read at the wrong places the zeros around an address look like one in 0.0.0.0/8, where nothing is: that counts only when nothing else was read. */
+function localNat64Forms(address: Uint8Array): Uint8Array[] {
+  const forms = LOCAL_NAT64_PLACES.map((places) => bytesAt(places, address));
+  const meant = forms.filter((form) => form[0] !== 0);
+  return meant.length > 0 ? meant : forms;
+}
+
+function bytesAt(places: readonly number[], address: Uint8Array): Uint8Array {
+  return Uint8Array.from(places, (place) => address[place]!);
 }
 
 function parseSocket(text: string): SocketAddress {
