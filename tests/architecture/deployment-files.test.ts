@@ -5,6 +5,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { ROWS } from '../../scripts/grafana-dashboard.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { variables } from '../../src/config/variables.ts';
+import { deniedNetworks } from '../../src/delivery/networks.ts';
 import { Metrics } from '../../src/observability/metrics.ts';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -140,6 +141,15 @@ test.each(['api', 'worker', 'ingest'])('what a pod of the role %s is told makes 
   const config = readConfig({ ...settings, ...SECRETS, ...own });
   expect(config.ROLES).toEqual([folder]);
   expect([config.PORT, config.HOST]).toEqual([container.ports[0]!.containerPort, '0.0.0.0']);
+});
+
+test('the network policy shuts off every link-local and metadata network that the egress guard opens only by name', () => {
+  const { spec } = parse(read(`${KUBERNETES}/network-policy.yaml`)) as {
+    spec: { egress: { to?: { ipBlock?: { except: string[] } }[] }[] };
+  };
+  const shut = spec.egress.flatMap(({ to = [] }) => to.flatMap(({ ipBlock }) => ipBlock?.except ?? []));
+  const guarded = deniedNetworks.filter(({ namedOnly, reason }) => namedOnly && reason !== 'this host');
+  expect(shut.sort()).toEqual(guarded.map(({ cidr }) => cidr).sort());
 });
 
 test('nothing that is secret stands in the files for Kubernetes, and what has to be in the Secret is said', () => {
