@@ -4,7 +4,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -127,16 +126,19 @@ function generateClient() {
   writeFileSync(stamp, clientStamp());
 }
 
-/** One set-up of a clone at a time; one whose process died holds nobody up. Resolves with the function that ends it. */
+/**
+ * One set-up of a clone at a time; one whose process died holds nobody up. Resolves with the function that ends it. It stands in the clone, where only those who
+ * may change it can put one: in the shared temporary folder any account could. Not in `node_modules`, which npm clears.
+ */
 async function lock() {
-  const path = join(tmpdir(), `posthorn-setup-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`);
+  const path = join(root, '.setup-lock');
   for (let waited = false; ; waited = true) {
     try {
       mkdirSync(path, { mode: 0o755 });
       writeFileSync(join(path, 'pid'), String(process.pid));
       return () => rmSync(path, { recursive: true, force: true });
     } catch (error) {
-      if (error.code !== 'EEXIST') throw new SetupError(`cannot write to ${tmpdir()}: ${error.message}`);
+      if (error.code !== 'EEXIST') throw new SetupError(`cannot write to ${root}: ${error.message}`);
     }
     if (isAbandoned(path)) discard(path);
     else if (!waited) say('waiting for another set-up of this folder');
