@@ -102,18 +102,120 @@ test('a stop lets the request under way finish, takes no new connection, and clo
   await Promise.all([stopped, idleClosed]);
 });
 
-test('a connection that is lost closes every answer that is open on it, those behind the first as well', async () => {
-  const closed: string[] = [];
-  const { promise: arrived, resolve } = Promise.withResolvers<void>();
+const requests = (count: number, from = 1) =>
+  Array.from({ length: count }, (_, i) => `GET /${from + i} HTTP/1.1\r\nhost: x\r\n\r\n`).join('');
+
+test('a connection that is lost closes the answer under way', async () => {
+  const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>();
+  server.serve((_request, response) => resolve(response));
+  const client = connect(port, '127.0.0.1');
+  client.write(requests(1));
+  const closed = once(await arrived, 'close');
+  client.destroy();
+  await closed;
+});
+
+test.each(['cut off', 'closed after its answer'])(
+  'when a connection is %s, nothing is begun of what waits behind',
+  async (how) => {
+    const begun: string[] = [];
+    server.serve((request, response) => {
+      begun.push(request.url!);
+      if (request.url === '/') response.end();
+      else if (how === 'cut off') response.destroy();
+      else response.setHeader('connection', 'close').end();
+    });
+    const client = connect(port, '127.0.0.1');
+    client.resume().write(requests(3));
+    await once(client, 'close');
+    await ask();
+    expect(begun).toEqual(['/1', '/']);
+  },
+);
+
+test('of a connection one request is handled at a time, those of others have their turn between, and the answers come in order', async () => {
+  const begun: string[] = [];
+  const waiting: ServerResponse[] = [];
   server.serve((request, response) => {
-    response.on('close', () => closed.push(request.url!));
-    if (request.url === '/2') resolve();
+    begun.push(request.url!);
+    if (request.url === '/') response.end();
+    else waiting.push(response);
   });
   const client = connect(port, '127.0.0.1');
-  client.write('GET /1 HTTP/1.1\r\nhost: x\r\n\r\nGET /2 HTTP/1.1\r\nhost: x\r\n\r\n');
-  await arrived;
+  let text = '';
+  client.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  // In pieces: the last comes in the middle of a head, and is read when there is room.
+  const sent = requests(20);
+  client.write(sent.slice(0, -30));
+  await vi.waitFor(() => expect(begun).toEqual(['/1']), PATIENCE_MS);
+  client.write(sent.slice(-30));
+  await ask();
+  expect(begun).toEqual(['/1', '/']);
+  for (let i = 1; i <= 20; i++) {
+    await vi.waitFor(() => expect(waiting).toHaveLength(1), PATIENCE_MS);
+    const response = waiting.pop()!;
+    response.end(`answer ${i}.`);
+  }
+  await vi.waitFor(() => expect(text).toContain('answer 20.'), PATIENCE_MS);
+  expect(text.match(/answer \d+\./g)).toEqual(Array.from({ length: 20 }, (_, i) => `answer ${i + 1}.`));
   client.destroy();
-  await vi.waitFor(() => expect(closed).toEqual(['/1', '/2']), PATIENCE_MS);
+});
+
+test('a connection that sends thousands of requests without reading has a few of them handled, and is closed', async () => {
+  let begun = 0;
+  server.serve((request, response) => {
+    if (request.url !== '/') begun++;
+    response.end('x');
+  });
+  const client = connect(port, '127.0.0.1');
+  let text = '';
+  client.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  client.on('error', () => {});
+  client.write(requests(3_000));
+  await once(client, 'close');
+  expect(begun).toBeLessThanOrEqual(33);
+  expect(text.match(/^HTTP/gm)!.length).toBeLessThanOrEqual(begun);
+  expect((await ask()).statusCode).toBe(200);
+});
+
+test('while requests wait no more of a connection is read, so that its client is kept waiting too', async () => {
+  const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>();
+  let begun = 0;
+  server.serve((request, response) => {
+    begun++;
+    if (request.url === '/') response.end();
+    else resolve(response);
+  });
+  const client = connect(port, '127.0.0.1');
+  client.write(requests(2));
+  const { socket } = await arrived;
+  await vi.waitFor(() => expect(socket!.isPaused()).toBe(true), PATIENCE_MS);
+  const before = socket!.bytesRead;
+  // More than the buffers of the system take: all of it is never sent.
+  const flood = client.write(Buffer.alloc(64 * 1024 * 1024, requests(1)));
+  expect(flood).toBe(false);
+  await ask();
+  expect([socket!.bytesRead, begun]).toEqual([before, 2]);
+  client.destroy();
+});
+
+test('what is no request gets no answer where one is made for the request before it', async () => {
+  const { promise: arrived, resolve } = Promise.withResolvers<void>();
+  server.serve(() => resolve());
+  const client = connect(port, '127.0.0.1');
+  let text = '';
+  client.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  client.write(requests(1));
+  await arrived;
+  client.write('no request\r\n\r\n');
+  await once(client, 'close');
+  expect(text).toBe('');
 });
 
 test('a request that does not end is cut at the deadline', async () => {

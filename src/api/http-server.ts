@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { Refusal } from '../domain/errors.ts';
+import { ClientConnection, sayClose } from './client-connection.ts';
 import { problemOf } from './problem.ts';
 import { newRequestId } from './request-id.ts';
 import { SlotList } from './slot-list.ts';
@@ -37,24 +38,24 @@ export class HttpServer {
   #isStopping = false;
   /** Connections taken so far. */
   #accepted = 0;
-  /** Open connections, with when they were opened. */
-  readonly #sockets = new SlotList<{ readonly socket: Socket; readonly openedAt: number }>();
-  /** Answers under way. */
-  readonly #responses = new SlotList<ServerResponse>();
+  readonly #open = new SlotList<ClientConnection>();
+  readonly #connections = new WeakMap<Socket, ClientConnection>();
 
   constructor() {
     this.#server = createServer(
       // Node would refuse a request without `Host` by itself, with an empty answer.
       { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000, requireHostHeader: false },
-      (request, response) => this.#admit(request, response),
+      (request, response) => this.#take(request, response, this.#answer),
     );
     // By itself Node would ask for every body, be it one that is refused unread: see `askForBody`.
-    this.#server.on('checkContinue', (request, response) => this.#admit(request, response));
-    this.#server.on('checkExpectation', (request, response) => this.#answer(request, response, refuser(UNMET)));
+    this.#server.on('checkContinue', (request, response) => this.#take(request, response, this.#answer));
+    this.#server.on('checkExpectation', (request, response) => this.#take(request, response, refuser(UNMET)));
     this.#server.on('connection', (socket) => {
       this.#accepted++;
-      const slot = this.#sockets.add({ socket, openedAt: performance.now() });
-      socket.once('close', () => this.#sockets.remove(slot));
+      const connection = new ClientConnection(socket);
+      this.#connections.set(socket, connection);
+      const slot = this.#open.add(connection);
+      socket.once('close', () => this.#open.remove(slot));
     });
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuse(error, socket));
     // A client that sends a byte a second holds a socket for no longer than this.
@@ -64,21 +65,20 @@ export class HttpServer {
     this.#server.maxRequestsPerSocket = 0;
   }
 
-  #admit(request: IncomingMessage, response: ServerResponse): void {
-    const refusal = refusalOfHead(request);
-    this.#answer(request, response, refusal === null ? this.#listener : refuser(refusal));
+  #take(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
+    this.#connections.get(request.socket)!.take(request, response, handle);
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse, listener: RequestListener): void {
-    const slot = this.#responses.add(response);
-    response.once('close', () => this.#responses.remove(slot));
+  readonly #answer: RequestListener = (request, response) => {
     if (this.#isStopping) sayClose(response);
+    const refusal = refusalOfHead(request);
+    const listener = refusal === null ? this.#listener : refuser(refusal);
     listener(request, response);
-  }
+  };
 
-  /** What Node's parser refuses reaches no route. Where an answer is under way nothing may be written between. */
+  /** What Node's parser refuses reaches no route. Where an answer is under way nothing may be written before it or between. */
   #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-    const isAnswering = [...this.#responses].some((response) => response.socket === socket && response.headersSent);
+    const isAnswering = this.#connections.get(socket)?.isAnswering === true;
     if (socket.writable && error.code !== 'ECONNRESET' && !isAnswering) socket.write(answerOf(error));
     socket.destroy();
   }
@@ -108,7 +108,7 @@ export class HttpServer {
    */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
-    for (const response of this.#responses) sayClose(response);
+    for (const { underWay } of this.#open) if (underWay !== null) sayClose(underWay);
     const idleFrom = performance.now() + Math.min(IDLE_GRACE_MS, deadlineMs / 2);
     const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
     // Clients whose connection the system has taken already are served: closing at once would reset those not yet accepted.
@@ -143,7 +143,7 @@ export class HttpServer {
   #closeIdle(): void {
     this.#server.closeIdleConnections();
     const before = performance.now() - SILENT_MS;
-    for (const { socket, openedAt } of this.#sockets) {
+    for (const { socket, openedAt } of this.#open) {
       if (socket.bytesRead === 0 && openedAt < before) socket.destroy();
     }
   }
@@ -215,10 +215,6 @@ function answerStarting({ url }: IncomingMessage, response: ServerResponse): voi
     return;
   }
   answerProblem(STARTING, response);
-}
-
-function sayClose(response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader('connection', 'close');
 }
 
 /** What has reached this process has been read by then: a timer of a busy process runs before that. */

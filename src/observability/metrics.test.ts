@@ -110,3 +110,12 @@ test('what the runtime measures is there between start and stop', async () => {
   expect(await lineOf(metrics, 'event_loop_delay_seconds{quantile="0.99"}')).toBeDefined();
   metrics.runtime.stop();
 });
+
+test('who asks for the metrics while they are being written gets those, and the next one new ones', async () => {
+  const metrics = new Metrics();
+  const first = metrics.text();
+  expect(metrics.text()).toBe(first);
+  await first;
+  metrics.linesDropped.inc(7);
+  expect(await lineOf(metrics, 'log_lines_dropped_total')).toBe('posthorn_log_lines_dropped_total 7');
+});

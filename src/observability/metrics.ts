@@ -23,6 +23,7 @@ export class Metrics {
     'log_lines_dropped_total',
     'Lines of the log that were not kept, because whoever reads it did not read.',
   );
+  #rendering: Promise<string> | null = null;
   readonly #build = this.#kit.gauge('build_info', 'Always 1: what runs here.', ['version', 'node']);
 
   get descriptions(): readonly MetricDescription[] {
@@ -37,8 +38,15 @@ export class Metrics {
     this.#build.set({ version, node: process.versions.node }, 1);
   }
 
-  /** All of them, in Prometheus's text format 0.0.4. */
-  async text(): Promise<string> {
+  /** All of them, in Prometheus's text format 0.0.4. Who asks while it is being made gets the same: anybody may ask, as often as they like. */
+  text(): Promise<string> {
+    this.#rendering ??= this.#render().finally(() => {
+      this.#rendering = null;
+    });
+    return this.#rendering;
+  }
+
+  async #render(): Promise<string> {
     await this.figures.refresh();
     return this.#kit.text();
   }

@@ -55,6 +55,15 @@ test('every operation has an id of its own, and every path parameter is describe
   }
 });
 
+test('who has the document already is told so', async () => {
+  const ask = (etag: string) => call(service.baseUrl, 'GET', '/openapi.json', undefined, { 'if-none-match': etag });
+  const { status, headers, body } = await ask('"other"');
+  expect([status, headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
+  expect(body).toEqual(document);
+  const again = await ask(headers.get('etag')!);
+  expect([again.status, again.body]).toEqual([304, undefined]);
+});
+
 test('every reference leads somewhere', () => {
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
   expect(references.length).toBeGreaterThan(0);

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { Router } from 'express';
 import { docsPage, docsPolicy } from '../docs-page.ts';
 import { openApiDocument } from '../openapi.ts';
@@ -9,9 +10,13 @@ export const DOCS_CALLS = ['/openapi.json', '/docs'].map((path) => ({ method: 'g
 export function docsRoutes(routes: readonly Route[], version: string): Router {
   const router = Router();
   const document = openApiDocument(routes, version);
-  const page = docsPage(document);
+  // Anybody may ask, as often as they like: it is a few hundred kB, and to write it each time would take the process's time.
+  const text = Buffer.from(JSON.stringify(document));
+  const etag = `"${hash('sha256', text, 'base64url')}"`;
+  const page = Buffer.from(docsPage(document));
   router.get('/openapi.json', (_request, response) => {
-    response.json(document);
+    response.setHeader('etag', etag);
+    response.type('json').send(text);
   });
   router.get('/docs', (_request, response) => {
     response.setHeader('content-security-policy', docsPolicy);
