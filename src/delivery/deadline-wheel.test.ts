@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { createDeadlineWheel, type WheelEntry } from './deadline-wheel.ts';
 
 beforeEach(() => {
@@ -103,4 +103,24 @@ test('what came while the process stood still is read before anything is called 
     client.destroy();
     server.close();
   }
+});
+
+test('at each tick every entry that waits is called, also where some leave meanwhile', async () => {
+  const wheel = createDeadlineWheel(100);
+  onTestFinished(() => wheel.stop());
+  const ticks = [0, 0, 0, 0];
+  const entries = ticks.map((_, i) => {
+    const own: WheelEntry = {
+      ...entry(() => {}),
+      onTick: () => {
+        ticks[i]!++;
+        if (i % 2 === 1) wheel.remove(own);
+      },
+    };
+    wheel.add(own, 5_000);
+    return own;
+  });
+  await vi.advanceTimersByTimeAsync(350);
+  expect(ticks).toEqual([3, 1, 3, 1]);
+  expect(new Set(wheel.entries())).toEqual(new Set([entries[0], entries[2]]));
 });

@@ -4,6 +4,8 @@ export interface WheelEntry {
   wheelSlot: number;
   wheelIndex: number;
   onDeadline(): void;
+  /** Called at each tick. */
+  onTick?(): void;
 }
 
 export interface DeadlineWheel<E extends WheelEntry> {
@@ -69,10 +71,16 @@ export function createDeadlineWheel<E extends WheelEntry>(
     }
   }
 
+  /** From the last on: one that leaves has the last in its place. */
+  function tick(): void {
+    for (const slot of slots) for (let i = slot.length - 1; i >= 0; i--) slot[i]?.onTick?.();
+    turn();
+  }
+
   let turning: NodeJS.Immediate | undefined;
   // Timers come before sockets: where the process stood still, answers that came meanwhile are read first, before anything is called late.
   const timer = setInterval(() => {
-    turning = setImmediate(turn);
+    turning = setImmediate(tick);
   }, tickMs);
   timer.unref();
   return {

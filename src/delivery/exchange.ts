@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { AttemptTiming, Outcome, ReceivedResponse } from '../domain/outcome.ts';
 import { classify, DeliveryFailure, type Failure, isPrematureEnd, unreachable } from './classify.ts';
@@ -7,6 +8,7 @@ import type { Connection, ConnectionAware, OriginPool } from './origin-pools.ts'
 /** What one exchange needs of its sender. */
 export interface ExchangeHost {
   readonly maxResponseBytes: number;
+  readonly maxHeaderBytes: number;
   /** The exchange has come to its end: its deadline is no longer of interest. */
   ended(exchange: Exchange): void;
 }
@@ -15,6 +17,11 @@ type Controller = Dispatcher.DispatchController;
 
 const ABANDONED = new DeliveryFailure(unreachable('reset', 'request was given up'));
 const MAX_INFORMATIONAL = 64;
+/** What a body may take on the wire for each of its bytes: in chunks of one byte it takes six. */
+const WIRE_BYTES_PER_BYTE = 8;
+/** What may be read beyond what is wanted, before it can be seen. */
+const READ_AHEAD_BYTES = 262_144;
+const ENDLESS = unreachable('protocol', 'response is longer than its head and body can be');
 const NO_BODY = new Uint8Array(0);
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
@@ -23,7 +30,8 @@ const NO_HEADERS: Readonly<Record<string, string>> = {};
  *
  * The outcome follows the status as soon as there is one. The body is read until its end, the cap or the deadline, whichever is
  * first; at the latter two, or when the connection breaks, it is kept as far as it came, `truncated`, and the socket is
- * destroyed. Only a body that breaks the rules of HTTP (chunking) turns an answer into `unreachable`.
+ * destroyed. Only a body that breaks the rules of HTTP (chunking) turns an answer into `unreachable`, and one of which far more is read than
+ * is in it: the parser counts neither what stands behind the size of a chunk nor the reason phrase, and would read them for ever.
  */
 export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, WheelEntry {
   deadlineAt = 0;
@@ -37,6 +45,8 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   readonly #startedAt = performance.now();
   #dispatching = true;
   #controller: Controller | null = null;
+  #socket: Socket | null = null;
+  #readBefore = 0;
   #dnsMs: number | null = null;
   #connectMs: number | null = null;
   #firstByteMs: number | null = null;
@@ -67,8 +77,14 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   }
 
   onDeadline(): void {
-    if (this.#status !== 0) this.#respond(true);
+    if (this.#status !== 0) this.#answer(true);
     else this.#fail(unreachable('timeout', this.#lateness()));
+    this.#controller?.abort(ABANDONED);
+  }
+
+  onTick(): void {
+    if (!this.#isEndless()) return;
+    this.#fail(ENDLESS);
     this.#controller?.abort(ABANDONED);
   }
 
@@ -79,6 +95,10 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     // Thrown rather than aborted: an abort would destroy a socket that is as good as new.
     if (this.#onOutcome === null) throw ABANDONED;
     this.#controller = controller;
+    if (connection !== null) {
+      this.#socket = connection.socket;
+      this.#readBefore = connection.readBytes;
+    }
     if (!opened) return;
     this.#dnsMs = connection.dnsMs;
     this.#connectMs = connection.connectMs;
@@ -120,14 +140,15 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
 
   onResponseEnd(): void {
     this.#pool.busy--;
-    if (this.#onOutcome !== null) this.#respond(false);
+    if (this.#onOutcome !== null) this.#answer(false);
+    if (this.connection !== null && this.#socket !== null) this.connection.readBytes = this.#socket.bytesRead;
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
     this.#pool.busy--;
     if (this.#onOutcome === null) return;
     if (this.#controller === null) this.#dnsMs = this.connection?.dnsMs ?? null;
-    if (this.#status !== 0 && isPrematureEnd(error)) this.#respond(true);
+    if (this.#status !== 0 && isPrematureEnd(error)) this.#answer(true);
     else this.#fail(classify(error));
   }
 
@@ -139,6 +160,20 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
       this.#body = whole;
     }
     chunk.copy(this.#body, this.#bodyBytes);
+  }
+
+  #answer(truncated: boolean): void {
+    if (this.#isEndless()) this.#fail(ENDLESS);
+    else this.#respond(truncated);
+  }
+
+  /** By what came from the socket: decrypted, where there is TLS. */
+  #isEndless(): boolean {
+    if (this.#socket === null) return false;
+    const { maxHeaderBytes, maxResponseBytes } = this.#host;
+    const heads = (1 + this.#informational) * maxHeaderBytes;
+    const most = heads + maxResponseBytes * WIRE_BYTES_PER_BYTE + READ_AHEAD_BYTES;
+    return this.#socket.bytesRead - this.#readBefore > most;
   }
 
   #respond(truncated: boolean): void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Client, type Dispatcher, Pool } from 'undici';
 import type { ConnectTiming, GuardedConnector } from './guarded-connector.ts';
 import { passUnaskedContinue } from './unasked-continue.ts';
@@ -5,6 +6,9 @@ import { passUnaskedContinue } from './unasked-continue.ts';
 /** What is known of the connection that a request goes out on. `fresh` until a request has taken its timing. */
 export interface Connection extends ConnectTiming {
   fresh: boolean;
+  socket: Socket | null;
+  /** Bytes that had been read from the socket when its last exchange ended: what comes after them belongs to the next. */
+  readBytes: number;
 }
 
 /** A handler that wants to know which connection its request was given to. */
@@ -130,7 +134,7 @@ class GuardedClient extends Client {
   readonly #connection: Connection;
 
   constructor(url: URL, { connector, keepAliveMs, maxHeaderBytes }: OriginPoolsOptions) {
-    const connection: Connection = { dnsMs: null, connectMs: null, fresh: false };
+    const connection: Connection = { dnsMs: null, connectMs: null, fresh: false, socket: null, readBytes: 0 };
     super(url, {
       connect: ({ protocol, hostname, port }, callback) => {
         connection.dnsMs = null;
@@ -138,6 +142,9 @@ class GuardedClient extends Client {
         connection.fresh = true;
         const target = { protocol, hostname, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
         connector.connect(target, connection, (error, socket) => {
+          connection.socket = socket;
+          // A proxy has answered already.
+          connection.readBytes = socket?.bytesRead ?? 0;
           if (error !== null) callback(error, null);
           else callback(null, socket!);
         });

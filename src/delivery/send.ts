@@ -38,19 +38,31 @@ export interface SenderOptions {
  * the outcome is `unreachable` (`reset`) and the retry schedule decides.
  */
 export function createSender(options: SenderOptions): Sender<HttpRequest> {
-  const { policy, resolver, connectTimeoutMs = 5_000, tickMs = 100, ca, proxy = null } = options;
+  const {
+    policy,
+    resolver,
+    connectTimeoutMs = 5_000,
+    tickMs = 100,
+    maxHeaderBytes = 16_384,
+    ca,
+    proxy = null,
+  } = options;
   const connector = createGuardedConnector({ policy, resolver, timeoutMs: connectTimeoutMs, ca, proxy });
   const pools = createOriginPools({
     connector,
     connectionsPerOrigin: options.connectionsPerOrigin ?? 1_024,
     maxOrigins: options.maxOrigins ?? 2_048,
     keepAliveMs: options.keepAliveMs ?? 4_000,
-    maxHeaderBytes: options.maxHeaderBytes ?? 16_384,
+    maxHeaderBytes,
     idlePoolMs: options.idlePoolMs ?? 60_000,
   });
   const wheel = createDeadlineWheel<Exchange>(tickMs);
   const sweeping = setInterval(pools.sweep, 1_000).unref();
-  const host: ExchangeHost = { maxResponseBytes: options.maxResponseBytes ?? 16_384, ended: wheel.remove };
+  const host: ExchangeHost = {
+    maxResponseBytes: options.maxResponseBytes ?? 16_384,
+    maxHeaderBytes,
+    ended: wheel.remove,
+  };
   let closed = false;
 
   function abortAll(): number {
