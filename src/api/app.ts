@@ -2,7 +2,7 @@ import type { Express } from 'express';
 import type { Context } from '../context.ts';
 import { answerTheRest, createBase } from './base-app.ts';
 import { consoleFiles } from './console-files.ts';
-import { mountRoute } from './mount-route.ts';
+import { mountRoutes } from './mount-route.ts';
 import { CONSOLE_PATH, consoleCalls, consoleRoutes, leadToConsole } from './routes/console.ts';
 import { DOCS_CALLS, docsRoutes } from './routes/docs.ts';
 import { mountIngest } from './routes/events-ingest.ts';
@@ -15,7 +15,7 @@ export function createApp(context: Context): Express {
   const files = consoleFiles();
   app.get('/', leadToConsole);
   app.use(CONSOLE_PATH, consoleRoutes(files));
-  for (const route of routes) mountRoute(app, route, context);
+  mountRoutes(app, routes, context);
   const others = [
     ...DOCS_CALLS,
     ...consoleCalls(files),

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller } from '../domain/scope.ts';
+import { hasBody } from './has-body.ts';
 
 export interface BodyBudgetOptions {
   readonly budgetBytes: number;
@@ -42,6 +43,7 @@ export function bodyBudget({ budgetBytes, largestBytes, unannouncedBytes }: Body
     return account;
   };
   return (request, response, next) => {
+    if (!hasBody(request)) return next();
     const announced = Number(request.headers['content-length'] ?? unannouncedBytes);
     // Nothing of it is kept, and it may take as long as its producer likes to be refused: others need not wait for that.
     if (announced > largestBytes) return next();

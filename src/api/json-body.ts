@@ -8,7 +8,7 @@ import { tooLarge } from './problem.ts';
 import { utf8MediaType } from './utf8-media-type.ts';
 
 const JSON_TYPE = utf8MediaType('application/json');
-const MAX_BODY_BYTES = 256 * 1024;
+export const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
 
 /** Reads a JSON body for `bodyTextOf`. Answers 415 when it is something else, 413 when it is too large. A chunked body without a chunk is none, whatever its type. */

@@ -2,13 +2,24 @@ import type { Express, Request, RequestHandler, Response } from 'express';
 import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
+import { bodyBudget } from './body-budget.ts';
 import { checkInput } from './check-input.ts';
-import { bodyTextOf, parseBodyText, readJsonBody, refuseBody } from './json-body.ts';
+import { bodyTextOf, MAX_BODY_BYTES, parseBodyText, readJsonBody, refuseBody } from './json-body.ts';
 import type { Access, Reply, Route } from './route.ts';
 import { tenantNotFound } from './tenant-not-found.ts';
 
-/** Puts a route into the app: authenticate, find the tenant, read and check the input, handle, reply. */
-export function mountRoute(app: Express, route: Route, context: Context): void {
+/** Puts the routes into the app. The bodies of all of them share one budget. */
+export function mountRoutes(app: Express, routes: readonly Route[], context: Context): void {
+  const budget = bodyBudget({
+    budgetBytes: context.config.INGEST_BUFFER_BYTES / 4,
+    largestBytes: MAX_BODY_BYTES,
+    unannouncedBytes: MAX_BODY_BYTES,
+  });
+  for (const route of routes) mountRoute(app, route, budget, context);
+}
+
+/** Authenticate, find the tenant, read and check the input, handle, reply. */
+function mountRoute(app: Express, route: Route, budget: RequestHandler, context: Context): void {
   // The key comes before the body, so that strangers cost nothing and learn nothing.
   const admit: RequestHandler = async (request, response, next) => {
     const caller = await authorize(request, route.access, context);
@@ -16,8 +27,8 @@ export function mountRoute(app: Express, route: Route, context: Context): void {
     response.locals.tenant = await tenantOf(request, caller, context);
     next();
   };
-  const readBody = route.body === undefined ? refuseBody() : readJsonBody();
-  app[route.method](route.path, admit, readBody, async (request: Request, response: Response) => {
+  const readBody = route.body === undefined ? [refuseBody()] : [budget, readJsonBody()];
+  app[route.method](route.path, admit, ...readBody, async (request: Request, response: Response) => {
     const bodyText = bodyTextOf(request);
     const reply = await route.handle(
       {

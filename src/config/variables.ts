@@ -203,7 +203,7 @@ export const variables = {
   INGEST_BUFFER_BYTES: variable(
     integer(1024 * 1024, 4 * 1024 * 1024 * 1024, 'bytes'),
     64 * 1024 * 1024,
-    'Bytes that wait for their commit at most. Request bodies under way may take half as much beside it, those of one tenant half of that.',
+    'Bytes that wait for their commit at most. Beside it, request bodies under way may take half as much, and those of calls that send no events a quarter; those of one tenant half of that.',
   ),
   INGEST_DEADLINE_MS: variable(
     integer(50, 30000, 'milliseconds'),
