@@ -26,7 +26,7 @@ const HTTP_STOP_SHARE = 0.8;
 export async function runProcess(config: Config): Promise<Ending> {
   const stopping = awaitSignal();
   const { log, writeInfo, flush, watchDrops } = createLogger(config.LOG_LEVEL);
-  const http = new HttpServer();
+  const http = new HttpServer(config.MAX_CONNECTIONS);
   const listener = await http.listen(config.HOST, config.PORT);
   const installation = await openInstallation(config);
   const { databaseUrl, operatorKey, isEmbedded, demo } = installation;
@@ -50,6 +50,7 @@ export async function runProcess(config: Config): Promise<Ending> {
       httpsOnly: config.HTTPS_ONLY,
     });
     const context = buildContext({ ...installation, config, policy, log, writeInfo });
+    context.observe.metrics.http.watch(http.connections);
     watchDrops({
       onDropped: (lines) => context.observe.linesDropped(lines),
       onCaughtUp: () => context.observe.logCaughtUp(),

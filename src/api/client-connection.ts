@@ -35,6 +35,10 @@ export class ClientConnection {
     return this.#underWay;
   }
 
+  get isIdle(): boolean {
+    return this.#underWay === null && this.#waiting.length === 0 && !this.socket.destroyed;
+  }
+
   /** Whether something that is written now would be taken for the answer, or a part of it, to a request that has come in full. */
   get isAnswering(): boolean {
     return this.#underWay?.headersSent === true || this.#underWay?.req.complete === true || this.#waiting.length > 0;

@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { Refusal } from '../domain/errors.ts';
 import { ClientConnection, sayClose } from './client-connection.ts';
+import { ConnectionRoom } from './connection-room.ts';
 import { problemOf } from './problem.ts';
 import { newRequestId } from './request-id.ts';
-import { SlotList } from './slot-list.ts';
 
 /** The port or address cannot be listened on; `message` says which, why, and what to do. */
 export class ListenError extends Error {
@@ -38,10 +38,11 @@ export class HttpServer {
   #isStopping = false;
   /** Connections taken so far. */
   #accepted = 0;
-  readonly #open = new SlotList<ClientConnection>();
+  readonly #open: ConnectionRoom;
   readonly #connections = new WeakMap<Socket, ClientConnection>();
 
-  constructor() {
+  constructor(maxConnections = Number.POSITIVE_INFINITY) {
+    this.#open = new ConnectionRoom(maxConnections);
     this.#server = createServer(
       // Node would refuse a request without `Host` by itself, with an empty answer.
       { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000, requireHostHeader: false },
@@ -54,12 +55,11 @@ export class HttpServer {
       this.#accepted++;
       const connection = new ClientConnection(socket);
       this.#connections.set(socket, connection);
-      const slot = this.#open.add(connection);
-      socket.once('close', () => this.#open.remove(slot));
+      this.#open.add(connection);
     });
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuse(error, socket));
     // A client that sends a byte a second holds a socket for no longer than this.
-    this.#server.headersTimeout = 10_000;
+    this.#server.headersTimeout = 5_000;
     this.#server.requestTimeout = 30_000;
     this.#server.keepAliveTimeout = 65_000;
     this.#server.maxRequestsPerSocket = 0;
@@ -96,6 +96,10 @@ export class HttpServer {
 
   serve(listener: RequestListener): void {
     this.#listener = listener;
+  }
+
+  get connections(): { readonly open: number; readonly cut: number } {
+    return this.#open;
   }
 
   get isStopping(): boolean {

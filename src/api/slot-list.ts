@@ -19,6 +19,15 @@ export class SlotList<T> {
     this.#free.push(slot);
   }
 
+  /** How many slots there are, free ones included. */
+  get slots(): number {
+    return this.#slots.length;
+  }
+
+  at(slot: number): T | null {
+    return this.#slots[slot] ?? null;
+  }
+
   /** In no particular order. */
   *[Symbol.iterator](): Iterator<T> {
     for (const item of this.#slots) if (item !== null) yield item;

@@ -62,6 +62,11 @@ export const variables = {
     '127.0.0.1',
     'Address that the API listens on (0.0.0.0 in the image).',
   ),
+  MAX_CONNECTIONS: variable(
+    integer(64, 1_000_000, 'connections'),
+    4096,
+    'Connections of clients that a process keeps open. Past it a new one takes the place of one on which no request is under way. One whose request has not come in full takes up to some 25 KB.',
+  ),
   ROLES: variable<('api' | 'worker' | 'ingest')[]>(
     roles,
     ['api', 'worker', 'ingest'],

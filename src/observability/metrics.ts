@@ -1,4 +1,5 @@
 import { deliveryMetrics } from './delivery-metrics.ts';
+import { HttpMetrics } from './http-metrics.ts';
 import { ingestMetrics } from './ingest-metrics.ts';
 import { InstallationFigures } from './installation-figures.ts';
 import { type MetricDescription, MetricKit } from './metric-kit.ts';
@@ -18,6 +19,7 @@ export class Metrics {
   readonly states = new ProcessStates(this.#kit);
   readonly figures = new InstallationFigures(this.#kit);
   readonly pools = new PoolMetrics(this.#kit);
+  readonly http = new HttpMetrics(this.#kit);
   readonly runtime = new RuntimeMetrics(this.#kit);
   readonly linesDropped = this.#kit.counter(
     'log_lines_dropped_total',
