@@ -146,7 +146,7 @@ function sourceOf(from: string, version: TypeVersion, others: readonly EventType
 
 function tryCast(example: string, plan: CastPlan): unknown {
   try {
-    return JSON.parse(castData(example, plan));
+    return JSON.parse(castData(example, [plan]));
   } catch (error) {
     if (error instanceof CastTooLarge) throw castRefusal('casts', error.message);
     throw error;

@@ -1,7 +1,7 @@
 import type { VersionPin } from '../domain/event-type.ts';
 import { matchesType } from '../routing/type-pattern.ts';
 import type { Cast } from './cast.ts';
-import { type CastPlan, castData, castPlan } from './cast-data.ts';
+import { type CastCost, type CastPlan, castData, castPlan } from './cast-data.ts';
 import { compareVersions, parseVersion, type TypeVersion, versionText } from './type-version.ts';
 
 /** A registered version, and how it goes back to an older major; null: it does not. */
@@ -94,6 +94,6 @@ function up(entries: readonly Entry[], start: Entry, major: number): CastRoute |
 }
 
 /** The data of an event, cast step by step. */
-export function castAlong(dataText: string, { plans }: CastRoute): string {
-  return castData(dataText, ...plans);
+export function castAlong(dataText: string, { plans }: CastRoute, cost?: CastCost): string {
+  return castData(dataText, plans, cost);
 }

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import type { Cast } from './cast.ts';
 import { CastBook, castAlong } from './cast-book.ts';
-import { type CastPlan, CastTooLarge, castData, castPlan, MAX_GROWTH, MAX_VISITS } from './cast-data.ts';
-import { castEvent } from './cast-event.ts';
+import { CastCost, type CastPlan, CastTooLarge, castData, castPlan, MAX_GROWTH, MAX_VISITS } from './cast-data.ts';
+import { castEvent, eventMembers, headOf } from './cast-event.ts';
 import { castFaults } from './read-cast.ts';
 
 const none = { from: '1.0', renames: {}, defaults: {}, removes: [], restores: {} };
@@ -49,8 +49,8 @@ const cases: readonly (readonly [string, Partial<Cast>, string, string])[] = [
 
 test.each(cases)('%s: up, and down again', (_, cast, older, newer) => {
   expect(castFaults(castOf(cast))).toEqual([]);
-  expect(castData(older, castPlan(castOf(cast), 'up'))).toBe(newer);
-  expect(castData(newer, castPlan(castOf(cast), 'down'))).toBe(older);
+  expect(castData(older, [castPlan(castOf(cast), 'up')])).toBe(newer);
+  expect(castData(newer, [castPlan(castOf(cast), 'down')])).toBe(older);
 });
 
 test.each([
@@ -70,7 +70,7 @@ test.each([
   ],
   ['an array where an object is expected', { renames: { 'a.b': 'c' } }, '{"a":[{"b":1}]}', '{"a":[{"b":1}]}'],
 ] as const)('up: %s', (_, cast, older, newer) => {
-  expect(castData(older, castPlan(castOf(cast as Partial<Cast>), 'up'))).toBe(newer);
+  expect(castData(older, [castPlan(castOf(cast as Partial<Cast>), 'up')])).toBe(newer);
 });
 
 test('what a cast does not name stays to the letter, and the same data always gives the same text', () => {
@@ -79,8 +79,8 @@ test('what a cast does not name stays to the letter, and the same data always gi
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), (rest, moved) => {
       const { moved: _, gone: __, added: ___, to: ____, ...others } = rest as Record<string, unknown>;
       const text = JSON.stringify({ ...others, gone: 1, moved });
-      const cast = castData(text, plan);
-      expect(cast).toBe(castData(text, plan));
+      const cast = castData(text, [plan]);
+      expect(cast).toBe(castData(text, [plan]));
       expect(JSON.parse(cast)).toEqual(JSON.parse(JSON.stringify({ ...others, to: { there: moved }, added: [1] })));
     }),
   );
@@ -119,6 +119,13 @@ const book = new CastBook([
 ]);
 const pin = (major: number) => [{ pattern: 'pay.*', major }];
 
+function castBy(pins: ReturnType<typeof pin>, body: Uint8Array): Uint8Array {
+  const members = eventMembers(body);
+  const { type, version } = headOf(members);
+  const route = book.routeTo(pins, type, version);
+  return route === null ? body : castEvent(members, route, new CastCost());
+}
+
 test.each([
   [2, '1.0', '2.0', '{"b":1}', '{"a":1}'],
   [3, '1.1', '3.0', '{"c":1}', '{"a":1}'],
@@ -128,7 +135,7 @@ test.each([
   'an endpoint that pins %s gets an event of %s as one of %s, step by step',
   (major, from, to, cast, data) => {
     const body = Buffer.from(`{"id":"e","type":"pay.x","version":"${from}","data":${data},"metadata":{"n":1.0}}`);
-    expect(Buffer.from(castEvent(body, pin(major), book)).toString()).toBe(
+    expect(Buffer.from(castBy(pin(major), body)).toString()).toBe(
       `{"id":"e","type":"pay.x","version":"${to}","data":${cast},"metadata":{"n":1.0}}`,
     );
   },
@@ -143,7 +150,7 @@ test.each([
   ['a type that no pin matches', 1, 'sub.x', '2.0'],
 ] as const)('an event stays as it is, byte for byte: %s', (_, major, type, from) => {
   const body = Buffer.from(`{"id":"e","type":"${type}","version":"${from}","data":{"b":1}}`);
-  expect(castEvent(body, pin(major), book)).toBe(body);
+  expect(castBy(pin(major), body)).toBe(body);
 });
 
 test('a cast that passes over a major leads neither there nor from there', () => {
@@ -177,14 +184,14 @@ test.each([
   const data = JSON.stringify({ i: Array.from({ length: items }, () => ({ a: 1 })) });
   const plan = castPlan(castOf(cast as Partial<Cast>), 'up');
   expect(items * 1_000).toBeGreaterThan(MAX_GROWTH);
-  expect(() => castData(data, plan)).toThrow(CastTooLarge);
-  expect(castData('{"i":[{"a":1}]}', plan).length).toBeGreaterThan(1_000);
+  expect(() => castData(data, [plan])).toThrow(CastTooLarge);
+  expect(castData('{"i":[{"a":1}]}', [plan]).length).toBeGreaterThan(1_000);
 });
 
 test('names of many items may change, however many they are, where they get no longer', () => {
-  const data = JSON.stringify({ i: Array.from({ length: 100_000 }, () => ({ sku: 1 })) });
-  const made = castData(data, castPlan(castOf({ renames: { 'i.[].sku': 'i.[].nr' } }), 'up'));
-  expect(made.length).toBe(data.length - 100_000);
+  const data = JSON.stringify({ i: Array.from({ length: 90_000 }, () => ({ sku: 1 })) });
+  const made = castData(data, [castPlan(castOf({ renames: { 'i.[].sku': 'i.[].nr' } }), 'up')]);
+  expect(made.length).toBe(data.length - 90_000);
 });
 
 test('what the casts of several majors add is added up', () => {
@@ -199,12 +206,12 @@ const paths = (count: number) => Array.from({ length: count }, (_, i) => `i.[].x
 const dropping = (count: number) => castPlan(castOf({ removes: paths(count) }), 'up');
 const emptyItems = (count: number) => `{"i":[${Array(count).fill('{}').join()}]}`;
 
-test('casts do not look at millions of places in an event, over all majors; what is below the bound is cast', () => {
-  const [few, many] = [emptyItems(8_000), emptyItems(80_000)];
+test('casts do not look at hundreds of thousands of places in an event, over all majors; what is below the bound is cast', () => {
+  const [few, many] = [emptyItems(2_000), emptyItems(20_000)];
   const along = (data: string, majors: number) =>
     castAlong(data, { version: '9.0', plans: Array(majors).fill(dropping(10)) });
-  expect(castData(few, dropping(100))).toBe(few);
-  expect(() => castData(many, dropping(100))).toThrow(CastTooLarge);
+  expect(castData(few, [dropping(100)])).toBe(few);
+  expect(() => castData(many, [dropping(100)])).toThrow(CastTooLarge);
   expect(along(few, 10)).toBe(few);
   expect(() => along(few, 20)).toThrow(`at more than ${MAX_VISITS} places in the data of an event`);
 });
@@ -215,20 +222,20 @@ test.each([
 ] as const)('the places of %s count too', (_, cast) => {
   const items = `{"i":[${Array(30_000).fill(1).join()}]}`;
   const plan = castPlan(castOf(cast as Partial<Cast>), 'up');
-  expect(() => castData(items, plan)).toThrow(CastTooLarge);
+  expect(() => castData(items, [plan])).toThrow(CastTooLarge);
 });
 
 test('names that are looked for among many others count as more than one place', () => {
   const members = (count: number) =>
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 1])));
   const plan = castPlan(castOf({ removes: Array.from({ length: 100 }, (_, i) => `x${i}`) }), 'up');
-  expect(castData(members(1_000), plan)).toBe(members(1_000));
-  expect(() => castData(members(40_000), ...Array<CastPlan>(5).fill(plan))).toThrow(CastTooLarge);
+  expect(castData(members(1_000), [plan])).toBe(members(1_000));
+  expect(() => castData(members(40_000), Array<CastPlan>(5).fill(plan))).toThrow(CastTooLarge);
 });
 
 test('a name is taken out of an object with more members than a call takes arguments', () => {
   const others = Array.from({ length: 200_000 }, (_, i) => `"k${i}":1`).join();
-  expect(castData(`{"a":1,${others},"a":2}`, castPlan(castOf({ renames: { a: 'b' } }), 'up'))).toBe(
+  expect(castData(`{"a":1,${others},"a":2}`, [castPlan(castOf({ renames: { a: 'b' } }), 'up')])).toBe(
     `{${others},"b":2}`,
   );
 });
@@ -240,6 +247,6 @@ test('all paths into an array are followed in one walk of its items, and do what
     defaults: { 'i.[].n.z': 0, f: 6 },
     removes: ['d'],
   });
-  const made = castData(data, castPlan(cast, 'up'));
+  const made = castData(data, [castPlan(cast, 'up')]);
   expect(made).toBe('{"i":[{"j":[{"e":3}],"n":{"a":1,"z":0},"a":2},7,{"j":{},"a":4,"n":{"z":0}}],"f":6}');
 });

@@ -1,42 +1,51 @@
-import { arrayElements, type Member, objectMembers } from '../domain/json-slices.ts';
+import { arrayElements, objectMembers } from '../domain/json-slices.ts';
+
+export interface TreeMember {
+  readonly name: string;
+  readonly value: JsonTree;
+}
 
 /**
  * A JSON text that is taken apart only where it is changed: the rest stays as it was written. Objects keep the order of their members; of
- * a name that comes twice the last counts, as it does for `JSON.parse`.
+ * a name that comes twice the last counts, as it does for `JSON.parse`. All have one shape, whatever they hold: of those that change theirs
+ * ten thousand cost more than all that is done with them.
  */
-export type JsonTree =
-  | { kind: 'text'; text: string }
-  | { kind: 'object'; members: { name: string; value: JsonTree }[] }
-  | { kind: 'array'; items: JsonTree[] };
-
-export function treeOf(text: string): JsonTree {
-  return { kind: 'text', text };
+export interface JsonTree {
+  /** As long as it is not taken apart. */
+  text: string;
+  members: TreeMember[] | null;
+  items: JsonTree[] | null;
 }
 
-export function textOf(tree: JsonTree): string {
-  switch (tree.kind) {
-    case 'text':
-      return tree.text;
-    case 'object':
-      return `{${tree.members.map(({ name, value }) => `${JSON.stringify(name)}:${textOf(value)}`).join()}}`;
-    case 'array':
-      return `[${tree.items.map(textOf).join()}]`;
-  }
+export function treeOf(text: string): JsonTree {
+  return { text, members: null, items: null };
+}
+
+/** An object without members. */
+export function emptyTree(): JsonTree {
+  return { text: '', members: [], items: null };
+}
+
+export function textOf({ text, members, items }: JsonTree): string {
+  if (members !== null)
+    return `{${members.map(({ name, value }) => `${JSON.stringify(name)}:${textOf(value)}`).join()}}`;
+  return items === null ? text : `[${items.map(textOf).join()}]`;
 }
 
 /** Takes an object apart in place. @returns its members; null when the tree is no object. */
-export function membersOf(tree: JsonTree): { name: string; value: JsonTree }[] | null {
-  if (tree.kind === 'text' && tree.text.startsWith('{')) {
-    const members = objectMembers(tree.text).map(({ name, text }: Member) => ({ name, value: treeOf(text) }));
-    Object.assign(tree, { kind: 'object', members });
+export function membersOf(tree: JsonTree): TreeMember[] | null {
+  if (tree.text.startsWith('{')) {
+    tree.members = objectMembers(tree.text).map(({ name, text }) => ({ name, value: treeOf(text) }));
+    tree.text = '';
   }
-  return tree.kind === 'object' ? tree.members : null;
+  return tree.members;
 }
 
 /** Takes an array apart in place. @returns its items; null when the tree is no array. */
 export function itemsOf(tree: JsonTree): JsonTree[] | null {
-  if (tree.kind === 'text' && tree.text.startsWith('[')) {
-    Object.assign(tree, { kind: 'array', items: arrayElements(tree.text).map(treeOf) });
+  if (tree.text.startsWith('[')) {
+    tree.items = arrayElements(tree.text).map(treeOf);
+    tree.text = '';
   }
-  return tree.kind === 'array' ? tree.items : null;
+  return tree.items;
 }

@@ -17,6 +17,14 @@ export interface PinnedTypes {
   readonly typesVersion: bigint;
 }
 
+/** Is told what was done to cast bodies of a tenant's events, in places that were looked at. */
+export interface CastLedger {
+  readonly paid: (tenantNum: number, cost: number) => void;
+}
+
+/** Makes of a body what an endpoint with pinned versions gets. */
+export type CastBody = (body: Uint8Array, ledger: CastLedger) => Uint8Array;
+
 /** An endpoint as deliveries see it, or why it cannot be used (its secrets do not open with the keys at hand). */
 export type LoadedTarget =
   | {
@@ -30,7 +38,7 @@ export type LoadedTarget =
       /** Where it wants certain versions of types. */
       readonly pinned?: PinnedTypes;
       /** How a body becomes what it wants: for whoever knows the event types to set. */
-      readonly cast?: (body: Uint8Array) => Uint8Array;
+      readonly cast?: CastBody;
     }
   | {
       readonly kind: 'unusable';

@@ -1,8 +1,8 @@
 import type { Cast } from '../event-types/cast.ts';
 import { CastBook } from '../event-types/cast-book.ts';
-import { castEvent } from '../event-types/cast-event.ts';
 import type { StoredCasts } from '../store/casts.ts';
 import type { LoadedTarget, PinnedTypes } from '../store/targets.ts';
+import { CastsMade } from './casts-made.ts';
 
 interface Entry {
   readonly version: bigint;
@@ -18,6 +18,7 @@ const MAX_TENANTS = 1_000;
 export class CastBooks {
   readonly #load: (tenantNum: number) => Promise<StoredCasts>;
   readonly #entries = new Map<number, Promise<Entry>>();
+  readonly #made = new CastsMade();
 
   constructor(load: (tenantNum: number) => Promise<StoredCasts>) {
     this.#load = load;
@@ -28,8 +29,9 @@ export class CastBooks {
     for (const [num, loaded] of targets) {
       if (loaded.kind === 'unusable' || loaded.pinned === undefined) continue;
       const { pins } = loaded.pinned;
-      const book = await this.#bookOf(loaded.target.tenantNum, loaded.pinned);
-      targets.set(num, { ...loaded, cast: (body) => castEvent(body, pins, book) });
+      const { tenantNum } = loaded.target;
+      const book = await this.#bookOf(tenantNum, loaded.pinned);
+      targets.set(num, { ...loaded, cast: this.#made.castFor(tenantNum, pins, book) });
     }
     return targets;
   }

@@ -3,7 +3,7 @@ import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
 import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
 import type { EndpointNotice } from '../store/notices.ts';
-import type { LoadedTarget } from '../store/targets.ts';
+import type { CastBody, LoadedTarget } from '../store/targets.ts';
 import { ClassTurns } from './class-turns.ts';
 import { type Envelope, envelopeFor } from './envelopes.ts';
 import { Flights } from './flights.ts';
@@ -28,7 +28,7 @@ export class Desk {
   target: DeliveryTarget | null = null;
   keys: readonly SigningKey[] = [];
   /** How a body becomes what the endpoint wants; null: it goes as it is. */
-  cast: ((body: Uint8Array) => Uint8Array) | null = null;
+  cast: CastBody | null = null;
   /** How that is written for it; null: as it is. */
   envelope: Envelope | null = null;
   /** Why nothing can be sent although the endpoint is enabled: its secrets do not open. */

@@ -121,6 +121,34 @@ test('endpoints that are ready send in turn', async () => {
   expect(order).toEqual([1, 2, 1, 2, 1, 2]);
 });
 
+test('casts that take long leave the event loop to the deliveries of others, and to their casts, one after the other (G4)', async () => {
+  const pinned = [1, 2, 3, 4, 5];
+  for (const num of pinned) model.addEndpoint(num, 0, 4);
+  for (const num of [6, 7]) Object.assign(model.addEndpoint(num, 0, 4), { tenantNum: 2 });
+  const all = [...pinned, 6, 7].map((num) => desks.list.of(num, 0));
+  await desks.loadTargets(all);
+  const casts: string[] = [];
+  const sent: number[] = [];
+  for (const desk of all) {
+    desk.cast = (bytes, ledger) => {
+      casts.push(`${desk.num} at ${time.now}`);
+      ledger.paid(desk.tenantNum, desk.num === 7 ? 300 : 300_000);
+      return bytes;
+    };
+  }
+  all[5]!.cast = null;
+  sender.onSend = ({ endpointNum }) => sent.push(endpointNum);
+  const given = [...pinned.flatMap((num) => rows(num, 1)), ...rows(6, 1, 2), ...rows(7, 1, 2)];
+  desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
+  // At once: one cast, and what needs none.
+  expect([casts, sent]).toEqual([['1 at 0'], [1, 6]]);
+  await time.pass(1_000);
+  // The other tenant's comes before the second of the first, and no two that take long come at once.
+  expect(casts[1]).toMatch(/^7 /);
+  expect([...sent].sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(new Set(casts.map((cast) => cast.slice(cast.indexOf('at')))).size).toBe(6);
+});
+
 test('no more is under way than the process, the tenant and the endpoint are given, and the room is used again as it comes free', async () => {
   model.addEndpoint(1, 0, 2);
   model.addEndpoint(2, 0, 20);

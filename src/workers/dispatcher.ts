@@ -5,6 +5,7 @@ import { eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { AttemptIds } from '../observability/facts.ts';
 import type { CarefulSender } from './careful-sender.ts';
+import { CastTurns } from './cast-turns.ts';
 import type { Desk } from './desk.ts';
 import type { Flight } from './flights.ts';
 import { classOf, deliveryIdOfLetter, type Letter } from './letter-queue.ts';
@@ -64,7 +65,8 @@ const UNSENT: Outcome = {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly turns: Turns;
-  /** Desks that wait for their rate limit. */
+  readonly #casts = new CastTurns();
+  /** Desks that wait for their rate limit, or until casts may be made for them. */
   readonly #naps: Naps<Desk>;
   /** Desks whose turn it was when no slot was left for the kind of delivery that they have. */
   readonly #deferred = new Set<Desk>();
@@ -135,7 +137,8 @@ export class Dispatcher {
   #serve(desk: Desk): void {
     const nowMs = this.#options.nowMs();
     if (!desk.isOpen(nowMs) || !desk.hasRoom(nowMs)) return;
-    const waitMs = Math.max(desk.gate!.tokenInMs(nowMs), this.#isHeldBack(desk) ? PROBE_PAUSE_MS : 0);
+    const castInMs = desk.cast === null ? 0 : this.#casts.waitMs(desk.tenantNum);
+    const waitMs = Math.max(desk.gate!.tokenInMs(nowMs), castInMs, this.#isHeldBack(desk) ? PROBE_PAUSE_MS : 0);
     if (waitMs > 0) {
       this.#naps.add(desk, waitMs);
       return;
@@ -242,7 +245,7 @@ export class Dispatcher {
     const eventId = body.externalId ?? eventIdOf(due.eventUuid);
     let isOfEvent = true;
     try {
-      const bytes = desk.cast === null ? body.body : desk.cast(body.body);
+      const bytes = desk.cast === null ? body.body : desk.cast(body.body, this.#casts);
       const message = desk.envelope === null ? { body: bytes } : desk.envelope(bytes);
       isOfEvent = false;
       const delivery: AttemptToMake = { deliveryId, eventId, attempt: due.attempt + 1, event: body.body, ...message };

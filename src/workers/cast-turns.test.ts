@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { CastTurns } from './cast-turns.ts';
+
+const COSTLY = 300_000;
+
+function setUp() {
+  let now = 0;
+  const turns = new CastTurns(() => now);
+  const spend = (tenantNum: number, cost: number) => {
+    const wait = turns.waitMs(tenantNum);
+    if (wait === 0) turns.paid(tenantNum, cost);
+    return wait === 0;
+  };
+  return { turns, spend, pass: (ms: number) => (now += ms) };
+}
+
+test('within a second no tenant has more than its part, and all together no more than theirs, however many casts they want', () => {
+  for (const [tenants, most] of [
+    [1, 10_000_000],
+    [20, 14_000_000],
+  ] as const) {
+    const { spend, pass } = setUp();
+    let spent = 0;
+    for (let ms = 0; ms < 1_000; ms++, pass(1)) {
+      for (let i = 0; i < 50; i++) if (spend(1 + ((ms + i) % tenants), COSTLY)) spent += COSTLY;
+    }
+    expect(spent).toBeLessThanOrEqual(most + 100_000 + COSTLY);
+    expect(spent).toBeGreaterThan(0.9 * most);
+  }
+});
+
+test('after a costly cast the event loop is left to others before the next one, whoever wants it', () => {
+  const { spend, turns } = setUp();
+  expect([1, 1, 2, 3].map((tenantNum) => spend(tenantNum, COSTLY))).toEqual([true, false, false, false]);
+  // Its own waits longer than those of others.
+  expect(turns.waitMs(1)).toBeGreaterThan(turns.waitMs(2));
+  expect(turns.waitMs(2)).toBeGreaterThan(0);
+});
+
+test('casts of ordinary events wait for nothing', () => {
+  const { spend, pass } = setUp();
+  for (let ms = 0; ms < 1_000; ms++, pass(1)) for (let i = 0; i < 20; i++) expect(spend(1, 300)).toBe(true);
+});
