@@ -157,7 +157,12 @@ function isLonger(text: string, most: number, fuel: Fuel): boolean {
   if (text.length > 2 * most) return true;
   burn(fuel, text.length);
   let count = 0;
-  for (const _char of text) if (++count > most) return true;
+  for (let i = 0; i < text.length; i++) {
+    if (++count > most) return true;
+    // A pair of surrogates is one character.
+    const isHigh = (text.charCodeAt(i) & 0xfc00) === 0xd800;
+    if (isHigh && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) i++;
+  }
   return false;
 }
 
