@@ -342,7 +342,8 @@ export const PROBLEM_CODES = {
   rate_limited: {
     status: 429,
     where: LIMITED,
-    meaning: 'The tenant has sent its share of events or bytes. Nothing was stored.',
+    meaning:
+      'The tenant has sent its share of events or bytes, or of events that take long to be checked by their schemas. Nothing was stored.',
     remedy: 'Send it again after `Retry-After`; the header `RateLimit` says what is left.',
   },
   backlog_full: {

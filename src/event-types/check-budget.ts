@@ -14,4 +14,9 @@ export class CheckBudget {
     this.#tenants.set(tenantNum, fuel);
     return fuel;
   }
+
+  /** Whether nothing of it was spent for a tenant. */
+  isWhole(tenantNum: number): boolean {
+    return this.of(tenantNum).left === COSTLY_EVENTS * FUEL;
+  }
 }

@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Fault } from '../domain/errors.ts';
 import type { ValidationMode, VersionState } from '../domain/event-type.ts';
+import { checkAtRate } from './check-at-rate.ts';
 import { CheckBudget } from './check-budget.ts';
+import { CheckRate } from './check-rate.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { Memo } from './memo.ts';
@@ -27,6 +29,7 @@ export interface TypeRulesOptions {
   /** The schema of a version as JSON text. It never changes. */
   readonly loadSchema: (tenantNum: number, typeNum: number, version: TypeVersion) => Promise<string | null>;
   readonly capacity?: RulesCapacity;
+  readonly rate?: CheckRate;
 }
 
 export interface RulesCapacity {
@@ -80,6 +83,7 @@ export class TypeRules {
   readonly #options: TypeRulesOptions;
   readonly #tenants: Memo<number, Entry>;
   readonly #validators: Memo<string, Compiled | null>;
+  readonly #rate: CheckRate;
   #compiling: Promise<unknown> = Promise.resolve();
   /** Reads of versions that are under way, and those that begin when they end. */
   readonly #reads = new Map<number, Promise<void>>();
@@ -87,6 +91,7 @@ export class TypeRules {
 
   constructor(options: TypeRulesOptions) {
     this.#options = options;
+    this.#rate = options.rate ?? new CheckRate();
     const { tenants, validators, schemaLength } = options.capacity ?? CAPACITY;
     this.#tenants = new Memo({ entries: tenants });
     const weight = { most: schemaLength, of: (compiled: Compiled | null) => compiled?.length ?? 0 };
@@ -97,7 +102,7 @@ export class TypeRules {
   /**
    * Checks an event by what is known of its type; a promise where something has to be loaded, or there is a rule to check it by.
    * @param budget what it shares with the other events of its request
-   * @throws what loading throws
+   * @throws Refusal 429 when the checks of the tenant's events have cost too much lately, and what loading throws
    */
   check(event: TypedEvent, budget = new CheckBudget()): Verdict | Promise<Verdict> {
     const known = this.#tenants.peek(event.tenantNum);
@@ -160,7 +165,10 @@ export class TypeRules {
       return [{ path: 'version', message: `${versionText(found)} of ${rule.type} is archived; ${choiceOf(rule)}` }];
     }
     const compiled = await this.#validatorOf(tenantNum, rule.num, found);
-    const validation = compiled?.validate(data, budget.of(tenantNum)) ?? { kind: 'valid' };
+    if (compiled === null) return NO_FAULTS;
+    const { validate } = compiled;
+    const isRefusing = rule.validation === 'enforce';
+    const validation = await checkAtRate({ tenantNum, data, validate, isRefusing }, budget, this.#rate);
     switch (validation.kind) {
       case 'valid':
         return [];

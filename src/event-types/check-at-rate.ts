@@ -1,0 +1,54 @@
+import { Refusal } from '../domain/errors.ts';
+import type { CheckBudget } from './check-budget.ts';
+import { type CheckRate, FREE } from './check-rate.ts';
+import type { Validation, Validator } from './compile-schema.ts';
+
+interface Check {
+  readonly tenantNum: number;
+  readonly data: unknown;
+  readonly validate: Validator;
+  /** Whether an event that does not fit is refused, and not only told of. */
+  readonly isRefusing: boolean;
+}
+
+/**
+ * Checks an event within what its request may cost, and its tenant over time. Once a tenant has spent that, its requests are refused where their events
+ * take long: what is usual passes. A request that has begun with costly events may go on.
+ * @throws Refusal 429
+ */
+export async function checkAtRate(check: Check, budget: CheckBudget, rate: CheckRate): Promise<Validation> {
+  let found: Validation | undefined;
+  const turn = rate.inTurn(check.tenantNum, () => {
+    const { cost, validation } = checkNow(check, budget, rate);
+    found = validation;
+    return cost;
+  });
+  // At once, nearly always.
+  if (turn !== null) await turn;
+  return found!;
+}
+
+interface Checked {
+  readonly cost: number;
+  readonly validation: Validation;
+}
+
+function checkNow({ tenantNum, data, validate, isRefusing }: Check, budget: CheckBudget, rate: CheckRate): Checked {
+  const waitMs = budget.isWhole(tenantNum) ? rate.waitMs(tenantNum) : 0;
+  const fuel = waitMs > 0 ? { left: FREE } : budget.of(tenantNum);
+  const before = fuel.left;
+  const validation = validate(data, fuel);
+  const cost = before - fuel.left;
+  rate.paid(tenantNum, cost);
+  if (waitMs > 0 && fuel.left === 0 && validation.kind === 'too_costly' && isRefusing) throw checkedTooMuch(waitMs);
+  return { cost, validation };
+}
+
+function checkedTooMuch(waitMs: number): Refusal {
+  return new Refusal(
+    429,
+    'rate_limited',
+    'Nothing was stored: the tenant has sent its share of events that take long to be checked by the schemas of their types. Try again later.',
+    { retryAfterSeconds: Math.ceil(waitMs / 1_000) },
+  );
+}
