@@ -2,6 +2,7 @@ import { ArrayConsistency } from './array-consistency.ts';
 import type { Clause, FieldTest } from './condition.ts';
 import { describeConditions } from './describe-condition.ts';
 import { ExactNumber } from './exact-number.ts';
+import { explainCost, MAX_STEPS, TooManySteps } from './explain-cost.ts';
 import { IndexedTest } from './indexed-test.ts';
 import { PathNode } from './path-node.ts';
 import { readFields } from './read-fields.ts';
@@ -15,11 +16,15 @@ export interface Failure {
   readonly found: readonly string[];
 }
 
-/** Why an event does not match; empty when it does. Of several clauses, of which one would do, the one that lacks least. */
+/**
+ * Why an event does not match; empty when it does. Of several clauses, of which one would do, the one that lacks least.
+ * @throws TooManySteps where each clause would have to look at so many values that it takes long
+ */
 export function explainMatch(clauses: readonly Clause[], event: unknown): readonly Failure[] {
   const root = new PathNode(null, '');
   const tested = clauses.map((clause) => clause.map((field) => ({ path: field.path, test: testOf(root, field) })));
   readFields(event, root, 1);
+  if (explainCost(tested.flatMap((clause) => clause.map(({ test }) => test))) > MAX_STEPS) throw new TooManySteps();
   const arrays = new ArrayConsistency(1);
   const failures = tested.map((clause) => failuresOf(clause, arrays));
   return failures.reduce((least, next) => (next.length < least.length ? next : least));

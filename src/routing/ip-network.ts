@@ -38,12 +38,30 @@ export function isWithin(groups: readonly number[], network: IpNetwork): boolean
   );
 }
 
-const V4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+const DOT = 0x2e;
+const ZERO = 0x30;
 
+/** By hand: an event may bring tens of thousands of texts, and a regular expression takes ten times as long for each. */
 function parseV4(text: string): number[] | null {
-  if (text.length > 15 || !V4.test(text)) return null;
-  const [a, b, c, d] = text.split('.').map(Number) as [number, number, number, number];
-  return [a * 256 + b, c * 256 + d];
+  if (text.length > 15) return null;
+  const groups = [0, 0];
+  let dots = 0;
+  let start = 0;
+  let octet = 0;
+  for (let i = 0; i <= text.length; i++) {
+    const code = i === text.length ? DOT : text.charCodeAt(i);
+    if (code === DOT) {
+      const digits = i - start;
+      const isLeading = digits > 1 && text.charCodeAt(start) === ZERO;
+      if (digits === 0 || isLeading || octet > 255 || dots > 3) return null;
+      groups[dots >> 1] = groups[dots >> 1]! * 256 + octet;
+      dots++;
+      start = i + 1;
+      octet = 0;
+    } else if (code < ZERO || code > ZERO + 9) return null;
+    else octet = octet * 10 + code - ZERO;
+  }
+  return dots === 4 ? groups : null;
 }
 
 function parseV6(text: string): number[] | null {

@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { Refusal } from '../../domain/errors.ts';
+import type { Clause } from '../../routing/condition.ts';
 import { parseExactly } from '../../routing/exact-number.ts';
-import { explainMatch } from '../../routing/explain-match.ts';
+import { TooManySteps } from '../../routing/explain-cost.ts';
+import { explainMatch, type Failure } from '../../routing/explain-match.ts';
 import { subscriptionClauses } from '../../routing/subscription-clauses.ts';
 import { filterInput, refuseChangedNumbers, typePatterns } from '../filter-input.ts';
 import { defineRoute } from '../route.ts';
@@ -37,7 +40,19 @@ export const testFilter = defineRoute({
   handle: async ({ body: { filter, types }, bodyText }) => {
     refuseChangedNumbers(bodyText);
     const { event } = parseExactly(bodyText) as { event: unknown };
-    const failed = explainMatch(subscriptionClauses({ filter, types }), event);
+    const failed = explain(subscriptionClauses({ filter, types }), event);
     return { status: 200, body: { matched: failed.length === 0, failed } };
   },
 });
+
+/** @throws Refusal 422 */
+function explain(clauses: readonly Clause[], event: unknown): readonly Failure[] {
+  try {
+    return explainMatch(clauses, event);
+  } catch (error) {
+    if (!(error instanceof TooManySteps)) throw error;
+    throw new Refusal(422, 'invalid', 'The body is not valid.', {
+      faults: [{ path: 'event', message: error.message }],
+    });
+  }
+}
