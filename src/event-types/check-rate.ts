@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FUEL } from './check-budget.ts';
 
-/** What checks of a tenant's events may cost in a second: a quarter of a process. */
-const PER_SECOND = 50_000_000;
+/** What checks of a tenant's events may cost in a second: a third of a process. */
+const PER_SECOND = 20_000_000;
 /** What they may have cost beyond that before more are refused: as much as those of one request may. */
 const MOST_OWED = 100_000_000;
 /** Up to which a check is like any other: those of usual events count for nothing, and are made whatever others have cost. */
