@@ -128,10 +128,11 @@ export function buildContext(options: ContextOptions): Context {
     holds,
     expansionBell,
   });
-  const lookUp = shareLookups(
-    (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
-    { most: 10_000, mostWaiting: 100_000, patienceMs: config.INGEST_DEADLINE_MS },
-  );
+  const lookUpClaims = (mostWaiting: number) =>
+    shareLookups(
+      (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
+      { most: 10_000, mostWaiting, patienceMs: config.INGEST_DEADLINE_MS },
+    );
   const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenantRef(accessPool, id)));
   const version = productVersion();
   observe.metrics.noteBuild(version);
@@ -161,7 +162,9 @@ export function buildContext(options: ContextOptions): Context {
       findTenant: recallTenant,
       nowMs: () => clock.nowMs(),
       findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
-      findStored: lookUp,
+      findStored: lookUpClaims(100_000),
+      // Of what is refused anyway: it is to keep nothing else waiting, and may go without an answer.
+      findConflicts: lookUpClaims(10_000),
       inTime: (work) => within(config.INGEST_DEADLINE_MS, work),
       maxEventBytes: config.MAX_EVENT_BYTES,
       types: {

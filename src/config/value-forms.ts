@@ -1,5 +1,6 @@
 /** Forms that values of variables have: each reads a text, and its error and its description say what is allowed. */
 import { z } from 'zod';
+import { readRedisAddress } from './redis-address.ts';
 
 export const integer = (least: number, most: number, unit?: string) =>
   z
@@ -41,18 +42,22 @@ export const url = (protocols: readonly string[]) => {
   const form = `a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`;
   return z
     .string()
-    .refine((text) => URL.canParse(ofOneHost(text)) && protocols.includes(new URL(ofOneHost(text)).protocol), {
+    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
       message: `expected ${form}`,
     })
     .describe(form);
 };
 
-export const path = z.string().min(1).describe('a path');
+const REDIS =
+  'a URL that starts with redis:// or rediss://, or with redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster:// and hosts';
 
-/** Sentinel and Cluster URLs name several hosts, which no URL may: all but the first are left out. */
-function ofOneHost(text: string): string {
-  return /^rediss?\+/.test(text) ? text.replace(/,[^/@?]*(?=[/?]|$)/, '') : text;
-}
+/** Sentinel and Cluster URLs name several hosts, which no URL may. */
+export const redisUrl = z
+  .string()
+  .refine((text) => readRedisAddress(text) !== null, { message: `expected ${REDIS}` })
+  .describe(REDIS);
+
+export const path = z.string().min(1).describe('a path');
 
 const CIDRS = 'addresses or CIDRs such as 10.0.0.0/8, separated by commas';
 

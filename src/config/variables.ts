@@ -9,6 +9,7 @@ import {
   masterKeys,
   path,
   rate,
+  redisUrl,
   roles,
   textLike,
   url,
@@ -46,7 +47,7 @@ export const variables = {
     { fallbackText: 'embedded Postgres', secret: true },
   ),
   REDIS_URL: variable<string | undefined>(
-    url(['redis:', 'rediss:', 'redis+sentinel:', 'rediss+sentinel:', 'redis+cluster:', 'rediss+cluster:']),
+    redisUrl,
     undefined,
     'Redis 6.2+ or Valkey with `maxmemory-policy noeviction`. `redis+sentinel://host:26379,host:26379/mymaster` and `redis+cluster://host:6379,host:6379` name a Sentinel group or a Cluster. User and password of the Redis servers stand before the hosts (`user:password@`); Sentinels with a login of their own get it by `?sentinel_username=…&sentinel_password=…`. `rediss:`, `rediss+sentinel:` and `rediss+cluster:` go by TLS; `NODE_EXTRA_CA_CERTS` names a file with authorities that Node does not know. Without it, BullMQ runs on Postgres.',
     { fallbackText: 'BullMQ on Postgres', secret: true },

@@ -54,6 +54,15 @@ test('one bad event in a batch is named with its index and path, and nothing is 
   expect(told).toEqual({ status: 422, code: 'invalid_batch', paths: ['1.type', '2', '3.data'] });
 });
 
+test('a batch that is refused anyway is refused by what is known where conflicts cannot be looked for: another try would not mend it', async () => {
+  const { dependencies } = desk();
+  const findConflicts = () => Promise.reject(new Refusal(503, 'overloaded', 'Too much waits.'));
+  const raw = [event({ id: 'q1' }), event({ type: 'a b' })].map((value) => ({ value, text: JSON.stringify(value) }));
+  const options = { isBatch: true, caller: member, idempotencyKey: undefined };
+  const accepted = acceptEvents(raw, options, { ...dependencies, findConflicts });
+  await expect(accepted).rejects.toMatchObject({ status: 422, code: 'invalid_batch', faults: [{ path: '1.type' }] });
+});
+
 test.each<[string, object, Caller, object]>([
   ['an invalid event', event({ type: '' }), member, { status: 422, code: 'invalid_event', paths: ['type'] }],
   [

@@ -26,6 +26,8 @@ export interface AcceptDependencies {
   /** Which of these are ids that Posthorn gave to events, by index. */
   readonly findMade: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>;
   readonly findStored: FindStored;
+  /** Likewise, for what is refused in any case. */
+  readonly findConflicts: FindStored;
   /** As long as a producer waits. @throws Refusal 503 */
   readonly inTime: <T>(work: Promise<T>) => Promise<T>;
   readonly maxEventBytes: number;
@@ -121,10 +123,13 @@ async function refusalOf(
   dependencies: AcceptDependencies,
 ): Promise<Refusal> {
   if (!isBatch) return refusalFor(refused, isBatch);
-  const conflicts = await dependencies.inTime(conflictsIn(pending, dependencies));
+  // Where that cannot be told now, what is known is told: the batch would be no better for another try.
+  const conflicts = await dependencies.inTime(conflictsIn(pending, dependencies)).catch(() => NONE);
   const all = [...refused, ...[...conflicts].map(([at, rejection]) => [placeOf(at), rejection] as const)];
   return refusalFor(new Map(all.sort(([one], [other]) => one - other)), isBatch);
 }
+
+const NONE: ReadonlyMap<number, Rejection> = new Map();
 
 /** By the place among the events that are to be stored. */
 type Misfits = ReadonlyMap<number, Misfit>;

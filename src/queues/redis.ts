@@ -1,5 +1,5 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import { readRedisAddress } from './redis-address.ts';
+import { readRedisAddress } from '../config/redis-address.ts';
 
 /** The connection settings that differ between our uses of Redis. */
 export type RedisTuning = Pick<
@@ -23,6 +23,7 @@ const RECONNECT: RedisTuning = {
 export function openRedis(text: string, more: RedisTuning): Redis | Cluster {
   const options = { ...RECONNECT, ...more };
   const address = readRedisAddress(text);
+  if (address === null) throw new Error('REDIS_URL has a form that is not known');
   if (address.kind === 'one') return new Redis(text, options);
   const { nodes, login, isTls } = address;
   const tls = isTls ? { tls: {} } : {};

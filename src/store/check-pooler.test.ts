@@ -44,3 +44,15 @@ test('what Postgres says otherwise stays what it is', async () => {
   const pool = { connect: async () => client } as unknown as pg.Pool;
   await expect(checkPooler(pool, true)).rejects.toThrow('the disk is full');
 });
+
+test('where only one of the two connections is to be had, it is given back, and the error is told', async () => {
+  let released = 0;
+  let opened = 0;
+  const one = { query: async () => ({ rows: [{ pid: 1 }] }), release: () => void released++ };
+  const connect = async () => {
+    if (opened++ > 0) throw new Error('too many connections');
+    return one;
+  };
+  await expect(checkPooler({ connect } as unknown as pg.Pool, false)).rejects.toThrow('too many connections');
+  expect(released).toBe(1);
+});

@@ -15,6 +15,9 @@ const FOREIGN_STATEMENT: ReadonlySet<unknown> = new Set(['26000', '42P05']);
 
 const PID = { name: 'pooler-check', text: 'SELECT pg_backend_pid() AS pid' };
 
+/** One look may miss it: while other connections are busy, chance has a say in which session comes to whom. */
+const LOOKS = 12;
+
 /**
  * Statements have names, so that Postgres reads and plans them once; a proxy that gives each transaction to whichever session is free has to carry them over. What
  * BullMQ does on Postgres, listening and a path of schemas, is lost on the way in any case.
@@ -23,20 +26,31 @@ const PID = { name: 'pooler-check', text: 'SELECT pg_backend_pid() AS pid' };
  * @throws PoolerError
  */
 export async function checkPooler(pool: pg.Pool, areQueuesOnPostgres: boolean): Promise<void> {
-  const [one, other] = await Promise.all([pool.connect(), pool.connect()]);
+  const one = await pool.connect();
   try {
-    const isShared = await shareSessions(one, other);
-    if (isShared && areQueuesOnPostgres)
-      throw new PoolerError('through which BullMQ does not work on Postgres', 'Set REDIS_URL');
+    const other = await pool.connect();
+    try {
+      await checkSessions(one, other, areQueuesOnPostgres);
+    } finally {
+      other.release();
+    }
+  } finally {
+    one.release();
+  }
+}
+
+async function checkSessions(one: pg.ClientBase, other: pg.ClientBase, areQueuesOnPostgres: boolean): Promise<void> {
+  try {
+    for (let look = 0; look < LOOKS; look++) {
+      if ((await shareSessions(one, other)) && areQueuesOnPostgres)
+        throw new PoolerError('through which BullMQ does not work on Postgres', 'Set REDIS_URL');
+    }
   } catch (error) {
     if (!FOREIGN_STATEMENT.has((error as { code?: unknown }).code)) throw error;
     throw new PoolerError(
       'which does not carry named statements over',
       'Set its max_prepared_statements (PgBouncer 1.21 or later)',
     );
-  } finally {
-    one.release();
-    other.release();
   }
 }
 

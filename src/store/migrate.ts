@@ -72,7 +72,8 @@ async function applyPending(databaseUrl: string, files: readonly MigrationFile[]
  * @throws Error: the connection is to be closed then, and the transaction ends with it
  */
 async function applyNext(client: pg.Client, files: readonly MigrationFile[]): Promise<string | null> {
-  await client.query('BEGIN');
+  // Whatever the role has for a default: what is read behind the lock has to be what others committed meanwhile.
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
   await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
   const [next] = await pendingMigrations(client, files);
   if (next !== undefined) await apply(client, next);

@@ -33,6 +33,37 @@ test.each([
       sentinelLogin: { sentinelUsername: 's', sentinelPassword: 's&p' },
     },
   ],
+  [
+    'redis+cluster://:a:b@[::1]:7001,[2001:db8::1]',
+    { kind: 'cluster', nodes: [at('::1', 7001), at('2001:db8::1', 6379)], login: { password: 'a:b' }, isTls: false },
+  ],
+  [
+    'redis+sentinel://h?sentinel_password=p@q+r',
+    {
+      kind: 'sentinel',
+      nodes: [at('h', 26379)],
+      login: {},
+      isTls: false,
+      master: 'mymaster',
+      sentinelLogin: { sentinelPassword: 'p@q+r' },
+    },
+  ],
 ])('%s', (text, address) => {
   expect(readRedisAddress(text)).toEqual(address);
+});
+
+test.each([
+  'redis://h:1,i:2',
+  'redis+sentinel://',
+  'redis+cluster://h:x,i:2',
+  'redis+cluster://h:1,',
+  'rediss+sentinel://h:1,i:2/m/1',
+  'redis+sentinel://h?sentinelPassword=x',
+  'redis+sentinel://h?sentinel_password=%',
+  'redis+sentinel://:a%@h',
+  'redis+cluster://h?sentinel_password=x',
+  'redis+cluster://h/1',
+  'redis+sentinel://a@b@c',
+])('%s is none', (text) => {
+  expect(readRedisAddress(text)).toBeNull();
 });
