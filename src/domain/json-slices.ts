@@ -43,10 +43,14 @@ export function objectMembers(text: string, most = Number.POSITIVE_INFINITY): Me
   return members;
 }
 
-/** Hardly any name has escapes, and to parse each takes most of the time that an object takes. */
+/**
+ * Hardly any name has escapes, and to parse each takes most of the time that an object takes.
+ * @throws SyntaxError where there is no name: the text is no JSON, as that of an event whose stored bytes are damaged, and has no end either
+ */
 function nameIn(text: string, start: number, end: number): string {
+  const isQuoted = text.charCodeAt(start) === QUOTE && text.charCodeAt(end - 1) === QUOTE;
   const name = text.slice(start + 1, end - 1);
-  return name.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : name;
+  return isQuoted && !name.includes('\\') ? name : (JSON.parse(text.slice(start, end)) as string);
 }
 
 /** Texts of the elements of the array that `text` is. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadRouting } from '../../src/store/routing.ts';
 import { MAX_SUBSCRIPTION_BYTES } from '../../src/store/subscription-bytes.ts';
 import { call } from '../support/api.ts';
+import { query as queryAlone } from '../support/query.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -25,12 +26,14 @@ async function tenant(id: string): Promise<number> {
 
 /** Endpoints with filters of this many characters, beside any that the tenant has. */
 async function addWide(tenantNum: number, count: number, length: number, enabled = true): Promise<void> {
-  const subscriptions = (i: number) => JSON.stringify([{ types: ['a.b'], filter: `${i}`.padEnd(length, 'x') }]);
-  await query(
+  // By a connection without deadlines: megabytes take as long as the machine likes.
+  await queryAlone(
+    service.databaseUrl,
     `INSERT INTO endpoints (id, tenant_num, url, enabled, subscriptions)
-     SELECT 'ep_wide_' || $1::int || '_' || $4::int || '_' || i, $1, 'https://x.example', $2, (t.texts[i])::jsonb
-       FROM (SELECT $3::text[] AS texts) t, generate_series(1, cardinality(t.texts)) i`,
-    [tenantNum, enabled, Array.from({ length: count }, (_, i) => subscriptions(i)), length],
+     SELECT 'ep_wide_' || $1::int || '_' || $4::int || '_' || i, $1, 'https://x.example', $2,
+            jsonb_build_array(jsonb_build_object('types', jsonb_build_array('a.b'), 'filter', rpad(i::text, $4::int, 'x')))
+       FROM generate_series(1, $3::int) i`,
+    [tenantNum, enabled, count, length],
   );
 }
 
