@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { Gate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
-import { START } from '../store/mailbox.ts';
+import { CLASSES, type DeliveryClass, START } from '../store/mailbox.ts';
 import { Desk } from './desk.ts';
 import type { Letter } from './letter-queue.ts';
 import { refilled, refillsOf } from './parked-backlog.ts';
+import { type Places, Turns } from './turns.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
 
@@ -171,6 +172,58 @@ describe('where only as many rows come as there are slots for', () => {
       return readOneByOne(desk!, 1, () => true)[0];
     });
     expect(withPauses).toEqual(turns);
+  });
+
+  /** Of 100 slots 50 are taken by replays of other tenants, so that no replay may begin, and five by the desks' own tenant, so that it does not come first. */
+  function crowdedTurns(): Turns {
+    const turns = new Turns(100);
+    for (const desk of desksOf(...Array.from({ length: 50 }, (_, i) => 100 + i))) turns.began(desk, 'replay');
+    for (const desk of desksOf(1, 1, 1, 1, 1)) turns.began(desk, 'first');
+    return turns;
+  }
+
+  /** Desks of that tenant, each with rows of one class. */
+  const desksWith = (...kinds: DeliveryClass[]) =>
+    desksOf(...kinds.map(() => 1)).map((desk, i) => {
+      for (const kind of CLASSES) desk.parked[kind].hasRows = kind === kinds[i];
+      return desk;
+    });
+
+  const readOf = (desks: readonly Desk[], turns: Turns, places = turns.places()) =>
+    refillsOf(desks, { isServed: () => true, places, turns, nowMs: NOW }).refills.map(({ fetch }) => fetch.endpointNum);
+
+  test('an endpoint whose parked replays may not begin keeps out no other endpoint of its tenant', () => {
+    const turns = crowdedTurns();
+    expect(turns.places().take(1, 'replay')).toBe(false);
+    const desks = desksWith('replay', 'first', 'first');
+    expect(readOf(desks, turns)).toEqual([2, 3]);
+    expect(readOf(desks, turns)).toEqual([2, 3]);
+  });
+
+  test('an endpoint that takes few keeps from no other one of its tenant what that takes', () => {
+    const desks = desksWith('first', 'first');
+    desks[0]!.gate = Gate.restore(null, { cap: 1, rate: null }, NOW);
+    expect(refill(desks, { 1: 9 }).rows).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
+  });
+
+  test('however many endpoints have what may not begin, no more is asked for than once by class, and the turn of their tenant is not lost', () => {
+    const desks = desksWith(...Array<DeliveryClass>(3_000).fill('replay'), 'first');
+    const turns = crowdedTurns();
+    const places = turns.places();
+    const asked: string[] = [];
+    const take: Places['take'] = (num, kind) => {
+      const isTaken = places.take(num, kind);
+      if (!isTaken) asked.push(`${num} ${kind}`);
+      return isTaken;
+    };
+    const [other] = desksOf(2);
+    other!.parked.replay.hasRows = other!.parked.retry.hasRows = false;
+    let left = 2;
+    expect(readOf([...desks, other!], turns, { take: (...of) => take(...of) && left-- > 0 })).toEqual([1, 3_001]);
+    expect(asked).toEqual(['1 replay']);
   });
 
   test('an endpoint that has in memory what it takes gets no place for another class', () => {

@@ -66,30 +66,62 @@ export function refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refill
 function dealOut(wanting: readonly Desk[], places: Places, { turns, nowMs }: RefillOptions): Map<Desk, Deal> {
   const deals = new Map<Desk, Deal>();
   let round = [...Map.groupBy(wanting, (desk) => desk.tenantNum)]
-    .map(([num, desks]) => ({ desks, at: 0, turn: turns.of(num) }))
+    .map(([num, desks]) => ({
+      queue: desks.sort((a, b) => a.refills - b.refills),
+      at: 0,
+      slots: new Slots(places, num),
+      turn: turns.of(num),
+    }))
     .sort((a, b) => a.turn.inFlight - b.turn.inFlight || a.turn.last - b.turn.last);
-  while (round.length > 0) {
-    round = round.filter((tenant) => {
-      const { desks, at } = tenant;
-      if (at === 0) desks.sort((a, b) => a.refills - b.refills);
-      const desk = desks[at % desks.length]!;
-      const deal = deals.get(desk) ?? { rows: 0, limits: new Map() };
-      const most = desk.isDeleted ? mostOf(desk) : Math.min(desk.places(nowMs), MAX_REFILL);
-      const isFull = deal.rows === 0 ? deals.size >= DESKS_PER_ROUND : deal.rows >= most;
-      if (isFull || !dealOne(desk, deal, places)) return false;
-      deals.set(desk, deal);
-      tenant.at++;
-      return true;
-    });
-  }
+  while (round.length > 0) round = round.filter((tenant) => dealToNext(tenant, deals, nowMs));
   return deals;
 }
 
+/** Desks of one tenant, while slots are dealt out. */
+interface Dealt {
+  /** Whose turns are still to come from `at` on: who gets a row stands again at the end, who can have none does not. */
+  readonly queue: Desk[];
+  at: number;
+  readonly slots: Slots;
+}
+
+/** A desk that may have no row now leaves its turn to the next one of its tenant. @returns whether there was a row for any */
+function dealToNext(tenant: Dealt, deals: Map<Desk, Deal>, nowMs: number): boolean {
+  while (tenant.at < tenant.queue.length) {
+    const desk = tenant.queue[tenant.at++]!;
+    const deal = deals.get(desk) ?? { rows: 0, limits: new Map() };
+    const most = desk.isDeleted ? mostOf(desk) : Math.min(desk.places(nowMs), MAX_REFILL);
+    const isFull = deal.rows === 0 ? deals.size >= DESKS_PER_ROUND : deal.rows >= most;
+    if (isFull || !dealOne(desk, deal, tenant.slots)) continue;
+    deals.set(desk, deal);
+    tenant.queue.push(desk);
+    return true;
+  }
+  return false;
+}
+
+/** What one tenant may take. There is ever less of it: a class that found no slot is not asked for again, however many desks have it. */
+class Slots {
+  readonly #places: Places;
+  readonly #tenantNum: number;
+  readonly #spent = new Set<DeliveryClass>();
+
+  constructor(places: Places, tenantNum: number) {
+    this.#places = places;
+    this.#tenantNum = tenantNum;
+  }
+
+  take(kind: DeliveryClass): boolean {
+    if (this.#spent.has(kind)) return false;
+    const isTaken = this.#places.take(this.#tenantNum, kind);
+    if (!isTaken) this.#spent.add(kind);
+    return isTaken;
+  }
+}
+
 /** Where slots are few, each class gets some of them in time. One that may not begin leaves its turn to the others. @returns whether there is a slot for any of them */
-function dealOne(desk: Desk, deal: Deal, places: Places): boolean {
-  const kind = desk.parkedTurns.next(
-    (each) => desk.lacks(each) && (desk.isDeleted || places.take(desk.tenantNum, each)),
-  );
+function dealOne(desk: Desk, deal: Deal, slots: Slots): boolean {
+  const kind = desk.parkedTurns.next((each) => desk.lacks(each) && (desk.isDeleted || slots.take(each)));
   if (kind === undefined) return false;
   deal.rows++;
   deal.limits.set(kind, (deal.limits.get(kind) ?? 0) + 1);

@@ -95,3 +95,26 @@ test('both end, and so does the parking of what comes unread', async () => {
   const { waits } = await sendLive(20, 40);
   expect(Math.max(...waits.slice(0, -1))).toBeLessThan(50);
 });
+
+test('while slow receivers have nearly all slots, a replay that may not begin keeps out no live deliveries of another endpoint of its tenant', async () => {
+  const fate: Fate = ({ endpointNum }) => ({ outcome: answered(200), afterMs: endpointNum === 2 ? 500 : 15_000 });
+  rig = new LaneRig({ lanes: 1, maxInFlight: 256, pauseMs: 100, fate });
+  rig.time.install();
+  const add = (endpointNum: number, count: number, dueAtMs: number, row: Partial<ModelRow> = {}) => {
+    for (let i = 0; i < count; i++) Object.assign(rig.model.add(++events, endpointNum, dueAtMs + i), row);
+  };
+  for (let num = 100; num < 300; num++) {
+    rig.model.addEndpoint(num, 0, 16).tenantNum = num;
+    add(num, 5, EPOCH_MS - 60_000, replayed);
+  }
+  rig.model.addEndpoint(1, 0, 16).tenantNum = 1;
+  add(1, 100, EPOCH_MS - 61_000, replayed);
+  rig.model.addEndpoint(2, 0, 4).tenantNum = 1;
+  add(2, 200, EPOCH_MS - 50_000);
+  void rig.startWorker().owner.hold(0);
+  const sent = () => rig.sent.filter(({ endpointNum }) => endpointNum === 2).length;
+  await rig.time.pass(15_000);
+  const before = sent();
+  await rig.time.pass(15_000);
+  expect(sent() - before).toBeGreaterThan(15);
+});
