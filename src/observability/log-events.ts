@@ -189,6 +189,12 @@ export const LOG_EVENTS = {
       'So many keys of ordered endpoints went on that waited for a dead letter which its receiver had taken after all: the process that heard of it had died.',
     fields: ['count'],
   },
+  'housekeeping.ends_added': {
+    level: 'info',
+    meaning:
+      'So many deliveries got the end that an earlier version did not write, when it cancelled the replay that had made them during their attempt.',
+    fields: ['count'],
+  },
   'housekeeping.keys_forgotten': {
     level: 'info',
     meaning: 'Idempotency keys older than `IDEMPOTENCY_HOURS` were deleted.',

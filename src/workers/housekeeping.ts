@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
+import { addMissingEnds } from '../store/add-missing-ends.ts';
 import { dropExpiredKeys } from '../store/drop-expired-keys.ts';
 import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
@@ -23,6 +24,7 @@ export type HousekeepingDuty =
   | 'dead_letters_forgotten'
   | 'rejected_messages_forgotten'
   | 'keys_resumed'
+  | 'ends_added'
   | 'keys_forgotten'
   | 'secrets_forgotten';
 
@@ -65,6 +67,7 @@ export class Housekeeping {
       ['dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil, signal))],
       ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil, signal))],
       ['keys_resumed', async () => countOf(await resumeStranded(pool, signal))],
+      ['ends_added', async () => countOf(await addMissingEnds(pool, signal))],
       ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
       // The last: it takes its time.
       ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],
