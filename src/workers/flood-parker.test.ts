@@ -12,6 +12,8 @@ let list: DeskList;
 let floods: FloodParker;
 /** Where each statement began, and when. */
 let begun: { readonly after: Cursor; readonly at: number }[];
+/** Endpoints whose next in order were brought up, and after how many statements. */
+let promoted: { readonly nums: readonly number[]; readonly after: number }[];
 let failures: string[];
 let answer: () => Promise<ParkedFlood>;
 
@@ -26,6 +28,7 @@ beforeEach(() => {
   time.install();
   list = new DeskList(() => time.now);
   begun = [];
+  promoted = [];
   failures = [];
   floods = new FloodParker({
     list,
@@ -37,7 +40,10 @@ beforeEach(() => {
         begun.push({ after: after.get(0)!, at: time.now });
         return answer();
       },
-      promoteAll: async () => 0,
+      promoteAll: async (nums) => {
+        promoted.push({ nums, after: begun.length });
+        return 0;
+      },
     },
   });
 });
@@ -45,9 +51,10 @@ beforeEach(() => {
 afterEach(() => time.restore());
 
 /** Rows of the endpoint were set aside together, the first of them due then. */
-const note = (dueAtMs: number) => {
-  list.of(1, 0);
-  floods.note([{ ...at(dueAtMs), order: null } as DueDelivery]);
+const note = (dueAtMs: number, isOrdered = false) => {
+  const order = isOrdered ? { key: 1, seq: 1, behindSeq: null, isPaused: false } : null;
+  list.of(1, 0).markParked();
+  floods.note([{ ...at(dueAtMs), order } as DueDelivery]);
 };
 
 /** Rounds of 10 ms. */
@@ -67,6 +74,28 @@ test('a flood is looked for from where it was met, part by part, and from the st
   await rounds(20);
   expect(places()).toEqual([300, 500, 700, 0]);
   expect(failures).toEqual([]);
+});
+
+test('a flood in order is parked to its end, however many parts that takes, and then what is next is brought up, once', async () => {
+  const ends = [at(500), at(700), null];
+  answer = async () => ended(ends[begun.length - 1] ?? null, 1);
+  note(300, true);
+  await rounds(30);
+  expect(places()).toEqual([300, 500, 700]);
+  expect(promoted).toEqual([{ nums: [1], after: 3 }]);
+  expect(list.get(1)!.flood).toBeNull();
+});
+
+test('a flood of which nothing is known to be parked any more is not over while rows of it may stand behind where parking has come to', async () => {
+  const ends = [at(500), at(700), null];
+  answer = async () => {
+    for (const part of Object.values(list.get(1)!.parked)) part.hasRows = false;
+    return ended(ends[begun.length - 1] ?? null);
+  };
+  note(300);
+  await rounds(30);
+  expect(places()).toEqual([300, 500, 700]);
+  expect([list.get(1)!.flood, promoted]).toEqual([null, []]);
 });
 
 test('as long as each statement parks as many rows as it may the next one comes at once, else after a while', async () => {

@@ -102,12 +102,22 @@ export class FloodParker {
       for (const lane of flooded) lane.flood.took(found.ends.get(lane.number) ?? null);
       return found;
     });
-    const ordered = desks.filter(({ flood }) => flood === 'ordered');
     if (parked >= FLOOD_SIZE) return;
     this.#nextAt = performance.now() + FLOOD_MS;
-    await this.#promote(ordered);
-    // What is brought up next in order is no flood.
-    for (const desk of ordered) desk.flood = null;
+    await this.#end(desks);
+  }
+
+  /**
+   * Where a lane was looked through. What is brought up next in order is no flood; another one is over when nothing of it is parked any more either. Before, rows may
+   * stand there that the fetch has passed over.
+   */
+  async #end(desks: readonly Desk[]): Promise<void> {
+    const isOver = (desk: Desk) =>
+      this.#options.lanes.get(desk.lane)?.flood.isOver !== false && (desk.flood === 'ordered' || !desk.hasParked);
+    const over = desks.filter(isOver);
+    await this.#promote(over.filter(({ flood }) => flood === 'ordered'));
+    // More may have come meanwhile.
+    for (const desk of over.filter(isOver)) desk.flood = null;
   }
 
   /** @returns how many rows were parked */

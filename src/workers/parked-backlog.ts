@@ -157,6 +157,5 @@ export function refilled({ desk, fetch, parkings }: Refill, rows: readonly DueDe
   const isWhole = ours.length < fetch.limit;
   // A read that began at the start and came to the end has seen every parked row of its class: all of them are in memory now.
   if (isWhole && fetch.after === START) part.hasRows = false;
-  if (!desk.hasParked) desk.flood = null;
   part.cursor = isWhole ? START : (ours.at(-1) ?? START);
 }
