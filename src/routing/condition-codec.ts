@@ -1,5 +1,5 @@
 import type { Condition } from './condition.ts';
-import { prefixKey } from './ip-network.ts';
+import { type IpNetwork, prefixKey } from './ip-network.ts';
 import { KIND } from './record-kind.ts';
 import { doubleOf, textOf, type UnitBuffer } from './unit-buffer.ts';
 import { readWildcard } from './wildcard.ts';
@@ -83,7 +83,7 @@ export function readWritten(kind: number, units: Uint16Array): PlainCondition {
       return { kind: 'range', low: doubleOf(units, 0), lowOpen, high: doubleOf(units, 4), highOpen };
     }
     case KIND.cidr:
-      return networkOf(units);
+      return { kind: 'cidr', text: '', network: readPrefix(units) };
     default:
       return { kind: kind === KIND.exists ? 'exists' : 'absent' };
   }
@@ -95,12 +95,13 @@ function wildcardOf(text: string): PlainCondition {
   return { kind: 'wildcard', text, wildcard: reading.wildcard };
 }
 
-function networkOf(units: Uint16Array): PlainCondition {
+/** What `writePrefix` wrote. */
+export function readPrefix(units: Uint16Array): IpNetwork {
   const bits = units[0]! & 0xff;
   const rest = bits & 15;
   const groups = Array.from({ length: units[0]! >>> 8 }, (_, i) => {
     const group = units[1 + i] ?? 0;
     return rest !== 0 && i === bits >> 4 ? group << (16 - rest) : group;
   });
-  return { kind: 'cidr', text: '', network: { groups, bits } };
+  return { groups, bits };
 }

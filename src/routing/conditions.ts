@@ -56,7 +56,8 @@ export class Conditions {
     const inner = this.listOf(record);
     const path = this.pathOf(record);
     const kind = this.kindOf(record);
-    if (isCertain(kind)) path.probes!.delete(kind, words[record + HEAD.length]!, this.#firstOf(record));
+    if (kind === KIND.cidr) path.probes!.networks.delete(this.#unitsOf(record));
+    else if (isCertain(kind)) path.probes!.delete(kind, words[record + HEAD.length]!, this.#firstOf(record));
     this.#objects.delete(record);
     this.table.remove(record);
     this.#leave(path);
@@ -157,8 +158,10 @@ export class Conditions {
     const record = this.table.intern(tagOf(kind, path.id), this.#buffer, 0);
     if (this.#arena.words[record + HEAD.refs]!++ === 0) {
       path.uses++;
+      const { units, end } = this.#buffer;
       const looksUp = isCertain(kind) || kind >= KIND.atStart;
-      if (looksUp) path.probes!.add(kind, this.#buffer.end, [this.#buffer.units[0]!, this.#buffer.units[1]!]);
+      if (kind === KIND.cidr) path.probes!.networks.add(units.subarray(0, end), record);
+      else if (looksUp) path.probes!.add(kind, end, [units[0]!, units[1]!]);
     }
     return record;
   }
@@ -166,7 +169,7 @@ export class Conditions {
   #enter(path: PathNode): void {
     path.id = this.#freePaths.pop() ?? this.#paths.length;
     this.#paths[path.id] = path;
-    path.probes = new PathProbes();
+    path.probes = new PathProbes(this.#arena);
   }
 
   #leave(path: PathNode): void {

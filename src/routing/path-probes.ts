@@ -1,5 +1,7 @@
 import { LengthSet } from './length-set.ts';
+import { PathNetworks } from './path-networks.ts';
 import { KIND } from './record-kind.ts';
+import type { WordArena } from './word-arena.ts';
 
 /** Texts are looked up whole, or by all their beginnings, endings or parts of the lengths that are there. */
 export interface TextProbe {
@@ -24,18 +26,20 @@ const TEXTS: Readonly<Record<number, readonly [TextProbe['side'], boolean]>> = {
 /** How the values of one path are looked up: by what kinds of records there are, and of which lengths. */
 export class PathProbes {
   readonly texts: TextProbe[] = [];
-  /** The first units of networks: family and length of the prefix. */
-  readonly networks = new LengthSet();
+  readonly networks: PathNetworks;
   /** Two units with which parts begin, scrambled. */
   readonly openings = new Openings();
   numbers = 0;
   literals = 0;
 
+  constructor(arena: WordArena) {
+    this.networks = new PathNetworks(arena);
+  }
+
   /** @param first the first two of its units */
   add(kind: number, length: number, first: readonly [number, number]): void {
     const text = TEXTS[kind];
     if (text !== undefined) this.#textsOf(kind, text).lengths.add(length);
-    else if (kind === KIND.cidr) this.networks.add(first[0]);
     else this.#count(kind, 1);
     if (kind === KIND.within) this.openings.add(length, first, 1);
   }
@@ -46,8 +50,7 @@ export class PathProbes {
       const probe = this.#textsOf(kind, text);
       probe.lengths.delete(length);
       if (probe.lengths.sorted.length === 0) this.texts.splice(this.texts.indexOf(probe), 1);
-    } else if (kind === KIND.cidr) this.networks.delete(first[0]);
-    else this.#count(kind, -1);
+    } else this.#count(kind, -1);
     if (kind === KIND.within) this.openings.add(length, first, -1);
   }
 

@@ -37,13 +37,18 @@ export class SatisfiedConditions {
 
   constructor(memory: IndexMemory) {
     this.#memory = memory;
-    this.#probes = new ValueProbes(memory.conditions.hash, () => this.#lookUp());
+    this.#probes = new ValueProbes(
+      memory.conditions.hash,
+      () => this.#lookUp(),
+      (record) => this.#add(record),
+    );
   }
 
   /** @param mark the event's */
   find(touched: readonly PathNode[], mark: number): void {
     this.count = 0;
     this.#mark = mark;
+    this.#probes.mark = mark;
     for (const path of touched) for (const value of path.values) this.#probes.add(path, value);
     this.#lookUp();
     this.#askCandidates();

@@ -3,6 +3,7 @@ import { ExactNumber } from './exact-number.ts';
 import { foldCase } from './fold-case.ts';
 import { parseIp } from './ip-network.ts';
 import type { LengthSet } from './length-set.ts';
+import type { PathNetworks } from './path-networks.ts';
 import type { PathNode } from './path-node.ts';
 import type { TextProbe } from './path-probes.ts';
 import { KIND } from './record-kind.ts';
@@ -26,17 +27,24 @@ export class ValueProbes implements HashSink {
   readonly texts: string[] = [];
   words = new Int32Array(INITIAL_PROBES * PROBE.words);
   count = 0;
+  /** The event's: what bears it is found already. */
+  mark = 0;
   readonly #hash: SeededHash;
   readonly #whenFull: () => void;
+  readonly #found: (record: number) => void;
   readonly #whole = [0];
   #tag = 0;
   #from = 0;
   #isDown = false;
 
-  /** @param whenFull looks up the probes that there are: no more fit */
-  constructor(hash: SeededHash, whenFull: () => void) {
+  /**
+   * @param whenFull looks up the probes that there are: no more fit
+   * @param found is told of what is found without a probe
+   */
+  constructor(hash: SeededHash, whenFull: () => void, found: (record: number) => void) {
     this.#hash = hash;
     this.#whenFull = whenFull;
+    this.#found = found;
   }
 
   clear(): void {
@@ -70,7 +78,7 @@ export class ValueProbes implements HashSink {
   #addText(path: PathNode, text: string): void {
     const { texts, networks } = path.probes!;
     this.texts.push(text);
-    if (networks.sorted.length > 0) this.#addNetworks(path, text, networks);
+    if (networks.count > 0) this.#addNetworks(path, text, networks);
     let plain = -1;
     let folded = -1;
     let foldedLength = 0;
@@ -122,15 +130,16 @@ export class ValueProbes implements HashSink {
     }
   }
 
-  #addNetworks(path: PathNode, text: string, networks: LengthSet): void {
+  #addNetworks(path: PathNode, text: string, { lengths, tree }: PathNetworks): void {
     const address = parseIp(text);
     if (address === null) return;
-    for (const network of networks.sorted) {
+    for (const network of lengths.sorted) {
       if (network >>> 8 === address.length) {
         const from = writePrefix(address, network & 0xff, this.buffer);
         this.#addUnits(tagOf(KIND.cidr, path.id), from, this.buffer.end - from);
       }
     }
+    tree.visit(address, this.mark, this.#found);
   }
 
   #addUnits(tag: number, from: number, length: number): void {
