@@ -158,7 +158,8 @@ export type CancelReplayResult = 'cancelled' | 'finished' | 'not_found';
 
 /**
  * Ends a replay: what it queued and nobody has tried yet is withdrawn, and such a delivery is again what it was before: a key of an
- * ordered endpoint that had waited for it does so again. One whose attempt is in flight is withdrawn too; that attempt is kept as a fact, marked late.
+ * ordered endpoint that had waited for it does so again. One whose attempt is in flight is withdrawn too: where the receiver
+ * takes it, it is delivered all the same (`overruleEnds`), else that attempt is kept as a fact, marked late.
  */
 export async function cancelReplay(
   pool: pg.Pool,

@@ -7,6 +7,7 @@ import { byKey } from './delivery-keys.ts';
 import { keptHeaders } from './kept-headers.ts';
 import type { LaneLease } from './lanes.ts';
 import { UNIQUE_VIOLATION } from './lock-errors.ts';
+import { overruleEnds } from './overrule-ends.ts';
 import { isDeliveryOf } from './probe.ts';
 import { resumeDelivered } from './resume-delivered.ts';
 
@@ -40,7 +41,7 @@ const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
 // Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch. One that a replay made and the receiver took is not: where the
 // replay was cancelled meanwhile, what was a dead letter before is delivered now. Nor is the first attempt of a delivery that a replay made: nothing else on record says
-// how that ended. A cancellation of the delivery itself has a later number, and holds.
+// how that ended. Where it was cancelled by itself, that has a later number and holds: see `overruleEnds`.
 // Whether a key waits for a person is what the endpoint says now, for as long as the statement takes: who makes it go on looks for paused keys after that. Endpoints
 // are probed for, as `isDeliveryOf` has it.
 // Arrays are unnested side by side in a list of columns: in FROM, Postgres writes each of them out and reads it again.
@@ -99,7 +100,8 @@ const settleText = (known: string) => `
     ${known}
   )
   SELECT array_agg(lane) AS lanes,
-         (SELECT count(*) FROM given) > (SELECT count(*) FROM removed) + (SELECT count(*) FROM rescheduled) AS some_late
+         CASE WHEN (SELECT count(*) FROM given) > (SELECT count(*) FROM removed) + (SELECT count(*) FROM rescheduled)
+              THEN ARRAY(SELECT n FROM given WHERE n NOT IN (SELECT n FROM removed UNION ALL SELECT n FROM rescheduled)) END AS late
     FROM held`;
 // What is settled for the first time is not there yet: to be ready for it costs each attempt a search and a record of the WAL more.
 const SETTLE = settleText('');
@@ -126,18 +128,19 @@ export async function settle(
     return run('settle-again', SETTLE_AGAIN);
   });
   const held = new Set(rows[0]?.lanes ?? []);
-  // Whoever withdrew a delivery under way may have been waited for: what it wrote is seen by no part of the same statement.
-  if (rows[0]?.some_late === true)
-    await resumeDelivered(
-      pool,
-      ordered.filter(({ lane }) => held.has(lane)),
-    );
+  // Whoever withdrew or cancelled a delivery under way may have been waited for: what it wrote is seen by no part of the same statement.
+  const late = rows[0]?.late?.map((n) => ordered[n - 1]!) ?? [];
+  if (late.length > 0) {
+    await overruleEnds(pool, late);
+    await resumeDelivered(pool, late);
+  }
   return held;
 }
 
 interface Settled {
   lanes: number[] | null;
-  some_late: boolean;
+  /** Places, from 1, of those whose delivery had left the mailbox or moved on; null without any. */
+  late: number[] | null;
 }
 
 type AttemptColumns = ReturnType<typeof attemptColumns>;
