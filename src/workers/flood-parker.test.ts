@@ -98,6 +98,24 @@ test('a flood of which nothing is known to be parked any more is not over while 
   expect([list.get(1)!.flood, promoted]).toEqual([null, []]);
 });
 
+test('to ask what is flooded looks at nothing but that, however many endpoints are known, and at none whose lane has gone', () => {
+  for (let num = 2; num <= 100; num++) list.of(num, 0);
+  const looked: number[] = [];
+  const all = list[Symbol.iterator].bind(list);
+  list[Symbol.iterator] = function* () {
+    for (const desk of { [Symbol.iterator]: all }) {
+      looked.push(desk.num);
+      yield desk;
+    }
+  };
+  note(300);
+  expect(floods.flooded()).toEqual([list.get(1)]);
+  expect(looked).toEqual([]);
+  list.forgetLane(0);
+  list.of(1, 0);
+  expect(floods.flooded()).toEqual([]);
+});
+
 test('as long as each statement parks as many rows as it may the next one comes at once, else after a while', async () => {
   answer = async () => ended(at(500 + begun.length), begun.length < 4 ? 500 : 0);
   note(300);

@@ -31,6 +31,8 @@ export class FloodParker {
   /** When the next parking may be, in ms of `performance.now()`. */
   #nextAt = Number.NEGATIVE_INFINITY;
   #parking: Promise<void> | null = null;
+  /** Those that are flooded, and some that were: asked for at each tick, and there may be very many others. */
+  readonly #noted = new Set<Desk>();
 
   constructor(options: FloodParkerOptions) {
     this.#options = options;
@@ -45,6 +47,7 @@ export class FloodParker {
       const desk = list.get(num);
       if (desk === undefined || ours.length < many) continue;
       desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
+      this.#noted.add(desk);
       // What others have before that is not stepped over first.
       lanes.get(desk.lane)?.flood.goFrom(ours[0]!);
     }
@@ -53,9 +56,11 @@ export class FloodParker {
   /** Those that the fetch is to pass over. */
   flooded(): Desk[] {
     const flooded: Desk[] = [];
-    for (const desk of this.#options.list) {
+    for (const desk of this.#noted) {
       if (flooded.length >= MAX_FLOODED) break;
-      if (desk.flood !== null && this.#options.lanes.get(desk.lane)?.isDraining === false) flooded.push(desk);
+      // Its lane may have gone meanwhile, and come back with another desk.
+      if (desk.flood === null || this.#options.list.get(desk.num) !== desk) this.#noted.delete(desk);
+      else if (this.#options.lanes.get(desk.lane)?.isDraining === false) flooded.push(desk);
     }
     return flooded;
   }
