@@ -1,109 +1,25 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Refusal } from '../domain/errors.ts';
+import { expect, test, vi } from 'vitest';
 import type { ClaimedBy } from '../store/claims.ts';
-import type { AppendGroup, AppendResult } from '../store/event-log.ts';
-import { GroupCommit, type GroupCommitOptions } from './group-commit.ts';
-import type { Unit } from './plan-group.ts';
+import type { AppendResult } from '../store/event-log.ts';
+import {
+  appended,
+  commitsWith,
+  DEADLINE_MS,
+  eventOf,
+  fails,
+  follow,
+  never,
+  refused,
+  settled,
+  stored,
+  succeeds,
+  TURNS_MS,
+  unitOf,
+  useCommits,
+} from './fixtures/commit-rig.ts';
 import { RoutingCache } from './routing-cache.ts';
-import type { PendingEvent } from './seal-event.ts';
 
-const DEADLINE_MS = 900;
-/** A turn of the event loop takes a millisecond of the clock of these tests: enough for some that follow one another. */
-const TURNS_MS = 20;
-
-let made: GroupCommit[];
-let appended: AppendGroup[];
-let stored: AppendGroup[];
-let loads: number;
-let events = 0;
-
-beforeEach(() => {
-  vi.useFakeTimers({
-    toFake: ['setTimeout', 'setInterval', 'clearInterval', 'clearTimeout', 'setImmediate', 'performance'],
-  });
-  made = [];
-  appended = [];
-  stored = [];
-  loads = 0;
-});
-
-afterEach(() => {
-  for (const commits of made) commits.stop();
-  vi.useRealTimers();
-});
-
-function eventOf(given: Partial<PendingEvent> = {}): PendingEvent {
-  const uuid = `00000000-0000-7000-8000-${String(++events).padStart(12, '0')}`;
-  const tenant = { num: 1, id: 'tenant_1' };
-  return {
-    uuid,
-    publicId: `evt_${events}`,
-    tenant,
-    type: 't',
-    subject: null,
-    externalId: null,
-    body: Buffer.alloc(10),
-    keys: [],
-    bodyHash: '',
-    content: () => null,
-    ...given,
-  };
-}
-
-const unitOf = (count = 1): Unit => Array.from({ length: count }, () => eventOf());
-
-/** `answer` is what becomes of each append, in turn; the last one goes on for ever. */
-function commitsWith(
-  answers: readonly (() => Promise<AppendResult>)[],
-  options: Partial<GroupCommitOptions> = {},
-): GroupCommit {
-  const load = async () => {
-    loads++;
-    return { version: BigInt(loads), endpoints: [{ num: 7, subscriptions: '[]' }] };
-  };
-  const commits = new GroupCommit({
-    append: async (group) => {
-      appended.push(group);
-      const result = await answers[Math.min(appended.length, answers.length) - 1]!();
-      if (result.kind === 'stored') stored.push(group);
-      return result;
-    },
-    findClaims: async () => new Map(),
-    isRetryable: (error) => (error as { code?: string }).code === '40001',
-    holdRouting: async () => () => {},
-    routing: new RoutingCache(load, 4),
-    onFailure: () => {},
-    keysExpireBefore: () => '00000000-0000-0000-0000-000000000000',
-    maxEvents: 5_000,
-    maxBytes: 1_000_000,
-    deadlineMs: DEADLINE_MS,
-    ...options,
-  });
-  made.push(commits);
-  return commits;
-}
-
-const succeeds = async (): Promise<AppendResult> => ({ kind: 'stored' });
-const never = () => new Promise<AppendResult>(() => {});
-const fails = () => Promise.reject(new Error('connection lost'));
-const refused = (code: string) => (error: unknown) =>
-  error instanceof Refusal && error.status === 503 && error.code === code;
-
-/** What became of a promise so far, without waiting for it. */
-function follow<T>(promise: Promise<T>) {
-  const followed: { value?: T; error?: unknown; isOver: boolean } = { isOver: false };
-  promise.then(
-    (value) => Object.assign(followed, { value, isOver: true }),
-    (error: unknown) => Object.assign(followed, { error, isOver: true }),
-  );
-  return followed;
-}
-
-async function settled<T>(promise: Promise<T>) {
-  const followed = follow(promise);
-  await vi.advanceTimersByTimeAsync(TURNS_MS);
-  return followed;
-}
+useCommits();
 
 test('requests of one turn of the event loop share a statement, and each is told of its own events', async () => {
   const commits = commitsWith([succeeds]);
@@ -229,7 +145,7 @@ test('when the routing has changed, the group is matched anew with the routing t
   expect(appended.map((group) => group.routing.get(1))).toEqual([1n, 2n]);
 });
 
-test('routing that changes again and again is held from the second change until the group is stored, and is let go when it cannot be', async () => {
+test('routing that changes again and again is held from the second change on for each commit, and is let go with it, also when nothing can be stored', async () => {
   const changed = async () => ({ kind: 'routing_changed' as const, tenants: [1] });
   const release = vi.fn();
   const holdRouting = vi.fn(async (_tenants: ReadonlySet<number>) => release);
@@ -237,12 +153,13 @@ test('routing that changes again and again is held from the second change until 
   const result = follow(commits.submit(unitOf()));
   await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(result.value?.kind).toBe('accepted');
-  expect(holdRouting.mock.calls).toEqual([[new Set([1])]]);
-  expect(release).toHaveBeenCalledTimes(1);
+  expect(holdRouting.mock.calls).toEqual([[new Set([1])], [new Set([1])]]);
+  expect(release).toHaveBeenCalledTimes(2);
   const refusedOne = follow(commits.submit(unitOf()));
   await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(refusedOne.error).toSatisfy(refused('storage_unavailable'));
-  expect(release).toHaveBeenCalledTimes(2);
+  expect(release).toHaveBeenCalledTimes(6);
+  expect(holdRouting).toHaveBeenCalledTimes(6);
 });
 
 test('when a key was taken, the group is planned anew with what is claimed: a duplicate stores nothing', async () => {
@@ -307,6 +224,8 @@ test('a drain ends although all that waited has expired', async () => {
   await vi.advanceTimersByTimeAsync(TURNS_MS);
   expect(drained.isOver).toBe(true);
 });
+
+let loads = 0;
 
 // In order: their deliveries are never left to a worker.
 const wideRouting = (endpoints: () => number) =>
@@ -448,82 +367,4 @@ test('a tenant whose routing changes all the time costs itself 503, and nobody e
   expect([first!.value?.kind, last!.value?.kind]).toEqual(['accepted', 'accepted']);
   for (const result of [second!, both!]) expect(result.error).toSatisfy(refused('storage_unavailable'));
   expect(failures).toEqual([3]);
-});
-
-const ofTenant = (num: number) => eventOf({ tenant: { num, id: `tenant_${num}` } });
-const routingOf = (version: bigint) => ({ version, endpoints: [{ num: 7, subscriptions: '[]' }] });
-
-test('G4: a tenant whose routing takes for ever to be read keeps no event of another tenant waiting, however many of its own come', async () => {
-  const reads: number[] = [];
-  const load = (num: number) => {
-    reads.push(num);
-    return num === 2 ? new Promise<null>(() => {}) : Promise.resolve(routingOf(1n));
-  };
-  const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4) });
-  const slow = [];
-  for (let i = 0; i < 20; i++) {
-    slow.push(follow(commits.submit([ofTenant(2)])));
-    const other = await settled(commits.submit([ofTenant(1)]));
-    expect(other.value?.kind).toBe('accepted');
-  }
-  expect(reads).toEqual([2, 1]);
-  await vi.advanceTimersByTimeAsync(DEADLINE_MS + 100);
-  for (const { error } of slow) expect(error).toSatisfy(refused('storage_unavailable'));
-  expect(commits.waitingEvents).toBe(0);
-});
-
-test('G4: a change of one tenant’s routing, however long it takes to be read, keeps no other event of its group waiting', async () => {
-  const change = Promise.withResolvers<ReturnType<typeof routingOf>>();
-  let loadsOfTwo = 0;
-  const load = async (num: number) => (num === 2 && ++loadsOfTwo > 1 ? change.promise : routingOf(1n));
-  const append = async (group: AppendGroup): Promise<AppendResult> => {
-    appended.push(group);
-    return group.routing.get(2) === 1n ? { kind: 'routing_changed', tenants: [2] } : { kind: 'stored' };
-  };
-  const commits = commitsWith([], { routing: new RoutingCache(load, 4), append });
-  await settled(commits.submit([ofTenant(1)]));
-  const changed = follow(commits.submit([ofTenant(2)]));
-  const other = await settled(commits.submit([ofTenant(1)]));
-  const later = await settled(commits.submit([ofTenant(1)]));
-  expect([other.value?.kind, later.value?.kind, changed.isOver]).toEqual(['accepted', 'accepted', false]);
-  change.resolve(routingOf(2n));
-  await vi.advanceTimersByTimeAsync(TURNS_MS);
-  expect(changed.value?.kind).toBe('accepted');
-  expect(appended.at(-1)!.routing.get(2)).toBe(2n);
-});
-
-test('G4: what waits for the routing of one tenant takes no more than half of the buffer', async () => {
-  const load = (num: number) => (num === 2 ? new Promise<null>(() => {}) : Promise.resolve(routingOf(1n)));
-  const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4), maxEvents: 10 });
-  const slow = [];
-  for (let i = 0; i < 20; i++) slow.push(await settled(commits.submit([ofTenant(2)])));
-  expect(slow.filter(({ isOver }) => !isOver)).toHaveLength(5);
-  expect(slow.at(-1)!.error).toSatisfy(refused('overloaded'));
-  expect((await settled(commits.submit([ofTenant(1)]))).value?.kind).toBe('accepted');
-});
-
-test('events of a tenant that waited for its routing are stored in the order in which they came', async () => {
-  const read = Promise.withResolvers<ReturnType<typeof routingOf>>();
-  const commits = commitsWith([succeeds], { routing: new RoutingCache(() => read.promise, 4) });
-  const units = [];
-  for (let i = 0; i < 3; i++) {
-    units.push([ofTenant(2)]);
-    await settled(commits.submit(units.at(-1)!));
-  }
-  units.push([ofTenant(2)]);
-  follow(commits.submit(units.at(-1)!));
-  read.resolve(routingOf(1n));
-  await vi.advanceTimersByTimeAsync(TURNS_MS);
-  expect(stored.flatMap((group) => group.events.map(({ uuid }) => uuid))).toEqual(units.map(([event]) => event!.uuid));
-});
-
-test('a drain waits for what waits for its routing', async () => {
-  const read = Promise.withResolvers<ReturnType<typeof routingOf>>();
-  const commits = commitsWith([succeeds], { routing: new RoutingCache(() => read.promise, 4) });
-  await settled(commits.submit([ofTenant(2)]));
-  const drained = await settled(commits.drain());
-  expect(drained.isOver).toBe(false);
-  read.resolve(routingOf(1n));
-  await vi.advanceTimersByTimeAsync(TURNS_MS);
-  expect(drained.isOver).toBe(true);
 });

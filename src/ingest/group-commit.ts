@@ -19,7 +19,7 @@ const TICK_MS = 50;
 
 /** Refusals of a unit for changes of routing, one after the other, that it is tried again after. */
 const MAX_CHANGES = 6;
-/** Of the buffer, what one tenant may fill with events that wait for its routing. */
+/** Of the buffer, what may be filled with events that wait for routing. */
 const WAITING_SHARE = 1 / 2;
 
 const overloaded = () =>
@@ -40,6 +40,8 @@ export class GroupCommit {
   #waiting: PendingUnit[] = [];
   /** A list for each group that is under way, in a new list each time: an older one must not keep a younger group alive (as `SlotList` says of tables). */
   #committing: (readonly PendingUnit[])[] = [];
+  /** What is left of units that are committed in groups of their own. */
+  readonly #held = new Set<PendingUnit[]>();
   #events = 0;
   #bytes = 0;
   #groups = 0;
@@ -112,7 +114,11 @@ export class GroupCommit {
 
   async #commitNext(): Promise<void> {
     const members = this.#take();
-    if (members.length === 0) return this.#noteIdle();
+    if (members.length === 0) {
+      // All of them wait for routing: those behind them do not.
+      this.#schedule();
+      return this.#noteIdle();
+    }
     this.#groups++;
     this.#schedule();
     await this.#commit(members);
@@ -123,11 +129,10 @@ export class GroupCommit {
 
   /** In groups of their own: the routing that is held for them is not held for longer than they take. */
   async #commitHeld(units: readonly PendingUnit[]): Promise<void> {
-    for (let at = 0; at < units.length; ) {
-      const end = endOfGroup(units, at);
-      await this.#commit(units.slice(at, end));
-      at = end;
-    }
+    const left = [...units];
+    this.#held.add(left);
+    while (left.length > 0) await this.#commit(left.splice(0, endOfGroup(left)));
+    this.#held.delete(left);
     this.#noteIdle();
   }
 
@@ -143,7 +148,7 @@ export class GroupCommit {
   }
 
   #isIdle(): boolean {
-    return this.#waiting.length === 0 && this.#committing.length === 0 && this.#queue.isEmpty;
+    return this.#waiting.length === 0 && this.#committing.length === 0 && this.#held.size === 0 && this.#queue.isEmpty;
   }
 
   #noteIdle(): void {
@@ -153,7 +158,7 @@ export class GroupCommit {
   /** The next group. Units whose routing is not at hand do not join it. */
   #take(): readonly PendingUnit[] {
     const members: PendingUnit[] = [];
-    const end = endOfGroup(this.#waiting, 0);
+    const end = endOfGroup(this.#waiting);
     for (const unit of this.#waiting.splice(0, end)) {
       const missing = this.#options.routing.firstMissing(unit.unit);
       if (missing === null) members.push(unit);
@@ -196,8 +201,7 @@ export class GroupCommit {
 
   #expire(): void {
     const before = performance.now() - this.#options.deadlineMs;
-    const late = this.#waiting.filter((unit) => unit.since < before);
-    if (late.length > 0) this.#waiting = this.#waiting.filter((unit) => unit.since >= before);
+    const late = [this.#waiting, ...this.#held].flatMap((units) => takeOlder(units, before));
     for (const unit of [...late, ...this.#queue.takeOlder(before)]) {
       this.#forget(unit);
       unit.expire();
@@ -213,14 +217,26 @@ export class GroupCommit {
   }
 }
 
-/** Where a group ends that begins with the unit at `start`. */
-function endOfGroup(units: readonly PendingUnit[], start: number): number {
+/** Takes out what was submitted before this moment. */
+function takeOlder(units: PendingUnit[], before: number): readonly PendingUnit[] {
+  const late: PendingUnit[] = [];
+  let kept = 0;
+  for (const unit of units) {
+    if (unit.since < before) late.push(unit);
+    else units[kept++] = unit;
+  }
+  units.length = kept;
+  return late;
+}
+
+/** Where a group ends that begins with the first unit. */
+function endOfGroup(units: readonly PendingUnit[]): number {
   let events = 0;
   let bytes = 0;
-  let at = start;
+  let at = 0;
   for (; at < units.length; at++) {
     const { unit, bytes: size } = units[at]!;
-    if (at > start && (events + unit.length > GROUP_EVENTS || bytes + size > GROUP_BYTES)) break;
+    if (at > 0 && (events + unit.length > GROUP_EVENTS || bytes + size > GROUP_BYTES)) break;
     events += unit.length;
     bytes += size;
   }

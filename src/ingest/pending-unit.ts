@@ -51,6 +51,10 @@ export class PendingUnit {
     for (const { tenant } of this.unit) if (tenants.has(tenant.num)) return true;
     return false;
   }
+
+  isWithin(tenants: ReadonlySet<number>): boolean {
+    return this.unit.every(({ tenant }) => tenants.has(tenant.num));
+  }
 }
 
 export function bytesOf(unit: Unit): number {

@@ -115,6 +115,13 @@ export class RoutingCache {
     return null;
   }
 
+  /** Whether to prepare this tenant is to begin a read, of which all that was committed until now is part. */
+  isToBeRead(num: number): boolean {
+    const tenant = this.#tenants.get(num);
+    if (tenant === undefined) return true;
+    return tenant.entry === undefined && tenant.loading?.generation !== tenant.generation;
+  }
+
   /** Reads what is missing or was forgotten. */
   async prepare(tenants: Iterable<number>): Promise<Prepared> {
     const prepared = new PreparedEntries(this.#laneOf);

@@ -13,16 +13,23 @@ export interface RoutingQueueOptions {
   readonly commit: (units: readonly PendingUnit[]) => Promise<void>;
   /** Takes units whose routing could not be read. */
   readonly fail: (units: readonly PendingUnit[], error: unknown) => void;
-  /** What of one tenant may wait: it must not fill the buffer of all. */
+  /** What may wait in all rooms together: it must not fill the buffer of all. */
   readonly maxEvents: number;
   readonly maxBytes: number;
 }
 
 /** Units that wait for the routing of one tenant. */
 interface Room {
+  readonly tenantNum: number;
   units: PendingUnit[];
   events: number;
   bytes: number;
+}
+
+/** Routing that does not change until it is released. */
+interface Hold {
+  readonly tenants: ReadonlySet<number>;
+  readonly release: () => void;
 }
 
 /** How often routing may change before it is held: a tenant whose endpoints are made by the hundred, several at a time, changes faster than anything is planned. */
@@ -37,6 +44,8 @@ const MOST_HOLDS = 2;
 export class RoutingQueue {
   readonly #options: RoutingQueueOptions;
   readonly #rooms = new Map<number, Room>();
+  #events = 0;
+  #bytes = 0;
   #holds = 0;
   readonly #waitingToHold: (() => void)[] = [];
 
@@ -49,13 +58,20 @@ export class RoutingQueue {
     return true;
   }
 
-  /** @returns false where too much of the tenant waits already; a unit that is larger than that still passes alone */
+  /**
+   * A room has no more than is left for the others, so that there is always something left for a tenant that has none; a unit that is larger than that still passes alone.
+   * @returns false where too much of the tenant, or of all, waits already
+   */
   add(tenantNum: number, unit: PendingUnit): boolean {
-    const room = this.#rooms.get(tenantNum) ?? this.#open(tenantNum);
-    const { maxEvents, maxBytes } = this.#options;
-    const isFull = room.events + unit.unit.length > maxEvents || room.bytes + unit.bytes > maxBytes;
-    if (isFull && room.units.length > 0) return false;
-    put(room, unit);
+    const room = this.#rooms.get(tenantNum);
+    const leftEvents = this.#options.maxEvents - this.#events - unit.unit.length;
+    const leftBytes = this.#options.maxBytes - this.#bytes - unit.bytes;
+    const isFull = leftEvents < 0 || leftBytes < 0;
+    if (isFull && this.#events > 0) return false;
+    const { events, bytes } = room ?? NOTHING;
+    const isTooMuch = events + unit.unit.length > leftEvents || bytes + unit.bytes > leftBytes;
+    if (isTooMuch && events > 0) return false;
+    this.#put(room ?? this.#open(tenantNum), unit);
     return true;
   }
 
@@ -64,63 +80,78 @@ export class RoutingQueue {
     const late: PendingUnit[] = [];
     for (const room of this.#rooms.values()) {
       if (!room.units.some(({ since }) => since < before)) continue;
-      const { units } = room;
-      empty(room);
-      for (const unit of units) {
+      for (const unit of this.#empty(room)) {
         if (unit.since < before) late.push(unit);
-        else put(room, unit);
+        else this.#put(room, unit);
       }
     }
     return late;
   }
 
   #open(tenantNum: number): Room {
-    const room = { units: [], events: 0, bytes: 0 };
+    const room = { tenantNum, units: [], ...NOTHING };
     this.#rooms.set(tenantNum, room);
-    void this.#serve(tenantNum, room);
+    void this.#serve(room);
     return room;
   }
 
-  async #serve(tenantNum: number, room: Room): Promise<void> {
-    const { routing, rejoin, commit, fail } = this.#options;
-    let release: (() => void) | null = null;
+  async #serve(room: Room): Promise<void> {
+    const { rejoin, fail } = this.#options;
     // What comes in this turn of the event loop is served too.
     await Promise.resolve();
     try {
       while (room.units.length > 0) {
-        await routing.prepare([tenantNum]);
-        if (release === null && room.units.some(isRestless)) {
-          release = await this.#hold(room);
-          // Most is read already: what is held is held for what changed since.
-          if (release !== null) routing.forget([tenantNum]);
-          await routing.prepare([tenantNum]);
-        }
-        const units = empty(room);
-        if (release === null) rejoin(units);
-        else await commit(units);
+        await this.#read(room, new Set([room.tenantNum]));
+        if (room.units.some(isRestless)) await this.#commitHeld(room);
+        else rejoin(this.#empty(room));
       }
     } catch (error) {
-      fail(empty(room), error);
+      fail(this.#empty(room), error);
     } finally {
-      this.#rooms.delete(tenantNum);
-      release?.();
+      this.#rooms.delete(room.tenantNum);
+    }
+  }
+
+  /** Reads the routing of these tenants, where it is not at hand. */
+  async #read({ units }: Room, tenants: ReadonlySet<number>): Promise<void> {
+    const { routing } = this.#options;
+    const read = new Set([...tenants].filter((num) => routing.isToBeRead(num)));
+    // What is read for a unit need not be read anew lest it be stale.
+    if (read.size > 0) for (const unit of units) unit.isFresh ||= unit.isWithin(read);
+    await routing.prepare(tenants);
+  }
+
+  /** Under a hold that ends with the commit: what comes to the room meanwhile has a turn of its own, and changes come in between. */
+  async #commitHeld(room: Room): Promise<void> {
+    const { routing, rejoin, commit } = this.#options;
+    const hold = await this.#hold(room);
+    try {
+      // Most is read already: what is held is held for what changed since.
+      if (hold !== null) routing.forget(hold.tenants);
+      await this.#read(room, hold?.tenants ?? new Set([room.tenantNum]));
+      const units = this.#empty(room);
+      if (hold === null) rejoin(units);
+      else await commit(units);
+    } finally {
+      hold?.release();
     }
   }
 
   /** Null where it cannot be held: the next try may be as good as any. */
-  async #hold(room: Room): Promise<(() => void) | null> {
+  async #hold(room: Room): Promise<Hold | null> {
     if (this.#holds < MOST_HOLDS) this.#holds++;
     else await new Promise<void>((resolve) => this.#waitingToHold.push(resolve));
-    const end =
-      room.units.length === 0 ? null : await this.#options.holdRouting(tenantsOf(room.units)).catch(() => null);
+    const tenants = tenantsOf(room.units);
+    const end = tenants.size === 0 ? null : await this.#options.holdRouting(tenants).catch(() => null);
     if (end === null) {
       this.#passOn();
       return null;
     }
-    return () => {
+    const release = () => {
       end();
       this.#passOn();
     };
+    return { tenants, release };
   }
 
   #passOn(): void {
@@ -128,20 +159,26 @@ export class RoutingQueue {
     if (next === undefined) this.#holds--;
     else next();
   }
+
+  #put(room: Room, unit: PendingUnit): void {
+    room.units.push(unit);
+    this.#count(room, unit.unit.length, unit.bytes);
+  }
+
+  #empty(room: Room): readonly PendingUnit[] {
+    const { units } = room;
+    room.units = [];
+    this.#count(room, -room.events, -room.bytes);
+    return units;
+  }
+
+  #count(room: Room, events: number, bytes: number): void {
+    room.events += events;
+    room.bytes += bytes;
+    this.#events += events;
+    this.#bytes += bytes;
+  }
 }
 
+const NOTHING = { events: 0, bytes: 0 };
 const isRestless = ({ changes }: PendingUnit) => changes >= CHANGES_BEFORE_HOLD;
-
-function put(room: Room, unit: PendingUnit): void {
-  room.units.push(unit);
-  room.events += unit.unit.length;
-  room.bytes += unit.bytes;
-}
-
-function empty(room: Room): readonly PendingUnit[] {
-  const { units } = room;
-  room.units = [];
-  room.events = 0;
-  room.bytes = 0;
-  return units;
-}
