@@ -172,3 +172,30 @@ test('while nobody answers, no key is trusted past its expiry', async () => {
   looks[1]!.reject(new Refusal(503, 'unavailable', 'away'));
   await expect(asked).rejects.toMatchObject({ status: 503 });
 });
+
+test('G4: a key that was good is not looked for among those made up when another is revoked, or very many are used', async () => {
+  const good = keys.get('good')!;
+  const find = vi.fn(async (_key: string, _wasKnown: boolean) => good);
+  const busy = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  await busy.authenticate('Bearer good');
+  busy.forget();
+  await busy.authenticate('Bearer good');
+  expect(find).toHaveBeenLastCalledWith('good', true);
+  for (let i = 0; i < 9_999; i++) await busy.authenticate(`Bearer other${i}`);
+  await busy.authenticate('Bearer another');
+  now += 1_000;
+  await busy.authenticate('Bearer other1');
+  expect(find).toHaveBeenLastCalledWith('other1', true);
+});
+
+test('a key is trusted from when it was asked for, however late the answer came', async () => {
+  const find = vi.fn(async () => {
+    now += 600;
+    return keys.get('good')!;
+  });
+  const slow = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  await slow.authenticate('Bearer good');
+  now += 400;
+  await slow.authenticate('Bearer good');
+  expect(find).toHaveBeenCalledTimes(2);
+});

@@ -3,7 +3,7 @@ import { Refusal } from '../domain/errors.ts';
 import type { Caller } from '../domain/scope.ts';
 import type { KnownKey } from '../store/api-keys.ts';
 
-/** How long a key that was found good is trusted without asking again: a revoked key dies within this time on every process. */
+/** How long a key that was found good is trusted without asking again, from when that was asked. */
 const TRUSTED_MS = 1_000;
 /** How long it is waited for what is asked about such a key before it is trusted for longer: added to the above, where Postgres answers. */
 const PATIENCE_MS = 250;
@@ -20,9 +20,9 @@ export interface AuthenticatorOptions {
 
 interface Remembered {
   readonly caller: Caller;
-  readonly untilMs: number;
+  untilMs: number;
   /** Until when it is trusted while nothing is answered. */
-  readonly unansweredUntilMs: number;
+  unansweredUntilMs: number;
   /** The look for it that is under way, shared by whoever calls meanwhile. */
   looking: Look | null;
 }
@@ -57,10 +57,15 @@ export class Authenticator {
     return known.untilMs > this.#options.nowMs() ? known.caller : this.#lookAgain(key, keyHash, known);
   }
 
-  /** Forgets what is remembered: called when a key of this process's tenants was revoked. */
+  /** Trusts no key without asking: called when a key of this process's tenants was revoked. That they were good is not forgotten, or they would be looked for among those that are made up. */
   forget(): void {
     this.#revocations++;
-    this.#known.clear();
+    for (const known of this.#known.values()) {
+      known.untilMs = 0;
+      known.unansweredUntilMs = 0;
+      // It may have been answered before.
+      known.looking = null;
+    }
   }
 
   /** A key that was good a moment ago stays so for a while when nobody can say: what keeps Postgres busy must not shut out those who send events. */
@@ -77,15 +82,17 @@ export class Authenticator {
     const timer = setTimeout(() => resolve(null), PATIENCE_MS);
     const caller = this.#look(key, keyHash, true).finally(() => {
       clearTimeout(timer);
-      known.looking = null;
+      if (known.looking === look) known.looking = null;
     });
     // Whoever called may be answered by then.
     caller.catch(() => {});
-    return { caller, isSlow };
+    const look = { caller, isSlow };
+    return look;
   }
 
   async #look(key: string, keyHash: string, wasKnown: boolean): Promise<Caller> {
     const before = this.#revocations;
+    const nowMs = this.#options.nowMs();
     const found = await this.#options.find(key, wasKnown);
     if (found === null) this.#known.delete(keyHash);
     if (found === null) throw unauthorized('The API key is not valid.');
@@ -98,9 +105,10 @@ export class Authenticator {
     };
     // It may have been read before it was revoked.
     if (this.#revocations !== before) return caller;
-    const nowMs = this.#options.nowMs();
     const until = (ms: number) => Math.min(nowMs + ms, expiresAtMs ?? Number.POSITIVE_INFINITY);
-    if (this.#known.size >= REMEMBERED_KEYS) this.#known.clear();
+    // At the end: the one that was found good least lately falls out.
+    this.#known.delete(keyHash);
+    if (this.#known.size >= REMEMBERED_KEYS) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(keyHash, {
       ...{ caller, untilMs: until(TRUSTED_MS), unansweredUntilMs: until(TRUSTED_UNANSWERED_MS) },
       looking: null,
