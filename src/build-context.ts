@@ -61,7 +61,7 @@ const START_CONNECT_MS = 10_000;
 const STORE_MS = 100;
 /** Tenants whose routing is read at once; each in pieces, between which others have their turn. */
 const ROUTING_CONNECTIONS = 2;
-/** For who calls and what they may send, in short statements of which each kind is under way once: reads of the API take none of these. */
+/** For who calls and what they may send, in short statements: reads of the API take none of these. */
 const ACCESS_CONNECTIONS = 3;
 /** Keys that a process does not know are looked for together, so many at once; past as many that wait, more are refused. */
 const UNKNOWN_KEYS = { most: 1_000, mostWaiting: 4_000 };

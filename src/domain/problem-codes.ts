@@ -354,7 +354,7 @@ export const PROBLEM_CODES = {
   },
   too_many_scans: {
     status: 429,
-    where: 'lists of events, deliveries and dead letters',
+    where: 'lists of events, deliveries and dead letters, and statistics',
     meaning: 'As many lists of the tenant as may be are being searched or wait for it.',
     remedy: 'Ask again after `Retry-After`, for fewer at once.',
   },

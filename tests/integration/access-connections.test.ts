@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -56,4 +56,22 @@ test('G4: keys that somebody makes up are looked for together, however many come
   const settled = await answers;
   for (const answer of settled.slice(0, -1)) expect(answer).toMatchObject({ reason: { status: 401 } });
   expect(settled.at(-1)).toMatchObject({ value: { kind: 'tenant' } });
+});
+
+test('G4: statistics of a tenant are counted one after the other, and when it is its turn', async () => {
+  const { scans } = service.context;
+  const endpoint = await call(service.baseUrl, 'POST', '/v1/tenants/acme/endpoints', { url: 'https://example.com/' });
+  const take = vi.spyOn(scans, 'take');
+  try {
+    for (const [path, turns] of [
+      [`endpoints/${endpoint.body.id}/stats`, 2],
+      ['dead-letters/stats', 1],
+    ] as const) {
+      take.mockClear();
+      expect((await call(service.baseUrl, 'GET', `/v1/tenants/acme/${path}`)).status).toBe(200);
+      expect(take).toHaveBeenCalledTimes(turns);
+    }
+  } finally {
+    take.mockRestore();
+  }
 });

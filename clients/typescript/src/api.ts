@@ -783,7 +783,7 @@ export interface Operations {
       next: string | null;
     };
   };
-  /** Revoke a key, for good. Other processes follow within a second. Access: operator. */
+  /** Revoke a key, for good. Other processes follow within 1.25 seconds, or within ten where Postgres does not answer. Access: operator. */
   'DELETE /v1/tenants/{tenant_id}/keys/{key_id}': {
     input: {
       params: {

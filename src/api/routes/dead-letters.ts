@@ -83,8 +83,9 @@ export const getDeadLetterStats = defineRoute({
   params: noParams,
   query: noQuery,
   responses: { 200: { description: 'The counts', schema: deadLetterStatsSchema } },
-  handle: async ({ tenant }, { apiPool }) => {
-    return { status: 200, body: deadLetterStatsJson(await countDeadLetters(apiPool, tenant.num, null)) };
+  handle: async ({ tenant }, { apiPool, scans }) => {
+    const counts = await scans.take(tenant.num, () => countDeadLetters(apiPool, tenant.num, null));
+    return { status: 200, body: deadLetterStatsJson(counts) };
   },
 });
 

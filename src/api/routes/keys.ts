@@ -108,7 +108,8 @@ export const revokeKey = defineRoute({
   method: 'delete',
   path: '/v1/tenants/:tenant_id/keys/:key_id',
   access: 'operator',
-  summary: 'Revoke a key, for good. Other processes follow within a second',
+  summary:
+    'Revoke a key, for good. Other processes follow within 1.25 seconds, or within ten where Postgres does not answer',
   params: z.strictObject({ key_id: objectId('key') }),
   query: noQuery,
   responses: { 204: { description: 'Revoked', schema: null } },

@@ -65,15 +65,14 @@ export const getStats = defineRoute({
   params: z.strictObject({ endpoint_id: objectId('ep') }),
   query: z.strictObject({}),
   responses: { 200: { description: 'The statistics', schema: statsSchema } },
-  handle: async ({ tenant, params }, { apiPool, clock }) => {
+  handle: async ({ tenant, params }, { apiPool, clock, scans }) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     const nowMs = clock.nowMs();
-    const [stats, deadLetters] = await Promise.all([
-      readEndpointStats(apiPool, tenant.num, endpoint.num, uuidFloor(nowMs - WINDOW_HOURS * HOUR_MS)),
-      countDeadLetters(apiPool, tenant.num, endpoint.num),
-    ]);
+    const since = uuidFloor(nowMs - WINDOW_HOURS * HOUR_MS);
+    const stats = await scans.take(tenant.num, () => readEndpointStats(apiPool, tenant.num, endpoint.num, since));
+    const deadLetters = await scans.take(tenant.num, () => countDeadLetters(apiPool, tenant.num, endpoint.num));
     return { status: 200, body: toJson(stats, deadLetters, nowMs) };
   },
 });
