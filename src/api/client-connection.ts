@@ -1,14 +1,28 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { ClientWatch } from './client-watch.ts';
 
 /** How many requests may wait behind the one that is handled: each is a few kB that nobody has asked a key for. */
 const MAX_WAITING = 32;
+/** How many looks find a request late that Node has given up for, and that was excused, before it is given up for good. */
+const LATE_PATIENCE = 30;
 
 interface Waiting {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly handle: RequestListener;
 }
+
+/** A request for which Node's time ran out through no fault of its client's. Node has no other time for it. */
+interface Late {
+  /** null while its head has not come in full. */
+  request: IncomingMessage | null;
+  looks: number;
+}
+
+/** How readily a connection gives its place to a new one, the readiest first. */
+export const CLAIMS = ['idle', 'stalled_body', 'answered', 'at_work'] as const;
+export type Claim = (typeof CLAIMS)[number];
 
 /**
  * A connection, of which one request is handled at a time: Node hands over all requests that a read of the socket brings, thousands maybe, and would have them handled before anybody
@@ -21,9 +35,12 @@ export class ClientConnection {
   readonly #waiting: Waiting[] = [];
   #underWay: ServerResponse | null = null;
   #isOver = false;
+  #late: Late | null = null;
+  readonly #watch: ClientWatch;
 
   constructor(socket: Socket) {
     this.socket = socket;
+    this.#watch = new ClientWatch(socket);
     // The end of each request, and of each answer, has Node read on.
     socket.on('resume', () => {
       if (this.#isHeld) socket.pause();
@@ -35,8 +52,15 @@ export class ClientConnection {
     return this.#underWay;
   }
 
-  get isIdle(): boolean {
-    return this.#underWay === null && this.#waiting.length === 0 && !this.socket.destroyed;
+  /** An answer that nobody reads is work for no one: its client holds it up for as long as it likes. */
+  get claim(): Claim {
+    const underWay = this.#underWay;
+    if (underWay === null) return 'idle';
+    const stalled = this.#watch.stalled(underWay);
+    if (stalled === 'reading') return 'idle';
+    if (stalled === 'body') return 'stalled_body';
+    const isAnswered = underWay.writableEnded || (underWay.headersSent && !underWay.req.complete);
+    return isAnswered ? 'answered' : 'at_work';
   }
 
   /** Whether something that is written now would be taken for the answer, or a part of it, to a request that has come in full. */
@@ -46,8 +70,31 @@ export class ClientConnection {
 
   /** Has `handle` called when it is the request's turn, or never where the connection ends before. */
   take(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
+    if (this.#late !== null) this.#late.request ??= request;
     if (this.#underWay === null && this.#waiting.length === 0) this.#begin(request, response, handle);
     else this.#hold({ request, response, handle });
+  }
+
+  /**
+   * To be asked when Node's time for a request has run out, which goes on while nothing is read. Where others of its connection are being answered their client waits for these, and is to get
+   * them: it has its time when they are done. A connection on which nothing ever came has longer, and is owed no answer.
+   */
+  excuse(): boolean {
+    if (this.socket.bytesRead === 0) return true;
+    if (!this.isAnswering) return false;
+    const last = this.#waiting.at(-1)?.request ?? this.#underWay?.req;
+    this.#late = { request: last?.complete === false ? last : null, looks: 0 };
+    return true;
+  }
+
+  /** To be called every second. @returns what its client has had all its time for: to do anything, or to send a request that was late before */
+  look(): 'stalled' | 'late' | null {
+    if (this.#watch.look(this.#underWay)) return 'stalled';
+    const late = this.#late;
+    if (late === null) return null;
+    if (late.request?.complete === true) this.#late = null;
+    else if (!this.isAnswering && ++late.looks >= LATE_PATIENCE) return 'late';
+    return null;
   }
 
   get #isHeld(): boolean {

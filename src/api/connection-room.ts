@@ -1,4 +1,4 @@
-import type { ClientConnection } from './client-connection.ts';
+import { CLAIMS, type ClientConnection } from './client-connection.ts';
 import { SlotList } from './slot-list.ts';
 
 /** How many are looked at to find one that can go. */
@@ -6,7 +6,8 @@ const MAX_LOOKED_AT = 64;
 
 /**
  * The open connections of a process, and the room for them: each takes memory from its first byte on, before anybody is asked for a key. Where there is none left a new one
- * takes that of one on which nothing is under way, each in its turn: whoever holds many open shuts nobody out. Where those looked at are all at work it is the new one that goes.
+ * takes that of one on which nothing is under way, or whose client reads no answer, each in its turn; then of one whose client has stopped in the midst of a body; then of one that is answered, and has
+ * yet to send it all: whoever holds many open shuts nobody out. Where all those looked at are worked for it is the new one that goes.
  */
 export class ConnectionRoom {
   readonly #max: number;
@@ -44,13 +45,22 @@ export class ConnectionRoom {
 
   #cutOne(newest: ClientConnection): void {
     this.#cut++;
-    for (let i = 0; i < MAX_LOOKED_AT; i++) {
-      const connection = this.#connections.at(this.#hand++);
-      if (this.#hand >= this.#connections.slots) this.#hand = 0;
-      if (connection?.isIdle !== true) continue;
-      connection.socket.destroy();
-      return;
+    let readiest = newest;
+    let rank = CLAIMS.indexOf('at_work');
+    for (let i = 0; i < MAX_LOOKED_AT && rank > 0; i++) {
+      const connection = this.#next();
+      if (connection === null || connection.socket.destroyed) continue;
+      const own = CLAIMS.indexOf(connection.claim);
+      if (own >= rank) continue;
+      readiest = connection;
+      rank = own;
     }
-    newest.socket.destroy();
+    readiest.socket.destroy();
+  }
+
+  #next(): ClientConnection | null {
+    const connection = this.#connections.at(this.#hand++);
+    if (this.#hand >= this.#connections.slots) this.#hand = 0;
+    return connection;
   }
 }

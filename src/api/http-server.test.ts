@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { Agent, get, type IncomingMessage, type ServerResponse } from 'node:http';
-import { connect } from 'node:net';
+import { Agent, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { PATIENCE_MS } from '../../tests/support/patience.ts';
@@ -310,4 +310,89 @@ test('nothing is written into an answer that is under way when what comes after 
   socket.write('no request\r\n\r\n');
   await once(socket, 'close');
   expect(text).not.toContain('problem');
+});
+
+/** Has Node's times for heads and bodies run out. */
+async function runOutOfTime(socket: Socket): Promise<void> {
+  const { server: inner } = socket as unknown as { server: Server };
+  const { headersTimeout, requestTimeout } = inner;
+  Object.assign(inner, { headersTimeout: 1, requestTimeout: 1 });
+  const [error] = await once(inner, 'clientError');
+  expect(error.code).toBe('ERR_HTTP_REQUEST_TIMEOUT');
+  Object.assign(inner, { headersTimeout, requestTimeout });
+}
+
+const LATE_HEAD = requests(1, 4);
+test('a client whose requests wait has them all answered, though the head of the last was half read when its time ran out', async () => {
+  const last = LATE_HEAD;
+  const waiting: ServerResponse[] = [];
+  server.serve((request, response) => {
+    request.on('end', () => waiting.push(response)).resume();
+  });
+  const client = connect(port, '127.0.0.1').on('error', () => {});
+  let text = '';
+  client.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  client.write(requests(3) + last.slice(0, -10));
+  await vi.waitFor(() => expect(waiting).toHaveLength(1), PATIENCE_MS);
+  client.write(last.slice(-10));
+  await runOutOfTime(waiting[0]!.req.socket);
+  for (let i = 1; i <= 4; i++) {
+    await vi.waitFor(() => expect(waiting).toHaveLength(1), PATIENCE_MS);
+    const response = waiting.pop()!;
+    response.end(`answer ${response.req.url}.`);
+  }
+  await vi.waitFor(() => expect(text.match(/answer .4\./)).not.toBeNull(), PATIENCE_MS);
+  expect(text.match(/answer .\d\./g)).toEqual(['answer /1.', 'answer /2.', 'answer /3.', 'answer /4.']);
+  client.destroy();
+});
+
+test('a request that was late behind another, and does not come when that is answered, is given up with 408', async () => {
+  const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>();
+  server.serve((_request, response) => resolve(response));
+  const client = connect(port, '127.0.0.1').on('error', () => {});
+  let text = '';
+  client.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  client.write(requests(1) + LATE_HEAD.slice(0, -10));
+  const response = await arrived;
+  await runOutOfTime(response.req.socket);
+  const closed = once(client, 'close');
+  response.end('done');
+  await once(response, 'close');
+  for (let i = 0; i < 30; i++) server.lookAtClients();
+  await closed;
+  expect(text).toMatch(/^HTTP\/1\.1 200 .*done.*HTTP\/1\.1 408 .*request_timeout/s);
+});
+
+test('a connection on which nothing ever came is closed without an answer, and not as soon as a head that is late', async () => {
+  let socket: Socket | null = null;
+  server.serve((request, response) => {
+    socket = request.socket;
+    response.end();
+  });
+  await ask();
+  const silent = connect(port, '127.0.0.1');
+  let text = '';
+  silent.setEncoding('utf8').on('data', (data: string) => {
+    text += data;
+  });
+  await once(silent, 'connect');
+  await runOutOfTime(socket!);
+  silent.write(requests(1));
+  await vi.waitFor(() => expect(text).toContain('HTTP/1.1 200'), PATIENCE_MS);
+  silent.destroy();
+  const other = connect(port, '127.0.0.1');
+  let answer = '';
+  other.setEncoding('utf8').on('data', (data: string) => {
+    answer += data;
+  });
+  await once(other, 'connect');
+  await vi.waitFor(() => expect(server.connections.open).toBe(1), PATIENCE_MS);
+  const closed = once(other, 'close');
+  for (let i = 0; i <= 10; i++) server.lookAtClients();
+  await closed;
+  expect(answer).toBe('');
 });

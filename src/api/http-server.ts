@@ -30,6 +30,9 @@ const IDLE_GRACE_MS = 2_000;
 /** How long a new connection may say nothing before a stopping server takes it for an idle one, in ms. */
 const SILENT_MS = 500;
 const SWEEP_MS = 50;
+/** How often clients are looked at, whether they do their part, in ms. */
+const LOOK_MS = 1_000;
+const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
 
 /** The HTTP listener: opened before anything else, so that a taken port is found at once; it answers 503 until it is given an app. */
 export class HttpServer {
@@ -40,6 +43,7 @@ export class HttpServer {
   #accepted = 0;
   readonly #open: ConnectionRoom;
   readonly #connections = new WeakMap<Socket, ClientConnection>();
+  #look: NodeJS.Timeout | undefined;
 
   constructor(maxConnections = Number.POSITIVE_INFINITY) {
     this.#open = new ConnectionRoom(maxConnections);
@@ -57,7 +61,10 @@ export class HttpServer {
       this.#connections.set(socket, connection);
       this.#open.add(connection);
     });
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuse(error, socket));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (error.code === LATE && this.#connections.get(socket)?.excuse() === true) return;
+      this.#refuse(error, socket);
+    });
     // A client that sends a byte a second holds a socket for no longer than this.
     this.#server.headersTimeout = 5_000;
     this.#server.requestTimeout = 30_000;
@@ -77,7 +84,7 @@ export class HttpServer {
   };
 
   /** What Node's parser refuses reaches no route. Where an answer is under way nothing may be written before it or between. */
-  #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  #refuse(error: { readonly code?: string | undefined }, socket: Socket): void {
     const isAnswering = this.#connections.get(socket)?.isAnswering === true;
     if (socket.writable && error.code !== 'ECONNRESET' && !isAnswering) socket.write(answerOf(error));
     socket.destroy();
@@ -91,6 +98,7 @@ export class HttpServer {
     );
     this.#server.listen(port, host, resolve);
     await promise;
+    this.#look = setInterval(() => this.lookAtClients(), LOOK_MS).unref();
     return this.#server.address() as AddressInfo;
   }
 
@@ -100,6 +108,15 @@ export class HttpServer {
 
   get connections(): { readonly open: number; readonly cut: number } {
     return this.#open;
+  }
+
+  /** Every second, by itself: closes the connections of clients that do not do their part. */
+  lookAtClients(): void {
+    for (const connection of this.#open) {
+      const found = connection.look();
+      if (found === 'stalled') connection.socket.destroy();
+      if (found === 'late') this.#refuse({ code: LATE }, connection.socket);
+    }
   }
 
   get isStopping(): boolean {
@@ -128,6 +145,7 @@ export class HttpServer {
     }, SWEEP_MS);
     await closed;
     clearInterval(sweep);
+    clearInterval(this.#look);
     clearTimeout(cut);
   }
 
@@ -227,7 +245,7 @@ function afterPoll(): Promise<void> {
 }
 
 /** What is no request that could be routed, as an answer on the wire: a problem document like any other. */
-function answerOf({ code }: NodeJS.ErrnoException): string {
+function answerOf({ code }: { readonly code?: string | undefined }): string {
   const refusal = refusalOfParser(code);
   const requestId = newRequestId();
   const problem = problemOf(refusal, requestId);
@@ -252,7 +270,7 @@ function refusalOfParser(code: string | undefined): Refusal {
       );
     case 'HPE_INVALID_EOF_STATE':
       return new Refusal(400, 'incomplete_body', 'The connection ended before the request did. Send it again.');
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
+    case LATE:
       return new Refusal(408, 'request_timeout', 'The request did not come in time. Send it again.');
     default:
       return new Refusal(
