@@ -28,8 +28,11 @@ export type Validator = (value: unknown, fuel?: Fuel) => Validation;
 
 /** Values of an event times schemas that are tried on each. */
 const MAX_WORK = 300_000;
-/** Most that all patterns of a schema together remember from one event to the next; ordinary texts need a few hundred. */
-const MAX_KEPT = 4_000;
+/** What all patterns of a schema together remember at least from one event to the next, and for each step of one: a counted repetition has as many states. */
+const MIN_KEPT = 4_000;
+const KEPT_A_STEP = 20;
+/** Most of it; each takes some ten bytes. */
+const MAX_KEPT = 40_000;
 const MAX_FAULTS = 20;
 /** Likewise, up to which all faults are looked for: each costs time and memory, and a value may have one for every schema and name. */
 const MAX_THOROUGH_WORK = 5_000;
@@ -66,11 +69,20 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
   };
 }
 
+/** What remembers most forgets first: the others need not find everything again because of it. */
 function trim(patterns: ReadonlyMap<string, LinearPattern>): void {
-  let kept = 0;
-  for (const pattern of patterns.values()) kept += pattern.kept;
-  if (kept <= MAX_KEPT) return;
-  for (const pattern of patterns.values()) pattern.forget();
+  let [kept, size] = [0, 0];
+  for (const pattern of patterns.values()) {
+    kept += pattern.kept;
+    size += pattern.size;
+  }
+  const most = Math.min(MAX_KEPT, MIN_KEPT + KEPT_A_STEP * size);
+  if (kept <= most) return;
+  for (const pattern of [...patterns.values()].sort((a, b) => b.kept - a.kept)) {
+    if (kept <= most) return;
+    kept -= pattern.kept;
+    pattern.forget();
+  }
 }
 
 function run(validate: ValidateFunction, value: unknown, place: string): Validation {

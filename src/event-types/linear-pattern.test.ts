@@ -104,24 +104,46 @@ test('a match that needs more work than is allowed is given up', () => {
   expect(() => tried.test('ab'.repeat(10_000))).toThrow(OutOfFuel);
 });
 
-test('a character that is known costs one unit where it is of ASCII and eight where not, others by the steps that are looked at', () => {
-  const text = Array.from({ length: 300 }, (_, i) => String.fromCodePoint(0x10000 + i)).join('');
+const different = (count: number, start = 0x10000) =>
+  Array.from({ length: count }, (_, i) => String.fromCodePoint(start + i)).join('');
+
+test('a character that is known costs one unit where it is of ASCII and eight where not, others by the tests and steps that are tried on them', () => {
   const fuel = { left: 10_000_000 };
   const tried = new LinearPattern('^(?:[^a]{30}a?)*$', fuel);
-  const costOf = () => {
+  const costOf = (text: string) => {
     const before = fuel.left;
     tried.test(text);
     return before - fuel.left;
   };
-  expect(costOf()).toBeGreaterThan(300 * 100);
-  expect(costOf()).toBe(8 * 300);
-  const before = fuel.left;
-  for (let i = 0; i < 2; i++) tried.test('b'.repeat(1_000));
-  const last = fuel.left;
-  tried.test('b'.repeat(1_000));
-  expect(before - last).toBeGreaterThan(2_000);
-  expect(last - fuel.left).toBe(1_000);
+  costOf(`${different(60)}b`);
+  // Others of a class that was met already: the two tests of the pattern say that it is.
+  expect(costOf(different(150, 0x20000))).toBe(150 * (2 * 16 + 8));
+  expect(costOf(different(150, 0x20000))).toBe(150 * 8);
+  expect(costOf('c'.repeat(1_000))).toBe(1_000);
+  // A text that takes a pattern where it never was.
+  expect(costOf('aab')).toBeGreaterThan(2 * 100);
 });
+
+test.each([
+  ["^[A-Za-z0-9 .,'-]{1,200}$", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,'-"],
+  ['^[^\\s@]{1,64}@[^\\s@]{1,64}\\.[a-z]{2,20}$', 'abcdefghijklmnopqrstuvwxyz0123456789._+-'],
+  ['^[\\p{L} ]{1,200}$', different(3_000, 0x4e00)],
+])(
+  'what is in a text makes no difference to what is found of %s, as far as its classes do not: good texts that nobody saw before cost what known ones do',
+  (source, alphabet) => {
+    const fuel = { left: 10_000_000 };
+    const tried = new LinearPattern(source, fuel);
+    const chars = [...alphabet];
+    const textOf = (i: number) =>
+      Array.from({ length: 60 }, (_, at) => chars[(i * 131 + at * 37) % chars.length]).join('');
+    const textFor = (i: number) => (source.includes('@') ? `${textOf(i)}@${textOf(i + 1)}.example` : textOf(i));
+    for (let i = 0; i < 20; i++) tried.test(textFor(i));
+    const [before, kept] = [fuel.left, tried.kept];
+    for (let i = 20; i < 60; i++) tried.test(textFor(i));
+    expect(tried.kept - kept).toBeLessThan(600);
+    expect((before - fuel.left) / 40).toBeLessThan(60 * 60);
+  },
+);
 
 test('a text of ASCII that is known is followed without a look into a map for any character: twenty patterns go through it in the time that one took (G4)', () => {
   const tried = new LinearPattern('(a|b|ab)*c[0-9]+$');
@@ -137,18 +159,28 @@ test('a text of ASCII that is known is followed without a look into a map for an
   expect(looksAfter).toBeGreaterThan(0);
 });
 
-test('what a pattern remembers is bounded, however many different characters it meets in however many states', () => {
-  const tried = new LinearPattern('^(?:[^a]{30}a?)*$');
-  for (let start = 0x10000; start < 0x10000 + 120_000; start += 30_000) {
-    const text = Array.from({ length: 30_000 }, (_, i) => String.fromCodePoint(start + i)).join('');
-    expect([tried.test(text), tried.test(`${text}ab`)]).toEqual([true, false]);
-    expect(tried.kept).toBeLessThan(21_000);
+test('what a pattern remembers is bounded, however many states texts take it to, and of characters it remembers none that it need not', () => {
+  const tried = new LinearPattern('^(a|b)*a(a|b){40}c$');
+  let most = 0;
+  for (let i = 1; i < 60; i++) {
+    const text = Array.from({ length: 200 }, (_, at) => ((i * i * (at + 7) * (at + i)) % 101 < 50 ? 'a' : 'b')).join(
+      '',
+    );
+    tried.test(text);
+    most = Math.max(most, tried.kept);
   }
+  expect(most).toBeGreaterThan(15_000);
+  expect(most).toBeLessThan(21_000);
   tried.forget();
   expect(tried.kept).toBe(0);
-  // One transition, and two states of more than one step.
+  // Two states of more than one step, and what leads from one to the other.
   tried.test('b');
   expect(tried.kept).toBeGreaterThan(4);
+  const other = new LinearPattern('^(?:[^a]{30}a?)*$');
+  other.test(different(300));
+  const { kept } = other;
+  expect([other.test(different(30_000)), other.test(`${different(30_000, 0x20000)}ab`)]).toEqual([true, false]);
+  expect(other.kept).toBeLessThan(kept + 50);
 });
 
 test.each([

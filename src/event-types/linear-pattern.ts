@@ -1,4 +1,5 @@
-import { type PatternStep, programOf } from './pattern-program.ts';
+import { ASCII, CharClasses } from './char-classes.ts';
+import { type CharTest, type PatternStep, programOf } from './pattern-program.ts';
 import { parsePattern } from './pattern-tree.ts';
 
 /** What is left of the work that one validation may cost, in characters of ASCII whose transition is known: some 10 to 20 ns each. */
@@ -21,21 +22,18 @@ interface State {
   readonly isMatch: boolean;
   /** Whether it is one when the text ends here. */
   readonly matchesAtEnd: boolean;
-  /** By code point. */
-  readonly after: Map<number, State>;
-  /** By code, of characters of ASCII: texts have little else, and to look one up in a Map takes ten times as long. It has no holes: to read one is slow. */
-  ascii: (State | null)[];
+  /** By class of characters. It has no holes: to read one is slow. */
+  after: (State | null)[];
 }
 
-/** Most transitions and steps of states that are remembered: a text may have a million different characters. */
+/** Most transitions and steps of states that are remembered: of some patterns each text has states of its own. */
 const MAX_KEPT = 20_000;
-/** What counts as remembered for a state's table of ASCII, which takes as much room as some transitions. */
-const TABLE_KEPT = 8;
-const ASCII = 128;
-/** Of states of which nothing is known yet. */
-const NOTHING: (State | null)[] = Array.from({ length: ASCII }, () => null);
-/** What a character costs whose transition is known, beside one of ASCII (measured). */
+/** What counts as remembered for a state beside its steps and transitions. */
+const STATE_KEPT = 4;
+/** What a character outside ASCII costs whose class is known, beside one of ASCII (measured). */
 const OTHER_COST = 8;
+/** What a test costs that is tried on a character to find its class, likewise. */
+const TEST_COST = 16;
 /** Characters that are looked at before it is asked whether they may be. */
 const MOST_UNBURNT = 4_096;
 /** What a step costs that is looked at to find a transition or a state, beside a transition that is known (measured). */
@@ -49,6 +47,11 @@ const STEP_COST = 40;
 export class LinearPattern {
   readonly source: string;
   readonly #program: readonly PatternStep[];
+  readonly #tests: readonly CharTest[];
+  /** Found when they are needed first: most patterns are made to be looked at, not to be matched. */
+  #classes: CharClasses | null = null;
+  /** After a state of which nothing is known yet. */
+  #nothing: (State | null)[] = [];
   readonly #fuel: Fuel;
   readonly #states = new Map<string, State>();
   #first: State | null = null;
@@ -56,7 +59,9 @@ export class LinearPattern {
 
   constructor(source: string, fuel: Fuel = { left: Number.POSITIVE_INFINITY }) {
     this.source = source;
-    this.#program = programOf(parsePattern(source));
+    const { steps, tests } = programOf(parsePattern(source));
+    this.#program = steps;
+    this.#tests = tests;
     this.#fuel = fuel;
   }
 
@@ -71,10 +76,7 @@ export class LinearPattern {
 
   /** Matching goes on as before; what is met again is found again. */
   forget(): void {
-    for (const state of this.#states.values()) {
-      state.after.clear();
-      state.ascii = NOTHING;
-    }
+    for (const state of this.#states.values()) state.after = this.#nothing;
     this.#states.clear();
     this.#first = null;
     this.#kept = 0;
@@ -82,6 +84,8 @@ export class LinearPattern {
 
   /** @throws OutOfFuel */
   test(text: string): boolean {
+    const classes = this.#classesOf();
+    const { ascii } = classes;
     this.#first ??= this.#stateOf(this.#closure([0], true), true);
     let state = this.#first;
     // Counted here, and written down where the known ends: nearly all that is done is done in this loop.
@@ -89,7 +93,7 @@ export class LinearPattern {
     for (let i = 0; i < text.length; i++) {
       if (state.isMatch) break;
       const code = text.charCodeAt(i);
-      const next = code < ASCII ? state.ascii[code]! : null;
+      const next = code < ASCII ? state.after[ascii[code]!]! : null;
       if (next !== null && known < MOST_UNBURNT) {
         known++;
         state = next;
@@ -99,8 +103,9 @@ export class LinearPattern {
       known = 0;
       const point = text.codePointAt(i)!;
       if (point > 0xffff) i++;
+      const of = code < ASCII ? ascii[code]! : this.#classOf(point, classes);
       this.#burn(code < ASCII ? 1 : OTHER_COST);
-      state = next ?? state.after.get(point) ?? this.#advance(state, point);
+      state = state.after[of] ?? this.#advance(state, point, of);
     }
     this.#burn(known);
     return state.matchesAtEnd;
@@ -115,27 +120,43 @@ export class LinearPattern {
     burn(this.#fuel, amount);
   }
 
-  #advance(state: State, code: number): State {
+  #classesOf(): CharClasses {
+    if (this.#classes !== null) return this.#classes;
+    this.#classes = new CharClasses(this.#tests);
+    this.#nothing = Array.from({ length: this.#classes.asciiCount }, () => null);
+    return this.#classes;
+  }
+
+  #classOf(point: number, classes: CharClasses): number {
+    const recalled = classes.recall(point);
+    if (recalled !== -1) return recalled;
+    this.#burn(classes.tests * TEST_COST);
+    return classes.find(point);
+  }
+
+  /** @param of the class of the character */
+  #advance(state: State, point: number, of: number): State {
     if (this.#kept >= MAX_KEPT) this.forget();
     const next: number[] = [];
     this.#burn(state.steps.length * STEP_COST);
-    const char = String.fromCodePoint(code);
+    const char = String.fromCodePoint(point);
     for (const at of state.steps) {
       const step = this.#program[at]!;
       if (step.kind === 'one' && step.test(char)) next.push(step.next);
     }
     // A match may begin after any character.
     const found = this.#stateOf(this.#closure([...next, 0], false));
-    if (code >= ASCII) state.after.set(code, found);
-    else {
-      if (state.ascii === NOTHING) {
-        state.ascii = NOTHING.slice();
-        this.#kept += TABLE_KEPT;
-      }
-      state.ascii[code] = found;
-    }
-    this.#kept++;
+    this.#remember(state, of, found);
     return found;
+  }
+
+  #remember(state: State, of: number, found: State): void {
+    if (state.after === this.#nothing) {
+      state.after = this.#nothing.slice();
+      this.#kept += state.after.length;
+    }
+    for (; state.after.length <= of; this.#kept++) state.after.push(null);
+    state.after[of] = found;
   }
 
   #stateOf(steps: readonly number[], isBegin = false): State {
@@ -144,9 +165,9 @@ export class LinearPattern {
     if (known !== undefined) return known;
     const isMatch = this.#hasMatch(steps);
     const matchesAtEnd = isMatch || this.#hasMatch(this.#closure(steps, isBegin, true));
-    const state = { steps, isMatch, matchesAtEnd, after: new Map<number, State>(), ascii: NOTHING };
+    const state = { steps, isMatch, matchesAtEnd, after: this.#nothing };
     this.#states.set(key, state);
-    this.#kept += steps.length;
+    this.#kept += steps.length + STATE_KEPT;
     return state;
   }
 

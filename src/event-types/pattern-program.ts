@@ -1,8 +1,11 @@
 import { PatternProblem, type PatternTree } from './pattern-tree.ts';
 
+/** Whether a step goes on with a character. */
+export type CharTest = (char: string) => boolean;
+
 /** Steps of a nondeterministic automaton (Thompson's construction). Numbers are indexes of steps. */
 export type PatternStep =
-  | { readonly kind: 'one'; readonly test: (char: string) => boolean; readonly next: number }
+  | { readonly kind: 'one'; readonly test: CharTest; readonly next: number }
   | { readonly kind: 'begin' | 'end'; readonly next: number }
   | { kind: 'either'; next: number; other: number }
   | { readonly kind: 'match' };
@@ -10,15 +13,29 @@ export type PatternStep =
 /** Most steps of one pattern, counted repetitions written out: the time for a character is in proportion to them. */
 const MAX_STEPS = 400;
 
-/** @throws PatternProblem when the pattern has too many steps */
-export function programOf(tree: PatternTree): readonly PatternStep[] {
-  const steps: PatternStep[] = [];
-  append(tree, steps);
-  steps.push({ kind: 'match' });
-  return steps;
+interface PatternProgram {
+  readonly steps: readonly PatternStep[];
+  /** Those of all steps, each once. */
+  readonly tests: readonly CharTest[];
 }
 
-function append(tree: PatternTree, steps: PatternStep[]): void {
+/** A program that is being written. */
+interface Draft {
+  readonly steps: PatternStep[];
+  /** By source: what is repeated is written out, and has one test. */
+  readonly tests: Map<string, CharTest>;
+}
+
+/** @throws PatternProblem when the pattern has too many steps */
+export function programOf(tree: PatternTree): PatternProgram {
+  const draft: Draft = { steps: [], tests: new Map() };
+  append(tree, draft);
+  draft.steps.push({ kind: 'match' });
+  return { steps: draft.steps, tests: [...draft.tests.values()] };
+}
+
+function append(tree: PatternTree, draft: Draft): void {
+  const { steps } = draft;
   if (steps.length > MAX_STEPS) {
     throw new PatternProblem(
       `needs more than ${MAX_STEPS} steps, its repetitions written out; use minLength and maxLength`,
@@ -26,7 +43,7 @@ function append(tree: PatternTree, steps: PatternStep[]): void {
   }
   switch (tree.kind) {
     case 'one':
-      steps.push({ kind: 'one', test: testOf(tree.source), next: steps.length + 1 });
+      steps.push({ kind: 'one', test: testIn(draft, tree.source), next: steps.length + 1 });
       return;
     case 'begin':
     case 'end':
@@ -35,42 +52,44 @@ function append(tree: PatternTree, steps: PatternStep[]): void {
     case 'sequence':
       // Nothing at all counts as a step too: repeated, it would cost time and no room.
       if (tree.parts.length === 0) either(steps);
-      for (const part of tree.parts) append(part, steps);
+      for (const part of tree.parts) append(part, draft);
       return;
     case 'choice':
-      appendChoice(tree.parts, steps);
+      appendChoice(tree.parts, draft);
       return;
     case 'repeat':
-      appendRepeat(tree.part, tree.least, tree.most, steps);
+      appendRepeat(tree.part, tree.least, tree.most, draft);
       return;
   }
 }
 
-function appendChoice(parts: readonly PatternTree[], steps: PatternStep[]): void {
+function appendChoice(parts: readonly PatternTree[], draft: Draft): void {
+  const { steps } = draft;
   const ends: { next: number }[] = [];
   for (const [i, part] of parts.entries()) {
     if (i === parts.length - 1) {
-      append(part, steps);
+      append(part, draft);
       break;
     }
     const fork = either(steps);
-    append(part, steps);
+    append(part, draft);
     ends.push(either(steps));
     fork.other = steps.length;
   }
   for (const end of ends) jumpTo(end, steps.length);
 }
 
-function appendRepeat(part: PatternTree, least: number, most: number, steps: PatternStep[]): void {
+function appendRepeat(part: PatternTree, least: number, most: number, draft: Draft): void {
+  const { steps } = draft;
   if (Math.max(least, Number.isFinite(most) ? most : 0) > MAX_STEPS) {
     throw new PatternProblem(`repeats more than ${MAX_STEPS} times; use minLength and maxLength`);
   }
   if (most === 0) either(steps);
-  for (let i = 0; i < least; i++) append(part, steps);
+  for (let i = 0; i < least; i++) append(part, draft);
   if (most === Number.POSITIVE_INFINITY) {
     const fork = either(steps);
     const start = steps.length - 1;
-    append(part, steps);
+    append(part, draft);
     jumpTo(either(steps), start);
     fork.other = steps.length;
     return;
@@ -78,7 +97,7 @@ function appendRepeat(part: PatternTree, least: number, most: number, steps: Pat
   const forks = [];
   for (let i = least; i < most; i++) {
     forks.push(either(steps));
-    append(part, steps);
+    append(part, draft);
   }
   for (const fork of forks) fork.other = steps.length;
 }
@@ -95,8 +114,14 @@ function jumpTo(step: { next: number; other?: number }, target: number): void {
   if (step.other !== undefined) step.other = target;
 }
 
+function testIn({ tests }: Draft, source: string): CharTest {
+  const test = tests.get(source) ?? testOf(source);
+  tests.set(source, test);
+  return test;
+}
+
 /** Single code points are left to the engine: without repetition it cannot go astray. */
-function testOf(source: string): (char: string) => boolean {
+function testOf(source: string): CharTest {
   if (source.length === 1 && source !== '.') return (char) => char === source;
   const expression = new RegExp(`^(?:${source})$`, 'u');
   return (char) => expression.test(char);
