@@ -344,7 +344,7 @@ export const PROBLEM_CODES = {
     where: LIMITED,
     meaning:
       'The tenant has sent its share of events or bytes, or of events that take long to be checked by their schemas. Nothing was stored.',
-    remedy: 'Send it again after `Retry-After`; the header `RateLimit` says what is left.',
+    remedy: 'Send it again after `Retry-After`; the header `RateLimit` says what is left of events and bytes.',
   },
   backlog_full: {
     status: 429,

@@ -1,6 +1,6 @@
 import { Refusal } from '../domain/errors.ts';
 import type { CheckBudget } from './check-budget.ts';
-import { type CheckRate, FREE } from './check-rate.ts';
+import type { CheckRate } from './check-rate.ts';
 import type { Validation, Validator } from './compile-schema.ts';
 
 interface Check {
@@ -13,7 +13,7 @@ interface Check {
 
 /**
  * Checks an event within what its request may cost, and its tenant over time. Once a tenant has spent that, its requests are refused where their events
- * take long: what is usual passes. A request that has begun with costly events may go on.
+ * take long: what is usual passes. What a request spent itself is not held against it, so that one whose events are many may come to its end.
  * @throws Refusal 429
  */
 export async function checkAtRate(check: Check, budget: CheckBudget, rate: CheckRate): Promise<Validation> {
@@ -34,13 +34,15 @@ interface Checked {
 }
 
 function checkNow({ tenantNum, data, validate, isRefusing }: Check, budget: CheckBudget, rate: CheckRate): Checked {
-  const waitMs = budget.isWhole(tenantNum) ? rate.waitMs(tenantNum) : 0;
-  const fuel = waitMs > 0 ? { left: FREE } : budget.of(tenantNum);
+  const spent = budget.spent(tenantNum);
+  const spare = rate.spare(tenantNum, spent);
+  const fuel = spare === null ? budget.of(tenantNum) : { left: spare };
   const before = fuel.left;
   const validation = validate(data, fuel);
   const cost = before - fuel.left;
   rate.paid(tenantNum, cost);
-  if (waitMs > 0 && fuel.left === 0 && validation.kind === 'too_costly' && isRefusing) throw checkedTooMuch(waitMs);
+  if (spare !== null && fuel.left === 0 && validation.kind === 'too_costly' && isRefusing)
+    throw checkedTooMuch(rate.waitMs(tenantNum, spent));
   return { cost, validation };
 }
 

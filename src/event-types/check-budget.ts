@@ -8,15 +8,23 @@ const COSTLY_EVENTS = 20;
 /** What the events of one request, or one batch of a source, may cost together to be checked. Each tenant has its own: none spends another's. */
 export class CheckBudget {
   readonly #tenants = new Map<number, Fuel>();
+  readonly #whole: number;
+
+  /** @param costlyEvents that may be as costly as an event may be at all: of a batch of a source each, because its producer cannot send smaller ones */
+  constructor(costlyEvents = COSTLY_EVENTS) {
+    this.#whole = costlyEvents * FUEL;
+  }
 
   of(tenantNum: number): Fuel {
-    const fuel = this.#tenants.get(tenantNum) ?? { left: COSTLY_EVENTS * FUEL };
-    this.#tenants.set(tenantNum, fuel);
+    let fuel = this.#tenants.get(tenantNum);
+    if (fuel === undefined) {
+      fuel = { left: this.#whole };
+      this.#tenants.set(tenantNum, fuel);
+    }
     return fuel;
   }
 
-  /** Whether nothing of it was spent for a tenant. */
-  isWhole(tenantNum: number): boolean {
-    return this.of(tenantNum).left === COSTLY_EVENTS * FUEL;
+  spent(tenantNum: number): number {
+    return this.#whole - (this.#tenants.get(tenantNum)?.left ?? this.#whole);
   }
 }

@@ -5,25 +5,29 @@ import { FUEL } from './check-budget.ts';
 const PER_SECOND = 20_000_000;
 /** What they may have cost beyond that before more are refused: as much as those of one request may. */
 const MOST_OWED = 100_000_000;
-/** Up to which a check is like any other: those of usual events count for nothing, and are made whatever others have cost. */
-export const FREE = 50_000;
-/** From which on a check leaves the event loop to others before the next one of its tenant. */
+/** What a check may cost at the most once its tenant owes more than that: usual ones cost a small part of it. The more it owes the less it is, down to nothing. */
+export const SPARE = 50_000;
+/** What checks of a tenant may cost in one turn of the event loop before others have theirs. */
 const COSTLY = FUEL / 10;
 const MANY_TENANTS = 1_000;
 
 interface Debt {
-  readonly owed: number;
-  readonly atMs: number;
+  owed: number;
+  atMs: number;
 }
 
 /**
- * Holds tenants to what the checks of their events may cost over time, in this process, and to one costly check in a turn of the event loop. What the
+ * Holds tenants to what the checks of their events may cost over time, in this process, and to as much as one costly check in a turn of the event loop. What the
  * events of one request may cost is bounded by itself: many requests would hold up everybody else all the same.
  */
 export class CheckRate {
   readonly #nowMs: () => number;
-  /** Of tenants whose events were costly lately. */
+  /** Of tenants whose events were checked lately. */
   readonly #debts = new Map<number, Debt>();
+  #forgetAt = MANY_TENANTS;
+  /** What checks have cost in this turn of the event loop, by tenant. */
+  readonly #inThisTurn = new Map<number, number>();
+  readonly #onNextTurn = () => this.#inThisTurn.clear();
   /** Of tenants that had a costly check in this turn: when the last one of those that wait has been made. */
   readonly #turns = new Map<number, Promise<void>>();
 
@@ -32,18 +36,30 @@ export class CheckRate {
     this.#nowMs = nowMs;
   }
 
-  /** Milliseconds until checks may be begun for a tenant; 0: now. */
-  waitMs(tenantNum: number): number {
-    const debt = this.#debts.get(tenantNum);
-    return debt === undefined ? 0 : Math.max(0, ((this.#owed(debt) - MOST_OWED) / PER_SECOND) * 1_000);
+  /**
+   * @param own what the request that asks has cost itself
+   * @returns what the next check of a tenant may cost; null where it owes so little that it may cost what its request has left
+   */
+  spare(tenantNum: number, own: number): number | null {
+    const excess = this.#excess(tenantNum, own);
+    return excess <= 0 ? null : Math.floor(SPARE * Math.max(0, 1 - excess / MOST_OWED));
+  }
+
+  /** Milliseconds until costly checks may be made again for a tenant. */
+  waitMs(tenantNum: number, own: number): number {
+    return (Math.max(0, this.#excess(tenantNum, own)) / PER_SECOND) * 1_000;
   }
 
   paid(tenantNum: number, cost: number): void {
-    if (cost <= FREE) return;
+    if (cost === 0) return;
     const debt = this.#debts.get(tenantNum);
-    const owed = (debt === undefined ? 0 : this.#owed(debt)) + cost - FREE;
-    if (this.#debts.size >= MANY_TENANTS) this.#forget();
-    this.#debts.set(tenantNum, { owed, atMs: this.#nowMs() });
+    if (debt !== undefined) {
+      debt.owed = this.#owed(debt) + cost;
+      debt.atMs = this.#nowMs();
+      return;
+    }
+    if (this.#debts.size >= this.#forgetAt) this.#forget();
+    this.#debts.set(tenantNum, { owed: cost, atMs: this.#nowMs() });
   }
 
   /**
@@ -52,9 +68,12 @@ export class CheckRate {
    */
   inTurn(tenantNum: number, check: () => number): Promise<void> | null {
     const before = this.#turns.get(tenantNum);
-    if (before === undefined && check() < COSTLY) return null;
+    if (before === undefined && !this.#isTurnOver(tenantNum, check())) return null;
     // Made already, where nothing was before it.
-    const turn = before === undefined ? nextTurn() : before.then(() => (check() < COSTLY ? undefined : nextTurn()));
+    const turn =
+      before === undefined
+        ? nextTurn()
+        : before.then(() => (this.#isTurnOver(tenantNum, check()) ? nextTurn() : undefined));
     const end = () => {
       if (this.#turns.get(tenantNum) === over) this.#turns.delete(tenantNum);
     };
@@ -63,11 +82,27 @@ export class CheckRate {
     return before === undefined ? null : turn;
   }
 
+  /** Whether a tenant's checks have cost so much in this turn of the event loop that others are to have theirs. */
+  #isTurnOver(tenantNum: number, cost: number): boolean {
+    if (cost === 0) return false;
+    if (this.#inThisTurn.size === 0) setImmediate(this.#onNextTurn);
+    const sum = (this.#inThisTurn.get(tenantNum) ?? 0) + cost;
+    this.#inThisTurn.set(tenantNum, sum);
+    return sum >= COSTLY;
+  }
+
+  #excess(tenantNum: number, own: number): number {
+    const debt = this.#debts.get(tenantNum);
+    return debt === undefined ? 0 : this.#owed(debt) - own - MOST_OWED;
+  }
+
   #owed({ owed, atMs }: Debt): number {
     return Math.max(0, owed - ((this.#nowMs() - atMs) / 1_000) * PER_SECOND);
   }
 
   #forget(): void {
     for (const [tenantNum, debt] of this.#debts) if (this.#owed(debt) === 0) this.#debts.delete(tenantNum);
+    // Not again before there are twice as many: each that is added would go over all of them.
+    this.#forgetAt = Math.max(MANY_TENANTS, 2 * this.#debts.size);
   }
 }

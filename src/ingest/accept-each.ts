@@ -59,7 +59,7 @@ async function sealEach(
 ): Promise<readonly (Pending | Rejection)[]> {
   const sealed: (Pending | Rejection)[] = [];
   const turns = new TurnTaker();
-  const budget = new CheckBudget();
+  const budget = new CheckBudget(events.length);
   for (const { raw, caller, sourceKey } of events) {
     const sealing = seal(raw, { caller, idempotencyKey: undefined, budget }, dependencies);
     const one = sealing instanceof Promise ? await turns.after(sealing) : sealing;
