@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
@@ -40,16 +41,22 @@ test('G4: keys that somebody makes up are looked for together, however many come
   const { apiPool, authenticator } = service.context;
   const good = await freshKey();
   const holder = await apiPool.connect();
-  const waiting = async () => (await holder.query<{ n: number }>(WAITING)).rows[0]!.n;
+  // By another session: within a transaction, Postgres shows what the others do as it was when first asked.
+  const waiting = async () => (await apiPool.query<{ n: number }>(WAITING)).rows[0]!.n;
   await holder.query('BEGIN; LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE');
   const forged = () => `Bearer phk_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
+  const asked = vi.spyOn(pg.Pool.prototype, 'query');
   const answers = Promise.allSettled([
     ...Array.from({ length: 500 }, () => authenticator.authenticate(forged())),
     authenticator.authenticate(`Bearer ${good}`),
   ]);
   try {
     expect(await eventually(waiting, (n) => n > 0)).toBe(1);
+    const texts = asked.mock.calls.map((given) => JSON.stringify(given[0]));
+    const looks = texts.filter((text) => text.includes('api_keys') && text !== JSON.stringify(WAITING));
+    expect(looks).toHaveLength(1);
   } finally {
+    asked.mockRestore();
     await holder.query('ROLLBACK');
     holder.release();
   }

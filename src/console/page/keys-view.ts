@@ -58,7 +58,7 @@ function cells({ api, act }: Opening, path: readonly string[], key: ApiKey): rea
         await api.call('DELETE', [...path, key.id]);
         return `The key ${key.id} is revoked.`;
       },
-      { title: `Revoke ${key.id}?`, detail: 'Whoever uses it is refused within a second, for good.', yes: 'Revoke' },
+      { title: `Revoke ${key.id}?`, detail: 'Whoever uses it is refused within two seconds, for good.', yes: 'Revoke' },
     ),
   );
   revoke.setAttribute('aria-label', `Revoke ${key.id}`);
