@@ -165,7 +165,8 @@ test('however many rows others have among those of a flood, its parking looks at
   );
   const looked = await rowsLookedAt((client) => parkEndpoints(client, [lease!], [1], GIVEN));
   expect(looked).toBeGreaterThan(0);
-  expect(looked).toBeLessThanOrEqual(looksOf({ limit: GIVEN }, 1, 0));
+  // Postgres 14 reads one row more before it sees that these were enough.
+  expect(looked).toBeLessThanOrEqual(looksOf({ limit: GIVEN }, 1, 0) + 1);
   await pool.query('DELETE FROM mailbox WHERE lane = 1');
 });
 
