@@ -5,6 +5,7 @@ import { migrate } from '../../src/store/migrate.ts';
 import { prepareDatabase } from '../../src/store/prepare-database.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { requirePgbouncer, startPgbouncer } from '../support/pgbouncer-process.ts';
 import { query } from '../support/query.ts';
 import { startReceiver } from '../support/receiver.ts';
@@ -60,6 +61,9 @@ test('through a PgBouncer that pools sessions, events are stored and delivered, 
   onTestFinished(() => service.stop());
   await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'acme' });
   await call(service.baseUrl, 'POST', '/v1/tenants/acme/endpoints', { url: receiver.url });
+  // Its retry is rung for, whether its lane is awake or not.
+  const away = { url: `http://127.0.0.1:${await freePort()}/`, retry_schedule: [0, 1] };
+  await call(service.baseUrl, 'POST', '/v1/tenants/acme/endpoints', away);
   const posted = await call(service.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'acme', data: 1 });
   expect(posted.status).toBe(202);
   await receiver.received(1);
