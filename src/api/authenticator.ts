@@ -94,8 +94,10 @@ export class Authenticator {
     const before = this.#revocations;
     const nowMs = this.#options.nowMs();
     const found = await this.#options.find(key, wasKnown);
-    if (found === null) this.#known.delete(keyHash);
-    if (found === null) throw unauthorized('The API key is not valid.');
+    if (found === null) {
+      this.#known.delete(keyHash);
+      throw unauthorized('The API key is not valid.');
+    }
     const { id, tenantNum, tenantId, scopes, expiresAtMs } = found;
     const caller: Caller = {
       kind: 'tenant',
@@ -110,7 +112,9 @@ export class Authenticator {
     this.#known.delete(keyHash);
     if (this.#known.size >= REMEMBERED_KEYS) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(keyHash, {
-      ...{ caller, untilMs: until(TRUSTED_MS), unansweredUntilMs: until(TRUSTED_UNANSWERED_MS) },
+      caller,
+      untilMs: until(TRUSTED_MS),
+      unansweredUntilMs: until(TRUSTED_UNANSWERED_MS),
       looking: null,
     });
     return caller;

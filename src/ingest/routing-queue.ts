@@ -54,8 +54,7 @@ export class RoutingQueue {
   }
 
   get isEmpty(): boolean {
-    for (const { units } of this.#rooms.values()) if (units.length > 0) return false;
-    return true;
+    return this.#events === 0;
   }
 
   /**
