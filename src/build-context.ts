@@ -9,12 +9,13 @@ import { ScanTurns } from './api/scan-turns.ts';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
-import { createGroupCommit, keysExpireBefore } from './create-group-commit.ts';
+import { createGroupCommit, type GroupCommitParts, keysExpireBefore, TENANT_LOADS } from './create-group-commit.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
 import { TypeRules } from './event-types/type-rules.ts';
 import { CONCURRENT_GROUPS } from './ingest/group-commit.ts';
 import { RoutingHolds } from './ingest/routing-holds.ts';
+import { shareLoads } from './ingest/share-loads.ts';
 import { shareLookups } from './ingest/share-lookups.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
@@ -36,8 +37,14 @@ import { findMadeIds } from './store/made-ids.ts';
 import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { holdRouting, routingBucket } from './store/routing.ts';
-import { findTenant, findTenantRef } from './store/tenants.ts';
-import { loadSchema, loadTypeRules, loadTypesVersion } from './store/type-rules.ts';
+import { findTenant, findTenantRefs } from './store/tenants.ts';
+import {
+  loadLightTypeRules,
+  loadSchema,
+  loadTypeRules,
+  loadTypesVersion,
+  type StoredTypeRules,
+} from './store/type-rules.ts';
 import { Vault } from './store/vault.ts';
 
 export interface ContextOptions {
@@ -124,6 +131,7 @@ export function buildContext(options: ContextOptions): Context {
     bodies,
     waker,
     commitPool,
+    accessPool,
     routingPool,
     holds,
     expansionBell,
@@ -133,7 +141,7 @@ export function buildContext(options: ContextOptions): Context {
       (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
       { most: 10_000, mostWaiting, patienceMs: config.INGEST_DEADLINE_MS },
     );
-  const recallTenant = rememberTenants((id) => within(config.INGEST_DEADLINE_MS, findTenantRef(accessPool, id)));
+  const recallTenant = rememberTenants(createTenantFinder(config, accessPool));
   const version = productVersion();
   observe.metrics.noteBuild(version);
   observe.watchInstallation(() => readFigures(workerPool));
@@ -168,7 +176,7 @@ export function buildContext(options: ContextOptions): Context {
       inTime: (work) => within(config.INGEST_DEADLINE_MS, work),
       maxEventBytes: config.MAX_EVENT_BYTES,
       types: {
-        rules: createTypeRules(config, commitPool),
+        rules: createTypeRules(config, { commitPool, accessPool, routingPool }),
         onMisfit: (event) => observe.eventMisfit(event),
         duringHold: (tenants, work) => holds.during(tenants, work),
       },
@@ -201,12 +209,34 @@ export function buildContext(options: ContextOptions): Context {
   };
 }
 
-function createTypeRules(config: Config, pool: pg.Pool): TypeRules {
+function createTypeRules(
+  { INGEST_DEADLINE_MS }: Config,
+  { commitPool, accessPool, routingPool }: Pick<GroupCommitParts, 'commitPool' | 'accessPool' | 'routingPool'>,
+): TypeRules {
+  const load = shareLoads<StoredTypeRules, []>(
+    {
+      light: (tenantNums) => loadLightTypeRules(accessPool, tenantNums),
+      whole: (tenantNum) => loadTypeRules(routingPool, tenantNum),
+    },
+    { ...TENANT_LOADS, patienceMs: INGEST_DEADLINE_MS },
+  );
   return new TypeRules({
-    load: (tenantNum) => within(config.INGEST_DEADLINE_MS, loadTypeRules(pool, tenantNum)),
-    loadVersion: (tenantNum) => within(config.INGEST_DEADLINE_MS, loadTypesVersion(pool, tenantNum)),
-    loadSchema: (...version) => within(config.INGEST_DEADLINE_MS, loadSchema(pool, ...version)),
+    load: (tenantNum) => within(INGEST_DEADLINE_MS, load(tenantNum)),
+    loadVersion: (tenantNum) => within(INGEST_DEADLINE_MS, loadTypesVersion(commitPool, tenantNum)),
+    loadSchema: (...version) => within(INGEST_DEADLINE_MS, loadSchema(commitPool, ...version)),
   });
+}
+
+/** Those who ask for tenants' ids while others are looked for share the next lookup. */
+function createTenantFinder(
+  { INGEST_DEADLINE_MS: patienceMs }: Config,
+  pool: pg.Pool,
+): (id: string) => Promise<TenantRef | null> {
+  const find = shareLookups((ids: readonly string[]) => findTenantRefs(pool, ids), {
+    ...{ most: 1_000, mostWaiting: 50_000 },
+    patienceMs,
+  });
+  return async (id) => (await within(patienceMs, find([id]))).get(id) ?? null;
 }
 
 /** Half of the connections for scans, and half of these for one tenant's. */

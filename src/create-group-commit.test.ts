@@ -46,14 +46,14 @@ async function commit(answers: readonly ({ readonly code: string } | 'stored')[]
   };
   const routing = {
     ...{ version: 1, types_version: 0, num: 7, order: 'none' },
-    ...{ endpoint_version: 1, bytes: 17, is_known: false, subscriptions: '[{"types":["t"]}]' },
+    ...{ tenant_num: EVENT.tenant.num, endpoint_version: 1, is_large: false, subscriptions: '[{"types":["t"]}]' },
   };
   const commitPool = {
     options: {},
     totalCount: 1,
     connect: async () => ({ query: append, release: () => {} }),
   };
-  const routingPool = { query: async () => ({ rows: [routing] }) };
+  const accessPool = { query: async () => ({ rows: [routing] }) };
   const waker = new LaneWaker({ ring: () => {}, call: () => {}, callBehind: () => null });
   waker.local = {
     wake: () => [],
@@ -76,7 +76,7 @@ async function commit(answers: readonly ({ readonly code: string } | 'stored')[]
     bodies: { put: () => {} },
     waker,
     commitPool,
-    routingPool,
+    accessPool,
     holds: new RoutingHolds(
       async () => () => {},
       (num) => num,

@@ -80,14 +80,16 @@ async function ownersOf(
   recallTenant: Context['recallTenant'],
 ): Promise<readonly (TenantRef | null)[]> {
   if (caller.kind === 'tenant') return events.map(() => caller.tenant);
-  const owners: (TenantRef | null)[] = [];
-  for (const { value } of events) {
+  const owners = events.map(({ value }) => {
     const id = (value as { tenant_id?: unknown } | null)?.tenant_id;
-    const owner = typeof id === 'string' ? recallTenant(id) : null;
-    owners.push(owner instanceof Promise ? await owner : owner);
-  }
-  return owners;
+    return typeof id === 'string' ? recallTenant(id) : null;
+  });
+  // All that have to be looked up at once: one after the other they would take as many statements.
+  return owners.every(isKnown) ? owners : Promise.all(owners);
 }
+
+const isKnown = (owner: TenantRef | null | Promise<TenantRef | null>): owner is TenantRef | null =>
+  !(owner instanceof Promise);
 
 function costsOf(
   events: readonly RawEvent[],

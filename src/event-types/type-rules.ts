@@ -120,6 +120,11 @@ export class TypeRules {
     }));
   }
 
+  /** Begins to read what is said of the tenant's event types, where that is not known; whose event is checked meets what it fails by. */
+  begin(tenantNum: number): void {
+    if (this.#tenants.peek(tenantNum) === undefined) this.#entryOf(tenantNum).catch(() => {});
+  }
+
   forget(tenantNum: number): void {
     this.#tenants.delete(tenantNum);
   }

@@ -3,6 +3,7 @@ import { CheckBudget } from '../event-types/check-budget.ts';
 import { type AcceptDependencies, type RawEvent, seal } from './accept.ts';
 import type { Misfit } from './check-type.ts';
 import { judgeRefused, NONE_REFUSED } from './judge-refused.ts';
+import { lookAhead, lookUpOnce } from './look-ahead.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
 import { CONFLICT, REUSED_ID, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
@@ -55,11 +56,16 @@ interface Pending {
 
 async function sealEach(
   events: readonly LooseEvent[],
-  dependencies: AcceptDependencies,
+  given: AcceptDependencies,
 ): Promise<readonly (Pending | Rejection)[]> {
+  const dependencies = lookUpOnce(given);
   const sealed: (Pending | Rejection)[] = [];
   const turns = new TurnTaker();
   const budget = new CheckBudget(events.length);
+  lookAhead(
+    events.flatMap(({ raw, caller }) => (caller.kind === 'tenant' ? [] : [raw])),
+    dependencies,
+  );
   for (const { raw, caller, sourceKey } of events) {
     const sealing = seal(raw, { caller, idempotencyKey: undefined, budget }, dependencies);
     const one = sealing instanceof Promise ? await turns.after(sealing) : sealing;

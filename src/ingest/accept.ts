@@ -7,6 +7,7 @@ import { type CheckTypes, checkType, type Misfit, type TypeCheck } from './check
 import { conflictsIn } from './conflicts-in.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { judgeRefused } from './judge-refused.ts';
+import { lookAhead, lookUpOnce } from './look-ahead.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
 import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
 import { CONFLICT, invalid, REUSED_ID, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
@@ -144,15 +145,21 @@ interface SealedAll {
 async function sealAll(
   raw: readonly RawEvent[],
   options: AcceptOptions,
-  dependencies: AcceptDependencies,
+  given: AcceptDependencies,
 ): Promise<SealedAll> {
+  const dependencies = lookUpOnce(given);
   const pending: PendingEvent[] = [];
   const rejections = new Map<number, Rejection>();
   const misfits = new Map<number, Misfit>();
   const turns = new TurnTaker();
   const sealOptions = { ...options, budget: new CheckBudget() };
+  let looksAhead = options.caller.kind !== 'tenant';
   for (const [index, each] of raw.entries()) {
     const check = seal(each, sealOptions, dependencies);
+    if (looksAhead && check instanceof Promise) {
+      looksAhead = false;
+      lookAhead(raw.slice(index + 1), dependencies);
+    }
     // Nearly always all is known: a turn of the queue for each event would cost as much as its checks.
     const sealed = check instanceof Promise ? await turns.after(check) : check;
     if ('status' in sealed) rejections.set(index, sealed);

@@ -38,6 +38,7 @@ async function accept(verdicts: readonly Verdict[], current: bigint) {
       isKnown = true;
       return verdicts[Math.min(known, verdicts.length - 1)]!;
     },
+    begin: () => {},
     forget,
     isCurrent: async (_: number, version: bigint) => {
       if (version !== current) forget();

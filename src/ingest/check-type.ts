@@ -6,7 +6,7 @@ import type { ReadEvent } from './read-event.ts';
 import type { RoutingHolds } from './routing-holds.ts';
 
 export interface CheckTypes {
-  readonly rules: Pick<TypeRules, 'check' | 'forget' | 'isCurrent'>;
+  readonly rules: Pick<TypeRules, 'begin' | 'check' | 'forget' | 'isCurrent'>;
   /** Told of events that are taken although they are not what their type's schema says. */
   readonly onMisfit: (event: Misfit) => void;
   /** See `RoutingHolds`. */

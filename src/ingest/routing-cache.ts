@@ -122,6 +122,14 @@ export class RoutingCache {
     return tenant.entry === undefined && tenant.loading?.generation !== tenant.generation;
   }
 
+  /** Begins to read what is missing or was forgotten; who prepares it meets what that fails by. */
+  begin(tenants: Iterable<number>): void {
+    for (const num of new Set(tenants)) {
+      const known = this.#entryOf(num);
+      if (known instanceof Promise) known.catch(() => {});
+    }
+  }
+
   /** Reads what is missing or was forgotten. */
   async prepare(tenants: Iterable<number>): Promise<Prepared> {
     const prepared = new PreparedEntries(this.#laneOf);

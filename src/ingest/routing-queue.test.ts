@@ -96,6 +96,25 @@ test('events of a tenant that waited for its routing are stored in the order in 
   expect(stored.flatMap((group) => group.events.map(({ uuid }) => uuid))).toEqual(units.map(([event]) => event!.uuid));
 });
 
+test('the routing of all tenants of a batch is read at once, not one after the other', async () => {
+  const reads = new Map<number, PromiseWithResolvers<ReturnType<typeof routingOf>>>();
+  const load = (num: number) => {
+    reads.set(num, Promise.withResolvers());
+    return reads.get(num)!.promise;
+  };
+  const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4) });
+  const batch = await settled(commits.submit([1, 2, 3, 2].map(ofTenant)));
+  expect([...reads.keys()]).toEqual([1, 2, 3]);
+  // One that fails is read again when it is wanted.
+  reads.get(2)!.reject(new Error('connection lost'));
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
+  for (const { resolve } of [...reads.values()]) resolve(routingOf(1n));
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
+  reads.get(2)!.resolve(routingOf(1n));
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
+  expect(batch.value?.kind).toBe('accepted');
+});
+
 test('a drain waits for what waits for its routing', async () => {
   const read = Promise.withResolvers<ReturnType<typeof routingOf>>();
   const commits = commitsWith([succeeds], { routing: new RoutingCache(() => read.promise, 4) });

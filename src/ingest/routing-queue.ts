@@ -71,6 +71,8 @@ export class RoutingQueue {
     const isTooMuch = events + unit.unit.length > leftEvents || bytes + unit.bytes > leftBytes;
     if (isTooMuch && events > 0) return false;
     this.#put(room ?? this.#open(tenantNum), unit);
+    // Of all its tenants: it would else meet one after the other.
+    this.#beginReads(tenantsOf([unit]), [unit]);
     return true;
   }
 
@@ -113,11 +115,17 @@ export class RoutingQueue {
 
   /** Reads the routing of these tenants, where it is not at hand. */
   async #read({ units }: Room, tenants: ReadonlySet<number>): Promise<void> {
+    this.#beginReads(tenants, units);
+    await this.#options.routing.prepare(tenants);
+  }
+
+  #beginReads(tenants: ReadonlySet<number>, units: readonly PendingUnit[]): void {
     const { routing } = this.#options;
     const read = new Set([...tenants].filter((num) => routing.isToBeRead(num)));
+    if (read.size === 0) return;
+    routing.begin(read);
     // What is read for a unit need not be read anew lest it be stale.
-    if (read.size > 0) for (const unit of units) unit.isFresh ||= unit.isWithin(read);
-    await routing.prepare(tenants);
+    for (const unit of units) unit.isFresh ||= unit.isWithin(read);
   }
 
   /** Under a hold that ends with the commit: what comes to the room meanwhile has a turn of its own, and changes come in between. */

@@ -75,15 +75,19 @@ export async function createTenant(
 // Postgres refuses a NUL inside text: an id that cannot be one is not worth a query.
 const TENANT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** What events need of a tenant. */
-export async function findTenantRef(pool: pg.Pool, id: string): Promise<TenantRef | null> {
-  if (!TENANT_ID.test(id)) return null;
+/**
+ * What events need of tenants.
+ * @returns by id; absent: deleted or unknown
+ */
+export async function findTenantRefs(pool: pg.Pool, ids: readonly string[]): Promise<ReadonlyMap<string, TenantRef>> {
+  const asked = new Set(ids.filter((id) => TENANT_ID.test(id)));
+  if (asked.size === 0) return new Map();
   const { rows } = await pool.query<TenantRef>({
-    name: 'find-tenant',
-    text: 'SELECT num, id FROM tenants WHERE id = $1 AND deleted_at IS NULL',
-    values: [id],
+    name: 'find-tenants',
+    text: 'SELECT num, id FROM tenants WHERE id = ANY($1::text[]) AND deleted_at IS NULL',
+    values: [[...asked]],
   });
-  return rows[0] ?? null;
+  return new Map(rows.map(({ num, id }) => [id, { num, id }]));
 }
 
 export async function findTenant(prisma: PrismaClient, id: string): Promise<Tenant | null> {

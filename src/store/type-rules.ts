@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { ValidationMode, VersionState } from '../domain/event-type.ts';
 import type { VersionNumbers } from './event-type-versions.ts';
+import { plainArray } from './plain-array.ts';
 
 /** What ingest checks of a tenant's events: the types that are validated, and their versions without the schemas. */
 export interface StoredTypeRules {
@@ -13,20 +14,52 @@ export interface StoredTypeRules {
   }[];
 }
 
+const TYPES = `
+  SELECT json_agg(json_build_object('num', e.num, 'type', e.type, 'validation', e.validation, 'versions', (
+           SELECT coalesce(json_agg(json_build_object('major', v.major, 'minor', v.minor, 'patch', v.patch, 'state', v.state)), '[]')
+             FROM event_type_versions v WHERE v.type_num = e.num)))
+    FROM event_types e WHERE e.tenant_num = t.num AND e.validation <> 'off'`;
+
+interface Row {
+  version: string;
+  types: StoredTypeRules['types'] | null;
+}
+
+const toRules = ({ version, types }: Row): StoredTypeRules => ({ version: BigInt(version), types: types ?? [] });
+
 /** As committed; version 0 for a tenant that never had event types. Null when the tenant is unknown. */
 export async function loadTypeRules(pool: pg.Pool, tenantNum: number): Promise<StoredTypeRules | null> {
-  const { rows } = await pool.query<{ version: string; types: StoredTypeRules['types'] | null }>({
+  const { rows } = await pool.query<Row>({
     name: 'load-type-rules',
-    text: `SELECT t.types_version AS version, CASE WHEN t.types_version > 0 THEN (
-             SELECT json_agg(json_build_object('num', e.num, 'type', e.type, 'validation', e.validation, 'versions', (
-                      SELECT coalesce(json_agg(json_build_object('major', v.major, 'minor', v.minor, 'patch', v.patch, 'state', v.state)), '[]')
-                        FROM event_type_versions v WHERE v.type_num = e.num)))
-               FROM event_types e WHERE e.tenant_num = t.num AND e.validation <> 'off') END AS types
-             FROM tenants t WHERE t.num = $1`,
+    text: `SELECT t.types_version AS version, CASE WHEN t.types_version > 0 THEN (${TYPES}) END AS types FROM tenants t WHERE t.num = $1`,
     values: [tenantNum],
   });
-  const row = rows[0];
-  return row === undefined ? null : { version: BigInt(row.version), types: row.types ?? [] };
+  return rows[0] === undefined ? null : toRules(rows[0]);
+}
+
+/** What is read together with others': past it a tenant is read by itself, so that none of them waits for one that has much. */
+const FEW_VERSIONS = 200;
+
+/**
+ * The same of several tenants in one statement, which is short whoever they are: of one that has much it only says so.
+ * @returns by number; absent: unknown
+ */
+export async function loadLightTypeRules(
+  pool: pg.Pool,
+  tenantNums: readonly number[],
+): Promise<ReadonlyMap<number, StoredTypeRules | 'large'>> {
+  const { rows } = await pool.query<Row & { num: number; is_large: boolean }>({
+    name: 'load-light-type-rules',
+    text: `SELECT t.num, t.types_version AS version, few.is_large, CASE WHEN t.types_version > 0 AND NOT few.is_large THEN (${TYPES}) END AS types
+             FROM unnest($1::int[]) AS asked(num)
+             JOIN tenants t ON t.num = asked.num
+            CROSS JOIN LATERAL (
+              SELECT count(*) > ${FEW_VERSIONS} AS is_large
+                FROM (SELECT 1 FROM event_types e LEFT JOIN event_type_versions v ON v.type_num = e.num
+                       WHERE t.types_version > 0 AND e.tenant_num = t.num ORDER BY e.type LIMIT ${FEW_VERSIONS + 1}) found) few`,
+    values: [plainArray([...new Set(tenantNums)])],
+  });
+  return new Map(rows.map((row) => [row.num, row.is_large ? 'large' : toRules(row)]));
 }
 
 /** The version alone; 0 for a tenant that is unknown. */

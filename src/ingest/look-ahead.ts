@@ -1,0 +1,41 @@
+import type { TenantRef } from '../domain/scope.ts';
+import type { AcceptDependencies, RawEvent } from './accept.ts';
+
+/**
+ * Begins to look up the tenants that these events name, and what is said of their event types, all at once: one after the other, events of a thousand tenants that are not in
+ * memory would wait for as many statements. Who needs one of them waits for it as ever, and meets what it fails by.
+ */
+export function lookAhead(
+  events: Iterable<RawEvent>,
+  { findTenant, types }: Pick<AcceptDependencies, 'findTenant' | 'types'>,
+): void {
+  const begin = (num: number | undefined) => num !== undefined && types.rules.begin(num);
+  for (const id of tenantsOf(events)) {
+    const found = findTenant(id);
+    if (found instanceof Promise) found.then((tenant) => begin(tenant?.num)).catch(() => {});
+    else begin(found?.num);
+  }
+}
+
+/** For the events of one request: a tenant that is not known, or not there, is looked up once, however many of them name it. */
+export function lookUpOnce<T extends Pick<AcceptDependencies, 'findTenant'>>(dependencies: T): T {
+  const looked = new Map<string, Promise<TenantRef | null>>();
+  const findTenant = (id: string) => {
+    const before = looked.get(id);
+    if (before !== undefined) return before;
+    const found = dependencies.findTenant(id);
+    if (found instanceof Promise) looked.set(id, found);
+    return found;
+  };
+  return { ...dependencies, findTenant };
+}
+
+function tenantsOf(events: Iterable<RawEvent>): Set<string> {
+  const ids = new Set<string>();
+  for (const { value, read } of events) {
+    const id =
+      read === undefined ? (value as { tenant_id?: unknown } | null)?.tenant_id : read.ok && read.event.input.tenant_id;
+    if (typeof id === 'string') ids.add(id);
+  }
+  return ids;
+}
