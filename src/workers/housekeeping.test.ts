@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { expect, test } from 'vitest';
-import { Housekeeping } from './housekeeping.ts';
+import { Housekeeping, type HousekeepingDuty } from './housekeeping.ts';
 
 const NOW = Date.UTC(2031, 4, 10);
 /** More than any duty should need to hear that it is to stop; past it there is nothing left, so that one that does not hear ends, too. */
@@ -44,3 +44,20 @@ test.each(['kept_dead_letters', 'kept_events', 'rejected_messages', 'idempotency
     expect([after, told]).toEqual([[], []]);
   },
 );
+
+test('what earlier versions left is looked through when all else is done', async () => {
+  const done: HousekeepingDuty[] = [];
+  const { query } = fakePool(() => {});
+  const client = { query, release: () => {} };
+  const housekeeping = new Housekeeping({
+    pool: { query, connect: async () => client } as unknown as pg.Pool,
+    retentionDays: 5,
+    deadLetterDays: 5,
+    idempotencyHours: 24,
+    onDone: (duty) => done.push(duty),
+    onFailure: (duty, error) => expect.fail(`${duty}: ${error}`),
+  });
+  await housekeeping.runOnce(NOW, NOW);
+  expect(done.at(-1)).toBe('ends_added');
+  expect(done).toHaveLength(7);
+});

@@ -67,10 +67,10 @@ export class Housekeeping {
       ['dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil, signal))],
       ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil, signal))],
       ['keys_resumed', async () => countOf(await resumeStranded(pool, signal))],
-      ['ends_added', async () => countOf(await addMissingEnds(pool, signal))],
       ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
-      // The last: it takes its time.
+      // The last: they take their time.
       ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],
+      ['ends_added', async () => countOf(await addMissingEnds(pool, signal))],
     ];
     for (const [duty, run] of duties) if (signal?.aborted !== true) await this.#do(duty, run, signal);
   }

@@ -23,6 +23,7 @@ const beyondPrisma = {
     'mailbox_replay_idx',
     'rejected_messages_publish_idx',
     'rejected_messages_retry_idx',
+    'replays_owed_ends_idx',
     'replays_unfinished_idx',
     'sources_name_idx',
   ],
