@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import { byKey } from './delivery-keys.ts';
+import { byLogDay, type LogDay } from './log-days.ts';
 import { plainArray } from './plain-array.ts';
 import type { SettledAttempt } from './settle.ts';
 
@@ -12,13 +13,13 @@ const OVERRULE = `
     SELECT g.event_id, g.endpoint_num, g.attempt,
            own.decision = ${DECISION.done} AND bool_and(a.outcome = ${OUTCOME_CODES.skipped} AND a.detail = 'replay_cancelled') AS was_taken
       FROM given g
-      JOIN attempts own ON own.event_id = g.event_id AND own.endpoint_num = g.endpoint_num AND own.attempt = g.attempt
-      JOIN attempts a ON a.event_id = g.event_id AND a.endpoint_num = g.endpoint_num AND a.attempt > g.attempt
+      JOIN attempts own ON own.event_id = g.event_id AND own.endpoint_num = g.endpoint_num AND own.attempt = g.attempt AND own.event_id >= $4::uuid AND own.event_id < $5::uuid
+      JOIN attempts a ON a.event_id = g.event_id AND a.endpoint_num = g.endpoint_num AND a.attempt > g.attempt AND a.event_id >= $4::uuid AND a.event_id < $5::uuid
      WHERE own.decision IN (${DECISION.done}, ${DECISION.cancel}) AND a.${ENDING}
      GROUP BY 1, 2, 3, own.decision
   )
   UPDATE attempts a SET decision = ${DECISION.late} FROM overruled o
-   WHERE a.event_id = o.event_id AND a.endpoint_num = o.endpoint_num AND a.${ENDING}
+   WHERE a.event_id >= $4::uuid AND a.event_id < $5::uuid AND a.event_id = o.event_id AND a.endpoint_num = o.endpoint_num AND a.${ENDING}
      AND CASE WHEN o.was_taken THEN a.attempt > o.attempt ELSE a.attempt = o.attempt END`;
 
 /**
@@ -31,11 +32,16 @@ export async function overruleEnds(pool: pg.Pool, attempts: readonly SettledAtte
   const ends = attempts.filter(
     ({ isReplay, decision, attempt }) => isReplay && (decision.kind === 'done' || attempt === 1),
   );
-  if (ends.length === 0) return;
   ends.sort(byKey);
+  for (const day of byLogDay(ends)) await overruleOn(pool, day);
+}
+
+async function overruleOn(pool: pg.Pool, { from, to, rows }: LogDay<SettledAttempt>): Promise<void> {
   await pool.query(OVERRULE, [
-    plainArray(ends.map(({ eventUuid }) => eventUuid)),
-    plainArray(ends.map(({ endpointNum }) => endpointNum)),
-    plainArray(ends.map(({ attempt }) => attempt)),
+    plainArray(rows.map(({ eventUuid }) => eventUuid)),
+    plainArray(rows.map(({ endpointNum }) => endpointNum)),
+    plainArray(rows.map(({ attempt }) => attempt)),
+    from,
+    to,
   ]);
 }

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { deliveryIdOf } from '../../src/domain/ids.ts';
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { deliveryIdOf, uuidTime } from '../../src/domain/ids.ts';
 import { laneOf } from '../../src/routing/lane-of.ts';
 import { acquireLanes } from '../../src/store/lanes.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
@@ -7,6 +8,7 @@ import { call } from '../support/api.ts';
 import { logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { dayOf, writtenDays } from '../support/written-days.ts';
 
 let service: TestService;
 
@@ -61,7 +63,8 @@ async function stage(tenantId: string, isReplay = true) {
     delivery,
     cancelReplay: () => ask('DELETE', `/replays/${replay}`),
     cancel: () => ask('POST', `${delivery}/cancel`),
-    end: (attempt: number, end: End) => settle(pool, leases, [attemptOf(attempt, end)]),
+    eventUuid,
+    end: (attempt: number, end: End, through = pool) => settle(through, leases, [attemptOf(attempt, end)]),
     status: async () => (await ask('GET', delivery)).status,
     attempts: async () =>
       (await ask('GET', `${delivery}/attempts`)).data
@@ -124,4 +127,24 @@ test('so is one whose replay is cancelled, and which then is cancelled by itself
   await end(2, TAKEN);
   expect(await status()).toBe('cancelled');
   expect((await attempts())[1]).toEqual([2, 'delivered', true]);
+});
+
+test('of two ends one is made late without a lock on any other day of the log', async () => {
+  const { cancelReplay, end, status, eventUuid } = await stage('days');
+  await end(1, POSTPONED);
+  await cancelReplay();
+  const client = await service.context.workerPool.connect();
+  onTestFinished(() => client.release());
+  const written: string[][] = [];
+  const query = async (statement: string, values: unknown[]) => {
+    await client.query('BEGIN');
+    const result = await client.query(statement, values);
+    const days = await writtenDays(client);
+    await client.query('COMMIT');
+    if (typeof statement === 'string' && statement.includes('UPDATE attempts')) written.push(days);
+    return result;
+  };
+  await end(2, TAKEN, { query } as unknown as pg.Pool);
+  expect(await status()).toBe('delivered');
+  expect(written).toEqual([[dayOf(uuidTime(eventUuid))]]);
 });
