@@ -8,6 +8,14 @@ import { listMigrations, type MigrationFile } from './migration-files.ts';
 /** Serialises migrations of processes that start together. Any fixed number will do; 7402 is ours. */
 const MIGRATION_LOCK = 7402;
 
+/** How a script begins whose one statement is run in a transaction of its own again and again, until it changes nothing: so that it holds few rows, and not for long. */
+const IN_PARTS = '-- In parts.';
+
+/** What migrations were that have been changed before any release: a database that has had the former one lacks nothing. */
+const FORMER_CHECKSUMS: ReadonlyMap<string, string> = new Map([
+  ['20261130020000_subscription_bytes', 'b0a7d394bbb51bab2c2c0ff788fd6df75ccc191a481757aeebc57c4b0962aaa5'],
+]);
+
 /** As `prisma migrate` creates it, so that Prisma's own tools read the history. */
 const CREATE_HISTORY = `
   CREATE TABLE IF NOT EXISTS _prisma_migrations (
@@ -22,7 +30,7 @@ const CREATE_HISTORY = `
   )`;
 
 /**
- * Brings the database to the newest migration: each one and its line of history in one transaction. Safe to run from many
+ * Brings the database to the newest migration: each one (or the end of one in parts) and its line of history in one transaction. Safe to run from many
  * processes at once: one applies, the others wait and find nothing to do.
  * @returns the names of the migrations that this call applied.
  * @throws DatabaseError when Postgres is not reached or does not let us; Error when a migration fails, or when an applied one was edited afterwards: nothing of the
@@ -76,9 +84,9 @@ async function applyNext(client: pg.Client, files: readonly MigrationFile[]): Pr
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
   await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
   const [next] = await pendingMigrations(client, files);
-  if (next !== undefined) await apply(client, next);
+  const isApplied = next === undefined || (await apply(client, next));
   await client.query('COMMIT');
-  return next?.name ?? null;
+  return isApplied ? (next?.name ?? null) : applyNext(client, files);
 }
 
 async function pendingMigrations(client: pg.Client, files: readonly MigrationFile[]): Promise<MigrationFile[]> {
@@ -89,7 +97,7 @@ async function pendingMigrations(client: pg.Client, files: readonly MigrationFil
   const applied = new Map(rows.map((row) => [row.migration_name, row.checksum]));
   return files.filter((file) => {
     const checksum = applied.get(file.name);
-    if (checksum !== undefined && checksum !== checksumOf(file)) {
+    if (checksum !== undefined && checksum !== checksumOf(file) && checksum !== FORMER_CHECKSUMS.get(file.name)) {
       throw new Error(
         `Migration ${file.name} was edited after it had been applied. Restore the file and add a new migration instead.`,
       );
@@ -98,15 +106,18 @@ async function pendingMigrations(client: pg.Client, files: readonly MigrationFil
   });
 }
 
-async function apply(client: pg.Client, migration: MigrationFile): Promise<void> {
+/** @returns false where another part of it is left */
+async function apply(client: pg.Client, migration: MigrationFile): Promise<boolean> {
   try {
     // A migration waits for no lock longer than this: behind a waiting ALTER every reader and writer would queue up.
     await client.query(`SET LOCAL lock_timeout = '1s'`);
-    await client.query(migration.script);
+    const { rowCount } = await client.query(migration.script);
+    if (migration.script.startsWith(IN_PARTS) && rowCount !== 0) return false;
     await client.query(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ($1, $2, $3, now(), 1)`,
       [randomUUID(), checksumOf(migration), migration.name],
     );
+    return true;
   } catch (error) {
     throw new Error(`Migration ${migration.name} failed and was rolled back: ${(error as Error).message}`, {
       cause: error,

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { OrderMode } from '../domain/endpoint.ts';
 import { plainArray } from './plain-array.ts';
 import type { Transaction } from './prisma.ts';
+import { subscriptionBytes } from './subscription-bytes.ts';
 
 /**
  * Call first in every transaction that changes what a tenant's events match: the tenant, or an endpoint's existence, subscriptions,
@@ -133,8 +134,8 @@ const LOAD = `
   SELECT version, types_version, num, endpoint_version, "order", bytes, is_known,
          CASE WHEN NOT is_known AND read <= ${PIECE_BYTES} THEN subscriptions::text END AS subscriptions
     FROM (SELECT t.routing_version AS version, t.types_version, e.num, e.version AS endpoint_version, e.order_mode AS "order", e.subscriptions,
-                 e.subscription_bytes AS bytes, k.num IS NOT NULL AS is_known,
-                 sum(e.subscription_bytes) FILTER (WHERE k.num IS NULL) OVER (ORDER BY e.num) AS read
+                 ${subscriptionBytes('e')} AS bytes, k.num IS NOT NULL AS is_known,
+                 sum(${subscriptionBytes('e')}) FILTER (WHERE k.num IS NULL) OVER (ORDER BY e.num) AS read
             FROM tenants t
             LEFT JOIN endpoints e ON e.tenant_num = t.num AND e.enabled AND e.deleted_at IS NULL
             LEFT JOIN unnest($2::int[], $3::bigint[]) AS k(num, version) ON k.num = e.num AND k.version = e.version

@@ -18,7 +18,7 @@ import { isEmpty } from './event-types.ts';
 import { appendNotice } from './notices.ts';
 import type { Prisma, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
-import { haveTooManyBytes } from './subscription-bytes.ts';
+import { bytesOf, haveTooManyBytes } from './subscription-bytes.ts';
 import { undoable } from './undoable.ts';
 import { validationColumns } from './validation-columns.ts';
 import { wakeLaneOf } from './wake-lane.ts';
@@ -75,12 +75,13 @@ export async function updateEndpoint(
       ...validationOf(before, changes),
       version: { increment: 1 },
     };
+    const bytesBefore = changes.subscriptions === undefined ? null : await bytesOf(transaction, row.num);
     const written = await transaction.endpoint.update({
       where: { num: row.num },
       data: { ...data, updatedAt: new Date(clock.nowMs()) },
     });
     // A tenant that has too much already, from before there was a bound, may still have less.
-    const isMore = written.subscriptionBytes > row.subscriptionBytes;
+    const isMore = bytesBefore !== null && written.subscriptionBytes > bytesBefore;
     if (isMore && (await haveTooManyBytes(transaction, tenant.num))) return undo({ endpoint: null });
     // What was disabled may still not be well: one probe goes first, and the backlog follows through the ramp. What is held against a URL
     // says nothing of another.

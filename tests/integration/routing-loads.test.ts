@@ -77,41 +77,61 @@ test('G4: of a tenant’s routing only the endpoints that changed are read again
   expect(await loadRouting(pool, num + 1_000, new Map())).toBeNull();
 });
 
-test('G4: no statement brings more than a mebibyte of a tenant’s filters, and all of them come', async () => {
-  const num = await tenant('wide');
-  await addWide(num, 70, 50_000);
-  await addWide(num, 1, 1_500_000);
-  const { pool, brought } = watched();
-  const loaded = await loadRouting(pool, num, new Map());
-  expect(loaded!.endpoints.filter(({ subscriptions }) => subscriptions !== null)).toHaveLength(71);
-  expect(new Set(loaded!.endpoints.map((endpoint) => endpoint.num)).size).toBe(71);
-  expect(brought.filter((bytes) => bytes > 1_100_000)).toHaveLength(1);
-  expect(brought.length).toBeLessThan(8);
-});
+/** As endpoints are of which an earlier version kept no length, until a migration comes to them. */
+const forgetBytes = (tenantNum: number) =>
+  query('UPDATE endpoints SET subscription_bytes = 0 WHERE tenant_num = $1', [tenantNum]);
 
-test('G4: the subscriptions of a tenant have a bound in all, past which they can only become shorter', async () => {
-  const num = await tenant('full');
-  const long = 1_000_000;
-  await addWide(num, Math.floor(MAX_SUBSCRIPTION_BYTES / long), long, false);
-  const endpoints = '/v1/tenants/full/endpoints';
-  const filterOf = (length: number) => ({
-    data: { name: Array.from({ length: length / 500 }, (_, i) => `${i}`.padEnd(497, 'x')) },
-  });
-  const subscriptions = [{ types: ['a'], filter: filterOf(12_000) }];
-  const refusal = { status: 422, body: { code: 'too_much_filter_text', detail: expect.stringContaining('64 MiB') } };
-  const paths: string[] = [];
-  for (let i = 0; i < 2; i++) {
-    const made = await api('POST', endpoints, { url, subscriptions });
-    expect(made.status).toBe(201);
-    paths.push(`${endpoints}/${made.body.id}`);
-  }
-  await addWide(num, 1, 900_000, false);
-  const version = async () => (await query('SELECT routing_version FROM tenants WHERE num = $1', [num])).rows[0];
-  const before = await version();
-  expect(await api('POST', endpoints, { url, subscriptions })).toMatchObject(refusal);
-  const longer = [{ types: ['a'], filter: filterOf(15_000) }];
-  expect(await api('PATCH', paths[0]!, { subscriptions: longer })).toMatchObject(refusal);
-  expect(await version()).toEqual(before);
-  expect((await api('PATCH', paths[0]!, { subscriptions: [{ types: ['a'] }] })).status).toBe(200);
-  expect((await api('PATCH', paths[1]!, { description: 'still mine' })).status).toBe(200);
-});
+test.each([
+  ['counted', async () => {}],
+  ['not counted yet', forgetBytes],
+])(
+  'G4: no statement brings more than a mebibyte of a tenant’s filters, and all of them come: %s',
+  async (what, before) => {
+    const num = await tenant(`wide-${what.length}`);
+    await addWide(num, 70, 50_000);
+    await addWide(num, 1, 1_500_000);
+    await before(num);
+    const { pool, brought } = watched();
+    const loaded = await loadRouting(pool, num, new Map());
+    expect(loaded!.endpoints.filter(({ subscriptions }) => subscriptions !== null)).toHaveLength(71);
+    expect(new Set(loaded!.endpoints.map((endpoint) => endpoint.num)).size).toBe(71);
+    expect(brought.filter((bytes) => bytes > 1_100_000)).toHaveLength(1);
+    expect(Math.max(...brought)).toBeLessThan(1_600_000);
+    expect(brought.length).toBeLessThan(8);
+  },
+);
+
+test.each([
+  ['counted', async () => {}],
+  ['not counted yet', forgetBytes],
+])(
+  'G4: the subscriptions of a tenant have a bound in all, past which they can only become shorter: %s',
+  async (what, before) => {
+    const id = `full-${what.length}`;
+    const num = await tenant(id);
+    const long = 1_000_000;
+    await addWide(num, Math.floor(MAX_SUBSCRIPTION_BYTES / long), long, false);
+    const endpoints = `/v1/tenants/${id}/endpoints`;
+    const filterOf = (length: number) => ({
+      data: { name: Array.from({ length: length / 500 }, (_, i) => `${i}`.padEnd(497, 'x')) },
+    });
+    const subscriptions = [{ types: ['a'], filter: filterOf(12_000) }];
+    const refusal = { status: 422, body: { code: 'too_much_filter_text', detail: expect.stringContaining('64 MiB') } };
+    const paths: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const made = await api('POST', endpoints, { url, subscriptions });
+      expect(made.status).toBe(201);
+      paths.push(`${endpoints}/${made.body.id}`);
+    }
+    await addWide(num, 1, 900_000, false);
+    const version = async () => (await query('SELECT routing_version FROM tenants WHERE num = $1', [num])).rows[0];
+    const versionBefore = await version();
+    await before(num);
+    expect(await api('POST', endpoints, { url, subscriptions })).toMatchObject(refusal);
+    const longer = [{ types: ['a'], filter: filterOf(15_000) }];
+    expect(await api('PATCH', paths[0]!, { subscriptions: longer })).toMatchObject(refusal);
+    expect(await version()).toEqual(versionBefore);
+    expect((await api('PATCH', paths[0]!, { subscriptions: [{ types: ['a'] }] })).status).toBe(200);
+    expect((await api('PATCH', paths[1]!, { description: 'still mine' })).status).toBe(200);
+  },
+);
