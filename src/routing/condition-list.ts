@@ -1,9 +1,9 @@
 import type { Condition, NumberRange } from './condition.ts';
 import { ExactNumber } from './exact-number.ts';
-import { foldCase } from './fold-case.ts';
 import { type IpNetwork, parseIp, prefixKey } from './ip-network.ts';
 import { NumberRanges } from './number-ranges.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
+import { textNotes } from './text-notes.ts';
 
 type Affix = Extract<Condition, { kind: 'prefix' | 'suffix' }>;
 
@@ -86,7 +86,7 @@ export class ConditionList {
   #hasText(text: string): boolean {
     if (this.#texts.has(text)) return true;
     const isFolding = this.#folded.size > 0 || this.#affixes.some(({ fold }) => fold);
-    const folded = isFolding ? foldCase(text) : text;
+    const folded = isFolding ? textNotes.folded(text) : text;
     if (this.#folded.has(folded)) return true;
     return this.#affixes.some((table) => table.has(table.fold ? folded : text)) || this.#isWithin(text);
   }

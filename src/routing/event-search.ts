@@ -9,6 +9,7 @@ import { isCertain, isGuessed, KIND } from './record-kind.ts';
 import { HEAD } from './record-table.ts';
 import { SatisfiedConditions } from './satisfied-conditions.ts';
 import type { Leaf } from './satisfies.ts';
+import { textNotes } from './text-notes.ts';
 
 /** Takes events through an index, one at a time. */
 export class EventSearch implements IntervalVisitor {
@@ -51,6 +52,7 @@ export class EventSearch implements IntervalVisitor {
     } finally {
       releaseFields(touched);
       this.#satisfied.release();
+      textNotes.forget();
       this.#arrays = null;
     }
   }

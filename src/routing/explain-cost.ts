@@ -1,6 +1,7 @@
 import type { Condition } from './condition.ts';
-import type { IndexedTest } from './indexed-test.ts';
+import { folds, type IndexedTest } from './indexed-test.ts';
 import type { PathNode } from './path-node.ts';
+import { LONG } from './text-notes.ts';
 
 /** How many steps it may take to try a filter on an event: some 40 ns each, and nothing else is done in the process meanwhile. */
 export const MAX_STEPS = 1_000_000;
@@ -15,22 +16,30 @@ export class TooManySteps extends Error {
   }
 }
 
-/** What is tried on each value, in steps (measured): to read an address, to look a prefix of it up, to try a wildcard. */
+/** What is tried on each value, in steps (measured): to read an address, to look a prefix of it up, to try a wildcard, to part a type. */
 const ADDRESS = 8;
 const PREFIX = 4;
 const WILDCARD = 3;
-/** To fold the case of a character, of which hardly any need it. */
-const FOLDED = 2;
+const GLOB = 7;
+/** What is tried on each character: to go on with a wildcard, to fold its case, to go on with a segment of a pattern of types. */
+const WALKED = 0.2;
+const FOLDED = 1;
+const SEGMENT = 0.05;
 
 /** What there is at a path. */
 interface Extent {
   readonly values: number;
   readonly characters: number;
+  /** Those of texts of which it is noted what was found out. */
+  readonly noted: number;
+  /** What is asked of these, each once for all tests. */
+  readonly wildcards: Set<string>;
+  isFolded: boolean;
 }
 
 /**
  * In steps, how long it takes to try tests on the values at their paths. What events are routed by has an index, which goes through the values once for all filters; to tell what
- * failed, each test goes through them.
+ * failed, each test goes through them, and again through those in arrays, to find out in which element they are. Only long texts are read once for all tests that ask the same of them.
  */
 export function explainCost(tests: readonly IndexedTest[]): number {
   const extents = new Map<PathNode, Extent>();
@@ -38,28 +47,45 @@ export function explainCost(tests: readonly IndexedTest[]): number {
   for (const { path, anyOf } of tests) {
     const extent = extents.get(path) ?? extentOf(path);
     extents.set(path, extent);
-    const { perValue, perCharacter } = weightOf(anyOf);
-    cost += perValue * extent.values + perCharacter * extent.characters;
+    const { perValue, wildcards, folding, segments } = weightOf(anyOf);
+    const perShort = wildcards.length * WALKED + folding * FOLDED;
+    const short = extent.characters - extent.noted;
+    const once = perValue * extent.values + perShort * short + segments * SEGMENT * extent.characters;
+    cost += path.inArrays > 0 ? 2 * once : once;
+    for (const wildcard of wildcards) extent.wildcards.add(wildcard);
+    extent.isFolded ||= folding > 0;
+  }
+  for (const { noted, wildcards, isFolded } of extents.values()) {
+    cost += noted * (wildcards.size * WALKED + (isFolded ? FOLDED : 0));
   }
   return cost;
 }
 
 function extentOf({ values }: PathNode): Extent {
   let characters = 0;
-  for (const value of values) if (typeof value === 'string') characters += value.length;
-  return { values: values.length, characters };
+  let noted = 0;
+  for (const value of values) {
+    if (typeof value !== 'string') continue;
+    characters += value.length;
+    if (value.length >= LONG) noted += value.length;
+  }
+  return { values: values.length, characters, noted, wildcards: new Set(), isFolded: false };
 }
 
 interface Weight {
   readonly perValue: number;
-  readonly perCharacter: number;
+  readonly wildcards: readonly string[];
+  /** How often a text is folded. */
+  readonly folding: number;
+  /** Of patterns of types. */
+  readonly segments: number;
 }
 
 /** Of conditions, of which one would do: what a value can be looked up by costs no more for many. */
 function weightOf(anyOf: readonly Condition[]): Weight {
   const lengths = new Set<string>();
-  let perValue = 1;
-  let folds = false;
+  const wildcards: string[] = [];
+  let [perValue, folding, segments] = [1, anyOf.some(folds) ? 1 : 0, 0];
   for (const condition of anyOf) {
     switch (condition.kind) {
       case 'cidr':
@@ -68,23 +94,24 @@ function weightOf(anyOf: readonly Condition[]): Weight {
       case 'prefix':
       case 'suffix':
         lengths.add(`${condition.kind} ${condition.fold} ${condition.text.length}`);
-        folds ||= condition.fold;
-        break;
-      case 'equals':
-        folds = true;
         break;
       case 'wildcard':
-      case 'glob':
         perValue += WILDCARD;
+        wildcards.push(condition.text);
+        break;
+      case 'glob':
+        perValue += GLOB;
+        segments += condition.text.split('.').length;
         break;
       case 'except': {
         const excluded = weightOf(condition.of);
         perValue += excluded.perValue;
-        folds ||= excluded.perCharacter > 0;
+        folding += excluded.folding;
+        wildcards.push(...excluded.wildcards);
         break;
       }
     }
   }
   if (anyOf.some(({ kind }) => kind === 'cidr')) perValue += ADDRESS;
-  return { perValue: perValue + PREFIX * lengths.size, perCharacter: folds ? FOLDED : 0 };
+  return { perValue: perValue + PREFIX * lengths.size + folding, wildcards, folding, segments };
 }

@@ -7,6 +7,7 @@ import { IndexedTest } from './indexed-test.ts';
 import { PathNode } from './path-node.ts';
 import { readFields } from './read-fields.ts';
 import type { Leaf } from './satisfies.ts';
+import { textNotes } from './text-notes.ts';
 
 export interface Failure {
   /** The field, names joined by dots. */
@@ -16,18 +17,31 @@ export interface Failure {
   readonly found: readonly string[];
 }
 
+const free = (): void => {};
+
 /**
  * Why an event does not match; empty when it does. Of several clauses, of which one would do, the one that lacks least.
+ * @param pay is told how many steps it takes, before any is made, and may throw
  * @throws TooManySteps where each clause would have to look at so many values that it takes long
  */
-export function explainMatch(clauses: readonly Clause[], event: unknown): readonly Failure[] {
+export function explainMatch(
+  clauses: readonly Clause[],
+  event: unknown,
+  pay: (steps: number) => void = free,
+): readonly Failure[] {
   const root = new PathNode(null, '');
   const tested = clauses.map((clause) => clause.map((field) => ({ path: field.path, test: testOf(root, field) })));
   readFields(event, root, 1);
-  if (explainCost(tested.flatMap((clause) => clause.map(({ test }) => test))) > MAX_STEPS) throw new TooManySteps();
+  const steps = explainCost(tested.flatMap((clause) => clause.map(({ test }) => test)));
+  if (steps > MAX_STEPS) throw new TooManySteps();
+  pay(steps);
   const arrays = new ArrayConsistency(1);
-  const failures = tested.map((clause) => failuresOf(clause, arrays));
-  return failures.reduce((least, next) => (next.length < least.length ? next : least));
+  try {
+    const failures = tested.map((clause) => failuresOf(clause, arrays));
+    return failures.reduce((least, next) => (next.length < least.length ? next : least));
+  } finally {
+    textNotes.forget();
+  }
 }
 
 function testOf(root: PathNode, { path, anyOf }: FieldTest): IndexedTest {

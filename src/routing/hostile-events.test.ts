@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseExactly } from './exact-number.ts';
 import { FilterIndex } from './filter-index.ts';
+import { callsOf } from './fixtures/calls-of.ts';
 import { readFilter } from './read-filter.ts';
 import { tellingLiteral } from './telling-literal.ts';
 
@@ -48,27 +49,11 @@ test('hundreds of wildcards with literals of as many lengths over a text that al
   expect(index.match({ p: `${'a'.repeat(100)}b` })).toHaveLength(100);
 });
 
-/** How many units of texts are read meanwhile. */
-function unitsRead(action: () => void): number {
-  const { charCodeAt } = String.prototype;
-  let read = 0;
-  String.prototype.charCodeAt = function counted(at) {
-    read++;
-    return charCodeAt.call(this, at);
-  };
-  try {
-    action();
-  } finally {
-    String.prototype.charCodeAt = charCodeAt;
-  }
-  return read;
-}
-
 test('thousands of wildcards that begin alike are asked in one walk over the text', () => {
   const wildcards = Array.from({ length: 2_000 }, (_, i) => `*${'a'.repeat(16)}${i}*`);
   const index = indexOf(...wildcards.map((wildcard) => ({ p: [{ wildcard }] })));
   const text = 'a'.repeat(20_000);
-  expect(unitsRead(() => expect(index.match({ p: text })).toEqual([]))).toBeLessThan(10 * text.length);
+  expect(callsOf('charCodeAt', () => expect(index.match({ p: text })).toEqual([]))).toBeLessThan(10 * text.length);
   expect(index.match({ p: `${text}12` })).toEqual([1, 12]);
 });
 
@@ -169,4 +154,17 @@ test('thousands of filters whose fields are all there, in arrays of arrays, or w
   expect(index.match({ items: elements })).toEqual([]);
   expect(index.match({ items: [...elements, { sku: 'a', t: [{ x: 'b' }, { x: 'c' }] }] })).toHaveLength(6_000);
   expect(index.match({ items: [...elements, { sku: 'k5', t: [{ x: 'b' }] }] })).toEqual([10]);
+});
+
+test('hundreds of alternatives over a long text in any case, which is folded once for all of them', () => {
+  const names = (i: number) => [`k${i}`, `l${i}`];
+  const index = indexOf(
+    { $or: Array.from({ length: 100 }, (_, i) => ({ s: [{ 'anything-but': { 'equals-ignore-case': names(i) } }] })) },
+    { s: names(1).map((name) => ({ 'equals-ignore-case': name })) },
+  );
+  const text = 'É'.repeat(20_000);
+  for (const s of [text, [`${text}1`, `${text}2`]]) {
+    const folded = callsOf('toUpperCase', () => expect(index.match({ s })).toEqual([0]));
+    expect(folded).toBeLessThanOrEqual(1.01 * [s].flat().join('').length);
+  }
 });

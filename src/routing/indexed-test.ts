@@ -22,7 +22,7 @@ export class IndexedTest {
     this.anyOf = anyOf;
     this.allowsAbsence = anyOf.some((condition) => condition.kind === 'absent');
     this.exactValues = exactValuesOf(anyOf);
-    this.#list = weightOf(anyOf) > FEW ? new ConditionList(anyOf) : null;
+    this.#list = weightOf(anyOf) > FEW || readingsOf(anyOf) > 1 ? new ConditionList(anyOf) : null;
   }
 
   /** Whether the event's values satisfy it, each field for itself: which element of an array they are in is another question. */
@@ -67,6 +67,22 @@ const FEW = 8;
 /** How many conditions there are, those that are excluded counted one by one. */
 export function weightOf(anyOf: readonly Condition[]): number {
   return anyOf.reduce((sum, condition) => sum + (condition.kind === 'except' ? condition.of.length : 1), 0);
+}
+
+/** Whether it is asked of a text without its case. */
+export function folds(condition: Condition): boolean {
+  if (condition.kind === 'prefix' || condition.kind === 'suffix') return condition.fold;
+  return condition.kind === 'equals';
+}
+
+/** How many conditions fold a text, or read an address: a list does either once for all of them. */
+function readingsOf(anyOf: readonly Condition[]): number {
+  let sum = 0;
+  for (const condition of anyOf) {
+    if (condition.kind === 'except') sum += readingsOf(condition.of);
+    else if (condition.kind === 'cidr' || folds(condition)) sum++;
+  }
+  return sum;
 }
 
 const KIND_RANKS: Readonly<Record<Condition['kind'], number>> = {

@@ -1,9 +1,8 @@
 import type { Condition, NumberRange } from './condition.ts';
 import { compareNumbers, type EventNumber, ExactNumber } from './exact-number.ts';
-import { foldCase } from './fold-case.ts';
 import { isWithin, parseIp } from './ip-network.ts';
+import { textNotes } from './text-notes.ts';
 import { matchesType } from './type-pattern.ts';
-import { matchesWildcard } from './wildcard.ts';
 
 /** A value of an event that is no object and no array. */
 export type Leaf = string | EventNumber | boolean | null;
@@ -38,13 +37,13 @@ function textSatisfies(value: string, condition: TextCondition): boolean {
     case 'string':
       return value === condition.text;
     case 'equals':
-      return foldCase(value) === condition.text;
+      return textNotes.folded(value) === condition.text;
     case 'prefix':
-      return (condition.fold ? foldCase(value) : value).startsWith(condition.text);
+      return (condition.fold ? textNotes.folded(value) : value).startsWith(condition.text);
     case 'suffix':
-      return (condition.fold ? foldCase(value) : value).endsWith(condition.text);
+      return (condition.fold ? textNotes.folded(value) : value).endsWith(condition.text);
     case 'wildcard':
-      return matchesWildcard(condition.wildcard, value);
+      return textNotes.isLike(value, condition);
     case 'glob':
       return matchesType(condition.text, value);
     case 'cidr': {

@@ -1,6 +1,5 @@
 import { writePrefix } from './condition-codec.ts';
 import { ExactNumber } from './exact-number.ts';
-import { foldCase } from './fold-case.ts';
 import { parseIp } from './ip-network.ts';
 import type { LengthSet } from './length-set.ts';
 import type { PathNetworks } from './path-networks.ts';
@@ -10,6 +9,7 @@ import { KIND } from './record-kind.ts';
 import { tagOf } from './record-table.ts';
 import type { Leaf } from './satisfies.ts';
 import type { HashSink, SeededHash } from './seeded-hash.ts';
+import { textNotes } from './text-notes.ts';
 import { UnitBuffer } from './unit-buffer.ts';
 
 /** Words of a probe. */
@@ -89,7 +89,7 @@ export class ValueProbes implements HashSink {
         continue;
       }
       if (folded === -1) {
-        const other = foldCase(text);
+        const other = textNotes.folded(text);
         folded = this.buffer.putText(other);
         foldedLength = other.length;
       }
