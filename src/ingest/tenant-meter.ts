@@ -1,6 +1,6 @@
+import { TokenBucket } from '../accounts/token-bucket.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { IngestLimits } from '../domain/ingest-limits.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** What a request costs its tenant. */
 export interface IngestCost {

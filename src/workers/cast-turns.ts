@@ -1,6 +1,6 @@
-import { TokenBucket } from '../ingest/token-bucket.ts';
+import { KeptMap } from '../accounts/kept-map.ts';
+import { TokenBucket } from '../accounts/token-bucket.ts';
 import type { CastLedger } from '../store/targets.ts';
-import { KeptMap } from './kept-map.ts';
 
 /** Places that casts may look at in a second, of one tenant and of all together: some 0.05 µs each, so that they take half of a process and two thirds. */
 const TENANT_PER_SECOND = 10_000_000;

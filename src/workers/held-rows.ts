@@ -1,5 +1,5 @@
+import { KeptMap } from '../accounts/kept-map.ts';
 import type { DueDelivery, LaneFetch, OrderPlace } from '../store/mailbox.ts';
-import { KeptMap } from './kept-map.ts';
 import type { Lane } from './lane.ts';
 import { RowTable, type TableRow } from './row-table.ts';
 

@@ -1,6 +1,6 @@
+import { KeptMap } from '../accounts/kept-map.ts';
 import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
-import { KeptMap } from './kept-map.ts';
 
 /**
  * How many of the free slots one party may have for each that it has: alone it gets `n / (n + 1)` of all, and the rest is there at once for

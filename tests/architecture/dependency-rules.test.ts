@@ -18,6 +18,7 @@ const planted: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'row-domain': breach('domain', ['config', 'signing']),
   'row-config': breach('config', ['domain', 'store']),
   'row-signing': breach('signing', ['domain', 'config']),
+  'row-accounts': breach('accounts', ['domain', 'config']),
   'row-routing': breach('routing', ['store', 'config']),
   'row-event-types': breach('event-types', ['store', 'ingest']),
   'row-cloudevents': breach('cloudevents', ['ingest', 'event-types']),
