@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { Authenticator, type AuthenticatorOptions } from './api/authenticator.ts';
 import { Cursors } from './api/cursor.ts';
+import { FilterTrials } from './api/filter-trials.ts';
 import { defaultLimits } from './api/limits-json.ts';
 import { ScanTurns } from './api/scan-turns.ts';
 import { within } from './api/within.ts';
@@ -191,6 +192,7 @@ export function buildContext(options: ContextOptions): Context {
     health,
     cursors: new Cursors(options.masterKeys[0]!),
     scans: new ScanTurns(scanBounds(config.DATABASE_API_CONNECTIONS)),
+    trials: new FilterTrials(),
     findTenant: (id) => findTenant(prisma, id),
     recallTenant,
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Authenticator } from './api/authenticator.ts';
 import type { Cursors } from './api/cursor.ts';
+import type { FilterTrials } from './api/filter-trials.ts';
 import type { ScanTurns } from './api/scan-turns.ts';
 import type { Config } from './config/config.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
@@ -44,6 +45,7 @@ export interface Context {
   readonly cursors: Cursors;
   /** Of lists that are searched. */
   readonly scans: ScanTurns;
+  readonly trials: FilterTrials;
   /** A tenant that exists, by its public id. */
   readonly findTenant: (id: string) => Promise<TenantRef | null>;
   /** The same from memory, at once where it is there: it may have been deleted since, which the commit of an event finds out. */

@@ -358,6 +358,12 @@ export const PROBLEM_CODES = {
     meaning: 'As many lists of the tenant as may be are being searched or wait for it.',
     remedy: 'Ask again after `Retry-After`, for fewer at once.',
   },
+  too_many_trials: {
+    status: 429,
+    where: '`POST …/filters/test`',
+    meaning: 'The tenant has had its share of trials of filters that take long.',
+    remedy: 'Try again after `Retry-After`, or with a smaller event.',
+  },
   headers_too_large: {
     status: 431,
     where: ANY,

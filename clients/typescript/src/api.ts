@@ -1987,6 +1987,7 @@ export type ProblemCode =
   | 'rate_limited'
   | 'backlog_full'
   | 'too_many_scans'
+  | 'too_many_trials'
   | 'headers_too_large'
   | 'internal'
   | 'secret_unreadable'

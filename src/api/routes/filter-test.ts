@@ -8,6 +8,9 @@ import { subscriptionClauses } from '../../routing/subscription-clauses.ts';
 import { filterInput, refuseChangedNumbers, typePatterns } from '../filter-input.ts';
 import { defineRoute } from '../route.ts';
 
+/** To parse so many takes about as long as a step. */
+const CHARACTERS_A_STEP = 8;
+
 const failure = z.object({
   path: z.string().describe('The field, names joined by dots.'),
   expected: z.string(),
@@ -18,6 +21,7 @@ export const testFilter = defineRoute({
   method: 'post',
   path: '/v1/tenants/:tenant_id/filters/test',
   access: 'endpoints:read',
+  isTrial: true,
   summary: 'Tell whether a subscription would match an event, and if not, which fields failed',
   params: z.strictObject({}),
   query: z.strictObject({}),
@@ -37,18 +41,20 @@ export const testFilter = defineRoute({
       schema: z.object({ matched: z.boolean(), failed: z.array(failure) }),
     },
   },
-  handle: async ({ body: { filter, types }, bodyText }) => {
+  handle: async ({ body: { filter, types }, bodyText, tenant }, { trials }) => {
+    const pay = (steps: number) => trials.pay(tenant.num, steps);
+    pay(bodyText.length / CHARACTERS_A_STEP);
     refuseChangedNumbers(bodyText);
     const { event } = parseExactly(bodyText) as { event: unknown };
-    const failed = explain(subscriptionClauses({ filter, types }), event);
+    const failed = explain(subscriptionClauses({ filter, types }), event, pay);
     return { status: 200, body: { matched: failed.length === 0, failed } };
   },
 });
 
-/** @throws Refusal 422 */
-function explain(clauses: readonly Clause[], event: unknown): readonly Failure[] {
+/** @throws Refusal 422, 429 */
+function explain(clauses: readonly Clause[], event: unknown, pay: (steps: number) => void): readonly Failure[] {
   try {
-    return explainMatch(clauses, event);
+    return explainMatch(clauses, event, pay);
   } catch (error) {
     if (!(error instanceof TooManySteps)) throw error;
     throw new Refusal(422, 'invalid', 'The body is not valid.', {
