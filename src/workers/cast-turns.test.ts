@@ -41,3 +41,31 @@ test('casts of ordinary events wait for nothing', () => {
   const { spend, pass } = setUp();
   for (let ms = 0; ms < 1_000; ms++, pass(1)) for (let i = 0; i < 20; i++) expect(spend(1, 300)).toBe(true);
 });
+
+test('whose casts were short does not wait for what others owe, as long as they are', () => {
+  const { turns, spend, pass } = setUp();
+  // Of the first cast of a tenant nobody knows what it will cost.
+  expect([spend(2, COSTLY), spend(1, 300)]).toEqual([true, false]);
+  pass(30);
+  expect([spend(1, 300), spend(2, COSTLY)]).toEqual([true, true]);
+  for (let ms = 0; ms < 1_000; ms++, pass(1)) {
+    spend(2 + (ms % 3), COSTLY);
+    for (let i = 0; i < 10; i++) expect(spend(1, 300)).toBe(true);
+  }
+  turns.paid(1, COSTLY);
+  pass(50);
+  spend(2, COSTLY);
+  expect(spend(1, 300)).toBe(false);
+});
+
+test('tenants whose casts are short in between have no more of all for it', () => {
+  const { spend, pass } = setUp();
+  let spent = 0;
+  for (let ms = 0; ms < 1_000; ms++, pass(1)) {
+    for (let i = 0; i < 50; i++) {
+      const cost = ms % 2 === 0 ? 300 : COSTLY;
+      if (spend((ms + i) % 200, cost)) spent += cost;
+    }
+  }
+  expect(spent).toBeLessThanOrEqual(14_000_000 + 100_000 + COSTLY);
+});
