@@ -1,6 +1,6 @@
 import type { Cast, CastDirection } from './cast.ts';
 import { arraysOf, type CastPath, EACH, readCastPath } from './cast-path.ts';
-import { emptyTree, itemsOf, type JsonTree, membersOf, textOf, treeOf } from './json-tree.ts';
+import { emptyTree, itemsOf, type JsonTree, membersOf, type ReadCounter, textOf, treeOf } from './json-tree.ts';
 
 type Members = NonNullable<ReturnType<typeof membersOf>>;
 
@@ -68,6 +68,8 @@ const PUNCTUATION = 4;
 export const MAX_VISITS = 300_000;
 /** To look for a name among so many members costs about as much as to come to their object. */
 const MEMBERS_A_VISIT = 16;
+/** To read so many takes about as long as to look at a place. */
+const CHARACTERS_A_PLACE = 12;
 
 /** The data would grow too much, or to cast it would take too long. */
 export class CastTooLarge extends Error {
@@ -77,13 +79,20 @@ export class CastTooLarge extends Error {
   }
 }
 
-/** How much longer the data has become and how often it was looked at, by all the casts on its way. */
-export class CastCost {
+/** How much longer the data has become, how often it was looked at and how much of it was read, by all the casts on its way. */
+export class CastCost implements ReadCounter {
   #length = 0;
   #visits = 0;
+  #read = 0;
 
-  get visits(): number {
-    return this.#visits;
+  /** The places that were looked at, and what was read as so many more. */
+  get places(): number {
+    return this.#visits + this.#read / CHARACTERS_A_PLACE;
+  }
+
+  /** Each level of a path reads all that is below it: what names it has, and where they end. Paths are short, so that it has a bound by itself. */
+  read(characters: number): void {
+    this.#read += characters;
   }
 
   /** @throws CastTooLarge before anything of that length is made */
@@ -164,12 +173,12 @@ function forEach(tree: JsonTree, path: CastPath, cost: CastCost, visit: (place: 
   const name = path[depth];
   if (name === undefined) visit(tree);
   else if (name === EACH) {
-    for (const item of itemsOf(tree) ?? []) {
+    for (const item of itemsOf(tree, cost) ?? []) {
       cost.visit();
       forEach(item, path, cost, visit, depth + 1);
     }
   } else {
-    const members = membersOf(tree);
+    const members = membersOf(tree, cost);
     cost.visit(members?.length);
     const member = memberOf(members, name);
     if (member !== undefined) forEach(member.value, path, cost, visit, depth + 1);
@@ -179,13 +188,13 @@ function forEach(tree: JsonTree, path: CastPath, cost: CastCost, visit: (place: 
 /** Removes a value; an object that is left without members goes with it. @returns null when it is not there. */
 function takeOut(tree: JsonTree, path: CastPath, cost: CastCost, depth = 0): JsonTree | null {
   const name = path[depth];
-  const members = membersOf(tree);
+  const members = membersOf(tree, cost);
   cost.visit(members?.length);
   const member = memberOf(members, name);
   if (members === null || name === undefined || member === undefined) return null;
   const isLast = depth === path.length - 1;
   const found = isLast ? member.value : takeOut(member.value, path, cost, depth + 1);
-  const isEmpty = found !== null && !isLast && membersOf(member.value)?.length === 0;
+  const isEmpty = found !== null && !isLast && membersOf(member.value, cost)?.length === 0;
   if (found !== null && (isLast || isEmpty)) removeAll(members, name);
   return found;
 }
@@ -200,7 +209,7 @@ function removeAll(members: { readonly name: string }[], name: string): void {
 /** Adds a value unless one is there; objects on the way are made. Where something else stands in the way, it stays. */
 function putIn(tree: JsonTree, path: CastPath, make: () => JsonTree, cost: CastCost, depth = 0): void {
   const name = path[depth];
-  const members = membersOf(tree);
+  const members = membersOf(tree, cost);
   cost.visit(members?.length);
   if (members === null || name === undefined) return;
   const there = memberOf(members, name);

@@ -17,6 +17,11 @@ export interface JsonTree {
   items: JsonTree[] | null;
 }
 
+/** Is told how many characters were read to take something apart. */
+export interface ReadCounter {
+  readonly read: (characters: number) => void;
+}
+
 export function treeOf(text: string): JsonTree {
   return { text, members: null, items: null };
 }
@@ -33,8 +38,9 @@ export function textOf({ text, members, items }: JsonTree): string {
 }
 
 /** Takes an object apart in place. @returns its members; null when the tree is no object. */
-export function membersOf(tree: JsonTree): TreeMember[] | null {
+export function membersOf(tree: JsonTree, counter: ReadCounter): TreeMember[] | null {
   if (tree.text.startsWith('{')) {
+    counter.read(tree.text.length);
     tree.members = objectMembers(tree.text).map(({ name, text }) => ({ name, value: treeOf(text) }));
     tree.text = '';
   }
@@ -42,8 +48,9 @@ export function membersOf(tree: JsonTree): TreeMember[] | null {
 }
 
 /** Takes an array apart in place. @returns its items; null when the tree is no array. */
-export function itemsOf(tree: JsonTree): JsonTree[] | null {
+export function itemsOf(tree: JsonTree, counter: ReadCounter): JsonTree[] | null {
   if (tree.text.startsWith('[')) {
+    counter.read(tree.text.length);
     tree.items = arrayElements(tree.text).map(treeOf);
     tree.text = '';
   }

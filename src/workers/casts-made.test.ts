@@ -26,7 +26,7 @@ function setUp(maxBytes?: number) {
   const paid: [number, number][] = [];
   const ledger = { paid: (tenantNum: number, cost: number) => paid.push([tenantNum, cost]) };
   const made = new CastsMade(maxBytes);
-  return { paid, to: (major: number, body: Uint8Array) => made.castFor(7, pin(major), book)(body, ledger) };
+  return { paid, to: (major: number, body: Uint8Array, of = book) => made.castFor(7, pin(major), of)(body, ledger) };
 }
 
 test('an event is cast once for all endpoints that want the same of it, and paid for once (G4)', () => {
@@ -39,7 +39,7 @@ test('an event is cast once for all endpoints that want the same of it, and paid
   expect(castEvent).toHaveBeenCalledOnce();
   expect(paid).toEqual([
     [7, body.length / 4],
-    [7, 1],
+    [7, 1 + '{"a":1}'.length / 12],
   ]);
 });
 
@@ -75,4 +75,16 @@ test('no more bytes of casts are remembered than may be', () => {
   expect(castEvent).toHaveBeenCalledTimes(5);
   to(2, bodies[0]!);
   expect(castEvent).toHaveBeenCalledTimes(6);
+});
+
+test('what a cast reads anew at each level of a path is paid for', () => {
+  const { paid, to } = setUp();
+  const deep = Array.from({ length: 10 }, () => 'a');
+  const inner = `{"b":"${'x'.repeat(10_000)}"}`;
+  const book = new CastBook([version(1), version(2, { [[...deep, 'c'].join('.')]: 1 })]);
+  const body = bodyOf(deep.reduce((data, name) => `{"${name}":${data}}`, inner));
+  to(2, body, book);
+  const read = paid.reduce((sum, [, cost]) => sum + cost, 0) - body.length / 4;
+  expect(read).toBeGreaterThan((11 * inner.length) / 12);
+  expect(read).toBeLessThan((11 * inner.length) / 12 + 200);
 });

@@ -89,6 +89,6 @@ function castNow(
   } catch (error) {
     return error as Error;
   } finally {
-    ledger.paid(tenantNum, cost.visits);
+    ledger.paid(tenantNum, cost.places);
   }
 }
