@@ -27,3 +27,18 @@ test('lists of the same conditions are one, in whatever order and however often 
   expect([listOf('c', 'a', 'b'), listOf('b', 'c', 'a', 'b', 'c')]).toEqual([list, list]);
   expect(listOf('a', 'b')).not.toBe(list);
 });
+
+test('of lists with wildcards a path knows those that are there', () => {
+  const conditions = new Conditions(new WordArena());
+  const listOf = (...texts: string[]) =>
+    conditions.acquire({
+      path: 'x',
+      anyOf: [
+        { kind: 'except', of: texts.map((text) => ({ kind: 'wildcard', text, wildcard: { literals: [text] } })) },
+      ],
+    });
+  const lists = [listOf('a', 'b'), listOf('b', 'a'), listOf('c')];
+  expect([...conditions.root.below('x').wildcardLists!]).toEqual([lists[0], lists[2]]);
+  for (const list of lists.slice(1)) conditions.release(list);
+  expect([...conditions.root.below('x').wildcardLists!]).toEqual([lists[0]]);
+});

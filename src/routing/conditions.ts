@@ -8,7 +8,6 @@ import { HEAD, kindIn, pathIn, RecordTable, tagOf } from './record-table.ts';
 import { SeededHash } from './seeded-hash.ts';
 import { tellingLiteral } from './telling-literal.ts';
 import { doubleOf, UnitBuffer } from './unit-buffer.ts';
-import type { Wildcard } from './wildcard.ts';
 import type { WordArena } from './word-arena.ts';
 import { matchesWritten } from './written-wildcard.ts';
 
@@ -59,6 +58,7 @@ export class Conditions {
     if (kind === KIND.cidr) path.probes!.networks.delete(this.#unitsOf(record));
     else if (isCertain(kind)) path.probes!.delete(kind, words[record + HEAD.length]!, this.#firstOf(record));
     this.#objects.delete(record);
+    path.wildcardLists?.delete(record);
     this.table.remove(record);
     this.#leave(path);
     for (const each of inner) this.release(each);
@@ -108,10 +108,10 @@ export class Conditions {
   }
 
   /** @param record of a wildcard */
-  wildcardOf(record: number): Wildcard {
+  wildcardOf(record: number): Extract<Condition, { kind: 'wildcard' }> {
     const condition = this.#read(record);
     if (condition.kind !== 'wildcard') throw new Error('A record of another condition was taken for a wildcard.');
-    return condition.wildcard;
+    return condition;
   }
 
   /** The test as an object, for what is seldom asked. */
@@ -148,6 +148,10 @@ export class Conditions {
     const list = this.#intern(path, kind);
     // A list holds each of its conditions once, however often it is acquired.
     const isNew = this.table.size > size;
+    if (isNew && distinct.some((record) => this.kindOf(record) === KIND.wildcard)) {
+      path.wildcardLists ??= new Set();
+      path.wildcardLists.add(list);
+    }
     for (const [i, record] of records.entries()) if (!isNew || record === records[i - 1]) this.release(record);
     return list;
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseExactly } from './exact-number.ts';
+import { explainMatch } from './explain-match.ts';
 import { FilterIndex } from './filter-index.ts';
 import { callsOf } from './fixtures/calls-of.ts';
 import { readFilter } from './read-filter.ts';
@@ -55,6 +56,32 @@ test('thousands of wildcards that begin alike are asked in one walk over the tex
   const text = 'a'.repeat(20_000);
   expect(callsOf('charCodeAt', () => expect(index.match({ p: text })).toEqual([]))).toBeLessThan(10 * text.length);
   expect(index.match({ p: `${text}12` })).toEqual([1, 12]);
+});
+
+test('what many filters exclude by wildcards, or have as alternatives, is asked in one walk over a long text', () => {
+  const wildcards = (i: number) => Array.from({ length: 50 }, (_, j) => `*${'a'.repeat(16)}${i}x${j}*`);
+  const filters = Array.from({ length: 40 }, (_, i) => ({
+    t: [`t${i}`, { prefix: 'u' }],
+    s: i % 2 === 0 ? [{ 'anything-but': { wildcard: wildcards(i) } }] : wildcards(i).map((wildcard) => ({ wildcard })),
+  }));
+  const index = new FilterIndex();
+  const clauses = filters.map((filter) => {
+    const reading = readFilter(filter);
+    return reading.ok ? reading.clauses[0]! : [];
+  });
+  for (const [i, clause] of clauses.entries()) index.add(i, clause);
+  const expected = (event: unknown) =>
+    [...clauses.keys()].filter((i) => explainMatch([clauses[i]!], event).length === 0);
+  const long = 'a'.repeat(20_000);
+  const t = filters.map((_, i) => `t${i}`);
+  const texts = [long, `${long}4x7`, [`${long}4x7`, `${long}11x0`], [`${long}2x1${long}5x49`, 'a']];
+  for (const { s, wanted } of texts.map((s) => ({ s, wanted: expected({ t, s }) }))) {
+    let found: readonly number[] = [];
+    const read = callsOf('charCodeAt', () => (found = index.match({ t, s })));
+    // Two lists at the most are read one by one, at a few units a character.
+    expect(read).toBeLessThan(500 * [s].flat().join('').length);
+    expect(found).toEqual(wanted);
+  }
 });
 
 test('as many lengths of literals are looked up at a place of a text as there are units in a probe', () => {

@@ -32,6 +32,8 @@ export class PathNode {
   id = 0;
   /** What its values are looked up by in that index. */
   probes: PathProbes | null = null;
+  /** Lists of conditions, by their records, that have wildcards. */
+  wildcardLists: Set<number> | null = null;
   seq = 0;
   values: Leaf[] = [];
   /** The element that each value is in; as long as `values`. */

@@ -133,7 +133,7 @@ export class SatisfiedConditions {
     }
     const wildcards = candidates.filter((record) => conditions.kindOf(record) === KIND.wildcard);
     const answers = matchesOfCrowd(
-      wildcards.map((record) => conditions.wildcardOf(record)),
+      wildcards.map((record) => conditions.wildcardOf(record).wildcard),
       text,
     );
     for (const [i, record] of wildcards.entries()) if (answers[i]) this.#add(record);

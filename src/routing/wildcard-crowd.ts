@@ -13,10 +13,41 @@ interface Walker {
  * each place. Time is linear in the text and all wildcards, but for the literals that end at one place, which are of as many lengths.
  */
 export function matchesOfCrowd(wildcards: readonly Wildcard[], text: string): boolean[] {
+  return arrivals(wildcards, text, automatonOf);
+}
+
+/** Wildcards that many texts are asked for. */
+export class WildcardCrowd {
+  readonly #wildcards: readonly Wildcard[];
+  readonly #automaton: LiteralAutomaton;
+
+  constructor(wildcards: readonly Wildcard[]) {
+    this.#wildcards = wildcards;
+    this.#automaton = automatonOf(wildcards);
+  }
+
+  /** Which of them a text is: see `matchesOfCrowd`. */
+  matches(text: string): boolean[] {
+    return arrivals(this.#wildcards, text, () => this.#automaton);
+  }
+}
+
+function arrivals(
+  wildcards: readonly Wildcard[],
+  text: string,
+  automatonFor: (walkers: readonly Walker[]) => LiteralAutomaton,
+): boolean[] {
   const walkers = wildcards.map(({ literals }) => walkerOf(literals, text));
   const onTheirWay = walkers.filter(({ at, hasArrived }) => at > 0 && !hasArrived);
-  if (onTheirWay.length > 0) walk(onTheirWay, text);
+  if (onTheirWay.length > 0) walk(onTheirWay, text, automatonFor(onTheirWay));
   return walkers.map(({ hasArrived }) => hasArrived);
+}
+
+function automatonOf(wildcards: readonly Wildcard[]): LiteralAutomaton {
+  const automaton = new LiteralAutomaton();
+  for (const { literals } of wildcards) for (const literal of literals.slice(1, -1)) automaton.add(literal);
+  automaton.link();
+  return automaton;
 }
 
 /** What can be said by the first and the last literal; `at` is 0 when the text cannot be it, and no more is to be asked. */
@@ -28,10 +59,7 @@ function walkerOf(literals: readonly string[], text: string): Walker {
   return { literals, end, at: fits ? 1 : 0, hasArrived: fits && literals.length === 2 };
 }
 
-function walk(walkers: readonly Walker[], text: string): void {
-  const automaton = new LiteralAutomaton();
-  for (const { literals } of walkers) for (const literal of literals.slice(1, -1)) automaton.add(literal);
-  automaton.link();
+function walk(walkers: readonly Walker[], text: string, automaton: LiteralAutomaton): void {
   // By the place where their next literal may end at the earliest, and then by the literal.
   const due = new Map<number, Walker[]>();
   // An array: a text may make it be asked for each length at each place.
