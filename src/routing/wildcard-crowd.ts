@@ -44,10 +44,7 @@ function arrivals(
 }
 
 function automatonOf(wildcards: readonly Wildcard[]): LiteralAutomaton {
-  const automaton = new LiteralAutomaton();
-  for (const { literals } of wildcards) for (const literal of literals.slice(1, -1)) automaton.add(literal);
-  automaton.link();
-  return automaton;
+  return new LiteralAutomaton(wildcards.flatMap(({ literals }) => literals.slice(1, -1)));
 }
 
 /** What can be said by the first and the last literal; `at` is 0 when the text cannot be it, and no more is to be asked. */
@@ -107,51 +104,48 @@ function take(lists: Map<number, Walker[]>, key: number): readonly Walker[] {
   return list;
 }
 
-const UNITS = 65_536;
+/** Places of a table for each state: it is looked for among few. */
+const SLOTS_A_STATE = 2;
+/** By chance, so that nobody can choose literals whose states come to stand in one heap. */
+const SEED = crypto.getRandomValues(new Int32Array(1))[0]!;
 
-/** Literals as states, each the way from 0 by its units (Aho and Corasick, Efficient String Matching, 1975). */
+/**
+ * Literals as states, each the way from 0 by its units (Aho and Corasick, Efficient String Matching, 1975). In arrays of numbers, one place for each unit of all literals:
+ * there may be millions, and a Map of as many takes ten times as long.
+ */
 class LiteralAutomaton {
-  readonly #steps = new Map<number, number>();
-  readonly #parents = [0];
-  readonly #units = [0];
-  readonly #depths = [0];
-  readonly #isEnd = [false];
+  readonly #parents: Int32Array;
+  readonly #units: Uint16Array;
+  readonly #depths: Int32Array;
+  readonly #isEnd: Uint8Array;
+  readonly #shorter: Int32Array;
+  readonly #ending: Int32Array;
+  /** States by the hash of their parent and unit; 0 where there is none. */
+  readonly #slots: Int32Array;
   readonly #states = new Map<string, number>();
-  #shorter = new Int32Array(0);
-  #ending = new Int32Array(0);
+  size = 1;
 
-  get size(): number {
-    return this.#parents.length;
-  }
-
-  add(literal: string): void {
-    if (this.#states.has(literal)) return;
-    let state = 0;
-    for (let i = 0; i < literal.length; i++) state = this.#step(state, literal.charCodeAt(i), i + 1);
-    this.#isEnd[state] = true;
-    this.#states.set(literal, state);
-  }
-
-  /** To be called once, after the last literal. */
-  link(): void {
-    const count = this.#parents.length;
-    this.#shorter = new Int32Array(count);
-    this.#ending = new Int32Array(count);
-    const rising = Array.from({ length: count - 1 }, (_, i) => i + 1).sort(
-      (a, b) => this.#depths[a]! - this.#depths[b]!,
-    );
-    for (const state of rising) {
-      const parent = this.#parents[state]!;
-      const shorter = parent === 0 ? 0 : this.next(this.#shorter[parent]!, this.#units[state]!);
-      this.#shorter[state] = shorter;
-      this.#ending[state] = this.#isEnd[state] ? state : this.#ending[shorter]!;
+  constructor(literals: Iterable<string>) {
+    let most = 1;
+    for (const literal of new Set(literals)) {
+      this.#states.set(literal, 0);
+      most += literal.length;
     }
+    this.#parents = new Int32Array(most);
+    this.#units = new Uint16Array(most);
+    this.#depths = new Int32Array(most);
+    this.#isEnd = new Uint8Array(most);
+    this.#shorter = new Int32Array(most);
+    this.#ending = new Int32Array(most);
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(SLOTS_A_STATE * most)));
+    for (const literal of this.#states.keys()) this.#states.set(literal, this.#add(literal));
+    this.#link();
   }
 
   next(from: number, unit: number): number {
     for (let state = from; ; state = this.#shorter[state]!) {
-      const step = this.#steps.get(state * UNITS + unit);
-      if (step !== undefined) return step;
+      const step = this.#slots[this.#slotOf(state, unit)]!;
+      if (step !== 0) return step;
       if (state === 0) return 0;
     }
   }
@@ -170,14 +164,57 @@ class LiteralAutomaton {
     return this.#ending[this.#shorter[state]!]!;
   }
 
-  #step(from: number, unit: number, depth: number): number {
-    const known = this.#steps.get(from * UNITS + unit);
-    if (known !== undefined) return known;
-    const state = this.#parents.push(from) - 1;
-    this.#units.push(unit);
-    this.#depths.push(depth);
-    this.#isEnd.push(false);
-    this.#steps.set(from * UNITS + unit, state);
+  #add(literal: string): number {
+    let state = 0;
+    for (let i = 0; i < literal.length; i++) state = this.#step(state, literal.charCodeAt(i), i + 1);
+    this.#isEnd[state] = 1;
     return state;
+  }
+
+  #step(from: number, unit: number, depth: number): number {
+    const slot = this.#slotOf(from, unit);
+    const known = this.#slots[slot]!;
+    if (known !== 0) return known;
+    const state = this.size++;
+    this.#parents[state] = from;
+    this.#units[state] = unit;
+    this.#depths[state] = depth;
+    this.#slots[slot] = state;
+    return state;
+  }
+
+  /** Where the step is, or would be. */
+  #slotOf(from: number, unit: number): number {
+    const end = this.#slots.length - 1;
+    const hash = Math.imul(Math.imul(from ^ SEED, 0x9e3779b1) ^ unit, 0x85ebca77);
+    for (let slot = (hash ^ (hash >>> 15)) & end; ; slot = (slot + 1) & end) {
+      const state = this.#slots[slot]!;
+      if (state === 0 || (this.#parents[state] === from && this.#units[state] === unit)) return slot;
+    }
+  }
+
+  #link(): void {
+    for (const state of this.#byDepth()) {
+      const parent = this.#parents[state]!;
+      const shorter = parent === 0 ? 0 : this.next(this.#shorter[parent]!, this.#units[state]!);
+      this.#shorter[state] = shorter;
+      this.#ending[state] = this.#isEnd[state] === 1 ? state : this.#ending[shorter]!;
+    }
+  }
+
+  /** All but 0, those of the shortest ways first. */
+  #byDepth(): Int32Array {
+    let deepest = 0;
+    for (let state = 1; state < this.size; state++) deepest = Math.max(deepest, this.#depths[state]!);
+    const ends = new Int32Array(deepest + 2);
+    for (let state = 1; state < this.size; state++) ends[this.#depths[state]! + 1]!++;
+    for (let depth = 1; depth < ends.length; depth++) ends[depth]! += ends[depth - 1]!;
+    const rising = new Int32Array(this.size - 1);
+    for (let state = 1; state < this.size; state++) {
+      const depth = this.#depths[state]!;
+      rising[ends[depth]!] = state;
+      ends[depth]!++;
+    }
+    return rising;
   }
 }
