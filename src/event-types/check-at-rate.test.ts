@@ -3,26 +3,33 @@ import { Refusal } from '../domain/errors.ts';
 import { checkAtRate } from './check-at-rate.ts';
 import { CheckBudget, FUEL } from './check-budget.ts';
 import { CheckRate } from './check-rate.ts';
-import type { Validator } from './compile-schema.ts';
+import type { Validation, Validator } from './compile-schema.ts';
+import { CompileTurns } from './compile-turns.ts';
+import type { Fuel } from './linear-pattern.ts';
+
+function validator(check: (data: unknown, fuel: Fuel) => Validation): Validator {
+  const prepare = () => ({ made: undefined, cost: 0 });
+  return Object.assign((data: unknown, fuel: Fuel = { left: FUEL }) => check(data, fuel), { prepare });
+}
 
 function setUp() {
   let nowMs = 0;
-  const rate = new CheckRate(() => nowMs);
+  const turns = new CompileTurns(new CheckRate(() => nowMs));
   const made: number[] = [];
   /** An event costs what its data says. */
-  const validate: Validator = (data, fuel = { left: FUEL }) => {
+  const validate = validator((data, fuel) => {
     const cost = data as number;
     made.push(cost);
     const isTooCostly = cost > Math.min(FUEL, fuel.left);
     fuel.left -= Math.min(cost, FUEL, fuel.left);
     return isTooCostly ? { kind: 'too_costly' } : { kind: 'valid' };
-  };
+  });
   const send = async (costs: readonly number[], tenantNum = 1, isRefusing = true) => {
     const budget = new CheckBudget();
     const kinds: string[] = [];
     try {
       for (const data of costs) {
-        kinds.push((await checkAtRate({ tenantNum, data, validate, isRefusing }, budget, rate)).kind);
+        kinds.push((await checkAtRate({ tenantNum, data, validate, isRefusing }, budget, turns)).kind);
       }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -94,14 +101,14 @@ test('checks that cost a little each give way to others when they have cost much
 
 test('of a batch of a source each message may be costly: none is rejected for its neighbours', async () => {
   const budget = new CheckBudget(30);
-  const rate = new CheckRate();
-  const validate: Validator = (_, fuel) => {
-    const isTooCostly = fuel!.left < FUEL;
-    fuel!.left -= Math.min(FUEL, fuel!.left);
+  const turns = new CompileTurns();
+  const validate = validator((_, fuel) => {
+    const isTooCostly = fuel.left < FUEL;
+    fuel.left -= Math.min(FUEL, fuel.left);
     return isTooCostly ? { kind: 'too_costly' } : { kind: 'valid' };
-  };
+  });
   const check = { tenantNum: 1, data: 0, validate, isRefusing: true };
-  for (let i = 0; i < 30; i++) expect((await checkAtRate(check, budget, rate)).kind).toBe('valid');
+  for (let i = 0; i < 30; i++) expect((await checkAtRate(check, budget, turns)).kind).toBe('valid');
 });
 
 test('where misfits are only told of, no event is refused because its tenant spent too much', async () => {

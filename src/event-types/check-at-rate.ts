@@ -1,7 +1,7 @@
-import { Refusal } from '../domain/errors.ts';
 import type { CheckBudget } from './check-budget.ts';
 import type { CheckRate } from './check-rate.ts';
 import type { Validation, Validator } from './compile-schema.ts';
+import type { CompileTurns } from './compile-turns.ts';
 
 interface Check {
   readonly tenantNum: number;
@@ -16,7 +16,8 @@ interface Check {
  * take long: what is usual passes. What a request spent itself is not held against it, so that one whose events are many may come to its end.
  * @throws Refusal 429
  */
-export async function checkAtRate(check: Check, budget: CheckBudget, rate: CheckRate): Promise<Validation> {
+export async function checkAtRate(check: Check, budget: CheckBudget, turns: CompileTurns): Promise<Validation> {
+  const { rate } = turns;
   let found: Validation | undefined;
   const turn = rate.inTurn(check.tenantNum, () => {
     const { cost, validation } = checkNow(check, budget, rate);
@@ -25,7 +26,10 @@ export async function checkAtRate(check: Check, budget: CheckBudget, rate: Check
   });
   // At once, nearly always.
   if (turn !== null) await turn;
-  return found!;
+  if (found!.kind !== 'unready') return found!;
+  const { tenantNum, validate } = check;
+  await turns.take(tenantNum, validate.prepare, budget.spent(tenantNum));
+  return checkAtRate(check, budget, turns);
 }
 
 interface Checked {
@@ -42,15 +46,6 @@ function checkNow({ tenantNum, data, validate, isRefusing }: Check, budget: Chec
   const cost = before - fuel.left;
   rate.paid(tenantNum, cost);
   if (spare !== null && fuel.left === 0 && validation.kind === 'too_costly' && isRefusing)
-    throw checkedTooMuch(rate.waitMs(tenantNum, spent));
+    throw rate.refusal(tenantNum, spent);
   return { cost, validation };
-}
-
-function checkedTooMuch(waitMs: number): Refusal {
-  return new Refusal(
-    429,
-    'rate_limited',
-    'Nothing was stored: the tenant has sent its share of events that take long to be checked by the schemas of their types. Try again later.',
-    { retryAfterSeconds: Math.ceil(waitMs / 1_000) },
-  );
 }

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Refusal } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
 
-/** What checks of a tenant's events may cost in a second: a third of a process. */
+/** What checks of a tenant's events, and compiling its schemas, may cost in a second: a third of a process. */
 const PER_SECOND = 20_000_000;
 /** What they may have cost beyond that before more are refused: as much as those of one request may. */
 const MOST_OWED = 100_000_000;
@@ -45,9 +46,19 @@ export class CheckRate {
     return excess <= 0 ? null : Math.floor(SPARE * Math.max(0, 1 - excess / MOST_OWED));
   }
 
-  /** Milliseconds until costly checks may be made again for a tenant. */
-  waitMs(tenantNum: number, own: number): number {
-    return (Math.max(0, this.#excess(tenantNum, own)) / PER_SECOND) * 1_000;
+  /** @throws Refusal 429 where a tenant owes so much that nothing costly is made for it now */
+  refuseSpent(tenantNum: number, own: number): void {
+    if (this.#excess(tenantNum, own) > 0) throw this.refusal(tenantNum, own);
+  }
+
+  /** 429, with the time until costly checks may be made again for a tenant. */
+  refusal(tenantNum: number, own: number): Refusal {
+    return new Refusal(
+      429,
+      'rate_limited',
+      'Nothing was stored: the tenant has spent its share of what checks by its schemas, and compiling these, may take. Try again later.',
+      { retryAfterSeconds: Math.ceil(Math.max(0, this.#excess(tenantNum, own)) / PER_SECOND) },
+    );
   }
 
   paid(tenantNum: number, cost: number): void {

@@ -8,6 +8,7 @@ import {
 } from 'ajv/dist/2020.js';
 import type { Fault } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
+import { compileCost } from './compile-cost.ts';
 import { formats } from './formats.ts';
 import { multiplesOf } from './is-multiple.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
@@ -17,14 +18,18 @@ import { refKeyword } from './ref-keyword.ts';
 import { isOneOf } from './same-values.ts';
 import { loadOf } from './schema-load.ts';
 
-/** What a value lacks. `too_costly`: to find out would take too long. */
+/** What a value lacks. `too_costly`: to find out would take too long. `unready`: to be checked once `prepare` was called. */
 export type Validation =
   | { readonly kind: 'valid' }
   | { readonly kind: 'invalid'; readonly faults: readonly Fault[] }
-  | { readonly kind: 'too_costly' };
+  | { readonly kind: 'too_costly' | 'unready' };
 
-/** @param fuel what all values that it is given for may cost together; as much as one may where it is absent */
-export type Validator = (value: unknown, fuel?: Fuel) => Validation;
+export interface Validator {
+  /** @param fuel what all values that it is given for may cost together; where it is absent, as much as one may, and nothing is `unready` */
+  (value: unknown, fuel?: Fuel): Validation;
+  /** Compiles the schema once more, for values that are large. */
+  readonly prepare: () => { readonly made: undefined; readonly cost: number };
+}
 
 /** Values of an event times schemas that are tried on each. */
 const MAX_WORK = 300_000;
@@ -55,18 +60,28 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
   // Few types have events that are so large.
   let brief: ValidateFunction | null = null;
   const load = loadOf(schema);
-  return (value, shared = { left: FUEL }) => {
+  const prepare = () => {
+    if (brief !== null) return { made: undefined, cost: 0 };
+    brief = compile(false);
+    return { made: undefined, cost: compileCost(schema) };
+  };
+  const validate = (value: unknown, fuelOfAll?: Fuel): Validation => {
+    const shared = fuelOfAll ?? { left: FUEL };
     const work = countValues(value, MAX_WORK / load) * load;
     if (work > MAX_WORK) return { kind: 'too_costly' };
+    const isThorough = work <= MAX_THOROUGH_WORK;
+    if (!isThorough && brief === null) {
+      if (fuelOfAll !== undefined) return { kind: 'unready' };
+      prepare();
+    }
     const given = Math.min(FUEL, shared.left);
     fuel.left = given;
-    const isThorough = work <= MAX_THOROUGH_WORK;
-    if (!isThorough) brief ??= compile(false);
     const found = run(isThorough ? thorough : brief!, value, place);
     shared.left -= given - Math.max(fuel.left, 0);
     trim(patterns);
     return found;
   };
+  return Object.assign(validate, { prepare });
 }
 
 /** What remembers most forgets first: the others need not find everything again because of it. */

@@ -12,6 +12,10 @@ const ANNOTATIONS = new Set([
 ]);
 const NO_ASSERTIONS = new Set([...ANNOTATIONS, '$schema', '$defs']);
 
+export function isAnnotation(keyword: string): boolean {
+  return ANNOTATIONS.has(keyword);
+}
+
 /** Whether a schema says nothing but what people read. */
 export function assertsNothing(schema: object): boolean {
   return Object.keys(schema).every((keyword) => NO_ASSERTIONS.has(keyword));

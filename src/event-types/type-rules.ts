@@ -1,10 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Fault } from '../domain/errors.ts';
+import { type Fault, Refusal } from '../domain/errors.ts';
 import type { ValidationMode, VersionState } from '../domain/event-type.ts';
 import { checkAtRate } from './check-at-rate.ts';
 import { CheckBudget } from './check-budget.ts';
-import { CheckRate } from './check-rate.ts';
-import { compileSchema, type Validator } from './compile-schema.ts';
+import type { Validation, Validator } from './compile-schema.ts';
+import { CompileTurns } from './compile-turns.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { Memo } from './memo.ts';
 import { compareVersions, parseVersion, type TypeVersion, versionText } from './type-version.ts';
@@ -29,7 +28,7 @@ export interface TypeRulesOptions {
   /** The schema of a version as JSON text. It never changes. */
   readonly loadSchema: (tenantNum: number, typeNum: number, version: TypeVersion) => Promise<string | null>;
   readonly capacity?: RulesCapacity;
-  readonly rate?: CheckRate;
+  readonly turns?: CompileTurns;
 }
 
 export interface RulesCapacity {
@@ -76,22 +75,20 @@ const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, schemaLeng
 
 /**
  * What events of each tenant are checked by, in memory. It may be stale: the commit finds out and then `forget` lets it be read again.
- * Validators are compiled on first use, one in a turn of the event loop; what was least recently used falls out, of
- * tenants that have much of it first.
+ * Validators are compiled on first use, as `CompileTurns` says; what was least recently used falls out, of tenants that have much of it first.
  */
 export class TypeRules {
   readonly #options: TypeRulesOptions;
   readonly #tenants: Memo<number, Entry>;
   readonly #validators: Memo<string, Compiled | null>;
-  readonly #rate: CheckRate;
-  #compiling: Promise<unknown> = Promise.resolve();
+  readonly #turns: CompileTurns;
   /** Reads of versions that are under way, and those that begin when they end. */
   readonly #reads = new Map<number, Promise<void>>();
   readonly #nextReads = new Map<number, Promise<bigint>>();
 
   constructor(options: TypeRulesOptions) {
     this.#options = options;
-    this.#rate = options.rate ?? new CheckRate();
+    this.#turns = options.turns ?? new CompileTurns();
     const { tenants, validators, schemaLength } = options.capacity ?? CAPACITY;
     this.#tenants = new Memo({ entries: tenants });
     const weight = { most: schemaLength, of: (compiled: Compiled | null) => compiled?.length ?? 0 };
@@ -102,7 +99,7 @@ export class TypeRules {
   /**
    * Checks an event by what is known of its type; a promise where something has to be loaded, or there is a rule to check it by.
    * @param budget what it shares with the other events of its request
-   * @throws Refusal 429 when the checks of the tenant's events have cost too much lately, and what loading throws
+   * @throws Refusal 429 when the tenant's schemas and the checks of its events have cost too much lately, and what loading throws
    */
   check(event: TypedEvent, budget = new CheckBudget()): Verdict | Promise<Verdict> {
     const known = this.#tenants.peek(event.tenantNum);
@@ -169,18 +166,16 @@ export class TypeRules {
     if (found.state === 'archived') {
       return [{ path: 'version', message: `${versionText(found)} of ${rule.type} is archived; ${choiceOf(rule)}` }];
     }
-    const compiled = await this.#validatorOf(tenantNum, rule.num, found);
-    if (compiled === null) return NO_FAULTS;
-    const { validate } = compiled;
     const isRefusing = rule.validation === 'enforce';
-    const validation = await checkAtRate({ tenantNum, data, validate, isRefusing }, budget, this.#rate);
-    switch (validation.kind) {
-      case 'valid':
-        return [];
-      case 'invalid':
-        return validation.faults;
-      case 'too_costly':
-        return [{ path: 'data', message: 'has too many values to be checked against the schema of its type' }];
+    try {
+      const compiled = await this.#validatorOf(tenantNum, rule.num, found, budget);
+      if (compiled === null) return NO_FAULTS;
+      const { validate } = compiled;
+      return faultsIn(await checkAtRate({ tenantNum, data, validate, isRefusing }, budget, this.#turns));
+    } catch (error) {
+      // Where misfits are only told of, nothing is refused for what its tenant has spent.
+      if (isRefusing || !(error instanceof Refusal) || error.status !== 429) throw error;
+      return faultsIn({ kind: 'too_costly' });
     }
   }
 
@@ -192,19 +187,33 @@ export class TypeRules {
     });
   }
 
-  #validatorOf(tenantNum: number, typeNum: number, version: TypeVersion): Promise<Compiled | null> {
+  #validatorOf(
+    tenantNum: number,
+    typeNum: number,
+    version: TypeVersion,
+    budget: CheckBudget,
+  ): Promise<Compiled | null> {
     const key = `${tenantNum}/${typeNum}@${versionText(version)}`;
     return this.#validators.get(key, async () => {
+      const own = budget.spent(tenantNum);
+      // Nothing is read that would not be compiled.
+      this.#turns.rate.refuseSpent(tenantNum, own);
       const text = await this.#options.loadSchema(tenantNum, typeNum, version);
       if (text === null) return null;
-      // Compiling takes milliseconds: others get the event loop in between.
-      const compiled = this.#compiling.then(async () => {
-        await nextTurn();
-        return { validate: compileSchema(JSON.parse(text) as JsonSchema, 'data'), length: text.length };
-      });
-      this.#compiling = compiled.catch(() => {});
-      return compiled;
+      const validate = await this.#turns.compile(tenantNum, JSON.parse(text) as JsonSchema, 'data', own);
+      return { validate, length: text.length };
     });
+  }
+}
+
+function faultsIn(validation: Validation): readonly Fault[] {
+  switch (validation.kind) {
+    case 'valid':
+      return NO_FAULTS;
+    case 'invalid':
+      return validation.faults;
+    default:
+      return [{ path: 'data', message: 'has too many values to be checked against the schema of its type' }];
   }
 }
 
