@@ -7,6 +7,7 @@ import {
   type ValidateFunction,
 } from 'ajv/dist/2020.js';
 import type { Fault } from '../domain/errors.ts';
+import { canonicalText } from './canonical-text.ts';
 import { FUEL } from './check-budget.ts';
 import { compileCost } from './compile-cost.ts';
 import { formats } from './formats.ts';
@@ -33,12 +34,20 @@ export interface Validator {
 
 /** Values of an event times schemas that are tried on each. */
 const MAX_WORK = 300_000;
+/** What each of these costs beside what patterns, formats and comparisons cost (measured). */
+const WORK_COST = 2;
+/** What it costs to tell whether a text is of a format, likewise. */
+const FORMAT_COST = 16;
+const FORMAT_CHARACTERS_A_UNIT = 8;
+/** Of longer texts it is told at once, or nearly. */
+const MAX_FORMAT_LENGTH = 8_192;
 /** What all patterns of a schema together remember at least from one event to the next, and for each step of one: a counted repetition has as many states. */
 const MIN_KEPT = 4_000;
 const KEPT_A_STEP = 20;
 /** Most of it; each takes some ten bytes. */
 const MAX_KEPT = 40_000;
 const MAX_FAULTS = 20;
+const TOO_COSTLY: Validation = { kind: 'too_costly' };
 /** Likewise, up to which all faults are looked for: each costs time and memory, and a value may have one for every schema and name. */
 const MAX_THOROUGH_WORK = 5_000;
 
@@ -75,8 +84,9 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
       prepare();
     }
     const given = Math.min(FUEL, shared.left);
-    fuel.left = given;
-    const found = run(isThorough ? thorough : brief!, value, place);
+    fuel.left = given - work * WORK_COST;
+    // Before it is run.
+    const found = fuel.left < 0 ? TOO_COSTLY : run(isThorough ? thorough : brief!, value, place);
     shared.left -= given - Math.max(fuel.left, 0);
     trim(patterns);
     return found;
@@ -104,7 +114,7 @@ function run(validate: ValidateFunction, value: unknown, place: string): Validat
   try {
     if (validate(value)) return { kind: 'valid' };
   } catch (error) {
-    if (error instanceof OutOfFuel) return { kind: 'too_costly' };
+    if (error instanceof OutOfFuel) return TOO_COSTLY;
     throw error;
   }
   const faults = (validate.errors ?? []).slice(0, MAX_FAULTS).map((error) => faultOf(error, place));
@@ -124,7 +134,7 @@ function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allEr
     inlineRefs: false,
     // Else `toString` and `constructor` would be properties of every object.
     ownProperties: true,
-    formats: { ...formats },
+    formats: formatsWith(fuel),
     // ajv's own passes over its code take longer than all the rest.
     code: { regExp, optimize: false },
   });
@@ -135,7 +145,8 @@ function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allEr
   ajv.removeKeyword('prefixItems');
   ajv.addKeyword(prefixItemsKeyword);
   ajv.removeKeyword('uniqueItems');
-  ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', errors: false, validate: areUnique });
+  const unique = { keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', errors: false } as const;
+  ajv.addKeyword({ ...unique, validate: (isWanted: boolean, items: unknown[]) => !isWanted || areUnique(items, fuel) });
   ajv.removeKeyword('maxLength');
   addLengthKeyword(ajv, 'maxLength', (most, text) => !isLonger(text, most, fuel));
   ajv.removeKeyword('minLength');
@@ -143,26 +154,32 @@ function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allEr
   ajv.removeKeyword('multipleOf');
   const multipleOf = { keyword: 'multipleOf', type: 'number', schemaType: 'number', errors: false } as const;
   const error: KeywordErrorDefinition = { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` };
-  ajv.addKeyword({ ...multipleOf, compile: multiplesOf, error });
-  addValueKeywords(ajv);
+  ajv.addKeyword({ ...multipleOf, compile: (step) => multiplesOf(step, fuel), error });
+  addValueKeywords(ajv, fuel);
   return ajv;
 }
 
 /** ajv compares objects by what they take for their methods: of an event that has a `valueOf` of its own it fails. */
-function addValueKeywords(ajv: Ajv2020): void {
+function addValueKeywords(ajv: Ajv2020, fuel: Fuel): void {
   const settings = { errors: false, before: 'not' } as const;
   ajv.removeKeyword('const');
   const allowedValue: KeywordErrorDefinition = {
     params: ({ schemaCode }) => _`{allowedValue: ${schemaCode}}`,
     message: 'must be constant',
   };
-  ajv.addKeyword({ ...settings, keyword: 'const', compile: (value) => isOneOf([value]), error: allowedValue });
+  ajv.addKeyword({ ...settings, keyword: 'const', compile: (value) => isOneOf([value], fuel), error: allowedValue });
   ajv.removeKeyword('enum');
   const allowedValues: KeywordErrorDefinition = {
     params: ({ schemaCode }) => _`{allowedValues: ${schemaCode}}`,
     message: 'must be allowed',
   };
-  ajv.addKeyword({ ...settings, keyword: 'enum', schemaType: 'array', compile: isOneOf, error: allowedValues });
+  ajv.addKeyword({
+    ...settings,
+    keyword: 'enum',
+    schemaType: 'array',
+    compile: (values) => isOneOf(values, fuel),
+    error: allowedValues,
+  });
 }
 
 /** At its place among the keywords: the first fault may be the only one that is told. */
@@ -194,17 +211,17 @@ function isLonger(text: string, most: number, fuel: Fuel): boolean {
 }
 
 /** ajv compares each with each. */
-function areUnique(isWanted: boolean, items: readonly unknown[]): boolean {
-  return !isWanted || new Set(items.map(canonical)).size === items.length;
+function areUnique(items: readonly unknown[], fuel: Fuel): boolean {
+  return new Set(items.map((item) => canonicalText(item, fuel))).size === items.length;
 }
 
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  // Past the doubles they are no JSON.
-  if (typeof value === 'number') return String(value);
-  if (!isObject(value)) return JSON.stringify(value);
-  const members = Object.keys(value).sort();
-  return `{${members.map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join()}}`;
+/** Each takes as long as dozens of other keywords, and longer where a text is long. */
+function formatsWith(fuel: Fuel): Record<string, (text: string) => boolean> {
+  const withFuel = (isOf: (text: string) => boolean) => (text: string) => {
+    burn(fuel, FORMAT_COST + Math.floor(Math.min(text.length, MAX_FORMAT_LENGTH) / FORMAT_CHARACTERS_A_UNIT));
+    return isOf(text);
+  };
+  return Object.fromEntries(Object.entries(formats).map(([name, isOf]) => [name, withFuel(isOf)]));
 }
 
 function withoutDialect(schema: JsonSchema): JsonSchema {

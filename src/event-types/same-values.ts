@@ -1,18 +1,21 @@
-import { isObject } from './json-schema.ts';
+import { canonicalText } from './canonical-text.ts';
+import type { Fuel } from './linear-pattern.ts';
 
-/** A check for values of events: whether one is among these, of JSON too. */
-export function isOneOf(values: readonly unknown[]): (value: unknown) => boolean {
-  const plain = new Set(values.filter((value) => typeof value !== 'object' || value === null));
-  const others = values.filter((value) => typeof value === 'object' && value !== null);
-  return (value) =>
-    typeof value === 'object' && value !== null ? others.some((other) => areSame(other, value)) : plain.has(value);
+/**
+ * A check for values of events: whether one is among these, of JSON too. An object or array of an event is gone over once, however many it is compared with; Node's own
+ * comparison would do so for each, and tells 0 and -0 apart.
+ */
+export function isOneOf(values: readonly unknown[], fuel: Fuel): (value: unknown) => boolean {
+  const plain = new Set(values.filter((value) => !isComposed(value)));
+  const composed = new Set(values.filter(isComposed).map((value) => canonicalText(value, UNBOUNDED)));
+  return (value) => {
+    if (!isComposed(value)) return plain.has(value);
+    return composed.size > 0 && composed.has(canonicalText(value, fuel));
+  };
 }
 
-/** Whether two values of JSON are the same, whatever their members are named. 0 and -0 are, which Node's own comparison tells apart. */
-function areSame(a: unknown, b: unknown): boolean {
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((each, i) => areSame(each, b[i]));
-  if (!isObject(a) || !isObject(b)) return a === b;
-  const names = Object.keys(a);
-  if (names.length !== Object.keys(b).length) return false;
-  return names.every((name) => Object.hasOwn(b, name) && areSame(a[name], b[name]));
+const UNBOUNDED: Fuel = { left: Number.POSITIVE_INFINITY };
+
+function isComposed(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
