@@ -1,56 +1,66 @@
-import type { CharTest } from './pattern-program.ts';
+import type { CharTests } from './pattern-program.ts';
 
 export const ASCII = 128;
+/** No class: that of a character which was not looked for yet. */
+export const UNKNOWN = 0;
 /** Characters outside ASCII whose class is remembered: a power of two. */
 const RECENT = 256;
+/** What counts as remembered for a class, and the tests that count as one more. */
+const CLASS_KEPT = 4;
+const TESTS_A_UNIT = 8;
 
 /**
- * The characters that a pattern cannot tell apart, as classes with numbers from 0 on: what one of them leads to, all of its class do. Most patterns have two to
- * ten, whatever script a text is in.
+ * The characters that a pattern cannot tell apart, as classes with numbers from 1 on: what one of them leads to, all of its class do. Most patterns have two to
+ * ten, whatever script a text is in. A class is found when a character of it comes first.
  */
 export class CharClasses {
-  /** The class of each code; they are all below `asciiCount`. */
-  readonly ascii: readonly number[];
-  readonly asciiCount: number;
-  readonly #tests: readonly CharTest[];
+  /** The class of each code that came. */
+  readonly ascii: number[] = Array.from({ length: ASCII }, () => UNKNOWN);
+  readonly #tests: CharTests;
   readonly #numbers = new Map<string, number>();
-  /** What was looked for last, at the place of its lowest bits: of a million characters no more is remembered than this. */
+  /** What was looked for last outside ASCII, at the place of its lowest bits: of a million characters no more is remembered than this. */
   #points: Int32Array | null = null;
-  readonly #classes = new Int32Array(RECENT);
+  readonly #recent = new Int32Array(RECENT);
 
-  constructor(tests: readonly CharTest[]) {
+  constructor(tests: CharTests) {
     this.#tests = tests;
-    this.ascii = Array.from({ length: ASCII }, (_, code) => this.#find(code));
-    this.asciiCount = this.#numbers.size;
   }
 
-  /** What is tried on a character whose class is not known. */
+  /** What is tried on a character whose class is not known; which of single characters it is takes one look. */
   get tests(): number {
-    return this.#tests.length;
+    return this.#tests.ofMany.length;
   }
 
-  /** The class of a character outside ASCII, where it is remembered; -1 where not. */
+  get kept(): number {
+    return this.#numbers.size * (CLASS_KEPT + Math.floor(this.tests / TESTS_A_UNIT));
+  }
+
+  /** The class of a character, where it is remembered. */
   recall(point: number): number {
+    if (point < ASCII) return this.ascii[point]!;
     const at = point & (RECENT - 1);
-    return this.#points?.[at] === point ? this.#classes[at]! : -1;
+    return this.#points?.[at] === point ? this.#recent[at]! : UNKNOWN;
   }
 
   find(point: number): number {
-    const found = this.#find(point);
+    const found = this.#numberOf(String.fromCodePoint(point));
+    if (point < ASCII) {
+      this.ascii[point] = found;
+      return found;
+    }
     this.#points ??= new Int32Array(RECENT);
     const at = point & (RECENT - 1);
     this.#points[at] = point;
-    this.#classes[at] = found;
+    this.#recent[at] = found;
     return found;
   }
 
-  #find(point: number): number {
-    const char = String.fromCodePoint(point);
-    let signature = '';
-    for (const test of this.#tests) signature += test(char) ? '1' : '0';
+  #numberOf(char: string): number {
+    let signature = this.#tests.single.has(char) ? char : '';
+    for (const test of this.#tests.ofMany) signature += test(char) ? '1' : '0';
     const known = this.#numbers.get(signature);
     if (known !== undefined) return known;
-    const number = this.#numbers.size;
+    const number = this.#numbers.size + 1;
     this.#numbers.set(signature, number);
     return number;
   }

@@ -116,9 +116,10 @@ test('a character that is known costs one unit where it is of ASCII and eight wh
     return before - fuel.left;
   };
   costOf(`${different(60)}b`);
-  // Others of a class that was met already: the two tests of the pattern say that it is.
-  expect(costOf(different(150, 0x20000))).toBe(150 * (2 * 16 + 8));
+  // Others of a class that was met already: of the two tests of the pattern one is for a single character, and costs nothing.
+  expect(costOf(different(150, 0x20000))).toBe(150 * (16 + 8));
   expect(costOf(different(150, 0x20000))).toBe(150 * 8);
+  costOf('c');
   expect(costOf('c'.repeat(1_000))).toBe(1_000);
   // A text that takes a pattern where it never was.
   expect(costOf('aab')).toBeGreaterThan(2 * 100);
@@ -144,6 +145,49 @@ test.each([
     expect((before - fuel.left) / 40).toBeLessThan(60 * 60);
   },
 );
+
+test('characters that a pattern never met are told apart at their cost, each when it comes first (G4)', () => {
+  const fuel = { left: 10_000_000 };
+  const classes = Array.from({ length: 100 }, (_, i) => `[${different(2, 0x4e00 + 2 * i)}]`);
+  const tried = new LinearPattern(classes.join(''), fuel);
+  const costOf = (text: string) => {
+    const before = fuel.left;
+    tried.test(text);
+    return before - fuel.left;
+  };
+  expect(costOf('aa')).toBeGreaterThanOrEqual(100 * 16);
+  expect(costOf('aa')).toBe(2);
+  expect(costOf('b')).toBe(100 * 16 + 1);
+  const single = new LinearPattern(different(300, 0x4e00), fuel);
+  const { left } = fuel;
+  expect(single.test(different(300, 0x4e00))).toBe(true);
+  // To tell that it is one of many single characters takes one look.
+  expect(left - fuel.left).toBeLessThan(300 * 500);
+});
+
+test('a pattern that tells many characters of ASCII apart follows each to where it leads, however they come', () => {
+  const letters = 'abcdefghijklmnopqrstuvwxyz0123456789';
+  const tried = new LinearPattern(`^(?:${[...letters].map((one, i) => `${one}${letters[(i + 1) % 36]}`).join('|')})+$`);
+  for (let i = 0; i < 36; i++) {
+    const next = letters[(i + 1) % 36]!;
+    expect(tried.test(`${letters[i]}${next}`)).toBe(true);
+    expect(tried.test(`${letters[i]}${next}é`)).toBe(false);
+    expect(tried.test(`${letters[i]}${letters[i]}`)).toBe(false);
+  }
+  expect(tried.test([...letters].flatMap((one, i) => [one, letters[(i + 1) % 36]]).join(''))).toBe(true);
+});
+
+test('classes of characters are counted in what is remembered, and forgotten with it', () => {
+  const classes = Array.from({ length: 100 }, (_, i) => `[${different(2, 0x4e00 + 2 * i)}]`);
+  const tried = new LinearPattern(classes.join(''));
+  tried.test(different(200, 0x4e00));
+  const { kept } = tried;
+  expect(kept).toBeGreaterThan(100 * 16);
+  tried.forget();
+  expect(tried.kept).toBe(0);
+  tried.test(different(200, 0x4e00));
+  expect(tried.kept).toBe(kept);
+});
 
 test('a text of ASCII that is known is followed without a look into a map for any character: twenty patterns go through it in the time that one took (G4)', () => {
   const tried = new LinearPattern('(a|b|ab)*c[0-9]+$');

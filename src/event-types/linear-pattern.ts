@@ -1,5 +1,5 @@
-import { ASCII, CharClasses } from './char-classes.ts';
-import { type CharTest, type PatternStep, programOf } from './pattern-program.ts';
+import { ASCII, CharClasses, UNKNOWN } from './char-classes.ts';
+import { type CharTests, type PatternStep, programOf } from './pattern-program.ts';
 import { parsePattern } from './pattern-tree.ts';
 
 /** What is left of the work that one validation may cost, in characters of ASCII whose transition is known: some 10 to 20 ns each. */
@@ -22,12 +22,14 @@ interface State {
   readonly isMatch: boolean;
   /** Whether it is one when the text ends here. */
   readonly matchesAtEnd: boolean;
-  /** By class of characters. It has no holes: to read one is slow. */
+  /** By class of characters; that which is unknown leads nowhere. Those of ASCII have their places from the first: to read past the end, or a hole, is slow. */
   after: (State | null)[];
 }
 
 /** Most transitions and steps of states that are remembered: of some patterns each text has states of its own. */
 const MAX_KEPT = 20_000;
+/** Classes that there is room for at first; twice as many whenever it ends. */
+const FIRST_CLASSES = 4;
 /** What counts as remembered for a state beside its steps and transitions. */
 const STATE_KEPT = 4;
 /** What a character outside ASCII costs whose class is known, beside one of ASCII (measured). */
@@ -47,11 +49,11 @@ const STEP_COST = 40;
 export class LinearPattern {
   readonly source: string;
   readonly #program: readonly PatternStep[];
-  readonly #tests: readonly CharTest[];
-  /** Found when they are needed first: most patterns are made to be looked at, not to be matched. */
+  readonly #tests: CharTests;
+  /** Made when they are needed first: most patterns are made to be looked at, not to be matched. */
   #classes: CharClasses | null = null;
   /** After a state of which nothing is known yet. */
-  #nothing: (State | null)[] = [];
+  #nothing: (State | null)[] = roomFor(FIRST_CLASSES);
   readonly #fuel: Fuel;
   readonly #states = new Map<string, State>();
   #first: State | null = null;
@@ -69,13 +71,19 @@ export class LinearPattern {
     return this.#program.length;
   }
 
-  /** Transitions and steps of states that are remembered. */
+  /** Transitions and steps of states that are remembered, and classes. */
   get kept(): number {
-    return this.#kept;
+    return this.#kept + (this.#classes?.kept ?? 0);
   }
 
   /** Matching goes on as before; what is met again is found again. */
   forget(): void {
+    this.#classes = null;
+    this.#nothing = roomFor(FIRST_CLASSES);
+    this.#forgetStates();
+  }
+
+  #forgetStates(): void {
     for (const state of this.#states.values()) state.after = this.#nothing;
     this.#states.clear();
     this.#first = null;
@@ -84,7 +92,8 @@ export class LinearPattern {
 
   /** @throws OutOfFuel */
   test(text: string): boolean {
-    const classes = this.#classesOf();
+    this.#classes ??= new CharClasses(this.#tests);
+    const classes = this.#classes;
     const { ascii } = classes;
     this.#first ??= this.#stateOf(this.#closure([0], true), true);
     let state = this.#first;
@@ -103,7 +112,7 @@ export class LinearPattern {
       known = 0;
       const point = text.codePointAt(i)!;
       if (point > 0xffff) i++;
-      const of = code < ASCII ? ascii[code]! : this.#classOf(point, classes);
+      const of = this.#classOf(point, classes);
       this.#burn(code < ASCII ? 1 : OTHER_COST);
       state = state.after[of] ?? this.#advance(state, point, of);
     }
@@ -120,23 +129,24 @@ export class LinearPattern {
     burn(this.#fuel, amount);
   }
 
-  #classesOf(): CharClasses {
-    if (this.#classes !== null) return this.#classes;
-    this.#classes = new CharClasses(this.#tests);
-    this.#nothing = Array.from({ length: this.#classes.asciiCount }, () => null);
-    return this.#classes;
-  }
-
   #classOf(point: number, classes: CharClasses): number {
     const recalled = classes.recall(point);
-    if (recalled !== -1) return recalled;
+    if (recalled !== UNKNOWN) return recalled;
     this.#burn(classes.tests * TEST_COST);
-    return classes.find(point);
+    const found = classes.find(point);
+    if (point < ASCII && found >= this.#nothing.length) this.#makeRoom(found);
+    return found;
+  }
+
+  /** All states have as much: those that are there are found anew. */
+  #makeRoom(classes: number): void {
+    this.#nothing = roomFor(Math.max(2 * this.#nothing.length, classes + 1));
+    this.#forgetStates();
   }
 
   /** @param of the class of the character */
   #advance(state: State, point: number, of: number): State {
-    if (this.#kept >= MAX_KEPT) this.forget();
+    if (this.#kept >= MAX_KEPT) this.#forgetStates();
     const next: number[] = [];
     this.#burn(state.steps.length * STEP_COST);
     const char = String.fromCodePoint(point);
@@ -189,4 +199,8 @@ export class LinearPattern {
     this.#burn(seen.size * STEP_COST);
     return [...seen].filter((at) => this.#program[at]!.kind !== 'either').sort((a, b) => a - b);
   }
+}
+
+function roomFor(classes: number): (State | null)[] {
+  return Array.from({ length: classes }, () => null);
 }

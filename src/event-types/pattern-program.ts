@@ -13,10 +13,16 @@ export type PatternStep =
 /** Most steps of one pattern, counted repetitions written out: the time for a character is in proportion to them. */
 const MAX_STEPS = 400;
 
+/** Those of all steps, each once. */
+export interface CharTests {
+  /** Characters that steps are for alone. */
+  readonly single: ReadonlySet<string>;
+  readonly ofMany: readonly CharTest[];
+}
+
 interface PatternProgram {
   readonly steps: readonly PatternStep[];
-  /** Those of all steps, each once. */
-  readonly tests: readonly CharTest[];
+  readonly tests: CharTests;
 }
 
 /** A program that is being written. */
@@ -31,7 +37,9 @@ export function programOf(tree: PatternTree): PatternProgram {
   const draft: Draft = { steps: [], tests: new Map() };
   append(tree, draft);
   draft.steps.push({ kind: 'match' });
-  return { steps: draft.steps, tests: [...draft.tests.values()] };
+  const single = new Set([...draft.tests.keys()].filter(isSingle));
+  const ofMany = [...draft.tests].filter(([source]) => !isSingle(source)).map(([, test]) => test);
+  return { steps: draft.steps, tests: { single, ofMany } };
 }
 
 function append(tree: PatternTree, draft: Draft): void {
@@ -122,7 +130,11 @@ function testIn({ tests }: Draft, source: string): CharTest {
 
 /** Single code points are left to the engine: without repetition it cannot go astray. */
 function testOf(source: string): CharTest {
-  if (source.length === 1 && source !== '.') return (char) => char === source;
+  if (isSingle(source)) return (char) => char === source;
   const expression = new RegExp(`^(?:${source})$`, 'u');
   return (char) => expression.test(char);
+}
+
+function isSingle(source: string): boolean {
+  return source.length === 1 && source !== '.';
 }
