@@ -13,6 +13,7 @@ import type { Context } from './context.ts';
 import { createGroupCommit, type GroupCommitParts, keysExpireBefore, TENANT_LOADS } from './create-group-commit.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
+import { CompileTurns } from './event-types/compile-turns.ts';
 import { TypeRules } from './event-types/type-rules.ts';
 import { CONCURRENT_GROUPS } from './ingest/group-commit.ts';
 import { RoutingHolds } from './ingest/routing-holds.ts';
@@ -152,6 +153,7 @@ export function buildContext(options: ContextOptions): Context {
     clock_difference_seconds: () => clock.aheadOfHostMs / 1_000,
     queue_refuses_writes: () => Number(queues.refusesWrites),
   });
+  const schemaTurns = new CompileTurns();
   return {
     config,
     version,
@@ -177,11 +179,12 @@ export function buildContext(options: ContextOptions): Context {
       inTime: (work) => within(config.INGEST_DEADLINE_MS, work),
       maxEventBytes: config.MAX_EVENT_BYTES,
       types: {
-        rules: createTypeRules(config, { commitPool, accessPool, routingPool }),
+        rules: createTypeRules(config, { commitPool, accessPool, routingPool }, schemaTurns),
         onMisfit: (event) => observe.eventMisfit(event),
         duringHold: (tenants, work) => holds.during(tenants, work),
       },
     },
+    schemaTurns,
     ingestLimits: createLimiter(config, accessPool, apiPool),
     bodies,
     authenticator: new Authenticator({
@@ -214,6 +217,7 @@ export function buildContext(options: ContextOptions): Context {
 function createTypeRules(
   { INGEST_DEADLINE_MS }: Config,
   { commitPool, accessPool, routingPool }: Pick<GroupCommitParts, 'commitPool' | 'accessPool' | 'routingPool'>,
+  turns: CompileTurns,
 ): TypeRules {
   const load = shareLoads<StoredTypeRules, []>(
     {
@@ -225,6 +229,7 @@ function createTypeRules(
   return new TypeRules({
     load: (tenantNum) => within(INGEST_DEADLINE_MS, load(tenantNum)),
     loadVersion: (tenantNum) => within(INGEST_DEADLINE_MS, loadTypesVersion(commitPool, tenantNum)),
+    turns,
     loadSchema: (...version) => within(INGEST_DEADLINE_MS, loadSchema(commitPool, ...version)),
   });
 }

@@ -6,6 +6,7 @@ import type { ScanTurns } from './api/scan-turns.ts';
 import type { Config } from './config/config.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/scope.ts';
+import type { CompileTurns } from './event-types/compile-turns.ts';
 import type { AcceptDependencies } from './ingest/accept.ts';
 import type { GroupCommit } from './ingest/group-commit.ts';
 import type { TenantLimiter } from './ingest/tenant-limiter.ts';
@@ -38,6 +39,8 @@ export interface Context {
   readonly commits: GroupCommit;
   /** What events need on their way in, by whichever door. */
   readonly accept: AcceptDependencies;
+  /** In which schemas of tenants are compiled and compared. */
+  readonly schemaTurns: CompileTurns;
   readonly ingestLimits: TenantLimiter;
   readonly bodies: BodyCache;
   readonly authenticator: Authenticator;

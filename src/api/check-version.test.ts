@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { CompileTurns } from '../event-types/compile-turns.ts';
+import { SchemaDesk } from '../event-types/schema-desk.ts';
 import type { EventTypeVersion } from '../store/event-types.ts';
 import { checkVersion } from './check-version.ts';
 
@@ -20,7 +22,41 @@ test('others get the event loop between two comparisons with versions that are t
   };
   setImmediate(count);
   const others = Array.from({ length: 20 }, (_, minor) => registered(minor));
-  await checkVersion({ major: 1, minor: 30, patch: 0 }, { schema }, others);
+  await checkVersion({ major: 1, minor: 30, patch: 0 }, { schema }, others, new SchemaDesk(new CompileTurns(), 1));
   isDone = true;
   expect(turns).toBeGreaterThanOrEqual(19);
+});
+
+const large = {
+  properties: Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`n${i}`, { pattern: `^a${i}$` }])),
+};
+
+test('what is done with the schemas of a call is charged to its tenant, and refused once others have spent too much; its own is not held against it (G4)', async () => {
+  const turns = new CompileTurns();
+  const paid = vi.spyOn(turns.rate, 'paid');
+  const others = Array.from({ length: 30 }, (_, minor) => registered(minor));
+  const register = (tenantNum: number) =>
+    checkVersion(
+      { major: 1, minor: 30, patch: 0 },
+      { schema, example: { a: 'x' } },
+      others,
+      new SchemaDesk(turns, tenantNum),
+    );
+  await register(1);
+  // Read, compiled, checked, and compared with each.
+  expect(paid.mock.calls.filter(([tenantNum, cost]) => tenantNum === 1 && cost > 0)).toHaveLength(3 + 30);
+  const desk = new SchemaDesk(turns, 2);
+  for (let i = 0; i < 200; i++) await desk.compare(large, { ...large, minProperties: 1 });
+  await expect(register(2)).rejects.toMatchObject({ status: 429, code: 'rate_limited' });
+  await desk.compile(schema, 'data');
+  await register(1);
+});
+
+test('a version whose casts are wrong by themselves is refused before its schema is compiled', async () => {
+  const turns = new CompileTurns();
+  const compile = vi.spyOn(turns, 'compile');
+  const input = { schema: large, example: {}, casts: { from: '7.x' } };
+  const check = checkVersion({ major: 2, minor: 0, patch: 0 }, input, [registered(0)], new SchemaDesk(turns, 1));
+  await expect(check).rejects.toMatchObject({ status: 422, faults: [{ path: 'casts.from' }] });
+  expect(compile).not.toHaveBeenCalled();
 });

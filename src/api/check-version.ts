@@ -1,13 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type Fault, Refusal } from '../domain/errors.ts';
 import type { Cast, CastDirection } from '../event-types/cast.ts';
 import { type CastPlan, CastTooLarge, castData, castPlan } from '../event-types/cast-data.ts';
-import { compatibilityProblems } from '../event-types/compatibility.ts';
-import { compileSchema, type Validator } from '../event-types/compile-schema.ts';
+import type { Problem } from '../event-types/compare-schemas.ts';
+import type { Validator } from '../event-types/compile-schema.ts';
 import type { JsonSchema } from '../event-types/json-schema.ts';
 import { castFaults } from '../event-types/read-cast.ts';
-import { readSchema } from '../event-types/read-schema.ts';
+import type { SchemaDesk } from '../event-types/schema-desk.ts';
 import { compareVersions, parseVersion, type TypeVersion, versionText } from '../event-types/type-version.ts';
 import type { EventTypeVersion } from '../store/event-types.ts';
 import type { VersionInput } from './event-type-schema.ts';
@@ -38,21 +37,23 @@ function isSameCast(stored: string | null, given: VersionInput['casts'] | null):
 }
 
 /**
- * Checks a version that is new against what is registered of its type.
- * @throws Refusal 422 for what is wrong with it by itself, 409 `incompatible_schema` for what breaks a promise of its major
+ * Checks a version that is new against what is registered of its type; what needs no schema to be compiled first.
+ * @throws Refusal 422 for what is wrong with it by itself, 409 `incompatible_schema` for what breaks a promise of its major, 429
  */
 export async function checkVersion(
   version: TypeVersion,
   input: VersionInput,
   others: readonly EventTypeVersion[],
+  desk: SchemaDesk,
 ): Promise<CheckedVersion> {
-  const reading = readSchema(input.schema);
+  const reading = await desk.read(input.schema);
   if (!reading.ok) throw invalid(reading.faults.map(({ path, message }) => ({ path: under('schema', path), message })));
-  const validate = compileSchema(reading.schema, 'example');
-  if (input.example !== undefined) checkExample(input.example, validate);
-  await refuseIncompatible(version, reading.schema, others);
   const casts = castsOf(version, input, others);
-  if (casts !== null) tryCasts(casts, input, validate, others);
+  const tried = casts === null ? null : castExamples(casts, input, others);
+  const validate = await desk.compile(reading.schema, 'example');
+  if (input.example !== undefined) await checkExample(input.example, validate, desk);
+  await refuseIncompatible(version, reading.schema, others, desk);
+  if (tried !== null) await checkCasts(tried, validate, desk);
   return {
     schema: JSON.stringify(input.schema),
     example: input.example === undefined ? null : JSON.stringify(input.example),
@@ -60,37 +61,39 @@ export async function checkVersion(
   };
 }
 
-/** @throws Refusal 422 */
-export function checkExample(example: unknown, validate: Validator): void {
-  const validation = validate(example);
+/** @throws Refusal 422, 429 */
+export async function checkExample(example: unknown, validate: Validator, desk: SchemaDesk): Promise<void> {
+  const validation = await desk.check(example, validate);
   if (validation.kind === 'invalid') throw invalid(validation.faults);
-  if (validation.kind === 'too_costly') throw invalid([{ path: 'example', message: 'has too many values' }]);
+  if (validation.kind !== 'valid') throw invalid([{ path: 'example', message: 'has too many values' }]);
 }
 
 /**
  * Within a major each version accepts what those before it accepted. All are looked at, not the nearest alone: what one left open the next may
- * describe, and an earlier one may have described it otherwise. Comparing takes milliseconds: others get the event loop in between.
+ * describe, and an earlier one may have described it otherwise.
  */
 async function refuseIncompatible(
   version: TypeVersion,
   schema: JsonSchema,
   others: readonly EventTypeVersion[],
+  desk: SchemaDesk,
 ): Promise<void> {
   const ofMajor = others.filter(({ major }) => major === version.major);
   const before = ofMajor.filter((other) => compareVersions(other, version) < 0).reverse();
   const after = ofMajor.filter((other) => compareVersions(other, version) > 0);
   for (const other of before) {
-    await nextTurn();
-    compareWith(other, JSON.parse(other.schema) as JsonSchema, schema, 'accepted by');
+    refuseProblems(await desk.compare(schemaOf(other), schema), other, 'accepted by');
   }
   for (const other of after) {
-    await nextTurn();
-    compareWith(other, schema, JSON.parse(other.schema) as JsonSchema, 'to be accepted by');
+    refuseProblems(await desk.compare(schema, schemaOf(other)), other, 'to be accepted by');
   }
 }
 
-function compareWith(other: EventTypeVersion, older: JsonSchema, newer: JsonSchema, relation: string): void {
-  const problems = compatibilityProblems(older, newer);
+function schemaOf({ schema }: EventTypeVersion): JsonSchema {
+  return JSON.parse(schema) as JsonSchema;
+}
+
+function refuseProblems(problems: readonly Problem[], other: EventTypeVersion, relation: string): void {
   if (problems.length === 0) return;
   const detail = `The schema cannot be shown to go together with what is ${relation} version ${versionText(other)}. A version of the same major must accept what those before it accepted; a new major may break.`;
   const faults = problems.slice(0, 50).map(({ path, message }) => ({ path: under('schema', path), message }));
@@ -153,19 +156,37 @@ function tryCast(example: string, plan: CastPlan): unknown {
   }
 }
 
+interface CastExamples {
+  readonly source: EventTypeVersion;
+  /** The example of the source as this version has it, where there is one. */
+  readonly up: { readonly value: unknown } | null;
+  /** That of this version as the source has it. */
+  readonly down: { readonly value: unknown } | null;
+}
+
 /** Casts are tried on the examples of both versions. */
-function tryCasts(cast: Cast, input: VersionInput, validate: Validator, others: readonly EventTypeVersion[]): void {
+function castExamples(cast: Cast, input: VersionInput, others: readonly EventTypeVersion[]): CastExamples {
   const source = others.find((other) => versionText(other) === cast.from)!;
-  const tryOne = (example: string, direction: CastDirection, check: Validator, of: string) => {
-    const validation = check(tryCast(example, castPlan(cast, direction)));
+  const made = (example: string, direction: CastDirection) => ({ value: tryCast(example, castPlan(cast, direction)) });
+  return {
+    source,
+    up: source.example === null ? null : made(source.example, 'up'),
+    down: input.example === undefined ? null : made(JSON.stringify(input.example), 'down'),
+  };
+}
+
+async function checkCasts({ source, up, down }: CastExamples, validate: Validator, desk: SchemaDesk): Promise<void> {
+  const from = versionText(source);
+  const checkOne = async (value: unknown, check: Validator, of: string) => {
+    const validation = await desk.check(value, check);
     if (validation.kind !== 'invalid') return;
     const [first] = validation.faults;
     throw castRefusal('casts', `${of}, cast, is not valid: ${first?.path}: ${first?.message}`);
   };
-  if (source.example !== null) tryOne(source.example, 'up', validate, `the example of ${cast.from}`);
-  if (input.example === undefined) return;
-  const older = compileSchema(JSON.parse(source.schema) as JsonSchema, 'data');
-  tryOne(JSON.stringify(input.example), 'down', older, `the example of this version for receivers of ${cast.from}`);
+  if (up !== null) await checkOne(up.value, validate, `the example of ${from}`);
+  if (down === null) return;
+  const older = await desk.compile(schemaOf(source), 'data');
+  await checkOne(down.value, older, `the example of this version for receivers of ${from}`);
 }
 
 function castRefusal(path: string, message: string): Refusal {

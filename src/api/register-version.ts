@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
-import { compileSchema } from '../event-types/compile-schema.ts';
+import { SchemaDesk } from '../event-types/schema-desk.ts';
 import { compareVersions, type TypeVersion } from '../event-types/type-version.ts';
 import { registerVersion as register, updateVersion } from '../store/event-type-versions.ts';
 import {
@@ -29,29 +29,30 @@ const PAUSE_MS = 20;
 /**
  * Registers a version, or changes what may change of one that is there. It is checked without holding events up: where others of its type are registered
  * meanwhile, it is checked again.
- * @throws Refusal 404, 409, 422
+ * @throws Refusal 404, 409, 422, 429
  */
 export async function registerVersion(
-  prisma: Context['prisma'],
+  { prisma, schemaTurns }: Pick<Context, 'prisma' | 'schemaTurns'>,
   tenant: TenantRef,
   type: string,
   version: TypeVersion,
   input: VersionInput,
   caller: Caller,
 ): Promise<RegisteredVersion> {
+  const desk = new SchemaDesk(schemaTurns, tenant.num);
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
     const found = await findWholeType(prisma, tenant, type);
     const known = found?.versions.find((each) => compareVersions(each, version) === 0);
     if (found !== null && known !== undefined) {
       isKnown(known, input);
       const { description, state, validation } = input;
-      const example = exampleOf(input, known);
+      const example = await exampleOf(input, known, desk);
       const changes = { description, state, example, validation };
       if (!(await updateVersion(prisma, tenant, found, known, changes, caller))) throw tenantNotFound();
       return { version: await reread(prisma, tenant, type, version), isNew: false };
     }
     const others = found?.versions ?? [];
-    const checked = await checkVersion(version, input, others);
+    const checked = await checkVersion(version, input, others, desk);
     const { description = '', state = 'active', validation } = input;
     const row = { ...version, description, state, validation, ...checked };
     const result = await register(prisma, tenant, type, row, others, caller);
@@ -62,9 +63,13 @@ export async function registerVersion(
   throw new Refusal(409, 'conflict', 'Others are registering versions of the type. Try again.');
 }
 
-function exampleOf({ example }: VersionInput, known: EventTypeVersion): string | undefined {
+async function exampleOf(
+  { example }: VersionInput,
+  known: EventTypeVersion,
+  desk: SchemaDesk,
+): Promise<string | undefined> {
   if (example === undefined) return undefined;
-  checkExample(example, compileSchema(JSON.parse(known.schema), 'example'));
+  await checkExample(example, await desk.compile(JSON.parse(known.schema), 'example'), desk);
   return JSON.stringify(example);
 }
 

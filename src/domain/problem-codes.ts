@@ -341,9 +341,9 @@ export const PROBLEM_CODES = {
   },
   rate_limited: {
     status: 429,
-    where: LIMITED,
+    where: `${LIMITED}, calls about versions of event types`,
     meaning:
-      'The tenant has sent its share of events or bytes, or of events that take long to be checked by their schemas. Nothing was stored.',
+      'The tenant has sent its share of events or bytes, or its schemas and the events that take long to be checked by them have taken theirs. Nothing was stored.',
     remedy: 'Send it again after `Retry-After`; the header `RateLimit` says what is left of events and bytes.',
   },
   backlog_full: {

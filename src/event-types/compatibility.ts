@@ -5,7 +5,7 @@ import { type Comparison, fault, type Problem } from './compare-schemas.ts';
 import { enumProblems, numberProblems, textProblems, typeProblems } from './compare-values.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import { isObject, type JsonSchema, placeStep, resolveRef, type SchemaObject } from './json-schema.ts';
-import { LinearPattern, OutOfFuel } from './linear-pattern.ts';
+import { type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
 import { PathSet } from './path-set.ts';
 import { assertsNothing, SchemaEquality } from './schema-equality.ts';
 import { loadOf } from './schema-load.ts';
@@ -24,6 +24,8 @@ interface Frame {
 }
 
 const MAX_STEPS = 20_000;
+/** What a step costs, in units of checks (measured). */
+const STEP_COST = 1_000;
 const COMPILE_STEPS = 1_000;
 /** Characters of a schema that are compiled for a step: 64 Ki take a third of a second. */
 const COMPILED_A_STEP = 8;
@@ -41,6 +43,15 @@ const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];
  * be anything (`true`, or items that are not described) has no other properties to be silent about.
  */
 export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): readonly Problem[] {
+  return compatibility(older, newer).problems;
+}
+
+/** The same, and what it cost to tell. */
+export function compatibility(
+  older: JsonSchema,
+  newer: JsonSchema,
+): { readonly problems: readonly Problem[]; readonly cost: number } {
+  const fuel = { left: FUEL };
   const frame: Frame = {
     olderRoot: older,
     newerRoot: newer,
@@ -48,12 +59,17 @@ export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): rea
     budget: { steps: MAX_STEPS },
     equality: new SchemaEquality(),
     unfolded: new WeakSet(),
-    matches: patternMatcher(),
+    matches: patternMatcher(fuel),
   };
-  const problems = problemsWithin(frame);
-  if (problems !== null) return problems;
-  return [fault('', 'is too intricate to be compared with the version before: register a new major version')];
+  const problems = problemsWithin(frame) ?? [TOO_INTRICATE];
+  const steps = MAX_STEPS - Math.max(0, frame.budget.steps);
+  return { problems, cost: steps * STEP_COST + FUEL - Math.max(0, fuel.left) };
 }
+
+const TOO_INTRICATE = fault(
+  '',
+  'is too intricate to be compared with the version before: register a new major version',
+);
 
 /** Null when it would cost too much to tell. */
 function problemsWithin(frame: Frame): readonly Problem[] | null {
@@ -66,8 +82,7 @@ function problemsWithin(frame: Frame): readonly Problem[] | null {
   }
 }
 
-function patternMatcher(): Frame['matches'] {
-  const fuel = { left: FUEL };
+function patternMatcher(fuel: Fuel): Frame['matches'] {
   const compiledPatterns = new Map<string, LinearPattern>();
   return (source, name) => {
     const pattern = compiledPatterns.get(source) ?? new LinearPattern(source, fuel);

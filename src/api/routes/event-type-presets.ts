@@ -21,13 +21,14 @@ export const adoptPreset = defineRoute({
   params: z.strictObject({ preset: z.string().max(128) }),
   query: z.strictObject({}),
   body: z.strictObject({ validation: validationMode.optional() }),
+  usesSchemas: true,
   responses: {
     200: {
       description: 'The types of the catalogue, and what became of each',
       schema: z.object({ preset: z.string(), types: z.array(adopted) }),
     },
   },
-  handle: async ({ tenant, params: { preset: name }, body, caller }, { prisma }) => {
+  handle: async ({ tenant, params: { preset: name }, body, caller }, { prisma, schemaTurns }) => {
     const preset = presets.find((each) => each.name === name);
     if (preset === undefined) {
       const known = presets.map((each) => each.name).join(', ');
@@ -36,7 +37,8 @@ export const adoptPreset = defineRoute({
     const types: z.infer<typeof adopted>[] = [];
     for (const { type, ...version } of preset.types) {
       const isThere = (await findEventType(prisma, tenant, type)) !== null;
-      if (!isThere) await registerVersion(prisma, tenant, type, FIRST, { ...version, ...body }, caller);
+      if (!isThere)
+        await registerVersion({ prisma, schemaTurns }, tenant, type, FIRST, { ...version, ...body }, caller);
       types.push({ type, status: isThere ? 'kept' : 'created' });
     }
     return { status: 200, body: { preset: name, types } };

@@ -2,10 +2,9 @@ import { z } from 'zod';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { TenantRef } from '../../domain/scope.ts';
-import { compatibilityProblems } from '../../event-types/compatibility.ts';
-import { compileSchema } from '../../event-types/compile-schema.ts';
 import type { JsonSchema } from '../../event-types/json-schema.ts';
-import { MAX_DIFF_LENGTH, problemInDiff, schemaDiff } from '../../event-types/schema-diff.ts';
+import { SchemaDesk } from '../../event-types/schema-desk.ts';
+import { MAX_DIFF_LENGTH, problemInDiff } from '../../event-types/schema-diff.ts';
 import { parseVersion, type TypeVersion, versionText } from '../../event-types/type-version.ts';
 import { EVENT_TYPE, isReservedType } from '../../routing/type-pattern.ts';
 import * as versions from '../../store/event-type-versions.ts';
@@ -51,11 +50,12 @@ export const putEventTypeVersion = defineRoute({
   params,
   query: noQuery,
   body: versionInput,
+  usesSchemas: true,
   responses: { ...version, 201: { description: 'The new version', schema: eventTypeVersionSchema } },
-  handle: async ({ tenant, params: { type, version: name }, body, bodyText, caller }, { prisma }) => {
+  handle: async ({ tenant, params: { type, version: name }, body, bodyText, caller }, context) => {
     const numbers = checkNames(type, name);
     refuseInexactNumbers(bodyText);
-    const registered = await registerVersion(prisma, tenant, type, numbers, body, caller);
+    const registered = await registerVersion(context, tenant, type, numbers, body, caller);
     return { status: registered.isNew ? 201 : 200, body: eventTypeVersionJson(type, registered.version) };
   },
 });
@@ -99,13 +99,16 @@ export const updateEventTypeVersion = defineRoute({
   params,
   query: noQuery,
   body: versionPatch,
+  usesSchemas: true,
   responses: version,
-  handle: async ({ tenant, params: { type, version: name }, body, bodyText, caller }, { prisma }) => {
+  handle: async ({ tenant, params: { type, version: name }, body, bodyText, caller }, { prisma, schemaTurns }) => {
     refuseInexactNumbers(bodyText);
     const found = await findVersion(prisma, tenant, type, name);
     const { description, state } = body;
     if (body.example !== undefined) {
-      checkExample(body.example, compileSchema(JSON.parse(found.version.schema) as JsonSchema, 'example'));
+      const desk = new SchemaDesk(schemaTurns, tenant.num);
+      const validate = await desk.compile(JSON.parse(found.version.schema) as JsonSchema, 'example');
+      await checkExample(body.example, validate, desk);
     }
     const example = body.example === undefined ? undefined : JSON.stringify(body.example);
     const changes = { description, state, example };
@@ -130,6 +133,7 @@ export const diffEventTypeVersions = defineRoute({
   summary: 'Tell what differs between two versions of an event type',
   params: z.strictObject({ type: z.string().max(512) }),
   query: z.strictObject({ from: versionName, to: versionName }),
+  usesSchemas: true,
   responses: {
     200: {
       description: 'What is said of each path of the data in one version only, or otherwise in both',
@@ -145,19 +149,20 @@ export const diffEventTypeVersions = defineRoute({
       }),
     },
   },
-  handle: async ({ tenant, params: { type }, query }, { prisma }) => {
+  handle: async ({ tenant, params: { type }, query }, { prisma, schemaTurns }) => {
     const [from, to] = await Promise.all(
       [query.from, query.to].map((name) => findVersion(prisma, tenant, type, name).then((found) => found.version)),
     );
     const [older, newer] = [from!, to!].map(({ schema }) => JSON.parse(schema) as JsonSchema);
-    const problems = compatibilityProblems(older!, newer!);
+    const desk = new SchemaDesk(schemaTurns, tenant.num);
+    const problems = await desk.compare(older!, newer!);
     const names = { type, from: versionText(from!), to: versionText(to!) };
     const compatible = problems.length === 0;
     const body = {
       ...names,
       compatible,
       problems: problems.slice(0, MAX_PROBLEMS).map(problemInDiff),
-      ...schemaDiff(older!, newer!),
+      ...(await desk.diff(older!, newer!)),
     };
     return { status: 200, body };
   },

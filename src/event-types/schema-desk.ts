@@ -1,0 +1,77 @@
+import { checkAtRate } from './check-at-rate.ts';
+import { CheckBudget } from './check-budget.ts';
+import type { Problem } from './compare-schemas.ts';
+import { compatibility } from './compatibility.ts';
+import { compileCost } from './compile-cost.ts';
+import type { Validation, Validator } from './compile-schema.ts';
+import type { CompileTurns, Done } from './compile-turns.ts';
+import type { JsonSchema } from './json-schema.ts';
+import { readSchema, type SchemaReading } from './read-schema.ts';
+import { type SchemaDiff, schemaDiff } from './schema-diff.ts';
+
+/** To read one, or to go over one that is compared, takes a part of what compiling it does (measured). */
+const READING_PART = 4;
+const COMPARING_PART = 8;
+
+/**
+ * What one call does with schemas of a tenant, each piece in the tenant's turn and account. What it has spent itself is not held against it: a version that is compared with
+ * a hundred others comes to its end.
+ * @throws Refusal 429 from all methods, where other calls and events of the tenant have cost too much
+ */
+export class SchemaDesk {
+  readonly #turns: CompileTurns;
+  readonly #tenantNum: number;
+  #spent = 0;
+
+  constructor(turns: CompileTurns, tenantNum: number) {
+    this.#turns = turns;
+    this.#tenantNum = tenantNum;
+  }
+
+  read(value: unknown): Promise<SchemaReading> {
+    return this.#take(() => ({ made: readSchema(value), cost: compileCost(value) / READING_PART }));
+  }
+
+  async compile(schema: JsonSchema, place: string): Promise<Validator> {
+    const validate = await this.#turns.compile(this.#tenantNum, schema, place, this.#spent);
+    this.#spent += compileCost(schema);
+    return validate;
+  }
+
+  /** As one event is checked. */
+  async check(data: unknown, validate: Validator): Promise<Validation> {
+    const budget = new CheckBudget(1);
+    const found = await checkAtRate(
+      { tenantNum: this.#tenantNum, data, validate, isRefusing: true },
+      budget,
+      this.#turns,
+    );
+    this.#spent += budget.spent(this.#tenantNum);
+    return found;
+  }
+
+  /** Where the newer may refuse what the older accepts: see `compatibilityProblems`. */
+  compare(older: JsonSchema, newer: JsonSchema): Promise<readonly Problem[]> {
+    return this.#take(() => {
+      const { problems, cost } = compatibility(older, newer);
+      return { made: problems, cost: cost + comparingCost(older, newer) };
+    });
+  }
+
+  diff(older: JsonSchema, newer: JsonSchema): Promise<SchemaDiff> {
+    return this.#take(() => ({ made: schemaDiff(older, newer), cost: comparingCost(older, newer) }));
+  }
+
+  #take<T>(make: () => Done<T>): Promise<T> {
+    const counted = () => {
+      const done = make();
+      this.#spent += done.cost;
+      return done;
+    };
+    return this.#turns.take(this.#tenantNum, counted, this.#spent);
+  }
+}
+
+function comparingCost(older: JsonSchema, newer: JsonSchema): number {
+  return (compileCost(older) + compileCost(newer)) / COMPARING_PART;
+}
