@@ -65,7 +65,8 @@ export async function checkVersion(
 export async function checkExample(example: unknown, validate: Validator, desk: SchemaDesk): Promise<void> {
   const validation = await desk.check(example, validate);
   if (validation.kind === 'invalid') throw invalid(validation.faults);
-  if (validation.kind !== 'valid') throw invalid([{ path: 'example', message: 'has too many values' }]);
+  if (validation.kind === 'too_large') throw invalid([{ path: 'example', message: 'has too many values' }]);
+  if (validation.kind !== 'valid') throw invalid([{ path: 'example', message: 'takes too long to be checked' }]);
 }
 
 /**

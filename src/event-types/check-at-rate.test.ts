@@ -3,7 +3,7 @@ import { Refusal } from '../domain/errors.ts';
 import { checkAtRate } from './check-at-rate.ts';
 import { CheckBudget, FUEL } from './check-budget.ts';
 import { CheckRate } from './check-rate.ts';
-import type { Validation, Validator } from './compile-schema.ts';
+import { compileSchema, type Validation, type Validator } from './compile-schema.ts';
 import { CompileTurns } from './compile-turns.ts';
 import type { Fuel } from './linear-pattern.ts';
 
@@ -134,4 +134,17 @@ test('a tenant has one costly check in a turn of the event loop, whatever comes 
   expect(seen.every((count, i) => count - (seen[i - 1] ?? 2) <= 1)).toBe(true);
   expect(made).toEqual([FUEL, 7, FUEL - 1, FUEL - 2]);
   expect(await Promise.all(requests)).toEqual([['valid'], ['valid'], ['valid']]);
+});
+
+test('an event that has too many values ever to be checked is told so, however much its tenant has spent: it is not to be sent again', async () => {
+  const turns = new CompileTurns();
+  const validate = compileSchema({ items: { type: 'number' } }, 'data');
+  turns.rate.paid(1, 190_000_000);
+  const kindOf = async (count: number) => {
+    const check = { tenantNum: 1, data: Array(count).fill(1), validate, isRefusing: true };
+    return (await checkAtRate(check, new CheckBudget(), turns)).kind;
+  };
+  expect(await kindOf(300_001)).toBe('too_large');
+  await expect(kindOf(4_900)).rejects.toMatchObject({ status: 429 });
+  expect(await kindOf(10)).toBe('valid');
 });

@@ -115,8 +115,8 @@ test('names that are looked for in each object count as work, however small the 
   ];
   for (const items of lists) {
     const validate = compileSchema({ items }, 'data');
-    expect(validate(Array(100).fill({ a: 1 })).kind).not.toBe('too_costly');
-    expect(validate(Array(40_000).fill({})).kind).toBe('too_costly');
+    expect(validate(Array(100).fill({ a: 1 })).kind).not.toBe('too_large');
+    expect(validate(Array(40_000).fill({})).kind).toBe('too_large');
   }
 });
 

@@ -19,11 +19,11 @@ import { refKeyword } from './ref-keyword.ts';
 import { isOneOf } from './same-values.ts';
 import { loadOf } from './schema-load.ts';
 
-/** What a value lacks. `too_costly`: to find out would take too long. `unready`: to be checked once `prepare` was called. */
+/** What a value lacks. `too_large`: it can never be found out. `too_costly`: it would take longer than was left. `unready`: to be checked once `prepare` was called. */
 export type Validation =
   | { readonly kind: 'valid' }
   | { readonly kind: 'invalid'; readonly faults: readonly Fault[] }
-  | { readonly kind: 'too_costly' | 'unready' };
+  | { readonly kind: 'too_large' | 'too_costly' | 'unready' };
 
 export interface Validator {
   /** @param fuel what all values that it is given for may cost together; where it is absent, as much as one may, and nothing is `unready` */
@@ -76,8 +76,12 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
   };
   const validate = (value: unknown, fuelOfAll?: Fuel): Validation => {
     const shared = fuelOfAll ?? { left: FUEL };
-    const work = countValues(value, MAX_WORK / load) * load;
-    if (work > MAX_WORK) return { kind: 'too_costly' };
+    const count = countValues(value, MAX_WORK / load);
+    const work = count * load;
+    if (work > MAX_WORK) {
+      shared.left -= Math.min(shared.left, count * WORK_COST);
+      return { kind: 'too_large' };
+    }
     const isThorough = work <= MAX_THOROUGH_WORK;
     if (!isThorough && brief === null) {
       if (fuelOfAll !== undefined) return { kind: 'unready' };

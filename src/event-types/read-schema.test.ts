@@ -132,7 +132,7 @@ test('an event with more values than may be tried against the schema is not trie
   const schema = { items: { anyOf: Array.from({ length: 60 }, (_, i) => ({ const: i })) } };
   const validate = compileSchema(schema, 'data');
   expect(validate(Array(100).fill(59)).kind).toBe('valid');
-  expect(validate(Array(10_000).fill('x')).kind).toBe('too_costly');
+  expect(validate(Array(10_000).fill('x')).kind).toBe('too_large');
 });
 
 test('what every object inherits is no property of an event', () => {

@@ -212,8 +212,10 @@ function faultsIn(validation: Validation): readonly Fault[] {
       return NO_FAULTS;
     case 'invalid':
       return validation.faults;
-    default:
+    case 'too_large':
       return [{ path: 'data', message: 'has too many values to be checked against the schema of its type' }];
+    default:
+      return [{ path: 'data', message: 'takes too long to be checked against the schema of its type' }];
   }
 }
 
