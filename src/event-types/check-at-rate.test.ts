@@ -24,8 +24,7 @@ function setUp() {
     fuel.left -= Math.min(cost, FUEL, fuel.left);
     return isTooCostly ? { kind: 'too_costly' } : { kind: 'valid' };
   });
-  const send = async (costs: readonly number[], tenantNum = 1, isRefusing = true) => {
-    const budget = new CheckBudget();
+  const send = async (costs: readonly number[], tenantNum = 1, isRefusing = true, budget = new CheckBudget()) => {
     const kinds: string[] = [];
     try {
       for (const data of costs) {
@@ -109,6 +108,14 @@ test('of a batch of a source each message may be costly: none is rejected for it
   });
   const check = { tenantNum: 1, data: 0, validate, isRefusing: true };
   for (let i = 0; i < 30; i++) expect((await checkAtRate(check, budget, turns)).kind).toBe('valid');
+});
+
+test('a batch of a source that would take many seconds is refused after as much again as a request may cost; each of its messages passes by itself, and other requests go on soon (G4)', async () => {
+  const { send, pass } = setUp();
+  const answers = await send(costly(250), 1, true, new CheckBudget(250));
+  expect(answers).toEqual([...Array(40).fill('valid'), 'valid', expect.stringContaining('429 rate_limited in')]);
+  pass(10_000);
+  for (let i = 0; i < 15; i++) expect(await send(costly(1), 1, true, new CheckBudget(1))).toEqual(['valid']);
 });
 
 test('where misfits are only told of, no event is refused because its tenant spent too much', async () => {

@@ -1,5 +1,5 @@
 import type { CheckBudget } from './check-budget.ts';
-import type { CheckRate } from './check-rate.ts';
+import { type CheckRate, MOST_OWED } from './check-rate.ts';
 import type { Validation, Validator } from './compile-schema.ts';
 import type { CompileTurns } from './compile-turns.ts';
 
@@ -13,7 +13,7 @@ interface Check {
 
 /**
  * Checks an event within what its request may cost, and its tenant over time. Once a tenant has spent that, its requests are refused where their events
- * take long: what is usual passes. What a request spent itself is not held against it, so that one whose events are many may come to its end.
+ * take long: what is usual passes. What a request spent itself is not held against it up to as much as that, so that one whose events are many may come to its end.
  * @throws Refusal 429
  */
 export async function checkAtRate(check: Check, budget: CheckBudget, turns: CompileTurns): Promise<Validation> {
@@ -38,7 +38,8 @@ interface Checked {
 }
 
 function checkNow({ tenantNum, data, validate, isRefusing }: Check, budget: CheckBudget, rate: CheckRate): Checked {
-  const spent = budget.spent(tenantNum);
+  // A batch of a source may spend more than that, and would hold up all else of its tenant for as long.
+  const spent = Math.min(budget.spent(tenantNum), MOST_OWED);
   const spare = rate.spare(tenantNum, spent);
   const fuel = spare === null ? budget.of(tenantNum) : { left: spare };
   const before = fuel.left;

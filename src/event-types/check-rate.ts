@@ -5,7 +5,7 @@ import { FUEL } from './check-budget.ts';
 /** What checks of a tenant's events, and compiling its schemas, may cost in a second: a third of a process. */
 const PER_SECOND = 20_000_000;
 /** What they may have cost beyond that before more are refused: as much as those of one request may. */
-const MOST_OWED = 100_000_000;
+export const MOST_OWED = 100_000_000;
 /** What a check may cost at the most once its tenant owes more than that: usual ones cost a small part of it. The more it owes the less it is, down to nothing. */
 export const SPARE = 50_000;
 /** What checks of a tenant may cost in one turn of the event loop before others have theirs. */
