@@ -28,15 +28,25 @@ export async function acceptEach(
   events: readonly LooseEvent[],
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[]> {
-  const results = await untilTypesHold(() => tryToAccept(events, dependencies), dependencies.types);
-  return results === 'too_many' ? acceptHalves(events, dependencies) : results;
+  return acceptPart(events, new CheckBudget(), dependencies);
+}
+
+/** @param budget of the whole batch: no part is held up by what another cost, nor by its own first try */
+async function acceptPart(
+  events: readonly LooseEvent[],
+  budget: CheckBudget,
+  dependencies: AcceptDependencies,
+): Promise<readonly (ItemResult | Rejection)[]> {
+  const results = await untilTypesHold(() => tryToAccept(events, budget, dependencies), dependencies.types);
+  return results === 'too_many' ? acceptHalves(events, budget, dependencies) : results;
 }
 
 async function tryToAccept(
   events: readonly LooseEvent[],
+  budget: CheckBudget,
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[] | TypesChanged | 'too_many'> {
-  const sealed = await sealEach(events, dependencies);
+  const sealed = await sealEach(events, budget, dependencies);
   const rejections = new Map(sealed.flatMap((one, at) => ('status' in one ? [[at, one]] : [])));
   const judged = rejections.size === 0 ? NONE_REFUSED : await judgeRefused(rejections, dependencies);
   if (judged instanceof TypesChanged) return judged;
@@ -56,12 +66,13 @@ interface Pending {
 
 async function sealEach(
   events: readonly LooseEvent[],
+  budget: CheckBudget,
   given: AcceptDependencies,
 ): Promise<readonly (Pending | Rejection)[]> {
   const dependencies = lookUpOnce(given);
   const sealed: (Pending | Rejection)[] = [];
   const turns = new TurnTaker();
-  const budget = new CheckBudget(events.length);
+  budget.begin(events.length);
   lookAhead(
     events.flatMap(({ raw, caller }) => (caller.kind === 'tenant' ? [] : [raw])),
     dependencies,
@@ -102,11 +113,12 @@ async function commit(
 /** One after the other, so that they stay in order. */
 async function acceptHalves(
   events: readonly LooseEvent[],
+  budget: CheckBudget,
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[]> {
   const middle = Math.ceil(events.length / 2);
-  const first = await acceptEach(events.slice(0, middle), dependencies);
-  return [...first, ...(await acceptEach(events.slice(middle), dependencies))];
+  const first = await acceptPart(events.slice(0, middle), budget, dependencies);
+  return [...first, ...(await acceptPart(events.slice(middle), budget, dependencies))];
 }
 
 function resultOf(result: LooseResult): ItemResult | Rejection {

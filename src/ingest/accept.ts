@@ -71,12 +71,13 @@ export async function acceptEvents(
   options: AcceptOptions,
   dependencies: AcceptDependencies,
 ): Promise<readonly ItemResult[]> {
-  return untilTypesHold(() => tryToAccept(raw, options, dependencies), dependencies.types);
+  const budget = new CheckBudget();
+  return untilTypesHold(() => tryToAccept(raw, { ...options, budget }, dependencies), dependencies.types);
 }
 
 async function tryToAccept(
   raw: readonly RawEvent[],
-  options: AcceptOptions,
+  options: TryOptions,
   dependencies: AcceptDependencies,
 ): Promise<readonly ItemResult[] | TypesChanged> {
   const { pending, rejections, misfits } = await sealAll(raw, options, dependencies);
@@ -142,20 +143,16 @@ interface SealedAll {
   readonly misfits: Misfits;
 }
 
-async function sealAll(
-  raw: readonly RawEvent[],
-  options: AcceptOptions,
-  given: AcceptDependencies,
-): Promise<SealedAll> {
+async function sealAll(raw: readonly RawEvent[], options: TryOptions, given: AcceptDependencies): Promise<SealedAll> {
   const dependencies = lookUpOnce(given);
   const pending: PendingEvent[] = [];
   const rejections = new Map<number, Rejection>();
   const misfits = new Map<number, Misfit>();
   const turns = new TurnTaker();
-  const sealOptions = { ...options, budget: new CheckBudget() };
+  options.budget.begin();
   let looksAhead = options.caller.kind !== 'tenant';
   for (const [index, each] of raw.entries()) {
-    const check = seal(each, sealOptions, dependencies);
+    const check = seal(each, options, dependencies);
     if (looksAhead && check instanceof Promise) {
       looksAhead = false;
       lookAhead(raw.slice(index + 1), dependencies);
@@ -198,9 +195,11 @@ function fanOutTooLarge(weight: number): Refusal {
   );
 }
 
-interface SealOptions extends Omit<AcceptOptions, 'isBatch'> {
+interface TryOptions extends AcceptOptions {
   readonly budget: CheckBudget;
 }
+
+type SealOptions = Omit<TryOptions, 'isBatch'>;
 
 type Maybe = Sealed | Rejection;
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Refusal } from '../domain/errors.ts';
 import type { Caller } from '../domain/scope.ts';
-import type { CheckBudget } from '../event-types/check-budget.ts';
+import { type CheckBudget, FUEL } from '../event-types/check-budget.ts';
 import type { Verdict } from '../event-types/type-rules.ts';
 import { acceptEvents } from './accept.ts';
 import { acceptEach } from './accept-each.ts';
@@ -105,4 +105,53 @@ test('the events of one request share what they may cost to be checked, and thos
   const loose = two.map((each) => ({ raw: each, caller, sourceKey: null }));
   await acceptEach(loose, dependencies);
   expect(budgets.map((budget) => budgets.indexOf(budget))).toEqual([0, 0, 2, 2]);
+});
+
+test.each([
+  ['a request', 1],
+  ['a batch of a source', 2],
+])(
+  'what %s spent in a try that came to nothing is its own in the next, which may spend as much again',
+  async (_, spend) => {
+    const seen: [number, number][] = [];
+    const check = (_: unknown, budget: CheckBudget) => {
+      const fuel = budget.of(1);
+      seen.push([budget.spent(1), fuel.left]);
+      fuel.left -= 1_000 * spend;
+      return good(1n);
+    };
+    let tries = 0;
+    const stored: UnitResult = spend === 1 ? { kind: 'accepted', items: [] } : { kind: 'loose', items: ['conflict'] };
+    const submit = async (): Promise<UnitResult> => (++tries === 1 ? { kind: 'types_changed' } : stored);
+    const dependencies = acceptDependencies(submit, { rules: { check } });
+    if (spend === 1) {
+      await acceptEvents(raw, { isBatch: true, caller, idempotencyKey: undefined }, dependencies);
+    } else await acceptEach([{ raw: raw[0]!, caller, sourceKey: null }], dependencies);
+    const whole = spend === 1 ? 20 * FUEL : FUEL;
+    expect(seen).toEqual([
+      [0, whole],
+      [1_000 * spend, whole],
+    ]);
+  },
+);
+
+test('what the halves of a batch cost that is cut up is its own', async () => {
+  const seen: [number, number][] = [];
+  const check = (_: unknown, budget: CheckBudget) => {
+    const fuel = budget.of(1);
+    seen.push([budget.spent(1), fuel.left]);
+    fuel.left -= 1_000;
+    return good(1n);
+  };
+  const submit = async (unit: Unit): Promise<UnitResult> =>
+    unit.length > 1 ? { kind: 'too_many_deliveries', weight: 2 } : { kind: 'loose', items: ['conflict'] };
+  const dependencies = acceptDependencies(submit, { rules: { check } });
+  const two = [...raw, ...raw].map((each) => ({ raw: each, caller, sourceKey: null }));
+  await acceptEach(two, dependencies);
+  expect(seen).toEqual([
+    [0, 2 * FUEL],
+    [1_000, 2 * FUEL - 1_000],
+    [2_000, FUEL],
+    [3_000, FUEL],
+  ]);
 });

@@ -81,8 +81,10 @@ function testEvent(bodyText: string): RawEvent {
  */
 function sealTest(raw: RawEvent, tenant: TenantRef, actor: string, accept: AcceptDependencies): Promise<Sealed> {
   const caller: Caller = { kind: 'tenant', actor, tenant, scopes: new Set() };
+  const budget = new CheckBudget();
   return untilTypesHold(async () => {
-    const options = { caller, idempotencyKey: undefined, budget: new CheckBudget() };
+    budget.begin();
+    const options = { caller, idempotencyKey: undefined, budget };
     const sealed = await seal(raw, options, accept);
     const isRefused = 'status' in sealed;
     const rules = isRefused ? rulesOf([sealed]) : new Map([[tenant.num, sealed.event.rulesVersion!]]);
