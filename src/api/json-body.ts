@@ -1,30 +1,30 @@
-import express, { type Request, type RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
 import { whereJsonBreaks } from '../domain/json-fault.ts';
 import { nestingDepth } from '../domain/json-slices.ts';
-import { askForBody } from './ask-for-body.ts';
 import { hasBody } from './has-body.ts';
-import { tooLarge } from './problem.ts';
+import { readBytes } from './read-bytes.ts';
 import { utf8MediaType } from './utf8-media-type.ts';
 
 const JSON_TYPE = utf8MediaType('application/json');
 export const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
+/** What is no UTF-8 becomes U+FFFD, for which `parseBodyText` looks; a byte order mark is left out. */
+const UTF8 = new TextDecoder();
 
 /** Reads a JSON body for `bodyTextOf`. Answers 415 when it is something else, 413 when it is too large. A chunked body without a chunk is none, whatever its type. */
 export function readJsonBody(): RequestHandler {
-  const read = express.text({ type: () => true, limit: MAX_BODY_BYTES, inflate: false, defaultCharset: 'utf-8' });
+  const read = readBytes(MAX_BODY_BYTES);
   return (request, response, next) => {
     const isOther = hasBody(request) && !JSON_TYPE.test(request.headers['content-type'] ?? '');
     const isChunked = request.headers['transfer-encoding'] !== undefined;
     if (isOther && !isChunked) throw notJson();
-    // Said at once: express reads to the end what it refuses.
-    if (Number(request.headers['content-length']) > MAX_BODY_BYTES) throw tooLarge();
-    askForBody(request, response);
-    if (!isOther) return read(request, response, next);
     read(request, response, (error?: unknown) => {
-      const isEmpty = error === undefined && bodyTextOf(request) === '';
-      next(isEmpty ? undefined : notJson());
+      if (error !== undefined) return next(error);
+      const bytes = request.body as Buffer | undefined;
+      if (isOther && bytes!.length > 0) return next(notJson());
+      request.body = bytes === undefined ? '' : UTF8.decode(bytes);
+      next();
     });
   };
 }
@@ -35,11 +35,12 @@ function notJson(): Refusal {
 
 /** For calls that take no body: answers 422 to one of any size or kind. A chunked body without a chunk is none. */
 export function refuseBody(): RequestHandler {
-  const read = express.raw({ type: () => true, limit: 0, inflate: false });
+  const read = readBytes(0);
   return (request, response, next) => {
-    if (Number(request.headers['content-length']) > 0) return next(unexpectedBody());
-    askForBody(request, response);
-    read(request, response, (error?: unknown) => next(error === undefined ? undefined : unexpectedBody()));
+    read(request, response, (error?: unknown) => {
+      const isBody = error instanceof Refusal && error.code !== 'incomplete_body';
+      next(isBody ? unexpectedBody() : error);
+    });
   };
 }
 

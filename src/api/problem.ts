@@ -37,9 +37,7 @@ export function refusalOf(error: unknown): Refusal {
       'A stored secret does not open with the MASTER_KEY at hand. The operator must restore the key.',
     );
   }
-  // Before what looks like a lost connection of ours: a client that breaks off its upload is an ECONNABORTED.
-  const byParser = fromParser(error);
-  if (byParser !== null) return byParser;
+  if (isOfRouter(error)) return new Refusal(400, 'invalid_request', 'The request is malformed.');
   if (isInfrastructureLoss(error)) {
     return new Refusal(503, 'unavailable', 'A service that this call needs is away. Try again.', {
       retryAfterSeconds: 1,
@@ -56,24 +54,17 @@ export function tooLarge(): Refusal {
   return new Refusal(413, 'too_large', 'The request body is larger than this call takes.');
 }
 
-/** Errors that Express's body parser and router raise, told by their `type` or `status`. */
-function fromParser(error: unknown): Refusal | null {
-  const { type, status } = error as { type?: unknown; status?: unknown };
-  switch (type) {
-    case 'entity.too.large':
-      return tooLarge();
-    case 'entity.parse.failed':
-      return new Refusal(400, 'invalid_json', 'The request body is not valid JSON.');
-    case 'encoding.unsupported':
-    case 'charset.unsupported':
-      return new Refusal(415, 'unsupported_encoding', 'Send the body as UTF-8 without a content encoding.');
-    case 'request.aborted':
-    case 'request.size.invalid':
-      return new Refusal(400, 'incomplete_body', 'The request body ended early.');
-  }
-  if (error instanceof URIError || status === 400)
-    return new Refusal(400, 'invalid_request', 'The request is malformed.');
-  return null;
+export function unknownEncoding(): Refusal {
+  return new Refusal(415, 'unsupported_encoding', 'Send the body as UTF-8 without a content encoding.');
+}
+
+export function incompleteBody(): Refusal {
+  return new Refusal(400, 'incomplete_body', 'The request body ended early.');
+}
+
+/** What Express's router raises for paths that cannot be decoded. */
+function isOfRouter(error: object): boolean {
+  return error instanceof URIError || (error as { status?: unknown }).status === 400;
 }
 
 /**
