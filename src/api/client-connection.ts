@@ -43,7 +43,7 @@ export class ClientConnection {
     this.#watch = new ClientWatch(socket);
     // The end of each request, and of each answer, has Node read on.
     socket.on('resume', () => {
-      if (this.#isHeld) socket.pause();
+      if (this.#isHeld) stopReading(socket);
     });
   }
 
@@ -115,7 +115,7 @@ export class ClientConnection {
       return;
     }
     this.#waiting.push(waiting);
-    this.socket.pause();
+    stopReading(this.socket);
   }
 
   readonly #onClosed = (): void => {
@@ -134,6 +134,12 @@ export class ClientConnection {
     if (!this.#isHeld) this.socket.resume();
     this.#begin(request, response, handle);
   };
+}
+
+/** A pause tells of itself only where the socket was flowing. Paused between a resume and what that has done in the next tick, it is not, and Node, which hears of pauses by their event, would go on reading. */
+function stopReading(socket: Socket): void {
+  socket.pause();
+  socket.emit('pause');
 }
 
 export function sayClose(response: ServerResponse): void {
