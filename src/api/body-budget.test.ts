@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { PATIENCE_MS } from '../../tests/support/patience.ts';
 import { bodyBudget } from './body-budget.ts';
 import { readBytes } from './read-bytes.ts';
 
@@ -107,4 +108,22 @@ test('bodies of one tenant take half of what there is at the most, and anotherâ€
   };
   expect([await post('1'), await post('2')]).toEqual([503, 202]);
   for (const socket of sockets) socket.destroy();
+});
+
+test('for a body of unknown length more is set aside as it comes, and it is refused where there is no more', async () => {
+  const answer: RequestHandler = (_request, response) => void response.sendStatus(202);
+  server = express().post('/', bodyBudget(BUDGET), readBytes(100), answer, refuse).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const post = async (body: string | ReadableStream) =>
+    (await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body, duplex: 'half' } as RequestInit)).status;
+  const chunked = (bytes: number) => post(new Blob(['x'.repeat(bytes)]).stream());
+  expect(await post('x'.repeat(50))).toBe(202);
+  const socket = connect(port, '127.0.0.1');
+  socket.write('POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n');
+  socket.write(`3c\r\n${'x'.repeat(60)}\r\n`);
+  await vi.waitFor(async () => expect(await post('x'.repeat(50))).toBe(503), PATIENCE_MS);
+  expect([await chunked(10), await chunked(50)]).toEqual([202, 503]);
+  socket.destroy();
+  await vi.waitFor(async () => expect(await chunked(50)).toBe(202), PATIENCE_MS);
 });

@@ -1,35 +1,25 @@
 import type { RequestHandler } from 'express';
-import { Refusal } from '../domain/errors.ts';
 import type { Caller } from '../domain/scope.ts';
+import { type Account, BodyRoom } from './body-room.ts';
 import { hasBody } from './has-body.ts';
 
 export interface BodyBudgetOptions {
   readonly budgetBytes: number;
   /** The largest body that is read. */
   readonly largestBytes: number;
-  /** What is set aside for a body of unknown length. */
+  /** What is set aside at first for a body of unknown length. */
   readonly unannouncedBytes: number;
 }
 
-/** What one tenant may have of it: a few sockets that announce much and send nothing must not shut the others out. */
-const TENANT_SHARE = 0.5;
 /** Tenants that have nothing set aside are forgotten when there are so many, all at once: a Map that loses an entry with each request keeps dead tables alive. */
 const MAX_IDLE_TENANTS = 10_000;
 
-const OF_ALL = 'More request bodies are under way than this process may hold.';
-const OF_TENANT = 'More request bodies of this tenant are under way than this process may hold of one.';
-
-/** Bytes that are set aside for a tenant's bodies. */
-interface Account {
-  takenBytes: number;
-}
-
 /**
  * Bounds the memory that request bodies take together, and those of one tenant. What a request announces is set aside before its body is read, and freed when it
- * is answered; past the budget it gets 503 at once. One body is taken however large it is when its tenant has none under way.
+ * is answered; past the budget it gets 503 at once. Where nothing is announced more is set aside as it comes: see `roomOf`. One body is taken however large it is when its tenant has none under way.
  */
 export function bodyBudget({ budgetBytes, largestBytes, unannouncedBytes }: BodyBudgetOptions): RequestHandler {
-  let takenBytes = 0;
+  const all: Account = { takenBytes: 0 };
   const accounts = new Map<number, Account>();
   const accountOf = (caller: Caller | undefined): Account | null => {
     if (caller?.kind !== 'tenant') return null;
@@ -49,22 +39,10 @@ export function bodyBudget({ budgetBytes, largestBytes, unannouncedBytes }: Body
     if (announced > largestBytes) return next();
     // Its producer left while the key was looked up: no close is to come that would free what is set aside.
     if (response.closed) return next();
-    if (takenBytes > 0 && takenBytes + announced > budgetBytes) throw tooMuch(OF_ALL);
-    const account = accountOf(response.locals.caller as Caller | undefined);
-    if (account !== null) {
-      if (account.takenBytes > 0 && account.takenBytes + announced > TENANT_SHARE * budgetBytes)
-        throw tooMuch(OF_TENANT);
-      account.takenBytes += announced;
-    }
-    takenBytes += announced;
-    response.once('close', () => {
-      takenBytes -= announced;
-      if (account !== null) account.takenBytes -= announced;
-    });
+    const room = new BodyRoom(budgetBytes, all, accountOf(response.locals.caller as Caller | undefined));
+    room.growTo(announced);
+    response.once('close', () => room.free());
+    response.locals.bodyRoom = room;
     next();
   };
-}
-
-function tooMuch(what: string): Refusal {
-  return new Refusal(503, 'overloaded', `${what} Send it again later.`, { retryAfterSeconds: 1 });
 }

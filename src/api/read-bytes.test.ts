@@ -1,7 +1,7 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import express, { type ErrorRequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
 import { afterEach, expect, test, vi } from 'vitest';
 import { readJsonBody } from './json-body.ts';
 import { readBytes } from './read-bytes.ts';
@@ -30,3 +30,24 @@ test.each([
   await vi.waitFor(() => expect(text).toMatch(/^HTTP\/1\.1 413 /), { timeout: 10_000 });
   socket.destroy();
 });
+
+test.each([
+  ['of a known length', { 'content-length': '5' }],
+  ['that is chunked', { 'transfer-encoding': 'chunked' }],
+])(
+  'of a body %s no piece is kept that came after the first: pieces of one byte take no more than their bytes',
+  (_, headers) => {
+    const request = Object.assign(new EventEmitter(), { headers, destroyed: false }) as unknown as Request;
+    const next = vi.fn();
+    readBytes(100)(request, { locals: {} } as Response, next);
+    request.emit('data', Buffer.from('1'));
+    const piece = Buffer.alloc(1);
+    for (const letter of '2345') {
+      piece.write(letter);
+      request.emit('data', piece);
+    }
+    request.emit('end');
+    expect(next.mock.calls).toEqual([[undefined]]);
+    expect(String(request.body)).toBe('12345');
+  },
+);

@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { askForBody } from './ask-for-body.ts';
+import { type BodyRoom, roomOf } from './body-room.ts';
 import { hasBody } from './has-body.ts';
 import { incompleteBody, tooLarge, unknownEncoding } from './problem.ts';
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * Reads the body of a request into `request.body`, as bytes; a request that announces none is left without. What is refused is not read to its end.
- * @throws Refusal 400 when the request ends before its body does, 413 as soon as it announces or sends too much, 415 when it is encoded
+ * @throws Refusal 400 when the request ends before its body does, 413 as soon as it announces or sends too much, 415 when it is encoded, 503 when it turns out larger than there is room for
  */
 export function readBytes(limit: number): RequestHandler {
   return (request, response, next) => {
@@ -17,29 +20,71 @@ export function readBytes(limit: number): RequestHandler {
     if (!hasBody(request)) return next();
     // Its client left while the key was looked up: neither data nor an end is to come, and the close has been. Without this the call would be made as though it had no body.
     if (request.destroyed) return next(incompleteBody());
-    gather(request, limit, (error, body) => {
-      if (body !== undefined) request.body = body;
+    const body = new GatheredBody(Number(request.headers['content-length'] ?? 0), limit, roomOf(response));
+    gather(request, body, (error) => {
+      if (error === undefined) request.body = body.whole;
       next(error);
     });
   };
 }
 
-/** Node's parser sees to it that what comes is as long as `content-length` says, where it is said. */
-function gather(request: IncomingMessage, limit: number, done: (error?: Error, body?: Buffer) => void): void {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const finish = (error?: Error, body?: Buffer) => {
+function gather(request: IncomingMessage, body: GatheredBody, done: (error?: unknown) => void): void {
+  const finish = (error?: unknown) => {
     request.off('data', take).off('end', end).off('close', cut);
-    done(error, body);
+    done(error);
   };
   const take = (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > limit) finish(tooLarge());
-    else chunks.push(chunk);
+    try {
+      body.append(chunk);
+    } catch (error) {
+      finish(error);
+    }
   };
-  const end = () => finish(undefined, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+  const end = () => finish();
   const cut = () => finish(incompleteBody());
   request.on('data', take).on('end', end).on('close', cut);
+}
+
+/** What has come of a body. From the second chunk on one buffer takes them all: a body that comes byte by byte would otherwise cost a buffer a byte. */
+class GatheredBody {
+  readonly #length: number;
+  readonly #limit: number;
+  readonly #room: BodyRoom | null;
+  #buffer: Buffer = NOTHING;
+  #bytes = 0;
+
+  /** @param length 0 where none was told. Node's parser sees to it that no more comes than was, and no less before the end. */
+  constructor(length: number, limit: number, room: BodyRoom | null) {
+    this.#length = length;
+    this.#limit = limit;
+    this.#room = room;
+  }
+
+  get whole(): Buffer {
+    return this.#bytes === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, this.#bytes);
+  }
+
+  /** @throws Refusal 413 past the limit, 503 where there is no room for so much */
+  append(chunk: Buffer): void {
+    const bytes = this.#bytes + chunk.length;
+    if (bytes > this.#limit) throw tooLarge();
+    if (this.#bytes === 0) {
+      this.#room?.growTo(bytes);
+      this.#buffer = chunk;
+    } else {
+      if (bytes > this.#buffer.length) this.#enlarge(bytes);
+      chunk.copy(this.#buffer, this.#bytes);
+    }
+    this.#bytes = bytes;
+  }
+
+  #enlarge(bytes: number): void {
+    const size = this.#length > 0 ? this.#length : Math.min(2 * bytes, this.#limit);
+    this.#room?.growTo(size);
+    const larger = Buffer.allocUnsafe(size);
+    this.#buffer.copy(larger, 0, 0, this.#bytes);
+    this.#buffer = larger;
+  }
 }
 
 function isEncoded({ headers }: IncomingMessage): boolean {
