@@ -21,7 +21,7 @@ interface Late {
 }
 
 /** How readily a connection gives its place to a new one, the readiest first. */
-export const CLAIMS = ['idle', 'stalled_body', 'answered', 'at_work'] as const;
+export const CLAIMS = ['idle', 'stalled_body', 'answered', 'body_to_come', 'at_work'] as const;
 export type Claim = (typeof CLAIMS)[number];
 
 /**
@@ -34,6 +34,7 @@ export class ClientConnection {
   readonly openedAt = performance.now();
   readonly #waiting: Waiting[] = [];
   #underWay: ServerResponse | null = null;
+  #begunAt = this.openedAt;
   #isOver = false;
   #late: Late | null = null;
   readonly #watch: ClientWatch;
@@ -52,7 +53,15 @@ export class ClientConnection {
     return this.#underWay;
   }
 
-  /** An answer that nobody reads is work for no one: its client holds it up for as long as it likes. */
+  /** When its turn came to the last request. */
+  get begunAt(): number {
+    return this.#begunAt;
+  }
+
+  /**
+   * An answer that nobody reads is work for no one: its client holds it up for as long as it likes. So it does with a body: as long as any of it is to come, however fast
+   * it comes, the request is not worked for.
+   */
   get claim(): Claim {
     const underWay = this.#underWay;
     if (underWay === null) return 'idle';
@@ -60,7 +69,8 @@ export class ClientConnection {
     if (stalled === 'reading') return 'idle';
     if (stalled === 'body') return 'stalled_body';
     const isAnswered = underWay.writableEnded || (underWay.headersSent && !underWay.req.complete);
-    return isAnswered ? 'answered' : 'at_work';
+    if (isAnswered) return 'answered';
+    return underWay.req.complete ? 'at_work' : 'body_to_come';
   }
 
   /** Whether something that is written now would be taken for the answer, or a part of it, to a request that has come in full. */
@@ -103,6 +113,7 @@ export class ClientConnection {
 
   #begin(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
     this.#underWay = response;
+    this.#begunAt = performance.now();
     response.once('close', this.#onClosed);
     handle(request, response);
   }

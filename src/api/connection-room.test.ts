@@ -10,6 +10,7 @@ const LARGE = 'a'.repeat(1024 * 1024);
 let server: HttpServer;
 let port: number;
 let arrived: ServerResponse[];
+let uploads: number;
 let clients: Socket[];
 /** On which a request has come, as the server has them. */
 let sockets: Set<Socket>;
@@ -18,13 +19,16 @@ beforeEach(async () => {
   server = new HttpServer(MAX);
   port = (await server.listen('127.0.0.1', 0)).port;
   arrived = [];
+  uploads = 0;
   clients = [];
   sockets = new Set();
   server.serve((request, response) => {
     if (request.url === '/held') arrived.push(response);
     else if (request.url === '/large') response.end(LARGE);
-    else if (request.method === 'POST') request.on('end', () => response.end('x')).resume();
-    else response.end('x');
+    else if (request.method === 'POST') {
+      uploads++;
+      request.on('end', () => response.end('x')).resume();
+    } else response.end('x');
     sockets.add(request.socket);
   });
 });
@@ -97,6 +101,36 @@ test.each([
     expect(held.closed).toBe(false);
   },
 );
+
+const DRIPPED = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 60\r\n\r\n';
+
+test('whoever sends bodies byte by byte on all connections that there are shuts nobody out, and of requests whose bodies are to come the last one stays', async () => {
+  const held = open(HELD);
+  await vi.waitFor(() => expect(arrived).toHaveLength(1), PATIENCE_MS);
+  for (let i = 1; i < MAX; i++) open(DRIPPED);
+  await vi.waitFor(() => expect(sockets.size).toBe(MAX), PATIENCE_MS);
+  const drip = async () => {
+    const read = () => [...sockets].reduce((sum, { bytesRead }) => sum + bytesRead, 0);
+    const until = read() + clients.filter((client) => client !== held && !client.closed && client.write('x')).length;
+    await vi.waitFor(() => expect(read()).toBe(until), PATIENCE_MS);
+  };
+  await drip();
+  server.lookAtClients();
+  await drip();
+  server.lookAtClients();
+  await drip();
+  // The first of them comes to its end, and its connection is used once more.
+  const late = clients[1]!;
+  late.write('x'.repeat(57) + DRIPPED);
+  await vi.waitFor(() => expect(uploads).toBe(MAX), PATIENCE_MS);
+  expect(await ask()).toBe(200);
+  for (let i = 2; i < MAX; i++) {
+    open(HELD);
+    await vi.waitFor(() => expect(arrived).toHaveLength(i), PATIENCE_MS);
+  }
+  expect(server.connections.cut).toBe(MAX - 2);
+  expect([held.closed, late.closed]).toEqual([false, false]);
+});
 
 test('a connection whose client reads nothing of its answer is closed, and one whose client reads slowly is not', async () => {
   const huge = Buffer.alloc(64 * 1024 * 1024);

@@ -7,7 +7,8 @@ const MAX_LOOKED_AT = 64;
 /**
  * The open connections of a process, and the room for them: each takes memory from its first byte on, before anybody is asked for a key. Where there is none left a new one
  * takes that of one on which nothing is under way, or whose client reads no answer, each in its turn; then of one whose client has stopped in the midst of a body; then of one that is answered, and has
- * yet to send it all: whoever holds many open shuts nobody out. Where all those looked at are worked for it is the new one that goes.
+ * yet to send it all; then of one whose body has not come in full, that which began the longest ago first: whoever holds many open shuts nobody out. Where all those looked at are worked for it is the
+ * new one that goes.
  */
 export class ConnectionRoom {
   readonly #max: number;
@@ -45,17 +46,18 @@ export class ConnectionRoom {
 
   #cutOne(newest: ClientConnection): void {
     this.#cut++;
-    let readiest = newest;
+    let readiest: ClientConnection | null = null;
     let rank = CLAIMS.indexOf('at_work');
     for (let i = 0; i < MAX_LOOKED_AT && rank > 0; i++) {
       const connection = this.#next();
       if (connection === null || connection.socket.destroyed) continue;
       const own = CLAIMS.indexOf(connection.claim);
-      if (own >= rank) continue;
+      const isOlder = readiest !== null && own === rank && connection.begunAt < readiest.begunAt;
+      if (own >= rank && !isOlder) continue;
       readiest = connection;
       rank = own;
     }
-    readiest.socket.destroy();
+    (readiest ?? newest).socket.destroy();
   }
 
   #next(): ClientConnection | null {

@@ -66,7 +66,7 @@ export const variables = {
   MAX_CONNECTIONS: variable(
     integer(64, 1_000_000, 'connections'),
     4096,
-    'Connections of clients that a process keeps open. Past it a new one takes the place of an idle one, or of one whose client does not read its answer or stops in the midst of a body; never of one that is worked for. One whose request has not come in full takes up to some 25 KB.',
+    'Connections of clients that a process keeps open. Past it a new one takes the place of an idle one, or of one whose client does not read its answer or stops in the midst of a body, and where there is none, of one whose body has not come in full; never of one that is worked for. One whose request has not come in full takes up to some 25 KB.',
   ),
   ROLES: variable<('api' | 'worker' | 'ingest')[]>(
     roles,
