@@ -42,7 +42,7 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly body?: z.ZodType<Body>;
   /** Whether it counts for the tenant's limits (429). */
   readonly isLimited?: true;
-  /** Whether it searches a list, and has to wait for the tenant's turn (429). */
+  /** Whether it searches a list or waits for a lock of the tenant, and has to wait for the tenant's turn (429). */
   readonly isScan?: true;
   /** Whether it tries what a tenant made up, for as long as that takes, and counts what it took (429). */
   readonly isTrial?: true;

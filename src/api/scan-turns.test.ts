@@ -6,13 +6,14 @@ function rig(bounds = { most: 3, mostOfTenant: 2, mostWaiting: 2 }) {
   const turns = new ScanTurns(bounds);
   const began: string[] = [];
   const ends = new Map<string, PromiseWithResolvers<string>>();
-  const ask = (tenantNum: number, name: string) => {
+  const ask = (tenantNum: number, name: string, options?: { readonly isBegun: boolean }) => {
     const scan = Promise.withResolvers<string>();
     ends.set(name, scan);
-    return turns.take(tenantNum, () => {
+    const begin = () => {
       began.push(name);
       return scan.promise;
-    });
+    };
+    return turns.take(tenantNum, begin, options);
   };
   const end = async (name: string) => {
     ends.get(name)!.resolve(name);
@@ -51,6 +52,14 @@ test('past a bound a tenant is told to ask later, and nobody else is', async () 
   await end('a2');
   await end('a3');
   expect(began.slice(-2)).toEqual(['a4', 'a6']);
+});
+
+test('what goes on with what it began waits for its turn like any other, and is not turned away', async () => {
+  const { began, ask, end } = rig();
+  for (const name of ['a1', 'a2', 'a3', 'a4']) void ask(1, name);
+  void ask(1, 'a1 goes on', { isBegun: true });
+  for (const name of ['a1', 'a2', 'a3']) await end(name);
+  expect(began).toEqual(['a1', 'a2', 'a3', 'a4', 'a1 goes on']);
 });
 
 test('a scan that fails gives its place back', async () => {

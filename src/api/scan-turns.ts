@@ -14,7 +14,7 @@ interface Scanner {
   readonly waiting: (() => void)[];
 }
 
-/** Lets scans of lists take turns, tenant by tenant, so that those of one never have all connections of the API (G4). */
+/** Lets scans of lists, and what waits for a lock of its tenant, take turns, tenant by tenant, so that those of one never have all connections of the API (G4). */
 export class ScanTurns {
   readonly #bounds: ScanBounds;
   /** Those that have any, the one whose turn is next first. */
@@ -27,13 +27,14 @@ export class ScanTurns {
 
   /**
    * Does `scan` when it is the tenant's turn.
+   * @param isBegun whether it goes on with what had its turn before: then it is not turned away, and as many more wait than were under way at the most
    * @throws Refusal 429 where too many of the tenant wait already, and what `scan` throws
    */
-  async take<T>(tenantNum: number, scan: () => Promise<T>): Promise<T> {
+  async take<T>(tenantNum: number, scan: () => Promise<T>, { isBegun = false } = {}): Promise<T> {
     const scanner = this.#scannerOf(tenantNum);
     if (this.#mayRun(scanner)) this.#begin(tenantNum, scanner);
     else {
-      if (scanner.waiting.length >= this.#bounds.mostWaiting) throw tooMany();
+      if (!isBegun && scanner.waiting.length >= this.#bounds.mostWaiting) throw tooMany();
       await new Promise<void>((resolve) => scanner.waiting.push(resolve));
     }
     try {
@@ -80,7 +81,7 @@ const tooMany = () =>
   new Refusal(
     429,
     'too_many_scans',
-    'Too many lists of the tenant are being searched or wait for it. Ask again later.',
+    'Too many searches of the tenant, or changes that go one after the other, are under way or wait. Ask again later.',
     {
       retryAfterSeconds: 1,
     },

@@ -354,8 +354,9 @@ export const PROBLEM_CODES = {
   },
   too_many_scans: {
     status: 429,
-    where: 'lists of events, deliveries and dead letters, and statistics',
-    meaning: 'As many lists of the tenant as may be are being searched or wait for it.',
+    where: 'lists of events, deliveries and dead letters, statistics, purges, retries and expunges',
+    meaning:
+      'As many of these calls of the tenant as may be are under way or wait for their turn. Nothing was changed.',
     remedy: 'Ask again after `Retry-After`, for fewer at once.',
   },
   too_many_trials: {

@@ -23,9 +23,17 @@ export interface PurgeResult {
   readonly resumed: ReadonlySet<number>;
 }
 
+/** Does `work` when it is the tenant's turn. @param isBegun whether this goes on with what had a turn before */
+export type InTurn = <T>(work: () => Promise<T>, isBegun: boolean) => Promise<T>;
+
 interface Chunk {
   readonly purged: number;
   readonly resumed: readonly OrderKey[];
+}
+
+interface Step extends Chunk {
+  /** Where the next one begins; null when nothing is left. */
+  readonly resume: DeliveryKey | null;
 }
 
 const CHUNK = 2_000;
@@ -34,20 +42,28 @@ const CHUNK = 2_000;
  * Gives dead letters up for good, chunk by chunk, each in a transaction of its own with its line in the audit log. In the log a purge is
  * one more fact about the delivery, which makes it cancelled; of a dead letter that has outlived its day the copy goes.
  * @param asked what the audit log says was asked for
+ * @param inTurn each chunk is a search, and waits for the lock of the tenant's redrives with a connection in its hand
  * @param budgetMs when it is spent, the rest stays for another call
  */
 export async function purgeDeadLetters(
   pool: pg.Pool,
   tenant: TenantRef,
   selection: PurgeSelection,
-  { actor, asked, budgetMs }: { readonly actor: string; readonly asked: object; readonly budgetMs: number },
+  {
+    actor,
+    asked,
+    budgetMs,
+    inTurn,
+  }: { readonly actor: string; readonly asked: object; readonly budgetMs: number; readonly inTurn: InTurn },
 ): Promise<PurgeResult> {
   const end = performance.now() + budgetMs;
   const resumed = new Set<number>();
   let purged = 0;
   let after: DeliveryKey | null = null;
   for (;;) {
-    const chunk = await inTransaction(pool, (client) => purgeChunk(client, tenant, selection, after, { actor, asked }));
+    const from = after;
+    const purgeNext = (client: Queryable) => purgeChunk(client, tenant, selection, from, { actor, asked });
+    const chunk: Step = await inTurn(() => inTransaction(pool, purgeNext), from !== null);
     purged += chunk.purged;
     for (const { endpointNum } of chunk.resumed) resumed.add(endpointNum);
     if (chunk.resume === null) return { purged, complete: true, resumed };
@@ -62,7 +78,7 @@ async function purgeChunk(
   selection: PurgeSelection,
   after: DeliveryKey | null,
   { actor, asked }: { readonly actor: string; readonly asked: object },
-): Promise<Chunk & { readonly resume: DeliveryKey | null }> {
+): Promise<Step> {
   // Nobody brings one of them back between the look and the purge.
   await lockRedrives(client, tenant.num);
   const filter = 'filter' in selection ? selection.filter : {};

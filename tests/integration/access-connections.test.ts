@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { deliveryIdOf, newUuid } from '../../src/domain/ids.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -65,20 +66,58 @@ test('G4: keys that somebody makes up are looked for together, however many come
   expect(settled.at(-1)).toMatchObject({ value: { kind: 'tenant' } });
 });
 
-test('G4: statistics of a tenant are counted one after the other, and when it is its turn', async () => {
+test('G4: statistics are counted, and deliveries changed that wait for a lock of the tenant, when it is its turn, and the documents say that there may be none', async () => {
   const { scans } = service.context;
+  const { paths } = (await call(service.baseUrl, 'GET', '/openapi.json')).body;
   const endpoint = await call(service.baseUrl, 'POST', '/v1/tenants/acme/endpoints', { url: 'https://example.com/' });
+  const missing = deliveryIdOf(newUuid(Date.now()), 1);
   const take = vi.spyOn(scans, 'take');
   try {
-    for (const [path, turns] of [
-      [`endpoints/${endpoint.body.id}/stats`, 2],
-      ['dead-letters/stats', 1],
+    for (const [method, path, operation, turns, status, body] of [
+      ['GET', `endpoints/${endpoint.body.id}/stats`, 'endpoints/{endpoint_id}/stats', 2, 200],
+      ['GET', 'dead-letters/stats', 'dead-letters/stats', 1, 200],
+      ['POST', 'dead-letters/purge', 'dead-letters/purge', 1, 200, { all: true }],
+      ['POST', `deliveries/${missing}/retry`, 'deliveries/{delivery_id}/retry', 1, 404, {}],
+      ['DELETE', 'events/no-such/payload', 'events/{event_id}/payload', 1, 404],
     ] as const) {
       take.mockClear();
-      expect((await call(service.baseUrl, 'GET', `/v1/tenants/acme/${path}`)).status).toBe(200);
-      expect(take).toHaveBeenCalledTimes(turns);
+      const answer = await call(service.baseUrl, method, `/v1/tenants/acme/${path}`, body);
+      expect([path, answer.status, take.mock.calls.length]).toEqual([path, status, turns]);
+      const { responses } = paths[`/v1/tenants/{tenant_id}/${operation}`][method.toLowerCase()];
+      expect([path, responses]).toEqual([path, expect.objectContaining({ 429: expect.anything() })]);
     }
   } finally {
     take.mockRestore();
+  }
+});
+
+test('G4: purges and retries of one tenant, which wait for its redrives, leave connections to others', async () => {
+  const { apiPool, workerPool, recallTenant } = service.context;
+  await call(service.baseUrl, 'POST', '/v1/tenants', { id: 'beside' });
+  const tenant = await recallTenant('acme');
+  const holder = await workerPool.connect();
+  await holder.query('BEGIN');
+  await holder.query('SELECT pg_advisory_xact_lock(7405, $1)', [tenant!.num]);
+  const retried = `deliveries/${deliveryIdOf(newUuid(Date.now()), 1)}/retry`;
+  const calls = Array.from({ length: 40 }, (_, i) =>
+    i % 2 === 0
+      ? call(service.baseUrl, 'POST', '/v1/tenants/acme/dead-letters/purge', { all: true })
+      : call(service.baseUrl, 'POST', `/v1/tenants/acme/${retried}`, {}),
+  );
+  let refused = 0;
+  for (const each of calls) void each.then(({ status }) => status === 429 && refused++);
+  try {
+    // Two are under way, and 32 wait.
+    await eventually(
+      async () => refused,
+      (count) => count === 6,
+      10_000,
+    );
+    expect(apiPool.waitingCount).toBe(0);
+    expect((await call(service.baseUrl, 'GET', '/v1/tenants/beside/endpoints')).status).toBe(200);
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+    await Promise.allSettled(calls);
   }
 });

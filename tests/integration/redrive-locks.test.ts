@@ -49,7 +49,17 @@ const keyOf = ({ endpoint, eventUuid }: DeadLetter) => ({ eventUuid, endpointNum
 const retry = (letter: DeadLetter) =>
   retryDelivery(pool, letter.tenant, { ...keyOf(letter), deliveryId: 'dlv_1' }, 0, 'tester');
 const purge = (letter: DeadLetter) =>
-  purgeDeadLetters(pool, letter.tenant, { keys: [keyOf(letter)] }, { actor: 'tester', asked: {}, budgetMs: 1_000 });
+  purgeDeadLetters(
+    pool,
+    letter.tenant,
+    { keys: [keyOf(letter)] },
+    {
+      actor: 'tester',
+      asked: {},
+      budgetMs: 1_000,
+      inTurn: (work) => work(),
+    },
+  );
 async function replay({ tenant }: DeadLetter): Promise<unknown> {
   await call(service.baseUrl, 'POST', `/v1/tenants/${tenant.id}/replays`, { status: 'dead_lettered' });
   const onFailure = (error: unknown) => expect.fail(String(error));

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Context } from '../../context.ts';
 import type { TenantRef } from '../../domain/scope.ts';
 import { findEventUuid } from '../../store/event-reads.ts';
-import { type PurgeSelection, purgeDeadLetters as purge } from '../../store/purge-dead-letters.ts';
+import { type InTurn, type PurgeSelection, purgeDeadLetters as purge } from '../../store/purge-dead-letters.ts';
 import { deliveryIds } from '../dead-letter-json.ts';
 import { invalidBody, namedEndpoint } from '../find-named.ts';
 import { replayJson, replaySchema } from '../replay-json.ts';
@@ -59,6 +59,7 @@ export const purgeDeadLetters = defineRoute({
   params: noParams,
   query: noQuery,
   body: purgeBody,
+  isScan: true,
   responses: {
     200: {
       description: 'How many were purged',
@@ -70,11 +71,12 @@ export const purgeDeadLetters = defineRoute({
         .meta({ id: 'PurgeResult' }),
     },
   },
-  handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints }) => {
+  handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints, scans }) => {
     const selected = await selectionOf(tenant, body, apiPool);
     if (selected === null) return { status: 200, body: { purged: 0, complete: true } };
     const asked = { ...body, delivery_ids: body.delivery_ids?.map(({ deliveryId }) => deliveryId) };
-    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS };
+    const inTurn: InTurn = (work, isBegun) => scans.take(tenant.num, work, { isBegun });
+    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS, inTurn };
     const { purged, complete, resumed } = await purge(apiPool, tenant, selected, how);
     ringEndpoints(resumed);
     return { status: 200, body: { purged, complete } };

@@ -82,6 +82,7 @@ export const getDeadLetterStats = defineRoute({
   summary: 'Count dead letters by endpoint and by reason',
   params: noParams,
   query: noQuery,
+  isScan: true,
   responses: { 200: { description: 'The counts', schema: deadLetterStatsSchema } },
   handle: async ({ tenant }, { apiPool, scans }) => {
     const counts = await scans.take(tenant.num, () => countDeadLetters(apiPool, tenant.num, null));

@@ -21,15 +21,12 @@ export const retryDelivery = defineRoute({
   params,
   query: noQuery,
   body: noBody,
+  isScan: true,
   responses: accepted,
-  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints }) => {
-    const result = await redrive.retryDelivery(
-      apiPool,
-      tenant,
-      key,
-      laneOf(key.endpointNum, config.LANES),
-      caller.actor,
-    );
+  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints, scans }) => {
+    const lane = laneOf(key.endpointNum, config.LANES);
+    // It waits for whoever brings deliveries of the tenant back, a replay maybe, with a connection in its hand.
+    const result = await scans.take(tenant.num, () => redrive.retryDelivery(apiPool, tenant, key, lane, caller.actor));
     if (typeof result === 'object') {
       ringEndpoints([key.endpointNum]);
       return { status: 202, body: deliveryJson(result, tenant) };

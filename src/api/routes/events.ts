@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { TenantRef } from '../../domain/scope.ts';
+import type { Caller, TenantRef } from '../../domain/scope.ts';
 import { expungedBody } from '../../ingest/expunged-body.ts';
 import { EVENT_TYPE } from '../../routing/type-pattern.ts';
 import { findEventUuid, findEveryEventUuid, listEvents as list, readEvent } from '../../store/event-reads.ts';
@@ -85,19 +85,31 @@ export const expungePayload = defineRoute({
     'Expunge the payload of an event for good (of all that have the id, where a producer used it again) and cancel what waits; the fact and its attempts stay',
   params,
   query: noQuery,
+  isScan: true,
   responses: { 204: { description: 'Expunged', schema: null } },
-  handle: async ({ tenant, params: { event_id }, caller }, { apiPool, bodies }) => {
-    for (let looks = 0; looks < MOST_LOOKS; looks++) {
-      const uuids = await findEveryEventUuid(apiPool, tenant.num, event_id);
-      if (uuids.length === 0) throw eventNotFound();
-      let areThere = true;
-      for (const uuid of uuids) {
-        const event = { uuid, publicId: event_id };
-        areThere = (await expunge(apiPool, tenant, event, caller.actor, expungedBody)) && areThere;
-        bodies.forget(uuid);
-      }
-      if (areThere) return { status: 204 };
-    }
-    throw new Refusal(503, 'unavailable', 'The event is being moved. Try again.', { retryAfterSeconds: 1 });
+  handle: async ({ tenant, params: { event_id }, caller }, context) => {
+    // It waits for whoever brings deliveries of the tenant back, with a connection in its hand.
+    await context.scans.take(tenant.num, () => expungeEvery(event_id, tenant, caller, context));
+    return { status: 204 };
   },
 });
+
+async function expungeEvery(
+  event_id: string,
+  tenant: TenantRef,
+  caller: Caller,
+  { apiPool, bodies }: Context,
+): Promise<void> {
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const uuids = await findEveryEventUuid(apiPool, tenant.num, event_id);
+    if (uuids.length === 0) throw eventNotFound();
+    let areThere = true;
+    for (const uuid of uuids) {
+      const event = { uuid, publicId: event_id };
+      areThere = (await expunge(apiPool, tenant, event, caller.actor, expungedBody)) && areThere;
+      bodies.forget(uuid);
+    }
+    if (areThere) return;
+  }
+  throw new Refusal(503, 'unavailable', 'The event is being moved. Try again.', { retryAfterSeconds: 1 });
+}

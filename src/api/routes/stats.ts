@@ -64,6 +64,7 @@ export const getStats = defineRoute({
   summary: 'Counts, success rate, latency and backlog of an endpoint',
   params: z.strictObject({ endpoint_id: objectId('ep') }),
   query: z.strictObject({}),
+  isScan: true,
   responses: { 200: { description: 'The statistics', schema: statsSchema } },
   handle: async ({ tenant, params }, { apiPool, clock, scans }) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
