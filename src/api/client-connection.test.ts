@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -45,4 +46,40 @@ test('while requests wait hardly anything is read of the body of the last one, w
   first.end();
   await vi.waitFor(() => expect(text).toContain('answer /3.'), PATIENCE_MS);
   client.destroy();
+});
+
+test('a connection on which nothing but an empty line comes after an answer is closed', async () => {
+  server.serve((_request, response) => response.end('answer'));
+  const client = connect(port, '127.0.0.1');
+  client.write(head('GET /1'));
+  const [answer] = await once(client, 'data');
+  expect(String(answer)).toContain('200');
+  const closed = once(client, 'close');
+  client.write('\r\n');
+  for (let i = 0; i < 10; i++) await ask();
+  // One look sees it, and 70 see nothing more.
+  for (let i = 0; i < 72; i++) server.lookAtClients();
+  await closed;
+});
+
+test('a stop closes connections on which nothing but an empty line came, and cuts no answer that is being sent', async () => {
+  const large = Buffer.alloc(64 * 1024 * 1024);
+  server.serve((request, response) => response.end(request.method === 'GET' ? large : ''));
+  const slow = connect(port, '127.0.0.1');
+  let bytes = 0;
+  slow.on('data', (chunk) => {
+    bytes += chunk.length;
+  });
+  slow.write(head('GET /'));
+  await once(slow, 'data');
+  slow.pause();
+  const empty = connect(port, '127.0.0.1').resume();
+  empty.write('\r\n');
+  await ask();
+  const stopped = server.stop(600_000);
+  await once(empty, 'close');
+  slow.resume();
+  await once(slow, 'close');
+  expect(bytes).toBeGreaterThan(large.length);
+  await stopped;
 });

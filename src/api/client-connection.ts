@@ -31,10 +31,12 @@ export type Claim = (typeof CLAIMS)[number];
  */
 export class ClientConnection {
   readonly socket: Socket;
-  readonly openedAt = performance.now();
+  readonly #openedAt = performance.now();
   readonly #waiting: Waiting[] = [];
   #underWay: ServerResponse | null = null;
-  #begunAt = this.openedAt;
+  #begunAt = this.#openedAt;
+  #quietFrom = this.#openedAt;
+  #readBefore = 0;
   #isOver = false;
   #late: Late | null = null;
   readonly #watch: ClientWatch;
@@ -51,6 +53,16 @@ export class ClientConnection {
   /** Whose answer is being made. */
   get underWay(): ServerResponse | null {
     return this.#underWay;
+  }
+
+  /**
+   * To be asked again and again. Whether nothing is under way, and nothing was, nor has anything come, for so long. What came without being a request may be the beginning of one, or an empty
+   * line that Node skips.
+   */
+  isIdle(ms: number): boolean {
+    if (this.#underWay !== null || this.#waiting.length > 0) return false;
+    if (this.socket.bytesRead !== this.#readBefore) this.#beQuiet();
+    return performance.now() - this.#quietFrom >= ms;
   }
 
   /** When its turn came to the last request. */
@@ -131,9 +143,15 @@ export class ClientConnection {
 
   readonly #onClosed = (): void => {
     this.#underWay = null;
+    this.#beQuiet();
     // Not at once: other connections have their turn between.
     if (this.#waiting.length > 0) setImmediate(this.#onTurn);
   };
+
+  #beQuiet(): void {
+    this.#quietFrom = performance.now();
+    this.#readBefore = this.socket.bytesRead;
+  }
 
   readonly #onTurn = (): void => {
     // Closed, or about to be: nobody would get an answer.

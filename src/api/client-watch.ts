@@ -2,12 +2,14 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** What a connection waits for. Where it is `us`, the client owes nothing. */
-export type Awaited = 'first_byte' | 'body' | 'reading' | 'us';
+export type Awaited = 'first_byte' | 'next_request' | 'body' | 'reading' | 'us';
 
 /** How many looks, a second apart, may find nothing done. For bodies Node has a time of its own. Looks are counted, so that a process that stood still blames nobody. */
 const PATIENCE: Readonly<Record<Awaited, number>> = {
   // Balancers and browsers open connections in advance.
   first_byte: 10,
+  // Node's own time for it, 65 seconds, ends when anything comes, an empty line too.
+  next_request: 70,
   body: Number.POSITIVE_INFINITY,
   reading: 10,
   us: Number.POSITIVE_INFINITY,
@@ -45,7 +47,7 @@ export class ClientWatch {
 }
 
 function awaitedOf(socket: Socket, underWay: ServerResponse | null): Awaited {
-  if (underWay === null) return socket.bytesRead === 0 ? 'first_byte' : 'us';
+  if (underWay === null) return socket.bytesRead === 0 ? 'first_byte' : 'next_request';
   if (socket.writableLength > 0) return 'reading';
   // A body that nobody reads yet is not asked for.
   return !underWay.req.complete && underWay.req.readableFlowing === true ? 'body' : 'us';

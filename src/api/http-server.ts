@@ -27,7 +27,7 @@ const ACCEPT_MS = 100;
  * gets its answer, and is told there to use it no more. Without it a request that is on its way meets a reset.
  */
 const IDLE_GRACE_MS = 2_000;
-/** How long a new connection may say nothing before a stopping server takes it for an idle one, in ms. */
+/** How long a connection may say nothing, and be answered nothing, before a stopping server takes it for an idle one, in ms. */
 const SILENT_MS = 500;
 const SWEEP_MS = 50;
 /** How often clients are looked at, whether they do their part, in ms. */
@@ -159,15 +159,11 @@ export class HttpServer {
   }
 
   /**
-   * Node takes a connection on which nothing ever came for a busy one: browsers and balancers open such ones in advance. One that was
-   * opened just now may have its request on the way.
+   * Node's own `closeIdleConnections` cuts answers that are being sent, and takes a connection on which nothing ever came for a busy one: browsers and balancers open such
+   * ones in advance. One that was opened just now may have its request on the way.
    */
   #closeIdle(): void {
-    this.#server.closeIdleConnections();
-    const before = performance.now() - SILENT_MS;
-    for (const { socket, openedAt } of this.#open) {
-      if (socket.bytesRead === 0 && openedAt < before) socket.destroy();
-    }
+    for (const connection of this.#open) if (connection.isIdle(SILENT_MS)) connection.socket.destroy();
   }
 }
 
