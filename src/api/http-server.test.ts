@@ -367,6 +367,32 @@ test('a request that was late behind another, and does not come when that is ans
   expect(text).toMatch(/^HTTP\/1\.1 200 .*done.*HTTP\/1\.1 408 .*request_timeout/s);
 });
 
+test('a body that was late behind another request is waited for when that is answered, and given up with 408 where it does not come', async () => {
+  for (const comes of [true, false]) {
+    const begun = Promise.withResolvers<void>();
+    const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>();
+    server.serve((request, response) => {
+      if (request.url === '/1') return resolve(response);
+      request.on('end', () => response.end('late')).resume();
+      begun.resolve();
+    });
+    const client = connect(port, '127.0.0.1').on('error', () => {});
+    let text = '';
+    client.setEncoding('utf8').on('data', (data: string) => {
+      text += data;
+    });
+    client.write(`${requests(1)}POST /2 HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na`);
+    const response = await arrived;
+    await runOutOfTime(response.req.socket);
+    response.end('done');
+    await begun.promise;
+    if (comes) client.write('b');
+    else for (let i = 0; i < 31; i++) server.lookAtClients();
+    await vi.waitFor(() => expect(text).toMatch(comes ? /done.*late/s : /done.*HTTP\/1\.1 408 /s), PATIENCE_MS);
+    client.destroy();
+  }
+});
+
 test('a connection on which nothing ever came is closed without an answer, and not as soon as a head that is late', async () => {
   let socket: Socket | null = null;
   server.serve((request, response) => {
