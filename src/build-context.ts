@@ -10,14 +10,12 @@ import { ScanTurns } from './api/scan-turns.ts';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
-import { createGroupCommit, type GroupCommitParts, keysExpireBefore, TENANT_LOADS } from './create-group-commit.ts';
+import { createGroupCommit, keysExpireBefore } from './create-group-commit.ts';
+import { createTenantRecall, createTypeRules } from './create-lookups.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
-import type { TenantRef } from './domain/scope.ts';
 import { CompileTurns } from './event-types/compile-turns.ts';
-import { TypeRules } from './event-types/type-rules.ts';
 import { CONCURRENT_GROUPS } from './ingest/group-commit.ts';
 import { RoutingHolds } from './ingest/routing-holds.ts';
-import { shareLoads } from './ingest/share-loads.ts';
 import { shareLookups } from './ingest/share-lookups.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
@@ -39,14 +37,7 @@ import { findMadeIds } from './store/made-ids.ts';
 import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { holdRouting, routingBucket } from './store/routing.ts';
-import { findTenant, findTenantRefs } from './store/tenants.ts';
-import {
-  loadLightTypeRules,
-  loadSchema,
-  loadTypeRules,
-  loadTypesVersion,
-  type StoredTypeRules,
-} from './store/type-rules.ts';
+import { findTenant } from './store/tenants.ts';
 import { Vault } from './store/vault.ts';
 
 export interface ContextOptions {
@@ -143,7 +134,7 @@ export function buildContext(options: ContextOptions): Context {
       (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
       { most: 10_000, mostWaiting, patienceMs: config.INGEST_DEADLINE_MS },
     );
-  const recallTenant = rememberTenants(createTenantFinder(config, accessPool));
+  const recallTenant = createTenantRecall(config, accessPool);
   const version = productVersion();
   observe.metrics.noteBuild(version);
   observe.watchInstallation(() => readFigures(workerPool));
@@ -214,38 +205,6 @@ export function buildContext(options: ContextOptions): Context {
   };
 }
 
-function createTypeRules(
-  { INGEST_DEADLINE_MS }: Config,
-  { commitPool, accessPool, routingPool }: Pick<GroupCommitParts, 'commitPool' | 'accessPool' | 'routingPool'>,
-  turns: CompileTurns,
-): TypeRules {
-  const load = shareLoads<StoredTypeRules, []>(
-    {
-      light: (tenantNums) => loadLightTypeRules(accessPool, tenantNums),
-      whole: (tenantNum) => loadTypeRules(routingPool, tenantNum),
-    },
-    { ...TENANT_LOADS, patienceMs: INGEST_DEADLINE_MS },
-  );
-  return new TypeRules({
-    load: (tenantNum) => within(INGEST_DEADLINE_MS, load(tenantNum)),
-    loadVersion: (tenantNum) => within(INGEST_DEADLINE_MS, loadTypesVersion(commitPool, tenantNum)),
-    turns,
-    loadSchema: (...version) => within(INGEST_DEADLINE_MS, loadSchema(commitPool, ...version)),
-  });
-}
-
-/** Those who ask for tenants' ids while others are looked for share the next lookup. */
-function createTenantFinder(
-  { INGEST_DEADLINE_MS: patienceMs }: Config,
-  pool: pg.Pool,
-): (id: string) => Promise<TenantRef | null> {
-  const find = shareLookups((ids: readonly string[]) => findTenantRefs(pool, ids), {
-    ...{ most: 1_000, mostWaiting: 50_000 },
-    patienceMs,
-  });
-  return async (id) => (await within(patienceMs, find([id]))).get(id) ?? null;
-}
-
 /** Half of the connections for scans, and half of these for one tenant's. */
 function scanBounds(connections: number) {
   const most = Math.max(1, Math.floor(connections / 2));
@@ -280,22 +239,6 @@ function createLimiter(config: Config, pool: pg.Pool, readPool: pg.Pool): Tenant
     nowMs: () => performance.now(),
     maxTenants: LIMITED_TENANTS,
   });
-}
-
-const REMEMBERED_TENANTS = 10_000;
-
-/** Ids and numbers of tenants never change, and the commit sees to those that were deleted: remembering them is safe. */
-function rememberTenants(find: (id: string) => Promise<TenantRef | null>): Context['recallTenant'] {
-  const known = new Map<string, TenantRef>();
-  const look = async (id: string) => {
-    const found = await find(id);
-    if (found === null) return null;
-    if (known.size >= REMEMBERED_TENANTS) known.clear();
-    const tenant = { num: found.num, id: found.id };
-    known.set(id, tenant);
-    return tenant;
-  };
-  return (id) => known.get(id) ?? look(id);
 }
 
 /** The version in package.json: what the user agent of deliveries says. */

@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import type { Context } from './context.ts';
+import { createRoutingLoads, type LookupPools } from './create-lookups.ts';
 import { uuidFloor } from './domain/ids.ts';
 import { GroupCommit } from './ingest/group-commit.ts';
-import { type LoadedRouting, type LoadRouting, RoutingCache } from './ingest/routing-cache.ts';
+import { RoutingCache } from './ingest/routing-cache.ts';
 import type { RoutingHolds } from './ingest/routing-holds.ts';
-import { shareLoads } from './ingest/share-loads.ts';
 import type { AcceptedEvent } from './observability/facts.ts';
 import type { WorkBell } from './queues/work-bell.ts';
 import { findClaims } from './store/claims.ts';
@@ -12,14 +12,11 @@ import { type AppendGroup, type AppendResult, appendEvents } from './store/event
 import { isRetryable } from './store/lock-errors.ts';
 import type { EventBody } from './store/mailbox.ts';
 import { openAhead } from './store/pools.ts';
-import { loadLightRouting, loadRouting } from './store/routing.ts';
 
-export interface GroupCommitParts extends Pick<Context, 'config' | 'observe' | 'clock' | 'bodies' | 'waker'> {
+export interface GroupCommitParts
+  extends LookupPools,
+    Pick<Context, 'config' | 'observe' | 'clock' | 'bodies' | 'waker'> {
   readonly commitPool: pg.Pool;
-  /** For short reads. */
-  readonly accessPool: pg.Pool;
-  /** For reading tenants' routing: however long that takes, it takes no connection from commits. */
-  readonly routingPool: pg.Pool;
   readonly holds: RoutingHolds;
   readonly expansionBell: WorkBell;
 }
@@ -34,26 +31,13 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
     holdRouting: holds.beside,
-    routing: new RoutingCache(createRoutingLoads(parts), config.LANES),
+    routing: new RoutingCache(createRoutingLoads(config, parts), config.LANES),
     onFailure: (error, events) => observe.commitFailed(error, events),
     keysExpireBefore: () => keysExpireBefore(parts),
     maxEvents: config.INGEST_BUFFER_EVENTS,
     maxBytes: config.INGEST_BUFFER_BYTES,
     deadlineMs: config.INGEST_DEADLINE_MS,
   });
-}
-
-/** How many tenants are read in one statement, and how many may wait for theirs. */
-export const TENANT_LOADS = { most: 64, mostWaiting: 20_000 };
-
-function createRoutingLoads({ config, accessPool, routingPool }: GroupCommitParts): LoadRouting {
-  return shareLoads<LoadedRouting, [known: Parameters<LoadRouting>[1]]>(
-    {
-      light: (tenantNums) => loadLightRouting(accessPool, tenantNums),
-      whole: (tenantNum, known) => loadRouting(routingPool, tenantNum, known),
-    },
-    { ...TENANT_LOADS, patienceMs: config.INGEST_DEADLINE_MS },
-  );
 }
 
 /** Keys of events older than this UUID may be claimed again. */

@@ -80,7 +80,7 @@ function operationOf(route: Route, components: Components): Operation {
     ...(route.method === 'get' ? [] : [409]),
     ...(route.body === undefined ? [] : [413, 415]),
     422,
-    ...(route.isLimited || route.isScan || route.isTrial || route.usesSchemas ? [429] : []),
+    ...(route.isLimited || route.isScan || route.isCharged ? [429] : []),
   ];
   return {
     operationId: operationId(route),

@@ -44,10 +44,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly isLimited?: true;
   /** Whether it searches a list or waits for a lock of the tenant, and has to wait for the tenant's turn (429). */
   readonly isScan?: true;
-  /** Whether it tries what a tenant made up, for as long as that takes, and counts what it took (429). */
-  readonly isTrial?: true;
-  /** Whether it reads, compiles or compares schemas, which counts for what the tenant's checks may cost (429). */
-  readonly usesSchemas?: true;
+  /** Whether it compiles or tries what a tenant made up (schemas, filters), which is counted for the tenant (429). */
+  readonly isCharged?: true;
   /** Statuses of success with what they carry; null for no body. */
   readonly responses: Readonly<Record<number, { readonly description: string; readonly schema: z.ZodType | null }>>;
   readonly handle: (request: RouteRequest<Params, Query, Body>, context: Context) => Promise<Reply>;

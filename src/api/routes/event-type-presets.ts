@@ -21,7 +21,7 @@ export const adoptPreset = defineRoute({
   params: z.strictObject({ preset: z.string().max(128) }),
   query: z.strictObject({}),
   body: z.strictObject({ validation: validationMode.optional() }),
-  usesSchemas: true,
+  isCharged: true,
   responses: {
     200: {
       description: 'The types of the catalogue, and what became of each',

@@ -50,7 +50,7 @@ export const putEventTypeVersion = defineRoute({
   params,
   query: noQuery,
   body: versionInput,
-  usesSchemas: true,
+  isCharged: true,
   responses: { ...version, 201: { description: 'The new version', schema: eventTypeVersionSchema } },
   handle: async ({ tenant, params: { type, version: name }, body, bodyText, caller }, context) => {
     const numbers = checkNames(type, name);
@@ -99,7 +99,7 @@ export const updateEventTypeVersion = defineRoute({
   params,
   query: noQuery,
   body: versionPatch,
-  usesSchemas: true,
+  isCharged: true,
   responses: version,
   handle: async ({ tenant, params: { type, version: name }, body, bodyText, caller }, { prisma, schemaTurns }) => {
     refuseInexactNumbers(bodyText);
@@ -133,7 +133,7 @@ export const diffEventTypeVersions = defineRoute({
   summary: 'Tell what differs between two versions of an event type',
   params: z.strictObject({ type: z.string().max(512) }),
   query: z.strictObject({ from: versionName, to: versionName }),
-  usesSchemas: true,
+  isCharged: true,
   responses: {
     200: {
       description: 'What is said of each path of the data in one version only, or otherwise in both',

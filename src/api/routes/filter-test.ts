@@ -21,7 +21,7 @@ export const testFilter = defineRoute({
   method: 'post',
   path: '/v1/tenants/:tenant_id/filters/test',
   access: 'endpoints:read',
-  isTrial: true,
+  isCharged: true,
   summary: 'Tell whether a subscription would match an event, and if not, which fields failed',
   params: z.strictObject({}),
   query: z.strictObject({}),
