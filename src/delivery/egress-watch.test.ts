@@ -43,12 +43,12 @@ test('one fault of the egress proxy is ours, holds what is not reached, and is n
   const watch = new EgressWatch();
   const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
   expect(watch.note(at(1), outcome, 0)).toMatchObject({ isOurs: true, change: { kind: 'held', fault: 'proxy' } });
-  expect([watch.isHeld, watch.isReached(1)]).toEqual([true, false]);
+  expect([watch.isHeldFor(1), watch.isHeldFor(2)]).toEqual([true, false]);
   const anHour = 3_600_000;
   expect(watch.note(at(2), outcome, anHour)).toEqual({ isOurs: true, change: null });
-  expect(watch.isHeld).toBe(true);
+  expect(watch.isHeldFor(2)).toBe(true);
   const released = noteAll(watch, [1, 2], answered(200), anHour + 1);
-  expect([released.isOurs, watch.isHeld]).toEqual([false, false]);
+  expect([released.isOurs, watch.isHeldFor(2)]).toEqual([false, false]);
 });
 
 test('a fault of the egress proxy that few meet is ours too, and holds nobody back', () => {
@@ -56,7 +56,7 @@ test('a fault of the egress proxy that few meet is ours too, and holds nobody ba
   noteAll(watch, [1, 20], answered(200));
   const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
   expect(watch.note(at(1), outcome, 0)).toEqual({ isOurs: true, change: null });
-  expect(watch.isHeld).toBe(false);
+  expect(watch.isHeldFor(1)).toBe(false);
 });
 
 test.each([
@@ -81,11 +81,28 @@ test('where one in four is reached, the others are at fault themselves', () => {
   expect(noteAll(watch, [26, 100], failed('dns')).isOurs).toBe(false);
 });
 
-test('other failures than the one that is held count as ever, and endpoints that are reached are free', () => {
+test('other failures than the one that is held count as ever, and endpoints that are reached or fail otherwise are free', () => {
   const watch = new EgressWatch();
   noteAll(watch, [1, 20], failed('dns'));
   expect(watch.note(at(1), failed('refused'), 0).isOurs).toBe(false);
-  expect([watch.isHeld, watch.isReached(1), watch.isReached(2)]).toEqual([true, true, false]);
+  expect(watch.note(at(2), failed('network'), 0).isOurs).toBe(false);
+  expect([1, 2, 3].map((num) => watch.isHeldFor(num))).toEqual([false, false, true]);
+});
+
+test('an endpoint that was not tried lately is free, so that its success can end the hold', () => {
+  const watch = new EgressWatch();
+  for (let num = 1; num <= 10; num++) watch.note({ num, tenantNum: 1 }, failed('timeout'), 0);
+  expect([watch.isHeldFor(1), watch.isHeldFor(99)]).toEqual([true, false]);
+  watch.note({ num: 98, tenantNum: 2 }, answered(200), 1_000);
+  const { change } = watch.note({ num: 99, tenantNum: 3 }, answered(200), 1_000);
+  expect([change?.kind, watch.isHeldFor(1)]).toEqual(['released', false]);
+});
+
+test('a failure of half a minute ago does not have its endpoint tried with care', () => {
+  const watch = new EgressWatch();
+  noteAll(watch, [1, 20], failed('dns'));
+  noteAll(watch, [2, 20], failed('dns'), 30_000);
+  expect([watch.isHeldFor(1), watch.isHeldFor(2)]).toEqual([false, true]);
 });
 
 test('it is over, and told once, when most of them are reached again', () => {
@@ -95,7 +112,6 @@ test('it is over, and told once, when most of them are reached again', () => {
   expect(changes.filter((change) => change !== null)).toEqual([
     { kind: 'released', fault: 'dns', failing: expect.any(Number), endpoints: 20 },
   ]);
-  expect(watch.isHeld).toBe(false);
 });
 
 test('what was seen half a minute ago does not count any more', () => {

@@ -48,13 +48,12 @@ export class EgressWatch {
     return { isOurs: fault === 'proxy' || (fault !== null && this.#held?.fault === fault), change };
   }
 
-  get isHeld(): boolean {
-    return this.#held !== null;
-  }
-
-  /** Whether the endpoint has lately been reached: then a hold does not concern it. */
-  isReached(endpointNum: number): boolean {
-    return this.#endpoints.get(endpointNum) === null;
+  /**
+   * Whether the endpoint is to be tried with care: its own last outcome is what is held. Whoever was reached, failed otherwise, or was not tried
+   * lately is free: tried, it says whether the fault is ours at all, and one tenant's dead endpoints keep no other's waiting.
+   */
+  isHeldFor(endpointNum: number): boolean {
+    return this.#held !== null && this.#endpoints.get(endpointNum) === this.#held.fault;
   }
 
   #judge(fault: EgressFault | null, nowMs: number): EgressChange | null {

@@ -10,6 +10,7 @@ import type { Desk } from './desk.ts';
 import type { Flight } from './flights.ts';
 import { classOf, deliveryIdOfLetter, type Letter } from './letter-queue.ts';
 import { Naps } from './naps.ts';
+import { Probes } from './probes.ts';
 import { Turns } from './turns.ts';
 
 /** A request that has ended. */
@@ -28,7 +29,7 @@ export interface DispatcherOptions {
   readonly nowMs: () => number;
   readonly userAgent: string;
   readonly maxInFlight: number;
-  readonly egress: Pick<EgressWatch, 'isHeld' | 'isReached'>;
+  readonly egress: Pick<EgressWatch, 'isHeldFor'>;
   readonly onFinished: (finished: Finished) => void;
   /** A request of that desk has ended, and what could go in its place has gone. */
   readonly onFreed: (desk: Desk) => void;
@@ -47,8 +48,7 @@ export interface DispatcherOptions {
  */
 const STALE_MS = 100;
 const RESUMED_AT_ONCE = 4;
-/** Requests to endpoints that are not reached, while our own egress seems to be at fault, and how soon it is tried again. */
-const PROBES = 8;
+/** How soon it is looked again whether an endpoint may be tried, while our own egress seems to be at fault. */
 const PROBE_PAUSE_MS = 500;
 /** Not what was thrown: that may quote the payload, which an expunge could not take out of the attempt. */
 const UNMADE = 'the event cannot be written for this endpoint: its bytes are damaged, or a cast failed';
@@ -66,6 +66,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly turns: Turns;
   readonly #casts = new CastTurns();
+  readonly #probes = new Probes();
   /** Desks that wait for their rate limit, or until casts may be made for them. */
   readonly #naps: Naps<Desk>;
   /** Desks whose turn it was when no slot was left for the kind of delivery that they have. */
@@ -149,8 +150,7 @@ export class Dispatcher {
   }
 
   #isHeldBack(desk: Desk): boolean {
-    const { egress } = this.#options;
-    return egress.isHeld && this.inFlight >= PROBES && !egress.isReached(desk.num);
+    return this.#options.egress.isHeldFor(desk.num) && !this.#probes.mayBegin(desk.tenantNum);
   }
 
   #sendOne(desk: Desk, letter: Letter, startedAtMs: number): void {
@@ -160,7 +160,7 @@ export class Dispatcher {
       this.#options.onUnsure();
       return;
     }
-    const { sender } = this.#options;
+    const { sender, egress } = this.#options;
     const isOnTrial = sender.isCareful(desk.lane);
     const request = isOnTrial ? null : this.#prepare(desk, letter, startedAtMs);
     if (request === null && !isOnTrial) {
@@ -168,9 +168,10 @@ export class Dispatcher {
       return;
     }
     const passage = desk.gate!.begin(startedAtMs);
-    const flight: Flight = { letter, kind: classOf(letter.due), request: null, place: -1 };
+    const isProbe = egress.isHeldFor(desk.num);
+    const flight: Flight = { letter, kind: classOf(letter.due), isProbe, request: null, place: -1 };
     desk.flights.begin(flight);
-    this.turns.began(desk, flight.kind);
+    this.#began(desk, flight);
     this.offer(desk);
     const onOutcome = (outcome: Outcome) => {
       if (!this.#land(desk, flight)) return;
@@ -209,8 +210,18 @@ export class Dispatcher {
   /** @returns false when it was abandoned already */
   #land(desk: Desk, flight: Flight): boolean {
     const wasUnderWay = desk.flights.end(flight);
-    if (wasUnderWay) this.turns.ended(desk, flight.kind);
+    if (wasUnderWay) this.#ended(desk, flight);
     return wasUnderWay;
+  }
+
+  #began(desk: Desk, { kind, isProbe }: Flight): void {
+    this.turns.began(desk, kind);
+    if (isProbe) this.#probes.began(desk.tenantNum);
+  }
+
+  #ended(desk: Desk, { kind, isProbe }: Flight): void {
+    this.turns.ended(desk, kind);
+    if (isProbe) this.#probes.ended(desk.tenantNum);
   }
 
   /** Something of the desk is under way no longer. */
@@ -224,7 +235,7 @@ export class Dispatcher {
   /** Hangs up on what is under way to the endpoint. @returns the letters, which nobody will hear of any more */
   abandon(desk: Desk): readonly Letter[] {
     const abandoned = desk.flights.abandon();
-    for (const { kind } of abandoned) this.turns.ended(desk, kind);
+    for (const flight of abandoned) this.#ended(desk, flight);
     return abandoned.map(({ letter }) => letter);
   }
 

@@ -6,6 +6,8 @@ import type { Letter } from './letter-queue.ts';
 export interface Flight {
   readonly letter: Letter;
   readonly kind: DeliveryClass;
+  /** Whether it is one of the few that find out whether our own egress is well again: see `Probes`. */
+  readonly isProbe?: boolean;
   request: Abandonable | null;
   /** Its place among those of its endpoint; -1 when it is not under way. `Flights` owns it. */
   place: number;

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Outcome } from '../domain/outcome.ts';
+import { answered } from './fixtures/fake-sender.ts';
+import { EPOCH_MS, LaneRig } from './fixtures/lane-rig.ts';
+
+const CONNECT_MS = 10_000;
+const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: CONNECT_MS };
+const unconnected: Outcome = { kind: 'unreachable', reason: 'timeout', detail: '', timing };
+
+/** Endpoints of the first tenant, to which connections lead nowhere. */
+const DEAD = Array.from({ length: 40 }, (_, i) => i + 1);
+/** Of the second and of the third. */
+const [QUIET, LATE] = [101, 102];
+/** Answers slowly, so that more than a few of its requests are under way at any time. */
+const BUSY = 103;
+
+let rig: LaneRig;
+let dead: Set<number>;
+let slow: Set<number>;
+let events = 0;
+
+beforeEach(() => {
+  dead = new Set(DEAD);
+  slow = new Set();
+  const fate = ({ endpointNum }: { endpointNum: number }) =>
+    dead.has(endpointNum)
+      ? { outcome: unconnected, afterMs: CONNECT_MS }
+      : { outcome: answered(200), afterMs: slow.has(endpointNum) ? 2_000 : 5 };
+  rig = new LaneRig({ lanes: 1, maxInFlight: 256, fate });
+  rig.time.install();
+  rig.model.schedule = [0, ...Array(30).fill(2_000)];
+  for (const num of DEAD) rig.model.addEndpoint(num, 0, 4);
+  for (const [i, num] of [QUIET, LATE, BUSY].entries()) rig.model.addEndpoint(num, 0, 16).tenantNum = 2 + i;
+  rig.startWorker();
+});
+
+afterEach(() => {
+  rig.time.restore();
+  expect(rig.violations).toEqual([]);
+});
+
+function store(endpointNum: number, count = 1): void {
+  for (let i = 0; i < count; i++) rig.model.add(++events, endpointNum, EPOCH_MS + rig.time.now);
+  rig.wake(0);
+}
+
+const sentTo = (nums: readonly number[]) => rig.sent.filter(({ endpointNum }) => nums.includes(endpointNum)).length;
+const underWay = (nums: readonly number[]) =>
+  nums.reduce((sum, num) => sum + (rig.workers[0]!.sender.underWay.get(num) ?? 0), 0);
+
+/** Every endpoint of the first tenant has failed, alone as it is, so that a hold has begun; and each has more to send. */
+async function bringAboutHold(): Promise<void> {
+  for (const num of DEAD) store(num);
+  await rig.time.pass(CONNECT_MS + 500);
+  for (const num of DEAD) store(num, 4);
+  await rig.time.pass(1_000);
+}
+
+test('while connections to one tenant’s endpoints lead nowhere, few of these are tried at once', async () => {
+  await bringAboutHold();
+  expect(underWay(DEAD)).toBe(8);
+});
+
+test('an endpoint that nothing is known of is sent to at once, whatever others are held for (G4)', async () => {
+  await bringAboutHold();
+  for (const num of [QUIET, LATE]) store(num, 3);
+  await rig.time.pass(400);
+  expect([sentTo([QUIET]), sentTo([LATE])]).toEqual([3, 3]);
+});
+
+test('what is under way to others takes no place from the tries of those that are held', async () => {
+  slow.add(BUSY);
+  await bringAboutHold();
+  store(BUSY, 200);
+  await rig.time.pass(CONNECT_MS);
+  expect(underWay([BUSY])).toBeGreaterThan(8);
+  expect(underWay(DEAD)).toBe(8);
+});
+
+test('a tenant whose endpoint has failed likewise is tried although another’s take all the tries (G4)', async () => {
+  dead.add(QUIET);
+  for (const num of DEAD) store(num);
+  store(QUIET);
+  await rig.time.pass(CONNECT_MS + 500);
+  for (const num of DEAD) store(num, 4);
+  await rig.time.pass(1_000);
+  dead.delete(QUIET);
+  const before = sentTo([QUIET]);
+  store(QUIET, 3);
+  await rig.time.pass(1_000);
+  expect(sentTo([QUIET]) - before).toBeGreaterThanOrEqual(3);
+});
+
+test('all that a worker knows fails: few are tried at once, no breaker opens, and nothing moves on in its schedule', async () => {
+  await bringAboutHold();
+  const early = rig.sent.length;
+  await rig.time.pass(120_000);
+  expect(rig.sent.length).toBeGreaterThan(early);
+  expect([...rig.model.closedUntil.values()].filter((untilMs) => untilMs > 0)).toEqual([]);
+  // Nine failed before there were enough to conclude from.
+  const moved = [...rig.model.rows.values()].filter(({ step }) => step > 0);
+  expect(moved.length).toBeLessThanOrEqual(9);
+});
