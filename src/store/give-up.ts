@@ -9,25 +9,35 @@ import { isDeliveryOf } from './probe.ts';
 import { resumeDelivered } from './resume-delivered.ts';
 import type { SettledAttempt } from './settle.ts';
 
+/** The highest number that a column holds. */
+const MAX_ATTEMPT = 32_767;
+
 /** What became of a delivery whose attempt could not be recorded. */
 export interface GivenUp {
   /** Whether those that are kept in order behind it wait for a person. */
   readonly pauses: boolean;
 }
 
-// The highest number that a column holds stands for those past it.
+// The end gets the next number that is free. The highest that the column holds stands for those past it: what is on record under that gives way, or nothing
+// would say that the delivery has ended, and how. Of deliveries of system events nothing is told: see `noticeOf`.
 const GIVE_UP = `
   WITH removed AS (
-    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND attempt = $3 RETURNING endpoint_num, event_id, tenant_num, order_key, seq
+    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND attempt = $3
+    RETURNING endpoint_num, event_id, tenant_num, order_key, seq,
+              least(greatest($3::int, (SELECT max(a.attempt) FROM attempts a WHERE a.event_id = $2 AND a.endpoint_num = $1)) + 1, ${MAX_ATTEMPT}) AS number
   ),
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, tenant_num, least($3::int + 1, 32767), $4, $5, 'The record of this attempt was refused: ' || $6::text FROM removed
-    ON CONFLICT DO NOTHING
+    SELECT event_id, now(), endpoint_num, tenant_num, number, $4, $5, 'The record of this attempt was refused: ' || $6::text FROM removed
+    ON CONFLICT (event_id, endpoint_num, attempt) DO UPDATE
+       SET started_at = EXCLUDED.started_at, outcome = EXCLUDED.outcome, decision = EXCLUDED.decision, detail = EXCLUDED.detail, status = NULL,
+           dns_ms = NULL, connect_ms = NULL, first_byte_ms = NULL, total_ms = NULL, response_headers = NULL, response_body = NULL, next_attempt_at = NULL
   ),
   told AS (
     INSERT INTO system_notices (tenant_num, endpoint_num, event_id, kind, attempt)
-    SELECT tenant_num, endpoint_num, event_id, ${NOTICE_CODES['delivery.dead_lettered']}, least($3::int + 1, 32767) FROM removed WHERE $7
+    SELECT r.tenant_num, r.endpoint_num, r.event_id, ${NOTICE_CODES['delivery.dead_lettered']}, r.number
+      FROM removed r JOIN events v ON v.id = r.event_id
+     WHERE $5 = ${DECISION.deadLetter} AND v.type <> 'system' AND v.type NOT LIKE 'system.%'
   ),
   pausing AS (
     SELECT r.* FROM removed r JOIN endpoints e ON e.num = r.endpoint_num
@@ -47,7 +57,7 @@ interface Row {
 
 /**
  * Ends a delivery whose attempt Postgres refuses to record for what is in it: kept, it would be made for ever. It gets a record without what
- * may be at fault, as delivered when it was, else as a dead letter, and the next in order comes up. Where even that is refused, because the
+ * may be at fault, as delivered when it was, else as a dead letter, which is told, and the next in order comes up. Where even that is refused, because the
  * day of its event was dropped meanwhile, it goes with its event.
  */
 export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<GivenUp> {
@@ -88,12 +98,11 @@ async function leave(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promis
 }
 
 async function end(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<readonly Row[]> {
-  const { outcome, decision, notice } = attempt;
+  const { outcome, decision } = attempt;
   const key = [attempt.endpointNum, attempt.eventUuid, attempt.attempt - 1];
   const final = 'delayMs' in decision ? DECISION.deadLetter : decisionCode(decision);
-  const isTold = notice !== null && final === DECISION.deadLetter;
   try {
-    return (await pool.query<Row>(GIVE_UP, [...key, outcomeCode(outcome), final, reason, isTold])).rows;
+    return (await pool.query<Row>(GIVE_UP, [...key, outcomeCode(outcome), final, reason])).rows;
   } catch (error) {
     if (!isFaultOfData(error)) throw error;
     return leave(pool, [attempt]);

@@ -108,9 +108,11 @@ function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'set
       if (attempts.some(isNoticed)) announce();
       return held;
     },
-    giveUp: (attempt, reason) => {
+    giveUp: async (attempt, reason) => {
       observe.attemptsGivenUp(1);
-      return giveUp(pool, attempt, reason);
+      const given = await giveUp(pool, attempt, reason);
+      announce();
+      return given;
     },
     leaveDropped: async (attempts) => {
       await leaveDropped(pool, attempts);

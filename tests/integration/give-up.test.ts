@@ -3,6 +3,7 @@ import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import type { Decision, Outcome } from '../../src/domain/outcome.ts';
 import { DECISION, NOTICE_CODES, OUTCOME_CODES } from '../../src/store/codes.ts';
 import { isOfDroppedDay } from '../../src/store/data-errors.ts';
+import { readDeliveries } from '../../src/store/delivery-reads.ts';
 import { giveUp, leaveDropped } from '../../src/store/give-up.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { logEvent, makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
@@ -27,11 +28,11 @@ const query = async (text: string, values: unknown[] = []) =>
   (await service.context.workerPool.query(text, values)).rows;
 
 /** Waits as the one of its key that may go, or behind it. */
-async function addRow(eventUuid: string, isBehind = false): Promise<string> {
+async function addRow(eventUuid: string, isBehind = false, made = 3): Promise<string> {
   await query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, attempt, order_key, seq)
-     VALUES ($1, CASE WHEN $4 THEN 'infinity' ELSE now() - interval '1 ms' END, $2, $3, 0, $4, 3, 7, nextval('mailbox_seq'))`,
-    [eventUuid, endpoint.num, tenant.num, isBehind],
+     VALUES ($1, CASE WHEN $4 THEN 'infinity' ELSE now() - interval '1 ms' END, $2, $3, 0, $4, $5, 7, nextval('mailbox_seq'))`,
+    [eventUuid, endpoint.num, tenant.num, isBehind, made],
   );
   return eventUuid;
 }
@@ -58,7 +59,7 @@ function attemptOf(eventUuid: string, outcome: Outcome, decision: Decision): Set
 
 const give = (attempt: SettledAttempt) => giveUp(service.context.workerPool, attempt, '22021');
 const attempts = (eventUuid: string) =>
-  query('SELECT attempt, outcome, decision, detail FROM attempts WHERE event_id = $1', [eventUuid]);
+  query('SELECT attempt, outcome, decision, detail FROM attempts WHERE event_id = $1 ORDER BY attempt', [eventUuid]);
 const waiting = () =>
   query('SELECT event_id, parked FROM mailbox WHERE endpoint_num = $1 ORDER BY seq', [endpoint.num]);
 const retry: Decision = { kind: 'retry', delayMs: 1_000 };
@@ -73,6 +74,68 @@ test('G2: a delivery whose attempt cannot be recorded ends as a dead letter that
   expect(await waiting()).toEqual([{ event_id: next, parked: false }]);
   expect(await query('SELECT kind FROM system_notices WHERE event_id = $1', [first])).toEqual([
     { kind: NOTICE_CODES['delivery.dead_lettered'] },
+  ]);
+});
+
+const MOST_ATTEMPTS = 32_767;
+const postpone: Decision = { kind: 'postpone', delayMs: 5_000 };
+
+const putOff = (eventUuid: string, attempt: number) =>
+  query(
+    `INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail, next_attempt_at)
+     VALUES ($1, now(), $2, $3, $4, $5, $6, 'put off', now())`,
+    [eventUuid, endpoint.num, tenant.num, attempt, OUTCOME_CODES.network, DECISION.postpone],
+  );
+
+test('G2: a delivery that was put off until its attempts cannot be counted any more ends as a dead letter that is on record and told', async () => {
+  const { workerPool, apiPool } = service.context;
+  const first = await addRow(await logEvent(service, tenant), false, MOST_ATTEMPTS);
+  await putOff(first, MOST_ATTEMPTS);
+  const attempt: SettledAttempt = {
+    ...attemptOf(first, unreachable, postpone),
+    attempt: MOST_ATTEMPTS + 1,
+    notice: null,
+  };
+  await query('UPDATE lanes SET epoch = 1 WHERE lane = 0');
+  const refused = await settle(workerPool, [{ lane: 0, epoch: 1 }], [attempt]).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: '22003' });
+  await give(attempt);
+  expect(await attempts(first)).toEqual([
+    {
+      attempt: MOST_ATTEMPTS,
+      outcome: OUTCOME_CODES.tls,
+      decision: DECISION.deadLetter,
+      detail: expect.stringContaining('22021'),
+    },
+  ]);
+  expect(await readDeliveries(apiPool, tenant.num, [{ eventUuid: first, endpointNum: endpoint.num }])).toMatchObject([
+    { status: 'dead_lettered', nextAttemptAt: null },
+  ]);
+  expect(await query('SELECT kind FROM system_notices WHERE event_id = $1', [first])).toEqual([
+    { kind: NOTICE_CODES['delivery.dead_lettered'] },
+  ]);
+});
+
+test('where another attempt is on record under its number, that stays, and the end comes under the next', async () => {
+  const first = await addRow(await logEvent(service, tenant));
+  await putOff(first, 4);
+  await give(attemptOf(first, unreachable, retry));
+  expect(await attempts(first)).toMatchObject([
+    { attempt: 4, decision: DECISION.postpone, detail: 'put off' },
+    { attempt: 5, decision: DECISION.deadLetter },
+  ]);
+  expect(await query('SELECT attempt FROM system_notices WHERE event_id = $1', [first])).toEqual([{ attempt: 5 }]);
+});
+
+test('a dead letter is told although its attempt was none to tell of; that of a system event is not', async () => {
+  const [plain, ofSystem] = [
+    await addRow(await logEvent(service, tenant)),
+    await addRow(await logEvent(service, tenant)),
+  ];
+  await query(`UPDATE events SET type = 'system.delivery.failing' WHERE id = $1`, [ofSystem]);
+  for (const uuid of [plain, ofSystem]) await give({ ...attemptOf(uuid, unreachable, retry), notice: null });
+  expect(await query('SELECT event_id FROM system_notices WHERE event_id = ANY ($1)', [[plain, ofSystem]])).toEqual([
+    { event_id: plain },
   ]);
 });
 
