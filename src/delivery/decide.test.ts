@@ -36,6 +36,18 @@ test('a fault of our own egress puts a delivery off and takes nothing from its s
   expect(decide(unreachable, { ...context, step: 2, isOurs: true })).toEqual({ kind: 'postpone', delayMs: 7_500 });
 });
 
+test('the longer faults of ours go on for an endpoint, the later its deliveries are tried again, within five minutes', () => {
+  const unreachable: Outcome = { kind: 'unreachable', reason: 'network', detail: 'x', timing };
+  const delayAfter = (lastsMs: number, random: number) => {
+    const decision = decide(unreachable, { ...context, isOurs: true, lastsMs, random: () => random });
+    return 'delayMs' in decision ? decision.delayMs : null;
+  };
+  expect([0, 8_000, 60_000, 120_000, 3_600_000].map((lastsMs) => delayAfter(lastsMs, 0))).toEqual([
+    5_000, 5_000, 15_000, 30_000, 150_000,
+  ]);
+  expect(delayAfter(3_600_000, 1)).toBe(300_000);
+});
+
 test('an exhausted schedule dead-letters', () => {
   expect(decide(answer(500), { ...context, step: 2 })).toEqual({ kind: 'dead_letter' });
   const unreachable: Outcome = { kind: 'unreachable', reason: 'dns', detail: 'x', timing };

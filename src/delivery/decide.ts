@@ -11,12 +11,19 @@ export interface DecisionContext {
   readonly nowMs: number;
   /** Whether the outcome is a fault of our own egress: then it is not the delivery's. */
   readonly isOurs: boolean;
+  /** How long the endpoint has met with such faults and nothing else, in milliseconds; not at all without it. */
+  readonly lastsMs?: number;
   /** Whether the endpoint has got another receiver, or was enabled anew, since the request began. */
   readonly isOutdated: boolean;
 }
 
-/** How long a delivery is put off for a fault of our own egress, at least, and by how much more at most. */
+/**
+ * How long a delivery is put off for a fault of our own egress: a share of the time that it has lasted, within bounds, and up to as much again. What passes soon
+ * is found out soon, and what does not costs ever fewer attempts.
+ */
+const POSTPONED_SHARE = 1 / 4;
 const POSTPONED_MS = 5_000;
+const LONGEST_POSTPONED_MS = 150_000;
 
 /**
  * What follows from an outcome. A 2xx is done: the receiver has the event, and with `webhook-delivery: disable` wants no more. On any
@@ -33,8 +40,7 @@ export function decide(outcome: Outcome, context: DecisionContext): Decision {
     case 'rejected':
       return decideRejected(outcome.response, context);
     case 'unreachable':
-      if (context.isOurs) return { kind: 'postpone', delayMs: Math.round(POSTPONED_MS * (1 + context.random())) };
-      return retry(context, undefined);
+      return context.isOurs ? postpone(context) : retry(context, undefined);
     case 'blocked':
       return retry(context, undefined);
     case 'skipped':
@@ -60,6 +66,11 @@ function wishesOf(headers: ReceivedResponse['headers']): readonly string[] {
 }
 
 const NONE: readonly string[] = [];
+
+function postpone({ lastsMs = 0, random }: DecisionContext): Decision {
+  const leastMs = Math.min(Math.max(POSTPONED_MS, lastsMs * POSTPONED_SHARE), LONGEST_POSTPONED_MS);
+  return { kind: 'postpone', delayMs: Math.round(leastMs * (1 + random())) };
+}
 
 function retry(context: DecisionContext, retryAfter: string | undefined): Decision {
   const delayMs = nextDelayMs({ ...context, retryAfter });

@@ -65,7 +65,6 @@ test('an address that the proxy cannot reach gives way to the next, and the last
 
 test.each([
   ['wants credentials', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', '407'],
-  ['has a fault', 'HTTP/1.1 500 Oops\r\n\r\n', '500'],
   ['speaks something else', 'SSH-2.0-OpenSSH\r\n\r\n', 'not HTTP'],
   ['hangs up', '', 'closed before an answer'],
   ['adds a body to the tunnel', 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'body'],
@@ -79,6 +78,21 @@ test.each([
     detail: expect.stringMatching(`^egress proxy: .*${detail}`),
   });
 });
+
+test.each([400, 404, 500, 501, 502, 503])(
+  'of %i it is not known whether the proxy or the receiver is at fault: it counts as the receiver’s, until most fare so',
+  async (status) => {
+    proxy.answer = `HTTP/1.1 ${status} Oops\r\n\r\n`;
+    await using rig = rigOf();
+    const outcome = await rig.deliver('http://receiver.test/');
+    expect(outcome).toMatchObject({
+      kind: 'unreachable',
+      reason: 'network',
+      detail: expect.stringContaining(`(${status})`),
+    });
+    expect(outcome).not.toHaveProperty('ours');
+  },
+);
 
 test('a proxy that is not there is a fault of our own; one that forbids a receiver blocks it', async () => {
   proxy.answer = 'HTTP/1.1 403 Forbidden\r\n\r\n';

@@ -118,20 +118,20 @@ function readHead(socket: Socket, settle: (failure: Failure | null) => void): vo
   socket.on('data', onData);
 }
 
-/** 502 to 504 are about the receiver as the proxy sees it; when most receivers fare so, that is held against none of them. */
+/**
+ * What a proxy says otherwise is about the receiver as it sees it, 500 too (tinyproxy says so of one that is down); when most receivers fare so, that is held
+ * against none of them.
+ */
 function failureOf(status: number): Failure | null {
   if (status >= 200 && status <= 299) return null;
   switch (status) {
     case 403:
       return { kind: 'blocked', detail: 'the egress proxy does not allow this receiver (403)' };
-    case 502:
-    case 503:
-      return unreachable('network', `the egress proxy could not reach the receiver (${status})`);
     case 504:
       return unreachable('timeout', 'the egress proxy did not reach the receiver in time (504)');
     case 407:
       return ours('it does not accept our credentials (407)');
     default:
-      return ours(`it answered CONNECT with ${status}`);
+      return unreachable('network', `the egress proxy could not reach the receiver (${status})`);
   }
 }

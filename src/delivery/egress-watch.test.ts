@@ -31,12 +31,12 @@ test.each([
   ['connect_timeout', failed('timeout')],
 ])('when the tenth of ten endpoints fails by %s, that is held against none of them', (fault, outcome) => {
   const watch = new EgressWatch();
-  expect(noteAll(watch, [1, 9], outcome)).toEqual({ isOurs: false, change: null });
-  expect(watch.note(at(10), outcome, 0)).toEqual({
+  expect(noteAll(watch, [1, 9], outcome)).toMatchObject({ isOurs: false, change: null });
+  expect(watch.note(at(10), outcome, 0)).toMatchObject({
     isOurs: true,
     change: { kind: 'held', fault, failing: 10, endpoints: 10 },
   });
-  expect(watch.note(at(1), outcome, 0)).toEqual({ isOurs: true, change: null });
+  expect(watch.note(at(1), outcome, 0)).toMatchObject({ isOurs: true, change: null });
 });
 
 test('one fault of the egress proxy is ours, holds what is not reached, and is never got used to', () => {
@@ -45,17 +45,31 @@ test('one fault of the egress proxy is ours, holds what is not reached, and is n
   expect(watch.note(at(1), outcome, 0)).toMatchObject({ isOurs: true, change: { kind: 'held', fault: 'proxy' } });
   expect([watch.isHeldFor(1), watch.isHeldFor(2)]).toEqual([true, false]);
   const anHour = 3_600_000;
-  expect(watch.note(at(2), outcome, anHour)).toEqual({ isOurs: true, change: null });
+  expect(watch.note(at(2), outcome, anHour)).toMatchObject({ isOurs: true, change: null });
   expect(watch.isHeldFor(2)).toBe(true);
   const released = noteAll(watch, [1, 2], answered(200), anHour + 1);
   expect([released.isOurs, watch.isHeldFor(2)]).toEqual([false, false]);
+});
+
+test('it is told for how long an endpoint has met with faults of ours and nothing else', () => {
+  const watch = new EgressWatch();
+  noteAll(watch, [2, 20], answered(200));
+  const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
+  const lasts = (nowMs: number) => watch.note(at(1), outcome, nowMs).lastsMs;
+  expect([0, 5_000, 600_000].map(lasts)).toEqual([0, 5_000, 600_000]);
+  watch.note(at(1), answered(500), 601_000);
+  expect([602_000, 603_000].map(lasts)).toEqual([0, 1_000]);
+  // Not tried for so long, it may have been well in between.
+  expect([603_000 + 1_200_000, 603_000 + 1_201_000].map(lasts)).toEqual([0, 1_000]);
+  // Postgres's clock steps back.
+  expect(lasts(1_000)).toBe(0);
 });
 
 test('a fault of the egress proxy that few meet is ours too, and holds nobody back', () => {
   const watch = new EgressWatch();
   noteAll(watch, [1, 20], answered(200));
   const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
-  expect(watch.note(at(1), outcome, 0)).toEqual({ isOurs: true, change: null });
+  expect(watch.note(at(1), outcome, 0)).toMatchObject({ isOurs: true, change: null });
   expect(watch.isHeldFor(1)).toBe(false);
 });
 
@@ -67,7 +81,7 @@ test.each([
   ['answer 500', answered(500)],
 ])('endpoints that %s are at fault themselves, however many they are', (_what, outcome) => {
   const watch = new EgressWatch();
-  expect(noteAll(watch, [1, 1_000], outcome)).toEqual({ isOurs: false, change: null });
+  expect(noteAll(watch, [1, 1_000], outcome)).toMatchObject({ isOurs: false, change: null });
 });
 
 test('one endpoint that fails often is one endpoint', () => {

@@ -1,7 +1,17 @@
 import type { Outcome } from '../domain/outcome.ts';
+import { FaultRuns } from './fault-runs.ts';
 
 /** Kinds of failure that may be ours: a resolver that is down, a network that is gone, connections that lead nowhere. That of the egress proxy is. */
 export type EgressFault = 'dns' | 'network' | 'connect_timeout' | 'proxy';
+
+export interface EgressVerdict {
+  /** Whether it is our own fault as far as one can tell. */
+  readonly isOurs: boolean;
+  /** How long the endpoint has met with such faults and nothing else, in ms; 0 where this is none. */
+  readonly lastsMs: number;
+  /** What changed by it for all. */
+  readonly change: EgressChange | null;
+}
 
 export interface EgressChange {
   readonly kind: 'held' | 'released';
@@ -22,6 +32,8 @@ const MAX_REMEMBERED = 50_000;
 /** How exactly it is known when an outcome came. */
 const GRAIN_MS = 1_000;
 
+const NOT_TRIED: EgressVerdict = { isOurs: false, lastsMs: 0, change: null };
+
 /**
  * Tells a fault of our own egress from faults of endpoints: when most endpoints that were tried lately, of most tenants, fail alike, in a
  * way that ours can be the cause of, that kind of failure is held against none of them until it has passed. Tenants count too, because
@@ -30,22 +42,25 @@ const GRAIN_MS = 1_000;
 export class EgressWatch {
   readonly #endpoints = new LastOutcomes();
   readonly #tenants = new LastOutcomes();
+  readonly #runs = new FaultRuns();
   #held: { readonly fault: EgressFault; readonly sinceMs: number } | null = null;
   /** A fault that lasted too long, until it has passed. */
   #accepted: EgressFault | null = null;
 
-  /** Takes note of an outcome. @returns whether it is our own fault as far as one can tell, and what changed by it. */
+  /** Takes note of an outcome. */
   note(
     { num, tenantNum }: { readonly num: number; readonly tenantNum: number },
     outcome: Outcome,
     nowMs: number,
-  ): { isOurs: boolean; change: EgressChange | null } {
+  ): EgressVerdict {
     const fault = faultOf(outcome);
-    if (fault === undefined) return { isOurs: false, change: null };
+    if (fault === undefined) return NOT_TRIED;
     this.#endpoints.set(num, fault, nowMs);
     this.#tenants.set(tenantNum, fault, nowMs);
     const change = this.#judge(fault, nowMs);
-    return { isOurs: fault === 'proxy' || (fault !== null && this.#held?.fault === fault), change };
+    const isOurs = fault === 'proxy' || (fault !== null && this.#held?.fault === fault);
+    if (!isOurs) this.#runs.end(num);
+    return { isOurs, lastsMs: isOurs ? this.#runs.goOn(num, nowMs) : 0, change };
   }
 
   /**

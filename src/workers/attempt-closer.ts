@@ -25,6 +25,8 @@ export interface Ending {
   /** Whether it is a fault of our own egress. */
   readonly isOurs: boolean;
   /** See `DecisionContext`. */
+  readonly lastsMs?: number;
+  /** See `DecisionContext`. */
   readonly isOutdated: boolean;
   /** What the endpoint's gate made of it. */
   readonly news: readonly GateNews[];
@@ -55,13 +57,14 @@ export class AttemptCloser {
     });
   }
 
-  #decide({ due }: Letter, { outcome, isOurs, isOutdated }: Ending, { target }: Desk): Decision {
+  #decide({ due }: Letter, { outcome, isOurs, lastsMs = 0, isOutdated }: Ending, { target }: Desk): Decision {
     return decide(outcome, {
       step: due.step,
       schedule: target?.retryScheduleMs ?? [],
       random: Math.random,
       nowMs: this.#options.nowMs(),
       isOurs,
+      lastsMs,
       isOutdated,
     });
   }

@@ -142,12 +142,12 @@ export class Desks {
 
   #finish({ letter, desk, startedAtMs, outcome, passage }: Finished): void {
     const clock = { nowMs: this.#options.nowMs(), random: Math.random };
-    const { isOurs, change } = this.#options.egress.note(desk, outcome, clock.nowMs);
+    const { isOurs, lastsMs, change } = this.#options.egress.note(desk, outcome, clock.nowMs);
     if (change !== null) this.#options.onEgressChange(change);
     const news = isOurs ? [] : desk.gate!.finish(outcome, passage, clock);
     this.#isUrgent ||= desk.gate!.isUrgent;
     const isOutdated = !desk.gate!.isOf(passage);
-    this.#closer.close(letter, { startedAtMs, outcome, isOurs, isOutdated, news }, desk);
+    this.#closer.close(letter, { startedAtMs, outcome, isOurs, lastsMs, isOutdated, news }, desk);
     if (desk.waiting.length > 0 && !desk.isOpen(clock.nowMs)) this.#clearer.shelve(desk);
   }
 

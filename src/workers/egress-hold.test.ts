@@ -6,6 +6,7 @@ import { EPOCH_MS, LaneRig } from './fixtures/lane-rig.ts';
 const CONNECT_MS = 10_000;
 const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: CONNECT_MS };
 const unconnected: Outcome = { kind: 'unreachable', reason: 'timeout', detail: '', timing };
+const untunnelled: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
 
 /** Endpoints of the first tenant, to which connections lead nowhere. */
 const DEAD = Array.from({ length: 40 }, (_, i) => i + 1);
@@ -17,15 +18,19 @@ const BUSY = 103;
 let rig: LaneRig;
 let dead: Set<number>;
 let slow: Set<number>;
+/** To which the egress proxy makes no tunnel. */
+let refused: Set<number>;
 let events = 0;
 
 beforeEach(() => {
   dead = new Set(DEAD);
   slow = new Set();
-  const fate = ({ endpointNum }: { endpointNum: number }) =>
-    dead.has(endpointNum)
-      ? { outcome: unconnected, afterMs: CONNECT_MS }
-      : { outcome: answered(200), afterMs: slow.has(endpointNum) ? 2_000 : 5 };
+  refused = new Set();
+  const fate = ({ endpointNum }: { endpointNum: number }) => {
+    if (dead.has(endpointNum)) return { outcome: unconnected, afterMs: CONNECT_MS };
+    if (refused.has(endpointNum)) return { outcome: untunnelled, afterMs: 5 };
+    return { outcome: answered(200), afterMs: slow.has(endpointNum) ? 2_000 : 5 };
+  };
   rig = new LaneRig({ lanes: 1, maxInFlight: 256, fate });
   rig.time.install();
   rig.model.schedule = [0, ...Array(30).fill(2_000)];
@@ -89,6 +94,17 @@ test('a tenant whose endpoint has failed likewise is tried although another’s 
   store(QUIET, 3);
   await rig.time.pass(1_000);
   expect(sentTo([QUIET]) - before).toBeGreaterThanOrEqual(3);
+});
+
+test('what the egress proxy fails to do for one endpoint alone is tried ever less often, and takes nothing from its schedule', async () => {
+  for (const num of DEAD) dead.delete(num);
+  refused.add(LATE);
+  store(LATE);
+  await rig.time.pass(600_000);
+  // At first every 5 to 10 s, which would be 60 to 120 times.
+  expect(sentTo([LATE])).toBeGreaterThan(8);
+  expect(sentTo([LATE])).toBeLessThan(30);
+  expect([...rig.model.rows.values()]).toMatchObject([{ endpointNum: LATE, step: 0 }]);
 });
 
 test('all that a worker knows fails: few are tried at once, no breaker opens, and nothing moves on in its schedule', async () => {

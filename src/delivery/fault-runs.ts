@@ -1,0 +1,32 @@
+/** Not met with for so long, a fault may have been gone in between. It is longer than a delivery is ever put off for one. */
+const FORGOTTEN_MS = 10 * 60_000;
+const MAX_REMEMBERED = 50_000;
+
+interface Run {
+  readonly sinceMs: number;
+  readonly atMs: number;
+}
+
+/** For how long endpoints have met with faults of ours and nothing else. Pure: it reads no clock. */
+export class FaultRuns {
+  /** Those that met with one least lately first. */
+  readonly #runs = new Map<number, Run>();
+
+  /** @returns how long it has gone on, in ms; 0 the first time */
+  goOn(num: number, nowMs: number): number {
+    const known = this.#runs.get(num);
+    const goesOn = known !== undefined && nowMs - known.atMs < FORGOTTEN_MS && nowMs >= known.sinceMs;
+    const sinceMs = goesOn ? known.sinceMs : nowMs;
+    this.#runs.delete(num);
+    for (const [old, { atMs }] of this.#runs) {
+      if (this.#runs.size < MAX_REMEMBERED && nowMs - atMs < FORGOTTEN_MS) break;
+      this.#runs.delete(old);
+    }
+    this.#runs.set(num, { sinceMs, atMs: nowMs });
+    return nowMs - sinceMs;
+  }
+
+  end(num: number): void {
+    if (this.#runs.size > 0) this.#runs.delete(num);
+  }
+}
