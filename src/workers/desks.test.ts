@@ -24,6 +24,8 @@ let body: EventBody;
 let answerAfterMs: number;
 let outcome: Outcome;
 let isWrittenAtOnce: boolean;
+let disablings: number;
+let disablingMs: number;
 
 beforeEach(() => {
   time = new VirtualTime();
@@ -33,6 +35,8 @@ beforeEach(() => {
   lane = new Lane({ lane: 0, epoch: 1 }, 0);
   settled = [];
   isWrittenAtOnce = true;
+  disablings = 0;
+  disablingMs = 0;
   stillWaiting = (asked) => asked;
   answerAfterMs = 10;
   pauseMs = 0;
@@ -50,7 +54,11 @@ beforeEach(() => {
     pauseMs: () => pauseMs,
     awaitsRoom: () => true,
     loadTargets: (nums) => store.targets(nums),
-    disableEndpoint: (num, reason, resets) => store.disableEndpoint(num, reason, resets),
+    disableEndpoint: async (num, reason, resets) => {
+      disablings++;
+      if (disablingMs > 0) await time.sleep(disablingMs);
+      return store.disableEndpoint(num, reason, resets);
+    },
     settle: (attempt) => {
       settled.push(attempt);
       if (isWrittenAtOnce) desks.settled(attempt, true);
@@ -300,6 +308,17 @@ test('an endpoint that answers 410 gets nothing more, although its settings stil
   await time.pass(500);
   expect(settled.map(({ decision }) => decision.kind)).toEqual(['disable']);
   expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
+});
+
+test('of many that an endpoint answers 410 at once the table hears once, and all are dead letters', async () => {
+  model.addEndpoint(1, 0, 6);
+  outcome = answered(410);
+  disablingMs = 5;
+  await admit(rows(1, 6));
+  expect(sender.inFlight).toBe(6);
+  await time.pass(500);
+  expect(disablings).toBe(1);
+  expect(settled.map(({ decision }) => decision.kind)).toEqual(Array(6).fill('disable'));
 });
 
 test('what comes for an endpoint that has answered 410 is not sent, although its settings were not read anew yet', async () => {

@@ -8,10 +8,11 @@ import type { LoadedTarget } from '../store/targets.ts';
 import { Admission } from './admission.ts';
 import { AttemptCloser } from './attempt-closer.ts';
 import { Crowding } from './crowding.ts';
-import { type Desk, UNKNOWN } from './desk.ts';
+import type { Desk } from './desk.ts';
 import { DeskClearer } from './desk-clearer.ts';
 import { DeskList } from './desk-list.ts';
 import { Dispatcher, type DispatcherOptions, type Finished } from './dispatcher.ts';
+import { EndpointDisabler } from './endpoint-disabler.ts';
 import { type DeliveryKey, HeldRows } from './held-rows.ts';
 import type { Lane } from './lane.ts';
 import { MemoryShares } from './memory-shares.ts';
@@ -85,7 +86,8 @@ export class Desks {
         this.#closer.close(letter, { startedAtMs, outcome, isOurs: false, isOutdated: false, news: [] }, desk);
       },
     });
-    this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => this.#disable(desk, reason) });
+    const disabler = new EndpointDisabler({ ...options, shelve: (desk) => this.#clearer.shelve(desk) });
+    this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => disabler.disable(desk, reason) });
     const { list, memory } = this;
     this.crowding = new Crowding({ list, memory, turns: this.#dispatcher.turns });
     const parts = {
@@ -156,27 +158,6 @@ export class Desks {
     // While it is crowded, slots are given out by the reader, for all of them together.
     if (this.crowding.isOn || !desk.wantsParked(this.#options.nowMs())) return false;
     return this.memory.hasRoom && this.memory.mayTake(desk.tenantNum);
-  }
-
-  /** Never rejects. @returns false where the endpoint was changed meanwhile, so that the reason is none any more */
-  #disable(desk: Desk, reason: string): Promise<boolean> {
-    if (desk.target !== null) desk.target = { ...desk.target, enabled: false };
-    this.#clearer.shelve(desk);
-    // Where it is still enabled for everyone else, it is so here too: the next answer of its receiver may disable it again.
-    const goOn = () => {
-      desk.version = UNKNOWN;
-    };
-    return this.#options.disableEndpoint(desk.num, reason, desk.resets).then(
-      (isDisabled) => {
-        if (!isDisabled) goOn();
-        return isDisabled;
-      },
-      (error: unknown) => {
-        this.#options.onFailure('disabling of an endpoint', error, desk.ids);
-        goOn();
-        return true;
-      },
-    );
   }
 
   /** Lets time have its effect on gates. */
