@@ -43,6 +43,7 @@ export interface GuardedConnectorOptions {
 /** A few kB each. Fewer than the receivers in use are hardly better than none: each would be gone before it is wanted again. */
 const MAX_TLS_SESSIONS = 4_096;
 const MIN_ADDRESS_BUDGET_MS = 250;
+const SILENT = unreachable('timeout', 'no connection to an address within its share of the time');
 
 /**
  * The one place where a delivery's socket opens, and where the egress policy holds: literals and every address that a name
@@ -81,6 +82,8 @@ class Dial {
   #addresses: readonly string[] = [];
   #socket: Socket | null = null;
   #tunnel: Tunnel | null = null;
+  /** What the first address met with that this host could try, as long as it is not the last. */
+  #tried: Failure | null = null;
   #settled = false;
 
   constructor(
@@ -173,11 +176,12 @@ class Dial {
     const leftMs = this.#options.timeoutMs - (performance.now() - this.#startedAt);
     const share = last
       ? null
-      : setTimeout(() => move(), Math.max(MIN_ADDRESS_BUDGET_MS, leftMs / (this.#addresses.length - at)));
-    const move = () => {
+      : setTimeout(() => move(SILENT), Math.max(MIN_ADDRESS_BUDGET_MS, leftMs / (this.#addresses.length - at)));
+    const move = (failure: Failure) => {
       if (share !== null) clearTimeout(share);
       if (this.#settled || this.#socket !== socket || this.#phase === 'tls') return;
       socket.destroy();
+      if (!isUntried(failure)) this.#tried ??= failure;
       this.#tryAddress(at + 1);
     };
     socket.once('connect', () => {
@@ -186,7 +190,7 @@ class Dial {
     });
     socket.on('error', (error) => {
       if (this.#socket !== socket) return;
-      if (!last && this.#phase === 'tcp') move();
+      if (!last && this.#phase === 'tcp') move(classify(error));
       else this.#onSocketError(error, share);
     });
     socket.once(this.#isSecure() ? 'secureConnect' : 'connect', () => this.#onConnected(socket));
@@ -247,7 +251,8 @@ class Dial {
     const failure = classify(error);
     const inHandshake =
       this.#phase === 'tls' && this.#isSecure() && failure.kind === 'unreachable' && failure.reason !== 'tls';
-    this.fail(inHandshake ? unreachable('tls', `TLS handshake failed: ${failure.detail}`) : failure);
+    if (inHandshake) this.fail(unreachable('tls', `TLS handshake failed: ${failure.detail}`));
+    else this.fail(this.#tried !== null && isUntried(failure) ? this.#tried : failure);
   }
 
   #onTimeout(): void {
@@ -262,4 +267,9 @@ class Dial {
     else if (this.#phase !== 'tls') this.fail(unreachable('timeout', `no connection within ${seconds} s`));
     else this.fail(unreachable('timeout', `no TLS handshake within ${seconds} s`));
   }
+}
+
+/** Whether this host could not even try an address, which says nothing of the receiver: without IPv6 of its own, for one, that of each receiver that has one. */
+function isUntried(failure: Failure): boolean {
+  return failure.kind === 'unreachable' && failure.reason === 'network';
 }

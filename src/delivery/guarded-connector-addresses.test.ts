@@ -1,0 +1,47 @@
+import type { TcpNetConnectOpts } from 'node:net';
+import { expect, test, vi } from 'vitest';
+import { deliveryRig, freePort, ok, rawReceiver } from './fixtures/delivery-rig.ts';
+
+/** Connections to it lead nowhere. */
+const SILENT = '127.0.0.9';
+/** A broadcast address of loopback: this host refuses to try it, as it does an IPv6 one where it has no IPv6. */
+const UNTRIED = '127.255.255.255';
+
+vi.mock('node:net', async (original) => {
+  const net = await original<typeof import('node:net')>();
+  const connect = (options: TcpNetConnectOpts) => (options.host === SILENT ? new net.Socket() : net.connect(options));
+  return { ...net, connect };
+});
+
+const rigOf = (...addresses: string[]) => deliveryRig({ zone: { 'down.test': addresses }, connectTimeoutMs: 400 });
+
+test.each([
+  ['refuses', ['127.0.0.1', UNTRIED], 'refused'],
+  ['refuses, the one after it like the last', ['127.0.0.1', UNTRIED, UNTRIED], 'refused'],
+  ['refuses, after one that cannot be tried', [UNTRIED, '127.0.0.1', UNTRIED], 'refused'],
+  ['does not answer in its share of the time', [SILENT, UNTRIED], 'timeout'],
+])(
+  'where an address %s, that counts, and not that this host cannot try the last one',
+  async (_what, addresses, reason) => {
+    await using rig = rigOf(...addresses);
+    const outcome = await rig.deliver(`http://down.test:${await freePort()}/`);
+    expect(outcome).toMatchObject({ kind: 'unreachable', reason, timing: { connectMs: null } });
+  },
+);
+
+test('where this host can try none of the addresses, its network is at fault', async () => {
+  await using rig = rigOf(UNTRIED, UNTRIED);
+  expect(await rig.deliver('http://down.test/')).toMatchObject({ kind: 'unreachable', reason: 'network' });
+});
+
+test('the last address counts where it was tried', async () => {
+  await using rig = rigOf(SILENT, '127.0.0.1');
+  const outcome = await rig.deliver(`http://down.test:${await freePort()}/`);
+  expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'refused' });
+});
+
+test('an address that does not answer in its share of the time gives way to the next', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  await using rig = rigOf(SILENT, '127.0.0.1');
+  expect(await rig.deliver(`http://down.test:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
+});
