@@ -7,8 +7,10 @@ const failed = (reason: UnreachableReason, connectMs: number | null = null): Out
   kind: 'unreachable',
   reason,
   detail: '',
+  ...(connectMs === null ? {} : { wasConnected: true }),
   timing: { ...timing, connectMs },
 });
+const timedOutOnReused: Outcome = { kind: 'unreachable', reason: 'timeout', detail: '', wasConnected: true, timing };
 const answered = (status: number): Outcome => ({
   kind: status < 300 ? 'delivered' : 'rejected',
   response: { status, headers: {}, body: new Uint8Array(), truncated: false },
@@ -78,6 +80,7 @@ test.each([
   ['reset them', failed('reset')],
   ['have a bad certificate', failed('tls')],
   ['are connected and do not answer', failed('timeout', 3)],
+  ['have a connection from before and do not answer', timedOutOnReused],
   ['answer 500', answered(500)],
 ])('endpoints that %s are at fault themselves, however many they are', (_what, outcome) => {
   const watch = new EgressWatch();

@@ -154,7 +154,7 @@ function faultOf(outcome: Outcome): EgressFault | null | undefined {
     case 'unreachable':
       if (outcome.ours !== undefined) return outcome.ours;
       if (outcome.reason === 'dns' || outcome.reason === 'network') return outcome.reason;
-      return outcome.reason === 'timeout' && outcome.timing.connectMs === null ? 'connect_timeout' : null;
+      return outcome.reason === 'timeout' && outcome.wasConnected !== true ? 'connect_timeout' : null;
     case 'blocked':
     case 'skipped':
       return undefined;

@@ -189,7 +189,17 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   }
 
   #fail(failure: Failure): void {
-    this.#report({ ...failure, timing: this.#timing() });
+    const timing = this.#timing();
+    this.#report(
+      failure.kind === 'unreachable' && this.#wasConnected
+        ? { ...failure, wasConnected: true, timing }
+        : { ...failure, timing },
+    );
+  }
+
+  /** One that waited for a connection to become free had as much of the receiver as those before it. */
+  get #wasConnected(): boolean {
+    return this.#controller !== null || (this.connection === null && this.#pool.pool.stats.connected > 0);
   }
 
   #timing(): AttemptTiming {

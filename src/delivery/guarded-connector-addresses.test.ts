@@ -1,5 +1,6 @@
-import type { TcpNetConnectOpts } from 'node:net';
-import { expect, test, vi } from 'vitest';
+import { syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryRig, freePort, ok, rawReceiver } from './fixtures/delivery-rig.ts';
 
 /** Connections to it lead nowhere. */
@@ -7,11 +8,18 @@ const SILENT = '127.0.0.9';
 /** A broadcast address of loopback: this host refuses to try it, as it does an IPv6 one where it has no IPv6. */
 const UNTRIED = '127.255.255.255';
 
-vi.mock('node:net', async (original) => {
-  const net = await original<typeof import('node:net')>();
-  const connect = (options: TcpNetConnectOpts) => (options.host === SILENT ? new net.Socket() : net.connect(options));
-  return { ...net, connect };
-});
+const connect = net.connect;
+const replaceConnect = (by: typeof connect) => {
+  Object.assign(net, { connect: by });
+  syncBuiltinESMExports();
+};
+
+beforeAll(() =>
+  replaceConnect(((options: net.TcpNetConnectOpts) =>
+    options.host === SILENT ? new net.Socket() : connect(options)) as typeof connect),
+);
+
+afterAll(() => replaceConnect(connect));
 
 const rigOf = (...addresses: string[]) => deliveryRig({ zone: { 'down.test': addresses }, connectTimeoutMs: 400 });
 
@@ -26,6 +34,7 @@ test.each([
     await using rig = rigOf(...addresses);
     const outcome = await rig.deliver(`http://down.test:${await freePort()}/`);
     expect(outcome).toMatchObject({ kind: 'unreachable', reason, timing: { connectMs: null } });
+    expect(outcome).not.toHaveProperty('wasConnected');
   },
 );
 

@@ -249,3 +249,15 @@ test('a body dripped byte by byte does not cost a buffer a byte', async () => {
   const outcome = await rig.deliver(receiver.url);
   expect(outcome).toMatchObject({ kind: 'delivered', response: { body: Buffer.alloc(length, 'x'), truncated: false } });
 });
+
+test('of a request that is not answered on a connection from before, or waits for one that is taken, it is told that there was a connection', async () => {
+  await using receiver = await rawReceiver((socket, count) => {
+    if (count === 1) socket.write(ok());
+  });
+  await using rig = deliveryRig({ connectionsPerOrigin: 1 });
+  expect(await rig.deliver(receiver.url)).toMatchObject({ kind: 'delivered' });
+  const outcomes = await Promise.all([rig.deliver(receiver.url, { timeoutMs: 600 }), rig.deliver(receiver.url, SHORT)]);
+  expect(receiver.connections).toHaveLength(1);
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({ reason: 'timeout', wasConnected: true, timing: { connectMs: null } });
+});

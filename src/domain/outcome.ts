@@ -45,6 +45,8 @@ export type Outcome =
       readonly detail: string;
       /** The fault is known to be our own, however other endpoints fare: the egress proxy does not do its work. */
       readonly ours?: 'proxy';
+      /** There was a connection to the receiver, from before or opened for this attempt; `timing` is silent about the former. */
+      readonly wasConnected?: true;
       readonly timing: AttemptTiming;
     }
   /** No request was made: the egress guard refused the address, port or scheme, or the stored event is damaged. */
