@@ -19,6 +19,17 @@ const zone = { 'receiver.test': ['127.0.0.1'], 'stranger.test': ['127.0.0.1'], '
 const rigOf = (more: Partial<SenderOptions> & { rules?: object; url?: string } = {}) =>
   deliveryRig({ zone, proxy: readEgressProxy(more.url ?? proxy.url), ...more });
 
+const MISMATCH = expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID');
+
+async function tlsReceiver(identity: string, host?: string) {
+  const server = createTlsServer({ key: pem(identity), cert: pem(identity) }, (socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => socket.write(ok()));
+  });
+  server.on('tlsClientError', () => {});
+  return { server, port: await listen(server, host) };
+}
+
 test('a delivery goes through the proxy, to the address that was checked and not to a name', async () => {
   await using receiver = await rawReceiver((socket) => socket.write(ok()));
   await using rig = rigOf({ url: proxy.url.replace('//', '//us%40er:s3cret@') });
@@ -33,12 +44,7 @@ test('a delivery goes through the proxy, to the address that was checked and not
 });
 
 test('TLS is spoken with the receiver through the proxy, and its certificate held against its name', async () => {
-  const identity = { key: pem('localhost'), cert: pem('localhost') };
-  const server = createTlsServer(identity, (socket) => {
-    socket.on('error', () => {});
-    socket.on('data', () => socket.write(ok()));
-  });
-  const port = await listen(server);
+  const { server, port } = await tlsReceiver('localhost');
   await using rig = rigOf({ ca: [pem('ca')] });
   expect(await rig.deliver(`https://receiver.test:${port}/`)).toMatchObject({ kind: 'delivered' });
   expect(await rig.deliver(`https://stranger.test:${port}/`)).toMatchObject({ kind: 'unreachable', reason: 'tls' });
@@ -46,6 +52,21 @@ test('TLS is spoken with the receiver through the proxy, and its certificate hel
   await rig.sender.close();
   await new Promise((resolve) => server.close(resolve));
 });
+
+test.each([
+  ['is among them', 'literal', '127.0.0.1', 'delivered'],
+  ['is not, though localhost is', 'localhost', '127.0.0.2', 'unreachable'],
+])(
+  'TLS with an address, through the proxy, holds the certificate against the address: one that %s',
+  async (_what, identity, host, kind) => {
+    const { server, port } = await tlsReceiver(identity, host);
+    await using rig = rigOf({ ca: [pem('literal'), pem('ca')] });
+    const outcome = await rig.deliver(`https://${host}:${port}/`);
+    expect(outcome).toMatchObject(kind === 'delivered' ? { kind } : { kind, reason: 'tls', detail: MISMATCH });
+    await rig.sender.close();
+    await new Promise((resolve) => server.close(resolve));
+  },
+);
 
 test('what the egress rules deny is never asked of the proxy', async () => {
   await using rig = rigOf({ rules: { allowedNetworks: [] } });

@@ -159,7 +159,7 @@ class Dial {
 
   #enter(tunnel: Socket): void {
     this.#phase = 'tls';
-    const socket = this.#isSecure() ? this.#openTls({ socket: tunnel }) : tunnel;
+    const socket = this.#isSecure() ? this.#openTls({ socket: tunnel, host: this.#target.hostname }) : tunnel;
     this.#socket = socket;
     socket.on('error', (error) => this.#onSocketError(error, null));
     if (this.#isSecure()) socket.once('secureConnect', () => this.#onConnected(socket));
@@ -212,7 +212,7 @@ class Dial {
     const session = this.#sessions.get(key);
     const socket: TLSSocket = connectTls({
       ...over,
-      // A literal is not a server name (RFC 6066 §3); without one, node holds the certificate against the address.
+      // A literal is not a server name (RFC 6066 §3); without one, node holds the certificate against `host`, or else against localhost.
       servername: isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
       ALPNProtocols: ['http/1.1'],
       minVersion: 'TLSv1.2',
