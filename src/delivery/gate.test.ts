@@ -287,3 +287,15 @@ test('a success after a failure is to be saved: the next owner would go on count
   rig.pass(answer(200));
   expect(rig.gate.isDirty).toBe(false);
 });
+
+test('a pause that the receiver asked for lasts no longer where Postgres’s clock steps back by far', () => {
+  const rig = new Rig();
+  rig.pass(answer(503, { 'retry-after': '60' }));
+  rig.nowMs += 10_000;
+  expect(rig.closedUntilMs).toBe(START + 60_000);
+  rig.nowMs -= 3_600_000;
+  // Nothing is sent meanwhile: to look whether it is over is all that happens.
+  expect(rig.closedUntilMs).toBe(rig.nowMs + 50_000);
+  rig.nowMs += 50_000;
+  expect(rig.closedUntilMs).toBe(null);
+});

@@ -148,7 +148,7 @@ export class Gate {
   /** Until when nothing is sent, however long that is: its breaker is open, or it asked for a long pause. Null when it may be sent to. */
   closedUntilMs(nowMs: number): number | null {
     const probeAtMs = this.#breaker.phaseAt(nowMs) === 'open' ? this.#breaker.probeAtMs! : 0;
-    const throttledMs = this.#bucket?.throttledUntilMs ?? 0;
+    const throttledMs = this.#bucket?.throttledUntilMs(nowMs) ?? 0;
     const untilMs = Math.max(probeAtMs, throttledMs - nowMs > SHORT_MS ? throttledMs : 0);
     return untilMs > nowMs ? untilMs : null;
   }
@@ -223,7 +223,7 @@ export class Gate {
     }
     const untilMs = nowMs + Math.min(waitMs, LONGEST_THROTTLE_MS);
     this.#bucket ??= new TokenBucket(UNLIMITED, nowMs);
-    const wasThrottled = (this.#bucket.throttledUntilMs ?? 0) > nowMs;
+    const wasThrottled = (this.#bucket.throttledUntilMs(nowMs) ?? 0) > nowMs;
     if (!this.#bucket.throttleUntil(untilMs)) return null;
     this.#isDirty = true;
     this.#hasNews = true;

@@ -234,10 +234,10 @@ test('of two throttles the later one wins, whichever comes first', () => {
     [9_000, 9_000],
   ] as const) {
     const bucket = new TokenBucket({ perSecond: 10, burst: 4 }, START);
-    expect(bucket.throttledUntilMs).toBeNull();
+    expect(bucket.throttledUntilMs(START)).toBeNull();
     expect(bucket.throttleUntil(START + first)).toBe(true);
     expect(bucket.throttleUntil(START + second)).toBe(second > first);
-    expect([bucket.nextTokenMs(START), bucket.throttledUntilMs]).toEqual([9_000, START + 9_000]);
+    expect([bucket.nextTokenMs(START), bucket.throttledUntilMs(START)]).toEqual([9_000, START + 9_000]);
   }
 });
 

@@ -77,7 +77,8 @@ export class TokenBucket {
   }
 
   /** Until when there is no token whatever the rate allows; null when nothing was asked. In the past when it is over. */
-  get throttledUntilMs(): number | null {
+  throttledUntilMs(nowMs: number): number | null {
+    this.#observe(nowMs);
     return this.#throttledUntilMs;
   }
 

@@ -236,6 +236,21 @@ test('what a closed endpoint has in memory is put aside and not sent', async () 
   expect(lane.held).toBe(0);
 });
 
+test('what waits for its turn at an endpoint that shuts meanwhile is put aside when that comes, and keeps no place', async () => {
+  model.addEndpoint(1, 0, 20);
+  model.addEndpoint(2, 0, 1);
+  answerAfterMs = 1_000;
+  // The tenant has as many requests under way as it may.
+  await admit(rows(1, 6));
+  await admit(rows(2, 2));
+  expect(desks.list.get(2)!.waiting.length).toBe(2);
+  // It shuts without anybody saying so to the desk, as for a clock that steps back.
+  vi.spyOn(desks.list.get(2)!.gate!, 'closedUntilMs').mockReturnValue(Number.MAX_SAFE_INTEGER);
+  await time.pass(1_500);
+  expect(desks.aside.takeParked(desks.isHeld)).toHaveLength(2);
+  expect([desks.list.get(2)!.waiting.length, lane.held]).toEqual([0, 0]);
+});
+
 test('a row that came back into memory before it was parked is not parked', async () => {
   model.addEndpoint(1, 0, 1);
   const given = rows(1, 3);

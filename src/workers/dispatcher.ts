@@ -137,7 +137,12 @@ export class Dispatcher {
 
   #serve(desk: Desk): void {
     const nowMs = this.#options.nowMs();
-    if (!desk.isOpen(nowMs) || !desk.hasRoom(nowMs)) return;
+    if (!desk.isOpen(nowMs)) {
+      // Nothing would have it looked at again: what waits comes back out of the table once it is open.
+      if (desk.waiting.length > 0) this.#options.shelve(desk);
+      return;
+    }
+    if (!desk.hasRoom(nowMs)) return;
     const castInMs = desk.cast === null ? 0 : this.#casts.waitMs(desk.tenantNum);
     const waitMs = Math.max(desk.gate!.tokenInMs(nowMs), castInMs, this.#isHeldBack(desk) ? PROBE_PAUSE_MS : 0);
     if (waitMs > 0) {
