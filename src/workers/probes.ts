@@ -1,4 +1,4 @@
-import { KeptMap } from './kept-map.ts';
+import { KeptMap } from '../accounts/kept-map.ts';
 
 /** Those that may be under way at once. */
 const MOST = 8;
