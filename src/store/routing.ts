@@ -84,7 +84,8 @@ interface Row {
 export const FEW_ENDPOINTS = 200;
 const LIGHT_BYTES = 16 * 1024;
 
-// Deleted and disabled endpoints count: they are stepped over one by one. In the order of an index, lest all endpoints of others are gone through to find a few.
+// Disabled endpoints count: they are stepped over one by one. In the order of the index of those that are not deleted, of which there may be any number: lest these, or the
+// endpoints of others, are gone through to find a few.
 const LIGHT = `
   SELECT t.num AS tenant_num, t.routing_version AS version, t.types_version, e.num, e.version AS endpoint_version, e.order_mode AS "order", e.is_large,
          CASE WHEN NOT e.is_large THEN e.subscriptions::text END AS subscriptions
@@ -92,8 +93,8 @@ const LIGHT = `
     JOIN tenants t ON t.num = asked.num AND t.deleted_at IS NULL
     LEFT JOIN LATERAL (
       SELECT few.*, count(*) OVER () > ${FEW_ENDPOINTS} OR coalesce(sum(few.subscription_bytes) FILTER (WHERE few.is_on) OVER (), 0) > ${LIGHT_BYTES} AS is_large
-        FROM (SELECT num, version, order_mode, subscriptions, subscription_bytes, enabled AND deleted_at IS NULL AS is_on
-                FROM endpoints WHERE tenant_num = t.num ORDER BY id LIMIT ${FEW_ENDPOINTS + 1}) few) e ON e.is_on OR e.is_large`;
+        FROM (SELECT num, version, order_mode, subscriptions, subscription_bytes, enabled AS is_on
+                FROM endpoints WHERE tenant_num = t.num AND deleted_at IS NULL ORDER BY id LIMIT ${FEW_ENDPOINTS + 1}) few) e ON e.is_on OR e.is_large`;
 
 interface LightRow extends Omit<Row, 'bytes' | 'is_known'> {
   tenant_num: number;

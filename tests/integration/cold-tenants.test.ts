@@ -35,8 +35,8 @@ beforeAll(async () => {
   const numOf = await numsOf(['cold_1', 'cold_2', 'cold_3']);
   await queryAlone(
     first.databaseUrl,
-    `INSERT INTO endpoints (id, tenant_num, url, enabled, deleted_at, subscriptions)
-     SELECT 'ep_deleted_' || i, $1, 'http://127.0.0.1:9/', true, now(), '[{"types":["**"]}]' FROM generate_series(1, 300) i`,
+    `INSERT INTO endpoints (id, tenant_num, url, enabled, subscriptions)
+     SELECT 'ep_disabled_' || i, $1, 'http://127.0.0.1:9/', false, '[{"types":["**"]}]' FROM generate_series(1, 300) i`,
     [numOf[LARGE.endpoints - 1]],
   );
   await queryAlone(
