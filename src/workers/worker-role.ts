@@ -11,7 +11,7 @@ import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { listenForRings } from '../queues/doorbell.ts';
-import { cancelForDeletedEndpoints } from '../store/cancel-deleted.ts';
+import { cancelForDeletedEndpoints, reopenDeletedEndpoints } from '../store/cancel-deleted.ts';
 import { freeLanesOfGone } from '../store/free-gone-lanes.ts';
 import { findSleepingLanes, forgetWorker, LEASE_MS } from '../store/lanes.ts';
 import { loadTargets, type TargetDefaults } from '../store/targets.ts';
@@ -32,7 +32,7 @@ const SWEEP_MS = 1_000;
 /** How long a worker must have held its own session before it judges others: Postgres may have dropped all of them, and they come back. */
 const JUDGE_MS = 2_000;
 const CANCEL_MS = 2_000;
-const CANCEL_ALL_MS = 3_600_000;
+const REOPEN_MS = 3_600_000;
 const HOUSEKEEPING_MS = 3_600_000;
 const REPLAY_LOOK_MS = 2_000;
 const EXPANSION_LOOK_MS = 1_000;
@@ -122,16 +122,18 @@ function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProc
 }
 
 /**
- * The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. At first, and every hour, those of all: no worker may
- * have run for days.
+ * The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. At first, and every hour, also those that came to one
+ * afterwards.
  */
 function cancellations(pool: Context['workerPool']): (signal: AbortSignal) => Promise<void> {
-  let allAt = 0;
+  let reopenAt = 0;
   return async (signal) => {
-    const isForAll = performance.now() >= allAt;
+    const isDue = performance.now() >= reopenAt;
     // One that fails must not be all that is tried.
-    if (isForAll) allAt = performance.now() + CANCEL_ALL_MS;
-    while ((await cancelForDeletedEndpoints(pool, isForAll ? 'ever' : 'lately')) && !signal.aborted);
+    if (isDue) reopenAt = performance.now() + REOPEN_MS;
+    for (let after: number | null = isDue ? 0 : null; after !== null && !signal.aborted; )
+      after = await reopenDeletedEndpoints(pool, after);
+    while (!signal.aborted && (await cancelForDeletedEndpoints(pool)));
   };
 }
 

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readSecret } from '../../src/signing/secret.ts';
-import { cancelForDeletedEndpoints } from '../../src/store/cancel-deleted.ts';
 import { disableEndpoint } from '../../src/store/disable-endpoint.ts';
 import { loadTargets } from '../../src/store/targets.ts';
 import { call } from '../support/api.ts';
@@ -306,24 +305,6 @@ test('when an endpoint or a tenant was deleted is Postgres’s time, whatever th
     [id],
   );
   expect(rows).toEqual(Array(4).fill({ is_now: true }));
-});
-
-test('what waits for deleted endpoints is looked for by an index', async () => {
-  let text = '';
-  await cancelForDeletedEndpoints({
-    query: async (statement: { text: string }) => {
-      text = statement.text;
-      return { rows: [] };
-    },
-  } as never);
-  const client = await service.context.apiPool.connect();
-  try {
-    await client.query('SET enable_seqscan = off');
-    const { rows } = await client.query(`EXPLAIN ${text}`, ['1 day']);
-    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toContain('endpoints_deleted_idx');
-  } finally {
-    client.release(true);
-  }
 });
 
 test('a deleted endpoint is gone from every call, and its lane is woken to cancel what waits', async () => {

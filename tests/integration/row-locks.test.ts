@@ -83,7 +83,7 @@ test('the cancelling of what waits for deleted endpoints passes over such a row,
   await holder.query('ROLLBACK');
   await cancelForDeletedEndpoints(pool);
   expect(await found('true')).toEqual([]);
-  await pool.query('UPDATE endpoints SET deleted_at = NULL');
+  await pool.query('UPDATE endpoints SET deleted_at = NULL, cancelled_at = NULL');
 });
 
 test('bringing rows up waits for them in the order of endpoint and event, whatever order the keys come in', async () => {

@@ -3,7 +3,7 @@ import type { Context } from '../../context.ts';
 import { Gate } from '../../delivery/gate.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { publicKeyOf } from '../../signing/public-key-of.ts';
-import { cancelForDeletedEndpoints } from '../../store/cancel-deleted.ts';
+import { cancelForDeletedEndpoint } from '../../store/cancel-deleted.ts';
 import * as endpoints from '../../store/endpoints.ts';
 import { resumeKeys } from '../../store/paused-keys.ts';
 import { MAX_SUBSCRIPTION_BYTES } from '../../store/subscription-bytes.ts';
@@ -151,7 +151,7 @@ export const deleteEndpoint = defineRoute({
     if (num === null) throw endpointNotFound();
     ringEndpoints([num]);
     // It is deleted: that what waits for it is not cancelled now is for the workers, which look for it every two seconds.
-    await cancelForDeletedEndpoints(apiPool).catch((error: unknown) => observe.workFailed('cancelling', error));
+    await cancelForDeletedEndpoint(apiPool, num).catch((error: unknown) => observe.workFailed('cancelling', error));
     return { status: 204 };
   },
 });
