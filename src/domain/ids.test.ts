@@ -6,6 +6,7 @@ import {
   encodeBase32,
   eventIdOf,
   formatUuid,
+  idFloor,
   newId,
   newUuid,
   parseDeliveryId,
@@ -105,4 +106,10 @@ test('a delivery id gives back its event and endpoint, and nothing else is taken
   );
   for (const id of ['', 'dlv_', 'dlv_x', `evt_${'0'.repeat(32)}`, `dlv_${'z'.repeat(32)}`])
     expect(parseDeliveryId(id)).toBeNull();
+});
+
+test('ids of a millisecond and later ones are not before its floor, and earlier ones are', () => {
+  const ms = 1_800_000_000_000;
+  const [earlier, own] = [newId('ep', ms - 1), newId('ep', ms)];
+  expect([earlier, idFloor('ep', ms), own].toSorted()).toEqual([earlier, idFloor('ep', ms), own]);
 });

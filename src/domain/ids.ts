@@ -170,6 +170,11 @@ export function uuidFloor(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-0000-0000-000000000000`;
 }
 
+/** The smallest id that `newId` makes in a millisecond. */
+export function idFloor(prefix: IdPrefix, ms: number): string {
+  return `${prefix}_${encodeBase32(parseUuid(uuidFloor(ms)))}`;
+}
+
 /** Milliseconds since 1970 at which a UUIDv7 was made. */
 export function uuidTime(uuid: string): number {
   let ms = 0;

@@ -160,8 +160,10 @@ export const PROBLEM_CODES = {
   too_many_endpoints: {
     status: 409,
     where: '`POST …/endpoints`',
-    meaning: 'The tenant has as many endpoints as one may have.',
-    remedy: 'Delete some, or use another tenant.',
+    meaning:
+      'The tenant has as many endpoints as one may have (10,000), or has made twice as many within a day, deleted ones included.',
+    remedy:
+      'Delete some, or use another tenant; of the second, wait, and change endpoints rather than to delete and make them again.',
   },
   too_many_secrets: {
     status: 409,

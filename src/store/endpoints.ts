@@ -1,4 +1,4 @@
-import { newId } from '../domain/ids.ts';
+import { idFloor, newId } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import type { Clock } from './clock.ts';
@@ -14,6 +14,9 @@ import type { Vault } from './vault.ts';
 
 /** Endpoints of one tenant: a bound on what one tenant can make routing and memory carry. */
 export const MAX_ENDPOINTS = 10_000;
+/** Those that it may make within a day, deleted or not: what is deleted stays for its deliveries, and each change holds up commits for a moment. */
+export const MAX_NEW_ENDPOINTS = 2 * MAX_ENDPOINTS;
+const DAY_MS = 86_400_000;
 
 export interface EndpointStore {
   readonly prisma: PrismaClient;
@@ -24,6 +27,7 @@ export interface EndpointStore {
 export type CreatedEndpoint =
   | { readonly kind: 'created'; readonly endpoint: Endpoint }
   | { readonly kind: 'too_many' }
+  | { readonly kind: 'too_many_new' }
   /** See `MAX_SUBSCRIPTION_BYTES`. */
   | { readonly kind: 'too_much_text' }
   | { readonly kind: 'tenant_gone' };
@@ -36,6 +40,7 @@ export async function createEndpoint(
   secret: string,
   caller: Caller,
 ): Promise<CreatedEndpoint> {
+  if (await hasTooManyNew(prisma, tenant.num, clock.nowMs())) return { kind: 'too_many_new' };
   const id = newId('ep', clock.nowMs());
   return undoable<CreatedEndpoint>(prisma, async (transaction, undo) => {
     if (!(await changeRouting(transaction, tenant.num))) return undo({ kind: 'tenant_gone' });
@@ -57,6 +62,14 @@ export async function createEndpoint(
     await appendAudit(transaction, { tenantNum: tenant.num, actor: caller.actor, ...change });
     return { kind: 'created', endpoint: toEndpoint(row, vault) };
   });
+}
+
+/** Asked before others have to wait: some that are made at once may be past the bound. */
+async function hasTooManyNew(prisma: PrismaClient, tenantNum: number, nowMs: number): Promise<boolean> {
+  const [row] = await prisma.$queryRaw<{ n: number }[]>`
+    SELECT count(*)::int AS n FROM (
+      SELECT 1 FROM endpoints WHERE tenant_num = ${tenantNum} AND id >= ${idFloor('ep', nowMs - DAY_MS)} LIMIT ${MAX_NEW_ENDPOINTS}) made`;
+  return row!.n >= MAX_NEW_ENDPOINTS;
 }
 
 export async function findEndpoint(

@@ -1,13 +1,15 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defaultSettings } from '../../src/api/endpoint-input.ts';
+import { newId } from '../../src/domain/ids.ts';
 import { generateSecret } from '../../src/signing/generate-secret.ts';
 import { systemSubscribers } from '../../src/store/announcement-facts.ts';
 import { claimValidations } from '../../src/store/endpoint-validations.ts';
-import { createEndpoint } from '../../src/store/endpoints.ts';
+import { createEndpoint, MAX_NEW_ENDPOINTS } from '../../src/store/endpoints.ts';
 import { countWaitingOf } from '../../src/store/ingest-demand.ts';
 import type { PrismaClient, Transaction } from '../../src/store/prisma.ts';
 import { loadLightRouting, loadRouting } from '../../src/store/routing.ts';
+import { call } from '../support/api.ts';
 import { makeEndpoint, makeTenant, type TestTenant } from '../support/log-fixture.ts';
 import { query } from '../support/query.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -67,11 +69,34 @@ test('G4: a tenant with few endpoints is read together with others, however many
   expect(routing).toMatchObject({ endpoints: [{}, {}, {}] });
 });
 
+test('G4: who deletes endpoints and makes others, without end, may make a number of them within a day', async () => {
+  const other = await makeTenant(service, 'looping');
+  const addMade = (count: number, atMs: number) =>
+    query(
+      service.databaseUrl,
+      `INSERT INTO endpoints (id, tenant_num, url, deleted_at) SELECT id, $1, 'https://x.example', now() FROM unnest($2::text[]) AS ids(id)`,
+      [other.num, Array.from({ length: count }, () => newId('ep', atMs))],
+    );
+  const make = () =>
+    call(service.baseUrl, 'POST', `/v1/tenants/${other.id}/endpoints`, { url: 'https://receiver.example/hook' });
+  // The first in time: ids of one process rise.
+  await addMade(100, Date.now() - 2 * 86_400_000);
+  await addMade(MAX_NEW_ENDPOINTS - 1, Date.now() - 3_600_000);
+  expect((await make()).status).toBe(201);
+  const refused = { code: 'too_many_endpoints', detail: expect.stringContaining('20000 endpoints within a day') };
+  expect(await make()).toMatchObject({ status: 409, body: refused });
+  await query(service.databaseUrl, 'DELETE FROM endpoints WHERE tenant_num = $1 AND deleted_at IS NOT NULL', [
+    other.num,
+  ]);
+});
+
 test('G4: nor are they while a new one is made, and the commits of others wait', async () => {
   let read = 0;
+  const { prisma } = service.context;
   const watched = {
+    $queryRaw: prisma.$queryRaw.bind(prisma),
     $transaction: (work: (transaction: Transaction) => Promise<unknown>) =>
-      service.context.prisma.$transaction(async (transaction) => {
+      prisma.$transaction(async (transaction) => {
         const readSoFar = async () => (await transaction.$queryRawUnsafe<{ read: number }[]>(READ))[0]!.read;
         const before = await readSoFar();
         const result = await work(transaction);

@@ -64,6 +64,10 @@ export const createEndpoint = defineRoute({
     if (created.kind === 'too_many') {
       throw new Refusal(409, 'too_many_endpoints', `A tenant has at most ${endpoints.MAX_ENDPOINTS} endpoints.`);
     }
+    if (created.kind === 'too_many_new') {
+      const detail = `A tenant may make at most ${endpoints.MAX_NEW_ENDPOINTS} endpoints within a day, deleted ones included.`;
+      throw new Refusal(409, 'too_many_endpoints', detail);
+    }
     if (created.kind === 'too_much_text') throw tooMuchText();
     const publicKey = publicKeyOf(secret);
     const signing = { secret, ...(publicKey === null ? {} : { public_key: publicKey }) };
