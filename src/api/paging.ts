@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import type { ScanStep } from '../store/bounded-scan.ts';
 import type { Cursors } from './cursor.ts';
 
 const MAX_LIMIT = 250;
+const DEFAULT_LIMIT = 50;
 
 /** Query parameters that every list takes. */
 export const pagingQuery = {
@@ -37,11 +39,26 @@ export async function readPage<Row>(
   fetch: (after: string | undefined, limit: number) => Promise<readonly Row[]>,
   positionOf: (row: Row) => string,
 ): Promise<{ rows: readonly Row[]; next: string | null }> {
-  const limit = query.limit ?? 50;
+  const limit = query.limit ?? DEFAULT_LIMIT;
   const after = query.cursor === undefined ? undefined : cursors.decode(query.cursor, belongsTo);
   const found = await fetch(after, limit + 1);
   const rows = found.slice(0, limit);
   const last = rows.at(-1);
   const next = found.length > limit && last !== undefined ? cursors.encode(positionOf(last), belongsTo) : null;
   return { rows, next };
+}
+
+/**
+ * Reads one page of a list whose rows may be large: it may hold fewer rows than asked for, and goes on while `next` is not null.
+ * @param fetch reads at most `limit` rows after a position (undefined: from the newest), and says where the next page goes on
+ */
+export async function readWeighedPage<Row>(
+  cursors: Cursors,
+  query: PageQuery,
+  belongsTo: readonly unknown[],
+  fetch: (after: string | undefined, limit: number) => Promise<ScanStep<Row, string | number>>,
+): Promise<{ rows: readonly Row[]; next: string | null }> {
+  const after = query.cursor === undefined ? undefined : cursors.decode(query.cursor, belongsTo);
+  const { rows, resume } = await fetch(after, query.limit ?? DEFAULT_LIMIT);
+  return { rows, next: resume === null ? null : cursors.encode(String(resume), belongsTo) };
 }

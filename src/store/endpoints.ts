@@ -1,6 +1,8 @@
+import type pg from 'pg';
 import { idFloor, newId } from '../domain/ids.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
+import type { ScanStep } from './bounded-scan.ts';
 import type { Clock } from './clock.ts';
 import { destinationColumns } from './endpoint-destination.ts';
 import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint } from './endpoint-rows.ts';
@@ -11,6 +13,7 @@ import { haveTooManyBytes } from './subscription-bytes.ts';
 import { undoable } from './undoable.ts';
 import { validationColumns } from './validation-columns.ts';
 import type { Vault } from './vault.ts';
+import { type WeighedList, weighPage } from './weigh-page.ts';
 
 /** Endpoints of one tenant: a bound on what one tenant can make routing and memory carry. */
 export const MAX_ENDPOINTS = 10_000;
@@ -81,17 +84,25 @@ export async function findEndpoint(
   return row === null ? null : toEndpoint(row, store.vault);
 }
 
+const ENDPOINTS: WeighedList = {
+  table: 'endpoints',
+  idType: 'text',
+  condition: 'x.deleted_at IS NULL',
+  bytes: `x.subscription_bytes + octet_length(x.metadata::text) + octet_length(x.version_pins::text) + octet_length(x.description)
+    + octet_length(x.url) + coalesce(octet_length(x.destination::text), 0) + coalesce(octet_length(x.headers_sealed), 0)`,
+};
+
 /** Newest first, after the one with id `after`. */
 export async function listEndpoints(
-  { prisma, vault }: Pick<EndpointStore, 'prisma' | 'vault'>,
+  { prisma, apiPool, vault }: Pick<EndpointStore, 'prisma' | 'vault'> & { readonly apiPool: pg.Pool },
   tenant: TenantRef,
   after: string | undefined,
   limit: number,
-): Promise<readonly Endpoint[]> {
-  const position = after === undefined ? {} : { id: { lt: after } };
-  const where = { tenantNum: tenant.num, deletedAt: null, ...position };
-  const rows = await prisma.endpoint.findMany({ where, orderBy: { id: 'desc' }, take: limit });
-  return rows.map((row) => toEndpoint(row, vault));
+): Promise<ScanStep<Endpoint, string>> {
+  const { ids, resume } = await weighPage(apiPool, ENDPOINTS, tenant.num, after, limit);
+  const where = { id: { in: [...ids] }, tenantNum: tenant.num, deletedAt: null };
+  const rows = await prisma.endpoint.findMany({ where, orderBy: { id: 'desc' } });
+  return { rows: rows.map((row) => toEndpoint(row, vault)), resume };
 }
 
 /**

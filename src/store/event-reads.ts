@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { parseEventId } from '../domain/ids.ts';
 import { type ScanStep, scanPage } from './bounded-scan.ts';
+import { withinBytes } from './page-bytes.ts';
 import { type TimeRange, uuidRange } from './time-range.ts';
 
 export interface StoredEvent {
@@ -15,9 +16,6 @@ export interface EventFilter extends TimeRange {
   readonly type?: string | undefined;
   readonly subject?: string | undefined;
 }
-
-/** What one page of events may weigh: a page of large events is cut short. */
-const MAX_PAGE_BYTES = 2 * 1024 * 1024;
 
 interface Glance {
   readonly uuid: string;
@@ -69,15 +67,6 @@ async function glance(
   ]);
   const matching = rows.filter(({ matches }) => matches).map(({ id, bytes }) => ({ uuid: id, bytes }));
   return { rows: matching, resume: rows.length < size ? null : rows.at(-1)!.id };
-}
-
-function withinBytes(rows: readonly Glance[]): readonly Glance[] {
-  let bytes = 0;
-  const count = rows.findIndex((row, index) => {
-    bytes += row.bytes;
-    return bytes > MAX_PAGE_BYTES && index > 0;
-  });
-  return count === -1 ? rows : rows.slice(0, count);
 }
 
 interface EventRow {

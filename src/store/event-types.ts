@@ -1,6 +1,9 @@
+import type pg from 'pg';
 import type { ValidationMode, VersionState } from '../domain/event-type.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
+import type { ScanStep } from './bounded-scan.ts';
+import { withinBytes } from './page-bytes.ts';
 import type { Prisma, PrismaClient, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
 import { transactionTime } from './transaction-time.ts';
@@ -95,17 +98,29 @@ export function toVersion<Row extends { readonly state: string }>(row: Row): Row
   return { ...row, state: row.state as VersionState };
 }
 
+// How long a text is, is known without reading it. A version has times, a state and names besides.
+const WEIGH_TYPES = `
+  SELECT t.num, (octet_length(t.description) + (
+           SELECT coalesce(sum(octet_length(v.description) + 200), 0) FROM event_type_versions v WHERE v.type_num = t.num))::int AS bytes
+    FROM (SELECT num, description FROM event_types WHERE tenant_num = $1 AND ($2::int IS NULL OR num < $2) ORDER BY num DESC LIMIT $3) t
+   ORDER BY t.num DESC`;
+
 /** Newest first, after the one with number `before`. */
 export async function listEventTypes(
-  prisma: PrismaClient,
+  { prisma, apiPool }: { readonly prisma: PrismaClient; readonly apiPool: pg.Pool },
   tenant: TenantRef,
   before: number | undefined,
   limit: number,
-): Promise<readonly EventType[]> {
-  const where = { tenantNum: tenant.num, ...(before === undefined ? {} : { num: { lt: before } }) };
-  const include = { versions: summaries };
-  const rows = await prisma.eventType.findMany({ where, orderBy: { num: 'desc' }, take: limit, include });
-  return rows.map(toEventType);
+): Promise<ScanStep<EventType, number>> {
+  const { rows: weighed } = await apiPool.query<{ num: number; bytes: number }>(WEIGH_TYPES, [
+    tenant.num,
+    before ?? null,
+    limit + 1,
+  ]);
+  const nums = withinBytes(weighed.slice(0, limit)).map(({ num }) => num);
+  const where = { num: { in: nums }, tenantNum: tenant.num };
+  const rows = await prisma.eventType.findMany({ where, orderBy: { num: 'desc' }, include: { versions: summaries } });
+  return { rows: rows.map(toEventType), resume: nums.length < weighed.length ? nums.at(-1)! : null };
 }
 
 export interface TypePatch {

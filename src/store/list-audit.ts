@@ -1,5 +1,8 @@
+import type pg from 'pg';
 import type { TenantRef } from '../domain/scope.ts';
+import type { ScanStep } from './bounded-scan.ts';
 import type { PrismaClient } from './prisma.ts';
+import { type WeighedList, weighPage } from './weigh-page.ts';
 
 export interface AuditRecord {
   readonly id: string;
@@ -11,14 +14,21 @@ export interface AuditRecord {
   readonly after: unknown;
 }
 
+const AUDIT: WeighedList = {
+  table: 'audit_log',
+  idType: 'uuid',
+  bytes: 'coalesce(octet_length(x.before::text), 0) + coalesce(octet_length(x.after::text), 0)',
+};
+
 /** Changes of a tenant's configuration, newest first, after the one with id `after`. */
 export async function listAudit(
-  prisma: PrismaClient,
+  { prisma, apiPool }: { readonly prisma: PrismaClient; readonly apiPool: pg.Pool },
   tenant: TenantRef,
   after: string | undefined,
   limit: number,
-): Promise<readonly AuditRecord[]> {
-  const position = after === undefined ? {} : { id: { lt: after } };
-  const where = { tenantNum: tenant.num, ...position };
-  return prisma.auditEntry.findMany({ where, orderBy: { id: 'desc' }, take: limit, omit: { tenantNum: true } });
+): Promise<ScanStep<AuditRecord, string>> {
+  const { ids, resume } = await weighPage(apiPool, AUDIT, tenant.num, after, limit);
+  const where = { id: { in: [...ids] }, tenantNum: tenant.num };
+  const rows = await prisma.auditEntry.findMany({ where, orderBy: { id: 'desc' }, omit: { tenantNum: true } });
+  return { rows, resume };
 }

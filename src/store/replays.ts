@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { newId } from '../domain/ids.ts';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
+import type { ScanStep } from './bounded-scan.ts';
 import type { Clock } from './clock.ts';
 import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import type { DeadLetterReason } from './dead-letter-reason.ts';
@@ -10,6 +11,7 @@ import { inTransaction } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { pauseAgain } from './pause-again.ts';
 import { isDeliveryOf, probeOnly } from './probe.ts';
+import { type WeighedList, weighPage } from './weigh-page.ts';
 
 export const REPLAY_STATES = ['pending', 'running', 'completed', 'cancelled'] as const;
 
@@ -68,7 +70,7 @@ interface Row {
   num: number;
   id: string;
   state: ReplayState;
-  filter: { request: ReplayRequest };
+  request: ReplayRequest;
   matched: number;
   queued: number;
   waiting: number;
@@ -76,11 +78,11 @@ interface Row {
   finished_at: Date | null;
 }
 
-const COLUMNS = `r.num, r.id, r.state, r.filter, r.matched, r.queued, r.created_at, r.finished_at,
+const COLUMNS = `r.num, r.id, r.state, r.filter->'request' AS request, r.matched, r.queued, r.created_at, r.finished_at,
                  (SELECT count(*)::int FROM mailbox m WHERE m.replay_num = r.num) AS waiting`;
 
-function toReplay({ filter, created_at, finished_at, ...row }: Row): Replay {
-  return { ...row, request: filter.request, createdAt: created_at, finishedAt: finished_at };
+function toReplay({ created_at, finished_at, ...row }: Row): Replay {
+  return { ...row, createdAt: created_at, finishedAt: finished_at };
 }
 
 /** Replays of one tenant that may be unfinished at a time. */
@@ -104,7 +106,7 @@ export async function createReplay(
     const { rows } = await client.query<Row>(
       `INSERT INTO replays (id, tenant_num, filter)
        SELECT $1, $2, $3 WHERE (SELECT count(*) FROM replays WHERE tenant_num = $2 AND state IN ('pending', 'running')) < $4
-       RETURNING num, id, state, filter, matched, queued, created_at, finished_at, 0 AS waiting`,
+       RETURNING num, id, state, filter->'request' AS request, matched, queued, created_at, finished_at, 0 AS waiting`,
       [id, tenant.num, JSON.stringify({ request, plan }), MAX_UNFINISHED],
     );
     if (rows[0] === undefined) return 'too_many';
@@ -122,18 +124,21 @@ export async function findReplay(pool: pg.Pool, tenantNum: number, id: string): 
   return rows[0] === undefined ? null : toReplay(rows[0]);
 }
 
+const REPLAYS: WeighedList = { table: 'replays', idType: 'text', bytes: `octet_length((x.filter->'request')::text)` };
+
 /** Newest first, before the replay with id `before`. */
 export async function listReplays(
   pool: pg.Pool,
   tenantNum: number,
   before: string | undefined,
   limit: number,
-): Promise<readonly Replay[]> {
+): Promise<ScanStep<Replay, string>> {
+  const { ids, resume } = await weighPage(pool, REPLAYS, tenantNum, before, limit);
   const { rows } = await pool.query<Row>(
-    `SELECT ${COLUMNS} FROM replays r WHERE r.tenant_num = $1 AND ($2::text IS NULL OR r.id < $2) ORDER BY r.id DESC LIMIT $3`,
-    [tenantNum, before ?? null, limit],
+    `SELECT ${COLUMNS} FROM replays r WHERE r.tenant_num = $1 AND r.id = ANY($2::text[]) ORDER BY r.id DESC`,
+    [tenantNum, [...ids]],
   );
-  return rows.map(toReplay);
+  return { rows: rows.map(toReplay), resume };
 }
 
 // In one order with other statements that take many rows, lest they wait for each other. One that had attempts and no end before is cancelled:

@@ -893,7 +893,7 @@ export interface Operations {
     };
     answer: CreatedEndpoint;
   };
-  /** List endpoints. Access: endpoints:read. */
+  /** List endpoints. A page may hold fewer than `limit`: go on while `next` is not null. Access: endpoints:read. */
   'GET /v1/tenants/{tenant_id}/endpoints': {
     input: {
       params: {
@@ -1159,7 +1159,7 @@ export interface Operations {
       })[];
     };
   };
-  /** List event types, with their versions. Access: endpoints:read. */
+  /** List event types, with their versions. A page may hold fewer than `limit`: go on while `next` is not null. Access: endpoints:read. */
   'GET /v1/tenants/{tenant_id}/event-types': {
     input: {
       params: {
@@ -1575,7 +1575,7 @@ export interface Operations {
     };
     answer: Replay;
   };
-  /** List replays. Access: deliveries:read. */
+  /** List replays. A page may hold fewer than `limit`: go on while `next` is not null. Access: deliveries:read. */
   'GET /v1/tenants/{tenant_id}/replays': {
     input: {
       params: {
@@ -1878,7 +1878,7 @@ export interface Operations {
       messages: number;
     };
   };
-  /** List the changes of a tenant's configuration. Access: endpoints:read. */
+  /** List the changes of a tenant's configuration. A page may hold fewer than `limit`: go on while `next` is not null. Access: endpoints:read. */
   'GET /v1/tenants/{tenant_id}/audit': {
     input: {
       params: {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AUDIT_ACTIONS } from '../../store/audit-actions.ts';
 import { type AuditRecord, listAudit as list } from '../../store/list-audit.ts';
-import { pageOf, pagingQuery, readPage } from '../paging.ts';
+import { pageOf, pagingQuery, readWeighedPage } from '../paging.ts';
 import { defineRoute } from '../route.ts';
 
 export const auditSchema = z
@@ -28,13 +28,14 @@ export const listAudit = defineRoute({
   method: 'get',
   path: '/v1/tenants/:tenant_id/audit',
   access: 'endpoints:read',
-  summary: "List the changes of a tenant's configuration",
+  summary:
+    "List the changes of a tenant's configuration. A page may hold fewer than `limit`: go on while `next` is not null",
   params: z.strictObject({}),
   query: z.strictObject(pagingQuery),
   responses: { 200: { description: 'A page of changes', schema: pageOf(auditSchema) } },
-  handle: async ({ tenant, query }, { prisma, cursors }) => {
-    const fetch = (after: string | undefined, limit: number) => list(prisma, tenant, after, limit);
-    const { rows, next } = await readPage(cursors, query, ['audit', tenant.num], fetch, (entry) => entry.id);
+  handle: async ({ tenant, query }, context) => {
+    const fetch = (after: string | undefined, limit: number) => list(context, tenant, after, limit);
+    const { rows, next } = await readWeighedPage(context.cursors, query, ['audit', tenant.num], fetch);
     return { status: 200, body: { data: rows.map(toJson), next } };
   },
 });

@@ -14,7 +14,7 @@ import { endpointJson } from '../endpoint-json.ts';
 import { createdEndpointSchema, endpointPatch, endpointSchema, newEndpoint } from '../endpoint-schema.ts';
 import { refuseChangedNumbers } from '../filter-input.ts';
 import { objectId } from '../object-id.ts';
-import { pageOf, pagingQuery, readPage } from '../paging.ts';
+import { pageOf, pagingQuery, readWeighedPage } from '../paging.ts';
 import { defineRoute, type RouteRequest } from '../route.ts';
 import { tenantNotFound } from '../tenant-not-found.ts';
 
@@ -79,14 +79,14 @@ export const listEndpoints = defineRoute({
   method: 'get',
   path: '/v1/tenants/:tenant_id/endpoints',
   access: 'endpoints:read',
-  summary: 'List endpoints',
+  summary: 'List endpoints. A page may hold fewer than `limit`: go on while `next` is not null',
   params: noParams,
   query: z.strictObject(pagingQuery),
   responses: { 200: { description: 'A page of endpoints', schema: pageOf(endpointSchema) } },
   handle: async (request, context) => {
     const { tenant, query } = request;
     const fetch = (after: string | undefined, limit: number) => endpoints.listEndpoints(context, tenant, after, limit);
-    const { rows, next } = await readPage(context.cursors, query, ['endpoints', tenant.num], fetch, (row) => row.id);
+    const { rows, next } = await readWeighedPage(context.cursors, query, ['endpoints', tenant.num], fetch);
     return { status: 200, body: { data: rows.map((row) => endpointJson(row, viewer(request, context))), next } };
   },
 });

@@ -3,7 +3,7 @@ import { Refusal } from '../../domain/errors.ts';
 import * as eventTypes from '../../store/event-types.ts';
 import { eventTypeJson } from '../event-type-json.ts';
 import { eventTypeSchema, typePatch } from '../event-type-schema.ts';
-import { pageOf, pagingQuery, readPage } from '../paging.ts';
+import { pageOf, pagingQuery, readWeighedPage } from '../paging.ts';
 import { defineRoute } from '../route.ts';
 
 const noQuery = z.strictObject({});
@@ -17,15 +17,14 @@ export const listEventTypes = defineRoute({
   method: 'get',
   path: '/v1/tenants/:tenant_id/event-types',
   access: 'endpoints:read',
-  summary: 'List event types, with their versions',
+  summary: 'List event types, with their versions. A page may hold fewer than `limit`: go on while `next` is not null',
   params: z.strictObject({}),
   query: z.strictObject(pagingQuery),
   responses: { 200: { description: 'A page of event types', schema: pageOf(eventTypeSchema) } },
-  handle: async ({ tenant, query }, { prisma, cursors }) => {
+  handle: async ({ tenant, query }, context) => {
     const fetch = (after: string | undefined, limit: number) =>
-      eventTypes.listEventTypes(prisma, tenant, after === undefined ? undefined : Number(after), limit);
-    const belongsTo = ['event-types', tenant.num];
-    const { rows, next } = await readPage(cursors, query, belongsTo, fetch, (row) => String(row.num));
+      eventTypes.listEventTypes(context, tenant, after === undefined ? undefined : Number(after), limit);
+    const { rows, next } = await readWeighedPage(context.cursors, query, ['event-types', tenant.num], fetch);
     return { status: 200, body: { data: rows.map(eventTypeJson), next } };
   },
 });

@@ -4,7 +4,7 @@ import { typePatternProblem } from '../../routing/type-pattern.ts';
 import * as replays from '../../store/replays.ts';
 import { deliveryIds, reason } from '../dead-letter-json.ts';
 import { objectId } from '../object-id.ts';
-import { pageOf, pagingQuery, readPage } from '../paging.ts';
+import { pageOf, pagingQuery, readWeighedPage } from '../paging.ts';
 import { replayJson, replaySchema } from '../replay-json.ts';
 import { defineRoute } from '../route.ts';
 import { MAX_IDS, startReplay } from '../start-replay.ts';
@@ -58,13 +58,13 @@ export const listReplays = defineRoute({
   method: 'get',
   path: '/v1/tenants/:tenant_id/replays',
   access: 'deliveries:read',
-  summary: 'List replays',
+  summary: 'List replays. A page may hold fewer than `limit`: go on while `next` is not null',
   params: z.strictObject({}),
   query: z.strictObject(pagingQuery),
   responses: { 200: { description: 'A page of replays', schema: pageOf(replaySchema) } },
   handle: async ({ tenant, query }, { apiPool, cursors }) => {
     const fetch = (after: string | undefined, limit: number) => replays.listReplays(apiPool, tenant.num, after, limit);
-    const { rows, next } = await readPage(cursors, query, ['replays', tenant.num], fetch, (replay) => replay.id);
+    const { rows, next } = await readWeighedPage(cursors, query, ['replays', tenant.num], fetch);
     return { status: 200, body: { data: rows.map(replayJson), next } };
   },
 });
