@@ -7,6 +7,7 @@ import {
   type EventType,
   type EventTypeVersion,
   findEventType,
+  holdFor,
   isEmpty,
   MAX_EVENT_TYPES,
   MAX_VERSIONS,
@@ -92,16 +93,21 @@ export async function updateVersion(
   caller: Caller,
 ): Promise<boolean> {
   if (isEmpty(changesOf(seen, patch)) && isOfMode(type, validation)) return true;
+  const { isProse, hold, wanted } = holdFor(
+    { ...changesOf(seen, patch), ...(isOfMode(type, validation) ? {} : { validation }) },
+    patch,
+  );
   const { major, minor, patch: number } = seen;
   const where = { typeNum_major_minor_patch: { typeNum: type.num, major, minor, patch: number } };
   return undoable<boolean>(prisma, async (transaction, undo) => {
-    if (!(await changeTypes(transaction, tenant.num))) return undo(false);
+    if (!(await hold(transaction, tenant.num))) return undo(false);
     // As they are now that nobody else changes them: the audit says so.
     const owner = (await findEventType(transaction, tenant, type.type))!;
     const before = toVersion(await transaction.eventTypeVersion.findUniqueOrThrow({ where }));
-    const changes = changesOf(before, patch);
-    if (isEmpty(changes) && isOfMode(owner, validation)) return undo(true);
-    await setValidation(transaction, tenant, owner, validation, caller);
+    const changes = changesOf(before, wanted);
+    const mode = isProse ? undefined : validation;
+    if (isEmpty(changes) && isOfMode(owner, mode)) return undo(true);
+    await setValidation(transaction, tenant, owner, mode, caller);
     if (isEmpty(changes)) return true;
     await transaction.eventTypeVersion.update({
       where,

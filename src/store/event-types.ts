@@ -6,6 +6,7 @@ import type { ScanStep } from './bounded-scan.ts';
 import { withinBytes } from './page-bytes.ts';
 import type { Prisma, PrismaClient, Transaction } from './prisma.ts';
 import { changeRouting } from './routing.ts';
+import { holdTenant } from './tenants.ts';
 import { transactionTime } from './transaction-time.ts';
 import { undoable } from './undoable.ts';
 
@@ -138,11 +139,12 @@ export async function updateEventType(
 ): Promise<EventType | null> {
   const seen = await findEventType(prisma, tenant, type);
   if (seen === null || isEmpty(changesOf(seen, patch))) return seen;
+  const { hold, wanted } = holdFor(changesOf(seen, patch), patch);
   return undoable<EventType | null>(prisma, async (transaction, undo) => {
-    const isThere = await changeTypes(transaction, tenant.num);
+    const isThere = await hold(transaction, tenant.num);
     const before = isThere ? await findEventType(transaction, tenant, type) : null;
     if (before === null) return undo(null);
-    const changes = changesOf(before, patch);
+    const changes = changesOf(before, wanted);
     if (isEmpty(changes)) return undo(before);
     await transaction.eventType.update({
       where: { num: before.num },
@@ -171,8 +173,22 @@ export function pick(from: object, names: readonly string[]): Prisma.InputJsonOb
   return Object.fromEntries(names.map((name) => [name, (from as Record<string, Prisma.InputJsonValue>)[name] ?? null]));
 }
 
+const PROSE = ['description', 'example'];
+
 /**
- * Call first in every transaction that changes what is said of a tenant's event types. Events that were checked before are checked
+ * What a change of a type or version is to be made under: what only people read holds up nobody's commits, and no delivery is made otherwise for it. What else is asked for and was so
+ * when it was seen stays as it is by then: as if this change had been made before the other's.
+ * @param changes those of `patch` that differed when it was seen
+ */
+export function holdFor<Patch extends object>(changes: object, patch: Patch) {
+  const isProse = Object.keys(changes).every((name) => PROSE.includes(name));
+  return isProse
+    ? { isProse, hold: holdTenant, wanted: changes as Patch }
+    : { isProse, hold: changeTypes, wanted: patch };
+}
+
+/**
+ * Call first in every transaction that changes what events or deliveries go by of what is said of a tenant's event types. Events that were checked before are checked
  * anew by then (`changeRouting`), and deliveries to endpoints that pin versions are made with what is said now.
  * @returns whether the tenant is there, and stays until the transaction ends
  */
