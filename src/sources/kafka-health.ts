@@ -1,3 +1,4 @@
+import { storableText } from '../domain/storable-text.ts';
 import { redact } from '../observability/fault-of.ts';
 import type { ConsumerState } from './consumer.ts';
 
@@ -94,7 +95,7 @@ const CLOSED = 'Connection closed';
 function textOf(error: unknown, fault: unknown = null): string {
   const messages = messagesOf(error);
   const why = fault !== null && messages.includes(CLOSED) ? messagesOf(fault) : [];
-  return redact([...new Set([...messages, ...why])].join(' ')).slice(0, LONGEST_TEXT);
+  return storableText(redact([...new Set([...messages, ...why])].join(' ')), LONGEST_TEXT);
 }
 
 /** What the client says lies beneath: the first line alone is "Connection to … failed" and the like. */

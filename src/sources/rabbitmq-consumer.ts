@@ -3,6 +3,7 @@ import { amqpText } from '../brokers/amqp-text.ts';
 import { openRabbitmq, type RabbitmqLink } from '../brokers/rabbitmq-link.ts';
 import { rabbitmqOptions } from '../brokers/rabbitmq-options.ts';
 import type { RabbitmqSource } from '../config/source-schema.ts';
+import { storableText } from '../domain/storable-text.ts';
 import type { Consumer, ConsumerState } from './consumer.ts';
 import type { Intake } from './intake.ts';
 import { QueuePump } from './queue-pump.ts';
@@ -183,6 +184,8 @@ function backoffMs(failures: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures) * (0.75 + Math.random() / 2);
 }
 
+const LONGEST_TEXT = 500;
+
 function textOf(error: unknown): string {
   const {
     name = '',
@@ -190,6 +193,6 @@ function textOf(error: unknown): string {
     message = String(error),
   } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   // Others say all that is to be said themselves: why messages cannot be stored, for one.
-  if (name.startsWith('AMQP')) return amqpText(code, message);
-  return (message || code || 'unknown error').slice(0, 500);
+  const text = name.startsWith('AMQP') ? amqpText(code, message) : message || code || 'unknown error';
+  return storableText(text, LONGEST_TEXT);
 }

@@ -2,6 +2,7 @@ import type { Channel } from 'rabbitmq-client';
 import { openRabbitmq, type RabbitmqLink } from '../brokers/rabbitmq-link.ts';
 import { rabbitmqOptions } from '../brokers/rabbitmq-options.ts';
 import type { RabbitmqSource } from '../config/source-schema.ts';
+import { storableText } from '../domain/storable-text.ts';
 import type { NotTaken } from '../store/publish-rejected.ts';
 import type { StoredRejection } from '../store/rejected-messages.ts';
 import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
@@ -52,7 +53,7 @@ export function createRabbitmqDeadLetters(source: RabbitmqSource): DeadLetterPub
 /** What a broker says of a message that it never takes: one that is larger than its `max_message_size`. */
 function refusalIn(error: unknown): string | null {
   const { code, message } = error as { code?: string; message: string };
-  return code === 'PRECONDITION_FAILED' ? message.slice(0, 300) : null;
+  return code === 'PRECONDITION_FAILED' ? storableText(message, 300) : null;
 }
 
 async function connect(source: RabbitmqSource, turn: number): Promise<Publishing> {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { storableText } from '../domain/storable-text.ts';
 import type { RejectedMessage, StoredRejection } from '../store/rejected-messages.ts';
 import type { IncomingMessage } from './intake.ts';
 import type { MessageProblem } from './message-problem.ts';
@@ -69,7 +70,7 @@ function keptHeaders(headers: IncomingMessage['headers']): readonly (readonly [s
   return kept;
 }
 
-/** Postgres takes no NUL and no half of a pair in text; and nobody reads more. */
+/** Nobody reads more. */
 function plain(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed().slice(0, TEXT);
+  return storableText(text, TEXT);
 }
