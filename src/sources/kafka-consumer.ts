@@ -54,6 +54,7 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
         if (error !== null) onFailure(error);
       },
       onCommitFailure: onFailure,
+      onLookFailure: onFailure,
       onHeld: onFailure,
       onFault: (error) => {
         fault = error;

@@ -42,6 +42,8 @@ export interface SessionOptions {
   /** Messages cannot be stored; null: they can again. */
   readonly onTrouble: (error: unknown) => void;
   readonly onCommitFailure: (error: unknown) => void;
+  /** Which topics there are could not be learnt; that is tried again. */
+  readonly onLookFailure: (error: unknown) => void;
   /** What comes next in a partition cannot be taken: it is left alone. */
   readonly onHeld: (error: Error) => void;
   /** A connection broke: what whoever used it is told does not say why. */
@@ -60,6 +62,7 @@ export class KafkaSession {
   /** Generations follow each other, never two at once. */
   #turning: Promise<void> = Promise.resolve();
   #positions = new Map<string, bigint>();
+  #isOver = false;
 
   constructor(options: SessionOptions) {
     guardReader(Reader);
@@ -187,7 +190,11 @@ export class KafkaSession {
       (found) => {
         if (!sameTopics(found, this.#topics)) this.#ended.resolve();
       },
-      (error: unknown) => this.#ended.reject(error),
+      (error: unknown) => {
+        // A member finds out by itself whether its broker is there. Without a topic there is none, and nothing else that would.
+        if (this.#consumer === null) this.#ended.reject(error);
+        else if (!this.#isOver) this.#options.onLookFailure(error);
+      },
     );
   }
 
@@ -224,6 +231,7 @@ export class KafkaSession {
 
   async #close(): Promise<void> {
     const consumer = this.#consumer;
+    this.#isOver = true;
     await this.#turning;
     await this.#generation?.close();
     this.#generation = null;

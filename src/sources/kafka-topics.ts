@@ -1,8 +1,8 @@
-import { Admin } from '@platformatic/kafka';
 import { cutKafka, guardKafka } from '../brokers/guard-kafka.ts';
 import { kafkaClientOptions } from '../brokers/kafka-client-options.ts';
 import type { KafkaSource } from '../config/source-schema.ts';
 import type { SourceStarts } from '../store/source-starts.ts';
+import { TopicAdmin } from './topic-admin.ts';
 
 export interface KafkaTopic {
   /** Another one when the topic is deleted and made anew. */
@@ -16,11 +16,11 @@ export type KafkaTopics = ReadonlyMap<string, KafkaTopic>;
 /** Looks which topics there are that the source names or that match its pattern. */
 export class TopicFinder {
   readonly #source: KafkaSource;
-  readonly #admin: Admin;
+  readonly #admin: TopicAdmin;
 
   constructor(source: KafkaSource, clientId: string, onFault: (error: unknown) => void) {
     this.#source = source;
-    this.#admin = new Admin(kafkaClientOptions(source.connection, clientId));
+    this.#admin = new TopicAdmin(kafkaClientOptions(source.connection, clientId));
     guardKafka(this.#admin, onFault);
   }
 

@@ -1,0 +1,97 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { type KafkaSource, sourceInput } from '../config/source-schema.ts';
+import { CommittedConsumer } from './committed-consumer.ts';
+import { FetchCaution } from './fetch-caution.ts';
+import type { Intake } from './intake.ts';
+import { KafkaSession, type SessionOptions } from './kafka-session.ts';
+import { type KafkaTopics, TopicFinder } from './kafka-topics.ts';
+
+const ID = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0';
+const source = sourceInput.parse({
+  type: 'kafka',
+  name: 'orders',
+  connection: { brokers: ['127.0.0.1:1'] },
+  consume: { topics: ['orders'], group: 'g' },
+  mapping: { format: 'envelope' },
+}) as KafkaSource;
+
+const find = vi.spyOn(TopicFinder.prototype, 'find');
+const orders: KafkaTopics = new Map([['orders', { id: ID, partitions: 1 }]]);
+
+beforeEach(() => void find.mockReset().mockResolvedValue(orders));
+afterEach(() => vi.useRealTimers());
+
+/** A session of a consumer that is given the one partition of `orders`, and reads of it what the test says. */
+function sessionOf({ intake = async () => {} }: { readonly intake?: Intake } = {}) {
+  const stream = Object.assign(new EventEmitter(), {
+    connections: Object.assign(new EventEmitter(), { [Symbol.iterator]: () => [].values() }),
+    ...{ close: async () => {}, pause: () => {}, resume: () => {} },
+  });
+  const consumer = CommittedConsumer.prototype;
+  const join = vi.spyOn(consumer, 'joinGroup').mockImplementation(async function (this: CommittedConsumer) {
+    this.assignments = [{ topic: 'orders', partitions: [0] }];
+    this.emit('consumer:group:join', {} as never);
+    return 'member';
+  } as never);
+  const listed = new Map([['orders', [0n]]]);
+  const fakes = [
+    join,
+    vi.spyOn(consumer, 'listCommittedOffsets').mockResolvedValue(listed as never),
+    vi.spyOn(consumer, 'listOffsets').mockResolvedValue(listed as never),
+    vi.spyOn(consumer, 'consume').mockResolvedValue(stream as never),
+    vi.spyOn(consumer, 'close').mockResolvedValue(undefined as never),
+  ];
+  onTestFinished(() => {
+    for (const fake of fakes) fake.mockRestore();
+  });
+  const told = { looks: [] as unknown[], commits: [] as unknown[] };
+  const joined = Promise.withResolvers<void>();
+  const options: SessionOptions = {
+    ...{ source, clientId: 'posthorn', intake, caution: new FetchCaution(), recallStarts: (_, look) => look() },
+    ...{ onFetched: () => {}, isHeld: () => false, onLag: () => {}, onTrouble: () => {}, onHeld: () => {} },
+    onJoined: () => joined.resolve(),
+    onCommitFailure: (error) => told.commits.push(error),
+    onLookFailure: (error) => told.looks.push(error),
+    onFault: () => {},
+  };
+  const session = new KafkaSession(options);
+  const receive = (offset: bigint) =>
+    stream.emit('data', {
+      ...{ topic: 'orders', partition: 0, offset, leaderEpoch: 0, timestamp: 0n, headers: new Map() },
+      ...{ key: null, value: Buffer.from('{}') },
+    });
+  return { session, told, joined: joined.promise, join, receive };
+}
+
+test('a look for topics that fails is told, and tried again: the membership goes on', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const { session, told, joined } = sessionOf();
+  const abort = new AbortController();
+  const ran = session.run(abort.signal);
+  await joined;
+  const away = new Error('A partition has no leader.');
+  find.mockRejectedValue(away);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(told.looks).toEqual([away, away]);
+  // And the next that says something is heard.
+  find.mockResolvedValue(new Map([['orders', { id: ID, partitions: 2 }]]));
+  await vi.advanceTimersByTimeAsync(15_000);
+  await ran;
+  expect(told.looks).toHaveLength(2);
+});
+
+test('the first look fails for all, and so does one of a session without a topic, which nobody else would tell of', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const away = new Error('away');
+  find.mockRejectedValue(away);
+  await expect(sessionOf().session.run(new AbortController().signal)).rejects.toBe(away);
+  find.mockResolvedValue(new Map());
+  const { session, joined } = sessionOf();
+  const ran = session.run(new AbortController().signal);
+  const failed = expect(ran).rejects.toBe(away);
+  await joined;
+  find.mockRejectedValue(away);
+  await vi.advanceTimersByTimeAsync(15_000);
+  await failed;
+});
