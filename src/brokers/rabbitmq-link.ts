@@ -57,8 +57,11 @@ export async function openRabbitmq(options: ConnectionOptions, signal?: AbortSig
     },
     close: async () => {
       if (isOver) return;
-      const timer = setTimeout(() => connection.unsafeDestroy(), CLOSE_MS);
-      await connection.close().finally(() => clearTimeout(timer));
+      const { promise: late, resolve: giveUp } = Promise.withResolvers<void>();
+      const timer = setTimeout(giveUp, CLOSE_MS);
+      // Destroyed while it waits for channels to close, the client's own promise would never resolve.
+      await Promise.race([connection.close().catch(() => {}), late]);
+      clearTimeout(timer);
       end(new Error('The connection was closed by us.'));
     },
     destroy: () => end(new Error('The connection was closed by us.')),
