@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { IncomingMessage } from './intake.ts';
 import { MessageLines } from './message-lines.ts';
 
@@ -19,6 +19,32 @@ function waiting(count: number, bytes: number) {
 test('large messages are taken in by no more than 2 MiB at once, and one that is larger than that goes alone', () => {
   expect(waiting(10, MIB / 2).next(0)).toHaveLength(3);
   expect(waiting(2, 3 * MIB).next(0)).toHaveLength(1);
+});
+
+test('headers count in what waits, and no more once their message is durable', () => {
+  const headers = new Map(Array.from({ length: 10_000 }, (_, n) => [`header-${n}`, Buffer.alloc(1)]));
+  const lines = new MessageLines<IncomingMessage>();
+  for (let n = 0; n < 3; n++) lines.push({ ...message('a', 1), headers });
+  const one = lines.bytes / 3;
+  expect(one).toBeGreaterThan(10_000 * 100);
+  const first = lines.next(0);
+  // Two of them are more than is taken in at once.
+  expect(first).toHaveLength(1);
+  lines.done(first);
+  expect(lines.bytes).toBe(2 * one);
+  lines.done(lines.next(0));
+  lines.done(lines.next(0));
+  expect(lines.bytes).toBe(0);
+});
+
+test('what a message has is counted once, when it comes, whatever is asked for later', () => {
+  const headers = new Map([['a', Buffer.from('b')]]);
+  const counted = vi.spyOn(headers, Symbol.iterator);
+  const lines = new MessageLines<IncomingMessage>();
+  lines.push({ ...message('a', 1), headers });
+  for (let n = 0; n < 3; n++) lines.next(0);
+  lines.done(lines.next(0));
+  expect(counted).toHaveBeenCalledTimes(1);
 });
 
 test('a line that was narrowed takes half as many, and twice as many again each time that it gets on', () => {

@@ -3,12 +3,18 @@ import type { IncomingMessage } from './intake.ts';
 /** Most messages and bytes that are taken in at once. */
 const BATCH_MESSAGES = 1_000;
 const BATCH_BYTES = 2 * 1024 * 1024;
-/** What a message takes in memory beside its bytes, about. */
+/** What a message, and each of its headers, takes in memory beside its bytes, about. */
 const OVERHEAD_BYTES = 512;
+const HEADER_BYTES = 256;
+
+interface Waiting<T> {
+  readonly message: T;
+  readonly bytes: number;
+}
 
 interface Line<T> {
   readonly group: string;
-  waiting: T[];
+  readonly waiting: Waiting<T>[];
   /** Most messages of it that are taken at once: fewer while its tenant may not send more. */
   most: number;
   notBeforeMs: number;
@@ -32,8 +38,9 @@ export class MessageLines<T extends IncomingMessage> {
       notBeforeMs: 0,
     };
     this.#lines.set(message.group, line);
-    line.waiting.push(message);
-    this.#bytes += sizeOf(message);
+    const bytes = sizeOf(message);
+    line.waiting.push({ message, bytes });
+    this.#bytes += bytes;
   }
 
   /** The next messages to take in, each line's first, from every line that may go on now: each gets its share. They stay until `done`. */
@@ -45,12 +52,12 @@ export class MessageLines<T extends IncomingMessage> {
       const share = Math.max(1, Math.floor((BATCH_MESSAGES - batch.length) / (ready.length - i)));
       const shareBytes = (BATCH_BYTES - bytes) / (ready.length - i);
       let lineBytes = 0;
-      for (const message of line.waiting.slice(0, Math.min(share, line.most))) {
-        lineBytes += sizeOf(message);
+      for (const { message, bytes: size } of line.waiting.slice(0, Math.min(share, line.most))) {
+        lineBytes += size;
         // A message that is larger than the share still goes, alone.
-        if (lineBytes > shareBytes && lineBytes > sizeOf(message)) break;
+        if (lineBytes > shareBytes && lineBytes > size) break;
         batch.push(message);
-        bytes += sizeOf(message);
+        bytes += size;
       }
     }
     return batch;
@@ -65,13 +72,10 @@ export class MessageLines<T extends IncomingMessage> {
   /** These are durable. They are the first of their lines, as `next` gave them. */
   done(batch: readonly T[]): void {
     const counts = new Map<string, number>();
-    for (const message of batch) {
-      counts.set(message.group, (counts.get(message.group) ?? 0) + 1);
-      this.#bytes -= sizeOf(message);
-    }
+    for (const { group } of batch) counts.set(group, (counts.get(group) ?? 0) + 1);
     for (const [group, count] of counts) {
       const line = this.#lines.get(group)!;
-      line.waiting.splice(0, count);
+      for (const { bytes } of line.waiting.splice(0, count)) this.#bytes -= bytes;
       line.most = Math.min(BATCH_MESSAGES, line.most * 2);
       line.notBeforeMs = 0;
       if (line.waiting.length === 0 && line.most === BATCH_MESSAGES) this.#lines.delete(group);
@@ -87,6 +91,9 @@ export class MessageLines<T extends IncomingMessage> {
   }
 }
 
-function sizeOf({ body, key }: IncomingMessage): number {
-  return OVERHEAD_BYTES + body.length + (key?.length ?? 0);
+/** Gone through once for each message: it may have very many headers. */
+function sizeOf({ body, key, headers }: IncomingMessage): number {
+  let bytes = OVERHEAD_BYTES + body.length + (key?.length ?? 0);
+  for (const [name, value] of headers) bytes += HEADER_BYTES + name.length + value.length;
+  return bytes;
 }
