@@ -16,6 +16,8 @@ export interface IncomingMessage {
   readonly body: Uint8Array;
   /** What the body had, where it is so large that only its beginning was held: it is no event. */
   readonly wholeBytes?: number;
+  /** Why its headers are not here, where they could not be read: it is no event. */
+  readonly unreadable?: string;
   /** When the broker or its producer says that it was sent, in ms since 1970. */
   readonly timestampMs: number | null;
 }

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { type RabbitmqMessage, toIncoming } from './rabbitmq-message.ts';
+import { readMessage } from './read-message.ts';
+import { rejectedMessage } from './rejected-message.ts';
 
 const place = { queue: 'orders', channel: 'c1', isOrdered: true };
 
@@ -39,4 +41,15 @@ test('an id that comes again with another body, key, application or exchange is 
 test('a message without an id is known only while its channel holds it', () => {
   expect(positionOf({})).toBe(positionOf({ redelivered: true }));
   expect(positionOf({})).not.toBe(positionOf({ deliveryTag: 2 }));
+});
+
+test('a message whose headers are nested deeper than can be written is rejected, and cannot be tried again', () => {
+  let deep: object = {};
+  // Bytes among them: of tables of text alone some versions of Node write any depth.
+  for (let n = 0; n < 100_000; n++) deep = { deep, bytes: Buffer.from('x') };
+  const incoming = toIncoming(message({ messageId: 'm1', headers: { tenant: 'acme', deep } as never }), place);
+  const read = readMessage(incoming, { format: 'envelope' }, true);
+  expect(read).toMatchObject({ ok: false, problem: { reason: 'unmapped' } });
+  const kept = rejectedMessage(incoming, null, { reason: 'unmapped', detail: '', faults: [] });
+  expect(kept).toMatchObject({ attributes: { message_id: 'm1' }, headers: [], truncated: true });
 });

@@ -24,7 +24,7 @@ export function toIncoming(message: RabbitmqMessage, { queue, channel, isOrdered
     group: isOrdered ? queue : `${queue}/${channel}`,
     attributes: attributesOf(message, queue),
     key: Buffer.from(message.routingKey),
-    headers: headersOf(message),
+    ...readHeaders(message),
     body: message.body,
     wholeBytes: message.wholeBytes,
     timestampMs: message.timestamp === undefined ? null : sentAt(message.timestamp * 1000),
@@ -56,6 +56,15 @@ function attributesOf(message: RabbitmqMessage, queue: string): ReadonlyMap<stri
     content_encoding: message.contentEncoding,
   };
   return new Map(Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** Tables may be nested deeper than there is a stack to write them. That is the message's own fault: whoever gives others along with it goes on. */
+function readHeaders(message: RabbitmqMessage): Pick<IncomingMessage, 'headers' | 'unreadable'> {
+  try {
+    return { headers: headersOf(message) };
+  } catch (error) {
+    return { headers: new Map(), unreadable: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function headersOf(message: RabbitmqMessage): ReadonlyMap<string, Uint8Array> {

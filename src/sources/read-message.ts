@@ -17,6 +17,7 @@ export type ReadMessage =
  */
 export function readMessage(message: IncomingMessage, mapping: SourceMapping, hasTenant: boolean): ReadMessage {
   if ((message.wholeBytes ?? 0) > message.body.length) return { ok: false, problem: tooLarge(message.wholeBytes!) };
+  if (message.unreadable !== undefined) return { ok: false, problem: unreadable(message.unreadable) };
   try {
     return { ok: true, raw: rawOf(message, mapping, hasTenant) };
   } catch (error) {
@@ -37,6 +38,11 @@ function rawOf(message: IncomingMessage, mapping: SourceMapping, hasTenant: bool
     case 'mapped':
       return mapMessage(message, mapping);
   }
+}
+
+function unreadable(why: string): MessageProblem {
+  const detail = `The headers of the message cannot be read: ${why}`;
+  return { reason: 'unmapped', detail, faults: [{ path: '', message: detail }] };
 }
 
 function tooLarge(bytes: number): MessageProblem {

@@ -25,6 +25,7 @@ export function rejectedMessage(
     message.body.length > BODY_BYTES ||
     (message.key?.length ?? 0) > KEY_BYTES ||
     headers.length < message.headers.size ||
+    message.unreadable !== undefined ||
     attributes.some(([name, value]) => value !== message.attributes.get(name));
   return {
     position: message.position,
