@@ -23,20 +23,20 @@ beforeEach(() => void find.mockReset().mockResolvedValue(orders));
 afterEach(() => vi.useRealTimers());
 
 /** A session of a consumer that is given the one partition of `orders`, and reads of it what the test says. */
-function sessionOf({ intake = async () => {} }: { readonly intake?: Intake } = {}) {
+function sessionOf(intake: Intake = async () => {}) {
   const stream = Object.assign(new EventEmitter(), {
     connections: Object.assign(new EventEmitter(), { [Symbol.iterator]: () => [].values() }),
     ...{ close: async () => {}, pause: () => {}, resume: () => {} },
   });
   const consumer = CommittedConsumer.prototype;
-  const join = vi.spyOn(consumer, 'joinGroup').mockImplementation(async function (this: CommittedConsumer) {
+  const join = async function (this: CommittedConsumer) {
     this.assignments = [{ topic: 'orders', partitions: [0] }];
     this.emit('consumer:group:join', {} as never);
     return 'member';
-  } as never);
+  };
   const listed = new Map([['orders', [0n]]]);
   const fakes = [
-    join,
+    vi.spyOn(consumer, 'joinGroup').mockImplementation(join as never),
     vi.spyOn(consumer, 'listCommittedOffsets').mockResolvedValue(listed as never),
     vi.spyOn(consumer, 'listOffsets').mockResolvedValue(listed as never),
     vi.spyOn(consumer, 'consume').mockResolvedValue(stream as never),
@@ -46,6 +46,9 @@ function sessionOf({ intake = async () => {} }: { readonly intake?: Intake } = {
     for (const fake of fakes) fake.mockRestore();
   });
   const told = { looks: [] as unknown[], commits: [] as unknown[] };
+  const commit = vi.spyOn(consumer, 'commit');
+  const isActive = vi.spyOn(consumer, 'isActive').mockReturnValue(true);
+  fakes.push(commit as never, isActive as never);
   const joined = Promise.withResolvers<void>();
   const options: SessionOptions = {
     ...{ source, clientId: 'posthorn', intake, caution: new FetchCaution(), recallStarts: (_, look) => look() },
@@ -61,7 +64,7 @@ function sessionOf({ intake = async () => {} }: { readonly intake?: Intake } = {
       ...{ topic: 'orders', partition: 0, offset, leaderEpoch: 0, timestamp: 0n, headers: new Map() },
       ...{ key: null, value: Buffer.from('{}') },
     });
-  return { session, told, joined: joined.promise, join, receive };
+  return { session, told, joined: joined.promise, receive, commit, isActive };
 }
 
 test('a look for topics that fails is told, and tried again: the membership goes on', async () => {
@@ -94,4 +97,24 @@ test('the first look fails for all, and so does one of a session without a topic
   find.mockRejectedValue(away);
   await vi.advanceTimersByTimeAsync(15_000);
   await failed;
+});
+
+test('a commit that fails is told, and the membership goes on as long as it is one', async () => {
+  const { session, told, joined, receive, commit, isActive } = sessionOf();
+  const abort = new AbortController();
+  const ran = session.run(abort.signal);
+  await joined;
+  const slow = new Error('The coordinator did not answer.');
+  commit.mockRejectedValueOnce(slow as never).mockResolvedValue(undefined as never);
+  receive(0n);
+  await vi.waitUntil(() => told.commits.length === 1);
+  receive(1n);
+  await vi.waitUntil(() => commit.mock.calls.length === 2);
+  // The client has tried to join anew, and failed: it sends no heartbeat from then on.
+  const gone = new Error('joinGroup failed 4 times.');
+  isActive.mockReturnValue(false);
+  commit.mockRejectedValueOnce(gone as never);
+  receive(2n);
+  await expect(ran).rejects.toBe(gone);
+  expect(told.commits).toEqual([slow, gone]);
 });

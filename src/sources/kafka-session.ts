@@ -148,7 +148,7 @@ export class KafkaSession {
 
   async #nextGeneration(): Promise<void> {
     const consumer = this.#consumer;
-    const { caution, intake, isHeld, onTrouble, onCommitFailure, onFault } = this.#options;
+    const { caution, intake, isHeld, onTrouble, onFault } = this.#options;
     await this.#generation?.close();
     this.#generation = null;
     // What it could not store is read again, by whoever is given the partition.
@@ -163,7 +163,7 @@ export class KafkaSession {
       isHeld: isHeld(),
       onOffset: ({ topic, partition, offset }: PartitionOffset) => this.#positions.set(`${topic}/${partition}`, offset),
       onTrouble,
-      onCommitFailure,
+      onCommitFailure: (error) => this.#failCommit(consumer, error),
       onFault,
       onBroken: (error) => this.#ended.reject(error),
     });
@@ -171,6 +171,12 @@ export class KafkaSession {
     await generation.open();
     generation.hold(isHeld());
     if (!this.#hasPartitions) this.#options.onFetched();
+  }
+
+  /** Over some failures the client joins the group anew. Where that has failed too it is a member no more, sends no heartbeat, and says so to nobody else. */
+  #failCommit(consumer: CommittedConsumer, error: unknown): void {
+    this.#options.onCommitFailure(error);
+    if (!consumer.isActive()) this.#ended.reject(error);
   }
 
   #assigned(consumer: CommittedConsumer): ReadonlySet<string> {
