@@ -118,3 +118,9 @@ test('a commit that fails is told, and the membership goes on as long as it is o
   await expect(ran).rejects.toBe(gone);
   expect(told.commits).toEqual([slow, gone]);
 });
+
+test('a session that is told to end before it runs asks nothing of the broker', async () => {
+  const { session } = sessionOf();
+  await session.run(AbortSignal.abort());
+  expect(find).not.toHaveBeenCalled();
+});

@@ -86,6 +86,8 @@ export class KafkaSession {
     };
     signal.addEventListener('abort', end);
     try {
+      // While the client was being loaded, which nobody heard.
+      if (signal.aborted) return;
       this.#topics = await this.#finder.find();
       const { source, recallStarts } = this.#options;
       // Before the first look that finds nothing, too: what is made after it is read from its beginning.
