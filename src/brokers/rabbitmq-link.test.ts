@@ -12,7 +12,7 @@ async function linkTo(options: AmqpPeerOptions = {}) {
   const described = { ...connection, heartbeat_seconds: 30 } as unknown as RabbitmqConnection;
   const link = await openRabbitmq(rabbitmqOptions(described, { turn: 0, name: 'test' }));
   const closed = new Promise<void>((resolve) => peer.sockets[0]!.on('close', () => resolve()));
-  return { link, closed };
+  return { peer, link, closed };
 }
 
 test('a link ends though the broker answers neither the end of a channel nor that of the connection', async () => {
@@ -37,5 +37,15 @@ test('a link ends in order where the broker takes part, and ending it once more 
   await channel.close();
   await link.close();
   await closed;
+  await link.close();
+});
+
+test('of a large message no frame is larger than was agreed on', async () => {
+  const { peer, link } = await linkTo({ frameMax: 4_096 });
+  const channel = await link.channel();
+  await channel.confirmSelect();
+  await channel.basicPublish({ exchange: 'dead' }, Buffer.alloc(100_000));
+  expect(peer.published).toEqual(['dead']);
+  await channel.close();
   await link.close();
 });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Channel, Connection, type ConnectionOptions } from 'rabbitmq-client';
+import { keepToAgreedFrames } from './agreed-frames.ts';
 import { guardReads } from './guard-reads.ts';
 import { keepBodies } from './keep-bodies.ts';
 
@@ -46,6 +47,7 @@ export async function openRabbitmq(options: ConnectionOptions, signal?: AbortSig
   const failure = await Promise.race([connected, closed]);
   signal?.removeEventListener('abort', giveUp);
   if (failure !== null) throw failure;
+  keepToAgreedFrames(connection);
   return {
     closed,
     isBlocked: () => isBlocked,

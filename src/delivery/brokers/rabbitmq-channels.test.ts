@@ -20,7 +20,7 @@ async function rig(options: AmqpPeerOptions = {}) {
   const sender = createRabbitmqSender({ policy, resolver: fakeResolver({}), tickMs: 10, connectTimeoutMs: 10_000 });
   onTestFinished(() => sender.close());
   let sent = 0;
-  const send = (exchange: string, timeoutMs = 30_000) => {
+  const send = (exchange: string, timeoutMs = 30_000, body = '{}') => {
     const place = {
       hosts: [`127.0.0.1:${peer.port}`],
       vhost: '/',
@@ -32,7 +32,7 @@ async function rig(options: AmqpPeerOptions = {}) {
     const known = { 'webhook-id': 'evt_1', 'webhook-timestamp': '1', 'posthorn-attempt': '1' };
     const headers = Object.entries({ ...known, 'posthorn-delivery-id': `dlv_${sent++}` }).flat();
     const message: RabbitmqMessage = {
-      ...{ type: 'rabbitmq', routingKey: '', tenantNum: 1, headers, body: Buffer.from('{}'), timeoutMs },
+      ...{ type: 'rabbitmq', routingKey: '', tenantNum: 1, headers, body: Buffer.from(body), timeoutMs },
       destination: { type: 'rabbitmq', ...place, username: 'u', password: 'p' },
     };
     return new Promise<Outcome>((resolve) => void sender.send(message, resolve));
@@ -48,6 +48,12 @@ test('where a broker opens no channel, the connection is closed', async () => {
     const socket = peer.sockets.at(-1)!;
     if (!socket.closed) await once(socket, 'close');
   }
+});
+
+test('a broker that wants small frames gets large messages in as many', async () => {
+  const { peer, send } = await rig({ frameMax: 4_096 });
+  expect(await send('events', 30_000, JSON.stringify('x'.repeat(100_000)))).toMatchObject({ kind: 'delivered' });
+  expect(peer.sockets).toHaveLength(1);
 });
 
 test('a broker that allows few channels gets the messages of all exchanges, by one connection', async () => {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Connection } from 'rabbitmq-client';
+import { keepToAgreedFrames } from '../../brokers/agreed-frames.ts';
 import { guardReads } from '../../brokers/guard-reads.ts';
 import type { RabbitmqDestination } from '../../domain/destination.ts';
 import { DeliveryFailure, unreachable } from '../classify.ts';
@@ -104,6 +105,7 @@ async function connect(
     });
     if (!guard.isAllowedPeer(socket.remoteAddress, port))
       throw new DeliveryFailure({ kind: 'blocked', detail: `${name}: address is in a network that is not allowed` });
+    keepToAgreedFrames(connection);
     return connection;
   } catch (error) {
     connection.on('error', () => {});
