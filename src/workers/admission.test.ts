@@ -31,7 +31,7 @@ beforeEach(() => {
     nowMs: () => NOW,
     list,
     held,
-    memory: { mayTake: () => true } as unknown as AdmissionOptions['memory'],
+    memory: { mayTake: () => true, ofEndpoint: () => 10 } as unknown as AdmissionOptions['memory'],
     crowding: {
       places: () => {
         if (slots === null) return null;
@@ -138,4 +138,22 @@ test('what is in memory already is left as it is', () => {
   held.add(rows[0]!, new Lane({ lane: 0, epoch: 1 }, 0), 1);
   expect(admission.turnAway(rows)).toEqual([rows[0]]);
   expect(parked()).toBe(1);
+});
+
+test('an ordered row that became visible late and is turned away takes those with it that would overtake it', () => {
+  const desk = deskOf(1);
+  const place = (seq: number, behindSeq: number | null = null) => ({ key: 7, seq, behindSeq, isPaused: false });
+  const [first] = rowsOf(1, 1, place(11));
+  const [follower] = rowsOf(1, 1, place(12, 11));
+  const [late] = rowsOf(1, 1, place(10));
+  const bodies = { get: () => ({ externalId: null, body: Buffer.from('{}'), expunged: false }) };
+  const lane = new Lane({ lane: 0, epoch: 1 }, 0);
+  slots = null;
+  admission.admit([first!, follower!], bodies, () => lane);
+  expect([desk.waiting.length, desk.lines.waiting, held.size]).toEqual([1, 1, 2]);
+  slots = 0;
+  expect(admission.turnAway([late!])).toEqual([]);
+  expect([desk.lines.waiting, held.size, lane.held]).toEqual([0, 1, 1]);
+  expect(aside.takeBehind(held.has.bind(held))).toEqual([follower]);
+  expect(aside.takeParked(() => false)).toEqual([late]);
 });

@@ -91,6 +91,7 @@ export class Admission {
     const { held, aside, dispatcher } = this.#options;
     const standing = due.order === null ? 'go' : desk.lines.admit(letter, due.order);
     if (standing === 'behind') {
+      this.#passOver(desk, due);
       aside.setBehind([due]);
       return;
     }
@@ -102,12 +103,22 @@ export class Admission {
 
   #setAside(desk: Desk, due: DueDelivery): void {
     const { aside } = this.#options;
+    this.#passOver(desk, due);
     if (due.order !== null && (due.order.behindSeq !== null || due.order.isPaused)) {
       aside.setBehind([due]);
       return;
     }
     desk.markParked(classOf(due));
     aside.park([due]);
+  }
+
+  /** Those that would overtake it go back with it. */
+  #passOver(desk: Desk, { order }: DueDelivery): void {
+    const { held, aside } = this.#options;
+    if (order === null) return;
+    const letters = desk.lines.passedOver(order);
+    for (const { due } of letters) held.letGo(due);
+    aside.setBehind(letters.map(({ due }) => due));
   }
 
   #skip(letter: Letter, reason: SkipReason, desk: Desk): void {

@@ -65,6 +65,36 @@ test('while one is going, an earlier one that became visible late waits for it',
   expect(lines.ended(place(5)).freed).toBe(letters.get(4));
 });
 
+test('one that became visible late goes back with the others when the one that is going is tried again: nobody would tell it that it may go', () => {
+  const { lines, letters, standings } = linesOf(place(11), place(10), place(12, 11));
+  expect(standings).toEqual(['go', 'wait', 'wait']);
+  expect(lines.left(place(11)).behind).toEqual([letters.get(10), letters.get(12)]);
+  expect(lines.waiting).toBe(0);
+  const again = letter(10);
+  expect(lines.admit(again, place(10))).toBe('go');
+  expect(lines.admit(letter(11), place(11, 10))).toBe('wait');
+  expect(lines.ended(place(10)).asksTable).toBe(false);
+});
+
+test('a row that became visible late and finds no place takes those with it that follow, and none follows until the table was asked', () => {
+  const { lines, letters } = linesOf(place(11), place(12, 11));
+  expect(lines.passedOver(place(10))).toEqual([letters.get(12)]);
+  expect(lines.admit(letter(13), place(13, 11))).toBe('behind');
+  expect(lines.admit(letter(10), place(10))).toBe('wait');
+  expect(lines.ended(place(11)).freed).not.toBeNull();
+  expect(lines.admit(letter(12), place(12, 10))).toBe('behind');
+  expect(lines.ended(place(10)).asksTable).toBe(true);
+  expect(lines.admit(letter(12), place(12))).toBe('go');
+  expect(lines.admit(letter(13), place(13, 12))).toBe('wait');
+});
+
+test('a row that finds no place behind all others sends none of them back', () => {
+  const { lines } = linesOf(place(1), place(2, 1));
+  expect(lines.passedOver(place(3, 2))).toEqual([]);
+  expect(lines.passedOver(place(3, null, 2))).toEqual([]);
+  expect(lines.admit(letter(3), place(3, 2))).toBe('wait');
+});
+
 test('what may not go yet can be taken out, and what is going stays', () => {
   const { lines, letters } = linesOf(place(1), place(2, 1), place(3, 2));
   expect(lines.takeWaiting()).toEqual([letters.get(2), letters.get(3)]);

@@ -32,6 +32,8 @@ const NOTHING: Aftermath = { freed: null, behind: [], asksTable: false };
 export class KeyLines {
   /** Each in the order of the numbers. */
   readonly #lines = new Map<number, Member[]>();
+  /** Keys whose line lacks one that comes before others of it: see `passedOver`. */
+  readonly #broken = new Set<number>();
   #waiting = 0;
 
   /** Letters that may not be sent yet. */
@@ -43,12 +45,16 @@ export class KeyLines {
   admit(letter: Letter, { key, seq, behindSeq, isPaused }: OrderPlace): Standing {
     if (isPaused) return 'behind';
     const line = this.#lines.get(key) ?? [];
-    if (behindSeq !== null && !line.some((member) => member.seq === behindSeq)) return 'behind';
+    const isFollowing = line.some((member) => member.seq === behindSeq) && !this.#broken.has(key);
+    if (behindSeq !== null && !isFollowing) return 'behind';
     const after = line.findIndex((member) => member.seq > seq);
     line.splice(after === -1 ? line.length : after, 0, { letter, seq, behindSeq, isGoing: false });
     this.#lines.set(key, line);
     this.#waiting++;
-    return this.#letGo(line) === letter ? 'go' : 'wait';
+    const next = nextOf(line);
+    if (next?.letter !== letter) return 'wait';
+    this.#begin(next);
+    return 'go';
   }
 
   /** One of the line has ended for good, or is gone from the table. */
@@ -61,24 +67,43 @@ export class KeyLines {
     return { ...NOTHING, freed: this.#letGo(line) };
   }
 
-  /** One of the line will be tried again later, or left memory: whatever stands behind it goes back to the table. */
+  /**
+   * One of the line will be tried again later, or left memory: all that wait go back to the table, which knows who is next. One of a lower number that
+   * became visible late is among them: it waits for the end of this one, of which nobody would tell it.
+   */
   left({ key, seq }: OrderPlace): Aftermath {
     if (this.#leave(key, seq) === undefined) return NOTHING;
-    return { ...NOTHING, behind: this.#takeFrom(key, (member) => member.seq > seq) };
+    return { ...NOTHING, behind: this.#takeFrom(key) };
+  }
+
+  /**
+   * A row was read that is not taken in, or stands behind one that is not here. Where it became visible late, others that follow it are here already: they would overtake it, one after the
+   * other, and so would those that are still to come. Then the line takes nobody any more but who is the first of the table, until it is empty and the table is asked.
+   * @returns those that go back to the table
+   */
+  passedOver({ key, seq }: OrderPlace): readonly Letter[] {
+    const isLate = this.#lines.get(key)?.some((member) => member.seq > seq) ?? false;
+    if (!isLate) return [];
+    const taken = this.#takeFrom(key);
+    if (this.#lines.has(key)) this.#broken.add(key);
+    return taken;
   }
 
   /** Takes out all that may not be sent yet. */
   takeWaiting(): Letter[] {
-    return [...this.#lines.keys()].flatMap((key) => this.#takeFrom(key, () => true));
+    return [...this.#lines.keys()].flatMap((key) => this.#takeFrom(key));
   }
 
-  /** Lets the first one go when none is going and nothing is before it. */
   #letGo(line: readonly Member[]): Letter | null {
-    const [first] = line;
-    if (first === undefined || first.behindSeq !== null || line.some(({ isGoing }) => isGoing)) return null;
-    first.isGoing = true;
+    const next = nextOf(line);
+    if (next === null) return null;
+    this.#begin(next);
+    return next.letter;
+  }
+
+  #begin(member: Member): void {
+    member.isGoing = true;
     this.#waiting--;
-    return first.letter;
   }
 
   #leave(key: number, seq: number): Member | undefined {
@@ -87,19 +112,33 @@ export class KeyLines {
     if (line === undefined || index === -1) return undefined;
     const [member] = line.splice(index, 1);
     if (member?.isGoing === false) this.#waiting--;
-    if (line.length === 0) this.#lines.delete(key);
+    this.#keep(key, line);
     return member;
   }
 
-  /** Takes out those that wait and are meant. */
-  #takeFrom(key: number, isMeant: (member: Member) => boolean): Letter[] {
+  /** Takes out those that wait. */
+  #takeFrom(key: number): Letter[] {
     const line = this.#lines.get(key) ?? [];
     const taken: Member[] = [];
     const kept: Member[] = [];
-    for (const member of line) (!member.isGoing && isMeant(member) ? taken : kept).push(member);
+    for (const member of line) (member.isGoing ? kept : taken).push(member);
     this.#waiting -= taken.length;
-    if (kept.length === 0) this.#lines.delete(key);
-    else this.#lines.set(key, kept);
+    this.#keep(key, kept);
     return taken.map(({ letter }) => letter);
   }
+
+  #keep(key: number, line: Member[]): void {
+    if (line.length > 0) this.#lines.set(key, line);
+    else {
+      this.#lines.delete(key);
+      this.#broken.delete(key);
+    }
+  }
+}
+
+/** The first one, when none is going and nothing is before it. */
+function nextOf(line: readonly Member[]): Member | null {
+  const [first] = line;
+  if (first === undefined || first.behindSeq !== null || line.some(({ isGoing }) => isGoing)) return null;
+  return first;
 }
