@@ -64,6 +64,7 @@ function tellAll(observe: Observer): void {
     'dead_letters_forgotten',
     'rejected_messages_forgotten',
     'keys_resumed',
+    'deliveries_withdrawn',
     'ends_added',
     'keys_forgotten',
     'secrets_forgotten',

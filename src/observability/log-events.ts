@@ -189,6 +189,12 @@ export const LOG_EVENTS = {
       'So many keys of ordered endpoints went on that waited for a dead letter which its receiver had taken after all: the process that heard of it had died.',
     fields: ['count'],
   },
+  'housekeeping.deliveries_withdrawn': {
+    level: 'info',
+    meaning:
+      'So many deliveries were withdrawn that a cancelled replay had queued: the process that cancelled it had died before it was done.',
+    fields: ['count'],
+  },
   'housekeeping.ends_added': {
     level: 'info',
     meaning:

@@ -4,13 +4,9 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import type { ScanStep } from './bounded-scan.ts';
 import type { Clock } from './clock.ts';
-import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import type { DeadLetterReason } from './dead-letter-reason.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
-import { orderKeysOf, promote } from './order.ts';
-import { pauseAgain } from './pause-again.ts';
-import { isDeliveryOf, probeOnly } from './probe.ts';
 import { type WeighedList, weighPage } from './weigh-page.ts';
 
 export const REPLAY_STATES = ['pending', 'running', 'completed', 'cancelled'] as const;
@@ -139,57 +135,4 @@ export async function listReplays(
     [tenantNum, [...ids]],
   );
   return { rows: rows.map(toReplay), resume };
-}
-
-// In one order with other statements that take many rows, lest they wait for each other. One that had attempts and no end before is cancelled:
-// an ordinal is left free for the attempt that may be in flight. One that had none was not there before, and is not there again.
-const WITHDRAW = `
-  WITH ours AS MATERIALIZED (
-    SELECT endpoint_num, event_id FROM mailbox WHERE replay_num = $1 ORDER BY endpoint_num, event_id FOR UPDATE
-  ),
-  withdrawn AS (
-    DELETE FROM mailbox m USING ours o WHERE ${isDeliveryOf('m', 'o')} 
-    RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt, m.order_key, m.seq, m.paused_at
-  ),
-  ${pauseAgain('withdrawn')},
-  ended AS (
-    INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM withdrawn w
-     WHERE attempt > 0 AND (SELECT decision FROM attempts a WHERE a.event_id = w.event_id AND a.endpoint_num = w.endpoint_num AND a.${ENDING} LIMIT 1) IS NULL
-  )
-  SELECT endpoint_num, order_key FROM withdrawn`;
-
-export type CancelReplayResult = 'cancelled' | 'finished' | 'not_found';
-
-/**
- * Ends a replay: what it queued and nobody has tried yet is withdrawn, and such a delivery is again what it was before: a key of an
- * ordered endpoint that had waited for it does so again. One whose attempt is in flight is withdrawn too: where the receiver
- * takes it, it is delivered all the same (`overruleEnds`), else that attempt is kept as a fact, marked late.
- */
-export async function cancelReplay(
-  pool: pg.Pool,
-  tenant: TenantRef,
-  id: string,
-  actor: string,
-): Promise<CancelReplayResult> {
-  return inTransaction(pool, async (client) => {
-    const found = await client.query<{ num: number; state: ReplayState }>(
-      'SELECT num, state FROM replays WHERE id = $1 AND tenant_num = $2 FOR UPDATE',
-      [id, tenant.num],
-    );
-    const replay = found.rows[0];
-    if (replay === undefined) return 'not_found';
-    if (replay.state === 'cancelled') return 'cancelled';
-    if (replay.state === 'completed') return 'finished';
-    await probeOnly(client);
-    const withdrawn = await client.query<{ endpoint_num: number; order_key: number | null }>(WITHDRAW, [replay.num]);
-    await promote(client, orderKeysOf(withdrawn.rows));
-    await client.query(
-      `UPDATE replays SET state = 'cancelled', finished_at = now(), queued = queued - $2 WHERE num = $1`,
-      [replay.num, withdrawn.rowCount],
-    );
-    const after = { deliveries_withdrawn: withdrawn.rowCount };
-    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'replay.cancelled', object: id, after });
-    return 'cancelled';
-  });
 }

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
 import { addMissingEnds } from '../store/add-missing-ends.ts';
+import { finishCancelledReplays } from '../store/cancel-replay.ts';
 import { dropExpiredKeys } from '../store/drop-expired-keys.ts';
 import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
@@ -24,6 +25,7 @@ export type HousekeepingDuty =
   | 'dead_letters_forgotten'
   | 'rejected_messages_forgotten'
   | 'keys_resumed'
+  | 'deliveries_withdrawn'
   | 'ends_added'
   | 'keys_forgotten'
   | 'secrets_forgotten';
@@ -67,6 +69,7 @@ export class Housekeeping {
       ['dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil, signal))],
       ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil, signal))],
       ['keys_resumed', async () => countOf(await resumeStranded(pool, signal))],
+      ['deliveries_withdrawn', async () => countOf(await finishCancelledReplays(pool, signal))],
       ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
       // The last: they take their time.
       ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],

@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { cancelReplay } from '../../src/store/cancel-replay.ts';
 import { expungePayload } from '../../src/store/expunge.ts';
 import { promote, promoteAll } from '../../src/store/order.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { cancelDelivery } from '../../src/store/redrive.ts';
-import { cancelReplay } from '../../src/store/replays.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import { call } from '../support/api.ts';
 import {

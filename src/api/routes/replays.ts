@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Refusal } from '../../domain/errors.ts';
 import { typePatternProblem } from '../../routing/type-pattern.ts';
+import { cancelReplay as cancel } from '../../store/cancel-replay.ts';
 import * as replays from '../../store/replays.ts';
 import { deliveryIds, reason } from '../dead-letter-json.ts';
 import { objectId } from '../object-id.ts';
@@ -92,13 +93,15 @@ export const cancelReplay = defineRoute({
   params,
   query: noQuery,
   responses: { 204: { description: 'Cancelled', schema: null } },
-  handle: async ({ tenant, params: { replay_id }, caller }, { apiPool }) => {
-    switch (await replays.cancelReplay(apiPool, tenant, replay_id, caller.actor)) {
+  handle: async ({ tenant, params: { replay_id }, caller }, { apiPool, ringEndpoints }) => {
+    const result = await cancel(apiPool, tenant, replay_id, caller.actor);
+    switch (result) {
       case 'not_found':
         throw replayNotFound();
       case 'finished':
         throw new Refusal(409, 'replay_finished', 'The replay has finished already.');
-      case 'cancelled':
+      default:
+        ringEndpoints(result.resumed);
         return { status: 204 };
     }
   },
