@@ -22,6 +22,8 @@ export interface WorkerSessionOptions {
   readonly onCall?: (lanes: readonly number[]) => void;
   /** Opens the connection; tests put a pooler in its place. */
   readonly connect?: (pool: pg.Pool) => Promise<Connection>;
+  /** Between two looks at whether the session is there, in ms. */
+  readonly pingMs?: number;
 }
 
 const PING_MS = 1_000;
@@ -85,18 +87,20 @@ export class WorkerSession {
 
   /** @returns false when this connection is not one session, so that another would be none either. */
   async #keepOne(): Promise<boolean> {
-    this.#connection = await this.#connect(this.#options.pool);
-    const lost = Promise.withResolvers<never>();
-    lost.promise.catch(() => {});
-    this.#connection.onLost(() => lost.reject(new Error('the session of this worker was lost')));
+    const { pool, pingMs = PING_MS } = this.#options;
+    this.#connection = await this.#connect(pool);
+    const lost = new AbortController();
+    this.#connection.onLost(() => lost.abort(new Error('the session of this worker was lost')));
+    // One signal for all pauses: each wait for a promise that is open as long as the session would stay in memory as long as that.
+    const signal = AbortSignal.any([this.#stopping.signal, lost.signal]);
     const pid = await this.#takeLock(this.#connection);
     if (pid === null || !(await this.#isVisible(this.#connection, pid))) return this.#distrust();
     await hearLaneCalls(this.#connection, this.#options.onCall ?? (() => {}));
     await this.#announce(this.lockKey);
     this.#heldSince = performance.now();
     while (!this.#stopping.signal.aborted) {
-      const pause = sleep(PING_MS, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => {});
-      await Promise.race([pause, lost.promise]);
+      await sleep(pingMs, undefined, { signal, ref: false }).catch(() => {});
+      lost.signal.throwIfAborted();
       if ((await pidOf(this.#connection)) !== pid) return this.#distrust();
     }
     return true;
