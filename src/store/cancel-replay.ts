@@ -3,7 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
-import { type OrderKey, orderKeysOf, promoteInParts } from './order.ts';
+import { type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { pauseAgain } from './pause-again.ts';
 import { asFilter, isDeliveryOf, probeOnly } from './probe.ts';
 import type { ReplayState } from './replays.ts';
@@ -77,7 +77,7 @@ export async function cancelReplay(
   for (;;) {
     const some = await inTransaction(pool, (client) => cancelSome(client, tenant, id, actor));
     if (typeof some === 'string') return some;
-    await promoteInParts(pool, some.keys);
+    await promoteAfter(pool, some.keys);
     for (const { endpointNum } of some.keys) resumed.add(endpointNum);
     if (some.isLast) return { resumed };
   }
@@ -130,7 +130,7 @@ export async function finishCancelledReplays(pool: pg.Pool, signal?: AbortSignal
         await client.query('SELECT FROM replays WHERE num = $1 FOR UPDATE', [num]);
         return withdrawSome(client, num);
       });
-      await promoteInParts(pool, some.keys);
+      await promoteAfter(pool, some.keys);
       total += some.count;
       ({ isLast } = some);
     }

@@ -3,7 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
-import { orderKeysOf, promote } from './order.ts';
+import { type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { isDeliveryOf, probeOnly } from './probe.ts';
 import { lockRedrives } from './redrive.ts';
 import { cancelUnexpanded } from './unexpanded.ts';
@@ -14,11 +14,16 @@ export interface ExpungedEvent {
   readonly publicId: string;
 }
 
+/** `resumed`: endpoints with deliveries that stood behind what was cancelled in order, or behind a dead letter of it, and may be made now. */
+export interface Expunged {
+  readonly resumed: ReadonlySet<number>;
+}
+
 /**
  * Takes the payload out of an event for good, and cancels its deliveries that wait. The fact that it was, its type and its attempts stay.
  * Doing it again changes nothing.
  * @param rewrite the body without the payload
- * @returns false when the tenant has no such event (any more)
+ * @returns null when the tenant has no such event (any more)
  */
 export async function expungePayload(
   pool: pg.Pool,
@@ -26,8 +31,9 @@ export async function expungePayload(
   event: ExpungedEvent,
   actor: string,
   rewrite: (body: Buffer) => Buffer,
-): Promise<boolean> {
-  return inTransaction(pool, async (client) => {
+): Promise<Expunged | null> {
+  let keys: readonly OrderKey[] = [];
+  const isThere = await inTransaction(pool, async (client) => {
     // Whoever brings a delivery of it back has looked at the event before: what they write must be seen here, to be cancelled.
     await lockRedrives(client, tenant.num);
     // An event whose dead letters outlive its day is in one place, then for a moment in both, then in the other.
@@ -37,8 +43,8 @@ export async function expungePayload(
     // Before those that wait: a worker may be moving some of them there.
     const unexpanded = await cancelUnexpanded(client, tenant.num, event.uuid, 'payload_expunged');
     const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
-    await resumeBehind(client, tenant.num, event.uuid);
-    const after = { deliveries_cancelled: unexpanded + cancelled };
+    keys = [...cancelled.keys, ...(await resumeBehind(client, tenant.num, event.uuid))];
+    const after = { deliveries_cancelled: unexpanded + cancelled.count };
     await appendAuditRow(client, {
       tenantNum: tenant.num,
       actor,
@@ -48,6 +54,9 @@ export async function expungePayload(
     });
     return true;
   });
+  if (!isThere) return null;
+  await promoteAfter(pool, keys);
+  return { resumed: new Set(keys.map(({ endpointNum }) => endpointNum)) };
 }
 
 async function expungeIn(
@@ -70,17 +79,21 @@ async function expungeIn(
 }
 
 /** What stands behind a dead letter of it would wait for a retry that nobody can make any more. */
-async function resumeBehind(client: Queryable, tenantNum: number, eventUuid: string): Promise<void> {
+async function resumeBehind(client: Queryable, tenantNum: number, eventUuid: string): Promise<readonly OrderKey[]> {
   const { rows } = await client.query<{ endpoint_num: number; order_key: number }>(
     `DELETE FROM paused_keys WHERE event_id = $2 AND endpoint_num = ANY(ARRAY(SELECT num FROM endpoints WHERE tenant_num = $1))
      RETURNING endpoint_num, order_key`,
     [tenantNum, eventUuid],
   );
-  await promote(client, orderKeysOf(rows));
+  return orderKeysOf(rows);
 }
 
-// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
-async function cancelWaiting(client: Queryable, tenantNum: number, eventUuid: string): Promise<number> {
+// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. The highest number that a column holds stands for those past it.
+async function cancelWaiting(
+  client: Queryable,
+  tenantNum: number,
+  eventUuid: string,
+): Promise<{ readonly count: number; readonly keys: readonly OrderKey[] }> {
   await probeOnly(client);
   const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(
     `WITH ours AS MATERIALIZED (
@@ -92,11 +105,11 @@ async function cancelWaiting(client: Queryable, tenantNum: number, eventUuid: st
        RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt, m.order_key
      ), appended AS (
        INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-       SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed
+       SELECT event_id, now(), endpoint_num, tenant_num, least(attempt + 2, 32767), ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed
+       ON CONFLICT DO NOTHING
      )
      SELECT endpoint_num, order_key FROM removed`,
     [tenantNum, eventUuid],
   );
-  await promote(client, orderKeysOf(rows));
-  return rows.length;
+  return { count: rows.length, keys: orderKeysOf(rows) };
 }

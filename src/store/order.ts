@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import type { Queryable } from './in-transaction.ts';
+import { inTransaction, type Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
-import { asFilter, isDeliveryOf } from './probe.ts';
+import { asFilter, isDeliveryOf, probeOnly } from './probe.ts';
 
 /** What deliveries are kept in order by: see `src/routing/order-key.ts`. */
 export interface OrderKey {
@@ -74,6 +74,16 @@ export async function promoteInParts(db: Queryable, keys: readonly StuckKey[]): 
   for (let at = 0; at < keys.length; at += KEYS_AT_ONCE)
     promoted += await promote(db, keys.slice(at, at + KEYS_AT_ONCE));
   return promoted;
+}
+
+/** The same after a transaction of the API, whose sessions are not those that only probe: some keys at a time, each time in a transaction of its own. */
+export async function promoteAfter(pool: pg.Pool, keys: readonly OrderKey[]): Promise<void> {
+  for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
+    await inTransaction(pool, async (client) => {
+      await probeOnly(client);
+      await promote(client, keys.slice(at, at + KEYS_AT_ONCE));
+    });
+  }
 }
 
 // A loose index scan: one probe per key that has rows behind, however many, and none for keys of one row.

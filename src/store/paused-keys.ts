@@ -2,8 +2,7 @@ import type pg from 'pg';
 import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { inTransaction } from './in-transaction.ts';
-import { promote } from './order.ts';
-import { probeOnly } from './probe.ts';
+import { promoteAfter } from './order.ts';
 
 /** A key of an ordered endpoint that waits for a person, and the dead letter that it waits for. */
 export interface PausedKey {
@@ -62,12 +61,7 @@ export async function resumeKeys(
          RETURNING order_key`,
         [num, key, tenant.num],
       );
-      if (rows.length === 0) return 0;
-      await probeOnly(client);
-      await promote(
-        client,
-        rows.map((row) => ({ endpointNum: num, key: row.order_key })),
-      );
+      if (rows.length === 0) return [];
       const after = { keys: rows.length };
       await appendAuditRow(client, {
         tenantNum: tenant.num,
@@ -76,9 +70,10 @@ export async function resumeKeys(
         object: id,
         after,
       });
-      return rows.length;
+      return rows.map((row) => ({ endpointNum: num, key: row.order_key }));
     });
-    total += resumed;
-    if (resumed < CHUNK) return total;
+    await promoteAfter(pool, resumed);
+    total += resumed.length;
+    if (resumed.length < CHUNK) return total;
   }
 }

@@ -5,8 +5,7 @@ import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { type Delivery, readDeliveries } from './delivery-reads.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
-import { orderKeysOf, promote } from './order.ts';
-import { probeOnly } from './probe.ts';
+import { type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { restoreKept } from './restore-kept.ts';
 import { takeUnexpanded } from './unexpanded.ts';
 
@@ -139,13 +138,14 @@ function onlyOne(deliveries: readonly Delivery[]): Delivery {
 
 export type CancelRefusal = 'not_found' | 'ended';
 
-// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late.
+// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. The highest number that a column holds stands for those past it.
 const CANCEL = `
   WITH removed AS (
     DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
   ), appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, tenant_num, attempt + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed
+    SELECT event_id, now(), endpoint_num, tenant_num, least(attempt + 2, 32767), ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed
+    ON CONFLICT DO NOTHING
   )
   SELECT endpoint_num, order_key FROM removed`;
 
@@ -157,14 +157,14 @@ export async function cancelDelivery(
   actor: string,
 ): Promise<Delivery | CancelRefusal> {
   const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
-  return inTransaction(pool, async (client) => {
+  let resumed: readonly OrderKey[] = [];
+  const result = await inTransaction(pool, async (client) => {
     if (await takeUnexpanded(client, tenant.num, delivery)) {
       // Into the mailbox and out of it again: it ends as all others do. No lane sees it.
       await client.query(QUEUE_FIRST, [delivery.eventUuid, delivery.endpointNum, tenant.num, 0]);
     }
     const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(CANCEL, key);
-    await probeOnly(client);
-    await promote(client, orderKeysOf(rows));
+    resumed = orderKeysOf(rows);
     if (rows.length === 0) {
       const known = await client.query(
         'SELECT 1 FROM attempts WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 LIMIT 1',
@@ -181,4 +181,6 @@ export async function cancelDelivery(
     });
     return onlyOne(await readDeliveries(client, tenant.num, [delivery]));
   });
+  await promoteAfter(pool, resumed);
+  return result;
 }

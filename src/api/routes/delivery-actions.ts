@@ -59,9 +59,12 @@ export const cancelDelivery = defineRoute({
   query: noQuery,
   body: noBody,
   responses: accepted,
-  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool }) => {
+  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, ringEndpoints }) => {
     const result = await redrive.cancelDelivery(apiPool, tenant, key, caller.actor);
-    if (typeof result === 'object') return { status: 202, body: deliveryJson(result, tenant) };
+    if (typeof result === 'object') {
+      ringEndpoints([key.endpointNum]);
+      return { status: 202, body: deliveryJson(result, tenant) };
+    }
     switch (result) {
       case 'not_found':
         throw deliveryNotFound();
