@@ -57,7 +57,7 @@ const ADD = `
   ),
   cancelled AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, $7, last + 2, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM left_open WHERE taken IS NULL
+    SELECT event_id, now(), endpoint_num, $7, least(last + 2, 32767), ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM left_open WHERE taken IS NULL
     ON CONFLICT DO NOTHING
   )
   SELECT (SELECT count(*)::int FROM left_open) AS added, (SELECT count(*)::int FROM looked) AS looked,

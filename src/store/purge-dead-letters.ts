@@ -7,9 +7,8 @@ import { GIVEN_LETTERS, letterValues } from './dead-letter-reads.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
-import { type OrderKey, promote } from './order.ts';
+import { type OrderKey, promoteAfter } from './order.ts';
 import { plainArray } from './plain-array.ts';
-import { probeOnly } from './probe.ts';
 import { lockRedrives } from './redrive.ts';
 
 /** Which dead letters go: those that pass the filter, or of those that are named the ones that are dead letters. */
@@ -62,8 +61,14 @@ export async function purgeDeadLetters(
   let after: DeliveryKey | null = null;
   for (;;) {
     const from = after;
-    const purgeNext = (client: Queryable) => purgeChunk(client, tenant, selection, from, { actor, asked });
-    const chunk: Step = await inTurn(() => inTransaction(pool, purgeNext), from !== null);
+    const purgeNext = async () => {
+      const chunk = await inTransaction(pool, (client) =>
+        purgeChunk(client, tenant, selection, from, { actor, asked }),
+      );
+      await promoteAfter(pool, chunk.resumed);
+      return chunk;
+    };
+    const chunk: Step = await inTurn(purgeNext, from !== null);
     purged += chunk.purged;
     for (const { endpointNum } of chunk.resumed) resumed.add(endpointNum);
     if (chunk.resume === null) return { purged, complete: true, resumed };
@@ -96,8 +101,6 @@ async function purgeChunk(
       after: JSON.parse(JSON.stringify({ purged, request: asked })),
     });
   }
-  await probeOnly(client);
-  await promote(client, resumed);
   return { purged, resumed, resume };
 }
 
@@ -107,9 +110,10 @@ const PURGE = `
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
     SELECT l.event_id, now(), l.endpoint_num, $1,
-           (SELECT max(a.attempt) FROM attempts a WHERE a.event_id = l.event_id AND a.endpoint_num = l.endpoint_num) + 2,
+           least((SELECT max(a.attempt) FROM attempts a WHERE a.event_id = l.event_id AND a.endpoint_num = l.endpoint_num) + 2, 32767),
            ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'purged'
       FROM letters l WHERE NOT l.is_kept
+    ON CONFLICT DO NOTHING
     RETURNING 1
   ),
   dropped AS (
