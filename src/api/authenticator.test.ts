@@ -5,13 +5,16 @@ import { Authenticator } from './authenticator.ts';
 
 const OPERATOR_KEY = 'operator-key-of-the-test';
 
+/** By Postgres's clock and by the steady one: `pass` moves both, a step of Postgres's clock only its own. */
 let now: number;
+let steady: number;
 let keys: Map<string, KnownKey>;
 let lookups: number;
 let authenticator: Authenticator;
 
 beforeEach(() => {
   now = 1_000;
+  steady = 50_000;
   lookups = 0;
   keys = new Map([
     ['good', { id: 'key_1', tenantNum: 7, tenantId: 'tenant_7', scopes: ['events:write'], expiresAtMs: null }],
@@ -20,8 +23,15 @@ beforeEach(() => {
     lookups++;
     return keys.get(key) ?? null;
   };
-  authenticator = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  authenticator = new Authenticator({ operatorKey: OPERATOR_KEY, find, ...clocks });
 });
+
+const clocks = { nowMs: () => now, steadyMs: () => steady };
+
+function pass(ms: number): void {
+  now += ms;
+  steady += ms;
+}
 
 const refusal = expect.objectContaining({ status: 401, code: 'unauthorized' });
 
@@ -63,17 +73,39 @@ test('an unknown key is refused each time anew', async () => {
 test('a revoked key dies within little more than a second', async () => {
   await authenticator.authenticate('Bearer good');
   keys.clear();
-  now += 999;
+  pass(999);
   await authenticator.authenticate('Bearer good');
-  now += 1;
+  pass(1);
   await expect(authenticator.authenticate('Bearer good')).rejects.toEqual(refusal);
 });
 
 test('a key is never trusted past its expiry', async () => {
   keys.set('good', { ...keys.get('good')!, expiresAtMs: now + 100 });
   await authenticator.authenticate('Bearer good');
-  now += 100;
+  pass(100);
   keys.clear();
+  await expect(authenticator.authenticate('Bearer good')).rejects.toEqual(refusal);
+});
+
+test.each([
+  ['back', -3_600_000],
+  ['forward', 3_600_000],
+])('a revoked key dies as soon where the clock of Postgres is set %s', async (_direction, step) => {
+  await authenticator.authenticate('Bearer good');
+  keys.clear();
+  now += step;
+  pass(999);
+  await authenticator.authenticate('Bearer good');
+  expect(lookups).toBe(1);
+  pass(1);
+  await expect(authenticator.authenticate('Bearer good')).rejects.toEqual(refusal);
+});
+
+test('a key expires by the clock of Postgres, where that is set forward too', async () => {
+  keys.set('good', { ...keys.get('good')!, expiresAtMs: now + 3_600_000 });
+  await authenticator.authenticate('Bearer good');
+  keys.clear();
+  now += 3_600_000;
   await expect(authenticator.authenticate('Bearer good')).rejects.toEqual(refusal);
 });
 
@@ -88,7 +120,7 @@ test('a key that is looked for while one is revoked is not remembered: it may ha
   const known = keys.get('good')!;
   const { promise, resolve } = Promise.withResolvers<typeof known>();
   const find = vi.fn(() => promise);
-  const slow = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  const slow = new Authenticator({ operatorKey: OPERATOR_KEY, find, ...clocks });
   const looking = slow.authenticate('Bearer good');
   slow.forget();
   resolve(known);
@@ -101,7 +133,7 @@ test('a key store that fails is not an unauthorized caller', async () => {
   const failing = new Authenticator({
     operatorKey: OPERATOR_KEY,
     find: () => Promise.reject(new Error('away')),
-    nowMs: () => now,
+    ...clocks,
   });
   await expect(failing.authenticate('Bearer good')).rejects.toThrow('away');
 });
@@ -114,7 +146,7 @@ async function knownKey() {
     looks.push(Promise.withResolvers());
     return looks.at(-1)!.promise;
   });
-  const patient = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  const patient = new Authenticator({ operatorKey: OPERATOR_KEY, find, ...clocks });
   const first = patient.authenticate('Bearer good');
   looks[0]!.resolve(good);
   await first;
@@ -126,7 +158,7 @@ afterEach(() => void vi.useRealTimers());
 test('a key that was good a moment ago stays so while nobody answers whether it is, and not for longer than ten seconds', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const { patient, looks, find } = await knownKey();
-  now += 1_000;
+  pass(1_000);
   const waiting = [patient.authenticate('Bearer good'), patient.authenticate('Bearer good')];
   await vi.advanceTimersByTimeAsync(250);
   for (const caller of await Promise.all(waiting)) expect(caller).toMatchObject({ actor: 'key_1' });
@@ -134,9 +166,9 @@ test('a key that was good a moment ago stays so while nobody answers whether it 
     ['good', false],
     ['good', true],
   ]);
-  now += 8_999;
+  pass(8_999);
   expect(await patient.authenticate('Bearer good')).toMatchObject({ actor: 'key_1' });
-  now += 1;
+  pass(1);
   const late = patient.authenticate('Bearer good');
   looks[1]!.reject(new Refusal(503, 'unavailable', 'away'));
   await expect(late).rejects.toMatchObject({ status: 503 });
@@ -144,7 +176,7 @@ test('a key that was good a moment ago stays so while nobody answers whether it 
 
 test('a key that was good a moment ago stays so while looks for it fail', async () => {
   const { patient, looks } = await knownKey();
-  now += 1_000;
+  pass(1_000);
   const asked = patient.authenticate('Bearer good');
   looks[1]!.reject(new Refusal(503, 'overloaded', 'too much'));
   expect(await asked).toMatchObject({ actor: 'key_1' });
@@ -153,7 +185,7 @@ test('a key that was good a moment ago stays so while looks for it fail', async 
 test('once it is answered that a key was revoked, however late, it is not trusted any more', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const { patient, looks } = await knownKey();
-  now += 1_000;
+  pass(1_000);
   const asked = patient.authenticate('Bearer good');
   await vi.advanceTimersByTimeAsync(250);
   await asked;
@@ -164,10 +196,29 @@ test('once it is answered that a key was revoked, however late, it is not truste
   await expect(next).rejects.toEqual(refusal);
 });
 
+test.each([
+  ['back', -3_600_000],
+  ['forward', 3_600_000],
+])(
+  'while nobody answers, a key is trusted for ten seconds also where the clock of Postgres is set %s',
+  async (_direction, step) => {
+    const { patient, looks } = await knownKey();
+    now += step;
+    pass(9_999);
+    const early = patient.authenticate('Bearer good');
+    looks[1]!.reject(new Refusal(503, 'unavailable', 'away'));
+    expect(await early).toMatchObject({ actor: 'key_1' });
+    pass(1);
+    const late = patient.authenticate('Bearer good');
+    looks[2]!.reject(new Refusal(503, 'unavailable', 'away'));
+    await expect(late).rejects.toMatchObject({ status: 503 });
+  },
+);
+
 test('while nobody answers, no key is trusted past its expiry', async () => {
   keys.set('good', { ...keys.get('good')!, expiresAtMs: now + 2_000 });
   const { patient, looks } = await knownKey();
-  now += 2_000;
+  pass(2_000);
   const asked = patient.authenticate('Bearer good');
   looks[1]!.reject(new Refusal(503, 'unavailable', 'away'));
   await expect(asked).rejects.toMatchObject({ status: 503 });
@@ -176,26 +227,26 @@ test('while nobody answers, no key is trusted past its expiry', async () => {
 test('G4: a key that was good is not looked for among those made up when another is revoked, or very many are used', async () => {
   const good = keys.get('good')!;
   const find = vi.fn(async (_key: string, _wasKnown: boolean) => good);
-  const busy = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  const busy = new Authenticator({ operatorKey: OPERATOR_KEY, find, ...clocks });
   await busy.authenticate('Bearer good');
   busy.forget();
   await busy.authenticate('Bearer good');
   expect(find).toHaveBeenLastCalledWith('good', true);
   for (let i = 0; i < 9_999; i++) await busy.authenticate(`Bearer other${i}`);
   await busy.authenticate('Bearer another');
-  now += 1_000;
+  pass(1_000);
   await busy.authenticate('Bearer other1');
   expect(find).toHaveBeenLastCalledWith('other1', true);
 });
 
 test('a key is trusted from when it was asked for, however late the answer came', async () => {
   const find = vi.fn(async () => {
-    now += 600;
+    pass(600);
     return keys.get('good')!;
   });
-  const slow = new Authenticator({ operatorKey: OPERATOR_KEY, find, nowMs: () => now });
+  const slow = new Authenticator({ operatorKey: OPERATOR_KEY, find, ...clocks });
   await slow.authenticate('Bearer good');
-  now += 400;
+  pass(400);
   await slow.authenticate('Bearer good');
   expect(find).toHaveBeenCalledTimes(2);
 });

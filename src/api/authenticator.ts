@@ -15,11 +15,16 @@ export interface AuthenticatorOptions {
   readonly operatorKey: string;
   /** @param wasKnown whether it was found good before: keys that somebody made up never were */
   readonly find: (key: string, wasKnown: boolean) => Promise<KnownKey | null>;
+  /** Postgres's clock, by which keys expire: it may be set, forward or back. */
   readonly nowMs: () => number;
+  /** A clock that nobody sets, by which it is counted how long a key is trusted. */
+  readonly steadyMs?: () => number;
 }
 
 interface Remembered {
   readonly caller: Caller;
+  /** By Postgres's clock; what follows is by the steady one. */
+  readonly expiresAtMs: number;
   untilMs: number;
   /** Until when it is trusted while nothing is answered. */
   unansweredUntilMs: number;
@@ -36,6 +41,7 @@ interface Look {
 /** Tells who is calling from the `Authorization` header. */
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
+  readonly #steadyMs: () => number;
   readonly #operatorHash: Buffer;
   // By hash, so that the memory of the process does not hold keys in the clear for longer than a request.
   readonly #known = new Map<string, Remembered>();
@@ -43,6 +49,7 @@ export class Authenticator {
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
+    this.#steadyMs = options.steadyMs ?? (() => performance.now());
     this.#operatorHash = Buffer.from(sha256(options.operatorKey));
   }
 
@@ -54,15 +61,15 @@ export class Authenticator {
     if (timingSafeEqual(Buffer.from(keyHash), this.#operatorHash)) return { kind: 'operator', actor: 'operator' };
     const known = this.#known.get(keyHash);
     if (known === undefined) return this.#look(key, keyHash, false);
-    return known.untilMs > this.#options.nowMs() ? known.caller : this.#lookAgain(key, keyHash, known);
+    return this.#isTrusted(known, known.untilMs) ? known.caller : this.#lookAgain(key, keyHash, known);
   }
 
   /** Trusts no key without asking: called when a key of this process's tenants was revoked. That they were good is not forgotten, or they would be looked for among those that are made up. */
   forget(): void {
     this.#revocations++;
     for (const known of this.#known.values()) {
-      known.untilMs = 0;
-      known.unansweredUntilMs = 0;
+      known.untilMs = Number.NEGATIVE_INFINITY;
+      known.unansweredUntilMs = Number.NEGATIVE_INFINITY;
       // It may have been answered before.
       known.looking = null;
     }
@@ -72,9 +79,13 @@ export class Authenticator {
   async #lookAgain(key: string, keyHash: string, known: Remembered): Promise<Caller> {
     known.looking ??= this.#beginLook(key, keyHash, known);
     const { caller, isSlow } = known.looking;
-    if (known.unansweredUntilMs <= this.#options.nowMs()) return caller;
+    if (!this.#isTrusted(known, known.unansweredUntilMs)) return caller;
     const inTime = await Promise.race([caller.catch(refuseOnly401), isSlow]);
     return inTime ?? known.caller;
+  }
+
+  #isTrusted({ expiresAtMs }: Remembered, untilMs: number): boolean {
+    return untilMs > this.#steadyMs() && expiresAtMs > this.#options.nowMs();
   }
 
   #beginLook(key: string, keyHash: string, known: Remembered): Look {
@@ -92,7 +103,7 @@ export class Authenticator {
 
   async #look(key: string, keyHash: string, wasKnown: boolean): Promise<Caller> {
     const before = this.#revocations;
-    const nowMs = this.#options.nowMs();
+    const askedMs = this.#steadyMs();
     const found = await this.#options.find(key, wasKnown);
     if (found === null) {
       this.#known.delete(keyHash);
@@ -107,14 +118,14 @@ export class Authenticator {
     };
     // It may have been read before it was revoked.
     if (this.#revocations !== before) return caller;
-    const until = (ms: number) => Math.min(nowMs + ms, expiresAtMs ?? Number.POSITIVE_INFINITY);
     // At the end: the one that was found good least lately falls out.
     this.#known.delete(keyHash);
     if (this.#known.size >= REMEMBERED_KEYS) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(keyHash, {
       caller,
-      untilMs: until(TRUSTED_MS),
-      unansweredUntilMs: until(TRUSTED_UNANSWERED_MS),
+      expiresAtMs: expiresAtMs ?? Number.POSITIVE_INFINITY,
+      untilMs: askedMs + TRUSTED_MS,
+      unansweredUntilMs: askedMs + TRUSTED_UNANSWERED_MS,
       looking: null,
     });
     return caller;
