@@ -39,7 +39,10 @@ function withPassword(destination: Destination, before: Destination | null): Des
     if (passwordOf(whole) !== '' && isDeepStrictEqual(placeOf(whole), placeOf(before))) return whole;
   }
   const path = destination.type === 'kafka' ? 'destination.sasl.password' : 'destination.password';
-  throw refusal(path, 'expected a password: only one that goes to the same broker, user and TLS settings is kept');
+  throw refusal(
+    path,
+    'expected a password: only one that opens, and goes to the same broker, user and TLS settings, is kept',
+  );
 }
 
 /** Whatever decides over who gets to see the password. */

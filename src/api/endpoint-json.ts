@@ -33,6 +33,7 @@ export function endpointJson(
     subscriptions: endpoint.subscriptions.map(subscriptionJson),
     enabled: endpoint.enabled,
     disabled_reason: endpoint.disabledReason,
+    ...(endpoint.unreadable.length > 0 && { unreadable: [...endpoint.unreadable] }),
     headers: mayWrite ? { ...endpoint.headers } : maskHeaders(endpoint.headers),
     signature: endpoint.signature,
     retry_schedule: schedule,

@@ -140,6 +140,12 @@ export const endpointSchema = z
     enabled: z.boolean(),
     disabled_reason: z.string().nullable(),
     headers: z.record(z.string(), z.string()).describe(headersDescription),
+    unreadable: z
+      .array(z.enum(['headers', 'password']))
+      .optional()
+      .describe(
+        'Where it has something stored that does not open with the `MASTER_KEY` at hand: `headers` (shown as none) or the `password` of its destination. Deliveries wait until it is sent anew, or the operator restores the key.',
+      ),
     signature: z.enum(['v1', 'v1a']),
     retry_schedule: z.array(z.int()).describe('Seconds before each attempt, the first included.'),
     timeout_seconds: z.int(),

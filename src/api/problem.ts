@@ -34,7 +34,7 @@ export function refusalOf(error: unknown): Refusal {
     return new Refusal(
       500,
       'secret_unreadable',
-      'A stored secret does not open with the MASTER_KEY at hand. The operator must restore the key.',
+      'A stored secret does not open with the MASTER_KEY at hand. The operator restores the key, or the secret is rotated.',
     );
   }
   if (isOfRouter(error)) return new Refusal(400, 'invalid_request', 'The request is malformed.');

@@ -381,9 +381,10 @@ export const PROBLEM_CODES = {
   },
   secret_unreadable: {
     status: 500,
-    where: 'calls that read a stored secret',
+    where: 'reading the signing secrets of an endpoint',
     meaning: 'A secret does not open with the `MASTER_KEY` at hand.',
-    remedy: 'The operator gives the process the key that it was sealed with.',
+    remedy:
+      'The operator gives the process the key that it was sealed with, or the secret is rotated: that drops what does not open.',
   },
   starting: {
     status: 503,

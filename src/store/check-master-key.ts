@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { sealedPlace, UnsealError, type Vault } from './vault.ts';
+import { sealedPlace, unlessUnreadable, type Vault } from './vault.ts';
 
 /** The keys at hand belong to another installation; `message` says what to do. */
 export class MasterKeyError extends Error {
@@ -70,11 +70,5 @@ function newCheck(vault: Vault): string {
 }
 
 function opens(vault: Vault, sealed: Buffer, place: string): boolean {
-  try {
-    vault.open(sealed, place);
-    return true;
-  } catch (error) {
-    if (error instanceof UnsealError) return false;
-    throw error;
-  }
+  return unlessUnreadable(() => vault.open(sealed, place)) !== null;
 }

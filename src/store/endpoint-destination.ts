@@ -28,7 +28,7 @@ export function destinationColumns(destination: Destination, endpointId: string,
 
 /**
  * The destination that the columns hold. Where `url` is http or https, `stored` counts for nothing: an older version may have written
- * the one and not known of the other.
+ * the one and not known of the other. Where `sealed` is null it has no password.
  * @throws UnsealError when the password was sealed with a key that is not at hand.
  */
 export function openDestination(

@@ -12,7 +12,7 @@ import { auditedDestination, destinationColumns, openDestination } from './endpo
 import type { Prisma, Transaction } from './prisma.ts';
 import { rateLimitOf } from './targets.ts';
 import { type ValidationStatus, validationStatusOf } from './validation-columns.ts';
-import { sealedPlace, type Vault } from './vault.ts';
+import { sealedPlace, unlessUnreadable, type Vault } from './vault.ts';
 
 export interface Subscription {
   /** Type patterns; absent: every type. */
@@ -45,9 +45,14 @@ export interface EndpointSettings {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
+/** What an endpoint holds sealed, beside its signing secrets. */
+export type SealedPart = 'headers' | 'password';
+
 export interface Endpoint extends EndpointSettings {
   readonly num: number;
   readonly id: string;
+  /** What does not open with the keys at hand: headers are none then, and the destination has no password. */
+  readonly unreadable: readonly SealedPart[];
   readonly disabledReason: string | null;
   /** Null where no validation is wanted. */
   readonly validationStatus: ValidationStatus | null;
@@ -57,15 +62,22 @@ export interface Endpoint extends EndpointSettings {
 
 export type EndpointRow = Prisma.EndpointGetPayload<object>;
 
-/** @throws UnsealError when the headers were sealed with a key that is not at hand. */
+/** What does not open is left out and named, so that the endpoint can be seen and mended. */
 export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
   const { num, id, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight } = row;
-  const sealed = row.headersSealed;
+  const headers = unlessUnreadable(() => openHeaders(row, vault));
+  const destination = unlessUnreadable(() =>
+    openDestination(row.url, row.destination, row.destinationSealed, id, vault),
+  );
   return {
     ...{ num, id, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight },
-    destination: openDestination(row.url, row.destination, row.destinationSealed, id, vault),
+    unreadable: [
+      ...(headers === null ? ['headers' as const] : []),
+      ...(destination === null ? ['password' as const] : []),
+    ],
+    destination: destination ?? openDestination(row.url, row.destination, null, id, vault),
     subscriptions: row.subscriptions as unknown as Subscription[],
-    headers: sealed === null ? {} : JSON.parse(vault.open(sealed, sealedPlace.endpointHeaders(id))),
+    headers: headers ?? {},
     signature: row.signature as SignatureScheme,
     rateLimit: rateLimitOf(row.ratePerSecond, row.rateBurst),
     order: row.orderMode as OrderMode,
@@ -78,6 +90,11 @@ export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
   };
+}
+
+/** @throws UnsealError */
+function openHeaders({ id, headersSealed }: EndpointRow, vault: Vault): Readonly<Record<string, string>> {
+  return headersSealed === null ? {} : JSON.parse(vault.open(headersSealed, sealedPlace.endpointHeaders(id)));
 }
 
 /** The columns that hold these settings, for an insert or an update. */

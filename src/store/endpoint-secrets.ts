@@ -6,7 +6,8 @@ import { appendAudit } from './audit.ts';
 import { lockEndpoint } from './endpoint-rows.ts';
 import type { EndpointStore } from './endpoints.ts';
 import type { PrismaClient, Transaction } from './prisma.ts';
-import { sealedPlace, type Vault } from './vault.ts';
+import { sealedPlace, unlessUnreadable, type Vault } from './vault.ts';
+import { wakeLaneOf } from './wake-lane.ts';
 
 /** Secrets before the current one that sign at once at most: each makes every delivery's signature header longer. */
 export const MAX_PREVIOUS_SECRETS = 8;
@@ -16,6 +17,12 @@ export interface EndpointSecrets {
   readonly current: string;
   /** The last to expire first. */
   readonly previous: readonly { readonly secret: string; readonly expiresAt: Date }[];
+}
+
+export interface RotatedSecrets extends EndpointSecrets {
+  readonly endpointNum: number;
+  /** Whether one was dropped that did not open: deliveries that waited may be made now. */
+  readonly mayMove: boolean;
 }
 
 interface EndpointKeys {
@@ -59,7 +66,8 @@ export async function findSecrets(
 
 /**
  * Gives an endpoint a new secret. The one before signs beside it for the overlap, and none from before that signs for longer, so
- * that an overlap of 0 leaves nothing behind of secrets that may have leaked.
+ * that an overlap of 0 leaves nothing behind of secrets that may have leaked. What does not open cannot sign, and would keep deliveries
+ * waiting: it is dropped.
  * @param secretFor makes or checks the secret, for the endpoint's scheme and beside those that are valid; what it throws changes nothing
  * @returns null when the tenant has no endpoint of this id.
  */
@@ -72,13 +80,13 @@ export async function rotateSecret(
     readonly secretFor: (scheme: SignatureScheme, valid: readonly string[]) => string;
     readonly actor: string;
   },
-): Promise<EndpointSecrets | null> {
-  return prisma.$transaction(async (transaction) => {
+): Promise<RotatedSecrets | null> {
+  const rotated = await prisma.$transaction(async (transaction) => {
     const endpoint = await lockEndpoint(transaction, tenant.num, endpointId);
     if (endpoint === null) return null;
-    const { current, previous } = await readSecrets(transaction, vault, endpoint);
-    const valid = [current, ...previous.map(({ secret }) => secret)];
+    const { valid, unreadable } = await sortSecrets(transaction, vault, endpoint);
     const secret = options.secretFor(endpoint.signature as SignatureScheme, valid);
+    if (unreadable.length > 0) await transaction.endpointSecret.deleteMany({ where: { id: { in: unreadable } } });
     await expireSecrets(transaction, endpoint.num, options.overlapSeconds);
     await insertSecret(transaction, { vault, clock }, endpoint, secret);
     const data = { version: { increment: 1 }, updatedAt: new Date(clock.nowMs()) };
@@ -89,8 +97,28 @@ export async function rotateSecret(
       after: { overlap_seconds: options.overlapSeconds },
     };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: options.actor, ...change });
-    return readSecrets(transaction, vault, endpoint);
+    const secrets = await readSecrets(transaction, vault, endpoint);
+    return { ...secrets, endpointNum: endpoint.num, mayMove: unreadable.length > 0 };
   });
+  if (rotated?.mayMove === true)
+    await wakeLaneOf((text, num) => prisma.$executeRawUnsafe(text, num), rotated.endpointNum);
+  return rotated;
+}
+
+/** Secrets that sign now, in the clear, and the ids of those that should but do not open. */
+async function sortSecrets(
+  transaction: Transaction,
+  vault: Vault,
+  endpoint: EndpointKeys,
+): Promise<{ readonly valid: readonly string[]; readonly unreadable: string[] }> {
+  const opened = (await secretRows(transaction, endpoint)).map((row) => ({
+    id: row.id,
+    secret: unlessUnreadable(() => openSecret(vault, endpoint, row)),
+  }));
+  return {
+    valid: opened.flatMap(({ secret }) => (secret === null ? [] : [secret])),
+    unreadable: opened.flatMap(({ id, secret }) => (secret === null ? [id] : [])),
+  };
 }
 
 /** Expiry goes by Postgres's clock: it is what the loading of secrets for deliveries compares with. */
@@ -120,15 +148,25 @@ async function readSecrets(
   vault: Vault,
   endpoint: EndpointKeys,
 ): Promise<EndpointSecrets> {
-  const rows = await client.$queryRaw<SecretRow[]>`
-    SELECT id, sealed, expires_at FROM endpoint_secrets
-     WHERE endpoint_num = ${endpoint.num} AND (expires_at IS NULL OR expires_at > now())
-     ORDER BY expires_at DESC NULLS FIRST, id DESC`;
-  const open = (row: SecretRow) => vault.open(row.sealed, sealedPlace.endpointSecret(endpoint.id, row.id));
+  const rows = await secretRows(client, endpoint);
+  const open = (row: SecretRow) => openSecret(vault, endpoint, row);
   const current = rows.find((row) => row.expires_at === null);
   if (current === undefined) throw new Error(`endpoint ${endpoint.id} has no current secret`);
   const previous = rows.flatMap((row) =>
     row.expires_at === null ? [] : [{ secret: open(row), expiresAt: row.expires_at }],
   );
   return { current: open(current), previous };
+}
+
+/** Those that are valid, the current one first. */
+function secretRows(client: PrismaClient | Transaction, { num }: EndpointKeys): Promise<SecretRow[]> {
+  return client.$queryRaw<SecretRow[]>`
+    SELECT id, sealed, expires_at FROM endpoint_secrets
+     WHERE endpoint_num = ${num} AND (expires_at IS NULL OR expires_at > now())
+     ORDER BY expires_at DESC NULLS FIRST, id DESC`;
+}
+
+/** @throws UnsealError */
+function openSecret(vault: Vault, endpoint: EndpointKeys, row: SecretRow): string {
+  return vault.open(row.sealed, sealedPlace.endpointSecret(endpoint.id, row.id));
 }

@@ -46,8 +46,8 @@ export interface TooMuchText {
 }
 
 /**
- * Changes settings; those that already are as asked count as absent, and when nothing is left, nothing is written. Another
- * signature scheme gets a new secret, and the old ones are void at once: they cannot sign in the new scheme.
+ * Changes settings; those that already are as asked count as absent, and when nothing is left, nothing is written. What does not
+ * open is as nothing that could be asked for, so that whatever is sent takes its place. Another signature scheme gets a new secret, and the old ones are void at once: they cannot sign in the new scheme.
  * @returns null when the tenant has no endpoint of this id.
  */
 export async function updateEndpoint(
@@ -134,9 +134,17 @@ function changesOf(
   before: Endpoint,
   patch: { readonly [Name in keyof EndpointPatch]: EndpointPatch[Name] | undefined },
 ): EndpointPatch {
+  const known = knownOf(before);
   const isChange = ([name, value]: [string, unknown]) =>
-    value !== undefined && !isDeepStrictEqual(value, before[name as keyof EndpointSettings]);
+    value !== undefined && !isDeepStrictEqual(value, known[name as keyof EndpointSettings]);
   return Object.fromEntries(Object.entries(patch).filter(isChange)) as EndpointPatch;
+}
+
+/** A password that does not open is not in the destination. */
+function knownOf(before: Endpoint): EndpointPatch {
+  if (!before.unreadable.includes('headers')) return before;
+  const { headers: _, ...known } = before;
+  return known;
 }
 
 function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?: string | null } {
@@ -153,7 +161,8 @@ function validationOf(before: Endpoint, { destination, validation }: EndpointPat
 /** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value; of a password or a URL's query that it did. */
 function changeOf(before: Endpoint, changes: EndpointPatch): Pick<Change, 'action' | 'before' | 'after'> {
   const names = Object.keys(changes) as (keyof EndpointSettings)[];
-  const old = Object.fromEntries(names.map((name) => [name, before[name]])) as EndpointPatch;
+  const known = knownOf(before);
+  const old = Object.fromEntries(names.map((name) => [name, known[name]])) as EndpointPatch;
   const after: Prisma.InputJsonObject = {
     ...auditView(changes),
     ...(isNewPassword(before, changes) && { password_written: true }),

@@ -59,6 +59,16 @@ export class Vault {
   }
 }
 
+/** @returns null where what is opened does not open with the keys at hand */
+export function unlessUnreadable<Opened>(open: () => Opened): Opened | null {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof UnsealError) return null;
+    throw error;
+  }
+}
+
 /** Places, as `Vault` binds values to them. */
 export const sealedPlace = {
   masterKeyCheck: () => 'master-key-check',

@@ -9,27 +9,33 @@ import { startReceiver } from '../support/receiver.ts';
 import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService } from '../support/test-service.ts';
 
-test('an endpoint whose secret does not open lets its lane sleep, and gets its deliveries when it has one that does', async () => {
-  const receiver = await startReceiver();
-  const service = await startTestService({ worker: true });
-  onTestFinished(async () => {
-    await service.stop();
-    await receiver.close();
-  });
-  const pool = service.context.apiPool;
-  const endpoint = await makeEndpoint(service, await makeTenant(service, 'acme'), { url: receiver.url });
-  const lane = laneOf(endpoint.num, TEST_LANES);
-  await pool.query('UPDATE endpoint_secrets SET sealed = $1', [randomBytes(60)]);
-  await call(service.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'acme', data: {} });
-  const read = () =>
-    pool.query(
-      `SELECT owner, (SELECT parked FROM mailbox) AS parked, wake_at > now() + interval '30 s' AS sleeps FROM lanes WHERE lane = $1`,
-      [lane],
-    );
-  await eventually(read, ({ rows }) => rows[0].owner === null && rows[0].parked === true && rows[0].sleeps === true);
-  expect((await findSleepingLanes(pool)).filter((found) => found.lane === lane)).toEqual([]);
+test.each([
   // Another signature scheme brings a secret of its own.
-  const path = `/v1/tenants/acme/endpoints/${endpoint.id}`;
-  expect((await call(service.baseUrl, 'PATCH', path, { signature: 'v1a' })).status).toBe(200);
-  await receiver.received(1);
-});
+  ['another signature scheme', 'PATCH', '', { signature: 'v1a' }],
+  ['a rotation', 'POST', '/secret/rotate', {}],
+])(
+  'an endpoint whose secret does not open lets its lane sleep, and gets its deliveries when %s brings one that does',
+  async (_what, method, action, body) => {
+    const receiver = await startReceiver();
+    const service = await startTestService({ worker: true });
+    onTestFinished(async () => {
+      await service.stop();
+      await receiver.close();
+    });
+    const pool = service.context.apiPool;
+    const endpoint = await makeEndpoint(service, await makeTenant(service, 'acme'), { url: receiver.url });
+    const lane = laneOf(endpoint.num, TEST_LANES);
+    await pool.query('UPDATE endpoint_secrets SET sealed = $1', [randomBytes(60)]);
+    await call(service.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: 'acme', data: {} });
+    const read = () =>
+      pool.query(
+        `SELECT owner, (SELECT parked FROM mailbox) AS parked, wake_at > now() + interval '30 s' AS sleeps FROM lanes WHERE lane = $1`,
+        [lane],
+      );
+    await eventually(read, ({ rows }) => rows[0].owner === null && rows[0].parked === true && rows[0].sleeps === true);
+    expect((await findSleepingLanes(pool)).filter((found) => found.lane === lane)).toEqual([]);
+    const path = `/v1/tenants/acme/endpoints/${endpoint.id}${action}`;
+    expect((await call(service.baseUrl, method, path, body)).status).toBe(200);
+    await receiver.received(1);
+  },
+);

@@ -91,6 +91,7 @@ export const rotateSecret = defineRoute({
       actor: caller.actor,
     });
     if (secrets === null) throw endpointNotFound();
+    if (secrets.mayMove) context.ringEndpoints([secrets.endpointNum]);
     return { status: 200, body: toJson(secrets, caller) };
   },
 });
