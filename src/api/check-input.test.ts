@@ -88,3 +88,18 @@ test.each<[string, Route, unknown, readonly string[]]>([
 ])('a body that is not valid is told what is expected of each field: %s', (_, route, body, texts) => {
   expect(said(route, body)).toEqual(texts);
 });
+
+test('a NUL in the path or the query is refused though the schema would take it; in a body it is not looked for', () => {
+  const schema = z.strictObject({ a: z.string(), b: z.union([z.string(), z.array(z.string())]) });
+  const check = (value: unknown, where: 'params' | 'query' | 'body') => () => checkInput(schema, value, where);
+  for (const bad of [
+    { a: 'x', b: '\0' },
+    { a: 'x', b: ['y', 'y\0'] },
+  ]) {
+    expect(check(bad, 'params')).toThrow(expect.objectContaining({ status: 404, code: 'not_found' }));
+    const faults = [{ path: 'b', message: 'expected text without NUL' }];
+    expect(check(bad, 'query')).toThrow(expect.objectContaining({ status: 422, faults }));
+    expect(check(bad, 'body')()).toEqual(bad);
+  }
+  expect(check({ a: 'x', b: 'y' }, 'query')()).toEqual({ a: 'x', b: 'y' });
+});

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storableText } from './storable-text.ts';
 
 const HOST_PORT = /^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([1-9]\d{0,4})$/;
 
@@ -7,7 +8,7 @@ export const hostPort = z
   .string()
   .refine((text) => Number(HOST_PORT.exec(text)?.[2] ?? 65_536) < 65_536, 'expected host:port');
 
-const pem = z.string().startsWith('-----BEGIN ', 'expected PEM').max(65_536);
+const pem = storableText.startsWith('-----BEGIN ', 'expected PEM').max(65_536);
 
 /** `true`: by the certificate authorities that Node knows. */
 export const brokerTls = z.union([
@@ -16,7 +17,7 @@ export const brokerTls = z.union([
     ca: pem.optional().describe('Certificate authorities, in PEM, instead of those that Node knows.'),
     cert: pem.optional().describe('Our own certificate, in PEM.'),
     key: pem.optional().describe('Its private key, in PEM. Never shown again.'),
-    server_name: z.string().max(253).optional().describe('Name in the certificate, where it is not the host.'),
+    server_name: storableText.max(253).optional().describe('Name in the certificate, where it is not the host.'),
   }),
 ]);
 
@@ -33,7 +34,7 @@ export const kafkaConnection = z.strictObject({
   sasl: z
     .strictObject({
       mechanism: saslMechanism,
-      username: z.string().min(1).max(256),
+      username: storableText.min(1).max(256),
       password: z.string().min(1).max(1024).describe('Never shown again.'),
     })
     .optional(),

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { type BrokerTls, brokerTls, hostPort } from './kafka-connection.ts';
+import { storableText } from './storable-text.ts';
 
 /** AMQP's short string: at most 255 bytes. */
-const shortString = z
-  .string()
+const shortString = storableText
   .refine((text) => Buffer.byteLength(text) <= 255, 'expected at most 255 bytes')
   .regex(/^\P{Cc}*$/u, 'expected no control characters');
 

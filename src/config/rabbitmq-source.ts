@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { storableText } from './storable-text.ts';
 
 /** AMQP's short string: at most 255 bytes. */
-const shortString = z
-  .string()
+const shortString = storableText
   .regex(/^\P{Cc}*$/u, 'expected no control characters')
   .refine((text) => Buffer.byteLength(text) <= 255, 'expected at most 255 bytes');
 const name = shortString.min(1);
@@ -47,7 +47,7 @@ const queue = z
 const binding = z.strictObject({
   routing_key: shortString.default('').describe('`#` and `*` are wildcards of topic exchanges.'),
   headers: z
-    .record(name, z.union([z.string().max(1024), z.number(), z.boolean()]))
+    .record(name, z.union([storableText.max(1024), z.number(), z.boolean()]))
     .optional()
     .describe('What a headers exchange compares; with `x-match`.'),
 });

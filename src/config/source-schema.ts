@@ -3,6 +3,7 @@ import { kafkaConnection } from './kafka-connection.ts';
 import { leadsBack } from './leads-back.ts';
 import { rabbitmqConnection } from './rabbitmq-connection.ts';
 import { rabbitmqConsume, rabbitmqOnRejected } from './rabbitmq-source.ts';
+import { storableText } from './storable-text.ts';
 
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 const topic = z.string().regex(TOPIC, 'expected a topic: 1 to 249 letters, digits, ., _ and -');
@@ -10,8 +11,7 @@ const topic = z.string().regex(TOPIC, 'expected a topic: 1 to 249 letters, digit
 /** Where one field of the event comes from. */
 const FIELD =
   /^(key|body|text|base64|timestamp|header:[^\p{Cc}]{1,256}|attribute:[a-z_]{1,64}|const:[^\p{Cc}]{0,1024}|body:(\/[^\p{Cc}]*)?)$/u;
-const field = z
-  .string()
+const field = storableText
   .max(1_200)
   .regex(
     FIELD,
@@ -51,8 +51,7 @@ const common = {
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected 1 to 64 letters, digits, ., _ and -')
     .describe('No two sources have the same.'),
-  tenant_id: z
-    .string()
+  tenant_id: storableText
     .min(1)
     .max(64)
     .optional()
@@ -67,8 +66,7 @@ const kafkaSource = z.strictObject({
   consume: z
     .strictObject({
       topics: z.array(topic).min(1).max(100).optional(),
-      pattern: z
-        .string()
+      pattern: storableText
         .min(1)
         .max(256)
         .refine(isPattern, 'expected a regular expression')

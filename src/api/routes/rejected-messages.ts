@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storableText } from '../../config/storable-text.ts';
 import type { Context } from '../../context.ts';
 import { Refusal } from '../../domain/errors.ts';
 import * as rejected from '../../store/rejected-messages.ts';
@@ -16,8 +17,8 @@ import { sourceNotFound, sourceParams } from './sources.ts';
 const MAX_IDS = 1_000;
 const noQuery = z.strictObject({});
 const messageId = z.uuid().describe('Id of the rejected message.');
-const reason = z.string().min(1).max(64).describe('Only those rejected for this reason.');
-const group = z.string().min(1).max(300).describe('Only those of this partition (`topic/partition`) or queue.');
+const reason = storableText.min(1).max(64).describe('Only those rejected for this reason.');
+const group = storableText.min(1).max(300).describe('Only those of this partition (`topic/partition`) or queue.');
 
 const choice = z
   .strictObject({
