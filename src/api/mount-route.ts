@@ -39,6 +39,7 @@ function mountRoute(app: Express, route: Route, budget: RequestHandler, context:
         caller: response.locals.caller as Caller,
         tenant: response.locals.tenant as TenantRef,
         requestId: response.locals.requestId as string,
+        setHeaders: (headers) => setHeaders(headers, response),
       },
       context,
     );
@@ -47,10 +48,14 @@ function mountRoute(app: Express, route: Route, budget: RequestHandler, context:
 }
 
 function send(reply: Reply, response: Response): void {
-  for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
+  setHeaders(reply.headers ?? {}, response);
   if (reply.rawBody !== undefined) response.status(reply.status).type('application/json').send(reply.rawBody);
   else if (reply.body === undefined) response.status(reply.status).end();
   else response.status(reply.status).json(reply.body);
+}
+
+function setHeaders(headers: Readonly<Record<string, string>>, response: Response): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 
 /**

@@ -36,7 +36,7 @@ const description =
   'A 202 means that the events are durable, each exactly once per tenant and key: `metadata.idempotency_key`, else the `Idempotency-Key` header (single events), else `id`. The same key again answers `duplicate`, with another body 409. A batch is stored whole or not at all.\n\nCloudEvents 1.0 are told by their content type, or in binary mode by their `ce-` headers, whatever the content type of their data; headers `ce-<name>` that are not listed are extensions. They are deduplicated by `source` and `id`; with an operator key an extension, `tenantid`, names the tenant.\n\nOf a body of over 64 KB that cannot be events by its size alone (an event of over 100 fields or too many characters, too many events) it is not found out what else is wrong with it. A body that holds no events to store counts for the tenant’s limits as one event of its length.';
 
 /** draft-ietf-httpapi-ratelimit-headers-10; on a 429 as well. */
-const rateLimitHeaders = {
+export const rateLimitHeaders = {
   RateLimit: {
     description:
       'What is left of each limit (`r`), and the seconds until it is whole again (`t`; of a backlog that is full: until you may look again); absent without limits.',

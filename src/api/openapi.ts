@@ -1,7 +1,8 @@
-import { ingestPaths } from './openapi-ingest.ts';
+import { ingestPaths, rateLimitHeaders } from './openapi-ingest.ts';
 import {
   ANYWHERE,
   problemComponents,
+  problemResponse,
   problemResponses,
   type Reference,
   type ResponseObject,
@@ -80,7 +81,7 @@ function operationOf(route: Route, components: Components): Operation {
     ...(route.method === 'get' ? [] : [409]),
     ...(route.body === undefined ? [] : [413, 415]),
     422,
-    ...(route.isLimited || route.isScan || route.isCharged ? [429] : []),
+    ...(route.isScan || route.isCharged ? [429] : []),
   ];
   return {
     operationId: operationId(route),
@@ -90,7 +91,11 @@ function operationOf(route: Route, components: Components): Operation {
     ...(route.access === 'public' ? { security: [] } : {}),
     parameters,
     ...bodyOf(route, components),
-    responses: { ...successes(route, components), ...problemResponses(statuses) },
+    responses: {
+      ...successes(route, components),
+      ...problemResponses(statuses),
+      ...(route.isLimited && { 429: problemResponse(429, components, rateLimitHeaders) }),
+    },
   };
 }
 
@@ -149,7 +154,8 @@ function successes(route: Route, components: Components): Operation['responses']
       const content = response.schema && {
         'application/json': { schema: jsonSchemaOf(response.schema, 'output', components) },
       };
-      return [status, { description: response.description, ...(content && { content }) }];
+      const headers = route.isLimited && { headers: rateLimitHeaders };
+      return [status, { description: response.description, ...headers, ...(content && { content }) }];
     }),
   );
 }

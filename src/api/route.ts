@@ -15,6 +15,8 @@ export interface RouteRequest<Params, Query, Body> {
   /** The tenant that the path names, when it names one: it exists, and the caller may act in it. */
   readonly tenant: TenantRef;
   readonly requestId: string;
+  /** Sets headers of the answer, whatever becomes of the call: a refusal has them, too. */
+  readonly setHeaders: (headers: Readonly<Record<string, string>>) => void;
 }
 
 export interface Reply {

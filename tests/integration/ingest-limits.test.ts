@@ -251,8 +251,15 @@ test('test events are no way around the limits', async () => {
   const tenant = await limited('tester', { events_per_second: 0.01, burst_events: 1 });
   const { id } = await makeEndpoint(service, tenant);
   const path = `/v1/tenants/tester/endpoints/${id}/test`;
-  expect((await call(service.baseUrl, 'POST', path, {})).status).toBe(202);
-  expect(await call(service.baseUrl, 'POST', path, {})).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+  const accepted = await call(service.baseUrl, 'POST', path, {});
+  expect(accepted.status).toBe(202);
+  const refused = await call(service.baseUrl, 'POST', path, {});
+  expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+  for (const { headers } of [accepted, refused]) {
+    expect(parsed(headers.get('ratelimit'))).toMatchObject({ events: { r: 0 } });
+    expect(parsed(headers.get('ratelimit-policy'))).toMatchObject({ events: { q: 1, qu: 'events' } });
+  }
   expect((await send(tenant, event('tester'))).status).toBe(429);
 });
 

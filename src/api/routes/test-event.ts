@@ -36,13 +36,17 @@ export const sendTestEvent = defineRoute({
   responses: {
     202: { description: 'Accepted', schema: z.object({ event_id: z.string(), delivery_id: z.string() }) },
   },
-  handle: async ({ tenant, params, bodyText, caller }, { apiPool, accept, config, ingestLimits, ringEndpoints }) => {
+  handle: async (
+    { tenant, params, bodyText, caller, setHeaders },
+    { apiPool, accept, config, ingestLimits, ringEndpoints },
+  ) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     if (!endpoint.enabled) throw new Refusal(409, 'endpoint_disabled', 'The endpoint is disabled: enable it first.');
     const { event, misfit } = await accept.inTime(sealTest(testEvent(bodyText), tenant, caller.actor, accept));
-    const { refusal } = await ingestLimits.charge([{ tenant, events: 1, bytes: event.body.length }]);
+    const { refusal, headers } = await ingestLimits.charge([{ tenant, events: 1, bytes: event.body.length }]);
+    setHeaders(headers);
     if (refusal !== null) throw refusal;
     const delivery = {
       eventUuid: event.uuid,
