@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Request, RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
 import { whereJsonBreaks } from '../domain/json-fault.ts';
@@ -9,10 +10,10 @@ import { utf8MediaType } from './utf8-media-type.ts';
 const JSON_TYPE = utf8MediaType('application/json');
 export const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
-/** What is no UTF-8 becomes U+FFFD, for which `parseBodyText` looks; a byte order mark is left out. */
+/** A byte order mark is left out. */
 const UTF8 = new TextDecoder();
 
-/** Reads a JSON body for `bodyTextOf`. Answers 415 when it is something else, 413 when it is too large. A chunked body without a chunk is none, whatever its type. */
+/** Reads a JSON body for `bodyTextOf`. Answers 400 when it is not UTF-8, 415 when it is something else, 413 when it is too large. A chunked body without a chunk is none, whatever its type. */
 export function readJsonBody(): RequestHandler {
   const read = readBytes(MAX_BODY_BYTES);
   return (request, response, next) => {
@@ -23,6 +24,7 @@ export function readJsonBody(): RequestHandler {
       if (error !== undefined) return next(error);
       const bytes = request.body as Buffer | undefined;
       if (isOther && bytes!.length > 0) return next(notJson());
+      if (bytes !== undefined && !isUtf8(bytes)) return next(notUtf8());
       request.body = bytes === undefined ? '' : UTF8.decode(bytes);
       next();
     });
@@ -31,6 +33,10 @@ export function readJsonBody(): RequestHandler {
 
 function notJson(): Refusal {
   return new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
+}
+
+function notUtf8(): Refusal {
+  return new Refusal(400, 'invalid_json', 'The request body is not valid UTF-8.');
 }
 
 /** For calls that take no body: answers 422 to one of any size or kind. A chunked body without a chunk is none. */
@@ -56,11 +62,10 @@ export function bodyTextOf(request: Request): string {
 
 /**
  * What a body's text says; no text says `{}`.
- * @throws Refusal 400 when it is not UTF-8 or not JSON, 422 when it nests too deep
+ * @throws Refusal 400 when it is not JSON, 422 when it nests too deep
  */
 export function parseBodyText(text: string): unknown {
   if (text === '') return {};
-  if (text.includes('\ufffd')) throw new Refusal(400, 'invalid_json', 'The request body is not valid UTF-8.');
   if (nestingDepth(text, MAX_DEPTH) > MAX_DEPTH) {
     throw new Refusal(422, 'too_deep', `The request body nests deeper than ${MAX_DEPTH} levels.`, {
       faults: [{ path: '', message: `expected at most ${MAX_DEPTH} levels` }],
