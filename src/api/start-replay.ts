@@ -9,7 +9,7 @@ import { retentionBoundary } from '../store/retention.ts';
 import type { NamedDelivery } from './dead-letter-json.ts';
 import { invalidBody, namedEndpoint, namedEvent, namedEvents } from './find-named.ts';
 import { tenantNotFound } from './tenant-not-found.ts';
-import { timeMs } from './time-query.ts';
+import { isBefore, timeMs } from './time-query.ts';
 
 /** Events or deliveries that one replay may name. */
 export const MAX_IDS = 1_000;
@@ -93,7 +93,7 @@ function rangeOf({ status, since, until }: ReplayInput, { clock, config }: Start
   const days = Math.max(config.RETENTION_DAYS, isDead ? config.DEAD_LETTER_RETENTION_DAYS : 0);
   const sinceMs = Math.max(retentionBoundary(nowMs, days), since === undefined ? 0 : timeMs(since));
   const untilMs = Math.min(nowMs + 1, until === undefined ? nowMs + 1 : timeMs(until));
-  if (since !== undefined && until !== undefined && timeMs(until) <= timeMs(since)) {
+  if (since !== undefined && until !== undefined && !isBefore(since, until)) {
     throw invalidBody([{ path: 'until', message: 'expected a time after `since`' }]);
   }
   return { from: uuidFloor(sinceMs), to: uuidFloor(Math.max(sinceMs, untilMs)) };

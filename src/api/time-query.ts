@@ -10,6 +10,17 @@ export function timeMs(text: string): number {
   return Date.parse(text) + (/\.\d{3}0*[1-9]/.test(text) ? 1 : 0);
 }
 
+/** Whether a valid date-time is before another: their order is that of what was written, not of the milliseconds that divide events. */
+export function isBefore(one: string, other: string): boolean {
+  const [oneMs, otherMs] = [Date.parse(one), Date.parse(other)];
+  return oneMs === otherMs ? digitsBelowMs(one) < digitsBelowMs(other) : oneMs < otherMs;
+}
+
+/** They compare as text: zeros at the end say nothing. */
+function digitsBelowMs(text: string): string {
+  return (/\.\d{3}(\d*)/.exec(text)?.[1] ?? '').replace(/0+$/, '');
+}
+
 /** An RFC 3339 date-time, as ms since 1970. */
 export const dateTime = z.iso
   .datetime({ offset: true, error: 'expected an RFC 3339 date-time such as 2024-03-14T10:30:00Z (write + as %2B)' })

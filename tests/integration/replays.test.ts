@@ -187,6 +187,8 @@ test('types, event ids and times narrow a replay', async () => {
   expect(await idOf({ types: ['*.missed', 'invoice.**'] })).toEqual([missed]);
   expect(await idOf({ event_ids: [eventIdOf(done), eventIdOf(dead), eventIdOf(other)] })).toEqual([dead, done]);
   expect(await idOf({ until: '2020-01-01T00:00:00Z' })).toEqual([]);
+  // Events are accepted at whole milliseconds: there is none between these.
+  expect(await idOf({ since: '2020-01-01T00:00:00.0001Z', until: '2020-01-01T00:00:00.0009Z' })).toEqual([]);
   expect(
     await idOf({ since: '2020-01-01T00:00:00Z', until: '2030-01-01T00:00:00Z', types: ['order.nothing'] }),
   ).toEqual([]);
@@ -407,6 +409,8 @@ test.each<[unknown, string]>([
   [{ endpoint_id: '\u0000' }, 'endpoint_id'],
   [{ since: 'yesterday' }, 'since'],
   [{ since: '2024-01-02T00:00:00Z', until: '2024-01-01T00:00:00Z' }, 'until'],
+  [{ since: '2024-01-01T00:00:00.0009Z', until: '2024-01-01T00:00:00.0001Z' }, 'until'],
+  [{ since: '2024-01-01T00:00:00.0001Z', until: '2024-01-01T00:00:00.00010Z' }, 'until'],
   [{ colour: 1 }, 'colour'],
 ])('a replay that cannot be made is 422 with its path: %j', async (body, path) => {
   const { tenant } = await quiet();

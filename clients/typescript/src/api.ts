@@ -761,7 +761,7 @@ export interface Operations {
       };
       body?: {
         name?: string | undefined;
-        /** What the key may do; everything within its tenant when absent. */
+        /** What the key may do; everything within its tenant when absent. `endpoints:read` reads the symmetric signing secrets (`whsec_…`) of endpoints, too. */
         scopes?: ('events:write' | 'events:read' | 'endpoints:write' | 'endpoints:read' | 'deliveries:read' | 'deliveries:write')[] | undefined;
         /** In the future; null or absent: never. */
         expires_at?: string | null | undefined;

@@ -8,7 +8,7 @@ import { invalidBody, namedEndpoint } from '../find-named.ts';
 import { replayJson, replaySchema } from '../replay-json.ts';
 import { defineRoute } from '../route.ts';
 import { startReplay } from '../start-replay.ts';
-import { dateTimeText, timeMs } from '../time-query.ts';
+import { dateTimeText, isBefore, timeMs } from '../time-query.ts';
 import { letterFields } from './dead-letters.ts';
 
 /** How long one call purges before it leaves the rest to the next, in ms. */
@@ -91,7 +91,7 @@ async function selectionOf(
 ): Promise<PurgeSelection | null> {
   if (delivery_ids !== undefined) return { keys: delivery_ids };
   const [sinceMs, untilMs] = [since, until].map((text) => (text === undefined ? undefined : timeMs(text)));
-  if (sinceMs !== undefined && untilMs !== undefined && untilMs <= sinceMs)
+  if (since !== undefined && until !== undefined && !isBefore(since, until))
     throw invalidBody([{ path: 'until', message: 'expected a time after `since`' }]);
   const endpoint = endpoint_id === undefined ? undefined : await namedEndpoint(pool, tenant, endpoint_id);
   const eventUuid = event_id === undefined ? undefined : await findEventUuid(pool, tenant.num, event_id);

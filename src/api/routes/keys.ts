@@ -34,7 +34,9 @@ const newKey = z.strictObject({
     .max(SCOPES.length)
     .transform((scopes) => [...new Set(scopes)])
     .optional()
-    .describe('What the key may do; everything within its tenant when absent.'),
+    .describe(
+      'What the key may do; everything within its tenant when absent. `endpoints:read` reads the symmetric signing secrets (`whsec_…`) of endpoints, too.',
+    ),
   expires_at: z.iso.datetime({ offset: true }).nullable().optional().describe('In the future; null or absent: never.'),
   expires_in_seconds: z.int().min(1).max(MAX_LIFE_SECONDS).optional().describe('In place of `expires_at`.'),
 });
