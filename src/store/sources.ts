@@ -4,7 +4,7 @@ import type { AuditAction } from './audit-actions.ts';
 import type { Clock } from './clock.ts';
 import { Prisma, type PrismaClient, type Transaction } from './prisma.ts';
 import { transactionTime } from './transaction-time.ts';
-import { sealedPlace, type Vault } from './vault.ts';
+import { sealedPlace, unlessUnreadable, type Vault } from './vault.ts';
 
 /** A description without its secrets, and these by their paths in it. */
 export interface SourceDescription {
@@ -182,7 +182,9 @@ async function changeSource(
   row: Row & { readonly id: string },
   { type, plain, secrets }: { readonly type: string } & SourceDescription,
 ): Promise<void> {
-  const isSame = sameJson(row.config, plain) && sameJson(openSecrets(vault, row), secrets) && row.type === type;
+  // Those that do not open are none of the file's, which replace them.
+  const known = unlessUnreadable(() => openSecrets(vault, row));
+  const isSame = sameJson(row.config, plain) && sameJson(known, secrets) && row.type === type;
   if (isSame) return;
   const content = contentOf(vault, row.id, { plain, secrets });
   const data = { type, ...content, version: { increment: 1 }, updatedAt: await transactionTime(transaction) };

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { applySourcesFile, openSources } from '../../src/store/sources.ts';
 import { loadTargets } from '../../src/store/targets.ts';
 import { call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -113,4 +114,16 @@ test('a secret that opens signs on for the overlap beside one that did not', asy
   const rotated = await api('POST', `${path}/secret/rotate`);
   expect(rotated).toMatchObject({ status: 200, body: { previous: [{ secret: first }] } });
   expect(await loaded(id)).toMatchObject({ target: { secrets: [rotated.body.secret, first] } });
+});
+
+test('the secrets of a source of SOURCES_FILE that do not open are replaced by those of the file', async () => {
+  const { apiPool, prisma, vault } = service.context;
+  const secrets = { 'connection.sasl.password': 'from-the-file' };
+  const wanted = [{ name: 'orders', type: 'kafka', plain: { type: 'kafka', name: 'orders' }, secrets }];
+  await applySourcesFile(service.context, wanted);
+  await apiPool.query('UPDATE sources SET secrets_sealed = $1', [randomBytes(60)]);
+  expect(await applySourcesFile(service.context, wanted)).toEqual([]);
+  const failed = vi.fn();
+  expect(await openSources(prisma, vault, failed)).toMatchObject([{ name: 'orders', secrets }]);
+  expect(failed).not.toHaveBeenCalled();
 });
