@@ -34,6 +34,7 @@ import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-dem
 import { readFigures } from './store/installation-figures.ts';
 import { LaneCalls } from './store/lane-calls.ts';
 import { findMadeIds } from './store/made-ids.ts';
+import { promoteAfter } from './store/order.ts';
 import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { holdRouting, routingBucket } from './store/routing.ts';
@@ -186,9 +187,11 @@ export function buildContext(options: ContextOptions): Context {
     health,
     cursors: new Cursors(options.masterKeys[0]!),
     scans: new ScanTurns(scanBounds(config.DATABASE_API_CONNECTIONS)),
+    changes: new ScanTurns(changeBounds(config.DATABASE_API_CONNECTIONS)),
     trials: new FilterTrials(),
     findTenant: (id) => findTenant(prisma, id),
     recallTenant,
+    bringUp: (keys) => promoteAfter(apiPool, keys).catch((error) => observe.workFailed('what stands in order', error)),
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
     ringReplays: () => replayBell.ring(),
     beginServing: () => {
@@ -212,6 +215,14 @@ function scanBounds(connections: number) {
 }
 
 const WAITING_SCANS = 32;
+
+/** Few at once, so that what waits for locks leaves lists their connections; those of one tenant go one after the other, as its lock has them go. */
+function changeBounds(connections: number) {
+  return { most: Math.max(1, Math.floor(connections / 4)), mostOfTenant: 1, mostWaiting: WAITING_CHANGES };
+}
+
+/** Each is a request that a script has sent beside its others, and takes hardly anything. */
+const WAITING_CHANGES = 1_000;
 
 const LIMITED_TENANTS = 10_000;
 

@@ -17,6 +17,7 @@ import type { QueueBackend } from './queues/backend.ts';
 import type { Doorbell } from './queues/doorbell.ts';
 import type { BodyCache } from './store/body-cache.ts';
 import type { Clock } from './store/clock.ts';
+import type { BringUp } from './store/order.ts';
 import type { PrismaClient } from './store/prisma.ts';
 import type { Vault } from './store/vault.ts';
 
@@ -48,6 +49,8 @@ export interface Context {
   readonly cursors: Cursors;
   /** Of lists that are searched. */
   readonly scans: ScanTurns;
+  /** Of changes that wait for a lock of their tenant, with a connection in hand. */
+  readonly changes: ScanTurns;
   readonly trials: FilterTrials;
   /** A tenant that exists, by its public id. */
   readonly findTenant: (id: string) => Promise<TenantRef | null>;
@@ -55,6 +58,8 @@ export interface Context {
   readonly recallTenant: (id: string) => TenantRef | Promise<TenantRef | null>;
   /** Wakes the lanes of endpoints that have something new to do. Returns at once. */
   readonly ringEndpoints: (endpointNums: Iterable<number>) => void;
+  /** Never rejects: what was done before it is done. */
+  readonly bringUp: BringUp;
   /** Says that there is a replay to make. Returns at once. */
   readonly ringReplays: () => void;
   /** To be called once, when somebody begins to wait for answers: until then a connection to Postgres may take its time. */

@@ -82,7 +82,8 @@ export class ClientConnection {
     if (stalled === 'body') return 'stalled_body';
     const isAnswered = underWay.writableEnded || (underWay.headersSent && !underWay.req.complete);
     if (isAnswered) return 'answered';
-    return underWay.req.complete ? 'at_work' : 'body_to_come';
+    // One that is not read yet waits for us.
+    return underWay.req.complete || underWay.req.readableFlowing !== true ? 'at_work' : 'body_to_come';
   }
 
   /** Whether something that is written now would be taken for the answer, or a part of it, to a request that has come in full. */

@@ -48,6 +48,13 @@ test('the longer faults of ours go on for an endpoint, the later its deliveries 
   expect(delayAfter(3_600_000, 1)).toBe(300_000);
 });
 
+test('G2: what is put off for a fault of ours is retried by its schedule once its event is three days old, and ends', () => {
+  const unreachable: Outcome = { kind: 'unreachable', reason: 'network', detail: 'x', timing };
+  const at = (days: number, step: number) =>
+    decide(unreachable, { ...context, isOurs: true, step, ageMs: days * 86_400_000 }).kind;
+  expect([at(2.9, 0), at(3, 0), at(3, 2)]).toEqual(['postpone', 'retry', 'dead_letter']);
+});
+
 test('an exhausted schedule dead-letters', () => {
   expect(decide(answer(500), { ...context, step: 2 })).toEqual({ kind: 'dead_letter' });
   const unreachable: Outcome = { kind: 'unreachable', reason: 'dns', detail: 'x', timing };

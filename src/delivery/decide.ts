@@ -13,6 +13,8 @@ export interface DecisionContext {
   readonly isOurs: boolean;
   /** How long the endpoint has met with such faults and nothing else, in milliseconds; not at all without it. */
   readonly lastsMs?: number;
+  /** How old its event is, in milliseconds. */
+  readonly ageMs?: number;
   /** Whether the endpoint has got another receiver, or was enabled anew, since the request began. */
   readonly isOutdated: boolean;
 }
@@ -24,6 +26,8 @@ export interface DecisionContext {
 const POSTPONED_SHARE = 1 / 4;
 const POSTPONED_MS = 5_000;
 const LONGEST_POSTPONED_MS = 150_000;
+/** From when on its event is too old for a delivery to be put off: by its schedule it ends, as a dead letter, long before the day of the event is dropped with all that waits. */
+const PUT_OFF_FOR_MS = 3 * 86_400_000;
 
 /**
  * What follows from an outcome. A 2xx is done: the receiver has the event, and with `webhook-delivery: disable` wants no more. On any
@@ -40,7 +44,7 @@ export function decide(outcome: Outcome, context: DecisionContext): Decision {
     case 'rejected':
       return decideRejected(outcome.response, context);
     case 'unreachable':
-      return context.isOurs ? postpone(context) : retry(context, undefined);
+      return context.isOurs && (context.ageMs ?? 0) < PUT_OFF_FOR_MS ? postpone(context) : retry(context, undefined);
     case 'blocked':
       return retry(context, undefined);
     case 'skipped':

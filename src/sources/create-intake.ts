@@ -4,6 +4,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { AcceptDependencies, RawEvent } from '../ingest/accept.ts';
 import { acceptEach } from '../ingest/accept-each.ts';
 import { sourceKey } from '../ingest/dedup-key.ts';
+import { lookUpOnce } from '../ingest/look-ahead.ts';
 import { type Rejection, UNKNOWN_TENANT } from '../ingest/rejection.ts';
 import type { TenantCost, TenantLimiter } from '../ingest/tenant-limiter.ts';
 import type { RejectedMessage, StoredRejection } from '../store/rejected-messages.ts';
@@ -144,12 +145,14 @@ async function ownersOf(
   findTenant: AcceptDependencies['findTenant'],
 ): Promise<readonly (TenantRef | null)[]> {
   if (caller.kind === 'tenant') return good.map(() => caller.tenant);
-  const owners: (TenantRef | null)[] = [];
-  for (const { raw } of good) {
-    const id = tenantNamedBy(raw);
-    owners.push(typeof id === 'string' ? await findTenant(id) : null);
-  }
-  return owners;
+  // All at once, each once: one after the other they would take as many statements.
+  const find = lookUpOnce({ findTenant }).findTenant;
+  return Promise.all(
+    good.map(({ raw }) => {
+      const id = tenantNamedBy(raw);
+      return typeof id === 'string' ? find(id) : null;
+    }),
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
-import { type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
+import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { pauseAgain } from './pause-again.ts';
 import { asFilter, isDeliveryOf, probeOnly } from './probe.ts';
 import type { ReplayState } from './replays.ts';
@@ -72,12 +72,13 @@ export async function cancelReplay(
   tenant: TenantRef,
   id: string,
   actor: string,
+  bringUp: BringUp = (keys) => promoteAfter(pool, keys),
 ): Promise<CancelReplayResult> {
   const resumed = new Set<number>();
   for (;;) {
     const some = await inTransaction(pool, (client) => cancelSome(client, tenant, id, actor));
     if (typeof some === 'string') return some;
-    await promoteAfter(pool, some.keys);
+    await bringUp(some.keys);
     for (const { endpointNum } of some.keys) resumed.add(endpointNum);
     if (some.isLast) return { resumed };
   }

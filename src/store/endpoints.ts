@@ -9,7 +9,7 @@ import { auditView, columnsOf, type Endpoint, type EndpointSettings, toEndpoint 
 import { insertSecret } from './endpoint-secrets.ts';
 import type { PrismaClient } from './prisma.ts';
 import { changeRouting } from './routing.ts';
-import { haveTooManyBytes } from './subscription-bytes.ts';
+import { haveTooManyBytes, subscriptionBytes } from './subscription-bytes.ts';
 import { undoable } from './undoable.ts';
 import { validationColumns } from './validation-columns.ts';
 import type { Vault } from './vault.ts';
@@ -88,7 +88,7 @@ const ENDPOINTS: WeighedList = {
   table: 'endpoints',
   idType: 'text',
   condition: 'x.deleted_at IS NULL',
-  bytes: `x.subscription_bytes + octet_length(x.metadata::text) + octet_length(x.version_pins::text) + octet_length(x.description)
+  bytes: `${subscriptionBytes('x')} + octet_length(x.metadata::text) + octet_length(x.version_pins::text) + octet_length(x.description)
     + octet_length(x.url) + coalesce(octet_length(x.destination::text), 0) + coalesce(octet_length(x.headers_sealed), 0)`,
 };
 

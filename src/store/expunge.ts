@@ -3,7 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
-import { type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
+import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { isDeliveryOf, probeOnly } from './probe.ts';
 import { lockRedrives } from './redrive.ts';
 import { cancelUnexpanded } from './unexpanded.ts';
@@ -31,6 +31,7 @@ export async function expungePayload(
   event: ExpungedEvent,
   actor: string,
   rewrite: (body: Buffer) => Buffer,
+  bringUp: BringUp = (keys) => promoteAfter(pool, keys),
 ): Promise<Expunged | null> {
   let keys: readonly OrderKey[] = [];
   const isThere = await inTransaction(pool, async (client) => {
@@ -55,7 +56,7 @@ export async function expungePayload(
     return true;
   });
   if (!isThere) return null;
-  await promoteAfter(pool, keys);
+  await bringUp(keys);
   return { resumed: new Set(keys.map(({ endpointNum }) => endpointNum)) };
 }
 

@@ -7,7 +7,7 @@ import { GIVEN_LETTERS, letterValues } from './dead-letter-reads.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
-import { type OrderKey, promoteAfter } from './order.ts';
+import { type BringUp, type OrderKey, promoteAfter } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import { lockRedrives } from './redrive.ts';
 
@@ -53,7 +53,14 @@ export async function purgeDeadLetters(
     asked,
     budgetMs,
     inTurn,
-  }: { readonly actor: string; readonly asked: object; readonly budgetMs: number; readonly inTurn: InTurn },
+    bringUp = (keys) => promoteAfter(pool, keys),
+  }: {
+    readonly actor: string;
+    readonly asked: object;
+    readonly budgetMs: number;
+    readonly inTurn: InTurn;
+    readonly bringUp?: BringUp;
+  },
 ): Promise<PurgeResult> {
   const end = performance.now() + budgetMs;
   const resumed = new Set<number>();
@@ -65,7 +72,7 @@ export async function purgeDeadLetters(
       const chunk = await inTransaction(pool, (client) =>
         purgeChunk(client, tenant, selection, from, { actor, asked }),
       );
-      await promoteAfter(pool, chunk.resumed);
+      await bringUp(chunk.resumed);
       return chunk;
     };
     const chunk: Step = await inTurn(purgeNext, from !== null);

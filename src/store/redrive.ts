@@ -5,7 +5,7 @@ import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { type Delivery, readDeliveries } from './delivery-reads.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
-import { type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
+import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { restoreKept } from './restore-kept.ts';
 import { takeUnexpanded } from './unexpanded.ts';
 
@@ -155,6 +155,7 @@ export async function cancelDelivery(
   tenant: TenantRef,
   delivery: Redriven,
   actor: string,
+  bringUp: BringUp = (keys) => promoteAfter(pool, keys),
 ): Promise<Delivery | CancelRefusal> {
   const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
   let resumed: readonly OrderKey[] = [];
@@ -181,6 +182,6 @@ export async function cancelDelivery(
     });
     return onlyOne(await readDeliveries(client, tenant.num, [delivery]));
   });
-  await promoteAfter(pool, resumed);
+  await bringUp(resumed);
   return result;
 }

@@ -92,7 +92,7 @@ const LIGHT = `
     FROM unnest($1::int[]) AS asked(num)
     JOIN tenants t ON t.num = asked.num AND t.deleted_at IS NULL
     LEFT JOIN LATERAL (
-      SELECT few.*, count(*) OVER () > ${FEW_ENDPOINTS} OR coalesce(sum(few.subscription_bytes) FILTER (WHERE few.is_on) OVER (), 0) > ${LIGHT_BYTES} AS is_large
+      SELECT few.*, count(*) OVER () > ${FEW_ENDPOINTS} OR coalesce(sum(${subscriptionBytes('few')}) FILTER (WHERE few.is_on) OVER (), 0) > ${LIGHT_BYTES} AS is_large
         FROM (SELECT num, version, order_mode, subscriptions, subscription_bytes, enabled AS is_on
                 FROM endpoints WHERE tenant_num = t.num AND deleted_at IS NULL ORDER BY id LIMIT ${FEW_ENDPOINTS + 1}) few) e ON e.is_on OR e.is_large`;
 

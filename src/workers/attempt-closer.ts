@@ -2,6 +2,7 @@ import { decide } from '../delivery/decide.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import { isSystemEvent } from '../delivery/is-system-event.ts';
 import { noticeOf } from '../delivery/notice-of.ts';
+import { uuidTime } from '../domain/ids.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 import type { AttemptIds } from '../observability/facts.ts';
 import type { SettledAttempt } from '../store/settle.ts';
@@ -58,13 +59,15 @@ export class AttemptCloser {
   }
 
   #decide({ due }: Letter, { outcome, isOurs, lastsMs = 0, isOutdated }: Ending, { target }: Desk): Decision {
+    const nowMs = this.#options.nowMs();
     return decide(outcome, {
       step: due.step,
       schedule: target?.retryScheduleMs ?? [],
       random: Math.random,
-      nowMs: this.#options.nowMs(),
+      nowMs,
       isOurs,
       lastsMs,
+      ageMs: isOurs ? nowMs - uuidTime(due.eventUuid) : 0,
       isOutdated,
     });
   }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { acceptEach } from '../../src/ingest/accept-each.ts';
+import { createIntake } from '../../src/sources/create-intake.ts';
 import { loadLightRouting, loadRouting } from '../../src/store/routing.ts';
 import { loadLightTypeRules, loadTypeRules } from '../../src/store/type-rules.ts';
 import { call } from '../support/api.ts';
@@ -90,7 +90,7 @@ async function withColdProcess<T>(work: (service: TestService) => Promise<T>): P
 }
 
 const fewStatements = (counts: ReadonlyMap<string, number>) => {
-  expect(counts.get('find-tenants')).toBeLessThanOrEqual(2);
+  expect(counts.get('find-tenants')).toBeLessThanOrEqual(3);
   expect(counts.get('load-light-routing')).toBeLessThanOrEqual(20);
   expect(counts.get('load-light-type-rules')).toBeLessThanOrEqual(20);
   expect(counts.get('load-routing')).toBe(2);
@@ -107,16 +107,30 @@ test('a batch for a thousand tenants of which nothing is in memory is taken at o
   fewStatements(counts);
 });
 
-test('messages of a source for as many tenants likewise', async () => {
-  const caller = { kind: 'operator', actor: 'source' } as const;
-  const events = ids.map((tenant_id) => {
-    const value = { tenant_id, type: 'order.paid', data: {} };
-    return { raw: { value, text: JSON.stringify(value) }, caller, sourceKey: null };
-  });
+test('messages of a source for as many tenants likewise, and those of tenants that are not there', async () => {
+  const messages = [...ids, ...ids.map(() => 'nobody')].map((tenant_id, i) => ({
+    ...{ position: `orders/0/${i}`, group: 'orders/0', attributes: new Map(), key: null },
+    ...{ headers: new Map(), timestampMs: null },
+    body: Buffer.from(JSON.stringify({ tenant_id, type: 'order.paid', data: {} })),
+  }));
+  const rejected: number[] = [];
   const { result, counts } = await countStatements(() =>
-    withColdProcess(({ context }) => acceptEach(events, context.accept)),
+    withColdProcess(async ({ context }) => {
+      const intake = createIntake({
+        source: { id: 'src_1', name: 'orders', tenantId: undefined },
+        ...{ mapping: { format: 'envelope' }, accept: context.accept, limits: context.ingestLimits },
+        reject: async (refused) => {
+          rejected.push(refused.length);
+          return refused.length;
+        },
+        ...{ onRejected: () => {}, onTaken: () => {} },
+      });
+      await intake.take(messages);
+      return intake.counts();
+    }),
   );
-  expect(result.map((item) => 'deliveries' in item && item.deliveries)).toEqual(ids.map(() => 1));
+  expect(result).toEqual({ events: TENANTS, duplicates: 0, rejected: TENANTS });
+  expect(rejected).toEqual([TENANTS]);
   fewStatements(counts);
 });
 

@@ -71,12 +71,12 @@ export const purgeDeadLetters = defineRoute({
         .meta({ id: 'PurgeResult' }),
     },
   },
-  handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints, scans }) => {
+  handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints, changes, bringUp }) => {
     const selected = await selectionOf(tenant, body, apiPool);
     if (selected === null) return { status: 200, body: { purged: 0, complete: true } };
     const asked = { ...body, delivery_ids: body.delivery_ids?.map(({ deliveryId }) => deliveryId) };
-    const inTurn: InTurn = (work, isBegun) => scans.take(tenant.num, work, { isBegun });
-    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS, inTurn };
+    const inTurn: InTurn = (work, isBegun) => changes.take(tenant.num, work, { isBegun });
+    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS, inTurn, bringUp };
     const { purged, complete, resumed } = await purge(apiPool, tenant, selected, how);
     ringEndpoints(resumed);
     return { status: 200, body: { purged, complete } };

@@ -23,10 +23,12 @@ export const retryDelivery = defineRoute({
   body: noBody,
   isScan: true,
   responses: accepted,
-  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints, scans }) => {
+  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints, changes }) => {
     const lane = laneOf(key.endpointNum, config.LANES);
     // It waits for whoever brings deliveries of the tenant back, a replay maybe, with a connection in its hand.
-    const result = await scans.take(tenant.num, () => redrive.retryDelivery(apiPool, tenant, key, lane, caller.actor));
+    const result = await changes.take(tenant.num, () =>
+      redrive.retryDelivery(apiPool, tenant, key, lane, caller.actor),
+    );
     if (typeof result === 'object') {
       ringEndpoints([key.endpointNum]);
       return { status: 202, body: deliveryJson(result, tenant) };
@@ -59,8 +61,8 @@ export const cancelDelivery = defineRoute({
   query: noQuery,
   body: noBody,
   responses: accepted,
-  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, ringEndpoints }) => {
-    const result = await redrive.cancelDelivery(apiPool, tenant, key, caller.actor);
+  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, ringEndpoints, bringUp }) => {
+    const result = await redrive.cancelDelivery(apiPool, tenant, key, caller.actor, bringUp);
     if (typeof result === 'object') {
       ringEndpoints([key.endpointNum]);
       return { status: 202, body: deliveryJson(result, tenant) };

@@ -89,7 +89,7 @@ export const expungePayload = defineRoute({
   responses: { 204: { description: 'Expunged', schema: null } },
   handle: async ({ tenant, params: { event_id }, caller }, context) => {
     // It waits for whoever brings deliveries of the tenant back, with a connection in its hand.
-    await context.scans.take(tenant.num, () => expungeEvery(event_id, tenant, caller, context));
+    await context.changes.take(tenant.num, () => expungeEvery(event_id, tenant, caller, context));
     return { status: 204 };
   },
 });
@@ -98,7 +98,7 @@ async function expungeEvery(
   event_id: string,
   tenant: TenantRef,
   caller: Caller,
-  { apiPool, bodies, ringEndpoints }: Context,
+  { apiPool, bodies, ringEndpoints, bringUp }: Context,
 ): Promise<void> {
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
     const uuids = await findEveryEventUuid(apiPool, tenant.num, event_id);
@@ -106,7 +106,7 @@ async function expungeEvery(
     let areThere = true;
     for (const uuid of uuids) {
       const event = { uuid, publicId: event_id };
-      const expunged = await expunge(apiPool, tenant, event, caller.actor, expungedBody);
+      const expunged = await expunge(apiPool, tenant, event, caller.actor, expungedBody, bringUp);
       if (expunged === null) areThere = false;
       else ringEndpoints(expunged.resumed);
       bodies.forget(uuid);

@@ -93,8 +93,8 @@ export const cancelReplay = defineRoute({
   params,
   query: noQuery,
   responses: { 204: { description: 'Cancelled', schema: null } },
-  handle: async ({ tenant, params: { replay_id }, caller }, { apiPool, ringEndpoints }) => {
-    const result = await cancel(apiPool, tenant, replay_id, caller.actor);
+  handle: async ({ tenant, params: { replay_id }, caller }, { apiPool, ringEndpoints, bringUp }) => {
+    const result = await cancel(apiPool, tenant, replay_id, caller.actor, bringUp);
     switch (result) {
       case 'not_found':
         throw replayNotFound();
