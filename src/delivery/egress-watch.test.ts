@@ -87,6 +87,15 @@ test.each([
   expect(noteAll(watch, [1, 1_000], outcome)).toMatchObject({ isOurs: false, change: null });
 });
 
+test('where new connections lead nowhere, those from before on which nothing comes are part of that, and keep nobody from finding it out', () => {
+  const watch = new EgressWatch();
+  expect(noteAll(watch, [1, 100], timedOutOnReused)).toMatchObject({ isOurs: false, change: null });
+  const held = { kind: 'held', fault: 'connect_timeout' };
+  expect(noteAll(watch, [101, 110], failed('timeout'))).toMatchObject({ isOurs: true, change: held });
+  expect(watch.note(at(1), timedOutOnReused, 0)).toMatchObject({ isOurs: true, change: null });
+  expect(watch.isHeldFor(1)).toBe(false);
+});
+
 test('one endpoint that fails often is one endpoint', () => {
   const watch = new EgressWatch();
   for (let i = 0; i < 100; i++) expect(watch.note(at(1), failed('dns'), 0).isOurs).toBe(false);

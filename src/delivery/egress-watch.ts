@@ -53,6 +53,8 @@ export class EgressWatch {
     outcome: Outcome,
     nowMs: number,
   ): EgressVerdict {
+    if (isSilence(outcome) && this.#held?.fault === 'connect_timeout')
+      return { isOurs: true, lastsMs: this.#runs.goOn(num, nowMs), change: null };
     const fault = faultOf(outcome);
     if (fault === undefined) return NOT_TRIED;
     this.#endpoints.set(num, fault, nowMs);
@@ -145,7 +147,16 @@ class LastOutcomes {
   }
 }
 
-/** Null: the endpoint, or something in front of it, was reached. Undefined: nothing was tried. */
+/**
+ * Whether nothing came on a connection from before: its receiver is slow, or there is no way to it any more. By itself that says nothing of our network; where new connections
+ * lead nowhere it is part of that.
+ */
+function isSilence(outcome: Outcome): boolean {
+  if (outcome.kind !== 'unreachable' || outcome.reason !== 'timeout' || outcome.wasConnected !== true) return false;
+  return outcome.timing.connectMs === null && outcome.timing.firstByteMs === null;
+}
+
+/** Null: the endpoint, or something in front of it, was reached. Undefined: nothing was tried, or it says nothing of our network. */
 function faultOf(outcome: Outcome): EgressFault | null | undefined {
   switch (outcome.kind) {
     case 'delivered':
@@ -154,6 +165,7 @@ function faultOf(outcome: Outcome): EgressFault | null | undefined {
     case 'unreachable':
       if (outcome.ours !== undefined) return outcome.ours;
       if (outcome.reason === 'dns' || outcome.reason === 'network') return outcome.reason;
+      if (isSilence(outcome)) return undefined;
       return outcome.reason === 'timeout' && outcome.wasConnected !== true ? 'connect_timeout' : null;
     case 'blocked':
     case 'skipped':
