@@ -1,6 +1,7 @@
 import type { Condition, NumberRange } from './condition.ts';
 import { ExactNumber } from './exact-number.ts';
 import { type IpNetwork, parseIp, prefixKey } from './ip-network.ts';
+import type { ListedWildcards } from './listed-wildcards.ts';
 import { NumberRanges } from './number-ranges.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
 import { textNotes } from './text-notes.ts';
@@ -31,15 +32,16 @@ export class ConditionList {
     this.#ranges = new NumberRanges(ranges);
   }
 
-  satisfiedBy(value: Leaf): boolean {
+  /** @param beside the wildcards that those of the list are listed among */
+  satisfiedBy(value: Leaf, beside: ListedWildcards | null = null): boolean {
     if (typeof value === 'string') {
       if (this.#hasText(value)) return true;
     } else if (typeof value === 'number' || value instanceof ExactNumber) {
       if ((typeof value === 'number' && this.#numbers.has(value)) || this.#ranges.has(value)) return true;
     }
     return (
-      this.#others.some((condition) => satisfies(value, condition)) ||
-      this.#exceptions.some((excluded) => !excluded.satisfiedBy(value))
+      this.#others.some((condition) => satisfies(value, condition, beside)) ||
+      this.#exceptions.some((excluded) => !excluded.satisfiedBy(value, beside))
     );
   }
 

@@ -1,6 +1,7 @@
 import type { Condition, FieldTest } from './condition.ts';
 import { type PlainCondition, readWritten, writeCondition } from './condition-codec.ts';
 import { IndexedTest, weightOf } from './indexed-test.ts';
+import { ListedWildcards, type WildcardCondition } from './listed-wildcards.ts';
 import { PathNode } from './path-node.ts';
 import { PathProbes } from './path-probes.ts';
 import { isCertain, isGuessed, KIND } from './record-kind.ts';
@@ -58,7 +59,7 @@ export class Conditions {
     if (kind === KIND.cidr) path.probes!.networks.delete(this.#unitsOf(record));
     else if (isCertain(kind)) path.probes!.delete(kind, words[record + HEAD.length]!, this.#firstOf(record));
     this.#objects.delete(record);
-    path.wildcardLists?.delete(record);
+    path.wildcards?.delete(record);
     this.table.remove(record);
     this.#leave(path);
     for (const each of inner) this.release(each);
@@ -108,7 +109,7 @@ export class Conditions {
   }
 
   /** @param record of a wildcard */
-  wildcardOf(record: number): Extract<Condition, { kind: 'wildcard' }> {
+  wildcardOf(record: number): WildcardCondition {
     const condition = this.#read(record);
     if (condition.kind !== 'wildcard') throw new Error('A record of another condition was taken for a wildcard.');
     return condition;
@@ -148,12 +149,25 @@ export class Conditions {
     const list = this.#intern(path, kind);
     // A list holds each of its conditions once, however often it is acquired.
     const isNew = this.table.size > size;
-    if (isNew && distinct.some((record) => this.kindOf(record) === KIND.wildcard)) {
-      path.wildcardLists ??= new Set();
-      path.wildcardLists.add(list);
-    }
+    if (isNew) this.#listWildcards(path, list, distinct);
     for (const [i, record] of records.entries()) if (!isNew || record === records[i - 1]) this.release(record);
     return list;
+  }
+
+  #listWildcards(path: PathNode, list: number, records: readonly number[]): void {
+    const wildcards = records.filter((record) => this.kindOf(record) === KIND.wildcard);
+    if (wildcards.length === 0) return;
+    const { words } = this.#arena;
+    path.wildcards ??= new ListedWildcards((each) => this.#wildcardsIn(each));
+    path.wildcards.add(
+      list,
+      wildcards.reduce((sum, record) => sum + words[record + HEAD.length]!, 0),
+    );
+  }
+
+  #wildcardsIn(list: number): WildcardCondition[] {
+    const wildcards = this.listOf(list).filter((record) => this.kindOf(record) === KIND.wildcard);
+    return wildcards.map((record) => this.wildcardOf(record));
   }
 
   /** What is in the buffer, as a record of the path. */

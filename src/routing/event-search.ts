@@ -1,5 +1,4 @@
 import { ArrayConsistency } from './array-consistency.ts';
-import { askTogether } from './ask-together.ts';
 import { LINK, LINKS } from './edge-links.ts';
 import { ExactNumber } from './exact-number.ts';
 import { AT, CLAUSE, type IndexMemory, PLACE } from './index-memory.ts';
@@ -203,14 +202,12 @@ export class EventSearch implements IntervalVisitor {
     const isLookedUp = isCertain(kind) || (isGuessed(kind) && arena.words[test + HEAD.edges]! > 0);
     if (isLookedUp) return arena.words[test + HEAD.mark] === this.#mark;
     if (kind === KIND.exists) return conditions.pathOf(test).seq === this.#seq;
-    askTogether(conditions, conditions.pathOf(test));
     return conditions.objectOf(test).holds(this.#seq);
   }
 
   #isConsistent(clause: number, count: number): boolean {
     const { arena, conditions } = this.#memory;
     const tests = Array.from({ length: count }, (_, i) => conditions.objectOf(arena.words[clause + CLAUSE.tests + i]!));
-    for (const { path } of tests) askTogether(conditions, path);
     this.#arrays ??= new ArrayConsistency(this.#seq);
     return this.#arrays.holdTogether(tests);
   }

@@ -16,6 +16,8 @@ export class IndexedTest {
   /** The values that satisfy it; null when it does not list them. */
   readonly exactValues: readonly Leaf[] | null;
   readonly #list: ConditionList | null;
+  /** Whether its wildcards are asked in a list: one alone is looked up by what a text has. */
+  readonly #isListed: boolean;
 
   constructor(path: PathNode, anyOf: readonly Condition[]) {
     this.path = path;
@@ -23,6 +25,7 @@ export class IndexedTest {
     this.allowsAbsence = anyOf.some((condition) => condition.kind === 'absent');
     this.exactValues = exactValuesOf(anyOf);
     this.#list = weightOf(anyOf) > FEW || readingsOf(anyOf) > 1 ? new ConditionList(anyOf) : null;
+    this.#isListed = anyOf.length > 1 || anyOf[0]?.kind === 'except';
   }
 
   /** Whether the event's values satisfy it, each field for itself: which element of an array they are in is another question. */
@@ -36,8 +39,9 @@ export class IndexedTest {
 
   satisfiedBy(value: Leaf): boolean {
     const { anyOf } = this;
-    if (this.#list !== null) return this.#list.satisfiedBy(value);
-    for (let i = 0; i < anyOf.length; i++) if (satisfies(value, anyOf[i]!)) return true;
+    const beside = this.#isListed ? this.path.wildcards : null;
+    if (this.#list !== null) return this.#list.satisfiedBy(value, beside);
+    for (let i = 0; i < anyOf.length; i++) if (satisfies(value, anyOf[i]!, beside)) return true;
     return false;
   }
 

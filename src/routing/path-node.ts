@@ -1,4 +1,5 @@
 import type { Spot } from './array-spot.ts';
+import type { ListedWildcards } from './listed-wildcards.ts';
 import type { PathProbes } from './path-probes.ts';
 import type { Leaf } from './satisfies.ts';
 
@@ -32,8 +33,8 @@ export class PathNode {
   id = 0;
   /** What its values are looked up by in that index. */
   probes: PathProbes | null = null;
-  /** Lists of conditions, by their records, that have wildcards. */
-  wildcardLists: Set<number> | null = null;
+  /** Those of lists of conditions; null while there are none. */
+  wildcards: ListedWildcards | null = null;
   seq = 0;
   values: Leaf[] = [];
   /** The element that each value is in; as long as `values`. */

@@ -1,21 +1,25 @@
 import type { Condition, NumberRange } from './condition.ts';
 import { compareNumbers, type EventNumber, ExactNumber } from './exact-number.ts';
 import { isWithin, parseIp } from './ip-network.ts';
+import type { ListedWildcards } from './listed-wildcards.ts';
 import { textNotes } from './text-notes.ts';
 import { matchesType } from './type-pattern.ts';
 
 /** A value of an event that is no object and no array. */
 export type Leaf = string | EventNumber | boolean | null;
 
-/** Whether one value of the event is what the condition asks for. */
-export function satisfies(value: Leaf, condition: Condition): boolean {
+/**
+ * Whether one value of the event is what the condition asks for.
+ * @param beside the wildcards that those of the condition are listed among
+ */
+export function satisfies(value: Leaf, condition: Condition, beside: ListedWildcards | null = null): boolean {
   switch (condition.kind) {
     case 'exists':
       return true;
     case 'absent':
       return false;
     case 'except':
-      return !condition.of.some((excluded) => satisfies(value, excluded));
+      return !condition.of.some((excluded) => satisfies(value, excluded, beside));
     case 'literal':
       return value === condition.value;
     case 'number':
@@ -23,7 +27,7 @@ export function satisfies(value: Leaf, condition: Condition): boolean {
     case 'range':
       return isNumber(value) && isInRange(value, condition);
     default:
-      return typeof value === 'string' && textSatisfies(value, condition);
+      return typeof value === 'string' && textSatisfies(value, condition, beside);
   }
 }
 
@@ -32,7 +36,7 @@ type TextCondition = Exclude<
   { kind: 'exists' | 'absent' | 'except' | 'literal' | 'number' } | { kind: 'range' }
 >;
 
-function textSatisfies(value: string, condition: TextCondition): boolean {
+function textSatisfies(value: string, condition: TextCondition, beside: ListedWildcards | null): boolean {
   switch (condition.kind) {
     case 'string':
       return value === condition.text;
@@ -43,7 +47,7 @@ function textSatisfies(value: string, condition: TextCondition): boolean {
     case 'suffix':
       return (condition.fold ? textNotes.folded(value) : value).endsWith(condition.text);
     case 'wildcard':
-      return textNotes.isLike(value, condition);
+      return textNotes.isLike(value, condition, beside);
     case 'glob':
       return matchesType(condition.text, value);
     case 'cidr': {

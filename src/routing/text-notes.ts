@@ -1,23 +1,27 @@
 import { foldCase } from './fold-case.ts';
-import { matchesWildcard, type Wildcard } from './wildcard.ts';
+import type { ListedWildcards, WildcardCondition } from './listed-wildcards.ts';
+import { matchesWildcard } from './wildcard.ts';
+import type { CrowdAnswers } from './wildcard-crowd.ts';
 
 /** Texts of as many characters are noted: to find the notes of a shorter one takes as long as to read it. */
 export const LONG = 64;
-/** Characters that wildcards read one by one; where it would be more they read a text together. */
-const READ_APART = 1_000_000;
 /** Answers that are noted at most: an event may have thousands of long texts, and filters thousands of wildcards. */
 const MOST_ANSWERS = 100_000;
+/** Answers of a crowd that take as much memory as one that is noted by itself: a byte each. */
+const CROWD_ANSWERS = 32;
+/** To make a unit of a wildcard into a state takes as long as to read so many units of text (measured: 60, and it is made once for many events). */
+const READ_FOR_A_STATE = 32;
+/** Units of wildcards that are made into states at most: some 0.6 s, and 60 MB. */
+const MOST_STATES = 2 ** 21;
 
 interface Notes {
   folded: string | null;
   /** By the wildcard, as it is written; null before any was asked. */
   answers: Map<string, boolean> | null;
-}
-
-/** A wildcard as a condition has it. */
-interface Written {
-  readonly text: string;
-  readonly wildcard: Wildcard;
+  /** What wildcards found out of it that read it together. */
+  together: CrowdAnswers | null;
+  /** Units of it that wildcards read one by one, since it was last read together. */
+  readApart: number;
 }
 
 /**
@@ -25,9 +29,11 @@ interface Written {
  */
 class TextNotes {
   readonly #notes = new Map<string, Notes>();
-  readonly #askedTogether = new Set<object>();
+  /** What wildcards read one by one, in units of texts. */
+  readonly #apart = { units: 0 };
+  /** So much of that is set against crowds that were made. */
+  #spent = 0;
   #answers = 0;
-  #readApart = 0;
 
   folded(text: string): string {
     if (text.length < LONG) return foldCase(text);
@@ -36,41 +42,58 @@ class TextNotes {
     return notes.folded;
   }
 
-  isLike(text: string, { text: written, wildcard }: Written): boolean {
+  /** @param beside the wildcards that it is listed among, if it is */
+  isLike(text: string, { text: written, wildcard }: WildcardCondition, beside: ListedWildcards | null): boolean {
     if (text.length < LONG) return matchesWildcard(wildcard, text);
     const notes = this.#notesOf(text);
-    const known = notes.answers?.get(written);
+    const known = notes.answers?.get(written) ?? notes.together?.answerOf(written);
     if (known !== undefined) return known;
-    const answer = matchesWildcard(wildcard, text);
-    this.#readApart += text.length;
+    if (beside !== null && this.#readTogether(text, notes, beside)) {
+      const answer = notes.together?.answerOf(written);
+      if (answer !== undefined) return answer;
+    }
+    const before = this.#apart.units;
+    const answer = matchesWildcard(wildcard, text, this.#apart);
+    notes.readApart += this.#apart.units - before;
     if (this.#answers++ < MOST_ANSWERS) note(notes, written, answer);
     return answer;
-  }
-
-  /** Whether all wildcards of a path should be asked together now: so much was read one by one. Once for an event. */
-  shouldAskTogether(path: object): boolean {
-    if (this.#readApart <= READ_APART || this.#askedTogether.has(path)) return false;
-    this.#askedTogether.add(path);
-    return true;
-  }
-
-  /** @param written the wildcard */
-  note(text: string, written: string, answer: boolean): void {
-    note(this.#notesOf(text), written, answer);
   }
 
   forget(): void {
     if (this.#notes.size === 0) return;
     this.#notes.clear();
-    this.#askedTogether.clear();
+    this.#apart.units = 0;
+    this.#spent = 0;
     this.#answers = 0;
-    this.#readApart = 0;
+  }
+
+  /**
+   * Nobody knows how many more of the wildcards will be asked for, or of which texts: a value that is not excluded by a list ends the asking. So a crowd is made, and
+   * reads a text, only once as much was read one by one as that takes. It may have been in vain, but then all took a small multiple of what it would have taken.
+   */
+  #readTogether(text: string, notes: Notes, beside: ListedWildcards): boolean {
+    if (notes.readApart < text.length) return false;
+    const crowd = beside.crowd ?? this.#makeCrowd(beside);
+    if (crowd === null || notes.readApart < crowd.stepsFor(text)) return false;
+    const answers = Math.ceil(crowd.size / CROWD_ANSWERS);
+    if (this.#answers + answers > MOST_ANSWERS) return false;
+    this.#answers += answers;
+    notes.readApart = 0;
+    notes.together = crowd.answersFor(text);
+    return true;
+  }
+
+  #makeCrowd(beside: ListedWildcards) {
+    const cost = beside.units * READ_FOR_A_STATE;
+    if (beside.units > MOST_STATES || this.#apart.units - this.#spent < cost) return null;
+    this.#spent += cost;
+    return beside.makeCrowd();
   }
 
   #notesOf(text: string): Notes {
     const known = this.#notes.get(text);
     if (known !== undefined) return known;
-    const made: Notes = { folded: null, answers: null };
+    const made: Notes = { folded: null, answers: null, together: null, readApart: 0 };
     this.#notes.set(text, made);
     return made;
   }

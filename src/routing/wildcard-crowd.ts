@@ -16,19 +16,53 @@ export function matchesOfCrowd(wildcards: readonly Wildcard[], text: string): bo
   return arrivals(wildcards, text, automatonOf);
 }
 
+/** What a text is, of the wildcards of a crowd. */
+export interface CrowdAnswers {
+  /** @returns undefined for a wildcard that is none of them */
+  answerOf(written: string): boolean | undefined;
+}
+
+/** To go one unit on, and to set a wildcard on its way, in steps: each as long as a wildcard by itself takes for a unit of text (measured). */
+const UNIT_STEPS = 4;
+const WALKER_STEPS = 16;
+
 /** Wildcards that many texts are asked for. */
 export class WildcardCrowd {
   readonly #wildcards: readonly Wildcard[];
+  readonly #places: ReadonlyMap<string, number>;
   readonly #automaton: LiteralAutomaton;
+  readonly #stepsAUnit: number;
 
-  constructor(wildcards: readonly Wildcard[]) {
-    this.#wildcards = wildcards;
-    this.#automaton = automatonOf(wildcards);
+  /** @param wildcards by what is written */
+  constructor(wildcards: ReadonlyMap<string, Wildcard>) {
+    this.#wildcards = [...wildcards.values()];
+    this.#places = new Map([...wildcards.keys()].map((written, i) => [written, i]));
+    this.#automaton = automatonOf(this.#wildcards);
+    this.#stepsAUnit = UNIT_STEPS + this.#automaton.lengths;
+  }
+
+  get size(): number {
+    return this.#wildcards.length;
+  }
+
+  /** How long they take to read a text, at most. */
+  stepsFor(text: string): number {
+    return text.length * this.#stepsAUnit + this.size * WALKER_STEPS + this.#automaton.size;
   }
 
   /** Which of them a text is: see `matchesOfCrowd`. */
-  matches(text: string): boolean[] {
-    return arrivals(this.#wildcards, text, () => this.#automaton);
+  answersFor(text: string): CrowdAnswers {
+    const answers = Uint8Array.from(
+      arrivals(this.#wildcards, text, () => this.#automaton),
+      Number,
+    );
+    const places = this.#places;
+    return {
+      answerOf(written) {
+        const place = places.get(written);
+        return place === undefined ? undefined : answers[place] === 1;
+      },
+    };
   }
 }
 
@@ -124,6 +158,8 @@ class LiteralAutomaton {
   readonly #slots: Int32Array;
   readonly #states = new Map<string, number>();
   size = 1;
+  /** How many lengths literals have: no more of them end at one place of a text. */
+  readonly lengths: number;
 
   constructor(literals: Iterable<string>) {
     let most = 1;
@@ -131,6 +167,7 @@ class LiteralAutomaton {
       this.#states.set(literal, 0);
       most += literal.length;
     }
+    this.lengths = new Set(Array.from(this.#states.keys(), ({ length }) => length)).size;
     this.#parents = new Int32Array(most);
     this.#units = new Uint16Array(most);
     this.#depths = new Int32Array(most);
