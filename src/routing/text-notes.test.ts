@@ -71,7 +71,7 @@ function listed(count: number, literalLength: number) {
     }
     textNotes.forget();
   };
-  return { beside, made, ask };
+  return { beside, conditions, made, ask };
 }
 
 test('wildcards that take longer to be made into a crowd than to be asked one by one are not', () => {
@@ -103,6 +103,15 @@ test('a crowd is made once for many events, and anew once lists have changed or 
   const other = listed(300, 17);
   other.ask(texts);
   expect([beside.crowd, other.beside.crowd?.size]).toEqual([null, 300]);
+});
+
+test('a text of which little is asked is not read for all wildcards, though they are made into a crowd', () => {
+  const { beside, ask, conditions } = listed(300, 16);
+  ask(['a'.repeat(12_000)]);
+  expect(beside.crowd?.size).toBe(300);
+  const few = () => conditions.slice(0, 5).map((condition) => textNotes.isLike('a'.repeat(12_001), condition, beside));
+  expect(callsOf('startsWith', few)).toBe(5);
+  textNotes.forget();
 });
 
 test('where there is no room for the answers of a crowd, wildcards are asked one by one', () => {
