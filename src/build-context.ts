@@ -145,7 +145,7 @@ export function buildContext(options: ContextOptions): Context {
     clock_difference_seconds: () => clock.aheadOfHostMs / 1_000,
     queue_refuses_writes: () => Number(queues.refusesWrites),
   });
-  const schemaTurns = new CompileTurns();
+  const checkTurns = new CompileTurns();
   return {
     config,
     version,
@@ -171,12 +171,13 @@ export function buildContext(options: ContextOptions): Context {
       inTime: (work) => within(config.INGEST_DEADLINE_MS, work),
       maxEventBytes: config.MAX_EVENT_BYTES,
       types: {
-        rules: createTypeRules(config, { commitPool, accessPool, routingPool }, schemaTurns),
+        rules: createTypeRules(config, { commitPool, accessPool, routingPool }, checkTurns),
         onMisfit: (event) => observe.eventMisfit(event),
         duringHold: (tenants, work) => holds.during(tenants, work),
       },
     },
-    schemaTurns,
+    // Else a call that registers a version could shut the events of its tenant out.
+    schemaTurns: checkTurns.apart(),
     ingestLimits: createLimiter(config, accessPool, apiPool),
     bodies,
     authenticator: new Authenticator({

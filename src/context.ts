@@ -40,7 +40,7 @@ export interface Context {
   readonly commits: GroupCommit;
   /** What events need on their way in, by whichever door. */
   readonly accept: AcceptDependencies;
-  /** In which schemas of tenants are compiled and compared. */
+  /** In which calls have schemas of tenants compiled and compared: on an account that is not that of events. */
   readonly schemaTurns: CompileTurns;
   readonly ingestLimits: TenantLimiter;
   readonly bodies: BodyCache;

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { CheckRate } from '../event-types/check-rate.ts';
 import { CompileTurns } from '../event-types/compile-turns.ts';
 import { SchemaDesk } from '../event-types/schema-desk.ts';
 import type { EventTypeVersion } from '../store/event-types.ts';
@@ -50,6 +51,23 @@ test('what is done with the schemas of a call is charged to its tenant, and refu
   await expect(register(2)).rejects.toMatchObject({ status: 429, code: 'rate_limited' });
   await desk.compile(schema, 'data');
   await register(1);
+});
+
+test('a version comes to its end whatever it costs itself, with casts that are checked after many comparisons (G4)', async () => {
+  const turns = new CompileTurns(new CheckRate(() => 0));
+  const paid = vi.spyOn(turns.rate, 'paid');
+  const desk = new SchemaDesk(turns, 1);
+  for (let i = 0; i < 300; i++) await desk.compare(large, { ...large, minProperties: 1 });
+  const others = [{ ...registered(0), example: JSON.stringify({ a: 'x' }) }];
+  const input = {
+    schema: { properties: { b: { maxLength: 9 } } },
+    example: { b: 'y' },
+    casts: { from: '1.x', renames: { a: 'b' } },
+  };
+  await expect(checkVersion({ major: 2, minor: 0, patch: 0 }, input, others, desk)).resolves.toMatchObject({});
+  // Of events' requests no more than that is their own.
+  expect(paid.mock.calls.reduce((sum, [, cost]) => sum + cost, 0)).toBeGreaterThan(200_000_000);
+  await expect(turns.take(1, () => ({ made: 0, cost: 0 }))).rejects.toMatchObject({ status: 429 });
 });
 
 test('a version whose casts are wrong by themselves is refused before its schema is compiled', async () => {

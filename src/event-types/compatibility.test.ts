@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { compatibilityProblems } from './compatibility.ts';
+import { compatibility, compatibilityProblems } from './compatibility.ts';
+import { compileCost } from './compile-cost.ts';
 import { compileSchema } from './compile-schema.ts';
 import { type JsonSchema, subschemaPlaces } from './json-schema.ts';
 import { LinearPattern } from './linear-pattern.ts';
@@ -436,6 +437,38 @@ test('what is compiled to try values costs by its length', () => {
   const before = { properties: Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`p${i}`, { const: 'a' }])) };
   expect(compatibilityProblems(before, described(100))).toEqual([]);
   expect(compatibilityProblems(before, described(40_000))).toMatchObject(tooIntricate);
+});
+
+test('what is compiled to try values is charged as compiling it is, and what is not compiled is not', () => {
+  const grown = (count: number) => ({
+    properties: Object.fromEntries(
+      Array.from({ length: 5 }, (_, i) => [
+        `p${i}`,
+        { description: 'd', enum: Array.from({ length: count }, (_, at) => `v${at}`) },
+      ]),
+    ),
+  });
+  const { problems, cost } = compatibility(grown(10), grown(11));
+  expect(problems).toEqual([]);
+  // Beside them there are six schemas to go over, and 5 × 10 values to try.
+  expect(cost).toBeLessThan(5 * compileCost(grown(11).properties.p0) + 30_000);
+  const dear = compatibility({ enum: ['a'] }, { title: 't'.repeat(200_000), maxLength: 3 });
+  expect(dear.problems).toMatchObject(tooIntricate);
+  expect(dear.cost).toBeLessThan(10_000);
+});
+
+test('what would cost too much to try values by is measured once, however many these are', () => {
+  const values = Array.from({ length: 1_000 }, (_, i) => i);
+  const newer = { title: 't'.repeat(200_000), maxLength: 3 };
+  const write = vi.spyOn(JSON, 'stringify');
+  try {
+    expect(compatibilityProblems({ enum: values }, newer)).toMatchObject(tooIntricate);
+    expect(
+      write.mock.calls.filter(([value]) => (value as typeof newer | null)?.title === newer.title).length,
+    ).toBeLessThan(3);
+  } finally {
+    write.mockRestore();
+  }
 });
 
 /** Values that tell schemas of this test apart. */

@@ -3,6 +3,7 @@ import { arrayProblems } from './compare-arrays.ts';
 import { objectProblems } from './compare-objects.ts';
 import { type Comparison, fault, type Problem } from './compare-schemas.ts';
 import { enumProblems, numberProblems, textProblems, typeProblems } from './compare-values.ts';
+import { compileCost } from './compile-cost.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import { isObject, type JsonSchema, placeStep, resolveRef, type SchemaObject } from './json-schema.ts';
 import { type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
@@ -16,6 +17,8 @@ interface Frame {
   readonly newerRoot: JsonSchema;
   readonly isOpen: boolean;
   readonly budget: { steps: number };
+  /** What was compiled to try values: the steps that it took of the budget bound it, and are not what it cost. */
+  readonly trials: { steps: number; cost: number };
   readonly equality: SchemaEquality;
   /** Schemas that stand for a `$ref` and its siblings, with the target as the last part of their `allOf`. */
   readonly unfolded: WeakSet<SchemaObject>;
@@ -57,13 +60,15 @@ export function compatibility(
     newerRoot: newer,
     isOpen: true,
     budget: { steps: MAX_STEPS },
+    trials: { steps: 0, cost: 0 },
     equality: new SchemaEquality(),
     unfolded: new WeakSet(),
     matches: patternMatcher(fuel),
   };
   const problems = problemsWithin(frame) ?? [TOO_INTRICATE];
-  const steps = MAX_STEPS - Math.max(0, frame.budget.steps);
-  return { problems, cost: steps * STEP_COST + FUEL - Math.max(0, fuel.left) };
+  const { budget, trials } = frame;
+  const steps = Math.min(MAX_STEPS, MAX_STEPS - budget.steps - trials.steps);
+  return { problems, cost: steps * STEP_COST + trials.cost + FUEL - Math.max(0, fuel.left) };
 }
 
 const TOO_INTRICATE = fault(
@@ -218,7 +223,7 @@ function valueProblems(values: readonly unknown[], newer: SchemaObject, frame: F
 
 function acceptorOf(schema: SchemaObject, values: readonly unknown[], frame: Frame): (value: unknown) => boolean {
   const { enum: allowed } = schema as { enum?: readonly unknown[] };
-  let validate: Validator | null = null;
+  let validate: Validator | null | undefined;
   return (value) => {
     if (Object.hasOwn(schema, 'const') && !frame.equality.areSameValues(schema.const, value)) return false;
     if (allowed !== undefined && !frame.equality.isOneOf(value, allowed)) return false;
@@ -226,20 +231,27 @@ function acceptorOf(schema: SchemaObject, values: readonly unknown[], frame: Fra
       (keyword) => keyword === 'enum' || keyword === 'const' || isTypeOf(keyword, schema, value),
     );
     if (isNamed) return true;
-    validate ??= compiled(schema, values, frame);
+    // Once, also where it is too much.
+    if (validate === undefined) validate = compiled(schema, values, frame);
     return validate !== null && validate(value).kind === 'valid';
   };
 }
 
 /** Null when it would cost too much. */
-function compiled(schema: SchemaObject, values: readonly unknown[], { budget, newerRoot }: Frame): Validator | null {
+function compiled(schema: SchemaObject, values: readonly unknown[], frame: Frame): Validator | null {
+  const { budget, trials, newerRoot } = frame;
   const hasReferences = JSON.stringify(schema).includes('"$ref"');
   const $defs = hasReferences && isObject(newerRoot) ? (newerRoot.$defs ?? {}) : {};
   const whole = { ...schema, $defs };
-  const length = JSON.stringify(whole).length / COMPILED_A_STEP;
+  const { length } = JSON.stringify(whole);
   const tried = (JSON.stringify(values).length * loadOf(whole)) / TRIED_A_STEP;
-  budget.steps -= Math.max(COMPILE_STEPS, Math.ceil(length + tried));
-  return budget.steps <= 0 ? null : compileSchema(whole, '');
+  const steps = Math.max(COMPILE_STEPS, Math.ceil(length / COMPILED_A_STEP + tried));
+  budget.steps -= steps;
+  trials.steps += steps;
+  if (budget.steps <= 0) return null;
+  // Values that are named are gone over, too.
+  trials.cost += compileCost(whole) + length + Math.ceil(tried * STEP_COST);
+  return compileSchema(whole, '');
 }
 
 function isTypeOf(keyword: string, { type }: SchemaObject, value: unknown): boolean {

@@ -76,6 +76,25 @@ test('schemas of tenants are compiled in turn: of however many that one waits fo
   expect(order.slice(0, 7)).toEqual(['1/0', '2/0', '3/0', '1/1', '2/1', '1/2', '1/3']);
 });
 
+test('what calls spend apart refuses no event of their tenant, nor the other way round; the turns are the same (G4)', async () => {
+  const { turns, send } = setUp();
+  const calls = turns.apart(new CheckRate(() => 0));
+  calls.rate.paid(1, 2_000_000_000);
+  turns.rate.paid(2, 2_000_000_000);
+  await expect(calls.compile(1, large(0), 'data')).rejects.toMatchObject({ status: 429 });
+  expect([await send(1, 0), await send(2, 0)]).toEqual(['valid', '429 rate_limited in 95 s']);
+  const order: string[] = [];
+  const take = (by: CompileTurns, tenantNum: number, made: string) =>
+    by.take(tenantNum, () => ({ made, cost: 0 })).then((each) => order.push(each));
+  await Promise.all([
+    take(turns, 1, 'event'),
+    take(turns, 1, 'next event'),
+    take(calls, 2, 'call'),
+    take(calls, 2, 'next call'),
+  ]);
+  expect(order).toEqual(['event', 'call', 'next event', 'next call']);
+});
+
 test('what waits for its turn is refused when its tenant has spent too much by then', async () => {
   const { turns } = setUp();
   const make = () => ({ made: 'made', cost: 60_000_000 });

@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CheckRate } from './check-rate.ts';
 import { compileCost } from './compile-cost.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 /** What was made, and what that cost. */
 export interface Done<T> {
@@ -10,22 +10,22 @@ export interface Done<T> {
   readonly cost: number;
 }
 
-/** Makes what somebody waits for. @returns what lets them have it */
-type Piece = () => () => void;
-
 /**
- * What is done with whole schemas, most of all compiling them: one piece in a turn of the event loop, of one tenant after the other, however many pieces
- * each has waiting. It is charged to the tenant as its checks are, and refused likewise: a tenant with more schemas than are kept would compile them again
- * and again.
+ * What is done with whole schemas, most of all compiling them, in turn. It is charged to the tenant as its checks are, and refused likewise: a tenant with more
+ * schemas than are kept would compile them again and again.
  */
 export class CompileTurns {
   readonly rate: CheckRate;
-  /** By tenant, those first whose turn is next. */
-  readonly #waiting = new Map<number, Piece[]>();
-  #isBusy = false;
+  readonly #queue: TurnQueue;
 
-  constructor(rate = new CheckRate()) {
+  constructor(rate = new CheckRate(), queue = new TurnQueue()) {
     this.rate = rate;
+    this.#queue = queue;
+  }
+
+  /** The same turns with another account: who spends one is not refused by the other. */
+  apart(rate = new CheckRate()): CompileTurns {
+    return new CompileTurns(rate, this.#queue);
   }
 
   /** @throws Refusal 429 */
@@ -39,43 +39,11 @@ export class CompileTurns {
    * @throws Refusal 429 where the tenant has spent too much by then, and what `make` throws
    */
   take<T>(tenantNum: number, make: () => Done<T>, own = 0): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const piece = () => {
-      try {
-        this.rate.refuseSpent(tenantNum, own);
-        const { made, cost } = make();
-        this.rate.paid(tenantNum, cost);
-        return () => resolve(made);
-      } catch (error) {
-        return () => reject(error);
-      }
-    };
-    const pieces = this.#waiting.get(tenantNum) ?? [];
-    pieces.push(piece);
-    this.#waiting.set(tenantNum, pieces);
-    if (!this.#isBusy) void this.#work();
-    return promise;
-  }
-
-  async #work(): Promise<void> {
-    this.#isBusy = true;
-    while (this.#waiting.size > 0) {
-      await nextTurn();
-      const tell = this.#next()();
-      // What is checked by it has a turn of its own.
-      await nextTurn();
-      tell();
-    }
-    this.#isBusy = false;
-  }
-
-  #next(): Piece {
-    const [first] = this.#waiting;
-    const [tenantNum, pieces] = first!;
-    const piece = pieces.shift()!;
-    this.#waiting.delete(tenantNum);
-    // Behind all others that wait.
-    if (pieces.length > 0) this.#waiting.set(tenantNum, pieces);
-    return piece;
+    return this.#queue.take(tenantNum, () => {
+      this.rate.refuseSpent(tenantNum, own);
+      const { made, cost } = make();
+      this.rate.paid(tenantNum, cost);
+      return made;
+    });
   }
 }

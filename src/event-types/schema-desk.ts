@@ -1,5 +1,4 @@
-import { checkAtRate } from './check-at-rate.ts';
-import { CheckBudget } from './check-budget.ts';
+import { FUEL } from './check-budget.ts';
 import type { Problem } from './compare-schemas.ts';
 import { compatibility } from './compatibility.ts';
 import { compileCost } from './compile-cost.ts';
@@ -38,16 +37,15 @@ export class SchemaDesk {
     return validate;
   }
 
-  /** As one event is checked. */
+  /** Within what one event may cost. */
   async check(data: unknown, validate: Validator): Promise<Validation> {
-    const budget = new CheckBudget(1);
-    const found = await checkAtRate(
-      { tenantNum: this.#tenantNum, data, validate, isRefusing: true },
-      budget,
-      this.#turns,
-    );
-    this.#spent += budget.spent(this.#tenantNum);
-    return found;
+    const found = await this.#take(() => {
+      const fuel = { left: FUEL };
+      return { made: validate(data, fuel), cost: FUEL - fuel.left };
+    });
+    if (found.kind !== 'unready') return found;
+    await this.#take(validate.prepare);
+    return this.check(data, validate);
   }
 
   /** Where the newer may refuse what the older accepts: see `compatibilityProblems`. */

@@ -203,6 +203,17 @@ test('while Postgres does not say whether it is stored, a refused event is 503 i
   await hurried.stop();
 });
 
+test('what calls with schemas have cost refuses the next such call, and no event of the tenant', async () => {
+  const tenant = await newTenant();
+  await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment, validation: 'enforce' });
+  const { num } = (await service.context.accept.findTenant(tenant))!;
+  service.context.schemaTurns.rate.paid(num, 2_000_000_000);
+  const next = await api('PUT', place(tenant, 'pay', '1.1'), { schema: { ...payment, minProperties: 1 } });
+  expect(next).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+  expect((await post(tenant, { type: 'pay', data: { id: 'p', amount: 1 } })).status).toBe(202);
+  expect((await post(tenant, { type: 'pay', data: { id: 'p' } })).status).toBe(422);
+});
+
 test('a version that is not registered or archived is refused where the type is enforced, with those that are taken', async () => {
   const tenant = await newTenant();
   for (const version of ['1.0', '1.1']) {
