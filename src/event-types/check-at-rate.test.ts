@@ -9,7 +9,7 @@ import type { Fuel } from './linear-pattern.ts';
 
 function validator(check: (data: unknown, fuel: Fuel) => Validation): Validator {
   const prepare = () => ({ made: undefined, cost: 0 });
-  return Object.assign((data: unknown, fuel: Fuel = { left: FUEL }) => check(data, fuel), { prepare });
+  return Object.assign((data: unknown, fuel: Fuel = { left: FUEL }) => check(data, fuel), { prepare, held: 0 });
 }
 
 function setUp() {

@@ -11,6 +11,7 @@ import { canonicalText } from './canonical-text.ts';
 import { FUEL } from './check-budget.ts';
 import { compileCost } from './compile-cost.ts';
 import { formats } from './formats.ts';
+import { heldBytes } from './held-bytes.ts';
 import { multiplesOf } from './is-multiple.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
 import { burn, type Fuel, LinearPattern, OutOfFuel } from './linear-pattern.ts';
@@ -30,6 +31,8 @@ export interface Validator {
   (value: unknown, fuel?: Fuel): Validation;
   /** Compiles the schema once more, for values that are large. */
   readonly prepare: () => { readonly made: undefined; readonly cost: number };
+  /** Bytes of memory, about. */
+  readonly held: number;
 }
 
 /** Values of an event times schemas that are tried on each. */
@@ -95,7 +98,7 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
     trim(patterns);
     return found;
   };
-  return Object.assign(validate, { prepare });
+  return Object.assign(validate, { prepare, held: heldBytes(schema, patterns.values()) });
 }
 
 /** What remembers most forgets first: the others need not find everything again because of it. */

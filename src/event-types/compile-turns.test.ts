@@ -30,7 +30,7 @@ function setUp(validation: 'enforce' | 'warn' = 'enforce') {
       return JSON.stringify(large(minor));
     },
     turns,
-    capacity: { tenants: 10, validators: 2, schemaLength: 1_000_000 },
+    capacity: { tenants: 10, validators: 2, heldBytes: 50_000_000 },
   });
   const send = async (tenantNum: number, minor: number, data: unknown = {}, budget = new CheckBudget()) => {
     const event = { tenantNum, type: 'pay', version: `1.${minor}`, data };

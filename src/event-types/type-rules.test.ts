@@ -7,7 +7,7 @@ const rulesOf = (at: bigint, ...types: LoadedRules['types']): LoadedRules => ({ 
 const pay = { num: 1, type: 'pay', validation: 'enforce' as const, versions: [version(1)] };
 const event = (data: unknown, text = '1.0') => ({ tenantNum: 1, type: 'pay', version: text, data });
 
-function desk(first: LoadedRules | null, schema = '{"type":"string"}', { validators = 2, schemaLength = 40 } = {}) {
+function desk(first: LoadedRules | null, schema = '{"type":"string"}', { validators = 2, heldBytes = 10_000 } = {}) {
   const loads: string[] = [];
   const state = { rules: first };
   const rules = new TypeRules({
@@ -23,7 +23,7 @@ function desk(first: LoadedRules | null, schema = '{"type":"string"}', { validat
       loads.push(tenantNum === 1 ? `schema ${num}@${major}` : `schema of ${tenantNum}`);
       return schema;
     },
-    capacity: { tenants: 2, validators, schemaLength },
+    capacity: { tenants: 2, validators, heldBytes },
   });
   return { rules, loads, state };
 }
@@ -180,7 +180,7 @@ test('versions are read one at a time, and a read that fails fails for those who
   expect(reads).toHaveLength(3);
 });
 
-test('validators beyond the capacity fall out, least recently used first, by number and by length', async () => {
+test('validators beyond the capacity fall out, least recently used first, by number and by what they hold', async () => {
   const versions = [version(1), version(2), version(3)];
   const { rules, loads } = desk(rulesOf(1n, { ...pay, versions }));
   for (const text of ['1.0', '2.0', '1.0', '3.0', '1.0', '2.0']) await rules.check(event('x', text));
@@ -190,14 +190,14 @@ test('validators beyond the capacity fall out, least recently used first, by num
     'schema 1@3',
     'schema 1@2',
   ]);
-  const long = desk(rulesOf(1n, { ...pay, versions }), `{"type":"string","title":"${'x'.repeat(30)}"}`);
+  const long = desk(rulesOf(1n, { ...pay, versions }), `{"type":"string","title":"${'x'.repeat(3_000)}"}`);
   for (const text of ['1.0', '2.0', '1.0']) await long.rules.check(event('x', text));
   expect(long.loads.filter((load) => load.startsWith('schema'))).toHaveLength(3);
 });
 
 test.each([
-  { validators: 8, schemaLength: 10_000 },
-  { validators: 100, schemaLength: 8 * 17 },
+  { validators: 8, heldBytes: 1_000_000 },
+  { validators: 100, heldBytes: 8 * 4_400 },
 ])(
   'a tenant that goes through many schemas pushes out its own validators, not those of others: %j',
   async (capacity) => {
@@ -213,6 +213,22 @@ test.each([
     expect(loads.length).toBe(before);
   },
 );
+
+test('schemas of 53,000 characters that describe what they say are kept, thirty of a tenant, and compiled once each', async () => {
+  const properties = Object.fromEntries(
+    Array.from({ length: 300 }, (_, i) => [`field_${i}`, { type: 'string', description: 'd'.repeat(130) }]),
+  );
+  const schema = JSON.stringify({ properties });
+  expect(schema.length).toBeGreaterThan(53_000);
+  const versions = Array.from({ length: 30 }, (_, i) => version(i + 1));
+  // The quarter that a tenant may have.
+  const { rules, loads } = desk(rulesOf(1n, { ...pay, versions }), schema, {
+    validators: 2_000,
+    heldBytes: 50_000_000,
+  });
+  for (const { major } of [...versions, ...versions]) await rules.check(event({}, `${major}.0`));
+  expect(loads.filter((load) => load.startsWith('schema 1@'))).toHaveLength(30);
+});
 
 test('what one tenant spends of the budget of a request is its own', async () => {
   const { rules } = desk(rulesOf(1n, pay), '{"pattern":"^a*$"}');

@@ -34,14 +34,8 @@ export interface TypeRulesOptions {
 export interface RulesCapacity {
   readonly tenants: number;
   readonly validators: number;
-  /** Characters of the schemas that are compiled; compiled, each takes some 50 bytes. */
-  readonly schemaLength: number;
-}
-
-/** A schema ready for use, and how long it is. */
-interface Compiled {
-  readonly validate: Validator;
-  readonly length: number;
+  /** Bytes of what is compiled, as `heldBytes` counts them. */
+  readonly heldBytes: number;
 }
 
 /** An event as far as its type is concerned. */
@@ -71,7 +65,7 @@ const NO_FAULTS: readonly Fault[] = [];
 const NONE: Entry = { version: 0n, rules: new Map() };
 /** A tenant that has more of the validators than this makes room for all others. */
 const TENANT_SHARE = 0.25;
-const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, schemaLength: 1_000_000 };
+const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, heldBytes: 50_000_000 };
 
 /**
  * What events of each tenant are checked by, in memory. It may be stale: the commit finds out and then `forget` lets it be read again.
@@ -80,7 +74,7 @@ const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, schemaLeng
 export class TypeRules {
   readonly #options: TypeRulesOptions;
   readonly #tenants: Memo<number, Entry>;
-  readonly #validators: Memo<string, Compiled | null>;
+  readonly #validators: Memo<string, Validator | null>;
   readonly #turns: CompileTurns;
   /** Reads of versions that are under way, and those that begin when they end. */
   readonly #reads = new Map<number, Promise<void>>();
@@ -89,9 +83,9 @@ export class TypeRules {
   constructor(options: TypeRulesOptions) {
     this.#options = options;
     this.#turns = options.turns ?? new CompileTurns();
-    const { tenants, validators, schemaLength } = options.capacity ?? CAPACITY;
+    const { tenants, validators, heldBytes } = options.capacity ?? CAPACITY;
     this.#tenants = new Memo({ entries: tenants });
-    const weight = { most: schemaLength, of: (compiled: Compiled | null) => compiled?.length ?? 0 };
+    const weight = { most: heldBytes, of: (validate: Validator | null) => validate?.held ?? 0 };
     const owners = { share: TENANT_SHARE, of: (key: string) => key.slice(0, key.indexOf('/')) };
     this.#validators = new Memo({ entries: validators, weight, owners });
   }
@@ -168,9 +162,8 @@ export class TypeRules {
     }
     const isRefusing = rule.validation === 'enforce';
     try {
-      const compiled = await this.#validatorOf(tenantNum, rule.num, found, budget);
-      if (compiled === null) return NO_FAULTS;
-      const { validate } = compiled;
+      const validate = await this.#validatorOf(tenantNum, rule.num, found, budget);
+      if (validate === null) return NO_FAULTS;
       return faultsIn(await checkAtRate({ tenantNum, data, validate, isRefusing }, budget, this.#turns));
     } catch (error) {
       // Where misfits are only told of, nothing is refused for what its tenant has spent.
@@ -192,7 +185,7 @@ export class TypeRules {
     typeNum: number,
     version: TypeVersion,
     budget: CheckBudget,
-  ): Promise<Compiled | null> {
+  ): Promise<Validator | null> {
     const key = `${tenantNum}/${typeNum}@${versionText(version)}`;
     return this.#validators.get(key, async () => {
       const own = budget.spent(tenantNum);
@@ -200,8 +193,7 @@ export class TypeRules {
       this.#turns.rate.refuseSpent(tenantNum, own);
       const text = await this.#options.loadSchema(tenantNum, typeNum, version);
       if (text === null) return null;
-      const validate = await this.#turns.compile(tenantNum, JSON.parse(text) as JsonSchema, 'data', own);
-      return { validate, length: text.length };
+      return this.#turns.compile(tenantNum, JSON.parse(text) as JsonSchema, 'data', own);
     });
   }
 }
