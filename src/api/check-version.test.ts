@@ -70,6 +70,28 @@ test('a version comes to its end whatever it costs itself, with casts that are c
   await expect(turns.take(1, () => ({ made: 0, cost: 0 }))).rejects.toMatchObject({ status: 429 });
 });
 
+test('to cast the examples of a version takes turns and is paid for, also where it would be too much (G4)', async () => {
+  const turns = new CompileTurns(new CheckRate(() => 0));
+  const paid = vi.spyOn(turns.rate, 'paid');
+  const items = Array.from({ length: 1_000 }, () => ({ a: 1 }));
+  const others = [{ ...registered(0), example: JSON.stringify({ items }) }];
+  const register = (defaults: object) =>
+    checkVersion(
+      { major: 2, minor: 0, patch: 0 },
+      { schema: {}, casts: { from: '1.x', defaults } as never },
+      others,
+      new SchemaDesk(turns, 1),
+    );
+  await register({ 'items.[].b': 1 });
+  // Read, cast, compiled and checked: each in its turn.
+  const costs = paid.mock.calls.map(([, cost]) => cost);
+  expect(costs).toHaveLength(4);
+  expect(costs[1]).toBeGreaterThan(3 * items.length);
+  await expect(register({ 'items.[].b': 'x'.repeat(1_000) })).rejects.toMatchObject({ status: 422 });
+  expect(paid.mock.calls.map(([, cost]) => cost).slice(4)).toEqual([costs[0], expect.any(Number)]);
+  expect(paid.mock.lastCall![1]).toBeGreaterThan(0);
+});
+
 test('a version whose casts are wrong by themselves is refused before its schema is compiled', async () => {
   const turns = new CompileTurns();
   const compile = vi.spyOn(turns, 'compile');

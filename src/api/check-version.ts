@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Fault, Refusal } from '../domain/errors.ts';
 import type { Cast, CastDirection } from '../event-types/cast.ts';
-import { type CastPlan, CastTooLarge, castData, castPlan } from '../event-types/cast-data.ts';
+import { CastTooLarge, castPlan } from '../event-types/cast-data.ts';
 import type { Problem } from '../event-types/compare-schemas.ts';
 import type { Validator } from '../event-types/compile-schema.ts';
 import type { JsonSchema } from '../event-types/json-schema.ts';
@@ -49,7 +49,7 @@ export async function checkVersion(
   const reading = await desk.read(input.schema);
   if (!reading.ok) throw invalid(reading.faults.map(({ path, message }) => ({ path: under('schema', path), message })));
   const casts = castsOf(version, input, others);
-  const tried = casts === null ? null : castExamples(casts, input, others);
+  const tried = casts === null ? null : await castExamples(casts, input, others, desk);
   const validate = await desk.compile(reading.schema, 'example');
   if (input.example !== undefined) await checkExample(input.example, validate, desk);
   await refuseIncompatible(version, reading.schema, others, desk);
@@ -148,15 +148,6 @@ function sourceOf(from: string, version: TypeVersion, others: readonly EventType
   return found;
 }
 
-function tryCast(example: string, plan: CastPlan): unknown {
-  try {
-    return JSON.parse(castData(example, [plan]));
-  } catch (error) {
-    if (error instanceof CastTooLarge) throw castRefusal('casts', error.message);
-    throw error;
-  }
-}
-
 interface CastExamples {
   readonly source: EventTypeVersion;
   /** The example of the source as this version has it, where there is one. */
@@ -166,13 +157,22 @@ interface CastExamples {
 }
 
 /** Casts are tried on the examples of both versions. */
-function castExamples(cast: Cast, input: VersionInput, others: readonly EventTypeVersion[]): CastExamples {
+async function castExamples(
+  cast: Cast,
+  input: VersionInput,
+  others: readonly EventTypeVersion[],
+  desk: SchemaDesk,
+): Promise<CastExamples> {
   const source = others.find((other) => versionText(other) === cast.from)!;
-  const made = (example: string, direction: CastDirection) => ({ value: tryCast(example, castPlan(cast, direction)) });
+  const made = async (example: string, direction: CastDirection) => {
+    const text = await desk.cast(example, castPlan(cast, direction));
+    if (text instanceof CastTooLarge) throw castRefusal('casts', text.message);
+    return { value: JSON.parse(text) as unknown };
+  };
   return {
     source,
-    up: source.example === null ? null : made(source.example, 'up'),
-    down: input.example === undefined ? null : made(JSON.stringify(input.example), 'down'),
+    up: source.example === null ? null : await made(source.example, 'up'),
+    down: input.example === undefined ? null : await made(JSON.stringify(input.example), 'down'),
   };
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Caller, TenantRef } from '../domain/scope.ts';
-import { SchemaDesk } from '../event-types/schema-desk.ts';
+import type { SchemaDesk } from '../event-types/schema-desk.ts';
 import { compareVersions, type TypeVersion } from '../event-types/type-version.ts';
 import { registerVersion as register, updateVersion } from '../store/event-type-versions.ts';
 import {
@@ -32,14 +32,13 @@ const PAUSE_MS = 20;
  * @throws Refusal 404, 409, 422, 429
  */
 export async function registerVersion(
-  { prisma, schemaTurns }: Pick<Context, 'prisma' | 'schemaTurns'>,
+  { prisma, desk }: Pick<Context, 'prisma'> & { readonly desk: SchemaDesk },
   tenant: TenantRef,
   type: string,
   version: TypeVersion,
   input: VersionInput,
   caller: Caller,
 ): Promise<RegisteredVersion> {
-  const desk = new SchemaDesk(schemaTurns, tenant.num);
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
     const found = await findWholeType(prisma, tenant, type);
     const known = found?.versions.find((each) => compareVersions(each, version) === 0);

@@ -56,7 +56,7 @@ export class CheckRate {
     return new Refusal(
       429,
       'rate_limited',
-      'Nothing was stored: the tenant has spent its share of what checks by its schemas, and compiling these, may take. Try again later.',
+      'The tenant has spent its share of what checks by its schemas, and compiling these, may take. Try again later.',
       { retryAfterSeconds: Math.ceil(Math.max(0, this.#excess(tenantNum, own)) / PER_SECOND) },
     );
   }

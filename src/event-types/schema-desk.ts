@@ -1,3 +1,4 @@
+import { CastCost, type CastPlan, CastTooLarge, castData } from './cast-data.ts';
 import { FUEL } from './check-budget.ts';
 import type { Problem } from './compare-schemas.ts';
 import { compatibility } from './compatibility.ts';
@@ -11,6 +12,8 @@ import { type SchemaDiff, schemaDiff } from './schema-diff.ts';
 /** To read one, or to go over one that is compared, takes a part of what compiling it does (measured). */
 const READING_PART = 4;
 const COMPARING_PART = 8;
+/** For a place that a cast looks at, in units of checks (measured). */
+const PLACE_COST = 3;
 
 /**
  * What one call does with schemas of a tenant, each piece in the tenant's turn and account. What it has spent itself is not held against it: a version that is compared with
@@ -48,6 +51,12 @@ export class SchemaDesk {
     return this.check(data, validate);
   }
 
+  /** Data in another version; what says that it would be too large is paid for as well. */
+  cast(dataText: string, plan: CastPlan): Promise<string | CastTooLarge> {
+    const cost = new CastCost();
+    return this.#take(() => ({ made: castWithin(dataText, plan, cost), cost: cost.places * PLACE_COST }));
+  }
+
   /** Where the newer may refuse what the older accepts: see `compatibilityProblems`. */
   compare(older: JsonSchema, newer: JsonSchema): Promise<readonly Problem[]> {
     return this.#take(() => {
@@ -67,6 +76,15 @@ export class SchemaDesk {
       return done;
     };
     return this.#turns.take(this.#tenantNum, counted, this.#spent);
+  }
+}
+
+function castWithin(dataText: string, plan: CastPlan, cost: CastCost): string | CastTooLarge {
+  try {
+    return castData(dataText, [plan], cost);
+  } catch (error) {
+    if (error instanceof CastTooLarge) return error;
+    throw error;
   }
 }
 

@@ -214,6 +214,15 @@ test('what calls with schemas have cost refuses the next such call, and no event
   expect((await post(tenant, { type: 'pay', data: { id: 'p' } })).status).toBe(422);
 });
 
+test('what the types of a preset have cost is not held against those that follow', async () => {
+  const tenant = await newTenant();
+  const asked = vi.spyOn(service.context.schemaTurns.rate, 'refuseSpent');
+  expect((await api('POST', `/v1/tenants/${tenant}/event-types/presets/subscription-commerce`, {})).status).toBe(200);
+  const own = asked.mock.calls.map((each) => each[1]);
+  asked.mockRestore();
+  expect(own.filter((spent) => spent === 0)).toHaveLength(1);
+});
+
 test('a version that is not registered or archived is refused where the type is enforced, with those that are taken', async () => {
   const tenant = await newTenant();
   for (const version of ['1.0', '1.1']) {

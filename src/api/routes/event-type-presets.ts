@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Refusal } from '../../domain/errors.ts';
 import { presets } from '../../event-types/presets.ts';
+import { SchemaDesk } from '../../event-types/schema-desk.ts';
 import { findEventType } from '../../store/event-types.ts';
 import { validationMode } from '../event-type-schema.ts';
 import { registerVersion } from '../register-version.ts';
@@ -34,11 +35,12 @@ export const adoptPreset = defineRoute({
       const known = presets.map((each) => each.name).join(', ');
       throw new Refusal(404, 'preset_not_found', `There is no such preset. Known: ${known}.`);
     }
+    // One for all: what the types before cost is its own.
+    const desk = new SchemaDesk(schemaTurns, tenant.num);
     const types: z.infer<typeof adopted>[] = [];
     for (const { type, ...version } of preset.types) {
       const isThere = (await findEventType(prisma, tenant, type)) !== null;
-      if (!isThere)
-        await registerVersion({ prisma, schemaTurns }, tenant, type, FIRST, { ...version, ...body }, caller);
+      if (!isThere) await registerVersion({ prisma, desk }, tenant, type, FIRST, { ...version, ...body }, caller);
       types.push({ type, status: isThere ? 'kept' : 'created' });
     }
     return { status: 200, body: { preset: name, types } };

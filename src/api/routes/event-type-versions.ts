@@ -52,10 +52,11 @@ export const putEventTypeVersion = defineRoute({
   body: versionInput,
   isCharged: true,
   responses: { ...version, 201: { description: 'The new version', schema: eventTypeVersionSchema } },
-  handle: async ({ tenant, params: { type, version: name }, body, bodyText, caller }, context) => {
+  handle: async ({ tenant, params: { type, version: name }, body, bodyText, caller }, { prisma, schemaTurns }) => {
     const numbers = checkNames(type, name);
     refuseInexactNumbers(bodyText);
-    const registered = await registerVersion(context, tenant, type, numbers, body, caller);
+    const desk = new SchemaDesk(schemaTurns, tenant.num);
+    const registered = await registerVersion({ prisma, desk }, tenant, type, numbers, body, caller);
     return { status: registered.isNew ? 201 : 200, body: eventTypeVersionJson(type, registered.version) };
   },
 });
