@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
+import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { byLogDay } from './log-days.ts';
 import { plainArray } from './plain-array.ts';
 import { isDeliveryOf } from './probe.ts';
@@ -57,8 +58,7 @@ const ADD = `
   ),
   cancelled AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, $7, least(last + 2, 32767), ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM left_open WHERE taken IS NULL
-    ON CONFLICT DO NOTHING
+    SELECT event_id, now(), endpoint_num, $7, ${numberOfEnd('last')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM left_open WHERE taken IS NULL${LAST_GIVES_WAY}
   )
   SELECT (SELECT count(*)::int FROM left_open) AS added, (SELECT count(*)::int FROM looked) AS looked,
          (SELECT event_id FROM looked ORDER BY event_id DESC LIMIT 1) AS last,

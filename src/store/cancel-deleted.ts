@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
+import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { isDeliveryOf } from './probe.ts';
 
 /** Deliveries of one statement, and endpoints. */
@@ -21,8 +22,7 @@ const cancelOf = (endpoints: string) => `
   ),
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, tenant_num, least(attempt + 2, 32767), ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'endpoint_deleted' FROM removed
-    ON CONFLICT DO NOTHING
+    SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'endpoint_deleted' FROM removed${LAST_GIVES_WAY}
   )`;
 
 const CANCEL_OF_ONE = `

@@ -3,6 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
+import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { pauseAgain } from './pause-again.ts';
 import { asFilter, isDeliveryOf, probeOnly } from './probe.ts';
@@ -29,9 +30,8 @@ const WITHDRAW = `
   ${pauseAgain('withdrawn')},
   ended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, tenant_num, least(attempt + 2, 32767), ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM withdrawn w
-     WHERE attempt > 0 AND (SELECT decision FROM attempts a WHERE a.event_id = w.event_id AND a.endpoint_num = w.endpoint_num AND a.${ENDING} LIMIT 1) IS NULL
-    ON CONFLICT DO NOTHING
+    SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM withdrawn w
+     WHERE attempt > 0 AND (SELECT decision FROM attempts a WHERE a.event_id = w.event_id AND a.endpoint_num = w.endpoint_num AND a.${ENDING} LIMIT 1) IS NULL${LAST_GIVES_WAY}
   )
   SELECT (SELECT count(*)::int FROM chosen) AS looked, (SELECT count(*)::int FROM withdrawn) AS withdrawn,
          (SELECT json_agg(k) FROM (SELECT DISTINCT endpoint_num, order_key FROM withdrawn WHERE order_key IS NOT NULL) k) AS keys`;

@@ -3,6 +3,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
+import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { isDeliveryOf, probeOnly } from './probe.ts';
 import { lockRedrives } from './redrive.ts';
@@ -106,8 +107,7 @@ async function cancelWaiting(
        RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt, m.order_key
      ), appended AS (
        INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-       SELECT event_id, now(), endpoint_num, tenant_num, least(attempt + 2, 32767), ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed
-       ON CONFLICT DO NOTHING
+       SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed${LAST_GIVES_WAY}
      )
      SELECT endpoint_num, order_key FROM removed`,
     [tenantNum, eventUuid],

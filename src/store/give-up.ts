@@ -2,15 +2,13 @@ import type pg from 'pg';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { isFaultOfData } from './data-errors.ts';
 import { byKey } from './delivery-keys.ts';
+import { MAX_ATTEMPT } from './last-number.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { pauseAgain } from './pause-again.ts';
 import { plainArray } from './plain-array.ts';
 import { isDeliveryOf } from './probe.ts';
 import { resumeDelivered } from './resume-delivered.ts';
 import type { SettledAttempt } from './settle.ts';
-
-/** The highest number that a column holds. */
-const MAX_ATTEMPT = 32_767;
 
 /** What became of a delivery whose attempt could not be recorded. */
 export interface GivenUp {

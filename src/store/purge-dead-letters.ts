@@ -7,6 +7,7 @@ import { GIVEN_LETTERS, letterValues } from './dead-letter-reads.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
+import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { type BringUp, type OrderKey, promoteAfter } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import { lockRedrives } from './redrive.ts';
@@ -117,10 +118,9 @@ const PURGE = `
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
     SELECT l.event_id, now(), l.endpoint_num, $1,
-           least((SELECT max(a.attempt) FROM attempts a WHERE a.event_id = l.event_id AND a.endpoint_num = l.endpoint_num) + 2, 32767),
+           ${numberOfEnd('(SELECT max(a.attempt) FROM attempts a WHERE a.event_id = l.event_id AND a.endpoint_num = l.endpoint_num)')},
            ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'purged'
-      FROM letters l WHERE NOT l.is_kept
-    ON CONFLICT DO NOTHING
+      FROM letters l WHERE NOT l.is_kept${LAST_GIVES_WAY}
     RETURNING 1
   ),
   dropped AS (

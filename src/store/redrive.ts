@@ -5,6 +5,7 @@ import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
 import { type Delivery, readDeliveries } from './delivery-reads.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
+import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { restoreKept } from './restore-kept.ts';
 import { takeUnexpanded } from './unexpanded.ts';
@@ -144,8 +145,7 @@ const CANCEL = `
     DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
   ), appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-    SELECT event_id, now(), endpoint_num, tenant_num, least(attempt + 2, 32767), ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed
-    ON CONFLICT DO NOTHING
+    SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed${LAST_GIVES_WAY}
   )
   SELECT endpoint_num, order_key FROM removed`;
 

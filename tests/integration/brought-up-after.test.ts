@@ -1,9 +1,10 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { deliveryIdOf, eventIdOf } from '../../src/domain/ids.ts';
 import { cancelForDeletedEndpoints } from '../../src/store/cancel-deleted.ts';
+import { DECISION } from '../../src/store/codes.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
-import { logEvent, logWaiting, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import { logAttempt, logEvent, logWaiting, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { startTestService } from '../support/test-service.ts';
 
 /** Three deliveries of one key, the first of which was attempted so often, queued by a replay; the others stand behind it. */
@@ -33,7 +34,11 @@ async function line(attempt = 1) {
     expunge: () => ask('DELETE', `/events/${eventIdOf(events[0]!)}/payload`),
   };
   const ring = vi.spyOn(service.context, 'ringEndpoints');
-  return { endpoint, pool, takeAway, ring, events };
+  if (attempt > 1) await logAttempt(service, tenant, events[0]!, endpoint, attempt, 'network', 'postpone');
+  const endOfFirst = async () =>
+    (await pool.query('SELECT decision FROM attempts WHERE event_id = $1 ORDER BY attempt DESC LIMIT 1', [events[0]]))
+      .rows[0];
+  return { endpoint, pool, takeAway, ring, events, endOfFirst };
 }
 
 const HOW = ['cancel', 'replay', 'expunge'] as const;
@@ -74,14 +79,16 @@ test.each(HOW)(
 );
 
 test.each(HOW)('a delivery with as many attempts as can be counted is taken away like any other (%s)', async (how) => {
-  const { pool, takeAway, events } = await line(32_767);
+  const { pool, takeAway, events, endOfFirst } = await line(32_767);
   expect((await takeAway[how]()).status).toBeLessThan(300);
   expect((await pool.query('SELECT FROM mailbox WHERE event_id = $1', [events[0]])).rowCount).toBe(0);
+  expect(await endOfFirst()).toEqual({ decision: DECISION.cancel });
 });
 
 test('a delivery with as many attempts as can be counted does not keep those of deleted endpoints from being cancelled', async () => {
-  const { pool } = await line(32_767);
+  const { pool, endOfFirst } = await line(32_767);
   await pool.query('UPDATE endpoints SET deleted_at = now()');
   await cancelForDeletedEndpoints(pool);
   expect((await pool.query('SELECT FROM mailbox')).rowCount).toBe(0);
+  expect(await endOfFirst()).toEqual({ decision: DECISION.cancel });
 });
