@@ -6,7 +6,7 @@ import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { Endpoint, Subscription } from '../store/endpoint-rows.ts';
 import { destinationJson } from './destination-json.ts';
 import type { endpointSchema } from './endpoint-schema.ts';
-import { maskHeaders } from './header-input.ts';
+import { MASK, maskHeaders } from './header-input.ts';
 import { versionPinsJson } from './version-pins.ts';
 
 export interface Viewer {
@@ -34,7 +34,7 @@ export function endpointJson(
     enabled: endpoint.enabled,
     disabled_reason: endpoint.disabledReason,
     ...(endpoint.unreadable.length > 0 && { unreadable: [...endpoint.unreadable] }),
-    headers: mayWrite ? { ...endpoint.headers } : maskHeaders(endpoint.headers),
+    headers: headersJson(endpoint, mayWrite),
     signature: endpoint.signature,
     retry_schedule: schedule,
     timeout_seconds: endpoint.timeoutSeconds ?? timeoutSeconds,
@@ -53,6 +53,12 @@ export function endpointJson(
     created_at: endpoint.createdAt.toISOString(),
     updated_at: endpoint.updatedAt.toISOString(),
   };
+}
+
+/** Of those that do not open not even the names are known: what is shown in their place cannot be sent back, which would destroy them. */
+function headersJson({ headers, unreadable }: Endpoint, mayWrite: boolean): Record<string, string> {
+  if (unreadable.includes('headers')) return { [MASK]: MASK };
+  return mayWrite ? { ...headers } : maskHeaders(headers);
 }
 
 function validationJson(status: Endpoint['validationStatus']): z.infer<typeof endpointSchema>['validation_status'] {

@@ -144,7 +144,7 @@ export const endpointSchema = z
       .array(z.enum(['headers', 'password']))
       .optional()
       .describe(
-        'Where it has something stored that does not open with the `MASTER_KEY` at hand: `headers` (shown as none) or the `password` of its destination. Deliveries wait until it is sent anew, or the operator restores the key.',
+        'Where it has something stored that does not open with the `MASTER_KEY` at hand: `headers` (shown as `***`, which is refused when it is sent back) or the `password` of its destination. Deliveries wait until it is sent anew, or the operator restores the key.',
       ),
     signature: z.enum(['v1', 'v1a']),
     retry_schedule: z.array(z.int()).describe('Seconds before each attempt, the first included.'),

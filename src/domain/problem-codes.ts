@@ -384,7 +384,7 @@ export const PROBLEM_CODES = {
     where: 'reading the signing secrets of an endpoint',
     meaning: 'A secret does not open with the `MASTER_KEY` at hand.',
     remedy:
-      'The operator gives the process the key that it was sealed with, or the secret is rotated: that drops what does not open.',
+      'The operator gives the process the key that it was sealed with, or the secret is rotated with `overlap_seconds` of 0: that drops what does not open.',
   },
   starting: {
     status: 503,

@@ -67,6 +67,8 @@ function sessionOf(intake: Intake = async () => {}) {
   return { session, told, joined: joined.promise, receive, commit, isActive };
 }
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 test('a look for topics that fails is told, and tried again: the membership goes on', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const { session, told, joined } = sessionOf();
@@ -110,13 +112,26 @@ test('a commit that fails is told, and the membership goes on as long as it is o
   await vi.waitUntil(() => told.commits.length === 1);
   receive(1n);
   await vi.waitUntil(() => commit.mock.calls.length === 2);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const failNext = async (offset: bigint, error: Error) => {
+    commit.mockRejectedValueOnce(error as never);
+    receive(offset);
+    for (let turns = 0; turns < 100 && !told.commits.includes(error); turns++) await turn();
+  };
+  // While it joins anew it is no member, and is one again.
+  const moved = new Error('This is not the coordinator.');
+  isActive.mockReturnValue(false);
+  await failNext(2n, moved);
+  isActive.mockReturnValue(true);
+  await vi.advanceTimersByTimeAsync(60_000);
   // The client has tried to join anew, and failed: it sends no heartbeat from then on.
   const gone = new Error('joinGroup failed 4 times.');
   isActive.mockReturnValue(false);
-  commit.mockRejectedValueOnce(gone as never);
-  receive(2n);
-  await expect(ran).rejects.toBe(gone);
-  expect(told.commits).toEqual([slow, gone]);
+  await failNext(3n, gone);
+  const ended = expect(ran).rejects.toBe(gone);
+  await vi.advanceTimersByTimeAsync(60_000);
+  await ended;
+  expect(told.commits).toEqual([slow, moved, gone]);
 });
 
 test('a session that is told to end before it runs asks nothing of the broker', async () => {

@@ -63,6 +63,8 @@ export class KafkaSession {
   #turning: Promise<void> = Promise.resolve();
   #positions = new Map<string, bigint>();
   #isOver = false;
+  /** While it is doubted that the consumer is a member. */
+  #doubt: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
     guardReader(Reader);
@@ -105,6 +107,7 @@ export class KafkaSession {
     } finally {
       signal.removeEventListener('abort', end);
       await this.#close();
+      clearTimeout(this.#doubt);
       for (const timer of timers) clearInterval(timer);
     }
   }
@@ -175,10 +178,14 @@ export class KafkaSession {
     if (!this.#hasPartitions) this.#options.onFetched();
   }
 
-  /** Over some failures the client joins the group anew. Where that has failed too it is a member no more, sends no heartbeat, and says so to nobody else. */
+  /** Over some failures the client joins the group anew, for as long as a rebalance may take. Where that has failed too it is a member no more, sends no heartbeat, and says so to nobody else. */
   #failCommit(consumer: CommittedConsumer, error: unknown): void {
     this.#options.onCommitFailure(error);
-    if (!consumer.isActive()) this.#ended.reject(error);
+    if (consumer.isActive() || this.#doubt !== undefined) return;
+    this.#doubt = setTimeout(() => {
+      this.#doubt = undefined;
+      if (!consumer.isActive()) this.#ended.reject(error);
+    }, REBALANCE_MS + END_MS);
   }
 
   #assigned(consumer: CommittedConsumer): ReadonlySet<string> {

@@ -51,7 +51,7 @@ export type SealedPart = 'headers' | 'password';
 export interface Endpoint extends EndpointSettings {
   readonly num: number;
   readonly id: string;
-  /** What does not open with the keys at hand: headers are none then, and the destination has no password. */
+  /** What does not open with the keys at hand: headers are none here then, and the destination has no password. */
   readonly unreadable: readonly SealedPart[];
   readonly disabledReason: string | null;
   /** Null where no validation is wanted. */

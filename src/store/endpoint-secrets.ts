@@ -67,8 +67,9 @@ export async function findSecrets(
 /**
  * Gives an endpoint a new secret. The one before signs beside it for the overlap, and none from before that signs for longer, so
  * that an overlap of 0 leaves nothing behind of secrets that may have leaked. What does not open cannot sign, and would keep deliveries
- * waiting: it is dropped.
+ * waiting: with an overlap of 0 it is dropped. With another it would have to sign on, and may yet, when the key that it was sealed with is given.
  * @param secretFor makes or checks the secret, for the endpoint's scheme and beside those that are valid; what it throws changes nothing
+ * @throws UnsealError where there is to be an overlap with what does not open
  * @returns null when the tenant has no endpoint of this id.
  */
 export async function rotateSecret(
@@ -84,6 +85,7 @@ export async function rotateSecret(
   const rotated = await prisma.$transaction(async (transaction) => {
     const endpoint = await lockEndpoint(transaction, tenant.num, endpointId);
     if (endpoint === null) return null;
+    if (options.overlapSeconds > 0) await readSecrets(transaction, vault, endpoint);
     const { valid, unreadable } = await sortSecrets(transaction, vault, endpoint);
     const secret = options.secretFor(endpoint.signature as SignatureScheme, valid);
     if (unreadable.length > 0) await transaction.endpointSecret.deleteMany({ where: { id: { in: unreadable } } });
@@ -94,7 +96,10 @@ export async function rotateSecret(
     const change = {
       action: 'endpoint.secret_rotated' as const,
       object: endpointId,
-      after: { overlap_seconds: options.overlapSeconds },
+      after: {
+        overlap_seconds: options.overlapSeconds,
+        ...(unreadable.length > 0 && { dropped_unreadable: unreadable.length }),
+      },
     };
     await appendAudit(transaction, { tenantNum: tenant.num, actor: options.actor, ...change });
     const secrets = await readSecrets(transaction, vault, endpoint);

@@ -52,11 +52,18 @@ test('headers that do not open hide no endpoint; they are named, other settings 
   const listed = (await api('GET', endpoints)).body.data;
   expect(listed.slice(0, 2).map((endpoint: { id: string }) => endpoint.id)).toEqual([other.id, id]);
   expect(listed[0]).not.toHaveProperty('unreadable');
-  expect(listed[1]).toMatchObject({ url: 'https://receiver.example/', headers: {}, unreadable: ['headers'] });
+  expect(listed[1]).toMatchObject({
+    url: 'https://receiver.example/',
+    headers: { '***': '***' },
+    unreadable: ['headers'],
+  });
   expect((await api('GET', path)).body).toEqual(listed[1]);
   const described = await api('PATCH', path, { description: 'still here' });
   expect(described).toMatchObject({ status: 200, body: { description: 'still here', unreadable: ['headers'] } });
   expect(await loaded(id)).toMatchObject({ kind: 'unusable' });
+  // What is shown in their place, with another or without, is no value to take theirs.
+  for (const headers of [described.body.headers, { ...described.body.headers, 'X-B': 'b' }])
+    expect((await api('PATCH', path, { headers })).status).toBe(422);
   const mended = await api('PATCH', path, { headers: { 'X-B': 'b' } });
   expect(mended).toMatchObject({ status: 200, body: { headers: { 'X-B': 'b' } } });
   expect(mended.body).not.toHaveProperty('unreadable');
@@ -90,30 +97,34 @@ test('a password that does not open is asked for where the destination is sent w
   expect(await loaded(id)).toMatchObject({ kind: 'target', target: { destination: { password: 'another-password' } } });
 });
 
-test.each([0, 3_600])(
-  'secrets that do not open are dropped by a rotation with an overlap of %d seconds',
-  async (overlap) => {
-    const { id, path } = await create({ url: 'https://receiver.example/' });
-    await api('POST', `${path}/secret/rotate`);
-    await spoilSecrets(id);
-    expect((await api('GET', `${path}/secret`)).body).toMatchObject({ code: 'secret_unreadable' });
-    const rotated = await api('POST', `${path}/secret/rotate`, { overlap_seconds: overlap });
-    expect(rotated).toMatchObject({ status: 200, body: { previous: [] } });
-    expect((await api('GET', `${path}/secret`)).body).toEqual(rotated.body);
-    expect(await loaded(id)).toMatchObject({ kind: 'target', target: { secrets: [rotated.body.secret] } });
-  },
-);
-
-test('a secret that opens signs on for the overlap beside one that did not', async () => {
-  const { id, path, secret: first } = await create({ url: 'https://receiver.example/' });
+test('secrets that do not open are dropped by a rotation without an overlap, which the audit log says', async () => {
+  const { id, path } = await create({ url: 'https://receiver.example/' });
   await api('POST', `${path}/secret/rotate`);
-  await service.context.apiPool.query(
-    `UPDATE endpoint_secrets SET sealed = $2 FROM endpoints e WHERE e.num = endpoint_num AND e.id = $1 AND expires_at IS NULL`,
-    [id, randomBytes(60)],
-  );
-  const rotated = await api('POST', `${path}/secret/rotate`);
-  expect(rotated).toMatchObject({ status: 200, body: { previous: [{ secret: first }] } });
-  expect(await loaded(id)).toMatchObject({ target: { secrets: [rotated.body.secret, first] } });
+  await spoilSecrets(id);
+  expect((await api('GET', `${path}/secret`)).body).toMatchObject({ code: 'secret_unreadable' });
+  const rotated = await api('POST', `${path}/secret/rotate`, { overlap_seconds: 0 });
+  expect(rotated).toMatchObject({ status: 200, body: { previous: [] } });
+  expect((await api('GET', `${path}/secret`)).body).toEqual(rotated.body);
+  expect(await loaded(id)).toMatchObject({ kind: 'target', target: { secrets: [rotated.body.secret] } });
+  expect((await lastAudited()).after).toEqual({ overlap_seconds: 0, dropped_unreadable: 2 });
+});
+
+test('a rotation with an overlap changes nothing where a secret does not open: it is to sign on, and will when its key is given', async () => {
+  const { id, path, secret: first } = await create({ url: 'https://receiver.example/' });
+  const { secret } = (await api('POST', `${path}/secret/rotate`)).body;
+  const { apiPool } = service.context;
+  const current = `FROM endpoints e WHERE e.num = endpoint_num AND e.id = $1 AND expires_at IS NULL`;
+  const { sealed } = (
+    await apiPool.query(
+      `SELECT sealed FROM endpoint_secrets s, endpoints e WHERE e.num = s.endpoint_num AND e.id = $1 AND expires_at IS NULL`,
+      [id],
+    )
+  ).rows[0];
+  await apiPool.query(`UPDATE endpoint_secrets SET sealed = $2 ${current}`, [id, randomBytes(60)]);
+  for (const body of [{}, { overlap_seconds: 60 }])
+    expect((await api('POST', `${path}/secret/rotate`, body)).body).toMatchObject({ code: 'secret_unreadable' });
+  await apiPool.query(`UPDATE endpoint_secrets SET sealed = $2 ${current}`, [id, sealed]);
+  expect(await loaded(id)).toMatchObject({ target: { secrets: [secret, first] } });
 });
 
 test('the secrets of a source of SOURCES_FILE that do not open are replaced by those of the file', async () => {

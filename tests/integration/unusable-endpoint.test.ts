@@ -12,7 +12,7 @@ import { startTestService } from '../support/test-service.ts';
 test.each([
   // Another signature scheme brings a secret of its own.
   ['another signature scheme', 'PATCH', '', { signature: 'v1a' }],
-  ['a rotation', 'POST', '/secret/rotate', {}],
+  ['a rotation', 'POST', '/secret/rotate', { overlap_seconds: 0 }],
 ])(
   'an endpoint whose secret does not open lets its lane sleep, and gets its deliveries when %s brings one that does',
   async (_what, method, action, body) => {

@@ -164,7 +164,7 @@ export type CreatedEndpoint = {
   disabled_reason: string | null;
   /** Sent with each delivery. Values are shown to callers who may write endpoints and as `***` to others; `***` is not taken as a value. */
   headers: Record<string, string>;
-  /** Where it has something stored that does not open with the `MASTER_KEY` at hand: `headers` (shown as none) or the `password` of its destination. Deliveries wait until it is sent anew, or the operator restores the key. */
+  /** Where it has something stored that does not open with the `MASTER_KEY` at hand: `headers` (shown as `***`, which is refused when it is sent back) or the `password` of its destination. Deliveries wait until it is sent anew, or the operator restores the key. */
   unreadable?: ('headers' | 'password')[] | undefined;
   signature: 'v1' | 'v1a';
   /** Seconds before each attempt, the first included. */
@@ -245,7 +245,7 @@ export type Endpoint = {
   disabled_reason: string | null;
   /** Sent with each delivery. Values are shown to callers who may write endpoints and as `***` to others; `***` is not taken as a value. */
   headers: Record<string, string>;
-  /** Where it has something stored that does not open with the `MASTER_KEY` at hand: `headers` (shown as none) or the `password` of its destination. Deliveries wait until it is sent anew, or the operator restores the key. */
+  /** Where it has something stored that does not open with the `MASTER_KEY` at hand: `headers` (shown as `***`, which is refused when it is sent back) or the `password` of its destination. Deliveries wait until it is sent anew, or the operator restores the key. */
   unreadable?: ('headers' | 'password')[] | undefined;
   signature: 'v1' | 'v1a';
   /** Seconds before each attempt, the first included. */
