@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Outcome } from '../domain/outcome.ts';
 import { decide } from './decide.ts';
+import { DAY_MS, defaultSchedule } from './retry-policy.ts';
 
 const timing = { dnsMs: null, connectMs: null, firstByteMs: 1, totalMs: 1 };
 const context = { step: 0, schedule: [0, 1000, 2000], random: () => 0.5, nowMs: 0, isOurs: false, isOutdated: false };
@@ -48,11 +49,30 @@ test('the longer faults of ours go on for an endpoint, the later its deliveries 
   expect(delayAfter(3_600_000, 1)).toBe(300_000);
 });
 
-test('G2: what is put off for a fault of ours is retried by its schedule once its event is three days old, and ends', () => {
+test('G2: what is put off for a fault of ours is put off no more when its schedule would not end before its event may be dropped', () => {
   const unreachable: Outcome = { kind: 'unreachable', reason: 'network', detail: 'x', timing };
-  const at = (days: number, step: number) =>
-    decide(unreachable, { ...context, isOurs: true, step, ageMs: days * 86_400_000 }).kind;
-  expect([at(2.9, 0), at(3, 0), at(3, 2)]).toEqual(['postpone', 'retry', 'dead_letter']);
+  const at = (leftDays: number, step: number) =>
+    decide(unreachable, {
+      ...context,
+      schedule: defaultSchedule,
+      isOurs: true,
+      step,
+      leftMs: leftDays * DAY_MS,
+      lastsMs: DAY_MS,
+      random: () => 1,
+    });
+  // The schedule takes up to 3.8 days; a day is left for when it is dropped.
+  expect([at(30, 0).kind, at(5, 0).kind, at(4.7, 0).kind]).toEqual(['postpone', 'postpone', 'retry']);
+  expect([at(1.1, 9).kind, at(1, 9).kind]).toEqual(['postpone', 'dead_letter']);
+  // So it ends in time, however long its attempts meet with nothing else.
+  let leftDays = 30;
+  for (let step = 0; ; ) {
+    const decision = at(leftDays, step);
+    if (decision.kind === 'dead_letter') break;
+    leftDays -= ('delayMs' in decision ? decision.delayMs : Number.NaN) / DAY_MS;
+    if (decision.kind === 'retry') step++;
+  }
+  expect(leftDays).toBeGreaterThan(0.99);
 });
 
 test('an exhausted schedule dead-letters', () => {

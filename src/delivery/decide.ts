@@ -1,5 +1,5 @@
 import type { Decision, Outcome, ReceivedResponse } from '../domain/outcome.ts';
-import { nextDelayMs } from './retry-policy.ts';
+import { DAY_MS, longestRestMs, nextDelayMs } from './retry-policy.ts';
 
 export interface DecisionContext {
   /** Index in `schedule` of the attempt just made. */
@@ -13,8 +13,8 @@ export interface DecisionContext {
   readonly isOurs: boolean;
   /** How long the endpoint has met with such faults and nothing else, in milliseconds; not at all without it. */
   readonly lastsMs?: number;
-  /** How old its event is, in milliseconds. */
-  readonly ageMs?: number;
+  /** How long it is until the event may be dropped, with all that waits for it, in milliseconds; for ever without it. */
+  readonly leftMs?: number;
   /** Whether the endpoint has got another receiver, or was enabled anew, since the request began. */
   readonly isOutdated: boolean;
 }
@@ -26,8 +26,6 @@ export interface DecisionContext {
 const POSTPONED_SHARE = 1 / 4;
 const POSTPONED_MS = 5_000;
 const LONGEST_POSTPONED_MS = 150_000;
-/** From when on its event is too old for a delivery to be put off: by its schedule it ends, as a dead letter, long before the day of the event is dropped with all that waits. */
-const PUT_OFF_FOR_MS = 3 * 86_400_000;
 
 /**
  * What follows from an outcome. A 2xx is done: the receiver has the event, and with `webhook-delivery: disable` wants no more. On any
@@ -44,7 +42,7 @@ export function decide(outcome: Outcome, context: DecisionContext): Decision {
     case 'rejected':
       return decideRejected(outcome.response, context);
     case 'unreachable':
-      return context.isOurs && (context.ageMs ?? 0) < PUT_OFF_FOR_MS ? postpone(context) : retry(context, undefined);
+      return context.isOurs && mayPutOff(context) ? postpone(context) : retry(context, undefined);
     case 'blocked':
       return retry(context, undefined);
     case 'skipped':
@@ -70,6 +68,11 @@ function wishesOf(headers: ReceivedResponse['headers']): readonly string[] {
 }
 
 const NONE: readonly string[] = [];
+
+/** Only as long as its schedule still fits before its event may be dropped: put off until then it would go unseen, rather than end as a dead letter. */
+function mayPutOff({ schedule, step, leftMs = Number.POSITIVE_INFINITY }: DecisionContext): boolean {
+  return leftMs > longestRestMs(schedule, step) + 2 * LONGEST_POSTPONED_MS + DAY_MS;
+}
 
 function postpone({ lastsMs = 0, random }: DecisionContext): Decision {
   const leastMs = Math.min(Math.max(POSTPONED_MS, lastsMs * POSTPONED_SHARE), LONGEST_POSTPONED_MS);

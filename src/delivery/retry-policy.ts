@@ -13,7 +13,7 @@ export const defaultSchedule: readonly number[] = [
 ];
 
 const JITTER = 0.2;
-const DAY_MS = 24 * 3_600_000;
+export const DAY_MS = 24 * 3_600_000;
 
 export interface RetryContext {
   /** Delay before each attempt, the first included. */
@@ -44,6 +44,13 @@ export function nextDelayMs({ schedule, step, random, retryAfter, nowMs }: Retry
   const most = Math.max(2 * base, DAY_MS);
   if (wait >= most) return Math.round(most * (1 - JITTER * random()));
   return Math.round(Math.min(wait * (1 + JITTER * random()), most));
+}
+
+/** The longest that the rest of a schedule may take by itself, in milliseconds. */
+export function longestRestMs(schedule: readonly number[], step: number): number {
+  let sum = 0;
+  for (let next = step + 1; next < schedule.length; next++) sum += schedule[next]!;
+  return sum * (1 + JITTER);
 }
 
 /**

@@ -101,11 +101,13 @@ async function cancelSome(
   if (isNew)
     await client.query(`UPDATE replays SET state = 'cancelled', finished_at = now() WHERE num = $1`, [replay.num]);
   const some = await withdrawSome(client, replay.num);
-  if (isNew || some.count > 0) {
-    const after = { deliveries_withdrawn: some.count };
-    await appendAuditRow(client, { tenantNum: tenant.num, actor, action: 'replay.cancelled', object: id, after });
-  }
+  if (isNew || some.count > 0) await noteWithdrawn(client, tenant.num, id, actor, some.count);
   return some;
+}
+
+async function noteWithdrawn(client: Queryable, tenantNum: number, id: string, actor: string, count: number) {
+  const after = { deliveries_withdrawn: count };
+  await appendAuditRow(client, { tenantNum, actor, action: 'replay.cancelled', object: id, after });
 }
 
 // A loose index scan: one probe per replay that waits for something, however much.
@@ -118,7 +120,7 @@ const LEFT = `
   SELECT r.num FROM waiting w JOIN replays r ON r.num = w.num WHERE r.state = 'cancelled' ORDER BY r.num`;
 
 /**
- * Withdraws what cancelled replays have left, because the process that cancelled them died.
+ * Withdraws what cancelled replays have left, because the process that cancelled them died, or a transaction of it failed.
  * @param signal ends it after the transaction that is under way
  * @returns how many deliveries
  */
@@ -128,8 +130,14 @@ export async function finishCancelledReplays(pool: pg.Pool, signal?: AbortSignal
   for (const { num } of rows) {
     for (let isLast = false; !isLast && signal?.aborted !== true; ) {
       const some = await inTransaction(pool, async (client) => {
-        await client.query('SELECT FROM replays WHERE num = $1 FOR UPDATE', [num]);
-        return withdrawSome(client, num);
+        const found = await client.query<{ id: string; tenant_num: number }>(
+          'SELECT id, tenant_num FROM replays WHERE num = $1 FOR UPDATE',
+          [num],
+        );
+        const replay = found.rows[0]!;
+        const withdrawn = await withdrawSome(client, num);
+        if (withdrawn.count > 0) await noteWithdrawn(client, replay.tenant_num, replay.id, 'system', withdrawn.count);
+        return withdrawn;
       });
       await promoteAfter(pool, some.keys);
       total += some.count;

@@ -12,6 +12,8 @@ import { deliveryIdOfLetter, type Letter } from './letter-queue.ts';
 export interface AttemptCloserOptions {
   /** Postgres's clock. */
   readonly nowMs: () => number;
+  /** How long events are kept; for ever without it. */
+  readonly retentionMs?: number;
   readonly settle: (attempt: SettledAttempt) => void;
   readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   /** `isOfSystemEvent`: whether the delivery of a system event brought it. */
@@ -67,7 +69,7 @@ export class AttemptCloser {
       nowMs,
       isOurs,
       lastsMs,
-      ageMs: isOurs ? nowMs - uuidTime(due.eventUuid) : 0,
+      leftMs: isOurs ? uuidTime(due.eventUuid) + (this.#options.retentionMs ?? Number.POSITIVE_INFINITY) - nowMs : 0,
       isOutdated,
     });
   }

@@ -24,6 +24,8 @@ export interface DesksOptions {
   readonly sender: DispatcherOptions['sender'];
   /** Postgres's clock. */
   readonly nowMs: () => number;
+  /** How long events are kept; for ever without it. */
+  readonly retentionMs?: number;
   readonly userAgent: string;
   readonly maxInFlight: number;
   readonly maxBytes: number;

@@ -25,6 +25,8 @@ export interface LaneOwnerOptions {
   readonly sender: Sender;
   /** Postgres's clock. */
   readonly nowMs: () => number;
+  /** How long events are kept; for ever without it. */
+  readonly retentionMs?: number;
   readonly userAgent: string;
   readonly lanes: number;
   /** How long a lease lasts from the moment that it is asked for. */

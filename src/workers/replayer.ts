@@ -4,6 +4,7 @@ import { parseExactly } from '../routing/exact-number.ts';
 import { laneOf } from '../routing/lane-of.ts';
 import { TenantIndex } from '../routing/tenant-index.ts';
 import { matchesType } from '../routing/type-pattern.ts';
+import { finishCancelledReplays } from '../store/cancel-replay.ts';
 import { inTransaction, type Queryable } from '../store/in-transaction.ts';
 import { lockRedrives } from '../store/redrive.ts';
 import {
@@ -74,6 +75,8 @@ export class Replayer {
   async drain(signal: AbortSignal, budgetMs: number): Promise<void> {
     const end = performance.now() + budgetMs;
     let pauseMs = FIRST_PAUSE_MS;
+    // Its state says already that it makes nothing more.
+    await finishCancelledReplays(this.#options.pool, signal).catch(this.#options.onFailure);
     while (!signal.aborted && performance.now() < end) {
       const progress = await this.runOnce(signal);
       if (progress === 'idle') return;

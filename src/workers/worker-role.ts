@@ -213,6 +213,7 @@ function createOwner(context: Context, id: string, announce: () => void, resolve
       rabbitmq: createRabbitmqSender(egress),
     }),
     nowMs: () => clock.nowMs(),
+    retentionMs: config.RETENTION_DAYS * 86_400_000,
     userAgent: `Posthorn/${version}`,
     lanes: config.LANES,
     leaseMs: LEASE_MS,

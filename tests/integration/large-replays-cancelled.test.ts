@@ -5,9 +5,11 @@ import { cancelReplay } from '../../src/store/cancel-replay.ts';
 import { acquireLanes, heartbeat } from '../../src/store/lanes.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { Housekeeping } from '../../src/workers/housekeeping.ts';
+import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService } from '../support/test-service.ts';
 
 const TOTAL = 20_000;
@@ -107,10 +109,7 @@ test('a large replay is cancelled from the first transaction on, what was withdr
   expect((await ask('GET', `/replays/${id}`)).body).toMatchObject(told);
   const { rows } = await pool.query(`SELECT count(*)::int AS n FROM attempts WHERE detail = 'replay_cancelled'`);
   expect(rows).toEqual([{ n: TOTAL }]);
-  const audited = await pool.query<{ n: number }>(
-    `SELECT (after->>'deliveries_withdrawn')::int AS n FROM audit_log WHERE action = 'replay.cancelled'`,
-  );
-  expect(audited.rows.reduce((sum, { n }) => sum + n, 0)).toBe(TOTAL);
+  expect(await audited(pool)).toBe(TOTAL);
 });
 
 test('whoever cancels a replay hears whose next in order may go, when that is committed', async () => {
@@ -120,8 +119,16 @@ test('whoever cancels a replay hears whose next in order may go, when that is co
   expect(rows).toEqual([1, 2, 3].map((key) => ({ order_key: key, parked: false, is_due: true })));
 });
 
-test.each(['housekeeping', 'whoever cancels it again'])(
-  'what a process that died left of a cancelled replay is withdrawn by %s',
+/** Deliveries that the audit log says were withdrawn. */
+async function audited(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ n: number }>(
+    `SELECT coalesce(sum((after->>'deliveries_withdrawn')::int), 0)::int AS n FROM audit_log WHERE action = 'replay.cancelled'`,
+  );
+  return rows[0]!.n;
+}
+
+test.each(['housekeeping', 'whoever cancels it again', 'whoever makes replays'])(
+  'what a process that died, or could not go on, left of a cancelled replay is withdrawn by %s, and on record',
   async (who) => {
     const { pool, ask, id } = await largeReplay();
     await pool.query(`UPDATE replays SET state = 'cancelled', finished_at = now()`);
@@ -137,8 +144,14 @@ test.each(['housekeeping', 'whoever cancels it again'])(
     if (who === 'housekeeping') {
       for (let times = 0; times < 2; times++) await housekeeping.runOnce(Date.now(), Date.now());
       expect(done).toEqual([{ count: TOTAL }, null]);
+    } else if (who === 'whoever makes replays') {
+      const onFailure = (error: unknown) => done.push(error);
+      const replayer = new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure });
+      await replayer.drain(new AbortController().signal, 1);
+      expect(done).toEqual([]);
     } else expect((await ask('DELETE', `/replays/${id}`)).status).toBe(204);
     expect(await left(pool)).toBe(0);
+    expect(await audited(pool)).toBe(TOTAL);
     expect((await pool.query('SELECT FROM mailbox WHERE NOT parked')).rowCount).toBe(3);
     expect((await ask('GET', `/replays/${id}`)).body).toMatchObject({ state: 'cancelled', matched: TOTAL, done: 0 });
   },

@@ -93,8 +93,12 @@ export const cancelReplay = defineRoute({
   params,
   query: noQuery,
   responses: { 204: { description: 'Cancelled', schema: null } },
-  handle: async ({ tenant, params: { replay_id }, caller }, { apiPool, ringEndpoints, bringUp }) => {
-    const result = await cancel(apiPool, tenant, replay_id, caller.actor, bringUp);
+  handle: async ({ tenant, params: { replay_id }, caller }, { apiPool, ringEndpoints, ringReplays, bringUp }) => {
+    // Whatever it withdrew by then is withdrawn: the rest is left to workers.
+    const result = await cancel(apiPool, tenant, replay_id, caller.actor, bringUp).catch((error: unknown) => {
+      ringReplays();
+      throw error;
+    });
     switch (result) {
       case 'not_found':
         throw replayNotFound();
