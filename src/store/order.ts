@@ -9,11 +9,6 @@ export interface OrderKey {
   readonly key: number;
 }
 
-export interface StuckKey extends OrderKey {
-  /** Whether what is brought up stays parked: where an endpoint is flooded the fetch passes over what is not, and its parked rows alone are read. Default: no. */
-  readonly staysParked?: boolean;
-}
-
 /** Rows of a key that are brought up at once when the first may go: what follows it need not be brought up one by one. */
 const PROMOTED_AT_ONCE = 16;
 
@@ -29,9 +24,9 @@ const BEFORE_ALL = -(2 ** 31) - 1;
 // not passed over when another has them, as in src/store/park.ts: nobody would bring them up later.
 // Who is stuck is found before anything is updated: joined in one, each row of the endpoint would be tried with each key.
 const PROMOTE = `
-  WITH wanted AS (SELECT * FROM unnest($1::int[], $2::int[], $3::boolean[]) AS w(endpoint_num, order_key, stays_parked)),
+  WITH wanted AS (SELECT * FROM unnest($1::int[], $2::int[]) AS w(endpoint_num, order_key)),
   stuck AS MATERIALIZED (
-    SELECT k.endpoint_num, k.stays_parked, f.event_id
+    SELECT k.endpoint_num, f.event_id
       FROM wanted k
      CROSS JOIN LATERAL (
        SELECT event_id, is_behind, first_value(is_behind) OVER (ORDER BY seq) AS is_stuck
@@ -43,10 +38,10 @@ const PROMOTE = `
        AND NOT EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = k.endpoint_num AND p.order_key = k.order_key)
   ),
   locked AS MATERIALIZED (
-    SELECT m.endpoint_num, m.event_id, s.stays_parked FROM stuck s JOIN mailbox m ON ${isDeliveryOf('m', 's')}
+    SELECT m.endpoint_num, m.event_id FROM stuck s JOIN mailbox m ON ${isDeliveryOf('m', 's')}
      WHERE ${asFilter(`m.parked AND m.due_at = 'infinity'`)} ORDER BY s.endpoint_num, s.event_id FOR UPDATE OF m
   )
-  UPDATE mailbox m SET parked = s.stays_parked, due_at = date_trunc('milliseconds', now())
+  UPDATE mailbox m SET parked = false, due_at = date_trunc('milliseconds', now())
     FROM locked s WHERE ${isDeliveryOf('m', 's')} AND ${asFilter(`m.parked AND m.due_at = 'infinity'`)}`;
 
 /**
@@ -54,22 +49,18 @@ const PROMOTE = `
  * a key away or sets one back, when it is committed: of two such statements at once the later call sees what both have done.
  * @returns how many rows it brought up
  */
-export async function promote(client: Queryable, keys: readonly StuckKey[]): Promise<number> {
+export async function promote(client: Queryable, keys: readonly OrderKey[]): Promise<number> {
   if (keys.length === 0) return 0;
   const { rowCount } = await client.query({
     name: 'promote',
     text: PROMOTE,
-    values: [
-      plainArray(keys.map(({ endpointNum }) => endpointNum)),
-      plainArray(keys.map(({ key }) => key)),
-      plainArray(keys.map(({ staysParked }) => String(staysParked === true))),
-    ],
+    values: [plainArray(keys.map(({ endpointNum }) => endpointNum)), plainArray(keys.map(({ key }) => key))],
   });
   return rowCount ?? 0;
 }
 
 /** The same for very many keys, some at a time. Not within a transaction: it would lock rows out of the order in which all do. */
-export async function promoteInParts(db: Queryable, keys: readonly StuckKey[]): Promise<number> {
+export async function promoteInParts(db: Queryable, keys: readonly OrderKey[]): Promise<number> {
   let promoted = 0;
   for (let at = 0; at < keys.length; at += KEYS_AT_ONCE)
     promoted += await promote(db, keys.slice(at, at + KEYS_AT_ONCE));

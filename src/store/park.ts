@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { LaneLease } from './lanes.ts';
 import { CLASSES, type Cursor, type DeliveryClass, looksOf, PARKED_CLASS, START } from './mailbox.ts';
-import type { OrderKey } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
 
@@ -74,19 +73,16 @@ const PARK_ENDPOINTS = `
            ) THEN 'infinity' ELSE m.due_at END
       FROM flood f
      WHERE ${isDeliveryOf('m', 'f')} AND ${asFilter('NOT m.parked')}
-    RETURNING m.endpoint_num, m.parked, m.replay_num, m.step, m.order_key, m.due_at = 'infinity' AS is_behind
+    RETURNING m.endpoint_num, m.parked, m.replay_num, m.step
   ),
   ends AS (
     SELECT * FROM (SELECT *, count(*) OVER of_lane AS found, max(place) OVER of_lane AS last FROM seen WINDOW of_lane AS (PARTITION BY lane)) s
      WHERE place = last AND (place = $8::int OR found = $4::int)
   )
-  SELECT endpoint_num, ${PARKED_CLASS} AS class, count(*)::int AS rows, NULL::smallint AS lane, NULL::float8 AS due_ms, NULL::uuid AS event_id,
-         NULL::int AS order_key
+  SELECT endpoint_num, ${PARKED_CLASS} AS class, count(*)::int AS rows, NULL::smallint AS lane, NULL::float8 AS due_ms, NULL::uuid AS event_id
     FROM aside GROUP BY 1, 2
   UNION ALL
-  SELECT DISTINCT endpoint_num, NULL::int, 0, NULL::smallint, NULL::float8, NULL::uuid, order_key FROM aside WHERE is_behind
-  UNION ALL
-  SELECT endpoint_num, NULL, 0, lane, (extract(epoch FROM due_at) * 1000)::float8, event_id, NULL FROM ends`;
+  SELECT endpoint_num, NULL, 0, lane, (extract(epoch FROM due_at) * 1000)::float8, event_id FROM ends`;
 
 /** What was parked unread. */
 export interface ParkedRows {
@@ -98,8 +94,6 @@ export interface ParkedRows {
 /** What a look for rows of a flood came to. */
 export interface ParkedFlood {
   readonly parked: readonly ParkedRows[];
-  /** Keys of which rows were set behind others. */
-  readonly behind: readonly OrderKey[];
   /** Where the look ended, by lane, of those lanes where more may be due behind it. */
   readonly ends: ReadonlyMap<number, Cursor>;
 }
@@ -111,12 +105,11 @@ interface FloodRow {
   lane: number;
   due_ms: number;
   event_id: string;
-  order_key: number | null;
 }
 
 /**
  * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
- * Rows that stand behind others in order are set behind (see `setBehind`): call `promote` with their keys afterwards, since what they stood behind may have gone meanwhile.
+ * Rows that stand behind others in order are set behind (see `setBehind`): call `promoteAll` afterwards.
  * @param limit rows of each lane that it parks at the most
  * @param after where it goes on, by lane; from the start without it
  */
@@ -142,15 +135,13 @@ export async function parkEndpoints(
     ],
   });
   const parked: ParkedRows[] = [];
-  const behind: OrderKey[] = [];
   const ends = new Map<number, Cursor>();
   for (const row of rows) {
     const { endpoint_num: endpointNum } = row;
-    if (row.order_key !== null) behind.push({ endpointNum, key: row.order_key });
-    else if (row.class === null) ends.set(row.lane, { dueAtMs: row.due_ms, eventUuid: row.event_id, endpointNum });
+    if (row.class === null) ends.set(row.lane, { dueAtMs: row.due_ms, eventUuid: row.event_id, endpointNum });
     else parked.push({ endpointNum, kind: CLASSES[row.class]!, rows: row.rows });
   }
-  return { parked, behind, ends };
+  return { parked, ends };
 }
 
 function leaseColumns(leases: readonly LaneLease[]): string[] {

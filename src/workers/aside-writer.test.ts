@@ -65,5 +65,5 @@ test('once rows are set behind others the table is asked who is next: those may 
     promote: async (keys) => said.push(...keys),
   };
   await createWriter({ aside, lanes: held(1), store }).write();
-  expect(said).toEqual(['set behind', { endpointNum: 1, key: 1, staysParked: false }]);
+  expect(said).toEqual(['set behind', { endpointNum: 1, key: 1 }]);
 });

@@ -52,19 +52,13 @@ export class AsideWriter {
   /** Asks the table who is next of the keys where that is not known here. */
   async promote(): Promise<void> {
     const { store, lanes, desks } = this.#options;
-    const staysParked = (num: number) => desks.list.get(num)?.flood === 'ordered';
-    const keys = desks.aside.takeAsked().map((key) => ({ ...key, staysParked: staysParked(key.endpointNum) }));
+    const keys = desks.aside.takeAsked();
     if (keys.length === 0) return;
     const promoted = await store.promote(keys).catch((error: unknown) => {
       for (const { endpointNum, key } of keys) desks.aside.ask(endpointNum, key);
       throw error;
     });
-    if (promoted === 0) return;
-    for (const key of keys) {
-      const desk = desks.list.get(key.endpointNum);
-      if (key.staysParked) desk?.markParked();
-      lanes.get(desk?.lane ?? -1)?.wake();
-    }
+    if (promoted > 0) for (const { endpointNum } of keys) lanes.get(desks.list.get(endpointNum)?.lane ?? -1)?.wake();
   }
 
   #leasesOf(rows: readonly DueDelivery[]): LaneLease[] {

@@ -5,7 +5,7 @@ import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { giveUp, leaveDropped } from '../store/give-up.ts';
 import { acquireLanes, heartbeat, releaseLanes } from '../store/lanes.ts';
 import * as mailbox from '../store/mailbox.ts';
-import { promoteAll, promoteInParts } from '../store/order.ts';
+import { promote, promoteAll } from '../store/order.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../store/park.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { type SettledAttempt, settle } from '../store/settle.ts';
@@ -71,7 +71,7 @@ function setAside({ context: { workerPool: pool } }: LaneStoreOptions): AsideSto
     park: (leases, rows) => parkDeliveries(pool, leases, rows),
     parkEndpoints: (leases, nums, limit, after) => parkEndpoints(pool, leases, nums, limit, after),
     setBehind: (leases, rows) => setBehind(pool, leases, rows),
-    promote: (keys) => promoteInParts(pool, keys),
+    promote: (keys) => promote(pool, keys),
     promoteAll: (nums) => promoteAll(pool, nums),
   };
 }

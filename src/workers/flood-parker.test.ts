@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Cursor, DueDelivery } from '../store/mailbox.ts';
 import { START } from '../store/mailbox.ts';
-import type { StuckKey } from '../store/order.ts';
 import type { ParkedFlood } from '../store/park.ts';
 import { DeskList } from './desk-list.ts';
 import { VirtualTime } from './fixtures/virtual-time.ts';
@@ -15,15 +14,12 @@ let floods: FloodParker;
 let begun: { readonly after: Cursor; readonly at: number }[];
 /** Endpoints whose next in order were brought up, and after how many statements. */
 let promoted: { readonly nums: readonly number[]; readonly after: number }[];
-/** Keys that were brought up, and after how many statements. */
-let broughtUp: { readonly keys: readonly StuckKey[]; readonly after: number }[];
 let failures: string[];
 let answer: () => Promise<ParkedFlood>;
 
 const at = (dueAtMs: number): Cursor => ({ ...START, dueAtMs, endpointNum: 1 });
-const ended = (place: Cursor | null, rows = 0, behind: readonly number[] = []): ParkedFlood => ({
+const ended = (place: Cursor | null, rows = 0): ParkedFlood => ({
   parked: rows === 0 ? [] : [{ endpointNum: 1, kind: 'first', rows }],
-  behind: behind.map((key) => ({ endpointNum: 1, key })),
   ends: new Map(place === null ? [] : [[0, place]]),
 });
 
@@ -33,7 +29,6 @@ beforeEach(() => {
   list = new DeskList(() => time.now);
   begun = [];
   promoted = [];
-  broughtUp = [];
   failures = [];
   floods = new FloodParker({
     list,
@@ -44,10 +39,6 @@ beforeEach(() => {
       parkEndpoints: (_leases, _nums, _limit, after) => {
         begun.push({ after: after.get(0)!, at: time.now });
         return answer();
-      },
-      promote: async (keys) => {
-        broughtUp.push({ keys, after: begun.length });
-        return 1;
       },
       promoteAll: async (nums) => {
         promoted.push({ nums, after: begun.length });
@@ -93,22 +84,6 @@ test('a flood in order is parked to its end, however many parts that takes, and 
   expect(places()).toEqual([300, 500, 700]);
   expect(promoted).toEqual([{ nums: [1], after: 3 }]);
   expect(list.get(1)!.flood).toBeNull();
-});
-
-test('what rows were set behind may have gone meanwhile: their keys are asked for after each part, and what is brought up is read as parked', async () => {
-  const ends = [at(500), at(700), null];
-  answer = async () => {
-    for (const part of Object.values(list.get(1)!.parked)) part.hasRows = false;
-    return ended(ends[begun.length - 1] ?? null, 0, begun.length === 2 ? [] : [begun.length]);
-  };
-  note(300, true);
-  await rounds(1);
-  expect(list.get(1)!.hasParked).toBe(true);
-  await rounds(30);
-  expect(broughtUp).toEqual([
-    { keys: [{ endpointNum: 1, key: 1, staysParked: true }], after: 1 },
-    { keys: [{ endpointNum: 1, key: 3, staysParked: true }], after: 3 },
-  ]);
 });
 
 test('a flood of which nothing is known to be parked any more is not over while rows of it may stand behind where parking has come to', async () => {

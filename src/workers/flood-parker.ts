@@ -1,18 +1,12 @@
 import type { DueDelivery } from '../store/mailbox.ts';
-import type { OrderKey } from '../store/order.ts';
 import type { ParkedFlood } from '../store/park.ts';
 import type { Desk } from './desk.ts';
 import type { DeskList } from './desk-list.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 
-interface Parking {
-  readonly parked: number;
-  readonly behind: readonly OrderKey[];
-}
-
 export interface FloodParkerOptions {
-  readonly store: Pick<LaneStore, 'parkEndpoints' | 'promote' | 'promoteAll'>;
+  readonly store: Pick<LaneStore, 'parkEndpoints' | 'promoteAll'>;
   readonly list: DeskList;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
@@ -106,14 +100,13 @@ export class FloodParker {
     const flooded = [...new Set(desks.map(({ lane }) => lanes.get(lane)!))];
     const nums = desks.map(({ num }) => num);
     for (const desk of desks) desk.wasFlooded = true;
-    const { parked, behind } = await this.#parkRows(desks, async () => {
+    const parked = await this.#parkRows(desks, async () => {
       const leases = flooded.map(({ lease }) => lease);
       const after = new Map(flooded.map((lane) => [lane.number, lane.flood.next()]));
       const found = await store.parkEndpoints(leases, nums, FLOOD_SIZE, after);
       for (const lane of flooded) lane.flood.took(found.ends.get(lane.number) ?? null);
       return found;
     });
-    await this.#bringUp(behind);
     if (parked >= FLOOD_SIZE) return;
     this.#nextAt = performance.now() + FLOOD_MS;
     await this.#end(desks);
@@ -132,9 +125,9 @@ export class FloodParker {
     for (const desk of over.filter(isOver)) desk.flood = null;
   }
 
-  /** @returns how many rows were parked, and keys of which some were set behind */
-  async #parkRows(desks: readonly Desk[], park: () => Promise<ParkedFlood>): Promise<Parking> {
-    const { parked, behind } = await park().catch((error: unknown) => {
+  /** @returns how many rows were parked */
+  async #parkRows(desks: readonly Desk[], park: () => Promise<ParkedFlood>): Promise<number> {
+    const { parked } = await park().catch((error: unknown) => {
       // It may be done all the same.
       for (const desk of desks) desk.markParked();
       throw error;
@@ -144,23 +137,10 @@ export class FloodParker {
       this.#options.list.get(endpointNum)?.markParked(kind);
       count += rows;
     }
-    return { parked: count, behind };
+    return count;
   }
 
-  /** What the rows stood behind may have gone while they were set behind: beside a long backlog of others the flood is not over for long. */
-  async #bringUp(behind: readonly OrderKey[]): Promise<void> {
-    if (behind.length === 0) return;
-    const { store, list, lanes } = this.#options;
-    const promoted = await store.promote(behind.map((key) => ({ ...key, staysParked: true })));
-    if (promoted === 0) return;
-    for (const num of new Set(behind.map(({ endpointNum }) => endpointNum))) {
-      const desk = list.get(num);
-      desk?.markParked();
-      lanes.get(desk?.lane ?? -1)?.wake();
-    }
-  }
-
-  /** The same for all keys: of a parking that failed it is not known of which rows were set behind. */
+  /** What the rows stood behind may have gone while they were set behind. */
   async #promote(ordered: readonly Desk[]): Promise<void> {
     if (ordered.length === 0) return;
     const { store, lanes } = this.#options;

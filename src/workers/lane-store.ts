@@ -3,7 +3,7 @@ import type { EndpointState } from '../store/endpoint-states.ts';
 import type { GivenUp } from '../store/give-up.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
 import type { Cursor, DueDelivery, DueRows, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
-import type { StuckKey } from '../store/order.ts';
+import type { OrderKey } from '../store/order.ts';
 import type { ParkedFlood } from '../store/park.ts';
 import type { FoundBodies } from '../store/read-bodies.ts';
 import type { SettledAttempt } from '../store/settle.ts';
@@ -26,7 +26,7 @@ export interface LaneStore {
   ): Promise<ParkedFlood>;
   setBehind(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
   /** @returns how many rows were brought up, likewise below. */
-  promote(keys: readonly StuckKey[]): Promise<number>;
+  promote(keys: readonly OrderKey[]): Promise<number>;
   promoteAll(endpointNums: readonly number[]): Promise<number>;
   parkedEndpoints(lanes: readonly number[]): Promise<{ lane: number; endpointNum: number }[]>;
   /** Those of the rows that are in the mailbox as they were read. */

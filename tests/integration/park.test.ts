@@ -3,7 +3,6 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes } from '../../src/store/lanes.ts';
 import { type Cursor, fetchDue, looksOf, START } from '../../src/store/mailbox.ts';
-import { promote } from '../../src/store/order.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { settle } from '../../src/store/settle.ts';
 import { openPool } from '../support/open-pool.ts';
@@ -100,36 +99,6 @@ test('the parking of a flood looks at so many rows and no more, says where it en
   expect([found, after.size]).toEqual([[1, 9, 2], 0]);
   const { rows } = await pool.query('SELECT endpoint_num, count(*)::int FROM mailbox WHERE parked GROUP BY 1');
   expect(rows).toEqual([{ endpoint_num: 1, count: 12 }]);
-});
-
-test('a row that a flood sets behind one that has gone meanwhile is brought up by its key, and stays among the parked ones', async () => {
-  const leases = (await take('owner')).filter(({ lane }) => lane === 3);
-  await pool.query('DELETE FROM mailbox');
-  await pool.query(
-    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq)
-     SELECT gen_random_uuid(), now() - interval '1 s', 1, 1, 3, n / 2, n FROM generate_series(2, 5) n`,
-  );
-  const { behind } = await parkEndpoints(pool, leases, [1], 99);
-  expect([...behind].sort((a, b) => a.key - b.key)).toEqual([
-    { endpointNum: 1, key: 1 },
-    { endpointNum: 1, key: 2 },
-  ]);
-  await pool.query('DELETE FROM mailbox WHERE seq = 2');
-  expect(
-    await promote(pool, [
-      { ...behind[0]!, staysParked: true },
-      { ...behind[1]!, staysParked: true },
-    ]),
-  ).toBe(1);
-  const states = () => pool.query('SELECT seq::int, parked, isfinite(due_at) AS waits FROM mailbox ORDER BY seq');
-  expect((await states()).rows).toEqual([
-    { seq: 3, parked: true, waits: true },
-    { seq: 4, parked: true, waits: true },
-    { seq: 5, parked: true, waits: false },
-  ]);
-  await pool.query('DELETE FROM mailbox WHERE seq = 4');
-  expect(await promote(pool, behind)).toBe(1);
-  expect((await states()).rows.at(-1)).toEqual({ seq: 5, parked: false, waits: true });
 });
 
 test('where nothing of a flood is among the rows that are looked at, it ends at the last of them, in each lane by itself', async () => {

@@ -177,7 +177,7 @@ const crashed = () => leases.map((lease) => ({ ...lease, crashes: 2 }));
 test.each<[string, () => Promise<unknown>, unknown]>([
   ['settles', () => settle(pool, leases, [attemptOf(1, rows[0]!.eventUuid)]), new Set()],
   ['parks', () => parkDeliveries(pool, leases, rows), undefined],
-  ['parks of a flood', () => parkEndpoints(pool, leases, [1, 2], 10), { parked: [], behind: [], ends: new Map() }],
+  ['parks of a flood', () => parkEndpoints(pool, leases, [1, 2], 10), { parked: [], ends: new Map() }],
   ['sets behind', () => setBehind(pool, leases, rows), undefined],
   ['puts on trial', () => putOnTrial(pool, leases, tried()), []],
   ['gives strikes to', () => reviewSuspects(pool, crashed()), { suspects: [], setAside: [] }],
