@@ -132,6 +132,15 @@ test('whoever sends bodies byte by byte on all connections that there are shuts 
   expect([held.closed, late.closed]).toEqual([false, false]);
 });
 
+test('a request whose body nobody has begun to read is worked for: its client waits for us', async () => {
+  const unread = open('POST /held HTTP/1.1\r\nhost: x\r\ncontent-length: 60\r\n\r\nx');
+  await vi.waitFor(() => expect(arrived).toHaveLength(1), PATIENCE_MS);
+  for (let i = 1; i < MAX; i++) open(DRIPPED);
+  await vi.waitFor(() => expect(sockets.size).toBe(MAX), PATIENCE_MS);
+  expect(await ask()).toBe(200);
+  expect([server.connections.cut, unread.closed]).toEqual([1, false]);
+});
+
 test('a connection whose client reads nothing of its answer is closed, and one whose client reads slowly is not', async () => {
   const huge = Buffer.alloc(64 * 1024 * 1024);
   server.serve((request, response) => {

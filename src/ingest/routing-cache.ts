@@ -124,7 +124,7 @@ export class RoutingCache {
 
   /** Begins to read what is missing or was forgotten; who prepares it meets what that fails by. */
   begin(tenants: Iterable<number>): void {
-    for (const num of new Set(tenants)) {
+    for (const num of tenants) {
       const known = this.#entryOf(num);
       if (known instanceof Promise) known.catch(() => {});
     }

@@ -81,7 +81,7 @@ interface Row {
 }
 
 /** What is read together with others': past it a tenant is read by itself, so that none of them waits for one that has much. */
-export const FEW_ENDPOINTS = 200;
+const FEW_ENDPOINTS = 200;
 const LIGHT_BYTES = 16 * 1024;
 
 // Disabled endpoints count: they are stepped over one by one. In the order of the index of those that are not deleted, of which there may be any number: lest these, or the

@@ -5,7 +5,7 @@ import { createRabbitmqSender } from '../delivery/brokers/rabbitmq-sender.ts';
 import { readEgressProxy } from '../delivery/egress-proxy.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
 import { caresBackend, createResolver, type Resolver } from '../delivery/resolver.ts';
-import { defaultSchedule } from '../delivery/retry-policy.ts';
+import { DAY_MS, defaultSchedule } from '../delivery/retry-policy.ts';
 import { routeSender } from '../delivery/route-sender.ts';
 import { createSender } from '../delivery/send.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
@@ -213,7 +213,7 @@ function createOwner(context: Context, id: string, announce: () => void, resolve
       rabbitmq: createRabbitmqSender(egress),
     }),
     nowMs: () => clock.nowMs(),
-    retentionMs: config.RETENTION_DAYS * 86_400_000,
+    retentionMs: config.RETENTION_DAYS * DAY_MS,
     userAgent: `Posthorn/${version}`,
     lanes: config.LANES,
     leaseMs: LEASE_MS,

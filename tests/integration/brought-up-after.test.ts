@@ -78,6 +78,21 @@ test.each(HOW)(
   },
 );
 
+test('G5: a cancellation that is made is answered so, and rung for, where what stands behind cannot be brought up', async () => {
+  const { endpoint, pool, takeAway, ring, events } = await line();
+  const other = await pool.connect();
+  await other.query('BEGIN');
+  await other.query('SELECT FROM mailbox WHERE event_id = $1 FOR UPDATE', [events[1]]);
+  try {
+    // The lock is waited for until the statement's time is over.
+    expect((await takeAway.cancel()).status).toBe(202);
+    expect(ring).toHaveBeenCalledWith([endpoint.num]);
+  } finally {
+    await other.query('ROLLBACK');
+    other.release();
+  }
+});
+
 test.each(HOW)('a delivery with as many attempts as can be counted is taken away like any other (%s)', async (how) => {
   const { pool, takeAway, events, endOfFirst } = await line(32_767);
   expect((await takeAway[how]()).status).toBeLessThan(300);
