@@ -123,19 +123,30 @@ test('as long as each statement parks as many rows as it may the next one comes 
   expect(begun.map((each) => each.at)).toEqual([0, 10, 20, 30, 80]);
 });
 
-test('a parking that fails is told, goes on where it was, and is tried again after ten times as long', async () => {
+test('a parking that fails is told, goes on where it was, and is tried again soon, and where it fails again after ten times as long', async () => {
   answer = async () => {
     await time.sleep(begun.length * 100);
     throw new Error('canceling statement due to statement timeout');
   };
   note(300);
-  await rounds(340);
-  expect(begun.map((each) => each.at)).toEqual([0, 1_100, 3_300]);
-  expect(places()).toEqual([300, 300, 300]);
+  await rounds(600);
+  expect(begun.map((each) => each.at)).toEqual([0, 300, 2_500, 5_800]);
+  expect(places()).toEqual([300, 300, 300, 300]);
   expect(failures.slice(0, 2)).toEqual(
     Array(2).fill('parking of a flood: canceling statement due to statement timeout'),
   );
   expect(list.get(1)!.hasParked).toBe(true);
+});
+
+test('a failure after one that went well is the first again', async () => {
+  answer = async () => {
+    await time.sleep(100);
+    if (begun.length === 2) return ended(at(900), 500);
+    throw new Error('Connection terminated unexpectedly');
+  };
+  note(300);
+  await rounds(80);
+  expect(begun.map((each) => each.at)).toEqual([0, 300, 400, 700]);
 });
 
 test('one that fails at once is not tried again at once', async () => {

@@ -21,7 +21,10 @@ const FLOOD_SHARE = 1 / 16;
 const MAX_FLOODED = 64;
 const FLOOD_SIZE = 500;
 const FLOOD_MS = 50;
-/** How long after a parking that failed the next one may be, in ms, and how much longer than it took: it may run into the time limit of a statement each time. */
+/**
+ * How long after a parking that failed the next one may be, in ms: what is passed over stands still meanwhile, and an answer that was lost says nothing about the next one. And how much
+ * longer than it took that of the next one that fails: it may run into the time limit of a statement each time.
+ */
 const AFTER_FAILURE_MS = 200;
 const AFTER_FAILURES = 10;
 
@@ -30,6 +33,7 @@ export class FloodParker {
   readonly #options: FloodParkerOptions;
   /** When the next parking may be, in ms of `performance.now()`. */
   #nextAt = Number.NEGATIVE_INFINITY;
+  #hasFailed = false;
   #parking: Promise<void> | null = null;
   /** Those that are flooded, and some that were: asked for at each tick, and there may be very many others. */
   readonly #noted = new Set<Desk>();
@@ -82,6 +86,9 @@ export class FloodParker {
     if (desks.length === 0) return;
     const startedAt = performance.now();
     this.#parking = this.#park(desks)
+      .then(() => {
+        this.#hasFailed = false;
+      })
       .catch((error: unknown) => this.#failed(startedAt, error))
       .finally(() => {
         this.#parking = null;
@@ -91,7 +98,8 @@ export class FloodParker {
   /** Told at once, and no round ends for it: what is not parked is passed over by the fetch all the same. */
   #failed(startedAt: number, error: unknown): void {
     const now = performance.now();
-    this.#nextAt = now + Math.max(AFTER_FAILURE_MS, AFTER_FAILURES * (now - startedAt));
+    this.#nextAt = now + Math.max(AFTER_FAILURE_MS, this.#hasFailed ? AFTER_FAILURES * (now - startedAt) : 0);
+    this.#hasFailed = true;
     this.#options.onFailure('parking of a flood', error);
   }
 
