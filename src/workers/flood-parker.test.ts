@@ -67,34 +67,34 @@ async function rounds(count: number): Promise<void> {
 
 const places = () => begun.map(({ after }) => after.dueAtMs);
 
-test('a flood is looked for from where it was met, part by part, and from the start when it was looked through', async () => {
-  const ends = [at(500), at(700), null, at(100)];
+test('a flood is looked for from a second before where it was met, part by part, and from the start when it was looked through', async () => {
+  const ends = [at(5_500), at(5_700), null, at(100)];
   answer = async () => ended(ends[begun.length - 1] ?? null);
-  note(300);
+  note(5_000);
   await rounds(20);
-  expect(places()).toEqual([300, 500, 700, 0]);
+  expect(places()).toEqual([4_000, 5_500, 5_700, 0]);
   expect(failures).toEqual([]);
 });
 
 test('a flood in order is parked to its end, however many parts that takes, and then what is next is brought up, once', async () => {
-  const ends = [at(500), at(700), null];
+  const ends = [at(5_500), at(5_700), null];
   answer = async () => ended(ends[begun.length - 1] ?? null, 1);
-  note(300, true);
+  note(5_000, true);
   await rounds(30);
-  expect(places()).toEqual([300, 500, 700]);
+  expect(places()).toEqual([4_000, 5_500, 5_700]);
   expect(promoted).toEqual([{ nums: [1], after: 3 }]);
   expect(list.get(1)!.flood).toBeNull();
 });
 
 test('a flood of which nothing is known to be parked any more is not over while rows of it may stand behind where parking has come to', async () => {
-  const ends = [at(500), at(700), null];
+  const ends = [at(5_500), at(5_700), null];
   answer = async () => {
     for (const part of Object.values(list.get(1)!.parked)) part.hasRows = false;
     return ended(ends[begun.length - 1] ?? null);
   };
-  note(300);
+  note(5_000);
   await rounds(30);
-  expect(places()).toEqual([300, 500, 700]);
+  expect(places()).toEqual([4_000, 5_500, 5_700]);
   expect([list.get(1)!.flood, promoted]).toEqual([null, []]);
 });
 
@@ -108,7 +108,7 @@ test('to ask what is flooded looks at nothing but that, however many endpoints a
       yield desk;
     }
   };
-  note(300);
+  note(5_000);
   expect(floods.flooded()).toEqual([list.get(1)]);
   expect(looked).toEqual([]);
   list.forgetLane(0);
@@ -118,7 +118,7 @@ test('to ask what is flooded looks at nothing but that, however many endpoints a
 
 test('as long as each statement parks as many rows as it may the next one comes at once, else after a while', async () => {
   answer = async () => ended(at(500 + begun.length), begun.length < 4 ? 500 : 0);
-  note(300);
+  note(5_000);
   await rounds(10);
   expect(begun.map((each) => each.at)).toEqual([0, 10, 20, 30, 80]);
 });
@@ -128,10 +128,10 @@ test('a parking that fails is told, goes on where it was, and is tried again soo
     await time.sleep(begun.length * 100);
     throw new Error('canceling statement due to statement timeout');
   };
-  note(300);
+  note(5_000);
   await rounds(600);
   expect(begun.map((each) => each.at)).toEqual([0, 300, 2_500, 5_800]);
-  expect(places()).toEqual([300, 300, 300, 300]);
+  expect(places()).toEqual([4_000, 4_000, 4_000, 4_000]);
   expect(failures.slice(0, 2)).toEqual(
     Array(2).fill('parking of a flood: canceling statement due to statement timeout'),
   );
@@ -144,7 +144,7 @@ test('a failure after one that went well is the first again', async () => {
     if (begun.length === 2) return ended(at(900), 500);
     throw new Error('Connection terminated unexpectedly');
   };
-  note(300);
+  note(5_000);
   await rounds(80);
   expect(begun.map((each) => each.at)).toEqual([0, 300, 400, 700]);
 });
@@ -153,7 +153,7 @@ test('one that fails at once is not tried again at once', async () => {
   answer = async () => {
     throw new Error('no connection');
   };
-  note(300);
+  note(5_000);
   await rounds(41);
   expect(begun.map((each) => each.at)).toEqual([0, 200, 400]);
 });

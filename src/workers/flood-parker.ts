@@ -4,6 +4,7 @@ import type { Desk } from './desk.ts';
 import type { DeskList } from './desk-list.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
+import { ago } from './past-looks.ts';
 
 export interface FloodParkerOptions {
   readonly store: Pick<LaneStore, 'parkEndpoints' | 'promoteAll'>;
@@ -21,6 +22,8 @@ const FLOOD_SHARE = 1 / 16;
 const MAX_FLOODED = 64;
 const FLOOD_SIZE = 500;
 const FLOOD_MS = 50;
+/** How late a commit may be, in ms: what is due as long before a flood is looked for with it. */
+const LATE_MS = 1_000;
 /**
  * How long after a parking that failed the next one may be, in ms: what is passed over stands still meanwhile, and an answer that was lost says nothing about the next one. And how much
  * longer than it took that of the next one that fails: it may run into the time limit of a statement each time.
@@ -52,8 +55,8 @@ export class FloodParker {
       if (desk === undefined || ours.length < many) continue;
       desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
       this.#noted.add(desk);
-      // What others have before that is not stepped over first.
-      lanes.get(desk.lane)?.flood.goFrom(ours[0]!);
+      // What others have before that is not stepped over first; but what became visible late, and is passed over by the fetch from now on, must be found.
+      lanes.get(desk.lane)?.flood.goFrom(ago(ours[0]!.dueAtMs, LATE_MS));
     }
   }
 

@@ -8,6 +8,7 @@ const story: fc.Arbitrary<Story> = fc.record({
   endpoints: fc.integer({ min: 1, max: 5 }),
   rows: fc.integer({ min: 1, max: 60 }),
   maxInFlight: fc.integer({ min: 2, max: 12 }),
+  bodies: fc.integer({ min: 2, max: 30 }),
   workers: fc.integer({ min: 1, max: 2 }),
   isRough: fc.boolean(),
   withTraffic: fc.boolean(),
