@@ -14,6 +14,7 @@ let floods: FloodParker;
 let begun: { readonly after: Cursor; readonly at: number }[];
 /** Endpoints whose next in order were brought up, and after how many statements. */
 let promoted: { readonly nums: readonly number[]; readonly after: number }[];
+let promoteMs: number;
 let failures: string[];
 let answer: () => Promise<ParkedFlood>;
 
@@ -29,6 +30,7 @@ beforeEach(() => {
   list = new DeskList(() => time.now);
   begun = [];
   promoted = [];
+  promoteMs = 0;
   failures = [];
   floods = new FloodParker({
     list,
@@ -42,6 +44,7 @@ beforeEach(() => {
       },
       promoteAll: async (nums) => {
         promoted.push({ nums, after: begun.length });
+        if (promoteMs > 0) await time.sleep(promoteMs);
         return 0;
       },
     },
@@ -86,6 +89,30 @@ test('a flood in order is parked to its end, however many parts that takes, and 
   expect(list.get(1)!.flood).toBeNull();
 });
 
+test.for([
+  { rows: 1, promotingMs: 0, endsAfterMs: 2_000 },
+  { rows: 500, promotingMs: 0, endsAfterMs: 2_000 },
+  { rows: 1, promotingMs: 200, endsAfterMs: 4_000 },
+])(
+  'a flood in order whose look takes long, beside a backlog of others or with one of its own, ends after a while: what is next is brought up and read (%o)',
+  async (given) => {
+    promoteMs = given.promotingMs;
+    answer = async () => ended(at(5_000 + begun.length), given.rows);
+    const lasted: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const since = time.now;
+      note(5_000, true);
+      while (list.get(1)!.flood !== null) await rounds(1);
+      lasted.push(time.now - since - promoteMs);
+    }
+    expect(promoted.map(({ nums }) => nums)).toEqual([[1], [1]]);
+    // How long bringing up takes is known from the first time.
+    expect(lasted[0]).toBeGreaterThanOrEqual(2_000);
+    expect(lasted[1]).toBeGreaterThanOrEqual(given.endsAfterMs);
+    expect(lasted[1]).toBeLessThan(given.endsAfterMs + 100);
+  },
+);
+
 test('a flood of which nothing is known to be parked any more is not over while rows of it may stand behind where parking has come to', async () => {
   const ends = [at(5_500), at(5_700), null];
   answer = async () => {
@@ -96,6 +123,34 @@ test('a flood of which nothing is known to be parked any more is not over while 
   await rounds(30);
   expect(places()).toEqual([4_000, 5_500, 5_700]);
   expect([list.get(1)!.flood, promoted]).toEqual([null, []]);
+});
+
+test('a flood of which rows are parked is over once nothing of it was met for ten seconds, and is met anew', async () => {
+  const found = [500, 3, 0, 1];
+  answer = async () => ended(null, found[begun.length - 1] ?? 0);
+  note(5_000);
+  while (list.get(1)!.flood !== null) await rounds(1);
+  const looks = begun.length;
+  // The first begins where it was met.
+  expect(new Set(places().slice(1))).toEqual(new Set([0]));
+  expect(begun.at(-1)!.at - begun[3]!.at).toBeGreaterThanOrEqual(10_000);
+  expect(begun.at(-2)!.at - begun[3]!.at).toBeLessThan(10_000);
+  expect(list.get(1)!.hasParked).toBe(true);
+  await rounds(100);
+  expect(begun.length).toBe(looks);
+  note(9_000_000);
+  await rounds(100);
+  expect(begun.length).toBeGreaterThan(looks);
+});
+
+test('where a look takes long the next one waits four times as long', async () => {
+  answer = async () => {
+    await time.sleep(100);
+    return ended(null, 1);
+  };
+  note(5_000);
+  await rounds(120);
+  expect(begun.map((each) => each.at)).toEqual([0, 500, 1_000]);
 });
 
 test('to ask what is flooded looks at nothing but that, however many endpoints are known, and at none whose lane has gone', () => {

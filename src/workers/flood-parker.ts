@@ -1,5 +1,4 @@
-import type { DueDelivery } from '../store/mailbox.ts';
-import type { ParkedFlood } from '../store/park.ts';
+import { type DueDelivery, START } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
 import type { DeskList } from './desk-list.ts';
 import type { Lane } from './lane.ts';
@@ -16,14 +15,38 @@ export interface FloodParkerOptions {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
+interface Flood {
+  /** In ms of `performance.now()`: since when it lasts, and when something of it was met last. */
+  readonly since: number;
+  foundAt: number;
+}
+
+/** What a statement that parked came to. */
+interface FloodLook {
+  /** Whether it had room for more than there was. */
+  readonly isWhole: boolean;
+  /** Lanes of which it has seen everything, from the start to the end. */
+  readonly searched: ReadonlySet<number>;
+}
+
 /** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
 const FLOOD_SHARE = 1 / 16;
 /** Endpoints that may be passed over by the fetch at once, rows of them that a statement parks, and how often. */
 const MAX_FLOODED = 64;
 const FLOOD_SIZE = 500;
 const FLOOD_MS = 50;
+/** How many times as long as a statement took that found less than it might the next one is not made: where dead rows cannot be cleaned up it steps over all of them. */
+const PAUSE = 4;
 /** How late a commit may be, in ms: what is due as long before a flood is looked for with it. */
 const LATE_MS = 1_000;
+/**
+ * How long the flood of an ordered endpoint is looked for, in ms, before what is next of its keys is brought up and read: beside a long backlog of others, or with one of its own, the look
+ * takes minutes, in which what stands there unparked is passed over. And how many times as long as bringing up took.
+ */
+const ORDERED_MS = 2_000;
+const AFTER_PROMOTING = 20;
+/** How long nothing of a flood is met, in ms, before it is over though parked rows wait: what an endpoint that is closed for hours got is not looked for all that time. */
+const QUIET_MS = 10_000;
 /**
  * How long after a parking that failed the next one may be, in ms: what is passed over stands still meanwhile, and an answer that was lost says nothing about the next one. And how much
  * longer than it took that of the next one that fails: it may run into the time limit of a statement each time.
@@ -39,7 +62,9 @@ export class FloodParker {
   #hasFailed = false;
   #parking: Promise<void> | null = null;
   /** Those that are flooded, and some that were: asked for at each tick, and there may be very many others. */
-  readonly #noted = new Set<Desk>();
+  readonly #noted = new Map<Desk, Flood>();
+  /** How long bringing up what is next took last. */
+  #promotingMs = 0;
 
   constructor(options: FloodParkerOptions) {
     this.#options = options;
@@ -53,8 +78,11 @@ export class FloodParker {
     for (const [num, ours] of Map.groupBy(rows, (row) => row.endpointNum)) {
       const desk = list.get(num);
       if (desk === undefined || ours.length < many) continue;
+      const now = performance.now();
+      const known = this.#noted.get(desk);
+      if (desk.flood === null || known === undefined) this.#noted.set(desk, { since: now, foundAt: now });
+      else known.foundAt = now;
       desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
-      this.#noted.add(desk);
       // What others have before that is not stepped over first; but what became visible late, and is passed over by the fetch from now on, must be found.
       lanes.get(desk.lane)?.flood.goFrom(ago(ours[0]!.dueAtMs, LATE_MS));
     }
@@ -63,7 +91,7 @@ export class FloodParker {
   /** Those that the fetch is to pass over. */
   flooded(): Desk[] {
     const flooded: Desk[] = [];
-    for (const desk of this.#noted) {
+    for (const desk of this.#noted.keys()) {
       if (flooded.length >= MAX_FLOODED) break;
       // Its lane may have gone meanwhile, and come back with another desk.
       if (desk.flood === null || this.#options.list.get(desk.num) !== desk) this.#noted.delete(desk);
@@ -107,55 +135,78 @@ export class FloodParker {
   }
 
   async #park(desks: readonly Desk[]): Promise<void> {
+    for (const desk of desks) desk.wasFlooded = true;
+    const startedAt = performance.now();
+    const look = await this.#look(desks);
+    if (look.isWhole) this.#nextAt = performance.now() + Math.max(FLOOD_MS, PAUSE * (performance.now() - startedAt));
+    await this.#end(desks, look);
+  }
+
+  async #look(desks: readonly Desk[]): Promise<FloodLook> {
     const { store, lanes } = this.#options;
     const flooded = [...new Set(desks.map(({ lane }) => lanes.get(lane)!))];
+    const after = new Map(flooded.map((lane) => [lane.number, lane.flood.next()]));
+    const leases = flooded.map(({ lease }) => lease);
     const nums = desks.map(({ num }) => num);
-    for (const desk of desks) desk.wasFlooded = true;
-    const parked = await this.#parkRows(desks, async () => {
-      const leases = flooded.map(({ lease }) => lease);
-      const after = new Map(flooded.map((lane) => [lane.number, lane.flood.next()]));
-      const found = await store.parkEndpoints(leases, nums, FLOOD_SIZE, after);
-      for (const lane of flooded) lane.flood.took(found.ends.get(lane.number) ?? null);
-      return found;
-    });
-    if (parked >= FLOOD_SIZE) return;
-    this.#nextAt = performance.now() + FLOOD_MS;
-    await this.#end(desks);
-  }
-
-  /**
-   * Where a lane was looked through. What is brought up next in order is no flood; another one is over when nothing of it is parked any more either. Before, rows may
-   * stand there that the fetch has passed over.
-   */
-  async #end(desks: readonly Desk[]): Promise<void> {
-    const isOver = (desk: Desk) =>
-      this.#options.lanes.get(desk.lane)?.flood.isOver !== false && (desk.flood === 'ordered' || !desk.hasParked);
-    const over = desks.filter(isOver);
-    await this.#promote(over.filter(({ flood }) => flood === 'ordered'));
-    // More may have come meanwhile.
-    for (const desk of over.filter(isOver)) desk.flood = null;
-  }
-
-  /** @returns how many rows were parked */
-  async #parkRows(desks: readonly Desk[], park: () => Promise<ParkedFlood>): Promise<number> {
-    const { parked } = await park().catch((error: unknown) => {
+    const { parked, ends } = await store.parkEndpoints(leases, nums, FLOOD_SIZE, after).catch((error: unknown) => {
       // It may be done all the same.
       for (const desk of desks) desk.markParked();
       throw error;
     });
+    for (const lane of flooded) lane.flood.took(ends.get(lane.number) ?? null);
     let count = 0;
     for (const { endpointNum, kind, rows } of parked) {
       this.#options.list.get(endpointNum)?.markParked(kind);
       count += rows;
     }
-    return count;
+    this.#noteFound(desks, new Set(parked.map(({ endpointNum }) => endpointNum)));
+    return {
+      isWhole: count < FLOOD_SIZE,
+      searched: new Set([...after].filter(([lane, place]) => place === START && !ends.has(lane)).map(([lane]) => lane)),
+    };
+  }
+
+  #noteFound(desks: readonly Desk[], nums: ReadonlySet<number>): void {
+    const now = performance.now();
+    for (const desk of desks) {
+      const flood = this.#noted.get(desk);
+      if (flood !== undefined && nums.has(desk.num)) flood.foundAt = now;
+    }
+  }
+
+  /** @returns whether a flood is over by what was looked through: what is brought up next in order is none. Before, rows may stand there that the fetch has passed over. */
+  #isOver(desk: Desk, { isWhole, searched }: FloodLook): boolean {
+    const { lane, flood, hasParked } = desk;
+    const known = this.#noted.get(desk);
+    // Its lane may have gone meanwhile.
+    if (known === undefined) return true;
+    if (!isWhole || this.#options.lanes.get(lane)?.flood.isOver === false) return false;
+    const isQuiet = searched.has(lane) && performance.now() - known.foundAt >= QUIET_MS;
+    return flood === 'ordered' || !hasParked || isQuiet;
+  }
+
+  /** What is left of it is read again, and met again. */
+  #isLong(desk: Desk): boolean {
+    const lastsMs = performance.now() - (this.#noted.get(desk)?.since ?? Number.POSITIVE_INFINITY);
+    return desk.flood === 'ordered' && lastsMs >= Math.max(ORDERED_MS, AFTER_PROMOTING * this.#promotingMs);
+  }
+
+  async #end(desks: readonly Desk[], look: FloodLook): Promise<void> {
+    const long = new Set(desks.filter((desk) => this.#isLong(desk)));
+    const isOver = (desk: Desk) => long.has(desk) || this.#isOver(desk, look);
+    const over = desks.filter(isOver);
+    await this.#promote(over.filter(({ flood }) => flood === 'ordered'));
+    // More may have come meanwhile.
+    for (const desk of over) if (isOver(desk)) desk.flood = null;
   }
 
   /** What the rows stood behind may have gone while they were set behind. */
   async #promote(ordered: readonly Desk[]): Promise<void> {
     if (ordered.length === 0) return;
     const { store, lanes } = this.#options;
+    const startedAt = performance.now();
     const promoted = await store.promoteAll(ordered.map(({ num }) => num));
+    this.#promotingMs = performance.now() - startedAt;
     if (promoted > 0) for (const { lane } of ordered) lanes.get(lane)?.wake();
   }
 }
