@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import {
   Agent,
@@ -9,6 +10,8 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import express from 'express';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { generateSecret } from './generate-secret.ts';
 import { publicKeyOf } from './public-key-of.ts';
@@ -245,6 +248,29 @@ test('a refusal does not write over an answer that was given before', async () =
     res.writeHead(408).end('too late');
   });
   expect(await post(port, {}, BODY)).toMatchObject({ status: 408, body: Buffer.from('too late') });
+});
+
+test('what a handler throws is an exception of its own, as without the middleware, and no promise that nobody has', async () => {
+  const headers = JSON.stringify(signedHeaders());
+  const source = `import { verifyWebhook } from ${JSON.stringify(new URL('verify-webhook.ts', import.meta.url).href)};
+process.on('uncaughtException', (error, origin) => console.log(origin, error.message));
+const verify = verifyWebhook({ secrets: ['${secret}'] });
+verify({ headers: ${headers}, body: Buffer.from(${JSON.stringify(BODY.toString())}) }, {}, () => { throw new Error('thrown'); });`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', source]);
+  expect(stdout).toBe('uncaughtException thrown\n');
+});
+
+test('what a handler of Express throws is for Express to answer', async () => {
+  const app = express();
+  app.post('/', verifyWebhook({ secrets: [secret] }), () => {
+    throw new Error('thrown');
+  });
+  app.use(((error, _req, res, _next) => void res.status(418).end(error.message)) satisfies express.ErrorRequestHandler);
+  const server = app.listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const answer = await post((server.address() as AddressInfo).port, signedHeaders(), BODY);
+  expect(answer).toMatchObject({ status: 418, body: Buffer.from('thrown') });
 });
 
 test('a route without the middleware gets an error, not an unverified request', () => {

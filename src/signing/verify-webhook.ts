@@ -44,7 +44,8 @@ export type WebhookRequest = IncomingMessage & { webhook?: ReceivedWebhook; read
  *
  * It answers by itself, as problem details (RFC 9457) whose `code` says why: 400 for headers that are missing, doubled or
  * malformed; 401 for a timestamp out of tolerance or a signature that does not match; 413 for a body over `maxBytes`; and 500
- * when a body parser ran first, since nothing can be verified then. The Buffer that `express.raw()` leaves is fine.
+ * when a body parser ran first, since nothing can be verified then. The Buffer that `express.raw()` leaves is fine. What the
+ * handler throws is left to whoever called: Express answers 500, plain node:http ends the process, so catch it there.
  *
  * Throws at once `InvalidSecretError` for a malformed secret, `RangeError` for no secret or a limit that is no limit.
  */
@@ -67,7 +68,8 @@ export function verifyWebhook(
       const judged = judge(req, raw);
       if (typeof judged === 'string') return answer(res, judged);
       req.webhook = judged;
-      next();
+      // Behind the promise: Express answers what a handler throws, and of node:http it is the exception that it is without us.
+      queueMicrotask(() => next());
     });
   };
 }
