@@ -41,7 +41,7 @@ function inputType({ parameters = [], requestBody }: Operation): string {
   const members = [parametersMember('params', 'path', parameters), parametersMember('query', 'query', parameters)];
   if (requestBody !== undefined) {
     const { schema } = requestBody.content['application/json']!;
-    members.push(`body${requestBody.required ? '' : '?'}: ${schemaType(schema, '      ')};`);
+    members.push(`body${requestBody.required ? '' : '?'}: ${schemaType(schema, '      ', 'given')};`);
   }
   const present = members.filter((member) => member !== null);
   return present.length === 0 ? 'Record<never, never>' : block(present, '    ');

@@ -11,6 +11,7 @@ test.each([
   [{ type: 'array', items: { oneOf: [{ type: 'string' }, { type: 'boolean' }] } }, '(string | boolean)[]'],
   [{ type: 'array' }, 'unknown[]'],
   [{ type: 'object' }, 'Record<string, unknown>'],
+  [{ type: 'object', properties: {}, additionalProperties: false }, 'Record<string, never>'],
   [{ type: 'object', additionalProperties: { type: 'string' } }, 'Record<string, string>'],
   [
     { type: 'object', properties: { 'a-b': { type: 'string', description: 'Two\nlines */' } }, required: ['a-b'] },
@@ -22,6 +23,13 @@ test.each([
   ],
 ])('%j', (schema, type) => {
   expect(schemaType(schema, '')).toBe(type);
+});
+
+test('what is given may be a list that may not be changed, wherever it is in it', () => {
+  const list = { type: 'array', items: { anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'null' }] } };
+  const schema = { anyOf: [list, { type: 'object', additionalProperties: list }] };
+  const type = 'readonly (readonly string[] | null)[]';
+  expect(schemaType(schema, '', 'given')).toBe(`${type} | Record<string, ${type}>`);
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { saslMechanism } from '../config/kafka-connection.ts';
+import { givenSaslMechanism, saslMechanism } from '../config/kafka-connection.ts';
 
 const MAX_BROKERS = 10;
 const MAX_CA = 64 * 1024;
@@ -52,7 +52,7 @@ export const destinationInput = z
       tls: tls.optional(),
       ca: ca.optional(),
       sasl: z
-        .strictObject({ mechanism: saslMechanism, username: wireText(1, 255), password })
+        .strictObject({ mechanism: givenSaslMechanism, username: wireText(1, 255), password })
         .nullable()
         .optional(),
     }),

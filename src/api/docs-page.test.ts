@@ -25,3 +25,8 @@ test('what a route says of itself is text on the page, never markup', () => {
   const [, id] = /<nav>.*href="#([^"]+)"><code>POST \/v1\/things\/\{thing_id\}<\/code>.*<\/nav>/.exec(html)!;
   expect(html).toContain(`<h3 id="${id}">`);
 });
+
+test('the page leads to the document beside it, also where a proxy serves both below a path', () => {
+  const [, href] = /href="([^"#]+)"/.exec(docsPage(openApiDocument([], '1.0.0')))!;
+  expect(new URL(href!, 'https://example.com/below/docs').pathname).toBe('/below/openapi.json');
+});

@@ -35,7 +35,7 @@ export function docsPage(document: OpenApiDocument): string {
     const ours = ofTag(tag);
     return `<h2>${escapeHtml(tag)}</h2>${ours.map((call) => callHtml(call.method, call.path, call.operation, document)).join('')}`;
   });
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Posthorn API</title><style>${style}</style></head><body><h1>Posthorn API ${escapeHtml(document.info.version)}</h1><p>${prose(document.info.description)}</p><p><a href="/openapi.json">openapi.json</a></p><nav><ul>${list.join('')}</ul></nav>${sections.join('')}</body></html>`;
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Posthorn API</title><style>${style}</style></head><body><h1>Posthorn API ${escapeHtml(document.info.version)}</h1><p>${prose(document.info.description)}</p><p><a href="openapi.json">openapi.json</a></p><nav><ul>${list.join('')}</ul></nav>${sections.join('')}</body></html>`;
 }
 
 function linkHtml({ path, method, operation }: { path: string; method: string; operation: Operation }): string {

@@ -41,7 +41,7 @@ const causes: Readonly<Record<number, string>> = {
   429: 'Too many requests: wait for `Retry-After`',
   431: 'The request line and the headers are too large; the connection is closed',
   500: 'Something went wrong here: the operator finds `request_id` in the log',
-  503: 'Nothing was stored: try again after `Retry-After`',
+  503: 'Try again after `Retry-After`. Whether anything was stored or changed depends on `code`: only what is idempotent may be repeated blindly',
 };
 
 /** What becomes of a request before any call has a say, and what becomes of any call. */

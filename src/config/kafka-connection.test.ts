@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { kafkaConnection } from './kafka-connection.ts';
+import { z } from 'zod';
+import { givenSaslMechanism, kafkaConnection } from './kafka-connection.ts';
 
 const mechanismOf = (mechanism: unknown) => {
   const sasl = { mechanism, username: 'u', password: 'p' };
@@ -14,6 +15,12 @@ test('the name of a SASL mechanism is taken in any case, and becomes upper case'
     'SCRAM-SHA-512',
   ]);
   expect(['gssapi', '', 1, null].map(mechanismOf)).toEqual([undefined, undefined, undefined, undefined]);
+});
+
+test('its schema has the names in upper and in lower case, as they are taken', () => {
+  const { enum: names = [] } = z.toJSONSchema(givenSaslMechanism, { io: 'input' });
+  expect(names).toHaveLength(6);
+  expect(names.map(mechanismOf)).toEqual(names.map((name) => String(name).toUpperCase()));
 });
 
 test('some brokers are named, each by host and port', () => {

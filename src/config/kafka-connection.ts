@@ -21,11 +21,16 @@ export const brokerTls = z.union([
   }),
 ]);
 
-/** How a client of Kafka logs in, in the case of SASL's registry; taken in any. */
-export const saslMechanism = z.preprocess(
-  (value) => (typeof value === 'string' ? value.toUpperCase() : value),
-  z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
-);
+/** How a client of Kafka logs in, in the case of SASL's registry. */
+export const saslMechanism = z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']);
+
+/** The same as it is given: in any case. The schema has those that people write, so that types made of it know them all. */
+export const givenSaslMechanism = z
+  .preprocess((value) => (typeof value === 'string' ? value.toUpperCase() : value), saslMechanism)
+  .meta({
+    description: 'In upper or lower case.',
+    enum: saslMechanism.options.flatMap((name) => [name, name.toLowerCase()]),
+  });
 
 /** How a Kafka cluster is reached. */
 export const kafkaConnection = z.strictObject({
@@ -33,7 +38,7 @@ export const kafkaConnection = z.strictObject({
   tls: brokerTls.default(false),
   sasl: z
     .strictObject({
-      mechanism: saslMechanism,
+      mechanism: givenSaslMechanism,
       username: storableText.min(1).max(256),
       password: z.string().min(1).max(1024).describe('Never shown again.'),
     })

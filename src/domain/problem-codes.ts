@@ -396,7 +396,8 @@ export const PROBLEM_CODES = {
     status: 503,
     where: ANY,
     meaning: 'The database is away, or does not answer in time. A change may have been made or not.',
-    remedy: AGAIN,
+    remedy:
+      'Send a `GET`, `PUT` or `DELETE`, or an event with the same idempotency key or id, again after `Retry-After`, then ever more slowly. Before you repeat another `POST` or a `PATCH`, look whether it was done.',
   },
   storage_unavailable: {
     status: 503,

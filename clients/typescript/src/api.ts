@@ -672,7 +672,7 @@ export interface Operations {
   /** Send one event, or a batch. Access: events:write. */
   'POST /v1/events': {
     input: {
-      body: NewEvent | NewEvent[];
+      body: NewEvent | readonly NewEvent[];
     };
     answer: AcceptedEvent | AcceptedBatch;
   };
@@ -762,7 +762,7 @@ export interface Operations {
       body?: {
         name?: string | undefined;
         /** What the key may do; everything within its tenant when absent. `endpoints:read` reads the symmetric signing secrets (`whsec_…`) of endpoints, too. */
-        scopes?: ('events:write' | 'events:read' | 'endpoints:write' | 'endpoints:read' | 'deliveries:read' | 'deliveries:write')[] | undefined;
+        scopes?: readonly ('events:write' | 'events:read' | 'endpoints:write' | 'endpoints:read' | 'deliveries:read' | 'deliveries:write')[] | undefined;
         /** In the future; null or absent: never. */
         expires_at?: string | null | undefined;
         /** In place of `expires_at`. */
@@ -818,7 +818,7 @@ export interface Operations {
         } | {
           type: 'kafka';
           /** `host:port` or `host` (port 9092), of one cluster. What its metadata names is held against the same rules. */
-          brokers: string[];
+          brokers: readonly string[];
           /** It must exist: topics are not created. */
           topic: string;
           /** What the key, and so the partition, is taken from; default: `subject`. */
@@ -828,7 +828,8 @@ export interface Operations {
           /** PEM certificates to trust in place of the well-known authorities. */
           ca?: string | null | undefined;
           sasl?: {
-            mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+            /** In upper or lower case. */
+            mechanism: 'PLAIN' | 'plain' | 'SCRAM-SHA-256' | 'scram-sha-256' | 'SCRAM-SHA-512' | 'scram-sha-512';
             username: string;
             /** Never shown again. May be left out of a change after which it goes to the same brokers and user, by the same TLS settings. */
             password?: string | undefined;
@@ -836,7 +837,7 @@ export interface Operations {
         } | {
           type: 'rabbitmq';
           /** `host:port` or `host` (port 5671, without TLS 5672), of one cluster. */
-          hosts: string[];
+          hosts: readonly string[];
           /** Default: `/`. */
           vhost?: string | undefined;
           /** It must exist. Empty: the default exchange. */
@@ -855,9 +856,9 @@ export interface Operations {
         } | undefined;
         description?: string | undefined;
         /** What the endpoint receives; none: everything. An event comes once, however many match. */
-        subscriptions?: ({
+        subscriptions?: readonly ({
           /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
-          types?: string[] | undefined;
+          types?: readonly string[] | undefined;
           /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
           filter?: Record<string, unknown> | null | undefined;
         })[] | undefined;
@@ -867,7 +868,7 @@ export interface Operations {
         /** `v1`: HMAC-SHA256. `v1a`: Ed25519. Another scheme makes a new secret, and the old ones are void at once. */
         signature?: 'v1' | 'v1a' | undefined;
         /** Seconds before each attempt, the first included, never descending; at most 20. The first attempt is made at once: when the list does not begin with 0, a 0 is put in front. Null: the default. */
-        retry_schedule?: number[] | null | undefined;
+        retry_schedule?: readonly number[] | null | undefined;
         /** Total time of an attempt; null: the default. */
         timeout_seconds?: number | null | undefined;
         /** Null: as fast as `max_in_flight` lets it. */
@@ -940,7 +941,7 @@ export interface Operations {
         } | {
           type: 'kafka';
           /** `host:port` or `host` (port 9092), of one cluster. What its metadata names is held against the same rules. */
-          brokers: string[];
+          brokers: readonly string[];
           /** It must exist: topics are not created. */
           topic: string;
           /** What the key, and so the partition, is taken from; default: `subject`. */
@@ -950,7 +951,8 @@ export interface Operations {
           /** PEM certificates to trust in place of the well-known authorities. */
           ca?: string | null | undefined;
           sasl?: {
-            mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+            /** In upper or lower case. */
+            mechanism: 'PLAIN' | 'plain' | 'SCRAM-SHA-256' | 'scram-sha-256' | 'SCRAM-SHA-512' | 'scram-sha-512';
             username: string;
             /** Never shown again. May be left out of a change after which it goes to the same brokers and user, by the same TLS settings. */
             password?: string | undefined;
@@ -958,7 +960,7 @@ export interface Operations {
         } | {
           type: 'rabbitmq';
           /** `host:port` or `host` (port 5671, without TLS 5672), of one cluster. */
-          hosts: string[];
+          hosts: readonly string[];
           /** Default: `/`. */
           vhost?: string | undefined;
           /** It must exist. Empty: the default exchange. */
@@ -977,9 +979,9 @@ export interface Operations {
         } | undefined;
         description?: string | undefined;
         /** What the endpoint receives; none: everything. An event comes once, however many match. */
-        subscriptions?: ({
+        subscriptions?: readonly ({
           /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
-          types?: string[] | undefined;
+          types?: readonly string[] | undefined;
           /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
           filter?: Record<string, unknown> | null | undefined;
         })[] | undefined;
@@ -989,7 +991,7 @@ export interface Operations {
         /** `v1`: HMAC-SHA256. `v1a`: Ed25519. Another scheme makes a new secret, and the old ones are void at once. */
         signature?: 'v1' | 'v1a' | undefined;
         /** Seconds before each attempt, the first included, never descending; at most 20. The first attempt is made at once: when the list does not begin with 0, a 0 is put in front. Null: the default. */
-        retry_schedule?: number[] | null | undefined;
+        retry_schedule?: readonly number[] | null | undefined;
         /** Total time of an attempt; null: the default. */
         timeout_seconds?: number | null | undefined;
         /** Null: as fast as `max_in_flight` lets it. */
@@ -1060,7 +1062,7 @@ export interface Operations {
         tenant_id: string;
         endpoint_id: string;
       };
-      body?: Record<string, unknown>;
+      body?: Record<string, never>;
     };
     answer: Endpoint;
   };
@@ -1099,7 +1101,7 @@ export interface Operations {
         tenant_id: string;
         endpoint_id: string;
       };
-      body?: Record<string, unknown>;
+      body?: Record<string, never>;
     };
     answer: Breaker;
   };
@@ -1147,7 +1149,7 @@ export interface Operations {
         /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
         filter?: Record<string, unknown> | null | undefined;
         /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
-        types?: string[] | undefined;
+        types?: readonly string[] | undefined;
         /** The whole event, as `…/payload` has it of one that was accepted: `id`, `type`, `version`, `tenant_id`, `timestamp`, `subject`, `data`, `metadata`. A filter on a field that is left out does not match. */
         event: Record<string, unknown>;
       };
@@ -1249,7 +1251,7 @@ export interface Operations {
           /** Newer path → what it is in events of the older version. Left out for receivers of the older one. */
           defaults?: Record<string, unknown> | undefined;
           /** Older paths that the newer version has no more. */
-          removes?: string[] | undefined;
+          removes?: readonly string[] | undefined;
           /** The same, with what receivers of the older version get there. */
           restores?: Record<string, unknown> | undefined;
         } | null | undefined;
@@ -1442,7 +1444,7 @@ export interface Operations {
         tenant_id: string;
         delivery_id: string;
       };
-      body?: Record<string, unknown>;
+      body?: Record<string, never>;
     };
     answer: Delivery;
   };
@@ -1453,7 +1455,7 @@ export interface Operations {
         tenant_id: string;
         delivery_id: string;
       };
-      body?: Record<string, unknown>;
+      body?: Record<string, never>;
     };
     answer: Delivery;
   };
@@ -1518,7 +1520,7 @@ export interface Operations {
         tenant_id: string;
       };
       body?: {
-        delivery_ids?: string[] | undefined;
+        delivery_ids?: readonly string[] | undefined;
         endpoint_id?: string | undefined;
         type?: string | undefined;
         event_id?: string | undefined;
@@ -1538,7 +1540,7 @@ export interface Operations {
         tenant_id: string;
       };
       body: {
-        delivery_ids?: string[] | undefined;
+        delivery_ids?: readonly string[] | undefined;
         endpoint_id?: string | undefined;
         type?: string | undefined;
         event_id?: string | undefined;
@@ -1565,10 +1567,10 @@ export interface Operations {
         /** Deliveries of this status are made again. Absent: every ended one, and with `endpoint_id` also the events that it would get today but never had. What waits for an attempt, or is in the midst of one, is left alone. */
         status?: 'delivered' | 'dead_lettered' | 'cancelled' | undefined;
         /** Dotted globs, as in subscriptions. */
-        types?: string[] | undefined;
-        event_ids?: string[] | undefined;
+        types?: readonly string[] | undefined;
+        event_ids?: readonly string[] | undefined;
         /** Dead letters alone: takes `status: "dead_lettered"`. */
-        delivery_ids?: string[] | undefined;
+        delivery_ids?: readonly string[] | undefined;
         /** Dead letters that were given up for this reason: takes `status: "dead_lettered"`. */
         reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | undefined;
         /** Accepted at or after this time. Absent: as far back as events are kept. */
@@ -1644,7 +1646,7 @@ export interface Operations {
         };
         connection: {
           /** Some brokers of the cluster, as host:port. */
-          brokers: string[];
+          brokers: readonly string[];
           tls?: boolean | {
             /** Certificate authorities, in PEM, instead of those that Node knows. */
             ca?: string | undefined;
@@ -1656,14 +1658,15 @@ export interface Operations {
             server_name?: string | undefined;
           } | undefined;
           sasl?: {
-            mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+            /** In upper or lower case. */
+            mechanism: 'PLAIN' | 'plain' | 'SCRAM-SHA-256' | 'scram-sha-256' | 'SCRAM-SHA-512' | 'scram-sha-512';
             username: string;
             /** Never shown again. */
             password: string;
           } | undefined;
         };
         consume: {
-          topics?: string[] | undefined;
+          topics?: readonly string[] | undefined;
           /** A regular expression that whole names of topics match, those that come later too. Internal ones never do. */
           pattern?: string | undefined;
           /** Consumer group. */
@@ -1703,7 +1706,7 @@ export interface Operations {
           /** `amqp://user:password@host:5672/vhost` or `amqps://…` in place of hosts, vhost, username and password. */
           url?: string | undefined;
           /** Nodes of the cluster, as host:port, tried in turn. */
-          hosts?: string[] | undefined;
+          hosts?: readonly string[] | undefined;
           /** Virtual host; `/` unless given. */
           vhost?: string | undefined;
           username?: string | undefined;
@@ -1744,7 +1747,7 @@ export interface Operations {
             delivery_limit?: -1 | number | undefined;
           };
           /** Between the exchange and the queue. */
-          bindings?: ({
+          bindings?: readonly ({
             /** `#` and `*` are wildcards of topic exchanges. */
             routing_key?: string | undefined;
             /** What a headers exchange compares; with `x-match`. */
@@ -1853,7 +1856,7 @@ export interface Operations {
         source_id: string;
       };
       body?: {
-        ids?: string[] | undefined;
+        ids?: readonly string[] | undefined;
         /** Only those rejected for this reason. */
         reason?: string | undefined;
         /** Only those of this partition (`topic/partition`) or queue. */
@@ -1871,7 +1874,7 @@ export interface Operations {
         source_id: string;
       };
       body?: {
-        ids?: string[] | undefined;
+        ids?: readonly string[] | undefined;
         /** Only those rejected for this reason. */
         reason?: string | undefined;
         /** Only those of this partition (`topic/partition`) or queue. */
