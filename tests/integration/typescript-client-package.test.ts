@@ -70,7 +70,7 @@ for await (const delivery of client.list('GET /v1/tenants/{tenant_id}/deliveries
 const { key }: { key: string } = await client.request('POST /v1/tenants/{tenant_id}/keys', { params });
 const gone: undefined = await client.request('DELETE /v1/tenants/{tenant_id}', { params });
 await client.send([event]).catch((error: unknown) => {
-  if (error instanceof SendError) for (const outcome of error.outcomes) if (outcome.status === 'refused') throw outcome.error;
+  if (error instanceof SendError) for (const outcome of error.outcomes) if (outcome.status === 'refused') throw Object.assign(outcome.error, { code: outcome.code.trim(), text: outcome.text });
   if (error instanceof PosthornError && error.code === 'rate_limited') throw error;
 });
 // @ts-expect-error: no such call
@@ -80,13 +80,17 @@ await client.request('GET /v1/tenants/{tenant_id}');
 // @ts-expect-error: one of the two needs a tenant
 await client.request('GET /v1/tenants' as 'GET /v1/tenants' | 'GET /v1/tenants/{tenant_id}');
 await client.send(event as NewEvent | readonly NewEvent[]);
+await client.request('POST /v1/events', { body: [event] as readonly NewEvent[] });
+const texts: string[] = (await client.sendTexts(['{}'])).map(({ text }) => text);
+// @ts-expect-error: it takes no fields
+await client.request('POST /v1/tenants/{tenant_id}/deliveries/{delivery_id}/retry', { params: { ...params, delivery_id: 'd' }, body: { a: 1 } });
 // @ts-expect-error: no such status
 client.list('GET /v1/tenants/{tenant_id}/deliveries', { params, query: { status: 'lost' } });
 // @ts-expect-error: no list
 client.list('GET /v1/tenants/{tenant_id}', { params });
 // @ts-expect-error: an event has data
 await client.send({ type: 'a' });
-export { gone, key, stored };
+export { gone, key, stored, texts };
 `;
 
 const receiver = `import { verifyWebhook } from 'posthorn-client/webhooks';

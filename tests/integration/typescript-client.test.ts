@@ -112,18 +112,38 @@ test('of an array with events that cannot be taken the others are stored, and ea
     event('fine', { id: 'e7' }),
   ];
   const { outcomes } = await failedSend(client, events);
-  const said = outcomes.map((outcome) => [outcome.status, 'faults' in outcome ? outcome.faults[0]?.path : null]);
+  const said = outcomes.map((outcome) =>
+    'faults' in outcome ? [outcome.status, outcome.code, outcome.faults[0]?.path] : [outcome.status],
+  );
   expect(said).toEqual([
-    ['accepted', null],
-    ['refused', 'type'],
-    ['duplicate', null],
-    ['refused', ''],
-    ['refused', ''],
-    ['refused', ''],
-    ['undecided', null],
-    ['accepted', null],
+    ['accepted'],
+    ['refused', 'invalid_event', 'type'],
+    ['duplicate'],
+    ['refused', 'idempotency_conflict', ''],
+    ['refused', 'too_large', ''],
+    ['refused', 'too_deep', ''],
+    ['undecided', 'tenant_not_found', 'tenant_id'],
+    ['accepted'],
   ]);
   expect((await storedIds('partial')).sort()).toEqual(['e0', 'e7', 'known']);
+});
+
+test('an event that comes again, as an event or as text, is the same to the digit', async () => {
+  const client = await openTenant('digits');
+  const text = '{"id":"exact","type":"a","data":{"amount":1.0,"account":12345678901234567891}}';
+  const [first] = await client.sendTexts([text]);
+  expect(first).toMatchObject({ id: 'exact', status: 'accepted', text });
+  expect(await client.send(first!.event)).toMatchObject({ id: 'exact', status: 'duplicate', text });
+  expect(await client.sendTexts([first!.text])).toMatchObject([{ id: 'exact', status: 'duplicate' }]);
+});
+
+test('one event that is more than its tenant may send at once may be sent when it may', async () => {
+  const client = await openTenant('narrow', { limits: { bytes_per_second: 1_000, burst_bytes: 1_000 } });
+  const { outcomes } = await failedSend(client, [event('a', { data: 'x'.repeat(2_000) }), event('b')]);
+  expect(outcomes.map((outcome) => [outcome.status, 'code' in outcome && outcome.code])).toEqual([
+    ['undecided', 'over_burst'],
+    ['accepted', false],
+  ]);
 });
 
 test('a key that may not send is told once, and the events are there to be sent with another', async () => {

@@ -1,5 +1,6 @@
 import type { NewEvent } from './api.ts';
 import { newEventId } from './event-id.ts';
+import { writeJson } from './write-json.ts';
 
 /** An event in the bytes of every try. */
 export interface Parcel {
@@ -14,6 +15,8 @@ export interface Parcel {
 }
 
 const encoder = new TextEncoder();
+/** Halves of pairs, of which UTF-8 would make another character. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Made once, before the first try: what the caller changes afterwards changes nothing, and a server that has it already sees the same again.
@@ -21,9 +24,22 @@ const encoder = new TextEncoder();
  * @throws TypeError for what is no event in JSON
  */
 export function packEvent(given: NewEvent, index: number): Parcel {
-  const written = write(given, index);
+  return pack(writeJson(`Event ${index}`, given), index);
+}
+
+/**
+ * As `packEvent`, of an event in JSON, which is sent as it is written.
+ * @throws TypeError for what is no event in JSON
+ */
+export function packText(given: string, index: number): Parcel {
+  if (typeof given !== 'string') throw new TypeError(`Event ${index} is no text, but ${typeof given}.`);
+  if (LONE_SURROGATE.test(given)) throw new TypeError(`Event ${index} is no JSON: it holds half of a character.`);
+  return pack(given.trim(), index);
+}
+
+function pack(written: string | undefined, index: number): Parcel {
   // What the text says counts, not the object: `toJSON` and prototypes may make another thing of it.
-  const read: unknown = written === undefined ? undefined : JSON.parse(written);
+  const read = written === undefined ? undefined : parse(written, index);
   if (!isObject(read) || !Object.hasOwn(read, 'type')) throw new TypeError(`Event ${index} is no object with a type.`);
   const hasKey = isObject(read.metadata) && Object.hasOwn(read.metadata, 'idempotency_key');
   if (Object.hasOwn(read, 'id')) return parcel(index, written!, read.id, hasKey);
@@ -37,27 +53,12 @@ function parcel(index: number, text: string, id: unknown, hasKey: boolean): Parc
   return { index, text, bytes: encoder.encode(text).length, id, hasKey };
 }
 
-function write(given: NewEvent, index: number): string | undefined {
+function parse(text: string, index: number): unknown {
   try {
-    return JSON.stringify(given, refuseWhatIsLost);
+    return JSON.parse(text);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new TypeError(`Event ${index} is no JSON: ${why}`, { cause });
+    throw new TypeError(`Event ${index} is no JSON.`, { cause });
   }
-}
-
-/** What JSON would leave out, or make null of, without a word. An undefined member is left out: it is how TypeScript says that there is none. */
-function refuseWhatIsLost(this: unknown, key: string, value: unknown): unknown {
-  const given = (this as Record<string, unknown>)[key];
-  if (given instanceof Date && value === null) throw new TypeError(`${JSON.stringify(key)} is an invalid Date.`);
-  const isNumber = typeof value === 'number' || value instanceof Number;
-  const isLost =
-    (isNumber && !Number.isFinite(Number(value))) ||
-    typeof value === 'function' ||
-    typeof value === 'symbol' ||
-    (value === undefined && Array.isArray(this));
-  if (isLost) throw new TypeError(`${JSON.stringify(key)} is ${String(isNumber ? value : typeof value)}.`);
-  return value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

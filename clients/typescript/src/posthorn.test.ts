@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { NewEvent } from './api.ts';
 import { type Answering, fakeServer, json, problem } from './fixtures/fake-server.ts';
 import { Posthorn } from './posthorn.ts';
 
@@ -155,4 +156,22 @@ test('a list that stands still ends', async () => {
   const { client, requests } = startClient(() => json(200, { data: [], next: 'same' }));
   await expect(client.list('GET /v1/tenants').next()).rejects.toThrow('stands still');
   expect(requests).toHaveLength(2);
+});
+
+test.each([
+  ['NaN', { id: 'acme', limits: { events_per_second: Number.NaN } }],
+  ['a function', { id: () => 'acme' }],
+  ['a Map', { id: 'acme', limits: new Map() }],
+  ['nothing in JSON', { toJSON: () => undefined }],
+])('%s in a body is a TypeError before anything is sent', async (_, body) => {
+  const { client, requests } = startClient(() => json(201, {}));
+  await expect(client.request('POST /v1/tenants', { body: body as object })).rejects.toThrow(/^The body is no/);
+  expect(requests).toEqual([]);
+});
+
+test('an event goes in a body as `send` takes it, a list that may not be changed too', async () => {
+  const { client, requests } = startClient(() => json(202, {}));
+  const events: readonly NewEvent[] = [{ type: 'a', data: {} }];
+  await client.request('POST /v1/events', { body: events });
+  expect(requests[0]?.body).toBe('[{"type":"a","data":{}}]');
 });

@@ -11,9 +11,11 @@ import {
   type OperationName,
   pathOf,
 } from './operation.ts';
-import { sendEvents } from './send.ts';
+import { type Parcel, packEvent, packText } from './pack-event.ts';
+import { sendParcels } from './send.ts';
 import { SendError, type SendOutcome } from './send-error.ts';
 import type { Transport } from './transport.ts';
+import { writeJson } from './write-json.ts';
 
 export interface PosthornOptions {
   /** Of the server: `https://posthorn.internal`. `/v1` at its end is left out. */
@@ -70,23 +72,36 @@ export class Posthorn {
   send(events: readonly NewEvent[], options?: CallOptions): Promise<StoredEvent[]>;
   send(events: NewEvent | readonly NewEvent[], options?: CallOptions): Promise<StoredEvent | StoredEvent[]>;
   async send(events: NewEvent | readonly NewEvent[], options: CallOptions = {}): Promise<StoredEvent | StoredEvent[]> {
+    if (Array.isArray(events)) return this.#sendAll(Array.from(events as readonly NewEvent[], packEvent), options);
+    const [stored] = await this.#sendAll([packEvent(events as NewEvent, 0)], options);
+    return stored!;
+  }
+
+  /**
+   * As `send`, of events in JSON, each of which is sent as it is written: the `text` of outcomes, or what an outbox holds.
+   * @throws SendError, or TypeError, as `send` does
+   */
+  async sendTexts(texts: readonly string[], options: CallOptions = {}): Promise<StoredEvent[]> {
+    return this.#sendAll(Array.from(texts, packText), options);
+  }
+
+  async #sendAll(parcels: readonly Parcel[], options: CallOptions): Promise<StoredEvent[]> {
     const settings = settingsOf(this.#patience, true, options);
     const endMs = performance.now() + settings.deadlineMs;
     const post = (body: string) => {
       const request = { method: 'POST', path: '/v1/events', body };
       return call(this.#transport, request, { ...settings, deadlineMs: endMs - performance.now() });
     };
-    const isOne = !Array.isArray(events);
-    const given = isOne ? [events as NewEvent] : events;
-    const outcomes = await sendEvents(given, post, this.#limits, settings.signal);
+    const outcomes = await sendParcels(parcels, post, this.#limits, settings.signal);
     if (!outcomes.every(isStored)) throw new SendError(outcomes);
-    return isOne ? outcomes[0]! : outcomes;
+    return outcomes;
   }
 
   /**
    * Makes any call of the API by its method and path, as in docs/openapi.json. Calls that may be made twice are made again where that may help; others
    * only where the first one did nothing for certain.
-   * @throws PosthornError for an answer that refuses, NoAnswerError without an answer, or what `signal` was aborted with
+   * @throws PosthornError for an answer that refuses, NoAnswerError without an answer, or what `signal` was aborted with; TypeError for a body in which
+   * JSON would lose something, before anything is sent
    */
   async request<Name extends OperationName>(
     operation: Name,
@@ -94,8 +109,7 @@ export class Posthorn {
   ): Promise<Operations[Name]['answer']> {
     const { body, ...rest } = input as AnyInput;
     const [method = '', template = ''] = operation.split(' ');
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    const request = { method, path: pathOf(template, rest), body: text, wantsText: answersText(operation) };
+    const request = { method, path: pathOf(template, rest), body: bodyText(body), wantsText: answersText(operation) };
     const answer = await call(this.#transport, request, settingsOf(this.#patience, IDEMPOTENT.has(method), rest));
     return answer as Operations[Name]['answer'];
   }
@@ -124,6 +138,12 @@ export class Posthorn {
 interface Page<Name extends ListOperation> {
   readonly data: ListItem<Name>[];
   readonly next: string | null;
+}
+
+function bodyText(body: unknown): string | undefined {
+  const text = body === undefined ? undefined : writeJson('The body', body);
+  if (body !== undefined && text === undefined) throw new TypeError('The body is no JSON: it is nothing.');
+  return text;
 }
 
 function isStored(outcome: SendOutcome): outcome is StoredEvent {

@@ -73,6 +73,9 @@ test.each([
   ['no date', { ...event, data: { at: new Date(Number.NaN) } }],
   ['a function', { ...event, data: { n: () => 1 } }],
   ['a symbol', { ...event, data: Symbol('a') }],
+  ['a Map', { ...event, data: { by: new Map([[1, 2]]) } }],
+  ['a Set', { ...event, data: new Set([1]) }],
+  ['a Promise', { ...event, data: Promise.resolve(1) }],
   ['a gap', { ...event, data: [undefined] }],
   ['no object', 'event'],
   ['nothing', undefined],
@@ -154,14 +157,26 @@ test('an answer about another event, or that says neither accepted nor duplicate
   expect(await said({ ...keyed, id: 'e' }, { id: 'first', status: 'duplicate' })).toBe('first');
 });
 
-test('an event for a tenant that is not there may be taken later, and holds up no other', async () => {
-  const alone = startClient(() => problem(404, 'tenant_not_found'));
-  expect(statusesOf((await settled(alone.client.send(event))).error)).toEqual(['undecided']);
+test.each([
+  ['for a tenant that is not there', () => problem(404, 'tenant_not_found'), 'tenant_not_found'],
+  ['over the burst of its tenant', () => problem(413, 'over_burst'), 'over_burst'],
+  ['too large for a proxy', () => new Response('<html>', { status: 413 }), null],
+  ['too large for a gateway that has codes of its own', () => problem(413, 'content_too_large'), null],
+])('an event %s may be taken later, and holds up no other', async (_, refuse, code) => {
+  const { client } = startClient((request) => (request.body!.includes('"e0"') ? refuse() : accepts(request)));
+  const { error } = await settled(client.send(many(2)));
+  expect(statusesOf(error)).toEqual(['undecided', 'accepted']);
+  expect(error?.outcomes[0]).toMatchObject({ code });
+});
+
+test('an event of a batch for a tenant that is not there may be taken later', async () => {
   const errors = [{ path: '0.tenant_id', message: 'no such tenant', code: 'tenant_not_found' }];
   const { client } = startClient((request, i) =>
     i === 0 ? problem(422, 'invalid_batch', { errors }) : accepts(request),
   );
-  expect(statusesOf((await settled(client.send(many(2)))).error)).toEqual(['undecided', 'accepted']);
+  const { error } = await settled(client.send(many(2)));
+  expect(statusesOf(error)).toEqual(['undecided', 'accepted']);
+  expect(error?.outcomes[0]).toMatchObject({ code: 'tenant_not_found' });
 });
 
 test('one event that is too large by itself makes no later request smaller', async () => {

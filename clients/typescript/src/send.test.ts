@@ -75,7 +75,14 @@ test('what can never pass is sent once', async () => {
   const { error } = await settled(client.send(event));
   expect(requests).toHaveLength(1);
   expect(error?.outcomes).toEqual([
-    { status: 'refused', event: expect.anything(), error: expect.objectContaining({ status: 422 }), faults: errors },
+    {
+      status: 'refused',
+      event: expect.anything(),
+      text: requests[0]!.body,
+      code: 'invalid_event',
+      error: expect.objectContaining({ status: 422 }),
+      faults: errors,
+    },
   ]);
 });
 
@@ -106,6 +113,34 @@ test('events of a batch that are refused do not hold up the others', async () =>
   expect(error?.outcomes[1]).toMatchObject({ faults: [{ path: 'type', message: 'is required' }] });
   expect(error?.outcomes[3]).toMatchObject({ faults: [{ path: '', message: 'conflict' }] });
   expect(error?.undecided).toEqual([]);
+});
+
+test('the code says why an event is refused, the same alone and among others', async () => {
+  const fault = { path: '', message: 'another has its id' };
+  const { client } = startReading(({ body }) =>
+    body!.startsWith('[')
+      ? problem(422, 'invalid_batch', { errors: [{ ...fault, path: '0', code: 'idempotency_conflict' }] })
+      : problem(409, 'idempotency_conflict', { errors: [fault] }),
+  );
+  for (const events of [many(1), many(2)]) {
+    const { error } = await settled(client.send(events));
+    expect(error?.outcomes[0]).toMatchObject({ status: 'refused', code: 'idempotency_conflict', faults: [fault] });
+  }
+});
+
+test('the message says how many are stored, and what is wrong with the first that is not', async () => {
+  const refusal = () =>
+    problem(422, 'invalid_batch', {
+      errors: [{ path: '1.data.n', message: 'expected a text', code: 'invalid_event' }],
+    });
+  const refused = startReading((request, i) => (i === 0 ? refusal() : accepts(request)));
+  expect((await settled(refused.client.send(many(3)))).error?.message).toBe(
+    '2 of 3 events stored, 1 refused, 0 undecided. Event 1 is refused with invalid_event: data.n: expected a text',
+  );
+  const away = startReading(() => problem(401, 'unauthorized'));
+  expect((await settled(away.client.send(many(2)))).error?.message).toBe(
+    '0 of 2 events stored, 0 refused, 2 undecided. 401 unauthorized: Detail.',
+  );
 });
 
 test('a batch that is too large is split, and those behind it are not made as large again', async () => {

@@ -1,8 +1,9 @@
-import type { AcceptedEvent, NewEvent } from './api.ts';
+import type { AcceptedEvent } from './api.ts';
 import { type BatchLimits, bodyBytes, bodyOf, takeBatch } from './batches.ts';
-import type { Fault, PosthornError } from './errors.ts';
-import { type Parcel, packEvent } from './pack-event.ts';
-import { isOfNoTenant, judge, mayBeStored } from './refusals.ts';
+import type { PosthornError } from './errors.ts';
+import type { Parcel } from './pack-event.ts';
+import { readEvent } from './read-event.ts';
+import { type EventRefusal, isOfEvent, judge, mayBeStored, type RefusedEvent } from './refusals.ts';
 import type { SendOutcome } from './send-error.ts';
 import { storedItems } from './stored-items.ts';
 
@@ -13,15 +14,14 @@ export type Post = (body: string) => Promise<unknown>;
  * Sends events in their order, one request after the other, and says what became of each. What is refused does not hold up the rest; where
  * nobody knows what became of a request, nothing is sent after it, so that the order holds when the rest is sent again.
  * @param signal the one that ends `post`
- * @throws TypeError for an event that is no JSON, before anything is sent
  */
-export async function sendEvents(
-  events: readonly NewEvent[],
+export async function sendParcels(
+  parcels: readonly Parcel[],
   post: Post,
   limits: BatchLimits,
   signal: AbortSignal | undefined,
 ): Promise<SendOutcome[]> {
-  const sending = new Sending(Array.from(events, packEvent), limits);
+  const sending = new Sending(parcels, limits);
   for (let batch = sending.next(); batch.length > 0; batch = sending.next()) {
     try {
       sending.stored(batch, storedItems(await post(bodyOf(batch)), batch));
@@ -42,8 +42,11 @@ interface Stretch {
 
 type Fate =
   | AcceptedEvent
-  | { readonly status: 'refused'; readonly error: PosthornError; readonly faults: readonly Fault[] }
-  | { readonly status: 'undecided'; readonly error: unknown };
+  | ({ readonly status: 'refused'; readonly error: PosthornError } & RefusedEvent)
+  | ({ readonly status: 'undecided'; readonly error: unknown } & EventRefusal);
+
+/** Of an event of which no answer says anything. */
+const NOT_REFUSED: EventRefusal = { code: null, faults: [] };
 
 class Sending {
   readonly #parcels: readonly Parcel[];
@@ -75,8 +78,8 @@ class Sending {
   /** In the order of the events. The events are those of the texts: what the caller has may have changed since. */
   outcomes(): SendOutcome[] {
     return this.#parcels.map(({ index, text }) => {
-      const fate = this.#fates[index] ?? { status: 'undecided', error: new Error('The event was not sent.') };
-      return { ...fate, event: JSON.parse(text) as NewEvent };
+      const fate = this.#fates[index] ?? undecided(new Error('The event was not sent.'), NOT_REFUSED);
+      return { ...fate, event: readEvent(text), text };
     });
   }
 
@@ -91,8 +94,8 @@ class Sending {
       case 'some_refused':
         // It was too large by itself: the requests before it were not, for all that anybody knows.
         if (verdict.isSize) this.#limits = this.#given;
-        for (const [place, faults] of verdict.faults) this.#refuse(batch[place]!, error as PosthornError, faults);
-        this.#sendFirst(batch.filter((_, place) => !verdict.faults.has(place)));
+        for (const [place, refusal] of verdict.refusals) this.#refuse(batch[place]!, error as PosthornError, refusal);
+        this.#sendFirst(batch.filter((_, place) => !verdict.refusals.has(place)));
         return;
       case 'too_much':
         this.#halve(batch, verdict);
@@ -105,12 +108,12 @@ class Sending {
   /** Nothing is sent any more. */
   giveUp(batch: readonly Parcel[], error: unknown): void {
     const waiting = this.#waiting.splice(0).flatMap(({ parcels, next }) => parcels.slice(next));
-    for (const { index } of [...batch, ...waiting]) this.#fates[index] = { status: 'undecided', error };
+    for (const { index } of [...batch, ...waiting]) this.#fates[index] = undecided(error, NOT_REFUSED);
   }
 
-  #refuse({ index }: Parcel, error: PosthornError, faults: readonly Fault[]): void {
-    const isUndecided = this.#maybeStored.has(index) || isOfNoTenant(error, faults);
-    this.#fates[index] = isUndecided ? { status: 'undecided', error } : { status: 'refused', error, faults };
+  #refuse({ index }: Parcel, error: PosthornError, refusal: EventRefusal): void {
+    const isRefused = isOfEvent(refusal) && !this.#maybeStored.has(index);
+    this.#fates[index] = isRefused ? { ...refusal, status: 'refused', error } : undecided(error, refusal);
   }
 
   #sendFirst(...groups: (readonly Parcel[])[]): void {
@@ -126,4 +129,8 @@ class Sending {
       this.#limits = { maxEvents: isCount ? middle : maxEvents, maxBytes: Math.max(...halves.map(bodyBytes)) };
     this.#sendFirst(...halves);
   }
+}
+
+function undecided(error: unknown, refusal: EventRefusal): Fate {
+  return { ...refusal, status: 'undecided', error };
 }
