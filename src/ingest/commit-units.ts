@@ -1,7 +1,8 @@
 import type { ClaimedBy } from '../store/claims.ts';
 import type { AppendGroup, AppendResult } from '../store/event-log.ts';
+import type { MatchRate } from './match-rate.ts';
 import { type PendingUnit, tenantsOf } from './pending-unit.ts';
-import { type GroupPlan, groupOf, planGroup, type Unit, type UnitResult } from './plan-group.ts';
+import { type Costly, type GroupPlan, groupOf, planGroup, type Unit, type UnitResult } from './plan-group.ts';
 import type { RoutingCache } from './routing-cache.ts';
 import { claimsOf } from './seal-event.ts';
 
@@ -12,15 +13,19 @@ export interface CommitOptions {
   /** Serialization failures and deadlocks: the same group may be tried again at once. */
   readonly isRetryable: (error: unknown) => boolean;
   readonly routing: RoutingCache;
+  readonly rate: MatchRate;
   readonly onFailure: (error: unknown, events: number) => void;
   /** Events older than this UUID have lost their claims. */
   readonly keysExpireBefore: () => string;
 }
 
 /**
- * Takes units back that cannot be committed before routing was read: it is not at hand, it has changed, or it would refuse them and may be stale. Nothing of the group waits for them.
+ * Takes units back that cannot be committed before routing was read: it is not at hand, it has changed, or it would refuse them and may be stale; or before their events were matched, which takes long. Nothing of the group waits for them.
  */
-export type PutOff = (units: readonly PendingUnit[], reason: 'missing' | 'changed' | 'doubted') => void;
+export type PutOff = (
+  units: readonly PendingUnit[],
+  reason: 'missing' | 'changed' | 'doubted' | 'costly' | 'later',
+) => void;
 
 type Part = readonly PendingUnit[];
 
@@ -53,10 +58,13 @@ async function tryToStore(part: Part, options: CommitOptions, putOff: PutOff): P
   const units = part.map(unitOf);
   const tenants = tenantsOf(part);
   let claimed: ReadonlyMap<string, ClaimedBy> | null = null;
+  const known = claimedOf(part);
   for (let tries = 1; ; tries++) {
-    const { gone, matcher, missing } = options.routing.atHand(tenants);
+    const { gone, matcher, missing } = options.routing.atHand(tenants, options.rate.turn());
     if (missing.size > 0) return withoutTenants(part, missing, 'missing', putOff);
-    const plan = planGroup(units, { claimed: claimed ?? NO_CLAIMS, gone }, matcher);
+    const plan = planGroup(units, { claimed: claimed ?? known, gone }, matcher);
+    const apart = withoutCostly(part, plan, putOff);
+    if (apart !== null) return apart;
     const doubted = part.filter(({ isFresh }, i) => !isFresh && isTooMany(plan.results[i]!));
     if (doubted.length > 0) {
       // The commit checks the routing only of what it stores: without this, a stale routing would refuse batches for ever.
@@ -67,8 +75,8 @@ async function tryToStore(part: Part, options: CommitOptions, putOff: PutOff): P
     const parts = part.length > 1 ? divide(part, plan) : null;
     if (parts !== null) return parts;
     if (claimed === null && plan.results.some(isTooMany)) {
-      const apart = heavyApart(part, plan);
-      if (apart !== null) return apart;
+      const heavy = heavyApart(part, plan);
+      if (heavy !== null) return heavy;
       // Of a batch that is stored already nothing is written, however many endpoints there are by now.
       claimed = await options.findClaims(keysOf(units), options.keysExpireBefore());
       if (!part.every(isAwaited)) return [part];
@@ -106,7 +114,32 @@ function withoutTenants(
   return touching.length === part.length ? [] : [part.filter((one) => !touching.includes(one))];
 }
 
-const isTooMany = ({ kind }: UnitResult) => kind === 'too_many_deliveries';
+/** Puts off the units whose events take long to be matched. @returns the others; null where there are none of these, and all was planned */
+function withoutCostly(part: Part, { results }: GroupPlan, putOff: PutOff): readonly Part[] | null {
+  const costly: PendingUnit[] = [];
+  const others: PendingUnit[] = [];
+  for (const [i, result] of results.entries()) {
+    const one = part[i]!;
+    if (result.kind === 'costly') {
+      one.costlyTenant = result.tenantNum;
+      costly.push(one);
+    } else others.push(one);
+  }
+  const left = part.slice(results.length);
+  if (costly.length === 0 && left.length === 0) return null;
+  putOff(costly, 'costly');
+  // Others have the event loop before these are planned.
+  putOff(left, 'later');
+  return [others];
+}
+
+/** What was looked for already, for units that waited until they were matched. */
+function claimedOf(part: Part): ReadonlyMap<string, ClaimedBy> {
+  const known = part.flatMap(({ claimed }) => (claimed === null || claimed.size === 0 ? [] : [claimed]));
+  return known.length === 0 ? NO_CLAIMS : new Map(known.flatMap((claims) => [...claims]));
+}
+
+const isTooMany = ({ kind }: UnitResult | Costly) => kind === 'too_many_deliveries';
 
 /** Units that would take too much, after the others, which do not wait until it is known whether they are stored already; null where there are no others. */
 function heavyApart(part: Part, { results }: GroupPlan): readonly Part[] | null {
@@ -138,7 +171,7 @@ function halvesOf(part: Part): readonly Part[] {
 }
 
 function settleAll(part: Part, plan: GroupPlan): readonly Part[] {
-  for (const [i, one] of part.entries()) one.settle(plan.results[i]!);
+  for (const [i, one] of part.entries()) one.settle(plan.results[i] as UnitResult);
   return [];
 }
 

@@ -1,8 +1,10 @@
 import { Refusal } from '../domain/errors.ts';
 import { type CommitOptions, commitUnits, failAll, type PutOff } from './commit-units.ts';
+import { MatchQueue } from './match-queue.ts';
 import { bytesOf, PendingUnit } from './pending-unit.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
 import { type HoldRouting, RoutingQueue } from './routing-queue.ts';
+import type { RoomBounds } from './waiting-rooms.ts';
 
 export interface GroupCommitOptions extends CommitOptions {
   readonly holdRouting: HoldRouting;
@@ -19,8 +21,8 @@ const TICK_MS = 50;
 
 /** Refusals of a unit for changes of routing, one after the other, that it is tried again after. */
 const MAX_CHANGES = 6;
-/** Of the buffer, what may be filled with events that wait for routing. */
-const WAITING_SHARE = 1 / 2;
+/** Of the buffer, what may be filled with events that wait for routing, and with those that wait until they are matched. */
+const WAITING_SHARES = { routing: 1 / 2, matching: 1 / 4 };
 
 const overloaded = () =>
   new Refusal(
@@ -30,13 +32,23 @@ const overloaded = () =>
     { retryAfterSeconds: 1 },
   );
 
+/** @param waitMs until something more may be matched for the tenant */
+const tooCostly = (waitMs: number) =>
+  new Refusal(
+    429,
+    'rate_limited',
+    'The filters of the tenant take long to be matched with its events, and have had their share of the time. Nothing was stored: send it again later, fewer events at once, or smaller ones, or make the filters of the endpoints simpler.',
+    { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) },
+  );
+
 /**
  * Requests that arrive while a commit is under way share the next one. The buffer is bounded in events and bytes, and nobody waits
- * longer than the deadline: past it the producer gets 503, whatever becomes of the commit. What has to wait until its tenant's routing was read waits apart.
+ * longer than the deadline: past it the producer gets 503, whatever becomes of the commit. What has to wait until its tenant's routing was read, or its events were matched, waits apart.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #queue: RoutingQueue;
+  readonly #matching: MatchQueue;
   #waiting: PendingUnit[] = [];
   /** A list for each group that is under way, in a new list each time: an older one must not keep a younger group alive (as `SlotList` says of tables). */
   #committing: (readonly PendingUnit[])[] = [];
@@ -52,15 +64,17 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#expire(), TICK_MS).unref();
-    const { routing, holdRouting, maxEvents, maxBytes } = options;
+    const { routing, rate, holdRouting, findClaims, keysExpireBefore } = options;
+    const rejoin = (units: readonly PendingUnit[]) => this.#rejoin(units);
+    const fail = (units: readonly PendingUnit[], error: unknown) => this.#fail(units, error);
+    const commit = (units: readonly PendingUnit[]) => this.#commitHeld(units);
     this.#queue = new RoutingQueue({
-      routing,
-      holdRouting,
-      rejoin: (units) => this.#rejoin(units),
-      commit: (units) => this.#commitHeld(units),
-      fail: (units, error) => this.#fail(units, error),
-      maxEvents: maxEvents * WAITING_SHARE,
-      maxBytes: maxBytes * WAITING_SHARE,
+      ...{ routing, holdRouting, rejoin, commit, fail },
+      ...this.#shareOf(WAITING_SHARES.routing),
+    });
+    this.#matching = new MatchQueue({
+      ...{ routing, rate, rejoin, fail, findClaims: (keys) => findClaims(keys, keysExpireBefore()) },
+      ...this.#shareOf(WAITING_SHARES.matching),
     });
   }
 
@@ -100,6 +114,11 @@ export class GroupCommit {
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  #shareOf(share: number): RoomBounds {
+    const { maxEvents, maxBytes } = this.#options;
+    return { maxEvents: maxEvents * share, maxBytes: maxBytes * share };
   }
 
   #schedule(): void {
@@ -148,34 +167,41 @@ export class GroupCommit {
   }
 
   #isIdle(): boolean {
-    return this.#waiting.length === 0 && this.#committing.length === 0 && this.#held.size === 0 && this.#queue.isEmpty;
+    const isWaiting = this.#waiting.length > 0 || !this.#queue.isEmpty || !this.#matching.isEmpty;
+    return !isWaiting && this.#committing.length === 0 && this.#held.size === 0;
   }
 
   #noteIdle(): void {
     if (this.#onIdle.length > 0 && this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** The next group. Units whose routing is not at hand do not join it. */
+  /** The next group. Units whose routing is not at hand do not join it, nor those behind others that wait until they are matched. */
   #take(): readonly PendingUnit[] {
     const members: PendingUnit[] = [];
     const end = endOfGroup(this.#waiting);
     for (const unit of this.#waiting.splice(0, end)) {
       const missing = this.#options.routing.firstMissing(unit.unit);
-      if (missing === null) members.push(unit);
-      else this.#setAside(unit, missing);
+      const ahead = this.#matching.tenantAhead(unit);
+      if (missing !== null) this.#setAside(unit, missing);
+      else if (ahead !== null) this.#awaitMatching(unit, ahead);
+      else members.push(unit);
     }
     return members;
   }
 
   readonly #putOff: PutOff = (units, reason) => {
     const restless: PendingUnit[] = [];
+    const later: PendingUnit[] = [];
     for (const unit of units) {
       unit.group = null;
       if (reason === 'doubted') unit.isFresh = true;
       if (reason === 'changed' && ++unit.changes >= MAX_CHANGES) restless.push(unit);
       else if (unit.isExpired) this.#forget(unit);
+      else if (reason === 'costly') this.#awaitMatching(unit, unit.costlyTenant!);
+      else if (reason === 'later') later.push(unit);
       else this.#setAside(unit, this.#options.routing.firstMissing(unit.unit) ?? unit.unit[0]!.tenant.num);
     }
+    if (later.length > 0) this.#rejoin(later);
     if (restless.length > 0)
       this.#fail(restless, new Error(`The routing of tenants changed ${MAX_CHANGES} times in a row.`));
   };
@@ -186,9 +212,18 @@ export class GroupCommit {
     unit.fail(overloaded());
   }
 
+  /** Refused at once where it would wait in vain. */
+  #awaitMatching(unit: PendingUnit, tenantNum: number): void {
+    const waitMs = this.#options.rate.ownWaitMs(tenantNum);
+    unit.costlyTenant = tenantNum;
+    if (waitMs < this.#options.deadlineMs && this.#matching.add(tenantNum, unit)) return;
+    this.#forget(unit);
+    unit.fail(tooCostly(waitMs));
+  }
+
   #rejoin(units: readonly PendingUnit[]): void {
-    // They came before those that wait there.
-    this.#waiting = [...units, ...this.#waiting];
+    // Most came before those that wait there.
+    this.#waiting = [...units, ...this.#waiting].sort((one, other) => one.since - other.since);
     this.#schedule();
     this.#noteIdle();
   }
@@ -205,6 +240,10 @@ export class GroupCommit {
     for (const unit of [...late, ...this.#queue.takeOlder(before)]) {
       this.#forget(unit);
       unit.expire();
+    }
+    for (const unit of this.#matching.takeOlder(before)) {
+      this.#forget(unit);
+      unit.fail(tooCostly(this.#options.rate.ownWaitMs(unit.costlyTenant!)));
     }
     for (const members of this.#committing)
       for (const member of members) if (member.group === members && member.since < before) member.expire();

@@ -1,4 +1,5 @@
 import { Refusal } from '../domain/errors.ts';
+import type { ClaimedBy } from '../store/claims.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
 
 export const unavailable = () =>
@@ -18,6 +19,12 @@ export class PendingUnit {
   readonly since = performance.now();
   /** Commits that were refused because the routing of its tenants had changed. */
   changes = 0;
+  /** Whose events in it take so long to be matched that it waits for that; null as long as none are known to. */
+  costlyTenant: number | null = null;
+  /** Whether it waited for that, and all that could be was matched. */
+  isMatched = false;
+  /** Those that have keys of it, as they were when it waited for that. */
+  claimed: ReadonlyMap<string, ClaimedBy> | null = null;
   /** Whether the routing was read anew for it, lest a stale one refuse it. */
   isFresh = false;
   /** Whether they were told 503 already: what was not sent to Postgres by then never is. */

@@ -2,15 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { eventIdOf } from '../domain/ids.ts';
 import type { ClaimedBy } from '../store/claims.ts';
-import {
-  groupOf,
-  type Known,
-  MAX_UNIT_DELIVERIES,
-  type Match,
-  type Matcher,
-  planGroup,
-  type UnitResult,
-} from './plan-group.ts';
+import type { Match, Matcher } from './match.ts';
+import { type Costly, groupOf, type Known, MAX_UNIT_DELIVERIES, planGroup, type UnitResult } from './plan-group.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 interface Given {
@@ -26,6 +19,7 @@ const matcher: Matcher = {
     endpoints: Array.from({ length: type.length - 1 }, (_, i) => tenantNum * 100 + i),
   }),
   laneOf: (num) => num % 100,
+  isOver: () => false,
 };
 
 // Keys are of one tenant in truth: a hash over its number. So are these.
@@ -86,7 +80,7 @@ function reference(given: readonly (readonly PendingEvent[])[], known: Known) {
   return { results, stored };
 }
 
-function withoutCounts(result: UnitResult): unknown {
+function withoutCounts(result: UnitResult | Costly): unknown {
   return result.kind === 'accepted'
     ? { ...result, items: result.items.map(({ id, status }) => ({ id, status })) }
     : result;
@@ -168,6 +162,7 @@ test('a batch that would write too many deliveries at once is refused whole with
       ordered: new Map([[1, 'endpoint']]),
     }),
     laneOf: () => 0,
+    isOver: () => false,
   };
   const unit = (count: number, from: number) =>
     Array.from({ length: count }, (_, i) =>
@@ -182,7 +177,7 @@ test('a batch that would write too many deliveries at once is refused whole with
     items: [{ status: 'accepted' }],
   });
   const one = (match: Match): Match => ({ ...match, endpoints: new Array<number>(30_000).fill(1) });
-  const widest: Matcher = { ...wide, match: (...given) => one(wide.match(...given)) };
+  const widest: Matcher = { ...wide, match: (...given) => one(wide.match(...given)!) };
   expect(planGroup([unit(1, 1)], knownOf({}, []), widest).results[0]?.kind).toBe('accepted');
 });
 
@@ -195,7 +190,7 @@ test('an event is kept from the endpoint that it is about, and from no other', (
 
 test('a unit that was checked by older event types than those of the routing stores nothing, and others go on', () => {
   const given = (n: number): PendingEvent => pendingOf({ keys: [`1k${n}`], bodyHash: 'a', tenant: 1, type: 'tt' }, n);
-  const newer: Matcher = { ...matcher, match: (...of) => ({ ...matcher.match(...of), rulesVersion: 4n }) };
+  const newer: Matcher = { ...matcher, match: (...of) => ({ ...matcher.match(...of)!, rulesVersion: 4n }) };
   const known = { claimed: new Map(), gone: new Set<number>() };
   const units = [
     [given(0), { ...given(1), rulesVersion: 3n }],
@@ -209,10 +204,34 @@ test('a unit that was checked by older event types than those of the routing sto
   expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_2', 'evt_3', 'evt_4']);
 });
 
+test('a unit with an event that is not to be matched now stores nothing and claims nothing, and those behind it go on until others are to have their turn', () => {
+  const given = (n: number, tenant: number, key = n): PendingEvent =>
+    pendingOf({ keys: [`${tenant}k${key}`], bodyHash: 'a', tenant, type: 'tt' }, n);
+  let asked = 0;
+  const tired: Matcher = {
+    ...matcher,
+    match: (num, event) => {
+      asked++;
+      return num === 2 && asked > 1 ? null : matcher.match(num, event);
+    },
+    isOver: () => asked >= 4,
+  };
+  const units = [[given(0, 2), given(1, 2)], [given(2, 1)], [given(3, 2, 0)], [given(4, 1)]];
+  const plan = planGroup(units, knownOf({}, []), tired);
+  expect(plan.results).toMatchObject([
+    { kind: 'costly', tenantNum: 2 },
+    { kind: 'accepted', items: [{ id: 'evt_2', status: 'accepted' }] },
+    // Not a duplicate of what was not stored.
+    { kind: 'costly', tenantNum: 2 },
+  ]);
+  expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_2']);
+});
+
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 const matching = (match: (event: { readonly type: string }) => readonly number[]): Matcher => ({
   match: (_tenant, event) => ({ version: 1n, endpoints: match(event) }),
   laneOf: (num) => num % 100,
+  isOver: () => false,
 });
 const plainEvents = (count: number) =>
   range(1, count).map((n) => pendingOf({ keys: [`1k${n}`], bodyHash: 'a', tenant: 1, type: `t${n}` }, n));

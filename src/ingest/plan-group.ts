@@ -1,11 +1,10 @@
-import type { OrderMode } from '../domain/endpoint.ts';
 import { orderKey } from '../routing/order-key.ts';
-import type { RoutedEvent } from '../routing/tenant-index.ts';
 import type { ClaimedBy } from '../store/claims.ts';
 import type { AppendGroup, Claim, NewDelivery, NewEvent, NewExpansion } from '../store/event-log.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import { directBound, type FanOut, fanOut, MAX_DIRECT } from './fan-out.ts';
 import { fateOf, type Holder, holdersOf } from './fate.ts';
+import type { Match, Matcher } from './match.ts';
 import { claimsOf, type PendingEvent } from './seal-event.ts';
 
 /** The events of one request, stored together or not at all; or messages of a source, each of which stands for itself. One statement either way. */
@@ -32,6 +31,12 @@ export type UnitResult =
   /** Storing the batch would take more than one statement may: its weight, see `weightOf`. */
   | { readonly kind: 'too_many_deliveries'; readonly weight: number };
 
+/** Not planned: events of this tenant take long to be matched. */
+export interface Costly {
+  readonly kind: 'costly';
+  readonly tenantNum: number;
+}
+
 /**
  * Deliveries that a batch may write at once; what a worker writes later counts by what it takes until then (`weightOf`). A single event
  * is always taken: it brings no more than its tenant has endpoints.
@@ -53,24 +58,8 @@ export interface GroupPlan {
   readonly lateClaims: readonly Claim[];
   /** How many deliveries `groupOf` makes of `stored`, with what deferred ones count as. */
   readonly deliveries: number;
-  /** In the order of the units; they hold once the group is stored. */
-  readonly results: readonly UnitResult[];
-}
-
-/** Where an event goes, by the routing of one version. */
-export interface Match {
-  readonly version: bigint;
-  /** Of the tenant's event types, as they were with this version of the routing; absent: it never had any. */
-  readonly rulesVersion?: bigint;
-  /** Endpoint numbers, rising: an array that events may share, so that counting deliveries allocates nothing for each. */
-  readonly endpoints: readonly number[];
-  /** Those of the tenant's endpoints that want their deliveries in order; absent when none does. */
-  readonly ordered?: ReadonlyMap<number, OrderMode>;
-}
-
-export interface Matcher {
-  match(tenantNum: number, event: RoutedEvent): Match;
-  laneOf(endpointNum: number): number;
+  /** In the order of the units; they hold once the group is stored. Fewer than units where others are to have the event loop first. */
+  readonly results: readonly (UnitResult | Costly)[];
 }
 
 export interface PlannedEvent extends Match, FanOut {
@@ -88,8 +77,11 @@ export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher
   const stored: PlannedEvent[] = [];
   const lateClaims: Claim[] = [];
   const planning = { matcher, sets: new EndpointSets(), gone: known.gone, lateClaims };
-  const results: UnitResult[] = [];
-  for (const unit of units) results.push(planUnit(unit, holders, stored, planning));
+  const results: (UnitResult | Costly)[] = [];
+  for (const unit of units) {
+    if (matcher.isOver()) break;
+    results.push(planUnit(unit, holders, stored, planning));
+  }
   return { stored, lateClaims, deliveries: weightOf(stored), results };
 }
 
@@ -105,7 +97,12 @@ interface Planning {
   readonly lateClaims: Claim[];
 }
 
-function planUnit(unit: Unit, holders: Map<string, Holder>, stored: PlannedEvent[], planning: Planning): UnitResult {
+function planUnit(
+  unit: Unit,
+  holders: Map<string, Holder>,
+  stored: PlannedEvent[],
+  planning: Planning,
+): UnitResult | Costly {
   // Its claims are among the others' at once, and taken back where it is not stored.
   const claimed: string[] = [];
   const result = judgeUnit(unit, holders, claimed, stored, planning);
@@ -119,7 +116,7 @@ function judgeUnit(
   claimed: string[],
   stored: PlannedEvent[],
   planning: Planning,
-): UnitResult {
+): UnitResult | Costly {
   const fresh: Fresh[] = [];
   const late: Claim[] = [];
   const items: LooseResult[] = [];
@@ -131,6 +128,7 @@ function judgeUnit(
       continue;
     }
     const match = recipientsOf(event, planning);
+    if (match === null) return { kind: 'costly', tenantNum: event.tenant.num };
     // What was checked by newer types than are known here, the commit finds out.
     if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
     fresh.push({ event, match });
@@ -182,8 +180,9 @@ function isItem(result: LooseResult): result is ItemResult {
   return typeof result === 'object';
 }
 
-function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match {
+function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match | null {
   const match = matcher.match(event.tenant.num, event);
+  if (match === null) return null;
   const { exceptEndpoints: except } = event;
   if (except === undefined && match.endpoints.length <= MAX_DIRECT) return match;
   const wanted = except === undefined ? match.endpoints : match.endpoints.filter((num) => !except.has(num));

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import type { Subscription } from '../routing/subscription-clauses.ts';
-import type { Matcher } from './plan-group.ts';
+import type { Matcher } from './match.ts';
+import { UNMETERED } from './match-rate.ts';
 import { type LoadedRouting, RoutingCache, type RoutingCapacity } from './routing-cache.ts';
 
 function cacheOf(load: (num: number) => LoadedRouting | null, capacity?: RoutingCapacity) {
@@ -26,7 +27,7 @@ function endpointOf(num: number, subscriptions: readonly Subscription[]) {
 }
 
 const match = (matcher: Matcher, tenantNum: number, type: string, data: unknown = {}) =>
-  matcher.match(tenantNum, { type, content: () => ({ type, data }) });
+  matcher.match(tenantNum, { type, content: () => ({ type, data }) })!;
 
 test('a tenant is loaded once, however often its events come, and anew when it was forgotten', async () => {
   const { cache, loads } = cacheOf(routingOf);
@@ -50,7 +51,7 @@ test('tenants that are gone are named, and not looked up again: they never come 
   const { cache, loads } = cacheOf((num) => (num === 2 ? null : routingOf(num)));
   expect((await cache.prepare([1, 2])).gone).toEqual(new Set([2]));
   expect((await cache.prepare([2])).gone).toEqual(new Set([2]));
-  expect(cache.atHand([1, 2])).toMatchObject({ gone: new Set([2]), missing: new Set() });
+  expect(cache.atHand([1, 2], UNMETERED)).toMatchObject({ gone: new Set([2]), missing: new Set() });
   expect(loads).toEqual([1, 2]);
 });
 

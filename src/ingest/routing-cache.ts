@@ -2,8 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { OrderMode } from '../domain/endpoint.ts';
 import { laneOf } from '../routing/lane-of.ts';
 import type { Subscription } from '../routing/subscription-clauses.ts';
-import { type RoutedEvent, TenantIndex } from '../routing/tenant-index.ts';
-import type { Match, Matcher, Unit } from './plan-group.ts';
+import { TenantIndex } from '../routing/tenant-index.ts';
+import type { Match, MatchedEvent, Matcher } from './match.ts';
+import { type MatchMeter, UNMETERED } from './match-rate.ts';
+import type { Unit } from './plan-group.ts';
 
 export interface LoadedRouting {
   readonly version: bigint;
@@ -97,9 +99,9 @@ export class RoutingCache {
     this.#capacity = capacity;
   }
 
-  /** What is known of these tenants, at once. */
-  atHand(tenants: Iterable<number>): Prepared {
-    const prepared = new PreparedEntries(this.#laneOf);
+  /** What is known of these tenants, at once. @param meter is told how long it takes to match their events, and ends it */
+  atHand(tenants: Iterable<number>, meter: MatchMeter): Prepared {
+    const prepared = new PreparedEntries(this.#laneOf, meter);
     for (const num of tenants) prepared.add(num, this.#touch(num).entry);
     return prepared.result();
   }
@@ -132,7 +134,7 @@ export class RoutingCache {
 
   /** Reads what is missing or was forgotten. */
   async prepare(tenants: Iterable<number>): Promise<Prepared> {
-    const prepared = new PreparedEntries(this.#laneOf);
+    const prepared = new PreparedEntries(this.#laneOf, UNMETERED);
     const missing: Promise<void>[] = [];
     for (const num of new Set(tenants)) {
       const known = this.#entryOf(num);
@@ -272,28 +274,46 @@ async function bringUpToDate({ index, known }: Tenant, loaded: LoadedRouting): P
 /** What a group of events is matched with. */
 class PreparedEntries implements Matcher {
   readonly laneOf: Matcher['laneOf'];
+  readonly #meter: MatchMeter;
   readonly #gone = new Set<number>();
   readonly #missing = new Set<number>();
   readonly #entries = new Map<number, Entry>();
 
-  constructor(laneOf: Matcher['laneOf']) {
+  constructor(laneOf: Matcher['laneOf'], meter: MatchMeter) {
     this.laneOf = laneOf;
+    this.#meter = meter;
   }
 
   add(tenantNum: number, entry: Entry | null | undefined): void {
     if (entry === undefined) this.#missing.add(tenantNum);
     else if (entry === null) this.#gone.add(tenantNum);
-    else this.#entries.set(tenantNum, entry);
+    else {
+      this.#entries.set(tenantNum, entry);
+      this.#meter.enter(tenantNum);
+    }
   }
 
   result(): Prepared {
     return { gone: this.#gone, missing: this.#missing, matcher: this };
   }
 
-  match(tenantNum: number, event: RoutedEvent): Match {
+  isOver(): boolean {
+    return this.#meter.isOver;
+  }
+
+  match(tenantNum: number, event: MatchedEvent): Match | null {
     const entry = this.#entries.get(tenantNum);
     if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
-    const match = { version: entry.version, endpoints: entry.index.match(event) };
-    return entry.extras === null ? match : { ...match, ...entry.extras };
+    if (event.matched?.version === entry.version) return event.matched;
+    if (this.#meter.isClosed(tenantNum)) return null;
+    const began = this.#meter.nowMs();
+    const match = matchWith(entry, event);
+    if (this.#meter.took(tenantNum, this.#meter.nowMs() - began)) event.matched = match;
+    return match;
   }
+}
+
+function matchWith({ version, index, extras }: Entry, event: MatchedEvent): Match {
+  const match = { version, endpoints: index.match(event) };
+  return extras === null ? match : { ...match, ...extras };
 }

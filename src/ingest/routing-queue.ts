@@ -1,10 +1,11 @@
 import { type PendingUnit, tenantsOf } from './pending-unit.ts';
 import type { RoutingCache } from './routing-cache.ts';
+import { type Room, type RoomBounds, WaitingRooms } from './waiting-rooms.ts';
 
 /** Keeps the routing of these tenants as it is until what it resolves with is called. */
 export type HoldRouting = (tenants: ReadonlySet<number>) => Promise<() => void>;
 
-export interface RoutingQueueOptions {
+export interface RoutingQueueOptions extends RoomBounds {
   readonly routing: RoutingCache;
   readonly holdRouting: HoldRouting;
   /** Takes units whose routing was read: they may go into any group. */
@@ -13,17 +14,6 @@ export interface RoutingQueueOptions {
   readonly commit: (units: readonly PendingUnit[]) => Promise<void>;
   /** Takes units whose routing could not be read. */
   readonly fail: (units: readonly PendingUnit[], error: unknown) => void;
-  /** What may wait in all rooms together: it must not fill the buffer of all. */
-  readonly maxEvents: number;
-  readonly maxBytes: number;
-}
-
-/** Units that wait for the routing of one tenant. */
-interface Room {
-  readonly tenantNum: number;
-  units: PendingUnit[];
-  events: number;
-  bytes: number;
 }
 
 /** Routing that does not change until it is released. */
@@ -43,34 +33,23 @@ const MOST_HOLDS = 2;
  */
 export class RoutingQueue {
   readonly #options: RoutingQueueOptions;
-  readonly #rooms = new Map<number, Room>();
-  #events = 0;
-  #bytes = 0;
+  readonly #rooms: WaitingRooms;
   #holds = 0;
   readonly #waitingToHold: (() => void)[] = [];
 
   constructor(options: RoutingQueueOptions) {
     this.#options = options;
+    this.#rooms = new WaitingRooms(options);
   }
 
   get isEmpty(): boolean {
-    return this.#events === 0;
+    return this.#rooms.isEmpty;
   }
 
-  /**
-   * A room has no more than is left for the others, so that there is always something left for a tenant that has none; a unit that is larger than that still passes alone.
-   * @returns false where too much of the tenant, or of all, waits already
-   */
+  /** @returns false where too much of the tenant, or of all, waits already */
   add(tenantNum: number, unit: PendingUnit): boolean {
-    const room = this.#rooms.get(tenantNum);
-    const leftEvents = this.#options.maxEvents - this.#events - unit.unit.length;
-    const leftBytes = this.#options.maxBytes - this.#bytes - unit.bytes;
-    const isFull = leftEvents < 0 || leftBytes < 0;
-    if (isFull && this.#events > 0) return false;
-    const { events, bytes } = room ?? NOTHING;
-    const isTooMuch = events + unit.unit.length > leftEvents || bytes + unit.bytes > leftBytes;
-    if (isTooMuch && events > 0) return false;
-    this.#put(room ?? this.#open(tenantNum), unit);
+    if (!this.#rooms.hasPlaceFor(tenantNum, unit)) return false;
+    this.#rooms.put(this.#rooms.get(tenantNum) ?? this.#open(tenantNum), unit);
     // Of all its tenants: it would else meet one after the other.
     this.#beginReads(tenantsOf([unit]), [unit]);
     return true;
@@ -78,20 +57,11 @@ export class RoutingQueue {
 
   /** Takes out what has waited since before this moment. */
   takeOlder(before: number): readonly PendingUnit[] {
-    const late: PendingUnit[] = [];
-    for (const room of this.#rooms.values()) {
-      if (!room.units.some(({ since }) => since < before)) continue;
-      for (const unit of this.#empty(room)) {
-        if (unit.since < before) late.push(unit);
-        else this.#put(room, unit);
-      }
-    }
-    return late;
+    return this.#rooms.takeOlder(before);
   }
 
   #open(tenantNum: number): Room {
-    const room = { tenantNum, units: [], ...NOTHING };
-    this.#rooms.set(tenantNum, room);
+    const room = this.#rooms.open(tenantNum);
     void this.#serve(room);
     return room;
   }
@@ -104,12 +74,12 @@ export class RoutingQueue {
       while (room.units.length > 0) {
         await this.#read(room, new Set([room.tenantNum]));
         if (room.units.some(isRestless)) await this.#commitHeld(room);
-        else rejoin(this.#empty(room));
+        else rejoin(this.#rooms.empty(room));
       }
     } catch (error) {
-      fail(this.#empty(room), error);
+      fail(this.#rooms.empty(room), error);
     } finally {
-      this.#rooms.delete(room.tenantNum);
+      this.#rooms.close(room);
     }
   }
 
@@ -136,7 +106,7 @@ export class RoutingQueue {
       // Most is read already: what is held is held for what changed since.
       if (hold !== null) routing.forget(hold.tenants);
       await this.#read(room, hold?.tenants ?? new Set([room.tenantNum]));
-      const units = this.#empty(room);
+      const units = this.#rooms.empty(room);
       if (hold === null) rejoin(units);
       else await commit(units);
     } finally {
@@ -166,26 +136,6 @@ export class RoutingQueue {
     if (next === undefined) this.#holds--;
     else next();
   }
-
-  #put(room: Room, unit: PendingUnit): void {
-    room.units.push(unit);
-    this.#count(room, unit.unit.length, unit.bytes);
-  }
-
-  #empty(room: Room): readonly PendingUnit[] {
-    const { units } = room;
-    room.units = [];
-    this.#count(room, -room.events, -room.bytes);
-    return units;
-  }
-
-  #count(room: Room, events: number, bytes: number): void {
-    room.events += events;
-    room.bytes += bytes;
-    this.#events += events;
-    this.#bytes += bytes;
-  }
 }
 
-const NOTHING = { events: 0, bytes: 0 };
 const isRestless = ({ changes }: PendingUnit) => changes >= CHANGES_BEFORE_HOLD;

@@ -4,6 +4,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { mayHaveExactNumbers, parseExactly } from '../routing/exact-number.ts';
 import { dedupKey, digestUuid } from './dedup-key.ts';
 import type { EventInput } from './event-input.ts';
+import type { Match } from './match.ts';
 import type { ReadEvent } from './read-event.ts';
 
 /** An event in its final bytes, ready to be committed. */
@@ -27,6 +28,8 @@ export interface PendingEvent {
   readonly exceptEndpoints?: ReadonlySet<number>;
   /** The version of the tenant's event types that it was checked by; absent: it is none that producers send. */
   rulesVersion?: bigint | undefined;
+  /** What was found for it where that took long. */
+  matched?: Match | undefined;
   /** The body, parsed without loss: for filters. */
   readonly content: () => unknown;
 }
@@ -66,6 +69,7 @@ export function sealEvent(
     keys,
     bodyHash: keys.length === 0 ? '' : digestUuid(comparedText(event)),
     rulesVersion: undefined,
+    matched: undefined,
     content: () => contentOf(body, headOf(input, publicId, timestamp, tenant.id), value),
   };
 }

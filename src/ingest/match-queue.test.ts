@@ -1,0 +1,222 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Refusal } from '../domain/errors.ts';
+import type { ClaimedBy } from '../store/claims.ts';
+import type { AppendGroup } from '../store/event-log.ts';
+import { eventOf } from './fixtures/commit-rig.ts';
+import { GroupCommit, type GroupCommitOptions } from './group-commit.ts';
+import { MatchRate } from './match-rate.ts';
+import { RoutingCache } from './routing-cache.ts';
+import type { PendingEvent } from './seal-event.ts';
+
+/** What was done, in order: events by their public ids. */
+const matched: string[] = [];
+const stored: string[] = [];
+const groups: AppendGroup[] = [];
+const order: string[] = [];
+/** Goes on by itself, and by what matching is said to take. */
+let aheadMs = 0;
+const nowMs = () => performance.now() + aheadMs;
+let made: GroupCommit | null = null;
+const versions = new Map<number, bigint>();
+
+beforeEach(() => {
+  for (const list of [matched, stored, groups, order]) list.length = 0;
+  aheadMs = 0;
+  versions.clear();
+});
+afterEach(() => made?.stop());
+
+/** An event whose matching takes so long. */
+function costly(tenantNum: number, ms: number, given: Partial<PendingEvent> = {}): PendingEvent {
+  const event = eventOf({ tenant: { num: tenantNum, id: `tenant_${tenantNum}` } });
+  const content = () => {
+    matched.push(event.publicId);
+    order.push(`matched ${tenantNum}`);
+    aheadMs += ms;
+    return { data: { a: 1 } };
+  };
+  return { ...event, content, ...given };
+}
+
+const subscriptions = JSON.stringify([{ filter: '{"data":{"a":[1]}}' }]);
+const versionOf = (num: number) => versions.get(num) ?? 1n;
+
+function commitsWith(options: Partial<GroupCommitOptions> = {}): GroupCommit {
+  made = new GroupCommit({
+    append: async (group) => {
+      groups.push(group);
+      const changed = [...group.routing].filter(([num, version]) => versionOf(num) !== version);
+      if (changed.length > 0) return { kind: 'routing_changed', tenants: changed.map(([num]) => num) };
+      for (const { tenantNum, uuid } of group.events) {
+        stored.push(uuid);
+        order.push(`stored ${tenantNum}`);
+      }
+      return { kind: 'stored' };
+    },
+    findClaims: async () => new Map(),
+    isRetryable: () => false,
+    holdRouting: async () => () => {},
+    rate: new MatchRate(nowMs),
+    routing: new RoutingCache(async (num) => ({ version: versionOf(num), endpoints: [{ num: 7, subscriptions }] }), 4),
+    onFailure: () => {},
+    keysExpireBefore: () => '00000000-0000-0000-0000-000000000000',
+    maxEvents: 5_000,
+    maxBytes: 1_000_000,
+    deadlineMs: 30_000,
+    ...options,
+  });
+  return made;
+}
+
+/** Lets a tenant's debt be over. */
+const passTime = () => {
+  aheadMs += 60_000;
+};
+
+/** A few turns of the event loop, in which time goes by. */
+async function turns(count = 10): Promise<void> {
+  for (let i = 0; i < count; i++) await nextTurn();
+}
+
+test('G4: a tenant whose events take long to be matched keeps no other event of its group waiting: of its own one is matched meanwhile', async () => {
+  const commits = commitsWith();
+  await commits.submit([costly(1, 0)]);
+  await commits.submit([costly(2, 0)]);
+  order.length = 0;
+  const slow = commits.submit(Array.from({ length: 4 }, () => costly(2, 100)));
+  const other = commits.submit([costly(1, 0)]);
+  expect((await other).kind).toBe('accepted');
+  expect(order).toEqual(['matched 2', 'matched 1', 'stored 1']);
+  for (let left = 4; left > 0; left--) {
+    passTime();
+    await turns();
+  }
+  expect((await slow).kind).toBe('accepted');
+  expect(order.slice(3)).toEqual([...Array(3).fill('matched 2'), ...Array(4).fill('stored 2')]);
+});
+
+test('tenants whose events take long, each its first ones, have no group’s turn to themselves together', async () => {
+  const commits = commitsWith();
+  const tenants = Array.from({ length: 12 }, (_, i) => i + 1);
+  for (const num of tenants) await commits.submit([costly(num, 0)]);
+  order.length = 0;
+  let isOver = false;
+  const tick = () => {
+    order.push('turn');
+    if (!isOver) setImmediate(tick);
+  };
+  setImmediate(tick);
+  await Promise.all(tenants.map((num) => commits.submit([costly(num, 24)])));
+  isOver = true;
+  const inTurns = order.join(' ').split('turn');
+  const most = Math.max(...inTurns.map((each) => each.split('matched').length - 1));
+  expect(most).toBe(3);
+  expect(order.filter((each) => each.startsWith('matched'))).toHaveLength(12);
+});
+
+test('what waited until it was matched is stored in the order in which it came, with what came meanwhile, each event matched once', async () => {
+  const commits = commitsWith();
+  const units = Array.from({ length: 5 }, () => [costly(2, 400), costly(2, 400)]);
+  const sent = units.slice(0, 3).map((unit) => commits.submit(unit));
+  await turns();
+  sent.push(...units.slice(3).map((unit) => commits.submit(unit)));
+  const timer = setInterval(passTime, 5);
+  const results = await Promise.all(sent).finally(() => clearInterval(timer));
+  for (const result of results) expect(result.kind).toBe('accepted');
+  expect(stored).toEqual(units.flat().map(({ uuid }) => uuid));
+  expect(matched).toEqual(units.flat().map(({ publicId }) => publicId));
+});
+
+test('what was matched by routing that has changed since is matched again', async () => {
+  const commits = commitsWith();
+  const unit = [costly(2, 1_000), costly(2, 1_000)];
+  await commits.submit([costly(2, 0)]);
+  const sent = commits.submit(unit);
+  await turns();
+  versions.set(2, 2n);
+  for (let left = 6; left > 0; left--) {
+    passTime();
+    await turns();
+  }
+  expect((await sent).kind).toBe('accepted');
+  expect(groups.at(-1)!.routing.get(2)).toBe(2n);
+  expect(matched.filter((id) => id === unit[0]!.publicId)).toHaveLength(2);
+});
+
+const tooCostly = (error: unknown) =>
+  error instanceof Refusal &&
+  [error.status, error.code].join() === '429,rate_limited' &&
+  error.retryAfterSeconds! >= 1 &&
+  /fewer events at once/.test(error.message);
+
+test('what cannot be matched in the time that a producer waits is refused with the time until it may be, and what is to be done', async () => {
+  const commits = commitsWith({ deadlineMs: 400 });
+  const late = commits.submit(Array.from({ length: 5 }, () => costly(2, 300)));
+  await expect(late).rejects.toSatisfy(tooCostly);
+  // A debt that lasts longer than that is told at once, and nothing is matched for it.
+  await turns();
+  passTime();
+  await expect(commits.submit([costly(2, 60_000), costly(2, 1)])).rejects.toSatisfy(tooCostly);
+  const count = matched.length;
+  await expect(commits.submit([costly(2, 1)])).rejects.toMatchObject({ retryAfterSeconds: 179 });
+  expect(matched).toHaveLength(count);
+  expect(commits.waitingEvents).toBe(0);
+  await commits.drain();
+});
+
+test('what is stored already is not matched again: who sends a batch again that took too long comes to an end', async () => {
+  const asked: string[] = [];
+  const by: ClaimedBy = {
+    eventUuid: '00000000-0000-7000-8000-000000000001',
+    externalId: 'mine',
+    bodyHash: 'a',
+    deliveries: 3,
+  };
+  const commits = commitsWith({
+    findClaims: async (keys) => {
+      asked.push(...keys);
+      return new Map(keys.filter((key) => key !== 'k9').map((key) => [key, by]));
+    },
+  });
+  const batch = [1, 2, 3, 9].map((num) => costly(2, 100, { keys: [`k${num}`], bodyHash: 'a' }));
+  const sent = commits.submit(batch);
+  await turns();
+  passTime();
+  expect(await sent).toMatchObject({
+    items: [1, 2, 3].map(() => ({ id: 'mine', status: 'duplicate' })).concat([{ status: 'accepted' } as never]),
+  });
+  expect(asked).toEqual(['k1', 'k2', 'k3', 'k9']);
+  expect(matched).toEqual([batch[0]!.publicId, batch[3]!.publicId]);
+});
+
+test('G4: what waits until it is matched takes no more than a quarter of the buffer, and no tenant has all of that', async () => {
+  const commits = commitsWith({ maxEvents: 80 });
+  const waiting: number[] = [];
+  for (const num of [2, 3]) {
+    await commits.submit([costly(num, 1_000)]);
+    const sent = Array.from({ length: 15 }, () => commits.submit([costly(num, 1)]).then(String, String));
+    const open = new Set(sent);
+    for (const each of sent) void each.then(() => open.delete(each));
+    await turns(5);
+    waiting.push(open.size);
+  }
+  expect(waiting).toEqual([10, 5]);
+  expect((await commits.submit([costly(1, 0)])).kind).toBe('accepted');
+});
+
+test('when it cannot be told what is stored already, those that wait for it get 503, and later ones are stored', async () => {
+  let isAway = true;
+  const commits = commitsWith({
+    findClaims: async () => {
+      if (isAway) throw new Error('connection lost');
+      return new Map();
+    },
+  });
+  const keys = { keys: ['k1'], bodyHash: 'a' };
+  const sent = commits.submit([costly(2, 100), costly(2, 100, keys)]);
+  await expect(sent).rejects.toMatchObject({ code: 'storage_unavailable' });
+  isAway = false;
+  passTime();
+  expect((await commits.submit([costly(2, 100, keys)])).kind).toBe('accepted');
+});

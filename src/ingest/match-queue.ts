@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { TurnQueue } from '../event-types/turn-queue.ts';
+import type { ClaimedBy } from '../store/claims.ts';
+import { EndpointSets } from './endpoint-sets.ts';
+import { MAX_DIRECT } from './fan-out.ts';
+import { fateOf, holdersOf } from './fate.ts';
+import type { Match } from './match.ts';
+import type { MatchMeter, MatchRate } from './match-rate.ts';
+import type { PendingUnit } from './pending-unit.ts';
+import type { RoutingCache } from './routing-cache.ts';
+import { claimsOf, type PendingEvent } from './seal-event.ts';
+import { type Room, type RoomBounds, WaitingRooms } from './waiting-rooms.ts';
+
+export interface MatchQueueOptions extends RoomBounds {
+  readonly routing: RoutingCache;
+  readonly rate: MatchRate;
+  readonly findClaims: (keys: readonly string[]) => Promise<ReadonlyMap<string, ClaimedBy>>;
+  /** Takes units whose events were matched: they may go into any group. */
+  readonly rejoin: (units: readonly PendingUnit[]) => void;
+  readonly fail: (units: readonly PendingUnit[], error: unknown) => void;
+}
+
+/** Longest that events are matched at a stretch; the last one to its end. */
+const PIECE_MS = 10;
+/** Before it is looked again whether a tenant may go on: by then what others spent may be another. */
+const LONGEST_WAIT_MS = 50;
+/** Units whose keys are looked for at once. */
+const LOOKED_FOR = 100;
+
+/**
+ * Where units wait whose events take long to be matched, tenant by tenant: they are matched here, in pieces between which others have the event loop, and within what the tenant may
+ * take of the process (G4). The group that stores them in the end matches nothing again, as long as routing stays the same.
+ */
+export class MatchQueue {
+  readonly #options: MatchQueueOptions;
+  readonly #rooms: WaitingRooms;
+  readonly #turns = new TurnQueue();
+
+  constructor(options: MatchQueueOptions) {
+    this.#options = options;
+    this.#rooms = new WaitingRooms(options);
+  }
+
+  get isEmpty(): boolean {
+    return this.#rooms.isEmpty;
+  }
+
+  /** @returns false where too much of the tenant, or of all, waits already */
+  add(tenantNum: number, unit: PendingUnit): boolean {
+    if (!this.#rooms.hasPlaceFor(tenantNum, unit)) return false;
+    unit.isMatched = false;
+    this.#rooms.put(this.#rooms.get(tenantNum) ?? this.#open(tenantNum), unit);
+    return true;
+  }
+
+  /** A tenant of the unit of which others wait here, so that it is not to go before them; null when there is none. */
+  tenantAhead({ unit, isMatched }: PendingUnit): number | null {
+    if (isMatched || this.isEmpty) return null;
+    return unit.find(({ tenant }) => (this.#rooms.get(tenant.num)?.units.length ?? 0) > 0)?.tenant.num ?? null;
+  }
+
+  /** Takes out what has waited since before this moment. */
+  takeOlder(before: number): readonly PendingUnit[] {
+    return this.#rooms.takeOlder(before);
+  }
+
+  #open(tenantNum: number): Room {
+    const room = this.#rooms.open(tenantNum);
+    void this.#serve(room);
+    return room;
+  }
+
+  async #serve(room: Room): Promise<void> {
+    const { rejoin, fail } = this.#options;
+    try {
+      // What comes in this turn of the event loop is served too.
+      await Promise.resolve();
+      const sets = new EndpointSets();
+      while (room.units.length > 0) {
+        await this.#findClaims(room);
+        await this.#untilMayMatch(room);
+        const matched = await this.#turns.take(room.tenantNum, () => this.#matchSome(room, sets));
+        if (matched.length > 0) rejoin(matched);
+      }
+    } catch (error) {
+      fail(this.#rooms.empty(room), error);
+    } finally {
+      this.#rooms.close(room);
+    }
+  }
+
+  async #untilMayMatch({ tenantNum }: Room): Promise<void> {
+    const { rate } = this.#options;
+    for (let ms = rate.waitMs(tenantNum); ms > 0; ms = rate.waitMs(tenantNum))
+      await delay(Math.min(LONGEST_WAIT_MS, Math.ceil(ms)), undefined, { ref: false });
+  }
+
+  /** What is stored already is not matched: who sends again what took too long comes to an end. */
+  async #findClaims({ units }: Room): Promise<void> {
+    const some = units.filter(({ claimed }) => claimed === null).slice(0, LOOKED_FOR);
+    const keys = some.flatMap(({ unit }) => unit.flatMap((event) => claimsOf(event).map(({ key }) => key)));
+    const claimed = keys.length === 0 ? NO_CLAIMS : await this.#options.findClaims(keys);
+    for (const unit of some) unit.claimed = claimed;
+  }
+
+  /** @returns those of which all is matched, no longer in the room */
+  #matchSome(room: Room, sets: EndpointSets): readonly PendingUnit[] {
+    const { rate } = this.#options;
+    const meter = rate.piece(PIECE_MS);
+    let count = 0;
+    for (const unit of room.units) {
+      if (unit.claimed === null || !this.#match(unit, meter, sets)) break;
+      unit.isMatched = true;
+      count++;
+    }
+    return this.#rooms.shift(room, count);
+  }
+
+  /** @returns whether there is nothing left of it, or nothing that could be matched now */
+  #match({ unit, claimed }: PendingUnit, meter: MatchMeter, sets: EndpointSets): boolean {
+    const tenants = new Set(unit.map(({ tenant }) => tenant.num));
+    const { gone, missing, matcher } = this.#options.routing.atHand(tenants, meter);
+    // It waits for that elsewhere, and comes again.
+    if (missing.size > 0) return true;
+    const holders = holdersOf(claimed ?? NO_CLAIMS);
+    for (const event of unit) {
+      if (gone.has(event.tenant.num) || fateOf(event, holders) !== null) continue;
+      const match = matcher.match(event.tenant.num, event);
+      if (match === null) return false;
+      keep(event, match, sets);
+    }
+    return true;
+  }
+}
+
+const NO_CLAIMS: ReadonlyMap<string, ClaimedBy> = new Map();
+
+/** Events that wait must not each hold a list of thousands. */
+function keep(event: PendingEvent, match: Match, sets: EndpointSets): void {
+  const { endpoints } = match;
+  if (event.matched === match && endpoints.length > MAX_DIRECT)
+    event.matched = { ...match, endpoints: sets.share(event.tenant.num, endpoints) };
+}
