@@ -345,7 +345,7 @@ export const PROBLEM_CODES = {
     status: 429,
     where: `${LIMITED}, calls about versions of event types`,
     meaning:
-      'The tenant has sent its share of events or bytes, or its schemas and the events that take long to be checked by them have taken theirs. Nothing was stored, but for the types of a preset that came before.',
+      'The tenant has sent its share of events or bytes, or its schemas and the events that take long to be checked by them, or to be matched by its filters, have taken theirs. Nothing was stored, but for the types of a preset that came before.',
     remedy: 'Send it again after `Retry-After`; the header `RateLimit` says what is left of events and bytes.',
   },
   backlog_full: {

@@ -1,0 +1,53 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { call } from '../support/api.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+let service: TestService;
+
+beforeAll(async () => {
+  // As long as it takes where the machine is slow: the longer matching takes, the longer it waits for its share.
+  service = await startTestService({ config: { INGEST_DEADLINE_MS: 60_000 } });
+});
+
+afterAll(() => service.stop());
+
+const api = (method: string, path: string, body?: unknown) => call(service.baseUrl, method, path, body);
+
+const EVENTS = 6;
+
+/** So many wildcards to each of which all these texts may be alike: some 60 ms for each event. */
+const wildcards = Array.from({ length: 500 }, (_, i) => ({ filter: { data: { a: [{ wildcard: `*aaaaa*${i}x*` }] } } }));
+const costly = (n: number) => ({
+  tenant_id: 'slow',
+  type: 'a',
+  data: { n, a: Array.from({ length: 600 }, (_, i) => `aaaaaaa${i}`) },
+});
+
+/** @param endpoints the subscriptions of each */
+async function makeTenant(id: string, endpoints: readonly (readonly unknown[])[]): Promise<void> {
+  await api('POST', '/v1/tenants', { id });
+  for (const subscriptions of endpoints) {
+    const endpoint = { url: 'http://127.0.0.1:9/', subscriptions };
+    expect(await api('POST', `/v1/tenants/${id}/endpoints`, endpoint)).toMatchObject({ status: 201 });
+  }
+}
+
+test('G4: a tenant whose events take long to be matched by its filters keeps no other tenant’s events waiting, and its own are stored too', async () => {
+  await makeTenant(
+    'slow',
+    Array.from({ length: 5 }, (_, i) => wildcards.slice(i * 100, (i + 1) * 100)),
+  );
+  await makeTenant('quick', [[]]);
+  const quick = () => api('POST', '/v1/events', { tenant_id: 'quick', type: 'a', data: {} });
+  for (const send of [quick, () => api('POST', '/v1/events', { tenant_id: 'slow', type: 'a', data: {} })])
+    expect(await send()).toMatchObject({ status: 202 });
+  let isOver = false;
+  const batch = Array.from({ length: EVENTS }, (_, n) => costly(n));
+  const slow = api('POST', '/v1/events', batch).finally(() => (isOver = true));
+  // It was taken in, and none of its events is stored.
+  while (service.context.commits.waitingEvents < EVENTS) await nextTurn();
+  expect(await quick()).toMatchObject({ status: 202, body: { deliveries: 1 } });
+  expect(isOver).toBe(false);
+  expect(await slow).toMatchObject({ status: 202, body: { accepted: EVENTS } });
+});
