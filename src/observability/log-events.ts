@@ -31,7 +31,7 @@ export const LOG_EVENTS = {
   'log.dropped': {
     level: 'warn',
     meaning:
-      'Whoever reads the log did not, for so long that 32 MiB waited for it: so many `lines` that came then were not kept. They are missing somewhere before this one.',
+      'Whoever reads the log did not, or its disk was full, for so long that 32 MiB waited for it: so many `lines` that came then were not kept. They are missing somewhere before this one.',
     fields: ['lines'],
   },
   'event.accepted': {

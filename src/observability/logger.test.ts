@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { openSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 const LINES = 5_000;
 const SCRIPT = `
@@ -32,9 +33,48 @@ const FLOOD = `
   process.exit(0);
 `;
 
+/** Its disk is full at first: what it writes beyond what may wait is dropped. Then there is room. */
+const FULL = `
+  import fs from 'node:fs';
+  const write = fs.write;
+  let failures = 0;
+  fs.write = (...args) => {
+    if (failures === Infinity) return write(...args);
+    failures++;
+    setImmediate(args.at(-1), Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }));
+  };
+  const { createLogger } = await import('${import.meta.dirname}/logger.ts');
+  const { log, flush, watchDrops } = createLogger('info');
+  let lines = 0;
+  const caughtUp = new Promise((resolve) => watchDrops({
+    onDropped: (more) => { lines += more; },
+    onCaughtUp: () => resolve(log.warn({ event: 'log.dropped', lines })),
+  }));
+  for (let n = 0; n < ${MANY}; n++) {
+    log.info({ event: 'line', n, text: 'x'.repeat(200) });
+    if (n % 1_000 === 0) await new Promise(setImmediate);
+  }
+  if (failures < 2) throw new Error('it was not tried again');
+  failures = Infinity;
+  const alive = setInterval(() => {}, 1_000);
+  await caughtUp;
+  await flush();
+  clearInterval(alive);
+  process.exit(0);
+`;
+
+/** It ends in the midst of what it writes. */
+const BUG = `
+  import { createLogger } from '${import.meta.dirname}/logger.ts';
+  const { log } = createLogger('info');
+  for (let n = 0; n < ${LINES}; n++) log.info({ event: 'line', n, text: 'x'.repeat(200) });
+  throw new Error('a bug');
+`;
+
 /** A process that writes lines and ends. */
-function writer(script = SCRIPT, stderr: 'inherit' | 'pipe' = 'inherit') {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', stderr] });
+function writer(script = SCRIPT, stderr: 'inherit' | 'pipe' = 'inherit', stdout: 'pipe' | number = 'pipe') {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', stdout, stderr] });
+  onTestFinished(() => void child.kill('SIGKILL'));
   return { child, ended: once(child, 'exit') };
 }
 
@@ -69,4 +109,37 @@ test('of lines that nobody reads 32 MiB wait; what comes then is dropped, counte
   expect(kept.slice(0, 100_000)).toEqual(Array.from({ length: 100_000 }, (_, n) => n));
   expect(lines.at(-1)).toMatchObject({ event: 'log.dropped', lines: MANY - kept.length });
   expect(await ended).toEqual([0, null]);
+});
+
+test('while a log cannot be written its lines wait, up to 32 MiB; it is tried again, and what was dropped is told when it can be written', async () => {
+  const { child, ended } = writer(FULL, 'pipe');
+  const [said, output] = await Promise.all([text(child.stderr!), text(child.stdout!)]);
+  const lines = output
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const kept = lines.filter(({ event }) => event === 'line').map(({ n }) => n);
+  expect(kept.slice(0, 100_000)).toEqual(Array.from({ length: 100_000 }, (_, n) => n));
+  expect(lines.at(-1)).toMatchObject({ event: 'log.dropped', lines: MANY - kept.length });
+  expect(said.match(/ENOSPC/g)).toHaveLength(1);
+  expect(await ended).toEqual([0, null]);
+});
+
+test('a process that a bug ends writes what it has gathered first', async () => {
+  const { child, ended } = writer(BUG, 'pipe');
+  child.stderr!.resume();
+  const lines = (await text(child.stdout!)).trimEnd().split('\n');
+  expect(JSON.parse(lines.at(-1)!).n).toBe(LINES - 1);
+  expect(await ended).toEqual([1, null]);
+});
+
+const full = process.platform === 'linux' ? openSync('/dev/full', 'w') : 0;
+
+test.runIf(process.platform === 'linux').each([
+  ['in order', SCRIPT, 0],
+  ['by a bug', BUG, 1],
+])('a process whose log has no space left ends all the same: %s', async (_, script, code) => {
+  const { child, ended } = writer(script, 'pipe', full);
+  child.stderr!.resume();
+  expect(await ended).toEqual([code, null]);
 });

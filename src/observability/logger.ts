@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type Logger } from 'pino';
 import { gatherLines } from './gather-lines.ts';
 import type { LogEventName } from './log-events.ts';
+import { writeRest } from './write-rest.ts';
 
 /** Where lines go, and how they leave before the process ends. */
 export interface ProcessLog {
@@ -35,9 +36,7 @@ const FLUSH_MS = 5_000;
  * JSON lines on standard output. Lines are gathered and written in blocks, off the hot path; `flush` before the process ends.
  */
 export function createLogger(level: string): ProcessLog {
-  const destination = gatherLines(
-    pino.destination({ fd: 1, sync: false, minLength: 8_192, periodicFlush: 200, maxLength: MOST_WAITING_BYTES }),
-  );
+  const destination = gatherLines(openOutput());
   const log = pino(
     {
       level,
@@ -47,7 +46,6 @@ export function createLogger(level: string): ProcessLog {
     },
     destination,
   );
-  // Not `flushSync`: where the reader of our output is gone, it tries for ever.
   const flush = async () => {
     const written = new Promise<void>((resolve) => destination.flush(() => resolve()));
     const late = sleep(FLUSH_MS, 'late' as const, { ref: false });
@@ -66,6 +64,28 @@ export function createLogger(level: string): ProcessLog {
     });
   };
   return { log, writeInfo: infoWriter(log, (line) => destination.write(line)), flush, watchDrops };
+}
+
+function openOutput() {
+  const output = pino.destination({
+    fd: 1,
+    sync: false,
+    minLength: 8_192,
+    periodicFlush: 200,
+    maxLength: MOST_WAITING_BYTES,
+  });
+  output.flushSync = () => writeRest(output);
+  let isFailing = false;
+  // A full disk, for one. Unheard it would end the process. What could not be written waits with what comes after it, and is tried again with the next block, and five times a second.
+  output.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (!isFailing && code !== 'EPIPE')
+      process.stderr.write(`The log cannot be written (${message}). It is tried again; up to 32 MiB of lines wait.\n`);
+    isFailing = true;
+  });
+  output.on('write', () => {
+    isFailing = false;
+  });
+  return output;
 }
 
 function linesIn(block: string): number {

@@ -23,7 +23,7 @@ export class Metrics {
   readonly runtime = new RuntimeMetrics(this.#kit);
   readonly linesDropped = this.#kit.counter(
     'log_lines_dropped_total',
-    'Lines of the log that were not kept, because whoever reads it did not read.',
+    'Lines of the log that were not kept, because whoever reads it did not read, or its disk was full.',
   );
   #rendering: Promise<string> | null = null;
   readonly #build = this.#kit.gauge('build_info', 'Always 1: what runs here.', ['version', 'node']);
