@@ -23,10 +23,14 @@ export interface Installation {
   close(): Promise<void>;
 }
 
-/** Takes what the configuration gives, and starts the rest. */
-export async function openInstallation(config: Config): Promise<Installation> {
+/**
+ * Takes what the configuration gives, and starts the rest.
+ * @param signal ends the start of an embedded Postgres
+ * @throws the reason of `signal`; EmbeddedPostgresError. Nothing is left running.
+ */
+export async function openInstallation(config: Config, signal: AbortSignal): Promise<Installation> {
   const { DATABASE_URL: databaseUrl, OPERATOR_KEY: operatorKey, MASTER_KEY: masterKeys } = config;
-  if (databaseUrl === undefined) return openEmbedded(config);
+  if (databaseUrl === undefined) return openEmbedded(config, signal);
   // `readConfig` requires both keys with DATABASE_URL.
   return {
     databaseUrl,
@@ -39,20 +43,26 @@ export async function openInstallation(config: Config): Promise<Installation> {
   };
 }
 
-async function openEmbedded(config: Config): Promise<Installation> {
-  const postgres = await startEmbeddedPostgres({
-    dataDir: config.DATA_DIR,
-    log: (line) => void process.stdout.write(`${line}\n`),
-  });
-  let isClosing = false;
+/** Postgres comes last: it outlives us, so that nothing that can fail may stand between its start and whoever ends it. */
+async function openEmbedded(config: Config, signal: AbortSignal): Promise<Installation> {
   const keys = await readLocalKeys(config.DATA_DIR);
-  const run = config.DEMO ? new Demo(config.DATA_DIR) : null;
+  // Its receiver speaks http: with HTTPS_ONLY its endpoint would be refused.
+  const run = config.DEMO && !config.HTTPS_ONLY ? new Demo(config.DATA_DIR) : null;
+  const demo = run === null ? null : { run, socket: await run.open() };
+  const log = (line: string) => void process.stdout.write(`${line}\n`);
+  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log, signal }).catch(
+    async (error: unknown) => {
+      await run?.close();
+      throw error;
+    },
+  );
+  let isClosing = false;
   return {
     databaseUrl: postgres.url,
     operatorKey: config.OPERATOR_KEY ?? keys.operatorKey,
     masterKeys: config.MASTER_KEY ?? [keys.masterKey],
     isEmbedded: true,
-    demo: run === null ? null : { run, socket: await run.open() },
+    demo,
     lost: lossOf(postgres, () => isClosing),
     close: async () => {
       isClosing = true;

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { HttpServer } from './api/http-server.ts';
+import { awaitSignal } from './await-signal.ts';
 import { buildContext } from './build-context.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
@@ -7,7 +8,7 @@ import { compileEgressPolicy } from './delivery/egress-policy.ts';
 import { startupPage } from './embedded/startup-page.ts';
 import { explainTo } from './explain-postgres.ts';
 import { ingestLimitsService } from './ingest-limits-service.ts';
-import { type Ending, openInstallation } from './installation.ts';
+import { type Ending, type Installation, openInstallation } from './installation.ts';
 import { periodic, type Service, type Stage, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
 import { ownSockets } from './own-sockets.ts';
@@ -24,11 +25,12 @@ const HTTP_STOP_SHARE = 0.8;
 
 /** Runs until it is told to stop, or loses what it stands on. @returns why it ended. */
 export async function runProcess(config: Config): Promise<Ending> {
-  const stopping = awaitSignal();
+  const { asked: stopping, signal } = awaitSignal();
   const { log, writeInfo, flush, watchDrops } = createLogger(config.LOG_LEVEL);
   const http = new HttpServer(config.MAX_CONNECTIONS);
   const listener = await http.listen(config.HOST, config.PORT);
-  const installation = await openInstallation(config);
+  const installation = await openUnlessAborted(config, signal);
+  if (installation === null) return stopping;
   const { databaseUrl, operatorKey, isEmbedded, demo } = installation;
   try {
     // Another process may be migrating for long: a signal must not have to wait for that.
@@ -61,15 +63,27 @@ export async function runProcess(config: Config): Promise<Ending> {
     return await runServices(context, http, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
       context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
-      if (isEmbedded)
-        await startupPage({ config, port, operatorKey, demo: demo?.run ?? null, tenants: tenantsOf(context) });
-      return Promise.race([stopping, installation.lost]);
+      const ending = Promise.race([stopping, installation.lost]);
+      if (isEmbedded) {
+        const page = { config, port, operatorKey, demo: demo?.run ?? null, tenants: tenantsOf(context), signal };
+        // Its demo may wait for long.
+        await Promise.race([startupPage(page), ending]);
+      }
+      return ending;
     });
   } finally {
     await flush();
     await http.stop(0);
     await installation.close();
   }
+}
+
+/** Null when it was told to stop before there was one: nothing of it is left. */
+function openUnlessAborted(config: Config, signal: AbortSignal): Promise<Installation | null> {
+  return openInstallation(config, signal).catch((error: unknown) => {
+    if (signal.aborted && error === signal.reason) return null;
+    throw error;
+  });
 }
 
 const tenantsOf = ({ prisma }: Context) => ({
@@ -145,12 +159,4 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Stage[] {
       },
     },
   ];
-}
-
-/** A terminal signals the whole process group, and npm passes the signal on: the second of a pair must not cut the stop short. */
-function awaitSignal(): Promise<Ending> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.on(signal, () => resolve({ text: signal, exitCode: 0 }));
-  });
 }

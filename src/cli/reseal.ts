@@ -48,8 +48,9 @@ async function openBase(config: Config): Promise<Base> {
       `DATABASE_URL: not set, and there is no database in ${config.DATA_DIR} either: name one of the two, DATABASE_URL or DATA_DIR`,
     ]);
   }
-  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: say });
+  // First: a Postgres that was started would outlive a failure here.
   const masterKeys = config.MASTER_KEY ?? [(await readLocalKeys(config.DATA_DIR)).masterKey];
+  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: say });
   return { databaseUrl: postgres.url, masterKeys, close: () => postgres.stop() };
 }
 

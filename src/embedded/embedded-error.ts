@@ -50,13 +50,19 @@ export function explainFailure(doing: string, path: string, cause: unknown): Emb
   }
   // Another program that is missing is told by its name, not as a folder.
   if (/EEXIST|ENOTDIR|ENAMETOOLONG|ELOOP|(?:ENOENT|EINVAL): .*, mkdir/.test(said)) {
-    return new EmbeddedPostgresError(
-      'no-folder',
-      `Cannot ${doing}: ${path} is no folder, and cannot be made one. Set DATA_DIR to another folder.\n${said}`,
-      { cause },
-    );
+    return noFolder(doing, path, cause);
   }
   return new EmbeddedPostgresError('failed', `Cannot ${doing} (folder: ${path}).\n${said}`, { cause });
+}
+
+/** `path` is no folder, or one in which nothing can be made, as /proc. */
+export function noFolder(doing: string, path: string, cause: unknown): EmbeddedPostgresError {
+  const said = lastLines(cause instanceof Error ? cause.message : String(cause));
+  return new EmbeddedPostgresError(
+    'no-folder',
+    `Cannot ${doing}: ${path} is no folder, and cannot be made one. Set DATA_DIR to another folder.\n${said}`,
+    { cause },
+  );
 }
 
 /** A program says what went wrong last. */

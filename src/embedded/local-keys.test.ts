@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -36,3 +36,16 @@ test.each([
   await expect(readLocalKeys(dir)).rejects.toThrow(`${join(dir, file)} holds no key`);
   expect(await readFile(join(dir, file), 'utf8')).toBe(text);
 });
+
+test('a key that cannot be read is told with the folder to look at', async () => {
+  await mkdir(join(dir, 'master-key'));
+  const error = await readLocalKeys(dir).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ name: 'EmbeddedPostgresError', message: expect.stringMatching(`${dir}.*\nEISDIR`) });
+});
+
+test.runIf(process.platform === 'linux')(
+  'a data folder that nothing can be written to is told with what to do',
+  async () => {
+    await expect(readLocalKeys('/proc/self')).rejects.toThrow('Set DATA_DIR to another folder');
+  },
+);

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { EmbeddedPostgresError } from './embedded-error.ts';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { EmbeddedPostgresError, explainFailure, noFolder } from './embedded-error.ts';
+import { makeFolder } from './make-folder.ts';
 import { exists } from './missing-files.ts';
 import { writeOnce } from './write-once.ts';
 
@@ -35,11 +36,18 @@ const MASTER_KEY: Kind = {
 
 /**
  * The keys of an embedded installation: made once, kept in its data folder, readable by its owner alone.
- * @throws EmbeddedPostgresError where a file holds no key
+ * @throws EmbeddedPostgresError where a file holds no key, or cannot be read or written
  */
 export async function readLocalKeys(dataDir: string): Promise<LocalKeys> {
-  await mkdir(dataDir, { recursive: true });
-  return { operatorKey: await readOrMake(dataDir, OPERATOR_KEY), masterKey: await readOrMake(dataDir, MASTER_KEY) };
+  try {
+    await makeFolder(resolve(dataDir), 0o700);
+    return { operatorKey: await readOrMake(dataDir, OPERATOR_KEY), masterKey: await readOrMake(dataDir, MASTER_KEY) };
+  } catch (error) {
+    const doing = 'read or make the keys of this installation';
+    // The folder is there.
+    const isUnfit = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw isUnfit ? noFolder(doing, resolve(dataDir), error) : explainFailure(doing, resolve(dataDir), error);
+  }
 }
 
 async function readOrMake(dataDir: string, { file, make, form, remedy }: Kind): Promise<string> {

@@ -14,7 +14,13 @@ beforeEach(() => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-const options = { config: readConfig({}), port: 4321, operatorKey: 'op_key', demo: null };
+const options = {
+  config: readConfig({}),
+  port: 4321,
+  operatorKey: 'op_key',
+  demo: null,
+  signal: new AbortController().signal,
+};
 
 test('it says where it listens, with what key, and how to make a tenant and send it an event', async () => {
   await startupPage({ ...options, tenants: { count: async () => 0, oldest: async () => null } });
@@ -43,4 +49,10 @@ test('a database that does not answer in time costs the demo, not the installati
   await startupPage({ ...options, demo: new Demo('/nowhere'), tenants: { count: away, oldest: away } });
   expect(page).toContain('The demo could not be shown: timeout exceeded when trying to connect');
   expect(page).toContain('http://127.0.0.1:4321\n');
+});
+
+test('once it is told to stop nothing is shown any more', async () => {
+  const tenants = { count: async () => 0, oldest: async () => null };
+  await startupPage({ ...options, tenants, signal: AbortSignal.abort() });
+  expect(page).toBe('');
 });

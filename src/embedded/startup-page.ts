@@ -9,6 +9,8 @@ export interface StartupPageOptions {
   /** Null when it is switched off. */
   readonly demo: Demo | null;
   readonly tenants: Tenants;
+  /** Once it is aborted nothing more is shown. */
+  readonly signal: AbortSignal;
 }
 
 interface Tenants {
@@ -19,23 +21,31 @@ interface Tenants {
 }
 
 /** What a person sees who has just typed `npm start`: where it is, how to talk to it, and on an empty database the demo. */
-export async function startupPage({ config, port, operatorKey, demo, tenants }: StartupPageOptions): Promise<void> {
+export async function startupPage(options: StartupPageOptions): Promise<void> {
+  const { config, port, operatorKey, demo, tenants, signal } = options;
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
   const baseUrl = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   // The installation runs: what the demo comes to on a machine that is busy is no reason to end it.
-  if (demo !== null) await showDemo(demo, apiClient(baseUrl, operatorKey), tenants).catch(sayWhy);
-  write(summary(baseUrl, operatorKey, config, await exampleTenant(tenants)));
+  const shown = await demoText(options, apiClient(baseUrl, operatorKey)).catch(reasonWhy);
+  const example = await exampleTenant(tenants);
+  if (signal.aborted) return;
+  if (shown !== null) write(shown);
+  write(summary(baseUrl, operatorKey, config, example));
   demo?.follow(({ headers, verdict }) => write(`  demo receiver: ${headers['webhook-id']} (${verdict})`));
 }
 
-async function showDemo(demo: Demo, api: ApiClient, tenants: Tenants): Promise<void> {
+async function demoText({ config, demo, tenants }: StartupPageOptions, api: ApiClient): Promise<string | null> {
+  const isLeftOut = config.DEMO && config.HTTPS_ONLY;
+  if (demo === null && !isLeftOut) return null;
   const isEmpty = (await tenants.count()) === 0;
-  if (isEmpty) write(demoPage(await demo.run(api)));
-  else await demo.resume(api).catch(() => {});
+  if (demo === null) return isEmpty ? '\n  There is no demo: HTTPS_ONLY is set, and its receiver speaks http.' : null;
+  if (isEmpty) return demoPage(await demo.run(api));
+  await demo.resume(api).catch(() => {});
+  return null;
 }
 
-function sayWhy(error: unknown): void {
-  write(`\n  The demo could not be shown: ${(error as Error).message}`);
+function reasonWhy(error: unknown): string {
+  return `\n  The demo could not be shown: ${(error as Error).message}`;
 }
 
 function demoPage({ headers, body, verdict }: DemoDelivery): string {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { EXAMPLE_EVENT } from '../../src/embedded/demo.ts';
 import { call } from '../support/api.ts';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts';
@@ -60,4 +60,21 @@ test('a start whose output nobody reads any more goes on, and ends as any other'
   for (let n = 0; n < 3; n++) expect((await postAsShown(page)).status).toBe(202);
   expect((await fetch(`${service.baseUrl}/healthz`)).status).toBe(200);
   expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+});
+
+test('with HTTPS_ONLY there is no demo, which the page says, and nothing of one is made: it can be seen later', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'posthorn-first-run-'));
+  onTestFinished(() => rm(own, { recursive: true, force: true }));
+  for (const [only, page] of [
+    ['true', /no demo: HTTPS_ONLY/],
+    ['false', /The receiver checked the signature: verified/],
+  ] as const) {
+    const each = await startServiceProcess({ DATA_DIR: own, PORT: '0', HTTPS_ONLY: only });
+    try {
+      await each.said(/Ctrl-C stops it/);
+      expect(each.output()).toMatch(page);
+    } finally {
+      await each.kill('SIGTERM');
+    }
+  }
 });

@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { processIdentity } from '../../src/embedded/process-identity.ts';
+import { processGone } from '../../src/embedded/stop-server.ts';
+import { runServiceProcess, startServiceProcess } from '../support/service-process.ts';
+import { environment } from '../support/stage.ts';
+import { startArguments } from '../support/start-arguments.ts';
+import { createTestDatabase } from '../support/test-database.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'posthorn-interrupted-'));
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
+  onTestFinished(async () => {
+    const pid = await postgresPid();
+    if (pid === null) return;
+    const gone = processGone(pid);
+    process.kill(pid, 'SIGQUIT');
+    await gone;
+  });
+});
+
+/** Of a Postgres that runs on the data folder. */
+async function postgresPid(): Promise<number | null> {
+  const file = await readFile(join(dataDir, 'postgres/postmaster.pid'), 'utf8').catch(() => '');
+  const pid = Number.parseInt(file, 10);
+  return file !== '' && (await processIdentity(pid)) !== null ? pid : null;
+}
+
+/** A process with a pipe for its output. */
+function spawnNode(args: readonly string[], env: Record<string, string>, stdin: 'ignore' | number = 'ignore') {
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: [stdin, 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, ended: once(child, 'close') };
+}
+
+test('a start that cannot use its keys leaves no Postgres behind', async () => {
+  await writeFile(join(dataDir, 'master-key'), '');
+  const { code, output } = await runServiceProcess({ DATA_DIR: dataDir, PORT: '0' });
+  expect({ code, pid: await postgresPid() }).toEqual({ code: 1, pid: null });
+  expect(output).toContain('master-key holds no key');
+});
+
+test('a resealing that cannot use the key of the installation leaves no Postgres behind', async () => {
+  const first = await startServiceProcess({ DATA_DIR: dataDir, PORT: '0', DEMO: 'false' });
+  await first.said(/Ctrl-C stops it/);
+  await first.kill('SIGTERM');
+  await writeFile(join(dataDir, 'master-key'), '');
+  const { child, ended } = spawnNode(['src/cli/reseal.ts'], { DATA_DIR: dataDir });
+  expect(await text(child.stdout!)).toContain('master-key holds no key');
+  expect(await ended).toEqual([1, null]);
+  expect(await postgresPid()).toBeNull();
+});
+
+test('a process that is told to stop while its first database is made stops at once, and leaves none behind', async () => {
+  const { child, ended } = spawnNode(startArguments(), { DATA_DIR: dataDir, PORT: '0' });
+  let output = '';
+  for await (const chunk of child.stdout!) {
+    if (!output.includes('Making an empty database')) child.kill('SIGTERM');
+    output += chunk;
+  }
+  expect(await ended).toEqual([0, null]);
+  expect(output).not.toContain('service.started');
+  expect((await readdir(dataDir)).filter((name) => /^postgres($|\.unfinished)/.test(name))).toEqual([]);
+});
+
+test('a process that is told to stop while the demo waits for its delivery does not wait for it', async () => {
+  // Takes what is to be delivered, and answers nothing.
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => void sockets.push(socket.on('error', () => {})));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const { port } = silent.address() as { port: number };
+  const proxy = `http://127.0.0.1:${port}`;
+  const service = await startServiceProcess({
+    DATA_DIR: dataDir,
+    PORT: '0',
+    EGRESS_PROXY_URL: proxy,
+    SHUTDOWN_SECONDS: '8',
+  });
+  expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  expect(service.output()).toMatch(/"service.stopping".*"service.stopped"/s);
+  expect(service.output()).not.toMatch(/Ctrl-C stops it/);
+});
+
+test('a service whose terminal is closed ends as at SIGTERM', { skip: process.platform !== 'linux' }, async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const terminal = openSync('/dev/ptmx', 'r+');
+  const { child, ended } = spawnNode(startArguments(), environment(database.url), terminal);
+  let output = '';
+  for await (const chunk of child.stdout!) {
+    output += chunk;
+    if (output.includes('service.started') && !child.killed) child.kill('SIGHUP');
+  }
+  expect(await ended).toEqual([0, null]);
+  expect(output).toMatch(/"service.stopping","reason":"SIGHUP".*"service.stopped"/s);
+});
+
+test('a service that has no terminal, as under nohup, goes on when one is closed', async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  const service = await startServiceProcess(environment(database.url));
+  service.signal('SIGHUP');
+  expect((await fetch(`${service.baseUrl}/healthz`)).status).toBe(200);
+  expect(await service.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  expect(service.output()).toContain('"reason":"SIGTERM"');
+});
