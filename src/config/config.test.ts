@@ -36,12 +36,23 @@ test('an empty value counts as unset', () => {
   expect(readConfig({ PORT: '', ROLES: '', DATABASE_URL: '', PORT_FILE: '' })).toEqual(readConfig({}));
 });
 
+test.each(['DATABASE_URL', 'REDIS_URL', 'OPERATOR_KEY', 'MASTER_KEY', 'PORT'])(
+  'a %s whose file is empty is told, and is not as though it were not set',
+  (name) => {
+    const path = join(folder, `empty-${name}`);
+    for (const text of ['', '\n', '\r\n']) {
+      writeFileSync(path, text);
+      expect(problemsOf({ [`${name}_FILE`]: path })).toEqual([
+        expect.stringContaining(`${name}_FILE: ${path} is empty`),
+      ]);
+    }
+  },
+);
+
 test('a value is read from the file that NAME_FILE names, without its last newline', () => {
   const path = join(folder, 'port');
   writeFileSync(path, '9090\r\n');
   expect(readConfig({ PORT_FILE: path }).PORT).toBe(9090);
-  writeFileSync(path, '');
-  expect(readConfig({ PORT_FILE: path }).PORT).toBe(8080);
 });
 
 test('a secret is read from its file without the newline that editors and secret stores put at its end, and only that', () => {

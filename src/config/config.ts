@@ -16,7 +16,7 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the environment. An empty value counts as unset; `NAME_FILE` names a file that holds the value (its last newline is cut).
+ * Reads the environment. An empty value counts as unset; `NAME_FILE` names a file that holds the value (its last newline is cut), which an empty one does not.
  * @param further what else is wrong, by what could be read: variables that are wrong themselves are absent
  * @throws ConfigError with all problems together.
  */
@@ -74,11 +74,14 @@ function rawValue(
   }
   if (path === undefined) return direct;
   try {
-    return readFileSync(path, 'utf8').replace(/\r?\n$/, '') || undefined;
+    const text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    if (text !== '') return text;
+    // A secret that was not written yet must not start us on another database.
+    problems.push(`${name}_FILE: ${path} is empty; write the value to it, or leave ${name}_FILE out`);
   } catch (error) {
     problems.push(`${name}_FILE: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
-    return undefined;
   }
+  return undefined;
 }
 
 interface Contradiction {

@@ -12,7 +12,7 @@ export function configurationPage(): string {
   return `# Configuration
 
 Posthorn is configured by environment variables alone. An empty value counts as unset. Every variable can also be read from a file:
-\`NAME_FILE\` holds its path. Numbers are written in digits; only those “a second” may have decimals. All errors are reported
+\`NAME_FILE\` holds its path; a file that is empty is an error. Numbers are written in digits; only those “a second” may have decimals. All errors are reported
 together, and the process exits with code 2.
 
 This page is made from \`src/config/variables.ts\` by \`scripts/generate-docs.ts\`.
