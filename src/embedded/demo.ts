@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DemoDelivery, DemoReceiver } from './demo-receiver.ts';
@@ -102,7 +102,10 @@ export class Demo {
   }
 
   async #save(endpointId: string): Promise<void> {
-    await writeFile(this.#file, JSON.stringify({ port: this.#port, endpointId } satisfies SavedDemo));
+    // Anew: what stands there may be a link that another account put there.
+    await rm(this.#file, { force: true });
+    const saved = JSON.stringify({ port: this.#port, endpointId } satisfies SavedDemo);
+    await writeFile(this.#file, saved, { flag: 'wx' });
   }
 }
 

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { appendFile, chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterPlace } from './cluster-place.ts';
 import { EmbeddedPostgresError, explainFailure } from './embedded-error.ts';
 import { runProgram } from './run-program.ts';
 import type { ServerBinaries } from './server-binaries.ts';
 import { roomAt, settingsFile } from './server-settings.ts';
+import { writeAs } from './write-as.ts';
 
 export const DATABASE_USER = 'posthorn';
 
@@ -26,9 +28,7 @@ export async function initCluster(
   const version = await readFile(join(place.cluster, 'PG_VERSION'), 'utf8').catch(nullIfMissing);
   if (version === null) await makeCluster(place, binaries, log, signal);
   else if (version.trim() !== binaries.major) throw wrongVersion(place, version.trim(), binaries.major);
-  const settings = join(place.cluster, 'posthorn.conf');
-  await writeFile(settings, settingsFile(await roomAt(place.cluster)));
-  await giveTo(place, settings);
+  await writeAs(place.account, join(place.cluster, 'posthorn.conf'), settingsFile(await roomAt(place.cluster)));
   return readPassword(place);
 }
 
@@ -44,19 +44,33 @@ async function makeCluster(
   const password = await makePassword(place);
   try {
     await mkdir(unfinished, { mode: 0o700 });
-    await giveTo(place, unfinished);
-    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
-    await giveTo(place, passwordFile);
+    const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+    if (place.account) await giveTo(place, await open(unfinished, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    const file = await open(passwordFile, 'wx', 0o600);
+    await file.writeFile(`${password}\n`);
+    await giveTo(place, file);
     const options = ['--encoding=UTF8', '--locale=C', '--data-checksums', '--auth=scram-sha-256', '--no-instructions'];
     const args = [...options, `--username=${DATABASE_USER}`, `--pwfile=${passwordFile}`, `--pgdata=${unfinished}`];
     const { code, output } = await runProgram(binaries.initdb, args, { account: place.account, signal });
     if (code !== 0) throw explainFailure('make the embedded database', place.base, output);
-    const include = `\ninclude = 'posthorn.conf'\n# Your own settings go below and win over those above.\n`;
-    await appendFile(join(unfinished, 'postgresql.conf'), include, { flush: true });
+    await includeSettings(join(unfinished, 'postgresql.conf'));
     await rename(unfinished, place.cluster);
   } finally {
     await rm(passwordFile, { force: true });
     await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+/** The file is in the account's folder by now: that it is what it says has to be seen. */
+async function includeSettings(path: string): Promise<void> {
+  const file = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
+  try {
+    const { nlink } = await file.stat();
+    if (nlink !== 1) throw new Error(`${path} is a link`);
+    await file.appendFile(`\ninclude = 'posthorn.conf'\n# Your own settings go below and win over those above.\n`);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
@@ -76,7 +90,9 @@ async function makePassword(place: ClusterPlace): Promise<string> {
   const former = (await readFile(passwordPath(place), 'utf8').catch(nullIfMissing))?.trim();
   if (former) return former;
   const password = randomBytes(24).toString('base64url');
-  await writeFile(passwordPath(place), `${password}\n`, { mode: 0o600, flush: true });
+  // There may be an empty one, or a link to nothing.
+  await rm(passwordPath(place), { force: true });
+  await writeFile(passwordPath(place), `${password}\n`, { mode: 0o600, flag: 'wx', flush: true });
   return password;
 }
 
@@ -93,14 +109,19 @@ function passwordPath(place: ClusterPlace): string {
   return join(place.dataDir, 'postgres-password');
 }
 
-async function giveTo({ account }: ClusterPlace, path: string): Promise<void> {
-  if (account) await chown(path, account.uid, account.gid);
+/** By what was opened, not by a name, which may stand for something else by now. Closes it. */
+async function giveTo({ account }: ClusterPlace, file: FileHandle): Promise<void> {
+  try {
+    if (account) await file.chown(account.uid, account.gid);
+  } finally {
+    await file.close();
+  }
 }
 
 function wrongVersion(place: ClusterPlace, has: string, runs: string): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
     'wrong-version',
-    `The database in ${place.cluster} was made by Postgres ${has}, and this is Postgres ${runs}. Start the former version of Posthorn, dump the database with pg_dump, move the folder away and restore into a new one.`,
+    `The database in ${place.cluster} was made by Postgres ${has}, and this is Postgres ${runs}. Start the former version of Posthorn, dump its database with the pg_dump of Postgres ${has} or later (packages \`postgresql-client\`; what npm installs has none), move the folder away, and restore the dump into a new one with psql. The address of a running one is \`127.0.0.1\` with the port on the fourth line of ${join(place.cluster, 'postmaster.pid')}, its user ${DATABASE_USER}, its password in ${passwordPath(place)}.`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { readFile, readlink, realpath } from 'node:fs/promises';
+import { readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { processIdentity } from './process-identity.ts';
 import { runProgram } from './run-program.ts';
@@ -20,19 +20,33 @@ export async function readPostmasterFile(cluster: string): Promise<PostmasterFil
   return Number.isInteger(pid) && pid > 0 ? { pid, ready: lines[7]?.trim() === 'ready' } : null;
 }
 
-/** Whether the process `pid` is a Postgres server of this cluster, and not one that was given the number since. */
-export async function isPostmaster(pid: number, cluster: string): Promise<boolean> {
-  if ((await processIdentity(pid)) === null) return false;
+/** `other`: a process that was given the number since. `unknown`: we may not look. */
+export type Whose = 'ours' | 'other' | 'unknown';
+
+/** Whether the process `pid` is a Postgres server of this cluster. */
+export async function whosePostmaster(pid: number, cluster: string): Promise<Whose> {
+  if ((await processIdentity(pid)) === null) return 'other';
   if (process.platform === 'linux') {
-    const command = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+    const command = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => null);
+    if (command === null) return 'unknown';
+    if (command.trim() !== 'postgres') return 'other';
     // A server's working directory is its data folder.
-    return (
-      command.trim() === 'postgres' &&
-      (await readlink(`/proc/${pid}/cwd`).catch(() => '')) === (await realpath(cluster))
-    );
+    const folder = await workingDirectory(pid, cluster);
+    if (folder === null) return 'unknown';
+    return folder === (await realpath(cluster)) ? 'ours' : 'other';
   }
   const { output } = await runProgram('ps', ['-o', 'command=', '-p', String(pid)]);
-  return output.includes('postgres') && output.includes(cluster);
+  return output.includes('postgres') && output.includes(cluster) ? 'ours' : 'other';
+}
+
+/** Null when we may not know it. Root in a container need not be allowed to look at another account's processes; the cluster's account may look at its own. */
+async function workingDirectory(pid: number, cluster: string): Promise<string | null> {
+  const path = `/proc/${pid}/cwd`;
+  const seen = await readlink(path).catch(() => null);
+  if (seen !== null || process.getuid?.() !== 0) return seen;
+  const { uid, gid } = await stat(cluster);
+  const { code, output } = await runProgram('readlink', [path], { account: { uid, gid } });
+  return code === 0 ? output.trim() : null;
 }
 
 function pathOf(cluster: string): string {

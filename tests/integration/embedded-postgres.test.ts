@@ -1,6 +1,18 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lchown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,8 +21,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
+import { stopLeftoverServer } from '../../src/embedded/leftover-server.ts';
 import { processIdentity } from '../../src/embedded/process-identity.ts';
 import { canReach } from '../../src/embedded/server-account.ts';
+import { processGone } from '../../src/embedded/stop-server.ts';
 
 const MODULE = new URL('../../src/embedded/embedded-postgres.ts', import.meta.url);
 const NOBODY = { uid: 65_534, gid: 65_534 };
@@ -71,14 +85,15 @@ async function query(url: string, ...statements: string[]): Promise<unknown[]> {
 }
 
 /** Another process that starts the server on `dataDir`, stays, and survives SIGINT. */
-function startChild(options: { account?: typeof NOBODY } = {}) {
+function startChild(options: { account?: typeof NOBODY; under?: readonly string[] } = {}) {
   const script = `
     import { startEmbeddedPostgres } from ${JSON.stringify(MODULE.href)};
     process.on('SIGINT', () => console.log('interrupted'));
     process.on('message', async () => { await server.stop(); process.disconnect(); process.exit(); });
     const server = await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)}, log: () => {} });
     console.log(JSON.stringify({ url: server.url, pid: server.pid }));`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+  const [file, ...args] = [...(options.under ?? []), process.execPath, '--input-type=module', '-e', script];
+  const child = spawn(file!, args, {
     ...(options.account ? { ...options.account, env: { PATH: process.env.PATH } } : {}),
     cwd: '/',
     detached: true,
@@ -154,6 +169,38 @@ test('a server left behind by a killed parent is ended at the next start, and no
   expect(await processIdentity(orphan.pid)).toBeNull();
   expect(lines.join()).toContain(`pid ${orphan.pid}`);
   expect(await query(next.url, 'SELECT id FROM kept')).toEqual([42]);
+});
+
+const blinded = ['setpriv', '--bounding-set', '-sys_ptrace'];
+const canBeBlinded = isRoot && spawnSync(blinded[0]!, [...blinded.slice(1), 'true']).status === 0;
+
+test.runIf(canBeBlinded)(
+  'a server left behind is ended also by a root that may not look into processes of other accounts, as in a container',
+  async () => {
+    copyMade();
+    const { child, server } = startChild();
+    const orphan = await server();
+    await query(orphan.url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+    await kill(child);
+    const next = await startChild({ under: blinded }).server();
+    expect(await processIdentity(orphan.pid)).toBeNull();
+    expect(await query(next.url, 'SELECT id FROM kept')).toEqual([42]);
+    process.kill(next.pid, 'SIGINT');
+    await processGone(next.pid);
+  },
+);
+
+test.runIf(isRoot)('where it cannot be told whose server it is, the pid file is left to Postgres', async () => {
+  copyMade();
+  const cluster = join(dataDir, 'postgres');
+  const file = `${process.pid}\n${cluster}\n0\n5432\n\n127.0.0.1\n`;
+  await writeFile(join(cluster, 'postmaster.pid'), file);
+  await stopLeftoverServer(
+    cluster,
+    () => {},
+    async () => 'unknown',
+  );
+  expect(await readFile(join(cluster, 'postmaster.pid'), 'utf8')).toBe(file);
 });
 
 test('a second start on a data folder that a live process uses is refused and disturbs nothing', async () => {
@@ -291,6 +338,22 @@ test('a data folder that cannot be made is refused with what to do about it', as
     name: 'EmbeddedPostgresError',
     message: expect.stringContaining(top),
   });
+});
+
+test.runIf(isRoot)('as root, no link that the other user put in its folders is followed', async () => {
+  copyMade();
+  const { uid, gid } = await stat(join(dataDir, 'postgres'));
+  const others = join(top, 'file-of-root');
+  await writeFile(others, 'as it was', { mode: 0o600 });
+  for (const link of ['postgres/posthorn.conf', 'postgres.log']) {
+    await rm(join(dataDir, link));
+    await symlink(others, join(dataDir, link));
+    await lchown(join(dataDir, link), uid, gid);
+  }
+  const { url } = await start();
+  expect(await readFile(others, 'utf8')).toBe('as it was');
+  expect(await stat(others)).toMatchObject({ uid: 0, gid: 0 });
+  expect(await query(url, 'SHOW jit')).toEqual(['off']);
 });
 
 test.runIf(isRoot)('as root, the server runs as another user', async () => {
