@@ -6,7 +6,7 @@ import { type Exit, launchServer, type RunningServer } from './launch-server.ts'
 import { stopLeftoverServer } from './leftover-server.ts';
 import { type LockResult, takeOwnerLock } from './owner-lock.ts';
 import { findServerBinaries } from './server-binaries.ts';
-import { stopServer } from './stop-server.ts';
+import { AT_ONCE, stopServer } from './stop-server.ts';
 
 export interface EmbeddedPostgresOptions {
   /** Made if it does not exist; relative paths start at the working directory. */
@@ -39,13 +39,14 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   try {
     signal?.throwIfAborted();
     const place = await chooseClusterPlace(dataDir, log);
-    const lock = await takeLock(place);
+    const lock = await takeLock(place, options);
     try {
-      const { server, password } = await start(place, options);
-      return handle(server, password, lock);
+      const signals = signal === undefined ? [lock.lost] : [signal, lock.lost];
+      const { server, password } = await start(place, { ...options, signal: AbortSignal.any(signals) });
+      return handle(server, password, lock, () => log(lostText(place)));
     } catch (error) {
       await lock.release();
-      throw error;
+      throw lock.lost.aborted ? new EmbeddedPostgresError('in-use', lostText(place), { cause: error }) : error;
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
@@ -72,7 +73,7 @@ async function start(
   return { server, password };
 }
 
-function handle(server: RunningServer, password: string, lock: Held): EmbeddedPostgres {
+function handle(server: RunningServer, password: string, lock: Held, onLost: () => void): EmbeddedPostgres {
   const exited = server.exited.then(async (exit) => {
     await lock.release();
     return exit;
@@ -87,6 +88,14 @@ function handle(server: RunningServer, password: string, lock: Held): EmbeddedPo
     if (!ended) await stopServer(server.pid, server.exited);
     await exited;
   };
+  // Another server may be writing to the same files: no checkpoint, no farewell.
+  const fence = () => {
+    if (ended) return;
+    onLost();
+    stopping ??= stopServer(server.pid, server.exited, AT_ONCE).then(() => undefined);
+  };
+  lock.lost.addEventListener('abort', fence);
+  if (lock.lost.aborted) fence();
   return {
     url: `postgresql://${DATABASE_USER}:${password}@127.0.0.1:${server.port}/postgres`,
     pid: server.pid,
@@ -97,11 +106,20 @@ function handle(server: RunningServer, password: string, lock: Held): EmbeddedPo
 
 type Held = Extract<LockResult, { held: true }>;
 
-async function takeLock(place: ClusterPlace): Promise<Held> {
-  const lock = await takeOwnerLock(join(place.base, 'postgres.lock'));
+async function takeLock(place: ClusterPlace, { log, signal }: EmbeddedPostgresOptions): Promise<Held> {
+  const dir = join(place.base, 'postgres.lock');
+  const onWatch = () =>
+    log(
+      `A Posthorn of another container or machine, or of before this machine started, had the data folder ${place.dataDir}: looking whether it still does, for up to a minute.`,
+    );
+  const lock = await takeOwnerLock(dir, { signal, onWatch });
   if (lock.held) return lock;
   throw new EmbeddedPostgresError(
     'in-use',
     `Another Posthorn (process ${lock.owner.pid}) is running with the data folder ${place.dataDir}. Stop it, or set DATA_DIR to another folder. To run several processes on one database, give them all the same DATABASE_URL.`,
   );
+}
+
+function lostText({ dataDir }: ClusterPlace): string {
+  return `Another Posthorn took over the data folder ${dataDir}, because this one had stood still for a minute. The embedded Postgres is stopped at once. Give each container a data folder of its own, or all of them the same DATABASE_URL.`;
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -60,9 +60,42 @@ test('of many who find a dead owner, exactly one follows it', async () => {
 test('an owner in another container holds the lock for as long as it keeps touching it', async () => {
   await plant({ pid: process.pid, identity: 'unknown here', scope: 'elsewhere' });
   const beat = setInterval(() => void utimes(join(dir, '1'), new Date(), new Date()), 50);
-  expect((await takeOwnerLock(dir, 5_000)).held).toBe(false);
+  expect((await takeOwnerLock(dir, { watchMs: 5_000 })).held).toBe(false);
   clearInterval(beat);
-  expect((await takeOwnerLock(dir, 300)).held).toBe(true);
+  expect((await takeOwnerLock(dir, { watchMs: 300 })).held).toBe(true);
+});
+
+test('an owner in another container that has been silent for long when one comes is watched for a tenth of that', async () => {
+  await plant({ pid: process.pid, identity: 'unknown here', scope: 'elsewhere' });
+  const longAgo = new Date(Date.now() - 3_600_000);
+  await utimes(join(dir, '1'), longAgo, longAgo);
+  const begun = performance.now();
+  // The other nine tenths are more than a test may take.
+  expect(
+    await takeOwnerLock(dir, { watchMs: 4_000_000, signal: AbortSignal.timeout(100) }).catch(() => 'watched'),
+  ).toBe('watched');
+  expect((await takeOwnerLock(dir, { watchMs: 3_000 })).held).toBe(true);
+  expect(performance.now() - begun).toBeGreaterThanOrEqual(300);
+});
+
+test('who watches an owner in another container is told, and may end it', async () => {
+  await plant({ pid: process.pid, identity: 'unknown here', scope: 'elsewhere' });
+  const abort = new AbortController();
+  const reason = new Error('not today');
+  const taking = takeOwnerLock(dir, { signal: abort.signal, onWatch: () => abort.abort(reason) });
+  await expect(taking).rejects.toBe(reason);
+  expect(await readdir(dir)).toEqual(['1']);
+});
+
+test('an owner that another process followed, because it had been silent, learns that with its next beat', async () => {
+  const lock = await takeOwnerLock(dir);
+  if (!lock.held) throw new Error('not taken');
+  expect(lock.lost.aborted).toBe(false);
+  await plant({ pid: 1, scope: 'elsewhere' }, '2');
+  await once(lock.lost, 'abort');
+  const followed = await readFile(join(dir, '2'), 'utf8');
+  await lock.release();
+  expect(await readFile(join(dir, '2'), 'utf8')).toBe(followed);
 });
 
 test('a lock file whose writer died before it had written is nobody’s', async () => {
@@ -71,8 +104,8 @@ test('a lock file whose writer died before it had written is nobody’s', async 
   expect((await takeOwnerLock(dir)).held).toBe(true);
 });
 
-async function plant(owner: Partial<Owner>): Promise<void> {
+async function plant(owner: Partial<Owner>, name = '1'): Promise<void> {
   await mkdir(dir, { recursive: true });
   const whole = { pid: 1, identity: '', scope: await processScope(), released: false, ...owner };
-  await writeFile(join(dir, '1'), JSON.stringify(whole));
+  await writeFile(join(dir, name), JSON.stringify(whole));
 }

@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
@@ -10,10 +10,26 @@ const Owner = z.object({ pid: z.number().int(), identity: z.string(), scope: z.s
 export type Owner = z.infer<typeof Owner>;
 
 export type LockResult =
-  | { readonly held: true; release(): Promise<void> }
+  | {
+      readonly held: true;
+      /** Aborted when another process has followed us, because we were silent for so long that it took us for dead. What the lock protects is its by now. */
+      readonly lost: AbortSignal;
+      release(): Promise<void>;
+    }
   | { readonly held: false; readonly owner: Owner };
 
+export interface LockOptions {
+  /** How long an owner that we cannot look up has to be silent. */
+  readonly watchMs?: number;
+  /** Ends the watching: the promise rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told before such an owner is watched. */
+  readonly onWatch?: () => void;
+}
+
 const HEARTBEAT_MS = 1_000;
+/** Longer than a machine or a container stands still that goes on afterwards, as far as that can be known. */
+const WATCH_MS = 60 * HEARTBEAT_MS;
 
 /**
  * Takes the lock that the folder `dir` stands for, unless a live process has it. A dead process has nothing: it is known by its
@@ -21,9 +37,9 @@ const HEARTBEAT_MS = 1_000;
  * has touched for `watchMs`.
  *
  * The folder holds one file per owner, numbered upwards; the highest is the owner. Creating the next number is atomic, and the
- * highest is never deleted, so that of many who find a dead owner exactly one follows it.
+ * highest is never deleted, so that of many who find a dead owner exactly one follows it. One that was not dead but paused finds that with its next beat (`lost`).
  */
-export async function takeOwnerLock(dir: string, watchMs = 6 * HEARTBEAT_MS): Promise<LockResult> {
+export async function takeOwnerLock(dir: string, options: LockOptions = {}): Promise<LockResult> {
   await makeFolder(resolve(dir), 0o777);
   const self: Owner = {
     pid: process.pid,
@@ -34,44 +50,61 @@ export async function takeOwnerLock(dir: string, watchMs = 6 * HEARTBEAT_MS): Pr
   for (;;) {
     const highest = Math.max(0, ...(await generations(dir)));
     const owner = highest === 0 ? null : await readOwner(pathOf(dir, highest));
-    if (owner && (await isLive(owner, self.scope, pathOf(dir, highest), watchMs))) return { held: false, owner };
+    if (owner && (await isLive(owner, self.scope, pathOf(dir, highest), options))) return { held: false, owner };
     const mine = highest + 1;
-    if (!(await create(pathOf(dir, mine), self))) continue;
+    const file = await create(pathOf(dir, mine), self);
+    if (file === null) continue;
     const now = await generations(dir);
     // Someone went past us between our look and our file: theirs is the lock.
     if (Math.max(...now) !== mine) {
+      await file.close();
       await rm(pathOf(dir, mine), { force: true });
       continue;
     }
     await Promise.all(now.filter((each) => each < mine).map((each) => rm(pathOf(dir, each), { force: true })));
-    return hold(pathOf(dir, mine), self);
+    return hold(dir, mine, file, self);
   }
 }
 
-function hold(path: string, self: Owner): LockResult {
-  const beat = setInterval(() => {
+/** By the open file: what stands under its name may be another's by now. */
+function hold(dir: string, mine: number, file: FileHandle, self: Owner): LockResult {
+  const lost = new AbortController();
+  const beat = setInterval(async () => {
     const now = new Date();
-    utimes(path, now, now).catch(() => undefined);
+    // A folder that cannot be read now says nothing of who has the lock.
+    const highest = Math.max(0, ...(await generations(dir).catch(() => [])));
+    if (highest > mine) lost.abort();
+    else await file.utimes(now, now).catch(() => undefined);
   }, HEARTBEAT_MS);
   beat.unref();
   return {
     held: true,
+    lost: lost.signal,
     async release() {
       clearInterval(beat);
       const released = JSON.stringify({ ...self, released: true });
-      // `r+` creates nothing: with the folder gone there is nothing left to release. The padding covers the text that was there.
-      await writeFile(path, released.padEnd(JSON.stringify(self).length), { flag: 'r+' }).catch(() => undefined);
+      // The padding covers the text that was there.
+      await file.write(released.padEnd(JSON.stringify(self).length), 0).catch(() => undefined);
+      await file.close().catch(() => undefined);
     },
   };
 }
 
-async function isLive(owner: Owner, scope: string, path: string, watchMs: number): Promise<boolean> {
+async function isLive(owner: Owner, scope: string, path: string, options: LockOptions): Promise<boolean> {
   if (owner.released) return false;
   if (owner.scope === scope) return (await processIdentity(owner.pid)) === owner.identity;
+  options.onWatch?.();
+  return beats(path, options.watchMs ?? WATCH_MS, options.signal);
+}
+
+/** Whether a file is touched before its owner has been silent for so long. Of that, silence before we came counts; clocks may differ, so that a tenth is looked at. */
+async function beats(path: string, watchMs: number, signal: AbortSignal | undefined): Promise<boolean> {
   const touched = async () => (await stat(path).catch(() => null))?.mtimeMs;
   const first = await touched();
-  for (let waited = 0; waited < watchMs; waited += 100) {
-    await delay(100);
+  const silentMs = Math.max(0, Date.now() - (first ?? 0));
+  const until = performance.now() + Math.max(watchMs / 10, watchMs - silentMs);
+  while (performance.now() < until) {
+    await delay(Math.min(100, watchMs / 10), undefined, { signal }).catch(() => signal?.throwIfAborted());
     if ((await touched()) !== first) return true;
   }
   return false;
@@ -91,15 +124,17 @@ async function readOwner(path: string): Promise<Owner | null> {
   return null;
 }
 
-async function create(path: string, self: Owner): Promise<boolean> {
-  try {
-    const file = await open(path, 'wx', 0o644);
-    await file.writeFile(JSON.stringify(self)).finally(() => file.close());
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+/** Null where there is one by that name. */
+async function create(path: string, self: Owner): Promise<FileHandle | null> {
+  const file = await open(path, 'wx', 0o644).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return null;
     throw error;
-  }
+  });
+  await file?.write(JSON.stringify(self), 0).catch(async (error: unknown) => {
+    await file.close();
+    throw error;
+  });
+  return file;
 }
 
 async function generations(dir: string): Promise<number[]> {

@@ -2,13 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { processIdentity } from './process-identity.ts';
 
 /** Signals of the postmaster, mildest first, with the time that each is given (Postgres manual, "Shutting Down the Server"). */
-const STEPS: readonly (readonly [NodeJS.Signals, number])[] = [
-  // Fast: ends the sessions and writes a checkpoint, of a gigabyte of pages at the most (`server-settings.ts`). Never SIGTERM, which waits for the clients.
-  ['SIGINT', 30_000],
-  // Immediate: ends at once; the next start recovers from the log.
+type Steps = readonly (readonly [NodeJS.Signals, number])[];
+
+/** Immediate: ends at once; the next start recovers from the log. */
+export const AT_ONCE: Steps = [
   ['SIGQUIT', 5_000],
   ['SIGKILL', 5_000],
 ];
+
+/** Fast first: ends the sessions and writes a checkpoint, of a gigabyte of pages at the most (`server-settings.ts`). Never SIGTERM, which waits for the clients. */
+const STEPS: Steps = [['SIGINT', 30_000], ...AT_ONCE];
 
 /**
  * Ends the Postgres server `pid`, each step only if the one before did not do it in its time.

@@ -217,6 +217,25 @@ test('a second start on a data folder that a live process uses is refused and di
   await start();
 });
 
+test('a server whose data folder another container took over, while this one stood still, is stopped at once', async () => {
+  copyMade();
+  const lines: string[] = [];
+  const { url, exited } = await start({ lines });
+  await query(url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+  const lock = join(dataDir, 'postgres.lock');
+  const next = Math.max(...(await readdir(lock)).map(Number)) + 1;
+  await writeFile(
+    join(lock, String(next)),
+    JSON.stringify({ pid: 1, identity: '', scope: 'elsewhere', released: true }),
+  );
+  await exited;
+  expect(lines.join()).toContain('took over the data folder');
+  // By SIGQUIT it writes no checkpoint, and recovers.
+  const second = await start();
+  expect(await readFile(join(dataDir, 'postgres.log'), 'utf8')).toMatch(/immediate shutdown|not properly shut down/);
+  expect(await query(second.url, 'SELECT id FROM kept')).toEqual([42]);
+});
+
 test('Ctrl-C in a terminal leaves the server to the service, which ends it', async () => {
   copyMade();
   const { child, line, server } = startChild();
