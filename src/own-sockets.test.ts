@@ -1,19 +1,61 @@
 import { expect, test } from 'vitest';
-import { ownSockets } from './own-sockets.ts';
+import { OwnSockets } from './own-sockets.ts';
 
 const listener = { address: '127.0.0.1', port: 8080 };
+const none = { postgres: 'postgres://127.0.0.2/db', redis: undefined, proxy: undefined };
 
 test('the listener, and every host of the services that we use, are our own', async () => {
-  const sockets = await ownSockets(listener, [
-    { url: 'postgres://user:p%40ss@127.0.0.2:6000,127.0.0.3/db?x=1', defaultPort: 5432 },
-    { url: 'redis://[::1]', defaultPort: 6379 },
-    { url: undefined, defaultPort: 1 },
+  const own = new OwnSockets(listener, {
+    postgres: 'postgres://user:p%40ss@127.0.0.2:6000,127.0.0.3/db?x=1',
+    redis: 'redis://[::1]',
+    proxy: 'http://127.0.0.4',
+  });
+  expect(await own.look()).toEqual([
+    '127.0.0.1:8080',
+    '127.0.0.2:6000',
+    '127.0.0.3:5432',
+    '[::1]:6379',
+    '127.0.0.4:80',
   ]);
-  expect(sockets).toEqual(['127.0.0.1:8080', '127.0.0.2:6000', '127.0.0.3:5432', '[::1]:6379']);
 });
 
 test('listening everywhere makes every address of the machine our own', async () => {
-  const sockets = await ownSockets({ address: '0.0.0.0', port: 8080 }, []);
+  const sockets = await new OwnSockets({ address: '0.0.0.0', port: 8080 }, none).look();
   expect(sockets).toContain('0.0.0.0:8080');
   expect(sockets).toContain('127.0.0.1:8080');
+});
+
+test('Postgres is where pg connects to, also by parameters of its URL', async () => {
+  for (const postgres of [
+    'postgres://127.0.0.2/db?host=127.0.0.9&port=6001',
+    'postgres:///db?host=127.0.0.9&port=6001',
+  ])
+    expect(await new OwnSockets(listener, { ...none, postgres }).look()).toContain('127.0.0.9:6001');
+  const socket = await new OwnSockets(listener, { ...none, postgres: 'postgres:///db?host=/run/postgresql' }).look();
+  expect(socket).toEqual(['127.0.0.1:8080']);
+});
+
+test('Sentinels and nodes of a Cluster that name no port have their own', async () => {
+  const redis = 'redis+sentinel://:pass@127.0.0.5,127.0.0.6:1000/main';
+  const sentinels = await new OwnSockets(listener, { ...none, redis }).look();
+  expect(sentinels).toEqual(expect.arrayContaining(['127.0.0.5:26379', '127.0.0.6:1000']));
+  const nodes = await new OwnSockets(listener, { ...none, redis: 'redis+cluster://127.0.0.5,[::1]' }).look();
+  expect(nodes).toEqual(expect.arrayContaining(['127.0.0.5:6379', '[::1]:6379']));
+});
+
+test('a name that resolves only later, or to another address, is looked at again; what was ours stays so, of many the latest', async () => {
+  let addresses: string[] = [];
+  const own = new OwnSockets(listener, { ...none, postgres: 'postgres://database/db' }, async () => addresses);
+  expect(await own.look()).toEqual(['127.0.0.1:8080']);
+  addresses = ['10.0.0.1'];
+  expect(await own.look()).toEqual(['127.0.0.1:8080', '10.0.0.1:5432']);
+  addresses = ['10.0.0.2'];
+  expect(await own.look()).toEqual(expect.arrayContaining(['127.0.0.1:8080', '10.0.0.1:5432', '10.0.0.2:5432']));
+  for (let n = 0; n < 500; n++) {
+    addresses = [`10.1.${n >> 8}.${n & 255}`];
+    await own.look();
+  }
+  const known = await own.look();
+  expect(known).toHaveLength(256);
+  expect(known).toEqual(expect.arrayContaining(['127.0.0.1:8080', '10.1.1.243:5432', '10.1.1.0:5432']));
 });

@@ -1,23 +1,80 @@
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
+import { readRedisAddress } from './config/redis-address.ts';
+import { postgresHost } from './store/postgres-host.ts';
 
-/**
- * Addresses that a delivery must never reach, whatever the operator allows, as `ip:port` or `[ip]:port`.
- * @param listener our own address as the system gave it; the unspecified one stands for every address of the machine
- * @param services URLs of what we use ourselves, several hosts allowed, with the port that each has by default
- */
-export async function ownSockets(
-  listener: { readonly address: string; readonly port: number },
-  services: readonly { readonly url: string | undefined; readonly defaultPort: number }[],
-): Promise<string[]> {
-  const sockets = listeningAddresses(listener.address).map((address) => format(address, listener.port));
-  for (const { url, defaultPort } of services) {
-    for (const { host, port } of hostsOf(url ?? '', defaultPort)) {
-      const found = await lookup(host, { all: true }).catch(() => []);
-      sockets.push(...found.map(({ address }) => format(address, port)));
-    }
+/** Addresses that were ours once and are no more may be another's by now: the latest of so many stay. */
+const MOST_KEPT = 256;
+
+interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Services {
+  readonly postgres: string;
+  readonly redis: string | undefined;
+  readonly proxy: string | undefined;
+}
+
+/** All addresses of a name; none where it does not resolve. */
+type Resolve = (host: string) => Promise<readonly string[]>;
+
+const resolveByDns: Resolve = async (host) =>
+  (await lookup(host, { all: true }).catch(() => [])).map(({ address }) => address);
+
+/** Addresses that a delivery must never reach, whatever the operator allows: where we listen, and the services that we use ourselves. */
+export class OwnSockets {
+  readonly #listener: Host;
+  readonly #hosts: readonly Host[];
+  readonly #resolve: Resolve;
+  /** The latest seen last. */
+  readonly #known = new Set<string>();
+
+  /**
+   * @param listener our own address as the system gave it; the unspecified one stands for every address of the machine
+   * @param services URLs, several hosts allowed
+   */
+  constructor(
+    listener: { readonly address: string; readonly port: number },
+    services: Services,
+    resolve = resolveByDns,
+  ) {
+    this.#listener = { host: listener.address, port: listener.port };
+    this.#hosts = hostsOfServices(services);
+    this.#resolve = resolve;
   }
-  return sockets;
+
+  /**
+   * Resolves all names anew: one may not have resolved before, or have another address since, as after a failover.
+   * @returns what is ours and what was, as `ip:port` or `[ip]:port`
+   */
+  async look(): Promise<string[]> {
+    const found = listeningAddresses(this.#listener.host).map((address) => format(address, this.#listener.port));
+    for (const { host, port } of this.#hosts)
+      found.push(...(await this.#resolve(host)).map((address) => format(address, port)));
+    for (const socket of found) {
+      this.#known.delete(socket);
+      this.#known.add(socket);
+    }
+    for (const oldest of this.#known) {
+      if (this.#known.size <= Math.max(MOST_KEPT, found.length)) break;
+      this.#known.delete(oldest);
+    }
+    return [...this.#known];
+  }
+}
+
+function hostsOfServices({ postgres, redis, proxy }: Services): Host[] {
+  const address = redis === undefined ? null : readRedisAddress(redis);
+  const own = postgresHost(postgres);
+  return [
+    ...hostsOf(postgres, 5432),
+    // A Unix socket has no address.
+    ...(own === null || own.host.startsWith('/') ? [] : [own]),
+    ...(address === null || address.kind === 'one' ? hostsOf(redis ?? '', 6379) : address.nodes),
+    ...hostsOf(proxy ?? '', 80),
+  ];
 }
 
 function listeningAddresses(address: string): string[] {
@@ -27,7 +84,7 @@ function listeningAddresses(address: string): string[] {
 }
 
 /** `scheme://user:secret@host:port,host:port/rest`: connection strings name several hosts where a URL has one. */
-function hostsOf(text: string, defaultPort: number): { host: string; port: number }[] {
+function hostsOf(text: string, defaultPort: number): Host[] {
   const authority = /^[a-z+]+:\/\/(?:[^/?#]*@)?([^/?#]*)/i.exec(text)?.[1] ?? '';
   return authority
     .split(',')

@@ -4,20 +4,22 @@ import { awaitSignal } from './await-signal.ts';
 import { buildContext } from './build-context.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
-import { compileEgressPolicy } from './delivery/egress-policy.ts';
+import { compileEgressPolicy, forbidSockets } from './delivery/egress-policy.ts';
 import { startupPage } from './embedded/startup-page.ts';
 import { explainTo } from './explain-postgres.ts';
 import { ingestLimitsService } from './ingest-limits-service.ts';
 import { type Ending, type Installation, openInstallation } from './installation.ts';
 import { periodic, type Service, type Stage, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
-import { ownSockets } from './own-sockets.ts';
+import { OwnSockets } from './own-sockets.ts';
 import { partitionService } from './partition-service.ts';
 import { checkMasterKey } from './store/check-master-key.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
 import { countTenants, findOldestTenant } from './store/tenants.ts';
 
 const CALIBRATE_MS = 5_000;
+/** How soon it is known that a service of ours has another address. */
+const LOOK_MS = 15_000;
 /** What stopping the embedded Postgres may take of the shutdown's time. */
 const POSTGRES_STOP_MS = 1_500;
 /** How much of the shutdown's time requests under way may take: what they stored must still be written down. */
@@ -39,16 +41,13 @@ export async function runProcess(config: Config): Promise<Ending> {
     );
     const ending = await Promise.race([prepared.then(() => undefined), stopping]);
     if (ending !== undefined) return ending;
-    const own = await ownSockets(listener, [
-      { url: databaseUrl, defaultPort: 5432 },
-      { url: config.REDIS_URL, defaultPort: 6379 },
-      { url: config.EGRESS_PROXY_URL, defaultPort: 80 },
-    ]);
+    const { REDIS_URL: redis, EGRESS_PROXY_URL: proxy } = config;
+    const own = new OwnSockets(listener, { postgres: databaseUrl, redis, proxy });
     const policy = compileEgressPolicy({
       allowedNetworks: config.ALLOWED_NETWORKS,
       allowedPorts: config.ALLOWED_PORTS,
       allowedSockets: demo === null ? [] : [demo.socket],
-      forbiddenSockets: own,
+      forbiddenSockets: await own.look(),
       httpsOnly: config.HTTPS_ONLY,
     });
     const context = buildContext({ ...installation, config, policy, log, writeInfo });
@@ -60,7 +59,7 @@ export async function runProcess(config: Config): Promise<Ending> {
     const { unknownMigrations } = await prepared;
     if (unknownMigrations.length > 0) context.observe.databaseNewer(unknownMigrations);
     context.health.addReadiness(() => (http.isStopping ? 'stopping' : null));
-    return await runServices(context, http, async () => {
+    return await runServices(context, http, own, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
       context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
       const ending = Promise.race([stopping, installation.lost]);
@@ -92,10 +91,15 @@ const tenantsOf = ({ prisma }: Context) => ({
 });
 
 /** Starts the services, waits for the reason to end, and stops them whatever happened in between. */
-async function runServices(context: Context, http: HttpServer, untilEnding: () => Promise<Ending>): Promise<Ending> {
+async function runServices(
+  context: Context,
+  http: HttpServer,
+  own: OwnSockets,
+  untilEnding: () => Promise<Ending>,
+): Promise<Ending> {
   const { config, observe } = context;
   const stopMs = config.SHUTDOWN_SECONDS * 1000 - POSTGRES_STOP_MS;
-  const services = servicesOf(context, http, await loadRoles(config.ROLES));
+  const services = servicesOf(context, http, own, await loadRoles(config.ROLES));
   await startServices(services, stopMs);
   try {
     const ending = await untilEnding();
@@ -122,7 +126,7 @@ async function loadRoles(roles: Config['ROLES']): Promise<Roles> {
   return { servicesOf, createApp: (await import('./api/health-app.ts')).createHealthApp };
 }
 
-function servicesOf(context: Context, http: HttpServer, roles: Roles): Stage[] {
+function servicesOf(context: Context, http: HttpServer, own: OwnSockets, roles: Roles): Stage[] {
   const { config, clock, workerPool, observe, health, commits, vault } = context;
   const { runtime } = observe.metrics;
   let drained: Promise<void> | undefined;
@@ -130,10 +134,12 @@ function servicesOf(context: Context, http: HttpServer, roles: Roles): Stage[] {
     await clock.calibrate(workerPool);
     health.sawPostgres();
   };
+  const lookAtOwn = async () => forbidSockets(context.policy, await own.look());
   return [
     { name: 'measurements', start: async () => runtime.start(), stop: async () => runtime.stop() },
     { name: 'context', start: () => readClock().catch(explainTo(config)), stop: () => context.close() },
     { name: 'master key', start: () => checkMasterKey(workerPool, vault), stop: async () => {} },
+    periodic('own addresses', LOOK_MS, lookAtOwn, (name, error) => observe.workFailed(name, error)),
     periodic('clock', CALIBRATE_MS, readClock, (name, error) => observe.workFailed(name, error)),
     ...(config.ROLES.some((role) => role !== 'worker') ? [ingestLimitsService(context)] : []),
     partitionService(context),

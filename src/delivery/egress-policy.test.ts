@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { checkAddress, checkPort, checkProtocol, compileEgressPolicy, type EgressRules } from './egress-policy.ts';
+import { brokerPolicy } from './brokers/broker-policy.ts';
+import {
+  checkAddress,
+  checkPort,
+  checkProtocol,
+  compileEgressPolicy,
+  type EgressRules,
+  forbidSockets,
+} from './egress-policy.ts';
 import { parseNetwork } from './ip-address.ts';
 import { deniedNetworks, deniedPorts } from './networks.ts';
 
@@ -203,4 +211,14 @@ test('a rule that does not parse is refused at start', () => {
 
 test('every denied network parses', () => {
   for (const { cidr } of deniedNetworks) expect(parseNetwork(cidr), cidr).not.toBeNull();
+});
+
+test('what is forbidden later is refused from then on, whatever is allowed', () => {
+  const policy = compileEgressPolicy({ allowedNetworks: ['10.0.0.0/8'], allowedPorts: [5432] });
+  const policies = [policy, brokerPolicy(policy, 'kafka')];
+  for (const each of policies) expect(checkAddress(each, '10.0.0.1', 5432).ok).toBe(true);
+  forbidSockets(policy, ['10.0.0.1:5432']);
+  for (const each of policies) expect(checkAddress(each, '10.0.0.1', 5432).ok).toBe(false);
+  expect(() => forbidSockets(policy, ['nowhere'])).toThrow(RangeError);
+  expect(checkAddress(policy, '10.0.0.1', 5432).ok).toBe(false);
 });

@@ -26,7 +26,8 @@ interface SocketAddress {
 export interface EgressPolicy {
   readonly allowedNetworks: readonly Network[];
   readonly allowedSockets: readonly SocketAddress[];
-  readonly forbiddenSockets: readonly SocketAddress[];
+  /** What is ours may move (`forbidSockets`): one array, which policies that are made from this one share. */
+  readonly forbiddenSockets: SocketAddress[];
   readonly allowedPorts: ReadonlySet<number>;
   readonly httpsOnly: boolean;
 }
@@ -53,6 +54,11 @@ export function compileEgressPolicy(rules: EgressRules): EgressPolicy {
     allowedPorts: new Set(rules.allowedPorts),
     httpsOnly: rules.httpsOnly ?? false,
   };
+}
+
+/** From now on these are never reached, in place of those before. @throws RangeError naming the one that does not parse; then nothing is changed */
+export function forbidSockets(policy: EgressPolicy, sockets: readonly string[]): void {
+  policy.forbiddenSockets.splice(0, Number.POSITIVE_INFINITY, ...sockets.map(parseSocket));
 }
 
 /**
