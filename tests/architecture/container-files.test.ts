@@ -1,6 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { promisify } from 'node:util';
+import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { readConfig } from '../../src/config/config.ts';
 import { variables } from '../../src/config/variables.ts';
@@ -198,4 +204,28 @@ test('a container is given longer to stop than the process takes', () => {
   expect(graceSeconds).toBeGreaterThan(Number(composeVariables.SHUTDOWN_SECONDS));
   for (const [, { stop_grace_period }] of ours)
     expect(stop_grace_period).toBe(composition['x-posthorn'].stop_grace_period);
+});
+
+test('the image is looked at where it listens: HOST and PORT, be they given by files', async () => {
+  const [, ...args] = JSON.parse(/CMD (\[.*\])/.exec(last('HEALTHCHECK')!)![1]!) as string[];
+  const check = (env: Record<string, string>) =>
+    promisify(execFile)(process.execPath, args, { env }).then(
+      () => 'healthy',
+      () => 'not healthy',
+    );
+  let status = 200;
+  const server = createServer(({ url }, response) => response.writeHead(url === '/healthz' ? status : 404).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
+  onTestFinished(() => void server.close());
+  const port = String((server.address() as AddressInfo).port);
+  const folder = mkdtempSync(join(tmpdir(), 'posthorn-health-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'port'), `${port}\n`);
+  writeFileSync(join(folder, 'host'), '127.0.0.2\n');
+  const byFiles = { HOST_FILE: join(folder, 'host'), PORT_FILE: join(folder, 'port') };
+  expect(await Promise.all([check({ HOST: '127.0.0.2', PORT: port }), check(byFiles)])).toEqual(['healthy', 'healthy']);
+  // Nobody listens there.
+  expect(await check({ HOST: '0.0.0.0', PORT: port })).toBe('not healthy');
+  status = 503;
+  expect(await check(byFiles)).toBe('not healthy');
 });
