@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Owner, takeOwnerLock } from './owner-lock.ts';
@@ -78,6 +78,12 @@ test('an owner in another container that has been silent for long when one comes
   expect(performance.now() - begun).toBeGreaterThanOrEqual(300);
 });
 
+test('one of a container by our name, which was started again, is watched for a tenth of that only', async () => {
+  await plant({ pid: process.pid, identity: 'unknown here', scope: 'elsewhere', host: hostname() });
+  const abort = AbortSignal.timeout(15_000);
+  expect((await takeOwnerLock(dir, { watchMs: 30_000, signal: abort })).held).toBe(true);
+});
+
 test('who watches an owner in another container is told, and may end it', async () => {
   await plant({ pid: process.pid, identity: 'unknown here', scope: 'elsewhere' });
   const abort = new AbortController();
@@ -106,6 +112,6 @@ test('a lock file whose writer died before it had written is nobody’s', async 
 
 async function plant(owner: Partial<Owner>, name = '1'): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const whole = { pid: 1, identity: '', scope: await processScope(), released: false, ...owner };
+  const whole = { pid: 1, identity: '', scope: await processScope(), host: 'another', released: false, ...owner };
   await writeFile(join(dir, name), JSON.stringify(whole));
 }

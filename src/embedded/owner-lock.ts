@@ -1,4 +1,5 @@
 import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
@@ -6,7 +7,14 @@ import { makeFolder } from './make-folder.ts';
 import { processIdentity, processScope } from './process-identity.ts';
 
 /** The process that has the lock, or had it. */
-const Owner = z.object({ pid: z.number().int(), identity: z.string(), scope: z.string(), released: z.boolean() });
+const Owner = z.object({
+  pid: z.number().int(),
+  identity: z.string(),
+  scope: z.string(),
+  /** The name of its host, which for a container is its own: one that was started again has it, with other process numbers. */
+  host: z.string().default(''),
+  released: z.boolean(),
+});
 export type Owner = z.infer<typeof Owner>;
 
 export type LockResult =
@@ -34,7 +42,7 @@ const WATCH_MS = 60 * HEARTBEAT_MS;
 /**
  * Takes the lock that the folder `dir` stands for, unless a live process has it. A dead process has nothing: it is known by its
  * number and start time where we can see it, else (another container that shares the volume, another boot) by a file that nobody
- * has touched for `watchMs`.
+ * has touched for `watchMs`, or for a tenth of that where its host had our host's name.
  *
  * The folder holds one file per owner, numbered upwards; the highest is the owner. Creating the next number is atomic, and the
  * highest is never deleted, so that of many who find a dead owner exactly one follows it. One that was not dead but paused finds that with its next beat (`lost`).
@@ -45,12 +53,13 @@ export async function takeOwnerLock(dir: string, options: LockOptions = {}): Pro
     pid: process.pid,
     identity: (await processIdentity(process.pid)) ?? '',
     scope: await processScope(),
+    host: hostname(),
     released: false,
   };
   for (;;) {
     const highest = Math.max(0, ...(await generations(dir)));
     const owner = highest === 0 ? null : await readOwner(pathOf(dir, highest));
-    if (owner && (await isLive(owner, self.scope, pathOf(dir, highest), options))) return { held: false, owner };
+    if (owner && (await isLive(owner, self, pathOf(dir, highest), options))) return { held: false, owner };
     const mine = highest + 1;
     const file = await create(pathOf(dir, mine), self);
     if (file === null) continue;
@@ -90,21 +99,29 @@ function hold(dir: string, mine: number, file: FileHandle, self: Owner): LockRes
   };
 }
 
-async function isLive(owner: Owner, scope: string, path: string, options: LockOptions): Promise<boolean> {
+async function isLive(owner: Owner, self: Owner, path: string, options: LockOptions): Promise<boolean> {
   if (owner.released) return false;
-  if (owner.scope === scope) return (await processIdentity(owner.pid)) === owner.identity;
+  if (owner.scope === self.scope) return (await processIdentity(owner.pid)) === owner.identity;
   options.onWatch?.();
-  return beats(path, options.watchMs ?? WATCH_MS, options.signal);
+  const watchMs = options.watchMs ?? WATCH_MS;
+  // The same container, or machine, started again: what ran in it ended with it, as far as names tell.
+  const leastMs = watchMs / 10;
+  return beats(path, owner.host === self.host ? leastMs : watchMs, leastMs, options.signal);
 }
 
-/** Whether a file is touched before its owner has been silent for so long. Of that, silence before we came counts; clocks may differ, so that a tenth is looked at. */
-async function beats(path: string, watchMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+/** Whether a file is touched before its owner has been silent for so long. Of that, silence before we came counts; clocks may differ, so that for `leastMs` it is looked at. */
+async function beats(
+  path: string,
+  watchMs: number,
+  leastMs: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const touched = async () => (await stat(path).catch(() => null))?.mtimeMs;
   const first = await touched();
   const silentMs = Math.max(0, Date.now() - (first ?? 0));
-  const until = performance.now() + Math.max(watchMs / 10, watchMs - silentMs);
+  const until = performance.now() + Math.max(leastMs, watchMs - silentMs);
   while (performance.now() < until) {
-    await delay(Math.min(100, watchMs / 10), undefined, { signal }).catch(() => signal?.throwIfAborted());
+    await delay(Math.min(100, leastMs), undefined, { signal }).catch(() => signal?.throwIfAborted());
     if ((await touched()) !== first) return true;
   }
   return false;
