@@ -43,12 +43,12 @@ const TELL_EVERY_MS = 5_000;
  * @throws EmbeddedPostgresError with what the server said; the signal's reason when aborted.
  */
 export async function launchServer(options: LaunchOptions): Promise<RunningServer> {
-  const giveUpAt = Date.now() + PASSING_FOR_MS;
+  const giveUpAt = performance.now() + PASSING_FOR_MS;
   for (;;) {
     const attempt = await attemptLaunch(options);
     if ('running' in attempt) return attempt.running;
     options.signal?.throwIfAborted();
-    if (!PASSING.test(attempt.said) || Date.now() > giveUpAt) {
+    if (!PASSING.test(attempt.said) || performance.now() > giveUpAt) {
       throw explainFailure(
         'start the embedded Postgres',
         options.place.base,
@@ -100,7 +100,7 @@ async function becomesReady(
   void exited.then(() => {
     ended = true;
   });
-  let tellAt = Date.now() + TELL_EVERY_MS;
+  let tellAt = performance.now() + TELL_EVERY_MS;
   while (!ended) {
     if (signal?.aborted) {
       await stopServer(pid, exited);
@@ -108,9 +108,9 @@ async function becomesReady(
     }
     const file = await readPostmasterFile(place.cluster).catch(() => null);
     if (file?.pid === pid && file.ready) return true;
-    if (Date.now() > tellAt) {
+    if (performance.now() > tellAt) {
       log('Postgres is still starting; after a crash it first recovers.');
-      tellAt = Date.now() + TELL_EVERY_MS;
+      tellAt = performance.now() + TELL_EVERY_MS;
     }
     await delay(20);
   }

@@ -7,7 +7,7 @@ let lines: (Record<string, unknown> & { level: string })[];
 let observe: Observer;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
+  vi.useFakeTimers({ toFake: ['Date', 'performance'], now: 1_700_000_000_000 });
   lines = [];
   const write = (level: string) => (line: object) => lines.push({ level, ...line });
   const log = { info: write('info'), warn: write('warn'), error: write('error'), fatal: write('fatal') };
@@ -98,7 +98,7 @@ test('thousands that fail at once are told of once each, and again a second late
   const fail = (endpointId: string) => observe.workFailed('endpoint', new Error('sealed'), { endpointId });
   for (let round = 0; round < 3; round++) all.forEach(fail);
   expect(lines.map(({ endpoint_id }) => endpoint_id)).toEqual(all);
-  vi.setSystemTime(1_700_000_001_000);
+  vi.advanceTimersByTime(1_000);
   all.forEach(fail);
   expect(lines).toHaveLength(4_000);
 });
@@ -107,7 +107,7 @@ test('what fails many times a second is told once a second, each kind for itself
   for (let i = 0; i < 100; i++) observe.workFailed(`settle of ${i} attempts`, new Error('away'));
   observe.workFailed('heartbeat', new Error('away'));
   expect(lines.map(({ what }) => what)).toEqual(['settle of 0 attempts', 'heartbeat']);
-  vi.setSystemTime(1_700_000_001_000);
+  vi.advanceTimersByTime(1_000);
   observe.workFailed('settle of 7 attempts', new Error('away'));
   expect(lines).toHaveLength(3);
 });
