@@ -123,6 +123,11 @@ export class Observer {
     this.metrics.deliveries.givenUp.inc(count);
   }
 
+  /** A delivery became a dead letter otherwise than by an attempt that was written down. */
+  deadLettered(): void {
+    this.metrics.deliveries.deadLetters.inc();
+  }
+
   /** The statement that fetches due deliveries has ended. */
   fetched(ms: number): void {
     this.metrics.deliveries.fetchSeconds.observe(ms / 1000);

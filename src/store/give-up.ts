@@ -14,6 +14,8 @@ import type { SettledAttempt } from './settle.ts';
 export interface GivenUp {
   /** Whether those that are kept in order behind it wait for a person. */
   readonly pauses: boolean;
+  /** Whether it ended as a dead letter: not where it was delivered, was gone already, or went with the day of its event. */
+  readonly isDeadLetter: boolean;
 }
 
 // The end gets the next number that is free. The highest that the column holds stands for those past it: what is on record under that gives way, or nothing
@@ -59,9 +61,10 @@ interface Row {
  * day of its event was dropped meanwhile, it goes with its event.
  */
 export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<GivenUp> {
-  const rows = await end(pool, attempt, reason);
-  if (rows[0]?.pauses !== true) await promote(pool, orderKeysOf(rows));
-  return { pauses: rows[0]?.pauses === true };
+  const { rows, isDeadLetter } = await end(pool, attempt, reason);
+  const pauses = rows[0]?.pauses === true;
+  if (!pauses) await promote(pool, orderKeysOf(rows));
+  return { pauses, isDeadLetter: isDeadLetter && rows.length > 0 };
 }
 
 /**
@@ -95,14 +98,19 @@ async function leave(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promis
   return rows;
 }
 
-async function end(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<readonly Row[]> {
+async function end(
+  pool: pg.Pool,
+  attempt: SettledAttempt,
+  reason: string,
+): Promise<{ readonly rows: readonly Row[]; readonly isDeadLetter: boolean }> {
   const { outcome, decision } = attempt;
   const key = [attempt.endpointNum, attempt.eventUuid, attempt.attempt - 1];
   const final = 'delayMs' in decision ? DECISION.deadLetter : decisionCode(decision);
   try {
-    return (await pool.query<Row>(GIVE_UP, [...key, outcomeCode(outcome), final, reason])).rows;
+    const { rows } = await pool.query<Row>(GIVE_UP, [...key, outcomeCode(outcome), final, reason]);
+    return { rows, isDeadLetter: final === DECISION.deadLetter };
   } catch (error) {
     if (!isFaultOfData(error)) throw error;
-    return leave(pool, [attempt]);
+    return { rows: await leave(pool, [attempt]), isDeadLetter: false };
   }
 }

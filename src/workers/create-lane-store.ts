@@ -111,6 +111,7 @@ function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'set
     giveUp: async (attempt, reason) => {
       observe.attemptsGivenUp(1);
       const given = await giveUp(pool, attempt, reason);
+      if (given.isDeadLetter) observe.deadLettered();
       announce();
       return given;
     },

@@ -12,7 +12,7 @@ export interface SettlerOptions {
   /** The lease that this process has for a lane now; undefined when it lost it. */
   readonly leaseOf: (lane: number) => LaneLease | undefined;
   /** Ends a delivery whose attempt Postgres refuses for what is in it: kept, it would be made for ever. */
-  readonly giveUp: (attempt: SettledAttempt, reason: string) => Promise<GivenUp>;
+  readonly giveUp: (attempt: SettledAttempt, reason: string) => Promise<Pick<GivenUp, 'pauses'>>;
   /** Ends deliveries whose attempts Postgres refuses because the day of their events is gone. */
   readonly leaveDropped: (attempts: readonly SettledAttempt[]) => Promise<void>;
   /** Called once for every attempt, written or given up: `isWritten` is false when its lane is not ours any more. */
@@ -151,7 +151,7 @@ export class Settler {
 }
 
 /** It is over, whatever was decided before. */
-function endedAs(attempt: SettledAttempt, { pauses }: GivenUp): SettledAttempt {
+function endedAs(attempt: SettledAttempt, { pauses }: Pick<GivenUp, 'pauses'>): SettledAttempt {
   return 'delayMs' in attempt.decision
     ? { ...attempt, decision: { kind: 'dead_letter' }, pauses }
     : { ...attempt, pauses };
