@@ -1,8 +1,18 @@
 import { BATCH_SIZES, STATEMENT_SECONDS } from './buckets.ts';
 import type { MetricKit } from './metric-kit.ts';
 
+/** Codes of refused requests that alerts go by: events were not stored, through no fault of whoever sent them. */
+const ALARMING = ['storage_unavailable', 'overloaded', 'unavailable'] as const;
+
 /** What comes in. */
 export function ingestMetrics(kit: MetricKit) {
+  const metrics = makeMetrics(kit);
+  // What does not exist before its first burst does not grow by it, and no alert fires.
+  for (const code of ALARMING) metrics.refused.inc({ code }, 0);
+  return metrics;
+}
+
+function makeMetrics(kit: MetricKit) {
   return {
     accepted: kit.counter('events_accepted_total', 'Events that were stored, our own system events included.'),
     acceptedBytes: kit.counter('events_accepted_bytes_total', 'Bytes of their bodies, as they are delivered.'),

@@ -83,6 +83,14 @@ test.each(alerts)('$alert is tried, says how bad it is and what to do, and its p
     expect([...OF_PROMETHEUS, ...metricsIn(alert.expr).flatMap((name) => metrics.get(name)!.labels)]).toContain(label);
 });
 
+test('a code of refused requests that an alert goes by is there from the start: a burst that brings it to life would be no increase', async () => {
+  const text = await new Metrics().text();
+  const selected = alerts.flatMap(({ expr }) => [...expr.matchAll(/ingest_requests_refused_total\{code=~"([^"]*)"/g)]);
+  const codes = selected.flatMap(([, pattern]) => pattern!.split('|'));
+  expect(codes).not.toEqual([]);
+  for (const code of codes) expect(text).toContain(`posthorn_ingest_requests_refused_total{code="${code}"} 0\n`);
+});
+
 /** The variables of a file of `NAME=value` lines. */
 const environmentIn = (text: string) =>
   Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]));
