@@ -53,3 +53,42 @@ test('a process whose Postgres takes no writes is not ready', async () => {
   const health = healthOf(async () => ({ rows: [{ is_read_only: true }] }));
   expect((await health.ready()).problems).toEqual(['postgres is read-only']);
 });
+
+test('however many ask at once or one after the other, Postgres is asked once in a quarter of a second', async () => {
+  let asked = 0;
+  const health = healthOf(() => {
+    asked++;
+    return answers();
+  });
+  await Promise.all(Array.from({ length: 50 }, () => health.ready()));
+  expect(asked).toBe(1);
+  await vi.advanceTimersByTimeAsync(249);
+  await health.ready();
+  expect(asked).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  await health.ready();
+  expect(asked).toBe(2);
+});
+
+test('many who ask while Postgres does not answer wait for one question, and what is wrong with the process itself is told at once', async () => {
+  let asked = 0;
+  let isAway = true;
+  const health = healthOf(() => {
+    asked++;
+    return isAway ? new Promise(() => {}) : answers();
+  });
+  const first = health.ready();
+  await vi.advanceTimersByTimeAsync(500);
+  const second = health.ready();
+  await vi.advanceTimersByTimeAsync(500);
+  for (const { problems } of await Promise.all([first, second])) expect(problems).toEqual(['postgres does not answer']);
+  expect(asked).toBe(1);
+  let problem: string | null = 'stuck';
+  health.addReadiness(() => problem);
+  expect((await health.ready()).problems).toEqual(['postgres does not answer', 'stuck']);
+  problem = null;
+  expect(asked).toBe(1);
+  isAway = false;
+  await vi.advanceTimersByTimeAsync(250);
+  expect((await health.ready()).problems).toEqual([]);
+});

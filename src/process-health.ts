@@ -7,6 +7,8 @@ export type Check = () => string | null;
 /** How long the readiness probe waits for Postgres, in ms. */
 const PROBE_MS = 1_000;
 const SILENT = 'postgres does not answer';
+/** For how long its answer is told to others who ask, in ms: anybody may, without a key, and each question takes a connection that deliveries want. */
+const ANSWER_MS = 250;
 /** How long an answer of Postgres proves that it is there, in ms: two looks at its clock. */
 const POSTGRES_FRESH_MS = 11_000;
 
@@ -16,6 +18,11 @@ export class ProcessHealth implements Health {
   readonly #liveness: Check[] = [];
   readonly #readiness: Check[] = [];
   #postgresSeenAt = Number.NEGATIVE_INFINITY;
+  /** What the last probe found, and when, in ms of `performance.now()`. */
+  #postgres: string | null = null;
+  #probedAt = Number.NEGATIVE_INFINITY;
+  /** The one that is under way. */
+  #probing: Promise<void> | null = null;
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
@@ -42,14 +49,23 @@ export class ProcessHealth implements Health {
   }
 
   async ready(): Promise<HealthReport> {
-    const postgres = await this.#problemOfPostgres();
+    if (performance.now() - this.#probedAt >= ANSWER_MS) await (this.#probing ??= this.#probe());
     return {
       problems: [
-        ...(postgres === null ? [] : [postgres]),
+        ...(this.#postgres === null ? [] : [this.#postgres]),
         ...problemsOf(this.#liveness),
         ...problemsOf(this.#readiness),
       ],
     };
+  }
+
+  async #probe(): Promise<void> {
+    try {
+      this.#postgres = await this.#problemOfPostgres();
+      this.#probedAt = performance.now();
+    } finally {
+      this.#probing = null;
+    }
   }
 
   /** One that answers may be a standby, or a primary that was told to write nothing: events would all be refused. */
