@@ -27,11 +27,15 @@ export const ROWS: readonly Row[] = [
     title: 'Is it well?',
     panels: [
       {
-        title: 'Longest due',
+        title: 'Late',
         description:
-          'How long the delivery that has been due longest has waited. Over some seconds: too few workers, or none.',
+          'How long deliveries have waited that no worker holds, and for how long workers keep some waiting. Over some seconds: too few workers, or none. Longest due counts what waits for limits of its endpoint, too.',
         unit: 's',
-        queries: [['max(posthorn_installation_due_age_seconds)', 'due']],
+        queries: [
+          ['max(posthorn_installation_unowned_due_age_seconds)', 'held by nobody'],
+          ['max(posthorn_late_seconds)', 'kept waiting'],
+          ['max(posthorn_installation_due_age_seconds)', 'longest due'],
+        ],
       },
       {
         title: 'Waiting',

@@ -49,7 +49,10 @@ export class ProcessHealth implements Health {
   }
 
   async ready(): Promise<HealthReport> {
-    if (performance.now() - this.#probedAt >= ANSWER_MS) await (this.#probing ??= this.#probe());
+    if (performance.now() - this.#probedAt >= ANSWER_MS) {
+      this.#probing ??= this.#probe();
+      await this.#probing;
+    }
     return {
       problems: [
         ...(this.#postgres === null ? [] : [this.#postgres]),

@@ -7,6 +7,8 @@ const STATES = {
   deliveries_held: 'Deliveries in memory: waiting, under way, or not written down yet.',
   held_bytes: 'Bytes of the bodies of these.',
   attempts_unsettled: 'Attempts that have ended and are not written down yet.',
+  late_seconds:
+    'For how long this worker keeps deliveries waiting by itself: for lack of slots, memory or time. What waits for limits of its endpoint, or because its tenant has its share, does not count.',
   stalled_seconds: 'For how long a round of work has been under way; /healthz fails at 12.',
   neglected_seconds: 'For how long a lane has had due work and no owner; /healthz fails at 12.',
   commit_waiting_events: 'Events that wait for their commit.',

@@ -6,10 +6,15 @@ const MOST = 10_000;
 const count = (from: string) => `(SELECT count(*)::int FROM (SELECT FROM ${from} LIMIT ${MOST}) few)`;
 const estimate = (table: string) => `coalesce(pg_stat_get_live_tuples('${table}'::regclass), 0)::float8`;
 
+// What waits in a lane that changes hands may have been due long before: it was its owner's until then, who had the lane since `acquired_at` at the earliest.
 const FIGURES = `
   SELECT coalesce(greatest(0, extract(epoch FROM now() - (
            SELECT min(first.due_at) FROM lanes l
             CROSS JOIN LATERAL (SELECT due_at FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked ORDER BY due_at LIMIT 1) first))), 0)::float8 AS due_age_seconds,
+         coalesce(extract(epoch FROM now() - (
+           SELECT min(greatest(first.due_at, l.acquired_at)) FROM lanes l
+            CROSS JOIN LATERAL (SELECT due_at FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked AND due_at <= now() ORDER BY due_at LIMIT 1) first
+            WHERE l.leased_until < now())), 0)::float8 AS unowned_due_age_seconds,
          ${estimate('mailbox')} AS mailbox_rows,
          ${count(`endpoint_states WHERE closed_until > now() AND gate #>> '{breaker,state,phase}' = 'open'`)} AS breakers_open,
          ${count('lanes WHERE leased_until < now()')} AS lanes_without_owner,
@@ -24,6 +29,7 @@ const FIGURES = `
 export async function readFigures(pool: pg.Pool) {
   const { rows } = await pool.query<{
     due_age_seconds: number;
+    unowned_due_age_seconds: number;
     mailbox_rows: number;
     breakers_open: number;
     lanes_without_owner: number;

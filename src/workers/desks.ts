@@ -111,9 +111,12 @@ export class Desks {
   }
 
   /** Who sends next. */
-  get turns(): Pick<Turns, 'of' | 'finished'> {
+  get turns(): Pick<Turns, 'of' | 'finished' | 'areShort' | 'hasSlotOf'> {
     return this.#dispatcher.turns;
   }
+
+  /** See `Dispatcher.isPutOff`. */
+  isPutOff = (desk: Desk): boolean => this.#dispatcher.isPutOff(desk);
 
   /** To be called every few ms. */
   look(now: number): void {

@@ -99,6 +99,11 @@ export class Dispatcher {
     this.offer(desk);
   }
 
+  /** Whether it waits for its rate limit, for casts of its tenant, or until our own egress is well again. */
+  isPutOff(desk: Desk): boolean {
+    return this.#naps.has(desk);
+  }
+
   /** Nothing waits at the desk any more. */
   withdraw(desk: Desk): void {
     this.turns.delete(desk);

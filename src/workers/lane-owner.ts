@@ -16,6 +16,7 @@ import { HeldLanes } from './held-lanes.ts';
 import { LaneReader } from './lane-reader.ts';
 import { LaneReturn } from './lane-return.ts';
 import type { LaneStore } from './lane-store.ts';
+import { Lateness } from './lateness.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { Pump } from './pump.ts';
 import { Settler } from './settler.ts';
@@ -63,6 +64,7 @@ const REFRESH_MS = 1_000;
 const TICK_MS = 10;
 /** How often lanes are looked through for those whose parked endpoints are to be looked for anew. */
 const PARKED_RESCAN_MS = 1_000;
+const LATENESS_MS = 1_000;
 
 /**
  * Owns lanes: takes them, fetches what is due, hands it to the desks, writes down what became of it, gives lanes back. One of it lives
@@ -82,6 +84,7 @@ export class LaneOwner {
   readonly #return: LaneReturn;
   readonly #pump: Pump;
   readonly #handOver: HandOver;
+  readonly #lateness: Lateness;
   #timers: NodeJS.Timeout[] = [];
   /** Whether a lane was hungry at the end of the last round, or at the last tick: asked for after each request that ends. */
   #awaitsRoom = false;
@@ -112,6 +115,7 @@ export class LaneOwner {
       fence: () => this.#leases.fence(performance.now()),
       onChange: () => this.#pump.kick(),
     });
+    this.#lateness = new Lateness({ ...parts, lanes: byNumber });
     this.#endpoints = new EndpointKeeper({ ...parts, leaseOf });
     this.#return = new LaneReturn({ ...parts, reader: this.#reader, endpoints: this.#endpoints });
     this.#settler = new Settler({
@@ -150,6 +154,7 @@ export class LaneOwner {
       setInterval(() => void this.beat(), HEARTBEAT_MS),
       setInterval(() => void this.#endpoints.refresh(), REFRESH_MS),
       setInterval(() => this.#exploreAll(), PARKED_RESCAN_MS),
+      setInterval(() => this.#lateness.look(performance.now()), LATENESS_MS),
     ];
     void this.beat();
   }
@@ -188,6 +193,11 @@ export class LaneOwner {
   /** Milliseconds since a round of work ended, while one is under way; 0 when there is nothing to do. */
   get stalledMs(): number {
     return this.#pump.stalledMs;
+  }
+
+  /** For how long this process keeps deliveries waiting by itself, in ms: see `Lateness`. */
+  get lateMs(): number {
+    return this.#lateness.msAt(performance.now());
   }
 
   get load(): OwnerLoad {

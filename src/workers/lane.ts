@@ -14,6 +14,8 @@ const CAREFUL_ROWS = 16;
 const OVERLAP_MS = { near: 100, far: 15_000 } as const;
 /** How late a commit that went well, and our estimate of Postgres's clock, may be: what was due before is read, or in memory. */
 const SETTLED_MS = 1_000;
+/** The longest that a lane is not read because it is to be given back, in ms: until the requests under way have ended. */
+const LONGEST_DRAIN_MS = 125_000;
 /** How often a lane's parked endpoints are looked for anew, in ms: rarely, where they are so many that looking takes long. */
 const EXPLORE_MS = 10_000;
 const EXPLORE_MS_PER_ENDPOINT = 20;
@@ -61,6 +63,10 @@ export class Lane {
   #fetchClockMs = 0;
   /** Whether the last fetch brought all that was due. */
   #isComplete = false;
+  /** Whether it did so for all tenants but those that have their share of memory. */
+  #isWhole = false;
+  /** When the last one began that did, and whose rows were taken in. */
+  #readAt: number;
   /** Whether it fell behind since the last fetch began, which then says nothing of it. */
   #fellMeanwhile = false;
   /** Whether rows that are due may wait in the table: none was read yet, or not all of them were taken in. */
@@ -77,6 +83,7 @@ export class Lane {
     this.lease = lease;
     this.renewedAt = renewedAt;
     this.#foundAt = now;
+    this.#readAt = now;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.released = promise;
     this.resolveReleased = resolve;
@@ -116,6 +123,12 @@ export class Lane {
   /** What the last fetch brought was taken in, or set aside. */
   tookIn(): void {
     this.#isBehind = !this.#isComplete || this.#fellMeanwhile || this.#lookBacks.isOwed;
+    if (this.#isWhole) this.#readAt = this.#fetchedAt;
+  }
+
+  /** For how long something may have been due that was not read, in ms: not for want of room for its own tenant, nor because the lane is to be given back. */
+  unreadMs(now: number): number {
+    return Math.max(0, now - this.#readAt - (this.isDraining ? LONGEST_DRAIN_MS : 0));
   }
 
   /** Rows that are due are left in the table: they are to be read before others come from memory. */
@@ -203,6 +216,7 @@ export class Lane {
     const last = isFull ? rows.at(-1) : (stop ?? rows.at(-1));
     this.#isContinuing = isFull || stop !== undefined;
     this.#isComplete = !this.#isContinuing;
+    this.#isWhole = this.#isComplete;
     this.#isBehind ||= this.#isContinuing;
     // A row that became visible late, alone, says nothing of those behind it.
     if (last !== undefined && (this.#isContinuing || last.dueAtMs >= this.#cursor.dueAtMs)) this.#cursor = last;
@@ -228,6 +242,8 @@ export class Lane {
     this.#isComplete = false;
     this.#isBehind = true;
     this.isHungry = rows.length >= limit;
+    // Where it stopped at rows of the tenants that it passes over, those behind them are looked for apart: see `PastCrowd`.
+    this.#isWhole = !this.isHungry;
     if (fresh > 0) this.found(now);
     this.#isQuiet = false;
   }

@@ -13,6 +13,8 @@ const SHARES = { tenant: 3, retry: 2, replay: 1 } as const;
  * more than its share, and together they would take the last slot all the same.
  */
 const RESERVE = 1 / 16;
+/** For how long slots count as short after they were, in ms: each that ends makes room for a moment. */
+const SHORT_MS = 1_000;
 /** Where requests take less than this on average, in ms, all slots are given out: the next one is free in a moment. */
 const FAST_MS = 100;
 
@@ -55,6 +57,7 @@ export class Turns {
   #keepsReserve = true;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #finishedBefore = 0;
+  #shortAt = Number.NEGATIVE_INFINITY;
   /** Requests that have ended so far. */
   finished = 0;
 
@@ -138,8 +141,20 @@ export class Turns {
     if (windowMs < FAST_MS) return;
     const isFast = (this.finished - this.#finishedBefore) * FAST_MS >= this.#inFlight * windowMs;
     this.#keepsReserve = this.#free > this.#reserve || !isFast;
+    if (this.#free <= (this.#keepsReserve ? this.#reserve : 0)) this.#shortAt = now;
     this.#lookedAt = now;
     this.#finishedBefore = this.finished;
+  }
+
+  /** Whether all slots that are given out were taken of late, which no tenant can bring about alone. @param now in ms of `performance.now()` */
+  areShort(now: number): boolean {
+    return now - this.#shortAt < SHORT_MS;
+  }
+
+  /** Whether there is a slot for one more of this class and tenant. */
+  hasSlotOf(tenantNum: number, kind: DeliveryClass): boolean {
+    const tenant = this.#tenants.of(tenantNum);
+    return this.#hasSlot(tenant) && this.#mayBegin(kind, tenant);
   }
 
   /** What is free now, beside what the desks that wait for their turn will take. */

@@ -117,6 +117,7 @@ function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProc
     deliveries_held: () => owner.load.rows,
     held_bytes: () => owner.load.bytes,
     attempts_unsettled: () => owner.load.unsettled,
+    late_seconds: () => owner.lateMs / 1000,
     stalled_seconds: () => owner.stalledMs / 1000,
   };
 }
