@@ -79,17 +79,26 @@ function tell(result: ResealResult): number {
     say(`Nothing was changed: ${result.unopened} of ${result.values} values do not open with the keys in MASTER_KEY.`);
     for (const problem of result.problems) say(`  - ${problem}`);
     if (result.unopened > result.problems.length) say(`  - and ${result.unopened - result.problems.length} more`);
+    say(REMEDY);
     return 1;
   }
   say(
     `${result.resealed} of ${result.values} values were encrypted again; the others were under the first key already.${result.left === 0 ? ' Nothing is left under an older key.' : ''}`,
   );
+  if (result.skipped.length > 0) say('These do not open, and are of deleted endpoints: nobody needs them.');
+  for (const problem of result.skipped) say(`  - ${problem}`);
   if (result.left === 0) return 0;
   say(
     `${result.left} are under an older key: a process still seals with it. Give every process the new MASTER_KEY and run this again.`,
   );
   return 1;
 }
+
+const REMEDY = `Add the key that they were sealed with to the end of MASTER_KEY. Where it is lost, put something in the place of each:
+  endpoint-secret        a new secret by POST …/secret/rotate with an overlap_seconds of 0, or delete the endpoint
+  endpoint-headers       PATCH the endpoint with its headers
+  endpoint-destination   PATCH the endpoint with its destination and the password
+  source-secrets         start a process with the source and its passwords in SOURCES_FILE, or delete the source`;
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);

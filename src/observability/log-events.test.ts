@@ -68,6 +68,7 @@ function tellAll(observe: Observer): void {
     'ends_added',
     'keys_forgotten',
     'secrets_forgotten',
+    'deleted_endpoints_emptied',
   ] as const)
     observe.housekeeping(duty, { count: 1 });
 }

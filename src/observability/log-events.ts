@@ -211,6 +211,11 @@ export const LOG_EVENTS = {
     meaning: 'Secrets of endpoints whose overlap with the next was over were deleted.',
     fields: ['count'],
   },
+  'housekeeping.deleted_endpoints_emptied': {
+    level: 'info',
+    meaning: 'Secrets, headers and passwords of deleted endpoints, for which nothing waits any more, were deleted.',
+    fields: ['count'],
+  },
 } as const satisfies Record<string, LogEvent>;
 
 export type LogEventName = keyof typeof LOG_EVENTS;

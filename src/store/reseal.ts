@@ -9,8 +9,15 @@ export interface ResealProgress {
 
 export type ResealResult =
   /** `left`: values that a running service sealed with an older key meanwhile; run it again once every process has the new key first. */
-  | { readonly kind: 'done'; readonly values: number; readonly resealed: number; readonly left: number }
-  /** Some values do not open with the keys at hand; nothing was changed. `problems` names the first of them. */
+  | {
+      readonly kind: 'done';
+      readonly values: number;
+      readonly resealed: number;
+      readonly left: number;
+      /** Names the first of those that do not open and are of deleted endpoints: nobody needs them, and they are left as they are. */
+      readonly skipped: readonly string[];
+    }
+  /** Some values of others do not open with the keys at hand; nothing was changed. `problems` names the first of them. */
   | {
       readonly kind: 'refused';
       readonly values: number;
@@ -29,7 +36,7 @@ export interface ResealOptions {
  */
 export async function reseal(pool: pg.Pool, vault: Vault, options: ResealOptions = {}): Promise<ResealResult> {
   const { batchSize = 500, onProgress = () => {} } = options;
-  const { values, problems } = await checkAll(pool, vault, batchSize, onProgress);
+  const { values, problems, skipped } = await checkAll(pool, vault, batchSize, onProgress);
   if (problems.length > 0) {
     return { kind: 'refused', values, unopened: problems.length, problems: problems.slice(0, NAMED_PROBLEMS) };
   }
@@ -38,7 +45,13 @@ export async function reseal(pool: pg.Pool, vault: Vault, options: ResealOptions
     resealed += await resealBatch(pool, vault, source, rows);
     onProgress({ step: 'resealed', values: resealed });
   }
-  return { kind: 'done', values, resealed, left: await countOutdated(pool, vault, batchSize) };
+  return {
+    kind: 'done',
+    values,
+    resealed,
+    left: await countOutdated(pool, vault, batchSize),
+    skipped: skipped.slice(0, NAMED_PROBLEMS),
+  };
 }
 
 const NAMED_PROBLEMS = 100;
@@ -53,12 +66,14 @@ interface SealedRow {
   readonly id: string;
   readonly owner_id: string;
   readonly sealed: Buffer;
+  /** Whether its endpoint is deleted; absent where there is none. */
+  readonly is_deleted?: boolean;
 }
 
 /** Of sealed columns of endpoints. */
 function inEndpoints(column: string, placeOf: (endpointId: string) => string): Source {
   return {
-    select: `SELECT id, id AS owner_id, ${column} AS sealed FROM endpoints
+    select: `SELECT id, id AS owner_id, ${column} AS sealed, deleted_at IS NOT NULL AS is_deleted FROM endpoints
               WHERE ${column} IS NOT NULL AND id > $1 ORDER BY id LIMIT $2`,
     update: `UPDATE endpoints e SET ${column} = new.sealed FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new(id, was, sealed)
               WHERE e.id = new.id AND e.${column} = new.was`,
@@ -75,7 +90,7 @@ const sources: readonly Source[] = [
     placeOf: sealedPlace.masterKeyCheck,
   },
   {
-    select: `SELECT s.id, e.id AS owner_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num
+    select: `SELECT s.id, e.id AS owner_id, s.sealed, e.deleted_at IS NOT NULL AS is_deleted FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num
               WHERE s.id > $1 ORDER BY s.id LIMIT $2`,
     // A value that was replaced since it was read is left alone.
     update: `UPDATE endpoint_secrets s SET sealed = new.sealed FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new(id, was, sealed)
@@ -116,16 +131,17 @@ async function checkAll(
   onProgress: (progress: ResealProgress) => void,
 ) {
   const problems: string[] = [];
+  const skipped: string[] = [];
   let values = 0;
   for await (const { source, rows } of batches(pool, batchSize)) {
     for (const row of rows) {
       const problem = openingProblem(vault, row, source);
-      if (problem !== null) problems.push(problem);
+      if (problem !== null) (row.is_deleted === true ? skipped : problems).push(problem);
     }
     values += rows.length;
     onProgress({ step: 'checked', values });
   }
-  return { values, problems };
+  return { values, problems, skipped };
 }
 
 function openingProblem(vault: Vault, row: SealedRow, source: Source): string | null {
@@ -139,7 +155,7 @@ function openingProblem(vault: Vault, row: SealedRow, source: Source): string | 
 }
 
 async function resealBatch(pool: pg.Pool, vault: Vault, source: Source, rows: readonly SealedRow[]): Promise<number> {
-  const outdated = rows.filter((row) => !vault.isCurrent(row.sealed));
+  const outdated = rows.filter((row) => isOutdated(vault, row, source));
   if (outdated.length === 0) return 0;
   const sealed = outdated.map((row) => vault.seal(vault.open(row.sealed, source.placeOf(row)), source.placeOf(row)));
   const { rowCount } = await pool.query(source.update, [
@@ -150,9 +166,14 @@ async function resealBatch(pool: pg.Pool, vault: Vault, source: Source, rows: re
   return rowCount ?? 0;
 }
 
+/** Whether it is to be sealed anew: not where it does not open, and nobody needs it. */
+function isOutdated(vault: Vault, row: SealedRow, source: Source): boolean {
+  return !vault.isCurrent(row.sealed) && !(row.is_deleted === true && openingProblem(vault, row, source) !== null);
+}
+
 async function countOutdated(pool: pg.Pool, vault: Vault, batchSize: number): Promise<number> {
   let count = 0;
-  for await (const { rows } of batches(pool, batchSize))
-    count += rows.filter((row) => !vault.isCurrent(row.sealed)).length;
+  for await (const { source, rows } of batches(pool, batchSize))
+    count += rows.filter((row) => isOutdated(vault, row, source)).length;
   return count;
 }

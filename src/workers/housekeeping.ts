@@ -4,6 +4,7 @@ import { addMissingEnds } from '../store/add-missing-ends.ts';
 import { finishCancelledReplays } from '../store/cancel-replay.ts';
 import { dropExpiredKeys } from '../store/drop-expired-keys.ts';
 import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
+import { forgetSecretsOfDeleted } from '../store/forget-secrets-of-deleted.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
 import { forgetRejected } from '../store/rejected-messages.ts';
 import { resumeStranded } from '../store/resume-stranded.ts';
@@ -28,7 +29,8 @@ export type HousekeepingDuty =
   | 'deliveries_withdrawn'
   | 'ends_added'
   | 'keys_forgotten'
-  | 'secrets_forgotten';
+  | 'secrets_forgotten'
+  | 'deleted_endpoints_emptied';
 
 /** What it is called, and what does it. */
 type Duty = readonly [HousekeepingDuty, () => Promise<Record<string, string | number> | null>];
@@ -71,6 +73,7 @@ export class Housekeeping {
       ['keys_resumed', async () => countOf(await resumeStranded(pool, signal))],
       ['deliveries_withdrawn', async () => countOf(await finishCancelledReplays(pool, signal))],
       ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
+      ['deleted_endpoints_emptied', async () => countOf(await forgetSecretsOfDeleted(pool, signal))],
       // The last: they take their time.
       ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],
       ['ends_added', async () => countOf(await addMissingEnds(pool, signal))],

@@ -45,7 +45,7 @@ async function openAll(keys: string[]): Promise<string[]> {
 test('after a reseal the old key is not needed, and every value is what it was', async () => {
   const before = await openAll([MASTER_KEY]);
   const result = await reseal(service.context.apiPool, new Vault([NEW_KEY, MASTER_KEY]), { batchSize: 2 });
-  expect(result).toEqual({ kind: 'done', values: 15, resealed: 15, left: 0 });
+  expect(result).toEqual({ kind: 'done', values: 15, resealed: 15, left: 0, skipped: [] });
   expect(await openAll([NEW_KEY])).toEqual(before);
 });
 
@@ -62,6 +62,7 @@ test('a reseal that was interrupted goes on where it stopped', async () => {
     values: 15,
     resealed: 9,
     left: 0,
+    skipped: [],
   });
 });
 
@@ -85,10 +86,31 @@ test('when one value does not open, nothing is changed and the value is named', 
   expect(await sealed()).toBe(before);
 });
 
+test('what does not open of a deleted endpoint keeps nobody from a new key: it is passed over, and named', async () => {
+  const { apiPool } = service.context;
+  const { rows } = await apiPool.query<{ id: string }>('SELECT id FROM endpoints ORDER BY id LIMIT 1');
+  const { id } = rows[0]!;
+  await apiPool.query(
+    `UPDATE endpoint_secrets SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1)
+      WHERE endpoint_num = (SELECT num FROM endpoints WHERE id = $1)`,
+    [id],
+  );
+  const vault = new Vault([NEW_KEY, MASTER_KEY]);
+  expect(await reseal(apiPool, vault, { batchSize: 2 })).toMatchObject({ kind: 'refused', unopened: 2 });
+  await call(service.baseUrl, 'DELETE', `/v1/tenants/acme/endpoints/${id}`);
+  const done = await reseal(apiPool, vault, { batchSize: 2 });
+  const named = [1, 2].map(() => expect.stringContaining(`endpoint-secret:${id}`));
+  expect(done).toEqual({ kind: 'done', values: 15, resealed: 13, left: 0, skipped: named });
+  expect((await openAll([NEW_KEY])).length).toBe(8);
+  const again = await runCommand([NEW_KEY, MASTER_KEY]);
+  expect(again).toEqual({ code: 0, output: expect.stringContaining(`endpoint-secret:${id}`) });
+});
+
 test('the command says what it did and exits 0, or lists what it cannot open and exits 1', async () => {
   const lacking = await runCommand([NEW_KEY]);
   expect(lacking.code).toBe(1);
   expect(lacking.output).toContain('Nothing was changed: 15 of 15 values do not open');
+  expect(lacking.output).toContain('overlap_seconds');
   expect(lacking.output).toMatch(/endpoint-headers:ep_\w+: sealed with a key that is not in MASTER_KEY/);
   const done = await runCommand([NEW_KEY, MASTER_KEY]);
   expect(done).toEqual({ code: 0, output: expect.stringContaining('15 of 15 values were encrypted again') });

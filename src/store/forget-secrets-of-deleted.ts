@@ -1,0 +1,37 @@
+import type pg from 'pg';
+
+/** Endpoints that one statement looks at. */
+const PAGE = 5_000;
+
+// Only those with something are locked: there are ever more of the others. One that somebody else has locked is looked at the next time, and one to which something came meanwhile
+// is not `cancelled_at` any more.
+const FORGET = `
+  WITH page AS MATERIALIZED (SELECT num FROM endpoints WHERE num > $1 ORDER BY num LIMIT $2),
+  gone AS MATERIALIZED (
+    SELECT e.num FROM page p JOIN endpoints e ON e.num = p.num
+     WHERE e.deleted_at IS NOT NULL AND e.cancelled_at IS NOT NULL
+       AND (e.headers_sealed IS NOT NULL OR e.destination_sealed IS NOT NULL OR EXISTS (SELECT FROM endpoint_secrets s WHERE s.endpoint_num = e.num))
+     ORDER BY e.num FOR NO KEY UPDATE OF e SKIP LOCKED
+  ),
+  secrets AS (DELETE FROM endpoint_secrets s USING gone g WHERE s.endpoint_num = g.num),
+  emptied AS (UPDATE endpoints e SET headers_sealed = NULL, destination_sealed = NULL FROM gone g WHERE e.num = g.num)
+  SELECT (SELECT max(num) FROM page) AS last, (SELECT count(*) FROM gone)::int AS endpoints`;
+
+/**
+ * Takes signing secrets, headers and passwords of endpoints out of the database that are deleted, and for which nothing waits. A request that is still under way has them in
+ * memory; what comes late is cancelled, for which they are not needed.
+ * @param signal ends it after the statement that is under way
+ * @returns how many endpoints had any
+ */
+export async function forgetSecretsOfDeleted(pool: pg.Pool, signal?: AbortSignal, page = PAGE): Promise<number> {
+  let forgotten = 0;
+  for (let after: number | null = 0; after !== null && signal?.aborted !== true; ) {
+    const { rows }: pg.QueryResult<{ last: number | null; endpoints: number }> = await pool.query(FORGET, [
+      after,
+      page,
+    ]);
+    forgotten += rows[0]!.endpoints;
+    after = rows[0]!.last;
+  }
+  return forgotten;
+}
