@@ -1,12 +1,14 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Api, type ApiClient, apiClient, storedOf } from './api-client.ts';
-import type { SinkCommand, SinkReport } from './load-sink.ts';
+import { type Api, apiClient, storedOf } from './api-client.ts';
+import { bareEnvironment } from './bare-environment.ts';
+import { LoadReceiver } from './load-receiver.ts';
+import type { SinkReport } from './load-sink.ts';
 import { countFlag, readFlags, runCommand } from './run-command.ts';
 
 /**
@@ -14,9 +16,10 @@ import { countFlag, readFlags, runCommand } from './run-command.ts';
  * process. Posts events in batches of 100, each to one endpoint, and counts: accepted = delivered = rows, or exit code 1.
  */
 
+/** What a shell says of a command that was interrupted. */
+const INTERRUPTED = 130;
 const BATCH = 100;
 const POSTS_AT_ONCE = 8;
-const DRAIN_TIMEOUT_MS = 120_000;
 const TENANT = 'load';
 const OPERATOR_KEY = 'pho_demo_load_operator_key_000';
 
@@ -42,19 +45,38 @@ function readArguments(args: readonly string[]): Arguments {
 
 async function main(args: readonly string[]): Promise<number> {
   const { events, endpoints } = readArguments(args);
+  const interrupted = new Promise<number>((resolve) => {
+    // A second one ends this process at once.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(INTERRUPTED));
+  });
   const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-load-'));
-  const sink = new Sink();
+  const sink = new LoadReceiver(new URL('./load-sink.ts', import.meta.url));
   const service = startService(dataDir);
-  let client: ApiClient | undefined;
   try {
-    const [port] = await Promise.all([service.port, sink.ready]);
-    client = apiClient(port, OPERATOR_KEY, POSTS_AT_ONCE);
-    const api = client.call;
+    return await Promise.race([load(service.port, sink, events, endpoints), interrupted]);
+  } finally {
+    sink.stop();
+    await service.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function load(
+  servicePort: Promise<number>,
+  sink: LoadReceiver,
+  events: number,
+  endpoints: number,
+): Promise<number> {
+  const [port, sinkPort] = await Promise.all([servicePort, sink.ready]);
+  const client = apiClient(port, OPERATOR_KEY, POSTS_AT_ONCE);
+  const api = client.call;
+  let accepted = 0;
+  let bar: ReturnType<typeof progress> | undefined;
+  try {
     await api('POST', '/v1/tenants', { id: TENANT });
-    sink.trust(await createEndpoints(api, endpoints, await sink.ready));
+    sink.trust(await createEndpoints(api, endpoints, sinkPort));
     const startedAt = performance.now();
-    const bar = progress(events, () => ({ accepted, delivered: sink.report.delivered }), startedAt);
-    let accepted = 0;
+    bar = progress(events, () => ({ accepted, delivered: sink.report.delivered }), startedAt);
     await postAll(api, events, endpoints, (count) => {
       accepted += count;
     });
@@ -65,10 +87,8 @@ async function main(args: readonly string[]): Promise<number> {
     const rows = await settledRows(api, events);
     return report({ events, accepted, rows, acceptedS, totalS, sink: sink.report });
   } finally {
-    client?.close();
-    sink.stop();
-    await service.stop();
-    await rm(dataDir, { recursive: true, force: true });
+    bar?.stop();
+    client.close();
   }
 }
 
@@ -93,51 +113,10 @@ function report({ events, accepted, rows, acceptedS, totalS, sink }: Result): nu
   return isRight ? 0 : 1;
 }
 
-class Sink {
-  readonly #child: ChildProcess;
-  report: SinkReport = { port: 0, requests: 0, delivered: 0, unverified: 0 };
-  readonly ready: Promise<number>;
-  #onReport: () => void = () => {};
-
-  constructor() {
-    this.#child = fork(fileURLToPath(new URL('./load-sink.ts', import.meta.url)), {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    const { promise, resolve } = Promise.withResolvers<number>();
-    this.ready = promise;
-    this.#child.on('message', (message: SinkReport) => {
-      this.report = message;
-      resolve(message.port);
-      this.#onReport();
-    });
-  }
-
-  trust(secrets: SinkCommand['secrets']): void {
-    this.#child.send({ secrets } satisfies SinkCommand);
-  }
-
-  /** Resolves when so many deliveries came, or none came for a long time. A report later, so that a duplicate would show. */
-  async reaches(count: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, DRAIN_TIMEOUT_MS);
-    this.#onReport = () => {
-      if (this.report.delivered >= count) resolve();
-    };
-    await promise;
-    clearTimeout(timer);
-    this.#onReport = () => {};
-    await once(this.#child, 'message');
-  }
-
-  stop(): void {
-    this.#child.disconnect();
-  }
-}
-
 function startService(dataDir: string) {
   const main = fileURLToPath(new URL('../main.ts', import.meta.url));
   const env = {
-    ...process.env,
+    ...bareEnvironment(process.env),
     DATA_DIR: dataDir,
     PORT: '0',
     DEMO: 'false',
@@ -250,8 +229,11 @@ function progress(total: number, read: () => { accepted: number; delivered: numb
     write(process.stdout.isTTY ? `\r${line}` : `${line}\n`);
   };
   const timer = setInterval(draw, process.stdout.isTTY ? 100 : 1_000);
+  let isOver = false;
   return {
     stop: () => {
+      if (isOver) return;
+      isOver = true;
       clearInterval(timer);
       draw();
       if (process.stdout.isTTY) write('\n');
