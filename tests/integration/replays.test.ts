@@ -263,7 +263,7 @@ test('a worker that dies in the middle of a chunk leaves nothing of it, and the 
   const { tenant, one, dead } = await history('dies');
   const id = await replay(tenant, { endpoint_id: one.id, status: 'dead_lettered' });
   const { workerPool } = service.context;
-  // The transaction that would have queued the chunk ends just before its commit.
+  // The connection of the transaction that would have queued the chunk ends just before its commit.
   const dying = new Replayer({
     pool: Object.assign(Object.create(workerPool), {
       connect: async (...given: Parameters<typeof workerPool.connect>) => {
@@ -272,7 +272,7 @@ test('a worker that dies in the middle of a chunk leaves nothing of it, and the 
         const client = await workerPool.connect();
         const query = client.query.bind(client) as (...args: unknown[]) => unknown;
         client.query = ((text: unknown, ...rest: unknown[]) =>
-          query(text === 'COMMIT' ? 'SELECT 1/0' : text, ...rest)) as typeof client.query;
+          text === 'COMMIT' ? Promise.reject(new Error('killed')) : query(text, ...rest)) as typeof client.query;
         return client;
       },
     }),
@@ -281,6 +281,7 @@ test('a worker that dies in the middle of a chunk leaves nothing of it, and the 
     onFailure: (error) => failures.push(error),
   });
   expect(await dying.runOnce()).toBe('waiting');
+  await untilUnlocked(id);
   expect(failures.splice(0)).toHaveLength(await notQueued());
   expect((await queued(tenant)).filter((row) => row.replay !== null)).toEqual([]);
   await queueAll();
@@ -331,6 +332,11 @@ test('a cancel that comes while a chunk is being queued withdraws that chunk too
   expect((await ask(tenant, 'GET', `/replays/${id}`)).body.state).toBe('cancelled');
   expect((await queued(tenant)).filter((row) => row.replay !== null)).toEqual([]);
 });
+
+/** Postgres hears a moment later that a connection has ended: until then nobody else may have what its transaction locked. */
+async function untilUnlocked(id: string): Promise<void> {
+  await service.context.apiPool.query('SELECT 1 FROM replays WHERE id = $1 FOR UPDATE', [id]);
+}
 
 async function lockWaits(): Promise<number> {
   const { rows } = await service.context.workerPool.query(

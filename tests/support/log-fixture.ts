@@ -37,12 +37,12 @@ export async function makeEndpoint(
   return { id: answer.body.id, num: rows[0]!.num };
 }
 
-/** Puts an event straight into the log, as accepted at `atMs`. @returns its UUID. */
+/** Puts an event straight into the log, as accepted now, by the service's clock, unless its UUID says otherwise. @returns its UUID. */
 export async function logEvent(
   service: TestService,
   tenant: TestTenant,
   type = 'order.created',
-  uuid: string = newUuid(Date.now()),
+  uuid: string = newUuid(service.context.clock.nowMs()),
 ): Promise<string> {
   const body = JSON.stringify({
     id: uuid,
