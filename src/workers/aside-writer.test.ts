@@ -67,3 +67,31 @@ test('once rows are set behind others the table is asked who is next: those may 
   await createWriter({ aside, lanes: held(1), store }).write();
   expect(said).toEqual(['set behind', { endpointNum: 1, key: 1 }]);
 });
+
+test('keys of which the table could not be asked are asked about again, and those that came meanwhile once more', async () => {
+  const aside = new SetAside();
+  aside.ask(1, 1);
+  aside.ask(2, 5);
+  const asked: unknown[] = [];
+  let isAway = true;
+  const promote: AsideWriterOptions['store']['promote'] = async (keys) => {
+    asked.push(keys);
+    if (!isAway) return 0;
+    aside.ask(3, 7);
+    throw new Error('Postgres is away');
+  };
+  const writer = createWriter({ aside, lanes: held(1, 2, 3), store: { promote } });
+  await expect(writer.promote()).rejects.toThrow('Postgres is away');
+  expect(aside.isEmpty).toBe(false);
+  isAway = false;
+  await writer.promote();
+  const [first, second] = [
+    { endpointNum: 1, key: 1 },
+    { endpointNum: 2, key: 5 },
+  ];
+  expect(asked).toEqual([
+    [first, second],
+    [{ endpointNum: 3, key: 7 }, first, second],
+  ]);
+  expect(aside.isEmpty).toBe(true);
+});

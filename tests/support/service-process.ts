@@ -24,7 +24,7 @@ export interface ServiceProcess {
   /** The last lines that it wrote, standard error included; without the lines of single events and attempts. */
   output(): string;
   /** Resolves with the first line, kept or to come, that says so. */
-  said(what: RegExp): Promise<string>;
+  said(what: RegExp, withinMs?: number): Promise<string>;
   /** Nobody reads its standard output any more, as with `| head`. */
   closeOutput(): void;
   /** Does nothing once it has ended. */
@@ -32,16 +32,40 @@ export interface ServiceProcess {
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Starts the process and resolves when it serves. @throws Error with its output when it ends instead. */
-export async function startServiceProcess(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+/** A process that may not serve yet. */
+export type SpawnedProcess = Omit<ServiceProcess, 'baseUrl'>;
+
+export interface StartOptions {
+  /** Told of the process as soon as there is one: whoever ends it all must know those that are starting, too. */
+  readonly onSpawn?: (spawned: SpawnedProcess) => void;
+  readonly withinMs?: number;
+}
+
+/**
+ * Starts the process and resolves when it serves.
+ * @throws Error with its output when it ends instead, or takes too long: no process is left then
+ */
+export async function startServiceProcess(
+  env: Readonly<Record<string, string>>,
+  { onSpawn, withinMs }: StartOptions = {},
+): Promise<ServiceProcess> {
   const child = new Child(env);
-  const started = child.said(/"event":"service\.started"/);
-  const ended = child.exited.then(({ code, signal }) => {
-    throw new Error(`The service ended at its start (${signal ?? `exit code ${code}`}):\n${child.output()}`);
-  });
-  const { port } = JSON.parse(await Promise.race([started, ended])) as { port: number };
-  ended.catch(() => {});
-  return Object.assign(child, { baseUrl: `http://127.0.0.1:${port}` });
+  onSpawn?.(child);
+  try {
+    const { port } = JSON.parse(
+      await Promise.race([child.said(/"event":"service\.started"/, withinMs), endedInstead(child)]),
+    ) as { port: number };
+    return Object.assign(child, { baseUrl: `http://127.0.0.1:${port}` });
+  } catch (error) {
+    // Nobody has it to end it: it would go on beside whatever is started next.
+    await child.kill('SIGKILL');
+    throw error;
+  }
+}
+
+async function endedInstead(child: SpawnedProcess): Promise<never> {
+  const { code, signal } = await child.exited;
+  throw new Error(`The service ended at its start (${signal ?? `exit code ${code}`}):\n${child.output()}`);
 }
 
 /** Runs a process that is expected to end by itself. */
@@ -85,12 +109,12 @@ class Child {
     return this.#lines.join('\n');
   }
 
-  said(what: RegExp): Promise<string> {
+  said(what: RegExp, withinMs = PATIENCE_MS): Promise<string> {
     const known = this.#lines.find((line) => what.test(line));
     if (known !== undefined) return Promise.resolve(known);
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const late = () => reject(new Error(`The service never said ${what}:\n${this.output()}`));
-    const timer = setTimeout(late, PATIENCE_MS);
+    const timer = setTimeout(late, withinMs);
     const listener = (line: string) => what.test(line) && resolve(line);
     this.#listeners.add(listener);
     return promise.finally(() => {

@@ -5,7 +5,7 @@ import { ensureTenant } from './ensure-tenant.ts';
 import { query } from './query.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { type ReceiverPaths, receiverPaths } from './receiver-paths.ts';
-import { type ServiceProcess, startServiceProcess } from './service-process.ts';
+import { type ServiceProcess, type SpawnedProcess, startServiceProcess } from './service-process.ts';
 import { createTestDatabase } from './test-database.ts';
 import { TEST_LANES } from './test-server.ts';
 import { MASTER_KEY, OPERATOR_KEY, PATIENT_CONNECT_SECONDS, PATIENT_DEADLINE_MS } from './test-settings.ts';
@@ -45,17 +45,15 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const given = options.databaseUrl;
   const database = given === undefined ? await createTestDatabase() : { url: given, drop: async () => {} };
   const receiver = await startReceiver();
-  const processes: ServiceProcess[] = [];
+  const processes: SpawnedProcess[] = [];
   const env = { ...environment(database.url), ...options.env };
   return {
     databaseUrl: database.url,
     receiver,
     env,
-    start: async (roles, more = {}) => {
-      const started = await startServiceProcess({ ...env, ROLES: roles, ...more });
-      processes.push(started);
-      return started;
-    },
+    // Those that have not started yet are ended with the others.
+    start: (roles, more = {}) =>
+      startServiceProcess({ ...env, ROLES: roles, ...more }, { onSpawn: (spawned) => processes.push(spawned) }),
     query: (text, values) => query(database.url, text, values),
     close: async () => {
       await Promise.all(processes.map((each) => each.kill('SIGKILL')));

@@ -1,5 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ProcessExit, type ServiceProcess, startServiceProcess } from '../../support/service-process.ts';
+import {
+  type ProcessExit,
+  type ServiceProcess,
+  type SpawnedProcess,
+  startServiceProcess,
+} from '../../support/service-process.ts';
 
 /** How often a process is started before its failing is taken for a fault. */
 const STARTS = 5;
@@ -12,8 +17,11 @@ export class Crew {
   readonly role: 'api' | 'worker' | 'ingest';
   readonly #env: Env;
   readonly #places: (ServiceProcess | null)[] = [];
-  readonly #all: ServiceProcess[] = [];
+  /** Every one that was ever started, those included that do not serve yet or never did. */
+  readonly #all: SpawnedProcess[] = [];
+  readonly #unended = new Set<SpawnedProcess>();
   readonly #more: Env[] = [];
+  #isClosed = false;
 
   constructor(role: 'api' | 'worker' | 'ingest', env: Env) {
     this.role = role;
@@ -29,7 +37,6 @@ export class Crew {
     this.#more[place] = more;
     const started = await this.#start({ ...this.#env, ROLES: this.role, ...more });
     this.#places[place] = started;
-    this.#all.push(started);
     void started.exited.then(() => {
       if (this.#places[place] === started) this.#places[place] = null;
     });
@@ -40,12 +47,19 @@ export class Crew {
   async #start(env: Env): Promise<ServiceProcess> {
     for (let tries = 1; ; tries++) {
       try {
-        return await startServiceProcess(env);
+        return await startServiceProcess(env, { onSpawn: (spawned) => this.#know(spawned) });
       } catch (error) {
-        if (tries === STARTS) throw error;
+        if (tries === STARTS || this.#isClosed) throw error;
         await delay(RESTART_MS);
       }
     }
+  }
+
+  #know(spawned: SpawnedProcess): void {
+    this.#all.push(spawned);
+    this.#unended.add(spawned);
+    void spawned.exited.then(() => this.#unended.delete(spawned));
+    if (this.#isClosed) spawned.signal('SIGKILL');
   }
 
   get places(): number {
@@ -72,14 +86,15 @@ export class Crew {
       if (this.#places[place] === null) await this.startAt(place);
   }
 
-  /** Ends them all, those that hang too. */
+  /** Ends them all, those that hang or are starting too; none is started any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.#all.map((each) => each.kill('SIGKILL')));
   }
 
-  /** Pids of the living, for an end without time to wait. */
+  /** Of all that live, those included that are starting, for an end without time to wait. */
   get pids(): number[] {
-    return this.living.map((each) => each.pid);
+    return [...this.#unended].map((each) => each.pid);
   }
 
   /** What they wrote last. */
