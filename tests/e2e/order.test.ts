@@ -1,18 +1,21 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
+import { laneAtWork, ownerAmong, takenOver } from '../support/lane-owner.ts';
 import { type ReceiverPaths, receiverPaths } from '../support/receiver-paths.ts';
+import type { ServiceProcess } from '../support/service-process.ts';
 import { createEndpoint, openStage, type Stage } from '../support/stage.ts';
 
 let stage: Stage;
 let receiver: ReceiverPaths;
 let api: string;
+let worker: ServiceProcess;
 
 beforeAll(async () => {
   stage = await openStage();
   receiver = receiverPaths(stage.receiver);
   api = (await stage.start('api')).baseUrl;
-  await stage.start('worker');
+  worker = await stage.start('worker');
 });
 
 afterAll(() => stage.close());
@@ -45,8 +48,14 @@ interface Received {
   readonly status: number;
 }
 
+/** So many requests are answered at once, those after them not before something has happened. */
+interface Hold {
+  readonly after: number;
+  readonly until: Promise<void>;
+}
+
 /** Answers as told and keeps the numbers in the order in which the requests came. */
-function record(name: string, statusOf: (n: number, tries: number) => number): Received[] {
+function record(name: string, statusOf: (n: number, tries: number) => number, hold?: Hold): Received[] {
   const received: Received[] = [];
   const tries = new Map<number, number>();
   receiver.behave(`/${name}`, (request, response) => {
@@ -55,7 +64,9 @@ function record(name: string, statusOf: (n: number, tries: number) => number): R
     tries.set(data.n, attempt);
     const status = statusOf(data.n, attempt);
     received.push({ n: data.n, subject, status });
-    response.writeHead(status).end();
+    const answer = () => void response.writeHead(status).end();
+    if (hold !== undefined && received.length > hold.after) void hold.until.then(answer);
+    else answer();
   });
   return received;
 }
@@ -72,15 +83,20 @@ const subject = (n: number) => `order-${n % 7}`;
 
 test('G5: subjects come in the order of acceptance, across failures, retries and a killed worker; one does not wait for another', async () => {
   await endpointOf('subjects', { order: 'subject', retry_schedule: [0, 1, 1, 1, 1, 1, 1, 1] });
-  // Every tenth fails once; that is too few for the breaker.
-  const received = record('subjects', (n, tries) => (n % 10 === 3 && tries === 1 ? 500 : 200));
-  const victim = await stage.start('worker');
+  const taken = Promise.withResolvers<void>();
+  // Every tenth fails once; that is too few for the breaker. Whoever has the lane dies with requests under way.
+  const statusOf = (n: number, tries: number) => (n % 10 === 3 && tries === 1 ? 500 : 200);
+  const received = record('subjects', statusOf, { after: 60, until: taken.promise });
+  const workers = [worker, await stage.start('worker')];
   for (let n = 0; n < 280; n += 20) await post('subjects', n, n + 20, subject);
   await eventually(
     async () => received.length,
     (count) => count > 60,
   );
-  await victim.kill('SIGKILL');
+  const before = await laneAtWork(stage.query);
+  await (await ownerAmong(workers)).kill('SIGKILL');
+  await takenOver(stage.query, before);
+  taken.resolve();
   await eventually(
     async () => delivered(received).length,
     (count) => count === 280,

@@ -70,6 +70,10 @@ export class Crew {
     return this.#places[place] ?? null;
   }
 
+  placeOf(process: ServiceProcess): number {
+    return this.#places.indexOf(process);
+  }
+
   get living(): ServiceProcess[] {
     return this.#places.filter((each) => each !== null);
   }

@@ -1,3 +1,4 @@
+import { laneAtWork, ownerAmong, takenOver } from '../../support/lane-owner.ts';
 import type { Crew } from '../harness/crew.ts';
 import { verdict } from '../harness/judge.ts';
 import type { Play } from '../harness/play.ts';
@@ -15,6 +16,27 @@ export function kill(role: 'api' | 'worker', place = 0, restartAfterMs?: number)
     await play.pause(restartAfterMs);
     await crewOf(play, role).startAt(place);
     play.markHealed();
+  });
+}
+
+/** kill -9 of the worker that has the one lane with work, and a start in its place: another has to take the lane over. */
+export function killOwner(restartAfterMs: number): Step {
+  return step('kill -9 of the worker that has the lane', async (play) => {
+    const { workers } = play;
+    const ask = play.query.bind(play);
+    const owner = await ownerAmong(workers.living);
+    const place = workers.placeOf(owner);
+    play.interruptions++;
+    await workers.end(place, 'SIGKILL');
+    const before = await laneAtWork(ask);
+    // While there is work: whoever has none left gives the lane back.
+    const taken = takenOver(ask, before).catch(() => null);
+    await play.pause(restartAfterMs);
+    await workers.startAt(place);
+    play.markHealed();
+    const after = await taken;
+    const text = `lane ${before.lane} from epoch ${before.epoch} to ${after?.epoch ?? 'nobody else'}`;
+    play.found.push(verdict('a lane whose owner was killed goes to another', after === null ? [text] : [], text));
   });
 }
 
