@@ -2,7 +2,7 @@ import type { RequestRecord } from './ledger-writer.ts';
 import type { Play } from './play.ts';
 import { readLedger } from './read-ledger.ts';
 
-/** From the producer's post to the receiver, in ms, of first attempts that satisfy; sorted. */
+/** From when the producer was to post to the receiver, in ms, of first attempts that satisfy; sorted. */
 export async function lagsOf(play: Play, satisfies: (record: RequestRecord) => boolean): Promise<number[]> {
   await play.receiver.report();
   const lags: number[] = [];

@@ -18,7 +18,7 @@ export interface RequestRecord {
   readonly isOwn: boolean;
   /** FNV-1a of the body. */
   readonly bodyHash: number;
-  /** Since the producer began to post the event, in ms. */
+  /** Since the producer was to post the event, in ms. */
   readonly lagMs: number;
 }
 

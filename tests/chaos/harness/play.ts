@@ -38,8 +38,8 @@ export interface PlayedEndpoint {
 
 const DEFAULT_TENANT = 'acme';
 const ENDPOINT_IN_FLIGHT = 16;
-/** Soon again, for as long as the longest outage of a scenario. */
-const RETRY_SCHEDULE = [0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 30, 30];
+/** Seconds before each attempt: soon again, for as long as the longest outage of a scenario. */
+export const RETRY_SCHEDULE = [0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 30, 30];
 
 const FOUR: readonly EndpointSpec[] = [
   { name: 'first of acme' },

@@ -38,7 +38,7 @@ export class ReceivedEvents {
   receive({ url = '', headers }: IncomingMessage, body: Buffer): OpenRequest {
     const atMs = Date.now();
     const endpoint = /^\/\d+$/.test(url) ? Number(url.slice(1)) : -1;
-    const { tenant, event, sentAtMs } = readBody(body);
+    const { tenant, event, dueAtMs } = readBody(body);
     const attempt = Number(headers['posthorn-attempt'] ?? 0);
     const request = ++this.#requests;
     this.#ledger.write({
@@ -53,7 +53,7 @@ export class ReceivedEvents {
       isVerified: verifySignature(this.#keys.get(endpoint) ?? [], headers, body).ok,
       isOwn: tenant === this.#tenants.get(endpoint),
       bodyHash: fnv1a(body),
-      lagMs: atMs - sentAtMs,
+      lagMs: atMs - dueAtMs,
     });
     const counts = this.#of(endpoint);
     this.#inFlight++;
@@ -91,12 +91,12 @@ function newCounts(): Counts {
   return { requests: 0, good: 0, inFlight: 0, mostInFlight: 0 };
 }
 
-function readBody(body: Buffer): { tenant: string; event: number; sentAtMs: number } {
+function readBody(body: Buffer): { tenant: string; event: number; dueAtMs: number } {
   try {
     const { tenant_id, data } = JSON.parse(body.toString()) as { tenant_id: string; data: { n?: number; t?: number } };
-    return { tenant: tenant_id, event: data.n ?? -1, sentAtMs: data.t ?? Number.NaN };
+    return { tenant: tenant_id, event: data.n ?? -1, dueAtMs: data.t ?? Number.NaN };
   } catch {
-    return { tenant: '', event: -1, sentAtMs: Number.NaN };
+    return { tenant: '', event: -1, dueAtMs: Number.NaN };
   }
 }
 

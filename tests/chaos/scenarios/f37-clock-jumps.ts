@@ -1,9 +1,7 @@
-import { answer, some } from '../harness/behaviour.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { clockAt } from '../steps/clocks.ts';
 import { accepted } from '../steps/flow.ts';
-
-const behaviour = some(0.2, answer(503));
+import { withRetries } from './wrong-clocks.ts';
 
 export const f37: Scenario = {
   id: 'F37',
@@ -13,10 +11,7 @@ export const f37: Scenario = {
   needs: ['faketime'],
   ci: true,
   stage: { apis: 2 },
-  endpoints: [
-    { name: 'first', behaviour },
-    { name: 'second', tenant: 'globex', behaviour },
-  ],
+  ...withRetries,
   steps: [
     clockAt('worker', 0, '+1h'),
     clockAt('worker', 1, '-1h'),

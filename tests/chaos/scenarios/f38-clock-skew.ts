@@ -1,10 +1,8 @@
-import { answer, some } from '../harness/behaviour.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { clockAt } from '../steps/clocks.ts';
 import { accepted } from '../steps/flow.ts';
 import { restart } from '../steps/processes.ts';
-
-const behaviour = some(0.2, answer(503));
+import { withRetries } from './wrong-clocks.ts';
 
 export const f38: Scenario = {
   id: 'F38',
@@ -13,10 +11,7 @@ export const f38: Scenario = {
   expected: 'as with a clock that jumps: nothing is early, late or twice',
   needs: ['faketime'],
   ci: true,
-  endpoints: [
-    { name: 'first', behaviour },
-    { name: 'second', tenant: 'globex', behaviour },
-  ],
+  ...withRetries,
   steps: [
     clockAt('worker', 1, '+10m'),
     accepted(120),

@@ -1,5 +1,5 @@
-import { verdict } from '../harness/judge.ts';
-import type { Outcome, Scenario } from '../harness/scenario.ts';
+import { checkAnswers } from '../harness/check-answers.ts';
+import type { Scenario } from '../harness/scenario.ts';
 import { accepted } from '../steps/flow.ts';
 import { restart } from '../steps/processes.ts';
 
@@ -14,16 +14,5 @@ export const f44: Scenario = {
   steps: [restart('api', 0), accepted(60), restart('api', 1), accepted(60)],
   // A process that has just started on a busy machine may not have its first connection in time.
   refusals: [503],
-  check: async ({ play: { history, client } }: Outcome) => {
-    const text = `${history.lostAnswers} answers lost, ${history.unanswered} posts without an answer in all`;
-    return [
-      verdict('what was stored was answered', history.lostAnswers === 0 ? [] : [text], text),
-      // One that the system took just as the listener closed was never accepted: it is reset, and was no request yet.
-      verdict(
-        'no connection in use was closed under a client',
-        client.brokenReuses === 0 ? [] : [`${client.brokenReuses} connections; ${text}`],
-        text,
-      ),
-    ];
-  },
+  check: async ({ play }) => checkAnswers(play),
 };

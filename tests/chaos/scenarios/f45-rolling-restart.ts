@@ -1,6 +1,8 @@
+import { checkAnswers } from '../harness/check-answers.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { accepted } from '../steps/flow.ts';
 import { restart, start } from '../steps/processes.ts';
+import { watchApis } from '../steps/watch-apis.ts';
 
 export const f45: Scenario = {
   id: 'F45',
@@ -9,6 +11,7 @@ export const f45: Scenario = {
   expected: 'nothing lost, nothing twice, no outage',
   stage: { apis: 2 },
   steps: [
+    watchApis(),
     start('worker', 2),
     restart('worker', 0),
     restart('worker', 1),
@@ -18,5 +21,6 @@ export const f45: Scenario = {
     restart('api', 1),
     accepted(40),
   ],
+  check: async ({ play }) => checkAnswers(play),
   ci: true,
 };

@@ -1,11 +1,13 @@
 import { eventually } from '../../support/eventually.ts';
 import { answer } from '../harness/behaviour.ts';
 import { verdict } from '../harness/judge.ts';
-import type { Scenario } from '../harness/scenario.ts';
+import type { Outcome, Scenario } from '../harness/scenario.ts';
 import { step } from '../steps/flow.ts';
 import { measure, measuredText } from '../steps/measure.ts';
 
 const REPLAYED = 10_000;
+/** Place of the endpoint that the replay is for. */
+const REPLAYED_AT = 1;
 const FACTOR = 3;
 const load = { perSecond: 40, events: 400, slots: 4, tenants: ['live'] };
 
@@ -32,8 +34,10 @@ export const f53: Scenario = {
       );
       const alone = await measure(play, load, 0);
       play.say(`alone: ${measuredText(alone)}; the replay begins`);
-      await play.call('POST', '/v1/tenants/past/replays', { since: '2020-01-01T00:00:00Z' }, 202);
+      const { id } = await play.call('POST', '/v1/tenants/past/replays', { since: '2020-01-01T00:00:00Z' }, 202);
       const beside = await measure(play, load, 0);
+      const sent = (await play.receiver.report()).endpoints[REPLAYED_AT]!.requests - REPLAYED;
+      play.say(`${sent} deliveries were replayed meanwhile`);
       const text = `alone: ${measuredText(alone)}; beside the replay: ${measuredText(beside)}`;
       play.found.push(
         verdict(
@@ -41,9 +45,25 @@ export const f53: Scenario = {
           beside.receiptMs <= alone.receiptMs * FACTOR ? [] : [text],
           text,
         ),
+        verdict('the replay went on meanwhile', sent > 0 ? [] : ['nothing was sent'], `${sent} were sent`),
+      );
+      const { matched, done } = await eventually(
+        () => play.call('GET', `/v1/tenants/past/replays/${id}`),
+        ({ state }) => state === 'completed',
+        90_000,
+      );
+      const counted = `${matched} matched, ${done} done`;
+      play.found.push(
+        verdict('the replay counts them all', matched === REPLAYED && done === REPLAYED ? [] : [counted], counted),
       );
     }),
   ],
+  check: async ({ play, tally }: Outcome) => {
+    const { good } = (await play.receiver.report()).endpoints[REPLAYED_AT]!;
+    const text = `${good} answered with 2xx, ${tally.duplicates} of them again`;
+    const isHeld = good === 2 * REPLAYED && tally.duplicates === REPLAYED;
+    return [verdict('each of them was sent once more', isHeld ? [] : [text], text)];
+  },
   endsOften: true,
   repeatsAtMost: REPLAYED,
   recoveryAtMostMs: 90_000,

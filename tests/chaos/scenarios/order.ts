@@ -5,7 +5,7 @@ import { killOwner } from '../steps/processes.ts';
 
 const inOrder = (events: number, steps: readonly Step[]): Scenario => ({
   id: 'order',
-  title: `${events.toLocaleString('en')} events over 100 subjects to an endpoint with order: subject, which fails at random, and kills of the worker that has its lane`,
+  title: `${events.toLocaleString('en')} events over 100 subjects to an endpoint with order: subject, which fails at random, and kills of workers`,
   rows: [],
   expected:
     'no inversion: within a subject the first 2xx come in the order of acceptance, though another worker takes the lane over',

@@ -4,7 +4,7 @@ import type { LoadSpec } from '../harness/scenario.ts';
 
 const SETTLE_MS = 500;
 
-/** 99th percentiles in ms: until the post is acknowledged, and until the receiver has it. */
+/** 99th percentiles in ms, both from when the post was due: until it is acknowledged, and until the receiver has it. */
 export interface Measured {
   readonly postMs: number;
   readonly receiptMs: number;

@@ -1,4 +1,5 @@
 import { eventually } from '../../support/eventually.ts';
+import { PATIENCE_MS } from '../../support/patience.ts';
 import type { RedisProcess } from '../../support/redis-process.ts';
 import { scrape } from '../../support/scrape.ts';
 import { verdict } from '../harness/judge.ts';
@@ -24,7 +25,8 @@ export function alarm(what: 'sounds' | 'ends', value: 0 | 1): Step {
         () => true,
         () => false,
       );
-      play.found.push(verdict(`the alarm ${what}`, isSo ? [] : [`it was not ${value} within 10 s`], `it is ${value}`));
+      const fault = `it was not ${value} within ${PATIENCE_MS / 1000} s`;
+      play.found.push(verdict(`the alarm ${what}`, isSo ? [] : [fault], `it is ${value}`));
     },
   };
 }
