@@ -25,7 +25,7 @@ test('G3, F01: a worker killed while the receiver holds the request: another sen
   expect(again!.body.equals(lost!.body)).toBe(true);
   await checkInvariants({
     databaseUrl: stage.databaseUrl,
-    history: [],
+    history: [{ key: null, outcome: 'ok', id: body.id }],
     ledger: stage.receiver.requests,
     endpoints: [endpoint],
     duplicatesAtMost: 1,

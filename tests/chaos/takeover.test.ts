@@ -4,6 +4,7 @@ import { call } from '../support/api.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { eventually } from '../support/eventually.ts';
 import { startPostgresProcess } from '../support/postgres-process.ts';
+import { scrape } from '../support/scrape.ts';
 import { type CreatedEndpoint, createEndpoint, type Stage, stageForTest, TENANT } from '../support/stage.ts';
 
 /** Each change of a lane's owner or lease, with the lease that there was and the moment on Postgres's clock. */
@@ -27,6 +28,8 @@ const bothSeenAfter = (stage: Stage, moment: string) =>
   );
 
 interface Held {
+  /** Of the event, as it was acknowledged. */
+  readonly eventId: string;
   readonly endpoint: CreatedEndpoint;
   readonly answers: ServerResponse[];
   readonly lane: { readonly lane: number; readonly owner: string; readonly epoch: string };
@@ -37,11 +40,11 @@ async function holdOne(stage: Stage, api: string): Promise<Held> {
   const answers: ServerResponse[] = [];
   stage.receiver.behave((_request, response) => void answers.push(response));
   const endpoint = await createEndpoint(api, { url: `${stage.receiver.url}/held`, timeout_seconds: 30 });
-  await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
+  const { body } = await call(api, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
   await stage.receiver.received(1);
   const [lane] = await stage.query('SELECT lane, owner, epoch FROM lanes JOIN mailbox USING (lane)');
   await stage.query(LOG_LANES);
-  return { endpoint, answers, lane };
+  return { eventId: body.id, endpoint, answers, lane };
 }
 
 /** How the lane went to another owner; `wasEarly`: before its last lease had run out. `epoch` is null while it has not gone. */
@@ -66,7 +69,7 @@ async function expectKept(stage: Stage, held: Held): Promise<void> {
 const answerAll = ({ answers }: Held) => answers.forEach((answer) => void answer.writeHead(204).end());
 const evidenceOf = (stage: Stage, held: Held, duplicatesAtMost: number) => ({
   databaseUrl: stage.databaseUrl,
-  history: [],
+  history: [{ key: null, outcome: 'ok' as const, id: held.eventId }],
   ledger: stage.receiver.requests,
   endpoints: [held.endpoint],
   duplicatesAtMost,
@@ -158,5 +161,10 @@ test('G3, F15: a frozen worker keeps its lanes until their leases end; then anot
   expect(taken).toEqual({ wasOver: true, epoch: held.lane.epoch });
   first.signal('SIGCONT');
   answerAll(held);
+  // It has written what it believes.
+  await eventually(
+    () => scrape(first.baseUrl),
+    (metrics) => metrics.sum('posthorn_attempts_void_total') === 1,
+  );
   await checkInvariants(evidenceOf(stage, held, 1));
 });
