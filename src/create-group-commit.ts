@@ -3,7 +3,6 @@ import type { Context } from './context.ts';
 import { createRoutingLoads, type LookupPools } from './create-lookups.ts';
 import { uuidFloor } from './domain/ids.ts';
 import { GroupCommit } from './ingest/group-commit.ts';
-import { MatchRate } from './ingest/match-rate.ts';
 import { RoutingCache } from './ingest/routing-cache.ts';
 import type { RoutingHolds } from './ingest/routing-holds.ts';
 import type { AcceptedEvent } from './observability/facts.ts';
@@ -32,7 +31,6 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
     findClaims: (keys, before) => findClaims(commitPool, keys, before),
     isRetryable,
     holdRouting: holds.beside,
-    rate: new MatchRate(),
     routing: new RoutingCache(createRoutingLoads(config, parts), config.LANES),
     onFailure: (error, events) => observe.commitFailed(error, events),
     keysExpireBefore: () => keysExpireBefore(parts),

@@ -21,11 +21,6 @@ export class TenantAccounts {
     );
   }
 
-  /** Whether there is an account: a tenant that has none has spent nothing lately. */
-  isKnown(tenantNum: number): boolean {
-    return this.#buckets.get(tenantNum) !== undefined;
-  }
-
   /** Milliseconds until as much may be spent; 0: now. */
   waitMs(tenantNum: number, cost: number): number {
     return this.#buckets.of(tenantNum).waitMs(cost, this.#nowMs());

@@ -1,6 +1,7 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ClaimedBy } from '../store/claims.ts';
 import type { AppendGroup, AppendResult } from '../store/event-log.ts';
-import type { MatchRate } from './match-rate.ts';
+import { TurnMeter } from './match-meter.ts';
 import { type PendingUnit, tenantsOf } from './pending-unit.ts';
 import { type Costly, type GroupPlan, groupOf, planGroup, type Unit, type UnitResult } from './plan-group.ts';
 import type { RoutingCache } from './routing-cache.ts';
@@ -13,10 +14,18 @@ export interface CommitOptions {
   /** Serialization failures and deadlocks: the same group may be tried again at once. */
   readonly isRetryable: (error: unknown) => boolean;
   readonly routing: RoutingCache;
-  readonly rate: MatchRate;
   readonly onFailure: (error: unknown, events: number) => void;
   /** Events older than this UUID have lost their claims. */
   readonly keysExpireBefore: () => string;
+  /** A clock that never steps back; the process's without it. */
+  readonly nowMs?: () => number;
+}
+
+/** How units are committed. */
+export interface Commitment {
+  readonly putOff: PutOff;
+  /** Whether their routing is held, so that nothing of them may be put off: what takes long to be matched is matched turn by turn, and kept. */
+  readonly isHeld: boolean;
 }
 
 /**
@@ -38,37 +47,48 @@ const MAX_TRIES = 6;
  * Stores the units in one statement, or in several when they fan out too far. Each unit is settled as soon as its own statement ends, so that one that fails takes no
  * other with it; those whose routing has to be read first are put off, and the others do not wait for that. Never rejects.
  */
-export async function commitUnits(units: Part, options: CommitOptions, putOff: PutOff): Promise<void> {
+export async function commitUnits(units: Part, options: CommitOptions, commitment: Commitment): Promise<void> {
   const part = units.filter(isAwaited);
   if (part.length === 0) return;
   let left: readonly Part[] = [];
   try {
-    left = await tryToStore(part, options, putOff);
+    left = await tryToStore(part, options, commitment);
   } catch (error) {
     failAll(part, error, options);
   }
-  for (const next of left) await commitUnits(next, options, putOff);
+  for (const next of left) await commitUnits(next, options, commitment);
 }
 
+const processNowMs = () => performance.now();
 const isAwaited = ({ isExpired }: PendingUnit) => !isExpired;
 const unitOf = ({ unit }: PendingUnit) => unit;
 
 /** Settles what it stored. @returns the parts that are to be committed apart. */
-async function tryToStore(part: Part, options: CommitOptions, putOff: PutOff): Promise<readonly Part[]> {
+async function tryToStore(
+  part: Part,
+  options: CommitOptions,
+  { putOff, isHeld }: Commitment,
+): Promise<readonly Part[]> {
+  const { routing, nowMs = processNowMs } = options;
   const units = part.map(unitOf);
   const tenants = tenantsOf(part);
   let claimed: ReadonlyMap<string, ClaimedBy> | null = null;
   const known = claimedOf(part);
   for (let tries = 1; ; tries++) {
-    const { gone, matcher, missing } = options.routing.atHand(tenants, options.rate.turn());
+    const { gone, matcher, missing } = routing.atHand(tenants, new TurnMeter(nowMs));
     if (missing.size > 0) return withoutTenants(part, missing, 'missing', putOff);
     const plan = planGroup(units, { claimed: claimed ?? known, gone }, matcher);
-    const apart = withoutCostly(part, plan, putOff);
-    if (apart !== null) return apart;
+    if (!isWhole(part, plan)) {
+      if (!isHeld) return withoutCostly(part, plan, putOff);
+      await nextTurn();
+      if (!part.every(isAwaited)) return [part];
+      tries--;
+      continue;
+    }
     const doubted = part.filter(({ isFresh }, i) => !isFresh && isTooMany(plan.results[i]!));
     if (doubted.length > 0) {
       // The commit checks the routing only of what it stores: without this, a stale routing would refuse batches for ever.
-      options.routing.forget(tenantsOf(doubted));
+      routing.forget(tenantsOf(doubted));
       putOff(doubted, 'doubted');
       return [part.filter((one) => !doubted.includes(one))];
     }
@@ -90,7 +110,7 @@ async function tryToStore(part: Part, options: CommitOptions, putOff: PutOff): P
     });
     if (result.kind === 'stored') return settleAll(part, plan);
     if (result.kind === 'routing_changed') {
-      options.routing.forget(result.tenants, group.routing);
+      routing.forget(result.tenants, group.routing);
       return withoutTenants(part, new Set(result.tenants), 'changed', putOff);
     }
     if (tries >= MAX_TRIES) throw new Error(`A group commit met ${result.kind} ${tries} times in a row.`);
@@ -114,8 +134,13 @@ function withoutTenants(
   return touching.length === part.length ? [] : [part.filter((one) => !touching.includes(one))];
 }
 
-/** Puts off the units whose events take long to be matched. @returns the others; null where there are none of these, and all was planned */
-function withoutCostly(part: Part, { results }: GroupPlan, putOff: PutOff): readonly Part[] | null {
+/** Whether all could be planned: nothing took long to be matched. */
+function isWhole(part: Part, { results }: GroupPlan): boolean {
+  return results.length === part.length && results.every(({ kind }) => kind !== 'costly');
+}
+
+/** Puts off the units whose events take long to be matched. @returns the others */
+function withoutCostly(part: Part, { results }: GroupPlan, putOff: PutOff): readonly Part[] {
   const costly: PendingUnit[] = [];
   const others: PendingUnit[] = [];
   for (const [i, result] of results.entries()) {
@@ -125,18 +150,17 @@ function withoutCostly(part: Part, { results }: GroupPlan, putOff: PutOff): read
       costly.push(one);
     } else others.push(one);
   }
-  const left = part.slice(results.length);
-  if (costly.length === 0 && left.length === 0) return null;
   putOff(costly, 'costly');
   // Others have the event loop before these are planned.
-  putOff(left, 'later');
+  putOff(part.slice(results.length), 'later');
   return [others];
 }
 
 /** What was looked for already, for units that waited until they were matched. */
 function claimedOf(part: Part): ReadonlyMap<string, ClaimedBy> {
   const known = part.flatMap(({ claimed }) => (claimed === null || claimed.size === 0 ? [] : [claimed]));
-  return known.length === 0 ? NO_CLAIMS : new Map(known.flatMap((claims) => [...claims]));
+  // Units whose keys were looked for together share what was found.
+  return known.length === 0 ? NO_CLAIMS : new Map([...new Set(known)].flatMap((claims) => [...claims]));
 }
 
 const isTooMany = ({ kind }: UnitResult | Costly) => kind === 'too_many_deliveries';

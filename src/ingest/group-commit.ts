@@ -32,13 +32,12 @@ const overloaded = () =>
     { retryAfterSeconds: 1 },
   );
 
-/** @param waitMs until something more may be matched for the tenant */
-const tooCostly = (waitMs: number) =>
+const tooCostly = () =>
   new Refusal(
     429,
     'rate_limited',
-    'The filters of the tenant take long to be matched with its events, and have had their share of the time. Nothing was stored: send it again later, fewer events at once, or smaller ones, or make the filters of the endpoints simpler.',
-    { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) },
+    'The filters of the tenant take so long to be matched with its events that these could not be stored in time. Nothing was stored: send it again later, fewer events at once, or smaller ones, or make the filters of the endpoints simpler.',
+    { retryAfterSeconds: 1 },
   );
 
 /**
@@ -64,7 +63,7 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#expire(), TICK_MS).unref();
-    const { routing, rate, holdRouting, findClaims, keysExpireBefore } = options;
+    const { routing, holdRouting, findClaims, keysExpireBefore, nowMs = () => performance.now() } = options;
     const rejoin = (units: readonly PendingUnit[]) => this.#rejoin(units);
     const fail = (units: readonly PendingUnit[], error: unknown) => this.#fail(units, error);
     const commit = (units: readonly PendingUnit[]) => this.#commitHeld(units);
@@ -73,7 +72,7 @@ export class GroupCommit {
       ...this.#shareOf(WAITING_SHARES.routing),
     });
     this.#matching = new MatchQueue({
-      ...{ routing, rate, rejoin, fail, findClaims: (keys) => findClaims(keys, keysExpireBefore()) },
+      ...{ routing, nowMs, rejoin, fail, findClaims: (keys) => findClaims(keys, keysExpireBefore()) },
       ...this.#shareOf(WAITING_SHARES.matching),
     });
   }
@@ -140,7 +139,7 @@ export class GroupCommit {
     }
     this.#groups++;
     this.#schedule();
-    await this.#commit(members);
+    await this.#commit(members, false);
     this.#groups--;
     this.#schedule();
     this.#noteIdle();
@@ -150,15 +149,15 @@ export class GroupCommit {
   async #commitHeld(units: readonly PendingUnit[]): Promise<void> {
     const left = [...units];
     this.#held.add(left);
-    while (left.length > 0) await this.#commit(left.splice(0, endOfGroup(left)));
+    while (left.length > 0) await this.#commit(left.splice(0, endOfGroup(left)), true);
     this.#held.delete(left);
     this.#noteIdle();
   }
 
-  async #commit(members: readonly PendingUnit[]): Promise<void> {
+  async #commit(members: readonly PendingUnit[], isHeld: boolean): Promise<void> {
     for (const member of members) member.group = members;
     this.#committing = [...this.#committing, members];
-    const committed = commitUnits(members, this.#options, this.#putOff);
+    const committed = commitUnits(members, this.#options, { putOff: this.#putOff, isHeld });
     // What they are matched with they have by now: nothing is pulled away that was just read for them.
     this.#options.routing.trim();
     await committed;
@@ -212,13 +211,10 @@ export class GroupCommit {
     unit.fail(overloaded());
   }
 
-  /** Refused at once where it would wait in vain. */
   #awaitMatching(unit: PendingUnit, tenantNum: number): void {
-    const waitMs = this.#options.rate.ownWaitMs(tenantNum);
-    unit.costlyTenant = tenantNum;
-    if (waitMs < this.#options.deadlineMs && this.#matching.add(tenantNum, unit)) return;
+    if (this.#matching.add(tenantNum, unit)) return;
     this.#forget(unit);
-    unit.fail(tooCostly(waitMs));
+    unit.fail(this.#matching.hasUnitsOf(tenantNum) ? tooCostly() : overloaded());
   }
 
   #rejoin(units: readonly PendingUnit[]): void {
@@ -243,7 +239,9 @@ export class GroupCommit {
     }
     for (const unit of this.#matching.takeOlder(before)) {
       this.#forget(unit);
-      unit.fail(tooCostly(this.#options.rate.ownWaitMs(unit.costlyTenant!)));
+      // It is not known yet what of it is stored: nothing of it was matched, but for what Postgres did.
+      if (unit.claimed === null) unit.expire();
+      else unit.fail(tooCostly());
     }
     for (const members of this.#committing)
       for (const member of members) if (member.group === members && member.since < before) member.expire();

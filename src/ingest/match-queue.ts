@@ -1,11 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { TurnQueue } from '../event-types/turn-queue.ts';
 import type { ClaimedBy } from '../store/claims.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import { MAX_DIRECT } from './fan-out.ts';
 import { fateOf, holdersOf } from './fate.ts';
 import type { Match } from './match.ts';
-import type { MatchMeter, MatchRate } from './match-rate.ts';
+import { type MatchMeter, PieceMeter } from './match-meter.ts';
 import type { PendingUnit } from './pending-unit.ts';
 import type { RoutingCache } from './routing-cache.ts';
 import { claimsOf, type PendingEvent } from './seal-event.ts';
@@ -13,7 +12,8 @@ import { type Room, type RoomBounds, WaitingRooms } from './waiting-rooms.ts';
 
 export interface MatchQueueOptions extends RoomBounds {
   readonly routing: RoutingCache;
-  readonly rate: MatchRate;
+  /** A clock that never steps back. */
+  readonly nowMs: () => number;
   readonly findClaims: (keys: readonly string[]) => Promise<ReadonlyMap<string, ClaimedBy>>;
   /** Takes units whose events were matched: they may go into any group. */
   readonly rejoin: (units: readonly PendingUnit[]) => void;
@@ -22,14 +22,12 @@ export interface MatchQueueOptions extends RoomBounds {
 
 /** Longest that events are matched at a stretch; the last one to its end. */
 const PIECE_MS = 10;
-/** Before it is looked again whether a tenant may go on: by then what others spent may be another. */
-const LONGEST_WAIT_MS = 50;
 /** Units whose keys are looked for at once. */
 const LOOKED_FOR = 100;
 
 /**
- * Where units wait whose events take long to be matched, tenant by tenant: they are matched here, in pieces between which others have the event loop, and within what the tenant may
- * take of the process (G4). The group that stores them in the end matches nothing again, as long as routing stays the same.
+ * Where units wait whose events take long to be matched, tenant by tenant: they are matched here, in pieces between which others have the event loop, and other tenants
+ * their pieces (G4). The group that stores them in the end matches nothing again, as long as routing stays the same.
  */
 export class MatchQueue {
   readonly #options: MatchQueueOptions;
@@ -56,7 +54,11 @@ export class MatchQueue {
   /** A tenant of the unit of which others wait here, so that it is not to go before them; null when there is none. */
   tenantAhead({ unit, isMatched }: PendingUnit): number | null {
     if (isMatched || this.isEmpty) return null;
-    return unit.find(({ tenant }) => (this.#rooms.get(tenant.num)?.units.length ?? 0) > 0)?.tenant.num ?? null;
+    return unit.find(({ tenant }) => this.hasUnitsOf(tenant.num))?.tenant.num ?? null;
+  }
+
+  hasUnitsOf(tenantNum: number): boolean {
+    return (this.#rooms.get(tenantNum)?.units.length ?? 0) > 0;
   }
 
   /** Takes out what has waited since before this moment. */
@@ -78,21 +80,13 @@ export class MatchQueue {
       const sets = new EndpointSets();
       while (room.units.length > 0) {
         await this.#findClaims(room);
-        await this.#untilMayMatch(room);
-        const matched = await this.#turns.take(room.tenantNum, () => this.#matchSome(room, sets));
-        if (matched.length > 0) rejoin(matched);
+        await this.#turns.take(room.tenantNum, () => rejoin(this.#matchSome(room, sets)));
       }
     } catch (error) {
       fail(this.#rooms.empty(room), error);
     } finally {
       this.#rooms.close(room);
     }
-  }
-
-  async #untilMayMatch({ tenantNum }: Room): Promise<void> {
-    const { rate } = this.#options;
-    for (let ms = rate.waitMs(tenantNum); ms > 0; ms = rate.waitMs(tenantNum))
-      await delay(Math.min(LONGEST_WAIT_MS, Math.ceil(ms)), undefined, { ref: false });
   }
 
   /** What is stored already is not matched: who sends again what took too long comes to an end. */
@@ -105,11 +99,16 @@ export class MatchQueue {
 
   /** @returns those of which all is matched, no longer in the room */
   #matchSome(room: Room, sets: EndpointSets): readonly PendingUnit[] {
-    const { rate } = this.#options;
-    const meter = rate.piece(PIECE_MS);
+    const meter = new PieceMeter(this.#options.nowMs, PIECE_MS);
+    const holders = new Map<Claims, ReturnType<typeof holdersOf>>();
     let count = 0;
     for (const unit of room.units) {
-      if (unit.claimed === null || !this.#match(unit, meter, sets)) break;
+      if (unit.claimed === null || meter.isOver) break;
+      // Units whose keys were looked for together share what was found.
+      const known = holders.get(unit.claimed) ?? holdersOf(unit.claimed);
+      holders.set(unit.claimed, known);
+      if (!this.#match(unit, meter, sets, known)) break;
+      meter.begin();
       unit.isMatched = true;
       count++;
     }
@@ -117,12 +116,11 @@ export class MatchQueue {
   }
 
   /** @returns whether there is nothing left of it, or nothing that could be matched now */
-  #match({ unit, claimed }: PendingUnit, meter: MatchMeter, sets: EndpointSets): boolean {
+  #match({ unit }: PendingUnit, meter: MatchMeter, sets: EndpointSets, holders: ReturnType<typeof holdersOf>): boolean {
     const tenants = new Set(unit.map(({ tenant }) => tenant.num));
     const { gone, missing, matcher } = this.#options.routing.atHand(tenants, meter);
     // It waits for that elsewhere, and comes again.
     if (missing.size > 0) return true;
-    const holders = holdersOf(claimed ?? NO_CLAIMS);
     for (const event of unit) {
       if (gone.has(event.tenant.num) || fateOf(event, holders) !== null) continue;
       const match = matcher.match(event.tenant.num, event);
@@ -133,7 +131,9 @@ export class MatchQueue {
   }
 }
 
-const NO_CLAIMS: ReadonlyMap<string, ClaimedBy> = new Map();
+type Claims = ReadonlyMap<string, ClaimedBy>;
+
+const NO_CLAIMS: Claims = new Map();
 
 /** Events that wait must not each hold a list of thousands. */
 function keep(event: PendingEvent, match: Match, sets: EndpointSets): void {

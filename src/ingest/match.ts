@@ -18,9 +18,11 @@ export interface MatchedEvent extends RoutedEvent {
 }
 
 export interface Matcher {
-  /** Null: not now, the tenant's events take so long that others come first. */
+  /** Null: not now, what was matched took so long that others come first. */
   match(tenantNum: number, event: MatchedEvent): Match | null;
   laneOf(endpointNum: number): number;
+  /** Whether it is the tenant's own events that took so long. */
+  isCostly(tenantNum: number): boolean;
   /** Whether what was matched took so long that others are to have the event loop before more is begun. */
   isOver(): boolean;
 }

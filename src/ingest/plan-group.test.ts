@@ -19,6 +19,7 @@ const matcher: Matcher = {
     endpoints: Array.from({ length: type.length - 1 }, (_, i) => tenantNum * 100 + i),
   }),
   laneOf: (num) => num % 100,
+  isCostly: () => true,
   isOver: () => false,
 };
 
@@ -162,6 +163,7 @@ test('a batch that would write too many deliveries at once is refused whole with
       ordered: new Map([[1, 'endpoint']]),
     }),
     laneOf: () => 0,
+    isCostly: () => true,
     isOver: () => false,
   };
   const unit = (count: number, from: number) =>
@@ -214,6 +216,7 @@ test('a unit with an event that is not to be matched now stores nothing and clai
       asked++;
       return num === 2 && asked > 1 ? null : matcher.match(num, event);
     },
+    isCostly: (num) => num === 2,
     isOver: () => asked >= 4,
   };
   const units = [[given(0, 2), given(1, 2)], [given(2, 1)], [given(3, 2, 0)], [given(4, 1)]];
@@ -227,10 +230,26 @@ test('a unit with an event that is not to be matched now stores nothing and clai
   expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_2']);
 });
 
+test('a unit in the midst of which others are to have their turn is no costly one of its tenant: it is planned later, with those behind it', () => {
+  const given = (n: number, tenant: number): PendingEvent =>
+    pendingOf({ keys: [`${tenant}k${n}`], bodyHash: 'a', tenant, type: 'tt' }, n);
+  let asked = 0;
+  const tired: Matcher = {
+    ...matcher,
+    match: (num, event) => (++asked > 2 ? null : matcher.match(num, event)),
+    isCostly: (num) => num === 2,
+    isOver: () => asked > 2,
+  };
+  const plan = planGroup([[given(0, 1)], [given(1, 2), given(2, 1)], [given(3, 1)]], knownOf({}, []), tired);
+  expect(plan.results).toMatchObject([{ kind: 'accepted' }]);
+  expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_0']);
+});
+
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 const matching = (match: (event: { readonly type: string }) => readonly number[]): Matcher => ({
   match: (_tenant, event) => ({ version: 1n, endpoints: match(event) }),
   laneOf: (num) => num % 100,
+  isCostly: () => true,
   isOver: () => false,
 });
 const plainEvents = (count: number) =>

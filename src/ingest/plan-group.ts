@@ -37,6 +37,9 @@ export interface Costly {
   readonly tenantNum: number;
 }
 
+/** Not planned: others are to have the event loop before it goes on. */
+const LATER = 'later';
+
 /**
  * Deliveries that a batch may write at once; what a worker writes later counts by what it takes until then (`weightOf`). A single event
  * is always taken: it brings no more than its tenant has endpoints.
@@ -79,8 +82,9 @@ export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher
   const planning = { matcher, sets: new EndpointSets(), gone: known.gone, lateClaims };
   const results: (UnitResult | Costly)[] = [];
   for (const unit of units) {
-    if (matcher.isOver()) break;
-    results.push(planUnit(unit, holders, stored, planning));
+    const result = matcher.isOver() ? LATER : planUnit(unit, holders, stored, planning);
+    if (result === LATER) break;
+    results.push(result);
   }
   return { stored, lateClaims, deliveries: weightOf(stored), results };
 }
@@ -102,11 +106,12 @@ function planUnit(
   holders: Map<string, Holder>,
   stored: PlannedEvent[],
   planning: Planning,
-): UnitResult | Costly {
+): UnitResult | Costly | typeof LATER {
   // Its claims are among the others' at once, and taken back where it is not stored.
   const claimed: string[] = [];
   const result = judgeUnit(unit, holders, claimed, stored, planning);
-  if (result.kind !== 'accepted' && result.kind !== 'loose') for (const key of claimed) holders.delete(key);
+  const isPlanned = result !== LATER && (result.kind === 'accepted' || result.kind === 'loose');
+  if (!isPlanned) for (const key of claimed) holders.delete(key);
   return result;
 }
 
@@ -116,7 +121,7 @@ function judgeUnit(
   claimed: string[],
   stored: PlannedEvent[],
   planning: Planning,
-): UnitResult | Costly {
+): UnitResult | Costly | typeof LATER {
   const fresh: Fresh[] = [];
   const late: Claim[] = [];
   const items: LooseResult[] = [];
@@ -128,7 +133,7 @@ function judgeUnit(
       continue;
     }
     const match = recipientsOf(event, planning);
-    if (match === null) return { kind: 'costly', tenantNum: event.tenant.num };
+    if (match === null) return putOff(event.tenant.num, planning.matcher);
     // What was checked by newer types than are known here, the commit finds out.
     if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
     fresh.push({ event, match });
@@ -147,6 +152,10 @@ function judgeUnit(
   for (const one of planned) stored.push(one);
   planning.lateClaims.push(...late);
   return result;
+}
+
+function putOff(tenantNum: number, matcher: Matcher): Costly | typeof LATER {
+  return matcher.isCostly(tenantNum) ? { kind: 'costly', tenantNum } : LATER;
 }
 
 /** A duplicate's keys that nobody has yet. Not those of a message that was taken at its place: what it is read as may have changed. */

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import type { Subscription } from '../routing/subscription-clauses.ts';
 import type { Matcher } from './match.ts';
-import { UNMETERED } from './match-rate.ts';
+import { UNMETERED } from './match-meter.ts';
 import { type LoadedRouting, RoutingCache, type RoutingCapacity } from './routing-cache.ts';
 
 function cacheOf(load: (num: number) => LoadedRouting | null, capacity?: RoutingCapacity) {

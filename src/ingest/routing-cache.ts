@@ -4,7 +4,7 @@ import { laneOf } from '../routing/lane-of.ts';
 import type { Subscription } from '../routing/subscription-clauses.ts';
 import { TenantIndex } from '../routing/tenant-index.ts';
 import type { Match, MatchedEvent, Matcher } from './match.ts';
-import { type MatchMeter, UNMETERED } from './match-rate.ts';
+import { type MatchMeter, UNMETERED } from './match-meter.ts';
 import type { Unit } from './plan-group.ts';
 
 export interface LoadedRouting {
@@ -287,14 +287,15 @@ class PreparedEntries implements Matcher {
   add(tenantNum: number, entry: Entry | null | undefined): void {
     if (entry === undefined) this.#missing.add(tenantNum);
     else if (entry === null) this.#gone.add(tenantNum);
-    else {
-      this.#entries.set(tenantNum, entry);
-      this.#meter.enter(tenantNum);
-    }
+    else this.#entries.set(tenantNum, entry);
   }
 
   result(): Prepared {
     return { gone: this.#gone, missing: this.#missing, matcher: this };
+  }
+
+  isCostly(tenantNum: number): boolean {
+    return this.#meter.isCostly(tenantNum);
   }
 
   isOver(): boolean {
@@ -305,7 +306,7 @@ class PreparedEntries implements Matcher {
     const entry = this.#entries.get(tenantNum);
     if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
     if (event.matched?.version === entry.version) return event.matched;
-    if (this.#meter.isClosed(tenantNum)) return null;
+    if (this.#meter.isOver || this.#meter.isCostly(tenantNum)) return null;
     const began = this.#meter.nowMs();
     const match = matchWith(entry, event);
     if (this.#meter.took(tenantNum, this.#meter.nowMs() - began)) event.matched = match;

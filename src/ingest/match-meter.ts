@@ -1,0 +1,88 @@
+/** Milliseconds that a tenant's events may take to be matched in one turn of the event loop, and those of all together. */
+const TENANT_TURN_MS = 25;
+const TURN_MS = 50;
+/** An event that takes less is like any other: to parse and store it takes as long. */
+const USUAL_MS = 0.05;
+
+/**
+ * What events are matched by, as far as time goes. It is told by the clock, as they are matched: the steps are many kinds of look-ups, and what is told wrongly for a pause of the
+ * process only puts events off.
+ */
+export interface MatchMeter {
+  readonly nowMs: () => number;
+  /** Whether others are to have the event loop. */
+  readonly isOver: boolean;
+  /** Whether the tenant's own events took so long that no more of them are to be matched now. */
+  isCostly(tenantNum: number): boolean;
+  /** @returns whether that is so much that it is to be kept what was found */
+  took(tenantNum: number, ms: number): boolean;
+}
+
+/** For what is matched without regard to that. */
+export const UNMETERED: MatchMeter = {
+  nowMs: () => 0,
+  isOver: false,
+  isCostly: () => false,
+  took: () => false,
+};
+
+/** For a group, whose events are matched in one turn of the event loop: ends it for a tenant whose events took long in it, and for all where their events take long together. */
+export class TurnMeter implements MatchMeter {
+  readonly nowMs: () => number;
+  readonly #spentBy = new Map<number, number>();
+  readonly #costly = new Set<number>();
+  #spentMs = 0;
+
+  /** @param nowMs a clock that never steps back */
+  constructor(nowMs: () => number) {
+    this.nowMs = nowMs;
+  }
+
+  get isOver(): boolean {
+    return this.#spentMs >= TURN_MS;
+  }
+
+  isCostly(tenantNum: number): boolean {
+    return this.#costly.size > 0 && this.#costly.has(tenantNum);
+  }
+
+  took(tenantNum: number, ms: number): boolean {
+    if (ms < USUAL_MS) return false;
+    this.#spentMs += ms;
+    const spent = (this.#spentBy.get(tenantNum) ?? 0) + ms;
+    this.#spentBy.set(tenantNum, spent);
+    if (spent >= TENANT_TURN_MS) this.#costly.add(tenantNum);
+    return true;
+  }
+}
+
+/** For events that are known to take long: as many as fit into so many milliseconds, and one. */
+export class PieceMeter implements MatchMeter {
+  readonly nowMs: () => number;
+  readonly #endMs: number;
+  #isBegun = false;
+
+  /** @param nowMs a clock that never steps back */
+  constructor(nowMs: () => number, ms: number) {
+    this.nowMs = nowMs;
+    this.#endMs = nowMs() + ms;
+  }
+
+  get isOver(): boolean {
+    return this.#isBegun && this.nowMs() >= this.#endMs;
+  }
+
+  /** Something was done in it. */
+  begin(): void {
+    this.#isBegun = true;
+  }
+
+  isCostly(): boolean {
+    return this.isOver;
+  }
+
+  took(): boolean {
+    this.begin();
+    return true;
+  }
+}
