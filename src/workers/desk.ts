@@ -61,8 +61,8 @@ export class Desk {
   flood: 'plain' | 'ordered' | null = null;
   /** Whether rows of it were ever parked unread: then one that was in memory may be parked without our having seen it so. */
   wasFlooded = false;
-  /** How often its backlog was read: those that were read less often go first. */
-  refills = 0;
+  /** When its backlog was read last, or first wanted, as `ParkedBacklog` counts turns; 0 before. */
+  refilledAt = 0;
   /** Rows that commits under way bring it from memory. */
   expected = 0;
 

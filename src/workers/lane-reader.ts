@@ -5,7 +5,7 @@ import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import { refilled, refillsOf } from './parked-backlog.ts';
+import { ParkedBacklog, refilled } from './parked-backlog.ts';
 import { PastCrowd } from './past-crowd.ts';
 
 export interface LaneReaderOptions {
@@ -48,6 +48,7 @@ export class LaneReader {
   readonly #floods: FloodParker;
   readonly #aside: AsideWriter;
   readonly #pastCrowd: PastCrowd;
+  readonly #parked = new ParkedBacklog();
   /** Lanes whose parked endpoints are to be looked for. */
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
@@ -293,7 +294,7 @@ export class LaneReader {
     const isServed = ({ lane, tenantNum }: Desk) =>
       this.#lanes.get(lane)?.isDraining === false && memory.mayTake(tenantNum);
     const options = { isServed, places: crowding.places(), turns, nowMs: this.#nowMs() };
-    const { refills, isAll } = refillsOf(list, options);
+    const { refills, isAll } = this.#parked.refillsOf(list, options);
     this.#owesRefill = !isAll || (refills.length > 0 && !memory.hasRoom);
     if (refills.length === 0 || !memory.hasRoom) return;
     const fetches = refills.map(({ fetch }) => fetch);

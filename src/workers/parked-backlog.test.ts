@@ -1,13 +1,19 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { Gate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { CLASSES, type DeliveryClass, START } from '../store/mailbox.ts';
 import { Desk } from './desk.ts';
 import type { Letter } from './letter-queue.ts';
-import { refilled, refillsOf } from './parked-backlog.ts';
+import { ParkedBacklog, refilled } from './parked-backlog.ts';
 import { type Places, Turns } from './turns.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
+
+let backlog: ParkedBacklog;
+
+beforeEach(() => {
+  backlog = new ParkedBacklog();
+});
 
 /** A desk with a parked backlog whose endpoint has as many requests under way as it takes. */
 function fullDesk(settings: Partial<DeliveryTarget>): Desk {
@@ -28,7 +34,7 @@ function takeOnce(): () => boolean {
 const NO_TURNS = { of: () => ({ inFlight: 0, last: 0 }) };
 
 const refillsAt = (nowMs: number, desk: Desk, isServed = true) =>
-  refillsOf([desk], { isServed: () => isServed, places: null, turns: NO_TURNS, nowMs }).refills;
+  backlog.refillsOf([desk], { isServed: () => isServed, places: null, turns: NO_TURNS, nowMs }).refills;
 
 const chosen = (desk: Desk, isServed = true) => [
   ...new Set(refillsAt(NOW, desk, isServed).map((refill) => refill.desk)),
@@ -85,18 +91,61 @@ test('a read that went on from a cursor and came to the end says nothing of what
   expect(desk.hasParked).toBe(false);
 });
 
-describe('where only as many rows come as there are slots for', () => {
-  /** Desks of tenants, each with room for two at once. */
-  function desksOf(...tenants: number[]): Desk[] {
-    return tenants.map((tenantNum, i) => {
-      const desk = new Desk(i + 1, 0);
-      desk.target = { enabled: true, deleted: false, maxInFlight: 2, rateLimit: null, tenantNum } as DeliveryTarget;
-      desk.gate = Gate.restore(null, { cap: 2, rate: null }, NOW);
-      desk.markParked();
-      return desk;
-    });
+/** Desks of tenants, each with room for two at once. */
+function desksOf(...tenants: number[]): Desk[] {
+  return tenants.map((tenantNum, i) => {
+    const desk = new Desk(i + 1, 0);
+    desk.target = { enabled: true, deleted: false, maxInFlight: 2, rateLimit: null, tenantNum } as DeliveryTarget;
+    desk.gate = Gate.restore(null, { cap: 2, rate: null }, NOW);
+    desk.markParked();
+    return desk;
+  });
+}
+
+describe('where more endpoints have a backlog than are read at once', () => {
+  /** Whose backlogs are read in one round. */
+  function read(desks: readonly Desk[]): ReadonlySet<Desk> {
+    const options = { isServed: () => true, places: null, turns: NO_TURNS, nowMs: NOW };
+    return new Set(backlog.refillsOf(desks, options).refills.map(({ desk }) => desk));
   }
 
+  const many = (tenantNum: number) => Array<number>(1_000).fill(tenantNum);
+
+  test('tenants are read in turn, however many endpoints one of them has, and so are the endpoints of one tenant', () => {
+    const desks = desksOf(...many(1), 2, 3, 3);
+    const [one, two, three] = desks.slice(-3);
+    const readOften = new Map(desks.map((desk) => [desk, 0]));
+    for (let round = 0; round < 34; round++) {
+      const now = read(desks);
+      expect([now.size, now.has(one!), now.has(two!), now.has(three!)]).toEqual([64, true, true, true]);
+      for (const desk of now) readOften.set(desk, readOften.get(desk)! + 1);
+    }
+    const times = desks.slice(0, 1_000).map((desk) => readOften.get(desk)!);
+    expect([Math.min(...times), Math.max(...times)]).toEqual([2, 3]);
+  });
+
+  test('of more tenants than are read at once each has its turn in time, whether it wants more all the time or not', () => {
+    const desks = desksOf(...Array.from({ length: 100 }, (_, i) => i), ...Array.from({ length: 100 }, (_, i) => i));
+    const served = new Set<number>();
+    let last: ReadonlySet<Desk> = new Set();
+    for (let round = 0; round < 4; round++) {
+      // Who was read a moment ago has something to send first.
+      last = read(desks.filter((desk) => !last.has(desk)));
+      expect(last.size).toBe(64);
+      for (const { tenantNum } of last) served.add(tenantNum);
+    }
+    expect(served.size).toBe(100);
+  });
+
+  test('endpoints that come one after the other do not keep one waiting that was there before', () => {
+    const desks = desksOf(...many(1));
+    const [first, ...others] = desks;
+    const isRead = (round: number) => read([first!, ...others.slice(round * 100, round * 100 + 100)]).has(first!);
+    expect([0, 1, 2, 3, 4, 5].map(isRead)).toEqual([true, true, true, true, true, true]);
+  });
+});
+
+describe('where only as many rows come as there are slots for', () => {
   /** As many slots for each tenant as it has endpoints here, or as are said. */
   function refill(desks: readonly Desk[], slots: Record<number, number>, turns: Record<number, [number, number]> = {}) {
     const left = new Map(Object.entries(slots).map(([num, count]) => [Number(num), count]));
@@ -107,7 +156,7 @@ describe('where only as many rows come as there are slots for', () => {
     };
     const of = (num: number) => ({ inFlight: turns[num]?.[0] ?? 0, last: turns[num]?.[1] ?? 0 });
     const options = { isServed: () => true, places: { take }, turns: { of }, nowMs: NOW };
-    const { refills, isAll } = refillsOf(desks, options);
+    const { refills, isAll } = backlog.refillsOf(desks, options);
     return { rows: refills.map(({ fetch }) => [fetch.endpointNum, fetch.limit]), isAll };
   }
 
@@ -132,17 +181,21 @@ describe('where only as many rows come as there are slots for', () => {
     expect(rows.map(([num]) => num)).toEqual([3, 2, 1]);
   });
 
-  test('an endpoint whose backlog was read less often goes before another one of its tenant', () => {
+  test('an endpoint whose backlog was read longer ago goes before another one of its tenant', () => {
     const desks = desksOf(1, 1);
-    desks[0]!.refills = 1;
-    expect(refill(desks, { 1: 1 }).rows).toEqual([[2, 1]]);
+    const nums = Array.from({ length: 4 }, () => refill(desks, { 1: 1 }).rows[0]![0]);
+    expect(nums).toEqual([1, 2, 1, 2]);
+    // However often it was read before, an endpoint does not wait until a new one has been read as often.
+    const [, , added] = desksOf(1, 1, 1);
+    const more = Array.from({ length: 6 }, () => refill([...desks, added!], { 1: 1 }).rows[0]![0]);
+    expect(more).toEqual([1, 2, 3, 1, 2, 3]);
   });
 
   test('rows of each class are read in the turns in which they are sent, however few are read at once', () => {
     const desks = desksOf(1);
     const read = Array.from({ length: 12 }, () => {
       const options = { isServed: () => true, places: { take: takeOnce() }, turns: NO_TURNS, nowMs: NOW };
-      return refillsOf(desks, options).refills.map(({ fetch }) => fetch.kind);
+      return backlog.refillsOf(desks, options).refills.map(({ fetch }) => fetch.kind);
     }).flat();
     const count = (kind: string) => read.filter((each) => each === kind).length;
     expect([count('first'), count('retry'), count('replay')]).toEqual([8, 3, 1]);
@@ -153,7 +206,7 @@ describe('where only as many rows come as there are slots for', () => {
     Array.from({ length: times }, () => {
       let left = 1;
       const take = (_num: number, kind?: string) => mayBegin(kind) && left-- > 0;
-      return refillsOf([desk], { isServed: () => true, places: { take }, turns: NO_TURNS, nowMs: NOW }).refills;
+      return backlog.refillsOf([desk], { isServed: () => true, places: { take }, turns: NO_TURNS, nowMs: NOW }).refills;
     }).map((refills) => refills.map(({ fetch }) => fetch.kind));
 
   test('a parked class that may not begin leaves its turn to the others, and no slot is given to it in vain', () => {
@@ -189,7 +242,9 @@ describe('where only as many rows come as there are slots for', () => {
     });
 
   const readOf = (desks: readonly Desk[], turns: Turns, places = turns.places()) =>
-    refillsOf(desks, { isServed: () => true, places, turns, nowMs: NOW }).refills.map(({ fetch }) => fetch.endpointNum);
+    backlog
+      .refillsOf(desks, { isServed: () => true, places, turns, nowMs: NOW })
+      .refills.map(({ fetch }) => fetch.endpointNum);
 
   test('an endpoint whose parked replays may not begin keeps out no other endpoint of its tenant', () => {
     const turns = crowdedTurns();

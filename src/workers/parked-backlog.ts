@@ -39,24 +39,97 @@ interface Refills {
   readonly isAll: boolean;
 }
 
-/** What to read now for desks that want more of their parked backlog, in turn, beside what they have in memory. */
-export function refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refills {
-  const { isServed, places, nowMs } = options;
-  const wanting: Desk[] = [];
-  for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) wanting.push(desk);
-  if (places !== null) {
-    const able = wanting.filter((desk) => desk.isDeleted || desk.places(nowMs) > 0);
-    const deals = dealOut(able, places, options);
-    return {
-      refills: [...deals].flatMap(([desk, { limits }]) => refillsFor(desk, limits)),
-      isAll: deals.size === able.length,
-    };
+/** What a tenant wants in a round. */
+interface Waiting {
+  readonly queue: Desk[];
+  /** When it had its last turn, or came. */
+  servedAt: number;
+  /** The round that this is of. */
+  seenAt: number;
+}
+
+/** Decides what is read of parked backlogs: it remembers whose turn is next. */
+export class ParkedBacklog {
+  /** Rises with each round: before it for those that are new in it, and after it for those that are read. */
+  #turn = 0;
+  /** Tenants that wanted more in the last round, where not all that was wanted could be read. */
+  readonly #tenants = new Map<number, Waiting>();
+
+  /** What to read now for desks that want more of their parked backlog, in turn, beside what they have in memory. */
+  refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refills {
+    const { isServed, places, nowMs } = options;
+    const wanting: Desk[] = [];
+    for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) wanting.push(desk);
+    this.#turn++;
+    // Who is new stands behind those that wait.
+    for (const desk of wanting) desk.refilledAt ||= this.#turn;
+    if (places !== null) {
+      const able = wanting.filter((desk) => desk.isDeleted || desk.places(nowMs) > 0);
+      const deals = dealOut(able, places, options);
+      this.#turn++;
+      return {
+        refills: [...deals].flatMap(([desk, { limits }]) => this.#refillsFor(desk, limits)),
+        isAll: deals.size === able.length,
+      };
+    }
+    const next = this.#nextOf(wanting);
+    this.#turn++;
+    return { refills: next.flatMap((desk) => this.#refillsFor(desk, mostOfEach(desk))), isAll: true };
   }
-  if (wanting.length > DESKS_PER_ROUND) {
-    wanting.sort((a, b) => a.refills - b.refills);
-    wanting.length = DESKS_PER_ROUND;
+
+  /** As many as are read at once: one of each tenant in turn, then the next one of each. However many endpoints others have, a tenant does not wait for the turns of all of them. */
+  #nextOf(wanting: Desk[]): readonly Desk[] {
+    if (wanting.length <= DESKS_PER_ROUND) {
+      this.#tenants.clear();
+      return wanting;
+    }
+    const tenants = this.#queuesOf(wanting)
+      .sort((a, b) => a.servedAt - b.servedAt)
+      .slice(0, DESKS_PER_ROUND);
+    for (const tenant of tenants) {
+      tenant.queue.sort(byTurn);
+      tenant.servedAt = this.#turn + 1;
+    }
+    const next: Desk[] = [];
+    for (let at = 0; next.length < DESKS_PER_ROUND; at++) {
+      for (const { queue } of tenants) if (at < queue.length && next.length < DESKS_PER_ROUND) next.push(queue[at]!);
+    }
+    return next;
   }
-  return { refills: wanting.flatMap((desk) => refillsFor(desk, mostOfEach(desk))), isAll: true };
+
+  /** By tenant. There may be very many: what is known of them is made once, and forgotten when they want no more. */
+  #queuesOf(wanting: readonly Desk[]): Waiting[] {
+    const tenants: Waiting[] = [];
+    for (const desk of wanting) {
+      let tenant = this.#tenants.get(desk.tenantNum);
+      if (tenant === undefined) {
+        tenant = { queue: [], servedAt: this.#turn, seenAt: 0 };
+        this.#tenants.set(desk.tenantNum, tenant);
+      }
+      if (tenant.seenAt !== this.#turn) {
+        tenant.seenAt = this.#turn;
+        tenant.queue.length = 0;
+        tenants.push(tenant);
+      }
+      tenant.queue.push(desk);
+    }
+    if (this.#tenants.size > tenants.length)
+      for (const [num, { seenAt }] of this.#tenants) if (seenAt !== this.#turn) this.#tenants.delete(num);
+    return tenants;
+  }
+
+  #refillsFor(desk: Desk, limits: Limits): Refill[] {
+    desk.refilledAt = this.#turn;
+    return [...limits].map(([kind, limit]) => {
+      const { cursor: after, parkings } = desk.parked[kind];
+      return { desk, parkings, fetch: { lane: desk.lane, endpointNum: desk.num, kind, after, limit } };
+    });
+  }
+}
+
+/** Who waits longest goes first. */
+function byTurn(a: Desk, b: Desk): number {
+  return a.refilledAt - b.refilledAt;
 }
 
 /**
@@ -67,7 +140,7 @@ function dealOut(wanting: readonly Desk[], places: Places, { turns, nowMs }: Ref
   const deals = new Map<Desk, Deal>();
   let round = [...Map.groupBy(wanting, (desk) => desk.tenantNum)]
     .map(([num, desks]) => ({
-      queue: desks.sort((a, b) => a.refills - b.refills),
+      queue: desks.sort(byTurn),
       at: 0,
       slots: new Slots(places, num),
       turn: turns.of(num),
@@ -138,14 +211,6 @@ function mostOfEach(desk: Desk): Limits {
   // Retries and replays have half of the room that first attempts have (`Admission`).
   const mostOfClass = (kind: DeliveryClass) => (kind === 'first' ? most : Math.ceil(most / 2));
   return new Map(CLASSES.filter(desk.lacks).map((kind) => [kind, mostOfClass(kind)]));
-}
-
-function refillsFor(desk: Desk, limits: Limits): Refill[] {
-  desk.refills++;
-  return [...limits].map(([kind, limit]) => {
-    const { cursor: after, parkings } = desk.parked[kind];
-    return { desk, parkings, fetch: { lane: desk.lane, endpointNum: desk.num, kind, after, limit } };
-  });
 }
 
 /** Takes note of what a refill brought. */
