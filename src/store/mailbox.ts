@@ -51,6 +51,8 @@ export const START: Cursor = { dueAtMs: 0, eventUuid: '00000000-0000-0000-0000-0
 export interface LaneFetch {
   readonly lane: number;
   readonly after: Cursor;
+  /** Nothing that is due later is read; whatever is due by now without it. */
+  readonly untilMs?: number;
   readonly limit: number;
 }
 
@@ -111,16 +113,16 @@ const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS du
 // One statement for all lanes of the process: an index range scan each, from the lane's cursor. Rows to pass over are in a hashed subplan; to
 // read them again, join them and send them costs ten times as much as to leave them out. Whoever is passed over may have millions of rows: so it looks at
 // `most` and no more, and says at which it stopped.
-const FETCH_DUE = `
+const fetchDueOf = ({ array = '', column: name = '', until = 'now()' } = {}) => `
   SELECT ${COLUMNS}, m.is_wanted, m.place = m.most AS is_stop
-    FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[], $10::int[]) AS l(lane, due_ms, event_id, endpoint_num, size, most)
+    FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[], $10::int[]${array}) AS l(lane, due_ms, event_id, endpoint_num, size, most${name})
    CROSS JOIN LATERAL (
      SELECT s.*, l.most
        FROM (SELECT *, row_number() OVER (ORDER BY due_at, event_id, endpoint_num) AS place,
                     endpoint_num <> ALL($6::int[]) AND tenant_num <> ALL($7::int[])
                       AND (event_id, endpoint_num) NOT IN (SELECT unnest($8::uuid[]), unnest($9::int[])) AS is_wanted
                FROM mailbox
-              WHERE lane = l.lane AND NOT parked AND due_at <= now()
+              WHERE lane = l.lane AND NOT parked AND due_at <= ${until}
                 AND (due_at, event_id, endpoint_num) > (to_timestamp(l.due_ms / 1000), l.event_id, l.endpoint_num)
               ORDER BY due_at, event_id, endpoint_num
               LIMIT l.most) s
@@ -131,14 +133,26 @@ const FETCH_DUE = `
     JOIN endpoints e ON e.num = m.endpoint_num
    ORDER BY m.lane, m.due_at, m.event_id, m.endpoint_num`;
 
+const FETCH_DUE = { name: 'fetch-due', text: fetchDueOf() };
+// Where a lane is read from the start in parts. A statement of its own, so that the other one stays as simple as it is.
+const FETCH_DUE_UNTIL = {
+  name: 'fetch-due-until',
+  text: fetchDueOf({
+    array: ', $11::float8[]',
+    column: ', until_ms',
+    until: 'least(now(), to_timestamp(l.until_ms / 1000))',
+  }),
+};
+
 /**
  * Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks.
  * @param over whose rows are passed over
  */
 export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over: PassedOver): Promise<DueRows> {
+  const isInParts = lanes.some(({ untilMs }) => untilMs !== undefined);
+  const untilMs = () => plainArray(lanes.map((fetch) => fetch.untilMs ?? 'Infinity'));
   const { rows } = await pool.query<Row>({
-    name: 'fetch-due',
-    text: FETCH_DUE,
+    ...(isInParts ? FETCH_DUE_UNTIL : FETCH_DUE),
     values: [
       plainArray(lanes.map((fetch) => fetch.lane)),
       plainArray(lanes.map((fetch) => fetch.after.dueAtMs)),
@@ -149,6 +163,7 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over:
       plainArray(over.tenants),
       ...valuesOf(KEYS, over.rows),
       plainArray(lanes.map((fetch) => looksOf(fetch, lanes.length, over.rows.length))),
+      ...(isInParts ? [untilMs()] : []),
     ],
   });
   const stops = rows.filter((row) => row.is_stop).map((row) => [row.lane, toUnparked(row)] as const);

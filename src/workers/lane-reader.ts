@@ -1,4 +1,4 @@
-import { type DueDelivery, START } from '../store/mailbox.ts';
+import type { DueDelivery } from '../store/mailbox.ts';
 import { AsideWriter, type AsideWriterOptions } from './aside-writer.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
@@ -7,6 +7,7 @@ import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { ParkedBacklog, refilled } from './parked-backlog.ts';
 import { PastCrowd } from './past-crowd.ts';
+import { StartReads } from './start-reads.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
@@ -49,6 +50,7 @@ export class LaneReader {
   readonly #aside: AsideWriter;
   readonly #pastCrowd: PastCrowd;
   readonly #parked = new ParkedBacklog();
+  readonly #starts = new StartReads();
   /** Lanes whose parked endpoints are to be looked for. */
   readonly #unexplored = new Set<number>();
   /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
@@ -184,21 +186,23 @@ export class LaneReader {
     const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / hungry.length)));
     this.#desks.memory.noteFetch(now);
     for (const lane of hungry) lane.isHungry = false;
-    const fetches = hungry.map((lane) => lane.nextFetch(size, now, this.#nowMs()));
+    const fetches = hungry.map((lane) => lane.nextFetch(size, now, this.#nowMs(), this.#starts));
     const over = {
       endpoints: this.#floods.flooded().map(({ num }) => num),
       tenants: this.#desks.memory.fullTenants(),
       rows: this.#desks.held.metBy(fetches),
     };
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
+    const noteTime = () => {
+      const end = performance.now();
+      this.#starts.took(hungry, end - now, this.#lanes.size, end);
+    };
     const { rows, fresh, stops } = await read.catch((error: unknown) => {
-      for (const lane of hungry) lane.fetchFailed();
+      noteTime();
+      for (const lane of hungry) lane.fetchFailed(this.#starts);
       throw error;
     });
-    this.#noteRescans(
-      hungry.filter((_, i) => fetches[i]!.after === START),
-      performance.now() - now,
-    );
+    noteTime();
     const [rowsOf, freshOf] = [rows, fresh].map((some) => Map.groupBy(some, (row) => row.lane)) as [ByLane, ByLane];
     if (fetches.some(({ lane, limit }) => (rowsOf.get(lane)?.length ?? 0) >= limit)) this.#pastCrowd.note(rows, now);
     for (const [i, lane] of hungry.entries()) {
@@ -218,16 +222,15 @@ export class LaneReader {
       isTakenIn = await this.#admit(fresh, performance.now());
     } finally {
       for (const lane of hungry) {
-        // The cursor is behind what was read.
-        if (isTakenIn) lane.tookIn();
-        else lane.lookBack();
+        if (isTakenIn) this.#tookIn(lane);
+        else lane.leftOut();
       }
     }
   }
 
-  /** One statement reads all of them: what each took is not known apart. */
-  #noteRescans(lanes: readonly Lane[], tookMs: number): void {
-    for (const lane of lanes) lane.rescanTook((tookMs / lanes.length) * this.#lanes.size);
+  #tookIn(lane: Lane): void {
+    const partsMs = lane.tookIn(performance.now());
+    if (partsMs !== null) this.#starts.walked(lane.number, partsMs, this.#lanes);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { type DueDelivery, START } from '../store/mailbox.ts';
+import { type DueDelivery, type LaneFetch, START } from '../store/mailbox.ts';
 import { Lane } from './lane.ts';
+import { StartReads } from './start-reads.ts';
 
 /** Postgres's clock, after everything that is due here. */
 const CLOCK_MS = 1_000_000;
@@ -421,4 +422,100 @@ test('what was fetched is not looked at again by looks past a crowd', () => {
     row(7_000),
     row(8_000),
   ]);
+});
+
+const NOW_MS = Date.UTC(2026, 10, 30);
+
+/** A lane of a worker that reads from the start in parts: `read` brings nothing, within 2 ms. */
+function laneInParts() {
+  const starts = new StartReads();
+  starts.isInParts = true;
+  const lane = new Lane(lease, 0);
+  const next = (now: number) => lane.nextFetch(10, now, NOW_MS + now, starts);
+  const read = (now: number): LaneFetch => {
+    const fetch = next(now);
+    starts.took([lane], 2, 1, now);
+    lane.fetched({ rows: [], fresh: 0, limit: 10 }, now);
+    lane.tookIn();
+    return fetch;
+  };
+  /** Reads every 100 ms until the lane is not behind any more. @returns how far the parts that it read went, in ms from now */
+  const readAll = (from: number): number[] => {
+    const untils: number[] = [];
+    for (let now = from; !lane.takesFromMemory && now < from + 20_000; now += 100) {
+      const { untilMs } = read(now);
+      if (untilMs !== undefined) untils.push(untilMs - NOW_MS);
+    }
+    return untils;
+  };
+  return { lane, next, read, readAll };
+}
+
+/** How often it began anew. */
+const timesAnew = (untils: readonly number[]) => untils.filter((ms, i) => i > 0 && ms > untils[i - 1]!).length;
+
+test('a lane that is taken while reads from the start are in parts is read so: the latest part first, and what is new in between', () => {
+  const { lane, read } = laneInParts();
+  const fetches = [0, 10, 20, 30].map((now) => {
+    const { after, untilMs } = read(now);
+    expect([lane.takesFromMemory, lane.isIdle]).toEqual([false, false]);
+    return [after.dueAtMs - NOW_MS, untilMs === undefined ? null : untilMs - NOW_MS];
+  });
+  expect(fetches).toEqual([
+    [-15_000, 0],
+    [-15_000, null],
+    [-255_000, -15_000],
+    [-100, null],
+  ]);
+});
+
+test('a lane that was read from the start in parts to the end takes rows from memory, and is not given back', () => {
+  const { lane, readAll } = laneInParts();
+  expect(timesAnew(readAll(0))).toBe(0);
+  expect([lane.takesFromMemory, lane.isHungry, lane.isIdle]).toEqual([true, false, false]);
+});
+
+test('a look back that is asked for while a lane is read from the start in parts begins at the end of these', () => {
+  const { lane, read, readAll } = laneInParts();
+  readAll(0);
+  lane.lookBack();
+  expect(lane.takesFromMemory).toBe(false);
+  for (const now of [5_000, 5_100, 5_200]) read(now);
+  lane.lookBack();
+  expect(timesAnew(readAll(5_300))).toBe(1);
+  expect(lane.takesFromMemory).toBe(true);
+});
+
+test('what finds no room while a lane is read in parts is read again, without a look from the start for it', () => {
+  const { lane, next } = laneInParts();
+  const part = next(0);
+  lane.fetched({ rows: [row(NOW_MS - 10)], fresh: 1, limit: 10 }, 0);
+  lane.leftOut();
+  expect(next(1).untilMs).toBe(undefined);
+  lane.fetched({ rows: [row(NOW_MS - 5_000), row(NOW_MS + 1)], fresh: 2, limit: 2 }, 1);
+  lane.leftOut();
+  expect(lane.isHungry).toBe(true);
+  expect(next(2)).toEqual(part);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 2);
+  lane.tookIn();
+  expect(next(3).after.dueAtMs).toBe(NOW_MS - 5_000);
+});
+
+test('where a part is of tenants that are passed over all parts are read once more', () => {
+  const { lane, next, readAll } = laneInParts();
+  next(0);
+  lane.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 0);
+  lane.tookIn();
+  expect(timesAnew(readAll(10))).toBe(1);
+  expect(lane.takesFromMemory).toBe(true);
+});
+
+test('a part that failed is read again, smaller, and what is new before that', () => {
+  const { lane, next } = laneInParts();
+  expect(next(0).untilMs).toBe(NOW_MS);
+  lane.fetchFailed();
+  expect(next(1).untilMs).toBe(undefined);
+  lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1);
+  lane.tookIn();
+  expect(next(2)).toMatchObject({ after: { dueAtMs: NOW_MS - 937.5 }, untilMs: NOW_MS });
 });

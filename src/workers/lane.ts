@@ -1,7 +1,8 @@
 import type { LaneLease } from '../store/lanes.ts';
 import { type Cursor, type DueDelivery, type LaneFetch, START } from '../store/mailbox.ts';
-import { LookBacks } from './look-backs.ts';
+import { type Depth, LookBacks } from './look-backs.ts';
 import { ago, isBefore, PastLooks, Sweep } from './past-looks.ts';
+import { StartReads } from './start-reads.ts';
 
 /** How long an idle lane lingers before it is given back, in ms. */
 const LINGER_MS = 250;
@@ -53,6 +54,12 @@ export class Lane {
   #exploreAt = 0;
   #isHungry = true;
   #cursor: Cursor = START;
+  /** Where the cursor was before the last fetch, or goes back to where what that brought is not taken in. */
+  #cursorBefore: Cursor = START;
+  /** The last row of a part that was read, where there may be more in it. */
+  #partEnd: Cursor | null = null;
+  /** Whether it was to be read from the start in parts when the last fetch began. */
+  #isInParts = false;
   #fetchedAt = 0;
   #isFetching = false;
   readonly #lookBacks = new LookBacks();
@@ -120,10 +127,27 @@ export class Lane {
     this.#isQuiet = false;
   }
 
-  /** What the last fetch brought was taken in, or set aside. */
-  tookIn(): void {
+  /**
+   * What the last fetch brought was taken in, or set aside.
+   * @returns how long the lane took to be read from the start in parts, in ms, where that is done now; else null
+   */
+  tookIn(now = this.#fetchedAt): number | null {
+    // A part says nothing of what is behind the cursor.
+    if (this.depth === 'part') return this.#lookBacks.tookPart(this.#partEnd, now);
     this.#isBehind = !this.#isComplete || this.#fellMeanwhile || this.#lookBacks.isOwed;
     if (this.#isWhole) this.#readAt = this.#fetchedAt;
+    return null;
+  }
+
+  /** The same where it was not, or not all of it. The cursor is behind what was read. */
+  leftOut(): void {
+    if (!this.#isInParts) {
+      this.lookBack();
+      return;
+    }
+    // Parts come to it late: rather than that the cursor goes back. What was a part is read again.
+    if (this.depth !== 'part') this.#cursor = this.#cursorBefore;
+    this.fellBehind();
   }
 
   /** For how long something may have been due that was not read, in ms: not for want of room for its own tenant, nor because the lane is to be given back. */
@@ -170,16 +194,27 @@ export class Lane {
    * What to fetch now.
    * @param clockMs Postgres's clock: where it was set back, new rows are due before the cursor
    */
-  nextFetch(wanted: number, now: number, clockMs: number): LaneFetch {
+  nextFetch(wanted: number, now: number, clockMs: number, starts = new StartReads()): LaneFetch {
     this.#fetchedAt = now;
     this.#isFetching = true;
     this.#fetchClockMs = clockMs;
-    this.#fellMeanwhile = false;
-    this.#lookBacks.begin(now, this.#hasLingered(now) && this.held === 0 && !this.#isCalled);
+    this.#isInParts = starts.isInParts;
+    // What is new goes on meanwhile. What is before is read in parts.
+    if (this.#isInParts && this.#cursor === START) this.#cursor = ago(clockMs, 0);
+    const isIdle = this.#hasLingered(now) && this.held === 0 && !this.#isCalled;
+    this.#lookBacks.begin(now, isIdle, starts, Math.min(this.#cursor.dueAtMs, clockMs));
     this.#isCalled = false;
     this.#leavesOut = this.held > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
+    const { part } = this.#lookBacks;
+    if (part !== null) return { lane: this.number, limit, ...part };
+    this.#fellMeanwhile = false;
     return { lane: this.number, after: this.#after(clockMs), limit };
+  }
+
+  /** How far back the last fetch looked. */
+  get depth(): Depth {
+    return this.#lookBacks.depth;
   }
 
   /** Whether rows that are due may wait in the table, behind those of the last fetch. */
@@ -198,10 +233,10 @@ export class Lane {
   }
 
   /** Nothing is known of what a fetch would have brought. */
-  fetchFailed(): void {
+  fetchFailed(starts = new StartReads()): void {
     this.#isFetching = false;
     this.isHungry = true;
-    this.#lookBacks.failed();
+    this.#lookBacks.failed(starts);
   }
 
   /** See `LookBacks.took`. */
@@ -209,11 +244,21 @@ export class Lane {
     this.#lookBacks.took(ms);
   }
 
+  /** See `LookBacks.partTook`. */
+  partTook(ms: number, lanes: number): void {
+    this.#lookBacks.partTook(ms, lanes);
+  }
+
   /** Takes note of what a fetch brought. */
   fetched({ rows, fresh, limit, stop }: Fetched, now: number): void {
+    if (this.depth === 'part') {
+      this.#fetchedPart({ rows, fresh, limit, stop }, now);
+      return;
+    }
     this.#isFetching = false;
     const isFull = rows.length >= limit;
     const last = isFull ? rows.at(-1) : (stop ?? rows.at(-1));
+    this.#noteBefore(rows[0]);
     this.#isContinuing = isFull || stop !== undefined;
     this.#isComplete = !this.#isContinuing;
     this.#isWhole = this.#isComplete;
@@ -234,10 +279,24 @@ export class Lane {
       this.#hasLingered(now);
   }
 
-  /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
-  fetchedPast({ rows, fresh, limit }: Fetched, now: number): void {
+  /** It says nothing of what is behind the cursor, nor of whether there is something to do. */
+  #fetchedPart({ rows, fresh, limit, stop }: Fetched, now: number): void {
     this.#isFetching = false;
+    this.#partEnd = (rows.length >= limit ? rows.at(-1) : stop) ?? null;
+    this.isHungry = this.#isContinuing;
+    this.#isQuiet = false;
+    if (fresh > 0) this.found(now);
+  }
+
+  /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
+  fetchedPast({ rows, fresh, limit, stop }: Fetched, now: number): void {
     this.#lookBacks.passedOver();
+    if (this.depth === 'part') {
+      this.#fetchedPart({ rows, fresh, limit, stop }, now);
+      return;
+    }
+    this.#isFetching = false;
+    this.#noteBefore(rows[0]);
     this.#isContinuing = false;
     this.#isComplete = false;
     this.#isBehind = true;
@@ -248,13 +307,18 @@ export class Lane {
     this.#isQuiet = false;
   }
 
+  #noteBefore(first: Cursor | undefined): void {
+    const isFirst = first !== undefined && isBefore(first, this.#cursor);
+    this.#cursorBefore = isFirst ? ago(first.dueAtMs, 0) : this.#cursor;
+  }
+
   #hasLingered(now: number): boolean {
     return now - Math.max(this.#foundAt, this.#handedAt) >= LINGER_MS;
   }
 
   #after(clockMs: number): Cursor {
     const { depth } = this.#lookBacks;
-    if (depth === 'start') return START;
+    if (depth === 'start' || depth === 'part') return START;
     if (depth === 'near' && this.#isContinuing) return this.#cursor;
     return ago(Math.min(this.#cursor.dueAtMs, clockMs), OVERLAP_MS[depth]);
   }

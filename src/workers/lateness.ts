@@ -19,7 +19,8 @@ interface Kept {
   readonly since: number;
   /** Since when nothing was read of what it has in the table. */
   readonly unreadSince: number;
-  readonly refills: number;
+  /** See `Desk`. */
+  readonly refilledAt: number;
 }
 
 /**
@@ -48,10 +49,10 @@ export class Lateness {
       if (isKept === null) continue;
       const before = this.#kept.get(desk);
       // A backlog of one endpoint is read a part at a time. Where there is more to do than can be done that is so of many, each in its turn, and still it grows.
-      const goesOn = before !== undefined && (isOverloaded || before.refills === desk.refills);
+      const goesOn = before !== undefined && (isOverloaded || before.refilledAt === desk.refilledAt);
       const since = before?.since ?? now;
       const unreadSince = goesOn ? before.unreadSince : now;
-      kept.set(desk, { since, unreadSince, refills: desk.refills });
+      kept.set(desk, { since, unreadSince, refilledAt: desk.refilledAt });
       const inMemoryMs = isKept.inMemory ? now - Math.max(since, desk.waiting.oldest!.admittedAt) : 0;
       this.#desksMs = Math.max(this.#desksMs, inMemoryMs, isKept.inTable ? now - unreadSince : 0);
     }

@@ -1,5 +1,9 @@
-/** How far back a read of a lane's rows looks: from the start, far behind its cursor, or a little. */
-export type Depth = 'start' | 'far' | 'near';
+import type { Cursor } from '../store/mailbox.ts';
+import type { StartReads } from './start-reads.ts';
+import { type StartPart, StartWalk } from './start-walk.ts';
+
+/** How far back a read of a lane's rows looks: from the start, at once or a part of it, far behind its cursor, or a little. */
+export type Depth = 'start' | 'part' | 'far' | 'near';
 
 /** How often a lane reads from the start, for rows that became visible behind its cursor. */
 const START_MS = 1_000;
@@ -29,6 +33,12 @@ export class LookBacks {
   #tookMs = 0;
   #lastTookMs = 0;
   #depth: Depth = 'start';
+  /** The parts in which it is read from the start, as long as that goes on. */
+  #walk: StartWalk | null = null;
+  /** Whether the last time that it was read from the start was in parts. */
+  #hasWalked = false;
+  /** Whether what has to be read from the start may be behind where the walk is. */
+  #isOwedAnew = false;
 
   get depth(): Depth {
     return this.#depth;
@@ -38,24 +48,46 @@ export class LookBacks {
     return this.#isOwed;
   }
 
-  /** A read begins. @param isIdle whether the lane might be given back after it */
-  begin(now: number, isIdle: boolean): void {
-    this.#depth = this.#depthAt(now, isIdle);
+  /** What is to be read now where that is a part of what is due from the start. */
+  get part(): StartPart | null {
+    return this.#depth === 'part' ? this.#walk!.part : null;
+  }
+
+  /**
+   * A read begins.
+   * @param isIdle whether the lane might be given back after it
+   * @param cursorMs what was due before is not read without looking back
+   */
+  begin(now: number, isIdle: boolean, starts: Pick<StartReads, 'isInParts' | 'isPartDue'>, cursorMs: number): void {
+    this.#depth = this.#depthAt(now, isIdle, starts);
     if (this.#depth === 'near') return;
+    if (this.#depth === 'part') {
+      this.#walk ??= new StartWalk(cursorMs);
+      return;
+    }
     this.#farAt = now;
     if (this.#depth === 'far') return;
     this.#startAt = now;
+    this.#hasWalked = false;
     this.#wasOwed = this.#isOwed;
     this.#isOwed = false;
   }
 
-  #depthAt(now: number, isIdle: boolean): Depth {
-    if (now - this.#startAt >= this.#pauseMs(isIdle)) return 'start';
+  #depthAt(now: number, isIdle: boolean, starts: Pick<StartReads, 'isInParts' | 'isPartDue'>): Depth {
+    const isDue = this.#walk !== null || now - this.#startAt >= this.#pauseMs(isIdle, starts.isInParts);
+    if (isDue && this.#walk === null && !starts.isInParts) return 'start';
+    if (isDue && this.#isPartDue(now, starts)) return 'part';
     return now - this.#farAt >= FAR_MS ? 'far' : 'near';
   }
 
-  #pauseMs(isIdle: boolean): number {
+  /** In between what is new has its turn. */
+  #isPartDue(now: number, starts: Pick<StartReads, 'isPartDue'>): boolean {
+    return this.#depth !== 'part' && starts.isPartDue(now, this.#isOwed ? IDLE_SHARE : LARGE_SHARE);
+  }
+
+  #pauseMs(isIdle: boolean, isInParts: boolean): number {
     const tookMs = this.#tookMs;
+    if (isInParts) return this.#isOwed || !this.#hasWalked ? START_MS : RARELY_MS;
     if (this.#isOwed) return Math.min(Math.max(START_MS, tookMs / IDLE_SHARE), RARELY_MS);
     if (isIdle) return Math.min(tookMs / IDLE_SHARE, IDLE_MS);
     return Math.max(START_MS, Math.min(tookMs / SHARE, Math.max(RARELY_MS, tookMs / LARGE_SHARE)));
@@ -64,18 +96,48 @@ export class LookBacks {
   /** Rows may stand behind the cursor: the next read is from the start, also where one is under way. */
   startOver(): void {
     this.#isOwed = true;
-    this.#startAt = Number.NEGATIVE_INFINITY;
+    // To its end first, lest it never come there.
+    if (this.#walk !== null) this.#isOwedAnew = true;
+    else this.#startAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Nothing is known of what the read would have brought. */
-  failed(): void {
-    if (this.#depth === 'start') this.startOver();
+  failed({ isInParts }: Pick<StartReads, 'isInParts'>): void {
+    if (this.#depth === 'part') this.#walk!.failed();
+    // Where it ran into a time limit, it would do so again.
+    if (this.#depth === 'start' && isInParts) this.#isOwed ||= this.#wasOwed;
+    if (this.#depth === 'start' && !isInParts) this.startOver();
     if (this.#depth === 'far') this.#farAt = Number.NEGATIVE_INFINITY;
   }
 
   /** The read passed over tenants: what a read from the start had to be for may be among their rows. */
   passedOver(): void {
     if (this.#depth === 'start') this.#isOwed ||= this.#wasOwed;
+    if (this.#depth === 'part') this.#isOwedAnew ||= this.#isOwed;
+  }
+
+  /**
+   * What a part brought was taken in.
+   * @param end the last row of it, where there may be more in this part; else null
+   * @returns how long all parts took, in ms, where that was the last one; else null
+   */
+  tookPart(end: Cursor | null, now: number): number | null {
+    const walk = this.#walk!;
+    walk.tookIn(end);
+    // Many rows stand there.
+    if (end !== null) this.#isOwed = true;
+    if (!walk.isOver) return null;
+    this.#walk = null;
+    this.#hasWalked = true;
+    this.#startAt = now;
+    this.#isOwed = this.#isOwedAnew;
+    this.#isOwedAnew = false;
+    return walk.tookMs;
+  }
+
+  /** See `StartWalk.took`. */
+  partTook(ms: number, lanes: number): void {
+    this.#walk?.took(ms, lanes);
   }
 
   /** Reading all lanes of the worker from the start takes so long. Once says nothing: Postgres, or this process, may have stood still. */

@@ -53,36 +53,63 @@ test('a fetch leaves out the deliveries that are in memory, and no others of the
   expect(await fetched(held, 1)).toEqual(['first 1']);
 });
 
-test('what is to be left out is looked up in a hash table, also by the plan that is kept', async () => {
-  const client = await pool.connect();
-  let text = '';
-  const query = async (statement: { text: string }) => {
-    ({ text } = statement);
-    return { rows: [] };
-  };
-  await fetchDue({ query } as never, [], { endpoints: [], tenants: [], rows: [] });
-  const events = Array.from({ length: 2_000 }, () => newUuid(Date.now()));
-  const endpoints = events.map((_, n) => n + 1);
-  try {
-    await client.query(`PREPARE looks AS ${text}`);
-    for (const mode of ['force_custom_plan', 'force_generic_plan']) {
-      await client.query(`SET plan_cache_mode = ${mode}`);
-      const { rows } = await client.query<{ 'QUERY PLAN': string }>(
-        `EXPLAIN (VERBOSE) EXECUTE looks ('{3}', '{0}', '{${events[0]}}', '{0}', '{500}', '{}', '{}', '{${events}}', '{${endpoints}}', '{16000}')`,
-      );
-      const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
-      expect(plan).toMatch(/hashed SubPlan/);
-      expect(plan).toMatch(/Index.* \S*mailbox_due_idx/);
+test.each([
+  ['to the end', [], ''],
+  ['up to a time', [{ lane: 3, after: START, untilMs: 0, limit: 1 }], `, '{2000}'`],
+])(
+  'what is to be left out is looked up in a hash table, also by the plan that is kept: %s',
+  async (_what, fetches, more) => {
+    const client = await pool.connect();
+    let text = '';
+    const query = async (statement: { text: string }) => {
+      ({ text } = statement);
+      return { rows: [] };
+    };
+    await fetchDue({ query } as never, fetches, { endpoints: [], tenants: [], rows: [] });
+    const events = Array.from({ length: 2_000 }, () => newUuid(Date.now()));
+    const endpoints = events.map((_, n) => n + 1);
+    try {
+      await client.query(`PREPARE looks AS ${text}`);
+      for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+        await client.query(`SET plan_cache_mode = ${mode}`);
+        const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+          `EXPLAIN (VERBOSE) EXECUTE looks ('{3}', '{0}', '{${events[0]}}', '{0}', '{500}', '{}', '{}', '{${events}}', '{${endpoints}}', '{16000}'${more})`,
+        );
+        const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+        expect(plan).toMatch(/hashed SubPlan/);
+        expect(plan).toMatch(/Index.* \S*mailbox_due_idx/);
+      }
+    } finally {
+      await client.query('RESET plan_cache_mode');
+      await client.query('DEALLOCATE looks');
+      client.release();
     }
-  } finally {
-    await client.query('RESET plan_cache_mode');
-    client.release();
-  }
-});
+  },
+);
 
 /** @returns what a fetch of the lane finds but for these tenants' */
 const dueBut = async (...tenants: number[]) =>
   (await fetchDue(pool, [{ lane: LANE, after: START, limit: 9 }], { endpoints: [], tenants, rows: [] })).rows;
+
+test('a lane is read up to a time where that is said, and others beside it to the end, by the index of what is due', async () => {
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
+     SELECT gen_random_uuid(), to_timestamp(n), 1, 1, l FROM generate_series(1, 5) n, generate_series(3, 4) l`,
+  );
+  const fetches = [
+    { lane: 3, after: { ...START, dueAtMs: 2_000 }, untilMs: 4_000, limit: 9 },
+    { lane: 4, after: START, limit: 9 },
+  ];
+  const over = { endpoints: [], tenants: [], rows: [] };
+  const dueOf = async (lane: number) =>
+    (await fetchDue(pool, fetches, over)).rows.filter((row) => row.lane === lane).map(({ dueAtMs }) => dueAtMs);
+  // Also when the plan is kept.
+  for (let times = 0; times < 7; times++) expect(await dueOf(3)).toEqual([2_000, 3_000, 4_000]);
+  expect(await dueOf(4)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
+  const ahead = [{ ...fetches[0]!, untilMs: Date.now() + 3_600_000 }];
+  await pool.query(`UPDATE mailbox SET due_at = now() + interval '1 minute' WHERE due_at = to_timestamp(3)`);
+  expect((await fetchDue(pool, ahead, over)).rows.map(({ dueAtMs }) => dueAtMs)).toEqual([2_000, 4_000, 5_000]);
+});
 
 test('a fetch leaves out what is due for tenants that have their share of memory, and nothing of others', async () => {
   await pool.query(
