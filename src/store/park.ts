@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { LaneLease } from './lanes.ts';
-import { CLASSES, type Cursor, type DeliveryClass, looksOf, PARKED_CLASS, START } from './mailbox.ts';
+import { CLASSES, type Cursor, type DeliveryClass, type DueDelivery, looksOf, PARKED_CLASS, START } from './mailbox.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
 
@@ -13,32 +13,52 @@ const HELD = `held AS MATERIALIZED (
   SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
 )`;
 
+// Only what is as it was when that was decided: a row that was sent meanwhile waits for its retry, and whoever sent it counts on finding it by its due time.
+const free = (isFree: string) => `free AS MATERIALIZED (
+    SELECT m.event_id, m.endpoint_num
+      FROM unnest($3::uuid[], $4::int[], $5::smallint[]) AS p(event_id, endpoint_num, attempt) JOIN mailbox m ON ${isDeliveryOf('m', 'p')}
+     WHERE ${asFilter(`m.attempt = p.attempt AND ${isFree}`)} AND m.due_at <= now() AND m.lane IN (SELECT lane FROM held) FOR UPDATE OF m SKIP LOCKED
+  )`;
+
 const PARK = `
   WITH ${HELD},
-  free AS MATERIALIZED (
-    SELECT m.event_id, m.endpoint_num FROM unnest($3::uuid[], $4::int[]) AS p(event_id, endpoint_num) JOIN mailbox m ON ${isDeliveryOf('m', 'p')}
-     WHERE ${asFilter('NOT m.parked')} AND m.lane IN (SELECT lane FROM held) FOR UPDATE OF m SKIP LOCKED
+  ${free('NOT m.parked')},
+  aside AS (
+    UPDATE mailbox m SET parked = true FROM free f WHERE ${isDeliveryOf('m', 'f')} RETURNING m.endpoint_num, m.parked, m.replay_num, m.step
   )
-  UPDATE mailbox m SET parked = true FROM free f WHERE ${isDeliveryOf('m', 'f')}`;
+  SELECT endpoint_num, ${PARKED_CLASS} AS class, count(*)::int AS rows FROM aside GROUP BY 1, 2`;
 
-type Row = Pick<DeliveryKey, 'eventUuid' | 'endpointNum'>;
+type Row = DeliveryKey & Pick<DueDelivery, 'attempt'>;
 
-/** Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take. */
-export async function parkDeliveries(pool: pg.Pool, leases: readonly LaneLease[], rows: readonly Row[]): Promise<void> {
-  await pool.query({ name: 'park', text: PARK, values: [...leaseColumns(leases), ...keyColumns(rows)] });
+/** Rows that were parked. */
+export interface ParkedRows {
+  readonly endpointNum: number;
+  readonly kind: DeliveryClass;
+  readonly rows: number;
+}
+
+/**
+ * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take.
+ * @returns those that it took: of another class than they were read as where they were retried by hand since
+ */
+export async function parkDeliveries(
+  pool: pg.Pool,
+  leases: readonly LaneLease[],
+  rows: readonly Row[],
+): Promise<readonly ParkedRows[]> {
+  const values = [...leaseColumns(leases), ...rowColumns(rows)];
+  const parked = await pool.query<ClassRow>({ name: 'park', text: PARK, values });
+  return parked.rows.map((row) => parkedRowsOf(row, row.class));
 }
 
 const SET_BEHIND = `
   WITH ${HELD},
-  free AS MATERIALIZED (
-    SELECT m.event_id, m.endpoint_num FROM unnest($3::uuid[], $4::int[]) AS p(event_id, endpoint_num) JOIN mailbox m ON ${isDeliveryOf('m', 'p')}
-     WHERE ${asFilter('m.order_key IS NOT NULL')} AND m.due_at <= now() AND m.lane IN (SELECT lane FROM held) FOR UPDATE OF m SKIP LOCKED
-  )
+  ${free('m.order_key IS NOT NULL')}
   UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE ${isDeliveryOf('m', 'f')}`;
 
 /** Sets rows back that are not the first of their key, where no fetch steps over them, until `promote` (src/store/order.ts) brings them up. */
 export async function setBehind(pool: pg.Pool, leases: readonly LaneLease[], rows: readonly Row[]): Promise<void> {
-  await pool.query({ name: 'set-behind', text: SET_BEHIND, values: [...leaseColumns(leases), ...keyColumns(rows)] });
+  await pool.query({ name: 'set-behind', text: SET_BEHIND, values: [...leaseColumns(leases), ...rowColumns(rows)] });
 }
 
 // Others may have millions of rows among those of a flood: it looks at so many rows of a lane and no more, as the fetch does, and says where it ended.
@@ -84,13 +104,6 @@ const PARK_ENDPOINTS = `
   UNION ALL
   SELECT endpoint_num, NULL, 0, lane, (extract(epoch FROM due_at) * 1000)::float8, event_id FROM ends`;
 
-/** What was parked unread. */
-export interface ParkedRows {
-  readonly endpointNum: number;
-  readonly kind: DeliveryClass;
-  readonly rows: number;
-}
-
 /** What a look for rows of a flood came to. */
 export interface ParkedFlood {
   readonly parked: readonly ParkedRows[];
@@ -98,10 +111,14 @@ export interface ParkedFlood {
   readonly ends: ReadonlyMap<number, Cursor>;
 }
 
-interface FloodRow {
+interface ClassRow {
   endpoint_num: number;
-  class: number | null;
+  class: number;
   rows: number;
+}
+
+interface FloodRow extends Omit<ClassRow, 'class'> {
+  class: number | null;
   lane: number;
   due_ms: number;
   event_id: string;
@@ -139,7 +156,7 @@ export async function parkEndpoints(
   for (const row of rows) {
     const { endpoint_num: endpointNum } = row;
     if (row.class === null) ends.set(row.lane, { dueAtMs: row.due_ms, eventUuid: row.event_id, endpointNum });
-    else parked.push({ endpointNum, kind: CLASSES[row.class]!, rows: row.rows });
+    else parked.push(parkedRowsOf(row, row.class));
   }
   return { parked, ends };
 }
@@ -148,6 +165,14 @@ function leaseColumns(leases: readonly LaneLease[]): string[] {
   return [plainArray(leases.map(({ lane }) => lane)), plainArray(leases.map(({ epoch }) => epoch))];
 }
 
-function keyColumns(rows: readonly Row[]): string[] {
-  return [plainArray(rows.map((row) => row.eventUuid)), plainArray(rows.map((row) => row.endpointNum))];
+function rowColumns(rows: readonly Row[]): string[] {
+  return [
+    plainArray(rows.map((row) => row.eventUuid)),
+    plainArray(rows.map((row) => row.endpointNum)),
+    plainArray(rows.map((row) => row.attempt)),
+  ];
+}
+
+function parkedRowsOf({ endpoint_num: endpointNum, rows }: Omit<ClassRow, 'class'>, code: number): ParkedRows {
+  return { endpointNum, kind: CLASSES[code]!, rows };
 }

@@ -1,23 +1,32 @@
 import { expect, test } from 'vitest';
 import type { DueDelivery } from '../store/mailbox.ts';
 import { AsideWriter, type AsideWriterOptions } from './aside-writer.ts';
+import { Desk } from './desk.ts';
 import type { Lane } from './lane.ts';
 import { SetAside } from './set-aside.ts';
 
 const row = (lane: number) =>
-  ({ eventUuid: `e${lane}`, endpointNum: lane, lane, isParked: false, order: { key: 1 } }) as unknown as DueDelivery;
+  ({
+    eventUuid: `e${lane}`,
+    endpointNum: lane,
+    lane,
+    step: 0,
+    isParked: false,
+    order: { key: 1 },
+  }) as unknown as DueDelivery;
 
 interface Stage {
   readonly aside: SetAside;
   readonly lanes: Map<number, Lane>;
   readonly store: Partial<AsideWriterOptions['store']>;
+  readonly list?: ReadonlyMap<number, Desk>;
 }
 
-function createWriter({ aside, lanes, store }: Stage): AsideWriter {
-  const nothing = { park: async () => {}, setBehind: async () => {}, promote: async () => 0 };
+function createWriter({ aside, lanes, store, list = new Map() }: Stage): AsideWriter {
+  const nothing = { park: async () => [], setBehind: async () => {}, promote: async () => 0 };
   return new AsideWriter({
     store: { ...nothing, ...store },
-    desks: { aside, isHeld: () => false, list: new Map() as never },
+    desks: { aside, isHeld: () => false, list: list as never },
     lanes,
     floods: { note: () => {} },
   });
@@ -36,7 +45,10 @@ test('rows of a lane that is lost while others are being parked are not set behi
     aside,
     lanes,
     store: {
-      park: async () => void lanes.delete(2),
+      park: async () => {
+        lanes.delete(2);
+        return [];
+      },
       setBehind: async (leases, rows) =>
         void behind.push([leases.map(({ lane }) => lane), rows.map(({ lane }) => lane)]),
     },
@@ -49,8 +61,10 @@ test('rows of a lane that is lost before they are parked are left as they are, a
   const aside = new SetAside();
   aside.park([row(1), row(2)]);
   const parked: unknown[] = [];
-  const park: AsideWriterOptions['store']['park'] = async (leases, rows) =>
-    void parked.push([leases.map(({ lane }) => lane), rows.map(({ lane }) => lane)]);
+  const park: AsideWriterOptions['store']['park'] = async (leases, rows) => {
+    parked.push([leases.map(({ lane }) => lane), rows.map(({ lane }) => lane)]);
+    return [];
+  };
   await createWriter({ aside, lanes: held(1), store: { park } }).write();
   expect(parked).toEqual([[[1], [1]]]);
   expect(aside.isEmpty).toBe(true);
@@ -94,4 +108,16 @@ test('keys of which the table could not be asked are asked about again, and thos
     [{ endpointNum: 3, key: 7 }, first, second],
   ]);
   expect(aside.isEmpty).toBe(true);
+});
+
+test('what is parked is looked for among its class as it is now, and where nothing is said of it among that which it was read as', async () => {
+  const aside = new SetAside();
+  aside.park([row(1), row(2)]);
+  const list = new Map([1, 2].map((num) => [num, new Desk(num, num)]));
+  const store: Stage['store'] = { park: async () => [{ endpointNum: 2, kind: 'retry', rows: 1 }] };
+  await createWriter({ aside, lanes: held(1, 2), store, list }).write();
+  expect([...list.values()].map(({ parked }) => [parked.first.hasRows, parked.retry.hasRows])).toEqual([
+    [true, false],
+    [true, true],
+  ]);
 });

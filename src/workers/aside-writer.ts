@@ -29,13 +29,15 @@ export class AsideWriter {
     // A lane that is not ours any more has an owner who does not know what we would set aside.
     const isOurs = (row: DueDelivery) => lanes.has(row.lane);
     const parked = aside.takeParked(isHeld).filter(isOurs);
-    await writeSome(
+    const taken = await writeSome(
       parked,
       (rows) => store.park(this.#leasesOf(rows), rows),
       (rows) => aside.park(rows),
     );
     // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
     for (const row of parked) list.get(row.endpointNum)?.markParked(classOf(row));
+    // One that was retried by hand since it was read is of another class now.
+    for (const { endpointNum, kind } of taken ?? []) list.get(endpointNum)?.markParked(kind);
     // Not before: lanes may have been lost meanwhile.
     const behind = aside.takeBehind(isHeld).filter(isOurs);
     await writeSome(
@@ -66,13 +68,14 @@ export class AsideWriter {
   }
 }
 
-async function writeSome(
+/** @returns what was answered; undefined where there was nothing to write */
+async function writeSome<A>(
   rows: readonly DueDelivery[],
-  write: (rows: readonly DueDelivery[]) => Promise<void>,
+  write: (rows: readonly DueDelivery[]) => Promise<A>,
   giveBack: (rows: readonly DueDelivery[]) => void,
-): Promise<void> {
-  if (rows.length === 0) return;
-  await write(rows).catch((error: unknown) => {
+): Promise<A | undefined> {
+  if (rows.length === 0) return undefined;
+  return write(rows).catch((error: unknown) => {
     giveBack(rows);
     throw error;
   });

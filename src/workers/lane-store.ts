@@ -4,7 +4,7 @@ import type { GivenUp } from '../store/give-up.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
 import type { Cursor, DueDelivery, DueRows, LaneFetch, ParkedFetch, PassedOver } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
-import type { ParkedFlood } from '../store/park.ts';
+import type { ParkedFlood, ParkedRows } from '../store/park.ts';
 import type { FoundBodies } from '../store/read-bodies.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Review, TriedDelivery } from '../store/suspects.ts';
@@ -17,7 +17,8 @@ export interface LaneStore {
   release(lanes: readonly GivenLane[]): Promise<void>;
   fetchDue(fetches: readonly LaneFetch[], over: PassedOver): Promise<DueRows>;
   fetchParked(fetches: readonly ParkedFetch[], held: readonly DeliveryKey[]): Promise<DueDelivery[]>;
-  park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
+  /** @returns those that it parked, as they are now. */
+  park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<readonly ParkedRows[]>;
   parkEndpoints(
     leases: readonly LaneLease[],
     endpointNums: readonly number[],

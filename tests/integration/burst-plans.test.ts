@@ -17,7 +17,7 @@ const FLOOD = 20_000;
 let database: TestDatabase;
 let pool: pg.Pool;
 let leases: readonly LaneLease[];
-let given: { readonly eventUuid: string; readonly endpointNum: number }[];
+let given: { readonly eventUuid: string; readonly endpointNum: number; readonly attempt: number }[];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -37,7 +37,7 @@ beforeAll(async () => {
   const events = Array.from({ length: WAITING }, () => newUuid(Date.now()));
   await fill(events);
   await fillBehind();
-  given = events.slice(0, GIVEN).map((eventUuid) => ({ eventUuid, endpointNum: 1 }));
+  given = events.slice(0, GIVEN).map((eventUuid) => ({ eventUuid, endpointNum: 1, attempt: 0 }));
 });
 
 afterAll(async () => {
@@ -230,7 +230,7 @@ async function rowsLookedAtLater(run: (pool: pg.Pool, rows: typeof given) => Pro
   const client = await pool.connect();
   try {
     const event = newUuid(Date.now());
-    const rows = Array.from({ length: MANY }, (_, i) => ({ eventUuid: event, endpointNum: i + 1 }));
+    const rows = Array.from({ length: MANY }, (_, i) => ({ eventUuid: event, endpointNum: i + 1, attempt: 0 }));
     for (let i = 0; i <= PLANNED_ANEW; i++) {
       await client.query('BEGIN');
       await run(client as never, rows.slice(0, 1));

@@ -10,7 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 let database: TestDatabase;
 let pool: pg.Pool;
-let row: { readonly eventUuid: string; readonly endpointNum: number };
+let row: { readonly eventUuid: string; readonly endpointNum: number; readonly attempt: number };
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  row = { eventUuid: newUuid(Date.now()), endpointNum: 1 };
+  row = { eventUuid: newUuid(Date.now()), endpointNum: 1, attempt: 0 };
   await pool.query('DELETE FROM mailbox');
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, order_key, seq) VALUES ($1, now() - interval '1 ms', 1, 1, 3, 1, 1)`,
@@ -115,17 +115,52 @@ test('where nothing of a flood is among the rows that are looked at, it ends at 
   expect([...ends]).toMatchObject([[3, { eventUuid: rows[0].event_id, endpointNum: 2 }]]);
 });
 
-test('only what is due is set behind: one that waits for its retry stays where it will be fetched', async () => {
+const state = async () => (await pool.query('SELECT parked, isfinite(due_at) AS waits FROM mailbox')).rows;
+
+test.each([
+  ['parked', parkDeliveries],
+  ['set behind', setBehind],
+])('only what is due is %s: one that waits for its retry stays where it will be fetched', async (_what, put) => {
   await pool.query(`UPDATE mailbox SET due_at = now() + interval '1 hour'`);
-  await setBehind(pool, await take('owner'), [row]);
-  const { rows } = await pool.query('SELECT parked, isfinite(due_at) AS waits FROM mailbox');
-  expect(rows).toEqual([{ parked: false, waits: true }]);
+  await put(pool, await take('owner'), [row]);
+  expect(await state()).toEqual([{ parked: false, waits: true }]);
+});
+
+test.each([
+  ['parked', parkDeliveries],
+  ['set behind', setBehind],
+])('what was sent since that was decided is not %s, though it is due again', async (_what, put) => {
+  await pool.query('UPDATE mailbox SET attempt = 1, step = 1');
+  const leases = await take('owner');
+  await put(pool, leases, [row]);
+  expect(await state()).toEqual([{ parked: false, waits: true }]);
+  await put(pool, leases, [{ ...row, attempt: 1 }]);
+  expect(await state()).toMatchObject([{ parked: true }]);
+});
+
+test('of what is parked it is told how many rows of which class it is now: one may have been retried by hand since it was read', async () => {
+  const leases = await take('owner');
+  await pool.query('UPDATE mailbox SET replay_num = 1');
+  const others = [newUuid(Date.now()), newUuid(Date.now())].map((eventUuid) => ({ ...row, eventUuid, attempt: 2 }));
+  await pool.query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, attempt, step)
+     SELECT unnest($1::uuid[]), now() - interval '1 ms', 1, 1, 3, 2, 1`,
+    [others.map(({ eventUuid }) => eventUuid)],
+  );
+  const parked = await parkDeliveries(pool, leases, [row, ...others, { ...row, attempt: 1 }]);
+  expect(new Map(parked.map(({ endpointNum, kind, rows }) => [kind, [endpointNum, rows]]))).toEqual(
+    new Map([
+      ['retry', [1, 2]],
+      ['replay', [1, 1]],
+    ]),
+  );
+  expect(await parkDeliveries(pool, leases, [row, ...others])).toEqual([]);
 });
 
 test('a parked delivery whose attempt is to be made again is parked no longer: the fetch finds it', async () => {
   const leases = await take('owner');
   await parkDeliveries(pool, leases, [row]);
-  const attempt = {
+  const made = {
     ...row,
     tenantNum: 1,
     lane: 3,
@@ -137,7 +172,7 @@ test('a parked delivery whose attempt is to be made again is parked no longer: t
     notice: null,
     pauses: false,
   } as const;
-  await settle(pool, leases, [attempt]);
+  await settle(pool, leases, [made]);
   const { rows: due } = await fetchDue(pool, [{ lane: 3, after: START, limit: 9 }], {
     endpoints: [],
     tenants: [],
