@@ -3,11 +3,11 @@ import type { DueDelivery } from '../store/mailbox.ts';
 import { AsideWriter, type AsideWriterOptions } from './aside-writer.ts';
 import { Desk } from './desk.ts';
 import type { Lane } from './lane.ts';
-import { SetAside } from './set-aside.ts';
+import { PART, SetAside } from './set-aside.ts';
 
-const row = (lane: number) =>
+const row = (lane: number, event = `e${lane}`) =>
   ({
-    eventUuid: `e${lane}`,
+    eventUuid: event,
     endpointNum: lane,
     lane,
     step: 0,
@@ -29,6 +29,7 @@ function createWriter({ aside, lanes, store, list = new Map() }: Stage): AsideWr
     desks: { aside, isHeld: () => false, list: list as never },
     lanes,
     floods: { note: () => {} },
+    onProgress: () => {},
   });
 }
 
@@ -120,4 +121,37 @@ test('what is parked is looked for among its class as it is now, and where nothi
     [true, false],
     [true, true],
   ]);
+});
+
+test('where many rows wait, each part of them that is written stays so, whatever becomes of the next', async () => {
+  const aside = new SetAside();
+  const rows = Array.from({ length: 2 * PART + 1 }, (_, i) => row(1, `e${i}`));
+  aside.setBehind(rows);
+  const said: unknown[] = [];
+  let failing = 1;
+  const store: Stage['store'] = {
+    setBehind: async (_leases, part) => {
+      said.push(part.length);
+      if (said.length > 1 && failing-- > 0) throw new Error('connection lost');
+    },
+    promote: async () => 0,
+  };
+  const writer = createWriter({ aside, lanes: held(1), store });
+  await expect(writer.write()).rejects.toThrow('connection lost');
+  expect(aside.takeAsked()).toEqual([{ endpointNum: 1, key: 1 }]);
+  await writer.write();
+  expect([said, aside.isEmpty]).toEqual([[PART, PART, PART, 1], true]);
+});
+
+test('what is set aside again before it is written is written once, as it was read last', async () => {
+  const aside = new SetAside();
+  aside.park([row(1)]);
+  aside.park([{ ...row(1), attempt: 1 }]);
+  const parked: unknown[] = [];
+  const park: AsideWriterOptions['store']['park'] = async (_leases, rows) => {
+    parked.push(...rows);
+    return [];
+  };
+  await createWriter({ aside, lanes: held(1), store: { park } }).write();
+  expect(parked).toMatchObject([{ eventUuid: 'e1', attempt: 1 }]);
 });

@@ -5,6 +5,7 @@ import type { FloodParker } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { classOf } from './letter-queue.ts';
+import { PART } from './set-aside.ts';
 
 export interface AsideWriterOptions {
   readonly store: Pick<LaneStore, 'park' | 'setBehind' | 'promote'>;
@@ -12,6 +13,15 @@ export interface AsideWriterOptions {
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   readonly floods: Pick<FloodParker, 'note'>;
+  /** A statement that may take long is over. */
+  readonly onProgress: () => void;
+}
+
+/** Rows of which the same is to be said, in parts. */
+interface Parts {
+  readonly take: () => readonly DueDelivery[];
+  readonly write: (rows: readonly DueDelivery[]) => Promise<void>;
+  readonly giveBack: (rows: readonly DueDelivery[]) => void;
 }
 
 /** Says to the table what was decided about rows: parked, behind others, or to be asked for who is next. */
@@ -24,31 +34,55 @@ export class AsideWriter {
 
   /** Writes what was set aside. */
   async write(): Promise<void> {
-    const { store, lanes, floods, desks } = this.#options;
-    const { aside, isHeld, list } = desks;
-    // A lane that is not ours any more has an owner who does not know what we would set aside.
-    const isOurs = (row: DueDelivery) => lanes.has(row.lane);
-    const parked = aside.takeParked(isHeld).filter(isOurs);
-    const taken = await writeSome(
-      parked,
-      (rows) => store.park(this.#leasesOf(rows), rows),
-      (rows) => aside.park(rows),
-    );
-    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
-    for (const row of parked) list.get(row.endpointNum)?.markParked(classOf(row));
-    // One that was retried by hand since it was read is of another class now.
-    for (const { endpointNum, kind } of taken ?? []) list.get(endpointNum)?.markParked(kind);
-    // Not before: lanes may have been lost meanwhile.
-    const behind = aside.takeBehind(isHeld).filter(isOurs);
-    await writeSome(
-      behind,
-      (rows) => store.setBehind(this.#leasesOf(rows), rows),
-      (rows) => aside.setBehind(rows),
-    );
+    const { lanes, floods, desks } = this.#options;
+    const { aside, isHeld } = desks;
+    // A lane that is not ours any more has an owner who does not know what we would set aside: lanes may be lost between two statements.
+    const isVoid = (row: DueDelivery) => isHeld(row) || !lanes.has(row.lane);
+    const parked = await this.#writeParts({
+      take: () => aside.takeParked(isVoid),
+      write: (rows) => this.#park(rows),
+      giveBack: (rows) => aside.park(rows),
+    });
+    const behind = await this.#writeParts({
+      take: () => aside.takeBehind(isVoid),
+      write: (rows) => this.#setBehind(rows),
+      giveBack: (rows) => aside.setBehind(rows),
+    });
     floods.note([...parked, ...behind]);
-    // What they stood behind may have gone meanwhile.
-    for (const { endpointNum, order } of behind) aside.ask(endpointNum, order!.key);
     await this.promote();
+  }
+
+  async #park(rows: readonly DueDelivery[]): Promise<void> {
+    const { store, desks } = this.#options;
+    const parked = await store.park(this.#leasesOf(rows), rows);
+    // A refill may have looked between their leaving memory and now, and have concluded that nothing is parked.
+    for (const row of rows) desks.list.get(row.endpointNum)?.markParked(classOf(row));
+    // One that was retried by hand since it was read is of another class now.
+    for (const { endpointNum, kind } of parked) desks.list.get(endpointNum)?.markParked(kind);
+  }
+
+  async #setBehind(rows: readonly DueDelivery[]): Promise<void> {
+    const { store, desks } = this.#options;
+    await store.setBehind(this.#leasesOf(rows), rows);
+    // What they stood behind may have gone meanwhile.
+    for (const { endpointNum, order } of rows) desks.aside.ask(endpointNum, order!.key);
+  }
+
+  /** Those that come while the last part is on its way are for the next time. @returns all that were written */
+  async #writeParts({ take, write, giveBack }: Parts): Promise<DueDelivery[]> {
+    const written: DueDelivery[] = [];
+    for (let isAll = false; !isAll; ) {
+      const rows = take();
+      isAll = rows.length < PART;
+      if (rows.length === 0) break;
+      await write(rows).catch((error: unknown) => {
+        giveBack(rows);
+        throw error;
+      });
+      written.push(...rows);
+      this.#options.onProgress();
+    }
+    return written;
   }
 
   /** Asks the table who is next of the keys where that is not known here. */
@@ -66,17 +100,4 @@ export class AsideWriter {
   #leasesOf(rows: readonly DueDelivery[]): LaneLease[] {
     return [...new Set(rows.map((row) => this.#options.lanes.get(row.lane)!.lease))];
   }
-}
-
-/** @returns what was answered; undefined where there was nothing to write */
-async function writeSome<A>(
-  rows: readonly DueDelivery[],
-  write: (rows: readonly DueDelivery[]) => Promise<A>,
-  giveBack: (rows: readonly DueDelivery[]) => void,
-): Promise<A | undefined> {
-  if (rows.length === 0) return undefined;
-  return write(rows).catch((error: unknown) => {
-    giveBack(rows);
-    throw error;
-  });
 }

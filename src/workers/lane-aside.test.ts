@@ -11,6 +11,8 @@ let failing: number;
 let parkings: number[];
 let fate: Fate;
 
+const ENDPOINTS = 200;
+
 /** Reading bodies takes long enough for others to be sent and settled meanwhile. */
 const travel =
   (time: VirtualTime): Travel =>
@@ -22,8 +24,8 @@ const travel =
     return answer;
   };
 
-function setUp(lanes: number): void {
-  rig = new LaneRig({ lanes, maxInFlight: 1_024, fate: (sent) => fate(sent), travel });
+function setUp(lanes: number, maxInFlight = 1_024): void {
+  rig = new LaneRig({ lanes, maxInFlight, fate: (sent) => fate(sent), travel });
   rig.time.install();
   const storeOf = rig.model.storeOf.bind(rig.model);
   rig.model.storeOf = (owner, ways) => {
@@ -72,4 +74,39 @@ test('a delivery that was set aside, and sent before that was written, is not pa
   expect(attempts()).toEqual([1, 2]);
   // As it was meant: that it went so is not for the test to take for granted.
   expect(rig.failures).toEqual(['lane round: could not extend file: No space left on device']);
+});
+
+/** A worker has so many lanes, and in each deliveries of endpoints that are disabled. */
+function startAmongClosed(lanes: number, rows: number, maxInFlight?: number): void {
+  setUp(lanes, maxInFlight);
+  for (let num = 1; num <= ENDPOINTS; num++) rig.model.addEndpoint(num, num % lanes, 10).enabled = false;
+  for (let event = 1; event <= rows; event++) rig.model.add(event, 1 + (event % ENDPOINTS), EPOCH_MS);
+  const { owner } = rig.startWorker();
+  for (let lane = 0; lane < lanes; lane++) void owner.hold(lane);
+}
+
+const parkedRows = () => [...rig.model.rows.values()].filter(({ parked }) => parked).length;
+
+test('while nothing can be parked, what is read again and again waits once to be written', async () => {
+  failing = Number.POSITIVE_INFINITY;
+  startAmongClosed(1, 1_000);
+  await rig.time.pass(10_000);
+  expect(parkings.length).toBeGreaterThan(10);
+  expect(Math.max(...parkings)).toBeLessThanOrEqual(1_000);
+  failing = 0;
+  await rig.time.pass(1_000);
+  expect(parkedRows()).toBe(1_000);
+});
+
+test('while nothing can be parked, no more is read than a few statements can park, and afterwards each parks a part of it', async () => {
+  failing = Number.POSITIVE_INFINITY;
+  startAmongClosed(10, 20_000, 4_096);
+  await rig.time.pass(10_000);
+  const read = rig.model.fetches.reduce((sum, rows) => sum + rows, 0);
+  expect(read).toBeGreaterThan(5_000);
+  expect(read).toBeLessThan(12_000);
+  const before = parkings.length;
+  failing = 0;
+  expect(await rig.time.pass(20_000, () => parkedRows() === 20_000)).toBe(true);
+  expect(Math.max(...parkings.slice(before))).toBeLessThanOrEqual(2_000);
 });

@@ -83,6 +83,8 @@ export class LaneReader {
     this.#pastCrowd.throwFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
     await this.#aside.promote();
+    // What is read for endpoints that are closed would come on top, each time, for as long as it cannot be written.
+    if (this.#desks.aside.isFull) await this.#aside.write();
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();

@@ -1,25 +1,40 @@
 import type { DueDelivery } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
-import type { DeliveryKey } from './held-rows.ts';
+import { keyOf } from './held-rows.ts';
+
+/** Rows that are taken at once at the most, for one statement: each makes some headway, however many wait. */
+export const PART = 2_000;
+/** Rows from which on they are to be written before more are read. */
+const MANY = 5_000;
 
 /** What a process has decided about rows and not yet said to the table. The caller of a `take` takes over what it returns. */
 export class SetAside {
-  #parked: DueDelivery[] = [];
-  #behind: DueDelivery[] = [];
+  /** By delivery: while they cannot be written they are read, and set aside, again and again. */
+  readonly #parked = new Map<string, DueDelivery>();
+  readonly #behind = new Map<string, DueDelivery>();
   #asked = new Map<string, OrderKey>();
 
   get isEmpty(): boolean {
-    return this.#parked.length + this.#behind.length + this.#asked.size === 0;
+    return this.#rows + this.#asked.size === 0;
+  }
+
+  /** Whether more wait than should: writing them must have failed. */
+  get isFull(): boolean {
+    return this.#rows >= MANY;
+  }
+
+  get #rows(): number {
+    return this.#parked.size + this.#behind.size;
   }
 
   /** Their endpoint cannot take them now. Those that were read from its parked backlog are there still. */
   park(rows: readonly DueDelivery[]): void {
-    for (const row of rows) if (!row.isParked) this.#parked.push(row);
+    for (const row of rows) if (!row.isParked) this.#parked.set(keyOf(row), row);
   }
 
   /** They stand behind others of their key. */
   setBehind(rows: readonly DueDelivery[]): void {
-    for (const row of rows) this.#behind.push(row);
+    for (const row of rows) this.#behind.set(keyOf(row), row);
   }
 
   /** The table must be asked who is next of this key. */
@@ -27,17 +42,17 @@ export class SetAside {
     this.#asked.set(`${endpointNum}/${key}`, { endpointNum, key });
   }
 
-  /** @param isHeld whether a row has come back into memory meanwhile: then it stays there */
-  takeParked(isHeld: (row: DeliveryKey) => boolean): DueDelivery[] {
-    const rows = this.#parked.filter((row) => !isHeld(row));
-    this.#parked = [];
-    return rows;
+  /**
+   * @param isVoid whether nothing is to be said of a row any more: it has come back into memory meanwhile, and stays there
+   * @returns fewer than `PART` when it is all of them
+   */
+  takeParked(isVoid: (row: DueDelivery) => boolean): DueDelivery[] {
+    return takePart(this.#parked, isVoid);
   }
 
-  takeBehind(isHeld: (row: DeliveryKey) => boolean): DueDelivery[] {
-    const rows = this.#behind.filter((row) => !isHeld(row));
-    this.#behind = [];
-    return rows;
+  /** The same of those that stand behind others. */
+  takeBehind(isVoid: (row: DueDelivery) => boolean): DueDelivery[] {
+    return takePart(this.#behind, isVoid);
   }
 
   takeAsked(): OrderKey[] {
@@ -45,4 +60,14 @@ export class SetAside {
     this.#asked.clear();
     return keys;
   }
+}
+
+function takePart(rows: Map<string, DueDelivery>, isVoid: (row: DueDelivery) => boolean): DueDelivery[] {
+  const part: DueDelivery[] = [];
+  for (const [key, row] of rows) {
+    if (part.length >= PART) break;
+    rows.delete(key);
+    if (!isVoid(row)) part.push(row);
+  }
+  return part;
 }
