@@ -36,6 +36,9 @@ export class DeskClearer {
     const { next, behind } = this.clear(desk);
     aside.park(next.map(({ due }) => due));
     aside.setBehind(behind.map(({ due }) => due));
+    // One that stood behind another when it was read may have been parked as such with a flood, by which nobody finds it. What was first then was not.
+    for (const { due } of next)
+      if (due.order !== null && due.order.behindSeq !== null) aside.ask(desk.num, due.order.key);
     desk.markParked();
     onChange();
   }

@@ -110,3 +110,27 @@ test('while nothing can be parked, no more is read than a few statements can par
   expect(await rig.time.pass(20_000, () => parkedRows() === 20_000)).toBe(true);
   expect(Math.max(...parkings.slice(before))).toBeLessThanOrEqual(2_000);
 });
+
+test('what was parked behind others with a flood while it waited in memory is looked for when it comes up there and cannot go', async () => {
+  setUp(1);
+  // One is under way for so long that the lane stays awake: whoever takes it anew looks for such rows.
+  fate = ({ endpointNum, key }) => ({
+    outcome: answered(200),
+    afterMs: endpointNum === 2 ? 60_000 : key === keyOf(first) ? 2_500 : 3,
+  });
+  rig.model.addEndpoint(1, 0, 10, 1);
+  rig.model.addEndpoint(2, 0, 10);
+  const first = rig.model.add(1, 1, EPOCH_MS);
+  const next = rig.model.add(2, 1, EPOCH_MS);
+  rig.model.add(3, 2, EPOCH_MS);
+  void rig.startWorker().owner.hold(0);
+  expect(await rig.time.pass(100, () => rig.sent.length === 2)).toBe(true);
+  // A flood is parked that they are among: the first as it is due, since nothing is before it.
+  Object.assign(first, { parked: true });
+  Object.assign(next, { parked: true, dueAtMs: Number.POSITIVE_INFINITY });
+  rig.model.change(1, { enabled: false });
+  expect(await rig.time.pass(5_000, () => !rig.model.rows.has(keyOf(first)))).toBe(true);
+  await rig.time.pass(2_000);
+  rig.model.change(1, { enabled: true });
+  expect(await rig.time.pass(10_000, () => !rig.model.rows.has(keyOf(next)))).toBe(true);
+});
