@@ -12,7 +12,7 @@ import type { SettledAttempt } from './settle.ts';
 
 /** What became of a delivery whose attempt could not be recorded. */
 export interface GivenUp {
-  /** Whether those that are kept in order behind it wait for a person. */
+  /** Whether those that are kept in order behind it wait for a person, or only the table knows. */
   readonly pauses: boolean;
   /** Whether it ended as a dead letter: not where it was delivered, was gone already, or went with the day of its event. */
   readonly isDeadLetter: boolean;
@@ -62,9 +62,11 @@ interface Row {
  */
 export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<GivenUp> {
   const { rows, isDeadLetter } = await end(pool, attempt, reason);
-  const pauses = rows[0]?.pauses === true;
+  // It was cancelled, or ended here before by a call whose answer was lost: then its key may be paused.
+  if (rows[0] === undefined) return { pauses: true, isDeadLetter: false };
+  const { pauses } = rows[0];
   if (!pauses) await promote(pool, orderKeysOf(rows));
-  return { pauses, isDeadLetter: isDeadLetter && rows.length > 0 };
+  return { pauses, isDeadLetter };
 }
 
 /**

@@ -184,8 +184,16 @@ test('one that has moved on meanwhile is not taken with its day', async () => {
   expect(await waiting()).toMatchObject([{ event_id: old }]);
 });
 
-test('one that was cancelled meanwhile changes nothing', async () => {
+test('G5: given up once more, because the first answer was lost, it is said that its key may wait for a person: only the table knows', async () => {
+  await query(`UPDATE endpoints SET on_dead_letter = 'pause' WHERE num = $1`, [endpoint.num]);
+  const attempt = attemptOf(await addRow(await logEvent(service, tenant)), unreachable, retry);
+  expect(await give(attempt)).toEqual({ pauses: true, isDeadLetter: true });
+  expect(await give(attempt)).toEqual({ pauses: true, isDeadLetter: false });
+  expect(await attempts(attempt.eventUuid)).toHaveLength(1);
+});
+
+test('one that was cancelled meanwhile changes nothing, and only the table knows who is next of its key', async () => {
   const uuid = await logEvent(service, tenant);
-  expect(await give(attemptOf(uuid, unreachable, retry))).toEqual({ pauses: false, isDeadLetter: false });
+  expect(await give(attemptOf(uuid, unreachable, retry))).toEqual({ pauses: true, isDeadLetter: false });
   expect(await attempts(uuid)).toEqual([]);
 });
