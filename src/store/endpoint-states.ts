@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { NOTICE_CODES } from './codes.ts';
 import type { LaneLease } from './lanes.ts';
-import type { EndpointNotice } from './notices.ts';
+import type { NumberedNotice } from './notices.ts';
 import { plainArray } from './plain-array.ts';
 import type { Transaction } from './prisma.ts';
 
@@ -14,27 +14,31 @@ export interface EndpointState {
   readonly closedUntilMs: number | null;
   /** As it was read: a row that somebody else has rewritten since is left as it is. */
   readonly resets: number;
-  /** What the tenant is told of it. */
-  readonly notices: readonly EndpointNotice[];
+  /** What the tenant is told of it, in the order of their numbers. */
+  readonly notices: readonly NumberedNotice[];
 }
 
+// What was told under the same lease is not told again: it is saved once more when the answer was lost.
 const SAVE = `
   WITH held AS MATERIALIZED (
-    SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+    SELECT l.lane, l.epoch FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
   ),
   told AS (
     INSERT INTO system_notices (kind, tenant_num, endpoint_num, detail)
     SELECT n.kind, n.tenant_num, n.endpoint_num, n.detail
-      FROM unnest($8::smallint[], $9::int[], $10::int[], $11::jsonb[], $12::smallint[]) AS n(kind, tenant_num, endpoint_num, detail, lane)
-     WHERE n.lane IN (SELECT lane FROM held)
+      FROM unnest($9::smallint[], $10::int[], $11::int[], $12::jsonb[], $13::smallint[], $14::int[]) AS n(kind, tenant_num, endpoint_num, detail, lane, number)
+      JOIN held h ON h.lane = n.lane
+     WHERE NOT EXISTS (SELECT FROM endpoint_states s WHERE s.endpoint_num = n.endpoint_num AND s.told_epoch = h.epoch AND s.told >= n.number)
+     ORDER BY n.number
   )
-  INSERT INTO endpoint_states AS s (endpoint_num, gate, closed_until, resets, updated_at)
-  SELECT g.endpoint_num, g.gate, to_timestamp(g.closed_until_ms / 1000), g.resets, now()
-    FROM unnest($3::int[], $4::smallint[], $5::jsonb[], $6::float8[], $7::int[]) AS g(endpoint_num, lane, gate, closed_until_ms, resets)
-   WHERE g.lane IN (SELECT lane FROM held)
+  INSERT INTO endpoint_states AS s (endpoint_num, gate, closed_until, resets, updated_at, told_epoch, told)
+  SELECT g.endpoint_num, g.gate, to_timestamp(g.closed_until_ms / 1000), g.resets, now(), CASE WHEN g.told IS NOT NULL THEN h.epoch END, g.told
+    FROM unnest($3::int[], $4::smallint[], $5::jsonb[], $6::float8[], $7::int[], $8::int[]) AS g(endpoint_num, lane, gate, closed_until_ms, resets, told)
+    JOIN held h ON h.lane = g.lane
    ORDER BY g.endpoint_num
   ON CONFLICT (endpoint_num) DO UPDATE
-     SET gate = EXCLUDED.gate, closed_until = EXCLUDED.closed_until, updated_at = now()
+     SET gate = EXCLUDED.gate, closed_until = EXCLUDED.closed_until, updated_at = now(),
+         told_epoch = coalesce(EXCLUDED.told_epoch, s.told_epoch), told = coalesce(EXCLUDED.told, s.told)
    WHERE s.resets = EXCLUDED.resets`;
 
 /**
@@ -58,11 +62,13 @@ export async function saveEndpointStates(
       states.map((state) => (state.gate === null ? null : JSON.stringify(state.gate))),
       states.map((state) => state.closedUntilMs),
       plainArray(states.map((state) => state.resets)),
+      states.map((state) => state.notices.at(-1)?.number ?? null),
       plainArray(notices.map(({ kind }) => NOTICE_CODES[kind])),
       plainArray(notices.map(({ tenantNum }) => tenantNum)),
       plainArray(notices.map(({ endpointNum }) => endpointNum)),
       notices.map(({ detail }) => JSON.stringify(detail)),
       plainArray(notices.map(({ lane }) => lane)),
+      plainArray(notices.map(({ number }) => number)),
     ],
   });
 }

@@ -12,6 +12,11 @@ export interface EndpointNotice {
   readonly detail: NoticeDetail;
 }
 
+/** One of the owner of the endpoint's lane: the numbers of a process rise, by which each is told once, however often it is saved. */
+export interface NumberedNotice extends EndpointNotice {
+  readonly number: number;
+}
+
 /** Writes a notice, in the transaction that makes the change. */
 export async function appendNotice(transaction: Transaction, notice: EndpointNotice): Promise<void> {
   const { kind, tenantNum, endpointNum, detail } = notice;

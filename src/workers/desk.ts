@@ -2,7 +2,7 @@ import { Gate, type SavedGate } from '../delivery/gate.ts';
 import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
 import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
-import type { EndpointNotice } from '../store/notices.ts';
+import type { NumberedNotice } from '../store/notices.ts';
 import type { CastBody, LoadedTarget } from '../store/targets.ts';
 import { ClassTurns } from './class-turns.ts';
 import { type Envelope, envelopeFor } from './envelopes.ts';
@@ -39,7 +39,7 @@ export class Desk {
   /** How often somebody else rewrote what is remembered of the gate, as far as is known here. */
   resets = UNKNOWN;
   /** What its tenant is to be told of the gate when that is saved. */
-  notices: EndpointNotice[] = [];
+  notices: NumberedNotice[] = [];
   /** What may be sent. */
   readonly waiting = new LetterQueue();
   /** What is kept in order, whether it may be sent yet or not. */

@@ -247,3 +247,37 @@ test('what waits for its trial when its lane is trusted again is looked for befo
   await rig.time.pass(1_000);
   expect(sentTo(1)).toHaveLength(1 + 2 * TRIALS_PER_LANE);
 });
+
+test('what a tenant is told of its endpoints has rising numbers, also of one that was forgotten meanwhile, and keeps them when it is saved once more', async () => {
+  const told: number[][] = [];
+  let lost = 1;
+  const storeOf = rig.model.storeOf.bind(rig.model);
+  rig.model.storeOf = (owner, ways) => {
+    const ours = storeOf(owner, ways);
+    const saveEndpointStates: typeof ours.saveEndpointStates = async (leases, states) => {
+      await ours.saveEndpointStates(leases, states);
+      const numbers = states.flatMap(({ notices }) => notices.map(({ number }) => number));
+      if (numbers.length > 0) told.push(numbers);
+      if (numbers.length > 0 && lost-- > 0) throw new Error('connection lost');
+    };
+    return { ...ours, saveEndpointStates };
+  };
+  rig.model.addEndpoint(1, 0, 4);
+  // It keeps the lane awake, and with it the lease.
+  rig.model.addEndpoint(2, 0, 1);
+  fate = ({ endpointNum }) =>
+    endpointNum === 2 ? { outcome: answered(200), afterMs: 600_000 } : { outcome: answered(500), afterMs: 5 };
+  rig.startWorker();
+  store(2);
+  store(1, 10);
+  expect(await rig.time.pass(5_000, () => told.length === 2)).toBe(true);
+  // All is forgotten of an endpoint that is well and has nothing to send.
+  fate = () => ({ outcome: answered(200), afterMs: 5 });
+  expect(await rig.time.pass(120_000, () => rig.model.rows.size === 1)).toBe(true);
+  await rig.time.pass(120_000);
+  fate = () => ({ outcome: answered(500), afterMs: 5 });
+  store(1, 10);
+  expect(await rig.time.pass(5_000, () => told.length > 3)).toBe(true);
+  expect(told.slice(0, 2)).toEqual([[1], [1]]);
+  expect(told.slice(1).flat()).toEqual(told.slice(1).map((_, i) => i + 1));
+});

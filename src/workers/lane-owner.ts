@@ -86,6 +86,8 @@ export class LaneOwner {
   readonly #handOver: HandOver;
   readonly #lateness: Lateness;
   #timers: NodeJS.Timeout[] = [];
+  /** Notices of endpoints so far: a desk that is forgotten and comes again goes on where it was. */
+  #noticed = 0;
   /** Whether a lane was hungry at the end of the last round, or at the last tick: asked for after each request that ends. */
   #awaitsRoom = false;
 
@@ -140,7 +142,7 @@ export class LaneOwner {
       egress: new EgressWatch(),
       onGateNews: (news, desk, isOfSystemEvent) => {
         const notice = gateNotice(news, desk, isOfSystemEvent);
-        if (notice !== null) desk.notices.push(notice);
+        if (notice !== null) desk.notices.push({ ...notice, number: ++this.#noticed });
         onGateNews(news, desk.target!.tenantId, desk.target!.id);
       },
       awaitsRoom: () => this.#awaitsRoom,

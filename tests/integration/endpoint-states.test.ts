@@ -25,13 +25,19 @@ afterAll(async () => {
 beforeEach(() => pool.query('TRUNCATE endpoint_states, system_notices'));
 
 /** Endpoint 1 is of lane 1, endpoint 2 of lane 2. */
-const stateOf = (endpointNum: number, failingSinceMs: number, resets = 0): EndpointState => ({
+const stateOf = (endpointNum: number, failingSinceMs: number, resets = 0, numbers = [1]): EndpointState => ({
   endpointNum,
   lane: endpointNum,
   gate: { breaker: null, bucket: null, failingSinceMs },
   closedUntilMs: null,
   resets,
-  notices: [{ kind: 'endpoint.breaker_opened', tenantNum: 1, endpointNum, detail: {} }],
+  notices: numbers.map((number) => ({
+    kind: 'endpoint.breaker_opened',
+    tenantNum: 1,
+    endpointNum,
+    detail: { status: number },
+    number,
+  })),
 });
 
 const remembered = async () =>
@@ -68,4 +74,28 @@ test('what somebody else has rewritten since it was read is left as it is, until
     [1, 12],
     [2, 21],
   ]);
+});
+
+const toldNumbers = async () =>
+  (await pool.query(`SELECT (detail->>'status')::int AS number FROM system_notices ORDER BY id`)).rows.map(
+    ({ number }) => number,
+  );
+
+test('what was told is not told again when it is saved once more, because the answer was lost, together with what came since', async () => {
+  const leases = await take('owner', [1]);
+  await saveEndpointStates(pool, leases, [stateOf(1, 10, 0, [3, 4])]);
+  await saveEndpointStates(pool, leases, [stateOf(1, 11, 0, [3, 4, 7])]);
+  // Nothing is to be told of it: that leaves what was told known.
+  await saveEndpointStates(pool, leases, [stateOf(1, 12, 0, [])]);
+  await saveEndpointStates(pool, leases, [stateOf(1, 13, 0, [7, 8])]);
+  expect(await toldNumbers()).toEqual([3, 4, 7, 8]);
+  expect(await remembered()).toEqual([[1, 13]]);
+});
+
+test('what the next owner of a lane has to tell is told, whatever numbers the former one had come to', async () => {
+  await saveEndpointStates(pool, await take('former', [1]), [stateOf(1, 10, 0, [9])]);
+  const leases = await take('owner', [1]);
+  await saveEndpointStates(pool, leases, [stateOf(1, 11, 0, [1])]);
+  await saveEndpointStates(pool, leases, [stateOf(1, 11, 0, [1, 2])]);
+  expect(await toldNumbers()).toEqual([9, 1, 2]);
 });
