@@ -7,10 +7,11 @@ import { asFilter, isDeliveryOf } from './probe.ts';
 
 // All statements here pass over rows that another has locked, so that they never wait for a row and stand in no deadlock. Such a row is being
 // settled or cancelled, or is set aside next time: until then the fetch steps over it once more.
-// Rows of lanes that are the caller's no longer stay as they are: their owner would not know.
+// Rows of lanes that are the caller's no longer stay as they are: their owner would not know. Nor would whoever gave one back: when it is to be looked at was said by
+// then, and not for what is parked.
 
 const HELD = `held AS MATERIALIZED (
-  SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+  SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) WHERE l.owner IS NOT NULL ORDER BY l.lane FOR SHARE OF l
 )`;
 
 // Only what is as it was when that was decided: a row that was sent meanwhile waits for its retry, and whoever sent it counts on finding it by its due time.

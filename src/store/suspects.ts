@@ -103,7 +103,8 @@ export interface TriedDelivery extends DeliveryKey {
 
 /**
  * Notes deliveries before they are sent.
- * @returns those that are in the mailbox no longer as they were read; of lanes that are the caller's no longer nothing is said or noted.
+ * @returns those that are in the mailbox no longer as they were read; of lanes that are the caller's no longer nothing is said or noted, nor of those that it gave back:
+ * that ended their trials.
  */
 export async function putOnTrial(
   pool: pg.Pool,
@@ -113,7 +114,7 @@ export async function putOnTrial(
   const { rows } = await pool.query<{ event_id: string; endpoint_num: number }>({
     name: 'put-on-trial',
     text: `WITH held AS MATERIALIZED (
-             SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
+             SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) WHERE l.owner IS NOT NULL ORDER BY l.lane FOR SHARE OF l
            ), given AS MATERIALIZED (
              SELECT k.*, EXISTS (SELECT 1 FROM mailbox m WHERE ${isDeliveryOf('m', 'k')} AND m.attempt = k.attempt) AS waits
                FROM unnest($3::uuid[], $4::int[], $5::smallint[], $6::smallint[]) AS k(event_id, endpoint_num, lane, attempt) WHERE k.lane IN (SELECT lane FROM held)

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
-import { acquireLanes } from '../../src/store/lanes.ts';
+import { acquireLanes, releaseLanes } from '../../src/store/lanes.ts';
 import { type Cursor, fetchDue, looksOf, START } from '../../src/store/mailbox.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { settle } from '../../src/store/settle.ts';
@@ -54,6 +54,24 @@ test.each([
     expect(await isPut()).toBe(false);
     await put(pool, leases, [row]);
     expect(await isPut()).toBe(true);
+  },
+);
+
+test.each([
+  ['parks nothing', parkDeliveries],
+  ['sets nothing behind', setBehind],
+  [
+    'parks nothing of a flood',
+    (_pool: pg.Pool, leases: Awaited<ReturnType<typeof take>>) => parkEndpoints(pool, leases, [1], 9),
+  ],
+])(
+  'what comes after its lane was given back %s: whoever gave it back has said when it is to be looked at without knowing of it',
+  async (_what, put) => {
+    const leases = await take('owner');
+    await releaseLanes(pool, 'owner', leases);
+    await put(pool, leases, [row]);
+    const { rows } = await pool.query('SELECT parked, isfinite(due_at) AS waits FROM mailbox');
+    expect(rows).toEqual([{ parked: false, waits: true }]);
   },
 );
 

@@ -76,6 +76,14 @@ test('a heartbeat that comes after its lane was given back does not keep others 
   expect(await acquireLanes(pool, 'another', [3])).toHaveLength(1);
 });
 
+test('a trial that comes after its lane was given back is none: nobody makes it', async () => {
+  await addRow(1);
+  const { owner, lease } = await acquire();
+  await releaseLanes(pool, owner, [lease]);
+  expect(await putOnTrial(pool, [lease], [delivery(1)])).toEqual([]);
+  expect(await suspects()).toEqual([]);
+});
+
 test('an owner survives a lane when it has had it for a minute and nothing from before waits to be tried, or for ten minutes', async () => {
   const { owner, lease } = await crash(1);
   const beat = async (age: string) => {
