@@ -97,7 +97,7 @@ export async function heartbeat(pool: pg.Pool, owner: string, leases: readonly L
 }
 
 /** A lane is looked at after this time whatever its last owner knew, in ms: one of an older version said nothing. */
-const LONGEST_SLEEP_MS = 300_000;
+export const LONGEST_SLEEP_MS = 300_000;
 
 /**
  * Gives lanes back at once, and ends the trials of their suspects. Leases that are void already are left alone. Who asked for the lane to be

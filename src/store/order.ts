@@ -10,7 +10,7 @@ export interface OrderKey {
 }
 
 /** Rows of a key that are brought up at once when the first may go: what follows it need not be brought up one by one. */
-const PROMOTED_AT_ONCE = 16;
+export const PROMOTED_AT_ONCE = 16;
 
 /** Keys that are looked at by one statement, where they may be very many: it is to end in time, and whoever sends what it locks waits for no more. */
 const KEYS_AT_ONCE = 1_000;
