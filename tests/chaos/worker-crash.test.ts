@@ -15,13 +15,13 @@ test('G3, F02: a worker killed after the receiver answered and before that was w
     response.writeHead(204).end();
     first.signal('SIGKILL');
   });
-  await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
+  const { body: held } = await call(api.baseUrl, 'POST', '/v1/events', { type: 'a.b', tenant_id: TENANT, data: {} });
   await first.exited;
   stage.receiver.behave(ok);
   await stage.start('worker');
   const evidence = {
     databaseUrl: stage.databaseUrl,
-    history: [],
+    history: [{ key: null, outcome: 'ok' as const, id: held.id }],
     ledger: stage.receiver.requests,
     endpoints: [endpoint],
   };

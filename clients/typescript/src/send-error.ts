@@ -80,8 +80,9 @@ function countsOf(outcomes: readonly SendOutcome[]): string {
 }
 
 /** What is wrong with one event: the answer to a batch says only how many are at fault. */
-function reasonOf({ code, error, faults }: FailedOutcome, place: number): string {
+function reasonOf({ status, code, error, faults }: FailedOutcome, place: number): string {
   const [fault] = faults;
   if (code === null || fault === undefined) return error instanceof Error ? error.message : String(error);
-  return `Event ${place} is refused with ${code}: ${[fault.path, fault.message].filter(Boolean).join(': ')}`;
+  const what = status === 'refused' ? 'is refused' : 'was refused, and may be taken later or be stored already,';
+  return `Event ${place} ${what} with ${code}: ${[fault.path, fault.message].filter(Boolean).join(': ')}`;
 }

@@ -27,8 +27,21 @@ function lostKind(value: unknown, isInArray: boolean): string | null {
   if (typeof value === 'number' || value instanceof Number) return Number.isFinite(Number(value)) ? null : `${value}`;
   if (typeof value === 'function' || typeof value === 'symbol') return typeof value;
   if (value === undefined) return isInArray ? 'undefined' : null;
-  // JSON makes {} of them, whatever they hold.
-  if (value instanceof Map) return 'a Map';
-  if (value instanceof Set) return 'a Set';
-  return value instanceof Promise ? 'a Promise' : null;
+  return typeof value === 'object' && value !== null ? emptyKind(value) : null;
 }
+
+/** JSON makes {} of an object that has its contents elsewhere: of a Map, an Error, a RegExp, Headers, a Promise. */
+function emptyKind(value: object): string | null {
+  if (Array.isArray(value) || isBoxed(value) || Object.keys(value).length > 0) return null;
+  const made: unknown = Object.getPrototypeOf(value)?.constructor;
+  const name = typeof made === 'function' ? made.name : '';
+  return NATIVE.has(name) || value instanceof Error ? `a ${name || 'Error'}` : null;
+}
+
+const isBoxed = (value: object) => value instanceof String || value instanceof Boolean;
+
+const NATIVE: ReadonlySet<string> = new Set(
+  'Map Set WeakMap WeakSet Promise RegExp ArrayBuffer SharedArrayBuffer DataView Headers FormData URLSearchParams Blob File Request Response'.split(
+    ' ',
+  ),
+);

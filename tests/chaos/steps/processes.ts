@@ -27,8 +27,9 @@ export function killOwner(restartAfterMs: number): Step {
     const owner = await ownerAmong(workers.living);
     const place = workers.placeOf(owner);
     play.interruptions++;
-    await workers.end(place, 'SIGKILL');
+    // Before: it may be followed at once, where its last heartbeat was late.
     const before = await laneAtWork(ask);
+    await workers.end(place, 'SIGKILL');
     // While there is work: whoever has none left gives the lane back.
     const taken = takenOver(ask, before).catch(() => null);
     await play.pause(restartAfterMs);
