@@ -316,6 +316,14 @@ export const PROBLEM_CODES = {
     meaning: 'The batch holds no event.',
     remedy: 'Send at least one.',
   },
+  too_costly_to_route: {
+    status: 422,
+    where: `${INGEST}, messages of a source, as the reason for which they were rejected`,
+    meaning:
+      'The event has so many values where filters of the tenant’s endpoints have so many conditions that to match it with them would take half a second and more of computing. Nothing was stored; of a batch the first such event is named.',
+    remedy:
+      'Send fewer values, in several events for instance, or have fewer or simpler filters: docs/filters.md says what takes long.',
+  },
   too_much_filter_text: {
     status: 422,
     where: '`POST …/endpoints`, `PATCH …/endpoints/{endpoint_id}`',

@@ -5,7 +5,7 @@ import type { Misfit } from './check-type.ts';
 import { judgeRefused, NONE_REFUSED } from './judge-refused.ts';
 import { lookAhead, lookUpOnce } from './look-ahead.ts';
 import type { ItemResult, LooseResult } from './plan-group.ts';
-import { CONFLICT, REUSED_ID, type Rejection, UNKNOWN_TENANT } from './rejection.ts';
+import { CONFLICT, REUSED_ID, type Rejection, TOO_COSTLY, UNKNOWN_TENANT } from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
 import type { PendingEvent } from './seal-event.ts';
 import { TurnTaker } from './turn-taker.ts';
@@ -122,6 +122,14 @@ async function acceptHalves(
 }
 
 function resultOf(result: LooseResult): ItemResult | Rejection {
-  if (result === 'conflict') return CONFLICT;
-  return result === 'tenant_gone' ? UNKNOWN_TENANT : result;
+  switch (result) {
+    case 'conflict':
+      return CONFLICT;
+    case 'tenant_gone':
+      return UNKNOWN_TENANT;
+    case 'too_costly':
+      return TOO_COSTLY;
+    default:
+      return result;
+  }
 }

@@ -123,6 +123,27 @@ test('a tenant that was deleted meanwhile is 404 for one event and names its ind
   });
 });
 
+test('an event that takes too long to be matched is 422, by its index in a batch, and says what to do', async () => {
+  const result: UnitResult = { kind: 'too_costly', index: 1 };
+  expect((await accept([event()], { result: { ...result, index: 0 } })).told).toMatchObject({
+    status: 422,
+    code: 'too_costly_to_route',
+  });
+  expect((await accept([event(), event()], { result })).told).toEqual({
+    status: 422,
+    code: 'invalid_batch',
+    paths: ['1'],
+  });
+  const { dependencies } = desk(result);
+  const raw = [event(), event()].map((value) => ({ value, text: JSON.stringify(value) }));
+  const accepted = acceptEvents(raw, { isBatch: true, caller: member, idempotencyKey: undefined }, dependencies);
+  await expect(accepted).rejects.toMatchObject({
+    faults: [
+      { path: '1', code: 'too_costly_to_route', message: expect.stringMatching(/fewer values.*simpler filters/) },
+    ],
+  });
+});
+
 test('the answer to a batch names every event at fault, and further faults of them up to a thousand in all', async () => {
   const pathsOf = async (events: unknown[]) => ((await accept(events)).told as { paths: string[] }).paths;
   expect(await pathsOf(Array.from({ length: 2_000 }, () => 1))).toHaveLength(2_000);

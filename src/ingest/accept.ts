@@ -10,7 +10,16 @@ import { judgeRefused } from './judge-refused.ts';
 import { lookAhead, lookUpOnce } from './look-ahead.ts';
 import { type ItemResult, MAX_UNIT_DELIVERIES, type UnitResult } from './plan-group.ts';
 import { type ReadEvent, type ReadResult, readEvent } from './read-event.ts';
-import { CONFLICT, invalid, REUSED_ID, type Rejection, refusalFor, tooLarge, UNKNOWN_TENANT } from './rejection.ts';
+import {
+  CONFLICT,
+  invalid,
+  REUSED_ID,
+  type Rejection,
+  refusalFor,
+  TOO_COSTLY,
+  tooLarge,
+  UNKNOWN_TENANT,
+} from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
 import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
@@ -180,6 +189,8 @@ function itemsOf(
       throw refusalFor(new Map(result.indexes.map((at) => [placeOf(at), CONFLICT])), isBatch);
     case 'tenant_gone':
       throw refusalFor(new Map(result.indexes.map((at) => [placeOf(at), UNKNOWN_TENANT])), isBatch);
+    case 'too_costly':
+      throw refusalFor(new Map([[placeOf(result.index), TOO_COSTLY]]), isBatch);
     case 'too_many_deliveries':
       throw fanOutTooLarge(result.weight);
     case 'loose':

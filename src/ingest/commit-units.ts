@@ -85,7 +85,7 @@ async function tryToStore(
       tries--;
       continue;
     }
-    const doubted = part.filter(({ isFresh }, i) => !isFresh && isTooMany(plan.results[i]!));
+    const doubted = part.filter(({ isFresh }, i) => !isFresh && isRefusedByRouting(plan.results[i]!));
     if (doubted.length > 0) {
       // The commit checks the routing only of what it stores: without this, a stale routing would refuse batches for ever.
       routing.forget(tenantsOf(doubted));
@@ -94,10 +94,10 @@ async function tryToStore(
     }
     const parts = part.length > 1 ? divide(part, plan) : null;
     if (parts !== null) return parts;
-    if (claimed === null && plan.results.some(isTooMany)) {
+    if (claimed === null && plan.results.some(isRefusedByRouting)) {
       const heavy = heavyApart(part, plan);
       if (heavy !== null) return heavy;
-      // Of a batch that is stored already nothing is written, however many endpoints there are by now.
+      // Of what is stored already nothing is written, nor is it matched, whatever endpoints there are by now.
       claimed = await options.findClaims(keysOf(units), options.keysExpireBefore());
       if (!part.every(isAwaited)) return [part];
       continue;
@@ -163,12 +163,16 @@ function claimedOf(part: Part): ReadonlyMap<string, ClaimedBy> {
   return known.length === 0 ? NO_CLAIMS : new Map([...new Set(known)].flatMap((claims) => [...claims]));
 }
 
-const isTooMany = ({ kind }: UnitResult | Costly) => kind === 'too_many_deliveries';
+/** Whether it is because of the tenants' endpoints, as they are known here, that the unit, or a message in it, is not stored. */
+function isRefusedByRouting(result: UnitResult | Costly): boolean {
+  if (result.kind === 'loose') return result.items.includes('too_costly');
+  return result.kind === 'too_many_deliveries' || result.kind === 'too_costly';
+}
 
-/** Units that would take too much, after the others, which do not wait until it is known whether they are stored already; null where there are no others. */
+/** Units that would take too much, or have events that do, after the others, which do not wait until it is known whether they are stored already; null where there are no others. */
 function heavyApart(part: Part, { results }: GroupPlan): readonly Part[] | null {
-  if (results.every(isTooMany)) return null;
-  const isHeavy = (_: PendingUnit, i: number) => isTooMany(results[i]!);
+  if (results.every(isRefusedByRouting)) return null;
+  const isHeavy = (_: PendingUnit, i: number) => isRefusedByRouting(results[i]!);
   return [part.filter((one, i) => !isHeavy(one, i)), part.filter(isHeavy)];
 }
 

@@ -1,6 +1,6 @@
 import { eventIdOf } from '../domain/ids.ts';
 import type { ClaimedBy } from '../store/claims.ts';
-import type { ItemResult, LooseResult } from './plan-group.ts';
+import type { ItemResult } from './plan-group.ts';
 import type { Claimant } from './seal-event.ts';
 
 /** Who has a key. */
@@ -25,10 +25,7 @@ export function holdersOf(claimed: ReadonlyMap<string, ClaimedBy>): Map<string, 
 }
 
 /** What becomes of an event without being stored; null when it is to be: then nobody has any of its keys. */
-export function fateOf(
-  event: Claimant,
-  holders: ReadonlyMap<string, Holder>,
-): Exclude<LooseResult, 'tenant_gone'> | null {
+export function fateOf(event: Claimant, holders: ReadonlyMap<string, Holder>): ItemResult | 'conflict' | null {
   const place = event.source?.key ?? null;
   // Before the event's own keys: what a message is read as may have changed since it was taken.
   const sameMessage = place === null ? undefined : holders.get(place);

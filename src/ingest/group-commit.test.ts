@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { TooCostlyToMatch } from '../routing/match-steps.ts';
 import type { ClaimedBy } from '../store/claims.ts';
 import type { AppendResult } from '../store/event-log.ts';
 import {
@@ -18,6 +19,7 @@ import {
   useCommits,
 } from './fixtures/commit-rig.ts';
 import { RoutingCache } from './routing-cache.ts';
+import type { PendingEvent } from './seal-event.ts';
 
 useCommits();
 
@@ -317,6 +319,61 @@ test('a batch that is stored already is not refused for endpoints that came sinc
   expect(fresh!.value?.kind).toBe('too_many_deliveries');
   expect(findClaims).toHaveBeenCalledTimes(1);
   expect(stored).toHaveLength(1);
+});
+
+/** Its one filter takes too long for events whose content says so. */
+function routingThatGivesUp(filter: () => unknown): RoutingCache {
+  let version = 0n;
+  return new RoutingCache(async () => {
+    version++;
+    return { version, endpoints: [{ num: 7, subscriptions: JSON.stringify([filter()]) }] };
+  }, 4);
+}
+
+const FILTER = { filter: '{"data":{"a":[1]}}' };
+const givesUp = vi.fn(() => {
+  throw new TooCostlyToMatch();
+});
+
+test('an event is refused for what takes too long to be matched once the routing was read anew, and not by one that no longer holds', async () => {
+  let filter: unknown = FILTER;
+  const commits = commitsWith([succeeds], { routing: routingThatGivesUp(() => filter) });
+  expect((await settled(commits.submit([eventOf()]))).value?.kind).toBe('accepted');
+  const result = await settled(commits.submit([eventOf(), eventOf({ content: givesUp }), eventOf()]));
+  expect(result.value).toEqual({ kind: 'too_costly', index: 1 });
+  filter = {};
+  expect((await settled(commits.submit([eventOf({ content: givesUp })]))).value?.kind).toBe('accepted');
+  expect(stored.flatMap(({ events }) => events)).toHaveLength(2);
+});
+
+test('an event that is stored already is not refused for filters that came since and take too long', async () => {
+  const claimedBy = {
+    eventUuid: '00000000-0000-7000-8000-000000000001',
+    bodyHash: 'a',
+    externalId: 'x',
+    deliveries: 1,
+  };
+  const findClaims = vi.fn(async () => new Map<string, ClaimedBy>([['k', claimedBy]]));
+  const commits = commitsWith([succeeds], { routing: routingThatGivesUp(() => FILTER), findClaims });
+  const event = eventOf({ keys: ['k'], bodyHash: 'a', content: givesUp });
+  const other = eventOf({ content: givesUp });
+  const [again, fresh] = [[event], [other]].map((unit) => follow(commits.submit(unit)));
+  await vi.advanceTimersByTimeAsync(TURNS_MS);
+  expect(again!.value).toEqual({ kind: 'accepted', items: [{ id: 'x', status: 'duplicate', deliveries: 1 }] });
+  expect(fresh!.value).toEqual({ kind: 'too_costly', index: 0 });
+  expect(stored).toEqual([]);
+});
+
+test('messages of a source beside one that takes too long to be matched are stored, and it is not matched again by routing of the same version', async () => {
+  const load = vi.fn(async () => ({ version: 1n, endpoints: [{ num: 7, subscriptions: JSON.stringify([FILTER]) }] }));
+  const commits = commitsWith([succeeds], { routing: new RoutingCache(load, 4) });
+  await settled(commits.submit([eventOf()]));
+  givesUp.mockClear();
+  const message = (given: Partial<PendingEvent> = {}) => eventOf({ source: { key: null }, ...given });
+  const { value } = await settled(commits.submit([message(), message({ content: givesUp }), message()]));
+  expect(value).toMatchObject({ kind: 'loose', items: [{ status: 'accepted' }, 'too_costly', { status: 'accepted' }] });
+  expect(stored.map(({ events }) => events.length)).toEqual([1, 2]);
+  expect([load, givesUp].map((each) => each.mock.calls.length)).toEqual([2, 1]);
 });
 
 test('nobody waits until it is known whether the batch of another is stored already', async () => {

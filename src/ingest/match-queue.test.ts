@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
+import { TooCostlyToMatch } from '../routing/match-steps.ts';
 import type { ClaimedBy } from '../store/claims.ts';
 import type { AppendGroup } from '../store/event-log.ts';
 import { eventOf } from './fixtures/commit-rig.ts';
@@ -264,4 +265,19 @@ test('when it cannot be told what is stored already, those that wait for it get 
   await expect(sent).rejects.toMatchObject({ code: 'storage_unavailable' });
   isAway = false;
   expect((await commits.submit([costly(2, 100, keys)])).kind).toBe('accepted');
+});
+
+test('what takes too long to be matched is found out once where it waits for that, and the rest of its request is not matched', async () => {
+  const commits = commitsWith();
+  await commits.submit([costly(1, 0)]);
+  // The first is enough for one turn: the others wait apart.
+  const [before, long, after] = [costly(1, 60), costly(1, 500), costly(1, 1)];
+  const content = () => {
+    long.content();
+    throw new TooCostlyToMatch();
+  };
+  const ours = () => matched.filter((id) => [before, long, after].some(({ publicId }) => publicId === id));
+  const refused = commits.submit([before, { ...long, content }, after]);
+  expect(await refused).toEqual({ kind: 'too_costly', index: 1 });
+  expect(ours()).toEqual([before.publicId, long.publicId]);
 });

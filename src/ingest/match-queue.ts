@@ -125,7 +125,9 @@ export class MatchQueue {
       if (gone.has(event.tenant.num) || fateOf(event, holders) !== null) continue;
       const match = matcher.match(event.tenant.num, event);
       if (match === null) return false;
-      keep(event, match, sets);
+      if (match.endpoints !== null) keep(event, match, sets);
+      // All of a request is refused with it.
+      else if (event.source === undefined) return true;
     }
     return true;
   }

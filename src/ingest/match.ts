@@ -12,14 +12,20 @@ export interface Match {
   readonly ordered?: ReadonlyMap<number, OrderMode>;
 }
 
+/** What became of an event that takes too long to be matched by the routing of one version (`TooCostlyToMatch`). */
+export interface Unmatched {
+  readonly version: bigint;
+  readonly endpoints: null;
+}
+
 /** An event, with what was found for it where that took long: it is not matched again by routing of the same version. */
 export interface MatchedEvent extends RoutedEvent {
-  matched?: Match | undefined;
+  matched?: Match | Unmatched | undefined;
 }
 
 export interface Matcher {
   /** Null: not now, what was matched took so long that others come first. */
-  match(tenantNum: number, event: MatchedEvent): Match | null;
+  match(tenantNum: number, event: MatchedEvent): Match | Unmatched | null;
   laneOf(endpointNum: number): number;
   /** Whether it is the tenant's own events that took so long. */
   isCostly(tenantNum: number): boolean;

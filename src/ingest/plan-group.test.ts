@@ -179,8 +179,33 @@ test('a batch that would write too many deliveries at once is refused whole with
     items: [{ status: 'accepted' }],
   });
   const one = (match: Match): Match => ({ ...match, endpoints: new Array<number>(30_000).fill(1) });
-  const widest: Matcher = { ...wide, match: (...given) => one(wide.match(...given)!) };
+  const widest: Matcher = { ...wide, match: (...given) => one(wide.match(...given) as Match) };
   expect(planGroup([unit(1, 1)], knownOf({}, []), widest).results[0]?.kind).toBe('accepted');
+});
+
+test('of a request with an event that takes too long to be matched nothing is stored, nor is what follows it matched; messages of a source are told apart', () => {
+  const matched: string[] = [];
+  const some: Matcher = {
+    ...matcher,
+    match: (num, event) => {
+      matched.push(event.type);
+      return event.type === 'long' ? { version: 1n, endpoints: null } : matcher.match(num, event);
+    },
+  };
+  const of = (n: number, type: string) => pendingOf({ keys: [`1k${n}`], bodyHash: 'a', tenant: 1, type }, n);
+  const batch = [of(1, 't'), of(2, 'long'), of(3, 'tt')];
+  const plan = planGroup([batch, [of(1, 'ttt')]], knownOf({}, []), some);
+  expect(plan.results[0]).toEqual({ kind: 'too_costly', index: 1 });
+  // A key of the refused batch is not taken.
+  expect(plan.results[1]).toMatchObject({ kind: 'accepted', items: [{ status: 'accepted' }] });
+  expect(plan.stored).toHaveLength(1);
+  expect(matched).toEqual(['t', 'long', 'ttt']);
+  const messages = batch.map((event) => ({ ...event, source: { key: null } }));
+  const loose = planGroup([messages], knownOf({}, []), some);
+  expect(loose.results).toMatchObject([
+    { kind: 'loose', items: [{ status: 'accepted' }, 'too_costly', { status: 'accepted' }] },
+  ]);
+  expect(loose.stored.map(({ event }) => event.publicId)).toEqual(['evt_1', 'evt_3']);
 });
 
 test('an event is kept from the endpoint that it is about, and from no other', () => {

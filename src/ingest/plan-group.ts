@@ -4,7 +4,7 @@ import type { AppendGroup, Claim, NewDelivery, NewEvent, NewExpansion } from '..
 import { EndpointSets } from './endpoint-sets.ts';
 import { directBound, type FanOut, fanOut, MAX_DIRECT } from './fan-out.ts';
 import { fateOf, type Holder, holdersOf } from './fate.ts';
-import type { Match, Matcher } from './match.ts';
+import type { Match, Matcher, Unmatched } from './match.ts';
 import { claimsOf, type PendingEvent } from './seal-event.ts';
 
 /** The events of one request, stored together or not at all; or messages of a source, each of which stands for itself. One statement either way. */
@@ -17,7 +17,7 @@ export interface ItemResult {
 }
 
 /** What becomes of a source's message that cannot be stored; its neighbours are. */
-export type LooseResult = ItemResult | 'conflict' | 'tenant_gone';
+export type LooseResult = ItemResult | 'conflict' | 'tenant_gone' | 'too_costly';
 
 export type UnitResult =
   | { readonly kind: 'accepted'; readonly items: readonly ItemResult[] }
@@ -28,6 +28,8 @@ export type UnitResult =
   | { readonly kind: 'tenant_gone'; readonly indexes: readonly number[] }
   /** Some event was checked by event types that are no longer what they were. */
   | { readonly kind: 'types_changed' }
+  /** The event at this index takes too long to be matched; of those after it nothing is known. */
+  | { readonly kind: 'too_costly'; readonly index: number }
   /** Storing the batch would take more than one statement may: its weight, see `weightOf`. */
   | { readonly kind: 'too_many_deliveries'; readonly weight: number };
 
@@ -134,6 +136,12 @@ function judgeUnit(
     }
     const match = recipientsOf(event, planning);
     if (match === null) return putOff(event.tenant.num, planning.matcher);
+    if (match.endpoints === null) {
+      // Nothing of the request is stored: to match the others would be in vain.
+      if (event.source === undefined) return { kind: 'too_costly', index: items.length };
+      items.push('too_costly');
+      continue;
+    }
     // What was checked by newer types than are known here, the commit finds out.
     if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
     fresh.push({ event, match });
@@ -189,9 +197,9 @@ function isItem(result: LooseResult): result is ItemResult {
   return typeof result === 'object';
 }
 
-function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match | null {
+function recipientsOf(event: PendingEvent, { matcher, sets }: Planning): Match | Unmatched | null {
   const match = matcher.match(event.tenant.num, event);
-  if (match === null) return null;
+  if (match === null || match.endpoints === null) return match;
   const { exceptEndpoints: except } = event;
   if (except === undefined && match.endpoints.length <= MAX_DIRECT) return match;
   const wanted = except === undefined ? match.endpoints : match.endpoints.filter((num) => !except.has(num));

@@ -35,6 +35,20 @@ export const REUSED_ID: Rejection = {
   faults: [{ path: 'id', message: 'is one that Posthorn gave to another event' }],
 };
 
+export const TOO_COSTLY: Rejection = {
+  status: 422,
+  code: 'too_costly_to_route',
+  detail:
+    'The event has so many values where filters of the tenant’s endpoints have so many conditions that it takes too long to match it with them. Nothing was stored: send fewer values, in several events for instance, or have fewer or simpler filters.',
+  faults: [
+    {
+      path: '',
+      message:
+        'has so many values where filters of the tenant’s endpoints have so many conditions that it takes too long to match it: send fewer values, or have fewer or simpler filters',
+    },
+  ],
+};
+
 /**
  * @param size what was counted, in words
  * @param most bytes that an event may have as it would be delivered

@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { OrderMode } from '../domain/endpoint.ts';
 import { laneOf } from '../routing/lane-of.ts';
+import { TooCostlyToMatch } from '../routing/match-steps.ts';
 import type { Subscription } from '../routing/subscription-clauses.ts';
 import { TenantIndex } from '../routing/tenant-index.ts';
-import type { Match, MatchedEvent, Matcher } from './match.ts';
+import type { Match, MatchedEvent, Matcher, Unmatched } from './match.ts';
 import { type MatchMeter, UNMETERED } from './match-meter.ts';
 import type { Unit } from './plan-group.ts';
 
@@ -302,19 +303,31 @@ class PreparedEntries implements Matcher {
     return this.#meter.isOver;
   }
 
-  match(tenantNum: number, event: MatchedEvent): Match | null {
+  match(tenantNum: number, event: MatchedEvent): Match | Unmatched | null {
     const entry = this.#entries.get(tenantNum);
     if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
     if (event.matched?.version === entry.version) return event.matched;
     if (this.#meter.isOver || this.#meter.isCostly(tenantNum)) return null;
+    const known = entry.index.recall(event.type);
+    if (known !== undefined) return matchOf(entry, known);
     const began = this.#meter.nowMs();
     const match = matchWith(entry, event);
-    if (this.#meter.took(tenantNum, this.#meter.nowMs() - began)) event.matched = match;
+    const isLong = this.#meter.took(tenantNum, this.#meter.nowMs() - began);
+    if (isLong || match.endpoints === null) event.matched = match;
     return match;
   }
 }
 
-function matchWith({ version, index, extras }: Entry, event: MatchedEvent): Match {
-  const match = { version, endpoints: index.match(event) };
+function matchWith(entry: Entry, event: MatchedEvent): Match | Unmatched {
+  try {
+    return matchOf(entry, entry.index.match(event));
+  } catch (error) {
+    if (error instanceof TooCostlyToMatch) return { version: entry.version, endpoints: null };
+    throw error;
+  }
+}
+
+function matchOf({ version, extras }: Entry, endpoints: readonly number[]): Match {
+  const match = { version, endpoints };
   return extras === null ? match : { ...match, ...extras };
 }

@@ -4,7 +4,7 @@ import type { TenantRef } from '../domain/scope.ts';
 import { mayHaveExactNumbers, parseExactly } from '../routing/exact-number.ts';
 import { dedupKey, digestUuid } from './dedup-key.ts';
 import type { EventInput } from './event-input.ts';
-import type { Match } from './match.ts';
+import type { MatchedEvent } from './match.ts';
 import type { ReadEvent } from './read-event.ts';
 
 /** An event in its final bytes, ready to be committed. */
@@ -29,7 +29,7 @@ export interface PendingEvent {
   /** The version of the tenant's event types that it was checked by; absent: it is none that producers send. */
   rulesVersion?: bigint | undefined;
   /** What was found for it where that took long. */
-  matched?: Match | undefined;
+  matched?: MatchedEvent['matched'];
   /** The body, parsed without loss: for filters. */
   readonly content: () => unknown;
 }

@@ -1,11 +1,14 @@
 import { Spot, spotOf } from './array-spot.ts';
 import { hasWay } from './array-ways.ts';
 import type { IndexedTest } from './indexed-test.ts';
+import { matchSteps } from './match-steps.ts';
 import { holdInOneElement } from './one-array.ts';
 import type { PathNode } from './path-node.ts';
 import { type Hits, ValueGroups } from './value-groups.ts';
 
 const FEW = 64;
+/** To look where a value stands, in steps of `matchSteps`. */
+const SPOT_STEPS = 4;
 
 /**
  * Whether tests of clauses, each of which one event satisfies, hold together: from each array of the event one element at most is taken,
@@ -37,6 +40,7 @@ export class ArrayConsistency {
     const hasChoice = tests.some(({ path }) => path.seq === this.#seq && path.inArrays > 0);
     if (!hasChoice || (tests.length === 1 && !tests[0]!.allowsAbsence)) return true;
     const isSmall = tests.reduce((sum, { path }) => sum + path.values.length, 0) <= this.#few;
+    if (isSmall) matchSteps.take(tests.reduce((sum, { path, steps }) => sum + path.values.length * steps, 0));
     const answer = isSmall ? holdInOneElement(tests) : null;
     return answer ?? this.#findAnswer(tests.filter(({ path }) => path.seq === this.#seq));
   }
@@ -81,6 +85,7 @@ export class ArrayConsistency {
       const { elements } = path;
       if (allowsAbsence) {
         optional |= bit;
+        matchSteps.take(elements.length * SPOT_STEPS);
         for (const element of elements) {
           const spot = spotOf(element, whole);
           spot.enter(round);
@@ -88,6 +93,7 @@ export class ArrayConsistency {
         }
       }
       this.#groupsOf(path).forEachHit(hits[i]!, (at) => {
+        matchSteps.take(SPOT_STEPS);
         const spot = spotOf(elements[at]!, whole);
         spot.enter(round);
         spot.addFound(bit);

@@ -1,4 +1,5 @@
 import type { Spot } from './array-spot.ts';
+import { matchSteps } from './match-steps.ts';
 
 /** What must be found, and what may be missing where nothing is present; tests of the clause as bits. */
 export interface Wanted {
@@ -53,6 +54,7 @@ function choicesOf(array: Spot, lone: number, wanted: Wanted): Ways {
   const choices: Ways = [];
   if (needed === 0 && (absent & array.presentBelow) === 0) addWay(choices, 0, array.presentBelow);
   for (let element = array.inner; element !== null; element = element.next) {
+    matchSteps.take(2);
     if (element.foundBelow === 0 || (needed & ~element.foundBelow) !== 0) continue;
     const ways = element.inner === null ? [element.found, element.present] : waysOf(element, lone, wanted);
     for (let i = 0; i < ways.length; i += 2) {
@@ -66,6 +68,7 @@ function choicesOf(array: Spot, lone: number, wanted: Wanted): Ways {
 
 /** Adds a way unless another is as good: finds all that it finds, with nothing present that it has not. */
 function addWay(ways: Ways, found: number, present: number): void {
+  matchSteps.take(1 + (ways.length >>> 3));
   for (let i = 0; i < ways.length; i += 2) if ((found & ~ways[i]!) === 0 && (ways[i + 1]! & ~present) === 0) return;
   if (ways.length >= MAX_WAYS * 2) return;
   let kept = 0;

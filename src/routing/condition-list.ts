@@ -6,6 +6,11 @@ import { NumberRanges } from './number-ranges.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
 import { textNotes } from './text-notes.ts';
 
+/** To look a value up in a list, for each length of prefixes that it has, and to fold a text or read an address: in steps of `matchSteps`. */
+const LOOK_UP_STEPS = 8;
+const LENGTH_STEPS = 8;
+const READING_STEPS = 16;
+
 type Affix = Extract<Condition, { kind: 'prefix' | 'suffix' }>;
 
 /**
@@ -30,6 +35,15 @@ export class ConditionList {
       else this.#add(condition);
     }
     this.#ranges = new NumberRanges(ranges);
+  }
+
+  /** To look a value up, without what wildcards read: in steps of `matchSteps`. */
+  get steps(): number {
+    let lengths = this.#networks.size;
+    for (const { lengths: count } of this.#affixes) lengths += count;
+    const isReading = this.#networks.size > 0 || this.#folded.size > 0 || this.#affixes.some(({ fold }) => fold);
+    const own = LOOK_UP_STEPS + LENGTH_STEPS * lengths + (isReading ? READING_STEPS : 0) + this.#others.length;
+    return this.#exceptions.reduce((sum, excluded) => sum + excluded.steps, own);
   }
 
   /** @param beside the wildcards that those of the list are listed among */
@@ -113,6 +127,10 @@ class AffixTable {
   constructor(kind: Affix['kind'], fold: boolean) {
     this.kind = kind;
     this.fold = fold;
+  }
+
+  get lengths(): number {
+    return this.#byLength.size;
   }
 
   add(text: string): void {

@@ -3,6 +3,7 @@ import { LINK, LINKS } from './edge-links.ts';
 import { ExactNumber } from './exact-number.ts';
 import { AT, CLAUSE, type IndexMemory, PLACE } from './index-memory.ts';
 import type { IntervalVisitor } from './interval-trees.ts';
+import { MAX_MATCH_STEPS, matchSteps } from './match-steps.ts';
 import type { PathNode } from './path-node.ts';
 import { readFields, releaseFields } from './read-fields.ts';
 import { isCertain, isGuessed, KIND } from './record-kind.ts';
@@ -10,6 +11,10 @@ import { HEAD } from './record-table.ts';
 import { SatisfiedConditions } from './satisfied-conditions.ts';
 import type { Leaf } from './satisfies.ts';
 import { textNotes } from './text-notes.ts';
+
+/** To visit a place, and to look whether tests hold together, in steps of `matchSteps`. */
+const PLACE_STEPS = 4;
+const CONSISTENCY_STEPS = 8;
 
 /** Takes events through an index, one at a time. */
 export class EventSearch implements IntervalVisitor {
@@ -27,6 +32,8 @@ export class EventSearch implements IntervalVisitor {
   #place = 0;
   #depth = 0;
   #value: Leaf = null;
+  /** Intervals that numbers were in, as far as they are not counted. */
+  #passed = 0;
   /** Adds up what is read only to have it in the cache. */
   #warmth = 0;
 
@@ -38,18 +45,25 @@ export class EventSearch implements IntervalVisitor {
     this.#satisfied = new SatisfiedConditions(memory);
   }
 
-  match(event: unknown): number[] {
+  /**
+   * @param mostSteps that it may take
+   * @throws TooCostlyToMatch where it would take more; the next event is matched as if this one had not been
+   */
+  match(event: unknown, mostSteps = MAX_MATCH_STEPS): number[] {
     const seq = this.#begin();
     const touched = readFields(event, this.#memory.conditions.root, seq);
     this.#touched = touched;
     this.#arrayBits = 0;
     for (const path of touched) if (path.inArrays > 0) this.#arrayBits |= path.bit;
     this.#found = [];
+    this.#passed = 0;
+    matchSteps.begin(mostSteps);
     try {
       this.#satisfied.find(touched, this.#mark);
       this.#visitPlace(this.#root, 0);
       return risingOnce(this.#found);
     } finally {
+      matchSteps.end();
       releaseFields(touched);
       this.#satisfied.release();
       textNotes.forget();
@@ -58,14 +72,17 @@ export class EventSearch implements IntervalVisitor {
   }
 
   inside(link: number): void {
+    this.#passed++;
     this.#followLink(link, this.#place, this.#depth);
   }
 
   atEnd(link: number): void {
     const { words } = this.#memory.arena;
+    this.#passed++;
     if (words[words[link + LINK.links]! + LINKS.mark] === this.#mark) return;
-    const test = words[link + LINK.test]!;
-    if (this.#memory.conditions.objectOf(test).satisfiedBy(this.#value)) this.inside(link);
+    const test = this.#memory.conditions.objectOf(words[link + LINK.test]!);
+    this.#passed += test.steps;
+    if (test.satisfiedBy(this.#value)) this.#followLink(link, this.#place, this.#depth);
   }
 
   #begin(): number {
@@ -90,6 +107,8 @@ export class EventSearch implements IntervalVisitor {
       this.#visitClause(clause, depth);
     }
     if (words[place + PLACE.isParted] === 0) return;
+    // What is passed over by its bits, of the records that are satisfied and the paths that have values.
+    matchSteps.take(PLACE_STEPS + ((this.#satisfied.count + this.#touched.length) >>> 3));
     this.#visitRecords(place, depth);
     if (words[place + PLACE.alternatives]! > 0) this.#visitAlternatives(place, depth);
     if (words[place + PLACE.ranges]! > 0) this.#visitRanges(place, depth);
@@ -115,6 +134,7 @@ export class EventSearch implements IntervalVisitor {
       warmth ^= slots[home]!;
       wanted.push(home, ids[i]!);
     }
+    matchSteps.take(wanted.length);
     let kept = 0;
     for (let i = 0; i < wanted.length; i += 2) {
       const at = pairs.findFrom(wanted[i]!, place, wanted[i + 1]!);
@@ -132,8 +152,12 @@ export class EventSearch implements IntervalVisitor {
     const { arena, pairs } = this.#memory;
     for (let i = 0; i < count; i++) {
       if ((bits[i]! & arena.words[place + PLACE.bits]!) === 0) continue;
+      matchSteps.take(2);
       let link = pairs.get(place + AT.alternatives, ids[i]!);
-      for (; link !== 0; link = arena.words[link + LINK.next]!) this.#followLink(link, place, depth);
+      for (; link !== 0; link = arena.words[link + LINK.next]!) {
+        matchSteps.take(2);
+        this.#followLink(link, place, depth);
+      }
     }
   }
 
@@ -143,6 +167,7 @@ export class EventSearch implements IntervalVisitor {
       if ((path.bit & arena.words[place + PLACE.bits]!) === 0) continue;
       const root = pairs.get(place + AT.ranges, path.id);
       if (root === 0) continue;
+      matchSteps.take(path.values.length);
       for (const value of path.values) {
         if (typeof value !== 'number' && !(value instanceof ExactNumber)) continue;
         this.#place = place;
@@ -150,6 +175,8 @@ export class EventSearch implements IntervalVisitor {
         this.#value = value;
         // What a double does not hold is on the same side of a number as its double, unless that is the same.
         intervals.visit(root, typeof value === 'number' ? value : value.double, this);
+        matchSteps.take(2 * this.#passed);
+        this.#passed = 0;
       }
     }
   }
@@ -165,6 +192,7 @@ export class EventSearch implements IntervalVisitor {
   #askEach(first: number, place: number, depth: number): void {
     const { words } = this.#memory.arena;
     for (let link = first; link !== 0; link = words[link + LINK.next]!) {
+      matchSteps.take(2);
       if (this.#holds(words[link + LINK.test]!)) this.#followLink(link, place, depth);
     }
   }
@@ -206,6 +234,7 @@ export class EventSearch implements IntervalVisitor {
   }
 
   #isConsistent(clause: number, count: number): boolean {
+    matchSteps.take(CONSISTENCY_STEPS + 2 * count);
     const { arena, conditions } = this.#memory;
     const tests = Array.from({ length: count }, (_, i) => conditions.objectOf(arena.words[clause + CLAUSE.tests + i]!));
     this.#arrays ??= new ArrayConsistency(this.#seq);

@@ -4,6 +4,7 @@ import { parseExactly } from './exact-number.ts';
 import { explainMatch } from './explain-match.ts';
 import { FilterIndex } from './filter-index.ts';
 import { referenceMatch } from './fixtures/reference-match.ts';
+import { TooCostlyToMatch } from './match-steps.ts';
 import { readFilter } from './read-filter.ts';
 
 const text = fc.constantFrom(
@@ -109,16 +110,28 @@ const event = fc.oneof(
   { weight: 1, arbitrary: objectText(level1, fc.constantFrom('x', 'x.y', 'y.x', 'y')) },
 );
 
+/** Begins to match an event, and gives it up. @returns whether it did */
+function giveUp(index: FilterIndex, event: unknown, steps: number): boolean {
+  try {
+    index.match(event, steps);
+    return false;
+  } catch (error) {
+    if (error instanceof TooCostlyToMatch) return true;
+    throw error;
+  }
+}
+
 const FILTERS = 40;
 const EVENTS = 12;
 
-test('the index answers as the plain reading of every filter does, while filters come and go', () => {
+test('the index answers as the plain reading of every filter does, while filters come and go and events are given up halfway', () => {
   let pairs = 0;
   let matches = 0;
+  let givenUp = 0;
   fc.assert(
     fc.property(
       fc.array(filter, { minLength: FILTERS, maxLength: FILTERS }),
-      fc.array(fc.tuple(event, fc.array(fc.nat(FILTERS - 1), { maxLength: 10 })), {
+      fc.array(fc.tuple(event, fc.array(fc.nat(FILTERS - 1), { maxLength: 10 }), fc.nat(300)), {
         minLength: EVENTS,
         maxLength: EVENTS,
       }),
@@ -144,9 +157,11 @@ test('the index answers as the plain reading of every filter does, while filters
           }
         };
         for (let num = 0; num < FILTERS; num += 1) toggle(num);
-        for (const [eventText, toggled] of steps) {
+        for (const [eventText, toggled, mostSteps] of steps) {
           for (const num of toggled) toggle(num);
           const parsed = parseExactly(eventText);
+          // What was given up halfway leaves nothing behind.
+          if (giveUp(index, parsed, mostSteps)) givenUp++;
           const found = index.match(parsed);
           const wanted = [...present.keys()]
             .filter((num) => referenceMatch(filters[num], eventText))
@@ -172,6 +187,7 @@ test('the index answers as the plain reading of every filter does, while filters
     { numRuns: 345 },
   );
   expect(pairs).toBeGreaterThan(100_000);
+  expect(givenUp).toBeGreaterThan(1_000);
   // One in twenty or so.
   expect(matches / pairs).toBeGreaterThan(0.02);
 });

@@ -61,9 +61,11 @@ export class FilterIndex {
   /**
    * The owners of the clauses that an event matches, each once, in rising order.
    * @param event what `JSON.parse` or `parseExactly` made of it
+   * @param mostSteps that it may take: see `matchSteps`
+   * @throws TooCostlyToMatch where it would take more
    */
-  match(event: unknown): number[] {
-    return this.#search.match(event);
+  match(event: unknown, mostSteps?: number): number[] {
+    return this.#search.match(event, mostSteps);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Condition } from './condition.ts';
 import { ConditionList } from './condition-list.ts';
+import { matchSteps } from './match-steps.ts';
 import type { PathNode } from './path-node.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
 
@@ -18,13 +19,17 @@ export class IndexedTest {
   readonly #list: ConditionList | null;
   /** Whether its wildcards are asked in a list: one alone is looked up by what a text has. */
   readonly #isListed: boolean;
+  /** To ask it of one value, without what wildcards read: in steps of `matchSteps`. Who asks it of many counts them. */
+  readonly steps: number;
 
   constructor(path: PathNode, anyOf: readonly Condition[]) {
     this.path = path;
     this.anyOf = anyOf;
     this.allowsAbsence = anyOf.some((condition) => condition.kind === 'absent');
     this.exactValues = exactValuesOf(anyOf);
-    this.#list = weightOf(anyOf) > FEW || readingsOf(anyOf) > 1 ? new ConditionList(anyOf) : null;
+    const [weight, readings] = [weightOf(anyOf), readingsOf(anyOf)];
+    this.#list = weight > FEW || readings > 1 ? new ConditionList(anyOf) : null;
+    this.steps = this.#list?.steps ?? weight + readings * READING_STEPS;
     this.#isListed = anyOf.length > 1 || anyOf[0]?.kind === 'except';
   }
 
@@ -50,7 +55,22 @@ export class IndexedTest {
     const isPresent = path.seq === seq;
     // Values in elements of arrays may all be in elements that are not looked at.
     if (this.allowsAbsence && (!isPresent || path.inArrays === path.values.length)) return true;
-    return isPresent && path.values.some((value) => this.satisfiedBy(value));
+    return isPresent && this.#isSatisfiedAt(path);
+  }
+
+  #isSatisfiedAt(path: PathNode): boolean {
+    const { values } = path;
+    if (values.length <= FEW_VALUES) {
+      matchSteps.take(values.length * this.steps);
+      return values.some((value) => this.satisfiedBy(value));
+    }
+    for (let i = 0; i < FEW_VALUES; i++) if (this.#isSatisfiedByNext(values[i]!)) return true;
+    return path.distinct.some((value) => this.#isSatisfiedByNext(value));
+  }
+
+  #isSatisfiedByNext(value: Leaf): boolean {
+    matchSteps.take(this.steps);
+    return this.satisfiedBy(value);
   }
 }
 
@@ -65,6 +85,10 @@ function exactValuesOf(anyOf: readonly Condition[]): readonly Leaf[] | null {
   return values;
 }
 
+/** Values that are asked as they come. Where there are more, and none of these does, equal ones are asked once. */
+const FEW_VALUES = 256;
+/** To fold a short text or to read an address, in steps. */
+const READING_STEPS = 16;
 /** Conditions that are tried one after the other. */
 const FEW = 8;
 

@@ -18,6 +18,8 @@ export interface EventArray {
   spot: Spot | null;
 }
 
+const KEPT_VALUES = 64;
+
 let paths = 0;
 
 /** A path that filters ask about, and what the event at hand has there. `seq` tells which event that was: others' is void. */
@@ -41,11 +43,30 @@ export class PathNode {
   elements: (ArrayElement | null)[] = [];
   /** How many values are in elements of arrays. */
   inArrays = 0;
+  #distinct: readonly Leaf[] | null = null;
 
   constructor(parent: PathNode | null, name: string) {
     this.parent = parent;
     this.name = name;
     this.bit = 1 << (paths++ % 31);
+  }
+
+  /** The values, each once, in the order in which they come first. */
+  get distinct(): readonly Leaf[] {
+    this.#distinct ??= [...new Set(this.values)];
+    return this.#distinct;
+  }
+
+  /** Lets go of the event's values. Arrays that an unusual event made large are not kept for the usual ones. */
+  forgetValues(): void {
+    this.#distinct = null;
+    if (this.values.length > KEPT_VALUES) {
+      this.values = [];
+      this.elements = [];
+    } else {
+      // One by one, which keeps the room that they have; a length of 0 would give it back.
+      while (this.values.pop() !== undefined) this.elements.pop();
+    }
   }
 
   /** The node of a path below, names joined by dots; made when it is new. */

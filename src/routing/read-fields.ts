@@ -18,19 +18,8 @@ export function readFields(event: unknown, root: PathNode, seq: number): PathNod
 
 /** Lets go of the event's values. */
 export function releaseFields(touched: readonly PathNode[]): void {
-  for (const node of touched) {
-    // Arrays that an unusual event made large are not kept for the usual ones.
-    if (node.values.length > KEPT_VALUES) {
-      node.values = [];
-      node.elements = [];
-    } else {
-      // One by one, which keeps the room that they have; a length of 0 would give it back.
-      while (node.values.pop() !== undefined) node.elements.pop();
-    }
-  }
+  for (const node of touched) node.forgetValues();
 }
-
-const KEPT_VALUES = 64;
 
 interface Reading {
   readonly touched: PathNode[];

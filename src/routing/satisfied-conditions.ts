@@ -1,4 +1,5 @@
 import type { IndexMemory } from './index-memory.ts';
+import { matchSteps } from './match-steps.ts';
 import type { PathNode } from './path-node.ts';
 import { KIND } from './record-kind.ts';
 import { HEAD, kindIn } from './record-table.ts';
@@ -9,6 +10,9 @@ import { matchesOfCrowd } from './wildcard-crowd.ts';
 const LINE = 16;
 const INITIAL = 16;
 const KEPT = 4_096;
+/** To ask a wildcard, in steps of `matchSteps`, and how many units of a text are read in one (2, as a power of 2). */
+const WILDCARD_STEPS = 6;
+const UNITS_A_STEP = 1;
 /** Units of text that wildcards read one by one; where it would be more they read it together. */
 const READ_APART = 1_000_000;
 
@@ -66,6 +70,7 @@ export class SatisfiedConditions {
   }
 
   #lookUp(): void {
+    matchSteps.take(2 * this.#probes.count);
     this.#warmSlots();
     this.#guess();
     this.#verify();
@@ -128,6 +133,7 @@ export class SatisfiedConditions {
     const { conditions } = this.#memory;
     const text = this.#probes.texts[this.#metIn]!;
     if (candidates.length * text.length <= READ_APART) {
+      matchSteps.take(candidates.length * (WILDCARD_STEPS + (text.length >>> UNITS_A_STEP)));
       for (const record of candidates) if (conditions.isSatisfied(record, text)) this.#add(record);
       return;
     }

@@ -57,10 +57,18 @@ export class TenantIndex {
     this.#filtering.delete(num);
   }
 
-  /** Numbers of the endpoints that an event goes to, in rising order of creation. The array may be shared: it is not to be changed. */
+  /** What `match` would say, where that is known by the type alone. */
+  recall(type: string): readonly number[] | undefined {
+    return this.#remembered.get(type);
+  }
+
+  /**
+   * Numbers of the endpoints that an event goes to, in rising order of creation. The array may be shared: it is not to be changed.
+   * @throws TooCostlyToMatch where the event has so many values, and filters so many conditions, that it would take too long
+   */
   match({ type, content }: RoutedEvent): readonly number[] {
     if (this.readsContent) return this.#index.match(content());
-    const known = this.#remembered.get(type);
+    const known = this.recall(type);
     if (known !== undefined) return known;
     const matched = this.#index.match({ type });
     if (this.#remembered.size >= REMEMBERED_TYPES) this.#remembered.clear();

@@ -1,18 +1,22 @@
 import { foldCase } from './fold-case.ts';
 import type { ListedWildcards, WildcardCondition } from './listed-wildcards.ts';
+import { matchSteps } from './match-steps.ts';
 import { matchesWildcard } from './wildcard.ts';
 import type { CrowdAnswers } from './wildcard-crowd.ts';
 
 /** Texts of as many characters are noted: to find the notes of a shorter one takes as long as to read it. */
 export const LONG = 64;
+/** To ask a wildcard of a text, in steps of `matchSteps`, and how many units it reads in one, in one (2, as a power of 2); each that is folded is one. */
+const WILDCARD_STEPS = 8;
+const READ_A_STEP = 1;
 /** Answers that are noted at most: an event may have thousands of long texts, and filters thousands of wildcards. */
 const MOST_ANSWERS = 100_000;
 /** Answers of a crowd that take as much memory as one that is noted by itself: a byte each. */
 const CROWD_ANSWERS = 32;
 /** To make a unit of a wildcard into a state takes as long as to read so many units of text (measured: 60, and it is made once for many events). */
 const READ_FOR_A_STATE = 32;
-/** Units of wildcards that are made into states at most: some 0.6 s, and 60 MB. */
-const MOST_STATES = 2 ** 21;
+/** Units of wildcards that are made into states at most: to find out that it is worth that, and to make them, takes what one event may take; and 25 MB. */
+const MOST_STATES = 750_000;
 
 interface Notes {
   folded: string | null;
@@ -38,12 +42,16 @@ class TextNotes {
   folded(text: string): string {
     if (text.length < LONG) return foldCase(text);
     const notes = this.#notesOf(text);
-    notes.folded ??= foldCase(text);
+    if (notes.folded === null) {
+      matchSteps.take(text.length);
+      notes.folded = foldCase(text);
+    }
     return notes.folded;
   }
 
   /** @param beside the wildcards that it is listed among, if it is */
   isLike(text: string, { text: written, wildcard }: WildcardCondition, beside: ListedWildcards | null): boolean {
+    matchSteps.take(WILDCARD_STEPS);
     if (text.length < LONG) return matchesWildcard(wildcard, text);
     const notes = this.#notesOf(text);
     const known = notes.answers?.get(written) ?? notes.together?.answerOf(written);
@@ -54,7 +62,9 @@ class TextNotes {
     }
     const before = this.#apart.units;
     const answer = matchesWildcard(wildcard, text, this.#apart);
-    notes.readApart += this.#apart.units - before;
+    const units = this.#apart.units - before;
+    notes.readApart += units;
+    matchSteps.take(units >>> READ_A_STEP);
     if (this.#answers++ < MOST_ANSWERS) note(notes, written, answer);
     return answer;
   }

@@ -1,4 +1,5 @@
 import type { IndexedTest } from './indexed-test.ts';
+import { matchSteps } from './match-steps.ts';
 import type { PathNode } from './path-node.ts';
 import type { Leaf } from './satisfies.ts';
 
@@ -7,6 +8,10 @@ export interface Hits {
   readonly num: number;
   readonly bits: Uint32Array;
 }
+
+/** To find the group of a value, and to note what hits there are (and more for many values), in steps of `matchSteps`. */
+const GROUP_STEPS = 4;
+const HITS_STEPS = 16;
 
 /** The distinct values that an event has at a path, and where each stands. */
 export class ValueGroups {
@@ -18,6 +23,7 @@ export class ValueGroups {
   readonly #known = new Map<string, Hits>();
 
   constructor(path: PathNode) {
+    matchSteps.take(path.values.length * GROUP_STEPS);
     this.#before = new Int32Array(path.values.length);
     for (const [at, value] of path.values.entries()) {
       let num = this.#nums.get(value);
@@ -34,7 +40,9 @@ export class ValueGroups {
   /** @param num for hits that were not met before */
   hitsOf(test: IndexedTest, num: number): Hits {
     const bits = new Uint32Array((this.#values.length + 31) >>> 5);
+    matchSteps.take(HITS_STEPS + (bits.length >>> 1) + (test.exactValues?.length ?? 0));
     if (test.exactValues === null) {
+      matchSteps.take(this.#values.length * test.steps);
       for (const [i, value] of this.#values.entries()) if (test.satisfiedBy(value)) bits[i >>> 5]! |= 1 << i;
     } else {
       for (const value of test.exactValues) {

@@ -2,6 +2,7 @@ import { writePrefix } from './condition-codec.ts';
 import { ExactNumber } from './exact-number.ts';
 import { parseIp } from './ip-network.ts';
 import type { LengthSet } from './length-set.ts';
+import { matchSteps } from './match-steps.ts';
 import type { PathNetworks } from './path-networks.ts';
 import type { PathNode } from './path-node.ts';
 import type { TextProbe } from './path-probes.ts';
@@ -18,6 +19,8 @@ export const PROBE = { hash: 0, tag: 1, from: 2, length: 3, value: 4, record: 5,
 const INITIAL_PROBES = 16;
 /** More of them at once would no longer be in the cache when they are needed. */
 const MOST_PROBES = 1_024;
+/** To read an address, in steps of `matchSteps`. */
+const ADDRESS_STEPS = 16;
 const LITERALS: readonly Leaf[] = [null, false, true];
 
 /** What the values of an event are to be looked up by: a list of hashes, with the units that they are of. */
@@ -139,7 +142,7 @@ export class ValueProbes implements HashSink {
         this.#addUnits(tagOf(KIND.cidr, path.id), from, this.buffer.end - from);
       }
     }
-    tree.visit(address, this.mark, this.#found);
+    matchSteps.take(ADDRESS_STEPS + tree.visit(address, this.mark, this.#found));
   }
 
   #addUnits(tag: number, from: number, length: number): void {

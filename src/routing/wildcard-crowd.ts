@@ -1,3 +1,4 @@
+import { matchSteps } from './match-steps.ts';
 import type { Wildcard } from './wildcard.ts';
 
 /** A wildcard on its way through the text: which of its literals it waits for, and where they must have ended. */
@@ -25,6 +26,13 @@ export interface CrowdAnswers {
 /** To go one unit on, and to set a wildcard on its way, in steps: each as long as a wildcard by itself takes for a unit of text (measured). */
 const UNIT_STEPS = 4;
 const WALKER_STEPS = 16;
+
+/** In steps of `matchSteps`: to make a unit of a literal into a state, and to set a wildcard on its way. */
+const STATE_STEPS = 10;
+const WALKER_COST = 16;
+/** Units of a text after which the walk over it is counted, four steps for each and one for two literals that end there. */
+const COUNTED = 1_024;
+const PLACE_STEPS = 4;
 
 /** Wildcards that many texts are asked for. */
 export class WildcardCrowd {
@@ -71,6 +79,7 @@ function arrivals(
   text: string,
   automatonFor: (walkers: readonly Walker[]) => LiteralAutomaton,
 ): boolean[] {
+  matchSteps.take(wildcards.length * WALKER_COST);
   const walkers = wildcards.map(({ literals }) => walkerOf(literals, text));
   const onTheirWay = walkers.filter(({ at, hasArrived }) => at > 0 && !hasArrived);
   if (onTheirWay.length > 0) walk(onTheirWay, text, automatonFor(onTheirWay));
@@ -78,7 +87,9 @@ function arrivals(
 }
 
 function automatonOf(wildcards: readonly Wildcard[]): LiteralAutomaton {
-  return new LiteralAutomaton(wildcards.flatMap(({ literals }) => literals.slice(1, -1)));
+  const literals = wildcards.flatMap((wildcard) => wildcard.literals.slice(1, -1));
+  matchSteps.take(literals.reduce((sum, { length }) => sum + length, 0) * STATE_STEPS);
+  return new LiteralAutomaton(literals);
 }
 
 /** What can be said by the first and the last literal; `at` is 0 when the text cannot be it, and no more is to be asked. */
@@ -103,7 +114,12 @@ function walk(walkers: readonly Walker[], text: string, automaton: LiteralAutoma
   };
   for (const walker of walkers) expectFrom(walker, walker.literals[0]!.length);
   let state = 0;
+  let looked = 0;
   for (let place = 1; place <= text.length && underWay > 0; place++) {
+    if (place % COUNTED === 0) {
+      matchSteps.take(PLACE_STEPS * COUNTED + (looked >>> 1));
+      looked = 0;
+    }
     state = automaton.next(state, text.charCodeAt(place - 1));
     for (const walker of take(due, place)) {
       const literal = automaton.stateOf(walker.literals[walker.at]!);
@@ -111,6 +127,7 @@ function walk(walkers: readonly Walker[], text: string, automaton: LiteralAutoma
       else waiting[literal].push(walker);
     }
     for (let ended = automaton.endingAt(state); ended !== 0; ended = automaton.endingBelow(ended)) {
+      looked++;
       const arrived = waiting[ended];
       if (arrived === undefined) continue;
       waiting[ended] = undefined;

@@ -29,7 +29,7 @@ export interface AnnouncerOptions {
   readonly submit: (unit: readonly [PendingEvent]) => Promise<UnitResult>;
   /** Postgres's clock. */
   readonly nowMs: () => number;
-  /** Called once an announcement has ended; `events` is 0 when nobody wanted to know. */
+  /** Called once an announcement has ended; `events` is 0 when nobody wanted to know, or filters take too long to tell. */
   readonly onAnnounced: (announcement: Announcement, events: number) => void;
 }
 
@@ -82,8 +82,8 @@ export class Announcer {
     const tried = await Promise.allSettled(
       claimed.map(async (announcement) => {
         const made = events.get(announcement) ?? [];
-        await Promise.all(made.map((event) => this.#store(event)));
-        return { announcement, events: made.length };
+        const taken = await Promise.all(made.map((event) => this.#store(event)));
+        return { announcement, events: taken.filter(Boolean).length };
       }),
     );
     const ended = tried.filter((result) => result.status === 'fulfilled').map(({ value }) => value);
@@ -113,16 +113,22 @@ export class Announcer {
     );
   }
 
-  /** What the ingest answers without throwing is an end: stored now, stored by a try before this one, or its tenant is gone. */
-  async #store(event: PendingEvent): Promise<void> {
+  /**
+   * What the ingest answers without throwing is an end: stored now, stored by a try before this one, or its tenant is gone, or has filters that take too long for it.
+   * @returns whether anybody may be told
+   */
+  async #store(event: PendingEvent): Promise<boolean> {
     const result = await this.#options.submit([event]);
     switch (result.kind) {
       case 'accepted':
       case 'conflict':
       case 'tenant_gone':
-        return;
+        return true;
+      case 'too_costly':
+        return false;
       case 'types_changed':
       case 'too_many_deliveries':
+      case 'loose':
         throw new Error(`A system event met ${result.kind}, as no single event of ours does.`);
     }
   }

@@ -1987,6 +1987,7 @@ export type ProblemCode =
   | 'invalid_event'
   | 'invalid_batch'
   | 'empty_batch'
+  | 'too_costly_to_route'
   | 'too_much_filter_text'
   | 'too_deep'
   | 'invalid_cursor'

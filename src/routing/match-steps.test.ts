@@ -1,0 +1,150 @@
+import { expect, test, vi } from 'vitest';
+import { explainMatch } from './explain-match.ts';
+import { FilterIndex } from './filter-index.ts';
+import { MAX_MATCH_STEPS, matchSteps, TooCostlyToMatch } from './match-steps.ts';
+import { readFilter } from './read-filter.ts';
+
+function clausesOf(filter: unknown) {
+  const reading = readFilter(filter);
+  if (!reading.ok) throw new Error(JSON.stringify(reading.faults));
+  return reading.clauses;
+}
+
+function indexOf(filters: readonly unknown[]): FilterIndex {
+  const index = new FilterIndex();
+  for (const [num, filter] of filters.entries()) for (const clause of clausesOf(filter)) index.add(num, clause);
+  return index;
+}
+
+const list = <T>(length: number, make: (i: number) => T) => Array.from({ length }, (_, i) => make(i));
+
+interface Case {
+  readonly filters: readonly unknown[];
+  /** Costs too much. */
+  readonly event: unknown;
+  /** Does not. */
+  readonly other: unknown;
+}
+
+const withFirst = (first: unknown, others: readonly unknown[]) => [first, ...others];
+
+/** The worst that are known, as large as it takes. */
+const COSTLY: Readonly<Record<string, Case>> = {
+  'prefixes that are excluded, of values that all have one': {
+    filters: withFirst(
+      { n: [{ 'anything-but': { prefix: 'v' } }] },
+      list(1_000, (i) => ({ n: [{ 'anything-but': { prefix: ['v', 'z', `w${i}`] } }] })),
+    ),
+    event: { n: list(20_000, (i) => `v${i}`) },
+    other: { n: 'z' },
+  },
+  'lists that an event may satisfy by having nothing': {
+    filters: withFirst(
+      { n: ['z'] },
+      list(1_000, (i) => ({ n: [{ prefix: `w${i}` }, { exists: false }] })),
+    ),
+    event: { n: list(20_000, (i) => `v${i}`) },
+    other: { n: ['z'] },
+  },
+  'lists of excluded prefixes, of values that all have one': {
+    filters: withFirst(
+      { n: ['z'] },
+      list(300, (i) => ({ n: [{ 'anything-but': { prefix: ['v', 'z', ...list(10, (k) => `w${i}-${k}`)] } }] })),
+    ),
+    event: { n: list(20_000, (i) => `v${i}`) },
+    other: { n: ['z'] },
+  },
+  'ranges that numbers are in, all in many': {
+    filters: list(1_000, (i) => ({ n: [{ numeric: ['>', i === 0 ? -10 : 0, '<', 1e9 - i] }] })),
+    event: { n: list(20_000, (i) => i + 1) },
+    other: { n: -5 },
+  },
+  'wildcards that many short texts begin as': {
+    filters: list(1_000, (i) => ({ a: [{ wildcard: `*aaaaa*${i}x*` }] })),
+    event: { a: list(5_000, (i) => `aaaaaaa${i}`) },
+    other: { a: 'aaaaa0x' },
+  },
+  'wildcards that many texts have the telling part of': {
+    filters: list(3_000, (i) => ({ a: [{ wildcard: `*${'a'.repeat(20)}*${i}x*` }] })),
+    event: { a: list(600, (i) => `${'a'.repeat(400)}${i}`) },
+    other: { a: `${'a'.repeat(20)}0x` },
+  },
+  'more wildcards in lists than are made into one walk, over a long text': {
+    filters: list(1_000, (i) => ({
+      p: [{ 'anything-but': { wildcard: list(45, (k) => `*${'a'.repeat(60)}${i}x${i === 0 ? 'y' : ''}${k}*`) } }],
+    })),
+    event: { p: `${'a'.repeat(200_000)}b` },
+    other: { p: 'b' },
+  },
+  'fields of elements, one of which must be absent': {
+    filters: withFirst(
+      { e: { f: [-5] } },
+      list(2_000, (i) => ({
+        e: { f: [{ numeric: ['>', i / 2] }], g: [{ numeric: ['<', i / 2] }], h: [{ exists: false }] },
+      })),
+    ),
+    event: { e: list(8_000, (i) => ({ f: i, g: i, h: 1 })) },
+    other: { e: [{ f: -5, g: 2_000, h: 1 }] },
+  },
+  'fields of elements, which other elements satisfy for each filter': {
+    filters: list(3_000, (i) => ({ e: { f: [{ numeric: ['>', i] }], g: [{ numeric: ['<', i === 0 ? 1e6 : i] }] } })),
+    event: { e: list(10_000, (i) => ({ f: i + 1, g: i + 1 })) },
+    other: { e: [{ f: 1, g: 100_000 }] },
+  },
+};
+
+const cases = Object.entries(COSTLY);
+
+test.each(cases)('an event that takes too long is refused, and the next one matched: %s', (_, given) => {
+  const index = indexOf(given.filters);
+  const before = index.match(given.other);
+  expect(before.length).toBeGreaterThan(0);
+  expect(() => index.match(given.event)).toThrow(TooCostlyToMatch);
+  expect(index.match(given.other)).toEqual(before);
+  expect(indexOf(given.filters).match(given.other)).toEqual(before);
+});
+
+test.each(cases)('it is given up soon after the bound, whatever that is: %s', (_, given) => {
+  const index = indexOf(given.filters);
+  const take = vi.spyOn(matchSteps, 'take');
+  try {
+    expect(() => index.match(given.event, 100_000)).toThrow(TooCostlyToMatch);
+    const steps = take.mock.calls.map(([each]) => each);
+    expect(steps.every((each) => Number.isInteger(each) && each >= 0)).toBe(true);
+    // But for what is counted before it is done, and that once.
+    expect(steps.slice(0, -1).reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(100_000);
+  } finally {
+    take.mockRestore();
+  }
+});
+
+test('an event of a megabyte, of a hundred thousand values, takes a small part of what it may against ordinary filters', () => {
+  const filters = list(1_000, (i) => ({
+    type: [`order.${i % 20}`],
+    data: {
+      ...(i % 2 === 0 ? { customer: [`c${i}`, { prefix: `vip${i}-` }] } : { 'items.sku': [{ prefix: `sku${i}-` }] }),
+      ...(i % 3 === 0
+        ? { total: [{ numeric: ['>', i * 10] }] }
+        : { 'items.price': [{ numeric: ['>', i, '<=', 2 * i] }] }),
+      ...(i % 5 === 0 ? { country: [{ 'anything-but': ['US', `X${i}`] }] } : {}),
+    },
+  }));
+  const items = list(25_000, (i) => ({ sku: `sku${i % 1_500}-${i}`, price: i % 3_000, q: i % 7 }));
+  const event = {
+    type: 'order.3',
+    data: { customer: 'c23', total: 99, country: 'DE', tags: list(25_000, (i) => i), items },
+  };
+  expect(JSON.stringify(event).length).toBeGreaterThan(1_048_576);
+  const index = indexOf(filters);
+  expect(index.match(event, MAX_MATCH_STEPS / 10).length).toBeGreaterThan(0);
+});
+
+test('equal values are asked once', () => {
+  const index = indexOf(list(2_000, (i) => ({ n: [{ 'anything-but': { prefix: ['v', `w${i}`] } }] })));
+  expect(index.match({ n: list(40_000, (i) => `v${i % 20}`) }, MAX_MATCH_STEPS / 10)).toEqual([]);
+});
+
+test('what a filter is tried on is not counted: that has a bound of its own', () => {
+  const [clause] = clausesOf({ n: [{ numeric: ['<', 0] }] });
+  for (let i = 0; i < 3; i++) expect(explainMatch([clause!], { n: list(400_000, (k) => k) })).toHaveLength(1);
+});
