@@ -32,6 +32,7 @@ const ABOUT_EVENTS: ReadonlySet<string | null> = new Set([
   'invalid_event',
   'invalid_batch',
   'too_deep',
+  'too_costly_to_route',
   'idempotency_conflict',
   'tenant_not_found',
 ]);

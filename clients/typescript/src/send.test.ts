@@ -163,6 +163,21 @@ test('an event at fault that nobody names is found, and the batches behind it st
   expect(idsSent().at(-1)).toEqual(['e4', 'e5', 'e6', 'e7']);
 });
 
+test('an event that filters take too long for is refused, though a batch names one such event at a time, and the others are stored', async () => {
+  const { client } = startReading((request) => {
+    const body = JSON.parse(request.body!);
+    const events: { id: string }[] = [body].flat();
+    const at = events.findIndex(({ id }) => id === 'e1' || id === 'e3');
+    if (at === -1) return accepts(request);
+    if (!Array.isArray(body)) return problem(422, 'too_costly_to_route');
+    return problem(422, 'invalid_batch', { errors: [{ path: `${at}`, message: '', code: 'too_costly_to_route' }] });
+  });
+  const { error } = await settled(client.send(many(5)));
+  expect(statusesOf(error)).toEqual(['accepted', 'refused', 'accepted', 'refused', 'accepted']);
+  const alone = await settled(client.send(many(2)[1]!));
+  expect(statusesOf(alone.error)).toEqual(['refused']);
+});
+
 test('a call that is refused is not made for every batch, and leaves what was not stored to be sent again', async () => {
   const { client, requests } = startReading(
     (request, i) => (i === 0 ? accepts(request) : problem(401, 'unauthorized')),
