@@ -3,7 +3,7 @@ import type { ClaimedBy } from '../store/claims.ts';
 import type { AppendGroup, AppendResult } from '../store/event-log.ts';
 import { TurnMeter } from './match-meter.ts';
 import { type PendingUnit, tenantsOf } from './pending-unit.ts';
-import { type Costly, type GroupPlan, groupOf, planGroup, type Unit, type UnitResult } from './plan-group.ts';
+import { type GroupPlan, groupOf, planGroup, type Unit, type UnitResult, type Unplanned } from './plan-group.ts';
 import type { RoutingCache } from './routing-cache.ts';
 import { claimsOf } from './seal-event.ts';
 
@@ -78,7 +78,7 @@ async function tryToStore(
     const { gone, matcher, missing } = routing.atHand(tenants, new TurnMeter(nowMs));
     if (missing.size > 0) return withoutTenants(part, missing, 'missing', putOff);
     const plan = planGroup(units, { claimed: claimed ?? known, gone }, matcher);
-    if (!isWhole(part, plan)) {
+    if (!isWhole(plan)) {
       if (!isHeld) return withoutCostly(part, plan, putOff);
       await nextTurn();
       if (!part.every(isAwaited)) return [part];
@@ -135,24 +135,25 @@ function withoutTenants(
 }
 
 /** Whether all could be planned: nothing took long to be matched. */
-function isWhole(part: Part, { results }: GroupPlan): boolean {
-  return results.length === part.length && results.every(({ kind }) => kind !== 'costly');
+function isWhole({ results }: GroupPlan): boolean {
+  return results.every(({ kind }) => kind !== 'costly' && kind !== 'later');
 }
 
 /** Puts off the units whose events take long to be matched. @returns the others */
 function withoutCostly(part: Part, { results }: GroupPlan, putOff: PutOff): readonly Part[] {
   const costly: PendingUnit[] = [];
+  const later: PendingUnit[] = [];
   const others: PendingUnit[] = [];
   for (const [i, result] of results.entries()) {
     const one = part[i]!;
     if (result.kind === 'costly') {
       one.costlyTenant = result.tenantNum;
       costly.push(one);
-    } else others.push(one);
+    } else (result.kind === 'later' ? later : others).push(one);
   }
   putOff(costly, 'costly');
   // Others have the event loop before these are planned.
-  putOff(part.slice(results.length), 'later');
+  putOff(later, 'later');
   return [others];
 }
 
@@ -164,7 +165,7 @@ function claimedOf(part: Part): ReadonlyMap<string, ClaimedBy> {
 }
 
 /** Whether it is because of the tenants' endpoints, as they are known here, that the unit, or a message in it, is not stored. */
-function isRefusedByRouting(result: UnitResult | Costly): boolean {
+function isRefusedByRouting(result: UnitResult | Unplanned): boolean {
   if (result.kind === 'loose') return result.items.includes('too_costly');
   return result.kind === 'too_many_deliveries' || result.kind === 'too_costly';
 }

@@ -72,7 +72,14 @@ export class GroupCommit {
       ...this.#shareOf(WAITING_SHARES.routing),
     });
     this.#matching = new MatchQueue({
-      ...{ routing, nowMs, rejoin, fail, findClaims: (keys) => findClaims(keys, keysExpireBefore()) },
+      ...{
+        routing,
+        nowMs,
+        deadlineMs: options.deadlineMs,
+        rejoin,
+        fail,
+        findClaims: (keys) => findClaims(keys, keysExpireBefore()),
+      },
       ...this.#shareOf(WAITING_SHARES.matching),
     });
   }

@@ -19,12 +19,14 @@ test('many events that each take a little long end the turn of their tenant, and
   expect([turn.isCostly(2), turn.isOver]).toEqual([false, false]);
 });
 
-test('tenants whose events take long together end the turn of all, so that others have the event loop; none is taken for costly that is not', () => {
+test('tenants whose events take long together end the turn of all, so that others have the event loop; costly are those that had a part of it, and no others', () => {
   const turn = new TurnMeter(nothing);
+  turn.took(5, 0.1);
   for (const num of [1, 2]) turn.took(num, 20);
+  expect([1, 2].map((num) => turn.isCostly(num))).toEqual([false, false]);
   turn.took(3, 30);
   expect(turn.isOver).toBe(true);
-  expect([1, 2, 3, 4].map((num) => turn.isCostly(num))).toEqual([false, false, true, false]);
+  expect([1, 2, 3, 4, 5].map((num) => turn.isCostly(num))).toEqual([true, true, true, false, false]);
 });
 
 test('a piece has events of so many milliseconds, and one where that takes longer', () => {

@@ -1,6 +1,8 @@
 /** Milliseconds that a tenant's events may take to be matched in one turn of the event loop, and those of all together. */
 const TENANT_TURN_MS = 25;
 const TURN_MS = 50;
+/** Once that is over: a tenant whose events took so much of it is one whose events take long. */
+const PART_MS = 2;
 /** An event that takes less is like any other: to parse and store it takes as long. */
 const USUAL_MS = 0.05;
 
@@ -43,6 +45,7 @@ export class TurnMeter implements MatchMeter {
   }
 
   isCostly(tenantNum: number): boolean {
+    if (this.isOver) return (this.#spentBy.get(tenantNum) ?? 0) >= PART_MS;
     return this.#costly.size > 0 && this.#costly.has(tenantNum);
   }
 
@@ -61,6 +64,8 @@ export class PieceMeter implements MatchMeter {
   readonly nowMs: () => number;
   readonly #endMs: number;
   #isBegun = false;
+  /** Events that were matched. */
+  events = 0;
 
   /** @param nowMs a clock that never steps back */
   constructor(nowMs: () => number, ms: number) {
@@ -83,6 +88,7 @@ export class PieceMeter implements MatchMeter {
 
   took(): boolean {
     this.begin();
+    this.events++;
     return true;
   }
 }

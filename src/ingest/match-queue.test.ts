@@ -241,6 +241,55 @@ test('a batch that takes long to be matched is stored though the routing of its 
   expect(Math.max(...runs.slice(0, -1))).toBeLessThan(40);
 });
 
+test.for([
+  { tenants: [2], ms: 60 },
+  { tenants: [2, 3], ms: 30 },
+])(
+  'G4: events that take long and come in requests of their own wait apart too, whatever one takes (%o)',
+  async ({ tenants, ms }) => {
+    const commits = commitsWith();
+    for (const num of [1, ...tenants]) await commits.submit([costly(num, 0)]);
+    const slow = Array.from({ length: 12 }, (_, i) => commits.submit([costly(tenants[i % tenants.length]!, ms)]));
+    await commits.submit([costly(1, 0)]);
+    order.length = 0;
+    // Those that came before it are matched one in a turn of the event loop, and it is stored in the next group.
+    await commits.submit([costly(1, 0)]);
+    expect(order.filter((each) => each.startsWith('matched') && each !== 'matched 1').length).toBeLessThan(6);
+    for (const result of await Promise.all(slow)) expect(result.kind).toBe('accepted');
+  },
+);
+
+test('what would not be matched in time by what those before it take is refused at once, and those come to an end', async () => {
+  const commits = commitsWith({ deadlineMs: 600 });
+  await commits.submit([costly(2, 0)]);
+  const take = (ms: number) => {
+    const event = costly(2, 0);
+    const content = () => {
+      const until = performance.now() + ms;
+      while (performance.now() < until);
+      return event.content();
+    };
+    return { ...event, content };
+  };
+  const outcomes: string[] = [];
+  const send = () =>
+    commits.submit(Array.from({ length: 10 }, () => take(5))).then(
+      () => outcomes.push('stored'),
+      (error: Refusal) => outcomes.push(String(error.status)),
+    );
+  // Three times as much as can be done.
+  const sent: Promise<unknown>[] = [];
+  for (let i = 0; i < 60; i++) {
+    sent.push(send());
+    await new Promise((resolve) => setTimeout(resolve, 16));
+  }
+  await Promise.all(sent);
+  const stored = outcomes.filter((each) => each === 'stored').length;
+  expect(outcomes.length - stored).toBeGreaterThan(10);
+  // Nothing that was matched was so in vain, or little of it.
+  expect(matched.length - 1).toBeLessThan(stored * 10 + 60);
+});
+
 test('it is waited for what waits until it is matched when commits are to end', async () => {
   const commits = commitsWith();
   await commits.submit([costly(2, 0)]);

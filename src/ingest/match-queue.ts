@@ -14,6 +14,8 @@ export interface MatchQueueOptions extends RoomBounds {
   readonly routing: RoutingCache;
   /** A clock that never steps back. */
   readonly nowMs: () => number;
+  /** For how long a unit waits at the most. */
+  readonly deadlineMs: number;
   readonly findClaims: (keys: readonly string[]) => Promise<ReadonlyMap<string, ClaimedBy>>;
   /** Takes units whose events were matched: they may go into any group. */
   readonly rejoin: (units: readonly PendingUnit[]) => void;
@@ -33,6 +35,8 @@ export class MatchQueue {
   readonly #options: MatchQueueOptions;
   readonly #rooms: WaitingRooms;
   readonly #turns = new TurnQueue();
+  /** How long an event took last, in ms, of tenants whose events wait here. */
+  readonly #msPerEvent = new WeakMap<Room, number>();
 
   constructor(options: MatchQueueOptions) {
     this.#options = options;
@@ -43,12 +47,20 @@ export class MatchQueue {
     return this.#rooms.isEmpty;
   }
 
-  /** @returns false where too much of the tenant, or of all, waits already */
+  /** @returns false where too much of the tenant, or of all, waits already, or it would not be matched in time by what those before it take */
   add(tenantNum: number, unit: PendingUnit): boolean {
-    if (!this.#rooms.hasPlaceFor(tenantNum, unit)) return false;
+    const room = this.#rooms.get(tenantNum);
+    if (!this.#rooms.hasPlaceFor(tenantNum, unit) || (room !== undefined && this.#isLate(room, unit))) return false;
     unit.isMatched = false;
-    this.#rooms.put(this.#rooms.get(tenantNum) ?? this.#open(tenantNum), unit);
+    this.#rooms.put(room ?? this.#open(tenantNum), unit);
     return true;
+  }
+
+  /** Who is taken in vain takes the time of those who would come to an end. */
+  #isLate(room: Room, { unit, since }: PendingUnit): boolean {
+    const msPerEvent = this.#msPerEvent.get(room) ?? 0;
+    const waitMs = (room.events + unit.length) * msPerEvent * this.#rooms.count;
+    return room.events > 0 && performance.now() - since + waitMs > this.#options.deadlineMs;
   }
 
   /** A tenant of the unit of which others wait here, so that it is not to go before them; null when there is none. */
@@ -99,7 +111,9 @@ export class MatchQueue {
 
   /** @returns those of which all is matched, no longer in the room */
   #matchSome(room: Room, sets: EndpointSets): readonly PendingUnit[] {
-    const meter = new PieceMeter(this.#options.nowMs, PIECE_MS);
+    const { nowMs } = this.#options;
+    const meter = new PieceMeter(nowMs, PIECE_MS);
+    const beganMs = nowMs();
     const holders = new Map<Claims, ReturnType<typeof holdersOf>>();
     let count = 0;
     for (const unit of room.units) {
@@ -112,6 +126,7 @@ export class MatchQueue {
       unit.isMatched = true;
       count++;
     }
+    if (meter.events > 0) this.#msPerEvent.set(room, (nowMs() - beganMs) / meter.events);
     return this.#rooms.shift(room, count);
   }
 

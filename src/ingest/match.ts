@@ -29,6 +29,4 @@ export interface Matcher {
   laneOf(endpointNum: number): number;
   /** Whether it is the tenant's own events that took so long. */
   isCostly(tenantNum: number): boolean;
-  /** Whether what was matched took so long that others are to have the event loop before more is begun. */
-  isOver(): boolean;
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { eventIdOf } from '../domain/ids.ts';
 import type { ClaimedBy } from '../store/claims.ts';
 import type { Match, Matcher } from './match.ts';
-import { type Costly, groupOf, type Known, MAX_UNIT_DELIVERIES, planGroup, type UnitResult } from './plan-group.ts';
+import { groupOf, type Known, MAX_UNIT_DELIVERIES, planGroup, type UnitResult, type Unplanned } from './plan-group.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 interface Given {
@@ -20,7 +20,6 @@ const matcher: Matcher = {
   }),
   laneOf: (num) => num % 100,
   isCostly: () => true,
-  isOver: () => false,
 };
 
 // Keys are of one tenant in truth: a hash over its number. So are these.
@@ -81,7 +80,7 @@ function reference(given: readonly (readonly PendingEvent[])[], known: Known) {
   return { results, stored };
 }
 
-function withoutCounts(result: UnitResult | Costly): unknown {
+function withoutCounts(result: UnitResult | Unplanned): unknown {
   return result.kind === 'accepted'
     ? { ...result, items: result.items.map(({ id, status }) => ({ id, status })) }
     : result;
@@ -164,7 +163,6 @@ test('a batch that would write too many deliveries at once is refused whole with
     }),
     laneOf: () => 0,
     isCostly: () => true,
-    isOver: () => false,
   };
   const unit = (count: number, from: number) =>
     Array.from({ length: count }, (_, i) =>
@@ -231,7 +229,7 @@ test('a unit that was checked by older event types than those of the routing sto
   expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_2', 'evt_3', 'evt_4']);
 });
 
-test('a unit with an event that is not to be matched now stores nothing and claims nothing, and those behind it go on until others are to have their turn', () => {
+test('a unit with an event that is not to be matched now stores nothing and claims nothing, and is costly where its own tenant’s took long; others go on', () => {
   const given = (n: number, tenant: number, key = n): PendingEvent =>
     pendingOf({ keys: [`${tenant}k${key}`], bodyHash: 'a', tenant, type: 'tt' }, n);
   let asked = 0;
@@ -239,35 +237,27 @@ test('a unit with an event that is not to be matched now stores nothing and clai
     ...matcher,
     match: (num, event) => {
       asked++;
-      return num === 2 && asked > 1 ? null : matcher.match(num, event);
+      return (num === 2 && asked > 1) || num === 3 ? null : matcher.match(num, event);
     },
     isCostly: (num) => num === 2,
-    isOver: () => asked >= 4,
   };
-  const units = [[given(0, 2), given(1, 2)], [given(2, 1)], [given(3, 2, 0)], [given(4, 1)]];
+  const units = [
+    [given(0, 2), given(1, 2)],
+    [given(2, 1)],
+    [given(3, 2, 0)],
+    [given(4, 1), given(5, 3)],
+    [given(6, 1)],
+  ];
   const plan = planGroup(units, knownOf({}, []), tired);
   expect(plan.results).toMatchObject([
     { kind: 'costly', tenantNum: 2 },
     { kind: 'accepted', items: [{ id: 'evt_2', status: 'accepted' }] },
     // Not a duplicate of what was not stored.
     { kind: 'costly', tenantNum: 2 },
+    { kind: 'later' },
+    { kind: 'accepted', items: [{ id: 'evt_6', status: 'accepted' }] },
   ]);
-  expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_2']);
-});
-
-test('a unit in the midst of which others are to have their turn is no costly one of its tenant: it is planned later, with those behind it', () => {
-  const given = (n: number, tenant: number): PendingEvent =>
-    pendingOf({ keys: [`${tenant}k${n}`], bodyHash: 'a', tenant, type: 'tt' }, n);
-  let asked = 0;
-  const tired: Matcher = {
-    ...matcher,
-    match: (num, event) => (++asked > 2 ? null : matcher.match(num, event)),
-    isCostly: (num) => num === 2,
-    isOver: () => asked > 2,
-  };
-  const plan = planGroup([[given(0, 1)], [given(1, 2), given(2, 1)], [given(3, 1)]], knownOf({}, []), tired);
-  expect(plan.results).toMatchObject([{ kind: 'accepted' }]);
-  expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_0']);
+  expect(plan.stored.map((each) => each.event.publicId)).toEqual(['evt_2', 'evt_6']);
 });
 
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
@@ -275,7 +265,6 @@ const matching = (match: (event: { readonly type: string }) => readonly number[]
   match: (_tenant, event) => ({ version: 1n, endpoints: match(event) }),
   laneOf: (num) => num % 100,
   isCostly: () => true,
-  isOver: () => false,
 });
 const plainEvents = (count: number) =>
   range(1, count).map((n) => pendingOf({ keys: [`1k${n}`], bodyHash: 'a', tenant: 1, type: `t${n}` }, n));

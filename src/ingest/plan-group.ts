@@ -39,8 +39,15 @@ export interface Costly {
   readonly tenantNum: number;
 }
 
-/** Not planned: others are to have the event loop before it goes on. */
-const LATER = 'later';
+/** Not planned: others are to have the event loop before it is. */
+export interface Later {
+  readonly kind: 'later';
+}
+
+/** What of a unit is not known yet. */
+export type Unplanned = Costly | Later;
+
+const LATER: Later = { kind: 'later' };
 
 /**
  * Deliveries that a batch may write at once; what a worker writes later counts by what it takes until then (`weightOf`). A single event
@@ -63,8 +70,8 @@ export interface GroupPlan {
   readonly lateClaims: readonly Claim[];
   /** How many deliveries `groupOf` makes of `stored`, with what deferred ones count as. */
   readonly deliveries: number;
-  /** In the order of the units; they hold once the group is stored. Fewer than units where others are to have the event loop first. */
-  readonly results: readonly (UnitResult | Costly)[];
+  /** In the order of the units; they hold once the group is stored. */
+  readonly results: readonly (UnitResult | Unplanned)[];
 }
 
 export interface PlannedEvent extends Match, FanOut {
@@ -82,12 +89,8 @@ export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher
   const stored: PlannedEvent[] = [];
   const lateClaims: Claim[] = [];
   const planning = { matcher, sets: new EndpointSets(), gone: known.gone, lateClaims };
-  const results: (UnitResult | Costly)[] = [];
-  for (const unit of units) {
-    const result = matcher.isOver() ? LATER : planUnit(unit, holders, stored, planning);
-    if (result === LATER) break;
-    results.push(result);
-  }
+  const results: (UnitResult | Unplanned)[] = [];
+  for (const unit of units) results.push(planUnit(unit, holders, stored, planning));
   return { stored, lateClaims, deliveries: weightOf(stored), results };
 }
 
@@ -108,12 +111,11 @@ function planUnit(
   holders: Map<string, Holder>,
   stored: PlannedEvent[],
   planning: Planning,
-): UnitResult | Costly | typeof LATER {
+): UnitResult | Unplanned {
   // Its claims are among the others' at once, and taken back where it is not stored.
   const claimed: string[] = [];
   const result = judgeUnit(unit, holders, claimed, stored, planning);
-  const isPlanned = result !== LATER && (result.kind === 'accepted' || result.kind === 'loose');
-  if (!isPlanned) for (const key of claimed) holders.delete(key);
+  if (result.kind !== 'accepted' && result.kind !== 'loose') for (const key of claimed) holders.delete(key);
   return result;
 }
 
@@ -123,7 +125,7 @@ function judgeUnit(
   claimed: string[],
   stored: PlannedEvent[],
   planning: Planning,
-): UnitResult | Costly | typeof LATER {
+): UnitResult | Unplanned {
   const fresh: Fresh[] = [];
   const late: Claim[] = [];
   const items: LooseResult[] = [];
@@ -162,7 +164,7 @@ function judgeUnit(
   return result;
 }
 
-function putOff(tenantNum: number, matcher: Matcher): Costly | typeof LATER {
+function putOff(tenantNum: number, matcher: Matcher): Unplanned {
   return matcher.isCostly(tenantNum) ? { kind: 'costly', tenantNum } : LATER;
 }
 

@@ -299,10 +299,6 @@ class PreparedEntries implements Matcher {
     return this.#meter.isCostly(tenantNum);
   }
 
-  isOver(): boolean {
-    return this.#meter.isOver;
-  }
-
   match(tenantNum: number, event: MatchedEvent): Match | Unmatched | null {
     const entry = this.#entries.get(tenantNum);
     if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');

@@ -30,6 +30,11 @@ export class WaitingRooms {
     return this.#events === 0;
   }
 
+  /** Rooms that are open. */
+  get count(): number {
+    return this.#rooms.size;
+  }
+
   get(tenantNum: number): Room | undefined {
     return this.#rooms.get(tenantNum);
   }
