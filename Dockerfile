@@ -32,8 +32,8 @@ VOLUME /data
 USER node
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Where the process listens: HOST and PORT, or the files that hold them.
+# Where the process listens: HOST and PORT, or the files that hold them. Not by fetch, which refuses some ports.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-  CMD ["node", "-e", "const given = (name, usual) => process.env[name] || (process.env[name + '_FILE'] ? require('fs').readFileSync(process.env[name + '_FILE'], 'utf8').trim() : usual); const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[given('HOST', '127.0.0.1')] || given('HOST'); fetch('http://' + (host.includes(':') ? '[' + host + ']' : host) + ':' + given('PORT', 8080) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const given = (name, usual) => process.env[name] || (process.env[name + '_FILE'] ? require('fs').readFileSync(process.env[name + '_FILE'], 'utf8').trim() : usual); const h = given('HOST', '127.0.0.1'); const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[h] || h; require('http').get({ host, port: given('PORT', 8080), path: '/healthz' }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # As npm start does.
 CMD ["node", "--max-semi-space-size=32", "src/main.ts"]

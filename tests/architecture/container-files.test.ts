@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -206,26 +207,55 @@ test('a container is given longer to stop than the process takes', () => {
     expect(stop_grace_period).toBe(composition['x-posthorn'].stop_grace_period);
 });
 
-test('the image is looked at where it listens: HOST and PORT, be they given by files', async () => {
+/** What the health check of the image finds in such an environment. */
+function checkHealth(env: Record<string, string>): Promise<'healthy' | 'not healthy'> {
   const [, ...args] = JSON.parse(/CMD (\[.*\])/.exec(last('HEALTHCHECK')!)![1]!) as string[];
-  const check = (env: Record<string, string>) =>
-    promisify(execFile)(process.execPath, args, { env }).then(
-      () => 'healthy',
-      () => 'not healthy',
-    );
-  let status = 200;
-  const server = createServer(({ url }, response) => response.writeHead(url === '/healthz' ? status : 404).end());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
+  return promisify(execFile)(process.execPath, args, { env }).then(
+    () => 'healthy',
+    () => 'not healthy',
+  );
+}
+
+/** Answers the health check on the first of these ports that is free. */
+async function listenAs(status: () => number, host: string, ports: readonly number[] = [0]): Promise<string> {
+  const server = createServer(({ url }, response) => response.writeHead(url === '/healthz' ? status() : 404).end());
   onTestFinished(() => void server.close());
-  const port = String((server.address() as AddressInfo).port);
+  for (const port of ports) {
+    const listens = once(server.listen(port, host), 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (await listens) return String((server.address() as AddressInfo).port);
+  }
+  throw new Error(`none of the ports ${ports} is free`);
+}
+
+test('the image is looked at where it listens: HOST and PORT, be they given by files', async () => {
+  let status = 200;
+  const port = await listenAs(() => status, '127.0.0.2');
   const folder = mkdtempSync(join(tmpdir(), 'posthorn-health-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'port'), `${port}\n`);
   writeFileSync(join(folder, 'host'), '127.0.0.2\n');
   const byFiles = { HOST_FILE: join(folder, 'host'), PORT_FILE: join(folder, 'port') };
-  expect(await Promise.all([check({ HOST: '127.0.0.2', PORT: port }), check(byFiles)])).toEqual(['healthy', 'healthy']);
+  expect(await Promise.all([checkHealth({ HOST: '127.0.0.2', PORT: port }), checkHealth(byFiles)])).toEqual([
+    'healthy',
+    'healthy',
+  ]);
   // Nobody listens there.
-  expect(await check({ HOST: '0.0.0.0', PORT: port })).toBe('not healthy');
+  expect(await checkHealth({ HOST: '0.0.0.0', PORT: port })).toBe('not healthy');
   status = 503;
-  expect(await check(byFiles)).toBe('not healthy');
+  expect(await checkHealth(byFiles)).toBe('not healthy');
+});
+
+test('a HOST that is set to nothing is as one that is not set', async () => {
+  const port = await listenAs(() => 200, '127.0.0.1');
+  expect(await checkHealth({ HOST: '', PORT: port })).toBe('healthy');
+});
+
+test('the image is looked at also on a port that fetch refuses', async () => {
+  // "Bad ports" of the Fetch standard.
+  const port = await listenAs(() => 200, '127.0.0.2', [10080, 6666, 6667, 6668, 6669, 4190, 5060]);
+  await expect(fetch(`http://127.0.0.2:${port}/healthz`)).rejects.toThrow();
+  expect(await checkHealth({ HOST: '127.0.0.2', PORT: port })).toBe('healthy');
 });
