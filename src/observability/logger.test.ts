@@ -63,6 +63,27 @@ const FULL = `
   process.exit(0);
 `;
 
+/** Its disk has room for a little every other time. */
+const ALMOST_FULL = `
+  import fs from 'node:fs';
+  const write = fs.write;
+  let calls = 0;
+  fs.write = (fd, data, ...args) => {
+    if (calls++ % 2 === 0) return write(fd, Buffer.from(data).subarray(0, 100), args.at(-1));
+    setImmediate(args.at(-1), Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }));
+  };
+  const { createLogger } = await import('${import.meta.dirname}/logger.ts');
+  const { log } = createLogger('info');
+  while (calls < 30) {
+    log.info({ event: 'line', text: 'x'.repeat(10_000) });
+    await new Promise(setImmediate);
+  }
+  process.exit(0);
+`;
+
+/** Nothing waits between two failures. */
+const ON_AND_OFF = ALMOST_FULL.replace('.subarray(0, 100)', '').replace("'x'.repeat(10_000)", "'x'.repeat(8_300)");
+
 /** It ends in the midst of what it writes. */
 const BUG = `
   import { createLogger } from '${import.meta.dirname}/logger.ts';
@@ -122,6 +143,16 @@ test('while a log cannot be written its lines wait, up to 32 MiB; it is tried ag
   expect(kept.slice(0, 100_000)).toEqual(Array.from({ length: 100_000 }, (_, n) => n));
   expect(lines.at(-1)).toMatchObject({ event: 'log.dropped', lines: MANY - kept.length });
   expect(said.match(/ENOSPC/g)).toHaveLength(1);
+  expect(await ended).toEqual([0, null]);
+});
+
+test.each([
+  ['takes a part of what waits every other time', ALMOST_FULL],
+  ['takes all that waits every other time', ON_AND_OFF],
+])('a log that %s is said to fail once, not at each failure', async (_, script) => {
+  const { child, ended } = writer(script, 'pipe');
+  child.stdout!.resume();
+  expect((await text(child.stderr!)).match(/ENOSPC/g)).toHaveLength(1);
   expect(await ended).toEqual([0, null]);
 });
 

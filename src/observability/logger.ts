@@ -31,6 +31,8 @@ export type InfoWriter = (event: LogEventName, members: string) => void;
 const MOST_WAITING_BYTES = 32 * 1024 * 1024;
 /** How long a reader of our output that takes its time is waited for. */
 const FLUSH_MS = 5_000;
+/** How soon it is said again that the log cannot be written, where it could be in between. */
+const SAY_AGAIN_MS = 60_000;
 
 /**
  * JSON lines on standard output. Lines are gathered and written in blocks, off the hot path; `flush` before the process ends.
@@ -76,13 +78,16 @@ function openOutput() {
   });
   output.flushSync = () => writeRest(output);
   let isFailing = false;
+  let saidAt = Number.NEGATIVE_INFINITY;
   // A full disk, for one. Unheard it would end the process. What could not be written waits with what comes after it, and is tried again with the next block, and five times a second.
   output.on('error', ({ code, message }: NodeJS.ErrnoException) => {
-    if (!isFailing && code !== 'EPIPE')
-      process.stderr.write(`The log cannot be written (${message}). It is tried again; up to 32 MiB of lines wait.\n`);
+    if (isFailing || code === 'EPIPE' || performance.now() - saidAt < SAY_AGAIN_MS) return;
+    process.stderr.write(`The log cannot be written (${message}). It is tried again; up to 32 MiB of lines wait.\n`);
     isFailing = true;
+    saidAt = performance.now();
   });
-  output.on('write', () => {
+  // Not when something was written: a disk that is full takes a few bytes now and then.
+  output.on('drain', () => {
     isFailing = false;
   });
   return output;
