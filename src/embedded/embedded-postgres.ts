@@ -42,7 +42,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const lock = await takeLock(place, options);
     try {
       const signals = signal === undefined ? [lock.lost] : [signal, lock.lost];
-      const { server, password } = await start(place, { ...options, signal: AbortSignal.any(signals) });
+      const { server, password } = await start(place, options, AbortSignal.any(signals), lock.lost);
       return handle(server, password, lock, () => log(lostText(place)));
     } catch (error) {
       await lock.release();
@@ -56,9 +56,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
 async function start(
   place: ClusterPlace,
-  options: EmbeddedPostgresOptions,
+  { log, settings = {} }: EmbeddedPostgresOptions,
+  signal: AbortSignal,
+  lost: AbortSignal,
 ): Promise<{ server: RunningServer; password: string }> {
-  const { log, signal, settings = {} } = options;
   await stopLeftoverServer(place.cluster, log);
   const binaries = await findServerBinaries(place.base, place.account, log);
   const password = await initCluster(place, binaries, log, signal);
@@ -69,6 +70,7 @@ async function start(
     settings,
     log,
     signal,
+    lost,
   });
   return { server, password };
 }
@@ -88,11 +90,12 @@ function handle(server: RunningServer, password: string, lock: Held, onLost: () 
     if (!ended) await stopServer(server.pid, server.exited);
     await exited;
   };
-  // Another server may be writing to the same files: no checkpoint, no farewell.
+  // Another server may be writing to the same files: no checkpoint, no farewell, also where a stop is under way that would make them.
   const fence = () => {
     if (ended) return;
     onLost();
-    stopping ??= stopServer(server.pid, server.exited, AT_ONCE).then(() => undefined);
+    const fenced = stopServer(server.pid, server.exited, AT_ONCE).then(() => undefined);
+    stopping ??= fenced;
   };
   lock.lost.addEventListener('abort', fence);
   if (lock.lost.aborted) fence();

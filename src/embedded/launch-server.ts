@@ -9,7 +9,7 @@ import { spawnAs } from './run-program.ts';
 import type { ServerBinaries } from './server-binaries.ts';
 import { openServerLog, type ServerLog } from './server-log.ts';
 import { settingArguments } from './server-settings.ts';
-import { stopServer } from './stop-server.ts';
+import { AT_ONCE, stopServer } from './stop-server.ts';
 
 export interface Exit {
   readonly code: number | null;
@@ -29,7 +29,10 @@ export interface LaunchOptions {
   readonly logPath: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly log: (line: string) => void;
-  readonly signal?: AbortSignal | undefined;
+  /** Aborts the start. Aborted also when `lost` is. */
+  readonly signal: AbortSignal;
+  /** Aborted when the folder is another's. */
+  readonly lost: AbortSignal;
 }
 
 /** Reasons that pass by themselves: another program took the port, or sessions of a killed server are still ending. */
@@ -47,7 +50,7 @@ export async function launchServer(options: LaunchOptions): Promise<RunningServe
   for (;;) {
     const attempt = await attemptLaunch(options);
     if ('running' in attempt) return attempt.running;
-    options.signal?.throwIfAborted();
+    options.signal.throwIfAborted();
     if (!PASSING.test(attempt.said) || performance.now() > giveUpAt) {
       throw explainFailure(
         'start the embedded Postgres',
@@ -92,7 +95,7 @@ function exitOf(child: ChildProcess): Promise<Exit> {
 
 /** False when the server has ended instead, by itself or because the start was aborted. */
 async function becomesReady(
-  { place, log, signal }: LaunchOptions,
+  { place, log, signal, lost }: LaunchOptions,
   pid: number,
   exited: Promise<Exit>,
 ): Promise<boolean> {
@@ -102,8 +105,8 @@ async function becomesReady(
   });
   let tellAt = performance.now() + TELL_EVERY_MS;
   while (!ended) {
-    if (signal?.aborted) {
-      await stopServer(pid, exited);
+    if (signal.aborted) {
+      await endStart(pid, exited, lost);
       return false;
     }
     const file = await readPostmasterFile(place.cluster).catch(() => null);
@@ -115,6 +118,16 @@ async function becomesReady(
     await delay(20);
   }
   return false;
+}
+
+/** Mildly, but at once where the folder is lost, or is lost meanwhile: another server may be writing to the same files. */
+async function endStart(pid: number, exited: Promise<Exit>, lost: AbortSignal): Promise<void> {
+  const { promise: fenced, resolve, reject } = Promise.withResolvers<unknown>();
+  const fence = () => void stopServer(pid, exited, AT_ONCE).then(resolve, reject);
+  if (lost.aborted) fence();
+  else lost.addEventListener('abort', fence, { once: true });
+  await Promise.race(lost.aborted ? [fenced] : [fenced, stopServer(pid, exited)]);
+  lost.removeEventListener('abort', fence);
 }
 
 /** Someone else may take the port before the server does; the caller then tries another. */

@@ -217,23 +217,43 @@ test('a second start on a data folder that a live process uses is refused and di
   await start();
 });
 
-test('a server whose data folder another container took over, while this one stood still, is stopped at once', async () => {
-  copyMade();
-  const lines: string[] = [];
-  const { url, exited } = await start({ lines });
-  await query(url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+/** As another container does. */
+async function takeOver(): Promise<void> {
   const lock = join(dataDir, 'postgres.lock');
   const next = Math.max(...(await readdir(lock)).map(Number)) + 1;
   await writeFile(
     join(lock, String(next)),
     JSON.stringify({ pid: 1, identity: '', scope: 'elsewhere', released: true }),
   );
+}
+
+test('a server whose data folder another container took over, while this one stood still, is stopped at once', async () => {
+  copyMade();
+  const lines: string[] = [];
+  const { url, exited } = await start({ lines });
+  await query(url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+  await takeOver();
   await exited;
   expect(lines.join()).toContain('took over the data folder');
   // By SIGQUIT it writes no checkpoint, and recovers.
   const second = await start();
   expect(await readFile(join(dataDir, 'postgres.log'), 'utf8')).toMatch(/immediate shutdown|not properly shut down/);
   expect(await query(second.url, 'SELECT id FROM kept')).toEqual([42]);
+});
+
+test('also one that is being stopped already is stopped at once then: it writes no checkpoint', async () => {
+  copyMade();
+  const { promise: told, resolve: tell } = Promise.withResolvers<string>();
+  const server = await startEmbeddedPostgres({ dataDir, log: tell });
+  servers.push(server);
+  // It hears what it is told when it goes on.
+  process.kill(server.pid, 'SIGSTOP');
+  const stopped = server.stop();
+  await takeOver();
+  expect(await told).toContain('took over the data folder');
+  process.kill(server.pid, 'SIGCONT');
+  await stopped;
+  expect(await readFile(join(dataDir, 'postgres.log'), 'utf8')).toContain('immediate shutdown');
 });
 
 test('Ctrl-C in a terminal leaves the server to the service, which ends it', async () => {
