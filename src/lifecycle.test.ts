@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { periodic, type Service, startServices, stopServices } from './lifecycle.ts';
 
+const unstopped = new AbortController().signal;
 let told: string[];
 
 beforeEach(() => {
@@ -34,15 +35,33 @@ const hangs = () => new Promise<void>(() => {});
 
 test('services start in order and stop in reverse', async () => {
   const services = [serviceOf('a'), serviceOf('b')];
-  await startServices(services, 1_000);
+  await startServices(services, 1_000, unstopped);
   await stopServices(services, 1_000, () => {});
   expect(told).toEqual(['start a', 'start b', 'stop b', 'stop a']);
 });
 
 test('when one does not start, it and those before it are stopped, later ones are not started, and the failure is thrown', async () => {
   const services = [serviceOf('a'), serviceOf('b', { start: bad }), serviceOf('c')];
-  await expect(startServices(services, 1_000)).rejects.toThrow('bad');
+  await expect(startServices(services, 1_000, unstopped)).rejects.toThrow('bad');
   expect(told).toEqual(['start a', 'start b', 'stop b', 'stop a']);
+});
+
+test('told to stop while one starts, it does not wait for that one: it and those before it are stopped, later ones are not started', async () => {
+  const stop = new AbortController();
+  let fail = (_: Error) => {};
+  const start = () => new Promise<void>((_, reject) => (fail = reject));
+  const starting = startServices([serviceOf('a'), serviceOf('b', { start }), serviceOf('c')], 1_000, stop.signal);
+  await vi.advanceTimersByTimeAsync(0);
+  stop.abort();
+  expect(await starting).toBe(false);
+  expect(told).toEqual(['start a', 'start b', 'stop b', 'stop a']);
+  // What it stood on is gone by now: nobody is to hear of that.
+  fail(new Error('bad'));
+});
+
+test('told to stop before they start, none is started', async () => {
+  expect(await startServices([serviceOf('a')], 1_000, AbortSignal.abort())).toBe(false);
+  expect(told).toEqual([]);
 });
 
 test('one that fails to stop is reported and does not keep the others', async () => {
@@ -75,7 +94,7 @@ test('those of one stage start in order and stop together: one that hangs takes 
     },
   });
   const stages = [serviceOf('pool'), [lanes, serviceOf('housekeeping', { stop: hangs })], serviceOf('http')];
-  await startServices(stages, 1_000);
+  await startServices(stages, 1_000, unstopped);
   expect(told.splice(0)).toEqual(['start pool', 'start lanes', 'start housekeeping', 'start http']);
   const stopping = stopServices(stages, 1_000, (name) => failures.push(name));
   await vi.advanceTimersByTimeAsync(999);
@@ -88,7 +107,7 @@ test('those of one stage start in order and stop together: one that hangs takes 
 
 test('when one of a stage does not start, those before it are stopped, in it and before it', async () => {
   const stages = [serviceOf('a'), [serviceOf('b'), serviceOf('c', { start: bad }), serviceOf('d')]];
-  await expect(startServices(stages, 1_000)).rejects.toThrow('bad');
+  await expect(startServices(stages, 1_000, unstopped)).rejects.toThrow('bad');
   expect(told).toEqual(['start a', 'start b', 'start c', 'stop b', 'stop c', 'stop a']);
 });
 

@@ -1,3 +1,5 @@
+import { unlessAborted } from './unless-aborted.ts';
+
 /** Something long-lived. `start` resolves when it does its work; `stop` when nothing of it is left, within the time given. */
 export interface Service {
   readonly name: string;
@@ -11,22 +13,33 @@ export interface Service {
  */
 export type Stage = Service | readonly Service[];
 
-/** Starts services in order. When one fails, those before it are stopped again and the failure is thrown. */
-export async function startServices(stages: readonly Stage[], deadlineMs: number): Promise<void> {
+/**
+ * Starts services in order. When one fails, those before it are stopped again and the failure is thrown.
+ * @returns false when `signal` was aborted first: then the one that was starting is not waited for, and it and those before it are stopped
+ */
+export async function startServices(
+  stages: readonly Stage[],
+  deadlineMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   const started: Service[][] = [];
   for (const stage of stages) {
     const begun: Service[] = [];
     started.push(begun);
     for (const service of [stage].flat()) {
-      begun.push(service);
       try {
-        await service.start();
+        signal.throwIfAborted();
+        begun.push(service);
+        await unlessAborted(service.start(), signal);
+        signal.throwIfAborted();
       } catch (error) {
         await stopServices(started, deadlineMs, () => {});
+        if (signal.aborted) return false;
         throw error;
       }
     }
   }
+  return true;
 }
 
 /** Stops stage after stage in reverse order, all within the deadline; a service that fails or hangs does not keep the others. */

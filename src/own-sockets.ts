@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { readRedisAddress } from './config/redis-address.ts';
 import { postgresHost } from './store/postgres-host.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** Addresses that were ours once and are no more may be another's by now: the latest of so many stay. */
 const MOST_KEPT = 256;
@@ -47,12 +48,25 @@ export class OwnSockets {
 
   /**
    * Resolves all names anew: one may not have resolved before, or have another address since, as after a failover.
+   * @param signal ends the look: names that did not resolve yet are left out
+   * @param atOnce how many names are looked up at a time. Node has no more than two of the whole process under way, and a dead resolver keeps each for up to half a
+   * minute: beside other work, which has to find Postgres, one
    * @returns what is ours and what was, as `ip:port` or `[ip]:port`
    */
-  async look(): Promise<string[]> {
+  async look(signal: AbortSignal, atOnce = 1): Promise<string[]> {
     const found = listeningAddresses(this.#listener.host).map((address) => format(address, this.#listener.port));
+    const names = new Set(this.#hosts.map(({ host }) => host)).values();
+    const addresses = new Map<string, readonly string[]>();
+    const lookUp = async () => {
+      // Those who look share what is left.
+      for (const name of names) {
+        if (signal.aborted) return;
+        addresses.set(name, (await unlessAborted(this.#resolve(name), signal)) ?? []);
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, lookUp));
     for (const { host, port } of this.#hosts)
-      found.push(...(await this.#resolve(host)).map((address) => format(address, port)));
+      for (const address of addresses.get(host) ?? []) found.push(format(address, port));
     for (const socket of found) {
       this.#known.delete(socket);
       this.#known.add(socket);

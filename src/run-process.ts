@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { HttpServer } from './api/http-server.ts';
-import { awaitSignal } from './await-signal.ts';
+import { awaitSignal, type Stopping } from './await-signal.ts';
 import { buildContext } from './build-context.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
@@ -20,6 +20,8 @@ import { countTenants, findOldestTenant } from './store/tenants.ts';
 const CALIBRATE_MS = 5_000;
 /** How soon it is known that a service of ours has another address. */
 const LOOK_MS = 15_000;
+/** Of names, at a time, while nothing else is looked up. */
+const FIRST_LOOKUPS = 2;
 /** What stopping the embedded Postgres may take of the shutdown's time. */
 const POSTGRES_STOP_MS = 1_500;
 /** How much of the shutdown's time requests under way may take: what they stored must still be written down. */
@@ -43,11 +45,13 @@ export async function runProcess(config: Config): Promise<Ending> {
     if (ending !== undefined) return ending;
     const { REDIS_URL: redis, EGRESS_PROXY_URL: proxy } = config;
     const own = new OwnSockets(listener, { postgres: databaseUrl, redis, proxy });
+    const forbiddenSockets = await own.look(signal, FIRST_LOOKUPS);
+    if (signal.aborted) return stopping;
     const policy = compileEgressPolicy({
       allowedNetworks: config.ALLOWED_NETWORKS,
       allowedPorts: config.ALLOWED_PORTS,
       allowedSockets: demo === null ? [] : [demo.socket],
-      forbiddenSockets: await own.look(),
+      forbiddenSockets,
       httpsOnly: config.HTTPS_ONLY,
     });
     const context = buildContext({ ...installation, config, policy, log, writeInfo });
@@ -59,7 +63,7 @@ export async function runProcess(config: Config): Promise<Ending> {
     const { unknownMigrations } = await prepared;
     if (unknownMigrations.length > 0) context.observe.databaseNewer(unknownMigrations);
     context.health.addReadiness(() => (http.isStopping ? 'stopping' : null));
-    return await runServices(context, http, own, async () => {
+    return await runServices(context, http, own, { asked: stopping, signal }, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
       context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
       const ending = Promise.race([stopping, installation.lost]);
@@ -95,12 +99,13 @@ async function runServices(
   context: Context,
   http: HttpServer,
   own: OwnSockets,
+  stop: Stopping,
   untilEnding: () => Promise<Ending>,
 ): Promise<Ending> {
   const { config, observe } = context;
   const stopMs = config.SHUTDOWN_SECONDS * 1000 - POSTGRES_STOP_MS;
   const services = servicesOf(context, http, own, await loadRoles(config.ROLES));
-  await startServices(services, stopMs);
+  if (!(await startServices(services, stopMs, stop.signal))) return stop.asked;
   try {
     const ending = await untilEnding();
     observe.lifecycle('stopping', { reason: ending.text });
@@ -134,7 +139,7 @@ function servicesOf(context: Context, http: HttpServer, own: OwnSockets, roles: 
     await clock.calibrate(workerPool);
     health.sawPostgres();
   };
-  const lookAtOwn = async () => forbidSockets(context.policy, await own.look());
+  const lookAtOwn = async (signal: AbortSignal) => forbidSockets(context.policy, await own.look(signal));
   return [
     { name: 'measurements', start: async () => runtime.start(), stop: async () => runtime.stop() },
     { name: 'context', start: () => readClock().catch(explainTo(config)), stop: () => context.close() },

@@ -76,7 +76,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
       ...(options.ingest === true ? ingestServices(context) : []),
     ],
   ];
-  await startServices(services, 3_000);
+  await startServices(services, 3_000, new AbortController().signal);
   context.beginServing();
   const app = createApp(context);
   const server = createServer(app);
