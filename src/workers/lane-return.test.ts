@@ -62,3 +62,14 @@ test('a lane whose release failed may be free already: it is let go of, and rung
   await expect(laneReturn.runOnce()).rejects.toThrow('no answer');
   expect(log).toEqual(['gates saved', 'forgotten', 'rung 0']);
 });
+
+test('a lane that is drained is given back, and rung at once, whether or not the table can say what is due next', async () => {
+  const { lane, laneReturn, log } = stage({
+    nextDue: async () => {
+      throw new Error('canceling statement due to statement timeout');
+    },
+  });
+  lane.isDraining = true;
+  await laneReturn.runOnce();
+  expect(log).toEqual(['gates saved', 'released', 'rung 0', 'forgotten']);
+});

@@ -24,23 +24,31 @@ export class LaneReturn {
     this.#options = options;
   }
 
-  /** Gives back those that may leave now. */
+  /**
+   * Gives back those that may leave now. Others wait for lanes that are drained: what is next in them is not asked for, because that may run into the time limit of a statement, each time,
+   * where a transaction stays open that sees old rows.
+   */
   async runOnce(): Promise<void> {
-    const idle = [...this.#options.held].filter((lane) => this.#mayLeave(lane));
-    if (idle.length === 0) return;
+    await this.#leave((lane) => lane.isDraining);
+    await this.#leave((lane) => !lane.isDraining);
+  }
+
+  async #leave(isMeant: (lane: Lane) => boolean): Promise<void> {
+    const leaving = [...this.#options.held].filter((lane) => isMeant(lane) && this.#mayLeave(lane));
+    if (leaving.length === 0) return;
     // From here on nothing may come from memory: it would be sent under a lease that is given back.
-    for (const lane of idle) lane.isLeaving = true;
+    for (const lane of leaving) lane.isLeaving = true;
     try {
-      await this.#giveBack(idle);
+      await this.#giveBack(leaving);
     } finally {
-      for (const lane of idle) lane.isLeaving = false;
+      for (const lane of leaving) lane.isLeaving = false;
     }
   }
 
-  async #giveBack(idle: readonly Lane[]): Promise<void> {
-    const { store, held, endpoints } = this.#options;
-    const due = await store.nextDue(idle.map((lane) => lane.number));
-    const leaving = idle.filter((lane) => this.#mayLeave(lane) && (lane.isDraining || due.get(lane.number) !== 0));
+  async #giveBack(able: readonly Lane[]): Promise<void> {
+    const { held, endpoints } = this.#options;
+    const due = await this.#nextDue(able);
+    const leaving = able.filter((lane) => this.#mayLeave(lane) && (lane.isDraining || due.get(lane.number) !== 0));
     if (leaving.length === 0) return;
     await endpoints.saveGates(({ lane }) => leaving.some(({ number }) => number === lane));
     await this.#release(leaving);
@@ -48,6 +56,11 @@ export class LaneReturn {
       this.#ringAgain(lane, due.get(lane.number));
       held.forget(lane);
     }
+  }
+
+  async #nextDue(lanes: readonly Lane[]): Promise<ReadonlyMap<number, number>> {
+    const idle = lanes.filter((lane) => !lane.isDraining).map((lane) => lane.number);
+    return idle.length === 0 ? new Map() : await this.#options.store.nextDue(idle);
   }
 
   #mayLeave(lane: Lane): boolean {
@@ -69,10 +82,10 @@ export class LaneReturn {
     });
   }
 
-  #ringAgain({ number, isHungry }: Lane, dueInMs: number | undefined): void {
+  #ringAgain({ number, isHungry, isDraining }: Lane, dueInMs: number | undefined): void {
     const { desks, ring, ringIn } = this.#options;
     const inMs = soonest(dueInMs, desks.list.opensInMs(number));
-    if (isHungry || inMs === 0 || desks.list.hasOpenParked(number)) ring([number]);
+    if (isDraining || isHungry || inMs === 0 || desks.list.hasOpenParked(number)) ring([number]);
     else if (inMs !== undefined) ringIn(number, inMs);
   }
 }

@@ -32,10 +32,16 @@ function readMs({ takesMs, sinceMs }: Snapshot, lanes: number): number {
   return 2 + (steps.reduce((sum, part) => sum + part, 0) * takesMs) / lanes;
 }
 
+function statementMs(name: string, snapshot: Snapshot, lanes: number): number {
+  if (name.startsWith('fetchDue')) return readMs(snapshot, lanes);
+  // What is next is behind all that was delivered.
+  return name === 'nextDue' ? 2 + snapshot.takesMs / lanes : 1;
+}
+
 function travelOn(snapshot: Snapshot, lanes: number): (time: VirtualTime) => Travel {
   return (time) => async (_owner, name, work) => {
     await time.sleep(1);
-    const tookMs = name.startsWith('fetchDue') ? readMs(snapshot, lanes) : 1;
+    const tookMs = statementMs(name, snapshot, lanes);
     await time.sleep(Math.min(tookMs, LIMIT_MS));
     if (tookMs > LIMIT_MS) throw new Error('canceling statement due to statement timeout');
     return work();
@@ -119,4 +125,28 @@ test('lanes that are taken later hold up nobody, and one with nothing to do is g
   snapshot.takesMs = 0;
   const areFree = () => [0, 1, 2, 3].every((lane) => rig.isFree(lane));
   expect(await rig.time.pass(200_000, areFree)).toBe(true);
+});
+
+test('lanes go over to a worker that comes while reads from the start run into the time limit, and nobody stands still but that one, once', async () => {
+  const snapshot: Snapshot = { takesMs: 0, sinceMs: 2 * HOUR_MS };
+  const worker = startOn(snapshot, 2);
+  const lanes = [0, 1];
+  for (const lane of lanes) void worker.owner.hold(lane);
+  await goOn(5, worker, lanes);
+  snapshot.takesMs = 28_000;
+  await goOn(40, worker, lanes);
+  const other = rig.startWorker();
+  rig.doorbell.answer = (lane) => {
+    const { owner } = rig.model.lanes.get(lane)!;
+    const isOthers = owner === null ? other.owner.load.lanes < 1 : owner === other.id;
+    return (isOthers ? other : worker).owner.hold(lane);
+  };
+  const [, stalledMs] = await goOn(60, worker, lanes);
+  expect(stalledMs).toBeLessThan(1_500);
+  expect([worker.owner.load.lanes, other.owner.load.lanes]).toEqual([1, 1]);
+  const [waitedMs] = await goOn(30, worker, lanes);
+  expect(waitedMs).toBeLessThan(1_500);
+  // Each found out for itself.
+  expect(new Set(rig.failures)).toEqual(new Set(['lane round: canceling statement due to statement timeout']));
+  expect(rig.failures).toHaveLength(2);
 });
