@@ -298,10 +298,15 @@ export class LaneReader {
     this.#finishedBefore = turns.finished;
     const isServed = ({ lane, tenantNum }: Desk) =>
       this.#lanes.get(lane)?.isDraining === false && memory.mayTake(tenantNum);
-    const options = { isServed, places: crowding.places(), turns, nowMs: this.#nowMs() };
-    const { refills, isAll } = this.#parked.refillsOf(list, options);
-    this.#owesRefill = !isAll || (refills.length > 0 && !memory.hasRoom);
-    if (refills.length === 0 || !memory.hasRoom) return;
+    const nowMs = this.#nowMs();
+    // Before turns are dealt: who had one and was not read would wait for all others again.
+    if (!memory.hasRoom) {
+      this.#owesRefill = this.#parked.isWanted(list, { isServed, nowMs });
+      return;
+    }
+    const { refills, isAll } = this.#parked.refillsOf(list, { isServed, places: crowding.places(), turns, nowMs });
+    this.#owesRefill = !isAll;
+    if (refills.length === 0) return;
     const fetches = refills.map(({ fetch }) => fetch);
     const inMemory = held.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
     const { rows, fresh } = await this.#desks.read(async () => ({

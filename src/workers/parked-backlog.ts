@@ -55,6 +55,12 @@ export class ParkedBacklog {
   /** Tenants that wanted more in the last round, where not all that was wanted could be read. */
   readonly #tenants = new Map<number, Waiting>();
 
+  /** Whether any of them wants more of its parked backlog. Nobody's turn is spent by that. */
+  isWanted(desks: Iterable<Desk>, { isServed, nowMs }: Pick<RefillOptions, 'isServed' | 'nowMs'>): boolean {
+    for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) return true;
+    return false;
+  }
+
   /** What to read now for desks that want more of their parked backlog, in turn, beside what they have in memory. */
   refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refills {
     const { isServed, places, nowMs } = options;

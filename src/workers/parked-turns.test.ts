@@ -1,11 +1,13 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { answered } from './fixtures/fake-sender.ts';
 import { LaneRig } from './fixtures/lane-rig.ts';
+import { ParkedBacklog } from './parked-backlog.ts';
 
 let rig: LaneRig;
 let events = 0;
 
 afterEach(() => {
+  vi.restoreAllMocks();
   rig.time.restore();
   expect(rig.violations).toEqual([]);
 });
@@ -58,4 +60,31 @@ test('an endpoint that works off a parked backlog goes on when very many others 
   const before = await othersGetBacklogs(150, 10, () => 1);
   await rig.time.pass(60_000, () => toOthers() > 1_000);
   expect(toLongServed() - before).toBeGreaterThan(0);
+});
+
+test('no turn of a parked backlog is spent while memory has no room to read it', async () => {
+  const [waiting, live] = [200, 50];
+  const turns = vi.spyOn(ParkedBacklog.prototype, 'refillsOf');
+  const fate = ({ endpointNum }: { endpointNum: number }) => ({
+    outcome: answered(200),
+    afterMs: endpointNum <= waiting ? 50 : 20,
+  });
+  rig = new LaneRig({ lanes: 1, maxInFlight: 256, pauseMs: 10, fate });
+  rig.time.install();
+  for (let num = 1; num <= waiting; num++) {
+    rig.model.addEndpoint(num, 0, 1).tenantNum = 1;
+    park(num, 60);
+  }
+  for (let num = waiting + 1; num <= waiting + live; num++) rig.model.addEndpoint(num, 0, 20).tenantNum = 100 + num;
+  void rig.startWorker().owner.hold(0);
+  for (let i = 0; i < 25; i++) {
+    for (let num = waiting + 1; num <= waiting + live; num++)
+      for (let each = 0; each < 3; each++) rig.model.add(++events, num, rig.model.now);
+    rig.wake(0);
+    await rig.time.pass(20);
+  }
+  const dealt = turns.mock.results.filter(({ value }) => value.refills.length > 0);
+  // The last one may be on its way.
+  expect(dealt.length - rig.model.refills.length).toBeLessThanOrEqual(1);
+  expect(rig.model.refills.length).toBeGreaterThan(10);
 });
