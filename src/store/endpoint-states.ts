@@ -12,13 +12,13 @@ export interface EndpointState {
   /** Plain JSON: `SavedGate` of `src/delivery/gate.ts`; null when nothing is held against the endpoint. */
   readonly gate: unknown;
   readonly closedUntilMs: number | null;
-  /** As it was read: a row that somebody else has rewritten since is left as it is. */
+  /** As it was read: the gate of a row that somebody else has rewritten since is left as it is. */
   readonly resets: number;
   /** What the tenant is told of it, in the order of their numbers. */
   readonly notices: readonly NumberedNotice[];
 }
 
-// What was told under the same lease is not told again: it is saved once more when the answer was lost.
+// What was told under the same lease is not told again: it is saved once more when the answer was lost. That is remembered also where somebody else has rewritten the rest.
 const SAVE = `
   WITH held AS MATERIALIZED (
     SELECT l.lane, l.epoch FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
@@ -37,9 +37,10 @@ const SAVE = `
     JOIN held h ON h.lane = g.lane
    ORDER BY g.endpoint_num
   ON CONFLICT (endpoint_num) DO UPDATE
-     SET gate = EXCLUDED.gate, closed_until = EXCLUDED.closed_until, updated_at = now(),
-         told_epoch = coalesce(EXCLUDED.told_epoch, s.told_epoch), told = coalesce(EXCLUDED.told, s.told)
-   WHERE s.resets = EXCLUDED.resets`;
+     SET gate = CASE WHEN s.resets = EXCLUDED.resets THEN EXCLUDED.gate ELSE s.gate END,
+         closed_until = CASE WHEN s.resets = EXCLUDED.resets THEN EXCLUDED.closed_until ELSE s.closed_until END,
+         updated_at = now(), told_epoch = coalesce(EXCLUDED.told_epoch, s.told_epoch), told = coalesce(EXCLUDED.told, s.told)
+   WHERE s.resets = EXCLUDED.resets OR EXCLUDED.told IS NOT NULL`;
 
 /**
  * Remembers the states of endpoints whose lanes are the caller's, and leaves the notices of what changed, in one statement; what concerns

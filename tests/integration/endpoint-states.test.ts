@@ -99,3 +99,16 @@ test('what the next owner of a lane has to tell is told, whatever numbers the fo
   await saveEndpointStates(pool, leases, [stateOf(1, 11, 0, [1, 2])]);
   expect(await toldNumbers()).toEqual([9, 1, 2]);
 });
+
+test('what was told is not told again where somebody else has rewritten the state meanwhile, and what they wrote stays', async () => {
+  const leases = await take('owner', [1]);
+  await saveEndpointStates(pool, leases, [stateOf(1, 10, 0, [3])]);
+  await pool.query('UPDATE endpoint_states SET gate = NULL, closed_until = NULL, resets = 1 WHERE endpoint_num = 1');
+  const late = { ...stateOf(1, 11, 0, [4]), closedUntilMs: 1_000 };
+  for (let i = 0; i < 2; i++) await saveEndpointStates(pool, leases, [late]);
+  expect(await toldNumbers()).toEqual([3, 4]);
+  expect(await remembered()).toEqual([[1, null]]);
+  expect((await pool.query('SELECT closed_until, resets FROM endpoint_states')).rows).toEqual([
+    { closed_until: null, resets: 1 },
+  ]);
+});
