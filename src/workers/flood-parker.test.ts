@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Cursor, DueDelivery } from '../store/mailbox.ts';
 import { START } from '../store/mailbox.ts';
 import type { ParkedFlood } from '../store/park.ts';
@@ -10,6 +10,7 @@ import { Lane } from './lane.ts';
 let time: VirtualTime;
 let list: DeskList;
 let floods: FloodParker;
+let lane: Lane;
 /** Where each statement began, and when. */
 let begun: { readonly after: Cursor; readonly at: number }[];
 /** Endpoints whose next in order were brought up, and after how many statements. */
@@ -32,9 +33,10 @@ beforeEach(() => {
   promoted = [];
   promoteMs = 0;
   failures = [];
+  lane = new Lane({ lane: 0, epoch: 1 }, 0);
   floods = new FloodParker({
     list,
-    lanes: new Map([[0, new Lane({ lane: 0, epoch: 1 }, 0)]]),
+    lanes: new Map([[0, lane]]),
     maxInFlight: 16,
     onFailure: (what, error) => failures.push(`${what}: ${(error as Error).message}`),
     store: {
@@ -65,6 +67,14 @@ async function rounds(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     floods.start();
     await time.pass(10);
+  }
+}
+
+/** The same where rows of it are read as long as it is not passed over. */
+async function roundsThatMeet(dueAtMs: number, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    if (floods.flooded().length === 0) note(dueAtMs);
+    await rounds(1);
   }
 }
 
@@ -178,13 +188,12 @@ test('as long as each statement parks as many rows as it may the next one comes 
   expect(begun.map((each) => each.at)).toEqual([0, 10, 20, 30, 80]);
 });
 
-test('a parking that fails is told, goes on where it was, and is tried again soon, and where it fails again after ten times as long', async () => {
+test('a parking that fails is told, and is tried again soon, and where it fails again after ten times as long', async () => {
   answer = async () => {
     await time.sleep(begun.length * 100);
     throw new Error('canceling statement due to statement timeout');
   };
-  note(5_000);
-  await rounds(600);
+  await roundsThatMeet(5_000, 600);
   expect(begun.map((each) => each.at)).toEqual([0, 300, 2_500, 5_800]);
   expect(places()).toEqual([4_000, 4_000, 4_000, 4_000]);
   expect(failures.slice(0, 2)).toEqual(
@@ -199,8 +208,7 @@ test('a failure after one that went well is the first again', async () => {
     if (begun.length === 2) return ended(at(900), 500);
     throw new Error('Connection terminated unexpectedly');
   };
-  note(5_000);
-  await rounds(80);
+  await roundsThatMeet(5_000, 80);
   expect(begun.map((each) => each.at)).toEqual([0, 300, 400, 700]);
 });
 
@@ -208,7 +216,62 @@ test('one that fails at once is not tried again at once', async () => {
   answer = async () => {
     throw new Error('no connection');
   };
-  note(5_000);
-  await rounds(41);
+  await roundsThatMeet(5_000, 41);
   expect(begun.map((each) => each.at)).toEqual([0, 200, 400]);
+});
+
+test('where a parking failed nothing is passed over until the next one may be, what was passed over is read, and the next flood is looked for where it is met', async () => {
+  const looksBack = vi.spyOn(lane, 'lookBack');
+  answer = async () => {
+    await time.sleep(10_000);
+    throw new Error('canceling statement due to statement timeout');
+  };
+  for (const dueAtMs of [5_000, 900_000]) {
+    note(dueAtMs);
+    await rounds(1);
+    // Rows of it that stand far back are met meanwhile.
+    note(2_000);
+    expect(floods.flooded()).toEqual([list.get(1)]);
+    await time.pass(10_300, () => !floods.isParking);
+    expect([list.get(1)!.flood, floods.flooded()]).toEqual([null, []]);
+    note(dueAtMs);
+    expect(floods.flooded()).toEqual([]);
+    await time.pass(200);
+  }
+  expect(looksBack).toHaveBeenCalledTimes(2);
+  expect(places()).toEqual([4_000, 899_000]);
+  await time.pass(99_000);
+  note(990_000);
+  expect(floods.flooded()).toEqual([]);
+  await time.pass(1_000);
+  note(990_000);
+  await rounds(1);
+  expect(places()).toEqual([4_000, 899_000, 989_000]);
+});
+
+test('for a minute after a look from the start failed none begins there: a flood is over when it was looked through from where it was met', async () => {
+  answer = async () => {
+    if (begun.at(-1)!.after !== START) return ended(null, 1);
+    await time.sleep(10_000);
+    throw new Error('canceling statement due to statement timeout');
+  };
+  await roundsThatMeet(5_000, 1_100);
+  const failedAt = time.now;
+  expect(failures).toHaveLength(1);
+  begun = [];
+  await roundsThatMeet(5_000, 5_000);
+  expect(new Set(places())).toEqual(new Set([4_000]));
+  await roundsThatMeet(5_000, 2_000);
+  expect(failures).toHaveLength(2);
+  expect(begun.find(({ after }) => after === START)!.at - failedAt).toBeLessThan(61_000);
+});
+
+test('what is next of the keys of a flood in order is looked for anew where its parking failed', async () => {
+  lane.strandedAt = 0;
+  answer = async () => {
+    throw new Error('no connection');
+  };
+  note(5_000, true);
+  await rounds(1);
+  expect([list.get(1)!.flood, lane.strandedAt]).toEqual([null, Number.NEGATIVE_INFINITY]);
 });

@@ -48,11 +48,16 @@ const AFTER_PROMOTING = 20;
 /** How long nothing of a flood is met, in ms, before it is over though parked rows wait: what an endpoint that is closed for hours got is not looked for all that time. */
 const QUIET_MS = 10_000;
 /**
- * How long after a parking that failed the next one may be, in ms: what is passed over stands still meanwhile, and an answer that was lost says nothing about the next one. And how much
- * longer than it took that of the next one that fails: it may run into the time limit of a statement each time.
+ * How long after a parking that failed the next one may be, in ms: an answer that was lost says nothing about the next one. And how much longer than it took that of the next one that fails:
+ * it may run into the time limit of a statement each time.
  */
 const AFTER_FAILURE_MS = 200;
 const AFTER_FAILURES = 10;
+/**
+ * How long after a look from the start failed none is made from there, in ms. While a transaction stays open that sees old rows, it steps over everything that was delivered since. Floods are
+ * over meanwhile when they are looked through from where they were met.
+ */
+const NOT_FROM_START_MS = 60_000;
 
 /** Parks what comes for endpoints that get far more than they can take: by the thousand and unread, so that others are not behind it. */
 export class FloodParker {
@@ -60,6 +65,10 @@ export class FloodParker {
   /** When the next parking may be, in ms of `performance.now()`. */
   #nextAt = Number.NEGATIVE_INFINITY;
   #hasFailed = false;
+  /** Until when none may be because one failed, and nothing is passed over: it would stand still. */
+  #failedUntil = Number.NEGATIVE_INFINITY;
+  /** Until when none begins at the start. */
+  #notFromStartUntil = Number.NEGATIVE_INFINITY;
   #parking: Promise<void> | null = null;
   /** Those that are flooded, and some that were: asked for at each tick, and there may be very many others. */
   readonly #noted = new Map<Desk, Flood>();
@@ -74,7 +83,7 @@ export class FloodParker {
   note(rows: readonly DueDelivery[]): void {
     const { list, lanes, maxInFlight } = this.#options;
     const many = Math.max(1, maxInFlight * FLOOD_SHARE);
-    if (rows.length < many) return;
+    if (rows.length < many || performance.now() < this.#failedUntil) return;
     for (const [num, ours] of Map.groupBy(rows, (row) => row.endpointNum)) {
       const desk = list.get(num);
       if (desk === undefined || ours.length < many) continue;
@@ -120,18 +129,40 @@ export class FloodParker {
       .then(() => {
         this.#hasFailed = false;
       })
-      .catch((error: unknown) => this.#failed(startedAt, error))
+      .catch((error: unknown) => {
+        this.#failed(startedAt, error);
+        this.#giveUp(desks);
+      })
       .finally(() => {
         this.#parking = null;
       });
   }
 
-  /** Told at once, and no round ends for it: what is not parked is passed over by the fetch all the same. */
+  /** Told at once, and no round ends for it. */
   #failed(startedAt: number, error: unknown): void {
     const now = performance.now();
-    this.#nextAt = now + Math.max(AFTER_FAILURE_MS, this.#hasFailed ? AFTER_FAILURES * (now - startedAt) : 0);
+    this.#failedUntil = now + Math.max(AFTER_FAILURE_MS, this.#hasFailed ? AFTER_FAILURES * (now - startedAt) : 0);
+    this.#nextAt = this.#failedUntil;
     this.#hasFailed = true;
     this.#options.onFailure('parking of a flood', error);
+  }
+
+  /** What is not parked is read, some rows at a time, and met anew: the fetch has passed over it, and would until a parking goes well. */
+  #giveUp(desks: readonly Desk[]): void {
+    const numbers = new Set(desks.map(({ lane }) => lane));
+    // Also those that were met meanwhile: their lane's sweep is theirs as well.
+    for (const desk of this.#noted.keys()) {
+      const lane = this.#options.lanes.get(desk.lane);
+      if (!numbers.has(desk.lane)) continue;
+      // What is next of its keys may be parked, and is brought up when its lane is explored next.
+      if (desk.flood === 'ordered' && lane !== undefined) lane.strandedAt = Number.NEGATIVE_INFINITY;
+      desk.flood = null;
+    }
+    for (const number of numbers) {
+      const lane = this.#options.lanes.get(number);
+      lane?.flood.giveUp();
+      lane?.lookBack();
+    }
   }
 
   async #park(desks: readonly Desk[]): Promise<void> {
@@ -151,6 +182,7 @@ export class FloodParker {
     const { parked, ends } = await store.parkEndpoints(leases, nums, FLOOD_SIZE, after).catch((error: unknown) => {
       // It may be done all the same.
       for (const desk of desks) desk.markParked();
+      if ([...after.values()].includes(START)) this.#notFromStartUntil = performance.now() + NOT_FROM_START_MS;
       throw error;
     });
     for (const lane of flooded) lane.flood.took(ends.get(lane.number) ?? null);
@@ -180,7 +212,9 @@ export class FloodParker {
     const known = this.#noted.get(desk);
     // Its lane may have gone meanwhile.
     if (known === undefined) return true;
-    if (!isWhole || this.#options.lanes.get(lane)?.flood.isOver === false) return false;
+    if (this.#options.lanes.get(lane)?.flood.isOver === false) return false;
+    if (performance.now() < this.#notFromStartUntil) return true;
+    if (!isWhole) return false;
     const isQuiet = searched.has(lane) && performance.now() - known.foundAt >= QUIET_MS;
     return flood === 'ordered' || !hasParked || isQuiet;
   }

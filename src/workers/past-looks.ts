@@ -85,6 +85,12 @@ export class Sweep implements Look {
     return this.#place ?? START;
   }
 
+  /** What is left of it is looked for by others. */
+  giveUp(): void {
+    this.#place = null;
+    this.#owed = null;
+  }
+
   took(end: Cursor | null): void {
     this.#place = end ?? this.#owed;
     if (end === null) this.#owed = null;

@@ -23,19 +23,20 @@ interface Snapshot {
   readonly sinceMs: number;
 }
 
-/** How long a read of what is due takes. */
-function readMs({ takesMs, sinceMs }: Snapshot, lanes: number): number {
-  const steps = rig.model.asked.map(({ after, untilMs = rig.model.now }) => {
-    const from = Math.max(after.dueAtMs, rig.model.now - sinceMs);
-    return Math.max(0, Math.min(untilMs, rig.model.now) - from) / sinceMs;
-  });
-  return 2 + (steps.reduce((sum, part) => sum + part, 0) * takesMs) / lanes;
+/** How long it takes to step over what was delivered of one lane and due from there on. */
+function stepMs({ takesMs, sinceMs }: Snapshot, lanes: number, afterMs: number, untilMs = rig.model.now): number {
+  const from = Math.max(afterMs, rig.model.now - sinceMs);
+  return ((Math.max(0, Math.min(untilMs, rig.model.now) - from) / sinceMs) * takesMs) / lanes;
 }
 
 function statementMs(name: string, snapshot: Snapshot, lanes: number): number {
-  if (name.startsWith('fetchDue')) return readMs(snapshot, lanes);
+  const { asked, parkedAfter } = rig.model;
+  const step = (afterMs: number, untilMs?: number) => stepMs(snapshot, lanes, afterMs, untilMs);
+  const sum = (steps: readonly number[]) => steps.reduce((all, each) => all + each, 2);
+  if (name.startsWith('fetchDue')) return sum(asked.map(({ after, untilMs }) => step(after.dueAtMs, untilMs)));
+  if (name === 'parkEndpoints') return sum([...parkedAfter.values()].map(({ dueAtMs }) => step(dueAtMs)));
   // What is next is behind all that was delivered.
-  return name === 'nextDue' ? 2 + snapshot.takesMs / lanes : 1;
+  return name === 'nextDue' ? sum([step(0)]) : 1;
 }
 
 function travelOn(snapshot: Snapshot, lanes: number): (time: VirtualTime) => Travel {
@@ -149,4 +150,27 @@ test('lanes go over to a worker that comes while reads from the start run into t
   // Each found out for itself.
   expect(new Set(rig.failures)).toEqual(new Set(['lane round: canceling statement due to statement timeout']));
   expect(rig.failures).toHaveLength(2);
+});
+
+test('an endpoint that is flooded while reads from the start run into the time limit is delivered to as fast as it takes them', async () => {
+  const snapshot: Snapshot = { takesMs: 0, sinceMs: 2 * HOUR_MS };
+  const worker = startOn(snapshot);
+  void worker.owner.hold(0);
+  await goOn(5, worker);
+  snapshot.takesMs = 14_000;
+  await goOn(15, worker);
+  const flooded = 2;
+  rig.model.addEndpoint(flooded, 0, 1);
+  const comes = () => rig.model.add(++events, flooded, rig.model.now);
+  for (let i = 0; i < 1_500; i++) comes();
+  const others: number[] = [];
+  const later: ModelRow[] = [];
+  for (let i = 0; i < 90; i++) {
+    later.push(comes());
+    others.push((await goOn(1, worker))[0]);
+    // What comes waits behind the one look that runs into the limit, and for no pause after it.
+    expect(later.filter((row) => !isGone(row) && rig.model.now - row.dueAtMs > 15_000)).toEqual([]);
+  }
+  expect(Math.max(...others)).toBeLessThan(1_500);
+  expect(rig.failures.filter((each) => each.startsWith('parking'))).toHaveLength(1);
 });
