@@ -5,7 +5,7 @@ import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import { ParkedBacklog, refilled } from './parked-backlog.ts';
+import { leftOut, ParkedBacklog, refilled } from './parked-backlog.ts';
 import { PastCrowd } from './past-crowd.ts';
 import { StartReads } from './start-reads.ts';
 
@@ -312,9 +312,10 @@ export class LaneReader {
     const { rows, fresh } = await this.#desks.read(async () => ({
       rows: await this.#store.fetchParked(fetches, inMemory),
     }));
-    if (!(await this.#admit(fresh, performance.now()))) return;
+    const isTakenIn = await this.#admit(fresh, performance.now());
+    for (const refill of refills) leftOut(refill);
     // Not before: what did not come into memory is still to be read.
-    for (const refill of refills) refilled(refill, rows);
+    if (isTakenIn) for (const refill of refills) refilled(refill, rows);
   }
 
   /** What is still to be said to the table when the process stops: rows that nobody would look for. */

@@ -22,6 +22,8 @@ export interface Refill {
   readonly desk: Desk;
   readonly fetch: ParkedFetch;
   readonly parkings: number;
+  /** Its desk's `refilledAt` before. */
+  readonly turnBefore: number;
 }
 
 /** Rows to read, by class. */
@@ -125,10 +127,11 @@ export class ParkedBacklog {
   }
 
   #refillsFor(desk: Desk, limits: Limits): Refill[] {
+    const turnBefore = desk.refilledAt;
     desk.refilledAt = this.#turn;
     return [...limits].map(([kind, limit]) => {
       const { cursor: after, parkings } = desk.parked[kind];
-      return { desk, parkings, fetch: { lane: desk.lane, endpointNum: desk.num, kind, after, limit } };
+      return { desk, parkings, turnBefore, fetch: { lane: desk.lane, endpointNum: desk.num, kind, after, limit } };
     });
   }
 }
@@ -217,6 +220,11 @@ function mostOfEach(desk: Desk): Limits {
   // Retries and replays have half of the room that first attempts have (`Admission`).
   const mostOfClass = (kind: DeliveryClass) => (kind === 'first' ? most : Math.ceil(most / 2));
   return new Map(CLASSES.filter(desk.lacks).map((kind) => [kind, mostOfClass(kind)]));
+}
+
+/** Of what was read there was no room for any: that was no turn, and it goes before those that had one. */
+export function leftOut({ desk, turnBefore }: Refill): void {
+  if (desk.held === 0) desk.refilledAt = turnBefore;
 }
 
 /** Takes note of what a refill brought. */
