@@ -14,7 +14,7 @@ import { textNotes } from './text-notes.ts';
 
 /** To visit a place, and to look whether tests hold together, in steps of `matchSteps`. */
 const PLACE_STEPS = 4;
-const CONSISTENCY_STEPS = 8;
+const CONSISTENCY_STEPS = 150;
 
 /** Takes events through an index, one at a time. */
 export class EventSearch implements IntervalVisitor {

@@ -11,7 +11,7 @@ export interface Hits {
 
 /** To find the group of a value, and to note what hits there are (and more for many values), in steps of `matchSteps`. */
 const GROUP_STEPS = 4;
-const HITS_STEPS = 16;
+const HITS_STEPS = 200;
 
 /** The distinct values that an event has at a path, and where each stands. */
 export class ValueGroups {
@@ -40,7 +40,7 @@ export class ValueGroups {
   /** @param num for hits that were not met before */
   hitsOf(test: IndexedTest, num: number): Hits {
     const bits = new Uint32Array((this.#values.length + 31) >>> 5);
-    matchSteps.take(HITS_STEPS + (bits.length >>> 1) + (test.exactValues?.length ?? 0));
+    matchSteps.take(HITS_STEPS + 2 * bits.length + (test.exactValues?.length ?? 0));
     if (test.exactValues === null) {
       matchSteps.take(this.#values.length * test.steps);
       for (const [i, value] of this.#values.entries()) if (test.satisfiedBy(value)) bits[i >>> 5]! |= 1 << i;

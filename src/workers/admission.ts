@@ -77,6 +77,7 @@ export class Admission {
     const desk = list.of(due.endpointNum, due.lane);
     const skip: SkipReason | null = body.expunged ? 'payload_expunged' : desk.isDeleted ? 'endpoint_deleted' : null;
     if (skip !== null) {
+      desk.taken++;
       held.add(due, lane, body.body.length);
       this.#skip(letter, skip, desk);
       return;
@@ -95,6 +96,7 @@ export class Admission {
       aside.setBehind([due]);
       return;
     }
+    desk.taken++;
     held.add(due, lane, letter.body.body.length);
     if (standing === 'wait') return;
     desk.waiting.push(letter);

@@ -63,6 +63,8 @@ export class Desk {
   wasFlooded = false;
   /** When its backlog was read last, or first wanted, as `ParkedBacklog` counts turns; 0 before. */
   refilledAt = 0;
+  /** Rises with each row that was taken in, or done with at once. */
+  taken = 0;
   /** Rows that commits under way bring it from memory. */
   expected = 0;
 

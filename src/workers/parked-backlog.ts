@@ -22,8 +22,9 @@ export interface Refill {
   readonly desk: Desk;
   readonly fetch: ParkedFetch;
   readonly parkings: number;
-  /** Its desk's `refilledAt` before. */
+  /** Its desk's `refilledAt` and `taken` before. */
   readonly turnBefore: number;
+  readonly takenBefore: number;
 }
 
 /** Rows to read, by class. */
@@ -127,11 +128,11 @@ export class ParkedBacklog {
   }
 
   #refillsFor(desk: Desk, limits: Limits): Refill[] {
-    const turnBefore = desk.refilledAt;
+    const before = { turnBefore: desk.refilledAt, takenBefore: desk.taken };
     desk.refilledAt = this.#turn;
     return [...limits].map(([kind, limit]) => {
       const { cursor: after, parkings } = desk.parked[kind];
-      return { desk, parkings, turnBefore, fetch: { lane: desk.lane, endpointNum: desk.num, kind, after, limit } };
+      return { desk, parkings, ...before, fetch: { lane: desk.lane, endpointNum: desk.num, kind, after, limit } };
     });
   }
 }
@@ -223,8 +224,8 @@ function mostOfEach(desk: Desk): Limits {
 }
 
 /** Of what was read there was no room for any: that was no turn, and it goes before those that had one. */
-export function leftOut({ desk, turnBefore }: Refill): void {
-  if (desk.held === 0) desk.refilledAt = turnBefore;
+export function leftOut({ desk, turnBefore, takenBefore }: Refill): void {
+  if (desk.taken === takenBefore) desk.refilledAt = turnBefore;
 }
 
 /** Takes note of what a refill brought. */

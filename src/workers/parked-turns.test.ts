@@ -62,6 +62,21 @@ test('an endpoint that works off a parked backlog goes on when very many others 
   expect(toLongServed() - before).toBeGreaterThan(0);
 });
 
+test('backlogs of deleted endpoints, which are done with as they are read, do not go first each time', async () => {
+  rig = new LaneRig({ lanes: 1, maxInFlight: 256, fate: () => ({ outcome: answered(200), afterMs: 2 }) });
+  rig.time.install();
+  for (let num = 1; num <= 110; num++) {
+    const endpoint = rig.model.addEndpoint(num, 0, 2);
+    Object.assign(endpoint, { tenantNum: 1, deleted: num <= 80 });
+    park(num, 300);
+  }
+  void rig.startWorker().owner.hold(0);
+  const served = () => new Set(rig.sent.map(({ endpointNum }) => endpointNum)).size;
+  expect(await rig.time.pass(60_000, () => served() === 30)).toBe(true);
+  // Far from all of the 24,000 that the deleted ones had.
+  expect([...rig.model.rows.values()].filter(({ endpointNum }) => endpointNum <= 80).length).toBeGreaterThan(12_000);
+});
+
 test('no turn of a parked backlog is spent while memory has no room to read it', async () => {
   const [waiting, live] = [200, 50];
   const turns = vi.spyOn(ParkedBacklog.prototype, 'refillsOf');

@@ -10,7 +10,7 @@ beforeAll(async () => {
   const tenant = await makeTenant(service, 'acme');
   const endpoint = await makeEndpoint(service, tenant, {});
   await query(
-    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now() - interval '135 s', $2, $3, 0)`,
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, now() - interval '136 s', $2, $3, 0)`,
     [await logEvent(service, tenant), endpoint.num, tenant.num],
   );
 });
@@ -41,7 +41,8 @@ test('what its worker holds back for the limits of its endpoint, or has under wa
 test('a lane that changes hands has waited for no longer than since it was taken last', async () => {
   await query(`UPDATE lanes SET acquired_at = now() - interval '10 s'`);
   const { due_age_seconds, unowned_due_age_seconds } = await figures();
-  expect(unowned_due_age_seconds).toBeGreaterThanOrEqual(10);
+  // A clock may go back a little between two statements.
+  expect(unowned_due_age_seconds).toBeGreaterThan(9);
   expect(unowned_due_age_seconds).toBeLessThan(due_age_seconds);
 });
 
