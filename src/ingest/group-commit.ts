@@ -207,7 +207,7 @@ export class GroupCommit {
       else if (reason === 'later') later.push(unit);
       else this.#setAside(unit, this.#options.routing.firstMissing(unit.unit) ?? unit.unit[0]!.tenant.num);
     }
-    if (later.length > 0) this.#rejoin(later);
+    this.#rejoin(later);
     if (restless.length > 0)
       this.#fail(restless, new Error(`The routing of tenants changed ${MAX_CHANGES} times in a row.`));
   };
@@ -225,6 +225,7 @@ export class GroupCommit {
   }
 
   #rejoin(units: readonly PendingUnit[]): void {
+    if (units.length === 0) return;
     // Most came before those that wait there.
     this.#waiting = [...units, ...this.#waiting].sort((one, other) => one.since - other.since);
     this.#schedule();

@@ -32,7 +32,6 @@ export const UNMETERED: MatchMeter = {
 export class TurnMeter implements MatchMeter {
   readonly nowMs: () => number;
   readonly #spentBy = new Map<number, number>();
-  readonly #costly = new Set<number>();
   #spentMs = 0;
 
   /** @param nowMs a clock that never steps back */
@@ -45,16 +44,14 @@ export class TurnMeter implements MatchMeter {
   }
 
   isCostly(tenantNum: number): boolean {
-    if (this.isOver) return (this.#spentBy.get(tenantNum) ?? 0) >= PART_MS;
-    return this.#costly.size > 0 && this.#costly.has(tenantNum);
+    const spentMs = this.#spentMs === 0 ? 0 : (this.#spentBy.get(tenantNum) ?? 0);
+    return spentMs >= (this.isOver ? PART_MS : TENANT_TURN_MS);
   }
 
   took(tenantNum: number, ms: number): boolean {
     if (ms < USUAL_MS) return false;
     this.#spentMs += ms;
-    const spent = (this.#spentBy.get(tenantNum) ?? 0) + ms;
-    this.#spentBy.set(tenantNum, spent);
-    if (spent >= TENANT_TURN_MS) this.#costly.add(tenantNum);
+    this.#spentBy.set(tenantNum, (this.#spentBy.get(tenantNum) ?? 0) + ms);
     return true;
   }
 }
