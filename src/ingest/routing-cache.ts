@@ -1,12 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { OrderMode } from '../domain/endpoint.ts';
 import { laneOf } from '../routing/lane-of.ts';
-import { TooCostlyToMatch } from '../routing/match-steps.ts';
 import type { Subscription } from '../routing/subscription-clauses.ts';
 import { TenantIndex } from '../routing/tenant-index.ts';
-import type { Match, MatchedEvent, Matcher, Unmatched } from './match.ts';
 import { type MatchMeter, UNMETERED } from './match-meter.ts';
 import type { Unit } from './plan-group.ts';
+import { type Prepared, PreparedEntries, type RoutingEntry } from './prepared-entries.ts';
 
 export interface LoadedRouting {
   readonly version: bigint;
@@ -39,31 +38,15 @@ export type LoadRouting = (
   known: ReadonlyMap<number, KnownEndpoint>,
 ) => Promise<LoadedRouting | null>;
 
-/** An index, and the version of the routing that it was brought up to. */
-interface Entry {
-  readonly version: bigint;
-  readonly index: TenantIndex;
-  /** What few tenants have: endpoints that want their deliveries in order, event types. Null: nothing of it. */
-  readonly extras: Pick<Match, 'ordered' | 'rulesVersion'> | null;
-}
-
 interface Tenant {
   index: TenantIndex;
   readonly known: Map<number, KnownEndpoint>;
   /** Null: the tenant is gone, for good. Undefined until it was loaded, and from when it was forgotten. */
-  entry: Entry | null | undefined;
+  entry: RoutingEntry | null | undefined;
   /** How often it was forgotten: a load that began before brings nothing new. */
   generation: number;
-  loading: { readonly generation: number; readonly promise: Promise<Entry | null> } | null;
+  loading: { readonly generation: number; readonly promise: Promise<RoutingEntry | null> } | null;
   size: number;
-}
-
-/** Tenants that are gone, and a matcher for the others. */
-export interface Prepared {
-  readonly gone: ReadonlySet<number>;
-  /** Those that are neither: they have to be prepared before they are matched. */
-  readonly missing: ReadonlySet<number>;
-  readonly matcher: Matcher;
 }
 
 export interface RoutingCapacity {
@@ -174,7 +157,7 @@ export class RoutingCache {
 
   readonly #laneOf = (endpointNum: number): number => laneOf(endpointNum, this.#lanes);
 
-  #entryOf(num: number): Entry | null | Promise<Entry | null> {
+  #entryOf(num: number): RoutingEntry | null | Promise<RoutingEntry | null> {
     const tenant = this.#touch(num);
     if (tenant.entry !== undefined) return tenant.entry;
     const { loading, generation } = tenant;
@@ -186,7 +169,7 @@ export class RoutingCache {
     return promise;
   }
 
-  async #read(num: number, tenant: Tenant): Promise<Entry | null> {
+  async #read(num: number, tenant: Tenant): Promise<RoutingEntry | null> {
     const { generation } = tenant;
     try {
       const loaded = await this.#load(num, tenant.known);
@@ -234,7 +217,7 @@ function newTenant(): Tenant {
   return { index: new TenantIndex(), known: new Map(), entry: undefined, generation: 0, loading: null, size: 0 };
 }
 
-function extrasOf({ endpoints, rulesVersion = 0n }: LoadedRouting): Entry['extras'] {
+function extrasOf({ endpoints, rulesVersion = 0n }: LoadedRouting): RoutingEntry['extras'] {
   const ordered = new Map(
     endpoints.flatMap(({ num, order = 'none' }) => (order === 'none' ? [] : [[num, order] as const])),
   );
@@ -249,7 +232,7 @@ function clear(tenant: Tenant): null {
 }
 
 /** Changes what is not as it was, in slices. */
-async function bringUpToDate({ index, known }: Tenant, loaded: LoadedRouting): Promise<Entry> {
+async function bringUpToDate({ index, known }: Tenant, loaded: LoadedRouting): Promise<RoutingEntry> {
   let sliceEnd = performance.now() + SLICE_MS;
   const rest = async () => {
     await nextTurn();
@@ -270,60 +253,4 @@ async function bringUpToDate({ index, known }: Tenant, loaded: LoadedRouting): P
     if (performance.now() >= sliceEnd) await rest();
   }
   return { version: loaded.version, index, extras: extrasOf(loaded) };
-}
-
-/** What a group of events is matched with. */
-class PreparedEntries implements Matcher {
-  readonly laneOf: Matcher['laneOf'];
-  readonly #meter: MatchMeter;
-  readonly #gone = new Set<number>();
-  readonly #missing = new Set<number>();
-  readonly #entries = new Map<number, Entry>();
-
-  constructor(laneOf: Matcher['laneOf'], meter: MatchMeter) {
-    this.laneOf = laneOf;
-    this.#meter = meter;
-  }
-
-  add(tenantNum: number, entry: Entry | null | undefined): void {
-    if (entry === undefined) this.#missing.add(tenantNum);
-    else if (entry === null) this.#gone.add(tenantNum);
-    else this.#entries.set(tenantNum, entry);
-  }
-
-  result(): Prepared {
-    return { gone: this.#gone, missing: this.#missing, matcher: this };
-  }
-
-  isCostly(tenantNum: number): boolean {
-    return this.#meter.isCostly(tenantNum);
-  }
-
-  match(tenantNum: number, event: MatchedEvent): Match | Unmatched | null {
-    const entry = this.#entries.get(tenantNum);
-    if (entry === undefined) throw new Error('A tenant was matched before its routing was loaded.');
-    if (event.matched?.version === entry.version) return event.matched;
-    if (this.#meter.isOver || this.#meter.isCostly(tenantNum)) return null;
-    const known = entry.index.recall(event.type);
-    if (known !== undefined) return matchOf(entry, known);
-    const began = this.#meter.nowMs();
-    const match = matchWith(entry, event);
-    const isLong = this.#meter.took(tenantNum, this.#meter.nowMs() - began);
-    if (isLong || match.endpoints === null) event.matched = match;
-    return match;
-  }
-}
-
-function matchWith(entry: Entry, event: MatchedEvent): Match | Unmatched {
-  try {
-    return matchOf(entry, entry.index.match(event));
-  } catch (error) {
-    if (error instanceof TooCostlyToMatch) return { version: entry.version, endpoints: null };
-    throw error;
-  }
-}
-
-function matchOf({ version, extras }: Entry, endpoints: readonly number[]): Match {
-  const match = { version, endpoints };
-  return extras === null ? match : { ...match, ...extras };
 }
