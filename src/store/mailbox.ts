@@ -81,7 +81,8 @@ export interface PassedOver {
   readonly rows: readonly DeliveryKey[];
 }
 
-interface Row {
+/** A row of the mailbox as `DUE_COLUMNS` reads it, and what the fetch says of it. */
+export interface DueRow {
   event_id: string;
   due_ms: number;
   endpoint_num: number;
@@ -108,13 +109,14 @@ const ORDER_COLUMNS = `m.order_key, m.seq,
     EXISTS (SELECT FROM paused_keys p WHERE p.endpoint_num = m.endpoint_num AND p.order_key = m.order_key)
   ELSE false END AS is_paused`;
 
-const COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version, ${ORDER_COLUMNS}`;
+/** What is read of a row of the mailbox `m`, with the version of its endpoint `e`. */
+export const DUE_COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version, ${ORDER_COLUMNS}`;
 
 // One statement for all lanes of the process: an index range scan each, from the lane's cursor. Rows to pass over are in a hashed subplan; to
 // read them again, join them and send them costs ten times as much as to leave them out. Whoever is passed over may have millions of rows: so it looks at
 // `most` and no more, and says at which it stopped.
 const fetchDueOf = ({ array = '', column: name = '', until = 'now()' } = {}) => `
-  SELECT ${COLUMNS}, m.is_wanted, m.place = m.most AS is_stop
+  SELECT ${DUE_COLUMNS}, m.is_wanted, m.place = m.most AS is_stop
     FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[], $10::int[]${array}) AS l(lane, due_ms, event_id, endpoint_num, size, most${name})
    CROSS JOIN LATERAL (
      SELECT s.*, l.most
@@ -151,7 +153,7 @@ const FETCH_DUE_UNTIL = {
 export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over: PassedOver): Promise<DueRows> {
   const isInParts = lanes.some(({ untilMs }) => untilMs !== undefined);
   const untilMs = () => plainArray(lanes.map((fetch) => fetch.untilMs ?? 'Infinity'));
-  const { rows } = await pool.query<Row>({
+  const { rows } = await pool.query<DueRow>({
     ...(isInParts ? FETCH_DUE_UNTIL : FETCH_DUE),
     values: [
       plainArray(lanes.map((fetch) => fetch.lane)),
@@ -170,64 +172,14 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over:
   return { rows: rows.filter((row) => row.is_wanted).map(toUnparked), stops: new Map(stops) };
 }
 
-const KEYS = [column(uuids, (row: DeliveryKey) => row.eventUuid), column(ints, (row: DeliveryKey) => row.endpointNum)];
+export const KEYS = [
+  column(uuids, (row: DeliveryKey) => row.eventUuid),
+  column(ints, (row: DeliveryKey) => row.endpointNum),
+];
 
-/** The code of a parked row's class; null of any other. As mailbox_parked_class_idx has it, word for word. */
-export const PARKED_CLASS =
-  'CASE WHEN NOT parked THEN NULL WHEN replay_num IS NOT NULL THEN 2 WHEN step > 0 THEN 1 ELSE 0 END';
+const toUnparked = (row: DueRow) => toDueDelivery(row, false);
 
-// An index range scan for each class of an endpoint: however many rows the others have, none of them is met.
-const FETCH_PARKED = `
-  SELECT ${COLUMNS}
-    FROM unnest($1::smallint[], $2::int[], $3::int[], $4::float8[], $5::uuid[], $6::int[]) AS l(lane, endpoint_num, class, due_ms, event_id, size)
-   CROSS JOIN LATERAL (
-     SELECT * FROM mailbox
-      WHERE lane = l.lane AND endpoint_num = l.endpoint_num AND ${PARKED_CLASS} = l.class AND due_at <= now()
-        AND (due_at, event_id) > (to_timestamp(l.due_ms / 1000), l.event_id)
-        AND (event_id, endpoint_num) NOT IN (SELECT unnest($7::uuid[]), unnest($8::int[]))
-      ORDER BY due_at, event_id
-      LIMIT l.size
-   ) m
-    JOIN endpoints e ON e.num = m.endpoint_num
-   ORDER BY m.endpoint_num, m.due_at, m.event_id`;
-
-export interface ParkedFetch {
-  readonly lane: number;
-  readonly endpointNum: number;
-  readonly kind: DeliveryClass;
-  readonly after: Cursor;
-  readonly limit: number;
-}
-
-/**
- * Due rows of endpoints' parked backlogs, so many of each class, in due order within an endpoint. They stay parked in the table until they are settled. The statement has no name, so that it
- * is planned each time: by a plan that was made while few rows waited it goes through all rows of an endpoint rather than through those that are wanted.
- * @param held rows that are passed over: those in memory
- */
-export async function fetchParked(
-  pool: pg.Pool,
-  endpoints: readonly ParkedFetch[],
-  held: readonly DeliveryKey[],
-): Promise<DueDelivery[]> {
-  const { rows } = await pool.query<Row>({
-    text: FETCH_PARKED,
-    values: [
-      plainArray(endpoints.map((fetch) => fetch.lane)),
-      plainArray(endpoints.map((fetch) => fetch.endpointNum)),
-      plainArray(endpoints.map((fetch) => CLASSES.indexOf(fetch.kind))),
-      plainArray(endpoints.map((fetch) => fetch.after.dueAtMs)),
-      plainArray(endpoints.map((fetch) => fetch.after.eventUuid)),
-      plainArray(endpoints.map((fetch) => fetch.limit)),
-      ...valuesOf(KEYS, held),
-    ],
-  });
-  return rows.map(toParked);
-}
-
-const toUnparked = (row: Row) => toDueDelivery(row, false);
-const toParked = (row: Row) => toDueDelivery(row, true);
-
-function toDueDelivery(row: Row, isParked: boolean): DueDelivery {
+export function toDueDelivery(row: DueRow, isParked: boolean): DueDelivery {
   return {
     eventUuid: row.event_id,
     endpointNum: row.endpoint_num,
@@ -243,7 +195,7 @@ function toDueDelivery(row: Row, isParked: boolean): DueDelivery {
   };
 }
 
-function orderOf({ order_key: key, seq, behind_seq: behind, is_paused: isPaused }: Row): OrderPlace | null {
+function orderOf({ order_key: key, seq, behind_seq: behind, is_paused: isPaused }: DueRow): OrderPlace | null {
   if (key === null) return null;
   return { key, seq: Number(seq), behindSeq: behind === null ? null : Number(behind), isPaused };
 }
@@ -265,30 +217,6 @@ export async function stillWaiting(
     ],
   });
   return found.rows.map((row) => ({ eventUuid: row.event_id, endpointNum: row.endpoint_num }));
-}
-
-// A loose index scan: one probe per endpoint that has parked rows, however many rows it has.
-const PARKED_ENDPOINTS = `
-  WITH RECURSIVE found AS (
-    SELECT l.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = l.lane AND m.parked) AS endpoint_num
-      FROM unnest($1::smallint[]) AS l(lane)
-    UNION ALL
-    SELECT f.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = f.lane AND m.parked AND m.endpoint_num > f.endpoint_num)
-      FROM found f WHERE f.endpoint_num IS NOT NULL
-  )
-  SELECT lane, endpoint_num FROM found WHERE endpoint_num IS NOT NULL`;
-
-/** Which endpoints of these lanes have a parked backlog: what a new owner must know. */
-export async function parkedEndpoints(
-  pool: pg.Pool,
-  lanes: readonly number[],
-): Promise<{ lane: number; endpointNum: number }[]> {
-  const { rows } = await pool.query<{ lane: number; endpoint_num: number }>({
-    name: 'parked-endpoints',
-    text: PARKED_ENDPOINTS,
-    values: [plainArray(lanes)],
-  });
-  return rows.map((row) => ({ lane: row.lane, endpointNum: row.endpoint_num }));
 }
 
 /** When the next row of each lane falls due, in ms from now on Postgres's clock (0 = due already); lanes with none are absent. */

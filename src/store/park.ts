@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { LaneLease } from './lanes.ts';
-import { CLASSES, type Cursor, type DeliveryClass, type DueDelivery, looksOf, PARKED_CLASS, START } from './mailbox.ts';
+import { CLASSES, type Cursor, type DeliveryClass, type DueDelivery, looksOf, START } from './mailbox.ts';
+import { PARKED_CLASS } from './parked-rows.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
 

@@ -4,9 +4,10 @@ import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
 import { giveUp, leaveDropped } from '../store/give-up.ts';
 import { acquireLanes, heartbeat, releaseLanes } from '../store/lanes.ts';
-import * as mailbox from '../store/mailbox.ts';
+import { fetchDue, nextDue, stillWaiting } from '../store/mailbox.ts';
 import { promote, promoteAll } from '../store/order.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../store/park.ts';
+import { fetchParked, parkedEndpoints } from '../store/parked-rows.ts';
 import { readBodies } from '../store/read-bodies.ts';
 import { type SettledAttempt, settle } from '../store/settle.ts';
 import { clearSuspects, putOnTrial, reviewSuspects } from '../store/suspects.ts';
@@ -52,14 +53,14 @@ function reads({ context: { workerPool: pool, bodies, observe } }: LaneStoreOpti
   return {
     fetchDue: async (fetches, over) => {
       const since = performance.now();
-      const found = await mailbox.fetchDue(pool, fetches, over);
+      const found = await fetchDue(pool, fetches, over);
       observe.fetched(performance.now() - since);
       return found;
     },
-    fetchParked: (fetches, held) => mailbox.fetchParked(pool, fetches, held),
-    parkedEndpoints: (lanes) => mailbox.parkedEndpoints(pool, lanes),
-    stillWaiting: (rows) => mailbox.stillWaiting(pool, rows),
-    nextDue: (lanes) => mailbox.nextDue(pool, lanes),
+    fetchParked: (fetches, held) => fetchParked(pool, fetches, held),
+    parkedEndpoints: (lanes) => parkedEndpoints(pool, lanes),
+    stillWaiting: (rows) => stillWaiting(pool, rows),
+    nextDue: (lanes) => nextDue(pool, lanes),
     bodies: (uuids, maxBytes) => readBodies(pool, bodies, uuids, maxBytes),
   };
 }

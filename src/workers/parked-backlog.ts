@@ -1,4 +1,5 @@
-import { CLASSES, type DeliveryClass, type DueDelivery, type ParkedFetch, START } from '../store/mailbox.ts';
+import { CLASSES, type DeliveryClass, type DueDelivery, START } from '../store/mailbox.ts';
+import type { ParkedFetch } from '../store/parked-rows.ts';
 import type { Desk } from './desk.ts';
 import { classOf } from './letter-queue.ts';
 import type { Places, Turns } from './turns.ts';

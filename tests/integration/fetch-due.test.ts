@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
-import { fetchDue, fetchParked, looksOf, START, stillWaiting } from '../../src/store/mailbox.ts';
+import { fetchDue, looksOf, START, stillWaiting } from '../../src/store/mailbox.ts';
+import { fetchParked } from '../../src/store/parked-rows.ts';
 import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
