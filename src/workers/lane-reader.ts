@@ -8,6 +8,7 @@ import type { LaneStore } from './lane-store.ts';
 import { leftOut, ParkedBacklog, refilled } from './parked-backlog.ts';
 import { PastCrowd } from './past-crowd.ts';
 import { StartReads } from './start-reads.ts';
+import { StrandedLook } from './stranded-look.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
@@ -36,8 +37,6 @@ const TAKEN_AT_ONCE = 128;
 const ADMIT_MS = 2_000;
 /** Least time between two looks through parked backlogs while slots are short, in ms: requests take far longer then. */
 const CROWDED_REFILL_MS = 25;
-/** How often rows are looked for that stand behind nothing any more although nobody brought them up. */
-const STRANDED_MS = 60_000;
 
 /** Moves rows between the mailbox and the desks: what is due comes in, what an endpoint cannot take now goes back, parked. */
 export class LaneReader {
@@ -49,6 +48,7 @@ export class LaneReader {
   readonly #floods: FloodParker;
   readonly #aside: AsideWriter;
   readonly #pastCrowd: PastCrowd;
+  readonly #stranded: StrandedLook;
   readonly #parked = new ParkedBacklog();
   readonly #starts = new StartReads();
   /** Lanes whose parked endpoints are to be looked for. */
@@ -58,11 +58,6 @@ export class LaneReader {
   /** When parked backlogs were gone through last, in ms of `performance.now()`, and how many requests had ended by then. */
   #refilledAt = Number.NEGATIVE_INFINITY;
   #finishedBefore = 0;
-  /** The look for rows that stand behind nothing any more, while it is under way. */
-  #stranded: Promise<void> | null = null;
-  #strandedFailure: unknown = null;
-  /** Lanes that came meanwhile: theirs is next. */
-  readonly #strandedNext = new Set<number>();
 
   constructor(options: LaneReaderOptions) {
     const { store, desks, lanes, nowMs } = options;
@@ -73,13 +68,14 @@ export class LaneReader {
     this.#onProgress = options.onProgress;
     this.#floods = new FloodParker({ ...options, list: desks.list });
     this.#aside = new AsideWriter({ ...options, floods: this.#floods });
+    this.#stranded = new StrandedLook({ store, lanes, onOver: (lane) => this.explore(lane) });
     const admit = (rows: readonly DueDelivery[]) => this.#admit(rows, performance.now());
     this.#pastCrowd = new PastCrowd({ ...options, floods: this.#floods, admit });
   }
 
   /** One round of reading. */
   async runOnce(): Promise<void> {
-    this.#throwStrandedFailure();
+    this.#stranded.throwFailure();
     this.#pastCrowd.throwFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
     await this.#aside.promote();
@@ -111,7 +107,7 @@ export class LaneReader {
 
   /** Whether rows of a lane may be parked, or brought up, that this process does not know of yet. */
   mayBring(lane: number): boolean {
-    return this.#floods.isParking || this.#stranded !== null || this.#unexplored.has(lane);
+    return this.#floods.isParking || this.#stranded.isUnderWay || this.#unexplored.has(lane);
   }
 
   /** Has the parked endpoints of a lane looked for at the next round. */
@@ -132,52 +128,7 @@ export class LaneReader {
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
     for (const desk of desks) desk.foundParked();
     await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
-    this.#startStranded(
-      ours,
-      lanes.filter((lane) => this.#isStrandedDue(lane)),
-    );
-  }
-
-  /** Now and then: what nobody lived to bring up is rare, and looking for it costs a probe for each key that has rows behind. */
-  #isStrandedDue(number: number): boolean {
-    const lane = this.#lanes.get(number);
-    return lane !== undefined && performance.now() - lane.strandedAt >= STRANDED_MS;
-  }
-
-  /** Beside the rounds: where very many keys have rows behind it takes long, and what others are to be sent does not wait for it. */
-  #startStranded(parked: readonly { lane: number; endpointNum: number }[], lanes: readonly number[]): void {
-    if (this.#stranded !== null) {
-      for (const lane of lanes) this.#strandedNext.add(lane);
-      return;
-    }
-    const nums = parked.filter(({ lane }) => lanes.includes(lane)).map(({ endpointNum }) => endpointNum);
-    const looked = lanes.map((number) => this.#lanes.get(number)!);
-    if (nums.length === 0) {
-      noteLooked(looked);
-      return;
-    }
-    this.#stranded = this.#promoteStranded(nums, looked)
-      .catch((error: unknown) => {
-        this.#strandedFailure = error;
-      })
-      .finally(() => {
-        this.#stranded = null;
-        for (const lane of this.#strandedNext) if (this.#lanes.has(lane)) this.explore(lane);
-        this.#strandedNext.clear();
-      });
-  }
-
-  async #promoteStranded(endpointNums: readonly number[], lanes: readonly Lane[]): Promise<void> {
-    const promoted = await this.#store.promoteAll(endpointNums);
-    noteLooked(lanes);
-    if (promoted > 0) for (const lane of lanes) lane.wake();
-  }
-
-  /** Once, so that it is told: the look comes again when the lanes are explored again. */
-  #throwStrandedFailure(): void {
-    const failure = this.#strandedFailure;
-    this.#strandedFailure = null;
-    if (failure !== null) throw failure;
+    this.#stranded.start(ours, lanes);
   }
 
   async #fetch(): Promise<void> {
@@ -323,11 +274,6 @@ export class LaneReader {
     await this.#floods.finish();
     await this.#aside.promote();
   }
-}
-
-function noteLooked(lanes: readonly Lane[]): void {
-  const now = performance.now();
-  for (const lane of lanes) lane.strandedAt = now;
 }
 
 function nextTurn(): Promise<void> {
