@@ -26,7 +26,9 @@ const mapping = z.discriminatedUnion('format', [
         .string()
         .regex(/^[a-z0-9]{1,64}$/, 'expected lower-case letters and digits')
         .default('tenantid')
-        .describe('The extension attribute that names the tenant, where the source does not.'),
+        .describe(
+          'The extension attribute that names the tenant. Where the source has a tenant of its own, a message that names another is rejected.',
+        ),
     })
     .describe('Each message is a CloudEvent, structured or binary by its headers.'),
   z.strictObject({ format: z.literal('envelope') }).describe('Each message is an event as `POST /v1/events` takes it.'),

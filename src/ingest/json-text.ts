@@ -38,6 +38,8 @@ export interface EventsForm {
   readonly mayBeArray: boolean;
   /** Whether they are events in our own form. */
   readonly isNative: boolean;
+  /** Whether it is told where the text is no JSON; true unless given. */
+  readonly tellPlace?: boolean;
 }
 
 /** Of a text that is no longer than this it is always found out whether it is JSON: parsing it takes milliseconds. */
@@ -48,18 +50,18 @@ const SHORT = 64 * 1024;
  * @throws Refusal as `parseJson` does, 413 when they are too many
  */
 export function parseEvents(text: string, limits: RequestLimits, form: EventsForm): ParsedEvents {
-  const { where = '', mayBeArray, isNative } = form;
+  const { where = '', mayBeArray, isNative, tellPlace = true } = form;
   const maySlice = isNative && (mayBeArray || !isArrayText(text));
   const sliced = maySlice ? sliceEvents(text, MAX_DEPTH, limits) : null;
   const { isTooDeep, isArray, count, rejected } = sliced ?? surveyEvents(text, MAX_DEPTH, limits, mayBeArray);
   if (isTooDeep) throw tooDeep(where);
   const hasTooMany = count > limits.maxEvents;
-  if ((hasTooMany || rejected.size > 0) && text.length <= SHORT) parse(text, where);
+  if ((hasTooMany || rejected.size > 0) && text.length <= SHORT) parse(text, where, tellPlace);
   if (hasTooMany) throw tooManyEvents(limits.maxEvents);
   const good = rejected.size === 0 ? text : without(rejected, text);
   // In what is left of a text, a place would be another than in all of it.
-  const tellPlace = rejected.size === 0;
-  return { value: parse(good, where, tellPlace), text: good, isArray, sliced, rejected };
+  const isWhole = rejected.size === 0;
+  return { value: parse(good, where, tellPlace && isWhole), text: good, isArray, sliced, rejected };
 }
 
 function isArrayText(text: string): boolean {

@@ -39,6 +39,17 @@ export function readRequest(body: Uint8Array, format: BodyFormat, limits: Reques
   return { isBatch: true, events };
 }
 
+/**
+ * Reads a text that is one event, of which there may be hundreds in a turn.
+ * @throws Refusal 400 when it is not UTF-8 or not JSON, 413 or 422 when the event cannot be taken whatever it says
+ */
+export function readOne(body: Uint8Array, maxEventBytes: number): RawEvent {
+  const text = decodeText(body);
+  const limits = { maxEvents: 1, maxEventBytes };
+  const parsed = parseEvents(text, limits, { mayBeArray: false, isNative: true, tellPlace: false });
+  return singleEvent(parsed, text.length === body.length);
+}
+
 /** @throws Refusal when the event cannot be taken whatever it says */
 function singleEvent({ value, text, sliced, rejected }: ParsedEvents, isAscii: boolean): RawEvent {
   const part = rejected.get(0);

@@ -10,7 +10,7 @@ import type { TenantCost, TenantLimiter } from '../ingest/tenant-limiter.ts';
 import type { RejectedMessage, StoredRejection } from '../store/rejected-messages.ts';
 import type { IncomingMessage, Intake } from './intake.ts';
 import type { MessageProblem } from './message-problem.ts';
-import { readMessage } from './read-message.ts';
+import { readMessages } from './read-messages.ts';
 import { rejectedMessage, restoredMessage } from './rejected-message.ts';
 
 export interface IntakeOptions {
@@ -89,8 +89,8 @@ async function fatesOf(items: readonly Item[], options: IntakeOptions): Promise<
   const caller = await callerOf(options);
   const fates = new Array<Fate>(items.length);
   const good: { readonly index: number; readonly raw: RawEvent }[] = [];
-  for (const [index, { message }] of items.entries()) {
-    const read = readMessage(message, mapping, options.source.tenantId !== undefined);
+  const messages = items.map(({ message }) => message);
+  for (const [index, read] of (await readMessages(messages, mapping, accept.maxEventBytes)).entries()) {
     if (read.ok) good.push({ index, raw: read.raw });
     else fates[index] = read.problem;
   }
@@ -122,8 +122,13 @@ function problemOf({ code, detail, faults }: Rejection, raw: RawEvent, tenantId:
   return {
     reason: code,
     detail: 'The message is of another tenant than its source.',
-    faults: [{ path: 'tenant_id', message }],
+    faults: [{ path: tenantFieldOf(raw), message }],
   };
+}
+
+/** What its producer calls what names its tenant. */
+function tenantFieldOf({ read }: RawEvent): string {
+  return (read?.ok === true && read.event.tenantField) || 'tenant_id';
 }
 
 function tenantNamedBy({ value }: RawEvent): unknown {

@@ -26,7 +26,7 @@ function read(mapping: object, given: IncomingMessage) {
     consume: { topics: ['orders'], group: 'g' },
     mapping: { format: 'mapped', ...mapping },
   });
-  return readMessage(given, source.mapping, false);
+  return readMessage(given, source.mapping, 262_144);
 }
 
 test('every field comes from where the mapping says', () => {

@@ -2,8 +2,10 @@ import type { SourceMapping } from '../config/source-schema.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { RawEvent } from '../ingest/accept.ts';
 import { decodeText, parseJson } from '../ingest/json-text.ts';
+import { refusalFor } from '../ingest/rejection.ts';
+import { sliceEvents } from '../ingest/slice-events.ts';
 import type { IncomingMessage } from './intake.ts';
-import { textAt } from './json-pointer.ts';
+import { type Values, valuesIn } from './json-pointer.ts';
 
 type DeclaredMapping = Extract<SourceMapping, { format: 'mapped' }>;
 
@@ -13,10 +15,10 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * Makes an event of a message, field by field. `data` is cut out of the body as it is written there. Fields that are not in the message are
  * left out of the event; `type` and `data` must be.
- * @throws Refusal when the body is not JSON although the mapping looks into it
+ * @throws Refusal when the body is not JSON although the mapping looks into it, or what comes of it is too large
  */
-export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping): RawEvent {
-  const body = lazily(() => jsonText(message.body));
+export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping, maxEventBytes: number): RawEvent {
+  const body = lazily(() => valuesIn(jsonText(message.body)));
   const head: Record<string, unknown> = {};
   for (const name of HEAD) {
     const from = mapping[name];
@@ -30,16 +32,25 @@ export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping): 
   const idempotency = key === undefined ? undefined : textOf(fieldOf(key, message, body), 'idempotency_key', key);
   const metadata = idempotency === undefined ? '' : `,"metadata":${JSON.stringify({ idempotency_key: idempotency })}`;
   const text = `${JSON.stringify(head).slice(0, -1)},"data":${data}${metadata}}`;
-  return { value: JSON.parse(text), text };
+  return parsed(text, maxEventBytes);
+}
+
+/** What was put together is JSON. @throws Refusal when it is too large, before it is parsed */
+function parsed(text: string, maxEventBytes: number): RawEvent {
+  const sliced = sliceEvents(text, Number.POSITIVE_INFINITY, { maxEvents: 1, maxEventBytes });
+  const part = sliced?.rejected.get(0);
+  if (part !== undefined) throw refusalFor(new Map([[0, part.rejection]]), false);
+  const slice = sliced?.events[0];
+  return { value: JSON.parse(text), text, ...(slice !== undefined && { slice }) };
 }
 
 /** The JSON text of what a mapping names; undefined when the message has no such thing. */
-function fieldOf(from: string, message: IncomingMessage, body: () => string): string | undefined {
+function fieldOf(from: string, message: IncomingMessage, body: () => Values): string | undefined {
   const colon = from.indexOf(':');
   const [kind, rest] = colon < 0 ? [from, ''] : [from.slice(0, colon), from.slice(colon + 1)];
   switch (kind) {
     case 'body':
-      return textAt(body(), rest);
+      return body()(rest);
     case 'const':
       return JSON.stringify(rest);
     case 'header':

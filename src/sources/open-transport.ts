@@ -7,6 +7,7 @@ import { createKafkaDeadLetters } from './kafka-dead-letters.ts';
 import type { RecallStarts } from './kafka-starts.ts';
 import { RabbitmqConsumer } from './rabbitmq-consumer.ts';
 import { createRabbitmqDeadLetters } from './rabbitmq-dead-letters.ts';
+import { KEPT_BYTES } from './rejected-message.ts';
 
 export interface TransportOptions {
   /** What the broker sees of us. */
@@ -24,9 +25,6 @@ export interface Transport {
   readonly deadLetters: DeadLetterPublisher | null;
 }
 
-/** Bytes of a body that are held, where the broker would send more: more than any event may have and than is kept of what is rejected. */
-const KEPT_BYTES = 256 * 1024;
-
 /** The transport of a source, by its type. Opens no connection before the consumer runs. */
 export function openTransport(source: SourceInput, options: TransportOptions): Transport {
   switch (source.type) {
@@ -40,6 +38,7 @@ export function openTransport(source: SourceInput, options: TransportOptions): T
         consumer: new RabbitmqConsumer({
           source,
           intake: options.intake,
+          // More than any event may have and than is kept of what is rejected.
           keepBytes: Math.max(options.maxEventBytes, KEPT_BYTES) + 1,
         }),
         deadLetters: source.on_rejected === undefined ? null : createRabbitmqDeadLetters(source),

@@ -48,7 +48,7 @@ test('a message whose headers are nested deeper than can be written is rejected,
   // Bytes among them: of tables of text alone some versions of Node write any depth.
   for (let n = 0; n < 100_000; n++) deep = { deep, bytes: Buffer.from('x') };
   const incoming = toIncoming(message({ messageId: 'm1', headers: { tenant: 'acme', deep } as never }), place);
-  const read = readMessage(incoming, { format: 'envelope' }, true);
+  const read = readMessage(incoming, { format: 'envelope' }, 262_144);
   expect(read).toMatchObject({ ok: false, problem: { reason: 'unmapped' } });
   const kept = rejectedMessage(incoming, null, { reason: 'unmapped', detail: '', faults: [] });
   expect(kept).toMatchObject({ attributes: { message_id: 'm1' }, headers: [], truncated: true });

@@ -2,8 +2,9 @@ import { readBinary } from '../cloudevents/read-binary.ts';
 import { readStructured } from '../cloudevents/read-structured.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { RawEvent } from '../ingest/accept.ts';
-import { decodeText, parseJson } from '../ingest/json-text.ts';
+import { decodeText, parseEvents } from '../ingest/json-text.ts';
 import { readCloudEvent } from '../ingest/read-cloud-event.ts';
+import { refusalFor } from '../ingest/rejection.ts';
 import type { IncomingMessage } from './intake.ts';
 
 /** What attributes are called among headers: Kafka's binding (kafka-protocol-binding.md §3.2.3) and AMQP's (amqp-protocol-binding.md §3.1.3). */
@@ -13,14 +14,13 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads a message as a CloudEvent: structured when its content type says so, binary otherwise.
- * @param tenantExtension the extension that names the tenant; null: the source says whose it is
- * @throws Refusal when it is not even JSON, or in a form that nobody reads here
+ * @param tenantExtension the extension that names the tenant, also where the source says whose it is: another is no event of it
+ * @throws Refusal when it is not even JSON, surely too large, or in a form that nobody reads here
  */
-export function readCloudMessage(message: IncomingMessage, tenantExtension: string | null): RawEvent {
+export function readCloudMessage(message: IncomingMessage, tenantExtension: string, maxEventBytes: number): RawEvent {
   const contentType = textOf(message.headers.get('content-type'), 'content-type');
   if (contentType !== undefined && STRUCTURED.test(contentType)) {
-    const text = decodeText(message.body);
-    parseJson(text);
+    const text = structuredText(message.body, maxEventBytes);
     return readCloudEvent(readStructured(text), text, { tenantExtension });
   }
   if (contentType !== undefined && /^application\/cloudevents/i.test(contentType)) {
@@ -35,6 +35,16 @@ export function readCloudMessage(message: IncomingMessage, tenantExtension: stri
   );
   const result = readBinary({ attributes, contentType, body: message.body });
   return readCloudEvent(result, Buffer.from(message.body).toString('latin1'), { tenantExtension });
+}
+
+/** @throws Refusal */
+function structuredText(body: Uint8Array, maxEventBytes: number): string {
+  const limits = { maxEvents: 1, maxEventBytes };
+  const form = { mayBeArray: false, isNative: false, tellPlace: false };
+  const { text, rejected } = parseEvents(decodeText(body), limits, form);
+  const [part] = rejected.values();
+  if (part !== undefined) throw refusalFor(new Map([[0, part.rejection]]), false);
+  return text;
 }
 
 function textOf(bytes: Uint8Array | undefined, name: string): string | undefined {

@@ -1,11 +1,13 @@
 import type { SourceMapping } from '../config/source-schema.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { RawEvent } from '../ingest/accept.ts';
-import { decodeText, parseJson } from '../ingest/json-text.ts';
+import { readOne } from '../ingest/read-request.ts';
+import { LONGEST_ESCAPE } from '../ingest/survey-events.ts';
 import type { IncomingMessage } from './intake.ts';
 import { mapMessage } from './map-message.ts';
 import type { MessageProblem } from './message-problem.ts';
 import { readCloudMessage } from './read-cloud-message.ts';
+import { KEPT_BYTES } from './rejected-message.ts';
 
 export type ReadMessage =
   | { readonly ok: true; readonly raw: RawEvent }
@@ -13,30 +15,38 @@ export type ReadMessage =
 
 /**
  * Reads a message as the event that the mapping says it is. Whether it is a good one is for `acceptEach` to say.
- * @param hasTenant whose event it is follows from the source
+ * @param maxEventBytes that an event may have as it would be delivered
  */
-export function readMessage(message: IncomingMessage, mapping: SourceMapping, hasTenant: boolean): ReadMessage {
-  if ((message.wholeBytes ?? 0) > message.body.length) return { ok: false, problem: tooLarge(message.wholeBytes!) };
-  if (message.unreadable !== undefined) return { ok: false, problem: unreadable(message.unreadable) };
+export function readMessage(message: IncomingMessage, mapping: SourceMapping, maxEventBytes: number): ReadMessage {
+  const { wholeBytes = 0, body, unreadable: why } = message;
+  if (wholeBytes > body.length) return { ok: false, problem: tooLarge(wholeBytes) };
+  if (body.length > longestBody(maxEventBytes)) return { ok: false, problem: tooLarge(body.length) };
+  if (why !== undefined) return { ok: false, problem: unreadable(why) };
   try {
-    return { ok: true, raw: rawOf(message, mapping, hasTenant) };
+    return { ok: true, raw: rawOf(message, mapping, maxEventBytes) };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { ok: false, problem: { reason: error.code, detail: error.message, faults: error.faults } };
   }
 }
 
+/**
+ * Bytes of a body that are read. A broker may give a thousand times as many, and to parse these may take seconds, or all the memory there is;
+ * what is read of them only says that they are too large.
+ */
+function longestBody(maxEventBytes: number): number {
+  return Math.max(LONGEST_ESCAPE * maxEventBytes, KEPT_BYTES);
+}
+
 /** @throws Refusal */
-function rawOf(message: IncomingMessage, mapping: SourceMapping, hasTenant: boolean): RawEvent {
+function rawOf(message: IncomingMessage, mapping: SourceMapping, maxEventBytes: number): RawEvent {
   switch (mapping.format) {
-    case 'envelope': {
-      const text = decodeText(message.body);
-      return { value: parseJson(text), text };
-    }
+    case 'envelope':
+      return readOne(message.body, maxEventBytes);
     case 'cloudevents':
-      return readCloudMessage(message, hasTenant ? null : mapping.tenant_extension);
+      return readCloudMessage(message, mapping.tenant_extension, maxEventBytes);
     case 'mapped':
-      return mapMessage(message, mapping);
+      return mapMessage(message, mapping, maxEventBytes);
   }
 }
 

@@ -4,8 +4,9 @@ import type { RejectedMessage, StoredRejection } from '../store/rejected-message
 import type { IncomingMessage } from './intake.ts';
 import type { MessageProblem } from './message-problem.ts';
 
-/** Bytes that are kept of a body, of a key, and of all headers together. */
-const BODY_BYTES = 256 * 1024;
+/** Bytes that are kept of a body. */
+export const KEPT_BYTES = 256 * 1024;
+/** Likewise of a key, and of all headers together. */
 const KEY_BYTES = 4 * 1024;
 const HEADER_BYTES = 16 * 1024;
 const FAULTS = 20;
@@ -22,7 +23,7 @@ export function rejectedMessage(
   const { wholeBytes = message.body.length } = message;
   const isCut =
     wholeBytes > message.body.length ||
-    message.body.length > BODY_BYTES ||
+    message.body.length > KEPT_BYTES ||
     (message.key?.length ?? 0) > KEY_BYTES ||
     headers.length < message.headers.size ||
     message.unreadable !== undefined ||
@@ -40,7 +41,7 @@ export function rejectedMessage(
     attributes: Object.fromEntries(attributes),
     headers,
     key: message.key === null ? null : message.key.subarray(0, KEY_BYTES),
-    body: message.body.subarray(0, BODY_BYTES),
+    body: message.body.subarray(0, KEPT_BYTES),
     bodyBytes: wholeBytes,
     truncated: isCut,
     messageAt: message.timestampMs === null ? null : new Date(message.timestampMs),

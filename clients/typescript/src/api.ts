@@ -1628,7 +1628,7 @@ export interface Operations {
         tenant_id?: string | undefined;
         mapping: {
           format: 'cloudevents';
-          /** The extension attribute that names the tenant, where the source does not. */
+          /** The extension attribute that names the tenant. Where the source has a tenant of its own, a message that names another is rejected. */
           tenant_extension?: string | undefined;
         } | {
           format: 'envelope';
@@ -1686,7 +1686,7 @@ export interface Operations {
         tenant_id?: string | undefined;
         mapping: {
           format: 'cloudevents';
-          /** The extension attribute that names the tenant, where the source does not. */
+          /** The extension attribute that names the tenant. Where the source has a tenant of its own, a message that names another is rejected. */
           tenant_extension?: string | undefined;
         } | {
           format: 'envelope';
