@@ -23,7 +23,9 @@ export interface RabbitmqLink {
  */
 export async function openRabbitmq(options: ConnectionOptions, signal?: AbortSignal): Promise<RabbitmqLink> {
   const connection = new Connection(options);
-  guardReads(socketOf(connection), MAX_READ_BYTES);
+  const socket = socketOf(connection);
+  guardReads(socket, MAX_READ_BYTES);
+  const lastRead = rememberReads(socket);
   const { promise: closed, resolve } = Promise.withResolvers<Error>();
   let isOver = false;
   const end = (reason: Error) => {
@@ -54,7 +56,7 @@ export async function openRabbitmq(options: ConnectionOptions, signal?: AbortSig
     channel: async (keepBytes = Infinity) => {
       const channel = await connection.acquire({ emitErrorsFromChannel: true });
       channel.on('error', () => {});
-      keepBodies(channel, keepBytes);
+      keepBodies(channel, keepBytes, lastRead);
       return channel;
     },
     close: async () => {
@@ -73,6 +75,17 @@ export async function openRabbitmq(options: ConnectionOptions, signal?: AbortSig
 const CLOSE_MS = 1_000;
 /** The largest frame that is read: far larger than any that is agreed on. */
 const MAX_READ_BYTES = 1024 * 1024;
+
+/** @returns what was read last; null: nothing */
+function rememberReads(socket: Socket): () => Buffer | null {
+  const read = socket.read.bind(socket);
+  let last: Buffer | null = null;
+  socket.read = (size?: number) => {
+    last = read(size) as Buffer | null;
+    return last;
+  };
+  return () => last;
+}
 
 /** Not public, but there from the start, and the version is pinned. @throws Error where it is not: then nothing is read */
 function socketOf(connection: Connection): Socket {

@@ -53,3 +53,23 @@ test('a message whose headers are nested deeper than can be written is rejected,
   const kept = rejectedMessage(incoming, null, { reason: 'unmapped', detail: '', faults: [] });
   expect(kept).toMatchObject({ attributes: { message_id: 'm1' }, headers: [], truncated: true });
 });
+
+test('the time of a CloudEvent may be a timestamp of AMQP, in seconds', () => {
+  const timeOf = (headers: object, name: string) =>
+    Buffer.from(toIncoming(message({ headers: headers as never }), place).headers.get(name)!).toString();
+  for (const name of ['cloudEvents:time', 'cloudEvents_time', 'ce_time'])
+    expect(timeOf({ [name]: 1_764_153_000 }, name)).toBe('2025-11-26T10:30:00.000Z');
+  expect(timeOf({ 'cloudEvents:time': '2025-11-26T10:30:00Z' }, 'cloudEvents:time')).toBe('2025-11-26T10:30:00Z');
+  expect(timeOf({ 'cloudEvents:time': 1_764_153_000_000 }, 'cloudEvents:time')).toBe('1764153000000');
+  expect(timeOf({ time: 1_764_153_000 }, 'time')).toBe('1764153000');
+  // The headers `ce_time`, a timestamp, and `n`, a whole number that the client rounds.
+  const hex = '0763655f74696d65540000000069' + '26d6a8' + '016e6c0020000000000001';
+  const start = Buffer.alloc(18);
+  start.writeUInt16BE(0x2000, 12);
+  start.writeUInt32BE(hex.length / 2, 14);
+  const exact = toIncoming(message({ headerFrame: Buffer.concat([start, Buffer.from(hex, 'hex')]) }), place);
+  expect([...exact.headers].map(([name, value]) => [name, Buffer.from(value).toString()])).toEqual([
+    ['ce_time', '2025-11-26T10:30:00.000Z'],
+    ['n', '9007199254740993'],
+  ]);
+});

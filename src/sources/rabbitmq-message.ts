@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { AsyncMessage } from 'rabbitmq-client';
+import { exactHeaders } from '../brokers/exact-headers.ts';
 import type { RawMessage } from '../brokers/keep-bodies.ts';
 import type { IncomingMessage } from './intake.ts';
 import { sentAt } from './sent-at.ts';
@@ -69,8 +70,9 @@ function readHeaders(message: RabbitmqMessage): Pick<IncomingMessage, 'headers' 
 
 function headersOf(message: RabbitmqMessage): ReadonlyMap<string, Uint8Array> {
   const headers = new Map<string, Uint8Array>();
-  for (const [name, value] of Object.entries(message.headers ?? {})) {
-    const bytes = bytesOf(value);
+  const { headerFrame } = message;
+  for (const [name, value] of Object.entries(headerFrame ? exactHeaders(headerFrame) : (message.headers ?? {}))) {
+    const bytes = bytesOf(CLOUD_EVENT_TIME.test(name) ? timeOf(value) : value);
     if (bytes !== null) headers.set(name, bytes);
   }
   // Where other transports have it.
@@ -79,10 +81,25 @@ function headersOf(message: RabbitmqMessage): ReadonlyMap<string, Uint8Array> {
   return headers;
 }
 
+const CLOUD_EVENT_TIME = /^(?:ce_|cloudEvents[:_])time$/;
+
+/** The time of a CloudEvent, in AMQP's own type of such (amqp-protocol-binding.md §2.1): of that the client gives the seconds since 1970. */
+function timeOf(value: unknown): unknown {
+  const ms = typeof value === 'number' || typeof value === 'bigint' ? sentAt(Number(value) * 1000) : null;
+  return ms === null ? value : new Date(ms).toISOString();
+}
+
 /** A value of an AMQP table as text: what is no text, number or bytes, as JSON. */
 function bytesOf(value: unknown): Uint8Array | null {
   if (value === undefined || value === null) return null;
   if (value instanceof Uint8Array) return value;
-  if (typeof value === 'object') return Buffer.from(JSON.stringify(value));
+  if (typeof value === 'object') return Buffer.from(JSON.stringify(value, withDigits));
   return Buffer.from(String(value));
+}
+
+/** TypeScript does not know it yet. */
+const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+
+function withDigits(_name: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? rawJSON(String(value)) : value;
 }

@@ -88,6 +88,32 @@ test('properties and headers are there for mappings, the routing key as the key'
   expect(read).toEqual({ tenant: 'acme', n: '7', yes: 'true', list: '[1,"x"]' });
 });
 
+test('whole numbers in headers keep their digits, however large, wherever they stand', async () => {
+  const { consumer, queue, taken } = consume(() => {});
+  await isRunning(consumer);
+  const large = [9_007_199_254_740_993n, 1_541_815_603_606_036_481n, -9_223_372_036_854_775_807n];
+  const headers = { first: large[0], list: [{ deep: large[1] }, 1.5, 'x'], last: large[2], far: 1e20, small: -7 };
+  const properties = { contentType: 'text/plain', contentEncoding: 'identity', messageId: 'm-1', headers };
+  await channel.basicPublish({ routingKey: queue, ...properties }, Buffer.from('x'));
+  await channel.basicPublish({ routingKey: queue, headers: { n: large[1], fine: true } }, Buffer.from(''));
+  await eventually(
+    async () => taken.length,
+    (length) => length === 2,
+  );
+  const [one, other] = taken.map((message) =>
+    Object.fromEntries([...message.headers].map(([name, value]) => [name, Buffer.from(value).toString()])),
+  );
+  expect(one).toEqual({
+    first: '9007199254740993',
+    list: '[{"deep":1541815603606036481},1.5,"x"]',
+    last: '-9223372036854775807',
+    far: '100000000000000000000',
+    small: '-7',
+    'content-type': 'text/plain',
+  });
+  expect(other).toEqual({ n: '1541815603606036481', fine: 'true' });
+});
+
 test.each([
   ['topic', [{ routing_key: 'orders.#' }], ['orders.paid.now', 'users.new', 'orders'], ['orders.paid.now', 'orders']],
   ['direct', [{ routing_key: 'a' }, { routing_key: 'b' }], ['a', 'b', 'c'], ['a', 'b']],
