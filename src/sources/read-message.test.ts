@@ -40,6 +40,17 @@ test.each<[string, SourceMapping, Readonly<Record<string, string>>]>([
   expect(reasonOf(mapping, message(large.subarray(1), headers))).not.toBe('too_large');
 });
 
+test('a key or header that is far larger than any event is not decoded either', () => {
+  const mapping: SourceMapping = { format: 'mapped', type: 'const:a', subject: 'key', id: 'header:h', data: 'body' };
+  const large = Buffer.alloc(6 * MAX_EVENT_BYTES + 1, 0xff);
+  const having = (bytes: Uint8Array): readonly IncomingMessage[] => [
+    { ...message('{}'), key: bytes },
+    { ...message('{}'), headers: new Map([['h', bytes]]) },
+  ];
+  expect(having(large).map((each) => reasonOf(mapping, each))).toEqual(['too_large', 'too_large']);
+  expect(having(large.subarray(1)).map((each) => reasonOf(mapping, each))).toEqual(['unmapped', 'unmapped']);
+});
+
 test('what is kept of a rejected message is read also where events are small', () => {
   const given = message(JSON.stringify({ n: 1, rest: 'x'.repeat(250_000) }));
   expect(readMessage(given, { format: 'mapped', type: 'const:a', data: 'body:/n' }, 1_000).ok).toBe(true);

@@ -20,7 +20,8 @@ export type ReadMessage =
 export function readMessage(message: IncomingMessage, mapping: SourceMapping, maxEventBytes: number): ReadMessage {
   const { wholeBytes = 0, body, unreadable: why } = message;
   if (wholeBytes > body.length) return { ok: false, problem: tooLarge(wholeBytes) };
-  if (body.length > longestBody(maxEventBytes)) return { ok: false, problem: tooLarge(body.length) };
+  const largest = largestPart(message);
+  if (largest > longestPart(maxEventBytes)) return { ok: false, problem: tooLarge(largest) };
   if (why !== undefined) return { ok: false, problem: unreadable(why) };
   try {
     return { ok: true, raw: rawOf(message, mapping, maxEventBytes) };
@@ -30,11 +31,18 @@ export function readMessage(message: IncomingMessage, mapping: SourceMapping, ma
   }
 }
 
+/** Bytes of its body, its key or one of its headers: data may come from any of them. */
+function largestPart({ body, key, headers }: IncomingMessage): number {
+  let bytes = Math.max(body.length, key?.length ?? 0);
+  for (const value of headers.values()) if (value.length > bytes) bytes = value.length;
+  return bytes;
+}
+
 /**
- * Bytes of a body that are read. A broker may give a thousand times as many, and to parse these may take seconds, or all the memory there is;
- * what is read of them only says that they are too large.
+ * Bytes of a part that is read. A broker may give a hundred times as many, and to read these may take seconds, or all the memory there is, to
+ * find that they are too large.
  */
-function longestBody(maxEventBytes: number): number {
+function longestPart(maxEventBytes: number): number {
   return Math.max(LONGEST_ESCAPE * maxEventBytes, KEPT_BYTES);
 }
 
@@ -56,6 +64,6 @@ function unreadable(why: string): MessageProblem {
 }
 
 function tooLarge(bytes: number): MessageProblem {
-  const detail = `The message has ${bytes} bytes, more than any event may have.`;
+  const detail = `The message has ${bytes} bytes in its body, its key or a header, more than any event may have.`;
   return { reason: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
