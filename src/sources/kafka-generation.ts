@@ -45,7 +45,7 @@ export class KafkaGeneration {
   constructor(options: GenerationOptions) {
     this.#options = options;
     const { consumer, intake, onTrouble, onCommitFailure } = options;
-    this.#committer = new OffsetCommitter((offsets) => consumer.commit({ offsets }), onCommitFailure);
+    this.#committer = new OffsetCommitter((offsets) => commitOwn(consumer, offsets), onCommitFailure);
     this.#pump = new Pump({
       lines: this.#lines,
       intake,
@@ -99,7 +99,7 @@ export class KafkaGeneration {
     this.#abort.abort();
     const closing = this.#stream?.close().catch(() => {});
     await this.#pumping;
-    await this.#committer.settled();
+    await this.#committer.close();
     await closing;
   }
 
@@ -116,6 +116,18 @@ export class KafkaGeneration {
     if (isFull) this.#stream?.pause();
     else this.#stream?.resume();
   }
+}
+
+/**
+ * A partition that went to another member meanwhile is its to tell of: it may be further on. While the client is no member, nothing is known
+ * of that, and the broker refuses.
+ */
+async function commitOwn(consumer: Consumer, offsets: readonly PartitionOffset[]): Promise<void> {
+  const { assignments } = consumer;
+  const isOwn = ({ topic, partition }: PartitionOffset) =>
+    assignments?.some((own) => own.topic === topic && own.partitions.includes(partition)) ?? true;
+  const own = offsets.filter(isOwn);
+  if (own.length > 0) await consumer.commit({ offsets: own });
 }
 
 function lastOfEach(batch: readonly KafkaMessage[]): Iterable<KafkaMessage> {

@@ -134,6 +134,28 @@ test('a commit that fails is told, and the membership goes on as long as it is o
   expect(told.commits).toEqual([slow, moved, gone]);
 });
 
+test('what could not be told of a partition is told at the end of the membership, unless the partition is another member’s by then', async () => {
+  for (const [partitions, commits] of [
+    [[0], 2],
+    [[], 1],
+  ] as const) {
+    const { session, told, joined, receive, commit } = sessionOf();
+    const abort = new AbortController();
+    const ran = session.run(abort.signal);
+    await joined;
+    commit.mockReset().mockRejectedValueOnce(new Error('away') as never);
+    commit.mockResolvedValue(undefined as never);
+    receive(0n);
+    await vi.waitUntil(() => told.commits.length === 1);
+    const consumer = commit.mock.contexts[0] as CommittedConsumer;
+    consumer.assignments = [{ topic: 'orders', partitions: [...partitions] }];
+    consumer.emit('consumer:group:join', {} as never);
+    abort.abort();
+    await ran;
+    expect(commit).toHaveBeenCalledTimes(commits);
+  }
+});
+
 test('a session that is told to end before it runs asks nothing of the broker', async () => {
   const { session } = sessionOf();
   await session.run(AbortSignal.abort());

@@ -7,12 +7,22 @@ export interface PartitionOffset {
   readonly leaderEpoch: number;
 }
 
-/** Tells the broker how far each partition is: one request at a time, each with the newest of every partition. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/**
+ * Tells the broker how far each partition is: one request at a time, each with the newest of every partition. What could not be told is told
+ * with what comes next, or after a pause that grows: nothing more may come in a partition, and what it had last would be read again, perhaps
+ * when it is known no more.
+ */
 export class OffsetCommitter {
   readonly #commit: (offsets: PartitionOffset[]) => Promise<void>;
   readonly #onFailure: (error: unknown) => void;
   #newest = new Map<string, PartitionOffset>();
   #running: Promise<void> | null = null;
+  #isClosed = false;
+  /** Ends a pause. */
+  #wake: () => void = () => {};
 
   constructor(commit: (offsets: PartitionOffset[]) => Promise<void>, onFailure: (error: unknown) => void) {
     this.#commit = commit;
@@ -20,28 +30,56 @@ export class OffsetCommitter {
   }
 
   add(offset: PartitionOffset): void {
-    this.#newest.set(`${offset.topic}/${offset.partition}`, offset);
+    this.#newest.set(keyOf(offset), offset);
     this.#running ??= this.#run();
+    this.#wake();
   }
 
-  /** Once everything that was added has been told, or could not be. Never rejects. */
-  async settled(): Promise<void> {
+  /** Ends once everything that was added has been told, or could not be when it was tried once more. Never rejects. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#wake();
     while (this.#running !== null) await this.#running;
   }
 
   async #run(): Promise<void> {
     // Whatever else this turn of the event loop brings goes along.
     await Promise.resolve();
-    while (this.#newest.size > 0) {
-      const offsets = [...this.#newest.values()];
-      this.#newest = new Map();
-      try {
-        await this.#commit(offsets);
-      } catch (error) {
-        // What could not be told is told with what comes next, or found out to be known already when it comes again.
-        this.#onFailure(error);
-      }
+    for (let failures = 0; this.#newest.size > 0; ) {
+      const isLast = this.#isClosed;
+      const untold = await this.#tell();
+      failures = untold.length === 0 ? 0 : failures + 1;
+      if (untold.length === 0 || isLast) continue;
+      const hasNews = this.#newest.size > 0;
+      for (const offset of untold) if (!this.#newest.has(keyOf(offset))) this.#newest.set(keyOf(offset), offset);
+      if (!hasNews) await this.#pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10)));
     }
     this.#running = null;
   }
+
+  /** @returns what could not be told */
+  async #tell(): Promise<readonly PartitionOffset[]> {
+    const offsets = [...this.#newest.values()];
+    this.#newest = new Map();
+    try {
+      await this.#commit(offsets);
+      return [];
+    } catch (error) {
+      this.#onFailure(error);
+      return offsets;
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#isClosed) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const timer = setTimeout(resolve, ms);
+    await promise;
+    clearTimeout(timer);
+  }
+}
+
+function keyOf({ topic, partition }: PartitionOffset): string {
+  return `${topic}/${partition}`;
 }
