@@ -2,18 +2,19 @@ import type pg from 'pg';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { isDeliveryOf } from './probe.ts';
+import { WHOLE_FROM } from './whole-days.ts';
 
 /** Deliveries of one statement, and endpoints. */
 const CHUNK = 1_000;
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. What another statement has locked is passed over, so that this one
-// never waits: it is settled, or looked for again in two seconds.
+// never waits: it is settled, or looked for again in two seconds. So is what can have no end on record: it goes with its day.
 const cancelOf = (endpoints: string) => `
   WITH looked AS MATERIALIZED (${endpoints}),
   doomed AS MATERIALIZED (
     SELECT m.endpoint_num, m.event_id
       FROM looked l
-     CROSS JOIN LATERAL (SELECT endpoint_num, event_id FROM mailbox WHERE endpoint_num = l.num LIMIT ${CHUNK} FOR UPDATE SKIP LOCKED) m
+     CROSS JOIN LATERAL (SELECT endpoint_num, event_id FROM mailbox WHERE endpoint_num = l.num AND event_id >= ${WHOLE_FROM} LIMIT ${CHUNK} FOR UPDATE SKIP LOCKED) m
      LIMIT ${CHUNK}
   ),
   removed AS (

@@ -8,6 +8,7 @@ import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.
 import { pauseAgain } from './pause-again.ts';
 import { asFilter, isDeliveryOf, probeOnly } from './probe.ts';
 import type { ReplayState } from './replays.ts';
+import { WHOLE_FROM } from './whole-days.ts';
 
 /** Deliveries that one transaction withdraws: the settles of all tenants that share a batch with one of them wait for it, and the heartbeats behind those. */
 const CHUNK = 1_000;
@@ -31,7 +32,7 @@ const WITHDRAW = `
   ended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
     SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'replay_cancelled' FROM withdrawn w
-     WHERE attempt > 0 AND (SELECT decision FROM attempts a WHERE a.event_id = w.event_id AND a.endpoint_num = w.endpoint_num AND a.${ENDING} LIMIT 1) IS NULL${LAST_GIVES_WAY}
+     WHERE attempt > 0 AND event_id >= ${WHOLE_FROM} AND (SELECT decision FROM attempts a WHERE a.event_id = w.event_id AND a.endpoint_num = w.endpoint_num AND a.${ENDING} LIMIT 1) IS NULL${LAST_GIVES_WAY}
   )
   SELECT (SELECT count(*)::int FROM chosen) AS looked, (SELECT count(*)::int FROM withdrawn) AS withdrawn,
          (SELECT json_agg(k) FROM (SELECT DISTINCT endpoint_num, order_key FROM withdrawn WHERE order_key IS NOT NULL) k) AS keys`;

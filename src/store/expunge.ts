@@ -8,6 +8,7 @@ import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.
 import { isDeliveryOf, probeOnly } from './probe.ts';
 import { lockRedrives } from './redrive.ts';
 import { cancelUnexpanded } from './unexpanded.ts';
+import { WHOLE_FROM } from './whole-days.ts';
 
 /** The event to expunge, by UUID, and the public id that the audit log names it by. */
 export interface ExpungedEvent {
@@ -107,7 +108,7 @@ async function cancelWaiting(
        RETURNING m.event_id, m.endpoint_num, m.tenant_num, m.attempt, m.order_key
      ), appended AS (
        INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
-       SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed${LAST_GIVES_WAY}
+       SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'payload_expunged' FROM removed WHERE event_id >= ${WHOLE_FROM}${LAST_GIVES_WAY}
      )
      SELECT endpoint_num, order_key FROM removed`,
     [tenantNum, eventUuid],

@@ -9,6 +9,7 @@ import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
 import { restoreKept } from './restore-kept.ts';
 import { takeUnexpanded } from './unexpanded.ts';
+import { WHOLE_FROM } from './whole-days.ts';
 
 export interface Redriven extends DeliveryKey {
   readonly deliveryId: string;
@@ -140,9 +141,10 @@ function onlyOne(deliveries: readonly Delivery[]): Delivery {
 export type CancelRefusal = 'not_found' | 'ended';
 
 // An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. The highest number that a column holds stands for those past it.
+// What can have no end on record any more goes with its day.
 const CANCEL = `
   WITH removed AS (
-    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
+    DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 AND event_id >= ${WHOLE_FROM} RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
   ), appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
     SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'cancelled_by_request' FROM removed${LAST_GIVES_WAY}

@@ -7,6 +7,7 @@ import { UNEXPANDED } from './expansions.ts';
 import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
 import type { ReplayedStatus, ReplayPlan } from './replays.ts';
+import { WHOLE_FROM } from './whole-days.ts';
 
 /** A replay that is under way, held by this transaction. */
 export interface HeldReplay {
@@ -176,7 +177,7 @@ export interface QueueInput {
 // In order, what is made again takes a new place behind all that wait; only a dead letter that its key waits for takes its old one
 // (see `REOPEN` in redrive.ts). What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
 // from them. Nobody else brings deliveries of this tenant back meanwhile (`lockRedrives`). What waits for nothing and was never ended counts as cancelled,
-// as it is shown (src/store/delivery-reads.ts).
+// as it is shown (src/store/delivery-reads.ts). Of a day that is on its way out of the log nobody knows what was missed.
 const QUEUE = `
   WITH again AS (
     SELECT p.id AS event_id, a.endpoint_num, a.attempt
@@ -192,7 +193,8 @@ const QUEUE = `
   ),
   missed AS (
     SELECT p.id AS event_id, $7::int AS endpoint_num, 0 AS attempt FROM unnest($4::uuid[]) AS p(id)
-     WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.event_id = p.id AND a.endpoint_num = $7)
+     WHERE p.id >= ${WHOLE_FROM}
+       AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.event_id = p.id AND a.endpoint_num = $7)
        AND NOT EXISTS (SELECT 1 FROM expansions x WHERE x.event_id = p.id AND x.tenant_num = $2 AND $7 = ANY(${UNEXPANDED}))
   ),
   chosen AS MATERIALIZED (
