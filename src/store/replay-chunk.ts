@@ -51,18 +51,13 @@ export async function holdReplay(client: Queryable, num: number): Promise<HeldRe
   return row === undefined ? null : { num, tenantNum: row.tenant_num, plan: row.filter.plan, cursor: row.cursor };
 }
 
-/** How many deliveries of the replay wait for their attempt, counted no further than the limits; `open` are those not parked. */
-export async function countWaiting(
-  client: Queryable,
-  num: number,
-  limits: { open: number; all: number },
-): Promise<{ open: number; all: number }> {
-  const { rows } = await client.query<{ open: number; all: number }>(
-    `SELECT (SELECT count(*)::int FROM (SELECT 1 FROM mailbox WHERE replay_num = $1 AND NOT parked LIMIT $2) o) AS open,
-            (SELECT count(*)::int FROM (SELECT 1 FROM mailbox WHERE replay_num = $1 LIMIT $3) a) AS all`,
-    [num, limits.open, limits.all],
+/** Whether so many deliveries of the replay, or more, wait for their attempt: of those that are not parked, or of all. Counts no further. */
+export async function waitsWith(client: Queryable, num: number, count: number, of: 'open' | 'all'): Promise<boolean> {
+  const { rows } = await client.query<{ n: number }>(
+    `SELECT count(*)::int AS n FROM (SELECT 1 FROM mailbox WHERE replay_num = $1${of === 'open' ? ' AND NOT parked' : ''} LIMIT $2) few`,
+    [num, count],
   );
-  return rows[0]!;
+  return rows[0]!.n >= count;
 }
 
 export interface ReplayedEvent {
@@ -146,22 +141,27 @@ function sourceOf(status: ReplayedStatus | null): string {
   }
 }
 
-export interface ReplayEndpoint {
-  readonly num: number;
-  readonly subscriptions: readonly Subscription[];
-}
-
-/** Endpoints that a replay may deliver to: the one that it names, or all that are enabled. Deleted ones never. */
-export async function replayEndpoints(
-  client: Queryable,
-  { tenantNum, plan }: HeldReplay,
-): Promise<readonly ReplayEndpoint[]> {
-  const { rows } = await client.query<ReplayEndpoint>(
-    `SELECT num, subscriptions FROM endpoints
+/** Numbers of the endpoints that a replay may deliver to: the one that it names, or all that are enabled. Deleted ones never. */
+export async function replayEndpoints(client: Queryable, { tenantNum, plan }: HeldReplay): Promise<readonly number[]> {
+  const { rows } = await client.query<{ num: number }>(
+    `SELECT num FROM endpoints
       WHERE tenant_num = $1 AND deleted_at IS NULL AND (num = $2 OR ($2::int IS NULL AND enabled)) ORDER BY num`,
     [tenantNum, plan.endpointNum],
   );
-  return rows;
+  return rows.map(({ num }) => num);
+}
+
+/** What the endpoint subscribes to today; null when it is deleted. */
+export async function replayedSubscriptions(
+  client: Queryable,
+  tenantNum: number,
+  endpointNum: number,
+): Promise<readonly Subscription[] | null> {
+  const { rows } = await client.query<{ subscriptions: readonly Subscription[] }>(
+    'SELECT subscriptions FROM endpoints WHERE tenant_num = $1 AND num = $2 AND deleted_at IS NULL',
+    [tenantNum, endpointNum],
+  );
+  return rows[0]?.subscriptions ?? null;
 }
 
 export interface QueueInput {

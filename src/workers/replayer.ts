@@ -1,9 +1,6 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
-import { parseExactly } from '../routing/exact-number.ts';
 import { laneOf } from '../routing/lane-of.ts';
-import { TooCostlyToMatch } from '../routing/match-steps.ts';
-import { type RoutedEvent, TenantIndex } from '../routing/tenant-index.ts';
 import { matchesType } from '../routing/type-pattern.ts';
 import { finishCancelledReplays } from '../store/cancel-replay.ts';
 import { inTransaction, type Queryable } from '../store/in-transaction.ts';
@@ -11,18 +8,17 @@ import { lockRedrives } from '../store/redrive.ts';
 import {
   advanceReplay,
   completeReplay,
-  countWaiting,
   type HeldReplay,
   holdReplay,
   nextEvents,
   queueDeliveries,
-  type ReplayEndpoint,
   type ReplayedEvent,
   replayEndpoints,
-  replayedBodies,
   unfinishedReplays,
+  waitsWith,
 } from '../store/replay-chunk.ts';
 import { restoreKept } from '../store/restore-kept.ts';
+import { missedBy } from './missed-by.ts';
 
 export interface ReplayerOptions {
   readonly pool: Context['workerPool'];
@@ -30,10 +26,19 @@ export interface ReplayerOptions {
   /** Wakes the lanes of these endpoints. */
   readonly ringEndpoints: Context['ringEndpoints'];
   readonly onFailure: (error: unknown) => void;
+  /** A clock that only goes on. */
+  readonly nowMs?: () => number;
 }
 
 /** `moved`: look again at once. `waiting`: all replays wait for deliveries, look again soon. `idle`: there is none. */
 export type ReplayProgress = 'moved' | 'waiting' | 'idle';
+
+interface Chunk {
+  /** The endpoints of the deliveries that were queued. */
+  readonly queued: readonly number[];
+  /** When the tenant's redrives were locked, by the replayer's clock. */
+  readonly lockedMs: number;
+}
 
 const MAX_CHUNK_EVENTS = 500;
 const FIRST_CHUNK_EVENTS = 50;
@@ -45,6 +50,9 @@ const LONG_CHUNK_MS = 1_000;
 const MAX_OPEN = 500;
 /** Those that may wait in all, with the ones that were parked because their endpoint takes no more. */
 const MAX_WAITING = 50_000;
+/** How long a replay with so many is left alone, at first and when it cannot move again and again: counting them takes tens of milliseconds each time. */
+const FIRST_HOLD_MS = 1_000;
+const LONGEST_HOLD_MS = 5_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -56,9 +64,13 @@ export class Replayer {
   readonly #options: ReplayerOptions;
   /** Events of the next chunk, by replay: an event may have one delivery or thousands. */
   readonly #chunkSizes = new Map<number, number>();
+  /** Replays with as many deliveries waiting as may: they are left alone until then. */
+  readonly #holds = new Map<number, { readonly untilMs: number; readonly lengthMs: number }>();
+  readonly #nowMs: () => number;
 
   constructor(options: ReplayerOptions) {
     this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
   /** Takes each unfinished replay one chunk further, as far as it may. One that fails does not hold the others up. */
@@ -68,9 +80,12 @@ export class Replayer {
       if (progress === 'idle') progress = 'waiting';
       if (signal?.aborted === true) break;
       // There may be thousands of them: a transaction for each would take the time of the others.
-      if (!onlyWaits && (await this.#step(num))) progress = 'moved';
+      if (!onlyWaits && !this.#isHeld(num) && (await this.#step(num))) progress = 'moved';
     }
-    if (progress === 'idle') this.#chunkSizes.clear();
+    if (progress === 'idle') {
+      this.#chunkSizes.clear();
+      this.#holds.clear();
+    }
     return progress;
   }
 
@@ -91,12 +106,13 @@ export class Replayer {
   async #step(num: number): Promise<boolean> {
     const { pool, onFailure, ringEndpoints } = this.#options;
     const size = this.#chunkSizes.get(num) ?? FIRST_CHUNK_EVENTS;
-    const since = performance.now();
     try {
-      const queued = await inTransaction(pool, (client) => this.#advance(client, num, size));
-      if (queued === null) return false;
+      const chunk = await inTransaction(pool, (client) => this.#advance(client, num, size));
+      if (chunk === null) return false;
+      this.#holds.delete(num);
+      const { queued, lockedMs } = chunk;
       ringEndpoints(new Set(queued));
-      const isLarge = queued.length > LARGE_CHUNK_DELIVERIES || performance.now() - since > LONG_CHUNK_MS;
+      const isLarge = queued.length > LARGE_CHUNK_DELIVERIES || this.#nowMs() - lockedMs > LONG_CHUNK_MS;
       const next = isLarge ? size >> 1 : size * 2;
       this.#chunkSizes.set(num, Math.min(Math.max(1, next), MAX_CHUNK_EVENTS));
       return true;
@@ -108,22 +124,37 @@ export class Replayer {
     }
   }
 
-  /** @returns the endpoints of the deliveries that were queued; null when the replay could not move. */
-  async #advance(client: Queryable, num: number, size: number): Promise<readonly number[] | null> {
+  /** @returns null when the replay could not move */
+  async #advance(client: Queryable, num: number, size: number): Promise<Chunk | null> {
     const replay = await holdReplay(client, num);
     if (replay === null) return null;
-    const waiting = await countWaiting(client, num, { open: MAX_OPEN, all: MAX_WAITING });
     if (replay.cursor !== null && replay.cursor >= replay.plan.to) {
-      if (waiting.all > 0) return null;
+      if (await waitsWith(client, num, 1, 'all')) return null;
       await completeReplay(client, num);
-      return [];
+      return { queued: [], lockedMs: this.#nowMs() };
     }
-    if (waiting.open >= MAX_OPEN || waiting.all >= MAX_WAITING) return null;
+    if (await waitsWith(client, num, MAX_OPEN, 'open')) return null;
+    if (await waitsWith(client, num, MAX_WAITING, 'all')) {
+      this.#hold(num);
+      return null;
+    }
     await lockRedrives(client, replay.tenantNum);
+    // What it waited for until here is nothing that a smaller chunk would spare.
+    const lockedMs = this.#nowMs();
     const { events, cursor } = await nextEvents(client, replay, size);
     const queued = await this.#queue(client, replay, events);
     await advanceReplay(client, num, cursor, queued.length);
-    return queued;
+    return { queued, lockedMs };
+  }
+
+  #hold(num: number): void {
+    const last = this.#holds.get(num);
+    const lengthMs = last === undefined ? FIRST_HOLD_MS : Math.min(last.lengthMs * 2, LONGEST_HOLD_MS);
+    this.#holds.set(num, { untilMs: this.#nowMs() + lengthMs, lengthMs });
+  }
+
+  #isHeld(num: number): boolean {
+    return this.#nowMs() < (this.#holds.get(num)?.untilMs ?? 0);
   }
 
   async #queue(client: Queryable, replay: HeldReplay, events: readonly ReplayedEvent[]): Promise<readonly number[]> {
@@ -136,7 +167,7 @@ export class Replayer {
     const { reason = null, only = null } = replay.plan;
     const restored = await restoreKept(client, replay.tenantNum, {
       eventUuids: wanted.filter(({ isKept }) => isKept).map(({ uuid }) => uuid),
-      endpointNums: endpoints.map(({ num }) => num),
+      endpointNums: endpoints,
       reason,
       only,
     });
@@ -145,55 +176,11 @@ export class Replayer {
       again: wanted.map(({ uuid }) => nowOf(uuid)),
       missed: await missedBy(
         client,
-        endpoints,
         replay,
         wanted.filter(({ isTest }) => !isTest),
       ),
       only: only === null ? null : only.map((key) => ({ ...key, eventUuid: nowOf(key.eventUuid) })),
-      endpoints: endpoints.map(({ num }) => ({ num, lane: laneOf(num, this.#options.lanes) })),
+      endpoints: endpoints.map((num) => ({ num, lane: laneOf(num, this.#options.lanes) })),
     });
   }
 }
-
-/** Events that the replay's one endpoint would get today: if it never had them (disabled then, or made later), it gets them now. */
-async function missedBy(
-  client: Queryable,
-  endpoints: readonly ReplayEndpoint[],
-  { plan, tenantNum }: HeldReplay,
-  events: readonly ReplayedEvent[],
-): Promise<readonly string[]> {
-  if (plan.endpointNum === null || plan.status !== null) return [];
-  const index = new TenantIndex();
-  for (const endpoint of endpoints) index.set(endpoint);
-  const missed: string[] = [];
-  let sliceEnd = performance.now() + SLICE_MS;
-  for (let at = 0; at < events.length; at += BODIES_AT_ONCE) {
-    const some = events.slice(at, at + BODIES_AT_ONCE);
-    const uuids = some.map(({ uuid }) => uuid);
-    const bodies = index.readsContent ? await replayedBodies(client, tenantNum, uuids) : new Map<string, Buffer>();
-    const content = (uuid: string) => parseExactly(bodies.get(uuid)?.toString() ?? 'null');
-    for (const { uuid, type } of some) {
-      if (wouldGet(index, { type, content: () => content(uuid) })) missed.push(uuid);
-      if (performance.now() >= sliceEnd) {
-        await nextTurn();
-        sliceEnd = performance.now() + SLICE_MS;
-      }
-    }
-  }
-  return missed;
-}
-
-/** Not an event that takes too long to be matched: today it would be refused. */
-function wouldGet(index: TenantIndex, event: RoutedEvent): boolean {
-  try {
-    return index.match(event).length > 0;
-  } catch (error) {
-    if (error instanceof TooCostlyToMatch) return false;
-    throw error;
-  }
-}
-
-/** Bodies may be large, and a chunk has hundreds of events. */
-const BODIES_AT_ONCE = 25;
-/** Longest that events are matched at a stretch, the last one to its end: others wait for the event loop. */
-const SLICE_MS = 10;
