@@ -24,7 +24,8 @@ const cancelOf = (endpoints: string) => `
   appended AS (
     INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision, detail)
     SELECT event_id, now(), endpoint_num, tenant_num, ${numberOfEnd('attempt')}, ${OUTCOME_CODES.skipped}, ${DECISION.cancel}, 'endpoint_deleted' FROM removed${LAST_GIVES_WAY}
-  )`;
+  ),
+  unmarked AS (DELETE FROM poisoned_deliveries p USING removed r WHERE ${isDeliveryOf('p', 'r')})`;
 
 const CANCEL_OF_ONE = `
   ${cancelOf('SELECT num FROM endpoints WHERE num = $1 AND deleted_at IS NOT NULL')}

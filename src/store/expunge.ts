@@ -46,6 +46,7 @@ export async function expungePayload(
     // Before those that wait: a worker may be moving some of them there.
     const unexpanded = await cancelUnexpanded(client, tenant.num, event.uuid, 'payload_expunged');
     const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
+    await forgetProblems(client, tenant.num, event.uuid);
     keys = [...cancelled.keys, ...(await resumeBehind(client, tenant.num, event.uuid))];
     const after = { deliveries_cancelled: unexpanded + cancelled.count };
     await appendAuditRow(client, {
@@ -79,6 +80,11 @@ async function expungeIn(
   const change = [uuid, tenantNum, rewrite(found.body)];
   await client.query(`UPDATE ${table} SET body = $3, expunged_at = now() WHERE id = $1 AND tenant_num = $2`, change);
   return 'expunged';
+}
+
+/** What is cancelled is set aside no longer (src/store/suspects.ts). */
+async function forgetProblems(client: Queryable, tenantNum: number, eventUuid: string): Promise<void> {
+  await client.query('DELETE FROM poisoned_deliveries WHERE tenant_num = $1 AND event_id = $2', [tenantNum, eventUuid]);
 }
 
 /** What stands behind a dead letter of it would wait for a retry that nobody can make any more. */

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf } from '../../src/domain/ids.ts';
+import { readFigures } from '../../src/store/installation-figures.ts';
 import { call } from '../support/api.ts';
 import {
   logEvent,
@@ -26,6 +28,8 @@ afterAll(() => service.stop());
 const get = (path: string) => call(service.baseUrl, 'GET', `/v1/tenants/${tenant.id}${path}`);
 const post = (path: string) => call(service.baseUrl, 'POST', `/v1/tenants/${tenant.id}${path}`, {});
 const list = async (query = '') => (await call(service.baseUrl, 'GET', `/v1/set-aside-deliveries${query}`)).body;
+const MIGRATION = 'prisma/migrations/20261130121500_left_set_aside_marks/migration.sql';
+const counted = async () => (await readFigures(service.context.workerPool)).deliveries_set_aside;
 const marks = async () => (await service.context.apiPool.query('SELECT 1 FROM poisoned_deliveries')).rowCount;
 
 /** A delivery as `reviewSuspects` leaves it. */
@@ -76,6 +80,26 @@ test('one that is cancelled, or whose payload is expunged, is set aside no longe
   expect((await call(service.baseUrl, 'DELETE', path)).status).toBe(204);
   expect((await get(`/deliveries/${expunged.id}`)).body).toMatchObject({ status: 'cancelled', problem: null });
   expect((await list()).data).toEqual([]);
+  expect(await marks()).toBe(0);
+});
+
+test('those of an endpoint that is deleted are set aside no longer', async () => {
+  await setAside();
+  const other = await makeEndpoint(service, tenant);
+  await service.context.apiPool.query('UPDATE mailbox SET endpoint_num = $1', [other.num]);
+  await service.context.apiPool.query('UPDATE poisoned_deliveries SET endpoint_num = $1', [other.num]);
+  expect([(await list()).data.length, await counted(), await marks()]).toEqual([1, 1, 1]);
+  await call(service.baseUrl, 'DELETE', `/v1/tenants/${tenant.id}/endpoints/${other.id}`);
+  expect([(await list()).data.length, await counted(), await marks()]).toEqual([0, 0, 0]);
+});
+
+test('what is counted is what is listed: marks that earlier versions left are not, and an upgrade takes them away', async () => {
+  const [there, gone] = [await setAside(), await setAside()];
+  await service.context.apiPool.query('DELETE FROM mailbox WHERE event_id = $1', [gone.eventUuid]);
+  expect([(await list()).data.length, await counted(), await marks()]).toEqual([1, 1, 2]);
+  await service.context.apiPool.query(await readFile(MIGRATION, 'utf8'));
+  expect([(await list()).data.length, await counted(), await marks()]).toEqual([1, 1, 1]);
+  await post(`/deliveries/${there.id}/cancel`);
 });
 
 test('the list goes on from page to page, and is for the operator alone', async () => {
