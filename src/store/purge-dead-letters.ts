@@ -17,8 +17,8 @@ export type PurgeSelection = { readonly filter: DeadLetterFilter } | { readonly 
 
 export interface PurgeResult {
   readonly purged: number;
-  /** Whether nothing is left: false when the time was up before. */
-  readonly complete: boolean;
+  /** Behind which one the next call goes on, when the time was up before; null when nothing is left. */
+  readonly resume: DeliveryKey | null;
   /** Endpoints with deliveries that stood behind one of them in order, and may be made now. */
   readonly resumed: ReadonlySet<number>;
 }
@@ -44,6 +44,7 @@ const CHUNK = 2_000;
  * @param asked what the audit log says was asked for
  * @param inTurn each chunk is a search, and waits for the lock of the tenant's redrives with a connection in its hand
  * @param budgetMs when it is spent, the rest stays for another call
+ * @param after where the call before stopped: what it looked at is not looked at again, though all of it may still be found as dead letters that were
  */
 export async function purgeDeadLetters(
   pool: pg.Pool,
@@ -54,21 +55,23 @@ export async function purgeDeadLetters(
     asked,
     budgetMs,
     inTurn,
+    after = null,
     bringUp = (keys) => promoteAfter(pool, keys),
   }: {
     readonly actor: string;
     readonly asked: object;
     readonly budgetMs: number;
     readonly inTurn: InTurn;
+    readonly after?: DeliveryKey | null;
     readonly bringUp?: BringUp;
   },
 ): Promise<PurgeResult> {
   const end = performance.now() + budgetMs;
   const resumed = new Set<number>();
   let purged = 0;
-  let after: DeliveryKey | null = null;
-  for (;;) {
-    const from = after;
+  let isBegun = false;
+  for (let position = after; ; isBegun = true) {
+    const from = position;
     const purgeNext = async () => {
       const chunk = await inTransaction(pool, (client) =>
         purgeChunk(client, tenant, selection, from, { actor, asked }),
@@ -76,12 +79,11 @@ export async function purgeDeadLetters(
       await bringUp(chunk.resumed);
       return chunk;
     };
-    const chunk: Step = await inTurn(purgeNext, from !== null);
+    const chunk: Step = await inTurn(purgeNext, isBegun);
     purged += chunk.purged;
     for (const { endpointNum } of chunk.resumed) resumed.add(endpointNum);
-    if (chunk.resume === null) return { purged, complete: true, resumed };
-    if (performance.now() > end) return { purged, complete: false, resumed };
-    after = chunk.resume;
+    if (chunk.resume === null || performance.now() > end) return { purged, resume: chunk.resume, resumed };
+    position = chunk.resume;
   }
 }
 

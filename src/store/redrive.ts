@@ -95,6 +95,7 @@ async function forgetProblem(
   return rowCount === 1;
 }
 
+/** A dead letter that has outlived its day is still where it is kept only if it cannot be brought back. */
 async function refusalOf(
   client: Queryable,
   tenantNum: number,
@@ -102,7 +103,13 @@ async function refusalOf(
 ): Promise<RetryRefusal | null> {
   const { rows } = await client.query<{ deleted: boolean; expunged: boolean }>(
     `SELECT e.deleted_at IS NOT NULL AS deleted, v.expunged_at IS NOT NULL AS expunged
-       FROM endpoints e, events v WHERE e.num = $1 AND e.tenant_num = $3 AND v.id = $2 AND v.tenant_num = $3`,
+       FROM endpoints e, (
+              SELECT expunged_at FROM events WHERE id = $2 AND tenant_num = $3
+               UNION ALL
+              SELECT v.expunged_at FROM kept_dead_letters d JOIN kept_events v ON v.id = d.event_id AND v.tenant_num = $3
+               WHERE d.event_id = $2 AND d.endpoint_num = $1 AND d.tenant_num = $3
+            ) v
+      WHERE e.num = $1 AND e.tenant_num = $3`,
     [endpointNum, eventUuid, tenantNum],
   );
   if (rows[0] === undefined) return 'not_found';

@@ -289,7 +289,7 @@ test('an expunge reaches the copy: no payload is left, and there is nothing to r
   });
   const secrets = `SELECT count(*)::int AS n FROM kept_events WHERE position('secret' IN convert_from(body, 'UTF8')) > 0`;
   expect(await query(secrets)).toEqual([{ n: 0 }]);
-  expect((await ask(tenant, 'POST', `/deliveries/${deliveryIdOf(dead, one.num)}/retry`, {})).status).toBe(404);
+  expect((await ask(tenant, 'POST', `/deliveries/${deliveryIdOf(dead, one.num)}/retry`, {})).status).toBe(409);
 });
 
 test('an expunge that comes while its event is being copied waits, and takes the payload out of both', async () => {
@@ -391,14 +391,25 @@ test('a purge after the day was dropped takes the copies, payload and all, with 
   const { tenant, one, two } = await oldDay('purged-late');
   await drop();
   const purge = (body: object) => ask(tenant, 'POST', '/dead-letters/purge', body);
-  expect((await purge({ endpoint_id: one.id })).body).toEqual({ purged: 2, complete: true });
+  expect((await purge({ endpoint_id: one.id })).body).toEqual({ purged: 2, complete: true, next: null });
   const left = await query('SELECT endpoint_num FROM kept_dead_letters WHERE tenant_num = $1', [tenant.num]);
   expect(left).toEqual([{ endpoint_num: two.num }]);
-  expect((await purge({ all: true })).body).toEqual({ purged: 1, complete: true });
+  expect((await purge({ all: true })).body).toEqual({ purged: 1, complete: true, next: null });
   expect(await query('SELECT id FROM kept_events WHERE tenant_num = $1', [tenant.num])).toEqual([]);
   const lines = await query(
     `SELECT after->'purged' AS n FROM audit_log WHERE tenant_num = $1 AND action = 'dead_letters.purged' ORDER BY id`,
     [tenant.num],
   );
   expect(lines.map(({ n }) => n)).toEqual([1, 2, 1]);
+});
+
+test('a dead letter that is kept and cannot be brought back is refused a retry for the reason that there is', async () => {
+  const { tenant, one, two, dead } = await oldDay('refused-late');
+  await drop();
+  const retry = (num: number) => ask(tenant, 'POST', `/deliveries/${deliveryIdOf(dead, num)}/retry`);
+  await query('UPDATE endpoints SET deleted_at = now() WHERE num = $1', [two.num]);
+  expect(await retry(two.num)).toMatchObject({ status: 409, body: { code: 'endpoint_deleted' } });
+  expect((await ask(tenant, 'DELETE', `/events/${eventIdOf(dead)}/payload`)).status).toBe(204);
+  expect(await retry(one.num)).toMatchObject({ status: 409, body: { code: 'payload_expunged' } });
+  expect(await retry((await makeEndpoint(service, tenant)).num)).toMatchObject({ status: 404 });
 });

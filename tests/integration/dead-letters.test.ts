@@ -227,7 +227,11 @@ test('what was purged is cancelled for good, its attempts stay, and no redrive o
     status: 200,
     body: { purged: 1, complete: true },
   });
-  expect((await ask(tenant, 'POST', '/dead-letters/purge', body)).body).toEqual({ purged: 0, complete: true });
+  expect((await ask(tenant, 'POST', '/dead-letters/purge', body)).body).toEqual({
+    purged: 0,
+    complete: true,
+    next: null,
+  });
   expect(await listed(tenant, '?reason=timeout')).toEqual([]);
   expect((await ask(tenant, 'GET', `/dead-letters/${id}`)).status).toBe(404);
   expect((await ask(tenant, 'GET', `/deliveries/${id}`)).body).toMatchObject({
@@ -262,6 +266,7 @@ test('a purge by filter takes those that pass it, says who did it and what was a
   expect((await ask(tenant, 'POST', '/dead-letters/purge', { endpoint_id: one.id, type: 'order.paid' })).body).toEqual({
     purged: 2,
     complete: true,
+    next: null,
   });
   expect((await ask(tenant, 'POST', '/dead-letters/purge', { reason: 'blocked' })).body.purged).toBe(1);
   expect((await ask(tenant, 'POST', '/dead-letters/purge', { until: '2024-01-01T00:00:00Z' })).body.purged).toBe(0);

@@ -103,10 +103,12 @@ async function deliverAll(): Promise<number> {
 
 test('a purge takes what is left of them, in as many calls as their time wants', async () => {
   let purged = 0;
+  let cursor: string | undefined;
   await eventually(
     async () => {
-      const { body } = await ask('POST', '/dead-letters/purge', { all: true });
+      const { body } = await ask('POST', '/dead-letters/purge', { all: true, cursor });
       purged += body.purged;
+      cursor = body.next ?? undefined;
       return body.complete;
     },
     (isComplete) => isComplete,

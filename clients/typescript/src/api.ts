@@ -553,6 +553,8 @@ export type PurgeResult = {
   purged: number;
   /** False when there were too many for one call: call again. */
   complete: boolean;
+  /** The `cursor` of the next call, which goes on where this one stopped; null when it is complete. */
+  next: string | null;
 };
 
 export type Source = {
@@ -1533,7 +1535,7 @@ export interface Operations {
     };
     answer: Replay;
   };
-  /** Give dead letters up for good: they become cancelled. Call again until `complete`. Access: deliveries:write. */
+  /** Give dead letters up for good: they become cancelled. Call again, with `next` as `cursor`, until `complete`. Access: deliveries:write. */
   'POST /v1/tenants/{tenant_id}/dead-letters/purge': {
     input: {
       params: {
@@ -1551,6 +1553,8 @@ export interface Operations {
         until?: string | undefined;
         /** Every dead letter of the tenant. */
         all?: true | undefined;
+        /** The `next` of the call before, which asked for the same. */
+        cursor?: string | undefined;
       };
     };
     answer: PurgeResult;

@@ -5,11 +5,13 @@ import { findEventUuid } from '../../store/event-reads.ts';
 import { type InTurn, type PurgeSelection, purgeDeadLetters as purge } from '../../store/purge-dead-letters.ts';
 import { deliveryIds } from '../dead-letter-json.ts';
 import { invalidBody, namedEndpoint } from '../find-named.ts';
+import { pagingQuery } from '../paging.ts';
 import { replayJson, replaySchema } from '../replay-json.ts';
 import { defineRoute } from '../route.ts';
 import { startReplay } from '../start-replay.ts';
 import { dateTimeText, isBefore, timeMs } from '../time-query.ts';
 import { letterFields } from './dead-letters.ts';
+import { deliveryPosition } from './deliveries.ts';
 
 /** How long one call purges before it leaves the rest to the next, in ms. */
 const PURGE_MS = 10_000;
@@ -44,8 +46,14 @@ export const redriveDeadLetters = defineRoute({
 });
 
 const purgeBody = z
-  .strictObject({ ...selection, all: z.literal(true).optional().describe('Every dead letter of the tenant.') })
-  .superRefine(({ all, delivery_ids, ...filter }, context) => {
+  .strictObject({
+    ...selection,
+    all: z.literal(true).optional().describe('Every dead letter of the tenant.'),
+    cursor: pagingQuery.cursor.describe('The `next` of the call before, which asked for the same.'),
+  })
+  .superRefine(({ all, delivery_ids, cursor, ...filter }, context) => {
+    if (cursor !== undefined && delivery_ids !== undefined)
+      context.addIssue({ code: 'custom', path: ['cursor'], message: 'takes a filter, or `all: true`' });
     const ways = [all, delivery_ids, Object.values(filter).find((value) => value !== undefined)];
     if (ways.filter((way) => way !== undefined).length === 1) return;
     context.addIssue({ code: 'custom', message: 'expected `delivery_ids`, or a filter, or `all: true`' });
@@ -55,7 +63,8 @@ export const purgeDeadLetters = defineRoute({
   method: 'post',
   path: '/v1/tenants/:tenant_id/dead-letters/purge',
   access: 'deliveries:write',
-  summary: 'Give dead letters up for good: they become cancelled. Call again until `complete`',
+  summary:
+    'Give dead letters up for good: they become cancelled. Call again, with `next` as `cursor`, until `complete`',
   params: noParams,
   query: noQuery,
   body: purgeBody,
@@ -67,26 +76,35 @@ export const purgeDeadLetters = defineRoute({
         .object({
           purged: z.int(),
           complete: z.boolean().describe('False when there were too many for one call: call again.'),
+          next: z
+            .string()
+            .nullable()
+            .describe('The `cursor` of the next call, which goes on where this one stopped; null when it is complete.'),
         })
         .meta({ id: 'PurgeResult' }),
     },
   },
-  handle: async ({ tenant, body, caller }, { apiPool, ringEndpoints, changes, bringUp }) => {
-    const selected = await selectionOf(tenant, body, apiPool);
-    if (selected === null) return { status: 200, body: { purged: 0, complete: true } };
-    const asked = { ...body, delivery_ids: body.delivery_ids?.map(({ deliveryId }) => deliveryId) };
+  handle: async ({ tenant, body, caller }, { apiPool, cursors, ringEndpoints, changes, bringUp }) => {
+    const { cursor, ...wanted } = body;
+    const { all, endpoint_id, event_id, type, reason, since, until } = wanted;
+    const belongsTo = ['purge', tenant.num, all, endpoint_id, event_id, type, reason, since, until];
+    const after = cursor === undefined ? null : deliveryPosition.parse(cursors.decode(cursor, belongsTo));
+    const selected = await selectionOf(tenant, wanted, apiPool);
+    if (selected === null) return { status: 200, body: { purged: 0, complete: true, next: null } };
+    const asked = { ...wanted, delivery_ids: wanted.delivery_ids?.map(({ deliveryId }) => deliveryId) };
     const inTurn: InTurn = (work, isBegun) => changes.take(tenant.num, work, { isBegun });
-    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS, inTurn, bringUp };
-    const { purged, complete, resumed } = await purge(apiPool, tenant, selected, how);
+    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS, inTurn, after, bringUp };
+    const { purged, resume, resumed } = await purge(apiPool, tenant, selected, how);
     ringEndpoints(resumed);
-    return { status: 200, body: { purged, complete } };
+    const next = resume === null ? null : cursors.encode(deliveryPosition.format(resume), belongsTo);
+    return { status: 200, body: { purged, complete: next === null, next } };
   },
 });
 
 /** @returns null when it names an event that is not there: a purge that is sent again must not be refused because it forgot the event of the last dead letter */
 async function selectionOf(
   tenant: TenantRef,
-  { delivery_ids, endpoint_id, event_id, type, reason, since, until }: z.infer<typeof purgeBody>,
+  { delivery_ids, endpoint_id, event_id, type, reason, since, until }: Omit<z.infer<typeof purgeBody>, 'cursor'>,
   pool: Context['apiPool'],
 ): Promise<PurgeSelection | null> {
   if (delivery_ids !== undefined) return { keys: delivery_ids };

@@ -33,23 +33,24 @@ export function redriveAll({ api, act }: Opening, tenant: string, filter: DeadLe
   return button(`Redrive all${wordsOf(filter)} …`, 'redrive-all', () => act(redrive, question));
 }
 
-/** Gives up all that pass the filter. One call takes so many only. */
+/** Gives up all that pass the filter. One call takes so many only, and the next goes on where it stopped. */
 export function purgeAll({ api, act }: Opening, tenant: string, filter: DeadLetterFilter): HTMLButtonElement {
   const path = ['tenants', tenant, 'dead-letters', 'purge'];
   const purge = async (isWanted: () => boolean) => {
     // Not what comes while it runs.
     const body = { ...filter, until: new Date().toISOString() };
     let purged = 0;
-    let isComplete = false;
-    while (!isComplete && isWanted()) {
-      const answer = await api.call('POST', path, { body }).catch((error: unknown) => {
+    let next: string | null | undefined;
+    while (next !== null && isWanted()) {
+      const from = next === undefined ? body : { ...body, cursor: next };
+      const answer = await api.call('POST', path, { body: from }).catch((error: unknown) => {
         throw purged === 0 ? error : new Error(`After ${count(purged)} were given up: ${(error as Error).message}`);
       });
-      const part = JSON.parse(answer) as { purged: number; complete: boolean };
+      const part = JSON.parse(answer) as { purged: number; next: string | null };
       purged += part.purged;
-      isComplete = part.complete;
+      next = part.next;
     }
-    return isComplete ? `Given up: ${count(purged)}.` : `Given up: ${count(purged)}. The rest is left.`;
+    return next === null ? `Given up: ${count(purged)}.` : `Given up: ${count(purged)}. The rest is left.`;
   };
   const title = `Purge all dead letters of ${tenant}${wordsOf(filter)}?`;
   const question = { title, detail: 'They become cancelled, and no redrive finds them any more.', yes: 'Purge all' };
