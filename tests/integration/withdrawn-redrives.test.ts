@@ -184,3 +184,21 @@ test('a dead letter that its receiver takes after its redrive was cancelled is d
   expect((await ask('GET', `/replays/${body.id}`)).body).toMatchObject({ matched: 0 });
   await receiver.received(3);
 });
+
+test('a dead letter that is redriven again while the request of its cancelled redrive is under way is sent once, where that is taken', async () => {
+  const { service, ask, receiver, response, attempts, pauses, sent } = await cancelledInFlight();
+  const { body } = await ask('POST', '/dead-letters/redrive', {});
+  await eventually(
+    () => service.context.workerPool.query('SELECT FROM mailbox WHERE replay_num IS NOT NULL'),
+    ({ rowCount }) => rowCount === 1,
+  );
+  response.writeHead(204).end();
+  await receiver.received(3);
+  const { body: redrive } = await eventually(
+    () => ask('GET', `/replays/${body.id}`),
+    (answer) => answer.body.state === 'completed',
+  );
+  expect(redrive).toMatchObject({ matched: 1, done: 1 });
+  expect(await attempts()).toMatchObject({ status: 'delivered', attempts: 2 });
+  expect([await pauses(), sent()]).toEqual([[], [0, 0, 1]]);
+});
