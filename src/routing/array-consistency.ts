@@ -37,12 +37,22 @@ export class ArrayConsistency {
   }
 
   holdTogether(tests: readonly IndexedTest[]): boolean {
-    const hasChoice = tests.some(({ path }) => path.seq === this.#seq && path.inArrays > 0);
-    if (!hasChoice || (tests.length === 1 && !tests[0]!.allowsAbsence)) return true;
+    if (this.#isFree(tests)) return true;
     const isSmall = tests.reduce((sum, { path }) => sum + path.values.length, 0) <= this.#few;
     if (isSmall) matchSteps.take(tests.reduce((sum, { path, steps }) => sum + path.values.length * steps, 0));
     const answer = isSmall ? holdInOneElement(tests) : null;
     return answer ?? this.#findAnswer(tests.filter(({ path }) => path.seq === this.#seq));
+  }
+
+  /** Whether one field at most is in arrays, and it must be there: an element of it is chosen whatever the others ask. */
+  #isFree(tests: readonly IndexedTest[]): boolean {
+    let fields = 0;
+    for (const { path, allowsAbsence } of tests) {
+      if (path.seq !== this.#seq || path.inArrays === 0) continue;
+      if (allowsAbsence) return false;
+      fields++;
+    }
+    return fields <= 1;
   }
 
   #findAnswer(tests: readonly IndexedTest[]): boolean {

@@ -10,11 +10,16 @@ import { isCertain, isGuessed, KIND } from './record-kind.ts';
 import { HEAD } from './record-table.ts';
 import { SatisfiedConditions } from './satisfied-conditions.ts';
 import type { Leaf } from './satisfies.ts';
+import type { SortedNumbers } from './sorted-numbers.ts';
 import { textNotes } from './text-notes.ts';
 
 /** To visit a place, and to look whether tests hold together, in steps of `matchSteps`. */
 const PLACE_STEPS = 4;
 const CONSISTENCY_STEPS = 150;
+/** A number that is in so many ranges is one of those that may be looked at together. */
+const MANY_STEPS = 64;
+/** To look at a range with all numbers. */
+const NODE_STEPS = 6;
 
 /** Takes events through an index, one at a time. */
 export class EventSearch implements IntervalVisitor {
@@ -162,23 +167,47 @@ export class EventSearch implements IntervalVisitor {
   }
 
   #visitRanges(place: number, depth: number): void {
-    const { arena, pairs, intervals } = this.#memory;
+    const { arena, pairs } = this.#memory;
     for (const path of this.#touched) {
       if ((path.bit & arena.words[place + PLACE.bits]!) === 0) continue;
       const root = pairs.get(place + AT.ranges, path.id);
       if (root === 0) continue;
       matchSteps.take(path.values.length);
-      for (const value of path.values) {
-        if (typeof value !== 'number' && !(value instanceof ExactNumber)) continue;
-        this.#place = place;
-        this.#depth = depth;
-        this.#value = value;
-        // What a double does not hold is on the same side of a number as its double, unless that is the same.
-        intervals.visit(root, typeof value === 'number' ? value : value.double, this);
-        matchSteps.take(2 * this.#passed);
-        this.#passed = 0;
-      }
+      this.#place = place;
+      this.#depth = depth;
+      const numbers = this.#visitRangesOfEach(path, root);
+      if (numbers !== null) this.#visitRangesOfAll(numbers, root);
     }
+  }
+
+  /** @returns the numbers of the path where they are to be visited together: many of them are in many ranges */
+  #visitRangesOfEach(path: PathNode, root: number): SortedNumbers | null {
+    const { intervals } = this.#memory;
+    for (const value of path.values) {
+      if (typeof value !== 'number' && !(value instanceof ExactNumber)) continue;
+      this.#value = value;
+      // What a double does not hold is on the same side of a number as its double, unless that is the same.
+      intervals.visit(root, typeof value === 'number' ? value : value.double, this);
+      const steps = 2 * this.#passed;
+      matchSteps.take(steps);
+      this.#passed = 0;
+      const numbers = steps < MANY_STEPS ? null : path.distinct.numbersAfter(steps);
+      if (numbers !== null) return numbers;
+    }
+    return null;
+  }
+
+  #visitRangesOfAll({ doubles, keys }: SortedNumbers, root: number): void {
+    const atEnds = (link: number, from: number, to: number) => {
+      for (let at = from; at < to; at++) {
+        this.#value = keys[at]!;
+        this.atEnd(link);
+      }
+    };
+    const visitor = { inside: (link: number) => this.inside(link), atEnds };
+    const looked = this.#memory.intervals.visitAll(root, doubles, visitor);
+    matchSteps.take(looked * NODE_STEPS + 2 * this.#passed);
+    this.#passed = 0;
   }
 
   #visitBroad(place: number, depth: number): void {

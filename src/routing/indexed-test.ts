@@ -65,7 +65,9 @@ export class IndexedTest {
       return values.some((value) => this.satisfiedBy(value));
     }
     for (let i = 0; i < FEW_VALUES; i++) if (this.#isSatisfiedByNext(values[i]!)) return true;
-    return path.distinct.some((value) => this.#isSatisfiedByNext(value));
+    const found = path.distinct.satisfying(this.anyOf, this.steps);
+    if (found !== null) return found.some((word) => word !== 0);
+    return path.distinct.values.some((value) => this.#isSatisfiedByNext(value));
   }
 
   #isSatisfiedByNext(value: Leaf): boolean {

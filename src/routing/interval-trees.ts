@@ -6,6 +6,13 @@ export interface IntervalVisitor {
   atEnd(value: number): void;
 }
 
+/** The same, of many points, by their numbers. */
+export interface PointsVisitor {
+  inside(value: number): void;
+  /** These points are ends of it, and none is inside. */
+  atEnds(value: number, from: number, to: number): void;
+}
+
 const INITIAL_NODES = 8;
 /** Words of a node: four doubles, of which these are where they begin, in doubles; then its neighbours and value. */
 const NODE = 12;
@@ -77,6 +84,41 @@ export class IntervalTrees {
     }
   }
 
+  /**
+   * Visits what points find, each interval once however many of them are in it.
+   * @param points rising
+   * @returns how many nodes were looked at
+   */
+  visitAll(root: number, points: Float64Array, visitor: PointsVisitor, from = 0, to = points.length): number {
+    let looked = 0;
+    let [first, end] = [from, to];
+    for (let node = root; node !== 0 && first < end; node = this.#words[node * NODE + RIGHT]!) {
+      looked++;
+      const at = node * DOUBLES;
+      const [leftReach, rightReach] = [this.#doubles[at + LEFT_REACH]!, this.#doubles[at + RIGHT_REACH]!];
+      if (leftReach >= points[first]!) {
+        const reached = firstAbove(points, leftReach, first, end);
+        looked += this.visitAll(this.#words[node * NODE + LEFT]!, points, visitor, first, reached);
+      }
+      first = firstFrom(points, this.#doubles[at + LOW]!, first, end);
+      this.#visitNode(node, points, visitor, first, end);
+      end = firstAbove(points, rightReach, first, end);
+    }
+    return looked;
+  }
+
+  /** @param from of the points that are not below it */
+  #visitNode(node: number, points: Float64Array, visitor: PointsVisitor, from: number, to: number): void {
+    const value = this.#words[node * NODE + VALUE]!;
+    const high = this.#doubles[node * DOUBLES + HIGH]!;
+    const within = firstAbove(points, this.#doubles[node * DOUBLES + LOW]!, from, to);
+    if (within < to && points[within]! < high) visitor.inside(value);
+    else {
+      const end = firstAbove(points, high, within, to);
+      if (from < end) visitor.atEnds(value, from, end);
+    }
+  }
+
   #isBefore(a: number, b: number): boolean {
     const [lowA, lowB] = [this.#doubles[a * DOUBLES + LOW]!, this.#doubles[b * DOUBLES + LOW]!];
     return lowA !== lowB ? lowA < lowB : this.#words[a * NODE + ORDER]! < this.#words[b * NODE + ORDER]!;
@@ -133,6 +175,28 @@ export class IntervalTrees {
     this.#words = words;
     this.#doubles = new Float64Array(words.buffer);
   }
+}
+
+/** The first of the points, which are rising, that is no less; where there is none, the end. */
+function firstFrom(points: Float64Array, least: number, from: number, to: number): number {
+  let [first, end] = [from, to];
+  while (first < end) {
+    const middle = (first + end) >>> 1;
+    if (points[middle]! < least) first = middle + 1;
+    else end = middle;
+  }
+  return first;
+}
+
+/** The first that is more. */
+function firstAbove(points: Float64Array, most: number, from: number, to: number): number {
+  let [first, end] = [from, to];
+  while (first < end) {
+    const middle = (first + end) >>> 1;
+    if (points[middle]! <= most) first = middle + 1;
+    else end = middle;
+  }
+  return first;
 }
 
 /** Spreads counters over 32 bits, so that rising ones make no chain. */

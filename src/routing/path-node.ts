@@ -2,6 +2,7 @@ import type { Spot } from './array-spot.ts';
 import type { ListedWildcards } from './listed-wildcards.ts';
 import type { PathProbes } from './path-probes.ts';
 import type { Leaf } from './satisfies.ts';
+import { SortedValues } from './sorted-values.ts';
 
 /** An element of an array of the event, when the element is an object or an array itself. Compared by identity. */
 export interface ArrayElement {
@@ -43,7 +44,7 @@ export class PathNode {
   elements: (ArrayElement | null)[] = [];
   /** How many values are in elements of arrays. */
   inArrays = 0;
-  #distinct: readonly Leaf[] | null = null;
+  #distinct: SortedValues | null = null;
 
   constructor(parent: PathNode | null, name: string) {
     this.parent = parent;
@@ -52,8 +53,8 @@ export class PathNode {
   }
 
   /** The values, each once, in the order in which they come first. */
-  get distinct(): readonly Leaf[] {
-    this.#distinct ??= [...new Set(this.values)];
+  get distinct(): SortedValues {
+    this.#distinct ??= new SortedValues([...new Set(this.values)]);
     return this.#distinct;
   }
 

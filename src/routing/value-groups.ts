@@ -2,6 +2,7 @@ import type { IndexedTest } from './indexed-test.ts';
 import { matchSteps } from './match-steps.ts';
 import type { PathNode } from './path-node.ts';
 import type { Leaf } from './satisfies.ts';
+import type { SortedValues } from './sorted-values.ts';
 
 /** Which of the distinct values of a path satisfy a test: a bit for each. Tests that the same values satisfy have the same one. */
 export interface Hits {
@@ -16,7 +17,7 @@ const HITS_STEPS = 200;
 /** The distinct values that an event has at a path, and where each stands. */
 export class ValueGroups {
   readonly #nums = new Map<Leaf, number>();
-  readonly #values: Leaf[] = [];
+  readonly #distinct: SortedValues;
   /** By the number of a distinct value, where it stands last; by where a value stands, where it stands before; -1 at the end. */
   readonly #last: number[] = [];
   readonly #before: Int32Array;
@@ -25,37 +26,52 @@ export class ValueGroups {
   constructor(path: PathNode) {
     matchSteps.take(path.values.length * GROUP_STEPS);
     this.#before = new Int32Array(path.values.length);
+    this.#distinct = path.distinct;
+    for (const [num, value] of this.#distinct.values.entries()) this.#nums.set(value, num);
     for (const [at, value] of path.values.entries()) {
-      let num = this.#nums.get(value);
-      if (num === undefined) {
-        num = this.#values.push(value) - 1;
-        this.#nums.set(value, num);
-        this.#last.push(-1);
-      }
-      this.#before[at] = this.#last[num]!;
+      const num = this.#nums.get(value)!;
+      this.#before[at] = this.#last[num] ?? -1;
       this.#last[num] = at;
     }
   }
 
   /** @param num for hits that were not met before */
   hitsOf(test: IndexedTest, num: number): Hits {
-    const bits = new Uint32Array((this.#values.length + 31) >>> 5);
-    matchSteps.take(HITS_STEPS + 2 * bits.length + (test.exactValues?.length ?? 0));
-    if (test.exactValues === null) {
-      matchSteps.take(this.#values.length * test.steps);
-      for (const [i, value] of this.#values.entries()) if (test.satisfiedBy(value)) bits[i >>> 5]! |= 1 << i;
-    } else {
-      for (const value of test.exactValues) {
-        const i = this.#nums.get(value);
-        if (i !== undefined) bits[i >>> 5]! |= 1 << i;
-      }
-    }
+    const bits = this.#bitsOf(test);
+    matchSteps.take(HITS_STEPS + 2 * bits.length);
     const key = Buffer.from(bits.buffer).toString('latin1');
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const hits = { num, bits };
     this.#known.set(key, hits);
     return hits;
+  }
+
+  #bitsOf(test: IndexedTest): Uint32Array {
+    if (test.exactValues !== null) return this.#bitsOfExact(test.exactValues);
+    return this.#distinct.satisfying(test.anyOf, test.steps) ?? this.#bitsOfEach(test);
+  }
+
+  #bitsOfExact(values: readonly Leaf[]): Uint32Array {
+    const bits = this.#noBits();
+    matchSteps.take(values.length);
+    for (const value of values) {
+      const num = this.#nums.get(value);
+      if (num !== undefined) bits[num >>> 5]! |= 1 << num;
+    }
+    return bits;
+  }
+
+  #bitsOfEach(test: IndexedTest): Uint32Array {
+    const { values } = this.#distinct;
+    const bits = this.#noBits();
+    matchSteps.take(values.length * test.steps);
+    for (const [num, value] of values.entries()) if (test.satisfiedBy(value)) bits[num >>> 5]! |= 1 << num;
+    return bits;
+  }
+
+  #noBits(): Uint32Array {
+    return new Uint32Array((this.#distinct.values.length + 31) >>> 5);
   }
 
   /** Calls back with where each value that is hit stands, among the path's values. */

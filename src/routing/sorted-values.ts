@@ -1,0 +1,121 @@
+import type { Condition } from './condition.ts';
+import { matchSteps } from './match-steps.ts';
+import type { Leaf } from './satisfies.ts';
+import { type SortedKeys, sortingSteps, type ValueRun } from './sorted-keys.ts';
+import { SortedNumbers } from './sorted-numbers.ts';
+import { SortedTexts, type TextOrder } from './sorted-texts.ts';
+
+type Order = TextOrder | 'numbers';
+
+/** To find what satisfies a condition among sorted values, in steps of `matchSteps`. */
+const RUN_STEPS = 100;
+/** How many values are noted in one (8, as a power of 2). */
+const NOTED_A_STEP = 3;
+
+/**
+ * The distinct values of a path of the event at hand, sorted for conditions that a run of them satisfies: ranges, beginnings, ends. A thousand of these are looked up among tens of
+ * thousands of values in less time than it takes to ask some dozens of each value. Nobody knows how many will come, so that values are sorted only
+ * once they were asked one by one for as long as that takes: few conditions cost what they did.
+ */
+export class SortedValues {
+  readonly values: readonly Leaf[];
+  readonly #sorted = new Map<Order, SortedKeys>();
+  #numbers: SortedNumbers | null = null;
+  /** For how long they were asked one by one, in steps of `matchSteps`, but for what they were sorted for. */
+  #asked = 0;
+
+  /** @param values each once */
+  constructor(values: readonly Leaf[]) {
+    this.values = values;
+  }
+
+  /**
+   * @param steps for how long they were asked one by one since this was called last
+   * @returns null where it is not worth it to sort them yet
+   */
+  numbersAfter(steps: number): SortedNumbers | null {
+    this.#asked += steps;
+    if (this.#numbers === null) this.#sort(['numbers']);
+    return this.#numbers;
+  }
+
+  /**
+   * Which values satisfy one of the conditions, a bit for each.
+   * @param steps to ask that of one value
+   * @returns null where they are to be asked one by one
+   */
+  satisfying(conditions: readonly Condition[], steps: number): Uint32Array | null {
+    const most = this.values.length * steps;
+    const [first] = conditions;
+    if (conditions.length > 1 || first?.kind !== 'except') return this.#oneOf(conditions, most);
+    const excluded = this.#oneOf(first.of, most);
+    return excluded === null ? null : this.#others(excluded);
+  }
+
+  /** @param most how many steps it may take */
+  #oneOf(conditions: readonly Condition[], most: number): Uint32Array | null {
+    const asked = conditions.filter(({ kind }) => kind !== 'absent');
+    const orders = asked.map(orderOf).filter((order) => order !== null);
+    if (asked.length * RUN_STEPS >= most || orders.length < asked.length) return null;
+    if (!this.#sort(orders)) {
+      this.#asked += most;
+      return null;
+    }
+    matchSteps.take(asked.length * RUN_STEPS + (this.values.length >>> NOTED_A_STEP));
+    const runs = asked.map((condition, i) => this.#sorted.get(orders[i]!)!.runOf(condition));
+    const noted = runs.reduce((sum, { from, to }) => sum + to - from, 0) >>> NOTED_A_STEP;
+    if (noted >= most) return null;
+    matchSteps.take(noted);
+    return this.#noted(runs);
+  }
+
+  #noted(runs: readonly ValueRun[]): Uint32Array {
+    const bits = new Uint32Array((this.values.length + 31) >>> 5);
+    for (const { nums, from, to } of runs) {
+      for (let at = from; at < to; at++) bits[nums[at]! >>> 5]! |= 1 << nums[at]!;
+    }
+    return bits;
+  }
+
+  #others(bits: Uint32Array): Uint32Array {
+    const others = bits.map((word) => ~word);
+    const inLast = this.values.length & 31;
+    if (inLast > 0) others[others.length - 1]! &= 2 ** inLast - 1;
+    return others;
+  }
+
+  /** @returns whether they are sorted so: not where that is not worth it yet */
+  #sort(orders: readonly Order[]): boolean {
+    const missing = new Set(orders.filter((order) => !this.#sorted.has(order)));
+    const steps = missing.size * sortingSteps(this.values.length);
+    if (this.#asked < steps) return false;
+    this.#asked -= steps;
+    for (const order of missing) this.#sorted.set(order, this.#sortedBy(order));
+    return true;
+  }
+
+  #sortedBy(order: Order): SortedKeys {
+    if (order !== 'numbers') return new SortedTexts(this.values, order);
+    this.#numbers = new SortedNumbers(this.values);
+    return this.#numbers;
+  }
+}
+
+/** What a condition finds its values in; null: it is asked of each. */
+function orderOf(condition: Condition): Order | null {
+  switch (condition.kind) {
+    case 'number':
+    case 'range':
+      return 'numbers';
+    case 'string':
+      return 'forwards';
+    case 'equals':
+      return 'folded';
+    case 'prefix':
+      return condition.fold ? 'folded' : 'forwards';
+    case 'suffix':
+      return condition.fold ? 'foldedBackwards' : 'backwards';
+    default:
+      return null;
+  }
+}
