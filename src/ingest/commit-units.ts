@@ -59,7 +59,7 @@ export async function commitUnits(units: Part, options: CommitOptions, commitmen
   for (const next of left) await commitUnits(next, options, commitment);
 }
 
-const processNowMs = () => performance.now();
+export const processNowMs = () => performance.now();
 const isAwaited = ({ isExpired }: PendingUnit) => !isExpired;
 const unitOf = ({ unit }: PendingUnit) => unit;
 

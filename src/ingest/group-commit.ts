@@ -1,5 +1,5 @@
 import { Refusal } from '../domain/errors.ts';
-import { type CommitOptions, commitUnits, failAll, type PutOff } from './commit-units.ts';
+import { type CommitOptions, commitUnits, failAll, type PutOff, processNowMs } from './commit-units.ts';
 import { MatchQueue } from './match-queue.ts';
 import { bytesOf, PendingUnit } from './pending-unit.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
@@ -46,6 +46,7 @@ const tooCostly = () =>
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
+  readonly #nowMs: () => number;
   readonly #queue: RoutingQueue;
   readonly #matching: MatchQueue;
   #waiting: PendingUnit[] = [];
@@ -63,7 +64,8 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#expire(), TICK_MS).unref();
-    const { routing, holdRouting, findClaims, keysExpireBefore, nowMs = () => performance.now() } = options;
+    const { routing, holdRouting, findClaims, keysExpireBefore, nowMs = processNowMs } = options;
+    this.#nowMs = nowMs;
     const rejoin = (units: readonly PendingUnit[]) => this.#rejoin(units);
     const fail = (units: readonly PendingUnit[], error: unknown) => this.#fail(units, error);
     const commit = (units: readonly PendingUnit[]) => this.#commitHeld(units);
@@ -97,7 +99,7 @@ export class GroupCommit {
     this.#events += unit.length;
     this.#bytes += bytes;
     return new Promise((resolve, reject) => {
-      this.#waiting.push(new PendingUnit(unit, bytes, resolve, reject));
+      this.#waiting.push(new PendingUnit({ unit, bytes, since: this.#nowMs() }, resolve, reject));
       this.#schedule();
     });
   }
@@ -239,7 +241,7 @@ export class GroupCommit {
   }
 
   #expire(): void {
-    const before = performance.now() - this.#options.deadlineMs;
+    const before = this.#nowMs() - this.#options.deadlineMs;
     const late = [this.#waiting, ...this.#held].flatMap((units) => takeOlder(units, before));
     for (const unit of [...late, ...this.#queue.takeOlder(before)]) {
       this.#forget(unit);

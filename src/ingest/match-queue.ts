@@ -24,8 +24,17 @@ export interface MatchQueueOptions extends RoomBounds {
 
 /** Longest that events are matched at a stretch; the last one to its end. */
 const PIECE_MS = 10;
+/** As many that took no time stand in for those before the first piece: one that took long is not what all take. */
+const UNKNOWN_EVENTS = 8;
 /** Units whose keys are looked for at once. */
 const LOOKED_FOR = 100;
+
+/** How fast the events of a room are matched, with what goes by while it is the turn of others. */
+interface Pace {
+  ms: number;
+  events: number;
+  sinceMs: number;
+}
 
 /**
  * Where units wait whose events take long to be matched, tenant by tenant: they are matched here, in pieces between which others have the event loop, and other tenants
@@ -35,8 +44,7 @@ export class MatchQueue {
   readonly #options: MatchQueueOptions;
   readonly #rooms: WaitingRooms;
   readonly #turns = new TurnQueue();
-  /** How long an event took last, in ms, of tenants whose events wait here. */
-  readonly #msPerEvent = new WeakMap<Room, number>();
+  readonly #paces = new WeakMap<Room, Pace>();
 
   constructor(options: MatchQueueOptions) {
     this.#options = options;
@@ -58,9 +66,10 @@ export class MatchQueue {
 
   /** Who is taken in vain takes the time of those who would come to an end. */
   #isLate(room: Room, { unit, since }: PendingUnit): boolean {
-    const msPerEvent = this.#msPerEvent.get(room) ?? 0;
-    const waitMs = (room.events + unit.length) * msPerEvent * this.#rooms.count;
-    return room.events > 0 && performance.now() - since + waitMs > this.#options.deadlineMs;
+    const { nowMs, deadlineMs } = this.#options;
+    const { ms, events } = this.#paces.get(room)!;
+    const waitMs = (room.events + unit.length) * (ms / events);
+    return room.events > 0 && nowMs() - since + waitMs > deadlineMs;
   }
 
   /** A tenant of the unit of which others wait here, so that it is not to go before them; null when there is none. */
@@ -80,6 +89,7 @@ export class MatchQueue {
 
   #open(tenantNum: number): Room {
     const room = this.#rooms.open(tenantNum);
+    this.#paces.set(room, { ms: 0, events: UNKNOWN_EVENTS, sinceMs: this.#options.nowMs() });
     void this.#serve(room);
     return room;
   }
@@ -113,7 +123,6 @@ export class MatchQueue {
   #matchSome(room: Room, sets: EndpointSets): readonly PendingUnit[] {
     const { nowMs } = this.#options;
     const meter = new PieceMeter(nowMs, PIECE_MS);
-    const beganMs = nowMs();
     const holders = new Map<Claims, ReturnType<typeof holdersOf>>();
     let count = 0;
     for (const unit of room.units) {
@@ -126,7 +135,7 @@ export class MatchQueue {
       unit.isMatched = true;
       count++;
     }
-    if (meter.events > 0) this.#msPerEvent.set(room, (nowMs() - beganMs) / meter.events);
+    passPiece(this.#paces.get(room)!, meter.events, nowMs());
     return this.#rooms.shift(room, count);
   }
 
@@ -146,6 +155,15 @@ export class MatchQueue {
     }
     return true;
   }
+}
+
+/** Each piece counts for half as much as the one after it: the few events of one that took long are told from the many of others. */
+function passPiece(pace: Pace, events: number, nowMs: number): void {
+  if (events > 0) {
+    pace.ms = pace.ms / 2 + nowMs - pace.sinceMs;
+    pace.events = pace.events / 2 + events;
+  }
+  pace.sinceMs = nowMs;
 }
 
 type Claims = ReadonlyMap<string, ClaimedBy>;

@@ -16,7 +16,8 @@ export const unavailable = () =>
 export class PendingUnit {
   readonly unit: Unit;
   readonly bytes: number;
-  readonly since = performance.now();
+  /** When it was submitted, by the clock of those who commit it. */
+  readonly since: number;
   /** Commits that were refused because the routing of its tenants had changed. */
   changes = 0;
   /** Whose events in it take so long to be matched that it waits for that; null as long as none are known to. */
@@ -34,9 +35,14 @@ export class PendingUnit {
   readonly #resolve: (result: UnitResult) => void;
   readonly #reject: (refusal: Refusal) => void;
 
-  constructor(unit: Unit, bytes: number, resolve: (result: UnitResult) => void, reject: (refusal: Refusal) => void) {
+  constructor(
+    { unit, bytes, since }: Pick<PendingUnit, 'unit' | 'bytes' | 'since'>,
+    resolve: (result: UnitResult) => void,
+    reject: (refusal: Refusal) => void,
+  ) {
     this.unit = unit;
     this.bytes = bytes;
+    this.since = since;
     this.#resolve = resolve;
     this.#reject = reject;
   }
