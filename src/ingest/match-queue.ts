@@ -29,10 +29,13 @@ const UNKNOWN_EVENTS = 8;
 /** Units whose keys are looked for at once. */
 const LOOKED_FOR = 100;
 
-/** How fast the events of a room are matched, with what goes by while it is the turn of others. */
-interface Pace {
+/** What is known of a room while it is open. */
+interface Visit {
+  readonly sets: EndpointSets;
+  /** How long so many of its events took to be matched, with what went by while it was the turn of others. */
   ms: number;
   events: number;
+  /** When the last piece ended. */
   sinceMs: number;
 }
 
@@ -44,11 +47,11 @@ export class MatchQueue {
   readonly #options: MatchQueueOptions;
   readonly #rooms: WaitingRooms;
   readonly #turns = new TurnQueue();
-  readonly #paces = new WeakMap<Room, Pace>();
+  readonly #visits = new WeakMap<Room, Visit>();
 
   constructor(options: MatchQueueOptions) {
     this.#options = options;
-    this.#rooms = new WaitingRooms(options);
+    this.#rooms = new WaitingRooms({ ...options, serve: (room) => this.#serve(room) });
   }
 
   get isEmpty(): boolean {
@@ -60,14 +63,14 @@ export class MatchQueue {
     const room = this.#rooms.get(tenantNum);
     if (!this.#rooms.hasPlaceFor(tenantNum, unit) || (room !== undefined && this.#isLate(room, unit))) return false;
     unit.isMatched = false;
-    this.#rooms.put(room ?? this.#open(tenantNum), unit);
+    this.#rooms.put(tenantNum, unit);
     return true;
   }
 
   /** Who is taken in vain takes the time of those who would come to an end. */
   #isLate(room: Room, { unit, since }: PendingUnit): boolean {
     const { nowMs, deadlineMs } = this.#options;
-    const { ms, events } = this.#paces.get(room)!;
+    const { ms, events } = this.#visitOf(room);
     const waitMs = (room.events + unit.length) * (ms / events);
     return room.events > 0 && nowMs() - since + waitMs > deadlineMs;
   }
@@ -87,28 +90,18 @@ export class MatchQueue {
     return this.#rooms.takeOlder(before);
   }
 
-  #open(tenantNum: number): Room {
-    const room = this.#rooms.open(tenantNum);
-    this.#paces.set(room, { ms: 0, events: UNKNOWN_EVENTS, sinceMs: this.#options.nowMs() });
-    void this.#serve(room);
-    return room;
+  async #serve(room: Room): Promise<void> {
+    const visit = this.#visitOf(room);
+    await this.#findClaims(room);
+    await this.#turns.take(room.tenantNum, () => this.#options.rejoin(this.#matchSome(room, visit)));
   }
 
-  async #serve(room: Room): Promise<void> {
-    const { rejoin, fail } = this.#options;
-    try {
-      // What comes in this turn of the event loop is served too.
-      await Promise.resolve();
-      const sets = new EndpointSets();
-      while (room.units.length > 0) {
-        await this.#findClaims(room);
-        await this.#turns.take(room.tenantNum, () => rejoin(this.#matchSome(room, sets)));
-      }
-    } catch (error) {
-      fail(this.#rooms.empty(room), error);
-    } finally {
-      this.#rooms.close(room);
-    }
+  #visitOf(room: Room): Visit {
+    const known = this.#visits.get(room);
+    if (known !== undefined) return known;
+    const made = { sets: new EndpointSets(), ms: 0, events: UNKNOWN_EVENTS, sinceMs: this.#options.nowMs() };
+    this.#visits.set(room, made);
+    return made;
   }
 
   /** What is stored already is not matched: who sends again what took too long comes to an end. */
@@ -120,7 +113,7 @@ export class MatchQueue {
   }
 
   /** @returns those of which all is matched, no longer in the room */
-  #matchSome(room: Room, sets: EndpointSets): readonly PendingUnit[] {
+  #matchSome(room: Room, visit: Visit): readonly PendingUnit[] {
     const { nowMs } = this.#options;
     const meter = new PieceMeter(nowMs, PIECE_MS);
     const holders = new Map<Claims, ReturnType<typeof holdersOf>>();
@@ -130,12 +123,12 @@ export class MatchQueue {
       // Units whose keys were looked for together share what was found.
       const known = holders.get(unit.claimed) ?? holdersOf(unit.claimed);
       holders.set(unit.claimed, known);
-      if (!this.#match(unit, meter, sets, known)) break;
+      if (!this.#match(unit, meter, visit.sets, known)) break;
       meter.begin();
       unit.isMatched = true;
       count++;
     }
-    passPiece(this.#paces.get(room)!, meter.events, nowMs());
+    passPiece(visit, meter.events, nowMs());
     return this.#rooms.shift(room, count);
   }
 
@@ -158,12 +151,12 @@ export class MatchQueue {
 }
 
 /** Each piece counts for half as much as the one after it: the few events of one that took long are told from the many of others. */
-function passPiece(pace: Pace, events: number, nowMs: number): void {
+function passPiece(visit: Visit, events: number, nowMs: number): void {
   if (events > 0) {
-    pace.ms = pace.ms / 2 + nowMs - pace.sinceMs;
-    pace.events = pace.events / 2 + events;
+    visit.ms = visit.ms / 2 + nowMs - visit.sinceMs;
+    visit.events = visit.events / 2 + events;
   }
-  pace.sinceMs = nowMs;
+  visit.sinceMs = nowMs;
 }
 
 type Claims = ReadonlyMap<string, ClaimedBy>;

@@ -39,7 +39,7 @@ export class RoutingQueue {
 
   constructor(options: RoutingQueueOptions) {
     this.#options = options;
-    this.#rooms = new WaitingRooms(options);
+    this.#rooms = new WaitingRooms({ ...options, serve: (room) => this.#serve(room) });
   }
 
   get isEmpty(): boolean {
@@ -49,7 +49,7 @@ export class RoutingQueue {
   /** @returns false where too much of the tenant, or of all, waits already */
   add(tenantNum: number, unit: PendingUnit): boolean {
     if (!this.#rooms.hasPlaceFor(tenantNum, unit)) return false;
-    this.#rooms.put(this.#rooms.get(tenantNum) ?? this.#open(tenantNum), unit);
+    this.#rooms.put(tenantNum, unit);
     // Of all its tenants: it would else meet one after the other.
     this.#beginReads(tenantsOf([unit]), [unit]);
     return true;
@@ -60,27 +60,10 @@ export class RoutingQueue {
     return this.#rooms.takeOlder(before);
   }
 
-  #open(tenantNum: number): Room {
-    const room = this.#rooms.open(tenantNum);
-    void this.#serve(room);
-    return room;
-  }
-
   async #serve(room: Room): Promise<void> {
-    const { rejoin, fail } = this.#options;
-    // What comes in this turn of the event loop is served too.
-    await Promise.resolve();
-    try {
-      while (room.units.length > 0) {
-        await this.#read(room, new Set([room.tenantNum]));
-        if (room.units.some(isRestless)) await this.#commitHeld(room);
-        else rejoin(this.#rooms.empty(room));
-      }
-    } catch (error) {
-      fail(this.#rooms.empty(room), error);
-    } finally {
-      this.#rooms.close(room);
-    }
+    await this.#read(room, new Set([room.tenantNum]));
+    if (room.units.some(isRestless)) await this.#commitHeld(room);
+    else this.#options.rejoin(this.#rooms.empty(room));
   }
 
   /** Reads the routing of these tenants, where it is not at hand. */

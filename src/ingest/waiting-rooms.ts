@@ -14,25 +14,27 @@ export interface RoomBounds {
   readonly maxBytes: number;
 }
 
-/** Where units wait for something, tenant by tenant. */
+export interface RoomService extends RoomBounds {
+  /** Does some of what units of the room wait for, and takes out those that need nothing more of it. It is done again as long as some wait there. */
+  readonly serve: (room: Room) => Promise<void>;
+  /** Takes all units of a room whose serving failed. */
+  readonly fail: (units: readonly PendingUnit[], error: unknown) => void;
+}
+
+/** Where units wait for something, tenant by tenant: a room is open, and served, as long as some wait there. */
 export class WaitingRooms {
-  readonly #bounds: RoomBounds;
+  readonly #service: RoomService;
   readonly #rooms = new Map<number, Room>();
   #events = 0;
   #bytes = 0;
 
-  constructor(bounds: RoomBounds) {
-    this.#bounds = bounds;
+  constructor(service: RoomService) {
+    this.#service = service;
   }
 
   /** Whether nothing waits; rooms may be open. */
   get isEmpty(): boolean {
     return this.#events === 0;
-  }
-
-  /** Rooms that are open. */
-  get count(): number {
-    return this.#rooms.size;
   }
 
   get(tenantNum: number): Room | undefined {
@@ -44,8 +46,9 @@ export class WaitingRooms {
    * @returns false where too much of the tenant, or of all, waits already
    */
   hasPlaceFor(tenantNum: number, unit: PendingUnit): boolean {
-    const leftEvents = this.#bounds.maxEvents - this.#events - unit.unit.length;
-    const leftBytes = this.#bounds.maxBytes - this.#bytes - unit.bytes;
+    const { maxEvents, maxBytes } = this.#service;
+    const leftEvents = maxEvents - this.#events - unit.unit.length;
+    const leftBytes = maxBytes - this.#bytes - unit.bytes;
     const isFull = leftEvents < 0 || leftBytes < 0;
     if (isFull && this.#events > 0) return false;
     const { events, bytes } = this.#rooms.get(tenantNum) ?? NOTHING;
@@ -53,19 +56,8 @@ export class WaitingRooms {
     return !(isTooMuch && events > 0);
   }
 
-  open(tenantNum: number): Room {
-    const room = { tenantNum, units: [], ...NOTHING };
-    this.#rooms.set(tenantNum, room);
-    return room;
-  }
-
-  close({ tenantNum }: Room): void {
-    this.#rooms.delete(tenantNum);
-  }
-
-  put(room: Room, unit: PendingUnit): void {
-    room.units.push(unit);
-    this.#count(room, unit.unit.length, unit.bytes);
+  put(tenantNum: number, unit: PendingUnit): void {
+    this.#putInto(this.#rooms.get(tenantNum) ?? this.#open(tenantNum), unit);
   }
 
   /** @returns what waited there */
@@ -90,10 +82,35 @@ export class WaitingRooms {
       if (!room.units.some(({ since }) => since < before)) continue;
       for (const unit of this.empty(room)) {
         if (unit.since < before) late.push(unit);
-        else this.put(room, unit);
+        else this.#putInto(room, unit);
       }
     }
     return late;
+  }
+
+  #open(tenantNum: number): Room {
+    const room = { tenantNum, units: [], ...NOTHING };
+    this.#rooms.set(tenantNum, room);
+    void this.#serve(room);
+    return room;
+  }
+
+  async #serve(room: Room): Promise<void> {
+    const { serve, fail } = this.#service;
+    // What comes in this turn of the event loop is served too.
+    await Promise.resolve();
+    try {
+      while (room.units.length > 0) await serve(room);
+    } catch (error) {
+      fail(this.empty(room), error);
+    } finally {
+      this.#rooms.delete(room.tenantNum);
+    }
+  }
+
+  #putInto(room: Room, unit: PendingUnit): void {
+    room.units.push(unit);
+    this.#count(room, unit.unit.length, unit.bytes);
   }
 
   #count(room: Room, events: number, bytes: number): void {
