@@ -14,8 +14,8 @@ const sku = fc.oneof(
   fc.tuple(letters, letters).map(([one, other]) => `${one}${other}`),
 );
 const price = fc.oneof(
-  fc.integer({ min: -20, max: 20 }),
-  fc.integer({ min: -20, max: 20 }).map((whole) => new ExactNumber(`${whole}.00000000000000000001`)),
+  fc.integer({ min: -400, max: 400 }),
+  fc.integer({ min: -400, max: 400 }).map((whole) => new ExactNumber(`${whole}.00000000000000000001`)),
   fc.constant(null),
 );
 const item = fc.record({ sku, price }, { requiredKeys: [], noNullPrototype: true });
@@ -24,10 +24,10 @@ const affix = fc.oneof(
   letters,
   letters.map((text) => ({ 'equals-ignore-case': text })),
 );
-const end = fc.integer({ min: -22, max: 22 });
+const end = fc.oneof(fc.integer({ min: -402, max: 402 }), fc.constantFrom(-400, -399, 399, 400));
 const range = fc.oneof(
   fc.tuple(fc.constantFrom('<', '<=', '>', '>='), end),
-  fc.tuple(fc.constantFrom('>', '>='), end, fc.constantFrom('<', '<='), fc.integer({ min: 23, max: 25 })),
+  fc.tuple(fc.constantFrom('>', '>='), end, fc.constantFrom('<', '<='), fc.integer({ min: 403, max: 405 })),
 );
 const ofText = fc.oneof(
   fc.record({ prefix: affix }),
