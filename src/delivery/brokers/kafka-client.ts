@@ -82,8 +82,13 @@ export class KafkaClient {
 
   async #try(topic: string, shipments: readonly Shipped[], isLast = false) {
     const again: { stale: Shipped[]; alone: Shipped[] } = { stale: [], alone: [] };
-    const partitions = await this.#place(topic, shipments);
-    if (partitions === null) return again;
+    const count = await this.#partitionsOf(topic, shipments);
+    // The time of some may have passed meanwhile.
+    const partitions = this.#place(
+      shipments.filter(({ isOver }) => !isOver),
+      count,
+    );
+    if (partitions.size === 0) return again;
     const { results, failure } = await this.#send(topic, partitions);
     for (const [partition, placed] of partitions) {
       const result = results.get(partition);
@@ -98,19 +103,22 @@ export class KafkaClient {
     return again;
   }
 
-  /** The shipments by partition; null when they have ended, because nothing could be learnt of the topic. */
-  async #place(topic: string, shipments: readonly Shipped[]): Promise<Map<number, Shipped[]> | null> {
+  /** How many the topic has; where that cannot be learnt, 0, and the shipments have ended. */
+  async #partitionsOf(topic: string, shipments: readonly Shipped[]): Promise<number> {
     const forceUpdate = this.#stale.delete(topic);
-    let count: number;
     try {
       const known = await this.#producer.metadata({ topics: [topic], metadataMaxAge: METADATA_MS, forceUpdate });
-      count = known.topics.get(topic)!.partitionsCount;
+      return known.topics.get(topic)!.partitionsCount;
     } catch (error) {
       this.#stale.add(topic);
       const report = classifyKafka(error);
       for (const shipment of shipments) shipment.end(report);
-      return null;
+      return 0;
     }
+  }
+
+  /** The shipments by partition. */
+  #place(shipments: readonly Shipped[], count: number): Map<number, Shipped[]> {
     // Messages without a key go to one partition, and the next batch to another, so that there are few requests.
     const next = this.#spread++;
     return Map.groupBy(shipments, ({ message }) => (message.key === null ? next : partitionOf(message.key)) % count);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { type Broker, type Connection, type ConnectionOptions, ConnectionPool, Reader } from '@platformatic/kafka';
 import { guardFrames } from '../../brokers/guard-frames.ts';
 import { guardReader } from '../../brokers/guard-reader.ts';
@@ -30,6 +31,7 @@ export class KafkaConnections {
   readonly #pools = new Map<string, ConnectionPool>();
   readonly #connected = new Map<string, { readonly pool: ConnectionPool; readonly broker: Broker }>();
   readonly #pending = new Map<string, Promise<Connection>>();
+  readonly #watched = new WeakSet<Socket>();
   #isClosed = false;
 
   constructor(clientId: string, options: ConnectionOptions, guard: KafkaGuard) {
@@ -101,8 +103,11 @@ export class KafkaConnections {
     return connection;
   }
 
+  /** Once: one that logs in anew is not connected meanwhile, and passes here again; a second guard would begin amid an answer. */
   #watch(connection: Connection): void {
     const { socket } = connection;
+    if (this.#watched.has(socket)) return;
+    this.#watched.add(socket);
     guardFrames(socket, MAX_RESPONSE_BYTES, this.#guard.onData);
     // The client listens to the first error alone, a second one would end the process; and it leaves the socket of a failed login open.
     connection.on('error', () => socket.destroy());

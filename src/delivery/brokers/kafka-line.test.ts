@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { KafkaDestination } from '../../domain/destination.ts';
 import type { Outcome } from '../../domain/outcome.ts';
 import { compileEgressPolicy } from '../egress-policy.ts';
+import { collectGarbage } from '../fixtures/collect-garbage.ts';
 import { fakeResolver } from '../fixtures/delivery-rig.ts';
 import type { KafkaMessage } from '../prepare.ts';
 import { KafkaLine } from './kafka-line.ts';
@@ -31,7 +32,7 @@ function rig(produce: Produce, open: () => void = () => {}) {
     open();
     return client;
   });
-  const host = { ended: () => {}, abandoned: () => {}, late: () => 'late' };
+  const host = { ended: () => {}, abandoned: () => {}, late: (late: Shipment<KafkaMessage>) => line.late(late) };
   const send = (topic: string) => {
     const message = {
       type: 'kafka',
@@ -111,4 +112,22 @@ test('a client that cannot be opened costs the messages that wait for it, and th
   send('events');
   await vi.advanceTimersByTimeAsync(10);
   expect(seen.outcomes[1]).toMatchObject({ kind: 'delivered' });
+});
+
+test('what waits for a place is not kept in memory when its time is over', async () => {
+  const { seen, send } = rig(() => new Promise(() => {}));
+  for (let n = 0; n < 4; n++) send('events');
+  await vi.advanceTimersByTimeAsync(10);
+  const waiting = Array.from({ length: 20 }, () => send('events'));
+  const refs = waiting.map((shipment) => new WeakRef(shipment));
+  await vi.advanceTimersByTimeAsync(10);
+  // Not by a loop of this function, which would hold the last one.
+  waiting.splice(0).forEach((shipment) => void shipment.onDeadline());
+  expect(seen.outcomes).toHaveLength(20);
+  for (let n = 0; n < 10; n++) {
+    await vi.advanceTimersByTimeAsync(1);
+    collectGarbage();
+  }
+  expect(refs.filter((ref) => ref.deref() !== undefined)).toEqual([]);
+  expect(seen.topics).toHaveLength(4);
 });

@@ -22,7 +22,7 @@ const LOST_MS = 60_000;
 export class KafkaLine implements Line<KafkaMessage> {
   readonly #destination: KafkaDestination;
   readonly #options: BrokerSenderOptions;
-  readonly #waiting = new Map<string, Shipped[]>();
+  readonly #waiting = new Map<string, Set<Shipped>>();
   readonly #openClient: (options: KafkaClientOptions) => Promise<Client>;
   #client: Promise<Client> | null = null;
   #batches = 0;
@@ -39,8 +39,8 @@ export class KafkaLine implements Line<KafkaMessage> {
   send(shipment: Shipped): void {
     const { topic } = shipment.message.destination;
     const queue = this.#waiting.get(topic);
-    if (queue === undefined) this.#waiting.set(topic, [shipment]);
-    else queue.push(shipment);
+    if (queue === undefined) this.#waiting.set(topic, new Set([shipment]));
+    else queue.add(shipment);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -51,6 +51,7 @@ export class KafkaLine implements Line<KafkaMessage> {
 
   /** Where nothing at all was heard since, the connections are cut: what was written to them would arrive after its time, or never. */
   late(shipment: Shipped): string {
+    this.#forget(shipment);
     if (this.#heardAt >= shipment.startedAt) return 'no acknowledgement of the broker';
     this.close();
     return 'no answer of the broker';
@@ -60,6 +61,14 @@ export class KafkaLine implements Line<KafkaMessage> {
     if (this.#client !== null) this.#drop(this.#client);
   }
 
+  /** What waits while all places are taken must not stay for as long as they are. */
+  #forget(shipment: Shipped): void {
+    const { topic } = shipment.message.destination;
+    const queue = this.#waiting.get(topic);
+    queue?.delete(shipment);
+    if (queue?.size === 0) this.#waiting.delete(topic);
+  }
+
   /** Topic by topic in turn, so that one with much to send does not keep the places from the others. */
   #flush(): void {
     for (const [topic, queue] of this.#waiting) {
@@ -67,7 +76,7 @@ export class KafkaLine implements Line<KafkaMessage> {
       this.#waiting.delete(topic);
       const batch = takeBatch(queue);
       // At the end of the line, where this loop comes by again.
-      if (queue.length > 0) this.#waiting.set(topic, queue);
+      if (queue.size > 0) this.#waiting.set(topic, queue);
       if (batch.length > 0) void this.#produce(topic, batch);
     }
   }
@@ -135,18 +144,16 @@ async function loadClient(options: KafkaClientOptions): Promise<Client> {
 }
 
 /** The first of a queue, as many as go out together; those whose time is over are dropped. */
-function takeBatch(queue: Shipped[]): Shipped[] {
+function takeBatch(queue: Set<Shipped>): Shipped[] {
   const batch: Shipped[] = [];
   let bytes = 0;
-  let taken = 0;
   for (const shipment of queue) {
-    const { length } = shipment.message.body;
+    const length = shipment.isOver ? 0 : shipment.message.body.length;
     if (batch.length >= MAX_BATCH_MESSAGES || (batch.length > 0 && bytes + length > MAX_BATCH_BYTES)) break;
-    taken++;
+    queue.delete(shipment);
     if (shipment.isOver) continue;
     batch.push(shipment);
     bytes += length;
   }
-  queue.splice(0, taken);
   return batch;
 }

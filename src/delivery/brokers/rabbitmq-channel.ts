@@ -7,7 +7,11 @@ import type { BrokerReport } from './shipment.ts';
 const OF_THE_EXCHANGE = new Set(['NOT_FOUND', 'ACCESS_REFUSED']);
 const MAX_SHORT_STRING = 255;
 
+/** What is remembered of a message until the broker answers, which it may never do: nothing that is large. */
 interface Awaited {
+  readonly key: string;
+  readonly bytes: number;
+  readonly receipt: Readonly<Record<string, string>>;
   /** Why the broker gave it back; null as long as it has not. */
   returned: string | null;
 }
@@ -40,30 +44,35 @@ export class RabbitmqChannel {
     void this.#channel.close().catch(() => {});
   }
 
-  async publish(message: RabbitmqMessage): Promise<BrokerReport> {
-    const { routingKey, destination } = message;
+  publish(message: RabbitmqMessage): Promise<BrokerReport> {
+    const { routingKey, destination, body } = message;
     const headers = Object.fromEntries(pairsOf(message.headers));
     const problem = problemOf(routingKey, headers);
-    if (problem !== null) return problem;
-    const key = awaitedKey(headers);
-    const awaited: Awaited = { returned: null };
-    this.#awaited.set(key, awaited);
+    if (problem !== null) return Promise.resolve(problem);
+    const receipt = { exchange: destination.exchange, 'routing-key': routingKey };
+    const awaited: Awaited = { key: awaitedKey(headers), bytes: body.length, receipt, returned: null };
+    this.#awaited.set(awaited.key, awaited);
+    return this.#report(awaited, this.#channel.basicPublish(envelopeOf(message, headers), Buffer.from(body)));
+  }
+
+  /** Without the message: what waits here for ever must not hold it. */
+  async #report(awaited: Awaited, confirm: Promise<void>): Promise<BrokerReport> {
     try {
-      await this.#channel.basicPublish(envelopeOf(message, headers), Buffer.from(message.body));
+      await confirm;
       this.#onAnswer();
       // The client tells of a message that was given back one turn after its confirm.
       await nextTurn();
       if (awaited.returned !== null) return { kind: 'rejected', code: 'NO_ROUTE', detail: awaited.returned };
-      return { kind: 'delivered', receipt: { exchange: destination.exchange, 'routing-key': routingKey } };
+      return { kind: 'delivered', receipt: awaited.receipt };
     } catch (error) {
-      return await this.#reportOf(error as Error, message);
+      return await this.#failureOf(error as Error, awaited.bytes);
     } finally {
-      this.#awaited.delete(key);
+      this.#awaited.delete(awaited.key);
     }
   }
 
   /** The client gives the broker's reason to the first message under way, whichever it was for, and none to the others. */
-  async #reportOf(error: Error, message: RabbitmqMessage): Promise<BrokerReport> {
+  async #failureOf(error: Error, bytes: number): Promise<BrokerReport> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'NACK') this.#onAnswer();
     if (error.name === 'AMQPChannelError' && code !== 'CH_CLOSE') this.#failure ??= error;
@@ -73,7 +82,7 @@ export class RabbitmqChannel {
     this.#onAnswer();
     if (OF_THE_EXCHANGE.has((failure as NodeJS.ErrnoException).code ?? '')) return classifyRabbitmq(failure);
     const size = /message size (\d+)/.exec(failure.message)?.[1];
-    const isCulprit = size === undefined ? error === failure : Number(size) === message.body.length;
+    const isCulprit = size === undefined ? error === failure : Number(size) === bytes;
     return isCulprit ? classifyRabbitmq(failure) : classifyRabbitmq(Object.assign(new Error(), CLOSED));
   }
 

@@ -13,6 +13,8 @@ export interface RabbitmqLinkOptions {
   readonly destination: RabbitmqDestination;
   readonly guard: HostGuard;
   readonly connectTimeoutMs: number;
+  /** Nobody wants it any more: what is not connected yet is given up. */
+  readonly signal: AbortSignal;
   /** The broker has taken or refused a message. */
   readonly onAnswer: () => void;
   /** It is of no use any more. */
@@ -53,9 +55,11 @@ export class RabbitmqLink {
   static async open(options: RabbitmqLinkOptions): Promise<RabbitmqLink> {
     let failure: unknown = null;
     for (const text of options.destination.hosts) {
+      if (options.signal.aborted) throw givenUp();
       const host = parseBrokerHost(text);
       try {
         for (const address of await options.guard.vet(host)) {
+          if (options.signal.aborted) throw givenUp();
           try {
             return new RabbitmqLink(await connect(options, host.hostname, address, host.port), options);
           } catch (error) {
@@ -80,7 +84,7 @@ export class RabbitmqLink {
 }
 
 async function connect(
-  { destination, guard, connectTimeoutMs }: RabbitmqLinkOptions,
+  { destination, guard, connectTimeoutMs, signal }: RabbitmqLinkOptions,
   name: string,
   address: string,
   port: number,
@@ -98,11 +102,13 @@ async function connect(
   });
   const socket = socketOf(connection);
   guardReads(socket, MAX_READ_BYTES, SPARE_BYTES);
+  const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
+  const giveUp = () => reject(givenUp());
+  connection.once('connection', resolve);
+  connection.once('error', reject);
+  signal.addEventListener('abort', giveUp);
   try {
-    await new Promise<void>((resolve, reject) => {
-      connection.once('connection', resolve);
-      connection.once('error', reject);
-    });
+    await connected;
     if (!guard.isAllowedPeer(socket.remoteAddress, port))
       throw new DeliveryFailure({ kind: 'blocked', detail: `${name}: address is in a network that is not allowed` });
     keepToAgreedFrames(connection);
@@ -111,7 +117,13 @@ async function connect(
     connection.on('error', () => {});
     connection.unsafeDestroy();
     throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
+}
+
+function givenUp(): DeliveryFailure {
+  return new DeliveryFailure(unreachable('reset', 'connection was given up'));
 }
 
 /** Not public, but there from the start, and the version is pinned. @throws Error where it is not: then nothing is sent */

@@ -23,47 +23,61 @@ export interface ShipmentHost<Message extends BrokerMessage> {
 
 const NO_BODY = new Uint8Array(0);
 
-/** One message under way: the entry in the deadline wheel, and the making of the outcome. Reports once, or not at all once abandoned. */
+/**
+ * One message under way: the entry in the deadline wheel, and the making of the outcome. Reports once, or not at all once abandoned. When it is
+ * over it holds the message no more: a broker that never answers may keep whoever waits for its answer for as long as the connection.
+ */
 export class Shipment<Message extends BrokerMessage = BrokerMessage> implements WheelEntry {
   deadlineAt = 0;
   wheelSlot = -1;
   wheelIndex = -1;
-  readonly message: Message;
   readonly startedAt = performance.now();
   readonly #host: ShipmentHost<Message>;
+  #message: Message | null;
   #onOutcome: ((outcome: Outcome) => void) | null;
 
   constructor(host: ShipmentHost<Message>, message: Message, onOutcome: (outcome: Outcome) => void) {
     this.#host = host;
-    this.message = message;
+    this.#message = message;
     this.#onOutcome = onOutcome;
   }
 
-  /** Whether nobody waits for it any more: then it need not be sent. */
+  /** Whether nobody waits for it any more: then it is not to be sent, and there is no message. */
   get isOver(): boolean {
     return this.#onOutcome === null;
+  }
+
+  /** @throws Error when the shipment is over */
+  get message(): Message {
+    if (this.#message === null) throw new Error('the shipment is over');
+    return this.#message;
   }
 
   /** Never to be called within the call of `send`. */
   end(report: BrokerReport): void {
     const onOutcome = this.#onOutcome;
     if (onOutcome === null) return;
-    this.#onOutcome = null;
-    this.#host.ended(this);
-    onOutcome(this.#outcomeOf(report));
+    const outcome = this.#outcomeOf(report);
+    this.#finish();
+    onOutcome(outcome);
   }
 
   /** Gives up without an outcome. */
   abandon(): void {
     if (this.#onOutcome === null) return;
-    this.#onOutcome = null;
-    this.#host.ended(this);
+    this.#finish();
     this.#host.abandoned();
   }
 
   onDeadline(): void {
     const seconds = this.message.timeoutMs / 1000;
     this.end(unreachable('timeout', `${this.#host.late(this)} within ${seconds} s`));
+  }
+
+  #finish(): void {
+    this.#onOutcome = null;
+    this.#message = null;
+    this.#host.ended(this);
   }
 
   #outcomeOf(report: BrokerReport): Outcome {
