@@ -1,4 +1,4 @@
-import type { Consumer, Producer, QueueBackend } from './backend.ts';
+import type { Consumer, JobsOptions, Producer, QueueBackend } from './backend.ts';
 
 /** Kinds of work that any worker may do, each with a queue of its own. */
 export type WorkKind = 'replays' | 'expansions';
@@ -14,6 +14,8 @@ export class WorkBell {
   readonly #queue: Producer;
   readonly #kind: WorkKind;
   readonly #onError: (error: unknown) => void;
+  #isRinging = false;
+  #isWanted = false;
 
   constructor(backend: QueueBackend, kind: WorkKind, onError: (error: unknown) => void) {
     this.#queue = backend.producer(kind);
@@ -21,14 +23,25 @@ export class WorkBell {
     this.#onError = onError;
   }
 
-  /** Returns at once and never throws. */
+  /** Returns at once and never throws. While one ring is on its way, those that come are one more: as long as Redis was never reached, none arrives. */
   ring(): void {
-    const deduplication = { id: this.#kind, keepLastIfActive: true };
-    this.#queue.add(RING, {}, { removeOnComplete: true, removeOnFail: true, deduplication }).catch(this.#onError);
+    this.#isWanted = true;
+    if (!this.#isRinging) void this.#send();
   }
 
   close(): Promise<void> {
     return this.#queue.close();
+  }
+
+  async #send(): Promise<void> {
+    const deduplication = { id: this.#kind, keepLastIfActive: true };
+    const options: JobsOptions = { removeOnComplete: true, removeOnFail: true, deduplication };
+    this.#isRinging = true;
+    while (this.#isWanted) {
+      this.#isWanted = false;
+      await this.#queue.add(RING, {}, options).catch(this.#onError);
+    }
+    this.#isRinging = false;
   }
 }
 
