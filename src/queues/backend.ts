@@ -1,8 +1,9 @@
 import { type JobsOptions, type Processor, Queue, type Worker, type WorkerOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
+import { EvictionWatch } from './eviction-watch.ts';
 import { PacedWorker } from './paced-worker.ts';
 import { postgresBackend } from './postgres-backend.ts';
-import { evictionProblem, openRedis, type RedisTuning } from './redis.ts';
+import { openRedis, type RedisTuning } from './redis.ts';
 import { Restarting } from './restarting.ts';
 import { WriteWatch } from './write-watch.ts';
 
@@ -72,14 +73,11 @@ function onRedis({ prefix, onError: report }: QueueBackendOptions, url: string):
     writes.failed(error);
     report(error);
   };
-  let problem: string | null = null;
+  const eviction = new EvictionWatch((problem) => onError(new Error(problem)));
   const connect = (options: RedisTuning) => {
     const client = openRedis(url, options);
     client.on('error', onError);
-    client.on('ready', async () => {
-      problem = await evictionProblem(client).catch(() => problem);
-      if (problem !== null) onError(new Error(problem));
-    });
+    eviction.watch(client);
     opened.push(client);
     return client;
   };
@@ -101,11 +99,12 @@ function onRedis({ prefix, onError: report }: QueueBackendOptions, url: string):
         onError,
       );
     },
-    problem: () => problem,
+    problem: () => eviction.problem,
     get refusesWrites() {
       return writes.refuses;
     },
     close: async () => {
+      eviction.close();
       for (const client of opened) client.disconnect();
     },
   };
