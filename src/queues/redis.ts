@@ -1,5 +1,6 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { readRedisAddress } from '../config/redis-address.ts';
+import { isReplica } from './refusals.ts';
 
 /** The connection settings that differ between our uses of Redis. */
 export type RedisTuning = Pick<
@@ -7,20 +8,40 @@ export type RedisTuning = Pick<
   | 'enableOfflineQueue'
   | 'maxRetriesPerRequest'
   | 'commandTimeout'
+  | 'socketTimeout'
   | 'connectTimeout'
   | 'retryStrategy'
   | 'reconnectOnError'
 >;
 
+/** After this long without an answer a connection is given up, in ms: that of a host that was lost would be waited for until the kernel does, a quarter of an hour. */
+const SILENT_MS = 6_000;
+/** The same for copies of a connection, by which BullMQ waits for jobs: up to ten seconds at a time (its `maximumBlockTimeout`), and it gives up itself a second later. */
+const WAITING_SILENT_MS = 15_000;
+
 /** Reconnects quickly and for ever; a replica that was promoted away answers READONLY, and the connection is made anew. */
 const RECONNECT: RedisTuning = {
   connectTimeout: 5_000,
+  socketTimeout: SILENT_MS,
   retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
-  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+  reconnectOnError: (error) => (isReplica(error) ? 2 : false),
 };
 
 /** `text` is what {@link readRedisAddress} reads. */
 export function openRedis(text: string, more: RedisTuning): Redis | Cluster {
+  const client = connect(text, more);
+  if (client instanceof Cluster) {
+    const duplicate = client.duplicate.bind(client);
+    client.duplicate = (nodes, options) =>
+      duplicate(nodes, { ...options, redisOptions: { ...options?.redisOptions, socketTimeout: WAITING_SILENT_MS } });
+  } else {
+    const duplicate = client.duplicate.bind(client);
+    client.duplicate = (override) => duplicate({ ...override, socketTimeout: WAITING_SILENT_MS });
+  }
+  return client;
+}
+
+function connect(text: string, more: RedisTuning): Redis | Cluster {
   const options = { ...RECONNECT, ...more };
   const address = readRedisAddress(text);
   if (address === null) throw new Error('REDIS_URL has a form that is not known');

@@ -1,3 +1,5 @@
+import { isRefusal } from './refusals.ts';
+
 /** After this long without a write nobody knows any more whether one would be refused, in ms. */
 const FORGET_MS = 60_000;
 
@@ -23,9 +25,4 @@ export class WriteWatch {
   failed(error: unknown): void {
     if (isRefusal(error)) this.#refusedAt = this.#nowMs();
   }
-}
-
-/** Redis's error replies that refuse writes, alone or within what a script says of them. */
-function isRefusal(error: unknown): boolean {
-  return /\b(OOM command|MISCONF|READONLY|NOREPLICAS)\b/.test((error as Error | undefined)?.message ?? '');
 }
