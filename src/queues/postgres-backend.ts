@@ -1,10 +1,13 @@
 import {
+  assertSchemaCompatibility,
   type BackendFactory,
+  LATEST_SCHEMA_VERSION,
   type PgPool,
   PostgresConnection,
   type PostgresConnectionOptions,
   PostgresQueueBackend,
   runMigrations,
+  SchemaMigrationRequiredError,
 } from 'bullmq';
 import pg from 'pg';
 import { addressOf } from '../config/postgres-url.ts';
@@ -12,6 +15,18 @@ import { PatientClient } from './patient-client.ts';
 
 /** BullMQ's schema in Postgres, as its migrations name it. */
 const SCHEMA = 'bullmq';
+
+/** Longest statement, in ms. What BullMQ waits for jobs with is no statement, but an idle connection that listens. */
+const STATEMENT_MS = 10_000;
+/** Longest wait for a lock, in ms. */
+const LOCK_MS = 5_000;
+
+const SESSION = [
+  `SET search_path TO ${SCHEMA}`,
+  `SET statement_timeout TO ${STATEMENT_MS}`,
+  `SET lock_timeout TO ${LOCK_MS}`,
+  `SET idle_in_transaction_session_timeout TO ${STATEMENT_MS}`,
+].join('; ');
 
 /**
  * BullMQ on Postgres, each queue and worker with a pool of its own.
@@ -23,7 +38,7 @@ export function postgresBackend(databaseUrl: string): BackendFactory<PostgresQue
 }
 
 /**
- * Given an address, BullMQ opens the connection that it listens on itself, and nobody hears the first errors of that one: they would end
+ * Every wait in it is bounded, so that a ring that nobody can take fails, and is told of, and the next is tried. Given an address, BullMQ opens the connection that it listens on itself, and nobody hears the first errors of that one: they would end
  * the process when Postgres goes away just then. Given a pool, it takes that connection from the pool too.
  */
 class OwnPool extends PostgresConnection {
@@ -34,7 +49,9 @@ class OwnPool extends PostgresConnection {
     const pool = new pg.Pool({
       ...addressOf(databaseUrl),
       // Not by `options`: a pooler of sessions may keep these back.
-      onConnect: async (client) => void (await client.query(`SET search_path TO ${SCHEMA}`)),
+      onConnect: async (client) => void (await client.query(SESSION)),
+      // A little later than Postgres itself gives up, for a server that hangs.
+      query_timeout: STATEMENT_MS + 500,
       // One of them listens.
       max: 5,
       connectionTimeoutMillis: 5_000,
@@ -59,9 +76,24 @@ class OwnPool extends PostgresConnection {
   async #migrate(): Promise<void> {
     const client = await this.#pool.connect();
     try {
-      await runMigrations(client, SCHEMA);
-    } finally {
+      if (!(await isCurrent(client))) await runMigrations(client, SCHEMA);
       client.release();
+    } catch (error) {
+      client.release(true);
+      throw error;
     }
+  }
+}
+
+/**
+ * Whether nothing is to be migrated. BullMQ's migrations alter their ledger even then, which has to wait for whoever reads it: a backup does for as long as it takes.
+ * @throws Error when the schema is of a later BullMQ
+ */
+async function isCurrent(client: pg.PoolClient): Promise<boolean> {
+  try {
+    return (await assertSchemaCompatibility(client, SCHEMA)) >= LATEST_SCHEMA_VERSION;
+  } catch (error) {
+    if (error instanceof SchemaMigrationRequiredError) return false;
+    throw error;
   }
 }
