@@ -28,7 +28,7 @@ const slow = [
   'src/**/{hostile-*,guard-inflation}.test.ts',
   'tests/{integration,chaos}/{kafka,rabbitmq,redis-topologies}*.test.ts',
   'tests/integration/{changes-at-once,changes-refused,dead-letter-retention,egress-hold,embedded-postgres,expired-keys,hand-over,many-dead-letters}.test.ts',
-  'tests/integration/{typescript-client-package,migrate-command,pgbouncer,rejected-rounds,reseal,restored-letters,routing-consistency,system-event-storms,system-events,waiting-replays,worker-session}.test.ts',
+  'tests/integration/{typescript-client-package,migrate-command,migration-waits,pgbouncer,rejected-rounds,reseal,restored-letters,routing-consistency,system-event-storms,system-events,waiting-replays,worker-session}.test.ts',
   'tests/e2e/!(egress|order|retries|signed-delivery).test.ts',
   'tests/chaos/!(api-crash|backlog|fault-list|worker-crash).test.ts',
 ];

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
-import type { Logger } from 'pino';
 import { Authenticator, type AuthenticatorOptions } from './api/authenticator.ts';
 import { Cursors } from './api/cursor.ts';
 import { FilterTrials } from './api/filter-trials.ts';
@@ -19,8 +18,7 @@ import { RoutingHolds } from './ingest/routing-holds.ts';
 import { shareLookups } from './ingest/share-lookups.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
 import { LaneWaker } from './lane-waker.ts';
-import type { InfoWriter } from './observability/logger.ts';
-import { Observer } from './observability/observer.ts';
+import type { Observer } from './observability/observer.ts';
 import { ProcessHealth } from './process-health.ts';
 import { createQueueBackend } from './queues/backend.ts';
 import { Doorbell } from './queues/doorbell.ts';
@@ -47,8 +45,7 @@ export interface ContextOptions {
   readonly operatorKey: string;
   readonly masterKeys: readonly string[];
   readonly policy: EgressPolicy;
-  readonly log: Logger;
-  readonly writeInfo: InfoWriter;
+  readonly observe: Observer;
 }
 
 /**
@@ -72,8 +69,7 @@ const BODY_CACHE_SHARE = 1 / 8;
 
 /** Builds everything that a process shares. Opens no connection before it is used. */
 export function buildContext(options: ContextOptions): Context {
-  const { config, databaseUrl, log, writeInfo, policy } = options;
-  const observe = new Observer(log, writeInfo);
+  const { config, databaseUrl, observe, policy } = options;
   const connectMs = Math.max(CONNECT_MS, config.INGEST_DEADLINE_MS - STORE_MS);
   const pools: pg.Pool[] = [];
   const pool = (

@@ -11,9 +11,11 @@ import { ingestLimitsService } from './ingest-limits-service.ts';
 import { type Ending, type Installation, openInstallation } from './installation.ts';
 import { periodic, type Service, type Stage, startServices, stopServices } from './lifecycle.ts';
 import { createLogger } from './observability/logger.ts';
+import { Observer } from './observability/observer.ts';
 import { OwnSockets } from './own-sockets.ts';
 import { partitionService } from './partition-service.ts';
 import { checkMasterKey } from './store/check-master-key.ts';
+import type { MigrationWait } from './store/migrate.ts';
 import { prepareDatabase } from './store/prepare-database.ts';
 import { countTenants, findOldestTenant } from './store/tenants.ts';
 
@@ -31,6 +33,7 @@ const HTTP_STOP_SHARE = 0.8;
 export async function runProcess(config: Config): Promise<Ending> {
   const { asked: stopping, signal } = awaitSignal();
   const { log, writeInfo, flush, watchDrops } = createLogger(config.LOG_LEVEL);
+  const observe = new Observer(log, writeInfo);
   const http = new HttpServer(config.MAX_CONNECTIONS);
   const listener = await http.listen(config.HOST, config.PORT);
   const installation = await openUnlessAborted(config, signal);
@@ -38,7 +41,8 @@ export async function runProcess(config: Config): Promise<Ending> {
   const { databaseUrl, operatorKey, isEmbedded, demo } = installation;
   try {
     // Another process may be migrating for long: a signal must not have to wait for that.
-    const prepared = prepareDatabase(databaseUrl, config.LANES, config.REDIS_URL === undefined).catch(
+    const onWait = (wait: MigrationWait) => observe.migrationWaits(wait);
+    const prepared = prepareDatabase(databaseUrl, config.LANES, config.REDIS_URL === undefined, onWait).catch(
       explainTo(config),
     );
     const ending = await Promise.race([prepared.then(() => undefined), stopping]);
@@ -54,18 +58,18 @@ export async function runProcess(config: Config): Promise<Ending> {
       forbiddenSockets,
       httpsOnly: config.HTTPS_ONLY,
     });
-    const context = buildContext({ ...installation, config, policy, log, writeInfo });
-    context.observe.metrics.http.watch(http.connections);
+    const context = buildContext({ ...installation, config, policy, observe });
+    observe.metrics.http.watch(http.connections);
     watchDrops({
-      onDropped: (lines) => context.observe.linesDropped(lines),
-      onCaughtUp: () => context.observe.logCaughtUp(),
+      onDropped: (lines) => observe.linesDropped(lines),
+      onCaughtUp: () => observe.logCaughtUp(),
     });
     const { unknownMigrations } = await prepared;
-    if (unknownMigrations.length > 0) context.observe.databaseNewer(unknownMigrations);
+    if (unknownMigrations.length > 0) observe.databaseNewer(unknownMigrations);
     context.health.addReadiness(() => (http.isStopping ? 'stopping' : null));
     return await runServices(context, http, own, { asked: stopping, signal }, async () => {
       const { host, port } = { host: listener.address, port: listener.port };
-      context.observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
+      observe.lifecycle('started', { roles: config.ROLES.join(','), host, port, version: context.version });
       const ending = Promise.race([stopping, installation.lost]);
       if (isEmbedded) {
         const page = { config, port, operatorKey, demo: demo?.run ?? null, tenants: tenantsOf(context), signal };

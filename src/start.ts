@@ -6,10 +6,19 @@ import { EmbeddedPostgresError } from './embedded/embedded-error.ts';
 import { runProcess } from './run-process.ts';
 import { MasterKeyError } from './store/check-master-key.ts';
 import { PoolerError } from './store/check-pooler.ts';
+import { UnfitServerError } from './store/check-server.ts';
 import { UnsafeCommitError } from './store/check-session.ts';
 
 /** Errors whose message says what, where and what to do. */
-const forPeople = [ConfigError, ListenError, EmbeddedPostgresError, MasterKeyError, PoolerError, UnsafeCommitError];
+const forPeople = [
+  ConfigError,
+  ListenError,
+  EmbeddedPostgresError,
+  MasterKeyError,
+  PoolerError,
+  UnfitServerError,
+  UnsafeCommitError,
+];
 
 const USAGE = `npm start
 

@@ -9,7 +9,9 @@ import { readFlags, runCommand } from './run-command.ts';
 async function main(args: readonly string[]): Promise<number> {
   readFlags({ args });
   try {
-    const applied = await migrate(readDatabaseUrl(process.env));
+    const applied = await migrate(readDatabaseUrl(process.env), ({ migration, waitsFor }) =>
+      say(`${migration ?? 'another process migrates: this one'} waits for ${waitsFor}`),
+    );
     for (const name of applied) say(`applied ${name}`);
     if (applied.length === 0) say('nothing to apply');
     return 0;

@@ -35,6 +35,12 @@ export interface ToldNotices {
   readonly events: number;
 }
 
+export interface WaitingMigration {
+  /** Null where another process migrates. */
+  readonly migration: string | null;
+  readonly waitsFor: string;
+}
+
 export interface ValidatedEndpoint {
   readonly tenantId: string;
   readonly endpointId: string;

@@ -28,6 +28,7 @@ function tellAll(observe: Observer): void {
   observe.lifecycle('stopping', { reason: 'SIGTERM' });
   observe.lifecycle('stopped');
   observe.databaseNewer(['20990101000000_wings']);
+  for (const migration of ['20990101000000_wings', null]) observe.migrationWaits({ migration, waitsFor: 'process 7' });
   observe.linesDropped(3);
   observe.logCaughtUp();
   observe.eventsAccepted([

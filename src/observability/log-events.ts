@@ -28,6 +28,12 @@ export const LOG_EVENTS = {
       'The database has had `migrations` that this version does not know: a later version has been started on it. Go back by no more than the version before that one, and for no longer than you must.',
     fields: ['migrations'],
   },
+  'database.migration_waits': {
+    level: 'warn',
+    meaning:
+      'The database is not at this version yet, and the process serves nobody until it is: it waits for another one that migrates, or `migration` found a table locked and is tried again. `waits_for` says for whom.',
+    fields: ['migration', 'waits_for'],
+  },
   'log.dropped': {
     level: 'warn',
     meaning:

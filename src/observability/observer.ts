@@ -17,6 +17,7 @@ import type {
   TakenMessages,
   ToldNotices,
   ValidatedEndpoint,
+  WaitingMigration,
 } from './facts.ts';
 import { faultOf } from './fault-of.ts';
 import type { Figures } from './installation-figures.ts';
@@ -232,6 +233,11 @@ export class Observer {
   /** Migrations of a later version were applied to the database. */
   databaseNewer(migrations: readonly string[]): void {
     this.#tell('database.newer', { migrations: migrations.join(',') });
+  }
+
+  /** Before the process serves anybody: a migration waits, or is tried again. */
+  migrationWaits({ migration, waitsFor }: WaitingMigration): void {
+    this.#tell('database.migration_waits', { ...(migration === null ? {} : { migration }), waits_for: waitsFor });
   }
 
   /** A delivery that killed its worker again and again is tried no more before someone retries it by hand. */

@@ -1,9 +1,13 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { addressOf } from '../config/postgres-url.ts';
+import { watchWait } from './blockers.ts';
+import { checkServer } from './check-server.ts';
 import { explainDatabase } from './database-error.ts';
-import type { Queryable } from './in-transaction.ts';
+import { isDeadlockOrTimeout } from './lock-errors.ts';
 import { listMigrations, type MigrationFile } from './migration-files.ts';
+import { createHistory, noteMigration, pendingMigrations } from './migration-history.ts';
+import { AWAIT_STRONG_LOCK } from './strong-lock.ts';
 
 /** Serialises migrations of processes that start together. Any fixed number will do; 7402 is ours. */
 const MIGRATION_LOCK = 7402;
@@ -11,63 +15,80 @@ const MIGRATION_LOCK = 7402;
 /** How a script begins whose one statement is run in a transaction of its own again and again, until it changes nothing: so that it holds few rows, and not for long. */
 const IN_PARTS = '-- In parts.';
 
-/** What migrations were that have been changed before any release: a database that has had the former one lacks nothing. */
-const FORMER_CHECKSUMS: ReadonlyMap<string, string> = new Map([
-  ['20261130020000_subscription_bytes', 'b0a7d394bbb51bab2c2c0ff788fd6df75ccc191a481757aeebc57c4b0962aaa5'],
-]);
+/**
+ * Whatever the role has for defaults. What is read behind the lock has to be what others committed meanwhile, and it may take as long as it takes to be given the lock. A
+ * process that freezes or vanishes on the way must not keep the lock, nor tables, from all others. Set in the transaction, so that poolers keep it; Postgres knows
+ * `transaction_timeout` from 17 on.
+ */
+const BEGIN = `
+  BEGIN ISOLATION LEVEL READ COMMITTED;
+  SET LOCAL idle_in_transaction_session_timeout = '10s';
+  SET LOCAL statement_timeout = 0;
+  SET LOCAL lock_timeout = 0;
+  SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'`;
 
-/** As `prisma migrate` creates it, so that Prisma's own tools read the history. */
-const CREATE_HISTORY = `
-  CREATE TABLE IF NOT EXISTS _prisma_migrations (
-    id VARCHAR(36) PRIMARY KEY NOT NULL,
-    checksum VARCHAR(64) NOT NULL,
-    finished_at TIMESTAMPTZ,
-    migration_name VARCHAR(255) NOT NULL,
-    logs TEXT,
-    rolled_back_at TIMESTAMPTZ,
-    started_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    applied_steps_count INTEGER NOT NULL DEFAULT 0
-  )`;
+/** How often a migration is tried that does not get a lock, and what others have in between, in ms: less than the transaction may be idle. */
+const MAX_TRIES = 3;
+const PAUSE_MS = 2_000;
+const FREE_IT =
+  'A dump, a report or a transaction that somebody left open: wait until it is done, or end it (SELECT pg_terminate_backend(…) with its process number), then start again.';
+
+/** What a migration waits for. */
+export interface MigrationWait {
+  /** The one that found a table locked; null: somebody else is migrating. */
+  readonly migration: string | null;
+  /** For people. */
+  readonly waitsFor: string;
+}
 
 /**
  * Brings the database to the newest migration: each one (or the end of one in parts) and its line of history in one transaction. Safe to run from many
- * processes at once: one applies, the others wait and find nothing to do.
+ * processes at once: one applies, the others wait and find nothing to do. Where there is nothing to do, it waits for nobody.
+ * @param onWait told after a second in which somebody else was migrating, and every ten seconds from then on; and each time that a migration did not get a lock
  * @returns the names of the migrations that this call applied.
+ * @throws UnfitServerError, before anything is changed
  * @throws DatabaseError when Postgres is not reached or does not let us; Error when a migration fails, or when an applied one was edited afterwards: nothing of the
  * failed one stays.
  */
-export async function migrate(databaseUrl: string): Promise<readonly string[]> {
+export async function migrate(
+  databaseUrl: string,
+  onWait: (wait: MigrationWait) => void = () => {},
+): Promise<readonly string[]> {
   try {
-    return await applyPending(databaseUrl, await listMigrations());
+    return await applyPending({ databaseUrl, onWait }, await listMigrations());
   } catch (error) {
     throw explainDatabase(databaseUrl, error);
   }
 }
 
-/** What was applied to the database and this version does not have: it is of a later one. */
-export async function findUnknownMigrations(db: Queryable): Promise<readonly string[]> {
-  const files = await listMigrations();
-  const { rows } = await db.query<{ name: string }>(
-    `SELECT migration_name AS name FROM _prisma_migrations
-      WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL AND migration_name <> ALL ($1::text[]) ORDER BY 1`,
-    [files.map(({ name }) => name)],
-  );
-  return rows.map(({ name }) => name);
+interface Asked {
+  readonly databaseUrl: string;
+  readonly onWait: (wait: MigrationWait) => void;
 }
 
-async function applyPending(databaseUrl: string, files: readonly MigrationFile[]): Promise<readonly string[]> {
+interface Migrating extends Asked {
+  readonly client: pg.Client;
+}
+
+async function applyPending(asked: Asked, files: readonly MigrationFile[]): Promise<readonly string[]> {
   const client = new pg.Client({
-    ...addressOf(databaseUrl),
+    ...addressOf(asked.databaseUrl),
     application_name: 'posthorn-migrate',
     connectionTimeoutMillis: 10_000,
+    // A server that is gone says nothing while a lock is waited for.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   });
   // A connection that breaks rejects the query under way as well; without a handler the event would end the process.
   client.on('error', () => {});
   await client.connect();
   const applied: string[] = [];
   try {
-    for (let name = await applyNext(client, files); name !== null; name = await applyNext(client, files))
-      applied.push(name);
+    await checkServer(client);
+    while ((await pendingMigrations(client, files)).length > 0) {
+      const name = await applyNext({ ...asked, client }, files);
+      if (name !== null) applied.push(name);
+    }
     return applied;
   } finally {
     await client.end();
@@ -76,56 +97,70 @@ async function applyPending(databaseUrl: string, files: readonly MigrationFile[]
 
 /**
  * In one transaction, which holds the lock: one that a session held would stay with the session where a pooler gives that to others.
- * @returns the name of the migration that was applied; null where none is left
+ * @returns the name of the migration that was applied to its end; null where there was none left, or there is another part of it
  * @throws Error: the connection is to be closed then, and the transaction ends with it
  */
-async function applyNext(client: pg.Client, files: readonly MigrationFile[]): Promise<string | null> {
-  // Whatever the role has for a default: what is read behind the lock has to be what others committed meanwhile.
-  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-  await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+async function applyNext(migrating: Migrating, files: readonly MigrationFile[]): Promise<string | null> {
+  const { client } = migrating;
+  await client.query(BEGIN);
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const { pid } = rows[0]!;
+  await takeLock(migrating, pid);
+  await createHistory(client);
   const [next] = await pendingMigrations(client, files);
-  const isApplied = next === undefined || (await apply(client, next));
+  const isApplied = next !== undefined && (await apply(migrating, pid, next));
   await client.query('COMMIT');
-  return isApplied ? (next?.name ?? null) : applyNext(client, files);
+  return isApplied ? next.name : null;
 }
 
-async function pendingMigrations(client: pg.Client, files: readonly MigrationFile[]): Promise<MigrationFile[]> {
-  await client.query(CREATE_HISTORY);
-  const { rows } = await client.query<{ migration_name: string; checksum: string }>(
-    'SELECT migration_name, checksum FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL',
+async function takeLock({ client, databaseUrl, onWait }: Migrating, pid: number): Promise<void> {
+  const onBlocked = (waitsFor: string) => onWait({ migration: null, waitsFor });
+  await watchWait({ databaseUrl, pid, firstMs: 1_000, everyMs: 10_000, onBlocked }, () =>
+    client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]),
   );
-  const applied = new Map(rows.map((row) => [row.migration_name, row.checksum]));
-  return files.filter((file) => {
-    const checksum = applied.get(file.name);
-    if (checksum !== undefined && checksum !== checksumOf(file) && checksum !== FORMER_CHECKSUMS.get(file.name)) {
-      throw new Error(
-        `Migration ${file.name} was edited after it had been applied. Restore the file and add a new migration instead.`,
-      );
-    }
-    return checksum === undefined;
-  });
 }
 
 /** @returns false where another part of it is left */
-async function apply(client: pg.Client, migration: MigrationFile): Promise<boolean> {
+async function apply(migrating: Migrating, pid: number, migration: MigrationFile): Promise<boolean> {
   try {
-    // A migration waits for no lock longer than this: behind a waiting ALTER every reader and writer would queue up.
-    await client.query(`SET LOCAL lock_timeout = '1s'`);
-    const { rowCount } = await client.query(migration.script);
+    const rowCount = await runScript(migrating, pid, migration);
     if (migration.script.startsWith(IN_PARTS) && rowCount !== 0) return false;
-    await client.query(
-      `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ($1, $2, $3, now(), 1)`,
-      [randomUUID(), checksumOf(migration), migration.name],
-    );
+    await noteMigration(migrating.client, migration);
     return true;
   } catch (error) {
-    throw new Error(`Migration ${migration.name} failed and was rolled back: ${(error as Error).message}`, {
-      cause: error,
-    });
+    const { code, message } = error as { readonly code?: string; readonly message: string };
+    throw Object.assign(
+      new Error(`Migration ${migration.name} failed and was rolled back: ${message}`, { cause: error }),
+      { code },
+    );
   }
 }
 
-/** Prisma's checksum: SHA-256 of the script, in hex. */
-function checksumOf(migration: MigrationFile): string {
-  return createHash('sha256').update(migration.script).digest('hex');
+/**
+ * Tries again where somebody else has what it wants to lock. It waits for no lock for long: behind a waiting ALTER every reader and writer queues up, and has a turn
+ * between two tries.
+ * @returns how many rows the script, where it is one statement, changed
+ */
+async function runScript(migrating: Migrating, pid: number, { name, script }: MigrationFile): Promise<number | null> {
+  const { client, databaseUrl, onWait } = migrating;
+  let waitsFor = 'who has it could not be found out';
+  const onBlocked = (blockers: string) => {
+    waitsFor = blockers;
+  };
+  for (let tries = 1; ; tries++) {
+    await client.query(`SAVEPOINT script; ${AWAIT_STRONG_LOCK}`);
+    try {
+      const { rowCount } = await watchWait({ databaseUrl, pid, firstMs: 400, everyMs: 200, onBlocked }, () =>
+        client.query(script),
+      );
+      return rowCount;
+    } catch (error) {
+      if (!isDeadlockOrTimeout(error)) throw error;
+      if (tries === MAX_TRIES)
+        throw new Error(`${(error as Error).message}. ${waitsFor}. ${FREE_IT}`, { cause: error });
+      await client.query('ROLLBACK TO script');
+      onWait({ migration: name, waitsFor });
+      await sleep(PAUSE_MS);
+    }
+  }
 }

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { isDeadlockOrTimeout } from './lock-errors.ts';
+import { AWAIT_STRONG_LOCK } from './strong-lock.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -70,7 +71,8 @@ export async function listPartitions(db: Queryable): Promise<Partition[]> {
 async function attachPartition(pool: pg.Pool, parent: Partitioned, dayMs: number): Promise<boolean> {
   const name = partitionName(parent, dayMs);
   return inTransaction(pool, async (client) => {
-    await client.query(`SET LOCAL lock_timeout = '1s'`);
+    // A table that was detached may be at autovacuum's.
+    await client.query(AWAIT_STRONG_LOCK);
     await client.query('SELECT pg_advisory_xact_lock($1)', [PARTITION_LOCK]);
     const known = await client.query(
       'SELECT 1 FROM pg_inherits WHERE inhparent = $1::regclass AND inhrelid = to_regclass($2)',

@@ -1,9 +1,13 @@
 import { checkPooler } from './check-pooler.ts';
 import { checkSession } from './check-session.ts';
 import { prepareLanes } from './lanes.ts';
-import { findUnknownMigrations, migrate } from './migrate.ts';
+import { type MigrationWait, migrate } from './migrate.ts';
+import { findUnknownMigrations } from './migration-history.ts';
 import { ensurePartitions } from './partitions.ts';
 import { createPool } from './pools.ts';
+
+/** Enough for the time until those of a week are made: what keeps one of these from being attached is no reason not to start. */
+const DAYS_AHEAD = 1;
 
 export interface PreparedDatabase {
   /** Migrations of a later version that the database has had. */
@@ -11,15 +15,17 @@ export interface PreparedDatabase {
 }
 
 /**
- * Makes the database fit for this version: migrations, lanes, and partitions for the days ahead. Many processes may do so at once.
+ * Makes the database fit for this version: migrations, lanes, and the partitions of today and tomorrow; those of the days after that are made once it runs. Many processes may do so at once.
  * @param areQueuesOnPostgres whether BullMQ goes by the same address
- * @throws UnsafeCommitError, PoolerError
+ * @param onWait told of what a migration waits for
+ * @throws UnsafeCommitError, PoolerError, UnfitServerError
  * @throws Error when a migration fails or `lanes` is not the number that the database was set up with.
  */
 export async function prepareDatabase(
   databaseUrl: string,
   lanes: number,
   areQueuesOnPostgres = false,
+  onWait: (wait: MigrationWait) => void = () => {},
 ): Promise<PreparedDatabase> {
   const pool = createPool({
     databaseUrl,
@@ -33,10 +39,10 @@ export async function prepareDatabase(
     // Before anything is changed.
     await checkPooler(pool, areQueuesOnPostgres);
     await checkSession(pool);
-    await migrate(databaseUrl);
+    await migrate(databaseUrl, onWait);
     await prepareLanes(pool, lanes);
     const { rows } = await pool.query<{ ms: number }>('SELECT (extract(epoch FROM now()) * 1000)::float8 AS ms');
-    await ensurePartitions(pool, rows[0]!.ms);
+    await ensurePartitions(pool, rows[0]!.ms, DAYS_AHEAD);
     return { unknownMigrations: await findUnknownMigrations(pool) };
   } finally {
     await pool.end();

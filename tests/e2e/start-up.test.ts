@@ -3,9 +3,11 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { call } from '../support/api.ts';
-import { runServiceProcess, startServiceProcess } from '../support/service-process.ts';
+import { query } from '../support/query.ts';
+import { runServiceProcess, type SpawnedProcess, startServiceProcess } from '../support/service-process.ts';
 import { environment } from '../support/stage.ts';
 import { createTestDatabase } from '../support/test-database.ts';
 import { TEST_LANES } from '../support/test-server.ts';
@@ -110,6 +112,30 @@ test('a Postgres that takes its time for each connection, as on a machine where 
   const url = await slowWayTo(database.url, 1_200);
   const service = await startServiceProcess({ ...environment(url), INGEST_DEADLINE_MS: '900' });
   expect((await service.kill('SIGTERM')).code).toBe(0);
+});
+
+test('a start that waits for another process that migrates says so in its log, and goes on when that is done', async () => {
+  const database = await createTestDatabase();
+  onTestFinished(() => database.drop());
+  await query(
+    database.url,
+    `DELETE FROM _prisma_migrations WHERE migration_name = '20261130035000_old_subscription_bytes'`,
+  );
+  const migrating = new pg.Client({ connectionString: database.url, application_name: 'other-version' });
+  onTestFinished(() => migrating.end());
+  await migrating.connect();
+  await migrating.query('BEGIN; SELECT pg_advisory_xact_lock(7402)');
+  const spawned = Promise.withResolvers<SpawnedProcess>();
+  const starting = startServiceProcess(environment(database.url), { onSpawn: spawned.resolve });
+  const waiting = await spawned.promise;
+  onTestFinished(() => waiting.kill('SIGKILL').then(() => {}));
+  const line = await Promise.race([waiting.said(/"event":"database\.migration_waits"/), starting]);
+  expect(JSON.parse(String(line))).toMatchObject({
+    level: 'warn',
+    waits_for: expect.stringContaining('other-version'),
+  });
+  await migrating.query('COMMIT');
+  await starting;
 });
 
 test('with a database of its own and no demo, it prints where it listens and the key that it made', async () => {

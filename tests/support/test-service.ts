@@ -5,13 +5,14 @@ import type { Express } from 'express';
 import pino from 'pino';
 import { inject } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
-import { buildContext, type ContextOptions } from '../../src/build-context.ts';
+import { buildContext } from '../../src/build-context.ts';
 import { type Config, readConfig } from '../../src/config/config.ts';
 import type { Context } from '../../src/context.ts';
 import { compileEgressPolicy } from '../../src/delivery/egress-policy.ts';
 import { ingestLimitsService } from '../../src/ingest-limits-service.ts';
 import { type Stage, startServices, stopServices } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { Observer } from '../../src/observability/observer.ts';
 import { ingestServices } from '../../src/sources/ingest-role.ts';
 import { workerServices } from '../../src/workers/worker-role.ts';
 import { createTestDatabase } from './test-database.ts';
@@ -66,7 +67,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     operatorKey: OPERATOR_KEY,
     masterKeys: config.MASTER_KEY ?? [MASTER_KEY],
     policy,
-    ...logOf(options),
+    observe: observerOf(options),
   });
   await context.clock.calibrate(context.workerPool);
   const services: Stage[] = [
@@ -96,8 +97,11 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   };
 }
 
-function logOf({ onLine }: TestServiceOptions): Pick<ContextOptions, 'log' | 'writeInfo'> {
-  if (onLine === undefined) return createLogger(process.env.TEST_LOG_LEVEL ?? 'silent');
+function observerOf({ onLine }: TestServiceOptions): Observer {
+  if (onLine === undefined) {
+    const { log, writeInfo } = createLogger(process.env.TEST_LOG_LEVEL ?? 'silent');
+    return new Observer(log, writeInfo);
+  }
   const log = pino({ base: null }, { write: (line) => onLine(JSON.parse(line)) });
-  return { log, writeInfo: (event, members) => onLine({ event, ...JSON.parse(`{${members}}`) }) };
+  return new Observer(log, (event, members) => onLine({ event, ...JSON.parse(`{${members}}`) }));
 }
