@@ -11,7 +11,7 @@ test('options of the URL come before ours, so that ours hold, and what a pool de
     'postgres://user:p%40ss@db/posthorn?options=-c%20jit%3Don%20-c%20work_mem%3D5MB&statement_timeout=1&sslmode=require';
   expect(addressOf(url, '-c jit=off')).toEqual({
     connectionString: 'postgres://user:p%40ss@db/posthorn?sslmode=require',
-    options: expect.stringMatching(/^-c jit=on -c work_mem=5MB -c datestyle=ISO .* -c jit=off$/),
+    options: expect.stringMatching(/^-c jit=on -c work_mem=5MB -c search_path=public -c datestyle=ISO .* -c jit=off$/),
   });
 });
 

@@ -9,9 +9,11 @@ const DECIDED = [
 
 /**
  * What every statement of ours, and whoever reads its results, relies on. Each may be another by default on a given server, in a database or for a role: dates that
- * clients cannot read, transactions that fail where they should wait, sessions that end because they are idle.
+ * clients cannot read, transactions that fail where they should wait, sessions that end because they are idle, tables of another schema.
  */
 const COMMON = Object.entries({
+  // What Prisma names. By default a schema named like the role comes first.
+  search_path: 'public',
   datestyle: 'ISO',
   intervalstyle: 'postgres',
   timezone: 'UTC',
