@@ -18,10 +18,23 @@ test.each([
   ['CERT_HAS_EXPIRED', 'certificate has expired', 'a new certificate'],
   ['08P01', 'unsupported startup parameter: statement_timeout', 'ignore_startup_parameters'],
   ['42501', 'permission denied for schema public', 'GRANT CREATE'],
+  ['42501', 'keine Berechtigung für Schema public', 'GRANT CREATE'],
+  ['42501', 'keine Berechtigung für Tabelle lanes', 'OWNER TO'],
+  ['42704', 'unrecognized configuration parameter "idle_session_timeout"', 'Postgres 14 or later'],
 ])('%s: what, where and what to do, and no password', (code, message, hint) => {
   const { message: told } = explainDatabase(URL, errorOf(code, message)) as Error;
   for (const part of ['db.example:5433/webhooks', 'DATABASE_URL', message, hint]) expect(told).toContain(part);
   expect(told).not.toContain('hunter2');
+});
+
+test.each([
+  'must be owner of table endpoints',
+  'permission denied for table lanes',
+  'Migration x failed and was rolled back: must be owner of table endpoints',
+])('%s: it is not to be allowed to create', (message) => {
+  const { message: told } = explainDatabase(URL, errorOf('42501', message)) as Error;
+  expect(told).toContain('OWNER TO');
+  expect(told).not.toContain('GRANT CREATE');
 });
 
 test('what is not known stays as it is', () => {

@@ -15,6 +15,12 @@ const UNTRUSTED =
   'Name the authority that signed its certificate: sslmode=verify-full&sslrootcert=/path/to/ca.pem in DATABASE_URL.';
 const REFUSED_LOGIN = 'Mend user and password in DATABASE_URL.';
 
+const MAY_CREATE = 'Give its user what is missing: GRANT CREATE ON SCHEMA public TO that user.';
+const OWNS =
+  "Posthorn's tables belong to another user (psql: \\dt): start it as that one, or give them to its user, by ALTER TABLE … OWNER TO for each, or REASSIGN OWNED BY the one TO the other.";
+const TOO_OLD =
+  'Posthorn needs Postgres 14 or later. Bring the database to a later server (pg_upgrade, or pg_dump and pg_restore). Nothing was changed.';
+
 /** By errors of Node's sockets and TLS, and SQLSTATEs (Postgres, appendix A). */
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: UNREACHED,
@@ -33,12 +39,19 @@ const HINTS: Readonly<Record<string, string>> = {
   '28000': REFUSED_LOGIN,
   '28P01': REFUSED_LOGIN,
   '3D000': 'Create that database, or mend its name in DATABASE_URL.',
-  '42501': 'Give its user what is missing: GRANT CREATE ON SCHEMA public TO that user.',
+  '42501': `${MAY_CREATE} ${OWNS}`,
 };
 
 /** How the client and its pool say, without a code, that no connection came in time. */
 const TIMED_OUT =
   /^(?:timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
+
+/** How Postgres refuses to let a user make something, or change what is not his. In other languages it says so by the code alone. */
+const CREATION_DENIED = /permission denied for (?:schema|database)/;
+const NOT_OWNER = /must be owner of|permission denied for/;
+
+/** What Posthorn gives each session and Postgres 13, or 11, does not know. */
+const PARAMETER_UNKNOWN = /"(?:idle_session_timeout|plan_cache_mode)"/;
 
 /** How PgBouncer refuses what Posthorn gives each session. */
 const PARAMETER_REFUSED = /^unsupported startup parameter/;
@@ -54,7 +67,11 @@ export function explainDatabase(databaseUrl: string, error: unknown): unknown {
 
 function hintFor(code: string, message: string): string | undefined {
   if (TIMED_OUT.test(message)) return TOO_SLOW;
-  return PARAMETER_REFUSED.test(message) ? POOLER : HINTS[code];
+  if (PARAMETER_REFUSED.test(message)) return POOLER;
+  if (code === '42704' && PARAMETER_UNKNOWN.test(message)) return TOO_OLD;
+  if (code === '42501' && CREATION_DENIED.test(message)) return MAY_CREATE;
+  if (code === '42501' && NOT_OWNER.test(message)) return OWNS;
+  return HINTS[code];
 }
 
 /** Neither the user nor the password. */
