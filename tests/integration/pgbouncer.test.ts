@@ -77,10 +77,7 @@ test('through a PgBouncer that pools sessions, events are stored and delivered, 
 
 test('migrations leave no lock behind with a session that a pooler gives to others', async () => {
   const { direct, url } = await throughPgbouncer(['pool_mode = transaction', PASS_OVER]);
-  await query(
-    direct,
-    `DELETE FROM _prisma_migrations WHERE migration_name = (SELECT max(migration_name) FROM _prisma_migrations)`,
-  );
+  await query(direct, `DELETE FROM _prisma_migrations WHERE migration_name = '20261130093000_told_notices'`);
   for (const _ of [1, 2]) await expect(migrate(url)).rejects.toThrow(/^Migration \d+_\w+ failed and was rolled back/);
   const held = await query(
     direct,
