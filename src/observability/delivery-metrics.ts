@@ -14,6 +14,10 @@ export function deliveryMetrics(kit: MetricKit) {
       ['reason'],
     ),
     deadLetters: kit.counter('dead_letters_total', 'Deliveries that were dead-lettered.'),
+    expired: kit.counter(
+      'deliveries_expired_total',
+      'Those of them that still waited when the day of their event was dropped, never tried or in the midst of their retries.',
+    ),
     attemptSeconds: kit.histogram(
       'attempt_duration_seconds',
       'Time of an attempt that made a request, from DNS to the end of the answer.',

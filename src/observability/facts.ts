@@ -104,3 +104,10 @@ export interface TakenMessages {
   readonly duplicates: number;
   readonly rejected: number;
 }
+
+/** Deliveries of an endpoint that still waited when the days of their events were dropped. */
+export interface ExpiredOfEndpoint {
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly count: number;
+}

@@ -41,6 +41,7 @@ function tellAll(observe: Observer): void {
   const skipped = { kind: 'skipped', reason: 'withdrawn' } as const;
   observe.attemptFinished({ attempt: 1, outcome: skipped, decision: { kind: 'cancel' } }, attemptIds);
   observe.deliverySetAside({ eventUuid: newUuid(Date.now()), endpointNum: 1, strikes: 5 });
+  observe.deliveriesExpired(Array.from({ length: 101 }, () => ({ ...ids, count: 2 })));
   observe.gateChanged({ kind: 'breaker_opened', ...ids, reason: 'probe_failed', untilMs: 1 });
   for (const kind of ['breaker_closed', 'worn_out'] as const) observe.gateChanged({ kind, ...ids });
   observe.gateChanged({ kind: 'throttled', ...ids, untilMs: 1 });

@@ -74,6 +74,12 @@ export const LOG_EVENTS = {
       'A delivery killed its workers, so many times (`crashes`), and waits for a person: `GET /v1/set-aside-deliveries` says whose it is.',
     fields: ['delivery_id', 'crashes'],
   },
+  'delivery.expired': {
+    level: 'warn',
+    meaning:
+      'So many deliveries (`count`) of an endpoint still waited when the days of their events were dropped, and are dead letters now. Of more than a hundred endpoints the rest is one line, with their number in `endpoints`.',
+    fields: [...ENDPOINT, 'count', 'endpoints'],
+  },
   'endpoint.breaker_opened': {
     level: 'warn',
     meaning:

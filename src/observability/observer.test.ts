@@ -52,6 +52,24 @@ test('an attempt that reached nobody has the outcome that the API shows; its det
   expect(JSON.stringify(lines)).not.toContain('secret');
 });
 
+test('deliveries that expired are counted, and told of each endpoint, but of no more than a hundred one by one', async () => {
+  const expired = Array.from({ length: 103 }, (_, n) => ({ tenantId: 'acme', endpointId: `ep_${n}`, count: 200 - n }));
+  observe.deliveriesExpired(expired);
+  expect(lines).toHaveLength(101);
+  expect(lines[0]).toEqual({
+    level: 'warn',
+    event: 'delivery.expired',
+    tenant_id: 'acme',
+    endpoint_id: 'ep_0',
+    count: 200,
+  });
+  expect(lines.at(-1)).toEqual({ level: 'warn', event: 'delivery.expired', endpoints: 3, count: 100 + 99 + 98 });
+  const total = expired.reduce((sum, { count }) => sum + count, 0);
+  const text = await observe.metrics.text();
+  for (const name of ['deliveries_expired_total', 'dead_letters_total'])
+    expect(text).toMatch(new RegExp(`^posthorn_${name}(\\{[^}]*\\})? ${total}$`, 'm'));
+});
+
 test.each([
   ['postgres://user:s3cret@host:5432/db', 's3cret'],
   ['redis+sentinel://:s3cret@host:1,host:2/m', 's3cret'],

@@ -8,6 +8,7 @@ import type {
   AcceptedEvent,
   AttemptIds,
   EgressChange,
+  ExpiredOfEndpoint,
   FailedRequest,
   FinishedAttempt,
   GateChange,
@@ -27,6 +28,9 @@ import { Metrics } from './metrics.ts';
 import { OnceASecond } from './once-a-second.ts';
 import type { CountedPool } from './pool-metrics.ts';
 import type { StateReaders } from './process-states.ts';
+
+/** Endpoints that have a line of their own for what expired at once. */
+const EXPIRED_LINES = 100;
 
 /**
  * Names every event of the business, writes each as one wide line, and counts it. Lines carry ids, classes, counts and times: never a
@@ -244,6 +248,17 @@ export class Observer {
   deliverySetAside({ eventUuid, endpointNum, strikes }: SetAsideDelivery): void {
     this.metrics.deliveries.setAside.inc();
     this.#tell('delivery.set_aside', { delivery_id: deliveryIdOf(eventUuid, endpointNum), crashes: strikes });
+  }
+
+  /** What still waited when the days of its events were dropped: dead letters now. @param expired those of most deliveries first, which have lines of their own; the others have one for all */
+  deliveriesExpired(expired: readonly ExpiredOfEndpoint[]): void {
+    const sum = (of: readonly ExpiredOfEndpoint[]) => of.reduce((total, { count }) => total + count, 0);
+    this.metrics.deliveries.expired.inc(sum(expired));
+    this.metrics.deliveries.deadLetters.inc(sum(expired));
+    for (const { tenantId, endpointId, count } of expired.slice(0, EXPIRED_LINES))
+      this.#tell('delivery.expired', { tenant_id: tenantId, endpoint_id: endpointId, count });
+    const others = expired.slice(EXPIRED_LINES);
+    if (others.length > 0) this.#tell('delivery.expired', { endpoints: others.length, count: sum(others) });
   }
 
   /** Workers whose process died, and the lanes that need not wait for their leases. */
