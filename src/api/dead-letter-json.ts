@@ -13,7 +13,7 @@ export const reason = z.enum(DEAD_LETTER_REASONS, `expected one of ${DEAD_LETTER
 
 const reasonDescription =
   'The outcome of the attempt that ended it; of a response also `gone` (410), `disabled` and `aborted` (`webhook-delivery` of the receiver). ' +
-  '`blocked`: the egress rules refused it, or no request could be made of the event; `last_attempt` says which.';
+  '`blocked`: the egress rules refused it, or no request could be made of the event; `last_attempt` says which. `expired`: it still waited when the day of its event was dropped.';
 
 /** A delivery that was named by its id. */
 export interface NamedDelivery extends DeliveryKey {

@@ -120,7 +120,7 @@ function statusOf({ waiting_attempt, ended }: Row): DeliveryStatus {
     case DECISION.deadLetter:
       return 'dead_lettered';
     default:
-      // Nothing waits and nothing ended it: only retention takes a waiting delivery away without a record.
+      // Nothing waits and nothing ended it: an earlier version left it so (`addMissingEnds`).
       return 'cancelled';
   }
 }

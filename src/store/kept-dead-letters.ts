@@ -1,6 +1,10 @@
 import { DECISION, OUTCOME_CODES } from './codes.ts';
+import { EXPIRED } from './dead-letter-reason.ts';
+import { byKey } from './delivery-keys.ts';
 import type { Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
+import { plainArray } from './plain-array.ts';
+import type { SettledAttempt } from './settle.ts';
 
 /** Dead letters that one statement copies: each may bring an event of megabytes. */
 const COPIED_PER_STATEMENT = 100;
@@ -63,6 +67,8 @@ interface Step {
  * @returns how many were copied
  */
 export async function keepDeadLetters(client: Queryable, table: string): Promise<number> {
+  // Taking them for few, Postgres would sort all that are left for each part.
+  await client.query(`ANALYZE (SKIP_LOCKED) "${table}" (tenant_num, event_id, endpoint_num, decision)`);
   let after: unknown[] = [0, '00000000-0000-0000-0000-000000000000', 0, 0];
   for (let total = 0; ; ) {
     const { rows } = await client.query<Step>(keep(table), after);
@@ -90,6 +96,22 @@ export async function forgetDeadLetters(db: Queryable, beforeUuid: string, signa
   );
   await promote(db, orderKeysOf(rows));
   return total;
+}
+
+/** Forgets kept dead letters that expired while these attempts of them were under way, as far as those delivered them. */
+export async function forgetExpired(db: Queryable, attempts: readonly SettledAttempt[]): Promise<void> {
+  const delivered = attempts.filter(({ decision }) => decision.kind === 'done').sort(byKey);
+  if (delivered.length === 0) return;
+  const { rows } = await db.query<{ event_id: string }>(
+    `DELETE FROM kept_dead_letters d USING unnest($1::int[], $2::uuid[]) AS g(endpoint_num, event_id)
+      WHERE d.event_id = g.event_id AND d.endpoint_num = g.endpoint_num AND d.outcome = ${OUTCOME_CODES.skipped} AND d.detail = '${EXPIRED}'
+     RETURNING d.event_id`,
+    [
+      plainArray(delivered.map(({ endpointNum }) => endpointNum)),
+      plainArray(delivered.map(({ eventUuid }) => eventUuid)),
+    ],
+  );
+  if (rows.length > 0) await dropUnusedEvents(db, plainArray(rows.map((row) => row.event_id)));
 }
 
 async function deleteInChunks(

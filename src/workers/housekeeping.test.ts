@@ -39,6 +39,7 @@ test.each(['kept_dead_letters', 'kept_events', 'rejected_messages', 'idempotency
       deadLetterDays: 5,
       idempotencyHours: 24,
       onDone: () => {},
+      onExpired: () => {},
       onFailure: (duty, error) => told.push([duty, error]),
     });
     await housekeeping.runOnce(NOW, NOW, stopping.signal);
@@ -57,6 +58,7 @@ test('what earlier versions left is looked through when all else is done', async
     deadLetterDays: 5,
     idempotencyHours: 24,
     onDone: (duty) => done.push(duty),
+    onExpired: () => {},
     onFailure: (duty, error) => expect.fail(`${duty}: ${error}`),
   });
   await housekeeping.runOnce(NOW, NOW);

@@ -4,6 +4,7 @@ import { addMissingEnds } from '../store/add-missing-ends.ts';
 import { finishCancelledReplays } from '../store/cancel-replay.ts';
 import { dropExpiredKeys } from '../store/drop-expired-keys.ts';
 import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
+import type { ExpiredDeliveries } from '../store/expired-counts.ts';
 import { forgetSecretsOfDeleted } from '../store/forget-secrets-of-deleted.ts';
 import { forgetDeadLetters } from '../store/kept-dead-letters.ts';
 import { forgetRejected } from '../store/rejected-messages.ts';
@@ -18,6 +19,8 @@ export interface HousekeepingOptions {
   readonly idempotencyHours: number;
   /** Called for each duty, with what it changed; null when there was nothing to do. */
   readonly onDone: (duty: HousekeepingDuty, details: Record<string, string | number> | null) => void;
+  /** Called with what still waited when its day was dropped. */
+  readonly onExpired: (expired: readonly ExpiredDeliveries[]) => void;
   readonly onFailure: (duty: HousekeepingDuty, error: unknown) => void;
 }
 
@@ -56,7 +59,7 @@ export class Housekeeping {
    * @param signal ends it after the statement that is under way
    */
   async runOnce(nowMs: number, hostMs: number, signal?: AbortSignal): Promise<void> {
-    const { pool, retentionDays, deadLetterDays, idempotencyHours } = this.#options;
+    const { pool, retentionDays, deadLetterDays, idempotencyHours, onExpired } = this.#options;
     const deadLettersUntil = uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)));
     if (Math.abs(nowMs - hostMs) > MOST_APART_MS) {
       this.#options.onFailure('partitions_dropped', apart(nowMs, hostMs));
@@ -66,7 +69,7 @@ export class Housekeeping {
     const duties: readonly Duty[] = [
       [
         'partitions_dropped',
-        async () => namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays, signal)),
+        async () => namesOf(await dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays, { signal, onExpired })),
       ],
       ['dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil, signal))],
       ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil, signal))],

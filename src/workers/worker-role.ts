@@ -159,6 +159,7 @@ function createHousekeeping({ config, workerPool: pool, observe }: Context): Hou
     deadLetterDays: config.DEAD_LETTER_RETENTION_DAYS,
     idempotencyHours: config.IDEMPOTENCY_HOURS,
     onDone: (duty, details) => observe.housekeeping(duty, details),
+    onExpired: (expired) => observe.deliveriesExpired(expired),
     onFailure: (duty, error) => observe.housekeepingFailed(duty, error),
   });
 }

@@ -128,6 +128,7 @@ test('a drop that is told to stop leaves off, which is no failure, and another p
     deadLetterDays: 5,
     idempotencyHours: 24,
     onDone: () => {},
+    onExpired: () => {},
     onFailure: (...failure) => failures.push(failure),
   });
   await housekeeping.runOnce(NOW, NOW, stopping.signal);
@@ -262,6 +263,7 @@ test('a duty of housekeeping that fails is reported and does not stop the others
       deadLetterDays: 5,
       idempotencyHours: 24,
       onDone: (duty, details) => details === null || done.push(duty),
+      onExpired: () => {},
       onFailure: (duty) => failed.push(duty),
     });
   await make(blocked).runOnce(later, later);
@@ -282,6 +284,7 @@ test('G2 nothing is let go of while the clocks of Postgres and of the host are m
     deadLetterDays: 30,
     idempotencyHours: 24,
     onDone: (duty, details) => details === null || done.push(duty),
+    onExpired: () => {},
     onFailure: (duty, error) => said.push(`${duty}: ${(error as Error).message}`),
   });
   const before = await listPartitions(pool);

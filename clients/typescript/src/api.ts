@@ -476,8 +476,8 @@ export type DeadLetter = {
   event_type: string;
   endpoint_id: string;
   tenant_id: string;
-  /** The outcome of the attempt that ended it; of a response also `gone` (410), `disabled` and `aborted` (`webhook-delivery` of the receiver). `blocked`: the egress rules refused it, or no request could be made of the event; `last_attempt` says which. */
-  reason: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted';
+  /** The outcome of the attempt that ended it; of a response also `gone` (410), `disabled` and `aborted` (`webhook-delivery` of the receiver). `blocked`: the egress rules refused it, or no request could be made of the event; `last_attempt` says which. `expired`: it still waited when the day of its event was dropped. */
+  reason: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | 'expired';
   /** Requests made. */
   attempts: number;
   last_attempt: {
@@ -514,8 +514,8 @@ export type InspectedDeadLetter = {
   event_type: string;
   endpoint_id: string;
   tenant_id: string;
-  /** The outcome of the attempt that ended it; of a response also `gone` (410), `disabled` and `aborted` (`webhook-delivery` of the receiver). `blocked`: the egress rules refused it, or no request could be made of the event; `last_attempt` says which. */
-  reason: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted';
+  /** The outcome of the attempt that ended it; of a response also `gone` (410), `disabled` and `aborted` (`webhook-delivery` of the receiver). `blocked`: the egress rules refused it, or no request could be made of the event; `last_attempt` says which. `expired`: it still waited when the day of its event was dropped. */
+  reason: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | 'expired';
   /** Requests made. */
   attempts: number;
   last_attempt: Attempt;
@@ -541,7 +541,7 @@ export type Replay = {
     types?: string[] | undefined;
     event_ids?: string[] | undefined;
     delivery_ids?: string[] | undefined;
-    reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | undefined;
+    reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | 'expired' | undefined;
     since?: string | undefined;
     until?: string | undefined;
   };
@@ -1488,7 +1488,7 @@ export interface Operations {
         endpoint_id?: string | undefined;
         type?: string | undefined;
         event_id?: string | undefined;
-        reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | undefined;
+        reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | 'expired' | undefined;
       };
     };
     answer: {
@@ -1526,7 +1526,7 @@ export interface Operations {
         endpoint_id?: string | undefined;
         type?: string | undefined;
         event_id?: string | undefined;
-        reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | undefined;
+        reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | 'expired' | undefined;
         /** Events accepted at or after this time. */
         since?: string | undefined;
         /** Events accepted before this time. */
@@ -1546,7 +1546,7 @@ export interface Operations {
         endpoint_id?: string | undefined;
         type?: string | undefined;
         event_id?: string | undefined;
-        reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | undefined;
+        reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | 'expired' | undefined;
         /** Events accepted at or after this time. */
         since?: string | undefined;
         /** Events accepted before this time. */
@@ -1576,7 +1576,7 @@ export interface Operations {
         /** Dead letters alone: takes `status: "dead_lettered"`. */
         delivery_ids?: readonly string[] | undefined;
         /** Dead letters that were given up for this reason: takes `status: "dead_lettered"`. */
-        reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | undefined;
+        reason?: 'rejected' | 'blocked' | 'timeout' | 'dns' | 'refused' | 'reset' | 'tls' | 'protocol' | 'network' | 'gone' | 'disabled' | 'aborted' | 'expired' | undefined;
         /** Accepted at or after this time. Absent: as far back as events are kept. */
         since?: string | undefined;
         /** Accepted before this time. Absent: now. */

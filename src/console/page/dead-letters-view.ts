@@ -13,7 +13,7 @@ import { tenantsTrail, tenantTabs } from './tenant-trail.ts';
 import { type Opening, type View, view } from './view.ts';
 
 const REASONS = ['rejected', 'blocked', 'timeout', 'dns', 'refused', 'reset', 'tls', 'protocol', 'network'].concat(
-  ...['gone', 'disabled', 'aborted'],
+  ...['gone', 'disabled', 'aborted', 'expired'],
 );
 
 export function deadLettersView(opening: Opening, tenant: string): View {

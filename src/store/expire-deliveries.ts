@@ -1,0 +1,127 @@
+import { DECISION, ENDING } from './codes.ts';
+import { EXPIRED } from './dead-letter-reason.ts';
+import type { ExpiredCounts, ExpiredDeliveries } from './expired-counts.ts';
+import { EXPIRED_COUNTS, EXPIRED_ENDS, HOW_IT_ENDS } from './expired-ends.ts';
+import type { Queryable } from './in-transaction.ts';
+import { orderKeysOf, promoteInParts } from './order.ts';
+import { plainArray } from './plain-array.ts';
+import { isDeliveryOf } from './probe.ts';
+import type { DayRange } from './writable-days.ts';
+
+/** Pages of the mailbox that one statement looks at, some 25,000 rows at the most: it is to end within a part of the time that a statement has, on slow disks too. */
+const MAILBOX_PAGES = 200;
+/** Deliveries that one statement ends: the settles of all tenants that share a batch with one of them wait for it. */
+const ENDED_PER_STATEMENT = 1_000;
+
+export interface Expiry {
+  /** Of events before this UUID. */
+  readonly beforeUuid: string;
+  /** Where ends can be written. What is elsewhere has had its end, or was queued by a replay while its day was dropped, and goes as it is. */
+  readonly days: readonly DayRange[];
+  readonly counts: ExpiredCounts;
+  readonly signal: AbortSignal | undefined;
+}
+
+const IS_OLD = 'ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid';
+
+// What was delivered before, or given up, is so again: what a replay or a retry made of it since goes without a record, as where the replay is cancelled. So is what was never sent for a
+// replay: it leaves its replay's `queued`. Replays are locked before their deliveries, as a cancellation does. Both are found in one snapshot, and no delivery goes over to another replay,
+// so that none is met whose replay is not locked.
+// A key pauses at the first of its deliveries that is a dead letter now, or again, unless younger ones go before it: a replay put it behind them. That its head is old is enough, which leaves in this statement, too, or in a later one.
+const EXPIRE = `
+  WITH replaying AS MATERIALIZED (
+    SELECT num FROM replays
+     WHERE num = ANY(ARRAY(SELECT DISTINCT replay_num FROM mailbox WHERE ${IS_OLD} AND replay_num IS NOT NULL)) ORDER BY num FOR NO KEY UPDATE
+  ),
+  old AS MATERIALIZED (
+    SELECT endpoint_num, event_id FROM mailbox WHERE ${IS_OLD} AND (SELECT count(*) FROM replaying) >= 0
+     ORDER BY endpoint_num, event_id LIMIT ${ENDED_PER_STATEMENT} FOR UPDATE
+  ),
+  deleted AS (
+    DELETE FROM mailbox m USING old o WHERE ${isDeliveryOf('m', 'o')}
+    RETURNING m.endpoint_num, m.event_id, m.tenant_num, m.attempt, m.order_key, m.seq, m.paused_at, m.replay_num
+  ),
+  fates AS MATERIALIZED (
+    SELECT d.*, v.type,
+           CASE WHEN EXISTS (SELECT FROM unnest($4::uuid[], $5::uuid[]) AS day("from", "to") WHERE d.event_id >= day."from" AND d.event_id < day."to")
+                 AND coalesce(a.decision, ${DECISION.cancel}) = ${DECISION.cancel} THEN ${HOW_IT_ENDS} END AS detail
+      FROM deleted d
+      LEFT JOIN endpoints e ON e.num = ANY (ARRAY[d.endpoint_num])
+      LEFT JOIN LATERAL (SELECT type, expunged_at FROM events WHERE id = d.event_id AND id < $3::uuid LIMIT 1) v ON true
+      LEFT JOIN LATERAL (
+        SELECT decision FROM attempts WHERE event_id = d.event_id AND endpoint_num = d.endpoint_num AND event_id < $3::uuid AND ${ENDING}
+         ORDER BY attempt DESC LIMIT 1
+      ) a ON true
+  ),
+  pausing AS MATERIALIZED (
+    SELECT e.num FROM (SELECT DISTINCT endpoint_num FROM fates WHERE order_key IS NOT NULL) f JOIN endpoints e ON e.num = ANY (ARRAY[f.endpoint_num])
+     WHERE e.on_dead_letter = 'pause' ORDER BY e.num FOR SHARE OF e
+  ),
+  first AS MATERIALIZED (
+    SELECT DISTINCT ON (endpoint_num, order_key) endpoint_num, order_key, event_id, seq, paused_at FROM fates
+     WHERE order_key IS NOT NULL AND (paused_at IS NOT NULL OR detail = '${EXPIRED}') AND endpoint_num IN (SELECT num FROM pausing)
+     ORDER BY endpoint_num, order_key, seq
+  ),
+  paused AS (
+    INSERT INTO paused_keys AS p (endpoint_num, order_key, event_id, seq, paused_at)
+    SELECT endpoint_num, order_key, event_id, seq, coalesce(paused_at, now()) FROM first f
+     WHERE paused_at IS NOT NULL
+        OR (SELECT h.event_id FROM mailbox h WHERE h.endpoint_num = f.endpoint_num AND h.order_key = f.order_key ORDER BY h.seq LIMIT 1) < $3::uuid
+     ORDER BY endpoint_num, order_key
+    ON CONFLICT (endpoint_num, order_key) DO UPDATE SET event_id = EXCLUDED.event_id, seq = EXCLUDED.seq, paused_at = EXCLUDED.paused_at
+     WHERE EXCLUDED.seq < p.seq
+  ),
+  counted AS (
+    UPDATE replays r SET queued = r.queued - d.count
+      FROM (SELECT replay_num, count(*) FROM deleted WHERE replay_num IS NOT NULL GROUP BY replay_num) d WHERE r.num = d.replay_num
+  ),
+  ${EXPIRED_ENDS}
+  SELECT (SELECT count(*)::int FROM deleted) AS deleted, ${EXPIRED_COUNTS} AS expired,
+         (SELECT json_agg(k) FROM (SELECT DISTINCT endpoint_num, order_key FROM deleted WHERE order_key IS NOT NULL) k) AS keys`;
+
+interface Step {
+  deleted: number;
+  expired: readonly ExpiredDeliveries[] | null;
+  keys: { endpoint_num: number; order_key: number }[] | null;
+}
+
+/**
+ * Takes what waits of old events out of the mailbox, and ends it: as a dead letter that expired, or as cancelled where its endpoint was deleted or its event expunged. An attempt that is
+ * under way is late then, unless the receiver takes it (`overruleEnds`). Bounded statements, each of which stands by itself: interrupted, the next call goes on.
+ * @throws the signal's reason
+ */
+export async function expireDeliveries(client: Queryable, expiry: Expiry): Promise<void> {
+  // Rows that are put off meanwhile move to where was looked already.
+  while ((await lookThrough(client, expiry)) > 0);
+}
+
+/** One pass over the table by page ranges: no index leads with the event, and every statement stays bounded. */
+async function lookThrough(client: Queryable, expiry: Expiry): Promise<number> {
+  const { rows } = await client.query<{ pages: number }>(
+    `SELECT (pg_relation_size('mailbox') / current_setting('block_size')::int)::int AS pages`,
+  );
+  const pages = rows[0]?.pages ?? 0;
+  let found = 0;
+  for (let page = 0; page < pages; ) {
+    expiry.signal?.throwIfAborted();
+    const deleted = await expireSome(client, expiry, page);
+    found += deleted;
+    if (deleted < ENDED_PER_STATEMENT) page += MAILBOX_PAGES;
+  }
+  return found;
+}
+
+async function expireSome(client: Queryable, expiry: Expiry, page: number): Promise<number> {
+  const { beforeUuid, days, counts } = expiry;
+  const { rows } = await client.query<Step>(EXPIRE, [
+    `(${page},0)`,
+    `(${page + MAILBOX_PAGES},0)`,
+    beforeUuid,
+    plainArray(days.map(({ from }) => from)),
+    plainArray(days.map(({ to }) => to)),
+  ]);
+  const { deleted, expired, keys } = rows[0]!;
+  counts.add(expired);
+  await promoteInParts(client, orderKeysOf(keys ?? []));
+  return deleted;
+}

@@ -1,0 +1,55 @@
+import type { Expiry } from './expire-deliveries.ts';
+import type { ExpiredDeliveries } from './expired-counts.ts';
+import { EXPIRED_COUNTS, EXPIRED_ENDS, HOW_IT_ENDS } from './expired-ends.ts';
+import type { Queryable } from './in-transaction.ts';
+
+const ENDED_PER_STATEMENT = 1_000;
+/** Events that one statement is about: those of large batches have few deliveries each. */
+const MAX_EVENTS = 32;
+
+// As workers expand (see `HOLD` in expansions.ts), but whoever is at one of the events is waited for: what it has written is in the mailbox then. Each delivery is ended once because the row
+// that names it moves on in the same statement.
+const EXPIRE = `
+  WITH held AS MATERIALIZED (
+    SELECT event_id, tenant_num, endpoints, next, size FROM expansions WHERE event_id >= $1::uuid AND event_id < $2::uuid ORDER BY event_id LIMIT ${MAX_EVENTS} FOR UPDATE
+  ),
+  placed AS (
+    SELECT *, sum(least(size - next, ${ENDED_PER_STATEMENT})) OVER (ORDER BY event_id) - least(size - next, ${ENDED_PER_STATEMENT}) AS taken FROM held
+  ),
+  part AS MATERIALIZED (
+    SELECT event_id, tenant_num, next, size, endpoints[next + 1:next + (${ENDED_PER_STATEMENT} - taken)::int] AS nums FROM placed WHERE taken < ${ENDED_PER_STATEMENT}
+  ),
+  advanced AS (
+    UPDATE expansions x SET next = p.next + cardinality(p.nums) FROM part p WHERE x.event_id = p.event_id AND p.next + cardinality(p.nums) < p.size
+  ),
+  finished AS (
+    DELETE FROM expansions x USING part p WHERE x.event_id = p.event_id AND p.next + cardinality(p.nums) >= p.size
+  ),
+  fates AS MATERIALIZED (
+    SELECT p.event_id, p.tenant_num, p.endpoint_num, 0 AS attempt, v.type, ${HOW_IT_ENDS} AS detail
+      FROM (SELECT event_id, tenant_num, unnest(nums) AS endpoint_num FROM part) p
+      LEFT JOIN endpoints e ON e.num = ANY (ARRAY[p.endpoint_num])
+      LEFT JOIN LATERAL (SELECT type, expunged_at FROM events WHERE id = p.event_id AND id >= $1::uuid AND id < $2::uuid LIMIT 1) v ON true
+  ),
+  ${EXPIRED_ENDS}
+  SELECT (SELECT count(*)::int FROM held) AS held, ${EXPIRED_COUNTS} AS expired`;
+
+/**
+ * Ends deliveries of old events that were still to be written into the mailbox, as `expireDeliveries` does, and before that: what is written meanwhile is found by it.
+ * @throws the signal's reason
+ */
+export async function expireUnexpanded(client: Queryable, { beforeUuid, days, counts, signal }: Expiry): Promise<void> {
+  for (const { from, to } of days) {
+    for (let held = 1; held > 0; ) {
+      signal?.throwIfAborted();
+      const { rows } = await client.query<{ held: number; expired: readonly ExpiredDeliveries[] | null }>(EXPIRE, [
+        from,
+        to,
+      ]);
+      counts.add(rows[0]!.expired);
+      held = rows[0]!.held;
+    }
+  }
+  // Of other days nothing can be written.
+  await client.query('DELETE FROM expansions WHERE event_id < $1', [beforeUuid]);
+}

@@ -1,0 +1,518 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deliveryIdOf, eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { laneOf } from '../../src/routing/lane-of.ts';
+import { leaveDropped } from '../../src/store/give-up.ts';
+import { acquireLanes } from '../../src/store/lanes.ts';
+import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
+import { dropOldPartitions } from '../../src/store/retention.ts';
+import { type SettledAttempt, settle } from '../../src/store/settle.ts';
+import { call } from '../support/api.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  logAttempt,
+  logEvent,
+  logWaiting,
+  makeEndpoint,
+  makeTenant,
+  type TestEndpoint,
+  type TestTenant,
+} from '../support/log-fixture.ts';
+import { TEST_LANES } from '../support/test-server.ts';
+import { startTestService, type TestService } from '../support/test-service.ts';
+
+const DAY_MS = 86_400_000;
+const OLD_MS = Date.now() - 40 * DAY_MS;
+
+let service: TestService;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  service = await startTestService();
+  pool = service.context.workerPool;
+});
+
+afterAll(() => service.stop());
+
+const query = async (text: string, values: unknown[] = []) => (await pool.query(text, values)).rows;
+const drop = (through = pool) => dropOldPartitions(through, Date.now(), 30, 90);
+const oldUuid = (ms = OLD_MS) => uuidFloor(ms).slice(0, 14) + newUuid(Date.now()).slice(14);
+const oldDays = async () => (await listPartitions(pool)).filter(({ dayMs }) => dayMs < Date.now() - 35 * DAY_MS);
+
+/** A tenant with a day of forty days ago. */
+async function stage(id: string) {
+  await ensurePartitions(pool, OLD_MS, 0);
+  const tenant = await makeTenant(service, id);
+  const ask = async (method: string, path: string, body?: unknown) =>
+    (await call(service.baseUrl, method, `/v1/tenants/${id}${path}`, body)).body;
+  const place = (event: string, endpoint: TestEndpoint, seq: number, ...set: string[]) =>
+    query(
+      `UPDATE mailbox SET ${['order_key = 0', 'seq = $3', ...set].join(', ')} WHERE event_id = $1 AND endpoint_num = $2`,
+      [event, endpoint.num, seq],
+    );
+  return {
+    tenant,
+    ask,
+    place,
+    endpoint: (settings = {}) => makeEndpoint(service, tenant, settings),
+    log: (type?: string, ms?: number) => logEvent(service, tenant, type, oldUuid(ms)),
+    wait: (event: string, endpoint: TestEndpoint, attempt = 0) => logWaiting(service, tenant, event, endpoint, attempt),
+    attempt: (...[event, endpoint, ...rest]: [string, TestEndpoint, ...Tail]) =>
+      logAttempt(service, tenant, event, endpoint, ...rest),
+    letters: async (filter = ''): Promise<[string, string][]> =>
+      (await ask('GET', `/dead-letters?limit=250${filter}`)).data
+        .map((letter: { delivery_id: string; reason: string }) => [letter.delivery_id, letter.reason])
+        .sort(),
+    pauses: (endpoint: TestEndpoint) =>
+      query('SELECT event_id, seq::int FROM paused_keys WHERE endpoint_num = $1', [endpoint.num]),
+  };
+}
+
+type Tail = [
+  attempt: number,
+  ...end: Parameters<typeof logAttempt> extends [...unknown[], infer O, infer D] ? [O, D] : never,
+];
+
+const letterOf = (event: string, endpoint: TestEndpoint, reason = 'expired') => [
+  deliveryIdOf(event, endpoint.num),
+  reason,
+];
+
+test('G2: what still waits when its day is dropped is a dead letter that expired, tried before or never, and can be redriven', async () => {
+  const { ask, endpoint, log, wait, attempt, letters } = await stage('expired');
+  const disabled = await endpoint({ enabled: false });
+  const [never, tried] = [await log(), await log()];
+  await wait(never, disabled);
+  await attempt(tried, disabled, 1, 'timeout', 'retry');
+  await wait(tried, disabled, 1);
+  await drop();
+  expect(await oldDays()).toEqual([]);
+  expect(await query('SELECT FROM mailbox WHERE endpoint_num = $1', [disabled.num])).toEqual([]);
+  expect(await letters()).toEqual([letterOf(never, disabled), letterOf(tried, disabled)].sort());
+  expect(await letters('&reason=expired')).toHaveLength(2);
+  expect(await letters('&reason=timeout')).toEqual([]);
+  const path = (event: string) => `/dead-letters/${deliveryIdOf(event, disabled.num)}`;
+  expect(await ask('GET', path(never))).toMatchObject({
+    reason: 'expired',
+    attempts: 0,
+    last_attempt: { number: 2, outcome: 'skipped', status: null, detail: 'expired' },
+  });
+  expect(await ask('GET', path(tried))).toMatchObject({ reason: 'expired', attempts: 1, last_attempt: { number: 3 } });
+  expect(await ask('GET', '/dead-letters/stats')).toMatchObject({ total: 2, by_reason: { expired: 2 } });
+  const again = await ask('POST', `/deliveries/${deliveryIdOf(never, disabled.num)}/retry`, {});
+  expect(again).toMatchObject({ event_id: eventIdOf(never), status: 'retrying' });
+  expect(await letters()).toEqual([letterOf(tried, disabled)]);
+});
+
+test('the tenant is told of deliveries that expire, but not of those of system events', async () => {
+  const { endpoint, log, wait } = await stage('told');
+  const one = await endpoint();
+  const [told, untold] = [await log(), await log('system.endpoint.disabled')];
+  await wait(told, one);
+  await wait(untold, one);
+  await drop();
+  expect(await query('SELECT event_id, attempt, kind FROM system_notices WHERE endpoint_num = $1', [one.num])).toEqual([
+    { event_id: told, attempt: 2, kind: 12 },
+  ]);
+});
+
+test('deliveries that expire are counted for each endpoint, also where the drop fails after that', async () => {
+  const { tenant, endpoint, log, wait } = await stage('counted');
+  const [one, two] = [await endpoint(), await endpoint()];
+  for (const event of [await log(), await log()]) await wait(event, one);
+  await wait(await log(), two);
+  const failing = through(async (text, run) => {
+    if (text.includes('DETACH')) throw new Error('planted');
+    return run();
+  });
+  const told: unknown[] = [];
+  const options = { onExpired: (expired: readonly unknown[]) => void told.push(...expired) };
+  await expect(dropOldPartitions(failing, Date.now(), 30, 90, options)).rejects.toThrow('planted');
+  expect(told).toEqual([
+    { tenantId: tenant.id, endpointId: one.id, count: 2 },
+    { tenantId: tenant.id, endpointId: two.id, count: 1 },
+  ]);
+  told.length = 0;
+  await untilDropped(options);
+  expect(told).toEqual([]);
+});
+
+type Run = (text: string, go: () => Promise<pg.QueryResult>, client: pg.PoolClient) => Promise<unknown>;
+
+/** The worker's pool, on whose connections statements are run in this way. */
+function through(run: Run): pg.Pool {
+  return Object.assign(Object.create(pool), {
+    connect: async (...given: Parameters<typeof pool.connect>) => {
+      // `pool.query` asks with a callback.
+      if (given.length > 0) return pool.connect(...given);
+      const client = await pool.connect();
+      const told = (query: string | { text: string }, values?: unknown[]) =>
+        run(typeof query === 'string' ? query : query.text, () => client.query(query as string, values), client);
+      return { query: told, release: (broken: boolean) => client.release(broken) };
+    },
+  });
+}
+
+/** The lock of a drop that failed goes with its connection, whose end Postgres may hear of a moment later. */
+const untilDropped = (options = {}) =>
+  eventually(
+    async () => {
+      await dropOldPartitions(pool, Date.now(), 30, 90, options);
+      return oldDays();
+    },
+    (days) => days.length === 0,
+  );
+
+test('G2: a drop that dies after any of its statements leaves each delivery that expired exactly one dead letter', async () => {
+  const { tenant, endpoint, log, wait, letters } = await stage('dies');
+  const [one, two] = [await endpoint(), await endpoint()];
+  const all: unknown[] = [];
+  for (let dies = 1, isOver = false; !isOver; dies++) {
+    await ensurePartitions(pool, OLD_MS, 0);
+    const events = [await log(), await log()];
+    for (const event of events) await wait(event, one);
+    await query('INSERT INTO expansions (event_id, tenant_num, endpoints, size) VALUES ($1, $2, $3, 1)', [
+      events[0],
+      tenant.num,
+      [two.num],
+    ]);
+    let statements = 0;
+    const dying = through(async (_text, run) => {
+      const result = await run();
+      // It is done, but nobody hears of it.
+      if (++statements === dies) throw new Error('planted');
+      return result;
+    });
+    isOver = await dropOldPartitions(dying, Date.now(), 30, 90).then(
+      () => true,
+      () => false,
+    );
+    await untilDropped();
+    all.push(...events.map((event) => letterOf(event, one)), letterOf(events[0]!, two));
+    expect([dies, await letters()]).toEqual([dies, all.sort()]);
+    const told = await query('SELECT count(*)::int AS n FROM system_notices WHERE tenant_num = $1', [tenant.num]);
+    expect([dies, told]).toEqual([dies, [{ n: all.length }]]);
+  }
+});
+
+/** Events of an old day, each waiting for the endpoint. */
+async function logMany(tenant: TestTenant, endpoint: TestEndpoint, events: number): Promise<void> {
+  await query(
+    `WITH made AS (SELECT ($1 || lpad(to_hex(n), 8, '0'))::uuid AS id FROM generate_series(1, $4::int) AS n),
+     stored AS (INSERT INTO events (id, tenant_num, type, body) SELECT id, $2, 'a.b', '\\x7b7d' FROM made)
+     INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) SELECT id, 'infinity', $3, $2, 0 FROM made`,
+    [oldUuid().slice(0, 28), tenant.num, endpoint.num, events],
+  );
+}
+
+test('G2: however many expire, they are ended some at a time, and all of them', async () => {
+  const { tenant, endpoint } = await stage('many');
+  await logMany(tenant, await endpoint({ enabled: false }), 2_500);
+  const ended: number[] = [];
+  const counting = through(async (text, run) => {
+    const count = async () => (await query('SELECT count(*)::int AS n FROM mailbox'))[0].n;
+    if (!text.includes('DELETE FROM mailbox')) return run();
+    const before = await count();
+    const result = await run();
+    ended.push(before - (await count()));
+    return result;
+  });
+  await drop(counting);
+  expect(ended.filter((count) => count > 0)).toEqual([1_000, 1_000, 500]);
+  expect(await query('SELECT count(*)::int AS n FROM kept_dead_letters WHERE tenant_num = $1', [tenant.num])).toEqual([
+    { n: 2_500 },
+  ]);
+});
+
+test('the copying of a day looks at each of its dead letters some times, however many there are', async () => {
+  const { tenant, endpoint } = await stage('copied');
+  const letters = 5_000;
+  await logMany(tenant, await endpoint(), letters);
+  const day = `attempts_p${new Date(OLD_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+  let looks = 0;
+  const looking = through(async (text, run, client) => {
+    if (!text.includes('DETACH PARTITION') || !text.includes(day)) return run();
+    // In the transaction that has copied them.
+    const { rows } = await client.query(`SELECT pg_stat_get_xact_tuples_fetched('${day}'::regclass)::int AS looks`);
+    looks = rows[0].looks;
+    return run();
+  });
+  await drop(looking);
+  expect(looks).toBeGreaterThanOrEqual(letters);
+  expect(looks).toBeLessThan(10 * letters);
+});
+
+test('G2: what comes to be where was looked already is found before its day is detached', async () => {
+  const { endpoint, log, wait, letters } = await stage('behind');
+  const one = await endpoint();
+  const [first, late] = [await log(), await log()];
+  await wait(first, one);
+  let looks = 0;
+  const slow = through(async (text, run) => {
+    const result = await run();
+    // As a retry that is put off, whose row moves on.
+    if (text.includes('DELETE FROM mailbox') && ++looks === 1) await wait(late, one, 0);
+    return result;
+  });
+  await drop(slow);
+  expect(await letters()).toEqual([letterOf(first, one), letterOf(late, one)].sort());
+});
+
+test('G2: deliveries of an event that were still to be written are dead letters that expired, each of them', async () => {
+  const { tenant, endpoint, log, letters, ask } = await stage('unexpanded');
+  const endpoints = [await endpoint(), await endpoint(), await endpoint(), await endpoint()];
+  const nums = endpoints.map(({ num }) => num);
+  const [wide, other] = [await log(), await log()];
+  // The first was written before, and delivered.
+  await logAttempt(service, tenant, wide, endpoints[0]!, 1, 'delivered', 'done');
+  await ask('DELETE', `/endpoints/${endpoints[3]!.id}`);
+  await query(
+    'INSERT INTO expansions (event_id, tenant_num, endpoints, size, next) VALUES ($1, $2, $3, 4, 1), ($4, $2, $3, 4, 0)',
+    [wide, tenant.num, nums, other],
+  );
+  await drop();
+  const expired = [
+    ...[1, 2].map((n) => letterOf(wide, endpoints[n]!)),
+    ...[0, 1, 2].map((n) => letterOf(other, endpoints[n]!)),
+  ];
+  expect(await letters()).toEqual(expired.sort());
+  expect(await query('SELECT FROM expansions WHERE tenant_num = $1', [tenant.num])).toEqual([]);
+});
+
+test('deliveries to more endpoints than one statement ends expire all the same', async () => {
+  const { tenant, endpoint, log } = await stage('wide');
+  const one = await endpoint();
+  const nums = Array.from({ length: 2_300 }, (_, n) => one.num + n * 1_000);
+  for (const size of [2_300, 700]) {
+    await query('INSERT INTO expansions (event_id, tenant_num, endpoints, size) VALUES ($1, $2, $3, $4)', [
+      await log(),
+      tenant.num,
+      nums.slice(0, size),
+      size,
+    ]);
+  }
+  await drop();
+  expect(await query('SELECT count(*)::int AS n FROM kept_dead_letters WHERE tenant_num = $1', [tenant.num])).toEqual([
+    { n: 3_000 },
+  ]);
+});
+
+test('what waited for an endpoint that is deleted, or of an event that was expunged, is cancelled, and no dead letter', async () => {
+  const { endpoint, log, wait, ask, letters } = await stage('cancelled');
+  const [deleted, one] = [await endpoint(), await endpoint()];
+  const [event, expunged] = [await log(), await log()];
+  await ask('DELETE', `/endpoints/${deleted.id}`);
+  await query('UPDATE events SET expunged_at = now() WHERE id = $1', [expunged]);
+  await wait(event, deleted);
+  await wait(expunged, one);
+  const ends: unknown[] = [];
+  const looking = through(async (text, run) => {
+    if (text.includes('DETACH PARTITION') && ends.length === 0)
+      ends.push(
+        ...(await query('SELECT detail, decision FROM attempts WHERE event_id = ANY($1) ORDER BY 1', [
+          [event, expunged],
+        ])),
+      );
+    return run();
+  });
+  await drop(looking);
+  expect(ends).toEqual([
+    { detail: 'endpoint_deleted', decision: 4 },
+    { detail: 'payload_expunged', decision: 4 },
+  ]);
+  expect(await letters()).toEqual([]);
+});
+
+test('what was made again and waits when its day is dropped is again what it was: a dead letter keeps its reason, a delivery stays one', async () => {
+  const { tenant, endpoint, log, wait, attempt, letters } = await stage('again');
+  const one = await endpoint();
+  const [dead, delivered, cancelled] = [await log(), await log(), await log()];
+  await attempt(dead, one, 1, 'tls', 'deadLetter');
+  await attempt(delivered, one, 1, 'delivered', 'done');
+  await attempt(cancelled, one, 2, 'skipped', 'cancel');
+  await wait(dead, one, 1);
+  await wait(delivered, one, 1);
+  await wait(cancelled, one, 2);
+  await drop();
+  // What was cancelled was asked for since, and never made.
+  expect(await letters()).toEqual([letterOf(dead, one, 'tls'), letterOf(cancelled, one)].sort());
+  expect(await query('SELECT FROM system_notices WHERE tenant_num = $1', [tenant.num])).toHaveLength(1);
+});
+
+test('G5: a key whose first delivery expires waits for it where the endpoint pauses, with what is younger behind it', async () => {
+  const { tenant, endpoint, log, wait, place, pauses, letters, ask } = await stage('paused');
+  const settings = { order: 'endpoint', enabled: false };
+  const [pausing, going] = [await endpoint({ ...settings, on_dead_letter: 'pause' }), await endpoint(settings)];
+  const young = await logEvent(service, tenant);
+  const [first, second] = [await log(), await log()];
+  // In an order in which the table does not have them.
+  for (const one of [pausing, going]) {
+    for (const event of [young, second, first]) await wait(event, one);
+    await place(first, one, 1);
+    await place(second, one, 2, `parked = true`, `due_at = 'infinity'`);
+    await place(young, one, 3, `parked = true`, `due_at = 'infinity'`);
+  }
+  await drop();
+  expect(await pauses(pausing)).toEqual([{ event_id: first, seq: 1 }]);
+  expect(await pauses(going)).toEqual([]);
+  const parked = async (one: TestEndpoint) =>
+    (await query('SELECT event_id, parked FROM mailbox WHERE endpoint_num = $1 ORDER BY seq', [one.num])).map(
+      Object.values,
+    );
+  expect(await parked(pausing)).toEqual([[young, true]]);
+  expect(await parked(going)).toEqual([[young, false]]);
+  expect(await letters(`&endpoint_id=${pausing.id}`)).toHaveLength(2);
+  // Retried, it goes before what stands behind it.
+  await ask('POST', `/deliveries/${deliveryIdOf(first, pausing.num)}/retry`, {});
+  expect((await parked(pausing)).map(([, isParked]) => isParked)).toEqual([false, true]);
+});
+
+test('G5: a key that waits for a dead letter goes on waiting for that one when what stands behind it expires', async () => {
+  const { endpoint, log, wait, place, attempt, pauses, letters } = await stage('paused-before');
+  const one = await endpoint({ order: 'endpoint', on_dead_letter: 'pause' });
+  const [dead, behind] = [await log(), await log()];
+  await attempt(dead, one, 1, 'rejected', 'deadLetter');
+  await query('INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq) VALUES ($1, 0, $2, 1)', [
+    one.num,
+    dead,
+  ]);
+  await wait(behind, one);
+  await place(behind, one, 2, `parked = true`, `due_at = 'infinity'`);
+  await drop();
+  expect(await pauses(one)).toEqual([{ event_id: dead, seq: 1 }]);
+  expect(await letters()).toEqual([letterOf(dead, one, 'rejected'), letterOf(behind, one)].sort());
+});
+
+test('G5: the first of a key that expires in a later statement is the one that its key waits for', async () => {
+  const { endpoint, log, wait, place, pauses } = await stage('found-later');
+  const one = await endpoint({ order: 'endpoint', on_dead_letter: 'pause' });
+  const [first, second] = [await log(), await log()];
+  await wait(second, one);
+  await place(second, one, 2);
+  let looks = 0;
+  const slow = through(async (text, run) => {
+    const result = await run();
+    if (text.includes('DELETE FROM mailbox') && ++looks === 1) {
+      await wait(first, one);
+      await place(first, one, 1);
+    }
+    return result;
+  });
+  await drop(slow);
+  expect(await pauses(one)).toEqual([{ event_id: first, seq: 1 }]);
+});
+
+test('a delivery that a replay put behind younger ones of its key holds none of them up when it expires', async () => {
+  const { tenant, endpoint, log, wait, place, pauses } = await stage('replayed-behind');
+  const one = await endpoint({ order: 'endpoint', on_dead_letter: 'pause' });
+  const young = await logEvent(service, tenant);
+  const old = await log();
+  await wait(young, one);
+  await place(young, one, 1);
+  await wait(old, one);
+  await place(old, one, 2, `parked = true`, `due_at = 'infinity'`);
+  await drop();
+  expect(await pauses(one)).toEqual([]);
+});
+
+const TIMING = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 1 };
+const RESPONSE = { headers: {}, body: new Uint8Array(0), truncated: false };
+const TAKEN: Pick<SettledAttempt, 'outcome' | 'decision'> = {
+  outcome: { kind: 'delivered', response: { status: 204, ...RESPONSE }, timing: TIMING },
+  decision: { kind: 'done' },
+};
+const REFUSED: Pick<SettledAttempt, 'outcome' | 'decision'> = {
+  outcome: { kind: 'rejected', response: { status: 500, ...RESPONSE }, timing: TIMING },
+  decision: { kind: 'retry', delayMs: 1_000 },
+};
+
+/** An ordered delivery of an old day whose request is under way, in a lane that is held here, and one that is younger behind it. */
+async function underWay(id: string) {
+  const { tenant, endpoint, log, wait, place, ...rest } = await stage(id);
+  const one = await endpoint({ order: 'endpoint', on_dead_letter: 'pause' });
+  const [old, young] = [await log(), await logEvent(service, tenant)];
+  await wait(old, one);
+  await place(old, one, 1);
+  await wait(young, one);
+  await place(young, one, 2, `parked = true`, `due_at = 'infinity'`);
+  const lane = laneOf(one.num, TEST_LANES);
+  await query(`UPDATE lanes SET owner = NULL, leased_until = '-infinity'`);
+  const leases = await acquireLanes(pool, 'owner', [lane]);
+  const attemptOf = (end: typeof TAKEN): SettledAttempt => ({
+    ...end,
+    ...{ eventUuid: old, endpointNum: one.num, tenantNum: tenant.num, lane, attempt: 1, isReplay: false },
+    ...{ startedAtMs: Date.now(), notice: null, pauses: false },
+  });
+  return {
+    ...rest,
+    one,
+    old,
+    attemptOf,
+    settleIt: (end: typeof TAKEN) => settle(pool, leases, [attemptOf(end)]),
+    statusOf: async () => (await rest.ask('GET', `/deliveries/${deliveryIdOf(old, one.num)}`)).status,
+  };
+}
+
+/** Does something when all has expired, and before the first day goes. */
+async function dropWith(run: () => Promise<unknown>): Promise<void> {
+  let isDone = false;
+  const slow = through(async (text, go) => {
+    if (text === 'BEGIN' && !isDone) {
+      isDone = true;
+      await run();
+    }
+    return go();
+  });
+  await drop(slow);
+  expect(isDone).toBe(true);
+}
+
+test('G2: a delivery that expires while its receiver takes it is delivered, and what stands behind it goes on', async () => {
+  const { one, old, settleIt, statusOf, pauses, letters } = await underWay('taken');
+  await dropWith(async () => {
+    expect([await statusOf(), await pauses(one)]).toEqual(['dead_lettered', [{ event_id: old, seq: 1 }]]);
+    // The second time as by a process that did not hear of it.
+    for (let times = 0; times < 2; times++) {
+      await settleIt(TAKEN);
+      expect([await statusOf(), await pauses(one)]).toEqual(['delivered', []]);
+    }
+  });
+  expect(await letters()).toEqual([]);
+});
+
+test('G2: one that fails under way stays expired, with that attempt on record, and its key waits for it', async () => {
+  const { one, old, settleIt, statusOf, pauses, letters, ask } = await underWay('refused');
+  await dropWith(async () => {
+    await settleIt(REFUSED);
+    expect([await statusOf(), await pauses(one)]).toEqual(['dead_lettered', [{ event_id: old, seq: 1 }]]);
+  });
+  expect(await letters()).toEqual([letterOf(old, one)]);
+  expect((await ask('GET', '/dead-letters')).data[0]).toMatchObject({ attempts: 1 });
+});
+
+test.each([
+  ['taken', TAKEN, false],
+  ['refused', REFUSED, true],
+] as const)(
+  'where its answer comes when its day is gone, and it was %s, it is a dead letter if it was refused',
+  async (word, end, isLetter) => {
+    const { one, old, attemptOf, pauses, letters } = await underWay(`${word}-later`);
+    await drop();
+    await leaveDropped(pool, [attemptOf(end)]);
+    expect(await letters()).toEqual(isLetter ? [letterOf(old, one)] : []);
+    expect(await pauses(one)).toEqual(isLetter ? [{ event_id: old, seq: 1 }] : []);
+    expect(await query('SELECT FROM kept_events WHERE id = $1', [old])).toHaveLength(isLetter ? 1 : 0);
+  },
+);
+
+test('an end that was written twice, and whose delivery was given up since, stays as it is on record', async () => {
+  const { old, one, settleIt, attempt } = await underWay('twice');
+  await settleIt(TAKEN);
+  await attempt(old, one, 2, 'rejected', 'deadLetter');
+  await settleIt(TAKEN);
+  expect(await query('SELECT attempt, decision FROM attempts WHERE event_id = $1 ORDER BY 1', [old])).toEqual([
+    { attempt: 1, decision: 1 },
+    { attempt: 2, decision: 3 },
+  ]);
+  await drop();
+});
