@@ -44,6 +44,8 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   #onOutcome: ((outcome: Outcome) => void) | null;
   readonly #startedAt = performance.now();
   #dispatching = true;
+  /** Until the request is written: undici holds the very same. */
+  #options: Dispatcher.DispatchOptions | null = null;
   #controller: Controller | null = null;
   #socket: Socket | null = null;
   #readBefore = 0;
@@ -64,15 +66,22 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     pool.busy++;
   }
 
-  /** To be called when `dispatch` has returned: from then on an outcome may be reported at once. */
-  dispatched(): void {
+  /** Hands the request to undici. An outcome is reported at once only when that has returned. */
+  dispatch(options: Dispatcher.DispatchOptions): void {
+    this.#options = options;
+    this.#pool.pool.dispatch(options, this);
     this.#dispatching = false;
+  }
+
+  get isOver(): boolean {
+    return this.#onOutcome === null;
   }
 
   /** Gives up without an outcome. */
   abandon(): void {
     this.#onOutcome = null;
     this.#host.ended(this);
+    this.#letGo();
     this.#controller?.abort(ABANDONED);
   }
 
@@ -95,6 +104,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     // Thrown rather than aborted: an abort would destroy a socket that is as good as new.
     if (this.#onOutcome === null) throw ABANDONED;
     this.#controller = controller;
+    this.#options = null;
     if (connection !== null) {
       this.#socket = connection.socket;
       this.#readBefore = connection.readBytes;
@@ -211,11 +221,21 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     };
   }
 
+  /** What is not written yet stays in a queue of undici's until its turn comes: empty, and without a connection being made for it. */
+  #letGo(): void {
+    if (this.#options === null) return;
+    this.#options.body = null;
+    this.#options.headers = null;
+    this.#options = null;
+    this.connection?.dial?.giveUp();
+  }
+
   #report(outcome: Outcome): void {
     const onOutcome = this.#onOutcome!;
     this.#onOutcome = null;
     this.#body = null;
     this.#host.ended(this);
+    this.#letGo();
     if (this.#dispatching) {
       queueMicrotask(() => onOutcome(outcome));
       return;

@@ -22,9 +22,15 @@ export interface ConnectTiming {
 
 export type ConnectCallback = (error: DeliveryFailure | null, socket: Socket | null) => void;
 
+/** A connection in the making. */
+export interface Dialling {
+  /** Fails it, once all that happens now has happened. */
+  giveUp(): void;
+}
+
 export interface GuardedConnector {
   /** Opens a connection, and calls back exactly once, never before it returns. */
-  connect(target: ConnectTarget, timing: ConnectTiming, callback: ConnectCallback): void;
+  connect(target: ConnectTarget, timing: ConnectTiming, callback: ConnectCallback): Dialling;
   /** Fails every connection that is being opened. */
   close(): void;
 }
@@ -43,6 +49,7 @@ export interface GuardedConnectorOptions {
 /** A few kB each. Fewer than the receivers in use are hardly better than none: each would be gone before it is wanted again. */
 const MAX_TLS_SESSIONS = 4_096;
 const MIN_ADDRESS_BUDGET_MS = 250;
+const GIVEN_UP = unreachable('reset', 'connection was given up');
 const SILENT = unreachable('timeout', 'no connection to an address within its share of the time');
 
 /**
@@ -61,15 +68,16 @@ export function createGuardedConnector(options: GuardedConnectorOptions): Guarde
       });
       dials.add(dial);
       dial.start().catch((error: unknown) => dial.fail(classify(error)));
+      return dial;
     },
     close() {
-      for (const dial of dials) dial.fail(unreachable('reset', 'connection was given up'));
+      for (const dial of dials) dial.fail(GIVEN_UP);
     },
   };
 }
 
 /** One connection in the making: resolve, check, then try the addresses in turn, all within one budget of time. */
-class Dial {
+class Dial implements Dialling {
   readonly #options: GuardedConnectorOptions;
   readonly #sessions: TlsSessions;
   readonly #target: ConnectTarget;
@@ -108,6 +116,11 @@ class Dial {
     if (this.#settled) return;
     if (!allowed.ok) this.fail({ kind: 'blocked', detail: allowed.detail });
     else if (found !== null) this.#vet(found);
+  }
+
+  /** Not at once: of many requests whose time runs out together each would have a connection made for it in the place of the one before. */
+  giveUp(): void {
+    queueMicrotask(() => this.fail(GIVEN_UP));
   }
 
   fail(failure: Failure): void {

@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net';
 import { Client, type Dispatcher, Pool } from 'undici';
-import type { ConnectTiming, GuardedConnector } from './guarded-connector.ts';
+import type { ConnectTiming, Dialling, GuardedConnector } from './guarded-connector.ts';
 import { passUnaskedContinue } from './unasked-continue.ts';
 
 /** What is known of the connection that a request goes out on. `fresh` until a request has taken its timing. */
 export interface Connection extends ConnectTiming {
   fresh: boolean;
+  /** While it is being opened. There is one request at the most that it is opened for. */
+  dial: Dialling | null;
   socket: Socket | null;
   /** Bytes that had been read from the socket when its last exchange ended: what comes after them belongs to the next. */
   readBytes: number;
@@ -14,6 +16,8 @@ export interface Connection extends ConnectTiming {
 /** A handler that wants to know which connection its request was given to. */
 export interface ConnectionAware {
   connection: Connection | null;
+  /** Nobody waits for an answer any more. */
+  readonly isOver: boolean;
 }
 
 export interface OriginPool {
@@ -48,6 +52,7 @@ export interface OriginPoolsOptions {
 const REQUESTS_PER_CONNECTION = 1_000;
 const RECENCY_MS = 1_000;
 const EVICTION_SCAN = 16;
+const NOT_WANTED = new Error('nobody waits for the answer any more');
 
 /**
  * Pools by tenant and origin, least recently used first. Over `maxOrigins` an idle one makes room; when none is idle the bound gives way,
@@ -129,19 +134,27 @@ function openPool(origin: string, options: OriginPoolsOptions): Pool {
   });
 }
 
-/** One connection at a time to one origin, through the guard. It tells each handler the connection that it was given to. */
+/** One connection at a time to one origin, through the guard. It tells each handler the connection that it was given to, and opens none for one that is over. */
 class GuardedClient extends Client {
   readonly #connection: Connection;
 
   constructor(url: URL, { connector, keepAliveMs, maxHeaderBytes }: OriginPoolsOptions) {
-    const connection: Connection = { dnsMs: null, connectMs: null, fresh: false, socket: null, readBytes: 0 };
+    const connection: Connection = {
+      dnsMs: null,
+      connectMs: null,
+      fresh: false,
+      dial: null,
+      socket: null,
+      readBytes: 0,
+    };
     super(url, {
       connect: ({ protocol, hostname, port }, callback) => {
         connection.dnsMs = null;
         connection.connectMs = null;
         connection.fresh = true;
         const target = { protocol, hostname, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
-        connector.connect(target, connection, (error, socket) => {
+        connection.dial = connector.connect(target, connection, (error, socket) => {
+          connection.dial = null;
           connection.socket = socket;
           // A proxy has answered already.
           connection.readBytes = socket?.bytesRead ?? 0;
@@ -167,6 +180,11 @@ class GuardedClient extends Client {
     options: Dispatcher.DispatchOptions,
     handler: Dispatcher.DispatchHandler & Partial<ConnectionAware>,
   ): boolean {
+    if (handler.isOver) {
+      // It waited in the pool, whose next is taken at once.
+      handler.onResponseError?.(null as never, NOT_WANTED);
+      return true;
+    }
     handler.connection = this.#connection;
     return super.dispatch(options, handler);
   }

@@ -79,8 +79,7 @@ export function createSender(options: SenderOptions): Sender<HttpRequest> {
       const exchange = new Exchange(host, pool, request.timeoutMs, onOutcome);
       wheel.add(exchange, request.timeoutMs);
       const { path, method = 'POST', headers, body } = request;
-      pool.pool.dispatch({ path, method, headers, body, blocking: false }, exchange);
-      exchange.dispatched();
+      exchange.dispatch({ path, method, headers, body, blocking: false });
       return exchange;
     },
     abortAll,

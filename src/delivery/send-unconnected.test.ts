@@ -1,0 +1,110 @@
+import { createServer, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test } from 'vitest';
+import type { Outcome } from '../domain/outcome.ts';
+import { deliveryRig, listen, ok, rawReceiver } from './fixtures/delivery-rig.ts';
+import type { Resolver } from './resolver.ts';
+
+/** Longer than any test: what ends sooner was ended. */
+const LONG_MS = 3_600_000;
+
+const until = async (condition: () => boolean) => {
+  while (!condition()) await new Promise((settle) => setImmediate(settle));
+};
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+/** Takes connections and says nothing, so that no TLS handshake comes to its end. */
+async function mute() {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}).resume());
+  });
+  const port = await listen(server);
+  return {
+    url: `https://127.0.0.1:${port}/hook`,
+    sockets,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((settle) => server.close(settle));
+    },
+  };
+}
+
+/** Names of receivers are looked up for ever; how often it was asked. */
+function endlessResolver(): Resolver & { asked: number } {
+  return {
+    asked: 0,
+    resolve() {
+      this.asked++;
+      return new Promise(() => {});
+    },
+    close() {},
+  };
+}
+
+test('a connection in the making ends with the request that it is for, and the next gets one of its own', async () => {
+  await using receiver = await mute();
+  await using rig = deliveryRig({ connectionsPerOrigin: 1, connectTimeoutMs: LONG_MS });
+  for (let i = 0; i < 3; i++) {
+    const outcome = await rig.deliver(receiver.url, { timeoutMs: 500 });
+    expect(outcome).toMatchObject({ reason: 'timeout', detail: 'no connection within 0.5 s' });
+  }
+  await until(() => receiver.sockets.every((socket) => socket.closed));
+});
+
+test('a request that is given up takes the connection that is made for it along', async () => {
+  await using receiver = await mute();
+  await using rig = deliveryRig({ connectionsPerOrigin: 1, connectTimeoutMs: LONG_MS });
+  const given = rig.sender.send(rig.request(receiver.url, { timeoutMs: LONG_MS }), () => expect.unreachable());
+  await until(() => receiver.sockets.length === 1);
+  given.abandon();
+  await until(() => receiver.sockets[0]!.closed);
+});
+
+test('nobody connects for requests whose time ran out while they waited for a connection', async () => {
+  const resolver = endlessResolver();
+  await using rig = deliveryRig({ connectionsPerOrigin: 1, connectTimeoutMs: LONG_MS, resolver });
+  const outcomes = Array.from({ length: 30 }, () => rig.deliver('http://dead.test/', { timeoutMs: 50 }));
+  expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(Array(30).fill('unreachable'));
+  expect(resolver.asked).toBe(1);
+  void rig.deliver('http://dead.test/');
+  await until(() => resolver.asked === 2);
+});
+
+test('what comes after many whose time ran out is sent at once', async () => {
+  const answers: (() => void)[] = [];
+  await using receiver = await rawReceiver((socket) => answers.push(() => socket.write(ok())));
+  await using rig = deliveryRig({ connectionsPerOrigin: 1, connectTimeoutMs: LONG_MS });
+  const first = rig.deliver(receiver.url);
+  await until(() => answers.length === 1);
+  await Promise.all(Array.from({ length: 20 }, () => rig.deliver(receiver.url, { timeoutMs: 50 })));
+  const last = rig.deliver(receiver.url);
+  answers[0]!();
+  await until(() => answers.length === 2);
+  answers[1]!();
+  expect((await Promise.all([first, last])).map(({ kind }) => kind)).toEqual(['delivered', 'delivered']);
+  expect([receiver.requests.length, receiver.connections.length]).toEqual([2, 1]);
+});
+
+test('the bodies of requests whose time ran out are let go of while others keep all connections', async () => {
+  await using receiver = await rawReceiver(() => {});
+  await using rig = deliveryRig({ connectionsPerOrigin: 1, connectTimeoutMs: LONG_MS });
+  void rig.deliver(receiver.url, { timeoutMs: LONG_MS });
+  await until(() => receiver.requests.length === 1);
+  let freed = 0;
+  const registry = new FinalizationRegistry(() => freed++);
+  const send = () => {
+    const body = Buffer.from('{}');
+    registry.register(body, null);
+    return rig.deliver(receiver.url, { body, timeoutMs: 50 });
+  };
+  const outcomes: Outcome[] = await Promise.all(Array.from({ length: 10 }, send));
+  expect(outcomes.map(({ kind }) => kind)).toEqual(Array(10).fill('unreachable'));
+  await until(() => {
+    collectGarbage();
+    return freed === 10;
+  });
+});
