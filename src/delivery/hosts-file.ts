@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { watchFile } from './watch-file.ts';
 
-const RECHECK_MS = 5_000;
 const MAX_BYTES = 1024 * 1024;
 
 export interface HostsFile {
@@ -14,34 +14,18 @@ export interface HostsFile {
  * as any name server pleases. The file is read again when it has changed, which is looked at every 5 s at most. A file that
  * is missing or unreadable knows no names.
  */
-export function openHostsFile(path: string, now: () => number = Date.now): HostsFile {
+export function openHostsFile(path: string, now?: () => number): HostsFile {
   let names: ReadonlyMap<string, readonly string[]> = new Map();
-  let version = '';
-  let checkedAt = Number.NEGATIVE_INFINITY;
-  let checking: Promise<void> | null = null;
-
-  async function check(): Promise<void> {
-    try {
-      const { mtimeMs, size, ino } = await stat(path);
-      const found = `${mtimeMs}:${size}:${ino}`;
-      if (found === version) return;
-      names = size > MAX_BYTES ? new Map() : parseHosts(await readFile(path, 'utf8'));
-      version = found;
-    } catch {
-      names = new Map();
-      version = '';
-    }
-  }
-
+  const look = watchFile(
+    path,
+    async (size) => {
+      names = size === null || size > MAX_BYTES ? new Map() : parseHosts(await readFile(path, 'utf8'));
+    },
+    now,
+  );
   return {
     async addressesOf(name) {
-      if (now() - checkedAt >= RECHECK_MS) {
-        checkedAt = now();
-        checking = check().finally(() => {
-          checking = null;
-        });
-      }
-      await checking;
+      await look();
       return names.get(name) ?? [];
     },
   };

@@ -4,10 +4,11 @@ import { createKafkaSender } from '../delivery/brokers/kafka-sender.ts';
 import { createRabbitmqSender } from '../delivery/brokers/rabbitmq-sender.ts';
 import { readEgressProxy } from '../delivery/egress-proxy.ts';
 import { openHostsFile } from '../delivery/hosts-file.ts';
-import { caresBackend, createResolver, type Resolver } from '../delivery/resolver.ts';
+import { createResolver, type Resolver } from '../delivery/resolver.ts';
 import { DAY_MS, defaultSchedule } from '../delivery/retry-policy.ts';
 import { routeSender } from '../delivery/route-sender.ts';
 import { createSender } from '../delivery/send.ts';
+import { systemDns } from '../delivery/system-dns.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
 import { periodic, type Service } from '../lifecycle.ts';
 import { listenForRings } from '../queues/doorbell.ts';
@@ -44,7 +45,7 @@ export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
   const announcer = announcerService(context);
-  const resolver = createResolver({ backend: caresBackend(), hosts: openHostsFile('/etc/hosts') });
+  const resolver = createResolver({ backend: systemDns(), hosts: openHostsFile('/etc/hosts') });
   const owner = createOwner(context, id, announcer.wake, resolver);
   const session = new WorkerSession({
     pool,
