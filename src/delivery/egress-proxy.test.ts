@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startEgressProxy, type TestProxy } from '../../tests/support/egress-proxy.ts';
 import { readEgressProxy } from './egress-proxy.ts';
-import { deliveryRig, freePort, listen, ok, pem, rawReceiver } from './fixtures/delivery-rig.ts';
+import { deliveryRig, freePort, listen, ok, pem, rawReceiver, type Zone } from './fixtures/delivery-rig.ts';
 import type { SenderOptions } from './send.ts';
 
 let proxy: TestProxy;
@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => proxy.stop().catch(() => {}));
 
 const zone = { 'receiver.test': ['127.0.0.1'], 'stranger.test': ['127.0.0.1'], 'two.test': ['127.0.0.2', '127.0.0.1'] };
-const rigOf = (more: Partial<SenderOptions> & { rules?: object; url?: string } = {}) =>
+const rigOf = (more: Partial<SenderOptions> & { rules?: object; url?: string; zone?: Zone } = {}) =>
   deliveryRig({ zone, proxy: readEgressProxy(more.url ?? proxy.url), ...more });
 
 const MISMATCH = expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID');
@@ -82,6 +82,19 @@ test('an address that the proxy cannot reach gives way to the next, and the last
   const outcome = await rig.deliver(`http://two.test:${await freePort()}/`);
   expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'network', detail: expect.stringContaining('502') });
   expect(outcome).not.toHaveProperty('ours');
+});
+
+test('where an address of the proxy does not take the connection, the next one does', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  const url = `http://proxy.test:${proxy.port}`;
+  const addresses = ['127.0.0.2', '::1', '127.0.0.1'];
+  await using rig = rigOf({ url, zone: { ...zone, 'proxy.test': addresses } });
+  expect(await rig.deliver(`http://receiver.test:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
+  await proxy.stop();
+  expect(await rig.deliver(`http://receiver.test:${receiver.port}/`)).toMatchObject({
+    ours: 'proxy',
+    detail: expect.stringContaining('refused'),
+  });
 });
 
 test.each([

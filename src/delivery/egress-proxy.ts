@@ -1,5 +1,6 @@
-import { connect, isIP, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { classify, type Failure, unreachable } from './classify.ts';
+import { connectInTurn, type Turns } from './connect-in-turn.ts';
 import type { Resolver } from './resolver.ts';
 
 /** An HTTP proxy that every connection to a receiver goes through. */
@@ -10,9 +11,16 @@ export interface EgressProxy {
   readonly authorization: string | null;
 }
 
-/** A tunnel in the making, and once it stands. `socket` is null until the proxy's name is resolved. */
+/** What the proxy is asked for. */
+export interface TunnelTarget {
+  readonly address: string;
+  readonly port: number;
+  /** Milliseconds that the addresses of the proxy have to take the connection, together. */
+  readonly withinMs: number;
+}
+
+/** A tunnel in the making, and once it stands. */
 export interface Tunnel {
-  readonly socket: Socket | null;
   /** Whether the proxy has been asked for the tunnel: from then on it may be the receiver that keeps us waiting. */
   readonly isAsked: boolean;
   /** Ends it, without a call back if there was none yet. */
@@ -35,16 +43,16 @@ export function readEgressProxy(url: string | undefined): EgressProxy | null {
 
 /**
  * Has the proxy connect to an address (RFC 9110 §9.3.6) that the egress policy has allowed. An address and never a name, so that the proxy
- * has nothing to resolve. Calls back at most once, never before it returns.
+ * has nothing to resolve. The proxy's own addresses are tried in turn until one takes the connection. Calls back at most once, never before it returns.
  */
 export function openTunnel(
   proxy: EgressProxy,
   resolver: Resolver,
-  target: { readonly address: string; readonly port: number },
+  target: TunnelTarget,
   callback: (failure: Failure | null, socket: Socket | null) => void,
 ): Tunnel {
+  let turns: Turns | null = null;
   let socket: Socket | null = null;
-  let isAsked = false;
   let isSettled = false;
   const settle = (failure: Failure | null) => {
     if (isSettled) return;
@@ -52,33 +60,35 @@ export function openTunnel(
     if (failure !== null) socket?.destroy();
     callback(failure, failure === null ? socket : null);
   };
-  const open = (address: string) => {
-    socket = connect({ host: address, port: proxy.port, noDelay: true, keepAlive: true });
+  const ask = (connected: Socket) => {
+    socket = connected;
     socket.on('error', (error) => settle(ours(classify(error).detail)));
     socket.on('close', () => settle(ours('connection was closed before an answer')));
-    socket.once('connect', () => {
-      isAsked = true;
-      socket!.write(connectRequest(proxy, target));
-    });
     readHead(socket, settle);
+    socket.write(connectRequest(proxy, target));
   };
-  addressOf(proxy, resolver).then(
-    (address) => {
+  const endsAt = performance.now() + target.withinMs;
+  addressesOf(proxy, resolver).then(
+    (addresses) => {
       if (isSettled) return;
-      if (address === null) settle(ours('its name has no address'));
-      else open(address);
+      if (addresses.length === 0) settle(ours('its name has no address'));
+      else {
+        const withinMs = endsAt - performance.now();
+        turns = connectInTurn({ addresses, port: proxy.port, withinMs }, (error, connected) => {
+          if (error !== null) settle(ours(classify(error).detail));
+          else ask(connected!);
+        });
+      }
     },
     () => settle(ours('its name could not be resolved')),
   );
   return {
-    get socket() {
-      return socket;
-    },
     get isAsked() {
-      return isAsked;
+      return socket !== null;
     },
     destroy() {
       isSettled = true;
+      turns?.destroy();
       socket?.destroy();
     },
   };
@@ -89,10 +99,10 @@ export function ours(detail: string): Failure {
   return { kind: 'unreachable', reason: 'network', detail: `egress proxy: ${detail}`, ours: 'proxy' };
 }
 
-async function addressOf({ hostname }: EgressProxy, resolver: Resolver): Promise<string | null> {
-  if (isIP(hostname) !== 0) return hostname;
+async function addressesOf({ hostname }: EgressProxy, resolver: Resolver): Promise<readonly string[]> {
+  if (isIP(hostname) !== 0) return [hostname];
   const resolution = await resolver.resolve(hostname);
-  return resolution.ok ? (resolution.addresses[0] ?? null) : null;
+  return resolution.ok ? resolution.addresses : [];
 }
 
 function connectRequest({ authorization }: EgressProxy, target: { address: string; port: number }): string {

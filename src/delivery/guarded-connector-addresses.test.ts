@@ -1,6 +1,8 @@
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startEgressProxy } from '../../tests/support/egress-proxy.ts';
+import { readEgressProxy } from './egress-proxy.ts';
 import { deliveryRig, freePort, ok, rawReceiver } from './fixtures/delivery-rig.ts';
 
 /** Connections to it lead nowhere. */
@@ -53,4 +55,17 @@ test('an address that does not answer in its share of the time gives way to the 
   await using receiver = await rawReceiver((socket) => socket.write(ok()));
   await using rig = rigOf(SILENT, '127.0.0.1');
   expect(await rig.deliver(`http://down.test:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
+});
+
+test('an address of the egress proxy that does not answer in its share of the time gives way to the next', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  const proxy = await startEgressProxy();
+  await using rig = deliveryRig({
+    zone: { 'proxy.test': [SILENT, '127.0.0.1'] },
+    connectTimeoutMs: 4_000,
+    proxy: readEgressProxy(`http://proxy.test:${proxy.port}`),
+  });
+  expect(await rig.deliver(receiver.url)).toMatchObject({ kind: 'delivered' });
+  await rig.sender.close();
+  await proxy.stop();
 });

@@ -161,7 +161,7 @@ class Dial implements Dialling {
   /** As below, for each address that the proxy cannot reach; how long it may try is the proxy's to say. */
   #tunnelTo(proxy: EgressProxy, at: number): void {
     this.#phase = 'proxy';
-    const target = { address: this.#addresses[at]!, port: this.#target.port };
+    const target = { address: this.#addresses[at]!, port: this.#target.port, withinMs: this.#leftMs };
     this.#tunnel = openTunnel(proxy, this.#options.resolver, target, (failure, socket) => {
       if (failure === null) this.#enter(socket!);
       else if (failure.kind === 'unreachable' && failure.ours === undefined && at + 1 < this.#addresses.length)
@@ -186,10 +186,9 @@ class Dial implements Dialling {
     this.#phase = 'tcp';
     const socket = this.#open(address);
     this.#socket = socket;
-    const leftMs = this.#options.timeoutMs - (performance.now() - this.#startedAt);
     const share = last
       ? null
-      : setTimeout(() => move(SILENT), Math.max(MIN_ADDRESS_BUDGET_MS, leftMs / (this.#addresses.length - at)));
+      : setTimeout(() => move(SILENT), Math.max(MIN_ADDRESS_BUDGET_MS, this.#leftMs / (this.#addresses.length - at)));
     const move = (failure: Failure) => {
       if (share !== null) clearTimeout(share);
       if (this.#settled || this.#socket !== socket || this.#phase === 'tls') return;
@@ -207,6 +206,10 @@ class Dial implements Dialling {
       else this.#onSocketError(error, share);
     });
     socket.once(this.#isSecure() ? 'secureConnect' : 'connect', () => this.#onConnected(socket));
+  }
+
+  get #leftMs(): number {
+    return this.#options.timeoutMs - (performance.now() - this.#startedAt);
   }
 
   #isSecure(): boolean {
