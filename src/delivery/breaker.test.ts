@@ -388,6 +388,33 @@ test('a clock that steps back by hours does not shut the endpoint for hours, and
   expect(rig.record(true)).toEqual({ kind: 'ramping', allowance: 1 });
 });
 
+test('a clock that steps back by hours does not prolong a ramp by hours, nor how long openings are held against the endpoint', () => {
+  const rig = new BreakerRig();
+  rig.open();
+  rig.waitForProbe();
+  rig.record(true);
+  rig.nowMs -= 3_600_000;
+  expect([rig.phase, rig.allowance]).toEqual(['closed', 16]);
+  rig.recover();
+  rig.open();
+  expect(rig.breaker.openings).toBe(2);
+  rig.recover();
+  rig.nowMs -= 3_600_000;
+  rig.open();
+  expect(rig.breaker.openings).toBe(1);
+});
+
+test('a clock that steps back by less than the time of a ramp has it last no longer than twice that', () => {
+  const rig = new BreakerRig();
+  rig.open();
+  rig.waitForProbe();
+  rig.record(true);
+  rig.nowMs -= 59_999;
+  expect(rig.phase).toBe('ramp');
+  rig.nowMs += 119_999;
+  expect(rig.phase).toBe('closed');
+});
+
 test('the longest opening is waited for to its end', () => {
   const rig = new BreakerRig();
   rig.random = () => 0.999999999;

@@ -224,7 +224,7 @@ export class Breaker {
 
   #isRampOver(nowMs: number): boolean {
     const state = this.#state;
-    return state.phase === 'ramp' && state.sinceMs !== undefined && nowMs - state.sinceMs >= RAMP_MS;
+    return state.phase === 'ramp' && state.sinceMs !== undefined && hasPassed(RAMP_MS, state.sinceMs, nowMs);
   }
 
   /** Closes it by hand and forgets everything. @returns null when it was closed already. */
@@ -248,7 +248,7 @@ export class Breaker {
 
   #forgiveOpenings(nowMs: number): void {
     if (this.#state.phase !== 'closed' || this.#state.sinceMs === null) return;
-    if (nowMs - this.#state.sinceMs < RECOVERED_AFTER_MS) return;
+    if (!hasPassed(RECOVERED_AFTER_MS, this.#state.sinceMs, nowMs)) return;
     this.#openings = 0;
     this.#state = { phase: 'closed', sinceMs: null };
   }
@@ -277,4 +277,9 @@ export class Breaker {
     this.#failuresInARow = 0;
     this.#window.clear();
   }
+}
+
+/** Also where the clock stepped back by as much: what is left would then be counted in hours. */
+function hasPassed(ms: number, sinceMs: number, nowMs: number): boolean {
+  return Math.abs(nowMs - sinceMs) >= ms;
 }

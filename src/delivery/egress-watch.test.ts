@@ -63,8 +63,6 @@ test('it is told for how long an endpoint has met with faults of ours and nothin
   expect([602_000, 603_000].map(lasts)).toEqual([0, 1_000]);
   // Not tried for so long, it may have been well in between.
   expect([603_000 + 1_200_000, 603_000 + 1_201_000].map(lasts)).toEqual([0, 1_000]);
-  // Postgres's clock steps back.
-  expect(lasts(1_000)).toBe(0);
 });
 
 test('a fault of the egress proxy that few meet is ours too, and holds nobody back', () => {

@@ -47,7 +47,7 @@ export class EgressWatch {
   /** A fault that lasted too long, until it has passed. */
   #accepted: EgressFault | null = null;
 
-  /** Takes note of an outcome. */
+  /** Takes note of an outcome. `nowMs` is on a steady clock: of Postgres's, set back by hours, what was seen would be recent for as long. */
   note(
     { num, tenantNum }: { readonly num: number; readonly tenantNum: number },
     outcome: Outcome,

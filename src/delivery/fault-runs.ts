@@ -7,7 +7,7 @@ interface Run {
   readonly atMs: number;
 }
 
-/** For how long endpoints have met with faults of ours and nothing else. Pure: it reads no clock. */
+/** For how long endpoints have met with faults of ours and nothing else. Pure: it reads no clock; times are in ms on one that is steady. */
 export class FaultRuns {
   /** Those that met with one least lately first. */
   readonly #runs = new Map<number, Run>();
@@ -15,7 +15,7 @@ export class FaultRuns {
   /** @returns how long it has gone on, in ms; 0 the first time */
   goOn(num: number, nowMs: number): number {
     const known = this.#runs.get(num);
-    const goesOn = known !== undefined && nowMs - known.atMs < FORGOTTEN_MS && nowMs >= known.sinceMs;
+    const goesOn = known !== undefined && nowMs - known.atMs < FORGOTTEN_MS;
     const sinceMs = goesOn ? known.sinceMs : nowMs;
     this.#runs.delete(num);
     for (const [old, { atMs }] of this.#runs) {

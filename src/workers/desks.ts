@@ -149,7 +149,7 @@ export class Desks {
 
   #finish({ letter, desk, startedAtMs, outcome, passage }: Finished): void {
     const clock = { nowMs: this.#options.nowMs(), random: Math.random };
-    const { isOurs, lastsMs, change } = this.#options.egress.note(desk, outcome, clock.nowMs);
+    const { isOurs, lastsMs, change } = this.#options.egress.note(desk, outcome, performance.now());
     if (change !== null) this.#options.onEgressChange(change);
     const news = isOurs ? [] : desk.gate!.finish(outcome, passage, clock);
     this.#isUrgent ||= desk.gate!.isUrgent;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Outcome } from '../domain/outcome.ts';
 import { answered } from './fixtures/fake-sender.ts';
-import { EPOCH_MS, LaneRig } from './fixtures/lane-rig.ts';
+import { LaneRig } from './fixtures/lane-rig.ts';
 
 const CONNECT_MS = 10_000;
 const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: CONNECT_MS };
@@ -45,7 +45,7 @@ afterEach(() => {
 });
 
 function store(endpointNum: number, count = 1): void {
-  for (let i = 0; i < count; i++) rig.model.add(++events, endpointNum, EPOCH_MS + rig.time.now);
+  for (let i = 0; i < count; i++) rig.model.add(++events, endpointNum, rig.model.now);
   rig.wake(0);
 }
 
@@ -116,4 +116,15 @@ test('all that a worker knows fails: few are tried at once, no breaker opens, an
   // Nine failed before there were enough to conclude from.
   const moved = [...rig.model.rows.values()].filter(({ step }) => step > 0);
   expect(moved.length).toBeLessThanOrEqual(9);
+});
+
+test('what fails for more than ten minutes counts again, also where Postgres’s clock is set back by an hour meanwhile', async () => {
+  const moved = () => [...rig.model.rows.values()].filter(({ step }) => step > 0).length;
+  await bringAboutHold();
+  rig.clockStepMs = -3_600_000;
+  for (const num of DEAD) store(num, 4);
+  await rig.time.pass(480_000);
+  expect(moved()).toBeLessThanOrEqual(9);
+  await rig.time.pass(240_000);
+  expect(moved()).toBeGreaterThan(20);
 });
