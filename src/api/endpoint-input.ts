@@ -8,7 +8,6 @@ import type { EndpointSettings } from '../store/endpoint-rows.ts';
 import type { EndpointPatch } from '../store/update-endpoint.ts';
 import { type GivenDestination, readDestination } from './destination-input.ts';
 import type { EndpointPatchInput } from './endpoint-schema.ts';
-import { retentionProblem } from './retry-schedule-input.ts';
 
 interface Rules {
   readonly policy: EgressPolicy;
@@ -28,8 +27,6 @@ interface GivenSettings {
 export function settingsOf(input: EndpointPatchInput, { policy, config }: Rules): GivenSettings {
   const faults: Fault[] = [];
   const given = readDestination(input, { policy, types: config.DESTINATION_TYPES }, faults);
-  const tooLong = retentionProblem(input.retry_schedule ?? [], config.RETENTION_DAYS);
-  if (tooLong !== null) faults.push({ path: 'retry_schedule', message: tooLong });
   if (faults.length > 0) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults });
   const settings = {
     description: input.description,

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { retentionProblem, retrySchedule, wholeSchedule } from './retry-schedule-input.ts';
+import { defaultSchedule } from '../delivery/retry-policy.ts';
+import { Refusal } from '../domain/errors.ts';
+import { refuseLongSchedule, retrySchedule, wholeSchedule } from './retry-schedule-input.ts';
 
 test('the first attempt is made at once, whatever the list begins with', () => {
   expect(wholeSchedule([5, 10])).toEqual([0, 5, 10]);
@@ -27,7 +29,40 @@ test('null stands for the default', () => {
   expect(retrySchedule.parse(null)).toBeNull();
 });
 
-test('the last attempt is made a day before the event is dropped', () => {
-  expect(retentionProblem([0, 4 * 86_400 - 1], 5)).toBeNull();
-  expect(retentionProblem([0, 4 * 86_400], 5)).toMatch(/kept for 5 days/);
+const DAY = 86_400;
+
+test('the last attempt is made a day before the event is dropped, however chance spreads the delays', () => {
+  expect(() => refuseLongSchedule([0, 4 * 72_000 - 1], [], 5)).not.toThrow();
+  expect(refusalOf(() => refuseLongSchedule([0, 4 * 72_000], [], 5))).toMatchObject({
+    status: 422,
+    faults: [{ path: 'retry_schedule', message: expect.stringMatching(/less than 288000 .* kept for 5 days/) }],
+  });
+  expect(() => refuseLongSchedule([0, 24 * DAY], [], 30)).not.toThrow();
+  expect(() => refuseLongSchedule([0, 25 * DAY], [], 30)).toThrow(Refusal);
 });
+
+test('the default schedule may be written out where events are kept for the fewest days', () => {
+  expect(() =>
+    refuseLongSchedule(
+      defaultSchedule.map((ms) => ms / 1000),
+      [],
+      5,
+    ),
+  ).not.toThrow();
+});
+
+test('an endpoint that has a longer schedule may keep it, and get no other one that is too long', () => {
+  const has = [0, 25 * DAY];
+  expect(() => refuseLongSchedule([0, 25 * DAY], has, 30)).not.toThrow();
+  expect(() => refuseLongSchedule(undefined, has, 30)).not.toThrow();
+  expect(() => refuseLongSchedule([0, 24 * DAY + 86_000], has, 30)).toThrow(Refusal);
+});
+
+function refusalOf(action: () => void): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return null;
+}

@@ -1,4 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { LONGEST_JITTER } from '../delivery/retry-policy.ts';
+import { Refusal } from '../domain/errors.ts';
 
 const MAX_ATTEMPTS = 20;
 const MAX_DELAY_SECONDS = 7 * 86_400;
@@ -38,9 +41,20 @@ export const retrySchedule = z
     `Seconds before each attempt, the first included, never descending; at most ${MAX_ATTEMPTS}. The first attempt is made at once: when the list does not begin with 0, a 0 is put in front. Null: the default.`,
   );
 
-/** Why a schedule does not fit: its last attempt must be made before the event is dropped. Null when it fits. */
-export function retentionProblem(delays: readonly number[], retentionDays: number): string | null {
-  const seconds = delays.reduce((sum, delay) => sum + delay, 0);
-  const most = (retentionDays - 1) * 86_400;
-  return seconds < most ? null : `expected less than ${most} seconds in all: events are kept for ${retentionDays} days`;
+/**
+ * Refuses a schedule whose last attempt may come later than a day before the event is dropped, each delay as long as chance makes it. Not the one that the
+ * endpoint has: accepted when more was, or when events were kept for longer, it may be sent again with whatever else is changed.
+ * @throws Refusal 422
+ */
+export function refuseLongSchedule(
+  wanted: readonly number[] | undefined,
+  before: readonly number[],
+  retentionDays: number,
+): void {
+  if (wanted === undefined || isDeepStrictEqual(wanted, before)) return;
+  const seconds = wanted.reduce((sum, delay) => sum + delay, 0);
+  const most = Math.ceil(((retentionDays - 1) * 86_400) / LONGEST_JITTER);
+  if (seconds < most) return;
+  const message = `expected less than ${most} seconds in all: events are kept for ${retentionDays} days, and each delay may be a fifth longer`;
+  throw new Refusal(422, 'invalid', 'The body is not valid.', { faults: [{ path: 'retry_schedule', message }] });
 }

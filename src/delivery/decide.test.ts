@@ -75,6 +75,34 @@ test('G2: what is put off for a fault of ours is put off no more when its schedu
   expect(leftDays).toBeGreaterThan(0.99);
 });
 
+test('G2: the last attempt is made while the event is kept, whatever chance and Retry-After make of the schedule', () => {
+  // Accepted as fitting into 30 days by its bare sum of 29 of them.
+  const schedule = [0, ...Array(19).fill((29 * DAY_MS - 1) / 19)];
+  for (const headers of [{}, { 'retry-after': '604800' }] as Record<string, string>[]) {
+    for (const random of [() => 0.999999, () => 0, Math.random]) {
+      let leftMs = 30 * DAY_MS;
+      let attempts = 1;
+      for (let step = 0; ; step++, attempts++) {
+        const decision = decide(answer(503, headers), { ...context, schedule, step, random, leftMs });
+        if (decision.kind === 'dead_letter') break;
+        leftMs -= 'delayMs' in decision ? decision.delayMs : Number.NaN;
+      }
+      expect(leftMs).toBeGreaterThanOrEqual(3_600_000);
+      expect(attempts).toBeGreaterThan(9);
+    }
+  }
+});
+
+test('where the schedule would go on after its event is dropped, a delivery is tried once more an hour before that, and not again', () => {
+  const at = (leftMs: number) =>
+    decide(answer(500), { ...context, schedule: [0, DAY_MS, DAY_MS], random: () => 0.5, leftMs });
+  expect(at(DAY_MS + 3_600_000)).toEqual({ kind: 'retry', delayMs: DAY_MS });
+  expect(at(DAY_MS)).toEqual({ kind: 'retry', delayMs: DAY_MS - 3_600_000 });
+  // The attempt came a little before or after its time.
+  for (const leftMs of [3_600_000 + 59_999, 3_600_000, 3_590_000, 0, -DAY_MS])
+    expect(at(leftMs)).toEqual({ kind: 'dead_letter' });
+});
+
 test('an exhausted schedule dead-letters', () => {
   expect(decide(answer(500), { ...context, step: 2 })).toEqual({ kind: 'dead_letter' });
   const unreachable: Outcome = { kind: 'unreachable', reason: 'dns', detail: 'x', timing };

@@ -26,6 +26,11 @@ export interface DecisionContext {
 const POSTPONED_SHARE = 1 / 4;
 const POSTPONED_MS = 5_000;
 const LONGEST_POSTPONED_MS = 150_000;
+/** How long before its event may be dropped the last attempt of a delivery is due, so that it is made although its endpoint or its worker is busy. */
+const LAST_ATTEMPT_MS = 3_600_000;
+/** Where less is left than this, the last attempt was made. */
+const SHORTEST_WAIT_MS = 60_000;
+const DEAD: Decision = { kind: 'dead_letter' };
 
 /**
  * What follows from an outcome. A 2xx is done: the receiver has the event, and with `webhook-delivery: disable` wants no more. On any
@@ -79,7 +84,14 @@ function postpone({ lastsMs = 0, random }: DecisionContext): Decision {
   return { kind: 'postpone', delayMs: Math.round(leastMs * (1 + random())) };
 }
 
+/**
+ * By the schedule, which chance and `Retry-After` may stretch beyond what is left of the event: then it is tried once more, as late as can be, and given up
+ * when that is over. Waiting for its event to be dropped it would end unseen.
+ */
 function retry(context: DecisionContext, retryAfter: string | undefined): Decision {
   const delayMs = nextDelayMs({ ...context, retryAfter });
-  return delayMs === null ? { kind: 'dead_letter' } : { kind: 'retry', delayMs };
+  if (delayMs === null) return DEAD;
+  const mostMs = (context.leftMs ?? Number.POSITIVE_INFINITY) - LAST_ATTEMPT_MS;
+  if (delayMs <= mostMs) return { kind: 'retry', delayMs };
+  return mostMs < SHORTEST_WAIT_MS ? DEAD : { kind: 'retry', delayMs: Math.floor(mostMs) };
 }

@@ -13,6 +13,8 @@ export const defaultSchedule: readonly number[] = [
 ];
 
 const JITTER = 0.2;
+/** By how much a delay may be longer than its schedule says, as a factor. */
+export const LONGEST_JITTER = 1 + JITTER;
 export const DAY_MS = 24 * 3_600_000;
 
 export interface RetryContext {
@@ -50,7 +52,7 @@ export function nextDelayMs({ schedule, step, random, retryAfter, nowMs }: Retry
 export function longestRestMs(schedule: readonly number[], step: number): number {
   let sum = 0;
   for (let next = step + 1; next < schedule.length; next++) sum += schedule[next]!;
-  return sum * (1 + JITTER);
+  return sum * LONGEST_JITTER;
 }
 
 /**

@@ -10,8 +10,8 @@ const NOW_MS = 1_800_000_000_000;
 const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
 const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
 
-/** What follows for a delivery of an event this old from a fault of ours, where events are kept for 30 days. */
-function decisionAt(ageMs: number) {
+/** What follows for a delivery of an event this old from a fault of ours, or of the endpoint, where events are kept for 30 days. */
+function decisionAt(ageMs: number, isOurs = true) {
   const decisions: string[] = [];
   const closer = new AttemptCloser({
     nowMs: () => NOW_MS,
@@ -24,11 +24,16 @@ function decisionAt(ageMs: number) {
   const due = { eventUuid: newUuid(NOW_MS - ageMs), endpointNum: 1, tenantNum: 1, lane: 0, attempt: 0, step: 0 };
   const letter = { due: { ...due, isReplay: false, order: null }, body: { body: Buffer.from('{}') } };
   const desk = { target: { retryScheduleMs: [0, 1_000] } };
-  const ending = { startedAtMs: NOW_MS, outcome, isOurs: true, isOutdated: false, news: [] };
+  const ending = { startedAtMs: NOW_MS, outcome, isOurs, isOutdated: false, news: [] };
   closer.close(letter as unknown as Letter, ending, desk as unknown as Desk);
   return decisions;
 }
 
 test('G2: what is put off for a fault of ours comes back to its schedule before its event may be dropped', () => {
   expect([28.9, 29.1].map((days) => decisionAt(days * DAY_MS))).toEqual([['postpone'], ['retry']]);
+});
+
+test('G2: a delivery whose event is about to be dropped is not retried, and ends as a dead letter while it is there', () => {
+  const hours = [1.1, 0.9].map((left) => 30 * DAY_MS - left * 3_600_000);
+  expect(hours.map((ageMs) => decisionAt(ageMs, false))).toEqual([['retry'], ['dead_letter']]);
 });

@@ -69,9 +69,14 @@ export class AttemptCloser {
       nowMs,
       isOurs,
       lastsMs,
-      leftMs: isOurs ? uuidTime(due.eventUuid) + (this.#options.retentionMs ?? Number.POSITIVE_INFINITY) - nowMs : 0,
+      // Of what is done nothing is left to do in it.
+      leftMs: outcome.kind === 'delivered' ? 0 : this.#leftMs(due.eventUuid, nowMs),
       isOutdated,
     });
+  }
+
+  #leftMs(eventUuid: string, nowMs: number): number {
+    return uuidTime(eventUuid) + (this.#options.retentionMs ?? Number.POSITIVE_INFINITY) - nowMs;
   }
 
   #end(letter: Letter, { startedAtMs, outcome, news }: Ending, desk: Desk, decision: Decision): void {
