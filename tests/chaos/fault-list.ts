@@ -61,8 +61,8 @@ export const faultList: readonly FaultRow[] = [
   },
   {
     id: 'F32',
-    fault: 'DNS that fails, hangs or floods',
-    tests: ['src/delivery/resolver.test.ts', 'src/delivery/resolver-wire.test.ts'],
+    fault: 'DNS that fails, hangs or floods, or whose servers change',
+    tests: ['src/delivery/resolver.test.ts', 'src/delivery/resolver-wire.test.ts', 'src/delivery/system-dns.test.ts'],
     notHere:
       'a process asks the name servers of /etc/resolv.conf, which a scenario cannot change for it alone; the tests speak to a name server of their own over the wire',
   },
