@@ -18,6 +18,7 @@ let held: HeldRows;
 let aside: SetAside;
 /** Slots that are free for the tenant; null: nothing is crowded. */
 let slots: number | null;
+let hasBytes: boolean;
 let events: number;
 let admission: Admission;
 
@@ -26,12 +27,19 @@ beforeEach(() => {
   held = new HeldRows();
   aside = new SetAside();
   slots = 100;
+  hasBytes = true;
   events = 0;
   admission = new Admission({
     nowMs: () => NOW,
     list,
     held,
-    memory: { mayTake: () => true, ofEndpoint: () => 10 } as unknown as AdmissionOptions['memory'],
+    memory: {
+      get hasBytes() {
+        return hasBytes;
+      },
+      mayTake: () => true,
+      ofEndpoint: () => 10,
+    } as unknown as AdmissionOptions['memory'],
     crowding: {
       places: () => {
         if (slots === null) return null;
@@ -117,6 +125,13 @@ test('what waits for a deleted endpoint comes in to be cancelled, slots or not; 
   slots = 1;
   const rows = [...rowsOf(1, 3), ...rowsOf(2, 2)];
   expect(admission.turnAway(rows).map(({ endpointNum }) => endpointNum)).toEqual([1, 1, 1, 2]);
+});
+
+test('what waits for a deleted endpoint is set aside unread where no byte is free, lest it be read again and again', () => {
+  deskOf(1, { deleted: true });
+  hasBytes = false;
+  expect(admission.turnAway(rowsOf(1, 3))).toEqual([]);
+  expect(list.get(1)!.hasParked).toBe(true);
 });
 
 test('what stands behind others of its key takes no slot, and is set behind', () => {

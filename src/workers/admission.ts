@@ -39,7 +39,7 @@ export class Admission {
     const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !memory.mayTake(num)));
     const places = crowding.places();
     if (full.size === 0 && places === null) return rows;
-    const mayCome = places === null ? () => true : doorman(places, nowMs());
+    const mayCome = places === null ? () => true : doorman(places, memory.hasBytes, nowMs());
     return rows.filter((row) => {
       if (held.has(row)) return !full.has(row.tenantNum);
       const desk = list.of(row.endpointNum, row.lane);
@@ -138,11 +138,11 @@ export class Admission {
   }
 }
 
-/** Tells of row after row whether it could be sent at once. Of an endpoint that nobody here knows yet only the slots are looked at; what waits for a deleted one needs none. */
-function doorman(places: Places, nowMs: number): (desk: Desk, row: DueDelivery) => boolean {
+/** Tells of row after row whether it could be sent at once. Of an endpoint that nobody here knows yet only the slots are looked at; what waits for a deleted one needs none, but bytes. */
+function doorman(places: Places, hasBytes: boolean, nowMs: number): (desk: Desk, row: DueDelivery) => boolean {
   const letIn = new Map<Desk, number>();
   return (desk, row) => {
-    if (desk.isDeleted) return true;
+    if (desk.isDeleted) return hasBytes;
     const before = letIn.get(desk) ?? 0;
     const takesMore = desk.places(nowMs) > before;
     const isBehind = row.order !== null && (row.order.behindSeq !== null || row.order.isPaused);

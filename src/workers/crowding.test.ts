@@ -4,6 +4,8 @@ import type { Turns } from './turns.ts';
 
 let now: number;
 let hasRoom: boolean;
+let areBytesShort: boolean;
+let bytesLeft: number;
 let waiting: number;
 let turns: {
   inFlight: number;
@@ -15,6 +17,8 @@ let crowding: Crowding;
 beforeEach(() => {
   now = 1_000;
   hasRoom = false;
+  areBytesShort = false;
+  bytesLeft = Number.POSITIVE_INFINITY;
   waiting = 100;
   turns = { inFlight: 0, finished: 0, places: vi.fn() };
   vi.spyOn(performance, 'now').mockImplementation(() => now);
@@ -28,6 +32,10 @@ beforeEach(() => {
       get hasRoom() {
         return hasRoom;
       },
+      get areBytesShort() {
+        return areBytesShort;
+      },
+      bytePlaces: () => ({ has: () => bytesLeft > 0, take: () => void bytesLeft-- }),
     },
     turns,
   });
@@ -107,6 +115,29 @@ test.each([
     crowding.places()?.take(1);
   }
   expect(crowding.isOn).toBe(goesOn);
+});
+
+test.each([
+  ['it is on where bytes are short and what has them is under way for long, though nothing waits', 99, true],
+  ['it is not on where bytes are short and requests end fast enough', 101, false],
+])('%s', (_what, endedPerS, isOn) => {
+  Object.assign(turns, { inFlight: 100 });
+  [hasRoom, areBytesShort, waiting] = [true, true, 0];
+  pass(10_000, endedPerS);
+  expect(crowding.isOn).toBe(isOn);
+});
+
+test('while it is on a row has a place where there are a slot and bytes for it, and what finds no bytes takes no slot', () => {
+  const take = vi.fn(() => true);
+  turns.places.mockReturnValue({ take });
+  pass(270, 0);
+  bytesLeft = 2;
+  const places = crowding.places()!;
+  expect([places.take(1), places.take(1), places.take(1)]).toEqual([true, true, false]);
+  expect(take).toHaveBeenCalledTimes(2);
+  take.mockReturnValue(false);
+  bytesLeft = 1;
+  expect([places.take(2), bytesLeft]).toEqual([false, 1]);
 });
 
 test('that the process itself stood still says nothing', () => {

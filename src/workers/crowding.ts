@@ -4,7 +4,7 @@ import type { Places, Turns } from './turns.ts';
 
 export interface CrowdingOptions {
   readonly list: Pick<DeskList, 'waiting'>;
-  readonly memory: Pick<MemoryShares, 'hasRoom'>;
+  readonly memory: Pick<MemoryShares, 'hasRoom' | 'areBytesShort' | 'bytePlaces'>;
   readonly turns: Pick<Turns, 'inFlight' | 'finished' | 'places'>;
 }
 
@@ -41,7 +41,8 @@ export class Crowding {
   look(now: number): void {
     const stoodStill = now - this.#lookedAt > STILL_MS;
     this.#lookedAt = now;
-    if (!this.isOn && this.#options.memory.hasRoom) this.#since = null;
+    const { memory } = this.#options;
+    if (!this.isOn && memory.hasRoom && !memory.areBytesShort) this.#since = null;
     else if (this.#since === null || stoodStill) this.#restart(now);
     else if (now - this.#since >= WINDOW_MS) {
       if (this.#isStuck(now - this.#since)) this.#until = now + HOLD_MS;
@@ -49,10 +50,14 @@ export class Crowding {
     }
   }
 
-  /** Once it is on, memory is not full any more: it goes on for as long as rows are kept out and requests take long. */
+  /**
+   * Once it is on, memory is not full any more: it goes on for as long as rows are kept out and requests take long. What is under way has its slots, and its bytes: where it is
+   * these that are short, it counts with what waits.
+   */
   #isStuck(windowMs: number): boolean {
-    const { list, turns } = this.#options;
+    const { list, memory, turns } = this.#options;
     const inTime = ((turns.finished - this.#finishedBefore) / windowMs) * LONG_MS;
+    if (memory.areBytesShort) return list.waiting + turns.inFlight > inTime;
     return this.isOn ? this.#hasRefused && turns.inFlight > inTime : list.waiting > inTime;
   }
 
@@ -70,9 +75,11 @@ export class Crowding {
   places(): Places | null {
     if (!this.isOn) return null;
     const places = this.#options.turns.places();
+    const bytes = this.#options.memory.bytePlaces();
     return {
       take: (tenantNum, kind) => {
-        const isTaken = places.take(tenantNum, kind);
+        const isTaken = bytes.has(tenantNum) && places.take(tenantNum, kind);
+        if (isTaken) bytes.take(tenantNum);
         this.#hasRefused ||= !isTaken;
         return isTaken;
       },

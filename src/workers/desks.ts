@@ -74,7 +74,7 @@ export class Desks {
   constructor(options: DesksOptions) {
     this.#options = options;
     this.list = new DeskList(options.nowMs);
-    this.memory = new MemoryShares(this.#held, options);
+    this.memory = new MemoryShares(this.#held, options, () => this.crowding.isOn);
     this.#dispatcher = new Dispatcher({
       ...options,
       onFinished: (finished) => this.#finish(finished),

@@ -30,19 +30,21 @@ interface Load {
   readonly tenantNum: number;
   rows: number;
   bytes: number;
+  /** Bytes of the body that came last. */
+  lastBytes: number;
 }
 
 /** It is asked for after each request that ends. */
 const LARGEST_MS = 3;
 
-const NOTHING: Readonly<Omit<Load, 'tenantNum'>> = { rows: 0, bytes: 0 };
+const NOTHING: Readonly<Omit<Load, 'tenantNum'>> = { rows: 0, bytes: 0, lastBytes: 0 };
 
 /** The rows that a process has in memory. */
 export class HeldRows {
   /** And those that are expected, and those that were let go since the read began that is under way. */
   readonly #rows = new RowTable<HeldRow>();
   readonly #loads = new KeptMap<Load>(
-    (tenantNum) => ({ tenantNum, rows: 0, bytes: 0 }),
+    (tenantNum) => ({ tenantNum, rows: 0, bytes: 0, lastBytes: 0 }),
     ({ rows }) => rows === 0,
   );
   readonly #endpoints = new KeptMap<{ rows: number }>(
@@ -53,6 +55,8 @@ export class HeldRows {
   #largestAt = Number.NEGATIVE_INFINITY;
   /** Of their bodies. */
   bytes = 0;
+  /** How many tenants have some of them. */
+  tenantsWithBytes = 0;
   size = 0;
   /** How many endpoints have rows here. */
   endpoints = 0;
@@ -174,7 +178,10 @@ export class HeldRows {
     this.bytes += bytes;
     const load = this.#loads.of(tenantNum);
     load.rows += rows;
+    const hadBytes = load.bytes > 0;
     load.bytes += bytes;
+    this.tenantsWithBytes += Number(load.bytes > 0) - Number(hadBytes);
+    if (rows > 0) load.lastBytes = bytes;
   }
 
   /**

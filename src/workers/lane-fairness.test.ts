@@ -215,3 +215,75 @@ test('of many endpoints with a backlog none waits until the others have done wit
   expect(new Set(rig.sent.map(({ endpointNum }) => endpointNum)).size).toBe(150);
   expect(rig.sent.length).toBeLessThan(0.3 * 15_000);
 });
+
+/** Bytes of a body of the model. */
+const BODY_BYTES = 36;
+
+/**
+ * Tenants of ten endpoints each whose receivers hang, before a worker that has slots for all of that, and memory for few of their bodies; and a neighbour with bodies as large.
+ * @param bodies how many fit
+ */
+function hangWithLargeBodies(bodies: number, tenants: number, each: number): LaneOwner {
+  const fate: Fate = ({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : hanging);
+  rig = new LaneRig({ lanes: 1, maxInFlight: 1_024, maxBytes: bodies * BODY_BYTES, fate });
+  rig.time.install();
+  for (let num = 1; num <= 10 * tenants; num++) rig.model.addEndpoint(num, 0, 16).tenantNum = 3 + Math.ceil(num / 10);
+  rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
+  // One tenant after the other, so that each takes its share of what those before it have left.
+  for (let num = 1; num <= 10 * tenants; num++) for (let i = 0; i < each; i++) rig.model.add(++events, num, EPOCH_MS);
+  const { owner } = rig.startWorker();
+  void owner.hold(0);
+  return owner;
+}
+
+/** @returns how long each of so many deliveries to the neighbour takes, in ms */
+async function waitsOfNeighbour(times: number): Promise<readonly number[]> {
+  const waits: number[] = [];
+  for (let i = 0; i < times; i++) {
+    const from = rig.time.now;
+    rig.model.add(++events, NEIGHBOUR, rig.model.now);
+    const before = sentFrom(NEIGHBOUR);
+    await rig.time.pass(30_000, () => sentFrom(NEIGHBOUR) > before);
+    waits.push(rig.time.now - from);
+    await rig.time.pass(777);
+  }
+  return waits;
+}
+
+test.each([
+  ['four', 64, 4, 8],
+  ['eight', 128, 8, 12],
+  ['three, where few bodies fit', 32, 3, 8],
+])(
+  'large events of a few tenants to slow receivers do not fill memory for the others: of %s',
+  async (_what, ...those) => {
+    hangWithLargeBodies(...those);
+    await rig.time.pass(1_000);
+    for (const wait of await waitsOfNeighbour(6)) expect(wait).toBeLessThan(200);
+  },
+);
+
+test.each([
+  ['of twenty', 64, 20, 6],
+  ['of four, where as few bodies fit as may', 8, 4, 8],
+])(
+  'large events to slow receivers of more tenants than memory has room for hold up another one no longer than until what came to an empty worker has ended: %s',
+  async (_what, ...those) => {
+    hangWithLargeBodies(...those);
+    await rig.time.pass(25_000);
+    for (const wait of await waitsOfNeighbour(6)) expect(wait).toBeLessThan(200);
+  },
+);
+
+test('beside large events to slow receivers of many tenants the backlog of a fast one goes on, and memory stays within its bound', async () => {
+  const owner = hangWithLargeBodies(128, 8, 12);
+  await rig.time.pass(12_000);
+  for (let i = 0; i < 400; i++) rig.model.add(++events, NEIGHBOUR, rig.model.now);
+  let most = 0;
+  await rig.time.pass(3_000, () => {
+    most = Math.max(most, owner.load.bytes);
+    return false;
+  });
+  expect(sentFrom(NEIGHBOUR)).toBeGreaterThan(200);
+  expect(most).toBeLessThanOrEqual(129 * BODY_BYTES);
+});

@@ -1,4 +1,5 @@
 import type { HeldRows } from './held-rows.ts';
+import { Reserve } from './reserve.ts';
 
 export interface MemoryLimits {
   /** Requests that may be under way at once; twice as many rows fit. */
@@ -9,11 +10,24 @@ export interface MemoryLimits {
   readonly pauseMs: () => number;
 }
 
+/** Counts out the bytes that are free to rows that are about to come into memory, as if each body were as large as the last one of its tenant. */
+export interface BytePlaces {
+  /** Whether one more of this tenant may come. */
+  has(tenantNum: number): boolean;
+  take(tenantNum: number): void;
+}
+
 /**
  * Rows and bytes that a tenant may have in memory for each that is free: a dynamic threshold, as the slots have (`turns.ts`). What is left
  * is there for the others, however many endpoints one tenant has.
  */
 const TENANT_SHARE = 3;
+
+/**
+ * Bytes that are left to tenants that hold few, as a share of all. Twice that of the slots: few large bodies fit, and of the reserve each takes a good deal. Where as few fit as
+ * the configuration allows, it is one body.
+ */
+const RESERVE_SHARE = 1 / 8;
 
 /** What may wait for one endpoint at the most, as a share of the rows that fit, however much it takes at once. */
 const MOST_OF_MEMORY = 0.5;
@@ -24,18 +38,23 @@ const UNSHORTENED = 1_024;
 /** What commits may bring from memory, as a share of what a fetch may bring. */
 const NEW_SHARE = 0.5;
 
-/** How often rows are fetched while one tenant has its whole share of memory and keeps it, in ms. */
+/** How often rows are fetched while one tenant has its whole share of memory and keeps it, or bytes are short, in ms. */
 const LOOK_FOR_OTHERS_MS = 10;
 
 /** Who may have how much of a worker's memory. */
 export class MemoryShares {
   readonly #held: HeldRows;
   readonly #limits: MemoryLimits;
+  readonly #reserve: Reserve;
+  readonly #isCrowded: () => boolean;
   #fetchedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(held: HeldRows, limits: MemoryLimits) {
+  /** @param isCrowded whether what finds no place is set aside before its body is read: see `Crowding` */
+  constructor(held: HeldRows, limits: MemoryLimits, isCrowded: () => boolean) {
     this.#held = held;
     this.#limits = limits;
+    this.#isCrowded = isCrowded;
+    this.#reserve = new Reserve(limits.maxBytes, RESERVE_SHARE);
   }
 
   /** Rows that still fit. */
@@ -49,7 +68,9 @@ export class MemoryShares {
    */
   get fetchRoom(): number {
     const now = performance.now();
-    return now - this.#fetchedAt < this.#pauseMs() ? 0 : this.#freeRows(now);
+    const sinceMs = now - this.#fetchedAt;
+    if (sinceMs < this.#pauseMs() || (this.areBytesShort && sinceMs < LOOK_FOR_OTHERS_MS)) return 0;
+    return this.#freeRows(now);
   }
 
   /** Shorter where few rows fit: they must not run out before it is over. */
@@ -76,7 +97,7 @@ export class MemoryShares {
   #freeRows(now: number): number {
     const { room } = this;
     const { maxInFlight } = this.#limits;
-    if (room < maxInFlight / 2 || !this.hasBytes) return 0;
+    if (room < maxInFlight / 2 || !this.mayRead) return 0;
     const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#held.largestLoad(now)) / (TENANT_SHARE + 1));
     if (ofOneTenant >= maxInFlight / 4) return ofOneTenant;
     return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? room : 0;
@@ -87,7 +108,21 @@ export class MemoryShares {
   }
 
   get hasBytes(): boolean {
-    return this.#held.bytes < this.#limits.maxBytes;
+    return this.#freeBytes > 0;
+  }
+
+  get #freeBytes(): number {
+    return this.#limits.maxBytes - this.#held.bytes;
+  }
+
+  /** Whether only those find bytes that hold few. */
+  get areBytesShort(): boolean {
+    return this.#freeBytes <= this.#reserve.size;
+  }
+
+  /** Whether rows are worth reading: where those that find no bytes are set aside unread, whoever stands behind them is found, and has the next that come free. */
+  get mayRead(): boolean {
+    return this.hasBytes || this.#isCrowded();
   }
 
   /**
@@ -101,11 +136,30 @@ export class MemoryShares {
   /** Whether more rows of this tenant may come into memory. */
   mayTake(tenantNum: number): boolean {
     const { rows, bytes } = this.#held.loadOf(tenantNum);
-    const freeBytes = this.#limits.maxBytes - this.#held.bytes;
-    return rows < TENANT_SHARE * this.room && (bytes === 0 || bytes < TENANT_SHARE * freeBytes);
+    return rows < TENANT_SHARE * this.room && (bytes === 0 || this.#mayHoldMore(bytes, this.#freeBytes));
   }
 
-  /** Tenants that have their share: seldom more than one, because each that has it leaves less to the others. */
+  #mayHoldMore(bytes: number, free: number): boolean {
+    if (free > this.#reserve.size && bytes < TENANT_SHARE * free) return true;
+    return this.#reserve.isFor(bytes, free, this.#held.tenantsWithBytes);
+  }
+
+  bytePlaces(): BytePlaces {
+    const held = this.#held;
+    const taken = new Map<number, number>();
+    let all = 0;
+    return {
+      has: (tenantNum) =>
+        this.#mayHoldMore(held.loadOf(tenantNum).bytes + (taken.get(tenantNum) ?? 0), this.#freeBytes - all),
+      take: (tenantNum) => {
+        const bytes = held.loadOf(tenantNum).lastBytes || held.bytes / Math.max(1, held.size);
+        taken.set(tenantNum, (taken.get(tenantNum) ?? 0) + bytes);
+        all += bytes;
+      },
+    };
+  }
+
+  /** Tenants that have their share: seldom more than one, because each that has it leaves less to the others; while bytes are short, all that have some. */
   fullTenants(): number[] {
     return this.#held.tenants.filter((num) => !this.mayTake(num));
   }

@@ -23,7 +23,7 @@ interface Read {
 const LATE_MS = 2_500;
 
 const lanes = new Map<number, Lane>();
-const memory = { room: 1_024, hasBytes: true, fullTenants: (): number[] => [7] };
+const memory = { room: 1_024, mayRead: true, fullTenants: (): number[] => [7] };
 /** What each read asked for, how long it takes, and what it brings. */
 let reads: Read[];
 let takesMs: number;
@@ -44,7 +44,7 @@ beforeEach(() => {
   flooded = [{ num: 9 }];
   isTaken = true;
   admitted = [];
-  Object.assign(memory, { room: 1_024, hasBytes: true });
+  Object.assign(memory, { room: 1_024, mayRead: true });
   lanes.clear();
   memory.fullTenants = () => [7];
   for (let number = 0; number < 8; number++) lanes.set(number, new Lane({ lane: number, epoch: 1 }, 0));
@@ -129,9 +129,9 @@ test('nothing is read where nobody is many and nothing flooded, nor of lanes tha
   flooded = [];
   await runUndue();
   crowded();
-  memory.hasBytes = false;
+  memory.mayRead = false;
   await runUndue();
-  Object.assign(memory, { hasBytes: true, room: 3 });
+  Object.assign(memory, { mayRead: true, room: 3 });
   await runUndue();
   memory.room = 1_024;
   for (const lane of lanes.values()) lane.isCareful = true;

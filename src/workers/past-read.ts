@@ -94,7 +94,7 @@ export class PastRead {
   }
 
   #lanesDue(): readonly Lane[] {
-    return this.#options.desks.memory.hasBytes && this.#room > 0 ? this.#lanesToRead(this.#room) : [];
+    return this.#options.desks.memory.mayRead && this.#room > 0 ? this.#lanesToRead(this.#room) : [];
   }
 
   #lookOf(lane: Lane): Look {

@@ -1,6 +1,7 @@
 import { KeptMap } from '../accounts/kept-map.ts';
 import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
+import { Reserve } from './reserve.ts';
 
 /**
  * How many of the free slots one party may have for each that it has: alone it gets `n / (n + 1)` of all, and the rest is there at once for
@@ -12,7 +13,7 @@ const SHARES = { tenant: 3, retry: 2, replay: 1 } as const;
  * Slots that are left to tenants with few requests under way, as a share of all: where slow receivers are of very many tenants, no tenant has
  * more than its share, and together they would take the last slot all the same.
  */
-const RESERVE = 1 / 16;
+const RESERVE_SHARE = 1 / 16;
 /** For how long slots count as short after they were, in ms: each that ends makes room for a moment. */
 const SHORT_MS = 1_000;
 /** Where requests take less than this on average, in ms, all slots are given out: the next one is free in a moment. */
@@ -40,7 +41,7 @@ export interface TenantTurns {
  */
 export class Turns {
   readonly #slots: number;
-  readonly #reserve: number;
+  readonly #reserve: Reserve;
   /** Tenants whose desks may have something to send, in the order of their turns. */
   readonly #ready: TenantTurns[] = [];
   readonly #tenants = new KeptMap<TenantTurns>(
@@ -64,7 +65,7 @@ export class Turns {
   /** @param slots requests that may be under way at once */
   constructor(slots: number) {
     this.#slots = slots;
-    this.#reserve = slots * RESERVE;
+    this.#reserve = new Reserve(slots, RESERVE_SHARE);
   }
 
   get inFlight(): number {
@@ -121,18 +122,13 @@ export class Turns {
   }
 
   #mayHaveMore(inFlight: number, free: number): boolean {
-    if (free > (this.#keepsReserve ? this.#reserve : 0) && inFlight < SHARES.tenant * free) return true;
+    if (free > (this.#keepsReserve ? this.#reserve.size : 0) && inFlight < SHARES.tenant * free) return true;
     return this.#comesFirst(inFlight, free);
   }
 
-  /**
-   * Whether a tenant has so few requests under way that it may have of the reserve: less than half of what each would have if all slots were shared out evenly,
-   * while the reserve is whole, and ever less as it goes, so that many who come at once find something.
-   */
+  /** Whether a tenant has so few requests under way that it may have of the reserve. */
   #comesFirst(inFlight: number, free: number): boolean {
-    const few = this.#slots / (2 * Math.max(1, this.#busy));
-    const left = free / this.#reserve;
-    return inFlight < (left >= 1 ? few : Math.min(few, (free / 4) * left ** 2));
+    return this.#reserve.isFor(inFlight, free, this.#busy);
   }
 
   /** To be called every few ms. */
@@ -140,8 +136,8 @@ export class Turns {
     const windowMs = now - this.#lookedAt;
     if (windowMs < FAST_MS) return;
     const isFast = (this.finished - this.#finishedBefore) * FAST_MS >= this.#inFlight * windowMs;
-    this.#keepsReserve = this.#free > this.#reserve || !isFast;
-    if (this.#free <= (this.#keepsReserve ? this.#reserve : 0)) this.#shortAt = now;
+    this.#keepsReserve = this.#free > this.#reserve.size || !isFast;
+    if (this.#free <= (this.#keepsReserve ? this.#reserve.size : 0)) this.#shortAt = now;
     this.#lookedAt = now;
     this.#finishedBefore = this.finished;
   }
@@ -204,7 +200,7 @@ export class Turns {
    */
   #mayBeginOf(kind: DeliveryClass, inFlight: number, free: number, more: number): boolean {
     if (kind === 'first' || this.#ofClass[kind] + more < SHARES[kind] * free) return true;
-    return free > this.#reserve / 2 && this.#comesFirst(inFlight, free);
+    return free > this.#reserve.size / 2 && this.#comesFirst(inFlight, free);
   }
 
   began(desk: Desk, kind: DeliveryClass): void {
