@@ -147,6 +147,16 @@ test('what contradicts itself is refused', () => {
   expect(problemsOf({ CONNECT_TIMEOUT_SECONDS: '20', DELIVERY_TIMEOUT_SECONDS: '20' })).toEqual([]);
 });
 
+test('a worker has memory for eight events of the largest size, as it has by default however large that may be', () => {
+  const database = { DATABASE_URL: 'postgres://h/d', OPERATOR_KEY, MASTER_KEY };
+  const largest = { MAX_EVENT_BYTES: '8388608' };
+  expect([problemsOf({}), problemsOf(largest)]).toEqual([[], []]);
+  const little = { ...largest, MAX_BYTES_IN_FLIGHT: '67108863' };
+  expect(problemsOf(little)).toEqual([expect.stringMatching(/^MAX_BYTES_IN_FLIGHT: less than eight times/)]);
+  expect(problemsOf({ ...little, ...database, ROLES: 'worker' })).toHaveLength(1);
+  expect(problemsOf({ ...little, ...database, ROLES: 'api' })).toEqual([]);
+});
+
 test('what contradicts is told beside what is wrong by itself, and nothing is said of what a wrong value would be', () => {
   const problemsOf = (env: Record<string, string>) => {
     try {

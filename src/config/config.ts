@@ -116,6 +116,14 @@ const CONTRADICTIONS: readonly Contradiction[] = [
     holds: ({ MAX_BATCH_BYTES, MAX_EVENT_BYTES }) => MAX_BATCH_BYTES < MAX_EVENT_BYTES,
   },
   {
+    // The reserve of bytes (`src/workers/memory-shares.ts`) is one body of the largest size then.
+    of: ['MAX_BYTES_IN_FLIGHT', 'MAX_EVENT_BYTES', 'ROLES'],
+    problem:
+      'less than eight times MAX_EVENT_BYTES: a few large events to slow receivers would hold up the deliveries of all tenants',
+    holds: ({ MAX_BYTES_IN_FLIGHT, MAX_EVENT_BYTES, ROLES }) =>
+      ROLES.includes('worker') && MAX_BYTES_IN_FLIGHT < 8 * MAX_EVENT_BYTES,
+  },
+  {
     of: ['CONNECT_TIMEOUT_SECONDS', 'DELIVERY_TIMEOUT_SECONDS'],
     problem: 'larger than DELIVERY_TIMEOUT_SECONDS',
     holds: ({ CONNECT_TIMEOUT_SECONDS, DELIVERY_TIMEOUT_SECONDS }) =>

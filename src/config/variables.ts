@@ -199,7 +199,7 @@ export const variables = {
   MAX_BYTES_IN_FLIGHT: variable(
     integer(1024 * 1024, 4 * 1024 * 1024 * 1024, 'bytes'),
     64 * 1024 * 1024,
-    'Bytes of event bodies that one worker holds at once; past that nothing is read, and what one read brings is half as much at the most, or one body.',
+    'Bytes of event bodies that one worker holds at once, at least eight times `MAX_EVENT_BYTES`; the last eighth is for tenants that hold few of them. Past that no body is read, and what one read brings is half as much at the most, or one body.',
   ),
   INGEST_BUFFER_EVENTS: variable(
     integer(100, 1000000, 'events'),
