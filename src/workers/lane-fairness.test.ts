@@ -267,7 +267,7 @@ test.each([
   ['of twenty', 64, 20, 6],
   ['of four, where as few bodies fit as may', 8, 4, 8],
 ])(
-  'large events to slow receivers of more tenants than memory has room for hold up another one no longer than until what came to an empty worker has ended: %s',
+  'large events to slow receivers of more tenants than memory has room for hold up another one for no more than twice what they take after they come to an empty worker: %s',
   async (_what, ...those) => {
     hangWithLargeBodies(...those);
     await rig.time.pass(25_000);
