@@ -6,6 +6,7 @@ import { type AcquiredLane, LEASE_MS } from '../../src/store/lanes.ts';
 import { PROMOTED_AT_ONCE } from '../../src/store/order.ts';
 import { plainArray } from '../../src/store/plain-array.ts';
 import { createPrisma } from '../../src/store/prisma.ts';
+import { WHOLE_FROM } from '../../src/store/whole-days.ts';
 import { createLaneStore } from '../../src/workers/create-lane-store.ts';
 import { MailboxModel, type ModelEndpoint, type ModelRow } from '../../src/workers/fixtures/mailbox-model.ts';
 import type { LaneStore } from '../../src/workers/lane-store.ts';
@@ -129,11 +130,12 @@ export class TableTwins {
   }
 }
 
+const NIL = '00000000-0000-0000-0000-000000000000';
 const EMPTY = `
   DELETE FROM mailbox; DELETE FROM attempts; DELETE FROM paused_keys; DELETE FROM poisoned_deliveries; DELETE FROM lane_suspects; DELETE FROM workers;
   DELETE FROM lanes; DELETE FROM endpoint_states; DELETE FROM system_notices; DELETE FROM endpoints; DELETE FROM tenants`;
 
-/** Opens a database of the caller's own so that its `now()` is what the clock says. Attempts may be of any day. */
+/** Opens a database of the caller's own so that its `now()` is what the clock says. Attempts may be of any day in the past. */
 export async function openWithClock(databaseUrl: string, clock: TwinClock): Promise<pg.Pool> {
   const options = '-c search_path=clock,pg_catalog,public -c enable_seqscan=off -c jit=off';
   // The clock is a setting of the session. Whoever asks waits for it, though that is not in the types.
@@ -142,8 +144,11 @@ export async function openWithClock(databaseUrl: string, clock: TwinClock): Prom
   await pool.query(`
     CREATE SCHEMA clock;
     CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql AS
-      $$ SELECT to_timestamp(0) + current_setting('twins.now_us')::bigint * interval '1 microsecond' $$;
-    CREATE TABLE attempts_of_any_day PARTITION OF attempts DEFAULT`);
+      $$ SELECT to_timestamp(0) + current_setting('twins.now_us')::bigint * interval '1 microsecond' $$;`);
+  const { rows } = await pool.query<{ first: string }>(`SELECT ${WHOLE_FROM} AS first`);
+  await pool.query(
+    `CREATE TABLE attempts_of_the_past PARTITION OF attempts FOR VALUES FROM ('${NIL}') TO ('${rows[0]!.first}')`,
+  );
   return pool;
 }
 
