@@ -33,7 +33,10 @@ export interface EgressPolicy {
 }
 
 /** `detail` names no address: it is shown to tenants, who must not learn through it what our name servers answer. */
-export type EgressVerdict = { readonly ok: true } | { readonly ok: false; readonly detail: string };
+export type EgressVerdict =
+  | { readonly ok: true }
+  /** `isOfNetwork`: it is the network of the address that is not allowed, and nothing else. */
+  | { readonly ok: false; readonly detail: string; readonly isOfNetwork?: true };
 
 const PERMITTED: EgressVerdict = { ok: true };
 
@@ -82,10 +85,17 @@ export function checkAddress(policy: EgressPolicy, ip: string, port: number): Eg
     if (reason !== null)
       return {
         ok: false,
+        isOfNetwork: true,
         detail: `address is in a network that is not allowed (${reason}): the operator opens networks by ALLOWED_NETWORKS`,
       };
   }
   return PERMITTED;
+}
+
+/** Whether a literal is an address of loopback itself; one that carries such an address inside is not. */
+export function isLoopback(ip: string): boolean {
+  const address = parseAddress(ip);
+  return address !== null && loopback.some((network) => contains(network, address));
 }
 
 /** Whether a delivery may use `port`, whatever the address. */

@@ -123,6 +123,14 @@ test('where the operator allows loopback, loopback may be written', () => {
   expect(checkEndpointUrl(policy, 'http://10.0.0.1/').ok).toBe(false);
 });
 
+test.each(['127.0.0.1', 'localhost', 'app.localhost'])('our own port is refused as ours at %s', (host) => {
+  const policy = compileEgressPolicy({ allowedNetworks: ['127.0.0.0/8'], forbiddenSockets: ['127.0.0.1:8080'] });
+  expect(checkEndpointUrl(policy, `http://${host}:8080/`)).toEqual({
+    ok: false,
+    message: 'port 8080 of this address belongs to this service',
+  });
+});
+
 test('the demo may write its one socket and no other port of loopback', () => {
   const policy = compileEgressPolicy({ allowedSockets: ['127.0.0.1:4000'] });
   expect(checkEndpointUrl(policy, 'http://127.0.0.1:4000/').ok).toBe(true);

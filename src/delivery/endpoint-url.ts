@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
 import { checkAddress, checkPort, checkProtocol, type EgressPolicy, type EgressVerdict } from './egress-policy.ts';
+import { isLocalhost, LOCALHOST_ADDRESSES } from './localhost.ts';
 import { metadataNames } from './networks.ts';
+import { vetAddresses } from './vet-addresses.ts';
 
 export type EndpointUrlCheck =
   | { readonly ok: true; readonly href: string }
@@ -54,10 +56,7 @@ export function checkHost(policy: EgressPolicy, hostname: string, port: number):
   if (hostname.length > 253 || hostname.split('.').some((label) => label === '' || label.length > 63)) {
     return { ok: false, detail: 'host name has a label that is empty or over 63 characters, or is over 253 in all' };
   }
-  if (hostname === 'localhost' || hostname.endsWith('.localhost')) {
-    const v4 = checkAddress(policy, '127.0.0.1', port);
-    return v4.ok ? v4 : checkAddress(policy, '::1', port);
-  }
+  if (isLocalhost(hostname)) return vetAddresses(policy, hostname, LOCALHOST_ADDRESSES, port);
   const metadata = metadataNames.get(hostname);
   return metadata === undefined ? checkPort(policy, port) : checkAddress(policy, metadata, port);
 }

@@ -45,6 +45,20 @@ test('where this host can try none of the addresses, its network is at fault', a
   expect(await rig.deliver('http://down.test/')).toMatchObject({ kind: 'unreachable', reason: 'network' });
 });
 
+test.each(['localhost', 'app.localhost'])('%s is reached where one loopback network is allowed', async (host) => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  await using rig = deliveryRig({ rules: { allowedNetworks: ['127.0.0.0/8'] } });
+  expect(await rig.deliver(`http://${host}:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
+});
+
+test('another name with an address of each loopback is blocked where one of them is not allowed', async () => {
+  await using rig = deliveryRig({
+    zone: { 'two.test': ['127.0.0.1', '::1'] },
+    rules: { allowedNetworks: ['127.0.0.0/8'] },
+  });
+  expect(await rig.deliver('http://two.test:4000/')).toMatchObject({ kind: 'blocked' });
+});
+
 test('the last address counts where it was tried', async () => {
   await using rig = rigOf(SILENT, '127.0.0.1');
   const outcome = await rig.deliver(`http://down.test:${await freePort()}/`);

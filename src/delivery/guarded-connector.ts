@@ -5,6 +5,7 @@ import { checkAddress, checkProtocol, type EgressPolicy } from './egress-policy.
 import { type EgressProxy, openTunnel, ours, type Tunnel } from './egress-proxy.ts';
 import type { Resolver } from './resolver.ts';
 import { createTlsSessions, type TlsSessions } from './tls-sessions.ts';
+import { vetAddresses } from './vet-addresses.ts';
 
 export interface ConnectTarget {
   /** `http:` or `https:`. */
@@ -54,7 +55,7 @@ const SILENT = unreachable('timeout', 'no connection to an address within its sh
 
 /**
  * The one place where a delivery's socket opens, and where the egress policy holds: literals and every address that a name
- * resolves to are checked, one denied address refuses the name, and the socket is opened to a checked address itself, so that
+ * resolves to are checked, one denied address refuses the name (but see `vetAddresses`), and the socket is opened to a checked address itself, so that
  * no second resolution can change it. Where there is an egress proxy, it is asked for that address. undici's own connector is not used: its `lookup` is never asked about literals.
  */
 export function createGuardedConnector(options: GuardedConnectorOptions): GuardedConnector {
@@ -145,14 +146,12 @@ class Dial implements Dialling {
 
   #vet(addresses: readonly string[]): void {
     const { hostname, port } = this.#target;
-    for (const address of addresses) {
-      const verdict = checkAddress(this.#options.policy, address, port);
-      if (!verdict.ok) {
-        this.fail({ kind: 'blocked', detail: `${hostname}: ${verdict.detail}` });
-        return;
-      }
+    const vetted = vetAddresses(this.#options.policy, hostname, addresses, port);
+    if (!vetted.ok) {
+      this.fail({ kind: 'blocked', detail: `${hostname}: ${vetted.detail}` });
+      return;
     }
-    this.#addresses = addresses;
+    this.#addresses = vetted.addresses;
     this.#connectingAt = performance.now();
     if (this.#options.proxy) this.#tunnelTo(this.#options.proxy, 0);
     else this.#tryAddress(0);

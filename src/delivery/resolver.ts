@@ -1,6 +1,7 @@
 import { Resolver as CaresResolver } from 'node:dns';
 import { isIPv4 } from 'node:net';
 import type { HostsFile } from './hosts-file.ts';
+import { isLocalhost, LOCALHOST_ADDRESSES } from './localhost.ts';
 
 export interface DnsRecord {
   readonly address: string;
@@ -77,8 +78,7 @@ export function createResolver(options: ResolverOptions): Resolver {
   async function lookUp(name: string): Promise<Resolution> {
     const local = await hosts.addressesOf(name);
     if (local.length > 0) return { ok: true, addresses: local.slice(0, MAX_ADDRESSES) };
-    // RFC 6761 §6.3: these names are loopback, whatever a name server says.
-    if (name === 'localhost' || name.endsWith('.localhost')) return { ok: true, addresses: ['127.0.0.1', '::1'] };
+    if (isLocalhost(name)) return { ok: true, addresses: LOCALHOST_ADDRESSES };
     const { resolution, ttlMs } = await askBoth(backend, name, timeoutMs);
     if (cache.size >= maxCachedNames) cache.delete(cache.keys().next().value!);
     cache.set(name, { resolution, expiresAt: now() + ttlMs });

@@ -4,13 +4,14 @@ import type { BrokerDestination } from '../../domain/destination.ts';
 import { DeliveryFailure, unreachable } from '../classify.ts';
 import { checkAddress, type EgressPolicy } from '../egress-policy.ts';
 import type { Resolver } from '../resolver.ts';
+import { vetAddresses } from '../vet-addresses.ts';
 import type { BrokerHost } from './broker-host.ts';
 import { brokerPolicy } from './broker-policy.ts';
 
 /** Where a client of a broker may open a socket. */
 export interface HostGuard {
   /**
-   * The addresses of a host, all of them checked: one that is denied refuses the host. The socket must be opened to one of them by its
+   * The addresses of a host, all of them checked: one that is denied refuses the host (but see `vetAddresses`). The socket must be opened to one of them by its
    * literal, so that no second resolution can change it.
    * @throws DeliveryFailure
    */
@@ -29,11 +30,9 @@ export function createHostGuard(
     async vet({ hostname, port }) {
       if (policy.httpsOnly && !tls) throw new DeliveryFailure({ kind: 'blocked', detail: 'only TLS is allowed' });
       const addresses = isIP(hostname) === 0 ? await resolve(resolver, hostname) : [hostname];
-      for (const address of addresses) {
-        const verdict = checkAddress(own, address, port);
-        if (!verdict.ok) throw new DeliveryFailure({ kind: 'blocked', detail: `${hostname}: ${verdict.detail}` });
-      }
-      return addresses;
+      const vetted = vetAddresses(own, hostname, addresses, port);
+      if (!vetted.ok) throw new DeliveryFailure({ kind: 'blocked', detail: `${hostname}: ${vetted.detail}` });
+      return vetted.addresses;
     },
     isAllowedPeer: (address, port) => address !== undefined && checkAddress(own, address, port).ok,
   };
