@@ -17,7 +17,7 @@ import { newRequestId } from './request-id.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metricsRoute } from './routes/metrics.ts';
 
-const BASE_CALLS = ['/healthz', '/readyz', '/metrics'].map((path) => ({ method: 'get', path }));
+const BASE_CALLS = ['/healthz', '/readyz', '/metrics'].map((path) => ({ method: 'get', path, isExact: true }));
 
 /**
  * What every process says, whatever its roles: how it is, and what it measures. Others mount theirs, and let `answerTheRest` end it.
@@ -27,6 +27,8 @@ export function createBase(context: Context, mountFirst: (app: Express) => void 
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', parseQuery);
+  app.set('case sensitive routing', true);
+  // A slash at the end of a call's path is passed over, as clients may have come to rely on; but see `exactRouter`.
   app.set('strict routing', false);
   app.set('etag', false);
   mountFirst(app);

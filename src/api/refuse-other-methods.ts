@@ -1,19 +1,29 @@
-import type { Express } from 'express';
+import type { Express, RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
+import { exactRouter } from './exact-router.ts';
 
 export interface Call {
   readonly method: string;
   readonly path: string;
+  /** Of an `exactRouter`. */
+  readonly isExact?: boolean;
 }
 
 /** Answers 405 to methods that a path of ours does not take, with `Allow` (RFC 9110 §15.5.6). To be called when all of them are mounted. */
 export function refuseOtherMethods(app: Express, calls: readonly Call[]): void {
-  for (const [path, allowed] of allowedMethods(calls)) {
-    app.all(path, (request, response) => {
-      response.setHeader('allow', allowed);
-      throw new Refusal(405, 'method_not_allowed', `${request.method} is not possible here: use ${allowed}.`);
-    });
+  const exact = exactRouter();
+  for (const isExact of [true, false]) {
+    const those = calls.filter((call) => (call.isExact === true) === isExact);
+    for (const [path, allowed] of allowedMethods(those)) (isExact ? exact : app).all(path, refuse(allowed));
   }
+  app.use(exact);
+}
+
+function refuse(allowed: string): RequestHandler {
+  return (request, response) => {
+    response.setHeader('allow', allowed);
+    throw new Refusal(405, 'method_not_allowed', `${request.method} is not possible here: use ${allowed}.`);
+  };
 }
 
 function allowedMethods(calls: readonly Call[]): Map<string, string> {

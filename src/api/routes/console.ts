@@ -34,7 +34,7 @@ export const leadToConsole: RequestHandler = (_, response) => {
 
 /** The console's files. Open to anybody: they hold no data, and what they show they ask of the API with the reader's key. */
 export function consoleRoutes(files: Files): Router {
-  const router = Router();
+  const router = Router({ caseSensitive: true });
   for (const [name, read] of files) {
     router.get(`/${name}`, (request, response) => {
       const [path = '', query] = request.originalUrl.split('?');

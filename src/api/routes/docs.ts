@@ -1,14 +1,15 @@
 import { hash } from 'node:crypto';
-import { Router } from 'express';
+import type { Router } from 'express';
 import { docsPage, docsPolicy } from '../docs-page.ts';
+import { exactRouter } from '../exact-router.ts';
 import { openApiDocument } from '../openapi.ts';
 import type { Route } from '../route.ts';
 
-export const DOCS_CALLS = ['/openapi.json', '/docs'].map((path) => ({ method: 'get', path }));
+export const DOCS_CALLS = ['/openapi.json', '/docs'].map((path) => ({ method: 'get', path, isExact: true }));
 
 /** `/openapi.json` for programs and `/docs` for people, both made once from the list of routes. Open to anybody: they hold no data. */
 export function docsRoutes(routes: readonly Route[], version: string): Router {
-  const router = Router();
+  const router = exactRouter();
   const document = openApiDocument(routes, version);
   // Anybody may ask, as often as they like: it is a few hundred kB, and to write it each time would take the process's time.
   const text = Buffer.from(JSON.stringify(document));
