@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler } from 'express';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Refusal } from '../domain/errors.ts';
 import { bodyTextOf, parseBodyText, readJsonBody } from './json-body.ts';
 
 let server: Server;
@@ -39,4 +40,31 @@ test.each([
 ])('what is no UTF-8 is refused, beside a good U+FFFD too: %s', async (_, bytes) => {
   const body = Buffer.concat([Buffer.from('{"a":"\ufffd'), Buffer.from(bytes), Buffer.from('"}')]);
   expect(await send(body)).toEqual({ refused: 'The request body is not valid UTF-8.' });
+});
+
+test('a name that is given twice is refused with its path, and not in what a producer sends', () => {
+  const faultsOf = (text: string) => {
+    try {
+      return parseBodyText(text);
+    } catch (error) {
+      return (error as Refusal).faults;
+    }
+  };
+  const twice = (path: string) => [{ path, message: 'given more than once' }];
+  expect(faultsOf('{"url":"a","url":"b"}')).toEqual(twice('url'));
+  expect(faultsOf('{"subscriptions":[{},{"filter":{"data":{"a":[1]},"data":{"b":[1]}}}]}')).toEqual(
+    twice('subscriptions.1.filter.data'),
+  );
+  expect(faultsOf('{"data":{"a":1,"a":2},"event":{"type":"a","type":"b"}}')).toEqual({
+    data: { a: 2 },
+    event: { type: 'b' },
+  });
+  expect(
+    faultsOf(
+      `{${Array(200)
+        .fill('"a":1')
+        .map((member, i) => `${member},"${i}":1,"${i}":2`)
+        .join()}}`,
+    ),
+  ).toHaveLength(100);
 });

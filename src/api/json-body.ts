@@ -3,19 +3,24 @@ import type { Request, RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.ts';
 import { whereJsonBreaks } from '../domain/json-fault.ts';
 import { nestingDepth } from '../domain/json-slices.ts';
+import { repeatedNames } from '../domain/repeated-names.ts';
+import { MAX_FAULTS } from './check-input.ts';
 import { hasBody } from './has-body.ts';
 import { readBytes } from './read-bytes.ts';
 import { utf8MediaType } from './utf8-media-type.ts';
 
 const JSON_TYPE = utf8MediaType('application/json');
+/** What calls read at the most, other than those that take events. */
 export const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
+/** Members of bodies that hold what a producer sends, to be taken as it would be taken from there. */
+const OF_EVENTS = ['data', 'event'];
 /** A byte order mark is left out. */
 const UTF8 = new TextDecoder();
 
 /** Reads a JSON body for `bodyTextOf`. Answers 400 when it is not UTF-8, 415 when it is something else, 413 when it is too large. A chunked body without a chunk is none, whatever its type. */
-export function readJsonBody(): RequestHandler {
-  const read = readBytes(MAX_BODY_BYTES);
+export function readJsonBody(limit = MAX_BODY_BYTES): RequestHandler {
+  const read = readBytes(limit);
   return (request, response, next) => {
     const isOther = hasBody(request) && !JSON_TYPE.test(request.headers['content-type'] ?? '');
     const isChunked = request.headers['transfer-encoding'] !== undefined;
@@ -62,7 +67,7 @@ export function bodyTextOf(request: Request): string {
 
 /**
  * What a body's text says; no text says `{}`.
- * @throws Refusal 400 when it is not JSON, 422 when it nests too deep
+ * @throws Refusal 400 when it is not JSON, 422 when it nests too deep, or has a name twice: which of them was meant, nobody can tell
  */
 export function parseBodyText(text: string): unknown {
   if (text === '') return {};
@@ -71,6 +76,16 @@ export function parseBodyText(text: string): unknown {
       faults: [{ path: '', message: `expected at most ${MAX_DEPTH} levels` }],
     });
   }
+  const value = parse(text);
+  const repeated = repeatedNames(text, MAX_FAULTS, OF_EVENTS);
+  if (repeated.length > 0) {
+    const faults = repeated.map((path) => ({ path, message: 'given more than once' }));
+    throw new Refusal(422, 'invalid', 'The body is not valid.', { faults });
+  }
+  return value;
+}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { readEvent } from './read-event.ts';
+import { sliceEvents } from './slice-events.ts';
 
 const read = (text: string) => readEvent(JSON.parse(text), text);
 
@@ -28,6 +29,17 @@ test('a name spelled with escapes is the same name', () => {
 test('a field given more than once is refused, however it is spelled', () => {
   expect(faultsIn('{"type":"a","data":1,"d\\u0061ta":2}')).toEqual(['data']);
   expect(faultsIn('{"type":"a","data":1,"type":"b","type":"c"}')).toEqual(['type']);
+});
+
+test.each([
+  ['{"source":"a","source":"b"}', ['metadata.source']],
+  ['{"source":"a","idempotency_key":"k","idempotency\\u005fkey":"l"}', ['metadata.idempotency_key']],
+  ['{"more":{"x":1,"x":1},"n":1,"n":2}', ['metadata.more.x', 'metadata.n']],
+])('names of metadata are given once, as whoever reads them may take either: %s', (metadata, paths) => {
+  const text = `{"type":"a","data":{"x":1,"x":2},"metadata":${metadata}}`;
+  expect(faultsIn(text)).toEqual(paths);
+  const { events } = sliceEvents(text, 100, { maxEvents: 1, maxEventBytes: 1000 })!;
+  expect(readEvent(JSON.parse(text), text, events[0])).toEqual(read(text));
 });
 
 test('each unknown field is named with its path', () => {

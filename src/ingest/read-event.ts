@@ -1,10 +1,15 @@
 import type { Fault } from '../domain/errors.ts';
-import { objectMembers } from '../domain/json-slices.ts';
+import { type Member, objectMembers } from '../domain/json-slices.ts';
+import { repeatedNames } from '../domain/repeated-names.ts';
 import { checkSchema } from './check-schema.ts';
 import { type EventInput, eventInput } from './event-input.ts';
+import { hasNamesOnce } from './names-once.ts';
 import { plainInput } from './plain-input.ts';
 import type { EventSlice } from './slice-events.ts';
 import { MAX_FIELDS, tooManyFields } from './survey-events.ts';
+
+/** Names of metadata that are told of one event. */
+const MAX_REPEATED = 20;
 
 /** A producer's event, checked, with `data` and `metadata` as they were written. */
 export interface ReadEvent {
@@ -42,7 +47,9 @@ function readPlain(value: object, { members, dataText, metadataText }: EventSlic
   const plain = plainInput(value);
   // `JSON.parse` keeps one of several members of a name.
   if (plain === null || plain.members !== members || dataText === null) return null;
-  if ((plain.input.metadata === undefined) !== (metadataText === null)) return null;
+  const { metadata } = plain.input;
+  if ((metadata === undefined) !== (metadataText === null)) return null;
+  if (metadata !== undefined && !hasNamesOnce(metadata, metadataText!)) return null;
   return { input: plain.input, value: value as ReadEvent['value'], dataText, metadataText };
 }
 
@@ -50,7 +57,7 @@ function readAny(value: object, text: string): ReadResult {
   const members = objectMembers(text, MAX_FIELDS + 1);
   if (members.length > MAX_FIELDS) return { ok: false, faults: tooManyFields().faults };
   const checked = checkSchema(eventInput, value);
-  const repeated = repeatedNames(members.map((member) => member.name));
+  const repeated = repeatedIn(members);
   if (!checked.ok || repeated.length > 0) {
     const faults = checked.ok ? [] : checked.faults;
     return { ok: false, faults: [...faults, ...repeated.map((path) => ({ path, message: 'given more than once' }))] };
@@ -67,12 +74,14 @@ function readAny(value: object, text: string): ReadResult {
   };
 }
 
-function repeatedNames(names: readonly string[]): readonly string[] {
+/** Of `data` nobody but its receivers knows what a name means, and it is theirs to the letter. */
+function repeatedIn(members: readonly Member[]): readonly string[] {
   const seen = new Set<string>();
   const repeated = new Set<string>();
-  for (const name of names) {
+  for (const { name, text } of members) {
     if (seen.has(name)) repeated.add(name);
     seen.add(name);
+    if (name === 'metadata') for (const path of repeatedNames(text, MAX_REPEATED)) repeated.add(`metadata.${path}`);
   }
   return [...repeated];
 }
