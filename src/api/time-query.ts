@@ -1,18 +1,34 @@
 import { z } from 'zod';
+import { isRfc3339 } from '../ingest/event-input.ts';
 
 const LATEST_MS = 2 ** 48 - 1;
+const EXPECTED = 'expected an RFC 3339 date-time such as 2024-03-14T10:30:00Z';
+
+/**
+ * Whether a text is a date-time: an RFC 3339 one, in every spelling that events may have. Two more are taken, as they have always been here:
+ * one without seconds, and one with any number of decimals.
+ */
+function isDateTime(text: string): boolean {
+  return isRfc3339(text.replace(/^(.{13}:\d\d)(?=[Zz+-])/, '$1:00').replace(/(\.\d{9})\d+/, '$1'));
+}
+
+/** A leap second is the first of the next minute, as it is to POSIX and `Date` has no other. */
+function msOf(text: string): number {
+  const upper = text.toUpperCase();
+  return upper.startsWith(':60', 16) ? Date.parse(upper.replace(':60', ':59')) + 1000 : Date.parse(upper);
+}
 
 /**
  * A valid date-time as ms since 1970. Events are accepted at whole milliseconds, so that what comes at or after a finer time, and what comes before it, are divided by
  * the next whole one: cut, it would name an event twice or leave it out.
  */
 export function timeMs(text: string): number {
-  return Date.parse(text) + (/\.\d{3}0*[1-9]/.test(text) ? 1 : 0);
+  return msOf(text) + (/\.\d{3}0*[1-9]/.test(text) ? 1 : 0);
 }
 
 /** Whether a valid date-time is before another: their order is that of what was written, not of the milliseconds that divide events. */
 export function isBefore(one: string, other: string): boolean {
-  const [oneMs, otherMs] = [Date.parse(one), Date.parse(other)];
+  const [oneMs, otherMs] = [msOf(one), msOf(other)];
   return oneMs === otherMs ? digitsBelowMs(one) < digitsBelowMs(other) : oneMs < otherMs;
 }
 
@@ -21,16 +37,15 @@ function digitsBelowMs(text: string): string {
   return (/\.\d{3}(\d*)/.exec(text)?.[1] ?? '').replace(/0+$/, '');
 }
 
-/** An RFC 3339 date-time, as ms since 1970. */
-export const dateTime = z.iso
-  .datetime({ offset: true, error: 'expected an RFC 3339 date-time such as 2024-03-14T10:30:00Z (write + as %2B)' })
+/** A date-time in a query, as ms since 1970. */
+export const dateTime = z
+  .string()
+  .refine(isDateTime, `${EXPECTED} (write + as %2B)`)
+  .meta({ format: 'date-time' })
   .transform((text) => Math.min(Math.max(0, timeMs(text)), LATEST_MS));
 
-/** An RFC 3339 date-time in a body, as it was written. */
-export const dateTimeText = z.iso.datetime({
-  offset: true,
-  error: 'expected an RFC 3339 date-time such as 2024-03-14T10:30:00Z',
-});
+/** A date-time in a body, as it was written. */
+export const dateTimeText = z.string().refine(isDateTime, EXPECTED).meta({ format: 'date-time' });
 
 /** Query parameters of lists over time: `since` is included, `until` is not. */
 export const timeQuery = { since: dateTime.optional(), until: dateTime.optional() };

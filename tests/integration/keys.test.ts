@@ -65,6 +65,8 @@ test('an expired key is refused', async () => {
 test('an expiry is taken as a moment with any offset', async () => {
   const made = await api('POST', keys, { expires_at: '2035-01-01T02:00:00+02:00' });
   expect(made.body.expires_at).toBe('2035-01-01T00:00:00.000Z');
+  const spelled = await api('POST', keys, { expires_at: '2034-12-31t23:59:60z' });
+  expect(spelled.body.expires_at).toBe('2035-01-01T00:00:00.000Z');
 });
 
 test.each([

@@ -7,6 +7,7 @@ import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { plainText } from '../plain-text.ts';
 import { defineRoute } from '../route.ts';
 import { tenantNotFound } from '../tenant-not-found.ts';
+import { dateTimeText, timeMs } from '../time-query.ts';
 
 const MAX_LIFE_SECONDS = 10 * 366 * 86_400;
 
@@ -37,7 +38,7 @@ const newKey = z.strictObject({
     .describe(
       'What the key may do; everything within its tenant when absent. `endpoints:read` reads the symmetric signing secrets (`whsec_…`) of endpoints, too.',
     ),
-  expires_at: z.iso.datetime({ offset: true }).nullable().optional().describe('In the future; null or absent: never.'),
+  expires_at: dateTimeText.nullable().optional().describe('In the future; null or absent: never.'),
   expires_in_seconds: z.int().min(1).max(MAX_LIFE_SECONDS).optional().describe('In place of `expires_at`.'),
 });
 
@@ -61,7 +62,7 @@ function expiryOf(input: z.infer<typeof newKey>, nowMs: number): Date | null {
     return new Date(nowMs + input.expires_in_seconds * 1000);
   }
   if (input.expires_at == null) return null;
-  const at = new Date(input.expires_at);
+  const at = new Date(timeMs(input.expires_at));
   if (at.getTime() <= nowMs) throw invalid('expires_at', 'expected a moment in the future');
   if (at.getTime() > nowMs + MAX_LIFE_SECONDS * 1000) throw invalid('expires_at', 'expected at most 10 years from now');
   return at;
