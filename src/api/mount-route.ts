@@ -12,7 +12,7 @@ import { tenantNotFound } from './tenant-not-found.ts';
 export function mountRoutes(app: Express, routes: readonly Route[], context: Context): void {
   const budget = bodyBudget({
     budgetBytes: context.config.INGEST_BUFFER_BYTES / 4,
-    largestBytes: MAX_BODY_BYTES,
+    largestBytes: Math.max(...routes.map((route) => largestBodyOf(route, context))),
     unannouncedBytes: MAX_BODY_BYTES,
   });
   for (const route of routes) mountRoute(app, route, budget, context);
@@ -27,7 +27,7 @@ function mountRoute(app: Express, route: Route, budget: RequestHandler, context:
     response.locals.tenant = await tenantOf(request, caller, context);
     next();
   };
-  const readBody = route.body === undefined ? [refuseBody()] : [budget, readJsonBody()];
+  const readBody = route.body === undefined ? [refuseBody()] : [budget, readJsonBody(largestBodyOf(route, context))];
   app[route.method](route.path, admit, ...readBody, async (request: Request, response: Response) => {
     const bodyText = bodyTextOf(request);
     const reply = await route.handle(
@@ -45,6 +45,10 @@ function mountRoute(app: Express, route: Route, budget: RequestHandler, context:
     );
     send(reply, response);
   });
+}
+
+function largestBodyOf({ largestBody }: Route, { config }: Context): number {
+  return largestBody?.(config) ?? MAX_BODY_BYTES;
 }
 
 function send(reply: Reply, response: Response): void {

@@ -22,7 +22,9 @@ const problemSchema = z
         }),
       )
       .optional()
-      .describe('Where fields are at fault, above all with 422: every fault.'),
+      .describe(
+        'Where fields are at fault, above all with 422: the first 100; of a filter, or of data that are not what their schema says, 20, of a schema 50, of a batch of events 1,000.',
+      ),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
 
@@ -34,7 +36,7 @@ const causes: Readonly<Record<number, string>> = {
   405: 'The path does not take this method: of any path, for the methods that are not described here',
   408: 'The request did not come in time; the connection is closed',
   409: 'In conflict with what exists',
-  413: 'The body is too large',
+  413: 'The body is larger than what the call takes: 256 KiB; `POST /v1/events` what the operator has set, `POST …/filters/test` 256 KiB beside the largest event',
   415: 'The content type is not one that this call takes',
   417: 'Of `Expect` something else than `100-continue` is asked for; the connection is closed',
   422: 'The input is refused; `errors` says where',

@@ -50,8 +50,9 @@ function internal(): Refusal {
   return new Refusal(500, 'internal', 'Something went wrong here. The request id tells the operator where to look.');
 }
 
-export function tooLarge(): Refusal {
-  return new Refusal(413, 'too_large', 'The request body is larger than this call takes.');
+/** @param limit bytes that the call takes */
+export function tooLarge(limit: number): Refusal {
+  return new Refusal(413, 'too_large', `The request body is larger than the ${limit} bytes that this call takes.`);
 }
 
 export function unknownEncoding(): Refusal {

@@ -14,7 +14,7 @@ const NOTHING = Buffer.alloc(0);
 export function readBytes(limit: number): RequestHandler {
   return (request, response, next) => {
     // Said at once, not when all of it has come.
-    if (Number(request.headers['content-length']) > limit) return next(tooLarge());
+    if (Number(request.headers['content-length']) > limit) return next(tooLarge(limit));
     if (hasBody(request) && isEncoded(request)) return next(unknownEncoding());
     askForBody(request, response);
     if (!hasBody(request)) return next();
@@ -67,7 +67,7 @@ class GatheredBody {
   /** @throws Refusal 413 past the limit, 503 where there is no room for so much */
   append(chunk: Buffer): void {
     const bytes = this.#bytes + chunk.length;
-    if (bytes > this.#limit) throw tooLarge();
+    if (bytes > this.#limit) throw tooLarge(this.#limit);
     if (this.#bytes === 0) {
       this.#room?.growTo(bytes);
       this.#buffer = chunk;

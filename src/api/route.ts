@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Config } from '../config/config.ts';
 import type { Context } from '../context.ts';
 import type { Caller, Scope, TenantRef } from '../domain/scope.ts';
 
@@ -42,6 +43,8 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly query: z.ZodType<Query>;
   /** Absent for a route that takes no body; then one that is sent is refused. */
   readonly body?: z.ZodType<Body>;
+  /** Bytes of the largest body that is read; `MAX_BODY_BYTES` when absent. */
+  readonly largestBody?: (config: Config) => number;
   /** Whether it counts for the tenant's limits (429). */
   readonly isLimited?: true;
   /** Whether it searches a list or waits for a lock of the tenant, and has to wait for the tenant's turn (429). */

@@ -258,8 +258,10 @@ export const PROBLEM_CODES = {
   too_large: {
     status: 413,
     where: WITH_BODY,
-    meaning: 'The body, the event or the batch is larger than what is taken.',
-    remedy: 'Split the batch; an operator sets `MAX_EVENT_BYTES`, `MAX_BATCH_BYTES` and `MAX_BATCH_EVENTS`.',
+    meaning:
+      'The body, the event or the batch is larger than what is taken. The detail says how much that is: of bodies 256 KiB, of `POST /v1/events` `MAX_BATCH_BYTES`, of `POST …/filters/test` 256 KiB beside an event of `MAX_EVENT_BYTES`.',
+    remedy:
+      'Events: split the batch; an operator sets `MAX_EVENT_BYTES`, `MAX_BATCH_BYTES` and `MAX_BATCH_EVENTS`. Other calls: send less; that no variable changes.',
   },
   fan_out_too_large: {
     status: 413,

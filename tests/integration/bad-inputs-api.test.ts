@@ -316,6 +316,28 @@ test.each([
   expect(answer.headers.get('content-type')).toContain('application/problem+json');
 });
 
+test('a body that is too large is told how large it may be', async () => {
+  const { body } = await api('POST', endpoints, `"${'a'.repeat(262_143)}"`);
+  expect(body.detail).toBe('The request body is larger than the 262144 bytes that this call takes.');
+});
+
+test.each([
+  ['POST', '{"url":"https://receiver.example/","url":"https://other.example/"}', ['url']],
+  [
+    'POST',
+    '{"url":"https://receiver.example/","metadata":{"a":1,"a":2},"headers":{"x-a":"1","x-a":"2"}}',
+    ['metadata.a', 'headers.x-a'],
+  ],
+  [
+    'POST',
+    '{"url":"https://receiver.example/","subscriptions":[{"filter":{"data":{"a":[1]},"data":{"b":[1]}}}]}',
+    ['subscriptions.0.filter.data'],
+  ],
+])('a name that is given twice is refused, as either may be meant: %s %s', async (method, body, expected) => {
+  const answer = await api(method, endpoints, body);
+  expect([answer.status, paths(answer)]).toEqual([422, expected]);
+});
+
 test.each([
   'text/plain',
   'application/json; charset=latin1',

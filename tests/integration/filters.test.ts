@@ -208,3 +208,21 @@ test.each([
 ])('filters/test refuses %j with its path', async (body, path) => {
   expect(await filtersTest(body)).toMatchObject({ status: 422, body: { errors: [{ path }] } });
 });
+
+test('a trial takes an event as large as any that is taken beside its filter, and says how much that is', async () => {
+  const { tenant } = await subscribed([]);
+  const { MAX_EVENT_BYTES } = service.context.config;
+  const trial = (bytes: number) =>
+    api('POST', `/v1/tenants/${tenant}/filters/test`, {
+      filter: { data: { a: [{ prefix: 'x' }], b: [{ 'anything-but': Array(1_000).fill('y'.repeat(10)) }] } },
+      event: { type: 'a', data: { a: 'x'.repeat(bytes), b: 'z' } },
+    });
+  expect(await trial(MAX_EVENT_BYTES)).toMatchObject({ status: 200, body: { matched: true } });
+  expect(await trial(2 * MAX_EVENT_BYTES)).toMatchObject({
+    status: 413,
+    body: {
+      code: 'too_large',
+      detail: `The request body is larger than the ${MAX_EVENT_BYTES + 262_144} bytes that this call takes.`,
+    },
+  });
+});

@@ -6,6 +6,7 @@ import { TooManySteps } from '../../routing/explain-cost.ts';
 import { explainMatch, type Failure } from '../../routing/explain-match.ts';
 import { subscriptionClauses } from '../../routing/subscription-clauses.ts';
 import { filterInput, refuseChangedNumbers, typePatterns } from '../filter-input.ts';
+import { MAX_BODY_BYTES } from '../json-body.ts';
 import { defineRoute } from '../route.ts';
 
 /** To parse so many takes about as long as a step. */
@@ -31,9 +32,11 @@ export const testFilter = defineRoute({
     event: z
       .record(z.string(), z.unknown())
       .describe(
-        'The whole event, as `…/payload` has it of one that was accepted: `id`, `type`, `version`, `tenant_id`, `timestamp`, `subject`, `data`, `metadata`. A filter on a field that is left out does not match.',
+        'The whole event, as `GET …/events/{event_id}` has it of one that was accepted, without `accepted_at` and `expunged_at`: `id`, `type`, `version`, `timestamp`, `tenant_id`, `correlation_id`, `subject`, `data`, `metadata`. A filter on a field that is left out does not match.',
       ),
   }),
+  // Of any event that is taken it can be told.
+  largestBody: ({ MAX_EVENT_BYTES }) => MAX_EVENT_BYTES + MAX_BODY_BYTES,
   responses: {
     200: {
       description:
