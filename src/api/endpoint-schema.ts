@@ -36,7 +36,9 @@ const fields = {
       (subscriptions) => subscriptions.reduce((sum, { filter }) => sum + (filter?.length ?? 0), 0) <= MAX_FILTERS,
       `expected at most ${MAX_FILTERS} characters of filters`,
     )
-    .describe('What the endpoint receives; none: everything. An event comes once, however many match.'),
+    .describe(
+      'What the endpoint receives; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match.',
+    ),
   enabled: z.boolean(),
   headers: z
     .unknown()

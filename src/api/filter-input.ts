@@ -15,7 +15,9 @@ export const typePatterns = z
   .array(typePattern)
   .min(1)
   .max(MAX_TYPES)
-  .describe('Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type.');
+  .describe(
+    'Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type but those of system events, which patterns match that begin with `system`.',
+  );
 
 export const filterDescription =
   'An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types.';

@@ -81,7 +81,14 @@ export function ingestPaths(components: Components): Record<string, unknown> {
   const single = jsonSchemaOf(acceptedEvent, 'output', components);
   const batch = jsonSchemaOf(acceptedBatch, 'output', components);
   const cloudEvent = jsonSchemaOf(cloudEventInput, 'input', components);
-  const header = { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 255 } };
+  const header = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description:
+      '1 to 255 printable ASCII characters, as they are or within double quotes (a string of RFC 8941), which are no part of the key.',
+    schema: { type: 'string', maxLength: 257 },
+  };
   const operation = {
     operationId: 'post_events',
     tags: ['events'],

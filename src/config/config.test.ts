@@ -90,6 +90,7 @@ test('all errors are reported together', () => {
   expect(
     problemsOf({ PORT: 'abc', LANES: '0', ROLES: 'boss', HTTPS_ONLY: 'maybe' }).map((problem) => problem.split(':')[0]),
   ).toEqual(['PORT', 'ROLES', 'HTTPS_ONLY', 'LANES']);
+  expect(problemsOf({ HTTPS_ONLY: 'maybe' })).toEqual(['HTTPS_ONLY: expected true, false, 1 or 0']);
   expect(problemsOf({ PORT: '65536', LANES: '0', LOG_LEVEL: 'loud' })).toEqual([
     'PORT: expected 0 to 65535',
     expect.stringMatching(/^LANES: expected 1 to \d+$/),

@@ -28,7 +28,7 @@ export const textLike = (pattern: RegExp, form: string, most?: number) => {
 };
 
 export const flag = z
-  .enum(['true', 'false', '1', '0'], 'expected true or false')
+  .enum(['true', 'false', '1', '0'], 'expected true, false, 1 or 0')
   .transform((text) => text === 'true' || text === '1');
 
 export const list = z.string().transform((text) =>

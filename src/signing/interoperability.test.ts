@@ -55,3 +55,19 @@ test.each(libraries)('we verify what %s signs', (_name, Webhook) => {
     { numRuns: 30 },
   );
 });
+
+test('standardwebhooks verifies a body that is no JSON where it is told not to read it, and none that is no UTF-8', () => {
+  const secret = generateSecret('v1');
+  const headersOf = (body: Buffer) => {
+    const timestamp = Math.floor(Date.now() / 1000);
+    const signature = signWebhook([parseSigningKey(secret)], 'evt_1', timestamp, body);
+    return { 'webhook-id': 'evt_1', 'webhook-timestamp': String(timestamp), 'webhook-signature': signature };
+  };
+  const verify = (body: Buffer, options?: { jsonParse: boolean }) => () =>
+    new StandardWebhook(secret).verify(body, headersOf(body), options);
+  const [text, bytes] = [Buffer.from('no JSON, but ü'), Buffer.from([0xff, 0xd8, 0xff])];
+  expect(verify(text)).toThrow(SyntaxError);
+  expect(verify(text, { jsonParse: false })).not.toThrow();
+  expect(verify(bytes, { jsonParse: false })).toThrow('No matching signature found');
+  expect(verifySignature([parseVerifyingKey(secret)], headersOf(bytes), bytes)).toMatchObject({ ok: true });
+});

@@ -53,7 +53,7 @@ export type Problem = {
   /** Stable: what programs go by. docs/errors.md lists them. */
   code: string;
   request_id: string;
-  /** Where fields are at fault, above all with 422: every fault. */
+  /** Where fields are at fault, above all with 422: the first 100; of a filter, or of data that are not what their schema says, 20, of a schema 50, of a batch of events 1,000. */
   errors?: ({
     /** Dotted: `subscriptions.0.types`. */
     path: string;
@@ -857,9 +857,9 @@ export interface Operations {
           password?: string | undefined;
         } | undefined;
         description?: string | undefined;
-        /** What the endpoint receives; none: everything. An event comes once, however many match. */
+        /** What the endpoint receives; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match. */
         subscriptions?: readonly ({
-          /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
+          /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type but those of system events, which patterns match that begin with `system`. */
           types?: readonly string[] | undefined;
           /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
           filter?: Record<string, unknown> | null | undefined;
@@ -980,9 +980,9 @@ export interface Operations {
           password?: string | undefined;
         } | undefined;
         description?: string | undefined;
-        /** What the endpoint receives; none: everything. An event comes once, however many match. */
+        /** What the endpoint receives; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match. */
         subscriptions?: readonly ({
-          /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
+          /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type but those of system events, which patterns match that begin with `system`. */
           types?: readonly string[] | undefined;
           /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
           filter?: Record<string, unknown> | null | undefined;
@@ -1150,9 +1150,9 @@ export interface Operations {
       body: {
         /** An Amazon EventBridge event pattern over the whole event as it was accepted, before a pinned version casts it, such as `{"data": {"amount": [{"numeric": [">", 100]}]}}`. Absent or null: every event of the types. */
         filter?: Record<string, unknown> | null | undefined;
-        /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type. */
+        /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type but those of system events, which patterns match that begin with `system`. */
         types?: readonly string[] | undefined;
-        /** The whole event, as `…/payload` has it of one that was accepted: `id`, `type`, `version`, `tenant_id`, `timestamp`, `subject`, `data`, `metadata`. A filter on a field that is left out does not match. */
+        /** The whole event, as `GET …/events/{event_id}` has it of one that was accepted, without `accepted_at` and `expunged_at`: `id`, `type`, `version`, `timestamp`, `tenant_id`, `correlation_id`, `subject`, `data`, `metadata`. A filter on a field that is left out does not match. */
         event: Record<string, unknown>;
       };
     };
