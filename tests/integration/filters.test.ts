@@ -118,7 +118,7 @@ test('every event of a batch is matched by itself', async () => {
 
 test('a filter is shown as it was written, its names in their order, and can be changed and taken away', async () => {
   const filter =
-    '{"zz":["x"],"data":{"b.c":[{"anything-but":["y",""]}],"a":[1.5,null,"\\u0000"],"$or":[{"q":[true]},{"r":[{"exists":false}]}]}}';
+    '{"subject":["x"],"data":{"b.c":[{"anything-but":["y",""]}],"a":[1.5,null,"\\u0000"],"$or":[{"q":[true]},{"r":[{"exists":false}]}]}}';
   const { tenant, endpoint } = await subscribed([{ filter: JSON.parse(filter) }]);
   const shown = (await api('GET', endpoint)).body.subscriptions;
   expect(JSON.stringify(shown)).toBe(`[{"filter":${filter}}]`);
@@ -224,5 +224,26 @@ test('a trial takes an event as large as any that is taken beside its filter, an
       code: 'too_large',
       detail: `The request body is larger than the ${MAX_EVENT_BYTES + 262_144} bytes that this call takes.`,
     },
+  });
+});
+
+test('a filter on a field that no event has is refused, and one that an endpoint has already stays', async () => {
+  const { endpoint } = await subscribed([{ filter: { data: { amount: [1] } } }]);
+  const dead = [{ filter: { amount: [1] } }];
+  const refused = { status: 422, body: { errors: [{ path: 'subscriptions.0.filter' }] } };
+  const [, , , tenant, , id] = endpoint.split('/');
+  const url = receiver.url;
+  expect(await api('POST', `/v1/tenants/${tenant}/endpoints`, { url, subscriptions: dead })).toMatchObject(refused);
+  expect(await api('PATCH', endpoint, { subscriptions: dead })).toMatchObject(refused);
+  // As an earlier version stored it.
+  await service.context.apiPool.query('UPDATE endpoints SET subscriptions = $2 WHERE id = $1', [
+    id,
+    JSON.stringify([{ filter: JSON.stringify(dead[0]!.filter) }]),
+  ]);
+  expect(await api('PATCH', endpoint, { description: 'old' })).toMatchObject({ status: 200 });
+  const more = [...dead, { types: ['a'] }];
+  expect(await api('PATCH', endpoint, { subscriptions: more })).toMatchObject({
+    status: 200,
+    body: { subscriptions: more },
   });
 });

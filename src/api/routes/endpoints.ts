@@ -15,6 +15,7 @@ import { createdEndpointSchema, endpointPatch, endpointSchema, newEndpoint } fro
 import { refuseChangedNumbers } from '../filter-input.ts';
 import { objectId } from '../object-id.ts';
 import { pageOf, pagingQuery, readWeighedPage } from '../paging.ts';
+import { refuseDeadFilters } from '../refuse-dead-filters.ts';
 import { refuseLongSchedule } from '../retry-schedule-input.ts';
 import { defineRoute, type RouteRequest } from '../route.ts';
 import { tenantNotFound } from '../tenant-not-found.ts';
@@ -60,6 +61,7 @@ export const createEndpoint = defineRoute({
     const settings = { ...defaultSettings, ...wanted, destination };
     checkTogether(destination, settings);
     refuseLongSchedule(settings.retrySchedule, defaultSettings.retrySchedule, context.config.RETENTION_DAYS);
+    refuseDeadFilters(settings.subscriptions, []);
     const secret = secretFor(settings.signature, own);
     const created = await endpoints.createEndpoint(context, request.tenant, settings, secret, request.caller);
     if (created.kind === 'tenant_gone') throw tenantNotFound();
@@ -127,6 +129,7 @@ export const updateEndpoint = defineRoute({
         const chosen = chooseDestination(given, before.destination);
         checkTogether(chosen ?? before.destination, { ...before, ...settings });
         refuseLongSchedule(settings.retrySchedule, before.retrySchedule, context.config.RETENTION_DAYS);
+        refuseDeadFilters(settings.subscriptions ?? [], before.subscriptions);
         return chosen;
       },
       newSecret: (scheme) => secretFor(scheme, undefined),
