@@ -42,11 +42,11 @@ async function afterOneThatLeft(rest: readonly (RequestHandler | ErrorRequestHan
   return status;
 }
 
-const BUDGET = { budgetBytes: 100, largestBytes: 100, unannouncedBytes: 10 };
+const BUDGET = { budgetBytes: 100, unannouncedBytes: 10 };
 const refuse: ErrorRequestHandler = (error, _request, response, _next) => void response.sendStatus(error.status);
 
 test('what is set aside for a body whose producer left before it was read is not set aside for good', async () => {
-  expect(await afterOneThatLeft([bodyBudget(BUDGET), refuse])).toBe(202);
+  expect(await afterOneThatLeft([bodyBudget(BUDGET)(100), refuse])).toBe(202);
 });
 
 test('a body whose producer left before it was asked for is told to have ended', async () => {
@@ -65,7 +65,7 @@ test('a body that is too large to be taken holds no others up, however slowly it
     if (request.headers['content-length'] === '101') asked.resolve();
     else response.sendStatus(202);
   };
-  server = express().post('/', bodyBudget(BUDGET), hold, refuse).listen(0, '127.0.0.1');
+  server = express().post('/', bodyBudget(BUDGET)(100), hold, refuse).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const socket = connect(port, '127.0.0.1');
@@ -86,7 +86,7 @@ test('bodies of one tenant take half of what there is at the most, and anotherâ€
     if (response.locals.caller.tenant.num === 1) arrivals.shift()?.();
     else response.sendStatus(202);
   };
-  server = express().post('/', asTenant, bodyBudget(BUDGET), hold, refuse).listen(0, '127.0.0.1');
+  server = express().post('/', asTenant, bodyBudget(BUDGET)(100), hold, refuse).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const sockets = [];
@@ -112,7 +112,7 @@ test('bodies of one tenant take half of what there is at the most, and anotherâ€
 
 test('for a body of unknown length more is set aside as it comes, and it is refused where there is no more', async () => {
   const answer: RequestHandler = (_request, response) => void response.sendStatus(202);
-  server = express().post('/', bodyBudget(BUDGET), readBytes(100), answer, refuse).listen(0, '127.0.0.1');
+  server = express().post('/', bodyBudget(BUDGET)(100), readBytes(100), answer, refuse).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const post = async (body: string | ReadableStream) =>

@@ -5,8 +5,6 @@ import { hasBody } from './has-body.ts';
 
 export interface BodyBudgetOptions {
   readonly budgetBytes: number;
-  /** The largest body that is read. */
-  readonly largestBytes: number;
   /** What is set aside at first for a body of unknown length. */
   readonly unannouncedBytes: number;
 }
@@ -17,8 +15,12 @@ const MAX_IDLE_TENANTS = 10_000;
 /**
  * Bounds the memory that request bodies take together, and those of one tenant. What a request announces is set aside before its body is read, and freed when it
  * is answered; past the budget it gets 503 at once. Where nothing is announced more is set aside as it comes: see `roomOf`. One body is taken however large it is when its tenant has none under way.
+ * @returns what makes the handler of a call that reads bodies of so many bytes at the most
  */
-export function bodyBudget({ budgetBytes, largestBytes, unannouncedBytes }: BodyBudgetOptions): RequestHandler {
+export function bodyBudget({
+  budgetBytes,
+  unannouncedBytes,
+}: BodyBudgetOptions): (largestBytes: number) => RequestHandler {
   const all: Account = { takenBytes: 0 };
   const accounts = new Map<number, Account>();
   const accountOf = (caller: Caller | undefined): Account | null => {
@@ -32,7 +34,7 @@ export function bodyBudget({ budgetBytes, largestBytes, unannouncedBytes }: Body
     accounts.set(num, account);
     return account;
   };
-  return (request, response, next) => {
+  return (largestBytes) => (request, response, next) => {
     if (!hasBody(request)) return next();
     const announced = Number(request.headers['content-length'] ?? unannouncedBytes);
     // Nothing of it is kept, and it may take as long as its producer likes to be refused: others need not wait for that.

@@ -40,6 +40,7 @@ test('until it has an app the server answers 503 and says when to come back: to 
 
 test.each([
   ['without a Host', 'GET / HTTP/1.1\r\n\r\n', 400, 'invalid_request'],
+  ['with a fragment', 'GET /metrics#x HTTP/1.1\r\nHost: a\r\n\r\n', 400, 'invalid_request'],
   ['with two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n', 400, 'invalid_request'],
   [
     'with two keys',

@@ -180,6 +180,8 @@ const TWO_KEYS = new Refusal(
   'invalid_request',
   'The header `Idempotency-Key` is given more than once, by a proxy maybe: which one is meant cannot be told.',
 );
+/** RFC 9112, section 3.2: a target has none. What stands before it would be served here, and a proxy may go by all of it. */
+const FRAGMENT = new Refusal(400, 'invalid_request', 'The request target has a fragment (`#`): send it as %23.');
 /** RFC 9112, section 6.1. */
 const UNKNOWN_CODING = new Refusal(
   415,
@@ -190,9 +192,10 @@ const UNKNOWN_CODING = new Refusal(
 const UNMET = new Refusal(417, 'expectation_failed', 'Of `Expect` only `100-continue` is known.');
 
 /** What is wrong with the headers whatever they are sent to, and Node lets pass: of two with one name it keeps the first, or joins them. */
-function refusalOfHead({ httpVersion, headers, rawHeaders }: IncomingMessage): Refusal | null {
+function refusalOfHead({ url, httpVersion, headers, rawHeaders }: IncomingMessage): Refusal | null {
   const { host, 'transfer-encoding': coding, 'idempotency-key': key } = headers;
   if (host === undefined) return httpVersion === '1.1' ? NO_HOST : null;
+  if (url!.includes('#')) return FRAGMENT;
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') return UNKNOWN_CODING;
   if (countOf('host', rawHeaders) > 1) return TWO_HOSTS;
   return key !== undefined && countOf('idempotency-key', rawHeaders) > 1 ? TWO_KEYS : null;

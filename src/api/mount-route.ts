@@ -12,10 +12,9 @@ import { tenantNotFound } from './tenant-not-found.ts';
 export function mountRoutes(app: Express, routes: readonly Route[], context: Context): void {
   const budget = bodyBudget({
     budgetBytes: context.config.INGEST_BUFFER_BYTES / 4,
-    largestBytes: Math.max(...routes.map((route) => largestBodyOf(route, context))),
     unannouncedBytes: MAX_BODY_BYTES,
   });
-  for (const route of routes) mountRoute(app, route, budget, context);
+  for (const route of routes) mountRoute(app, route, budget(largestBodyOf(route, context)), context);
 }
 
 /** Authenticate, find the tenant, read and check the input, handle, reply. */

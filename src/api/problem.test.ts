@@ -66,3 +66,9 @@ test('a refusal is answered as it is', () => {
   const refusal = new Refusal(409, 'conflict', 'No.');
   expect(refusalOf(refusal)).toBe(refusal);
 });
+
+test('names that a caller chose are told by their beginning: an answer is not many times as large as its request', () => {
+  const faults = [{ path: 'p'.repeat(10_000), message: 'm'.repeat(10_000), code: 'too_large' as const }];
+  const [fault] = problemOf(new Refusal(422, 'invalid', 'No.', { faults }), 'req_1').errors!;
+  expect(fault).toEqual({ path: `${'p'.repeat(256)}…`, message: `${'m'.repeat(1_000)}…`, code: 'too_large' });
+});

@@ -13,6 +13,10 @@ export interface Problem {
   readonly errors?: readonly Fault[];
 }
 
+/** Characters of a path and of a message in an answer: names that a caller chose, and names within them, are in both, and there may be a thousand. */
+const LONGEST_PATH = 256;
+const LONGEST_MESSAGE = 1_000;
+
 export function problemOf(refusal: Refusal, requestId: string): Problem {
   const { status, code, message, faults } = refusal;
   return {
@@ -22,8 +26,16 @@ export function problemOf(refusal: Refusal, requestId: string): Problem {
     detail: message,
     code,
     request_id: requestId,
-    ...(faults.length > 0 ? { errors: faults } : {}),
+    ...(faults.length > 0 ? { errors: faults.map(shortened) } : {}),
   };
+}
+
+function shortened(fault: Fault): Fault {
+  return { ...fault, path: cut(fault.path, LONGEST_PATH), message: cut(fault.message, LONGEST_MESSAGE) };
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 /** What callers may see of an error. Bugs and lost infrastructure say nothing of themselves. */

@@ -53,3 +53,7 @@ test('what an endpoint has already stays, beside others too', () => {
 test('it is said what was probably meant', () => {
   expect(faultsOf([{ amount: [1] }])[0]!.message).toContain('did you mean "data.amount"?');
 });
+
+test('a filter that the endpoint has stays, in whatever order its names are sent', () => {
+  expect(faultsOf([{ b: [1], a: { y: [1], x: [1] } }], [{ a: { x: [1], y: [1] }, b: [1] }])).toEqual([]);
+});

@@ -1,4 +1,5 @@
 import { type Fault, Refusal } from '../domain/errors.ts';
+import { canonicalText } from '../event-types/canonical-text.ts';
 import { eventInput } from '../ingest/event-input.ts';
 import type { Clause } from '../routing/condition.ts';
 import { readFilter } from '../routing/read-filter.ts';
@@ -13,12 +14,19 @@ const FIELDS: readonly string[] = Object.keys(eventInput.shape);
  * @throws Refusal 422
  */
 export function refuseDeadFilters(wanted: readonly Subscription[], before: readonly Subscription[]): void {
-  const kept = new Set(before.map(({ filter }) => filter));
-  const faults = wanted.flatMap(({ filter }, i): Fault[] => {
-    const path = filter === undefined || kept.has(filter) ? null : deadPath(filter);
-    return path === null ? [] : [{ path: `subscriptions.${i}.filter`, message: messageOf(path) }];
+  const kept = new Set(before.map(spellingOf));
+  const faults = wanted.flatMap((subscription, i): Fault[] => {
+    const path = subscription.filter === undefined ? null : deadPath(subscription.filter);
+    return path === null || kept.has(spellingOf(subscription))
+      ? []
+      : [{ path: `subscriptions.${i}.filter`, message: messageOf(path) }];
   });
   if (faults.length > 0) throw new Refusal(422, 'invalid', 'The body is not valid.', { faults });
+}
+
+/** One for all orders of the names. */
+function spellingOf({ filter }: Subscription): string {
+  return filter === undefined ? '' : canonicalText(JSON.parse(filter), { left: Number.POSITIVE_INFINITY });
 }
 
 /** A field for which the filter can match nothing; null where it can match something. */

@@ -21,6 +21,10 @@ test('what is apart is passed over, but not that it is there twice', () => {
   expect(repeatedNames('{"data":1,"data":2}', 10, ['data'])).toEqual(['data']);
 });
 
+test('of long names the beginning is told', () => {
+  expect(repeatedNames(`{"${'a'.repeat(1_000)}":{"b":1,"b":2}}`, 10)).toEqual([`${'a'.repeat(100)}.b`]);
+});
+
 test('no more are looked for than are wanted', () => {
   expect(repeatedNames('{"a":1,"a":2,"b":1,"b":2}', 1)).toEqual(['a']);
 });

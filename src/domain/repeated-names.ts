@@ -1,5 +1,8 @@
 import { stringEnd } from './json-slices.ts';
 
+/** Characters of a name that a path tells: what is found many times within one name is not to hold that as often. */
+const SHOWN = 100;
+
 /** An object or array that the walk is in. */
 interface Frame {
   /** The names that it had; null for an array. */
@@ -12,7 +15,7 @@ interface Frame {
 
 /**
  * Dotted paths of names that an object has more than once, at any depth: of several members of a name `JSON.parse` keeps the last, and others that
- * read the text may keep another. What is below the members `apart` of the whole is passed over.
+ * read the text may keep another. Of long names the paths have the beginning. What is below the members `apart` of the whole is passed over.
  * @param text valid JSON
  * @param most when so many are found the rest is not looked at
  */
@@ -58,7 +61,7 @@ function isRepeated(frame: Frame, spelled: string): boolean {
 }
 
 function pathOf(open: readonly Frame[]): string {
-  return open.map(({ at }) => at).join('.');
+  return open.map(({ at }) => String(at).slice(0, SHOWN)).join('.');
 }
 
 function isApart(open: readonly Frame[], apart: readonly string[]): boolean {

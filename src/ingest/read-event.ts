@@ -8,7 +8,7 @@ import { plainInput } from './plain-input.ts';
 import type { EventSlice } from './slice-events.ts';
 import { MAX_FIELDS, tooManyFields } from './survey-events.ts';
 
-/** Names of metadata that are told of one event. */
+/** Names that are told of one event. */
 const MAX_REPEATED = 20;
 
 /** A producer's event, checked, with `data` and `metadata` as they were written. */
@@ -81,7 +81,9 @@ function repeatedIn(members: readonly Member[]): readonly string[] {
   for (const { name, text } of members) {
     if (seen.has(name)) repeated.add(name);
     seen.add(name);
-    if (name === 'metadata') for (const path of repeatedNames(text, MAX_REPEATED)) repeated.add(`metadata.${path}`);
+    if (name === 'metadata')
+      for (const path of repeatedNames(text, MAX_REPEATED - repeated.size)) repeated.add(`metadata.${path}`);
+    if (repeated.size >= MAX_REPEATED) break;
   }
   return [...repeated];
 }

@@ -30,9 +30,8 @@ export function mountIngest(app: Express, context: Context): void {
   const read = readBytes(config.MAX_BATCH_BYTES);
   const budget = bodyBudget({
     budgetBytes: config.INGEST_BUFFER_BYTES / 2,
-    largestBytes: config.MAX_BATCH_BYTES,
     unannouncedBytes: config.MAX_BATCH_BYTES / 8,
-  });
+  })(config.MAX_BATCH_BYTES);
 
   const admit: RequestHandler = async (request, response, next) => {
     response.locals.requestId = newRequestId();
