@@ -1,7 +1,8 @@
 import { type API, type Callback, type ConsumerOptions, kGetApi } from '@platformatic/kafka';
 import { endAnswer } from '../brokers/guard-inflation.ts';
-import { CarefulConsumer, type CarefulOptions } from './careful-consumer.ts';
+import type { CarefulOptions } from './careful-consumer.ts';
 import { dropAborted, type FetchedPartition } from './drop-aborted.ts';
+import { MemberConsumer } from './member-consumer.ts';
 import { PassedOver } from './passed-over.ts';
 
 interface FetchResponse {
@@ -14,7 +15,7 @@ interface FetchedTopic {
 }
 
 /** A consumer to which what a producer took back was never there. */
-export class CommittedConsumer extends CarefulConsumer {
+export class CommittedConsumer extends MemberConsumer {
   /** What it was sent and gives no message of. */
   readonly passedOver = new PassedOver();
   readonly #onFetched: () => void;

@@ -1,8 +1,9 @@
-import type { Consumer, MessagesStream } from '@platformatic/kafka';
+import type { MessagesStream } from '@platformatic/kafka';
 import { guardKafka } from '../brokers/guard-kafka.ts';
 import type { Intake } from './intake.ts';
 import { type KafkaMessage, kafkaMessage } from './kafka-message.ts';
 import type { KafkaTopics } from './kafka-topics.ts';
+import type { MemberConsumer } from './member-consumer.ts';
 import { MessageLines } from './message-lines.ts';
 import { OffsetCommitter, type PartitionOffset } from './offset-committer.ts';
 import { Pump } from './pump.ts';
@@ -15,7 +16,7 @@ const FETCH_WAIT_MS = 500;
 const BUFFERED_MESSAGES = 1_024;
 
 export interface GenerationOptions {
-  readonly consumer: Consumer;
+  readonly consumer: MemberConsumer;
   readonly topics: KafkaTopics;
   readonly intake: Intake;
   readonly isHeld: boolean;
@@ -45,7 +46,8 @@ export class KafkaGeneration {
   constructor(options: GenerationOptions) {
     this.#options = options;
     const { consumer, intake, onTrouble, onCommitFailure } = options;
-    this.#committer = new OffsetCommitter((offsets) => commitOwn(consumer, offsets), onCommitFailure);
+    const { membership } = consumer;
+    this.#committer = new OffsetCommitter((offsets) => consumer.tell(offsets, membership), onCommitFailure);
     this.#pump = new Pump({
       lines: this.#lines,
       intake,
@@ -94,12 +96,15 @@ export class KafkaGeneration {
     this.#options.onOffset(offset);
   }
 
-  /** Ends once the batch under way has ended and the broker was told of it, as far as it can be told. */
-  async close(): Promise<void> {
+  /**
+   * Ends once the batch under way has ended and the broker was told of it, as far as it can be told within seconds.
+   * @param isBroken the broker has just failed the session: it is not asked again for what it could not be told
+   */
+  async close(isBroken = false): Promise<void> {
     this.#abort.abort();
     const closing = this.#stream?.close().catch(() => {});
     await this.#pumping;
-    await this.#committer.close();
+    await this.#committer.close(isBroken);
     await closing;
   }
 
@@ -116,18 +121,6 @@ export class KafkaGeneration {
     if (isFull) this.#stream?.pause();
     else this.#stream?.resume();
   }
-}
-
-/**
- * A partition that went to another member meanwhile is its to tell of: it may be further on. While the client is no member, nothing is known
- * of that, and the broker refuses.
- */
-async function commitOwn(consumer: Consumer, offsets: readonly PartitionOffset[]): Promise<void> {
-  const { assignments } = consumer;
-  const isOwn = ({ topic, partition }: PartitionOffset) =>
-    assignments?.some((own) => own.topic === topic && own.partitions.includes(partition)) ?? true;
-  const own = offsets.filter(isOwn);
-  if (own.length > 0) await consumer.commit({ offsets: own });
 }
 
 function lastOfEach(batch: readonly KafkaMessage[]): Iterable<KafkaMessage> {

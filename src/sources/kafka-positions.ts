@@ -2,6 +2,7 @@ import type { Consumer } from '@platformatic/kafka';
 import type { SourceStarts } from '../store/source-starts.ts';
 import type { SourceLag } from './consumer.ts';
 import type { KafkaTopics } from './kafka-topics.ts';
+import type { MemberConsumer } from './member-consumer.ts';
 
 const LATEST = -1n;
 const EARLIEST = -2n;
@@ -12,10 +13,11 @@ const EARLIEST = -2n;
  * @param starts where it begins, by topic id and partition; absent: with the first message there is
  */
 export async function groupPositions(
-  consumer: Consumer,
+  consumer: MemberConsumer,
   topics: KafkaTopics,
   starts: SourceStarts,
 ): Promise<Map<string, bigint>> {
+  const { membership } = consumer;
   const assignments = consumer.assignments ?? [];
   const positions = new Map<string, bigint>();
   if (assignments.length === 0) return positions;
@@ -30,7 +32,7 @@ export async function groupPositions(
     else if (start === undefined) whole.push({ topic, partition });
     else begun.push({ topic, partition, offset: BigInt(start), leaderEpoch: -1 });
   }
-  if (begun.length > 0) await consumer.commit({ offsets: begun });
+  if (begun.length > 0) await consumer.tell(begun, membership);
   for (const { topic, partition, offset } of begun) positions.set(`${topic}/${partition}`, offset);
   if (whole.length === 0) return positions;
   const names = [...new Set(whole.map(({ topic }) => topic))];

@@ -134,23 +134,28 @@ test('a commit that fails is told, and the membership goes on as long as it is o
   expect(told.commits).toEqual([slow, moved, gone]);
 });
 
-test('what could not be told of a partition is told at the end of the membership, unless the partition is another member’s by then', async () => {
-  for (const [partitions, commits] of [
-    [[0], 2],
-    [[], 1],
-  ] as const) {
+test('what could not be told of a partition is told once more when the group meets or the end is asked for, and not after the session broke', async () => {
+  const ends: readonly (readonly [
+    commits: number,
+    end: (abort: AbortController, consumer: CommittedConsumer) => void,
+  ])[] = [
+    [2, (abort) => abort.abort()],
+    [2, (_, consumer) => consumer.emit('consumer:group:join', {} as never)],
+    [1, (_, consumer) => consumer.emit('error', new Error('broken'))],
+  ];
+  for (const [commits, end] of ends) {
     const { session, told, joined, receive, commit } = sessionOf();
     const abort = new AbortController();
-    const ran = session.run(abort.signal);
+    const ran = session.run(abort.signal).catch(() => {});
     await joined;
     commit.mockReset().mockRejectedValueOnce(new Error('away') as never);
     commit.mockResolvedValue(undefined as never);
     receive(0n);
     await vi.waitUntil(() => told.commits.length === 1);
-    const consumer = commit.mock.contexts[0] as CommittedConsumer;
-    consumer.assignments = [{ topic: 'orders', partitions: [...partitions] }];
-    consumer.emit('consumer:group:join', {} as never);
-    abort.abort();
+    end(abort, commit.mock.contexts[0] as CommittedConsumer);
+    await vi.waitUntil(() => commit.mock.calls.length === commits);
+    // What broke has ended by itself.
+    if (commits === 2) abort.abort();
     await ran;
     expect(commit).toHaveBeenCalledTimes(commits);
   }

@@ -13,7 +13,7 @@ import { KafkaGeneration } from './kafka-generation.ts';
 import { groupLag, groupPositions } from './kafka-positions.ts';
 import { kafkaStarts, type RecallStarts } from './kafka-starts.ts';
 import { type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
-import type { PartitionOffset } from './offset-committer.ts';
+import { END_MS, type PartitionOffset } from './offset-committer.ts';
 
 /** How long a member may be silent before its partitions go to others, and how long members have to join a rebalance. */
 const SESSION_MS = 10_000;
@@ -21,8 +21,6 @@ const REBALANCE_MS = 30_000;
 const HEARTBEAT_MS = 2_000;
 const LAG_MS = 5_000;
 const TOPICS_MS = 15_000;
-/** How long the broker has to answer once the end was asked for. */
-const END_MS = 3_000;
 /** What the log has there is not known. */
 const NO_EPOCH = -1;
 
@@ -87,6 +85,7 @@ export class KafkaSession {
       timers.push(setTimeout(() => this.#cut(), END_MS));
     };
     signal.addEventListener('abort', end);
+    let isBroken = true;
     try {
       // While the client was being loaded, which nobody heard.
       if (signal.aborted) return;
@@ -104,9 +103,10 @@ export class KafkaSession {
       );
       this.#lookForLag();
       if (!signal.aborted) await this.#ended.promise;
+      isBroken = false;
     } finally {
       signal.removeEventListener('abort', end);
-      await this.#close();
+      await this.#close(isBroken && !signal.aborted);
       clearTimeout(this.#doubt);
       for (const timer of timers) clearInterval(timer);
     }
@@ -181,7 +181,7 @@ export class KafkaSession {
   /** Over some failures the client joins the group anew, for as long as a rebalance may take. Where that has failed too it is a member no more, sends no heartbeat, and says so to nobody else. */
   #failCommit(consumer: CommittedConsumer, error: unknown): void {
     this.#options.onCommitFailure(error);
-    if (consumer.isActive() || this.#doubt !== undefined) return;
+    if (this.#isOver || consumer.isActive() || this.#doubt !== undefined) return;
     this.#doubt = setTimeout(() => {
       this.#doubt = undefined;
       if (!consumer.isActive()) this.#ended.reject(error);
@@ -244,11 +244,11 @@ export class KafkaSession {
     if (this.#consumer !== null) cutKafka(this.#consumer);
   }
 
-  async #close(): Promise<void> {
+  async #close(isBroken: boolean): Promise<void> {
     const consumer = this.#consumer;
     this.#isOver = true;
     await this.#turning;
-    await this.#generation?.close();
+    await this.#generation?.close(isBroken);
     this.#generation = null;
     this.#consumer = null;
     await Promise.all([this.#finder.close().catch(() => {}), consumer?.close(true).catch(() => {})]);

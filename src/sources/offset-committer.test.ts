@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { OffsetCommitter, type PartitionOffset } from './offset-committer.ts';
+import { END_MS, OffsetCommitter, type PartitionOffset } from './offset-committer.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => vi.useRealTimers());
@@ -79,8 +79,55 @@ test('at the end it is tried once more, at once, and then no more', async () => 
   broker.isThere = false;
   committer.add(at(0, 42n));
   await passed(0);
-  await committer.close();
+  await committer.close(false);
   expect(broker).toMatchObject({ asked: [['0/42'], ['0/42']], failures: 2 });
   await passed(600_000);
   expect(broker.asked).toHaveLength(2);
+});
+
+test('after what has just failed nothing is tried once more; what is new is tried', async () => {
+  const { committer, broker } = committerOf();
+  broker.isThere = false;
+  committer.add(at(0, 42n));
+  await passed(0);
+  await committer.close(true);
+  expect(broker.asked).toEqual([['0/42']]);
+  const late = committerOf();
+  late.committer.add(at(0, 42n));
+  await late.committer.close(true);
+  expect(late.broker.asked).toEqual([['0/42']]);
+});
+
+test.each([true, false])(
+  'a request that fails during the end is made once more, or not where all is broken: %s',
+  async (isBroken) => {
+    const answer = Promise.withResolvers<void>();
+    const commit = vi.fn(() => answer.promise);
+    const committer = new OffsetCommitter(commit, () => {});
+    committer.add(at(0, 42n));
+    await passed(0);
+    const closed = committer.close(isBroken);
+    answer.reject(new Error('away'));
+    await closed;
+    expect(commit).toHaveBeenCalledTimes(isBroken ? 1 : 2);
+  },
+);
+
+test('a broker that is silent at the end is waited for a few seconds, and then told nothing more', async () => {
+  const answer = Promise.withResolvers<void>();
+  const commit = vi.fn(() => answer.promise);
+  const committer = new OffsetCommitter(commit, () => {});
+  committer.add(at(0, 42n));
+  await passed(0);
+  let isClosed = false;
+  const closed = committer.close(false).then(() => {
+    isClosed = true;
+  });
+  await passed(END_MS - 1);
+  expect(isClosed).toBe(false);
+  await passed(1);
+  await closed;
+  answer.reject(new Error('It did not answer.'));
+  await passed(600_000);
+  expect(commit).toHaveBeenCalledTimes(1);
 });

@@ -7,6 +7,8 @@ export interface PartitionOffset {
   readonly leaderEpoch: number;
 }
 
+/** How long the broker has to answer once the end was asked for. */
+export const END_MS = 3_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -21,8 +23,10 @@ export class OffsetCommitter {
   #newest = new Map<string, PartitionOffset>();
   #running: Promise<void> | null = null;
   #isClosed = false;
+  /** What could not be told is not told again. */
+  #isLastTry = false;
   /** Ends a pause. */
-  #wake: () => void = () => {};
+  #wake: (() => void) | null = null;
 
   constructor(commit: (offsets: PartitionOffset[]) => Promise<void>, onFailure: (error: unknown) => void) {
     this.#commit = commit;
@@ -32,13 +36,28 @@ export class OffsetCommitter {
   add(offset: PartitionOffset): void {
     this.#newest.set(keyOf(offset), offset);
     this.#running ??= this.#run();
-    this.#wake();
+    this.#wake?.();
   }
 
-  /** Ends once everything that was added has been told, or could not be when it was tried once more. Never rejects. */
-  async close(): Promise<void> {
+  /**
+   * Ends once everything that was added has been told, or could not be when it was tried once more; within seconds. Never rejects.
+   * @param isBroken what could not be told is not tried once more: whoever is silent would be waited for again
+   */
+  async close(isBroken: boolean): Promise<void> {
     this.#isClosed = true;
-    this.#wake();
+    this.#isLastTry = isBroken;
+    // All that waits while it pauses could not be told.
+    if (isBroken && this.#wake !== null) this.#newest.clear();
+    this.#wake?.();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, END_MS);
+    await Promise.race([promise, this.#settled()]);
+    clearTimeout(timer);
+    this.#isLastTry = true;
+    this.#newest.clear();
+  }
+
+  async #settled(): Promise<void> {
     while (this.#running !== null) await this.#running;
   }
 
@@ -49,7 +68,7 @@ export class OffsetCommitter {
       const isLast = this.#isClosed;
       const untold = await this.#tell();
       failures = untold.length === 0 ? 0 : failures + 1;
-      if (untold.length === 0 || isLast) continue;
+      if (untold.length === 0 || isLast || this.#isLastTry) continue;
       const hasNews = this.#newest.size > 0;
       for (const offset of untold) if (!this.#newest.has(keyOf(offset))) this.#newest.set(keyOf(offset), offset);
       if (!hasNews) await this.#pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10)));
@@ -73,8 +92,11 @@ export class OffsetCommitter {
   async #pause(ms: number): Promise<void> {
     if (this.#isClosed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    const timer = setTimeout(resolve, ms);
+    this.#wake = () => {
+      this.#wake = null;
+      resolve();
+    };
+    const timer = setTimeout(() => this.#wake?.(), ms);
     await promise;
     clearTimeout(timer);
   }
