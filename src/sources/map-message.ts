@@ -4,10 +4,18 @@ import type { RawEvent } from '../ingest/accept.ts';
 import { decodeText, parseJson } from '../ingest/json-text.ts';
 import { refusalFor } from '../ingest/rejection.ts';
 import { sliceEvents } from '../ingest/slice-events.ts';
+import { boundedPart, longestPart, longestPicked } from './bounded-part.ts';
 import type { IncomingMessage } from './intake.ts';
 import { type Values, valuesIn } from './json-pointer.ts';
 
 type DeclaredMapping = Extract<SourceMapping, { format: 'mapped' }>;
+
+/** A message, and what of it was read already. */
+interface Reading {
+  readonly message: IncomingMessage;
+  readonly maxEventBytes: number;
+  readonly body: () => Values;
+}
 
 const HEAD = ['tenant_id', 'type', 'id', 'version', 'timestamp', 'correlation_id', 'subject'] as const;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -15,21 +23,21 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * Makes an event of a message, field by field. `data` is cut out of the body as it is written there. Fields that are not in the message are
  * left out of the event; `type` and `data` must be.
- * @throws Refusal when the body is not JSON although the mapping looks into it, or what comes of it is too large
+ * @throws Refusal when the body is not JSON although the mapping looks into it, or what the mapping reads, or comes of it, is too large
  */
 export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping, maxEventBytes: number): RawEvent {
-  const body = lazily(() => valuesIn(jsonText(message.body)));
+  const reading: Reading = { message, maxEventBytes, body: lazily(() => valuesIn(jsonText(message.body))) };
   const head: Record<string, unknown> = {};
   for (const name of HEAD) {
     const from = mapping[name];
-    const value = from === undefined ? undefined : textOf(fieldOf(from, message, body), name, from);
+    const value = from === undefined ? undefined : textOf(fieldOf(from, reading), name, from);
     if (value !== undefined) head[name] = value;
   }
   if (head.type === undefined) throw unmapped('type', mapping.type, 'is not there');
-  const data = fieldOf(mapping.data, message, body);
+  const data = fieldOf(mapping.data, reading);
   if (data === undefined) throw unmapped('data', mapping.data, 'is not there');
   const key = mapping.idempotency_key;
-  const idempotency = key === undefined ? undefined : textOf(fieldOf(key, message, body), 'idempotency_key', key);
+  const idempotency = key === undefined ? undefined : textOf(fieldOf(key, reading), 'idempotency_key', key);
   const metadata = idempotency === undefined ? '' : `,"metadata":${JSON.stringify({ idempotency_key: idempotency })}`;
   const text = `${JSON.stringify(head).slice(0, -1)},"data":${data}${metadata}}`;
   return parsed(text, maxEventBytes);
@@ -45,31 +53,34 @@ function parsed(text: string, maxEventBytes: number): RawEvent {
 }
 
 /** The JSON text of what a mapping names; undefined when the message has no such thing. */
-function fieldOf(from: string, message: IncomingMessage, body: () => Values): string | undefined {
+function fieldOf(from: string, { message, maxEventBytes, body }: Reading): string | undefined {
   const colon = from.indexOf(':');
   const [kind, rest] = colon < 0 ? [from, ''] : [from.slice(0, colon), from.slice(colon + 1)];
+  const most = kind === 'body' && rest !== '' ? longestPicked(maxEventBytes) : longestPart(maxEventBytes);
   switch (kind) {
     case 'body':
+      boundedPart(message.body, most, from);
       return body()(rest);
     case 'const':
       return JSON.stringify(rest);
     case 'header':
-      return jsonOfBytes(message.headers.get(rest), from);
+      return jsonOfBytes(message.headers.get(rest), most, from);
     case 'attribute':
       return JSON.stringify(message.attributes.get(rest));
     case 'key':
-      return jsonOfBytes(message.key ?? undefined, from);
+      return jsonOfBytes(message.key ?? undefined, most, from);
     case 'text':
-      return jsonOfBytes(message.body, from);
+      return jsonOfBytes(message.body, most, from);
     case 'base64':
-      return JSON.stringify(Buffer.from(message.body).toString('base64'));
+      return JSON.stringify(Buffer.from(boundedPart(message.body, most, from)).toString('base64'));
     default:
       return message.timestampMs === null ? undefined : JSON.stringify(new Date(message.timestampMs).toISOString());
   }
 }
 
-function jsonOfBytes(bytes: Uint8Array | undefined, from: string): string | undefined {
+function jsonOfBytes(bytes: Uint8Array | undefined, most: number, from: string): string | undefined {
   if (bytes === undefined) return undefined;
+  boundedPart(bytes, most, from);
   try {
     return JSON.stringify(decoder.decode(bytes));
   } catch {

@@ -5,6 +5,7 @@ import type { RawEvent } from '../ingest/accept.ts';
 import { decodeText, parseEvents } from '../ingest/json-text.ts';
 import { readCloudEvent } from '../ingest/read-cloud-event.ts';
 import { refusalFor } from '../ingest/rejection.ts';
+import { boundedPart, longestPart } from './bounded-part.ts';
 import type { IncomingMessage } from './intake.ts';
 
 /** What attributes are called among headers: Kafka's binding (kafka-protocol-binding.md §3.2.3) and AMQP's (amqp-protocol-binding.md §3.1.3). */
@@ -18,9 +19,10 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * @throws Refusal when it is not even JSON, surely too large, or in a form that nobody reads here
  */
 export function readCloudMessage(message: IncomingMessage, tenantExtension: string, maxEventBytes: number): RawEvent {
-  const contentType = textOf(message.headers.get('content-type'), 'content-type');
+  const most = longestPart(maxEventBytes);
+  const contentType = textOf(message.headers.get('content-type'), most, 'content-type');
   if (contentType !== undefined && STRUCTURED.test(contentType)) {
-    const text = structuredText(message.body, maxEventBytes);
+    const text = structuredText(boundedPart(message.body, most, 'body'), maxEventBytes);
     return readCloudEvent(readStructured(text), text, { tenantExtension });
   }
   if (contentType !== undefined && /^application\/cloudevents/i.test(contentType)) {
@@ -31,10 +33,11 @@ export function readCloudMessage(message: IncomingMessage, tenantExtension: stri
     );
   }
   const attributes = [...message.headers].flatMap(([name, value]) =>
-    PREFIX.test(name) ? [[name.replace(PREFIX, ''), textOf(value, name)] as const] : [],
+    PREFIX.test(name) ? [[name.replace(PREFIX, ''), textOf(value, most, name)] as const] : [],
   );
-  const result = readBinary({ attributes, contentType, body: message.body });
-  return readCloudEvent(result, Buffer.from(message.body).toString('latin1'), { tenantExtension });
+  const body = boundedPart(message.body, most, 'body');
+  const result = readBinary({ attributes, contentType, body });
+  return readCloudEvent(result, Buffer.from(body).toString('latin1'), { tenantExtension });
 }
 
 /** @throws Refusal */
@@ -47,8 +50,9 @@ function structuredText(body: Uint8Array, maxEventBytes: number): string {
   return text;
 }
 
-function textOf(bytes: Uint8Array | undefined, name: string): string | undefined {
+function textOf(bytes: Uint8Array | undefined, most: number, name: string): string | undefined {
   if (bytes === undefined) return undefined;
+  boundedPart(bytes, most, `header:${name}`);
   try {
     return decoder.decode(bytes);
   } catch {

@@ -51,6 +51,40 @@ test('a key or header that is far larger than any event is not decoded either', 
   expect(having(large.subarray(1)).map((each) => reasonOf(mapping, each))).toEqual(['unmapped', 'unmapped']);
 });
 
+test('what the mapping does not read may be as large as it likes', () => {
+  const large = Buffer.alloc(6 * MAX_EVENT_BYTES + 1, 0xff);
+  const having = (body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}): IncomingMessage => {
+    const given = message(body, headers);
+    return { ...given, key: large, headers: new Map([...given.headers, ['trace', large]]) };
+  };
+  const event = '{"type":"a","data":1}';
+  expect(reasonOf({ format: 'envelope' }, having(event))).toBe('event');
+  expect(reasonOf(MAPPED, having(event))).toBe('event');
+  expect(reasonOf({ format: 'mapped', type: 'const:a', data: 'header:h' }, having(large, { h: 'x' }))).toBe('event');
+  expect(reasonOf(CLOUD_EVENTS, having('1', BINARY))).toBe('event');
+  const ofAttribute = { ...message('1', BINARY), headers: new Map([...message('', BINARY).headers, ['ce_a', large]]) };
+  expect(reasonOf(CLOUD_EVENTS, ofAttribute)).toBe('too_large');
+  const ofType = {
+    ...message('1', BINARY),
+    headers: new Map([...message('', BINARY).headers, ['content-type', large]]),
+  };
+  expect(reasonOf(CLOUD_EVENTS, ofType)).toBe('too_large');
+});
+
+test('a body of which fields alone are read may be larger than one that is an event, as large as where events have the usual size', () => {
+  const bodyOf = (bytes: number) => message(JSON.stringify({ n: 1, rest: 'x'.repeat(bytes) }));
+  const picked: SourceMapping = { format: 'mapped', type: 'const:a', data: 'body:/n' };
+  const kinds = (mapping: SourceMapping, bytes: number) => {
+    const read = readMessage(bodyOf(bytes), mapping, 16_384);
+    return read.ok ? 'event' : read.problem.reason;
+  };
+  expect(kinds(picked, 300_000)).toBe('event');
+  expect(kinds(picked, 1_500_000)).toBe('event');
+  expect(kinds(picked, 1_600_000)).toBe('too_large');
+  for (const data of ['body', 'body:', 'text', 'base64'])
+    expect(kinds({ format: 'mapped', type: 'const:a', data }, 300_000)).toBe('too_large');
+});
+
 test('what is kept of a rejected message is read also where events are small', () => {
   const given = message(JSON.stringify({ n: 1, rest: 'x'.repeat(250_000) }));
   expect(readMessage(given, { format: 'mapped', type: 'const:a', data: 'body:/n' }, 1_000).ok).toBe(true);

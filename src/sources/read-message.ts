@@ -2,12 +2,11 @@ import type { SourceMapping } from '../config/source-schema.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { RawEvent } from '../ingest/accept.ts';
 import { readOne } from '../ingest/read-request.ts';
-import { LONGEST_ESCAPE } from '../ingest/survey-events.ts';
+import { boundedPart, longestPart } from './bounded-part.ts';
 import type { IncomingMessage } from './intake.ts';
 import { mapMessage } from './map-message.ts';
 import type { MessageProblem } from './message-problem.ts';
 import { readCloudMessage } from './read-cloud-message.ts';
-import { KEPT_BYTES } from './rejected-message.ts';
 
 export type ReadMessage =
   | { readonly ok: true; readonly raw: RawEvent }
@@ -20,8 +19,6 @@ export type ReadMessage =
 export function readMessage(message: IncomingMessage, mapping: SourceMapping, maxEventBytes: number): ReadMessage {
   const { wholeBytes = 0, body, unreadable: why } = message;
   if (wholeBytes > body.length) return { ok: false, problem: tooLarge(wholeBytes) };
-  const largest = largestPart(message);
-  if (largest > longestPart(maxEventBytes)) return { ok: false, problem: tooLarge(largest) };
   if (why !== undefined) return { ok: false, problem: unreadable(why) };
   try {
     return { ok: true, raw: rawOf(message, mapping, maxEventBytes) };
@@ -31,26 +28,11 @@ export function readMessage(message: IncomingMessage, mapping: SourceMapping, ma
   }
 }
 
-/** Bytes of its body, its key or one of its headers: data may come from any of them. */
-function largestPart({ body, key, headers }: IncomingMessage): number {
-  let bytes = Math.max(body.length, key?.length ?? 0);
-  for (const value of headers.values()) if (value.length > bytes) bytes = value.length;
-  return bytes;
-}
-
-/**
- * Bytes of a part that is read. A broker may give a hundred times as many, and to read these may take seconds, or all the memory there is, to
- * find that they are too large.
- */
-function longestPart(maxEventBytes: number): number {
-  return Math.max(LONGEST_ESCAPE * maxEventBytes, KEPT_BYTES);
-}
-
 /** @throws Refusal */
 function rawOf(message: IncomingMessage, mapping: SourceMapping, maxEventBytes: number): RawEvent {
   switch (mapping.format) {
     case 'envelope':
-      return readOne(message.body, maxEventBytes);
+      return readOne(boundedPart(message.body, longestPart(maxEventBytes), 'body'), maxEventBytes);
     case 'cloudevents':
       return readCloudMessage(message, mapping.tenant_extension, maxEventBytes);
     case 'mapped':
@@ -64,6 +46,6 @@ function unreadable(why: string): MessageProblem {
 }
 
 function tooLarge(bytes: number): MessageProblem {
-  const detail = `The message has ${bytes} bytes in its body, its key or a header, more than any event may have.`;
+  const detail = `The message has ${bytes} bytes in its body, more than any event may have.`;
   return { reason: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }

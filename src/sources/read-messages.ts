@@ -3,7 +3,7 @@ import type { SourceMapping } from '../config/source-schema.ts';
 import type { IncomingMessage } from './intake.ts';
 import { type ReadMessage, readMessage } from './read-message.ts';
 
-/** How many bytes of bodies are read before others have a turn of the event loop: a few milliseconds, tens for the worst. */
+/** How many bytes are read before others have a turn of the event loop: a few milliseconds, tens for the worst. */
 const TURN_BYTES = 256 * 1024;
 
 /** `readMessage` of each message of a batch, which may be megabytes: others have a turn in between. */
@@ -19,8 +19,14 @@ export async function readMessages(
       await nextTurn();
       bytes = 0;
     }
-    bytes += message.body.length;
+    bytes += bytesOf(message);
     read.push(readMessage(message, mapping, maxEventBytes));
   }
   return read;
+}
+
+function bytesOf({ body, key, headers }: IncomingMessage): number {
+  let bytes = body.length + (key?.length ?? 0);
+  for (const value of headers.values()) bytes += value.length;
+  return bytes;
 }
