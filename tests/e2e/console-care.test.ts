@@ -245,6 +245,24 @@ test('a purge ends with the view, and does not reach what comes while it runs', 
   expect(JSON.parse(bodies[1]!)).toEqual({ ...JSON.parse(bodies[0]!), cursor: 'after_1' });
 });
 
+test('a purge ends where a process of the version before answers, which says only whether it is complete', async () => {
+  const { page } = await openDeadLetters('purged-before', 1);
+  const bodies: string[] = [];
+  await page.route('**/purge', async (route) => {
+    bodies.push(route.request().postData()!);
+    // Asked on and on it would never say anything else.
+    if (bodies.length > 2) return route.fulfill({ status: 500, body: 'It was complete.' });
+    return route.fulfill({ json: { purged: 1_000, complete: bodies.length === 2 } });
+  });
+  await page.getByRole('button', { name: 'Purge all …' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Purge all' }).click();
+  const told = page.getByRole('status').getByText(/2,000/).first();
+  await told.waitFor();
+  expect(await told.textContent()).toBe('Given up: 2,000.');
+  expect(bodies).toHaveLength(2);
+  expect(bodies[1]).toBe(bodies[0]);
+});
+
 test('after something was done, a reading that fails leaves what was read before', async () => {
   const { id } = await createEndpoint(api, { url: receiver.url('/kept') }, 'kept');
   const { page, heading } = await signIn(OPERATOR_KEY);

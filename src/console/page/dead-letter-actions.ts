@@ -46,9 +46,10 @@ export function purgeAll({ api, act }: Opening, tenant: string, filter: DeadLett
       const answer = await api.call('POST', path, { body: from }).catch((error: unknown) => {
         throw purged === 0 ? error : new Error(`After ${count(purged)} were given up: ${(error as Error).message}`);
       });
-      const part = JSON.parse(answer) as { purged: number; next: string | null };
+      const part = JSON.parse(answer) as { purged: number; complete: boolean; next?: string | null };
       purged += part.purged;
-      next = part.next;
+      // A process of the version before says no place to go on from, and begins each call anew.
+      next = part.complete ? null : part.next;
     }
     return next === null ? `Given up: ${count(purged)}.` : `Given up: ${count(purged)}. The rest is left.`;
   };
