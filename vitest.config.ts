@@ -15,6 +15,7 @@ const unit = [
   'tests/bench/**/*.test.ts',
   'tests/chaos/harness/**/*.test.ts',
   'tests/architecture/**/*.test.ts',
+  'tests/support/*.test.ts',
 ];
 /**
  * What `npm test` leaves to `npm run test:all`, so that it takes minutes, not ten: servers and a browser that no npm package brings, crashes and races
