@@ -1,24 +1,46 @@
-import { Cluster, type RedisOptions } from 'ioredis';
-import { expect, onTestFinished, test } from 'vitest';
+import { Cluster, type Redis, type RedisOptions } from 'ioredis';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { openRedis } from './redis.ts';
 
+const REPLICA = "READONLY You can't write against a read only replica.";
+
+/** What is done about an error: 1 makes the connection anew, 2 sends the command again as well. */
+function onError(client: ReturnType<typeof openRedis>) {
+  client.on('error', () => {});
+  onTestFinished(() => client.disconnect());
+  expect(client.options).toMatchObject({ reconnectOnError: expect.any(Function) });
+  const { reconnectOnError } = client.options as { reconnectOnError: (error: Error) => unknown };
+  return (message: string) => reconnectOnError(new Error(message));
+}
+
 test.each([
-  ["READONLY You can't write against a read only replica.", 2],
+  [REPLICA, 2],
   // As Redis 6.2 says it of a script, and everything that BullMQ writes is one.
-  ["ERR Error running script (call to f_1): @user_script:1: -READONLY You can't write against a read only replica.", 2],
+  [`ERR Error running script (call to f_1): @user_script:1: -${REPLICA}`, 2],
   ["OOM command not allowed when used memory > 'maxmemory'.", false],
   ['ERR wrong number of arguments', false],
 ])(
   'a connection to a replica that was the primary is made anew, and the command sent again: %s',
   (message, expected) => {
-    const client = openRedis('redis://127.0.0.1:1', {});
-    client.on('error', () => {});
-    onTestFinished(() => client.disconnect());
-    expect(client.options).toMatchObject({ reconnectOnError: expect.any(Function) });
-    const { reconnectOnError } = client.options as { reconnectOnError: (error: Error) => unknown };
-    expect(reconnectOnError(new Error(message))).toBe(expected);
+    expect(onError(openRedis('redis://127.0.0.1:1', {}))(message)).toBe(expected);
   },
 );
+
+test('where no command can wait for the new connection, it fails with what Redis said', () => {
+  expect(onError(openRedis('redis://127.0.0.1:1', { enableOfflineQueue: false }))(REPLICA)).toBe(1);
+});
+
+test('to a Redis that stays a replica a connection is made anew every two seconds at most, each for itself', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const client = openRedis('redis://127.0.0.1:1', {}) as Redis;
+  const [first, copy] = [onError(client), onError(client.duplicate())];
+  expect([first(REPLICA), copy(REPLICA), first(REPLICA), copy(REPLICA)]).toEqual([2, 2, false, false]);
+  vi.advanceTimersByTime(1_999);
+  expect(first(REPLICA)).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect([first(REPLICA), first(REPLICA), copy(REPLICA)]).toEqual([2, false, 2]);
+});
 
 /** BullMQ waits for jobs on a copy for up to ten seconds, and gives up by itself a second later. */
 const LONGEST_WAIT_MS = 11_000;

@@ -11,7 +11,6 @@ export type RedisTuning = Pick<
   | 'socketTimeout'
   | 'connectTimeout'
   | 'retryStrategy'
-  | 'reconnectOnError'
 >;
 
 /** After this long without an answer a connection is given up, in ms: that of a host that was lost would be waited for until the kernel does, a quarter of an hour. */
@@ -19,12 +18,14 @@ const SILENT_MS = 6_000;
 /** The same for copies of a connection, by which BullMQ waits for jobs: up to ten seconds at a time (its `maximumBlockTimeout`), and it gives up itself a second later. */
 const WAITING_SILENT_MS = 15_000;
 
-/** Reconnects quickly and for ever; a replica that was promoted away answers READONLY, and the connection is made anew. */
+/** How seldom a connection is made anew because a replica answers on it, in ms: what takes no writes may stay so for long. */
+const REPLICA_PAUSE_MS = 2_000;
+
+/** Reconnects quickly and for ever. */
 const RECONNECT: RedisTuning = {
   connectTimeout: 5_000,
   socketTimeout: SILENT_MS,
   retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
-  reconnectOnError: (error) => (isReplica(error) ? 2 : false),
 };
 
 /** `text` is what {@link readRedisAddress} reads. */
@@ -33,16 +34,34 @@ export function openRedis(text: string, more: RedisTuning): Redis | Cluster {
   if (client instanceof Cluster) {
     const duplicate = client.duplicate.bind(client);
     client.duplicate = (nodes, options) =>
-      duplicate(nodes, { ...options, redisOptions: { ...options?.redisOptions, socketTimeout: WAITING_SILENT_MS } });
+      duplicate(nodes, { ...options, redisOptions: { ...options?.redisOptions, ...waiting(more) } });
   } else {
     const duplicate = client.duplicate.bind(client);
-    client.duplicate = (override) => duplicate({ ...override, socketTimeout: WAITING_SILENT_MS });
+    client.duplicate = (override) => duplicate({ ...override, ...waiting(more) });
   }
   return client;
 }
 
+/** What a copy has for its own. */
+function waiting(more: RedisTuning): Pick<RedisOptions, 'socketTimeout' | 'reconnectOnError'> {
+  return { socketTimeout: WAITING_SILENT_MS, reconnectOnError: leaveReplica(more) };
+}
+
+/**
+ * A primary that became a replica answers READONLY, and its address may lead to the new one. Redis's own error goes to whoever asked, so that
+ * refused writes are known, unless the command can wait for the new connection (without an offline queue it would fail for want of that).
+ */
+function leaveReplica({ enableOfflineQueue }: RedisTuning): (error: Error) => false | 1 | 2 {
+  let leftAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (!isReplica(error) || performance.now() - leftAt < REPLICA_PAUSE_MS) return false;
+    leftAt = performance.now();
+    return enableOfflineQueue === false ? 1 : 2;
+  };
+}
+
 function connect(text: string, more: RedisTuning): Redis | Cluster {
-  const options = { ...RECONNECT, ...more };
+  const options = { ...RECONNECT, ...more, reconnectOnError: leaveReplica(more) };
   const address = readRedisAddress(text);
   if (address === null) throw new Error('REDIS_URL has a form that is not known');
   if (address.kind === 'one') return new Redis(text, options);
