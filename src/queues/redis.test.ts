@@ -1,6 +1,6 @@
 import { Cluster, type Redis, type RedisOptions } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { openRedis } from './redis.ts';
+import { evictionProblem, openRedis } from './redis.ts';
 
 const REPLICA = "READONLY You can't write against a read only replica.";
 
@@ -61,5 +61,45 @@ test.each([
       'redisOptions' in options ? options.redisOptions!.socketTimeout : (options as RedisOptions).socketTimeout;
     expect(silentMs(client)).toBeLessThanOrEqual(8_000);
     expect(silentMs(copy)).toBeGreaterThan(LONGEST_WAIT_MS);
+  },
+);
+
+/** A Cluster whose masters answer so about their memory, one after the other. */
+function clusterOf(...policies: readonly (string | Error)[]): Cluster {
+  const cluster = openRedis('redis+cluster://127.0.0.1:1', {}) as Cluster;
+  cluster.on('error', () => {});
+  onTestFinished(() => cluster.disconnect());
+  const masters = policies.map((policy) => ({
+    info: async () => {
+      if (policy instanceof Error) throw policy;
+      return `maxmemory_policy:${policy}\r\n`;
+    },
+  }));
+  vi.spyOn(cluster, 'nodes').mockImplementation((role) => (role === 'master' ? masters : []) as unknown as Redis[]);
+  // Any of them, as it happens.
+  let asked = 0;
+  vi.spyOn(cluster, 'info').mockImplementation(() => masters[asked++ % masters.length]!.info());
+  return cluster;
+}
+
+const away = new Error('Connection is closed.');
+
+test.each([
+  [['noeviction', 'noeviction'], null],
+  [['noeviction', 'allkeys-lru'], 'Redis evicts keys (maxmemory-policy allkeys-lru). Set it to noeviction.'],
+  [
+    ['volatile-lru', 'noeviction', 'allkeys-lru', 'volatile-lru'],
+    'Redis evicts keys (maxmemory-policy allkeys-lru, volatile-lru). Set it to noeviction.',
+  ],
+  [[away, 'allkeys-lru'], 'Redis evicts keys (maxmemory-policy allkeys-lru). Set it to noeviction.'],
+])('each master of a Cluster is asked whether it evicts keys: %j', async (policies, expected) => {
+  const cluster = clusterOf(...policies);
+  for (let times = 0; times < 3; times++) expect(await evictionProblem(cluster)).toBe(expected);
+});
+
+test.each([[['noeviction', away]], [[]]])(
+  'what a Cluster evicts is not known while a master is away, or all: %j',
+  async (policies) => {
+    await expect(evictionProblem(clusterOf(...policies))).rejects.toThrow();
   },
 );

@@ -80,8 +80,20 @@ function connect(text: string, more: RedisTuning): Redis | Cluster {
 /**
  * BullMQ's keys must not be evicted: a ring that vanishes costs latency, but half a job confuses every worker.
  * @returns what is wrong and what to do, or null
+ * @throws Error when it is not known: Redis cannot be asked, or of a Cluster not every master, and those that can have nothing wrong
  */
 export async function evictionProblem(client: Redis | Cluster): Promise<string | null> {
-  const policy = /maxmemory_policy:(\S+)/.exec(await client.info('memory'))?.[1] ?? 'noeviction';
-  return policy === 'noeviction' ? null : `Redis evicts keys (maxmemory-policy ${policy}). Set it to noeviction.`;
+  // Where a Cluster as such is asked, any of its nodes answers.
+  const masters = client instanceof Cluster ? client.nodes('master') : [client];
+  if (masters.length === 0) throw new Error('no master of the Cluster is known');
+  const answers = await Promise.allSettled(masters.map(evictionPolicy));
+  const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  const evicting = [...new Set(found)].filter((policy) => policy !== 'noeviction').sort();
+  if (evicting.length > 0) return `Redis evicts keys (maxmemory-policy ${evicting.join(', ')}). Set it to noeviction.`;
+  for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+  return null;
+}
+
+async function evictionPolicy(node: Redis): Promise<string> {
+  return /maxmemory_policy:(\S+)/.exec(await node.info('memory'))?.[1] ?? 'noeviction';
 }
