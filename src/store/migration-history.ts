@@ -32,13 +32,22 @@ export async function pendingMigrations(db: Queryable, files: readonly Migration
   const applied = await readHistory(db);
   return files.filter((file) => {
     const checksum = applied.get(file.name);
-    if (checksum !== undefined && checksum !== checksumOf(file) && checksum !== FORMER_CHECKSUMS.get(file.name)) {
+    if (checksum !== undefined && !isOf(checksum, file)) {
       throw new Error(
         `Migration ${file.name} was edited after it had been applied. Restore the file and add a new migration instead.`,
       );
     }
     return checksum === undefined;
   });
+}
+
+/** Whether it is the script's checksum, or a former one's, or what former versions noted where git had written line ends of Windows. */
+function isOf(checksum: string, { name, script }: MigrationFile): boolean {
+  return (
+    checksum === checksumOf(script) ||
+    checksum === FORMER_CHECKSUMS.get(name) ||
+    checksum === checksumOf(script.replaceAll('\n', '\r\n'))
+  );
 }
 
 /** @returns the checksums of those that were applied, by name */
@@ -55,7 +64,7 @@ async function readHistory(db: Queryable): Promise<ReadonlyMap<string, string>> 
 export async function noteMigration(db: Queryable, migration: MigrationFile): Promise<void> {
   await db.query(
     `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ($1, $2, $3, now(), 1)`,
-    [randomUUID(), checksumOf(migration), migration.name],
+    [randomUUID(), checksumOf(migration.script), migration.name],
   );
 }
 
@@ -71,6 +80,6 @@ export async function findUnknownMigrations(db: Queryable): Promise<readonly str
 }
 
 /** Prisma's checksum: SHA-256 of the script, in hex. */
-function checksumOf(migration: MigrationFile): string {
-  return createHash('sha256').update(migration.script).digest('hex');
+function checksumOf(script: string): string {
+  return createHash('sha256').update(script).digest('hex');
 }

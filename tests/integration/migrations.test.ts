@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { migrate } from '../../src/store/migrate.ts';
 import { listMigrations } from '../../src/store/migration-files.ts';
@@ -84,4 +85,15 @@ test('a database that has had a migration as it was before any release goes on w
   expect(await migrate(database.url)).toEqual([]);
   await setChecksum('0'.repeat(64));
   await expect(migrate(database.url)).rejects.toThrow(`Migration ${COUNTING} was edited after it had been applied`);
+});
+
+test('line ends of Windows, which git may have written into a clone, make no other migration', async () => {
+  const withReturns = (await listMigrations()).map(({ name, script }) => ({
+    name,
+    script: script.replaceAll('\n', '\r\n'),
+  }));
+  const checksum = (script: string) => createHash('sha256').update(script).digest('hex');
+  for (const { name, script } of withReturns)
+    await ask('UPDATE _prisma_migrations SET checksum = $2 WHERE migration_name = $1', [name, checksum(script)]);
+  expect(await migrate(database.url)).toEqual([]);
 });
