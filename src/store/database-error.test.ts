@@ -18,7 +18,9 @@ test.each([
   ['CERT_HAS_EXPIRED', 'certificate has expired', 'a new certificate'],
   ['08P01', 'unsupported startup parameter: statement_timeout', 'ignore_startup_parameters'],
   ['42501', 'permission denied for schema public', 'GRANT CREATE'],
+  ['42501', 'permission denied for database webhooks', 'GRANT CONNECT, CREATE ON DATABASE'],
   ['42501', 'keine Berechtigung für Schema public', 'GRANT CREATE'],
+  ['42501', 'keine Berechtigung für Datenbank webhooks', 'GRANT CONNECT, CREATE ON DATABASE'],
   ['42501', 'keine Berechtigung für Tabelle lanes', 'OWNER TO'],
   ['42704', 'unrecognized configuration parameter "idle_session_timeout"', 'Postgres 14 or later'],
 ])('%s: what, where and what to do, and no password', (code, message, hint) => {
@@ -35,6 +37,11 @@ test.each([
   const { message: told } = explainDatabase(URL, errorOf('42501', message)) as Error;
   expect(told).toContain('OWNER TO');
   expect(told).not.toContain('GRANT CREATE');
+});
+
+test('a database that may not be used is not mended by what its schema allows', () => {
+  const { message: told } = explainDatabase(URL, errorOf('42501', 'permission denied for database webhooks')) as Error;
+  expect(told).not.toContain('ON SCHEMA');
 });
 
 test('what is not known stays as it is', () => {

@@ -16,6 +16,7 @@ const UNTRUSTED =
 const REFUSED_LOGIN = 'Mend user and password in DATABASE_URL.';
 
 const MAY_CREATE = 'Give its user what is missing: GRANT CREATE ON SCHEMA public TO that user.';
+const MAY_USE = 'Give its user what is missing: GRANT CONNECT, CREATE ON DATABASE that database TO that user.';
 const OWNS =
   "Posthorn's tables belong to another user (psql: \\dt): start it as that one, or give them to its user, by ALTER TABLE … OWNER TO for each, or REASSIGN OWNED BY the one TO the other.";
 const TOO_OLD =
@@ -39,15 +40,16 @@ const HINTS: Readonly<Record<string, string>> = {
   '28000': REFUSED_LOGIN,
   '28P01': REFUSED_LOGIN,
   '3D000': 'Create that database, or mend its name in DATABASE_URL.',
-  '42501': `${MAY_CREATE} ${OWNS}`,
+  '42501': `${MAY_CREATE} ${MAY_USE} ${OWNS}`,
 };
 
 /** How the client and its pool say, without a code, that no connection came in time. */
 const TIMED_OUT =
   /^(?:timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 
-/** How Postgres refuses to let a user make something, or change what is not his. In other languages it says so by the code alone. */
-const CREATION_DENIED = /permission denied for (?:schema|database)/;
+/** How Postgres refuses to let a user make something, come to a database or make a schema in it, or change what is not his. In other languages it says so by the code alone. */
+const CREATION_DENIED = /permission denied for schema/;
+const DATABASE_DENIED = /permission denied for database/;
 const NOT_OWNER = /must be owner of|permission denied for/;
 
 /** What Posthorn gives each session and Postgres 13, or 11, does not know. */
@@ -70,6 +72,7 @@ function hintFor(code: string, message: string): string | undefined {
   if (PARAMETER_REFUSED.test(message)) return POOLER;
   if (code === '42704' && PARAMETER_UNKNOWN.test(message)) return TOO_OLD;
   if (code === '42501' && CREATION_DENIED.test(message)) return MAY_CREATE;
+  if (code === '42501' && DATABASE_DENIED.test(message)) return MAY_USE;
   if (code === '42501' && NOT_OWNER.test(message)) return OWNS;
   return HINTS[code];
 }
