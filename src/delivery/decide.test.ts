@@ -103,6 +103,17 @@ test('where the schedule would go on after its event is dropped, a delivery is t
     expect(at(leftMs)).toEqual({ kind: 'dead_letter' });
 });
 
+test('in the last hour that its event is kept a delivery is still retried as long as the next attempt fits', () => {
+  const at = (leftMs: number, delayMs: number) =>
+    decide(answer(500), { ...context, schedule: [0, delayMs], random: () => 0.5, leftMs });
+  expect(at(3_600_000, 5_000)).toEqual({ kind: 'retry', delayMs: 5_000 });
+  expect(at(1_800_000, 300_000)).toEqual({ kind: 'retry', delayMs: 300_000 });
+  // An attempt may take two minutes.
+  expect(at(600_000, 480_000)).toEqual({ kind: 'retry', delayMs: 480_000 });
+  expect(at(600_000, 480_001)).toEqual({ kind: 'dead_letter' });
+  for (const leftMs of [120_000, 0, -DAY_MS]) expect(at(leftMs, 5_000)).toEqual({ kind: 'dead_letter' });
+});
+
 test('an exhausted schedule dead-letters', () => {
   expect(decide(answer(500), { ...context, step: 2 })).toEqual({ kind: 'dead_letter' });
   const unreachable: Outcome = { kind: 'unreachable', reason: 'dns', detail: 'x', timing };

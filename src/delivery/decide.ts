@@ -26,10 +26,12 @@ export interface DecisionContext {
 const POSTPONED_SHARE = 1 / 4;
 const POSTPONED_MS = 5_000;
 const LONGEST_POSTPONED_MS = 150_000;
-/** How long before its event may be dropped the last attempt of a delivery is due, so that it is made although its endpoint or its worker is busy. */
+/** How long before its event may be dropped a delivery whose next delay is too long is tried for the last time, so that it is made although its endpoint or its worker is busy. */
 const LAST_ATTEMPT_MS = 3_600_000;
-/** Where less is left than this, the last attempt was made. */
+/** Where less than this is left until then, it was made. */
 const SHORTEST_WAIT_MS = 60_000;
+/** The longest that an attempt may take. */
+const LONGEST_ATTEMPT_MS = 120_000;
 const DEAD: Decision = { kind: 'dead_letter' };
 
 /**
@@ -86,12 +88,14 @@ function postpone({ lastsMs = 0, random }: DecisionContext): Decision {
 
 /**
  * By the schedule, which chance and `Retry-After` may stretch beyond what is left of the event: then it is tried once more, as late as can be, and given up
- * when that is over. Waiting for its event to be dropped it would end unseen.
+ * when that is over, unless its delays are short enough for more. Waiting for its event to be dropped it would end unseen.
  */
 function retry(context: DecisionContext, retryAfter: string | undefined): Decision {
   const delayMs = nextDelayMs({ ...context, retryAfter });
   if (delayMs === null) return DEAD;
-  const mostMs = (context.leftMs ?? Number.POSITIVE_INFINITY) - LAST_ATTEMPT_MS;
+  const { leftMs = Number.POSITIVE_INFINITY } = context;
+  const mostMs = leftMs - LAST_ATTEMPT_MS;
   if (delayMs <= mostMs) return { kind: 'retry', delayMs };
-  return mostMs < SHORTEST_WAIT_MS ? DEAD : { kind: 'retry', delayMs: Math.floor(mostMs) };
+  if (mostMs >= SHORTEST_WAIT_MS) return { kind: 'retry', delayMs: Math.floor(mostMs) };
+  return delayMs <= leftMs - LONGEST_ATTEMPT_MS ? { kind: 'retry', delayMs } : DEAD;
 }

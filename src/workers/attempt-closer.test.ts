@@ -6,7 +6,9 @@ import { AttemptCloser } from './attempt-closer.ts';
 import type { Desk } from './desk.ts';
 import type { Letter } from './letter-queue.ts';
 
-const NOW_MS = 1_800_000_000_000;
+/** Half past seven, UTC, of a day. */
+const NOW_MS = 1_800_000_000_000 - 30 * 60_000;
+const INTO_DAY_MS = 7.5 * 3_600_000;
 const timing = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
 const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
 
@@ -30,10 +32,14 @@ function decisionAt(ageMs: number, isOurs = true) {
 }
 
 test('G2: what is put off for a fault of ours comes back to its schedule before its event may be dropped', () => {
-  expect([28.9, 29.1].map((days) => decisionAt(days * DAY_MS))).toEqual([['postpone'], ['retry']]);
+  // They are minutes apart, and a midnight: days are dropped whole.
+  const ages = [29 * DAY_MS + INTO_DAY_MS - 300_000, 29 * DAY_MS + INTO_DAY_MS + 60_000];
+  expect(ages.map((ageMs) => decisionAt(ageMs))).toEqual([['postpone'], ['retry']]);
 });
 
 test('G2: a delivery whose event is about to be dropped is not retried, and ends as a dead letter while it is there', () => {
-  const hours = [1.1, 0.9].map((left) => 30 * DAY_MS - left * 3_600_000);
-  expect(hours.map((ageMs) => decisionAt(ageMs, false))).toEqual([['retry'], ['dead_letter']]);
+  expect([30 * DAY_MS + INTO_DAY_MS, 31 * DAY_MS].map((ageMs) => decisionAt(ageMs, false))).toEqual([
+    ['retry'],
+    ['dead_letter'],
+  ]);
 });

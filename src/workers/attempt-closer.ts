@@ -2,9 +2,11 @@ import { decide } from '../delivery/decide.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import { isSystemEvent } from '../delivery/is-system-event.ts';
 import { noticeOf } from '../delivery/notice-of.ts';
+import { DAY_MS } from '../delivery/retry-policy.ts';
 import { uuidTime } from '../domain/ids.ts';
 import type { Decision, Outcome } from '../domain/outcome.ts';
 import type { AttemptIds } from '../observability/facts.ts';
+import { startOfDay } from '../store/partitions.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { Desk } from './desk.ts';
 import { deliveryIdOfLetter, type Letter } from './letter-queue.ts';
@@ -75,8 +77,9 @@ export class AttemptCloser {
     });
   }
 
+  /** Events are dropped by days, UTC. */
   #leftMs(eventUuid: string, nowMs: number): number {
-    return uuidTime(eventUuid) + (this.#options.retentionMs ?? Number.POSITIVE_INFINITY) - nowMs;
+    return startOfDay(uuidTime(eventUuid)) + DAY_MS + (this.#options.retentionMs ?? Number.POSITIVE_INFINITY) - nowMs;
   }
 
   #end(letter: Letter, { startedAtMs, outcome, news }: Ending, desk: Desk, decision: Decision): void {
