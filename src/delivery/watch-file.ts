@@ -18,8 +18,8 @@ export function watchFile(
 
   async function check(): Promise<void> {
     try {
-      const { mtimeMs, size, ino } = await stat(path);
-      const found = `${mtimeMs}:${size}:${ino}`;
+      const { mtimeMs, ctimeMs, size, ino } = await stat(path);
+      const found = `${mtimeMs}:${ctimeMs}:${size}:${ino}`;
       if (found === version) return;
       await take(size);
       version = found;
