@@ -3,6 +3,8 @@ import type { Dispatcher } from 'undici';
 import type { AttemptTiming, Outcome, ReceivedResponse } from '../domain/outcome.ts';
 import { classify, DeliveryFailure, type Failure, isPrematureEnd, unreachable } from './classify.ts';
 import type { WheelEntry } from './deadline-wheel.ts';
+import { ours } from './egress-proxy.ts';
+import type { Dialling } from './guarded-connector.ts';
 import type { Connection, ConnectionAware, OriginPool } from './origin-pools.ts';
 
 /** What one exchange needs of its sender. */
@@ -69,6 +71,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   /** Hands the request to undici. An outcome is reported at once only when that has returned. */
   dispatch(options: Dispatcher.DispatchOptions): void {
     this.#options = options;
+    if (this.#isPoolFull) this.#pool.unclaimed.giveUpOne();
     this.#pool.pool.dispatch(options, this);
     this.#dispatching = false;
   }
@@ -81,13 +84,13 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   abandon(): void {
     this.#onOutcome = null;
     this.#host.ended(this);
-    this.#letGo();
+    this.#letGo()?.giveUp();
     this.#controller?.abort(ABANDONED);
   }
 
   onDeadline(): void {
     if (this.#status !== 0) this.#answer(true);
-    else this.#fail(unreachable('timeout', this.#lateness()));
+    else this.#fail(this.#lateness());
     this.#controller?.abort(ABANDONED);
   }
 
@@ -221,13 +224,28 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     };
   }
 
-  /** What is not written yet stays in a queue of undici's until its turn comes: empty, and without a connection being made for it. */
-  #letGo(): void {
-    if (this.#options === null) return;
+  /** Whether somebody waits for a connection, this request included. */
+  get #isPoolFull(): boolean {
+    return this.#pool.busy > this.#pool.maxConnections;
+  }
+
+  /**
+   * What is not written yet stays in a queue of undici's until its turn comes, empty.
+   * @returns the connection that is being made for it alone
+   */
+  #letGo(): Dialling | null {
+    if (this.#options === null) return null;
     this.#options.body = null;
     this.#options.headers = null;
     this.#options = null;
-    this.connection?.dial?.giveUp();
+    return this.connection?.dial ?? null;
+  }
+
+  /** That connection goes on, for the next request, but where one waits already it makes room. */
+  #leave(dial: Dialling | null): void {
+    if (dial === null) return;
+    if (this.#isPoolFull) dial.giveUp();
+    else this.#pool.unclaimed.add(dial);
   }
 
   #report(outcome: Outcome): void {
@@ -235,7 +253,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     this.#onOutcome = null;
     this.#body = null;
     this.#host.ended(this);
-    this.#letGo();
+    this.#leave(this.#letGo());
     if (this.#dispatching) {
       queueMicrotask(() => onOutcome(outcome));
       return;
@@ -250,11 +268,13 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     }
   }
 
-  #lateness(): string {
+  #lateness(): Failure {
     const seconds = this.#timeoutMs / 1000;
-    if (this.#controller !== null) return `no response within ${seconds} s`;
-    if (this.connection === null) return `no connection to this receiver became free within ${seconds} s`;
-    return `no connection within ${seconds} s`;
+    if (this.#controller !== null) return unreachable('timeout', `no response within ${seconds} s`);
+    if (this.connection === null)
+      return unreachable('timeout', `no connection to this receiver became free within ${seconds} s`);
+    const detail = `no connection within ${seconds} s`;
+    return this.connection.dial?.isBeforeProxy === true ? ours(detail) : unreachable('timeout', detail);
   }
 }
 

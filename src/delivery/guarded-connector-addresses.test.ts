@@ -71,6 +71,37 @@ test('an address that does not answer in its share of the time gives way to the 
   expect(await rig.deliver(`http://down.test:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
 });
 
+test('the next address is tried within the time of its request, where that is shorter than a connection may take', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  await using rig = deliveryRig({ zone: { 'down.test': [SILENT, '127.0.0.1'] }, connectTimeoutMs: 3_600_000 });
+  const outcome = await rig.deliver(`http://down.test:${receiver.port}/`, { timeoutMs: 3_000 });
+  expect(outcome).toMatchObject({ kind: 'delivered' });
+});
+
+test('so is the next address of the egress proxy', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  const proxy = await startEgressProxy();
+  await using rig = deliveryRig({
+    zone: { 'proxy.test': [SILENT, '127.0.0.1'] },
+    connectTimeoutMs: 3_600_000,
+    proxy: readEgressProxy(`http://proxy.test:${proxy.port}`),
+  });
+  expect(await rig.deliver(receiver.url, { timeoutMs: 3_000 })).toMatchObject({ kind: 'delivered' });
+  await rig.sender.close();
+  await proxy.stop();
+});
+
+test('an egress proxy that does not take a connection in the time of a request is at fault, and not the receiver', async () => {
+  await using rig = deliveryRig({ connectTimeoutMs: 3_600_000, proxy: readEgressProxy(`http://${SILENT}:3128`) });
+  const outcome = await rig.deliver('http://127.0.0.1:4000/', { timeoutMs: 200 });
+  expect(outcome).toMatchObject({
+    kind: 'unreachable',
+    reason: 'network',
+    ours: 'proxy',
+    detail: 'egress proxy: no connection within 0.2 s',
+  });
+});
+
 test('an address of the egress proxy that does not answer in its share of the time gives way to the next', async () => {
   await using receiver = await rawReceiver((socket) => socket.write(ok()));
   const proxy = await startEgressProxy();

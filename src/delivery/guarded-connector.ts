@@ -13,6 +13,8 @@ export interface ConnectTarget {
   /** A name, or an IP literal without brackets. */
   readonly hostname: string;
   readonly port: number;
+  /** When nobody waits for it any more, by `performance.now()`: by then each of its addresses was tried. */
+  readonly wantedUntil: number;
 }
 
 /** Filled in while connecting. `connectMs` is TCP and TLS, without DNS. */
@@ -27,6 +29,8 @@ export type ConnectCallback = (error: DeliveryFailure | null, socket: Socket | n
 export interface Dialling {
   /** Fails it, once all that happens now has happened. */
   giveUp(): void;
+  /** Whether it still waits for the egress proxy to take its connection: no receiver has a part in that. */
+  readonly isBeforeProxy: boolean;
 }
 
 export interface GuardedConnector {
@@ -124,6 +128,10 @@ class Dial implements Dialling {
     queueMicrotask(() => this.fail(GIVEN_UP));
   }
 
+  get isBeforeProxy(): boolean {
+    return this.#phase === 'proxy' && this.#tunnel?.isAsked === false;
+  }
+
   fail(failure: Failure): void {
     if (this.#settled) return;
     this.#settled = true;
@@ -178,7 +186,7 @@ class Dial implements Dialling {
     else this.#onConnected(socket);
   }
 
-  /** The next address is tried when this one refuses, or has used up its share of what is left of the budget. */
+  /** The next address is tried when this one refuses, or has used up its share of what is left. */
   #tryAddress(at: number): void {
     const address = this.#addresses[at]!;
     const last = at === this.#addresses.length - 1;
@@ -207,8 +215,9 @@ class Dial implements Dialling {
     socket.once(this.#isSecure() ? 'secureConnect' : 'connect', () => this.#onConnected(socket));
   }
 
+  /** What the addresses have together: not the whole budget where somebody waits for less, or a receiver whose first address is down would never be reached. */
   get #leftMs(): number {
-    return this.#options.timeoutMs - (performance.now() - this.#startedAt);
+    return Math.min(this.#startedAt + this.#options.timeoutMs, this.#target.wantedUntil) - performance.now();
   }
 
   #isSecure(): boolean {
@@ -277,8 +286,7 @@ class Dial implements Dialling {
       this.fail(
         unreachable('dns', `${this.#target.hostname}: name servers did not answer within ${seconds} s (ETIMEOUT)`),
       );
-    else if (this.#phase === 'proxy' && this.#tunnel?.isAsked === false)
-      this.fail(ours(`no connection within ${seconds} s`));
+    else if (this.isBeforeProxy) this.fail(ours(`no connection within ${seconds} s`));
     else if (this.#phase !== 'tls') this.fail(unreachable('timeout', `no connection within ${seconds} s`));
     else this.fail(unreachable('timeout', `no TLS handshake within ${seconds} s`));
   }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { Client, type Dispatcher, Pool } from 'undici';
 import type { ConnectTiming, Dialling, GuardedConnector } from './guarded-connector.ts';
 import { passUnaskedContinue } from './unasked-continue.ts';
+import { UnclaimedDials } from './unclaimed-dials.ts';
 
 /** What is known of the connection that a request goes out on. `fresh` until a request has taken its timing. */
 export interface Connection extends ConnectTiming {
@@ -16,6 +17,8 @@ export interface Connection extends ConnectTiming {
 /** A handler that wants to know which connection its request was given to. */
 export interface ConnectionAware {
   connection: Connection | null;
+  /** When its time is over, by `performance.now()`. */
+  readonly deadlineAt: number;
   /** Nobody waits for an answer any more. */
   readonly isOver: boolean;
 }
@@ -26,6 +29,9 @@ export interface OriginPool {
   readonly pool: Pool;
   /** Requests that undici has not let go of. */
   busy: number;
+  /** With more requests than this, some wait for a connection. */
+  readonly maxConnections: number;
+  readonly unclaimed: UnclaimedDials;
   usedAt: number;
 }
 
@@ -86,7 +92,17 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
 
   function open(origin: string, tenantNum: number, now: number): OriginPool {
     if (pools.size >= options.maxOrigins) makeRoom();
-    const entry = { origin, tenantNum, pool: openPool(origin, options), busy: 0, usedAt: now };
+    const unclaimed = new UnclaimedDials();
+    const pool = openPool(origin, options, unclaimed);
+    const entry = {
+      origin,
+      tenantNum,
+      pool,
+      busy: 0,
+      maxConnections: options.connectionsPerOrigin,
+      unclaimed,
+      usedAt: now,
+    };
     pools.add(entry);
     const ofTenant = byTenant.get(tenantNum);
     if (ofTenant === undefined) byTenant.set(tenantNum, new Map([[origin, entry]]));
@@ -126,19 +142,20 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
   };
 }
 
-function openPool(origin: string, options: OriginPoolsOptions): Pool {
+function openPool(origin: string, options: OriginPoolsOptions, unclaimed: UnclaimedDials): Pool {
   return new Pool(origin, {
     connections: options.connectionsPerOrigin,
     allowH2: false,
-    factory: (url) => new GuardedClient(url, options),
+    factory: (url) => new GuardedClient(url, options, unclaimed),
   });
 }
 
 /** One connection at a time to one origin, through the guard. It tells each handler the connection that it was given to, and opens none for one that is over. */
 class GuardedClient extends Client {
   readonly #connection: Connection;
+  #wantedUntil = 0;
 
-  constructor(url: URL, { connector, keepAliveMs, maxHeaderBytes }: OriginPoolsOptions) {
+  constructor(url: URL, { connector, keepAliveMs, maxHeaderBytes }: OriginPoolsOptions, unclaimed: UnclaimedDials) {
     const connection: Connection = {
       dnsMs: null,
       connectMs: null,
@@ -152,8 +169,14 @@ class GuardedClient extends Client {
         connection.dnsMs = null;
         connection.connectMs = null;
         connection.fresh = true;
-        const target = { protocol, hostname, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
-        connection.dial = connector.connect(target, connection, (error, socket) => {
+        const target = {
+          protocol,
+          hostname,
+          port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
+          wantedUntil: this.#wantedUntil,
+        };
+        const dial = connector.connect(target, connection, (error, socket) => {
+          unclaimed.remove(dial);
           connection.dial = null;
           connection.socket = socket;
           // A proxy has answered already.
@@ -161,6 +184,7 @@ class GuardedClient extends Client {
           if (error !== null) callback(error, null);
           else callback(null, socket!);
         });
+        connection.dial = dial;
       },
       pipelining: 1,
       allowH2: false,
@@ -186,6 +210,7 @@ class GuardedClient extends Client {
       return true;
     }
     handler.connection = this.#connection;
+    this.#wantedUntil = handler.deadlineAt ?? Number.POSITIVE_INFINITY;
     return super.dispatch(options, handler);
   }
 }

@@ -45,14 +45,63 @@ function endlessResolver(): Resolver & { asked: number } {
   };
 }
 
-test('a connection in the making ends with the request that it is for, and the next gets one of its own', async () => {
+/** Finds the name of its receivers for the first who asks, when told to, and for nobody else. */
+function lateResolver() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let asked = 0;
+  const resolver: Resolver = {
+    resolve: async () => {
+      await (asked++ === 0 ? promise : new Promise(() => {}));
+      return { ok: true, addresses: ['127.0.0.1'] };
+    },
+    close() {},
+  };
+  return { resolver, find: resolve };
+}
+
+test('a connection that takes longer than its request has is made all the same, and the next goes out on it', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()));
+  const { resolver, find } = lateResolver();
+  await using rig = deliveryRig({ connectTimeoutMs: LONG_MS, resolver });
+  const url = `http://late.test:${receiver.port}/`;
+  expect(await rig.deliver(url, { timeoutMs: 50 })).toMatchObject({ reason: 'timeout' });
+  find();
+  await until(() => receiver.connections.length === 1);
+  // No other is ever made: until that one stands at this end too, nothing comes of them.
+  while ((await rig.deliver(url, { timeoutMs: 200 })).kind !== 'delivered');
+  expect([receiver.requests.length, receiver.connections.length]).toEqual([1, 1]);
+});
+
+test('a request that finds every connection in the making for requests that are over gets the place of one', async () => {
+  const resolver = endlessResolver();
+  await using rig = deliveryRig({ connectionsPerOrigin: 3, connectTimeoutMs: LONG_MS, resolver });
+  await Promise.all([1, 2].map(() => rig.deliver('http://dead.test/', { timeoutMs: 50 })));
+  void rig.deliver('http://dead.test/', { timeoutMs: LONG_MS });
+  expect(resolver.asked).toBe(3);
+  for (let asked = 4; asked <= 5; asked++) {
+    void rig.deliver('http://dead.test/', { timeoutMs: LONG_MS });
+    await until(() => resolver.asked === asked);
+  }
+});
+
+test('a request that waits for a connection gets the place of one in the making whose request ends', async () => {
+  const resolver = endlessResolver();
+  await using rig = deliveryRig({ connectionsPerOrigin: 1, connectTimeoutMs: LONG_MS, resolver });
+  const first = rig.deliver('http://dead.test/', { timeoutMs: 50 });
+  void rig.deliver('http://dead.test/', { timeoutMs: LONG_MS });
+  await first;
+  await until(() => resolver.asked === 2);
+});
+
+test('a connection in the making ends when the next request needs its place, and that gets one of its own', async () => {
   await using receiver = await mute();
   await using rig = deliveryRig({ connectionsPerOrigin: 1, connectTimeoutMs: LONG_MS });
   for (let i = 0; i < 3; i++) {
     const outcome = await rig.deliver(receiver.url, { timeoutMs: 500 });
     expect(outcome).toMatchObject({ reason: 'timeout', detail: 'no connection within 0.5 s' });
   }
-  await until(() => receiver.sockets.every((socket) => socket.closed));
+  await until(() => receiver.sockets.slice(0, 2).every((socket) => socket.closed));
+  expect(receiver.sockets).toHaveLength(3);
 });
 
 test('a request that is given up takes the connection that is made for it along', async () => {
