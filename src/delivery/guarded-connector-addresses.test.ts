@@ -23,7 +23,7 @@ beforeAll(() =>
 
 afterAll(() => replaceConnect(connect));
 
-const rigOf = (...addresses: string[]) => deliveryRig({ zone: { 'down.test': addresses }, connectTimeoutMs: 400 });
+const rigOf = (...addresses: string[]) => deliveryRig({ zone: { 'down.test': addresses }, connectTimeoutMs: 2_000 });
 
 test.each([
   ['refuses', ['127.0.0.1', UNTRIED], 'refused'],
