@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { DECISION } from './codes.ts';
 import { keepDeadLetters } from './kept-dead-letters.ts';
-import { isDeadlockOrTimeout } from './lock-errors.ts';
+import { isDeadlockOrTimeout, isStatementTimeout } from './lock-errors.ts';
 
 /** How long everybody may have to wait behind the detachment, which waits for readers of the parent, in ms. */
 const LOCK_MS = 200;
@@ -13,7 +13,7 @@ const MOST_LETTERS = 20_000;
 /**
  * Moves a day's dead letters from the log to where they are kept and detaches the day, all at one moment: whoever looks finds each of them
  * in one place. What is written to the day meanwhile waits; that is what ends late of events of that age, and rare.
- * @returns false when it could not have the tables for itself, or there are too many dead letters for one transaction: nothing was
+ * @returns false when it could not have the tables for itself, or the dead letters are too many for one transaction or take too long: nothing was
  * changed then
  */
 export async function detachWithLetters(client: pg.ClientBase, parent: string, name: string): Promise<boolean> {
@@ -32,7 +32,7 @@ export async function detachWithLetters(client: pg.ClientBase, parent: string, n
     return isMovable;
   } catch (error) {
     await client.query('ROLLBACK');
-    if (isDeadlockOrTimeout(error)) return false;
+    if (isDeadlockOrTimeout(error) || isStatementTimeout(error)) return false;
     throw error;
   }
 }

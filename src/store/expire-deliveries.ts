@@ -3,15 +3,19 @@ import { EXPIRED } from './dead-letter-reason.ts';
 import type { ExpiredCounts, ExpiredDeliveries } from './expired-counts.ts';
 import { EXPIRED_COUNTS, EXPIRED_ENDS, HOW_IT_ENDS } from './expired-ends.ts';
 import type { Queryable } from './in-transaction.ts';
+import { isStatementTimeout } from './lock-errors.ts';
 import { orderKeysOf, promoteInParts } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import { isDeliveryOf } from './probe.ts';
+import { withRetries } from './with-retries.ts';
 import type { DayRange } from './writable-days.ts';
 
 /** Pages of the mailbox that one statement looks at, some 25,000 rows at the most: it is to end within a part of the time that a statement has, on slow disks too. */
 const MAILBOX_PAGES = 200;
 /** Deliveries that one statement ends: the settles of all tenants that share a batch with one of them wait for it. */
 const ENDED_PER_STATEMENT = 1_000;
+/** Times that the table is looked through, however many come to be where was looked already: whoever calls the API all the while is not to keep days for ever. */
+const MAX_PASSES = 10;
 
 export interface Expiry {
   /** Of events before this UUID. */
@@ -35,7 +39,7 @@ const EXPIRE = `
   ),
   old AS MATERIALIZED (
     SELECT endpoint_num, event_id FROM mailbox WHERE ${IS_OLD} AND (SELECT count(*) FROM replaying) >= 0
-     ORDER BY endpoint_num, event_id LIMIT ${ENDED_PER_STATEMENT} FOR UPDATE
+     ORDER BY endpoint_num, event_id LIMIT $6 FOR UPDATE
   ),
   deleted AS (
     DELETE FROM mailbox m USING old o WHERE ${isDeliveryOf('m', 'o')}
@@ -76,11 +80,16 @@ const EXPIRE = `
       FROM (SELECT replay_num, count(*) FROM deleted WHERE replay_num IS NOT NULL GROUP BY replay_num) d WHERE r.num = d.replay_num
   ),
   ${EXPIRED_ENDS}
-  SELECT (SELECT count(*)::int FROM deleted) AS deleted, ${EXPIRED_COUNTS} AS expired,
+  SELECT (SELECT count(*)::int FROM deleted) AS deleted, (SELECT count(detail)::int FROM fates) AS ended, ${EXPIRED_COUNTS} AS expired,
          (SELECT json_agg(k) FROM (SELECT DISTINCT endpoint_num, order_key FROM deleted WHERE order_key IS NOT NULL) k) AS keys`;
 
-interface Step {
+interface Found {
   deleted: number;
+  /** Those of them that got an end on record. */
+  ended: number;
+}
+
+interface Step extends Found {
   expired: readonly ExpiredDeliveries[] | null;
   keys: { endpoint_num: number; order_key: number }[] | null;
 }
@@ -92,36 +101,58 @@ interface Step {
  */
 export async function expireDeliveries(client: Queryable, expiry: Expiry): Promise<void> {
   // Rows that are put off meanwhile move to where was looked already.
-  while ((await lookThrough(client, expiry)) > 0);
+  for (let passes = 1; passes <= MAX_PASSES; passes++) {
+    const { deleted, ended } = await lookThrough(client, expiry);
+    // What needs no end is no reason to look once more while days are in use: it can be queued again at once, and may leave when they are gone.
+    if ((expiry.days.length > 0 ? ended : deleted) === 0) return;
+  }
 }
 
 /** One pass over the table by page ranges: no index leads with the event, and every statement stays bounded. */
-async function lookThrough(client: Queryable, expiry: Expiry): Promise<number> {
+async function lookThrough(client: Queryable, expiry: Expiry): Promise<Found> {
   const { rows } = await client.query<{ pages: number }>(
     `SELECT (pg_relation_size('mailbox') / current_setting('block_size')::int)::int AS pages`,
   );
   const pages = rows[0]?.pages ?? 0;
-  let found = 0;
+  const found: Found = { deleted: 0, ended: 0 };
+  let most = ENDED_PER_STATEMENT;
   for (let page = 0; page < pages; ) {
     expiry.signal?.throwIfAborted();
-    const deleted = await expireSome(client, expiry, page);
-    found += deleted;
-    if (deleted < ENDED_PER_STATEMENT) page += MAILBOX_PAGES;
+    const step = await expireSome(client, expiry, page, most);
+    if (step === 'too_many') {
+      most >>= 1;
+      continue;
+    }
+    found.deleted += step.deleted;
+    found.ended += step.ended;
+    if (step.deleted < most) page += MAILBOX_PAGES;
   }
   return found;
 }
 
-async function expireSome(client: Queryable, expiry: Expiry, page: number): Promise<number> {
+async function expireSome(client: Queryable, expiry: Expiry, page: number, most: number): Promise<Found | 'too_many'> {
   const { beforeUuid, days, counts } = expiry;
-  const { rows } = await client.query<Step>(EXPIRE, [
+  const values = [
     `(${page},0)`,
     `(${page + MAILBOX_PAGES},0)`,
     beforeUuid,
     plainArray(days.map(({ from }) => from)),
     plainArray(days.map(({ to }) => to)),
-  ]);
-  const { deleted, expired, keys } = rows[0]!;
-  counts.add(expired);
-  await promoteInParts(client, orderKeysOf(keys ?? []));
-  return deleted;
+    most,
+  ];
+  const step = await runStep(client, values, most);
+  if (step === 'too_many') return step;
+  counts.add(step.expired);
+  await withRetries(() => promoteInParts(client, orderKeysOf(step.keys ?? [])));
+  return step;
+}
+
+async function runStep(client: Queryable, values: unknown[], most: number): Promise<Step | 'too_many'> {
+  try {
+    const { rows } = await withRetries(() => client.query<Step>(EXPIRE, values));
+    return rows[0]!;
+  } catch (error) {
+    if (most > 1 && isStatementTimeout(error)) return 'too_many';
+    throw error;
+  }
 }

@@ -67,8 +67,6 @@ interface Step {
  * @returns how many were copied
  */
 export async function keepDeadLetters(client: Queryable, table: string): Promise<number> {
-  // Taking them for few, Postgres would sort all that are left for each part.
-  await client.query(`ANALYZE (SKIP_LOCKED) "${table}" (tenant_num, event_id, endpoint_num, decision)`);
   let after: unknown[] = [0, '00000000-0000-0000-0000-000000000000', 0, 0];
   for (let total = 0; ; ) {
     const { rows } = await client.query<Step>(keep(table), after);

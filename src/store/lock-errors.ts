@@ -9,5 +9,10 @@ export function isDeadlockOrTimeout(error: unknown): boolean {
   return isRetryable(error) || (error as { code?: string }).code === '55P03';
 }
 
+/** Whether `statement_timeout` ended a statement: nothing was changed, and one that does less may succeed. */
+export function isStatementTimeout(error: unknown): boolean {
+  return (error as { code?: string }).code === '57014';
+}
+
 /** A SQLSTATE: the row is there already. */
 export const UNIQUE_VIOLATION = '23505';

@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
-import { isDeadlockOrTimeout } from './lock-errors.ts';
 import { AWAIT_STRONG_LOCK } from './strong-lock.ts';
+import { withRetries } from './with-retries.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -14,8 +13,6 @@ type Partitioned = (typeof PARTITIONED)[number];
 
 /** Serialises processes that make partitions at the same time. Any fixed number will do; 7403 is ours. */
 const PARTITION_LOCK = 7403;
-
-const MAX_TRIES = 10;
 
 export interface Partition {
   readonly parent: Partitioned;
@@ -86,18 +83,8 @@ async function attachPartition(pool: pg.Pool, parent: Partitioned, dayMs: number
   });
 }
 
-async function withRetries<T>(run: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await run();
-    } catch (error) {
-      if (tries >= MAX_TRIES || !isDeadlockOrTimeout(error)) throw error;
-      await sleep(50 * tries * (0.5 + Math.random()));
-    }
-  }
-}
-
-function partitionName(parent: Partitioned, dayMs: number): string {
+/** The table of a day, by its start in ms since 1970. */
+export function partitionName(parent: Partitioned, dayMs: number): string {
   return `${parent}_p${new Date(dayMs).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 

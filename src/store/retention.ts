@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
+import { refreshStatistics } from './day-statistics.ts';
 import { detachWithLetters } from './detach-with-letters.ts';
 import { type Expiry, expireDeliveries } from './expire-deliveries.ts';
 import { expireUnexpanded } from './expire-unexpanded.ts';
@@ -18,7 +19,7 @@ const RETENTION_LOCK = 7404;
 export interface DropOptions {
   /** Ends it between two statements. */
   readonly signal?: AbortSignal | undefined;
-  /** Called once with what expired, those of most deliveries first, also where the drop fails after that; not where nothing did. */
+  /** Called with what expired since the last time, those of most deliveries first: each minute, and at the end, also where the drop fails. Not where nothing did. */
   readonly onExpired?: (expired: readonly ExpiredDeliveries[]) => void;
 }
 
@@ -39,7 +40,7 @@ export async function dropOldPartitions(
   const boundaryMs = retentionBoundary(nowMs, retentionDays);
   if (!(await listPartitions(pool)).some(({ dayMs }) => dayMs < boundaryMs)) return [];
   const client = await pool.connect();
-  const counts = new ExpiredCounts();
+  const counts = new ExpiredCounts(onExpired);
   let broken = true;
   try {
     const lock = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [RETENTION_LOCK]);
@@ -52,8 +53,7 @@ export async function dropOldPartitions(
   } finally {
     // Closing the connection gives the lock back too.
     client.release(broken);
-    const expired = counts.all();
-    if (expired.length > 0) onExpired?.(expired);
+    counts.tell();
   }
 }
 
@@ -110,6 +110,7 @@ export function retentionBoundary(nowMs: number, retentionDays: number): number 
 async function detachPartition(client: pg.ClientBase, partition: Partition, keptMs: number): Promise<void> {
   const { parent, name, state, dayMs } = partition;
   const hasDeadLetters = parent === 'attempts' && dayMs >= keptMs;
+  if (hasDeadLetters) await refreshStatistics(client, name);
   const isMoved = state === 'attached' && hasDeadLetters && (await detachWithLetters(client, parent, name));
   // Neither form may run inside a transaction; neither locks the parent against reads or writes. Of a day that is too much in use to be moved
   // at one moment the dead letters are out of sight until they are copied.

@@ -23,6 +23,7 @@ import { startTestService, type TestService } from '../support/test-service.ts';
 
 const DAY_MS = 86_400_000;
 const OLD_MS = Date.now() - 40 * DAY_MS;
+const DAY = `attempts_p${new Date(OLD_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
 
 let service: TestService;
 let pool: pg.Pool;
@@ -228,18 +229,155 @@ test('the copying of a day looks at each of its dead letters some times, however
   const { tenant, endpoint } = await stage('copied');
   const letters = 5_000;
   await logMany(tenant, await endpoint(), letters);
-  const day = `attempts_p${new Date(OLD_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
   let looks = 0;
   const looking = through(async (text, run, client) => {
-    if (!text.includes('DETACH PARTITION') || !text.includes(day)) return run();
-    // In the transaction that has copied them.
-    const { rows } = await client.query(`SELECT pg_stat_get_xact_tuples_fetched('${day}'::regclass)::int AS looks`);
+    if (!text.includes('DETACH PARTITION') || !text.includes(DAY)) return run();
+    // In the transaction that has copied them. What is found by an index is counted by that.
+    const { rows } = await client.query(
+      `SELECT sum(pg_stat_get_xact_tuples_fetched(r))::int AS looks
+         FROM (SELECT '${DAY}'::regclass AS r UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = '${DAY}'::regclass) day`,
+    );
     looks = rows[0].looks;
     return run();
   });
   await drop(looking);
   expect(looks).toBeGreaterThanOrEqual(letters);
   expect(looks).toBeLessThan(10 * letters);
+});
+
+/** Fails as where Postgres ended what the connection does in a transaction for the time that it took. */
+async function takesTooLong(client: pg.PoolClient): Promise<never> {
+  await client.query('SET LOCAL statement_timeout = 1');
+  await client.query('SELECT pg_sleep(60)');
+  throw new Error('It took no time.');
+}
+
+test('a day whose statistics take too long is dropped all the same, and nobody waits behind the detachment for them', async () => {
+  const { tenant, endpoint, letters } = await stage('statistics');
+  await logMany(tenant, await endpoint(), 1_500);
+  let analyzed = 0;
+  let isLocked = false;
+  const slow = through(async (text, run, client) => {
+    if (text.includes('LOCK TABLE')) isLocked = true;
+    if (text === 'COMMIT' || text === 'ROLLBACK') isLocked = false;
+    if (!text.includes('ANALYZE') || !text.includes(DAY)) return run();
+    analyzed++;
+    expect(isLocked).toBe(false);
+    return takesTooLong(client);
+  });
+  await drop(slow);
+  expect([analyzed, await oldDays()]).toEqual([1, []]);
+  expect(await letters()).toHaveLength(250);
+});
+
+test('a day with few dead letters needs no statistics', async () => {
+  const { endpoint, log, wait } = await stage('no-statistics');
+  await wait(await log(), await endpoint());
+  const texts: string[] = [];
+  const listening = through((text, run) => {
+    texts.push(text);
+    return run();
+  });
+  await drop(listening);
+  expect(texts.filter((text) => text.includes('ANALYZE'))).toEqual([]);
+  expect(await oldDays()).toEqual([]);
+});
+
+test('a day whose dead letters take too long to move at one moment is detached beside its readers, and keeps them', async () => {
+  const { endpoint, log, wait, letters } = await stage('slow-move');
+  const [event, one] = [await log(), await endpoint()];
+  await wait(event, one);
+  const texts: string[] = [];
+  const slow = through(async (text, run, client) => {
+    texts.push(text);
+    const isMoved = texts.some((each) => each.includes('CONCURRENTLY'));
+    return text.includes('INSERT INTO kept_dead_letters') && !isMoved ? takesTooLong(client) : run();
+  });
+  await drop(slow);
+  expect(texts.filter((text) => /attempts_p.*CONCURRENTLY/.test(text))).not.toEqual([]);
+  expect([await letters(), await oldDays()]).toEqual([[letterOf(event, one)], []]);
+});
+
+test('a dead letter that is retried all the while keeps no day', async () => {
+  const { endpoint, log, wait, attempt, letters } = await stage('retried-again');
+  const [event, one] = [await log(), await endpoint()];
+  await attempt(event, one, 1, 'tls', 'deadLetter');
+  await wait(event, one, 1);
+  let retries = 0;
+  let isDetached = false;
+  const slow = through(async (text, run) => {
+    isDetached ||= text.includes('DETACH');
+    const result = await run();
+    if (text.includes('DELETE FROM mailbox') && !isDetached && retries < 50) {
+      retries++;
+      await wait(event, one, 1);
+    }
+    return result;
+  });
+  await drop(slow);
+  expect(retries).toBe(1);
+  expect([await letters(), await oldDays()]).toEqual([[letterOf(event, one, 'tls')], []]);
+  expect(await query('SELECT FROM mailbox WHERE endpoint_num = $1', [one.num])).toEqual([]);
+});
+
+test('however many are queued meanwhile that expire, the drop comes to its end', async () => {
+  const { endpoint, log, wait, letters } = await stage('queued-again');
+  const one = await endpoint();
+  await wait(await log(), one);
+  let queued = 0;
+  let isDetached = false;
+  const slow = through(async (text, run) => {
+    isDetached ||= text.includes('DETACH');
+    const result = await run();
+    if (text.includes('DELETE FROM mailbox') && !isDetached && queued < 50) {
+      queued++;
+      await wait(await log(), one);
+    }
+    return result;
+  });
+  await drop(slow);
+  expect(queued).toBe(10);
+  // What was queued after the last look goes without an end.
+  expect([(await letters()).length, await oldDays()]).toEqual([10, []]);
+  expect(await query('SELECT FROM mailbox WHERE endpoint_num = $1', [one.num])).toEqual([]);
+});
+
+const failure = (code: string) => Object.assign(new Error('planted'), { code });
+
+test('a statement that takes too long is made with half as many, and one that others are in the way of again', async () => {
+  const { tenant, endpoint } = await stage('halved');
+  await logMany(tenant, await endpoint({ enabled: false }), 900);
+  const failures = ['57014', '40P01', '55P03', '57014'];
+  const told: number[] = [];
+  const failing = through(async (text, run) => {
+    if (!text.includes('DELETE FROM mailbox')) return run();
+    const code = failures.shift();
+    if (code !== undefined) throw failure(code);
+    const result = await run();
+    told.push(result.rows[0].deleted);
+    return result;
+  });
+  await drop(failing);
+  expect(told.filter((count) => count > 0)).toEqual([250, 250, 250, 150]);
+  expect(await query('SELECT count(*)::int AS n FROM kept_dead_letters WHERE tenant_num = $1', [tenant.num])).toEqual([
+    { n: 900 },
+  ]);
+});
+
+test('a single delivery that takes too long to end fails the drop, and the next call goes on', async () => {
+  const { endpoint, log, wait, letters } = await stage('stuck');
+  const [event, one] = [await log(), await endpoint()];
+  await wait(event, one);
+  let tries = 0;
+  const failing = through(async (text, run) => {
+    if (!text.includes('DELETE FROM mailbox')) return run();
+    tries++;
+    throw failure('57014');
+  });
+  await expect(drop(failing)).rejects.toThrow('planted');
+  expect(tries).toBe(10);
+  await untilDropped();
+  expect(await letters()).toEqual([letterOf(event, one)]);
 });
 
 test('G2: what comes to be where was looked already is found before its day is detached', async () => {
