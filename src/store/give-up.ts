@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { isFaultOfData } from './data-errors.ts';
 import { byKey } from './delivery-keys.ts';
-import { forgetExpired } from './kept-dead-letters.ts';
+import { forgetDelivered } from './forget-delivered.ts';
 import { MAX_ATTEMPT } from './last-number.ts';
 import { orderKeysOf, promote } from './order.ts';
 import { pauseAgain } from './pause-again.ts';
@@ -71,11 +71,11 @@ export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: str
 }
 
 /**
- * Ends deliveries whose day was dropped while they were made. Mostly they have expired: they are no dead letters if they were delivered. What a replay queued since goes with its event. The next in
+ * Ends deliveries whose day was dropped while they were made. They have expired, or are dead letters that were redriven: none are dead letters if they were delivered. What a replay queued since goes with its event. The next in
  * order come up. Redriven, they are dead letters again that outlive their day, and the next wait for them unless they were delivered.
  */
 export async function leaveDropped(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
-  await forgetExpired(pool, attempts);
+  await forgetDelivered(pool, attempts);
   const left = orderKeysOf(await leave(pool, attempts));
   await promote(pool, left);
   // The drop may have taken their rows before, and paused their keys.

@@ -1,10 +1,6 @@
 import { DECISION, OUTCOME_CODES } from './codes.ts';
-import { EXPIRED } from './dead-letter-reason.ts';
-import { byKey } from './delivery-keys.ts';
 import type { Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
-import { plainArray } from './plain-array.ts';
-import type { SettledAttempt } from './settle.ts';
 
 /** Dead letters that one statement copies: each may bring an event of megabytes. */
 const COPIED_PER_STATEMENT = 100;
@@ -17,6 +13,7 @@ const ATTEMPT =
 // finds the copy too.
 // What was copied is deleted from the day, which nobody reads any more, in the same statement: a copy that begins anew finds what is left. A letter that was purged
 // or brought back since would be one again. All entries that gave the delivery up go, lest an older one of them be found the next time.
+// Only what was deleted is copied: who delivered it meanwhile may have struck it (src/store/forget-delivered.ts).
 const keep = (table: string) => `
   WITH looked AS MATERIALIZED (
     SELECT tenant_num, event_id, endpoint_num, attempt FROM "${table}"
@@ -34,19 +31,21 @@ const keep = (table: string) => `
       ) a ON a.decision = ${DECISION.deadLetter}
   ),
   locked AS MATERIALIZED (SELECT v.* FROM events v WHERE v.id IN (SELECT event_id FROM letters) FOR SHARE OF v),
+  struck AS (
+    DELETE FROM "${table}" a USING letters l
+     WHERE a.event_id = l.event_id AND a.endpoint_num = l.endpoint_num AND a.decision = ${DECISION.deadLetter} AND l.event_id IN (SELECT id FROM locked)
+    RETURNING a.event_id, a.endpoint_num, a.attempt
+  ),
   kept AS (
     INSERT INTO kept_events (id, tenant_num, type, subject, external_id, body, expunged_at)
-    SELECT id, tenant_num, type, subject, external_id, body, expunged_at FROM locked
+    SELECT id, tenant_num, type, subject, external_id, body, expunged_at FROM locked WHERE id IN (SELECT event_id FROM struck)
     ON CONFLICT DO NOTHING
   ),
   copied AS (
     INSERT INTO kept_dead_letters (event_id, endpoint_num, tenant_num, requests, ${ATTEMPT})
-    SELECT event_id, endpoint_num, tenant_num, requests, ${ATTEMPT} FROM letters WHERE event_id IN (SELECT id FROM locked)
+    SELECT event_id, endpoint_num, tenant_num, requests, ${ATTEMPT} FROM letters
+     WHERE (event_id, endpoint_num, attempt) IN (SELECT event_id, endpoint_num, attempt FROM struck)
     ON CONFLICT DO NOTHING RETURNING 1
-  ),
-  struck AS (
-    DELETE FROM "${table}" a USING letters l
-     WHERE a.event_id = l.event_id AND a.endpoint_num = l.endpoint_num AND a.decision = ${DECISION.deadLetter} AND l.event_id IN (SELECT id FROM locked)
   )
   SELECT k.tenant_num, k.event_id, k.endpoint_num, k.attempt, (SELECT count(*)::int FROM looked) AS looked, (SELECT count(*)::int FROM copied) AS copied
     FROM looked k ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC LIMIT 1`;
@@ -87,29 +86,37 @@ export async function forgetDeadLetters(db: Queryable, beforeUuid: string, signa
   // Letters go before their events.
   if (signal?.aborted !== true) await deleteInChunks(db, ['kept_events', 'id'], beforeUuid, signal);
   if (signal?.aborted === true) return total;
-  // What stood behind one of them in order would wait for ever: nobody can decide on it any more.
-  const { rows } = await db.query<{ endpoint_num: number; order_key: number | null }>(
-    'DELETE FROM paused_keys WHERE event_id < $1::uuid RETURNING endpoint_num, order_key',
-    [beforeUuid],
-  );
-  await promote(db, orderKeysOf(rows));
+  await forgetPauses(db, beforeUuid, signal);
   return total;
 }
 
-/** Forgets kept dead letters that expired while these attempts of them were under way, as far as those delivered them. */
-export async function forgetExpired(db: Queryable, attempts: readonly SettledAttempt[]): Promise<void> {
-  const delivered = attempts.filter(({ decision }) => decision.kind === 'done').sort(byKey);
-  if (delivered.length === 0) return;
-  const { rows } = await db.query<{ event_id: string }>(
-    `DELETE FROM kept_dead_letters d USING unnest($1::int[], $2::uuid[]) AS g(endpoint_num, event_id)
-      WHERE d.event_id = g.event_id AND d.endpoint_num = g.endpoint_num AND d.outcome = ${OUTCOME_CODES.skipped} AND d.detail = '${EXPIRED}'
-     RETURNING d.event_id`,
-    [
-      plainArray(delivered.map(({ endpointNum }) => endpointNum)),
-      plainArray(delivered.map(({ eventUuid }) => eventUuid)),
-    ],
-  );
-  if (rows.length > 0) await dropUnusedEvents(db, plainArray(rows.map((row) => row.event_id)));
+// All keys are gone through in the order of their index: there is none by events.
+const FORGET_PAUSES = `
+  WITH looked AS MATERIALIZED (
+    SELECT ctid AS row, endpoint_num, order_key, event_id FROM paused_keys WHERE (endpoint_num, order_key) > ($2::int, $3::int)
+     ORDER BY endpoint_num, order_key LIMIT ${FORGOTTEN_PER_STATEMENT}
+  ),
+  gone AS (
+    DELETE FROM paused_keys WHERE ctid = ANY(ARRAY(SELECT row FROM looked WHERE event_id < $1::uuid)) AND event_id < $1::uuid
+    RETURNING endpoint_num, order_key
+  )
+  SELECT l.endpoint_num, l.order_key, g.order_key IS NOT NULL AS is_gone
+    FROM looked l LEFT JOIN gone g USING (endpoint_num, order_key) ORDER BY 1, 2`;
+
+/** What stood behind a forgotten dead letter in order would wait for ever: nobody can decide on it any more. */
+async function forgetPauses(db: Queryable, beforeUuid: string, signal: AbortSignal | undefined): Promise<void> {
+  let [endpoint, key]: [number, number] = [0, 0];
+  while (signal?.aborted !== true) {
+    const { rows } = await db.query<{ endpoint_num: number; order_key: number; is_gone: boolean }>(FORGET_PAUSES, [
+      beforeUuid,
+      endpoint,
+      key,
+    ]);
+    await promote(db, orderKeysOf(rows.filter((row) => row.is_gone)));
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < FORGOTTEN_PER_STATEMENT) return;
+    [endpoint, key] = [last.endpoint_num, last.order_key];
+  }
 }
 
 async function deleteInChunks(

@@ -4,6 +4,7 @@ import { EXPIRED } from './dead-letter-reason.ts';
 import { byKey } from './delivery-keys.ts';
 import { byLogDay, type LogDay } from './log-days.ts';
 import { plainArray } from './plain-array.ts';
+import { isDeliveryOf } from './probe.ts';
 import type { SettledAttempt } from './settle.ts';
 
 const OVERRULE = `
@@ -18,8 +19,21 @@ const OVERRULE = `
       JOIN attempts a ON a.event_id = g.event_id AND a.endpoint_num = g.endpoint_num AND a.attempt > g.attempt AND a.event_id >= $4::uuid AND a.event_id < $5::uuid
      WHERE (g.is_replay AND own.decision IN (${DECISION.done}, ${DECISION.cancel}) OR own.decision = ${DECISION.late} AND own.outcome = ${OUTCOME_CODES.delivered}) AND a.${ENDING}
      GROUP BY 1, 2, 3, own.outcome
-  )
-  UPDATE attempts a SET decision = CASE WHEN o.was_taken AND a.attempt = o.attempt THEN ${DECISION.done} ELSE ${DECISION.late} END FROM overruled o
+  ),
+  redriven AS MATERIALIZED (
+    SELECT g.event_id, g.endpoint_num, g.attempt
+      FROM given g
+      JOIN attempts own ON own.event_id = g.event_id AND own.endpoint_num = g.endpoint_num AND own.attempt = g.attempt AND own.event_id >= $4::uuid AND own.event_id < $5::uuid
+     CROSS JOIN LATERAL (
+       SELECT a.attempt, a.decision FROM attempts a
+        WHERE a.event_id = g.event_id AND a.endpoint_num = g.endpoint_num AND a.event_id >= $4::uuid AND a.event_id < $5::uuid AND a.${ENDING}
+        ORDER BY a.attempt DESC LIMIT 1
+     ) last
+     WHERE own.decision = ${DECISION.late} AND own.outcome = ${OUTCOME_CODES.delivered} AND last.decision = ${DECISION.deadLetter} AND last.attempt < g.attempt
+       AND (SELECT true FROM mailbox m WHERE ${isDeliveryOf('m', 'g')}) IS NULL
+  ),
+  counting AS (SELECT * FROM overruled UNION ALL SELECT *, true FROM redriven)
+  UPDATE attempts a SET decision = CASE WHEN o.was_taken AND a.attempt = o.attempt THEN ${DECISION.done} ELSE ${DECISION.late} END FROM counting o
    WHERE a.event_id >= $4::uuid AND a.event_id < $5::uuid AND a.event_id = o.event_id AND a.endpoint_num = o.endpoint_num
      AND CASE WHEN NOT o.was_taken THEN a.attempt = o.attempt AND a.${ENDING}
               ELSE a.attempt > o.attempt AND a.${ENDING} OR a.attempt = o.attempt AND a.decision = ${DECISION.late} END`;
@@ -27,7 +41,7 @@ const OVERRULE = `
 /**
  * Of two ends of one delivery lets one count. Replayed deliveries say how they ended though they had left the mailbox: where somebody cancelled the delivery itself meanwhile, that
  * holds, and the attempt is late. Where only its replay was cancelled and the receiver took it, it is delivered, and that cancellation came too late. So is any that expired while
- * its receiver took it. To be called when the attempts are written. Should the process die before, the one with the highest number counts.
+ * its receiver took it, and a dead letter that was made again and left the mailbox without an end, with its day or because its redrive was withdrawn. To be called when the attempts are written. Should the process die before, the one with the highest number counts.
  * @param attempts those whose delivery had left the mailbox or moved on
  */
 export async function overruleEnds(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {

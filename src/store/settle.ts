@@ -4,6 +4,7 @@ import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './bin
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { column, sparseColumn, valuesOf } from './columns.ts';
 import { byKey } from './delivery-keys.ts';
+import { forgetDelivered } from './forget-delivered.ts';
 import { keptHeaders } from './kept-headers.ts';
 import type { LaneLease } from './lanes.ts';
 import { UNIQUE_VIOLATION } from './lock-errors.ts';
@@ -132,6 +133,8 @@ export async function settle(
   const late = rows[0]?.late?.map((n) => ordered[n - 1]!) ?? [];
   if (late.length > 0) {
     await overruleEnds(pool, late);
+    // Its day may have gone since the record.
+    await forgetDelivered(pool, late);
     await resumeDelivered(pool, late);
   }
   return held;

@@ -225,6 +225,54 @@ test('in order, a dead letter that outlived its day still goes before what stand
   expect((await delivered(3)).map(({ headers }) => headers['webhook-id'])).toContain(eventIdOf(other));
 });
 
+test('keys that wait for dead letters which are forgotten go on some at a time, all of them, and after an interruption too', async () => {
+  const { workerPool } = service.context;
+  const { tenant, dead } = await oldDay('many-keys');
+  const endpoint = await makeEndpoint(service, tenant, { order: 'subject', on_dead_letter: 'pause', enabled: false });
+  await drop();
+  const young = newUuid(Date.now());
+  const KEYS = 2_500;
+  await query(
+    `INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq)
+     SELECT $1, key, CASE WHEN key % 2 = 0 THEN $2::uuid ELSE $3::uuid END, 1 FROM generate_series(-${KEYS}, ${KEYS - 1}) key`,
+    [endpoint.num, dead, young],
+  );
+  await query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq)
+     SELECT gen_random_uuid(), 'infinity', $1, $2, 0, true, key, 2 FROM generate_series(-${KEYS}, ${KEYS - 1}) key`,
+    [endpoint.num, tenant.num],
+  );
+  const left = async () =>
+    (
+      await query(
+        `SELECT count(*) FILTER (WHERE event_id = $2)::int AS old, count(*) FILTER (WHERE event_id = $3)::int AS young,
+                (SELECT count(*)::int FROM mailbox WHERE endpoint_num = $1 AND parked) AS behind FROM paused_keys WHERE endpoint_num = $1`,
+        [endpoint.num, dead, young],
+      )
+    )[0];
+  const until = uuidFloor(OLD_MS + DAY_MS);
+  const stopping = new AbortController();
+  const steps: number[] = [];
+  const counting = {
+    query: async (text: string, values: unknown[]) => {
+      if (!/DELETE FROM paused_keys/.test(text)) return workerPool.query(text, values);
+      const before = (await left()).old;
+      const result = await workerPool.query(text, values);
+      steps.push(before - (await left()).old);
+      stopping.abort();
+      return result;
+    },
+  } as unknown as pg.Pool;
+  await forgetDeadLetters(counting, until, stopping.signal);
+  expect(steps).toEqual([500]);
+  expect(await left()).toEqual({ old: KEYS - 500, young: KEYS, behind: 2 * KEYS - 500 });
+  await forgetDeadLetters(counting, until);
+  expect(Math.max(...steps)).toBeLessThanOrEqual(1_000);
+  expect(await left()).toEqual({ old: 0, young: KEYS, behind: KEYS });
+  await query('DELETE FROM paused_keys WHERE endpoint_num = $1', [endpoint.num]);
+  await query('DELETE FROM mailbox WHERE endpoint_num = $1', [endpoint.num]);
+});
+
 test('a redrive that is cancelled leaves what it brought back a dead letter', async () => {
   const { tenant, one, dead } = await oldDay('cancelled-redrive');
   await drop();

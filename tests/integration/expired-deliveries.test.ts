@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf, eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import { laneOf } from '../../src/routing/lane-of.ts';
 import { leaveDropped } from '../../src/store/give-up.ts';
+import { keepDeadLetters } from '../../src/store/kept-dead-letters.ts';
 import { acquireLanes } from '../../src/store/lanes.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
@@ -564,13 +565,17 @@ const REFUSED: Pick<SettledAttempt, 'outcome' | 'decision'> = {
   decision: { kind: 'retry', delayMs: 1_000 },
 };
 
-/** An ordered delivery of an old day whose request is under way, in a lane that is held here, and one that is younger behind it. */
-async function underWay(id: string) {
+/**
+ * An ordered delivery of an old day whose request is under way, in a lane that is held here, and one that is younger behind it.
+ * @param tried that it was a dead letter after so many attempts, and is made again
+ */
+async function underWay(id: string, tried = 0) {
   const { tenant, endpoint, log, wait, place, ...rest } = await stage(id);
   const one = await endpoint({ order: 'endpoint', on_dead_letter: 'pause' });
   const [old, young] = [await log(), await logEvent(service, tenant)];
-  await wait(old, one);
-  await place(old, one, 1);
+  if (tried > 0) await rest.attempt(old, one, tried, 'tls', 'deadLetter');
+  await wait(old, one, tried);
+  await place(old, one, 1, ...(tried > 0 ? ['paused_at = now()'] : []));
   await wait(young, one);
   await place(young, one, 2, `parked = true`, `due_at = 'infinity'`);
   const lane = laneOf(one.num, TEST_LANES);
@@ -578,15 +583,16 @@ async function underWay(id: string) {
   const leases = await acquireLanes(pool, 'owner', [lane]);
   const attemptOf = (end: typeof TAKEN): SettledAttempt => ({
     ...end,
-    ...{ eventUuid: old, endpointNum: one.num, tenantNum: tenant.num, lane, attempt: 1, isReplay: false },
+    ...{ eventUuid: old, endpointNum: one.num, tenantNum: tenant.num, lane, attempt: tried + 1, isReplay: false },
     ...{ startedAtMs: Date.now(), notice: null, pauses: false },
   });
   return {
     ...rest,
+    wait,
     one,
     old,
     attemptOf,
-    settleIt: (end: typeof TAKEN) => settle(pool, leases, [attemptOf(end)]),
+    settleIt: (end: typeof TAKEN, on = pool) => settle(on, leases, [attemptOf(end)]),
     statusOf: async () => (await rest.ask('GET', `/deliveries/${deliveryIdOf(old, one.num)}`)).status,
   };
 }
@@ -642,6 +648,115 @@ test.each([
     expect(await query('SELECT FROM kept_events WHERE id = $1', [old])).toHaveLength(isLetter ? 1 : 0);
   },
 );
+
+test('G2: a dead letter that is made again, and leaves while its receiver takes it, is delivered, and what stands behind it goes on', async () => {
+  const { one, old, settleIt, statusOf, pauses, letters } = await underWay('retried-taken', 1);
+  await dropWith(async () => {
+    expect([await statusOf(), await pauses(one)]).toEqual(['dead_lettered', [{ event_id: old, seq: 1 }]]);
+    for (let times = 0; times < 2; times++) {
+      await settleIt(TAKEN);
+      expect([await statusOf(), await pauses(one)]).toEqual(['delivered', []]);
+    }
+    expect(await query('SELECT attempt, decision FROM attempts WHERE event_id = $1 ORDER BY 1', [old])).toEqual([
+      { attempt: 1, decision: 3 },
+      { attempt: 2, decision: 1 },
+    ]);
+  });
+  expect(await letters()).toEqual([]);
+});
+
+test('one that fails, or was asked for again meanwhile, stays what it is', async () => {
+  const { one, old, settleIt, statusOf, wait } = await underWay('retried-refused', 1);
+  await query('DELETE FROM mailbox WHERE event_id = $1', [old]);
+  await settleIt(REFUSED);
+  expect(await statusOf()).toBe('dead_lettered');
+  await query('DELETE FROM attempts WHERE event_id = $1 AND attempt = 2', [old]);
+  await wait(old, one, 2);
+  await settleIt(TAKEN);
+  expect(await query('SELECT decision FROM attempts WHERE event_id = $1 ORDER BY attempt', [old])).toEqual([
+    { decision: 3 },
+    { decision: 5 },
+  ]);
+  await drop();
+});
+
+test.each([0, 1])(
+  'one that is taken, and whose day goes between its record and what follows from it, is no dead letter (%i attempts before)',
+  async (tried) => {
+    const { one, settleIt, letters, pauses } = await underWay(`taken-between-${tried}`, tried);
+    const interrupted = through(async (text, run) => {
+      if (text.includes('LOCK TABLE')) throw new Error('planted');
+      return run();
+    });
+    await expect(drop(interrupted)).rejects.toThrow('planted');
+    let isGone = false;
+    const query = async (text: string, values: unknown[]) => {
+      if (typeof text === 'string' && text.includes('overruled AS')) {
+        await untilDropped();
+        isGone = true;
+      }
+      return pool.query(text, values);
+    };
+    await settleIt(TAKEN, Object.assign(Object.create(pool), { query }));
+    expect(isGone).toBe(true);
+    expect([await letters(), await pauses(one)]).toEqual([[], []]);
+  },
+);
+
+test('a dead letter that was made again, and is taken when its day is gone, is none', async () => {
+  const { one, attemptOf, pauses, letters } = await underWay('redriven-later', 1);
+  await drop();
+  expect(await letters()).toHaveLength(1);
+  await leaveDropped(pool, [attemptOf(TAKEN)]);
+  expect([await letters(), await pauses(one)]).toEqual([[], []]);
+});
+
+test.each([
+  ['taken', TAKEN, false],
+  ['refused', REFUSED, true],
+] as const)(
+  'where a dead letter that was made again is %s when its day is detached and not copied yet, it is one if it was refused',
+  async (word, end, isLetter) => {
+    const { one, old, attemptOf, pauses, letters } = await underWay(`${word}-uncopied`, 1);
+    const slow = through(async (text, run, client) => {
+      // Somebody reads it: it cannot be moved at one moment.
+      if (text.includes('LOCK TABLE')) await client.query(`DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$`);
+      const result = await run();
+      if (text.includes('CONCURRENTLY') && text.includes(DAY)) await leaveDropped(pool, [attemptOf(end)]);
+      return result;
+    });
+    await drop(slow);
+    expect(await letters()).toEqual(isLetter ? [letterOf(old, one, 'tls')] : []);
+    expect(await pauses(one)).toEqual(isLetter ? [{ event_id: old, seq: 1 }] : []);
+    expect(await query('SELECT FROM kept_events WHERE id = $1', [old])).toHaveLength(isLetter ? 1 : 0);
+  },
+);
+
+test('one that is taken while it is being copied is no dead letter', async () => {
+  const { one, old, attemptOf, pauses, letters } = await underWay('taken-in-copy', 1);
+  const holder = await pool.connect();
+  try {
+    await pool.query(`ALTER TABLE attempts DETACH PARTITION "${DAY}"`);
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM events WHERE id = $1 FOR UPDATE', [old]);
+    const copying = keepDeadLetters(pool, DAY);
+    await eventually(
+      () =>
+        query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%WITH looked AS MATERIALIZED%'`,
+        ),
+      (found) => found.length === 1,
+    );
+    await leaveDropped(pool, [attemptOf(TAKEN)]);
+    await holder.query('COMMIT');
+    expect(await copying).toBe(0);
+  } finally {
+    holder.release(true);
+  }
+  expect([await letters(), await pauses(one)]).toEqual([[], []]);
+  await drop();
+  expect(await query('SELECT FROM kept_events WHERE id = $1', [old])).toEqual([]);
+});
 
 test('an end that was written twice, and whose delivery was given up since, stays as it is on record', async () => {
   const { old, one, settleIt, attempt } = await underWay('twice');

@@ -1,0 +1,72 @@
+import type pg from 'pg';
+import { uuidTime } from '../domain/ids.ts';
+import { DECISION, OUTCOME_CODES } from './codes.ts';
+import { EXPIRED } from './dead-letter-reason.ts';
+import { byKey } from './delivery-keys.ts';
+import type { Queryable } from './in-transaction.ts';
+import { dropUnusedEvents } from './kept-dead-letters.ts';
+import { partitionName, startOfDay } from './partitions.ts';
+import { plainArray } from './plain-array.ts';
+import type { SettledAttempt } from './settle.ts';
+
+const GIVEN = 'unnest($1::int[], $2::uuid[], $3::smallint[]) AS g(endpoint_num, event_id, attempt)';
+
+/** Whether a dead letter is none since the attempt of the same delivery was taken: it is older, or came about while that was under way. */
+const isOvertaken = (letter: string) =>
+  `${letter}.event_id = g.event_id AND ${letter}.endpoint_num = g.endpoint_num
+     AND (${letter}.attempt < g.attempt OR ${letter}.outcome = ${OUTCOME_CODES.skipped} AND ${letter}.detail = '${EXPIRED}')`;
+
+const FORGET = `DELETE FROM kept_dead_letters d USING ${GIVEN} WHERE ${isOvertaken('d')} RETURNING d.event_id`;
+
+const strike = (table: string) => `
+  UPDATE "${table}" a SET decision = ${DECISION.late} FROM ${GIVEN} WHERE ${isOvertaken('a')} AND a.decision = ${DECISION.deadLetter}`;
+
+/**
+ * Forgets dead letters that left the log, or leave it, while these attempts of them were under way, as far as those delivered them. They are struck where they wait to be copied, and then looked
+ * for among the copies: a copy that is being made has them locked.
+ */
+export async function forgetDelivered(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
+  const delivered = attempts.filter(({ decision }) => decision.kind === 'done').sort(byKey);
+  if (delivered.length === 0) return;
+  for (const { day, rows } of await ofDetachedDays(pool, delivered)) await strikeIn(pool, day, rows);
+  const { rows } = await pool.query<{ event_id: string }>(FORGET, valuesOf(delivered));
+  if (rows.length > 0) await dropUnusedEvents(pool, plainArray(rows.map((row) => row.event_id)));
+}
+
+interface OfDay {
+  /** The table of its attempts. */
+  readonly day: string;
+  readonly rows: readonly SettledAttempt[];
+}
+
+/** Those of days that are detached, or about to be, and not dropped. Of others the log says how they ended, or nothing does. */
+async function ofDetachedDays(db: Queryable, attempts: readonly SettledAttempt[]): Promise<readonly OfDay[]> {
+  const byDay = Map.groupBy(attempts, ({ eventUuid }) => partitionName('attempts', startOfDay(uuidTime(eventUuid))));
+  const days = [...byDay].map(([day, rows]) => ({ day, rows }));
+  const { rows: found } = await db.query<{ name: string }>(
+    `SELECT name FROM unnest($1::text[]) AS name JOIN pg_class c ON c.oid = to_regclass(name) LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+      WHERE i.inhrelid IS NULL OR i.inhdetachpending`,
+    [plainArray(days.map(({ day }) => day))],
+  );
+  const detached = new Set(found.map(({ name }) => name));
+  return days.filter(({ day }) => detached.has(day));
+}
+
+async function strikeIn(db: Queryable, table: string, attempts: readonly SettledAttempt[]): Promise<void> {
+  try {
+    await db.query(strike(table), valuesOf(attempts));
+  } catch (error) {
+    // It was dropped meanwhile, and all that there was is copied.
+    if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error;
+  }
+}
+
+const UNDEFINED_TABLE = '42P01';
+
+function valuesOf(attempts: readonly SettledAttempt[]): unknown[] {
+  return [
+    plainArray(attempts.map(({ endpointNum }) => endpointNum)),
+    plainArray(attempts.map(({ eventUuid }) => eventUuid)),
+    plainArray(attempts.map(({ attempt }) => attempt)),
+  ];
+}
