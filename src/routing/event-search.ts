@@ -183,31 +183,40 @@ export class EventSearch implements IntervalVisitor {
   /** @returns the numbers of the path where they are to be visited together: many of them are in many ranges */
   #visitRangesOfEach(path: PathNode, root: number): SortedNumbers | null {
     const { intervals } = this.#memory;
+    let steps = 0;
     for (const value of path.values) {
       if (typeof value !== 'number' && !(value instanceof ExactNumber)) continue;
+      // The number before this one was in many.
+      const numbers = steps < MANY_STEPS ? null : path.distinct.numbersAfter(steps);
+      if (numbers !== null) return numbers;
       this.#value = value;
       // What a double does not hold is on the same side of a number as its double, unless that is the same.
       intervals.visit(root, typeof value === 'number' ? value : value.double, this);
-      const steps = 2 * this.#passed;
-      matchSteps.take(steps);
-      this.#passed = 0;
-      const numbers = steps < MANY_STEPS ? null : path.distinct.numbersAfter(steps);
-      if (numbers !== null) return numbers;
+      steps = this.#takePassed();
     }
     return null;
   }
 
-  #visitRangesOfAll({ doubles, keys }: SortedNumbers, root: number): void {
+  #visitRangesOfAll({ doubles, distinct }: SortedNumbers, root: number): void {
     const atEnds = (link: number, from: number, to: number) => {
       for (let at = from; at < to; at++) {
-        this.#value = keys[at]!;
+        this.#value = distinct[at]!;
         this.atEnd(link);
       }
+      this.#takePassed();
     };
     const visitor = { inside: (link: number) => this.inside(link), atEnds };
     const looked = this.#memory.intervals.visitAll(root, doubles, visitor);
-    matchSteps.take(looked * NODE_STEPS + 2 * this.#passed);
+    matchSteps.take(looked * NODE_STEPS);
+    this.#takePassed();
+  }
+
+  /** @returns in how many steps */
+  #takePassed(): number {
+    const steps = 2 * this.#passed;
     this.#passed = 0;
+    matchSteps.take(steps);
+    return steps;
   }
 
   #visitBroad(place: number, depth: number): void {

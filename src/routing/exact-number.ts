@@ -7,10 +7,16 @@ export class ExactNumber {
   readonly text: string;
   /** The nearest double: two numbers whose doubles differ are in the order of their doubles. */
   readonly double: number;
+  /**
+   * The sign of the number less its double; 0 where that is infinite. Filters have doubles only, so that nothing else of its digits matters to them: they are read once, however many
+   * conditions it is compared with.
+   */
+  readonly side: number;
 
   constructor(text: string) {
     this.text = text;
     this.double = Number(text);
+    this.side = Number.isFinite(this.double) ? compareDecimals(text, String(this.double)) : 0;
   }
 }
 
@@ -34,14 +40,14 @@ export function parseExactly(text: string): unknown {
 }
 
 function numberOf(source: string, value: number): EventNumber {
-  return Number.isFinite(value) && compareDecimals(source, String(value)) === 0 ? value : new ExactNumber(source);
+  const exact = new ExactNumber(source);
+  return Number.isFinite(value) && exact.side === 0 ? value : exact;
 }
 
 /** The sign of `a - b`, where `b` is a finite number of a filter. */
 export function compareNumbers(a: EventNumber, b: number): number {
   if (typeof a === 'number') return a - b;
-  if (a.double !== b) return a.double - b;
-  return compareDecimals(a.text, String(b));
+  return a.double === b ? a.side : a.double - b;
 }
 
 interface Decimal {

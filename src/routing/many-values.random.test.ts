@@ -16,6 +16,8 @@ const sku = fc.oneof(
 const price = fc.oneof(
   fc.integer({ min: -400, max: 400 }),
   fc.integer({ min: -400, max: 400 }).map((whole) => new ExactNumber(`${whole}.00000000000000000001`)),
+  // And on the other side of a whole number.
+  fc.integer({ min: -400, max: 400 }).map((whole) => new ExactNumber(`${whole - 1}.99999999999999999999`)),
   fc.constant(null),
 );
 const item = fc.record({ sku, price }, { requiredKeys: [], noNullPrototype: true });

@@ -1,6 +1,9 @@
 import { expect, test, vi } from 'vitest';
+import { parseExactly } from './exact-number.ts';
 import { explainMatch } from './explain-match.ts';
 import { FilterIndex } from './filter-index.ts';
+import { callsOf } from './fixtures/calls-of.ts';
+import { IntervalTrees } from './interval-trees.ts';
 import { MAX_MATCH_STEPS, matchSteps, TooCostlyToMatch } from './match-steps.ts';
 import { readFilter } from './read-filter.ts';
 
@@ -115,6 +118,11 @@ const LOOKED_UP: Readonly<Record<string, Many>> = {
     event: { n: list(20_000, (i) => `v${i}`) },
     found: 0,
   },
+  'ranges that end at the double of thousands of numbers, which have other digits': {
+    filters: list(2_000, (i) => ({ n: [{ numeric: ['>', -1 - i, ...(i % 2 === 0 ? ['<=', 0.1] : ['<', 0.1])] }] })),
+    event: parseExactly(`{"n":[${list(4_000, (i) => `0.1${'0'.repeat(17)}${1 + i}`).join()},0.1]}`),
+    found: 1_000,
+  },
   'ranges that numbers are in, all in many': {
     filters: list(1_000, (i) => ({ n: [{ numeric: ['>', i === 0 ? -10 : 0, '<', 1e9 - i] }] })),
     event: { n: list(20_000, (i) => i + 1) },
@@ -178,6 +186,30 @@ test('an event of a megabyte, of a hundred thousand values, takes a small part o
 test('equal values are asked once', () => {
   const index = indexOf(list(2_000, (i) => ({ n: [{ 'anything-but': { prefix: ['v', `w${i}`] } }] })));
   expect(index.match({ n: list(40_000, (i) => `v${i % 20}`) }, MAX_MATCH_STEPS / 10)).toEqual([]);
+});
+
+test('a number is read once, as the event is, however many digits it has and however many ranges end at its double', () => {
+  const index = indexOf(
+    list(200, (i) => ({ n: [{ numeric: ['>', -1 - i, '<', 0.1] }], m: [{ numeric: ['>', 0.1] }] })),
+  );
+  const above = `0.1${'0'.repeat(1_000)}1`;
+  const below = `0.09${'9'.repeat(1_000)}`;
+  const event = parseExactly(`{"n":[${above},${below}],"m":${above}}`);
+  expect(callsOf('charCodeAt', () => expect(index.match(event)).toHaveLength(200))).toBe(0);
+});
+
+test('ranges are looked through once for one number, however many it is in', () => {
+  const index = indexOf(list(200, (i) => ({ n: [{ numeric: ['>', -1 - i, '<', 1] }] })));
+  const together = vi.spyOn(IntervalTrees.prototype, 'visitAll');
+  try {
+    expect(index.match({ n: 0 })).toHaveLength(200);
+    expect(index.match({ n: ['a', 0, 'b'] })).toHaveLength(200);
+    expect(together).not.toHaveBeenCalled();
+    index.match({ n: [0, 'b', 0.5] });
+    expect(together).toHaveBeenCalled();
+  } finally {
+    together.mockRestore();
+  }
 });
 
 test('what a filter is tried on is not counted: that has a bound of its own', () => {

@@ -4,24 +4,24 @@ import { matchSteps } from './match-steps.ts';
 import type { Leaf } from './satisfies.ts';
 import { endOf, type SortedKeys, sortingSteps, type ValueRun } from './sorted-keys.ts';
 
-/** To compare the digits of a number with its double, in steps of `matchSteps`. */
-const DIGITS_STEPS = 50;
-
 /** The numbers among the values of a path. */
 export class SortedNumbers implements SortedKeys {
   readonly keys: readonly EventNumber[];
-  /** What a double does not hold is beside its double. */
+  /** Of those that no filter tells apart the first: of one double there are three at most. */
+  readonly distinct: readonly EventNumber[];
+  /** The doubles of these. What a double does not hold is beside its double. */
   readonly doubles: Float64Array;
   readonly #nums: Int32Array;
 
   /** @param values each once */
   constructor(values: readonly Leaf[]) {
-    const places = new Map<number, Place>();
-    for (const [num, value] of values.entries()) if (isNumber(value)) places.set(num, placeOf(value));
-    matchSteps.take(values.length + sortingSteps(places.size));
-    this.#nums = Int32Array.from(places.keys()).sort((a, b) => comparePlaces(places.get(a)!, places.get(b)!));
-    this.keys = Array.from(this.#nums, (num) => values[num] as EventNumber);
-    this.doubles = Float64Array.from(this.#nums, (num) => places.get(num)!.double);
+    const numbers = new Map<number, EventNumber>();
+    for (const [num, value] of values.entries()) if (isNumber(value)) numbers.set(num, value);
+    matchSteps.take(values.length + sortingSteps(numbers.size));
+    this.#nums = Int32Array.from(numbers.keys()).sort((a, b) => comparePlaces(numbers.get(a)!, numbers.get(b)!));
+    this.keys = Array.from(this.#nums, (num) => numbers.get(num)!);
+    this.distinct = this.keys.filter((key, i) => i === 0 || comparePlaces(this.keys[i - 1]!, key) !== 0);
+    this.doubles = Float64Array.from(this.distinct, doubleOf);
   }
 
   runOf(condition: Condition): ValueRun {
@@ -45,22 +45,19 @@ export class SortedNumbers implements SortedKeys {
   }
 }
 
-/** A double, and on which side of it the number is: filters have doubles only, so that nothing else of a number matters to them. */
-interface Place {
-  readonly double: number;
-  readonly side: number;
+/** By their doubles, and by the side of these that they are on. */
+function comparePlaces(a: EventNumber, b: EventNumber): number {
+  const [x, y] = [doubleOf(a), doubleOf(b)];
+  if (x !== y) return x < y ? -1 : 1;
+  return sideOf(a) - sideOf(b);
 }
 
-function placeOf(value: EventNumber): Place {
-  if (typeof value === 'number') return { double: value, side: 0 };
-  matchSteps.take(DIGITS_STEPS);
-  const { double } = value;
-  return { double, side: Number.isFinite(double) ? compareNumbers(value, double) : 0 };
+function doubleOf(number: EventNumber): number {
+  return typeof number === 'number' ? number : number.double;
 }
 
-function comparePlaces(a: Place, b: Place): number {
-  if (a.double !== b.double) return a.double < b.double ? -1 : 1;
-  return a.side - b.side;
+function sideOf(number: EventNumber): number {
+  return typeof number === 'number' ? 0 : number.side;
 }
 
 function isNumber(value: Leaf): value is EventNumber {
