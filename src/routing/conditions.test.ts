@@ -45,3 +45,20 @@ test('of lists with wildcards a path knows how much those that are there have', 
   conditions.release(lists[0]!);
   expect(wildcards!.units).toBe(0);
 });
+
+test('lists that are gone take none of the room of those that are kept', () => {
+  const conditions = new Conditions(new WordArena());
+  const listOf = (name: string, length: number) =>
+    conditions.acquire({
+      path: 'x',
+      anyOf: Array.from({ length }, (_, i) => ({ kind: 'string', text: `${name}${i}` }) as const),
+    });
+  const kept = listOf('kept', 2);
+  const object = conditions.objectOf(kept);
+  for (let i = 0; i < 255; i++) {
+    const gone = listOf('gone', 1_000);
+    conditions.objectOf(gone);
+    conditions.release(gone);
+  }
+  expect(conditions.objectOf(kept)).toBe(object);
+});

@@ -2,6 +2,7 @@ import type { Condition, FieldTest } from './condition.ts';
 import { type PlainCondition, readWritten, writeCondition } from './condition-codec.ts';
 import { IndexedTest, weightOf } from './indexed-test.ts';
 import { ListedWildcards, type WildcardCondition } from './listed-wildcards.ts';
+import { matchSteps } from './match-steps.ts';
 import { PathNode } from './path-node.ts';
 import { PathProbes } from './path-probes.ts';
 import { isCertain, isGuessed, KIND } from './record-kind.ts';
@@ -15,6 +16,9 @@ import { matchesWritten } from './written-wildcard.ts';
 /** Tests that are kept as objects, of those that were asked; and conditions in them. */
 const KEPT_TESTS = 4_096;
 const KEPT_CONDITIONS = 250_000;
+/** To make a condition of such a test from what is written of it, in steps of `matchSteps`; and how many of its units are read in one (8, as a power of 2). */
+const MAKING_STEPS = 30;
+const UNITS_A_STEP = 3;
 
 /**
  * What filters ask of fields, each condition and each list of conditions once: records that values of events find by what they are. A
@@ -29,7 +33,7 @@ export class Conditions {
   readonly #freePaths: number[] = [];
   readonly #buffer = new UnitBuffer();
   readonly #objects = new Map<number, IndexedTest>();
-  /** Conditions in these, those included that are gone since. */
+  /** Conditions in these. */
   #keptConditions = 0;
 
   constructor(arena: WordArena) {
@@ -58,7 +62,7 @@ export class Conditions {
     const kind = this.kindOf(record);
     if (kind === KIND.cidr) path.probes!.networks.delete(this.#unitsOf(record));
     else if (isCertain(kind)) path.probes!.delete(kind, words[record + HEAD.length]!, this.#firstOf(record));
-    this.#objects.delete(record);
+    this.#forget(record);
     path.wildcards?.delete(record);
     this.table.remove(record);
     this.#leave(path);
@@ -115,22 +119,45 @@ export class Conditions {
     return condition;
   }
 
+  /** Whether the test is kept as an object, or would be without any other having to go. */
+  hasRoomFor(record: number): boolean {
+    return !this.#isFull || this.#objects.has(record);
+  }
+
   /** The test as an object, for what is seldom asked. */
   objectOf(record: number): IndexedTest {
     const known = this.#objects.get(record);
     if (known !== undefined) return known;
+    matchSteps.take(this.#makingSteps(record));
     const conditions = this.kindOf(record) === KIND.several ? this.listOf(record) : [record];
     const made = new IndexedTest(
       this.pathOf(record),
       conditions.map((each) => this.#read(each)),
     );
-    if (this.#objects.size >= KEPT_TESTS || this.#keptConditions >= KEPT_CONDITIONS) {
+    if (this.#isFull) {
       this.#objects.clear();
       this.#keptConditions = 0;
     }
     this.#objects.set(record, made);
     this.#keptConditions += weightOf(made.anyOf);
     return made;
+  }
+
+  get #isFull(): boolean {
+    return this.#objects.size >= KEPT_TESTS || this.#keptConditions >= KEPT_CONDITIONS;
+  }
+
+  #makingSteps(record: number): number {
+    const inner = this.listOf(record);
+    if (inner.length > 0) return inner.reduce((sum, each) => sum + this.#makingSteps(each), 0);
+    return MAKING_STEPS + (this.#arena.words[record + HEAD.length]! >>> UNITS_A_STEP);
+  }
+
+  #forget(record: number): void {
+    const object = this.#objects.get(record);
+    if (object === undefined) return;
+    this.#keptConditions -= weightOf(object.anyOf);
+    this.#objects.delete(record);
   }
 
   #acquireOne(path: PathNode, condition: Condition): number {

@@ -1,6 +1,7 @@
 import { ArrayConsistency } from './array-consistency.ts';
 import { LINK, LINKS } from './edge-links.ts';
 import { ExactNumber } from './exact-number.ts';
+import { holdsByMarks } from './holds-by-marks.ts';
 import { AT, CLAUSE, type IndexMemory, PLACE } from './index-memory.ts';
 import type { IntervalVisitor } from './interval-trees.ts';
 import { MAX_MATCH_STEPS, matchSteps } from './match-steps.ts';
@@ -268,7 +269,10 @@ export class EventSearch implements IntervalVisitor {
     const isLookedUp = isCertain(kind) || (isGuessed(kind) && arena.words[test + HEAD.edges]! > 0);
     if (isLookedUp) return arena.words[test + HEAD.mark] === this.#mark;
     if (kind === KIND.exists) return conditions.pathOf(test).seq === this.#seq;
-    return conditions.objectOf(test).holds(this.#seq);
+    // More lists than are kept as objects: those that need none get none.
+    const needsNone = kind === KIND.several && !conditions.hasRoomFor(test);
+    const said = needsNone ? holdsByMarks(this.#memory, test, { mark: this.#mark, seq: this.#seq }) : null;
+    return said ?? conditions.objectOf(test).holds(this.#seq);
   }
 
   #isConsistent(clause: number, count: number): boolean {

@@ -1,8 +1,10 @@
 import { expect, test, vi } from 'vitest';
+import { Conditions } from './conditions.ts';
 import { parseExactly } from './exact-number.ts';
 import { explainMatch } from './explain-match.ts';
 import { FilterIndex } from './filter-index.ts';
 import { callsOf } from './fixtures/calls-of.ts';
+import type { IndexedTest } from './indexed-test.ts';
 import { IntervalTrees } from './interval-trees.ts';
 import { MAX_MATCH_STEPS, matchSteps, TooCostlyToMatch } from './match-steps.ts';
 import { readFilter } from './read-filter.ts';
@@ -210,6 +212,36 @@ test('ranges are looked through once for one number, however many it is in', () 
   } finally {
     together.mockRestore();
   }
+});
+
+/** Lists of conditions at one field, each of nearly two thousand. */
+const longLists = (length: number, ...more: unknown[]) =>
+  list(length, (i) => ({ x: [...list(1_900, (k) => `v${i * 7 + k}`), ...more, { exists: false }] }));
+
+test('lists that values find by what they are are made once, however many filters have them', () => {
+  const index = indexOf(longLists(150));
+  const made = new Set<IndexedTest>();
+  const asked = vi.spyOn(Conditions.prototype, 'objectOf');
+  try {
+    for (const x of ['q', 'q', 'v0', 'v1500']) {
+      expect(index.match({ x })).toHaveLength(x === 'q' ? 0 : x === 'v0' ? 1 : 150);
+    }
+    expect(index.match({})).toHaveLength(150);
+    for (const { value } of asked.mock.results) made.add(value);
+    expect(made.size).toBeGreaterThan(100);
+    expect(made.size).toBeLessThanOrEqual(150);
+  } finally {
+    asked.mockRestore();
+  }
+});
+
+test('that lists are made anew is counted, where there are more of them than are kept', () => {
+  const range = { numeric: ['<', 0] };
+  const [few, many] = [indexOf(longLists(100, range)), indexOf(longLists(150, range))];
+  for (const index of [few, many]) expect(index.match({ x: 'q' })).toEqual([]);
+  expect(few.match({ x: 'q' }, 100_000)).toEqual([]);
+  expect(() => many.match({ x: 'q' }, 1_000_000)).toThrow(TooCostlyToMatch);
+  expect(many.match({ x: 'q' })).toEqual([]);
 });
 
 test('what a filter is tried on is not counted: that has a bound of its own', () => {
