@@ -244,6 +244,17 @@ test('that lists are made anew is counted, where there are more of them than are
   expect(many.match({ x: 'q' })).toEqual([]);
 });
 
+test('that long suffixes are looked up among sorted values is counted by their length', () => {
+  const suffixes = (length: number) =>
+    indexOf(list(100, (i) => ({ s: [{ 'anything-but': { suffix: ['z', `${'a'.repeat(length)}${i}`] } }], t: [1] })));
+  const event = { s: list(1_000, (i) => `${i}z`), t: 1 };
+  const [short, long] = [suffixes(20), suffixes(10_000)];
+  for (const index of [short, long]) expect(index.match(event)).toEqual([]);
+  // By now their tests are kept, and not made again.
+  expect(short.match(event, 500_000)).toEqual([]);
+  expect(() => long.match(event, 500_000)).toThrow(TooCostlyToMatch);
+});
+
 test('what a filter is tried on is not counted: that has a bound of its own', () => {
   const [clause] = clausesOf({ n: [{ numeric: ['<', 0] }] });
   for (let i = 0; i < 3; i++) expect(explainMatch([clause!], { n: list(400_000, (k) => k) })).toHaveLength(1);

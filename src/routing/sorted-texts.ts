@@ -45,6 +45,8 @@ export class SortedTexts implements SortedKeys {
       case 'prefix':
         return this.#runFrom(condition.text, (key) => key.startsWith(condition.text));
       case 'suffix': {
+        // To turn it round takes a step a unit or less.
+        matchSteps.take(condition.text.length);
         const start = turnedRound(condition.text);
         return this.#runFrom(start, (key) => key.startsWith(start));
       }
