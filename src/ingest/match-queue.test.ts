@@ -297,6 +297,17 @@ test('what would not be matched in time by what those before it take is refused 
   expect(matched).toHaveLength(1 + accepted * 10);
 });
 
+test('of a request of which most is matched the rest alone is in the way of those behind it', async () => {
+  const commits = commitsWith({ deadlineMs: 900 });
+  await commits.submit([costly(2, 0)]);
+  const of = (count: number) => Array.from({ length: count }, () => costly(2, 5));
+  const sent = [commits.submit(of(160))];
+  await until(() => matched.length > 150);
+  // It takes 150 ms, and the others less than 50 by then; with all of theirs it would be too late.
+  sent.push(commits.submit(of(30)));
+  for (const result of await Promise.all(sent)) expect(result.kind).toBe('accepted');
+});
+
 test('one event that takes long has none of its tenant refused that take no time', async () => {
   const commits = commitsWith({ deadlineMs: 5_000 });
   await commits.submit([costly(2, 0)]);

@@ -37,6 +37,9 @@ interface Visit {
   events: number;
   /** When the last piece ended. */
   sinceMs: number;
+  /** The unit that the last piece ended in, and how many of its events were matched by then. */
+  head: PendingUnit | null;
+  done: number;
 }
 
 /**
@@ -70,8 +73,10 @@ export class MatchQueue {
   /** Who is taken in vain takes the time of those who would come to an end. */
   #isLate(room: Room, { unit, since }: PendingUnit): boolean {
     const { nowMs, deadlineMs } = this.#options;
-    const { ms, events } = this.#visitOf(room);
-    const waitMs = (room.events + unit.length) * (ms / events);
+    const { ms, events, head, done } = this.#visitOf(room);
+    const ahead = room.events - (room.units[0] === head ? done : 0);
+    // It goes on at the end of a piece.
+    const waitMs = (ahead + unit.length) * (ms / events) + PIECE_MS;
     return room.events > 0 && nowMs() - since + waitMs > deadlineMs;
   }
 
@@ -99,7 +104,8 @@ export class MatchQueue {
   #visitOf(room: Room): Visit {
     const known = this.#visits.get(room);
     if (known !== undefined) return known;
-    const made = { sets: new EndpointSets(), ms: 0, events: UNKNOWN_EVENTS, sinceMs: this.#options.nowMs() };
+    const sinceMs = this.#options.nowMs();
+    const made = { sets: new EndpointSets(), ms: 0, events: UNKNOWN_EVENTS, sinceMs, head: null, done: 0 };
     this.#visits.set(room, made);
     return made;
   }
@@ -118,12 +124,13 @@ export class MatchQueue {
     const meter = new PieceMeter(nowMs, PIECE_MS);
     const holders = new Map<Claims, ReturnType<typeof holdersOf>>();
     let count = 0;
+    visit.head = null;
     for (const unit of room.units) {
       if (unit.claimed === null || meter.isOver) break;
       // Units whose keys were looked for together share what was found.
       const known = holders.get(unit.claimed) ?? holdersOf(unit.claimed);
       holders.set(unit.claimed, known);
-      if (!this.#match(unit, meter, visit.sets, known)) break;
+      if (!this.#match(unit, meter, visit, known)) break;
       meter.begin();
       unit.isMatched = true;
       count++;
@@ -133,16 +140,20 @@ export class MatchQueue {
   }
 
   /** @returns whether there is nothing left of it, or nothing that could be matched now */
-  #match({ unit }: PendingUnit, meter: MatchMeter, sets: EndpointSets, holders: ReturnType<typeof holdersOf>): boolean {
+  #match(pending: PendingUnit, meter: MatchMeter, visit: Visit, holders: ReturnType<typeof holdersOf>): boolean {
+    const { unit } = pending;
     const tenants = new Set(unit.map(({ tenant }) => tenant.num));
     const { gone, missing, matcher } = this.#options.routing.atHand(tenants, meter);
     // It waits for that elsewhere, and comes again.
     if (missing.size > 0) return true;
-    for (const event of unit) {
+    for (const [done, event] of unit.entries()) {
       if (gone.has(event.tenant.num) || fateOf(event, holders) !== null) continue;
       const match = matcher.match(event.tenant.num, event);
-      if (match === null) return false;
-      if (match.endpoints !== null) keep(event, match, sets);
+      if (match === null) {
+        [visit.head, visit.done] = [pending, done];
+        return false;
+      }
+      if (match.endpoints !== null) keep(event, match, visit.sets);
       // All of a request is refused with it.
       else if (event.source === undefined) return true;
     }
