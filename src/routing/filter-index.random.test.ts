@@ -200,3 +200,40 @@ test('the index answers as the plain reading of every filter does, while filters
   // One in twenty or so.
   expect(matches / pairs).toBeGreaterThan(0.02);
 });
+
+/** Of fields of `x.y`, which the event spells in two ways or in one, with arrays at either level. */
+const twice = {
+  filter: fields(fc.constantFrom([1], [2], [{ exists: false }], [1, { exists: false }], [{ numeric: ['>', 1] }])).map(
+    (inner) => ({ x: { y: inner } }),
+  ),
+  event: (() => {
+    const item = objectText(fc.constantFrom('1', '2', '[1,2]'));
+    const items = fc.oneof({ weight: 3, arbitrary: arrayText(item) }, item, arrayText(arrayText(item)));
+    const y = items.map((one) => `{"y":${one}}`);
+    const x = fc.oneof({ weight: 3, arbitrary: y }, arrayText(y));
+    return fc.tuple(x, items).map(([apart, joined]) => `{"x":${apart},"x.y":${joined}}`);
+  })(),
+};
+
+test('of arrays whose path an event spells with dots and without, an element of each may be chosen', () => {
+  let found = 0;
+  fc.assert(
+    fc.property(fc.array(twice.filter, { minLength: 10, maxLength: 10 }), twice.event, (filters, eventText) => {
+      const index = new FilterIndex();
+      const clauses = filters.map((one) => {
+        const reading = readFilter(one);
+        return reading.ok ? reading.clauses : expect.fail(JSON.stringify(one));
+      });
+      for (const [num, each] of clauses.entries()) for (const clause of each) index.add(num, clause);
+      const event = parseExactly(eventText);
+      const matched = index.match(event);
+      const wanted = [...filters.keys()].filter((num) => referenceMatch(filters[num], eventText));
+      expect({ filters, eventText, matched }).toEqual({ filters, eventText, matched: wanted });
+      const explained = [...filters.keys()].filter((num) => explainMatch(clauses[num]!, event).length === 0);
+      expect(explained).toEqual(wanted);
+      found += wanted.length;
+    }),
+    { numRuns: 1_000 },
+  );
+  expect(found).toBeGreaterThan(1_000);
+});
