@@ -55,6 +55,7 @@ test.each([
     'unsupported_encoding',
   ],
   ['that expects what nobody knows', 'GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n', 417, 'expectation_failed'],
+  ['of HTTP/1.0 with a fragment', 'GET /#x HTTP/1.0\r\n\r\n', 400, 'invalid_request'],
   ['of HTTP/1.0 without a Host', 'GET / HTTP/1.0\r\n\r\n', 200, null],
   ['with a Host', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 200, null],
 ])('a request %s is answered in full, and a refusal is a problem document', async (_what, text, status, code) => {

@@ -194,8 +194,8 @@ const UNMET = new Refusal(417, 'expectation_failed', 'Of `Expect` only `100-cont
 /** What is wrong with the headers whatever they are sent to, and Node lets pass: of two with one name it keeps the first, or joins them. */
 function refusalOfHead({ url, httpVersion, headers, rawHeaders }: IncomingMessage): Refusal | null {
   const { host, 'transfer-encoding': coding, 'idempotency-key': key } = headers;
-  if (host === undefined) return httpVersion === '1.1' ? NO_HOST : null;
   if (url!.includes('#')) return FRAGMENT;
+  if (host === undefined) return httpVersion === '1.1' ? NO_HOST : null;
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') return UNKNOWN_CODING;
   if (countOf('host', rawHeaders) > 1) return TWO_HOSTS;
   return key !== undefined && countOf('idempotency-key', rawHeaders) > 1 ? TWO_KEYS : null;

@@ -84,7 +84,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   abandon(): void {
     this.#onOutcome = null;
     this.#host.ended(this);
-    this.#letGo()?.giveUp();
+    this.#letGo()?.dial.giveUp();
     this.#controller?.abort(ABANDONED);
   }
 
@@ -230,22 +230,24 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   }
 
   /**
-   * What is not written yet stays in a queue of undici's until its turn comes, empty.
-   * @returns the connection that is being made for it alone
+   * What is not written yet stays in a queue of undici's until its turn comes, empty; with its body, where a connection is being made for it.
+   * @returns that connection, and the bytes of the body
    */
-  #letGo(): Dialling | null {
+  #letGo(): { readonly dial: Dialling; readonly bytes: number } | null {
     if (this.#options === null) return null;
+    const bytes = (this.#options.body as Uint8Array | null)?.length ?? 0;
+    const dial = this.connection?.dial ?? null;
     this.#options.body = null;
     this.#options.headers = null;
     this.#options = null;
-    return this.connection?.dial ?? null;
+    return dial && { dial, bytes };
   }
 
   /** That connection goes on, for the next request, but where one waits already it makes room. */
-  #leave(dial: Dialling | null): void {
-    if (dial === null) return;
-    if (this.#isPoolFull) dial.giveUp();
-    else this.#pool.unclaimed.add(dial);
+  #leave(left: { readonly dial: Dialling; readonly bytes: number } | null): void {
+    if (left === null) return;
+    if (this.#isPoolFull) left.dial.giveUp();
+    else this.#pool.unclaimed.add(left.dial, left.bytes);
   }
 
   #report(outcome: Outcome): void {

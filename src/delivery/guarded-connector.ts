@@ -53,7 +53,7 @@ export interface GuardedConnectorOptions {
 
 /** A few kB each. Fewer than the receivers in use are hardly better than none: each would be gone before it is wanted again. */
 const MAX_TLS_SESSIONS = 4_096;
-const MIN_ADDRESS_BUDGET_MS = 250;
+const MIN_ADDRESS_BUDGET_MS = 500;
 const GIVEN_UP = unreachable('reset', 'connection was given up');
 const SILENT = unreachable('timeout', 'no connection to an address within its share of the time');
 

@@ -69,6 +69,7 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
   const pools = new Set<OriginPool>();
   // Looked into for each request: a key of both parts would be a new string each time.
   const byTenant = new Map<number, Map<string, OriginPool>>();
+  const unclaimedTotal = { dials: 0, bytes: 0 };
 
   function drop(entry: OriginPool): void {
     const { tenantNum, origin } = entry;
@@ -92,7 +93,7 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
 
   function open(origin: string, tenantNum: number, now: number): OriginPool {
     if (pools.size >= options.maxOrigins) makeRoom();
-    const unclaimed = new UnclaimedDials();
+    const unclaimed = new UnclaimedDials(unclaimedTotal);
     const pool = openPool(origin, options, unclaimed);
     const entry = {
       origin,

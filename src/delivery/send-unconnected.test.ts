@@ -157,3 +157,30 @@ test('the bodies of requests whose time ran out are let go of while others keep 
     return freed === 10;
   });
 });
+
+test.each([
+  ['two of one receiver', 8, 2, () => 'http://dead.test/'],
+  ['of 4 MiB in all', 6, 1024 * 1024, (i: number) => `http://dead${i}.test/`],
+])(
+  'of the connections in the making for requests that are over no more go on than %s: undici holds the body of each',
+  async (_what, expected, bytes, urlOf) => {
+    const resolver = endlessResolver();
+    await using rig = deliveryRig({ connectTimeoutMs: LONG_MS, resolver });
+    let freed = 0;
+    const registry = new FinalizationRegistry(() => freed++);
+    const send = (i: number) => {
+      const body = Buffer.alloc(bytes, 'x');
+      registry.register(body, null);
+      return rig.deliver(urlOf(i), { body, timeoutMs: 50 });
+    };
+    const outcomes = await Promise.all(Array.from({ length: 10 }, (_, i) => send(i)));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(Array(10).fill('unreachable'));
+    await until(() => {
+      collectGarbage();
+      return freed >= expected;
+    });
+    await until(() => resolver.asked === 10);
+    collectGarbage();
+    expect(freed).toBe(expected);
+  },
+);
