@@ -1,11 +1,12 @@
 import type { Condition, FieldTest } from './condition.ts';
 import { type PlainCondition, readWritten, writeCondition } from './condition-codec.ts';
-import { IndexedTest, weightOf } from './indexed-test.ts';
+import { IndexedTest } from './indexed-test.ts';
+import { KeptTests } from './kept-tests.ts';
 import { ListedWildcards, type WildcardCondition } from './listed-wildcards.ts';
 import { matchSteps } from './match-steps.ts';
 import { PathNode } from './path-node.ts';
 import { PathProbes } from './path-probes.ts';
-import { isCertain, isGuessed, KIND } from './record-kind.ts';
+import { isCertain, isGuessed, isPlain, KIND } from './record-kind.ts';
 import { HEAD, kindIn, pathIn, RecordTable, tagOf } from './record-table.ts';
 import { SeededHash } from './seeded-hash.ts';
 import { tellingLiteral } from './telling-literal.ts';
@@ -13,9 +14,6 @@ import { doubleOf, UnitBuffer } from './unit-buffer.ts';
 import type { WordArena } from './word-arena.ts';
 import { matchesWritten } from './written-wildcard.ts';
 
-/** Tests that are kept as objects, of those that were asked; and conditions in them. */
-const KEPT_TESTS = 4_096;
-const KEPT_CONDITIONS = 250_000;
 /** To make a condition of such a test from what is written of it, in steps of `matchSteps`; and how many of its units are read in one (8, as a power of 2). */
 const MAKING_STEPS = 30;
 const UNITS_A_STEP = 3;
@@ -32,9 +30,7 @@ export class Conditions {
   readonly #paths: (PathNode | null)[] = [null];
   readonly #freePaths: number[] = [];
   readonly #buffer = new UnitBuffer();
-  readonly #objects = new Map<number, IndexedTest>();
-  /** Conditions in these. */
-  #keptConditions = 0;
+  readonly #objects = new KeptTests();
 
   constructor(arena: WordArena) {
     const [k0, k1] = crypto.getRandomValues(new Int32Array(2));
@@ -62,7 +58,7 @@ export class Conditions {
     const kind = this.kindOf(record);
     if (kind === KIND.cidr) path.probes!.networks.delete(this.#unitsOf(record));
     else if (isCertain(kind)) path.probes!.delete(kind, words[record + HEAD.length]!, this.#firstOf(record));
-    this.#forget(record);
+    this.#objects.release(record);
     path.wildcards?.delete(record);
     this.table.remove(record);
     this.#leave(path);
@@ -119,9 +115,9 @@ export class Conditions {
     return condition;
   }
 
-  /** Whether the test is kept as an object, or would be without any other having to go. */
+  /** Whether a list that `holdsByMarks` could answer for is kept as an object, or is to be. */
   hasRoomFor(record: number): boolean {
-    return !this.#isFull || this.#objects.has(record);
+    return this.#objects.hasRoomFor(record);
   }
 
   /** The test as an object, for what is seldom asked. */
@@ -129,35 +125,20 @@ export class Conditions {
     const known = this.#objects.get(record);
     if (known !== undefined) return known;
     matchSteps.take(this.#makingSteps(record));
-    const conditions = this.kindOf(record) === KIND.several ? this.listOf(record) : [record];
+    const isList = this.kindOf(record) === KIND.several;
+    const conditions = isList ? this.listOf(record) : [record];
     const made = new IndexedTest(
       this.pathOf(record),
       conditions.map((each) => this.#read(each)),
     );
-    if (this.#isFull) {
-      this.#objects.clear();
-      this.#keptConditions = 0;
-    }
-    this.#objects.set(record, made);
-    this.#keptConditions += weightOf(made.anyOf);
+    this.#objects.keep(record, made, isList && conditions.every((each) => isPlain(this.kindOf(each))));
     return made;
-  }
-
-  get #isFull(): boolean {
-    return this.#objects.size >= KEPT_TESTS || this.#keptConditions >= KEPT_CONDITIONS;
   }
 
   #makingSteps(record: number): number {
     const inner = this.listOf(record);
     if (inner.length > 0) return inner.reduce((sum, each) => sum + this.#makingSteps(each), 0);
     return MAKING_STEPS + (this.#arena.words[record + HEAD.length]! >>> UNITS_A_STEP);
-  }
-
-  #forget(record: number): void {
-    const object = this.#objects.get(record);
-    if (object === undefined) return;
-    this.#keptConditions -= weightOf(object.anyOf);
-    this.#objects.delete(record);
   }
 
   #acquireOne(path: PathNode, condition: Condition): number {

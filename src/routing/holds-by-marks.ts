@@ -1,6 +1,6 @@
 import type { IndexMemory } from './index-memory.ts';
 import { matchSteps } from './match-steps.ts';
-import { isCertain, KIND } from './record-kind.ts';
+import { isCertain, isPlain, KIND } from './record-kind.ts';
 import { HEAD, kindIn } from './record-table.ts';
 
 /** The event at hand. */
@@ -28,10 +28,9 @@ export function holdsByMarks({ arena, conditions }: IndexMemory, list: number, e
   for (let at = from; at < from + length; at += 2) {
     const record = units[at]! | (units[at + 1]! << 16);
     const kind = kindIn(words[record]!);
+    if (!isPlain(kind)) return null;
     if (kind === KIND.absent ? mayBeAbsent : kind === KIND.exists && isPresent) return true;
-    if (isCertain(kind)) {
-      if (words[record + HEAD.mark] === event.mark) return true;
-    } else if (kind !== KIND.absent && kind !== KIND.exists) return null;
+    if (isCertain(kind) && words[record + HEAD.mark] === event.mark) return true;
   }
   return false;
 }

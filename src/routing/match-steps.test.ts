@@ -244,6 +244,20 @@ test('that lists are made anew is counted, where there are more of them than are
   expect(many.match({ x: 'q' })).toEqual([]);
 });
 
+test.each([
+  ['before', (exact: unknown[], ranges: unknown[]) => [...exact, ...ranges]],
+  ['after', (exact: unknown[], ranges: unknown[]) => [...ranges, ...exact]],
+  ['among', (exact: unknown[], ranges: unknown[]) => exact.flatMap((each, i) => [each, ...ranges.slice(i, i + 1)])],
+])('a few lists of ranges make no others anew, where there are more than are kept: the others %s them', (_, mixed) => {
+  const ranges = list(8, (i) => ({ x: [{ numeric: ['<', -i] }, { exists: false }] }));
+  const index = indexOf(mixed(longLists(300), ranges));
+  expect(index.match({ x: 'q' })).toEqual([]);
+  // Two steps for each of their values, and those that are kept for less: all of them anew would be 17 million.
+  for (let i = 0; i < 3; i++) expect(index.match({ x: 'q' }, 1_000_000)).toEqual([]);
+  expect(index.match({ x: -7.5 }, 1_000_000)).toHaveLength(8);
+  expect(index.match({}, 1_000_000)).toHaveLength(308);
+});
+
 test('that long suffixes are looked up among sorted values is counted by their length', () => {
   const suffixes = (length: number) =>
     indexOf(list(100, (i) => ({ s: [{ 'anything-but': { suffix: ['z', `${'a'.repeat(length)}${i}`] } }], t: [1] })));

@@ -30,6 +30,11 @@ export function isCertain(kind: number): boolean {
   return kind <= KIND.cidr;
 }
 
+/** Whether an event satisfies it is known by what its values found, and by whether there are any. */
+export function isPlain(kind: number): boolean {
+  return isCertain(kind) || kind === KIND.exists || kind === KIND.absent;
+}
+
 /** Values of an event find it by a literal, and must be asked. */
 export function isGuessed(kind: number): boolean {
   return kind === KIND.wildcard || kind === KIND.glob;
