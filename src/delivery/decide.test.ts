@@ -114,6 +114,27 @@ test('in the last hour that its event is kept a delivery is still retried as lon
   for (const leftMs of [120_000, 0, -DAY_MS]) expect(at(leftMs, 5_000)).toEqual({ kind: 'dead_letter' });
 });
 
+test('in the last hours that its event is kept no receiver is called before it asked to be, where an attempt fits after that', () => {
+  const minute = 60_000;
+  const at = (leftMinutes: number, asked: number, { base = 5_000, chance = 0 } = {}) =>
+    decide(answer(503, { 'retry-after': String(asked) }), {
+      ...context,
+      schedule: [0, base],
+      random: () => chance,
+      leftMs: leftMinutes * minute,
+    });
+  expect(at(70, 1_800)).toEqual({ kind: 'retry', delayMs: 30 * minute });
+  expect(at(59, 1_800)).toEqual({ kind: 'retry', delayMs: 30 * minute });
+  // Also where the schedule says the same; and chance adds no more than fits.
+  expect(at(70, 1_800, { base: 30 * minute, chance: 0.5 })).toEqual({ kind: 'retry', delayMs: 33 * minute });
+  expect(at(70, 3_900, { chance: 1 })).toEqual({ kind: 'retry', delayMs: 68 * minute });
+  expect(at(40, 2_160, { chance: 1 })).toEqual({ kind: 'retry', delayMs: 38 * minute });
+  // What it asks for does not fit, or is over when it is called.
+  expect(at(70, 4_081)).toEqual({ kind: 'retry', delayMs: 10 * minute });
+  expect(at(70, 60, { base: 30 * minute })).toEqual({ kind: 'retry', delayMs: 10 * minute });
+  expect(at(40, 2_281)).toEqual({ kind: 'dead_letter' });
+});
+
 test('an exhausted schedule dead-letters', () => {
   expect(decide(answer(500), { ...context, step: 2 })).toEqual({ kind: 'dead_letter' });
   const unreachable: Outcome = { kind: 'unreachable', reason: 'dns', detail: 'x', timing };

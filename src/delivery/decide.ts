@@ -1,5 +1,5 @@
 import type { Decision, Outcome, ReceivedResponse } from '../domain/outcome.ts';
-import { DAY_MS, longestRestMs, nextDelayMs } from './retry-policy.ts';
+import { DAY_MS, longestRestMs, nextDelayMs, parseRetryAfter } from './retry-policy.ts';
 
 export interface DecisionContext {
   /** Index in `schedule` of the attempt just made. */
@@ -88,7 +88,8 @@ function postpone({ lastsMs = 0, random }: DecisionContext): Decision {
 
 /**
  * By the schedule, which chance and `Retry-After` may stretch beyond what is left of the event: then it is tried once more, as late as can be, and given up
- * when that is over, unless its delays are short enough for more. Waiting for its event to be dropped it would end unseen.
+ * when that is over, unless its delays are short enough for more. Waiting for its event to be dropped it would end unseen. That attempt is not made before the
+ * receiver asked for it, where it fits after that.
  */
 function retry(context: DecisionContext, retryAfter: string | undefined): Decision {
   const delayMs = nextDelayMs({ ...context, retryAfter });
@@ -96,6 +97,10 @@ function retry(context: DecisionContext, retryAfter: string | undefined): Decisi
   const { leftMs = Number.POSITIVE_INFINITY } = context;
   const mostMs = leftMs - LAST_ATTEMPT_MS;
   if (delayMs <= mostMs) return { kind: 'retry', delayMs };
+  const latestMs = Math.floor(leftMs - LONGEST_ATTEMPT_MS);
+  const askedMs = (retryAfter === undefined ? null : parseRetryAfter(retryAfter, context.nowMs)) ?? 0;
+  if (askedMs > Math.max(mostMs, 0) && askedMs <= latestMs)
+    return { kind: 'retry', delayMs: Math.min(delayMs, latestMs) };
   if (mostMs >= SHORTEST_WAIT_MS) return { kind: 'retry', delayMs: Math.floor(mostMs) };
-  return delayMs <= leftMs - LONGEST_ATTEMPT_MS ? { kind: 'retry', delayMs } : DEAD;
+  return delayMs <= latestMs ? { kind: 'retry', delayMs } : DEAD;
 }
