@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { DECISION } from './codes.ts';
-import { keepDeadLetters } from './kept-dead-letters.ts';
+import { keepTogether } from './copy-dead-letters.ts';
 import { isDeadlockOrTimeout, isStatementTimeout } from './lock-errors.ts';
 
 /** How long everybody may have to wait behind the detachment, which waits for readers of the parent, in ms. */
@@ -24,7 +24,7 @@ export async function detachWithLetters(client: pg.ClientBase, parent: string, n
     await client.query('SET LOCAL lock_timeout = DEFAULT');
     const isMovable = await hasFewLetters(client, name);
     if (isMovable) {
-      await keepDeadLetters(client, name);
+      await keepTogether(client, name);
       await client.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
       await detach(client, parent, name);
     }

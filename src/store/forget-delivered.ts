@@ -3,7 +3,7 @@ import { uuidTime } from '../domain/ids.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { EXPIRED } from './dead-letter-reason.ts';
 import { byKey } from './delivery-keys.ts';
-import type { Queryable } from './in-transaction.ts';
+import { inTransaction, type Queryable } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
 import { partitionName, startOfDay } from './partitions.ts';
 import { plainArray } from './plain-array.ts';
@@ -30,7 +30,9 @@ export async function forgetDelivered(pool: pg.Pool, attempts: readonly SettledA
   if (delivered.length === 0) return;
   for (const { day, rows } of await ofDetachedDays(pool, delivered)) await strikeIn(pool, day, rows);
   const { rows } = await pool.query<{ event_id: string }>(FORGET, valuesOf(delivered));
-  if (rows.length > 0) await dropUnusedEvents(pool, plainArray(rows.map((row) => row.event_id)));
+  if (rows.length === 0) return;
+  const events = plainArray(rows.map((row) => row.event_id));
+  await inTransaction(pool, (client) => dropUnusedEvents(client, events));
 }
 
 interface OfDay {
@@ -52,9 +54,10 @@ async function ofDetachedDays(db: Queryable, attempts: readonly SettledAttempt[]
   return days.filter(({ day }) => detached.has(day));
 }
 
-async function strikeIn(db: Queryable, table: string, attempts: readonly SettledAttempt[]): Promise<void> {
+async function strikeIn(pool: pg.Pool, table: string, attempts: readonly SettledAttempt[]): Promise<void> {
   try {
-    await db.query(strike(table), valuesOf(attempts));
+    // What is being copied is locked in another order: where that ends in a deadlock, it is run again.
+    await inTransaction(pool, (client) => client.query(strike(table), valuesOf(attempts)));
   } catch (error) {
     // It was dropped meanwhile, and all that there was is copied.
     if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error;

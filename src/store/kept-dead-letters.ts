@@ -1,80 +1,8 @@
-import { DECISION, OUTCOME_CODES } from './codes.ts';
+import type pg from 'pg';
 import type { Queryable } from './in-transaction.ts';
 import { orderKeysOf, promote } from './order.ts';
 
-/** Dead letters that one statement copies: each may bring an event of megabytes. */
-const COPIED_PER_STATEMENT = 100;
 const FORGOTTEN_PER_STATEMENT = 1_000;
-
-const ATTEMPT =
-  'attempt, started_at, outcome, status, dns_ms, connect_ms, first_byte_ms, total_ms, detail, response_headers, response_body';
-
-// Rows of events are locked for the copy: an expunge either comes before, and what is copied is without the payload, or waits, and then
-// finds the copy too.
-// What was copied is deleted from the day, which nobody reads any more, in the same statement: a copy that begins anew finds what is left. A letter that was purged
-// or brought back since would be one again. All entries that gave the delivery up go, lest an older one of them be found the next time.
-// Only what was deleted is copied: who delivered it meanwhile may have struck it (src/store/forget-delivered.ts).
-const keep = (table: string) => `
-  WITH looked AS MATERIALIZED (
-    SELECT tenant_num, event_id, endpoint_num, attempt FROM "${table}"
-     WHERE decision = ${DECISION.deadLetter} AND (tenant_num, event_id, endpoint_num, attempt) > ($1, $2::uuid, $3, $4::smallint)
-     ORDER BY tenant_num, event_id, endpoint_num, attempt LIMIT ${COPIED_PER_STATEMENT}
-  ),
-  letters AS MATERIALIZED (
-    SELECT a.*, (SELECT count(*) FROM "${table}" c WHERE c.event_id = k.event_id AND c.endpoint_num = k.endpoint_num AND c.outcome <> ${OUTCOME_CODES.skipped}) AS requests
-      FROM (SELECT DISTINCT tenant_num, event_id, endpoint_num FROM looked) k
-      JOIN tenants t ON t.num = k.tenant_num AND t.deleted_at IS NULL
-      JOIN LATERAL (
-        SELECT * FROM "${table}" a
-         WHERE a.event_id = k.event_id AND a.endpoint_num = k.endpoint_num AND a.decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})
-         ORDER BY a.attempt DESC LIMIT 1
-      ) a ON a.decision = ${DECISION.deadLetter}
-  ),
-  locked AS MATERIALIZED (SELECT v.* FROM events v WHERE v.id IN (SELECT event_id FROM letters) FOR SHARE OF v),
-  struck AS (
-    DELETE FROM "${table}" a USING letters l
-     WHERE a.event_id = l.event_id AND a.endpoint_num = l.endpoint_num AND a.decision = ${DECISION.deadLetter} AND l.event_id IN (SELECT id FROM locked)
-    RETURNING a.event_id, a.endpoint_num, a.attempt
-  ),
-  kept AS (
-    INSERT INTO kept_events (id, tenant_num, type, subject, external_id, body, expunged_at)
-    SELECT id, tenant_num, type, subject, external_id, body, expunged_at FROM locked WHERE id IN (SELECT event_id FROM struck)
-    ON CONFLICT DO NOTHING
-  ),
-  copied AS (
-    INSERT INTO kept_dead_letters (event_id, endpoint_num, tenant_num, requests, ${ATTEMPT})
-    SELECT event_id, endpoint_num, tenant_num, requests, ${ATTEMPT} FROM letters
-     WHERE (event_id, endpoint_num, attempt) IN (SELECT event_id, endpoint_num, attempt FROM struck)
-    ON CONFLICT DO NOTHING RETURNING 1
-  )
-  SELECT k.tenant_num, k.event_id, k.endpoint_num, k.attempt, (SELECT count(*)::int FROM looked) AS looked, (SELECT count(*)::int FROM copied) AS copied
-    FROM looked k ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC LIMIT 1`;
-
-interface Step {
-  tenant_num: number;
-  event_id: string;
-  endpoint_num: number;
-  attempt: number;
-  looked: number;
-  copied: number;
-}
-
-/**
- * Moves the dead letters out of a day of attempts that nobody reads or writes any more, with copies of their events, which are still in the log.
- * Done again, it goes on where it was interrupted.
- * @param table the detached partition
- * @returns how many were copied
- */
-export async function keepDeadLetters(client: Queryable, table: string): Promise<number> {
-  let after: unknown[] = [0, '00000000-0000-0000-0000-000000000000', 0, 0];
-  for (let total = 0; ; ) {
-    const { rows } = await client.query<Step>(keep(table), after);
-    const [step] = rows;
-    total += step?.copied ?? 0;
-    if (step === undefined || step.looked < COPIED_PER_STATEMENT) return total;
-    after = [step.tenant_num, step.event_id, step.endpoint_num, step.attempt];
-  }
-}
 
 /**
  * Forgets kept dead letters of events older than this UUID, in bounded statements.
@@ -135,8 +63,14 @@ async function deleteInChunks(
   }
 }
 
-/** Drops kept events that have no dead letter any more. @param uuids a Postgres array literal */
-export async function dropUnusedEvents(client: Queryable, uuids: string): Promise<void> {
+/**
+ * Drops kept events that have no dead letter any more. Whoever keeps another dead letter of one of them has it locked (src/store/copy-dead-letters.ts), and is waited for:
+ * only a statement that begins after that sees the letter.
+ * @param client inside a transaction
+ * @param uuids a Postgres array literal
+ */
+export async function dropUnusedEvents(client: pg.ClientBase, uuids: string): Promise<void> {
+  await client.query('SELECT FROM kept_events WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE', [uuids]);
   await client.query(
     `DELETE FROM kept_events v WHERE v.id = ANY($1::uuid[]) AND NOT EXISTS (SELECT 1 FROM kept_dead_letters d WHERE d.event_id = v.id)`,
     [uuids],

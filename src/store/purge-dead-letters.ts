@@ -5,7 +5,7 @@ import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { candidateKeys, type DeadLetterFilter } from './dead-letter-list.ts';
 import { GIVEN_LETTERS, letterValues } from './dead-letter-reads.ts';
 import type { DeliveryKey } from './delivery-keys.ts';
-import { inTransaction, type Queryable } from './in-transaction.ts';
+import { inTransaction } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
 import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 import { type BringUp, type OrderKey, promoteAfter } from './order.ts';
@@ -88,7 +88,7 @@ export async function purgeDeadLetters(
 }
 
 async function purgeChunk(
-  client: Queryable,
+  client: pg.ClientBase,
   tenant: TenantRef,
   selection: PurgeSelection,
   after: DeliveryKey | null,
@@ -138,7 +138,7 @@ const PURGE = `
          (SELECT json_agg(json_build_object('endpointNum', endpoint_num, 'key', order_key)) FROM resumed) AS resumed`;
 
 async function purge(
-  client: Queryable,
+  client: pg.ClientBase,
   tenantNum: number,
   keys: readonly DeliveryKey[],
   filter: DeadLetterFilter,

@@ -1,11 +1,10 @@
 import type pg from 'pg';
 import { uuidFloor } from '../domain/ids.ts';
-import { refreshStatistics } from './day-statistics.ts';
+import { keepDeadLetters } from './copy-dead-letters.ts';
 import { detachWithLetters } from './detach-with-letters.ts';
 import { type Expiry, expireDeliveries } from './expire-deliveries.ts';
 import { expireUnexpanded } from './expire-unexpanded.ts';
 import { ExpiredCounts, type ExpiredDeliveries } from './expired-counts.ts';
-import { keepDeadLetters } from './kept-dead-letters.ts';
 import { listPartitions, type Partition, startOfDay } from './partitions.ts';
 import { forgetRestored } from './restore-kept.ts';
 import { forgetTestEvents } from './test-events.ts';
@@ -110,7 +109,6 @@ export function retentionBoundary(nowMs: number, retentionDays: number): number 
 async function detachPartition(client: pg.ClientBase, partition: Partition, keptMs: number): Promise<void> {
   const { parent, name, state, dayMs } = partition;
   const hasDeadLetters = parent === 'attempts' && dayMs >= keptMs;
-  if (hasDeadLetters) await refreshStatistics(client, name);
   const isMoved = state === 'attached' && hasDeadLetters && (await detachWithLetters(client, parent, name));
   // Neither form may run inside a transaction; neither locks the parent against reads or writes. Of a day that is too much in use to be moved
   // at one moment the dead letters are out of sight until they are copied.

@@ -2,8 +2,9 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf, eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import { laneOf } from '../../src/routing/lane-of.ts';
+import { keepDeadLetters } from '../../src/store/copy-dead-letters.ts';
+import { forgetDelivered } from '../../src/store/forget-delivered.ts';
 import { leaveDropped } from '../../src/store/give-up.ts';
-import { keepDeadLetters } from '../../src/store/kept-dead-letters.ts';
 import { acquireLanes } from '../../src/store/lanes.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
@@ -139,7 +140,12 @@ test('deliveries that expire are counted for each endpoint, also where the drop 
   expect(told).toEqual([]);
 });
 
-type Run = (text: string, go: () => Promise<pg.QueryResult>, client: pg.PoolClient) => Promise<unknown>;
+type Run = (
+  text: string,
+  go: () => Promise<pg.QueryResult>,
+  client: pg.PoolClient,
+  values?: unknown[],
+) => Promise<unknown>;
 
 /** The worker's pool, on whose connections statements are run in this way. */
 function through(run: Run): pg.Pool {
@@ -149,7 +155,12 @@ function through(run: Run): pg.Pool {
       if (given.length > 0) return pool.connect(...given);
       const client = await pool.connect();
       const told = (query: string | { text: string }, values?: unknown[]) =>
-        run(typeof query === 'string' ? query : query.text, () => client.query(query as string, values), client);
+        run(
+          typeof query === 'string' ? query : query.text,
+          () => client.query(query as string, values),
+          client,
+          values,
+        );
       return { query: told, release: (broken: boolean) => client.release(broken) };
     },
   });
@@ -226,10 +237,18 @@ test('G2: however many expire, they are ended some at a time, and all of them', 
   ]);
 });
 
-test('the copying of a day looks at each of its dead letters some times, however many there are', async () => {
+test('the copying of a day looks at each of its dead letters some times, however many there are, and whatever statistics say', async () => {
   const { tenant, endpoint } = await stage('copied');
   const letters = 5_000;
-  await logMany(tenant, await endpoint(), letters);
+  const one = await endpoint();
+  await query(`ALTER TABLE "${DAY}" SET (autovacuum_enabled = false)`);
+  await query(
+    `INSERT INTO attempts (event_id, started_at, endpoint_num, tenant_num, attempt, outcome, decision)
+     SELECT ($1 || lpad(to_hex(n), 8, '0'))::uuid, now(), $2, $3, 1, 0, 1 FROM generate_series(1, 3000) AS n`,
+    [oldUuid().slice(0, 28), one.num, tenant.num],
+  );
+  await query(`ANALYZE "${DAY}"`);
+  await logMany(tenant, one, letters);
   let looks = 0;
   const looking = through(async (text, run, client) => {
     if (!text.includes('DETACH PARTITION') || !text.includes(DAY)) return run();
@@ -253,37 +272,6 @@ async function takesTooLong(client: pg.PoolClient): Promise<never> {
   throw new Error('It took no time.');
 }
 
-test('a day whose statistics take too long is dropped all the same, and nobody waits behind the detachment for them', async () => {
-  const { tenant, endpoint, letters } = await stage('statistics');
-  await logMany(tenant, await endpoint(), 1_500);
-  let analyzed = 0;
-  let isLocked = false;
-  const slow = through(async (text, run, client) => {
-    if (text.includes('LOCK TABLE')) isLocked = true;
-    if (text === 'COMMIT' || text === 'ROLLBACK') isLocked = false;
-    if (!text.includes('ANALYZE') || !text.includes(DAY)) return run();
-    analyzed++;
-    expect(isLocked).toBe(false);
-    return takesTooLong(client);
-  });
-  await drop(slow);
-  expect([analyzed, await oldDays()]).toEqual([1, []]);
-  expect(await letters()).toHaveLength(250);
-});
-
-test('a day with few dead letters needs no statistics', async () => {
-  const { endpoint, log, wait } = await stage('no-statistics');
-  await wait(await log(), await endpoint());
-  const texts: string[] = [];
-  const listening = through((text, run) => {
-    texts.push(text);
-    return run();
-  });
-  await drop(listening);
-  expect(texts.filter((text) => text.includes('ANALYZE'))).toEqual([]);
-  expect(await oldDays()).toEqual([]);
-});
-
 test('a day whose dead letters take too long to move at one moment is detached beside its readers, and keeps them', async () => {
   const { endpoint, log, wait, letters } = await stage('slow-move');
   const [event, one] = [await log(), await endpoint()];
@@ -298,6 +286,65 @@ test('a day whose dead letters take too long to move at one moment is detached b
   expect(texts.filter((text) => /attempts_p.*CONCURRENTLY/.test(text))).not.toEqual([]);
   expect([await letters(), await oldDays()]).toEqual([[letterOf(event, one)], []]);
 });
+
+test('others that are in the way of the copying of a detached day do not end the drop, and where it takes too long less is copied at once', async () => {
+  const { tenant, endpoint, letters } = await stage('in-the-way');
+  await logMany(tenant, await endpoint(), 120);
+  const errors = ['40P01', '55P03', '57014', '57014'];
+  const most: unknown[] = [];
+  const slow = through(async (text, run, client, values) => {
+    const fail = (code: string) => client.query(`DO $$ BEGIN RAISE SQLSTATE '${code}'; END $$`);
+    // Somebody reads it: it cannot be moved at one moment.
+    if (text.includes('LOCK TABLE')) await fail('55P03');
+    if (!text.includes('INSERT INTO kept_dead_letters')) return run();
+    most.push(values?.at(-1));
+    const code = errors.shift();
+    if (code !== undefined) await fail(code);
+    return run();
+  });
+  await drop(slow);
+  expect(most.slice(0, 5)).toEqual([100, 100, 100, 50, 25]);
+  expect([(await letters()).length, await oldDays()]).toEqual([120, []]);
+});
+
+test('an event stays while a dead letter of it is being copied, though its only other one is delivered meanwhile', async () => {
+  const { tenant, endpoint, log, attempt, letters } = await stage('other-letter');
+  const [event, one, two] = [await log(), await endpoint(), await endpoint()];
+  await attempt(event, two, 1, 'tls', 'deadLetter');
+  // As by a part that was copied before.
+  await query(
+    `WITH kept AS (INSERT INTO kept_events (id, tenant_num, type, body) SELECT id, tenant_num, type, body FROM events WHERE id = $1)
+     INSERT INTO kept_dead_letters (event_id, endpoint_num, tenant_num, requests, attempt, started_at, outcome) VALUES ($1, $2, $3, 1, 1, now(), 3)`,
+    [event, one.num, tenant.num],
+  );
+  const delivered: SettledAttempt = {
+    ...TAKEN,
+    ...{ eventUuid: event, endpointNum: one.num, tenantNum: tenant.num, lane: 0, attempt: 2, isReplay: false },
+    ...{ startedAtMs: Date.now(), notice: null, pauses: false },
+  };
+  let forgetting: Promise<void> | null = null;
+  const slow = through(async (text, run) => {
+    if (!text.includes('DETACH PARTITION') || !text.includes(DAY) || forgetting !== null) return run();
+    // The copy is made, and not to be seen yet.
+    forgetting = forgetDelivered(pool, [delivered]);
+    await Promise.race([forgetting, untilWaiting('FROM kept_events%FOR UPDATE')]);
+    return run();
+  });
+  await drop(slow);
+  await forgetting;
+  expect(forgetting).not.toBeNull();
+  expect(await letters()).toEqual([letterOf(event, two, 'tls')]);
+});
+
+const untilWaiting = (part: string) =>
+  eventually(
+    () =>
+      query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1`,
+        [`%${part}%`],
+      ),
+    (found) => found.length === 1,
+  );
 
 test('a dead letter that is retried all the while keeps no day', async () => {
   const { endpoint, log, wait, attempt, letters } = await stage('retried-again');
@@ -734,24 +781,19 @@ test.each([
 
 test('one that is taken while it is being copied is no dead letter', async () => {
   const { one, old, attemptOf, pauses, letters } = await underWay('taken-in-copy', 1);
-  const holder = await pool.connect();
+  const [holder, copier] = [await pool.connect(), await pool.connect()];
   try {
     await pool.query(`ALTER TABLE attempts DETACH PARTITION "${DAY}"`);
     await holder.query('BEGIN');
     await holder.query('SELECT FROM events WHERE id = $1 FOR UPDATE', [old]);
-    const copying = keepDeadLetters(pool, DAY);
-    await eventually(
-      () =>
-        query(
-          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%WITH looked AS MATERIALIZED%'`,
-        ),
-      (found) => found.length === 1,
-    );
+    const copying = keepDeadLetters(copier, DAY);
+    await untilWaiting('WITH looked AS MATERIALIZED');
     await leaveDropped(pool, [attemptOf(TAKEN)]);
     await holder.query('COMMIT');
     expect(await copying).toBe(0);
   } finally {
     holder.release(true);
+    copier.release();
   }
   expect([await letters(), await pauses(one)]).toEqual([[], []]);
   await drop();
