@@ -58,7 +58,9 @@ test('a revoked key is refused from then on, is listed no more, and cannot be re
 test('an expired key is refused', async () => {
   const { id, key, expires_at } = (await api('POST', keys, { expires_in_seconds: 60 })).body;
   expect(Date.parse(expires_at)).toBeGreaterThan(Date.now());
-  await service.context.apiPool.query(`UPDATE api_keys SET expires_at = now() - interval '1 minute' WHERE id = $1`, [id]);
+  await service.context.apiPool.query(`UPDATE api_keys SET expires_at = now() - interval '1 minute' WHERE id = $1`, [
+    id,
+  ]);
   expect((await api('GET', '/v1/tenants/acme/endpoints', undefined, key)).status).toBe(401);
 });
 
