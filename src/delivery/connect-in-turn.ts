@@ -14,7 +14,8 @@ export interface Turns {
   destroy(): void;
 }
 
-const MIN_SHARE_MS = 250;
+/** The least that each address has, in ms: a receiver on another continent takes a third of a second. */
+export const MIN_SHARE_MS = 500;
 
 /**
  * Connects to the first of some addresses that takes the connection: the next is tried when one refuses, or has used up its share of the time. Calls

@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { classify, DeliveryFailure, type Failure, unreachable } from './classify.ts';
+import { MIN_SHARE_MS } from './connect-in-turn.ts';
 import { checkAddress, checkProtocol, type EgressPolicy } from './egress-policy.ts';
 import { type EgressProxy, openTunnel, ours, type Tunnel } from './egress-proxy.ts';
 import type { Resolver } from './resolver.ts';
@@ -53,7 +54,6 @@ export interface GuardedConnectorOptions {
 
 /** A few kB each. Fewer than the receivers in use are hardly better than none: each would be gone before it is wanted again. */
 const MAX_TLS_SESSIONS = 4_096;
-const MIN_ADDRESS_BUDGET_MS = 500;
 const GIVEN_UP = unreachable('reset', 'connection was given up');
 const SILENT = unreachable('timeout', 'no connection to an address within its share of the time');
 
@@ -195,7 +195,7 @@ class Dial implements Dialling {
     this.#socket = socket;
     const share = last
       ? null
-      : setTimeout(() => move(SILENT), Math.max(MIN_ADDRESS_BUDGET_MS, this.#leftMs / (this.#addresses.length - at)));
+      : setTimeout(() => move(SILENT), Math.max(MIN_SHARE_MS, this.#leftMs / (this.#addresses.length - at)));
     const move = (failure: Failure) => {
       if (share !== null) clearTimeout(share);
       if (this.#settled || this.#socket !== socket || this.#phase === 'tls') return;

@@ -1,8 +1,7 @@
 import type pg from 'pg';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { Queryable } from './in-transaction.ts';
-import { isStatementTimeout } from './lock-errors.ts';
-import { withRetries } from './with-retries.ts';
+import { withRetriesOrLess } from './with-retries.ts';
 
 /** Dead letters that one statement copies: each may bring an event of megabytes. */
 const COPIED_PER_STATEMENT = 100;
@@ -90,7 +89,8 @@ export async function keepDeadLetters(client: pg.ClientBase, table: string): Pro
   let most = COPIED_PER_STATEMENT;
   let total = 0;
   for (let after: Position | null = START; after !== null; ) {
-    const part: Part | 'too_many' = await keepSome(client, table, after, most);
+    const begin: Position = after;
+    const part: Part | 'too_many' = await withRetriesOrLess(most, () => keepAlone(client, table, begin, most));
     if (part === 'too_many') {
       most >>= 1;
       continue;
@@ -106,20 +106,6 @@ export async function keepTogether(client: pg.ClientBase, table: string): Promis
   await client.query(IN_ORDER_OF_INDEX);
   for (let after: Position | null = START; after !== null; )
     after = (await keepPart(client, table, after, COPIED_PER_STATEMENT)).next;
-}
-
-async function keepSome(
-  client: pg.ClientBase,
-  table: string,
-  after: Position,
-  most: number,
-): Promise<Part | 'too_many'> {
-  try {
-    return await withRetries(() => keepAlone(client, table, after, most));
-  } catch (error) {
-    if (most > 1 && isStatementTimeout(error)) return 'too_many';
-    throw error;
-  }
 }
 
 async function keepAlone(client: pg.ClientBase, table: string, after: Position, most: number): Promise<Part> {

@@ -3,11 +3,10 @@ import { EXPIRED } from './dead-letter-reason.ts';
 import type { ExpiredCounts, ExpiredDeliveries } from './expired-counts.ts';
 import { EXPIRED_COUNTS, EXPIRED_ENDS, HOW_IT_ENDS } from './expired-ends.ts';
 import type { Queryable } from './in-transaction.ts';
-import { isStatementTimeout } from './lock-errors.ts';
 import { orderKeysOf, promoteInParts } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import { isDeliveryOf } from './probe.ts';
-import { withRetries } from './with-retries.ts';
+import { withRetries, withRetriesOrLess } from './with-retries.ts';
 import type { DayRange } from './writable-days.ts';
 
 /** Pages of the mailbox that one statement looks at, some 25,000 rows at the most: it is to end within a part of the time that a statement has, on slow disks too. */
@@ -140,19 +139,9 @@ async function expireSome(client: Queryable, expiry: Expiry, page: number, most:
     plainArray(days.map(({ to }) => to)),
     most,
   ];
-  const step = await runStep(client, values, most);
+  const step = await withRetriesOrLess(most, async () => (await client.query<Step>(EXPIRE, values)).rows[0]!);
   if (step === 'too_many') return step;
   counts.add(step.expired);
   await withRetries(() => promoteInParts(client, orderKeysOf(step.keys ?? [])));
   return step;
-}
-
-async function runStep(client: Queryable, values: unknown[], most: number): Promise<Step | 'too_many'> {
-  try {
-    const { rows } = await withRetries(() => client.query<Step>(EXPIRE, values));
-    return rows[0]!;
-  } catch (error) {
-    if (most > 1 && isStatementTimeout(error)) return 'too_many';
-    throw error;
-  }
 }

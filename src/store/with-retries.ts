@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeadlockOrTimeout } from './lock-errors.ts';
+import { isDeadlockOrTimeout, isStatementTimeout } from './lock-errors.ts';
 
 const MAX_TRIES = 10;
 
@@ -12,5 +12,15 @@ export async function withRetries<T>(run: () => Promise<T>): Promise<T> {
       if (tries >= MAX_TRIES || !isDeadlockOrTimeout(error)) throw error;
       await sleep(50 * tries * (0.5 + Math.random()));
     }
+  }
+}
+
+/** The same for what does `most` things at once: where that takes longer than a statement may, half as many are to be tried. */
+export async function withRetriesOrLess<T>(most: number, run: () => Promise<T>): Promise<T | 'too_many'> {
+  try {
+    return await withRetries(run);
+  } catch (error) {
+    if (most > 1 && isStatementTimeout(error)) return 'too_many';
+    throw error;
   }
 }
