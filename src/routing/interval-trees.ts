@@ -1,3 +1,5 @@
+import { endOf } from './sorted-keys.ts';
+
 /** Told of what a point finds. */
 export interface IntervalVisitor {
   /** The interval reaches to both sides of the point. */
@@ -179,24 +181,12 @@ export class IntervalTrees {
 
 /** The first of the points, which are rising, that is no less; where there is none, the end. */
 function firstFrom(points: Float64Array, least: number, from: number, to: number): number {
-  let [first, end] = [from, to];
-  while (first < end) {
-    const middle = (first + end) >>> 1;
-    if (points[middle]! < least) first = middle + 1;
-    else end = middle;
-  }
-  return first;
+  return endOf(points, (point) => point < least, from, to);
 }
 
 /** The first that is more. */
 function firstAbove(points: Float64Array, most: number, from: number, to: number): number {
-  let [first, end] = [from, to];
-  while (first < end) {
-    const middle = (first + end) >>> 1;
-    if (points[middle]! <= most) first = middle + 1;
-    else end = middle;
-  }
-  return first;
+  return endOf(points, (point) => point <= most, from, to);
 }
 
 /** Spreads counters over 32 bits, so that rising ones make no chain. */

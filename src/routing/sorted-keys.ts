@@ -21,10 +21,10 @@ export function sortingSteps(count: number): number {
   return count * Math.ceil(Math.log2(count + 1)) * COMPARE_STEPS;
 }
 
-/** Where the first keys end, which are all that are in front. */
-export function endOf<K>(keys: ArrayLike<K>, isInFront: (key: K) => boolean, from = 0): number {
+/** Where the first of some keys end, which are all that are in front. */
+export function endOf<K>(keys: ArrayLike<K>, isInFront: (key: K) => boolean, from = 0, to = keys.length): number {
   let first = from;
-  let end = keys.length;
+  let end = to;
   while (first < end) {
     const middle = (first + end) >>> 1;
     if (isInFront(keys[middle]!)) first = middle + 1;
