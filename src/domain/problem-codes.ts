@@ -141,7 +141,7 @@ export const PROBLEM_CODES = {
   request_timeout: {
     status: 408,
     where: ANY,
-    meaning: 'Headers took longer than 10 seconds to come, or the whole request longer than 30.',
+    meaning: 'Headers took longer than 5 seconds to come, or the whole request longer than 30.',
     remedy: 'Send it again, an event with the same idempotency key.',
   },
   idempotency_conflict: {
