@@ -54,16 +54,6 @@ test('a fetch that saw the end looks a little behind its cursor next time', () =
   expect(limit).toBe(10);
 });
 
-test('a lane whose rows all come from memory looks back a second or so: late commits, and a clock that is wrong by less, cost nothing', () => {
-  const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0, CLOCK_MS);
-  lane.fetched({ rows: [row(2_000)], fresh: 1, limit: 10 }, 0);
-  lane.held = 1;
-  const { dueAtMs } = lane.nextFetch(10, 20, CLOCK_MS + 20).after;
-  expect(dueAtMs).toBeLessThanOrEqual(CLOCK_MS - 1_000);
-  expect(dueAtMs).toBeGreaterThan(CLOCK_MS - 2_000);
-});
-
 test('a lane takes rows from memory from when it has taken in what waits in the table, and not while it is behind or drained', () => {
   const lane = new Lane(lease, 0);
   const fetch = (now: number, rows: number, limit: number) => {
@@ -128,22 +118,6 @@ test('a lane to which rows come from memory is not idle, and looks no more often
   lane.nextFetch(10, 1_400, CLOCK_MS);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_400);
   expect(lane.isIdle).toBe(true);
-});
-
-test('one row that became visible late does not take the cursor back to it', () => {
-  const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0, CLOCK_MS);
-  lane.fetched({ rows: [row(9_000)], fresh: 1, limit: 10 }, 0);
-  lane.nextFetch(10, 1_000, CLOCK_MS);
-  lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 10 }, 1_000);
-  expect(lane.nextFetch(10, 1_010, CLOCK_MS).after.dueAtMs).toBeGreaterThan(8_000);
-});
-
-test('where the clock of Postgres was set back, a lane looks before its cursor', () => {
-  const lane = new Lane(lease, 0);
-  lane.nextFetch(10, 0, CLOCK_MS);
-  lane.fetched({ rows: [row(9_000)], fresh: 1, limit: 10 }, 0);
-  expect(lane.nextFetch(10, 10, 3_000).after.dueAtMs).toBe(2_900);
 });
 
 test('however busy, a lane looks from the start every second, for rows that became visible behind its cursor', () => {
@@ -411,17 +385,6 @@ test('a lane that found nothing is not idle where its look from the start stoppe
   lane.fetched({ rows: [], fresh: 0, limit: 10, stop: row(2_000) }, 2_000);
   lane.isHungry = false;
   expect(lane.isIdle).toBe(false);
-});
-
-test('what was fetched is not looked at again by looks past a crowd', () => {
-  const lane = new Lane(lease, 0);
-  lane.nextFetch(1, 0, CLOCK_MS);
-  lane.fetched({ rows: [row(7_000)], fresh: 1, limit: 1 }, 0);
-  expect([START, row(6_000), row(8_000)].map((place) => lane.notRead(place))).toEqual([
-    row(7_000),
-    row(7_000),
-    row(8_000),
-  ]);
 });
 
 const NOW_MS = Date.UTC(2026, 10, 30);

@@ -1,7 +1,8 @@
 import type { LaneLease } from '../store/lanes.ts';
-import { type Cursor, type DueDelivery, type LaneFetch, START } from '../store/mailbox.ts';
+import type { Cursor, DueDelivery, LaneFetch } from '../store/mailbox.ts';
+import { LaneCursor } from './lane-cursor.ts';
 import { type Depth, LookBacks } from './look-backs.ts';
-import { ago, isBefore, PastLooks, Sweep } from './past-looks.ts';
+import { PastLooks, Sweep } from './past-looks.ts';
 import { StartReads } from './start-reads.ts';
 
 /** How long an idle lane lingers before it is given back, in ms. */
@@ -11,10 +12,6 @@ const BUSY_POLL_MS = 10;
 const QUIET_POLL_MS = 100;
 /** Rows of a careful lane that are in memory before it fetches more: what waits there for its trial keeps others from their slots. */
 const CAREFUL_ROWS = 16;
-/** How far behind its cursor a lane looks each time, and now and then, in ms: commits are rarely later than this, and no statement of ours takes as long as that. */
-const OVERLAP_MS = { near: 100, far: 15_000 } as const;
-/** How late a commit that went well, and our estimate of Postgres's clock, may be: what was due before is read, or in memory. */
-const SETTLED_MS = 1_000;
 /** The longest that a lane is not read because it is to be given back, in ms: until the requests under way have ended. */
 const LONGEST_DRAIN_MS = 125_000;
 /** How often a lane's parked endpoints are looked for anew, in ms: rarely, where they are so many that looking takes long. */
@@ -53,9 +50,7 @@ export class Lane {
   readonly flood = new Sweep();
   #exploreAt = 0;
   #isHungry = true;
-  #cursor: Cursor = START;
-  /** Where the cursor was before the last fetch, or goes back to where what that brought is not taken in. */
-  #cursorBefore: Cursor = START;
+  readonly #cursor = new LaneCursor();
   /** The last row of a part that was read, where there may be more in it. */
   #partEnd: Cursor | null = null;
   /** Whether it was to be read from the start in parts when the last fetch began. */
@@ -66,8 +61,6 @@ export class Lane {
   #foundAt: number;
   /** When rows came from memory last. */
   #handedAt = Number.NEGATIVE_INFINITY;
-  /** Postgres's clock when the last fetch began. */
-  #fetchClockMs = 0;
   /** Whether the last fetch brought all that was due. */
   #isComplete = false;
   /** Whether it did so for all tenants but those that have their share of memory. */
@@ -146,7 +139,7 @@ export class Lane {
       return;
     }
     // Parts come to it late: rather than that the cursor goes back. What was a part is read again.
-    if (this.depth !== 'part') this.#cursor = this.#cursorBefore;
+    if (this.depth !== 'part') this.#cursor.goBack();
     this.fellBehind();
   }
 
@@ -192,24 +185,22 @@ export class Lane {
 
   /**
    * What to fetch now.
-   * @param clockMs Postgres's clock: where it was set back, new rows are due before the cursor
+   * @param clockMs Postgres's clock
    */
   nextFetch(wanted: number, now: number, clockMs: number, starts = new StartReads()): LaneFetch {
     this.#fetchedAt = now;
     this.#isFetching = true;
-    this.#fetchClockMs = clockMs;
     this.#isInParts = starts.isInParts;
-    // What is new goes on meanwhile. What is before is read in parts.
-    if (this.#isInParts && this.#cursor === START) this.#cursor = ago(clockMs, 0);
+    this.#cursor.begin(clockMs, this.#isInParts);
     const isIdle = this.#hasLingered(now) && this.held === 0 && !this.#isCalled;
-    this.#lookBacks.begin(now, isIdle, starts, Math.min(this.#cursor.dueAtMs, clockMs));
+    this.#lookBacks.begin(now, isIdle, starts, this.#cursor.dueAtMs);
     this.#isCalled = false;
     this.#leavesOut = this.held > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
     const { part } = this.#lookBacks;
     if (part !== null) return { lane: this.number, limit, ...part };
     this.#fellMeanwhile = false;
-    return { lane: this.number, after: this.#after(clockMs), limit };
+    return { lane: this.number, after: this.#cursor.after(this.depth, this.#isContinuing), limit };
   }
 
   /** How far back the last fetch looked. */
@@ -222,9 +213,9 @@ export class Lane {
     return this.#isBehind && !this.isCareful && !this.isDraining;
   }
 
-  /** @returns the place, or how far fetches have come, if that is behind it: what is before that was read */
+  /** See `LaneCursor.notRead`. */
   notRead(place: Cursor): Cursor {
-    return isBefore(place, this.#cursor) ? this.#cursor : place;
+    return this.#cursor.notRead(place);
   }
 
   /** Something came that was not in memory. */
@@ -258,25 +249,15 @@ export class Lane {
     this.#isFetching = false;
     const isFull = rows.length >= limit;
     const last = isFull ? rows.at(-1) : (stop ?? rows.at(-1));
-    this.#noteBefore(rows[0]);
     this.#isContinuing = isFull || stop !== undefined;
+    this.#cursor.fetched(rows[0], last, this.#isContinuing);
     this.#isComplete = !this.#isContinuing;
     this.#isWhole = this.#isComplete;
     this.#isBehind ||= this.#isContinuing;
-    // A row that became visible late, alone, says nothing of those behind it.
-    if (last !== undefined && (this.#isContinuing || last.dueAtMs >= this.#cursor.dueAtMs)) this.#cursor = last;
-    // What was due so long before it began was read, or is in memory: the next look need not step over it. What may still become visible
-    // there is found from the start, as ever; our clock is an estimate of Postgres's.
-    const settledMs = this.#fetchClockMs - SETTLED_MS;
-    if (this.#isComplete && settledMs > this.#cursor.dueAtMs) this.#cursor = { ...START, dueAtMs: settledMs };
     this.isHungry = this.#isContinuing;
     if (fresh > 0) this.found(now);
     this.#isQuiet =
-      this.#isComplete &&
-      this.#lookBacks.depth === 'start' &&
-      !this.#leavesOut &&
-      rows.length === 0 &&
-      this.#hasLingered(now);
+      this.#isComplete && this.depth === 'start' && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
   }
 
   /** It says nothing of what is behind the cursor, nor of whether there is something to do. */
@@ -296,7 +277,7 @@ export class Lane {
       return;
     }
     this.#isFetching = false;
-    this.#noteBefore(rows[0]);
+    this.#cursor.fetchedPast(rows[0]);
     this.#isContinuing = false;
     this.#isComplete = false;
     this.#isBehind = true;
@@ -307,19 +288,7 @@ export class Lane {
     this.#isQuiet = false;
   }
 
-  #noteBefore(first: Cursor | undefined): void {
-    const isFirst = first !== undefined && isBefore(first, this.#cursor);
-    this.#cursorBefore = isFirst ? ago(first.dueAtMs, 0) : this.#cursor;
-  }
-
   #hasLingered(now: number): boolean {
     return now - Math.max(this.#foundAt, this.#handedAt) >= LINGER_MS;
-  }
-
-  #after(clockMs: number): Cursor {
-    const { depth } = this.#lookBacks;
-    if (depth === 'start' || depth === 'part') return START;
-    if (depth === 'near' && this.#isContinuing) return this.#cursor;
-    return ago(Math.min(this.#cursor.dueAtMs, clockMs), OVERLAP_MS[depth]);
   }
 }
