@@ -51,10 +51,10 @@ function tellAll(observe: Observer): void {
   observe.noticesTold({ ...told, endpointId: null, endpoints: 30 });
   for (const kind of ['held', 'released'] as const)
     observe.egressChanged({ kind, fault: 'dns', failing: 10, endpoints: 10 });
-  observe.sourceChanged({ id: 'src_1', name: 'orders', state: 'failing', error: 'away' });
-  observe.messagesRejected({ source: 'orders', reasons: new Map([['invalid', 2]]) });
-  observe.rejectedDropped({ source: 'orders', count: 1, unpublished: 1 });
-  observe.deadLettersRefused({ source: 'orders', reasons: new Set(['too large']) }, 1);
+  observe.sources.changed({ id: 'src_1', name: 'orders', state: 'failing', error: 'away' });
+  observe.sources.messagesRejected({ source: 'orders', reasons: new Map([['invalid', 2]]) });
+  observe.sources.rejectedDropped({ source: 'orders', count: 1, unpublished: 1 });
+  observe.sources.deadLettersRefused({ source: 'orders', reasons: new Set(['too large']) }, 1);
   observe.requestFailed({ requestId: 'req_1', method: 'GET', path: '/v1', status: 500, error });
   observe.commitFailed(error, 1);
   observe.workFailed('endpoint', new Error('sealed'), attemptIds);

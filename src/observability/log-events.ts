@@ -9,7 +9,7 @@ const ENDPOINT = ['tenant_id', 'endpoint_id'] as const;
 /** See `faultOf`. */
 const FAULT = ['error', 'code', 'message', 'stack'] as const;
 
-/** Every kind of line that is written: `Observer` takes name, level and fields from here, and docs/log-events.md is made of it. */
+/** Every kind of line that is written: `LineTeller` takes name, level and fields from here, and docs/log-events.md is made of it. */
 export const LOG_EVENTS = {
   'service.started': {
     level: 'info',

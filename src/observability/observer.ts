@@ -15,19 +15,19 @@ import type {
   MisfitEvent,
   SetAsideDelivery,
   SettledFact,
-  TakenMessages,
   ToldNotices,
   ValidatedEndpoint,
   WaitingMigration,
 } from './facts.ts';
 import { faultOf } from './fault-of.ts';
 import type { Figures } from './installation-figures.ts';
-import { LOG_EVENTS, type LogEventName, type LogFields, type NamedUnder } from './log-events.ts';
+import { LineTeller } from './line-teller.ts';
+import type { LogFields, NamedUnder } from './log-events.ts';
 import type { InfoWriter } from './logger.ts';
 import { Metrics } from './metrics.ts';
-import { OnceASecond } from './once-a-second.ts';
 import type { CountedPool } from './pool-metrics.ts';
 import type { StateReaders } from './process-states.ts';
+import { SourceObserver } from './source-observer.ts';
 
 /** Endpoints that have a line of their own for what expired at once. */
 const EXPIRED_LINES = 100;
@@ -38,18 +38,19 @@ const EXPIRED_LINES = 100;
  */
 export class Observer {
   readonly metrics = new Metrics();
-  readonly #log: Logger;
+  readonly sources: SourceObserver;
+  readonly #lines: LineTeller;
   readonly #writeInfo: InfoWriter;
   readonly #work = new BoundedLabel();
   readonly #codes = new BoundedLabel();
-  readonly #quiet = new OnceASecond();
   /** Events of a type that were no line of their own. */
   readonly #misfits = new Map<string, number>();
   /** Since that was told. */
   #linesDropped = 0;
 
   constructor(log: Logger, writeInfo: InfoWriter) {
-    this.#log = log;
+    this.#lines = new LineTeller(log);
+    this.sources = new SourceObserver(this.metrics.sources, this.#lines);
     this.#writeInfo = writeInfo;
   }
 
@@ -60,7 +61,7 @@ export class Observer {
   }
 
   logCaughtUp(): void {
-    this.#tell('log.dropped', { lines: this.#linesDropped });
+    this.#lines.tell('log.dropped', { lines: this.#linesDropped });
     this.#linesDropped = 0;
   }
 
@@ -106,7 +107,7 @@ export class Observer {
     if (this.#misfits.size > 1_000) this.#misfits.clear();
     this.#misfits.set(key, count);
     const line = { tenant_id: tenantId, type, version, faults: faults.length, events: count };
-    if (this.#throttled('event.misfit', line, key)) this.#misfits.delete(key);
+    if (this.#lines.throttled('event.misfit', line, key)) this.#misfits.delete(key);
   }
 
   attemptFinished(attempt: FinishedAttempt, ids: AttemptIds): void {
@@ -139,14 +140,14 @@ export class Observer {
   }
 
   egressChanged({ kind, ...details }: EgressChange): void {
-    this.#tell(`egress.${kind}`, details);
+    this.#lines.tell(`egress.${kind}`, details);
     this.metrics.deliveries.egressHeld.set(kind === 'held' ? 1 : 0);
   }
 
   gateChanged({ kind, tenantId, endpointId, ...details }: GateChange): void {
     const { untilMs, reason } = details;
     this.metrics.deliveries.gateChanges.inc({ kind });
-    this.#tell(`endpoint.${kind}`, {
+    this.#lines.tell(`endpoint.${kind}`, {
       tenant_id: tenantId,
       endpoint_id: endpointId,
       ...(reason === undefined ? {} : { reason }),
@@ -155,55 +156,23 @@ export class Observer {
   }
 
   endpointValidated({ endpointId, tenantId, result }: ValidatedEndpoint): void {
-    this.#tell(`endpoint.validation_${result}`, { tenant_id: tenantId, endpoint_id: endpointId });
+    this.#lines.tell(`endpoint.validation_${result}`, { tenant_id: tenantId, endpoint_id: endpointId });
   }
 
   noticesTold({ tenantId, endpointId, endpoints, kind, count, events }: ToldNotices): void {
     this.metrics.deliveries.notices.inc({ kind }, count);
     const about = endpointId === null ? { endpoints } : { endpoint_id: endpointId };
-    this.#tell('notices.told', { tenant_id: tenantId, ...about, kind, count, events });
-  }
-
-  /** What a consumer does now. */
-  sourceChanged({ id, name, state, error }: { id: string; name: string; state: string; error: string | null }): void {
-    this.#tell('source.changed', { source_id: id, source: name, state, ...(error === null ? {} : { error }) });
-  }
-
-  /** Messages of a source are durable. */
-  messagesTaken(type: string, { events, duplicates, rejected }: TakenMessages): void {
-    const { messages } = this.metrics.sources;
-    messages.inc({ type, outcome: 'event' }, events);
-    messages.inc({ type, outcome: 'duplicate' }, duplicates);
-    messages.inc({ type, outcome: 'rejected' }, rejected);
-  }
-
-  /** Messages of a source that are no event, by reason. One line a second for each source is enough. */
-  messagesRejected({ source, reasons }: { source: string; reasons: ReadonlyMap<string, number> }): void {
-    for (const [reason, count] of reasons) this.metrics.sources.rejected.inc({ reason: this.#codes.of(reason) }, count);
-    this.#throttled('source.rejected', { source, reasons: Object.fromEntries(reasons) }, `source.rejected ${source}`);
-  }
-
-  /** Rejected messages were dropped because their source has more than it may. */
-  rejectedDropped({ source, count, unpublished }: { source: string; count: number; unpublished: number }): void {
-    this.metrics.sources.dropped.inc(count);
-    this.#tell('source.rejected_dropped', { source, count, unpublished });
-  }
-
-  /** The broker takes some dead letters of a source not: they are tried again later. */
-  deadLettersRefused({ source, reasons }: { source: string; reasons: ReadonlySet<string> }, count: number): void {
-    this.metrics.sources.deadLettersRefused.inc(count);
-    const details = { source, count, refusals: [...reasons].slice(0, 5) };
-    this.#throttled('source.dead_letters_refused', details, `source.dead_letters_refused ${source}`);
+    this.#lines.tell('notices.told', { tenant_id: tenantId, ...about, kind, count, events });
   }
 
   requestFailed({ requestId, method, path, status, error }: FailedRequest): void {
     this.metrics.ingest.requestFailures.inc({ status: String(status) });
-    this.#tell('request.failed', { request_id: requestId, method, path, status, ...faultOf(error) });
+    this.#lines.tell('request.failed', { request_id: requestId, method, path, status, ...faultOf(error) });
   }
 
   commitFailed(error: unknown, events: number): void {
     this.metrics.ingest.commitFailures.inc(events);
-    this.#throttled('commit.failed', { events, ...faultOf(error) });
+    this.#lines.throttled('commit.failed', { events, ...faultOf(error) });
   }
 
   /**
@@ -218,7 +187,7 @@ export class Observer {
       ...(endpointId === undefined ? {} : { endpoint_id: endpointId }),
       ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
     };
-    this.#throttled(
+    this.#lines.throttled(
       'work.failed',
       { what, ...ids, ...faultOf(error) },
       `${what.replace(/\d+/g, '')} ${endpointId ?? ''}`,
@@ -227,27 +196,27 @@ export class Observer {
 
   queueFailed(error: unknown): void {
     this.metrics.work.queueFailures.inc();
-    this.#throttled('queue.failed', faultOf(error));
+    this.#lines.throttled('queue.failed', faultOf(error));
   }
 
   lifecycle<What extends NamedUnder<'service'>>(what: What, details: LogFields<`service.${What}`> = {}): void {
-    this.#tell(`service.${what}`, details);
+    this.#lines.tell(`service.${what}`, details);
   }
 
   /** Migrations of a later version were applied to the database. */
   databaseNewer(migrations: readonly string[]): void {
-    this.#tell('database.newer', { migrations: migrations.join(',') });
+    this.#lines.tell('database.newer', { migrations: migrations.join(',') });
   }
 
   /** Before the process serves anybody: a migration waits, or is tried again. */
   migrationWaits({ migration, waitsFor }: WaitingMigration): void {
-    this.#tell('database.migration_waits', { ...(migration === null ? {} : { migration }), waits_for: waitsFor });
+    this.#lines.tell('database.migration_waits', { ...(migration === null ? {} : { migration }), waits_for: waitsFor });
   }
 
   /** A delivery that killed its worker again and again is tried no more before someone retries it by hand. */
   deliverySetAside({ eventUuid, endpointNum, strikes }: SetAsideDelivery): void {
     this.metrics.deliveries.setAside.inc();
-    this.#tell('delivery.set_aside', { delivery_id: deliveryIdOf(eventUuid, endpointNum), crashes: strikes });
+    this.#lines.tell('delivery.set_aside', { delivery_id: deliveryIdOf(eventUuid, endpointNum), crashes: strikes });
   }
 
   /** What still waited when the days of its events were dropped: dead letters now. @param expired those of most deliveries first, which have lines of their own; the others have one for all */
@@ -256,22 +225,22 @@ export class Observer {
     this.metrics.deliveries.expired.inc(sum(expired));
     this.metrics.deliveries.deadLetters.inc(sum(expired));
     for (const { tenantId, endpointId, count } of expired.slice(0, EXPIRED_LINES))
-      this.#tell('delivery.expired', { tenant_id: tenantId, endpoint_id: endpointId, count });
+      this.#lines.tell('delivery.expired', { tenant_id: tenantId, endpoint_id: endpointId, count });
     const others = expired.slice(EXPIRED_LINES);
-    if (others.length > 0) this.#tell('delivery.expired', { endpoints: others.length, count: sum(others) });
+    if (others.length > 0) this.#lines.tell('delivery.expired', { endpoints: others.length, count: sum(others) });
   }
 
   /** Workers whose process died, and the lanes that need not wait for their leases. */
   workersGone(gone: { readonly workers: number; readonly lanes: number }): void {
     this.metrics.work.workersGone.inc(gone.workers);
     this.metrics.work.lanesFreed.inc(gone.lanes);
-    this.#tell('worker.gone', gone);
+    this.#lines.tell('worker.gone', gone);
   }
 
   /** Somebody else has a lane that this process thought to hold. */
   leaseLost(lane: number): void {
     this.metrics.work.leasesLost.inc();
-    this.#tell('lane.lost', { lane });
+    this.#lines.tell('lane.lost', { lane });
   }
 
   /** Due work that nobody had been woken for. */
@@ -283,7 +252,7 @@ export class Observer {
   housekeeping(duty: NamedUnder<'housekeeping'>, details: Record<string, string | number> | null): void {
     this.metrics.work.duties.inc({ duty, result: 'ok' });
     this.metrics.work.dutiesAt.set({ duty }, Math.floor(Date.now() / 1000));
-    if (details !== null) this.#tell(`housekeeping.${duty}`, details);
+    if (details !== null) this.#lines.tell(`housekeeping.${duty}`, details);
   }
 
   housekeepingFailed(duty: string, error: unknown): void {
@@ -303,16 +272,5 @@ export class Observer {
   /** What only Postgres knows. @param read one cheap statement */
   watchInstallation(read: () => Promise<Figures>): void {
     this.metrics.figures.readBy(read);
-  }
-
-  #tell<Name extends LogEventName>(event: Name, details: LogFields<Name>): void {
-    this.#log[LOG_EVENTS[event].level]({ event, ...details });
-  }
-
-  /** @returns whether it was written */
-  #throttled<Name extends LogEventName>(event: Name, details: LogFields<Name>, key: string = event): boolean {
-    const may = this.#quiet.may(key);
-    if (may) this.#tell(event, details);
-    return may;
   }
 }

@@ -21,7 +21,7 @@ export function ingestServices(context: Context): Service[] {
     load: () => openSources(prisma, vault, (id, error) => fail(`source ${id}`, error)),
     begin: (source) => beginSource(source, process, context),
     report: everySoOften(REPORT_MS, (states) => reportStates(apiPool, process, states.map(toReport))),
-    onChange: ({ id, name }, { kind, error }) => observe.sourceChanged({ id, name, state: kind, error }),
+    onChange: ({ id, name }, { kind, error }) => observe.sources.changed({ id, name, state: kind, error }),
     onFailure: fail,
   });
   const looking = periodic('sources', LOOK_MS, () => supervisor.runOnce(), fail);

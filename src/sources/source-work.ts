@@ -35,8 +35,8 @@ export function beginSource(source: OpenSource, process: string, context: Contex
       mayBeTooMany ||= kept > 0;
       return kept;
     },
-    onTaken: (counts) => observe.messagesTaken(input.type, counts),
-    onRejected: (reasons) => observe.messagesRejected({ source: source.name, reasons }),
+    onTaken: (counts) => observe.sources.messagesTaken(input.type, counts),
+    onRejected: (reasons) => observe.sources.messagesRejected({ source: source.name, reasons }),
   });
   const transport = openTransport(input, {
     clientId: `posthorn-${process}`,
@@ -87,10 +87,10 @@ async function publishSome(source: OpenSource, to: DeadLetterPublisher, most: nu
   const { apiPool: pool, observe } = context;
   const { notTaken } = await publishRejected(pool, source.num, most, (messages) => to.publish(messages));
   if (notTaken.size > 0)
-    observe.deadLettersRefused({ source: source.name, reasons: new Set(notTaken.values()) }, notTaken.size);
+    observe.sources.deadLettersRefused({ source: source.name, reasons: new Set(notTaken.values()) }, notTaken.size);
 }
 
 async function trim(source: OpenSource, { apiPool: pool, config, observe }: Context): Promise<void> {
   const { dropped, unpublished } = await trimRejected(pool, source.num, config.REJECTED_MESSAGES_PER_SOURCE);
-  if (dropped > 0) observe.rejectedDropped({ source: source.name, count: dropped, unpublished });
+  if (dropped > 0) observe.sources.rejectedDropped({ source: source.name, count: dropped, unpublished });
 }

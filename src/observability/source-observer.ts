@@ -1,0 +1,50 @@
+import { BoundedLabel } from './bounded-label.ts';
+import type { TakenMessages } from './facts.ts';
+import type { LineTeller } from './line-teller.ts';
+import type { sourceMetrics } from './source-metrics.ts';
+
+/** Names what happens at sources: see `Observer`. */
+export class SourceObserver {
+  readonly #metrics: ReturnType<typeof sourceMetrics>;
+  readonly #lines: LineTeller;
+  readonly #reasons = new BoundedLabel();
+
+  constructor(metrics: ReturnType<typeof sourceMetrics>, lines: LineTeller) {
+    this.#metrics = metrics;
+    this.#lines = lines;
+  }
+
+  /** What a consumer does now. */
+  changed({ id, name, state, error }: { id: string; name: string; state: string; error: string | null }): void {
+    const details = { source_id: id, source: name, state, ...(error === null ? {} : { error }) };
+    this.#lines.tell('source.changed', details);
+  }
+
+  /** Messages of a source are durable. */
+  messagesTaken(type: string, { events, duplicates, rejected }: TakenMessages): void {
+    const { messages } = this.#metrics;
+    messages.inc({ type, outcome: 'event' }, events);
+    messages.inc({ type, outcome: 'duplicate' }, duplicates);
+    messages.inc({ type, outcome: 'rejected' }, rejected);
+  }
+
+  /** Messages of a source that are no event, by reason. One line a second for each source is enough. */
+  messagesRejected({ source, reasons }: { source: string; reasons: ReadonlyMap<string, number> }): void {
+    for (const [reason, count] of reasons) this.#metrics.rejected.inc({ reason: this.#reasons.of(reason) }, count);
+    const details = { source, reasons: Object.fromEntries(reasons) };
+    this.#lines.throttled('source.rejected', details, `source.rejected ${source}`);
+  }
+
+  /** Rejected messages were dropped because their source has more than it may. */
+  rejectedDropped({ source, count, unpublished }: { source: string; count: number; unpublished: number }): void {
+    this.#metrics.dropped.inc(count);
+    this.#lines.tell('source.rejected_dropped', { source, count, unpublished });
+  }
+
+  /** The broker takes some dead letters of a source not: they are tried again later. */
+  deadLettersRefused({ source, reasons }: { source: string; reasons: ReadonlySet<string> }, count: number): void {
+    this.#metrics.deadLettersRefused.inc(count);
+    const details = { source, count, refusals: [...reasons].slice(0, 5) };
+    this.#lines.throttled('source.dead_letters_refused', details, `source.dead_letters_refused ${source}`);
+  }
+}
