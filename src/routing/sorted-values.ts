@@ -1,11 +1,16 @@
 import type { Condition } from './condition.ts';
 import { matchSteps } from './match-steps.ts';
 import type { Leaf } from './satisfies.ts';
-import { type SortedKeys, sortingSteps, type ValueRun } from './sorted-keys.ts';
+import { sortingSteps, type ValueRun } from './sorted-keys.ts';
 import { SortedNumbers } from './sorted-numbers.ts';
 import { SortedTexts, type TextOrder } from './sorted-texts.ts';
 
-type Order = TextOrder | 'numbers';
+/** Values in the orders that were asked for. */
+interface Sorted extends Partial<Record<TextOrder, SortedTexts>> {
+  numbers?: SortedNumbers;
+}
+
+type Order = keyof Sorted;
 
 /** To find what satisfies a condition among sorted values, in steps of `matchSteps`. */
 const RUN_STEPS = 100;
@@ -19,8 +24,7 @@ const NOTED_A_STEP = 3;
  */
 export class SortedValues {
   readonly values: readonly Leaf[];
-  readonly #sorted = new Map<Order, SortedKeys>();
-  #numbers: SortedNumbers | null = null;
+  readonly #sorted: Sorted = {};
   /** For how long they were asked one by one, in steps of `matchSteps`, but for what they were sorted for. */
   #asked = 0;
 
@@ -35,8 +39,8 @@ export class SortedValues {
    */
   numbersAfter(steps: number): SortedNumbers | null {
     this.#asked += steps;
-    if (this.#numbers === null) this.#sort(['numbers']);
-    return this.#numbers;
+    if (this.#sorted.numbers === undefined) this.#sort(['numbers']);
+    return this.#sorted.numbers ?? null;
   }
 
   /**
@@ -62,7 +66,7 @@ export class SortedValues {
       return null;
     }
     matchSteps.take(asked.length * RUN_STEPS + (this.values.length >>> NOTED_A_STEP));
-    const runs = asked.map((condition, i) => this.#sorted.get(orders[i]!)!.runOf(condition));
+    const runs = asked.map((condition, i) => this.#sorted[orders[i]!]!.runOf(condition));
     const noted = runs.reduce((sum, { from, to }) => sum + to - from, 0) >>> NOTED_A_STEP;
     if (noted >= most) return null;
     matchSteps.take(noted);
@@ -86,18 +90,17 @@ export class SortedValues {
 
   /** @returns whether they are sorted so: not where that is not worth it yet */
   #sort(orders: readonly Order[]): boolean {
-    const missing = new Set(orders.filter((order) => !this.#sorted.has(order)));
+    const missing = new Set(orders.filter((order) => this.#sorted[order] === undefined));
     const steps = missing.size * sortingSteps(this.values.length);
     if (this.#asked < steps) return false;
     this.#asked -= steps;
-    for (const order of missing) this.#sorted.set(order, this.#sortedBy(order));
+    for (const order of missing) this.#sortBy(order);
     return true;
   }
 
-  #sortedBy(order: Order): SortedKeys {
-    if (order !== 'numbers') return new SortedTexts(this.values, order);
-    this.#numbers = new SortedNumbers(this.values);
-    return this.#numbers;
+  #sortBy(order: Order): void {
+    if (order === 'numbers') this.#sorted.numbers = new SortedNumbers(this.values);
+    else this.#sorted[order] = new SortedTexts(this.values, order);
   }
 }
 
