@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { deliveryIdOf, eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { deliveryIdOf, eventIdOf, uuidFloor } from '../../src/domain/ids.ts';
 import { cancelForDeletedEndpoints } from '../../src/store/cancel-deleted.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { logAttempt, logEvent, logWaiting, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
 
 const DAY_MS = 86_400_000;
 const OLD_MS = Date.now() - 3 * DAY_MS;
@@ -21,22 +21,14 @@ afterAll(() => service.stop());
 
 const query = (text: string, values: unknown[] = []) => service.context.workerPool.query(text, values);
 
-async function advance(): Promise<void> {
-  const onFailure = (error: unknown) => {
-    throw error;
-  };
-  const pool = service.context.workerPool;
-  const replayer = new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure });
-  while ((await replayer.runOnce()) === 'moved');
-}
+const advance = () => queueReplays(replayerOf(service.context.workerPool));
 
 /** An event of each of two days, the younger one of which is today. */
 async function twoDays() {
   await ensurePartitions(service.context.workerPool, OLD_MS, 0);
   const tenant = await makeTenant(service, `acme_${randomUUID().slice(0, 8)}`);
   const endpoint = await makeEndpoint(service, tenant);
-  const log = (ms: number) =>
-    logEvent(service, tenant, 'order.created', uuidFloor(ms).slice(0, 14) + newUuid(Date.now()).slice(14));
+  const log = (ms: number) => logEvent(service, tenant, 'order.created', uuidAt(ms));
   const ask = (method: string, path: string, body?: unknown) =>
     call(service.baseUrl, method, `/v1/tenants/${tenant.id}${path}`, body);
   return { tenant, endpoint, ask, old: await log(OLD_MS), young: await log(Date.now()) };

@@ -18,6 +18,8 @@ import {
 } from '../support/log-fixture.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
+import { dayOf } from '../support/written-days.ts';
 
 const DAY_MS = 86_400_000;
 const OLD_MS = Date.now() - 40 * DAY_MS;
@@ -54,7 +56,7 @@ const untilBlocked = (part: string) =>
       ),
     (rows) => rows.length > 0,
   );
-const oldUuid = () => uuidFloor(OLD_MS).slice(0, 14) + newUuid(Date.now()).slice(14);
+const oldUuid = () => uuidAt(OLD_MS);
 const lettersOf = async (tenant: TestTenant) =>
   (await ask(tenant, 'GET', '/dead-letters')).body.data.map((letter: { delivery_id: string }) => letter.delivery_id);
 
@@ -112,7 +114,7 @@ test('dead letters outlive the day of their event: listed, inspected, counted an
 test('a dead letter is in sight at every moment of the dropping of its day', async () => {
   const { tenant } = await oldDay('in-sight');
   const list = await lettersOf(tenant);
-  const day = `attempts_p${new Date(OLD_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+  const day = dayOf(OLD_MS);
   const seen: string[][] = [];
   const slow = poolThatCopies(async (client, text, values) => {
     const look = async () => text.includes(day) && seen.push(await lettersOf(tenant));

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf, eventIdOf, newUuid } from '../../src/domain/ids.ts';
 import { DECISION, OUTCOME_CODES } from '../../src/store/codes.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import {
   logAttempt,
@@ -13,7 +12,7 @@ import {
   type TestEndpoint,
   type TestTenant,
 } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -29,17 +28,7 @@ const ask = (tenant: TestTenant, method: string, path: string, body?: unknown) =
 
 const query = async (text: string, values: unknown[] = []) => (await service.context.apiPool.query(text, values)).rows;
 
-async function queueAll(): Promise<void> {
-  const failures: unknown[] = [];
-  const replayer = new Replayer({
-    pool: service.context.workerPool,
-    lanes: TEST_LANES,
-    ringEndpoints: () => {},
-    onFailure: (error) => failures.push(error),
-  });
-  while ((await replayer.runOnce()) === 'moved');
-  expect(failures).toEqual([]);
-}
+const queueAll = () => queueReplays(replayerOf(service.context.workerPool));
 
 /** A dead letter whose last response had this status and `webhook-delivery`. */
 async function logRejected(

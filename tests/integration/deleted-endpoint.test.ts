@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { logAttempt, logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -46,13 +45,7 @@ test.each(['its endpoint', 'all endpoints'])(
     const asked = whom === 'its endpoint' ? { endpoint_id: endpoint.id } : {};
     const { body: replay } = await call(service.baseUrl, 'POST', replays, asked);
     await call(service.baseUrl, 'DELETE', `/v1/tenants/${tenant.id}/endpoints/${endpoint.id}`);
-    const replayer = new Replayer({
-      pool: service.context.workerPool,
-      lanes: TEST_LANES,
-      ringEndpoints: () => {},
-      onFailure: (error) => expect.fail(String(error)),
-    });
-    while ((await replayer.runOnce()) === 'moved');
+    await queueReplays(replayerOf(service.context.workerPool));
     const ended = await call(service.baseUrl, 'GET', `${replays}/${replay.id}`);
     expect(ended.body).toMatchObject({ state: 'completed', matched: 0 });
   },

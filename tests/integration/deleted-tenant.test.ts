@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import { targetVersions } from '../../src/store/targets.ts';
 import { call } from '../support/api.ts';
 import { logAttempt, logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
 
 let service: TestService;
 
@@ -31,12 +31,7 @@ test('dead letters of a deleted tenant go with their day, those of others are ke
   for (const id of ['gone', 'staying']) {
     const tenant = await makeTenant(service, id);
     const endpoint = await makeEndpoint(service, tenant);
-    const eventUuid = await logEvent(
-      service,
-      tenant,
-      'a.b',
-      uuidFloor(oldMs).slice(0, 14) + newUuid(Date.now()).slice(14),
-    );
+    const eventUuid = await logEvent(service, tenant, 'a.b', uuidAt(oldMs));
     await logAttempt(service, tenant, eventUuid, endpoint, 1, 'timeout', 'deadLetter');
   }
   await call(service.baseUrl, 'DELETE', '/v1/tenants/gone');

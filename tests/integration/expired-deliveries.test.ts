@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { deliveryIdOf, eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { deliveryIdOf, eventIdOf } from '../../src/domain/ids.ts';
 import { laneOf } from '../../src/routing/lane-of.ts';
 import { keepDeadLetters } from '../../src/store/copy-dead-letters.ts';
 import { forgetDelivered } from '../../src/store/forget-delivered.ts';
@@ -22,10 +22,12 @@ import {
 } from '../support/log-fixture.ts';
 import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
+import { dayOf } from '../support/written-days.ts';
 
 const DAY_MS = 86_400_000;
 const OLD_MS = Date.now() - 40 * DAY_MS;
-const DAY = `attempts_p${new Date(OLD_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+const DAY = dayOf(OLD_MS);
 
 let service: TestService;
 let pool: pg.Pool;
@@ -39,7 +41,7 @@ afterAll(() => service.stop());
 
 const query = async (text: string, values: unknown[] = []) => (await pool.query(text, values)).rows;
 const drop = (through = pool) => dropOldPartitions(through, Date.now(), 30, 90);
-const oldUuid = (ms = OLD_MS) => uuidFloor(ms).slice(0, 14) + newUuid(Date.now()).slice(14);
+const oldUuid = (ms = OLD_MS) => uuidAt(ms);
 const oldDays = async () => (await listPartitions(pool)).filter(({ dayMs }) => dayMs < Date.now() - 35 * DAY_MS);
 
 /** A tenant with a day of forty days ago. */

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { deliveryIdOf, eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { deliveryIdOf, eventIdOf } from '../../src/domain/ids.ts';
 import { detachWithLetters } from '../../src/store/detach-with-letters.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
@@ -8,6 +8,7 @@ import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { logAttempt, logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { startTestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
 
 const OLD_MS = Date.now() - 40 * 86_400_000;
 const DATE = new Date(OLD_MS).toISOString().slice(0, 10).replaceAll('-', '');
@@ -23,7 +24,7 @@ async function oldDay() {
   await ensurePartitions(pool, OLD_MS, 0);
   const tenant = await makeTenant(service, 'acme');
   const [one, two] = [await makeEndpoint(service, tenant), await makeEndpoint(service, tenant)];
-  const uuids = Array.from({ length: EVENTS }, () => uuidFloor(OLD_MS).slice(0, 14) + newUuid(Date.now()).slice(14));
+  const uuids = Array.from({ length: EVENTS }, () => uuidAt(OLD_MS));
   const events: string[] = [];
   for (const uuid of uuids.sort()) {
     events.push(await logEvent(service, tenant, 'a.b', uuid));

@@ -5,11 +5,10 @@ import { cancelReplay } from '../../src/store/cancel-replay.ts';
 import { acquireLanes, heartbeat } from '../../src/store/lanes.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { Housekeeping } from '../../src/workers/housekeeping.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeEndpoint, makeTenant } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { replayerOf } from '../support/queue-replays.ts';
 import { startTestService } from '../support/test-service.ts';
 
 const TOTAL = 20_000;
@@ -146,10 +145,7 @@ test.each(['housekeeping', 'whoever cancels it again', 'whoever makes replays'])
       for (let times = 0; times < 2; times++) await housekeeping.runOnce(Date.now(), Date.now());
       expect(done).toEqual([{ count: TOTAL }, null]);
     } else if (who === 'whoever makes replays') {
-      const onFailure = (error: unknown) => done.push(error);
-      const replayer = new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure });
-      await replayer.drain(new AbortController().signal, 1);
-      expect(done).toEqual([]);
+      await replayerOf(pool).drain(new AbortController().signal, 1);
     } else expect((await ask('DELETE', `/replays/${id}`)).status).toBe(204);
     expect(await left(pool)).toBe(0);
     expect(await audited(pool)).toBe(TOTAL);

@@ -10,6 +10,7 @@ import { Housekeeping, type HousekeepingDuty } from '../../src/workers/housekeep
 import { eventually } from '../support/eventually.ts';
 import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { uuidAt } from '../support/uuid-at.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.UTC(2031, 4, 10, 23, 59, 59, 999);
@@ -26,7 +27,6 @@ afterAll(async () => {
   await database.drop();
 });
 
-const uuidAt = (ms: number) => uuidFloor(ms).slice(0, 14) + newUuid(Date.now()).slice(14);
 const names = async () => (await listPartitions(pool)).map(({ name }) => name).filter((name) => name.includes('_p203'));
 const insertEvent = (ms: number) =>
   pool.query(`INSERT INTO events (id, tenant_num, type, body) VALUES ($1, 1, 'a.b', '\\x7b7d')`, [uuidAt(ms)]);

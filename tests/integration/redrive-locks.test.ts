@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { expungePayload } from '../../src/store/expunge.ts';
 import { purgeDeadLetters } from '../../src/store/purge-dead-letters.ts';
 import { retryDelivery } from '../../src/store/redrive.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -14,7 +13,7 @@ import {
   type TestEndpoint,
   type TestTenant,
 } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { replayerOf } from '../support/queue-replays.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 /** The lock that all hold who bring ended deliveries of a tenant back, or end them for good. */
@@ -62,8 +61,7 @@ const purge = (letter: DeadLetter) =>
   );
 async function replay({ tenant }: DeadLetter): Promise<unknown> {
   await call(service.baseUrl, 'POST', `/v1/tenants/${tenant.id}/replays`, { status: 'dead_lettered' });
-  const onFailure = (error: unknown) => expect.fail(String(error));
-  return new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure }).runOnce();
+  return replayerOf(pool).runOnce();
 }
 
 const expunge = ({ tenant, eventUuid }: DeadLetter) =>

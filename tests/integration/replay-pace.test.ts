@@ -1,7 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { lockRedrives } from '../../src/store/redrive.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -12,7 +11,7 @@ import {
   type TestEndpoint,
   type TestTenant,
 } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -28,17 +27,7 @@ const query = async (text: string, values: unknown[] = []) =>
 
 function replayerWith(pool: pg.Pool = service.context.workerPool) {
   const clock = { ms: 0 };
-  const onFailure = (error: unknown) => {
-    throw error;
-  };
-  const replayer = new Replayer({
-    pool,
-    lanes: TEST_LANES,
-    ringEndpoints: () => {},
-    onFailure,
-    nowMs: () => clock.ms,
-  });
-  return { replayer, clock };
+  return { replayer: replayerOf(pool, { nowMs: () => clock.ms }), clock };
 }
 
 async function start(tenant: TestTenant, body: object): Promise<string> {
@@ -77,7 +66,7 @@ test('a replay reads what endpoints subscribe to for what its endpoint missed al
     await start(tenant, body);
     const { pool, read } = listening(service.context.workerPool);
     const { replayer } = replayerWith(pool);
-    while ((await replayer.runOnce()) === 'moved');
+    await queueReplays(replayer);
     expect(await query('DELETE FROM mailbox WHERE tenant_num = $1 RETURNING 1', [tenant.num])).toHaveLength(1);
     return JSON.stringify(read).match(/subscribed\.once/g)?.length ?? 0;
   };

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { deliveryIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { deliveryIdOf } from '../../src/domain/ids.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { logAttempt, logEvent, makeEndpoint, makeTenant, type TestTenant } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
 
 const OLD_MS = Date.now() - 3 * 86_400_000;
 let service: TestService;
@@ -23,14 +23,7 @@ const drop = () => dropOldPartitions(service.context.workerPool, Date.now(), 1, 
 const ask = (tenant: TestTenant, method: string, path: string, body?: unknown) =>
   call(service.baseUrl, method, `/v1/tenants/${tenant.id}${path}`, body);
 
-async function advance(): Promise<void> {
-  const onFailure = (error: unknown) => {
-    throw error;
-  };
-  const pool = service.context.workerPool;
-  const replayer = new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure });
-  while ((await replayer.runOnce()) === 'moved');
-}
+const advance = () => queueReplays(replayerOf(service.context.workerPool));
 
 /** Sends what waits of these events. */
 const deliver = (uuids: readonly string[]) =>
@@ -48,12 +41,7 @@ async function replaysOfOldDays(id: string) {
   const endpoint = await makeEndpoint(service, tenant);
   const events: string[] = [];
   for (const ms of [OLD_MS, OLD_MS, OLD_MS, Date.now()]) {
-    const uuid = await logEvent(
-      service,
-      tenant,
-      'order.created',
-      uuidFloor(ms).slice(0, 14) + newUuid(Date.now()).slice(14),
-    );
+    const uuid = await logEvent(service, tenant, 'order.created', uuidAt(ms));
     await logAttempt(service, tenant, uuid, endpoint, 1, 'rejected', 'deadLetter');
     events.push(uuid);
   }

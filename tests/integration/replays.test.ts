@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deliveryIdOf, eventIdOf, parseEventId } from '../../src/domain/ids.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -12,8 +11,8 @@ import {
   type TestEndpoint,
   type TestTenant,
 } from '../support/log-fixture.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startReceiver } from '../support/receiver.ts';
-import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -26,20 +25,16 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
+const onFailure = (error: unknown) => void failures.push(error);
 const makeReplayer = () =>
-  new Replayer({
-    pool: service.context.workerPool,
-    lanes: TEST_LANES,
-    ringEndpoints: (nums) => void rung.push(...nums),
-    onFailure: (error) => failures.push(error),
-  });
+  replayerOf(service.context.workerPool, { ringEndpoints: (nums) => void rung.push(...nums), onFailure });
 
 const ask = (tenant: TestTenant, method: string, path: string, body?: unknown) =>
   call(service.baseUrl, method, `/v1/tenants/${tenant.id}${path}`, body);
 
 /** Lets the replayer go as far as it can without any delivery being made. */
 async function queueAll(replayer = makeReplayer()): Promise<void> {
-  while ((await replayer.runOnce()) === 'moved');
+  await queueReplays(replayer);
   expect(failures).toEqual([]);
 }
 
@@ -264,8 +259,8 @@ test('a worker that dies in the middle of a chunk leaves nothing of it, and the 
   const id = await replay(tenant, { endpoint_id: one.id, status: 'dead_lettered' });
   const { workerPool } = service.context;
   // The connection of the transaction that would have queued the chunk ends just before its commit.
-  const dying = new Replayer({
-    pool: Object.assign(Object.create(workerPool), {
+  const dying = replayerOf(
+    Object.assign(Object.create(workerPool), {
       connect: async (...given: Parameters<typeof workerPool.connect>) => {
         // `pool.query` asks with a callback, a transaction without.
         if (given.length > 0) return workerPool.connect(...given);
@@ -276,10 +271,8 @@ test('a worker that dies in the middle of a chunk leaves nothing of it, and the 
         return client;
       },
     }),
-    lanes: TEST_LANES,
-    ringEndpoints: () => {},
-    onFailure: (error) => failures.push(error),
-  });
+    { onFailure },
+  );
   expect(await dying.runOnce()).toBe('waiting');
   await untilUnlocked(id);
   expect(failures.splice(0)).toHaveLength(await notQueued());
@@ -295,8 +288,8 @@ test('a cancel that comes while a chunk is being queued withdraws that chunk too
   const { workerPool } = service.context;
   const reached = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
-  const slow = new Replayer({
-    pool: Object.assign(Object.create(workerPool), {
+  const slow = replayerOf(
+    Object.assign(Object.create(workerPool), {
       connect: async (...given: Parameters<typeof workerPool.connect>) => {
         if (given.length > 0) return workerPool.connect(...given);
         const client = await workerPool.connect();
@@ -314,10 +307,8 @@ test('a cancel that comes while a chunk is being queued withdraws that chunk too
         });
       },
     }),
-    lanes: TEST_LANES,
-    ringEndpoints: () => {},
-    onFailure: (error) => failures.push(error),
-  });
+    { onFailure },
+  );
   const running = slow.runOnce();
   await reached.promise;
   let isAnswered = false;

@@ -1,12 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { deliveryIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { deliveryIdOf } from '../../src/domain/ids.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { logAttempt, logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startTestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
 
 const DAY_MS = 86_400_000;
 const OLD_MS = Date.now() - 40 * DAY_MS;
@@ -23,20 +23,17 @@ async function outlived() {
   await ensurePartitions(pool, OLD_MS, 0);
   const tenant = await makeTenant(service, 'acme');
   const [one, two] = [await makeEndpoint(service, tenant), await makeEndpoint(service, tenant)];
-  const event = await logEvent(service, tenant, 'a.b', uuidFloor(OLD_MS).slice(0, 14) + newUuid(Date.now()).slice(14));
+  const event = await logEvent(service, tenant, 'a.b', uuidAt(OLD_MS));
   for (const endpoint of [one, two]) await logAttempt(service, tenant, event, endpoint, 1, 'rejected', 'deadLetter');
   await dropOldPartitions(pool, Date.now(), 30, 90);
-  const onFailure = (error: unknown) => expect.fail(String(error));
-  const replayer = new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure });
+  const replayer = replayerOf(pool);
   const ask = async (method: string, path: string, body?: unknown) =>
     (await call(service.baseUrl, method, `/v1/tenants/acme${path}`, body)).body;
   return {
     letters: [one, two].map(({ id, num }) => ({ endpoint: id, delivery: deliveryIdOf(event, num) })),
     start: async (body: unknown) => (await ask('POST', '/dead-letters/redrive', body)).id as string,
     matched: async (id: string) => (await ask('GET', `/replays/${id}`)).matched as number,
-    advance: async () => {
-      while ((await replayer.runOnce()) === 'moved');
-    },
+    advance: () => queueReplays(replayer),
     queued: async () => (await pool.query('SELECT endpoint_num, event_id FROM mailbox ORDER BY 1')).rows,
     letterCount: async () => (await ask('GET', '/dead-letters')).data.length as number,
     dropNow: () => dropOldPartitions(pool, Date.now() + 40 * DAY_MS, 30, 90),

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { eventIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { eventIdOf, newUuid } from '../../src/domain/ids.ts';
 import { cancelReplay } from '../../src/store/cancel-replay.ts';
 import { expungePayload } from '../../src/store/expunge.ts';
 import { promote, promoteAll } from '../../src/store/order.ts';
@@ -17,6 +17,7 @@ import {
 } from '../support/log-fixture.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
 
 test('to look for rows that stand behind nothing costs nothing for keys that have none behind', async () => {
   const service = await startTestService();
@@ -196,12 +197,7 @@ test.each<[string, (first: FirstOfKey) => Promise<unknown>]>([
   const endpoint = await makeEndpoint(service, tenant, { order: 'subject' });
   const pool = service.context.workerPool;
   await ensurePartitions(pool, OLD_MS, 0);
-  const eventUuid = await logEvent(
-    service,
-    tenant,
-    'a.b',
-    uuidFloor(OLD_MS).slice(0, 14) + newUuid(Date.now()).slice(14),
-  );
+  const eventUuid = await logEvent(service, tenant, 'a.b', uuidAt(OLD_MS));
   const replay = await call(service.baseUrl, 'POST', '/v1/tenants/acme/replays', {});
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked, order_key, seq, replay_num)

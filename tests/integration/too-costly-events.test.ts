@@ -2,10 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createIntake } from '../../src/sources/create-intake.ts';
 import { keepRejected } from '../../src/store/rejected-messages.ts';
 import { createSource } from '../../src/store/sources.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { query } from '../support/query.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 let service: TestService;
@@ -101,15 +100,7 @@ test('a replay to an endpoint whose filters take too long for an event passes it
   const endpoint = await makeEndpoint('replay');
   const body = { endpoint_id: endpoint };
   expect(await api('POST', '/v1/tenants/replay/replays', body)).toMatchObject({ status: 202 });
-  const failures: unknown[] = [];
-  const replayer = new Replayer({
-    pool: service.context.workerPool,
-    lanes: TEST_LANES,
-    ringEndpoints: () => {},
-    onFailure: (error) => failures.push(error),
-  });
-  while ((await replayer.runOnce()) === 'moved');
-  expect(failures).toEqual([]);
+  await queueReplays(replayerOf(service.context.workerPool));
   const rows = await query(
     service.databaseUrl,
     'SELECT m.event_id FROM mailbox m JOIN tenants t ON t.num = m.tenant_num WHERE t.id = $1',

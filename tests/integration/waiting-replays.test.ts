@@ -1,8 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { logAttempt, logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
-import { TEST_LANES } from '../support/test-server.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
 /** 101 tenants with ten replays each that have queued a delivery for an endpoint which was disabled then. */
@@ -37,12 +36,11 @@ test('a thousand replays that wait for endpoints which take nothing keep no othe
   await logAttempt(service, tenant, await logEvent(service, tenant), endpoint, 1, 'rejected', 'deadLetter');
   const { body } = await call(service.baseUrl, 'POST', '/v1/tenants/acme/dead-letters/redrive', {});
   const pool = service.context.workerPool;
-  const onFailure = (error: unknown) => expect.fail(String(error));
-  const replayer = new Replayer({ pool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure });
+  const replayer = replayerOf(pool);
   expect(await replayer.runOnce()).toBe('moved');
   const redrive = (await call(service.baseUrl, 'GET', `/v1/tenants/acme/replays/${body.id}`)).body;
   expect(redrive).toMatchObject({ state: 'running', matched: 1 });
-  while ((await replayer.runOnce()) === 'moved');
+  await queueReplays(replayer);
   expect(await replayer.runOnce()).toBe('waiting');
   await pool.query('DELETE FROM mailbox WHERE replay_num = (SELECT min(num) FROM replays)');
   expect(await replayer.runOnce()).toBe('moved');

@@ -1,17 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
-import { deliveryIdOf, newUuid, uuidFloor } from '../../src/domain/ids.ts';
+import { deliveryIdOf } from '../../src/domain/ids.ts';
 import { leaveDropped } from '../../src/store/give-up.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import type { SettledAttempt } from '../../src/store/settle.ts';
-import { Replayer } from '../../src/workers/replayer.ts';
 import { call } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
 import { logAttempt, logEvent, logPaused, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
+import { queueReplays, replayerOf } from '../support/queue-replays.ts';
 import { startReceiver } from '../support/receiver.ts';
-import { TEST_LANES } from '../support/test-server.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
+import { uuidAt } from '../support/uuid-at.ts';
 
 const OLD_MS = Date.now() - 3 * 86_400_000;
 const ORDERED = { order: 'endpoint', on_dead_letter: 'pause', retry_schedule: [0] };
@@ -22,14 +22,7 @@ async function startService(options = {}): Promise<TestService> {
   return service;
 }
 
-/** Lets replays go as far as they can without any delivery being made. */
-async function advance({ context }: TestService): Promise<void> {
-  const onFailure = (error: unknown) => {
-    throw error;
-  };
-  const replayer = new Replayer({ pool: context.workerPool, lanes: TEST_LANES, ringEndpoints: () => {}, onFailure });
-  while ((await replayer.runOnce()) === 'moved');
-}
+const advance = ({ context }: TestService) => queueReplays(replayerOf(context.workerPool));
 
 /** An ordered endpoint that waits for a dead letter, with an event behind it. */
 async function pausedAt(atMs: number) {
@@ -38,7 +31,7 @@ async function pausedAt(atMs: number) {
   await ensurePartitions(workerPool, atMs, 0);
   const tenant = await makeTenant(service, 'acme');
   const endpoint = await makeEndpoint(service, tenant, ORDERED);
-  const uuid = uuidFloor(atMs).slice(0, 14) + newUuid(Date.now()).slice(14);
+  const uuid = uuidAt(atMs);
   const dead = await logEvent(service, tenant, 'order.created', uuid);
   await logAttempt(service, tenant, dead, endpoint, 1, 'rejected', 'deadLetter');
   const behind = await logPaused(service, tenant, dead, endpoint);
