@@ -9,11 +9,12 @@ import { ScanTurns } from './api/scan-turns.ts';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
-import { createGroupCommit, keysExpireBefore } from './create-group-commit.ts';
-import { createTenantRecall, createTypeRules } from './create-lookups.ts';
+import { createAccept } from './create-accept.ts';
+import { createGroupCommit } from './create-group-commit.ts';
+import { createTenantRecall } from './create-lookups.ts';
+import { createPools } from './create-pools.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import { CompileTurns } from './event-types/compile-turns.ts';
-import { CONCURRENT_GROUPS } from './ingest/group-commit.ts';
 import { RoutingHolds } from './ingest/routing-holds.ts';
 import { shareLookups } from './ingest/share-lookups.ts';
 import { TenantLimiter } from './ingest/tenant-limiter.ts';
@@ -26,14 +27,11 @@ import { WorkBell, type WorkKind } from './queues/work-bell.ts';
 import { laneOf } from './routing/lane-of.ts';
 import { findKeys, mayBeKey } from './store/api-keys.ts';
 import { BodyCache } from './store/body-cache.ts';
-import { type AskedKey, findLivingClaims } from './store/claims.ts';
 import { Clock } from './store/clock.ts';
 import { countWaitingOf, exchangeDemand, forgetDemand } from './store/ingest-demand.ts';
 import { readFigures } from './store/installation-figures.ts';
 import { LaneCalls } from './store/lane-calls.ts';
-import { findMadeIds } from './store/made-ids.ts';
 import { promoteAfter } from './store/order.ts';
-import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 import { createPrisma } from './store/prisma.ts';
 import { holdRouting, routingBucket } from './store/routing.ts';
 import { findTenant } from './store/tenants.ts';
@@ -53,14 +51,8 @@ export interface ContextOptions {
  * a Postgres that takes its time to open one.
  */
 const CONNECT_MS = 800;
-/** The same before the process serves anybody, in ms: a start on a machine that is busy with other starts must not fail for it. */
-const START_CONNECT_MS = 10_000;
 /** What is left of the deadline of a producer once there is a connection. */
 const STORE_MS = 100;
-/** Tenants whose routing is read at once; each in pieces, between which others have their turn. */
-const ROUTING_CONNECTIONS = 2;
-/** For who calls and what they may send, in short statements: reads of the API take none of these. */
-const ACCESS_CONNECTIONS = 3;
 /** Keys that a process does not know are looked for together, so many at once; past as many that wait, more are refused. */
 const UNKNOWN_KEYS = { most: 1_000, mostWaiting: 4_000 };
 const KNOWN_KEYS = { most: 1_000, mostWaiting: 10_000 };
@@ -71,25 +63,8 @@ const BODY_CACHE_SHARE = 1 / 8;
 export function buildContext(options: ContextOptions): Context {
   const { config, databaseUrl, observe, policy } = options;
   const connectMs = Math.max(CONNECT_MS, config.INGEST_DEADLINE_MS - STORE_MS);
-  const pools: pg.Pool[] = [];
-  const pool = (
-    name: string,
-    size: number,
-    statementMs: number,
-    more: Pick<PoolOptions, 'pipeline' | 'kept' | 'probes'> = {},
-  ) => {
-    const onError = (error: Error) => observe.workFailed(`pool ${name}`, error);
-    const created = createPool({ databaseUrl, name, size, connectMs: START_CONNECT_MS, statementMs, ...more, onError });
-    pools.push(created);
-    observe.watchPool(name, created);
-    return created;
-  };
-  const apiPool = pool('api', config.DATABASE_API_CONNECTIONS, 5_000);
-  const commitPool = pool('ingest', 4, 5_000, { pipeline: true, kept: CONCURRENT_GROUPS, probes: true });
-  const routingPool = pool('routing', ROUTING_CONNECTIONS, 5_000, { kept: 1 });
-  const accessPool = pool('access', ACCESS_CONNECTIONS, 5_000, { kept: 1 });
-  const holdPool = pool('holds', CONCURRENT_GROUPS + 1, 5_000);
-  const workerPool = pool('worker', config.DATABASE_WORKER_CONNECTIONS, 10_000, { probes: true });
+  const pools = createPools(config, databaseUrl, observe);
+  const { apiPool, commitPool, routingPool, accessPool, holdPool, workerPool } = pools;
   const prisma = createPrisma(apiPool, connectMs);
   const clock = new Clock();
   const queues = createQueueBackend({
@@ -126,11 +101,6 @@ export function buildContext(options: ContextOptions): Context {
     holds,
     expansionBell,
   });
-  const lookUpClaims = (mostWaiting: number) =>
-    shareLookups(
-      (asked: readonly AskedKey[]) => findLivingClaims(commitPool, asked, keysExpireBefore({ config, clock })),
-      { most: 10_000, mostWaiting, patienceMs: config.INGEST_DEADLINE_MS },
-    );
   const recallTenant = createTenantRecall(config, accessPool);
   const version = productVersion();
   observe.metrics.noteBuild(version);
@@ -156,22 +126,7 @@ export function buildContext(options: ContextOptions): Context {
     doorbell,
     waker,
     commits,
-    accept: {
-      commits,
-      findTenant: recallTenant,
-      nowMs: () => clock.nowMs(),
-      findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
-      findStored: lookUpClaims(100_000),
-      // Of what is refused anyway: it is to keep nothing else waiting, and may go without an answer.
-      findConflicts: lookUpClaims(10_000),
-      inTime: (work) => within(config.INGEST_DEADLINE_MS, work),
-      maxEventBytes: config.MAX_EVENT_BYTES,
-      types: {
-        rules: createTypeRules(config, { commitPool, accessPool, routingPool }, checkTurns),
-        onMisfit: (event) => observe.eventMisfit(event),
-        duringHold: (tenants, work) => holds.during(tenants, work),
-      },
-    },
+    accept: createAccept({ config, observe, clock, commits, holds, pools, findTenant: recallTenant, checkTurns }),
     // Else a call that registers a version could shut the events of its tenant out.
     schemaTurns: checkTurns.apart(),
     ingestLimits: createLimiter(config, accessPool, apiPool),
@@ -191,16 +146,14 @@ export function buildContext(options: ContextOptions): Context {
     bringUp: (keys) => promoteAfter(apiPool, keys).catch((error) => observe.workFailed('what stands in order', error)),
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
     ringReplays: () => replayBell.ring(),
-    beginServing: () => {
-      for (const pool of pools) limitConnecting(pool, connectMs);
-    },
+    beginServing: () => pools.limitConnecting(connectMs),
     close: async () => {
       commits.stop();
       laneCalls.close();
       await Promise.all([doorbell.close(), replayBell.close(), expansionBell.close()]);
       await queues.close();
       await prisma.$disconnect();
-      await Promise.all(pools.map((each) => each.end()));
+      await pools.close();
     },
   };
 }
