@@ -1,7 +1,9 @@
 import { isIP, type Socket } from 'node:net';
 import { classify, type Failure, unreachable } from './classify.ts';
-import { connectInTurn, type Turns } from './connect-in-turn.ts';
+import { Destination } from './destination.ts';
+import { openSocket } from './open-socket.ts';
 import type { Resolver } from './resolver.ts';
+import { type Opening, type Turn, Turns } from './turns.ts';
 
 /** An HTTP proxy that every connection to a receiver goes through. */
 export interface EgressProxy {
@@ -15,16 +17,10 @@ export interface EgressProxy {
 export interface TunnelTarget {
   readonly address: string;
   readonly port: number;
-  /** Milliseconds that the addresses of the proxy have to take the connection, together. */
-  readonly withinMs: number;
-}
-
-/** A tunnel in the making, and once it stands. */
-export interface Tunnel {
-  /** Whether the proxy has been asked for the tunnel: from then on it may be the receiver that keeps us waiting. */
-  readonly isAsked: boolean;
-  /** Ends it, without a call back if there was none yet. */
-  destroy(): void;
+  /** By when the addresses of the proxy are to have been tried, by `performance.now()`. */
+  readonly endsAt: number;
+  /** The proxy has been asked for the tunnel: from then on it may be the receiver that keeps us waiting. */
+  onAsked(): void;
 }
 
 const MAX_HEAD_BYTES = 16_384;
@@ -50,7 +46,7 @@ export function openTunnel(
   resolver: Resolver,
   target: TunnelTarget,
   callback: (failure: Failure | null, socket: Socket | null) => void,
-): Tunnel {
+): Opening {
   let turns: Turns | null = null;
   let socket: Socket | null = null;
   let isSettled = false;
@@ -66,26 +62,26 @@ export function openTunnel(
     socket.on('close', () => settle(ours('connection was closed before an answer')));
     readHead(socket, settle);
     socket.write(connectRequest(proxy, target));
+    target.onAsked();
   };
-  const endsAt = performance.now() + target.withinMs;
   addressesOf(proxy, resolver).then(
     (addresses) => {
       if (isSettled) return;
-      if (addresses.length === 0) settle(ours('its name has no address'));
-      else {
-        const withinMs = endsAt - performance.now();
-        turns = connectInTurn({ addresses, port: proxy.port, withinMs }, (error, connected) => {
-          if (error !== null) settle(ours(classify(error).detail));
-          else ask(connected!);
-        });
+      if (addresses.length === 0) {
+        settle(ours('its name has no address'));
+        return;
       }
+      const destination = Destination.ofProxy({ ...proxy, addresses });
+      const open = (turn: Turn) => openSocket(turn, null);
+      turns = new Turns({ destination, endsAt: target.endsAt, open }, (failure, connected) => {
+        if (failure !== null) settle(ours(failure.detail));
+        else ask(connected!);
+      });
+      turns.start();
     },
     () => settle(ours('its name could not be resolved')),
   );
   return {
-    get isAsked() {
-      return socket !== null;
-    },
     destroy() {
       isSettled = true;
       turns?.destroy();

@@ -1,12 +1,13 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { classify, DeliveryFailure, type Failure, unreachable } from './classify.ts';
-import { MIN_SHARE_MS } from './connect-in-turn.ts';
-import { checkAddress, checkProtocol, type EgressPolicy } from './egress-policy.ts';
-import { type EgressProxy, openTunnel, ours, type Tunnel } from './egress-proxy.ts';
+import { Destination } from './destination.ts';
+import { checkProtocol, type EgressPolicy } from './egress-policy.ts';
+import { type EgressProxy, openTunnel, ours } from './egress-proxy.ts';
+import { type OpenTls, openSocket, secure } from './open-socket.ts';
 import type { Resolver } from './resolver.ts';
 import { createTlsSessions, type TlsSessions } from './tls-sessions.ts';
-import { vetAddresses } from './vet-addresses.ts';
+import { type Opening, type Turn, Turns } from './turns.ts';
 
 export interface ConnectTarget {
   /** `http:` or `https:`. */
@@ -55,10 +56,9 @@ export interface GuardedConnectorOptions {
 /** A few kB each. Fewer than the receivers in use are hardly better than none: each would be gone before it is wanted again. */
 const MAX_TLS_SESSIONS = 4_096;
 const GIVEN_UP = unreachable('reset', 'connection was given up');
-const SILENT = unreachable('timeout', 'no connection to an address within its share of the time');
 
 /**
- * The one place where a delivery's socket opens, and where the egress policy holds: literals and every address that a name
+ * The one way to a delivery's socket, on which the egress policy holds: literals and every address that a name
  * resolves to are checked, one denied address refuses the name (but see `vetAddresses`), and the socket is opened to a checked address itself, so that
  * no second resolution can change it. Where there is an egress proxy, it is asked for that address. undici's own connector is not used: its `lookup` is never asked about literals.
  */
@@ -81,7 +81,7 @@ export function createGuardedConnector(options: GuardedConnectorOptions): Guarde
   };
 }
 
-/** One connection in the making: resolve, check, then try the addresses in turn, all within one budget of time. */
+/** One connection in the making: resolve, check, then try the addresses in turn, directly or through the proxy, all within one budget of time. */
 class Dial implements Dialling {
   readonly #options: GuardedConnectorOptions;
   readonly #sessions: TlsSessions;
@@ -90,13 +90,9 @@ class Dial implements Dialling {
   readonly #callback: ConnectCallback;
   readonly #startedAt = performance.now();
   readonly #budget: NodeJS.Timeout;
-  #phase: 'dns' | 'proxy' | 'tcp' | 'tls' = 'dns';
   #connectingAt = 0;
-  #addresses: readonly string[] = [];
-  #socket: Socket | null = null;
-  #tunnel: Tunnel | null = null;
-  /** What the first address met with that this host could try, as long as it is not the last. */
-  #tried: Failure | null = null;
+  /** Once the addresses are known. */
+  #turns: Turns | null = null;
   #settled = false;
 
   constructor(
@@ -120,7 +116,7 @@ class Dial implements Dialling {
     const found = isIP(hostname) === 0 ? await this.#resolve(hostname) : await [hostname];
     if (this.#settled) return;
     if (!allowed.ok) this.fail({ kind: 'blocked', detail: allowed.detail });
-    else if (found !== null) this.#vet(found);
+    else if (found !== null) this.#dial(found);
   }
 
   /** Not at once: of many requests whose time runs out together each would have a connection made for it in the place of the one before. */
@@ -129,15 +125,14 @@ class Dial implements Dialling {
   }
 
   get isBeforeProxy(): boolean {
-    return this.#phase === 'proxy' && this.#tunnel?.isAsked === false;
+    return Boolean(this.#options.proxy) && this.#turns?.hasBegun === false;
   }
 
   fail(failure: Failure): void {
     if (this.#settled) return;
     this.#settled = true;
     clearTimeout(this.#budget);
-    this.#tunnel?.destroy();
-    this.#socket?.destroy();
+    this.#turns?.destroy();
     this.#callback(new DeliveryFailure(failure), null);
   }
 
@@ -152,82 +147,52 @@ class Dial implements Dialling {
     return null;
   }
 
-  #vet(addresses: readonly string[]): void {
-    const { hostname, port } = this.#target;
-    const vetted = vetAddresses(this.#options.policy, hostname, addresses, port);
-    if (!vetted.ok) {
-      this.fail({ kind: 'blocked', detail: `${hostname}: ${vetted.detail}` });
+  #dial(addresses: readonly string[]): void {
+    const { policy, proxy } = this.#options;
+    const destination = Destination.ofReceiver(policy, { ...this.#target, addresses });
+    if (!(destination instanceof Destination)) {
+      this.fail(destination);
       return;
     }
-    this.#addresses = vetted.addresses;
     this.#connectingAt = performance.now();
-    if (this.#options.proxy) this.#tunnelTo(this.#options.proxy, 0);
-    else this.#tryAddress(0);
-  }
-
-  /** As below, for each address that the proxy cannot reach; how long it may try is the proxy's to say. */
-  #tunnelTo(proxy: EgressProxy, at: number): void {
-    this.#phase = 'proxy';
-    const target = { address: this.#addresses[at]!, port: this.#target.port, withinMs: this.#leftMs };
-    this.#tunnel = openTunnel(proxy, this.#options.resolver, target, (failure, socket) => {
-      if (failure === null) this.#enter(socket!);
-      else if (failure.kind === 'unreachable' && failure.ours === undefined && at + 1 < this.#addresses.length)
-        this.#tunnelTo(proxy, at + 1);
-      else this.fail(failure);
+    const openTls = this.#target.protocol === 'https:' ? (over: ConnectionOptions) => this.#openTls(over) : null;
+    const open = (turn: Turn) => (proxy ? this.#openTunnel(proxy, turn, openTls) : openSocket(turn, openTls));
+    this.#turns = new Turns({ destination, endsAt: this.#endsAt, open }, (failure, socket) => {
+      if (failure !== null) this.fail(failure);
+      else this.#onConnected(socket!);
     });
+    this.#turns.start();
   }
 
-  #enter(tunnel: Socket): void {
-    this.#phase = 'tls';
-    const socket = this.#isSecure() ? this.#openTls({ socket: tunnel, host: this.#target.hostname }) : tunnel;
-    this.#socket = socket;
-    socket.on('error', (error) => this.#onSocketError(error, null));
-    if (this.#isSecure()) socket.once('secureConnect', () => this.#onConnected(socket));
-    else this.#onConnected(socket);
+  /** When its time is over: not the whole budget where somebody waits for less, or a receiver whose first address is down would never be reached. */
+  get #endsAt(): number {
+    return Math.min(this.#startedAt + this.#options.timeoutMs, this.#target.wantedUntil);
   }
 
-  /** The next address is tried when this one refuses, or has used up its share of what is left. */
-  #tryAddress(at: number): void {
-    const address = this.#addresses[at]!;
-    const last = at === this.#addresses.length - 1;
-    this.#phase = 'tcp';
-    const socket = this.#open(address);
-    this.#socket = socket;
-    const share = last
-      ? null
-      : setTimeout(() => move(SILENT), Math.max(MIN_SHARE_MS, this.#leftMs / (this.#addresses.length - at)));
-    const move = (failure: Failure) => {
-      if (share !== null) clearTimeout(share);
-      if (this.#settled || this.#socket !== socket || this.#phase === 'tls') return;
-      socket.destroy();
-      if (!isUntried(failure)) this.#tried ??= failure;
-      this.#tryAddress(at + 1);
+  /** At the other end of the socket is the proxy then: it is asked for the address, and its answer is the connection. */
+  #openTunnel(proxy: EgressProxy, turn: Turn, openTls: OpenTls | null): Opening {
+    const { address, destination } = turn;
+    const target = {
+      address,
+      port: destination.port,
+      endsAt: this.#endsAt,
+      onAsked: () => {
+        turn.begin();
+        turn.take();
+      },
     };
-    socket.once('connect', () => {
-      if (share !== null) clearTimeout(share);
-      this.#phase = 'tls';
+    let secured: TLSSocket | null = null;
+    const tunnel = openTunnel(proxy, this.#options.resolver, target, (failure, socket) => {
+      if (failure !== null) failInTunnel(turn, failure);
+      else if (openTls === null) turn.open(socket!);
+      else secured = secure(turn, openTls, { socket: socket!, host: this.#target.hostname });
     });
-    socket.on('error', (error) => {
-      if (this.#socket !== socket) return;
-      if (!last && this.#phase === 'tcp') move(classify(error));
-      else this.#onSocketError(error, share);
-    });
-    socket.once(this.#isSecure() ? 'secureConnect' : 'connect', () => this.#onConnected(socket));
-  }
-
-  /** What the addresses have together: not the whole budget where somebody waits for less, or a receiver whose first address is down would never be reached. */
-  get #leftMs(): number {
-    return Math.min(this.#startedAt + this.#options.timeoutMs, this.#target.wantedUntil) - performance.now();
-  }
-
-  #isSecure(): boolean {
-    return this.#target.protocol === 'https:';
-  }
-
-  #open(address: string): Socket {
-    const { port } = this.#target;
-    if (!this.#isSecure()) return connectTcp({ host: address, port, noDelay: true, keepAlive: true });
-    return this.#openTls({ host: address, port });
+    return {
+      destroy() {
+        secured?.destroy();
+        tunnel.destroy();
+      },
+    };
   }
 
   #openTls(over: ConnectionOptions): TLSSocket {
@@ -250,49 +215,27 @@ class Dial implements Dialling {
   }
 
   #onConnected(socket: Socket): void {
-    if (this.#settled || this.#socket !== socket) return;
-    // At the other end of a tunnel is the proxy.
-    const failure = this.#tunnel === null ? this.#checkPeer(socket.remoteAddress) : null;
-    if (failure !== null) {
-      this.fail(failure);
-      return;
-    }
     this.#settled = true;
     clearTimeout(this.#budget);
     this.#timing.connectMs = performance.now() - this.#connectingAt;
     this.#callback(null, socket);
   }
 
-  /** The address was checked before; that the socket really reached one is checked too, because everything rests on it. */
-  #checkPeer(address: string | undefined): Failure | null {
-    if (address === undefined) return unreachable('reset', 'connection was closed at once');
-    const verdict = checkAddress(this.#options.policy, address, this.#target.port);
-    return verdict.ok ? null : { kind: 'blocked', detail: `${this.#target.hostname}: ${verdict.detail}` };
-  }
-
-  #onSocketError(error: Error, share: NodeJS.Timeout | null): void {
-    if (share !== null) clearTimeout(share);
-    const failure = classify(error);
-    const inHandshake =
-      this.#phase === 'tls' && this.#isSecure() && failure.kind === 'unreachable' && failure.reason !== 'tls';
-    if (inHandshake) this.fail(unreachable('tls', `TLS handshake failed: ${failure.detail}`));
-    else this.fail(this.#tried !== null && isUntried(failure) ? this.#tried : failure);
-  }
-
   #onTimeout(): void {
     const seconds = this.#options.timeoutMs / 1000;
-    if (this.#phase === 'dns') this.#timing.dnsMs = performance.now() - this.#startedAt;
-    if (this.#phase === 'dns')
+    if (this.#turns === null) {
+      this.#timing.dnsMs = performance.now() - this.#startedAt;
       this.fail(
         unreachable('dns', `${this.#target.hostname}: name servers did not answer within ${seconds} s (ETIMEOUT)`),
       );
-    else if (this.isBeforeProxy) this.fail(ours(`no connection within ${seconds} s`));
-    else if (this.#phase !== 'tls') this.fail(unreachable('timeout', `no connection within ${seconds} s`));
-    else this.fail(unreachable('timeout', `no TLS handshake within ${seconds} s`));
+    } else if (this.isBeforeProxy) this.fail(ours(`no connection within ${seconds} s`));
+    else if (this.#turns.isInHandshake) this.fail(unreachable('timeout', `no TLS handshake within ${seconds} s`));
+    else this.fail(unreachable('timeout', `no connection within ${seconds} s`));
   }
 }
 
-/** Whether this host could not even try an address, which says nothing of the receiver: without IPv6 of its own, for one, that of each receiver that has one. */
-function isUntried(failure: Failure): boolean {
-  return failure.kind === 'unreachable' && failure.reason === 'network';
+/** What is the proxy's own, or forbidden by it, is so whatever address it is asked for. */
+function failInTunnel(turn: Turn, failure: Failure): void {
+  if (failure.kind === 'blocked' || failure.ours !== undefined) turn.failForAll(failure);
+  else turn.fail(failure);
 }

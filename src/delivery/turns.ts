@@ -1,0 +1,203 @@
+import type { Socket } from 'node:net';
+import { type Failure, unreachable } from './classify.ts';
+import type { Destination } from './destination.ts';
+
+/** A connection to one address in the making. */
+export interface Opening {
+  /** Ends it. */
+  destroy(): void;
+}
+
+export interface TurnsOptions {
+  /** With at least one address. */
+  readonly destination: Destination;
+  /** By when all of them are to have been tried, by `performance.now()`: what still runs then goes on until `destroy`. */
+  readonly endsAt: number;
+  /** Begins to connect to the address of a turn, and tells the turn how it fares, never before it returns (`begin` excepted). */
+  readonly open: (turn: Turn) => Opening;
+}
+
+export type TurnsCallback = (failure: Failure | null, socket: Socket | null) => void;
+
+/** The least that each address has, in ms: a receiver on another continent takes a third of a second. */
+export const MIN_SHARE_MS = 500;
+/** Sockets that one connection in the making may have. */
+const MOST_AT_ONCE = 3;
+const SILENT = unreachable('timeout', 'no connection to an address within its share of the time');
+
+/**
+ * Connects to the first of some addresses that makes it to the end: the next is tried when one fails, or has used up its share of the time. One that has
+ * taken the connection by then goes on beside the next (as RFC 8305 §5 has it), because a handshake that is slow at all of them would never come to its end; one that has not is given up. Whatever
+ * lost is destroyed.
+ *
+ * Calls back at most once. Where none makes it, the failure is that of the last which this host could try: without IPv6 of its own, for one, it could
+ * try none of a receiver's IPv6 addresses, which says nothing of the receiver. A failure that is of no one address (`failForAll`) comes before all.
+ */
+export class Turns {
+  readonly #options: TurnsOptions;
+  readonly #callback: TurnsCallback;
+  /** In the order of their addresses. */
+  readonly #running: Turn[] = [];
+  /** After which the next comes. */
+  #current: Turn | null = null;
+  #next = 0;
+  /** What counts of those that have failed. */
+  #failure: Failure | null = null;
+  #isDecided = false;
+
+  constructor(options: TurnsOptions, callback: TurnsCallback) {
+    this.#options = options;
+    this.#callback = callback;
+  }
+
+  start(): void {
+    this.#advance();
+  }
+
+  /** Ends all, without a call back. */
+  destroy(): void {
+    for (const turn of this.#running.splice(0)) turn.end();
+  }
+
+  /** Whether an address has been asked for the connection: as long as none has, it is on our side that it does not come. */
+  get hasBegun(): boolean {
+    return this.#running.some((turn) => turn.hasBegun);
+  }
+
+  get isInHandshake(): boolean {
+    return this.#running.some((turn) => turn.isInHandshake);
+  }
+
+  #advance(): void {
+    const { destination, open } = this.#options;
+    if (this.#next === destination.addresses.length) {
+      this.#current = null;
+      return;
+    }
+    // The first keeps all the time that there is: with many addresses a share is too short for receivers that are slow at each.
+    if (this.#running.length === MOST_AT_ONCE) this.#running.splice(1, 1)[0]!.end();
+    const turn = new Turn(destination, destination.addresses[this.#next++]!, this.#events);
+    this.#current = turn;
+    this.#running.push(turn);
+    turn.start(open);
+  }
+
+  readonly #events: TurnEvents = {
+    shareMs: () => {
+      const { destination, endsAt } = this.#options;
+      const left = destination.addresses.length - this.#next + 1;
+      return left === 1 ? null : Math.max(MIN_SHARE_MS, (endsAt - performance.now()) / left);
+    },
+    shareOver: (turn) => {
+      if (turn.isTaken) this.#advance();
+      else this.#events.failed(turn, SILENT, false);
+    },
+    failed: (turn, failure, isOfAll) => {
+      this.#remove(turn);
+      turn.end();
+      if (isOfAll) this.#next = this.#options.destination.addresses.length;
+      if (isOfAll || this.#counts(failure)) this.#failure = failure;
+      this.#isDecided ||= isOfAll;
+      if (turn === this.#current) this.#advance();
+      if (this.#running.length === 0) this.#callback(this.#failure, null);
+    },
+    opened: (turn, socket) => {
+      this.#remove(turn);
+      this.destroy();
+      this.#callback(null, socket);
+    },
+  };
+
+  #counts(failure: Failure): boolean {
+    return !this.#isDecided && (this.#failure === null || !isUntried(failure) || isUntried(this.#failure));
+  }
+
+  #remove(turn: Turn): void {
+    this.#running.splice(this.#running.indexOf(turn), 1);
+  }
+}
+
+interface TurnEvents {
+  /** What an address has that others come after; null for the last. */
+  shareMs(): number | null;
+  shareOver(turn: Turn): void;
+  /** @param isOfAll whether no other address is to be tried */
+  failed(turn: Turn, failure: Failure, isOfAll: boolean): void;
+  opened(turn: Turn, socket: Socket): void;
+}
+
+/** The turn of one address. What it is told once it is over counts no more. */
+class Turn {
+  readonly destination: Destination;
+  readonly address: string;
+  /** Whether the address has been asked for the connection. */
+  hasBegun = false;
+  /** Whether somebody has taken the connection. */
+  isTaken = false;
+  isInHandshake = false;
+  readonly #events: TurnEvents;
+  #opening: Opening | null = null;
+  #share: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(destination: Destination, address: string, events: TurnEvents) {
+    this.destination = destination;
+    this.address = address;
+    this.#events = events;
+  }
+
+  start(open: (turn: Turn) => Opening): void {
+    this.#opening = open(this);
+  }
+
+  /** Its share of the time begins: to be called once, as soon as the address itself is asked. */
+  begin(): void {
+    this.hasBegun = true;
+    const shareMs = this.#events.shareMs();
+    if (shareMs !== null) this.#share = setTimeout(() => this.#events.shareOver(this), shareMs);
+  }
+
+  /** There is somebody who works at it. */
+  take(): void {
+    this.isTaken = true;
+  }
+
+  enterHandshake(): void {
+    this.isTaken = true;
+    this.isInHandshake = true;
+  }
+
+  /** This address failed, and the next may do better. */
+  fail(failure: Failure): void {
+    if (!this.#isOver) this.#events.failed(this, failure, false);
+  }
+
+  /** No address will do better: those that are being tried go on, and no other is. */
+  failForAll(failure: Failure): void {
+    if (!this.#isOver) this.#events.failed(this, failure, true);
+  }
+
+  /** The connection stands. */
+  open(socket: Socket): void {
+    if (this.#isOver) return;
+    this.#leave();
+    this.#events.opened(this, socket);
+  }
+
+  /** Ends it, without a word to anybody. */
+  end(): void {
+    this.#leave();
+    this.#opening?.destroy();
+  }
+
+  #leave(): void {
+    this.#isOver = true;
+    clearTimeout(this.#share);
+  }
+}
+
+export type { Turn };
+
+function isUntried(failure: Failure): boolean {
+  return failure.kind === 'unreachable' && failure.reason === 'network';
+}
