@@ -1,10 +1,11 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startEgressProxy, type TestProxy } from '../../tests/support/egress-proxy.ts';
 import { readEgressProxy } from './egress-proxy.ts';
 import { deliveryRig, freePort, listen, ok, pem, rawReceiver, type Zone } from './fixtures/delivery-rig.ts';
+import { until } from './fixtures/many-addresses.ts';
 import type { SenderOptions } from './send.ts';
 
 let proxy: TestProxy;
@@ -150,4 +151,24 @@ test('a proxy that takes the connection and says nothing costs no more than the 
   expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'timeout', timing: { connectMs: null } });
   silent.closeAllConnections();
   silent.close();
+});
+
+test('an address that the proxy has not reached in its share of the time is waited for beside the next', async () => {
+  const asked: string[] = [];
+  const sockets: Socket[] = [];
+  const slow = createTcpServer((socket) => {
+    sockets.push(socket.on('error', () => {}));
+    socket.on('data', (data) => {
+      if (!data.toString().startsWith('CONNECT')) socket.write(ok());
+      else if (asked.push(data.toString().split(' ')[1]!) === 2) sockets[0]!.write('HTTP/1.1 200 OK\r\n\r\n');
+    });
+  });
+  const port = await listen(slow);
+  await using rig = rigOf({ url: `http://127.0.0.1:${port}`, connectTimeoutMs: 4_000 });
+  expect(await rig.deliver('http://two.test:4000/')).toMatchObject({ kind: 'delivered' });
+  expect(asked).toEqual(['127.0.0.2:4000', '127.0.0.1:4000']);
+  expect(sockets).toHaveLength(2);
+  await until(() => sockets[1]!.closed);
+  await rig.sender.close();
+  await new Promise((resolve) => slow.close(resolve));
 });
