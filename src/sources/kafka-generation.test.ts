@@ -34,6 +34,9 @@ function groupOf(...meetings: readonly Meeting[]) {
   const committed = new Map<number, bigint>();
   let now: Pick<Meeting, 'generationId' | 'partitions'> = { generationId: 7, partitions: [0] };
   let members = 1;
+  /** Whoever is at a meeting learns what it was given once this has come. */
+  let isDecided = Promise.resolve();
+  const beat = Promise.withResolvers<Answer>();
   const calls: Readonly<Record<string, (...parameters: never[]) => void>> = {
     FindCoordinator: (...parameters: unknown[]) => {
       const coordinators = [{ key: 'g', nodeId: 1, host: 'h', port: 1, errorCode: 0 }];
@@ -45,8 +48,8 @@ function groupOf(...meetings: readonly Meeting[]) {
       (parameters.at(-1) as Answer)(null, { memberId, generationId, leader: '-', protocolName: 'range', members: [] });
     },
     SyncGroup: (...parameters: unknown[]) =>
-      (parameters.at(-1) as Answer)(null, { assignment: assignmentOf(now.partitions) }),
-    Heartbeat: () => {},
+      void isDecided.then(() => (parameters.at(-1) as Answer)(null, { assignment: assignmentOf(now.partitions) })),
+    Heartbeat: (...parameters: unknown[]) => beat.resolve(parameters.at(-1) as Answer),
     LeaveGroup: (...parameters: unknown[]) => (parameters.at(-1) as Answer)(null, {}),
     OffsetCommit: (...[, , , , , topics, answer]: [0, 0, 0, 0, 0, Topics, Answer]) => {
       const next = left.shift();
@@ -60,11 +63,21 @@ function groupOf(...meetings: readonly Meeting[]) {
       answer(new ProtocolError(next.refusal));
     },
   };
-  return { calls, committed };
+  /** With the next heartbeat the member is called to a meeting. @returns what lets that come to its end */
+  const call = (meeting: typeof now) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    [now, isDecided] = [meeting, promise];
+    void beat.promise.then((answer) => answer(new ProtocolError('REBALANCE_IN_PROGRESS')));
+    return resolve;
+  };
+  return { calls, committed, call };
 }
 
 /** Beneath ours, the client's own: only what it would say to a broker is answered here. */
-async function memberOf({ calls }: ReturnType<typeof groupOf>): Promise<CommittedConsumer> {
+async function memberOf(
+  { calls }: Pick<ReturnType<typeof groupOf>, 'calls'>,
+  { heartbeatInterval = 2_000, onRetry = () => {} } = {},
+): Promise<CommittedConsumer> {
   const brokers = new Map([[1, { host: 'h', port: 1 }]]);
   const topics = new Map([['orders', { id: 't', partitionsCount: 2, partitions: [] }]]);
   const beneath = Consumer.prototype as unknown as Record<symbol, (...parameters: never[]) => void>;
@@ -82,9 +95,12 @@ async function memberOf({ calls }: ReturnType<typeof groupOf>): Promise<Committe
         groupId: 'g',
         autocommit: false,
         retries: 3,
-        retryDelay: 1,
+        retryDelay: () => {
+          onRetry();
+          return 1;
+        },
       },
-      ...{ sessionTimeout: 10_000, rebalanceTimeout: 30_000, heartbeatInterval: 2_000 },
+      ...{ sessionTimeout: 10_000, rebalanceTimeout: 30_000, heartbeatInterval },
     },
     { caution: new FetchCaution(), nameOf: (id) => id, onHeld: () => {} },
     () => {},
@@ -98,16 +114,23 @@ async function memberOf({ calls }: ReturnType<typeof groupOf>): Promise<Committe
   return consumer;
 }
 
+const MEETING = 'The group is meeting: what it gives to this member is not known yet.';
+const REACHED = { topic: 'orders', partition: 0, offset: 42n, leaderEpoch: 0 };
+
+function generationOf(consumer: CommittedConsumer, onCommitFailure: (error: unknown) => void): KafkaGeneration {
+  return new KafkaGeneration({
+    ...{ consumer, topics: new Map(), intake: async () => {}, isHeld: false, onCommitFailure },
+    ...{ onOffset: () => {}, onTrouble: () => {}, onFault: () => {}, onBroken: () => {} },
+  });
+}
+
 /** How far partition 0 is for the group after one of its members has told it 42, and has been to these meetings over that. */
 async function committedAfter(...meetings: readonly Meeting[]): Promise<bigint | undefined> {
   const group = groupOf(...meetings);
   const consumer = await memberOf(group);
   const onCommitFailure = vi.fn();
-  const generation = new KafkaGeneration({
-    ...{ consumer, topics: new Map(), intake: async () => {}, isHeld: false, onCommitFailure },
-    ...{ onOffset: () => {}, onTrouble: () => {}, onFault: () => {}, onBroken: () => {} },
-  });
-  generation.reach({ topic: 'orders', partition: 0, offset: 42n, leaderEpoch: 0 });
+  const generation = generationOf(consumer, onCommitFailure);
+  generation.reach(REACHED);
   await vi.waitUntil(() => group.committed.size > 0 || consumer.generationId !== 7);
   await generation.close();
   expect(onCommitFailure).not.toHaveBeenCalled();
@@ -135,4 +158,41 @@ test.each<[string, Meeting]>([
 test('a partition that goes to another member is that one’s to tell of', async () => {
   const refusal = 'REBALANCE_IN_PROGRESS';
   expect(await committedAfter({ refusal, generationId: 8, partitions: [1] })).toBeUndefined();
+});
+
+/** A member of generation 7 that is at the meeting of generation 8 and has not heard yet what it is given there. */
+async function joiningMember(partitions: readonly number[]) {
+  const { committed, call, ...group } = groupOf();
+  const onRetry = vi.fn();
+  const consumer = await memberOf(group, { heartbeatInterval: 1, onRetry });
+  const decide = call({ generationId: 8, partitions });
+  await vi.waitUntil(() => consumer.generationId === 8);
+  return { consumer, committed, decide, onRetry };
+}
+
+test.each<[string, readonly number[], bigint | undefined]>([
+  ['keeps it', [0, 1], 42n],
+  ['does not', [1], undefined],
+])(
+  'what a member tells of a partition while its group meets waits for the meeting, and is told if the member %s',
+  async (_, partitions, expected) => {
+    const { consumer, committed, decide, onRetry } = await joiningMember(partitions);
+    onRetry.mockImplementation(decide);
+    await consumer.tell([REACHED], consumer.membership);
+    expect(consumer.membership).toMatchObject({ generationId: 8 });
+    expect(committed.get(0)).toBe(expected);
+  },
+);
+
+test('what could not be told before the meeting came to its end is told then', async () => {
+  const { consumer, committed, decide } = await joiningMember([0]);
+  const failure = Promise.withResolvers<unknown>();
+  const generation = generationOf(consumer, failure.resolve);
+  generation.reach(REACHED);
+  expect(await failure.promise).toMatchObject({ errors: expect.arrayContaining([new Error(MEETING)]) });
+  const met = new Promise((resolve) => consumer.once('consumer:group:join', resolve));
+  decide();
+  await met;
+  await generation.close();
+  expect(committed.get(0)).toBe(42n);
 });

@@ -134,6 +134,25 @@ test('a commit that fails is told, and the membership goes on as long as it is o
   expect(told.commits).toEqual([slow, moved, gone]);
 });
 
+test('a member that has met since is not doubted, though it is at the next meeting when the time is over', async () => {
+  const { session, told, joined, receive, commit, isActive } = sessionOf();
+  const abort = new AbortController();
+  const onEnd = vi.fn();
+  const ran = session.run(abort.signal).finally(onEnd);
+  await joined;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  isActive.mockReturnValue(false);
+  commit.mockRejectedValueOnce(new Error('The group is meeting.') as never).mockResolvedValue(undefined as never);
+  receive(0n);
+  for (let turns = 0; turns < 100 && told.commits.length === 0; turns++) await turn();
+  expect(told.commits).toHaveLength(1);
+  (commit.mock.contexts[0] as CommittedConsumer).emit('consumer:group:join', {} as never);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(onEnd).not.toHaveBeenCalled();
+  abort.abort();
+  await ran;
+});
+
 test('what could not be told of a partition is told once more when the group meets or the end is asked for, and not after the session broke', async () => {
   const ends: readonly (readonly [
     commits: number,

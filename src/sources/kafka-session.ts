@@ -132,7 +132,10 @@ export class KafkaSession {
     );
     // From the first word of a rebalance nothing more is begun: whoever is given a partition next comes after what is under way here.
     consumer.on('consumer:group:rebalance', () => this.#generation?.hold(true));
-    consumer.on('consumer:group:join', () => this.#turn());
+    consumer.on('consumer:group:join', () => {
+      this.#trust();
+      this.#turn();
+    });
     // Held for the whole session: otherwise each generation that ends would leave the topics, and the next would have to rejoin for them.
     consumer.topics.trackAll(...this.#topics.keys());
     await consumer.joinGroup({});
@@ -186,6 +189,12 @@ export class KafkaSession {
       this.#doubt = undefined;
       if (!consumer.isActive()) this.#ended.reject(error);
     }, REBALANCE_MS + END_MS);
+  }
+
+  /** It is a member, whatever went before. */
+  #trust(): void {
+    clearTimeout(this.#doubt);
+    this.#doubt = undefined;
   }
 
   #assigned(consumer: CommittedConsumer): ReadonlySet<string> {

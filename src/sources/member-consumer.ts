@@ -15,7 +15,7 @@ interface ToldTopic {
   readonly partitions: readonly { readonly partitionIndex: number }[];
 }
 
-type Answered = (error: null, response: object) => void;
+type Answered = (error: Error | null, response?: object) => void;
 /** What the client gives to the call of the protocol. */
 type Told = [
   connection: unknown,
@@ -26,6 +26,8 @@ type Told = [
   topics: readonly ToldTopic[],
   answered: Answered,
 ];
+
+const MEETING = 'The group is meeting: what it gives to this member is not known yet.';
 
 /**
  * A consumer that tells the group of partitions that it has had without a break alone. Over some refusals the client joins the group anew
@@ -53,7 +55,7 @@ export class MemberConsumer extends CarefulConsumer {
   /**
    * Tells the group how far partitions are. What was another member's meanwhile is left out, as if it had been told.
    * @param since the membership under which that was read
-   * @throws what the client says when it cannot be told
+   * @throws what the client says when it cannot be told, also when the group has been meeting for a second and has not come to an end
    */
   tell(offsets: readonly PartitionOffset[], since: Membership | null): Promise<void> {
     // One after the other, also where nobody waits for the first any more: each is held against its own membership.
@@ -78,19 +80,25 @@ export class MemberConsumer extends CarefulConsumer {
   #leavingOut<Call extends object>(api: Call): Call {
     const ask = api as unknown as (...parameters: Told) => unknown;
     const asked = (...[connection, group, generationId, memberId, instanceId, topics, answered]: Told) => {
-      const own = this.#ownOf(topics, generationId, memberId);
+      // What it is given this time is not known yet. The client asks again a few times within a second, and whoever told of it after that.
+      if (this.#isJoining(generationId, memberId)) return answered(new Error(MEETING));
+      const own = this.#ownOf(topics, memberId);
       if (own.length === 0) return answered(null, {});
       return ask(connection, group, generationId, memberId, instanceId, own, answered);
     };
     return Object.assign(asked, api) as unknown as Call;
   }
 
-  #ownOf(topics: readonly ToldTopic[], generationId: number, memberId: string | null): readonly ToldTopic[] {
-    // Of one that is no member the broker takes nothing, and the client joins the group anew.
-    if (memberId === null) return topics;
+  /** Whether the group has counted it in, and it has not heard yet with what. */
+  #isJoining(generationId: number, memberId: string | null): boolean {
     const now = this.#membership;
-    // It is joining: what it is given this time is not known yet.
-    if (now?.generationId !== generationId || now.memberId !== memberId) return [];
+    return memberId !== null && (now?.generationId !== generationId || now.memberId !== memberId);
+  }
+
+  #ownOf(topics: readonly ToldTopic[], memberId: string | null): readonly ToldTopic[] {
+    const now = this.#membership;
+    // Of one that is no member the broker takes nothing, and the client joins the group anew.
+    if (now === null || memberId === null) return topics;
     return topics
       .map(({ name, partitions }) => ({
         name,
