@@ -61,6 +61,20 @@ test('every field comes from where the mapping says', () => {
   });
 });
 
+test('a header of seconds since 1970, as AMQP has times, is that time as the timestamp and stays what it is elsewhere', () => {
+  const readHeader = (sent: string) => {
+    const from = 'header:sent';
+    const mapping = { type: 'const:a', timestamp: from, id: from, idempotency_key: from, subject: from };
+    const result = read(mapping, message('{}', { headers: new Map([['sent', Buffer.from(sent)]]) }));
+    return result.ok ? result.raw.value : result.problem;
+  };
+  const elsewhere = { id: '1764153000', subject: '1764153000', metadata: { idempotency_key: '1764153000' } };
+  expect(readHeader('1764153000')).toMatchObject({ timestamp: '2025-11-26T10:30:00.000Z', ...elsewhere });
+  // What no seconds are is left to be refused: milliseconds, what is before 1970, and parts of a second.
+  for (const other of ['1764153000000', '-1', '1764153000.5', '', '2025-11-26T10:30:00Z', '2025'.padEnd(400, '0')])
+    expect(readHeader(other)).toMatchObject({ timestamp: other });
+});
+
 test('numbers of the body keep the digits that they were written with', () => {
   const result = read({ type: 'const:a', data: 'body:/n' }, message('{"n": 9007199254740993.10}'));
   expect(result).toMatchObject({ ok: true, raw: { text: '{"type":"a","data":9007199254740993.10}' } });

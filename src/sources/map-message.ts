@@ -7,6 +7,7 @@ import { sliceEvents } from '../ingest/slice-events.ts';
 import { boundedPart, longestPart, longestPicked } from './bounded-part.ts';
 import type { IncomingMessage } from './intake.ts';
 import { type Values, valuesIn } from './json-pointer.ts';
+import { sentAt } from './sent-at.ts';
 
 type DeclaredMapping = Extract<SourceMapping, { format: 'mapped' }>;
 
@@ -31,7 +32,7 @@ export function mapMessage(message: IncomingMessage, mapping: DeclaredMapping, m
   for (const name of HEAD) {
     const from = mapping[name];
     const value = from === undefined ? undefined : textOf(fieldOf(from, reading), name, from);
-    if (value !== undefined) head[name] = value;
+    if (value !== undefined) head[name] = name === 'timestamp' && from?.startsWith('header:') ? timeOf(value) : value;
   }
   if (head.type === undefined) throw unmapped('type', mapping.type, 'is not there');
   const data = fieldOf(mapping.data, reading);
@@ -95,6 +96,14 @@ function textOf(json: string | undefined, name: string, from: string): string | 
   if (text.startsWith('"')) return JSON.parse(text) as string;
   if (text.startsWith('{') || text.startsWith('[')) throw unmapped(name, from, 'is no text');
   return text;
+}
+
+const SECONDS = /^\d{1,12}$/;
+
+/** A header that is a timestamp of AMQP comes as seconds since 1970: as such no event takes it. Anything else is left as it is. */
+function timeOf(text: string): string {
+  const ms = SECONDS.test(text) ? sentAt(Number(text) * 1000) : null;
+  return ms === null ? text : new Date(ms).toISOString();
 }
 
 function unmapped(name: string, from: string, problem: string): Refusal {
