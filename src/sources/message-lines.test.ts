@@ -58,3 +58,23 @@ test('a line that was narrowed takes half as many, and twice as many again each 
   });
   expect(taken).toEqual([2, 4, 8]);
 });
+
+test('of a line that is away nothing more is given, nor is it waited for, and the others leave it its share', () => {
+  const lines = waiting(2_000, 1);
+  const first = lines.next(0);
+  lines.setAway('a', true);
+  expect(lines.next(0)).toEqual([]);
+  expect(lines.nextMs()).toBeNull();
+  for (let n = 0; n < 2_000; n++) lines.push(message('b', 1));
+  expect(lines.next(0)).toHaveLength(500);
+  lines.done(first);
+  lines.setAway('a', false);
+  expect(lines.next(0)).toHaveLength(1_000);
+  // One that has gone meanwhile takes no share.
+  const few = waiting(1, 1);
+  few.setAway('a', true);
+  few.done([message('a', 1)]);
+  few.setAway('a', false);
+  for (let n = 0; n < 2_000; n++) few.push(message('a', 1));
+  expect(few.next(0)).toHaveLength(1_000);
+});

@@ -18,12 +18,15 @@ interface Line<T> {
   /** Most messages of it that are taken at once: fewer while its tenant may not send more. */
   most: number;
   notBeforeMs: number;
+  /** Its first messages are being taken in apart from others. */
+  isAway: boolean;
 }
 
 /** Messages that have come and are not durable yet, in a line for each group. Pure: the caller brings the time. */
 export class MessageLines<T extends IncomingMessage> {
   readonly #lines = new Map<string, Line<T>>();
   #bytes = 0;
+  #away = 0;
 
   /** What waits, in bytes. */
   get bytes(): number {
@@ -36,6 +39,7 @@ export class MessageLines<T extends IncomingMessage> {
       waiting: [],
       most: BATCH_MESSAGES,
       notBeforeMs: 0,
+      isAway: false,
     };
     this.#lines.set(message.group, line);
     const bytes = sizeOf(message);
@@ -43,14 +47,18 @@ export class MessageLines<T extends IncomingMessage> {
     this.#bytes += bytes;
   }
 
-  /** The next messages to take in, each line's first, from every line that may go on now: each gets its share. They stay until `done`. */
+  /**
+   * The next messages to take in, each line's first, from every line that may go on now: each gets its share, and as much is left for those
+   * that are away. They stay until `done`.
+   */
   next(nowMs: number): readonly T[] {
-    const ready = [...this.#lines.values()].filter((line) => line.waiting.length > 0 && line.notBeforeMs <= nowMs);
+    const ready = this.#here().filter(({ notBeforeMs }) => notBeforeMs <= nowMs);
     const batch: T[] = [];
     let bytes = 0;
     for (const [i, line] of ready.entries()) {
-      const share = Math.max(1, Math.floor((BATCH_MESSAGES - batch.length) / (ready.length - i)));
-      const shareBytes = (BATCH_BYTES - bytes) / (ready.length - i);
+      const left = ready.length - i + this.#away;
+      const share = Math.max(1, Math.floor((BATCH_MESSAGES - batch.length) / left));
+      const shareBytes = (BATCH_BYTES - bytes) / left;
       let lineBytes = 0;
       for (const { message, bytes: size } of line.waiting.slice(0, Math.min(share, line.most))) {
         lineBytes += size;
@@ -65,7 +73,7 @@ export class MessageLines<T extends IncomingMessage> {
 
   /** When a line that waits may go on, in ms; null when nothing waits for time. */
   nextMs(): number | null {
-    const times = [...this.#lines.values()].filter((line) => line.waiting.length > 0).map((line) => line.notBeforeMs);
+    const times = this.#here().map(({ notBeforeMs }) => notBeforeMs);
     return times.length === 0 ? null : Math.min(...times);
   }
 
@@ -82,12 +90,23 @@ export class MessageLines<T extends IncomingMessage> {
     }
   }
 
+  /** Whether the first messages of a line are being taken in apart from others: until that has ended nothing more is taken of it. */
+  setAway(group: string, isAway: boolean): void {
+    const line = this.#lines.get(group);
+    this.#away += isAway ? 1 : -1;
+    if (line !== undefined) line.isAway = isAway;
+  }
+
   /** The line could not go on with so many: it waits, and then tries fewer. */
   narrow(group: string, tried: number, notBeforeMs: number): void {
     const line = this.#lines.get(group);
     if (line === undefined) return;
     line.most = Math.max(1, Math.floor(tried / 2));
     line.notBeforeMs = notBeforeMs;
+  }
+
+  #here(): readonly Line<T>[] {
+    return [...this.#lines.values()].filter(({ waiting, isAway }) => waiting.length > 0 && !isAway);
   }
 }
 

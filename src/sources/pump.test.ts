@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
 import type { IncomingMessage, Intake } from './intake.ts';
@@ -66,6 +67,139 @@ test('a group whose tenant may send no more goes on in smaller steps and in orde
   expect(ofGroup(done, 'b')).toEqual(Array.from({ length: 20 }, (_, n) => `b/${n}`));
   expect(done.findLastIndex((text) => !text.startsWith('b'))).toBeLessThan(
     done.findLastIndex((text) => text.startsWith('b')),
+  );
+});
+
+/** Groups `a` and `b`, of which what the test says takes long; the clock stands still but for that. */
+function slowPump(intake: (group: 'a' | 'b' | 'both', batch: readonly string[]) => Promise<void>) {
+  const lines = new MessageLines<IncomingMessage>();
+  const done: string[] = [];
+  const troubles: unknown[] = [];
+  let now = 0;
+  const abort = new AbortController();
+  const pump = new Pump({
+    lines,
+    intake: async (batch) => {
+      const groups = new Set(batch.map(({ group }) => group));
+      const positions = batch.map(({ position }) => position);
+      await intake(groups.size > 1 ? 'both' : (batch[0]!.group as 'a' | 'b'), positions);
+    },
+    onDone: (batch) => void done.push(...batch.map(({ position }) => position)),
+    onTrouble: (error) => void (error !== null && troubles.push(error)),
+    nowMs: () => now,
+  });
+  const push = (group: string, n: number) => {
+    lines.push(message(group, n));
+    pump.wake();
+  };
+  const pass = (ms: number) => {
+    now += ms;
+    pump.wake();
+  };
+  for (const group of ['a', 'b']) push(group, 0);
+  return { done, troubles, push, pass, abort, run: () => pump.run(abort.signal) };
+}
+
+/** Whatever can be done without anything from outside. */
+async function settle(): Promise<void> {
+  for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+}
+
+test('the others do not wait for a group whose messages take long to be stored; each keeps its order, and the end waits for what is under way', async () => {
+  let gate = Promise.withResolvers<void>();
+  let isKnown = false;
+  const { done, push, pass, abort, run } = slowPump(async (groups) => {
+    // Whose messages take long is not known yet.
+    if (!isKnown) pass(1_000);
+    else if (groups !== 'a') await gate.promise;
+    isKnown = true;
+  });
+  let hasEnded = false;
+  const running = run().then(() => {
+    hasEnded = true;
+  });
+  await settle();
+  expect(done).toEqual(['a/0', 'b/0']);
+  for (let n = 1; n < 4; n++) {
+    for (const group of ['a', 'b']) push(group, n);
+    await settle();
+  }
+  expect(done.slice(2)).toEqual(['a/1', 'a/2', 'a/3']);
+  // It took long by itself, and stays so.
+  pass(1_000);
+  const first = gate;
+  gate = Promise.withResolvers();
+  first.resolve();
+  push('a', 4);
+  await settle();
+  expect(ofGroup(done, 'a')).toHaveLength(5);
+  expect(ofGroup(done, 'b')).toEqual(['b/0', 'b/1']);
+  abort.abort();
+  await settle();
+  expect(hasEnded).toBe(false);
+  gate.resolve();
+  await running;
+  expect(ofGroup(done, 'b')).toEqual(['b/0', 'b/1', 'b/2', 'b/3']);
+});
+
+test('what a group cannot store by itself is told and given again after a pause, and once it is quick it goes with the others', async () => {
+  const tried: (readonly string[])[] = [];
+  let isAway = true;
+  const { done, troubles, push, pass, abort, run } = slowPump(async (groups, batch) => {
+    if (tried.push(batch) === 1) pass(1_000);
+    if (groups === 'b' && isAway) throw new Refusal(503, 'storage_unavailable', 'away');
+  });
+  const running = run();
+  const pushBoth = async (n: number) => {
+    for (const group of ['a', 'b']) push(group, n);
+    await settle();
+  };
+  await settle();
+  await pushBoth(1);
+  expect(tried).toEqual([['a/0', 'b/0'], ['a/1'], ['b/1']]);
+  expect(troubles).toHaveLength(1);
+  isAway = false;
+  pass(5_000);
+  await settle();
+  expect(tried.slice(3)).toEqual([['b/1']]);
+  for (let n = 2; n < 20; n++) await pushBoth(n);
+  expect(tried.slice(4).filter((batch) => batch.length > 1)[0]).toEqual(['a/11', 'b/11']);
+  for (const group of ['a', 'b'])
+    expect(ofGroup(done, group)).toEqual(Array.from({ length: 20 }, (_, n) => `${group}/${n}`));
+  expect(troubles).toHaveLength(1);
+  abort.abort();
+  await running;
+});
+
+test('however long batches take and whatever is refused, those of a group go one at a time, in order, and each message is done once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const fate = fc.record({ ms: fc.constantFrom(0, 0, 10, 300, 900), status: fc.constantFrom(0, 0, 0, 429, 503) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fate, { maxLength: 60 }), async (fates) => {
+      const left = [...fates];
+      const underWay = new Set<string>();
+      const twice: string[] = [];
+      const intake: Intake = async (batch) => {
+        const groups = new Set(batch.map(({ group }) => group));
+        twice.push(...[...groups].filter((group) => underWay.has(group)));
+        for (const group of groups) underWay.add(group);
+        const { ms, status } = left.shift() ?? { ms: 0, status: 0 };
+        if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+        for (const group of groups) underWay.delete(group);
+        if (status > 0) throw new Refusal(status, 'rate_limited', 'not now', { retryAfterSeconds: 1 });
+      };
+      let hasEnded = false;
+      const pumping = pumpAll(30, intake).finally(() => {
+        hasEnded = true;
+      });
+      while (!hasEnded) await vi.advanceTimersByTimeAsync(50);
+      const done = await pumping;
+      expect(twice).toEqual([]);
+      for (const group of ['a', 'b', 'c'])
+        expect(ofGroup(done, group)).toEqual(Array.from({ length: 30 }, (_, n) => `${group}/${n}`));
+    }),
+    { numRuns: 50 },
   );
 });
 

@@ -1,7 +1,8 @@
-import { Refusal } from '../domain/errors.ts';
 import type { IncomingMessage, Intake } from './intake.ts';
 import { isOfTenant } from './is-of-tenant.ts';
+import { LoneLines } from './lone-lines.ts';
 import type { MessageLines } from './message-lines.ts';
+import { waitMs } from './wait-ms.ts';
 
 export interface PumpOptions<T extends IncomingMessage> {
   readonly lines: MessageLines<T>;
@@ -13,21 +14,19 @@ export interface PumpOptions<T extends IncomingMessage> {
   readonly nowMs: () => number;
 }
 
-const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 5_000;
-const NO_MS = 0;
-
 /**
  * Takes in what waits in the lines, batch after batch, one at a time. What cannot be stored is given again after a pause that grows; a line
- * whose tenant may not send more now waits alone.
+ * whose tenant may not send more now, or whose messages take long, goes on by itself.
  */
 export class Pump<T extends IncomingMessage> {
   readonly #options: PumpOptions<T>;
+  readonly #lone: LoneLines<T>;
   #wake: () => void = () => {};
   #isHeld = false;
 
   constructor(options: PumpOptions<T>) {
     this.#options = options;
+    this.#lone = new LoneLines(options, () => this.#wake());
   }
 
   /** Something new waits in the lines. */
@@ -48,7 +47,7 @@ export class Pump<T extends IncomingMessage> {
     let failures = 0;
     while (!signal.aborted) {
       const { lines, nowMs } = this.#options;
-      const batch = this.#isHeld ? [] : lines.next(nowMs());
+      const batch = this.#isHeld ? [] : this.#lone.begin(lines.next(nowMs()));
       if (batch.length === 0) {
         await this.#pause(this.#isHeld ? null : lines.nextMs(), signal);
         continue;
@@ -59,37 +58,25 @@ export class Pump<T extends IncomingMessage> {
       if (trouble !== null) await this.#sit(waitMs(trouble, failures), signal);
     }
     signal.removeEventListener('abort', wake);
+    await this.#lone.end();
   }
 
   /** @returns why nothing can be stored now, or null */
   async #take(batch: readonly T[]): Promise<unknown> {
+    const { lines, intake, onDone, nowMs } = this.#options;
+    const sinceMs = nowMs();
     try {
-      await this.#options.intake(batch);
-      this.#done(batch);
+      await intake(batch);
+      lines.done(batch);
+      onDone(batch);
+      this.#lone.judge(batch, nowMs() - sinceMs);
       return null;
     } catch (error) {
-      return isOfTenant(error) ? this.#takeApart(batch) : error;
+      if (!isOfTenant(error)) return error;
+      // Some tenant may not send more now: whose lines these are shows when each is tried by itself.
+      this.#lone.add(batch);
+      return null;
     }
-  }
-
-  /** Some tenant may not send more now: whose lines these are shows when each is tried alone. */
-  async #takeApart(batch: readonly T[]): Promise<unknown> {
-    for (const [group, part] of Map.groupBy(batch, (message) => message.group)) {
-      try {
-        await this.#options.intake(part);
-        this.#done(part);
-      } catch (error) {
-        if (!isOfTenant(error)) return error;
-        const waits = part.length > 1 ? NO_MS : ((error as Refusal).retryAfterSeconds ?? 1) * 1000;
-        this.#options.lines.narrow(group, part.length, this.#options.nowMs() + waits);
-      }
-    }
-    return null;
-  }
-
-  #done(batch: readonly T[]): void {
-    this.#options.lines.done(batch);
-    this.#options.onDone(batch);
   }
 
   /** Until something new comes, the time is there, or the signal aborts. */
@@ -107,9 +94,4 @@ export class Pump<T extends IncomingMessage> {
     const end = this.#options.nowMs() + ms;
     while (!signal.aborted && this.#options.nowMs() < end) await this.#pause(end, signal);
   }
-}
-
-function waitMs(error: unknown, failures: number): number {
-  const least = error instanceof Refusal && failures === 1 ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
-  return Math.max(least, Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10)));
 }
