@@ -2,7 +2,9 @@ import type { Expiry } from './expire-deliveries.ts';
 import type { ExpiredDeliveries } from './expired-counts.ts';
 import { EXPIRED_COUNTS, EXPIRED_ENDS, HOW_IT_ENDS } from './expired-ends.ts';
 import type { Queryable } from './in-transaction.ts';
+import { withRetries, withRetriesOrLess } from './with-retries.ts';
 
+/** Deliveries that one statement ends. */
 const ENDED_PER_STATEMENT = 1_000;
 /** Events that one statement is about: those of large batches have few deliveries each. */
 const MAX_EVENTS = 32;
@@ -11,13 +13,13 @@ const MAX_EVENTS = 32;
 // that names it moves on in the same statement.
 const EXPIRE = `
   WITH held AS MATERIALIZED (
-    SELECT event_id, tenant_num, endpoints, next, size FROM expansions WHERE event_id >= $1::uuid AND event_id < $2::uuid ORDER BY event_id LIMIT ${MAX_EVENTS} FOR UPDATE
+    SELECT event_id, tenant_num, endpoints, next, size FROM expansions WHERE event_id >= $1::uuid AND event_id < $2::uuid ORDER BY event_id LIMIT least(${MAX_EVENTS}, $3::int) FOR UPDATE
   ),
   placed AS (
-    SELECT *, sum(least(size - next, ${ENDED_PER_STATEMENT})) OVER (ORDER BY event_id) - least(size - next, ${ENDED_PER_STATEMENT}) AS taken FROM held
+    SELECT *, sum(least(size - next, $3::int)) OVER (ORDER BY event_id) - least(size - next, $3::int) AS taken FROM held
   ),
   part AS MATERIALIZED (
-    SELECT event_id, tenant_num, next, size, endpoints[next + 1:next + (${ENDED_PER_STATEMENT} - taken)::int] AS nums FROM placed WHERE taken < ${ENDED_PER_STATEMENT}
+    SELECT event_id, tenant_num, next, size, endpoints[next + 1:next + ($3::int - taken)::int] AS nums FROM placed WHERE taken < $3::int
   ),
   advanced AS (
     UPDATE expansions x SET next = p.next + cardinality(p.nums) FROM part p WHERE x.event_id = p.event_id AND p.next + cardinality(p.nums) < p.size
@@ -34,22 +36,31 @@ const EXPIRE = `
   ${EXPIRED_ENDS}
   SELECT (SELECT count(*)::int FROM held) AS held, ${EXPIRED_COUNTS} AS expired`;
 
+interface Step {
+  /** Events that were found. */
+  held: number;
+  expired: readonly ExpiredDeliveries[] | null;
+}
+
 /**
  * Ends deliveries of old events that were still to be written into the mailbox, as `expireDeliveries` does, and before that: what is written meanwhile is found by it.
  * @throws the signal's reason
  */
 export async function expireUnexpanded(client: Queryable, { beforeUuid, days, counts, signal }: Expiry): Promise<void> {
+  let most = ENDED_PER_STATEMENT;
   for (const { from, to } of days) {
     for (let held = 1; held > 0; ) {
       signal?.throwIfAborted();
-      const { rows } = await client.query<{ held: number; expired: readonly ExpiredDeliveries[] | null }>(EXPIRE, [
-        from,
-        to,
-      ]);
-      counts.add(rows[0]!.expired);
-      held = rows[0]!.held;
+      const run = async () => (await client.query<Step>(EXPIRE, [from, to, most])).rows[0]!;
+      const step = await withRetriesOrLess(most, run);
+      if (step === 'too_many') {
+        most >>= 1;
+        continue;
+      }
+      counts.add(step.expired);
+      held = step.held;
     }
   }
   // Of other days nothing can be written.
-  await client.query('DELETE FROM expansions WHERE event_id < $1', [beforeUuid]);
+  await withRetries(() => client.query('DELETE FROM expansions WHERE event_id < $1', [beforeUuid]));
 }

@@ -485,6 +485,36 @@ test('deliveries to more endpoints than one statement ends expire all the same',
   ]);
 });
 
+test('what was still to be written is ended half as many at a time where that takes too long, and again where others are in the way', async () => {
+  const { tenant, endpoint, log } = await stage('wide-halved');
+  const one = await endpoint();
+  const nums = Array.from({ length: 900 }, (_, n) => one.num + n * 1_000);
+  for (const size of [900, 50]) {
+    await query('INSERT INTO expansions (event_id, tenant_num, endpoints, size) VALUES ($1, $2, $3, $4)', [
+      await log(),
+      tenant.num,
+      nums.slice(0, size),
+      size,
+    ]);
+  }
+  const failures = ['57014', '40P01', '55P03', '57014'];
+  const left: number[] = [];
+  const failing = through(async (text, run) => {
+    if (!text.includes('UPDATE expansions')) return run();
+    const code = failures.shift();
+    if (code !== undefined) throw failure(code);
+    const result = await run();
+    const [waiting] = await query('SELECT coalesce(sum(size - next), 0)::int AS n FROM expansions');
+    left.push(waiting.n);
+    return result;
+  });
+  await drop(failing);
+  expect(left.filter((count, step) => count !== left[step - 1])).toEqual([700, 450, 200, 0]);
+  expect(await query('SELECT count(*)::int AS n FROM kept_dead_letters WHERE tenant_num = $1', [tenant.num])).toEqual([
+    { n: 950 },
+  ]);
+});
+
 test('what waited for an endpoint that is deleted, or of an event that was expunged, is cancelled, and no dead letter', async () => {
   const { endpoint, log, wait, ask, letters } = await stage('cancelled');
   const [deleted, one] = [await endpoint(), await endpoint()];
