@@ -22,7 +22,7 @@ import { BusyPause } from './busy-pause.ts';
 import { createLaneStore } from './create-lane-store.ts';
 import { Expander } from './expander.ts';
 import { farewell } from './farewell.ts';
-import { Housekeeping } from './housekeeping.ts';
+import { housekeepingServices } from './housekeeping-services.ts';
 import { LaneOwner } from './lane-owner.ts';
 import { Replayer } from './replayer.ts';
 import { Sweeper } from './sweeper.ts';
@@ -34,7 +34,6 @@ const SWEEP_MS = 1_000;
 const JUDGE_MS = 2_000;
 const CANCEL_MS = 2_000;
 const REOPEN_MS = 3_600_000;
-const HOUSEKEEPING_MS = 3_600_000;
 const REPLAY_LOOK_MS = 2_000;
 const EXPANSION_LOOK_MS = 1_000;
 /** How long work may stand still before the process says that it is stuck. */
@@ -70,12 +69,6 @@ export function workerServices(context: Context): Service[] {
     await takeOver(context, { owner, session, id, signal }).catch((error: unknown) => fail('takeover', error));
     await sweeper.runOnce();
   };
-  const housekeeping = createHousekeeping(context);
-  const keepHouse = async (signal: AbortSignal) => {
-    // Measured now: where the host was suspended, the clock does not know it yet.
-    await context.clock.calibrate(pool);
-    await housekeeping.runOnce(context.clock.nowMs(), Date.now(), signal);
-  };
   return [
     lanesService(context, owner, session, id),
     announcer,
@@ -88,7 +81,7 @@ export function workerServices(context: Context): Service[] {
       resolver,
       targets: (nums) => loadTargets(pool, context.vault, targetDefaults(context), nums),
     }),
-    periodic('housekeeping', HOUSEKEEPING_MS, keepHouse, fail),
+    ...housekeepingServices(context),
   ];
 }
 
@@ -151,18 +144,6 @@ function expansionService({ queues, config, workerPool: pool, ringEndpoints, obs
   const expander = new Expander({ pool, lanes: config.LANES, ringEndpoints, onFailure });
   const drain = (signal: AbortSignal, budgetMs: number) => expander.drain(signal, budgetMs);
   return workService({ kind: 'expansions', queues, lookMs: EXPANSION_LOOK_MS, drain, onFailure });
-}
-
-function createHousekeeping({ config, workerPool: pool, observe }: Context): Housekeeping {
-  return new Housekeeping({
-    pool,
-    retentionDays: config.RETENTION_DAYS,
-    deadLetterDays: config.DEAD_LETTER_RETENTION_DAYS,
-    idempotencyHours: config.IDEMPOTENCY_HOURS,
-    onDone: (duty, details) => observe.housekeeping(duty, details),
-    onExpired: (expired) => observe.deliveriesExpired(expired),
-    onFailure: (duty, error) => observe.housekeepingFailed(duty, error),
-  });
 }
 
 /** What giving the lanes back may take at the end of a stop. */

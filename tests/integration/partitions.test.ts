@@ -131,7 +131,7 @@ test('a drop that is told to stop leaves off, which is no failure, and another p
     onExpired: () => {},
     onFailure: (...failure) => failures.push(failure),
   });
-  await housekeeping.runOnce(NOW, NOW, stopping.signal);
+  await housekeeping.dropDays(NOW, NOW, stopping.signal);
   expect([stopping.signal.aborted, failures, await names()]).toEqual([true, [], before]);
   expect(await dropAfterFailure()).toContain('events_p20310504');
 });
@@ -252,10 +252,11 @@ test('a duty of housekeeping that fails is reported and does not stop the others
   const done: HousekeepingDuty[] = [];
   const failed: HousekeepingDuty[] = [];
   const later = NOW + 30 * DAY_MS;
-  const blocked = Object.assign(Object.create(pool), {
-    query: (...given: Parameters<typeof pool.query>) =>
-      JSON.stringify(given[0]).includes('pg_inherits') ? Promise.reject(new Error('planted')) : pool.query(...given),
-  });
+  const failing = (part: string) =>
+    Object.assign(Object.create(pool), {
+      query: (...given: Parameters<typeof pool.query>) =>
+        JSON.stringify(given[0]).includes(part) ? Promise.reject(new Error('planted')) : pool.query(...given),
+    });
   const make = (of: pg.Pool) =>
     new Housekeeping({
       pool: of,
@@ -266,11 +267,12 @@ test('a duty of housekeeping that fails is reported and does not stop the others
       onExpired: () => {},
       onFailure: (duty) => failed.push(duty),
     });
-  await make(blocked).runOnce(later, later);
-  expect([done, failed]).toEqual([['keys_forgotten'], ['partitions_dropped']]);
-  await make(pool).runOnce(later, later);
+  await make(failing('pg_inherits')).dropDays(later, later);
+  await make(failing('kept_dead_letters')).runOnce(later, later);
+  expect([done, failed]).toEqual([['keys_forgotten'], ['partitions_dropped', 'dead_letters_forgotten']]);
+  await make(pool).dropDays(later, later);
   expect(done).toEqual(['keys_forgotten', 'partitions_dropped']);
-  expect(failed).toHaveLength(1);
+  expect(failed).toHaveLength(2);
 });
 
 test('G2 nothing is let go of while the clocks of Postgres and of the host are more than a day apart, which is said', async () => {
@@ -288,11 +290,15 @@ test('G2 nothing is let go of while the clocks of Postgres and of the host are m
     onFailure: (duty, error) => said.push(`${duty}: ${(error as Error).message}`),
   });
   const before = await listPartitions(pool);
-  for (const hostMs of [NOW - DAY_MS - 1, NOW + DAY_MS + 1]) await housekeeping.runOnce(NOW, hostMs);
+  const all = async (hostMs: number) => {
+    await housekeeping.dropDays(NOW, hostMs);
+    await housekeeping.runOnce(NOW, hostMs);
+  };
+  for (const hostMs of [NOW - DAY_MS - 1, NOW + DAY_MS + 1]) await all(hostMs);
   expect(await listPartitions(pool)).toEqual(before);
   expect([done, said.length]).toEqual([[], 2]);
   expect(said[0]).toContain(`partitions_dropped: By Postgres it is ${new Date(NOW).toISOString()}, by this host `);
-  await housekeeping.runOnce(NOW, NOW + DAY_MS);
+  await all(NOW + DAY_MS);
   expect(done).toContain('partitions_dropped');
 });
 
