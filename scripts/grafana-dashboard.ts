@@ -34,6 +34,7 @@ export const ROWS: readonly Row[] = [
         queries: [
           ['max(posthorn_installation_unowned_due_age_seconds)', 'held by nobody'],
           ['max(posthorn_late_seconds)', 'kept waiting'],
+          ['max(posthorn_draining_seconds)', 'in a lane that is given back'],
           ['max(posthorn_installation_due_age_seconds)', 'longest due'],
         ],
       },

@@ -5,7 +5,7 @@ const FIGURES = {
   due_age_seconds:
     'How long the delivery that has been due longest has waited or been under way, those of closed endpoints aside; what waits for the rate limit of its endpoint, or for a slow receiver, counts, which is no fault of any worker.',
   unowned_due_age_seconds:
-    'How long the delivery that has been due longest has waited of those that no worker holds: none runs, or too few that are well.',
+    'How long the delivery that has been due longest has waited of those that no worker holds: none runs, or too few that are well. A backlog that is parked counts from when its endpoint takes requests again.',
   mailbox_rows: 'Deliveries that are still to be made, parked ones included; an estimate of Postgres.',
   breakers_open: 'Endpoints whose circuit breaker is open.',
   lanes_without_owner: 'Lanes that nobody holds: most of them when all is quiet.',

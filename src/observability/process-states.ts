@@ -8,7 +8,9 @@ const STATES = {
   held_bytes: 'Bytes of the bodies of these.',
   attempts_unsettled: 'Attempts that have ended and are not written down yet.',
   late_seconds:
-    'For how long this worker keeps deliveries waiting by itself: for lack of slots, memory or time. What waits for limits of its endpoint, or because its tenant has its share, does not count.',
+    'For how long this worker keeps deliveries waiting by itself: for lack of slots, memory or time. What waits for limits of its endpoint, or because its tenant has its share, does not count, nor what waits in a lane that is to be given back, for the first 125 seconds.',
+  draining_seconds:
+    'For how long a lane has been about to be given back, to a worker that has come or because this one stops: what falls due in it waits until the requests under way have ended, as long as the slowest receiver takes.',
   stalled_seconds: 'For how long a round of work has been under way; /healthz fails at 12.',
   neglected_seconds: 'For how long a lane has had due work and no owner; /healthz fails at 12.',
   commit_waiting_events: 'Events that wait for their commit.',

@@ -2,6 +2,8 @@ import type pg from 'pg';
 
 /** Counting stops here: what is more than this is far too many in any case, and a look must stay cheap. */
 const MOST = 10_000;
+/** So many endpoints with a parked backlog are looked at, in lanes that nobody looks after: some 10 µs each, and where no worker runs one that waits shows soon enough. */
+export const MOST_PARKED = 2_000;
 
 const count = (from: string) => `(SELECT count(*)::int FROM (SELECT FROM ${from} LIMIT ${MOST}) few)`;
 const estimate = (table: string) => `coalesce(pg_stat_get_live_tuples('${table}'::regclass), 0)::float8`;
@@ -10,15 +12,41 @@ const estimate = (table: string) => `coalesce(pg_stat_get_live_tuples('${table}'
 const SET_ASIDE = `poisoned_deliveries p WHERE (
     SELECT m.due_at FROM mailbox m WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id) = 'infinity'`;
 
+// What is parked is looked at where the sweepers of all workers left the lane alone, though its owner died or it was to be looked at by now (see `findSleepingLanes`): there are none such for longer
+// than a second while a worker runs. An endpoint that is disabled, not validated or closed keeps what is parked for it. Each endpoint is looked up by itself (LIMIT 1): joined, Postgres
+// might go through all parked ones for each that there is.
+const PARKED = `
+  left_alone AS MATERIALIZED (
+    SELECT lane, greatest(acquired_at, CASE WHEN owner IS NULL THEN wake_at END) AS since FROM lanes WHERE leased_until < now() AND (owner IS NOT NULL OR wake_at <= now())
+  ),
+  parked AS (
+    SELECT l.*, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = l.lane AND m.parked) AS endpoint_num FROM left_alone l
+    UNION ALL
+    SELECT p.lane, p.since, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = p.lane AND m.parked AND m.endpoint_num > p.endpoint_num) FROM parked p WHERE p.endpoint_num IS NOT NULL
+  ),
+  parked_due AS MATERIALIZED (
+    SELECT min(greatest(first.due_at, p.since, e.closed_until)) AS since
+      FROM (SELECT * FROM parked WHERE endpoint_num IS NOT NULL LIMIT ${MOST_PARKED}) p
+     CROSS JOIN LATERAL (
+       SELECT (SELECT closed_until FROM endpoint_states WHERE endpoint_num = p.endpoint_num) AS closed_until FROM endpoints
+        WHERE num = p.endpoint_num AND enabled AND deleted_at IS NULL AND (validation = 'none' OR validation_state = 'validated') LIMIT 1
+     ) e
+     CROSS JOIN LATERAL (
+       SELECT due_at FROM mailbox m WHERE m.lane = p.lane AND m.endpoint_num = p.endpoint_num AND m.parked AND due_at <= now() ORDER BY due_at LIMIT 1
+     ) first
+     WHERE coalesce(e.closed_until <= now(), true)
+  )`;
+
 // What waits in a lane that changes hands may have been due long before: it was its owner's until then, who had the lane since `acquired_at` at the earliest.
 const FIGURES = `
-  SELECT coalesce(greatest(0, extract(epoch FROM now() - (
+  WITH RECURSIVE ${PARKED}
+  SELECT coalesce(greatest(0, extract(epoch FROM now() - least((SELECT since FROM parked_due), (
            SELECT min(first.due_at) FROM lanes l
-            CROSS JOIN LATERAL (SELECT due_at FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked ORDER BY due_at LIMIT 1) first))), 0)::float8 AS due_age_seconds,
-         coalesce(extract(epoch FROM now() - (
+            CROSS JOIN LATERAL (SELECT due_at FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked ORDER BY due_at LIMIT 1) first)))), 0)::float8 AS due_age_seconds,
+         coalesce(extract(epoch FROM now() - least((SELECT since FROM parked_due), (
            SELECT min(greatest(first.due_at, l.acquired_at)) FROM lanes l
             CROSS JOIN LATERAL (SELECT due_at FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked AND due_at <= now() ORDER BY due_at LIMIT 1) first
-            WHERE l.leased_until < now())), 0)::float8 AS unowned_due_age_seconds,
+            WHERE l.leased_until < now()))), 0)::float8 AS unowned_due_age_seconds,
          ${estimate('mailbox')} AS mailbox_rows,
          ${count(`endpoint_states WHERE closed_until > now() AND gate #>> '{breaker,state,phase}' = 'open'`)} AS breakers_open,
          ${count('lanes WHERE leased_until < now()')} AS lanes_without_owner,

@@ -53,6 +53,14 @@ export class HeldLanes {
     return false;
   }
 
+  /** For how long the one that has been drained longest has been, in ms. */
+  get drainingMs(): number {
+    const now = performance.now();
+    let ms = 0;
+    for (const { drainingSince } of this.#lanes.values()) ms = Math.max(ms, now - (drainingSince ?? now));
+    return ms;
+  }
+
   /** Takes a lane if nobody has it. Resolves when it is given back, lost, or was somebody else's. */
   hold(number: number): Promise<void> {
     const ours = this.#lanes.get(number);
@@ -109,6 +117,7 @@ export class HeldLanes {
   /** Begins nothing new for the lane, so that it can be given back when what is under way has ended. */
   drain(lane: Lane): void {
     lane.isDraining = true;
+    lane.drainingSince ??= performance.now();
     this.#options.desks.dropLane(lane.number);
     this.#options.onChange();
   }

@@ -202,6 +202,11 @@ export class LaneOwner {
     return this.#lateness.msAt(performance.now());
   }
 
+  /** For how long deliveries of a lane may have waited because it is to be given back, in ms: that is no lateness, as long as its requests under way may take. */
+  get drainingMs(): number {
+    return this.#lanes.drainingMs;
+  }
+
   get load(): OwnerLoad {
     const { inFlight, held } = this.#desks;
     return { lanes: this.#lanes.size, inFlight, rows: held.size, bytes: held.bytes, unsettled: this.#settler.size };

@@ -37,6 +37,8 @@ export class Lane {
   /** Whether it is served carefully, a few rows at a time. */
   isCareful = false;
   isDraining = false;
+  /** When that began, in ms of `performance.now()`. */
+  drainingSince: number | null = null;
   /** Whether it is being given back: somebody else may have it before this process hears so. */
   isLeaving = false;
   /** When the lease was last asked for, in ms of `performance.now()`: it lasts from then on at the least. */

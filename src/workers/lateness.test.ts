@@ -140,15 +140,31 @@ test('a lane whose reads do not come back is late', async () => {
   expect(owner.lateMs).toBeGreaterThan(35_000);
 });
 
-test('a lane that waits for its last request before it is given back is not late, and one that waits for ever is', async () => {
+test('a lane that waits for its last request before it is given back is not late but told apart, and one that waits for ever is late', async () => {
   stage({ fate: () => ({ outcome: answered(200), afterMs: 600_000 }), lanes: 2 });
   for (const num of [1, 2]) rig.model.addEndpoint(num, num - 1, 1);
   for (const num of [1, 2]) addRows(num, 1);
   const owner = start();
   void owner.hold(1);
   await rig.time.pass(1_000);
+  expect(owner.drainingMs).toBe(0);
   rig.startWorker();
   expect(await latest(owner, 110_000)).toBeLessThan(2_500);
+  expect(owner.drainingMs).toBeGreaterThan(100_000);
   await rig.time.pass(80_000);
   expect(owner.lateMs).toBeGreaterThan(30_000);
+});
+
+test('a lane that has been given back is not being drained', async () => {
+  stage({ fate: () => ({ outcome: answered(200), afterMs: 20_000 }), lanes: 2 });
+  for (const num of [1, 2]) rig.model.addEndpoint(num, num - 1, 1);
+  for (const num of [1, 2]) addRows(num, 1);
+  const owner = start();
+  void owner.hold(1);
+  await rig.time.pass(1_000);
+  rig.startWorker();
+  await rig.time.pass(10_000);
+  expect(owner.drainingMs).toBeGreaterThan(5_000);
+  await rig.time.pass(20_000);
+  expect(owner.drainingMs).toBe(0);
 });

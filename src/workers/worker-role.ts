@@ -112,6 +112,7 @@ function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProc
     held_bytes: () => owner.load.bytes,
     attempts_unsettled: () => owner.load.unsettled,
     late_seconds: () => owner.lateMs / 1000,
+    draining_seconds: () => owner.drainingMs / 1000,
     stalled_seconds: () => owner.stalledMs / 1000,
   };
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { readFigures } from '../../src/store/installation-figures.ts';
+import { MOST_PARKED, readFigures } from '../../src/store/installation-figures.ts';
 import { logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 
@@ -19,7 +19,11 @@ afterAll(() => service.stop());
 
 beforeEach(async () => {
   await query('UPDATE mailbox SET parked = false');
-  await query(`UPDATE lanes SET owner = NULL, leased_until = '-infinity', acquired_at = now() - interval '1 hour'`);
+  await query(`UPDATE endpoints SET enabled = true, validation = 'none'`);
+  await query('DELETE FROM endpoint_states');
+  await query(
+    `UPDATE lanes SET owner = NULL, leased_until = '-infinity', wake_at = 'infinity', acquired_at = now() - interval '1 hour'`,
+  );
 });
 
 const query = (text: string, values: unknown[] = []) => service.context.workerPool.query(text, values);
@@ -51,9 +55,83 @@ test('the lane of a worker that died is held by nobody once its lease is over', 
   expect((await figures()).unowned_due_age_seconds).toBeGreaterThanOrEqual(135);
 });
 
-test('what is parked, or not due yet, has not waited', async () => {
+test('what is not due yet has not waited', async () => {
+  for (const parked of [false, true]) {
+    await query(`UPDATE mailbox SET parked = $1, due_at = now() + interval '1 hour'`, [parked]);
+    await query('UPDATE lanes SET wake_at = now()');
+    expect((await figures()).unowned_due_age_seconds).toBe(0);
+  }
+  await query(`UPDATE mailbox SET due_at = now() - interval '136 s'`);
+});
+
+/** The only delivery there is, parked in a lane that somebody should have looked at so many seconds ago. */
+async function park(wakeSecondsAgo: number): Promise<void> {
   await query('UPDATE mailbox SET parked = true');
+  await query(`UPDATE lanes SET wake_at = now() - $1 * interval '1 s'`, [wakeSecondsAgo]);
+}
+
+test('what is parked waits for nobody while its last owner knew that it cannot be sent', async () => {
+  await park(-60);
+  const { due_age_seconds, unowned_due_age_seconds } = await figures();
+  expect([due_age_seconds, unowned_due_age_seconds]).toEqual([0, 0]);
+});
+
+test.each([
+  ['when its lane was to be looked at', 50, 'SELECT', 50, 136],
+  ['when it fell due', 300, 'SELECT', 136, 300],
+  [
+    'when its endpoint opened again',
+    300,
+    `INSERT INTO endpoint_states (endpoint_num, closed_until) SELECT num, now() - interval '20 s' FROM endpoints`,
+    20,
+    136,
+  ],
+] as const)(
+  'what is parked, and nobody comes to send, has waited since %s',
+  async (_, wakeSecondsAgo, before, waited, other) => {
+    await park(wakeSecondsAgo);
+    await query(before);
+    const { due_age_seconds, unowned_due_age_seconds } = await figures();
+    // A clock may go back a little between two statements.
+    expect(unowned_due_age_seconds).toBeGreaterThan(waited - 1);
+    expect(unowned_due_age_seconds).toBeLessThan(other - 1);
+    expect(due_age_seconds).toBe(unowned_due_age_seconds);
+  },
+);
+
+test('what is parked in the lane of a worker that died is held by nobody once its lease is over', async () => {
+  await query('UPDATE mailbox SET parked = true');
+  const dies = (leasedUntil: string) =>
+    query(`UPDATE lanes SET owner = 'worker_1', leased_until = now() + $1::interval`, [leasedUntil]);
+  await dies('1 hour');
   expect((await figures()).unowned_due_age_seconds).toBe(0);
-  await query(`UPDATE mailbox SET parked = false, due_at = now() + interval '1 hour'`);
+  await dies('-1 s');
+  expect((await figures()).unowned_due_age_seconds).toBeGreaterThanOrEqual(135);
+});
+
+test.each([
+  'UPDATE endpoints SET enabled = false',
+  `UPDATE endpoints SET validation = 'sender'`,
+  `INSERT INTO endpoint_states (endpoint_num, closed_until) SELECT num, now() + interval '1 minute' FROM endpoints`,
+])('what is parked and could not be sent if somebody came has not waited: %s', async (closed) => {
+  await park(300);
+  await query(closed);
   expect((await figures()).unowned_due_age_seconds).toBe(0);
+});
+
+test('however many endpoints have something parked, a bounded part of them is looked at', async () => {
+  await park(300);
+  const one = 'FROM mailbox LIMIT 1';
+  await query(
+    `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane, parked)
+     SELECT event_id, due_at, -n, tenant_num, lane, true FROM (SELECT * ${one}) m, generate_series(1, $1) AS n`,
+    [MOST_PARKED],
+  );
+  try {
+    expect((await figures()).unowned_due_age_seconds).toBe(0);
+    await query('DELETE FROM mailbox WHERE endpoint_num = -1');
+    expect((await figures()).unowned_due_age_seconds).toBeGreaterThanOrEqual(135);
+  } finally {
+    await query('DELETE FROM mailbox WHERE endpoint_num < 0');
+  }
 });
