@@ -15,6 +15,7 @@ const beyondPrisma = {
     'endpoints_there_idx',
     'endpoints_there_system_idx',
     'endpoints_uncancelled_idx',
+    'endpoints_unemptied_idx',
     'endpoints_validation_idx',
     'events_tenant_num_external_id_idx',
     'mailbox_behind_idx',

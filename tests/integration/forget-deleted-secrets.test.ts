@@ -104,3 +104,20 @@ test('however many endpoints there are, each statement looks at a part of them',
   expect(await forgetSecretsOfDeleted(service.context.workerPool, undefined, 1)).toBe(3);
   for (const each of endpoints) expect(await sealedOf(each)).toEqual(NONE);
 });
+
+test('those that were emptied are not looked at again, nor those that are there', async () => {
+  for (const gone of [await addEndpoint(), await addEndpoint()]) await remove(gone);
+  await addEndpoint();
+  await cancelAll();
+  const { workerPool } = service.context;
+  let statements = 0;
+  const query = (text: string, values: unknown[]) => {
+    statements++;
+    return workerPool.query(text, values);
+  };
+  const counted = Object.assign(Object.create(workerPool), { query });
+  expect(await forgetSecretsOfDeleted(counted, undefined, 1)).toBe(2);
+  statements = 0;
+  expect(await forgetSecretsOfDeleted(counted, undefined, 1)).toBe(0);
+  expect(statements).toBe(1);
+});
