@@ -5,7 +5,7 @@ import type { FilterTrials } from './api/filter-trials.ts';
 import type { ScanTurns } from './api/scan-turns.ts';
 import type { Config } from './config/config.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
-import type { TenantRef } from './domain/scope.ts';
+import type { TenantRef } from './domain/caller.ts';
 import type { CompileTurns } from './event-types/compile-turns.ts';
 import type { AcceptDependencies } from './ingest/accept.ts';
 import type { GroupCommit } from './ingest/group-commit.ts';

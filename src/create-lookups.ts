@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
-import type { TenantRef } from './domain/scope.ts';
+import type { TenantRef } from './domain/caller.ts';
 import type { CompileTurns } from './event-types/compile-turns.ts';
 import { TypeRules } from './event-types/type-rules.ts';
 import type { LoadedRouting, LoadRouting } from './ingest/routing-cache.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Refusal } from '../domain/errors.ts';
-import type { KnownKey } from '../store/api-keys.ts';
+import type { KnownKey } from '../store/find-api-keys.ts';
 import { Authenticator } from './authenticator.ts';
 
 const OPERATOR_KEY = 'operator-key-of-the-test';

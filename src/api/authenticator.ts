@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
+import type { Caller } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
-import type { Caller } from '../domain/scope.ts';
-import type { KnownKey } from '../store/api-keys.ts';
+import type { KnownKey } from '../store/find-api-keys.ts';
 
 /** How long a key that was found good is trusted without asking again, from when that was asked. */
 const TRUSTED_MS = 1_000;

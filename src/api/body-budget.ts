@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import type { Caller } from '../domain/scope.ts';
+import type { Caller } from '../domain/caller.ts';
 import { type Account, BodyRoom } from './body-room.ts';
 import { hasBody } from './has-body.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { SCOPES } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
-import { SCOPES } from '../domain/scope.ts';
 import { checkInput } from './check-input.ts';
 import type { Route } from './route.ts';
 import { createEndpoint } from './routes/endpoints.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { TenantRef } from '../domain/caller.ts';
 import { deliveryIdOf, eventIdOf, parseDeliveryId, uuidTime } from '../domain/ids.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import type { StoredAttempt } from '../store/attempt-reads.ts';
 import type { DeadLetter } from '../store/dead-letter-reads.ts';
 import { DEAD_LETTER_REASONS } from '../store/dead-letter-reason.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { TenantRef } from '../domain/caller.ts';
 import { deliveryIdOf, eventIdOf, uuidTime } from '../domain/ids.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import type { StoredAttempt } from '../store/attempt-reads.ts';
 import { DECISION, OUTCOME_CODES, type OutcomeName } from '../store/codes.ts';
 import { DELIVERY_STATUSES, type Delivery, type LastAttempt } from '../store/delivery-reads.ts';

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import { defaultSchedule } from '../delivery/retry-policy.ts';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { urlOf } from '../domain/destination.ts';
 import { DEFAULT_MAX_IN_FLIGHT } from '../domain/endpoint.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { Endpoint, Subscription } from '../store/endpoint-rows.ts';
 import { destinationJson } from './destination-json.ts';
 import type { endpointSchema } from './endpoint-schema.ts';

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import { type Fault, Refusal } from '../domain/errors.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import { type EndpointRef, findEndpointRef } from '../store/endpoint-refs.ts';
 import { findEventUuid, findEventUuids } from '../store/event-reads.ts';
 

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { Context } from '../context.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import type { RawEvent } from '../ingest/accept.ts';
 import type { ItemResult } from '../ingest/plan-group.ts';
 import type { LimitVerdict, TenantCost } from '../ingest/tenant-limiter.ts';

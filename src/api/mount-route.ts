@@ -1,7 +1,7 @@
 import type { Express, Request, RequestHandler, Response } from 'express';
 import type { Context } from '../context.ts';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import { bodyBudget } from './body-budget.ts';
 import { checkInput } from './check-input.ts';
 import { bodyTextOf, MAX_BODY_BYTES, parseBodyText, readJsonBody, refuseBody } from './json-body.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { SchemaDesk } from '../event-types/schema-desk.ts';
 import { compareVersions, type TypeVersion } from '../event-types/type-version.ts';
 import { registerVersion as register, updateVersion } from '../store/event-type-versions.ts';

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import type { Context } from '../context.ts';
-import type { Caller, Scope, TenantRef } from '../domain/scope.ts';
+import type { Caller, Scope, TenantRef } from '../domain/caller.ts';
 
 /** Who may call: anybody, whoever has a key, operators only, or whoever has the scope in the tenant that the path names. */
 export type Access = 'public' | 'any_key' | 'operator' | Scope;

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
 import { uuidFloor } from '../domain/ids.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import { readDeadLetters } from '../store/dead-letter-reads.ts';
 import type { DeadLetterReason } from '../store/dead-letter-reason.ts';
 import * as replays from '../store/replays.ts';

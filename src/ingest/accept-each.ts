@@ -1,4 +1,4 @@
-import type { Caller } from '../domain/scope.ts';
+import type { Caller } from '../domain/caller.ts';
 import { CheckBudget } from '../event-types/check-budget.ts';
 import { type AcceptDependencies, type RawEvent, seal } from './accept.ts';
 import type { Misfit } from './check-type.ts';

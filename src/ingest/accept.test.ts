@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Caller } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
-import type { Caller } from '../domain/scope.ts';
 import { acceptEvents } from './accept.ts';
 import { acceptDependencies } from './fixtures/accept-dependencies.ts';
 import type { Unit, UnitResult } from './plan-group.ts';

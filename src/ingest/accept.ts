@@ -1,6 +1,6 @@
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
 import { newUuid } from '../domain/ids.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import { CheckBudget } from '../event-types/check-budget.ts';
 import type { MadeId } from '../store/made-ids.ts';
 import { type CheckTypes, checkType, type Misfit, type TypeCheck } from './check-type.ts';

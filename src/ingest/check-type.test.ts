@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Caller } from '../domain/caller.ts';
 import type { Refusal } from '../domain/errors.ts';
-import type { Caller } from '../domain/scope.ts';
 import { type CheckBudget, FUEL } from '../event-types/check-budget.ts';
 import type { Verdict } from '../event-types/type-rules.ts';
 import { acceptEvents } from './accept.ts';

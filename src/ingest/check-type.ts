@@ -1,5 +1,5 @@
+import type { TenantRef } from '../domain/caller.ts';
 import type { Fault } from '../domain/errors.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import type { CheckBudget } from '../event-types/check-budget.ts';
 import type { TypeRules, Verdict } from '../event-types/type-rules.ts';
 import type { ReadEvent } from './read-event.ts';

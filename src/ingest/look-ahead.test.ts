@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { TenantRef } from '../domain/scope.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import type { RawEvent } from './accept.ts';
 import { acceptDependencies } from './fixtures/accept-dependencies.ts';
 import { lookAhead, lookUpOnce } from './look-ahead.ts';

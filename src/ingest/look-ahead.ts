@@ -1,4 +1,4 @@
-import type { TenantRef } from '../domain/scope.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import type { AcceptDependencies, RawEvent } from './accept.ts';
 
 /**

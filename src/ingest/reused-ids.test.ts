@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Caller } from '../domain/caller.ts';
 import { eventIdOf, newUuid } from '../domain/ids.ts';
-import type { Caller } from '../domain/scope.ts';
 import { acceptEach } from './accept-each.ts';
 import { acceptDependencies } from './fixtures/accept-dependencies.ts';
 import type { Unit, UnitResult } from './plan-group.ts';

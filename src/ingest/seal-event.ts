@@ -1,6 +1,6 @@
+import type { TenantRef } from '../domain/caller.ts';
 import { eventIdOf } from '../domain/ids.ts';
 import { quoted } from '../domain/quoted.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import { mayHaveExactNumbers, parseExactly } from '../routing/exact-number.ts';
 import { dedupKey, digestUuid } from './dedup-key.ts';
 import type { EventInput } from './event-input.ts';

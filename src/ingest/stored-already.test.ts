@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Caller } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
 import { eventIdOf, newUuid } from '../domain/ids.ts';
-import type { Caller } from '../domain/scope.ts';
 import type { AskedKey, ClaimedBy } from '../store/claims.ts';
 import type { MadeId } from '../store/made-ids.ts';
 import { acceptEvents } from './accept.ts';

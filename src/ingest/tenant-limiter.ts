@@ -1,6 +1,6 @@
+import type { TenantRef } from '../domain/caller.ts';
 import type { Refusal } from '../domain/errors.ts';
 import { type DefaultLimits, limitsOf } from '../domain/ingest-limits.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import type { TenantDemand } from '../store/ingest-demand.ts';
 import { type IngestCost, TenantMeter } from './tenant-meter.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { Caller } from '../domain/scope.ts';
+import type { Caller } from '../domain/caller.ts';
 import type { Verdict } from '../event-types/type-rules.ts';
 import { type AcceptDependencies, acceptEvents } from './accept.ts';
 import { acceptEach } from './accept-each.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SourceMapping } from '../config/source-schema.ts';
-import type { TenantRef } from '../domain/scope.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import type { AcceptDependencies } from '../ingest/accept.ts';
 import type { RejectedMessage } from '../store/rejected-messages.ts';
 import { createIntake } from './create-intake.ts';

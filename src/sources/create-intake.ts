@@ -1,6 +1,6 @@
 import type { SourceMapping } from '../config/source-schema.ts';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import type { AcceptDependencies, RawEvent } from '../ingest/accept.ts';
 import { acceptEach } from '../ingest/accept-each.ts';
 import { sourceKey } from '../ingest/dedup-key.ts';

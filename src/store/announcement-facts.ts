@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TenantRef } from '../domain/scope.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import { type OutcomeName, outcomeName } from './codes.ts';
 import { plainArray } from './plain-array.ts';
 

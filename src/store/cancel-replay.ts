@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TenantRef } from '../domain/scope.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';

@@ -10,8 +10,8 @@ import {
   waitingKeys,
 } from './delivery-keys.ts';
 import { type Delivery, type DeliveryStatus, readDeliveries } from './delivery-reads.ts';
-import { eventKeys, logKeys } from './log-keys.ts';
 import { type TimeRange, uuidRange } from './time-range.ts';
+import { walkEvents, walkLog } from './walk-log.ts';
 
 export interface DeliveryFilter extends TimeRange {
   readonly status?: DeliveryStatus | undefined;
@@ -63,7 +63,7 @@ async function chooseKeys(pool: pg.Pool, tenantNum: number, filter: DeliveryFilt
   const endpointNum = filter.endpointNum ?? null;
   if (eventUuid !== undefined) {
     if (eventUuid < range.from || eventUuid >= range.to) return async () => ({ rows: [], resume: null });
-    return (after, size) => eventKeys(pool, tenantNum, [eventUuid], after, size);
+    return (after, size) => walkEvents(pool, tenantNum, [eventUuid], after, size);
   }
   switch (status) {
     case 'pending':
@@ -80,7 +80,7 @@ async function chooseKeys(pool: pg.Pool, tenantNum: number, filter: DeliveryFilt
     default: {
       if (endpointNum !== null) return (after, size) => endpointKeys(pool, range, endpointNum, after, size);
       const walk = { type: filter.type, onlyTried: status === 'delivered' };
-      return (after, size) => logKeys(pool, range, walk, after, size);
+      return (after, size) => walkLog(pool, range, walk, after, size);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg';
+import type { TenantRef } from '../domain/caller.ts';
 import type { SignatureScheme } from '../domain/endpoint.ts';
 import { newId } from '../domain/ids.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import { lockEndpoint } from './endpoint-rows.ts';
 import type { EndpointStore } from './endpoints.ts';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Caller, TenantRef } from '../domain/scope.ts';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { appendAudit } from './audit.ts';
 import type { AuditAction } from './audit-actions.ts';
 import { type Endpoint, lockEndpoint, toEndpoint } from './endpoint-rows.ts';

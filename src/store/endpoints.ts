@@ -1,6 +1,6 @@
 import type pg from 'pg';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { idFloor, newId } from '../domain/ids.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import type { ScanStep } from './bounded-scan.ts';
 import type { Clock } from './clock.ts';

@@ -1,5 +1,5 @@
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import type { ValidationMode, VersionState } from '../domain/event-type.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import {
   changesOf,

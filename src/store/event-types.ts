@@ -1,6 +1,6 @@
 import type pg from 'pg';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import type { ValidationMode, VersionState } from '../domain/event-type.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import type { ScanStep } from './bounded-scan.ts';
 import { withinBytes } from './page-bytes.ts';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TenantRef } from '../domain/scope.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import type { ScanStep } from './bounded-scan.ts';
 import type { PrismaClient } from './prisma.ts';
 import { type WeighedList, weighPage } from './weigh-page.ts';

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TenantRef } from '../domain/scope.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { candidateKeys, type DeadLetterFilter } from './dead-letter-list.ts';

@@ -1,6 +1,6 @@
 import type pg from 'pg';
+import type { TenantRef } from '../domain/caller.ts';
 import { newId } from '../domain/ids.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import { appendAuditRow } from './audit-row.ts';
 import type { ScanStep } from './bounded-scan.ts';
 import type { Clock } from './clock.ts';

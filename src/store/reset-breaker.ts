@@ -1,4 +1,4 @@
-import type { Caller, TenantRef } from '../domain/scope.ts';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { appendAudit } from './audit.ts';
 import { lockEndpoint } from './endpoint-rows.ts';
 import { rewriteEndpointState } from './endpoint-states.ts';

@@ -1,7 +1,7 @@
 import type pg from 'pg';
+import type { TenantRef } from '../domain/caller.ts';
 import { newId } from '../domain/ids.ts';
 import type { LimitSettings } from '../domain/ingest-limits.ts';
-import type { TenantRef } from '../domain/scope.ts';
 import { appendAudit } from './audit.ts';
 import type { Clock } from './clock.ts';
 import { Prisma, type PrismaClient, type Transaction } from './prisma.ts';

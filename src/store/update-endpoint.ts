@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Caller, TenantRef } from '../domain/caller.ts';
 import { type Destination, passwordOf } from '../domain/destination.ts';
 import type { SignatureScheme } from '../domain/endpoint.ts';
-import type { Caller, TenantRef } from '../domain/scope.ts';
 import { appendAudit, type Change } from './audit.ts';
 import {
   auditView,

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { uuidFloor } from '../domain/ids.ts';
 import { addMissingEnds } from '../store/add-missing-ends.ts';
 import { finishCancelledReplays } from '../store/cancel-replay.ts';
-import { dropExpiredKeys } from '../store/drop-expired-keys.ts';
+import { dropExpiredIdempotencyKeys } from '../store/drop-expired-idempotency-keys.ts';
 import { forgetExpiredSecrets } from '../store/endpoint-secrets.ts';
 import type { ExpiredDeliveries } from '../store/expired-counts.ts';
 import { forgetSecretsOfDeleted } from '../store/forget-secrets-of-deleted.ts';
@@ -83,7 +83,7 @@ export class Housekeeping {
       ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
       ['deleted_endpoints_emptied', async () => countOf(await forgetSecretsOfDeleted(pool, signal))],
       // The last: they take their time.
-      ['keys_forgotten', async () => countOf(await dropExpiredKeys(pool, keysUntil, signal))],
+      ['keys_forgotten', async () => countOf(await dropExpiredIdempotencyKeys(pool, keysUntil, signal))],
       ['ends_added', async () => countOf(await addMissingEnds(pool, signal))],
     ];
     for (const [duty, run] of duties) if (signal?.aborted !== true) await this.#do(duty, run, signal);

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { dropExpiredKeys } from '../../src/store/drop-expired-keys.ts';
+import { dropExpiredIdempotencyKeys } from '../../src/store/drop-expired-idempotency-keys.ts';
 import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
@@ -82,7 +82,7 @@ test('forgetting expired keys looks through the table once, however many there a
   await insert(OLD, 45_000);
   await pool.query('VACUUM ANALYZE idempotency_keys');
   const { pool: counting, pages } = watched();
-  expect(await dropExpiredKeys(counting, NOW)).toBe(45_000);
+  expect(await dropExpiredIdempotencyKeys(counting, NOW)).toBe(45_000);
   expect(await count()).toBe(60_000);
   // Once, and the sample.
   expect(pages()).toBeLessThan(1.6 * (await pagesOf()));
@@ -92,7 +92,7 @@ test('where next to nothing has expired, a few pages are looked at and all is le
   await usedTable();
   await pool.query('VACUUM ANALYZE idempotency_keys');
   const { pool: counting, pages } = watched();
-  expect(await dropExpiredKeys(counting, NOW)).toBe(0);
+  expect(await dropExpiredIdempotencyKeys(counting, NOW)).toBe(0);
   expect(pages()).toBeLessThan(0.8 * (await pagesOf()));
 });
 
@@ -102,10 +102,10 @@ test('two processes do not look for expired keys at once: one leaves it to the o
   try {
     await other.query('BEGIN');
     await other.query('SELECT pg_advisory_xact_lock(7406)');
-    expect([await dropExpiredKeys(pool, NOW), await count()]).toEqual([0, 10]);
+    expect([await dropExpiredIdempotencyKeys(pool, NOW), await count()]).toEqual([0, 10]);
     await other.query('COMMIT');
   } finally {
     other.release(true);
   }
-  expect([await dropExpiredKeys(pool, NOW), await count()]).toEqual([10, 0]);
+  expect([await dropExpiredIdempotencyKeys(pool, NOW), await count()]).toEqual([10, 0]);
 });

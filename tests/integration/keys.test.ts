@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SCOPES } from '../../src/domain/scope.ts';
+import { SCOPES } from '../../src/domain/caller.ts';
 import { call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 

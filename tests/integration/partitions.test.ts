@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { newUuid, uuidFloor } from '../../src/domain/ids.ts';
 import { findClaims, findLivingClaims } from '../../src/store/claims.ts';
-import { dropExpiredKeys } from '../../src/store/drop-expired-keys.ts';
+import { dropExpiredIdempotencyKeys } from '../../src/store/drop-expired-idempotency-keys.ts';
 import { promoteAll } from '../../src/store/order.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
@@ -221,7 +221,7 @@ test('keys are forgotten when their event is old enough, and only then', async (
     'INSERT INTO idempotency_keys (key, event_id, body_hash, deliveries) VALUES (gen_random_uuid(), $1, gen_random_uuid(), 0)',
     [young],
   );
-  expect(await dropExpiredKeys(pool, uuidFloor(NOW - DAY_MS))).toBe(12_000);
+  expect(await dropExpiredIdempotencyKeys(pool, uuidFloor(NOW - DAY_MS))).toBe(12_000);
   expect((await pool.query('SELECT event_id FROM idempotency_keys')).rows).toEqual([{ event_id: young }]);
 });
 

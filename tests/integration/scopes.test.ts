@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { routes } from '../../src/api/routes.ts';
-import { SCOPES } from '../../src/domain/scope.ts';
+import { SCOPES } from '../../src/domain/caller.ts';
 import { type Answer, call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 

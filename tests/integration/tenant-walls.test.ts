@@ -2,12 +2,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Route } from '../../src/api/route.ts';
 import { routes } from '../../src/api/routes.ts';
+import type { TenantRef } from '../../src/domain/caller.ts';
 import { deliveryIdOf, newId, newUuid, parseEventId } from '../../src/domain/ids.ts';
-import type { TenantRef } from '../../src/domain/scope.ts';
 import { listAttempts } from '../../src/store/attempt-reads.ts';
 import { DECISION, OUTCOME_CODES } from '../../src/store/codes.ts';
 import { readEvent } from '../../src/store/event-reads.ts';
-import { listPausedKeys, resumeKeys } from '../../src/store/paused-keys.ts';
+import { listPausedKeys, resumeKeys } from '../../src/store/paused-order-keys.ts';
 import { type Answer, call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 

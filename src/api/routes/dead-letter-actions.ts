@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
-import type { TenantRef } from '../../domain/scope.ts';
+import type { TenantRef } from '../../domain/caller.ts';
 import { findEventUuid } from '../../store/event-reads.ts';
 import { type InTurn, type PurgeSelection, purgeDeadLetters as purge } from '../../store/purge-dead-letters.ts';
 import { deliveryIds } from '../dead-letter-json.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
+import type { TenantRef } from '../../domain/caller.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { TenantRef } from '../../domain/scope.ts';
 import { EVENT_TYPE } from '../../routing/type-pattern.ts';
 import { listAttempts as readAttempts } from '../../store/attempt-reads.ts';
 import type { DeliveryKey } from '../../store/delivery-keys.ts';

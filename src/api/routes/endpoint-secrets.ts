@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { Caller } from '../../domain/caller.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { Caller } from '../../domain/scope.ts';
 import { publicKeyOf } from '../../signing/public-key-of.ts';
 import {
   type EndpointSecrets,

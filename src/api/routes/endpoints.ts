@@ -5,7 +5,7 @@ import { Refusal } from '../../domain/errors.ts';
 import { publicKeyOf } from '../../signing/public-key-of.ts';
 import { cancelForDeletedEndpoint } from '../../store/cancel-deleted.ts';
 import * as endpoints from '../../store/endpoints.ts';
-import { resumeKeys } from '../../store/paused-keys.ts';
+import { resumeKeys } from '../../store/paused-order-keys.ts';
 import { MAX_SUBSCRIPTION_BYTES } from '../../store/subscription-bytes.ts';
 import { updateEndpoint as update } from '../../store/update-endpoint.ts';
 import { checkTogether, chooseDestination } from '../choose-destination.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
+import type { TenantRef } from '../../domain/caller.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { TenantRef } from '../../domain/scope.ts';
 import type { JsonSchema } from '../../event-types/json-schema.ts';
 import { SchemaDesk } from '../../event-types/schema-desk.ts';
 import { MAX_DIFF_LENGTH, problemInDiff } from '../../event-types/schema-diff.ts';

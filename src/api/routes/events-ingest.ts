@@ -2,8 +2,8 @@ import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } 
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import type { Context } from '../../context.ts';
+import type { Caller } from '../../domain/caller.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { Caller } from '../../domain/scope.ts';
 import { acceptEvents } from '../../ingest/accept.ts';
 import { idempotencyKey } from '../../ingest/event-input.ts';
 import type { ItemResult } from '../../ingest/plan-group.ts';

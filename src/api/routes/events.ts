@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Context } from '../../context.ts';
+import type { Caller, TenantRef } from '../../domain/caller.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { Caller, TenantRef } from '../../domain/scope.ts';
 import { expungedBody } from '../../ingest/expunged-body.ts';
 import { EVENT_TYPE } from '../../routing/type-pattern.ts';
 import { findEventUuid, findEveryEventUuid, listEvents as list, readEvent } from '../../store/event-reads.ts';

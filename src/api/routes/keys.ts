@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { SCOPES } from '../../domain/caller.ts';
 import { Refusal } from '../../domain/errors.ts';
-import { SCOPES } from '../../domain/scope.ts';
-import * as keys from '../../store/keys.ts';
+import * as keys from '../../store/manage-api-keys.ts';
 import { objectId } from '../object-id.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { plainText } from '../plain-text.ts';

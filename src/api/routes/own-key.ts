@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SCOPES } from '../../domain/scope.ts';
+import { SCOPES } from '../../domain/caller.ts';
 import { defineRoute } from '../route.ts';
 
 const ownKeySchema = z

@@ -5,7 +5,7 @@ import { deliveryIdOf } from '../../domain/ids.ts';
 import { shortText } from '../../ingest/event-input.ts';
 import { orderKey } from '../../routing/order-key.ts';
 import { findEndpointRef } from '../../store/endpoint-refs.ts';
-import { listPausedKeys as list, type PausedKey, resumeKeys as resume } from '../../store/paused-keys.ts';
+import { listPausedKeys as list, type PausedKey, resumeKeys as resume } from '../../store/paused-order-keys.ts';
 import { objectId } from '../object-id.ts';
 import { pageOf, pagingQuery, readPage } from '../paging.ts';
 import { defineRoute } from '../route.ts';

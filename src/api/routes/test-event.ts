@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import type { Caller, TenantRef } from '../../domain/caller.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { deliveryIdOf, uuidFloor } from '../../domain/ids.ts';
 import { type Member, objectMembers } from '../../domain/json-slices.ts';
-import type { Caller, TenantRef } from '../../domain/scope.ts';
 import { CheckBudget } from '../../event-types/check-budget.ts';
 import { type AcceptDependencies, type RawEvent, type Sealed, seal } from '../../ingest/accept.ts';
 import { areCurrent } from '../../ingest/check-type.ts';

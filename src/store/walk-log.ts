@@ -14,7 +14,7 @@ export interface WalkFilter {
 }
 
 /** All deliveries of a tenant, by walking its events. */
-export async function logKeys(
+export async function walkLog(
   pool: pg.Pool,
   range: KeyRange,
   filter: WalkFilter,
@@ -31,7 +31,7 @@ export async function logKeys(
   );
   const wanted = filter.type === undefined ? rows : rows.filter(({ type }) => type === filter.type);
   const uuids = wanted.slice(0, most).map(({ id }) => id);
-  const found = await eventKeys(pool, range.tenantNum, uuids, start, size, filter);
+  const found = await walkEvents(pool, range.tenantNum, uuids, start, size, filter);
   if (found.resume !== null) return found;
   const isCut = wanted.length > most;
   if (!isCut && rows.length < looked) return found;
@@ -71,7 +71,7 @@ const OF_NEIGHBOURS = ordered(
 const OF_SCATTERED = ordered(`${TRIED} UNION ${waitingOf('event_id = ANY($2::uuid[])')} UNION ${TO_EXPAND}`);
 
 /** Deliveries of these events (newest first) after a position. `resume` is null when all of them were given. */
-export async function eventKeys(
+export async function walkEvents(
   pool: pg.Pool,
   tenantNum: number,
   eventUuids: readonly string[],

@@ -1,8 +1,8 @@
+import type { Scope, TenantRef } from '../domain/caller.ts';
 import { newId } from '../domain/ids.ts';
-import type { Scope, TenantRef } from '../domain/scope.ts';
-import { makeKey } from './api-keys.ts';
 import { appendAudit } from './audit.ts';
 import type { Clock } from './clock.ts';
+import { makeKey } from './find-api-keys.ts';
 import type { PrismaClient } from './prisma.ts';
 import { holdTenant } from './tenants.ts';
 import { transactionTime } from './transaction-time.ts';

@@ -37,7 +37,11 @@ const DROP = `
  * @param signal ends it after the statement that is under way
  * @returns how many were forgotten; fewer than there are when another process makes a pass.
  */
-export async function dropExpiredKeys(pool: pg.Pool, beforeUuid: string, signal?: AbortSignal): Promise<number> {
+export async function dropExpiredIdempotencyKeys(
+  pool: pg.Pool,
+  beforeUuid: string,
+  signal?: AbortSignal,
+): Promise<number> {
   const pages = await countPages(pool);
   let total = 0;
   if (!(await isWorthWhile(pool, beforeUuid, pages))) return total;

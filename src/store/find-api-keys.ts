@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type pg from 'pg';
-import type { Scope } from '../domain/scope.ts';
+import type { Scope } from '../domain/caller.ts';
 import { plainArray } from './plain-array.ts';
 
 /** `phk_<12 letters to look it up by>_<43 letters that only its owner knows>` */

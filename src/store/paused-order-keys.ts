@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TenantRef } from '../domain/scope.ts';
+import type { TenantRef } from '../domain/caller.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { inTransaction } from './in-transaction.ts';
 import { type BringUp, promoteAfter } from './order.ts';
