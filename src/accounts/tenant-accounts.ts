@@ -1,5 +1,5 @@
 import { KeptMap } from './kept-map.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { SpendingBucket } from './spending-bucket.ts';
 
 export interface AccountTerms {
   readonly perSecond: number;
@@ -10,13 +10,13 @@ export interface AccountTerms {
 /** What work may cost whose cost tenants choose: an account for each tenant, by itself. One that is full again is as if it had never been. */
 export class TenantAccounts {
   readonly #nowMs: () => number;
-  readonly #buckets: KeptMap<TokenBucket>;
+  readonly #buckets: KeptMap<SpendingBucket>;
 
   /** @param nowMs a clock that never steps back */
   constructor({ perSecond, atOnce }: AccountTerms, nowMs: () => number) {
     this.#nowMs = nowMs;
     this.#buckets = new KeptMap(
-      () => new TokenBucket(perSecond, atOnce, nowMs()),
+      () => new SpendingBucket(perSecond, atOnce, nowMs()),
       (bucket) => bucket.fullInMs(nowMs()) === 0,
     );
   }

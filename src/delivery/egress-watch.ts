@@ -4,7 +4,7 @@ import { FaultRuns } from './fault-runs.ts';
 /** Kinds of failure that may be ours: a resolver that is down, a network that is gone, connections that lead nowhere. That of the egress proxy is. */
 export type EgressFault = 'dns' | 'network' | 'connect_timeout' | 'proxy';
 
-export interface EgressVerdict {
+export interface FaultVerdict {
   /** Whether it is our own fault as far as one can tell. */
   readonly isOurs: boolean;
   /** How long the endpoint has met with such faults and nothing else, in ms; 0 where this is none. */
@@ -32,7 +32,7 @@ const MAX_REMEMBERED = 50_000;
 /** How exactly it is known when an outcome came. */
 const GRAIN_MS = 1_000;
 
-const NOT_TRIED: EgressVerdict = { isOurs: false, lastsMs: 0, change: null };
+const NOT_TRIED: FaultVerdict = { isOurs: false, lastsMs: 0, change: null };
 
 /**
  * Tells a fault of our own egress from faults of endpoints: when most endpoints that were tried lately, of most tenants, fail alike, in a
@@ -52,7 +52,7 @@ export class EgressWatch {
     { num, tenantNum }: { readonly num: number; readonly tenantNum: number },
     outcome: Outcome,
     nowMs: number,
-  ): EgressVerdict {
+  ): FaultVerdict {
     if (isSilence(outcome) && this.#held?.fault === 'connect_timeout')
       return { isOurs: true, lastsMs: this.#runs.goOn(num, nowMs), change: null };
     const fault = faultOf(outcome);

@@ -9,8 +9,8 @@ import {
   type SavedBreaker,
 } from './breaker.ts';
 import { CongestionWindow } from './congestion-window.ts';
+import { EndpointRateBucket, type SavedBucket } from './endpoint-rate-bucket.ts';
 import { parseRetryAfter } from './retry-policy.ts';
-import { type SavedBucket, TokenBucket } from './token-bucket.ts';
 import { isWornOut, restoreWear, type SavedWear, type Wear, wearAfterFailure } from './wear.ts';
 
 /** What an endpoint's settings allow. */
@@ -75,7 +75,7 @@ export class Gate {
   readonly #breaker: Breaker;
   readonly #window = new CongestionWindow();
   #limits: GateLimits;
-  #bucket: TokenBucket | null;
+  #bucket: EndpointRateBucket | null;
   #wear: Wear | null;
   #isDirty = false;
   #hasNews = false;
@@ -222,7 +222,7 @@ export class Gate {
       return null;
     }
     const untilMs = nowMs + Math.min(waitMs, LONGEST_THROTTLE_MS);
-    this.#bucket ??= new TokenBucket(UNLIMITED, nowMs);
+    this.#bucket ??= new EndpointRateBucket(UNLIMITED, nowMs);
     const wasThrottled = (this.#bucket.throttledUntilMs(nowMs) ?? 0) > nowMs;
     if (!this.#bucket.throttleUntil(untilMs)) return null;
     this.#isDirty = true;
@@ -249,10 +249,10 @@ export class Gate {
   }
 }
 
-function bucketOf(saved: SavedBucket | null, rate: RateLimit | null, nowMs: number): TokenBucket | null {
+function bucketOf(saved: SavedBucket | null, rate: RateLimit | null, nowMs: number): EndpointRateBucket | null {
   if (rate === null && saved === null) return null;
   const limit = rate === null ? UNLIMITED : { perSecond: rate.perSecond, burst: burstOf(rate) };
-  return TokenBucket.restore(saved, limit, nowMs);
+  return EndpointRateBucket.restore(saved, limit, nowMs);
 }
 
 function burstOf({ perSecond, burst }: RateLimit): number {

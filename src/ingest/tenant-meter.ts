@@ -1,4 +1,4 @@
-import { TokenBucket } from '../accounts/token-bucket.ts';
+import { SpendingBucket } from '../accounts/spending-bucket.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { IngestLimits } from '../domain/ingest-limits.ts';
 
@@ -19,8 +19,8 @@ const NO_HEADERS = {};
 export class TenantMeter {
   #limits: IngestLimits;
   #share = 1;
-  readonly #events: TokenBucket;
-  readonly #bytes: TokenBucket;
+  readonly #events: SpendingBucket;
+  readonly #bytes: SpendingBucket;
   #asked = 0;
   #demand = 0;
   #waiting = 0;
@@ -31,8 +31,8 @@ export class TenantMeter {
   constructor(limits: IngestLimits, share: number, nowMs: number) {
     this.#limits = limits;
     this.#share = share;
-    this.#events = new TokenBucket((limits.eventsPerSecond ?? 1) * share, limits.burstEvents * share, nowMs);
-    this.#bytes = new TokenBucket((limits.bytesPerSecond ?? 1) * share, limits.burstBytes * share, nowMs);
+    this.#events = new SpendingBucket((limits.eventsPerSecond ?? 1) * share, limits.burstEvents * share, nowMs);
+    this.#bytes = new SpendingBucket((limits.bytesPerSecond ?? 1) * share, limits.burstBytes * share, nowMs);
     this.usedMs = nowMs;
   }
 
@@ -113,7 +113,7 @@ export class TenantMeter {
     if (!this.hasRate && backlog === null) return NO_HEADERS;
     const policies: string[] = [];
     const states: string[] = [];
-    const add = (name: string, unit: string, perSecond: number, burst: number, bucket: TokenBucket) => {
+    const add = (name: string, unit: string, perSecond: number, burst: number, bucket: SpendingBucket) => {
       const left = Math.min(burst, Math.floor(bucket.left(nowMs) / this.#share));
       policies.push(`"${name}";q=${burst};w=${Math.ceil(burst / perSecond)};qu="${unit}"`);
       states.push(`"${name}";r=${left};t=${Math.ceil(bucket.fullInMs(nowMs) / 1000)}`);

@@ -56,7 +56,7 @@ export interface GateChange {
   readonly untilMs?: number;
 }
 
-export interface SetAsideDelivery {
+export interface SetAsideDeliveryFact {
   readonly eventUuid: string;
   readonly endpointNum: number;
   /** Workers that died while they tried it. */
@@ -83,7 +83,7 @@ export interface SettledFact {
   readonly decision: Decision;
 }
 
-export interface EgressChange {
+export interface EgressChangeFact {
   readonly kind: 'held' | 'released';
   readonly fault: string;
   readonly failing: number;

@@ -7,13 +7,13 @@ import { countSettled } from './count-settled.ts';
 import type {
   AcceptedEvent,
   AttemptIds,
-  EgressChange,
+  EgressChangeFact,
   ExpiredOfEndpoint,
   FailedRequest,
   FinishedAttempt,
   GateChange,
   MisfitEvent,
-  SetAsideDelivery,
+  SetAsideDeliveryFact,
   SettledFact,
   ToldNotices,
   ValidatedEndpoint,
@@ -139,7 +139,7 @@ export class Observer {
     this.metrics.deliveries.fetchSeconds.observe(ms / 1000);
   }
 
-  egressChanged({ kind, ...details }: EgressChange): void {
+  egressChanged({ kind, ...details }: EgressChangeFact): void {
     this.#lines.tell(`egress.${kind}`, details);
     this.metrics.deliveries.egressHeld.set(kind === 'held' ? 1 : 0);
   }
@@ -214,7 +214,7 @@ export class Observer {
   }
 
   /** A delivery that killed its worker again and again is tried no more before someone retries it by hand. */
-  deliverySetAside({ eventUuid, endpointNum, strikes }: SetAsideDelivery): void {
+  deliverySetAside({ eventUuid, endpointNum, strikes }: SetAsideDeliveryFact): void {
     this.metrics.deliveries.setAside.inc();
     this.#lines.tell('delivery.set_aside', { delivery_id: deliveryIdOf(eventUuid, endpointNum), crashes: strikes });
   }

@@ -75,7 +75,7 @@ export interface DueRows {
 }
 
 /** What a fetch does not want: rows of endpoints that are flooded (`parkEndpoints`), of tenants that have their share of memory, and those in memory. */
-export interface PassedOver {
+export interface FetchExclusions {
   readonly endpoints: readonly number[];
   readonly tenants: readonly number[];
   readonly rows: readonly DeliveryKey[];
@@ -148,9 +148,13 @@ const FETCH_DUE_UNTIL = {
 
 /**
  * Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks.
- * @param over whose rows are passed over
+ * @param excluded rows that are not read
  */
-export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over: PassedOver): Promise<DueRows> {
+export async function fetchDue(
+  pool: pg.Pool,
+  lanes: readonly LaneFetch[],
+  excluded: FetchExclusions,
+): Promise<DueRows> {
   const isInParts = lanes.some(({ untilMs }) => untilMs !== undefined);
   const untilMs = () => plainArray(lanes.map((fetch) => fetch.untilMs ?? 'Infinity'));
   const { rows } = await pool.query<DueRow>({
@@ -161,10 +165,10 @@ export async function fetchDue(pool: pg.Pool, lanes: readonly LaneFetch[], over:
       plainArray(lanes.map((fetch) => fetch.after.eventUuid)),
       plainArray(lanes.map((fetch) => fetch.after.endpointNum)),
       plainArray(lanes.map((fetch) => fetch.limit)),
-      plainArray(over.endpoints),
-      plainArray(over.tenants),
-      ...valuesOf(KEYS, over.rows),
-      plainArray(lanes.map((fetch) => looksOf(fetch, lanes.length, over.rows.length))),
+      plainArray(excluded.endpoints),
+      plainArray(excluded.tenants),
+      ...valuesOf(KEYS, excluded.rows),
+      plainArray(lanes.map((fetch) => looksOf(fetch, lanes.length, excluded.rows.length))),
       ...(isInParts ? [untilMs()] : []),
     ],
   });

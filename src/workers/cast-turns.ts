@@ -1,5 +1,5 @@
 import { KeptMap } from '../accounts/kept-map.ts';
-import { TokenBucket } from '../accounts/token-bucket.ts';
+import { SpendingBucket } from '../accounts/spending-bucket.ts';
 import type { CastLedger } from '../store/targets.ts';
 
 /** Places that casts may look at in a second, of one tenant and of all together: some 0.05 µs each, so that they take half of a process and two thirds. */
@@ -16,9 +16,9 @@ const LONG_PER_SECOND = 20_000;
 
 /** A tenant for whose endpoints events are cast. */
 interface Caster {
-  readonly own: TokenBucket;
+  readonly own: SpendingBucket;
   /** Of what its casts cost beyond short ones. */
-  readonly long: TokenBucket;
+  readonly long: SpendingBucket;
   isKnown: boolean;
 }
 
@@ -30,19 +30,19 @@ interface Caster {
  */
 export class CastTurns implements CastLedger {
   readonly #nowMs: () => number;
-  readonly #all: TokenBucket;
-  readonly #short: TokenBucket;
+  readonly #all: SpendingBucket;
+  readonly #short: SpendingBucket;
   readonly #casters: KeptMap<Caster>;
 
   /** @param nowMs a clock that never steps back */
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
-    this.#all = new TokenBucket(ALL_PER_SECOND, AT_ONCE, nowMs());
-    this.#short = new TokenBucket(SHORT_PER_SECOND, AT_ONCE, nowMs());
+    this.#all = new SpendingBucket(ALL_PER_SECOND, AT_ONCE, nowMs());
+    this.#short = new SpendingBucket(SHORT_PER_SECOND, AT_ONCE, nowMs());
     this.#casters = new KeptMap(
       (): Caster => ({
-        own: new TokenBucket(TENANT_PER_SECOND, AT_ONCE, nowMs()),
-        long: new TokenBucket(LONG_PER_SECOND, SHORT, nowMs()),
+        own: new SpendingBucket(TENANT_PER_SECOND, AT_ONCE, nowMs()),
+        long: new SpendingBucket(LONG_PER_SECOND, SHORT, nowMs()),
         isKnown: false,
       }),
       ({ own, long }) => Math.max(own.fullInMs(nowMs()), long.fullInMs(nowMs())) === 0,

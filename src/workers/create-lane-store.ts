@@ -51,9 +51,9 @@ type ReadStore = Pick<
 
 function reads({ context: { workerPool: pool, bodies, observe } }: LaneStoreOptions): ReadStore {
   return {
-    fetchDue: async (fetches, over) => {
+    fetchDue: async (fetches, excluded) => {
       const since = performance.now();
-      const found = await fetchDue(pool, fetches, over);
+      const found = await fetchDue(pool, fetches, excluded);
       observe.fetched(performance.now() - since);
       return found;
     },

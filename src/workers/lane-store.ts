@@ -2,7 +2,7 @@ import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { EndpointState } from '../store/endpoint-states.ts';
 import type { GivenUp } from '../store/give-up.ts';
 import type { AcquiredLane, GivenLane, Heartbeat, LaneLease } from '../store/lanes.ts';
-import type { Cursor, DueDelivery, DueRows, LaneFetch, PassedOver } from '../store/mailbox.ts';
+import type { Cursor, DueDelivery, DueRows, FetchExclusions, LaneFetch } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
 import type { ParkedFlood, ParkedRows } from '../store/park.ts';
 import type { ParkedFetch } from '../store/parked-rows.ts';
@@ -16,7 +16,7 @@ export interface LaneStore {
   acquire(lanes: readonly number[]): Promise<AcquiredLane[]>;
   heartbeat(leases: readonly LaneLease[]): Promise<Heartbeat>;
   release(lanes: readonly GivenLane[]): Promise<void>;
-  fetchDue(fetches: readonly LaneFetch[], over: PassedOver): Promise<DueRows>;
+  fetchDue(fetches: readonly LaneFetch[], excluded: FetchExclusions): Promise<DueRows>;
   fetchParked(fetches: readonly ParkedFetch[], held: readonly DeliveryKey[]): Promise<DueDelivery[]>;
   /** @returns those that it parked, as they are now. */
   park(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<readonly ParkedRows[]>;

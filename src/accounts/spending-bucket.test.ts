@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { TokenBucket } from './token-bucket.ts';
+import { SpendingBucket } from './spending-bucket.ts';
 
 /** What a greedy caller gets: the cost of each thing that was let through, and when. */
 function play(perSecond: number, burst: number, asks: readonly { afterMs: number; cost: number }[]) {
-  const bucket = new TokenBucket(perSecond, burst, 0);
+  const bucket = new SpendingBucket(perSecond, burst, 0);
   const spent: { atMs: number; cost: number }[] = [];
   let nowMs = 0;
   for (const { afterMs, cost } of asks) {
@@ -56,7 +56,7 @@ test('who waits as long as he was told gets what he asked for, and not a moment 
       fc.integer({ min: 1, max: 1_000 }),
       fc.double({ min: 0.01, max: 1, noNaN: true }),
       (perSecond, burst, part) => {
-        const bucket = new TokenBucket(perSecond, burst, 0);
+        const bucket = new SpendingBucket(perSecond, burst, 0);
         bucket.spend(burst, 0);
         const waitMs = bucket.waitMs(burst * part, 0);
         expect(bucket.waitMs(burst * part, waitMs * 0.99)).toBeGreaterThan(0);
@@ -77,7 +77,7 @@ test('a caller who always asks gets the whole rate', () => {
 });
 
 test('what costs more than the burst waits for a full bucket, and is paid for afterwards', () => {
-  const bucket = new TokenBucket(10, 5, 0);
+  const bucket = new SpendingBucket(10, 5, 0);
   expect(bucket.waitMs(20, 0)).toBe(0);
   bucket.spend(20, 0);
   expect(bucket.left(0)).toBe(0);
@@ -86,7 +86,7 @@ test('what costs more than the burst waits for a full bucket, and is paid for af
 });
 
 test('a smaller burst takes what is over it, a larger one gives nothing, and a clock that stands still gives nothing', () => {
-  const bucket = new TokenBucket(1, 100, 1_000);
+  const bucket = new SpendingBucket(1, 100, 1_000);
   bucket.configure(1, 10, 1_000);
   bucket.configure(1, 100, 1_000);
   expect(bucket.left(1_000)).toBe(10);

@@ -2,7 +2,7 @@
  * A token bucket: it fills by `perSecond` up to `burst`, and what is spent leaves it. In any window of t seconds at most
  * burst + perSecond × t is spent, as long as nothing costs more than the burst. Time is the caller's, in ms, and must not run backwards.
  */
-export class TokenBucket {
+export class SpendingBucket {
   #perSecond: number;
   #burst: number;
   #tokens: number;

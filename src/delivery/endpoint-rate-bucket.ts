@@ -17,7 +17,7 @@ const PATIENCE_MS = 5_000;
  *
  * Pure: it holds no timers and reads no clock. Time is in ms on Postgres's clock.
  */
-export class TokenBucket {
+export class EndpointRateBucket {
   readonly #limit: RateLimit;
   // What is taken is counted and subtracted from what has come since a fixed start: adding up fractions would drift.
   #startMs: number;
@@ -34,9 +34,9 @@ export class TokenBucket {
   }
 
   /** The bucket as `save` left it, filled since then; a full one for null. Tokens beyond a new, smaller burst are lost. */
-  static restore(saved: SavedBucket | null, limit: RateLimit, nowMs: number): TokenBucket {
-    if (saved === null) return new TokenBucket(limit, nowMs);
-    const bucket = new TokenBucket(limit, saved.atMs);
+  static restore(saved: SavedBucket | null, limit: RateLimit, nowMs: number): EndpointRateBucket {
+    if (saved === null) return new EndpointRateBucket(limit, nowMs);
+    const bucket = new EndpointRateBucket(limit, saved.atMs);
     bucket.#startTokens = saved.tokens;
     bucket.#throttledUntilMs = saved.throttledUntilMs;
     bucket.#observe(nowMs);
