@@ -73,7 +73,7 @@ test('an endpoint that nothing is known of is sent to at once, whatever others a
   expect([sentTo([QUIET]), sentTo([LATE])]).toEqual([3, 3]);
 });
 
-test('what is under way to others takes no place from the tries of those that are held', async () => {
+test('requests to healthy endpoints use up no tries of held ones', async () => {
   slow.add(BUSY);
   await bringAboutHold();
   store(BUSY, 200);
