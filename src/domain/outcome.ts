@@ -71,3 +71,10 @@ export type Decision =
   | { readonly kind: 'disable'; readonly reason: string }
   /** The delivery will never be made: its endpoint, tenant or payload is gone, or someone cancelled it. */
   | { readonly kind: 'cancel' };
+
+/** A decision after which the delivery stays in the mailbox. All others end it. */
+export type StayingDecision = Extract<Decision, { readonly delayMs: number }>;
+
+export function staysInMailbox(decision: Decision): decision is StayingDecision {
+  return 'delayMs' in decision;
+}

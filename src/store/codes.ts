@@ -1,5 +1,5 @@
 import type { NoticeKind } from '../domain/notice.ts';
-import { type Decision, type Outcome, outcomeWord } from '../domain/outcome.ts';
+import { type Decision, type Outcome, outcomeWord, type StayingDecision } from '../domain/outcome.ts';
 
 /** How outcomes and decisions are written in the `attempts` table: small numbers, because there is a row per attempt. Never renumber. */
 
@@ -32,6 +32,14 @@ export const DECISION = {
 
 /** Of the attempts with one of these decisions, the last one says how a delivery ended: a condition in SQL. */
 export const ENDING = `decision IN (${DECISION.done}, ${DECISION.deadLetter}, ${DECISION.cancel})`;
+
+const STAYING = {
+  retry: DECISION.retry,
+  postpone: DECISION.postpone,
+} as const satisfies Record<StayingDecision['kind'], number>;
+
+/** The decisions after which the delivery stays in the mailbox (`staysInMailbox`): a list in SQL. */
+export const STAYING_DECISIONS = `(${Object.values(STAYING).join(', ')})`;
 
 /** How notices are written in `system_notices` and `announcements`. Never renumber. */
 export const NOTICE_CODES = {

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { staysInMailbox } from '../domain/outcome.ts';
 import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
 import { isFaultOfData } from './data-errors.ts';
 import { byKey } from './delivery-keys.ts';
@@ -13,8 +14,8 @@ import type { SettledAttempt } from './settle.ts';
 
 /** What became of a delivery whose attempt could not be recorded. */
 export interface GivenUp {
-  /** Whether those that are kept in order behind it wait for a person, or only the table knows. */
-  readonly pauses: boolean;
+  /** True: its key is paused, or may be. The next letter must not be freed from memory; the table decides. */
+  readonly mayPauseKey: boolean;
   /** Whether it ended as a dead letter: not where it was delivered, was gone already, or went with the day of its event. */
   readonly isDeadLetter: boolean;
 }
@@ -64,10 +65,10 @@ interface Row {
 export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<GivenUp> {
   const { rows, isDeadLetter } = await end(pool, attempt, reason);
   // It was cancelled, or ended here before by a call whose answer was lost: then its key may be paused.
-  if (rows[0] === undefined) return { pauses: true, isDeadLetter: false };
+  if (rows[0] === undefined) return { mayPauseKey: true, isDeadLetter: false };
   const { pauses } = rows[0];
   if (!pauses) await promote(pool, orderKeysOf(rows));
-  return { pauses, isDeadLetter };
+  return { mayPauseKey: pauses, isDeadLetter };
 }
 
 /**
@@ -109,7 +110,7 @@ async function end(
 ): Promise<{ readonly rows: readonly Row[]; readonly isDeadLetter: boolean }> {
   const { outcome, decision } = attempt;
   const key = [attempt.endpointNum, attempt.eventUuid, attempt.attempt - 1];
-  const final = 'delayMs' in decision ? DECISION.deadLetter : decisionCode(decision);
+  const final = staysInMailbox(decision) ? DECISION.deadLetter : decisionCode(decision);
   try {
     const { rows } = await pool.query<Row>(GIVE_UP, [...key, outcomeCode(outcome), final, reason]);
     return { rows, isDeadLetter: final === DECISION.deadLetter };

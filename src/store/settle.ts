@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import type { Decision, Outcome } from '../domain/outcome.ts';
+import { type Decision, type Outcome, staysInMailbox } from '../domain/outcome.ts';
 import { bigints, booleans, doubles, ints, smallints, texts, uuids } from './binary-array.ts';
-import { DECISION, decisionCode, NOTICE_CODES, outcomeCode } from './codes.ts';
+import { DECISION, decisionCode, NOTICE_CODES, outcomeCode, STAYING_DECISIONS } from './codes.ts';
 import { column, sparseColumn, valuesOf } from './columns.ts';
 import { byKey } from './delivery-keys.ts';
 import { forgetDelivered } from './forget-delivered.ts';
@@ -28,15 +28,15 @@ export interface SettledAttempt {
   readonly decision: Decision;
   /** What the tenant is told of it, if it counts. */
   readonly notice: DeliveryNotice | null;
-  /** Whether those that are kept in order behind it wait for a person, now that it is dead-lettered, as far as is known here. */
-  readonly pauses: boolean;
+  /**
+   * True: it is dead-lettered, and its endpoint may pause this key then. The next letter must not be freed from memory; the table decides,
+   * by what the endpoint's settings are when the attempt is written.
+   */
+  readonly mayPauseKey: boolean;
 }
 
 /** `delivery.recovered` is not among them: whether a delivery was said to be failing stands in its row. */
 export type DeliveryNotice = 'delivery.failing' | 'delivery.dead_lettered';
-
-/** Decisions after which the delivery stays in the mailbox. */
-const GOES_ON = `(${DECISION.retry}, ${DECISION.postpone})`;
 
 // `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
 // A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
@@ -51,20 +51,20 @@ const settleText = (known: string) => `
     SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
   ),
   given AS MATERIALIZED (
-    SELECT a.*, CASE WHEN a.decision IN ${GOES_ON} THEN date_trunc('milliseconds', now()) + a.delay_ms * interval '1 ms' END AS due_at
+    SELECT a.*, CASE WHEN a.decision IN ${STAYING_DECISIONS} THEN date_trunc('milliseconds', now()) + a.delay_ms * interval '1 ms' END AS due_at
       FROM (SELECT generate_subscripts($3::uuid[], 1) AS n, unnest($3::uuid[]) AS event_id, unnest($4::int[]) AS endpoint_num, unnest($5::int[]) AS tenant_num,
                    unnest($6::smallint[]) AS lane, unnest($7::smallint[]) AS attempt, unnest($8::float8[]) AS started_ms,
                    unnest($9::smallint[]) AS outcome, unnest($10::smallint[]) AS decision, unnest($11::float8[]) AS delay_ms,
                    unnest($12::smallint[]) AS status, unnest($13::int[]) AS dns_ms, unnest($14::int[]) AS connect_ms,
                    unnest($15::int[]) AS first_byte_ms, unnest($16::int[]) AS total_ms, unnest($17::text[]) AS detail, unnest($18::text[]) AS headers,
-                   unnest($19::int[]) AS body_start, unnest($20::int[]) AS body_length, unnest($22::smallint[]) AS notice, unnest($23::boolean[]) AS pauses,
+                   unnest($19::int[]) AS body_start, unnest($20::int[]) AS body_length, unnest($22::smallint[]) AS notice, unnest($23::boolean[]) AS may_pause,
                    unnest($24::boolean[]) AS replayed) a
      WHERE a.lane IN (SELECT lane FROM held)
   ),
   removed AS (
     DELETE FROM mailbox m USING given g
-     WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt - 1 AND g.decision NOT IN ${GOES_ON}
-    RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, m.order_key, m.seq, g.pauses,
+     WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt - 1 AND g.decision NOT IN ${STAYING_DECISIONS}
+    RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, m.order_key, m.seq, g.may_pause,
               CASE WHEN g.decision = ${DECISION.done} AND m.failing_since IS NOT NULL THEN ${NOTICE_CODES['delivery.recovered']} ELSE g.notice END AS notice
   ),
   rescheduled AS (
@@ -72,16 +72,16 @@ const settleText = (known: string) => `
                          replay_num = CASE WHEN g.decision = ${DECISION.postpone} THEN m.replay_num END,
                          failing_since = coalesce(m.failing_since, CASE WHEN g.notice IS NOT NULL THEN g.attempt END)
       FROM given g
-     WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt - 1 AND g.decision IN ${GOES_ON}
+     WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt - 1 AND g.decision IN ${STAYING_DECISIONS}
     RETURNING g.n, g.tenant_num, g.endpoint_num, g.event_id, g.attempt, CASE WHEN m.failing_since = g.attempt THEN g.notice END AS notice
   ),
   pausing AS MATERIALIZED (
-    SELECT e.num FROM removed r JOIN endpoints e ON e.num = ANY (ARRAY[r.endpoint_num]) WHERE r.pauses AND e.on_dead_letter = 'pause' FOR SHARE OF e
+    SELECT e.num FROM removed r JOIN endpoints e ON e.num = ANY (ARRAY[r.endpoint_num]) WHERE r.may_pause AND e.on_dead_letter = 'pause' FOR SHARE OF e
   ),
   paused AS (
     INSERT INTO paused_keys (endpoint_num, order_key, event_id, seq)
     SELECT endpoint_num, order_key, event_id, seq FROM removed
-     WHERE pauses AND order_key IS NOT NULL AND endpoint_num IN (SELECT num FROM pausing)
+     WHERE may_pause AND order_key IS NOT NULL AND endpoint_num IN (SELECT num FROM pausing)
     ON CONFLICT DO NOTHING
   ),
   told AS (
@@ -161,7 +161,7 @@ const ATTEMPTS = [
   column(doubles, (a: SettledAttempt) => a.startedAtMs),
   column(smallints, (a: SettledAttempt) => outcomeCode(a.outcome)),
   column(smallints, (a: SettledAttempt) => decisionCode(a.decision)),
-  column(doubles, (a: SettledAttempt) => ('delayMs' in a.decision ? a.decision.delayMs : 0)),
+  column(doubles, (a: SettledAttempt) => (staysInMailbox(a.decision) ? a.decision.delayMs : 0)),
 ];
 const RESPONSES = [
   sparseColumn(smallints, (row: AttemptColumns) => row.status),
@@ -176,7 +176,7 @@ const BODY_STARTS = column(ints, (start: number) => start);
 const BODY_LENGTHS = column(ints, (row: AttemptColumns) => row.body.length);
 const CONSEQUENCES = [
   sparseColumn(smallints, ({ notice }: SettledAttempt) => (notice === null ? null : NOTICE_CODES[notice])),
-  sparseColumn(booleans, ({ pauses }: SettledAttempt) => pauses || null),
+  sparseColumn(booleans, ({ mayPauseKey }: SettledAttempt) => mayPauseKey || null),
   sparseColumn(booleans, ({ isReplay }: SettledAttempt) => isReplay || null),
 ];
 

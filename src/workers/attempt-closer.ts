@@ -97,7 +97,7 @@ export class AttemptCloser {
       outcome,
       decision,
       notice: noticeOf(decision, due.step, body.body),
-      pauses: due.order !== null && target?.onDeadLetter === 'pause' && isDeadLettering(decision),
+      mayPauseKey: due.order !== null && target?.onDeadLetter === 'pause' && isDeadLettering(decision),
     };
     this.#options.settle(attempt);
     this.#options.onAttempt(attempt, {

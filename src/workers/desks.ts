@@ -1,6 +1,6 @@
 import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
-import type { AttemptTiming, Outcome } from '../domain/outcome.ts';
+import { type AttemptTiming, type Outcome, staysInMailbox } from '../domain/outcome.ts';
 import type { AttemptIds } from '../observability/facts.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
@@ -195,15 +195,15 @@ export class Desks {
   settled(attempt: SettledAttempt, isWritten: boolean): Lane | undefined {
     const held = this.#held.letGo(attempt);
     const desk = this.list.get(attempt.endpointNum);
-    if (desk?.wasFlooded === true && 'delayMs' in attempt.decision) desk.markParked();
+    if (desk?.wasFlooded === true && staysInMailbox(attempt.decision)) desk.markParked();
     if (isWritten && desk !== undefined && held?.order != null) this.#advance(desk, held.order, attempt);
     return held?.lane;
   }
 
-  #advance(desk: Desk, order: OrderPlace, { decision, pauses }: SettledAttempt): void {
-    const isOver = !('delayMs' in decision) && !pauses;
+  #advance(desk: Desk, order: OrderPlace, { decision, mayPauseKey }: SettledAttempt): void {
+    const isOver = !staysInMailbox(decision) && !mayPauseKey;
     // The endpoint may have been told to go on meanwhile: the table knows.
-    if (pauses) this.aside.ask(desk.num, order.key);
+    if (mayPauseKey) this.aside.ask(desk.num, order.key);
     this.#clearer.follow(desk, order, isOver ? desk.lines.ended(order) : desk.lines.left(order));
     this.#dispatcher.run();
   }

@@ -44,7 +44,7 @@ export interface LaneStore {
   /** @returns those that are in the mailbox no longer as they were read. */
   putOnTrial(leases: readonly LaneLease[], deliveries: readonly TriedDelivery[]): Promise<DeliveryKey[]>;
   clearSuspects(leases: readonly LaneLease[], deliveries: readonly DeliveryKey[]): Promise<void>;
-  giveUp(attempt: SettledAttempt, reason: string): Promise<Pick<GivenUp, 'pauses'>>;
+  giveUp(attempt: SettledAttempt, reason: string): Promise<Pick<GivenUp, 'mayPauseKey'>>;
   leaveDropped(attempts: readonly SettledAttempt[]): Promise<void>;
   /** See `disableEndpoint`. */
   disableEndpoint(endpointNum: number, reason: string, resets: number): Promise<boolean>;

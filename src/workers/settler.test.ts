@@ -44,7 +44,7 @@ function attempt(endpointNum: number, lane = 0, bytes = 0, day = 20_000): Settle
     outcome,
     decision: { kind: 'done' },
     notice: null,
-    pauses: false,
+    mayPauseKey: false,
   };
 }
 
@@ -57,13 +57,13 @@ function settlerOf(write: Write): Settler {
     nowMs: () => NOW,
     giveUp: async (attempt) => {
       givenUp.push(attempt.endpointNum);
-      return { pauses: false };
+      return { mayPauseKey: false };
     },
     leaveDropped: async (attempts) => void left.push(attempts.map(({ endpointNum }) => endpointNum)),
     onSettled: (done, isWritten) => {
       expect(settled.has(done.endpointNum)).toBe(false);
       settled.set(done.endpointNum, isWritten);
-      if (done.pauses) pausing.push(done.endpointNum);
+      if (done.mayPauseKey) pausing.push(done.endpointNum);
     },
     onFailure: (_error, attempts) => failures.push(attempts),
   });
@@ -196,7 +196,7 @@ test('a delivery whose attempt cannot be written is over, though it was to be re
     write: async () => {
       throw Object.assign(new Error('refused'), { code: '22021' });
     },
-    giveUp: async () => ({ pauses: true }),
+    giveUp: async () => ({ mayPauseKey: true }),
     leaveDropped: async () => {},
     leaseOf: (lane) => leases.get(lane),
     nowMs: () => NOW,
@@ -207,7 +207,7 @@ test('a delivery whose attempt cannot be written is over, though it was to be re
   settler.add(attempt(2));
   await time.pass(100);
   expect(seen).toMatchObject([
-    { endpointNum: 1, decision: { kind: 'dead_letter' }, pauses: true },
+    { endpointNum: 1, decision: { kind: 'dead_letter' }, mayPauseKey: true },
     { endpointNum: 2, decision: { kind: 'done' } },
   ]);
   expect(settler.size).toBe(0);

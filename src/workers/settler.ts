@@ -1,4 +1,5 @@
 import { uuidTime } from '../domain/ids.ts';
+import { staysInMailbox } from '../domain/outcome.ts';
 import { isFaultOfData, isOfDroppedDay } from '../store/data-errors.ts';
 import type { GivenUp } from '../store/give-up.ts';
 import type { LaneLease } from '../store/lanes.ts';
@@ -12,7 +13,7 @@ export interface SettlerOptions {
   /** The lease that this process has for a lane now; undefined when it lost it. */
   readonly leaseOf: (lane: number) => LaneLease | undefined;
   /** Ends a delivery whose attempt Postgres refuses for what is in it: kept, it would be made for ever. */
-  readonly giveUp: (attempt: SettledAttempt, reason: string) => Promise<Pick<GivenUp, 'pauses'>>;
+  readonly giveUp: (attempt: SettledAttempt, reason: string) => Promise<Pick<GivenUp, 'mayPauseKey'>>;
   /** Ends deliveries whose attempts Postgres refuses because the day of their events is gone. */
   readonly leaveDropped: (attempts: readonly SettledAttempt[]) => Promise<void>;
   /** Called once for every attempt, written or given up: `isWritten` is false when its lane is not ours any more. */
@@ -140,7 +141,7 @@ export class Settler {
     onFailure(error, batch.length);
     await leaveDropped(batch);
     // Whether its key waits for it, redriven in vain, the table knows.
-    const ended = batch.map((attempt) => endedAs(attempt, { pauses: attempt.decision.kind !== 'done' }));
+    const ended = batch.map((attempt) => endedAs(attempt, { mayPauseKey: attempt.decision.kind !== 'done' }));
     this.#leave(ended, (attempt) => this.#options.leaseOf(attempt.lane) !== undefined);
   }
 
@@ -151,8 +152,8 @@ export class Settler {
 }
 
 /** It is over, whatever was decided before. */
-function endedAs(attempt: SettledAttempt, { pauses }: Pick<GivenUp, 'pauses'>): SettledAttempt {
-  return 'delayMs' in attempt.decision
-    ? { ...attempt, decision: { kind: 'dead_letter' }, pauses }
-    : { ...attempt, pauses };
+function endedAs(attempt: SettledAttempt, { mayPauseKey }: Pick<GivenUp, 'mayPauseKey'>): SettledAttempt {
+  return staysInMailbox(attempt.decision)
+    ? { ...attempt, decision: { kind: 'dead_letter' }, mayPauseKey }
+    : { ...attempt, mayPauseKey };
 }

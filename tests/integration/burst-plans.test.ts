@@ -125,7 +125,7 @@ const attempts = (rows = given, decision: SettledAttempt['decision'] = { kind: '
     },
     decision,
     notice: null,
-    pauses: false,
+    mayPauseKey: false,
   }));
 
 test.each<[string, number, (pool: pg.Pool) => Promise<unknown>]>([

@@ -322,7 +322,7 @@ test('an event stays while a dead letter of it is being copied, though its only 
   const delivered: SettledAttempt = {
     ...TAKEN,
     ...{ eventUuid: event, endpointNum: one.num, tenantNum: tenant.num, lane: 0, attempt: 2, isReplay: false },
-    ...{ startedAtMs: Date.now(), notice: null, pauses: false },
+    ...{ startedAtMs: Date.now(), notice: null, mayPauseKey: false },
   };
   let forgetting: Promise<void> | null = null;
   const slow = through(async (text, run) => {
@@ -663,7 +663,7 @@ async function underWay(id: string, tried = 0) {
   const attemptOf = (end: typeof TAKEN): SettledAttempt => ({
     ...end,
     ...{ eventUuid: old, endpointNum: one.num, tenantNum: tenant.num, lane, attempt: tried + 1, isReplay: false },
-    ...{ startedAtMs: Date.now(), notice: null, pauses: false },
+    ...{ startedAtMs: Date.now(), notice: null, mayPauseKey: false },
   });
   return {
     ...rest,

@@ -53,7 +53,7 @@ function attemptOf(eventUuid: string, outcome: Outcome, decision: Decision): Set
     outcome,
     decision,
     notice: outcome.kind === 'delivered' ? null : 'delivery.failing',
-    pauses: false,
+    mayPauseKey: false,
   };
 }
 
@@ -67,7 +67,7 @@ const retry: Decision = { kind: 'retry', delayMs: 1_000 };
 test('G2: a delivery whose attempt cannot be recorded ends as a dead letter that says why, which is told, and the next in order goes', async () => {
   const first = await addRow(await logEvent(service, tenant));
   const next = await addRow(await logEvent(service, tenant), true);
-  expect(await give(attemptOf(first, unreachable, retry))).toEqual({ pauses: false, isDeadLetter: true });
+  expect(await give(attemptOf(first, unreachable, retry))).toEqual({ mayPauseKey: false, isDeadLetter: true });
   expect(await attempts(first)).toEqual([
     { attempt: 4, outcome: OUTCOME_CODES.tls, decision: DECISION.deadLetter, detail: expect.stringContaining('22021') },
   ]);
@@ -150,7 +150,7 @@ test('where a dead letter pauses its key, one whose attempt cannot be recorded d
   await query(`UPDATE endpoints SET on_dead_letter = 'pause' WHERE num = $1`, [endpoint.num]);
   const first = await addRow(await logEvent(service, tenant));
   const next = await addRow(await logEvent(service, tenant), true);
-  expect(await give(attemptOf(first, unreachable, retry))).toEqual({ pauses: true, isDeadLetter: true });
+  expect(await give(attemptOf(first, unreachable, retry))).toEqual({ mayPauseKey: true, isDeadLetter: true });
   expect(await waiting()).toEqual([{ event_id: next, parked: true }]);
   expect(await query('SELECT event_id FROM paused_keys WHERE endpoint_num = $1', [endpoint.num])).toEqual([
     { event_id: first },
@@ -160,7 +160,7 @@ test('where a dead letter pauses its key, one whose attempt cannot be recorded d
 test('one whose day was dropped goes with its event, and the next in order goes', async () => {
   const old = await addRow(uuidFloor(Date.UTC(2001, 0, 1)).replace(/0$/, '1'));
   const next = await addRow(newUuid(Date.now()), true);
-  expect(await give(attemptOf(old, unreachable, retry))).toEqual({ pauses: false, isDeadLetter: false });
+  expect(await give(attemptOf(old, unreachable, retry))).toEqual({ mayPauseKey: false, isDeadLetter: false });
   expect(await waiting()).toEqual([{ event_id: next, parked: false }]);
 });
 
@@ -187,13 +187,13 @@ test('one that has moved on meanwhile is not taken with its day', async () => {
 test('G5: given up once more, because the first answer was lost, it is said that its key may wait for a person: only the table knows', async () => {
   await query(`UPDATE endpoints SET on_dead_letter = 'pause' WHERE num = $1`, [endpoint.num]);
   const attempt = attemptOf(await addRow(await logEvent(service, tenant)), unreachable, retry);
-  expect(await give(attempt)).toEqual({ pauses: true, isDeadLetter: true });
-  expect(await give(attempt)).toEqual({ pauses: true, isDeadLetter: false });
+  expect(await give(attempt)).toEqual({ mayPauseKey: true, isDeadLetter: true });
+  expect(await give(attempt)).toEqual({ mayPauseKey: true, isDeadLetter: false });
   expect(await attempts(attempt.eventUuid)).toHaveLength(1);
 });
 
 test('one that was cancelled meanwhile changes nothing, and only the table knows who is next of its key', async () => {
   const uuid = await logEvent(service, tenant);
-  expect(await give(attemptOf(uuid, unreachable, retry))).toEqual({ pauses: true, isDeadLetter: false });
+  expect(await give(attemptOf(uuid, unreachable, retry))).toEqual({ mayPauseKey: true, isDeadLetter: false });
   expect(await attempts(uuid)).toEqual([]);
 });

@@ -50,8 +50,8 @@ async function line(rows: number) {
   await add(twins, 2, rows, 0, false);
   await acquire(twins, 'worker_1', [0]);
   const leases = twins.given.get(0)!;
-  const settle = (row: number, decision: Decision, pauses: boolean) => {
-    const attempt = attemptOf(twins, { row, decision, pauses, isOld: false })!;
+  const settle = (row: number, decision: Decision, mayPauseKey: boolean) => {
+    const attempt = attemptOf(twins, { row, decision, mayPauseKey, isOld: false })!;
     return twins.ask('worker_1', (store) => store.settle(leases, [attempt]), String);
   };
   return { leases, settle };

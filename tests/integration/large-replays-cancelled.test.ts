@@ -85,7 +85,7 @@ test('G4: while a large replay is cancelled, and waits for one of its deliveries
     outcome: { kind: 'skipped', reason: 'payload_expunged' },
     decision: { kind: 'cancel' },
     notice: null,
-    pauses: false,
+    mayPauseKey: false,
   };
   expect([...(await settle(pool, leases, [attempt]))]).toEqual([0]);
   expect([...(await heartbeat(pool, 'owner', leases)).held]).toEqual([0]);

@@ -55,7 +55,7 @@ async function stage(tenantId: string, isReplay = true) {
   const attemptOf = (attempt: number, end: End): SettledAttempt => ({
     ...end,
     ...{ eventUuid, endpointNum: endpoint.num, tenantNum: tenant.num, lane, attempt, isReplay },
-    ...{ startedAtMs: Date.now(), notice: null, pauses: false },
+    ...{ startedAtMs: Date.now(), notice: null, mayPauseKey: false },
   });
   return {
     ask,

@@ -188,7 +188,7 @@ test('a parked delivery whose attempt is to be made again is parked no longer: t
     outcome: { kind: 'skipped', reason: 'withdrawn' },
     decision: { kind: 'retry', delayMs: 0 },
     notice: null,
-    pauses: false,
+    mayPauseKey: false,
   } as const;
   await settle(pool, leases, [made]);
   const { rows: due } = await fetchDue(pool, [{ lane: 3, after: START, limit: 9 }], {

@@ -50,7 +50,7 @@ test.each([
       outcome: { kind: 'unreachable', reason: 'dns', detail: '', timing },
       decision: { kind, delayMs: 0 },
       notice: null,
-      pauses: false,
+      mayPauseKey: false,
     },
   ]);
   expect([...held]).toEqual([lane]);

@@ -112,7 +112,7 @@ const attemptOf = (endpointNum: number, eventUuid: string): SettledAttempt => ({
   outcome: { kind: 'skipped', reason: 'withdrawn' },
   decision: { kind: 'cancel' },
   notice: null,
-  pauses: false,
+  mayPauseKey: false,
 });
 
 test('a settle gives its rows in that order', async () => {

@@ -118,7 +118,7 @@ function deadLetter(eventUuid: string) {
     outcome: { kind: 'unreachable', reason: 'refused', detail: 'refused', timing: NO_TIMING },
     decision: { kind: 'dead_letter' },
     notice: 'delivery.dead_lettered',
-    pauses: false,
+    mayPauseKey: false,
   } as const;
 }
 

@@ -46,7 +46,7 @@ const attempt = (eventUuid: string, startedAtMs: number, change: Partial<Settled
   } as SettledAttempt['outcome'],
   decision: { kind: 'done' },
   notice: null,
-  pauses: false,
+  mayPauseKey: false,
   ...change,
 });
 

@@ -285,13 +285,16 @@ const anEnd = fc.record({
   row: aRow,
   decision: aDecision,
   /** Whether its endpoint was read while dead letters let its keys wait. */
-  pauses: fc.boolean(),
+  mayPauseKey: fc.boolean(),
   /** Whether the attempt is on record. */
   isOld: fc.nat(5).map((dice) => dice === 0),
 });
 type End = typeof anEnd extends fc.Arbitrary<infer E> ? E : never;
 
-export function attemptOf(twins: TableTwins, { row: pick, decision, pauses, isOld }: End): SettledAttempt | undefined {
+export function attemptOf(
+  twins: TableTwins,
+  { row: pick, decision, mayPauseKey, isOld }: End,
+): SettledAttempt | undefined {
   const row = rowOf(twins, pick);
   if (row === undefined) return;
   const { eventUuid, endpointNum, lane, isReplay, place } = row;
@@ -307,7 +310,7 @@ export function attemptOf(twins: TableTwins, { row: pick, decision, pauses, isOl
     outcome: answered(decision.kind === 'done' ? 200 : 500),
     decision,
     notice: null,
-    pauses: pauses && isDead && place !== null,
+    mayPauseKey: mayPauseKey && isDead && place !== null,
   };
 }
 
@@ -330,7 +333,7 @@ const settleAgain = step('settleAgain', fc.tuple(anEnd, aDecision), async (twins
   const first = attemptOf(twins, end);
   if (first === undefined) return;
   const leases = (twins.given.get(first.lane) ?? []).slice(-1);
-  for (const attempt of [first, { ...first, decision, pauses: false }])
+  for (const attempt of [first, { ...first, decision, mayPauseKey: false }])
     await twins.ask(workerOf(9, leases), (store) => store.settle(leases, [attempt]), inOrder);
 });
 
@@ -338,7 +341,7 @@ const giveUp = step('giveUp', anEnd, async (twins, end) => {
   const attempt = attemptOf(twins, end);
   if (attempt === undefined) return;
   // What is counted beside it no owner asks for.
-  const asAsked = ({ pauses }: { readonly pauses: boolean }) => pauses;
+  const asAsked = ({ mayPauseKey }: { readonly mayPauseKey: boolean }) => mayPauseKey;
   await twins.ask(workerOf(0), (store) => store.giveUp(attempt, 'refused'), asAsked);
 });
 
