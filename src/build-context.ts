@@ -143,7 +143,7 @@ export function buildContext(options: ContextOptions): Context {
     trials: new FilterTrials(),
     findTenant: (id) => findTenant(prisma, id),
     recallTenant,
-    bringUp: (keys) => promoteAfter(apiPool, keys).catch((error) => observe.workFailed('what stands in order', error)),
+    promote: (keys) => promoteAfter(apiPool, keys).catch((error) => observe.workFailed('what stands in order', error)),
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
     ringReplays: () => replayBell.ring(),
     beginServing: () => pools.limitConnecting(connectMs),

@@ -17,7 +17,7 @@ import type { QueueBackend } from './queues/backend.ts';
 import type { Doorbell } from './queues/doorbell.ts';
 import type { BodyCache } from './store/body-cache.ts';
 import type { Clock } from './store/clock.ts';
-import type { BringUp } from './store/order.ts';
+import type { Promote } from './store/order.ts';
 import type { PrismaClient } from './store/prisma.ts';
 import type { Vault } from './store/vault.ts';
 
@@ -59,7 +59,7 @@ export interface Context {
   /** Wakes the lanes of endpoints that have something new to do. Returns at once. */
   readonly ringEndpoints: (endpointNums: Iterable<number>) => void;
   /** Never rejects: what was done before it is done. */
-  readonly bringUp: BringUp;
+  readonly promote: Promote;
   /** Says that there is a replay to make. Returns at once. */
   readonly ringReplays: () => void;
   /** To be called once, when somebody begins to wait for answers: until then a connection to Postgres may take its time. */

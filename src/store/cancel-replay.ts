@@ -4,7 +4,7 @@ import { appendAuditRow } from './audit-row.ts';
 import { DECISION, ENDING, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
-import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
+import { type OrderKey, orderKeysOf, type Promote, promoteAfter } from './order.ts';
 import { pauseAgain } from './pause-again.ts';
 import { asFilter, isDeliveryOf, probeOnly } from './probe.ts';
 import type { ReplayState } from './replays.ts';
@@ -73,13 +73,13 @@ export async function cancelReplay(
   tenant: TenantRef,
   id: string,
   actor: string,
-  bringUp: BringUp = (keys) => promoteAfter(pool, keys),
+  promote: Promote = (keys) => promoteAfter(pool, keys),
 ): Promise<CancelReplayResult> {
   const resumed = new Set<number>();
   for (;;) {
     const some = await inTransaction(pool, (client) => cancelSome(client, tenant, id, actor));
     if (typeof some === 'string') return some;
-    await bringUp(some.keys);
+    await promote(some.keys);
     for (const { endpointNum } of some.keys) resumed.add(endpointNum);
     if (some.isLast) return { resumed };
   }

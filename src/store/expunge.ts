@@ -4,7 +4,7 @@ import { appendAuditRow } from './audit-row.ts';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
-import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
+import { type OrderKey, orderKeysOf, type Promote, promoteAfter } from './order.ts';
 import { isDeliveryOf, probeOnly } from './probe.ts';
 import { lockRedrives } from './redrive.ts';
 import { cancelUnexpanded } from './unexpanded.ts';
@@ -33,7 +33,7 @@ export async function expungePayload(
   event: ExpungedEvent,
   actor: string,
   rewrite: (body: Buffer) => Buffer,
-  bringUp: BringUp = (keys) => promoteAfter(pool, keys),
+  promote: Promote = (keys) => promoteAfter(pool, keys),
 ): Promise<Expunged | null> {
   let keys: readonly OrderKey[] = [];
   const isThere = await inTransaction(pool, async (client) => {
@@ -59,7 +59,7 @@ export async function expungePayload(
     return true;
   });
   if (!isThere) return null;
-  await bringUp(keys);
+  await promote(keys);
   return { resumed: new Set(keys.map(({ endpointNum }) => endpointNum)) };
 }
 

@@ -75,15 +75,14 @@ export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: str
  * Ends deliveries whose day was dropped while they were made. They have expired, or are dead letters that were redriven: none are dead letters if they were delivered. What a replay queued since goes with its event. The next in
  * order come up. Redriven, they are dead letters again that outlive their day, and the next wait for them unless they were delivered.
  */
-export async function leaveDropped(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
+export async function endDeliveriesOfDroppedDays(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
   await forgetDelivered(pool, attempts);
-  const left = orderKeysOf(await leave(pool, attempts));
-  await promote(pool, left);
+  await promote(pool, orderKeysOf(await removeFromMailbox(pool, attempts)));
   // The drop may have taken their rows before, and paused their keys.
   await promote(pool, await resumeDelivered(pool, attempts));
 }
 
-const LEAVE = `
+const REMOVE = `
   WITH gone AS (
     DELETE FROM mailbox m USING unnest($1::int[], $2::uuid[], $3::smallint[], $4::boolean[]) AS g(endpoint_num, event_id, attempt, is_delivered)
      WHERE ${isDeliveryOf('m', 'g')} AND m.attempt = g.attempt
@@ -92,9 +91,9 @@ const LEAVE = `
   ${pauseAgain('gone')}
   SELECT endpoint_num, order_key, paused_at IS NOT NULL AS pauses FROM gone`;
 
-async function leave(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<readonly Row[]> {
+async function removeFromMailbox(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<readonly Row[]> {
   const sorted = [...attempts].sort(byKey);
-  const { rows } = await pool.query<Row>(LEAVE, [
+  const { rows } = await pool.query<Row>(REMOVE, [
     plainArray(sorted.map(({ endpointNum }) => endpointNum)),
     plainArray(sorted.map(({ eventUuid }) => eventUuid)),
     plainArray(sorted.map(({ attempt }) => attempt - 1)),
@@ -116,6 +115,6 @@ async function end(
     return { rows, isDeadLetter: final === DECISION.deadLetter };
   } catch (error) {
     if (!isFaultOfData(error)) throw error;
-    return { rows: await leave(pool, [attempt]), isDeadLetter: false };
+    return { rows: await removeFromMailbox(pool, [attempt]), isDeadLetter: false };
   }
 }

@@ -60,11 +60,11 @@ export interface LaneFetch {
  * Rows that one statement looks at, those that it passes over for their tenant or endpoint among them: what it does for one tenant is bounded, because all lanes of a process
  * wait for it.
  */
-const LOOKS = 16_000;
+const MAX_SCANNED_ROWS = 16_000;
 
 /** How many rows of its lane a fetch, or the parking of a flood, looks at: a share of them and of those in memory, at the least twice as many as it may bring. */
-export function looksOf(fetch: Pick<LaneFetch, 'limit'>, lanes: number, inMemory: number): number {
-  return Math.max(2 * fetch.limit, Math.floor((LOOKS + inMemory) / lanes));
+export function scanLimitOf(fetch: Pick<LaneFetch, 'limit'>, lanes: number, inMemory: number): number {
+  return Math.max(2 * fetch.limit, Math.floor((MAX_SCANNED_ROWS + inMemory) / lanes));
 }
 
 /** What a fetch brought, in due order within a lane. */
@@ -115,7 +115,12 @@ export const DUE_COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::f
 // One statement for all lanes of the process: an index range scan each, from the lane's cursor. Rows to pass over are in a hashed subplan; to
 // read them again, join them and send them costs ten times as much as to leave them out. Whoever is passed over may have millions of rows: so it looks at
 // `most` and no more, and says at which it stopped.
-const fetchDueOf = ({ array = '', column: name = '', until = 'now()' } = {}) => `
+const fetchDueSql = ({ untilParameter }: { readonly untilParameter?: string } = {}) => {
+  const isUntil = untilParameter !== undefined;
+  const array = isUntil ? `, ${untilParameter}::float8[]` : '';
+  const name = isUntil ? ', until_ms' : '';
+  const until = isUntil ? 'least(now(), to_timestamp(l.until_ms / 1000))' : 'now()';
+  return `
   SELECT ${DUE_COLUMNS}, m.is_wanted, m.place = m.most AS is_stop
     FROM unnest($1::smallint[], $2::float8[], $3::uuid[], $4::int[], $5::int[], $10::int[]${array}) AS l(lane, due_ms, event_id, endpoint_num, size, most${name})
    CROSS JOIN LATERAL (
@@ -134,17 +139,11 @@ const fetchDueOf = ({ array = '', column: name = '', until = 'now()' } = {}) => 
    ) m
     JOIN endpoints e ON e.num = m.endpoint_num
    ORDER BY m.lane, m.due_at, m.event_id, m.endpoint_num`;
-
-const FETCH_DUE = { name: 'fetch-due', text: fetchDueOf() };
-// Where a lane is read from the start in parts. A statement of its own, so that the other one stays as simple as it is.
-const FETCH_DUE_UNTIL = {
-  name: 'fetch-due-until',
-  text: fetchDueOf({
-    array: ', $11::float8[]',
-    column: ', until_ms',
-    until: 'least(now(), to_timestamp(l.until_ms / 1000))',
-  }),
 };
+
+const FETCH_DUE = { name: 'fetch-due', text: fetchDueSql() };
+// Where a lane is read from the start in parts. A statement of its own, so that the other one stays as simple as it is.
+const FETCH_DUE_UNTIL = { name: 'fetch-due-until', text: fetchDueSql({ untilParameter: '$11' }) };
 
 /**
  * Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks.
@@ -167,8 +166,8 @@ export async function fetchDue(
       plainArray(lanes.map((fetch) => fetch.limit)),
       plainArray(excluded.endpoints),
       plainArray(excluded.tenants),
-      ...valuesOf(KEYS, excluded.rows),
-      plainArray(lanes.map((fetch) => looksOf(fetch, lanes.length, excluded.rows.length))),
+      ...valuesOf(DELIVERY_KEY_COLUMNS, excluded.rows),
+      plainArray(lanes.map((fetch) => scanLimitOf(fetch, lanes.length, excluded.rows.length))),
       ...(isInParts ? [untilMs()] : []),
     ],
   });
@@ -176,7 +175,7 @@ export async function fetchDue(
   return { rows: rows.filter((row) => row.is_wanted).map(toUnparked), stops: new Map(stops) };
 }
 
-export const KEYS = [
+export const DELIVERY_KEY_COLUMNS = [
   column(uuids, (row: DeliveryKey) => row.eventUuid),
   column(ints, (row: DeliveryKey) => row.endpointNum),
 ];

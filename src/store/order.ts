@@ -68,7 +68,7 @@ export async function promoteInParts(db: Queryable, keys: readonly OrderKey[]): 
 }
 
 /** Brings up what stood behind these keys, once what stood before it is gone for good. What was done by then is done, whatever becomes of this: a lane that is awake finds them within a minute. */
-export type BringUp = (keys: readonly OrderKey[]) => Promise<void>;
+export type Promote = (keys: readonly OrderKey[]) => Promise<void>;
 
 /** The same after a transaction of the API, whose sessions are not those that only probe: some keys at a time, each time in a transaction of its own. */
 export async function promoteAfter(pool: pg.Pool, keys: readonly OrderKey[]): Promise<void> {

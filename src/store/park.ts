@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { DeliveryKey } from './delivery-keys.ts';
 import type { LaneLease } from './lanes.ts';
-import { CLASSES, type Cursor, type DeliveryClass, type DueDelivery, looksOf, START } from './mailbox.ts';
+import { CLASSES, type Cursor, type DeliveryClass, type DueDelivery, START, scanLimitOf } from './mailbox.ts';
 import { PARKED_CLASS } from './parked-rows.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
@@ -58,7 +58,7 @@ const SET_BEHIND = `
   ${free('m.order_key IS NOT NULL')}
   UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE ${isDeliveryOf('m', 'f')}`;
 
-/** Sets rows back that are not the first of their key, where no fetch steps over them, until `promote` (src/store/order.ts) brings them up. */
+/** Sets rows back that are not the first of their key, where no fetch steps over them, until they are promoted (src/store/order.ts). */
 export async function setBehind(pool: pg.Pool, leases: readonly LaneLease[], rows: readonly Row[]): Promise<void> {
   await pool.query({ name: 'set-behind', text: SET_BEHIND, values: [...leaseColumns(leases), ...rowColumns(rows)] });
 }
@@ -150,7 +150,7 @@ export async function parkEndpoints(
       plainArray(cursors.map(({ dueAtMs }) => dueAtMs)),
       plainArray(cursors.map(({ eventUuid }) => eventUuid)),
       plainArray(cursors.map(({ endpointNum }) => endpointNum)),
-      looksOf({ limit }, leases.length, 0),
+      scanLimitOf({ limit }, leases.length, 0),
     ],
   });
   const parked: ParkedRows[] = [];

@@ -4,11 +4,11 @@ import type { DeliveryKey } from './delivery-keys.ts';
 import {
   CLASSES,
   type Cursor,
+  DELIVERY_KEY_COLUMNS,
   type DeliveryClass,
   DUE_COLUMNS,
   type DueDelivery,
   type DueRow,
-  KEYS,
   toDueDelivery,
 } from './mailbox.ts';
 import { plainArray } from './plain-array.ts';
@@ -59,7 +59,7 @@ export async function fetchParked(
       plainArray(endpoints.map((fetch) => fetch.after.dueAtMs)),
       plainArray(endpoints.map((fetch) => fetch.after.eventUuid)),
       plainArray(endpoints.map((fetch) => fetch.limit)),
-      ...valuesOf(KEYS, held),
+      ...valuesOf(DELIVERY_KEY_COLUMNS, held),
     ],
   });
   return rows.map((row) => toDueDelivery(row, true));

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { TenantRef } from '../domain/caller.ts';
 import { appendAuditRow } from './audit-row.ts';
 import { inTransaction } from './in-transaction.ts';
-import { type BringUp, promoteAfter } from './order.ts';
+import { type Promote, promoteAfter } from './order.ts';
 
 /** A key of an ordered endpoint that waits for a person, and the dead letter that it waits for. */
 export interface PausedKey {
@@ -51,7 +51,7 @@ export async function resumeKeys(
   tenant: TenantRef,
   { num, id, key }: ResumeRequest,
   actor: string,
-  bringUp: BringUp = (keys) => promoteAfter(pool, keys),
+  promote: Promote = (keys) => promoteAfter(pool, keys),
 ): Promise<number> {
   for (let total = 0; ; ) {
     const resumed = await inTransaction(pool, async (client) => {
@@ -73,7 +73,7 @@ export async function resumeKeys(
       });
       return rows.map((row) => ({ endpointNum: num, key: row.order_key }));
     });
-    await bringUp(resumed);
+    await promote(resumed);
     total += resumed.length;
     if (resumed.length < CHUNK) return total;
   }

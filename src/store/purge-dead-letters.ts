@@ -8,7 +8,7 @@ import type { DeliveryKey } from './delivery-keys.ts';
 import { inTransaction } from './in-transaction.ts';
 import { dropUnusedEvents } from './kept-dead-letters.ts';
 import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
-import { type BringUp, type OrderKey, promoteAfter } from './order.ts';
+import { type OrderKey, type Promote, promoteAfter } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import { lockRedrives } from './redrive.ts';
 
@@ -56,14 +56,14 @@ export async function purgeDeadLetters(
     budgetMs,
     inTurn,
     after = null,
-    bringUp = (keys) => promoteAfter(pool, keys),
+    promote = (keys) => promoteAfter(pool, keys),
   }: {
     readonly actor: string;
     readonly asked: object;
     readonly budgetMs: number;
     readonly inTurn: InTurn;
     readonly after?: DeliveryKey | null;
-    readonly bringUp?: BringUp;
+    readonly promote?: Promote;
   },
 ): Promise<PurgeResult> {
   const end = performance.now() + budgetMs;
@@ -76,7 +76,7 @@ export async function purgeDeadLetters(
       const chunk = await inTransaction(pool, (client) =>
         purgeChunk(client, tenant, selection, from, { actor, asked }),
       );
-      await bringUp(chunk.resumed);
+      await promote(chunk.resumed);
       return chunk;
     };
     const chunk: Step = await inTurn(purgeNext, isBegun);

@@ -6,7 +6,7 @@ import type { DeliveryKey } from './delivery-keys.ts';
 import { type Delivery, readDeliveries } from './delivery-reads.ts';
 import { inTransaction, type Queryable } from './in-transaction.ts';
 import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
-import { type BringUp, type OrderKey, orderKeysOf, promoteAfter } from './order.ts';
+import { type OrderKey, orderKeysOf, type Promote, promoteAfter } from './order.ts';
 import { restoreKept } from './restore-kept.ts';
 import { takeUnexpanded } from './unexpanded.ts';
 import { WHOLE_FROM } from './whole-days.ts';
@@ -164,7 +164,7 @@ export async function cancelDelivery(
   tenant: TenantRef,
   delivery: Redriven,
   actor: string,
-  bringUp: BringUp = (keys) => promoteAfter(pool, keys),
+  promote: Promote = (keys) => promoteAfter(pool, keys),
 ): Promise<Delivery | CancelRefusal> {
   const key = [delivery.endpointNum, delivery.eventUuid, tenant.num];
   let resumed: readonly OrderKey[] = [];
@@ -191,6 +191,6 @@ export async function cancelDelivery(
     });
     return onlyOne(await readDeliveries(client, tenant.num, [delivery]));
   });
-  await bringUp(resumed);
+  await promote(resumed);
   return result;
 }

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import { loadCasts } from '../store/casts.ts';
 import { disableEndpoint } from '../store/disable-endpoint.ts';
 import { saveEndpointStates } from '../store/endpoint-states.ts';
-import { giveUp, leaveDropped } from '../store/give-up.ts';
+import { endDeliveriesOfDroppedDays, giveUp } from '../store/give-up.ts';
 import { acquireLanes, heartbeat, releaseLanes } from '../store/lanes.ts';
 import { fetchDue, nextDue, stillWaiting } from '../store/mailbox.ts';
 import { promote, promoteAll } from '../store/order.ts';
@@ -99,7 +99,10 @@ function endpoints({ context, defaults, announce }: LaneStoreOptions): EndpointS
 
 const isNoticed = ({ notice }: SettledAttempt) => notice !== null;
 
-function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'settle' | 'giveUp' | 'leaveDropped'> {
+function attempts({
+  context,
+  announce,
+}: LaneStoreOptions): Pick<LaneStore, 'settle' | 'giveUp' | 'endDeliveriesOfDroppedDays'> {
   const { workerPool: pool, observe } = context;
   return {
     settle: async (leases, attempts) => {
@@ -116,8 +119,8 @@ function attempts({ context, announce }: LaneStoreOptions): Pick<LaneStore, 'set
       announce();
       return given;
     },
-    leaveDropped: async (attempts) => {
-      await leaveDropped(pool, attempts);
+    endDeliveriesOfDroppedDays: async (attempts) => {
+      await endDeliveriesOfDroppedDays(pool, attempts);
       observe.attemptsGivenUp(attempts.length);
     },
   };

@@ -122,7 +122,7 @@ test.each([
     fate: ({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : fate),
   });
   rig.time.install();
-  rig.model.looks = 2_000;
+  rig.model.maxScannedRows = 2_000;
   rig.model.addEndpoint(NEIGHBOUR, 0, 16).tenantNum = 2;
   addCrowd(1, 250, 40, () => 3, EPOCH_MS - 60_000);
   void rig.startWorker().owner.hold(0);
@@ -132,7 +132,7 @@ test.each([
 
 test('what is committed seconds late is found, too, though a tenant keeps its share of memory', async () => {
   openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : hanging));
-  rig.model.looks = 300;
+  rig.model.maxScannedRows = 300;
   addCrowd(1, 50, 50, () => 3, EPOCH_MS - 60_000);
   void rig.startWorker().owner.hold(0);
   await rig.time.pass(8_000);
@@ -142,7 +142,7 @@ test('what is committed seconds late is found, too, though a tenant keeps its sh
 
 test('a burst of a tenant whose receivers are fast goes out beside a backlog whose receivers hang', async () => {
   openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : hanging));
-  rig.model.looks = 300;
+  rig.model.maxScannedRows = 300;
   addCrowd(1, 50, 50, () => 3, EPOCH_MS - 60_000);
   void rig.startWorker().owner.hold(0);
   await rig.time.pass(1_000);
@@ -152,7 +152,7 @@ test('a burst of a tenant whose receivers are fast goes out beside a backlog who
 
 test('where reads stop early they go on until they come to the end', async () => {
   openRig(() => fast);
-  rig.model.looks = 8;
+  rig.model.maxScannedRows = 8;
   for (let i = 0; i < 400; i++) rig.model.add(++events, NEIGHBOUR, EPOCH_MS - 60_000);
   void rig.startWorker().owner.hold(0);
   expect(await rig.time.pass(5_000, () => sentToNeighbour() === 400)).toBe(true);
@@ -160,7 +160,7 @@ test('where reads stop early they go on until they come to the end', async () =>
 
 test('what waits in the midst of such a backlog is found, too', async () => {
   openRig(({ endpointNum }) => (endpointNum === NEIGHBOUR ? fast : hanging));
-  rig.model.looks = 1_000;
+  rig.model.maxScannedRows = 1_000;
   addCrowd(1, 250, 40, () => 3, EPOCH_MS - 60_000);
   rig.model.add(++events, NEIGHBOUR, EPOCH_MS - 60_000 + 20);
   void rig.startWorker().owner.hold(0);

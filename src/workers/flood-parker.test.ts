@@ -13,7 +13,7 @@ let floods: FloodParker;
 let lane: Lane;
 /** Where each statement began, and when. */
 let begun: { readonly after: Cursor; readonly at: number }[];
-/** Endpoints whose next in order were brought up, and after how many statements. */
+/** Endpoints whose next in order were promoted, and after how many statements. */
 let promoted: { readonly nums: readonly number[]; readonly after: number }[];
 let promoteMs: number;
 let failures: string[];
@@ -89,7 +89,7 @@ test('a flood is looked for from a second before where it was met, part by part,
   expect(failures).toEqual([]);
 });
 
-test('a flood in order is parked to its end, however many parts that takes, and then what is next is brought up, once', async () => {
+test('a flood in order is parked to its end, however many parts that takes, and then what is next is promoted, once', async () => {
   const ends = [at(5_500), at(5_700), null];
   answer = async () => ended(ends[begun.length - 1] ?? null, 1);
   note(5_000, true);
@@ -104,7 +104,7 @@ test.for([
   { rows: 500, promotingMs: 0, endsAfterMs: 2_000 },
   { rows: 1, promotingMs: 200, endsAfterMs: 4_000 },
 ])(
-  'a flood in order whose look takes long, beside a backlog of others or with one of its own, ends after a while: what is next is brought up and read (%o)',
+  'a flood in order whose look takes long, beside a backlog of others or with one of its own, ends after a while: what is next is promoted and read (%o)',
   async (given) => {
     promoteMs = given.promotingMs;
     answer = async () => ended(at(5_000 + begun.length), given.rows);
@@ -116,7 +116,7 @@ test.for([
       lasted.push(time.now - since - promoteMs);
     }
     expect(promoted.map(({ nums }) => nums)).toEqual([[1], [1]]);
-    // How long bringing up takes is known from the first time.
+    // How long promoting takes is known from the first time.
     expect(lasted[0]).toBeGreaterThanOrEqual(2_000);
     expect(lasted[1]).toBeGreaterThanOrEqual(given.endsAfterMs);
     expect(lasted[1]).toBeLessThan(given.endsAfterMs + 100);

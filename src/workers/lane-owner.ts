@@ -124,7 +124,7 @@ export class LaneOwner {
       nowMs: options.nowMs,
       write: (leases, attempts) => store.settle(leases, attempts),
       giveUp: (attempt, reason) => store.giveUp(attempt, reason),
-      leaveDropped: (attempts) => store.leaveDropped(attempts),
+      endDeliveriesOfDroppedDays: (attempts) => store.endDeliveriesOfDroppedDays(attempts),
       leaseOf,
       onSettled: (attempt, isWritten) => this.#settled(attempt, isWritten),
       onFailure: (error, attempts) => onFailure(`settle of ${attempts} attempts`, error),

@@ -105,7 +105,7 @@ export class LaneReader {
     return this.#pastCrowd.isDue(now);
   }
 
-  /** Whether rows of a lane may be parked, or brought up, that this process does not know of yet. */
+  /** Whether rows of a lane may be parked, or promoted, that this process does not know of yet. */
   mayBring(lane: number): boolean {
     return this.#floods.isParking || this.#stranded.isUnderWay || this.#unexplored.has(lane);
   }

@@ -38,7 +38,7 @@ test('a lane that is being drained is rung for whoever takes it next when someth
   expect(await rig.time.pass(2_000, isStopped)).toBe(true);
 });
 
-test('what stands behind the last delivery of a stop is brought up: nobody would look for it', async () => {
+test('what stands behind the last delivery of a stop is promoted: nobody would look for it', async () => {
   rig.model.addEndpoint(1, 0, 1, 1);
   rig.model.add(1, 1, EPOCH_MS);
   void worker.owner.hold(0);

@@ -27,7 +27,7 @@ export interface LaneStore {
     after: ReadonlyMap<number, Cursor>,
   ): Promise<ParkedFlood>;
   setBehind(leases: readonly LaneLease[], rows: readonly DueDelivery[]): Promise<void>;
-  /** @returns how many rows were brought up, likewise below. */
+  /** @returns how many rows were promoted, likewise below. */
   promote(keys: readonly OrderKey[]): Promise<number>;
   promoteAll(endpointNums: readonly number[]): Promise<number>;
   parkedEndpoints(lanes: readonly number[]): Promise<{ lane: number; endpointNum: number }[]>;
@@ -45,7 +45,7 @@ export interface LaneStore {
   putOnTrial(leases: readonly LaneLease[], deliveries: readonly TriedDelivery[]): Promise<DeliveryKey[]>;
   clearSuspects(leases: readonly LaneLease[], deliveries: readonly DeliveryKey[]): Promise<void>;
   giveUp(attempt: SettledAttempt, reason: string): Promise<Pick<GivenUp, 'mayPauseKey'>>;
-  leaveDropped(attempts: readonly SettledAttempt[]): Promise<void>;
+  endDeliveriesOfDroppedDays(attempts: readonly SettledAttempt[]): Promise<void>;
   /** See `disableEndpoint`. */
   disableEndpoint(endpointNum: number, reason: string, resets: number): Promise<boolean>;
 }

@@ -59,7 +59,7 @@ function settlerOf(write: Write): Settler {
       givenUp.push(attempt.endpointNum);
       return { mayPauseKey: false };
     },
-    leaveDropped: async (attempts) => void left.push(attempts.map(({ endpointNum }) => endpointNum)),
+    endDeliveriesOfDroppedDays: async (attempts) => void left.push(attempts.map(({ endpointNum }) => endpointNum)),
     onSettled: (done, isWritten) => {
       expect(settled.has(done.endpointNum)).toBe(false);
       settled.set(done.endpointNum, isWritten);
@@ -197,7 +197,7 @@ test('a delivery whose attempt cannot be written is over, though it was to be re
       throw Object.assign(new Error('refused'), { code: '22021' });
     },
     giveUp: async () => ({ mayPauseKey: true }),
-    leaveDropped: async () => {},
+    endDeliveriesOfDroppedDays: async () => {},
     leaseOf: (lane) => leases.get(lane),
     nowMs: () => NOW,
     onSettled: (ended) => seen.push(ended),

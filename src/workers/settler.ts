@@ -15,7 +15,7 @@ export interface SettlerOptions {
   /** Ends a delivery whose attempt Postgres refuses for what is in it: kept, it would be made for ever. */
   readonly giveUp: (attempt: SettledAttempt, reason: string) => Promise<Pick<GivenUp, 'mayPauseKey'>>;
   /** Ends deliveries whose attempts Postgres refuses because the day of their events is gone. */
-  readonly leaveDropped: (attempts: readonly SettledAttempt[]) => Promise<void>;
+  readonly endDeliveriesOfDroppedDays: (attempts: readonly SettledAttempt[]) => Promise<void>;
   /** Called once for every attempt, written or given up: `isWritten` is false when its lane is not ours any more. */
   readonly onSettled: (attempt: SettledAttempt, isWritten: boolean) => void;
   readonly onFailure: (error: unknown, attempts: number) => void;
@@ -130,7 +130,7 @@ export class Settler {
       for (const day of days) await this.#writeBatch(day);
       return;
     }
-    const { nowMs, onFailure, leaveDropped } = this.#options;
+    const { nowMs, onFailure, endDeliveriesOfDroppedDays } = this.#options;
     // Yesterday and today are always kept: one of these is missing, and will be made again.
     const [attempt] = batch;
     if (uuidTime(attempt!.eventUuid) >= startOfDay(nowMs()) - DAY_MS) {
@@ -139,7 +139,7 @@ export class Settler {
       throw error;
     }
     onFailure(error, batch.length);
-    await leaveDropped(batch);
+    await endDeliveriesOfDroppedDays(batch);
     // Whether its key waits for it, redriven in vain, the table knows.
     const ended = batch.map((attempt) => endedAs(attempt, { mayPauseKey: attempt.decision.kind !== 'done' }));
     this.#leave(ended, (attempt) => this.#options.leaseOf(attempt.lane) !== undefined);

@@ -61,7 +61,7 @@ test('what is asked for while a look of the same lane is under way is looked for
   expect(asked()).toEqual([[10], [10]]);
 });
 
-test('lanes whose rows were brought up read them', async () => {
+test('lanes whose rows were promoted read them', async () => {
   const { lanes, start, end } = makeLook();
   for (const lane of lanes.values()) lane.isHungry = false;
   start(1);

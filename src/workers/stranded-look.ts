@@ -9,11 +9,11 @@ export interface StrandedLookOptions {
   readonly onOver: (lane: number) => void;
 }
 
-/** How often rows are looked for that stand behind nothing any more although nobody brought them up. */
+/** How often rows are looked for that stand behind nothing any more although nobody promoted them. */
 const STRANDED_MS = 60_000;
 
 /**
- * Looks now and then for rows that stand behind nothing any more: what nobody lived to bring up is rare, and looking for it costs a probe for each key that has rows behind. It runs beside the
+ * Looks now and then for rows that stand behind nothing any more: what nobody lived to promote is rare, and looking for it costs a probe for each key that has rows behind. It runs beside the
  * rounds: where very many keys have rows behind it takes long, and what others are to be sent does not wait for it.
  */
 export class StrandedLook {

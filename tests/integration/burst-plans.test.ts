@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes, type LaneLease } from '../../src/store/lanes.ts';
-import { fetchDue, looksOf, START, stillWaiting } from '../../src/store/mailbox.ts';
+import { fetchDue, START, scanLimitOf, stillWaiting } from '../../src/store/mailbox.ts';
 import { promote, promoteAll } from '../../src/store/order.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { fetchParked } from '../../src/store/parked-rows.ts';
@@ -134,7 +134,7 @@ test.each<[string, number, (pool: pg.Pool) => Promise<unknown>]>([
   ['parking of a flood', WAITING / 2, (client) => parkEndpoints(client, leases, [1], GIVEN)],
   ['setting behind', GIVEN, (client) => setBehind(client, leases, given)],
   [
-    'bringing up',
+    'promoting',
     GIVEN,
     (client) =>
       promote(
@@ -148,7 +148,7 @@ test.each<[string, number, (pool: pg.Pool) => Promise<unknown>]>([
     (client) =>
       fetchDue(client, [{ lane: 0, after: START, limit: WAITING }], { endpoints: [], tenants: [], rows: given }),
   ],
-  ['bringing up all', WAITING, (client) => promoteAll(client, [2])],
+  ['promoting all', WAITING, (client) => promoteAll(client, [2])],
   ['looking for rows', GIVEN, (client) => stillWaiting(client, given.map((row) => ({ ...row, attempt: 0 })) as never)],
 ])(
   'after a burst into a mailbox that was empty when Postgres counted it, %s looks at few more rows than it is about',
@@ -167,7 +167,7 @@ test('however many rows others have among those of a flood, its parking looks at
   const looked = await rowsLookedAt((client) => parkEndpoints(client, [lease!], [1], GIVEN));
   expect(looked).toBeGreaterThan(0);
   // Postgres 14 reads one row more before it sees that these were enough.
-  expect(looked).toBeLessThanOrEqual(looksOf({ limit: GIVEN }, 1, 0) + 1);
+  expect(looked).toBeLessThanOrEqual(scanLimitOf({ limit: GIVEN }, 1, 0) + 1);
   await pool.query('DELETE FROM mailbox WHERE lane = 1');
 });
 

@@ -4,7 +4,7 @@ import { deliveryIdOf, eventIdOf } from '../../src/domain/ids.ts';
 import { laneOf } from '../../src/routing/lane-of.ts';
 import { keepDeadLetters } from '../../src/store/copy-dead-letters.ts';
 import { forgetDelivered } from '../../src/store/forget-delivered.ts';
-import { leaveDropped } from '../../src/store/give-up.ts';
+import { endDeliveriesOfDroppedDays } from '../../src/store/give-up.ts';
 import { acquireLanes } from '../../src/store/lanes.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
@@ -721,7 +721,7 @@ test.each([
   async (word, end, isLetter) => {
     const { one, old, attemptOf, pauses, letters } = await underWay(`${word}-later`);
     await drop();
-    await leaveDropped(pool, [attemptOf(end)]);
+    await endDeliveriesOfDroppedDays(pool, [attemptOf(end)]);
     expect(await letters()).toEqual(isLetter ? [letterOf(old, one)] : []);
     expect(await pauses(one)).toEqual(isLetter ? [{ event_id: old, seq: 1 }] : []);
     expect(await query('SELECT FROM kept_events WHERE id = $1', [old])).toHaveLength(isLetter ? 1 : 0);
@@ -786,7 +786,7 @@ test('a dead letter that was made again, and is taken when its day is gone, is n
   const { one, attemptOf, pauses, letters } = await underWay('redriven-later', 1);
   await drop();
   expect(await letters()).toHaveLength(1);
-  await leaveDropped(pool, [attemptOf(TAKEN)]);
+  await endDeliveriesOfDroppedDays(pool, [attemptOf(TAKEN)]);
   expect([await letters(), await pauses(one)]).toEqual([[], []]);
 });
 
@@ -801,7 +801,7 @@ test.each([
       // Somebody reads it: it cannot be moved at one moment.
       if (text.includes('LOCK TABLE')) await client.query(`DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$`);
       const result = await run();
-      if (text.includes('CONCURRENTLY') && text.includes(DAY)) await leaveDropped(pool, [attemptOf(end)]);
+      if (text.includes('CONCURRENTLY') && text.includes(DAY)) await endDeliveriesOfDroppedDays(pool, [attemptOf(end)]);
       return result;
     });
     await drop(slow);
@@ -820,7 +820,7 @@ test('one that is taken while it is being copied is no dead letter', async () =>
     await holder.query('SELECT FROM events WHERE id = $1 FOR UPDATE', [old]);
     const copying = keepDeadLetters(copier, DAY);
     await untilWaiting('WITH looked AS MATERIALIZED');
-    await leaveDropped(pool, [attemptOf(TAKEN)]);
+    await endDeliveriesOfDroppedDays(pool, [attemptOf(TAKEN)]);
     await holder.query('COMMIT');
     expect(await copying).toBe(0);
   } finally {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
-import { fetchDue, looksOf, START, stillWaiting } from '../../src/store/mailbox.ts';
+import { fetchDue, START, scanLimitOf, stillWaiting } from '../../src/store/mailbox.ts';
 import { fetchParked } from '../../src/store/parked-rows.ts';
 import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
@@ -70,11 +70,11 @@ test.each([
     const events = Array.from({ length: 2_000 }, () => newUuid(Date.now()));
     const endpoints = events.map((_, n) => n + 1);
     try {
-      await client.query(`PREPARE looks AS ${text}`);
+      await client.query(`PREPARE scan AS ${text}`);
       for (const mode of ['force_custom_plan', 'force_generic_plan']) {
         await client.query(`SET plan_cache_mode = ${mode}`);
         const { rows } = await client.query<{ 'QUERY PLAN': string }>(
-          `EXPLAIN (VERBOSE) EXECUTE looks ('{3}', '{0}', '{${events[0]}}', '{0}', '{500}', '{}', '{}', '{${events}}', '{${endpoints}}', '{16000}'${more})`,
+          `EXPLAIN (VERBOSE) EXECUTE scan ('{3}', '{0}', '{${events[0]}}', '{0}', '{500}', '{}', '{}', '{${events}}', '{${endpoints}}', '{16000}'${more})`,
         );
         const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
         expect(plan).toMatch(/hashed SubPlan/);
@@ -82,7 +82,7 @@ test.each([
       }
     } finally {
       await client.query('RESET plan_cache_mode');
-      await client.query('DEALLOCATE looks');
+      await client.query('DEALLOCATE scan');
       client.release();
     }
   },
@@ -125,13 +125,13 @@ test('a fetch leaves out what is due for tenants that have their share of memory
 
 test('a fetch looks at so many rows of each lane and no more, and tells where it stopped: the next one goes on there', async () => {
   const lanes = [LANE, LANE + 1].map((lane) => ({ lane, after: START, limit: 9 }));
-  const looks = looksOf(lanes[0]!, lanes.length, 0);
+  const scanLimit = scanLimitOf(lanes[0]!, lanes.length, 0);
   // One row of another tenant is the last that may be looked at, one stands behind; the other lane has one less than may be looked at.
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane)
      SELECT gen_random_uuid(), now() - interval '1 h' + n * interval '1 ms', 1, CASE WHEN n IN ($1, $1 + 2) THEN 2 ELSE 1 END, lane
        FROM generate_series(1, $1::int + 2) n, unnest($2::smallint[]) lane WHERE lane = $3 OR n < $1`,
-    [looks, lanes.map(({ lane }) => lane), LANE],
+    [scanLimit, lanes.map(({ lane }) => lane), LANE],
   );
   const over = { endpoints: [], tenants: [1], rows: [] };
   const found = await fetchDue(pool, lanes, over);

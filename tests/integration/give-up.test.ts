@@ -4,7 +4,7 @@ import type { Decision, Outcome } from '../../src/domain/outcome.ts';
 import { DECISION, NOTICE_CODES, OUTCOME_CODES } from '../../src/store/codes.ts';
 import { isOfDroppedDay } from '../../src/store/data-errors.ts';
 import { readDeliveries } from '../../src/store/delivery-reads.ts';
-import { giveUp, leaveDropped } from '../../src/store/give-up.ts';
+import { endDeliveriesOfDroppedDays, giveUp } from '../../src/store/give-up.ts';
 import { type SettledAttempt, settle } from '../../src/store/settle.ts';
 import { logEvent, makeEndpoint, makeTenant, type TestEndpoint, type TestTenant } from '../support/log-fixture.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
@@ -173,14 +173,14 @@ test('of a day that was dropped Postgres refuses every attempt, by which they ar
   await query('UPDATE lanes SET epoch = 1 WHERE lane = 0');
   const refused = await settle(workerPool, [{ lane: 0, epoch: 1 }], made).catch((error: unknown) => error);
   expect(isOfDroppedDay(refused)).toBe(true);
-  await leaveDropped(workerPool, made);
+  await endDeliveriesOfDroppedDays(workerPool, made);
   expect(await waiting()).toEqual([{ event_id: next, parked: false }]);
 });
 
 test('one that has moved on meanwhile is not taken with its day', async () => {
   const old = await addRow(uuidFloor(Date.UTC(2001, 0, 1)).replace(/0$/, '1'));
   await query('UPDATE mailbox SET attempt = 9 WHERE event_id = $1 AND endpoint_num = $2', [old, endpoint.num]);
-  await leaveDropped(service.context.workerPool, [attemptOf(old, unreachable, retry)]);
+  await endDeliveriesOfDroppedDays(service.context.workerPool, [attemptOf(old, unreachable, retry)]);
   expect(await waiting()).toMatchObject([{ event_id: old }]);
 });
 

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newUuid } from '../../src/domain/ids.ts';
 import { acquireLanes, releaseLanes } from '../../src/store/lanes.ts';
-import { type Cursor, fetchDue, looksOf, START } from '../../src/store/mailbox.ts';
+import { type Cursor, fetchDue, START, scanLimitOf } from '../../src/store/mailbox.ts';
 import { parkDeliveries, parkEndpoints, setBehind } from '../../src/store/park.ts';
 import { settle } from '../../src/store/settle.ts';
 import { openPool } from '../support/open-pool.ts';
@@ -101,10 +101,10 @@ const addRows = (endpointNum: number, count: number, fromMs: number) =>
 
 test('the parking of a flood looks at so many rows and no more, says where it ended, and goes on there', async () => {
   const limit = 9;
-  const looks = looksOf({ limit }, 1, 0);
+  const scanLimit = scanLimitOf({ limit }, 1, 0);
   await pool.query('DELETE FROM mailbox');
-  await addRows(2, looks - 1, 0);
-  await addRows(1, 12, looks);
+  await addRows(2, scanLimit - 1, 0);
+  await addRows(1, 12, scanLimit);
   const leases = (await take('owner')).filter(({ lane }) => lane === 3);
   const found: number[] = [];
   let after: ReadonlyMap<number, Cursor> = new Map();
@@ -121,9 +121,9 @@ test('the parking of a flood looks at so many rows and no more, says where it en
 
 test('where nothing of a flood is among the rows that are looked at, it ends at the last of them, in each lane by itself', async () => {
   const leases = await take('owner');
-  const looks = looksOf({ limit: 9 }, leases.length, 0);
+  const scanLimit = scanLimitOf({ limit: 9 }, leases.length, 0);
   await pool.query('DELETE FROM mailbox');
-  await addRows(2, looks, 0);
+  await addRows(2, scanLimit, 0);
   await pool.query(
     `INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES (gen_random_uuid(), now() - interval '1 ms', 1, 1, 4)`,
   );

@@ -86,7 +86,7 @@ test('the cancelling of what waits for deleted endpoints passes over such a row,
   await pool.query('UPDATE endpoints SET deleted_at = NULL, cancelled_at = NULL');
 });
 
-test('bringing rows up waits for them in the order of endpoint and event, whatever order the keys come in', async () => {
+test('promoting rows waits for them in the order of endpoint and event, whatever order the keys come in', async () => {
   await pool.query(`UPDATE mailbox SET parked = true, due_at = 'infinity'`);
   await lock(holder, 1);
   const promoted = promote(

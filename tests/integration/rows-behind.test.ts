@@ -54,7 +54,7 @@ test('to look for rows that stand behind nothing costs nothing for keys that hav
   expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(100);
 });
 
-test('however many keys have rows behind nothing, they are brought up a thousand at a time', async () => {
+test('however many keys have rows behind nothing, they are promoted a thousand at a time', async () => {
   const service = await startTestService();
   onTestFinished(() => service.stop());
   const tenant = await makeTenant(service, 'acme');
@@ -83,7 +83,7 @@ test.each([
   ['is about to be sent', `parked = false, due_at = now() - interval '1 hour'`],
   ['waits for room, parked', `due_at = now() - interval '1 hour'`],
 ])(
-  'G5: nothing of a key is brought up past its first that %s, and all of it once that has ended',
+  'G5: nothing of a key is promoted past its first that %s, and all of it once that has ended',
   async (_how, first) => {
     const service = await startTestService();
     onTestFinished(() => service.stop());
@@ -114,7 +114,7 @@ test.each<[string, (base: string, endpoint: string, dead: string) => readonly [s
     'the payload that it waits for is expunged',
     (base, _, dead) => ['DELETE', `${base}/events/${eventIdOf(dead)}/payload`],
   ],
-])('G5: nothing of a key that waits for a person is brought up, until %s', async (_, ask) => {
+])('G5: nothing of a key that waits for a person is promoted, until %s', async (_, ask) => {
   const service = await startTestService();
   onTestFinished(() => service.stop());
   const tenant = await makeTenant(service, 'acme');
@@ -134,7 +134,7 @@ test.each<[string, (base: string, endpoint: string, dead: string) => readonly [s
   expect((await pool.query('SELECT FROM paused_keys')).rowCount).toBe(0);
 });
 
-test('G5: nothing of a key is brought up past its first that was set aside, until somebody decides on that', async () => {
+test('G5: nothing of a key is promoted past its first that was set aside, until somebody decides on that', async () => {
   const service = await startTestService();
   onTestFinished(() => service.stop());
   const tenant = await makeTenant(service, 'acme');
@@ -190,7 +190,7 @@ test.each<[string, (first: FirstOfKey) => Promise<unknown>]>([
     ({ service, tenant, replayId }) => cancelReplay(service.context.apiPool, tenant, replayId, 'tester'),
   ],
   ['outlives its day', ({ service }) => dropOldPartitions(service.context.workerPool, Date.now(), 30, 30)],
-])('G5: when the first of a key %s, the next is brought up, though no worker runs', async (_how, takeAway) => {
+])('G5: when the first of a key %s, the next is promoted, though no worker runs', async (_how, takeAway) => {
   const service = await startTestService();
   onTestFinished(() => service.stop());
   const tenant = await makeTenant(service, 'acme');
@@ -209,7 +209,7 @@ test.each<[string, (first: FirstOfKey) => Promise<unknown>]>([
   expect(rows).toEqual([{ seq: '2', parked: false, is_due: true }]);
 });
 
-test('a worker that takes a lane brings up what nobody lived to bring up, though no delivery of the key will ever end again', async () => {
+test('a worker that takes a lane promotes what nobody lived to promote, though no delivery of the key will ever end again', async () => {
   const api = await startTestService();
   onTestFinished(() => api.stop());
   const receiver = await startReceiver();

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { deliveryIdOf } from '../../src/domain/ids.ts';
-import { leaveDropped } from '../../src/store/give-up.ts';
+import { endDeliveriesOfDroppedDays } from '../../src/store/give-up.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import type { SettledAttempt } from '../../src/store/settle.ts';
@@ -111,7 +111,7 @@ test.each(endings)(
       outcome,
       decision,
     };
-    await leaveDropped(service.context.workerPool, [attempt as unknown as SettledAttempt]);
+    await endDeliveriesOfDroppedDays(service.context.workerPool, [attempt as unknown as SettledAttempt]);
     expect([await pauses(), await mailbox()]).toEqual([waits ? before : [], [{ ...second, parked: waits }]]);
   },
 );

@@ -14,8 +14,8 @@ import { readTables, tablesOf } from './lane-tables.ts';
 import { openPool } from './open-pool.ts';
 
 const START_MS = 1_700_000_000_000;
-/** Rows that a statement may look at, all lanes together: thousands, as it is. */
-const LOOKS = 12;
+/** Rows that a statement may scan, all lanes together: thousands, as it is. */
+const MAX_SCANNED_ROWS = 12;
 export const WORKERS = ['worker_1', 'worker_2', 'worker_3'] as const;
 const SPANS = {
   leaseMs: LEASE_MS,
@@ -45,7 +45,7 @@ export interface Lease extends AcquiredLane {
 
 /**
  * The tables and the model of them, side by side: each statement is made on both, one at a time, and what they answer and hold must be the same. Postgres's `now()` is a
- * clock that the test sets, so that times are the same to the millisecond; statements look at few rows, so that they are stopped.
+ * clock that the test sets, so that times are the same to the millisecond; statements scan few rows, so that they are stopped.
  */
 export class TableTwins {
   model!: MailboxModel;
@@ -54,8 +54,8 @@ export class TableTwins {
   /** All leases that were given, by lane. */
   readonly given = new Map<number, Lease[]>();
   readonly #clock: TwinClock;
-  /** Rows of each lane that the next statement looks at. */
-  #looks = LOOKS;
+  /** Rows of each lane that the next statement may scan. */
+  #scanLimit = MAX_SCANNED_ROWS;
   readonly pool: pg.Pool;
   readonly #stores: ReadonlyMap<string, LaneStore>;
 
@@ -64,7 +64,7 @@ export class TableTwins {
     this.pool = pool;
     this.#clock = clock;
     const context = {
-      workerPool: lookingAt(pool, () => this.#looks),
+      workerPool: scanning(pool, () => this.#scanLimit),
       observe: { fetched: () => {}, attemptsSettled: () => {}, attemptsGivenUp: () => {}, deadLettered: () => {} },
       prisma: createPrisma(pool, 10_000),
     } as unknown as Context;
@@ -75,7 +75,7 @@ export class TableTwins {
 
   async reset(endpoints: readonly TwinEndpoint[]): Promise<void> {
     this.model = new MailboxModel(() => this.nowMs, SPANS);
-    this.model.looks = LOOKS;
+    this.model.maxScannedRows = MAX_SCANNED_ROWS;
     this.made = [];
     this.given.clear();
     for (const lane of new Set(endpoints.map(({ lane }) => lane))) this.model.addLane(lane);
@@ -99,9 +99,9 @@ export class TableTwins {
     await this.pass(START_MS - this.nowMs);
   }
 
-  /** Has the next statement look at a share of rows. */
-  lookFor(lanes: number, inMemory: number): void {
-    this.#looks = Math.floor(LOOKS / lanes) + inMemory;
+  /** Has the next statement scan a share of rows. */
+  scanFor(lanes: number, inMemory: number): void {
+    this.#scanLimit = Math.floor(MAX_SCANNED_ROWS / lanes) + inMemory;
   }
 
   get nowMs(): number {
@@ -161,15 +161,15 @@ interface Statement {
   readonly values: unknown[];
 }
 
-/** A pool whose looks at what is due meet so few rows: how many they may is the last parameter of each. */
-function lookingAt(pool: pg.Pool, looks: () => number): pg.Pool {
-  const lookOf = {
-    'fetch-due': ([lanes]: unknown[]) => plainArray(String(lanes).split(',').map(looks)),
-    'park-endpoints': looks,
+/** A pool whose statements scan so few of the due rows: how many they may is the last parameter of each. */
+function scanning(pool: pg.Pool, scanLimit: () => number): pg.Pool {
+  const limitOf = {
+    'fetch-due': ([lanes]: unknown[]) => plainArray(String(lanes).split(',').map(scanLimit)),
+    'park-endpoints': scanLimit,
   };
   const query = (statement: Statement, values?: unknown[]) => {
-    const look = lookOf[statement.name as keyof typeof lookOf];
-    const changed = look && { ...statement, values: [...statement.values.slice(0, -1), look(statement.values)] };
+    const limit = limitOf[statement.name as keyof typeof limitOf];
+    const changed = limit && { ...statement, values: [...statement.values.slice(0, -1), limit(statement.values)] };
     return pool.query((changed ?? statement) as never, values as never);
   };
   return Object.assign(Object.create(pool), { query }) as pg.Pool;

@@ -113,7 +113,7 @@ const fetchDue = step(
   (twins, { lanes, after, limit, endpoints, rows, tenants }) => {
     const fetches = lanes.map((lane) => ({ lane, limit, after: cursorOf(twins, after, (row) => row.lane === lane) }));
     const over = { endpoints, tenants: tenants.length > 2 ? [tenants[0]! % 2] : [], rows: rowsOf(twins, rows) };
-    twins.lookFor(fetches.length, over.rows.length);
+    twins.scanFor(fetches.length, over.rows.length);
     return twins.ask(
       workerOf(0),
       (store) => store.fetchDue(fetches, over),
@@ -227,7 +227,7 @@ const parkEndpoints = step(
   (twins, { worker, lanes, nums, limit, after }) => {
     const leases = leasesOf(twins, lanes);
     const cursors = leases.map(({ lane }) => [lane, cursorOf(twins, after, (row) => row.lane === lane)] as const);
-    twins.lookFor(Math.max(1, leases.length), 0);
+    twins.scanFor(Math.max(1, leases.length), 0);
     return twins.ask(
       workerOf(worker, leases),
       (store) => store.parkEndpoints(leases, nums, limit, new Map(cursors)),

@@ -84,7 +84,7 @@ export const purgeDeadLetters = defineRoute({
         .meta({ id: 'PurgeResult' }),
     },
   },
-  handle: async ({ tenant, body, caller }, { apiPool, cursors, ringEndpoints, changes, bringUp }) => {
+  handle: async ({ tenant, body, caller }, { apiPool, cursors, ringEndpoints, changes, promote }) => {
     const { cursor, ...wanted } = body;
     const { all, endpoint_id, event_id, type, reason, since, until } = wanted;
     const belongsTo = ['purge', tenant.num, all, endpoint_id, event_id, type, reason, since, until];
@@ -93,7 +93,7 @@ export const purgeDeadLetters = defineRoute({
     if (selected === null) return { status: 200, body: { purged: 0, complete: true, next: null } };
     const asked = { ...wanted, delivery_ids: wanted.delivery_ids?.map(({ deliveryId }) => deliveryId) };
     const inTurn: InTurn = (work, isBegun) => changes.take(tenant.num, work, { isBegun });
-    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS, inTurn, after, bringUp };
+    const how = { actor: caller.actor, asked, budgetMs: PURGE_MS, inTurn, after, promote };
     const { purged, resume, resumed } = await purge(apiPool, tenant, selected, how);
     ringEndpoints(resumed);
     const next = resume === null ? null : cursors.encode(deliveryPosition.format(resume), belongsTo);

@@ -61,8 +61,8 @@ export const cancelDelivery = defineRoute({
   query: noQuery,
   body: noBody,
   responses: accepted,
-  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, ringEndpoints, bringUp }) => {
-    const result = await redrive.cancelDelivery(apiPool, tenant, key, caller.actor, bringUp);
+  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, ringEndpoints, promote }) => {
+    const result = await redrive.cancelDelivery(apiPool, tenant, key, caller.actor, promote);
     if (typeof result === 'object') {
       ringEndpoints([key.endpointNum]);
       return { status: 202, body: deliveryJson(result, tenant) };

@@ -141,7 +141,7 @@ export const updateEndpoint = defineRoute({
     // Nothing of it stands still any more, not even what stood before.
     const resumed =
       body.on_dead_letter === 'continue'
-        ? await resumeKeys(context.apiPool, tenant, { num, id, key: null }, caller.actor, context.bringUp)
+        ? await resumeKeys(context.apiPool, tenant, { num, id, key: null }, caller.actor, context.promote)
         : 0;
     if (updated.mayMove || resumed > 0) context.ringEndpoints([num]);
     return { status: 200, body: endpointJson(updated.endpoint, viewer(request, context)) };

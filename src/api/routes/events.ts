@@ -98,7 +98,7 @@ async function expungeEvery(
   event_id: string,
   tenant: TenantRef,
   caller: Caller,
-  { apiPool, bodies, ringEndpoints, bringUp }: Context,
+  { apiPool, bodies, ringEndpoints, promote }: Context,
 ): Promise<void> {
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
     const uuids = await findEveryEventUuid(apiPool, tenant.num, event_id);
@@ -106,7 +106,7 @@ async function expungeEvery(
     let areThere = true;
     for (const uuid of uuids) {
       const event = { uuid, publicId: event_id };
-      const expunged = await expunge(apiPool, tenant, event, caller.actor, expungedBody, bringUp);
+      const expunged = await expunge(apiPool, tenant, event, caller.actor, expungedBody, promote);
       if (expunged === null) areThere = false;
       else ringEndpoints(expunged.resumed);
       bodies.forget(uuid);

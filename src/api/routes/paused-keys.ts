@@ -66,7 +66,7 @@ export const resumePausedKeys = defineRoute({
   handle: async ({ tenant, params: { endpoint_id: id }, body, caller }, context) => {
     const num = await numOf(context, tenant.num, id);
     const key = body.subject === undefined ? null : orderKey('subject', body.subject);
-    const resumed = await resume(context.apiPool, tenant, { num, id, key }, caller.actor, context.bringUp);
+    const resumed = await resume(context.apiPool, tenant, { num, id, key }, caller.actor, context.promote);
     if (resumed > 0) context.ringEndpoints([num]);
     return { status: 200, body: { resumed } };
   },

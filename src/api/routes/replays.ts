@@ -93,9 +93,9 @@ export const cancelReplay = defineRoute({
   params,
   query: noQuery,
   responses: { 204: { description: 'Cancelled', schema: null } },
-  handle: async ({ tenant, params: { replay_id }, caller }, { apiPool, ringEndpoints, ringReplays, bringUp }) => {
+  handle: async ({ tenant, params: { replay_id }, caller }, { apiPool, ringEndpoints, ringReplays, promote }) => {
     // Whatever it withdrew by then is withdrawn: the rest is left to workers.
-    const result = await cancel(apiPool, tenant, replay_id, caller.actor, bringUp).catch((error: unknown) => {
+    const result = await cancel(apiPool, tenant, replay_id, caller.actor, promote).catch((error: unknown) => {
       ringReplays();
       throw error;
     });

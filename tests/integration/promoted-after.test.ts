@@ -69,7 +69,7 @@ test.each(HOW)(
       () => pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`),
       ({ rowCount }) => rowCount === 1,
     );
-    // What it took away is there for others to see, while it waits to bring up the next.
+    // What it took away is there for others to see, while it waits to promote the next.
     const { rowCount } = await pool.query('SELECT FROM mailbox WHERE event_id = $1', [events[0]]);
     await other.query('COMMIT');
     other.release();
@@ -78,7 +78,7 @@ test.each(HOW)(
   },
 );
 
-test('G5: a cancellation that is made is answered so, and rung for, where what stands behind cannot be brought up', async () => {
+test('G5: a cancellation that is made is answered so, and rung for, where what stands behind cannot be promoted', async () => {
   const { endpoint, pool, takeAway, ring, events } = await line();
   const other = await pool.connect();
   await other.query('BEGIN');
