@@ -21,9 +21,9 @@ const answered = (status: number): Outcome => ({
 const at = (num: number) => ({ num, tenantNum: num % 8 });
 
 /** Endpoints from..to, one after another. @returns the last verdict. */
-function noteAll(watch: EgressWatch, [from, to]: [number, number], outcome: Outcome, nowMs = 0) {
-  let last = watch.note(at(from), outcome, nowMs);
-  for (let num = from + 1; num <= to; num++) last = watch.note(at(num), outcome, nowMs);
+function noteAll(watch: EgressWatch, [from, to]: [number, number], outcome: Outcome, steadyMs = 0) {
+  let last = watch.note(at(from), outcome, steadyMs);
+  for (let num = from + 1; num <= to; num++) last = watch.note(at(num), outcome, steadyMs);
   return last;
 }
 
@@ -57,7 +57,7 @@ test('it is told for how long an endpoint has met with faults of ours and nothin
   const watch = new EgressWatch();
   noteAll(watch, [2, 20], answered(200));
   const outcome: Outcome = { kind: 'unreachable', reason: 'network', detail: '', ours: 'proxy', timing };
-  const lasts = (nowMs: number) => watch.note(at(1), outcome, nowMs).lastsMs;
+  const lasts = (steadyMs: number) => watch.note(at(1), outcome, steadyMs).lastsMs;
   expect([0, 5_000, 600_000].map(lasts)).toEqual([0, 5_000, 600_000]);
   watch.note(at(1), answered(500), 601_000);
   expect([602_000, 603_000].map(lasts)).toEqual([0, 1_000]);

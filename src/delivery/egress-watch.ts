@@ -47,22 +47,22 @@ export class EgressWatch {
   /** A fault that lasted too long, until it has passed. */
   #accepted: EgressFault | null = null;
 
-  /** Takes note of an outcome. `nowMs` is on a steady clock: of Postgres's, set back by hours, what was seen would be recent for as long. */
+  /** Takes note of an outcome. `steadyMs` is on a steady clock: of Postgres's, set back by hours, what was seen would be recent for as long. */
   note(
     { num, tenantNum }: { readonly num: number; readonly tenantNum: number },
     outcome: Outcome,
-    nowMs: number,
+    steadyMs: number,
   ): FaultVerdict {
     if (isSilence(outcome) && this.#held?.fault === 'connect_timeout')
-      return { isOurs: true, lastsMs: this.#runs.goOn(num, nowMs), change: null };
+      return { isOurs: true, lastsMs: this.#runs.goOn(num, steadyMs), change: null };
     const fault = faultOf(outcome);
     if (fault === undefined) return NOT_TRIED;
-    this.#endpoints.set(num, fault, nowMs);
-    this.#tenants.set(tenantNum, fault, nowMs);
-    const change = this.#judge(fault, nowMs);
+    this.#endpoints.set(num, fault, steadyMs);
+    this.#tenants.set(tenantNum, fault, steadyMs);
+    const change = this.#judge(fault, steadyMs);
     const isOurs = fault === 'proxy' || (fault !== null && this.#held?.fault === fault);
     if (!isOurs) this.#runs.end(num);
-    return { isOurs, lastsMs: isOurs ? this.#runs.goOn(num, nowMs) : 0, change };
+    return { isOurs, lastsMs: isOurs ? this.#runs.goOn(num, steadyMs) : 0, change };
   }
 
   /**
@@ -73,25 +73,25 @@ export class EgressWatch {
     return this.#held !== null && this.#endpoints.get(endpointNum) === this.#held.fault;
   }
 
-  #judge(fault: EgressFault | null, nowMs: number): EgressChange | null {
+  #judge(fault: EgressFault | null, steadyMs: number): EgressChange | null {
     if (this.#accepted !== null && this.#shareOf(this.#accepted) < RELEASED_SHARE) this.#accepted = null;
     const held = this.#held;
     if (held === null) {
       // One failure of many is no reason to hold others back; it is not its endpoint's, all the same.
-      if (fault === 'proxy') return this.#shareOf(fault) < RELEASED_SHARE ? null : this.#hold(fault, nowMs);
+      if (fault === 'proxy') return this.#shareOf(fault) < RELEASED_SHARE ? null : this.#hold(fault, steadyMs);
       const isNew = fault !== null && fault !== this.#accepted && this.#endpoints.size >= ENOUGH_ENDPOINTS;
       if (!isNew || this.#shareOf(fault) < HELD_SHARE) return null;
-      return this.#hold(fault, nowMs);
+      return this.#hold(fault, steadyMs);
     }
-    const lasts = held.fault === 'proxy' || nowMs - held.sinceMs < LONGEST_HOLD_MS;
+    const lasts = held.fault === 'proxy' || steadyMs - held.sinceMs < LONGEST_HOLD_MS;
     if (lasts && this.#shareOf(held.fault) >= RELEASED_SHARE) return null;
     if (!lasts) this.#accepted = held.fault;
     this.#held = null;
     return this.#changeTo('released', held.fault);
   }
 
-  #hold(fault: EgressFault, nowMs: number): EgressChange {
-    this.#held = { fault, sinceMs: nowMs };
+  #hold(fault: EgressFault, steadyMs: number): EgressChange {
+    this.#held = { fault, sinceMs: steadyMs };
     return this.#changeTo('held', fault);
   }
 
@@ -118,16 +118,16 @@ class LastOutcomes {
     return this.#seen.get(num)?.fault;
   }
 
-  set(num: number, fault: EgressFault | null, nowMs: number): void {
+  set(num: number, fault: EgressFault | null, steadyMs: number): void {
     const known = this.#seen.get(num);
     // Nearly always nothing has changed: then the entry need not move to the end each time.
-    if (known !== undefined && known.fault === fault && nowMs - known.atMs < GRAIN_MS) return;
+    if (known !== undefined && known.fault === fault && steadyMs - known.atMs < GRAIN_MS) return;
     this.#forget(num);
     for (const [old, { atMs }] of this.#seen) {
-      if (this.#seen.size < MAX_REMEMBERED && nowMs - atMs < RECENT_MS) break;
+      if (this.#seen.size < MAX_REMEMBERED && steadyMs - atMs < RECENT_MS) break;
       this.#forget(old);
     }
-    this.#seen.set(num, { fault, atMs: nowMs });
+    this.#seen.set(num, { fault, atMs: steadyMs });
     if (fault !== null) this.#counts[fault]++;
   }
 

@@ -13,17 +13,17 @@ export class FaultRuns {
   readonly #runs = new Map<number, Run>();
 
   /** @returns how long it has gone on, in ms; 0 the first time */
-  goOn(num: number, nowMs: number): number {
+  goOn(num: number, steadyMs: number): number {
     const known = this.#runs.get(num);
-    const goesOn = known !== undefined && nowMs - known.atMs < FORGOTTEN_MS;
-    const sinceMs = goesOn ? known.sinceMs : nowMs;
+    const goesOn = known !== undefined && steadyMs - known.atMs < FORGOTTEN_MS;
+    const sinceMs = goesOn ? known.sinceMs : steadyMs;
     this.#runs.delete(num);
     for (const [old, { atMs }] of this.#runs) {
-      if (this.#runs.size < MAX_REMEMBERED && nowMs - atMs < FORGOTTEN_MS) break;
+      if (this.#runs.size < MAX_REMEMBERED && steadyMs - atMs < FORGOTTEN_MS) break;
       this.#runs.delete(old);
     }
-    this.#runs.set(num, { sinceMs, atMs: nowMs });
-    return nowMs - sinceMs;
+    this.#runs.set(num, { sinceMs, atMs: steadyMs });
+    return steadyMs - sinceMs;
   }
 
   end(num: number): void {
