@@ -11,7 +11,7 @@ import type { SettledAttempt } from './settle.ts';
 
 const GIVEN = 'unnest($1::int[], $2::uuid[], $3::smallint[]) AS g(endpoint_num, event_id, attempt)';
 
-/** Whether a dead letter is none since the attempt of the same delivery was taken: it is older, or came about while that was under way. */
+/** Whether the receiver's taking of an attempt overrules a dead letter of the delivery: it is older, or expired while the request was under way. */
 const isOvertaken = (letter: string) =>
   `${letter}.event_id = g.event_id AND ${letter}.endpoint_num = g.endpoint_num
      AND (${letter}.attempt < g.attempt OR ${letter}.outcome = ${OUTCOME_CODES.skipped} AND ${letter}.detail = '${EXPIRED}')`;
@@ -22,8 +22,10 @@ const strike = (table: string) => `
   UPDATE "${table}" a SET decision = ${DECISION.late} FROM ${GIVEN} WHERE ${isOvertaken('a')} AND a.decision = ${DECISION.deadLetter}`;
 
 /**
- * Forgets dead letters that left the log, or leave it, while these attempts of them were under way, as far as those delivered them. They are struck where they wait to be copied, and then looked
- * for among the copies: a copy that is being made has them locked.
+ * Forgets dead letters that these attempts delivered, if their day was dropped, or is being dropped, meanwhile. First it strikes them from
+ * days that are still to be copied, then it deletes their copies. In this order none is missed: copying locks the rows that it copies, so
+ * that the first step waits for it.
+ * @param attempts those that were not delivered are ignored
  */
 export async function forgetDelivered(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
   const delivered = attempts.filter(({ decision }) => decision.kind === 'done').sort(byKey);
@@ -41,7 +43,7 @@ interface OfDay {
   readonly rows: readonly SettledAttempt[];
 }
 
-/** Those of days that are detached, or about to be, and not dropped. Of others the log says how they ended, or nothing does. */
+/** Attempts of days that are detached, or about to be, and not dropped yet. Other days are still in the log, or gone altogether. */
 async function ofDetachedDays(db: Queryable, attempts: readonly SettledAttempt[]): Promise<readonly OfDay[]> {
   const byDay = Map.groupBy(attempts, ({ eventUuid }) => partitionName('attempts', startOfDay(uuidTime(eventUuid))));
   const days = [...byDay].map(([day, rows]) => ({ day, rows }));
@@ -56,10 +58,10 @@ async function ofDetachedDays(db: Queryable, attempts: readonly SettledAttempt[]
 
 async function strikeIn(pool: pg.Pool, table: string, attempts: readonly SettledAttempt[]): Promise<void> {
   try {
-    // What is being copied is locked in another order: where that ends in a deadlock, it is run again.
+    // Copying locks rows in another order. A transaction that ends in a deadlock is run again.
     await inTransaction(pool, (client) => client.query(strike(table), valuesOf(attempts)));
   } catch (error) {
-    // It was dropped meanwhile, and all that there was is copied.
+    // The day was dropped meanwhile, so all of its dead letters are copied.
     if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error;
   }
 }

@@ -20,8 +20,9 @@ export interface GivenUp {
   readonly isDeadLetter: boolean;
 }
 
-// The end gets the next number that is free. The highest that the column holds stands for those past it: what is on record under that gives way, or nothing
-// would say that the delivery has ended, and how. Of deliveries of system events nothing is told: see `noticeOf`.
+// The end gets the next free number. If that is past the highest that the column holds, it gets the highest, and replaces the attempt that is
+// on record under it: otherwise nothing would say that the delivery has ended, and how. Tenants are told nothing of deliveries of system
+// events: see `noticeOf`.
 const GIVE_UP = `
   WITH removed AS (
     DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND attempt = $3
@@ -58,13 +59,15 @@ interface Row {
 }
 
 /**
- * Ends a delivery whose attempt Postgres refuses to record for what is in it: kept, it would be made for ever. It gets a record without what
- * may be at fault, as delivered when it was, else as a dead letter, which is told, and the next in order comes up. Where even that is refused, because the
- * day of its event was dropped meanwhile, it goes with its event.
+ * Ends a delivery whose attempt Postgres refuses to record because of what is in it. Kept in the mailbox, it would be made for ever.
+ * - A record without what may be at fault is written: as delivered if it was, else as a dead letter, which the tenant is told of.
+ * - If even that is refused, because the day of its event was dropped meanwhile, the delivery goes with its event.
+ * - The next delivery of its key is promoted, unless the key is paused.
+ * @param reason the code of Postgres's error
  */
 export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: string): Promise<GivenUp> {
   const { rows, isDeadLetter } = await end(pool, attempt, reason);
-  // It was cancelled, or ended here before by a call whose answer was lost: then its key may be paused.
+  // It was cancelled, or an earlier call ended it and its answer was lost: that call may have paused the key.
   if (rows[0] === undefined) return { mayPauseKey: true, isDeadLetter: false };
   const { pauses } = rows[0];
   if (!pauses) await promote(pool, orderKeysOf(rows));
@@ -72,13 +75,17 @@ export async function giveUp(pool: pg.Pool, attempt: SettledAttempt, reason: str
 }
 
 /**
- * Ends deliveries whose day was dropped while they were made. They have expired, or are dead letters that were redriven: none are dead letters if they were delivered. What a replay queued since goes with its event. The next in
- * order come up. Redriven, they are dead letters again that outlive their day, and the next wait for them unless they were delivered.
+ * Ends deliveries whose day was dropped while their requests were under way. Nothing can be recorded of them.
+ * - What expired when the day was dropped, or was a dead letter that somebody redrove, is a dead letter that outlives the day. If it was
+ *   delivered, its copy is forgotten.
+ * - What a replay had queued since goes with its event.
+ * - A redriven dead letter that was not delivered pauses its key again, if its endpoint wants that. Of all other keys the next delivery is
+ *   promoted.
  */
 export async function endDeliveriesOfDroppedDays(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
   await forgetDelivered(pool, attempts);
   await promote(pool, orderKeysOf(await removeFromMailbox(pool, attempts)));
-  // The drop may have taken their rows before, and paused their keys.
+  // The drop may have removed their rows before this, and paused their keys.
   await promote(pool, await resumeDelivered(pool, attempts));
 }
 

@@ -19,9 +19,9 @@ export interface DueDelivery {
   /** Whether a replay queued it: then live deliveries of its endpoint go before it. */
   readonly isReplay: boolean;
   readonly endpointVersion: number;
-  /** Whether it was read from its endpoint's parked backlog: there it is until it is settled. */
+  /** Whether it was read from its endpoint's parked backlog. Its row stays parked until it is settled. */
   readonly isParked: boolean;
-  /** Null where it may overtake others. */
+  /** Null if it is not ordered: it may overtake others. */
   readonly order: OrderPlace | null;
 }
 
@@ -35,11 +35,11 @@ export interface OrderPlace {
   readonly isPaused: boolean;
 }
 
-/** First attempts, retries, and what a replay queued: each at the place of its code in `PARKED_CLASS`. */
+/** First attempts, retries, and what a replay queued. The index of each is its code in `PARKED_CLASS`. */
 export const CLASSES = ['first', 'retry', 'replay'] as const;
 export type DeliveryClass = (typeof CLASSES)[number];
 
-/** Where a lane's fetch goes on. Rows may become visible behind it (late commits), so that it starts over now and then. */
+/** The row after which a lane's fetch goes on. Late commits make rows visible behind it, so that the fetch starts over now and then. */
 export interface Cursor {
   readonly dueAtMs: number;
   readonly eventUuid: string;
@@ -51,18 +51,21 @@ export const START: Cursor = { dueAtMs: 0, eventUuid: '00000000-0000-0000-0000-0
 export interface LaneFetch {
   readonly lane: number;
   readonly after: Cursor;
-  /** Nothing that is due later is read; whatever is due by now without it. */
+  /** Nothing that is due later is read. Without it, all that is due by now. */
   readonly untilMs?: number;
   readonly limit: number;
 }
 
 /**
- * Rows that one statement looks at, those that it passes over for their tenant or endpoint among them: what it does for one tenant is bounded, because all lanes of a process
- * wait for it.
+ * The most rows that one statement scans, including those that it excludes by tenant or endpoint. All lanes of the process wait for the
+ * statement, so its work is bounded however many rows a tenant has.
  */
 const MAX_SCANNED_ROWS = 16_000;
 
-/** How many rows of its lane a fetch, or the parking of a flood, looks at: a share of them and of those in memory, at the least twice as many as it may bring. */
+/**
+ * How many rows of its lane a fetch scans, or the parking of a flood: its share of `MAX_SCANNED_ROWS` and of the rows in memory, which it
+ * excludes, but at least twice as many as it may bring.
+ */
 export function scanLimitOf(fetch: Pick<LaneFetch, 'limit'>, lanes: number, inMemory: number): number {
   return Math.max(2 * fetch.limit, Math.floor((MAX_SCANNED_ROWS + inMemory) / lanes));
 }
@@ -70,14 +73,17 @@ export function scanLimitOf(fetch: Pick<LaneFetch, 'limit'>, lanes: number, inMe
 /** What a fetch brought, in due order within a lane. */
 export interface DueRows {
   readonly rows: DueDelivery[];
-  /** The last row that was looked at, by lane, of those lanes where it was the last that may be: more may be due behind it. */
+  /** By lane, the last row scanned where the scan hit its limit: more due rows may follow. */
   readonly stops: ReadonlyMap<number, Cursor>;
 }
 
-/** What a fetch does not want: rows of endpoints that are flooded (`parkEndpoints`), of tenants that have their share of memory, and those in memory. */
+/** What a fetch leaves out. */
 export interface FetchExclusions {
+  /** Flooded ones: their rows are parked without being read (`parkEndpoints`). */
   readonly endpoints: readonly number[];
+  /** Those that have their share of memory. */
   readonly tenants: readonly number[];
+  /** Those that are in memory. */
   readonly rows: readonly DeliveryKey[];
 }
 
@@ -100,7 +106,7 @@ export interface DueRow {
   is_stop: boolean;
 }
 
-// Only for ordered rows are those before them looked for.
+// CASE: only of ordered rows does Postgres look for the row before and for the paused key.
 const ORDER_COLUMNS = `m.order_key, m.seq,
   CASE WHEN m.order_key IS NOT NULL THEN
     (SELECT b.seq FROM mailbox b WHERE b.endpoint_num = m.endpoint_num AND b.order_key = m.order_key AND b.seq < m.seq ORDER BY b.seq DESC LIMIT 1)
@@ -112,9 +118,9 @@ const ORDER_COLUMNS = `m.order_key, m.seq,
 /** What is read of a row of the mailbox `m`, with the version of its endpoint `e`. */
 export const DUE_COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version, ${ORDER_COLUMNS}`;
 
-// One statement for all lanes of the process: an index range scan each, from the lane's cursor. Rows to pass over are in a hashed subplan; to
-// read them again, join them and send them costs ten times as much as to leave them out. Whoever is passed over may have millions of rows: so it looks at
-// `most` and no more, and says at which it stopped.
+// One statement for all lanes of the process: for each, an index range scan from the lane's cursor. Excluded rows are in a hashed subplan:
+// reading them again, joining them and sending them would cost ten times as much. Whoever is excluded may have millions of rows, so a lane's
+// scan ends at `most` rows, and the last of them is returned as its stop.
 const fetchDueSql = ({ untilParameter }: { readonly untilParameter?: string } = {}) => {
   const isUntil = untilParameter !== undefined;
   const array = isUntil ? `, ${untilParameter}::float8[]` : '';
@@ -142,11 +148,11 @@ const fetchDueSql = ({ untilParameter }: { readonly untilParameter?: string } = 
 };
 
 const FETCH_DUE = { name: 'fetch-due', text: fetchDueSql() };
-// Where a lane is read from the start in parts. A statement of its own, so that the other one stays as simple as it is.
+// For lanes that are read from the start in parts. A statement of its own keeps the usual one simple.
 const FETCH_DUE_UNTIL = { name: 'fetch-due-until', text: fetchDueSql({ untilParameter: '$11' }) };
 
 /**
- * Due rows of each lane after its cursor, in due order within a lane. Claims nothing: the lane's owner is the only one who asks.
+ * Due rows of each lane after its cursor, in due order within a lane. It claims none of them: only the lane's owner asks.
  * @param excluded rows that are not read
  */
 export async function fetchDue(
@@ -203,7 +209,7 @@ function orderOf({ order_key: key, seq, behind_seq: behind, is_paused: isPaused 
   return { key, seq: Number(seq), behindSeq: behind === null ? null : Number(behind), isPaused };
 }
 
-/** Those of the rows that are in the mailbox as they were read: the others were cancelled, or retried by hand, since. */
+/** @returns those of the rows that are in the mailbox as they were read. The others were cancelled, or retried by hand, meanwhile. */
 export async function stillWaiting(
   pool: pg.Pool,
   rows: readonly DueDelivery[],

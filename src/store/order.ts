@@ -3,26 +3,26 @@ import { inTransaction, type Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf, probeOnly } from './probe.ts';
 
-/** What deliveries are kept in order by: see `src/routing/order-key.ts`. */
+/** The key by which an endpoint's deliveries are kept in order: see `src/routing/order-key.ts`. */
 export interface OrderKey {
   readonly endpointNum: number;
   readonly key: number;
 }
 
-/** Rows of a key that are brought up at once when the first may go: what follows it need not be brought up one by one. */
+/** Rows of a key that are promoted together when the first may go, so that those behind it need not be promoted one by one. */
 export const PROMOTED_AT_ONCE = 16;
 
-/** Keys that are looked at by one statement, where they may be very many: it is to end in time, and whoever sends what it locks waits for no more. */
+/** The most keys that one statement promotes: it must end within its time limit, and the sender of a row that it locks waits for it. */
 const KEYS_AT_ONCE = 1_000;
 
 /** Before the first key: keys are 32 bits wide. */
 const BEFORE_ALL = -(2 ** 31) - 1;
 
-// The first row of a key decides: where it waits for its retry, is about to be sent, or was set aside (src/store/suspects.ts), those
-// behind it stay where they are.
-// Rows are locked in the one order of all statements that wait for several (endpoint, then event), lest two wait for each other. They are
-// not passed over when another has them, as in src/store/park.ts: nobody would bring them up later.
-// Who is stuck is found before anything is updated: joined in one, each row of the endpoint would be tried with each key.
+// The first row of a key decides. If it waits for its retry, is about to be sent, or was set aside (src/store/suspects.ts), the rows behind
+// it stay where they are.
+// Rows are locked in the order of all statements that wait for several (endpoint, then event), so that no two wait for each other. Rows that
+// another statement has locked are waited for, unlike in src/store/park.ts: if they were skipped, nobody would promote them later.
+// `stuck` is computed before the update: in one join, Postgres would try each row of the endpoint with each key.
 const PROMOTE = `
   WITH wanted AS (SELECT * FROM unnest($1::int[], $2::int[]) AS w(endpoint_num, order_key)),
   stuck AS MATERIALIZED (
@@ -45,9 +45,10 @@ const PROMOTE = `
     FROM locked s WHERE ${isDeliveryOf('m', 's')} AND ${asFilter(`m.parked AND m.due_at = 'infinity'`)}`;
 
 /**
- * Brings up rows that wait behind others where nothing is before them any more. To be called after every statement that takes a row of
- * a key away or sets one back, when it is committed: of two such statements at once the later call sees what both have done.
- * @returns how many rows it brought up
+ * Promotes rows that wait behind others although nothing is before them any more: makes them due now, and lets the fetch find them. Call it
+ * after each statement that removes a row of a key or sets one behind, when that is committed. Of two such statements at once the later
+ * call sees what both have done.
+ * @returns how many rows it promoted
  */
 export async function promote(client: Queryable, keys: readonly OrderKey[]): Promise<number> {
   if (keys.length === 0) return 0;
@@ -59,7 +60,7 @@ export async function promote(client: Queryable, keys: readonly OrderKey[]): Pro
   return rowCount ?? 0;
 }
 
-/** The same for very many keys, some at a time. Not within a transaction: it would lock rows out of the order in which all do. */
+/** The same for very many keys, some at a time. Not within a transaction: that would lock rows in another order than all others do. */
 export async function promoteInParts(db: Queryable, keys: readonly OrderKey[]): Promise<number> {
   let promoted = 0;
   for (let at = 0; at < keys.length; at += KEYS_AT_ONCE)
@@ -67,10 +68,13 @@ export async function promoteInParts(db: Queryable, keys: readonly OrderKey[]): 
   return promoted;
 }
 
-/** Brings up what stood behind these keys, once what stood before it is gone for good. What was done by then is done, whatever becomes of this: a lane that is awake finds them within a minute. */
+/**
+ * Promotes what stood behind these keys, after the transaction that removed what stood before them. A failure is only logged: an awake lane
+ * finds stranded rows within a minute.
+ */
 export type Promote = (keys: readonly OrderKey[]) => Promise<void>;
 
-/** The same after a transaction of the API, whose sessions are not those that only probe: some keys at a time, each time in a transaction of its own. */
+/** `promote` for the API, whose sessions may scan (see `isDeliveryOf`): some keys at a time, each time in a transaction that only probes. */
 export async function promoteAfter(pool: pg.Pool, keys: readonly OrderKey[]): Promise<void> {
   for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
     await inTransaction(pool, async (client) => {
@@ -80,7 +84,7 @@ export async function promoteAfter(pool: pg.Pool, keys: readonly OrderKey[]): Pr
   }
 }
 
-// A loose index scan: one probe per key that has rows behind, however many, and none for keys of one row.
+// A loose index scan: one probe for each key that has rows behind, however many rows those are, and none for other keys.
 const IS_BEHIND = `m.order_key IS NOT NULL AND m.due_at = 'infinity'`;
 const KEYS_BEHIND = `
   WITH RECURSIVE keys AS (
@@ -92,7 +96,7 @@ const KEYS_BEHIND = `
   )
   SELECT endpoint_num, order_key FROM keys WHERE order_key IS NOT NULL LIMIT ${KEYS_AT_ONCE}`;
 
-/** Keys of these endpoints that have rows behind, each endpoint's in ascending order: those that follow the given ones. */
+/** @param after by endpoint, the key to go on after. @returns the next keys that have rows behind, in ascending order for each endpoint. */
 async function keysBehind(pool: pg.Pool, after: ReadonlyMap<number, number>): Promise<readonly OrderKey[]> {
   const { rows } = await pool.query<{ endpoint_num: number; order_key: number }>({
     name: 'keys-behind',
@@ -102,7 +106,7 @@ async function keysBehind(pool: pg.Pool, after: ReadonlyMap<number, number>): Pr
   return rows.map(({ endpoint_num: endpointNum, order_key: key }) => ({ endpointNum, key }));
 }
 
-/** The same for all keys of these endpoints, some at a time: for what a process did not live to bring up. */
+/** `promote` for all keys of these endpoints, some at a time: a process may have died before it promoted what it should have. */
 export async function promoteAll(pool: pg.Pool, endpointNums: readonly number[]): Promise<number> {
   if (endpointNums.length === 0) return 0;
   const after = new Map(endpointNums.map((num) => [num, BEFORE_ALL]));

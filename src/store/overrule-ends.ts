@@ -39,10 +39,15 @@ const OVERRULE = `
               ELSE a.attempt > o.attempt AND a.${ENDING} OR a.attempt = o.attempt AND a.decision = ${DECISION.late} END`;
 
 /**
- * Of two ends of one delivery lets one count. Replayed deliveries say how they ended though they had left the mailbox: where somebody cancelled the delivery itself meanwhile, that
- * holds, and the attempt is late. Where only its replay was cancelled and the receiver took it, it is delivered, and that cancellation came too late. So is any that expired while
- * its receiver took it, and a dead letter that was made again and left the mailbox without an end, with its day or because its redrive was withdrawn. To be called when the attempts are written. Should the process die before, the one with the highest number counts.
- * @param attempts those whose delivery had left the mailbox or moved on
+ * Decides which of two recorded ends of a delivery counts: that of the given attempt, or one that was written while its request was under
+ * way. The other one is marked late.
+ * - As a rule the later number counts. If somebody cancelled the delivery by hand, say, it stays cancelled.
+ * - If the receiver took the attempt, it counts although the delivery's replay was cancelled, or the delivery expired, meanwhile.
+ * - If the receiver took the attempt, it counts although an earlier dead letter is the last end on record: that was redriven, and left the
+ *   mailbox without another end, because its day was dropped or its redrive withdrawn.
+ *
+ * Call it after the attempts are written. If the process dies before that, the highest number counts.
+ * @param attempts late ones: their delivery had left the mailbox or moved on
  */
 export async function overruleEnds(pool: pg.Pool, attempts: readonly SettledAttempt[]): Promise<void> {
   const ends = attempts.filter(

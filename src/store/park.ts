@@ -6,16 +6,17 @@ import { PARKED_CLASS } from './parked-rows.ts';
 import { plainArray } from './plain-array.ts';
 import { asFilter, isDeliveryOf } from './probe.ts';
 
-// All statements here pass over rows that another has locked, so that they never wait for a row and stand in no deadlock. Such a row is being
-// settled or cancelled, or is set aside next time: until then the fetch steps over it once more.
-// Rows of lanes that are the caller's no longer stay as they are: their owner would not know. Nor would whoever gave one back: when it is to be looked at was said by
-// then, and not for what is parked.
+// All statements here skip rows that another has locked, so that they never wait for a row and take part in no deadlock. Such a row is being
+// settled or cancelled. If it is still there next time, the fetch reads it once more, and it is parked then.
+// Rows of lanes that the caller does not own any more are left alone: their new owner would not know that they are parked. The same goes for
+// lanes that it gave back: it has said when the lane is to be looked at (`wakeInMs`), and did not know of these rows then.
 
 const HELD = `held AS MATERIALIZED (
   SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) WHERE l.owner IS NOT NULL ORDER BY l.lane FOR SHARE OF l
 )`;
 
-// Only what is as it was when that was decided: a row that was sent meanwhile waits for its retry, and whoever sent it counts on finding it by its due time.
+// Only rows that are still as they were when the caller decided: one that was sent meanwhile waits for its retry, and must be found when that
+// is due.
 const free = (isFree: string) => `free AS MATERIALIZED (
     SELECT m.event_id, m.endpoint_num
       FROM unnest($3::uuid[], $4::int[], $5::smallint[]) AS p(event_id, endpoint_num, attempt) JOIN mailbox m ON ${isDeliveryOf('m', 'p')}
@@ -40,8 +41,8 @@ export interface ParkedRows {
 }
 
 /**
- * Takes rows out of the index that the fetch reads: their endpoint is disabled or has more waiting than it can take.
- * @returns those that it took: of another class than they were read as where they were retried by hand since
+ * Parks rows: takes them out of the index that the fetch reads, because their endpoint is disabled, closed, or has more due than its share.
+ * @returns those that it parked, by the class that they have now: a retry by hand may have changed it since they were read
  */
 export async function parkDeliveries(
   pool: pg.Pool,
@@ -58,12 +59,12 @@ const SET_BEHIND = `
   ${free('m.order_key IS NOT NULL')}
   UPDATE mailbox m SET parked = true, due_at = 'infinity' FROM free f WHERE ${isDeliveryOf('m', 'f')}`;
 
-/** Sets rows back that are not the first of their key, where no fetch steps over them, until they are promoted (src/store/order.ts). */
+/** Sets rows behind that are not the first of their key: no fetch finds them until they are promoted (src/store/order.ts). */
 export async function setBehind(pool: pg.Pool, leases: readonly LaneLease[], rows: readonly Row[]): Promise<void> {
   await pool.query({ name: 'set-behind', text: SET_BEHIND, values: [...leaseColumns(leases), ...rowColumns(rows)] });
 }
 
-// Others may have millions of rows among those of a flood: it looks at so many rows of a lane and no more, as the fetch does, and says where it ended.
+// Between the rows of a flood others may have millions. The scan of a lane is limited like that of the fetch, and returns where it ended.
 const PARK_ENDPOINTS = `
   WITH ${HELD},
   seen AS MATERIALIZED (
@@ -106,10 +107,10 @@ const PARK_ENDPOINTS = `
   UNION ALL
   SELECT endpoint_num, NULL, 0, lane, (extract(epoch FROM due_at) * 1000)::float8, event_id FROM ends`;
 
-/** What a look for rows of a flood came to. */
+/** What one sweep over due rows found of a flood. */
 export interface ParkedFlood {
   readonly parked: readonly ParkedRows[];
-  /** Where the look ended, by lane, of those lanes where more may be due behind it. */
+  /** By lane, the last row of the sweep, if more may be due after it. */
   readonly ends: ReadonlyMap<number, Cursor>;
 }
 
@@ -127,10 +128,10 @@ interface FloodRow extends Omit<ClassRow, 'class'> {
 }
 
 /**
- * Parks what is due for endpoints that have far more than they can take, in due order: many rows a statement, which nobody had to read.
- * Rows that stand behind others in order are set behind (see `setBehind`): call `promoteAll` afterwards.
- * @param limit rows of each lane that it parks at the most
- * @param after where it goes on, by lane; from the start without it
+ * Parks what is due for flooded endpoints, which have far more due than they can take: many rows in one statement, unread, in due order.
+ * Rows that are not the first of their key are set behind (see `setBehind`), so call `promoteAll` afterwards.
+ * @param limit the most rows of each lane to park
+ * @param after by lane, the row to go on after; without it, from the start
  */
 export async function parkEndpoints(
   pool: pg.Pool,

@@ -13,11 +13,11 @@ import {
 } from './mailbox.ts';
 import { plainArray } from './plain-array.ts';
 
-/** The code of a parked row's class; null of any other. As mailbox_parked_class_idx has it, word for word. */
+/** The code of a parked row's class; null for other rows. Must be the expression of mailbox_parked_class_idx, word for word. */
 export const PARKED_CLASS =
   'CASE WHEN NOT parked THEN NULL WHEN replay_num IS NOT NULL THEN 2 WHEN step > 0 THEN 1 ELSE 0 END';
 
-// An index range scan for each class of an endpoint: however many rows the others have, none of them is met.
+// An index range scan for each class of an endpoint. It meets no rows of other classes, however many there are.
 const FETCH_PARKED = `
   SELECT ${DUE_COLUMNS}
     FROM unnest($1::smallint[], $2::int[], $3::int[], $4::float8[], $5::uuid[], $6::int[]) AS l(lane, endpoint_num, class, due_ms, event_id, size)
@@ -41,9 +41,11 @@ export interface ParkedFetch {
 }
 
 /**
- * Due rows of endpoints' parked backlogs, so many of each class, in due order within an endpoint. They stay parked in the table until they are settled. The statement has no name, so that it
- * is planned each time: by a plan that was made while few rows waited it goes through all rows of an endpoint rather than through those that are wanted.
- * @param held rows that are passed over: those in memory
+ * Due rows of parked backlogs, up to `limit` of each asked class, in due order within an endpoint. They stay parked in the table until they
+ * are settled.
+ *
+ * The statement has no name, so that it is planned each time: a plan that was made while few rows waited would scan all rows of an endpoint.
+ * @param held rows that are left out because they are in memory
  */
 export async function fetchParked(
   pool: pg.Pool,
@@ -65,7 +67,7 @@ export async function fetchParked(
   return rows.map((row) => toDueDelivery(row, true));
 }
 
-// A loose index scan: one probe per endpoint that has parked rows, however many rows it has.
+// A loose index scan: one probe for each endpoint that has parked rows, however many it has.
 const PARKED_ENDPOINTS = `
   WITH RECURSIVE found AS (
     SELECT l.lane, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = l.lane AND m.parked) AS endpoint_num
@@ -76,7 +78,7 @@ const PARKED_ENDPOINTS = `
   )
   SELECT lane, endpoint_num FROM found WHERE endpoint_num IS NOT NULL`;
 
-/** Which endpoints of these lanes have a parked backlog: what a new owner must know. */
+/** Which endpoints of these lanes have a parked backlog: a new owner must know. */
 export async function parkedEndpoints(
   pool: pg.Pool,
   lanes: readonly number[],

@@ -5,7 +5,7 @@ import { type OrderKey, orderKeysOf } from './order.ts';
 import { plainArray } from './plain-array.ts';
 import type { SettledAttempt } from './settle.ts';
 
-// A dead letter of a later number is another one: the attempt may be written once more, when it is unknown whether it was.
+// A dead letter with a later number pauses the key anew: the attempt may be written twice, if the answer to the first time was lost.
 const RESUME = `
   DELETE FROM paused_keys p USING unnest($1::int[], $2::uuid[], $3::smallint[]) AS g(endpoint_num, event_id, attempt)
    WHERE p.endpoint_num = g.endpoint_num AND p.event_id = g.event_id
@@ -14,9 +14,9 @@ const RESUME = `
   RETURNING p.endpoint_num, p.order_key`;
 
 /**
- * Lets keys go on that wait for a dead letter whose redrive was withdrawn while its request was under way, and that the receiver took
- * after all. To be called when the attempts are written: a withdrawal that they waited for is seen only then.
- * @returns the keys; whoever holds their lane asks who is next
+ * Resumes keys that wait for a dead letter which the receiver took after all: its redrive was withdrawn while the request was under way.
+ * Call it after the attempts are written: their statement may have waited for the withdrawal, and did not see it.
+ * @returns the resumed keys; whoever owns their lane asks the table who is next
  */
 export async function resumeDelivered(
   pool: pg.Pool,

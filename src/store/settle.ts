@@ -35,17 +35,23 @@ export interface SettledAttempt {
   readonly mayPauseKey: boolean;
 }
 
-/** `delivery.recovered` is not among them: whether a delivery was said to be failing stands in its row. */
+/** `delivery.recovered` is not among them: only the row knows whether the tenant was told that the delivery fails. */
 export type DeliveryNotice = 'delivery.failing' | 'delivery.dead_lettered';
 
-// `held` locks the lanes' rows for the statement: a takeover either comes before (the epoch differs, nothing matches) or waits.
-// A delivery whose row is gone or has moved on (cancelled meanwhile) keeps the attempt as a fact, marked late. It is told by `IN`, which
-// Postgres hashes; it would join CTEs of unknown size by nested loops, quadratic in the batch. One that a replay made and the receiver took is not: where the
-// replay was cancelled meanwhile, what was a dead letter before is delivered now. Nor is the first attempt of a delivery that a replay made: nothing else on record says
-// how that ended. Where it was cancelled by itself, that has a later number and holds: see `overruleEnds`.
-// Whether a key waits for a person is what the endpoint says now, for as long as the statement takes: who makes it go on looks for paused keys after that. Endpoints
-// are probed for, as `isDeliveryOf` has it.
-// Arrays are unnested side by side in a list of columns: in FROM, Postgres writes each of them out and reads it again.
+// `held` locks the lanes that still have our epoch. A takeover either came before, so that nothing matches, or waits for this statement.
+//
+// An attempt `counts` if its row was still there, so that it is `removed` or `rescheduled`. If not (the delivery was cancelled meanwhile,
+// say), it is appended all the same, as `late`. Two attempts of a delivery that a replay queued are exceptions:
+// - A 2xx stays `done`: the replay may have been cancelled meanwhile, but the receiver has the event.
+// - A first attempt becomes `cancel`, because nothing else on record says how the delivery ended.
+// If there is another end with a later number, `overruleEnds` decides between the two afterwards.
+//
+// `counts` uses IN, which Postgres hashes. These CTEs are of unknown size to it: it would join them by nested loops, quadratic in the batch.
+//
+// `pausing` locks the endpoints FOR SHARE: the setting holds until the statement ends, and whoever stops an endpoint from pausing looks for
+// paused keys after that. The condition has the form of `isDeliveryOf`, so that endpoints are probed for.
+//
+// Arrays are unnested side by side in a list of columns: in FROM, Postgres would write each of them out and read it again.
 const settleText = (known: string) => `
   WITH held AS MATERIALIZED (
     SELECT l.lane FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
@@ -104,13 +110,15 @@ const settleText = (known: string) => `
          CASE WHEN (SELECT count(*) FROM given) > (SELECT count(*) FROM removed) + (SELECT count(*) FROM rescheduled)
               THEN ARRAY(SELECT n FROM given WHERE n NOT IN (SELECT n FROM removed UNION ALL SELECT n FROM rescheduled)) END AS late
     FROM held`;
-// What is settled for the first time is not there yet: to be ready for it costs each attempt a search and a record of the WAL more.
+// Nearly always no attempt is on record yet. ON CONFLICT would cost each of them one more search, and one more record of the WAL.
 const SETTLE = settleText('');
-// One that was sent before with an unknown outcome, or that another made of the same delivery under the same number, stays as it is.
+// An attempt that is on record stays as it is: this statement was sent before and its answer lost, or another worker made an attempt of the
+// same delivery under the same number.
 const SETTLE_AGAIN = settleText('ON CONFLICT DO NOTHING');
 
 /**
- * Appends the attempts and moves their deliveries on, in one statement: all of it or nothing.
+ * One statement appends the attempts and moves their deliveries on, atomically. Late attempts then need up to three more calls, which are
+ * not atomic with it.
  * @returns the lanes that were still ours; attempts of other lanes changed nothing.
  */
 export async function settle(
@@ -118,9 +126,9 @@ export async function settle(
   leases: readonly LaneLease[],
   attempts: readonly SettledAttempt[],
 ): Promise<ReadonlySet<number>> {
-  // In the order in which all statements lock that wait for several rows. Postgres takes the rows as they are given (nested loops over the
-  // array), those that go before those that stay. To lock them beforehand would make it certain, and costs 15 to 40 % of the time and 13 % more
-  // WAL (measured with 20 to 500 rows); what is left of deadlocks is tried again (`Settler`).
+  // Sorted as all statements lock that wait for several rows. Postgres takes the rows as they are given (nested loops over the array): first
+  // those that it removes, then those that it reschedules. Locking them beforehand would make the order certain, but takes 15 to 40 % more
+  // time and 13 % more WAL (measured with 20 to 500 rows). `Settler` tries again what still ends in a deadlock.
   const ordered = [...attempts].sort(byKey);
   const values = settleValues(leases, ordered);
   const run = (name: string, text: string) => pool.query<Settled>({ name, text, values });
@@ -129,11 +137,11 @@ export async function settle(
     return run('settle-again', SETTLE_AGAIN);
   });
   const held = new Set(rows[0]?.lanes ?? []);
-  // Whoever withdrew or cancelled a delivery under way may have been waited for: what it wrote is seen by no part of the same statement.
+  // The statement may have waited for one that withdrew or cancelled a delivery under way. It does not see what that wrote; these calls do.
   const late = rows[0]?.late?.map((n) => ordered[n - 1]!) ?? [];
   if (late.length > 0) {
     await overruleEnds(pool, late);
-    // Its day may have gone since the record.
+    // The day of one may have been detached or dropped meanwhile: a dead letter that the attempt delivered must be forgotten there, too.
     await forgetDelivered(pool, late);
     await resumeDelivered(pool, late);
   }
@@ -142,7 +150,7 @@ export async function settle(
 
 interface Settled {
   lanes: number[] | null;
-  /** Places, from 1, of those whose delivery had left the mailbox or moved on; null without any. */
+  /** Positions, from 1, of the attempts whose delivery had left the mailbox or moved on; null without any. */
   late: number[] | null;
 }
 
@@ -229,7 +237,7 @@ function round(ms: number | null | undefined): number | null {
   return ms === null || ms === undefined ? null : Math.round(ms);
 }
 
-/** Postgres's text holds every character but this one. */
+/** Postgres's `text` cannot hold this one character. */
 function withoutNul(text: string | null): string | null {
   return text === null ? null : text.replaceAll('\u0000', '\ufffd');
 }

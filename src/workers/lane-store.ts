@@ -11,7 +11,7 @@ import type { SettledAttempt } from '../store/settle.ts';
 import type { Review, TriedDelivery } from '../store/suspects.ts';
 import type { LoadedTarget } from '../store/targets.ts';
 
-/** What a lane's owner asks of Postgres: each a batch, each one statement. */
+/** What a lane's owner asks of Postgres: mostly batches in one statement. */
 export interface LaneStore {
   acquire(lanes: readonly number[]): Promise<AcquiredLane[]>;
   heartbeat(leases: readonly LaneLease[]): Promise<Heartbeat>;
