@@ -41,12 +41,12 @@ export interface BreakerContext {
 
 /** Half-open is not stored: it is open with its time over, so that a probe lost in a crash blocks nothing. */
 type BreakerState =
-  /** `sinceMs` is null when its earlier openings do not matter any more. */
+  /** `sinceMs`: null once earlier openings do not matter any more. */
   | { readonly phase: 'closed'; readonly sinceMs: number | null }
   | { readonly phase: 'open'; readonly untilMs: number }
   | RampState;
 
-/** `successes` were had at this allowance. Of a ramp that an older version saved it is not known when it began. */
+/** `successes` counts those at this allowance. `sinceMs` is absent if an older version saved the ramp. */
 interface RampState {
   readonly phase: 'ramp';
   readonly allowance: number;
@@ -63,8 +63,8 @@ export interface SavedBreaker {
 }
 
 /**
- * Whether an outcome speaks against the endpoint; null when it says nothing of it: our own guard refused, no request was made, or the
- * receiver asked to be disabled (410, `webhook-delivery: disable`), which is an order and not a fault.
+ * Whether an outcome counts against the endpoint. Null: it says nothing of the endpoint's health. Our own guard refused, no request was made,
+ * or the receiver asked to be disabled (410, `webhook-delivery: disable`), which is an order and not a fault.
  */
 export function countsAsFailure(outcome: Outcome): boolean | null {
   switch (outcome.kind) {
@@ -87,14 +87,16 @@ function wishesDisable(header = ''): boolean {
 }
 
 /**
- * The circuit breaker of one endpoint (docs/operations.md, "Endpoints that fail"). Closed, it opens on 10 failures in a row or on a failure that makes
- * half of at least 20 attempts of the last minute. Open, it lets nothing through for 30 s, doubling with each opening to 10 min (±10 %),
- * until it has been closed for 10 min: closing alone does not start the doubling anew, or an endpoint that comes back just to fail again
- * would be tried every 30 s for ever. Then one probe, then a ramp of 1, 2, 4, … at once, each step as many successes as it allows, to the
- * endpoint's cap, or until a minute has passed. A failure halves the step; the breaker opens again once half of what came since the probe,
- * the probe included, has failed, or 10 in a row: of an endpoint that fails now and then no more is asked than while it is closed.
+ * The circuit breaker of one endpoint (docs/operations.md, "Endpoints that fail").
+ * - Closed, it opens on 10 failures in a row, or on a failure that makes half of at least 20 attempts of the last minute.
+ * - Open, it lets nothing through for 30 s. Each further opening doubles that, up to 10 min (±10 %), until the breaker has been closed for
+ *   10 min. Closing alone does not reset the doubling: an endpoint that comes back just to fail again would be tried every 30 s for ever.
+ * - Half-open, it lets one probe through.
+ * - Then it ramps: 1, 2, 4, … requests at once, up to the endpoint's cap, or until a minute has passed. Each step takes as many successes as
+ *   it allows requests, and a failure halves it. The breaker opens again if 10 fail in a row, or half of all since the probe, that included:
+ *   the same bounds as while it is closed, for endpoints that fail now and then.
  *
- * Pure: it holds no timers and reads no clock. Results are told from late ones by their generation, not by their time, which may step back.
+ * Pure: it holds no timers and reads no clock. Late results are recognised by their generation, not by their time: a clock may step back.
  */
 export class Breaker {
   #state: BreakerState = { phase: 'closed', sinceMs: null };
@@ -103,7 +105,7 @@ export class Breaker {
   #generation = 0;
   readonly #window = new AttemptWindow();
 
-  /** What `restore` makes a breaker of that lets one probe through, and then ramps: for an endpoint that was disabled. */
+  /** The saved form of a breaker that lets one probe through, and then ramps: for an endpoint that was disabled. */
   static readonly toBeProbed: SavedBreaker = {
     state: { phase: 'open', untilMs: 0 },
     openings: 0,
@@ -122,7 +124,7 @@ export class Breaker {
     return breaker;
   }
 
-  /** What a lane's next owner must know; null when it holds nothing against the endpoint, so that nothing need be kept. */
+  /** What the lane's next owner must know; null if nothing is held against the endpoint. */
   save(): SavedBreaker | null {
     const { phase } = this.#state;
     if (phase === 'closed' && this.#openings === 0 && this.#failuresInARow === 0 && this.#window.failures === 0)
@@ -136,14 +138,14 @@ export class Breaker {
   }
 
   /**
-   * Requests belong to the generation in which they began. It rises when the breaker opens or is reset, and results of an older one are
-   * late: they say how the endpoint was, not how it is.
+   * A request belongs to the generation in which it began. The generation rises when the breaker opens or is reset. Results of an older
+   * one are ignored: they say how the endpoint was, not how it is.
    */
   get generation(): number {
     return this.#generation;
   }
 
-  /** How often it opened since the endpoint was last known to be well; 0 when it is, or when it was opened by hand to be probed. */
+  /** How often it opened since the endpoint was last well; 0 if the endpoint is well, or was enabled by hand and is to be probed. */
   get openings(): number {
     return this.#openings;
   }
@@ -153,7 +155,7 @@ export class Breaker {
     if (this.#isRampOver(nowMs)) return 'closed';
     if (state.phase !== 'open') return state.phase;
     const leftMs = state.untilMs - nowMs;
-    // More than it was ever opened for is left only where the clock stepped back: that must not shut the endpoint for as long.
+    // If more is left than it ever opens for, the clock stepped back. That must not shut the endpoint for as long.
     return leftMs > 0 && leftMs <= LONGEST_OPEN_MS ? 'open' : 'half_open';
   }
 
@@ -162,7 +164,7 @@ export class Breaker {
     return this.#state.phase === 'open' ? this.#state.untilMs : null;
   }
 
-  /** How many requests may be under way now, those of older generations included: at half-open that makes the probe one alone. */
+  /** How many requests may be under way now, including those of older generations: at half-open the probe is alone. */
   allowance(nowMs: number, cap: number): number {
     const state = this.#state;
     if (state.phase === 'closed' || this.#isRampOver(nowMs)) return cap;
@@ -170,14 +172,14 @@ export class Breaker {
     return this.phaseAt(nowMs) === 'open' ? 0 : 1;
   }
 
-  /** Takes note of a result that `countsAsFailure` says something of. @returns what changed by it, if anything. */
+  /** Takes note of a result for which `countsAsFailure` is not null. @returns what changed, if anything. */
   record({ success, generation }: BreakerResult, context: BreakerContext): BreakerTransition | null {
     if (generation !== this.#generation) return null;
     const ended = this.endRamp(context.nowMs);
     const state = this.#state;
     switch (state.phase) {
       case 'closed':
-        // One result alone does not open it.
+        // If this result also ended the ramp, it cannot open the breaker: one alone does not. So at most one of the two is not null.
         return this.#recordClosed(success, context) ?? ended;
       case 'open':
         if (!success) return this.#open('probe_failed', context);
@@ -239,7 +241,7 @@ export class Breaker {
   #recordClosed(success: boolean, context: BreakerContext): BreakerTransition | null {
     this.#forgiveOpenings(context.nowMs);
     this.#count(success, context.nowMs);
-    // An endpoint that has just answered is not shut for what was before.
+    // An endpoint that has just answered is not shut for earlier failures.
     if (success) return null;
     if (this.#failuresInARow >= FAILURES_IN_A_ROW) return this.#open('failures_in_a_row', context);
     const isKnown = this.#window.attempts >= WINDOW_ATTEMPTS;
@@ -279,7 +281,7 @@ export class Breaker {
   }
 }
 
-/** Also where the clock stepped back by as much: what is left would then be counted in hours. */
+/** A clock that stepped back by as much counts as well: otherwise hours might be left. */
 function hasPassed(ms: number, sinceMs: number, nowMs: number): boolean {
   return Math.abs(nowMs - sinceMs) >= ms;
 }

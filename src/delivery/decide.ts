@@ -9,36 +9,44 @@ export interface DecisionContext {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly nowMs: number;
-  /** Whether the outcome is a fault of our own egress: then it is not the delivery's. */
+  /** Whether the outcome is a fault of our own egress, which is not to cost the delivery an attempt of its schedule. */
   readonly isOurs: boolean;
-  /** How long the endpoint has met with such faults and nothing else, in milliseconds; not at all without it. */
+  /** How long the endpoint has met with such faults and nothing else, in milliseconds; 0 without it. */
   readonly lastsMs?: number;
-  /** How long it is until the event may be dropped, with all that waits for it, in milliseconds; for ever without it. */
+  /** Milliseconds until the event may be dropped, with its deliveries that still wait; without it, it is kept for ever. */
   readonly leftMs?: number;
-  /** Whether the endpoint has got another receiver, or was enabled anew, since the request began. */
+  /** Whether, since the request began, the endpoint got another receiver or was enabled again. */
   readonly isOutdated: boolean;
 }
 
 /**
- * How long a delivery is put off for a fault of our own egress: a share of the time that it has lasted, within bounds, and up to as much again. What passes soon
- * is found out soon, and what does not costs ever fewer attempts.
+ * How long a delivery is postponed for a fault of our own egress: a share of the time that the fault has lasted, within bounds, times a
+ * random factor between 1 and 2. So the end of a short fault is noticed soon, and a long one costs ever fewer attempts.
  */
 const POSTPONED_SHARE = 1 / 4;
 const POSTPONED_MS = 5_000;
 const LONGEST_POSTPONED_MS = 150_000;
-/** How long before its event may be dropped a delivery whose next delay is too long is tried for the last time, so that it is made although its endpoint or its worker is busy. */
+/**
+ * If the next delay reaches beyond the time when the event may be dropped, the last attempt is due so long before that: then it is made in
+ * time even if the endpoint or the worker is busy.
+ */
 const LAST_ATTEMPT_MS = 3_600_000;
-/** Where less than this is left until then, it was made. */
+/** If the last attempt would be due within this time, the attempt just made was the last one. */
 const SHORTEST_WAIT_MS = 60_000;
 /** The longest that an attempt may take. */
 const LONGEST_ATTEMPT_MS = 120_000;
 const DEAD: Decision = { kind: 'dead_letter' };
 
 /**
- * What follows from an outcome. A 2xx is done: the receiver has the event, and with `webhook-delivery: disable` wants no more. On any
- * other answer 410 and `webhook-delivery: disable` disable the endpoint, `webhook-delivery: abort-message` gives up this delivery alone,
- * and the rest is retried by the schedule until it is exhausted. Whoever was asked before the endpoint was changed has no say over it. A blocked delivery is retried like any failure, because its operator may
- * allow the network, or its owner mend the name, in the meantime.
+ * Decides what follows from an outcome.
+ * - 2xx: done, the receiver has the event. With `webhook-delivery: disable` it wants no more, and the endpoint is disabled.
+ * - 410, or another answer with `webhook-delivery: disable`: the delivery is dead-lettered and the endpoint disabled.
+ * - Another answer with `webhook-delivery: abort-message`: this delivery alone is dead-lettered.
+ * - Everything else is retried until the schedule is exhausted. That includes blocked deliveries, because meanwhile the operator may allow
+ *   the network, or the owner of the endpoint correct its name.
+ * - A fault of our own egress postpones the delivery.
+ *
+ * An answer to a request from before the endpoint was changed does not disable it.
  */
 export function decide(outcome: Outcome, context: DecisionContext): Decision {
   switch (outcome.kind) {
@@ -76,7 +84,10 @@ function wishesOf(headers: ReceivedResponse['headers']): readonly string[] {
 
 const NONE: readonly string[] = [];
 
-/** Only as long as its schedule still fits before its event may be dropped: put off until then it would go unseen, rather than end as a dead letter. */
+/**
+ * A delivery may be postponed only while the rest of its schedule still fits before its event may be dropped. Otherwise it would go with its
+ * event, unseen, in place of ending as a dead letter.
+ */
 function mayPutOff({ schedule, step, leftMs = Number.POSITIVE_INFINITY }: DecisionContext): boolean {
   return leftMs > longestRestMs(schedule, step) + 2 * LONGEST_POSTPONED_MS + DAY_MS;
 }
@@ -87,9 +98,9 @@ function postpone({ lastsMs = 0, random }: DecisionContext): Decision {
 }
 
 /**
- * By the schedule, which chance and `Retry-After` may stretch beyond what is left of the event: then it is tried once more, as late as can be, and given up
- * when that is over, unless its delays are short enough for more. Waiting for its event to be dropped it would end unseen. That attempt is not made before the
- * receiver asked for it, where it fits after that.
+ * Retries by the schedule. Jitter and `Retry-After` may stretch the next delay beyond the time when the event may be dropped. Then the next
+ * attempt is made before that, as late as is safe, and not before the receiver asked for it if there is time. Waiting until the event is
+ * dropped, the delivery would end unseen. If no attempt fits any more, the delivery is dead-lettered.
  */
 function retry(context: DecisionContext, retryAfter: string | undefined): Decision {
   const delayMs = nextDelayMs({ ...context, retryAfter });

@@ -1,15 +1,15 @@
 import type { Outcome } from '../domain/outcome.ts';
 import { FaultRuns } from './fault-runs.ts';
 
-/** Kinds of failure that may be ours: a resolver that is down, a network that is gone, connections that lead nowhere. That of the egress proxy is. */
+/** Kinds of failure that may be our own fault: a resolver that is down, a network that is gone, connections that lead nowhere. `proxy` always is. */
 export type EgressFault = 'dns' | 'network' | 'connect_timeout' | 'proxy';
 
 export interface FaultVerdict {
-  /** Whether it is our own fault as far as one can tell. */
+  /** Whether the outcome is our own fault, as far as one can tell. */
   readonly isOurs: boolean;
-  /** How long the endpoint has met with such faults and nothing else, in ms; 0 where this is none. */
+  /** How long the endpoint has met with such faults and nothing else, in ms; 0 if this is not our fault. */
   readonly lastsMs: number;
-  /** What changed by it for all. */
+  /** The hold that this outcome began or ended, for all endpoints. */
   readonly change: EgressChange | null;
 }
 
@@ -20,34 +20,39 @@ export interface EgressChange {
   readonly endpoints: number;
 }
 
-/** Endpoints that must have been tried lately before anything is concluded from them. */
+/** How many endpoints must have been tried lately before anything is concluded from them. */
 const ENOUGH_ENDPOINTS = 10;
 const HELD_SHARE = 0.8;
 const RELEASED_SHARE = 0.5;
 /** How long an endpoint's last outcome counts. */
 const RECENT_MS = 30_000;
-/** What lasts longer than this is how things are, and not a fault that will pass. */
+/** A fault that lasts longer than this is not expected to pass: it counts against endpoints again. */
 const LONGEST_HOLD_MS = 10 * 60_000;
 const MAX_REMEMBERED = 50_000;
-/** How exactly it is known when an outcome came. */
+/** The time of an outcome is noted to this accuracy: the same outcome within it changes nothing. */
 const GRAIN_MS = 1_000;
 
 const NOT_TRIED: FaultVerdict = { isOurs: false, lastsMs: 0, change: null };
 
 /**
- * Tells a fault of our own egress from faults of endpoints: when most endpoints that were tried lately, of most tenants, fail alike, in a
- * way that ours can be the cause of, that kind of failure is held against none of them until it has passed. Tenants count too, because
- * one of them alone may well have nothing but dead endpoints. Pure: it reads no clock.
+ * Tells a fault of our own egress from faults of endpoints. If most endpoints that were tried lately fail in one way, and most tenants too,
+ * and our egress can be the cause, that is an egress hold: until it ends, this kind of failure counts against no endpoint. Tenants are
+ * counted as well, because one tenant alone may have nothing but dead endpoints.
+ *
+ * Pure: it reads no clock.
  */
 export class EgressWatch {
   readonly #endpoints = new LastOutcomes();
   readonly #tenants = new LastOutcomes();
   readonly #runs = new FaultRuns();
   #held: { readonly fault: EgressFault; readonly sinceMs: number } | null = null;
-  /** A fault that lasted too long, until it has passed. */
+  /** The fault of a hold that lasted too long. It begins no other hold until it has passed. */
   #accepted: EgressFault | null = null;
 
-  /** Takes note of an outcome. `steadyMs` is on a steady clock: of Postgres's, set back by hours, what was seen would be recent for as long. */
+  /**
+   * Takes note of an outcome.
+   * @param steadyMs on a steady clock. If Postgres's clock were used and set back by hours, what was seen would count as recent for hours.
+   */
   note(
     { num, tenantNum }: { readonly num: number; readonly tenantNum: number },
     outcome: Outcome,
@@ -66,8 +71,9 @@ export class EgressWatch {
   }
 
   /**
-   * Whether the endpoint is to be tried with care: its own last outcome is what is held. Whoever was reached, failed otherwise, or was not tried
-   * lately is free: tried, it says whether the fault is ours at all, and one tenant's dead endpoints keep no other's waiting.
+   * Whether the endpoint is to be tried with care: its own last outcome is the fault of the hold. Endpoints that were reached, failed in
+   * another way, or were not tried lately are not held: their outcomes say whether the fault is ours at all, and one tenant's dead
+   * endpoints do not keep those of others waiting.
    */
   isHeldFor(endpointNum: number): boolean {
     return this.#held !== null && this.#endpoints.get(endpointNum) === this.#held.fault;
@@ -77,7 +83,7 @@ export class EgressWatch {
     if (this.#accepted !== null && this.#shareOf(this.#accepted) < RELEASED_SHARE) this.#accepted = null;
     const held = this.#held;
     if (held === null) {
-      // One failure of many is no reason to hold others back; it is not its endpoint's, all the same.
+      // If only few requests fail at the proxy, nobody is held back for it. The failure is not the endpoint's all the same.
       if (fault === 'proxy') return this.#shareOf(fault) < RELEASED_SHARE ? null : this.#hold(fault, steadyMs);
       const isNew = fault !== null && fault !== this.#accepted && this.#endpoints.size >= ENOUGH_ENDPOINTS;
       if (!isNew || this.#shareOf(fault) < HELD_SHARE) return null;
@@ -104,7 +110,7 @@ export class EgressWatch {
   }
 }
 
-/** The last outcome of each of many, as long as it is recent. */
+/** The last outcome of each endpoint, or of each tenant, as long as it is recent. */
 class LastOutcomes {
   /** Oldest first. */
   readonly #seen = new Map<number, { readonly fault: EgressFault | null; readonly atMs: number }>();
@@ -120,7 +126,7 @@ class LastOutcomes {
 
   set(num: number, fault: EgressFault | null, steadyMs: number): void {
     const known = this.#seen.get(num);
-    // Nearly always nothing has changed: then the entry need not move to the end each time.
+    // Nearly always the outcome is as before. Then the entry need not be moved to the end each time.
     if (known !== undefined && known.fault === fault && steadyMs - known.atMs < GRAIN_MS) return;
     this.#forget(num);
     for (const [old, { atMs }] of this.#seen) {
@@ -148,8 +154,8 @@ class LastOutcomes {
 }
 
 /**
- * Whether nothing came on a connection from before: its receiver is slow, or there is no way to it any more. By itself that says nothing of our network; where new connections
- * lead nowhere it is part of that.
+ * Whether nothing came back on a connection that was there before: the receiver is slow, or no packet reaches it any more. By itself that
+ * says nothing of our network. During a hold for connections that lead nowhere it is taken for the same fault.
  */
 function isSilence(outcome: Outcome): boolean {
   if (outcome.kind !== 'unreachable' || outcome.reason !== 'timeout' || outcome.wasConnected !== true) return false;

@@ -7,19 +7,22 @@ export interface SavedBucket {
   readonly throttledUntilMs: number | null;
 }
 
-/** How far the clock may step back and be waited for. Further back, time goes on from there, lest the endpoint stand still for as long. */
+/**
+ * If the clock steps back by no more than this, the bucket waits until it has caught up. After a larger step it goes on from the new time:
+ * otherwise the endpoint would stand still for as long.
+ */
 const PATIENCE_MS = 5_000;
 
 /**
  * The rate limit of one endpoint, as a token bucket that starts full: within any interval of `t` seconds at most
- * `burst + perSecond × t` tokens are taken, and a caller who always comes when there is one gets all but one of them. What comes while
- * the bucket is full is lost, so that a burst of 1 leaves no room for a caller who is late: it gets a little less.
+ * `burst + perSecond × t` tokens are taken, and a caller who always comes when there is one gets all but one of them. Tokens that
+ * would exceed the burst are lost, so with a burst of 1 a caller who is late gets a little less.
  *
  * Pure: it holds no timers and reads no clock. Time is in ms on Postgres's clock.
  */
 export class EndpointRateBucket {
   readonly #limit: RateLimit;
-  // What is taken is counted and subtracted from what has come since a fixed start: adding up fractions would drift.
+  // Tokens are computed as what has come since a fixed start, minus the count of those taken: adding up fractions would drift.
   #startMs: number;
   #startTokens: number;
   #taken = 0;
@@ -83,8 +86,8 @@ export class EndpointRateBucket {
   }
 
   /**
-   * Lets time pass, and what is beyond the burst go. A clock that steps back mints nothing. For a small step time stands still until the
-   * clock is where it was; after a large one it goes on from there, with the tokens and the throttle that there were.
+   * Moves on to `nowMs`, and drops tokens beyond the burst. A clock that steps back mints none: after a small step the bucket's time stands
+   * still until the clock has caught up; after a large one it goes on from there, with the tokens and the remaining throttle as they were.
    */
   #observe(nowMs: number): void {
     const backMs = this.#seenMs - nowMs;

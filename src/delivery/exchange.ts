@@ -11,7 +11,7 @@ import type { Connection, ConnectionAware, OriginPool } from './origin-pools.ts'
 export interface ExchangeHost {
   readonly maxResponseBytes: number;
   readonly maxHeaderBytes: number;
-  /** The exchange has come to its end: its deadline is no longer of interest. */
+  /** The exchange has ended: its deadline need not be watched any more. */
   ended(exchange: Exchange): void;
 }
 
@@ -19,9 +19,9 @@ type Controller = Dispatcher.DispatchController;
 
 const ABANDONED = new DeliveryFailure(unreachable('reset', 'request was given up'));
 const MAX_INFORMATIONAL = 64;
-/** What a body may take on the wire for each of its bytes: in chunks of one byte it takes six. */
+/** The most bytes on the wire for each byte of a body. In chunks of one byte it takes six. */
 const WIRE_BYTES_PER_BYTE = 8;
-/** What may be read beyond what is wanted, before it can be seen. */
+/** Bytes that the socket may have read ahead by the time that somebody checks. */
 const READ_AHEAD_BYTES = 262_144;
 const ENDLESS = unreachable('protocol', 'response is longer than its head and body can be');
 const NO_BODY = new Uint8Array(0);
@@ -30,10 +30,12 @@ const NO_HEADERS: Readonly<Record<string, string>> = {};
 /**
  * One request and its answer: undici's handler, the entry in the deadline wheel, and the making of the outcome.
  *
- * The outcome follows the status as soon as there is one. The body is read until its end, the cap or the deadline, whichever is
- * first; at the latter two, or when the connection breaks, it is kept as far as it came, `truncated`, and the socket is
- * destroyed. Only a body that breaks the rules of HTTP (chunking) turns an answer into `unreachable`, and one of which far more is read than
- * is in it: the parser counts neither what stands behind the size of a chunk nor the reason phrase, and would read them for ever.
+ * Once there is a status, it decides the outcome. The body is read until its end, the cap or the deadline, whichever comes first. At the cap
+ * or the deadline, or if the connection breaks, what has come of it is kept, as `truncated`, and the socket is destroyed.
+ *
+ * Two kinds of answers become `unreachable` although they have a status: bodies that break the rules of HTTP (chunking), and answers that
+ * take far more bytes than their head and body can. The parser counts neither extensions of chunk sizes nor the reason phrase, and would
+ * read them for ever.
  */
 export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, WheelEntry {
   deadlineAt = 0;
@@ -46,7 +48,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   #onOutcome: ((outcome: Outcome) => void) | null;
   readonly #startedAt = performance.now();
   #dispatching = true;
-  /** Until the request is written: undici holds the very same. */
+  /** The object that undici holds as well; null once the request is written. */
   #options: Dispatcher.DispatchOptions | null = null;
   #controller: Controller | null = null;
   #socket: Socket | null = null;
@@ -68,7 +70,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     pool.busy++;
   }
 
-  /** Hands the request to undici. An outcome is reported at once only when that has returned. */
+  /** Hands the request to undici. An outcome that comes before this returns is reported in a microtask. */
   dispatch(options: Dispatcher.DispatchOptions): void {
     this.#options = options;
     if (this.#isPoolFull) this.#pool.unclaimed.giveUpOne();
@@ -104,7 +106,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     const { connection } = this;
     const opened = connection?.fresh === true;
     if (connection !== null) connection.fresh = false;
-    // Thrown rather than aborted: an abort would destroy a socket that is as good as new.
+    // Thrown rather than aborted: an abort would destroy the socket, which nothing was written to.
     if (this.#onOutcome === null) throw ABANDONED;
     this.#controller = controller;
     this.#options = null;
@@ -165,7 +167,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     else this.#fail(classify(error));
   }
 
-  /** From the second chunk on, one buffer of full size takes them all: a body dripped byte by byte would otherwise cost a buffer a byte. */
+  /** From the second chunk on, all are copied into one buffer of full size: otherwise a body that drips byte by byte would cost a buffer per byte. */
   #append(chunk: Buffer): void {
     if (this.#body === null || this.#body.length < this.#host.maxResponseBytes) {
       const whole = Buffer.allocUnsafe(this.#host.maxResponseBytes);
@@ -180,7 +182,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     else this.#respond(truncated);
   }
 
-  /** By what came from the socket: decrypted, where there is TLS. */
+  /** Counts the bytes that the socket gave: with TLS, decrypted ones. */
   #isEndless(): boolean {
     if (this.#socket === null) return false;
     const { maxHeaderBytes, maxResponseBytes } = this.#host;
@@ -210,7 +212,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     );
   }
 
-  /** One that waited for a connection to become free had as much of the receiver as those before it. */
+  /** A request that waited for a connection to become free counts as connected: the pool is connected to its receiver. */
   get #wasConnected(): boolean {
     return this.#controller !== null || (this.connection === null && this.#pool.pool.stats.connected > 0);
   }
@@ -230,8 +232,9 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
   }
 
   /**
-   * What is not written yet stays in a queue of undici's until its turn comes, empty; with its body, where a connection is being made for it.
-   * @returns that connection, and the bytes of the body
+   * Lets go of a request that is not written yet. It stays in undici's queue until its turn comes, but without headers and body. Only if a
+   * connection is being opened for it, undici keeps its body.
+   * @returns that connection, and the bytes of the body; null if there is none
    */
   #letGo(): { readonly dial: Dialling; readonly bytes: number } | null {
     if (this.#options === null) return null;
@@ -243,7 +246,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     return dial && { dial, bytes };
   }
 
-  /** That connection goes on, for the next request, but where one waits already it makes room. */
+  /** Lets the connection be opened for the next request; if one waits for a place in the pool, gives it up in its favour. */
   #leave(left: { readonly dial: Dialling; readonly bytes: number } | null): void {
     if (left === null) return;
     if (this.#isPoolFull) left.dial.giveUp();
@@ -263,7 +266,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     try {
       onOutcome(outcome);
     } catch (error) {
-      // undici would swallow it, but a throw from a callback is a bug that must be seen.
+      // undici would swallow the error, but a callback that throws is a bug that must be seen.
       queueMicrotask(() => {
         throw error;
       });

@@ -1,4 +1,4 @@
-/** Not met with for so long, a fault may have been gone in between. It is longer than a delivery is ever put off for one. */
+/** An endpoint that met with no fault for so long may have been well in between. It is longer than any delivery is put off for a fault. */
 const FORGOTTEN_MS = 10 * 60_000;
 const MAX_REMEMBERED = 50_000;
 
@@ -7,12 +7,12 @@ interface Run {
   readonly atMs: number;
 }
 
-/** For how long endpoints have met with faults of ours and nothing else. Pure: it reads no clock; times are in ms on one that is steady. */
+/** For how long endpoints have met with faults of ours and nothing else. Pure: it reads no clock. Times are in ms on a steady one. */
 export class FaultRuns {
-  /** Those that met with one least lately first. */
+  /** By endpoint. The one whose last fault is oldest comes first. */
   readonly #runs = new Map<number, Run>();
 
-  /** @returns how long it has gone on, in ms; 0 the first time */
+  /** Notes one more fault of an endpoint. @returns how long it has gone on, in ms; 0 the first time */
   goOn(num: number, steadyMs: number): number {
     const known = this.#runs.get(num);
     const goesOn = known !== undefined && steadyMs - known.atMs < FORGOTTEN_MS;

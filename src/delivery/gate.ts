@@ -27,7 +27,7 @@ export interface SavedGate extends SavedWear {
   readonly bucket: SavedBucket | null;
 }
 
-/** Something that people are told of. */
+/** A change of a gate that people are told of: in the log, and as a system event. */
 export type GateNews =
   | {
       readonly kind: 'breaker_opened';
@@ -37,7 +37,7 @@ export type GateNews =
     }
   | { readonly kind: 'breaker_closed' }
   | { readonly kind: 'throttled'; readonly untilMs: number }
-  /** Nothing but failures for five days in which it was tried. */
+  /** For five days in which it was tried, every attempt failed. */
   | { readonly kind: 'worn_out'; readonly failingSinceMs: number };
 
 /** A request that has gone through the gate. */
@@ -58,16 +58,16 @@ export interface GateClock {
 const THROTTLING = new Set<number | null>([429, 502, 503, 504]);
 const NO_NEWS: readonly GateNews[] = [];
 const LONGEST_THROTTLE_MS = 24 * 3_600_000;
-/** A throttle that ends within this is waited for in memory; a longer one sends what waits back to the table. */
+/** What waits for the end of a throttle stays in memory if that ends within this; otherwise it goes back to the table. */
 const SHORT_MS = 1_000;
-/** No bucket is smaller than what its rate brings in this time: timers are no finer, and a smaller one would run over unseen. */
+/** A bucket holds at least what its rate brings in this time. Timers are not finer: tokens that a smaller bucket gains between two would be lost. */
 const GRAIN_MS = 4;
-/** For an endpoint without a rate limit, whose bucket only ever throttles. */
+/** For an endpoint without a rate limit: its bucket is only there for throttles. */
 const UNLIMITED: RateLimit = { perSecond: 1e9, burst: 1e9 };
 
 /**
- * Whether an endpoint takes another request now: circuit breaker, rate limit, throttle by `Retry-After`, and congestion window, as one. The
- * owner of the endpoint's lane holds it in memory; what must outlive the owner is in `save`.
+ * Decides whether an endpoint takes another request now: circuit breaker, rate limit, throttle by `Retry-After` and congestion window in
+ * one. The owner of the endpoint's lane keeps it in memory; what must outlive the owner is in `save`.
  *
  * Pure: no timers, no clock of its own. Times are in ms on Postgres's clock.
  */
@@ -87,7 +87,7 @@ export class Gate {
     this.#bucket = bucketOf(saved?.bucket ?? null, limits.rate, nowMs);
   }
 
-  /** What `restore` makes a gate of that lets one probe through, and then ramps: for an endpoint that is enabled again. */
+  /** The saved form of a gate that lets one probe through, and then ramps: for an endpoint that is enabled again. */
   static readonly toBeProbed: SavedGate = { breaker: Breaker.toBeProbed, bucket: null, failingSinceMs: null };
 
   /** The gate as `save` left it; an open one for null. */
@@ -96,8 +96,8 @@ export class Gate {
   }
 
   /**
-   * The gate that somebody else makes of this one (a reset by hand, say): what is held against the endpoint is as they say, but tokens that
-   * were taken here are gone. Whatever is forgiven, the receiver's limit holds.
+   * The gate after somebody else rewrote the saved one (a reset by hand, say). Breaker, wear and throttle are as saved, but tokens that were
+   * taken here stay taken: a reset does not lift the receiver's rate limit.
    */
   rewritten(saved: SavedGate | null, limits: GateLimits, nowMs: number): Gate {
     const taken = this.#savedBucket(nowMs);
@@ -108,7 +108,7 @@ export class Gate {
     return gate;
   }
 
-  /** What is worth keeping; null when the endpoint has nothing held against it and a full bucket. */
+  /** What the lane's next owner must know; null if nothing is held against the endpoint and its bucket is full. */
   save(nowMs: number): SavedGate | null {
     const breaker = this.#breaker.save();
     const bucket = this.#savedBucket(nowMs);
@@ -116,17 +116,17 @@ export class Gate {
     return { breaker, bucket, ...(this.#wear ?? { failingSinceMs: null, lastFailedMs: null }) };
   }
 
-  /** Whether there is something that was not taken to be saved yet. */
+  /** Whether something has changed since `markSaved`. */
   get isDirty(): boolean {
     return this.#isDirty;
   }
 
-  /** Whether it is of a kind that must be saved at once. */
+  /** Whether that must be saved at once, because people are told of it. */
   get isUrgent(): boolean {
     return this.#isDirty && this.#hasNews;
   }
 
-  /** What it was is being saved now. */
+  /** The caller is saving the gate as it is now. */
   markSaved(): void {
     this.#isDirty = false;
     this.#hasNews = false;
@@ -145,7 +145,7 @@ export class Gate {
     this.#bucket = bucketOf(this.#savedBucket(nowMs), limits.rate, nowMs);
   }
 
-  /** Until when nothing is sent, however long that is: its breaker is open, or it asked for a long pause. Null when it may be sent to. */
+  /** Until when nothing is sent: the breaker is open, or the receiver asked for more than a short pause. Null if requests may be sent. */
   closedUntilMs(nowMs: number): number | null {
     const probeAtMs = this.#breaker.phaseAt(nowMs) === 'open' ? this.#breaker.probeAtMs! : 0;
     const throttledMs = this.#bucket?.throttledUntilMs(nowMs) ?? 0;
@@ -180,14 +180,14 @@ export class Gate {
   }
 
   /**
-   * Takes note of how a request ended; one that began before the gate was reset says nothing of what is now.
+   * Takes note of how a request ended. Requests that began before the gate was rewritten are ignored: they say nothing of the endpoint now.
    * @returns what people are told of
    */
   finish(outcome: Outcome, passage: Passage, { nowMs, random }: GateClock): readonly GateNews[] {
     if (!this.isOf(passage)) return NO_NEWS;
     const { generation, ticket } = passage;
     const failed = countsAsFailure(outcome);
-    // That our guard refuses it says nothing of the receiver's health, but nothing is delivered either.
+    // Our guard refused: that says nothing of the receiver's health, but nothing was delivered, so it counts as wear.
     if (outcome.kind === 'blocked') return newsAmong(this.#recordWear(true, nowMs));
     if (failed === null) return NO_NEWS;
     const throttled = this.#throttle(outcome, ticket, nowMs);
@@ -200,7 +200,7 @@ export class Gate {
     return newsAmong(throttled, worn, newsOf(transition, wasOpened));
   }
 
-  /** Lets time have its effect on an endpoint that gets nothing. @returns what people are told of */
+  /** Ends a ramp whose time is over, also if nothing is sent to the endpoint. @returns what people are told of */
   tick(nowMs: number): GateNews[] {
     const wasOpened = this.#breaker.openings > 0;
     const transition = this.#breaker.endRamp(nowMs);
@@ -211,7 +211,7 @@ export class Gate {
     return news === null ? [] : [news];
   }
 
-  /** "Too much" cuts the window, and with `Retry-After` stops the endpoint until then; what is well received widens the window. */
+  /** A 2xx widens the window. "Too much" cuts it or, with `Retry-After`, stops the endpoint until then. */
   #throttle(outcome: Outcome, ticket: number, nowMs: number): GateNews | null {
     if (outcome.kind === 'delivered') this.#window.widen(this.#limits.cap);
     if (outcome.kind !== 'rejected' || !THROTTLING.has(outcome.response.status)) return null;
@@ -259,7 +259,7 @@ function burstOf({ perSecond, burst }: RateLimit): number {
   return Math.max(burst, (perSecond * GRAIN_MS) / 1000);
 }
 
-/** Nearly always there is none: then nothing is made of it. */
+/** Nearly always there is no news: then no array is made. */
 function newsAmong(
   first: GateNews | null,
   second: GateNews | null = null,
@@ -269,7 +269,7 @@ function newsAmong(
   return [first, second, third].filter((each) => each !== null);
 }
 
-/** Between opening and closing people need not hear of every probe and every ramp that failed. */
+/** Between the first opening and the closing, people are not told of each probe or ramp that failed. */
 function newsOf(transition: BreakerTransition | null, wasOpened: boolean): GateNews | null {
   if (transition?.kind === 'closed') return wasOpened ? { kind: 'breaker_closed' } : null;
   if (transition?.kind !== 'opened' || transition.reason.endsWith('_failed')) return null;

@@ -12,9 +12,9 @@ export interface AttemptToMake {
   readonly attempt: number;
   readonly body: Uint8Array;
   readonly event: Uint8Array;
-  /** Of the body; JSON where it does not say. */
+  /** Of the body; JSON without it. */
   readonly contentType?: string;
-  /** Names and values in turn: what goes before the body beside our own headers. */
+  /** Names and values in turn: headers of this attempt beside our own. */
   readonly headers?: readonly string[];
 }
 
@@ -39,7 +39,7 @@ export interface HttpRequest extends Prepared {
   readonly origin: string;
   /** Path and query. */
   readonly path: string;
-  /** `POST` where it does not say. */
+  /** `POST` without it. */
   readonly method?: 'OPTIONS';
 }
 
@@ -62,7 +62,7 @@ interface Route {
   readonly headers: readonly string[];
 }
 
-// A target is an immutable value of one version of its endpoint, so what follows from it alone is worked out once.
+// A target is an immutable value of one version of its endpoint, so what depends on it alone is computed once.
 const routes = new WeakMap<DeliveryTarget, Route>();
 
 /**
@@ -115,14 +115,14 @@ export function prepare(
   }
 }
 
-/** What of a request follows from its target alone. */
+/** The part of a request that depends on its target alone. */
 export function routeOf(target: DeliveryTarget, userAgent: string): Route {
   const { destination, headers: own } = target;
   const url = usableUrl(destination);
   const headers = destination.type === 'http' ? ['user-agent', userAgent] : [];
   if (target.requestOrigin !== null) headers.push('webhook-request-origin', target.requestOrigin);
   for (const [name, value] of Object.entries(own)) {
-    // There an attribute of the event would be what the endpoint says.
+    // In this format `ce-` headers are attributes of the event. The endpoint's own must not set them.
     if (target.format === 'cloudevents_binary' && /^ce-/i.test(name)) continue;
     if (isCustomHeaderName(name) && isCustomHeaderValue(value)) headers.push(name, value);
   }
