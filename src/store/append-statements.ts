@@ -1,9 +1,10 @@
-// The statement of a group commit (`event-log.ts`), in four forms. Its parameters: 1–2 routing, 3–6 claims, 7–13 events, 14 their bodies,
-// 15–19 deliveries, 20–21 endpoints as they are known; 22–25 expansions where there are any; and at the end, where expired claims are taken
-// over, what they are older than. Its rows are those endpoints that are not as they are known.
+// The statement of a group commit (`event-log.ts`), in four forms.
+// Parameters: 1–2 routing, 3–6 claims, 7–13 events, 14 their bodies, 15–19 deliveries, 20–21 endpoints with their known versions; with
+// expansions 22–25; and, if expired claims may be taken over, last the UUID that they are older than.
+// Rows: those endpoints whose version is another by now.
 
-// A key is written as a new one: Postgres finds out by itself when it is there already. Only then is the statement made again, in the form that
-// looks whether what is there has expired. To be ready for that costs each key a search and a record of the WAL more.
+// Keys are written as new ones, and the statement fails if one is there already. Only then it is sent again, in the form that takes over
+// expired claims. ON CONFLICT in each statement would cost every key one more search, and one more record of the WAL.
 const AS_NEW = '';
 const overExpired = (expireBefore: string) => `
     ON CONFLICT (key) DO UPDATE
@@ -11,8 +12,8 @@ const overExpired = (expireBefore: string) => `
      WHERE idempotency_keys.event_id < ${expireBefore}::uuid`;
 
 // Bodies travel as one binary parameter and are cut apart in Postgres: a bytea[] would be sent as escaped hex.
-// Arrays are unnested side by side in lists of columns: in FROM, Postgres writes each of them out and reads it again.
-// `checked` runs before anything is stored, because everything reads from it; `claimed` reads from `routed` for the same reason.
+// Arrays are unnested side by side in lists of columns: in FROM, Postgres would write each of them out and read it again.
+// All that stores reads from `checked`, so that it runs first. For the same reason `claimed` reads from `routed`.
 const appendText = (taken: string, more: string) => `
   WITH routed AS MATERIALIZED (SELECT assert_routing_versions($1::int[], $2::bigint[]) AS ok),
   claimed AS (
@@ -43,7 +44,7 @@ const appendText = (taken: string, more: string) => `
   SELECT k.num FROM (SELECT unnest($20::int[]) AS num, unnest($21::bigint[]) AS version) k
    WHERE k.version IS DISTINCT FROM (SELECT e.version FROM endpoints e WHERE e.num = k.num)`;
 
-// Only where there is something to expand: most groups need not pay for it.
+// Only for groups with expansions: most groups have none and need not pay for this.
 const EXPANSIONS = `,
   sets AS MATERIALIZED (
     SELECT s.place, s.nums::int[] AS nums FROM unnest($25::text[]) WITH ORDINALITY AS s(nums, place)
@@ -55,7 +56,7 @@ const EXPANSIONS = `,
      WHERE checked.ok
   )`;
 
-/** By what a group brings. */
+/** `wide`: for groups with expansions. `overExpired`: for groups with a key that was claimed before. */
 export const APPEND_STATEMENTS = {
   narrow: {
     asNew: { name: 'append-new', text: appendText(AS_NEW, '') },

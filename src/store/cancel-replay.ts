@@ -10,12 +10,13 @@ import { asFilter, isDeliveryOf, probeOnly } from './probe.ts';
 import type { ReplayState } from './replays.ts';
 import { WHOLE_FROM } from './whole-days.ts';
 
-/** Deliveries that one transaction withdraws: the settles of all tenants that share a batch with one of them wait for it, and the heartbeats behind those. */
+/** Deliveries that one transaction withdraws. Settles that share a batch with one of them wait for it, of whichever tenant, and heartbeats behind those. */
 const CHUNK = 1_000;
 
-// In one order with other statements that take many rows, lest they wait for each other. One that had attempts and no end before is cancelled:
-// an ordinal is left free for the attempt that may be in flight; the highest number that a column holds stands for those past it. One that had none was not there
-// before, and is not there again. One that was tried meanwhile is no longer the replay's.
+// Rows are locked in the order of all statements that wait for several, so that no two wait for each other.
+// A withdrawn delivery that has attempts but no end is cancelled. As in redrive.ts, one number is left free for the attempt that may be in
+// flight. A delivery without attempts was not there before the replay, and is gone again. One that was tried meanwhile does not belong to
+// the replay any more.
 const WITHDRAW = `
   WITH chosen AS MATERIALIZED (
     SELECT endpoint_num, event_id FROM mailbox WHERE replay_num = $1 LIMIT ${CHUNK}
@@ -39,13 +40,13 @@ const WITHDRAW = `
 
 interface Withdrawal {
   readonly count: number;
-  /** Whose next may go. */
+  /** Keys whose next delivery may go. */
   readonly keys: readonly OrderKey[];
   /** Whether nothing is left: a cancelled replay queues no more. */
   readonly isLast: boolean;
 }
 
-/** Withdraws some of what a replay queued, in a transaction that holds the replay: how many it has queued, and how many of them wait, is told by it as by one statement. */
+/** Withdraws some of what a replay queued. Call it in a transaction that holds the replay, so that what it has queued, and what of that waits, change together. */
 async function withdrawSome(client: Queryable, num: number): Promise<Withdrawal> {
   await probeOnly(client);
   const { rows } = await client.query<{
@@ -58,15 +59,16 @@ async function withdrawSome(client: Queryable, num: number): Promise<Withdrawal>
   return { count: withdrawn, keys: orderKeysOf(keys ?? []), isLast: looked < CHUNK };
 }
 
-/** `resumed`: endpoints with deliveries that stood behind withdrawn ones in order, and may be made now. */
+/** `resumed`: endpoints with deliveries that stood behind withdrawn ones, and may be made now. */
 export type CancelReplayResult = { readonly resumed: ReadonlySet<number> } | 'finished' | 'not_found';
 
 /**
- * Ends a replay: what it queued and nobody has tried yet is withdrawn, and such a delivery is again what it was before: a key of an
- * ordered endpoint that had waited for it does so again. One whose attempt is in flight is withdrawn too: where the receiver
- * takes it, it is delivered all the same (`overruleEnds`), else that attempt is kept as a fact, marked late.
- * It queues no more from the first transaction on, and the rest is withdrawn by others, each with its line in the audit log. Should the process die before the last,
- * `finishCancelledReplays` goes on, or whoever cancels it again.
+ * Cancels a replay: withdraws what it queued and nobody has tried yet.
+ * - A withdrawn delivery is again what it was before. If it was a dead letter for which a key waited, the key waits for it again.
+ * - A delivery whose attempt is in flight is withdrawn too. If the receiver takes it, it is delivered all the same (`overruleEnds`);
+ *   otherwise the attempt is recorded as late.
+ * - From the first transaction on the replay queues no more. Further ones withdraw the rest, each with its line in the audit log. If the
+ *   process dies before the last, `finishCancelledReplays` goes on, or the next call does.
  */
 export async function cancelReplay(
   pool: pg.Pool,

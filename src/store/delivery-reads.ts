@@ -50,8 +50,8 @@ interface Row {
   detail: string | null;
 }
 
-// The state is derived here and nowhere else: a row in the mailbox waits, and so does what is still to be expanded; else the last decision
-// that ended the delivery holds.
+// The state is derived here and nowhere else. A delivery waits if it has a row in the mailbox or is still to be expanded. Otherwise the last
+// decision that ended it says how it ended.
 const READ = `
   SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id,
          CASE WHEN x.event_id IS NOT NULL THEN 0 ELSE m.attempt END AS waiting_attempt, coalesce(nullif(m.due_at, 'infinity'), x.accepted_at) AS due_at, p.reason AS problem,
@@ -81,8 +81,10 @@ const READ = `
    ORDER BY k.place`;
 
 /**
- * Deliveries by key, in the order of the keys. What does not exist, or is not this tenant's, is absent. The statement has no name, so that it is planned by what the mailbox is now: a
- * plan that was made while hardly anything waited goes through all of it for each key.
+ * Deliveries by key, in the order of the keys. Those that do not exist, or are not this tenant's, are absent.
+ *
+ * The statement has no name, so that it is planned for the mailbox as it is now: a plan that was made while hardly anything waited would scan
+ * all of the mailbox for each key.
  */
 export async function readDeliveries(
   pool: Queryable,

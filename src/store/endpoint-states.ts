@@ -5,20 +5,21 @@ import type { NumberedNotice } from './notices.ts';
 import { plainArray } from './plain-array.ts';
 import type { Transaction } from './prisma.ts';
 
-/** What the owner of an endpoint's lane wants remembered of it. */
+/** What the owner of an endpoint's lane saves of it. */
 export interface EndpointState {
   readonly endpointNum: number;
   readonly lane: number;
   /** Plain JSON: `SavedGate` of `src/delivery/gate.ts`; null when nothing is held against the endpoint. */
   readonly gate: unknown;
   readonly closedUntilMs: number | null;
-  /** As it was read: the gate of a row that somebody else has rewritten since is left as it is. */
+  /** As it was read. If somebody else has rewritten the row since, the gate there is left as it is. */
   readonly resets: number;
-  /** What the tenant is told of it, in the order of their numbers. */
+  /** What the tenant is to be told, in the order of the numbers. */
   readonly notices: readonly NumberedNotice[];
 }
 
-// What was told under the same lease is not told again: it is saved once more when the answer was lost. That is remembered also where somebody else has rewritten the rest.
+// A state is saved again if the answer to the first time was lost. So the row remembers, also if somebody else has rewritten the rest, up to
+// which number notices were told under which lease: they are not told again.
 const SAVE = `
   WITH held AS MATERIALIZED (
     SELECT l.lane, l.epoch FROM lanes l JOIN unnest($1::smallint[], $2::bigint[]) AS h(lane, epoch) USING (lane, epoch) ORDER BY l.lane FOR SHARE OF l
@@ -43,8 +44,8 @@ const SAVE = `
    WHERE s.resets = EXCLUDED.resets OR EXCLUDED.told IS NOT NULL`;
 
 /**
- * Remembers the states of endpoints whose lanes are the caller's, and leaves the notices of what changed, in one statement; what concerns
- * other lanes changes nothing.
+ * Saves states of endpoints, and writes the notices of what changed, in one statement. Those of lanes that the caller does not own any more
+ * are ignored.
  */
 export async function saveEndpointStates(
   pool: pg.Pool,
@@ -75,8 +76,8 @@ export async function saveEndpointStates(
 }
 
 /**
- * Rewrites what is known of an endpoint, but for the tokens that are gone from its bucket: its rate limit holds whatever is forgiven. The owner
- * of its lane takes it over within about a second, because the version rises too.
+ * Rewrites what is saved of an endpoint, except for the tokens taken from its bucket: its rate limit holds whatever is forgiven. The owner of
+ * its lane takes the new state over within about a second, because the endpoint's version rises too.
  * @param gate what `Gate.restore` is to start from; null: nothing is held against the endpoint
  */
 export async function rewriteEndpointState(

@@ -6,7 +6,7 @@ import type { CallBehind } from './lane-calls.ts';
 import { isRetryable, UNIQUE_VIOLATION } from './lock-errors.ts';
 import { plainArray } from './plain-array.ts';
 
-/** One group commit: events, the keys that they claim, and the deliveries that they bring or are still to bring, in one statement. */
+/** What one group commit stores, in one statement: events, the keys that they claim, and their deliveries, those still to be written included. */
 export interface AppendGroup {
   readonly events: readonly NewEvent[];
   readonly claims: readonly Claim[];
@@ -15,7 +15,7 @@ export interface AppendGroup {
   readonly expansions?: readonly NewExpansion[];
   /** The version of each tenant's routing that the deliveries were matched with. */
   readonly routing: ReadonlyMap<number, bigint>;
-  /** Endpoints whose settings are known, with the version that is: the result tells which of them are others by now. Absent: none. */
+  /** Endpoints whose settings the caller knows, with the known version: the result says which have changed. Absent: none. */
   readonly endpoints?: ReadonlyMap<number, number>;
   /** Keys claimed by an event older than this UUID have expired and may be claimed again. */
   readonly keysExpireBefore: string;
@@ -24,7 +24,7 @@ export interface AppendGroup {
 export interface NewEvent {
   readonly uuid: string;
   readonly tenantNum: number;
-  /** Not stored: for those who tell of the event. */
+  /** Not stored: for those that report the event. */
   readonly tenantId: string;
   readonly type: string;
   readonly subject: string | null;
@@ -44,20 +44,20 @@ export interface NewDelivery {
   readonly endpointNum: number;
   readonly tenantNum: number;
   readonly lane: number;
-  /** What it is kept in order by: see `src/routing/order-key.ts`. */
+  /** The key by which it is kept in order: see `src/routing/order-key.ts`. Null if it is not. */
   readonly orderKey: number | null;
 }
 
-/** Deliveries that a worker is to write (`expansions.ts`). */
+/** Deliveries of one event that a worker writes later (`expansions.ts`). */
 export interface NewExpansion {
   readonly eventUuid: string;
   readonly tenantNum: number;
-  /** Each once, rising. Events that have the same array share it on its way too. */
+  /** Each once, in rising order. If events share the same array, it is sent to Postgres once. */
   readonly endpointNums: readonly number[];
 }
 
 export type AppendResult =
-  /** With the numbers of those of `endpoints` whose settings have changed; absent when none has. */
+  /** `changed`: the numbers of those of `endpoints` whose settings have changed; absent if none has. */
   | { readonly kind: 'stored'; readonly changed?: readonly number[] }
   /** Nothing was stored: match these tenants' events again with the routing that now holds. */
   | { readonly kind: 'routing_changed'; readonly tenants: readonly number[] }
@@ -66,9 +66,9 @@ export type AppendResult =
 
 /**
  * Stores the group whole or not at all. When it resolves with `stored`, all of it is durable.
- * @param call sent behind it on the same connection, without waiting: executed after the commit, or after its failure. The connection is free when
- * it has been answered, lest another commit wait for that. The pool has to be one that pipelines.
- * @throws whatever Postgres or the connection throws: then the outcome is unknown to the caller, who must not acknowledge.
+ * @param call sent behind the statement on the same connection, without waiting: Postgres executes it after the commit, or after its failure.
+ * The connection is free only when the call has been answered, so that no other commit waits for that. The pool must be one that pipelines.
+ * @throws whatever Postgres or the connection throws. The outcome is then unknown to the caller, who must not acknowledge the events.
  */
 export async function appendEvents(
   pool: pg.Pool,
@@ -117,7 +117,7 @@ async function append<R>(send: (query: pg.QueryConfig) => Promise<R>, group: App
   }
 }
 
-/** Whether a key that was claimed as a new one is there already, be it that it has expired. */
+/** Whether a key that was claimed as a new one is there already, expired or not. */
 function isKnownKey(error: unknown): boolean {
   const { code, table } = error as { code?: string; table?: string };
   return code === UNIQUE_VIOLATION && table === 'idempotency_keys';

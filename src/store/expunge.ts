@@ -16,14 +16,14 @@ export interface ExpungedEvent {
   readonly publicId: string;
 }
 
-/** `resumed`: endpoints with deliveries that stood behind what was cancelled in order, or behind a dead letter of it, and may be made now. */
+/** `resumed`: endpoints with deliveries that stood behind cancelled ones, or behind a dead letter of the event, and may be made now. */
 export interface Expunged {
   readonly resumed: ReadonlySet<number>;
 }
 
 /**
- * Takes the payload out of an event for good, and cancels its deliveries that wait. The fact that it was, its type and its attempts stay.
- * Doing it again changes nothing.
+ * Removes the payload of an event for good, and cancels its waiting deliveries. The event without its payload, its type and its attempts
+ * stay. Calling it again changes nothing.
  * @param rewrite the body without the payload
  * @returns null when the tenant has no such event (any more)
  */
@@ -37,13 +37,13 @@ export async function expungePayload(
 ): Promise<Expunged | null> {
   let keys: readonly OrderKey[] = [];
   const isThere = await inTransaction(pool, async (client) => {
-    // Whoever brings a delivery of it back has looked at the event before: what they write must be seen here, to be cancelled.
+    // A redrive that has seen the event with its payload may be bringing a delivery back. What it writes must be seen here, to be cancelled.
     await lockRedrives(client, tenant.num);
-    // An event whose dead letters outlive its day is in one place, then for a moment in both, then in the other.
+    // An event whose dead letters outlive its day is copied from `events` to `kept_events`. For a moment it is in both.
     const places = [await expungeIn(client, 'events', tenant.num, event.uuid, rewrite)];
     places.push(await expungeIn(client, 'kept_events', tenant.num, event.uuid, rewrite));
     if (!places.includes('expunged')) return places.includes('was_expunged');
-    // Before those that wait: a worker may be moving some of them there.
+    // First these, then those that wait: a worker may be writing some of these to the mailbox.
     const unexpanded = await cancelUnexpanded(client, tenant.num, event.uuid, 'payload_expunged');
     const cancelled = await cancelWaiting(client, tenant.num, event.uuid);
     await forgetProblems(client, tenant.num, event.uuid);
@@ -82,12 +82,12 @@ async function expungeIn(
   return 'expunged';
 }
 
-/** What is cancelled is set aside no longer (src/store/suspects.ts). */
+/** Cancelled deliveries are not set aside any more (src/store/suspects.ts). */
 async function forgetProblems(client: Queryable, tenantNum: number, eventUuid: string): Promise<void> {
   await client.query('DELETE FROM poisoned_deliveries WHERE tenant_num = $1 AND event_id = $2', [tenantNum, eventUuid]);
 }
 
-/** What stands behind a dead letter of it would wait for a retry that nobody can make any more. */
+/** Otherwise what stands behind a dead letter of the event would wait for a retry that nobody can ask for any more. */
 async function resumeBehind(client: Queryable, tenantNum: number, eventUuid: string): Promise<readonly OrderKey[]> {
   const { rows } = await client.query<{ endpoint_num: number; order_key: number }>(
     `DELETE FROM paused_keys WHERE event_id = $2 AND endpoint_num = ANY(ARRAY(SELECT num FROM endpoints WHERE tenant_num = $1))
@@ -97,7 +97,7 @@ async function resumeBehind(client: Queryable, tenantNum: number, eventUuid: str
   return orderKeysOf(rows);
 }
 
-// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. The highest number that a column holds stands for those past it.
+// As in redrive.ts, the end leaves one number free for the attempt that may be in flight.
 async function cancelWaiting(
   client: Queryable,
   tenantNum: number,

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Connection } from './worker-session.ts';
 
-/** Least time from one call to the next, in ms: what comes meanwhile goes along. */
+/** Least time from one call to the next, in ms. What is to be called meanwhile goes with the next one. */
 const INTERVAL_MS = 5;
 const PAUSE_AFTER_FAILURE_MS = 1_000;
 /** Of `posthorn_` and the MD5 of the schema: one channel for each installation of a database. */
@@ -20,14 +20,14 @@ export interface CallQuery {
 export interface CallBehind {
   readonly query: CallQuery;
   readonly failed: (error: unknown) => void;
-  /** To be said once, when it has been answered, and also when it was not sent. */
+  /** The caller must call this once: when it was answered, and also if it was not sent. */
   readonly settled: () => void;
 }
 
 /**
- * Calls out to all workers that lanes have new rows, by NOTIFY, in a transaction of its own: within that of the events it would make their
- * commits wait for each other. A worker that has such a lane awake reads it at once, rather than when it looks next. Losing a
- * call costs these milliseconds and nothing else; taking lanes that nobody has is the doorbell's.
+ * Tells all workers by NOTIFY that lanes have new rows. A worker that has such a lane awake reads it at once, not only when it polls next.
+ * Each call is a transaction of its own: within those of the events it would make their commits wait for each other. Losing a call costs
+ * these milliseconds and nothing else. Lanes that nobody owns are the doorbell's business.
  */
 export class LaneCalls {
   readonly #pool: pg.Pool;
@@ -49,9 +49,9 @@ export class LaneCalls {
   }
 
   /**
-   * The call for a commit that is about to be sent, to go out right behind it on its connection: it is heard as soon as the rows are to be seen,
-   * without a round trip between. Null when the last one is under way, or too short a while ago: then these lanes are to be called after the
-   * commit. So calls that hang hold one connection of the commits, not all.
+   * The call for a commit that is about to be sent. It goes out right behind the commit on its connection, so that it is heard as soon as the
+   * rows are visible, without a round trip in between. Null if the last call is under way, or too recent: then call these lanes after the
+   * commit. So calls that hang take up one connection of the commits, not all.
    */
   callBehind(lanes: Iterable<number>): CallBehind | null {
     if (this.#isCalling || this.#isBehind || this.#isClosed) return null;
@@ -77,7 +77,7 @@ export class LaneCalls {
     this.#isCalling = false;
   }
 
-  /** @returns how long to wait for what comes next; 0 when nothing was to be called. */
+  /** @returns how long to wait before the next call; 0 if nothing was to be called. */
   async #callPending(): Promise<number> {
     if (this.#pending.size === 0 || this.#isClosed) return 0;
     const lanes = [...this.#pending];
@@ -97,7 +97,7 @@ function callQuery(lanes: readonly number[]): CallQuery {
   return { name: 'call-lanes', text, values: [lanes.join(' ')] };
 }
 
-/** Hears what the calls of this installation say, for as long as the connection lasts. @throws when it cannot be asked for */
+/** Listens to the calls of this installation, for as long as the connection lasts. @throws if it cannot LISTEN */
 export async function hearLaneCalls(connection: Connection, heard: (lanes: readonly number[]) => void): Promise<void> {
   const { rows } = await connection.query<{ schema: string }>('SELECT current_schema() AS schema');
   const channel = `${CHANNEL}${createHash('md5').update(rows[0]!.schema).digest('hex')}`;

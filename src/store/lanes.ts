@@ -2,13 +2,13 @@ import type pg from 'pg';
 import { SURVIVED_ANYWAY_MS, SURVIVED_MS } from '../domain/suspicion.ts';
 import { plainArray } from './plain-array.ts';
 
-/** The right to settle deliveries of a lane: void as soon as the lane's epoch has moved on. */
+/** The right to settle deliveries of a lane. It is void once the lane's epoch has risen. */
 export interface LaneLease {
   readonly lane: number;
   readonly epoch: number;
 }
 
-/** A lane that was taken just now. */
+/** A lane that was just acquired. */
 export interface AcquiredLane extends LaneLease {
   /** Owners in a row that ended without giving it back. */
   readonly crashes: number;
@@ -16,9 +16,9 @@ export interface AcquiredLane extends LaneLease {
 
 /** A lane to give back. */
 export interface GivenLane extends LaneLease {
-  /** Whether its work was done: then its owner has survived it, and the crashes before count no longer. */
+  /** Whether its work was done. Then its owner has survived it, and earlier crashes do not count any more. */
   readonly isDone?: boolean;
-  /** In how many ms somebody is to look at it although nobody rings, for what is parked in it; without it at once. */
+  /** In how many ms somebody is to look at its parked rows although nobody rings; without it, at once. */
   readonly wakeInMs?: number;
 }
 
@@ -42,8 +42,9 @@ export async function prepareLanes(pool: pg.Pool, lanes: number): Promise<void> 
 }
 
 /**
- * Takes those of the lanes that nobody else holds: one that is the caller's by a statement whose answer was lost comes to it again. Each
- * one's epoch rises, so that a former owner's settles change nothing. A former owner that did not give it back counts as a crash.
+ * Takes those of the lanes that nobody else owns. If the caller owns one already, because the answer to an earlier statement was lost, it
+ * takes that one too. The epoch of each rises, so that what a former owner settles changes nothing. A former owner that did not give the
+ * lane back counts as a crash.
  */
 export async function acquireLanes(pool: pg.Pool, owner: string, lanes: readonly number[]): Promise<AcquiredLane[]> {
   const { rows } = await pool.query<{ lane: number; epoch: string; crashes: number }>({
@@ -61,13 +62,13 @@ export async function acquireLanes(pool: pg.Pool, owner: string, lanes: readonly
 export interface Heartbeat {
   /** Lanes that are still ours. */
   readonly held: ReadonlySet<number>;
-  /** Those of them whose crashes are not forgotten: an owner that has had a lane for long has survived it. */
+  /** Those of them whose crashes still count. They cease to count when an owner has had the lane for long enough to have survived it. */
   readonly crashed: ReadonlySet<number>;
   /** Workers that were seen lately, this one included. */
   readonly workers: number;
 }
 
-// What may have killed the former owners must have been tried: it waits where lanes are served carefully.
+// An owner has survived only if what may have killed the former ones was tried: in a careful lane it may still be waiting.
 const HAS_SURVIVED = `
   crashes > 0 AND acquired_at < now() - ${SURVIVED_MS} * interval '1 ms' AND (
     acquired_at < now() - ${SURVIVED_ANYWAY_MS} * interval '1 ms' OR NOT (
@@ -96,12 +97,12 @@ export async function heartbeat(pool: pg.Pool, owner: string, leases: readonly L
   return { held: new Set(held), crashed: new Set(crashed), workers: Number(workers) };
 }
 
-/** A lane is looked at after this time whatever its last owner knew, in ms: one of an older version said nothing. */
+/** A sleeping lane is looked at after this time whatever its last owner said, in ms: owners of older versions said nothing. */
 export const LONGEST_SLEEP_MS = 300_000;
 
 /**
- * Gives lanes back at once, and ends the trials of their suspects. Leases that are void already are left alone. Who asked for the lane to be
- * looked at while it was owned (`wakeLaneOf`) is not overruled: its owner may not have seen the reason yet.
+ * Gives lanes back at once, and ends the trials of their suspects. Void leases are ignored. If somebody asked for a lane to be looked at
+ * while it was owned (`wakeLaneOf`), that stands: the owner may not have seen the reason yet.
  */
 export async function releaseLanes(pool: pg.Pool, owner: string, lanes: readonly GivenLane[]): Promise<void> {
   await pool.query({
@@ -125,7 +126,7 @@ export async function releaseLanes(pool: pg.Pool, owner: string, lanes: readonly
   });
 }
 
-/** Takes a worker off the list, so that the others share its lanes without waiting for it to be missed. */
+/** Takes a worker off the list, so that the others share its lanes at once, and not only when they miss it. */
 export async function forgetWorker(pool: pg.Pool, owner: string): Promise<void> {
   await pool.query(`DELETE FROM workers WHERE id = $1 OR seen_at < now() - interval '1 hour'`, [owner]);
 }
@@ -137,14 +138,14 @@ export interface SleepingLane {
 }
 
 /**
- * Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. One whose owner did not give it back counts in any
- * case: it may have left things undone that only an owner looks for. Parked rows are not looked at, however many endpoints are closed: when
- * one of them opens was known to the last owner (`wakeInMs`).
+ * Lanes that have due work and no owner: after a crash, a lost ring or a wiped Redis. A lane whose owner did not give it back is among them
+ * in any case: the owner may have left things undone that only an owner looks for. Parked rows are not looked at, however many endpoints
+ * are closed: the last owner has said when the first of these opens (`wakeInMs`).
  */
 export async function findSleepingLanes(pool: pg.Pool): Promise<SleepingLane[]> {
   const { rows } = await pool.query<{ lane: number; epoch: string }>({
     name: 'sleeping-lanes',
-    // Not EXISTS, which may be planned as one scan over all that is due in all lanes.
+    // Not EXISTS: Postgres might plan that as one scan over all due rows of all lanes.
     text: `SELECT lane, epoch FROM lanes l
             WHERE leased_until < now()
               AND (owner IS NOT NULL OR wake_at <= now() OR

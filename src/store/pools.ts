@@ -9,13 +9,13 @@ export interface PoolOptions {
   readonly connectMs: number;
   /** Longest statement, in ms: Postgres cancels it. A little later the client gives up too, for a server that hangs. */
   readonly statementMs: number;
-  /** Whether statements go out on a connection behind those that are under way, rather than wait for their results. Default: no. */
+  /** Whether statements are sent on a connection without waiting for the results of those before. Default: no. */
   readonly pipeline?: boolean;
-  /** Connections that stay open though they are idle. Default: none. */
+  /** How many connections stay open although they are idle. Default: none. */
   readonly kept?: number;
   /**
-   * Whether its statements look rows up by the hundred: Postgres goes through a whole table only where it knows no other way (`enable_seqscan`), because the plan of a
-   * named statement is kept from a time when the table may have been small. Default: no.
+   * Whether its statements look rows up by the hundred. Then `enable_seqscan` is off, so that Postgres scans a whole table only if there is no
+   * other way: the plan of a named statement may be from a time when the table was small. Default: no.
    */
   readonly probes?: boolean;
   readonly onError: (error: Error) => void;
@@ -23,7 +23,7 @@ export interface PoolOptions {
 
 const SESSION = '-c synchronous_commit=on -c jit=off';
 
-/** A pool whose every wait is bounded, and that commits synchronously whatever the server's default or the URL says (G1). */
+/** A pool in which every wait is bounded. It commits synchronously whatever the server's default or the URL says (G1). */
 export function createPool(options: PoolOptions): pg.Pool {
   const settings = options.probes ? `${SESSION} -c enable_seqscan=off` : SESSION;
   const pool = new pg.Pool({
@@ -42,24 +42,24 @@ export function createPool(options: PoolOptions): pg.Pool {
   });
   // An idle connection that breaks is replaced at its next use; without a handler the event would end the process.
   pool.on('error', options.onError);
-  // A connection that breaks in somebody's hands rejects the query as well; the event says nothing more.
+  // A connection that breaks while it is in use rejects the query as well, so the event says nothing new.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
-/** From now on nobody waits longer for a connection of the pool than told, in ms. */
+/** Limits, from now on, how long one waits for a connection of the pool, in ms. */
 export function limitConnecting(pool: pg.Pool, connectMs: number): void {
   // Read at each wait.
   pool.options.connectionTimeoutMillis = connectMs;
 }
 
 /**
- * Opens another connection in the background where fewer are open than are `kept`, for whoever needs it next: to open one takes four round trips, which is most of
- * what a producer waits for where Postgres is far away. To be called when those that are open are taken.
+ * Opens another connection in the background, if fewer are open than are `kept`, for whoever needs it next. Opening one takes four round
+ * trips: if Postgres is far away, most of what a producer waits for. Call it when all open connections are in use.
  */
 export function openAhead(pool: pg.Pool): void {
   if (pool.totalCount >= (pool.options.min ?? 0)) return;
-  // Whoever needs it hears of it when it cannot be opened.
+  // If it cannot be opened, whoever needs one next gets the error.
   pool.connect().then(
     (client) => client.release(),
     () => {},

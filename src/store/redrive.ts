@@ -18,16 +18,18 @@ export interface Redriven extends DeliveryKey {
 export type RetryRefusal = 'not_found' | 'endpoint_deleted' | 'payload_expunged';
 
 /**
- * Taken, for the length of a transaction, by whoever brings ended deliveries of a tenant back: two at once could both read the number
- * of the last attempt before the other's delivery has made one more. By an expunge too, which cancels what they bring back.
+ * Locks redrives of a tenant until the transaction ends. All that bring ended deliveries back take it: two at once could both read the number
+ * of the last attempt, before the delivery that one of them brings back has made one more. An expunge takes it too: it cancels what they
+ * bring back, and must see that.
  */
 export async function lockRedrives(client: Queryable, tenantNum: number): Promise<void> {
   await client.query('SELECT pg_advisory_xact_lock(7405, $1)', [tenantNum]);
 }
 
 /**
- * Makes a delivery due now: one that waits at once, one that has ended again from the start of its schedule.
- * @returns it as it is then, read before the commit, lest it is made due and nothing can be said of it: a dead letter that has outlived its day comes back under a new UUID
+ * Makes a delivery due now. If it has ended, it is made again, from the start of its schedule.
+ * @returns the delivery as it is then. A dead letter that has outlived its day comes back under a new UUID. It is read before the commit:
+ * after it the read might fail, and the caller could not answer for what was done.
  */
 export async function retryDelivery(
   pool: pg.Pool,
@@ -58,8 +60,8 @@ export async function retryDelivery(
   });
 }
 
-// One that stands behind another in order stays there; one that was set aside comes back. Waits for a settle under way, so that the
-// statement after it sees the attempt which that one writes. One that a replay queued is no longer the replay's to withdraw.
+// A row that is behind another of its key stays there. One that was set aside comes back. One that a replay queued does not belong to the
+// replay any more, which cannot withdraw it. The update waits for a settle under way, so that the next statement sees its attempt.
 const RETRY = `
   UPDATE mailbox
      SET parked = parked AND NOT $4,
@@ -67,7 +69,7 @@ const RETRY = `
          step = greatest(step - 1, 0), replay_num = NULL
    WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3`;
 
-// Ordered deliveries are never left to be expanded.
+// Without order: deliveries of ordered endpoints are never left to be expanded.
 const QUEUE_FIRST = `
   INSERT INTO mailbox (event_id, due_at, endpoint_num, tenant_num, lane) VALUES ($1, date_trunc('milliseconds', now()), $2, $3, $4)
   ON CONFLICT (endpoint_num, event_id) DO NOTHING`;
@@ -95,7 +97,7 @@ async function forgetProblem(
   return rowCount === 1;
 }
 
-/** A dead letter that has outlived its day is still where it is kept only if it cannot be brought back. */
+/** Looks among kept dead letters as well: one that has outlived its day is still there only if it cannot be brought back. */
 async function refusalOf(
   client: Queryable,
   tenantNum: number,
@@ -127,8 +129,8 @@ async function reopen(
   return rowCount === 1;
 }
 
-// The dead letter that its key waits for takes its old place, before those behind it, and they no longer wait for a person. Any other
-// takes a new place, behind all that wait.
+// If its key waits for this dead letter, it takes its old place before all others, and the key is not paused any more. Otherwise it takes a
+// new place, behind all that wait.
 const REOPEN = `
   WITH resumed AS (
     DELETE FROM paused_keys WHERE endpoint_num = $2 AND event_id = $1 RETURNING seq, paused_at
@@ -147,8 +149,8 @@ function onlyOne(deliveries: readonly Delivery[]): Delivery {
 
 export type CancelRefusal = 'not_found' | 'ended';
 
-// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. The highest number that a column holds stands for those past it.
-// What can have no end on record any more goes with its day.
+// The end leaves one number free for the attempt that may be in flight, which will be recorded as late. If the number would be too high for
+// the column, it is the highest that fits (`numberOfEnd`). Deliveries whose end cannot be recorded any more go with their day.
 const CANCEL = `
   WITH removed AS (
     DELETE FROM mailbox WHERE endpoint_num = $1 AND event_id = $2 AND tenant_num = $3 AND event_id >= ${WHOLE_FROM} RETURNING event_id, endpoint_num, tenant_num, attempt, order_key
@@ -158,7 +160,7 @@ const CANCEL = `
   )
   SELECT endpoint_num, order_key FROM removed`;
 
-/** Ends a delivery that waits. An attempt that is in flight is not called back. @returns it as it is then, read before the commit */
+/** Cancels a delivery that waits. An attempt in flight is not called back. @returns the delivery as it is then, read before the commit */
 export async function cancelDelivery(
   pool: pg.Pool,
   tenant: TenantRef,
@@ -170,7 +172,7 @@ export async function cancelDelivery(
   let resumed: readonly OrderKey[] = [];
   const result = await inTransaction(pool, async (client) => {
     if (await takeUnexpanded(client, tenant.num, delivery)) {
-      // Into the mailbox and out of it again: it ends as all others do. No lane sees it.
+      // Queued and removed in one transaction, so that it ends as all others do. No lane sees it.
       await client.query(QUEUE_FIRST, [delivery.eventUuid, delivery.endpointNum, tenant.num, 0]);
     }
     const { rows } = await client.query<{ endpoint_num: number; order_key: number | null }>(CANCEL, key);

@@ -26,7 +26,7 @@ export interface UnfinishedReplay {
 
 const READ_AT_ONCE = 1_000;
 
-/** The replays that are not finished, oldest first, however many they are: those behind others that wait long are not to wait with them. */
+/** All replays that are not finished, oldest first. All, so that none waits behind others that wait long. */
 export async function* unfinishedReplays(pool: pg.Pool): AsyncGenerator<UnfinishedReplay> {
   for (let after = 0; ; ) {
     const { rows } = await pool.query<UnfinishedReplay>(
@@ -51,7 +51,7 @@ export async function holdReplay(client: Queryable, num: number): Promise<HeldRe
   return row === undefined ? null : { num, tenantNum: row.tenant_num, plan: row.filter.plan, cursor: row.cursor };
 }
 
-/** Whether so many deliveries of the replay, or more, wait for their attempt: of those that are not parked, or of all. Counts no further. */
+/** Whether at least `count` deliveries of the replay wait for their attempt, of those that are not parked (`open`) or of all. It counts no further. */
 export async function waitsWith(client: Queryable, num: number, count: number, of: 'open' | 'all'): Promise<boolean> {
   const { rows } = await client.query<{ n: number }>(
     `SELECT count(*)::int AS n FROM (SELECT 1 FROM mailbox WHERE replay_num = $1${of === 'open' ? ' AND NOT parked' : ''} LIMIT $2) few`,
@@ -110,8 +110,8 @@ export async function replayedBodies(
   return new Map(rows.map(({ id, body }) => [id, body]));
 }
 
-// Dead letters and cancellations are found through their own index; for everything else the log is walked. Those of an event that was brought back to
-// where the replay does not look any more are found by the old UUID.
+// Dead letters and cancellations are found through their own index; for everything else the log is walked. If an event was brought back under
+// a new UUID that the replay has passed already, its dead letters are found by the old UUID.
 async function nextUuids(
   client: Queryable,
   { tenantNum, plan, cursor }: HeldReplay,
@@ -174,10 +174,12 @@ export interface QueueInput {
   readonly endpoints: readonly { readonly num: number; readonly lane: number }[];
 }
 
-// In order, what is made again takes a new place behind all that wait; only a dead letter that its key waits for takes its old one
-// (see `REOPEN` in redrive.ts). What waits already is left alone: it must be seen in the same snapshot as its attempts, because the number of the next attempt follows
-// from them. Nobody else brings deliveries of this tenant back meanwhile (`lockRedrives`). What waits for nothing and was never ended counts as cancelled,
-// as it is shown (src/store/delivery-reads.ts). Of a day that is on its way out of the log nobody knows what was missed.
+// - At an ordered endpoint, what is made again takes a new place behind all that wait. Only a dead letter for which its key waits takes its
+//   old one (see `REOPEN` in redrive.ts).
+// - Deliveries that wait already are left alone. They must be seen in the same snapshot as their attempts, because the number of the next
+//   attempt follows from these. `lockRedrives` keeps others from bringing deliveries of this tenant back meanwhile.
+// - A delivery that does not wait and has no end counts as cancelled, as it is shown (src/store/delivery-reads.ts).
+// - Of a day that is being dropped nobody can tell any more which deliveries an endpoint missed.
 const QUEUE = `
   WITH again AS (
     SELECT p.id AS event_id, a.endpoint_num, a.attempt

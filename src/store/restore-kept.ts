@@ -5,7 +5,7 @@ import type { DeliveryKey } from './delivery-keys.ts';
 import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
 
-/** Which dead letters are wanted of the events: an event of which none is stays where it is. */
+/** Which dead letters of the events are wanted. An event of which none is wanted stays where it is. */
 export interface WantedLetters {
   readonly eventUuids: readonly string[];
   /** Null: of every endpoint that is not deleted. */

@@ -6,7 +6,7 @@ import type { AcquiredLane, LaneLease } from './lanes.ts';
 import { plainArray } from './plain-array.ts';
 import { isDeliveryOf } from './probe.ts';
 
-/** A delivery that was tried when the lane's former owners died, once for each strike. */
+/** A delivery that was being tried when former owners of the lane died, `strikes` times. */
 export interface StruckDelivery extends DeliveryKey {
   readonly lane: number;
   readonly strikes: number;
@@ -15,13 +15,13 @@ export interface StruckDelivery extends DeliveryKey {
 export interface Review {
   /** Deliveries that stay under suspicion. */
   readonly suspects: readonly StruckDelivery[];
-  /** Deliveries that were set aside now, and no longer wait in the lane. */
+  /** Deliveries that this review set aside: they do not wait in the lane any more. */
   readonly setAside: readonly StruckDelivery[];
 }
 
 /**
- * Gives a strike to what was being tried when the owners of these lanes died, and sets aside what has too many. To be called for lanes
- * that were taken after crashes, before anything of them is sent; doing it again changes nothing.
+ * Gives a strike to each delivery that was being tried when the owners of these lanes died, and sets aside those that have too many. Call it
+ * for lanes that were taken after crashes, before any of their deliveries is sent. Calling it again changes nothing.
  */
 export async function reviewSuspects(pool: pg.Pool, lanes: readonly AcquiredLane[]): Promise<Review> {
   return inTransaction(pool, async (client) => {
@@ -43,7 +43,7 @@ async function lockLanes(client: Queryable, lanes: readonly AcquiredLane[]): Pro
   return lanes.filter(({ lane }) => held.has(lane));
 }
 
-/** Suspects of crashes that were survived since, and what has moved on or is gone from the mailbox. */
+/** Deletes suspects of earlier crashes, which were survived since, and those whose row has moved on or is gone. */
 async function forgetOthers(client: Queryable, lanes: readonly AcquiredLane[]): Promise<void> {
   await client.query(
     `DELETE FROM lane_suspects s USING unnest($1::smallint[], $2::boolean[]) AS h(lane, is_first)
@@ -70,7 +70,7 @@ async function strike(client: Queryable, lanes: readonly AcquiredLane[]): Promis
 const REASON =
   'The worker died each time that this delivery was tried. It is not tried again before someone retries it by hand.';
 
-// Each set-aside also clears away the marks of deliveries that were retried, cancelled or dropped since: there are never many.
+// This also deletes the rows of deliveries that were retried, cancelled or dropped since they were set aside: there are never many.
 async function setThemAside(client: Queryable, deliveries: readonly StruckDelivery[]): Promise<void> {
   if (deliveries.length === 0) return;
   const keys = keyColumns(deliveries);
@@ -97,14 +97,14 @@ async function setThemAside(client: Queryable, deliveries: readonly StruckDelive
 /** A delivery that is about to be sent. */
 export interface TriedDelivery extends DeliveryKey {
   readonly lane: number;
-  /** As in its row: attempts on record. */
+  /** Attempts on record, as in its row. */
   readonly attempt: number;
 }
 
 /**
- * Notes deliveries before they are sent.
- * @returns those that are in the mailbox no longer as they were read; of lanes that are the caller's no longer nothing is said or noted, nor of those that it gave back:
- * that ended their trials.
+ * Notes deliveries as suspects before they are sent. Those of lanes that the caller does not own any more, or that it gave back, which ended
+ * their trials, are ignored.
+ * @returns those that are not in the mailbox any more as they were read
  */
 export async function putOnTrial(
   pool: pg.Pool,
@@ -134,7 +134,7 @@ export async function putOnTrial(
   return rows.map((row) => ({ eventUuid: row.event_id, endpointNum: row.endpoint_num }));
 }
 
-/** Clears deliveries of suspicion. Those of lanes that are the caller's no longer are left to whoever has them. */
+/** Clears deliveries of suspicion. Those of lanes that the caller does not own any more are left to the new owner. */
 export async function clearSuspects(
   pool: pg.Pool,
   leases: readonly LaneLease[],

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { hearLaneCalls } from './lane-calls.ts';
 import { PRESENCE_CLASS, PRESENCE_LOCKS } from './presence-locks.ts';
 
-/** A connection to Postgres that is one session, or is meant to be. */
+/** A connection to Postgres that should be one session, but behind a pooler may not be. */
 export interface Connection {
   query<R extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<R>>;
   /** Calls back once when the connection is lost. */
@@ -18,30 +18,30 @@ export interface WorkerSessionOptions {
   readonly pool: pg.Pool;
   readonly workerId: string;
   readonly onFailure: (error: unknown) => void;
-  /** Some process has new rows for these lanes, whoever has them. */
+  /** Some process has committed new rows for these lanes, whoever owns them. */
   readonly onCall?: (lanes: readonly number[]) => void;
   /** Opens the connection; tests put a pooler in its place. */
   readonly connect?: (pool: pg.Pool) => Promise<Connection>;
-  /** Between two looks at whether the session is there, in ms. */
+  /** Time between two checks whether the session is there, in ms. */
   readonly pingMs?: number;
 }
 
 const PING_MS = 1_000;
 const RETRY_MS = 200;
 const TIMEOUT_MS = 2_000;
-/** What a farewell to Postgres may take. */
+/** How long closing the connection may take, in ms. */
 const CLOSE_MS = 300;
 
 const POOLED =
   'between this worker and Postgres is a proxy that pools transactions: killed, its lanes are taken over when their leases end';
 
 /**
- * A session of Postgres that a worker keeps for as long as it lives, with a lock that the others can see. The kernel closes it when the
- * process dies, so that its lanes need not wait for their leases. Where statements of one connection come to several sessions (a proxy
- * that pools transactions) the lock says nothing: then the worker's row tells the others not to go by it.
+ * A session of Postgres that a worker keeps for as long as it lives, with a lock that other workers can see. When the process dies, the kernel
+ * closes the connection, and the others need not wait for its leases to end. If the statements of one connection reach several sessions (a
+ * proxy that pools transactions), the lock says nothing: then the worker's row tells the others to ignore it.
  */
 export class WorkerSession {
-  /** The second number of the lock. Chance keeps two workers from having the same; if it fails to, both die by their leases. */
+  /** The second number of the lock. By chance no two workers have the same. If two do, each is found dead only when its leases end. */
   readonly lockKey = randomInt(1, 2 ** 31 - 1);
   readonly #options: WorkerSessionOptions;
   readonly #connect: (pool: pg.Pool) => Promise<Connection>;
@@ -69,7 +69,7 @@ export class WorkerSession {
     await Promise.race([this.#running, sleep(TIMEOUT_MS, undefined, { ref: false })]);
   }
 
-  /** Keeps a session until it is told to stop, or finds that there is none to be had. */
+  /** Keeps a session until `close` is called, or it turns out that connections here are not sessions. */
   async #run(): Promise<void> {
     let isUseful = true;
     while (isUseful && !this.#stopping.signal.aborted) {
@@ -91,7 +91,7 @@ export class WorkerSession {
     this.#connection = await this.#connect(pool);
     const lost = new AbortController();
     this.#connection.onLost(() => lost.abort(new Error('the session of this worker was lost')));
-    // One signal for all pauses: each wait for a promise that is open as long as the session would stay in memory as long as that.
+    // One signal for all pauses. Waiting for a promise that stays open as long as the session would keep each wait in memory as long.
     const signal = AbortSignal.any([this.#stopping.signal, lost.signal]);
     const pid = await this.#takeLock(this.#connection);
     if (pid === null || !(await this.#isVisible(this.#connection, pid))) return this.#distrust();
@@ -115,7 +115,7 @@ export class WorkerSession {
     );
     const { pid, taken } = rows[0]!;
     if (pid !== before) return null;
-    // A session that this process has given up, and Postgres has not yet. The others see its lock for as long.
+    // Postgres still has a session that this process has given up. Until it ends, the others see that one's lock.
     if (!taken) throw new Error('the former session of this worker still holds its lock');
     return pid;
   }
