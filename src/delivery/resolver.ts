@@ -50,8 +50,9 @@ const FAILED_TTL_MS = 1_000;
 const SECOND_FAMILY_MS = 1_000;
 
 /**
- * c-ares on `servers` (`ip:port`), or on the name servers that the system has at this moment (`systemDns` follows them): it waits on sockets in the event loop, so a name server that hangs holds no thread.
- * It asks for names as they are: search domains of resolv.conf do not apply.
+ * c-ares on `servers` (`ip:port`), or on the name servers that the system has at this moment (`systemDns` follows them): it waits on
+ * sockets in the event loop, so a name server that hangs holds no thread. It asks for names as they are: search domains of resolv.conf do
+ * not apply.
  */
 export function caresBackend(servers?: readonly string[]): DnsBackend {
   const resolver = new CaresResolver({ timeout: 1_500, tries: 2, maxTimeout: 2_500 });

@@ -14,7 +14,8 @@ const NAME_SERVER = /^[ \t]*nameserver[ \t]+\S/m;
 
 /**
  * The name servers of the system as resolv.conf has them now. c-ares reads that file once: without another look, each name would be asked of the servers
- * of a network that was left, or of a lease that has ended, for the life of the process. Names that are being asked for when it changes stay with the servers that they were asked of.
+ * of a network that was left, or of a lease that has ended, for the life of the process. Names that are being asked for when it changes
+ * stay with the servers that they were asked of.
  */
 export function systemDns(options: SystemDnsOptions = {}): DnsBackend {
   const { path = '/etc/resolv.conf', open = () => caresBackend() } = options;

@@ -8,8 +8,9 @@ const PROCESSING = 102;
 const taught = new WeakSet<ParserClass>();
 
 /**
- * Lets a `100 Continue` that nobody asked for pass like every other 1xx, as RFC 9110, section 15.2, has it: undici destroys the connection, and nothing that a handler can do comes before that.
- * So its parser is told of a 102, which it hands on. All connections share one class of parsers: it is taught with the first of them.
+ * Lets a `100 Continue` that nobody asked for pass like every other 1xx, as RFC 9110, section 15.2, has it: undici destroys the connection,
+ * and nothing that a handler can do comes before that. So its parser is told of a 102, which it hands on. All connections share one class
+ * of parsers: it is taught with the first of them.
  * @param client connected over HTTP/1.1
  */
 export function passUnaskedContinue(client: Client): void {

@@ -4,7 +4,8 @@ const RECHECK_MS = 5_000;
 
 /**
  * Takes note of a file's changes when it is asked to look, which it does every 5 s at most.
- * @param take gets the file's size in bytes as soon as it is first seen and after each change, and null each time that the file is missing or could not be taken
+ * @param take gets the file's size in bytes as soon as it is first seen and after each change, and null each time that the file is missing
+ * or could not be taken
  * @returns looks; it resolves when what has changed is taken, and never rejects
  */
 export function watchFile(

@@ -79,7 +79,8 @@ function openOutput() {
   output.flushSync = () => writeRest(output);
   let isFailing = false;
   let saidAt = Number.NEGATIVE_INFINITY;
-  // A full disk, for one. Unheard it would end the process. What could not be written waits with what comes after it, and is tried again with the next block, and five times a second.
+  // A full disk, for one. Unheard it would end the process. What could not be written waits with what comes after it, and is tried again
+  // with the next block, and five times a second.
   output.on('error', ({ code, message }: NodeJS.ErrnoException) => {
     if (isFailing || code === 'EPIPE' || performance.now() - saidAt < SAY_AGAIN_MS) return;
     process.stderr.write(`The log cannot be written (${message}). It is tried again; up to 32 MiB of lines wait.\n`);

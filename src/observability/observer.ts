@@ -219,7 +219,10 @@ export class Observer {
     this.#lines.tell('delivery.set_aside', { delivery_id: deliveryIdOf(eventUuid, endpointNum), crashes: strikes });
   }
 
-  /** What still waited when the days of its events were dropped: dead letters now. @param expired those of most deliveries first, which have lines of their own; the others have one for all */
+  /**
+   * What still waited when the days of its events were dropped: dead letters now.
+   * @param expired those of most deliveries first, which have lines of their own; the others have one for all
+   */
   deliveriesExpired(expired: readonly ExpiredOfEndpoint[]): void {
     const sum = (of: readonly ExpiredOfEndpoint[]) => of.reduce((total, { count }) => total + count, 0);
     this.metrics.deliveries.expired.inc(sum(expired));

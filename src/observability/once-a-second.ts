@@ -3,7 +3,10 @@ const MOST_QUIET = 10_000;
 
 /** Who has said something within the last second: a line a second is enough of each. */
 export class OnceASecond {
-  /** When each was last told of, in that order, in ms of `performance.now()`: the host's clock may be set back, and everybody would be silent until it has come so far again. */
+  /**
+   * When each was last told of, in that order, in ms of `performance.now()`: the host's clock may be set back, and everybody would be
+   * silent until it has come so far again.
+   */
   readonly #toldAt = new Map<string, number>();
 
   /** Whether it may say something now; it has, then. */

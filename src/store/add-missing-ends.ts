@@ -22,8 +22,8 @@ const PAST_ALL = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Held while a part is looked at, so that processes do not all look at once. Any fixed number will do; 7407 is ours. */
 const LOCK = 7407;
 
-// Only a replay of what an endpoint missed makes deliveries that were not there before, and it names its endpoint, whose attempts are found by an index. It has looked at no event past its
-// cursor. The conditions are those of the index.
+// Only a replay of what an endpoint missed makes deliveries that were not there before, and it names its endpoint, whose attempts are found
+// by an index. It has looked at no event past its cursor. The conditions are those of the index.
 const OWED = `
   SELECT num, tenant_num AS "tenantNum", (filter->'plan'->>'endpointNum')::int AS "endpointNum", filter->'plan'->'eventUuids' AS named,
          ends_looked_to AS "lookedTo", filter->'plan'->>'from' AS "from", filter->'plan'->>'to' AS "to", cursor
@@ -34,8 +34,9 @@ const OWED = `
      AND finished_at < (SELECT max(finished_at) + interval '${ROLLING_UPGRADE}' FROM _prisma_migrations WHERE migration_name = '${SINCE}')
    ORDER BY finished_at LIMIT 1`;
 
-// The entry is added that a cancellation writes; the number before it stays free, as there. What the receiver took is given back. The attempts of each event are looked up by a subquery that the
-// planner cannot join: taking them for few, it goes through all that the range has of the endpoint.
+// The entry is added that a cancellation writes; the number before it stays free, as there. What the receiver took is given back. The
+// attempts of each event are looked up by a subquery that the planner cannot join: taking them for few, it goes through all that the range
+// has of the endpoint.
 const ADD = `
   WITH looked AS MATERIALIZED (
     SELECT event_id FROM attempts
@@ -93,8 +94,9 @@ interface Added {
 }
 
 /**
- * Ends deliveries that earlier versions left without an end where a replay made them and was cancelled during their attempt: each is shown as cancelled, and no list of the cancelled has it. Those
- * that the receiver took are delivered. Each cancelled replay of that time is looked at once, some attempts at a time, and so many in a run; what stops half way goes on there.
+ * Ends deliveries that earlier versions left without an end where a replay made them and was cancelled during their attempt: each is shown
+ * as cancelled, and no list of the cancelled has it. Those that the receiver took are delivered. Each cancelled replay of that time is
+ * looked at once, some attempts at a time, and so many in a run; what stops half way goes on there.
  * @param signal ends it after the transaction that is under way
  * @returns how many; none while another process is at it
  */

@@ -7,8 +7,9 @@ import { WHOLE_FROM } from './whole-days.ts';
 /** Deliveries of one statement, and endpoints. */
 const CHUNK = 1_000;
 
-// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. What another statement has locked is passed over, so that this one
-// never waits: it is settled, or looked for again in two seconds. So is what can have no end on record: it goes with its day.
+// An ordinal is left free for the attempt that may be in flight: it will be kept, marked late. What another statement has locked is passed
+// over, so that this one never waits: it is settled, or looked for again in two seconds. So is what can have no end on record: it goes with
+// its day.
 const cancelOf = (endpoints: string) => `
   WITH looked AS MATERIALIZED (${endpoints}),
   doomed AS MATERIALIZED (
@@ -36,8 +37,9 @@ export async function cancelForDeletedEndpoint(pool: pg.Pool, endpointNum: numbe
   await pool.query({ name: 'cancel-for-one-deleted', text: CANCEL_OF_ONE, values: [endpointNum] });
 }
 
-// An endpoint is looked at until nothing of it waits, and then no more: there are ever more of these. Those that a version deletes which knows nothing of the mark have none.
-// What is removed here still counts, as does what was passed over: whether it is all is seen the next time. Each worker has endpoints of its own.
+// An endpoint is looked at until nothing of it waits, and then no more: there are ever more of these. Those that a version deletes which
+// knows nothing of the mark have none. What is removed here still counts, as does what was passed over: whether it is all is seen the next
+// time. Each worker has endpoints of its own.
 const CANCEL = `
   ${cancelOf(`
     SELECT num FROM endpoints WHERE deleted_at IS NOT NULL AND cancelled_at IS NULL
@@ -78,8 +80,8 @@ const REOPEN = `
   SELECT max(num) AS last FROM looked`;
 
 /**
- * Finds deliveries that came to deleted endpoints after everything of them was cancelled, from an event that was expanded late or a replay that did not see the deletion: they
- * are cancelled again then. Mostly their lane has done so by itself, as soon as they were due.
+ * Finds deliveries that came to deleted endpoints after everything of them was cancelled, from an event that was expanded late or a replay
+ * that did not see the deletion: they are cancelled again then. Mostly their lane has done so by itself, as soon as they were due.
  * @param after the number of an endpoint, behind which is looked; 0 at first
  * @returns behind which to look next; null at the end
  */

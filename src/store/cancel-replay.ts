@@ -46,7 +46,10 @@ interface Withdrawal {
   readonly isLast: boolean;
 }
 
-/** Withdraws some of what a replay queued. Call it in a transaction that holds the replay, so that what it has queued, and what of that waits, change together. */
+/**
+ * Withdraws some of what a replay queued. Call it in a transaction that holds the replay, so that what it has queued, and what of that
+ * waits, change together.
+ */
 async function withdrawSome(client: Queryable, num: number): Promise<Withdrawal> {
   await probeOnly(client);
   const { rows } = await client.query<{

@@ -19,8 +19,8 @@ const PID = { name: 'pooler-check', text: 'SELECT pg_backend_pid() AS pid' };
 const LOOKS = 12;
 
 /**
- * Statements have names, so that Postgres reads and plans them once; a proxy that gives each transaction to whichever session is free has to carry them over. What
- * BullMQ does on Postgres, listening and a path of schemas, is lost on the way in any case.
+ * Statements have names, so that Postgres reads and plans them once; a proxy that gives each transaction to whichever session is free has
+ * to carry them over. What BullMQ does on Postgres, listening and a path of schemas, is lost on the way in any case.
  * @param pool of two connections at least, that has had no statement yet
  * @param areQueuesOnPostgres whether BullMQ goes by the same address
  * @throws PoolerError

@@ -47,7 +47,10 @@ const HINTS: Readonly<Record<string, string>> = {
 const TIMED_OUT =
   /^(?:timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 
-/** How Postgres refuses to let a user make something, come to a database or make a schema in it, or change what is not his. In other languages it says so by the code alone. */
+/**
+ * How Postgres refuses to let a user make something, come to a database or make a schema in it, or change what is not his. In other
+ * languages it says so by the code alone.
+ */
 const CREATION_DENIED = /permission denied for schema/;
 const DATABASE_DENIED = /permission denied for database/;
 const NOT_OWNER = /must be owner of|permission denied for/;

@@ -2,7 +2,10 @@ import { OUTCOME_CODES, type OutcomeName } from './codes.ts';
 
 type FailureName = Exclude<OutcomeName, 'delivered' | 'skipped'>;
 
-/** The reason, and the detail on record, of what still waited when the day of its event was dropped: it was skipped. Nothing else that was skipped is a dead letter. */
+/**
+ * The reason, and the detail on record, of what still waited when the day of its event was dropped: it was skipped. Nothing else that was
+ * skipped is a dead letter.
+ */
 export const EXPIRED = 'expired';
 
 /** Outcomes that end a delivery as a dead letter. */

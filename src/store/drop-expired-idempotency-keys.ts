@@ -17,8 +17,8 @@ const SAMPLE = `
   SELECT count(*) FILTER (WHERE event_id < $1::uuid)::int AS expired, count(*)::int AS looked
     FROM idempotency_keys TABLESAMPLE SYSTEM ($2)`;
 
-// Keys stand where there was room, expired ones among others: no index leads to them. That of events by page ranges gives whole ranges for one key, and knows of no
-// key that has gone, so the look is kept from it. The last condition is for a key that is claimed anew meanwhile.
+// Keys stand where there was room, expired ones among others: no index leads to them. That of events by page ranges gives whole ranges for
+// one key, and knows of no key that has gone, so the look is kept from it. The last condition is for a key that is claimed anew meanwhile.
 const DROP = `
   WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${LOCK}) AS taken),
   looked AS MATERIALIZED (

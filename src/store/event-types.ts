@@ -176,8 +176,9 @@ export function pick(from: object, names: readonly string[]): Prisma.InputJsonOb
 const PROSE = ['description', 'example'];
 
 /**
- * What a change of a type or version is to be made under: what only people read holds up nobody's commits, and no delivery is made otherwise for it. What else is asked for and was so
- * when it was seen stays as it is by then: as if this change had been made before the other's.
+ * What a change of a type or version is to be made under: what only people read holds up nobody's commits, and no delivery is made
+ * otherwise for it. What else is asked for and was so when it was seen stays as it is by then: as if this change had been made before the
+ * other's.
  * @param changes those of `patch` that differed when it was seen
  */
 export function holdFor<Patch extends object>(changes: object, patch: Patch) {
@@ -188,8 +189,8 @@ export function holdFor<Patch extends object>(changes: object, patch: Patch) {
 }
 
 /**
- * Call first in every transaction that changes what events or deliveries go by of what is said of a tenant's event types. Events that were checked before are checked
- * anew by then (`changeRouting`), and deliveries to endpoints that pin versions are made with what is said now.
+ * Call first in every transaction that changes what events or deliveries go by of what is said of a tenant's event types. Events that were
+ * checked before are checked anew by then (`changeRouting`), and deliveries to endpoints that pin versions are made with what is said now.
  * @returns whether the tenant is there, and stays until the transaction ends
  */
 export async function changeTypes(transaction: Transaction, tenantNum: number): Promise<boolean> {

@@ -39,7 +39,10 @@ const EXCHANGE = `
       WHERE d.tenant_num = g.num AND d.process <> $1 AND d.seen_at > now() - interval '${FRESH_S} seconds'
    ) others`;
 
-/** Says what this process is asked for, by tenant (0: not measured yet, null: nothing to say), and hears their limits and what other processes are asked for. */
+/**
+ * Says what this process is asked for, by tenant (0: not measured yet, null: nothing to say), and hears their limits and what other
+ * processes are asked for.
+ */
 export async function exchangeDemand(
   pool: pg.Pool,
   process: string,

@@ -64,8 +64,8 @@ async function deleteInChunks(
 }
 
 /**
- * Drops kept events that have no dead letter any more. Whoever keeps another dead letter of one of them has it locked (src/store/copy-dead-letters.ts), and is waited for:
- * only a statement that begins after that sees the letter.
+ * Drops kept events that have no dead letter any more. Whoever keeps another dead letter of one of them has it locked
+ * (src/store/copy-dead-letters.ts), and is waited for: only a statement that begins after that sees the letter.
  * @param client inside a transaction
  * @param uuids a Postgres array literal
  */

@@ -12,13 +12,16 @@ import { AWAIT_STRONG_LOCK } from './strong-lock.ts';
 /** Serialises migrations of processes that start together. Any fixed number will do; 7402 is ours. */
 const MIGRATION_LOCK = 7402;
 
-/** How a script begins whose one statement is run in a transaction of its own again and again, until it changes nothing: so that it holds few rows, and not for long. */
+/**
+ * How a script begins whose one statement is run in a transaction of its own again and again, until it changes nothing: so that it holds
+ * few rows, and not for long.
+ */
 const IN_PARTS = '-- In parts.';
 
 /**
- * Whatever the role has for defaults. What is read behind the lock has to be what others committed meanwhile, and it may take as long as it takes to be given the lock. A
- * process that freezes or vanishes on the way must not keep the lock, nor tables, from all others. Set in the transaction, so that poolers keep it; Postgres knows
- * `transaction_timeout` from 17 on.
+ * Whatever the role has for defaults. What is read behind the lock has to be what others committed meanwhile, and it may take as long as it
+ * takes to be given the lock. A process that freezes or vanishes on the way must not keep the lock, nor tables, from all others. Set in the
+ * transaction, so that poolers keep it; Postgres knows `transaction_timeout` from 17 on.
  */
 const BEGIN = `
   BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -47,8 +50,8 @@ export interface MigrationWait {
  * @param onWait told after a second in which somebody else was migrating, and every ten seconds from then on; and each time that a migration did not get a lock
  * @returns the names of the migrations that this call applied.
  * @throws UnfitServerError, before anything is changed
- * @throws DatabaseError when Postgres is not reached or does not let us; Error when a migration fails, or when an applied one was edited afterwards: nothing of the
- * failed one stays.
+ * @throws DatabaseError when Postgres is not reached or does not let us; Error when a migration fails, or when an applied one was edited
+ * afterwards: nothing of the failed one stays.
  */
 export async function migrate(
   databaseUrl: string,
@@ -137,8 +140,8 @@ async function apply(migrating: Migrating, pid: number, migration: MigrationFile
 }
 
 /**
- * Tries again where somebody else has what it wants to lock. It waits for no lock for long: behind a waiting ALTER every reader and writer queues up, and has a turn
- * between two tries.
+ * Tries again where somebody else has what it wants to lock. It waits for no lock for long: behind a waiting ALTER every reader and writer
+ * queues up, and has a turn between two tries.
  * @returns how many rows the script, where it is one statement, changed
  */
 async function runScript(migrating: Migrating, pid: number, { name, script }: MigrationFile): Promise<number | null> {

@@ -15,7 +15,8 @@ export interface PreparedDatabase {
 }
 
 /**
- * Makes the database fit for this version: migrations, lanes, and the partitions of today and tomorrow; those of the days after that are made once it runs. Many processes may do so at once.
+ * Makes the database fit for this version: migrations, lanes, and the partitions of today and tomorrow; those of the days after that are
+ * made once it runs. Many processes may do so at once.
  * @param areQueuesOnPostgres whether BullMQ goes by the same address
  * @param onWait told of what a migration waits for
  * @throws UnsafeCommitError, PoolerError, UnfitServerError

@@ -5,8 +5,8 @@ import { COLUMNS, type RejectionRow, type StoredRejection, toRejection } from '.
 const RENEWALS = 3;
 
 /**
- * Rejected messages that this process publishes now. No row is locked meanwhile: a broker may take its time, and others retry and discard them. Until when they are taken
- * stands in `publish_after`, which processes of earlier versions go by, too.
+ * Rejected messages that this process publishes now. No row is locked meanwhile: a broker may take its time, and others retry and discard
+ * them. Until when they are taken stands in `publish_after`, which processes of earlier versions go by, too.
  */
 export class PublishClaim {
   readonly messages: readonly StoredRejection[];

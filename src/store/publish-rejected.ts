@@ -11,8 +11,8 @@ const CLAIM_MS = 60_000;
 const LATER = `least(interval '1 day', greatest(interval '5 minutes', (now() - m.rejected_at) / 2))`;
 
 /**
- * Publishes some that are to be, oldest first, and notes that they were. When `publish` fails they stay to be published, at once, and when the process dies a little later:
- * each is published at least once. Those that it says were not taken wait a while, and hold nobody up.
+ * Publishes some that are to be, oldest first, and notes that they were. When `publish` fails they stay to be published, at once, and when
+ * the process dies a little later: each is published at least once. Those that it says were not taken wait a while, and hold nobody up.
  * @returns how many were published, and those that were not taken.
  */
 export async function publishRejected(

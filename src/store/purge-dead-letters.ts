@@ -114,7 +114,8 @@ async function purgeChunk(
   return { purged, resumed, resume };
 }
 
-// Those that stand behind a purged one in order wait for it no more. An ordinal is left free for an attempt that may be in flight although its redrive was withdrawn: it will be kept, marked late.
+// Those that stand behind a purged one in order wait for it no more. An ordinal is left free for an attempt that may be in flight although
+// its redrive was withdrawn: it will be kept, marked late.
 const PURGE = `
   ${GIVEN_LETTERS},
   appended AS (

@@ -12,8 +12,8 @@ export interface FoundBodies {
 }
 
 /**
- * Bodies of events, from memory where they are known. Of the others, oldest first, as many as fit into `maxBytes`, and one however large it is: nobody knows their
- * size before, and what a statement brings is in memory whole, twice or three times for a moment.
+ * Bodies of events, from memory where they are known. Of the others, oldest first, as many as fit into `maxBytes`, and one however large it
+ * is: nobody knows their size before, and what a statement brings is in memory whole, twice or three times for a moment.
  */
 export async function readBodies(
   pool: pg.Pool,

@@ -229,8 +229,8 @@ export async function claimRetries(
 }
 
 /**
- * They are events now. Those that were rejected once more meanwhile have no retry asked for and stay, also where somebody has asked for another since: that is not
- * the retry that was claimed.
+ * They are events now. Those that were rejected once more meanwhile have no retry asked for and stay, also where somebody has asked for
+ * another since: that is not the retry that was claimed.
  */
 export async function forgetRetried(
   pool: pg.Pool,

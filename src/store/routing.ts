@@ -6,13 +6,15 @@ import { subscriptionBytes } from './subscription-bytes.ts';
 
 /**
  * Call first in every transaction that changes what a tenant's events match: the tenant, or an endpoint's existence, subscriptions,
- * order or `enabled`. It waits for commits under way and holds new ones back until this transaction ends; see `assert_routing_versions`. Where nothing is changed after all,
- * the transaction must be undone (`undoable`): events that are under way are planned anew for each change.
+ * order or `enabled`. It waits for commits under way and holds new ones back until this transaction ends; see `assert_routing_versions`.
+ * Where nothing is changed after all, the transaction must be undone (`undoable`): events that are under way are planned anew for each
+ * change.
  * @returns whether the tenant is there, and stays until the transaction ends
  */
 export async function changeRouting(transaction: Transaction, tenantNum: number): Promise<boolean> {
   const bucket = routingBucket(tenantNum);
-  // Others of the same number wait behind this one: no wait of the transaction may take as long as a statement may. Then past whoever wants the routing to hold still.
+  // Others of the same number wait behind this one: no wait of the transaction may take as long as a statement may. Then past whoever wants
+  // the routing to hold still.
   await transaction.$executeRaw`
     SELECT set_config('lock_timeout', '2s', true), pg_advisory_xact_lock_shared(7419, ${bucket}), pg_advisory_xact_lock(7401, ${bucket})`;
   const count = await transaction.$executeRaw`
@@ -28,8 +30,8 @@ export function routingBucket(tenantNum: number): number {
 }
 
 /**
- * Waits for changes of these tenants' routing that are under way, and lets no other begin until what it returns is called: a commit that was overtaken by changes again and
- * again would else never be sooner than the next. Commits need nothing of what it holds.
+ * Waits for changes of these tenants' routing that are under way, and lets no other begin until what it returns is called: a commit that
+ * was overtaken by changes again and again would else never be sooner than the next. Commits need nothing of what it holds.
  * @param pool of nobody who may be waiting for what is held
  */
 export async function holdRouting(pool: pg.Pool, tenantNums: Iterable<number>): Promise<() => void> {
@@ -84,8 +86,8 @@ interface Row {
 const FEW_ENDPOINTS = 200;
 const LIGHT_BYTES = 16 * 1024;
 
-// Disabled endpoints count: they are stepped over one by one. In the order of the index of those that are not deleted, of which there may be any number: lest these, or the
-// endpoints of others, are gone through to find a few.
+// Disabled endpoints count: they are stepped over one by one. In the order of the index of those that are not deleted, of which there may
+// be any number: lest these, or the endpoints of others, are gone through to find a few.
 const LIGHT = `
   SELECT t.num AS tenant_num, t.routing_version AS version, t.types_version, e.num, e.version AS endpoint_version, e.order_mode AS "order", e.is_large,
          CASE WHEN NOT e.is_large THEN e.subscriptions::text END AS subscriptions
@@ -146,8 +148,8 @@ const LOAD = `
 /**
  * A tenant's routing as committed: its enabled endpoints. Null when the tenant is deleted or unknown.
  *
- * What does not fit into the first piece is read later, and may be newer than `version` says, or gone: then the change was committed meanwhile, and a commit with that version
- * is refused.
+ * What does not fit into the first piece is read later, and may be newer than `version` says, or gone: then the change was committed
+ * meanwhile, and a commit with that version is refused.
  * @param known by number, the versions whose subscriptions are not to be read again
  */
 export async function loadRouting(

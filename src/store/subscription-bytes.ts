@@ -1,8 +1,8 @@
 import type { Transaction } from './prisma.ts';
 
 /**
- * Most that the subscriptions of one tenant's endpoints may be as text, in bytes, of disabled endpoints too: each process that takes its events reads and keeps all of it,
- * and must have it before the first event is stored.
+ * Most that the subscriptions of one tenant's endpoints may be as text, in bytes, of disabled endpoints too: each process that takes its
+ * events reads and keeps all of it, and must have it before the first event is stored.
  */
 export const MAX_SUBSCRIPTION_BYTES = 64 * 1024 * 1024;
 

@@ -11,8 +11,9 @@ class Undone extends Error {
 }
 
 /**
- * Runs `work` in one transaction. Where there turns out to be nothing to change, or nothing may be changed, `work` calls `undo` with the result, so that what it
- * wrote until then is gone as well: versions that rise with each change, above all, for which events under way are matched and checked anew.
+ * Runs `work` in one transaction. Where there turns out to be nothing to change, or nothing may be changed, `work` calls `undo` with the
+ * result, so that what it wrote until then is gone as well: versions that rise with each change, above all, for which events under way are
+ * matched and checked anew.
  */
 export async function undoable<T>(
   prisma: PrismaClient,

@@ -47,7 +47,8 @@ export interface TooMuchText {
 
 /**
  * Changes settings; those that already are as asked count as absent, and when nothing is left, nothing is written. What does not
- * open is as nothing that could be asked for, so that whatever is sent takes its place. Another signature scheme gets a new secret, and the old ones are void at once: they cannot sign in the new scheme.
+ * open is as nothing that could be asked for, so that whatever is sent takes its place. Another signature scheme gets a new secret, and the
+ * old ones are void at once: they cannot sign in the new scheme.
  * @returns null when the tenant has no endpoint of this id.
  */
 export async function updateEndpoint(
@@ -158,7 +159,10 @@ function validationOf(before: Endpoint, { destination, validation }: EndpointPat
   return { ...validationColumns(validation ?? before.validation), validationEpoch: { increment: 1 } };
 }
 
-/** The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value; of a password or a URL's query that it did. */
+/**
+ * The audit's line: the settings that changed, before and after. Of headers the names, and which of them got another value; of a password
+ * or a URL's query that it did.
+ */
 function changeOf(before: Endpoint, changes: EndpointPatch): Pick<Change, 'action' | 'before' | 'after'> {
   const names = Object.keys(changes) as (keyof EndpointSettings)[];
   const known = knownOf(before);

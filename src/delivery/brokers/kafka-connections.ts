@@ -14,8 +14,8 @@ export interface KafkaGuard {
 
 const MAX_BROKERS = 64;
 /**
- * The largest response that is read: far larger than the metadata of a topic with thousands of partitions. What is made of it takes ten times as much, and is kept for as
- * long as the connection; a tenant may have many, and name any server as a broker.
+ * The largest response that is read: far larger than the metadata of a topic with thousands of partitions. What is made of it takes ten
+ * times as much, and is kept for as long as the connection; a tenant may have many, and name any server as a broker.
  */
 const MAX_RESPONSE_BYTES = 512 * 1024;
 

@@ -22,8 +22,8 @@ interface Lease {
 }
 
 /**
- * The channels of one connection, one an exchange. Where the broker allows no more, those that want another one wait until one that nobody uses has made room. The oldest
- * takes nothing new from then on, so that exchanges that are always in use do not keep the others out.
+ * The channels of one connection, one an exchange. Where the broker allows no more, those that want another one wait until one that nobody
+ * uses has made room. The oldest takes nothing new from then on, so that exchanges that are always in use do not keep the others out.
  */
 export class RabbitmqChannels {
   readonly #options: RabbitmqChannelsOptions;
@@ -36,7 +36,10 @@ export class RabbitmqChannels {
     this.#options = options;
   }
 
-  /** What `send` does with the channel of the exchange, which is not closed before it is done. @throws Error when none can be opened: then the connection is of no use */
+  /**
+   * What `send` does with the channel of the exchange, which is not closed before it is done.
+   * @throws Error when none can be opened: then the connection is of no use
+   */
   async use<T>(exchange: string, send: (channel: RabbitmqChannel) => Promise<T>): Promise<T> {
     const lease = this.#leaseOf(exchange);
     lease.users++;
