@@ -9,10 +9,13 @@ export const MOST_SINGLES = 5;
 /** Held while notices are folded: two at once would wait for each other's rows. Any fixed number will do; 7430 is ours. */
 const FOLD_LOCK = 7430;
 
-/** Now, and not the millisecond after, to which the column would round it: who claims right behind would find nothing due, and its window begun. */
+/**
+ * Now, rounded down to milliseconds. The column would round up: a claim right after this would find nothing due yet, although the window has
+ * begun.
+ */
 const AT_ONCE = `date_trunc('milliseconds', now())`;
 
-// Rows leave the outbox in the statement that counts them: each notice is in one announcement, whatever dies.
+// The statement that counts notices also deletes them from the outbox: each is in exactly one announcement, whatever dies.
 const FOLD = `
   WITH locked AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${FOLD_LOCK}) AS ok),
   taken AS (

@@ -3,13 +3,13 @@ import type { ScanStep } from './bounded-scan.ts';
 import { DECISION } from './codes.ts';
 import { UNEXPANDED } from './expansions.ts';
 
-/** A delivery, by what it is. Lists go down from the newest event, and within an event from the newest endpoint. */
+/** Which delivery: an event and an endpoint. Lists begin with the newest event, and within an event with the newest endpoint. */
 export interface DeliveryKey {
   readonly eventUuid: string;
   readonly endpointNum: number;
 }
 
-/** In the order in which all statements lock that wait for several rows of the mailbox. */
+/** Sorts into the order in which all statements lock that wait for several rows of the mailbox. */
 export function byKey(a: DeliveryKey, b: DeliveryKey): number {
   return a.endpointNum - b.endpointNum || (a.eventUuid < b.eventUuid ? -1 : 1);
 }
@@ -35,9 +35,9 @@ export function startOf(range: KeyRange, after: DeliveryKey | null): DeliveryKey
   return after !== null && after.eventUuid < range.to ? after : { eventUuid: range.to, endpointNum: 0 };
 }
 
-// Each endpoint gives its newest rows. One that gave as many as it may has been seen down to its last row only, so that the step
-// covers no more than the newest of those last rows (`horizon`). The same holds for the events that are still to be expanded; of each of
-// them as many deliveries are looked at as the step may give.
+// Each endpoint contributes its newest rows. If it has as many as it may contribute, more may follow its last one, so the step ends at the
+// newest of such last rows (`horizon`). The same goes for events that are still to be expanded. Of each of them as many deliveries are
+// looked at as the step may return.
 const WIDE_EVENTS = 32;
 const WAITING = `
   WITH ends AS (SELECT num FROM endpoints WHERE tenant_num = $1 AND ($2::int IS NULL OR num = $2)),

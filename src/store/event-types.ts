@@ -176,9 +176,9 @@ export function pick(from: object, names: readonly string[]): Prisma.InputJsonOb
 const PROSE = ['description', 'example'];
 
 /**
- * What a change of a type or version is to be made under: what only people read holds up nobody's commits, and no delivery is made
- * otherwise for it. What else is asked for and was so when it was seen stays as it is by then: as if this change had been made before the
- * other's.
+ * The lock under which a change of a type or version is made. A change of texts that only people read holds back no commits: no delivery is
+ * made differently for it. The other settings that the patch names already had the asked value when they were read. Whatever they are by now,
+ * they stay: as if this change had been made before somebody else's.
  * @param changes those of `patch` that differed when it was seen
  */
 export function holdFor<Patch extends object>(changes: object, patch: Patch) {
@@ -189,9 +189,9 @@ export function holdFor<Patch extends object>(changes: object, patch: Patch) {
 }
 
 /**
- * Call first in every transaction that changes what events or deliveries go by of what is said of a tenant's event types. Events that were
- * checked before are checked anew by then (`changeRouting`), and deliveries to endpoints that pin versions are made with what is said now.
- * @returns whether the tenant is there, and stays until the transaction ends
+ * Call first in every transaction that changes a tenant's event types in a way that events or deliveries depend on. Events that were checked
+ * before are checked again (`changeRouting`), and deliveries to endpoints that pin versions are made by the changed types.
+ * @returns whether the tenant exists; if so, it stays until the transaction ends
  */
 export async function changeTypes(transaction: Transaction, tenantNum: number): Promise<boolean> {
   if (!(await changeRouting(transaction, tenantNum))) return false;

@@ -12,8 +12,8 @@ export interface FoundBodies {
 }
 
 /**
- * Bodies of events, from memory where they are known. Of the others, oldest first, as many as fit into `maxBytes`, and one however large it
- * is: nobody knows their size before, and what a statement brings is in memory whole, twice or three times for a moment.
+ * Bodies of events, from memory if they are there. Of the others it reads as many as fit into `maxBytes`, oldest first, but at least one. The
+ * limit is needed because nobody knows their size before, and all that a statement brings is in memory two or three times for a moment.
  */
 export async function readBodies(
   pool: pg.Pool,
@@ -42,13 +42,13 @@ export async function readBodies(
   return { bodies, left };
 }
 
-// The size of a body stands beside it: none that does not fit is read.
+// Postgres knows the size of a body without reading it, so that it reads none that does not fit.
 const BODIES = (text: string, bytes: string) =>
   `SELECT id, external_id, CASE WHEN fits THEN ${text} END AS text, CASE WHEN fits THEN ${bytes} END AS bytes, expunged_at IS NOT NULL AS expunged, fits
      FROM (SELECT id, external_id, body, expunged_at, sum(octet_length(body)) OVER before <= $2 OR row_number() OVER before = 1 AS fits
              FROM events WHERE id = ANY($1::uuid[])
            WINDOW before AS (ORDER BY id ROWS UNBOUNDED PRECEDING)) e`;
-// Only where the database speaks UTF-8 itself: what goes to another encoding and back may come as another letter (¦ does, by EUC_JP).
+// As text only if the database's encoding is UTF-8: on the way to another encoding and back a character may change (¦ does, by EUC_JP).
 const IS_UTF8 = `getdatabaseencoding() = 'UTF8'`;
 const AS_TEXT = BODIES(
   `CASE WHEN ${IS_UTF8} THEN convert_from(body, 'UTF8') END`,
@@ -56,8 +56,8 @@ const AS_TEXT = BODIES(
 );
 const AS_BYTES = BODIES('NULL', 'body');
 
-// As the text that they are: bytes are sent in hexadecimal digits, twice as long. The statement has no name, so that it is planned each time: a
-// plan that is kept would be made of days that have few events yet, by going through all of them.
+// Bodies are read as text: bytes would be sent as hexadecimal digits, twice as long. The statement has no name, so that it is planned each
+// time: a kept plan might be from a time when the day had few events, and scan all of them.
 async function fetchBodies(pool: pg.Pool, ids: readonly string[], maxBytes: number): Promise<readonly BodyRow[]> {
   const values = [IDS(ids), Math.floor(maxBytes)];
   const { rows } = await pool.query<BodyRow>({ text: AS_TEXT, values }).catch((error: unknown) => {
@@ -73,7 +73,7 @@ function bodyOf({ external_id: externalId, text, bytes, expunged }: BodyRow): Ev
 
 const IDS = column(uuids, (id: string) => id);
 
-/** The SQLSTATE where one of the bodies is not valid UTF-8, as nothing is that we wrote. */
+/** The SQLSTATE for a body that is not valid UTF-8. None that we wrote is like that: it must have been damaged. */
 const NO_TEXT = '22021';
 
 interface BodyRow {

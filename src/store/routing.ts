@@ -7,14 +7,13 @@ import { subscriptionBytes } from './subscription-bytes.ts';
 /**
  * Call first in every transaction that changes what a tenant's events match: the tenant, or an endpoint's existence, subscriptions,
  * order or `enabled`. It waits for commits under way and holds new ones back until this transaction ends; see `assert_routing_versions`.
- * Where nothing is changed after all, the transaction must be undone (`undoable`): events that are under way are planned anew for each
- * change.
- * @returns whether the tenant is there, and stays until the transaction ends
+ * If nothing is changed after all, undo the transaction (`undoable`): each rise of the version makes events under way be planned again.
+ * @returns whether the tenant exists; if so, it stays until the transaction ends
  */
 export async function changeRouting(transaction: Transaction, tenantNum: number): Promise<boolean> {
   const bucket = routingBucket(tenantNum);
-  // Others of the same number wait behind this one: no wait of the transaction may take as long as a statement may. Then past whoever wants
-  // the routing to hold still.
+  // All that need the same bucket wait behind this transaction, so its waits are limited to less than a statement may take. The first lock
+  // waits for `holdRouting`, the second for commits under way.
   await transaction.$executeRaw`
     SELECT set_config('lock_timeout', '2s', true), pg_advisory_xact_lock_shared(7419, ${bucket}), pg_advisory_xact_lock(7401, ${bucket})`;
   const count = await transaction.$executeRaw`
@@ -22,7 +21,7 @@ export async function changeRouting(transaction: Transaction, tenantNum: number)
   return count === 1;
 }
 
-/** Tenants share so many locks. `assert_routing_versions` says the same. */
+/** Tenants share this many locks. `assert_routing_versions` must use the same number. */
 const BUCKETS = 64;
 
 export function routingBucket(tenantNum: number): number {
@@ -30,9 +29,9 @@ export function routingBucket(tenantNum: number): number {
 }
 
 /**
- * Waits for changes of these tenants' routing that are under way, and lets no other begin until what it returns is called: a commit that
- * was overtaken by changes again and again would else never be sooner than the next. Commits need nothing of what it holds.
- * @param pool of nobody who may be waiting for what is held
+ * Waits for changes of these tenants' routing that are under way, and holds back new ones until the returned function is called. Otherwise a
+ * commit that was overtaken by changes again and again might never come before the next one. Commits themselves are not held back.
+ * @param pool not one whose users may be waiting for these locks: they might have taken all its connections
  */
 export async function holdRouting(pool: pg.Pool, tenantNums: Iterable<number>): Promise<() => void> {
   const client = await pool.connect();
@@ -51,7 +50,7 @@ export async function holdRouting(pool: pg.Pool, tenantNums: Iterable<number>): 
   };
 }
 
-// In one order everywhere, so that two that want several never wait for each other.
+// All take these locks in this order, so that no two that want several wait for each other.
 const HOLD = `
   SELECT pg_advisory_xact_lock(7419, bucket) FROM (SELECT bucket FROM unnest($1::int[]) AS bucket ORDER BY 1) b`;
 
@@ -65,7 +64,7 @@ export interface StoredRouting {
 interface StoredEndpoint {
   readonly num: number;
   readonly version: bigint;
-  /** As JSON text, the same text for as long as they are the same. Null: those of the version that is known. */
+  /** JSON, the same text as long as the subscriptions are the same. Null: those of the version that the caller knows. */
   readonly subscriptions: string | null;
   readonly order: OrderMode;
 }
@@ -78,16 +77,16 @@ interface Row {
   order: OrderMode;
   bytes: number;
   is_known: boolean;
-  /** Absent where it is known, or where too much came before it. */
+  /** Null if the caller knows it, or if the texts before it fill the piece. */
   subscriptions: string | null;
 }
 
-/** What is read together with others': past it a tenant is read by itself, so that none of them waits for one that has much. */
+/** The limits up to which a tenant is read together with others. One with more is read alone, so that the others do not wait for it. */
 const FEW_ENDPOINTS = 200;
 const LIGHT_BYTES = 16 * 1024;
 
-// Disabled endpoints count: they are stepped over one by one. In the order of the index of those that are not deleted, of which there may
-// be any number: lest these, or the endpoints of others, are gone through to find a few.
+// Disabled endpoints count towards the limit, because the scan steps over them one by one. Ordered by `id`, as the index of endpoints that are
+// not deleted is: otherwise Postgres might scan deleted endpoints, of which there may be any number, or those of other tenants, to find a few.
 const LIGHT = `
   SELECT t.num AS tenant_num, t.routing_version AS version, t.types_version, e.num, e.version AS endpoint_version, e.order_mode AS "order", e.is_large,
          CASE WHEN NOT e.is_large THEN e.subscriptions::text END AS subscriptions
@@ -104,8 +103,8 @@ interface LightRow extends Omit<Row, 'bytes' | 'is_known'> {
 }
 
 /**
- * The routing of several tenants in one statement, which is short whoever they are: of one that has much it only says so.
- * @returns by number, as `loadRouting`; absent: deleted or unknown
+ * The routing of several tenants in one statement, which is short whoever they are: of a tenant that has much it only says so.
+ * @returns by tenant number, as `loadRouting`; absent: deleted or unknown
  */
 export async function loadLightRouting(
   pool: pg.Pool,
@@ -129,10 +128,11 @@ function lightRoutingOf(rows: readonly LightRow[]): StoredRouting {
   return { version: BigInt(version), rulesVersion: BigInt(types_version), endpoints };
 }
 
-/** What one statement reads of the texts, in bytes: others who want a connection have theirs in between, and none takes long. */
+/** How many bytes of texts one statement reads. So none takes long, and others get the connection in between. */
 const PIECE_BYTES = 1024 * 1024;
 
-// What is known need not be read, and of the rest not all at once; a text is taken out of where it is stored only where it is read.
+// Known subscriptions are not read again, and of the others only the first piece. CASE: Postgres fetches a text from its TOAST table only if
+// it is returned.
 const LOAD = `
   SELECT version, types_version, num, endpoint_version, "order", bytes, is_known,
          CASE WHEN NOT is_known AND read <= ${PIECE_BYTES} THEN subscriptions::text END AS subscriptions
@@ -148,9 +148,9 @@ const LOAD = `
 /**
  * A tenant's routing as committed: its enabled endpoints. Null when the tenant is deleted or unknown.
  *
- * What does not fit into the first piece is read later, and may be newer than `version` says, or gone: then the change was committed
- * meanwhile, and a commit with that version is refused.
- * @param known by number, the versions whose subscriptions are not to be read again
+ * What does not fit into the first piece is read by later statements, and may be newer than `version` says, or gone. Then a change was
+ * committed meanwhile, and a commit with that version is refused.
+ * @param known by endpoint number, the version whose subscriptions need not be read again
  */
 export async function loadRouting(
   pool: pg.Pool,
@@ -184,7 +184,7 @@ function toEndpoint(row: Pick<Row, 'endpoint_version' | 'subscriptions' | 'order
   return { num, version: BigInt(row.endpoint_version), subscriptions: row.subscriptions, order: row.order };
 }
 
-/** At least one row, however large. */
+/** Where the piece ends that begins at `start`. It has at least one row, however large. */
 function endOfPiece(rows: readonly Row[], start: number): number {
   let bytes = 0;
   let at = start;

@@ -13,11 +13,11 @@ export interface TargetDefaults {
 
 export interface PinnedTypes {
   readonly pins: readonly VersionPin[];
-  /** How new what is said of the tenant's event types has to be. */
+  /** The version of the tenant's event types that must be known at least, to cast for these pins. */
   readonly typesVersion: bigint;
 }
 
-/** Is told what was done to cast bodies of a tenant's events, in places that were looked at. */
+/** Counts what casting the bodies of a tenant's events costs, in places of JSON that were looked at. */
 export interface CastLedger {
   readonly paid: (tenantNum: number, cost: number) => void;
 }
@@ -32,12 +32,12 @@ export type LoadedTarget =
       readonly target: DeliveryTarget;
       /** When one of its secrets expires. */
       readonly refreshAtMs: number | null;
-      /** What was remembered of its gate, as `saveEndpointStates` took it, and how often somebody else than the lane's owner rewrote that. */
+      /** The saved gate, as `saveEndpointStates` took it; and how often somebody other than the lane's owner rewrote that. */
       readonly gate: unknown;
       readonly resets: number;
-      /** Where it wants certain versions of types. */
+      /** Present if the endpoint wants certain versions of types. */
       readonly pinned?: PinnedTypes;
-      /** How a body becomes what it wants: for whoever knows the event types to set. */
+      /** Casts a body to what the endpoint wants. Set by the caller that knows the event types, not here. */
       readonly cast?: CastBody;
     }
   | {
