@@ -184,12 +184,12 @@ export const variables = {
   CONNECT_TIMEOUT_SECONDS: variable(
     integer(1, 30, 'seconds'),
     5,
-    'Time for DNS, TCP and TLS, within the total: no larger than `DELIVERY_TIMEOUT_SECONDS`. The addresses of a name share it, half a second each at the least: when one has refused, or has not made it in its share, the next is tried. Where an endpoint has a shorter `timeout_seconds`, a connection that takes longer than that is still made (two at a time for each receiver), for a delivery that begins meanwhile or within four seconds after.',
+    'Time for DNS, TCP and TLS, within the total: no larger than `DELIVERY_TIMEOUT_SECONDS`. The addresses of a name share it, half a second each at the least, so that of more than two for each second some may not be tried: when one has refused, the next is tried, and when one has not made it in its share, the next is tried beside it. After three that cut the TLS handshake off no other is tried. Where an endpoint has a shorter `timeout_seconds`, a connection that takes longer than that is still made (two at a time for each receiver), for a delivery that begins meanwhile or within four seconds after.',
   ),
   MAX_CONNECTIONS_PER_ORIGIN: variable(
     integer(1, 4096, 'connections'),
     1024,
-    'Sockets that one worker opens for one tenant to one receiver origin. Fewer than its endpoints there may have under way at once make some of them fail for want of one.',
+    'Connections that one worker has or makes for one tenant to one receiver origin, with one socket each. All that a worker makes have up to 64 sockets more together, for addresses that are tried beside each other. Fewer than its endpoints there may have under way at once make some of them fail for want of one.',
   ),
   MAX_DELIVERIES_IN_FLIGHT: variable(
     integer(1, 65536, 'requests'),

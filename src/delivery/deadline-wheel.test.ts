@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { createDeadlineWheel, type WheelEntry } from './deadline-wheel.ts';
+import { standStill } from './fixtures/stand-still.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setImmediate', 'clearImmediate', 'performance'] });
@@ -95,7 +96,7 @@ test('what came while the process stood still is read before anything is called 
   try {
     await new Promise<void>((resolve) => peer.write('answer', resolve));
     // Stands still: until its time is over no callback runs.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    standStill(200);
     await vi.waitFor(() => expect(seen).not.toEqual([]), 30_000);
     expect(seen).toEqual(['answer']);
   } finally {

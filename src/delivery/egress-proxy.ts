@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { classify, type Failure, unreachable } from './classify.ts';
 import { Destination } from './destination.ts';
+import type { ExtraSockets } from './extra-sockets.ts';
 import { openSocket } from './open-socket.ts';
 import type { Resolver } from './resolver.ts';
 import { type Opening, type Turn, Turns } from './turns.ts';
@@ -17,8 +18,9 @@ export interface EgressProxy {
 export interface TunnelTarget {
   readonly address: string;
   readonly port: number;
-  /** By when the addresses of the proxy are to have been tried, by `performance.now()`. */
+  /** By when the addresses of the proxy are to have been tried, as `TurnsOptions` has it. */
   readonly endsAt: number;
+  readonly extra: ExtraSockets;
   /** The proxy has been asked for the tunnel: from then on it may be the receiver that keeps us waiting. */
   onAsked(): void;
 }
@@ -73,7 +75,7 @@ export function openTunnel(
       }
       const destination = Destination.ofProxy({ ...proxy, addresses });
       const open = (turn: Turn) => openSocket(turn, null);
-      turns = new Turns({ destination, endsAt: target.endsAt, open }, (failure, connected) => {
+      turns = new Turns({ destination, endsAt: target.endsAt, extra: target.extra, open }, (failure, connected) => {
         if (failure !== null) settle(ours(failure.detail));
         else ask(connected!);
       });

@@ -4,9 +4,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startEgressProxy } from '../../tests/support/egress-proxy.ts';
 import { readEgressProxy } from './egress-proxy.ts';
 import { deliveryRig, freePort, ok, rawReceiver } from './fixtures/delivery-rig.ts';
+import { standStill } from './fixtures/stand-still.ts';
 
 /** Connections to it lead nowhere. */
 const SILENT = '127.0.0.9';
+/** So do those to these. */
+const SILENT_TOO = ['127.0.0.10', '127.0.0.11'];
+/** It takes connections as soon as the next address is being tried. */
+const SLOW = '127.0.0.8';
+/** The process stands still after it was asked for a connection. */
+const STALLS = '127.0.0.7';
+const STILL_MS = 300;
 /** A broadcast address of loopback: this host refuses to try it, as it does an IPv6 one where it has no IPv6. */
 const UNTRIED = '127.255.255.255';
 
@@ -16,10 +24,29 @@ const replaceConnect = (by: typeof connect) => {
   syncBuiltinESMExports();
 };
 
-beforeAll(() =>
-  replaceConnect(((options: net.TcpNetConnectOpts) =>
-    options.host === SILENT ? new net.Socket() : connect(options)) as typeof connect),
-);
+const silent = new Set<net.Socket>();
+let slow: (() => void) | null = null;
+
+function connectAs(options: net.TcpNetConnectOpts): net.Socket {
+  const host = options.host!;
+  if (host === SILENT || SILENT_TOO.includes(host)) {
+    const socket = new net.Socket();
+    silent.add(socket);
+    return socket;
+  }
+  if (host === SLOW) {
+    const socket = new net.Socket();
+    slow = () => void (socket.destroyed || socket.connect(options));
+    return socket;
+  }
+  if (slow !== null) setImmediate(slow);
+  slow = null;
+  const socket = connect(options);
+  if (host === STALLS) standStill(STILL_MS);
+  return socket;
+}
+
+beforeAll(() => replaceConnect(connectAs as typeof connect));
 
 afterAll(() => replaceConnect(connect));
 
@@ -59,10 +86,46 @@ test('another name with an address of each loopback is blocked where one of them
   expect(await rig.deliver('http://two.test:4000/')).toMatchObject({ kind: 'blocked' });
 });
 
-test('the last address counts where it was tried', async () => {
+test('an address that is silent is waited for to the end, though the next one refuses', async () => {
   await using rig = rigOf(SILENT, '127.0.0.1');
   const outcome = await rig.deliver(`http://down.test:${await freePort()}/`);
-  expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'refused' });
+  expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'timeout', detail: 'no connection within 2 s' });
+});
+
+test('a receiver that takes longer than a share of the time is reached where this host cannot try its other address', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()), SLOW);
+  await using rig = deliveryRig({ zone: { 'slow.test': [SLOW, UNTRIED] } });
+  const outcome = await rig.deliver(`http://slow.test:${receiver.port}/`, { timeoutMs: 4_000 });
+  expect(outcome).toMatchObject({ kind: 'delivered' });
+});
+
+test('a connection that was made while the process stood still stands, though its time is over', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write(ok()), STALLS);
+  await using rig = deliveryRig({ connectTimeoutMs: STILL_MS / 2 });
+  // After an immediate it is the timers that come next.
+  await new Promise((settle) => setImmediate(settle));
+  expect(await rig.deliver(receiver.url)).toMatchObject({ kind: 'delivered' });
+});
+
+test('however many connections are being made, they have 64 sockets at the most beside one each', async () => {
+  await using rig = deliveryRig({
+    zone: { 'down.test': [SILENT, ...SILENT_TOO] },
+    connectTimeoutMs: 2_000,
+    connectionsPerOrigin: 70,
+  });
+  const open = () => [...silent].filter((socket) => !socket.destroyed).length;
+  const before = open();
+  let most = 0;
+  const add = silent.add;
+  silent.add = (socket) => {
+    add.call(silent, socket);
+    most = Math.max(most, open() - before);
+    return silent;
+  };
+  await Promise.all(Array.from({ length: 70 }, () => rig.deliver('http://down.test:4000/')));
+  silent.add = add;
+  expect(most).toBeLessThanOrEqual(70 + 64);
+  expect(open()).toBe(before);
 });
 
 test('an address that does not answer in its share of the time gives way to the next', async () => {

@@ -50,6 +50,18 @@ test('where each address cuts the handshake off, the receiver is unreachable for
   expect(receiver.at(TWO)).toHaveLength(1);
 });
 
+test('after three addresses that cut the handshake off no other is asked', async () => {
+  const addresses = [1, 2, 3, 4, 5].map((n) => `127.0.0.${n}`);
+  await using receiver = await manyAddresses(Object.fromEntries(addresses.map((address) => [address, 'resets'])));
+  await using rig = rigOf(addresses);
+  expect(await rig.deliver(`https://receiver.test:${receiver.port}/`)).toMatchObject({
+    kind: 'unreachable',
+    reason: 'tls',
+    detail: expect.stringContaining('ECONNRESET'),
+  });
+  expect(addresses.map((address) => receiver.at(address).length)).toEqual([1, 1, 1, 0, 0]);
+});
+
 test('a certificate that does not hold is told as it is, and no other address is asked for another', async () => {
   await using receiver = await manyAddresses({ [ONE]: 'untrusted', [TWO]: 'answers' });
   await using rig = rigOf([ONE, TWO]);

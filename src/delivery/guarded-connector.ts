@@ -4,10 +4,12 @@ import { classify, DeliveryFailure, type Failure, unreachable } from './classify
 import { Destination } from './destination.ts';
 import { checkProtocol, type EgressPolicy } from './egress-policy.ts';
 import { type EgressProxy, openTunnel, ours } from './egress-proxy.ts';
+import { ExtraSockets } from './extra-sockets.ts';
 import { type OpenTls, openSocket, secure } from './open-socket.ts';
 import type { Resolver } from './resolver.ts';
 import { createTlsSessions, type TlsSessions } from './tls-sessions.ts';
 import { type Opening, type Turn, Turns } from './turns.ts';
+import { UnhurriedTimer } from './unhurried-timer.ts';
 
 export interface ConnectTarget {
   /** `http:` or `https:`. */
@@ -15,7 +17,7 @@ export interface ConnectTarget {
   /** A name, or an IP literal without brackets. */
   readonly hostname: string;
   readonly port: number;
-  /** When nobody waits for it any more, by `performance.now()`: by then each of its addresses was tried. */
+  /** When nobody waits for it any more, by `performance.now()`: by then each of its addresses was tried, where half a second for each is not too long. */
   readonly wantedUntil: number;
 }
 
@@ -55,6 +57,8 @@ export interface GuardedConnectorOptions {
 
 /** A few kB each. Fewer than the receivers in use are hardly better than none: each would be gone before it is wanted again. */
 const MAX_TLS_SESSIONS = 4_096;
+/** Few, so that addresses that are silent cost hardly more sockets, here and at an egress proxy, than the settings say. */
+const MAX_EXTRA_SOCKETS = 64;
 const GIVEN_UP = unreachable('reset', 'connection was given up');
 
 /**
@@ -63,11 +67,11 @@ const GIVEN_UP = unreachable('reset', 'connection was given up');
  * no second resolution can change it. Where there is an egress proxy, it is asked for that address. undici's own connector is not used: its `lookup` is never asked about literals.
  */
 export function createGuardedConnector(options: GuardedConnectorOptions): GuardedConnector {
-  const sessions = createTlsSessions(MAX_TLS_SESSIONS);
+  const shared = { sessions: createTlsSessions(MAX_TLS_SESSIONS), extra: new ExtraSockets(MAX_EXTRA_SOCKETS) };
   const dials = new Set<Dial>();
   return {
     connect(target, timing, callback) {
-      const dial = new Dial(options, sessions, target, timing, (error, socket) => {
+      const dial = new Dial(options, shared, target, timing, (error, socket) => {
         dials.delete(dial);
         callback(error, socket);
       });
@@ -81,15 +85,21 @@ export function createGuardedConnector(options: GuardedConnectorOptions): Guarde
   };
 }
 
+/** What the connections of one connector have in common. */
+interface Shared {
+  readonly sessions: TlsSessions;
+  readonly extra: ExtraSockets;
+}
+
 /** One connection in the making: resolve, check, then try the addresses in turn, directly or through the proxy, all within one budget of time. */
 class Dial implements Dialling {
   readonly #options: GuardedConnectorOptions;
-  readonly #sessions: TlsSessions;
+  readonly #shared: Shared;
   readonly #target: ConnectTarget;
   readonly #timing: ConnectTiming;
   readonly #callback: ConnectCallback;
   readonly #startedAt = performance.now();
-  readonly #budget: NodeJS.Timeout;
+  readonly #budget: UnhurriedTimer;
   #connectingAt = 0;
   /** Once the addresses are known. */
   #turns: Turns | null = null;
@@ -97,17 +107,17 @@ class Dial implements Dialling {
 
   constructor(
     options: GuardedConnectorOptions,
-    sessions: TlsSessions,
+    shared: Shared,
     target: ConnectTarget,
     timing: ConnectTiming,
     callback: ConnectCallback,
   ) {
     this.#options = options;
-    this.#sessions = sessions;
+    this.#shared = shared;
     this.#target = target;
     this.#timing = timing;
     this.#callback = callback;
-    this.#budget = setTimeout(() => this.#onTimeout(), options.timeoutMs);
+    this.#budget = new UnhurriedTimer(() => this.#onTimeout(), options.timeoutMs);
   }
 
   async start(): Promise<void> {
@@ -131,7 +141,7 @@ class Dial implements Dialling {
   fail(failure: Failure): void {
     if (this.#settled) return;
     this.#settled = true;
-    clearTimeout(this.#budget);
+    this.#budget.clear();
     this.#turns?.destroy();
     this.#callback(new DeliveryFailure(failure), null);
   }
@@ -157,7 +167,8 @@ class Dial implements Dialling {
     this.#connectingAt = performance.now();
     const openTls = this.#target.protocol === 'https:' ? (over: ConnectionOptions) => this.#openTls(over) : null;
     const open = (turn: Turn) => (proxy ? this.#openTunnel(proxy, turn, openTls) : openSocket(turn, openTls));
-    this.#turns = new Turns({ destination, endsAt: this.#endsAt, open }, (failure, socket) => {
+    const { extra } = this.#shared;
+    this.#turns = new Turns({ destination, endsAt: this.#endsAt, extra, open }, (failure, socket) => {
       if (failure !== null) this.fail(failure);
       else this.#onConnected(socket!);
     });
@@ -176,6 +187,7 @@ class Dial implements Dialling {
       address,
       port: destination.port,
       endsAt: this.#endsAt,
+      extra: this.#shared.extra,
       onAsked: () => {
         turn.begin();
         turn.take();
@@ -198,7 +210,7 @@ class Dial implements Dialling {
   #openTls(over: ConnectionOptions): TLSSocket {
     const { hostname, port } = this.#target;
     const key = `${hostname}:${port}`;
-    const session = this.#sessions.get(key);
+    const session = this.#shared.sessions.get(key);
     const socket: TLSSocket = connectTls({
       ...over,
       // A literal is not a server name (RFC 6066 §3); without one, node holds the certificate against `host`, or else against localhost.
@@ -210,13 +222,13 @@ class Dial implements Dialling {
       ...(session === undefined ? {} : { session }),
       ...(this.#options.ca === undefined ? {} : { ca: [...this.#options.ca] }),
     });
-    socket.on('session', (fresh) => this.#sessions.keep(key, fresh));
+    socket.on('session', (fresh) => this.#shared.sessions.keep(key, fresh));
     return socket.setNoDelay(true).setKeepAlive(true);
   }
 
   #onConnected(socket: Socket): void {
     this.#settled = true;
-    clearTimeout(this.#budget);
+    this.#budget.clear();
     this.#timing.connectMs = performance.now() - this.#connectingAt;
     this.#callback(null, socket);
   }

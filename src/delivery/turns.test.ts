@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Failure, unreachable } from './classify.ts';
 import { Destination } from './destination.ts';
+import { ExtraSockets } from './extra-sockets.ts';
 import { type Turn, Turns } from './turns.ts';
 
 const REFUSED = unreachable('refused', 'refused');
@@ -9,11 +10,18 @@ const RESET = unreachable('reset', 'reset');
 const UNTRIED = unreachable('network', 'no route');
 const BLOCKED: Failure = { kind: 'blocked', detail: 'not allowed' };
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  // Immediates of fake timers are a millisecond late.
+  vi.stubGlobal('setImmediate', (callback: () => void) => callback());
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 
 /** The turns of addresses a, b, c, …: by name, which of them are open still, and what came of it. */
-function turnsOf(count: number, { withinMs = 8_000, begin = true } = {}) {
+function turnsOf(count: number, { withinMs = 8_000, begin = true, extra = new ExtraSockets(64) } = {}) {
   const addresses = [...'abcdefgh'].slice(0, count);
   const turns = new Map<string, Turn>();
   const open = new Set<string>();
@@ -22,6 +30,7 @@ function turnsOf(count: number, { withinMs = 8_000, begin = true } = {}) {
     {
       destination: Destination.ofProxy({ hostname: 'proxy.test', addresses, port: 1 }),
       endsAt: performance.now() + withinMs,
+      extra,
       open(turn) {
         turns.set(turn.address, turn);
         open.add(turn.address);
@@ -35,14 +44,14 @@ function turnsOf(count: number, { withinMs = 8_000, begin = true } = {}) {
   return { all, turn: (address: string) => turns.get(address)!, open: () => [...open].join(''), outcomes };
 }
 
-test('an address that does not take the connection in its share of the time gives way to the next, the last one to none', () => {
+test('an address that has not made it in its share of the time goes on beside the next', () => {
   const { open, outcomes } = turnsOf(3, { withinMs: 9_000 });
   const seen = [open()];
   for (let ms = 0; ms < 9_000; ms += 1_000) {
     vi.advanceTimersByTime(1_000);
     seen.push(open());
   }
-  expect(seen.join(' ')).toBe('a a a b b b c c c c');
+  expect(seen.join(' ')).toBe('a a a ab ab ab abc abc abc abc');
   expect(outcomes).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
 });
@@ -52,7 +61,7 @@ test('an address has half a second at the least', () => {
   vi.advanceTimersByTime(499);
   expect(open()).toBe('a');
   vi.advanceTimersByTime(1);
-  expect(open()).toBe('b');
+  expect(open()).toBe('ab');
 });
 
 test('an address that fails gives way at once, and what it did not use is left to the others', () => {
@@ -62,7 +71,7 @@ test('an address that fails gives way at once, and what it did not use is left t
   vi.advanceTimersByTime(4_499);
   expect(open()).toBe('b');
   vi.advanceTimersByTime(1);
-  expect(open()).toBe('c');
+  expect(open()).toBe('bc');
 });
 
 test('its share begins when the address itself is asked', () => {
@@ -74,10 +83,10 @@ test('its share begins when the address itself is asked', () => {
   vi.advanceTimersByTime(1_999);
   expect(open()).toBe('a');
   vi.advanceTimersByTime(1);
-  expect(open()).toBe('b');
+  expect(open()).toBe('ab');
 });
 
-test('an address that has taken the connection goes on beside the next, and the first of them that stands ends the others', () => {
+test('the first that stands ends the others', () => {
   const { all, turn, open, outcomes } = turnsOf(3);
   const socket = new Socket();
   expect(all.isInHandshake).toBe(false);
@@ -116,14 +125,66 @@ test('what still runs when the last one fails is waited for', () => {
 });
 
 test('no more than three are open at once: the first has all the time, and each has its turn', () => {
-  const { turn, open } = turnsOf(5, { withinMs: 5_000 });
+  const { open } = turnsOf(5, { withinMs: 5_000 });
   const seen = [];
-  for (const address of 'abcde') {
-    turn(address).take();
+  for (let n = 0; n < 5; n++) {
     seen.push(open());
     vi.advanceTimersByTime(1_000);
   }
   expect(seen).toEqual(['a', 'ab', 'abc', 'acd', 'ade']);
+});
+
+test('all together have no more open than one each and the extra ones: who finds none left tries one address at a time', () => {
+  const extra = new ExtraSockets(3);
+  const all = [1, 2, 3, 4].map(() => turnsOf(4, { withinMs: 4_000, extra }));
+  const seen = [];
+  for (let n = 0; n < 4; n++) {
+    seen.push(all.map(({ open }) => open()).join(' '));
+    vi.advanceTimersByTime(1_000);
+  }
+  expect(seen).toEqual(['a a a a', 'ab ab ab b', 'ac ac ac c', 'ad ad ad d']);
+});
+
+test.each<[string, (turns: ReturnType<typeof turnsOf>) => void]>([
+  ['its end', ({ all }) => all.destroy()],
+  ['its connection', ({ turn }) => turn('b').open(new Socket())],
+  ['its failure', ({ turn }) => 'abc'.split('').forEach((address) => void turn(address).fail(RESET))],
+  ['the end of its choice', ({ turn }) => turn('b').failForAll(BLOCKED)],
+])('%s gives back each extra one that it had', (_what, end) => {
+  const extra = new ExtraSockets(2);
+  const turns = turnsOf(3, { withinMs: 3_000, extra });
+  vi.advanceTimersByTime(2_000);
+  expect([turns.open(), extra.take()]).toEqual(['abc', false]);
+  end(turns);
+  expect([extra.take(), extra.take(), extra.take()]).toEqual([true, true, false]);
+});
+
+test('that this host cannot try the next address says nothing of one that was given up for it', () => {
+  const { turn, outcomes } = turnsOf(2, { extra: new ExtraSockets(0) });
+  vi.advanceTimersByTime(4_000);
+  turn('b').fail(UNTRIED);
+  expect(outcomes).toMatchObject([{ reason: 'timeout' }]);
+});
+
+test('after three that cut the handshake off no other is tried', () => {
+  const { turn, open, outcomes } = turnsOf(5);
+  turn('a').fail(REFUSED);
+  for (const address of 'bcd') {
+    expect([open(), outcomes]).toEqual([address, []]);
+    turn(address).enterHandshake();
+    turn(address).fail(RESET);
+  }
+  expect([open(), outcomes]).toEqual(['', [RESET]]);
+});
+
+test('a connection that stands when its share of the time is found to be over is not given up', async () => {
+  vi.unstubAllGlobals();
+  const { turn, open, outcomes } = turnsOf(2, { extra: new ExtraSockets(0) });
+  const socket = new Socket();
+  vi.advanceTimersByTime(4_000);
+  turn('a').open(socket);
+  await new Promise((settle) => setImmediate(settle));
+  expect([open(), outcomes]).toEqual(['a', [socket]]);
 });
 
 test('after a failure that is of no one address no other is tried, and it counts, but what runs may still make it', () => {
@@ -138,6 +199,15 @@ test('after a failure that is of no one address no other is tried, and it counts
     else turn('a').fail(RESET);
     expect(outcomes).toEqual([stands ? socket : BLOCKED]);
   }
+});
+
+test('it ends what nobody has taken in its share of the time', () => {
+  const { turn, open, outcomes } = turnsOf(4);
+  turn('a').take();
+  vi.advanceTimersByTime(4_000);
+  expect(open()).toBe('abc');
+  turn('c').failForAll(BLOCKED);
+  expect([open(), outcomes]).toEqual(['a', []]);
 });
 
 test('such a failure of an earlier one leaves the present one its share, and no other comes after it', () => {

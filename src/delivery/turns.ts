@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import { type Failure, unreachable } from './classify.ts';
 import type { Destination } from './destination.ts';
+import type { ExtraSockets } from './extra-sockets.ts';
+import { UnhurriedTimer } from './unhurried-timer.ts';
 
 /** A connection to one address in the making. */
 export interface Opening {
@@ -11,8 +13,13 @@ export interface Opening {
 export interface TurnsOptions {
   /** With at least one address. */
   readonly destination: Destination;
-  /** By when all of them are to have been tried, by `performance.now()`: what still runs then goes on until `destroy`. */
+  /**
+   * By when all of them are to have been tried, by `performance.now()`: where half a second for each is too long for that, some come later or never. What
+   * still runs then goes on until `destroy`.
+   */
   readonly endsAt: number;
+  /** For the sockets that it has beside one. */
+  readonly extra: ExtraSockets;
   /** Begins to connect to the address of a turn, and tells the turn how it fares, never before it returns (`begin` excepted). */
   readonly open: (turn: Turn) => Opening;
 }
@@ -23,12 +30,14 @@ export type TurnsCallback = (failure: Failure | null, socket: Socket | null) => 
 export const MIN_SHARE_MS = 500;
 /** Sockets that one connection in the making may have. */
 const MOST_AT_ONCE = 3;
+/** Whoever has so many addresses cut TLS handshakes off cuts them off at all: each costs us the beginning of one, and a name may have 32. */
+const MOST_CUT_OFF = 3;
 const SILENT = unreachable('timeout', 'no connection to an address within its share of the time');
 
 /**
- * Connects to the first of some addresses that makes it to the end: the next is tried when one fails, or has used up its share of the time. One that has
- * taken the connection by then goes on beside the next (as RFC 8305 §5 has it), because a handshake that is slow at all of them would never come to its end; one that has not is given up. Whatever
- * lost is destroyed.
+ * Connects to the first of some addresses that makes it to the end: the next is tried when one fails, or has used up its share of the time. That one
+ * goes on beside the next (as RFC 8305 §5 has it): what is slow at all of them would never come to its end otherwise, nor would what is slow at the one
+ * that this host can try. Where there is no extra socket left for that, one is given up for the next. Whatever lost is destroyed.
  *
  * Calls back at most once. Where none makes it, the failure is that of the last which this host could try: without IPv6 of its own, for one, it could
  * try none of a receiver's IPv6 addresses, which says nothing of the receiver. A failure that is of no one address (`failForAll`) comes before all.
@@ -36,7 +45,7 @@ const SILENT = unreachable('timeout', 'no connection to an address within its sh
 export class Turns {
   readonly #options: TurnsOptions;
   readonly #callback: TurnsCallback;
-  /** In the order of their addresses. */
+  /** In the order of their addresses. Each but one holds an extra socket. */
   readonly #running: Turn[] = [];
   /** After which the next comes. */
   #current: Turn | null = null;
@@ -44,6 +53,7 @@ export class Turns {
   /** What counts of those that have failed. */
   #failure: Failure | null = null;
   #isDecided = false;
+  #cutOff = 0;
 
   constructor(options: TurnsOptions, callback: TurnsCallback) {
     this.#options = options;
@@ -56,7 +66,7 @@ export class Turns {
 
   /** Ends all, without a call back. */
   destroy(): void {
-    for (const turn of this.#running.splice(0)) turn.end();
+    for (const turn of [...this.#running]) this.#end(turn);
   }
 
   /** Whether an address has been asked for the connection: as long as none has, it is on our side that it does not come. */
@@ -74,12 +84,21 @@ export class Turns {
       this.#current = null;
       return;
     }
-    // The first keeps all the time that there is: with many addresses a share is too short for receivers that are slow at each.
-    if (this.#running.length === MOST_AT_ONCE) this.#running.splice(1, 1)[0]!.end();
+    while (this.#running.length > 0 && !this.#takeExtra()) this.#giveUpOne();
     const turn = new Turn(destination, destination.addresses[this.#next++]!, this.#events);
     this.#current = turn;
     this.#running.push(turn);
     turn.start(open);
+  }
+
+  #takeExtra(): boolean {
+    return this.#running.length < MOST_AT_ONCE && this.#options.extra.take();
+  }
+
+  /** The first keeps all the time that there is, where it can: with many addresses a share is too short for receivers that are slow at each. */
+  #giveUpOne(): void {
+    this.#end(this.#running[1] ?? this.#running[0]!);
+    if (this.#counts(SILENT)) this.#failure = SILENT;
   }
 
   readonly #events: TurnEvents = {
@@ -89,15 +108,14 @@ export class Turns {
       return left === 1 ? null : Math.max(MIN_SHARE_MS, (endsAt - performance.now()) / left);
     },
     shareOver: (turn) => {
-      if (turn.isTaken) this.#advance();
+      if (turn.isTaken || !this.#isDecided) this.#advance();
       else this.#events.failed(turn, SILENT, false);
     },
     failed: (turn, failure, isOfAll) => {
-      this.#remove(turn);
-      turn.end();
-      if (isOfAll) this.#next = this.#options.destination.addresses.length;
+      this.#end(turn);
+      if (turn.isInHandshake) this.#cutOff++;
       if (isOfAll || this.#counts(failure)) this.#failure = failure;
-      this.#isDecided ||= isOfAll;
+      if (isOfAll || this.#cutOff === MOST_CUT_OFF) this.#decide();
       if (turn === this.#current) this.#advance();
       if (this.#running.length === 0) this.#callback(this.#failure, null);
     },
@@ -108,12 +126,25 @@ export class Turns {
     },
   };
 
+  /** No other is tried, and what nobody has taken in its share of the time is not waited for. */
+  #decide(): void {
+    this.#isDecided = true;
+    this.#next = this.#options.destination.addresses.length;
+    for (const turn of [...this.#running]) if (turn !== this.#current && !turn.isTaken) this.#end(turn);
+  }
+
   #counts(failure: Failure): boolean {
     return !this.#isDecided && (this.#failure === null || !isUntried(failure) || isUntried(this.#failure));
   }
 
+  #end(turn: Turn): void {
+    this.#remove(turn);
+    turn.end();
+  }
+
   #remove(turn: Turn): void {
     this.#running.splice(this.#running.indexOf(turn), 1);
+    if (this.#running.length > 0) this.#options.extra.giveBack();
   }
 }
 
@@ -137,7 +168,7 @@ class Turn {
   isInHandshake = false;
   readonly #events: TurnEvents;
   #opening: Opening | null = null;
-  #share: NodeJS.Timeout | undefined;
+  #share: UnhurriedTimer | null = null;
   #isOver = false;
 
   constructor(destination: Destination, address: string, events: TurnEvents) {
@@ -154,7 +185,7 @@ class Turn {
   begin(): void {
     this.hasBegun = true;
     const shareMs = this.#events.shareMs();
-    if (shareMs !== null) this.#share = setTimeout(() => this.#events.shareOver(this), shareMs);
+    if (shareMs !== null) this.#share = new UnhurriedTimer(() => this.#events.shareOver(this), shareMs);
   }
 
   /** There is somebody who works at it. */
@@ -192,7 +223,7 @@ class Turn {
 
   #leave(): void {
     this.#isOver = true;
-    clearTimeout(this.#share);
+    this.#share?.clear();
   }
 }
 
