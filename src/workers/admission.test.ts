@@ -8,14 +8,14 @@ import { DeskList } from './desk-list.ts';
 import { HeldRows } from './held-rows.ts';
 import { Lane } from './lane.ts';
 import type { Letter } from './letter-queue.ts';
-import { SetAside } from './set-aside.ts';
+import { PendingTableWrites } from './pending-table-writes.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
 const TENANT = 5;
 
 let list: DeskList;
 let held: HeldRows;
-let aside: SetAside;
+let tableWrites: PendingTableWrites;
 /** Slots that are free for the tenant; null: nothing is crowded. */
 let slots: number | null;
 let hasBytes: boolean;
@@ -25,7 +25,7 @@ let admission: Admission;
 beforeEach(() => {
   list = new DeskList(() => NOW);
   held = new HeldRows();
-  aside = new SetAside();
+  tableWrites = new PendingTableWrites();
   slots = 100;
   hasBytes = true;
   events = 0;
@@ -47,7 +47,7 @@ beforeEach(() => {
         return { take: (tenantNum) => tenantNum === TENANT && left-- > 0 };
       },
     },
-    aside,
+    tableWrites,
     dispatcher: { offer: () => {}, run: () => {} },
     closer: { close: () => {} },
   });
@@ -77,7 +77,7 @@ function rowsOf(endpointNum: number, count: number, order: OrderPlace | null = n
   }));
 }
 
-const parked = () => aside.takeParked(() => false).length;
+const parked = () => tableWrites.takeParked(() => false).length;
 
 test('while it is crowded, rows come in as far as their endpoint and their tenant take them at once; the others are parked unread', () => {
   for (const num of [1, 2]) deskOf(num);
@@ -127,7 +127,7 @@ test('what waits for a deleted endpoint comes in to be cancelled, slots or not; 
   expect(admission.turnAway(rows).map(({ endpointNum }) => endpointNum)).toEqual([1, 1, 1, 2]);
 });
 
-test('what waits for a deleted endpoint is set aside unread where no byte is free, lest it be read again and again', () => {
+test('what waits for a deleted endpoint is parked unread where no byte is free, lest it be read again and again', () => {
   deskOf(1, { deleted: true });
   hasBytes = false;
   expect(admission.turnAway(rowsOf(1, 3))).toEqual([]);
@@ -143,7 +143,7 @@ test('what stands behind others of its key takes no slot, and is set behind', ()
   ];
   slots = 1;
   expect(admission.turnAway(rows)).toEqual(rows.slice(2));
-  expect([aside.takeBehind(() => false).length, parked()]).toEqual([2, 0]);
+  expect([tableWrites.takeBehind(() => false).length, parked()]).toEqual([2, 0]);
 });
 
 test('what is in memory already is left as it is', () => {
@@ -169,6 +169,6 @@ test('an ordered row that became visible late and is turned away takes those wit
   slots = 0;
   expect(admission.turnAway([late!])).toEqual([]);
   expect([desk.lines.waiting, held.size, lane.held]).toEqual([0, 1, 1]);
-  expect(aside.takeBehind(held.has.bind(held))).toEqual([follower]);
-  expect(aside.takeParked(() => false)).toEqual([late]);
+  expect(tableWrites.takeBehind(held.has.bind(held))).toEqual([follower]);
+  expect(tableWrites.takeParked(() => false)).toEqual([late]);
 });

@@ -9,7 +9,7 @@ import type { HeldRows } from './held-rows.ts';
 import type { Lane } from './lane.ts';
 import { classOf, type Letter } from './letter-queue.ts';
 import type { MemoryShares } from './memory-shares.ts';
-import type { SetAside } from './set-aside.ts';
+import type { PendingTableWrites } from './pending-table-writes.ts';
 import type { Places } from './turns.ts';
 
 export interface AdmissionOptions {
@@ -19,12 +19,12 @@ export interface AdmissionOptions {
   readonly held: HeldRows;
   readonly memory: MemoryShares;
   readonly crowding: Pick<Crowding, 'places'>;
-  readonly aside: SetAside;
+  readonly tableWrites: PendingTableWrites;
   readonly dispatcher: Pick<Dispatcher, 'offer' | 'run'>;
   readonly closer: Pick<AttemptCloser, 'close'>;
 }
 
-/** Decides over each row that was read: it waits at its desk, is set aside for the table, or is skipped. */
+/** Decides over each row that was read: it waits at its desk, is returned to the table, or is skipped. */
 export class Admission {
   readonly #options: AdmissionOptions;
   #busyDesks = 0;
@@ -33,7 +33,7 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Sets aside rows that have no place here, whatever their bodies: nobody need read those. @returns the others. */
+  /** Returns rows to the table that have no place here, however large their bodies are: nobody need read those. @returns the others */
   turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {
     const { list, held, memory, crowding, nowMs } = this.#options;
     const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !memory.mayTake(num)));
@@ -44,7 +44,7 @@ export class Admission {
       if (held.has(row)) return !full.has(row.tenantNum);
       const desk = list.of(row.endpointNum, row.lane);
       const hasPlace = !full.has(row.tenantNum) && mayCome(desk, row);
-      if (!hasPlace) this.#setAside(desk, row);
+      if (!hasPlace) this.#returnToTable(desk, row);
       return hasPlace;
     });
   }
@@ -84,16 +84,16 @@ export class Admission {
     }
     const mayWait = memory.mayTake(due.tenantNum) && !this.#isFull(desk, classOf(due));
     if (mayWait && desk.isOpen(nowMs())) this.#queue(letter, lane, desk);
-    else this.#setAside(desk, due);
+    else this.#returnToTable(desk, due);
   }
 
   #queue(letter: Letter, lane: Lane, desk: Desk): void {
     const { due } = letter;
-    const { held, aside, dispatcher } = this.#options;
+    const { held, tableWrites, dispatcher } = this.#options;
     const standing = due.order === null ? 'go' : desk.lines.admit(letter, due.order);
     if (standing === 'behind') {
       this.#passOver(desk, due);
-      aside.setBehind([due]);
+      tableWrites.setBehind([due]);
       return;
     }
     desk.taken++;
@@ -103,24 +103,24 @@ export class Admission {
     dispatcher.offer(desk);
   }
 
-  #setAside(desk: Desk, due: DueDelivery): void {
-    const { aside } = this.#options;
+  #returnToTable(desk: Desk, due: DueDelivery): void {
+    const { tableWrites } = this.#options;
     this.#passOver(desk, due);
     if (due.order !== null && (due.order.behindSeq !== null || due.order.isPaused)) {
-      aside.setBehind([due]);
+      tableWrites.setBehind([due]);
       return;
     }
     desk.markParked(classOf(due));
-    aside.park([due]);
+    tableWrites.park([due]);
   }
 
   /** Those that would overtake it go back with it. */
   #passOver(desk: Desk, { order }: DueDelivery): void {
-    const { held, aside } = this.#options;
+    const { held, tableWrites } = this.#options;
     if (order === null) return;
     const letters = desk.lines.passedOver(order);
     for (const { due } of letters) held.letGo(due);
-    aside.setBehind(letters.map(({ due }) => due));
+    tableWrites.setBehind(letters.map(({ due }) => due));
   }
 
   #skip(letter: Letter, reason: SkipReason, desk: Desk): void {

@@ -20,7 +20,7 @@ const HOLD_MS = 5_000;
 /**
  * Whether memory is full of rows that could not be sent for long, because slow receivers of many tenants have all slots, or rates have them wait. Nobody has more than a
  * share of it then, and still nothing can be read, however many others are due. While it is so, only those rows come into memory that can be sent at once; the
- * others are set aside when they are read, so that whoever stands behind them is found. Under more load than fast receivers take memory is short as well, but moves: there it is
+ * others are parked when they are read, so that whoever stands behind them is found. Under more load than fast receivers take memory is short as well, but moves: there it is
  * cheaper to leave in the table, unread, what there is no room for.
  */
 export class Crowding {

@@ -4,13 +4,13 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { HeldRows } from './held-rows.ts';
 import type { Aftermath } from './key-lines.ts';
 import type { Letter } from './letter-queue.ts';
-import type { SetAside } from './set-aside.ts';
+import type { PendingTableWrites } from './pending-table-writes.ts';
 
 export interface DeskClearerOptions {
   /** Postgres's clock. */
   readonly nowMs: () => number;
   readonly held: HeldRows;
-  readonly aside: SetAside;
+  readonly tableWrites: PendingTableWrites;
   readonly dispatcher: Pick<Dispatcher, 'offer' | 'withdraw'>;
   /** There is something to park or pull. */
   readonly onChange: () => void;
@@ -32,13 +32,13 @@ export class DeskClearer {
 
   /** Puts what waits at a desk back into the table. */
   shelve(desk: Desk): void {
-    const { aside, onChange } = this.#options;
+    const { tableWrites, onChange } = this.#options;
     const { next, behind } = this.clear(desk);
-    aside.park(next.map(({ due }) => due));
-    aside.setBehind(behind.map(({ due }) => due));
+    tableWrites.park(next.map(({ due }) => due));
+    tableWrites.setBehind(behind.map(({ due }) => due));
     // One that stood behind another when it was read may have been parked as such with a flood, by which nobody finds it. What was first then was not.
     for (const { due } of next)
-      if (due.order !== null && due.order.behindSeq !== null) aside.ask(desk.num, due.order.key);
+      if (due.order !== null && due.order.behindSeq !== null) tableWrites.ask(desk.num, due.order.key);
     desk.markParked();
     onChange();
   }
@@ -68,15 +68,15 @@ export class DeskClearer {
 
   /** What follows for those of a key when one of them has ended or left. */
   follow(desk: Desk, { key }: OrderPlace, { freed, behind, asksTable }: Aftermath): void {
-    const { nowMs, aside, dispatcher, onChange } = this.#options;
+    const { nowMs, tableWrites, dispatcher, onChange } = this.#options;
     this.forget(behind);
-    aside.setBehind(behind.map(({ due }) => due));
+    tableWrites.setBehind(behind.map(({ due }) => due));
     if (freed !== null) {
       desk.waiting.push(freed);
       if (desk.isOpen(nowMs())) dispatcher.offer(desk);
       else this.shelve(desk);
     }
-    if (asksTable) aside.ask(desk.num, key);
+    if (asksTable) tableWrites.ask(desk.num, key);
     if (asksTable || behind.length > 0) onChange();
   }
 }

@@ -57,7 +57,7 @@ export class Desk {
   };
   /** Which of them is read where there are slots for a few rows only. */
   readonly parkedTurns = new ClassTurns();
-  /** Whether so much comes that its due rows are set aside without being read, and of which kind it is. */
+  /** Whether so much comes that its due rows are parked without being read, and of which kind it is. */
   flood: 'plain' | 'ordered' | null = null;
   /** Whether rows of it were ever parked unread: then one that was in memory may be parked without our having seen it so. */
   wasFlooded = false;
@@ -173,7 +173,7 @@ export class Desk {
 
   /**
    * Whether more of its parked backlog is of use now: it may send, and of some class has nothing left to. Where its rate has it wait for long, what is read would only take the place of
-   * others, and be set aside again. What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
+   * others, and be parked again. What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
    */
   wantsParked(nowMs: number): boolean {
     if (!CLASSES.some(this.lacks)) return false;

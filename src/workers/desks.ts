@@ -16,8 +16,8 @@ import { EndpointDisabler } from './endpoint-disabler.ts';
 import { type DeliveryKey, HeldRows } from './held-rows.ts';
 import type { Lane } from './lane.ts';
 import { MemoryShares } from './memory-shares.ts';
+import { PendingTableWrites } from './pending-table-writes.ts';
 import { recheck } from './recheck.ts';
-import { SetAside } from './set-aside.ts';
 import type { Turns } from './turns.ts';
 
 export interface DesksOptions {
@@ -54,7 +54,7 @@ const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: nu
 
 /**
  * The deliveries that a process has in memory, by endpoint: admit → prepare → send → decide. Bounded in rows, bytes and requests under
- * way; rows of an endpoint that is closed, or has more than its share here, and rows that stand behind others, are set `aside`, for the table.
+ * way; rows of an endpoint that is closed, or has more than its share here, and rows that stand behind others, go to `tableWrites`.
  */
 export class Desks {
   readonly #options: DesksOptions;
@@ -68,7 +68,7 @@ export class Desks {
   readonly memory: MemoryShares;
   readonly crowding: Crowding;
   /** For the table. */
-  readonly aside = new SetAside();
+  readonly tableWrites = new PendingTableWrites();
   #isUrgent = false;
 
   constructor(options: DesksOptions) {
@@ -98,7 +98,7 @@ export class Desks {
       held: this.#held,
       memory: this.memory,
       crowding: this.crowding,
-      aside: this.aside,
+      tableWrites: this.tableWrites,
       dispatcher: this.#dispatcher,
       closer: this.#closer,
     };
@@ -203,7 +203,7 @@ export class Desks {
   #advance(desk: Desk, order: OrderPlace, { decision, mayPauseKey }: SettledAttempt): void {
     const isOver = !staysInMailbox(decision) && !mayPauseKey;
     // The endpoint may have been told to go on meanwhile: the table knows.
-    if (mayPauseKey) this.aside.ask(desk.num, order.key);
+    if (mayPauseKey) this.tableWrites.ask(desk.num, order.key);
     this.#clearer.follow(desk, order, isOver ? desk.lines.ended(order) : desk.lines.left(order));
     this.#dispatcher.run();
   }

@@ -55,7 +55,7 @@ beforeEach(() => {
 
 afterEach(() => time.restore());
 
-/** Rows of the endpoint were set aside together, the first of them due then. */
+/** Rows of the endpoint were returned to the table together, the first of them due then. */
 const note = (dueAtMs: number, isOrdered = false) => {
   const order = isOrdered ? { key: 1, seq: 1, behindSeq: null, isPaused: false } : null;
   list.of(1, 0).markParked();

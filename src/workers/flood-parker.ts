@@ -29,7 +29,7 @@ interface FloodLook {
   readonly searched: ReadonlySet<number>;
 }
 
-/** Rows of one endpoint that are set aside at once, as a share of the requests under way, above which no more of them are read. */
+/** From so many rows of one endpoint that are returned to the table at once, as a share of the requests that may be under way, its rows are parked unread. */
 const FLOOD_SHARE = 1 / 16;
 /** Endpoints that may be passed over by the fetch at once, rows of them that a statement parks, and how often. */
 const MAX_FLOODED = 64;
@@ -79,7 +79,7 @@ export class FloodParker {
     this.#options = options;
   }
 
-  /** Of rows that were set aside together: an endpoint that many of them are for gets more than it can take. */
+  /** Takes note of rows that were returned to the table together. An endpoint that many of them are for gets more than it can take. */
   note(rows: readonly DueDelivery[]): void {
     const { list, lanes, maxInFlight } = this.#options;
     const many = Math.max(1, maxInFlight * FLOOD_SHARE);

@@ -64,7 +64,7 @@ beforeEach(() => {
       memory: { roomForNew: 10, ofEndpoint: () => 10, mayTake: () => true },
       crowding: { places: () => null },
       held,
-      aside: { isEmpty: true },
+      tableWrites: { isEmpty: true },
       admit: (rows: readonly { endpointNum: number }[]) => admitted.push(...rows.map(({ endpointNum }) => endpointNum)),
     },
     lanes: {
@@ -138,7 +138,7 @@ test.each(['before it is answered', 'before it is taken in'])(
   },
 );
 
-test('nothing is expected for an endpoint whose due rows are set aside unread', () => {
+test('nothing is expected for an endpoint whose due rows are parked unread', () => {
   desks.get(2)!.flood = 'plain';
   expect([...expectAll()!.endpoints.keys()]).toEqual([1, 3]);
 });

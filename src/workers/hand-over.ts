@@ -8,7 +8,7 @@ import type { Lane } from './lane.ts';
 import type { Places } from './turns.ts';
 
 export interface HandOverOptions {
-  readonly desks: Pick<Desks, 'list' | 'memory' | 'crowding' | 'held' | 'admit' | 'aside'>;
+  readonly desks: Pick<Desks, 'list' | 'memory' | 'crowding' | 'held' | 'admit' | 'tableWrites'>;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Postgres's clock. */
@@ -158,7 +158,7 @@ export class HandOver {
       // They are in the table, and are read when their lanes look again.
       onFailure('hand-over', error);
     }
-    if (!desks.aside.isEmpty || rows.length < taken.length) onChange();
+    if (!desks.tableWrites.isEmpty || rows.length < taken.length) onChange();
   }
 
   #miss({ rows }: Commit, mayBeStored: boolean): void {

@@ -1,5 +1,4 @@
 import type { DueDelivery } from '../store/mailbox.ts';
-import { AsideWriter, type AsideWriterOptions } from './aside-writer.ts';
 import { type Desk, UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
@@ -9,11 +8,12 @@ import { leftOut, ParkedBacklog, refilled } from './parked-backlog.ts';
 import { PastCrowd } from './past-crowd.ts';
 import { StartReads } from './start-reads.ts';
 import { StrandedLook } from './stranded-look.ts';
+import { TableWriter, type TableWriterOptions } from './table-writer.ts';
 
 export interface LaneReaderOptions {
   readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
     FloodParkerOptions['store'] &
-    AsideWriterOptions['store'];
+    TableWriterOptions['store'];
   readonly desks: Desks;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
@@ -46,7 +46,7 @@ export class LaneReader {
   readonly #nowMs: () => number;
   readonly #onProgress: () => void;
   readonly #floods: FloodParker;
-  readonly #aside: AsideWriter;
+  readonly #tableWriter: TableWriter;
   readonly #pastCrowd: PastCrowd;
   readonly #stranded: StrandedLook;
   readonly #parked = new ParkedBacklog();
@@ -67,7 +67,7 @@ export class LaneReader {
     this.#nowMs = nowMs;
     this.#onProgress = options.onProgress;
     this.#floods = new FloodParker({ ...options, list: desks.list });
-    this.#aside = new AsideWriter({ ...options, floods: this.#floods });
+    this.#tableWriter = new TableWriter({ ...options, floods: this.#floods });
     this.#stranded = new StrandedLook({ store, lanes, onOver: (lane) => this.explore(lane) });
     const admit = (rows: readonly DueDelivery[]) => this.#admit(rows, performance.now());
     this.#pastCrowd = new PastCrowd({ ...options, floods: this.#floods, admit });
@@ -78,9 +78,9 @@ export class LaneReader {
     this.#stranded.throwFailure();
     this.#pastCrowd.throwFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
-    await this.#aside.promote();
+    await this.#tableWriter.promote();
     // What is read for endpoints that are closed would come on top, each time, for as long as it cannot be written.
-    if (this.#desks.aside.isFull) await this.#aside.write();
+    if (this.#desks.tableWrites.isFull) await this.#tableWriter.write();
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
     await this.#fetch();
@@ -89,9 +89,9 @@ export class LaneReader {
     this.#onProgress();
     this.#floods.start();
     this.#desks.relieve();
-    await this.#aside.write();
+    await this.#tableWriter.write();
     await this.#refill();
-    await this.#aside.write();
+    await this.#tableWriter.write();
   }
 
   /** Whether slots may be free now that parked backlogs waited for. */
@@ -272,7 +272,7 @@ export class LaneReader {
   /** What is still to be said to the table when the process stops: rows that nobody would look for. */
   async finish(): Promise<void> {
     await this.#floods.finish();
-    await this.#aside.promote();
+    await this.#tableWriter.promote();
   }
 }
 

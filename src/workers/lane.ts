@@ -123,7 +123,7 @@ export class Lane {
   }
 
   /**
-   * What the last fetch brought was taken in, or set aside.
+   * What the last fetch brought was taken in, or returned to the table.
    * @returns how long the lane took to be read from the start in parts, in ms, where that is done now; else null
    */
   tookIn(now = this.#fetchedAt): number | null {

@@ -49,7 +49,7 @@ export class MemoryShares {
   readonly #isCrowded: () => boolean;
   #fetchedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param isCrowded whether what finds no place is set aside before its body is read: see `Crowding` */
+  /** @param isCrowded whether a row that finds no place is parked before its body is read: see `Crowding` */
   constructor(held: HeldRows, limits: MemoryLimits, isCrowded: () => boolean) {
     this.#held = held;
     this.#limits = limits;
@@ -63,7 +63,7 @@ export class MemoryShares {
   }
 
   /**
-   * Rows to fetch now: as many as fit though all of them be one tenant's, so that what is read is not set aside again. Small fetches cost
+   * Rows to fetch now: as many as fit though all of them be one tenant's, so that no row that was read has to be parked again. Small fetches cost
    * as much as large ones: below a part of the window it is not worth asking, but now and then others are looked for all the same.
    */
   get fetchRoom(): number {
@@ -120,7 +120,7 @@ export class MemoryShares {
     return this.#freeBytes <= this.#reserve.size;
   }
 
-  /** Whether rows are worth reading: where those that find no bytes are set aside unread, whoever stands behind them is found, and has the next that come free. */
+  /** Whether reading rows helps. With no byte free it does only in crowded mode: rows without a place are parked there before their bodies are read, so that rows behind them are found and get the next bytes. */
   get mayRead(): boolean {
     return this.hasBytes || this.#isCrowded();
   }

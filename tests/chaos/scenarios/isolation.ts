@@ -59,7 +59,7 @@ const beside = ({ backlog, times, events, factor }: Size): Scenario => ({
         ([row]) => row.count < backlog / 100,
         60_000,
       );
-      play.say(`${backlog} deliveries wait, set aside within ${Math.round(performance.now() - arrived)} ms`);
+      play.say(`${backlog} deliveries wait, parked within ${Math.round(performance.now() - arrived)} ms`);
       const from = play.history.count;
       const loaded = await medianOf(times, play, { ...load, events }, QUIET);
       play.say(`beside the backlog: ${measuredText(loaded)}`);

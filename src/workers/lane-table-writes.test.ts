@@ -49,7 +49,7 @@ afterEach(() => {
   expect(rig.violations).toEqual([]);
 });
 
-test('a delivery that was set aside, and sent before that was written, is not parked: its retry is made when it is due', async () => {
+test('a delivery that was to be parked, and sent before that was written, is not parked: its retry is made when it is due', async () => {
   setUp(3);
   fate = ({ key, attempt }) => ({ outcome: answered(key === keyOf(row) && attempt === 1 ? 500 : 200), afterMs: 3 });
   rig.model.schedule = [0, 5_000];

@@ -5,11 +5,11 @@ import type { FloodParker } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
 import { classOf } from './letter-queue.ts';
-import { PART } from './set-aside.ts';
+import { PART } from './pending-table-writes.ts';
 
-export interface AsideWriterOptions {
+export interface TableWriterOptions {
   readonly store: Pick<LaneStore, 'park' | 'setBehind' | 'promote'>;
-  readonly desks: Pick<Desks, 'aside' | 'isHeld' | 'list'>;
+  readonly desks: Pick<Desks, 'tableWrites' | 'isHeld' | 'list'>;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   readonly floods: Pick<FloodParker, 'note'>;
@@ -25,28 +25,28 @@ interface Parts {
 }
 
 /** Says to the table what was decided about rows: parked, behind others, or to be asked for who is next. */
-export class AsideWriter {
-  readonly #options: AsideWriterOptions;
+export class TableWriter {
+  readonly #options: TableWriterOptions;
 
-  constructor(options: AsideWriterOptions) {
+  constructor(options: TableWriterOptions) {
     this.#options = options;
   }
 
-  /** Writes what was set aside. */
+  /** Writes the rows that were parked or stand behind others, and asks the table who is next of the keys that it has to tell. */
   async write(): Promise<void> {
     const { lanes, floods, desks } = this.#options;
-    const { aside, isHeld } = desks;
-    // A lane that is not ours any more has an owner who does not know what we would set aside: lanes may be lost between two statements.
+    const { tableWrites, isHeld } = desks;
+    // A lane that is not ours any more has an owner who does not know what we would write: lanes may be lost between two statements.
     const isVoid = (row: DueDelivery) => isHeld(row) || !lanes.has(row.lane);
     const parked = await this.#writeParts({
-      take: () => aside.takeParked(isVoid),
+      take: () => tableWrites.takeParked(isVoid),
       write: (rows) => this.#park(rows),
-      giveBack: (rows) => aside.park(rows),
+      giveBack: (rows) => tableWrites.park(rows),
     });
     const behind = await this.#writeParts({
-      take: () => aside.takeBehind(isVoid),
+      take: () => tableWrites.takeBehind(isVoid),
       write: (rows) => this.#setBehind(rows),
-      giveBack: (rows) => aside.setBehind(rows),
+      giveBack: (rows) => tableWrites.setBehind(rows),
     });
     floods.note([...parked, ...behind]);
     await this.promote();
@@ -65,7 +65,7 @@ export class AsideWriter {
     const { store, desks } = this.#options;
     await store.setBehind(this.#leasesOf(rows), rows);
     // What they stood behind may have gone meanwhile.
-    for (const { endpointNum, order } of rows) desks.aside.ask(endpointNum, order!.key);
+    for (const { endpointNum, order } of rows) desks.tableWrites.ask(endpointNum, order!.key);
   }
 
   /** Those that come while the last part is on its way are for the next time. @returns all that were written */
@@ -88,10 +88,10 @@ export class AsideWriter {
   /** Asks the table who is next of the keys where that is not known here. */
   async promote(): Promise<void> {
     const { store, lanes, desks } = this.#options;
-    const keys = desks.aside.takeAsked();
+    const keys = desks.tableWrites.takeAsked();
     if (keys.length === 0) return;
     const promoted = await store.promote(keys).catch((error: unknown) => {
-      for (const { endpointNum, key } of keys) desks.aside.ask(endpointNum, key);
+      for (const { endpointNum, key } of keys) desks.tableWrites.ask(endpointNum, key);
       throw error;
     });
     if (promoted > 0) for (const { endpointNum } of keys) lanes.get(desks.list.get(endpointNum)?.lane ?? -1)?.wake();

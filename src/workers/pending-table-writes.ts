@@ -8,8 +8,8 @@ export const PART = 2_000;
 const MANY = 5_000;
 
 /** What a process has decided about rows and not yet said to the table. The caller of a `take` takes over what it returns. */
-export class SetAside {
-  /** By delivery: while they cannot be written they are read, and set aside, again and again. */
+export class PendingTableWrites {
+  /** By delivery: as long as a row cannot be written it is read, and parked here, again and again. */
   readonly #parked = new Map<string, DueDelivery>();
   readonly #behind = new Map<string, DueDelivery>();
   #asked = new Map<string, OrderKey>();
