@@ -29,7 +29,7 @@ const target: DeliveryTarget = {
   headers: { Authorization: 'Bearer x' },
   secrets: [],
   format: 'native',
-  isHeld: true,
+  awaitsValidation: true,
   requestOrigin: null,
   retryScheduleMs: [0],
   timeoutMs: 60_000,

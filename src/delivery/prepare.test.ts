@@ -22,7 +22,7 @@ const target = (changes: Partial<DeliveryTarget> = {}): DeliveryTarget => ({
   headers: {},
   secrets: [secret],
   format: 'native',
-  isHeld: false,
+  awaitsValidation: false,
   requestOrigin: null,
   retryScheduleMs: [0],
   timeoutMs: 15_000,

@@ -46,7 +46,7 @@ export interface DeliveryTarget {
   readonly onDeadLetter: OnDeadLetter;
   readonly format: EventFormat;
   /** Its receiver has not agreed to deliveries yet: they wait. */
-  readonly isHeld: boolean;
+  readonly awaitsValidation: boolean;
   /** The origin that its receiver agreed to, which every delivery carries; null where no agreement is wanted. */
   readonly requestOrigin: string | null;
   /** Rises with each change of the endpoint, its secrets or its tenant. */

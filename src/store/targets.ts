@@ -133,7 +133,7 @@ function toTarget(row: Row, vault: Vault, defaults: TargetDefaults): LoadedTarge
       rateLimit: slowerOf(rateLimitOf(row.rate_per_second, row.rate_burst), row.allowed_per_minute),
       onDeadLetter: row.on_dead_letter,
       format: row.format,
-      isHeld: row.held,
+      awaitsValidation: row.held,
       requestOrigin: row.validated_origin,
       version,
     };

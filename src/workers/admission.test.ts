@@ -5,16 +5,16 @@ import type { DueDelivery, OrderPlace } from '../store/mailbox.ts';
 import { Admission, type AdmissionOptions } from './admission.ts';
 import type { Desk } from './desk.ts';
 import { DeskList } from './desk-list.ts';
-import { HeldRows } from './held-rows.ts';
 import { Lane } from './lane.ts';
 import type { Letter } from './letter-queue.ts';
 import { PendingTableWrites } from './pending-table-writes.ts';
+import { RowsInMemory } from './rows-in-memory.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
 const TENANT = 5;
 
 let list: DeskList;
-let held: HeldRows;
+let inMemory: RowsInMemory;
 let tableWrites: PendingTableWrites;
 /** Slots that are free for the tenant; null: nothing is crowded. */
 let slots: number | null;
@@ -24,7 +24,7 @@ let admission: Admission;
 
 beforeEach(() => {
   list = new DeskList(() => NOW);
-  held = new HeldRows();
+  inMemory = new RowsInMemory();
   tableWrites = new PendingTableWrites();
   slots = 100;
   hasBytes = true;
@@ -32,7 +32,7 @@ beforeEach(() => {
   admission = new Admission({
     nowMs: () => NOW,
     list,
-    held,
+    inMemory,
     memory: {
       get hasBytes() {
         return hasBytes;
@@ -150,7 +150,7 @@ test('what is in memory already is left as it is', () => {
   deskOf(1);
   slots = 0;
   const rows = rowsOf(1, 2);
-  held.add(rows[0]!, new Lane({ lane: 0, epoch: 1 }, 0), 1);
+  inMemory.add(rows[0]!, new Lane({ lane: 0, epoch: 1 }, 0), 1);
   expect(admission.turnAway(rows)).toEqual([rows[0]]);
   expect(parked()).toBe(1);
 });
@@ -165,10 +165,10 @@ test('an ordered row that became visible late and is turned away takes those wit
   const lane = new Lane({ lane: 0, epoch: 1 }, 0);
   slots = null;
   admission.admit([first!, follower!], bodies, () => lane);
-  expect([desk.waiting.length, desk.lines.waiting, held.size]).toEqual([1, 1, 2]);
+  expect([desk.waiting.length, desk.lines.waiting, inMemory.size]).toEqual([1, 1, 2]);
   slots = 0;
   expect(admission.turnAway([late!])).toEqual([]);
-  expect([desk.lines.waiting, held.size, lane.held]).toEqual([0, 1, 1]);
-  expect(tableWrites.takeBehind(held.has.bind(held))).toEqual([follower]);
+  expect([desk.lines.waiting, inMemory.size, lane.rowsInMemory]).toEqual([0, 1, 1]);
+  expect(tableWrites.takeBehind(inMemory.has.bind(inMemory))).toEqual([follower]);
   expect(tableWrites.takeParked(() => false)).toEqual([late]);
 });

@@ -5,18 +5,18 @@ import type { Crowding } from './crowding.ts';
 import type { Desk } from './desk.ts';
 import type { DeskList } from './desk-list.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { HeldRows } from './held-rows.ts';
 import type { Lane } from './lane.ts';
 import { classOf, type Letter } from './letter-queue.ts';
 import type { MemoryShares } from './memory-shares.ts';
 import type { PendingTableWrites } from './pending-table-writes.ts';
+import type { RowsInMemory } from './rows-in-memory.ts';
 import type { Places } from './turns.ts';
 
 export interface AdmissionOptions {
   /** Postgres's clock. */
   readonly nowMs: () => number;
   readonly list: DeskList;
-  readonly held: HeldRows;
+  readonly inMemory: RowsInMemory;
   readonly memory: MemoryShares;
   readonly crowding: Pick<Crowding, 'places'>;
   readonly tableWrites: PendingTableWrites;
@@ -35,13 +35,13 @@ export class Admission {
 
   /** Returns rows to the table that have no place here, however large their bodies are: nobody need read those. @returns the others */
   turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {
-    const { list, held, memory, crowding, nowMs } = this.#options;
+    const { list, inMemory, memory, crowding, nowMs } = this.#options;
     const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !memory.mayTake(num)));
     const places = crowding.places();
     if (full.size === 0 && places === null) return rows;
     const mayCome = places === null ? () => true : doorman(places, memory.hasBytes, nowMs());
     return rows.filter((row) => {
-      if (held.has(row)) return !full.has(row.tenantNum);
+      if (inMemory.has(row)) return !full.has(row.tenantNum);
       const desk = list.of(row.endpointNum, row.lane);
       const hasPlace = !full.has(row.tenantNum) && mayCome(desk, row);
       if (!hasPlace) this.#returnToTable(desk, row);
@@ -60,7 +60,7 @@ export class Admission {
     seenAt = performance.now(),
   ): void {
     const admittedAt = performance.now();
-    this.#busyDesks = this.#options.held.endpoints;
+    this.#busyDesks = this.#options.inMemory.endpoints;
     for (const due of rows) {
       const lane = laneOf(due);
       const body = bodies.get(due.eventUuid);
@@ -72,13 +72,13 @@ export class Admission {
 
   #admitOne(letter: Letter, lane: Lane): void {
     const { due, body } = letter;
-    const { list, held, memory, nowMs } = this.#options;
-    if (held.has(due)) return;
+    const { list, inMemory, memory, nowMs } = this.#options;
+    if (inMemory.has(due)) return;
     const desk = list.of(due.endpointNum, due.lane);
     const skip: SkipReason | null = body.expunged ? 'payload_expunged' : desk.isDeleted ? 'endpoint_deleted' : null;
     if (skip !== null) {
       desk.taken++;
-      held.add(due, lane, body.body.length);
+      inMemory.add(due, lane, body.body.length);
       this.#skip(letter, skip, desk);
       return;
     }
@@ -89,7 +89,7 @@ export class Admission {
 
   #queue(letter: Letter, lane: Lane, desk: Desk): void {
     const { due } = letter;
-    const { held, tableWrites, dispatcher } = this.#options;
+    const { inMemory, tableWrites, dispatcher } = this.#options;
     const standing = due.order === null ? 'go' : desk.lines.admit(letter, due.order);
     if (standing === 'behind') {
       this.#passOver(desk, due);
@@ -97,7 +97,7 @@ export class Admission {
       return;
     }
     desk.taken++;
-    held.add(due, lane, letter.body.body.length);
+    inMemory.add(due, lane, letter.body.body.length);
     if (standing === 'wait') return;
     desk.waiting.push(letter);
     dispatcher.offer(desk);
@@ -116,10 +116,10 @@ export class Admission {
 
   /** Those that would overtake it go back with it. */
   #passOver(desk: Desk, { order }: DueDelivery): void {
-    const { held, tableWrites } = this.#options;
+    const { inMemory, tableWrites } = this.#options;
     if (order === null) return;
     const letters = desk.lines.passedOver(order);
-    for (const { due } of letters) held.letGo(due);
+    for (const { due } of letters) inMemory.letGo(due);
     tableWrites.setBehind(letters.map(({ due }) => due));
   }
 

@@ -4,12 +4,12 @@ import type { Abandonable } from '../delivery/sender.ts';
 import { deliveryIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { CAREFUL_FROM, STRIKES_OUT, TRIALS_PER_LANE, trialMs } from '../domain/suspicion.ts';
+import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { AcquiredLane, LaneLease } from '../store/lanes.ts';
 import type { Review } from '../store/suspects.ts';
 import { CarefulSender } from './careful-sender.ts';
 import { answered, FakeSender } from './fixtures/fake-sender.ts';
 import { VirtualTime } from './fixtures/virtual-time.ts';
-import type { DeliveryKey } from './held-rows.ts';
 
 const LATE_MS = 60_000;
 const ENDPOINT = 7;

@@ -2,10 +2,11 @@ import type { PreparedRequest } from '../delivery/prepare.ts';
 import type { Abandonable, Sender } from '../delivery/sender.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { CAREFUL_FROM, mayTry, type Suspect, trialMs } from '../domain/suspicion.ts';
+import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { AcquiredLane } from '../store/lanes.ts';
 import type { StruckDelivery, TriedDelivery } from '../store/suspects.ts';
-import { type DeliveryKey, keyOf } from './held-rows.ts';
 import type { LaneStore } from './lane-store.ts';
+import { keyOf } from './rows-in-memory.ts';
 
 export interface CarefulSenderOptions {
   readonly sender: Sender;

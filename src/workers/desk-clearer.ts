@@ -1,15 +1,15 @@
 import type { OrderPlace } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { HeldRows } from './held-rows.ts';
 import type { Aftermath } from './key-lines.ts';
 import type { Letter } from './letter-queue.ts';
 import type { PendingTableWrites } from './pending-table-writes.ts';
+import type { RowsInMemory } from './rows-in-memory.ts';
 
 export interface DeskClearerOptions {
   /** Postgres's clock. */
   readonly nowMs: () => number;
-  readonly held: HeldRows;
+  readonly inMemory: RowsInMemory;
   readonly tableWrites: PendingTableWrites;
   readonly dispatcher: Pick<Dispatcher, 'offer' | 'withdraw'>;
   /** There is something to park or pull. */
@@ -63,7 +63,7 @@ export class DeskClearer {
   }
 
   forget(letters: readonly Letter[]): void {
-    for (const { due } of letters) this.#options.held.letGo(due);
+    for (const { due } of letters) this.#options.inMemory.letGo(due);
   }
 
   /** What follows for those of a key when one of them has ended or left. */

@@ -103,7 +103,7 @@ export class DeskList {
     const before = performance.now() - IDLE_MS;
     for (const desk of [...this.#desks.values()]) {
       const isSaved = desk.gate?.isDirty !== true;
-      if (isSaved && desk.held === 0 && !desk.hasParked && desk.usedAt < before) this.#desks.delete(desk.num);
+      if (isSaved && desk.rowsInMemory === 0 && !desk.hasParked && desk.usedAt < before) this.#desks.delete(desk.num);
     }
   }
 }

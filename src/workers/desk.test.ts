@@ -18,7 +18,7 @@ const target: DeliveryTarget = {
   headers: {},
   secrets: [`whsec_${Buffer.alloc(24, 1).toString('base64')}`],
   format: 'native',
-  isHeld: false,
+  awaitsValidation: false,
   requestOrigin: null,
   retryScheduleMs: [0],
   timeoutMs: 1_000,
@@ -78,7 +78,7 @@ test('a desk is slow when what waits has waited long because the endpoint takes 
   for (let i = 0; i < 2; i++) desk.flights.begin({ letter, kind: 'first', request: null, place: -1 });
   expect(desk.isSlow(5_000, 1_000, NOW, () => true)).toBe(true);
   expect(desk.isSlow(1_000, 1_000, NOW, () => true)).toBe(false);
-  expect(desk.held).toBe(3);
+  expect(desk.rowsInMemory).toBe(3);
 });
 
 test('parking sends the reading of the backlog back to its start', () => {

@@ -140,7 +140,7 @@ export class Desk {
 
   get isEnabled(): boolean {
     const { problem, target } = this;
-    return problem === null && target !== null && target.enabled && !target.deleted && !target.isHeld;
+    return problem === null && target !== null && target.enabled && !target.deleted && !target.awaitsValidation;
   }
 
   /** Whether its settings are still to be read for the first time. */
@@ -153,7 +153,7 @@ export class Desk {
   }
 
   /** Rows in memory that belong to this endpoint, and those that are about to come. */
-  get held(): number {
+  get rowsInMemory(): number {
     return this.waiting.length + this.lines.waiting + this.inFlight + this.expected;
   }
 

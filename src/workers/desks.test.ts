@@ -166,7 +166,7 @@ test('no more is under way than the process, the tenant and the endpoint are giv
   expect(sender.inFlight).toBe(0.75 * MAX_IN_FLIGHT);
   await time.pass(100);
   expect(settled).toHaveLength(12);
-  expect(lane.held).toBe(0);
+  expect(lane.rowsInMemory).toBe(0);
 });
 
 test('memory is short at three quarters of the rows, or at the bytes allowed, whichever comes first', async () => {
@@ -201,10 +201,10 @@ test('a tenant has three quarters of the rows and of the bytes at most, so that 
   for (const num of [1, 2, 3]) model.addEndpoint(num, 0, 20);
   answerAfterMs = 1_000;
   await admit([...rows(1, 8), ...rows(2, 8)]);
-  expect([desks.memory.room, desks.tableWrites.takeParked(desks.isHeld).length]).toEqual([4, 4]);
+  expect([desks.memory.room, desks.tableWrites.takeParked(desks.isInMemory).length]).toEqual([4, 4]);
   expect([desks.memory.mayTake(1), desks.memory.mayTake(2)]).toEqual([false, true]);
   await admit(rows(3, 1, 2));
-  expect(desks.tableWrites.takeParked(desks.isHeld)).toEqual([]);
+  expect(desks.tableWrites.takeParked(desks.isInMemory)).toEqual([]);
   await time.pass(3_000);
   body = { ...body, body: Buffer.alloc(400) };
   await admit(rows(1, 5));
@@ -216,13 +216,13 @@ test('an endpoint with more than its share here has the rest returned to the tab
   answerAfterMs = 1_000;
   await admit(rows(2, 1));
   await admit(rows(1, 15));
-  const overflow = desks.tableWrites.takeParked(desks.isHeld);
+  const overflow = desks.tableWrites.takeParked(desks.isInMemory);
   expect(overflow.length).toBeGreaterThan(0);
   expect(overflow.every((row) => row.endpointNum === 1)).toBe(true);
   expect(desks.list.get(1)!.hasParked).toBe(true);
-  expect(desks.list.get(1)!.held + overflow.length).toBe(15);
+  expect(desks.list.get(1)!.rowsInMemory + overflow.length).toBe(15);
   // Half of the rows that fit, with one other endpoint there, although the tenant may have more.
-  expect(desks.list.get(1)!.held).toBe(8);
+  expect(desks.list.get(1)!.rowsInMemory).toBe(8);
 });
 
 test('what a closed endpoint has in memory is returned to the table and not sent', async () => {
@@ -230,10 +230,10 @@ test('what a closed endpoint has in memory is returned to the table and not sent
   await admit(rows(1, 3));
   model.change(1, { enabled: false });
   await desks.loadTargets([desks.list.get(1)!]);
-  expect(desks.tableWrites.takeParked(desks.isHeld)).toHaveLength(2);
+  expect(desks.tableWrites.takeParked(desks.isInMemory)).toHaveLength(2);
   await time.pass(100);
   expect(settled).toHaveLength(1);
-  expect(lane.held).toBe(0);
+  expect(lane.rowsInMemory).toBe(0);
 });
 
 test('what waits for its turn at an endpoint that shuts meanwhile is returned to the table when that comes, and keeps no place', async () => {
@@ -247,8 +247,8 @@ test('what waits for its turn at an endpoint that shuts meanwhile is returned to
   // It shuts without anybody saying so to the desk, as for a clock that steps back.
   vi.spyOn(desks.list.get(2)!.gate!, 'closedUntilMs').mockReturnValue(Number.MAX_SAFE_INTEGER);
   await time.pass(1_500);
-  expect(desks.tableWrites.takeParked(desks.isHeld)).toHaveLength(2);
-  expect([desks.list.get(2)!.waiting.length, lane.held]).toEqual([0, 0]);
+  expect(desks.tableWrites.takeParked(desks.isInMemory)).toHaveLength(2);
+  expect([desks.list.get(2)!.waiting.length, lane.rowsInMemory]).toEqual([0, 0]);
 });
 
 test('a row that came back into memory before it was parked is not parked', async () => {
@@ -259,7 +259,7 @@ test('a row that came back into memory before it was parked is not parked', asyn
   await desks.loadTargets([desks.list.get(1)!]);
   model.change(1, { enabled: true });
   await admit(given);
-  expect(desks.tableWrites.takeParked(desks.isHeld)).toEqual([]);
+  expect(desks.tableWrites.takeParked(desks.isInMemory)).toEqual([]);
 });
 
 test('an expunged payload is not sent: its delivery is cancelled', async () => {
@@ -279,11 +279,11 @@ test('a lane that is dropped keeps nothing waiting, and what is under way is sti
   const given = rows(1, 5);
   await admit(given);
   desks.dropLane(0);
-  expect(lane.held).toBe(2);
+  expect(lane.rowsInMemory).toBe(2);
   await time.pass(100);
   expect(settled.map(keyOf)).toEqual(given.slice(0, 2).map(keyOf));
   expect(sent).toHaveLength(2);
-  expect([desks.memory.room, lane.held]).toEqual([16, 0]);
+  expect([desks.memory.room, lane.rowsInMemory]).toEqual([16, 0]);
 });
 
 test('a delivery that cannot be prepared closes its endpoint, and others go on', async () => {
@@ -294,7 +294,7 @@ test('a delivery that cannot be prepared closes its endpoint, and others go on',
   desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
   await time.pass(100);
   expect(settled.map(({ endpointNum }) => endpointNum)).toEqual([2, 2]);
-  expect(desks.tableWrites.takeParked(desks.isHeld)).toHaveLength(2);
+  expect(desks.tableWrites.takeParked(desks.isInMemory)).toHaveLength(2);
   expect(desks.list.get(1)!.isStale(1, 0)).toBe(true);
 });
 
@@ -322,7 +322,7 @@ test('an endpoint that answers 410 gets nothing more, although its settings stil
   await admit(rows(1, 3));
   await time.pass(500);
   expect(settled.map(({ decision }) => decision.kind)).toEqual(['disable']);
-  expect(desks.tableWrites.takeParked(desks.isHeld)).toHaveLength(2);
+  expect(desks.tableWrites.takeParked(desks.isInMemory)).toHaveLength(2);
 });
 
 test('of many that an endpoint answers 410 at once the table hears once, and all are dead letters', async () => {
@@ -345,7 +345,7 @@ test('what comes for an endpoint that has answered 410 is not sent, although its
   desks.admit(late, new Map(late.map((row) => [row.eventUuid, body])), () => lane);
   await time.pass(500);
   expect(settled).toHaveLength(1);
-  expect(desks.tableWrites.takeParked(desks.isHeld).map(keyOf)).toEqual(late.map(keyOf));
+  expect(desks.tableWrites.takeParked(desks.isInMemory).map(keyOf)).toEqual(late.map(keyOf));
 });
 
 test.each([
@@ -377,8 +377,8 @@ test.each([
     ]);
     // What was thrown may quote the payload.
     expect(settled[0]!.outcome).toMatchObject({ detail: expect.not.stringContaining('id') });
-    expect([desk.problem, desks.tableWrites.takeParked(desks.isHeld)]).toEqual([null, []]);
-    expect([desk.inFlight, desks.inFlight, desks.held.size]).toEqual([0, 0, 0]);
+    expect([desk.problem, desks.tableWrites.takeParked(desks.isInMemory)]).toEqual([null, []]);
+    expect([desk.inFlight, desks.inFlight, desks.inMemory.size]).toEqual([0, 0, 0]);
   },
 );
 
@@ -397,8 +397,8 @@ test.each([
     desks.admit(given, new Map(given.map((row) => [row.eventUuid, body])), () => lane);
     await time.pass(100);
     expect(desk.problem).not.toBeNull();
-    expect(desks.tableWrites.takeParked(desks.isHeld).map(keyOf).sort()).toEqual(given.map(keyOf).sort());
-    expect([settled, desk.inFlight, desks.inFlight, desks.held.size]).toEqual([[], 0, 0, 0]);
+    expect(desks.tableWrites.takeParked(desks.isInMemory).map(keyOf).sort()).toEqual(given.map(keyOf).sort());
+    expect([settled, desk.inFlight, desks.inFlight, desks.inMemory.size]).toEqual([[], 0, 0, 0]);
   },
 );
 
@@ -450,7 +450,7 @@ test('G5: what stands behind a row that is gone goes back to the table, which kn
   await admit([busy!, ...ordered]);
   await time.pass(5_000);
   expect(settled.map(({ eventUuid }) => eventUuid)).toEqual([busy!.eventUuid]);
-  expect(desks.tableWrites.takeBehind(desks.isHeld)).toEqual([ordered[1]]);
+  expect(desks.tableWrites.takeBehind(desks.isInMemory)).toEqual([ordered[1]]);
   expect(desks.tableWrites.takeAsked()).toEqual([{ endpointNum: 1, key: 7 }]);
 });
 

@@ -2,6 +2,7 @@ import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
 import type { GateNews } from '../delivery/gate.ts';
 import { type AttemptTiming, type Outcome, staysInMailbox } from '../domain/outcome.ts';
 import type { AttemptIds } from '../observability/facts.ts';
+import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { LoadedTarget } from '../store/targets.ts';
@@ -13,11 +14,11 @@ import { DeskClearer } from './desk-clearer.ts';
 import { DeskList } from './desk-list.ts';
 import { Dispatcher, type DispatcherOptions, type Finished } from './dispatcher.ts';
 import { EndpointDisabler } from './endpoint-disabler.ts';
-import { type DeliveryKey, HeldRows } from './held-rows.ts';
 import type { Lane } from './lane.ts';
 import { MemoryShares } from './memory-shares.ts';
 import { PendingTableWrites } from './pending-table-writes.ts';
 import { recheck } from './recheck.ts';
+import { RowsInMemory } from './rows-in-memory.ts';
 import type { Turns } from './turns.ts';
 
 export interface DesksOptions {
@@ -64,7 +65,7 @@ export class Desks {
   readonly #closer: AttemptCloser;
   readonly #clearer: DeskClearer;
   readonly #admission: Admission;
-  readonly #held = new HeldRows();
+  readonly #inMemory = new RowsInMemory();
   readonly memory: MemoryShares;
   readonly crowding: Crowding;
   /** For the table. */
@@ -74,7 +75,7 @@ export class Desks {
   constructor(options: DesksOptions) {
     this.#options = options;
     this.list = new DeskList(options.nowMs);
-    this.memory = new MemoryShares(this.#held, options, () => this.crowding.isOn);
+    this.memory = new MemoryShares(this.#inMemory, options, () => this.crowding.isOn);
     this.#dispatcher = new Dispatcher({
       ...options,
       onFinished: (finished) => this.#finish(finished),
@@ -95,7 +96,7 @@ export class Desks {
     const parts = {
       ...options,
       list: this.list,
-      held: this.#held,
+      inMemory: this.#inMemory,
       memory: this.memory,
       crowding: this.crowding,
       tableWrites: this.tableWrites,
@@ -125,12 +126,12 @@ export class Desks {
   }
 
   /** What is in memory. */
-  get held(): Omit<HeldRows, 'add' | 'letGo' | 'read'> {
-    return this.#held;
+  get inMemory(): Omit<RowsInMemory, 'add' | 'letGo' | 'read'> {
+    return this.#inMemory;
   }
 
-  /** See `HeldRows.read`. */
-  read: HeldRows['read'] = (fetch) => this.#held.read(fetch);
+  /** See `RowsInMemory.read`. */
+  read: RowsInMemory['read'] = (fetch) => this.#inMemory.read(fetch);
 
   /** See `Admission.turnAway`. */
   turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {
@@ -193,11 +194,11 @@ export class Desks {
    * @returns the lane that it was fetched under
    */
   settled(attempt: SettledAttempt, isWritten: boolean): Lane | undefined {
-    const held = this.#held.letGo(attempt);
+    const row = this.#inMemory.letGo(attempt);
     const desk = this.list.get(attempt.endpointNum);
     if (desk?.wasFlooded === true && staysInMailbox(attempt.decision)) desk.markParked();
-    if (isWritten && desk !== undefined && held?.order != null) this.#advance(desk, held.order, attempt);
-    return held?.lane;
+    if (isWritten && desk !== undefined && row?.order != null) this.#advance(desk, row.order, attempt);
+    return row?.lane;
   }
 
   #advance(desk: Desk, order: OrderPlace, { decision, mayPauseKey }: SettledAttempt): void {
@@ -236,7 +237,7 @@ export class Desks {
     return recheck(this.#dispatcher, this.#clearer, stillWaiting);
   }
 
-  isHeld = (row: DeliveryKey): boolean => this.#held.has(row);
+  isInMemory = (row: DeliveryKey): boolean => this.#inMemory.has(row);
 
   /** Lets go of what waits for a lane; what is under way goes on. */
   dropLane(lane: number): void {

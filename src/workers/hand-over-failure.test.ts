@@ -1,13 +1,13 @@
 import { beforeEach, expect, test } from 'vitest';
 import { HandOver, type HandOverOptions } from './hand-over.ts';
-import { HeldRows } from './held-rows.ts';
+import { RowsInMemory } from './rows-in-memory.ts';
 
 const UUID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const BODIES = new Map();
 
 type PlantedDesk = ReturnType<typeof createDesk>;
 
-let held: HeldRows;
+let inMemory: RowsInMemory;
 let desks: Map<number, PlantedDesk>;
 let handOver: HandOver;
 /** Endpoints whose deliveries were taken in. */
@@ -37,7 +37,7 @@ function createDesk(num: number) {
 }
 
 beforeEach(() => {
-  held = new HeldRows();
+  inMemory = new RowsInMemory();
   desks = new Map([1, 2, 3].map((num) => [num, createDesk(num)]));
   admitted = [];
   looks = 0;
@@ -63,7 +63,7 @@ beforeEach(() => {
       list: desks,
       memory: { roomForNew: 10, ofEndpoint: () => 10, mayTake: () => true },
       crowding: { places: () => null },
-      held,
+      inMemory,
       tableWrites: { isEmpty: true },
       admit: (rows: readonly { endpointNum: number }[]) => admitted.push(...rows.map(({ endpointNum }) => endpointNum)),
     },
@@ -103,7 +103,7 @@ test('where taking a commit in fails midway, each endpoint gets its places back,
   askForLane = () => {};
   expected.missed(true);
   expect(places()).toEqual([0, 0, 0]);
-  expect([held.expected, looks, looksAnew]).toEqual([0, 3, 3]);
+  expect([inMemory.expected, looks, looksAnew]).toEqual([0, 3, 3]);
   // Its row may have been parked with the others.
   expect(marked).toEqual([3]);
 });
@@ -114,7 +114,7 @@ test('where it cannot be found out whose the lanes are, a commit is left to the 
   expect([...expected.arrived([], BODIES).lanes]).toEqual([0]);
   fence = () => {};
   await turn();
-  expect([admitted, places(), held.expected, failures]).toEqual([[], [0, 0, 0], 0, ['planted']]);
+  expect([admitted, places(), inMemory.expected, failures]).toEqual([[], [0, 0, 0], 0, ['planted']]);
 });
 
 test('the same where that fails between the answer to the producers and the taking in', async () => {
@@ -122,7 +122,7 @@ test('the same where that fails between the answer to the producers and the taki
   expect([...expected.arrived([], BODIES).lanes]).toEqual([]);
   fence = fail;
   await turn();
-  expect([admitted, places(), held.expected, failures]).toEqual([[], [0, 0, 0], 0, ['planted']]);
+  expect([admitted, places(), inMemory.expected, failures]).toEqual([[], [0, 0, 0], 0, ['planted']]);
 });
 
 test.each(['before it is answered', 'before it is taken in'])(
@@ -134,7 +134,7 @@ test.each(['before it is answered', 'before it is taken in'])(
     expected.arrived([], BODIES);
     if (when === 'before it is taken in') replace();
     await turn();
-    expect([admitted, held.expected]).toEqual([[1, 3], 0]);
+    expect([admitted, inMemory.expected]).toEqual([[1, 3], 0]);
   },
 );
 

@@ -3,12 +3,12 @@ import type { NewDelivery } from '../store/event-log.ts';
 import type { DueDelivery } from '../store/mailbox.ts';
 import type { Desk } from './desk.ts';
 import type { Desks } from './desks.ts';
-import type { HeldRow } from './held-rows.ts';
 import type { Lane } from './lane.ts';
+import type { RowInMemory } from './rows-in-memory.ts';
 import type { Places } from './turns.ts';
 
 export interface HandOverOptions {
-  readonly desks: Pick<Desks, 'list' | 'memory' | 'crowding' | 'held' | 'admit' | 'tableWrites'>;
+  readonly desks: Pick<Desks, 'list' | 'memory' | 'crowding' | 'inMemory' | 'admit' | 'tableWrites'>;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Postgres's clock. */
@@ -24,7 +24,7 @@ type Bodies = Parameters<ExpectedDeliveries['arrived']>[1];
 
 interface Awaited {
   readonly due: DueDelivery;
-  readonly row: HeldRow;
+  readonly row: RowInMemory;
   readonly desk: Desk;
   /** Whether it takes a place of its endpoint's. */
   holdsPlace: boolean;
@@ -91,7 +91,7 @@ export class HandOver {
     { room, places }: { readonly room: number; readonly places: Places | null },
     dueAtMs: number,
   ): void {
-    const { list, held, memory } = this.#options.desks;
+    const { list, inMemory, memory } = this.#options.desks;
     const { eventUuid, lane: number, endpointNum, tenantNum, orderKey } = delivery;
     const lane = this.#options.lanes.get(number);
     const desk = list.get(endpointNum);
@@ -101,7 +101,7 @@ export class HandOver {
       left.events.add(eventUuid);
       return;
     }
-    const share = memory.ofEndpoint(desk.appetite, held.endpoints);
+    const share = memory.ofEndpoint(desk.appetite, inMemory.endpoints);
     const hasShare = desk.waiting.length + desk.lines.waiting + desk.expected < share && memory.mayTake(tenantNum);
     if (rows.length >= room || !hasShare || places?.take(tenantNum) === false) {
       left.lanes.add(number);
@@ -112,7 +112,7 @@ export class HandOver {
     const kind = { attempt: 0, step: 0, isReplay: false, isParked: false, order: null };
     const due = { ...delivery, ...kind, dueAtMs, endpointVersion: desk.version };
     desk.expected++;
-    rows.push({ due, row: held.expect(due, lane), desk, holdsPlace: true });
+    rows.push({ due, row: inMemory.expect(due, lane), desk, holdsPlace: true });
     endpoints.set(desk.num, desk.version);
   }
 
@@ -185,7 +185,7 @@ export class HandOver {
   #release(one: Awaited): void {
     if (one.holdsPlace) one.desk.expected--;
     one.holdsPlace = false;
-    this.#options.desks.held.expectNoMore(one.row);
+    this.#options.desks.inMemory.expectNoMore(one.row);
   }
 
   readonly #laneOf = ({ lane }: DueDelivery): Lane | undefined => this.#options.lanes.get(lane);

@@ -208,8 +208,14 @@ export class LaneOwner {
   }
 
   get load(): OwnerLoad {
-    const { inFlight, held } = this.#desks;
-    return { lanes: this.#lanes.size, inFlight, rows: held.size, bytes: held.bytes, unsettled: this.#settler.size };
+    const { inFlight, inMemory } = this.#desks;
+    return {
+      lanes: this.#lanes.size,
+      inFlight,
+      rows: inMemory.size,
+      bytes: inMemory.bytes,
+      unsettled: this.#settler.size,
+    };
   }
 
   /** Stops fetching, waits for what is under way until the deadline, writes it down, and gives every lane back. */
@@ -253,7 +259,7 @@ export class LaneOwner {
       void this.#options.store.release([lane.lease]).catch(() => {});
       this.#lanes.lose(lane);
     }
-    if (lane.isDraining && lane.held === 0) this.#pump.kick();
+    if (lane.isDraining && lane.rowsInMemory === 0) this.#pump.kick();
   }
 
   #exploreAll(): void {

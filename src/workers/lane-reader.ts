@@ -143,7 +143,7 @@ export class LaneReader {
     const over = {
       endpoints: this.#floods.flooded().map(({ num }) => num),
       tenants: this.#desks.memory.fullTenants(),
-      rows: this.#desks.held.metBy(fetches),
+      rows: this.#desks.inMemory.metBy(fetches),
     };
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
     const noteTime = () => {
@@ -242,7 +242,7 @@ export class LaneReader {
   };
 
   async #refill(): Promise<void> {
-    const { list, memory, held, crowding, turns } = this.#desks;
+    const { list, memory, inMemory, crowding, turns } = this.#desks;
     const now = performance.now();
     if (crowding.isOn && now - this.#refilledAt < CROWDED_REFILL_MS) return;
     this.#refilledAt = now;
@@ -259,9 +259,9 @@ export class LaneReader {
     this.#owesRefill = !isAll;
     if (refills.length === 0) return;
     const fetches = refills.map(({ fetch }) => fetch);
-    const inMemory = held.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
+    const known = inMemory.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
     const { rows, fresh } = await this.#desks.read(async () => ({
-      rows: await this.#store.fetchParked(fetches, inMemory),
+      rows: await this.#store.fetchParked(fetches, known),
     }));
     const isTakenIn = await this.#admit(fresh, performance.now());
     for (const refill of refills) leftOut(refill);

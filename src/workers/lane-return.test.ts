@@ -5,7 +5,14 @@ import { LaneReturn, type LaneReturnOptions } from './lane-return.ts';
 
 /** A lane that has nothing to do, and whoever gives it back. */
 function stage(given: Partial<LaneReturnOptions['store']> = {}) {
-  const lane = { number: 0, lease: { lane: 0, epoch: 1 }, isIdle: true, isDraining: false, isHungry: false, held: 0 };
+  const lane = {
+    number: 0,
+    lease: { lane: 0, epoch: 1 },
+    isIdle: true,
+    isDraining: false,
+    isHungry: false,
+    rowsInMemory: 0,
+  };
   const log: string[] = [];
   const lanes = new Set([lane]);
   const forget = () => {

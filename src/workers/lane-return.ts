@@ -65,7 +65,7 @@ export class LaneReturn {
 
   #mayLeave(lane: Lane): boolean {
     const { reader, desks } = this.#options;
-    if (lane.isDraining) return lane.held === 0;
+    if (lane.isDraining) return lane.rowsInMemory === 0;
     return lane.isIdle && !reader.mayBring(lane.number) && !desks.list.hasOpenParked(lane.number);
   }
 

@@ -36,7 +36,7 @@ test('a fetch that came back full goes on behind its last row and at once', () =
   lane.nextFetch(2, 0, CLOCK_MS);
   lane.fetched({ rows: [row(1_000), row(2_000)], fresh: 2, limit: 2 }, 0);
   expect(lane.isHungry).toBe(true);
-  lane.held = 2;
+  lane.rowsInMemory = 2;
   expect(lane.nextFetch(2, 1, CLOCK_MS)).toMatchObject({
     after: { dueAtMs: 2_000, eventUuid: 'u2000' },
     limit: 2,
@@ -48,7 +48,7 @@ test('a fetch that saw the end looks a little behind its cursor next time', () =
   lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(CLOCK_MS - 10)], fresh: 1, limit: 10 }, 0);
   expect(lane.isHungry).toBe(false);
-  lane.held = 1;
+  lane.rowsInMemory = 1;
   const { after, limit } = lane.nextFetch(10, 20, CLOCK_MS + 20);
   expect(after.dueAtMs).toBe(CLOCK_MS - 110);
   expect(limit).toBe(10);
@@ -99,7 +99,7 @@ test('a lane whose rows may stand behind its cursor looks from the start', () =>
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(CLOCK_MS)], fresh: 1, limit: 10 }, 0);
-  lane.held = 1;
+  lane.rowsInMemory = 1;
   lane.lookBack();
   expect(lane.isHungry).toBe(true);
   expect(lane.nextFetch(10, 20, CLOCK_MS).after.dueAtMs).toBe(0);
@@ -138,9 +138,9 @@ test('a lane is idle only after a look from the start found nothing and a while 
   lane.nextFetch(10, 300, CLOCK_MS);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 300);
   expect(lane.isIdle).toBe(true);
-  lane.held = 1;
+  lane.rowsInMemory = 1;
   expect(lane.isIdle).toBe(false);
-  lane.held = 0;
+  lane.rowsInMemory = 0;
   lane.wake();
   expect(lane.isIdle).toBe(false);
 });
@@ -149,9 +149,9 @@ test('a look that left out what was in memory does not make a lane idle, though 
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 10 }, 0);
-  lane.held = 1;
+  lane.rowsInMemory = 1;
   lane.nextFetch(10, 1_300, CLOCK_MS);
-  lane.held = 0;
+  lane.rowsInMemory = 0;
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_300);
   expect(lane.isIdle).toBe(false);
   lane.nextFetch(10, 1_600, CLOCK_MS);
@@ -228,7 +228,7 @@ function dearLane(tookMs: number): Lane {
   lane.rescanTook(tookMs);
   lane.rescanTook(tookMs);
   lane.fetched({ rows: [row(CLOCK_MS)], fresh: 1, limit: 10 }, 0);
-  lane.held = 1;
+  lane.rowsInMemory = 1;
   return lane;
 }
 
@@ -270,7 +270,7 @@ test('a lane with nothing to do is given back as soon as reads from the start al
     [5_000, 10_000],
   ] as const) {
     const lane = dearLane(tookMs);
-    lane.held = 0;
+    lane.rowsInMemory = 0;
     let idleAt = 0;
     for (let now = 100; idleAt === 0; now += 100) {
       lane.nextFetch(10, now, CLOCK_MS);
@@ -308,7 +308,7 @@ test('a read from the start that had to be, and failed or passed over tenants, c
 
 test('a lane that was called while it was read from the start has something to do, however long that took', () => {
   const lane = dearLane(1_000);
-  lane.held = 0;
+  lane.rowsInMemory = 0;
   lane.wake();
   expect(rescansOf(lane, 20_000, 20_000)).toEqual([]);
   expect(rescansOf(lane, 20_100, 20_100)).toEqual([20_100]);
@@ -319,7 +319,7 @@ test('a look back that is asked for while the lane is read from the start has it
   lane.nextFetch(10, 0, CLOCK_MS);
   lane.lookBack();
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 0);
-  lane.held = 1;
+  lane.rowsInMemory = 1;
   expect(rescansOf(lane, 900, 100)).toEqual([100]);
 });
 

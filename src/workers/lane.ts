@@ -44,7 +44,7 @@ export class Lane {
   /** When the lease was last asked for, in ms of `performance.now()`: it lasts from then on at the least. */
   renewedAt: number;
   /** Rows in memory: waiting, under way, or not settled yet. */
-  held = 0;
+  rowsInMemory = 0;
   /** When stranded rows were looked for, in ms of `performance.now()`. */
   strandedAt = Number.NEGATIVE_INFINITY;
   readonly looks = new PastLooks();
@@ -97,7 +97,7 @@ export class Lane {
 
   /** Whether it would fetch. */
   get isHungry(): boolean {
-    return this.#isHungry && !(this.isCareful && this.held >= CAREFUL_ROWS);
+    return this.#isHungry && !(this.isCareful && this.rowsInMemory >= CAREFUL_ROWS);
   }
 
   set isHungry(isHungry: boolean) {
@@ -165,7 +165,7 @@ export class Lane {
 
   /** Whether nothing came for a while and a look from the start found nothing either. */
   get isIdle(): boolean {
-    return this.held === 0 && !this.isHungry && this.#isQuiet;
+    return this.rowsInMemory === 0 && !this.isHungry && this.#isQuiet;
   }
 
   /** Whether its parked endpoints are to be looked for anew. */
@@ -194,10 +194,10 @@ export class Lane {
     this.#isFetching = true;
     this.#isInParts = starts.isInParts;
     this.#cursor.begin(clockMs, this.#isInParts);
-    const isIdle = this.#hasLingered(now) && this.held === 0 && !this.#isCalled;
+    const isIdle = this.#hasLingered(now) && this.rowsInMemory === 0 && !this.#isCalled;
     this.#lookBacks.begin(now, isIdle, starts, this.#cursor.dueAtMs);
     this.#isCalled = false;
-    this.#leavesOut = this.held > 0;
+    this.#leavesOut = this.rowsInMemory > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
     const { part } = this.#lookBacks;
     if (part !== null) return { lane: this.number, limit, ...part };

@@ -77,7 +77,9 @@ export class LeaseKeeper {
   #drainSurplus(): void {
     const { held } = this.#options;
     const kept = [...held].filter((lane) => !lane.isDraining);
-    const surplus = kept.sort((a, b) => a.held - b.held).slice(0, Math.max(0, kept.length - held.share));
+    const surplus = kept
+      .sort((a, b) => a.rowsInMemory - b.rowsInMemory)
+      .slice(0, Math.max(0, kept.length - held.share));
     for (const lane of surplus) held.drain(lane);
   }
 }

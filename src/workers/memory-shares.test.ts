@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { DueDelivery } from '../store/mailbox.ts';
-import { HeldRows } from './held-rows.ts';
 import { Lane } from './lane.ts';
 import { MemoryShares } from './memory-shares.ts';
+import { RowsInMemory } from './rows-in-memory.ts';
 
 const MAX_BYTES = 1_600;
 
 let now: number;
-let held: HeldRows;
+let inMemory: RowsInMemory;
 let isCrowded: boolean;
 let memory: MemoryShares;
 let rows: number;
@@ -16,9 +16,9 @@ const lane = new Lane({ lane: 0, epoch: 1 }, 0);
 beforeEach(() => {
   now = 1_000;
   vi.spyOn(performance, 'now').mockImplementation(() => now);
-  held = new HeldRows();
+  inMemory = new RowsInMemory();
   isCrowded = false;
-  memory = new MemoryShares(held, { maxInFlight: 1_000, maxBytes: MAX_BYTES, pauseMs: () => 0 }, () => isCrowded);
+  memory = new MemoryShares(inMemory, { maxInFlight: 1_000, maxBytes: MAX_BYTES, pauseMs: () => 0 }, () => isCrowded);
   rows = 0;
 });
 
@@ -26,7 +26,7 @@ afterEach(() => vi.restoreAllMocks());
 
 function add(tenantNum: number, bytes: number): void {
   const due = { eventUuid: `e${++rows}`, endpointNum: tenantNum, tenantNum, order: null, dueAtMs: 0 } as DueDelivery;
-  held.add(due, lane, bytes);
+  inMemory.add(due, lane, bytes);
 }
 
 /** A tenant takes bodies for as long as it may. @returns how many */

@@ -1,10 +1,10 @@
-import type { HeldRows } from './held-rows.ts';
 import { Reserve } from './reserve.ts';
+import type { RowsInMemory } from './rows-in-memory.ts';
 
 export interface MemoryLimits {
   /** Requests that may be under way at once; twice as many rows fit. */
   readonly maxInFlight: number;
-  /** Bytes of bodies that may be held. */
+  /** Bytes of bodies that may be in memory. */
   readonly maxBytes: number;
   /** Least time between two fetches just now, in ms: see `BusyPause`. */
   readonly pauseMs: () => number;
@@ -43,15 +43,15 @@ const LOOK_FOR_OTHERS_MS = 10;
 
 /** Who may have how much of a worker's memory. */
 export class MemoryShares {
-  readonly #held: HeldRows;
+  readonly #inMemory: RowsInMemory;
   readonly #limits: MemoryLimits;
   readonly #reserve: Reserve;
   readonly #isCrowded: () => boolean;
   #fetchedAt = Number.NEGATIVE_INFINITY;
 
   /** @param isCrowded whether a row that finds no place is parked before its body is read: see `Crowding` */
-  constructor(held: HeldRows, limits: MemoryLimits, isCrowded: () => boolean) {
-    this.#held = held;
+  constructor(inMemory: RowsInMemory, limits: MemoryLimits, isCrowded: () => boolean) {
+    this.#inMemory = inMemory;
     this.#limits = limits;
     this.#isCrowded = isCrowded;
     this.#reserve = new Reserve(limits.maxBytes, RESERVE_SHARE);
@@ -59,7 +59,7 @@ export class MemoryShares {
 
   /** Rows that still fit. */
   get room(): number {
-    return this.#limits.maxInFlight * 2 - this.#held.size;
+    return this.#limits.maxInFlight * 2 - this.#inMemory.size;
   }
 
   /**
@@ -91,14 +91,14 @@ export class MemoryShares {
 
   /** Rows that may come from commits under way, without taking all the room that reads need. */
   get roomForNew(): number {
-    return Math.floor(this.#freeRows(performance.now()) * NEW_SHARE) - this.#held.expected;
+    return Math.floor(this.#freeRows(performance.now()) * NEW_SHARE) - this.#inMemory.expected;
   }
 
   #freeRows(now: number): number {
     const { room } = this;
     const { maxInFlight } = this.#limits;
     if (room < maxInFlight / 2 || !this.mayRead) return 0;
-    const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#held.largestLoad(now)) / (TENANT_SHARE + 1));
+    const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#inMemory.largestLoad(now)) / (TENANT_SHARE + 1));
     if (ofOneTenant >= maxInFlight / 4) return ofOneTenant;
     return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? room : 0;
   }
@@ -112,7 +112,7 @@ export class MemoryShares {
   }
 
   get #freeBytes(): number {
-    return this.#limits.maxBytes - this.#held.bytes;
+    return this.#limits.maxBytes - this.#inMemory.bytes;
   }
 
   /** Whether only those find bytes that hold few. */
@@ -127,7 +127,7 @@ export class MemoryShares {
 
   /**
    * Bytes of bodies to read at once, however many are free: for the few that are, each body would be read by itself, and what has no place here would keep it
-   * so. By as much may be held more than the limit says.
+   * so. By as much memory may hold more than the limit says.
    */
   get bytesToRead(): number {
     return this.#limits.maxBytes / 2;
@@ -135,24 +135,24 @@ export class MemoryShares {
 
   /** Whether more rows of this tenant may come into memory. */
   mayTake(tenantNum: number): boolean {
-    const { rows, bytes } = this.#held.loadOf(tenantNum);
+    const { rows, bytes } = this.#inMemory.loadOf(tenantNum);
     return rows < TENANT_SHARE * this.room && (bytes === 0 || this.#mayHoldMore(bytes, this.#freeBytes));
   }
 
   #mayHoldMore(bytes: number, free: number): boolean {
     if (free > this.#reserve.size && bytes < TENANT_SHARE * free) return true;
-    return this.#reserve.isFor(bytes, free, this.#held.tenantsWithBytes);
+    return this.#reserve.isFor(bytes, free, this.#inMemory.tenantsWithBytes);
   }
 
   bytePlaces(): BytePlaces {
-    const held = this.#held;
+    const inMemory = this.#inMemory;
     const taken = new Map<number, number>();
     let all = 0;
     return {
       has: (tenantNum) =>
-        this.#mayHoldMore(held.loadOf(tenantNum).bytes + (taken.get(tenantNum) ?? 0), this.#freeBytes - all),
+        this.#mayHoldMore(inMemory.loadOf(tenantNum).bytes + (taken.get(tenantNum) ?? 0), this.#freeBytes - all),
       take: (tenantNum) => {
-        const bytes = held.loadOf(tenantNum).lastBytes || held.bytes / Math.max(1, held.size);
+        const bytes = inMemory.loadOf(tenantNum).lastBytes || inMemory.bytes / Math.max(1, inMemory.size);
         taken.set(tenantNum, (taken.get(tenantNum) ?? 0) + bytes);
         all += bytes;
       },
@@ -161,7 +161,7 @@ export class MemoryShares {
 
   /** Tenants that have their share: seldom more than one, because each that has it leaves less to the others; while bytes are short, all that have some. */
   fullTenants(): number[] {
-    return this.#held.tenants.filter((num) => !this.mayTake(num));
+    return this.#inMemory.tenants.filter((num) => !this.mayTake(num));
   }
 
   /**

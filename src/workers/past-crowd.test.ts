@@ -64,7 +64,7 @@ beforeEach(() => {
       },
     },
     desks: {
-      held: { metBy: () => HELD } as never,
+      inMemory: { metBy: () => HELD } as never,
       memory: memory as never,
       read: async (work) => {
         const result = await work();

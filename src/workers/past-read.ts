@@ -8,7 +8,7 @@ import type { Look, LookKind } from './past-looks.ts';
 
 export interface PastReadOptions {
   readonly store: Pick<LaneStore, 'fetchDue'>;
-  readonly desks: Pick<Desks, 'held' | 'memory' | 'read'>;
+  readonly desks: Pick<Desks, 'inMemory' | 'memory' | 'read'>;
   readonly floods: Pick<FloodParker, 'flooded'>;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
@@ -114,7 +114,7 @@ export class PastRead {
     const over = {
       endpoints: floods.flooded().map(({ num }) => num),
       tenants,
-      rows: desks.held.metBy(fetches),
+      rows: desks.inMemory.metBy(fetches),
     };
     return desks.read(() => store.fetchDue(fetches, over));
   }

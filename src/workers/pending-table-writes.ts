@@ -1,6 +1,6 @@
 import type { DueDelivery } from '../store/mailbox.ts';
 import type { OrderKey } from '../store/order.ts';
-import { keyOf } from './held-rows.ts';
+import { keyOf } from './rows-in-memory.ts';
 
 /** Rows that are taken at once at the most, for one statement: each makes some headway, however many wait. */
 export const PART = 2_000;

@@ -1,7 +1,8 @@
+import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { DueDelivery } from '../store/mailbox.ts';
 import type { DeskClearer } from './desk-clearer.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { type DeliveryKey, keyOf } from './held-rows.ts';
+import { keyOf } from './rows-in-memory.ts';
 
 /** Looks for rows that have waited long: one that is gone from the mailbox (cancelled, expunged) is not sent any more. */
 export async function recheck(

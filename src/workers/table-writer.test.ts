@@ -26,7 +26,7 @@ function createWriter({ tableWrites, lanes, store, list = new Map() }: Stage): T
   const nothing = { park: async () => [], setBehind: async () => {}, promote: async () => 0 };
   return new TableWriter({
     store: { ...nothing, ...store },
-    desks: { tableWrites, isHeld: () => false, list: list as never },
+    desks: { tableWrites, isInMemory: () => false, list: list as never },
     lanes,
     floods: { note: () => {} },
     onProgress: () => {},

@@ -9,7 +9,7 @@ import { PART } from './pending-table-writes.ts';
 
 export interface TableWriterOptions {
   readonly store: Pick<LaneStore, 'park' | 'setBehind' | 'promote'>;
-  readonly desks: Pick<Desks, 'tableWrites' | 'isHeld' | 'list'>;
+  readonly desks: Pick<Desks, 'tableWrites' | 'isInMemory' | 'list'>;
   /** Those that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   readonly floods: Pick<FloodParker, 'note'>;
@@ -35,9 +35,9 @@ export class TableWriter {
   /** Writes the rows that were parked or stand behind others, and asks the table who is next of the keys that it has to tell. */
   async write(): Promise<void> {
     const { lanes, floods, desks } = this.#options;
-    const { tableWrites, isHeld } = desks;
+    const { tableWrites, isInMemory } = desks;
     // A lane that is not ours any more has an owner who does not know what we would write: lanes may be lost between two statements.
-    const isVoid = (row: DueDelivery) => isHeld(row) || !lanes.has(row.lane);
+    const isVoid = (row: DueDelivery) => isInMemory(row) || !lanes.has(row.lane);
     const parked = await this.#writeParts({
       take: () => tableWrites.takeParked(isVoid),
       write: (rows) => this.#park(rows),

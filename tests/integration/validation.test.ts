@@ -70,13 +70,13 @@ test('an endpoint that wants validation is held until its receiver agrees, and i
   const { id, created, tenant, statusOf } = await newEndpoint({ rate_limit: { per_second: 1, burst: 5 } });
   const pending = { state: 'pending', detail: null, tries: 0, validated_at: null, allowed_per_minute: null };
   expect(created).toMatchObject({ validation: 'cloudevents', validation_status: pending });
-  expect(await targetOf(id)).toMatchObject({ isHeld: true, requestOrigin: null });
+  expect(await targetOf(id)).toMatchObject({ awaitsValidation: true, requestOrigin: null });
   const { version } = await targetOf(id);
   await makeValidator(allow).validator.runOnce();
   expect(await statusOf()).toMatchObject({ state: 'validated', tries: 1, detail: null, allowed_per_minute: 90 });
   const validated = await targetOf(id);
   expect(validated).toMatchObject({
-    isHeld: false,
+    awaitsValidation: false,
     requestOrigin: 'events.example.com',
     rateLimit: { perSecond: 1, burst: 1.5 },
   });
@@ -162,7 +162,7 @@ test('the answer to a question that was asked anew meanwhile changes nothing', a
   await validator.runOnce();
   expect(urls).toEqual(['https://receiver.example/a', 'https://receiver.example/b']);
   expect(results).toHaveLength(1);
-  expect(await targetOf(id)).toMatchObject({ isHeld: false });
+  expect(await targetOf(id)).toMatchObject({ awaitsValidation: false });
 });
 
 test('another URL, or a call, has the receiver asked again and holds deliveries; other changes do not', async () => {
@@ -174,16 +174,16 @@ test('another URL, or a call, has the receiver asked again and holds deliveries;
   expect(await statusOf()).toMatchObject({ state: 'validated' });
   await api('PATCH', path, { url: 'https://receiver.example/c' });
   expect(await statusOf()).toMatchObject({ state: 'pending', allowed_per_minute: null, validated_at: null });
-  expect(await targetOf(id)).toMatchObject({ isHeld: true, requestOrigin: null, rateLimit: null });
+  expect(await targetOf(id)).toMatchObject({ awaitsValidation: true, requestOrigin: null, rateLimit: null });
   await validate();
   const before = await targetOf(id);
   const asked = await api('POST', `${path}/validate`);
   expect(asked).toMatchObject({ status: 202, body: { validation_status: { state: 'pending' } } });
-  expect(await targetOf(id)).toMatchObject({ isHeld: true });
+  expect(await targetOf(id)).toMatchObject({ awaitsValidation: true });
   expect((await targetOf(id)).version).toBeGreaterThan(before.version);
   await api('PATCH', path, { validation: 'none' });
   expect(await statusOf()).toBeNull();
-  expect(await targetOf(id)).toMatchObject({ isHeld: false, requestOrigin: null });
+  expect(await targetOf(id)).toMatchObject({ awaitsValidation: false, requestOrigin: null });
   expect(await api('POST', `${path}/validate`)).toMatchObject({ status: 409, body: { code: 'validation_not_wanted' } });
   const elsewhere = `/v1/tenants/${tenant}/endpoints/ep_00000000000000000000000000/validate`;
   expect((await api('POST', elsewhere)).status).toBe(404);

@@ -1,28 +1,23 @@
 import { KeptMap } from '../accounts/kept-map.ts';
+import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { DueDelivery, LaneFetch, OrderPlace } from '../store/mailbox.ts';
 import type { Lane } from './lane.ts';
 import { RowTable, type TableRow } from './row-table.ts';
 
-/** A delivery, as the mailbox tells them apart. */
-export interface DeliveryKey {
-  readonly eventUuid: string;
-  readonly endpointNum: number;
-}
-
-/** How a row is held: the lane that it was fetched under, and its place among those that it is kept in order with. */
-export interface Held extends DeliveryKey {
+/** What is known of a row in memory: among others the lane that it was fetched under, and its place in the order of its key. */
+export interface RowDetails extends DeliveryKey {
   readonly lane: Lane;
   readonly order: OrderPlace | null;
   readonly tenantNum: number;
   readonly bytes: number;
 }
 
-export interface HeldRow extends Held, TableRow<HeldRow> {
+export interface RowInMemory extends RowDetails, TableRow<RowInMemory> {
   readonly dueAtMs: number;
-  /** Since when it is expected, in ms of `performance.now()`; of others nobody asks. */
+  /** Since when it is expected, in ms of `performance.now()`. Nobody asks this of other rows. */
   readonly since: number;
   /** `expected`: its commit is under way. */
-  state: 'expected' | 'held' | 'let go';
+  state: 'expected' | 'in memory' | 'let go';
 }
 
 /** What a tenant has in memory. */
@@ -34,15 +29,15 @@ interface Load {
   lastBytes: number;
 }
 
-/** It is asked for after each request that ends. */
+/** For how long the largest load is kept, in ms: it is asked for after each request that ends, and finding it goes through all tenants. */
 const LARGEST_MS = 3;
 
 const NOTHING: Readonly<Omit<Load, 'tenantNum'>> = { rows: 0, bytes: 0, lastBytes: 0 };
 
 /** The rows that a process has in memory. */
-export class HeldRows {
-  /** And those that are expected, and those that were let go since the read began that is under way. */
-  readonly #rows = new RowTable<HeldRow>();
+export class RowsInMemory {
+  /** Also rows that are expected, and rows that were let go since the read under way began. */
+  readonly #rows = new RowTable<RowInMemory>();
   readonly #loads = new KeptMap<Load>(
     (tenantNum) => ({ tenantNum, rows: 0, bytes: 0, lastBytes: 0 }),
     ({ rows }) => rows === 0,
@@ -53,27 +48,27 @@ export class HeldRows {
   );
   #largest = 0;
   #largestAt = Number.NEGATIVE_INFINITY;
-  /** Of their bodies. */
+  /** Bytes of their bodies. */
   bytes = 0;
-  /** How many tenants have some of them. */
+  /** How many tenants have bodies here. */
   tenantsWithBytes = 0;
   size = 0;
   /** How many endpoints have rows here. */
   endpoints = 0;
   /** How many rows are expected. */
   expected = 0;
-  /** Null while no read is under way. */
-  #letGoMeanwhile: HeldRow[] | null = null;
+  /** Rows that were let go since the read under way began; null while no read is under way. */
+  #letGoMeanwhile: RowInMemory[] | null = null;
 
   has({ eventUuid, endpointNum }: DeliveryKey): boolean {
-    return this.#rows.find(eventUuid, endpointNum, isHeld) !== undefined;
+    return this.#rows.find(eventUuid, endpointNum, isInMemory) !== undefined;
   }
 
   /**
-   * Notes a row that a commit under way brings: whoever made that commit has it already, so that no read may take it for new, whenever it
-   * becomes visible. It counts for nothing until it is added.
+   * Notes a row that a commit under way brings. Whoever makes that commit has the row already: no read may take it for new, whenever it
+   * becomes visible. It does not count as a row in memory until it is added.
    */
-  expect({ eventUuid, endpointNum, tenantNum, order, dueAtMs }: DueDelivery, lane: Lane): HeldRow {
+  expect({ eventUuid, endpointNum, tenantNum, order, dueAtMs }: DueDelivery, lane: Lane): RowInMemory {
     const row = {
       eventUuid,
       endpointNum,
@@ -91,8 +86,8 @@ export class HeldRows {
     return row;
   }
 
-  /** Its commit has ended: the row is added at once, or left to the next read. Nothing where a read has taken it already. */
-  expectNoMore(row: HeldRow): void {
+  /** Its commit has ended: the caller adds the row at once, or leaves it to the next read. Does nothing if a read has taken the row already. */
+  expectNoMore(row: RowInMemory): void {
     if (row.state !== 'expected') return;
     row.state = 'let go';
     this.#rows.remove(row);
@@ -109,18 +104,18 @@ export class HeldRows {
       bytes,
       dueAtMs,
       since: 0,
-      state: 'held',
+      state: 'in memory',
       next: null,
     });
     this.size++;
     this.#count(tenantNum, 1, bytes);
     if (++this.#endpoints.of(endpointNum).rows === 1) this.endpoints++;
-    lane.held++;
+    lane.rowsInMemory++;
   }
 
-  /** @returns how it was held; undefined when it is not held (any more). */
-  letGo({ eventUuid, endpointNum }: DeliveryKey): Held | undefined {
-    const row = this.#rows.find(eventUuid, endpointNum, isHeld);
+  /** @returns what was known of it; undefined when it is not in memory (any more) */
+  letGo({ eventUuid, endpointNum }: DeliveryKey): RowDetails | undefined {
+    const row = this.#rows.find(eventUuid, endpointNum, isInMemory);
     if (row === undefined) return undefined;
     row.state = 'let go';
     if (this.#letGoMeanwhile === null) this.#rows.remove(row);
@@ -128,11 +123,11 @@ export class HeldRows {
     this.size--;
     this.#count(row.tenantNum, -1, -row.bytes);
     if (--this.#endpoints.of(endpointNum).rows === 0) this.endpoints--;
-    row.lane.held--;
+    row.lane.rowsInMemory--;
     return row;
   }
 
-  /** Rows that such fetches come upon: they are in the table until they are settled. */
+  /** Rows in memory that these fetches will meet: a row stays in the table until it is settled. */
   metBy(fetches: readonly LaneFetch[]): readonly DeliveryKey[] {
     const from = new Map(fetches.map(({ lane, after }) => [lane, after.dueAtMs]));
     const keys: DeliveryKey[] = [];
@@ -185,13 +180,13 @@ export class HeldRows {
   }
 
   /**
-   * Reads rows and tells which of them are new here. A row that was settled while the statement was under way may still be in what it
-   * saw: taking it for new would deliver it twice. One read at a time.
+   * Reads rows and tells which of them are new here. A row that was settled while the statement was under way may still be in its
+   * answer: to take it for new would deliver it twice. One read at a time.
    */
   async read<Found extends { readonly rows: readonly DueDelivery[] }>(
     fetch: () => Promise<Found>,
   ): Promise<Found & { readonly fresh: readonly DueDelivery[] }> {
-    const letGo: HeldRow[] = [];
+    const letGo: RowInMemory[] = [];
     this.#letGoMeanwhile = letGo;
     try {
       const found = await fetch();
@@ -213,14 +208,14 @@ export class HeldRows {
 
 const isAny = () => true;
 
-/** A commit that takes so long may never be answered, though it is done: who reads its rows by then takes them. */
+/** A commit that takes longer than this, in ms, may have been made and never be answered: a read that finds its rows then takes them. */
 const EXPECTED_MS = 1_000;
 
-function isOverdue({ state, since }: HeldRow, now: number): boolean {
+function isOverdue({ state, since }: RowInMemory, now: number): boolean {
   return state === 'expected' && now - since > EXPECTED_MS;
 }
 
-const isHeld = ({ state }: HeldRow) => state === 'held';
+const isInMemory = ({ state }: RowInMemory) => state === 'in memory';
 
 export function keyOf({ eventUuid, endpointNum }: DeliveryKey): string {
   return `${eventUuid}${endpointNum}`;
