@@ -10,7 +10,7 @@ import { classOf, type Letter } from './letter-queue.ts';
 import type { MemoryShares } from './memory-shares.ts';
 import type { PendingTableWrites } from './pending-table-writes.ts';
 import type { RowsInMemory } from './rows-in-memory.ts';
-import type { Places } from './turns.ts';
+import type { Places } from './send-scheduler.ts';
 
 export interface AdmissionOptions {
   /** Postgres's clock. */

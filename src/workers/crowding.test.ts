@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, expect, type Mock, test, vi } from 'vitest';
 import { Crowding } from './crowding.ts';
-import type { Turns } from './turns.ts';
+import type { SendScheduler } from './send-scheduler.ts';
 
 let now: number;
 let hasRoom: boolean;
 let areBytesShort: boolean;
 let bytesLeft: number;
 let waiting: number;
-let turns: {
+let scheduler: {
   inFlight: number;
   finished: number;
-  places: Mock<Turns['places']>;
+  places: Mock<SendScheduler['places']>;
 };
 let crowding: Crowding;
 
@@ -20,7 +20,7 @@ beforeEach(() => {
   areBytesShort = false;
   bytesLeft = Number.POSITIVE_INFINITY;
   waiting = 100;
-  turns = { inFlight: 0, finished: 0, places: vi.fn() };
+  scheduler = { inFlight: 0, finished: 0, places: vi.fn() };
   vi.spyOn(performance, 'now').mockImplementation(() => now);
   crowding = new Crowding({
     list: {
@@ -37,7 +37,7 @@ beforeEach(() => {
       },
       bytePlaces: () => ({ has: () => bytesLeft > 0, take: () => void bytesLeft-- }),
     },
-    turns,
+    scheduler,
   });
 });
 
@@ -46,7 +46,7 @@ afterEach(() => vi.restoreAllMocks());
 /** Looks every 10 ms, while requests end at a rate. */
 function pass(ms: number, endedPerS: number): void {
   for (let i = 0; i < ms / 10; i++) {
-    turns.finished += endedPerS / 100;
+    scheduler.finished += endedPerS / 100;
     now += 10;
     crowding.look(now);
   }
@@ -106,8 +106,8 @@ test.each([
   ['not where they are fast', 21, true, false],
   ['not where every row finds a place', 0, false, false],
 ])('it goes on: %s', (_what, endedPerS, isRefused, goesOn) => {
-  turns.inFlight = 20;
-  turns.places.mockReturnValue({ take: () => !isRefused });
+  scheduler.inFlight = 20;
+  scheduler.places.mockReturnValue({ take: () => !isRefused });
   pass(270, 0);
   hasRoom = true;
   for (let i = 0; i < 600; i++) {
@@ -121,7 +121,7 @@ test.each([
   ['it is on where bytes are short and what has them is under way for long, though nothing waits', 99, true],
   ['it is not on where bytes are short and requests end fast enough', 101, false],
 ])('%s', (_what, endedPerS, isOn) => {
-  Object.assign(turns, { inFlight: 100 });
+  Object.assign(scheduler, { inFlight: 100 });
   [hasRoom, areBytesShort, waiting] = [true, true, 0];
   pass(10_000, endedPerS);
   expect(crowding.isOn).toBe(isOn);
@@ -129,7 +129,7 @@ test.each([
 
 test('while it is on a row has a place where there are a slot and bytes for it, and what finds no bytes takes no slot', () => {
   const take = vi.fn(() => true);
-  turns.places.mockReturnValue({ take });
+  scheduler.places.mockReturnValue({ take });
   pass(270, 0);
   bytesLeft = 2;
   const places = crowding.places()!;

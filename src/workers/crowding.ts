@@ -1,11 +1,11 @@
 import type { DeskList } from './desk-list.ts';
 import type { MemoryShares } from './memory-shares.ts';
-import type { Places, Turns } from './turns.ts';
+import type { Places, SendScheduler } from './send-scheduler.ts';
 
 export interface CrowdingOptions {
   readonly list: Pick<DeskList, 'waiting'>;
   readonly memory: Pick<MemoryShares, 'hasRoom' | 'areBytesShort' | 'bytePlaces'>;
-  readonly turns: Pick<Turns, 'inFlight' | 'finished' | 'places'>;
+  readonly scheduler: Pick<SendScheduler, 'inFlight' | 'finished' | 'places'>;
 }
 
 /** For how long memory is short, whenever it is looked at, before it is asked why, in ms. */
@@ -55,15 +55,15 @@ export class Crowding {
    * these that are short, it counts with what waits.
    */
   #isStuck(windowMs: number): boolean {
-    const { list, memory, turns } = this.#options;
-    const inTime = ((turns.finished - this.#finishedBefore) / windowMs) * LONG_MS;
-    if (memory.areBytesShort) return list.waiting + turns.inFlight > inTime;
-    return this.isOn ? this.#hasRefused && turns.inFlight > inTime : list.waiting > inTime;
+    const { list, memory, scheduler } = this.#options;
+    const inTime = ((scheduler.finished - this.#finishedBefore) / windowMs) * LONG_MS;
+    if (memory.areBytesShort) return list.waiting + scheduler.inFlight > inTime;
+    return this.isOn ? this.#hasRefused && scheduler.inFlight > inTime : list.waiting > inTime;
   }
 
   #restart(now: number): void {
     this.#since = now;
-    this.#finishedBefore = this.#options.turns.finished;
+    this.#finishedBefore = this.#options.scheduler.finished;
     this.#hasRefused = false;
   }
 
@@ -74,7 +74,7 @@ export class Crowding {
   /** For those rows that may come into memory now; null where they need none, as long as there is room. */
   places(): Places | null {
     if (!this.isOn) return null;
-    const places = this.#options.turns.places();
+    const places = this.#options.scheduler.places();
     const bytes = this.#options.memory.bytePlaces();
     return {
       take: (tenantNum, kind) => {

@@ -4,16 +4,17 @@ import { parseSigningKey, type SigningKey } from '../signing/signing-key.ts';
 import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
 import type { NumberedNotice } from '../store/notices.ts';
 import type { CastBody, LoadedTarget } from '../store/targets.ts';
-import { ClassTurns } from './class-turns.ts';
 import { type Envelope, envelopeFor } from './envelopes.ts';
 import { Flights } from './flights.ts';
 import { KeyLines } from './key-lines.ts';
 import { LetterQueue } from './letter-queue.ts';
 import { ParkedPart } from './parked-part.ts';
-import type { TenantTurns } from './turns.ts';
+import type { TenantQueue } from './send-scheduler.ts';
+import { WeightedClasses } from './weighted-classes.ts';
 
 /** The version of settings that were not read yet. */
-export const UNKNOWN = -1;
+export const VERSION_UNKNOWN = -1;
+const RESETS_UNKNOWN = -1;
 /** How long before a rate allows the next request its row may come into memory, in ms. */
 const SOON_MS = 200;
 
@@ -24,7 +25,7 @@ const SOON_MS = 200;
 export class Desk {
   readonly num: number;
   readonly lane: number;
-  version = UNKNOWN;
+  version = VERSION_UNKNOWN;
   target: DeliveryTarget | null = null;
   keys: readonly SigningKey[] = [];
   /** How a body becomes what the endpoint wants; null: it goes as it is. */
@@ -37,7 +38,7 @@ export class Desk {
   /** Null until its settings are known. */
   gate: Gate | null = null;
   /** How often somebody else rewrote what is remembered of the gate, as far as is known here. */
-  resets = UNKNOWN;
+  resets = RESETS_UNKNOWN;
   /** What its tenant is to be told of the gate when that is saved. */
   notices: NumberedNotice[] = [];
   /** What may be sent. */
@@ -45,8 +46,8 @@ export class Desk {
   /** What is kept in order, whether it may be sent yet or not. */
   readonly lines = new KeyLines();
   readonly flights = new Flights();
-  /** Where it waits for its turn; null when it does not. `Turns` owns it. */
-  turns: TenantTurns | null = null;
+  /** The queue of its tenant while it waits for its turn; else null. */
+  queuedIn: TenantQueue | null = null;
   /** When it was last asked for, in ms of `performance.now()`. */
   usedAt = 0;
   /** Its rows that the table holds parked, by class: each is read apart, as each waits in a queue of its own, lest one be behind all of another. */
@@ -55,8 +56,8 @@ export class Desk {
     retry: new ParkedPart(),
     replay: new ParkedPart(),
   };
-  /** Which of them is read where there are slots for a few rows only. */
-  readonly parkedTurns = new ClassTurns();
+  /** Decides of which class the next row is read where slots are free for a few rows only. */
+  readonly parkedClasses = new WeightedClasses();
   /** Whether so much comes that its due rows are parked without being read, and of which kind it is. */
   flood: 'plain' | 'ordered' | null = null;
   /** Whether rows of it were ever parked unread: then one that was in memory may be parked without our having seen it so. */

@@ -19,7 +19,7 @@ import { MemoryShares } from './memory-shares.ts';
 import { PendingTableWrites } from './pending-table-writes.ts';
 import { recheck } from './recheck.ts';
 import { RowsInMemory } from './rows-in-memory.ts';
-import type { Turns } from './turns.ts';
+import type { SendScheduler } from './send-scheduler.ts';
 
 export interface DesksOptions {
   readonly sender: DispatcherOptions['sender'];
@@ -92,7 +92,7 @@ export class Desks {
     const disabler = new EndpointDisabler({ ...options, shelve: (desk) => this.#clearer.shelve(desk) });
     this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => disabler.disable(desk, reason) });
     const { list, memory } = this;
-    this.crowding = new Crowding({ list, memory, turns: this.#dispatcher.turns });
+    this.crowding = new Crowding({ list, memory, scheduler: this.#dispatcher.scheduler });
     const parts = {
       ...options,
       list: this.list,
@@ -112,8 +112,8 @@ export class Desks {
   }
 
   /** Who sends next. */
-  get turns(): Pick<Turns, 'of' | 'finished' | 'areShort' | 'hasSlotOf'> {
-    return this.#dispatcher.turns;
+  get scheduler(): Pick<SendScheduler, 'of' | 'finished' | 'areShort' | 'hasSlotOf'> {
+    return this.#dispatcher.scheduler;
   }
 
   /** See `Dispatcher.isPutOff`. */
@@ -121,7 +121,7 @@ export class Desks {
 
   /** To be called every few ms. */
   look(now: number): void {
-    this.#dispatcher.turns.look(now);
+    this.#dispatcher.scheduler.look(now);
     this.crowding.look(now);
   }
 
@@ -224,12 +224,12 @@ export class Desks {
   /** Whether what waits there finds no slot while another class of its endpoint may, for which it leaves no place as long as rows come in by places. */
   #keepsOut(desk: Desk): boolean {
     const { crowding } = this;
-    return crowding.isOn && desk.wantsParked(this.#options.nowMs()) && !this.#dispatcher.turns.hasSlotFor(desk);
+    return crowding.isOn && desk.wantsParked(this.#options.nowMs()) && !this.#dispatcher.scheduler.hasSlotFor(desk);
   }
 
   #slow(): Desk[] {
-    const { turns } = this.#dispatcher;
-    return this.list.slow(this.crowding.isOn ? CROWDED_SLOW_MS : SLOW_MS, (desk) => turns.hasSlotFor(desk));
+    const { scheduler } = this.#dispatcher;
+    return this.list.slow(this.crowding.isOn ? CROWDED_SLOW_MS : SLOW_MS, (desk) => scheduler.hasSlotFor(desk));
   }
 
   /** See `recheck`. */

@@ -5,13 +5,13 @@ import { eventIdOf } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { AttemptIds } from '../observability/facts.ts';
 import type { CarefulSender } from './careful-sender.ts';
-import { CastTurns } from './cast-turns.ts';
+import { CastBudget } from './cast-budget.ts';
 import type { Desk } from './desk.ts';
 import type { Flight } from './flights.ts';
 import { classOf, deliveryIdOfLetter, type Letter } from './letter-queue.ts';
 import { Naps } from './naps.ts';
 import { Probes } from './probes.ts';
-import { Turns } from './turns.ts';
+import { SendScheduler } from './send-scheduler.ts';
 
 /** A request that has ended. */
 export interface Finished {
@@ -64,8 +64,8 @@ const UNSENT: Outcome = {
 /** Sends what waits at the desks: prepare → send, in fair turns, within the bounds of the process and those of each endpoint. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly turns: Turns;
-  readonly #casts = new CastTurns();
+  readonly scheduler: SendScheduler;
+  readonly #casts = new CastBudget();
   readonly #probes = new Probes();
   /** Desks that wait for their rate limit, or until casts may be made for them. */
   readonly #naps: Naps<Desk>;
@@ -77,20 +77,20 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.turns = new Turns(options.maxInFlight);
+    this.scheduler = new SendScheduler(options.maxInFlight);
     this.#naps = new Naps((desks) => {
-      for (const desk of desks) this.turns.add(desk);
+      for (const desk of desks) this.scheduler.add(desk);
       this.run();
     });
   }
 
   get inFlight(): number {
-    return this.turns.inFlight;
+    return this.scheduler.inFlight;
   }
 
   /** The desk has something to send. */
   offer(desk: Desk): void {
-    if (desk.waiting.length > 0 && !this.#naps.has(desk)) this.turns.add(desk);
+    if (desk.waiting.length > 0 && !this.#naps.has(desk)) this.scheduler.add(desk);
   }
 
   /** The same, after what kept it waiting may have changed. */
@@ -106,7 +106,7 @@ export class Dispatcher {
 
   /** Nothing waits at the desk any more. */
   withdraw(desk: Desk): void {
-    this.turns.delete(desk);
+    this.scheduler.delete(desk);
     this.#naps.delete(desk);
     this.#deferred.delete(desk);
     this.#unsure.delete(desk);
@@ -130,7 +130,7 @@ export class Dispatcher {
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {
-      for (let desk = this.turns.next(); desk !== undefined; desk = this.turns.next()) this.#serve(desk);
+      for (let desk = this.scheduler.next(); desk !== undefined; desk = this.scheduler.next()) this.#serve(desk);
     } finally {
       this.#isRunning = false;
     }
@@ -154,7 +154,7 @@ export class Dispatcher {
       this.#naps.add(desk, waitMs);
       return;
     }
-    const letter = desk.waiting.take(this.turns.mayBegin);
+    const letter = desk.waiting.take(this.scheduler.mayBegin);
     if (letter !== undefined) this.#sendOne(desk, letter, nowMs);
     else if (desk.waiting.length > 0) this.#deferred.add(desk);
   }
@@ -225,12 +225,12 @@ export class Dispatcher {
   }
 
   #began(desk: Desk, { kind, isProbe }: Flight): void {
-    this.turns.began(desk, kind);
+    this.scheduler.began(desk, kind);
     if (isProbe) this.#probes.began(desk.tenantNum);
   }
 
   #ended(desk: Desk, { kind, isProbe }: Flight): void {
-    this.turns.ended(desk, kind);
+    this.scheduler.ended(desk, kind);
     if (isProbe) this.#probes.ended(desk.tenantNum);
   }
 

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { Desk, UNKNOWN } from './desk.ts';
+import { Desk, VERSION_UNKNOWN } from './desk.ts';
 import { EndpointDisabler } from './endpoint-disabler.ts';
 
 let asked: { num: number; resets: number; answer: PromiseWithResolvers<boolean> }[];
@@ -33,7 +33,7 @@ test('of a crowd that a receiver tells that it is gone all wait for one statemen
   expect(asked).toHaveLength(1);
   asked[0]!.answer.resolve(false);
   expect(new Set(await Promise.all(crowd))).toEqual(new Set([false]));
-  expect(desk.version).toBe(UNKNOWN);
+  expect(desk.version).toBe(VERSION_UNKNOWN);
 });
 
 test('endpoints are disabled each by itself, and one that was reset meanwhile is asked about anew', () => {
@@ -54,7 +54,7 @@ test.each(['done', 'failed'])('what comes when the statement is %s is asked abou
   if (how === 'done') asked[0]!.answer.resolve(true);
   else asked[0]!.answer.reject(new Error('away'));
   expect(await first).toBe(true);
-  expect([failures.length, desk.version]).toEqual(how === 'done' ? [0, 5] : [1, UNKNOWN]);
+  expect([failures.length, desk.version]).toEqual(how === 'done' ? [0, 5] : [1, VERSION_UNKNOWN]);
   void disabler.disable(desk, 'gone');
   expect(asked).toHaveLength(2);
 });

@@ -1,5 +1,5 @@
 import type { AttemptIds } from '../observability/facts.ts';
-import { type Desk, UNKNOWN } from './desk.ts';
+import { type Desk, VERSION_UNKNOWN } from './desk.ts';
 
 export interface EndpointDisablerOptions {
   /** @returns false where it was changed meanwhile, so that the reason is none any more */
@@ -42,7 +42,7 @@ export class EndpointDisabler {
     const { disableEndpoint, onFailure } = this.#options;
     // Where it is still enabled for everyone else, it is so here too: the next answer of its receiver may disable it again.
     const goOn = () => {
-      desk.version = UNKNOWN;
+      desk.version = VERSION_UNKNOWN;
     };
     return disableEndpoint(desk.num, reason, desk.resets).then(
       (isDisabled) => {

@@ -5,7 +5,7 @@ import type { Desk } from './desk.ts';
 import type { Desks } from './desks.ts';
 import type { Lane } from './lane.ts';
 import type { RowInMemory } from './rows-in-memory.ts';
-import type { Places } from './turns.ts';
+import type { Places } from './send-scheduler.ts';
 
 export interface HandOverOptions {
   readonly desks: Pick<Desks, 'list' | 'memory' | 'crowding' | 'inMemory' | 'admit' | 'tableWrites'>;

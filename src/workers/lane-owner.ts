@@ -18,7 +18,7 @@ import { LaneReturn } from './lane-return.ts';
 import type { LaneStore } from './lane-store.ts';
 import { Lateness } from './lateness.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import { Pump } from './pump.ts';
+import { RoundPump } from './round-pump.ts';
 import { Settler } from './settler.ts';
 
 export interface LaneOwnerOptions {
@@ -82,7 +82,7 @@ export class LaneOwner {
   readonly #leases: LeaseKeeper;
   readonly #reader: LaneReader;
   readonly #return: LaneReturn;
-  readonly #pump: Pump;
+  readonly #pump: RoundPump;
   readonly #handOver: HandOver;
   readonly #lateness: Lateness;
   #timers: NodeJS.Timeout[] = [];
@@ -94,7 +94,7 @@ export class LaneOwner {
   constructor(options: LaneOwnerOptions) {
     const { store, onFailure } = options;
     this.#options = options;
-    this.#pump = new Pump({ round: () => this.#round(), onFailure: (error) => onFailure('lane round', error) });
+    this.#pump = new RoundPump({ round: () => this.#round(), onFailure: (error) => onFailure('lane round', error) });
     this.#sender = new CarefulSender(options);
     this.#desks = this.#createDesks();
     this.#lanes = new HeldLanes({

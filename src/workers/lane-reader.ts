@@ -1,5 +1,5 @@
 import type { DueDelivery } from '../store/mailbox.ts';
-import { type Desk, UNKNOWN } from './desk.ts';
+import { type Desk, VERSION_UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
@@ -96,8 +96,8 @@ export class LaneReader {
 
   /** Whether slots may be free now that parked backlogs waited for. */
   isRefillDue(now: number): boolean {
-    const { crowding, turns } = this.#desks;
-    return crowding.isOn && turns.finished !== this.#finishedBefore && now - this.#refilledAt >= CROWDED_REFILL_MS;
+    const { crowding, scheduler } = this.#desks;
+    return crowding.isOn && scheduler.finished !== this.#finishedBefore && now - this.#refilledAt >= CROWDED_REFILL_MS;
   }
 
   /** Whether it is time to look past a crowd. */
@@ -127,7 +127,7 @@ export class LaneReader {
     const ours = found.filter(({ lane }) => this.#lanes.has(lane));
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
     for (const desk of desks) desk.foundParked();
-    await this.#desks.loadTargets(desks.filter((desk) => desk.version === UNKNOWN));
+    await this.#desks.loadTargets(desks.filter((desk) => desk.version === VERSION_UNKNOWN));
     this.#stranded.start(ours, lanes);
   }
 
@@ -242,11 +242,11 @@ export class LaneReader {
   };
 
   async #refill(): Promise<void> {
-    const { list, memory, inMemory, crowding, turns } = this.#desks;
+    const { list, memory, inMemory, crowding, scheduler } = this.#desks;
     const now = performance.now();
     if (crowding.isOn && now - this.#refilledAt < CROWDED_REFILL_MS) return;
     this.#refilledAt = now;
-    this.#finishedBefore = turns.finished;
+    this.#finishedBefore = scheduler.finished;
     const isServed = ({ lane, tenantNum }: Desk) =>
       this.#lanes.get(lane)?.isDraining === false && memory.mayTake(tenantNum);
     const nowMs = this.#nowMs();
@@ -255,7 +255,7 @@ export class LaneReader {
       this.#owesRefill = this.#parked.isWanted(list, { isServed, nowMs });
       return;
     }
-    const { refills, isAll } = this.#parked.refillsOf(list, { isServed, places: crowding.places(), turns, nowMs });
+    const { refills, isAll } = this.#parked.refillsOf(list, { isServed, places: crowding.places(), scheduler, nowMs });
     this.#owesRefill = !isAll;
     if (refills.length === 0) return;
     const fetches = refills.map(({ fetch }) => fetch);

@@ -7,7 +7,7 @@ import type { Lane } from './lane.ts';
 const MANY_TENANTS = 5;
 
 export interface LatenessOptions {
-  readonly desks: Pick<Desks, 'list' | 'turns' | 'memory' | 'isPutOff'>;
+  readonly desks: Pick<Desks, 'list' | 'scheduler' | 'memory' | 'isPutOff'>;
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Postgres's clock. */
   readonly nowMs: () => number;
@@ -39,7 +39,7 @@ export class Lateness {
   /** To be called about once a second. An endpoint that is about to be served is seen so by chance, and not twice. */
   look(now: number): void {
     const { desks, nowMs } = this.#options;
-    const areShort = desks.turns.areShort(now);
+    const areShort = desks.scheduler.areShort(now);
     const isOverloaded =
       areShort || new Set([...this.#kept.keys()].map(({ tenantNum }) => tenantNum)).size >= MANY_TENANTS;
     const kept = new Map<Desk, Kept>();
@@ -75,8 +75,8 @@ export class Lateness {
 
   /** Where it has deliveries that have to wait for what others have; null where it has none. */
   #keptOf(desk: Desk, areShort: boolean): { readonly inMemory: boolean; readonly inTable: boolean } | null {
-    const { turns, memory } = this.#options.desks;
-    const kinds = CLASSES.filter((kind) => areShort || turns.hasSlotOf(desk.tenantNum, kind));
+    const { scheduler, memory } = this.#options.desks;
+    const kinds = CLASSES.filter((kind) => areShort || scheduler.hasSlotOf(desk.tenantNum, kind));
     const inMemory = kinds.some((kind) => desk.waiting.lengthOf(kind) > 0);
     const inTable = memory.mayTake(desk.tenantNum) && kinds.some(desk.lacks);
     return inMemory || inTable ? { inMemory, inTable } : null;

@@ -1,6 +1,6 @@
 import { deliveryIdOf } from '../domain/ids.ts';
 import { CLASSES, type DeliveryClass, type DueDelivery, type EventBody } from '../store/mailbox.ts';
-import { ClassTurns } from './class-turns.ts';
+import { WeightedClasses } from './weighted-classes.ts';
 
 /** A delivery in the lane's hands, with its event. */
 export interface Letter {
@@ -28,7 +28,7 @@ export function classOf({ isReplay, step }: Pick<DueDelivery, 'isReplay' | 'step
 /** What waits for one endpoint: a queue for each class, served in weighted turns. */
 export class LetterQueue {
   readonly #queues: Record<DeliveryClass, Letter[]> = { first: [], retry: [], replay: [] };
-  readonly #turns = new ClassTurns();
+  readonly #turns = new WeightedClasses();
   /** Of the call of `take` under way: one function for all of them, since each delivery has one. */
   #mayBegin: (kind: DeliveryClass) => boolean = () => false;
   readonly #has = (kind: DeliveryClass) => this.#queues[kind].length > 0 && this.#mayBegin(kind);

@@ -18,7 +18,7 @@ export interface BytePlaces {
 }
 
 /**
- * Rows and bytes that a tenant may have in memory for each that is free: a dynamic threshold, as the slots have (`turns.ts`). What is left
+ * Rows and bytes that a tenant may have in memory for each that is free: a dynamic threshold, as the slots have (`send-scheduler.ts`). What is left
  * is there for the others, however many endpoints one tenant has.
  */
 const TENANT_SHARE = 3;

@@ -5,7 +5,7 @@ import { CLASSES, type DeliveryClass, START } from '../store/mailbox.ts';
 import { Desk } from './desk.ts';
 import type { Letter } from './letter-queue.ts';
 import { ParkedBacklog, refilled } from './parked-backlog.ts';
-import { type Places, Turns } from './turns.ts';
+import { type Places, SendScheduler } from './send-scheduler.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
 
@@ -31,10 +31,10 @@ function takeOnce(): () => boolean {
   return () => left-- > 0;
 }
 
-const NO_TURNS = { of: () => ({ inFlight: 0, last: 0 }) };
+const IDLE_SCHEDULER = { of: () => ({ inFlight: 0, last: 0 }) };
 
 const refillsAt = (nowMs: number, desk: Desk, isServed = true) =>
-  backlog.refillsOf([desk], { isServed: () => isServed, places: null, turns: NO_TURNS, nowMs }).refills;
+  backlog.refillsOf([desk], { isServed: () => isServed, places: null, scheduler: IDLE_SCHEDULER, nowMs }).refills;
 
 const chosen = (desk: Desk, isServed = true) => [
   ...new Set(refillsAt(NOW, desk, isServed).map((refill) => refill.desk)),
@@ -105,7 +105,7 @@ function desksOf(...tenants: number[]): Desk[] {
 describe('where more endpoints have a backlog than are read at once', () => {
   /** Whose backlogs are read in one round. */
   function read(desks: readonly Desk[]): ReadonlySet<Desk> {
-    const options = { isServed: () => true, places: null, turns: NO_TURNS, nowMs: NOW };
+    const options = { isServed: () => true, places: null, scheduler: IDLE_SCHEDULER, nowMs: NOW };
     return new Set(backlog.refillsOf(desks, options).refills.map(({ desk }) => desk));
   }
 
@@ -155,7 +155,7 @@ describe('where only as many rows come as there are slots for', () => {
       return free > 0;
     };
     const of = (num: number) => ({ inFlight: turns[num]?.[0] ?? 0, last: turns[num]?.[1] ?? 0 });
-    const options = { isServed: () => true, places: { take }, turns: { of }, nowMs: NOW };
+    const options = { isServed: () => true, places: { take }, scheduler: { of }, nowMs: NOW };
     const { refills, isAll } = backlog.refillsOf(desks, options);
     return { rows: refills.map(({ fetch }) => [fetch.endpointNum, fetch.limit]), isAll };
   }
@@ -194,7 +194,7 @@ describe('where only as many rows come as there are slots for', () => {
   test('rows of each class are read in the turns in which they are sent, however few are read at once', () => {
     const desks = desksOf(1);
     const read = Array.from({ length: 12 }, () => {
-      const options = { isServed: () => true, places: { take: takeOnce() }, turns: NO_TURNS, nowMs: NOW };
+      const options = { isServed: () => true, places: { take: takeOnce() }, scheduler: IDLE_SCHEDULER, nowMs: NOW };
       return backlog.refillsOf(desks, options).refills.map(({ fetch }) => fetch.kind);
     }).flat();
     const count = (kind: string) => read.filter((each) => each === kind).length;
@@ -206,7 +206,12 @@ describe('where only as many rows come as there are slots for', () => {
     Array.from({ length: times }, () => {
       let left = 1;
       const take = (_num: number, kind?: string) => mayBegin(kind) && left-- > 0;
-      return backlog.refillsOf([desk], { isServed: () => true, places: { take }, turns: NO_TURNS, nowMs: NOW }).refills;
+      return backlog.refillsOf([desk], {
+        isServed: () => true,
+        places: { take },
+        scheduler: IDLE_SCHEDULER,
+        nowMs: NOW,
+      }).refills;
     }).map((refills) => refills.map(({ fetch }) => fetch.kind));
 
   test('a parked class that may not begin leaves its turn to the others, and no slot is given to it in vain', () => {
@@ -227,11 +232,11 @@ describe('where only as many rows come as there are slots for', () => {
   });
 
   /** Of 100 slots 50 are taken by replays of other tenants, so that no replay may begin, and five by the desks' own tenant, so that it does not come first. */
-  function crowdedTurns(): Turns {
-    const turns = new Turns(100);
-    for (const desk of desksOf(...Array.from({ length: 50 }, (_, i) => 100 + i))) turns.began(desk, 'replay');
-    for (const desk of desksOf(1, 1, 1, 1, 1)) turns.began(desk, 'first');
-    return turns;
+  function crowdedScheduler(): SendScheduler {
+    const scheduler = new SendScheduler(100);
+    for (const desk of desksOf(...Array.from({ length: 50 }, (_, i) => 100 + i))) scheduler.began(desk, 'replay');
+    for (const desk of desksOf(1, 1, 1, 1, 1)) scheduler.began(desk, 'first');
+    return scheduler;
   }
 
   /** Desks of that tenant, each with rows of one class. */
@@ -241,17 +246,17 @@ describe('where only as many rows come as there are slots for', () => {
       return desk;
     });
 
-  const readOf = (desks: readonly Desk[], turns: Turns, places = turns.places()) =>
+  const readOf = (desks: readonly Desk[], scheduler: SendScheduler, places = scheduler.places()) =>
     backlog
-      .refillsOf(desks, { isServed: () => true, places, turns, nowMs: NOW })
+      .refillsOf(desks, { isServed: () => true, places, scheduler, nowMs: NOW })
       .refills.map(({ fetch }) => fetch.endpointNum);
 
   test('an endpoint whose parked replays may not begin keeps out no other endpoint of its tenant', () => {
-    const turns = crowdedTurns();
-    expect(turns.places().take(1, 'replay')).toBe(false);
+    const scheduler = crowdedScheduler();
+    expect(scheduler.places().take(1, 'replay')).toBe(false);
     const desks = desksWith('replay', 'first', 'first');
-    expect(readOf(desks, turns)).toEqual([2, 3]);
-    expect(readOf(desks, turns)).toEqual([2, 3]);
+    expect(readOf(desks, scheduler)).toEqual([2, 3]);
+    expect(readOf(desks, scheduler)).toEqual([2, 3]);
   });
 
   test('an endpoint that takes few keeps from no other one of its tenant what that takes', () => {
@@ -265,8 +270,8 @@ describe('where only as many rows come as there are slots for', () => {
 
   test('however many endpoints have what may not begin, no more is asked for than once by class, and the turn of their tenant is not lost', () => {
     const desks = desksWith(...Array<DeliveryClass>(3_000).fill('replay'), 'first');
-    const turns = crowdedTurns();
-    const places = turns.places();
+    const scheduler = crowdedScheduler();
+    const places = scheduler.places();
     const asked: string[] = [];
     const take: Places['take'] = (num, kind) => {
       const isTaken = places.take(num, kind);
@@ -276,7 +281,7 @@ describe('where only as many rows come as there are slots for', () => {
     const [other] = desksOf(2);
     other!.parked.replay.hasRows = other!.parked.retry.hasRows = false;
     let left = 2;
-    expect(readOf([...desks, other!], turns, { take: (...of) => take(...of) && left-- > 0 })).toEqual([1, 3_001]);
+    expect(readOf([...desks, other!], scheduler, { take: (...of) => take(...of) && left-- > 0 })).toEqual([1, 3_001]);
     expect(asked).toEqual(['1 replay']);
   });
 

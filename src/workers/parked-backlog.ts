@@ -2,7 +2,7 @@ import { CLASSES, type DeliveryClass, type DueDelivery, START } from '../store/m
 import type { ParkedFetch } from '../store/parked-rows.ts';
 import type { Desk } from './desk.ts';
 import { classOf } from './letter-queue.ts';
-import type { Places, Turns } from './turns.ts';
+import type { Places, SendScheduler } from './send-scheduler.ts';
 
 /** Endpoints whose backlog is read in one statement. */
 const DESKS_PER_ROUND = 64;
@@ -14,7 +14,7 @@ export interface RefillOptions {
   readonly isServed: (desk: Desk) => boolean;
   /** Where rows come only as slots are free for them; null otherwise. */
   readonly places: Places | null;
-  readonly turns: Pick<Turns, 'of'>;
+  readonly scheduler: Pick<SendScheduler, 'of'>;
   /** Postgres's clock. */
   readonly nowMs: number;
 }
@@ -147,14 +147,14 @@ function byTurn(a: Desk, b: Desk): number {
  * As many rows as there are slots for: one for each tenant in turn, and within a tenant one for each desk in turn. However many endpoints others have, a tenant
  * that has nothing under way does not wait for the turns of all of them. What waits for a deleted endpoint is only cancelled, and needs no slot.
  */
-function dealOut(wanting: readonly Desk[], places: Places, { turns, nowMs }: RefillOptions): Map<Desk, Deal> {
+function dealOut(wanting: readonly Desk[], places: Places, { scheduler, nowMs }: RefillOptions): Map<Desk, Deal> {
   const deals = new Map<Desk, Deal>();
   let round = [...Map.groupBy(wanting, (desk) => desk.tenantNum)]
     .map(([num, desks]) => ({
       queue: desks.sort(byTurn),
       at: 0,
       slots: new Slots(places, num),
-      turn: turns.of(num),
+      turn: scheduler.of(num),
     }))
     .sort((a, b) => a.turn.inFlight - b.turn.inFlight || a.turn.last - b.turn.last);
   while (round.length > 0) round = round.filter((tenant) => dealToNext(tenant, deals, nowMs));
@@ -205,7 +205,7 @@ class Slots {
 
 /** Where slots are few, each class gets some of them in time. One that may not begin leaves its turn to the others. @returns whether there is a slot for any of them */
 function dealOne(desk: Desk, deal: Deal, slots: Slots): boolean {
-  const kind = desk.parkedTurns.next((each) => desk.lacks(each) && (desk.isDeleted || slots.take(each)));
+  const kind = desk.parkedClasses.next((each) => desk.lacks(each) && (desk.isDeleted || slots.take(each)));
   if (kind === undefined) return false;
   deal.rows++;
   deal.limits.set(kind, (deal.limits.get(kind) ?? 0) + 1);

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
-import { CastTurns } from './cast-turns.ts';
+import { CastBudget } from './cast-budget.ts';
 
 const COSTLY = 300_000;
 
 function setUp() {
   let now = 0;
-  const turns = new CastTurns(() => now);
+  const budget = new CastBudget(() => now);
   const spend = (tenantNum: number, cost: number) => {
-    const wait = turns.waitMs(tenantNum);
-    if (wait === 0) turns.paid(tenantNum, cost);
+    const wait = budget.waitMs(tenantNum);
+    if (wait === 0) budget.paid(tenantNum, cost);
     return wait === 0;
   };
-  return { turns, spend, pass: (ms: number) => (now += ms) };
+  return { budget, spend, pass: (ms: number) => (now += ms) };
 }
 
 test('within a second no tenant has more than its part, and all together no more than theirs, however many casts they want', () => {
@@ -30,11 +30,11 @@ test('within a second no tenant has more than its part, and all together no more
 });
 
 test('after a costly cast the event loop is left to others before the next one, whoever wants it', () => {
-  const { spend, turns } = setUp();
+  const { spend, budget } = setUp();
   expect([1, 1, 2, 3].map((tenantNum) => spend(tenantNum, COSTLY))).toEqual([true, false, false, false]);
   // Its own waits longer than those of others.
-  expect(turns.waitMs(1)).toBeGreaterThan(turns.waitMs(2));
-  expect(turns.waitMs(2)).toBeGreaterThan(0);
+  expect(budget.waitMs(1)).toBeGreaterThan(budget.waitMs(2));
+  expect(budget.waitMs(2)).toBeGreaterThan(0);
 });
 
 test('casts of ordinary events wait for nothing', () => {
@@ -43,7 +43,7 @@ test('casts of ordinary events wait for nothing', () => {
 });
 
 test('whose casts were short does not wait for what others owe, as long as they are', () => {
-  const { turns, spend, pass } = setUp();
+  const { budget, spend, pass } = setUp();
   // Of the first cast of a tenant nobody knows what it will cost.
   expect([spend(2, COSTLY), spend(1, 300)]).toEqual([true, false]);
   pass(30);
@@ -52,7 +52,7 @@ test('whose casts were short does not wait for what others owe, as long as they 
     spend(2 + (ms % 3), COSTLY);
     for (let i = 0; i < 10; i++) expect(spend(1, 300)).toBe(true);
   }
-  turns.paid(1, COSTLY);
+  budget.paid(1, COSTLY);
   pass(50);
   spend(2, COSTLY);
   expect(spend(1, 300)).toBe(false);

@@ -79,7 +79,7 @@ test('backlogs of deleted endpoints, which are done with as they are read, do no
 
 test('no turn of a parked backlog is spent while memory has no room to read it', async () => {
   const [waiting, live] = [200, 50];
-  const turns = vi.spyOn(ParkedBacklog.prototype, 'refillsOf');
+  const reads = vi.spyOn(ParkedBacklog.prototype, 'refillsOf');
   const fate = ({ endpointNum }: { endpointNum: number }) => ({
     outcome: answered(200),
     afterMs: endpointNum <= waiting ? 50 : 20,
@@ -98,7 +98,7 @@ test('no turn of a parked backlog is spent while memory has no room to read it',
     rig.wake(0);
     await rig.time.pass(20);
   }
-  const dealt = turns.mock.results.filter(({ value }) => value.refills.length > 0);
+  const dealt = reads.mock.results.filter(({ value }) => value.refills.length > 0);
   // The last one may be on its way.
   expect(dealt.length - rig.model.refills.length).toBeLessThanOrEqual(1);
   expect(rig.model.refills.length).toBeGreaterThan(10);

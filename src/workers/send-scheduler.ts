@@ -14,24 +14,24 @@ const SHARES = { tenant: 3, retry: 2, replay: 1 } as const;
  * more than its share, and together they would take the last slot all the same.
  */
 const RESERVE_SHARE = 1 / 16;
-/** For how long slots count as short after they were, in ms: each that ends makes room for a moment. */
+/** For how long slots count as short after they were last short, in ms: each request that ends makes room for a moment. */
 const SHORT_MS = 1_000;
 /** Where requests take less than this on average, in ms, all slots are given out: the next one is free in a moment. */
 const FAST_MS = 100;
 
-/** Counts out what is free to rows that are about to come into memory. */
+/** Deals the free slots to rows that are about to come into memory. */
 export interface Places {
   /** @returns whether one more of this tenant, and class where that is known, could be sent as things are now; then its slot is counted as taken */
   take(tenantNum: number, kind?: DeliveryClass): boolean;
 }
 
-/** What a tenant has in these turns. */
-export interface TenantTurns {
-  /** Those that may have something to send, in the order of their turns. */
+/** The desks of one tenant that wait for their turn, and its requests under way. */
+export interface TenantQueue {
+  /** Desks that may have something to send, in the order of their turns. */
   readonly desks: Desk[];
   /** Requests under way. */
   inFlight: number;
-  /** The number of the last one, as all of them are counted; 0 without any. */
+  /** The number of its last request, where all requests of the process are counted; 0 without any. */
   last: number;
 }
 
@@ -39,12 +39,12 @@ export interface TenantTurns {
  * Who sends next: tenants in turn, and the desks of one tenant in turn, within a share of the process's slots for each tenant, for retries
  * and for replays. A tenant whose receivers are all slow cannot take every slot, because each one that it takes makes its share smaller.
  */
-export class Turns {
+export class SendScheduler {
   readonly #slots: number;
   readonly #reserve: Reserve;
   /** Tenants whose desks may have something to send, in the order of their turns. */
-  readonly #ready: TenantTurns[] = [];
-  readonly #tenants = new KeptMap<TenantTurns>(
+  readonly #ready: TenantQueue[] = [];
+  readonly #tenants = new KeptMap<TenantQueue>(
     () => ({ desks: [], inFlight: 0, last: 0 }),
     ({ desks, inFlight }) => desks.length === 0 && inFlight === 0,
   );
@@ -52,8 +52,8 @@ export class Turns {
   #inFlight = 0;
   /** Tenants that have requests under way. */
   #busy = 0;
-  /** Of whom `next` returned a desk last. */
-  #served: TenantTurns | null = null;
+  /** The tenant of the desk that `next` returned last. */
+  #served: TenantQueue | null = null;
   #begun = 0;
   #keepsReserve = true;
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -73,16 +73,16 @@ export class Turns {
   }
 
   add(desk: Desk): void {
-    if (desk.turns !== null) return;
+    if (desk.queuedIn !== null) return;
     const tenant = this.#tenants.of(desk.tenantNum);
-    desk.turns = tenant;
+    desk.queuedIn = tenant;
     if (tenant.desks.push(desk) === 1) this.#ready.push(tenant);
   }
 
   delete(desk: Desk): void {
-    const tenant = desk.turns;
+    const tenant = desk.queuedIn;
     if (tenant === null) return;
-    desk.turns = null;
+    desk.queuedIn = null;
     tenant.desks.splice(tenant.desks.indexOf(desk), 1);
     if (tenant.desks.length === 0) this.#ready.splice(this.#ready.indexOf(tenant), 1);
   }
@@ -94,7 +94,7 @@ export class Turns {
       const tenant = this.#ready[i]!;
       if (!this.#hasSlot(tenant)) continue;
       const desk = tenant.desks.shift()!;
-      desk.turns = null;
+      desk.queuedIn = null;
       this.#served = tenant;
       if (i === 0) this.#ready.shift();
       else this.#ready.splice(i, 1);
@@ -113,7 +113,7 @@ export class Turns {
     return false;
   }
 
-  #hasSlot({ inFlight }: TenantTurns): boolean {
+  #hasSlot({ inFlight }: TenantQueue): boolean {
     return this.#mayHaveMore(inFlight, this.#free);
   }
 
@@ -126,7 +126,7 @@ export class Turns {
     return this.#comesFirst(inFlight, free);
   }
 
-  /** Whether a tenant has so few requests under way that it may have of the reserve. */
+  /** Whether a tenant has so few requests under way that it may take from the reserve. */
   #comesFirst(inFlight: number, free: number): boolean {
     return this.#reserve.isFor(inFlight, free, this.#busy);
   }
@@ -153,7 +153,7 @@ export class Turns {
     return this.#hasSlot(tenant) && this.#mayBegin(kind, tenant);
   }
 
-  /** What is free now, beside what the desks that wait for their turn will take. */
+  /** The slots that are free now, less those that the desks waiting for their turn will take. */
   places(): Places {
     const taken = new Map<number, number>();
     const ofClass = { first: 0, retry: 0, replay: 0 };
@@ -173,7 +173,7 @@ export class Turns {
     };
   }
 
-  /** How many of the rows that wait for a tenant's turn find a slot: none where it has its share, so that they keep none from others. */
+  /** How many of the rows that wait for a tenant's turn will find a slot. None if the tenant has its share: its rows then keep no slot from others. */
   #takenBy(inFlight: number, waiting: number, free: number): number {
     let taken = 0;
     while (taken < waiting && this.#mayHaveMore(inFlight + taken, free - taken)) taken++;
@@ -181,22 +181,22 @@ export class Turns {
   }
 
   /** What a tenant has under way, and when it had its last turn. */
-  of(tenantNum: number): Pick<Readonly<TenantTurns>, 'inFlight' | 'last'> {
+  of(tenantNum: number): Pick<Readonly<TenantQueue>, 'inFlight' | 'last'> {
     return this.#tenants.of(tenantNum);
   }
 
-  /** Whether one of this class may begin now, of the desk that `next` returned last. */
+  /** Whether a request of this class may begin now for the desk that `next` returned last. */
   mayBegin = (kind: DeliveryClass): boolean => {
     return this.#mayBegin(kind, this.#served);
   };
 
-  #mayBegin(kind: DeliveryClass, tenant: TenantTurns | null): boolean {
+  #mayBegin(kind: DeliveryClass, tenant: TenantQueue | null): boolean {
     return this.#mayBeginOf(kind, tenant?.inFlight ?? Number.POSITIVE_INFINITY, this.#free, 0);
   }
 
   /**
-   * Who comes first does not wait for the retries of others, as long as half of the reserve is left for first attempts.
-   * @param more of this class that are about to begin
+   * A tenant with few requests under way does not wait for the retries of others, as long as half of the reserve is left for first attempts.
+   * @param more requests of this class that are about to begin
    */
   #mayBeginOf(kind: DeliveryClass, inFlight: number, free: number, more: number): boolean {
     if (kind === 'first' || this.#ofClass[kind] + more < SHARES[kind] * free) return true;

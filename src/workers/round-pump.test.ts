@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Pump } from './pump.ts';
+import { RoundPump } from './round-pump.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => void vi.useRealTimers());
 
 test('a round that gets on does not stand still for what was before', async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const pump = new Pump({ round: () => promise, onFailure: () => {} });
+  const pump = new RoundPump({ round: () => promise, onFailure: () => {} });
   pump.kick();
   vi.advanceTimersByTime(10_000);
   expect(pump.stalledMs).toBe(10_000);

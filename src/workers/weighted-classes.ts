@@ -2,7 +2,7 @@ import { CLASSES, type DeliveryClass } from '../store/mailbox.ts';
 
 /**
  * Whose turn it is, of twelve: eight first attempts, three retries, one replay. A class with nothing to send leaves its turn to the
- * others, so that none is ever pushed out by another and none waits for nothing.
+ * others, so that no class is ever pushed out by another, and none waits for an idle one.
  */
 const TURNS: readonly DeliveryClass[] = [
   'first',
@@ -19,14 +19,14 @@ const TURNS: readonly DeliveryClass[] = [
   'first',
 ];
 
-/** Deals what one endpoint may take out to the classes of its deliveries. */
-export class ClassTurns {
+/** Divides what one endpoint may take among the classes of its deliveries. */
+export class WeightedClasses {
   #turn = 0;
   #givenBack: DeliveryClass | null = null;
 
   /**
-   * The class whose turn it is, of those that have something; undefined when none has: then it is still whose turn it was.
-   * @param has is asked of one class after the other, until it says yes
+   * The class whose turn it is, among those that have something to send; undefined when none has, and then no turn is spent.
+   * @param has asked of one class after the other, until it says yes
    */
   next(has: (kind: DeliveryClass) => boolean): DeliveryClass | undefined {
     const again = this.#givenBack;
@@ -40,7 +40,7 @@ export class ClassTurns {
     return kind;
   }
 
-  /** The class whose turn it was could make no use of it yet: it is next, as soon as it can. */
+  /** This class could make no use of its turn yet: it is next, as soon as it can. */
   giveBack(kind: DeliveryClass): void {
     this.#givenBack = kind;
   }

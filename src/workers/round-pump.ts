@@ -1,20 +1,20 @@
 const PAUSE_AFTER_FAILURE_MS = 200;
 
-export interface PumpOptions {
+export interface RoundPumpOptions {
   readonly round: () => Promise<void>;
   readonly onFailure: (error: unknown) => void;
 }
 
 /** Runs rounds of work one at a time, for as long as somebody asks for another; one that fails is tried again after a pause. */
-export class Pump {
-  readonly #options: PumpOptions;
+export class RoundPump {
+  readonly #options: RoundPumpOptions;
   #isKicked = false;
   #isStopped = false;
   #roundAt = performance.now();
   /** Whether a round is under way. */
   isRunning = false;
 
-  constructor(options: PumpOptions) {
+  constructor(options: RoundPumpOptions) {
     this.#options = options;
   }
 
