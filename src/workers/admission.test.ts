@@ -37,8 +37,8 @@ beforeEach(() => {
       get hasBytes() {
         return hasBytes;
       },
-      mayTake: () => true,
-      ofEndpoint: () => 10,
+      tenantMayHaveMore: () => true,
+      rowsPerEndpoint: () => 10,
     } as unknown as AdmissionOptions['memory'],
     crowding: {
       places: () => {

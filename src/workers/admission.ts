@@ -36,7 +36,9 @@ export class Admission {
   /** Returns rows to the table that have no place here, however large their bodies are: nobody need read those. @returns the others */
   turnAway(rows: readonly DueDelivery[]): readonly DueDelivery[] {
     const { list, inMemory, memory, crowding, nowMs } = this.#options;
-    const full = new Set([...new Set(rows.map((row) => row.tenantNum))].filter((num) => !memory.mayTake(num)));
+    const full = new Set(
+      [...new Set(rows.map((row) => row.tenantNum))].filter((num) => !memory.tenantMayHaveMore(num)),
+    );
     const places = crowding.places();
     if (full.size === 0 && places === null) return rows;
     const mayCome = places === null ? () => true : doorman(places, memory.hasBytes, nowMs());
@@ -82,7 +84,7 @@ export class Admission {
       this.#skip(letter, skip, desk);
       return;
     }
-    const mayWait = memory.mayTake(due.tenantNum) && !this.#isFull(desk, classOf(due));
+    const mayWait = memory.tenantMayHaveMore(due.tenantNum) && !this.#isFull(desk, classOf(due));
     if (mayWait && desk.isOpen(nowMs())) this.#queue(letter, lane, desk);
     else this.#returnToTable(desk, due);
   }
@@ -133,7 +135,7 @@ export class Admission {
   }
 
   #isFull(desk: Desk, kind: DeliveryClass): boolean {
-    const share = this.#options.memory.ofEndpoint(desk.appetite, this.#busyDesks);
+    const share = this.#options.memory.rowsPerEndpoint(desk.maxUsefulInFlight, this.#busyDesks);
     return desk.waiting.lengthOf(kind) + desk.lines.waiting >= (kind === 'first' ? share : share / 2);
   }
 }
@@ -144,7 +146,7 @@ function doorman(places: Places, hasBytes: boolean, nowMs: number): (desk: Desk,
   return (desk, row) => {
     if (desk.isDeleted) return hasBytes;
     const before = letIn.get(desk) ?? 0;
-    const takesMore = desk.places(nowMs) > before;
+    const takesMore = desk.freeSendSlots(nowMs) > before;
     const isBehind = row.order !== null && (row.order.behindSeq !== null || row.order.isPaused);
     if (isBehind || !(desk.isUnknown || takesMore) || !places.take(row.tenantNum, classOf(row))) return false;
     letIn.set(desk, before + 1);

@@ -20,11 +20,11 @@ export interface CarefulSenderOptions {
  * Makes the request of a delivery that was noted just now, or that is to go without being noted; null where none is to be made, and its giver has seen to that: then no
  * outcome is reported.
  */
-type Make = (isNoted: boolean) => PreparedRequest | null;
+type MakeRequest = (isNoted: boolean) => PreparedRequest | null;
 
 /** A delivery of a careful lane, from its coming to the end of its trial. */
 interface Trial extends Suspect, TriedDelivery {
-  readonly make: Make;
+  readonly make: MakeRequest;
   readonly onOutcome: (outcome: Outcome) => void;
   /** Once it has gone. */
   sent: Abandonable | null;
@@ -94,7 +94,7 @@ export class CarefulSender implements Sender {
   /** The same for a delivery of a careful lane, whose request is made once it is noted. */
   tryOut(
     { eventUuid, endpointNum, lane, attempt }: TriedDelivery,
-    make: Make,
+    make: MakeRequest,
     onOutcome: (outcome: Outcome) => void,
   ): Abandonable {
     const delivery = { eventUuid, endpointNum, lane, attempt };

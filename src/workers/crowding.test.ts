@@ -3,7 +3,7 @@ import { Crowding } from './crowding.ts';
 import type { SendScheduler } from './send-scheduler.ts';
 
 let now: number;
-let hasRoom: boolean;
+let hasRowsFree: boolean;
 let areBytesShort: boolean;
 let bytesLeft: number;
 let waiting: number;
@@ -16,7 +16,7 @@ let crowding: Crowding;
 
 beforeEach(() => {
   now = 1_000;
-  hasRoom = false;
+  hasRowsFree = false;
   areBytesShort = false;
   bytesLeft = Number.POSITIVE_INFINITY;
   waiting = 100;
@@ -29,8 +29,8 @@ beforeEach(() => {
       },
     },
     memory: {
-      get hasRoom() {
-        return hasRoom;
+      get hasRowsFree() {
+        return hasRowsFree;
       },
       get areBytesShort() {
         return areBytesShort;
@@ -66,9 +66,9 @@ test.each([
     () => {
       for (let i = 0; i < 50; i++) {
         pass(200, 0);
-        hasRoom = true;
+        hasRowsFree = true;
         pass(10, 0);
-        hasRoom = false;
+        hasRowsFree = false;
       }
     },
   ],
@@ -94,7 +94,7 @@ test('how fast requests end is asked of the last quarter of a second, not of all
 
 test('it stays on for five seconds, though memory is not short any more', () => {
   pass(270, 0);
-  hasRoom = true;
+  hasRowsFree = true;
   pass(4_980, 0);
   expect(crowding.isOn).toBe(true);
   pass(30, 0);
@@ -109,7 +109,7 @@ test.each([
   scheduler.inFlight = 20;
   scheduler.places.mockReturnValue({ take: () => !isRefused });
   pass(270, 0);
-  hasRoom = true;
+  hasRowsFree = true;
   for (let i = 0; i < 600; i++) {
     pass(10, endedPerS);
     crowding.places()?.take(1);
@@ -122,7 +122,7 @@ test.each([
   ['it is not on where bytes are short and requests end fast enough', 101, false],
 ])('%s', (_what, endedPerS, isOn) => {
   Object.assign(scheduler, { inFlight: 100 });
-  [hasRoom, areBytesShort, waiting] = [true, true, 0];
+  [hasRowsFree, areBytesShort, waiting] = [true, true, 0];
   pass(10_000, endedPerS);
   expect(crowding.isOn).toBe(isOn);
 });

@@ -4,7 +4,7 @@ import type { Places, SendScheduler } from './send-scheduler.ts';
 
 export interface CrowdingOptions {
   readonly list: Pick<DeskList, 'waiting'>;
-  readonly memory: Pick<MemoryShares, 'hasRoom' | 'areBytesShort' | 'bytePlaces'>;
+  readonly memory: Pick<MemoryShares, 'hasRowsFree' | 'areBytesShort' | 'bytePlaces'>;
   readonly scheduler: Pick<SendScheduler, 'inFlight' | 'finished' | 'places'>;
 }
 
@@ -42,7 +42,7 @@ export class Crowding {
     const stoodStill = now - this.#lookedAt > STILL_MS;
     this.#lookedAt = now;
     const { memory } = this.#options;
-    if (!this.isOn && memory.hasRoom && !memory.areBytesShort) this.#since = null;
+    if (!this.isOn && memory.hasRowsFree && !memory.areBytesShort) this.#since = null;
     else if (this.#since === null || stoodStill) this.#restart(now);
     else if (now - this.#since >= WINDOW_MS) {
       if (this.#isStuck(now - this.#since)) this.#until = now + HOLD_MS;

@@ -13,7 +13,7 @@ export interface DeskClearerOptions {
   readonly tableWrites: PendingTableWrites;
   readonly dispatcher: Pick<Dispatcher, 'offer' | 'withdraw'>;
   /** There is something to park or pull. */
-  readonly onChange: () => void;
+  readonly requestRound: () => void;
 }
 
 /** What waited at a desk: what could have gone next, and what stood behind others of its key. */
@@ -32,7 +32,7 @@ export class DeskClearer {
 
   /** Puts what waits at a desk back into the table. */
   shelve(desk: Desk): void {
-    const { tableWrites, onChange } = this.#options;
+    const { tableWrites, requestRound } = this.#options;
     const { next, behind } = this.clear(desk);
     tableWrites.park(next.map(({ due }) => due));
     tableWrites.setBehind(behind.map(({ due }) => due));
@@ -40,7 +40,7 @@ export class DeskClearer {
     for (const { due } of next)
       if (due.order !== null && due.order.behindSeq !== null) tableWrites.ask(desk.num, due.order.key);
     desk.markParked();
-    onChange();
+    requestRound();
   }
 
   /** Lets go of what waits at a desk. */
@@ -68,7 +68,7 @@ export class DeskClearer {
 
   /** What follows for those of a key when one of them has ended or left. */
   follow(desk: Desk, { key }: OrderPlace, { freed, behind, asksTable }: Aftermath): void {
-    const { nowMs, tableWrites, dispatcher, onChange } = this.#options;
+    const { nowMs, tableWrites, dispatcher, requestRound } = this.#options;
     this.forget(behind);
     tableWrites.setBehind(behind.map(({ due }) => due));
     if (freed !== null) {
@@ -77,6 +77,6 @@ export class DeskClearer {
       else this.shelve(desk);
     }
     if (asksTable) tableWrites.ask(desk.num, key);
-    if (asksTable || behind.length > 0) onChange();
+    if (asksTable || behind.length > 0) requestRound();
   }
 }

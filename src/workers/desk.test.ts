@@ -95,7 +95,11 @@ test('more of one class is wanted while letters of another wait, though these ta
   desk.markParked('first');
   expect(desk.wantsParked(NOW)).toBe(false);
   desk.waiting.push({ due: { isReplay: true, step: 0 } } as Letter);
-  expect([desk.wantsParked(NOW), desk.lacks('first'), desk.lacks('replay')]).toEqual([true, true, false]);
+  expect([desk.wantsParked(NOW), desk.hasOnlyParked('first'), desk.hasOnlyParked('replay')]).toEqual([
+    true,
+    true,
+    false,
+  ]);
 });
 
 test('a backlog that is found in the table is looked through in all classes, from the start: rows may have become another class’s', () => {

@@ -132,7 +132,7 @@ export class Desk {
   }
 
   /** Whether rows of a class are parked, and none waits here. */
-  lacks = (kind: DeliveryClass): boolean => this.parked[kind].hasRows && this.waiting.lengthOf(kind) === 0;
+  hasOnlyParked = (kind: DeliveryClass): boolean => this.parked[kind].hasRows && this.waiting.lengthOf(kind) === 0;
 
   /** Whether its deliveries may be sent now. Those of a deleted endpoint are not sent either: they are cancelled on sight. */
   isOpen(nowMs: number): boolean {
@@ -165,7 +165,7 @@ export class Desk {
   }
 
   /** Requests that it takes at once, or within a second where its rate allows fewer. */
-  get appetite(): number {
+  get maxUsefulInFlight(): number {
     if (this.target === null) return 0;
     const { maxInFlight, rateLimit } = this.target;
     if (rateLimit === null) return maxInFlight;
@@ -177,7 +177,7 @@ export class Desk {
    * others, and be parked again. What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
    */
   wantsParked(nowMs: number): boolean {
-    if (!CLASSES.some(this.lacks)) return false;
+    if (!CLASSES.some(this.hasOnlyParked)) return false;
     if (this.isDeleted) return true;
     if (!this.isOpen(nowMs)) return false;
     // What waits here takes each place as soon as it is free: another class would never find one to be read for.
@@ -190,9 +190,9 @@ export class Desk {
   }
 
   /** Rows that could be sent now or within a second, besides those that wait here. */
-  places(nowMs: number): number {
+  freeSendSlots(nowMs: number): number {
     if (!this.isOpen(nowMs) || !this.takesSoon(nowMs)) return 0;
-    return Math.min(this.gate!.allowance(nowMs) - this.inFlight, this.appetite) - this.waiting.length;
+    return Math.min(this.gate!.allowance(nowMs) - this.inFlight, this.maxUsefulInFlight) - this.waiting.length;
   }
 
   /** Whether a request could begin now, or in a moment. */

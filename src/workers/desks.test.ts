@@ -67,7 +67,7 @@ beforeEach(() => {
     onGateNews: () => {},
     egress: new EgressWatch(),
     onEgressChange: () => {},
-    onChange: () => void lookAgain().catch(() => {}),
+    requestRound: () => void lookAgain().catch(() => {}),
     onFailure: () => {},
   });
 });
@@ -173,42 +173,46 @@ test('memory is short at three quarters of the rows, or at the bytes allowed, wh
   for (const num of [1, 2]) model.addEndpoint(num, 0, 20);
   answerAfterMs = 1_000;
   await admit([...rows(1, 6), ...rows(2, 6)]);
-  expect([desks.memory.room, desks.memory.hasRoom]).toEqual([4, true]);
+  expect([desks.memory.freeRows, desks.memory.hasRowsFree]).toEqual([4, true]);
   await admit(rows(1, 1, 2));
-  expect([desks.memory.room, desks.memory.hasRoom]).toEqual([3, false]);
+  expect([desks.memory.freeRows, desks.memory.hasRowsFree]).toEqual([3, false]);
   await time.pass(3_000);
-  expect([desks.memory.room, desks.memory.hasRoom]).toEqual([16, true]);
+  expect([desks.memory.freeRows, desks.memory.hasRowsFree]).toEqual([16, true]);
   body = { ...body, body: Buffer.alloc(600) };
   await admit(rows(1, 2));
-  expect(desks.memory.hasRoom).toBe(false);
+  expect(desks.memory.hasRowsFree).toBe(false);
   await time.pass(3_000);
-  expect(desks.memory.hasRoom).toBe(true);
+  expect(desks.memory.hasRowsFree).toBe(true);
 });
 
 test('a process that is busy waits for its pause from one fetch to the next; memory is not short for that', async () => {
   // Few rows fit here: the pause is as much shorter.
   pauseMs = 25 * (1_024 / MAX_IN_FLIGHT);
-  expect(desks.memory.mayFetch).toBe(true);
+  expect(desks.memory.isFetchDue).toBe(true);
   desks.memory.noteFetch(performance.now());
-  expect([desks.memory.mayFetch, desks.memory.hasRoom]).toEqual([false, true]);
+  expect([desks.memory.isFetchDue, desks.memory.hasRowsFree]).toEqual([false, true]);
   await time.pass(24);
-  expect(desks.memory.mayFetch).toBe(false);
+  expect(desks.memory.isFetchDue).toBe(false);
   await time.pass(1);
-  expect(desks.memory.mayFetch).toBe(true);
+  expect(desks.memory.isFetchDue).toBe(true);
 });
 
 test('a tenant has three quarters of the rows and of the bytes at most, so that the next one always finds place', async () => {
   for (const num of [1, 2, 3]) model.addEndpoint(num, 0, 20);
   answerAfterMs = 1_000;
   await admit([...rows(1, 8), ...rows(2, 8)]);
-  expect([desks.memory.room, desks.tableWrites.takeParked(desks.isInMemory).length]).toEqual([4, 4]);
-  expect([desks.memory.mayTake(1), desks.memory.mayTake(2)]).toEqual([false, true]);
+  expect([desks.memory.freeRows, desks.tableWrites.takeParked(desks.isInMemory).length]).toEqual([4, 4]);
+  expect([desks.memory.tenantMayHaveMore(1), desks.memory.tenantMayHaveMore(2)]).toEqual([false, true]);
   await admit(rows(3, 1, 2));
   expect(desks.tableWrites.takeParked(desks.isInMemory)).toEqual([]);
   await time.pass(3_000);
   body = { ...body, body: Buffer.alloc(400) };
   await admit(rows(1, 5));
-  expect([desks.memory.room, desks.memory.mayTake(1), desks.memory.mayTake(2)]).toEqual([14, false, true]);
+  expect([desks.memory.freeRows, desks.memory.tenantMayHaveMore(1), desks.memory.tenantMayHaveMore(2)]).toEqual([
+    14,
+    false,
+    true,
+  ]);
 });
 
 test('an endpoint with more than its share here has the rest returned to the table, to be parked', async () => {
@@ -283,7 +287,7 @@ test('a lane that is dropped keeps nothing waiting, and what is under way is sti
   await time.pass(100);
   expect(settled.map(keyOf)).toEqual(given.slice(0, 2).map(keyOf));
   expect(sent).toHaveLength(2);
-  expect([desks.memory.room, lane.rowsInMemory]).toEqual([16, 0]);
+  expect([desks.memory.freeRows, lane.rowsInMemory]).toEqual([16, 0]);
 });
 
 test('a delivery that cannot be prepared closes its endpoint, and others go on', async () => {
@@ -436,7 +440,7 @@ test('a row that has waited and is gone from the mailbox meanwhile is not sent a
   await admit(given);
   await time.pass(5_000);
   expect(settled.map(({ eventUuid }) => eventUuid)).toEqual([given[0]!.eventUuid, given[2]!.eventUuid]);
-  expect([desks.memory.room, desks.memory.hasRoom]).toEqual([16, true]);
+  expect([desks.memory.freeRows, desks.memory.hasRowsFree]).toEqual([16, true]);
 });
 
 test('G5: what stands behind a row that is gone goes back to the table, which knows whether its key waits for a person', async () => {
@@ -482,7 +486,7 @@ async function keepOut(parked: readonly DeliveryClass[]): Promise<void> {
   await admit(rows(3, 3, 3));
   await admit(replays(2, 1, 2));
   for (const kind of parked) desks.list.get(2)!.parked[kind].mark();
-  expect([sender.inFlight, desks.list.get(2)!.waiting.length, desks.memory.hasRoom]).toEqual([7, 1, true]);
+  expect([sender.inFlight, desks.list.get(2)!.waiting.length, desks.memory.hasRowsFree]).toEqual([7, 1, true]);
   await time.pass(1_500);
 }
 
@@ -495,7 +499,7 @@ test.each([
   await keepOut(parked);
   desks.relieve();
   expect(desks.list.get(2)!.waiting.length).toBe(left);
-  expect(desks.list.get(2)!.places(time.now)).toBe(1 - left);
+  expect(desks.list.get(2)!.freeSendSlots(time.now)).toBe(1 - left);
   crowded.mockRestore();
 });
 

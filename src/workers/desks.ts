@@ -43,7 +43,7 @@ export interface DesksOptions {
   /** Whether something is to be fetched for which there was no room. */
   readonly awaitsRoom: () => boolean;
   /** There is room, or something to park or pull. */
-  readonly onChange: () => void;
+  readonly requestRound: () => void;
   readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
 }
 
@@ -80,9 +80,9 @@ export class Desks {
       ...options,
       onFinished: (finished) => this.#finish(finished),
       onFreed: (desk) => {
-        if ((options.awaitsRoom() && this.memory.mayFetch) || this.#wantsRefill(desk)) options.onChange();
+        if ((options.awaitsRoom() && this.memory.isFetchDue) || this.#wantsRefill(desk)) options.requestRound();
       },
-      onUnsure: options.onChange,
+      onUnsure: options.requestRound,
       shelve: (desk) => this.#clearer.shelve(desk),
       onUnmade: (desk, letter, startedAtMs, detail) => {
         const outcome: Outcome = { kind: 'blocked', detail, timing: NO_TIMING };
@@ -163,7 +163,7 @@ export class Desks {
   #wantsRefill(desk: Desk): boolean {
     // While it is crowded, slots are given out by the reader, for all of them together.
     if (this.crowding.isOn || !desk.wantsParked(this.#options.nowMs())) return false;
-    return this.memory.hasRoom && this.memory.mayTake(desk.tenantNum);
+    return this.memory.hasRowsFree && this.memory.tenantMayHaveMore(desk.tenantNum);
   }
 
   /** Lets time have its effect on gates. */
@@ -211,13 +211,13 @@ export class Desks {
 
   /** Whether memory is short because of endpoints that take no more: then a round is due although nothing can be fetched before it. */
   get isClogged(): boolean {
-    return !this.memory.hasRoom && this.#slow().length > 0;
+    return !this.memory.hasRowsFree && this.#slow().length > 0;
   }
 
   /** When memory runs short, or a tenant's part of it, what has waited long for endpoints that take no more goes back to the table. */
   relieve(): void {
     for (const desk of this.#slow())
-      if (!this.memory.hasRoom || !this.memory.mayTake(desk.tenantNum) || this.#keepsOut(desk))
+      if (!this.memory.hasRowsFree || !this.memory.tenantMayHaveMore(desk.tenantNum) || this.#keepsOut(desk))
         this.#clearer.shelve(desk);
   }
 
@@ -278,7 +278,7 @@ export class Desks {
     desk.load(loaded, nowMs);
     const isOpen = desk.isOpen(nowMs);
     if (!isOpen && desk.waiting.length > 0) this.#clearer.shelve(desk);
-    if (isOpen && desk.hasParked) this.#options.onChange();
+    if (isOpen && desk.hasParked) this.#options.requestRound();
     // Its limits may be others now.
     this.#dispatcher.reconsider(desk);
   }

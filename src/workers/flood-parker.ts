@@ -36,7 +36,7 @@ const MAX_FLOODED = 64;
 const FLOOD_SIZE = 500;
 const FLOOD_MS = 50;
 /** How many times as long as a statement took that found less than it might the next one is not made: where dead rows cannot be cleaned up it steps over all of them. */
-const PAUSE = 4;
+const PAUSE_FACTOR = 4;
 /** How late a commit may be, in ms: what is due as long before a flood is looked for with it. */
 const LATE_MS = 1_000;
 /**
@@ -44,7 +44,7 @@ const LATE_MS = 1_000;
  * takes minutes, in which what stands there unparked is passed over. And how many times as long as bringing up took.
  */
 const ORDERED_MS = 2_000;
-const AFTER_PROMOTING = 20;
+const PROMOTION_FACTOR = 20;
 /** How long nothing of a flood is met, in ms, before it is over though parked rows wait: what an endpoint that is closed for hours got is not looked for all that time. */
 const QUIET_MS = 10_000;
 /**
@@ -52,7 +52,7 @@ const QUIET_MS = 10_000;
  * it may run into the time limit of a statement each time.
  */
 const AFTER_FAILURE_MS = 200;
-const AFTER_FAILURES = 10;
+const FAILURE_PAUSE_FACTOR = 10;
 /**
  * How long after a look from the start failed none is made from there, in ms. While a transaction stays open that sees old rows, it steps over everything that was delivered since. Floods are
  * over meanwhile when they are looked through from where they were met.
@@ -141,7 +141,8 @@ export class FloodParker {
   /** Told at once, and no round ends for it. */
   #failed(startedAt: number, error: unknown): void {
     const now = performance.now();
-    this.#failedUntil = now + Math.max(AFTER_FAILURE_MS, this.#hasFailed ? AFTER_FAILURES * (now - startedAt) : 0);
+    this.#failedUntil =
+      now + Math.max(AFTER_FAILURE_MS, this.#hasFailed ? FAILURE_PAUSE_FACTOR * (now - startedAt) : 0);
     this.#nextAt = this.#failedUntil;
     this.#hasFailed = true;
     this.#options.onFailure('parking of a flood', error);
@@ -169,7 +170,8 @@ export class FloodParker {
     for (const desk of desks) desk.wasFlooded = true;
     const startedAt = performance.now();
     const look = await this.#look(desks);
-    if (look.isWhole) this.#nextAt = performance.now() + Math.max(FLOOD_MS, PAUSE * (performance.now() - startedAt));
+    if (look.isWhole)
+      this.#nextAt = performance.now() + Math.max(FLOOD_MS, PAUSE_FACTOR * (performance.now() - startedAt));
     await this.#end(desks, look);
   }
 
@@ -222,7 +224,7 @@ export class FloodParker {
   /** What is left of it is read again, and met again. */
   #isLong(desk: Desk): boolean {
     const lastsMs = performance.now() - (this.#noted.get(desk)?.since ?? Number.POSITIVE_INFINITY);
-    return desk.flood === 'ordered' && lastsMs >= Math.max(ORDERED_MS, AFTER_PROMOTING * this.#promotingMs);
+    return desk.flood === 'ordered' && lastsMs >= Math.max(ORDERED_MS, PROMOTION_FACTOR * this.#promotingMs);
   }
 
   async #end(desks: readonly Desk[], look: FloodLook): Promise<void> {

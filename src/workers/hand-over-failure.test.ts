@@ -51,17 +51,17 @@ beforeEach(() => {
     takesFromMemory: true,
     isDraining: false,
     isLeaving: false,
-    handed: () => {},
+    onHandedRows: () => {},
     wake: () => {},
   };
   const lookBack = () => looks++;
   // What is left may be behind where reads past a crowd have come to, too.
-  const missed = () => looksAnew++;
-  const known = new Map([[0, { ...lane, lookBack, looks: { missed } }]]);
+  const resweepRecent = () => looksAnew++;
+  const known = new Map([[0, { ...lane, lookBack, looks: { resweepRecent } }]]);
   handOver = new HandOver({
     desks: {
       list: desks,
-      memory: { roomForNew: 10, ofEndpoint: () => 10, mayTake: () => true },
+      memory: { rowsForHandOver: 10, rowsPerEndpoint: () => 10, tenantMayHaveMore: () => true },
       crowding: { places: () => null },
       inMemory,
       tableWrites: { isEmpty: true },
@@ -75,7 +75,7 @@ beforeEach(() => {
     },
     nowMs: () => 0,
     fence: () => fence(),
-    onChange: () => {},
+    requestRound: () => {},
     onFailure: (_what: string, error: Error) => failures.push(error.message),
   } as unknown as HandOverOptions);
 });

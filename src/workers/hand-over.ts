@@ -16,7 +16,7 @@ export interface HandOverOptions {
   /** Loses lanes whose lease must have run out: the process may have stood still while a commit was under way. */
   readonly fence: () => void;
   /** There is something to park. */
-  readonly onChange: () => void;
+  readonly requestRound: () => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
@@ -65,7 +65,7 @@ export class HandOver {
       endpoints: new Map(),
       sentAt: performance.now(),
     };
-    const room = memory.roomForNew;
+    const room = memory.rowsForHandOver;
     const dueAtMs = this.#options.nowMs();
     const places = this.#options.desks.crowding.places();
     for (const delivery of deliveries) this.#await(delivery, commit, { room, places }, dueAtMs);
@@ -101,8 +101,9 @@ export class HandOver {
       left.events.add(eventUuid);
       return;
     }
-    const share = memory.ofEndpoint(desk.appetite, inMemory.endpoints);
-    const hasShare = desk.waiting.length + desk.lines.waiting + desk.expected < share && memory.mayTake(tenantNum);
+    const share = memory.rowsPerEndpoint(desk.maxUsefulInFlight, inMemory.endpoints);
+    const hasShare =
+      desk.waiting.length + desk.lines.waiting + desk.expected < share && memory.tenantMayHaveMore(tenantNum);
     if (rows.length >= room || !hasShare || places?.take(tenantNum) === false) {
       left.lanes.add(number);
       left.events.add(eventUuid);
@@ -136,14 +137,14 @@ export class HandOver {
   }
 
   #admit(taken: readonly Awaited[], bodies: Bodies, sentAt: number): void {
-    const { desks, onChange, onFailure } = this.#options;
+    const { desks, requestRound, onFailure } = this.#options;
     const isFenced = this.#fence();
     const now = performance.now();
     const rows: DueDelivery[] = [];
     for (const one of taken) {
       const { row, due } = one;
       const isAwaited = row.state === 'expected';
-      row.lane.handed(now);
+      row.lane.onHandedRows(now);
       if (isFenced && isAwaited && this.#isOurs(one)) {
         this.#release(one);
         rows.push(due);
@@ -158,7 +159,7 @@ export class HandOver {
       // They are in the table, and are read when their lanes look again.
       onFailure('hand-over', error);
     }
-    if (!desks.tableWrites.isEmpty || rows.length < taken.length) onChange();
+    if (!desks.tableWrites.isEmpty || rows.length < taken.length) requestRound();
   }
 
   #miss({ rows }: Commit, mayBeStored: boolean): void {
@@ -169,9 +170,9 @@ export class HandOver {
       }
       this.#leave(one);
       one.row.lane.lookBack();
-      one.row.lane.looks.missed(this.#options.nowMs());
+      one.row.lane.looks.resweepRecent(this.#options.nowMs());
     }
-    if (mayBeStored) this.#options.onChange();
+    if (mayBeStored) this.#options.requestRound();
   }
 
   /** It is left to those who read. */

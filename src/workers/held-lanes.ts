@@ -14,7 +14,7 @@ export interface HeldLanesOptions {
   /** Somebody else has a lane that was thought to be held here. */
   readonly onLeaseLost: (lane: number) => void;
   /** There is something to acquire, to fetch or to give back. */
-  readonly onChange: () => void;
+  readonly requestRound: () => void;
 }
 
 /** How soon a lane is rung again that this process had no place for. */
@@ -48,8 +48,8 @@ export class HeldLanes {
   }
 
   /** Whether one of them would fetch. */
-  get hasHungry(): boolean {
-    for (const lane of this.#lanes.values()) if (lane.isHungry && !lane.isDraining) return true;
+  get hasLaneToFetch(): boolean {
+    for (const lane of this.#lanes.values()) if (lane.mayFetch && !lane.isDraining) return true;
     return false;
   }
 
@@ -66,7 +66,7 @@ export class HeldLanes {
     const ours = this.#lanes.get(number);
     if (ours !== undefined) {
       ours.wake();
-      this.#options.onChange();
+      this.#options.requestRound();
       return ours.released;
     }
     if (this.#isClosing) return Promise.resolve();
@@ -78,7 +78,7 @@ export class HeldLanes {
     }
     const request = Promise.withResolvers<void>();
     this.#requested.set(number, request);
-    this.#options.onChange();
+    this.#options.requestRound();
     return request.promise;
   }
 
@@ -119,7 +119,7 @@ export class HeldLanes {
     lane.isDraining = true;
     lane.drainingSince ??= performance.now();
     this.#options.desks.dropLane(lane.number);
-    this.#options.onChange();
+    this.#options.requestRound();
   }
 
   /** Its former owner's death is survived: it is served like any other. */

@@ -88,7 +88,7 @@ export class LaneOwner {
   #timers: NodeJS.Timeout[] = [];
   /** Notices of endpoints so far: a desk that is forgotten and comes again goes on where it was. */
   #noticed = 0;
-  /** Whether a lane was hungry at the end of the last round, or at the last tick: asked for after each request that ends. */
+  /** Whether a lane may fetch, as of the end of the last round or the last tick: asked for after each request that ends. */
   #awaitsRoom = false;
 
   constructor(options: LaneOwnerOptions) {
@@ -104,7 +104,7 @@ export class LaneOwner {
       desks: this.#desks,
       share: options.lanes,
       onTaken: (lane) => this.#reader.explore(lane),
-      onChange: () => this.#pump.kick(),
+      requestRound: () => this.#pump.kick(),
     });
     const parts = { ...options, desks: this.#desks, held: this.#lanes };
     this.#leases = new LeaseKeeper({ ...parts, onShare: (lanes) => this.onShare(lanes) });
@@ -115,7 +115,7 @@ export class LaneOwner {
       ...parts,
       lanes: byNumber,
       fence: () => this.#leases.fence(performance.now()),
-      onChange: () => this.#pump.kick(),
+      requestRound: () => this.#pump.kick(),
     });
     this.#lateness = new Lateness({ ...parts, lanes: byNumber });
     this.#endpoints = new EndpointKeeper({ ...parts, leaseOf });
@@ -146,7 +146,7 @@ export class LaneOwner {
         onGateNews(news, desk.target!.tenantId, desk.target!.id);
       },
       awaitsRoom: () => this.#awaitsRoom,
-      onChange: () => this.#pump.kick(),
+      requestRound: () => this.#pump.kick(),
     });
   }
 
@@ -243,8 +243,8 @@ export class LaneOwner {
     await this.#lanes.acquire();
     await this.#reader.runOnce();
     await this.#return.runOnce();
-    this.#awaitsRoom = this.#lanes.hasHungry;
-    if (this.#awaitsRoom && this.#desks.memory.mayFetch) this.#pump.kick();
+    this.#awaitsRoom = this.#lanes.hasLaneToFetch;
+    if (this.#awaitsRoom && this.#desks.memory.isFetchDue) this.#pump.kick();
   }
 
   #settled(attempt: SettledAttempt, isWritten: boolean): void {
@@ -275,8 +275,8 @@ export class LaneOwner {
     for (const lane of this.#lanes) lane.poll(now);
     this.#endpoints.saveUrgentGates();
     this.#desks.look(now);
-    this.#awaitsRoom = this.#lanes.hasHungry;
-    const mayRead = this.#awaitsRoom && (this.#desks.memory.mayFetch || this.#desks.isClogged);
+    this.#awaitsRoom = this.#lanes.hasLaneToFetch;
+    const mayRead = this.#awaitsRoom && (this.#desks.memory.isFetchDue || this.#desks.isClogged);
     if (mayRead || this.#reader.isRefillDue(now) || this.#reader.isLookDue(now)) this.#pump.kick();
   }
 }

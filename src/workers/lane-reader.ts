@@ -4,7 +4,7 @@ import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import { leftOut, ParkedBacklog, refilled } from './parked-backlog.ts';
+import { onRefillAdmitted, ParkedBacklog, returnUnusedTurn } from './parked-backlog.ts';
 import { PastCrowd } from './past-crowd.ts';
 import { StartReads } from './start-reads.ts';
 import { StrandedLook } from './stranded-look.ts';
@@ -132,14 +132,13 @@ export class LaneReader {
   }
 
   async #fetch(): Promise<void> {
-    const hungry = [...this.#lanes.values()].filter((lane) => lane.isHungry && !lane.isDraining);
-    const room = this.#desks.memory.fetchRoom;
-    if (hungry.length === 0 || room === 0) return;
+    const lanes = [...this.#lanes.values()].filter((lane) => lane.mayFetch && !lane.isDraining);
+    const room = this.#desks.memory.rowsToFetchNow;
+    if (lanes.length === 0 || room === 0) return;
     const now = performance.now();
-    const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / hungry.length)));
+    const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / lanes.length)));
     this.#desks.memory.noteFetch(now);
-    for (const lane of hungry) lane.isHungry = false;
-    const fetches = hungry.map((lane) => lane.nextFetch(size, now, this.#nowMs(), this.#starts));
+    const fetches = lanes.map((lane) => lane.nextFetch(size, now, this.#nowMs(), this.#starts));
     const over = {
       endpoints: this.#floods.flooded().map(({ num }) => num),
       tenants: this.#desks.memory.fullTenants(),
@@ -148,18 +147,18 @@ export class LaneReader {
     const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
     const noteTime = () => {
       const end = performance.now();
-      this.#starts.took(hungry, end - now, this.#lanes.size, end);
+      this.#starts.took(lanes, end - now, this.#lanes.size, end);
     };
     const { rows, fresh, stops } = await read.catch((error: unknown) => {
       noteTime();
-      for (const lane of hungry) lane.fetchFailed(this.#starts);
+      for (const lane of lanes) lane.fetchFailed(this.#starts);
       throw error;
     });
     noteTime();
     const [rowsOf, freshOf] = [rows, fresh].map((some) => Map.groupBy(some, (row) => row.lane)) as [ByLane, ByLane];
     if (fetches.some(({ lane, limit }) => (rowsOf.get(lane)?.length ?? 0) >= limit)) this.#pastCrowd.note(rows, now);
-    for (const [i, lane] of hungry.entries()) {
-      const wasWoken = lane.isHungry;
+    for (const [i, lane] of lanes.entries()) {
+      const wasWoken = lane.mayFetch;
       const found = {
         rows: rowsOf.get(lane.number) ?? [],
         fresh: freshOf.get(lane.number)?.length ?? 0,
@@ -174,15 +173,15 @@ export class LaneReader {
     try {
       isTakenIn = await this.#admit(fresh, performance.now());
     } finally {
-      for (const lane of hungry) {
-        if (isTakenIn) this.#tookIn(lane);
-        else lane.leftOut();
+      for (const lane of lanes) {
+        if (isTakenIn) this.#onFetchAdmitted(lane);
+        else lane.onFetchNotAdmitted();
       }
     }
   }
 
-  #tookIn(lane: Lane): void {
-    const partsMs = lane.tookIn(performance.now());
+  #onFetchAdmitted(lane: Lane): void {
+    const partsMs = lane.onFetchAdmitted(performance.now());
     if (partsMs !== null) this.#starts.walked(lane.number, partsMs, this.#lanes);
   }
 
@@ -248,10 +247,10 @@ export class LaneReader {
     this.#refilledAt = now;
     this.#finishedBefore = scheduler.finished;
     const isServed = ({ lane, tenantNum }: Desk) =>
-      this.#lanes.get(lane)?.isDraining === false && memory.mayTake(tenantNum);
+      this.#lanes.get(lane)?.isDraining === false && memory.tenantMayHaveMore(tenantNum);
     const nowMs = this.#nowMs();
     // Before turns are dealt: who had one and was not read would wait for all others again.
-    if (!memory.hasRoom) {
+    if (!memory.hasRowsFree) {
       this.#owesRefill = this.#parked.isWanted(list, { isServed, nowMs });
       return;
     }
@@ -264,9 +263,9 @@ export class LaneReader {
       rows: await this.#store.fetchParked(fetches, known),
     }));
     const isTakenIn = await this.#admit(fresh, performance.now());
-    for (const refill of refills) leftOut(refill);
+    for (const refill of refills) returnUnusedTurn(refill);
     // Not before: what did not come into memory is still to be read.
-    if (isTakenIn) for (const refill of refills) refilled(refill, rows);
+    if (isTakenIn) for (const refill of refills) onRefillAdmitted(refill, rows);
   }
 
   /** What is still to be said to the table when the process stops: rows that nobody would look for. */

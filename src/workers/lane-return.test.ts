@@ -10,7 +10,7 @@ function stage(given: Partial<LaneReturnOptions['store']> = {}) {
     lease: { lane: 0, epoch: 1 },
     isIdle: true,
     isDraining: false,
-    isHungry: false,
+    mayFetch: false,
     rowsInMemory: 0,
   };
   const log: string[] = [];

@@ -82,10 +82,10 @@ export class LaneReturn {
     });
   }
 
-  #ringAgain({ number, isHungry, isDraining }: Lane, dueInMs: number | undefined): void {
+  #ringAgain({ number, mayFetch, isDraining }: Lane, dueInMs: number | undefined): void {
     const { desks, ring, ringIn } = this.#options;
     const inMs = soonest(dueInMs, desks.list.opensInMs(number));
-    if (isDraining || isHungry || inMs === 0 || desks.list.hasOpenParked(number)) ring([number]);
+    if (isDraining || mayFetch || inMs === 0 || desks.list.hasOpenParked(number)) ring([number]);
     else if (inMs !== undefined) ringIn(number, inMs);
   }
 }

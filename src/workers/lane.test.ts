@@ -35,7 +35,7 @@ test('a fetch that came back full goes on behind its last row and at once', () =
   const lane = new Lane(lease, 0);
   lane.nextFetch(2, 0, CLOCK_MS);
   lane.fetched({ rows: [row(1_000), row(2_000)], fresh: 2, limit: 2 }, 0);
-  expect(lane.isHungry).toBe(true);
+  expect(lane.mayFetch).toBe(true);
   lane.rowsInMemory = 2;
   expect(lane.nextFetch(2, 1, CLOCK_MS)).toMatchObject({
     after: { dueAtMs: 2_000, eventUuid: 'u2000' },
@@ -47,7 +47,7 @@ test('a fetch that saw the end looks a little behind its cursor next time', () =
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(CLOCK_MS - 10)], fresh: 1, limit: 10 }, 0);
-  expect(lane.isHungry).toBe(false);
+  expect(lane.mayFetch).toBe(false);
   lane.rowsInMemory = 1;
   const { after, limit } = lane.nextFetch(10, 20, CLOCK_MS + 20);
   expect(after.dueAtMs).toBe(CLOCK_MS - 110);
@@ -62,20 +62,20 @@ test('a lane takes rows from memory from when it has taken in what waits in the 
   };
   expect(lane.takesFromMemory).toBe(false);
   fetch(0, 1, 1);
-  lane.tookIn();
+  lane.onFetchAdmitted();
   expect(lane.takesFromMemory).toBe(false);
   fetch(1, 1, 2);
   expect(lane.takesFromMemory).toBe(false);
-  lane.tookIn();
+  lane.onFetchAdmitted();
   expect(lane.takesFromMemory).toBe(true);
   lane.fellBehind();
-  expect([lane.takesFromMemory, lane.isHungry]).toEqual([false, true]);
+  expect([lane.takesFromMemory, lane.mayFetch]).toEqual([false, true]);
   lane.nextFetch(2, 2, CLOCK_MS);
   lane.fetchedPast({ rows: [], fresh: 0, limit: 2 }, 2);
-  lane.tookIn();
+  lane.onFetchAdmitted();
   expect(lane.takesFromMemory).toBe(false);
   fetch(3, 0, 2);
-  lane.tookIn();
+  lane.onFetchAdmitted();
   expect(lane.takesFromMemory).toBe(true);
   lane.isLeaving = true;
   expect(lane.takesFromMemory).toBe(false);
@@ -90,7 +90,7 @@ test('a lane that falls behind while it is read is behind until it is read again
     lane.nextFetch(2, 0, CLOCK_MS);
     if (!isRead) lane.fellBehind();
     lane.fetched({ rows: [], fresh: 0, limit: 2 }, 0);
-    lane.tookIn();
+    lane.onFetchAdmitted();
     expect(lane.takesFromMemory).toBe(isRead);
   }
 });
@@ -101,20 +101,20 @@ test('a lane whose rows may stand behind its cursor looks from the start', () =>
   lane.fetched({ rows: [row(CLOCK_MS)], fresh: 1, limit: 10 }, 0);
   lane.rowsInMemory = 1;
   lane.lookBack();
-  expect(lane.isHungry).toBe(true);
+  expect(lane.mayFetch).toBe(true);
   expect(lane.nextFetch(10, 20, CLOCK_MS).after.dueAtMs).toBe(0);
 });
 
 test('a lane to which rows come from memory is not idle, and looks no more often for that', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 300, CLOCK_MS);
-  lane.handed(300);
+  lane.onHandedRows(300);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 300);
   expect(lane.isIdle).toBe(false);
   lane.poll(350);
-  expect(lane.isHungry).toBe(false);
+  expect(lane.mayFetch).toBe(false);
   lane.poll(400);
-  expect(lane.isHungry).toBe(true);
+  expect(lane.mayFetch).toBe(true);
   lane.nextFetch(10, 1_400, CLOCK_MS);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1_400);
   expect(lane.isIdle).toBe(true);
@@ -161,29 +161,28 @@ test('a look that left out what was in memory does not make a lane idle, though 
 
 test('a busy lane looks every 10 ms, a quiet one every 100 ms, one that drains never', () => {
   const lane = new Lane(lease, 0);
-  const isHungryAt = (now: number) => {
-    lane.isHungry = false;
+  const mayFetchAt = (now: number) => {
     lane.poll(now);
-    return lane.isHungry;
+    return lane.mayFetch;
   };
   const look = (now: number) => {
     lane.nextFetch(10, now, CLOCK_MS);
     lane.fetched({ rows: [], fresh: 0, limit: 10 }, now);
   };
   look(100);
-  expect([isHungryAt(105), isHungryAt(110)]).toEqual([false, true]);
+  expect([mayFetchAt(105), mayFetchAt(110)]).toEqual([false, true]);
   look(1_000);
-  expect([isHungryAt(1_050), isHungryAt(1_100)]).toEqual([false, true]);
+  expect([mayFetchAt(1_050), mayFetchAt(1_100)]).toEqual([false, true]);
+  look(1_100);
   lane.isDraining = true;
-  expect(isHungryAt(5_000)).toBe(false);
+  expect(mayFetchAt(5_000)).toBe(false);
 });
 
 test('while a lane looks, and while it leaves, it is no time to look again, however long that takes', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 300, CLOCK_MS);
-  lane.isHungry = false;
   lane.poll(5_000);
-  expect(lane.isHungry).toBe(false);
+  expect(lane.mayFetch).toBe(false);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 300);
   expect(lane.isIdle).toBe(true);
   lane.isLeaving = true;
@@ -191,15 +190,15 @@ test('while a lane looks, and while it leaves, it is no time to look again, howe
   expect(lane.isIdle).toBe(true);
   lane.isLeaving = false;
   lane.poll(5_110);
-  expect(lane.isHungry).toBe(true);
+  expect(lane.mayFetch).toBe(true);
 });
 
 test('after a fetch that failed a lane looks again', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0, CLOCK_MS);
-  lane.isHungry = false;
+  expect(lane.mayFetch).toBe(false);
   lane.fetchFailed();
-  expect(lane.isHungry).toBe(true);
+  expect(lane.mayFetch).toBe(true);
 });
 
 test('a fetch that passed over tenants leaves the cursor before their rows', () => {
@@ -209,7 +208,7 @@ test('a fetch that passed over tenants leaves the cursor before their rows', () 
   lane.nextFetch(10, 1, CLOCK_MS);
   lane.fetchedPast({ rows: [row(9_000)], fresh: 1, limit: 10 }, 1);
   expect(lane.nextFetch(10, 2, CLOCK_MS).after.dueAtMs).toBeLessThanOrEqual(2_000);
-  expect([lane.isIdle, lane.isHungry]).toEqual([false, false]);
+  expect([lane.isIdle, lane.mayFetch]).toEqual([false, false]);
 });
 
 test('parked endpoints are looked for every ten seconds, and less often the more there are', () => {
@@ -293,12 +292,12 @@ test('a read from the start that had to be, and failed or passed over tenants, c
   for (let now = 100; now <= 6_500; now += 100) {
     if (past.nextFetch(10, now, CLOCK_MS).after === START) reads.push(now);
     past.fetchedPast({ rows: [], fresh: 0, limit: 10 }, now);
-    past.tookIn();
+    past.onFetchAdmitted();
     expect(past.takesFromMemory).toBe(false);
   }
   expect(reads).toEqual([100, 2_100, 4_100, 6_100]);
   expect(rescansOf(past, 10_000, 6_600)).toEqual([8_100]);
-  past.tookIn();
+  past.onFetchAdmitted();
   expect(past.takesFromMemory).toBe(true);
   const timely = dearLane(3_000);
   timely.nextFetch(10, 60_000, CLOCK_MS);
@@ -333,41 +332,41 @@ test('one read from the start that took long, where Postgres stood still, makes 
 
 test('a lane is behind until a fetch that brought all that was due is taken in, but for one that is served carefully or drained', () => {
   const lane = new Lane(lease, 0);
-  expect(lane.isBehind).toBe(true);
+  expect(lane.mayHaveUnreadDue).toBe(true);
   for (const rows of [[row(1_000), row(2_000)], [row(3_000)]]) {
     lane.nextFetch(2, 0, CLOCK_MS);
     lane.fetched({ rows, fresh: rows.length, limit: 2 }, 0);
-    expect(lane.isBehind).toBe(true);
-    lane.tookIn();
+    expect(lane.mayHaveUnreadDue).toBe(true);
+    lane.onFetchAdmitted();
   }
-  expect(lane.isBehind).toBe(false);
+  expect(lane.mayHaveUnreadDue).toBe(false);
   lane.fellBehind();
-  expect(lane.isBehind).toBe(true);
+  expect(lane.mayHaveUnreadDue).toBe(true);
   lane.isCareful = true;
-  expect(lane.isBehind).toBe(false);
+  expect(lane.mayHaveUnreadDue).toBe(false);
   lane.isCareful = false;
   lane.isDraining = true;
-  expect(lane.isBehind).toBe(false);
+  expect(lane.mayHaveUnreadDue).toBe(false);
 });
 
 test('a lane that passed over tenants when it was taken is behind', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 0);
-  lane.tookIn();
-  expect(lane.isBehind).toBe(true);
+  lane.onFetchAdmitted();
+  expect(lane.mayHaveUnreadDue).toBe(true);
 });
 
 test('a fetch that stopped goes on there, at once, and the lane is behind until one comes to the end', () => {
   const lane = new Lane(lease, 0);
   lane.nextFetch(10, 0, CLOCK_MS);
   lane.fetched({ rows: [row(1_000)], fresh: 1, limit: 10, stop: row(2_000) }, 0);
-  lane.tookIn();
-  expect([lane.isHungry, lane.isBehind, lane.takesFromMemory]).toEqual([true, true, false]);
+  lane.onFetchAdmitted();
+  expect([lane.mayFetch, lane.mayHaveUnreadDue, lane.takesFromMemory]).toEqual([true, true, false]);
   expect(lane.nextFetch(10, 1, CLOCK_MS).after).toEqual(row(2_000));
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1);
-  lane.tookIn();
-  expect([lane.isHungry, lane.isBehind]).toEqual([false, false]);
+  lane.onFetchAdmitted();
+  expect([lane.mayFetch, lane.mayHaveUnreadDue]).toEqual([false, false]);
 });
 
 test('a fetch that brought all that it may goes on behind the last row, wherever it stopped', () => {
@@ -383,8 +382,8 @@ test('a lane that found nothing is not idle where its look from the start stoppe
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 0);
   lane.nextFetch(10, 2_000, CLOCK_MS);
   lane.fetched({ rows: [], fresh: 0, limit: 10, stop: row(2_000) }, 2_000);
-  lane.isHungry = false;
-  expect(lane.isIdle).toBe(false);
+  lane.nextFetch(10, 2_001, CLOCK_MS);
+  expect([lane.mayFetch, lane.isIdle]).toEqual([false, false]);
 });
 
 const NOW_MS = Date.UTC(2026, 10, 30);
@@ -399,7 +398,7 @@ function laneInParts() {
     const fetch = next(now);
     starts.took([lane], 2, 1, now);
     lane.fetched({ rows: [], fresh: 0, limit: 10 }, now);
-    lane.tookIn();
+    lane.onFetchAdmitted();
     return fetch;
   };
   /** Reads every 100 ms until the lane is not behind any more. @returns how far the parts that it read went, in ms from now */
@@ -435,7 +434,7 @@ test('a lane that is taken while reads from the start are in parts is read so: t
 test('a lane that was read from the start in parts to the end takes rows from memory, and is not given back', () => {
   const { lane, readAll } = laneInParts();
   expect(timesAnew(readAll(0))).toBe(0);
-  expect([lane.takesFromMemory, lane.isHungry, lane.isIdle]).toEqual([true, false, false]);
+  expect([lane.takesFromMemory, lane.mayFetch, lane.isIdle]).toEqual([true, false, false]);
 });
 
 test('a look back that is asked for while a lane is read from the start in parts begins at the end of these', () => {
@@ -453,14 +452,14 @@ test('what finds no room while a lane is read in parts is read again, without a 
   const { lane, next } = laneInParts();
   const part = next(0);
   lane.fetched({ rows: [row(NOW_MS - 10)], fresh: 1, limit: 10 }, 0);
-  lane.leftOut();
+  lane.onFetchNotAdmitted();
   expect(next(1).untilMs).toBe(undefined);
   lane.fetched({ rows: [row(NOW_MS - 5_000), row(NOW_MS + 1)], fresh: 2, limit: 2 }, 1);
-  lane.leftOut();
-  expect(lane.isHungry).toBe(true);
+  lane.onFetchNotAdmitted();
+  expect(lane.mayFetch).toBe(true);
   expect(next(2)).toEqual(part);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 2);
-  lane.tookIn();
+  lane.onFetchAdmitted();
   expect(next(3).after.dueAtMs).toBe(NOW_MS - 5_000);
 });
 
@@ -468,7 +467,7 @@ test('where a part is of tenants that are passed over all parts are read once mo
   const { lane, next, readAll } = laneInParts();
   next(0);
   lane.fetchedPast({ rows: [], fresh: 0, limit: 10 }, 0);
-  lane.tookIn();
+  lane.onFetchAdmitted();
   expect(timesAnew(readAll(10))).toBe(1);
   expect(lane.takesFromMemory).toBe(true);
 });
@@ -479,6 +478,6 @@ test('a part that failed is read again, smaller, and what is new before that', (
   lane.fetchFailed();
   expect(next(1).untilMs).toBe(undefined);
   lane.fetched({ rows: [], fresh: 0, limit: 10 }, 1);
-  lane.tookIn();
+  lane.onFetchAdmitted();
   expect(next(2)).toMatchObject({ after: { dueAtMs: NOW_MS - 937.5 }, untilMs: NOW_MS });
 });

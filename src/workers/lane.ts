@@ -51,7 +51,7 @@ export class Lane {
   /** Through the rows of endpoints that are flooded, which are parked unread. */
   readonly flood = new Sweep();
   #exploreAt = 0;
-  #isHungry = true;
+  #wantsFetch = true;
   readonly #cursor = new LaneCursor();
   /** The last row of a part that was read, where there may be more in it. */
   #partEnd: Cursor | null = null;
@@ -72,7 +72,7 @@ export class Lane {
   /** Whether it fell behind since the last fetch began, which then says nothing of it. */
   #fellMeanwhile = false;
   /** Whether rows that are due may wait in the table: none was read yet, or not all of them were taken in. */
-  #isBehind = true;
+  #hasUnreadDue = true;
   #isContinuing = false;
   /** Whether the lane had rows in memory when the last fetch began. */
   #leavesOut = false;
@@ -95,29 +95,25 @@ export class Lane {
     return this.lease.lane;
   }
 
-  /** Whether it would fetch. */
-  get isHungry(): boolean {
-    return this.#isHungry && !(this.isCareful && this.rowsInMemory >= CAREFUL_ROWS);
-  }
-
-  set isHungry(isHungry: boolean) {
-    this.#isHungry = isHungry;
+  /** Whether it wants to fetch, and may: a careful lane with rows in memory may not. */
+  get mayFetch(): boolean {
+    return this.#wantsFetch && !(this.isCareful && this.rowsInMemory >= CAREFUL_ROWS);
   }
 
   /** New rows were announced. */
   wake(): void {
-    this.isHungry = true;
+    this.#wantsFetch = true;
     this.#isQuiet = false;
     this.#isCalled = true;
   }
 
   /** Whether new rows may come from memory: not before those that wait in the table. */
   get takesFromMemory(): boolean {
-    return !this.isDraining && !this.isLeaving && !this.isCareful && !this.#isBehind;
+    return !this.isDraining && !this.isLeaving && !this.isCareful && !this.#hasUnreadDue;
   }
 
   /** Rows came from memory. */
-  handed(now: number): void {
+  onHandedRows(now: number): void {
     this.#handedAt = now;
     this.#isQuiet = false;
   }
@@ -126,16 +122,16 @@ export class Lane {
    * What the last fetch brought was taken in, or returned to the table.
    * @returns how long the lane took to be read from the start in parts, in ms, where that is done now; else null
    */
-  tookIn(now = this.#fetchedAt): number | null {
+  onFetchAdmitted(now = this.#fetchedAt): number | null {
     // A part says nothing of what is behind the cursor.
-    if (this.depth === 'part') return this.#lookBacks.tookPart(this.#partEnd, now);
-    this.#isBehind = !this.#isComplete || this.#fellMeanwhile || this.#lookBacks.isOwed;
+    if (this.depth === 'part') return this.#lookBacks.onPartAdmitted(this.#partEnd, now);
+    this.#hasUnreadDue = !this.#isComplete || this.#fellMeanwhile || this.#lookBacks.isOwed;
     if (this.#isWhole) this.#readAt = this.#fetchedAt;
     return null;
   }
 
   /** The same where it was not, or not all of it. The cursor is behind what was read. */
-  leftOut(): void {
+  onFetchNotAdmitted(): void {
     if (!this.#isInParts) {
       this.lookBack();
       return;
@@ -152,7 +148,7 @@ export class Lane {
 
   /** Rows that are due are left in the table: they are to be read before others come from memory. */
   fellBehind(): void {
-    this.#isBehind = true;
+    this.#hasUnreadDue = true;
     this.#fellMeanwhile = true;
     this.wake();
   }
@@ -165,7 +161,7 @@ export class Lane {
 
   /** Whether nothing came for a while and a look from the start found nothing either. */
   get isIdle(): boolean {
-    return this.rowsInMemory === 0 && !this.isHungry && this.#isQuiet;
+    return this.rowsInMemory === 0 && !this.mayFetch && this.#isQuiet;
   }
 
   /** Whether its parked endpoints are to be looked for anew. */
@@ -178,11 +174,11 @@ export class Lane {
     this.#exploreAt = now + Math.max(EXPLORE_MS, endpoints * EXPLORE_MS_PER_ENDPOINT);
   }
 
-  /** Becomes hungry when it is time to look again: not while it looks or leaves, because a look that takes long would be followed by the next for ever. */
+  /** Wants to fetch when it is time to look again. Not while it looks or leaves: a look that takes long would be followed by the next for ever. */
   poll(now: number): void {
     if (this.isDraining || this.isLeaving || this.#isFetching) return;
     const interval = now - this.#foundAt < LINGER_MS ? BUSY_POLL_MS : QUIET_POLL_MS;
-    if (now - this.#fetchedAt >= interval) this.isHungry = true;
+    if (now - this.#fetchedAt >= interval) this.#wantsFetch = true;
   }
 
   /**
@@ -190,6 +186,7 @@ export class Lane {
    * @param clockMs Postgres's clock
    */
   nextFetch(wanted: number, now: number, clockMs: number, starts = new StartReads()): LaneFetch {
+    this.#wantsFetch = false;
     this.#fetchedAt = now;
     this.#isFetching = true;
     this.#isInParts = starts.isInParts;
@@ -211,8 +208,8 @@ export class Lane {
   }
 
   /** Whether rows that are due may wait in the table, behind those of the last fetch. */
-  get isBehind(): boolean {
-    return this.#isBehind && !this.isCareful && !this.isDraining;
+  get mayHaveUnreadDue(): boolean {
+    return this.#hasUnreadDue && !this.isCareful && !this.isDraining;
   }
 
   /** See `LaneCursor.notRead`. */
@@ -221,14 +218,14 @@ export class Lane {
   }
 
   /** Something came that was not in memory. */
-  found(now: number): void {
+  onFreshRows(now: number): void {
     this.#foundAt = now;
   }
 
   /** Nothing is known of what a fetch would have brought. */
   fetchFailed(starts = new StartReads()): void {
     this.#isFetching = false;
-    this.isHungry = true;
+    this.#wantsFetch = true;
     this.#lookBacks.failed(starts);
   }
 
@@ -255,9 +252,9 @@ export class Lane {
     this.#cursor.fetched(rows[0], last, this.#isContinuing);
     this.#isComplete = !this.#isContinuing;
     this.#isWhole = this.#isComplete;
-    this.#isBehind ||= this.#isContinuing;
-    this.isHungry = this.#isContinuing;
-    if (fresh > 0) this.found(now);
+    this.#hasUnreadDue ||= this.#isContinuing;
+    this.#wantsFetch = this.#isContinuing;
+    if (fresh > 0) this.onFreshRows(now);
     this.#isQuiet =
       this.#isComplete && this.depth === 'start' && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
   }
@@ -266,9 +263,9 @@ export class Lane {
   #fetchedPart({ rows, fresh, limit, stop }: Fetched, now: number): void {
     this.#isFetching = false;
     this.#partEnd = (rows.length >= limit ? rows.at(-1) : stop) ?? null;
-    this.isHungry = this.#isContinuing;
+    this.#wantsFetch = this.#isContinuing;
     this.#isQuiet = false;
-    if (fresh > 0) this.found(now);
+    if (fresh > 0) this.onFreshRows(now);
   }
 
   /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
@@ -282,11 +279,11 @@ export class Lane {
     this.#cursor.fetchedPast(rows[0]);
     this.#isContinuing = false;
     this.#isComplete = false;
-    this.#isBehind = true;
-    this.isHungry = rows.length >= limit;
+    this.#hasUnreadDue = true;
+    this.#wantsFetch = rows.length >= limit;
     // Where it stopped at rows of the tenants that it passes over, those behind them are looked for apart: see `PastCrowd`.
-    this.#isWhole = !this.isHungry;
-    if (fresh > 0) this.found(now);
+    this.#isWhole = !this.mayFetch;
+    if (fresh > 0) this.onFreshRows(now);
     this.#isQuiet = false;
   }
 

@@ -78,7 +78,7 @@ export class Lateness {
     const { scheduler, memory } = this.#options.desks;
     const kinds = CLASSES.filter((kind) => areShort || scheduler.hasSlotOf(desk.tenantNum, kind));
     const inMemory = kinds.some((kind) => desk.waiting.lengthOf(kind) > 0);
-    const inTable = memory.mayTake(desk.tenantNum) && kinds.some(desk.lacks);
+    const inTable = memory.tenantMayHaveMore(desk.tenantNum) && kinds.some(desk.hasOnlyParked);
     return inMemory || inTable ? { inMemory, inTable } : null;
   }
 }

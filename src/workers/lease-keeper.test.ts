@@ -38,7 +38,7 @@ beforeEach(() => {
     ringIn: nothing,
     onTaken: nothing,
     onLeaseLost: (lane) => lost.push(lane),
-    onChange: nothing,
+    requestRound: nothing,
   });
   keeper = new LeaseKeeper({
     store: {

@@ -121,9 +121,9 @@ export class LookBacks {
    * @param end the last row of it, where there may be more in this part; else null
    * @returns how long all parts took, in ms, where that was the last one; else null
    */
-  tookPart(end: Cursor | null, now: number): number | null {
+  onPartAdmitted(end: Cursor | null, now: number): number | null {
     const walk = this.#walk!;
-    walk.tookIn(end);
+    walk.onPartAdmitted(end);
     // Many rows stand there.
     if (end !== null) this.#isOwed = true;
     if (!walk.isOver) return null;

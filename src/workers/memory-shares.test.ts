@@ -32,7 +32,7 @@ function add(tenantNum: number, bytes: number): void {
 /** A tenant takes bodies for as long as it may. @returns how many */
 function fill(tenantNum: number, bytes: number): number {
   for (let taken = 0; ; taken++) {
-    if (!memory.mayTake(tenantNum)) return taken;
+    if (!memory.tenantMayHaveMore(tenantNum)) return taken;
     add(tenantNum, bytes);
   }
 }
@@ -41,7 +41,7 @@ test('of the last eighth of the bytes only tenants with few have some, and ever 
   expect(fill(1, 20)).toBe(60);
   expect(memory.areBytesShort).toBe(false);
   expect(fill(2, 20)).toBe(11);
-  expect([memory.areBytesShort, memory.hasBytes, memory.mayTake(1), memory.mayTake(2)]).toEqual([
+  expect([memory.areBytesShort, memory.hasBytes, memory.tenantMayHaveMore(1), memory.tenantMayHaveMore(2)]).toEqual([
     true,
     true,
     false,
@@ -56,7 +56,7 @@ test('who holds few bytes has more of them while the reserve is whole, though it
   fill(1, 20);
   add(3, 20);
   fill(2, 20);
-  expect([memory.mayTake(2), memory.mayTake(3)]).toEqual([false, true]);
+  expect([memory.tenantMayHaveMore(2), memory.tenantMayHaveMore(3)]).toEqual([false, true]);
 });
 
 test('places are counted out as if each body were as large as the last one of its tenant, or as all are on average', () => {
@@ -75,17 +75,22 @@ test('places are counted out as if each body were as large as the last one of it
 
 test('where no byte is free nothing is read, but while it is crowded, when no tenant has a place and whoever is due is found', () => {
   add(1, MAX_BYTES);
-  expect([memory.mayRead, memory.hasRoom, memory.fetchRoom, memory.roomForNew]).toEqual([false, false, 0, 0]);
+  expect([memory.isReadUseful, memory.hasRowsFree, memory.rowsToFetchNow, memory.rowsForHandOver]).toEqual([
+    false,
+    false,
+    0,
+    0,
+  ]);
   isCrowded = true;
-  expect([memory.mayRead, memory.hasRoom, memory.bytePlaces().has(2)]).toEqual([true, true, false]);
+  expect([memory.isReadUseful, memory.hasRowsFree, memory.bytePlaces().has(2)]).toEqual([true, true, false]);
 });
 
 test('while bytes are short fetches come every ten milliseconds at the most', () => {
   add(1, 1_000);
   memory.noteFetch(now);
-  expect(memory.mayFetch).toBe(true);
+  expect(memory.isFetchDue).toBe(true);
   add(2, 500);
-  expect(memory.mayFetch).toBe(false);
+  expect(memory.isFetchDue).toBe(false);
   now += 10;
-  expect(memory.mayFetch).toBe(true);
+  expect(memory.isFetchDue).toBe(true);
 });

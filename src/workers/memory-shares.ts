@@ -58,7 +58,7 @@ export class MemoryShares {
   }
 
   /** Rows that still fit. */
-  get room(): number {
+  get freeRows(): number {
     return this.#limits.maxInFlight * 2 - this.#inMemory.size;
   }
 
@@ -66,11 +66,11 @@ export class MemoryShares {
    * Rows to fetch now: as many as fit though all of them be one tenant's, so that no row that was read has to be parked again. Small fetches cost
    * as much as large ones: below a part of the window it is not worth asking, but now and then others are looked for all the same.
    */
-  get fetchRoom(): number {
+  get rowsToFetchNow(): number {
     const now = performance.now();
     const sinceMs = now - this.#fetchedAt;
     if (sinceMs < this.#pauseMs() || (this.areBytesShort && sinceMs < LOOK_FOR_OTHERS_MS)) return 0;
-    return this.#freeRows(now);
+    return this.#freeRowsAt(now);
   }
 
   /** Shorter where few rows fit: they must not run out before it is over. */
@@ -80,27 +80,27 @@ export class MemoryShares {
   }
 
   /** Whether it is time for a fetch, and there is room for what it brings. */
-  get mayFetch(): boolean {
-    return this.fetchRoom > 0;
+  get isFetchDue(): boolean {
+    return this.rowsToFetchNow > 0;
   }
 
   /** Whether memory is not short, be it time for a fetch or not. */
-  get hasRoom(): boolean {
-    return this.#freeRows(performance.now()) > 0;
+  get hasRowsFree(): boolean {
+    return this.#freeRowsAt(performance.now()) > 0;
   }
 
   /** Rows that may come from commits under way, without taking all the room that reads need. */
-  get roomForNew(): number {
-    return Math.floor(this.#freeRows(performance.now()) * NEW_SHARE) - this.#inMemory.expected;
+  get rowsForHandOver(): number {
+    return Math.floor(this.#freeRowsAt(performance.now()) * NEW_SHARE) - this.#inMemory.expected;
   }
 
-  #freeRows(now: number): number {
-    const { room } = this;
+  #freeRowsAt(now: number): number {
+    const { freeRows } = this;
     const { maxInFlight } = this.#limits;
-    if (room < maxInFlight / 2 || !this.mayRead) return 0;
-    const ofOneTenant = Math.floor((TENANT_SHARE * room - this.#inMemory.largestLoad(now)) / (TENANT_SHARE + 1));
+    if (freeRows < maxInFlight / 2 || !this.isReadUseful) return 0;
+    const ofOneTenant = Math.floor((TENANT_SHARE * freeRows - this.#inMemory.largestLoad(now)) / (TENANT_SHARE + 1));
     if (ofOneTenant >= maxInFlight / 4) return ofOneTenant;
-    return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? room : 0;
+    return now - this.#fetchedAt >= LOOK_FOR_OTHERS_MS ? freeRows : 0;
   }
 
   noteFetch(now: number): void {
@@ -121,7 +121,7 @@ export class MemoryShares {
   }
 
   /** Whether reading rows helps. With no byte free it does only in crowded mode: rows without a place are parked there before their bodies are read, so that rows behind them are found and get the next bytes. */
-  get mayRead(): boolean {
+  get isReadUseful(): boolean {
     return this.hasBytes || this.#isCrowded();
   }
 
@@ -134,9 +134,9 @@ export class MemoryShares {
   }
 
   /** Whether more rows of this tenant may come into memory. */
-  mayTake(tenantNum: number): boolean {
+  tenantMayHaveMore(tenantNum: number): boolean {
     const { rows, bytes } = this.#inMemory.loadOf(tenantNum);
-    return rows < TENANT_SHARE * this.room && (bytes === 0 || this.#mayHoldMore(bytes, this.#freeBytes));
+    return rows < TENANT_SHARE * this.freeRows && (bytes === 0 || this.#mayHoldMore(bytes, this.#freeBytes));
   }
 
   #mayHoldMore(bytes: number, free: number): boolean {
@@ -161,7 +161,7 @@ export class MemoryShares {
 
   /** Tenants that have their share: seldom more than one, because each that has it leaves less to the others; while bytes are short, all that have some. */
   fullTenants(): number[] {
-    return this.#inMemory.tenants.filter((num) => !this.mayTake(num));
+    return this.#inMemory.tenants.filter((num) => !this.tenantMayHaveMore(num));
   }
 
   /**
@@ -169,7 +169,7 @@ export class MemoryShares {
    * @param cap requests that it takes at once, or within a second
    * @param busy endpoints that have rows in memory
    */
-  ofEndpoint(cap: number, busy: number): number {
+  rowsPerEndpoint(cap: number, busy: number): number {
     const all = this.#limits.maxInFlight * 2;
     return Math.min(Math.max(2 * cap, all / (busy + 1)), Math.max(all * MOST_OF_MEMORY, 2));
   }

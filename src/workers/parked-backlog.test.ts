@@ -4,7 +4,7 @@ import type { DeliveryTarget } from '../domain/endpoint.ts';
 import { CLASSES, type DeliveryClass, START } from '../store/mailbox.ts';
 import { Desk } from './desk.ts';
 import type { Letter } from './letter-queue.ts';
-import { ParkedBacklog, refilled } from './parked-backlog.ts';
+import { onRefillAdmitted, ParkedBacklog } from './parked-backlog.ts';
 import { type Places, SendScheduler } from './send-scheduler.ts';
 
 const NOW = Date.UTC(2026, 10, 26);
@@ -74,8 +74,8 @@ test.each([
   [{ perSecond: 4.5, burst: 1 }, 5],
   [{ perSecond: 1, burst: 9.5 }, 9],
   [{ perSecond: 500, burst: 500 }, 16],
-])('of a rate of %j an endpoint that takes 16 at once takes %i within a second', (rateLimit, appetite) => {
-  expect(fullDesk({ maxInFlight: 16, rateLimit }).appetite).toBe(appetite);
+])('of a rate of %j an endpoint that takes 16 at once takes %i within a second', (rateLimit, requests) => {
+  expect(fullDesk({ maxInFlight: 16, rateLimit }).maxUsefulInFlight).toBe(requests);
 });
 
 test('a read that went on from a cursor and came to the end says nothing of what is before it: the next begins at the start', () => {
@@ -83,7 +83,7 @@ test('a read that went on from a cursor and came to the end says nothing of what
   desk.flights.abandon();
   desk.parked.first.cursor = { dueAtMs: NOW, eventUuid: '01890a5d-ac96-774b-bcce-b302099a8057', endpointNum: 1 };
   const refill = () => {
-    for (const each of refillsAt(NOW, desk)) refilled(each, []);
+    for (const each of refillsAt(NOW, desk)) onRefillAdmitted(each, []);
   };
   refill();
   expect([desk.hasParked, desk.parked.first.cursor]).toEqual([true, START]);

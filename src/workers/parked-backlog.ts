@@ -74,7 +74,7 @@ export class ParkedBacklog {
     // Who is new stands behind those that wait.
     for (const desk of wanting) desk.refilledAt ||= this.#turn;
     if (places !== null) {
-      const able = wanting.filter((desk) => desk.isDeleted || desk.places(nowMs) > 0);
+      const able = wanting.filter((desk) => desk.isDeleted || desk.freeSendSlots(nowMs) > 0);
       const deals = dealOut(able, places, options);
       this.#turn++;
       return {
@@ -174,7 +174,7 @@ function dealToNext(tenant: Dealt, deals: Map<Desk, Deal>, nowMs: number): boole
   while (tenant.at < tenant.queue.length) {
     const desk = tenant.queue[tenant.at++]!;
     const deal = deals.get(desk) ?? { rows: 0, limits: new Map() };
-    const most = desk.isDeleted ? mostOf(desk) : Math.min(desk.places(nowMs), MAX_REFILL);
+    const most = desk.isDeleted ? mostOf(desk) : Math.min(desk.freeSendSlots(nowMs), MAX_REFILL);
     const isFull = deal.rows === 0 ? deals.size >= DESKS_PER_ROUND : deal.rows >= most;
     if (isFull || !dealOne(desk, deal, tenant.slots)) continue;
     deals.set(desk, deal);
@@ -205,7 +205,7 @@ class Slots {
 
 /** Where slots are few, each class gets some of them in time. One that may not begin leaves its turn to the others. @returns whether there is a slot for any of them */
 function dealOne(desk: Desk, deal: Deal, slots: Slots): boolean {
-  const kind = desk.parkedClasses.next((each) => desk.lacks(each) && (desk.isDeleted || slots.take(each)));
+  const kind = desk.parkedClasses.next((each) => desk.hasOnlyParked(each) && (desk.isDeleted || slots.take(each)));
   if (kind === undefined) return false;
   deal.rows++;
   deal.limits.set(kind, (deal.limits.get(kind) ?? 0) + 1);
@@ -214,23 +214,23 @@ function dealOne(desk: Desk, deal: Deal, slots: Slots): boolean {
 
 /** A few rows more than it can send at once. */
 function mostOf(desk: Desk): number {
-  return Math.min(2 * Math.max(1, desk.appetite), MAX_REFILL);
+  return Math.min(2 * Math.max(1, desk.maxUsefulInFlight), MAX_REFILL);
 }
 
 function mostOfEach(desk: Desk): Limits {
   const most = mostOf(desk);
   // Retries and replays have half of the room that first attempts have (`Admission`).
   const mostOfClass = (kind: DeliveryClass) => (kind === 'first' ? most : Math.ceil(most / 2));
-  return new Map(CLASSES.filter(desk.lacks).map((kind) => [kind, mostOfClass(kind)]));
+  return new Map(CLASSES.filter(desk.hasOnlyParked).map((kind) => [kind, mostOfClass(kind)]));
 }
 
 /** Of what was read there was no room for any: that was no turn, and it goes before those that had one. */
-export function leftOut({ desk, turnBefore, takenBefore }: Refill): void {
+export function returnUnusedTurn({ desk, turnBefore, takenBefore }: Refill): void {
   if (desk.taken === takenBefore) desk.refilledAt = turnBefore;
 }
 
 /** Takes note of what a refill brought. */
-export function refilled({ desk, fetch, parkings }: Refill, rows: readonly DueDelivery[]): void {
+export function onRefillAdmitted({ desk, fetch, parkings }: Refill, rows: readonly DueDelivery[]): void {
   const part = desk.parked[fetch.kind];
   // Something was parked while we read: what was read says nothing about it.
   if (part.parkings !== parkings) return;

@@ -23,7 +23,7 @@ interface Read {
 const LATE_MS = 2_500;
 
 const lanes = new Map<number, Lane>();
-const memory = { room: 1_024, mayRead: true, fullTenants: (): number[] => [7] };
+const memory = { freeRows: 1_024, isReadUseful: true, fullTenants: (): number[] => [7] };
 /** What each read asked for, how long it takes, and what it brings. */
 let reads: Read[];
 let takesMs: number;
@@ -44,7 +44,7 @@ beforeEach(() => {
   flooded = [{ num: 9 }];
   isTaken = true;
   admitted = [];
-  Object.assign(memory, { room: 1_024, mayRead: true });
+  Object.assign(memory, { freeRows: 1_024, isReadUseful: true });
   lanes.clear();
   memory.fullTenants = () => [7];
   for (let number = 0; number < 8; number++) lanes.set(number, new Lane({ lane: number, epoch: 1 }, 0));
@@ -129,11 +129,11 @@ test('nothing is read where nobody is many and nothing flooded, nor of lanes tha
   flooded = [];
   await runUndue();
   crowded();
-  memory.mayRead = false;
+  memory.isReadUseful = false;
   await runUndue();
-  Object.assign(memory, { mayRead: true, room: 3 });
+  Object.assign(memory, { isReadUseful: true, freeRows: 3 });
   await runUndue();
-  memory.room = 1_024;
+  memory.freeRows = 1_024;
   for (const lane of lanes.values()) lane.isCareful = true;
   await runUndue();
   for (const lane of lanes.values()) Object.assign(lane, { isCareful: false, isDraining: true });
@@ -249,11 +249,11 @@ test('what was settled while it was read is not taken in', async () => {
 });
 
 test('what it brings has a quarter of the room of memory; where that is less than a row of each lane, lanes take turns', async () => {
-  memory.room = 100;
+  memory.freeRows = 100;
   await settle();
   await after(100);
   expect(reads[0]!.fetches.map(({ limit }) => limit)).toEqual([3, 3, 3, 3, 3, 3, 3, 3]);
-  memory.room = 12;
+  memory.freeRows = 12;
   reads = [];
   for (let i = 0; i < 3; i++) await after(100);
   expect(reads.map(({ fetches }) => fetches.map(({ lane, limit }) => [lane, limit]))).toEqual([
@@ -276,7 +276,7 @@ test('what it brings has a quarter of the room of memory; where that is less tha
 });
 
 test('a lane has 500 rows at the most, however much room there is', async () => {
-  memory.room = 100_000;
+  memory.freeRows = 100_000;
   await after(0);
   expect(reads[0]!.fetches[0]!.limit).toBe(500);
 });
@@ -308,7 +308,7 @@ test('whoever has many of the rows of such reads that leave more is one of the c
   await settle();
   found = ({ limit }) => [...rowsOf(limit - 4, OTHER), ...rowsOf(4, 3)].map((row) => ({ ...row, dueAtMs: CLOCK_MS }));
   for (const room of [800, 64, 800, 800, 800]) {
-    memory.room = room;
+    memory.freeRows = room;
     await after(100);
   }
   expect(reads.map(({ over }) => over.tenants)).toEqual([...Array(4).fill([CROWD, 7]), [CROWD, OTHER, 7]]);
@@ -346,7 +346,7 @@ test('what such a read finds keeps its lane awake like what a fetch finds', asyn
     lane.fetchedPast({ rows: [], fresh: 0, limit: 10 }, performance.now());
     vi.advanceTimersByTime(10);
     lane.poll(performance.now());
-    return lane.isHungry;
+    return lane.mayFetch;
   };
   expect(fetch()).toBe(false);
   await after(0);
@@ -365,7 +365,7 @@ test('after a read that failed none of the others is made in the same round', as
 
 test('of who became one of the crowd by such reads the rest is looked through from where that was', async () => {
   onlyLane0();
-  memory.room = 2_048;
+  memory.freeRows = 2_048;
   found = ({ limit, after: place }) =>
     place.dueAtMs < 5_000 ? rowsOf(limit, OTHER).map((row) => ({ ...row, dueAtMs: 5_000 })) : [];
   for (let passed = 0; passed < 6_000; passed += 100) await after(100);

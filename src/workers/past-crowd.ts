@@ -12,8 +12,8 @@ const SHARES = [
   ['passedOver', 1 / 20],
 ] as const;
 /** How often lanes are looked through anew, in ms: for what was missed of late, and all of it where a tenant is passed over no more; rarely all of it anyway, for what was committed very late. */
-const LOOK_ANEW_MS = 5_000;
-const LOOK_AT_ALL_MS = 60_000;
+const RESWEEP_MS = 5_000;
+const RESWEEP_ALL_MS = 60_000;
 
 /**
  * Where more is due than is read at once: reads rows of those who have few among them. They would wait until all that was due before is read, and sent or parked, be it of one tenant with
@@ -25,8 +25,8 @@ export class PastCrowd {
   readonly #reads: readonly PastRead[];
   /** Tenants whose rows some lane passed over since lanes began anew, and when they did, and from the start. */
   #passedOver = new Set<number>();
-  #anewAt = performance.now();
-  #allAt = performance.now();
+  #resweptAt = performance.now();
+  #allResweptAt = performance.now();
 
   constructor(options: PastReadOptions) {
     this.#options = options;
@@ -61,20 +61,21 @@ export class PastCrowd {
     const now = performance.now();
     const tenants = this.#tenants(now);
     if (!this.#hasCause(tenants)) return;
-    this.#lookAnew(tenants, now);
+    this.#resweep(tenants, now);
     // After one that failed Postgres has had enough for this round.
     for (const read of this.#reads) if (!(await read.run([...tenants]))) return;
   }
 
   /** What was passed over stands behind where the next look begins. Whose it is may have few now. And a commit may have taken longer than looks go back. */
-  #lookAnew(tenants: ReadonlySet<number>, now: number): void {
+  #resweep(tenants: ReadonlySet<number>, now: number): void {
     for (const tenant of tenants) this.#passedOver.add(tenant);
-    if (now - this.#anewAt < LOOK_ANEW_MS) return;
-    this.#anewAt = now;
-    const isAll = this.#passedOver.size > tenants.size || now - this.#allAt >= LOOK_AT_ALL_MS;
-    if (isAll) this.#allAt = now;
+    if (now - this.#resweptAt < RESWEEP_MS) return;
+    this.#resweptAt = now;
+    const isAll = this.#passedOver.size > tenants.size || now - this.#allResweptAt >= RESWEEP_ALL_MS;
+    if (isAll) this.#allResweptAt = now;
     this.#passedOver = new Set(tenants);
     const clockMs = this.#options.nowMs();
-    for (const { looks } of this.#options.lanes.values()) isAll ? looks.lookAnew(clockMs) : looks.missed(clockMs);
+    for (const { looks } of this.#options.lanes.values())
+      isAll ? looks.resweepAll(clockMs) : looks.resweepRecent(clockMs);
   }
 }

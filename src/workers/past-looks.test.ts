@@ -81,23 +81,23 @@ test('one that is to begin anew goes to the end first, and then from the earlies
 });
 
 test('for a tenant that is passed over no more what became due in 30 seconds is looked through, and everything', () => {
-  looks.lookAnew(CLOCK_MS);
+  looks.resweepAll(CLOCK_MS);
   expect(sweep('unseen', [null])).toEqual([CLOCK_MS - 30_000]);
   expect(looks.passedOver.next()).toBe(START);
   expect(looks.passedOver.isOver).toBe(false);
 });
 
 test('what was missed of late is looked through, and no more than that', () => {
-  looks.missed(CLOCK_MS);
+  looks.resweepRecent(CLOCK_MS);
   expect(sweep('unseen', [null])).toEqual([CLOCK_MS - 30_000]);
   expect(looks.passedOver.isOver).toBe(true);
 });
 
 test('what a tenant has behind the place since which it is passed over is looked through with what was missed, once', () => {
-  looks.left(at(500));
-  looks.left(at(700));
-  looks.missed(CLOCK_MS);
+  looks.skippedFrom(at(500));
+  looks.skippedFrom(at(700));
+  looks.resweepRecent(CLOCK_MS);
   expect(sweep('unseen', [null])).toEqual([500]);
-  looks.missed(CLOCK_MS);
+  looks.resweepRecent(CLOCK_MS);
   expect(sweep('unseen', [null])).toEqual([CLOCK_MS - 30_000]);
 });

@@ -108,23 +108,23 @@ export class PastLooks {
   readonly front: Look = new Front(this.unseen);
 
   /** Since when a tenant is passed over whose rows were taken before. */
-  #leftAt: Cursor | null = null;
+  #skippedAt: Cursor | null = null;
 
   /** Looks go past the rest of what a tenant has there, whose rows they brought so far. */
-  left(place: Cursor): void {
-    this.#leftAt = earlier(this.#leftAt ?? place, place);
+  skippedFrom(place: Cursor): void {
+    this.#skippedAt = earlier(this.#skippedAt ?? place, place);
   }
 
   /** What became due of late may have been missed, and such a tenant may be passed over no more. @param clockMs Postgres's clock */
-  missed(clockMs: number): void {
+  resweepRecent(clockMs: number): void {
     const recent = ago(clockMs, RECENT_MS);
-    this.unseen.goFrom(this.#leftAt === null ? recent : earlier(this.#leftAt, recent));
-    this.#leftAt = null;
+    this.unseen.goFrom(this.#skippedAt === null ? recent : earlier(this.#skippedAt, recent));
+    this.#skippedAt = null;
   }
 
   /** Rows of tenants that are passed over no more, and what was committed very late, may be anywhere. */
-  lookAnew(clockMs: number): void {
-    this.missed(clockMs);
+  resweepAll(clockMs: number): void {
+    this.resweepRecent(clockMs);
     this.passedOver.goFrom(START);
   }
 }

@@ -28,7 +28,7 @@ const PAUSE_MS = { least: 25, most: 100 } as const;
  * run into the time limit of a statement each time, and all lanes wait for it.
  */
 const AFTER_FAILURE_MS = 5_000;
-const AFTER_FAILURES = 10;
+const FAILURE_PAUSE_FACTOR = 10;
 
 interface Found extends DueRows {
   readonly fresh: readonly DueDelivery[];
@@ -85,16 +85,16 @@ export class PastRead {
     });
     this.#pace(now, found);
     if (found === null) return false;
-    await this.#takeIn(found, lanes, size, now);
+    await this.#admit(found, lanes, size, now);
     return true;
   }
 
   get #room(): number {
-    return Math.floor(this.#options.desks.memory.room * ROOM_SHARE);
+    return Math.floor(this.#options.desks.memory.freeRows * ROOM_SHARE);
   }
 
   #lanesDue(): readonly Lane[] {
-    return this.#options.desks.memory.mayRead && this.#room > 0 ? this.#lanesToRead(this.#room) : [];
+    return this.#options.desks.memory.isReadUseful && this.#room > 0 ? this.#lanesToRead(this.#room) : [];
   }
 
   #lookOf(lane: Lane): Look {
@@ -102,7 +102,9 @@ export class PastRead {
   }
 
   #lanesToRead(most: number): readonly Lane[] {
-    const lanes = [...this.#options.lanes.values()].filter((lane) => lane.isBehind && !this.#lookOf(lane).isOver);
+    const lanes = [...this.#options.lanes.values()].filter(
+      (lane) => lane.mayHaveUnreadDue && !this.#lookOf(lane).isOver,
+    );
     return lanes.sort((one, other) => this.#lookOf(one).lookedAt - this.#lookOf(other).lookedAt).slice(0, most);
   }
 
@@ -127,12 +129,12 @@ export class PastRead {
     this.#pauseMs = goesOn ? PAUSE_MS.least : Math.min(this.#pauseMs * 2, PAUSE_MS.most);
     const hasFailedBefore = this.#hasFailed;
     this.#hasFailed = found === null;
-    const afterFailureMs = hasFailedBefore ? tookMs * AFTER_FAILURES : AFTER_FAILURE_MS;
+    const afterFailureMs = hasFailedBefore ? tookMs * FAILURE_PAUSE_FACTOR : AFTER_FAILURE_MS;
     const restMs = found === null ? afterFailureMs : tookMs * (1 / this.#share - 1);
     this.#nextAt = Math.max(began + this.#pauseMs, end + restMs);
   }
 
-  async #takeIn({ rows, fresh, stops }: Found, lanes: readonly Lane[], size: number, now: number): Promise<void> {
+  async #admit({ rows, fresh, stops }: Found, lanes: readonly Lane[], size: number, now: number): Promise<void> {
     // Else it is read again, before what came later.
     if (!(await this.#options.admit(fresh))) return;
     const rowsOf = Map.groupBy(rows, (row) => row.lane);
@@ -147,7 +149,7 @@ export class PastRead {
       if (end !== null) ends.set(lane, end);
       this.#lookOf(lane).took(end);
     }
-    if (isOneMore) for (const [lane, end] of ends) lane.looks.left(end);
-    for (const { lane } of fresh) this.#options.lanes.get(lane)?.found(now);
+    if (isOneMore) for (const [lane, end] of ends) lane.looks.skippedFrom(end);
+    for (const { lane } of fresh) this.#options.lanes.get(lane)?.onFreshRows(now);
   }
 }

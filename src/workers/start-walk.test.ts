@@ -14,7 +14,7 @@ function walk(tookMs: (spanMs: number) => number, limitMs = 10_000): { from: num
     all.took(Math.min(ms, limitMs), 1);
     if (ms > limitMs) all.failed();
     else {
-      all.tookIn(null);
+      all.onPartAdmitted(null);
       parts.push({ from: after.dueAtMs, until: untilMs, tookMs: ms });
     }
   }
@@ -41,7 +41,7 @@ test('where old rows are dear to step over a part takes about half a second', ()
 test('a part of which there is more goes on behind its last row, and one that failed begins anew, smaller', () => {
   const all = new StartWalk(UNTIL_MS);
   const last = { ...START, dueAtMs: UNTIL_MS - 9_000 };
-  all.tookIn(last);
+  all.onPartAdmitted(last);
   expect(all.part).toEqual({ after: last, untilMs: UNTIL_MS });
   all.failed();
   expect(all.part).toEqual({ after: { ...START, dueAtMs: UNTIL_MS - 937.5 }, untilMs: UNTIL_MS });

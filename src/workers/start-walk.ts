@@ -62,7 +62,7 @@ export class StartWalk {
   }
 
   /** What it brought was taken in. @param end the last row of it, where there may be more in this part; else null */
-  tookIn(end: Cursor | null): void {
+  onPartAdmitted(end: Cursor | null): void {
     this.#place = end;
     if (end !== null) return;
     this.#untilMs = this.#fromMs;

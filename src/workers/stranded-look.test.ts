@@ -63,8 +63,8 @@ test('what is asked for while a look of the same lane is under way is looked for
 
 test('lanes whose rows were promoted read them', async () => {
   const { lanes, start, end } = makeLook();
-  for (const lane of lanes.values()) lane.isHungry = false;
+  for (const lane of lanes.values()) lane.nextFetch(10, 0, 0);
   start(1);
   await end(1);
-  expect([...lanes.values()].map((lane) => lane.isHungry)).toEqual([true, false]);
+  expect([...lanes.values()].map((lane) => lane.mayFetch)).toEqual([true, false]);
 });
