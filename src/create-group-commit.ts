@@ -68,7 +68,8 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
     // The bodies of what was handed over are not looked for again.
     for (const uuid of left.events) parts.bodies.put(uuid, bodies.get(uuid)!);
     for (const { eventUuid } of expansions) parts.bodies.put(eventUuid, bodies.get(eventUuid)!);
-    if (left.lanes.size > 0) waker.wake(left.lanes, group.deliveries.length, call !== null);
+    if (left.lanes.size > 0)
+      waker.wake(left.lanes, { deliveries: group.deliveries.length, alreadyCalled: call !== null });
     if (expansions.length > 0) parts.expansionBell.ring();
     return result;
   } catch (error) {

@@ -27,14 +27,14 @@ test('lanes that are awake here are told directly, and only the others are rung 
 
 test('under load nobody is called: lanes that are awake look by themselves', () => {
   const { waker, take } = createWaker();
-  waker.wake([1, 2], 50);
+  waker.wake([1, 2], { deliveries: 50 });
   expect(take()).toEqual({ rung: [1, 2], called: [] });
 });
 
 test('lanes that were called behind their commit are not called again', () => {
   const { waker, take } = createWaker();
   expect(waker.callBehind(2, () => [1, 2])).toMatchObject({ query: { values: ['1 2'] } });
-  waker.wake([1, 2], 2, true);
+  waker.wake([1, 2], { deliveries: 2, alreadyCalled: true });
   expect(take()).toEqual({ rung: [1, 2], called: [] });
 });
 

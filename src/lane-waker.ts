@@ -43,6 +43,11 @@ export interface LeftDeliveries {
 /** From so many deliveries at once on, lanes that are awake elsewhere are not called: under load they look by themselves soon enough. */
 const MANY = 50;
 
+interface WakeOptions {
+  readonly deliveries?: number;
+  readonly alreadyCalled?: boolean;
+}
+
 /** Tells lanes of this process directly that they have work, and rings and calls for the others. */
 export class LaneWaker {
   readonly #bells: LaneBells;
@@ -54,14 +59,15 @@ export class LaneWaker {
   }
 
   /**
+   * Tells lanes that they have work.
    * @param deliveries how many are new, as far as that is known
-   * @param isCalled whether `callBehind` went out for them
+   * @param alreadyCalled whether `callBehind` went out for them
    */
-  wake(lanes: Iterable<number>, deliveries = 1, isCalled = false): void {
+  wake(lanes: Iterable<number>, { deliveries = 1, alreadyCalled = false }: WakeOptions = {}): void {
     const elsewhere = [...(this.local?.wake(lanes) ?? lanes)];
     if (elsewhere.length === 0) return;
     this.#bells.ring(elsewhere);
-    if (deliveries < MANY && !isCalled) this.#bells.call(elsewhere);
+    if (deliveries < MANY && !alreadyCalled) this.#bells.call(elsewhere);
   }
 
   /**

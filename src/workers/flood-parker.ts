@@ -1,9 +1,9 @@
 import { type DueDelivery, START } from '../store/mailbox.ts';
+import { ago } from './cursor.ts';
 import type { Desk } from './desk.ts';
 import type { DeskList } from './desk-list.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import { ago } from './past-looks.ts';
 
 export interface FloodParkerOptions {
   readonly store: Pick<LaneStore, 'parkEndpoints' | 'promoteAll'>;

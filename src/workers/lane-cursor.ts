@@ -1,6 +1,6 @@
 import { type Cursor, START } from '../store/mailbox.ts';
+import { ago, isBefore } from './cursor.ts';
 import type { Depth } from './look-backs.ts';
-import { ago, isBefore } from './past-looks.ts';
 
 /** How far behind its cursor a lane looks each time, and now and then, in ms: commits are rarely later than this, and no statement of ours takes as long as that. */
 const OVERLAP_MS = { near: 100, far: 15_000 } as const;

@@ -2,8 +2,9 @@ import type { LaneLease } from '../store/lanes.ts';
 import type { Cursor, DueDelivery, LaneFetch } from '../store/mailbox.ts';
 import { LaneCursor } from './lane-cursor.ts';
 import { type Depth, LookBacks } from './look-backs.ts';
-import { PastLooks, Sweep } from './past-looks.ts';
+import { PastLooks } from './past-looks.ts';
 import { StartReads } from './start-reads.ts';
+import { Sweep } from './sweep.ts';
 
 /** How long an idle lane lingers before it is given back, in ms. */
 const LINGER_MS = 250;

@@ -39,18 +39,18 @@ test('a front that came to the end looks a little back, and now and then a secon
   expect([500, 2_000].map((ms) => front(ms))).toEqual([250 - 1_000, 500 - 1_000]);
 });
 
-test('one that did not come to the end goes on there', () => {
+test('a front that stopped early resumes after its last row', () => {
   front(0);
   expect([front(10, -500), front(20, -400), front(30)]).toEqual([-100, -500, -400]);
 });
 
-test('one whose rows found no room begins there again, and goes back for late ones again', () => {
+test('a front whose rows found no room starts there again and still looks back for late commits', () => {
   front(0);
   expect(looks.front.next(CLOCK_MS + 300).dueAtMs).toBe(CLOCK_MS - 1_000);
   expect(front(301)).toBe(-1_000);
 });
 
-test('where Postgres’s clock was set back, it begins a second before that', () => {
+test('where Postgres’s clock was set back, the front begins a second before that', () => {
   front(0);
   expect(front(-5_000)).toBe(-6_000);
 });
@@ -72,7 +72,7 @@ test('a sweep goes on where it ended until it comes to the end', () => {
   expect(looks.unseen.isOver).toBe(true);
 });
 
-test('one that is to begin anew goes to the end first, and then from the earliest place that was asked for', () => {
+test('a sweep that is to begin again goes to the end first, and then from the earliest place that was asked for', () => {
   looks.unseen.goFrom(at(100));
   sweep('unseen', [500]);
   for (const place of [50, 20, 80]) looks.unseen.goFrom(at(place));
@@ -87,13 +87,13 @@ test('for a tenant that is passed over no more what became due in 30 seconds is 
   expect(looks.passedOver.isOver).toBe(false);
 });
 
-test('what was missed of late is looked through, and no more than that', () => {
+test('a resweep of what is recent goes through that, and no more', () => {
   looks.resweepRecent(CLOCK_MS);
   expect(sweep('unseen', [null])).toEqual([CLOCK_MS - 30_000]);
   expect(looks.passedOver.isOver).toBe(true);
 });
 
-test('what a tenant has behind the place since which it is passed over is looked through with what was missed, once', () => {
+test('a resweep of what is recent also begins where a tenant was passed over first, once', () => {
   looks.skippedFrom(at(500));
   looks.skippedFrom(at(700));
   looks.resweepRecent(CLOCK_MS);

@@ -1,36 +1,29 @@
 import { type Cursor, START } from '../store/mailbox.ts';
+import { ago, earlier } from './cursor.ts';
+import type { Look } from './look.ts';
+import { Sweep } from './sweep.ts';
 
-/** How far behind where it ended the next look begins, in ms: commits are rarely later than this. */
+/** How far behind its last end a look of the front begins, in ms: commits are rarely later than this. */
 const OVERLAP_MS = 100;
-/** How late a commit that went well, and our estimate of Postgres's clock, may be, in ms; and how often a look goes so far back. */
+/** How late a commit that went well, and our estimate of Postgres's clock, may be, in ms. */
 const SETTLED_MS = 1_000;
+/** How often a look of the front goes back so far, in ms. */
 const LATE_MS = 250;
-/** How far behind the clock a front may fall, in ms, before it leaves what is between to a sweep. */
+/** How far behind the clock the front may fall, in ms, before it leaves what is between to a sweep. */
 const LAG_MS = 3_000;
-/** How far a look goes back for what became due of late, in ms: every five seconds (`PastCrowd`), and no statement of ours takes as long as what is left of it. */
+/** How far `resweepRecent` goes back, in ms. It runs every five seconds (`PastCrowd`); no statement of ours takes as long as the rest. */
 const RECENT_MS = 30_000;
-
-/** Looks past a crowd, each from where the last one ended. */
-export interface Look {
-  /** When the last one began, in ms of `performance.now()`. */
-  lookedAt: number;
-  /** Whether there is nothing to look for. */
-  readonly isOver: boolean;
-  /** Where the next one begins. @param clockMs Postgres's clock */
-  next(clockMs: number): Cursor;
-  /** What it brought was taken in. @param end the last row of it, where there may be more behind; else null */
-  took(end: Cursor | null): void;
-}
 
 /** Looks for what becomes due just now, whatever was due before. */
 class Front implements Look {
   lookedAt = Number.NEGATIVE_INFINITY;
   readonly isOver = false;
-  /** Whoever looks for what is left out. */
+  /** Goes through what the front leaves out. */
   readonly #unseen: Sweep;
   #place: Cursor = START;
-  /** Postgres's clock at the look under way, and at the last that went back for what was committed late. */
+  /** Postgres's clock when the last look began. */
   #clockMs = 0;
+  /** Postgres's clock at the last look that went back for late commits. */
   #lateClockMs = 0;
 
   constructor(unseen: Sweep) {
@@ -44,7 +37,7 @@ class Front implements Look {
       this.#place = ago(clockMs, SETTLED_MS);
       this.#lateClockMs = clockMs;
     }
-    // Where Postgres's clock was set back, what comes is due before.
+    // If Postgres's clock was set back, new rows are due before the last late look.
     const back = this.#isLate ? ago(Math.min(this.#lateClockMs, clockMs), SETTLED_MS) : this.#end;
     return earlier(this.#place, back);
   }
@@ -58,42 +51,9 @@ class Front implements Look {
     return Math.abs(this.#clockMs - this.#lateClockMs) >= LATE_MS;
   }
 
-  /** How far a look comes that brings everything: what becomes visible before that is old. */
+  /** The place of a look that brought everything. What becomes visible before it was committed late. */
   get #end(): Cursor {
     return ago(this.#clockMs, OVERLAP_MS);
-  }
-}
-
-/** Looks through what was due before, once, to the end. */
-export class Sweep implements Look {
-  lookedAt = Number.NEGATIVE_INFINITY;
-  #place: Cursor | null = null;
-  /** Where it begins again when it has come to the end. */
-  #owed: Cursor | null = null;
-
-  get isOver(): boolean {
-    return this.#place === null;
-  }
-
-  /** Everything from there on is to be looked at. Goes to the end first, lest it never come there. */
-  goFrom(place: Cursor): void {
-    if (this.#place === null) this.#place = place;
-    else this.#owed = earlier(this.#owed ?? place, place);
-  }
-
-  next(): Cursor {
-    return this.#place ?? START;
-  }
-
-  /** What is left of it is looked for by others. */
-  giveUp(): void {
-    this.#place = null;
-    this.#owed = null;
-  }
-
-  took(end: Cursor | null): void {
-    this.#place = end ?? this.#owed;
-    if (end === null) this.#owed = null;
   }
 }
 
@@ -101,43 +61,33 @@ export type LookKind = 'front' | 'unseen' | 'passedOver';
 
 /** The looks past a crowd in one lane. */
 export class PastLooks {
-  /** Through what nobody has looked at. */
+  /** Goes through rows that nobody has looked at. */
   readonly unseen = new Sweep();
-  /** Through what may have been passed over. */
+  /** Goes through rows that looks may have passed over. */
   readonly passedOver = new Sweep();
   readonly front: Look = new Front(this.unseen);
-
-  /** Since when a tenant is passed over whose rows were taken before. */
+  /** From where on looks have passed over a tenant that joined the crowd since the last resweep; null without one. */
   #skippedAt: Cursor | null = null;
 
-  /** Looks go past the rest of what a tenant has there, whose rows they brought so far. */
+  /** From this place on looks pass over a tenant whose rows they brought before. */
   skippedFrom(place: Cursor): void {
     this.#skippedAt = earlier(this.#skippedAt ?? place, place);
   }
 
-  /** What became due of late may have been missed, and such a tenant may be passed over no more. @param clockMs Postgres's clock */
+  /**
+   * Looks again through what became due of late, in case a commit was later than the overlap, and through what `skippedFrom` told of: such a
+   * tenant may be passed over no more.
+   * @param clockMs Postgres's clock
+   */
   resweepRecent(clockMs: number): void {
     const recent = ago(clockMs, RECENT_MS);
     this.unseen.goFrom(this.#skippedAt === null ? recent : earlier(this.#skippedAt, recent));
     this.#skippedAt = null;
   }
 
-  /** Rows of tenants that are passed over no more, and what was committed very late, may be anywhere. */
+  /** Also looks again from the start: rows of tenants that are passed over no more, and rows that were committed very late, may be anywhere. */
   resweepAll(clockMs: number): void {
     this.resweepRecent(clockMs);
     this.passedOver.goFrom(START);
   }
-}
-
-/** Before everything that was due at that time, or later. */
-export function ago(clockMs: number, ms: number): Cursor {
-  return { ...START, dueAtMs: Math.max(0, clockMs - ms) };
-}
-
-function earlier(one: Cursor, other: Cursor): Cursor {
-  return isBefore(other, one) ? other : one;
-}
-
-export function isBefore(one: Cursor, other: Cursor): boolean {
-  return one.dueAtMs < other.dueAtMs;
 }

@@ -4,7 +4,8 @@ import type { Desks } from './desks.ts';
 import type { FloodParker } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import type { Look, LookKind } from './past-looks.ts';
+import type { Look } from './look.ts';
+import type { LookKind } from './past-looks.ts';
 
 export interface PastReadOptions {
   readonly store: Pick<LaneStore, 'fetchDue'>;

@@ -1,5 +1,5 @@
 import { type Cursor, START } from '../store/mailbox.ts';
-import { ago } from './past-looks.ts';
+import { ago } from './cursor.ts';
 
 /** How much of what was due the first part takes in, and the least that one does, in ms of due times. */
 const FIRST_MS = 15_000;
