@@ -16,7 +16,7 @@ const ENDPOINT = 7;
 
 let time: VirtualTime;
 let review: Review;
-/** What was noted, sent and cleared, in order. */
+/** What was recorded, sent and cleared, in order. */
 let log: string[];
 let gone: number[];
 /** Of what no request can be made. */
@@ -43,7 +43,7 @@ beforeEach(() => {
   sender.onSend = ({ key: sent }) => log.push(`sent ${Number(sent.slice(24, 36))}`);
   const note = (leases: readonly LaneLease[], rows: readonly DeliveryKey[]) => {
     if (failures-- > 0) throw new Error('no answer');
-    log.push(`noted ${rows.map(numberOf).join()} of ${leases.length} lanes`);
+    log.push(`recorded ${rows.map(numberOf).join()} of ${leases.length} lanes`);
     return rows.filter((row) => gone.includes(numberOf(row)));
   };
   careful = new CarefulSender({
@@ -65,8 +65,8 @@ function send(n: number): Abandonable {
   const request = { headers: [...headers, 'posthorn-attempt', '1'] } as unknown as PreparedRequest;
   const onOutcome = (outcome: Outcome) => outcomes.push(outcome);
   if (!careful.isCareful(3)) return careful.send(request, onOutcome);
-  const make = (isNoted: boolean) => {
-    if (!isNoted) log.push(`unnoted ${n}`);
+  const make = (isRecorded: boolean) => {
+    if (!isRecorded) log.push(`unrecorded ${n}`);
     if (unmade.includes(n)) log.push(`not made ${n}`);
     return unmade.includes(n) ? null : request;
   };
@@ -82,24 +82,24 @@ test('what lanes send that are well passes straight through', async () => {
   expect(log).toEqual(['sent 1', 'sent 2']);
 });
 
-test('in a careful lane nothing is sent before it is noted, and a few at a time: the next when one is settled', async () => {
+test('in a careful lane nothing is sent before it is recorded, and a few at a time: the next when one is settled', async () => {
   await careful.review([lane(CAREFUL_FROM)]);
   for (let n = 1; n <= TRIALS_PER_LANE + 2; n++) send(n);
   await time.pass(10);
-  const first = ['noted 1 of 1 lanes', 'sent 1', 'noted 2,3,4 of 1 lanes', 'sent 2', 'sent 3', 'sent 4'];
+  const first = ['recorded 1 of 1 lanes', 'sent 1', 'recorded 2,3,4 of 1 lanes', 'sent 2', 'sent 3', 'sent 4'];
   expect(log).toEqual(first);
   expect(careful.inFlight).toBe(TRIALS_PER_LANE + 2);
   careful.settled(key(2));
   await time.pass(10);
-  expect(log.slice(first.length)).toEqual(['cleared 2', 'noted 5 of 1 lanes', 'sent 5']);
+  expect(log.slice(first.length)).toEqual(['cleared 2', 'recorded 5 of 1 lanes', 'sent 5']);
 });
 
-test('a delivery is noted before its request is made; where none can be made it is cleared', async () => {
+test('a delivery is recorded before its request is made; where none can be made it is cleared', async () => {
   await careful.review([lane(CAREFUL_FROM)]);
   unmade = [1];
   send(1);
   await time.pass(10);
-  expect(log).toEqual(['noted 1 of 1 lanes', 'not made 1', 'cleared 1']);
+  expect(log).toEqual(['recorded 1 of 1 lanes', 'not made 1', 'cleared 1']);
   expect([outcomes, careful.inFlight]).toEqual([[], 0]);
 });
 
@@ -125,14 +125,14 @@ test('of deliveries with one strike to go, one is tried at a time', async () => 
   expect(log).toContain('sent 2');
 });
 
-test('what cannot be noted is not sent until it can', async () => {
+test('what cannot be recorded is not sent until it can', async () => {
   await careful.review([lane(CAREFUL_FROM)]);
   failures = 2;
   send(1);
   await time.pass(350);
   expect(log).not.toContain('sent 1');
   await time.pass(200);
-  expect(log.slice(-2)).toEqual(['noted 1 of 1 lanes', 'sent 1']);
+  expect(log.slice(-2)).toEqual(['recorded 1 of 1 lanes', 'sent 1']);
 });
 
 test('a delivery that was withdrawn while it waited is not sent', async () => {
@@ -151,7 +151,7 @@ test('a lane that was survived, or lost, keeps nothing back: every request has a
   await time.pass(10);
   expect(log.filter((line) => line.startsWith('sent'))).toHaveLength(TRIALS_PER_LANE + 3);
   // Whoever makes their requests is told, and may look whether they are still to be made.
-  expect(log.filter((line) => line.startsWith('unnoted'))).toEqual([2, 3, 4, 5, 6, 7].map((n) => `unnoted ${n}`));
+  expect(log.filter((line) => line.startsWith('unrecorded'))).toEqual([2, 3, 4, 5, 6, 7].map((n) => `unrecorded ${n}`));
   expect(careful.isCareful(3)).toBe(false);
 });
 
@@ -169,12 +169,12 @@ test('what is abandoned is not sent any more, hung up on where it was sent, and 
   expect(outcomes).toHaveLength(4);
 });
 
-test('what is abandoned while it is being noted is not sent', async () => {
+test('what is abandoned while it is being recorded is not sent', async () => {
   await careful.review([lane(CAREFUL_FROM)]);
   const requests = [1, 2].map(send);
   requests[0]!.abandon();
   await time.pass(10);
-  expect(log).toEqual(['noted 1 of 1 lanes', 'noted 2 of 1 lanes', 'sent 2']);
+  expect(log).toEqual(['recorded 1 of 1 lanes', 'recorded 2 of 1 lanes', 'sent 2']);
 });
 
 test('what is abandoned while it is on trial leaves its place to the next', async () => {
@@ -195,7 +195,7 @@ test('what was on trial when its lane was lost takes no place where the lane com
   await careful.review([{ ...lane(CAREFUL_FROM), epoch: 2 }]);
   send(9);
   await time.pass(10);
-  expect(log.slice(-2)).toEqual(['noted 9 of 1 lanes', 'sent 9']);
+  expect(log.slice(-2)).toEqual(['recorded 9 of 1 lanes', 'sent 9']);
 });
 
 test('after the end of a stop nothing more is sent', async () => {

@@ -17,41 +17,41 @@ export interface CarefulSenderOptions {
 }
 
 /**
- * Makes the request of a delivery that was noted just now, or that is to go without being noted; null where none is to be made, and its giver has seen to that: then no
- * outcome is reported.
+ * Makes the request of a delivery on trial. Null: none is to be made, the function has seen to the delivery, and no outcome is reported.
+ * `isRecorded`: whether the trial was written to the table just now.
  */
-type MakeRequest = (isNoted: boolean) => PreparedRequest | null;
+type MakeRequest = (isRecorded: boolean) => PreparedRequest | null;
 
-/** A delivery of a careful lane, from its coming to the end of its trial. */
+/** A delivery of a careful lane, from `tryOut` to the end of its trial. */
 interface Trial extends Suspect, TriedDelivery {
   readonly make: MakeRequest;
   readonly onOutcome: (outcome: Outcome) => void;
-  /** Once it has gone. */
+  /** The request once it was sent; null before. */
   sent: Abandonable | null;
   isAbandoned: boolean;
 }
 
 interface CarefulLane {
   readonly lease: AcquiredLane;
-  /** Strikes of deliveries that have some. */
+  /** Strikes by delivery, of those that have some. */
   readonly strikes: Map<string, number>;
 }
 
 const PAUSE_AFTER_FAILURE_MS = 200;
 
 /**
- * Sends for lanes whose owners keep dying: each delivery waits until it is noted in the table, a few of a lane at a time
- * (src/domain/suspicion.ts), before even its request is made. What other lanes send passes straight through. To whoever sends, what waits
- * here is under way.
+ * Sends for lanes whose owners keep dying: each delivery waits until its trial is recorded in the table, a few of a lane at a
+ * time (src/domain/suspicion.ts). Only then is its request made. Deliveries of other lanes pass straight through. To the caller, a delivery
+ * that waits here is under way.
  */
 export class CarefulSender implements Sender {
   readonly #options: CarefulSenderOptions;
   readonly #lanes = new Map<number, CarefulLane>();
   #waiting: Trial[] = [];
   readonly #running = new Map<string, Trial>();
-  /** Cleared deliveries that the table does not know of yet. */
+  /** Trials that ended well, which is not in the table yet. */
   #cleared: Trial[] = [];
-  #isNoting = false;
+  #isRecording = false;
   #isClearing = false;
   #isStopped = false;
 
@@ -59,7 +59,7 @@ export class CarefulSender implements Sender {
     this.#options = options;
   }
 
-  /** Looks into lanes that were taken just now, before anything of them is sent. */
+  /** Reviews lanes that were taken just now, before anything of them is sent. */
   async review(lanes: readonly AcquiredLane[]): Promise<void> {
     const crashed = lanes.filter(({ crashes }) => crashes > 0);
     if (crashed.length === 0) return;
@@ -77,21 +77,21 @@ export class CarefulSender implements Sender {
     return this.#lanes.has(lane);
   }
 
-  /** The lane was survived, or is this process's no longer: what waits goes, as if it were under way already. */
+  /** The lane proved harmless, or is no longer this process's: what waits is sent at once, as if it were under way already. */
   forget(lane: number): void {
     if (!this.#lanes.delete(lane)) return;
     const going = this.#waiting.filter((trial) => trial.lane === lane);
     this.#waiting = this.#waiting.filter((trial) => trial.lane !== lane);
     for (const [key, trial] of this.#running) if (trial.lane === lane) this.#running.delete(key);
     for (const trial of going) this.#pass(trial, false);
-    this.#note();
+    this.#beginTrials();
   }
 
   send(request: PreparedRequest, onOutcome: (outcome: Outcome) => void): Abandonable {
     return this.#options.sender.send(request, onOutcome);
   }
 
-  /** The same for a delivery of a careful lane, whose request is made once it is noted. */
+  /** The same for a delivery of a careful lane, whose request is made once its trial is recorded. */
   tryOut(
     { eventUuid, endpointNum, lane, attempt }: TriedDelivery,
     make: MakeRequest,
@@ -101,7 +101,7 @@ export class CarefulSender implements Sender {
     const strikes = this.#lanes.get(lane)?.strikes.get(keyOf(delivery)) ?? 0;
     const trial: Trial = { ...delivery, strikes, make, onOutcome, sent: null, isAbandoned: false };
     this.#waiting.push(trial);
-    this.#note();
+    this.#beginTrials();
     return { abandon: () => this.#abandon(trial) };
   }
 
@@ -112,14 +112,14 @@ export class CarefulSender implements Sender {
     if (this.#running.get(keyOf(trial)) === trial) this.#running.delete(keyOf(trial));
   }
 
-  #pass(trial: Trial, isNoted: boolean): void {
+  #pass(trial: Trial, isRecorded: boolean): void {
     if (trial.isAbandoned) return;
-    const request = trial.make(isNoted);
+    const request = trial.make(isRecorded);
     if (request === null) this.#clear(keyOf(trial));
     else trial.sent = this.#options.sender.send(request, trial.onOutcome);
   }
 
-  /** The outcome of an attempt is written: whatever it was, it has killed nobody. */
+  /** The outcome of an attempt is written. Whatever it was, the delivery has killed no worker. */
   settled(delivery: DeliveryKey): void {
     if (this.#lanes.size > 0) this.#clear(keyOf(delivery));
   }
@@ -139,13 +139,13 @@ export class CarefulSender implements Sender {
     return this.#waiting.length + this.#options.sender.inFlight;
   }
 
-  /** Begins as many trials as there may be. */
-  #note(): void {
-    if (!this.#isNoting && !this.#isStopped && this.#waiting.length > 0) void this.#noteAll();
+  /** Begins as many trials as may be under way. */
+  #beginTrials(): void {
+    if (!this.#isRecording && !this.#isStopped && this.#waiting.length > 0) void this.#recordAll();
   }
 
-  async #noteAll(): Promise<void> {
-    this.#isNoting = true;
+  async #recordAll(): Promise<void> {
+    this.#isRecording = true;
     for (let batch = this.#nextBatch(); batch.length > 0; batch = this.#nextBatch()) {
       try {
         await this.#try(batch);
@@ -155,7 +155,7 @@ export class CarefulSender implements Sender {
         await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_FAILURE_MS));
       }
     }
-    this.#isNoting = false;
+    this.#isRecording = false;
   }
 
   #nextBatch(): Trial[] {
@@ -177,7 +177,7 @@ export class CarefulSender implements Sender {
       const key = keyOf(trial);
       const careful = this.#lanes.get(trial.lane);
       if (careful !== undefined) this.#clearLater(trial, trialMs(careful.lease.crashes));
-      // Settled like every attempt, it changes nothing: its row is gone.
+      // This outcome is settled like every other, and changes nothing: the row is gone.
       if (gone.has(key))
         queueMicrotask(() => trial.isAbandoned || trial.onOutcome({ kind: 'skipped', reason: 'withdrawn' }));
       else this.#pass(trial, true);
@@ -190,7 +190,7 @@ export class CarefulSender implements Sender {
     timer.unref?.();
   }
 
-  /** What could not be noted waits again, but for what was let go meanwhile. */
+  /** Has trials that could not be recorded wait again. Those of lanes that were forgotten meanwhile are sent. */
   #giveBack(batch: readonly Trial[]): void {
     for (const trial of batch) {
       if (this.#running.delete(keyOf(trial))) this.#waiting.unshift(trial);
@@ -205,10 +205,10 @@ export class CarefulSender implements Sender {
     this.#lanes.get(trial.lane)?.strikes.delete(key);
     this.#cleared.push(trial);
     if (!this.#isClearing) void this.#writeCleared();
-    this.#note();
+    this.#beginTrials();
   }
 
-  /** One that stays in the table gets a strike too many if its owner dies: no harm. */
+  /** If a trial stays in the table, its delivery gets a strike too many if the owner dies: no harm. */
   async #writeCleared(): Promise<void> {
     this.#isClearing = true;
     while (this.#cleared.length > 0) {

@@ -140,7 +140,7 @@ test('while it is on a row has a place where there are a slot and bytes for it, 
   expect([places.take(2), bytesLeft]).toEqual([false, 1]);
 });
 
-test('that the process itself stood still says nothing', () => {
+test('a pause of the process itself does not turn crowded mode on', () => {
   pass(200, 0);
   now += 300;
   crowding.look(now);

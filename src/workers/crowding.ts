@@ -8,28 +8,27 @@ export interface CrowdingOptions {
   readonly scheduler: Pick<SendScheduler, 'inFlight' | 'finished' | 'places'>;
 }
 
-/** For how long memory is short, whenever it is looked at, before it is asked why, in ms. */
+/** For how long memory must have been short at each look before the reason is looked for, in ms. */
 const WINDOW_MS = 250;
-/** What could not be sent within this time at the rate at which requests end waits for nothing in memory, in ms. */
+/** Rows that could not be sent within this time, at the rate at which requests end, have no use in memory, in ms. */
 const LONG_MS = 1_000;
-/** A process that did not look for so long stood still itself: that says nothing of receivers. */
+/** If the last look was longer ago than this, in ms, the process itself stood still: that says nothing of receivers. */
 const STILL_MS = 100;
-/** For how long rows are kept out then, in ms. */
+/** For how long crowded mode is on each time, in ms. */
 const HOLD_MS = 5_000;
 
 /**
- * Whether memory is full of rows that could not be sent for long, because slow receivers of many tenants have all slots, or rates have them wait. Nobody has more than a
- * share of it then, and still nothing can be read, however many others are due. While it is so, only those rows come into memory that can be sent at once; the
- * others are parked when they are read, so that whoever stands behind them is found. Under more load than fast receivers take memory is short as well, but moves: there it is
- * cheaper to leave in the table, unread, what there is no room for.
+ * Crowded mode: memory has been short for WINDOW_MS and what waits could not be sent within LONG_MS at the current rate, because slow
+ * receivers or rate limits of many tenants fill it. While on, a row is admitted only if it can be sent at once; the rest are parked when
+ * read, so that rows behind them are found. With fast receivers memory is short too, but drains: there it is cheaper to leave rows unread.
  */
 export class Crowding {
   readonly #options: CrowdingOptions;
-  /** Since when memory has been short, or rows were kept out, as far as this window goes; null while neither is so. */
+  /** When the window began in which memory is short or crowded mode is on; null while neither is so. */
   #since: number | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #finishedBefore = 0;
-  /** Whether something found no place in this window. */
+  /** Whether a row found no place in this window. */
   #hasRefused = false;
   #until = Number.NEGATIVE_INFINITY;
 
@@ -51,8 +50,8 @@ export class Crowding {
   }
 
   /**
-   * Once it is on, memory is not full any more: it goes on for as long as rows are kept out and requests take long. What is under way has its slots, and its bytes: where it is
-   * these that are short, it counts with what waits.
+   * Once crowded mode is on, memory is not full any more: it stays on for as long as rows find no place and requests take long. Where bytes
+   * are short, requests under way count with the rows that wait, because they hold bytes too.
    */
   #isStuck(windowMs: number): boolean {
     const { list, memory, scheduler } = this.#options;
@@ -71,7 +70,7 @@ export class Crowding {
     return performance.now() < this.#until;
   }
 
-  /** For those rows that may come into memory now; null where they need none, as long as there is room. */
+  /** The places of rows that may come into memory now; null while crowded mode is off, when a row needs no place, only room. */
   places(): Places | null {
     if (!this.isOn) return null;
     const places = this.#options.scheduler.places();

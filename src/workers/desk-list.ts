@@ -48,13 +48,13 @@ export class DeskList {
    * @param ms how long is long
    */
   slow(ms: number, hasSlot: (desk: Desk) => boolean): Desk[] {
-    const now = performance.now();
-    const nowMs = this.#nowMs();
-    const isDue = now - this.#slowAt >= SLOW_LOOK_MS;
-    if (isDue) this.#slowAt = now;
+    const steadyMs = performance.now();
+    const pgNowMs = this.#nowMs();
+    const isDue = steadyMs - this.#slowAt >= SLOW_LOOK_MS;
+    if (isDue) this.#slowAt = steadyMs;
     const slow: Desk[] = [];
     for (const desk of isDue ? this.#desks.values() : this.#slow)
-      if (desk.isSlow(now, ms, nowMs, hasSlot)) slow.push(desk);
+      if (desk.isSlow(steadyMs, ms, pgNowMs, hasSlot)) slow.push(desk);
     this.#slow = slow;
     return slow;
   }

@@ -15,7 +15,7 @@ import { WeightedClasses } from './weighted-classes.ts';
 /** The version of settings that were not read yet. */
 export const VERSION_UNKNOWN = -1;
 const RESETS_UNKNOWN = -1;
-/** How long before a rate allows the next request its row may come into memory, in ms. */
+/** A row may come into memory so long before the rate allows its request, in ms. */
 const SOON_MS = 200;
 
 /**
@@ -25,32 +25,37 @@ const SOON_MS = 200;
 export class Desk {
   readonly num: number;
   readonly lane: number;
+  /** Of the settings that were read last. Written by `load`; `EndpointDisabler` forgets it to have them read again. */
   version = VERSION_UNKNOWN;
+  /** Written by `load`; `EndpointDisabler` sets `enabled` to false before the table does. */
   target: DeliveryTarget | null = null;
   keys: readonly SigningKey[] = [];
-  /** How a body becomes what the endpoint wants; null: it goes as it is. */
+  /** Makes the body that the endpoint wants of an event's; null: sent as it is. */
   cast: CastBody | null = null;
-  /** How that is written for it; null: as it is. */
+  /** Writes the message around the body; null: the body is sent alone. Written only by `load`, as the other settings are. */
   envelope: Envelope | null = null;
-  /** Why nothing can be sent although the endpoint is enabled: its secrets do not open. */
+  /**
+   * Why nothing can be sent although the endpoint is enabled; null: it can. Written by `load`, if the secrets do not open, and by
+   * `Dispatcher`, if no request can be prepared.
+   */
   problem: string | null = null;
   refreshAtMs: number | null = null;
   /** Null until its settings are known. */
   gate: Gate | null = null;
-  /** How often somebody else rewrote what is remembered of the gate, as far as is known here. */
+  /** How often another process rewrote what is remembered of the gate, as far as is known here. */
   resets = RESETS_UNKNOWN;
-  /** What its tenant is to be told of the gate when that is saved. */
+  /** What its tenant is to be told of the gate when that is saved. `LaneOwner` adds to it, `GateSaver` takes from it. */
   notices: NumberedNotice[] = [];
-  /** What may be sent. */
+  /** Letters that may be sent. */
   readonly waiting = new LetterQueue();
-  /** What is kept in order, whether it may be sent yet or not. */
+  /** Letters that are kept in order, whether they may be sent yet or not. */
   readonly lines = new KeyLines();
   readonly flights = new Flights();
-  /** The queue of its tenant while it waits for its turn; else null. */
+  /** The queue of its tenant while it waits for its turn; else null. Written only by `SendScheduler`. */
   queuedIn: TenantQueue | null = null;
-  /** When it was last asked for, in ms of `performance.now()`. */
+  /** When it was last asked for, in ms of `performance.now()`. Written only by `DeskList`. */
   usedAt = 0;
-  /** Its rows that the table holds parked, by class: each is read apart, as each waits in a queue of its own, lest one be behind all of another. */
+  /** Its parked rows in the table, by class. Each class is read by itself, and waits in a queue of its own, so that none is behind all of another. */
   readonly parked: Readonly<Record<DeliveryClass, ParkedPart>> = {
     first: new ParkedPart(),
     retry: new ParkedPart(),
@@ -58,15 +63,15 @@ export class Desk {
   };
   /** Decides of which class the next row is read where slots are free for a few rows only. */
   readonly parkedClasses = new WeightedClasses();
-  /** Whether so much comes that its due rows are parked without being read, and of which kind it is. */
+  /** Whether so much comes that its due rows are parked without being read, and of which kind it is. Written only by `FloodParker`. */
   flood: 'plain' | 'ordered' | null = null;
-  /** Whether rows of it were ever parked unread: then one that was in memory may be parked without our having seen it so. */
+  /** Whether rows of it were ever parked unread: then a row that was in memory may be parked, and this process does not know. Written only by `FloodParker`. */
   wasFlooded = false;
-  /** When its backlog was read last, or first wanted, as `ParkedBacklog` counts turns; 0 before. */
+  /** The turn in which its backlog was last read, or first wanted; 0 before. Written only by `ParkedBacklog`, which counts turns. */
   refilledAt = 0;
-  /** Rises with each row that was taken in, or done with at once. */
+  /** Rises with each row that was admitted, or skipped. Written only by `Admission`. */
   taken = 0;
-  /** Rows that commits under way bring it from memory. */
+  /** Rows that commits under way are to hand over. Written only by `HandOver`. */
   expected = 0;
 
   constructor(num: number, lane: number) {
@@ -121,7 +126,7 @@ export class Desk {
     for (const each of CLASSES) if (kind === undefined || kind === each) this.parked[each].mark();
   }
 
-  /** Rows of it are parked, known here or not: of which class they are may have changed, too. */
+  /** The table was seen to hold parked rows of it, which may be of any class. */
   foundParked(): void {
     for (const kind of CLASSES) this.parked[kind].found();
   }
@@ -131,7 +136,7 @@ export class Desk {
     return this.parked.first.hasRows || this.parked.retry.hasRows || this.parked.replay.hasRows;
   }
 
-  /** Whether rows of a class are parked, and none waits here. */
+  /** Whether the table holds parked rows of this class, and none of the class waits here. */
   hasOnlyParked = (kind: DeliveryClass): boolean => this.parked[kind].hasRows && this.waiting.lengthOf(kind) === 0;
 
   /** Whether its deliveries may be sent now. Those of a deleted endpoint are not sent either: they are cancelled on sight. */
@@ -153,18 +158,22 @@ export class Desk {
     return this.target?.deleted === true;
   }
 
-  /** Rows in memory that belong to this endpoint, and those that are about to come. */
+  /** Rows of this endpoint that are in memory, or about to come. */
   get rowsInMemory(): number {
     return this.waiting.length + this.lines.waiting + this.inFlight + this.expected;
   }
 
-  /** Whether what waits here has waited for longer than this, because the endpoint takes no more or there is no slot for it. */
-  isSlow(now: number, ms: number, nowMs: number, hasSlot: (desk: Desk) => boolean): boolean {
+  /**
+   * Whether letters have waited here for longer than this, because the endpoint takes no more or there is no slot for it.
+   * @param steadyMs `performance.now()`
+   * @param pgNowMs Postgres's clock
+   */
+  isSlow(steadyMs: number, ms: number, pgNowMs: number, hasSlot: (desk: Desk) => boolean): boolean {
     const first = this.waiting.oldest;
-    return first !== undefined && now - first.admittedAt > ms && !(hasSlot(this) && this.takesNow(nowMs));
+    return first !== undefined && steadyMs - first.admittedAt > ms && !(hasSlot(this) && this.takesNow(pgNowMs));
   }
 
-  /** Requests that it takes at once, or within a second where its rate allows fewer. */
+  /** The requests that are useful under way at once: as many as it takes, or fewer if its rate allows fewer within a second. */
   get maxUsefulInFlight(): number {
     if (this.target === null) return 0;
     const { maxInFlight, rateLimit } = this.target;
@@ -173,29 +182,30 @@ export class Desk {
   }
 
   /**
-   * Whether more of its parked backlog is of use now: it may send, and of some class has nothing left to. Where its rate has it wait for long, what is read would only take the place of
-   * others, and be parked again. What waits for a deleted endpoint is only cancelled: that needs no room at the receiver, which may hold its last request for long.
+   * Whether reading more of the parked backlog helps now: the endpoint may send, and for some class rows are parked but none waits here. Not
+   * if its rate makes it wait: those rows would only take memory and be parked again. A deleted endpoint always qualifies: its rows are only
+   * cancelled.
    */
   wantsParked(nowMs: number): boolean {
     if (!CLASSES.some(this.hasOnlyParked)) return false;
     if (this.isDeleted) return true;
     if (!this.isOpen(nowMs)) return false;
-    // What waits here takes each place as soon as it is free: another class would never find one to be read for.
+    // Letters that wait here take each slot as soon as it is free: rows of another class would never find one to be read for.
     return this.waiting.length > 0 ? this.#hasTokenSoon(nowMs) : this.takesSoon(nowMs);
   }
 
-  /** Whether another request may be under way, tokens aside. */
+  /** Whether one more request may be under way, whatever its rate allows. */
   hasRoom(nowMs: number): boolean {
     return this.gate !== null && this.inFlight < this.gate.allowance(nowMs);
   }
 
-  /** Rows that could be sent now or within a second, besides those that wait here. */
+  /** How many more rows could be sent now or within a second, besides those that wait here. Negative where too many wait. */
   freeSendSlots(nowMs: number): number {
     if (!this.isOpen(nowMs) || !this.takesSoon(nowMs)) return 0;
     return Math.min(this.gate!.allowance(nowMs) - this.inFlight, this.maxUsefulInFlight) - this.waiting.length;
   }
 
-  /** Whether a request could begin now, or in a moment. */
+  /** Whether a request could begin now, or within SOON_MS. */
   takesSoon(nowMs: number): boolean {
     return this.hasRoom(nowMs) && this.#hasTokenSoon(nowMs);
   }
@@ -204,7 +214,7 @@ export class Desk {
     return this.gate !== null && this.gate.tokenInMs(nowMs) <= SOON_MS;
   }
 
-  /** Whether a request could begin at this moment. */
+  /** Whether a request could begin now. */
   takesNow(nowMs: number): boolean {
     return this.hasRoom(nowMs) && this.gate?.tokenInMs(nowMs) === 0;
   }

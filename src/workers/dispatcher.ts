@@ -48,12 +48,12 @@ export interface DispatcherOptions {
  */
 const STALE_MS = 100;
 const RESUMED_AT_ONCE = 4;
-/** How soon it is looked again whether an endpoint may be tried, while our own egress seems to be at fault. */
+/** How long a desk waits before it may be a probe again, while our own egress seems to be at fault, in ms. */
 const PROBE_PAUSE_MS = 500;
-/** Not what was thrown: that may quote the payload, which an expunge could not take out of the attempt. */
+/** Without what was thrown: that may quote the payload, which an expunge could not take out of the attempt. */
 const UNMADE = 'the event cannot be written for this endpoint: its bytes are damaged, or a cast failed';
 
-/** What a fault of ours in the midst of sending comes to: an attempt like any other, so that nothing of it stays under way. */
+/** The outcome if Posthorn itself fails while it sends: an attempt like any other, so that nothing stays under way. */
 const UNSENT: Outcome = {
   kind: 'unreachable',
   reason: 'network',
@@ -88,7 +88,7 @@ export class Dispatcher {
     return this.scheduler.inFlight;
   }
 
-  /** The desk has something to send. */
+  /** Has the desk wait for its turn, if it has something to send. */
   offer(desk: Desk): void {
     if (desk.waiting.length > 0 && !this.#naps.has(desk)) this.scheduler.add(desk);
   }
@@ -99,12 +99,12 @@ export class Dispatcher {
     this.offer(desk);
   }
 
-  /** Whether it waits for its rate limit, for casts of its tenant, or until our own egress is well again. */
+  /** Whether the desk waits for its rate limit, for casts of its tenant, or until our own egress works again. */
   isPutOff(desk: Desk): boolean {
     return this.#naps.has(desk);
   }
 
-  /** Nothing waits at the desk any more. */
+  /** Forgets a desk at which nothing waits any more. */
   withdraw(desk: Desk): void {
     this.scheduler.delete(desk);
     this.#naps.delete(desk);
@@ -112,14 +112,14 @@ export class Dispatcher {
     this.#unsure.delete(desk);
   }
 
-  /** Desks whose rows must be looked for again; the caller takes them over, and offers them anew. */
+  /** Desks whose rows must be looked for again. The caller takes them over, and offers them again. */
   takeUnsure(): Desk[] {
     const desks = [...this.#unsure];
     this.#unsure.clear();
     return desks;
   }
 
-  /** The look failed: they are still to be looked for. */
+  /** Takes them back after a look that failed. */
   returnUnsure(desks: readonly Desk[]): void {
     for (const desk of desks) if (desk.waiting.length > 0) this.#unsure.add(desk);
   }
@@ -143,7 +143,7 @@ export class Dispatcher {
   #serve(desk: Desk): void {
     const nowMs = this.#options.nowMs();
     if (!desk.isOpen(nowMs)) {
-      // Nothing would have it looked at again: what waits comes back out of the table once it is open.
+      // Nothing would look at these letters again. From the table they come back once the endpoint is open.
       if (desk.waiting.length > 0) this.#options.shelve(desk);
       return;
     }
@@ -191,7 +191,7 @@ export class Dispatcher {
     try {
       flight.request =
         request === null
-          ? sender.tryOut(letter.due, (isNoted) => this.#prepareOnTrial(desk, flight, isNoted), onOutcome)
+          ? sender.tryOut(letter.due, (isRecorded) => this.#prepareOnTrial(desk, flight, isRecorded), onOutcome)
           : sender.send(request, onOutcome);
     } catch (error) {
       this.#options.onFailure('sending of a delivery', error, { deliveryId: deliveryIdOfLetter(letter), ...desk.ids });
@@ -200,14 +200,14 @@ export class Dispatcher {
   }
 
   /**
-   * Its turn may have been long in coming: the endpoint was switched off, or shut by its gate, meanwhile, and one that was not noted may have been cancelled. Of what is
-   * not sent then it is as if it had never been under way.
+   * The trial may have waited long: the endpoint may be disabled or closed, and an unrecorded delivery cancelled. Then undo the start: the
+   * letter goes back to its queue.
    */
-  #prepareOnTrial(desk: Desk, flight: Flight, isNoted: boolean): PreparedRequest | null {
+  #prepareOnTrial(desk: Desk, flight: Flight, isRecorded: boolean): PreparedRequest | null {
     const nowMs = this.#options.nowMs();
     const isOpen = desk.isOpen(nowMs);
     let request: PreparedRequest | null = null;
-    if (isOpen && isNoted) request = this.#prepare(desk, flight.letter, nowMs, flight);
+    if (isOpen && isRecorded) request = this.#prepare(desk, flight.letter, nowMs, flight);
     else {
       this.#land(desk, flight);
       desk.waiting.putBack(flight.letter);
@@ -217,7 +217,7 @@ export class Dispatcher {
     return request;
   }
 
-  /** @returns false when it was abandoned already */
+  /** Ends a flight. @returns false when it was abandoned already */
   #land(desk: Desk, flight: Flight): boolean {
     const wasUnderWay = desk.flights.end(flight);
     if (wasUnderWay) this.#ended(desk, flight);
@@ -234,7 +234,7 @@ export class Dispatcher {
     if (isProbe) this.#probes.ended(desk.tenantNum);
   }
 
-  /** Something of the desk is under way no longer. */
+  /** A request of the desk is no longer under way: sends what may go in its place. */
   #goOn(desk: Desk): void {
     this.offer(desk);
     this.#resumeDeferred();
@@ -242,14 +242,14 @@ export class Dispatcher {
     this.#options.onFreed(desk);
   }
 
-  /** Hangs up on what is under way to the endpoint. @returns the letters, which nobody will hear of any more */
+  /** Aborts the requests to the endpoint that are under way. @returns their letters, of which no outcome is reported any more */
   abandon(desk: Desk): readonly Letter[] {
     const abandoned = desk.flights.abandon();
     for (const flight of abandoned) this.#ended(desk, flight);
     return abandoned.map(({ letter }) => letter);
   }
 
-  /** One request that ended makes room for few: the others go on waiting, lest each end cost a look at all. */
+  /** One request that ended makes room for few desks: the others go on waiting, or each end would cost a look at all. */
   #resumeDeferred(): void {
     let left = RESUMED_AT_ONCE;
     for (const desk of this.#deferred) {
@@ -259,7 +259,7 @@ export class Dispatcher {
     }
   }
 
-  /** What cannot be prepared fails alone where its event is at fault, and is parked with all of its endpoint where that is. Others go on. */
+  /** @returns null if no request can be prepared. If the event is at fault, the attempt fails; if the endpoint is, all its letters are parked. Others go on. */
   #prepare(desk: Desk, letter: Letter, startedAtMs: number, flight?: Flight): PreparedRequest | null {
     const { due, body } = letter;
     const deliveryId = deliveryIdOfLetter(letter);
@@ -274,7 +274,7 @@ export class Dispatcher {
     } catch (error) {
       this.#options.onFailure('preparing of a delivery', error, { deliveryId, ...desk.ids });
       if (flight !== undefined) this.#land(desk, flight);
-      // Of what is prepared only the key of a broker's message is parsed, out of the event.
+      // A SyntaxError is the event's fault: of a request only the key of a broker's message is parsed, and that comes from the event.
       if (isOfEvent || error instanceof SyntaxError) this.#options.onUnmade(desk, letter, startedAtMs, UNMADE);
       else this.#park(desk, letter, (error as Error).message);
       return null;

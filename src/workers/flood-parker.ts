@@ -8,7 +8,7 @@ import type { LaneStore } from './lane-store.ts';
 export interface FloodParkerOptions {
   readonly store: Pick<LaneStore, 'parkEndpoints' | 'promoteAll'>;
   readonly list: DeskList;
-  /** Those that this process holds, as they come and go. */
+  /** The lanes that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Requests that may be under way at once. */
   readonly maxInFlight: number;
@@ -16,63 +16,67 @@ export interface FloodParkerOptions {
 }
 
 interface Flood {
-  /** In ms of `performance.now()`: since when it lasts, and when something of it was met last. */
+  /** When it began, and when rows of it were last met, in ms of `performance.now()`. */
   readonly since: number;
   foundAt: number;
 }
 
-/** What a statement that parked came to. */
+/** What the last parking statement tells. */
 interface FloodLook {
-  /** Whether it had room for more than there was. */
+  /** Whether it parked all that it found, and could have parked more. */
   readonly isWhole: boolean;
-  /** Lanes of which it has seen everything, from the start to the end. */
+  /** Lanes that it went through from the start to the end. */
   readonly searched: ReadonlySet<number>;
 }
 
 /** From so many rows of one endpoint that are returned to the table at once, as a share of the requests that may be under way, its rows are parked unread. */
 const FLOOD_SHARE = 1 / 16;
-/** Endpoints that may be passed over by the fetch at once, rows of them that a statement parks, and how often. */
+/** The most endpoints that the fetch passes over at once. */
 const MAX_FLOODED = 64;
+/** The most rows that one statement parks. */
 const FLOOD_SIZE = 500;
+/** The least pause after a statement that found fewer rows than it could park, in ms. */
 const FLOOD_MS = 50;
-/** How many times as long as a statement took that found less than it might the next one is not made: where dead rows cannot be cleaned up it steps over all of them. */
+/** The same pause as a multiple of the time that the statement took: where dead rows cannot be cleaned up it steps over all of them. */
 const PAUSE_FACTOR = 4;
-/** How late a commit may be, in ms: what is due as long before a flood is looked for with it. */
+/** How late a commit may be, in ms: a sweep begins so long before the first row of its flood. */
 const LATE_MS = 1_000;
 /**
- * How long the flood of an ordered endpoint is looked for, in ms, before what is next of its keys is brought up and read: beside a long backlog of others, or with one of its own, the look
- * takes minutes, in which what stands there unparked is passed over. And how many times as long as bringing up took.
+ * The most time that the flood of an ordered endpoint lasts, in ms, before the next rows of its keys are promoted and read. Beside a long
+ * backlog of others, or with one of its own, the sweep takes minutes, and the fetch passes over the endpoint's unparked rows meanwhile.
  */
 const ORDERED_MS = 2_000;
+/** The flood lasts at least this multiple of the time that the last promotion took. */
 const PROMOTION_FACTOR = 20;
-/** How long nothing of a flood is met, in ms, before it is over though parked rows wait: what an endpoint that is closed for hours got is not looked for all that time. */
+/** If no row of a flood is met for this long, in ms, the flood is over though parked rows wait: an endpoint may stay closed for hours. */
 const QUIET_MS = 10_000;
-/**
- * How long after a parking that failed the next one may be, in ms: an answer that was lost says nothing about the next one. And how much longer than it took that of the next one that fails:
- * it may run into the time limit of a statement each time.
- */
+/** The least pause after a parking that failed, in ms: an answer that was lost says nothing about the next one. */
 const AFTER_FAILURE_MS = 200;
+/**
+ * The pause after the second and each further failure in a row, as a multiple of the time that the parking took: it may run into the time
+ * limit of a statement each time.
+ */
 const FAILURE_PAUSE_FACTOR = 10;
 /**
- * How long after a look from the start failed none is made from there, in ms. While a transaction stays open that sees old rows, it steps over everything that was delivered since. Floods are
- * over meanwhile when they are looked through from where they were met.
+ * After a sweep from the start failed, none begins there for this long, in ms. While a transaction stays open that sees old rows, such a
+ * sweep steps over everything that was delivered since. A flood is over meanwhile when the sweep from where it was met has come to the end.
  */
 const NOT_FROM_START_MS = 60_000;
 
-/** Parks what comes for endpoints that get far more than they can take: by the thousand and unread, so that others are not behind it. */
+/** Parks the rows of endpoints that get far more than they can take, many at a time and unread, so that the rows of others are not behind them. */
 export class FloodParker {
   readonly #options: FloodParkerOptions;
-  /** When the next parking may be, in ms of `performance.now()`. */
+  /** When the next parking may begin, in ms of `performance.now()`. */
   #nextAt = Number.NEGATIVE_INFINITY;
   #hasFailed = false;
-  /** Until when none may be because one failed, and nothing is passed over: it would stand still. */
+  /** Until when no parking may begin, and no flood, because one failed: rows that are passed over and not parked would stand still. */
   #failedUntil = Number.NEGATIVE_INFINITY;
-  /** Until when none begins at the start. */
+  /** Until when no sweep begins at the start. */
   #notFromStartUntil = Number.NEGATIVE_INFINITY;
   #parking: Promise<void> | null = null;
-  /** Those that are flooded, and some that were: asked for at each tick, and there may be very many others. */
+  /** Desks that are flooded, and some that were. Kept apart because they are asked for at each tick, and there may be very many desks. */
   readonly #noted = new Map<Desk, Flood>();
-  /** How long bringing up what is next took last. */
+  /** How long the last promotion took, in ms. */
   #promotingMs = 0;
 
   constructor(options: FloodParkerOptions) {
@@ -92,12 +96,13 @@ export class FloodParker {
       if (desk.flood === null || known === undefined) this.#noted.set(desk, { since: now, foundAt: now });
       else known.foundAt = now;
       desk.flood = ours[0]!.order === null ? 'plain' : 'ordered';
-      // What others have before that is not stepped over first; but what became visible late, and is passed over by the fetch from now on, must be found.
+      // Sweep from just before this row, not from the start: others' older rows need not be scanned. Just before, because late rows that the
+      // fetch now skips must be found.
       lanes.get(desk.lane)?.flood.goFrom(ago(ours[0]!.dueAtMs, LATE_MS));
     }
   }
 
-  /** Those that the fetch is to pass over. */
+  /** The desks whose rows the fetch is to pass over. */
   flooded(): Desk[] {
     const flooded: Desk[] = [];
     for (const desk of this.#noted.keys()) {
@@ -119,7 +124,7 @@ export class FloodParker {
     await this.#parking;
   }
 
-  /** Beside the rounds: a statement that changes very many rows takes long, and what others are to be sent does not wait for it. */
+  /** Starts a parking if one is due. It runs beside the rounds: it takes long, and the deliveries of others do not wait for it. */
   start(): void {
     if (this.#parking !== null || performance.now() < this.#nextAt) return;
     const desks = this.flooded();
@@ -138,7 +143,7 @@ export class FloodParker {
       });
   }
 
-  /** Told at once, and no round ends for it. */
+  /** A failure is reported at once, and ends no round. */
   #failed(startedAt: number, error: unknown): void {
     const now = performance.now();
     this.#failedUntil =
@@ -148,14 +153,14 @@ export class FloodParker {
     this.#options.onFailure('parking of a flood', error);
   }
 
-  /** What is not parked is read, some rows at a time, and met anew: the fetch has passed over it, and would until a parking goes well. */
+  /** Ends the floods of these lanes: their rows are read, some at a time, and met again. Otherwise the fetch would skip them until a parking succeeds. */
   #giveUp(desks: readonly Desk[]): void {
     const numbers = new Set(desks.map(({ lane }) => lane));
-    // Also those that were met meanwhile: their lane's sweep is theirs as well.
+    // Also the floods that were met meanwhile: they share the sweep of their lane.
     for (const desk of this.#noted.keys()) {
       const lane = this.#options.lanes.get(desk.lane);
       if (!numbers.has(desk.lane)) continue;
-      // What is next of its keys may be parked, and is brought up when its lane is explored next.
+      // The next rows of its keys may be parked: the next look for stranded rows promotes them.
       if (desk.flood === 'ordered' && lane !== undefined) lane.strandedAt = Number.NEGATIVE_INFINITY;
       desk.flood = null;
     }
@@ -182,7 +187,7 @@ export class FloodParker {
     const leases = flooded.map(({ lease }) => lease);
     const nums = desks.map(({ num }) => num);
     const { parked, ends } = await store.parkEndpoints(leases, nums, FLOOD_SIZE, after).catch((error: unknown) => {
-      // It may be done all the same.
+      // The statement may have succeeded all the same.
       for (const desk of desks) desk.markParked();
       if ([...after.values()].includes(START)) this.#notFromStartUntil = performance.now() + NOT_FROM_START_MS;
       throw error;
@@ -208,7 +213,7 @@ export class FloodParker {
     }
   }
 
-  /** @returns whether a flood is over by what was looked through: what is brought up next in order is none. Before, rows may stand there that the fetch has passed over. */
+  /** @returns whether the flood is over. Normally not while the lane's sweep is unfinished: skipped rows may stand there. An ordered flood then ends: what is promoted later is no flood. */
   #isOver(desk: Desk, { isWhole, searched }: FloodLook): boolean {
     const { lane, flood, hasParked } = desk;
     const known = this.#noted.get(desk);
@@ -221,7 +226,7 @@ export class FloodParker {
     return flood === 'ordered' || !hasParked || isQuiet;
   }
 
-  /** What is left of it is read again, and met again. */
+  /** Whether an ordered flood has lasted long enough: its other rows are then read again, and met again. */
   #isLong(desk: Desk): boolean {
     const lastsMs = performance.now() - (this.#noted.get(desk)?.since ?? Number.POSITIVE_INFINITY);
     return desk.flood === 'ordered' && lastsMs >= Math.max(ORDERED_MS, PROMOTION_FACTOR * this.#promotingMs);
@@ -236,7 +241,7 @@ export class FloodParker {
     for (const desk of over) if (isOver(desk)) desk.flood = null;
   }
 
-  /** What the rows stood behind may have gone while they were set behind. */
+  /** Promotes the next rows of the endpoints' keys: their predecessors may have left while they were set behind these. */
   async #promote(ordered: readonly Desk[]): Promise<void> {
     if (ordered.length === 0) return;
     const { store, lanes } = this.#options;

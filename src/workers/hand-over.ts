@@ -9,13 +9,13 @@ import type { Places } from './send-scheduler.ts';
 
 export interface HandOverOptions {
   readonly desks: Pick<Desks, 'list' | 'memory' | 'crowding' | 'inMemory' | 'admit' | 'tableWrites'>;
-  /** Those that this process holds, as they come and go. */
+  /** The lanes that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Postgres's clock. */
   readonly nowMs: () => number;
   /** Loses lanes whose lease must have run out: the process may have stood still while a commit was under way. */
   readonly fence: () => void;
-  /** There is something to park. */
+  /** Asks for a round: there is something to park. */
   readonly requestRound: () => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
@@ -26,27 +26,28 @@ interface Awaited {
   readonly due: DueDelivery;
   readonly row: RowInMemory;
   readonly desk: Desk;
-  /** Whether it takes a place of its endpoint's. */
+  /** Whether it counts as expected at its desk. */
   holdsPlace: boolean;
 }
 
 /** What is awaited of one commit. */
 interface Commit {
   readonly rows: Awaited[];
-  /** What is not taken. */
+  /** The lanes and events of deliveries that are left to the next read. */
   readonly left: { readonly lanes: Set<number>; readonly events: Set<string> };
-  /** Those of them where there was no room or place: what comes later may not go before it. */
+  /** Lanes of deliveries that were left for want of room or slots: what comes later may not go before them. */
   readonly lanesWithoutRoom: Set<number>;
   readonly endpoints: Map<number, number>;
-  /** Just before it was sent, in ms of `performance.now()`. */
+  /** When the commit was about to be sent, in ms of `performance.now()`. */
   readonly sentAt: number;
 }
 
 /**
- * Hands deliveries over in memory where the process that commits them owns their lanes: they need not be read. They are expected before the
- * commit is sent, so that no read takes them too, and the commit tells whether their endpoints are still what they are known as here. Only
- * what there is room for is taken so, and nothing for an endpoint that is closed, has a backlog or keeps an order; everything else waits for
- * the next read, as what other processes commit does.
+ * Hands deliveries over in memory where the process that commits them owns their lanes: they need not be read. They are noted as expected
+ * before the commit is sent, so that no read takes them too. The answer to the commit tells which of their endpoints have changed.
+ *
+ * A delivery is handed over only if there is room for it, and not if its endpoint is closed, has a backlog or keeps an order. All others
+ * wait for the next read, like the deliveries that other processes commit.
  */
 export class HandOver {
   readonly #options: HandOverOptions;
@@ -55,7 +56,10 @@ export class HandOver {
     this.#options = options;
   }
 
-  /** To be called just before the commit is sent. Null when nothing of it is taken, and not for want of room: that its lane is to know. */
+  /**
+   * Call just before the commit is sent. Null: this process takes none of these deliveries. If it takes none only for want of room, the
+   * result is not null: `arrived` must still mark the lane as behind.
+   */
   expect(deliveries: readonly NewDelivery[]): ExpectedDeliveries | null {
     const { memory } = this.#options.desks;
     const commit: Commit = {
@@ -175,14 +179,14 @@ export class HandOver {
     if (mayBeStored) this.#options.requestRound();
   }
 
-  /** It is left to those who read. */
+  /** Leaves the delivery to the next read. */
   #leave(one: Awaited): void {
     this.#release(one);
-    // It may have been parked with a flood while nobody could see it.
+    // A flood's parking may have taken it along before this process knew that it was committed.
     if (one.desk.wasFlooded) one.desk.markParked();
   }
 
-  /** Once, however often it is said: when the taking in of a commit fails midway, all of it is given up. */
+  /** Ends the expecting of a delivery; further calls do nothing. When a commit's hand-over fails midway, all its deliveries are released. */
   #release(one: Awaited): void {
     if (one.holdsPlace) one.desk.expected--;
     one.holdsPlace = false;
@@ -191,7 +195,7 @@ export class HandOver {
 
   readonly #laneOf = ({ lane }: DueDelivery): Lane | undefined => this.#options.lanes.get(lane);
 
-  /** @returns whether it is known whose the lanes are: losing one hangs up on what is under way for it, and lets others go. */
+  /** @returns false if fencing failed, so that it is unknown which lanes are ours. (Losing a lane aborts its requests, which lets others be sent.) */
   #fence(): boolean {
     try {
       this.#options.fence();
@@ -202,7 +206,7 @@ export class HandOver {
     }
   }
 
-  /** Lost, or given back, and taken again is another lane, with other desks: somebody else may have sent its deliveries meanwhile. */
+  /** Whether the lane and the desk are still the same. A lane that was lost and taken again is another one: another process may have sent its deliveries meanwhile. */
   #isOurs({ row: { lane }, desk }: Awaited): boolean {
     const { lanes, desks } = this.#options;
     if (lanes.get(lane.number) !== lane || lane.isDraining || lane.isLeaving) return false;

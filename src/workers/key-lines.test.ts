@@ -53,19 +53,19 @@ test('two that stood behind the same one, because what was between them is gone,
   expect(lines.ended(place(2)).freed).toBe(letters.get(6));
 });
 
-test('one in the middle that is gone frees nobody before its time', () => {
+test('when a middle row of a key is gone, the next still waits for the one before', () => {
   const { lines, letters } = linesOf(place(1), place(2, 1), place(3, 2));
   expect(lines.ended(place(2)).freed).toBeNull();
   expect(lines.ended(place(1)).freed).toBe(letters.get(3));
 });
 
-test('while one is going, an earlier one that became visible late waits for it', () => {
+test('while a letter is going, an earlier one that became visible late waits for it', () => {
   const { lines, letters, standings } = linesOf(place(5), place(4));
   expect(standings).toEqual(['go', 'wait']);
   expect(lines.ended(place(5)).freed).toBe(letters.get(4));
 });
 
-test('one that became visible late goes back with the others when the one that is going is tried again: nobody would tell it that it may go', () => {
+test('when the letter that is going is retried later, one that became visible late goes back with the others: nothing else would wake it', () => {
   const { lines, letters, standings } = linesOf(place(11), place(10), place(12, 11));
   expect(standings).toEqual(['go', 'wait', 'wait']);
   expect(lines.left(place(11)).behind).toEqual([letters.get(10), letters.get(12)]);
@@ -76,7 +76,7 @@ test('one that became visible late goes back with the others when the one that i
   expect(lines.ended(place(10)).asksTable).toBe(false);
 });
 
-test('a row that became visible late and finds no place takes those with it that follow, and none follows until the table was asked', () => {
+test('a row that became visible late and is not admitted sends back those behind it, and none behind it is admitted until the table was asked', () => {
   const { lines, letters } = linesOf(place(11), place(12, 11));
   expect(lines.passedOver(place(10))).toEqual([letters.get(12)]);
   expect(lines.admit(letter(13), place(13, 11))).toBe('behind');
@@ -88,7 +88,7 @@ test('a row that became visible late and finds no place takes those with it that
   expect(lines.admit(letter(13), place(13, 12))).toBe('wait');
 });
 
-test('a row that finds no place behind all others sends none of them back', () => {
+test('a row not admitted behind all others of its key sends none of them back', () => {
   const { lines } = linesOf(place(1), place(2, 1));
   expect(lines.passedOver(place(3, 2))).toEqual([]);
   expect(lines.passedOver(place(3, null, 2))).toEqual([]);

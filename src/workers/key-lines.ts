@@ -1,13 +1,13 @@
 import type { OrderPlace } from '../store/mailbox.ts';
 import type { Letter } from './letter-queue.ts';
 
-/** `go`: nothing is before it. `wait`: the one before it is in memory too. `behind`: it is not, so that the row goes back to the table. */
+/** `go`: nothing is before the row. `wait`: its predecessor is in memory too. `behind`: its predecessor is not, so that the row goes back to the table. */
 export type Standing = 'go' | 'wait' | 'behind';
 
 export interface Aftermath {
-  /** The next one, which may go now. */
+  /** The next letter, which may go now; null without one. */
   readonly freed: Letter | null;
-  /** Those that go back to the table. */
+  /** Letters that go back to the table. */
   readonly behind: readonly Letter[];
   /** Whether the table must be asked who is next. */
   readonly asksTable: boolean;
@@ -16,23 +16,23 @@ export interface Aftermath {
 interface Member {
   readonly letter: Letter;
   readonly seq: number;
-  /** The number of the row before it, as far as one is left. */
+  /** The seq of its predecessor; null when none is left. */
   behindSeq: number | null;
-  /** Whether it was let go: it waits to be sent, is under way, or is being written down. */
+  /** Whether it was let go: it waits for a slot, is under way, or its attempt is being written. */
   isGoing: boolean;
 }
 
 const NOTHING: Aftermath = { freed: null, behind: [], asksTable: false };
 
 /**
- * The ordered deliveries of one endpoint that are in memory: a line for each key, of which one at a time may go. The next one may go when
- * the one before it has ended and that is written. The table's own order decides: a letter knows the row that was just before it, so that
- * what is not in memory cannot be overtaken.
+ * The ordered deliveries of one endpoint that are in memory: a line for each key, of which one letter at a time may go. The next may go when
+ * its predecessor has ended and that is written. The order is the table's: a letter knows its predecessor there, so that it cannot overtake
+ * a row that is not in memory.
  */
 export class KeyLines {
-  /** Each in the order of the numbers. */
+  /** By key; each line in the order of `seq`. */
   readonly #lines = new Map<number, Member[]>();
-  /** Keys whose line lacks one that comes before others of it: see `passedOver`. */
+  /** Keys whose line lacks a letter that comes before others of it: see `passedOver`. */
   readonly #broken = new Set<number>();
   #waiting = 0;
 
@@ -41,7 +41,7 @@ export class KeyLines {
     return this.#waiting;
   }
 
-  /** Takes a letter in, unless it stands `behind` one that is not here. */
+  /** Admits a letter, unless its key is paused or its predecessor is not here. */
   admit(letter: Letter, { key, seq, behindSeq, isPaused }: OrderPlace): Standing {
     if (isPaused) return 'behind';
     const line = this.#lines.get(key) ?? [];
@@ -57,7 +57,7 @@ export class KeyLines {
     return 'go';
   }
 
-  /** One of the line has ended for good, or is gone from the table. */
+  /** One letter has ended for good, or its row is gone from the table. */
   ended({ key, seq }: OrderPlace): Aftermath {
     const ended = this.#leave(key, seq);
     const line = this.#lines.get(key);
@@ -68,8 +68,8 @@ export class KeyLines {
   }
 
   /**
-   * One of the line will be tried again later, or left memory: all that wait go back to the table, which knows who is next. One of a lower number that
-   * became visible late is among them: it waits for the end of this one, of which nobody would tell it.
+   * One letter will be retried later or left memory: all waiting letters of the key go back to the table, which knows who is next. That
+   * includes one with a lower seq that became visible late: nothing else would wake it.
    */
   left({ key, seq }: OrderPlace): Aftermath {
     if (this.#leave(key, seq) === undefined) return NOTHING;
@@ -77,9 +77,9 @@ export class KeyLines {
   }
 
   /**
-   * A row was read that is not taken in, or stands behind one that is not here. Where it became visible late, others that follow it are here already: they would overtake it, one after the
-   * other, and so would those that are still to come. Then the line takes nobody any more but who is the first of the table, until it is empty and the table is asked.
-   * @returns those that go back to the table
+   * A row of this key was read but not admitted. If later letters are already here, they would overtake it: those waiting are returned, and
+   * until the line is empty only a row without predecessor is admitted.
+   * @returns the letters that go back to the table
    */
   passedOver({ key, seq }: OrderPlace): readonly Letter[] {
     const isLate = this.#lines.get(key)?.some((member) => member.seq > seq) ?? false;
@@ -89,7 +89,7 @@ export class KeyLines {
     return taken;
   }
 
-  /** Takes out all that may not be sent yet. */
+  /** Takes out all letters that may not be sent yet. */
   takeWaiting(): Letter[] {
     return [...this.#lines.keys()].flatMap((key) => this.#takeFrom(key));
   }
@@ -116,7 +116,7 @@ export class KeyLines {
     return member;
   }
 
-  /** Takes out those that wait. */
+  /** Takes out those of one key. */
   #takeFrom(key: number): Letter[] {
     const line = this.#lines.get(key) ?? [];
     const taken: Member[] = [];
@@ -136,7 +136,7 @@ export class KeyLines {
   }
 }
 
-/** The first one, when none is going and nothing is before it. */
+/** The first letter of the line, if none of the line is going and it has no predecessor; else null. */
 function nextOf(line: readonly Member[]): Member | null {
   const [first] = line;
   if (first === undefined || first.behindSeq !== null || line.some(({ isGoing }) => isGoing)) return null;

@@ -15,14 +15,14 @@ export interface LaneReaderOptions {
     FloodParkerOptions['store'] &
     TableWriterOptions['store'];
   readonly desks: Desks;
-  /** Those that this process holds, as they come and go. */
+  /** The lanes that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
   /** Requests that may be under way at once. */
   readonly maxInFlight: number;
   /** Postgres's clock. */
   readonly nowMs: () => number;
   readonly onFailure: (what: string, error: unknown) => void;
-  /** A statement that may take long is over, and the round goes on. */
+  /** Called when a statement that may take long is over, and the round goes on. */
   readonly onProgress: () => void;
 }
 
@@ -31,11 +31,11 @@ type ByLane = Map<number, DueDelivery[]>;
 const FETCH_SIZE = 500;
 /** Rows whose bodies are read by one statement, as far as `bytesToRead` goes. */
 const BODIES_AT_ONCE = 512;
-/** Rows that are taken in, and may be sent, in one turn of the event loop: whoever else waits for it has their turn in between. */
-const TAKEN_AT_ONCE = 128;
-/** For how long bodies are read in one round, in ms: lanes are taken and given back, and rows parked, between two of them. */
+/** Rows that are admitted, and may be sent, in one turn of the event loop: others have their turns of it in between. */
+const ADMITTED_AT_ONCE = 128;
+/** For how long bodies are read in one round, in ms: only between two rounds are lanes taken and given back, and rows parked. */
 const ADMIT_MS = 2_000;
-/** Least time between two looks through parked backlogs while slots are short, in ms: requests take far longer then. */
+/** The least time between two reads of parked backlogs while slots are short, in ms: requests take far longer then. */
 const CROWDED_REFILL_MS = 25;
 
 /** Moves rows between the mailbox and the desks: what is due comes in, what an endpoint cannot take now goes back, parked. */
@@ -51,11 +51,11 @@ export class LaneReader {
   readonly #stranded: StrandedLook;
   readonly #parked = new ParkedBacklog();
   readonly #starts = new StartReads();
-  /** Lanes whose parked endpoints are to be looked for. */
+  /** Lanes in which the next round looks for endpoints with parked rows. */
   readonly #unexplored = new Set<number>();
-  /** Whether parked backlogs found no room after the last fetch: then they go before the next one, lest live traffic starve them. */
+  /** Whether parked backlogs found no room after the last fetch. Then they are read before the next fetch, or live traffic might starve them. */
   #owesRefill = false;
-  /** When parked backlogs were gone through last, in ms of `performance.now()`, and how many requests had ended by then. */
+  /** When parked backlogs were last read, in ms of `performance.now()`, and how many requests had ended by then. */
   #refilledAt = Number.NEGATIVE_INFINITY;
   #finishedBefore = 0;
 
@@ -79,7 +79,7 @@ export class LaneReader {
     this.#pastCrowd.throwFailure();
     await this.#desks.recheck((rows) => this.#store.stillWaiting(rows));
     await this.#tableWriter.promote();
-    // What is read for endpoints that are closed would come on top, each time, for as long as it cannot be written.
+    // Back-pressure: too many decided rows are unwritten. Write them first; if that throws, the round ends and nothing more is read.
     if (this.#desks.tableWrites.isFull) await this.#tableWriter.write();
     await this.#findParked();
     if (this.#owesRefill) await this.#refill();
@@ -94,7 +94,7 @@ export class LaneReader {
     await this.#tableWriter.write();
   }
 
-  /** Whether slots may be free now that parked backlogs waited for. */
+  /** In crowded mode: whether requests have ended since parked backlogs were last read, whose slots these may take. */
   isRefillDue(now: number): boolean {
     const { crowding, scheduler } = this.#desks;
     return crowding.isOn && scheduler.finished !== this.#finishedBefore && now - this.#refilledAt >= CROWDED_REFILL_MS;
@@ -186,9 +186,10 @@ export class LaneReader {
   }
 
   /**
-   * Takes rows in, as many as memory has room for, and for as long as a round may last: bodies are read a part at a time, because nobody knows their size before.
+   * Admits rows, as many as memory has room for, and for as long as a round may last. Bodies are read some at a time, because nobody knows
+   * their size before.
    * @param seenAt when the rows were read from the mailbox, in ms of `performance.now()`
-   * @returns whether all of them were taken; the others are read again later.
+   * @returns whether all of them were admitted; the others are read again later
    */
   async #admit(fresh: readonly DueDelivery[], seenAt: number): Promise<boolean> {
     // Whether a row has a place now depends on its endpoint.
@@ -199,13 +200,13 @@ export class LaneReader {
       const some = rows.slice(0, BODIES_AT_ONCE);
       const left = await this.#admitPart(some, seenAt);
       const rest = left.length === 0 ? rows.slice(some.length) : [...left, ...rows.slice(some.length)];
-      // What came in may have filled the share of its tenant or endpoint: bodies of the others need not be read.
+      // These rows may have filled the share of their tenant or endpoint: then the bodies of the others need not be read.
       rows = this.#desks.turnAway(rest.filter((row) => this.#laneOf(row) !== undefined));
     }
     return true;
   }
 
-  /** @returns those that were not read, or for which there was no room; never all of them */
+  /** @returns the rows that were not read, or for which there was no room; never all of them */
   async #admitPart(rows: readonly DueDelivery[], seenAt: number): Promise<readonly DueDelivery[]> {
     const events = new Set<string>();
     for (const { eventUuid } of rows) events.add(eventUuid);
@@ -215,11 +216,11 @@ export class LaneReader {
     ]);
     const readable = left.size === 0 ? rows : rows.filter(({ eventUuid }) => !left.has(eventUuid));
     const rest = left.size === 0 ? [] : rows.filter(({ eventUuid }) => left.has(eventUuid));
-    for (let at = 0; at < readable.length; at += TAKEN_AT_ONCE) {
+    for (let at = 0; at < readable.length; at += ADMITTED_AT_ONCE) {
       if (at > 0) await nextTurn();
-      // An event that has many rows is read once, and counts for each of them.
+      // The body of an event with many rows is read once, and counts once for each row.
       if (at > 0 && !this.#desks.memory.hasBytes) return [...readable.slice(at), ...rest];
-      this.#desks.admit(readable.slice(at, at + TAKEN_AT_ONCE), bodies, this.#laneOf, seenAt);
+      this.#desks.admit(readable.slice(at, at + ADMITTED_AT_ONCE), bodies, this.#laneOf, seenAt);
     }
     return rest;
   }
@@ -234,7 +235,7 @@ export class LaneReader {
     return [...desks];
   }
 
-  /** A lane may have been lost, or told to drain, while the bodies came. */
+  /** The lane of a row. Undefined if it was lost, or told to drain, while the bodies were read. */
   readonly #laneOf = ({ lane: number }: DueDelivery): Lane | undefined => {
     const lane = this.#lanes.get(number);
     return lane?.isDraining === false ? lane : undefined;
@@ -249,7 +250,7 @@ export class LaneReader {
     const isServed = ({ lane, tenantNum }: Desk) =>
       this.#lanes.get(lane)?.isDraining === false && memory.tenantMayHaveMore(tenantNum);
     const nowMs = this.#nowMs();
-    // Before turns are dealt: who had one and was not read would wait for all others again.
+    // Check for room before refillsOf() deals turns: a desk whose turn is spent without a read waits for all others again.
     if (!memory.hasRowsFree) {
       this.#owesRefill = this.#parked.isWanted(list, { isServed, nowMs });
       return;
@@ -264,11 +265,11 @@ export class LaneReader {
     }));
     const isTakenIn = await this.#admit(fresh, performance.now());
     for (const refill of refills) returnUnusedTurn(refill);
-    // Not before: what did not come into memory is still to be read.
+    // Only now: the cursor must not pass rows that did not come into memory.
     if (isTakenIn) for (const refill of refills) onRefillAdmitted(refill, rows);
   }
 
-  /** What is still to be said to the table when the process stops: rows that nobody would look for. */
+  /** When the process stops: waits for the parking under way and promotes what is still to be promoted. Nobody would look for these rows. */
   async finish(): Promise<void> {
     await this.#floods.finish();
     await this.#tableWriter.promote();

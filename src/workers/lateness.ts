@@ -3,7 +3,7 @@ import type { Desk } from './desk.ts';
 import type { Desks } from './desks.ts';
 import type { Lane } from './lane.ts';
 
-/** Tenants that could all have had something more at one look: as many as one of them alone cannot make. */
+/** From so many tenants kept waiting at one look the process counts as overloaded: no tenant can bring that about alone. */
 const MANY_TENANTS = 5;
 
 export interface LatenessOptions {
@@ -13,19 +13,20 @@ export interface LatenessOptions {
   readonly nowMs: () => number;
 }
 
-/** An endpoint that could have had a delivery at each of the last looks. Times are in ms of `performance.now()`. */
+/** What is known of an endpoint that was kept waiting at each of the last looks. Times are in ms of `performance.now()`. */
 interface Kept {
-  /** Since the first of them. */
+  /** When the first of these looks was. */
   readonly since: number;
-  /** Since when nothing was read of what it has in the table. */
+  /** Since when nothing of its backlog in the table was read. */
   readonly unreadSince: number;
   /** See `Desk`. */
   readonly refilledAt: number;
 }
 
 /**
- * For how long this process itself keeps deliveries waiting: a lane that is not read to its end, and an endpoint that would take one and gets no slot, no turn, or no place in
- * memory. Not what waits for the limits of its endpoint, or because its tenant, or retries and replays, have their share: any tenant could bring that about, and no worker more would change it.
+ * How long deliveries wait through this process's own fault: an unread lane, or an endpoint that would take one but gets no slot, turn or
+ * memory. Not counted: the endpoint's own limits, and the shares of tenants, retries and replays; another worker would not help there, and
+ * any tenant could bring these about.
  */
 export class Lateness {
   readonly #options: LatenessOptions;
@@ -36,7 +37,7 @@ export class Lateness {
     this.#options = options;
   }
 
-  /** To be called about once a second. An endpoint that is about to be served is seen so by chance, and not twice. */
+  /** To be called about once a second. An endpoint that is about to be served may be seen waiting by chance once, but not twice. */
   look(now: number): void {
     const { desks, nowMs } = this.#options;
     const areShort = desks.scheduler.areShort(now);
@@ -48,7 +49,7 @@ export class Lateness {
       const isKept = this.#takesMore(desk, nowMs()) ? this.#keptOf(desk, areShort) : null;
       if (isKept === null) continue;
       const before = this.#kept.get(desk);
-      // A backlog of one endpoint is read a part at a time. Where there is more to do than can be done that is so of many, each in its turn, and still it grows.
+      // A read of a part of the backlog normally ends the wait. Not under overload: many backlogs are then read in turn, and still grow.
       const goesOn = before !== undefined && (isOverloaded || before.refilledAt === desk.refilledAt);
       const since = before?.since ?? now;
       const unreadSince = goesOn ? before.unreadSince : now;
@@ -59,7 +60,7 @@ export class Lateness {
     this.#kept = kept;
   }
 
-  /** In ms: of endpoints as it was at the last look. */
+  /** The longest wait in ms: of lanes as it is now, of endpoints as it was at the last look. */
   msAt(now: number): number {
     let ms = this.#desksMs;
     for (const lane of this.#options.lanes.values()) ms = Math.max(ms, lane.unreadMs(now));
@@ -73,7 +74,7 @@ export class Lateness {
     return desk.isOpen(nowMs) && desk.takesNow(nowMs);
   }
 
-  /** Where it has deliveries that have to wait for what others have; null where it has none. */
+  /** Where the desk has deliveries that others keep waiting: in memory, in the table, or both. Null if it has none. */
   #keptOf(desk: Desk, areShort: boolean): { readonly inMemory: boolean; readonly inTable: boolean } | null {
     const { scheduler, memory } = this.#options.desks;
     const kinds = CLASSES.filter((kind) => areShort || scheduler.hasSlotOf(desk.tenantNum, kind));

@@ -3,27 +3,28 @@ import { Crowd } from './crowd.ts';
 import { PastRead, type PastReadOptions } from './past-read.ts';
 
 /**
- * The most of a worker's time that each look takes. Among what nobody has looked at somebody may wait who has had nothing; what was passed over is of tenants that had
- * many rows a moment ago.
+ * The most of a worker's time that each look takes. Rows that nobody has looked at may be of a tenant that has had nothing yet; rows that
+ * were passed over are of tenants that had many a moment ago.
  */
 const SHARES = [
   ['front', 1 / 4],
   ['unseen', 1 / 2],
   ['passedOver', 1 / 20],
 ] as const;
-/** How often lanes are looked through anew, in ms: for what was missed of late, and all of it where a tenant is passed over no more; rarely all of it anyway, for what was committed very late. */
+/** How often lanes are swept again, in ms. What became due of late each time; all of it if a tenant is passed over no more. */
 const RESWEEP_MS = 5_000;
+/** How often all of it is swept again in any case, in ms, for what was committed very late. */
 const RESWEEP_ALL_MS = 60_000;
 
 /**
- * Where more is due than is read at once: reads rows of those who have few among them. They would wait until all that was due before is read, and sent or parked, be it of one tenant with
- * very many endpoints or of many tenants.
+ * Where more is due than is read at once: reads the rows of tenants that have few. They would wait until everything that was due before is
+ * read, and sent or parked, whether it is of one tenant with very many endpoints or of many tenants.
  */
 export class PastCrowd {
   readonly #options: PastReadOptions;
   readonly #crowd = new Crowd();
   readonly #reads: readonly PastRead[];
-  /** Tenants whose rows some lane passed over since lanes began anew, and when they did, and from the start. */
+  /** Tenants whose rows were passed over since the last resweep. */
   #passedOver = new Set<number>();
   #resweptAt = performance.now();
   #allResweptAt = performance.now();
@@ -33,17 +34,17 @@ export class PastCrowd {
     this.#reads = SHARES.map((share) => new PastRead(options, this.#crowd, share));
   }
 
-  /** Once, so that it is told. */
+  /** Throws the failure of the last reads once, so that it is reported. */
   throwFailure(): void {
     for (const read of this.#reads) read.throwFailure();
   }
 
-  /** Takes note of what a read brought that left more to be read. */
+  /** Takes note of the rows of a read that left more to be read. */
   note(rows: readonly DueDelivery[], now: number): void {
     this.#crowd.note(rows, now);
   }
 
-  /** Whether something is worth looking for: a round is due for it, also where there is no room for what is fetched. */
+  /** Whether a round is due to look past the crowd, also if there is no room for an ordinary fetch. */
   isDue(now: number): boolean {
     return this.#reads.some((read) => read.isDue(now)) && this.#hasCause(this.#tenants(now));
   }
@@ -56,17 +57,17 @@ export class PastCrowd {
     return tenants.size > 0 || this.#options.floods.flooded().length > 0;
   }
 
-  /** What is worth looking for just now. */
+  /** Makes the looks that are due. */
   async run(): Promise<void> {
     const now = performance.now();
     const tenants = this.#tenants(now);
     if (!this.#hasCause(tenants)) return;
     this.#resweep(tenants, now);
-    // After one that failed Postgres has had enough for this round.
+    // After a read that failed, Postgres is asked nothing more in this round.
     for (const read of this.#reads) if (!(await read.run([...tenants]))) return;
   }
 
-  /** What was passed over stands behind where the next look begins. Whose it is may have few now. And a commit may have taken longer than looks go back. */
+  /** Every 5 s sweeps again what earlier reads skipped: a tenant that was skipped may have few rows by now, and a commit may have been later than the overlap. */
   #resweep(tenants: ReadonlySet<number>, now: number): void {
     for (const tenant of tenants) this.#passedOver.add(tenant);
     if (now - this.#resweptAt < RESWEEP_MS) return;

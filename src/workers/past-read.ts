@@ -11,41 +11,43 @@ export interface PastReadOptions {
   readonly store: Pick<LaneStore, 'fetchDue'>;
   readonly desks: Pick<Desks, 'inMemory' | 'memory' | 'read'>;
   readonly floods: Pick<FloodParker, 'flooded'>;
-  /** Those that this process holds, as they come and go. */
+  /** The lanes that this process holds, as they come and go. */
   readonly lanes: ReadonlyMap<number, Lane>;
-  /** Takes rows in; false when not all found room. */
+  /** Admits rows. @returns false if not all found room */
   readonly admit: (rows: readonly DueDelivery[]) => Promise<boolean>;
   /** Postgres's clock. */
   readonly nowMs: () => number;
 }
 
-/** Rows of each lane that are read at once, and all of them as a share of the room in memory. */
+/** The most rows of each lane that are read at once. */
 const MOST_ROWS = 500;
+/** The most rows of all lanes that are read at once, as a share of the rows that are free in memory. */
 const ROOM_SHARE = 1 / 4;
-/** How long after a read the next one may be, in ms: sooner where the last one found somebody, or more is to be looked at. */
+/** The time from the beginning of a read to that of the next, in ms: the least if the last read found new rows, or there are more to look at. */
 const PAUSE_MS = { least: 25, most: 100 } as const;
-/**
- * How long after a read that failed the next one may be, in ms: Postgres may have stood still. And how much longer than it took that of the next one that fails: it may
- * run into the time limit of a statement each time, and all lanes wait for it.
- */
+/** The pause after a read that failed, in ms: Postgres may have stood still. */
 const AFTER_FAILURE_MS = 5_000;
+/**
+ * The pause after the second and each further failure in a row, as a multiple of the time that the read took: it may run into the time limit
+ * of a statement each time, and all lanes wait for it.
+ */
 const FAILURE_PAUSE_FACTOR = 10;
 
 interface Found extends DueRows {
   readonly fresh: readonly DueDelivery[];
 }
 
-/** One of the looks of `PastLooks`, in all lanes that are behind. */
+/** Makes one of the looks of `PastLooks` in all lanes that may have unread rows. */
 export class PastRead {
   readonly #options: PastReadOptions;
   readonly #crowd: Pick<Crowd, 'notePast'>;
   readonly #kind: LookKind;
   readonly #share: number;
-  /** When the next read may be, in ms of `performance.now()`. */
+  /** When the next read may begin, in ms of `performance.now()`. */
   #nextAt = Number.NEGATIVE_INFINITY;
   #pauseMs: number = PAUSE_MS.least;
   #failure: unknown = null;
-  /** Whether the last one failed. */
+  /** Whether the last read failed. */
   #hasFailed = false;
 
   /** @param share the most of a worker's time that it takes */
@@ -60,19 +62,19 @@ export class PastRead {
     this.#share = share;
   }
 
-  /** Once, so that it is told. */
+  /** Throws the failure of the last read once, so that it is reported. */
   throwFailure(): void {
     const failure = this.#failure;
     this.#failure = null;
     if (failure !== null) throw failure;
   }
 
-  /** Whether it is time for a read that would look at something. */
+  /** Whether it is time for a read, and there is a lane to read. */
   isDue(now: number): boolean {
     return now >= this.#nextAt && this.#lanesDue().length > 0;
   }
 
-  /** One read, where it is time. @param tenants those that are passed over. @returns false when it failed */
+  /** Makes a read if it is time. @param tenants whose rows are passed over. @returns false when it failed */
   async run(tenants: readonly number[]): Promise<boolean> {
     const now = performance.now();
     if (now < this.#nextAt) return true;
@@ -122,7 +124,7 @@ export class PastRead {
     return desks.read(() => store.fetchDue(fetches, over));
   }
 
-  /** When the next read may be, after one that began then. */
+  /** Sets when the next read may begin. @param found null if this one failed */
   #pace(began: number, found: Found | null): void {
     const end = performance.now();
     const tookMs = end - began;
@@ -136,7 +138,7 @@ export class PastRead {
   }
 
   async #admit({ rows, fresh, stops }: Found, lanes: readonly Lane[], size: number, now: number): Promise<void> {
-    // Else it is read again, before what came later.
+    // If not all rows found room, this place is read again, before what came later.
     if (!(await this.#options.admit(fresh))) return;
     const rowsOf = Map.groupBy(rows, (row) => row.lane);
     const ends = new Map<Lane, Cursor>();
@@ -144,7 +146,7 @@ export class PastRead {
     for (const lane of lanes) {
       const some = rowsOf.get(lane.number) ?? [];
       const isFull = some.length >= size;
-      // A crowd of its own, due after what the main read has come to: others are behind it again.
+      // Many rows of one tenant again, due later than the main read has come: other tenants are behind these.
       isOneMore = (isFull && this.#crowd.notePast(some, now)) || isOneMore;
       const end: Cursor | null = (isFull ? some.at(-1) : stops.get(lane.number)) ?? null;
       if (end !== null) ends.set(lane, end);
