@@ -1,4 +1,4 @@
-import type { DueDelivery } from '../store/mailbox.ts';
+import type { DueDelivery, DueRows, LaneFetch, PassedOver } from '../store/mailbox.ts';
 import { type Desk, VERSION_UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
@@ -28,7 +28,25 @@ export interface LaneReaderOptions {
 
 type ByLane = Map<number, DueDelivery[]>;
 
+/** One statement that reads due rows of several lanes. */
+interface FetchPlan {
+  readonly lanes: readonly Lane[];
+  /** One for each lane, in the same order. */
+  readonly fetches: readonly LaneFetch[];
+  /** What it passes over. */
+  readonly over: PassedOver;
+  /** In ms of `performance.now()`. */
+  readonly startedAt: number;
+}
+
+interface Found extends DueRows {
+  /** The rows that are not in memory. */
+  readonly fresh: readonly DueDelivery[];
+}
+
+/** The most rows of a lane that are fetched at once, and the least, however little room each lane has. */
 const FETCH_SIZE = 500;
+const LEAST_FETCH_SIZE = 8;
 /** Rows whose bodies are read by one statement, as far as `bytesToRead` goes. */
 const BODIES_AT_ONCE = 512;
 /** Rows that are admitted, and may be sent, in one turn of the event loop: others have their turns of it in between. */
@@ -132,31 +150,57 @@ export class LaneReader {
   }
 
   async #fetch(): Promise<void> {
+    const plan = this.#planFetch();
+    if (plan === null) return;
+    const found = await this.#readDue(plan);
+    this.#noteFetched(plan, found);
+    let isAdmitted = false;
+    try {
+      isAdmitted = await this.#admit(found.fresh, performance.now());
+    } finally {
+      for (const lane of plan.lanes) {
+        if (isAdmitted) this.#onFetchAdmitted(lane);
+        else lane.onFetchNotAdmitted();
+      }
+    }
+  }
+
+  /** What to fetch now, and for which lanes: one statement serves them all. Null if no lane may fetch, or memory has no room. */
+  #planFetch(): FetchPlan | null {
+    const { memory, inMemory } = this.#desks;
     const lanes = [...this.#lanes.values()].filter((lane) => lane.mayFetch && !lane.isDraining);
-    const room = this.#desks.memory.rowsToFetchNow;
-    if (lanes.length === 0 || room === 0) return;
-    const now = performance.now();
-    const size = Math.max(8, Math.min(FETCH_SIZE, Math.floor(room / lanes.length)));
-    this.#desks.memory.noteFetch(now);
-    const fetches = lanes.map((lane) => lane.nextFetch(size, now, this.#nowMs(), this.#starts));
+    const rows = memory.rowsToFetchNow;
+    if (lanes.length === 0 || rows === 0) return null;
+    const startedAt = performance.now();
+    const size = Math.max(LEAST_FETCH_SIZE, Math.min(FETCH_SIZE, Math.floor(rows / lanes.length)));
+    memory.noteFetch(startedAt);
+    const fetches = lanes.map((lane) => lane.nextFetch(size, startedAt, this.#nowMs(), this.#starts));
     const over = {
       endpoints: this.#floods.flooded().map(({ num }) => num),
-      tenants: this.#desks.memory.fullTenants(),
-      rows: this.#desks.inMemory.metBy(fetches),
+      tenants: memory.fullTenants(),
+      rows: inMemory.metBy(fetches),
     };
-    const read = this.#desks.read(() => this.#store.fetchDue(fetches, over));
-    const noteTime = () => {
+    return { lanes, fetches, over, startedAt };
+  }
+
+  /** Reads the due rows, and takes note of how long that took, also if it failed. @throws what the statement throws */
+  async #readDue({ lanes, fetches, over, startedAt }: FetchPlan): Promise<Found> {
+    let found: Found | null = null;
+    try {
+      found = await this.#desks.read(() => this.#store.fetchDue(fetches, over));
+      return found;
+    } finally {
       const end = performance.now();
-      this.#starts.took(lanes, end - now, this.#lanes.size, end);
-    };
-    const { rows, fresh, stops } = await read.catch((error: unknown) => {
-      noteTime();
-      for (const lane of lanes) lane.fetchFailed(this.#starts);
-      throw error;
-    });
-    noteTime();
+      this.#starts.took(lanes, end - startedAt, this.#lanes.size, end);
+      if (found === null) for (const lane of lanes) lane.fetchFailed(this.#starts);
+    }
+  }
+
+  /** Tells each lane what the fetch brought for it. */
+  #noteFetched({ lanes, fetches, over, startedAt }: FetchPlan, { rows, fresh, stops }: Found): void {
     const [rowsOf, freshOf] = [rows, fresh].map((some) => Map.groupBy(some, (row) => row.lane)) as [ByLane, ByLane];
-    if (fetches.some(({ lane, limit }) => (rowsOf.get(lane)?.length ?? 0) >= limit)) this.#pastCrowd.note(rows, now);
+    const isAnyFull = fetches.some(({ lane, limit }) => (rowsOf.get(lane)?.length ?? 0) >= limit);
+    if (isAnyFull) this.#pastCrowd.note(rows, startedAt);
     for (const [i, lane] of lanes.entries()) {
       const wasWoken = lane.mayFetch;
       const found = {
@@ -165,18 +209,9 @@ export class LaneReader {
         limit: fetches[i]!.limit,
         stop: stops.get(lane.number),
       };
-      if (over.tenants.length === 0) lane.fetched(found, now);
-      else lane.fetchedPast(found, now);
+      if (over.tenants.length === 0) lane.fetched(found, startedAt);
+      else lane.fetchedPast(found, startedAt);
       if (wasWoken) lane.wake();
-    }
-    let isTakenIn = false;
-    try {
-      isTakenIn = await this.#admit(fresh, performance.now());
-    } finally {
-      for (const lane of lanes) {
-        if (isTakenIn) this.#onFetchAdmitted(lane);
-        else lane.onFetchNotAdmitted();
-      }
     }
   }
 
@@ -263,10 +298,10 @@ export class LaneReader {
     const { rows, fresh } = await this.#desks.read(async () => ({
       rows: await this.#store.fetchParked(fetches, known),
     }));
-    const isTakenIn = await this.#admit(fresh, performance.now());
+    const isAdmitted = await this.#admit(fresh, performance.now());
     for (const refill of refills) returnUnusedTurn(refill);
     // Only now: the cursor must not pass rows that did not come into memory.
-    if (isTakenIn) for (const refill of refills) onRefillAdmitted(refill, rows);
+    if (isAdmitted) for (const refill of refills) onRefillAdmitted(refill, rows);
   }
 
   /** When the process stops: waits for the parking under way and promotes what is still to be promoted. Nobody would look for these rows. */

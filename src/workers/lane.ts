@@ -8,20 +8,21 @@ import { Sweep } from './sweep.ts';
 
 /** How long an idle lane lingers before it is given back, in ms. */
 const LINGER_MS = 250;
-/** How often an awake lane looks for rows that nobody woke it for, in ms: while it is busy, and when it has been quiet. */
+/** How often an awake lane looks for rows that nobody woke it for, in ms, while it is busy. */
 const BUSY_POLL_MS = 10;
+/** The same when it has been quiet. */
 const QUIET_POLL_MS = 100;
-/** Rows of a careful lane that are in memory before it fetches more: what waits there for its trial keeps others from their slots. */
+/** A careful lane with this many rows in memory fetches no more: rows that wait for their trial keep the slots from others. */
 const CAREFUL_ROWS = 16;
-/** The longest that a lane is not read because it is to be given back, in ms: until the requests under way have ended. */
+/** The longest that a draining lane is not read, in ms: until its requests under way have ended. */
 const LONGEST_DRAIN_MS = 125_000;
-/** How often a lane's parked endpoints are looked for anew, in ms: rarely, where they are so many that looking takes long. */
+/** How often endpoints with parked rows are looked for again, in ms: at least, and per endpoint. Where they are many, looking takes long. */
 const EXPLORE_MS = 10_000;
 const EXPLORE_MS_PER_ENDPOINT = 20;
 
 /** What a fetch brought for one lane. */
 interface Fetched {
-  /** Without those that were in memory when it began. */
+  /** The rows that were due, without those that were in memory when the fetch began. */
   readonly rows: readonly DueDelivery[];
   readonly fresh: number;
   readonly limit: number;
@@ -29,54 +30,56 @@ interface Fetched {
   readonly stop?: Cursor | undefined;
 }
 
-/** One lane in this process's hands, from its acquisition to its release. */
+/** One lane that this process owns, from its acquisition to its release. */
 export class Lane {
   readonly lease: LaneLease;
   /** Resolves when the lane is given back or lost. */
   readonly released: Promise<void>;
   readonly resolveReleased: () => void;
-  /** Whether it is served carefully, a few rows at a time. */
+  /** Whether it is served carefully, a few rows at a time: see `CarefulSender`. */
   isCareful = false;
   isDraining = false;
   /** When that began, in ms of `performance.now()`. */
   drainingSince: number | null = null;
-  /** Whether it is being given back: somebody else may have it before this process hears so. */
+  /** Whether it is being given back: another process may own it before this one hears so. */
   isLeaving = false;
-  /** When the lease was last asked for, in ms of `performance.now()`: it lasts from then on at the least. */
+  /** When the lease was last asked for, in ms of `performance.now()`: it lasts at least from then on. */
   renewedAt: number;
   /** Rows in memory: waiting, under way, or not settled yet. */
   rowsInMemory = 0;
-  /** When stranded rows were looked for, in ms of `performance.now()`. */
+  /** When stranded rows were last looked for, in ms of `performance.now()`. */
   strandedAt = Number.NEGATIVE_INFINITY;
   readonly looks = new PastLooks();
-  /** Through the rows of endpoints that are flooded, which are parked unread. */
+  /** Goes through the rows of flooded endpoints, which are parked unread: see `FloodParker`. */
   readonly flood = new Sweep();
   #exploreAt = 0;
   #wantsFetch = true;
   readonly #cursor = new LaneCursor();
-  /** The last row of a part that was read, where there may be more in it. */
+  /** The last row of the part that was read last, where there may be more in it; else null. */
   #partEnd: Cursor | null = null;
-  /** Whether it was to be read from the start in parts when the last fetch began. */
+  /** Whether reads from the start were made in parts when the last fetch began. */
   #isInParts = false;
   #fetchedAt = 0;
   #isFetching = false;
   readonly #lookBacks = new LookBacks();
   #foundAt: number;
-  /** When rows came from memory last. */
+  /** When rows were last handed over in memory. */
   #handedAt = Number.NEGATIVE_INFINITY;
   /** Whether the last fetch brought all that was due. */
   #isComplete = false;
-  /** Whether it did so for all tenants but those that have their share of memory. */
+  /** Whether it did so for all tenants except those that have their full share of memory. */
   #isWhole = false;
-  /** When the last one began that did, and whose rows were taken in. */
+  /** When the last fetch began that did so, and whose rows were admitted. */
   #readAt: number;
-  /** Whether it fell behind since the last fetch began, which then says nothing of it. */
+  /** Whether it fell behind since the last fetch began: then that fetch does not show that it caught up. */
   #fellMeanwhile = false;
-  /** Whether rows that are due may wait in the table: none was read yet, or not all of them were taken in. */
+  /** Whether rows that are due may wait unread in the table, because none was read yet or not all were admitted. */
   #hasUnreadDue = true;
+  /** Whether the last fetch left rows behind those that it brought. */
   #isContinuing = false;
   /** Whether the lane had rows in memory when the last fetch began. */
   #leavesOut = false;
+  /** Whether nothing came for a while, and a fetch from the start brought nothing either. */
   #isQuiet = false;
   /** Whether new rows were announced since the last fetch began. */
   #isCalled = false;
@@ -108,69 +111,72 @@ export class Lane {
     this.#isCalled = true;
   }
 
-  /** Whether new rows may come from memory: not before those that wait in the table. */
+  /** Whether new rows may be handed over in memory: not while rows wait unread in the table, which come first. */
   get takesFromMemory(): boolean {
     return !this.isDraining && !this.isLeaving && !this.isCareful && !this.#hasUnreadDue;
   }
 
-  /** Rows came from memory. */
+  /** Rows were handed over in memory. */
   onHandedRows(now: number): void {
     this.#handedAt = now;
     this.#isQuiet = false;
   }
 
   /**
-   * What the last fetch brought was taken in, or returned to the table.
-   * @returns how long the lane took to be read from the start in parts, in ms, where that is done now; else null
+   * All rows of the last fetch were admitted, or are to be written to the table.
+   * @returns how long reading the lane from the start in parts took, in ms, if this was the last part; else null
    */
   onFetchAdmitted(now = this.#fetchedAt): number | null {
-    // A part says nothing of what is behind the cursor.
+    // A part shows nothing of the rows behind the cursor.
     if (this.depth === 'part') return this.#lookBacks.onPartAdmitted(this.#partEnd, now);
     this.#hasUnreadDue = !this.#isComplete || this.#fellMeanwhile || this.#lookBacks.isOwed;
     if (this.#isWhole) this.#readAt = this.#fetchedAt;
     return null;
   }
 
-  /** The same where it was not, or not all of it. The cursor is behind what was read. */
+  /**
+   * Not all rows of the last fetch were admitted. Normally: re-read from the start. While the lane is read in parts: put the cursor back to
+   * where it was before this fetch, because the parts would reach those rows late.
+   */
   onFetchNotAdmitted(): void {
     if (!this.#isInParts) {
       this.lookBack();
       return;
     }
-    // Parts come to it late: rather than that the cursor goes back. What was a part is read again.
+    // A part is read again by itself.
     if (this.depth !== 'part') this.#cursor.goBack();
     this.fellBehind();
   }
 
-  /** For how long something may have been due that was not read, in ms: not for want of room for its own tenant, nor because the lane is to be given back. */
+  /** For how long due rows may have been unread, in ms. Rows of tenants with a full share of memory do not count, nor does the time of draining. */
   unreadMs(now: number): number {
     return Math.max(0, now - this.#readAt - (this.isDraining ? LONGEST_DRAIN_MS : 0));
   }
 
-  /** Rows that are due are left in the table: they are to be read before others come from memory. */
+  /** Due rows were left in the table: they are to be read before others are handed over in memory. */
   fellBehind(): void {
     this.#hasUnreadDue = true;
     this.#fellMeanwhile = true;
     this.wake();
   }
 
-  /** Rows may stand in the table behind the cursor. */
+  /** Rows may be due before the cursor: the next read is from the start. */
   lookBack(): void {
     this.#lookBacks.startOver();
     this.fellBehind();
   }
 
-  /** Whether nothing came for a while and a look from the start found nothing either. */
+  /** Whether the lane has nothing to do: nothing came for a while, and a read from the start found nothing either. */
   get isIdle(): boolean {
     return this.rowsInMemory === 0 && !this.mayFetch && this.#isQuiet;
   }
 
-  /** Whether its parked endpoints are to be looked for anew. */
+  /** Whether it is time to look for its endpoints with parked rows again. */
   isUnexplored(now: number): boolean {
     return now >= this.#exploreAt;
   }
 
-  /** So many were found just now. */
+  /** So many endpoints with parked rows were found just now. */
   explored(endpoints: number, now: number): void {
     this.#exploreAt = now + Math.max(EXPLORE_MS, endpoints * EXPLORE_MS_PER_ENDPOINT);
   }
@@ -203,12 +209,12 @@ export class Lane {
     return { lane: this.number, after: this.#cursor.after(this.depth, this.#isContinuing), limit };
   }
 
-  /** How far back the last fetch looked. */
+  /** How far back the last fetch reads. */
   get depth(): Depth {
     return this.#lookBacks.depth;
   }
 
-  /** Whether rows that are due may wait in the table, behind those of the last fetch. */
+  /** Whether due rows may wait in the table that the next fetch is to bring. Not said of careful and draining lanes, which are read a few rows at a time, or not at all. */
   get mayHaveUnreadDue(): boolean {
     return this.#hasUnreadDue && !this.isCareful && !this.isDraining;
   }
@@ -218,12 +224,12 @@ export class Lane {
     return this.#cursor.notRead(place);
   }
 
-  /** Something came that was not in memory. */
+  /** Rows came that were not in memory. */
   onFreshRows(now: number): void {
     this.#foundAt = now;
   }
 
-  /** Nothing is known of what a fetch would have brought. */
+  /** The fetch failed: what is due is not known. */
   fetchFailed(starts = new StartReads()): void {
     this.#isFetching = false;
     this.#wantsFetch = true;
@@ -240,7 +246,7 @@ export class Lane {
     this.#lookBacks.partTook(ms, lanes);
   }
 
-  /** Takes note of what a fetch brought. */
+  /** The fetch has ended, and brought this. Whether its rows were admitted is told later. */
   fetched({ rows, fresh, limit, stop }: Fetched, now: number): void {
     if (this.depth === 'part') {
       this.#fetchedPart({ rows, fresh, limit, stop }, now);
@@ -260,7 +266,7 @@ export class Lane {
       this.#isComplete && this.depth === 'start' && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
   }
 
-  /** It says nothing of what is behind the cursor, nor of whether there is something to do. */
+  /** The same for a part. It shows nothing of the rows behind the cursor, nor whether the lane has something to do. */
   #fetchedPart({ rows, fresh, limit, stop }: Fetched, now: number): void {
     this.#isFetching = false;
     this.#partEnd = (rows.length >= limit ? rows.at(-1) : stop) ?? null;
@@ -269,7 +275,7 @@ export class Lane {
     if (fresh > 0) this.onFreshRows(now);
   }
 
-  /** The same for a fetch that passed over tenants: their rows are still to be read, so that the cursor stays before them. */
+  /** The same for a fetch that passed over tenants. Their rows are still to be read, so the cursor stays before them. */
   fetchedPast({ rows, fresh, limit, stop }: Fetched, now: number): void {
     this.#lookBacks.passedOver();
     if (this.depth === 'part') {
@@ -282,7 +288,7 @@ export class Lane {
     this.#isComplete = false;
     this.#hasUnreadDue = true;
     this.#wantsFetch = rows.length >= limit;
-    // Where it stopped at rows of the tenants that it passes over, those behind them are looked for apart: see `PastCrowd`.
+    // If it stopped at rows of tenants that it passes over, `PastCrowd` looks for rows behind these.
     this.#isWhole = !this.mayFetch;
     if (fresh > 0) this.onFreshRows(now);
     this.#isQuiet = false;

@@ -4,15 +4,15 @@ import type { Desk } from './desk.ts';
 import { classOf } from './letter-queue.ts';
 import type { Places, SendScheduler } from './send-scheduler.ts';
 
-/** Endpoints whose backlog is read in one statement. */
+/** The most endpoints whose backlogs are read in one statement. */
 const DESKS_PER_ROUND = 64;
 
-/** Rows of one endpoint, and class, that are read at once at the most: the rest of memory is for others. */
+/** The most rows of one endpoint and class that are read at once: the rest of memory is for others. */
 const MAX_REFILL = 256;
 
 export interface RefillOptions {
   readonly isServed: (desk: Desk) => boolean;
-  /** Where rows come only as slots are free for them; null otherwise. */
+  /** In crowded mode, where a row is read only if a slot is free for it; else null. */
   readonly places: Places | null;
   readonly scheduler: Pick<SendScheduler, 'of'>;
   /** Postgres's clock. */
@@ -23,7 +23,7 @@ export interface Refill {
   readonly desk: Desk;
   readonly fetch: ParkedFetch;
   readonly parkings: number;
-  /** Its desk's `refilledAt` and `taken` before. */
+  /** `refilledAt` and `taken` of the desk before the read. */
   readonly turnBefore: number;
   readonly takenBefore: number;
 }
@@ -31,7 +31,7 @@ export interface Refill {
 /** Rows to read, by class. */
 type Limits = ReadonlyMap<DeliveryClass, number>;
 
-/** Those of one desk, while slots are dealt out. */
+/** The rows of one desk, while slots are dealt. */
 interface Deal {
   rows: number;
   readonly limits: Map<DeliveryClass, number>;
@@ -39,39 +39,39 @@ interface Deal {
 
 interface Refills {
   readonly refills: Refill[];
-  /** Whether each of those that want more gets some. */
+  /** Whether each desk that could send gets some. */
   readonly isAll: boolean;
 }
 
-/** What a tenant wants in a round. */
+/** The desks of one tenant that want more in a round. */
 interface Waiting {
   readonly queue: Desk[];
-  /** When it had its last turn, or came. */
+  /** The turn that the tenant had last, or in which it came. */
   servedAt: number;
-  /** The round that this is of. */
+  /** The turn in which `queue` was filled. */
   seenAt: number;
 }
 
-/** Decides what is read of parked backlogs: it remembers whose turn is next. */
+/** Decides which parked backlogs are read next, and remembers whose turn it is. */
 export class ParkedBacklog {
-  /** Rises with each round: before it for those that are new in it, and after it for those that are read. */
+  /** Rises twice a round: before it, for desks that are new in it, and once more for the desks that are read. */
   #turn = 0;
-  /** Tenants that wanted more in the last round, where not all that was wanted could be read. */
+  /** Tenants that wanted more in the last round, if not all desks could be read in it. */
   readonly #tenants = new Map<number, Waiting>();
 
-  /** Whether any of them wants more of its parked backlog. Nobody's turn is spent by that. */
+  /** Whether any desk wants more of its parked backlog. This spends nobody's turn. */
   isWanted(desks: Iterable<Desk>, { isServed, nowMs }: Pick<RefillOptions, 'isServed' | 'nowMs'>): boolean {
     for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) return true;
     return false;
   }
 
-  /** What to read now for desks that want more of their parked backlog, in turn, beside what they have in memory. */
+  /** What to read now for desks that want more of their parked backlog. This spends the turns of those that get some. */
   refillsOf(desks: Iterable<Desk>, options: RefillOptions): Refills {
     const { isServed, places, nowMs } = options;
     const wanting: Desk[] = [];
     for (const desk of desks) if (desk.wantsParked(nowMs) && isServed(desk)) wanting.push(desk);
     this.#turn++;
-    // Who is new stands behind those that wait.
+    // A desk that is new stands behind those that wait.
     for (const desk of wanting) desk.refilledAt ||= this.#turn;
     if (places !== null) {
       const able = wanting.filter((desk) => desk.isDeleted || desk.freeSendSlots(nowMs) > 0);
@@ -87,7 +87,7 @@ export class ParkedBacklog {
     return { refills: next.flatMap((desk) => this.#refillsFor(desk, mostOfEach(desk))), isAll: true };
   }
 
-  /** As many as are read at once: one of each tenant in turn, then the next one of each. However many endpoints others have, a tenant does not wait for the turns of all of them. */
+  /** The desks that are read at once: one of each tenant in turn, then the next of each. So no tenant waits for all endpoints of the others, however many they have. */
   #nextOf(wanting: Desk[]): readonly Desk[] {
     if (wanting.length <= DESKS_PER_ROUND) {
       this.#tenants.clear();
@@ -107,7 +107,7 @@ export class ParkedBacklog {
     return next;
   }
 
-  /** By tenant. There may be very many: what is known of them is made once, and forgotten when they want no more. */
+  /** The desks by tenant. Tenants may be very many: each is noted once, and forgotten when it wants no more. */
   #queuesOf(wanting: readonly Desk[]): Waiting[] {
     const tenants: Waiting[] = [];
     for (const desk of wanting) {
@@ -138,14 +138,15 @@ export class ParkedBacklog {
   }
 }
 
-/** Who waits longest goes first. */
+/** The desk that waits longest goes first. */
 function byTurn(a: Desk, b: Desk): number {
   return a.refilledAt - b.refilledAt;
 }
 
 /**
- * As many rows as there are slots for: one for each tenant in turn, and within a tenant one for each desk in turn. However many endpoints others have, a tenant
- * that has nothing under way does not wait for the turns of all of them. What waits for a deleted endpoint is only cancelled, and needs no slot.
+ * Deals as many rows as there are slots for: one to each tenant in turn, and within a tenant one to each desk in turn. So a tenant that has
+ * nothing under way does not wait for all endpoints of the others, however many they have. Rows of a deleted endpoint are only cancelled,
+ * and need no slot.
  */
 function dealOut(wanting: readonly Desk[], places: Places, { scheduler, nowMs }: RefillOptions): Map<Desk, Deal> {
   const deals = new Map<Desk, Deal>();
@@ -161,15 +162,15 @@ function dealOut(wanting: readonly Desk[], places: Places, { scheduler, nowMs }:
   return deals;
 }
 
-/** Desks of one tenant, while slots are dealt out. */
+/** The desks of one tenant, while slots are dealt. */
 interface Dealt {
-  /** Whose turns are still to come from `at` on: who gets a row stands again at the end, who can have none does not. */
+  /** Desks whose turns are still to come, from `at` on. A desk that gets a row joins again at the end; one that can have none does not. */
   readonly queue: Desk[];
   at: number;
   readonly slots: Slots;
 }
 
-/** A desk that may have no row now leaves its turn to the next one of its tenant. @returns whether there was a row for any */
+/** Deals one row to the next desk of a tenant that may have one. @returns false if none may */
 function dealToNext(tenant: Dealt, deals: Map<Desk, Deal>, nowMs: number): boolean {
   while (tenant.at < tenant.queue.length) {
     const desk = tenant.queue[tenant.at++]!;
@@ -184,7 +185,7 @@ function dealToNext(tenant: Dealt, deals: Map<Desk, Deal>, nowMs: number): boole
   return false;
 }
 
-/** What one tenant may take. There is ever less of it: a class that found no slot is not asked for again, however many desks have it. */
+/** The slots that one tenant may take. They only become fewer: if a class found none, it is not asked for again, however many desks have it. */
 class Slots {
   readonly #places: Places;
   readonly #tenantNum: number;
@@ -203,7 +204,7 @@ class Slots {
   }
 }
 
-/** Where slots are few, each class gets some of them in time. One that may not begin leaves its turn to the others. @returns whether there is a slot for any of them */
+/** Deals one row to a desk, of the class whose turn it is: so each class gets some of few slots in time. A class that may not begin leaves its turn to the others. @returns false if no class has a slot */
 function dealOne(desk: Desk, deal: Deal, slots: Slots): boolean {
   const kind = desk.parkedClasses.next((each) => desk.hasOnlyParked(each) && (desk.isDeleted || slots.take(each)));
   if (kind === undefined) return false;
@@ -212,7 +213,7 @@ function dealOne(desk: Desk, deal: Deal, slots: Slots): boolean {
   return true;
 }
 
-/** A few rows more than it can send at once. */
+/** How many rows of a desk are read at once: a few more than it can send at once. */
 function mostOf(desk: Desk): number {
   return Math.min(2 * Math.max(1, desk.maxUsefulInFlight), MAX_REFILL);
 }
@@ -224,19 +225,19 @@ function mostOfEach(desk: Desk): Limits {
   return new Map(CLASSES.filter(desk.hasOnlyParked).map((kind) => [kind, mostOfClass(kind)]));
 }
 
-/** Of what was read there was no room for any: that was no turn, and it goes before those that had one. */
+/** Gives the desk its turn back if none of its rows was admitted: it then goes before those that had one. Called for every refill. */
 export function returnUnusedTurn({ desk, turnBefore, takenBefore }: Refill): void {
   if (desk.taken === takenBefore) desk.refilledAt = turnBefore;
 }
 
-/** Takes note of what a refill brought. */
+/** All rows of the refills were admitted: moves the desk's place in its parked backlog. */
 export function onRefillAdmitted({ desk, fetch, parkings }: Refill, rows: readonly DueDelivery[]): void {
   const part = desk.parked[fetch.kind];
-  // Something was parked while we read: what was read says nothing about it.
+  // Rows were parked while this read was under way: it shows nothing of them.
   if (part.parkings !== parkings) return;
   const ours = rows.filter((row) => row.endpointNum === desk.num && classOf(row) === fetch.kind);
   const isWhole = ours.length < fetch.limit;
-  // A read that began at the start and came to the end has seen every parked row of its class: all of them are in memory now.
+  // A read that began at the start and came to the end has seen every parked row of its class: all are in memory now.
   if (isWhole && fetch.after === START) part.hasRows = false;
   part.cursor = isWhole ? START : (ours.at(-1) ?? START);
 }

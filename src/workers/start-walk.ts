@@ -1,39 +1,43 @@
 import { type Cursor, START } from '../store/mailbox.ts';
 import { ago } from './cursor.ts';
 
-/** How much of what was due the first part takes in, and the least that one does, in ms of due times. */
+/** How much the first part covers, in ms of due times. */
 const FIRST_MS = 15_000;
+/** How much a part covers at least, in ms of due times. */
 const LEAST_MS = 100;
-/** By how much the next part is larger, or smaller, than one that took less than so long, in ms; and how much smaller it is tried again where it failed. */
+/** If a part took less than so long, in ms, the next covers so many times as much. */
 const STEPS = [
   [50, 16],
   [250, 4],
   [1_000, 1],
   [Number.POSITIVE_INFINITY, 1 / 4],
 ] as const;
+/** A part that failed is tried again so many times as large. */
 const STEP_AFTER_FAILURE = 1 / 16;
 
-/** A part of what is due in a lane: from this place on, and what became due until then. */
+/** A part of the rows that are due in a lane: those behind this place that were due by then. */
 export interface StartPart {
   readonly after: Cursor;
   readonly untilMs: number;
 }
 
-/** Reads a lane from the start where one read of all would run into the time limit of a statement: in parts, each of which is small enough, the latest first. */
+/** Reads a lane from the start in parts, the latest first, where one read of everything would run into the time limit of a statement. */
 export class StartWalk {
-  /** The part to be read is what was due between these, from the place on. */
+  /** The part to be read: what was due between these two, behind `#place`. */
   #fromMs: number;
   #untilMs: number;
   #place: Cursor | null = null;
   #spanMs = FIRST_MS;
-  /** That of the next part. */
+  /** How much the next part covers, in ms of due times. */
   #nextSpanMs = FIRST_MS;
-  /** What all parts took, with an equal share of each statement for each lane that it read from the start; of how many statements that is; and what the shortest one took, in ms. */
+  /** How long all parts took, in ms. A statement that read several lanes counts in equal shares. */
   #tookMs = 0;
+  /** Of how many statements that is, counted in the same shares. */
   #statements = 0;
+  /** How long the shortest statement took, in ms. */
   #leastMs = Number.POSITIVE_INFINITY;
 
-  /** @param untilMs what became due later is read by others */
+  /** @param untilMs rows that became due later are read by the ordinary fetches */
   constructor(untilMs: number) {
     this.#untilMs = untilMs;
     this.#fromMs = Math.max(0, untilMs - FIRST_MS);
@@ -52,7 +56,7 @@ export class StartWalk {
     return this.#statements === 0 ? 0 : this.#tookMs - this.#leastMs * this.#statements;
   }
 
-  /** The statement that read a part took so long, for so many lanes, whatever came of it. */
+  /** The statement that read a part took so long, for so many lanes, whether it failed or not. */
   took(ms: number, lanes: number): void {
     this.#tookMs += ms / lanes;
     this.#statements += 1 / lanes;
@@ -61,7 +65,7 @@ export class StartWalk {
     this.#nextSpanMs = Math.max(LEAST_MS, this.#spanMs * step);
   }
 
-  /** What it brought was taken in. @param end the last row of it, where there may be more in this part; else null */
+  /** The rows of the part were admitted. @param end the last of them, where there may be more in this part; else null */
   onPartAdmitted(end: Cursor | null): void {
     this.#place = end;
     if (end !== null) return;
