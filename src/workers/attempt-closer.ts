@@ -15,7 +15,7 @@ export interface AttemptCloserOptions {
   /** Postgres's clock. */
   readonly nowMs: () => number;
   /** How long events are kept; for ever without it. */
-  readonly retentionMs?: number;
+  readonly retentionMs: number | undefined;
   readonly settle: (attempt: SettledAttempt) => void;
   readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   /** `isOfSystemEvent`: whether the delivery of a system event brought it. */

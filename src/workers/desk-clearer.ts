@@ -12,7 +12,7 @@ export interface DeskClearerOptions {
   readonly inMemory: RowsInMemory;
   readonly tableWrites: PendingTableWrites;
   readonly dispatcher: Pick<Dispatcher, 'offer' | 'withdraw'>;
-  /** There is something to park or pull. */
+  /** Asks for a round: there are rows to park or to read. */
   readonly requestRound: () => void;
 }
 

@@ -47,28 +47,26 @@ beforeEach(() => {
   careful = new CarefulSender({ sender, store, onSetAside: () => {}, onFailure: () => {} });
   desks = new Desks({
     sender: careful,
+    egress: new EgressWatch(),
     nowMs: () => model.now,
     userAgent: 'test',
-    maxInFlight: MAX_IN_FLIGHT,
-    maxBytes: 1_000,
-    pauseMs: () => pauseMs,
+    retentionMs: undefined,
+    limits: { maxInFlight: MAX_IN_FLIGHT, maxBytes: 1_000, pauseMs: () => pauseMs },
+    store: {
+      loadTargets: (nums) => store.targets(nums),
+      disableEndpoint: async (num, reason, resets) => {
+        disablings++;
+        if (disablingMs > 0) await time.sleep(disablingMs);
+        return store.disableEndpoint(num, reason, resets);
+      },
+      settle: (attempt) => {
+        settled.push(attempt);
+        if (isWrittenAtOnce) desks.settled(attempt, true);
+      },
+    },
+    events: { onAttempt: () => {}, onGateNews: () => {}, onEgressChange: () => {}, onFailure: () => {} },
     awaitsRoom: () => true,
-    loadTargets: (nums) => store.targets(nums),
-    disableEndpoint: async (num, reason, resets) => {
-      disablings++;
-      if (disablingMs > 0) await time.sleep(disablingMs);
-      return store.disableEndpoint(num, reason, resets);
-    },
-    settle: (attempt) => {
-      settled.push(attempt);
-      if (isWrittenAtOnce) desks.settled(attempt, true);
-    },
-    onAttempt: () => {},
-    onGateNews: () => {},
-    egress: new EgressWatch(),
-    onEgressChange: () => {},
     requestRound: () => void lookAgain().catch(() => {}),
-    onFailure: () => {},
   });
 });
 

@@ -15,40 +15,49 @@ import { DeskList } from './desk-list.ts';
 import { Dispatcher, type DispatcherOptions, type Finished } from './dispatcher.ts';
 import { EndpointDisabler } from './endpoint-disabler.ts';
 import type { Lane } from './lane.ts';
-import { MemoryShares } from './memory-shares.ts';
+import { type MemoryLimits, MemoryShares } from './memory-shares.ts';
 import { PendingTableWrites } from './pending-table-writes.ts';
 import { recheck } from './recheck.ts';
 import { RowsInMemory } from './rows-in-memory.ts';
 import type { SendScheduler } from './send-scheduler.ts';
 
-export interface DesksOptions {
-  readonly sender: DispatcherOptions['sender'];
-  /** Postgres's clock. */
-  readonly nowMs: () => number;
-  /** How long events are kept; for ever without it. */
-  readonly retentionMs?: number;
-  readonly userAgent: string;
-  readonly maxInFlight: number;
-  readonly maxBytes: number;
-  /** See `MemoryLimits`. */
-  readonly pauseMs: () => number;
+/** What the desks ask of Postgres, and write to it. */
+export interface DeskStore {
   readonly loadTargets: (nums: readonly number[]) => Promise<Map<number, LoadedTarget>>;
-  /** @returns false where it was changed meanwhile, so that the reason is none any more */
+  /** @returns false if the endpoint was changed meanwhile, so that the reason no longer holds */
   readonly disableEndpoint: (endpointNum: number, reason: string, resets: number) => Promise<boolean>;
+  /** Has the attempt written. The answer comes by `Desks.settled`. */
   readonly settle: (attempt: SettledAttempt) => void;
+}
+
+/** What the desks tell others. */
+export interface DeskEvents {
   readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
-  readonly egress: EgressWatch;
   readonly onEgressChange: (change: EgressChange) => void;
-  /** Whether something is to be fetched for which there was no room. */
-  readonly awaitsRoom: () => boolean;
-  /** There is room, or something to park or pull. */
-  readonly requestRound: () => void;
   readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
 }
 
-/** How long deliveries of an endpoint that takes no more may wait in memory when others want the place, in ms, and while it is crowded. */
+export interface DesksOptions {
+  readonly sender: DispatcherOptions['sender'];
+  readonly egress: EgressWatch;
+  /** Postgres's clock. */
+  readonly nowMs: () => number;
+  readonly userAgent: string;
+  /** How long events are kept; for ever without it. */
+  readonly retentionMs: number | undefined;
+  readonly limits: MemoryLimits;
+  readonly store: DeskStore;
+  readonly events: DeskEvents;
+  /** Whether a lane may fetch, and waits for room in memory. */
+  readonly awaitsRoom: () => boolean;
+  /** Asks for a round: there is room, or there are rows to park or to read. */
+  readonly requestRound: () => void;
+}
+
+/** How long deliveries of an endpoint that takes no more may wait in memory when others need the room, in ms. */
 const SLOW_MS = 1_000;
+/** The same in crowded mode. */
 const CROWDED_SLOW_MS = 50;
 
 const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
@@ -59,7 +68,7 @@ const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: nu
  */
 export class Desks {
   readonly #options: DesksOptions;
-  /** Those that it knows of. */
+  /** The desks that this process knows. */
   readonly list: DeskList;
   readonly #dispatcher: Dispatcher;
   readonly #closer: AttemptCloser;
@@ -68,50 +77,70 @@ export class Desks {
   readonly #inMemory = new RowsInMemory();
   readonly memory: MemoryShares;
   readonly crowding: Crowding;
-  /** For the table. */
+  /** What is to be written to the table about rows. */
   readonly tableWrites = new PendingTableWrites();
   #isUrgent = false;
 
   constructor(options: DesksOptions) {
+    const { nowMs, limits, store, requestRound } = options;
+    const { onGateNews, onFailure } = options.events;
     this.#options = options;
-    this.list = new DeskList(options.nowMs);
-    this.memory = new MemoryShares(this.#inMemory, options, () => this.crowding.isOn);
-    this.#dispatcher = new Dispatcher({
-      ...options,
+    this.list = new DeskList(nowMs);
+    this.memory = new MemoryShares(this.#inMemory, limits, () => this.crowding.isOn);
+    const shelve = (desk: Desk) => this.#clearer.shelve(desk);
+    this.#dispatcher = this.#createDispatcher(shelve);
+    const disabler = new EndpointDisabler({ disableEndpoint: store.disableEndpoint, shelve, onFailure });
+    this.#closer = new AttemptCloser({
+      nowMs,
+      retentionMs: options.retentionMs,
+      settle: store.settle,
+      onAttempt: options.events.onAttempt,
+      onGateNews,
+      disable: (desk, reason) => disabler.disable(desk, reason),
+    });
+    const { list, memory, tableWrites } = this;
+    const [inMemory, dispatcher, closer] = [this.#inMemory, this.#dispatcher, this.#closer];
+    this.crowding = new Crowding({ list, memory, scheduler: dispatcher.scheduler });
+    this.#clearer = new DeskClearer({ nowMs, inMemory, tableWrites, dispatcher, requestRound });
+    this.#admission = new Admission({
+      nowMs,
+      list,
+      inMemory,
+      memory,
+      crowding: this.crowding,
+      tableWrites,
+      dispatcher,
+      closer,
+    });
+  }
+
+  #createDispatcher(shelve: (desk: Desk) => void): Dispatcher {
+    const { sender, egress, nowMs, userAgent, limits, events, awaitsRoom, requestRound } = this.#options;
+    return new Dispatcher({
+      sender,
+      egress,
+      nowMs,
+      userAgent,
+      maxInFlight: limits.maxInFlight,
       onFinished: (finished) => this.#finish(finished),
       onFreed: (desk) => {
-        if ((options.awaitsRoom() && this.memory.isFetchDue) || this.#wantsRefill(desk)) options.requestRound();
+        if ((awaitsRoom() && this.memory.isFetchDue) || this.#wantsRefill(desk)) requestRound();
       },
-      onUnsure: options.requestRound,
-      shelve: (desk) => this.#clearer.shelve(desk),
+      onUnsure: requestRound,
+      shelve,
       onUnmade: (desk, letter, startedAtMs, detail) => {
         const outcome: Outcome = { kind: 'blocked', detail, timing: NO_TIMING };
         this.#closer.close(letter, { startedAtMs, outcome, isOurs: false, isOutdated: false, news: [] }, desk);
       },
+      onFailure: events.onFailure,
     });
-    const disabler = new EndpointDisabler({ ...options, shelve: (desk) => this.#clearer.shelve(desk) });
-    this.#closer = new AttemptCloser({ ...options, disable: (desk, reason) => disabler.disable(desk, reason) });
-    const { list, memory } = this;
-    this.crowding = new Crowding({ list, memory, scheduler: this.#dispatcher.scheduler });
-    const parts = {
-      ...options,
-      list: this.list,
-      inMemory: this.#inMemory,
-      memory: this.memory,
-      crowding: this.crowding,
-      tableWrites: this.tableWrites,
-      dispatcher: this.#dispatcher,
-      closer: this.#closer,
-    };
-    this.#clearer = new DeskClearer(parts);
-    this.#admission = new Admission(parts);
   }
 
   get inFlight(): number {
     return this.#dispatcher.inFlight + this.#closer.undecided;
   }
 
-  /** Who sends next. */
+  /** Decides which desk sends next. */
   get scheduler(): Pick<SendScheduler, 'of' | 'finished' | 'areShort' | 'hasSlotOf'> {
     return this.#dispatcher.scheduler;
   }
@@ -125,7 +154,7 @@ export class Desks {
     this.crowding.look(now);
   }
 
-  /** What is in memory. */
+  /** The rows in memory. */
   get inMemory(): Omit<RowsInMemory, 'add' | 'letGo' | 'read'> {
     return this.#inMemory;
   }
@@ -151,7 +180,7 @@ export class Desks {
   #finish({ letter, desk, startedAtMs, outcome, passage }: Finished): void {
     const clock = { nowMs: this.#options.nowMs(), random: Math.random };
     const { isOurs, lastsMs, change } = this.#options.egress.note(desk, outcome, performance.now());
-    if (change !== null) this.#options.onEgressChange(change);
+    if (change !== null) this.#options.events.onEgressChange(change);
     const news = isOurs ? [] : desk.gate!.finish(outcome, passage, clock);
     this.#isUrgent ||= desk.gate!.isUrgent;
     const isOutdated = !desk.gate!.isOf(passage);
@@ -159,19 +188,19 @@ export class Desks {
     if (desk.waiting.length > 0 && !desk.isOpen(clock.nowMs)) this.#clearer.shelve(desk);
   }
 
-  /** Whether it has a backlog in the table, nothing left here, and memory for more. */
+  /** Whether more of the desk's parked backlog is to be read now: that helps it, and memory has room. */
   #wantsRefill(desk: Desk): boolean {
-    // While it is crowded, slots are given out by the reader, for all of them together.
+    // In crowded mode the reader deals the slots, for all desks together.
     if (this.crowding.isOn || !desk.wantsParked(this.#options.nowMs())) return false;
     return this.memory.hasRowsFree && this.memory.tenantMayHaveMore(desk.tenantNum);
   }
 
-  /** Lets time have its effect on gates. */
+  /** Tells all gates how late it is: one may open, or close, by that alone. */
   passTime(): void {
     const nowMs = this.#options.nowMs();
     for (const desk of this.list) {
       const news = desk.gate?.tick(nowMs) ?? [];
-      for (const each of news) this.#options.onGateNews(each, desk, false);
+      for (const each of news) this.#options.events.onGateNews(each, desk, false);
       if (news.length > 0) this.#dispatcher.reconsider(desk);
     }
     this.#dispatcher.run();
@@ -189,8 +218,8 @@ export class Desks {
   }
 
   /**
-   * Ends the holding of a row that was settled, and lets the next one of its key go.
-   * @param isWritten whether the attempt is in the table: what it would let go must not go before that
+   * Takes a settled row out of memory, and lets the next of its key go.
+   * @param isWritten whether the attempt is in the table: the next of its key must not go before that
    * @returns the lane that it was fetched under
    */
   settled(attempt: SettledAttempt, isWritten: boolean): Lane | undefined {
@@ -203,25 +232,25 @@ export class Desks {
 
   #advance(desk: Desk, order: OrderPlace, { decision, mayPauseKey }: SettledAttempt): void {
     const isOver = !staysInMailbox(decision) && !mayPauseKey;
-    // The endpoint may have been told to go on meanwhile: the table knows.
+    // The endpoint may pause the key, or may have stopped pausing meanwhile: only the table knows.
     if (mayPauseKey) this.tableWrites.ask(desk.num, order.key);
     this.#clearer.follow(desk, order, isOver ? desk.lines.ended(order) : desk.lines.left(order));
     this.#dispatcher.run();
   }
 
-  /** Whether memory is short because of endpoints that take no more: then a round is due although nothing can be fetched before it. */
+  /** Whether memory is short because of endpoints that take no more. Then a round is due to relieve it, although it has no room to fetch. */
   get isClogged(): boolean {
     return !this.memory.hasRowsFree && this.#slow().length > 0;
   }
 
-  /** When memory runs short, or a tenant's part of it, what has waited long for endpoints that take no more goes back to the table. */
+  /** If memory, or a tenant's share of it, is short: returns deliveries to the table that have waited long for endpoints that take no more. */
   relieve(): void {
     for (const desk of this.#slow())
       if (!this.memory.hasRowsFree || !this.memory.tenantMayHaveMore(desk.tenantNum) || this.#keepsOut(desk))
         this.#clearer.shelve(desk);
   }
 
-  /** Whether what waits there finds no slot while another class of its endpoint may, for which it leaves no place as long as rows come in by places. */
+  /** In crowded mode: whether what waits at the desk finds no slot, and keeps rows of another class out that might find one. */
   #keepsOut(desk: Desk): boolean {
     const { crowding } = this;
     return crowding.isOn && desk.wantsParked(this.#options.nowMs()) && !this.#dispatcher.scheduler.hasSlotFor(desk);
@@ -239,32 +268,32 @@ export class Desks {
 
   isInMemory = (row: DeliveryKey): boolean => this.#inMemory.has(row);
 
-  /** Lets go of what waits for a lane; what is under way goes on. */
+  /** Takes a lane's waiting rows out of memory. Requests under way go on. */
   dropLane(lane: number): void {
     for (const desk of this.list.ofLane(lane)) this.#clearer.clear(desk);
   }
 
-  /** Somebody else serves the lane now: what is under way would come on top of what that one sends, and cannot be settled any more. */
+  /** Aborts a lane's requests: another process serves it now and sends the same deliveries, and their attempts could not be settled here. */
   abandonLane(lane: number): void {
     for (const desk of this.list.ofLane(lane)) this.#clearer.forget(this.#dispatcher.abandon(desk));
     this.#dispatcher.run();
   }
 
-  /** Drops a lane's waiting rows and everything known of its endpoints. */
+  /** Takes a lane's waiting rows out of memory, and forgets its desks. */
   forgetLane(lane: number): void {
     this.dropLane(lane);
     this.list.forgetLane(lane);
   }
 
-  /** Reads endpoints' settings anew, and closes or opens their desks accordingly. */
+  /** Reads the settings of endpoints, and closes or opens their desks accordingly. */
   async loadTargets(desks: readonly Desk[]): Promise<void> {
     if (desks.length === 0) return;
-    const targets = await this.#options.loadTargets(desks.map((desk) => desk.num));
+    const targets = await this.#options.store.loadTargets(desks.map((desk) => desk.num));
     for (const desk of desks) {
       const loaded = targets.get(desk.num);
       if (loaded === undefined) continue;
       if (loaded.kind === 'unusable' && desk.problem === null)
-        this.#options.onFailure('endpoint', new Error(loaded.problem), {
+        this.#options.events.onFailure('endpoint', new Error(loaded.problem), {
           endpointId: loaded.id,
           tenantId: loaded.tenantId,
         });
@@ -279,7 +308,7 @@ export class Desks {
     const isOpen = desk.isOpen(nowMs);
     if (!isOpen && desk.waiting.length > 0) this.#clearer.shelve(desk);
     if (isOpen && desk.hasParked) this.#options.requestRound();
-    // Its limits may be others now.
+    // Its limits may have changed.
     this.#dispatcher.reconsider(desk);
   }
 }

@@ -11,9 +11,9 @@ export interface HeldLanesOptions {
   readonly share: number;
   readonly ringIn: (lane: number, delayMs: number) => void;
   readonly onTaken: (lane: number) => void;
-  /** Somebody else has a lane that was thought to be held here. */
+  /** Called when another process has a lane that this one thought it held. */
   readonly onLeaseLost: (lane: number) => void;
-  /** There is something to acquire, to fetch or to give back. */
+  /** Asks for a round: there are lanes to acquire, to fetch for or to give back. */
   readonly requestRound: () => void;
 }
 
@@ -47,7 +47,7 @@ export class HeldLanes {
     return this.#lanes.size;
   }
 
-  /** Whether one of them would fetch. */
+  /** Whether one of the lanes may fetch. */
   get hasLaneToFetch(): boolean {
     for (const lane of this.#lanes.values()) if (lane.mayFetch && !lane.isDraining) return true;
     return false;

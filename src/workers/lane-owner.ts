@@ -5,6 +5,7 @@ import { deliveryIdOf } from '../domain/ids.ts';
 import type { ExpectedDeliveries } from '../lane-waker.ts';
 import type { AttemptIds } from '../observability/facts.ts';
 import type { NewDelivery } from '../store/event-log.ts';
+import type { LaneLease } from '../store/lanes.ts';
 import type { SettledAttempt } from '../store/settle.ts';
 import type { StruckDelivery } from '../store/suspects.ts';
 import { CarefulSender } from './careful-sender.ts';
@@ -43,32 +44,32 @@ export interface LaneOwnerOptions {
   readonly onGateNews: (news: GateNews, tenantId: string, endpointId: string) => void;
   readonly onSetAside: (delivery: StruckDelivery) => void;
   readonly onEgressChange: (change: EgressChange) => void;
-  /** Somebody else has a lane that was thought to be held here. */
+  /** Called when another process has a lane that this one thought it held. */
   readonly onLeaseLost: (lane: number) => void;
   readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
 }
 
-/** What an owner has in hand. */
+/** What an owner works on now. */
 export interface OwnerLoad {
   readonly lanes: number;
   readonly inFlight: number;
   /** Deliveries in memory, and the bytes of their bodies. */
   readonly rows: number;
   readonly bytes: number;
-  /** Attempts that are not written down yet. */
+  /** Attempts that are not written yet. */
   readonly unsettled: number;
 }
 
 const HEARTBEAT_MS = 1_000;
 const REFRESH_MS = 1_000;
 const TICK_MS = 10;
-/** How often lanes are looked through for those whose parked endpoints are to be looked for anew. */
+/** How often it is checked in which lanes endpoints with parked rows are to be looked for again, in ms. */
 const PARKED_RESCAN_MS = 1_000;
 const LATENESS_MS = 1_000;
 
 /**
- * Owns lanes: takes them, fetches what is due, hands it to the desks, writes down what became of it, gives lanes back. One of it lives
- * in a process and serves all the lanes that the process holds, so that a statement serves them all.
+ * Owns lanes: takes them, fetches the due rows, gives these to the desks, writes the attempts, gives lanes back. A process has one owner,
+ * which serves all lanes that the process holds, so that one statement serves them all.
  */
 export class LaneOwner {
   /** Told how many lanes this process should hold at most, whenever that changes. */
@@ -86,42 +87,72 @@ export class LaneOwner {
   readonly #handOver: HandOver;
   readonly #lateness: Lateness;
   #timers: NodeJS.Timeout[] = [];
-  /** Notices of endpoints so far: a desk that is forgotten and comes again goes on where it was. */
+  /** How many notices there were so far. Not counted by desk: a desk that is forgotten and comes again must not repeat a number. */
   #noticed = 0;
   /** Whether a lane may fetch, as of the end of the last round or the last tick: asked for after each request that ends. */
   #awaitsRoom = false;
 
   constructor(options: LaneOwnerOptions) {
-    const { store, onFailure } = options;
+    const { store, nowMs, onFailure } = options;
+    const requestRound = () => this.#pump.kick();
     this.#options = options;
     this.#pump = new RoundPump({ round: () => this.#round(), onFailure: (error) => onFailure('lane round', error) });
-    this.#sender = new CarefulSender(options);
-    this.#desks = this.#createDesks();
-    this.#lanes = new HeldLanes({
-      ...options,
-      acquire: (lanes) => store.acquire(lanes),
+    this.#sender = new CarefulSender({ sender: options.sender, store, onSetAside: options.onSetAside, onFailure });
+    this.#desks = this.#createDesks(requestRound);
+    this.#lanes = this.#createLanes(requestRound);
+    const [desks, held, lanes] = [this.#desks, this.#lanes, this.#lanes.byNumber];
+    this.#leases = new LeaseKeeper({
+      store,
+      held,
+      lanes: options.lanes,
+      leaseMs: options.leaseMs,
+      onShare: (share) => this.onShare(share),
+      onFailure,
+    });
+    const leaseOf = (lane: number) => lanes.get(lane)?.lease;
+    this.#reader = new LaneReader({
+      store,
+      desks,
+      lanes,
+      maxInFlight: options.maxInFlight,
+      nowMs,
+      onFailure,
+      onProgress: () => this.#pump.gotOn(),
+    });
+    const fence = () => this.#leases.fence(performance.now());
+    this.#handOver = new HandOver({ desks, lanes, nowMs, fence, requestRound, onFailure });
+    this.#lateness = new Lateness({ desks, lanes, nowMs });
+    this.#endpoints = new EndpointKeeper({ store, desks, leaseOf, nowMs, onFailure });
+    this.#return = new LaneReturn({
+      store,
+      held,
+      desks,
+      reader: this.#reader,
+      endpoints: this.#endpoints,
+      ring: options.ring,
+      ringIn: options.ringIn,
+    });
+    this.#settler = this.#createSettler(leaseOf);
+  }
+
+  #createLanes(requestRound: () => void): HeldLanes {
+    const { store, lanes, ringIn, onLeaseLost } = this.#options;
+    return new HeldLanes({
+      acquire: (numbers) => store.acquire(numbers),
       sender: this.#sender,
       desks: this.#desks,
-      share: options.lanes,
+      share: lanes,
+      ringIn,
       onTaken: (lane) => this.#reader.explore(lane),
-      requestRound: () => this.#pump.kick(),
+      onLeaseLost,
+      requestRound,
     });
-    const parts = { ...options, desks: this.#desks, held: this.#lanes };
-    this.#leases = new LeaseKeeper({ ...parts, onShare: (lanes) => this.onShare(lanes) });
-    const { byNumber } = this.#lanes;
-    const leaseOf = (lane: number) => byNumber.get(lane)?.lease;
-    this.#reader = new LaneReader({ ...parts, lanes: byNumber, onProgress: () => this.#pump.gotOn() });
-    this.#handOver = new HandOver({
-      ...parts,
-      lanes: byNumber,
-      fence: () => this.#leases.fence(performance.now()),
-      requestRound: () => this.#pump.kick(),
-    });
-    this.#lateness = new Lateness({ ...parts, lanes: byNumber });
-    this.#endpoints = new EndpointKeeper({ ...parts, leaseOf });
-    this.#return = new LaneReturn({ ...parts, reader: this.#reader, endpoints: this.#endpoints });
-    this.#settler = new Settler({
-      nowMs: options.nowMs,
+  }
+
+  #createSettler(leaseOf: (lane: number) => LaneLease | undefined): Settler {
+    const { store, nowMs, onFailure } = this.#options;
+    return new Settler({
+      nowMs,
       write: (leases, attempts) => store.settle(leases, attempts),
       giveUp: (attempt, reason) => store.giveUp(attempt, reason),
       endDeliveriesOfDroppedDays: (attempts) => store.endDeliveriesOfDroppedDays(attempts),
@@ -131,22 +162,33 @@ export class LaneOwner {
     });
   }
 
-  #createDesks(): Desks {
-    const { store, onGateNews } = this.#options;
+  #createDesks(requestRound: () => void): Desks {
+    const { store, nowMs, userAgent, retentionMs, maxInFlight, maxBytes, pauseMs } = this.#options;
+    const { onAttempt, onGateNews, onEgressChange, onFailure } = this.#options;
     return new Desks({
-      ...this.#options,
       sender: this.#sender,
-      loadTargets: (nums) => store.targets(nums),
-      disableEndpoint: (num, reason, resets) => store.disableEndpoint(num, reason, resets),
-      settle: (attempt) => this.#settler.add(attempt),
       egress: new EgressWatch(),
-      onGateNews: (news, desk, isOfSystemEvent) => {
-        const notice = gateNotice(news, desk, isOfSystemEvent);
-        if (notice !== null) desk.notices.push({ ...notice, number: ++this.#noticed });
-        onGateNews(news, desk.target!.tenantId, desk.target!.id);
+      nowMs,
+      userAgent,
+      retentionMs,
+      limits: { maxInFlight, maxBytes, pauseMs },
+      store: {
+        loadTargets: (nums) => store.targets(nums),
+        disableEndpoint: (num, reason, resets) => store.disableEndpoint(num, reason, resets),
+        settle: (attempt) => this.#settler.add(attempt),
+      },
+      events: {
+        onAttempt,
+        onGateNews: (news, desk, isOfSystemEvent) => {
+          const notice = gateNotice(news, desk, isOfSystemEvent);
+          if (notice !== null) desk.notices.push({ ...notice, number: ++this.#noticed });
+          onGateNews(news, desk.target!.tenantId, desk.target!.id);
+        },
+        onEgressChange,
+        onFailure,
       },
       awaitsRoom: () => this.#awaitsRoom,
-      requestRound: () => this.#pump.kick(),
+      requestRound,
     });
   }
 
@@ -192,7 +234,7 @@ export class LaneOwner {
     return this.#handOver.expect(deliveries);
   }
 
-  /** Milliseconds since a round of work ended, while one is under way; 0 when there is nothing to do. */
+  /** Milliseconds since a round ended or got on, while one is under way; 0 when there is nothing to do. */
   get stalledMs(): number {
     return this.#pump.stalledMs;
   }
@@ -218,13 +260,13 @@ export class LaneOwner {
     };
   }
 
-  /** Stops fetching, waits for what is under way until the deadline, writes it down, and gives every lane back. */
+  /** Stops fetching, waits for the requests under way until the deadline, writes their attempts, and gives every lane back. */
   async stop(deadlineMs: number): Promise<void> {
     const { store, ring, onFailure } = this.#options;
     this.#pump.stop();
     this.#lanes.close();
     const giveUpAt = performance.now() + deadlineMs;
-    // A round that is under way may still be taking lanes: it ends before they are given back.
+    // A round under way may still be taking lanes: it must end before these are given back.
     while ((this.#desks.inFlight > 0 || this.#pump.isRunning) && performance.now() < giveUpAt) await pause(TICK_MS);
     const cutOff = this.#sender.abortAll();
     if (cutOff > 0) onFailure('stop of requests', new Error(`${cutOff} had no answer in time: they are made again`));
@@ -252,7 +294,7 @@ export class LaneOwner {
     const lane = this.#desks.settled(attempt, isWritten);
     if (lane === undefined) return;
     if (!isWritten && this.#lanes.byNumber.get(attempt.lane) === lane) {
-      // Ours, as far as we knew, and still not written: what this process believes of the lane is not to be trusted.
+      // This process thought that it had the lane, and still the attempt was not written: what it believes of the lane is wrong.
       this.#options.onFailure('settle of a delivery', new Error('not written'), {
         deliveryId: deliveryIdOf(attempt.eventUuid, attempt.endpointNum),
       });

@@ -78,17 +78,18 @@ export class LaneReader {
   #finishedBefore = 0;
 
   constructor(options: LaneReaderOptions) {
-    const { store, desks, lanes, nowMs } = options;
+    const { store, desks, lanes, maxInFlight, nowMs, onFailure, onProgress } = options;
+    const { list } = desks;
     this.#store = store;
     this.#desks = desks;
     this.#lanes = lanes;
     this.#nowMs = nowMs;
-    this.#onProgress = options.onProgress;
-    this.#floods = new FloodParker({ ...options, list: desks.list });
-    this.#tableWriter = new TableWriter({ ...options, floods: this.#floods });
+    this.#onProgress = onProgress;
+    this.#floods = new FloodParker({ store, list, lanes, maxInFlight, onFailure });
+    this.#tableWriter = new TableWriter({ store, desks, lanes, floods: this.#floods, onProgress });
     this.#stranded = new StrandedLook({ store, lanes, onOver: (lane) => this.explore(lane) });
     const admit = (rows: readonly DueDelivery[]) => this.#admit(rows, performance.now());
-    this.#pastCrowd = new PastCrowd({ ...options, floods: this.#floods, admit });
+    this.#pastCrowd = new PastCrowd({ store, desks, floods: this.#floods, lanes, admit, nowMs });
   }
 
   /** One round of reading. */
