@@ -53,7 +53,8 @@ export class Admission {
 
   /**
    * Takes rows in, with their bodies; rows of lanes that are not given any more, or whose event is gone, are left alone.
-   * @param seenAt from when on nothing is known of them, in ms of `performance.now()`: when they were read, or just before their commit was sent
+   * @param seenAt from when on nothing is known of them, in ms of `performance.now()`: when they were read, or just before their commit was
+   * sent
    */
   admit(
     rows: readonly DueDelivery[],
@@ -116,7 +117,7 @@ export class Admission {
     tableWrites.park([due]);
   }
 
-  /** Those that would overtake it go back with it. */
+  /** Also returns letters of the same key that would overtake the row. */
   #passOver(desk: Desk, { order }: DueDelivery): void {
     const { inMemory, tableWrites } = this.#options;
     if (order === null) return;
@@ -140,7 +141,10 @@ export class Admission {
   }
 }
 
-/** Tells of row after row whether it could be sent at once. Of an endpoint that nobody here knows yet only the slots are looked at; what waits for a deleted one needs none, but bytes. */
+/**
+ * Tells of row after row whether it could be sent at once. If the settings of its endpoint are not read yet, only the slots are looked at.
+ * A row of a deleted endpoint needs no slot, only bytes.
+ */
 function doorman(places: Places, hasBytes: boolean, nowMs: number): (desk: Desk, row: DueDelivery) => boolean {
   const letIn = new Map<Desk, number>();
   return (desk, row) => {

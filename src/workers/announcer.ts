@@ -114,7 +114,8 @@ export class Announcer {
   }
 
   /**
-   * What the ingest answers without throwing is an end: stored now, stored by a try before this one, or its tenant is gone, or has filters that take too long for it.
+   * What the ingest answers without throwing is an end: stored now, stored by a try before this one, or its tenant is gone, or has filters
+   * that take too long for it.
    * @returns whether anybody may be told
    */
   async #store(event: PendingEvent): Promise<boolean> {

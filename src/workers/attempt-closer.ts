@@ -20,7 +20,10 @@ export interface AttemptCloserOptions {
   readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
   /** `isOfSystemEvent`: whether the delivery of a system event brought it. */
   readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
-  /** Takes the endpoint out of service. Never rejects. @returns false where it was changed meanwhile, so that the reason is none any more */
+  /**
+   * Takes the endpoint out of service. Never rejects.
+   * @returns false if the endpoint was changed meanwhile, so that the reason no longer holds
+   */
   readonly disable: (desk: Desk, reason: string) => Promise<boolean>;
 }
 

@@ -2,7 +2,10 @@ import { KeptMap } from '../accounts/kept-map.ts';
 import { SpendingBucket } from '../accounts/spending-bucket.ts';
 import type { CastLedger } from '../store/targets.ts';
 
-/** Places in events that casts may look at in a second, for one tenant and for all together. At some 0.05 µs each they take half of a process, and two thirds. */
+/**
+ * Places in events that casts may look at in a second, for one tenant and for all together. At some 0.05 µs each they take half of a
+ * process, and two thirds.
+ */
 const TENANT_PER_SECOND = 10_000_000;
 const ALL_PER_SECOND = 14_000_000;
 /** The part of these that tenants with short casts have for themselves, whatever the others spend. */
@@ -11,7 +14,10 @@ const SHORT_PER_SECOND = 4_000_000;
 const AT_ONCE = 100_000;
 /** The most places that a short cast looks at: a millisecond. */
 const SHORT = 20_000;
-/** Places beyond that which the casts of a tenant may look at in a second for all of them to count as short: after one of 15 ms it is 14 seconds until they do again. */
+/**
+ * The places beyond a short cast that a tenant's casts may look at in a second and all still count as short. After a cast of 15 ms it takes
+ * 14 seconds until they do again.
+ */
 const LONG_PER_SECOND = 20_000;
 
 /** A tenant for whose endpoints events are cast. */

@@ -36,7 +36,8 @@ export class DeskClearer {
     const { next, behind } = this.clear(desk);
     tableWrites.park(next.map(({ due }) => due));
     tableWrites.setBehind(behind.map(({ due }) => due));
-    // One that stood behind another when it was read may have been parked as such with a flood, by which nobody finds it. What was first then was not.
+    // A row that had a predecessor when it was read may have been parked as standing behind it, with a flood. Nobody would find it there, so
+    // the table is asked who is next. A row that was first when it was read was not parked so.
     for (const { due } of next)
       if (due.order !== null && due.order.behindSeq !== null) tableWrites.ask(desk.num, due.order.key);
     desk.markParked();

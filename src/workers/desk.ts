@@ -55,7 +55,10 @@ export class Desk {
   queuedIn: TenantQueue | null = null;
   /** When it was last asked for, in ms of `performance.now()`. Written only by `DeskList`. */
   usedAt = 0;
-  /** Its parked rows in the table, by class. Each class is read by itself, and waits in a queue of its own, so that none is behind all of another. */
+  /**
+   * Its parked rows in the table, by class. Each class is read by itself, and waits in a queue of its own, so that none is behind all of
+   * another.
+   */
   readonly parked: Readonly<Record<DeliveryClass, ParkedPart>> = {
     first: new ParkedPart(),
     retry: new ParkedPart(),
@@ -65,7 +68,10 @@ export class Desk {
   readonly parkedClasses = new WeightedClasses();
   /** Whether so much comes that its due rows are parked without being read, and of which kind it is. Written only by `FloodParker`. */
   flood: 'plain' | 'ordered' | null = null;
-  /** Whether rows of it were ever parked unread: then a row that was in memory may be parked, and this process does not know. Written only by `FloodParker`. */
+  /**
+   * Whether rows of it were ever parked unread: then a row that was in memory may be parked, and this process does not know. Written only
+   * by `FloodParker`.
+   */
   wasFlooded = false;
   /** The turn in which its backlog was last read, or first wanted; 0 before. Written only by `ParkedBacklog`, which counts turns. */
   refilledAt = 0;

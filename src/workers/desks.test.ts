@@ -472,7 +472,10 @@ test('rows that could not be looked for are looked for again, and sent', async (
   expect([looks, settled.length]).toEqual([2, 2]);
 });
 
-/** An endpoint that takes one at once has a replayed delivery here that may not begin, since replays have their share of the slots; of these classes more is parked. */
+/**
+ * An endpoint that takes one at once has a replayed delivery here that may not begin, since replays have their share of the slots; of these
+ * classes more is parked.
+ */
 async function keepOut(parked: readonly DeliveryClass[]): Promise<void> {
   answerAfterMs = 60_000;
   model.addEndpoint(1, 0, 4);

@@ -238,12 +238,16 @@ export class Desks {
     this.#dispatcher.run();
   }
 
-  /** Whether memory is short because of endpoints that take no more. Then a round is due to relieve it, although it has no room to fetch. */
+  /**
+   * Whether memory is short because of endpoints that take no more. Then a round is due to relieve it, although it has no room to fetch.
+   */
   get isClogged(): boolean {
     return !this.memory.hasRowsFree && this.#slow().length > 0;
   }
 
-  /** If memory, or a tenant's share of it, is short: returns deliveries to the table that have waited long for endpoints that take no more. */
+  /**
+   * If memory, or a tenant's share of it, is short: returns deliveries to the table that have waited long for endpoints that take no more.
+   */
   relieve(): void {
     for (const desk of this.#slow())
       if (!this.memory.hasRowsFree || !this.memory.tenantMayHaveMore(desk.tenantNum) || this.#keepsOut(desk))
@@ -273,7 +277,9 @@ export class Desks {
     for (const desk of this.list.ofLane(lane)) this.#clearer.clear(desk);
   }
 
-  /** Aborts a lane's requests: another process serves it now and sends the same deliveries, and their attempts could not be settled here. */
+  /**
+   * Aborts a lane's requests: another process serves it now and sends the same deliveries, and their attempts could not be settled here.
+   */
   abandonLane(lane: number): void {
     for (const desk of this.list.ofLane(lane)) this.#clearer.forget(this.#dispatcher.abandon(desk));
     this.#dispatcher.run();

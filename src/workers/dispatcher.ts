@@ -259,7 +259,10 @@ export class Dispatcher {
     }
   }
 
-  /** @returns null if no request can be prepared. If the event is at fault, the attempt fails; if the endpoint is, all its letters are parked. Others go on. */
+  /**
+   * @returns null if no request can be prepared. If the event is at fault, the attempt fails; if the endpoint is, all its letters are
+   * parked. Others go on.
+   */
   #prepare(desk: Desk, letter: Letter, startedAtMs: number, flight?: Flight): PreparedRequest | null {
     const { due, body } = letter;
     const deliveryId = deliveryIdOfLetter(letter);

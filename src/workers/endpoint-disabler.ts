@@ -2,7 +2,7 @@ import type { AttemptIds } from '../observability/facts.ts';
 import { type Desk, VERSION_UNKNOWN } from './desk.ts';
 
 export interface EndpointDisablerOptions {
-  /** @returns false where it was changed meanwhile, so that the reason is none any more */
+  /** @returns false if the endpoint was changed meanwhile, so that the reason no longer holds */
   readonly disableEndpoint: (endpointNum: number, reason: string, resets: number) => Promise<boolean>;
   /** Puts what waits at a desk back into the table. */
   readonly shelve: (desk: Desk) => void;
@@ -14,7 +14,10 @@ interface Disabling {
   readonly isDisabled: Promise<boolean>;
 }
 
-/** Takes endpoints out of service. A receiver that is gone says so to all that are under way: they wait for the one statement that the first has sent. */
+/**
+ * Takes endpoints out of service. A receiver that is gone says so to all that are under way: they wait for the one statement that the first
+ * has sent.
+ */
 export class EndpointDisabler {
   readonly #options: EndpointDisablerOptions;
   readonly #underWay = new Map<Desk, Disabling>();
@@ -23,7 +26,7 @@ export class EndpointDisabler {
     this.#options = options;
   }
 
-  /** Never rejects. @returns false where the endpoint was changed meanwhile, so that the reason is none any more */
+  /** Never rejects. @returns false if the endpoint was changed meanwhile, so that the reason no longer holds */
   disable(desk: Desk, reason: string): Promise<boolean> {
     if (desk.target !== null) desk.target = { ...desk.target, enabled: false };
     this.#options.shelve(desk);

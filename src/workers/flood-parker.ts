@@ -29,7 +29,10 @@ interface FloodLook {
   readonly searched: ReadonlySet<number>;
 }
 
-/** From so many rows of one endpoint that are returned to the table at once, as a share of the requests that may be under way, its rows are parked unread. */
+/**
+ * From so many rows of one endpoint that are returned to the table at once, as a share of the requests that may be under way, its rows are
+ * parked unread.
+ */
 const FLOOD_SHARE = 1 / 16;
 /** The most endpoints that the fetch passes over at once. */
 const MAX_FLOODED = 64;
@@ -63,7 +66,10 @@ const FAILURE_PAUSE_FACTOR = 10;
  */
 const NOT_FROM_START_MS = 60_000;
 
-/** Parks the rows of endpoints that get far more than they can take, many at a time and unread, so that the rows of others are not behind them. */
+/**
+ * Parks the rows of endpoints that get far more than they can take, many at a time and unread, so that the rows of others are not behind
+ * them.
+ */
 export class FloodParker {
   readonly #options: FloodParkerOptions;
   /** When the next parking may begin, in ms of `performance.now()`. */
@@ -153,7 +159,10 @@ export class FloodParker {
     this.#options.onFailure('parking of a flood', error);
   }
 
-  /** Ends the floods of these lanes: their rows are read, some at a time, and met again. Otherwise the fetch would skip them until a parking succeeds. */
+  /**
+   * Ends the floods of these lanes: their rows are read, some at a time, and met again. Otherwise the fetch would skip them until a parking
+   * succeeds.
+   */
   #giveUp(desks: readonly Desk[]): void {
     const numbers = new Set(desks.map(({ lane }) => lane));
     // Also the floods that were met meanwhile: they share the sweep of their lane.
@@ -213,7 +222,10 @@ export class FloodParker {
     }
   }
 
-  /** @returns whether the flood is over. Normally not while the lane's sweep is unfinished: skipped rows may stand there. An ordered flood then ends: what is promoted later is no flood. */
+  /**
+   * @returns whether the flood is over. Normally not while the lane's sweep is unfinished: skipped rows may stand there. An ordered flood
+   * then ends: what is promoted later is no flood.
+   */
   #isOver(desk: Desk, { isWhole, searched }: FloodLook): boolean {
     const { lane, flood, hasParked } = desk;
     const known = this.#noted.get(desk);

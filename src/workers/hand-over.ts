@@ -186,7 +186,9 @@ export class HandOver {
     if (one.desk.wasFlooded) one.desk.markParked();
   }
 
-  /** Ends the expecting of a delivery; further calls do nothing. When a commit's hand-over fails midway, all its deliveries are released. */
+  /**
+   * Ends the expecting of a delivery; further calls do nothing. When a commit's hand-over fails midway, all its deliveries are released.
+   */
   #release(one: Awaited): void {
     if (one.holdsPlace) one.desk.expected--;
     one.holdsPlace = false;
@@ -195,7 +197,10 @@ export class HandOver {
 
   readonly #laneOf = ({ lane }: DueDelivery): Lane | undefined => this.#options.lanes.get(lane);
 
-  /** @returns false if fencing failed, so that it is unknown which lanes are ours. (Losing a lane aborts its requests, which lets others be sent.) */
+  /**
+   * @returns false if fencing failed, so that it is unknown which lanes are ours. (Losing a lane aborts its requests, which lets others be
+   * sent.)
+   */
   #fence(): boolean {
     try {
       this.#options.fence();
@@ -206,7 +211,10 @@ export class HandOver {
     }
   }
 
-  /** Whether the lane and the desk are still the same. A lane that was lost and taken again is another one: another process may have sent its deliveries meanwhile. */
+  /**
+   * Whether the lane and the desk are still the same. A lane that was lost and taken again is another one: another process may have sent
+   * its deliveries meanwhile.
+   */
   #isOurs({ row: { lane }, desk }: Awaited): boolean {
     const { lanes, desks } = this.#options;
     if (lanes.get(lane.number) !== lane || lane.isDraining || lane.isLeaving) return false;

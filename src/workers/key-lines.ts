@@ -1,7 +1,10 @@
 import type { OrderPlace } from '../store/mailbox.ts';
 import type { Letter } from './letter-queue.ts';
 
-/** `go`: nothing is before the row. `wait`: its predecessor is in memory too. `behind`: its predecessor is not, so that the row goes back to the table. */
+/**
+ * `go`: nothing is before the row. `wait`: its predecessor is in memory too. `behind`: its predecessor is not, so that the row goes back to
+ * the table.
+ */
 export type Standing = 'go' | 'wait' | 'behind';
 
 export interface Aftermath {

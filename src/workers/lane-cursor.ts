@@ -2,9 +2,14 @@ import { type Cursor, START } from '../store/mailbox.ts';
 import { ago, isBefore } from './cursor.ts';
 import type { Depth } from './look-backs.ts';
 
-/** How far behind its cursor a lane reads, in ms. `near`, each time: commits are rarely later. `far`, now and then: no statement of ours takes so long. */
+/**
+ * How far behind its cursor a lane reads, in ms. `near`, each time: commits are rarely later. `far`, now and then: no statement of ours
+ * takes so long.
+ */
 const OVERLAP_MS = { near: 100, far: 15_000 } as const;
-/** How late a commit that went well, and our estimate of Postgres's clock, may be, in ms: rows that were due before are read, or in memory. */
+/**
+ * How late a commit that went well, and our estimate of Postgres's clock, may be, in ms: rows that were due before are read, or in memory.
+ */
 const SETTLED_MS = 1_000;
 
 /** How far a lane's fetches have come through its rows, in the order in which they are due. */
@@ -25,7 +30,10 @@ export class LaneCursor {
     if (isInParts && this.#place === START) this.#place = ago(clockMs, 0);
   }
 
-  /** From when on rows are read without looking back, in ms of Postgres's clock. If that clock was set back, new rows are due before the cursor. */
+  /**
+   * From when on rows are read without looking back, in ms of Postgres's clock. If that clock was set back, new rows are due before the
+   * cursor.
+   */
   get dueAtMs(): number {
     return Math.min(this.#place.dueAtMs, this.#clockMs);
   }

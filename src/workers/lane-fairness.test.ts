@@ -220,7 +220,8 @@ test('of many endpoints with a backlog none waits until the others have done wit
 const BODY_BYTES = 36;
 
 /**
- * Tenants of ten endpoints each whose receivers hang, before a worker that has slots for all of that, and memory for few of their bodies; and a neighbour with bodies as large.
+ * Tenants of ten endpoints each whose receivers hang, before a worker that has slots for all of that, and memory for few of their bodies;
+ * and a neighbour with bodies as large.
  * @param bodies how many fit
  */
 function hangWithLargeBodies(bodies: number, tenants: number, each: number): LaneOwner {

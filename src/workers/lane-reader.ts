@@ -71,7 +71,10 @@ export class LaneReader {
   readonly #starts = new StartReads();
   /** Lanes in which the next round looks for endpoints with parked rows. */
   readonly #unexplored = new Set<number>();
-  /** Whether parked backlogs found no room after the last fetch. Then they are read before the next fetch, or live traffic might starve them. */
+  /**
+   * Whether parked backlogs found no room after the last fetch. Then they are read before the next fetch, or live traffic might starve
+   * them.
+   */
   #owesRefill = false;
   /** When parked backlogs were last read, in ms of `performance.now()`, and how many requests had ended by then. */
   #refilledAt = Number.NEGATIVE_INFINITY;
@@ -305,7 +308,9 @@ export class LaneReader {
     if (isAdmitted) for (const refill of refills) onRefillAdmitted(refill, rows);
   }
 
-  /** When the process stops: waits for the parking under way and promotes what is still to be promoted. Nobody would look for these rows. */
+  /**
+   * When the process stops: waits for the parking under way and promotes what is still to be promoted. Nobody would look for these rows.
+   */
   async finish(): Promise<void> {
     await this.#floods.finish();
     await this.#tableWriter.promote();

@@ -25,8 +25,8 @@ export class LaneReturn {
   }
 
   /**
-   * Gives back those that may leave now. Others wait for lanes that are drained: what is next in them is not asked for, because that may run into the time limit of a statement, each time,
-   * where a transaction stays open that sees old rows.
+   * Gives back those that may leave now. Others wait for lanes that are drained: what is next in them is not asked for, because that may
+   * run into the time limit of a statement, each time, where a transaction stays open that sees old rows.
    */
   async runOnce(): Promise<void> {
     await this.#leave((lane) => lane.isDraining);

@@ -16,7 +16,9 @@ const QUIET_POLL_MS = 100;
 const CAREFUL_ROWS = 16;
 /** The longest that a draining lane is not read, in ms: until its requests under way have ended. */
 const LONGEST_DRAIN_MS = 125_000;
-/** How often endpoints with parked rows are looked for again, in ms: at least, and per endpoint. Where they are many, looking takes long. */
+/**
+ * How often endpoints with parked rows are looked for again, in ms: at least, and per endpoint. Where they are many, looking takes long.
+ */
 const EXPLORE_MS = 10_000;
 const EXPLORE_MS_PER_ENDPOINT = 20;
 
@@ -148,7 +150,10 @@ export class Lane {
     this.fellBehind();
   }
 
-  /** For how long due rows may have been unread, in ms. Rows of tenants with a full share of memory do not count, nor does the time of draining. */
+  /**
+   * For how long due rows may have been unread, in ms. Rows of tenants with a full share of memory do not count, nor does the time of
+   * draining.
+   */
   unreadMs(now: number): number {
     return Math.max(0, now - this.#readAt - (this.isDraining ? LONGEST_DRAIN_MS : 0));
   }
@@ -181,7 +186,10 @@ export class Lane {
     this.#exploreAt = now + Math.max(EXPLORE_MS, endpoints * EXPLORE_MS_PER_ENDPOINT);
   }
 
-  /** Wants to fetch when it is time to look again. Not while it looks or leaves: a look that takes long would be followed by the next for ever. */
+  /**
+   * Wants to fetch when it is time to look again. Not while it looks or leaves: a look that takes long would be followed by the next for
+   * ever.
+   */
   poll(now: number): void {
     if (this.isDraining || this.isLeaving || this.#isFetching) return;
     const interval = now - this.#foundAt < LINGER_MS ? BUSY_POLL_MS : QUIET_POLL_MS;
@@ -214,7 +222,10 @@ export class Lane {
     return this.#lookBacks.depth;
   }
 
-  /** Whether due rows may wait in the table that the next fetch is to bring. Not said of careful and draining lanes, which are read a few rows at a time, or not at all. */
+  /**
+   * Whether due rows may wait in the table that the next fetch is to bring. Not said of careful and draining lanes, which are read a few
+   * rows at a time, or not at all.
+   */
   get mayHaveUnreadDue(): boolean {
     return this.#hasUnreadDue && !this.isCareful && !this.isDraining;
   }

@@ -8,13 +8,16 @@ export type Depth = 'start' | 'part' | 'far' | 'near';
 /** How often a lane reads from the start, for rows that became visible behind its cursor. */
 const START_MS = 1_000;
 /**
- * While a transaction stays open that sees old rows, such a read steps over everything that was delivered since, and what comes meanwhile for any lane waits for it. So all of
- * them together take this share of a worker's time at the most. They come once a minute all the same, unless that takes more than the larger share.
+ * While a transaction stays open that sees old rows, such a read steps over everything that was delivered since, and what comes meanwhile
+ * for any lane waits for it. So all of them together take this share of a worker's time at the most. They come once a minute all the same,
+ * unless that takes more than the larger share.
  */
 const SHARE = 1 / 200;
 const RARELY_MS = 60_000;
 const LARGE_SHARE = 1 / 20;
-/** Where a lane has nothing to do one such read is all that keeps it from being given back: then it is by its worker's time too, but soon. */
+/**
+ * Where a lane has nothing to do one such read is all that keeps it from being given back: then it is by its worker's time too, but soon.
+ */
 const IDLE_SHARE = 1 / 4;
 const IDLE_MS = 10_000;
 /** How often a lane looks far back in between. */

@@ -10,7 +10,10 @@ export interface MemoryLimits {
   readonly pauseMs: () => number;
 }
 
-/** Counts out the bytes that are free to rows that are about to come into memory, as if each body were as large as the last one of its tenant. */
+/**
+ * Counts out the bytes that are free to rows that are about to come into memory, as if each body were as large as the last one of its
+ * tenant.
+ */
 export interface BytePlaces {
   /** Whether one more of this tenant may come. */
   has(tenantNum: number): boolean;
@@ -18,14 +21,14 @@ export interface BytePlaces {
 }
 
 /**
- * Rows and bytes that a tenant may have in memory for each that is free: a dynamic threshold, as the slots have (`send-scheduler.ts`). What is left
- * is there for the others, however many endpoints one tenant has.
+ * Rows and bytes that a tenant may have in memory for each that is free: a dynamic threshold, as the slots have (`send-scheduler.ts`). What
+ * is left is there for the others, however many endpoints one tenant has.
  */
 const TENANT_SHARE = 3;
 
 /**
- * Bytes that are left to tenants that hold few, as a share of all. Twice that of the slots: few large bodies fit, and of the reserve each takes a good deal. Where as few fit as
- * the configuration allows, it is one body.
+ * Bytes that are left to tenants that hold few, as a share of all. Twice that of the slots: few large bodies fit, and of the reserve each
+ * takes a good deal. Where as few fit as the configuration allows, it is one body.
  */
 const RESERVE_SHARE = 1 / 8;
 
@@ -63,8 +66,9 @@ export class MemoryShares {
   }
 
   /**
-   * Rows to fetch now: as many as fit though all of them be one tenant's, so that no row that was read has to be parked again. Small fetches cost
-   * as much as large ones: below a part of the window it is not worth asking, but now and then others are looked for all the same.
+   * Rows to fetch now: as many as fit though all of them be one tenant's, so that no row that was read has to be parked again. Small
+   * fetches cost as much as large ones: below a part of the window it is not worth asking, but now and then others are looked for all the
+   * same.
    */
   get rowsToFetchNow(): number {
     const now = performance.now();
@@ -120,14 +124,17 @@ export class MemoryShares {
     return this.#freeBytes <= this.#reserve.size;
   }
 
-  /** Whether reading rows helps. With no byte free it does only in crowded mode: rows without a place are parked there before their bodies are read, so that rows behind them are found and get the next bytes. */
+  /**
+   * Whether reading rows helps. With no byte free it does only in crowded mode: rows without a place are parked there before their bodies
+   * are read, so that rows behind them are found and get the next bytes.
+   */
   get isReadUseful(): boolean {
     return this.hasBytes || this.#isCrowded();
   }
 
   /**
-   * Bytes of bodies to read at once, however many are free: for the few that are, each body would be read by itself, and what has no place here would keep it
-   * so. By as much memory may hold more than the limit says.
+   * Bytes of bodies to read at once, however many are free: for the few that are, each body would be read by itself, and what has no place
+   * here would keep it so. By as much memory may hold more than the limit says.
    */
   get bytesToRead(): number {
     return this.#limits.maxBytes / 2;
@@ -159,7 +166,10 @@ export class MemoryShares {
     };
   }
 
-  /** Tenants that have their share: seldom more than one, because each that has it leaves less to the others; while bytes are short, all that have some. */
+  /**
+   * Tenants that have their share: seldom more than one, because each that has it leaves less to the others; while bytes are short, all
+   * that have some.
+   */
   fullTenants(): number[] {
     return this.#inMemory.tenants.filter((num) => !this.tenantMayHaveMore(num));
   }

@@ -231,7 +231,10 @@ describe('where only as many rows come as there are slots for', () => {
     expect(withPauses).toEqual(turns);
   });
 
-  /** Of 100 slots 50 are taken by replays of other tenants, so that no replay may begin, and five by the desks' own tenant, so that it does not come first. */
+  /**
+   * Of 100 slots 50 are taken by replays of other tenants, so that no replay may begin, and five by the desks' own tenant, so that it does
+   * not come first.
+   */
   function crowdedScheduler(): SendScheduler {
     const scheduler = new SendScheduler(100);
     for (const desk of desksOf(...Array.from({ length: 50 }, (_, i) => 100 + i))) scheduler.began(desk, 'replay');

@@ -87,7 +87,10 @@ export class ParkedBacklog {
     return { refills: next.flatMap((desk) => this.#refillsFor(desk, mostOfEach(desk))), isAll: true };
   }
 
-  /** The desks that are read at once: one of each tenant in turn, then the next of each. So no tenant waits for all endpoints of the others, however many they have. */
+  /**
+   * The desks that are read at once: one of each tenant in turn, then the next of each. So no tenant waits for all endpoints of the others,
+   * however many they have.
+   */
   #nextOf(wanting: Desk[]): readonly Desk[] {
     if (wanting.length <= DESKS_PER_ROUND) {
       this.#tenants.clear();
@@ -185,7 +188,9 @@ function dealToNext(tenant: Dealt, deals: Map<Desk, Deal>, nowMs: number): boole
   return false;
 }
 
-/** The slots that one tenant may take. They only become fewer: if a class found none, it is not asked for again, however many desks have it. */
+/**
+ * The slots that one tenant may take. They only become fewer: if a class found none, it is not asked for again, however many desks have it.
+ */
 class Slots {
   readonly #places: Places;
   readonly #tenantNum: number;
@@ -204,7 +209,11 @@ class Slots {
   }
 }
 
-/** Deals one row to a desk, of the class whose turn it is: so each class gets some of few slots in time. A class that may not begin leaves its turn to the others. @returns false if no class has a slot */
+/**
+ * Deals one row to a desk, of the class whose turn it is: so each class gets some of few slots in time. A class that may not begin leaves
+ * its turn to the others.
+ * @returns false if no class has a slot
+ */
 function dealOne(desk: Desk, deal: Deal, slots: Slots): boolean {
   const kind = desk.parkedClasses.next((each) => desk.hasOnlyParked(each) && (desk.isDeleted || slots.take(each)));
   if (kind === undefined) return false;

@@ -67,7 +67,10 @@ export class PastCrowd {
     for (const read of this.#reads) if (!(await read.run([...tenants]))) return;
   }
 
-  /** Every 5 s sweeps again what earlier reads skipped: a tenant that was skipped may have few rows by now, and a commit may have been later than the overlap. */
+  /**
+   * Every 5 s sweeps again what earlier reads skipped: a tenant that was skipped may have few rows by now, and a commit may have been later
+   * than the overlap.
+   */
   #resweep(tenants: ReadonlySet<number>, now: number): void {
     for (const tenant of tenants) this.#passedOver.add(tenant);
     if (now - this.#resweptAt < RESWEEP_MS) return;

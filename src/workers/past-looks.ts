@@ -85,7 +85,9 @@ export class PastLooks {
     this.#skippedAt = null;
   }
 
-  /** Also looks again from the start: rows of tenants that are passed over no more, and rows that were committed very late, may be anywhere. */
+  /**
+   * Also looks again from the start: rows of tenants that are passed over no more, and rows that were committed very late, may be anywhere.
+   */
   resweepAll(clockMs: number): void {
     this.resweepRecent(clockMs);
     this.passedOver.goFrom(START);

@@ -23,7 +23,10 @@ export interface PastReadOptions {
 const MOST_ROWS = 500;
 /** The most rows of all lanes that are read at once, as a share of the rows that are free in memory. */
 const ROOM_SHARE = 1 / 4;
-/** The time from the beginning of a read to that of the next, in ms: the least if the last read found new rows, or there are more to look at. */
+/**
+ * The time from the beginning of a read to that of the next, in ms: the least if the last read found new rows, or there are more to look
+ * at.
+ */
 const PAUSE_MS = { least: 25, most: 100 } as const;
 /** The pause after a read that failed, in ms: Postgres may have stood still. */
 const AFTER_FAILURE_MS = 5_000;

@@ -1,6 +1,6 @@
 /**
- * The last part of something that is shared by dynamic thresholds. These bound each party, and not very many of them: without it they would take the last of it together,
- * though none has more than its share.
+ * The last part of something that is shared by dynamic thresholds. These bound each party, and not very many of them: without it they would
+ * take the last of it together, though none has more than its share.
  */
 export class Reserve {
   /** From so much free downwards it is being used. */
@@ -17,8 +17,8 @@ export class Reserve {
   }
 
   /**
-   * Whether a party has so little that it may have of the reserve: less than half of what each would have if all were shared out evenly, while the reserve is
-   * whole, and ever less as it goes, so that many who come at once find something.
+   * Whether a party has so little that it may have of the reserve: less than half of what each would have if all were shared out evenly,
+   * while the reserve is whole, and ever less as it goes, so that many who come at once find something.
    * @param parties how many have some
    */
   isFor(has: number, free: number, parties: number): boolean {

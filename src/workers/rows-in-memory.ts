@@ -86,7 +86,9 @@ export class RowsInMemory {
     return row;
   }
 
-  /** Its commit has ended: the caller adds the row at once, or leaves it to the next read. Does nothing if a read has taken the row already. */
+  /**
+   * Its commit has ended: the caller adds the row at once, or leaves it to the next read. Does nothing if a read has taken the row already.
+   */
   expectNoMore(row: RowInMemory): void {
     if (row.state !== 'expected') return;
     row.state = 'let go';

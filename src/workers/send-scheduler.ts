@@ -21,7 +21,10 @@ const FAST_MS = 100;
 
 /** Deals the free slots to rows that are about to come into memory. */
 export interface Places {
-  /** @returns whether one more of this tenant, and class where that is known, could be sent as things are now; then its slot is counted as taken */
+  /**
+   * @returns whether one more of this tenant, and class where that is known, could be sent as things are now; then its slot is counted as
+   * taken
+   */
   take(tenantNum: number, kind?: DeliveryClass): boolean;
 }
 
@@ -142,7 +145,10 @@ export class SendScheduler {
     this.#finishedBefore = this.finished;
   }
 
-  /** Whether all slots that are given out were taken of late, which no tenant can bring about alone. @param now in ms of `performance.now()` */
+  /**
+   * Whether all slots that are given out were taken of late, which no tenant can bring about alone.
+   * @param now in ms of `performance.now()`
+   */
   areShort(now: number): boolean {
     return now - this.#shortAt < SHORT_MS;
   }
@@ -173,7 +179,10 @@ export class SendScheduler {
     };
   }
 
-  /** How many of the rows that wait for a tenant's turn will find a slot. None if the tenant has its share: its rows then keep no slot from others. */
+  /**
+   * How many of the rows that wait for a tenant's turn will find a slot. None if the tenant has its share: its rows then keep no slot from
+   * others.
+   */
   #takenBy(inFlight: number, waiting: number, free: number): number {
     let taken = 0;
     while (taken < waiting && this.#mayHaveMore(inFlight + taken, free - taken)) taken++;

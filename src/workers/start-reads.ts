@@ -1,6 +1,6 @@
-/** From how long on reads from the start are followed by such in parts, in ms: all lanes of the worker wait for each. */
+/** If a read from the start takes longer than this, in ms, the next are made in parts: all lanes of the worker wait for each read. */
 const LONG_MS = 2_000;
-/** Below how much all parts of all lanes are read at once again, in ms. */
+/** If all parts of all lanes together take less than this, in ms, lanes are read from the start at once again. */
 const SHORT_MS = 1_000;
 
 /** A lane that was read. */
@@ -11,12 +11,13 @@ interface ReadLane {
 }
 
 /**
- * Whether a worker reads its lanes from the start at once, or in parts (`StartWalk`). While a transaction stays open that sees old rows, a read from the start steps over everything that was
- * delivered since: after hours of that it runs into the time limit of a statement each time that it is tried, and nothing else is read meanwhile.
+ * Decides whether a worker reads its lanes from the start at once, or in parts (`StartWalk`). While a transaction stays open that sees old
+ * rows, a read from the start steps over everything that was delivered since. After hours it runs into the time limit of a statement at each
+ * try, and nothing else is read meanwhile.
  */
 export class StartReads {
   isInParts = false;
-  /** When a statement ended last that read parts, in ms of `performance.now()`, and how long it took. */
+  /** When the last statement that read parts ended, in ms of `performance.now()`, and how long it took. */
   #partAt = Number.NEGATIVE_INFINITY;
   #partMs = 0;
   /** How long reading all parts of a lane took, by its number. */
@@ -36,7 +37,7 @@ export class StartReads {
       read.filter(({ depth }) => depth === 'start'),
       read.filter(({ depth }) => depth === 'part'),
     ];
-    // One statement reads all of them: what each took is not known apart.
+    // One statement reads all of these lanes: how long each took is not known.
     for (const lane of whole) lane.rescanTook((ms / whole.length) * held);
     for (const lane of parts) lane.partTook(ms, parts.length);
     if (parts.length > 0) {

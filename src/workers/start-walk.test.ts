@@ -4,7 +4,10 @@ import { StartWalk } from './start-walk.ts';
 
 const UNTIL_MS = Date.UTC(2026, 10, 30);
 
-/** Reads every part, which takes so long by how much it takes in, in ms of due times; one that would take longer than the limit fails. @returns the parts that were read */
+/**
+ * Reads every part, which takes so long by how much it takes in, in ms of due times; one that would take longer than the limit fails.
+ * @returns the parts that were read
+ */
 function walk(tookMs: (spanMs: number) => number, limitMs = 10_000): { from: number; until: number; tookMs: number }[] {
   const all = new StartWalk(UNTIL_MS);
   const parts: { from: number; until: number; tookMs: number }[] = [];

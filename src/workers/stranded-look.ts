@@ -13,8 +13,9 @@ export interface StrandedLookOptions {
 const STRANDED_MS = 60_000;
 
 /**
- * Looks now and then for rows that stand behind nothing any more: what nobody lived to promote is rare, and looking for it costs a probe for each key that has rows behind. It runs beside the
- * rounds: where very many keys have rows behind it takes long, and what others are to be sent does not wait for it.
+ * Looks now and then for rows that are parked behind a predecessor that has gone, because a process died before it promoted them. Such rows
+ * are rare, and the look costs a probe for each key that has rows behind. It runs beside the rounds: with very many such keys it takes long,
+ * and the deliveries of others do not wait for it.
  */
 export class StrandedLook {
   readonly #options: StrandedLookOptions;

@@ -39,7 +39,10 @@ const EXPANSION_LOOK_MS = 1_000;
 /** How long work may stand still before the process says that it is stuck. */
 const STUCK_MS = 12_000;
 
-/** The services that make deliveries, in the order in which they start. They stop together: what one of them leaves undone, another process finds in Postgres. */
+/**
+ * The services that make deliveries, in the order in which they start. They stop together: what one of them leaves undone, another process
+ * finds in Postgres.
+ */
 export function workerServices(context: Context): Service[] {
   const { workerPool: pool, observe, waker, health } = context;
   const id = `worker_${randomUUID()}`;
@@ -118,8 +121,8 @@ function ownerStates(owner: LaneOwner): Parameters<Context['observe']['watchProc
 }
 
 /**
- * The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. At first, and every hour, also those that came to one
- * afterwards.
+ * The deletion of an endpoint cancels its first deliveries itself; here go the rest, and those of deleted tenants. At first, and every
+ * hour, also those that came to one afterwards.
  */
 function cancellations(pool: Context['workerPool']): (signal: AbortSignal) => Promise<void> {
   let reopenAt = 0;
