@@ -1,4 +1,4 @@
-import type { DueDelivery, DueRows, LaneFetch, PassedOver } from '../store/mailbox.ts';
+import type { DueDelivery, DueRows, FetchExclusions, LaneFetch } from '../store/mailbox.ts';
 import { type Desk, VERSION_UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
@@ -34,7 +34,7 @@ interface FetchPlan {
   /** One for each lane, in the same order. */
   readonly fetches: readonly LaneFetch[];
   /** What it passes over. */
-  readonly over: PassedOver;
+  readonly over: FetchExclusions;
   /** In ms of `performance.now()`. */
   readonly startedAt: number;
 }
