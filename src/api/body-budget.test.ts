@@ -45,7 +45,7 @@ async function afterOneThatLeft(rest: readonly (RequestHandler | ErrorRequestHan
 const BUDGET = { budgetBytes: 100, unannouncedBytes: 10 };
 const refuse: ErrorRequestHandler = (error, _request, response, _next) => void response.sendStatus(error.status);
 
-test('what is set aside for a body whose producer left before it was read is not set aside for good', async () => {
+test('bytes reserved for a body whose producer left before it was read do not stay reserved', async () => {
   expect(await afterOneThatLeft([bodyBudget(BUDGET)(100), refuse])).toBe(202);
 });
 
@@ -110,7 +110,7 @@ test('bodies of one tenant take half of what there is at the most, and anotherâ€
   for (const socket of sockets) socket.destroy();
 });
 
-test('for a body of unknown length more is set aside as it comes, and it is refused where there is no more', async () => {
+test('for a body of unknown length more is reserved as it comes, and it is refused where there is no more', async () => {
   const answer: RequestHandler = (_request, response) => void response.sendStatus(202);
   server = express().post('/', bodyBudget(BUDGET)(100), readBytes(100), answer, refuse).listen(0, '127.0.0.1');
   await once(server, 'listening');

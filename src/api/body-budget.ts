@@ -5,17 +5,18 @@ import { hasBody } from './has-body.ts';
 
 export interface BodyBudgetOptions {
   readonly budgetBytes: number;
-  /** What is set aside at first for a body of unknown length. */
+  /** Bytes that are reserved at first for a body of unknown length. */
   readonly unannouncedBytes: number;
 }
 
-/** Tenants that have nothing set aside are forgotten when there are so many, all at once: a Map that loses an entry with each request keeps dead tables alive. */
+/** With so many tenants, those that have nothing reserved are forgotten, all at once: a Map that loses an entry with each request keeps dead tables alive. */
 const MAX_IDLE_TENANTS = 10_000;
 
 /**
- * Bounds the memory that request bodies take together, and those of one tenant. What a request announces is set aside before its body is read, and freed when it
- * is answered; past the budget it gets 503 at once. Where nothing is announced more is set aside as it comes: see `roomOf`. One body is taken however large it is when its tenant has none under way.
- * @returns what makes the handler of a call that reads bodies of so many bytes at the most
+ * Bounds the memory that request bodies take together, and those of one tenant. What a request announces is reserved before its body
+ * is read, and freed when it is answered. A request past the budget gets 503 at once. Where a request announces no length, more is
+ * reserved as its body comes: see `roomOf`. A tenant that has no other body under way may send one of any size.
+ * @returns makes the handler for a call; `largestBytes` is the largest body that the call reads
  */
 export function bodyBudget({
   budgetBytes,
@@ -37,9 +38,9 @@ export function bodyBudget({
   return (largestBytes) => (request, response, next) => {
     if (!hasBody(request)) return next();
     const announced = Number(request.headers['content-length'] ?? unannouncedBytes);
-    // Nothing of it is kept, and it may take as long as its producer likes to be refused: others need not wait for that.
+    // It will be refused without being kept. That may take as long as its producer likes, and must not take room from others.
     if (announced > largestBytes) return next();
-    // Its producer left while the key was looked up: no close is to come that would free what is set aside.
+    // The producer left while its key was looked up: no 'close' is to come that would free what is reserved.
     if (response.closed) return next();
     const room = new BodyRoom(budgetBytes, all, accountOf(response.locals.caller as Caller | undefined));
     room.growTo(announced);

@@ -1,18 +1,18 @@
 import type { Response } from 'express';
 import { Refusal } from '../domain/errors.ts';
 
-/** What one tenant may have of it: a few sockets that announce much and send nothing must not shut the others out. */
+/** The part of the budget that one tenant may have: a few sockets that announce much and send nothing must not shut other tenants out. */
 const TENANT_SHARE = 0.5;
 
 const OF_ALL = 'More request bodies are under way than this process may hold.';
 const OF_TENANT = 'More request bodies of this tenant are under way than this process may hold of one.';
 
-/** Bytes that are set aside for bodies: of a tenant, or of all. */
+/** Bytes that are reserved for bodies: of one tenant, or of all. */
 export interface Account {
   takenBytes: number;
 }
 
-/** What is set aside for the body of one request. */
+/** The bytes that are reserved for the body of one request. */
 export class BodyRoom {
   readonly #budgetBytes: number;
   readonly #all: Account;
@@ -26,7 +26,7 @@ export class BodyRoom {
   }
 
   /**
-   * Sets so much aside, where it was less.
+   * Reserves this many bytes; where as many are reserved already, nothing changes.
    * @throws Refusal 503 past the budget, unless there is no other body
    */
   growTo(bytes: number): void {
@@ -53,7 +53,7 @@ export class BodyRoom {
   }
 }
 
-/** What is set aside for the body of the request that is answered; null where nothing bounds it. */
+/** What is reserved for the body of the request that is answered; null where nothing bounds it. */
 export function roomOf({ locals }: Response): BodyRoom | null {
   return (locals.bodyRoom as BodyRoom | undefined) ?? null;
 }

@@ -24,8 +24,11 @@ export interface CommitOptions {
 /** How units are committed. */
 export interface Commitment {
   readonly putOff: PutOff;
-  /** Whether their routing is held, so that nothing of them may be put off: what takes long to be matched is matched turn by turn, and kept. */
-  readonly isHeld: boolean;
+  /**
+   * Whether their routing is locked until the commit ends. Then no unit may be put off: what takes long to be matched is matched
+   * here, turn by turn of the event loop.
+   */
+  readonly isRoutingLocked: boolean;
 }
 
 /**
@@ -67,7 +70,7 @@ const unitOf = ({ unit }: PendingUnit) => unit;
 async function tryToStore(
   part: Part,
   options: CommitOptions,
-  { putOff, isHeld }: Commitment,
+  { putOff, isRoutingLocked }: Commitment,
 ): Promise<readonly Part[]> {
   const { routing, nowMs = processNowMs } = options;
   const units = part.map(unitOf);
@@ -79,7 +82,7 @@ async function tryToStore(
     if (missing.size > 0) return withoutTenants(part, missing, 'missing', putOff);
     const plan = planGroup(units, { claimed: claimed ?? known, gone }, matcher);
     if (!isWhole(plan)) {
-      if (!isHeld) return withoutCostly(part, plan, putOff);
+      if (!isRoutingLocked) return withoutCostly(part, plan, putOff);
       await nextTurn();
       if (!part.every(isAwaited)) return [part];
       tries--;

@@ -47,13 +47,13 @@ const tooCostly = () =>
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #nowMs: () => number;
-  readonly #queue: RoutingQueue;
-  readonly #matching: MatchQueue;
+  readonly #routingQueue: RoutingQueue;
+  readonly #matchQueue: MatchQueue;
   #waiting: PendingUnit[] = [];
   /** A list for each group that is under way, in a new list each time: an older one must not keep a younger group alive (as `SlotList` says of tables). */
   #committing: (readonly PendingUnit[])[] = [];
-  /** What is left of units that are committed in groups of their own. */
-  readonly #held = new Set<PendingUnit[]>();
+  /** Units that are committed while their routing is locked: a list for each call of `#commitLocked`, with what it has not committed yet. */
+  readonly #lockedGroups = new Set<PendingUnit[]>();
   #events = 0;
   #bytes = 0;
   #groups = 0;
@@ -68,12 +68,12 @@ export class GroupCommit {
     this.#nowMs = nowMs;
     const rejoin = (units: readonly PendingUnit[]) => this.#rejoin(units);
     const fail = (units: readonly PendingUnit[], error: unknown) => this.#fail(units, error);
-    const commit = (units: readonly PendingUnit[]) => this.#commitHeld(units);
-    this.#queue = new RoutingQueue({
+    const commit = (units: readonly PendingUnit[]) => this.#commitLocked(units);
+    this.#routingQueue = new RoutingQueue({
       ...{ routing, holdRouting, rejoin, commit, fail },
       ...this.#shareOf(WAITING_SHARES.routing),
     });
-    this.#matching = new MatchQueue({
+    this.#matchQueue = new MatchQueue({
       ...{
         routing,
         nowMs,
@@ -142,7 +142,7 @@ export class GroupCommit {
   async #commitNext(): Promise<void> {
     const members = this.#take();
     if (members.length === 0) {
-      // All of them wait for routing: those behind them do not.
+      // All went to the routing or the match queue; those behind them may go on.
       this.#schedule();
       return this.#noteIdle();
     }
@@ -154,20 +154,20 @@ export class GroupCommit {
     this.#noteIdle();
   }
 
-  /** In groups of their own: the routing that is held for them is not held for longer than they take. */
-  async #commitHeld(units: readonly PendingUnit[]): Promise<void> {
+  /** Commits these in groups of their own: others in them would keep the routing locked for longer. */
+  async #commitLocked(units: readonly PendingUnit[]): Promise<void> {
     const left = [...units];
-    this.#held.add(left);
+    this.#lockedGroups.add(left);
     while (left.length > 0) await this.#commit(left.splice(0, endOfGroup(left)), true);
-    this.#held.delete(left);
+    this.#lockedGroups.delete(left);
     this.#noteIdle();
   }
 
-  async #commit(members: readonly PendingUnit[], isHeld: boolean): Promise<void> {
+  async #commit(members: readonly PendingUnit[], isRoutingLocked: boolean): Promise<void> {
     for (const member of members) member.group = members;
     this.#committing = [...this.#committing, members];
-    const committed = commitUnits(members, this.#options, { putOff: this.#putOff, isHeld });
-    // What they are matched with they have by now: nothing is pulled away that was just read for them.
+    const committed = commitUnits(members, this.#options, { putOff: this.#putOff, isRoutingLocked });
+    // Only now: `commitUnits` has its indexes by then, so that none can fall out that was just loaded for this group.
     this.#options.routing.trim();
     await committed;
     this.#committing = this.#committing.filter((others) => others !== members);
@@ -175,8 +175,8 @@ export class GroupCommit {
   }
 
   #isIdle(): boolean {
-    const isWaiting = this.#waiting.length > 0 || !this.#queue.isEmpty || !this.#matching.isEmpty;
-    return !isWaiting && this.#committing.length === 0 && this.#held.size === 0;
+    const isWaiting = this.#waiting.length > 0 || !this.#routingQueue.isEmpty || !this.#matchQueue.isEmpty;
+    return !isWaiting && this.#committing.length === 0 && this.#lockedGroups.size === 0;
   }
 
   #noteIdle(): void {
@@ -189,8 +189,8 @@ export class GroupCommit {
     const end = endOfGroup(this.#waiting);
     for (const unit of this.#waiting.splice(0, end)) {
       const missing = this.#options.routing.firstMissing(unit.unit);
-      const ahead = this.#matching.tenantAhead(unit);
-      if (missing !== null) this.#setAside(unit, missing);
+      const ahead = this.#matchQueue.tenantAhead(unit);
+      if (missing !== null) this.#awaitRouting(unit, missing);
       else if (ahead !== null) this.#awaitMatching(unit, ahead);
       else members.push(unit);
     }
@@ -207,23 +207,23 @@ export class GroupCommit {
       else if (unit.isExpired) this.#forget(unit);
       else if (reason === 'costly') this.#awaitMatching(unit, unit.costlyTenant!);
       else if (reason === 'later') later.push(unit);
-      else this.#setAside(unit, this.#options.routing.firstMissing(unit.unit) ?? unit.unit[0]!.tenant.num);
+      else this.#awaitRouting(unit, this.#options.routing.firstMissing(unit.unit) ?? unit.unit[0]!.tenant.num);
     }
     this.#rejoin(later);
     if (restless.length > 0)
       this.#fail(restless, new Error(`The routing of tenants changed ${MAX_CHANGES} times in a row.`));
   };
 
-  #setAside(unit: PendingUnit, tenantNum: number): void {
-    if (this.#queue.add(tenantNum, unit)) return;
+  #awaitRouting(unit: PendingUnit, tenantNum: number): void {
+    if (this.#routingQueue.add(tenantNum, unit)) return;
     this.#forget(unit);
     unit.fail(overloaded());
   }
 
   #awaitMatching(unit: PendingUnit, tenantNum: number): void {
-    if (this.#matching.add(tenantNum, unit)) return;
+    if (this.#matchQueue.add(tenantNum, unit)) return;
     this.#forget(unit);
-    unit.fail(this.#matching.hasUnitsOf(tenantNum) ? tooCostly() : overloaded());
+    unit.fail(this.#matchQueue.hasUnitsOf(tenantNum) ? tooCostly() : overloaded());
   }
 
   #rejoin(units: readonly PendingUnit[]): void {
@@ -242,12 +242,12 @@ export class GroupCommit {
 
   #expire(): void {
     const before = this.#nowMs() - this.#options.deadlineMs;
-    const late = [this.#waiting, ...this.#held].flatMap((units) => takeOlder(units, before));
-    for (const unit of [...late, ...this.#queue.takeOlder(before)]) {
+    const late = [this.#waiting, ...this.#lockedGroups].flatMap((units) => takeOlder(units, before));
+    for (const unit of [...late, ...this.#routingQueue.takeOlder(before)]) {
       this.#forget(unit);
       unit.expire();
     }
-    for (const unit of this.#matching.takeOlder(before)) {
+    for (const unit of this.#matchQueue.takeOlder(before)) {
       this.#forget(unit);
       // It is not known yet what of it is stored: nothing of it was matched, but for what Postgres did.
       if (unit.claimed === null) unit.expire();

@@ -10,7 +10,7 @@ export interface RoutingQueueOptions extends RoomBounds {
   readonly holdRouting: HoldRouting;
   /** Takes units whose routing was read: they may go into any group. */
   readonly rejoin: (units: readonly PendingUnit[]) => void;
-  /** Commits units by themselves: their routing is held until it has ended. */
+  /** Commits units by themselves. Their routing stays locked until this resolves. */
   readonly commit: (units: readonly PendingUnit[]) => Promise<void>;
   /** Takes units whose routing could not be read. */
   readonly fail: (units: readonly PendingUnit[], error: unknown) => void;
@@ -62,7 +62,7 @@ export class RoutingQueue {
 
   async #serve(room: Room): Promise<void> {
     await this.#read(room, new Set([room.tenantNum]));
-    if (room.units.some(isRestless)) await this.#commitHeld(room);
+    if (room.units.some(isRestless)) await this.#commitLocked(room);
     else this.#options.rejoin(this.#rooms.empty(room));
   }
 
@@ -82,7 +82,7 @@ export class RoutingQueue {
   }
 
   /** Under a hold that ends with the commit: what comes to the room meanwhile has a turn of its own, and changes come in between. */
-  async #commitHeld(room: Room): Promise<void> {
+  async #commitLocked(room: Room): Promise<void> {
     const { routing, rejoin, commit } = this.#options;
     const hold = await this.#hold(room);
     try {
