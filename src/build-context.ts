@@ -134,7 +134,7 @@ export function buildContext(options: ContextOptions): Context {
     authenticator: new Authenticator({
       operatorKey: options.operatorKey,
       find: createKeyFinder(config, accessPool, clock),
-      nowMs: () => clock.nowMs(),
+      pgNowMs: () => clock.nowMs(),
     }),
     health,
     cursors: new Cursors(options.masterKeys[0]!),
@@ -197,7 +197,7 @@ function createLimiter(config: Config, pool: pg.Pool, readPool: pg.Pool): Tenant
     countWaiting: (caps) => countWaitingOf(readPool, caps),
     leave: () => forgetDemand(pool, process),
     defaults: defaultLimits(config),
-    nowMs: () => performance.now(),
+    steadyMs: () => performance.now(),
     maxTenants: LIMITED_TENANTS,
   });
 }

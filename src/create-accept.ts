@@ -33,7 +33,7 @@ export function createAccept(options: AcceptOptions): AcceptDependencies {
   return {
     commits,
     findTenant,
-    nowMs: () => clock.nowMs(),
+    pgNowMs: () => clock.nowMs(),
     findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
     findStored: lookUpClaims(100_000),
     // Of what is refused anyway: it is to keep nothing else waiting, and may go without an answer.

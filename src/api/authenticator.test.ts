@@ -26,7 +26,7 @@ beforeEach(() => {
   authenticator = new Authenticator({ operatorKey: OPERATOR_KEY, find, ...clocks });
 });
 
-const clocks = { nowMs: () => now, steadyMs: () => steady };
+const clocks = { pgNowMs: () => now, steadyMs: () => steady };
 
 function pass(ms: number): void {
   now += ms;

@@ -16,7 +16,7 @@ export interface AuthenticatorOptions {
   /** @param wasKnown whether it was found good before: keys that somebody made up never were */
   readonly find: (key: string, wasKnown: boolean) => Promise<KnownKey | null>;
   /** Postgres's clock, by which keys expire: it may be set, forward or back. */
-  readonly nowMs: () => number;
+  readonly pgNowMs: () => number;
   /** A clock that nobody sets, by which it is counted how long a key is trusted. */
   readonly steadyMs?: () => number;
 }
@@ -85,7 +85,7 @@ export class Authenticator {
   }
 
   #isTrusted({ expiresAtMs }: Remembered, untilMs: number): boolean {
-    return untilMs > this.#steadyMs() && expiresAtMs > this.#options.nowMs();
+    return untilMs > this.#steadyMs() && expiresAtMs > this.#options.pgNowMs();
   }
 
   #beginLook(key: string, keyHash: string, known: Remembered): Look {

@@ -15,9 +15,9 @@ const SPARE = 50_000;
 export class FilterTrials {
   readonly #accounts: TenantAccounts;
 
-  /** @param nowMs a clock that never steps back */
-  constructor(nowMs: () => number = () => performance.now()) {
-    this.#accounts = new TenantAccounts({ perSecond: PER_SECOND, atOnce: AT_ONCE }, nowMs);
+  /** @param steadyMs a clock that never steps back */
+  constructor(steadyMs: () => number = () => performance.now()) {
+    this.#accounts = new TenantAccounts({ perSecond: PER_SECOND, atOnce: AT_ONCE }, steadyMs);
   }
 
   /**

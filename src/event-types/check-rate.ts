@@ -22,7 +22,7 @@ interface Debt {
  * events of one request may cost is bounded by itself: many requests would hold up everybody else all the same.
  */
 export class CheckRate {
-  readonly #nowMs: () => number;
+  readonly #steadyMs: () => number;
   /** Of tenants whose events were checked lately. */
   readonly #debts = new Map<number, Debt>();
   #forgetAt = MANY_TENANTS;
@@ -32,9 +32,9 @@ export class CheckRate {
   /** Of tenants that had a costly check in this turn: when the last one of those that wait has been made. */
   readonly #turns = new Map<number, Promise<void>>();
 
-  /** @param nowMs a clock that never steps back */
-  constructor(nowMs: () => number = () => performance.now()) {
-    this.#nowMs = nowMs;
+  /** @param steadyMs a clock that never steps back */
+  constructor(steadyMs: () => number = () => performance.now()) {
+    this.#steadyMs = steadyMs;
   }
 
   /**
@@ -66,11 +66,11 @@ export class CheckRate {
     const debt = this.#debts.get(tenantNum);
     if (debt !== undefined) {
       debt.owed = this.#owed(debt) + cost;
-      debt.atMs = this.#nowMs();
+      debt.atMs = this.#steadyMs();
       return;
     }
     if (this.#debts.size >= this.#forgetAt) this.#forget();
-    this.#debts.set(tenantNum, { owed: cost, atMs: this.#nowMs() });
+    this.#debts.set(tenantNum, { owed: cost, atMs: this.#steadyMs() });
   }
 
   /**
@@ -108,7 +108,7 @@ export class CheckRate {
   }
 
   #owed({ owed, atMs }: Debt): number {
-    return Math.max(0, owed - ((this.#nowMs() - atMs) / 1_000) * PER_SECOND);
+    return Math.max(0, owed - ((this.#steadyMs() - atMs) / 1_000) * PER_SECOND);
   }
 
   #forget(): void {

@@ -32,7 +32,7 @@ export interface AcceptDependencies {
   /** At once, where it is known. */
   readonly findTenant: (id: string) => TenantRef | null | Promise<TenantRef | null>;
   /** Postgres's clock: it decides the day that an event is kept under. */
-  readonly nowMs: () => number;
+  readonly pgNowMs: () => number;
   /** Which of these are ids that Posthorn gave to events, by index. */
   readonly findMade: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>;
   readonly findStored: FindStored;
@@ -233,10 +233,10 @@ function sealFor(
   event: ReadEvent,
   tenant: TenantRef | Rejection,
   { idempotencyKey, budget }: SealOptions,
-  { nowMs, maxEventBytes, types }: AcceptDependencies,
+  { pgNowMs, maxEventBytes, types }: AcceptDependencies,
 ): Maybe | Promise<Maybe> {
   if ('status' in tenant) return tenant;
-  const now = nowMs();
+  const now = pgNowMs();
   const sealed = sealEvent(event, tenant, newUuid(now), now, idempotencyKey);
   if (sealed.body.length > maxEventBytes)
     return tooLarge(`${sealed.body.length} bytes as it would be delivered`, maxEventBytes);

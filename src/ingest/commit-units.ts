@@ -18,7 +18,7 @@ export interface CommitOptions {
   /** Events older than this UUID have lost their claims. */
   readonly keysExpireBefore: () => string;
   /** A clock that never steps back; the process's without it. */
-  readonly nowMs?: () => number;
+  readonly steadyMs?: () => number;
 }
 
 /** How units are committed. */
@@ -62,7 +62,7 @@ export async function commitUnits(units: Part, options: CommitOptions, commitmen
   for (const next of left) await commitUnits(next, options, commitment);
 }
 
-export const processNowMs = () => performance.now();
+export const processSteadyMs = () => performance.now();
 const isAwaited = ({ isExpired }: PendingUnit) => !isExpired;
 const unitOf = ({ unit }: PendingUnit) => unit;
 
@@ -72,13 +72,13 @@ async function tryToStore(
   options: CommitOptions,
   { putOff, isRoutingLocked }: Commitment,
 ): Promise<readonly Part[]> {
-  const { routing, nowMs = processNowMs } = options;
+  const { routing, steadyMs = processSteadyMs } = options;
   const units = part.map(unitOf);
   const tenants = tenantsOf(part);
   let claimed: ReadonlyMap<string, ClaimedBy> | null = null;
   const known = claimedOf(part);
   for (let tries = 1; ; tries++) {
-    const { gone, matcher, missing } = routing.atHand(tenants, new TurnMeter(nowMs));
+    const { gone, matcher, missing } = routing.atHand(tenants, new TurnMeter(steadyMs));
     if (missing.size > 0) return withoutTenants(part, missing, 'missing', putOff);
     const plan = planGroup(units, { claimed: claimed ?? known, gone }, matcher);
     if (!isWhole(plan)) {

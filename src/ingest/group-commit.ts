@@ -1,5 +1,5 @@
 import { Refusal } from '../domain/errors.ts';
-import { type CommitOptions, commitUnits, failAll, type PutOff, processNowMs } from './commit-units.ts';
+import { type CommitOptions, commitUnits, failAll, type PutOff, processSteadyMs } from './commit-units.ts';
 import { MatchQueue } from './match-queue.ts';
 import { bytesOf, PendingUnit } from './pending-unit.ts';
 import type { Unit, UnitResult } from './plan-group.ts';
@@ -46,7 +46,7 @@ const tooCostly = () =>
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  readonly #nowMs: () => number;
+  readonly #steadyMs: () => number;
   readonly #routingQueue: RoutingQueue;
   readonly #matchQueue: MatchQueue;
   #waiting: PendingUnit[] = [];
@@ -64,8 +64,8 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#expire(), TICK_MS).unref();
-    const { routing, holdRouting, findClaims, keysExpireBefore, nowMs = processNowMs } = options;
-    this.#nowMs = nowMs;
+    const { routing, holdRouting, findClaims, keysExpireBefore, steadyMs = processSteadyMs } = options;
+    this.#steadyMs = steadyMs;
     const rejoin = (units: readonly PendingUnit[]) => this.#rejoin(units);
     const fail = (units: readonly PendingUnit[], error: unknown) => this.#fail(units, error);
     const commit = (units: readonly PendingUnit[]) => this.#commitLocked(units);
@@ -76,7 +76,7 @@ export class GroupCommit {
     this.#matchQueue = new MatchQueue({
       ...{
         routing,
-        nowMs,
+        steadyMs,
         deadlineMs: options.deadlineMs,
         rejoin,
         fail,
@@ -99,7 +99,7 @@ export class GroupCommit {
     this.#events += unit.length;
     this.#bytes += bytes;
     return new Promise((resolve, reject) => {
-      this.#waiting.push(new PendingUnit({ unit, bytes, since: this.#nowMs() }, resolve, reject));
+      this.#waiting.push(new PendingUnit({ unit, bytes, since: this.#steadyMs() }, resolve, reject));
       this.#schedule();
     });
   }
@@ -241,7 +241,7 @@ export class GroupCommit {
   }
 
   #expire(): void {
-    const before = this.#nowMs() - this.#options.deadlineMs;
+    const before = this.#steadyMs() - this.#options.deadlineMs;
     const late = [this.#waiting, ...this.#lockedGroups].flatMap((units) => takeOlder(units, before));
     for (const unit of [...late, ...this.#routingQueue.takeOlder(before)]) {
       this.#forget(unit);

@@ -11,7 +11,7 @@ const USUAL_MS = 0.05;
  * process only puts events off.
  */
 export interface MatchMeter {
-  readonly nowMs: () => number;
+  readonly steadyMs: () => number;
   /** Whether others are to have the event loop. */
   readonly isOver: boolean;
   /** Whether the tenant's own events took so long that no more of them are to be matched now. */
@@ -22,7 +22,7 @@ export interface MatchMeter {
 
 /** For what is matched without regard to that. */
 export const UNMETERED: MatchMeter = {
-  nowMs: () => 0,
+  steadyMs: () => 0,
   isOver: false,
   isCostly: () => false,
   took: () => false,
@@ -30,13 +30,13 @@ export const UNMETERED: MatchMeter = {
 
 /** For a group, whose events are matched in one turn of the event loop: ends it for a tenant whose events took long in it, and for all where their events take long together. */
 export class TurnMeter implements MatchMeter {
-  readonly nowMs: () => number;
+  readonly steadyMs: () => number;
   readonly #spentBy = new Map<number, number>();
   #spentMs = 0;
 
-  /** @param nowMs a clock that never steps back */
-  constructor(nowMs: () => number) {
-    this.nowMs = nowMs;
+  /** @param steadyMs a clock that never steps back */
+  constructor(steadyMs: () => number) {
+    this.steadyMs = steadyMs;
   }
 
   get isOver(): boolean {
@@ -58,20 +58,20 @@ export class TurnMeter implements MatchMeter {
 
 /** For events that are known to take long: as many as fit into so many milliseconds, and one. */
 export class PieceMeter implements MatchMeter {
-  readonly nowMs: () => number;
+  readonly steadyMs: () => number;
   readonly #endMs: number;
   #isBegun = false;
   /** Events that were matched. */
   events = 0;
 
-  /** @param nowMs a clock that never steps back */
-  constructor(nowMs: () => number, ms: number) {
-    this.nowMs = nowMs;
-    this.#endMs = nowMs() + ms;
+  /** @param steadyMs a clock that never steps back */
+  constructor(steadyMs: () => number, ms: number) {
+    this.steadyMs = steadyMs;
+    this.#endMs = steadyMs() + ms;
   }
 
   get isOver(): boolean {
-    return this.#isBegun && this.nowMs() >= this.#endMs;
+    return this.#isBegun && this.steadyMs() >= this.#endMs;
   }
 
   /** Something was done in it. */

@@ -16,7 +16,7 @@ const groups: AppendGroup[] = [];
 const order: string[] = [];
 /** A clock that goes on by what matching is said to take, and where a test says so: how fast the machine is says nothing. */
 let clockMs = 0;
-const nowMs = () => clockMs;
+const steadyMs = () => clockMs;
 /** How far timers have come. */
 let timedMs = 0;
 let made: GroupCommit | null = null;
@@ -63,7 +63,7 @@ function commitsWith(options: Partial<GroupCommitOptions> = {}): GroupCommit {
     findClaims: async () => new Map(),
     isRetryable: () => false,
     holdRouting: async () => () => {},
-    nowMs,
+    steadyMs,
     routing: new RoutingCache(async (num) => ({ version: versionOf(num), endpoints: [{ num: 7, subscriptions }] }), 4),
     onFailure: () => {},
     keysExpireBefore: () => '00000000-0000-0000-0000-000000000000',

@@ -13,7 +13,7 @@ import { type Room, type RoomBounds, WaitingRooms } from './waiting-rooms.ts';
 export interface MatchQueueOptions extends RoomBounds {
   readonly routing: RoutingCache;
   /** A clock that never steps back. */
-  readonly nowMs: () => number;
+  readonly steadyMs: () => number;
   /** For how long a unit waits at the most. */
   readonly deadlineMs: number;
   readonly findClaims: (keys: readonly string[]) => Promise<ReadonlyMap<string, ClaimedBy>>;
@@ -72,12 +72,12 @@ export class MatchQueue {
 
   /** Who is taken in vain takes the time of those who would come to an end. */
   #isLate(room: Room, { unit, since }: PendingUnit): boolean {
-    const { nowMs, deadlineMs } = this.#options;
+    const { steadyMs, deadlineMs } = this.#options;
     const { ms, events, head, done } = this.#visitOf(room);
     const ahead = room.events - (room.units[0] === head ? done : 0);
     // It goes on at the end of a piece.
     const waitMs = (ahead + unit.length) * (ms / events) + PIECE_MS;
-    return room.events > 0 && nowMs() - since + waitMs > deadlineMs;
+    return room.events > 0 && steadyMs() - since + waitMs > deadlineMs;
   }
 
   /** A tenant of the unit of which others wait here, so that it is not to go before them; null when there is none. */
@@ -104,7 +104,7 @@ export class MatchQueue {
   #visitOf(room: Room): Visit {
     const known = this.#visits.get(room);
     if (known !== undefined) return known;
-    const sinceMs = this.#options.nowMs();
+    const sinceMs = this.#options.steadyMs();
     const made = { sets: new EndpointSets(), ms: 0, events: UNKNOWN_EVENTS, sinceMs, head: null, done: 0 };
     this.#visits.set(room, made);
     return made;
@@ -120,8 +120,8 @@ export class MatchQueue {
 
   /** @returns those of which all is matched, no longer in the room */
   #matchSome(room: Room, visit: Visit): readonly PendingUnit[] {
-    const { nowMs } = this.#options;
-    const meter = new PieceMeter(nowMs, PIECE_MS);
+    const { steadyMs } = this.#options;
+    const meter = new PieceMeter(steadyMs, PIECE_MS);
     const holders = new Map<Claims, ReturnType<typeof holdersOf>>();
     let count = 0;
     visit.head = null;
@@ -135,7 +135,7 @@ export class MatchQueue {
       unit.isMatched = true;
       count++;
     }
-    passPiece(visit, meter.events, nowMs());
+    passPiece(visit, meter.events, steadyMs());
     return this.#rooms.shift(room, count);
   }
 

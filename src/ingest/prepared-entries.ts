@@ -53,9 +53,9 @@ export class PreparedEntries implements Matcher {
     if (this.#meter.isOver || this.#meter.isCostly(tenantNum)) return null;
     const known = entry.index.recall(event.type);
     if (known !== undefined) return matchOf(entry, known);
-    const began = this.#meter.nowMs();
+    const began = this.#meter.steadyMs();
     const match = matchWith(entry, event);
-    const isLong = this.#meter.took(tenantNum, this.#meter.nowMs() - began);
+    const isLong = this.#meter.took(tenantNum, this.#meter.steadyMs() - began);
     if (isLong || match.endpoints === null) event.matched = match;
     return match;
   }

@@ -7,7 +7,7 @@ const tenant = (num: number) => ({ num, id: `t${num}` });
 
 /** Processes that share what Postgres would hold, on one clock. */
 function stage(limits: Record<number, LimitSettings>, more: { defaults?: LimitSettings; maxTenants?: number } = {}) {
-  const clock = { nowMs: 0 };
+  const clock = { steadyMs: 0 };
   const demands = new Map<string, Map<number, number>>();
   const waiting = new Map<number, number>();
   const looks: number[][] = [];
@@ -23,7 +23,7 @@ function stage(limits: Record<number, LimitSettings>, more: { defaults?: LimitSe
       countWaiting: async (caps) => new Map([...caps].map(([num, cap]) => [num, Math.min(cap, waiting.get(num) ?? 0)])),
       leave: async () => void demands.delete(process),
       defaults: more.defaults ?? {},
-      nowMs: () => clock.nowMs,
+      steadyMs: () => clock.steadyMs,
       maxTenants: more.maxTenants ?? 100,
     });
   const lookOf = (process: string, num: number): TenantDemand => {
@@ -57,7 +57,7 @@ test('events and bytes are limited each, and the refusal says how long to wait',
   const limiter = start('a');
   expect(await charge(limiter, 1, 2, 100)).toBeNull();
   expect(await charge(limiter, 1, 1, 0)).toMatchObject({ status: 429, code: 'rate_limited', retryAfterSeconds: 2 });
-  clock.nowMs = 4_000;
+  clock.steadyMs = 4_000;
   expect(await charge(limiter, 1, 1, 300)).toBeNull();
   expect(await charge(limiter, 1, 1, 300)).toMatchObject({ code: 'rate_limited', retryAfterSeconds: 3 });
 });
@@ -136,7 +136,7 @@ test('the first look for a tenant is one, however many ask at once, and one that
     countWaiting: async () => new Map(),
     leave: async () => {},
     defaults: {},
-    nowMs: () => 0,
+    steadyMs: () => 0,
     maxTenants: 1,
   };
   const other = new TenantLimiter(options);
@@ -151,7 +151,7 @@ test('no more tenants are remembered than may be, and those that are not heard o
   for (const num of [1, 2, 3, 1, 4]) await charge(limiter, num);
   await limiter.runOnce();
   expect(looks.at(-1)).toEqual([3, 1, 4]);
-  clock.nowMs = 61_000;
+  clock.steadyMs = 61_000;
   await charge(limiter, 4);
   await limiter.runOnce();
   expect(looks.at(-1)).toEqual([4]);
@@ -170,7 +170,7 @@ test.each([
     let passed = 0;
     const seconds = 10;
     for (let ms = 0; ms < seconds * 1000; ms++) {
-      clock.nowMs = ms;
+      clock.steadyMs = ms;
       for (let i = 0; i < a; i++) if ((await charge(one, 1)) === null) passed++;
       for (let i = 0; i < b; i++) if ((await charge(two, 1)) === null) passed++;
       // Each at its own time.

@@ -15,7 +15,7 @@ export interface LimiterOptions {
   readonly leave: () => Promise<void>;
   readonly defaults: DefaultLimits;
   /** A clock that never steps back, in ms. */
-  readonly nowMs: () => number;
+  readonly steadyMs: () => number;
   /** Tenants that are remembered; the one that was asked for longest ago goes first. */
   readonly maxTenants: number;
 }
@@ -50,13 +50,13 @@ export class TenantLimiter {
 
   constructor(options: LimiterOptions) {
     this.#options = options;
-    this.#exchangedMs = options.nowMs();
+    this.#exchangedMs = options.steadyMs();
   }
 
   /** Whether the tenant could send this now. Takes nothing. */
   async peek(tenant: TenantRef, cost: IngestCost): Promise<LimitVerdict> {
     const meter = this.#recall(tenant.num) ?? (await this.#find(tenant.num));
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.steadyMs();
     const refusal = meter.problem(cost, nowMs);
     if (refusal === null) return PASSED;
     meter.ask(cost.events);
@@ -68,7 +68,7 @@ export class TenantLimiter {
     const meters: TenantMeter[] = [];
     for (const { tenant } of costs) meters.push(this.#recall(tenant.num) ?? (await this.#find(tenant.num)));
     // From here on nothing waits: nobody takes in between what was found to be there.
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.steadyMs();
     for (const [i, meter] of meters.entries()) meter.ask(costs[i]!.events);
     for (const [i, meter] of meters.entries()) {
       const refusal = meter.problem(costs[i]!, nowMs);
@@ -81,7 +81,7 @@ export class TenantLimiter {
   /** Takes what was done for the tenant already, as far as it has so much left. @returns the headers of the answer */
   async drain({ tenant, ...cost }: TenantCost): Promise<LimitVerdict['headers']> {
     const meter = this.#recall(tenant.num) ?? (await this.#find(tenant.num));
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.steadyMs();
     meter.ask(cost.events);
     meter.drain(cost, nowMs);
     return meter.headers(nowMs);
@@ -94,10 +94,10 @@ export class TenantLimiter {
 
   /** To be called about once a second. */
   async runOnce(): Promise<void> {
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.steadyMs();
     for (const [num, meter] of this.#meters) if (nowMs - meter.usedMs > FORGET_MS) this.#meters.delete(num);
     await this.#exchange(nowMs);
-    if (this.#options.nowMs() >= this.#countAgainMs) await this.#count();
+    if (this.#options.steadyMs() >= this.#countAgainMs) await this.#count();
   }
 
   async leave(): Promise<void> {
@@ -115,7 +115,7 @@ export class TenantLimiter {
     const looks = await this.#options.exchange(told);
     for (const [num, look] of looks) {
       const limits = limitsOf(look.limits, this.#options.defaults);
-      this.#meters.get(num)?.configure(limits, shareOf(demands.get(num) ?? 0, look), this.#options.nowMs());
+      this.#meters.get(num)?.configure(limits, shareOf(demands.get(num) ?? 0, look), this.#options.steadyMs());
     }
   }
 
@@ -123,9 +123,9 @@ export class TenantLimiter {
     const limited = [...this.#meters].filter(([, meter]) => meter.backlog !== null);
     const accepted = new Map(limited.map(([num, meter]) => [num, meter.acceptedSince]));
     if (limited.length === 0) return;
-    const startedMs = this.#options.nowMs();
+    const startedMs = this.#options.steadyMs();
     const counts = await this.#options.countWaiting(new Map(limited.map(([num, meter]) => [num, meter.backlog!])));
-    const endedMs = this.#options.nowMs();
+    const endedMs = this.#options.steadyMs();
     this.#countAgainMs = endedMs + (endedMs - startedMs) / COUNT_SHARE;
     for (const [num, meter] of limited) meter.counted(counts.get(num) ?? 0, accepted.get(num)!);
   }
@@ -147,12 +147,12 @@ export class TenantLimiter {
   }
 
   async #load(num: number): Promise<TenantMeter> {
-    const { exchange, defaults, nowMs, maxTenants } = this.#options;
+    const { exchange, defaults, steadyMs, maxTenants } = this.#options;
     const limits = limitsOf((await exchange(new Map([[num, null]]))).get(num)?.limits ?? null, defaults);
     const hasRate = limits.eventsPerSecond !== null || limits.bytesPerSecond !== null;
     // Told before the first request passes: of processes that begin at the same time at most one hears of no other.
     const look = hasRate ? (await exchange(new Map([[num, 0]]))).get(num) : undefined;
-    const meter = new TenantMeter(limits, 1 / ((look?.others ?? 0) + 1), nowMs());
+    const meter = new TenantMeter(limits, 1 / ((look?.others ?? 0) + 1), steadyMs());
     this.#meters.set(num, meter);
     for (const oldest of this.#meters.keys()) {
       if (this.#meters.size <= maxTenants) break;

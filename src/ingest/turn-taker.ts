@@ -8,20 +8,20 @@ const TURN_MS = 20;
  * nobody. Made per request; checks that are made at once are too short to be timed.
  */
 export class TurnTaker {
-  readonly #nowMs: () => number;
+  readonly #steadyMs: () => number;
   #sinceMs: number;
 
-  constructor(nowMs = () => performance.now()) {
-    this.#nowMs = nowMs;
-    this.#sinceMs = nowMs();
+  constructor(steadyMs = () => performance.now()) {
+    this.#steadyMs = steadyMs;
+    this.#sinceMs = steadyMs();
   }
 
   /** What a check found; when it is their turn, others have had it. */
   async after<T>(check: Promise<T>): Promise<T> {
     const found = await check;
-    if (this.#nowMs() - this.#sinceMs >= TURN_MS) {
+    if (this.#steadyMs() - this.#sinceMs >= TURN_MS) {
       await nextTurn();
-      this.#sinceMs = this.#nowMs();
+      this.#sinceMs = this.#steadyMs();
     }
     return found;
   }

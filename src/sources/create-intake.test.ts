@@ -16,7 +16,7 @@ async function rejectedOf(messages: readonly IncomingMessage[]): Promise<readonl
     mapping: MAPPING,
     accept: {
       findTenant: (id: string): TenantRef => ({ num: 1, id }),
-      nowMs: () => 0,
+      pgNowMs: () => 0,
       maxEventBytes: 10_000,
       inTime: (work: Promise<unknown>) => work,
       types: { rules: { check: () => ({ mode: 'off', faults: [], rulesVersion: 0n }) } },

@@ -35,20 +35,20 @@ interface Held {
  * minute. Where that is too large as well, each partition is asked alone, until it is found whose it is: that one is held, and the others go on.
  */
 export class FetchCaution {
-  readonly #nowMs: () => number;
+  readonly #steadyMs: () => number;
   readonly #held = new Map<string, Held>();
   /** Partitions of which one has a batch that is too large. */
   readonly #suspects = new Set<string>();
   #turn = 0;
   #untilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(nowMs = () => performance.now()) {
-    this.#nowMs = nowMs;
+  constructor(steadyMs = () => performance.now()) {
+    this.#steadyMs = steadyMs;
   }
 
   /** What to ask a broker for, of what is wanted of it; no topics where all is held. */
   choose<Partition extends WantedPartition>(wanted: WantedTopic<Partition>[]): Choice<Partition> {
-    const nowMs = this.#nowMs();
+    const nowMs = this.#steadyMs();
     const isCareful = nowMs < this.#untilMs;
     if (!isCareful && this.#held.size === 0) return { topics: wanted, size: 'usual' };
     const free: WantedTopic<Partition>[] = [];
@@ -71,7 +71,7 @@ export class FetchCaution {
    * @returns what to tell of it; null where the same is asked for once more, in parts
    */
   refuse(error: InflationError, choice: Choice<WantedPartition>, nameOf: (id: string) => string): Error | null {
-    if (choice.size !== 'alone') this.#untilMs = this.#nowMs() + CAREFUL_MS;
+    if (choice.size !== 'alone') this.#untilMs = this.#steadyMs() + CAREFUL_MS;
     switch (choice.size) {
       case 'usual':
         return null;
@@ -100,7 +100,7 @@ export class FetchCaution {
     const { partition, fetchOffset } = part.partitions[0]!;
     const last = error.lastOffset ?? fetchOffset;
     const text = `The batch of messages in ${nameOf(part.topicId)}/${partition} up to offset ${last} cannot be taken into memory (${error.message}). To go on without it, set the offset of the group there to ${last + 1n}.`;
-    this.#held.set(keyOf(part), { offset: fetchOffset, text, retryMs: this.#nowMs() + HELD_MS });
+    this.#held.set(keyOf(part), { offset: fetchOffset, text, retryMs: this.#steadyMs() + HELD_MS });
     this.#suspects.clear();
     return new Error(text);
   }

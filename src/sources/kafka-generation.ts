@@ -53,7 +53,7 @@ export class KafkaGeneration {
       intake,
       onDone: (batch) => this.#done(batch),
       onTrouble,
-      nowMs: () => performance.now(),
+      steadyMs: () => performance.now(),
     });
     this.#pump.hold(options.isHeld);
   }

@@ -62,9 +62,9 @@ export class LoneLines<T extends IncomingMessage> {
   }
 
   #begin(group: string, part: readonly T[], standing: Standing): void {
-    const { lines, nowMs, onTrouble } = this.#options;
+    const { lines, steadyMs, onTrouble } = this.#options;
     lines.setAway(group, true);
-    const sinceMs = nowMs();
+    const sinceMs = steadyMs();
     // From here to the end in one go: a line is not to be away for what comes next in it.
     const end = (trouble: unknown) => {
       lines.setAway(group, false);
@@ -74,7 +74,7 @@ export class LoneLines<T extends IncomingMessage> {
     };
     const taken: Promise<void> = this.#options.intake(part).then(
       () => {
-        this.#pass(group, part, standing, nowMs() - sinceMs);
+        this.#pass(group, part, standing, steadyMs() - sinceMs);
         end(null);
       },
       (error: unknown) => end(this.#refuse(group, part, standing, error)),
@@ -92,12 +92,12 @@ export class LoneLines<T extends IncomingMessage> {
 
   /** @returns why nothing can be stored now, or null where it is the tenant's */
   #refuse(group: string, part: readonly T[], standing: Standing, error: unknown): unknown {
-    const { lines, nowMs } = this.#options;
+    const { lines, steadyMs } = this.#options;
     const isTenants = isOfTenant(error);
     standing.quick = 0;
     standing.failures = isTenants ? 0 : standing.failures + 1;
     const pauseMs = isTenants ? tenantWaitMs(error, part) : waitMs(error, standing.failures);
-    lines.narrow(group, part.length, nowMs() + pauseMs);
+    lines.narrow(group, part.length, steadyMs() + pauseMs);
     return isTenants ? null : error;
   }
 }

@@ -30,7 +30,7 @@ async function pumpAll(each: number, intake: Intake) {
       if (done.length === each * 3) abort.abort();
     },
     onTrouble: () => {},
-    nowMs: () => performance.now(),
+    steadyMs: () => performance.now(),
   });
   for (let n = 0; n < each; n++) for (const group of ['a', 'b', 'c']) lines.push(message(group, n));
   await pump.run(abort.signal);
@@ -86,7 +86,7 @@ function slowPump(intake: (group: 'a' | 'b' | 'both', batch: readonly string[]) 
     },
     onDone: (batch) => void done.push(...batch.map(({ position }) => position)),
     onTrouble: (error) => void (error !== null && troubles.push(error)),
-    nowMs: () => now,
+    steadyMs: () => now,
   });
   const push = (group: string, n: number) => {
     lines.push(message(group, n));
@@ -208,7 +208,7 @@ test('held, it begins nothing; a batch gives every group its share, however much
   const batches: (readonly IncomingMessage[])[] = [];
   const abort = new AbortController();
   const intake: Intake = async (batch) => void batches.push(batch);
-  const pump = new Pump({ lines, intake, onDone: () => abort.abort(), onTrouble: () => {}, nowMs: () => 0 });
+  const pump = new Pump({ lines, intake, onDone: () => abort.abort(), onTrouble: () => {}, steadyMs: () => 0 });
   pump.hold(true);
   const running = pump.run(abort.signal);
   for (let n = 0; n < 5_000; n++) lines.push(message('full', n));
@@ -229,13 +229,13 @@ test('while nothing can be stored, the pauses grow to five seconds, whatever com
   const abort = new AbortController();
   const triedMs: number[] = [];
   const startMs = performance.now();
-  const nowMs = () => Math.round(performance.now() - startMs);
+  const steadyMs = () => Math.round(performance.now() - startMs);
   const intake: Intake = async () => {
     // Without pauses it would go on for ever.
-    if (triedMs.push(nowMs()) > 50) abort.abort();
+    if (triedMs.push(steadyMs()) > 50) abort.abort();
     throw new Error('away');
   };
-  const pump = new Pump({ lines, intake, onDone: () => {}, onTrouble: () => {}, nowMs });
+  const pump = new Pump({ lines, intake, onDone: () => {}, onTrouble: () => {}, steadyMs });
   lines.push(message('a', 0));
   const running = pump.run(abort.signal);
   for (let ms = 0; ms < 17_000; ms += 100) {

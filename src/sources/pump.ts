@@ -11,7 +11,7 @@ export interface PumpOptions<T extends IncomingMessage> {
   readonly onDone: (batch: readonly T[]) => void;
   /** Messages cannot be stored now; null: they can again. */
   readonly onTrouble: (error: unknown) => void;
-  readonly nowMs: () => number;
+  readonly steadyMs: () => number;
 }
 
 /**
@@ -46,8 +46,8 @@ export class Pump<T extends IncomingMessage> {
     signal.addEventListener('abort', wake);
     let failures = 0;
     while (!signal.aborted) {
-      const { lines, nowMs } = this.#options;
-      const batch = this.#isHeld ? [] : this.#lone.begin(lines.next(nowMs()));
+      const { lines, steadyMs } = this.#options;
+      const batch = this.#isHeld ? [] : this.#lone.begin(lines.next(steadyMs()));
       if (batch.length === 0) {
         await this.#pause(this.#isHeld ? null : lines.nextMs(), signal);
         continue;
@@ -63,13 +63,13 @@ export class Pump<T extends IncomingMessage> {
 
   /** @returns why nothing can be stored now, or null */
   async #take(batch: readonly T[]): Promise<unknown> {
-    const { lines, intake, onDone, nowMs } = this.#options;
-    const sinceMs = nowMs();
+    const { lines, intake, onDone, steadyMs } = this.#options;
+    const sinceMs = steadyMs();
     try {
       await intake(batch);
       lines.done(batch);
       onDone(batch);
-      this.#lone.judge(batch, nowMs() - sinceMs);
+      this.#lone.judge(batch, steadyMs() - sinceMs);
       return null;
     } catch (error) {
       if (!isOfTenant(error)) return error;
@@ -84,14 +84,14 @@ export class Pump<T extends IncomingMessage> {
     if (signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    const timer = untilMs === null ? undefined : setTimeout(resolve, Math.max(1, untilMs - this.#options.nowMs()));
+    const timer = untilMs === null ? undefined : setTimeout(resolve, Math.max(1, untilMs - this.#options.steadyMs()));
     await promise;
     clearTimeout(timer);
   }
 
   /** As `#pause`, whatever comes. */
   async #sit(ms: number, signal: AbortSignal): Promise<void> {
-    const end = this.#options.nowMs() + ms;
-    while (!signal.aborted && this.#options.nowMs() < end) await this.#pause(end, signal);
+    const end = this.#options.steadyMs() + ms;
+    while (!signal.aborted && this.#options.steadyMs() < end) await this.#pause(end, signal);
   }
 }
