@@ -4,7 +4,7 @@ import { type AcceptDependencies, type RawEvent, seal } from './accept.ts';
 import type { Misfit } from './check-type.ts';
 import { judgeRefused, NONE_REFUSED } from './judge-refused.ts';
 import { lookAhead, lookUpOnce } from './look-ahead.ts';
-import type { ItemResult, LooseResult } from './plan-group.ts';
+import type { IndependentResult, ItemResult } from './plan-group.ts';
 import { CONFLICT, REUSED_ID, type Rejection, TOO_COSTLY, UNKNOWN_TENANT } from './rejection.ts';
 import { reusedIds } from './reused-ids.ts';
 import type { PendingEvent } from './seal-event.ts';
@@ -12,7 +12,7 @@ import { TurnTaker } from './turn-taker.ts';
 import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
 /** A message of a source, read as an event. */
-export interface LooseEvent {
+export interface IndependentEvent {
   readonly raw: RawEvent;
   readonly caller: Caller;
   /** What it is known by when it comes again: see `sourceKey`. */
@@ -25,7 +25,7 @@ export interface LooseEvent {
  * @throws Refusal 503 when they cannot be stored; some of them may be then.
  */
 export async function acceptEach(
-  events: readonly LooseEvent[],
+  events: readonly IndependentEvent[],
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[]> {
   return acceptPart(events, new CheckBudget(), dependencies);
@@ -33,7 +33,7 @@ export async function acceptEach(
 
 /** @param budget of the whole batch: no part is held up by what another cost, nor by its own first try */
 async function acceptPart(
-  events: readonly LooseEvent[],
+  events: readonly IndependentEvent[],
   budget: CheckBudget,
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[]> {
@@ -42,7 +42,7 @@ async function acceptPart(
 }
 
 async function tryToAccept(
-  events: readonly LooseEvent[],
+  events: readonly IndependentEvent[],
   budget: CheckBudget,
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[] | TypesChanged | 'too_many'> {
@@ -65,7 +65,7 @@ interface Pending {
 }
 
 async function sealEach(
-  events: readonly LooseEvent[],
+  events: readonly IndependentEvent[],
   budget: CheckBudget,
   given: AcceptDependencies,
 ): Promise<readonly (Pending | Rejection)[]> {
@@ -97,12 +97,12 @@ function ofSource(one: Pending | Rejection, source: { readonly key: string | nul
 async function commit(
   pending: readonly Pending[],
   { commits, types }: AcceptDependencies,
-): Promise<readonly LooseResult[] | TypesChanged | 'too_many'> {
+): Promise<readonly IndependentResult[] | TypesChanged | 'too_many'> {
   if (pending.length === 0) return [];
   const result = await commits.submit(pending.map(({ event }) => event));
   if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ event }) => event.tenant.num));
   if (result.kind === 'too_many_deliveries') return 'too_many';
-  if (result.kind !== 'loose') throw new Error(`Messages of a source were stored as a request: ${result.kind}.`);
+  if (result.kind !== 'independent') throw new Error(`Messages of a source were stored as a request: ${result.kind}.`);
   for (const [at, { misfit }] of pending.entries()) {
     const item = result.items[at]!;
     if (misfit !== null && typeof item === 'object' && item.status === 'accepted') types.onMisfit(misfit);
@@ -112,7 +112,7 @@ async function commit(
 
 /** One after the other, so that they stay in order. */
 async function acceptHalves(
-  events: readonly LooseEvent[],
+  events: readonly IndependentEvent[],
   budget: CheckBudget,
   dependencies: AcceptDependencies,
 ): Promise<readonly (ItemResult | Rejection)[]> {
@@ -121,7 +121,7 @@ async function acceptHalves(
   return [...first, ...(await acceptPart(events.slice(middle), budget, dependencies))];
 }
 
-function resultOf(result: LooseResult): ItemResult | Rejection {
+function resultOf(result: IndependentResult): ItemResult | Rejection {
   switch (result) {
     case 'conflict':
       return CONFLICT;

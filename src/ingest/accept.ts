@@ -193,7 +193,7 @@ function itemsOf(
       throw refusalFor(new Map([[placeOf(result.index), TOO_COSTLY]]), isBatch);
     case 'too_many_deliveries':
       throw fanOutTooLarge(result.weight);
-    case 'loose':
+    case 'independent':
       throw new Error('A request was stored as if it were messages of a source.');
   }
 }

@@ -97,13 +97,13 @@ test('the events of one request share what they may cost to be checked, and thos
     budgets.push(budget);
     return good(1n);
   };
-  const dependencies = acceptDependencies(async () => ({ kind: 'loose', items: ['conflict', 'conflict'] }), {
+  const dependencies = acceptDependencies(async () => ({ kind: 'independent', items: ['conflict', 'conflict'] }), {
     rules: { check },
   });
   const two = [...raw, ...raw];
   await acceptEvents(two, { isBatch: true, caller, idempotencyKey: undefined }, dependencies).catch(() => {});
-  const loose = two.map((each) => ({ raw: each, caller, sourceKey: null }));
-  await acceptEach(loose, dependencies);
+  const independent = two.map((each) => ({ raw: each, caller, sourceKey: null }));
+  await acceptEach(independent, dependencies);
   expect(budgets.map((budget) => budgets.indexOf(budget))).toEqual([0, 0, 2, 2]);
 });
 
@@ -121,7 +121,8 @@ test.each([
       return good(1n);
     };
     let tries = 0;
-    const stored: UnitResult = spend === 1 ? { kind: 'accepted', items: [] } : { kind: 'loose', items: ['conflict'] };
+    const stored: UnitResult =
+      spend === 1 ? { kind: 'accepted', items: [] } : { kind: 'independent', items: ['conflict'] };
     const submit = async (): Promise<UnitResult> => (++tries === 1 ? { kind: 'types_changed' } : stored);
     const dependencies = acceptDependencies(submit, { rules: { check } });
     if (spend === 1) {
@@ -144,7 +145,7 @@ test('what the halves of a batch cost that is cut up is its own', async () => {
     return good(1n);
   };
   const submit = async (unit: Unit): Promise<UnitResult> =>
-    unit.length > 1 ? { kind: 'too_many_deliveries', weight: 2 } : { kind: 'loose', items: ['conflict'] };
+    unit.length > 1 ? { kind: 'too_many_deliveries', weight: 2 } : { kind: 'independent', items: ['conflict'] };
   const dependencies = acceptDependencies(submit, { rules: { check } });
   const two = [...raw, ...raw].map((each) => ({ raw: each, caller, sourceKey: null }));
   await acceptEach(two, dependencies);

@@ -169,7 +169,7 @@ function claimedOf(part: Part): ReadonlyMap<string, ClaimedBy> {
 
 /** Whether it is because of the tenants' endpoints, as they are known here, that the unit, or a message in it, is not stored. */
 function isRefusedByRouting(result: UnitResult | Unplanned): boolean {
-  if (result.kind === 'loose') return result.items.includes('too_costly');
+  if (result.kind === 'independent') return result.items.includes('too_costly');
   return result.kind === 'too_many_deliveries' || result.kind === 'too_costly';
 }
 

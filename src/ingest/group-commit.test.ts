@@ -371,7 +371,10 @@ test('messages of a source beside one that takes too long to be matched are stor
   givesUp.mockClear();
   const message = (given: Partial<PendingEvent> = {}) => eventOf({ source: { key: null }, ...given });
   const { value } = await settled(commits.submit([message(), message({ content: givesUp }), message()]));
-  expect(value).toMatchObject({ kind: 'loose', items: [{ status: 'accepted' }, 'too_costly', { status: 'accepted' }] });
+  expect(value).toMatchObject({
+    kind: 'independent',
+    items: [{ status: 'accepted' }, 'too_costly', { status: 'accepted' }],
+  });
   expect(stored.map(({ events }) => events.length)).toEqual([1, 2]);
   expect([load, givesUp].map((each) => each.mock.calls.length)).toEqual([2, 1]);
 });

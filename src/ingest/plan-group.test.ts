@@ -199,11 +199,11 @@ test('of a request with an event that takes too long to be matched nothing is st
   expect(plan.stored).toHaveLength(1);
   expect(matched).toEqual(['t', 'long', 'ttt']);
   const messages = batch.map((event) => ({ ...event, source: { key: null } }));
-  const loose = planGroup([messages], knownOf({}, []), some);
-  expect(loose.results).toMatchObject([
-    { kind: 'loose', items: [{ status: 'accepted' }, 'too_costly', { status: 'accepted' }] },
+  const independent = planGroup([messages], knownOf({}, []), some);
+  expect(independent.results).toMatchObject([
+    { kind: 'independent', items: [{ status: 'accepted' }, 'too_costly', { status: 'accepted' }] },
   ]);
-  expect(loose.stored.map(({ event }) => event.publicId)).toEqual(['evt_1', 'evt_3']);
+  expect(independent.stored.map(({ event }) => event.publicId)).toEqual(['evt_1', 'evt_3']);
 });
 
 test('an event is kept from the endpoint that it is about, and from no other', () => {
@@ -334,7 +334,7 @@ test('messages of a source stand for themselves: a conflict or a tenant that is 
   const plan = planGroup([unit], known, matcher);
   expect(plan.results).toEqual([
     {
-      kind: 'loose',
+      kind: 'independent',
       items: [
         { id: 'evt_1', status: 'accepted', deliveries: 1 },
         'conflict',

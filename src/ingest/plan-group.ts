@@ -17,11 +17,11 @@ export interface ItemResult {
 }
 
 /** What becomes of a source's message that cannot be stored; its neighbours are. */
-export type LooseResult = ItemResult | 'conflict' | 'tenant_gone' | 'too_costly';
+export type IndependentResult = ItemResult | 'conflict' | 'tenant_gone' | 'too_costly';
 
 export type UnitResult =
   | { readonly kind: 'accepted'; readonly items: readonly ItemResult[] }
-  | { readonly kind: 'loose'; readonly items: readonly LooseResult[] }
+  | { readonly kind: 'independent'; readonly items: readonly IndependentResult[] }
   /** Indexes of events whose key belongs to an event with another body. */
   | { readonly kind: 'conflict'; readonly indexes: readonly number[] }
   /** Indexes of events whose tenant was deleted meanwhile. */
@@ -115,7 +115,7 @@ function planUnit(
   // Its claims are among the others' at once, and taken back where it is not stored.
   const claimed: string[] = [];
   const result = judgeUnit(unit, holders, claimed, stored, planning);
-  if (result.kind !== 'accepted' && result.kind !== 'loose') for (const key of claimed) holders.delete(key);
+  if (result.kind !== 'accepted' && result.kind !== 'independent') for (const key of claimed) holders.delete(key);
   return result;
 }
 
@@ -128,7 +128,7 @@ function judgeUnit(
 ): UnitResult | Unplanned {
   const fresh: Fresh[] = [];
   const late: Claim[] = [];
-  const items: LooseResult[] = [];
+  const items: IndependentResult[] = [];
   for (const event of unit) {
     const known = planning.gone.has(event.tenant.num) ? 'tenant_gone' : fateOf(event, holders);
     if (known !== null) {
@@ -155,7 +155,7 @@ function judgeUnit(
     }
   }
   const result = resultOf(unit, items);
-  if (result.kind !== 'accepted' && result.kind !== 'loose') return result;
+  if (result.kind !== 'accepted' && result.kind !== 'independent') return result;
   const planned = divide(fresh, planning);
   const weight = weightOf(planned);
   if (unit.length > 1 && weight > MAX_UNIT_DELIVERIES) return { kind: 'too_many_deliveries', weight };
@@ -186,16 +186,16 @@ function claimLate(event: PendingEvent, holders: Map<string, Holder>, claimed: s
 const NO_CLAIMS: readonly Claim[] = [];
 
 /** What the unit's owner is told: a request that has one bad event is bad. */
-function resultOf(unit: Unit, items: readonly LooseResult[]): UnitResult {
-  if (unit[0]?.source !== undefined) return { kind: 'loose', items };
+function resultOf(unit: Unit, items: readonly IndependentResult[]): UnitResult {
+  if (unit[0]?.source !== undefined) return { kind: 'independent', items };
   if (items.every(isItem)) return { kind: 'accepted', items };
-  const indexesOf = (fate: LooseResult) => [...items.keys()].filter((index) => items[index] === fate);
+  const indexesOf = (fate: IndependentResult) => [...items.keys()].filter((index) => items[index] === fate);
   const orphans = indexesOf('tenant_gone');
   if (orphans.length > 0) return { kind: 'tenant_gone', indexes: orphans };
   return { kind: 'conflict', indexes: indexesOf('conflict') };
 }
 
-function isItem(result: LooseResult): result is ItemResult {
+function isItem(result: IndependentResult): result is ItemResult {
   return typeof result === 'object';
 }
 

@@ -12,7 +12,7 @@ test('of messages of a source those with an id that Posthorn gave to an event ar
   const [made, foreign] = [newUuid(Date.now()), newUuid(Date.now())];
   const asked: unknown[] = [];
   const submit = async (unit: Unit): Promise<UnitResult> => ({
-    kind: 'loose',
+    kind: 'independent',
     items: unit.map(({ publicId }) => ({ id: publicId, status: 'accepted', deliveries: 0 })),
   });
   const dependencies = acceptDependencies(submit, {

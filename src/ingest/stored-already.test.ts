@@ -50,7 +50,7 @@ async function sendAgain(given: readonly Given[], options: Options = {}) {
       if (isStrict) committed.push(event.externalId);
     }
     const items = unit.map(({ publicId }) => ({ id: publicId, status: 'accepted' as const, deliveries: 3 }));
-    return { kind: as === 'source' ? 'loose' : 'accepted', items };
+    return { kind: as === 'source' ? 'independent' : 'accepted', items };
   };
   const check = ({ data }: { data: unknown }) => {
     const isOdd = isStrict && Number(data) % 2 === 1;
@@ -73,8 +73,8 @@ async function sendAgain(given: readonly Given[], options: Options = {}) {
       return { value, text: JSON.stringify(value) };
     });
     if (as === 'batch') return acceptEvents(raw, { isBatch: true, caller, idempotencyKey: undefined }, dependencies);
-    const loose = raw.map((each, i) => ({ raw: each, caller, sourceKey: events[i]!.sourceKey ?? null }));
-    return acceptEach(loose, dependencies);
+    const independent = raw.map((each, i) => ({ raw: each, caller, sourceKey: events[i]!.sourceKey ?? null }));
+    return acceptEach(independent, dependencies);
   };
   await send(before);
   isStrict = true;

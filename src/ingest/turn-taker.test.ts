@@ -31,7 +31,7 @@ async function turnsWith(checkMs: number, isAtOnce: boolean, accept: (dependenci
   };
   const submit = async (unit: Unit): Promise<UnitResult> => {
     units.push(unit);
-    return { kind: 'loose', items: unit.map(() => 'conflict') };
+    return { kind: 'independent', items: unit.map(() => 'conflict') };
   };
   await accept(acceptDependencies(submit, { rules: { check } }));
   clearImmediate(pending);

@@ -23,7 +23,7 @@ async function rejectedOf(messages: readonly IncomingMessage[]): Promise<readonl
       findMade: async () => new Set(),
       commits: {
         submit: async (events: readonly unknown[]) => ({
-          kind: 'loose',
+          kind: 'independent',
           items: events.map(() => ({ status: 'accepted', deliveries: 0 })),
         }),
       },

@@ -129,7 +129,7 @@ export class Announcer {
         return false;
       case 'types_changed':
       case 'too_many_deliveries':
-      case 'loose':
+      case 'independent':
         throw new Error(`A system event met ${result.kind}, as no single event of ours does.`);
     }
   }
