@@ -126,7 +126,7 @@ export function buildContext(options: ContextOptions): Context {
     doorbell,
     waker,
     commits,
-    accept: createAccept({ config, observe, clock, commits, holds, pools, findTenant: recallTenant, checkTurns }),
+    accept: createAccept({ config, observe, clock, commits, holds, pools, recallTenant, checkTurns }),
     // Else a call that registers a version could shut the events of its tenant out.
     schemaTurns: checkTurns.apart(),
     ingestLimits: createLimiter(config, accessPool, apiPool),

@@ -52,9 +52,9 @@ export interface Context {
   /** Of changes that wait for a lock of their tenant, with a connection in hand. */
   readonly changes: ScanTurns;
   readonly trials: FilterTrials;
-  /** A tenant that exists, by its public id. */
+  /** Reads a tenant by its public id; null: there is none. */
   readonly findTenant: (id: string) => Promise<TenantRef | null>;
-  /** The same from memory, at once where it is there: it may have been deleted since, which the commit of an event finds out. */
+  /** From memory where it is known, else it is read. May be stale: the commit of an event notices that the tenant was deleted. */
   readonly recallTenant: (id: string) => TenantRef | Promise<TenantRef | null>;
   /** Wakes the lanes of endpoints that have something new to do. Returns at once. */
   readonly ringEndpoints: (endpointNums: Iterable<number>) => void;

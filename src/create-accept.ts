@@ -12,7 +12,7 @@ import { type AskedKey, findLivingClaims } from './store/claims.ts';
 import type { Clock } from './store/clock.ts';
 import { findMadeIds } from './store/made-ids.ts';
 
-export interface AcceptOptions extends Pick<AcceptDependencies, 'commits' | 'findTenant'> {
+export interface AcceptOptions extends Pick<AcceptDependencies, 'commits' | 'recallTenant'> {
   readonly config: Config;
   readonly observe: Observer;
   readonly clock: Clock;
@@ -23,7 +23,7 @@ export interface AcceptOptions extends Pick<AcceptDependencies, 'commits' | 'fin
 
 /** What events are accepted with, wherever they come from. */
 export function createAccept(options: AcceptOptions): AcceptDependencies {
-  const { config, observe, clock, commits, holds, pools, findTenant, checkTurns } = options;
+  const { config, observe, clock, commits, holds, pools, recallTenant, checkTurns } = options;
   const { commitPool } = pools;
   const lookUpClaims = (mostWaiting: number) =>
     shareLookups(
@@ -32,13 +32,13 @@ export function createAccept(options: AcceptOptions): AcceptDependencies {
     );
   return {
     commits,
-    findTenant,
+    recallTenant,
     pgNowMs: () => clock.nowMs(),
-    findMade: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
+    findGeneratedIds: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
     findStored: lookUpClaims(100_000),
     // Of what is refused anyway: it is to keep nothing else waiting, and may go without an answer.
     findConflicts: lookUpClaims(10_000),
-    inTime: (work) => within(config.INGEST_DEADLINE_MS, work),
+    withinDeadline: (work) => within(config.INGEST_DEADLINE_MS, work),
     maxEventBytes: config.MAX_EVENT_BYTES,
     types: {
       rules: createTypeRules(config, pools, checkTurns),

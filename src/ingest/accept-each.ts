@@ -84,7 +84,7 @@ async function sealEach(
   }
   const reused = await reusedIds(
     sealed.flatMap((one) => ('status' in one ? [] : [one.event])),
-    dependencies.findMade,
+    dependencies.findGeneratedIds,
   );
   return sealed.map((one) => (!('status' in one) && reused.has(one.event) ? REUSED_ID : one));
 }

@@ -19,8 +19,8 @@ function desk(result?: UnitResult) {
       }
     );
   };
-  const findTenant = async (id: string) => (id === 'tenant_2' ? { num: 2, id } : null);
-  return { units, dependencies: acceptDependencies(submit, { findTenant }) };
+  const recallTenant = async (id: string) => (id === 'tenant_2' ? { num: 2, id } : null);
+  return { units, dependencies: acceptDependencies(submit, { recallTenant }) };
 }
 
 async function accept(

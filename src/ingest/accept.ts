@@ -29,17 +29,17 @@ import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
 export interface AcceptDependencies {
   readonly commits: GroupCommit;
-  /** At once, where it is known. */
-  readonly findTenant: (id: string) => TenantRef | null | Promise<TenantRef | null>;
+  /** From memory where it is known, else it is read. May be stale: the commit notices that the tenant was deleted. */
+  readonly recallTenant: (id: string) => TenantRef | null | Promise<TenantRef | null>;
   /** Postgres's clock: it decides the day that an event is kept under. */
   readonly pgNowMs: () => number;
-  /** Which of these are ids that Posthorn gave to events, by index. */
-  readonly findMade: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>;
+  /** Which of these ids Posthorn itself has given to events. @returns their indexes */
+  readonly findGeneratedIds: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>;
   readonly findStored: FindStored;
-  /** Likewise, for what is refused in any case. */
+  /** Does the same for events that are refused in any case, so that the others do not wait for these. */
   readonly findConflicts: FindStored;
-  /** As long as a producer waits. @throws Refusal 503 */
-  readonly inTime: <T>(work: Promise<T>) => Promise<T>;
+  /** Waits for this no longer than a producer waits for its answer. @throws Refusal 503 */
+  readonly withinDeadline: <T>(work: Promise<T>) => Promise<T>;
   readonly maxEventBytes: number;
   readonly types: CheckTypes;
 }
@@ -48,13 +48,13 @@ export interface AcceptDependencies {
 export interface RawEvent {
   readonly value: unknown;
   readonly text: string;
-  /** Of the text, where somebody counted. */
+  /** Bytes of `text`, where somebody has counted them. */
   readonly bytes?: number | undefined;
-  /** The text, cut up, where it could be. */
+  /** The parts of `text`, where it could be cut up without being parsed again. */
   readonly slice?: EventSlice;
-  /** What was made of it already, where its text is not an event's. */
+  /** What it was read as already, where `text` is not that of an event: a CloudEvent, or a message that was mapped. */
   readonly read?: ReadResult;
-  /** Why nothing needs to be read of it. */
+  /** Why it is refused without being read. */
   readonly rejection?: Rejection;
 }
 
@@ -70,8 +70,8 @@ export interface Sealed {
 }
 
 /**
- * The one way in. Stores the events of one request, all or nothing; when it resolves they are durable (G1). What is stored already is a
- * duplicate, whatever its type says by now.
+ * Stores the events of one request, all or none of them: what producers post comes in here. When it resolves they are durable
+ * (G1). An event that is stored already is a duplicate, even if the schema of its type would refuse it by now.
  * @throws Refusal 404, 409, 413 or 422 for a single event, 422 naming each bad index for a batch and 413 for
  * one whose deliveries take too much, 503 when they cannot be stored.
  */
@@ -90,64 +90,67 @@ async function tryToAccept(
   dependencies: AcceptDependencies,
 ): Promise<readonly ItemResult[] | TypesChanged> {
   const { pending, rejections, misfits } = await sealAll(raw, options, dependencies);
-  if (rejections.size === 0) return store(pending, misfits, (at) => at, options, dependencies);
+  if (rejections.size === 0) return store(pending, misfits, (pendingIndex) => pendingIndex, options, dependencies);
   const judged = await judgeRefused(rejections, dependencies);
   if (judged instanceof TypesChanged) return judged;
   const { stored, refused } = judged;
-  const places = [...raw.keys()].filter((place) => !rejections.has(place));
-  if (refused.size > 0) throw await refusalOf(refused, pending, (at) => places[at]!, options, dependencies);
-  const items = await store(pending, misfits, (at) => places[at]!, options, dependencies);
+  const requestIndexes = [...raw.keys()].filter((index) => !rejections.has(index));
+  const requestIndexOf: RequestIndexOf = (pendingIndex) => requestIndexes[pendingIndex]!;
+  if (refused.size > 0) throw await refusalOf(refused, pending, requestIndexOf, options, dependencies);
+  const items = await store(pending, misfits, requestIndexOf, options, dependencies);
   if (items instanceof TypesChanged) return items;
   let at = 0;
-  return raw.map((_, place) => stored.get(place) ?? items[at++]!);
+  return raw.map((_, index) => stored.get(index) ?? items[at++]!);
 }
 
-/** @param placeOf the place in the request of the event that is here the nth */
+/** From the index of an event among the pending ones to its index in the request, which the producer is told. */
+type RequestIndexOf = (pendingIndex: number) => number;
+
 async function store(
   pending: readonly PendingEvent[],
   misfits: Misfits,
-  placeOf: (at: number) => number,
+  requestIndexOf: RequestIndexOf,
   options: AcceptOptions,
   dependencies: AcceptDependencies,
 ): Promise<readonly ItemResult[] | TypesChanged> {
   if (pending.length === 0) return [];
-  const { commits, types, findMade } = dependencies;
-  const reused = await reusedIds(pending, findMade);
+  const { commits, types, findGeneratedIds } = dependencies;
+  const reused = await reusedIds(pending, findGeneratedIds);
   if (reused.size > 0) {
-    const places = pending.flatMap((event, at) => (reused.has(event) ? [placeOf(at)] : []));
-    const refused = new Map(places.map((place) => [place, REUSED_ID]));
-    throw await refusalOf(refused, pending, placeOf, options, dependencies);
+    const indexes = pending.flatMap((event, at) => (reused.has(event) ? [requestIndexOf(at)] : []));
+    const refused = new Map(indexes.map((index) => [index, REUSED_ID]));
+    throw await refusalOf(refused, pending, requestIndexOf, options, dependencies);
   }
   const result = await commits.submit(pending);
   if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ tenant }) => tenant.num));
-  const items = itemsOf(result, placeOf, options.isBatch);
+  const items = itemsOf(result, requestIndexOf, options.isBatch);
   for (const [at, misfit] of misfits) if (items[at]!.status === 'accepted') types.onMisfit(misfit);
   return items;
 }
 
-/** Of a batch it names every event that cannot be taken, with those that would only have been found out when it was stored. */
+/** For a batch it names every event that cannot be taken, also those that only storing it would have found. */
 async function refusalOf(
   refused: ReadonlyMap<number, Rejection>,
   pending: readonly PendingEvent[],
-  placeOf: (at: number) => number,
+  requestIndexOf: RequestIndexOf,
   { isBatch }: AcceptOptions,
   dependencies: AcceptDependencies,
 ): Promise<Refusal> {
   if (!isBatch) return refusalFor(refused, isBatch);
-  // Where that cannot be told now, what is known is told: the batch would be no better for another try.
-  const conflicts = await dependencies.inTime(conflictsIn(pending, dependencies)).catch(() => NONE);
-  const all = [...refused, ...[...conflicts].map(([at, rejection]) => [placeOf(at), rejection] as const)];
+  // If the conflicts cannot be looked up now, the known faults are told: another try of the batch would fail by them anyway.
+  const conflicts = await dependencies.withinDeadline(conflictsIn(pending, dependencies)).catch(() => NONE);
+  const all = [...refused, ...[...conflicts].map(([at, rejection]) => [requestIndexOf(at), rejection] as const)];
   return refusalFor(new Map(all.sort(([one], [other]) => one - other)), isBatch);
 }
 
 const NONE: ReadonlyMap<number, Rejection> = new Map();
 
-/** By the place among the events that are to be stored. */
+/** By the index among the pending events. */
 type Misfits = ReadonlyMap<number, Misfit>;
 
 interface SealedAll {
   readonly pending: readonly PendingEvent[];
-  /** By the place in the request. */
+  /** By the index in the request. */
   readonly rejections: ReadonlyMap<number, Rejection>;
   readonly misfits: Misfits;
 }
@@ -166,7 +169,7 @@ async function sealAll(raw: readonly RawEvent[], options: TryOptions, given: Acc
       looksAhead = false;
       lookAhead(raw.slice(index + 1), dependencies);
     }
-    // Nearly always all is known: a turn of the queue for each event would cost as much as its checks.
+    // Awaits only a promise. Nearly always everything is known, and to await each event would cost as much as its checks.
     const sealed = check instanceof Promise ? await turns.after(check) : check;
     if ('status' in sealed) rejections.set(index, sealed);
     else {
@@ -179,18 +182,18 @@ async function sealAll(raw: readonly RawEvent[], options: TryOptions, given: Acc
 
 function itemsOf(
   result: Exclude<UnitResult, { kind: 'types_changed' }>,
-  placeOf: (at: number) => number,
+  requestIndexOf: RequestIndexOf,
   isBatch: boolean,
 ): readonly ItemResult[] {
   switch (result.kind) {
     case 'accepted':
       return result.items;
     case 'conflict':
-      throw refusalFor(new Map(result.indexes.map((at) => [placeOf(at), CONFLICT])), isBatch);
+      throw refusalFor(new Map(result.indexes.map((at) => [requestIndexOf(at), CONFLICT])), isBatch);
     case 'tenant_gone':
-      throw refusalFor(new Map(result.indexes.map((at) => [placeOf(at), UNKNOWN_TENANT])), isBatch);
+      throw refusalFor(new Map(result.indexes.map((at) => [requestIndexOf(at), UNKNOWN_TENANT])), isBatch);
     case 'too_costly':
-      throw refusalFor(new Map([[placeOf(result.index), TOO_COSTLY]]), isBatch);
+      throw refusalFor(new Map([[requestIndexOf(result.index), TOO_COSTLY]]), isBatch);
     case 'too_many_deliveries':
       throw fanOutTooLarge(result.weight);
     case 'independent':
@@ -214,7 +217,7 @@ type SealOptions = Omit<TryOptions, 'isBatch'>;
 
 type Maybe = Sealed | Rejection;
 
-/** An event in its final bytes, or why it is none; a promise where something has to be looked up first. */
+/** Brings an event into its final bytes, or says why it is none. @returns a promise only where something has to be looked up first */
 export function seal(
   { value, text, slice, read: known, rejection }: RawEvent,
   options: SealOptions,
@@ -224,7 +227,7 @@ export function seal(
   const read = known ?? readEvent(value, text, slice);
   if (!read.ok) return invalid('The event is not valid.', read.faults);
   const { event } = read;
-  const tenant = tenantOf(event, options.caller, dependencies.findTenant);
+  const tenant = tenantOf(event, options.caller, dependencies.recallTenant);
   if (tenant instanceof Promise) return tenant.then((found) => sealFor(event, found, options, dependencies));
   return sealFor(event, tenant, options, dependencies);
 }
@@ -250,7 +253,7 @@ function judge(event: PendingEvent, { faults, rulesVersion, misfit }: TypeCheck)
     return { event, misfit };
   }
   const refused = invalid('The event is not what the schema of its type says.', faults);
-  // Not the event itself: nothing of its body is kept until it has been looked for.
+  // Only what the look for its keys needs: the body of a refused event is not kept in memory until then.
   const { tenant, keys, bodyHash } = event;
   return { ...refused, rules: [tenant.num, rulesVersion], claimant: { tenant, keys, bodyHash } };
 }
@@ -258,7 +261,7 @@ function judge(event: PendingEvent, { faults, rulesVersion, misfit }: TypeCheck)
 function tenantOf(
   event: ReadEvent,
   caller: Caller,
-  findTenant: AcceptDependencies['findTenant'],
+  recallTenant: AcceptDependencies['recallTenant'],
 ): TenantRef | Rejection | Promise<TenantRef | Rejection> {
   const named = event.input.tenant_id;
   if (caller.kind === 'tenant')
@@ -269,6 +272,6 @@ function tenantOf(
       { path, message: 'required: neither the key nor the source has a tenant of its own' },
     ]);
   }
-  const found = findTenant(named);
+  const found = recallTenant(named);
   return found instanceof Promise ? found.then((tenant) => tenant ?? UNKNOWN_TENANT) : (found ?? UNKNOWN_TENANT);
 }

@@ -10,11 +10,11 @@ import type { PendingEvent } from './seal-event.ts';
  */
 export async function conflictsIn(
   pending: readonly PendingEvent[],
-  { findConflicts, findMade }: Pick<AcceptDependencies, 'findConflicts' | 'findMade'>,
+  { findConflicts, findGeneratedIds }: Pick<AcceptDependencies, 'findConflicts' | 'findGeneratedIds'>,
 ): Promise<ReadonlyMap<number, Rejection>> {
   const asked = pending.flatMap(({ keys, tenant }) => keys.map((key) => ({ key, tenantNum: tenant.num })));
   if (asked.length === 0) return new Map();
-  const [claimed, reused] = await Promise.all([findConflicts(asked), reusedIds(pending, findMade)]);
+  const [claimed, reused] = await Promise.all([findConflicts(asked), reusedIds(pending, findGeneratedIds)]);
   const holders = holdersOf(claimed);
   const conflicts = new Map<number, Rejection>();
   for (const [at, event] of pending.entries()) {

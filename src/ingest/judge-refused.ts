@@ -16,7 +16,7 @@ export const NONE_REFUSED: Judged = { stored: new Map(), refused: new Map() };
 /** Asks Postgres, in the time that a producer has, whether what was refused is stored already, and by rules that hold. */
 export function judgeRefused(
   rejections: ReadonlyMap<number, Rejection>,
-  { types, findStored, inTime }: Pick<AcceptDependencies, 'types' | 'findStored' | 'inTime'>,
+  { types, findStored, withinDeadline }: Pick<AcceptDependencies, 'types' | 'findStored' | 'withinDeadline'>,
 ): Promise<Judged | TypesChanged> {
   const judge = async () => {
     const stored = await storedAlready(rejections, findStored);
@@ -24,5 +24,5 @@ export function judgeRefused(
     const refusedBy = rulesOf(refused.values());
     return (await areCurrent(refusedBy, types)) ? { stored, refused } : new TypesChanged(refusedBy.keys());
   };
-  return inTime(judge());
+  return withinDeadline(judge());
 }

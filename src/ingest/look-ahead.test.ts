@@ -13,14 +13,14 @@ function rig(known: ReadonlyMap<string, TenantRef> = new Map()) {
   const asked: string[] = [];
   const begun: number[] = [];
   const lookups = new Map<string, PromiseWithResolvers<TenantRef | null>>();
-  const findTenant = (id: string) => {
+  const recallTenant = (id: string) => {
     asked.push(id);
     const lookup = Promise.withResolvers<TenantRef | null>();
     lookups.set(id, lookup);
     return known.get(id) ?? lookup.promise;
   };
   const begin = (num: number) => void begun.push(num);
-  return { asked, begun, lookups, dependencies: { ...acceptDependencies(submit, { findTenant }) }, begin };
+  return { asked, begun, lookups, dependencies: { ...acceptDependencies(submit, { recallTenant }) }, begin };
 }
 
 test('all tenants that events name are looked up at once, each once, and then what is said of their event types', async () => {
@@ -46,12 +46,12 @@ test('all tenants that events name are looked up at once, each once, and then wh
 
 test('a tenant that is not there is looked up once for all events of a request that name it, and again for the next request', async () => {
   const { asked, lookups, dependencies } = rig();
-  const { findTenant } = lookUpOnce(dependencies);
-  const found = [findTenant('nobody'), findTenant('nobody')];
+  const { recallTenant } = lookUpOnce(dependencies);
+  const found = [recallTenant('nobody'), recallTenant('nobody')];
   lookups.get('nobody')!.resolve(null);
   expect(await Promise.all(found)).toEqual([null, null]);
-  expect(await findTenant('nobody')).toBeNull();
+  expect(await recallTenant('nobody')).toBeNull();
   expect(asked).toEqual(['nobody']);
-  void lookUpOnce(dependencies).findTenant('nobody');
+  void lookUpOnce(dependencies).recallTenant('nobody');
   expect(asked).toEqual(['nobody', 'nobody']);
 });

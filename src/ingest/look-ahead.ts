@@ -7,27 +7,27 @@ import type { AcceptDependencies, RawEvent } from './accept.ts';
  */
 export function lookAhead(
   events: Iterable<RawEvent>,
-  { findTenant, types }: Pick<AcceptDependencies, 'findTenant' | 'types'>,
+  { recallTenant, types }: Pick<AcceptDependencies, 'recallTenant' | 'types'>,
 ): void {
   const begin = (num: number | undefined) => num !== undefined && types.rules.begin(num);
   for (const id of tenantsOf(events)) {
-    const found = findTenant(id);
+    const found = recallTenant(id);
     if (found instanceof Promise) found.then((tenant) => begin(tenant?.num)).catch(() => {});
     else begin(found?.num);
   }
 }
 
 /** For the events of one request: a tenant that is not known, or not there, is looked up once, however many of them name it. */
-export function lookUpOnce<T extends Pick<AcceptDependencies, 'findTenant'>>(dependencies: T): T {
+export function lookUpOnce<T extends Pick<AcceptDependencies, 'recallTenant'>>(dependencies: T): T {
   const looked = new Map<string, Promise<TenantRef | null>>();
-  const findTenant = (id: string) => {
+  const recallTenant = (id: string) => {
     const before = looked.get(id);
     if (before !== undefined) return before;
-    const found = dependencies.findTenant(id);
+    const found = dependencies.recallTenant(id);
     if (found instanceof Promise) looked.set(id, found);
     return found;
   };
-  return { ...dependencies, findTenant };
+  return { ...dependencies, recallTenant };
 }
 
 function tenantsOf(events: Iterable<RawEvent>): Set<string> {

@@ -16,7 +16,7 @@ test('of messages of a source those with an id that Posthorn gave to an event ar
     items: unit.map(({ publicId }) => ({ id: publicId, status: 'accepted', deliveries: 0 })),
   });
   const dependencies = acceptDependencies(submit, {
-    findMade: async (ids) => {
+    findGeneratedIds: async (ids) => {
       asked.push(ids.map(({ tenantNum, uuid }) => [tenantNum, uuid]));
       return new Set([1]);
     },

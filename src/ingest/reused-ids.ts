@@ -8,14 +8,14 @@ import type { PendingEvent } from './seal-event.ts';
  */
 export async function reusedIds(
   events: readonly PendingEvent[],
-  findMade: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>,
+  findGeneratedIds: (ids: readonly MadeId[]) => Promise<ReadonlySet<number>>,
 ): Promise<ReadonlySet<PendingEvent>> {
   const suspects = events.flatMap((event) => {
     const uuid = event.externalId === null ? null : parseEventId(event.externalId);
     return uuid === null ? [] : [{ event, tenantNum: event.tenant.num, uuid }];
   });
   if (suspects.length === 0) return NONE;
-  const made = await findMade(suspects);
+  const made = await findGeneratedIds(suspects);
   return new Set(suspects.flatMap(({ event }, at) => (made.has(at) ? [event] : [])));
 }
 

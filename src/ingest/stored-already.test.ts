@@ -62,11 +62,16 @@ async function sendAgain(given: readonly Given[], options: Options = {}) {
     asked.push(keys);
     return isSlow ? new Promise<never>(() => {}) : claims;
   };
-  const findMade = async (ids: readonly MadeId[]) =>
+  const findGeneratedIds = async (ids: readonly MadeId[]) =>
     new Set([...ids.keys()].filter((at) => made.includes(eventIdOf(ids[at]!.uuid))));
   const late = new Refusal(503, 'unavailable', 'Too late.', { faults: [{ path: '', message: 'too late' }] });
-  const inTime = <T>(work: Promise<T>) => (isSlow ? Promise.reject(late) : work);
-  const dependencies = acceptDependencies(submit, { rules: { check, isCurrent }, findStored, findMade, inTime });
+  const withinDeadline = <T>(work: Promise<T>) => (isSlow ? Promise.reject(late) : work);
+  const dependencies = acceptDependencies(submit, {
+    rules: { check, isCurrent },
+    findStored,
+    findGeneratedIds,
+    withinDeadline,
+  });
   const send = (events: readonly Given[]) => {
     const raw = events.map(({ sourceKey: _, ...fields }) => {
       const value = { type: 'a', ...fields };

@@ -15,12 +15,12 @@ async function rejectedOf(messages: readonly IncomingMessage[]): Promise<readonl
     source: { id: 'src_1', name: 'shop', tenantId: 'acme' },
     mapping: MAPPING,
     accept: {
-      findTenant: (id: string): TenantRef => ({ num: 1, id }),
+      recallTenant: (id: string): TenantRef => ({ num: 1, id }),
       pgNowMs: () => 0,
       maxEventBytes: 10_000,
-      inTime: (work: Promise<unknown>) => work,
+      withinDeadline: (work: Promise<unknown>) => work,
       types: { rules: { check: () => ({ mode: 'off', faults: [], rulesVersion: 0n }) } },
-      findMade: async () => new Set(),
+      findGeneratedIds: async () => new Set(),
       commits: {
         submit: async (events: readonly unknown[]) => ({
           kind: 'independent',

@@ -94,7 +94,7 @@ async function fatesOf(items: readonly Item[], options: IntakeOptions): Promise<
     if (read.ok) good.push({ index, raw: read.raw });
     else fates[index] = read.problem;
   }
-  const owners = await ownersOf(good, caller, accept.findTenant);
+  const owners = await ownersOf(good, caller, accept.recallTenant);
   const refusal = await charge(good, owners, options);
   if (refusal !== null) {
     for (const { index } of good) fates[index] = refusal;
@@ -139,7 +139,7 @@ function tenantNamedBy({ value }: RawEvent): unknown {
 async function callerOf({ source, accept }: IntakeOptions): Promise<Caller> {
   const actor = `source:${source.id}`;
   if (source.tenantId === undefined) return { kind: 'operator', actor };
-  const tenant = await accept.findTenant(source.tenantId);
+  const tenant = await accept.recallTenant(source.tenantId);
   if (tenant === null) throw new Error(`The tenant ${source.tenantId} of the source ${source.name} does not exist.`);
   return { kind: 'tenant', actor, tenant, scopes: new Set(['events:write']) };
 }
@@ -147,11 +147,11 @@ async function callerOf({ source, accept }: IntakeOptions): Promise<Caller> {
 async function ownersOf(
   good: readonly { readonly raw: RawEvent }[],
   caller: Caller,
-  findTenant: AcceptDependencies['findTenant'],
+  recallTenant: AcceptDependencies['recallTenant'],
 ): Promise<readonly (TenantRef | null)[]> {
   if (caller.kind === 'tenant') return good.map(() => caller.tenant);
   // All at once, each once: one after the other they would take as many statements.
-  const find = lookUpOnce({ findTenant }).findTenant;
+  const find = lookUpOnce({ recallTenant }).recallTenant;
   return Promise.all(
     good.map(({ raw }) => {
       const id = tenantNamedBy(raw);

@@ -206,7 +206,7 @@ test('while Postgres does not say whether it is stored, a refused event is 503 i
 test('what calls with schemas have cost refuses the next such call, and no event of the tenant', async () => {
   const tenant = await newTenant();
   await api('PUT', place(tenant, 'pay', '1.0'), { schema: payment, validation: 'enforce' });
-  const { num } = (await service.context.accept.findTenant(tenant))!;
+  const { num } = (await service.context.accept.recallTenant(tenant))!;
   service.context.schemaTurns.rate.paid(num, 2_000_000_000);
   const next = await api('PUT', place(tenant, 'pay', '1.1'), { schema: { ...payment, minProperties: 1 } });
   expect(next).toMatchObject({ status: 429, body: { code: 'rate_limited' } });

@@ -44,7 +44,7 @@ export const sendTestEvent = defineRoute({
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     if (!endpoint.enabled) throw new Refusal(409, 'endpoint_disabled', 'The endpoint is disabled: enable it first.');
-    const { event, misfit } = await accept.inTime(sealTest(testEvent(bodyText), tenant, caller.actor, accept));
+    const { event, misfit } = await accept.withinDeadline(sealTest(testEvent(bodyText), tenant, caller.actor, accept));
     const { refusal, headers } = await ingestLimits.charge([{ tenant, events: 1, bytes: event.body.length }]);
     setHeaders(headers);
     if (refusal !== null) throw refusal;
