@@ -50,7 +50,7 @@ export interface RawEvent {
   readonly text: string;
   /** Bytes of `text`, where somebody has counted them. */
   readonly bytes?: number | undefined;
-  /** The parts of `text`, where it could be cut up without being parsed again. */
+  /** The members of it that are kept as they were written, where the text of the request could be cut up. */
   readonly slice?: EventSlice;
   /** What it was read as already, where `text` is not that of an event: a CloudEvent, or a message that was mapped. */
   readonly read?: ReadResult;

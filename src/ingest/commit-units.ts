@@ -8,16 +8,16 @@ import type { RoutingCache } from './routing-cache.ts';
 import { claimsOf } from './seal-event.ts';
 
 export interface CommitOptions {
-  /** Stores a group, and sees to what follows from that. */
+  /** Stores a group, hands its deliveries over and wakes those who wait for them. */
   readonly append: (group: AppendGroup) => Promise<AppendResult>;
   readonly findClaims: (keys: readonly string[], expireBefore: string) => Promise<ReadonlyMap<string, ClaimedBy>>;
-  /** Serialization failures and deadlocks: the same group may be tried again at once. */
+  /** Whether the error is a serialization failure or a deadlock, after which the same group may be tried again at once. */
   readonly isRetryable: (error: unknown) => boolean;
   readonly routing: RoutingCache;
   readonly onFailure: (error: unknown, events: number) => void;
-  /** Events older than this UUID have lost their claims. */
+  /** Events older than this UUID have lost the claims to their keys. */
   readonly keysExpireBefore: () => string;
-  /** A clock that never steps back; the process's without it. */
+  /** A clock that never steps back; absent: the process's. */
   readonly steadyMs?: () => number;
 }
 
@@ -32,23 +32,29 @@ export interface Commitment {
 }
 
 /**
- * Takes units back that cannot be committed before routing was read: it is not at hand, it has changed, or it would refuse them and may be stale; or before their events were matched, which takes long. Nothing of the group waits for them.
+ * Takes units back that cannot be committed now; the others of the group do not wait for them. Why:
+ * - `missing`: the routing of a tenant is not at hand;
+ * - `changed`: it has changed since it was read;
+ * - `maybe_stale`: by it they would be refused, and it may be older than the change that lets them pass;
+ * - `costly`: events of the tenant `costlyTenant` take long to be matched;
+ * - `later`: this turn of the event loop was used up by matching events, mostly those of other tenants.
  */
 export type PutOff = (
   units: readonly PendingUnit[],
-  reason: 'missing' | 'changed' | 'doubted' | 'costly' | 'later',
+  reason: 'missing' | 'changed' | 'maybe_stale' | 'costly' | 'later',
 ) => void;
 
 type Part = readonly PendingUnit[];
 
-/** Deliveries of several units in one statement: a longer one would let all of them wait. */
+/** Most deliveries of several units in one statement: a longer statement would let all of them wait. */
 const MAX_GROUP_DELIVERIES = 5_000;
-/** A unit that brings more than this has a statement of its own, after the others'. */
+/** A unit that brings more deliveries than this gets a statement of its own, after those of the others. */
 const HEAVY_UNIT = 1_000;
 const MAX_TRIES = 6;
+
 /**
- * Stores the units in one statement, or in several when they fan out too far. Each unit is settled as soon as its own statement ends, so that one that fails takes no
- * other with it; those whose routing has to be read first are put off, and the others do not wait for that. Never rejects.
+ * Stores the units in one statement, or in several when they fan out too far. Each unit is settled as soon as its own statement ends:
+ * a statement that fails takes no other's units with it. Units whose routing has to be read first are put off. Never rejects.
  */
 export async function commitUnits(units: Part, options: CommitOptions, commitment: Commitment): Promise<void> {
   const part = units.filter(isAwaited);
@@ -66,64 +72,111 @@ export const processSteadyMs = () => performance.now();
 const isAwaited = ({ isExpired }: PendingUnit) => !isExpired;
 const unitOf = ({ unit }: PendingUnit) => unit;
 
+/** A part that is being stored, and what was learnt by it so far. */
+interface Attempt {
+  readonly part: Part;
+  readonly units: readonly Unit[];
+  readonly tenants: ReadonlySet<number>;
+  /** Who has keys of these units already, as far as it was looked for. */
+  claims: ReadonlyMap<string, ClaimedBy>;
+  /** Whether all keys of the part were looked for. At first it is hoped that nobody has them: the commit finds out. */
+  areClaimsRead: boolean;
+  tries: number;
+}
+
+/** What is to be done next with a part. */
+type Step =
+  | { readonly kind: 'append'; readonly plan: GroupPlan }
+  /** These are to be committed one after the other; what of the part is in none of them was put off. */
+  | { readonly kind: 'parts'; readonly parts: readonly Part[] }
+  | { readonly kind: 'find_claims' }
+  /** Matching goes on in the next turn of the event loop. */
+  | { readonly kind: 'next_turn' };
+
+const FIND_CLAIMS: Step = { kind: 'find_claims' };
+const NEXT_TURN: Step = { kind: 'next_turn' };
+const partsOf = (parts: readonly Part[]): Step => ({ kind: 'parts', parts });
+
 /** Settles what it stored. @returns the parts that are to be committed apart. */
-async function tryToStore(
-  part: Part,
-  options: CommitOptions,
-  { putOff, isRoutingLocked }: Commitment,
-): Promise<readonly Part[]> {
-  const { routing, steadyMs = processSteadyMs } = options;
+async function tryToStore(part: Part, options: CommitOptions, commitment: Commitment): Promise<readonly Part[]> {
+  const claims = claimsFromWaiting(part);
   const units = part.map(unitOf);
-  const tenants = tenantsOf(part);
-  let claimed: ReadonlyMap<string, ClaimedBy> | null = null;
-  const known = claimedOf(part);
-  for (let tries = 1; ; tries++) {
-    const { gone, matcher, missing } = routing.atHand(tenants, new TurnMeter(steadyMs));
-    if (missing.size > 0) return withoutTenants(part, missing, 'missing', putOff);
-    const plan = planGroup(units, { claimed: claimed ?? known, gone }, matcher);
-    if (!isWhole(plan)) {
-      if (!isRoutingLocked) return withoutCostly(part, plan, putOff);
+  const attempt: Attempt = { part, units, tenants: tenantsOf(part), claims, areClaimsRead: false, tries: 1 };
+  for (; ; attempt.tries++) {
+    const step = planPart(attempt, options, commitment);
+    if (step.kind === 'parts') return step.parts;
+    if (step.kind === 'append') {
+      const left = await appendPlan(attempt, step.plan, options, commitment);
+      if (left !== null) return left;
+      continue;
+    }
+    if (step.kind === 'find_claims') await findClaims(attempt, options, options.keysExpireBefore());
+    else {
       await nextTurn();
-      if (!part.every(isAwaited)) return [part];
-      tries--;
-      continue;
+      // It was not a try that failed.
+      attempt.tries--;
     }
-    const doubted = part.filter(({ isFresh }, i) => !isFresh && isRefusedByRouting(plan.results[i]!));
-    if (doubted.length > 0) {
-      // The commit checks the routing only of what it stores: without this, a stale routing would refuse batches for ever.
-      routing.forget(tenantsOf(doubted));
-      putOff(doubted, 'doubted');
-      return [part.filter((one) => !doubted.includes(one))];
-    }
-    const parts = part.length > 1 ? divide(part, plan) : null;
-    if (parts !== null) return parts;
-    if (claimed === null && plan.results.some(isRefusedByRouting)) {
-      const heavy = heavyApart(part, plan);
-      if (heavy !== null) return heavy;
-      // Of what is stored already nothing is written, nor is it matched, whatever endpoints there are by now.
-      claimed = await options.findClaims(keysOf(units), options.keysExpireBefore());
-      if (!part.every(isAwaited)) return [part];
-      continue;
-    }
-    if (plan.stored.length === 0 && plan.lateClaims.length === 0) return settleAll(part, plan);
-    const group = { ...groupOf(plan), keysExpireBefore: options.keysExpireBefore() };
-    const result = await options.append(group).catch((error: unknown) => {
-      if (tries < MAX_TRIES && options.isRetryable(error)) return { kind: 'again' as const };
-      throw error;
-    });
-    if (result.kind === 'stored') return settleAll(part, plan);
-    if (result.kind === 'routing_changed') {
-      routing.forget(result.tenants, group.routing);
-      return withoutTenants(part, new Set(result.tenants), 'changed', putOff);
-    }
-    if (tries >= MAX_TRIES) throw new Error(`A group commit met ${result.kind} ${tries} times in a row.`);
-    if (result.kind === 'key_taken') {
-      claimed = await options.findClaims(keysOf(units), group.keysExpireBefore);
-    }
+    // Some may have expired meanwhile: those are not stored.
+    if (!part.every(isAwaited)) return [part];
   }
 }
 
-/** Puts off the units that touch these tenants, so that one tenant's routing costs no other its events. @returns the others */
+/** Plans a part without I/O, and puts off what cannot be planned now. */
+function planPart(
+  { part, units, tenants, claims, areClaimsRead }: Attempt,
+  options: CommitOptions,
+  how: Commitment,
+): Step {
+  const { routing, steadyMs = processSteadyMs } = options;
+  const { gone, matcher, missing } = routing.atHand(tenants, new TurnMeter(steadyMs));
+  if (missing.size > 0) return partsOf(withoutTenants(part, missing, 'missing', how.putOff));
+  const plan = planGroup(units, { claimed: claims, gone }, matcher);
+  if (!isWhole(plan)) return how.isRoutingLocked ? NEXT_TURN : partsOf(withoutCostly(part, plan, how.putOff));
+  const refusedByMaybeStale = part.filter(({ isFresh }, i) => !isFresh && isRefusedByRouting(plan.results[i]!));
+  if (refusedByMaybeStale.length > 0) {
+    // Only a commit checks the versions of routing, and refused units are never committed. So routing is read once more before a refusal is believed.
+    routing.forget(tenantsOf(refusedByMaybeStale));
+    how.putOff(refusedByMaybeStale, 'maybe_stale');
+    return partsOf([part.filter((one) => !refusedByMaybeStale.includes(one))]);
+  }
+  const divided = part.length > 1 ? divide(part, plan) : null;
+  if (divided !== null) return partsOf(divided);
+  if (areClaimsRead || !plan.results.some(isRefusedByRouting)) return { kind: 'append', plan };
+  const apart = heavyApart(part, plan);
+  // What is stored already is a duplicate, whatever it would match today. So that is looked for before the unit is refused.
+  return apart === null ? FIND_CLAIMS : partsOf(apart);
+}
+
+/** Stores what was planned, and settles it. @returns the parts that are left to be committed; null: this part is to be planned and tried again */
+async function appendPlan(
+  attempt: Attempt,
+  plan: GroupPlan,
+  options: CommitOptions,
+  { putOff }: Commitment,
+): Promise<readonly Part[] | null> {
+  const { part, tries } = attempt;
+  if (plan.stored.length === 0 && plan.lateClaims.length === 0) return settleAll(part, plan);
+  const group = { ...groupOf(plan), keysExpireBefore: options.keysExpireBefore() };
+  const result = await options.append(group).catch((error: unknown) => {
+    if (tries < MAX_TRIES && options.isRetryable(error)) return { kind: 'again' as const };
+    throw error;
+  });
+  if (result.kind === 'stored') return settleAll(part, plan);
+  if (result.kind === 'routing_changed') {
+    options.routing.forget(result.tenants, group.routing);
+    return withoutTenants(part, new Set(result.tenants), 'changed', putOff);
+  }
+  if (tries >= MAX_TRIES) throw new Error(`A group commit met ${result.kind} ${tries} times in a row.`);
+  if (result.kind === 'key_taken') await findClaims(attempt, options, group.keysExpireBefore);
+  return null;
+}
+
+async function findClaims(attempt: Attempt, options: CommitOptions, expireBefore: string): Promise<void> {
+  attempt.claims = await options.findClaims(keysOf(attempt.units), expireBefore);
+  attempt.areClaimsRead = true;
+}
+
+/** Puts off the units that have events of these tenants, so that one tenant's routing holds up no other's events. @returns the others */
 function withoutTenants(
   part: Part,
   tenants: ReadonlySet<number>,
@@ -131,13 +184,13 @@ function withoutTenants(
   putOff: PutOff,
 ): readonly Part[] {
   const touching = part.filter((one) => one.touches(tenants));
-  // Tenants that none of the units has would leave the same part again, for ever.
+  // Else the same part would be tried again, for ever.
   if (touching.length === 0) throw new Error('A group commit met a change of routing that is not its own.');
   putOff(touching, reason);
   return touching.length === part.length ? [] : [part.filter((one) => !touching.includes(one))];
 }
 
-/** Whether all could be planned: nothing took long to be matched. */
+/** Whether every unit was planned: none was left out because matching took long. */
 function isWhole({ results }: GroupPlan): boolean {
   return results.every(({ kind }) => kind !== 'costly' && kind !== 'later');
 }
@@ -155,25 +208,25 @@ function withoutCostly(part: Part, { results }: GroupPlan, putOff: PutOff): read
     } else (result.kind === 'later' ? later : others).push(one);
   }
   putOff(costly, 'costly');
-  // Others have the event loop before these are planned.
+  // They join the next group, which is taken in a later turn of the event loop.
   putOff(later, 'later');
   return [others];
 }
 
-/** What was looked for already, for units that waited until they were matched. */
-function claimedOf(part: Part): ReadonlyMap<string, ClaimedBy> {
-  const known = part.flatMap(({ claimed }) => (claimed === null || claimed.size === 0 ? [] : [claimed]));
-  // Units whose keys were looked for together share what was found.
-  return known.length === 0 ? NO_CLAIMS : new Map([...new Set(known)].flatMap((claims) => [...claims]));
+/** The claims that were looked for already, for units that waited in the match queue. */
+function claimsFromWaiting(part: Part): ReadonlyMap<string, ClaimedBy> {
+  const found = part.flatMap(({ claimed }) => (claimed === null || claimed.size === 0 ? [] : [claimed]));
+  // Units whose keys were looked for together share one map.
+  return found.length === 0 ? NO_CLAIMS : new Map([...new Set(found)].flatMap((claims) => [...claims]));
 }
 
-/** Whether it is because of the tenants' endpoints, as they are known here, that the unit, or a message in it, is not stored. */
+/** Whether the unit, or a message in it, is refused because of the tenants' endpoints as they are known here. */
 function isRefusedByRouting(result: UnitResult | Unplanned): boolean {
   if (result.kind === 'independent') return result.items.includes('too_costly');
   return result.kind === 'too_many_deliveries' || result.kind === 'too_costly';
 }
 
-/** Units that would take too much, or have events that do, after the others, which do not wait until it is known whether they are stored already; null where there are no others. */
+/** Splits off the units that routing refuses, so that the others do not wait until it is known whether those are stored already; null where there are no others. */
 function heavyApart(part: Part, { results }: GroupPlan): readonly Part[] | null {
   if (results.every(isRefusedByRouting)) return null;
   const isHeavy = (_: PendingUnit, i: number) => isRefusedByRouting(results[i]!);
@@ -186,7 +239,7 @@ function keysOf(units: readonly Unit[]): readonly string[] {
   return units.flatMap((unit) => unit.flatMap((event) => claimsOf(event).map(({ key }) => key)));
 }
 
-/** What is too much for one statement, or would let light units wait for heavy ones, is to be stored in parts; null when nothing is. */
+/** Splits a part that is too much for one statement, or whose light units would wait for heavy ones; null: neither is so. */
 function divide(part: Part, plan: GroupPlan): readonly Part[] | null {
   if (plan.deliveries <= HEAVY_UNIT) return null;
   const rows = new Map(plan.stored.map(({ event, direct }) => [event, direct.length]));

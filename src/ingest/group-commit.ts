@@ -202,7 +202,7 @@ export class GroupCommit {
     const later: PendingUnit[] = [];
     for (const unit of units) {
       unit.group = null;
-      if (reason === 'doubted') unit.isFresh = true;
+      if (reason === 'maybe_stale') unit.isFresh = true;
       if (reason === 'changed' && ++unit.changes >= MAX_CHANGES) restless.push(unit);
       else if (unit.isExpired) this.#forget(unit);
       else if (reason === 'costly') this.#awaitMatching(unit, unit.costlyTenant!);

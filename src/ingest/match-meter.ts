@@ -1,26 +1,27 @@
-/** Milliseconds that a tenant's events may take to be matched in one turn of the event loop, and those of all together. */
+/** Longest that one tenant's events are matched in one turn of the event loop, in ms. */
 const TENANT_TURN_MS = 25;
+/** The same for the events of all tenants together. */
 const TURN_MS = 50;
-/** Once that is over: a tenant whose events took so much of it is one whose events take long. */
-const PART_MS = 2;
-/** An event that takes less is like any other: to parse and store it takes as long. */
+/** Once a turn is over, each tenant whose events took as much of it as this counts as costly. */
+const COSTLY_PART_MS = 2;
+/** A match that takes less is not counted: to parse and store the event takes as long. */
 const USUAL_MS = 0.05;
 
 /**
- * What events are matched by, as far as time goes. It is told by the clock, as they are matched: the steps are many kinds of look-ups, and what is told wrongly for a pause of the
- * process only puts events off.
+ * Limits how long matching holds the event loop. It measures time, not steps, because steps are look-ups of many kinds. A pause of the
+ * process counts as matching, too, but only defers events.
  */
 export interface MatchMeter {
   readonly steadyMs: () => number;
-  /** Whether others are to have the event loop. */
+  /** Whether the events of all tenants together have used up this turn of the event loop. */
   readonly isOver: boolean;
-  /** Whether the tenant's own events took so long that no more of them are to be matched now. */
+  /** Whether the tenant has used up its own share of the turn, so that no more of its events are to be matched now. */
   isCostly(tenantNum: number): boolean;
-  /** @returns whether that is so much that it is to be kept what was found */
+  /** Counts a match of the tenant's. @returns whether it took long enough that its result is to be kept on the event */
   took(tenantNum: number, ms: number): boolean;
 }
 
-/** For what is matched without regard to that. */
+/** Sets no limit. */
 export const UNMETERED: MatchMeter = {
   steadyMs: () => 0,
   isOver: false,
@@ -28,7 +29,10 @@ export const UNMETERED: MatchMeter = {
   took: () => false,
 };
 
-/** For a group, whose events are matched in one turn of the event loop: ends it for a tenant whose events took long in it, and for all where their events take long together. */
+/**
+ * For a group of events, which is matched in one turn of the event loop: stops a tenant whose events took long in this turn, and all
+ * tenants once their events took long together.
+ */
 export class TurnMeter implements MatchMeter {
   readonly steadyMs: () => number;
   readonly #spentBy = new Map<number, number>();
@@ -45,7 +49,7 @@ export class TurnMeter implements MatchMeter {
 
   isCostly(tenantNum: number): boolean {
     const spentMs = this.#spentMs === 0 ? 0 : (this.#spentBy.get(tenantNum) ?? 0);
-    return spentMs >= (this.isOver ? PART_MS : TENANT_TURN_MS);
+    return spentMs >= (this.isOver ? COSTLY_PART_MS : TENANT_TURN_MS);
   }
 
   took(tenantNum: number, ms: number): boolean {
@@ -56,12 +60,12 @@ export class TurnMeter implements MatchMeter {
   }
 }
 
-/** For events that are known to take long: as many as fit into so many milliseconds, and one. */
+/** For events that are known to take long: lets a piece go on for so many milliseconds. At least one event is matched in it. */
 export class PieceMeter implements MatchMeter {
   readonly steadyMs: () => number;
   readonly #endMs: number;
   #isBegun = false;
-  /** Events that were matched. */
+  /** Events that were matched in this piece. */
   events = 0;
 
   /** @param steadyMs a clock that never steps back */
@@ -74,7 +78,7 @@ export class PieceMeter implements MatchMeter {
     return this.#isBegun && this.steadyMs() >= this.#endMs;
   }
 
-  /** Something was done in it. */
+  /** Notes that something was done in this piece: only then can it be over. */
   begin(): void {
     this.#isBegun = true;
   }
