@@ -5,7 +5,7 @@ import { Authenticator, type AuthenticatorOptions } from './api/authenticator.ts
 import { Cursors } from './api/cursor.ts';
 import { FilterTrials } from './api/filter-trials.ts';
 import { defaultLimits } from './api/limits-json.ts';
-import { ScanTurns } from './api/scan-turns.ts';
+import { TenantTurnstile } from './api/tenant-turnstile.ts';
 import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
@@ -138,8 +138,8 @@ export function buildContext(options: ContextOptions): Context {
     }),
     health,
     cursors: new Cursors(options.masterKeys[0]!),
-    scans: new ScanTurns(scanBounds(config.DATABASE_API_CONNECTIONS)),
-    changes: new ScanTurns(changeBounds(config.DATABASE_API_CONNECTIONS)),
+    scanTurns: new TenantTurnstile(scanBounds(config.DATABASE_API_CONNECTIONS)),
+    lockTurns: new TenantTurnstile(lockBounds(config.DATABASE_API_CONNECTIONS)),
     trials: new FilterTrials(),
     findTenant: (id) => findTenant(prisma, id),
     recallTenant,
@@ -167,12 +167,12 @@ function scanBounds(connections: number) {
 const WAITING_SCANS = 32;
 
 /** Few at once, so that what waits for locks leaves lists their connections; those of one tenant go one after the other, as its lock has them go. */
-function changeBounds(connections: number) {
-  return { most: Math.max(1, Math.floor(connections / 4)), mostOfTenant: 1, mostWaiting: WAITING_CHANGES };
+function lockBounds(connections: number) {
+  return { most: Math.max(1, Math.floor(connections / 4)), mostOfTenant: 1, mostWaiting: WAITING_FOR_LOCKS };
 }
 
 /** Each is a request that a script has sent beside its others, and takes hardly anything. */
-const WAITING_CHANGES = 1_000;
+const WAITING_FOR_LOCKS = 1_000;
 
 const LIMITED_TENANTS = 10_000;
 

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Authenticator } from './api/authenticator.ts';
 import type { Cursors } from './api/cursor.ts';
 import type { FilterTrials } from './api/filter-trials.ts';
-import type { ScanTurns } from './api/scan-turns.ts';
+import type { TenantTurnstile } from './api/tenant-turnstile.ts';
 import type { Config } from './config/config.ts';
 import type { EgressPolicy } from './delivery/egress-policy.ts';
 import type { TenantRef } from './domain/caller.ts';
@@ -38,19 +38,19 @@ export interface Context {
   readonly waker: LaneWaker;
   readonly prisma: PrismaClient;
   readonly commits: GroupCommit;
-  /** What events need on their way in, by whichever door. */
+  /** What accepting events needs, whether they come over HTTP or from a source. */
   readonly accept: AcceptDependencies;
-  /** In which calls have schemas of tenants compiled and compared: on an account that is not that of events. */
+  /** For calls that compile or compare schemas of a tenant. Their time is not counted against that of the tenant's events. */
   readonly schemaTurns: CompileTurns;
   readonly ingestLimits: TenantLimiter;
   readonly bodies: BodyCache;
   readonly authenticator: Authenticator;
   readonly health: ProcessHealth;
   readonly cursors: Cursors;
-  /** Of lists that are searched. */
-  readonly scans: ScanTurns;
-  /** Of changes that wait for a lock of their tenant, with a connection in hand. */
-  readonly changes: ScanTurns;
+  /** For calls that search a list: the tenants take turns. */
+  readonly scanTurns: TenantTurnstile;
+  /** For calls that wait for a lock of their tenant, each with a connection in hand. */
+  readonly lockTurns: TenantTurnstile;
   readonly trials: FilterTrials;
   /** Reads a tenant by its public id; null: there is none. */
   readonly findTenant: (id: string) => Promise<TenantRef | null>;
@@ -60,9 +60,9 @@ export interface Context {
   readonly ringEndpoints: (endpointNums: Iterable<number>) => void;
   /** Never rejects: what was done before it is done. */
   readonly promote: Promote;
-  /** Says that there is a replay to make. Returns at once. */
+  /** Tells the workers that there is a replay to make. Returns at once. */
   readonly ringReplays: () => void;
-  /** To be called once, when somebody begins to wait for answers: until then a connection to Postgres may take its time. */
+  /** To be called once, when the process begins to answer calls. Until then it may wait long for a connection to Postgres. */
   readonly beginServing: () => void;
   readonly close: () => Promise<void>;
 }

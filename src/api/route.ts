@@ -30,8 +30,8 @@ export interface Reply {
 }
 
 /**
- * One call of the API. The list of routes (`routes/index.ts`) drives the mounting and the OpenAPI document alike, so that neither can
- * say what the other does not.
+ * One call of the API. Mounting and the OpenAPI document are both made from the list of routes (`src/api/routes.ts`), so that neither can
+ * have a call that the other has not.
  */
 export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';

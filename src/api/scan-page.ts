@@ -1,7 +1,7 @@
 import type { ScanStep } from '../store/bounded-scan.ts';
 import type { Cursors } from './cursor.ts';
 import type { PageQuery } from './paging.ts';
-import type { ScanTurns } from './scan-turns.ts';
+import type { TenantTurnstile } from './tenant-turnstile.ts';
 
 const DEFAULT_LIMIT = 50;
 
@@ -12,7 +12,7 @@ const DEFAULT_LIMIT = 50;
  * @param belongsTo route, tenant and filters: what the cursor is bound to
  */
 export async function readScannedPage<Row, Position>(
-  { cursors, scans }: { readonly cursors: Cursors; readonly scans: ScanTurns },
+  { cursors, scanTurns }: { readonly cursors: Cursors; readonly scanTurns: TenantTurnstile },
   tenantNum: number,
   query: PageQuery,
   belongsTo: readonly unknown[],
@@ -20,7 +20,7 @@ export async function readScannedPage<Row, Position>(
   scan: (after: Position | null, limit: number) => Promise<ScanStep<Row, Position>>,
 ): Promise<{ rows: readonly Row[]; next: string | null }> {
   const after = query.cursor === undefined ? null : position.parse(cursors.decode(query.cursor, belongsTo));
-  const { rows, resume } = await scans.take(tenantNum, () => scan(after, query.limit ?? DEFAULT_LIMIT));
+  const { rows, resume } = await scanTurns.take(tenantNum, () => scan(after, query.limit ?? DEFAULT_LIMIT));
   return { rows, next: resume === null ? null : cursors.encode(position.format(resume), belongsTo) };
 }
 

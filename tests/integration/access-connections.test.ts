@@ -67,18 +67,18 @@ test('G4: keys that somebody makes up are looked for together, however many come
 });
 
 test('G4: statistics are counted, and deliveries changed that wait for a lock of the tenant, when it is its turn, and the documents say that there may be none', async () => {
-  const { scans, changes } = service.context;
+  const { scanTurns, lockTurns } = service.context;
   const { paths } = (await call(service.baseUrl, 'GET', '/openapi.json')).body;
   const endpoint = await call(service.baseUrl, 'POST', '/v1/tenants/acme/endpoints', { url: 'https://example.com/' });
   const missing = deliveryIdOf(newUuid(Date.now()), 1);
-  const takes = { scans: vi.spyOn(scans, 'take'), changes: vi.spyOn(changes, 'take') };
+  const takes = { scanTurns: vi.spyOn(scanTurns, 'take'), lockTurns: vi.spyOn(lockTurns, 'take') };
   try {
     for (const [method, path, operation, kind, turns, status, body] of [
-      ['GET', `endpoints/${endpoint.body.id}/stats`, 'endpoints/{endpoint_id}/stats', 'scans', 2, 200],
-      ['GET', 'dead-letters/stats', 'dead-letters/stats', 'scans', 1, 200],
-      ['POST', 'dead-letters/purge', 'dead-letters/purge', 'changes', 1, 200, { all: true }],
-      ['POST', `deliveries/${missing}/retry`, 'deliveries/{delivery_id}/retry', 'changes', 1, 404, {}],
-      ['DELETE', 'events/no-such/payload', 'events/{event_id}/payload', 'changes', 1, 404],
+      ['GET', `endpoints/${endpoint.body.id}/stats`, 'endpoints/{endpoint_id}/stats', 'scanTurns', 2, 200],
+      ['GET', 'dead-letters/stats', 'dead-letters/stats', 'scanTurns', 1, 200],
+      ['POST', 'dead-letters/purge', 'dead-letters/purge', 'lockTurns', 1, 200, { all: true }],
+      ['POST', `deliveries/${missing}/retry`, 'deliveries/{delivery_id}/retry', 'lockTurns', 1, 404, {}],
+      ['DELETE', 'events/no-such/payload', 'events/{event_id}/payload', 'lockTurns', 1, 404],
     ] as const) {
       for (const take of Object.values(takes)) take.mockClear();
       const answer = await call(service.baseUrl, method, `/v1/tenants/acme/${path}`, body);

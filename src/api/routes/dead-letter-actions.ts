@@ -84,7 +84,7 @@ export const purgeDeadLetters = defineRoute({
         .meta({ id: 'PurgeResult' }),
     },
   },
-  handle: async ({ tenant, body, caller }, { apiPool, cursors, ringEndpoints, changes, promote }) => {
+  handle: async ({ tenant, body, caller }, { apiPool, cursors, ringEndpoints, lockTurns, promote }) => {
     const { cursor, ...wanted } = body;
     const { all, endpoint_id, event_id, type, reason, since, until } = wanted;
     const belongsTo = ['purge', tenant.num, all, endpoint_id, event_id, type, reason, since, until];
@@ -92,7 +92,7 @@ export const purgeDeadLetters = defineRoute({
     const selected = await selectionOf(tenant, wanted, apiPool);
     if (selected === null) return { status: 200, body: { purged: 0, complete: true, next: null } };
     const asked = { ...wanted, delivery_ids: wanted.delivery_ids?.map(({ deliveryId }) => deliveryId) };
-    const inTurn: InTurn = (work, isBegun) => changes.take(tenant.num, work, { isBegun });
+    const inTurn: InTurn = (work, isBegun) => lockTurns.take(tenant.num, work, { isBegun });
     const how = { actor: caller.actor, asked, budgetMs: PURGE_MS, inTurn, after, promote };
     const { purged, resume, resumed } = await purge(apiPool, tenant, selected, how);
     ringEndpoints(resumed);

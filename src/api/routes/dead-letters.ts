@@ -48,7 +48,7 @@ export const listDeadLetters = defineRoute({
   query: z.strictObject({ ...pagingQuery, ...timeQuery, ...letterFields }).refine(isInOrder, outOfOrder),
   isScan: true,
   responses: { 200: { description: 'A page of dead letters', schema: pageOf(deadLetterSchema) } },
-  handle: async ({ tenant, query }, { apiPool, config, cursors, scans }) => {
+  handle: async ({ tenant, query }, { apiPool, config, cursors, scanTurns }) => {
     const { endpoint_id, event_id, type, reason, since, until } = query;
     const endpoint = endpoint_id === undefined ? undefined : await findEndpointRef(apiPool, tenant.num, endpoint_id);
     const eventUuid = event_id === undefined ? undefined : await findEventUuid(apiPool, tenant.num, event_id);
@@ -64,7 +64,7 @@ export const listDeadLetters = defineRoute({
     const scan = (after: DeliveryKey | null, limit: number) => list(apiPool, tenant.num, filter, after, limit);
     const belongsTo = ['dead-letters', tenant.num, endpoint_id, event_id, type, reason, since, until];
     const { rows, next } = await readScannedPage(
-      { cursors, scans },
+      { cursors, scanTurns },
       tenant.num,
       query,
       belongsTo,
@@ -84,8 +84,8 @@ export const getDeadLetterStats = defineRoute({
   query: noQuery,
   isScan: true,
   responses: { 200: { description: 'The counts', schema: deadLetterStatsSchema } },
-  handle: async ({ tenant }, { apiPool, scans }) => {
-    const counts = await scans.take(tenant.num, () => countDeadLetters(apiPool, tenant.num, null));
+  handle: async ({ tenant }, { apiPool, scanTurns }) => {
+    const counts = await scanTurns.take(tenant.num, () => countDeadLetters(apiPool, tenant.num, null));
     return { status: 200, body: deadLetterStatsJson(counts) };
   },
 });

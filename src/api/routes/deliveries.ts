@@ -31,10 +31,10 @@ export const deliveryPosition = {
 export const deliveryNotFound = () =>
   new Refusal(404, 'delivery_not_found', 'The delivery does not exist, or its retention has ended.');
 
-type PageContext = Pick<Context, 'apiPool' | 'cursors' | 'scans'>;
+type PageContext = Pick<Context, 'apiPool' | 'cursors' | 'scanTurns'>;
 
 async function replyWithPage(
-  { apiPool, cursors, scans }: PageContext,
+  { apiPool, cursors, scanTurns }: PageContext,
   tenant: TenantRef,
   query: PageQuery,
   filter: DeliveryFilter,
@@ -42,7 +42,7 @@ async function replyWithPage(
 ) {
   const scan = (after: DeliveryKey | null, limit: number) => list(apiPool, tenant.num, filter, after, limit);
   const { rows, next } = await readScannedPage<Delivery, DeliveryKey>(
-    { cursors, scans },
+    { cursors, scanTurns },
     tenant.num,
     query,
     belongsTo,

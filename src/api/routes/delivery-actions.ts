@@ -23,10 +23,10 @@ export const retryDelivery = defineRoute({
   body: noBody,
   isScan: true,
   responses: accepted,
-  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints, changes }) => {
+  handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints, lockTurns }) => {
     const lane = laneOf(key.endpointNum, config.LANES);
     // It waits for whoever brings deliveries of the tenant back, a replay maybe, with a connection in its hand.
-    const result = await changes.take(tenant.num, () =>
+    const result = await lockTurns.take(tenant.num, () =>
       redrive.retryDelivery(apiPool, tenant, key, lane, caller.actor),
     );
     if (typeof result === 'object') {

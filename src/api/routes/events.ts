@@ -49,12 +49,12 @@ export const listEvents = defineRoute({
     .refine(isInOrder, outOfOrder),
   isScan: true,
   responses: { 200: { description: 'A page of events', schema: pageOf(eventSchema) } },
-  handle: async ({ tenant, query }, { apiPool, cursors, scans }) => {
+  handle: async ({ tenant, query }, { apiPool, cursors, scanTurns }) => {
     const { type, subject, since, until } = query;
     const filter = { type, subject, sinceMs: since, untilMs: until };
     const scan = (after: string | null, limit: number) => list(apiPool, tenant.num, filter, after, limit);
     const belongsTo = ['events', tenant.num, type, subject, since, until];
-    const { rows, next } = await readScannedPage({ cursors, scans }, tenant.num, query, belongsTo, uuidText, scan);
+    const { rows, next } = await readScannedPage({ cursors, scanTurns }, tenant.num, query, belongsTo, uuidText, scan);
     return { status: 200, rawBody: eventPageJson(rows, next) };
   },
 });
@@ -89,7 +89,7 @@ export const expungePayload = defineRoute({
   responses: { 204: { description: 'Expunged', schema: null } },
   handle: async ({ tenant, params: { event_id }, caller }, context) => {
     // It waits for whoever brings deliveries of the tenant back, with a connection in its hand.
-    await context.changes.take(tenant.num, () => expungeEvery(event_id, tenant, caller, context));
+    await context.lockTurns.take(tenant.num, () => expungeEvery(event_id, tenant, caller, context));
     return { status: 204 };
   },
 });

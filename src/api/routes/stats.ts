@@ -66,14 +66,14 @@ export const getStats = defineRoute({
   query: z.strictObject({}),
   isScan: true,
   responses: { 200: { description: 'The statistics', schema: statsSchema } },
-  handle: async ({ tenant, params }, { apiPool, clock, scans }) => {
+  handle: async ({ tenant, params }, { apiPool, clock, scanTurns }) => {
     const endpoint = await findEndpointRef(apiPool, tenant.num, params.endpoint_id);
     if (endpoint === null || endpoint.deleted)
       throw new Refusal(404, 'endpoint_not_found', 'The endpoint does not exist.');
     const nowMs = clock.nowMs();
     const since = uuidFloor(nowMs - WINDOW_HOURS * HOUR_MS);
-    const stats = await scans.take(tenant.num, () => readEndpointStats(apiPool, tenant.num, endpoint.num, since));
-    const deadLetters = await scans.take(tenant.num, () => countDeadLetters(apiPool, tenant.num, endpoint.num));
+    const stats = await scanTurns.take(tenant.num, () => readEndpointStats(apiPool, tenant.num, endpoint.num, since));
+    const deadLetters = await scanTurns.take(tenant.num, () => countDeadLetters(apiPool, tenant.num, endpoint.num));
     return { status: 200, body: toJson(stats, deadLetters, nowMs) };
   },
 });

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { ScanTurns } from './scan-turns.ts';
+import { TenantTurnstile } from './tenant-turnstile.ts';
 
 /** Scans by name that end when told, and the names of those that began, in order. */
 function rig(bounds = { most: 3, mostOfTenant: 2, mostWaiting: 2 }) {
-  const turns = new ScanTurns(bounds);
+  const turns = new TenantTurnstile(bounds);
   const began: string[] = [];
   const ends = new Map<string, PromiseWithResolvers<string>>();
   const ask = (tenantNum: number, name: string, options?: { readonly isBegun: boolean }) => {
