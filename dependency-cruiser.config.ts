@@ -10,7 +10,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   signing: [],
   accounts: [],
   routing: ['domain'],
-  'event-types': ['domain', 'routing'],
+  'event-types': ['domain', 'accounts', 'routing'],
   cloudevents: ['domain'],
   brokers: ['domain', 'config'],
   delivery: ['domain', 'signing', 'brokers'],

@@ -1,8 +1,8 @@
+import { TurnQueue } from '../accounts/turn-queue.ts';
 import { CheckRate } from './check-rate.ts';
 import { compileCost } from './compile-cost.ts';
 import { compileSchema, type Validator } from './compile-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { TurnQueue } from './turn-queue.ts';
 
 /** What was made, and what that cost. */
 export interface Done<T> {

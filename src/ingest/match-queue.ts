@@ -1,4 +1,4 @@
-import { TurnQueue } from '../event-types/turn-queue.ts';
+import { TurnQueue } from '../accounts/turn-queue.ts';
 import type { ClaimedBy } from '../store/claims.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import { MAX_DIRECT } from './fan-out.ts';

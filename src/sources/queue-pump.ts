@@ -6,7 +6,7 @@ import { Refusal } from '../domain/errors.ts';
 import type { Intake } from './intake.ts';
 import { type RabbitmqMessage, type RabbitmqPlace, toIncoming } from './rabbitmq-message.ts';
 
-export interface PumpOptions {
+export interface QueuePumpOptions {
   readonly queue: string;
   readonly prefetch: number;
   readonly isOrdered: boolean;
@@ -34,7 +34,7 @@ const LONGEST_PAUSE_MS = 5_000;
 export class QueuePump {
   /** Resolves, with the reason, when the channel or its consumer has ended without being asked to. */
   readonly broken: Promise<Error>;
-  readonly #options: PumpOptions;
+  readonly #options: QueuePumpOptions;
   readonly #channel: Channel;
   readonly #place: RabbitmqPlace;
   readonly #held: RabbitmqMessage[] = [];
@@ -46,13 +46,13 @@ export class QueuePump {
   #consumerTag = '';
   #worked: Promise<void> = Promise.resolve();
 
-  static async open(link: RabbitmqLink, options: PumpOptions): Promise<QueuePump> {
+  static async open(link: RabbitmqLink, options: QueuePumpOptions): Promise<QueuePump> {
     const pump = new QueuePump(await link.channel(options.keepBytes), options);
     await pump.#consume();
     return pump;
   }
 
-  private constructor(channel: Channel, options: PumpOptions) {
+  private constructor(channel: Channel, options: QueuePumpOptions) {
     this.#channel = channel;
     this.#options = options;
     this.#place = { queue: options.queue, channel: randomUUID(), isOrdered: options.isOrdered };

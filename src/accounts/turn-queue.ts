@@ -1,15 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Makes what somebody waits for. @returns what lets them have it */
+/** Does a piece of work. @returns what hands its result to whoever waits for it */
 type Piece = () => () => void;
 
-/** One piece in a turn of the event loop, of one tenant after the other, however many pieces each has waiting. */
+/**
+ * Does pieces of work that hold the event loop: one in a turn of the loop, then one of another tenant, however many pieces each tenant
+ * has waiting.
+ */
 export class TurnQueue {
-  /** By tenant, those first whose turn is next. */
+  /** By tenant, the one whose turn is next first. */
   readonly #waiting = new Map<number, Piece[]>();
   #isBusy = false;
 
-  /** @returns what `make` does when it is the tenant's turn, and throws what it throws */
+  /** Calls `make` when it is the tenant's turn. @returns what it returns; rejects with what it throws */
   take<T>(tenantNum: number, make: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const piece = () => {
@@ -32,7 +35,7 @@ export class TurnQueue {
     while (this.#waiting.size > 0) {
       await nextTurn();
       const tell = this.#next()();
-      // What is checked by it has a turn of its own.
+      // Whoever waits for it goes on in a turn of its own: the next one.
       await nextTurn();
       tell();
     }
@@ -44,7 +47,7 @@ export class TurnQueue {
     const [tenantNum, pieces] = first!;
     const piece = pieces.shift()!;
     this.#waiting.delete(tenantNum);
-    // Behind all others that wait.
+    // To the end: all other tenants that wait come first.
     if (pieces.length > 0) this.#waiting.set(tenantNum, pieces);
     return piece;
   }
