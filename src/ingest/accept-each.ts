@@ -11,18 +11,18 @@ import type { PendingEvent } from './seal-event.ts';
 import { TurnTaker } from './turn-taker.ts';
 import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
-/** A message of a source, read as an event. */
+/** A message of a source, read as an event. What becomes of it does not depend on the others that come with it. */
 export interface IndependentEvent {
   readonly raw: RawEvent;
   readonly caller: Caller;
-  /** What it is known by when it comes again: see `sourceKey`. */
+  /** What the message is recognised by if it comes again: see `sourceKey`. */
   readonly sourceKey: string | null;
 }
 
 /**
- * Stores events that stand for themselves: one that cannot be taken leaves the others alone. They are committed in the order given, in one
- * statement unless they fan out too far. When it resolves, what was taken is durable (G1).
- * @throws Refusal 503 when they cannot be stored; some of them may be then.
+ * Stores independent events: one that cannot be stored does not keep the others from it. They are committed in the order given, in one
+ * statement unless they fan out too far. When it resolves, what was accepted is durable (G1).
+ * @throws Refusal 503 when they cannot be stored. Some of them may have been stored by then
  */
 export async function acceptEach(
   events: readonly IndependentEvent[],
@@ -31,7 +31,7 @@ export async function acceptEach(
   return acceptPart(events, new CheckBudget(), dependencies);
 }
 
-/** @param budget of the whole batch: no part is held up by what another cost, nor by its own first try */
+/** @param budget for the whole batch. It begins anew for each part and each try: none is held up by what another one cost */
 async function acceptPart(
   events: readonly IndependentEvent[],
   budget: CheckBudget,
@@ -110,7 +110,7 @@ async function commit(
   return result.items;
 }
 
-/** One after the other, so that they stay in order. */
+/** Stores the two halves one after the other, so that the events stay in order. */
 async function acceptHalves(
   events: readonly IndependentEvent[],
   budget: CheckBudget,

@@ -7,7 +7,7 @@ import type { RoutingHolds } from './routing-holds.ts';
 
 export interface CheckTypes {
   readonly rules: Pick<TypeRules, 'begin' | 'check' | 'forget' | 'isCurrent'>;
-  /** Told of events that are taken although they are not what their type's schema says. */
+  /** Called with events that are accepted although they do not fit the schema of their type. */
   readonly onMisfit: (event: Misfit) => void;
   /** See `RoutingHolds`. */
   readonly duringHold: RoutingHolds['during'];
@@ -20,18 +20,18 @@ export interface Misfit {
   readonly faults: readonly Fault[];
 }
 
-/** What the event types of a tenant say of an event. */
+/** The result of checking an event by the event types of its tenant. */
 export interface TypeCheck {
   readonly rulesVersion: bigint;
-  /** What refuses it. */
+  /** Why it is refused; empty: it is not. */
   readonly faults: readonly Fault[];
-  /** What is only told. */
+  /** How it does not fit a schema that is not enforced; null: there is nothing to tell. */
   readonly misfit: Misfit | null;
 }
 
 /**
- * By what is known here of the tenant's event types, which may be stale: the commit finds out, or `areCurrent`. A promise where nothing is
- * known yet, or the type has a schema.
+ * Checks an event by what this process knows of its tenant's event types. That may be stale: the commit finds out if the event is accepted,
+ * and `areCurrent` if it is refused. @returns a promise only if nothing is known yet, or the type has a schema
  */
 export function checkType(
   { input, value }: ReadEvent,
@@ -51,7 +51,10 @@ function checkOf({ mode, faults, rulesVersion }: Verdict, tenant: TenantRef, typ
   return { faults: [], rulesVersion, misfit };
 }
 
-/** Whether events were refused by rules that still hold: nothing else would find out, because what is refused is not committed. */
+/**
+ * Asks whether the event types that refused events still hold. Nothing else would find out, because what is refused is not committed.
+ * @param refusedBy by tenant, the version of its event types that refused an event of it
+ */
 export async function areCurrent(
   refusedBy: ReadonlyMap<number, bigint>,
   { rules }: Pick<CheckTypes, 'rules'>,

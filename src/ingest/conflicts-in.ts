@@ -5,8 +5,9 @@ import { reusedIds } from './reused-ids.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 /**
- * Which events of a batch that is refused anyway are in conflict with what is stored, or with one before them: its producer is to hear of everything at once.
- * @returns by their places among these
+ * Finds the events of a batch that conflict with what is stored, or with an event before them. The batch is refused anyway: its producer is
+ * to hear of all faults at once.
+ * @returns by their indexes in `pending`
  */
 export async function conflictsIn(
   pending: readonly PendingEvent[],

@@ -1,7 +1,7 @@
-/** Sets of a tenant that are compared with a new one, the last ones first: mostly a producer's wide events all go to the same endpoints. */
+/** How many lists of a tenant a new one is compared with, the latest first. Mostly all wide events of a producer go to the same endpoints. */
 const COMPARED = 8;
 
-/** Lists of endpoint numbers, equal ones only once: a thousand wide events must not hold a thousand lists. */
+/** Keeps equal lists of endpoint numbers only once: a thousand wide events must not hold a thousand lists. */
 export class EndpointSets {
   readonly #byTenant = new Map<number, (readonly number[])[]>();
 

@@ -6,9 +6,9 @@ export interface FanOut {
   readonly deferred: readonly number[];
 }
 
-/** Endpoints that an event may match before a worker writes its deliveries. */
+/** Most endpoints of an event whose deliveries are written with it. Beyond that a worker writes them. */
 export const MAX_DIRECT = 200;
-/** The same in a batch whose deliveries would be too many for one statement, though none of its events has many. */
+/** The same for a batch whose deliveries would be too many for one statement together, though none of its events has many. */
 export const MAX_DIRECT_IN_LARGE_BATCH = 10;
 
 const NONE: readonly number[] = [];
@@ -19,9 +19,9 @@ interface Matched {
 }
 
 /**
- * Divides the endpoints of an event. Ordered deliveries are never deferred: a later event's would go before them. An event without subject
- * has no place in an order of subjects (`src/routing/order-key.ts`).
- * @param most what may be written directly; past it only what is ordered is
+ * Divides the endpoints of an event. Ordered deliveries are never deferred: those of a later event would overtake them. An event without
+ * subject has no place in an order of subjects (`src/routing/order-key.ts`), so that its deliveries there may be deferred.
+ * @param most how many deliveries may be direct; beyond it only ordered ones are
  */
 export function fanOut(subject: string | null, { endpoints, ordered }: Matched, most: number): FanOut {
   if (endpoints.length <= most) return { direct: endpoints, deferred: NONE };
@@ -36,7 +36,7 @@ export function fanOut(subject: string | null, { endpoints, ordered }: Matched, 
   return { direct, deferred: endpoints.filter((num) => !isOrdered(num)) };
 }
 
-/** What may be written directly of each event of a request: see `MAX_DIRECT`. */
+/** @returns how many deliveries of each event of a request may be direct: see `MAX_DIRECT` */
 export function directBound(matches: readonly Matched[], maxRows: number): number {
   let rows = 0;
   for (const { endpoints } of matches) rows += endpoints.length > MAX_DIRECT ? 0 : endpoints.length;

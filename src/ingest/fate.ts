@@ -3,14 +3,14 @@ import type { ClaimedBy } from '../store/claims.ts';
 import type { ItemResult } from './plan-group.ts';
 import type { Claimant } from './seal-event.ts';
 
-/** Who has a key. */
+/** The event that has a key. */
 export interface Holder {
   readonly bodyHash: string;
   readonly eventUuid: string;
   readonly result: ItemResult;
 }
 
-/** By key, the stored events that have claimed it. */
+/** @returns by key, the stored event that has claimed it */
 export function holdersOf(claimed: ReadonlyMap<string, ClaimedBy>): Map<string, Holder> {
   const holders = new Map<string, Holder>();
   for (const [key, by] of claimed) {
@@ -24,10 +24,10 @@ export function holdersOf(claimed: ReadonlyMap<string, ClaimedBy>): Map<string, 
   return holders;
 }
 
-/** What becomes of an event without being stored; null when it is to be: then nobody has any of its keys. */
+/** @returns what becomes of an event that is not to be stored again; null: no event has any of its keys, so that it is to be stored */
 export function fateOf(event: Claimant, holders: ReadonlyMap<string, Holder>): ItemResult | 'conflict' | null {
   const place = event.source?.key ?? null;
-  // Before the event's own keys: what a message is read as may have changed since it was taken.
+  // Looked at before the event's own keys: the mapping of its source may have changed since the message was stored, and with it the keys.
   const sameMessage = place === null ? undefined : holders.get(place);
   if (sameMessage !== undefined) return { ...sameMessage.result, status: 'duplicate' };
   let first: Holder | undefined;

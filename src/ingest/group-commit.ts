@@ -15,13 +15,13 @@ export interface GroupCommitOptions extends CommitOptions {
 
 const GROUP_EVENTS = 1_000;
 const GROUP_BYTES = 4 * 1024 * 1024;
-/** One group is on its way while the next is being written. */
+/** Two: one group is on its way to Postgres while Postgres still writes the one before. */
 export const CONCURRENT_GROUPS = 2;
 const TICK_MS = 50;
 
-/** Refusals of a unit for changes of routing, one after the other, that it is tried again after. */
+/** A unit fails once its commit was refused this often because routing had changed. */
 const MAX_CHANGES = 6;
-/** Of the buffer, what may be filled with events that wait for routing, and with those that wait until they are matched. */
+/** The parts of the buffer that may be filled with events that wait for routing, and with events that wait to be matched. */
 const WAITING_SHARES = { routing: 1 / 2, matching: 1 / 4 };
 
 const overloaded = () =>
@@ -41,8 +41,10 @@ const tooCostly = () =>
   );
 
 /**
- * Requests that arrive while a commit is under way share the next one. The buffer is bounded in events and bytes, and nobody waits
- * longer than the deadline: past it the producer gets 503, whatever becomes of the commit. What has to wait until its tenant's routing was read, or its events were matched, waits apart.
+ * Stores events in groups: requests that arrive while a commit is under way share the next one. The buffer is bounded in events and
+ * bytes. Nobody waits longer than the deadline: past it the producer gets 503, whatever becomes of the commit. A unit waits in a queue
+ * of its own while its tenant's routing is read (`RoutingQueue`), or while its events are matched because that takes long
+ * (`MatchQueue`), so that it keeps no other out of a group.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -50,7 +52,10 @@ export class GroupCommit {
   readonly #routingQueue: RoutingQueue;
   readonly #matchQueue: MatchQueue;
   #waiting: PendingUnit[] = [];
-  /** A list for each group that is under way, in a new list each time: an older one must not keep a younger group alive (as `SlotList` says of tables). */
+  /**
+   * The groups that are under way. The outer list is made anew with each change: an old list that is changed in place would keep younger
+   * groups alive (as `SlotList` says of tables).
+   */
   #committing: (readonly PendingUnit[])[] = [];
   /** Units that are committed while their routing is locked: a list for each call of `#commitLocked`, with what it has not committed yet. */
   readonly #lockedGroups = new Set<PendingUnit[]>();
@@ -87,7 +92,7 @@ export class GroupCommit {
   }
 
   /**
-   * Stores the unit, or tells why not.
+   * Stores the unit. @returns what became of its events
    * @throws Refusal 503 when the buffer is full or the commit did not come in time.
    */
   submit(unit: Unit): Promise<UnitResult> {
@@ -104,7 +109,7 @@ export class GroupCommit {
     });
   }
 
-  /** Events that were submitted and whose fate is open. */
+  /** Events that were submitted and have no result yet. */
   get waitingEvents(): number {
     return this.#events;
   }
@@ -114,7 +119,7 @@ export class GroupCommit {
     return this.#bytes;
   }
 
-  /** Waits for what was submitted; new units are still taken. */
+  /** Resolves when nothing that was submitted waits any more. New units are still taken meanwhile, and waited for, too. */
   drain(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => this.#onIdle.push(resolve));
@@ -132,7 +137,7 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#scheduled || this.#groups >= CONCURRENT_GROUPS || this.#waiting.length === 0) return;
     this.#scheduled = true;
-    // Whatever else this turn of the event loop brings joins the group.
+    // Later, so that whatever else this turn of the event loop submits joins the group.
     setImmediate(() => {
       this.#scheduled = false;
       void this.#commitNext();
@@ -183,7 +188,10 @@ export class GroupCommit {
     if (this.#onIdle.length > 0 && this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** The next group. Units whose routing is not at hand do not join it, nor those behind others that wait until they are matched. */
+  /**
+   * Takes the next group from those that wait. A unit whose routing is not at hand goes to the routing queue instead; a unit of a tenant
+   * that has others in the match queue goes there, behind them.
+   */
   #take(): readonly PendingUnit[] {
     const members: PendingUnit[] = [];
     const end = endOfGroup(this.#waiting);
@@ -228,7 +236,7 @@ export class GroupCommit {
 
   #rejoin(units: readonly PendingUnit[]): void {
     if (units.length === 0) return;
-    // Most came before those that wait there.
+    // In the order of submission: most of these came before those that wait now.
     this.#waiting = [...units, ...this.#waiting].sort((one, other) => one.since - other.since);
     this.#schedule();
     this.#noteIdle();
@@ -249,7 +257,7 @@ export class GroupCommit {
     }
     for (const unit of this.#matchQueue.takeOlder(before)) {
       this.#forget(unit);
-      // It is not known yet what of it is stored: nothing of it was matched, but for what Postgres did.
+      // Its keys were not looked up yet, so that none of it was matched: that may be because of Postgres, and not of the tenant's filters.
       if (unit.claimed === null) unit.expire();
       else unit.fail(tooCostly());
     }
@@ -264,7 +272,7 @@ export class GroupCommit {
   }
 }
 
-/** Takes out what was submitted before this moment. */
+/** Takes out of the list what was submitted before this moment. */
 function takeOlder(units: PendingUnit[], before: number): readonly PendingUnit[] {
   const late: PendingUnit[] = [];
   let kept = 0;
@@ -276,7 +284,7 @@ function takeOlder(units: PendingUnit[], before: number): readonly PendingUnit[]
   return late;
 }
 
-/** Where a group ends that begins with the first unit. */
+/** @returns how many units, from the first on, make a group: at least one, then as many as its bounds allow */
 function endOfGroup(units: readonly PendingUnit[]): number {
   let events = 0;
   let bytes = 0;

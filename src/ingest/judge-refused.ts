@@ -5,7 +5,7 @@ import { type Rejection, rulesOf } from './rejection.ts';
 import { storedAlready } from './stored-already.ts';
 import { TypesChanged } from './until-types-hold.ts';
 
-/** What becomes of events that were refused at first sight, by their places. */
+/** What becomes of events that were refused at first sight, by their indexes in the request. */
 export interface Judged {
   readonly stored: ReadonlyMap<number, ItemResult>;
   readonly refused: ReadonlyMap<number, Rejection>;
@@ -13,7 +13,10 @@ export interface Judged {
 
 export const NONE_REFUSED: Judged = { stored: new Map(), refused: new Map() };
 
-/** Asks Postgres, in the time that a producer has, whether what was refused is stored already, and by rules that hold. */
+/**
+ * Asks Postgres whether refused events are stored already, and whether the event types that refused the others still hold.
+ * @throws Refusal 503 when the producer's time is over
+ */
 export function judgeRefused(
   rejections: ReadonlyMap<number, Rejection>,
   { types, findStored, withinDeadline }: Pick<AcceptDependencies, 'types' | 'findStored' | 'withinDeadline'>,

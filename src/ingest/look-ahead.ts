@@ -2,8 +2,8 @@ import type { TenantRef } from '../domain/caller.ts';
 import type { AcceptDependencies, RawEvent } from './accept.ts';
 
 /**
- * Begins to look up the tenants that these events name, and what is said of their event types, all at once: one after the other, events of a thousand tenants that are not in
- * memory would wait for as many statements. Who needs one of them waits for it as ever, and meets what it fails by.
+ * Begins to look up the tenants that these events name, and their event types, all at once: one after the other, events of a thousand
+ * tenants that are not in memory would wait for as many statements. Whoever then needs one waits for it as usual, and meets its error.
  */
 export function lookAhead(
   events: Iterable<RawEvent>,
@@ -17,7 +17,7 @@ export function lookAhead(
   }
 }
 
-/** For the events of one request: a tenant that is not known, or not there, is looked up once, however many of them name it. */
+/** @returns dependencies for the events of one request, by which a tenant that is not in memory is looked up once, however many events name it */
 export function lookUpOnce<T extends Pick<AcceptDependencies, 'recallTenant'>>(dependencies: T): T {
   const looked = new Map<string, Promise<TenantRef | null>>();
   const recallTenant = (id: string) => {

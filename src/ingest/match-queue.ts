@@ -14,37 +14,38 @@ export interface MatchQueueOptions extends RoomBounds {
   readonly routing: RoutingCache;
   /** A clock that never steps back. */
   readonly steadyMs: () => number;
-  /** For how long a unit waits at the most. */
+  /** Longest that a unit waits, in ms. */
   readonly deadlineMs: number;
   readonly findClaims: (keys: readonly string[]) => Promise<ReadonlyMap<string, ClaimedBy>>;
-  /** Takes units whose events were matched: they may go into any group. */
+  /** Called with units whose events were matched: they may go into any group. */
   readonly rejoin: (units: readonly PendingUnit[]) => void;
   readonly fail: (units: readonly PendingUnit[], error: unknown) => void;
 }
 
-/** Longest that events are matched at a stretch; the last one to its end. */
+/** Longest that events are matched at a stretch, in ms. The last one is matched to its end all the same. */
 const PIECE_MS = 10;
-/** As many that took no time stand in for those before the first piece: one that took long is not what all take. */
+/** The average begins with so many events that took no time: otherwise a first event that takes long would be taken for what all take. */
 const UNKNOWN_EVENTS = 8;
-/** Units whose keys are looked for at once. */
+/** Most units whose keys are looked up by one statement. */
 const LOOKED_FOR = 100;
 
-/** What is known of a room while it is open. */
+/** What is remembered of a room while it is open. */
 interface Visit {
   readonly sets: EndpointSets;
-  /** How long so many of its events took to be matched, with what went by while it was the turn of others. */
+  /** How long the last `events` events took, in ms, with the time in which other tenants had their turn. Older ones count less: see `passPiece`. */
   ms: number;
   events: number;
   /** When the last piece ended. */
   sinceMs: number;
-  /** The unit that the last piece ended in, and how many of its events were matched by then. */
+  /** The unit in the midst of which the last piece ended; `done` of its events were matched by then. */
   head: PendingUnit | null;
   done: number;
 }
 
 /**
- * Where units wait whose events take long to be matched, tenant by tenant: they are matched here, in pieces between which others have the event loop, and other tenants
- * their pieces (G4). The group that stores them in the end matches nothing again, as long as routing stays the same.
+ * Where units wait whose events take long to be matched, in a room for each tenant. Their events are matched here in pieces. Between two
+ * pieces others have the event loop, and other tenants have theirs (G4). What was found is kept on the events, so that the group that
+ * stores them matches nothing again, as long as routing stays the same.
  */
 export class MatchQueue {
   readonly #options: MatchQueueOptions;
@@ -61,7 +62,10 @@ export class MatchQueue {
     return this.#rooms.isEmpty;
   }
 
-  /** @returns false where too much of the tenant, or of all, waits already, or it would not be matched in time by what those before it take */
+  /**
+   * @returns false if too much of the tenant, or of all tenants, waits already, or if the units before it take so long that it would not be
+   * matched by its deadline
+   */
   add(tenantNum: number, unit: PendingUnit): boolean {
     const room = this.#rooms.get(tenantNum);
     if (!this.#rooms.hasPlaceFor(tenantNum, unit) || (room !== undefined && this.#isLate(room, unit))) return false;
@@ -70,17 +74,17 @@ export class MatchQueue {
     return true;
   }
 
-  /** Who is taken in vain takes the time of those who would come to an end. */
+  /** Whether the unit would miss its deadline. It is refused at once then: else it would take time from units that can make it. */
   #isLate(room: Room, { unit, since }: PendingUnit): boolean {
     const { steadyMs, deadlineMs } = this.#options;
     const { ms, events, head, done } = this.#visitOf(room);
     const ahead = room.events - (room.units[0] === head ? done : 0);
-    // It goes on at the end of a piece.
+    // A unit that was matched leaves only when its piece ends.
     const waitMs = (ahead + unit.length) * (ms / events) + PIECE_MS;
     return room.events > 0 && steadyMs() - since + waitMs > deadlineMs;
   }
 
-  /** A tenant of the unit of which others wait here, so that it is not to go before them; null when there is none. */
+  /** A tenant of the unit that has other units here: this one must not overtake them. Null when there is none. */
   tenantAhead({ unit, isMatched }: PendingUnit): number | null {
     if (isMatched || this.isEmpty) return null;
     return unit.find(({ tenant }) => this.hasUnitsOf(tenant.num))?.tenant.num ?? null;
@@ -90,7 +94,7 @@ export class MatchQueue {
     return (this.#rooms.get(tenantNum)?.units.length ?? 0) > 0;
   }
 
-  /** Takes out what has waited since before this moment. */
+  /** Takes out what was submitted before this moment. */
   takeOlder(before: number): readonly PendingUnit[] {
     return this.#rooms.takeOlder(before);
   }
@@ -110,7 +114,10 @@ export class MatchQueue {
     return made;
   }
 
-  /** What is stored already is not matched: who sends again what took too long comes to an end. */
+  /**
+   * Looks up which keys are claimed already: what is stored is not matched again. A producer that sends again, because its answer came too
+   * late, does not wait for that a second time.
+   */
   async #findClaims({ units }: Room): Promise<void> {
     const some = units.filter(({ claimed }) => claimed === null).slice(0, LOOKED_FOR);
     const keys = some.flatMap(({ unit }) => unit.flatMap((event) => claimsOf(event).map(({ key }) => key)));
@@ -118,7 +125,7 @@ export class MatchQueue {
     for (const unit of some) unit.claimed = claimed;
   }
 
-  /** @returns those of which all is matched, no longer in the room */
+  /** Matches one piece. @returns the units that are matched in full, taken out of the room */
   #matchSome(room: Room, visit: Visit): readonly PendingUnit[] {
     const { steadyMs } = this.#options;
     const meter = new PieceMeter(steadyMs, PIECE_MS);
@@ -127,7 +134,7 @@ export class MatchQueue {
     visit.head = null;
     for (const unit of room.units) {
       if (unit.claimed === null || meter.isOver) break;
-      // Units whose keys were looked for together share what was found.
+      // Units whose keys were looked up together share one map.
       const known = holders.get(unit.claimed) ?? holdersOf(unit.claimed);
       holders.set(unit.claimed, known);
       if (!this.#match(unit, meter, visit, known)) break;
@@ -139,12 +146,12 @@ export class MatchQueue {
     return this.#rooms.shift(room, count);
   }
 
-  /** @returns whether there is nothing left of it, or nothing that could be matched now */
+  /** @returns whether the unit is done here: all of it is matched, or it would be refused or has to wait elsewhere anyway */
   #match(pending: PendingUnit, meter: MatchMeter, visit: Visit, holders: ReturnType<typeof holdersOf>): boolean {
     const { unit } = pending;
     const tenants = new Set(unit.map(({ tenant }) => tenant.num));
     const { gone, missing, matcher } = this.#options.routing.atHand(tenants, meter);
-    // It waits for that elsewhere, and comes again.
+    // It goes to the routing queue for that, and comes back here if it must.
     if (missing.size > 0) return true;
     for (const [done, event] of unit.entries()) {
       if (gone.has(event.tenant.num) || fateOf(event, holders) !== null) continue;
@@ -154,14 +161,17 @@ export class MatchQueue {
         return false;
       }
       if (match.endpoints !== null) keep(event, match, visit.sets);
-      // All of a request is refused with it.
+      // The event takes too long by any measure, and a request is refused with it: its others need not be matched.
       else if (event.source === undefined) return true;
     }
     return true;
   }
 }
 
-/** Each piece counts for half as much as the one after it: the few events of one that took long are told from the many of others. */
+/**
+ * Adds a piece to the average. Each piece counts half as much as the one after it. Times and events are summed up apart, so that a piece of
+ * few events that took long weighs as the few that they were.
+ */
 function passPiece(visit: Visit, events: number, nowMs: number): void {
   if (events > 0) {
     visit.ms = visit.ms / 2 + nowMs - visit.sinceMs;
@@ -174,7 +184,7 @@ type Claims = ReadonlyMap<string, ClaimedBy>;
 
 const NO_CLAIMS: Claims = new Map();
 
-/** Events that wait must not each hold a list of thousands. */
+/** Shares long lists of endpoints among the events that wait: else each might hold a list of thousands. */
 function keep(event: PendingEvent, match: Match, sets: EndpointSets): void {
   const { endpoints } = match;
   if (event.matched === match && endpoints.length > MAX_DIRECT)

@@ -12,21 +12,21 @@ export interface Match {
   readonly ordered?: ReadonlyMap<number, OrderMode>;
 }
 
-/** What became of an event that takes too long to be matched by the routing of one version (`TooCostlyToMatch`). */
+/** In place of a match: the event takes too long to be matched by the routing of this version (`TooCostlyToMatch`). */
 export interface Unmatched {
   readonly version: bigint;
   readonly endpoints: null;
 }
 
-/** An event, with what was found for it where that took long: it is not matched again by routing of the same version. */
+/** An event, with its match where that took long to find: it is not matched again by routing of the same version. */
 export interface MatchedEvent extends RoutedEvent {
   matched?: Match | Unmatched | undefined;
 }
 
 export interface Matcher {
-  /** Null: not now, what was matched took so long that others come first. */
+  /** Null: not now, because matching has used up the turn, or the tenant's share of it (`MatchMeter`). */
   match(tenantNum: number, event: MatchedEvent): Match | Unmatched | null;
   laneOf(endpointNum: number): number;
-  /** Whether it is the tenant's own events that took so long. */
+  /** Whether the tenant's own events have used up its share. */
   isCostly(tenantNum: number): boolean;
 }

@@ -12,25 +12,25 @@ export const unavailable = () =>
     },
   );
 
-/** A unit that was submitted, and those who wait to hear what became of it. */
+/** A unit that was submitted, with the promise that its producer waits for. */
 export class PendingUnit {
   readonly unit: Unit;
   readonly bytes: number;
-  /** When it was submitted, by the clock of those who commit it. */
+  /** When it was submitted, in ms, by the steady clock of the `GroupCommit`. */
   readonly since: number;
-  /** Commits that were refused because the routing of its tenants had changed. */
+  /** How many of its commits were refused because the routing of its tenants had changed. */
   changes = 0;
-  /** Whose events in it take so long to be matched that it waits for that; null as long as none are known to. */
+  /** The tenant whose events in it take so long to be matched that it waits in the match queue; null: none is known to. */
   costlyTenant: number | null = null;
-  /** Whether it waited for that, and all that could be was matched. */
+  /** Whether it has been through the match queue: all of its events that could be matched are. */
   isMatched = false;
-  /** Those that have keys of it, as they were when it waited for that. */
+  /** Who had its keys already when that was looked up in the match queue; null: it was not looked up. */
   claimed: ReadonlyMap<string, ClaimedBy> | null = null;
-  /** Whether the routing was read anew for it, lest a stale one refuse it. */
+  /** Whether its routing was read after it was submitted, so that a refusal by that routing can be believed. */
   isFresh = false;
-  /** Whether they were told 503 already: what was not sent to Postgres by then never is. */
+  /** Whether its producer was told 503 already. Then it is not sent to Postgres any more. */
   isExpired = false;
-  /** Those that it is committed with; null while it waits. */
+  /** The group that it is committed with; null while it waits. */
   group: readonly PendingUnit[] | null = null;
   readonly #resolve: (result: UnitResult) => void;
   readonly #reject: (refusal: Refusal) => void;

@@ -16,7 +16,7 @@ export interface ItemResult {
   readonly deliveries: number;
 }
 
-/** What becomes of a source's message that cannot be stored; its neighbours are. */
+/** What becomes of one message of a source. One that cannot be stored does not keep the others of its unit from being stored. */
 export type IndependentResult = ItemResult | 'conflict' | 'tenant_gone' | 'too_costly';
 
 export type UnitResult =
@@ -24,13 +24,13 @@ export type UnitResult =
   | { readonly kind: 'independent'; readonly items: readonly IndependentResult[] }
   /** Indexes of events whose key belongs to an event with another body. */
   | { readonly kind: 'conflict'; readonly indexes: readonly number[] }
-  /** Indexes of events whose tenant was deleted meanwhile. */
+  /** Indexes of events whose tenant was deleted since they were read. */
   | { readonly kind: 'tenant_gone'; readonly indexes: readonly number[] }
-  /** Some event was checked by event types that are no longer what they were. */
+  /** Some event was checked by event types that have changed since. */
   | { readonly kind: 'types_changed' }
-  /** The event at this index takes too long to be matched; of those after it nothing is known. */
+  /** The event at this index takes too long to be matched. Those after it were not looked at. */
   | { readonly kind: 'too_costly'; readonly index: number }
-  /** Storing the batch would take more than one statement may: its weight, see `weightOf`. */
+  /** Storing the batch would take more than one statement may. Its weight is counted by `weightOf`. */
   | { readonly kind: 'too_many_deliveries'; readonly weight: number };
 
 /** Not planned: events of this tenant take long to be matched. */
@@ -39,26 +39,29 @@ export interface Costly {
   readonly tenantNum: number;
 }
 
-/** Not planned: others are to have the event loop before it is. */
+/** Not planned: this turn of the event loop is used up, and others come first. */
 export interface Later {
   readonly kind: 'later';
 }
 
-/** What of a unit is not known yet. */
+/** Why a unit was not planned. */
 export type Unplanned = Costly | Later;
 
 const LATER: Later = { kind: 'later' };
 
 /**
- * Deliveries that a batch may write at once; what a worker writes later counts by what it takes until then (`weightOf`). A single event
- * is always taken: it brings no more than its tenant has endpoints.
+ * Most deliveries that a batch may write at once. Deferred deliveries, which a worker writes later, count by the room that their numbers
+ * take until then (`weightOf`). A single event is always taken: it brings no more deliveries than its tenant has endpoints.
  */
 export const MAX_UNIT_DELIVERIES = 20_000;
-/** Numbers of deferred deliveries that take the room of one row in a statement: those of one list, and those of all copies of it in the table. */
+/**
+ * How many endpoint numbers of deferred deliveries take the room of one delivery: in the statement, where each list is sent once, and in
+ * the table, where each event has a copy of its list.
+ */
 const NUMBERS_A_ROW = 64;
 const COPIED_NUMBERS_A_ROW = 512;
 
-/** What is known before the group is planned. */
+/** What has to be known before a group is planned: who has its keys already, and which of its tenants are gone. */
 export interface Known {
   readonly claimed: ReadonlyMap<string, ClaimedBy>;
   readonly gone: ReadonlySet<number>;
@@ -66,11 +69,14 @@ export interface Known {
 
 export interface GroupPlan {
   readonly stored: readonly PlannedEvent[];
-  /** Keys that came with events that are stored already by others of theirs: they stand for these from now on, and for as long. */
+  /**
+   * An event that is stored already may come again with a key that it had not before. From now on that key stands for the stored event,
+   * for as long as its other keys do.
+   */
   readonly lateClaims: readonly Claim[];
-  /** How many deliveries `groupOf` makes of `stored`, with what deferred ones count as. */
+  /** The weight of `stored`, in deliveries: see `weightOf`. */
   readonly deliveries: number;
-  /** In the order of the units; they hold once the group is stored. */
+  /** In the order of the units. They are true only once the group is stored. */
   readonly results: readonly (UnitResult | Unplanned)[];
 }
 
@@ -80,9 +86,9 @@ export interface PlannedEvent extends Match, FanOut {
 }
 
 /**
- * Decides, without I/O, what a group commit stores and what each request will be told. Events whose keys are claimed already are
- * duplicates when the body is the same and conflicts when it is not; a unit with a conflict stores nothing. No object is
- * made per delivery: `groupOf` does that, once their number is known to be bearable, and only for those that are not deferred.
+ * Decides, without I/O, what a group commit stores and what each request will be told. An event whose key is claimed already is a
+ * duplicate if the body is the same, and a conflict if it is not. A request with a conflict stores nothing. No object is made for each
+ * delivery here: `groupOf` does that once their number is known to be bearable, and only for those that are not deferred.
  */
 export function planGroup(units: readonly Unit[], known: Known, matcher: Matcher): GroupPlan {
   const holders = holdersOf(known.claimed);
@@ -112,7 +118,7 @@ function planUnit(
   stored: PlannedEvent[],
   planning: Planning,
 ): UnitResult | Unplanned {
-  // Its claims are among the others' at once, and taken back where it is not stored.
+  // The keys that it claims are added to `holders` as it is judged, for the units after it, and taken out again if it is not stored.
   const claimed: string[] = [];
   const result = judgeUnit(unit, holders, claimed, stored, planning);
   if (result.kind !== 'accepted' && result.kind !== 'independent') for (const key of claimed) holders.delete(key);
@@ -139,12 +145,12 @@ function judgeUnit(
     const match = recipientsOf(event, planning);
     if (match === null) return putOff(event.tenant.num, planning.matcher);
     if (match.endpoints === null) {
-      // Nothing of the request is stored: to match the others would be in vain.
+      // Nothing of a request is stored then, so that its other events need not be matched.
       if (event.source === undefined) return { kind: 'too_costly', index: items.length };
       items.push('too_costly');
       continue;
     }
-    // What was checked by newer types than are known here, the commit finds out.
+    // The other way round, where it was checked by newer types than the routing here knows, the commit finds out.
     if ((event.rulesVersion ?? Infinity) < (match.rulesVersion ?? 0)) return { kind: 'types_changed' };
     fresh.push({ event, match });
     const result: ItemResult = { id: event.publicId, status: 'accepted', deliveries: match.endpoints.length };
@@ -168,7 +174,10 @@ function putOff(tenantNum: number, matcher: Matcher): Unplanned {
   return matcher.isCostly(tenantNum) ? { kind: 'costly', tenantNum } : LATER;
 }
 
-/** A duplicate's keys that nobody has yet. Not those of a message that was taken at its place: what it is read as may have changed. */
+/**
+ * @returns claims on those keys of a duplicate that nobody has yet. None for a message that was recognised by its place in its source:
+ * its mapping may have changed since, and with it what it is read as.
+ */
 function claimLate(event: PendingEvent, holders: Map<string, Holder>, claimed: string[]): readonly Claim[] {
   const place = event.source?.key ?? null;
   if (place !== null && holders.has(place)) return NO_CLAIMS;
@@ -185,7 +194,7 @@ function claimLate(event: PendingEvent, holders: Map<string, Holder>, claimed: s
 
 const NO_CLAIMS: readonly Claim[] = [];
 
-/** What the unit's owner is told: a request that has one bad event is bad. */
+/** What the producer of the unit is told. A request that has one bad event is refused as a whole. */
 function resultOf(unit: Unit, items: readonly IndependentResult[]): UnitResult {
   if (unit[0]?.source !== undefined) return { kind: 'independent', items };
   if (items.every(isItem)) return { kind: 'accepted', items };
@@ -221,7 +230,7 @@ function divide(fresh: readonly Fresh[], { matcher, sets }: Planning): readonly 
   return planned;
 }
 
-/** What storing these takes, in deliveries that are written at once. */
+/** What it takes to store these, in deliveries that are written at once. */
 function weightOf(planned: readonly PlannedEvent[]): number {
   const sets = new Set<readonly number[]>();
   let direct = 0;
@@ -236,7 +245,7 @@ function weightOf(planned: readonly PlannedEvent[]): number {
   return direct + Math.ceil(distinct / NUMBERS_A_ROW + copied / COPIED_NUMBERS_A_ROW);
 }
 
-/** What a plan stores, row by row. */
+/** The rows that a plan stores. */
 export function groupOf({ stored, lateClaims }: GroupPlan): Omit<AppendGroup, 'keysExpireBefore'> {
   const events: NewEvent[] = [];
   const claims: Claim[] = [...lateClaims];

@@ -3,23 +3,25 @@ import type { TenantIndex } from '../routing/tenant-index.ts';
 import type { Match, MatchedEvent, Matcher, Unmatched } from './match.ts';
 import type { MatchMeter } from './match-meter.ts';
 
-/** An index, and the version of the routing that it was brought up to. */
+/** A tenant's index, and the version of its routing that the index was brought up to. */
 export interface RoutingEntry {
   readonly version: bigint;
   readonly index: TenantIndex;
-  /** What few tenants have: endpoints that want their deliveries in order, event types. Null: nothing of it. */
+  /** What few tenants have: endpoints that want their deliveries in order, and event types. Null: neither. */
   readonly extras: Pick<Match, 'ordered' | 'rulesVersion'> | null;
 }
 
-/** Tenants that are gone, and a matcher for the others. */
+/** What is known of some tenants. */
 export interface Prepared {
+  /** Tenants that were deleted. */
   readonly gone: ReadonlySet<number>;
-  /** Those that are neither: they have to be prepared before they are matched. */
+  /** Tenants whose routing has to be read before their events can be matched. */
   readonly missing: ReadonlySet<number>;
+  /** For all other tenants. */
   readonly matcher: Matcher;
 }
 
-/** What a group of events is matched with. */
+/** The routing that a group of events is matched with. */
 export class PreparedEntries implements Matcher {
   readonly laneOf: Matcher['laneOf'];
   readonly #meter: MatchMeter;

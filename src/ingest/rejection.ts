@@ -8,9 +8,9 @@ export interface Rejection {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly faults: readonly Fault[];
-  /** The tenant whose event types say so, and the version of these. */
+  /** The tenant (its number) whose event types refuse the event, and the version of these. */
   readonly rules?: readonly [number, bigint];
-  /** What the event claims, where what refuses it may have come after it was stored. */
+  /** What the event claims, if it may have been stored before what refuses it came up: then it is a duplicate. */
   readonly claimant?: Claimant;
 }
 
@@ -28,7 +28,7 @@ export const CONFLICT: Rejection = {
   faults: [{ path: '', message: 'the idempotency key or id belongs to an event with another body' }],
 };
 
-/** Not "with another body": what its own id was made for is not compared. */
+/** It does not say "with another body": the body of the event that has the id is not compared. */
 export const REUSED_ID: Rejection = {
   ...CONFLICT,
   detail: 'The id is one that Posthorn gave to another event.',
@@ -58,7 +58,7 @@ export function tooLarge(size: string, most: number): Rejection {
   return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
 
-/** By the tenants whose event types refuse some of these events, the version of these; the oldest, where they changed meanwhile. */
+/** @returns by tenant, the version of its event types that refused some of these events; the oldest one if there are several */
 export function rulesOf(rejections: Iterable<Rejection>): ReadonlyMap<number, bigint> {
   const refusedBy = new Map<number, bigint>();
   for (const { rules } of rejections) {
@@ -74,7 +74,7 @@ export function invalid(detail: string, faults: readonly Fault[]): Rejection {
   return { status: 422, code: 'invalid_event', detail, faults };
 }
 
-/** @param rejections by the place of the event in its request */
+/** @param rejections by the index of the event in its request */
 export function refusalFor(rejections: ReadonlyMap<number, Rejection>, isBatch: boolean): Refusal {
   const [first] = rejections.values();
   if (!isBatch) return new Refusal(first!.status, first!.code, first!.detail, { faults: first!.faults });
@@ -82,7 +82,10 @@ export function refusalFor(rejections: ReadonlyMap<number, Rejection>, isBatch: 
   return new Refusal(422, 'invalid_batch', detail, { faults: faultsOf(rejections) });
 }
 
-/** One of every event that is at fault, whatever their number, and then as many more as an answer may have; those of an event stand together. */
+/**
+ * Picks the faults for an answer: one of each event, however many events there are, and further ones as long as there is room. The faults
+ * of one event stand together.
+ */
 function faultsOf(rejections: ReadonlyMap<number, Rejection>): readonly Fault[] {
   const all: Fault[] = [];
   let left = MAX_FAULTS - rejections.size;

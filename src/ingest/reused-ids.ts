@@ -3,8 +3,9 @@ import type { MadeId } from '../store/made-ids.ts';
 import type { PendingEvent } from './seal-event.ts';
 
 /**
- * Which of the events carry an id that Posthorn gave to another event of their tenant (ADR 7). Ids that it made are claimed by nobody: a row for each would cost every
- * event, and nobody knows one before its event is kept. So it is looked for, only where a producer's id looks like one.
+ * Finds the events that carry an id that Posthorn gave to another event of their tenant (ADR 7). There is no claim for such an id: a row for
+ * it would be a cost for every event, and nobody knows the id before its event is stored. So the events themselves are looked up, only if
+ * a producer's id looks like one of ours.
  */
 export async function reusedIds(
   events: readonly PendingEvent[],

@@ -9,16 +9,16 @@ import { type Prepared, PreparedEntries, type RoutingEntry } from './prepared-en
 
 export interface LoadedRouting {
   readonly version: bigint;
-  /** Of the tenant's event types: it rises only together with `version`. Absent: it never had any. */
+  /** The version of the tenant's event types: it rises only together with `version`. Absent: the tenant never had any. */
   readonly rulesVersion?: bigint;
   readonly endpoints: readonly LoadedEndpoint[];
 }
 
 export interface LoadedEndpoint {
   readonly num: number;
-  /** Of its settings; absent: it is read each time. */
+  /** The version of its settings. Absent: it is read each time. */
   readonly version?: bigint;
-  /** As JSON text: an endpoint whose text is the same is not compiled again. Null: what is known of this version. */
+  /** As JSON text: an endpoint whose text is the same is not compiled again. Null: as it is known of this version already. */
   readonly subscriptions: string | null;
   readonly order?: OrderMode;
 }
@@ -43,7 +43,7 @@ interface Tenant {
   readonly known: Map<number, KnownEndpoint>;
   /** Null: the tenant is gone, for good. Undefined until it was loaded, and from when it was forgotten. */
   entry: RoutingEntry | null | undefined;
-  /** How often it was forgotten: a load that began before brings nothing new. */
+  /** How often it was forgotten. A load that began before the last time does not bring it up to date. */
   generation: number;
   loading: { readonly generation: number; readonly promise: Promise<RoutingEntry | null> } | null;
   size: number;
@@ -51,24 +51,24 @@ interface Tenant {
 
 export interface RoutingCapacity {
   readonly tenants: number;
-  /** Of all tenants together; what takes more than a usual clause counts as several. One tenant may have more. */
+  /** Of all tenants together. A clause that takes more memory than a usual one counts as several. A single tenant may have more than all of this. */
   readonly clauses: number;
 }
 
 const CAPACITY: RoutingCapacity = { tenants: 10_000, clauses: 250_000 };
 
-/** Most that a clause of a usual filter takes, with its text. */
+/** Most bytes that a clause of a usual filter takes, with its text. */
 const CLAUSE_BYTES = 2_000;
 
-/** Longest work on an index at a stretch: others wait for the event loop. */
+/** Longest work on an index at a stretch, in ms: others wait for the event loop meanwhile. */
 const SLICE_MS = 8;
 
 /**
  * Compiled routing by tenant. It may be stale: the commit compares versions and refuses, and then `forget` and `prepare` bring it up
  * to date, endpoint by endpoint. Least recently used tenants fall out.
  *
- * An index changes under those who prepared with its older version. What they match then may be of either set, and it does not matter:
- * the change was committed before it was loaded here, so that the commit of the older version is refused.
+ * An index is changed in place, also for a group that took it at an older version. What such a group matches may then be of the old or of
+ * the new version. That does no harm: the change was committed before it was loaded here, so that a commit by the older version is refused.
  */
 export class RoutingCache {
   readonly #load: LoadRouting;
@@ -83,14 +83,14 @@ export class RoutingCache {
     this.#capacity = capacity;
   }
 
-  /** What is known of these tenants, at once. @param meter is told how long it takes to match their events, and ends it */
+  /** What is in memory of these tenants; reads nothing. @param meter limits how long their events are matched */
   atHand(tenants: Iterable<number>, meter: MatchMeter): Prepared {
     const prepared = new PreparedEntries(this.#laneOf, meter);
     for (const num of tenants) prepared.add(num, this.#touch(num).entry);
     return prepared.result();
   }
 
-  /** The first tenant of these events that has to be prepared; null when none has. */
+  /** The first tenant of these events whose routing has to be read; null: none has to. */
   firstMissing(unit: Unit): number | null {
     let last = -1;
     for (const { tenant } of unit) {
@@ -101,14 +101,14 @@ export class RoutingCache {
     return null;
   }
 
-  /** Whether to prepare this tenant is to begin a read, of which all that was committed until now is part. */
+  /** Whether `begin` would begin a read for this tenant: one that sees everything that is committed by now. */
   isToBeRead(num: number): boolean {
     const tenant = this.#tenants.get(num);
     if (tenant === undefined) return true;
     return tenant.entry === undefined && tenant.loading?.generation !== tenant.generation;
   }
 
-  /** Begins to read what is missing or was forgotten; who prepares it meets what that fails by. */
+  /** Begins to read what is missing or was forgotten, without waiting. If that fails, `prepare` throws it. */
   begin(tenants: Iterable<number>): void {
     for (const num of tenants) {
       const known = this.#entryOf(num);
@@ -116,7 +116,7 @@ export class RoutingCache {
     }
   }
 
-  /** Reads what is missing or was forgotten. */
+  /** Reads what is missing or was forgotten, and waits for it. */
   async prepare(tenants: Iterable<number>): Promise<Prepared> {
     const prepared = new PreparedEntries(this.#laneOf, UNMETERED);
     const missing: Promise<void>[] = [];
@@ -130,8 +130,8 @@ export class RoutingCache {
   }
 
   /**
-   * Takes what is known of these tenants for stale.
-   * @param used the versions that were found stale: what is newer already is kept
+   * Takes the routing of these tenants for stale: it is read again before it is used.
+   * @param used by tenant, the version that was found stale; routing that is newer by now is kept
    */
   forget(tenants: Iterable<number>, used?: ReadonlyMap<number, bigint>): void {
     for (const num of tenants) {
@@ -144,13 +144,13 @@ export class RoutingCache {
     }
   }
 
-  /** Drops what was least recently used. */
+  /** Drops the tenants that were used least recently, down to the capacity. */
   trim(): void {
     const { tenants, clauses } = this.#capacity;
     for (const [num, { loading }] of this.#tenants) {
       const isWithin = this.#tenants.size <= tenants && this.#size <= clauses;
       if (isWithin || this.#tenants.size === 1) return;
-      // Dropped while it is read, it would be read twice at once.
+      // Not while it is read: it would be read a second time beside that.
       if (loading === null) this.#drop(num);
     }
   }
@@ -162,7 +162,7 @@ export class RoutingCache {
     if (tenant.entry !== undefined) return tenant.entry;
     const { loading, generation } = tenant;
     if (loading?.generation === generation) return loading.promise;
-    // One after the other: two at once would change the index between each other.
+    // One read after the other: two at once would both change the index.
     const read = () => this.#read(num, tenant);
     const promise = loading === null ? read() : loading.promise.then(read, read);
     tenant.loading = { generation, promise };
@@ -185,7 +185,7 @@ export class RoutingCache {
   #touch(num: number): Tenant {
     const known = this.#tenants.get(num);
     const { tenants, clauses } = this.#capacity;
-    // As long as there is much room, the order does not matter.
+    // The order of use only matters once room gets short.
     if (known !== undefined && this.#tenants.size * 2 <= tenants && this.#size * 2 <= clauses) return known;
     const tenant = known ?? newTenant();
     if (known !== undefined) this.#tenants.delete(num);
@@ -206,7 +206,7 @@ export class RoutingCache {
   }
 }
 
-/** In clauses: filters of long texts, or of many names, take the room of many. */
+/** The size of a tenant's index, in usual clauses: a filter of long texts, or of many names, counts as many. */
 function sizeOf({ index, known }: Tenant): number {
   let bytes = index.bytes;
   for (const { text } of known.values()) bytes += text.length;
@@ -231,7 +231,7 @@ function clear(tenant: Tenant): null {
   return null;
 }
 
-/** Changes what is not as it was, in slices. */
+/** Changes in the index what differs from what was loaded, in slices between which others have the event loop. */
 async function bringUpToDate({ index, known }: Tenant, loaded: LoadedRouting): Promise<RoutingEntry> {
   let sliceEnd = performance.now() + SLICE_MS;
   const rest = async () => {

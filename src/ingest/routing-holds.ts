@@ -6,24 +6,24 @@ interface Held {
 }
 
 /**
- * Holds the routing, and with it the event types, of tenants that change without a pause. Work that is to be done under a hold is gathered in rounds, one
- * at a time: each takes one session of Postgres, however many requests there are, and changes come between two of them.
+ * Locks the routing of tenants that change it without a pause, and with it their event types. Work to be done under a lock is gathered in
+ * rounds, one at a time. A round takes one session of Postgres, however many requests are in it, and changes come between two rounds.
  */
 export class RoutingHolds {
   readonly #hold: HoldRouting;
   readonly #bucketOf: (tenantNum: number) => number;
   #waiting: Held[] = [];
-  /** What the round that is under way holds, or is about to. */
+  /** The buckets that the round under way has locked, or is about to. */
   #round: ReadonlySet<number> | null = null;
 
-  /** @param bucketOf tenants of one bucket are held together */
+  /** @param bucketOf the bucket of a tenant: all tenants of a bucket share one lock */
   constructor(hold: HoldRouting, bucketOf: (tenantNum: number) => number) {
     this.#hold = hold;
     this.#bucketOf = bucketOf;
   }
 
   /**
-   * Does `work` while the routing of these tenants does not change; where it cannot be held, without.
+   * Does `work` while the routing of these tenants is locked. If it cannot be locked, `work` is done without.
    * @throws what `work` throws
    */
   during<T>(tenants: ReadonlySet<number>, work: () => Promise<T>): Promise<T> {
@@ -33,7 +33,7 @@ export class RoutingHolds {
     });
   }
 
-  /** For a commit, which the round that is under way may be waiting for: what that holds is not waited for. */
+  /** For a commit: locks the routing of these tenants, but for what the round under way has locked. That round may be waiting for this very commit. */
   readonly beside: HoldRouting = (tenants) => {
     const free = new Set([...tenants].filter((num) => this.#round?.has(this.#bucketOf(num)) !== true));
     return free.size === 0 ? Promise.resolve(() => {}) : this.#hold(free);
@@ -44,7 +44,7 @@ export class RoutingHolds {
       const members = this.#waiting.splice(0);
       const tenants = new Set(members.flatMap((member) => [...member.tenants]));
       this.#round = new Set([...tenants].map(this.#bucketOf));
-      // The work may succeed without: it is no worse off than before.
+      // Without the lock the work may still succeed, as any other try.
       const release = await this.#hold(tenants).catch(() => null);
       await Promise.all(members.map(({ run }) => run()));
       release?.();

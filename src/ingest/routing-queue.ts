@@ -2,17 +2,17 @@ import { type PendingUnit, tenantsOf } from './pending-unit.ts';
 import type { RoutingCache } from './routing-cache.ts';
 import { type Room, type RoomBounds, WaitingRooms } from './waiting-rooms.ts';
 
-/** Keeps the routing of these tenants as it is until what it resolves with is called. */
+/** Locks the routing of these tenants. @returns what releases it */
 export type HoldRouting = (tenants: ReadonlySet<number>) => Promise<() => void>;
 
 export interface RoutingQueueOptions extends RoomBounds {
   readonly routing: RoutingCache;
   readonly holdRouting: HoldRouting;
-  /** Takes units whose routing was read: they may go into any group. */
+  /** Called with units whose routing was read: they may go into any group. */
   readonly rejoin: (units: readonly PendingUnit[]) => void;
   /** Commits units by themselves. Their routing stays locked until this resolves. */
   readonly commit: (units: readonly PendingUnit[]) => Promise<void>;
-  /** Takes units whose routing could not be read. */
+  /** Called with units whose routing could not be read. */
   readonly fail: (units: readonly PendingUnit[], error: unknown) => void;
 }
 
@@ -22,14 +22,17 @@ interface Hold {
   readonly release: () => void;
 }
 
-/** How often routing may change before it is held: a tenant whose endpoints are made by the hundred, several at a time, changes faster than anything is planned. */
+/**
+ * How often the commits of a unit may be refused for changes of routing before it is locked for them. A tenant whose endpoints are made
+ * by the hundred, several at a time, changes faster than a commit is planned.
+ */
 const CHANGES_BEFORE_HOLD = 2;
-/** Tenants whose routing is held at once: sessions of Postgres are few. */
+/** Most locks at once: each takes a session of Postgres, and these are few. */
 const MOST_HOLDS = 2;
 
 /**
- * Where units wait whose routing is not at hand, tenant by tenant: what one tenant's routing takes to be read keeps no other's events from a group (G4). Each tenant has
- * one read at a time, however many of its units wait.
+ * Where units wait whose routing is not at hand, in a room for each tenant. However long one tenant's routing takes to be read, it keeps
+ * no other tenant's events out of a group (G4). Each tenant has one read at a time, however many of its units wait.
  */
 export class RoutingQueue {
   readonly #options: RoutingQueueOptions;
@@ -46,16 +49,16 @@ export class RoutingQueue {
     return this.#rooms.isEmpty;
   }
 
-  /** @returns false where too much of the tenant, or of all, waits already */
+  /** @returns false if too much of the tenant, or of all tenants, waits already */
   add(tenantNum: number, unit: PendingUnit): boolean {
     if (!this.#rooms.hasPlaceFor(tenantNum, unit)) return false;
     this.#rooms.put(tenantNum, unit);
-    // Of all its tenants: it would else meet one after the other.
+    // Begins the reads for all tenants of the unit: else it would wait here once for each of them.
     this.#beginReads(tenantsOf([unit]), [unit]);
     return true;
   }
 
-  /** Takes out what has waited since before this moment. */
+  /** Takes out what was submitted before this moment. */
   takeOlder(before: number): readonly PendingUnit[] {
     return this.#rooms.takeOlder(before);
   }
@@ -77,16 +80,19 @@ export class RoutingQueue {
     const read = new Set([...tenants].filter((num) => routing.isToBeRead(num)));
     if (read.size === 0) return;
     routing.begin(read);
-    // What is read for a unit need not be read anew lest it be stale.
+    // The read begins after these units were submitted: a refusal by what it brings can be believed.
     for (const unit of units) unit.isFresh ||= unit.isWithin(read);
   }
 
-  /** Under a hold that ends with the commit: what comes to the room meanwhile has a turn of its own, and changes come in between. */
+  /**
+   * Locks the routing, reads it, and commits the units of the room before it is released. Units that come to the room meanwhile are served
+   * after that, so that changes of routing come in between.
+   */
   async #commitLocked(room: Room): Promise<void> {
     const { routing, rejoin, commit } = this.#options;
     const hold = await this.#hold(room);
     try {
-      // Most is read already: what is held is held for what changed since.
+      // Read again under the lock. Only what has changed is read in fact, because most of it is known.
       if (hold !== null) routing.forget(hold.tenants);
       await this.#read(room, hold?.tenants ?? new Set([room.tenantNum]));
       const units = this.#rooms.empty(room);
@@ -97,7 +103,7 @@ export class RoutingQueue {
     }
   }
 
-  /** Null where it cannot be held: the next try may be as good as any. */
+  /** Null where it cannot be locked: the units are then tried like any others, once more. */
   async #hold(room: Room): Promise<Hold | null> {
     if (this.#holds < MOST_HOLDS) this.#holds++;
     else await new Promise<void>((resolve) => this.#waitingToHold.push(resolve));

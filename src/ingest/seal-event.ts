@@ -16,19 +16,19 @@ export interface PendingEvent {
   readonly subject: string | null;
   readonly externalId: string | null;
   readonly body: Buffer;
-  /** What the event claims for itself alone: its idempotency key, its id, a CloudEvent's source and id; those that it has. */
+  /** What no other event may have: its idempotency key, its id, a CloudEvent's source and id. Those that it has, as digests (`dedupKey`). */
   readonly keys: readonly string[];
   readonly bodyHash: string;
   /**
-   * Only on messages of sources: each stands for itself in its unit, and claims its place in the source (`sourceKey`), where it has a lasting
-   * one.
+   * Only messages of sources have it: each stands for itself in its unit. Where the message has a lasting place in its source, `key` is that
+   * place (`sourceKey`), which it claims, too.
    */
   readonly source?: { readonly key: string | null };
-  /** Numbers of the endpoints that do not get it, whatever they subscribe to: those that a system event is about. */
+  /** Numbers of the endpoints that do not get it, whatever they subscribe to: the endpoints that a system event is about. */
   readonly exceptEndpoints?: ReadonlySet<number>;
-  /** The version of the tenant's event types that it was checked by; absent: it is none that producers send. */
+  /** The version of the tenant's event types that it was checked by. Absent: no producer has sent it, and it was not checked. */
   rulesVersion?: bigint | undefined;
-  /** What was found for it where that took long. */
+  /** Its match, where that took long to find. */
   matched?: MatchedEvent['matched'];
   /** The body, parsed without loss: for filters. */
   readonly content: () => unknown;
@@ -48,7 +48,7 @@ export function sealEvent(
   nowMs: number,
   headerKey: string | undefined,
 ): PendingEvent {
-  // `content` keeps these, and not the texts that were cut out of the request: each of them keeps all of it.
+  // `content` holds on to these, not to `event`: its texts were cut out of the request, and each of them keeps all of that in memory.
   const { input, value } = event;
   const publicId = input.id ?? eventIdOf(uuid);
   const timestamp = input.timestamp ?? isoTime(nowMs);
@@ -74,7 +74,10 @@ export function sealEvent(
   };
 }
 
-/** Every key that an event claims, and what must be the same where it is claimed already: a place in a source only has to be the same place. */
+/**
+ * @returns every key that an event claims, each with what must be the same if an event has it already: the body; for a place in a source
+ * only the place itself
+ */
 export function claimsOf({
   keys,
   bodyHash,
@@ -85,7 +88,7 @@ export function claimsOf({
   return place === null ? claims : [...claims, { key: place, bodyHash: place }];
 }
 
-/** What comes before `data`, in the contract's order; absent fields are undefined. */
+/** The members before `data`, in the contract's order; those that are absent are undefined. */
 function headOf(input: EventInput, publicId: string, timestamp: string, tenantId: string) {
   return {
     id: publicId,
@@ -100,7 +103,7 @@ function headOf(input: EventInput, publicId: string, timestamp: string, tenantId
 
 const DEFAULT_VERSION = '1.0';
 
-/** The members of `headOf`, then the others. By hand: `JSON.stringify` of an object costs several times as much. */
+/** Writes the members of `headOf`, then `data` and `metadata`. By hand, because `JSON.stringify` of an object costs several times as much. */
 function bodyText(
   { input, dataText, metadataText }: ReadEvent,
   publicId: string,
@@ -118,7 +121,7 @@ function bodyText(
 let isoMs = Number.NaN;
 let isoText = '';
 
-/** The same text for all events of a millisecond. */
+/** Makes the text once for all events of a millisecond. */
 function isoTime(ms: number): string {
   if (ms !== isoMs) {
     isoText = new Date(ms).toISOString();
@@ -127,13 +130,13 @@ function isoTime(ms: number): string {
   return isoText;
 }
 
-/** What the producer's request was parsed to, where that lost nothing. */
+/** The event as filters see it: what the request was parsed to, or, if that lost digits of numbers, the body parsed without loss. */
 function contentOf(body: Buffer, head: object, { data, metadata }: ReadEvent['value']): unknown {
   if (mayHaveExactNumbers(body.toString('latin1'))) return parseExactly(body.toString());
   return metadata === undefined ? { ...head, data } : { ...head, data, metadata };
 }
 
-/** What two posts of one key must have in common: everything the producer said, whatever its white space. */
+/** What two events of one key must have in common: everything that the producer said, but for white space. */
 function comparedText({ input, dataText, metadataText }: ReadEvent): string {
   const { id, type, version, timestamp, correlation_id, subject } = input;
   return JSON.stringify([id, type, version, timestamp, correlation_id, subject, dataText, metadataText]);

@@ -1,14 +1,15 @@
 import { type LookupLimits, shareLookups } from './share-lookups.ts';
 
 export interface TenantLoads<T, Known extends readonly unknown[]> {
-  /** Of several tenants in one statement; only says so of one that has much. Absent: there is nothing of it. */
+  /** Reads several tenants in one statement. A tenant that has much is not read: it is `'large'`. A tenant that does not exist is absent. */
   readonly light: (tenantNums: readonly number[]) => Promise<ReadonlyMap<number, T | 'large'>>;
-  /** Of one tenant, however long it takes. */
+  /** Reads one tenant, however long it takes. */
   readonly whole: (tenantNum: number, ...known: Known) => Promise<T | null>;
 }
 
 /**
- * Lets reads of what events are judged by share statements: events of a thousand tenants that are not in memory would else wait for a thousand of them, one after the other.
+ * Lets reads of what events are checked and routed by share statements: else events of a thousand tenants that are not in memory would wait
+ * for a thousand statements, one after the other.
  * A tenant that has much is read by itself, so that no other waits for it (G4).
  */
 export function shareLoads<T, Known extends readonly unknown[]>(

@@ -1,11 +1,11 @@
 import { Refusal } from '../domain/errors.ts';
 
 export interface LookupLimits {
-  /** How many are asked for at once; a single question may be longer. */
+  /** Most items of one lookup. A single question may have more. */
   readonly most: number;
-  /** How many may wait, beside those that are asked for. */
+  /** Most items that may wait for the next lookups, beside those that are being looked up. */
   readonly mostWaiting: number;
-  /** Ms for which whoever asks waits: what waited for longer is asked for nobody. */
+  /** How long whoever asks waits, in ms. A question that has waited for longer is refused unasked: nobody waits for its answer. */
   readonly patienceMs: number;
 }
 
@@ -17,8 +17,8 @@ interface Question<A, R> {
 }
 
 /**
- * Lets those who ask while a lookup is under way share the next one: a flood of questions costs one statement at a time.
- * @returns what answers a question with everything that the lookup found, also for others. It throws Refusal 503 where too much waits.
+ * Lets those who ask while a lookup is under way share the next one: however many questions come, one statement runs at a time.
+ * @returns a function that answers a question with everything that its lookup found, for others too. It throws Refusal 503 if too much waits
  */
 export function shareLookups<A, R>(
   find: (asked: readonly A[]) => Promise<R>,
@@ -50,7 +50,7 @@ export function shareLookups<A, R>(
 
   const lookUp = async (): Promise<void> => {
     isBusy = true;
-    // A turn of the event loop in which others may join.
+    // A microtask later, so that questions that come until then join.
     await Promise.resolve();
     for (let taken = take(); taken.length > 0; taken = take()) {
       try {

@@ -4,13 +4,13 @@ import type { ItemResult } from './plan-group.ts';
 import type { Rejection } from './rejection.ts';
 import { type Claimant, claimsOf } from './seal-event.ts';
 
-/** Which of these keys are claimed, and by whom; those of deleted tenants are not. There may be others among them. */
+/** Finds who has claimed these keys; keys of deleted tenants are claimed by nobody. The answer may hold other keys, too. */
 export type FindStored = (asked: readonly AskedKey[]) => Promise<ReadonlyMap<string, ClaimedBy>>;
 
 /**
- * Which of the refused events are stored already, and what their producer was told, or would have been. Whoever sends an event again because the answer
- * was lost must not hear that it cannot be taken, only because its schema came in between: it would be sent under another id, or be believed lost.
- * Asked only when something is refused.
+ * Finds the refused events that are stored already, with what their producer was told then. A producer that sends an event again because
+ * the answer was lost must not hear that the event cannot be taken, only because its schema was registered in between: it would send the
+ * event under another id, or believe it lost. Called only if something is refused.
  */
 export async function storedAlready<P>(
   rejections: ReadonlyMap<P, Rejection>,

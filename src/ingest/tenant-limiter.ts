@@ -6,17 +6,18 @@ import { type IngestCost, TenantMeter } from './tenant-meter.ts';
 
 export interface LimiterOptions {
   /**
-   * Says what this process is asked for, by tenant (0: not measured yet, null: nothing to say), and hears of those tenants. One statement.
+   * Tells the other processes what this one is asked for, by tenant, in events a second (0: not measured yet; null: nothing to tell).
+   * @returns the limits of these tenants, and what the others are asked for. One statement
    */
   readonly exchange: (demands: ReadonlyMap<number, number | null>) => Promise<ReadonlyMap<number, TenantDemand>>;
-  /** Deliveries that wait, by tenant, each counted no further than told. One statement. */
+  /** Counts the deliveries that wait. @param caps by tenant, where the count may stop. One statement */
   readonly countWaiting: (caps: ReadonlyMap<number, number>) => Promise<ReadonlyMap<number, number>>;
-  /** Says that this process is asked for nothing any more. */
+  /** Tells the other processes that this one is asked for nothing any more. */
   readonly leave: () => Promise<void>;
   readonly defaults: DefaultLimits;
   /** A clock that never steps back, in ms. */
   readonly steadyMs: () => number;
-  /** Tenants that are remembered; the one that was asked for longest ago goes first. */
+  /** Most tenants that are remembered; the one that has sent nothing for longest is forgotten first. */
   readonly maxTenants: number;
 }
 
@@ -24,21 +25,22 @@ export interface TenantCost extends IngestCost {
   readonly tenant: TenantRef;
 }
 
-/** Whether a request may pass, and the headers that its answer has either way. */
+/** Whether a request may pass (`refusal` is null then), and the headers of its answer in either case. */
 export interface LimitVerdict {
   readonly refusal: Refusal | null;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A tenant that is not heard of for so long is forgotten, in ms. */
+/** A tenant that has sent nothing for so long is forgotten, in ms. */
 const FORGET_MS = 60_000;
-/** Counting may take this part of the time. */
+/** Counting backlogs may take this part of the time: after a count that took long, the next one waits longer. */
 const COUNT_SHARE = 0.05;
 const PASSED: LimitVerdict = { refusal: null, headers: {} };
 
 /**
- * Holds tenants to what they may send. Buckets are in memory and no request waits for Postgres, but the first of a tenant for its limits.
- * Processes tell each other once a second what they are asked for, and each takes the part of the limits that is its part of that.
+ * Holds tenants to what they may send. The buckets are in memory. Only the first request of a tenant waits for Postgres, for its limits.
+ * Once a second the processes tell each other what they are asked for. Each then allows the part of a tenant's limits that is its part of
+ * the tenant's traffic.
  */
 export class TenantLimiter {
   readonly #options: LimiterOptions;
@@ -53,7 +55,7 @@ export class TenantLimiter {
     this.#exchangedMs = options.steadyMs();
   }
 
-  /** Whether the tenant could send this now. Takes nothing. */
+  /** Tells whether the tenant could send this now, without charging it. */
   async peek(tenant: TenantRef, cost: IngestCost): Promise<LimitVerdict> {
     const meter = this.#recall(tenant.num) ?? (await this.#find(tenant.num));
     const nowMs = this.#options.steadyMs();
@@ -63,11 +65,11 @@ export class TenantLimiter {
     return { refusal, headers: meter.headers(nowMs) };
   }
 
-  /** Takes what a request costs from each of its tenants, or nothing from any. */
+  /** Charges each tenant of a request for its part, or none of them if one may not send it. */
   async charge(costs: readonly TenantCost[]): Promise<LimitVerdict> {
     const meters: TenantMeter[] = [];
     for (const { tenant } of costs) meters.push(this.#recall(tenant.num) ?? (await this.#find(tenant.num)));
-    // From here on nothing waits: nobody takes in between what was found to be there.
+    // Nothing is awaited from here on, so that nobody can spend in between what was found to be left.
     const nowMs = this.#options.steadyMs();
     for (const [i, meter] of meters.entries()) meter.ask(costs[i]!.events);
     for (const [i, meter] of meters.entries()) {
@@ -78,7 +80,7 @@ export class TenantLimiter {
     return meters.length === 1 ? { refusal: null, headers: meters[0]!.headers(nowMs) } : PASSED;
   }
 
-  /** Takes what was done for the tenant already, as far as it has so much left. @returns the headers of the answer */
+  /** Charges the tenant for what was done already, as far as it has so much left. @returns the headers of the answer */
   async drain({ tenant, ...cost }: TenantCost): Promise<LimitVerdict['headers']> {
     const meter = this.#recall(tenant.num) ?? (await this.#find(tenant.num));
     const nowMs = this.#options.steadyMs();
@@ -87,7 +89,7 @@ export class TenantLimiter {
     return meter.headers(nowMs);
   }
 
-  /** Deliveries of the tenant were stored: they wait, until the next count says better. */
+  /** Notes that deliveries of the tenant were stored. They count as waiting until the next count knows better. */
   accepted(tenant: TenantRef, deliveries: number): void {
     this.#meters.get(tenant.num)?.accepted(deliveries);
   }
@@ -132,14 +134,14 @@ export class TenantLimiter {
 
   #recall(num: number): TenantMeter | undefined {
     const known = this.#meters.get(num);
-    // As long as there is much room, the order does not matter.
+    // The order of use only matters once room gets short.
     if (known === undefined || this.#meters.size * 2 <= this.#options.maxTenants) return known;
     this.#meters.delete(num);
     this.#meters.set(num, known);
     return known;
   }
 
-  /** @throws whatever the look for a tenant's limits throws: then it is not known whether the request may pass */
+  /** @throws what reading the tenant's limits throws: then it is not known whether the request may pass */
   async #find(num: number): Promise<TenantMeter> {
     const loading = this.#loading.get(num) ?? this.#load(num).finally(() => this.#loading.delete(num));
     this.#loading.set(num, loading);
@@ -150,7 +152,7 @@ export class TenantLimiter {
     const { exchange, defaults, steadyMs, maxTenants } = this.#options;
     const limits = limitsOf((await exchange(new Map([[num, null]]))).get(num)?.limits ?? null, defaults);
     const hasRate = limits.eventsPerSecond !== null || limits.bytesPerSecond !== null;
-    // Told before the first request passes: of processes that begin at the same time at most one hears of no other.
+    // Tells the others before the first request passes. So, if several processes begin at once, at most one of them believes that it is alone.
     const look = hasRate ? (await exchange(new Map([[num, 0]]))).get(num) : undefined;
     const meter = new TenantMeter(limits, 1 / ((look?.others ?? 0) + 1), steadyMs());
     this.#meters.set(num, meter);
@@ -162,7 +164,7 @@ export class TenantLimiter {
   }
 }
 
-/** The part of a tenant's traffic that comes to this process. One that has not been measured yet counts as much as this one. */
+/** @returns the part of a tenant's traffic that comes to this process. A process that has not measured yet counts as much as this one */
 function shareOf(demand: number, { others, unmeasured, othersDemand }: TenantDemand): number {
   return demand === 0 ? 1 / (others + 1) : demand / (demand * (1 + unmeasured) + othersDemand);
 }

@@ -8,14 +8,14 @@ export interface IngestCost {
   readonly bytes: number;
 }
 
-/** Seconds after which someone whose backlog is full may look again. */
+/** Seconds after which a producer whose tenant's backlog is full may try again. */
 const BACKLOG_RETRY_S = 5;
-/** How much of the demand that was is forgotten with each exchange. */
+/** The part of the former demand that is forgotten with each exchange. */
 const DECAY = 0.5;
 
 const NO_HEADERS = {};
 
-/** What one tenant may still send through this process, and how much it asked for. */
+/** What one tenant may still send through this process, and how much it has asked for. */
 export class TenantMeter {
   #limits: IngestLimits;
   #share = 1;
@@ -36,7 +36,7 @@ export class TenantMeter {
     this.usedMs = nowMs;
   }
 
-  /** @param share of the tenant's limits that is this process's, from 0 to 1 */
+  /** @param share the part of the tenant's limits that this process may allow, from 0 to 1 */
   configure(limits: IngestLimits, share: number, nowMs: number): void {
     this.#limits = limits;
     this.#share = share;
@@ -52,7 +52,7 @@ export class TenantMeter {
     return this.#limits.backlog;
   }
 
-  /** What is in the way of the cost, or null. */
+  /** @returns why a request of this cost may not pass now, or null */
   problem(cost: IngestCost, nowMs: number): Refusal | null {
     this.usedMs = nowMs;
     const { eventsPerSecond, burstEvents, bytesPerSecond, burstBytes, backlog } = this.#limits;
@@ -71,18 +71,18 @@ export class TenantMeter {
     if (this.#limits.bytesPerSecond !== null) this.#bytes.spend(cost.bytes, nowMs);
   }
 
-  /** Takes as much of the cost as may be spent. */
+  /** Spends as much of the cost as is left. */
   drain(cost: IngestCost, nowMs: number): void {
     if (this.#limits.eventsPerSecond !== null) this.#events.drain(cost.events, nowMs);
     if (this.#limits.bytesPerSecond !== null) this.#bytes.drain(cost.bytes, nowMs);
   }
 
-  /** Counts what was asked for, whether or not it may be had: processes share the limits by it. */
+  /** Counts what was asked for, whether or not it may pass: the processes divide the limits by that. */
   ask(events: number): void {
     this.#asked += events;
   }
 
-  /** Events a second that were asked for, lately. */
+  /** Ends a period of measuring. @returns the events a second that were asked for, averaged over the last few periods */
   takeDemand(elapsedMs: number): number {
     this.#demand = this.#demand * DECAY + ((this.#asked * 1000) / Math.max(1, elapsedMs)) * (1 - DECAY);
     if (this.#demand < 0.01) this.#demand = 0;
@@ -98,7 +98,7 @@ export class TenantMeter {
     return this.#acceptedSince;
   }
 
-  /** @param accepted what had been accepted when the count began, and is in it */
+  /** Takes the result of a count. @param accepted deliveries that were accepted before the count began, so that it includes them */
   counted(waiting: number, accepted: number): void {
     this.#waiting = waiting;
     this.#acceptedSince -= accepted;
@@ -106,7 +106,8 @@ export class TenantMeter {
 
   /**
    * `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10): q is what may come at once, w the seconds in which that
-   * fills again, r what is left of it, t the seconds until it is whole. A backlog fills by no clock: it has no w, and t, when it is full, says when to look again.
+   * fills again, r what is left of it, t the seconds until it is whole. A backlog does not fill with time: it has no w, and has t only
+   * when it is full, to say when to try again.
    */
   headers(nowMs: number): Readonly<Record<string, string>> {
     const { eventsPerSecond, burstEvents, bytesPerSecond, burstBytes, backlog } = this.#limits;

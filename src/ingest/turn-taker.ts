@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** How long the events of one request are checked before others have a turn. */
+/** Longest that events of one request are checked before others have a turn, in ms. */
 const TURN_MS = 20;
 
 /**
- * Lets others have the event loop while the events of one request are checked by their schemas: to wait for what is there already leaves it to
- * nobody. Made per request; checks that are made at once are too short to be timed.
+ * Lets others have the event loop while the events of one request are checked by their schemas. To await a check does not do so by itself,
+ * if its result is there already. One is made for each request. Checks that return no promise are too short to be counted.
  */
 export class TurnTaker {
   readonly #steadyMs: () => number;
@@ -16,7 +16,7 @@ export class TurnTaker {
     this.#sinceMs = steadyMs();
   }
 
-  /** What a check found; when it is their turn, others have had it. */
+  /** @returns what the check found, after a turn for others if one is due */
   async after<T>(check: Promise<T>): Promise<T> {
     const found = await check;
     if (this.#steadyMs() - this.#sinceMs >= TURN_MS) {

@@ -1,7 +1,7 @@
 import { Refusal } from '../domain/errors.ts';
 import type { CheckTypes } from './check-type.ts';
 
-/** What an attempt to store events ends with when the event types that they were checked by are not those that hold. */
+/** The result of an attempt to store events if the event types that they were checked by have changed since. */
 export class TypesChanged {
   readonly tenants: ReadonlySet<number>;
 
@@ -11,12 +11,13 @@ export class TypesChanged {
 }
 
 const MAX_TRIES = 6;
-/** Event types that are registered by the hundred, several at a time, change faster than anything is checked and stored. */
+/** After so many tries they are locked: event types that are registered by the hundred, several at a time, change faster than events are checked and stored. */
 const TRIES_WITHOUT_HOLD = 2;
 
 /**
- * Checks and stores events until the event types of their tenants have not changed in between: at first as they come, then while these are held.
- * @throws Refusal 503 when they change all the same, and what `attempt` throws
+ * Repeats an attempt to check and store events until the event types of their tenants do not change in between. The first tries take no
+ * lock; the later ones are made while the event types are locked.
+ * @throws Refusal 503 if they change all the same, and what `attempt` throws
  */
 export async function untilTypesHold<T>(
   attempt: () => Promise<T | TypesChanged>,

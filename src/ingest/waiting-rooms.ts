@@ -1,6 +1,6 @@
 import type { PendingUnit } from './pending-unit.ts';
 
-/** Units that wait for something of one tenant. */
+/** The units that wait for something of one tenant. */
 export interface Room {
   readonly tenantNum: number;
   units: PendingUnit[];
@@ -8,20 +8,20 @@ export interface Room {
   bytes: number;
 }
 
-/** What may wait in all rooms together: it must not fill the buffer of all. */
+/** What may wait in all rooms together. It is less than the buffer, so that units which need not wait find room there. */
 export interface RoomBounds {
   readonly maxEvents: number;
   readonly maxBytes: number;
 }
 
 export interface RoomService extends RoomBounds {
-  /** Does some of what units of the room wait for, and takes out those that need nothing more of it. It is done again as long as some wait there. */
+  /** Does some of what the units of the room wait for, and takes out those that need nothing more. Called again as long as units wait there. */
   readonly serve: (room: Room) => Promise<void>;
-  /** Takes all units of a room whose serving failed. */
+  /** Called with all units of a room when `serve` has failed. */
   readonly fail: (units: readonly PendingUnit[], error: unknown) => void;
 }
 
-/** Where units wait for something, tenant by tenant: a room is open, and served, as long as some wait there. */
+/** Where units wait for something, in a room for each tenant. A room is open, and served, as long as units wait there. */
 export class WaitingRooms {
   readonly #service: RoomService;
   readonly #rooms = new Map<number, Room>();
@@ -42,8 +42,9 @@ export class WaitingRooms {
   }
 
   /**
-   * A room has no more than is left for the others, so that there is always something left for a tenant that has none; a unit that is larger than that still passes alone.
-   * @returns false where too much of the tenant, or of all, waits already
+   * A room may hold no more than it leaves free for all others, so that there is always some left for a tenant that has none yet. A unit
+   * that is larger than that is still taken when it is alone.
+   * @returns false if too much of the tenant, or of all tenants, waits already
    */
   hasPlaceFor(tenantNum: number, unit: PendingUnit): boolean {
     const { maxEvents, maxBytes } = this.#service;
@@ -60,7 +61,7 @@ export class WaitingRooms {
     this.#putInto(this.#rooms.get(tenantNum) ?? this.#open(tenantNum), unit);
   }
 
-  /** @returns what waited there */
+  /** Takes out all units. */
   empty(room: Room): readonly PendingUnit[] {
     const { units } = room;
     room.units = [];
@@ -68,14 +69,14 @@ export class WaitingRooms {
     return units;
   }
 
-  /** Takes out the first ones. */
+  /** Takes out the first `count` units. */
   shift(room: Room, count: number): readonly PendingUnit[] {
     const units = room.units.splice(0, count);
     for (const { unit, bytes } of units) this.#count(room, -unit.length, -bytes);
     return units;
   }
 
-  /** Takes out what has waited since before this moment. */
+  /** Takes out what was submitted before this moment. */
   takeOlder(before: number): readonly PendingUnit[] {
     const late: PendingUnit[] = [];
     for (const room of this.#rooms.values()) {
@@ -97,7 +98,7 @@ export class WaitingRooms {
 
   async #serve(room: Room): Promise<void> {
     const { serve, fail } = this.#service;
-    // What comes in this turn of the event loop is served too.
+    // A microtask later, so that units that are put in until then are served with it.
     await Promise.resolve();
     try {
       while (room.units.length > 0) await serve(room);
