@@ -5,8 +5,9 @@ import type { Request, Response } from 'express';
 const LINGER_MS = 2_000;
 
 /**
- * Sends an answer to a request of which not all has been read. All of the answer goes out at once; the connection is closed when the client has stopped sending, or a little later: a
- * connection that is closed while data is on its way to it is reset, and clients then lose the answer that they have not read yet (RFC 9112, 9.6).
+ * Sends an answer to a request that was not read in full. The whole answer goes out at once. The connection is closed when the client has
+ * stopped sending, or when `LINGER_MS` are over: if it is closed while data is on its way to it, it is reset, and the client may lose an
+ * answer that it has not read yet (RFC 9112, 9.6).
  * @param body the whole of it, after status and headers but for `content-length` have been set
  */
 export function answerUnread(request: Request, response: Response, body: string): void {

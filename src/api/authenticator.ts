@@ -3,32 +3,32 @@ import type { Caller } from '../domain/caller.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { KnownKey } from '../store/find-api-keys.ts';
 
-/** How long a key that was found good is trusted without asking again, from when that was asked. */
+/** How long a key that was found good is trusted without asking Postgres again, in ms, from when it was asked last. */
 const TRUSTED_MS = 1_000;
-/** How long it is waited for what is asked about such a key before it is trusted for longer: added to the above, where Postgres answers. */
+/** After that Postgres is asked again. If the answer takes longer than this, in ms, the key is trusted meanwhile. */
 const PATIENCE_MS = 250;
-/** How long it is trusted at most where nothing is answered. */
+/** How long a key is trusted at most while Postgres does not answer, in ms. */
 const TRUSTED_UNANSWERED_MS = 10_000;
 const REMEMBERED_KEYS = 10_000;
 
 export interface AuthenticatorOptions {
   readonly operatorKey: string;
-  /** @param wasKnown whether it was found good before: keys that somebody made up never were */
+  /** Looks a key up. @param wasKnown whether it was found good before: a made-up key never was */
   readonly find: (key: string, wasKnown: boolean) => Promise<KnownKey | null>;
   /** Postgres's clock, by which keys expire: it may be set, forward or back. */
   readonly pgNowMs: () => number;
-  /** A clock that nobody sets, by which it is counted how long a key is trusted. */
+  /** A clock that never steps back, for how long a key is trusted. Absent: the process's. */
   readonly steadyMs?: () => number;
 }
 
 interface Remembered {
   readonly caller: Caller;
-  /** By Postgres's clock; what follows is by the steady one. */
+  /** When the key expires, by Postgres's clock. The other times are by the steady one. */
   readonly expiresAtMs: number;
   untilMs: number;
-  /** Until when it is trusted while nothing is answered. */
+  /** Until when the key is trusted while Postgres does not answer. */
   unansweredUntilMs: number;
-  /** The look for it that is under way, shared by whoever calls meanwhile. */
+  /** The lookup of the key that is under way, shared by all who call meanwhile. */
   looking: Look | null;
 }
 
@@ -53,7 +53,7 @@ export class Authenticator {
     this.#operatorHash = Buffer.from(sha256(options.operatorKey));
   }
 
-  /** @throws Refusal 401, the same for every reason: what is wrong with a key is nobody's business. */
+  /** @throws Refusal 401, with one text for every reason: a stranger is not told what is wrong with a key */
   async authenticate(header: string | undefined): Promise<Caller> {
     const key = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header ?? '')?.[1];
     if (key === undefined) throw unauthorized('Send an API key as `Authorization: Bearer <key>`.');
@@ -64,18 +64,21 @@ export class Authenticator {
     return this.#isTrusted(known, known.untilMs) ? known.caller : this.#lookAgain(key, keyHash, known);
   }
 
-  /** Trusts no key without asking: called when a key of this process's tenants was revoked. That they were good is not forgotten, or they would be looked for among those that are made up. */
+  /**
+   * Called when a key was revoked through this process: from now on no key is trusted without asking. It is not forgotten which keys were
+   * good: else they would be looked up behind those that somebody may have made up.
+   */
   forget(): void {
     this.#revocations++;
     for (const known of this.#known.values()) {
       known.untilMs = Number.NEGATIVE_INFINITY;
       known.unansweredUntilMs = Number.NEGATIVE_INFINITY;
-      // It may have been answered before.
+      // Its answer may be from before the key was revoked.
       known.looking = null;
     }
   }
 
-  /** A key that was good a moment ago stays so for a while when nobody can say: what keeps Postgres busy must not shut out those who send events. */
+  /** A key that was good a moment ago is trusted for a while if Postgres does not answer: what keeps Postgres busy must not shut out those who send events. */
   async #lookAgain(key: string, keyHash: string, known: Remembered): Promise<Caller> {
     known.looking ??= this.#beginLook(key, keyHash, known);
     const { caller, isSlow } = known.looking;
@@ -95,7 +98,7 @@ export class Authenticator {
       clearTimeout(timer);
       if (known.looking === look) known.looking = null;
     });
-    // Whoever called may be answered by then.
+    // Nobody may be waiting for it any more when it fails.
     caller.catch(() => {});
     const look = { caller, isSlow };
     return look;
@@ -116,9 +119,9 @@ export class Authenticator {
       tenant: { num: tenantNum, id: tenantId },
       scopes: new Set(scopes),
     };
-    // It may have been read before it was revoked.
+    // A key was revoked while this one was read, maybe this one: the answer is not remembered.
     if (this.#revocations !== before) return caller;
-    // At the end: the one that was found good least lately falls out.
+    // Put at the end, so that the key that was found good longest ago falls out first.
     this.#known.delete(keyHash);
     if (this.#known.size >= REMEMBERED_KEYS) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(keyHash, {
@@ -132,7 +135,7 @@ export class Authenticator {
   }
 }
 
-/** That a key is not good is an answer; all else is none. */
+/** Only 401 is an answer. Any other error leaves open whether the key is good. */
 function refuseOnly401(error: unknown): null {
   if (error instanceof Refusal && error.status === 401) throw error;
   return null;

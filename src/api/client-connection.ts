@@ -2,9 +2,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Socket } from 'node:net';
 import { ClientWatch } from './client-watch.ts';
 
-/** How many requests may wait behind the one that is handled: each is a few kB that nobody has asked a key for. */
+/** How many requests of a connection may wait behind the one that is handled. Each takes a few kB before anybody has shown a key. */
 const MAX_WAITING = 32;
-/** How many looks find a request late that Node has given up for, and that was excused, before it is given up for good. */
+/** How many looks, a second apart, an excused request may still be late before its connection is closed after all. */
 const LATE_PATIENCE = 30;
 
 interface Waiting {
@@ -13,21 +13,22 @@ interface Waiting {
   readonly handle: RequestListener;
 }
 
-/** A request for which Node's time ran out through no fault of its client's. Node has no other time for it. */
+/** A request for which Node's timeout ran out through no fault of its client's. Node does not time it a second time. */
 interface Late {
-  /** null while its head has not come in full. */
+  /** Null while its head has not come in full. */
   request: IncomingMessage | null;
   looks: number;
 }
 
-/** How readily a connection gives its place to a new one, the readiest first. */
+/** The states of a connection, in the order in which it has to give its place to a new one. */
 export const CLAIMS = ['idle', 'stalled_body', 'answered', 'body_to_come', 'at_work'] as const;
 export type Claim = (typeof CLAIMS)[number];
 
 /**
- * A connection, of which one request is handled at a time: Node hands over all requests that a read of the socket brings, thousands maybe, and would have them handled before anybody
- * else's. The others wait in their order, and meanwhile nothing more is read. Of one read that brings too many, those that have a place are answered, the last with
- * `connection: close`: what comes behind it was not handled, and may be sent again (RFC 9112 §9.3.2).
+ * A connection, of which one request is handled at a time. Node hands over all requests that one read of the socket brings, maybe thousands,
+ * and would have them handled before those of any other connection. Here the others wait in their order, and nothing more is read meanwhile.
+ * If one read brings more than may wait, the rest is dropped: the last one that waits is answered with `connection: close`, which tells the
+ * client that what it sent behind it was not handled, and may be sent again (RFC 9112 §9.3.2).
  */
 export class ClientConnection {
   readonly socket: Socket;
@@ -44,20 +45,20 @@ export class ClientConnection {
   constructor(socket: Socket) {
     this.socket = socket;
     this.#watch = new ClientWatch(socket);
-    // The end of each request, and of each answer, has Node read on.
+    // Node resumes reading at the end of each request and of each answer.
     socket.on('resume', () => {
       if (this.#isHeld) stopReading(socket);
     });
   }
 
-  /** Whose answer is being made. */
+  /** The answer that is being made. */
   get underWay(): ServerResponse | null {
     return this.#underWay;
   }
 
   /**
-   * To be asked again and again. Whether nothing is under way, and nothing was, nor has anything come, for so long. What came without being a request may be the beginning of one, or an empty
-   * line that Node skips.
+   * Whether for so many ms nothing was under way, and nothing has come. It sees what has come only when it is called, so that it has to be
+   * called again and again. What comes without being a request may be the beginning of one, or an empty line that Node skips.
    */
   isIdle(ms: number): boolean {
     if (this.#underWay !== null || this.#waiting.length > 0) return false;
@@ -65,14 +66,14 @@ export class ClientConnection {
     return performance.now() - this.#quietFrom >= ms;
   }
 
-  /** When its turn came to the last request. */
+  /** When the handling of the last request began. */
   get begunAt(): number {
     return this.#begunAt;
   }
 
   /**
-   * An answer that nobody reads is work for no one: its client holds it up for as long as it likes. So it does with a body: as long as any of it is to come, however fast
-   * it comes, the request is not worked for.
+   * An answer that its client does not read is no work of ours: the client may hold it up for as long as it likes. The same goes for a body.
+   * As long as some of it is still to come, however fast it comes, nothing is being done for the request.
    */
   get claim(): Claim {
     const underWay = this.#underWay;
@@ -82,16 +83,16 @@ export class ClientConnection {
     if (stalled === 'body') return 'stalled_body';
     const isAnswered = underWay.writableEnded || (underWay.headersSent && !underWay.req.complete);
     if (isAnswered) return 'answered';
-    // One that is not read yet waits for us.
+    // A body that nobody reads yet waits for us, not for the client.
     return underWay.req.complete || underWay.req.readableFlowing !== true ? 'at_work' : 'body_to_come';
   }
 
-  /** Whether something that is written now would be taken for the answer, or a part of it, to a request that has come in full. */
+  /** Whether the client would take what is written now for an answer, or a part of one, to a request that has come in full. */
   get isAnswering(): boolean {
     return this.#underWay?.headersSent === true || this.#underWay?.req.complete === true || this.#waiting.length > 0;
   }
 
-  /** Has `handle` called when it is the request's turn, or never where the connection ends before. */
+  /** Calls `handle` when it is the request's turn; never, if the connection ends before. */
   take(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
     if (this.#late !== null) this.#late.request ??= request;
     if (this.#underWay === null && this.#waiting.length === 0) this.#begin(request, response, handle);
@@ -99,8 +100,10 @@ export class ClientConnection {
   }
 
   /**
-   * To be asked when Node's time for a request has run out, which goes on while nothing is read. Where others of its connection are being answered their client waits for these, and is to get
-   * them: it has its time when they are done. A connection on which nothing ever came has longer, and is owed no answer.
+   * To be asked when Node's timeout for a request has run out; it goes on running while we do not read. If other requests of the connection
+   * are being answered, the client waits for those answers and is to get them: its time for the next request begins after them. A connection
+   * on which nothing has ever come has longer, and gets no answer.
+   * @returns whether the request may still come
    */
   excuse(): boolean {
     if (this.socket.bytesRead === 0) return true;
@@ -110,7 +113,10 @@ export class ClientConnection {
     return true;
   }
 
-  /** To be called every second. @returns what its client has had all its time for: to do anything, or to send a request that was late before */
+  /**
+   * To be called every second.
+   * @returns `stalled`: the client has done nothing for too long; `late`: an excused request has not come in its second time either; null: neither
+   */
   look(): 'stalled' | 'late' | null {
     if (this.#watch.look(this.#underWay)) return 'stalled';
     const late = this.#late;
@@ -145,7 +151,7 @@ export class ClientConnection {
   readonly #onClosed = (): void => {
     this.#underWay = null;
     this.#beQuiet();
-    // Not at once: other connections have their turn between.
+    // In a later turn of the event loop, so that other connections have theirs in between.
     if (this.#waiting.length > 0) setImmediate(this.#onTurn);
   };
 
@@ -155,7 +161,7 @@ export class ClientConnection {
   }
 
   readonly #onTurn = (): void => {
-    // Closed, or about to be: nobody would get an answer.
+    // The connection is closed, or about to be: nobody would get an answer.
     if (!this.socket.writable) {
       this.#waiting.length = 0;
       return;
@@ -166,7 +172,10 @@ export class ClientConnection {
   };
 }
 
-/** A pause tells of itself only where the socket was flowing. Paused between a resume and what that has done in the next tick, it is not, and Node, which hears of pauses by their event, would go on reading. */
+/**
+ * Pauses a socket so that Node notices. Node hears of a pause by its event, and a socket only emits that if it was flowing. After a resume it
+ * is not flowing until the next tick: a pause in between would emit nothing, and Node would go on reading.
+ */
 function stopReading(socket: Socket): void {
   socket.pause();
   socket.emit('pause');

@@ -1,21 +1,24 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** What a connection waits for. Where it is `us`, the client owes nothing. */
+/** What a connection waits for. `us`: there is nothing that the client has to do. */
 export type Awaited = 'first_byte' | 'next_request' | 'body' | 'reading' | 'us';
 
-/** How many looks, a second apart, may find nothing done. For bodies Node has a time of its own. Looks are counted, so that a process that stood still blames nobody. */
+/**
+ * How many looks, a second apart, may find nothing done. Bodies have a timeout of Node's. Looks are counted, and not time, so that a process
+ * that itself stood still blames no client.
+ */
 const PATIENCE: Readonly<Record<Awaited, number>> = {
-  // Balancers and browsers open connections in advance.
+  // Balancers and browsers open connections in advance, and send nothing at first.
   first_byte: 10,
-  // Node's own time for it, 65 seconds, ends when anything comes, an empty line too.
+  // Node's own timeout, 65 seconds, is over as soon as anything comes, even an empty line.
   next_request: 70,
   body: Number.POSITIVE_INFINITY,
   reading: 10,
   us: Number.POSITIVE_INFINITY,
 };
 
-/** Whether a client does its part: it is looked at now and then, which takes no timer, and nothing of what is done for a request. */
+/** Finds out whether a client does its part, by looking at the connection once a second. That takes no timer for each connection, and no work for each request. */
 export class ClientWatch {
   readonly #socket: Socket;
   #awaited: Awaited = 'us';
@@ -26,7 +29,7 @@ export class ClientWatch {
     this.#socket = socket;
   }
 
-  /** @returns whether the client has had its time */
+  /** To be called every second. @returns whether the client has done nothing for too long */
   look(underWay: ServerResponse | null): boolean {
     const awaited = awaitedOf(this.#socket, underWay);
     this.#inVain = this.#isAsBefore(awaited) ? this.#inVain + 1 : 0;
@@ -35,7 +38,7 @@ export class ClientWatch {
     return this.#inVain >= PATIENCE[awaited];
   }
 
-  /** What the client has left undone for a second or so; null where it has not. */
+  /** What the client has not done for a second or so; null: it has done its part. */
   stalled(underWay: ServerResponse | null): Awaited | null {
     if (this.#inVain === 0 || this.#awaited === 'us') return null;
     return this.#isAsBefore(awaitedOf(this.#socket, underWay)) ? this.#awaited : null;
@@ -49,7 +52,7 @@ export class ClientWatch {
 function awaitedOf(socket: Socket, underWay: ServerResponse | null): Awaited {
   if (underWay === null) return socket.bytesRead === 0 ? 'first_byte' : 'next_request';
   if (socket.writableLength > 0) return 'reading';
-  // A body that nobody reads yet is not asked for.
+  // As long as nobody reads the body, the client need not send it.
   return !underWay.req.complete && underWay.req.readableFlowing === true ? 'body' : 'us';
 }
 
@@ -62,7 +65,10 @@ interface Handle {
   readonly writeQueueSize: number;
 }
 
-/** What the system has taken. In public Node counts what it was given, and takes a piece for waiting until the last byte of it is gone: a large answer on a slow line would stand still. */
+/**
+ * The bytes that the system has taken. Node's public figures count a piece as waiting until its last byte is gone, so that a large answer on a
+ * slow line would seem to stand still.
+ */
 function sentBytes(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { readonly _handle?: Handle | null };
   if (typeof handle?.writeQueueSize !== 'number') return socket.bytesWritten - socket.writableLength;

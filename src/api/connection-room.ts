@@ -1,14 +1,18 @@
 import { CLAIMS, type ClientConnection } from './client-connection.ts';
 import { SlotList } from './slot-list.ts';
 
-/** How many are looked at to find one that can go. */
+/** How many connections are looked at to find one that can be closed. */
 const MAX_LOOKED_AT = 64;
 
 /**
- * The open connections of a process, and the room for them: each takes memory from its first byte on, before anybody is asked for a key. Where there is none left a new one
- * takes that of one on which nothing is under way, or whose client reads no answer, each in its turn; then of one whose client has stopped in the midst of a body; then of one that is answered, and has
- * yet to send it all; then of one whose body has not come in full, that which began the longest ago first: whoever holds many open shuts nobody out. Where all those looked at are worked for it is the
- * new one that goes.
+ * The open connections of a process, and the room for them: each takes memory from its first byte on, before anybody has shown a key. If
+ * there is no room for a new connection, an old one is closed. The first of these kinds that is found goes (`CLAIMS`):
+ * - nothing is under way, or the client does not read its answer; these in turn;
+ * - the client has stopped in the midst of a body;
+ * - the answer is made, and not all of it is sent;
+ * - the body has not come in full yet.
+ * Of one kind the connection whose request began longest ago goes. So nobody shuts others out by holding many connections open. If work is
+ * being done for all those looked at, it is the new connection that is closed.
  */
 export class ConnectionRoom {
   readonly #max: number;

@@ -10,7 +10,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
-  // Under their own names, so that their imports of each other hold in the browser as they are.
+  // Served under their own names, so that their imports of each other work in the browser as they are.
   '.ts': 'text/javascript; charset=utf-8',
 };
 
@@ -21,8 +21,8 @@ export interface ConsoleFile {
 }
 
 /**
- * What the console is made of, by its path below `/console/`: these files and no other. All are read when the first is asked for, so that they are of one version
- * although the folder is brought up to date under a running process.
+ * The files of the console, by path below `/console/`: these and no others. All are read when the first is asked for, so that they are of one
+ * version even if the folder is updated under a running process.
  */
 export function consoleFiles(): ReadonlyMap<string, () => ConsoleFile> {
   const names = globSync(PATTERNS, { cwd: FOLDER }).filter((name) => !name.endsWith('.test.ts'));
@@ -37,7 +37,7 @@ function readConsoleFile(name: string): ConsoleFile {
   return { type: TYPES[extension]!, body, etag: `"${hash('sha256', body, 'base64url')}"` };
 }
 
-/** What Node does to our own modules anyway. That the function for it is experimental is no matter for the log. */
+/** Does what Node does to our own modules anyway. Its warning that the function is experimental is kept out of the log. */
 function stripTypes(text: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => {};

@@ -1,16 +1,17 @@
 import { TenantAccounts } from '../accounts/tenant-accounts.ts';
 import { Refusal } from '../domain/errors.ts';
 
-/** Steps that a tenant's trials of filters may take in a second: a third of a process. */
+/** Steps that a tenant's trials of filters may take in a second: about a third of a process's time. */
 const PER_SECOND = 8_000_000;
-/** Those that may be taken at once, before the event loop is left to others: two of the longest trials. */
+/** Steps that may be taken at once: those of two of the longest trials. */
 const AT_ONCE = 2_000_000;
-/** What a trial may take at the most once that is spent: usual ones take a small part of it. */
+/** Steps of the longest trial that is still allowed once the share is spent. A usual trial takes a small part of it. */
 const SPARE = 50_000;
 
 /**
- * Holds tenants to what their trials of filters may cost over time, in this process. What one may cost is bounded by itself: many would hold up everybody else all the same. Once
- * the tenant has spent its share, those that take long are refused; others go on until it owes as much again.
+ * Bounds what a tenant's trials of filters may cost over time, in this process. Each trial is bounded by itself, but many of them would hold
+ * up everybody else all the same. Once a tenant has spent its share, trials that take long are refused. Short ones are allowed until it
+ * owes as much again.
  */
 export class FilterTrials {
   readonly #accounts: TenantAccounts;

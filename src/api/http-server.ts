@@ -20,21 +20,21 @@ export class ListenError extends Error {
 }
 
 const MAX_HEADER_BYTES = 16_384;
-/** How long a stopping server goes on taking connections, in ms: those that were on their way. */
+/** How long a stopping server goes on accepting connections that were on their way, in ms. */
 const ACCEPT_MS = 100;
 /**
- * How long a stopping server keeps connections that are idle, in ms, and at most half of what it has: a client that is about to use one
- * gets its answer, and is told there to use it no more. Without it a request that is on its way meets a reset.
+ * How long a stopping server keeps idle connections, in ms, but no longer than half of its deadline. A client that is about to use one gets
+ * its answer, which tells it to use the connection no more. Without that a request on its way would meet a reset.
  */
 const IDLE_GRACE_MS = 2_000;
-/** How long a connection may say nothing, and be answered nothing, before a stopping server takes it for an idle one, in ms. */
+/** How long nothing must have passed over a connection before a stopping server takes it for an idle one, in ms. */
 const SILENT_MS = 500;
 const SWEEP_MS = 50;
-/** How often clients are looked at, whether they do their part, in ms. */
+/** How often it is checked that clients do their part, in ms. */
 const LOOK_MS = 1_000;
 const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
 
-/** The HTTP listener: opened before anything else, so that a taken port is found at once; it answers 503 until it is given an app. */
+/** The HTTP listener. It is opened before anything else, so that a taken port is found at once. It answers 503 until it is given an app. */
 export class HttpServer {
   readonly #server: Server;
   #listener: RequestListener = answerStarting;
@@ -52,7 +52,7 @@ export class HttpServer {
       { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000, requireHostHeader: false },
       (request, response) => this.#take(request, response, this.#answer),
     );
-    // By itself Node would ask for every body, be it one that is refused unread: see `askForBody`.
+    // Without this Node would ask the client for its body at once, even if the request is then refused unread: see `askForBody`.
     this.#server.on('checkContinue', (request, response) => this.#take(request, response, this.#answer));
     this.#server.on('checkExpectation', (request, response) => this.#take(request, response, refuser(UNMET)));
     this.#server.on('connection', (socket) => {
@@ -83,7 +83,7 @@ export class HttpServer {
     listener(request, response);
   };
 
-  /** What Node's parser refuses reaches no route. Where an answer is under way nothing may be written before it or between. */
+  /** Answers what Node's parser refuses, which reaches no route, and closes. If another answer is under way, nothing may be written before it or into it. */
   #refuse(error: { readonly code?: string | undefined }, socket: Socket): void {
     const isAnswering = this.#connections.get(socket)?.isAnswering === true;
     if (socket.writable && error.code !== 'ECONNRESET' && !isAnswering) socket.write(answerOf(error));
@@ -110,7 +110,7 @@ export class HttpServer {
     return this.#open;
   }
 
-  /** Every second, by itself: closes the connections of clients that do not do their part. */
+  /** Closes the connections of clients that do not do their part. Called every second once the server listens. */
   lookAtClients(): void {
     for (const connection of this.#open) {
       const found = connection.look();
@@ -124,19 +124,19 @@ export class HttpServer {
   }
 
   /**
-   * From now on every answer says `connection: close`. Takes no new connection, keeps idle ones for a little, lets requests under way
-   * finish until the deadline, then cuts what is left.
+   * From now on every answer says `connection: close`. No new connection is accepted, after a moment for those on their way. Idle ones are kept
+   * for a little. Requests under way may finish until the deadline; then what is left is cut.
    */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
     for (const { underWay } of this.#open) if (underWay !== null) sayClose(underWay);
     const idleFrom = performance.now() + Math.min(IDLE_GRACE_MS, deadlineMs / 2);
     const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
-    // Clients whose connection the system has taken already are served: closing at once would reset those not yet accepted.
+    // The system may have connections ready that this process has not accepted yet. To close at once would reset them.
     await new Promise((resolve) => setTimeout(resolve, Math.min(ACCEPT_MS, deadlineMs)));
     await this.#untilNobodyWaits(performance.now() + deadlineMs / 2);
     const { promise: closed, resolve } = Promise.withResolvers<void>();
-    // The close of an HTTP server would close the idle connections with it.
+    // The `close` of an HTTP server would close idle connections at once; that of a net server does not.
     NetServer.prototype.close.call(this.#server, () => resolve());
     const sweep = setInterval(async () => {
       if (performance.now() < idleFrom) return;
@@ -149,7 +149,7 @@ export class HttpServer {
     clearTimeout(cut);
   }
 
-  /** The event loop accepts one connection a turn, and those that the system holds ready are reset when the listener closes. */
+  /** Accepts what the system holds ready, one connection in a turn of the event loop: the rest is reset when the listener closes. */
   async #untilNobodyWaits(until: number): Promise<void> {
     let before: number;
     do {
@@ -159,8 +159,9 @@ export class HttpServer {
   }
 
   /**
-   * Node's own `closeIdleConnections` cuts answers that are being sent, and takes a connection on which nothing ever came for a busy one: browsers and balancers open such
-   * ones in advance. One that was opened just now may have its request on the way.
+   * Closes idle connections. Node's own `closeIdleConnections` cuts answers that are being sent. It also takes a connection on which nothing
+   * ever came for a busy one, and browsers and balancers open such ones in advance. A connection that was opened just now is kept: its request
+   * may be on the way.
    */
   #closeIdle(): void {
     for (const connection of this.#open) if (connection.isIdle(SILENT_MS)) connection.socket.destroy();
@@ -180,7 +181,7 @@ const TWO_KEYS = new Refusal(
   'invalid_request',
   'The header `Idempotency-Key` is given more than once, by a proxy maybe: which one is meant cannot be told.',
 );
-/** RFC 9112, section 3.2: a target has none. What stands before it would be served here, and a proxy may go by all of it. */
+/** RFC 9112, section 3.2: a target has no fragment. We would serve what stands before it, while a proxy may go by the whole. */
 const FRAGMENT = new Refusal(400, 'invalid_request', 'The request target has a fragment (`#`): send it as %23.');
 /** RFC 9112, section 6.1. */
 const UNKNOWN_CODING = new Refusal(
@@ -191,7 +192,7 @@ const UNKNOWN_CODING = new Refusal(
 /** RFC 9110, section 10.1.1. */
 const UNMET = new Refusal(417, 'expectation_failed', 'Of `Expect` only `100-continue` is known.');
 
-/** What is wrong with the headers whatever they are sent to, and Node lets pass: of two with one name it keeps the first, or joins them. */
+/** Finds what is wrong with the head of any request and Node lets pass. Of two headers with one name Node keeps the first, or joins them. */
 function refusalOfHead({ url, httpVersion, headers, rawHeaders }: IncomingMessage): Refusal | null {
   const { host, 'transfer-encoding': coding, 'idempotency-key': key } = headers;
   if (url!.includes('#')) return FRAGMENT;
@@ -201,7 +202,7 @@ function refusalOfHead({ url, httpVersion, headers, rawHeaders }: IncomingMessag
   return key !== undefined && countOf('idempotency-key', rawHeaders) > 1 ? TWO_KEYS : null;
 }
 
-/** @param rawHeaders names and values in turn. Lengths are compared first: this is done for every request. */
+/** @param rawHeaders names and values in turn. Lengths are compared first, because this is done for every request */
 function countOf(name: string, rawHeaders: readonly string[]): number {
   let count = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -211,7 +212,7 @@ function countOf(name: string, rawHeaders: readonly string[]): number {
   return count;
 }
 
-/** Answers with a problem document, and closes: a body that may follow is not read. */
+/** Answers with a problem document and closes the connection: a body that may follow is not read. */
 function refuser(refusal: Refusal): RequestListener {
   return (_request, response) => {
     sayClose(response);
@@ -226,7 +227,7 @@ function answerProblem(refusal: Refusal, response: ServerResponse): void {
   response.end(JSON.stringify(problemOf(refusal, requestId)));
 }
 
-/** The probes get the form that they have later; all else is a problem document like any other. */
+/** Answers 503 while the process starts: probes in the form that they have later, all else with a problem document. */
 function answerStarting({ url }: IncomingMessage, response: ServerResponse): void {
   const path = url?.split('?')[0];
   response.setHeader('retry-after', String(STARTING.retryAfterSeconds));
@@ -238,12 +239,12 @@ function answerStarting({ url }: IncomingMessage, response: ServerResponse): voi
   answerProblem(STARTING, response);
 }
 
-/** What has reached this process has been read by then: a timer of a busy process runs before that. */
+/** Resolves after the event loop has read what has reached this process. In a busy process timers run before that. */
 function afterPoll(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What is no request that could be routed, as an answer on the wire: a problem document like any other. */
+/** @returns the answer on the wire to what Node's parser refused: a problem document like any other */
 function answerOf({ code }: { readonly code?: string | undefined }): string {
   const refusal = refusalOfParser(code);
   const requestId = newRequestId();

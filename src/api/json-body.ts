@@ -10,15 +10,18 @@ import { readBytes } from './read-bytes.ts';
 import { utf8MediaType } from './utf8-media-type.ts';
 
 const JSON_TYPE = utf8MediaType('application/json');
-/** What calls read at the most, other than those that take events. */
+/** Bytes of the largest body, for calls that do not take events. */
 export const MAX_BODY_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
-/** Members of bodies that hold what a producer sends, to be taken as it would be taken from there. */
+/** Members of bodies that hold an event's content. Names may repeat there, because they may in events that producers send. */
 const OF_EVENTS = ['data', 'event'];
-/** A byte order mark is left out. */
+/** Drops a byte order mark. */
 const UTF8 = new TextDecoder();
 
-/** Reads a JSON body for `bodyTextOf`. Answers 400 when it is not UTF-8, 415 when it is something else, 413 when it is too large. A chunked body without a chunk is none, whatever its type. */
+/**
+ * Reads a JSON body for `bodyTextOf`. Answers 400 if it is not UTF-8, 415 if it is of another type, 413 if it is too large. A chunked body
+ * without a chunk counts as no body, whatever its type.
+ */
 export function readJsonBody(limit = MAX_BODY_BYTES): RequestHandler {
   const read = readBytes(limit);
   return (request, response, next) => {
@@ -44,7 +47,7 @@ function notUtf8(): Refusal {
   return new Refusal(400, 'invalid_json', 'The request body is not valid UTF-8.');
 }
 
-/** For calls that take no body: answers 422 to one of any size or kind. A chunked body without a chunk is none. */
+/** For calls that take no body: answers 422 to a body of any size or type. A chunked body without a chunk counts as no body. */
 export function refuseBody(): RequestHandler {
   const read = readBytes(0);
   return (request, response, next) => {
@@ -66,8 +69,8 @@ export function bodyTextOf(request: Request): string {
 }
 
 /**
- * What a body's text says; no text says `{}`.
- * @throws Refusal 400 when it is not JSON, 422 when it nests too deep, or has a name twice: which of them was meant, nobody can tell
+ * Parses the text of a body; '' counts as `{}`.
+ * @throws Refusal 400 if it is not JSON, 422 if it nests too deep or has a name twice, of which nobody can tell which was meant
  */
 export function parseBodyText(text: string): unknown {
   if (text === '') return {};

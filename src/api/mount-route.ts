@@ -8,7 +8,7 @@ import { bodyTextOf, MAX_BODY_BYTES, parseBodyText, readJsonBody, refuseBody } f
 import type { Access, Reply, Route } from './route.ts';
 import { tenantNotFound } from './tenant-not-found.ts';
 
-/** Puts the routes into the app. The bodies of all of them share one budget. */
+/** Mounts the routes. The bodies of all their requests share one budget. */
 export function mountRoutes(app: Express, routes: readonly Route[], context: Context): void {
   const budget = bodyBudget({
     budgetBytes: context.config.INGEST_BUFFER_BYTES / 4,
@@ -17,9 +17,9 @@ export function mountRoutes(app: Express, routes: readonly Route[], context: Con
   for (const route of routes) mountRoute(app, route, budget(largestBodyOf(route, context)), context);
 }
 
-/** Authenticate, find the tenant, read and check the input, handle, reply. */
+/** The steps of every call: authenticate, find the tenant, read and check the input, handle, reply. */
 function mountRoute(app: Express, route: Route, budget: RequestHandler, context: Context): void {
-  // The key comes before the body, so that strangers cost nothing and learn nothing.
+  // The key is checked before the body is read, so that strangers cost little and learn nothing.
   const admit: RequestHandler = async (request, response, next) => {
     const caller = await authorize(request, route.access, context);
     response.locals.caller = caller;
@@ -69,7 +69,7 @@ export async function authorize(request: Request, access: Access, context: Conte
   const caller = await context.authenticator.authenticate(request.headers.authorization);
   if (caller.kind === 'operator' || access === 'any_key') return caller;
   const named = request.params.tenant_id;
-  // Before anything is said of the call itself: another tenant's is as unknown as one that does not exist.
+  // Checked before scopes: of another tenant a caller learns no more than of one that does not exist.
   if (named !== undefined && named !== caller.tenant.id) throw tenantNotFound();
   if (access === 'operator') throw new Refusal(403, 'forbidden', 'This call is for operator keys.');
   if (!caller.scopes.has(access)) throw new Refusal(403, 'missing_scope', `The key lacks the scope ${access}.`);

@@ -13,7 +13,7 @@ export interface Problem {
   readonly errors?: readonly Fault[];
 }
 
-/** Characters of a path and of a message in an answer: names that a caller chose, and names within them, are in both, and there may be a thousand. */
+/** Most characters of a fault's path, and of its message. Both hold names that the caller chose, and an answer may have a thousand faults. */
 const LONGEST_PATH = 256;
 const LONGEST_MESSAGE = 1_000;
 
@@ -38,7 +38,7 @@ function cut(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
-/** What callers may see of an error. Bugs and lost infrastructure say nothing of themselves. */
+/** @returns what a caller may see of an error: a bug, or lost infrastructure, is not described to it */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (typeof error !== 'object' || error === null) return internal();
@@ -81,19 +81,24 @@ function isOfRouter(error: object): boolean {
 }
 
 /**
- * SQLSTATEs of Postgres: classes 08 (connection), 53 (resources), 57 (shutdown, timeout) and 58 (disk); a server that takes no writes (25006), as a standby that is about
- * to be promoted; a transaction that waited for us for too long (25P03, 25P04); a database that takes no connections (55000); a lock that was not had in time (55P03); what
- * is to be tried again (40001, 40P01). Then codes of sockets, and Prisma's own.
+ * Codes of errors that pass. SQLSTATEs of Postgres:
+ * - classes 08 (connection), 53 (resources), 57 (shutdown, timeout) and 58 (disk);
+ * - 25006: a server that takes no writes, as a standby that is about to be promoted;
+ * - 25P03, 25P04: a transaction that waited for us for too long;
+ * - 55000: a database that takes no connections;
+ * - 55P03: a lock that was not had in time;
+ * - 40001, 40P01: a serialization failure and a deadlock, which are to be tried again.
+ * Then the codes of sockets, and Prisma's own.
  */
 const PASSING_CODE =
   /^(08|53|57|58|25006|25P0[34]|55000|55P03|40001|40P01)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_)|^P(1001|1002|1008|1017|2024|2028|2034)$/;
-/** How many causes lie beneath each other at the most. */
+/** How deep causes are followed. */
 const DEEPEST = 8;
-/** How clients and pools say so without a code. */
+/** What clients and pools say of such errors without a code. */
 const PASSING_MESSAGE =
   /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/;
 
-/** Where an error of pg, or of Prisma around one of its adapter, says what happened. */
+/** The members in which an error of pg, or of Prisma around one of its adapter, says what happened. */
 interface DatabaseFault {
   readonly code?: unknown;
   readonly originalCode?: unknown;
@@ -102,7 +107,7 @@ interface DatabaseFault {
   readonly meta?: { readonly driverAdapterError?: unknown };
 }
 
-/** Lost connections, timeouts, shutdowns and deadlocks: what was asked for may succeed a little later. */
+/** Whether the error is a lost connection, a timeout, a shutdown or a deadlock: the call may succeed a little later. */
 export function isInfrastructureLoss(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > DEEPEST) return false;
   const { code, originalCode, message, cause, meta }: DatabaseFault = error;

@@ -4,8 +4,9 @@ import { Refusal } from '../domain/errors.ts';
 import { MAX_FAULTS } from './check-input.ts';
 
 /**
- * Reads the query of a request, for Express. Its own would put U+FFFD where there is no UTF-8: a filter that matches nothing, and is answered with an empty list.
- * @param text as Node has it: a character for each byte
+ * Parses the query of a request, for Express. Express's own parser would put U+FFFD where there is no valid UTF-8: such a filter matches
+ * nothing, and would be answered with an empty list.
+ * @param text as Node has it: one character for each byte
  * @throws Refusal 422 with the names of the parameters that are no UTF-8
  */
 export function parseQuery(text: string | null | undefined): ParsedUrlQuery {

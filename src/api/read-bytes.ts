@@ -8,17 +8,19 @@ import { incompleteBody, tooLarge, unknownEncoding } from './problem.ts';
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Reads the body of a request into `request.body`, as bytes; a request that announces none is left without. What is refused is not read to its end.
- * @throws Refusal 400 when the request ends before its body does, 413 as soon as it announces or sends too much, 415 when it is encoded, 503 when it turns out larger than there is room for
+ * Reads the body of a request into `request.body`, as bytes. If the request announces no body, that stays undefined. A body that is refused
+ * is not read to its end.
+ * @throws Refusal 400 if the request ends before its body does, 413 as soon as it announces or sends too much, 415 if it has a content
+ * encoding, 503 if it turns out larger than there is room for
  */
 export function readBytes(limit: number): RequestHandler {
   return (request, response, next) => {
-    // Said at once, not when all of it has come.
+    // Refused at once, before any of it has come.
     if (Number(request.headers['content-length']) > limit) return next(tooLarge(limit));
     if (hasBody(request) && isEncoded(request)) return next(unknownEncoding());
     askForBody(request, response);
     if (!hasBody(request)) return next();
-    // Its client left while the key was looked up: neither data nor an end is to come, and the close has been. Without this the call would be made as though it had no body.
+    // The client left while its key was looked up: the 'close' has been, and neither data nor an end is to come. Without this check the call would be made as if it had no body.
     if (request.destroyed) return next(incompleteBody());
     const body = new GatheredBody(Number(request.headers['content-length'] ?? 0), limit, roomOf(response));
     gather(request, body, (error) => {
@@ -45,7 +47,7 @@ function gather(request: IncomingMessage, body: GatheredBody, done: (error?: unk
   request.on('data', take).on('end', end).on('close', cut);
 }
 
-/** What has come of a body. From the second chunk on one buffer takes them all: a body that comes byte by byte would otherwise cost a buffer a byte. */
+/** The part of a body that has come. From the second chunk on one buffer holds them all: else a body that comes byte by byte would cost a buffer for each byte. */
 class GatheredBody {
   readonly #length: number;
   readonly #limit: number;
@@ -53,7 +55,7 @@ class GatheredBody {
   #buffer: Buffer = NOTHING;
   #bytes = 0;
 
-  /** @param length 0 where none was told. Node's parser sees to it that no more comes than was, and no less before the end. */
+  /** @param length the announced bytes; 0 if none were. Node's parser sees to it that exactly as many come */
   constructor(length: number, limit: number, room: BodyRoom | null) {
     this.#length = length;
     this.#limit = limit;

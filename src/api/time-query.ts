@@ -2,40 +2,40 @@ import { z } from 'zod';
 import { isRfc3339 } from '../ingest/event-input.ts';
 
 const LATEST_MS = 2 ** 48 - 1;
-/** Characters of a time: room for more decimals than anybody has, and no more to read. */
+/** Most characters of a time: room for more decimals than anybody sends. */
 const LONGEST = 64;
 const EXPECTED = 'expected an RFC 3339 date-time such as 2024-03-14T10:30:00Z';
 
 /**
- * Whether a text is a date-time: an RFC 3339 one, in every spelling that events may have. Two more are taken, as they have always been here:
- * one without seconds, and one with more decimals.
+ * Whether a text is a date-time of RFC 3339, in any spelling that events may have. Queries have always taken two more spellings: without
+ * seconds, and with more decimals.
  */
 function isDateTime(text: string): boolean {
   if (text.length > LONGEST) return false;
   return isRfc3339(text.replace(/^(.{13}:\d\d)(?=[Zz+-])/, '$1:00').replace(/(\.\d{9})\d+/, '$1'));
 }
 
-/** A leap second is the first of the next minute, as it is to POSIX and `Date` has no other. */
+/** A leap second counts as the first second of the next minute, as in POSIX: `Date` has no other way. */
 function msOf(text: string): number {
   const upper = text.toUpperCase();
   return upper.startsWith(':60', 16) ? Date.parse(upper.replace(':60', ':59')) + 1000 : Date.parse(upper);
 }
 
 /**
- * A valid date-time as ms since 1970. Events are accepted at whole milliseconds, so that what comes at or after a finer time, and what comes before it, are divided by
- * the next whole one: cut, it would name an event twice or leave it out.
+ * A valid date-time as ms since 1970, rounded up. Events are accepted at whole milliseconds: those before a finer time and those at or after it
+ * are divided by the next whole millisecond. Rounded down, the bound would put an event on the wrong side.
  */
 export function timeMs(text: string): number {
   return msOf(text) + (/\.\d{3}0*[1-9]/.test(text) ? 1 : 0);
 }
 
-/** Whether a valid date-time is before another: their order is that of what was written, not of the milliseconds that divide events. */
+/** Whether a valid date-time is before another, to the last decimal: not by the milliseconds that divide events. */
 export function isBefore(one: string, other: string): boolean {
   const [oneMs, otherMs] = [msOf(one), msOf(other)];
   return oneMs === otherMs ? digitsBelowMs(one) < digitsBelowMs(other) : oneMs < otherMs;
 }
 
-/** They compare as text: zeros at the end say nothing. */
+/** The decimals below the millisecond, without zeros at the end, so that they compare as text. */
 function digitsBelowMs(text: string): string {
   return (/\.\d{3}(\d*)/.exec(text)?.[1] ?? '').replace(/0+$/, '');
 }
