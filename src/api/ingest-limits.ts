@@ -8,7 +8,8 @@ import type { LimitVerdict, TenantCost } from '../ingest/tenant-limiter.ts';
 type LimitContext = Pick<Context, 'ingestLimits' | 'recallTenant'>;
 
 /**
- * Turns away, before the body is read, what a tenant could not send anyway. Whose an operator's events are is known only from the body.
+ * Refuses, before the body is read, what the tenant may not send now. For an operator nothing is checked: only the body tells whose its events
+ * are.
  * @throws Refusal 413 or 429
  */
 export async function checkLimits(
@@ -23,7 +24,7 @@ export async function checkLimits(
 }
 
 /**
- * Charges the tenants of a request for it, all of it or nothing.
+ * Charges the tenants of a request for their events: all of them, or none if one may not send them.
  * @returns the tenant of each event; null where it is unknown, which is refused later
  * @throws Refusal 413 or 429
  */
@@ -40,8 +41,8 @@ export async function chargeLimits(
 }
 
 /**
- * Charges a tenant for a body that holds no events to store, as for one event, as far as it has so much left. Whose an operator's is is not
- * known.
+ * Charges a tenant for a body that holds no events to store, as for one event, as far as it has so much left. For an operator's body nobody is
+ * charged: it names no tenant.
  */
 export async function chargeBody(
   bytes: number,
@@ -53,7 +54,7 @@ export async function chargeBody(
     setHeaders(response, await ingestLimits.drain({ tenant: caller.tenant, events: 1, bytes }));
 }
 
-/** Deliveries that were stored wait from now on. */
+/** Counts the deliveries that were stored as waiting ones of their tenants. */
 export function countAccepted(
   items: readonly ItemResult[],
   owners: readonly (TenantRef | null)[],
@@ -84,7 +85,7 @@ async function ownersOf(
     const id = (value as { tenant_id?: unknown } | null)?.tenant_id;
     return typeof id === 'string' ? recallTenant(id) : null;
   });
-  // All that have to be looked up at once: one after the other they would take as many statements.
+  // Looked up all at once: one after the other they would take a statement each.
   return owners.every(isKnown) ? owners : Promise.all(owners);
 }
 

@@ -23,12 +23,12 @@ export interface RegisteredVersion {
 }
 
 const MAX_TRIES = 20;
-/** Those that were overtaken together must not come back together. */
+/** Longest pause after the first try, in ms, by chance: calls that were overtaken together must not come back together. */
 const PAUSE_MS = 20;
 
 /**
- * Registers a version, or changes what may change of one that is there. It is checked without holding events up: where others of its type are registered
- * meanwhile, it is checked again.
+ * Registers a version, or changes what may change of one that exists. The check takes no lock, so that events are not held up. If other
+ * versions of the type are registered meanwhile, it is checked again.
  * @throws Refusal 404, 409, 422, 429
  */
 export async function registerVersion(

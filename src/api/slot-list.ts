@@ -6,14 +6,14 @@ export class SlotList<T> {
   readonly #slots: (T | null)[] = [];
   readonly #free: number[] = [];
 
-  /** @returns what `remove` wants */
+  /** @returns the slot, which `remove` takes */
   add(item: T): number {
     const slot = this.#free.pop() ?? this.#slots.length;
     this.#slots[slot] = item;
     return slot;
   }
 
-  /** Once for each `add`. */
+  /** To be called once for each `add`. */
   remove(slot: number): void {
     this.#slots[slot] = null;
     this.#free.push(slot);

@@ -3,8 +3,8 @@ import type { z } from 'zod';
 type Issue = z.core.$ZodRawIssue;
 
 /**
- * What a client is told of a fault that the schema has no words of its own for: what is expected, or that a field is missing. Never what came: it may be a secret.
- * To be given to `safeParse` as `error`.
+ * Words a fault for which the schema has no words of its own: what is expected, or that a field is missing. It never shows what came, which may
+ * be a secret. To be given to `safeParse` as `error`.
  */
 export function inputMessage(issue: Issue): string {
   switch (issue.code) {

@@ -20,34 +20,34 @@ export function decodeText(body: Uint8Array): string {
   }
 }
 
-/** What a text says, and its events where they are written as they mostly are. */
+/** A parsed text, and the slices of its events if they are written in the usual form. */
 export interface ParsedEvents {
   readonly value: unknown;
-  /** What was parsed: the text, with null for each event that is rejected. */
+  /** The text that was parsed: `null` stands in it for each event that is rejected. */
   readonly text: string;
   readonly isArray: boolean;
   readonly sliced: SlicedText | null;
-  /** Events that cannot be taken whatever they say, by their places; 0 where there is no array. */
+  /** Events that are refused whatever they say, by index in the array; 0 if there is no array. */
   readonly rejected: Survey['rejected'];
 }
 
 export interface EventsForm {
-  /** Goes before the words of a refusal. */
+  /** What a refusal's text begins with. */
   readonly where?: string;
-  /** Whether an array is one of events. */
+  /** Whether an array is taken for an array of events; else for a value that is no event. */
   readonly mayBeArray: boolean;
-  /** Whether they are events in our own form. */
+  /** Whether the events are in our own form. */
   readonly isNative: boolean;
-  /** Whether it is told where the text is no JSON; true unless given. */
+  /** Whether a refusal tells where the text breaks the rules of JSON; true unless given. */
   readonly tellPlace?: boolean;
 }
 
-/** Of a text that is no longer than this it is always found out whether it is JSON: parsing it takes milliseconds. */
+/** Characters of a text that is always parsed, even if its events are refused, so that a fault of its JSON is told first. That takes milliseconds. */
 const SHORT = 64 * 1024;
 
 /**
- * `parseJson` for a text that should be events: those that cannot be taken are not parsed.
- * @throws Refusal as `parseJson` does, 413 when they are too many
+ * Parses a text that should be events. Those that are refused whatever they say are not parsed.
+ * @throws Refusal as `parseJson` does, 413 if there are too many events
  */
 export function parseEvents(text: string, limits: RequestLimits, form: EventsForm): ParsedEvents {
   const { where = '', mayBeArray, isNative, tellPlace = true } = form;
@@ -59,7 +59,7 @@ export function parseEvents(text: string, limits: RequestLimits, form: EventsFor
   if ((hasTooMany || rejected.size > 0) && text.length <= SHORT) parse(text, where, tellPlace);
   if (hasTooMany) throw tooManyEvents(limits.maxEvents);
   const good = rejected.size === 0 ? text : without(rejected, text);
-  // In what is left of a text, a place would be another than in all of it.
+  // No place is told if events were cut out: it would not be the place in the text that was sent.
   const isWhole = rejected.size === 0;
   return { value: parse(good, where, tellPlace && isWhole), text: good, isArray, sliced, rejected };
 }
@@ -83,7 +83,7 @@ function without(rejected: Survey['rejected'], text: string): string {
  */
 export function parseJson(text: string): unknown {
   if (nestingDepth(text, MAX_DEPTH) > MAX_DEPTH) throw tooDeep('');
-  // Sources read hundreds in one turn: where each breaks is for whoever looks at it to find.
+  // No place is told: sources read hundreds of texts in one turn of the event loop, and to find where each breaks would take long.
   return parse(text, '', false);
 }
 

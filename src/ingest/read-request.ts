@@ -5,7 +5,7 @@ import { emptyBatch, refusalFor, tooManyEvents } from './rejection.ts';
 import type { EventSlice } from './slice-events.ts';
 import type { RejectedPart, RequestLimits } from './survey-events.ts';
 
-/** How a request body is to be read: from its media type. */
+/** How a request body is to be read. Its media type decides. */
 export type BodyFormat = 'json' | 'ndjson';
 
 /** The events of a request, and whether they came as a batch. */
@@ -21,7 +21,7 @@ export interface ReadRequest {
  */
 export function readRequest(body: Uint8Array, format: BodyFormat, limits: RequestLimits): ReadRequest {
   const text = decodeText(body);
-  // As many bytes as UTF-16 units: each is one of ASCII.
+  // As many UTF-16 units as bytes: then all characters are ASCII.
   const isAscii = text.length === body.length;
   if (format === 'ndjson') return readLines(text, isAscii, limits);
   const parsed = parseEvents(text, limits, { mayBeArray: true, isNative: true });
@@ -40,7 +40,7 @@ export function readRequest(body: Uint8Array, format: BodyFormat, limits: Reques
 }
 
 /**
- * Reads a text that is one event, of which there may be hundreds in a turn.
+ * Reads a text that is one event. A source may read hundreds in one turn of the event loop.
  * @throws Refusal 400 when it is not UTF-8 or not JSON, 413 or 422 when the event cannot be taken whatever it says
  */
 export function readOne(body: Uint8Array, maxEventBytes: number): RawEvent {
@@ -57,7 +57,7 @@ function singleEvent({ value, text, sliced, rejected }: ParsedEvents, isAscii: b
   return rawEvent(value, text, isAscii, sliced?.events[0]);
 }
 
-/** One that nothing needs to be read of. */
+/** An event that is refused unread. */
 export function rejectedEvent({ rejection }: RejectedPart): RawEvent {
   return { value: null, text: '', rejection };
 }
@@ -84,11 +84,11 @@ function readLine({ line, number }: Line, isAscii: boolean, limits: RequestLimit
 
 interface Line {
   readonly line: string;
-  /** Blank ones counted: as an editor shows it. */
+  /** The number that an editor shows: blank lines count. */
   readonly number: number;
 }
 
-/** Lines that are not blank, one more than there may be at the most: a body of millions of line feeds must not become millions of objects. */
+/** @returns the lines that are not blank, up to `max` + 1: a body of millions of lines must not become millions of objects */
 function linesOf(text: string, max: number): Line[] {
   const lines: Line[] = [];
   for (let number = 1, start = 0; start < text.length && lines.length <= max; number++) {

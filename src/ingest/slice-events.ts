@@ -9,17 +9,17 @@ import {
   tooManyFields,
 } from './survey-events.ts';
 
-/** An event's part of the text of a request, and the two of its members that are kept as they were written. */
+/** The text of one event in a request, with the texts of its two members that are kept as they were written. */
 export interface EventSlice {
   readonly text: string;
-  /** Where that begins. */
+  /** Where it begins in the text of the request. */
   readonly start: number;
-  /** Members of the object, repeated ones included. */
+  /** How many members the object has, repeated ones included. */
   readonly members: number;
   /** Without white space outside strings; null where no member is spelled `"data"`. */
   readonly dataText: string | null;
   readonly metadataText: string | null;
-  /** Of the values of other members. */
+  /** Characters of the values of all other members. */
   readonly otherCharacters: number;
 }
 
@@ -28,9 +28,10 @@ export interface SlicedText extends Survey {
 }
 
 /**
- * Cuts an event, or an array of events, into what is kept of their texts: in one walk, which is told how deep the text nests besides. It
- * believes its eyes: only once `JSON.parse` has accepted the text, and an event has no names but those of an event, is it right.
- * @returns null where the text is anything else, is no JSON, has a name with an escape, nests deeper than `maxDepth`, or has too many events
+ * Cuts an event, or an array of events, into the texts that are kept. It does so in one walk, which also sees how deep the text nests. The
+ * walk does not check what it sees. Its result is right only if `JSON.parse` then accepts the text, and the event has no names but those of
+ * an event.
+ * @returns null if the text is anything else, nests deeper than `maxDepth`, or has too many events; often also if it is no JSON
  */
 export function sliceEvents(text: string, maxDepth: number, limits: RequestLimits): SlicedText | null {
   const walk: Walk = { text, maxDepth, hasSpace: false };
@@ -57,16 +58,16 @@ function rejectedOf(events: readonly EventSlice[], { maxEventBytes }: RequestLim
   return rejected ?? NONE;
 }
 
-/** Bytes that an event surely has: `data` and `metadata` are delivered as they are written, the others may have been written with escapes. */
+/** @returns bytes that the event has at least: `data` and `metadata` are delivered as they are written, other members may be written with escapes */
 function leastBytes({ dataText, metadataText, otherCharacters }: EventSlice): number {
   return (dataText?.length ?? 0) + (metadataText?.length ?? 0) + Math.floor(otherCharacters / LONGEST_ESCAPE);
 }
 
-/** A walk over a text. */
+/** The state of a walk over a text. */
 interface Walk {
   readonly text: string;
   readonly maxDepth: number;
-  /** Whether the value that was stepped over last has white space outside strings. */
+  /** Whether the value that was passed last has white space outside strings. */
   hasSpace: boolean;
 }
 
@@ -77,11 +78,11 @@ const CLOSE_OBJECT = 0x7d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const QUOTE = 0x22;
-/** The only names of an event that begin with these letters. */
+/** First letters: no other names of an event begin with these. */
 const DATA = 'd'.charCodeAt(0);
 const METADATA = 'm'.charCodeAt(0);
 
-/** Where a walk came upon what it does not know. */
+/** In place of a position: the walk met something that it does not know. */
 const LOST = -1;
 
 /** @returns where the array ends */

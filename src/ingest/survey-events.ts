@@ -1,18 +1,18 @@
 import { isSpace, skipSpace, stringEnd } from '../domain/json-slices.ts';
 import { invalid, type Rejection, tooLarge } from './rejection.ts';
 
-/** What a request may hold; a size in bytes is that of an event as it would be delivered. */
+/** What a request may hold. The bytes are those of an event as it would be delivered. */
 export interface RequestLimits {
   readonly maxEvents: number;
   readonly maxEventBytes: number;
 }
 
-/** Ours have nine names. A CloudEvent has ten and 64 extensions, and may say of others that they are null. */
+/** Most fields of an event. Our own form has nine names. A CloudEvent has ten and up to 64 extensions, and may have others that are null. */
 export const MAX_FIELDS = 100;
-/** Characters that one byte of an event may have been written in: `\u0041` for A. */
+/** Most characters in which one byte of an event may be written: `\u0041` for A. */
 export const LONGEST_ESCAPE = 6;
 
-/** An event that cannot be taken whatever it says, and where it is in the text. */
+/** An event that is refused whatever it says, with where it begins and ends in the text. */
 export interface RejectedPart {
   readonly start: number;
   readonly end: number;
@@ -20,12 +20,12 @@ export interface RejectedPart {
 }
 
 export interface Survey {
-  /** Deeper than told; nothing else is known then. */
+  /** Whether the text nests deeper than it may. The other members mean nothing then. */
   readonly isTooDeep: boolean;
   readonly isArray: boolean;
-  /** Elements of the array, counted until there is one too many. */
+  /** Elements of the array, counted up to one more than there may be. */
   readonly count: number;
-  /** By their places in the array; 0 where there is no array. */
+  /** By index in the array; 0 if there is no array. */
   readonly rejected: ReadonlyMap<number, RejectedPart>;
 }
 
@@ -37,8 +37,8 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * Goes over a text that should be an event, or an array of events where it may be one, before it is parsed: parsing a million of small values
- * takes seconds in which nobody is served. What is found is true of every text that parses; of others it does not matter.
+ * Looks over a text that should be an event, or an array of events if `mayBeArray`, before it is parsed: to parse a million small values takes
+ * seconds in which nobody is served. What it finds is right for every text that is JSON; any other is refused anyway.
  */
 export function surveyEvents(text: string, maxDepth: number, limits: RequestLimits, mayBeArray = true): Survey {
   const first = skipSpace(text, 0);
@@ -76,7 +76,7 @@ interface Surveyed {
   readonly start: number;
   readonly isObject: boolean;
   fields: number;
-  /** White space outside strings aside. */
+  /** Characters without white space outside strings. */
   characters: number;
 }
 

@@ -101,7 +101,7 @@ export const purgeDeadLetters = defineRoute({
   },
 });
 
-/** @returns null when it names an event that is not there: a purge that is sent again must not be refused because it forgot the event of the last dead letter */
+/** @returns null if it names an event that does not exist: maybe this purge was sent before, and deleted the event with its last dead letter */
 async function selectionOf(
   tenant: TenantRef,
   { delivery_ids, endpoint_id, event_id, type, reason, since, until }: Omit<z.infer<typeof purgeBody>, 'cursor'>,

@@ -10,7 +10,7 @@ import { deliveryNotFound } from './deliveries.ts';
 const params = z.strictObject({ delivery_id: deliveryKey });
 const noQuery = z.strictObject({});
 const accepted = { 202: { description: 'The delivery as it is now', schema: deliverySchema } };
-/** Nothing can be said, so anything that is said is refused. */
+/** The call takes no fields: any that is sent is refused. */
 const noBody = z.strictObject({});
 
 export const retryDelivery = defineRoute({
@@ -25,7 +25,7 @@ export const retryDelivery = defineRoute({
   responses: accepted,
   handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints, lockTurns }) => {
     const lane = laneOf(key.endpointNum, config.LANES);
-    // It waits for whoever brings deliveries of the tenant back, a replay maybe, with a connection in its hand.
+    // With a connection in hand it waits for the lock of whatever brings deliveries of the tenant back, a replay for instance.
     const result = await lockTurns.take(tenant.num, () =>
       redrive.retryDelivery(apiPool, tenant, key, lane, caller.actor),
     );

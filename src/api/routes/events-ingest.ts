@@ -22,8 +22,8 @@ import { newRequestId } from '../request-id.ts';
 const noQuery = z.strictObject({});
 
 /**
- * `POST /v1/events`: the hot route, mounted before the others: it reads raw bytes, and sets the headers of an answer at once. The key is checked before the body is
- * read, so that strangers cost nothing.
+ * `POST /v1/events`, the hot route. It is mounted before the others, so that it passes none of their handlers: it reads raw bytes, and sets
+ * all headers of an answer at once. The key is checked before the body is read, so that strangers cost little.
  */
 export function mountIngest(app: Express, context: Context): void {
   const { config, observe } = context;
@@ -78,7 +78,7 @@ function countDuplicates(items: readonly ItemResult[]): number {
   return count;
 }
 
-/** What `response.json` does, for the one kind of answer that goes out by the thousand a second. */
+/** Does what `response.json` does, faster: these answers go out by the thousand a second. */
 function acknowledge(response: Response, body: unknown): void {
   const text = JSON.stringify(body);
   const bytes = Buffer.byteLength(text);
@@ -91,11 +91,11 @@ function acknowledge(response: Response, body: unknown): void {
     'Content-Length',
     String(bytes),
   ]);
-  // Of ASCII alone, as all our ids are: then nothing needs to be encoded.
+  // If all characters are ASCII, as those of our own ids are, nothing needs to be encoded.
   response.end(text, bytes === text.length ? 'latin1' : 'utf8');
 }
 
-/** A body that is no events has cost the time to read it. */
+/** Reads the events of a body. If it holds none, its tenant is charged for the time that reading it took. */
 async function readOrCharge(
   request: Request,
   response: Response,

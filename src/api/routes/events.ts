@@ -12,7 +12,7 @@ import { defineRoute } from '../route.ts';
 import { readScannedPage } from '../scan-page.ts';
 import { isInOrder, outOfOrder, timeQuery } from '../time-query.ts';
 
-/** Ours or the producer's: what ingest takes as an id. */
+/** An id of ours, or any that ingest takes from a producer. */
 export const eventId = z.string().regex(/^[A-Za-z0-9_:~-]{1,256}$/, 'expected an event id');
 const params = z.strictObject({ event_id: eventId });
 const noQuery = z.strictObject({});
@@ -74,7 +74,7 @@ export const getEvent = defineRoute({
   },
 });
 
-/** An event that is kept gets another UUID when its dead letters are made again: what was not there any more is looked for anew. */
+/** How often events of the id are looked up. An event gets another UUID when its dead letters are made again, maybe between a lookup and its expunge. */
 const MOST_LOOKS = 5;
 
 export const expungePayload = defineRoute({
@@ -88,7 +88,7 @@ export const expungePayload = defineRoute({
   isScan: true,
   responses: { 204: { description: 'Expunged', schema: null } },
   handle: async ({ tenant, params: { event_id }, caller }, context) => {
-    // It waits for whoever brings deliveries of the tenant back, with a connection in its hand.
+    // With a connection in hand it waits for the lock of whatever brings deliveries of the tenant back, a replay for instance.
     await context.lockTurns.take(tenant.num, () => expungeEvery(event_id, tenant, caller, context));
     return { status: 204 };
   },

@@ -60,7 +60,7 @@ export const sendTestEvent = defineRoute({
       events: [{ ...event, tenantNum: tenant.num, tenantId: tenant.id }],
       claims: [],
       deliveries: [delivery],
-      // It goes where it was told to: no routing to agree with.
+      // The call names its endpoint, so that the commit has no routing to check.
       routing: new Map(),
       keysExpireBefore: uuidFloor(0),
     });
@@ -71,7 +71,7 @@ export const sendTestEvent = defineRoute({
   },
 });
 
-/** @param bodyText what was sent, '' or an object of nothing but `type` and `data`: they are kept to the letter */
+/** @param bodyText '' or the text of an object with nothing but `type` and `data`, which are kept to the letter */
 function testEvent(bodyText: string): RawEvent {
   const sent = bodyText === '' ? [] : objectMembers(bodyText);
   const absent = DEFAULTS.filter(({ name }) => !sent.some((member) => member.name === name));
@@ -80,7 +80,7 @@ function testEvent(bodyText: string): RawEvent {
 }
 
 /**
- * Checks it like any other event, by the event types that hold: it is not committed with them, so that nothing else would find out.
+ * Checks a test event like any other, and that the event types which it was checked by still hold: its commit does not check that.
  * @throws Refusal 422 when the type is not one that producers may use, a field is given twice, or the schema of the type refuses it
  */
 function sealTest(raw: RawEvent, tenant: TenantRef, actor: string, accept: AcceptDependencies): Promise<Sealed> {
