@@ -66,8 +66,8 @@ export function createTypeRules(
 const REMEMBERED_TENANTS = 10_000;
 
 /**
- * The tenant of an id. Ids and numbers of tenants never change, and the commit sees to those that were deleted: remembering them is safe. Those who ask for others
- * while some are looked for share the next lookup.
+ * The tenant of an id. Ids and numbers of tenants never change, and the commit sees to those that were deleted: remembering them is safe.
+ * Those who ask for others while some are looked for share the next lookup.
  */
 export function createTenantRecall({ INGEST_DEADLINE_MS: patienceMs }: Config, pool: pg.Pool): Context['recallTenant'] {
   const known = new Map<string, TenantRef>();

@@ -8,8 +8,8 @@ export interface Service {
 }
 
 /**
- * A service, or several that can do without each other at the end: these start in order as well, but stop together, so that one that takes its time takes none of
- * the others'.
+ * A service, or several that can do without each other at the end: these start in order as well, but stop together, so that one that takes
+ * its time takes none of the others'.
  */
 export type Stage = Service | readonly Service[];
 

@@ -5,8 +5,9 @@ import { setFlagsFromString } from 'node:v8';
 // By default V8 lets the old part of its heap grow to several times what lives in it before it collects it. Half as much again costs one to two per cent of the
 // process's time at load rather than none, and takes 40 to 70 MB less than twice as much.
 setFlagsFromString('--heap-growing-percent=50');
-// Where most of what a place of the code makes survives a collection, as requests may do while a process warms up, V8 makes it in the old part from then on, for good. There it is
-// not collected when it is over, and keeps alive all that it points to: a third more time for each event that is taken in.
+// Where most of what a place of the code makes survives a collection, as requests may do while a process warms up, V8 makes it in the old
+// part from then on, for good. There it is not collected when it is over, and keeps alive all that it points to: a third more time for each
+// event that is taken in.
 setFlagsFromString('--no-allocation-site-pretenuring');
 // How far the young part may grow has to be told before there is a heap: `npm start` and the image do (docs/operations.md, "Memory").
 

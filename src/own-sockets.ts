@@ -49,8 +49,8 @@ export class OwnSockets {
   /**
    * Resolves all names anew: one may not have resolved before, or have another address since, as after a failover.
    * @param signal ends the look: names that did not resolve yet are left out
-   * @param atOnce how many names are looked up at a time. Node has no more than two of the whole process under way, and a dead resolver keeps each for up to half a
-   * minute: beside other work, which has to find Postgres, one
+   * @param atOnce how many names are looked up at a time. Node has no more than two of the whole process under way, and a dead resolver
+   * keeps each for up to half a minute: beside other work, which has to find Postgres, one
    * @returns what is ours and what was, as `ip:port` or `[ip]:port`
    */
   async look(signal: AbortSignal, atOnce = 1): Promise<string[]> {

@@ -18,7 +18,10 @@ const PATIENCE: Readonly<Record<Awaited, number>> = {
   us: Number.POSITIVE_INFINITY,
 };
 
-/** Finds out whether a client does its part, by looking at the connection once a second. That takes no timer for each connection, and no work for each request. */
+/**
+ * Finds out whether a client does its part, by looking at the connection once a second. That takes no timer for each connection, and no
+ * work for each request.
+ */
 export class ClientWatch {
   readonly #socket: Socket;
   #awaited: Awaited = 'us';

@@ -20,7 +20,8 @@ export function readBytes(limit: number): RequestHandler {
     if (hasBody(request) && isEncoded(request)) return next(unknownEncoding());
     askForBody(request, response);
     if (!hasBody(request)) return next();
-    // The client left while its key was looked up: the 'close' has been, and neither data nor an end is to come. Without this check the call would be made as if it had no body.
+    // The client left while its key was looked up: the 'close' has been, and neither data nor an end is to come. Without this check the
+    // call would be made as if it had no body.
     if (request.destroyed) return next(incompleteBody());
     const body = new GatheredBody(Number(request.headers['content-length'] ?? 0), limit, roomOf(response));
     gather(request, body, (error) => {
@@ -47,7 +48,10 @@ function gather(request: IncomingMessage, body: GatheredBody, done: (error?: unk
   request.on('data', take).on('end', end).on('close', cut);
 }
 
-/** The part of a body that has come. From the second chunk on one buffer holds them all: else a body that comes byte by byte would cost a buffer for each byte. */
+/**
+ * The part of a body that has come. From the second chunk on one buffer holds them all: else a body that comes byte by byte would cost a
+ * buffer for each byte.
+ */
 class GatheredBody {
   readonly #length: number;
   readonly #limit: number;

@@ -30,7 +30,8 @@ export class TenantTurnstile {
 
   /**
    * Does `work` when it is the tenant's turn.
-   * @param isBegun whether it goes on with work that had a turn before. It is never turned away, so that a few more may wait than `mostWaiting`: at most as many as may be under way
+   * @param isBegun whether it goes on with work that had a turn before. It is never turned away, so that a few more may wait than
+   * `mostWaiting`: at most as many as may be under way
    * @throws Refusal 429 where too many of the tenant wait already, and what `work` throws
    */
   async take<T>(tenantNum: number, work: () => Promise<T>, { isBegun = false } = {}): Promise<T> {

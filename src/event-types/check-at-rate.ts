@@ -13,7 +13,8 @@ interface Check {
 
 /**
  * Checks an event within what its request may cost, and its tenant over time. Once a tenant has spent that, its requests are refused where their events
- * take long: what is usual passes. What a request spent itself is not held against it up to as much as that, so that one whose events are many may come to its end.
+ * take long: what is usual passes. What a request spent itself is not held against it up to as much as that, so that one whose events are
+ * many may come to its end.
  * @throws Refusal 429
  */
 export async function checkAtRate(check: Check, budget: CheckBudget, turns: CompileTurns): Promise<Validation> {

@@ -6,8 +6,8 @@ export const FUEL = 5_000_000;
 const COSTLY_EVENTS = 20;
 
 /**
- * What the events of one request, or one batch of a source, may cost together to be checked. Each tenant has its own: none spends another's. Where they are checked again, all may cost
- * as much again; what was spent before stays their own.
+ * What the events of one request, or one batch of a source, may cost together to be checked. Each tenant has its own: none spends
+ * another's. Where they are checked again, all may cost as much again; what was spent before stays their own.
  */
 export class CheckBudget {
   readonly #tenants = new Map<number, Fuel>();

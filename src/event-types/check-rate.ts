@@ -6,7 +6,10 @@ import { FUEL } from './check-budget.ts';
 const PER_SECOND = 20_000_000;
 /** What they may have cost beyond that before more are refused: as much as those of one request may. */
 export const MOST_OWED = 100_000_000;
-/** What a check may cost at the most once its tenant owes more than that: usual ones cost a small part of it. The more it owes the less it is, down to nothing. */
+/**
+ * What a check may cost at the most once its tenant owes more than that: usual ones cost a small part of it. The more it owes the less it
+ * is, down to nothing.
+ */
 export const SPARE = 50_000;
 /** What checks of a tenant may cost in one turn of the event loop before others have theirs. */
 const COSTLY = FUEL / 10;
@@ -18,8 +21,8 @@ interface Debt {
 }
 
 /**
- * Holds tenants to what the checks of their events may cost over time, in this process, and to as much as one costly check in a turn of the event loop. What the
- * events of one request may cost is bounded by itself: many requests would hold up everybody else all the same.
+ * Holds tenants to what the checks of their events may cost over time, in this process, and to as much as one costly check in a turn of the
+ * event loop. What the events of one request may cost is bounded by itself: many requests would hold up everybody else all the same.
  */
 export class CheckRate {
   readonly #steadyMs: () => number;

@@ -20,7 +20,10 @@ import { refKeyword } from './ref-keyword.ts';
 import { isOneOf } from './same-values.ts';
 import { loadOf } from './schema-load.ts';
 
-/** What a value lacks. `too_large`: it can never be found out. `too_costly`: it would take longer than was left. `unready`: to be checked once `prepare` was called. */
+/**
+ * What a value lacks. `too_large`: it can never be found out. `too_costly`: it would take longer than was left. `unready`: to be checked
+ * once `prepare` was called.
+ */
 export type Validation =
   | { readonly kind: 'valid' }
   | { readonly kind: 'invalid'; readonly faults: readonly Fault[] }

@@ -37,8 +37,8 @@ const pattern = fc.letrec<{ any: string }>((tie) => ({
 const text = fc.string({ unit: fc.constantFrom('a', 'b', '1', ' ', '\n', '€', '😀', '-', '\ud83d'), maxLength: 8 });
 
 /**
- * By the flag `v`, which means the same here once `-` is escaped: with `u`, Node 26 says that `[^a]$` does not match a character of two code units. Expressions that begin
- * with `^`, as all of ours do, are right by either.
+ * By the flag `v`, which means the same here once `-` is escaped: with `u`, Node 26 says that `[^a]$` does not match a character of two
+ * code units. Expressions that begin with `^`, as all of ours do, are right by either.
  */
 const engine = (source: string) => new RegExp(source.replaceAll('[\\]a-]', '[\\]a\\-]'), 'v');
 

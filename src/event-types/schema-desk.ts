@@ -16,8 +16,8 @@ const COMPARING_PART = 8;
 const PLACE_COST = 3;
 
 /**
- * What one call does with schemas of a tenant, each piece in the tenant's turn and account. What it has spent itself is not held against it: a version that is compared with
- * a hundred others comes to its end.
+ * What one call does with schemas of a tenant, each piece in the tenant's turn and account. What it has spent itself is not held against
+ * it: a version that is compared with a hundred others comes to its end.
  * @throws Refusal 429 from all methods, where other calls and events of the tenant have cost too much
  */
 export class SchemaDesk {

@@ -226,7 +226,10 @@ function isRefusedByRouting(result: UnitResult | Unplanned): boolean {
   return result.kind === 'too_many_deliveries' || result.kind === 'too_costly';
 }
 
-/** Splits off the units that routing refuses, so that the others do not wait until it is known whether those are stored already; null where there are no others. */
+/**
+ * Splits off the units that routing refuses, so that the others do not wait until it is known whether those are stored already; null where
+ * there are no others.
+ */
 function heavyApart(part: Part, { results }: GroupPlan): readonly Part[] | null {
   if (results.every(isRefusedByRouting)) return null;
   const isHeavy = (_: PendingUnit, i: number) => isRefusedByRouting(results[i]!);

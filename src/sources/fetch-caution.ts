@@ -31,8 +31,9 @@ interface Held {
 }
 
 /**
- * What a source fetches at a time. Where the batches of an answer are too large together once they are inflated, a fetch asks for one batch of any partition, for a
- * minute. Where that is too large as well, each partition is asked alone, until it is found whose it is: that one is held, and the others go on.
+ * What a source fetches at a time. Where the batches of an answer are too large together once they are inflated, a fetch asks for one batch
+ * of any partition, for a minute. Where that is too large as well, each partition is asked alone, until it is found whose it is: that one
+ * is held, and the others go on.
  */
 export class FetchCaution {
   readonly #steadyMs: () => number;

@@ -181,7 +181,10 @@ export class KafkaSession {
     if (!this.#hasPartitions) this.#options.onFetched();
   }
 
-  /** Over some failures the client joins the group anew, for as long as a rebalance may take. Where that has failed too it is a member no more, sends no heartbeat, and says so to nobody else. */
+  /**
+   * Over some failures the client joins the group anew, for as long as a rebalance may take. Where that has failed too it is a member no
+   * more, sends no heartbeat, and says so to nobody else.
+   */
   #failCommit(consumer: CommittedConsumer, error: unknown): void {
     this.#options.onCommitFailure(error);
     if (this.#isOver || consumer.isActive() || this.#doubt !== undefined) return;

@@ -17,7 +17,8 @@ export interface RabbitmqPlace {
 
 /**
  * A delivery as the intake takes it. It has no offset: with a message id, it is the same message as every other of the same id, application,
- * exchange, routing key and body (a producer that uses an id again for something else has sent something else); without, it is known only for as long as this channel holds it, so that another try of ours is no second event.
+ * exchange, routing key and body (a producer that uses an id again for something else has sent something else); without, it is known only
+ * for as long as this channel holds it, so that another try of ours is no second event.
  */
 export function toIncoming(message: RabbitmqMessage, { queue, channel, isOrdered }: RabbitmqPlace): IncomingMessage {
   return {
