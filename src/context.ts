@@ -21,7 +21,7 @@ import type { Promote } from './store/order.ts';
 import type { PrismaClient } from './store/prisma.ts';
 import type { Vault } from './store/vault.ts';
 
-/** What every part of a process shares, built in one place (`build-context.ts`) and passed as an argument. Functions take only the fields they need. */
+/** What the parts of a process share. It is built in one place (`build-context.ts`) and passed as an argument. Functions take only the fields they need. */
 export interface Context {
   readonly config: Config;
   readonly version: string;
@@ -29,9 +29,9 @@ export interface Context {
   readonly clock: Clock;
   readonly vault: Vault;
   readonly policy: EgressPolicy;
-  /** For the API's reads and configuration changes. */
+  /** For the API's reads and changes of configuration. */
   readonly apiPool: pg.Pool;
-  /** For deliveries: an API under load does not starve it. */
+  /** For deliveries, apart from `apiPool`: so an API under load does not take their connections. */
   readonly workerPool: pg.Pool;
   readonly queues: QueueBackend;
   readonly doorbell: Doorbell;

@@ -21,7 +21,7 @@ export interface AcceptOptions extends Pick<AcceptDependencies, 'commits' | 'rec
   readonly checkTurns: CompileTurns;
 }
 
-/** What events are accepted with, wherever they come from. */
+/** Builds what accepting events needs, wherever they come from. */
 export function createAccept(options: AcceptOptions): AcceptDependencies {
   const { config, observe, clock, commits, holds, pools, recallTenant, checkTurns } = options;
   const { commitPool } = pools;
@@ -36,7 +36,7 @@ export function createAccept(options: AcceptOptions): AcceptDependencies {
     pgNowMs: () => clock.nowMs(),
     findGeneratedIds: (ids) => within(config.INGEST_DEADLINE_MS, findMadeIds(commitPool, ids)),
     findStored: lookUpClaims(100_000),
-    // Of what is refused anyway: it is to keep nothing else waiting, and may go without an answer.
+    // In a queue of their own: these events are refused anyway, must keep no others waiting, and can do without the answer.
     findConflicts: lookUpClaims(10_000),
     withinDeadline: (work) => within(config.INGEST_DEADLINE_MS, work),
     maxEventBytes: config.MAX_EVENT_BYTES,

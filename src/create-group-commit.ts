@@ -23,7 +23,7 @@ export interface GroupCommitParts
 
 const HOUR_MS = 3_600_000;
 
-/** The way of events into the log, and what follows for those that wait for them: deliveries are handed over, lanes woken, fan-outs rung. */
+/** Builds what commits events to the log, and then has them delivered: it hands deliveries over, wakes lanes and rings for fan-outs. */
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   const { config, observe, commitPool, holds } = parts;
   return new GroupCommit({
@@ -65,7 +65,7 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
     observe.committed(group.events.length, performance.now() - since);
     observe.eventsAccepted(factsOf(group, counts));
     const { expansions = [] } = group;
-    // The bodies of what was handed over are not looked for again.
+    // Not the bodies of events that were handed over: whoever has these has their bodies, too.
     for (const uuid of left.events) parts.bodies.put(uuid, bodies.get(uuid)!);
     for (const { eventUuid } of expansions) parts.bodies.put(eventUuid, bodies.get(eventUuid)!);
     if (left.lanes.size > 0)
@@ -73,13 +73,13 @@ async function append(group: AppendGroup, parts: GroupCommitParts): Promise<Appe
     if (expansions.length > 0) parts.expansionBell.ring();
     return result;
   } catch (error) {
-    // Whatever went wrong, and wherever: what was not handed over must not be kept from those who read.
+    // Whatever went wrong: deliveries that were expected here and did not come must be read like any others.
     expected?.missed(!isRetryable(error));
     throw error;
   }
 }
 
-/** How many deliveries each event has that has any. */
+/** @returns how many deliveries each event has; events without any are absent */
 function countDeliveries({ deliveries, expansions = [] }: AppendGroup): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const { eventUuid } of deliveries) counts.set(eventUuid, (counts.get(eventUuid) ?? 0) + 1);

@@ -21,14 +21,14 @@ import {
 export interface LookupPools {
   /** For short reads. */
   readonly accessPool: pg.Pool;
-  /** For reading what a tenant has much of: however long that takes, it takes no connection from others. */
+  /** For reading tenants that have much. However long that takes, it takes no connection from short reads. */
   readonly routingPool: pg.Pool;
 }
 
 /** How many tenants are read in one statement, and how many may wait for theirs. */
 const TENANT_LOADS = { most: 64, mostWaiting: 20_000 };
 
-/** What matches a tenant's events. */
+/** Builds the reads of what a tenant's events are matched with. */
 export function createRoutingLoads(
   { INGEST_DEADLINE_MS: patienceMs }: Config,
   { accessPool, routingPool }: LookupPools,
@@ -42,7 +42,7 @@ export function createRoutingLoads(
   );
 }
 
-/** What a tenant's events are checked by. */
+/** Builds the reads of what a tenant's events are checked by. */
 export function createTypeRules(
   { INGEST_DEADLINE_MS: patienceMs }: Config,
   { commitPool, accessPool, routingPool }: LookupPools & { readonly commitPool: pg.Pool },
@@ -66,8 +66,8 @@ export function createTypeRules(
 const REMEMBERED_TENANTS = 10_000;
 
 /**
- * The tenant of an id. Ids and numbers of tenants never change, and the commit sees to those that were deleted: remembering them is safe.
- * Those who ask for others while some are looked for share the next lookup.
+ * Builds what finds the tenant of an id, from memory if it is known. To remember tenants is safe: their ids and numbers never change, and the
+ * commit notices those that were deleted. Those who ask while a lookup is under way share the next one.
  */
 export function createTenantRecall({ INGEST_DEADLINE_MS: patienceMs }: Config, pool: pg.Pool): Context['recallTenant'] {
   const known = new Map<string, TenantRef>();

@@ -4,14 +4,17 @@ import { CONCURRENT_GROUPS } from './ingest/group-commit.ts';
 import type { Observer } from './observability/observer.ts';
 import { createPool, limitConnecting, type PoolOptions } from './store/pools.ts';
 
-/** Longest wait for a connection before the process serves anybody, in ms: a start on a machine that is busy with other starts must not fail for it. */
+/**
+ * Longest wait for a connection before the process serves anybody, in ms. It is long, so that a start does not fail on a machine that is
+ * busy with other starts.
+ */
 const START_CONNECT_MS = 10_000;
-/** Tenants whose routing is read at once; each in pieces, between which others have their turn. */
+/** Tenants that have much routing and are read at once. Each is read in pieces, between which others have their turn. */
 const ROUTING_CONNECTIONS = 2;
-/** For who calls and what they may send, in short statements: reads of the API take none of these. */
+/** For short statements that find out who calls and what they may send: the API's other reads take none of these. */
 const ACCESS_CONNECTIONS = 3;
 
-/** The pools of a process: what one is for takes no connection from the others. */
+/** The pools of a process. Each is for work of one kind, which so takes no connection from work of the others. */
 export interface Pools {
   readonly apiPool: pg.Pool;
   readonly commitPool: pg.Pool;
@@ -19,7 +22,7 @@ export interface Pools {
   readonly accessPool: pg.Pool;
   readonly holdPool: pg.Pool;
   readonly workerPool: pg.Pool;
-  /** From now on nobody waits longer for a connection, in ms. */
+  /** From now on nobody waits longer than this for a connection, in ms. */
   limitConnecting(connectMs: number): void;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { HoldRouting } from './routing-queue.ts';
 
-interface Held {
+interface LockedWork {
   readonly tenants: ReadonlySet<number>;
   readonly run: () => Promise<void>;
 }
@@ -12,7 +12,7 @@ interface Held {
 export class RoutingHolds {
   readonly #hold: HoldRouting;
   readonly #bucketOf: (tenantNum: number) => number;
-  #waiting: Held[] = [];
+  #waiting: LockedWork[] = [];
   /** The buckets that the round under way has locked, or is about to. */
   #round: ReadonlySet<number> | null = null;
 
