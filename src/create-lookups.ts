@@ -42,7 +42,7 @@ export function createRoutingLoads(
   );
 }
 
-/** Builds the reads of what a tenant's events are checked by. */
+/** Builds the event types that a tenant's events are checked by, with the reads that they need. */
 export function createTypeRules(
   { INGEST_DEADLINE_MS: patienceMs }: Config,
   { commitPool, accessPool, routingPool }: LookupPools & { readonly commitPool: pg.Pool },
