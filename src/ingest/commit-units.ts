@@ -77,9 +77,9 @@ interface Attempt {
   readonly part: Part;
   readonly units: readonly Unit[];
   readonly tenants: ReadonlySet<number>;
-  /** Who has keys of these units already, as far as it was looked for. */
+  /** Who has keys of these units already, as far as they were looked up. */
   claims: ReadonlyMap<string, ClaimedBy>;
-  /** Whether all keys of the part were looked for. At first it is hoped that nobody has them: the commit finds out. */
+  /** Whether all keys of the part were looked up. At first they are taken for free: the commit finds out if one is not. */
   areClaimsRead: boolean;
   tries: number;
 }
@@ -125,18 +125,18 @@ async function tryToStore(part: Part, options: CommitOptions, commitment: Commit
 function planPart(
   { part, units, tenants, claims, areClaimsRead }: Attempt,
   options: CommitOptions,
-  how: Commitment,
+  { putOff, isRoutingLocked }: Commitment,
 ): Step {
   const { routing, steadyMs = processSteadyMs } = options;
   const { gone, matcher, missing } = routing.atHand(tenants, new TurnMeter(steadyMs));
-  if (missing.size > 0) return partsOf(withoutTenants(part, missing, 'missing', how.putOff));
+  if (missing.size > 0) return partsOf(withoutTenants(part, missing, 'missing', putOff));
   const plan = planGroup(units, { claimed: claims, gone }, matcher);
-  if (!isWhole(plan)) return how.isRoutingLocked ? NEXT_TURN : partsOf(withoutCostly(part, plan, how.putOff));
+  if (!isWhole(plan)) return isRoutingLocked ? NEXT_TURN : partsOf(withoutCostly(part, plan, putOff));
   const refusedByMaybeStale = part.filter(({ isFresh }, i) => !isFresh && isRefusedByRouting(plan.results[i]!));
   if (refusedByMaybeStale.length > 0) {
     // Only a commit checks the versions of routing, and refused units are never committed. So routing is read once more before a refusal is believed.
     routing.forget(tenantsOf(refusedByMaybeStale));
-    how.putOff(refusedByMaybeStale, 'maybe_stale');
+    putOff(refusedByMaybeStale, 'maybe_stale');
     return partsOf([part.filter((one) => !refusedByMaybeStale.includes(one))]);
   }
   const divided = part.length > 1 ? divide(part, plan) : null;
@@ -147,7 +147,10 @@ function planPart(
   return apart === null ? FIND_CLAIMS : partsOf(apart);
 }
 
-/** Stores what was planned, and settles it. @returns the parts that are left to be committed; null: this part is to be planned and tried again */
+/**
+ * Stores what was planned, and settles it.
+ * @returns the parts that are left to be committed; null: this part is to be planned and tried again
+ */
 async function appendPlan(
   attempt: Attempt,
   plan: GroupPlan,
