@@ -75,7 +75,7 @@ export function buildContext({
     health,
     ...ingest,
     ...createApiParts({ config, clock, prisma, accessPool, operatorKey, masterKey: masterKeys[0]! }),
-    bringUp: (keys) => promoteAfter(apiPool, keys).catch((error) => observe.workFailed('what stands in order', error)),
+    promote: (keys) => promoteAfter(apiPool, keys).catch((error) => observe.workFailed('what stands in order', error)),
     ringEndpoints: (nums) => waker.wake(new Set([...nums].map((num) => laneOf(num, config.LANES)))),
     ringReplays: () => replayBell.ring(),
     beginServing: () => pools.limitConnecting(connectMs),

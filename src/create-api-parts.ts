@@ -7,8 +7,8 @@ import { within } from './api/within.ts';
 import type { Config } from './config/config.ts';
 import type { Context } from './context.ts';
 import { shareLookups } from './ingest/share-lookups.ts';
-import { findKeys, mayBeKey } from './store/api-keys.ts';
 import type { Clock } from './store/clock.ts';
+import { findKeys, mayBeKey } from './store/find-api-keys.ts';
 import { findTenant } from './store/tenants.ts';
 
 export interface ApiOptions extends Pick<Context, 'config' | 'clock' | 'prisma'> {
