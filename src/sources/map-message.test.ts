@@ -70,8 +70,12 @@ test('a header of seconds since 1970, as AMQP has times, is that time as the tim
   };
   const elsewhere = { id: '1764153000', subject: '1764153000', metadata: { idempotency_key: '1764153000' } };
   expect(readHeader('1764153000')).toMatchObject({ timestamp: '2025-11-26T10:30:00.000Z', ...elsewhere });
-  // What no seconds are is left to be refused: milliseconds, what is before 1970, and parts of a second.
-  for (const other of ['1764153000000', '-1', '1764153000.5', '', '2025-11-26T10:30:00Z', '2025'.padEnd(400, '0')])
+  expect(readHeader('100000000')).toMatchObject({ timestamp: '1973-03-03T09:46:40.000Z' });
+  // What no seconds are is left to be refused: milliseconds, days and years, what is before 1970, and parts of a second.
+  for (const other of [
+    ...['1764153000000', '20251126', '2025', '-1', '1764153000.5', '', '2025-11-26T10:30:00Z'],
+    '2025'.padEnd(400, '0'),
+  ])
     expect(readHeader(other)).toMatchObject({ timestamp: other });
 });
 

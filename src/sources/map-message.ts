@@ -98,7 +98,8 @@ function textOf(json: string | undefined, name: string, from: string): string | 
   return text;
 }
 
-const SECONDS = /^\d{1,12}$/;
+/** From March 1973 on: what is shorter is a day or a year, not seconds. */
+const SECONDS = /^\d{9,12}$/;
 
 /** A header that is a timestamp of AMQP comes as seconds since 1970: as such no event takes it. Anything else is left as it is. */
 function timeOf(text: string): string {
