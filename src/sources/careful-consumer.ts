@@ -1,6 +1,7 @@
 import { type CallbackWithPromise, Consumer, type ConsumerOptions, type FetchOptions } from '@platformatic/kafka';
 import { InflationError } from '../brokers/guard-inflation.ts';
 import type { Choice, FetchCaution, FetchSize, WantedPartition } from './fetch-caution.ts';
+import { FetchRoom } from './fetch-room.ts';
 
 type Wanted = FetchOptions<Buffer, Buffer, Buffer, Buffer>;
 type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
@@ -26,8 +27,12 @@ const FETCH_WAIT_MS = 500;
 
 const NOTHING: FetchResponse = { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses: [], nodeEndpoints: [] };
 
-/** A consumer that fetches less at a time where an answer would fill the memory, and leaves alone what cannot be taken at all. */
+/**
+ * A consumer that fetches less at a time where an answer would fill the memory, and leaves alone what cannot be taken at all, or of which too
+ * much waits already.
+ */
 export class CarefulConsumer extends Consumer {
+  readonly room = new FetchRoom();
   readonly #options: CarefulOptions;
 
   constructor(options: ConsumerOptions<Buffer, Buffer, Buffer, Buffer>, careful: CarefulOptions) {
@@ -44,7 +49,8 @@ export class CarefulConsumer extends Consumer {
     });
   }
 
-  #fetch(wanted: Wanted, callback: CallbackWithPromise<FetchResponse>): void {
+  #fetch(asked: Wanted, callback: CallbackWithPromise<FetchResponse>): void {
+    const wanted = this.room.limit(asked);
     const choice = this.#options.caution.choose(wanted.topics);
     if (choice.topics.length === 0) {
       setTimeout(() => callback(null, NOTHING), wanted.maxWaitTime ?? FETCH_WAIT_MS);

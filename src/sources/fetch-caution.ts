@@ -63,7 +63,9 @@ export class FetchCaution {
     }
     if (!isCareful) return { topics: free, size: 'usual' };
     const suspect = free.find((part) => this.#suspects.delete(keyOf(part)));
-    return suspect === undefined ? { topics: this.#rotated(free), size: 'one' } : { topics: [suspect], size: 'alone' };
+    return suspect === undefined
+      ? { topics: rotated(free, this.#turn++), size: 'one' }
+      : { topics: [suspect], size: 'alone' };
   }
 
   /**
@@ -113,20 +115,23 @@ export class FetchCaution {
     this.#held.delete(keyOf(part));
     return undefined;
   }
-
-  /** Brokers go by the order of what is asked where they know the asker no longer: a partition that is never empty must not always be the first. */
-  #rotated<Part>(parts: readonly Part[]): Part[] {
-    const first = this.#turn++ % Math.max(1, parts.length);
-    return [...parts.slice(first), ...parts.slice(0, first)];
-  }
 }
 
 export function partitionKey(topicId: string, partition: number): string {
   return `${topicId}/${partition}`;
 }
 
+/**
+ * Brokers go by the order of what is asked where they know the asker no longer: a partition that is never empty must not always be the first.
+ * @param turn one more each time
+ */
+export function rotated<Part>(parts: readonly Part[], turn: number): Part[] {
+  const first = turn % Math.max(1, parts.length);
+  return [...parts.slice(first), ...parts.slice(0, first)];
+}
+
 /** Each partition by itself. */
-function partsOf<Partition extends WantedPartition>(
+export function partsOf<Partition extends WantedPartition>(
   wanted: readonly WantedTopic<Partition>[],
 ): WantedTopic<Partition>[] {
   return wanted.flatMap(({ topicId, partitions }) =>

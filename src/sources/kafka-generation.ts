@@ -1,5 +1,6 @@
 import type { MessagesStream } from '@platformatic/kafka';
 import { guardKafka } from '../brokers/guard-kafka.ts';
+import { MOST_BYTES, type WaitingBytes } from './fetch-room.ts';
 import type { Intake } from './intake.ts';
 import { type KafkaMessage, kafkaMessage } from './kafka-message.ts';
 import type { KafkaTopics } from './kafka-topics.ts';
@@ -8,8 +9,8 @@ import { MessageLines } from './message-lines.ts';
 import { OffsetCommitter, type PartitionOffset } from './offset-committer.ts';
 import { Pump } from './pump.ts';
 
-/** Bytes of messages that may wait in memory; past that nothing is fetched. */
-const MOST_BYTES = 16 * 1024 * 1024;
+/** Once nothing is fetched, it is again when no more than this waits: partitions of which much does are left out then. */
+const FEWER_BYTES = (MOST_BYTES / 8) * 7;
 const FETCH_BYTES = 4 * 1024 * 1024;
 const PARTITION_BYTES = 1024 * 1024;
 const FETCH_WAIT_MS = 500;
@@ -60,6 +61,7 @@ export class KafkaGeneration {
 
   async open(): Promise<void> {
     const { consumer, topics, onFault, onBroken } = this.#options;
+    consumer.room.watch(this.#waiting());
     const stream = await consumer.consume({
       topics: [...topics.keys()],
       mode: 'committed',
@@ -114,8 +116,20 @@ export class KafkaGeneration {
     this.#throttle();
   }
 
+  #waiting(): WaitingBytes {
+    const lines = this.#lines;
+    const names = new Map([...this.#options.topics].map(([name, { id }]) => [id, name]));
+    return {
+      get bytes() {
+        return lines.bytes;
+      },
+      bytesOf: (topicId, partition) => lines.bytesOf(`${names.get(topicId)}/${partition}`),
+    };
+  }
+
+  /** The last resort: beneath this each partition has its part of the room. */
   #throttle(): void {
-    const isFull = this.#lines.bytes > (this.#isFull ? MOST_BYTES / 2 : MOST_BYTES);
+    const isFull = this.#lines.bytes > (this.#isFull ? FEWER_BYTES : MOST_BYTES);
     if (isFull === this.#isFull) return;
     this.#isFull = isFull;
     if (isFull) this.#stream?.pause();

@@ -15,6 +15,8 @@ interface Waiting<T> {
 interface Line<T> {
   readonly group: string;
   readonly waiting: Waiting<T>[];
+  /** Of all of them. */
+  bytes: number;
   /** Most messages of it that are taken at once: fewer while its tenant may not send more. */
   most: number;
   notBeforeMs: number;
@@ -33,10 +35,16 @@ export class MessageLines<T extends IncomingMessage> {
     return this.#bytes;
   }
 
+  /** What waits in one line. */
+  bytesOf(group: string): number {
+    return this.#lines.get(group)?.bytes ?? 0;
+  }
+
   push(message: T): void {
     const line = this.#lines.get(message.group) ?? {
       group: message.group,
       waiting: [],
+      bytes: 0,
       most: BATCH_MESSAGES,
       notBeforeMs: 0,
       isAway: false,
@@ -44,6 +52,7 @@ export class MessageLines<T extends IncomingMessage> {
     this.#lines.set(message.group, line);
     const bytes = sizeOf(message);
     line.waiting.push({ message, bytes });
+    line.bytes += bytes;
     this.#bytes += bytes;
   }
 
@@ -83,7 +92,10 @@ export class MessageLines<T extends IncomingMessage> {
     for (const { group } of batch) counts.set(group, (counts.get(group) ?? 0) + 1);
     for (const [group, count] of counts) {
       const line = this.#lines.get(group)!;
-      for (const { bytes } of line.waiting.splice(0, count)) this.#bytes -= bytes;
+      for (const { bytes } of line.waiting.splice(0, count)) {
+        line.bytes -= bytes;
+        this.#bytes -= bytes;
+      }
       line.most = Math.min(BATCH_MESSAGES, line.most * 2);
       line.notBeforeMs = 0;
       if (line.waiting.length === 0 && line.most === BATCH_MESSAGES) this.#lines.delete(group);
