@@ -7,6 +7,7 @@ import { FetchCaution } from './fetch-caution.ts';
 import { FetchRoom } from './fetch-room.ts';
 import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
+import { Standings } from './standings.ts';
 
 const MIB = 1024 * 1024;
 
@@ -39,7 +40,13 @@ async function generationOf(partitions: number, intake: Intake, bodyBytes: numbe
   vi.spyOn(consumer, 'tell').mockResolvedValue();
   const generation = new KafkaGeneration({
     onOffset: ({ partition }) => reached.push(partition),
-    ...{ consumer, topics: new Map([['orders', { id: 't', partitions }]]), intake, isHeld: false },
+    ...{
+      consumer,
+      topics: new Map([['orders', { id: 't', partitions }]]),
+      intake,
+      isHeld: false,
+      standings: new Standings(),
+    },
     ...{ onTrouble: () => {}, onCommitFailure: () => {}, onFault: () => {}, onBroken: () => {} },
   });
   await generation.open();

@@ -10,6 +10,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { CommittedConsumer } from './committed-consumer.ts';
 import { FetchCaution } from './fetch-caution.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
+import { Standings } from './standings.ts';
 
 /** What the group says to a member that tells of an offset, and what it is given once it has joined anew. */
 interface Meeting {
@@ -119,7 +120,14 @@ const REACHED = { topic: 'orders', partition: 0, offset: 42n, leaderEpoch: 0 };
 
 function generationOf(consumer: CommittedConsumer, onCommitFailure: (error: unknown) => void): KafkaGeneration {
   return new KafkaGeneration({
-    ...{ consumer, topics: new Map(), intake: async () => {}, isHeld: false, onCommitFailure },
+    ...{
+      consumer,
+      topics: new Map(),
+      intake: async () => {},
+      isHeld: false,
+      standings: new Standings(),
+      onCommitFailure,
+    },
     ...{ onOffset: () => {}, onTrouble: () => {}, onFault: () => {}, onBroken: () => {} },
   });
 }

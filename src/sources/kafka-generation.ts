@@ -8,6 +8,7 @@ import type { MemberConsumer } from './member-consumer.ts';
 import { MessageLines } from './message-lines.ts';
 import { OffsetCommitter, type PartitionOffset } from './offset-committer.ts';
 import { Pump } from './pump.ts';
+import type { Standings } from './standings.ts';
 
 /** Once nothing is fetched, it is again when no more than this waits: partitions of which much does are left out then. */
 const FEWER_BYTES = (MOST_BYTES / 8) * 7;
@@ -21,6 +22,8 @@ export interface GenerationOptions {
   readonly topics: KafkaTopics;
   readonly intake: Intake;
   readonly isHeld: boolean;
+  /** Outlives the generation. */
+  readonly standings: Standings;
   readonly onOffset: (offset: PartitionOffset) => void;
   readonly onTrouble: (error: unknown) => void;
   readonly onCommitFailure: (error: unknown) => void;
@@ -46,7 +49,7 @@ export class KafkaGeneration {
 
   constructor(options: GenerationOptions) {
     this.#options = options;
-    const { consumer, intake, onTrouble, onCommitFailure } = options;
+    const { consumer, intake, standings, onTrouble, onCommitFailure } = options;
     const { membership } = consumer;
     this.#committer = new OffsetCommitter((offsets) => consumer.tell(offsets, membership), onCommitFailure);
     this.#pump = new Pump({
@@ -54,6 +57,7 @@ export class KafkaGeneration {
       intake,
       onDone: (batch) => this.#done(batch),
       onTrouble,
+      standings,
       steadyMs: () => performance.now(),
     });
     this.#pump.hold(options.isHeld);

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type KafkaSource, sourceInput } from '../config/source-schema.ts';
+import { Refusal } from '../domain/errors.ts';
 import { CommittedConsumer } from './committed-consumer.ts';
 import { FetchCaution } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
@@ -29,9 +30,11 @@ function sessionOf(intake: Intake = async () => {}) {
     ...{ close: async () => {}, pause: () => {}, resume: () => {} },
   });
   const consumer = CommittedConsumer.prototype;
+  let meet = () => {};
   const join = async function (this: CommittedConsumer) {
+    meet = () => this.emit('consumer:group:join', {} as never);
     this.assignments = [{ topic: 'orders', partitions: [0] }];
-    this.emit('consumer:group:join', {} as never);
+    meet();
     return 'member';
   };
   const listed = new Map([['orders', [0n]]]);
@@ -59,12 +62,13 @@ function sessionOf(intake: Intake = async () => {}) {
     onFault: () => {},
   };
   const session = new KafkaSession(options);
-  const receive = (offset: bigint) =>
+  const generations = () => stream.listenerCount('data');
+  const receive = (offset: bigint, partition = 0) =>
     stream.emit('data', {
-      ...{ topic: 'orders', partition: 0, offset, leaderEpoch: 0, timestamp: 0n, headers: new Map() },
+      ...{ topic: 'orders', partition, offset, leaderEpoch: 0, timestamp: 0n, headers: new Map() },
       ...{ key: null, value: Buffer.from('{}') },
     });
-  return { session, told, joined: joined.promise, receive, commit, isActive };
+  return { session, told, joined: joined.promise, receive, commit, isActive, meet: () => meet(), generations };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -184,4 +188,27 @@ test('a session that is told to end before it runs asks nothing of the broker', 
   const { session } = sessionOf();
   await session.run(AbortSignal.abort());
   expect(find).not.toHaveBeenCalled();
+});
+
+test('a partition that goes on by itself does so too once the group has met anew', async () => {
+  const given: (readonly string[])[] = [];
+  const intake: Intake = async (batch) => {
+    // Over this it goes on by itself.
+    if (given.push(batch.map(({ position }) => position)) === 1)
+      throw new Refusal(429, 'rate_limited', 'not now', { retryAfterSeconds: 0 });
+  };
+  const { session, joined, receive, commit, meet, generations } = sessionOf(intake);
+  commit.mockResolvedValue(undefined as never);
+  const abort = new AbortController();
+  const ran = session.run(abort.signal);
+  await joined;
+  receive(0n);
+  await vi.waitUntil(() => given.length === 2);
+  meet();
+  await vi.waitUntil(() => generations() === 2);
+  for (const partition of [0, 1]) receive(1n, partition);
+  await vi.waitUntil(() => given.flat().includes('orders/1/1'));
+  expect(given.slice(2)).toEqual([['orders/0/1'], ['orders/1/1']]);
+  abort.abort();
+  await ran;
 });

@@ -14,6 +14,7 @@ import { groupLag, groupPositions } from './kafka-positions.ts';
 import { kafkaStarts, type RecallStarts } from './kafka-starts.ts';
 import { type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
 import { END_MS, type PartitionOffset } from './offset-committer.ts';
+import { Standings } from './standings.ts';
 
 /** How long a member may be silent before its partitions go to others, and how long members have to join a rebalance. */
 const SESSION_MS = 10_000;
@@ -57,6 +58,8 @@ export class KafkaSession {
   #topics: KafkaTopics = new Map();
   #starts: SourceStarts = {};
   #generation: KafkaGeneration | null = null;
+  /** Of partitions, by `topic/partition`. */
+  readonly #standings = new Standings();
   /** Generations follow each other, never two at once. */
   #turning: Promise<void> = Promise.resolve();
   #positions = new Map<string, bigint>();
@@ -162,13 +165,15 @@ export class KafkaSession {
     // What it could not store is read again, by whoever is given the partition.
     onTrouble(null);
     if (consumer === null) return;
-    caution.assign(this.#assigned(consumer));
+    caution.assign(this.#assigned(consumer, (topic) => this.#topics.get(topic)?.id ?? ''));
+    this.#standings.keep(this.#assigned(consumer, (topic) => topic));
     this.#positions = await groupPositions(consumer, this.#topics, this.#starts);
     const generation = new KafkaGeneration({
       consumer,
       topics: this.#topics,
       intake,
       isHeld: isHeld(),
+      standings: this.#standings,
       onOffset: ({ topic, partition, offset }: PartitionOffset) => this.#positions.set(`${topic}/${partition}`, offset),
       onTrouble,
       onCommitFailure: (error) => this.#failCommit(consumer, error),
@@ -200,9 +205,10 @@ export class KafkaSession {
     this.#doubt = undefined;
   }
 
-  #assigned(consumer: CommittedConsumer): ReadonlySet<string> {
+  /** @returns keys as of `partitionKey`, of topics that are called so */
+  #assigned(consumer: CommittedConsumer, called: (topic: string) => string): ReadonlySet<string> {
     const keys = (consumer.assignments ?? []).flatMap(({ topic, partitions }) =>
-      partitions.map((partition) => partitionKey(this.#topics.get(topic)?.id ?? '', partition)),
+      partitions.map((partition) => partitionKey(called(topic), partition)),
     );
     return new Set(keys);
   }

@@ -62,19 +62,44 @@ test('a line that was narrowed takes half as many, and twice as many again each 
 test('of a line that is away nothing more is given, nor is it waited for, and the others leave it its share', () => {
   const lines = waiting(2_000, 1);
   const first = lines.next(0);
-  lines.setAway('a', true);
+  lines.takeAway(first);
   expect(lines.next(0)).toEqual([]);
   expect(lines.nextMs()).toBeNull();
   for (let n = 0; n < 2_000; n++) lines.push(message('b', 1));
   expect(lines.next(0)).toHaveLength(500);
   lines.done(first);
-  lines.setAway('a', false);
+  lines.bringBack(first);
   expect(lines.next(0)).toHaveLength(1_000);
   // One that has gone meanwhile takes no share.
   const few = waiting(1, 1);
-  few.setAway('a', true);
-  few.done([message('a', 1)]);
-  few.setAway('a', false);
+  const only = few.next(0);
+  few.takeAway(only);
+  few.done(only);
+  few.bringBack(only);
   for (let n = 0; n < 2_000; n++) few.push(message('a', 1));
   expect(few.next(0)).toHaveLength(1_000);
+});
+
+test('what lines with little to give leave of a batch goes to those with more, wherever they stand, also while the former are away', () => {
+  const lines = waiting(2_000, 1);
+  for (let n = 0; n < 199; n++) lines.push(message(`few ${n}`, 1));
+  const of = (batch: readonly IncomingMessage[]) => batch.filter(({ group }) => group === 'a').length;
+  expect(of(lines.next(0))).toBe(801);
+  lines.takeAway(lines.next(0, (group) => group !== 'a'));
+  expect(of(lines.next(0))).toBe(801);
+  for (let n = 0; n < 2_000; n++) lines.push(message('b', 1));
+  const both = lines.next(0);
+  expect(both).toHaveLength(801);
+  expect(Math.abs(of(both) - 400)).toBeLessThan(2);
+});
+
+test('what is left is counted in bytes, too; where more is away than a share, the others are given theirs all the same, and no more', () => {
+  const lines = waiting(10, MIB / 4);
+  lines.push(message('b', 1));
+  expect(lines.next(0)).toHaveLength(8);
+  const away = lines.next(0, (group) => group === 'a');
+  lines.takeAway(away);
+  for (let n = 0; n < 10; n++) lines.push(message('b', MIB / 4));
+  // Its half, though nearly all is away.
+  expect(lines.next(0).map(({ group }) => group)).toEqual(Array.from({ length: 4 }, () => 'b'));
 });

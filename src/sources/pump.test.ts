@@ -4,6 +4,7 @@ import { Refusal } from '../domain/errors.ts';
 import type { IncomingMessage, Intake } from './intake.ts';
 import { MessageLines } from './message-lines.ts';
 import { Pump } from './pump.ts';
+import { Standings } from './standings.ts';
 
 function message(group: string, n: number): IncomingMessage {
   return {
@@ -30,6 +31,7 @@ async function pumpAll(each: number, intake: Intake) {
       if (done.length === each * 3) abort.abort();
     },
     onTrouble: () => {},
+    standings: new Standings(),
     steadyMs: () => performance.now(),
   });
   for (let n = 0; n < each; n++) for (const group of ['a', 'b', 'c']) lines.push(message(group, n));
@@ -70,11 +72,16 @@ test('a group whose tenant may send no more goes on in smaller steps and in orde
   );
 });
 
+const AWAY = new Refusal(503, 'storage_unavailable', 'away');
+
 /** Groups `a` and `b`, of which what the test says takes long; the clock stands still but for that. */
-function slowPump(intake: (group: 'a' | 'b' | 'both', batch: readonly string[]) => Promise<void>) {
+function slowPump(
+  intake: (group: 'a' | 'b' | 'both', batch: readonly string[]) => Promise<void>,
+  onDone: () => void = () => {},
+) {
   const lines = new MessageLines<IncomingMessage>();
   const done: string[] = [];
-  const troubles: unknown[] = [];
+  const told: unknown[] = [];
   let now = 0;
   const abort = new AbortController();
   const pump = new Pump({
@@ -84,8 +91,12 @@ function slowPump(intake: (group: 'a' | 'b' | 'both', batch: readonly string[]) 
       const positions = batch.map(({ position }) => position);
       await intake(groups.size > 1 ? 'both' : (batch[0]!.group as 'a' | 'b'), positions);
     },
-    onDone: (batch) => void done.push(...batch.map(({ position }) => position)),
-    onTrouble: (error) => void (error !== null && troubles.push(error)),
+    onDone: (batch) => {
+      done.push(...batch.map(({ position }) => position));
+      onDone();
+    },
+    onTrouble: (error) => void told.push(error),
+    standings: new Standings(),
     steadyMs: () => now,
   });
   const push = (group: string, n: number) => {
@@ -97,7 +108,7 @@ function slowPump(intake: (group: 'a' | 'b' | 'both', batch: readonly string[]) 
     pump.wake();
   };
   for (const group of ['a', 'b']) push(group, 0);
-  return { done, troubles, push, pass, abort, run: () => pump.run(abort.signal) };
+  return { done, told, push, pass, abort, run: () => pump.run(abort.signal) };
 }
 
 /** Whatever can be done without anything from outside. */
@@ -145,9 +156,9 @@ test('the others do not wait for a group whose messages take long to be stored; 
 test('what a group cannot store by itself is told and given again after a pause, and once it is quick it goes with the others', async () => {
   const tried: (readonly string[])[] = [];
   let isAway = true;
-  const { done, troubles, push, pass, abort, run } = slowPump(async (groups, batch) => {
+  const { done, told, push, pass, abort, run } = slowPump(async (groups, batch) => {
     if (tried.push(batch) === 1) pass(1_000);
-    if (groups === 'b' && isAway) throw new Refusal(503, 'storage_unavailable', 'away');
+    if (groups === 'b' && isAway) throw AWAY;
   });
   const running = run();
   const pushBoth = async (n: number) => {
@@ -157,16 +168,96 @@ test('what a group cannot store by itself is told and given again after a pause,
   await settle();
   await pushBoth(1);
   expect(tried).toEqual([['a/0', 'b/0'], ['a/1'], ['b/1']]);
-  expect(troubles).toHaveLength(1);
+  expect(told).toEqual([AWAY]);
+  push('a', 2);
+  await settle();
+  // The other has been stored meanwhile, which says nothing of this one.
+  expect(done.at(-1)).toBe('a/2');
+  expect(told).toEqual([AWAY]);
   isAway = false;
   pass(5_000);
   await settle();
-  expect(tried.slice(3)).toEqual([['b/1']]);
-  for (let n = 2; n < 20; n++) await pushBoth(n);
-  expect(tried.slice(4).filter((batch) => batch.length > 1)[0]).toEqual(['a/11', 'b/11']);
+  expect(tried.slice(4)).toEqual([['b/1']]);
+  push('b', 2);
+  await settle();
+  for (let n = 3; n < 20; n++) await pushBoth(n);
+  expect(tried.slice(5).filter((batch) => batch.length > 1)[0]).toEqual(['a/11', 'b/11']);
   for (const group of ['a', 'b'])
     expect(ofGroup(done, group)).toEqual(Array.from({ length: 20 }, (_, n) => `${group}/${n}`));
-  expect(troubles).toHaveLength(1);
+  expect(told).toEqual([AWAY, null]);
+  abort.abort();
+  await running;
+});
+
+test('a group that holds the others up again goes by itself twice as long', async () => {
+  const together: string[] = [];
+  const { push, pass, abort, run } = slowPump(async (groups, [first]) => {
+    if (groups !== 'both') return;
+    together.push(first!);
+    pass(1_000);
+  });
+  const running = run();
+  await settle();
+  for (let n = 1; n < 80; n++) {
+    for (const group of ['a', 'b']) push(group, n);
+    await settle();
+  }
+  expect(together).toEqual(['a/0', 'a/11', 'a/32', 'a/73']);
+  abort.abort();
+  await running;
+});
+
+test('a group that goes on by itself does not wait for the others either', async () => {
+  const gate = Promise.withResolvers<void>();
+  let isShut = false;
+  const { done, push, pass, abort, run } = slowPump(async (groups) => {
+    if (groups === 'both') pass(1_000);
+    if (groups === 'b' && isShut) await gate.promise;
+  });
+  const running = run();
+  await settle();
+  for (let n = 1; n < 11; n++) {
+    push('b', n);
+    await settle();
+  }
+  // It goes with the others again, of which there are none.
+  isShut = true;
+  push('b', 11);
+  await settle();
+  for (let n = 1; n < 3; n++) {
+    push('a', n);
+    await settle();
+  }
+  expect(ofGroup(done, 'a')).toEqual(['a/0', 'a/1', 'a/2']);
+  expect(ofGroup(done, 'b').at(-1)).toBe('b/10');
+  gate.resolve();
+  await settle();
+  expect(ofGroup(done, 'b').at(-1)).toBe('b/11');
+  abort.abort();
+  await running;
+});
+
+test('what fails once a group that goes on by itself was stored is told as it is of the others, and the group goes on', async () => {
+  const broken = new Error('The offset cannot be told.');
+  let calls = 0;
+  const { done, told, push, pass, abort, run } = slowPump(
+    async (groups) => {
+      if (groups === 'both') pass(1_000);
+    },
+    () => {
+      if (++calls === 2) throw broken;
+    },
+  );
+  const running = run();
+  await settle();
+  push('a', 1);
+  await settle();
+  expect(told).toEqual([broken]);
+  push('a', 2);
+  pass(1_000);
+  await settle();
+  expect(ofGroup(done, 'a')).toEqual(['a/0', 'a/1', 'a/2']);
+  expect(told).toEqual([broken, null]);
   abort.abort();
   await running;
 });
@@ -208,7 +299,14 @@ test('held, it begins nothing; a batch gives every group its share, however much
   const batches: (readonly IncomingMessage[])[] = [];
   const abort = new AbortController();
   const intake: Intake = async (batch) => void batches.push(batch);
-  const pump = new Pump({ lines, intake, onDone: () => abort.abort(), onTrouble: () => {}, steadyMs: () => 0 });
+  const pump = new Pump({
+    lines,
+    intake,
+    onDone: () => abort.abort(),
+    onTrouble: () => {},
+    standings: new Standings(),
+    steadyMs: () => 0,
+  });
   pump.hold(true);
   const running = pump.run(abort.signal);
   for (let n = 0; n < 5_000; n++) lines.push(message('full', n));
@@ -235,7 +333,7 @@ test('while nothing can be stored, the pauses grow to five seconds, whatever com
     if (triedMs.push(steadyMs()) > 50) abort.abort();
     throw new Error('away');
   };
-  const pump = new Pump({ lines, intake, onDone: () => {}, onTrouble: () => {}, steadyMs });
+  const pump = new Pump({ lines, intake, onDone: () => {}, onTrouble: () => {}, standings: new Standings(), steadyMs });
   lines.push(message('a', 0));
   const running = pump.run(abort.signal);
   for (let ms = 0; ms < 17_000; ms += 100) {

@@ -2,6 +2,8 @@ import type { IncomingMessage, Intake } from './intake.ts';
 import { isOfTenant } from './is-of-tenant.ts';
 import { LoneLines } from './lone-lines.ts';
 import type { MessageLines } from './message-lines.ts';
+import type { Standings } from './standings.ts';
+import { Troubles } from './troubles.ts';
 import { waitMs } from './wait-ms.ts';
 
 export interface PumpOptions<T extends IncomingMessage> {
@@ -9,8 +11,10 @@ export interface PumpOptions<T extends IncomingMessage> {
   readonly intake: Intake;
   /** These are durable: the broker may be told. */
   readonly onDone: (batch: readonly T[]) => void;
-  /** Messages cannot be stored now; null: they can again. */
+  /** Messages of some lines cannot be stored now; null: those of all can again. */
   readonly onTrouble: (error: unknown) => void;
+  /** May outlive the pump. */
+  readonly standings: Standings;
   readonly steadyMs: () => number;
 }
 
@@ -20,13 +24,15 @@ export interface PumpOptions<T extends IncomingMessage> {
  */
 export class Pump<T extends IncomingMessage> {
   readonly #options: PumpOptions<T>;
+  readonly #troubles: Troubles;
   readonly #lone: LoneLines<T>;
   #wake: () => void = () => {};
   #isHeld = false;
 
   constructor(options: PumpOptions<T>) {
     this.#options = options;
-    this.#lone = new LoneLines(options, () => this.#wake());
+    this.#troubles = new Troubles(options.onTrouble);
+    this.#lone = new LoneLines(options, this.#troubles, () => this.#wake());
   }
 
   /** Something new waits in the lines. */
@@ -52,30 +58,48 @@ export class Pump<T extends IncomingMessage> {
         await this.#pause(this.#isHeld ? null : lines.nextMs(), signal);
         continue;
       }
-      const trouble = await this.#take(batch);
+      const trouble = await this.#beside(this.#take(batch), signal);
       failures = trouble === null ? 0 : failures + 1;
-      this.#options.onTrouble(trouble);
+      this.#troubles.set(null, trouble);
       if (trouble !== null) await this.#sit(waitMs(trouble, failures), signal);
     }
     signal.removeEventListener('abort', wake);
     await this.#lone.end();
   }
 
+  /** Begins what goes on by itself while the others are being taken in. @returns as `taking` */
+  async #beside(taking: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
+    const { lines, standings, steadyMs } = this.#options;
+    let isOver = false;
+    const taken = taking.finally(() => {
+      isOver = true;
+      this.#wake();
+    });
+    while (standings.hasAny && !isOver && !signal.aborted) {
+      if (!this.#isHeld) this.#lone.begin(lines.next(steadyMs(), standings.isApart));
+      await this.#pause(this.#isHeld ? null : lines.nextMs(standings.isApart), signal);
+    }
+    return taken;
+  }
+
   /** @returns why nothing can be stored now, or null */
   async #take(batch: readonly T[]): Promise<unknown> {
-    const { lines, intake, onDone, steadyMs } = this.#options;
+    const { lines, intake, onDone, standings, steadyMs } = this.#options;
     const sinceMs = steadyMs();
+    lines.takeAway(batch);
     try {
       await intake(batch);
       lines.done(batch);
       onDone(batch);
-      this.#lone.judge(batch, steadyMs() - sinceMs);
+      standings.judge(batch, steadyMs() - sinceMs, steadyMs());
       return null;
     } catch (error) {
       if (!isOfTenant(error)) return error;
       // Some tenant may not send more now: whose lines these are shows when each is tried by itself.
-      this.#lone.add(batch);
+      standings.set(batch, steadyMs());
       return null;
+    } finally {
+      lines.bringBack(batch);
     }
   }
 
