@@ -9,7 +9,7 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
 /** Our own commands; the service itself is configured by its environment alone. */
 const commands = Object.entries(scripts).flatMap(([name, script]) => {
-  const file = /^(?:exec )?node .*?(\S+\.ts)$/.exec(script)?.[1];
+  const file = /^exec sh scripts\/ready\.sh node .*?(\S+\.ts)$/.exec(script)?.[1];
   return file === undefined || name === 'start' ? [] : [{ name, file }];
 });
 

@@ -61,13 +61,13 @@ test('the image runs as an unprivileged user, and signals reach the process', ()
 
 test('a signal to npm start reaches the process', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  // npm passes signals to its shell alone, which would die and leave the service behind.
-  expect(scripts.start).toMatch(/^exec node /);
+  // npm passes signals to its shell alone, which would die and leave the service behind (setup.test.ts has ready.sh).
+  expect(scripts.start).toMatch(/^exec sh scripts\/ready.sh node /);
 });
 
 test('the image starts the service as npm start does', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  expect(`exec ${JSON.parse(last('CMD') ?? '').join(' ')}`).toBe(scripts.start);
+  expect(`exec sh scripts/ready.sh ${JSON.parse(last('CMD') ?? '').join(' ')}`).toBe(scripts.start);
   // Without it a process takes 50 MB more: docs/operations.md, "Memory".
   expect(scripts.start).toContain(' --max-semi-space-size=32 ');
 });

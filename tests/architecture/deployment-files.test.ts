@@ -185,7 +185,7 @@ test('a pod is given longer to stop than the process takes, and asked for its he
 test('the systemd unit starts the service as npm start does, and gives it time to stop', () => {
   const unit = environmentIn(read('deploy/systemd/posthorn@.service'));
   const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } };
-  expect(`exec ${unit.ExecStart!.replace(/^\S+\/node /, 'node ')}`).toBe(scripts.start);
+  expect(`exec sh scripts/ready.sh ${unit.ExecStart!.replace(/^\S+\/node /, 'node ')}`).toBe(scripts.start);
   expect(Number(unit.TimeoutStopSec)).toBeGreaterThan(variables.SHUTDOWN_SECONDS.fallback + 10);
   // Without it there are no addresses of the machine to be had, and no start on 0.0.0.0.
   expect(unit.RestrictAddressFamilies!.split(' ')).toContain('AF_NETLINK');
