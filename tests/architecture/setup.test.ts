@@ -196,7 +196,7 @@ test('what a clone is made ready for becomes the process that npm started, so th
     'scripts/ready.sh',
     'node',
     '-e',
-    'console.log("I am", process.pid); process.stdin.resume(); process.on("SIGTERM", () => process.exit(7));',
+    'process.on("SIGTERM", () => process.exit(7)); process.stdin.resume(); console.log("I am", process.pid);',
   );
   expect(await said(/^I am/)).toBe(`I am ${child.pid}`);
   expect(clone.asked()).toMatch(/^ci /);
