@@ -22,10 +22,13 @@ export interface ClusterPlace {
 /** Names the folder of a cluster that is not in DATA_DIR. */
 const POINTER = 'postgres-location';
 
+/** In such a folder: names the DATA_DIR whose cluster it is. */
+const BACK_POINTER = 'data-dir';
+
 /**
  * Chooses the place of the cluster: `<DATA_DIR>/postgres`. Only as root with a DATA_DIR that the Postgres account cannot reach,
  * as under a container's /root, it is `/var/lib/posthorn/<name>-<hash of DATA_DIR>-<random>/postgres`, which outlives restarts
- * like the rest of /var/lib; the file `<DATA_DIR>/postgres-location` then names that folder and decides from then on.
+ * like the rest of /var/lib; the file `<DATA_DIR>/postgres-location` then names that folder and decides from then on, for the DATA_DIR that the folder's `data-dir` names.
  * @throws EmbeddedPostgresError
  */
 export async function chooseClusterPlace(dataDir: string, log: (line: string) => void): Promise<ClusterPlace> {
@@ -39,6 +42,7 @@ export async function chooseClusterPlace(dataDir: string, log: (line: string) =>
   await admit(account, dir);
   if ((await canReach(account, dir)) || (await exists(join(dir, 'postgres')))) return { ...placeAt(dir, dir), account };
   const base = await makeOutsideBase(dir, log);
+  await writeOnce(join(base, BACK_POINTER), `${dir}\n`, 0o644);
   if (await writeOnce(pointer, `${base}\n`, 0o644)) {
     log(`${dir} is out of reach of the account that Postgres runs as, so its data is kept in ${base}.`);
     return { ...placeAt(dir, base), account };
@@ -70,7 +74,39 @@ async function accountElsewhere(dataDir: string, base: string): Promise<Account>
       `The database of ${dataDir} is kept in ${base}, which is gone. Bring that folder back, or delete ${join(dataDir, POINTER)} to begin with an empty database.`,
     );
   }
+  await refuseCopy(dataDir, base);
   return serverAccount([join(base, 'postgres')]);
+}
+
+/**
+ * A copy of a DATA_DIR names the folder of the original: started, it would write to the original's database and make its deliveries. A folder of before it
+ * named its DATA_DIR has at least the hash of it in its own name.
+ * @throws EmbeddedPostgresError
+ */
+async function refuseCopy(dataDir: string, base: string): Promise<void> {
+  const backPointer = join(base, BACK_POINTER);
+  const owner = (await readFile(backPointer, 'utf8').catch(nullIfMissing))?.trim();
+  if (owner === dataDir) return;
+  if (!owner && (hashInName(base) ?? hashOf(dataDir)) === hashOf(dataDir)) {
+    await writeOnce(backPointer, `${dataDir}\n`, 0o644);
+    return;
+  }
+  throw new EmbeddedPostgresError(
+    'failed',
+    `The database in ${base}, which ${join(dataDir, POINTER)} names, is that of ${owner || 'another data folder'}: ${dataDir} seems to be a copy of it, or it was moved here. Two that run on one database would both write to it and make its deliveries.
+  - To run on that database from here, where nothing else does any more: write ${dataDir} into ${backPointer}.
+  - To run on a copy of it: stop the other, copy ${base}, write the copy's path into ${join(dataDir, POINTER)}, and ${dataDir} into the file ${BACK_POINTER} of the copy.
+  - To begin with an empty database: delete ${join(dataDir, POINTER)}.`,
+  );
+}
+
+/** Null where somebody else gave the folder its name. */
+function hashInName(base: string): string | null {
+  return /-([0-9a-f]{8})-[0-9a-f]{6}$/.exec(basename(base))?.[1] ?? null;
+}
+
+function hashOf(dataDir: string): string {
+  return createHash('sha256').update(dataDir).digest('hex').slice(0, 8);
 }
 
 /** Lets the account through our folder, and no further: reading it stays ours. */
@@ -83,7 +119,7 @@ async function admit(account: NonNullable<Account>, dir: string): Promise<void> 
 
 async function makeOutsideBase(dataDir: string, log: (line: string) => void): Promise<string> {
   const root = process.platform === 'darwin' ? '/usr/local/var/posthorn' : '/var/lib/posthorn';
-  const key = `${basename(dirname(dataDir)).replace(/[^\w-]/g, '')}-${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}`;
+  const key = `${basename(dirname(dataDir)).replace(/[^\w-]/g, '')}-${hashOf(dataDir)}`;
   await mkdir(root, { recursive: true });
   for (const former of (await readdir(root)).filter((name) => name.startsWith(`${key}-`))) {
     log(`An earlier database of ${dataDir} is still in ${join(root, former)}; nothing uses it now.`);

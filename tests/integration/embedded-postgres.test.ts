@@ -423,6 +423,39 @@ test.runIf(isRoot)(
   },
 );
 
+test.runIf(isRoot)(
+  'a copied data folder does not run on the database of the original, which is kept elsewhere',
+  async () => {
+    await mkdir(join(top, 'home'), { mode: 0o700 });
+    dataDir = join(top, 'home', 'data');
+    const first = await start();
+    const place = (await readFile(join(dataDir, 'postgres-location'), 'utf8')).trim();
+    const copy = join(top, 'home', 'copy');
+    const refusal = (of: string) => ({
+      name: 'EmbeddedPostgresError',
+      message: expect.stringContaining(`is that of ${of}`),
+    });
+    try {
+      await query(first.url, 'CREATE TABLE kept (id int)', 'INSERT INTO kept VALUES (42)');
+      await first.stop();
+      execFileSync('cp', ['-a', dataDir, copy]);
+      await expect(start({ dataDir: copy })).rejects.toMatchObject(refusal(dataDir));
+      // As a version left it that did not name the data folder: the folder's own name tells.
+      await rm(join(place, 'data-dir'));
+      await expect(start({ dataDir: copy })).rejects.toMatchObject(refusal('another data folder'));
+      await (await start()).stop();
+      await expect(start({ dataDir: copy })).rejects.toMatchObject(refusal(dataDir));
+      // What the message says of a folder that was moved.
+      await writeFile(join(place, 'data-dir'), `${copy}\n`);
+      expect(await query((await start({ dataDir: copy })).url, 'SELECT id FROM kept')).toEqual([42]);
+      await expect(start()).rejects.toMatchObject(refusal(copy));
+    } finally {
+      await Promise.all(servers.splice(0).map((server) => server.stop()));
+      await rm(place, { recursive: true });
+    }
+  },
+);
+
 test.runIf(nobodyReachesUs)(
   'an ordinary user runs the server as itself, with the data in its data folder',
   async () => {
