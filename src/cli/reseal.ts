@@ -1,3 +1,4 @@
+import { awaitSignal } from '../await-signal.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError, readConfig } from '../config/config.ts';
 import { hasCluster } from '../embedded/cluster-place.ts';
@@ -11,20 +12,25 @@ import { readFlags, runCommand } from './run-command.ts';
 
 /**
  * `npm run reseal`: encrypts every secret at rest with the first key of MASTER_KEY. First give every process the list
- * `old,new`, so that all can read the new key, and then `new,old`; then run this; then `old` can go. Exits 0 when nothing is left under an older key, 1 when something is, 2 for a
- * configuration that is not valid.
+ * `old,new`, so that all can read the new key, and then `new,old`; then run this; then `old` can go. Exits 0 when nothing is left under an older key, 1 when something is, or may be
+ * because it was told to stop, 2 for a configuration that is not valid.
  */
 async function main(args: readonly string[]): Promise<number> {
   readFlags({ args });
+  // A Postgres of ours outlives us: neither whoever stops us nor whoever reads no further may end us before it has ended.
+  const { asked, signal } = awaitSignal();
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
     const config = readConfig(process.env);
-    const base = await openBase(config);
+    const base = await openBase(config, signal);
     try {
-      return tell(await run(base.databaseUrl, new Vault(base.masterKeys)));
+      const result = await Promise.race([run(base.databaseUrl, new Vault(base.masterKeys)), asked]);
+      return 'kind' in result ? tell(result) : stopped();
     } finally {
       await base.close();
     }
   } catch (error) {
+    if (signal.aborted && error === signal.reason) return stopped();
     const isForPeople = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
     say(isForPeople ? error.message : `Could not reseal: ${error instanceof Error ? error.message : String(error)}`);
     return error instanceof ConfigError ? 2 : 1;
@@ -38,7 +44,7 @@ interface Base {
 }
 
 /** The embedded database belongs to one process: a service that runs on it has to be stopped first. */
-async function openBase(config: Config): Promise<Base> {
+async function openBase(config: Config, signal: AbortSignal): Promise<Base> {
   if (config.DATABASE_URL !== undefined) {
     // `readConfig` requires it with DATABASE_URL.
     return { databaseUrl: config.DATABASE_URL, masterKeys: config.MASTER_KEY!, close: async () => {} };
@@ -50,7 +56,7 @@ async function openBase(config: Config): Promise<Base> {
   }
   // First: a Postgres that was started would outlive a failure here.
   const masterKeys = config.MASTER_KEY ?? [(await readLocalKeys(config.DATA_DIR)).masterKey];
-  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: say });
+  const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: say, signal });
   return { databaseUrl: postgres.url, masterKeys, close: () => postgres.stop() };
 }
 
@@ -91,6 +97,11 @@ function tell(result: ResealResult): number {
   say(
     `${result.left} are under an older key: a process still seals with it. Give every process the new MASTER_KEY and run this again.`,
   );
+  return 1;
+}
+
+function stopped(): number {
+  say('Stopped before it was done. What was encrypted again stays so: run this again for the rest.');
   return 1;
 }
 

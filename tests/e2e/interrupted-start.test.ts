@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { readPostmasterFile } from '../../src/embedded/postmaster-file.ts';
 import { processIdentity } from '../../src/embedded/process-identity.ts';
 import { processGone } from '../../src/embedded/stop-server.ts';
 import { runServiceProcess, startServiceProcess } from '../support/service-process.ts';
@@ -49,6 +51,13 @@ function spawnNode(args: readonly string[], env: Record<string, string>, stdin: 
   return { child, ended: once(child, 'close') };
 }
 
+/** Makes the installation that a command works on. */
+async function startOnce(): Promise<void> {
+  const service = await startServiceProcess({ DATA_DIR: dataDir, PORT: '0', DEMO: 'false' });
+  await service.said(/Ctrl-C stops it/);
+  await service.kill('SIGTERM');
+}
+
 test('a start that cannot use its keys leaves no Postgres behind', async () => {
   await writeFile(join(dataDir, 'master-key'), '');
   const { code, output } = await runServiceProcess({ DATA_DIR: dataDir, PORT: '0' });
@@ -57,13 +66,35 @@ test('a start that cannot use its keys leaves no Postgres behind', async () => {
 });
 
 test('a resealing that cannot use the key of the installation leaves no Postgres behind', async () => {
-  const first = await startServiceProcess({ DATA_DIR: dataDir, PORT: '0', DEMO: 'false' });
-  await first.said(/Ctrl-C stops it/);
-  await first.kill('SIGTERM');
+  await startOnce();
   await writeFile(join(dataDir, 'master-key'), '');
   const { child, ended } = spawnNode(['src/cli/reseal.ts'], { DATA_DIR: dataDir });
   expect(await text(child.stdout!)).toContain('master-key holds no key');
   expect(await ended).toEqual([1, null]);
+  expect(await postgresPid()).toBeNull();
+});
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  'a resealing that is told to stop by %s leaves no Postgres behind',
+  async (signal) => {
+    await startOnce();
+    // It waits once it is connected.
+    await appendFile(join(dataDir, 'postgres/postgresql.conf'), 'post_auth_delay = 600\n');
+    const { child, ended } = spawnNode(['src/cli/reseal.ts'], { DATA_DIR: dataDir });
+    const output = text(child.stdout!);
+    while ((await readPostmasterFile(join(dataDir, 'postgres')))?.ready !== true) await delay(10);
+    child.kill(signal);
+    expect(await ended).toEqual([1, null]);
+    expect(await output).toContain('Stopped before it was done');
+    expect(await postgresPid()).toBeNull();
+  },
+);
+
+test('a resealing whose output nobody reads any more, as with `| head`, is done all the same and leaves no Postgres behind', async () => {
+  await startOnce();
+  const { child, ended } = spawnNode(['src/cli/reseal.ts'], { DATA_DIR: dataDir });
+  child.stdout!.destroy();
+  expect(await ended).toEqual([0, null]);
   expect(await postgresPid()).toBeNull();
 });
 
