@@ -36,6 +36,13 @@ test('an empty value counts as unset', () => {
   expect(readConfig({ PORT: '', ROLES: '', DATABASE_URL: '', PORT_FILE: '' })).toEqual(readConfig({}));
 });
 
+test('an empty DATABASE_URL beside REDIS_URL or MASTER_KEY is told, and starts no empty database', () => {
+  const told = [expect.stringMatching(/^DATABASE_URL: empty, although .*(REDIS_URL|MASTER_KEY)/)];
+  expect(problemsOf({ DATABASE_URL: '', REDIS_URL: 'redis://h' })).toEqual(told);
+  expect(problemsOf({ DATABASE_URL: '', MASTER_KEY, OPERATOR_KEY })).toEqual(told);
+  expect(readConfig({ REDIS_URL: 'redis://h', MASTER_KEY }).DATABASE_URL).toBeUndefined();
+});
+
 test.each(['DATABASE_URL', 'REDIS_URL', 'OPERATOR_KEY', 'MASTER_KEY', 'PORT'])(
   'a %s whose file is empty is told, and is not as though it were not set',
   (name) => {

@@ -16,7 +16,7 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the environment. An empty value counts as unset; `NAME_FILE` names a file that holds the value (its last newline is cut), which an empty one does not.
+ * Reads the environment. An empty value counts as unset, save that of `DATABASE_URL` beside what only a production has; `NAME_FILE` names a file that holds the value (its last newline is cut), which an empty one does not.
  * @param further what else is wrong, by what could be read: variables that are wrong themselves are absent
  * @throws ConfigError with all problems together.
  */
@@ -39,7 +39,11 @@ export function readConfig(
     if (parsed.success) config[name] = parsed.data;
     else problems.push(problemOf(name, parsed.error));
   }
-  problems.push(...contradictions(config as Partial<Config>), ...further(config as Partial<Config>));
+  problems.push(
+    ...lostDatabaseUrl(env),
+    ...contradictions(config as Partial<Config>),
+    ...further(config as Partial<Config>),
+  );
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config;
 }
@@ -82,6 +86,17 @@ function rawValue(
     problems.push(`${name}_FILE: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
   }
   return undefined;
+}
+
+/** A secret that does not reach a process must not start it on an empty database of its own, where it would take events in. */
+function lostDatabaseUrl(env: Readonly<Record<string, string | undefined>>): string[] {
+  if (env.DATABASE_URL !== '' || env.DATABASE_URL_FILE) return [];
+  const beside = ['REDIS_URL', 'MASTER_KEY'].filter((name) => env[name] || env[`${name}_FILE`]);
+  return beside.length === 0
+    ? []
+    : [
+        `DATABASE_URL: empty, although ${beside.join(' and ')} ${beside.length === 1 ? 'is' : 'are'} set; set it, or leave it out for an embedded Postgres`,
+      ];
 }
 
 interface Contradiction {

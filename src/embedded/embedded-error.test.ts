@@ -13,6 +13,25 @@ test('a full disk is told as one, with the folder and what to do', () => {
   }
 });
 
+test('shared memory that cannot be had is told as such, and not as a full or forbidden disk', () => {
+  for (const said of [
+    'FATAL:  could not resize shared memory segment "/PostgreSQL.2468" to 1048576 bytes: No space left on device',
+    'FATAL:  could not open shared memory segment "/PostgreSQL.2468": Permission denied',
+  ]) {
+    expect(explainFailure('start the embedded Postgres', '/data', said)).toMatchObject({
+      kind: 'no-shared-memory',
+      message: expect.stringMatching(
+        /\/dev\/shm.*--shm-size.*dynamic_shared_memory_type = mmap.*\/data\/postgres\/postgresql\.conf/s,
+      ),
+    });
+  }
+  const said =
+    'FATAL:  could not create shared memory segment: No space left on device\nDETAIL:  Failed system call was shmget(key=42, size=56, 03600).';
+  const error = explainFailure('start the embedded Postgres', '/data', said);
+  expect(error.kind).toBe('failed');
+  expect(error.message).toContain(said);
+});
+
 test('a missing permission is told as one, with the folder and what to do', () => {
   for (const said of ["EACCES: permission denied, mkdir '/data'", "EROFS: read-only file system, open '/data/x'"]) {
     const error = explainFailure('start the embedded Postgres', '/data', new Error(said));

@@ -1,7 +1,10 @@
+import { join } from 'node:path';
+
 /** Why the embedded Postgres could not start. */
 export type EmbeddedFailure =
   | 'in-use'
   | 'no-space'
+  | 'no-shared-memory'
   | 'no-permission'
   | 'no-folder'
   | 'no-account'
@@ -30,6 +33,17 @@ export class EmbeddedPostgresError extends Error {
 export function explainFailure(doing: string, path: string, cause: unknown): EmbeddedPostgresError {
   if (cause instanceof EmbeddedPostgresError) return cause;
   const said = lastLines(cause instanceof Error ? cause.message : String(cause));
+  // Before the disk: it is told as a file that there is no space for, or that may not be made.
+  if (/shared memory segment "\//.test(said)) {
+    return new EmbeddedPostgresError(
+      'no-shared-memory',
+      `Cannot ${doing}: Postgres gets no shared memory in /dev/shm, which is full, too small or not ours to write to. Give the container more of it (\`docker run --shm-size=256m\`), or free some; \
+or add the line \`dynamic_shared_memory_type = mmap\` at the end of ${join(path, 'postgres/postgresql.conf')}, so that it uses files there.\n${said}`,
+      { cause },
+    );
+  }
+  // The system's table of segments is full: what Postgres says of it says what to do.
+  if (/shmget\(/.test(said)) return plainFailure(doing, path, said, cause);
   if (/ENOSPC|EDQUOT|No space left on device|Disk quota exceeded|Check free disk space/i.test(said)) {
     return new EmbeddedPostgresError(
       'no-space',
@@ -52,6 +66,10 @@ export function explainFailure(doing: string, path: string, cause: unknown): Emb
   if (/EEXIST|ENOTDIR|ENAMETOOLONG|ELOOP|(?:ENOENT|EINVAL): .*, mkdir/.test(said)) {
     return noFolder(doing, path, cause);
   }
+  return plainFailure(doing, path, said, cause);
+}
+
+function plainFailure(doing: string, path: string, said: string, cause: unknown): EmbeddedPostgresError {
   return new EmbeddedPostgresError('failed', `Cannot ${doing} (folder: ${path}).\n${said}`, { cause });
 }
 

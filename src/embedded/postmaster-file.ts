@@ -36,7 +36,14 @@ export async function whosePostmaster(pid: number, cluster: string): Promise<Who
     return folder === (await realpath(cluster)) ? 'ours' : 'other';
   }
   const { output } = await runProgram('ps', ['-o', 'command=', '-p', String(pid)]);
-  return output.includes('postgres') && output.includes(cluster) ? 'ours' : 'other';
+  return whoseCommand(output, cluster);
+}
+
+/** By what `ps` prints, in which letters of other alphabets may be written in another way. */
+export function whoseCommand(command: string, cluster: string): Whose {
+  if (!command.includes('postgres')) return 'other';
+  if (command.includes(cluster)) return 'ours';
+  return /^[\x20-\x7e]*$/.test(cluster) ? 'other' : 'unknown';
 }
 
 /** Null when we may not know it. Root in a container need not be allowed to look at another account's processes; the cluster's account may look at its own. */
