@@ -47,7 +47,9 @@ async function main(args: readonly string[]): Promise<number> {
   const { events, endpoints } = readArguments(args);
   const interrupted = new Promise<number>((resolve) => {
     // A second one ends this process at once.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(INTERRUPTED));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(INTERRUPTED));
+    // Nobody reads any more, as with `| head`: unheard, it would end us and leave the service behind.
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => resolve(INTERRUPTED));
   });
   const dataDir = await mkdtemp(join(tmpdir(), 'posthorn-load-'));
   const sink = new LoadReceiver(new URL('./load-sink.ts', import.meta.url));
