@@ -59,6 +59,7 @@ const rootFiles: Readonly<Record<string, readonly string[]>> = {
   sources: ['context', 'lifecycle'],
   workers: ['context', 'lane-waker', 'lifecycle'],
   api: ['context'],
+  cli: ['await-signal'],
 };
 
 /** Package → where it may be imported, and why it is kept there. */
