@@ -258,6 +258,11 @@ export class Observer {
     if (details !== null) this.#lines.tell(`housekeeping.${duty}`, details);
   }
 
+  /** A duty was not done: another process is at it. */
+  housekeepingLeft(duty: string): void {
+    this.metrics.work.duties.inc({ duty, result: 'left' });
+  }
+
   housekeepingFailed(duty: string, error: unknown): void {
     this.metrics.work.duties.inc({ duty, result: 'failed' });
     this.workFailed(duty, error);

@@ -10,10 +10,11 @@ export function workMetrics(kit: MetricKit) {
     ),
     workersGone: kit.counter('workers_gone_total', 'Workers that this process found dead.'),
     lanesFreed: kit.counter('lanes_freed_total', 'Lanes of such workers that it freed before their leases ended.'),
-    duties: kit.counter('housekeeping_runs_total', 'Runs of each duty of housekeeping, by result: ok or failed.', [
-      'duty',
-      'result',
-    ]),
+    duties: kit.counter(
+      'housekeeping_runs_total',
+      'Runs of each duty of housekeeping, by result: ok, failed, or left to another process that is at it.',
+      ['duty', 'result'],
+    ),
     dutiesAt: kit.gauge('housekeeping_success_timestamp_seconds', 'When a duty was last done, in seconds since 1970.', [
       'duty',
     ]),

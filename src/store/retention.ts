@@ -26,7 +26,7 @@ export interface DropOptions {
  * Drops the days that are wholly older than the retention. What still waited for delivery of them expires: it is a dead letter like theirs, which are kept
  * elsewhere. Interrupted at any point, the next call goes on: a half-done detachment is finished, and a table that was detached but not dropped is dropped.
  * @param deadLetterDays dead letters of days that are older than this are not kept either
- * @returns the names of the tables that were dropped; none while another process is at it.
+ * @returns the names of the tables that were dropped; 'left' while another process is at it.
  * @throws the signal's reason
  */
 export async function dropOldPartitions(
@@ -35,7 +35,7 @@ export async function dropOldPartitions(
   retentionDays: number,
   deadLetterDays: number,
   { signal, onExpired }: DropOptions = {},
-): Promise<readonly string[]> {
+): Promise<readonly string[] | 'left'> {
   const boundaryMs = retentionBoundary(nowMs, retentionDays);
   if (!(await listPartitions(pool)).some(({ dayMs }) => dayMs < boundaryMs)) return [];
   const client = await pool.connect();
@@ -44,9 +44,9 @@ export async function dropOldPartitions(
   try {
     const lock = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [RETENTION_LOCK]);
     const keptMs = retentionBoundary(nowMs, deadLetterDays);
-    const dropped =
-      lock.rows[0]?.taken === true ? await dropBefore(client, { boundaryMs, keptMs, counts, signal }) : [];
-    await client.query('SELECT pg_advisory_unlock($1)', [RETENTION_LOCK]);
+    const isAlone = lock.rows[0]?.taken === true;
+    const dropped = isAlone ? await dropBefore(client, { boundaryMs, keptMs, counts, signal }) : 'left';
+    if (isAlone) await client.query('SELECT pg_advisory_unlock($1)', [RETENTION_LOCK]);
     broken = false;
     return dropped;
   } finally {

@@ -26,6 +26,7 @@ function stage() {
     clock: { calibrate: async () => {}, nowMs: () => Date.now() },
     observe: {
       housekeeping: (duty: string) => done.push(duty),
+      housekeepingLeft: (duty: string) => done.push(`${duty} left`),
       housekeepingFailed: (duty: string) => done.push(`${duty} failed`),
     },
   };
@@ -48,5 +49,16 @@ test('however long the drop of old days takes, the other duties are done every h
   end();
   await vi.advanceTimersByTimeAsync(0);
   expect([begun.length, times(done, 'partitions_dropped')]).toEqual([1, 1]);
+  for (const service of services) await service.stop(0);
+});
+
+test('dead letters are forgotten after the days that they are of are dropped, by whoever drops them', async () => {
+  const { services, done, end } = stage();
+  for (const service of services) await service.start();
+  await vi.advanceTimersByTimeAsync(HOUR_MS);
+  expect(times(done, 'dead_letters_forgotten')).toBe(0);
+  end();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(done.slice(done.indexOf('partitions_dropped'))).toEqual(['partitions_dropped', 'dead_letters_forgotten']);
   for (const service of services) await service.stop(0);
 });

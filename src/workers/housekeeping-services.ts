@@ -15,6 +15,7 @@ export function housekeepingServices(
     deadLetterDays: config.DEAD_LETTER_RETENTION_DAYS,
     idempotencyHours: config.IDEMPOTENCY_HOURS,
     onDone: (duty, details) => observe.housekeeping(duty, details),
+    onLeft: (duty) => observe.housekeepingLeft(duty),
     onExpired: (expired) => observe.deliveriesExpired(expired),
     onFailure: (duty, error) => observe.housekeepingFailed(duty, error),
   });

@@ -18,7 +18,9 @@ export interface HousekeepingOptions {
   readonly deadLetterDays: number;
   readonly idempotencyHours: number;
   /** Called for each duty, with what it changed; null when there was nothing to do. */
-  readonly onDone: (duty: HousekeepingDuty, details: Record<string, string | number> | null) => void;
+  readonly onDone: (duty: HousekeepingDuty, details: Changed) => void;
+  /** Called for a duty that another process is at: it is not done yet, and whoever is at it may hang. */
+  readonly onLeft: (duty: HousekeepingDuty) => void;
   /** Called with what still waited when its day was dropped. */
   readonly onExpired: (expired: readonly ExpiredDeliveries[]) => void;
   readonly onFailure: (duty: HousekeepingDuty, error: unknown) => void;
@@ -35,8 +37,11 @@ export type HousekeepingDuty =
   | 'secrets_forgotten'
   | 'deleted_endpoints_emptied';
 
-/** What it is called, and what does it. */
-type Duty = readonly [HousekeepingDuty, () => Promise<Record<string, string | number> | null>];
+/** What a duty changed; null when there was nothing to do. */
+type Changed = Record<string, string | number> | null;
+
+/** What it is called, and what does it: 'left' when another process is at it. */
+type Duty = readonly [HousekeepingDuty, () => Promise<Changed | 'left'>];
 
 const HOUR_MS = 3_600_000;
 /** What a producer is promised is the least: a key is forgotten a little later. */
@@ -53,7 +58,8 @@ export class Housekeeping {
   }
 
   /**
-   * Drops the days that are old enough. By itself: what still waits of them is ended first, which takes an hour for ten million, and no other duty waits so long.
+   * Drops the days that are old enough, and then forgets dead letters: a key that paused for what was ended goes on at once where nobody can decide on that any more. By itself: what still
+   * waits of these days is ended first, which takes an hour for ten million, and no other duty waits so long. All of it is left to another process that is at it.
    * Nothing is dropped while the clocks are more than a day apart, which is said.
    * @param nowMs Postgres's time
    * @param hostMs this host's
@@ -66,18 +72,20 @@ export class Housekeeping {
       return;
     }
     const drop = () => dropOldPartitions(pool, nowMs, retentionDays, deadLetterDays, { signal, onExpired });
-    await this.#do('partitions_dropped', async () => namesOf(await drop()), signal);
+    const result = await this.#do('partitions_dropped', async () => namesOf(await drop()), signal);
+    if (result === 'left' || signal?.aborted === true) return;
+    const forget = () => forgetDeadLetters(pool, this.#deadLettersUntil(nowMs), signal);
+    await this.#do('dead_letters_forgotten', async () => countOf(await forget()), signal);
   }
 
   /** Does every other duty once, on the same terms; one that fails does not stop the others. That the clocks are apart is not said once more. */
   async runOnce(nowMs: number, hostMs: number, signal?: AbortSignal): Promise<void> {
     if (areApart(nowMs, hostMs)) return;
-    const { pool, retentionDays, deadLetterDays, idempotencyHours } = this.#options;
-    const deadLettersUntil = uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)));
+    const { pool, idempotencyHours } = this.#options;
+    const rejectedUntil = this.#deadLettersUntil(nowMs);
     const keysUntil = uuidFloor(nowMs - idempotencyHours * HOUR_MS - GRACE_MS);
     const duties: readonly Duty[] = [
-      ['dead_letters_forgotten', async () => countOf(await forgetDeadLetters(pool, deadLettersUntil, signal))],
-      ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, deadLettersUntil, signal))],
+      ['rejected_messages_forgotten', async () => countOf(await forgetRejected(pool, rejectedUntil, signal))],
       ['keys_resumed', async () => countOf(await resumeStranded(pool, signal))],
       ['deliveries_withdrawn', async () => countOf(await finishCancelledReplays(pool, signal))],
       ['secrets_forgotten', async () => countOf(await forgetExpiredSecrets(pool))],
@@ -89,13 +97,24 @@ export class Housekeeping {
     for (const [duty, run] of duties) if (signal?.aborted !== true) await this.#do(duty, run, signal);
   }
 
-  async #do(duty: HousekeepingDuty, run: Duty[1], signal: AbortSignal | undefined): Promise<void> {
+  #deadLettersUntil(nowMs: number): string {
+    const { retentionDays, deadLetterDays } = this.#options;
+    return uuidFloor(retentionBoundary(nowMs, Math.max(retentionDays, deadLetterDays)));
+  }
+
+  async #do(duty: HousekeepingDuty, run: Duty[1], signal: AbortSignal | undefined): Promise<'left' | 'ended'> {
     try {
-      this.#options.onDone(duty, await run());
+      const changed = await run();
+      if (changed === 'left') {
+        this.#options.onLeft(duty);
+        return changed;
+      }
+      this.#options.onDone(duty, changed);
     } catch (error) {
       // To leave off when told to is no failure.
       if (error !== signal?.reason) this.#options.onFailure(duty, error);
     }
+    return 'ended';
   }
 }
 
@@ -110,7 +129,8 @@ function apart(nowMs: number, hostMs: number): Error {
   );
 }
 
-function namesOf(names: readonly string[]): Record<string, string> | null {
+function namesOf(names: readonly string[] | 'left'): Record<string, string> | null | 'left' {
+  if (names === 'left') return names;
   return names.length === 0 ? null : { tables: names.join(',') };
 }
 

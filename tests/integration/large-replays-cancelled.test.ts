@@ -138,6 +138,7 @@ test.each(['housekeeping', 'whoever cancels it again', 'whoever makes replays'])
       deadLetterDays: 5,
       idempotencyHours: 24,
       onDone: (duty, details) => void (duty === 'deliveries_withdrawn' && done.push(details)),
+      onLeft: () => {},
       onExpired: () => {},
       onFailure: (_duty, error) => done.push(error),
     });
