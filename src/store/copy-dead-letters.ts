@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { DECISION, OUTCOME_CODES } from './codes.ts';
 import type { Queryable } from './in-transaction.ts';
-import { withRetriesOrLess } from './with-retries.ts';
+import { Portion } from './portion.ts';
+import { withShortWaits } from './short-waits.ts';
 
 /** Dead letters that one statement copies: each may bring an event of megabytes. */
 const COPIED_PER_STATEMENT = 100;
@@ -86,15 +87,11 @@ interface Part {
  * @returns how many were copied
  */
 export async function keepDeadLetters(client: pg.ClientBase, table: string): Promise<number> {
-  let most = COPIED_PER_STATEMENT;
+  const portion = new Portion(COPIED_PER_STATEMENT);
   let total = 0;
   for (let after: Position | null = START; after !== null; ) {
     const begin: Position = after;
-    const part: Part | 'too_many' = await withRetriesOrLess(most, () => keepAlone(client, table, begin, most));
-    if (part === 'too_many') {
-      most >>= 1;
-      continue;
-    }
+    const part: Part = await portion.run((most) => keepAlone(client, table, begin, most));
     total += part.copied;
     after = part.next;
   }
@@ -109,16 +106,10 @@ export async function keepTogether(client: pg.ClientBase, table: string): Promis
 }
 
 async function keepAlone(client: pg.ClientBase, table: string, after: Position, most: number): Promise<Part> {
-  try {
-    await client.query(`BEGIN; ${IN_ORDER_OF_INDEX}`);
-    const part = await keepPart(client, table, after, most);
-    await client.query('COMMIT');
-    return part;
-  } catch (error) {
-    // Where the connection is gone, the transaction is too.
-    await client.query('ROLLBACK').catch(() => {});
-    throw error;
-  }
+  return withShortWaits(client, async () => {
+    await client.query(IN_ORDER_OF_INDEX);
+    return keepPart(client, table, after, most);
+  });
 }
 
 async function keepPart(client: Queryable, table: string, after: Position, most: number): Promise<Part> {

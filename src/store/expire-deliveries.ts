@@ -1,12 +1,14 @@
+import type pg from 'pg';
 import { DECISION, ENDING } from './codes.ts';
 import { EXPIRED } from './dead-letter-reason.ts';
 import type { ExpiredCounts, ExpiredDeliveries } from './expired-counts.ts';
 import { EXPIRED_COUNTS, EXPIRED_ENDS, HOW_IT_ENDS } from './expired-ends.ts';
-import type { Queryable } from './in-transaction.ts';
-import { orderKeysOf, promoteInParts } from './order.ts';
+import { orderKeysOf, promote } from './order.ts';
 import { plainArray } from './plain-array.ts';
+import { Portion } from './portion.ts';
 import { isDeliveryOf } from './probe.ts';
-import { withRetries, withRetriesOrLess } from './with-retries.ts';
+import { WITH_SHORT_WAITS, withShortWaits } from './short-waits.ts';
+import { withRetries } from './with-retries.ts';
 import type { DayRange } from './writable-days.ts';
 
 /** Pages of the mailbox that one statement looks at, some 25,000 rows at the most: it is to end within a part of the time that a statement has, on slow disks too. */
@@ -34,7 +36,7 @@ const IS_OLD = 'ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid';
 const EXPIRE = `
   WITH replaying AS MATERIALIZED (
     SELECT num FROM replays
-     WHERE num = ANY(ARRAY(SELECT DISTINCT replay_num FROM mailbox WHERE ${IS_OLD} AND replay_num IS NOT NULL)) ORDER BY num FOR NO KEY UPDATE
+     WHERE num = ANY(ARRAY(SELECT DISTINCT replay_num FROM mailbox WHERE ${IS_OLD} AND replay_num IS NOT NULL)) AND ${WITH_SHORT_WAITS} ORDER BY num FOR NO KEY UPDATE
   ),
   old AS MATERIALIZED (
     SELECT endpoint_num, event_id FROM mailbox WHERE ${IS_OLD} AND (SELECT count(*) FROM replaying) >= 0
@@ -98,7 +100,7 @@ interface Step extends Found {
  * under way is late then, unless the receiver takes it (`overruleEnds`). Bounded statements, each of which stands by itself: interrupted, the next call goes on.
  * @throws the signal's reason
  */
-export async function expireDeliveries(client: Queryable, expiry: Expiry): Promise<void> {
+export async function expireDeliveries(client: pg.ClientBase, expiry: Expiry): Promise<void> {
   // Rows that are put off meanwhile move to where was looked already.
   for (let passes = 1; passes <= MAX_PASSES; passes++) {
     const { deleted, ended } = await lookThrough(client, expiry);
@@ -108,29 +110,28 @@ export async function expireDeliveries(client: Queryable, expiry: Expiry): Promi
 }
 
 /** One pass over the table by page ranges: no index leads with the event, and every statement stays bounded. */
-async function lookThrough(client: Queryable, expiry: Expiry): Promise<Found> {
+async function lookThrough(client: pg.ClientBase, expiry: Expiry): Promise<Found> {
   const { rows } = await client.query<{ pages: number }>(
     `SELECT (pg_relation_size('mailbox') / current_setting('block_size')::int)::int AS pages`,
   );
   const pages = rows[0]?.pages ?? 0;
   const found: Found = { deleted: 0, ended: 0 };
-  let most = ENDED_PER_STATEMENT;
+  const portion = new Portion(ENDED_PER_STATEMENT);
   for (let page = 0; page < pages; ) {
-    expiry.signal?.throwIfAborted();
-    const step = await expireSome(client, expiry, page, most);
-    if (step === 'too_many') {
-      most >>= 1;
-      continue;
-    }
+    const step = await portion.run((most) => expireSome(client, expiry, page, most), expiry.signal);
     found.deleted += step.deleted;
     found.ended += step.ended;
-    if (step.deleted < most) page += MAILBOX_PAGES;
+    expiry.counts.add(step.expired);
+    const keys = orderKeysOf(step.keys ?? []);
+    if (keys.length > 0)
+      await withRetries(() => withShortWaits(client, () => promote(client, keys)), expiry.signal);
+    if (step.isAll) page += MAILBOX_PAGES;
   }
   return found;
 }
 
-async function expireSome(client: Queryable, expiry: Expiry, page: number, most: number): Promise<Found | 'too_many'> {
-  const { beforeUuid, days, counts } = expiry;
+async function expireSome(client: pg.ClientBase, expiry: Expiry, page: number, most: number) {
+  const { beforeUuid, days } = expiry;
   const values = [
     `(${page},0)`,
     `(${page + MAILBOX_PAGES},0)`,
@@ -139,9 +140,7 @@ async function expireSome(client: Queryable, expiry: Expiry, page: number, most:
     plainArray(days.map(({ to }) => to)),
     most,
   ];
-  const step = await withRetriesOrLess(most, async () => (await client.query<Step>(EXPIRE, values)).rows[0]!);
-  if (step === 'too_many') return step;
-  counts.add(step.expired);
-  await withRetries(() => promoteInParts(client, orderKeysOf(step.keys ?? [])));
-  return step;
+  const { rows } = await client.query<Step>(EXPIRE, values);
+  const step = rows[0]!;
+  return { ...step, isAll: step.deleted < most };
 }

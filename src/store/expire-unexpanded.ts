@@ -1,8 +1,9 @@
+import type pg from 'pg';
 import type { Expiry } from './expire-deliveries.ts';
 import type { ExpiredDeliveries } from './expired-counts.ts';
 import { EXPIRED_COUNTS, EXPIRED_ENDS, HOW_IT_ENDS } from './expired-ends.ts';
-import type { Queryable } from './in-transaction.ts';
-import { withRetries, withRetriesOrLess } from './with-retries.ts';
+import { Portion } from './portion.ts';
+import { WITH_SHORT_WAITS } from './short-waits.ts';
 
 /** Deliveries that one statement ends. */
 const ENDED_PER_STATEMENT = 1_000;
@@ -13,7 +14,7 @@ const MAX_EVENTS = 32;
 // that names it moves on in the same statement.
 const EXPIRE = `
   WITH held AS MATERIALIZED (
-    SELECT event_id, tenant_num, endpoints, next, size FROM expansions WHERE event_id >= $1::uuid AND event_id < $2::uuid ORDER BY event_id LIMIT least(${MAX_EVENTS}, $3::int) FOR UPDATE
+    SELECT event_id, tenant_num, endpoints, next, size FROM expansions WHERE event_id >= $1::uuid AND event_id < $2::uuid AND ${WITH_SHORT_WAITS} ORDER BY event_id LIMIT least(${MAX_EVENTS}, $3::int) FOR UPDATE
   ),
   placed AS (
     SELECT *, sum(least(size - next, $3::int)) OVER (ORDER BY event_id) - least(size - next, $3::int) AS taken FROM held
@@ -36,6 +37,8 @@ const EXPIRE = `
   ${EXPIRED_ENDS}
   SELECT (SELECT count(*)::int FROM held) AS held, ${EXPIRED_COUNTS} AS expired`;
 
+const DELETE_SOME = `DELETE FROM expansions WHERE event_id = ANY(ARRAY(SELECT event_id FROM expansions WHERE event_id < $1::uuid AND ${WITH_SHORT_WAITS} ORDER BY event_id LIMIT $2))`;
+
 interface Step {
   /** Events that were found. */
   held: number;
@@ -46,21 +49,20 @@ interface Step {
  * Ends deliveries of old events that were still to be written into the mailbox, as `expireDeliveries` does, and before that: what is written meanwhile is found by it.
  * @throws the signal's reason
  */
-export async function expireUnexpanded(client: Queryable, { beforeUuid, days, counts, signal }: Expiry): Promise<void> {
-  let most = ENDED_PER_STATEMENT;
+export async function expireUnexpanded(
+  client: pg.ClientBase,
+  { beforeUuid, days, counts, signal }: Expiry,
+): Promise<void> {
+  const portion = new Portion(ENDED_PER_STATEMENT);
+  const ask = <T extends pg.QueryResultRow>(text: string, values: (most: number) => unknown[]) =>
+    portion.run((most) => client.query<T>(text, values(most)), signal);
   for (const { from, to } of days) {
     for (let held = 1; held > 0; ) {
-      signal?.throwIfAborted();
-      const run = async () => (await client.query<Step>(EXPIRE, [from, to, most])).rows[0]!;
-      const step = await withRetriesOrLess(most, run);
-      if (step === 'too_many') {
-        most >>= 1;
-        continue;
-      }
-      counts.add(step.expired);
-      held = step.held;
+      const { rows } = await ask<Step>(EXPIRE, (most) => [from, to, most]);
+      counts.add(rows[0]!.expired);
+      held = rows[0]!.held;
     }
   }
   // Of other days nothing can be written.
-  await withRetries(() => client.query('DELETE FROM expansions WHERE event_id < $1', [beforeUuid]));
+  for (let deleted = 1; deleted > 0; ) deleted = (await ask(DELETE_SOME, (most) => [beforeUuid, most])).rowCount ?? 0;
 }

@@ -60,14 +60,6 @@ export async function promote(client: Queryable, keys: readonly OrderKey[]): Pro
   return rowCount ?? 0;
 }
 
-/** The same for very many keys, some at a time. Not within a transaction: that would lock rows in another order than all others do. */
-export async function promoteInParts(db: Queryable, keys: readonly OrderKey[]): Promise<number> {
-  let promoted = 0;
-  for (let at = 0; at < keys.length; at += KEYS_AT_ONCE)
-    promoted += await promote(db, keys.slice(at, at + KEYS_AT_ONCE));
-  return promoted;
-}
-
 /**
  * Promotes what stood behind these keys, after the transaction that removed what stood before them. A failure is only logged: an awake lane
  * finds stranded rows within a minute.

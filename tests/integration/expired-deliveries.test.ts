@@ -515,6 +515,46 @@ test('what was still to be written is ended half as many at a time where that ta
   ]);
 });
 
+test.each([
+  ['mailbox', 'DELETE FROM mailbox'],
+  ['expansions', 'UPDATE expansions'],
+])(
+  'whoever has rows of %s locked is waited for, which is not taken for too many rows in a statement',
+  async (table, ending) => {
+    const { tenant, endpoint, log, wait, letters } = await stage(`locked-${table}`);
+    const [event, one] = [await log(), await endpoint()];
+    await wait(event, one);
+    await query('INSERT INTO expansions (event_id, tenant_num, endpoints, size) VALUES ($1, $2, $3, 1)', [
+      await log(),
+      tenant.num,
+      [one.num],
+    ]);
+    const other = await pool.connect();
+    const failed: unknown[] = [];
+    const sizes = new Set<unknown>();
+    const impatient = through(async (text, run, _client, values) => {
+      if (!text.includes(ending)) return run();
+      sizes.add(values?.at(-1));
+      try {
+        return await run();
+      } catch (error) {
+        failed.push((error as { code?: string }).code);
+        await other.query('ROLLBACK');
+        throw error;
+      }
+    });
+    try {
+      await other.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
+      await other.query(`SELECT FROM ${table} WHERE event_id < $1 FOR UPDATE`, [uuidAt(OLD_MS + DAY_MS)]);
+      await drop(impatient);
+    } finally {
+      other.release(true);
+    }
+    expect([failed, [...sizes]]).toEqual([['55P03'], [1_000]]);
+    expect(await letters()).toHaveLength(2);
+  },
+);
+
 test('what waited for an endpoint that is deleted, or of an event that was expunged, is cancelled, and no dead letter', async () => {
   const { endpoint, log, wait, ask, letters } = await stage('cancelled');
   const [deleted, one] = [await endpoint(), await endpoint()];
