@@ -123,8 +123,7 @@ async function lookThrough(client: pg.ClientBase, expiry: Expiry): Promise<Found
     found.ended += step.ended;
     expiry.counts.add(step.expired);
     const keys = orderKeysOf(step.keys ?? []);
-    if (keys.length > 0)
-      await withRetries(() => withShortWaits(client, () => promote(client, keys)), expiry.signal);
+    if (keys.length > 0) await withRetries(() => withShortWaits(client, () => promote(client, keys)), expiry.signal);
     if (step.isAll) page += MAILBOX_PAGES;
   }
   return found;

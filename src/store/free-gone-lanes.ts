@@ -8,6 +8,7 @@ const UNSEEN_MS = 2_000;
 // A worker is gone when it was not seen lately and nobody holds its lock, although it had told that it holds one, in the same run of
 // Postgres: after a restart nobody's lock is there, and everyone comes back. Whoever judges must hold its own lock: otherwise Postgres may
 // have dropped every session just now. Rows that somebody else has in hand are passed over, and looked at again in a second.
+// The leases tell when they were ended: what is due has waited for an owner since then. A second ago, lest a clock that goes back a little between two statements keep the lanes from who takes them.
 const FREE = `
   WITH gone AS MATERIALIZED (
     SELECT w.id FROM workers w
@@ -20,7 +21,7 @@ const FREE = `
   ), missed AS (
     UPDATE workers SET seen_at = least(seen_at, now() - $4 * interval '1 ms') WHERE id IN (SELECT id FROM gone)
   ), freed AS (
-    UPDATE lanes SET leased_until = '-infinity'
+    UPDATE lanes SET leased_until = now() - interval '1 s'
      WHERE lane IN (SELECT lane FROM lanes WHERE owner IN (SELECT id FROM gone) AND leased_until > now() ORDER BY lane FOR UPDATE SKIP LOCKED)
     RETURNING lane
   )

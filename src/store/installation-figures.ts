@@ -2,8 +2,10 @@ import type pg from 'pg';
 
 /** Counting stops here: what is more than this is far too many in any case, and a look must stay cheap. */
 const MOST = 10_000;
-/** So many endpoints with a parked backlog are looked at, in lanes that nobody looks after: some 10 µs each, and where no worker runs one that waits shows soon enough. */
-export const MOST_PARKED = 2_000;
+/** So many endpoints with a parked backlog are looked at, in lanes that nobody looks after: some 10 µs each. */
+export const MOST_LOOKED_AT = 10_000;
+/** So many of them that could be sent to: where no worker runs one that waits shows soon enough. */
+const MOST_WAITING = 2_000;
 
 const count = (from: string) => `(SELECT count(*)::int FROM (SELECT FROM ${from} LIMIT ${MOST}) few)`;
 const estimate = (table: string) => `coalesce(pg_stat_get_live_tuples('${table}'::regclass), 0)::float8`;
@@ -17,7 +19,7 @@ const SET_ASIDE = `poisoned_deliveries p WHERE (
 // might go through all parked ones for each that there is.
 const PARKED = `
   left_alone AS MATERIALIZED (
-    SELECT lane, greatest(acquired_at, CASE WHEN owner IS NULL THEN wake_at END) AS since FROM lanes WHERE leased_until < now() AND (owner IS NOT NULL OR wake_at <= now())
+    SELECT lane, greatest(acquired_at, leased_until, CASE WHEN owner IS NULL THEN wake_at END) AS since FROM lanes WHERE leased_until < now() AND (owner IS NOT NULL OR wake_at <= now())
   ),
   parked AS (
     SELECT l.*, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = l.lane AND m.parked) AS endpoint_num FROM left_alone l
@@ -25,26 +27,29 @@ const PARKED = `
     SELECT p.lane, p.since, (SELECT min(endpoint_num) FROM mailbox m WHERE m.lane = p.lane AND m.parked AND m.endpoint_num > p.endpoint_num) FROM parked p WHERE p.endpoint_num IS NOT NULL
   ),
   parked_due AS MATERIALIZED (
-    SELECT min(greatest(first.due_at, p.since, e.closed_until)) AS since
-      FROM (SELECT * FROM parked WHERE endpoint_num IS NOT NULL LIMIT ${MOST_PARKED}) p
-     CROSS JOIN LATERAL (
-       SELECT (SELECT closed_until FROM endpoint_states WHERE endpoint_num = p.endpoint_num) AS closed_until FROM endpoints
-        WHERE num = p.endpoint_num AND enabled AND deleted_at IS NULL AND (validation = 'none' OR validation_state = 'validated') LIMIT 1
-     ) e
-     CROSS JOIN LATERAL (
-       SELECT due_at FROM mailbox m WHERE m.lane = p.lane AND m.endpoint_num = p.endpoint_num AND m.parked AND due_at <= now() ORDER BY due_at LIMIT 1
-     ) first
-     WHERE coalesce(e.closed_until <= now(), true)
+    SELECT min(since) AS since FROM (
+      SELECT greatest(first.due_at, p.since, e.closed_until) AS since
+        FROM (SELECT * FROM parked WHERE endpoint_num IS NOT NULL LIMIT ${MOST_LOOKED_AT}) p
+       CROSS JOIN LATERAL (
+         SELECT (SELECT closed_until FROM endpoint_states WHERE endpoint_num = p.endpoint_num) AS closed_until FROM endpoints
+          WHERE num = p.endpoint_num AND enabled AND deleted_at IS NULL AND (validation = 'none' OR validation_state = 'validated') LIMIT 1
+       ) e
+       CROSS JOIN LATERAL (
+         SELECT due_at FROM mailbox m WHERE m.lane = p.lane AND m.endpoint_num = p.endpoint_num AND m.parked AND due_at <= now() ORDER BY due_at LIMIT 1
+       ) first
+       WHERE coalesce(e.closed_until <= now(), true) LIMIT ${MOST_WAITING}
+    ) waiting
   )`;
 
-// What waits in a lane that changes hands may have been due long before: it was its owner's until then, who had the lane since `acquired_at` at the earliest.
+// What waits in a lane that changes hands may have been due long before: it was its owner's until then, who had the lane since `acquired_at` at the earliest, and where it died until
+// `leased_until` (of a lane that was given back that is long ago).
 const FIGURES = `
   WITH RECURSIVE ${PARKED}
   SELECT coalesce(greatest(0, extract(epoch FROM now() - least((SELECT since FROM parked_due), (
            SELECT min(first.due_at) FROM lanes l
             CROSS JOIN LATERAL (SELECT due_at FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked ORDER BY due_at LIMIT 1) first)))), 0)::float8 AS due_age_seconds,
          coalesce(extract(epoch FROM now() - least((SELECT since FROM parked_due), (
-           SELECT min(greatest(first.due_at, l.acquired_at)) FROM lanes l
+           SELECT min(greatest(first.due_at, l.acquired_at, l.leased_until)) FROM lanes l
             CROSS JOIN LATERAL (SELECT due_at FROM mailbox m WHERE m.lane = l.lane AND NOT m.parked AND due_at <= now() ORDER BY due_at LIMIT 1) first
             WHERE l.leased_until < now()))), 0)::float8 AS unowned_due_age_seconds,
          ${estimate('mailbox')} AS mailbox_rows,

@@ -63,6 +63,9 @@ test('a worker that died gives up its lanes and its share at once, its lease and
   expect(await acquireLanes(pool, 'judge', [0])).toEqual([]);
   expect((await heartbeat(pool, 'judge', [])).workers).toBe(2);
   expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 1, lanes: 1 });
+  // What it left has waited for an owner since then, and not since it fell due.
+  const { rows } = await pool.query(`SELECT isfinite(leased_until) AS is_told FROM lanes WHERE lane = 0`);
+  expect(rows).toEqual([{ is_told: true }]);
   expect(await acquireLanes(pool, 'judge', [0])).toMatchObject([{ lane: 0, epoch: 2 }]);
   expect((await heartbeat(pool, 'judge', [])).workers).toBe(1);
   expect(await freeLanesOfGone(pool, 'judge', judge.lockKey)).toEqual({ workers: 0, lanes: 0 });
