@@ -1,13 +1,20 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
 /** Endpoints that one statement empties. */
 const PAGE = 1_000;
+/** For each ms of a statement, so many ms of pause: after an update there may be millions of them, each of which is written anew. */
+const PAUSES = 3;
+
+/** Held by the statement under way, so that two processes do not do it at once. Any fixed number will do; 7408 is ours. */
+const LOCK = 7408;
 
 // Each is looked at until it is emptied, and then no more: there are ever more of these. One that somebody else has locked is looked at the next time, and one to which something came
 // meanwhile is not `cancelled_at` any more. Nothing is sealed for an endpoint that is deleted.
 const FORGET = `
-  WITH page AS MATERIALIZED (
-    SELECT num FROM endpoints WHERE num > $1 AND deleted_at IS NOT NULL AND cancelled_at IS NOT NULL AND emptied_at IS NULL ORDER BY num LIMIT $2
+  WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${LOCK}) AS taken),
+  page AS MATERIALIZED (
+    SELECT num FROM endpoints WHERE (SELECT taken FROM alone) AND num > $1 AND deleted_at IS NOT NULL AND cancelled_at IS NOT NULL AND emptied_at IS NULL ORDER BY num LIMIT $2
   ),
   gone AS MATERIALIZED (
     SELECT e.num, (e.headers_sealed IS NOT NULL OR e.destination_sealed IS NOT NULL OR EXISTS (SELECT FROM endpoint_secrets s WHERE s.endpoint_num = e.num)) AS had_any
@@ -21,19 +28,22 @@ const FORGET = `
 
 /**
  * Takes signing secrets, headers and passwords of endpoints out of the database that are deleted, and for which nothing waits. A request that is still under way has them in
- * memory; what comes late is cancelled, for which they are not needed.
+ * memory; what comes late is cancelled, for which they are not needed. Without haste.
  * @param signal ends it after the statement that is under way
- * @returns how many endpoints had any
+ * @returns how many endpoints had any; fewer than there are when another process is at it.
  */
 export async function forgetSecretsOfDeleted(pool: pg.Pool, signal?: AbortSignal, page = PAGE): Promise<number> {
   let forgotten = 0;
   for (let after: number | null = 0; after !== null && signal?.aborted !== true; ) {
+    const startedAt = performance.now();
     const { rows }: pg.QueryResult<{ last: number | null; endpoints: number }> = await pool.query(FORGET, [
       after,
       page,
     ]);
     forgotten += rows[0]!.endpoints;
+    // Also where another process has the lock.
     after = rows[0]!.last;
+    if (after !== null) await sleep((performance.now() - startedAt) * PAUSES, undefined, { signal }).catch(() => {});
   }
   return forgotten;
 }

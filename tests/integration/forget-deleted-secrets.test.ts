@@ -121,3 +121,29 @@ test('those that were emptied are not looked at again, nor those that are there'
   expect(await forgetSecretsOfDeleted(counted, undefined, 1)).toBe(0);
   expect(statements).toBe(1);
 });
+
+test('while another process is at it nothing is done, and whoever is at it pauses between statements', async () => {
+  for (const gone of [await addEndpoint(), await addEndpoint()]) await remove(gone);
+  await cancelAll();
+  const { workerPool } = service.context;
+  const other = await workerPool.connect();
+  try {
+    await other.query('BEGIN');
+    await other.query('SELECT pg_advisory_xact_lock(7408)');
+    expect(await forget()).toBe(0);
+  } finally {
+    await other.query('ROLLBACK');
+    other.release();
+  }
+  const times: number[] = [];
+  const query = async (text: string, values: unknown[]) => {
+    const startedAt = performance.now();
+    const result = await workerPool.query(text, values);
+    times.push(startedAt, performance.now());
+    return result;
+  };
+  expect(await forgetSecretsOfDeleted(Object.assign(Object.create(workerPool), { query }), undefined, 1)).toBe(2);
+  const [startedAt, endedAt, goesOnAt] = times as [number, number, number];
+  // A timer may be a millisecond early.
+  expect(goesOnAt - endedAt).toBeGreaterThanOrEqual(2 * (endedAt - startedAt) - 1);
+});
