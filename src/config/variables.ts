@@ -247,7 +247,8 @@ export const variables = {
     unlimited,
   ),
   DATABASE_API_CONNECTIONS: variable(integer(2, 500, 'connections'), 8, 'Size of the pool that the API uses.'),
-  DATABASE_WORKER_CONNECTIONS: variable(integer(2, 500, 'connections'), 6, 'Size of the pool that deliveries use.'),
+  // Both rounds of housekeeping may hold one for long, and leases must be renewed meanwhile.
+  DATABASE_WORKER_CONNECTIONS: variable(integer(3, 500, 'connections'), 6, 'Size of the pool that deliveries use.'),
   SHUTDOWN_SECONDS: variable(
     integer(1, 300, 'seconds'),
     10,
