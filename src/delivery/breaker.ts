@@ -94,7 +94,7 @@ function wishesDisable(header = ''): boolean {
  * - Half-open, it lets one probe through.
  * - Then it ramps: 1, 2, 4, … requests at once, up to the endpoint's cap, or until a minute has passed. Each step takes as many successes as
  *   it allows requests, and a failure halves it. The breaker opens again if 10 fail in a row, or half of all since the probe, that included:
- *   the same bounds as while it is closed, for endpoints that fail now and then.
+ *   unlike while it is closed, without a least number of attempts. One failure right after the probe is one of two, and opens it.
  *
  * Pure: it holds no timers and reads no clock. Late results are recognised by their generation, not by their time: a clock may step back.
  */

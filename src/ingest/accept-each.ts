@@ -31,7 +31,10 @@ export async function acceptEach(
   return acceptPart(events, new CheckBudget(), dependencies);
 }
 
-/** @param budget for the whole batch. It begins anew for each part and each try: none is held up by what another one cost */
+/**
+ * @param budget one for the whole batch, which counts what all of it spends. What it allows begins anew for each part and each try: none is
+ *   held up by what another one cost
+ */
 async function acceptPart(
   events: readonly IndependentEvent[],
   budget: CheckBudget,

@@ -60,7 +60,7 @@ export class TurnMeter implements MatchMeter {
   }
 }
 
-/** For events that are known to take long: lets a piece go on for so many milliseconds. At least one event is matched in it. */
+/** For events that are known to take long: lets a piece go on for so many milliseconds. At least one event is matched in it, or one unit finished. */
 export class PieceMeter implements MatchMeter {
   readonly steadyMs: () => number;
   readonly #endMs: number;

@@ -40,7 +40,7 @@ const OVERRULE = `
 
 /**
  * Decides which of two recorded ends of a delivery counts: that of the given attempt, or one that was written while its request was under
- * way. The other one is marked late.
+ * way. The other one is marked late, except in the last case: there the dead letter stays on record, and the later number counts.
  * - As a rule the later number counts. If somebody cancelled the delivery by hand, say, it stays cancelled.
  * - If the receiver took the attempt, it counts although the delivery's replay was cancelled, or the delivery expired, meanwhile.
  * - If the receiver took the attempt, it counts although an earlier dead letter is the last end on record: that was redriven, and left the

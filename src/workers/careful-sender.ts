@@ -77,7 +77,10 @@ export class CarefulSender implements Sender {
     return this.#lanes.has(lane);
   }
 
-  /** The lane proved harmless, or is no longer this process's: what waits is sent at once, as if it were under way already. */
+  /**
+   * The lane proved harmless, or is no longer this process's. What waits here goes back to its desk unrecorded and unsent (`make(false)`); the
+   * desk sends it in its turn if it still may.
+   */
   forget(lane: number): void {
     if (!this.#lanes.delete(lane)) return;
     const going = this.#waiting.filter((trial) => trial.lane === lane);
@@ -190,7 +193,7 @@ export class CarefulSender implements Sender {
     timer.unref?.();
   }
 
-  /** Has trials that could not be recorded wait again. Those of lanes that were forgotten meanwhile are sent. */
+  /** Has trials that could not be recorded wait again. Those of lanes that were forgotten meanwhile go back to their desks, unsent. */
   #giveBack(batch: readonly Trial[]): void {
     for (const trial of batch) {
       if (this.#running.delete(keyOf(trial))) this.#waiting.unshift(trial);

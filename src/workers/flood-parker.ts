@@ -45,7 +45,7 @@ const PAUSE_FACTOR = 4;
 /** How late a commit may be, in ms: a sweep begins so long before the first row of its flood. */
 const LATE_MS = 1_000;
 /**
- * The most time that the flood of an ordered endpoint lasts, in ms, before the next rows of its keys are promoted and read. Beside a long
+ * From this age on, in ms, the flood of an ordered endpoint is ended, so that the next rows of its keys are promoted and read. Beside a long
  * backlog of others, or with one of its own, the sweep takes minutes, and the fetch passes over the endpoint's unparked rows meanwhile.
  */
 const ORDERED_MS = 2_000;
