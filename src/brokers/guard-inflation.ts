@@ -7,8 +7,8 @@ const MIB = 1024 * 1024;
 /** What the batches of one answer may be together once they are inflated. Brokers bound only what they are before, and a megabyte may become a thousand. */
 export const MAX_INFLATED_BYTES = 64 * MIB;
 /**
- * Messages of one answer, compressed or not: the smallest are of a few bytes, and take hundreds in memory. A header is a quarter of one, a batch is one, and five more where it is
- * compressed: each is inflated by itself.
+ * How many messages one answer may have, compressed or not: the smallest have a few bytes, but take hundreds in memory. A header counts as
+ * a quarter of a message and a batch as one. A compressed batch counts as five more, because each is inflated by itself.
  */
 export const MAX_MESSAGES = 500_000;
 const HEADER = 1;

@@ -8,9 +8,10 @@ type Method = (this: Reader, ...values: unknown[]) => unknown;
 const guarded = new WeakSet<object>();
 
 /**
- * Has the client's reader refuse lengths that lead back, or past the end of what came: it believes the peer, which may be no broker at all. A few bytes could have it
- * read the same element two thousand million times, until memory is exhausted and the process ends. What it throws costs the connection (`guardFrames`).
- * To be called wherever the client is loaded, which is not before it is needed.
+ * Makes the client's reader refuse lengths that lead backwards, or past the end of what arrived. The client believes whatever its peer
+ * says, and the peer may be no broker at all: a few bytes could make it read the same element two thousand million times, until memory is
+ * exhausted and the process ends. What the reader throws costs the connection (`guardFrames`). To be called wherever the client is loaded,
+ * which is not before it is needed.
  */
 export function guardReader({ prototype: reader }: typeof Reader): void {
   const prototype = reader as unknown as Record<string, Method>;

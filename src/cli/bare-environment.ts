@@ -14,7 +14,10 @@ const NEEDED = [
   'SYSTEMROOT',
 ];
 
-/** The environment for a Posthorn of its own: with what stands in that of an installation (`DATABASE_URL`, `REDIS_URL`, keys, their files) it would take that over. */
+/**
+ * The environment for a separate Posthorn that a command starts. The variables of an installation (`DATABASE_URL`, `REDIS_URL`, keys, their
+ * files) are left out: with them it would take over that installation's database.
+ */
 export function bareEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(NEEDED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }

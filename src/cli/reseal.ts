@@ -11,9 +11,9 @@ import { Vault } from '../store/vault.ts';
 import { readFlags, runCommand } from './run-command.ts';
 
 /**
- * `npm run reseal`: encrypts every secret at rest with the first key of MASTER_KEY. First give every process the list
- * `old,new`, so that all can read the new key, and then `new,old`; then run this; then `old` can go. Exits 0 when nothing is left under an older key, 1 when something is, or may be
- * because it was told to stop, 2 for a configuration that is not valid.
+ * `npm run reseal`: encrypts every secret at rest with the first key of MASTER_KEY. First give every process the list `old,new`, so that
+ * all can read the new key, and then `new,old`; then run this; then `old` can go. Exits 0 when nothing is left under an older key; 1 when
+ * something is left, or may be because the run was stopped or failed; 2 for a configuration that is not valid.
  */
 async function main(args: readonly string[]): Promise<number> {
   readFlags({ args });

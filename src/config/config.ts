@@ -16,7 +16,9 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the environment. An empty value counts as unset, save that of `DATABASE_URL` beside what only a production has; `NAME_FILE` names a file that holds the value (its last newline is cut), which an empty one does not.
+ * Reads the environment. An empty value counts as unset, but an empty `DATABASE_URL` is a problem where `REDIS_URL` or `MASTER_KEY` is set,
+ * which only a production has. `NAME_FILE` names a file that holds the value (one newline at its end is cut off); an empty file is a
+ * problem.
  * @param further what else is wrong, by what could be read: variables that are wrong themselves are absent
  * @throws ConfigError with all problems together.
  */

@@ -8,8 +8,9 @@ const DECIDED = [
 ];
 
 /**
- * What every statement of ours, and whoever reads its results, relies on. Each may be another by default on a given server, in a database or for a role: dates that
- * clients cannot read, transactions that fail where they should wait, sessions that end because they are idle, tables of another schema.
+ * The settings that all our statements rely on, and all who read their results. A server, a database or a role may have another default for
+ * each: clients could not read the dates, transactions would fail where they should wait, idle sessions would be ended, or tables of
+ * another schema would be found.
  */
 const COMMON = Object.entries({
   // What Prisma names. By default a schema named like the role comes first.
@@ -30,7 +31,10 @@ const COMMON = Object.entries({
 export interface PostgresAddress {
   /** The URL without `options` and without what a pool decides. */
   readonly connectionString: string;
-  /** Startup parameters for each session (libpq, `options`): those of the URL, those that all have, and then those that are given, because of two that set the same the later one holds. */
+  /**
+   * Startup parameters for each session (libpq, `options`): first those of the URL, then those that all sessions have, then the given ones,
+   * because of two parameters that set the same Postgres takes the later.
+   */
   readonly options: string;
 }
 

@@ -25,8 +25,9 @@ const NODE = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
 const SENTINEL_PARAMETERS = { sentinel_username: 'sentinelUsername', sentinel_password: 'sentinelPassword' } as const;
 
 /**
- * @param text `redis://…`, `rediss://…` (by TLS), `redis+sentinel://user:password@host:port,host:port/master?sentinel_username=…&sentinel_password=…` or
- * `redis+cluster://user:password@host:port,host:port`; of the last two `rediss+…` goes by TLS, to Sentinels too
+ * @param text `redis://…`, or `redis+sentinel://user:password@host:port,host:port/master?sentinel_username=…&sentinel_password=…`, or
+ * `redis+cluster://user:password@host:port,host:port`; with `rediss` in the place of `redis` all connections use TLS, also those to
+ * Sentinels
  * @returns null where it has none of these forms
  */
 export function readRedisAddress(text: string): RedisAddress | null {

@@ -62,9 +62,10 @@ const MAX_EXTRA_SOCKETS = 64;
 const GIVEN_UP = unreachable('reset', 'connection was given up');
 
 /**
- * The one way to a delivery's socket, on which the egress policy holds: literals and every address that a name
- * resolves to are checked, one denied address refuses the name (but see `vetAddresses`), and the socket is opened to a checked address itself, so that
- * no second resolution can change it. Where there is an egress proxy, it is asked for that address. undici's own connector is not used: its `lookup` is never asked about literals.
+ * The one way to a delivery's socket, on which the egress policy holds. Literals and every address that a name resolves to are checked, and
+ * one denied address refuses the name (but see `vetAddresses`). The socket is opened to a checked address itself, so that no second
+ * resolution can change it; where there is an egress proxy, it is asked for that address. undici's own connector is not used, because it
+ * never asks its `lookup` about literals.
  */
 export function createGuardedConnector(options: GuardedConnectorOptions): GuardedConnector {
   const shared = { sessions: createTlsSessions(MAX_TLS_SESSIONS), extra: new ExtraSockets(MAX_EXTRA_SOCKETS) };

@@ -151,7 +151,10 @@ function openPool(origin: string, options: OriginPoolsOptions, unclaimed: Unclai
   });
 }
 
-/** One connection at a time to one origin, through the guard. It tells each handler the connection that it was given to, and opens none for one that is over. */
+/**
+ * One connection at a time to one origin, made by the guarded connector. It tells each handler which connection it was given, and makes
+ * none for a handler whose request is over.
+ */
 class GuardedClient extends Client {
   readonly #connection: Connection;
   #wantedUntil = 0;

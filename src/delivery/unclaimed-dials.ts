@@ -2,7 +2,10 @@ import type { Dialling } from './guarded-connector.ts';
 
 /** Of one pool: whoever comes next needs one connection, and who comes meanwhile another. */
 const MOST_OF_POOL = 2;
-/** Of all pools of a process, and what their requests take, in bytes: undici holds a request until its connection is made or has failed, and nobody else counts it any more. */
+/**
+ * Of all pools of a process: connections, and the bytes of their requests' bodies. undici holds on to a request until its connection is
+ * made or has failed, and as these requests are over, nobody else counts their memory any more.
+ */
 const MOST = 256;
 const MOST_BYTES = 4 * 1024 * 1024;
 

@@ -26,9 +26,10 @@ const POINTER = 'postgres-location';
 const BACK_POINTER = 'data-dir';
 
 /**
- * Chooses the place of the cluster: `<DATA_DIR>/postgres`. Only as root with a DATA_DIR that the Postgres account cannot reach,
- * as under a container's /root, it is `/var/lib/posthorn/<name>-<hash of DATA_DIR>-<random>/postgres`, which outlives restarts
- * like the rest of /var/lib; the file `<DATA_DIR>/postgres-location` then names that folder and decides from then on, for the DATA_DIR that the folder's `data-dir` names.
+ * Chooses the place of the cluster: `<DATA_DIR>/postgres`. Only as root with a DATA_DIR that the Postgres account cannot reach, as under a
+ * container's /root, it is `/var/lib/posthorn/<name>-<hash of DATA_DIR>-<random>/postgres`, which outlives restarts like the rest of
+ * /var/lib. The file `<DATA_DIR>/postgres-location` then names that folder and decides from then on, provided that the folder's file
+ * `data-dir` names the same DATA_DIR (`refuseCopy`).
  * @throws EmbeddedPostgresError
  */
 export async function chooseClusterPlace(dataDir: string, log: (line: string) => void): Promise<ClusterPlace> {

@@ -44,8 +44,9 @@ const WATCH_MS = 60 * HEARTBEAT_MS;
  * number and start time where we can see it, else (another container that shares the volume, another boot) by a file that nobody
  * has touched for `watchMs`, or for a tenth of that where its host had our host's name.
  *
- * The folder holds one file per owner, numbered upwards; the highest is the owner. Creating the next number is atomic, and the
- * highest is never deleted, so that of many who find a dead owner exactly one follows it. One that was not dead but paused finds that with its next beat (`lost`).
+ * The folder holds one file per owner, numbered upwards; the highest is the owner. Creating the next number is atomic, and the highest is
+ * never deleted, so that of many who find a dead owner exactly one follows it. An owner that was not dead but paused finds out at its next
+ * heartbeat that another has followed it (`lost`).
  */
 export async function takeOwnerLock(dir: string, options: LockOptions = {}): Promise<LockResult> {
   await makeFolder(resolve(dir), 0o777);
@@ -109,7 +110,10 @@ async function isLive(owner: Owner, self: Owner, path: string, options: LockOpti
   return beats(path, owner.host === self.host ? leastMs : watchMs, leastMs, options.signal);
 }
 
-/** Whether a file is touched before its owner has been silent for so long. Of that, silence before we came counts; clocks may differ, so that for `leastMs` it is looked at. */
+/**
+ * Whether an owner touches its file before it has been silent for `watchMs`. Its silence before we looked counts too; but as the clocks of
+ * hosts may differ, the file is watched for `leastMs` in any case.
+ */
 async function beats(
   path: string,
   watchMs: number,

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { processIdentity } from './process-identity.ts';
 import { runProgram } from './run-program.ts';
 
-/** What `postmaster.pid` says, as far as it is written yet. Its lines: pid, data folder, start, port, …, the eighth the status (Postgres, src/include/utils/pidfile.h). */
+/**
+ * What `postmaster.pid` says, as far as it is written yet. Its lines are the pid, the data folder, the start time, the port and so on; the
+ * eighth is the status (Postgres, src/include/utils/pidfile.h).
+ */
 export interface PostmasterFile {
   readonly pid: number;
   readonly ready: boolean;

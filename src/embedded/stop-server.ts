@@ -10,7 +10,10 @@ export const AT_ONCE: Steps = [
   ['SIGKILL', 5_000],
 ];
 
-/** Fast first: ends the sessions and writes a checkpoint, of a gigabyte of pages at the most (`server-settings.ts`). Never SIGTERM, which waits for the clients. */
+/**
+ * The first is a fast shutdown: it ends the sessions and writes a checkpoint, of a gigabyte of pages at the most (`server-settings.ts`).
+ * SIGTERM is never sent: Postgres would wait until all clients have left.
+ */
 const STEPS: Steps = [['SIGINT', 30_000], ...AT_ONCE];
 
 /**

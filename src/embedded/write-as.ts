@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { type Account, runProgram } from './run-program.ts';
 
 /**
- * Writes a file whole as `account` would, in a folder that is the account's. Root itself must not write there: what stands under the name may be a link that the
- * account put there, to a file that is not its own.
+ * Writes a whole file as `account` would, in a folder that belongs to the account. Root itself must not write there: the account may have
+ * put a link under that name, to a file that is not its own.
  * @throws Error with what the system said
  */
 export async function writeAs(account: Account, path: string, text: string): Promise<void> {

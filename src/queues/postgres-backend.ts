@@ -38,8 +38,10 @@ export function postgresBackend(databaseUrl: string): BackendFactory<PostgresQue
 }
 
 /**
- * Every wait in it is bounded, so that a ring that nobody can take fails, and is told of, and the next is tried. Given an address, BullMQ opens the connection that it listens on itself, and nobody hears the first errors of that one: they would end
- * the process when Postgres goes away just then. Given a pool, it takes that connection from the pool too.
+ * The pool that BullMQ is given. Every wait in it is bounded, so that a ring that nobody can take fails and is reported, and the next one
+ * is tried. If BullMQ were given an address, it would itself open the connection that it listens on, and nobody would hear the first errors
+ * of that connection: they would end the process if Postgres went away at that moment. Given a pool, it takes that connection from the pool
+ * too.
  */
 class OwnPool extends PostgresConnection {
   readonly #pool: pg.Pool;
@@ -86,7 +88,8 @@ class OwnPool extends PostgresConnection {
 }
 
 /**
- * Whether nothing is to be migrated. BullMQ's migrations alter their ledger even then, which has to wait for whoever reads it: a backup does for as long as it takes.
+ * Whether there is nothing to migrate. Even then BullMQ's migrations would alter their ledger, and so wait for everybody who reads it: a
+ * backup reads it for as long as it runs.
  * @throws Error when the schema is of a later BullMQ
  */
 async function isCurrent(client: pg.PoolClient): Promise<boolean> {

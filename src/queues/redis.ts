@@ -13,9 +13,15 @@ export type RedisTuning = Pick<
   | 'retryStrategy'
 >;
 
-/** After this long without an answer a connection is given up, in ms: that of a host that was lost would be waited for until the kernel does, a quarter of an hour. */
+/**
+ * How long a connection may leave a command without an answer before it is given up, in ms. Otherwise the connection to a host that was lost
+ * would be given up only by the kernel, after a quarter of an hour.
+ */
 const SILENT_MS = 6_000;
-/** The same for copies of a connection, by which BullMQ waits for jobs: up to ten seconds at a time (its `maximumBlockTimeout`), and it gives up itself a second later. */
+/**
+ * The same for copies of a connection, with which BullMQ waits for jobs: for up to ten seconds at a time (its `maximumBlockTimeout`), and a
+ * second later it gives up by itself.
+ */
 const WAITING_SILENT_MS = 15_000;
 
 /** How seldom a connection is made anew because a replica answers on it, in ms: what takes no writes may stay so for long. */

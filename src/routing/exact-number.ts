@@ -8,8 +8,8 @@ export class ExactNumber {
   /** The nearest double: two numbers whose doubles differ are in the order of their doubles. */
   readonly double: number;
   /**
-   * The sign of the number less its double; 0 where that is infinite. Filters have doubles only, so that nothing else of its digits matters to them: they are read once, however many
-   * conditions it is compared with.
+   * The sign of the number less its double; 0 where the double is infinite. Filters have doubles only, so nothing else about the digits
+   * matters to them: the digits are read once, here, however many conditions the number is compared with.
    */
   readonly side: number;
 

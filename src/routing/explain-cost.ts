@@ -38,8 +38,9 @@ interface Extent {
 }
 
 /**
- * In steps, how long it takes to try tests on the values at their paths. What events are routed by has an index, which goes through the values once for all filters; to tell what
- * failed, each test goes through them, and again through those in arrays, to find out in which element they are. Only long texts are read once for all tests that ask the same of them.
+ * How long it takes to try tests on the values at their paths, in steps. Routing has an index, which goes through the values once for all
+ * filters. To tell what failed, each test goes through them by itself, and once more through values in arrays, to find out in which element
+ * they are. Only long texts are read once for all tests that ask the same of them.
  */
 export function explainCost(tests: readonly IndexedTest[]): number {
   const extents = new Map<PathNode, Extent>();

@@ -7,8 +7,9 @@ const KEPT_CONDITIONS = 250_000;
 const KEPT_SHARE = 7 / 8;
 
 /**
- * Tests that were made objects of, by their records, as many as there is room for. Some could be asked without, which takes longer: these are kept while there is
- * room, and give way first. Then no more of them are: each would be made only to give way again.
+ * Tests that were made into objects, by their records, up to a limit. Some tests can also be asked without an object, which takes longer
+ * (`holdsByMarks`). The objects of these are kept while there is room, and are dropped first when there is none. From then on no more of
+ * them are made, until a test is released: each would be made only to be dropped again.
  */
 export class KeptTests {
   readonly #tests = new Map<number, IndexedTest>();

@@ -7,8 +7,8 @@ export type WildcardCondition = Extract<Condition, { kind: 'wildcard' }>;
 let kept: { readonly of: object; readonly crowd: WildcardCrowd } | null = null;
 
 /**
- * Wildcards that lists of conditions have at one path: those among several, and those that are excluded. No text finds them by itself, so that each reads all of
- * it, unless they read it together.
+ * The wildcards that lists of conditions have at one path: those that are one of several conditions, and those that are excluded. The index
+ * cannot find them by a text, so each of them reads all of the text, unless they read it together as a crowd.
  */
 export class ListedWildcards {
   /** How much there is to be made into a crowd, at most: wildcards of several lists count for each. */

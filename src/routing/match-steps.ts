@@ -13,8 +13,8 @@ export class TooCostlyToMatch extends Error {
 }
 
 /**
- * What the matching of the event at hand has taken, in steps that were measured: some 20 ns each. Counted where filters and events multiply, and coarsely: what is linear in the event, as
- * to read it is, is not.
+ * How much work the matching of the event at hand has taken, in steps of some 20 ns each (measured). Work is counted where filters and
+ * values multiply, and only roughly. What is linear in the size of the event, such as reading it, is not counted.
  */
 class MatchSteps {
   #left = NO_BOUND;

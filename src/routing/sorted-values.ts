@@ -18,9 +18,10 @@ const RUN_STEPS = 100;
 const NOTED_A_STEP = 3;
 
 /**
- * The distinct values of a path of the event at hand, sorted for conditions that a run of them satisfies: ranges, beginnings, ends. A thousand of these are looked up among tens of
- * thousands of values in less time than it takes to ask some dozens of each value. Nobody knows how many will come, so that values are sorted only
- * once they were asked one by one for as long as that takes: few conditions cost what they did.
+ * The distinct values of one path of the event that is being matched, sorted for conditions that a run of neighbours satisfies: ranges,
+ * beginnings, ends. Among tens of thousands of sorted values a thousand conditions are looked up in less time than it takes to ask each
+ * value some dozens of them. Nobody knows beforehand how many conditions will come, so values are sorted only after asking them one by one
+ * has taken as long as sorting would: with few conditions nothing is sorted.
  */
 export class SortedValues {
   readonly values: readonly Leaf[];

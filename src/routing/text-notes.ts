@@ -29,7 +29,8 @@ interface Notes {
 }
 
 /**
- * What was found out of the long texts of the event at hand: many conditions may ask the same of a text, and each would read all of it. To be forgotten with the event.
+ * What was found out about the long texts of the event that is being matched: many conditions may ask the same of a text, and each would
+ * read all of it. The notes are to be forgotten with the event (`forget`).
  */
 class TextNotes {
   readonly #notes = new Map<string, Notes>();
@@ -78,8 +79,11 @@ class TextNotes {
   }
 
   /**
-   * Nobody knows how many more of the wildcards will be asked for, or of which texts: a value that is not excluded by a list ends the asking. So a crowd is made, and
-   * reads a text, only once as much was read one by one as that takes. It may have been in vain, but then all took a small multiple of what it would have taken.
+   * Reads a text for all listed wildcards together, once that is worth it. Nobody knows how many of the wildcards are still to be asked, or
+   * of which texts: the asking ends at a value that the list does not exclude. So a crowd is made only after wildcards have read as much
+   * one by one as making it costs, and it reads a text only after they have read as much of that text as the crowd would. If that was in
+   * vain after all, it took a small multiple of the time without it.
+   * @returns whether the text was read together
    */
   #readTogether(text: string, notes: Notes, beside: ListedWildcards): boolean {
     if (notes.readApart < text.length) return false;

@@ -161,8 +161,9 @@ const SLOTS_A_STATE = 2;
 const SEED = crypto.getRandomValues(new Int32Array(1))[0]!;
 
 /**
- * Literals as states, each the way from 0 by its units (Aho and Corasick, Efficient String Matching, 1975). In arrays of numbers, one place for each unit of all literals:
- * there may be millions, and a Map of as many takes ten times as long.
+ * All literals as one automaton (Aho and Corasick, Efficient String Matching, 1975). A state stands for the beginning of a literal, and is
+ * reached from state 0 by the units of that beginning. States are kept in arrays of numbers that have a place for each unit of all
+ * literals: there may be millions of them, and a Map of as many takes ten times as long.
  */
 class LiteralAutomaton {
   readonly #parents: Int32Array;

@@ -6,8 +6,11 @@ import { withShortWaits } from './short-waits.ts';
 
 /** Dead letters that one statement copies: each may bring an event of megabytes. */
 const COPIED_PER_STATEMENT = 100;
-// Dead letters are read in the order of the index of those, and sorted within an event alone. Where statistics say that there are few, or nothing, Postgres
-// would sort all that are left for each part that is copied. For the same reason entries are looked for letter by letter (OFFSET 0), and deleted by their place (+ 0), and not the other way round. A sort that must be is not so dear that it should be compiled.
+// Dead letters are read in the order of their index, and sorted within an event alone. Where statistics say that there are few or none,
+// Postgres would sort all that are left for each part that is copied. For the same reason the entries of each letter are looked up first
+// (OFFSET 0) and then deleted by their place (+ 0), and not the other way round.
+// Where it must sort all the same, Postgres takes that for so expensive now that it would compile the statement, which is not worth it:
+// hence no JIT.
 const IN_ORDER_OF_INDEX = 'SET LOCAL enable_sort = off; SET LOCAL jit = off';
 
 const ATTEMPT =
@@ -15,10 +18,12 @@ const ATTEMPT =
 
 // Rows of events are locked for the copy: an expunge either comes before, and what is copied is without the payload, or waits, and then
 // finds the copy too.
-// What was copied is deleted from the day, which nobody reads any more, in the same statement: a copy that begins anew finds what is left. A letter that was purged
-// or brought back since would be one again. All entries that gave the delivery up go, lest an older one of them be found the next time.
+// What was copied is deleted from the day, which nobody reads any more, in the same statement: a copy that begins anew finds what is left.
+// Otherwise a letter that was purged or brought back since would become a letter again. All entries that gave the delivery up are deleted,
+// lest the next run find an older one of them.
 // Only what was deleted is copied: who delivered it meanwhile may have struck it (src/store/forget-delivered.ts).
-// An event that is kept already, for another letter, is locked, which an update of nothing does: nobody drops it as unused before that statement's letters can be seen.
+// An event that is kept already, for another letter, is locked by an update that changes nothing: so nobody drops it as unused before the
+// letters of this statement can be seen.
 const keep = (table: string) => `
   WITH looked AS MATERIALIZED (
     SELECT tenant_num, event_id, endpoint_num, attempt FROM "${table}"
@@ -80,9 +85,9 @@ interface Part {
 }
 
 /**
- * Moves the dead letters out of a day of attempts that nobody reads or writes any more, with copies of their events, which are still in the log: each part in a
- * transaction of its own. Done again, it goes on where it was interrupted. Whoever delivers some of them meanwhile may be in the way: that is tried again, and what takes too long is
- * made with half as many.
+ * Moves the dead letters out of a day of attempts that nobody reads or writes any more, with copies of their events, which are still in the
+ * log. Each part is a transaction of its own; called again, it goes on where it was interrupted. Whoever delivers some of the letters
+ * meanwhile may be in the way of a part: it is tried again. A part that takes too long is tried with half as many letters.
  * @param table the detached partition
  * @returns how many were copied
  */

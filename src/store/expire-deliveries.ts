@@ -11,11 +11,17 @@ import { WITH_SHORT_WAITS, withShortWaits } from './short-waits.ts';
 import { withRetries } from './with-retries.ts';
 import type { DayRange } from './writable-days.ts';
 
-/** Pages of the mailbox that one statement looks at, some 25,000 rows at the most: it is to end within a part of the time that a statement has, on slow disks too. */
+/**
+ * Pages of the mailbox that one statement looks at, with some 25,000 rows at the most: few enough for it to end well within the time that a
+ * statement has, on slow disks too.
+ */
 const MAILBOX_PAGES = 200;
 /** Deliveries that one statement ends: the settles of all tenants that share a batch with one of them wait for it. */
 const ENDED_PER_STATEMENT = 1_000;
-/** Times that the table is looked through, however many come to be where was looked already: whoever calls the API all the while is not to keep days for ever. */
+/**
+ * How often the table is looked through at the most, however many deliveries move to where it was looked already: somebody who calls the
+ * API all the while must not keep days for ever.
+ */
 const MAX_PASSES = 10;
 
 export interface Expiry {
@@ -29,10 +35,12 @@ export interface Expiry {
 
 const IS_OLD = 'ctid >= $1::tid AND ctid < $2::tid AND event_id < $3::uuid';
 
-// What was delivered before, or given up, is so again: what a replay or a retry made of it since goes without a record, as where the replay is cancelled. So is what was never sent for a
-// replay: it leaves its replay's `queued`. Replays are locked before their deliveries, as a cancellation does. Both are found in one snapshot, and no delivery goes over to another replay,
-// so that none is met whose replay is not locked.
-// A key pauses at the first of its deliveries that is a dead letter now, or again, unless younger ones go before it: a replay put it behind them. That its head is old is enough, which leaves in this statement, too, or in a later one.
+// A delivery that was delivered or given up before, and was queued again since by a replay or a retry, goes back to that earlier end
+// without a new record, as where the replay is cancelled. In the same way one that was never sent for its replay no longer counts in the
+// replay's `queued`. Replays are locked before their deliveries, as a cancellation locks them. Both are found in one snapshot, and no
+// delivery goes over to another replay, so that none is met whose replay is not locked.
+// A key pauses at the first of its deliveries that becomes a dead letter, or is one again, unless younger ones go before it because a
+// replay put it behind them. It is enough that the key's head is old: the head leaves the mailbox too, in this statement or in a later one.
 const EXPIRE = `
   WITH replaying AS MATERIALIZED (
     SELECT num FROM replays
@@ -96,8 +104,9 @@ interface Step extends Found {
 }
 
 /**
- * Takes what waits of old events out of the mailbox, and ends it: as a dead letter that expired, or as cancelled where its endpoint was deleted or its event expunged. An attempt that is
- * under way is late then, unless the receiver takes it (`overruleEnds`). Bounded statements, each of which stands by itself: interrupted, the next call goes on.
+ * Takes waiting deliveries of old events out of the mailbox, and ends each: as a dead letter that expired, or as cancelled where its
+ * endpoint was deleted or its event expunged. An attempt that is still under way is too late, unless the receiver takes it
+ * (`overruleEnds`). The statements are bounded, and each stands by itself: interrupted, the next call goes on.
  * @throws the signal's reason
  */
 export async function expireDeliveries(client: pg.ClientBase, expiry: Expiry): Promise<void> {

@@ -10,8 +10,9 @@ const ENDED_PER_STATEMENT = 1_000;
 /** Events that one statement is about: those of large batches have few deliveries each. */
 const MAX_EVENTS = 32;
 
-// As workers expand (see `HOLD` in expansions.ts), but whoever is at one of the events is waited for: what it has written is in the mailbox then. Each delivery is ended once because the row
-// that names it moves on in the same statement.
+// Rows are taken as workers take them to expand (see `HOLD` in expansions.ts), except that one which a worker has locked is waited for:
+// what that worker has written is in the mailbox then. Each delivery is ended only once, because the row that names it moves on in the same
+// statement.
 const EXPIRE = `
   WITH held AS MATERIALIZED (
     SELECT event_id, tenant_num, endpoints, next, size FROM expansions WHERE event_id >= $1::uuid AND event_id < $2::uuid AND ${WITH_SHORT_WAITS} ORDER BY event_id LIMIT least(${MAX_EVENTS}, $3::int) FOR UPDATE
@@ -46,7 +47,8 @@ interface Step {
 }
 
 /**
- * Ends deliveries of old events that were still to be written into the mailbox, as `expireDeliveries` does, and before that: what is written meanwhile is found by it.
+ * Ends deliveries of old events that were still to be written into the mailbox, as `expireDeliveries` ends those that are in it. To be
+ * called before that one, which then finds what was written into the mailbox meanwhile.
  * @throws the signal's reason
  */
 export async function expireUnexpanded(

@@ -3,8 +3,10 @@ import { EXPIRED } from './dead-letter-reason.ts';
 import { LAST_GIVES_WAY, numberOfEnd } from './last-number.ts';
 
 /**
- * Parts of a statement whose CTE `fates` has deliveries that leave with the day of their event: `endpoint_num`, `event_id`, `tenant_num`, `attempt`, `type` of the event, and in `detail`
- * what they end by: `expired` as dead letters, else as cancelled; null where they need no end. Dead letters are told, those of system events as ever not.
+ * Parts of a statement that has a CTE `fates` of the deliveries that leave with the day of their event. Its columns are `endpoint_num`,
+ * `event_id`, `tenant_num`, `attempt`, the event's `type`, and `detail`, by which the delivery ends: `expired` makes it a dead letter,
+ * anything else cancels it, and null means that it needs no end. A notice is written for each dead letter but, as everywhere, not for those
+ * of system events.
  */
 export const EXPIRED_ENDS = `
   ended AS (

@@ -9,8 +9,9 @@ const PAUSES = 3;
 /** Held by the statement under way, so that two processes do not do it at once. Any fixed number will do; 7408 is ours. */
 const LOCK = 7408;
 
-// Each is looked at until it is emptied, and then no more: there are ever more of these. One that somebody else has locked is looked at the next time, and one to which something came
-// meanwhile is not `cancelled_at` any more. Nothing is sealed for an endpoint that is deleted.
+// Each endpoint is looked at until it is emptied, and not again after that, because there are ever more deleted ones. One that somebody
+// else has locked is passed over until the next time. One to which a delivery came meanwhile has no `cancelled_at` any more, and is passed
+// over too. Nothing new is sealed for an endpoint that is deleted.
 const FORGET = `
   WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${LOCK}) AS taken),
   page AS MATERIALIZED (
@@ -27,8 +28,9 @@ const FORGET = `
   SELECT (SELECT max(num) FROM page) AS last, (SELECT count(*) FILTER (WHERE had_any) FROM gone)::int AS endpoints`;
 
 /**
- * Takes signing secrets, headers and passwords of endpoints out of the database that are deleted, and for which nothing waits. A request that is still under way has them in
- * memory; what comes late is cancelled, for which they are not needed. Without haste.
+ * Removes signing secrets, headers and passwords of endpoints that are deleted, and for which nothing waits, from the database. A request
+ * that is still under way has them in memory; what comes late is cancelled, for which they are not needed. It pauses between statements:
+ * there is no hurry.
  * @param signal ends it after the statement that is under way
  * @returns how many endpoints had any; fewer than there are when another process is at it.
  */

@@ -8,7 +8,8 @@ const UNSEEN_MS = 2_000;
 // A worker is gone when it was not seen lately and nobody holds its lock, although it had told that it holds one, in the same run of
 // Postgres: after a restart nobody's lock is there, and everyone comes back. Whoever judges must hold its own lock: otherwise Postgres may
 // have dropped every session just now. Rows that somebody else has in hand are passed over, and looked at again in a second.
-// The leases tell when they were ended: what is due has waited for an owner since then. A second ago, lest a clock that goes back a little between two statements keep the lanes from who takes them.
+// The leases tell when they were ended: since then what is due has waited for an owner. They are ended as of a second ago: a clock that
+// goes back a little between two statements must not keep the lanes from whoever takes them.
 const FREE = `
   WITH gone AS MATERIALIZED (
     SELECT w.id FROM workers w

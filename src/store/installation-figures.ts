@@ -14,9 +14,10 @@ const estimate = (table: string) => `coalesce(pg_stat_get_live_tuples('${table}'
 const SET_ASIDE = `poisoned_deliveries p WHERE (
     SELECT m.due_at FROM mailbox m WHERE m.endpoint_num = p.endpoint_num AND m.event_id = p.event_id) = 'infinity'`;
 
-// What is parked is looked at where the sweepers of all workers left the lane alone, though its owner died or it was to be looked at by now (see `findSleepingLanes`): there are none such for longer
-// than a second while a worker runs. An endpoint that is disabled, not validated or closed keeps what is parked for it. Each endpoint is looked up by itself (LIMIT 1): joined, Postgres
-// might go through all parked ones for each that there is.
+// Parked deliveries are looked at only in lanes that the sweepers of all workers have left alone, although the owner died or the lane was
+// to be looked at by now (see `findSleepingLanes`): while a worker runs, no lane stays like that for longer than a second. What is parked
+// for an endpoint that is disabled, not validated or closed has to stay parked, and does not count. Each endpoint is looked up by itself
+// (LIMIT 1): for a join Postgres might go through all parked deliveries for each endpoint that there is.
 const PARKED = `
   left_alone AS MATERIALIZED (
     SELECT lane, greatest(acquired_at, leased_until, CASE WHEN owner IS NULL THEN wake_at END) AS since FROM lanes WHERE leased_until < now() AND (owner IS NOT NULL OR wake_at <= now())
@@ -41,8 +42,9 @@ const PARKED = `
     ) waiting
   )`;
 
-// What waits in a lane that changes hands may have been due long before: it was its owner's until then, who had the lane since `acquired_at` at the earliest, and where it died until
-// `leased_until` (of a lane that was given back that is long ago).
+// What waits in a lane that changes hands may have been due long before, but was its owner's to send until then. So it counts as without an
+// owner from when it fell due, but not from before `acquired_at`, when the last owner took the lane, and where that owner died not from
+// before `leased_until` (of a lane that was given back that is long ago).
 const FIGURES = `
   WITH RECURSIVE ${PARKED}
   SELECT coalesce(greatest(0, extract(epoch FROM now() - least((SELECT since FROM parked_due), (

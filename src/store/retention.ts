@@ -18,7 +18,10 @@ const RETENTION_LOCK = 7404;
 export interface DropOptions {
   /** Ends it between two statements. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with what expired since the last time, those of most deliveries first: each minute, and at the end, also where the drop fails. Not where nothing did. */
+  /**
+   * Called about once a minute with the deliveries that expired since the last call, the largest counts first, and once more at the end,
+   * also when the drop fails. Not called when nothing has expired.
+   */
   readonly onExpired?: (expired: readonly ExpiredDeliveries[]) => void;
 }
 
@@ -92,7 +95,10 @@ async function dropBefore(
   return old.map(({ name }) => name);
 }
 
-/** What was said of deliveries goes after them: without it, those that were set aside would be sent, and events to try an endpoint with be replayed to others. */
+/**
+ * Deletes the deliveries that are left, and only after them the notes about them: without these, a delivery that was set aside would be
+ * sent, and an event that was made to try one endpoint would be replayed to others.
+ */
 async function deleteWhatIsLeft(client: pg.ClientBase, expiry: Expiry): Promise<void> {
   const { beforeUuid } = expiry;
   await expireDeliveries(client, expiry);

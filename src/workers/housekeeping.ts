@@ -58,8 +58,10 @@ export class Housekeeping {
   }
 
   /**
-   * Drops the days that are old enough, and then forgets dead letters: a key that paused for what was ended goes on at once where nobody can decide on that any more. By itself: what still
-   * waits of these days is ended first, which takes an hour for ten million, and no other duty waits so long. All of it is left to another process that is at it.
+   * Drops the days that are old enough, and right after that forgets dead letters, so that a key that paused for a delivery of these days
+   * goes on at once where nobody can decide on that delivery any more. This is no duty of `runOnce`: what still waits of these days is
+   * ended first, which takes an hour for ten million deliveries, and no other duty is to wait so long. While another process is at it, all
+   * of it is left to that one.
    * Nothing is dropped while the clocks are more than a day apart, which is said.
    * @param nowMs Postgres's time
    * @param hostMs this host's

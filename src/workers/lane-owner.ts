@@ -244,7 +244,10 @@ export class LaneOwner {
     return this.#lateness.msAt(performance.now());
   }
 
-  /** For how long deliveries of a lane may have waited because it is to be given back, in ms: that is no lateness, as long as its requests under way may take. */
+  /**
+   * For how long the lane that has been draining longest has been about to be given back, in ms; its deliveries may have waited as long.
+   * That does not count as lateness, as it may take as long as the lane's requests under way.
+   */
   get drainingMs(): number {
     return this.#lanes.drainingMs;
   }

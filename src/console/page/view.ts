@@ -19,8 +19,8 @@ export interface Opening {
   readonly session: Session;
   readonly place: Place;
   /**
-   * Does something that the reader asked for, where `question` is given only once that is confirmed: says what came of it, shows why not, and reads the view again. One thing at a
-   * time, and nothing once the view was left.
+   * Does something that the reader asked for; with a `question`, only once the reader has confirmed it. Then it says what came of it, or
+   * shows why it failed, and reads the view again. It does one thing at a time, and nothing once the reader has left the view.
    */
   readonly act: (work: Work, question?: Question) => void;
   /** Goes to another place. */
