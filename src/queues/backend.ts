@@ -32,13 +32,13 @@ export type ConsumerOptions = Pick<
   'lockDuration' | 'stalledInterval' | 'maxStalledCount' | 'drainDelay'
 > & { readonly concurrency: number };
 
-/** BullMQ on Redis or on Postgres: the one place that knows which. What is away when they start they wait for. */
+/** BullMQ on Redis or on Postgres; only this file knows which. What is built while Redis or Postgres is away waits until it is there. */
 export interface QueueBackend {
   producer(name: string): Producer;
   consumer(name: string, processor: Processor, options: ConsumerOptions): Consumer;
   /** What is wrong with the setting-up of the backend, for the readiness probe; null when nothing is. */
   problem(): string | null;
-  /** Whether writes are refused by a backend that answers; they fail, and work is found by looking. */
+  /** Whether the backend answers but refuses writes: rings fail then, and workers find their work by looking for it. */
   readonly refusesWrites: boolean;
   /** Closes the connections that this backend opened for its queues and workers. */
   close(): Promise<void>;
@@ -50,7 +50,7 @@ export function createQueueBackend(options: QueueBackendOptions): QueueBackend {
 
 function onPostgres({ databaseUrl, onError }: QueueBackendOptions): QueueBackend {
   const backend = postgresBackend(databaseUrl);
-  // BullMQ wants one, and this backend has its own.
+  // BullMQ requires a connection here, but this backend opens its own.
   const connection = {};
   const writes = new WriteWatch();
   return {
@@ -126,7 +126,7 @@ function producerOf(build: () => Queue, writes: WriteWatch, onError: (error: Err
   };
 }
 
-/** After a refused connection, in ms. BullMQ's own 15 s would leave the sweeper alone for as long. */
+/** How long a worker waits after a refused connection, in ms. With the 15 s of BullMQ the sweeper alone would wake lanes for as long. */
 const RETRY_MS = 1_000;
 
 type BuildOptions = ConsumerOptions & { readonly autorun: false; readonly runRetryDelay: number };

@@ -6,7 +6,7 @@ const TIMER = 'timer';
 
 /**
  * Least time between two rings of one lane, in ms. A lane that was rung stays awake for longer than this and looks by itself, so that a
- * ring meanwhile would tell it nothing; what came meanwhile is rung for afterwards all the same.
+ * ring meanwhile would tell it nothing. If one was asked for meanwhile, it is sent afterwards all the same.
  */
 const RING_INTERVAL_MS = 100;
 
@@ -55,7 +55,7 @@ export class Doorbell {
       delay: Math.ceil(delayMs),
       deduplication: { id: `timer-${lane}`, reschedule: true },
     };
-    // As long as Redis was never reached, nothing comes of an `add`: they must not pile up.
+    // As long as Redis was never reached, no `add` is ever done: they must not pile up.
     if (this.#timersUnderWay >= MAX_TIMERS_UNDER_WAY) return;
     this.#timersUnderWay++;
     const done = () => {
@@ -93,7 +93,7 @@ export class Doorbell {
     return now - (this.#rungAt.get(lane) ?? Number.NEGATIVE_INFINITY) >= RING_INTERVAL_MS;
   }
 
-  /** Until one of the lanes that wait may be rung, or another one is to be rung that may be at once. */
+  /** Waits for a part of the interval, or until `ring` is called with a lane that may be rung at once. */
   #pause(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, RING_INTERVAL_MS / 4);
@@ -105,7 +105,7 @@ export class Doorbell {
   }
 }
 
-/** Jobs leave nothing behind. */
+/** Jobs are removed from the queue when they end. */
 const EPHEMERAL: JobsOptions = { removeOnComplete: true, removeOnFail: true };
 
 function ringOptions(lane: number): JobsOptions {

@@ -1,10 +1,13 @@
 import type { Cluster, Redis } from 'ioredis';
 import { evictionProblem } from './redis.ts';
 
-/** How often Redis is asked, in ms: whoever mends its setting, as the message says, waits for so long. */
+/** How often Redis is asked, in ms. An operator who has corrected its setting waits for so long until the problem is no longer reported. */
 const ASK_MS = 5_000;
 
-/** Knows whether Redis may evict keys: it is asked whenever a connection is made, and from time to time, because an operator may change that while it runs. */
+/**
+ * Knows whether Redis may evict keys. It asks whenever a connection is made, and from time to time, because an operator may change the
+ * setting while Redis runs.
+ */
 export class EvictionWatch {
   readonly #onProblem: (problem: string) => void;
   #problem: string | null = null;

@@ -1,9 +1,12 @@
 import { type IQueueBackend, type Job, type JobProgress, Worker } from 'bullmq';
 
-/** After a fetch that failed, in ms. */
+/** How long to pause after a fetch that failed, in ms. */
 const PAUSE_MS = 1_000;
 
-/** BullMQ pauses when a connection is refused; after any other failure of a fetch it asks again at once, and again. */
+/**
+ * A worker that pauses after every fetch that fails. BullMQ does so only when a connection is refused; after any other failure it fetches
+ * again at once.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: as BullMQ declares its jobs.
 export class PacedWorker<B extends IQueueBackend, C> extends Worker<any, any, string, B, JobProgress, C> {
   protected override async moveToActive(token: string, name?: string): Promise<Job> {

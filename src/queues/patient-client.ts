@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** An error that nobody listens for does not end the process: it is told to the first who listens afterwards. */
+/** A client whose errors do not end the process while nobody listens for them: the first is kept, and told to whoever listens next. */
 export class PatientClient extends pg.Client {
   #untold: Error | undefined;
 

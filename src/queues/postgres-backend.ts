@@ -16,7 +16,7 @@ import { PatientClient } from './patient-client.ts';
 /** BullMQ's schema in Postgres, as its migrations name it. */
 const SCHEMA = 'bullmq';
 
-/** Longest statement, in ms. What BullMQ waits for jobs with is no statement, but an idle connection that listens. */
+/** The longest that a statement may take, in ms. BullMQ does not wait for jobs by a statement, but on an idle connection that listens. */
 const STATEMENT_MS = 10_000;
 /** Longest wait for a lock, in ms. */
 const LOCK_MS = 5_000;

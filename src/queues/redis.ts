@@ -24,7 +24,7 @@ const SILENT_MS = 6_000;
  */
 const WAITING_SILENT_MS = 15_000;
 
-/** How seldom a connection is made anew because a replica answers on it, in ms: what takes no writes may stay so for long. */
+/** The least time between two reconnections because a replica answers, in ms: it may stay a replica for long. */
 const REPLICA_PAUSE_MS = 2_000;
 
 /** Reconnects quickly and for ever. */
@@ -48,14 +48,15 @@ export function openRedis(text: string, more: RedisTuning): Redis | Cluster {
   return client;
 }
 
-/** What a copy has for its own. */
+/** The options in which a copy of a connection differs from the original. */
 function waiting(more: RedisTuning): Pick<RedisOptions, 'socketTimeout' | 'reconnectOnError'> {
   return { socketTimeout: WAITING_SILENT_MS, reconnectOnError: leaveReplica(more) };
 }
 
 /**
- * A primary that became a replica answers READONLY, and its address may lead to the new one. Redis's own error goes to whoever asked, so that
- * refused writes are known, unless the command can wait for the new connection (without an offline queue it would fail for want of that).
+ * Reconnects when a primary has become a replica and answers READONLY, as its address may lead to the new primary by now. A command that
+ * can wait for the new connection is sent again on it. Without an offline queue it cannot wait, and would fail because of that: so the
+ * caller gets Redis's own error, by which refused writes are known.
  */
 function leaveReplica({ enableOfflineQueue }: RedisTuning): (error: Error) => false | 1 | 2 {
   let leftAt = Number.NEGATIVE_INFINITY;
@@ -74,7 +75,7 @@ function connect(text: string, more: RedisTuning): Redis | Cluster {
   const { nodes, login, isTls } = address;
   const tls = isTls ? { tls: {} } : {};
   if (address.kind === 'cluster') {
-    // Certificates are of names, as nodes tell them where they have some.
+    // Certificates are issued for names: connect to nodes by their names, where they tell any.
     const asNamed: ClusterOptions = isTls ? { dnsLookup: (host, found) => found(null, host) } : {};
     return new Cluster([...nodes], { ...asNamed, redisOptions: { ...options, ...login, ...tls } });
   }
@@ -86,10 +87,10 @@ function connect(text: string, more: RedisTuning): Redis | Cluster {
 /**
  * BullMQ's keys must not be evicted: a ring that vanishes costs latency, but half a job confuses every worker.
  * @returns what is wrong and what to do, or null
- * @throws Error when it is not known: Redis cannot be asked, or of a Cluster not every master, and those that can have nothing wrong
+ * @throws Error when it is not known: Redis, or one of the masters of a Cluster, cannot be asked, and nothing is wrong with the others
  */
 export async function evictionProblem(client: Redis | Cluster): Promise<string | null> {
-  // Where a Cluster as such is asked, any of its nodes answers.
+  // A command that is sent to the Cluster as a whole is answered by any one of its nodes.
   const masters = client instanceof Cluster ? client.nodes('master') : [client];
   if (masters.length === 0) throw new Error('no master of the Cluster is known');
   const answers = await Promise.allSettled(masters.map(evictionPolicy));

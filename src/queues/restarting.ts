@@ -11,7 +11,7 @@ export interface RestartingOptions<T extends Startable> {
   readonly onError: (error: Error) => void;
 }
 
-/** Between two builds, in ms: whatever failed the last one is seldom gone at once. */
+/** How long to wait before the next one is built, in ms: what made the start of the last one fail is seldom over at once. */
 const PAUSE_MS = 1_000;
 
 /**
@@ -30,7 +30,7 @@ export class Restarting<T extends Startable> {
     void this.#run();
   }
 
-  /** The one that was built last. While it waits to be replaced it fails whatever it is asked. */
+  /** The one that was built last. If its start has failed, every call of it fails until it is replaced. */
   get current(): T {
     return this.#current;
   }

@@ -23,7 +23,10 @@ export class WorkBell {
     this.#onError = onError;
   }
 
-  /** Returns at once and never throws. While one ring is on its way, those that come are one more: as long as Redis was never reached, none arrives. */
+  /**
+   * Returns at once and never throws. All calls while one ring is on its way make one more ring together, so that they do not pile up as
+   * long as Redis was never reached.
+   */
   ring(): void {
     this.#isWanted = true;
     if (!this.#isRinging) void this.#send();

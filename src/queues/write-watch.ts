@@ -1,9 +1,9 @@
 import { isRefusal } from './refusals.ts';
 
-/** After this long without a write nobody knows any more whether one would be refused, in ms. */
+/** For how long a refused write counts, in ms: after that nobody knows whether the next one would be refused. */
 const FORGET_MS = 60_000;
 
-/** Knows whether Redis refuses what is written to it: it is there and answers, but has no memory left, or is a replica. */
+/** Knows whether Redis refuses writes although it is there and answers, for example because it has no memory left or is a replica. */
 export class WriteWatch {
   readonly #nowMs: () => number;
   #refusedAt = Number.NEGATIVE_INFINITY;

@@ -14,7 +14,10 @@ import { doubleOf, UnitBuffer } from './unit-buffer.ts';
 import type { WordArena } from './word-arena.ts';
 import { matchesWritten } from './written-wildcard.ts';
 
-/** To make a condition of such a test from what is written of it, in steps of `matchSteps`; and how many of its units are read in one (8, as a power of 2). */
+/**
+ * How many steps of `matchSteps` it takes to make an object of a condition from its record, and how many units of the record are read in
+ * one step (8, given as a power of 2).
+ */
 const MAKING_STEPS = 30;
 const UNITS_A_STEP = 3;
 
@@ -87,7 +90,7 @@ export class Conditions {
     return { low: doubleOf(units, 0), high: doubleOf(units, 4) };
   }
 
-  /** Says that a condition leads on at one more place: values of events look for it from the first on. */
+  /** Says that one more place of the tree leads on by this condition. From the first such place on, values of events look for it. */
   lead(record: number): void {
     if (this.#arena.words[record + HEAD.edges]!++ > 0 || !isGuessed(this.kindOf(record))) return;
     this.#chain(record);

@@ -17,9 +17,9 @@ import { textNotes } from './text-notes.ts';
 /** To visit a place, and to look whether tests hold together, in steps of `matchSteps`. */
 const PLACE_STEPS = 4;
 const CONSISTENCY_STEPS = 150;
-/** A number that is in so many ranges is one of those that may be looked at together. */
+/** From so many steps for the ranges of one number on, all numbers of the path may be looked up together. */
 const MANY_STEPS = 64;
-/** To look at a range with all numbers. */
+/** To look at a node of a tree of ranges with all numbers together, in steps of `matchSteps`. */
 const NODE_STEPS = 6;
 
 /** Takes events through an index, one at a time. */
@@ -113,7 +113,7 @@ export class EventSearch implements IntervalVisitor {
       this.#visitClause(clause, depth);
     }
     if (words[place + PLACE.isParted] === 0) return;
-    // What is passed over by its bits, of the records that are satisfied and the paths that have values.
+    // Satisfied records and paths with values are passed over by their bits where this place asks nothing of them: that takes time too.
     matchSteps.take(PLACE_STEPS + ((this.#satisfied.count + this.#touched.length) >>> 3));
     this.#visitRecords(place, depth);
     if (words[place + PLACE.alternatives]! > 0) this.#visitAlternatives(place, depth);
@@ -187,11 +187,11 @@ export class EventSearch implements IntervalVisitor {
     let steps = 0;
     for (const value of path.values) {
       if (typeof value !== 'number' && !(value instanceof ExactNumber)) continue;
-      // The number before this one was in many.
+      // `steps` is what the number before this one took.
       const numbers = steps < MANY_STEPS ? null : path.distinct.numbersAfter(steps);
       if (numbers !== null) return numbers;
       this.#value = value;
-      // What a double does not hold is on the same side of a number as its double, unless that is the same.
+      // A number that a double does not hold is on the same side of a bound as its double, unless the bound is that double: see `atEnd`.
       intervals.visit(root, typeof value === 'number' ? value : value.double, this);
       steps = this.#takePassed();
     }
@@ -269,7 +269,7 @@ export class EventSearch implements IntervalVisitor {
     const isLookedUp = isCertain(kind) || (isGuessed(kind) && arena.words[test + HEAD.edges]! > 0);
     if (isLookedUp) return arena.words[test + HEAD.mark] === this.#mark;
     if (kind === KIND.exists) return conditions.pathOf(test).seq === this.#seq;
-    // More lists than are kept as objects: those that need none get none.
+    // Once there are more lists than are kept as objects, no object is made for a list that needs none.
     const needsNone = kind === KIND.several && !conditions.hasRoomFor(test);
     const said = needsNone ? holdsByMarks(this.#memory, test, { mark: this.#mark, seq: this.#seq }) : null;
     return said ?? conditions.objectOf(test).holds(this.#seq);

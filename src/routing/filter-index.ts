@@ -4,7 +4,7 @@ import { EventSearch } from './event-search.ts';
 import { CLAUSE, newIndexMemory } from './index-memory.ts';
 import { rankOf } from './indexed-test.ts';
 
-/** A path and what its values are looked up by, about. */
+/** About how many bytes a path takes, with what its values are looked up by. */
 const PATH_BYTES = 1_000;
 
 /** Marks are words of 32 bits. */
@@ -19,7 +19,7 @@ export class FilterIndex {
   readonly #memory = newIndexMemory();
   readonly #tree = new ClauseTree(this.#memory);
   readonly #search: EventSearch;
-  /** Clauses. */
+  /** How many clauses there are. */
   size = 0;
 
   /** @param marks after how many events what is remembered of them is wiped out, because numbers for them are at an end */
@@ -76,7 +76,9 @@ function compareTests(a: FieldTest, b: FieldTest): number {
   return a.path === b.path ? 0 : a.path < b.path ? -1 : 1;
 }
 
-/** One type goes before all: there are few, and what comes after them is then the last thing to be looked at. */
+/**
+ * A test for one type goes before all others: there are few types, and then the rest of a clause is looked at only for events of its type.
+ */
 function rankIn({ path, anyOf }: FieldTest): number {
   return path === 'type' && anyOf.length === 1 && anyOf[0]!.kind === 'string' ? 0 : rankOf(anyOf);
 }

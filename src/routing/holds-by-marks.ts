@@ -5,14 +5,15 @@ import { HEAD, kindIn } from './record-table.ts';
 
 /** The event at hand. */
 export interface MarkedEvent {
-  /** What the records have that its values found. */
+  /** The mark of the records that its values found. */
   readonly mark: number;
-  /** What the paths have that it has values at. */
+  /** The `seq` of the paths at which it has values. */
   readonly seq: number;
 }
 
 /**
- * Whether the event's values satisfy one of several conditions of a field, each field for itself, by what its values found: nothing is made for it.
+ * Whether the event's values satisfy one of several conditions of a field, each field for itself. It goes by the marks of the records that
+ * the values found, so that no object is made of the list.
  * @param list its record
  * @returns null where it has conditions that values do not find by what they are
  */
@@ -20,7 +21,7 @@ export function holdsByMarks({ arena, conditions }: IndexMemory, list: number, e
   const { words } = arena;
   const path = conditions.pathOf(list);
   const isPresent = path.seq === event.seq;
-  // As tests that are objects have it: values in elements of arrays may all be in others.
+  // The same answer as of tests that are objects: where all values are in elements of arrays, another element may have none.
   const mayBeAbsent = !isPresent || path.inArrays === path.values.length;
   const { units, from, length } = conditions.table.unitsOf(list);
   // Two units a condition, and so many steps.

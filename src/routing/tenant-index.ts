@@ -1,7 +1,7 @@
 import { FilterIndex } from './filter-index.ts';
 import { type Subscription, subscriptionClauses } from './subscription-clauses.ts';
 
-/** An endpoint's wishes: no subscriptions means everything (but not Posthorn's own events). */
+/** What an endpoint subscribes to: no subscriptions means everything (but not Posthorn's own events). */
 export interface RoutedEndpoint {
   readonly num: number;
   readonly subscriptions: readonly Subscription[];
@@ -14,7 +14,7 @@ export interface RoutedEvent {
   readonly content: () => unknown;
 }
 
-/** Types whose answer is remembered, per tenant: producers use few, and a hostile one must not fill the memory. */
+/** For how many types of a tenant the answer is remembered: producers use few, and a hostile one must not fill the memory. */
 const REMEMBERED_TYPES = 1_000;
 
 /** A tenant's subscriptions, ready to match: which endpoints get an event, each once however many of its subscriptions match. */

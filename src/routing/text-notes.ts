@@ -4,27 +4,36 @@ import { matchSteps } from './match-steps.ts';
 import { matchesWildcard } from './wildcard.ts';
 import type { CrowdAnswers } from './wildcard-crowd.ts';
 
-/** Texts of as many characters are noted: to find the notes of a shorter one takes as long as to read it. */
+/** From so many characters on notes are kept of a text: to look up the notes of a shorter one takes as long as to read it. */
 export const LONG = 64;
-/** To ask a wildcard of a text, in steps of `matchSteps`, and how many units it reads in one, in one (2, as a power of 2); each that is folded is one. */
+/**
+ * How many steps of `matchSteps` it takes to ask a wildcard of a text, and how many units the wildcard reads in one step (2, given as a
+ * power of 2). To fold a unit takes one step.
+ */
 const WILDCARD_STEPS = 8;
 const READ_A_STEP = 1;
-/** Answers that are noted at most: an event may have thousands of long texts, and filters thousands of wildcards. */
+/** The most answers that are noted: an event may have thousands of long texts, and filters thousands of wildcards. */
 const MOST_ANSWERS = 100_000;
-/** Answers of a crowd that take as much memory as one that is noted by itself: a byte each. */
+/** So many answers of a crowd take as much memory as one that is noted by itself: each is a byte. */
 const CROWD_ANSWERS = 32;
-/** To make a unit of a wildcard into a state takes as long as to read so many units of text (measured: 60, and it is made once for many events). */
+/**
+ * To make a unit of a wildcard into a state counts as much as to read so many units of text. Measured were 60, but the states serve many
+ * events.
+ */
 const READ_FOR_A_STATE = 32;
-/** Units of wildcards that are made into states at most: to find out that it is worth that, and to make them, takes what one event may take; and 25 MB. */
+/**
+ * The most units of wildcards that are made into states. To find out that it is worth it, and to make them, takes as long as one event may
+ * take, and they have 25 MB.
+ */
 const MOST_STATES = 750_000;
 
 interface Notes {
   folded: string | null;
   /** By the wildcard, as it is written; null before any was asked. */
   answers: Map<string, boolean> | null;
-  /** What wildcards found out of it that read it together. */
+  /** What was found when wildcards read the text together; null before that. */
   together: CrowdAnswers | null;
-  /** Units of it that wildcards read one by one, since it was last read together. */
+  /** Units of the text that wildcards have read one by one since they last read it together. */
   readApart: number;
 }
 
@@ -34,9 +43,9 @@ interface Notes {
  */
 class TextNotes {
   readonly #notes = new Map<string, Notes>();
-  /** What wildcards read one by one, in units of texts. */
+  /** Units of all texts that wildcards have read one by one. */
   readonly #apart = { units: 0 };
-  /** So much of that is set against crowds that were made. */
+  /** How many of these were set against the cost of crowds that were made. */
   #spent = 0;
   #answers = 0;
 

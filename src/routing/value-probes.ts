@@ -23,14 +23,14 @@ const MOST_PROBES = 1_024;
 const ADDRESS_STEPS = 16;
 const LITERALS: readonly Leaf[] = [null, false, true];
 
-/** What the values of an event are to be looked up by: a list of hashes, with the units that they are of. */
+/** What the values of an event are to be looked up by: a list of hashes, with the units that were hashed. */
 export class ValueProbes implements HashSink {
   readonly buffer = new UnitBuffer();
   /** The texts that probes are of. */
   readonly texts: string[] = [];
   words = new Int32Array(INITIAL_PROBES * PROBE.words);
   count = 0;
-  /** The event's: what bears it is found already. */
+  /** The mark of the event: a record that bears it was found already. */
   mark = 0;
   readonly #hash: SeededHash;
   readonly #whenFull: () => void;
@@ -41,7 +41,7 @@ export class ValueProbes implements HashSink {
   #isDown = false;
 
   /**
-   * @param whenFull looks up the probes that there are: no more fit
+   * @param whenFull called when no more probes fit: it looks up those that there are
    * @param found is told of what is found without a probe
    */
   constructor(hash: SeededHash, whenFull: () => void, found: (record: number) => void) {
