@@ -46,7 +46,7 @@ const partitionAt = (partition: number, fetchOffset: bigint) => ({
 });
 
 const nothing = [null, expect.objectContaining({ responses: [] })];
-const some = { responses: ['messages'] };
+const some = { responses: [{ topicId: 't', partitions: [] }] };
 
 test('an answer that is too large is as if nothing had come, a second later, and less is asked for; the membership goes on', async () => {
   const { ask, fetch, limits, answered, onHeld } = stage([new InflationError(), new InflationError(), some]);

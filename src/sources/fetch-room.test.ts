@@ -9,22 +9,60 @@ import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
 import { Standings } from './standings.ts';
 
+const KIB = 1024;
 const MIB = 1024 * 1024;
 
 interface Asked {
-  readonly topics: readonly { readonly partitions: readonly { readonly partition: number }[] }[];
+  readonly topics: readonly {
+    readonly partitions: readonly { readonly partition: number; readonly partitionMaxBytes: number }[];
+  }[];
   readonly maxBytes: number;
   readonly maxWaitTime: number;
 }
 
+/** What a producer made: batches of so many messages, and what each message takes of its batch, compressed. */
+interface Made {
+  readonly bodyBytes: number;
+  readonly wireBytes: number;
+  readonly messages: number;
+}
+
 /** A generation of so many partitions; the broker has no end of messages in all but the last, and gives what it is asked for. */
-async function generationOf(partitions: number, intake: Intake, bodyBytes: number) {
+async function generationOf(partitions: number, intake: Intake, { bodyBytes, wireBytes, messages }: Made) {
   const asked: Asked[] = [];
   const reached: number[] = [];
-  const partsOf = ({ topics }: Asked) => topics.flatMap((topic) => topic.partitions.map(({ partition }) => partition));
-  const beneath = vi.spyOn(Consumer.prototype, 'fetch').mockImplementation(((wanted: Asked, answer: () => void) => {
+  const partsOf = ({ topics }: Asked) => topics.flatMap((topic) => topic.partitions);
+  const value = Buffer.alloc(bodyBytes);
+  // 61 bytes are a batch's head, of which its length leaves out 12.
+  const batch = {
+    length: messages * wireBytes + 49,
+    records: Array.from({ length: messages }, () => ({ key: null, value, headers: [] })),
+  };
+  /** As a broker does: a batch at least, then as many as fit, of one partition after the other. */
+  const give = (wanted: Asked) => {
+    let left = wanted.maxBytes;
+    let isFirst = true;
+    const takes = batch.length + 12;
+    return partsOf(wanted).map(({ partition, partitionMaxBytes }) => {
+      const records: (typeof batch)[] = [];
+      let ofOne = partitionMaxBytes;
+      while (partition < partitions - 1 && (isFirst || Math.min(left, ofOne) >= takes)) {
+        records.push(batch);
+        isFirst = false;
+        left -= takes;
+        ofOne -= takes;
+      }
+      return { partitionIndex: partition, records };
+    });
+  };
+  let given: ReturnType<typeof give> = [];
+  const beneath = vi.spyOn(Consumer.prototype, 'fetch').mockImplementation(((
+    wanted: Asked,
+    answer: (error: null, response: object) => void,
+  ) => {
     asked.push(wanted);
-    answer();
+    given = give(wanted);
+    answer(null, { responses: [{ topicId: 't', partitions: given }] });
   }) as never);
   onTestFinished(() => beneath.mockRestore());
   const stream = Object.assign(new EventEmitter(), {
@@ -54,7 +92,7 @@ async function generationOf(partitions: number, intake: Intake, bodyBytes: numbe
   const receive = (partition: number) =>
     stream.emit('data', {
       ...{ topic: 'orders', partition, offset: offset++, leaderEpoch: 0, timestamp: 0n, headers: new Map() },
-      ...{ key: null, value: Buffer.alloc(bodyBytes) },
+      ...{ key: null, value },
     });
   const topics = Array.from({ length: partitions }, (_, partition) => ({
     topicId: 't',
@@ -62,27 +100,26 @@ async function generationOf(partitions: number, intake: Intake, bodyBytes: numbe
   }));
   /** @returns which partitions were asked for */
   const fetch = () => {
+    given = [];
     consumer.fetch({ node: 1, topics, maxBytes: 4 * MIB, maxWaitTime: 500 } as never, () => {});
-    const last = asked.at(-1)!;
-    // As a broker does: a message at least, then as many as fit, of one partition after the other.
-    let left = last.maxBytes;
-    for (const partition of partsOf(last).filter((one) => one < partitions - 1))
-      for (let ofOne = MIB; ofOne > 0 && left > 0; ofOne -= bodyBytes) {
-        receive(partition);
-        left -= bodyBytes;
-      }
-    return partsOf(last);
+    for (const { partitionIndex, records } of given)
+      for (const { records: ofBatch } of records) for (const _ of ofBatch) receive(partitionIndex);
+    return partsOf(asked.at(-1)!).map(({ partition }) => partition);
   };
-  return { generation, stream, reached, receive, fetch };
+  return { generation, stream, reached, receive, fetch, received: () => Number(offset) };
 }
 
-test.each([
-  ['one partition', 2, 32],
-  ['ten partitions', 11, 32],
-  ['three hundred partitions', 301, 4],
+const SMALL = { bodyBytes: 100, wireBytes: 35, messages: 400 };
+
+test.each<[string, number, Made]>([
+  ['one partition', 2, { bodyBytes: 32 * KIB, wireBytes: 32 * KIB, messages: 1 }],
+  ['ten partitions', 11, { bodyBytes: 32 * KIB, wireBytes: 32 * KIB, messages: 1 }],
+  ['three hundred partitions', 301, { bodyBytes: 4 * KIB, wireBytes: 4 * KIB, messages: 1 }],
+  ['one partition of small messages, compressed,', 2, SMALL],
+  ['four partitions of small messages, compressed,', 5, SMALL],
 ])(
   'while nothing of %s can be stored, no more is fetched of them than there is room for, and the last is fetched and goes on',
-  async (_, partitions, bodyKib) => {
+  async (_, partitions, made) => {
     const end = Promise.withResolvers<void>();
     const last = `orders/${partitions - 1}`;
     let calls = 0;
@@ -91,11 +128,12 @@ test.each([
       if (calls++ === 0) throw new Refusal(429, 'rate_limited', 'not now', { retryAfterSeconds: 0 });
       if (batch.some(({ group }) => group !== last)) await end.promise;
     };
-    const { generation, stream, reached, receive, fetch } = await generationOf(partitions, intake, bodyKib * 1024);
+    const { generation, stream, reached, receive, fetch, received } = await generationOf(partitions, intake, made);
     for (let partition = 0; partition < partitions; partition++) receive(partition);
     for (let n = 0; n < 5; n++) await new Promise(setImmediate);
     for (let n = 0; n < 300; n++) expect(fetch()).toContain(partitions - 1);
     expect(stream.pause).not.toHaveBeenCalled();
+    expect(received() * (512 + made.bodyBytes)).toBeLessThan(24 * MIB);
     receive(partitions - 1);
     for (let n = 0; n < 5; n++) await new Promise(setImmediate);
     expect(reached).toEqual([partitions - 1, partitions - 1]);
@@ -110,11 +148,67 @@ test('a partition with more than half of what is free is left out until less of 
   const limited = (ofFirst: number) => {
     room.watch({ bytes: ofFirst + MIB, bytesOf: (_, partition) => (partition === 0 ? ofFirst : MIB / 2) });
     const wanted = room.limit({ topics, maxBytes: 4 * MIB, maxWaitTime: 500 });
-    return [wanted.topics.map(({ partitions }) => partitions[0]!.partition), wanted.maxBytes, wanted.maxWaitTime];
+    return [wanted.topics.map(({ partitions }) => partitions[0]!.partition), wanted.maxWaitTime];
   };
-  expect(limited(MIB)).toEqual([[0, 1, 2], 4 * MIB, 500]);
-  expect(limited(5 * MIB)).toEqual([[0, 1, 2], 4 * MIB, 500]);
-  expect(limited(5 * MIB + 1)).toEqual([[2, 1], 4 * MIB, 50]);
-  expect(limited(9 * MIB)).toEqual([[1, 2], 3 * MIB, 50]);
-  expect(limited(5 * MIB)).toEqual([[0, 1, 2], 4 * MIB, 500]);
+  expect(limited(MIB)).toEqual([[0, 1, 2], 500]);
+  expect(limited(5 * MIB)).toEqual([[1, 2, 0], 500]);
+  expect(limited(5 * MIB + 1)).toEqual([[1, 2], 50]);
+  expect(limited(9 * MIB)).toEqual([[2, 1], 50]);
+  expect(limited(5 * MIB)).toEqual([[1, 2, 0], 500]);
+});
+
+/** A room of which so much is taken, all of it by partition 0. */
+function roomOf(bytes: number) {
+  const room = new FetchRoom();
+  room.watch({ bytes, bytesOf: (_, partition) => (partition === 0 ? bytes : 0) });
+  const topics = [0, 1].map((partition) => ({
+    topicId: 't',
+    partitions: [{ partition, fetchOffset: 0n, partitionMaxBytes: MIB }],
+  }));
+  const limited = (node = 1) => room.limit({ node, topics, maxBytes: 4 * MIB, maxWaitTime: 500 });
+  /** So many bytes have come of partition 1, which take so many times as much in memory. */
+  const come = (bytes: number, times: number) => {
+    const value = { length: bytes * times - 512 };
+    const records = [{ length: bytes - 12, records: [{ key: null, value, headers: [] }] }];
+    room.learn([{ topicId: 't', partitions: [{ partitionIndex: 1, records }] }]);
+  };
+  return { limited, come };
+}
+
+test('what is asked for is half of what is free, as it will be in memory: little until it is known, at once less where it takes more, by and by more', () => {
+  const { limited, come } = roomOf(0);
+  expect(limited().maxBytes).toBe((8 * MIB) / 64);
+  come(MIB, 4);
+  expect(limited().maxBytes).toBe(2 * MIB);
+  come(2 * KIB, 16);
+  expect(limited().maxBytes).toBe(MIB / 2);
+  come(MIB / 2, 8);
+  expect(limited().maxBytes).toBe(Math.floor((8 * MIB) / 12));
+  come(MIB, 1);
+  expect(limited().maxBytes).toBe(4 * MIB);
+});
+
+test('of a partition of which nothing has come yet little is asked for, whatever is known of the others', () => {
+  const { limited, come } = roomOf(0);
+  come(MIB, 1);
+  const most = limited().topics.map(({ partitions: [one] }) => [one!.partition, one!.partitionMaxBytes]);
+  expect(Object.fromEntries(most)).toEqual({ 0: MIB / 8, 1: MIB });
+});
+
+test('brokers share what is free: answers of all of them may be on their way at once', () => {
+  const { limited, come } = roomOf(0);
+  come(MIB, 4);
+  limited(1);
+  expect(limited(2).maxBytes).toBe(MIB);
+  expect(limited(1).maxBytes).toBe(MIB);
+});
+
+test('when the room is taken a batch is fetched of partitions in which nothing waits, and nothing when the reserve is, too', () => {
+  const asked = (bytes: number) => {
+    const { topics, maxBytes } = roomOf(bytes).limited();
+    return [topics.map(({ partitions }) => partitions[0]!.partition), maxBytes];
+  };
+  expect(asked(16 * MIB)).toEqual([[1], 1]);
+  expect(asked(24 * MIB)).toEqual([[1], 1]);
+  expect(asked(24 * MIB + 1)).toEqual([[], 1]);
 });

@@ -1,6 +1,6 @@
 import type { MessagesStream } from '@platformatic/kafka';
 import { guardKafka } from '../brokers/guard-kafka.ts';
-import { MOST_BYTES, type WaitingBytes } from './fetch-room.ts';
+import type { WaitingBytes } from './fetch-room.ts';
 import type { Intake } from './intake.ts';
 import { type KafkaMessage, kafkaMessage } from './kafka-message.ts';
 import type { KafkaTopics } from './kafka-topics.ts';
@@ -10,8 +10,6 @@ import { OffsetCommitter, type PartitionOffset } from './offset-committer.ts';
 import { Pump } from './pump.ts';
 import type { Standings } from './standings.ts';
 
-/** Once nothing is fetched, it is again when no more than this waits: partitions of which much does are left out then. */
-const FEWER_BYTES = (MOST_BYTES / 8) * 7;
 const FETCH_BYTES = 4 * 1024 * 1024;
 const PARTITION_BYTES = 1024 * 1024;
 const FETCH_WAIT_MS = 500;
@@ -45,7 +43,6 @@ export class KafkaGeneration {
   readonly #abort = new AbortController();
   #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | null = null;
   #pumping: Promise<void> = Promise.resolve();
-  #isFull = false;
 
   constructor(options: GenerationOptions) {
     this.#options = options;
@@ -86,7 +83,6 @@ export class KafkaGeneration {
       const topic = topics.get(record.topic);
       if (topic === undefined || this.#abort.signal.aborted) return;
       this.#lines.push(kafkaMessage(record, topic.id));
-      this.#throttle();
       this.#pump.wake();
     });
     this.#pumping = this.#pump.run(this.#abort.signal);
@@ -117,7 +113,6 @@ export class KafkaGeneration {
   #done(batch: readonly KafkaMessage[]): void {
     for (const { topic, partition, offset, leaderEpoch } of lastOfEach(batch))
       this.reach({ topic, partition, offset: offset + 1n, leaderEpoch });
-    this.#throttle();
   }
 
   #waiting(): WaitingBytes {
@@ -129,15 +124,6 @@ export class KafkaGeneration {
       },
       bytesOf: (topicId, partition) => lines.bytesOf(`${names.get(topicId)}/${partition}`),
     };
-  }
-
-  /** The last resort: beneath this each partition has its part of the room. */
-  #throttle(): void {
-    const isFull = this.#lines.bytes > (this.#isFull ? FEWER_BYTES : MOST_BYTES);
-    if (isFull === this.#isFull) return;
-    this.#isFull = isFull;
-    if (isFull) this.#stream?.pause();
-    else this.#stream?.resume();
   }
 }
 

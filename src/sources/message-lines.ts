@@ -1,11 +1,9 @@
 import type { IncomingMessage } from './intake.ts';
+import { messageBytes } from './message-bytes.ts';
 
 /** Most messages and bytes that are taken in at once. */
 const BATCH_MESSAGES = 1_000;
 const BATCH_BYTES = 2 * 1024 * 1024;
-/** What a message, and each of its headers, takes in memory beside its bytes, about. */
-const OVERHEAD_BYTES = 512;
-const HEADER_BYTES = 256;
 
 interface Waiting<T> {
   readonly message: T;
@@ -54,7 +52,7 @@ export class MessageLines<T extends IncomingMessage> {
       notBeforeMs: 0,
     };
     this.#lines.set(message.group, line);
-    const bytes = sizeOf(message);
+    const bytes = messageBytes(message.body, message.key, message.headers);
     line.waiting.push({ message, bytes });
     line.bytes += bytes;
     this.#bytes += bytes;
@@ -157,11 +155,4 @@ function countsOf(batch: readonly IncomingMessage[]): ReadonlyMap<string, number
   const counts = new Map<string, number>();
   for (const { group } of batch) counts.set(group, (counts.get(group) ?? 0) + 1);
   return counts;
-}
-
-/** Gone through once for each message: it may have very many headers. */
-function sizeOf({ body, key, headers }: IncomingMessage): number {
-  let bytes = OVERHEAD_BYTES + body.length + (key?.length ?? 0);
-  for (const [name, value] of headers) bytes += HEADER_BYTES + name.length + value.length;
-  return bytes;
 }
