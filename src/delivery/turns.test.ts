@@ -145,6 +145,44 @@ test('all together have no more open than one each and the extra ones: who finds
   expect(seen).toEqual(['a a a a', 'ab ab ab b', 'ac ac ac c', 'ad ad ad d']);
 });
 
+test('who finds none left cuts no handshake off for the next address, which comes once there is one', () => {
+  const extra = new ExtraSockets(1);
+  extra.take();
+  const { turn, open, outcomes } = turnsOf(4, { withinMs: 3_000, extra });
+  const socket = new Socket();
+  turn('a').enterHandshake();
+  vi.advanceTimersByTime(2_500);
+  expect([open(), vi.getTimerCount()]).toEqual(['a', 1]);
+  extra.giveBack();
+  vi.advanceTimersByTime(500);
+  expect(open()).toBe('ab');
+  turn('a').open(socket);
+  expect([open(), outcomes, vi.getTimerCount(), extra.take()]).toEqual(['a', [socket], 0, true]);
+});
+
+test('whoever waits so tries the next address as soon as its own fails', () => {
+  const { turn, open, outcomes } = turnsOf(2, { withinMs: 1_000, extra: new ExtraSockets(0) });
+  turn('a').enterHandshake();
+  vi.advanceTimersByTime(700);
+  expect(open()).toBe('a');
+  turn('a').fail(RESET);
+  expect([open(), outcomes]).toEqual(['b', []]);
+});
+
+test('for a fourth one that is silent is given up, be it the first, rather than a handshake cut off', () => {
+  const { turn, open } = turnsOf(5, { withinMs: 5_000 });
+  vi.advanceTimersByTime(1_000);
+  turn('b').enterHandshake();
+  vi.advanceTimersByTime(1_000);
+  turn('c').enterHandshake();
+  vi.advanceTimersByTime(1_000);
+  expect(open()).toBe('bcd');
+  turn('d').enterHandshake();
+  vi.advanceTimersByTime(1_000);
+  // Where all are in the handshake, each address has its turn all the same.
+  expect(open()).toBe('bde');
+});
+
 test.each<[string, (turns: ReturnType<typeof turnsOf>) => void]>([
   ['its end', ({ all }) => all.destroy()],
   ['its connection', ({ turn }) => turn('b').open(new Socket())],

@@ -37,7 +37,8 @@ const SILENT = unreachable('timeout', 'no connection to an address within its sh
 /**
  * Connects to the first of some addresses that makes it to the end: the next is tried when one fails, or has used up its share of the time. That one
  * goes on beside the next (as RFC 8305 §5 has it): what is slow at all of them would never come to its end otherwise, nor would what is slow at the one
- * that this host can try. Where there is no extra socket left for that, one is given up for the next. Whatever lost is destroyed.
+ * that this host can try. Where there is no extra socket left for that, one that is silent is given up for the next; who has none but such as are in the
+ * TLS handshake goes on with them, and asks again after another share. Whatever lost is destroyed.
  *
  * Calls back at most once. Where none makes it, the failure is that of the last which this host could try: without IPv6 of its own, for one, it could
  * try none of a receiver's IPv6 addresses, which says nothing of the receiver. A failure that is of no one address (`failForAll`) comes before all.
@@ -84,20 +85,36 @@ export class Turns {
       this.#current = null;
       return;
     }
-    while (this.#running.length > 0 && !this.#takeExtra()) this.#giveUpOne();
+    if (!this.#makeRoom()) {
+      this.#current = this.#running.at(-1)!;
+      this.#current.beginShare();
+      return;
+    }
     const turn = new Turn(destination, destination.addresses[this.#next++]!, this.#events);
     this.#current = turn;
     this.#running.push(turn);
     turn.start(open);
   }
 
-  #takeExtra(): boolean {
-    return this.#running.length < MOST_AT_ONCE && this.#options.extra.take();
+  /** @returns false where the next address could be tried only at the cost of a TLS handshake, which may be about to end well */
+  #makeRoom(): boolean {
+    const isFull = this.#running.length === MOST_AT_ONCE;
+    if (this.#running.length === 0 || (!isFull && this.#options.extra.take())) return true;
+    const given = this.#mostSilent ?? (isFull ? this.#running[1]! : null);
+    if (given !== null) this.#giveUp(given);
+    return given !== null;
   }
 
   /** The first keeps all the time that there is, where it can: with many addresses a share is too short for receivers that are slow at each. */
-  #giveUpOne(): void {
-    this.#end(this.#running[1] ?? this.#running[0]!);
+  get #mostSilent(): Turn | null {
+    const isSilent = (turn: Turn) => !turn.isInHandshake;
+    return this.#running.slice(1).find(isSilent) ?? this.#running.find(isSilent) ?? null;
+  }
+
+  /** Its socket becomes that of the next, an extra one or not. */
+  #giveUp(turn: Turn): void {
+    this.#running.splice(this.#running.indexOf(turn), 1);
+    turn.end();
     if (this.#counts(SILENT)) this.#failure = SILENT;
   }
 
@@ -184,6 +201,11 @@ class Turn {
   /** Its share of the time begins: to be called once, as soon as the address itself is asked. */
   begin(): void {
     this.hasBegun = true;
+    this.beginShare();
+  }
+
+  /** It has a share of the time, or another one. */
+  beginShare(): void {
     const shareMs = this.#events.shareMs();
     if (shareMs !== null) this.#share = new UnhurriedTimer(() => this.#events.shareOver(this), shareMs);
   }
