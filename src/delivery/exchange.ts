@@ -278,8 +278,10 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     if (this.#controller !== null) return unreachable('timeout', `no response within ${seconds} s`);
     if (this.connection === null)
       return unreachable('timeout', `no connection to this receiver became free within ${seconds} s`);
+    const { dial } = this.connection;
+    if (dial !== null && dial.decidedFailure !== null) return dial.decidedFailure;
     const detail = `no connection within ${seconds} s`;
-    return this.connection.dial?.isBeforeProxy === true ? ours(detail) : unreachable('timeout', detail);
+    return dial?.isBeforeProxy === true ? ours(detail) : unreachable('timeout', detail);
   }
 }
 

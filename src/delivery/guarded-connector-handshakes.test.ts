@@ -73,6 +73,25 @@ test('a certificate that does not hold is told as it is, and no other address is
   expect(receiver.at(TWO)).toHaveLength(0);
 });
 
+test.each([
+  ['its connection', 4_000, LONG_MS],
+  ['its request', LONG_MS, 4_000],
+])(
+  'so it is where the last address is silent until the time of %s is over',
+  async (_what, connectTimeoutMs, timeoutMs) => {
+    await using receiver = await manyAddresses({ [ONE]: 'untrusted late', [TWO]: 'silent' });
+    await using rig = rigOf([ONE, TWO], { connectTimeoutMs });
+    const delivery = rig.deliver(`https://receiver.test:${receiver.port}/`, { timeoutMs });
+    await until(() => receiver.at(TWO).length === 1);
+    receiver.speak(ONE);
+    expect(await delivery).toMatchObject({
+      kind: 'unreachable',
+      reason: 'tls',
+      detail: expect.stringContaining('DEPTH_ZERO_SELF_SIGNED_CERT'),
+    });
+  },
+);
+
 test('an address whose handshake takes longer than its share is still good when it comes to its end', async () => {
   await using receiver = await manyAddresses({ [ONE]: 'silent', [TWO]: 'silent' });
   await using rig = rigOf([ONE, TWO], { connectTimeoutMs: LONG_MS });

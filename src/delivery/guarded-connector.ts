@@ -35,6 +35,8 @@ export interface Dialling {
   giveUp(): void;
   /** Whether it still waits for the egress proxy to take its connection: no receiver has a part in that. */
   readonly isBeforeProxy: boolean;
+  /** A failure that is of no one address, while one that was begun before may still make it. */
+  readonly decidedFailure: Failure | null;
 }
 
 export interface GuardedConnector {
@@ -139,6 +141,10 @@ class Dial implements Dialling {
     return Boolean(this.#options.proxy) && this.#turns?.hasBegun === false;
   }
 
+  get decidedFailure(): Failure | null {
+    return this.#turns?.decidedFailure ?? null;
+  }
+
   fail(failure: Failure): void {
     if (this.#settled) return;
     this.#settled = true;
@@ -241,7 +247,8 @@ class Dial implements Dialling {
       this.fail(
         unreachable('dns', `${this.#target.hostname}: name servers did not answer within ${seconds} s (ETIMEOUT)`),
       );
-    } else if (this.isBeforeProxy) this.fail(ours(`no connection within ${seconds} s`));
+    } else if (this.decidedFailure !== null) this.fail(this.decidedFailure);
+    else if (this.isBeforeProxy) this.fail(ours(`no connection within ${seconds} s`));
     else if (this.#turns.isInHandshake) this.fail(unreachable('timeout', `no TLS handshake within ${seconds} s`));
     else this.fail(unreachable('timeout', `no connection within ${seconds} s`));
   }

@@ -3,7 +3,7 @@ import { createOriginPools } from './origin-pools.ts';
 
 const poolsOf = (idlePoolMs: number, maxOrigins = 100) =>
   createOriginPools({
-    connector: { connect: () => ({ giveUp() {}, isBeforeProxy: false }), close() {} },
+    connector: { connect: () => ({ giveUp() {}, isBeforeProxy: false, decidedFailure: null }), close() {} },
     connectionsPerOrigin: 1,
     maxOrigins,
     keepAliveMs: 1_000,

@@ -258,6 +258,45 @@ test('such a failure of an earlier one leaves the present one its share, and no 
   expect([open(), outcomes, vi.getTimerCount()]).toEqual(['', [BLOCKED], 0]);
 });
 
+test('such a failure leaves the last one, which has no share of its own, what is missing of half a second', () => {
+  const { all, turn, open, outcomes } = turnsOf(2);
+  turn('a').enterHandshake();
+  vi.advanceTimersByTime(4_200);
+  expect([open(), all.decidedFailure]).toEqual(['ab', null]);
+  turn('a').failForAll(BLOCKED);
+  vi.advanceTimersByTime(299);
+  expect([open(), outcomes, all.decidedFailure]).toEqual(['b', [], BLOCKED]);
+  vi.advanceTimersByTime(1);
+  expect([open(), outcomes, vi.getTimerCount()]).toEqual(['', [BLOCKED], 0]);
+});
+
+test('so it does one whose address has not been asked yet', () => {
+  const { turn, open, outcomes } = turnsOf(2, { begin: false });
+  turn('a').begin();
+  turn('a').take();
+  vi.advanceTimersByTime(4_000);
+  turn('a').failForAll(BLOCKED);
+  vi.advanceTimersByTime(4_000);
+  turn('b').begin();
+  vi.advanceTimersByTime(499);
+  expect([open(), outcomes]).toEqual(['b', []]);
+  vi.advanceTimersByTime(1);
+  expect([open(), outcomes]).toEqual(['', [BLOCKED]]);
+});
+
+test('a last one that has been taken goes on after such a failure, which is known meanwhile', () => {
+  const { all, turn, open, outcomes } = turnsOf(2);
+  turn('a').enterHandshake();
+  vi.advanceTimersByTime(4_200);
+  turn('a').failForAll(BLOCKED);
+  turn('b').enterHandshake();
+  vi.advanceTimersByTime(4_000);
+  expect([open(), outcomes, all.decidedFailure, vi.getTimerCount()]).toEqual(['b', [], BLOCKED, 0]);
+  const socket = new Socket();
+  turn('b').open(socket);
+  expect(outcomes).toEqual([socket]);
+});
+
 test.each([
   ['the last', [REFUSED, RESET], RESET],
   ['the last that this host could try', [REFUSED, RESET, UNTRIED, UNTRIED], RESET],

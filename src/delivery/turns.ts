@@ -75,6 +75,11 @@ export class Turns {
     return this.#running.some((turn) => turn.hasBegun);
   }
 
+  /** What will be told of all unless one that still runs makes it: after a failure that is of no one address, and after too many handshakes cut off. */
+  get decidedFailure(): Failure | null {
+    return this.#isDecided ? this.#failure : null;
+  }
+
   get isInHandshake(): boolean {
     return this.#running.some((turn) => turn.isInHandshake);
   }
@@ -122,6 +127,7 @@ export class Turns {
     shareMs: () => {
       const { destination, endsAt } = this.#options;
       const left = destination.addresses.length - this.#next + 1;
+      if (this.#isDecided) return MIN_SHARE_MS;
       return left === 1 ? null : Math.max(MIN_SHARE_MS, (endsAt - performance.now()) / left);
     },
     shareOver: (turn) => {
@@ -143,11 +149,12 @@ export class Turns {
     },
   };
 
-  /** No other is tried, and what nobody has taken in its share of the time is not waited for. */
+  /** No other is tried, and what nobody has taken in its share of the time is not waited for, be it the last. */
   #decide(): void {
     this.#isDecided = true;
     this.#next = this.#options.destination.addresses.length;
     for (const turn of [...this.#running]) if (turn !== this.#current && !turn.isTaken) this.#end(turn);
+    this.#current?.bound();
   }
 
   #counts(failure: Failure): boolean {
@@ -166,7 +173,7 @@ export class Turns {
 }
 
 interface TurnEvents {
-  /** What an address has that others come after; null for the last. */
+  /** What an address has; null for the last, as long as there is no failure of all. */
   shareMs(): number | null;
   shareOver(turn: Turn): void;
   /** @param isOfAll whether no other address is to be tried */
@@ -186,6 +193,7 @@ class Turn {
   readonly #events: TurnEvents;
   #opening: Opening | null = null;
   #share: UnhurriedTimer | null = null;
+  #begunAt = 0;
   #isOver = false;
 
   constructor(destination: Destination, address: string, events: TurnEvents) {
@@ -201,13 +209,24 @@ class Turn {
   /** Its share of the time begins: to be called once, as soon as the address itself is asked. */
   begin(): void {
     this.hasBegun = true;
+    this.#begunAt = performance.now();
     this.beginShare();
   }
 
   /** It has a share of the time, or another one. */
   beginShare(): void {
     const shareMs = this.#events.shareMs();
-    if (shareMs !== null) this.#share = new UnhurriedTimer(() => this.#events.shareOver(this), shareMs);
+    if (shareMs !== null) this.#limit(shareMs);
+  }
+
+  /** Where it had all the time that there is, it has the least share from when it began. */
+  bound(): void {
+    if (!this.hasBegun || this.#share !== null || this.#isOver) return;
+    this.#limit(Math.max(0, MIN_SHARE_MS - (performance.now() - this.#begunAt)));
+  }
+
+  #limit(ms: number): void {
+    this.#share = new UnhurriedTimer(() => this.#events.shareOver(this), ms);
   }
 
   /** There is somebody who works at it. */
