@@ -189,7 +189,7 @@ export const variables = {
   MAX_CONNECTIONS_PER_ORIGIN: variable(
     integer(1, 4096, 'connections'),
     1024,
-    'Connections that one worker has or makes for one tenant to one receiver origin, with one socket each. All that a worker makes have up to 64 sockets more together, for addresses that are tried beside each other. Fewer than its endpoints there may have under way at once make some of them fail for want of one.',
+    'Connections that one worker has or makes for one tenant to one receiver origin, with one socket each. All that a worker makes have up to 64 sockets more together (those of one tenant up to 32), for addresses that are tried beside each other. Fewer than its endpoints there may have under way at once make some of them fail for want of one.',
   ),
   MAX_DELIVERIES_IN_FLIGHT: variable(
     integer(1, 65536, 'requests'),

@@ -1,7 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { classify, type Failure, unreachable } from './classify.ts';
 import { Destination } from './destination.ts';
-import type { ExtraSockets } from './extra-sockets.ts';
+import type { ExtraAllowance } from './extra-sockets.ts';
 import { openSocket } from './open-socket.ts';
 import type { Resolver } from './resolver.ts';
 import { type Opening, type Turn, Turns } from './turns.ts';
@@ -20,7 +20,7 @@ export interface TunnelTarget {
   readonly port: number;
   /** By when the addresses of the proxy are to have been tried, as `TurnsOptions` has it. */
   readonly endsAt: number;
-  readonly extra: ExtraSockets;
+  readonly extra: ExtraAllowance;
   /** The proxy has been asked for the tunnel: from then on it may be the receiver that keeps us waiting. */
   onAsked(): void;
 }

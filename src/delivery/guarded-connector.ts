@@ -4,7 +4,7 @@ import { classify, DeliveryFailure, type Failure, unreachable } from './classify
 import { Destination } from './destination.ts';
 import { checkProtocol, type EgressPolicy } from './egress-policy.ts';
 import { type EgressProxy, openTunnel, ours } from './egress-proxy.ts';
-import { ExtraSockets } from './extra-sockets.ts';
+import { type ExtraAllowance, ExtraSockets } from './extra-sockets.ts';
 import { type OpenTls, openSocket, secure } from './open-socket.ts';
 import type { Resolver } from './resolver.ts';
 import { createTlsSessions, type TlsSessions } from './tls-sessions.ts';
@@ -12,6 +12,8 @@ import { type Opening, type Turn, Turns } from './turns.ts';
 import { UnhurriedTimer } from './unhurried-timer.ts';
 
 export interface ConnectTarget {
+  /** Whose connection it is. */
+  readonly tenantNum: number;
   /** `http:` or `https:`. */
   readonly protocol: string;
   /** A name, or an IP literal without brackets. */
@@ -103,6 +105,7 @@ class Dial implements Dialling {
   readonly #callback: ConnectCallback;
   readonly #startedAt = performance.now();
   readonly #budget: UnhurriedTimer;
+  readonly #extra: ExtraAllowance;
   #connectingAt = 0;
   /** Once the addresses are known. */
   #turns: Turns | null = null;
@@ -118,6 +121,7 @@ class Dial implements Dialling {
     this.#options = options;
     this.#shared = shared;
     this.#target = target;
+    this.#extra = shared.extra.of(target.tenantNum);
     this.#timing = timing;
     this.#callback = callback;
     this.#budget = new UnhurriedTimer(() => this.#onTimeout(), options.timeoutMs);
@@ -174,7 +178,7 @@ class Dial implements Dialling {
     this.#connectingAt = performance.now();
     const openTls = this.#target.protocol === 'https:' ? (over: ConnectionOptions) => this.#openTls(over) : null;
     const open = (turn: Turn) => (proxy ? this.#openTunnel(proxy, turn, openTls) : openSocket(turn, openTls));
-    const { extra } = this.#shared;
+    const extra = this.#extra;
     this.#turns = new Turns({ destination, endsAt: this.#endsAt, extra, open }, (failure, socket) => {
       if (failure !== null) this.fail(failure);
       else this.#onConnected(socket!);
@@ -194,7 +198,7 @@ class Dial implements Dialling {
       address,
       port: destination.port,
       endsAt: this.#endsAt,
-      extra: this.#shared.extra,
+      extra: this.#extra,
       onAsked: () => {
         turn.begin();
         turn.take();

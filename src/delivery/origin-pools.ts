@@ -94,7 +94,7 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
   function open(origin: string, tenantNum: number, now: number): OriginPool {
     if (pools.size >= options.maxOrigins) makeRoom();
     const unclaimed = new UnclaimedDials(unclaimedTotal);
-    const pool = openPool(origin, options, unclaimed);
+    const pool = openPool(origin, tenantNum, options, unclaimed);
     const entry = {
       origin,
       tenantNum,
@@ -143,11 +143,11 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
   };
 }
 
-function openPool(origin: string, options: OriginPoolsOptions, unclaimed: UnclaimedDials): Pool {
+function openPool(origin: string, tenantNum: number, options: OriginPoolsOptions, unclaimed: UnclaimedDials): Pool {
   return new Pool(origin, {
     connections: options.connectionsPerOrigin,
     allowH2: false,
-    factory: (url) => new GuardedClient(url, options, unclaimed),
+    factory: (url) => new GuardedClient(url, tenantNum, options, unclaimed),
   });
 }
 
@@ -159,7 +159,12 @@ class GuardedClient extends Client {
   readonly #connection: Connection;
   #wantedUntil = 0;
 
-  constructor(url: URL, { connector, keepAliveMs, maxHeaderBytes }: OriginPoolsOptions, unclaimed: UnclaimedDials) {
+  constructor(
+    url: URL,
+    tenantNum: number,
+    { connector, keepAliveMs, maxHeaderBytes }: OriginPoolsOptions,
+    unclaimed: UnclaimedDials,
+  ) {
     const connection: Connection = {
       dnsMs: null,
       connectMs: null,
@@ -174,6 +179,7 @@ class GuardedClient extends Client {
         connection.connectMs = null;
         connection.fresh = true;
         const target = {
+          tenantNum,
           protocol,
           hostname,
           port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),

@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Failure, unreachable } from './classify.ts';
 import { Destination } from './destination.ts';
-import { ExtraSockets } from './extra-sockets.ts';
+import type { ExtraAllowance } from './extra-sockets.ts';
 import { type Turn, Turns } from './turns.ts';
 
 const REFUSED = unreachable('refused', 'refused');
@@ -20,8 +20,17 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** So many, without regard to whose they are. */
+function extraSockets(most: number): ExtraAllowance {
+  let free = most;
+  return {
+    take: () => free > 0 && free-- > 0,
+    giveBack: () => void free++,
+  };
+}
+
 /** The turns of addresses a, b, c, …: by name, which of them are open still, and what came of it. */
-function turnsOf(count: number, { withinMs = 8_000, begin = true, extra = new ExtraSockets(64) } = {}) {
+function turnsOf(count: number, { withinMs = 8_000, begin = true, extra = extraSockets(64) } = {}) {
   const addresses = [...'abcdefgh'].slice(0, count);
   const turns = new Map<string, Turn>();
   const open = new Set<string>();
@@ -135,7 +144,7 @@ test('no more than three are open at once: the first has all the time, and each 
 });
 
 test('all together have no more open than one each and the extra ones: who finds none left tries one address at a time', () => {
-  const extra = new ExtraSockets(3);
+  const extra = extraSockets(3);
   const all = [1, 2, 3, 4].map(() => turnsOf(4, { withinMs: 4_000, extra }));
   const seen = [];
   for (let n = 0; n < 4; n++) {
@@ -145,8 +154,22 @@ test('all together have no more open than one each and the extra ones: who finds
   expect(seen).toEqual(['a a a a', 'ab ab ab b', 'ac ac ac c', 'ad ad ad d']);
 });
 
+test("what is given back may be another's: who has only a handshake then waits for one too", () => {
+  const extra = extraSockets(1);
+  const { turn, open } = turnsOf(4, { withinMs: 3_000, extra });
+  turn('a').enterHandshake();
+  vi.advanceTimersByTime(750);
+  expect(open()).toBe('ab');
+  extra.take = () => false;
+  turn('b').fail(REFUSED);
+  expect([open(), vi.getTimerCount()]).toEqual(['a', 1]);
+  extra.take = () => true;
+  vi.advanceTimersByTime(750);
+  expect(open()).toBe('ac');
+});
+
 test('who finds none left cuts no handshake off for the next address, which comes once there is one', () => {
-  const extra = new ExtraSockets(1);
+  const extra = extraSockets(1);
   extra.take();
   const { turn, open, outcomes } = turnsOf(4, { withinMs: 3_000, extra });
   const socket = new Socket();
@@ -161,7 +184,7 @@ test('who finds none left cuts no handshake off for the next address, which come
 });
 
 test('whoever waits so tries the next address as soon as its own fails', () => {
-  const { turn, open, outcomes } = turnsOf(2, { withinMs: 1_000, extra: new ExtraSockets(0) });
+  const { turn, open, outcomes } = turnsOf(2, { withinMs: 1_000, extra: extraSockets(0) });
   turn('a').enterHandshake();
   vi.advanceTimersByTime(700);
   expect(open()).toBe('a');
@@ -189,7 +212,7 @@ test.each<[string, (turns: ReturnType<typeof turnsOf>) => void]>([
   ['its failure', ({ turn }) => 'abc'.split('').forEach((address) => void turn(address).fail(RESET))],
   ['the end of its choice', ({ turn }) => turn('b').failForAll(BLOCKED)],
 ])('%s gives back each extra one that it had', (_what, end) => {
-  const extra = new ExtraSockets(2);
+  const extra = extraSockets(2);
   const turns = turnsOf(3, { withinMs: 3_000, extra });
   vi.advanceTimersByTime(2_000);
   expect([turns.open(), extra.take()]).toEqual(['abc', false]);
@@ -198,7 +221,7 @@ test.each<[string, (turns: ReturnType<typeof turnsOf>) => void]>([
 });
 
 test('that this host cannot try the next address says nothing of one that was given up for it', () => {
-  const { turn, outcomes } = turnsOf(2, { extra: new ExtraSockets(0) });
+  const { turn, outcomes } = turnsOf(2, { extra: extraSockets(0) });
   vi.advanceTimersByTime(4_000);
   turn('b').fail(UNTRIED);
   expect(outcomes).toMatchObject([{ reason: 'timeout' }]);
@@ -217,7 +240,7 @@ test('after three that cut the handshake off no other is tried', () => {
 
 test('a connection that stands when its share of the time is found to be over is not given up', async () => {
   vi.unstubAllGlobals();
-  const { turn, open, outcomes } = turnsOf(2, { extra: new ExtraSockets(0) });
+  const { turn, open, outcomes } = turnsOf(2, { extra: extraSockets(0) });
   const socket = new Socket();
   vi.advanceTimersByTime(4_000);
   turn('a').open(socket);

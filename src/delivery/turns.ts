@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type Failure, unreachable } from './classify.ts';
 import type { Destination } from './destination.ts';
-import type { ExtraSockets } from './extra-sockets.ts';
+import type { ExtraAllowance } from './extra-sockets.ts';
 import { UnhurriedTimer } from './unhurried-timer.ts';
 
 /** A connection to one address in the making. */
@@ -19,7 +19,7 @@ export interface TurnsOptions {
    */
   readonly endsAt: number;
   /** For the sockets that it has beside one. */
-  readonly extra: ExtraSockets;
+  readonly extra: ExtraAllowance;
   /** Begins to connect to the address of a turn, and tells the turn how it fares, never before it returns (`begin` excepted). */
   readonly open: (turn: Turn) => Opening;
 }
