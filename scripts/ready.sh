@@ -15,8 +15,9 @@ while kill -0 "$setup" 2>/dev/null; do
   code=$?
 done
 [ "$code" -eq 0 ] || exit "$code"
-[ -z "$stopped" ] || exit 143
+# Before it is looked whether somebody stopped us: from here on whoever does ends us.
 trap - INT TERM HUP
+[ -z "$stopped" ] || exit 143
 # The shell may remember where a `node` was before there was ours.
 hash -r
 exec "$@"

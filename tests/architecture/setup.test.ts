@@ -226,6 +226,21 @@ test('whoever stops npm while a clone is made ready stops the set-up and its npm
   expect(readdirSync(clone.root).filter((name) => /started|setup-lock/.test(name))).toEqual([]);
 });
 
+test('whoever stops npm just when it is looked whether somebody did is heard: nothing is started', async () => {
+  const clone = makeClone();
+  /** Runs ready.sh with `prompt` expanded before it does, and writes down, each of its commands. */
+  const traced = (prompt: string) =>
+    spawnIn(clone, 'sh', '-c', `exec 2>trace; PS4='${prompt}'; set -x; . "$0"`, 'scripts/ready.sh', 'touch', 'started');
+  expect(await traced('+').ended).toEqual([0, null]);
+  const commands = readFileSync(join(clone.root, 'trace'), 'utf8').split('\n');
+  const look = commands.findIndex((command) => /\[.* -z/.test(command));
+  writeFileSync(join(clone.root, 'before'), commands[look - 1]!);
+  rmSync(join(clone.root, 'started'));
+  const stop = '$([ "$(tail -n 1 trace)" != "$(cat before)" ] || kill -TERM $$)+';
+  expect(await traced(stop).ended).toEqual([null, 'SIGTERM']);
+  expect(existsSync(join(clone.root, 'started'))).toBe(false);
+});
+
 test('a set-up that is told to stop stops its npm first, and then ends by that signal', async () => {
   const clone = makeClone();
   writeFileSync(join(clone.root, 'scripts/npm-cli.js'), WAITING_NPM);
