@@ -29,11 +29,16 @@ const POSTGRES_STOP_MS = 1_500;
 /** How much of the shutdown's time requests under way may take: what they stored must still be written down. */
 const HTTP_STOP_SHARE = 0.8;
 
-/** Runs until it is told to stop, or loses what it stands on. @returns why it ended. */
-export async function runProcess(config: Config): Promise<Ending> {
+/**
+ * Runs until it is told to stop, or loses what it stands on.
+ * @param besideEmptyUrl see `besideEmptyDatabaseUrl`
+ * @returns why it ended.
+ */
+export async function runProcess(config: Config, besideEmptyUrl: readonly string[]): Promise<Ending> {
   const { asked: stopping, signal } = awaitSignal();
   const { log, writeInfo, flush, watchDrops } = createLogger(config.LOG_LEVEL);
   const observe = new Observer(log, writeInfo);
+  if (besideEmptyUrl.length > 0) observe.databaseUrlEmpty(besideEmptyUrl);
   const http = new HttpServer(config.MAX_CONNECTIONS);
   const listener = await http.listen(config.HOST, config.PORT);
   const installation = await openUnlessAborted(config, signal);

@@ -1,6 +1,6 @@
 import { ListenError } from './api/http-server.ts';
 import { readFlags, runCommand } from './cli/run-command.ts';
-import { ConfigError, readConfig } from './config/config.ts';
+import { besideEmptyDatabaseUrl, ConfigError, readConfig } from './config/config.ts';
 import { sourcesFileProblems } from './config/sources-file.ts';
 import { EmbeddedPostgresError } from './embedded/embedded-error.ts';
 import { runProcess } from './run-process.ts';
@@ -39,7 +39,8 @@ async function serve(): Promise<number> {
   // Whoever read our output may have left: no reason to end, and unheard it would be one.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
-    const { text, exitCode } = await runProcess(readConfig(process.env, sourcesFileProblems));
+    const config = readConfig(process.env, sourcesFileProblems);
+    const { text, exitCode } = await runProcess(config, besideEmptyDatabaseUrl(process.env));
     // It was said when it happened; what failed in consequence has been written since, and who looks at a process that ended looks at its last line.
     if (exitCode !== 0) process.stderr.write(`${text}\n`);
     return exitCode;

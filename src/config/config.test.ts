@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ConfigError, readConfig, readDatabaseUrl } from './config.ts';
+import { besideEmptyDatabaseUrl, ConfigError, readConfig, readDatabaseUrl } from './config.ts';
 import { variables } from './variables.ts';
 
 let folder: string;
@@ -36,11 +36,14 @@ test('an empty value counts as unset', () => {
   expect(readConfig({ PORT: '', ROLES: '', DATABASE_URL: '', PORT_FILE: '' })).toEqual(readConfig({}));
 });
 
-test('an empty DATABASE_URL beside REDIS_URL or MASTER_KEY is told, and starts no empty database', () => {
-  const told = [expect.stringMatching(/^DATABASE_URL: empty, although .*(REDIS_URL|MASTER_KEY)/)];
-  expect(problemsOf({ DATABASE_URL: '', REDIS_URL: 'redis://h' })).toEqual(told);
-  expect(problemsOf({ DATABASE_URL: '', MASTER_KEY, OPERATOR_KEY })).toEqual(told);
-  expect(readConfig({ REDIS_URL: 'redis://h', MASTER_KEY }).DATABASE_URL).toBeUndefined();
+test('an empty DATABASE_URL counts as unset beside REDIS_URL or MASTER_KEY too, which is noticed', () => {
+  const env = { REDIS_URL: 'redis://h', MASTER_KEY };
+  expect(readConfig({ ...env, DATABASE_URL: '' })).toEqual(readConfig(env));
+  expect(besideEmptyDatabaseUrl({ ...env, DATABASE_URL: '' })).toEqual(['REDIS_URL', 'MASTER_KEY']);
+  expect(besideEmptyDatabaseUrl({ DATABASE_URL: '', MASTER_KEY_FILE: 'x', REDIS_URL: '' })).toEqual(['MASTER_KEY']);
+  for (const well of [{}, { DATABASE_URL: 'postgres://h/d' }, { DATABASE_URL: '', DATABASE_URL_FILE: 'x' }])
+    expect(besideEmptyDatabaseUrl({ ...env, ...well })).toEqual([]);
+  expect(besideEmptyDatabaseUrl({ DATABASE_URL: '' })).toEqual([]);
 });
 
 test.each(['DATABASE_URL', 'REDIS_URL', 'OPERATOR_KEY', 'MASTER_KEY', 'PORT'])(

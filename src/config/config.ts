@@ -16,9 +16,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the environment. An empty value counts as unset, but an empty `DATABASE_URL` is a problem where `REDIS_URL` or `MASTER_KEY` is set,
- * which only a production has. `NAME_FILE` names a file that holds the value (one newline at its end is cut off); an empty file is a
- * problem.
+ * Reads the environment. An empty value counts as unset. `NAME_FILE` names a file that holds the value (one newline at its end is cut off);
+ * an empty file is a problem.
  * @param further what else is wrong, by what could be read: variables that are wrong themselves are absent
  * @throws ConfigError with all problems together.
  */
@@ -41,13 +40,18 @@ export function readConfig(
     if (parsed.success) config[name] = parsed.data;
     else problems.push(problemOf(name, parsed.error));
   }
-  problems.push(
-    ...lostDatabaseUrl(env),
-    ...contradictions(config as Partial<Config>),
-    ...further(config as Partial<Config>),
-  );
+  problems.push(...contradictions(config as Partial<Config>), ...further(config as Partial<Config>));
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config;
+}
+
+/**
+ * The variables that are set beside an empty `DATABASE_URL` although hardly anybody sets them for an embedded database, which is what starts
+ * then: perhaps a secret did not reach the process. None where all is well.
+ */
+export function besideEmptyDatabaseUrl(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  if (env.DATABASE_URL !== '' || env.DATABASE_URL_FILE) return [];
+  return ['REDIS_URL', 'MASTER_KEY'].filter((name) => env[name] || env[`${name}_FILE`]);
 }
 
 /**
@@ -88,17 +92,6 @@ function rawValue(
     problems.push(`${name}_FILE: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`);
   }
   return undefined;
-}
-
-/** A secret that does not reach a process must not start it on an empty database of its own, where it would take events in. */
-function lostDatabaseUrl(env: Readonly<Record<string, string | undefined>>): string[] {
-  if (env.DATABASE_URL !== '' || env.DATABASE_URL_FILE) return [];
-  const beside = ['REDIS_URL', 'MASTER_KEY'].filter((name) => env[name] || env[`${name}_FILE`]);
-  return beside.length === 0
-    ? []
-    : [
-        `DATABASE_URL: empty, although ${beside.join(' and ')} ${beside.length === 1 ? 'is' : 'are'} set; set it, or leave it out for an embedded Postgres`,
-      ];
 }
 
 interface Contradiction {

@@ -11,9 +11,9 @@ export function configurationPage(): string {
   );
   return `# Configuration
 
-Posthorn is configured by environment variables alone. An empty value counts as unset; only an empty \`DATABASE_URL\` beside \`REDIS_URL\` or \`MASTER_KEY\` is an
-error, because it would start an empty database. Every variable can also be read from a file: \`NAME_FILE\` holds its path; a file that is empty is an error.
-Numbers are written in digits; only those “a second” may have decimals. All errors are reported together, and the process exits with code 2.
+Posthorn is configured by environment variables alone. An empty value counts as unset. With an empty \`DATABASE_URL\` beside \`REDIS_URL\` or \`MASTER_KEY\` a
+start warns (\`database.url_empty\`) that it uses the embedded Postgres. Every variable can also be read from a file: \`NAME_FILE\` holds its path; a file that is
+empty is an error. Numbers are written in digits; only those “a second” may have decimals. All errors are reported together, and the process exits with code 2.
 
 This page is made from \`src/config/variables.ts\` by \`scripts/generate-docs.ts\`.
 

@@ -27,6 +27,7 @@ function tellAll(observe: Observer): void {
   observe.lifecycle('started', { roles: 'api', host: '::', port: 1, version: '1' });
   observe.lifecycle('stopping', { reason: 'SIGTERM' });
   observe.lifecycle('stopped');
+  observe.databaseUrlEmpty(['REDIS_URL', 'MASTER_KEY']);
   observe.databaseNewer(['20990101000000_wings']);
   for (const migration of ['20990101000000_wings', null]) observe.migrationWaits({ migration, waitsFor: 'process 7' });
   observe.linesDropped(3);

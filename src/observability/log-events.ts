@@ -22,6 +22,12 @@ export const LOG_EVENTS = {
     fields: ['reason'],
   },
   'service.stopped': { level: 'info', meaning: 'It has ended what it had under way.', fields: [] },
+  'database.url_empty': {
+    level: 'warn',
+    meaning:
+      '`DATABASE_URL` is there but empty, so the process starts the embedded Postgres, although the variables of `beside` are set: if it was to have a database, what holds its URL did not reach it.',
+    fields: ['beside'],
+  },
   'database.newer': {
     level: 'warn',
     meaning:

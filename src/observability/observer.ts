@@ -203,6 +203,11 @@ export class Observer {
     this.#lines.tell(`service.${what}`, details);
   }
 
+  /** @param beside names of variables that are set */
+  databaseUrlEmpty(beside: readonly string[]): void {
+    this.#lines.tell('database.url_empty', { beside: beside.join(',') });
+  }
+
   /** Migrations of a later version were applied to the database. */
   databaseNewer(migrations: readonly string[]): void {
     this.#lines.tell('database.newer', { migrations: migrations.join(',') });

@@ -79,6 +79,15 @@ test('a database that does not answer ends the start with exit code 1 and no sta
   expect(output).not.toMatch(/^\s+at /m);
 });
 
+test('an empty DATABASE_URL beside MASTER_KEY starts the embedded Postgres, with a warning', async () => {
+  const { MASTER_KEY } = environment(NOWHERE);
+  const env = { DATABASE_URL: '', MASTER_KEY: String(MASTER_KEY), DATA_DIR: import.meta.filename, PORT: '0' };
+  const { code, output } = await runServiceProcess(env);
+  expect(code).toBe(1);
+  expect(output).toMatch(/"level":"warn".*"event":"database\.url_empty".*"beside":"MASTER_KEY"/);
+  expect(output).toContain('Set DATA_DIR to another folder');
+});
+
 test('a data folder that cannot be made ends the start at once, with which, why and what to do', async () => {
   const folders = [import.meta.filename, ...(process.platform === 'linux' ? ['/proc/x', '/proc'] : [])];
   for (const folder of folders) {
