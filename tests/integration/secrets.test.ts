@@ -78,7 +78,7 @@ test('a secret that expired signs no more and is shown no more', async () => {
   const { body } = await api('POST', `${path}/secret/rotate`, { overlap_seconds: 60 });
   expect(await signing(id)).toContain(first);
   await service.context.apiPool.query(
-    `UPDATE endpoint_secrets s SET expires_at = now() - interval '1 ms' FROM endpoints e WHERE e.num = s.endpoint_num AND e.id = $1 AND s.expires_at IS NOT NULL`,
+    `UPDATE endpoint_secrets s SET expires_at = now() - interval '1 minute' FROM endpoints e WHERE e.num = s.endpoint_num AND e.id = $1 AND s.expires_at IS NOT NULL`,
     [id],
   );
   expect(await signing(id)).toEqual([body.secret]);
